@@ -1,0 +1,18 @@
+//! chinwag: a chat server that any program able to open a TCP socket can join.
+//!
+//! The map of the house, from the inside out. Each module uses those above it and none below:
+//!
+//! | module | what it does | what it leaves to others |
+//! |---|---|---|
+//! | [`limits`] | every bound, with its reason | |
+//! | [`protocol`] | bytes to meaning and back, both directions | who is here |
+//!
+//! `limits` and `protocol` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
+//! for what goes over the wire.
+
+// Beside the lints of Cargo.toml, which hold for the tests too: a peer's bytes must not be able to end the process, and
+// standard output is an interface with one line a listener.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+
+pub mod limits;
+pub mod protocol;

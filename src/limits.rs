@@ -1,0 +1,128 @@
+//! Every bound of the server, each with its reason. Bounds that depend on one another are tied by `const` asserts at the
+//! end, so that changing one without the other does not compile. `protocol.md` states those that a peer can notice.
+
+/// Longest line a peer may send, in bytes, without its line ending and after telnet's bytes are taken out.
+/// One page: generous for a person, small enough that a partial line for each of 10,000 peers is no burden.
+pub const LINE_BYTES_MAX: usize = 4096;
+
+/// Longest text (of a message, whisper, notice or reason), in bytes, after unsafe characters were replaced.
+pub const TEXT_BYTES_MAX: usize = LINE_BYTES_MAX;
+
+/// Longest name, in code points. The design's figure: fits a column, and a screen line holds two of them.
+pub const NAME_CHARS_MAX: usize = 32;
+
+/// Longest name, in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = NAME_CHARS_MAX * 4;
+
+/// Most combining marks that may follow one another in a name; more only serves to smear over the neighbouring lines.
+pub const NAME_MARKS_IN_A_ROW_MAX: usize = 3;
+
+/// Most names one `WHISPER` may be addressed to.
+pub const WHISPER_NAMES_MAX: usize = 32;
+
+/// Longest token of a `PING`, in bytes. A token is echoed, so it bounds what one short line can make the server keep.
+pub const TOKEN_BYTES_MAX: usize = 256;
+
+/// Most characters of an unknown word that an error repeats.
+pub const ECHO_CHARS_MAX: usize = 32;
+
+/// Longest line the server sends, in bytes, with its tag and its line ending.
+pub const SERVER_LINE_BYTES_MAX: usize = 4608;
+
+/// Most bytes skipped in one unfinished telnet subnegotiation; whatever follows is text again.
+pub const SUBNEGOTIATION_BYTES_MAX: usize = 1024;
+
+/// Most bytes taken from a socket at once. One page-aligned read holds several hundred ordinary lines.
+pub const READ_BYTES_MAX: usize = 16 * 1024;
+
+/// Most bytes handed to a socket in one vectored write: what a reader far behind catches up by, each turn.
+pub const WRITE_BYTES_MAX: usize = 256 * 1024;
+
+/// Most slices in one vectored write (POSIX guarantees 16, Linux takes 1,024).
+pub const WRITE_SLICES_MAX: usize = 128;
+
+/// Bytes of kernel send buffer asked for each connection. Linux doubles the figure for its own bookkeeping and then
+/// no longer grows it by itself, so a reader that is stuck holds at most twice this in the kernel.
+pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
+
+/// Connections the kernel holds ready while the accept loop is busy; the kernel lowers it to its own bound.
+pub const ACCEPT_BACKLOG: i32 = 4096;
+
+/// Bytes of the feed kept for readers that are behind, over all dialects together, unless `--feed-bytes` says otherwise.
+pub const FEED_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
+
+/// Smallest `--feed-bytes`: several times what one send buffer takes, or readers in good order would fall off.
+pub const FEED_BYTES_MIN: usize = 1024 * 1024;
+
+/// What a segment counts against the retention beside its text: its place in the log and its allocations' headers.
+pub const SEGMENT_OVERHEAD_BYTES: usize = 128;
+
+/// Share of the retention that the commands carried out in one turn of the hub may fill before it is published:
+/// one of this many parts.
+pub const SEGMENT_SHARE: usize = 8;
+
+/// Largest segment, in bytes, however large the retention: a reader whose send buffer is empty takes a whole turn's
+/// output at once, and so does not fall behind while it keeps up.
+pub const SEGMENT_BYTES_MAX: usize = 128 * 1024;
+
+/// Inputs waiting for the hub, over all connections. When it is full, connections wait with reading: back-pressure.
+pub const INBOX_LINES_MAX: usize = 1024;
+
+/// Inputs the hub carries out in one turn, before it publishes and lets the writers run.
+pub const TURN_INPUTS_MAX: usize = 1024;
+
+/// Bytes of private lines that the hub renders in one turn, before it does the same: a list of a large room takes time,
+/// and whoever is whispered to by many has to get a chance to read.
+pub const TURN_PRIVATE_BYTES_MAX: usize = 128 * 1024;
+
+/// Lines of one connection handed to the hub and not yet answered. Enough for a turn to be worth its while, and so few
+/// that a handful of busy connections do not fill the inbox before the others get to it.
+pub const LINES_IN_FLIGHT_MAX: usize = 64;
+
+/// Bytes of private lines waiting for a connection above which its commands are not read on: a script that does not
+/// read its replies is slowed, and loses nothing.
+pub const PRIVATE_BYTES_PAUSE: usize = 64 * 1024;
+
+/// Bytes of whispers waiting for a connection above which one more closes it as slow. What it asked for itself does not
+/// count: nobody can be closed for asking.
+pub const WHISPER_BYTES_MAX: usize = 256 * 1024;
+
+/// What a private line counts beside its text when it stands at a feed position of its own.
+pub const PIN_OVERHEAD_BYTES: usize = 96;
+
+/// Longest a connection that ended its input may take to read its replies before it is closed, in milliseconds.
+pub const FLUSH_MS_MAX: u64 = 10_000;
+
+/// Longest that a closing connection's further input is read and thrown away, in milliseconds, so that the last
+/// replies are not lost to a reset (RFC 1122, 4.2.2.13: unread input at close makes one).
+pub const DRAIN_MS_MAX: u64 = 2_000;
+
+/// Longest a shutdown waits for peers to take what was acknowledged, in milliseconds; it must end within a second.
+pub const SHUTDOWN_MS_MAX: u64 = 800;
+
+/// Longest the end waits for the operator's log to be written, in milliseconds.
+pub const LOG_FLUSH_MS_MAX: u64 = 100;
+
+/// Lines of the operator's log waiting for standard error to take them; more are dropped. Whoever reads the log does not
+/// hold up the room.
+pub const LOG_LINES_MAX: usize = 4096;
+
+/// Pause after an accept failed for want of a resource (descriptors, memory), in milliseconds: it does not spin.
+pub const ACCEPT_RETRY_MS: u64 = 100;
+
+const _: () = {
+    // The longest line: a tagged LEAVE that carries a reason's text, ended by CR LF.
+    let tag = "@18446744073709551615 2026-01-01T00:00:00.000Z ".len();
+    let leave = "LEAVE ".len() + NAME_BYTES_MAX + " timeout ".len() + TEXT_BYTES_MAX;
+    assert!(tag + leave + 2 <= SERVER_LINE_BYTES_MAX);
+    // The longest list of names in a reply.
+    assert!("OK WHISPER ".len() + WHISPER_NAMES_MAX * (NAME_BYTES_MAX + 1) + 2 <= SERVER_LINE_BYTES_MAX);
+    // A turn may overshoot a segment by one line in each of four dialects, and still a smallest feed keeps the segment.
+    assert!(FEED_BYTES_MIN / SEGMENT_SHARE + 4 * SERVER_LINE_BYTES_MAX <= FEED_BYTES_MIN / 2);
+    assert!(FEED_BYTES_MIN <= FEED_BYTES_DEFAULT);
+    assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= FEED_BYTES_MIN);
+    assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
+    assert!(LINES_IN_FLIGHT_MAX * 16 <= INBOX_LINES_MAX);
+    assert!(TOKEN_BYTES_MAX < LINE_BYTES_MAX && NAME_BYTES_MAX < LINE_BYTES_MAX);
+    assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
+};

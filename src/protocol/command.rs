@@ -1,0 +1,405 @@
+//! The client's side of the wire: a line to a [`Command`] and back.
+
+use super::{ErrorCode, Name, NameError, Refusal, Text, TextError, Token, Verb, is_space, split_word};
+use crate::limits::{ECHO_CHARS_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX, WHISPER_NAMES_MAX};
+
+/// What a peer asks for, with arguments that are what they should be. Whether it may be is for the room to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Take this name.
+    Nick(Name),
+    /// Say this to everybody.
+    Msg(Text),
+    /// Say this to these, each named once.
+    Whisper(Vec<Name>, Text),
+    /// Who is here?
+    Who,
+    /// Who is here, from where, since when?
+    Status,
+    /// Answer with this token.
+    Ping(Option<Token>),
+    /// The answer to the server's `PING`. Gets no reply.
+    Pong(Option<Text>),
+    /// What is there to type, or what does this do?
+    Help(Option<Verb>),
+    /// Turn this on or off.
+    Set(Setting, bool),
+    /// Go over to the other [`Mode`].
+    Chat,
+    /// Leave, for this reason.
+    Quit(Option<Text>),
+}
+
+/// How a peer's lines are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// A line is a command.
+    #[default]
+    Commands,
+    /// A line is a message; `/verb` is a command and `//` begins a message with a slash.
+    Chat,
+}
+
+/// What `SET` turns on and off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// One's own events come back as events too.
+    Echo,
+    /// Events begin with `@id time`.
+    Tags,
+}
+
+impl Setting {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Tags => "tags",
+        }
+    }
+
+    /// The setting that `word` is, in any case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Echo, Self::Tags].into_iter().find(|setting| setting.as_str().eq_ignore_ascii_case(word))
+    }
+}
+
+/// `on` or `off`.
+pub(super) fn switch(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+/// What `on` or `off`, in any case, means.
+pub(super) fn switch_from_word(word: &str) -> Option<bool> {
+    [true, false].into_iter().find(|&on| switch(on).eq_ignore_ascii_case(word))
+}
+
+impl Command {
+    /// What `line` asks for; `None` for a blank line, which asks for nothing.
+    ///
+    /// # Errors
+    /// The refusal to answer with, when the line is no command or its arguments are wrong.
+    pub fn parse(line: &str, mode: Mode) -> Result<Option<Self>, Refusal> {
+        if line.trim().is_empty() {
+            return Ok(None);
+        }
+        let command = match mode {
+            Mode::Commands => line.trim_start_matches(is_space),
+            Mode::Chat => match line.strip_prefix('/') {
+                None => return text(Verb::Msg, line).map(Self::Msg).map(Some),
+                Some(escaped) if escaped.starts_with('/') => {
+                    return text(Verb::Msg, escaped).map(Self::Msg).map(Some);
+                }
+                Some(command) => command,
+            },
+        };
+        let (word, rest) = split_word(command);
+        let Some(verb) = Verb::from_word(word) else { return Err(unknown(word, line, mode)) };
+        Self::parse_arguments(verb, rest.unwrap_or("")).map(Some)
+    }
+
+    /// The verb of the command.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Nick(_) => Verb::Nick,
+            Self::Msg(_) => Verb::Msg,
+            Self::Whisper(..) => Verb::Whisper,
+            Self::Who => Verb::Who,
+            Self::Status => Verb::Status,
+            Self::Ping(_) => Verb::Ping,
+            Self::Pong(_) => Verb::Pong,
+            Self::Help(_) => Verb::Help,
+            Self::Set(..) => Verb::Set,
+            Self::Chat => Verb::Chat,
+            Self::Quit(_) => Verb::Quit,
+        }
+    }
+
+    /// The line, without its ending, that [`Command::parse`] reads as this command.
+    pub fn to_line(&self, mode: Mode) -> String {
+        let command = match (self, mode) {
+            (Self::Msg(text), Mode::Chat) if text.as_str().starts_with('/') => return format!("/{text}"),
+            (Self::Msg(text), Mode::Chat) => return text.to_string(),
+            (Self::Nick(name), _) => format!("NICK {name}"),
+            (Self::Msg(text), _) => format!("MSG {text}"),
+            (Self::Whisper(names, text), _) => {
+                let names: Vec<_> = names.iter().map(Name::as_str).collect();
+                format!("WHISPER {} {text}", names.join(","))
+            }
+            (Self::Set(setting, on), _) => format!("SET {} {}", setting.as_str(), switch(*on)),
+            (Self::Ping(Some(token)), _) => format!("PING {token}"),
+            (Self::Pong(Some(text)), _) => format!("PONG {text}"),
+            (Self::Help(Some(verb)), _) => format!("HELP {verb}"),
+            (Self::Quit(Some(reason)), _) => format!("QUIT {reason}"),
+            (bare, _) => bare.verb().to_string(),
+        };
+        match mode {
+            Mode::Commands => command,
+            Mode::Chat => format!("/{command}"),
+        }
+    }
+
+    fn parse_arguments(verb: Verb, rest: &str) -> Result<Self, Refusal> {
+        match verb {
+            Verb::Nick => nick(rest),
+            Verb::Msg => text(verb, rest).map(Self::Msg),
+            Verb::Whisper => whisper(rest),
+            Verb::Who => none(verb, rest).map(|()| Self::Who),
+            Verb::Status => none(verb, rest).map(|()| Self::Status),
+            Verb::Ping => token(verb, rest).map(Self::Ping),
+            Verb::Pong => Ok(Self::Pong(Text::new(rest.trim()).ok())),
+            Verb::Help => help(rest),
+            Verb::Set => set(rest),
+            Verb::Chat => none(verb, rest).map(|()| Self::Chat),
+            Verb::Quit => optional_text(verb, rest).map(Self::Quit),
+        }
+    }
+}
+
+fn nick(rest: &str) -> Result<Command, Refusal> {
+    Name::new(rest.trim()).map(Command::Nick).map_err(|error| {
+        let code = match error {
+            NameError::Missing => ErrorCode::NameMissing,
+            NameError::TooLong(_) => ErrorCode::NameTooLong,
+            _ => ErrorCode::NameInvalid,
+        };
+        Refusal::new(Verb::Nick, code, format!("{error}; write: NICK name"))
+    })
+}
+
+fn whisper(rest: &str) -> Result<Command, Refusal> {
+    let refuse = |code, text: String| Err(Refusal::new(Verb::Whisper, code, text));
+    let usage = Verb::Whisper.usage();
+    let (list, said) = split_word(rest.trim_start_matches(is_space));
+    let words: Vec<_> = list.split(',').collect();
+    if words.contains(&"") {
+        return refuse(
+            ErrorCode::TargetMissing,
+            format!("a name is missing; write: {usage}, with no space in the list"),
+        );
+    }
+    if words.len() > WHISPER_NAMES_MAX {
+        return refuse(
+            ErrorCode::TargetsTooMany,
+            format!("{} names, at most {WHISPER_NAMES_MAX} at once; nothing was delivered", words.len()),
+        );
+    }
+    let mut names: Vec<Name> = Vec::with_capacity(words.len());
+    for word in words {
+        let Ok(name) = Name::new(word) else {
+            let word = shortened(word);
+            return refuse(
+                ErrorCode::TargetAbsent,
+                format!("{word} is not here (WHO lists names); nothing was delivered"),
+            );
+        };
+        if names.iter().all(|other| other.key() != name.key()) {
+            names.push(name);
+        }
+    }
+    Ok(Command::Whisper(names, text(Verb::Whisper, said.unwrap_or(""))?))
+}
+
+fn help(rest: &str) -> Result<Command, Refusal> {
+    let word = rest.trim();
+    if word.is_empty() {
+        return Ok(Command::Help(None));
+    }
+    Verb::from_word(word.trim_start_matches('/')).map(|verb| Command::Help(Some(verb))).ok_or_else(|| {
+        let text = format!("{} is no command; HELP lists them", shortened(word));
+        Refusal::new(Verb::Help, ErrorCode::VerbUnknown, text)
+    })
+}
+
+fn set(rest: &str) -> Result<Command, Refusal> {
+    let usage = Verb::Set.usage();
+    let mut words = rest.split_whitespace();
+    let Some(setting) = words.next().and_then(Setting::from_word) else {
+        return Err(Refusal::new(
+            Verb::Set,
+            ErrorCode::OptionUnknown,
+            format!("there are echo and tags; write: {usage}"),
+        ));
+    };
+    let Some(on) = words.next().and_then(switch_from_word) else {
+        return Err(Refusal::new(Verb::Set, ErrorCode::ValueInvalid, format!("it is on or off; write: {usage}")));
+    };
+    match words.next() {
+        None => Ok(Command::Set(setting, on)),
+        Some(more) => Err(unexpected(Verb::Set, more)),
+    }
+}
+
+fn text(verb: Verb, raw: &str) -> Result<Text, Refusal> {
+    Text::new(raw).map_err(|error| match error {
+        TextError::TooLong => too_long(verb),
+        _ => Refusal::new(verb, ErrorCode::TextMissing, format!("there is no text; write: {}", verb.usage())),
+    })
+}
+
+fn optional_text(verb: Verb, raw: &str) -> Result<Option<Text>, Refusal> {
+    match Text::new(raw.trim()) {
+        Ok(text) => Ok(Some(text)),
+        Err(TextError::TooLong) => Err(too_long(verb)),
+        Err(_) => Ok(None),
+    }
+}
+
+fn too_long(verb: Verb) -> Refusal {
+    let text = format!("the text has more than {TEXT_BYTES_MAX} bytes once its control characters are replaced");
+    Refusal::new(verb, ErrorCode::TextTooLong, text)
+}
+
+fn token(verb: Verb, raw: &str) -> Result<Option<Token>, Refusal> {
+    match Token::new(raw) {
+        Ok(token) => Ok(Some(token)),
+        Err(TextError::Blank) => Ok(None),
+        Err(TextError::SeveralWords) => Err(unexpected(verb, raw.split_whitespace().nth(1).unwrap_or_default())),
+        Err(TextError::TooLong) => {
+            Err(Refusal::new(verb, ErrorCode::TokenTooLong, format!("a token has at most {TOKEN_BYTES_MAX} bytes")))
+        }
+    }
+}
+
+fn none(verb: Verb, rest: &str) -> Result<(), Refusal> {
+    match rest.split_whitespace().next() {
+        None => Ok(()),
+        Some(more) => Err(unexpected(verb, more)),
+    }
+}
+
+fn unexpected(verb: Verb, more: &str) -> Refusal {
+    let text = format!("{} is one argument too many; write: {}", shortened(more), verb.usage());
+    Refusal::new(verb, ErrorCode::ArgumentUnexpected, text)
+}
+
+/// Somebody typed what they wanted to say: tell them how.
+fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
+    let word = shortened(word);
+    let text = match mode {
+        Mode::Chat => format!("/{word} is no command (/help lists them); to say it, begin with two slashes: //{word}"),
+        Mode::Commands => {
+            let bare = word.trim_start_matches('/');
+            if Verb::from_word(bare).is_some() {
+                format!("commands have no slash here: {}", bare.to_uppercase())
+            } else {
+                let said = shortened(line.trim());
+                format!("{word} is no command (HELP lists them); to say it, write: MSG {said}")
+            }
+        }
+    };
+    Refusal::new(None, ErrorCode::VerbUnknown, text)
+}
+
+/// A peer's words for an error line: no longer than need be.
+fn shortened(words: &str) -> String {
+    match words.char_indices().nth(ECHO_CHARS_MAX) {
+        None => words.to_owned(),
+        Some((end, _)) => format!("{}…", &words[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(raw: &str) -> Name {
+        Name::new(raw).unwrap()
+    }
+
+    fn said(raw: &str) -> Text {
+        Text::new(raw).unwrap()
+    }
+
+    #[test]
+    fn lines_are_commands() {
+        let check =
+            |line: &str, expected| assert_eq!(Command::parse(line, Mode::Commands), Ok(Some(expected)), "{line:?}");
+        check("NICK alice", Command::Nick(name("alice")));
+        check("nick  alice ", Command::Nick(name("alice")));
+        check("  Msg hi there", Command::Msg(said("hi there")));
+        check("MSG  indented ", Command::Msg(said(" indented ")));
+        check("MSG\thi", Command::Msg(said("hi")));
+        check("WHISPER bob hi", Command::Whisper(vec![name("bob")], said("hi")));
+        check("WHISPER bob,carol,BOB hi", Command::Whisper(vec![name("bob"), name("carol")], said("hi")));
+        check("WHO", Command::Who);
+        check("status ", Command::Status);
+        check("PING", Command::Ping(None));
+        check("PING sync-1", Command::Ping(Some(Token::new("sync-1").unwrap())));
+        check("PONG any thing", Command::Pong(Some(said("any thing"))));
+        check("HELP", Command::Help(None));
+        check("HELP msg", Command::Help(Some(Verb::Msg)));
+        check("SET echo ON", Command::Set(Setting::Echo, true));
+        check("SET tags off", Command::Set(Setting::Tags, false));
+        check("CHAT", Command::Chat);
+        check("QUIT", Command::Quit(None));
+        check("QUIT see you", Command::Quit(Some(said("see you"))));
+    }
+
+    #[test]
+    fn in_chat_a_bare_line_is_a_message() {
+        let check = |line: &str, expected| assert_eq!(Command::parse(line, Mode::Chat), Ok(Some(expected)), "{line:?}");
+        check("hi", Command::Msg(said("hi")));
+        check("WHO", Command::Msg(said("WHO")));
+        check(" /who", Command::Msg(said(" /who")));
+        check("//etc/passwd", Command::Msg(said("/etc/passwd")));
+        check("/who", Command::Who);
+        check("/chat", Command::Chat);
+    }
+
+    #[test]
+    fn blank_lines_ask_for_nothing() {
+        for line in ["", " ", "\t "] {
+            assert_eq!(Command::parse(line, Mode::Commands), Ok(None));
+            assert_eq!(Command::parse(line, Mode::Chat), Ok(None));
+        }
+    }
+
+    #[test]
+    fn wrong_lines_are_refused_with_a_code() {
+        let check = |line: &str, verb: Option<Verb>, code| {
+            let refusal = Command::parse(line, Mode::Commands).unwrap_err();
+            assert_eq!((refusal.verb, refusal.code), (verb, code), "{line:?}");
+        };
+        check("NICK", Some(Verb::Nick), ErrorCode::NameMissing);
+        check("NICK two words", Some(Verb::Nick), ErrorCode::NameInvalid);
+        check("NICK a\x07", Some(Verb::Nick), ErrorCode::NameInvalid);
+        check("NICK 123456789012345678901234567890123", Some(Verb::Nick), ErrorCode::NameTooLong);
+        check("MSG", Some(Verb::Msg), ErrorCode::TextMissing);
+        check("MSG  ", Some(Verb::Msg), ErrorCode::TextMissing);
+        check("WHISPER", Some(Verb::Whisper), ErrorCode::TargetMissing);
+        check("WHISPER bob, hi", Some(Verb::Whisper), ErrorCode::TargetMissing);
+        check("WHISPER bob", Some(Verb::Whisper), ErrorCode::TextMissing);
+        check("WHISPER @nobody hi", Some(Verb::Whisper), ErrorCode::TargetAbsent);
+        check(&format!("WHISPER {} hi", vec!["a"; 33].join(",")), Some(Verb::Whisper), ErrorCode::TargetsTooMany);
+        check("WHO else", Some(Verb::Who), ErrorCode::ArgumentUnexpected);
+        check("PING a b", Some(Verb::Ping), ErrorCode::ArgumentUnexpected);
+        check(&format!("PING {}", "x".repeat(257)), Some(Verb::Ping), ErrorCode::TokenTooLong);
+        check("HELP me", Some(Verb::Help), ErrorCode::VerbUnknown);
+        check("SET", Some(Verb::Set), ErrorCode::OptionUnknown);
+        check("SET colour on", Some(Verb::Set), ErrorCode::OptionUnknown);
+        check("SET echo", Some(Verb::Set), ErrorCode::ValueInvalid);
+        check("SET echo on now", Some(Verb::Set), ErrorCode::ArgumentUnexpected);
+        check("hello everyone", None, ErrorCode::VerbUnknown);
+        check("\x1b[2J", None, ErrorCode::VerbUnknown);
+        check(&format!("MSG {}", "\x01".repeat(2000)), Some(Verb::Msg), ErrorCode::TextTooLong);
+    }
+
+    #[test]
+    fn an_unknown_verb_is_told_how_to_be_said() {
+        let check = |line: &str, mode, expected: &str| {
+            assert_eq!(Command::parse(line, mode).unwrap_err().to_string(), expected);
+        };
+        check(
+            "hello everyone",
+            Mode::Commands,
+            "ERR - verb-unknown hello is no command (HELP lists them); to say it, write: MSG hello everyone",
+        );
+        check("/who", Mode::Commands, "ERR - verb-unknown commands have no slash here: WHO");
+        check(
+            "/shrug",
+            Mode::Chat,
+            "ERR - verb-unknown /shrug is no command (/help lists them); to say it, begin with two slashes: //shrug",
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! The `ERR` line: a stable code for scripts and a sentence for people.
+
+use std::fmt;
+
+use super::{Text, Verb};
+
+/// What went wrong, in words that never change; `protocol.md` explains each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// An argument too many.
+    ArgumentUnexpected,
+    /// A line of more bytes than may be.
+    LineTooLong,
+    /// A line that is no UTF-8.
+    LineNotUtf8,
+    /// A name too much like one that is taken.
+    NameAlike,
+    /// A name with something in it that a name cannot have.
+    NameInvalid,
+    /// A `NICK` without a name.
+    NameMissing,
+    /// A name that somebody has.
+    NameTaken,
+    /// A name of too many characters.
+    NameTooLong,
+    /// The command needs a name first.
+    NoName,
+    /// Only the coordinator may.
+    NotCoordinator,
+    /// `SET` of an option that is not known or not named.
+    OptionUnknown,
+    /// The peer did not read for too long; said last, before the connection is closed.
+    Slow,
+    /// A whisper to somebody who is not here.
+    TargetAbsent,
+    /// A whisper without a name.
+    TargetMissing,
+    /// A whisper to oneself.
+    TargetSelf,
+    /// A whisper to too many.
+    TargetsTooMany,
+    /// A message or whisper without text.
+    TextMissing,
+    /// A text that is too long once it is made safe.
+    TextTooLong,
+    /// A token that is too long.
+    TokenTooLong,
+    /// `SET` to neither on nor off.
+    ValueInvalid,
+    /// No command begins with this word.
+    VerbUnknown,
+}
+
+impl ErrorCode {
+    /// All of them, in alphabetical order.
+    pub const ALL: [Self; 21] = [
+        Self::ArgumentUnexpected,
+        Self::LineNotUtf8,
+        Self::LineTooLong,
+        Self::NameAlike,
+        Self::NameInvalid,
+        Self::NameMissing,
+        Self::NameTaken,
+        Self::NameTooLong,
+        Self::NoName,
+        Self::NotCoordinator,
+        Self::OptionUnknown,
+        Self::Slow,
+        Self::TargetAbsent,
+        Self::TargetMissing,
+        Self::TargetSelf,
+        Self::TargetsTooMany,
+        Self::TextMissing,
+        Self::TextTooLong,
+        Self::TokenTooLong,
+        Self::ValueInvalid,
+        Self::VerbUnknown,
+    ];
+
+    /// The code as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ArgumentUnexpected => "argument-unexpected",
+            Self::LineTooLong => "line-too-long",
+            Self::LineNotUtf8 => "line-not-utf8",
+            Self::NameAlike => "name-alike",
+            Self::NameInvalid => "name-invalid",
+            Self::NameMissing => "name-missing",
+            Self::NameTaken => "name-taken",
+            Self::NameTooLong => "name-too-long",
+            Self::NoName => "no-name",
+            Self::NotCoordinator => "not-coordinator",
+            Self::OptionUnknown => "option-unknown",
+            Self::Slow => "slow",
+            Self::TargetAbsent => "target-absent",
+            Self::TargetMissing => "target-missing",
+            Self::TargetSelf => "target-self",
+            Self::TargetsTooMany => "targets-too-many",
+            Self::TextMissing => "text-missing",
+            Self::TextTooLong => "text-too-long",
+            Self::TokenTooLong => "token-too-long",
+            Self::ValueInvalid => "value-invalid",
+            Self::VerbUnknown => "verb-unknown",
+        }
+    }
+
+    /// The code that `word` is.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == word)
+    }
+}
+
+/// A line that was not carried out, and why: `ERR verb code text`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The verb refused; none (`-` on the wire) where the line had none that is known.
+    pub verb: Option<Verb>,
+    /// Why, for scripts.
+    pub code: ErrorCode,
+    /// Why, and what to do next, for people. May change; what it repeats of the peer's words is made safe.
+    pub text: Text,
+}
+
+impl Refusal {
+    /// A refusal; `text` is made safe as a whole, so that it may repeat what the peer sent.
+    pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, text: impl AsRef<str>) -> Self {
+        Self { verb: verb.into(), code, text: Text::ours(text.as_ref()) }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = self.verb.map_or("-", Verb::as_str);
+        write!(f, "ERR {verb} {} {}", self.code.as_str(), self.text)
+    }
+}

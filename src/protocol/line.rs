@@ -1,0 +1,372 @@
+//! Bytes to lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8, all statefully,
+//! so that it does not matter how the network split the input. What a line means is left to [`super::Command`].
+
+use super::{ErrorCode, Refusal};
+use crate::limits::{LINE_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
+
+/// How a peer ends its lines, and is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// Line feed alone: nc, scripts.
+    #[default]
+    Lf,
+    /// Carriage return and line feed, or carriage return and NUL (RFC 854): telnet.
+    CrLf,
+}
+
+impl Ending {
+    /// The bytes that end a line.
+    pub fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Lf => b"\n",
+            Self::CrLf => b"\r\n",
+        }
+    }
+}
+
+/// What comes out of the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A whole line without its ending; it may be blank.
+    Line(Result<String, LineError>),
+    /// Bytes to send back as they are, outside of any line: an option is refused.
+    Telnet([u8; 3]),
+}
+
+/// Why the bytes of a line are no line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineError {
+    /// More than [`LINE_BYTES_MAX`] bytes; all of it was discarded.
+    TooLong,
+    /// Not UTF-8, from this byte on (counted from 1).
+    NotUtf8(usize),
+}
+
+impl From<LineError> for Refusal {
+    fn from(error: LineError) -> Self {
+        match error {
+            LineError::TooLong => Self::new(
+                None,
+                ErrorCode::LineTooLong,
+                format!("a line has at most {LINE_BYTES_MAX} bytes; this one was discarded, send it in parts"),
+            ),
+            LineError::NotUtf8(byte) => Self::new(
+                None,
+                ErrorCode::LineNotUtf8,
+                format!("byte {byte} of this line is not UTF-8; send it as UTF-8"),
+            ),
+        }
+    }
+}
+
+/// Turns what one peer sends into lines.
+#[derive(Debug, Default)]
+pub struct LineDecoder {
+    /// The line so far. `line.len() <= LINE_BYTES_MAX`, and it is empty while `overlong`.
+    line: Vec<u8>,
+    /// The line is too long already: the rest of it is discarded as it comes.
+    overlong: bool,
+    /// The last data byte was a carriage return; the next one tells whether it ends the line.
+    carriage_return: bool,
+    telnet: Telnet,
+    /// Which options were refused. Boxed: most peers never negotiate.
+    refused: Option<Box<Refused>>,
+    ending: Option<Ending>,
+}
+
+impl LineDecoder {
+    /// A decoder at the begin of a connection.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The ending of the peer's first line, once there is one.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    /// The next thing in `input`, which is moved on past it. `None` when all of `input` is used up; an unfinished line
+    /// is kept for the next call.
+    pub fn next(&mut self, input: &mut &[u8]) -> Option<Decoded> {
+        while let Some((&byte, rest)) = input.split_first() {
+            if self.telnet == Telnet::Data && !self.carriage_return {
+                let plain = input.iter().position(|&byte| is_special(byte)).unwrap_or(input.len());
+                if plain > 0 {
+                    self.extend(&input[..plain]);
+                    *input = &input[plain..];
+                    continue;
+                }
+            }
+            *input = rest;
+            let decoded = self.step(byte);
+            if decoded.is_some() {
+                return decoded;
+            }
+        }
+        None
+    }
+
+    /// At the end of the input: the last line, if it lacks its ending.
+    pub fn finish(&mut self) -> Option<Result<String, LineError>> {
+        self.carriage_return = false;
+        (self.overlong || !self.line.is_empty()).then(|| self.take_line())
+    }
+
+    /// One byte through telnet's layer (RFC 854).
+    fn step(&mut self, byte: u8) -> Option<Decoded> {
+        let (next, decoded) = match (self.telnet, byte) {
+            (Telnet::Data, IAC) => (Telnet::Command, None),
+            (Telnet::Data, byte) => (Telnet::Data, self.data(byte)),
+            (Telnet::Command, IAC) => (Telnet::Data, self.data(IAC)),
+            (Telnet::Command, SB) => (Telnet::Subnegotiation(0), None),
+            (Telnet::Command, WILL | WONT | DO | DONT) => (Telnet::Option(byte), None),
+            (Telnet::Command, EC) => {
+                if !std::mem::take(&mut self.carriage_return) {
+                    self.erase_character();
+                }
+                (Telnet::Data, None)
+            }
+            (Telnet::Command, EL) => {
+                self.erase_line();
+                (Telnet::Data, None)
+            }
+            (Telnet::Command, _) => (Telnet::Data, None),
+            (Telnet::Option(request), option) => (Telnet::Data, self.refuse(request, option)),
+            (Telnet::Subnegotiation(SUBNEGOTIATION_BYTES_MAX..), _) => (Telnet::Data, None),
+            (Telnet::Subnegotiation(bytes), IAC) => (Telnet::SubnegotiationCommand(bytes + 1), None),
+            (Telnet::Subnegotiation(bytes), _) => (Telnet::Subnegotiation(bytes + 1), None),
+            (Telnet::SubnegotiationCommand(_), SE) => (Telnet::Data, None),
+            (Telnet::SubnegotiationCommand(bytes), _) => (Telnet::Subnegotiation(bytes + 1), None),
+        };
+        self.telnet = next;
+        decoded
+    }
+
+    /// One byte of what was typed.
+    fn data(&mut self, byte: u8) -> Option<Decoded> {
+        if std::mem::take(&mut self.carriage_return) {
+            if byte == b'\n' || byte == b'\0' {
+                return Some(self.end_line(Ending::CrLf));
+            }
+            self.extend(b"\r");
+        }
+        match byte {
+            b'\n' => return Some(self.end_line(Ending::Lf)),
+            b'\r' => self.carriage_return = true,
+            BS | DEL => self.erase_character(),
+            byte => self.extend(&[byte]),
+        }
+        None
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        if self.overlong {
+            return;
+        }
+        if self.line.len() + bytes.len() > LINE_BYTES_MAX {
+            self.overlong = true;
+            self.line = Vec::new();
+        } else {
+            self.line.extend_from_slice(bytes);
+        }
+    }
+
+    fn erase_character(&mut self) {
+        for _ in 0..4 {
+            // The bytes after the first of a UTF-8 character are 10xxxxxx.
+            if self.line.pop().is_none_or(|byte| byte & 0b1100_0000 != 0b1000_0000) {
+                break;
+            }
+        }
+    }
+
+    fn erase_line(&mut self) {
+        self.line.clear();
+        self.overlong = false;
+        self.carriage_return = false;
+    }
+
+    fn end_line(&mut self, ending: Ending) -> Decoded {
+        self.ending.get_or_insert(ending);
+        Decoded::Line(self.take_line())
+    }
+
+    fn take_line(&mut self) -> Result<String, LineError> {
+        if std::mem::take(&mut self.overlong) {
+            return Err(LineError::TooLong);
+        }
+        String::from_utf8(std::mem::take(&mut self.line))
+            .map_err(|error| LineError::NotUtf8(error.utf8_error().valid_up_to() + 1))
+    }
+
+    /// Says no to an option, once: RFC 1143 shows how two sides that answer every request can go on for ever. The timing
+    /// mark (RFC 860) is no option that stays on; telnet sends one at each interrupt and waits for each answer.
+    fn refuse(&mut self, request: u8, option: u8) -> Option<Decoded> {
+        let (side, answer) = match request {
+            WILL => (0, DONT),
+            DO => (1, WONT),
+            _ => return None,
+        };
+        let refused = self.refused.get_or_insert_default();
+        let (word, bit) = (usize::from(option / 64), 1 << (option % 64));
+        let again = refused.0[side][word] & bit != 0;
+        refused.0[side][word] |= bit;
+        (!again || option == TIMING_MARK).then_some(Decoded::Telnet([IAC, answer, option]))
+    }
+}
+
+/// Where in a telnet sequence the input stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Telnet {
+    #[default]
+    Data,
+    /// After IAC.
+    Command,
+    /// After IAC and this request.
+    Option(u8),
+    /// Within IAC SB … IAC SE, so many bytes in.
+    Subnegotiation(usize),
+    /// After an IAC within.
+    SubnegotiationCommand(usize),
+}
+
+/// One bit for each option: of those the peer would use, of those it asks us to use.
+#[derive(Debug, Default)]
+struct Refused([[u64; 4]; 2]);
+
+const BS: u8 = 0x08;
+const DEL: u8 = 0x7f;
+const SE: u8 = 240;
+const EC: u8 = 247;
+const EL: u8 = 248;
+const SB: u8 = 250;
+const WILL: u8 = 251;
+const WONT: u8 = 252;
+const DO: u8 = 253;
+const DONT: u8 = 254;
+const IAC: u8 = 255;
+const TIMING_MARK: u8 = 6;
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r' | BS | DEL | IAC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that comes of `input` when it arrives in these pieces, the unfinished line at the end too.
+    fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Decoded> {
+        let mut decoder = LineDecoder::new();
+        let mut all = Vec::new();
+        for mut piece in pieces {
+            while let Some(decoded) = decoder.next(&mut piece) {
+                all.push(decoded);
+            }
+        }
+        all.extend(decoder.finish().map(Decoded::Line));
+        all
+    }
+
+    fn line(text: &str) -> Decoded {
+        Decoded::Line(Ok(text.to_owned()))
+    }
+
+    fn check(input: &[u8], expected: &[Decoded]) {
+        assert_eq!(decode([input]), expected, "{:?}", input.escape_ascii().to_string());
+        assert_eq!(decode(input.chunks(1)), expected, "byte by byte: {:?}", input.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn lf_crlf_and_cr_nul_end_a_line_and_nothing_else_does() {
+        check(b"a\nb\r\nc\r\0d", &[line("a"), line("b"), line("c"), line("d")]);
+        check(b"a\rb\n", &[line("a\rb")]);
+        check(b"a\r\r\n", &[line("a\r")]);
+        check(b"\n\r\n\r\0", &[line(""), line(""), line("")]);
+        check(b"a\0b\n", &[line("a\0b")]);
+        check(b"last\r", &[line("last")]);
+        check(b"", &[]);
+    }
+
+    #[test]
+    fn the_first_line_tells_the_ending() {
+        let ending = |mut input: &[u8]| {
+            let mut decoder = LineDecoder::new();
+            while decoder.next(&mut input).is_some() {}
+            decoder.ending()
+        };
+        assert_eq!(ending(b"a"), None);
+        assert_eq!(ending(b"a\nb\r\n"), Some(Ending::Lf));
+        assert_eq!(ending(b"a\r\nb\n"), Some(Ending::CrLf));
+        assert_eq!(ending(b"\r\0"), Some(Ending::CrLf));
+    }
+
+    #[test]
+    fn telnet_sequences_are_taken_out_and_options_refused_once() {
+        check(b"he\xff\xf1llo\n", &[line("hello")]);
+        check(b"\xff\xfd\x03hi\n", &[Decoded::Telnet([255, 252, 3]), line("hi")]);
+        check(b"\xff\xfb\x1f\xff\xfb\x1f\n", &[Decoded::Telnet([255, 254, 31]), line("")]);
+        check(b"\xff\xfc\x03\xff\xfe\x03x\n", &[line("x")]);
+        check(b"a\xff\xfa\x1f\0P\0\x18\xff\xf0b\n", &[line("ab")]);
+        check(b"a\xff\xfa\xff\xff\xf0\xff\xf0b\n", &[line("ab")]);
+        check(b"\xff\xfd\x06\xff\xfd\x06", &[Decoded::Telnet([255, 252, 6]), Decoded::Telnet([255, 252, 6])]);
+        check(b"a\r\xff\xf1\nb", &[line("a"), line("b")]);
+    }
+
+    #[test]
+    fn a_doubled_iac_is_data_and_so_no_utf8() {
+        check(b"ab\xff\xff\n", &[Decoded::Line(Err(LineError::NotUtf8(3)))]);
+    }
+
+    #[test]
+    fn an_endless_subnegotiation_is_bounded() {
+        let mut input = b"\xff\xfa".to_vec();
+        input.extend([b'x'; SUBNEGOTIATION_BYTES_MAX + 1]);
+        input.extend(b"MSG hi\n");
+        check(&input, &[line("MSG hi")]);
+    }
+
+    #[test]
+    fn editing_keys_edit_whole_characters() {
+        check(b"helo\x08lo\n", &[line("hello")]);
+        check(b"helo\x7flo\n", &[line("hello")]);
+        check(b"helo\xff\xf7lo\n", &[line("hello")]);
+        check("caf\u{e9}\x08e\n".as_bytes(), &[line("cafe")]);
+        check("ok 😀\x7f\n".as_bytes(), &[line("ok ")]);
+        check(b"\x08\x08a\n", &[line("a")]);
+        check(b"oops\xff\xf8fine\n", &[line("fine")]);
+        check(b"one\r\xff\xf7two\n", &[line("onetwo")]);
+        check(b"one\r\x08two\n", &[line("onetwo")]);
+    }
+
+    #[test]
+    fn a_line_too_long_is_one_error_and_the_next_is_whole() {
+        let longest = "x".repeat(LINE_BYTES_MAX);
+        check(format!("{longest}\n").as_bytes(), &[line(&longest)]);
+        let too_long = Decoded::Line(Err(LineError::TooLong));
+        check(format!("{longest}y\nnext\n").as_bytes(), &[too_long.clone(), line("next")]);
+        check("z".repeat(100_000).as_bytes(), std::slice::from_ref(&too_long));
+    }
+
+    #[test]
+    fn half_a_character_is_one_error() {
+        check(b"caf\xc3\nnext\n", &[Decoded::Line(Err(LineError::NotUtf8(4))), line("next")]);
+    }
+
+    /// The same comes out however the input is split.
+    #[test]
+    fn every_split_gives_the_same() {
+        arbtest::arbtest(|u| {
+            let alphabet = b"\n\r\0\x08\x7f\xff\xfa\xf0\xfb\xfd\x03abMSG \xc3\xa9";
+            let input: Vec<u8> =
+                (0..u.int_in_range(0..=40)?).map(|_| u.choose(alphabet).copied()).collect::<Result<_, _>>()?;
+            let whole = decode([&input[..]]);
+            for at in 0..=input.len() {
+                let (left, right) = input.split_at(at);
+                assert_eq!(decode([left, right]), whole, "split at {at}: {:?}", input.escape_ascii().to_string());
+            }
+            assert_eq!(decode(input.chunks(1)), whole, "byte by byte: {:?}", input.escape_ascii().to_string());
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,41 @@
+//! The wire of chinwag/1, both directions: bytes to meaning and back, as `protocol.md` has it.
+//!
+//! Pure: no clock, no socket, no randomness (the two lints below hold it to that). It knows nothing of who is in the
+//! room; the room decides what a command does, this says only what it is.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod command;
+mod dialect;
+mod error;
+mod event;
+mod line;
+mod name;
+mod reply;
+mod text;
+mod verb;
+
+pub use command::{Command, Mode, Setting};
+pub use dialect::{DIALECTS, Dialect};
+pub use error::{ErrorCode, Refusal};
+pub use event::{Event, EventId, LeaveReason, Tag, Timestamp};
+pub use line::{Decoded, Ending, LineDecoder, LineError};
+pub use name::{Name, NameError};
+pub use reply::{Details, Reply, ServerLine, User};
+pub use text::{Text, TextError, Token};
+pub use verb::Verb;
+
+/// The protocol's name and version, as `HELLO` says it.
+pub const VERSION: &str = "chinwag/1";
+
+/// What separates the words of a line (WSP of RFC 5234): a space or a tab.
+fn is_space(c: char) -> bool {
+    c == ' ' || c == '\t'
+}
+
+/// Splits a line at its first space: the word, and what follows that one space, verbatim. `None` where no space is.
+fn split_word(line: &str) -> (&str, Option<&str>) {
+    match line.split_once(is_space) {
+        Some((word, rest)) => (word, Some(rest)),
+        None => (line, None),
+    }
+}

@@ -1,0 +1,230 @@
+//! Names: RFC 8265 usernames that no two peers can confuse. Says what a name is and when two are the same or too alike;
+//! who holds which is the room's business.
+
+use std::fmt;
+use std::sync::Arc;
+
+use precis_profiles::precis_core::{Error, profile::PrecisFastInvocation};
+use precis_profiles::{UsernameCaseMapped, UsernameCasePreserved};
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::confusable_detection::skeleton;
+
+use super::text::is_safe;
+use crate::limits::{NAME_CHARS_MAX, NAME_MARKS_IN_A_ROW_MAX};
+
+/// A name as its owner wrote it (RFC 8265, 3.4: case preserved, width mapped, NFC), with what it is compared by.
+///
+/// Equal names (`==`) are written alike; [`Name::key`] and [`Name::skeletons`] say which ones collide.
+#[derive(Clone)]
+pub struct Name(Arc<Forms>);
+
+struct Forms {
+    shown: Box<str>,
+    /// RFC 8265, 3.3: the case-mapped form. Two names with the same key are the same name.
+    key: Box<str>,
+    /// UTS #39 skeletons, of the key and in lower case of the form shown. Both are needed: only the first tells `Mia`
+    /// from `rnia`, only the second `Alice` from `AIice`.
+    skeletons: [Box<str>; 2],
+}
+
+/// Why something is no name. Its text is what the error line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// There is none.
+    Missing,
+    /// More than [`NAME_CHARS_MAX`] characters; so many.
+    TooLong(usize),
+    /// White space in it.
+    Space,
+    /// A control character, or one that turns the reading order.
+    Control,
+    /// A comma, which separates names in `WHISPER`.
+    Comma,
+    /// It begins with neither a letter nor a digit.
+    Start(char),
+    /// A character that RFC 8264's `IdentifierClass` does not allow.
+    Character(char),
+    /// Too many combining marks on one letter.
+    Marks,
+    /// Mixed directions or another rule on the whole (RFC 5893's bidi rule, or no stable form).
+    Shape,
+}
+
+impl Name {
+    /// The name in `raw`, which is taken as it is: white space around it is an error.
+    pub fn new(raw: &str) -> Result<Self, NameError> {
+        check_characters(raw)?;
+        let shown = stable(raw)?;
+        check_characters(&shown)?;
+        let key = UsernameCaseMapped::enforce(shown.as_str()).map_err(NameError::from_precis)?;
+        let skeletons =
+            [skeleton(&key).collect(), skeleton(&shown).collect::<String>().to_lowercase().into_boxed_str()];
+        Ok(Self(Arc::new(Forms { key: key.into(), skeletons, shown: shown.into() })))
+    }
+
+    /// The name as it is shown.
+    pub fn as_str(&self) -> &str {
+        &self.0.shown
+    }
+
+    /// The form by which names are the same.
+    pub fn key(&self) -> &str {
+        &self.0.key
+    }
+
+    /// The forms by which names are too alike, if either is the same.
+    pub fn skeletons(&self) -> [&str; 2] {
+        let [mapped, shown] = &self.0.skeletons;
+        [mapped, shown]
+    }
+}
+
+/// Our own bounds, beside those of PRECIS; checked before its mappings (so that a hostile name costs little) and after.
+fn check_characters(raw: &str) -> Result<(), NameError> {
+    let first = raw.chars().next().ok_or(NameError::Missing)?;
+    if raw.contains(char::is_whitespace) {
+        return Err(NameError::Space);
+    }
+    if !raw.chars().all(is_safe) {
+        return Err(NameError::Control);
+    }
+    let chars = raw.chars().count();
+    if chars > NAME_CHARS_MAX {
+        return Err(NameError::TooLong(chars));
+    }
+    if raw.contains(',') {
+        return Err(NameError::Comma);
+    }
+    if !first.is_alphanumeric() {
+        return Err(NameError::Start(first));
+    }
+    let mut marks = 0;
+    for c in raw.chars() {
+        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
+        if marks > NAME_MARKS_IN_A_ROW_MAX {
+            return Err(NameError::Marks);
+        }
+    }
+    Ok(())
+}
+
+/// Applies the profile until it changes nothing more; RFC 8264, 7 warns that once may not be enough.
+fn stable(raw: &str) -> Result<String, NameError> {
+    let mut form = raw.to_owned();
+    for _ in 0..4 {
+        let next = UsernameCasePreserved::enforce(form.as_str()).map_err(NameError::from_precis)?;
+        if next == form {
+            return Ok(form);
+        }
+        form = next.into_owned();
+    }
+    Err(NameError::Shape)
+}
+
+impl NameError {
+    fn from_precis(error: Error) -> Self {
+        match error {
+            Error::BadCodepoint(info) => char::from_u32(info.cp).map_or(Self::Shape, Self::Character),
+            Error::Invalid | Error::Unexpected(_) => Self::Shape,
+        }
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("there is no name"),
+            Self::TooLong(chars) => write!(f, "a name has at most {NAME_CHARS_MAX} characters, this has {chars}"),
+            Self::Space => f.write_str("a name cannot contain a space"),
+            Self::Control => f.write_str("a name cannot contain control or direction characters"),
+            Self::Comma => f.write_str("a name cannot contain a comma"),
+            Self::Start(c) => write!(f, "a name begins with a letter or a digit, not with {c:?}"),
+            Self::Character(c) => write!(f, "a name cannot contain {c:?}"),
+            Self::Marks => write!(f, "a name has at most {NAME_MARKS_IN_A_ROW_MAX} combining marks in a row"),
+            Self::Shape => f.write_str("these letters cannot stand together in a name"),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Name {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_as_written_but_for_width_and_composition() {
+        let check = |raw: &str, shown: &str| assert_eq!(Name::new(raw).unwrap().as_str(), shown, "{raw:?}");
+        check("alice", "alice");
+        check("Alice", "Alice");
+        check("Ａｌｉｃｅ", "Alice");
+        check("e\u{301}mile", "émile");
+        check("bob-2.0_x", "bob-2.0_x");
+        check("Ἀθηνᾶ", "Ἀθηνᾶ");
+        check("שלום", "שלום");
+        check("李雷", "李雷");
+        check("42", "42");
+        check(&"x".repeat(NAME_CHARS_MAX), &"x".repeat(NAME_CHARS_MAX));
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_with_its_reason() {
+        let check = |raw: &str, expected| assert_eq!(Name::new(raw), Err(expected), "{raw:?}");
+        check("", NameError::Missing);
+        check("two words", NameError::Space);
+        check("no\u{a0}break", NameError::Space);
+        check("a\x07", NameError::Control);
+        check("a\u{202e}b", NameError::Control);
+        check(&"x".repeat(33), NameError::TooLong(33));
+        check("a,b", NameError::Comma);
+        check("@alice", NameError::Start('@'));
+        check("-", NameError::Start('-'));
+        check("/who", NameError::Start('/'));
+        check("\u{301}a", NameError::Start('\u{301}'));
+        check("a\u{2800}", NameError::Character('\u{2800}'));
+        check("a\u{200d}b", NameError::Character('\u{200d}'));
+        check("smile😀", NameError::Character('😀'));
+        check("a\u{fffd}", NameError::Character('\u{fffd}'));
+        check("z\u{316}\u{317}\u{318}\u{319}", NameError::Marks);
+        check("aשלום", NameError::Shape);
+    }
+
+    #[test]
+    fn the_same_name_in_another_case_or_width_has_the_same_key() {
+        let check = |a: &str, b: &str| assert_eq!(Name::new(a).unwrap().key(), Name::new(b).unwrap().key(), "{a} {b}");
+        check("alice", "ALICE");
+        check("alice", "Ａｌｉｃｅ");
+        check("ÉMILE", "e\u{301}mile");
+    }
+
+    #[test]
+    fn look_alikes_share_a_skeleton() {
+        let alike = |a: &str, b: &str| {
+            let (a, b) = (Name::new(a).unwrap(), Name::new(b).unwrap());
+            a.skeletons().into_iter().zip(b.skeletons()).any(|(a, b)| a == b)
+        };
+        assert!(alike("alice", "аlice"), "Cyrillic а");
+        assert!(alike("Mia", "rnia"), "rn for m");
+        assert!(alike("Alice", "AIice"), "capital I for l");
+        assert!(!alike("alice", "bob"));
+        assert!(!alike("carol", "carola"));
+    }
+}

@@ -1,0 +1,201 @@
+//! The server's side of the wire but for events: the greeting, replies, and any line it may send as one type.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::command::{switch, switch_from_word};
+use super::{ErrorCode, Event, EventId, Name, Refusal, Setting, Tag, Text, Token, VERSION, Verb, split_word};
+
+/// The final line of a command that was carried out: `OK verb …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The name is yours.
+    Nick(Name),
+    /// It was said, at this place in the order.
+    Msg(EventId),
+    /// These were told.
+    Whisper(Vec<Name>),
+    /// So many are here; their `USER` lines came before.
+    Who(usize),
+    /// The same.
+    Status(usize),
+    /// All that came before the `PING` has happened.
+    Ping(Option<Token>),
+    /// The `NOTICE` lines came before.
+    Help,
+    /// The option has this value.
+    Set(Setting, bool),
+    /// Whether bare lines are messages from here on.
+    Chat(bool),
+    /// Good-bye.
+    Quit,
+}
+
+/// Somebody who is here, as `WHO` and `STATUS` list them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Their name.
+    pub name: Name,
+    /// Whether they are the coordinator.
+    pub coordinator: bool,
+    /// What only the coordinator is shown.
+    pub details: Option<Details>,
+}
+
+/// What `STATUS` adds to a [`User`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// The session's number, never given twice while the server runs.
+    pub id: u64,
+    /// Where they connected from.
+    pub address: SocketAddr,
+    /// Seconds since their last line.
+    pub idle_seconds: u64,
+    /// Seconds since they joined.
+    pub online_seconds: u64,
+}
+
+/// Any line the server sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerLine {
+    /// The first line on a connection; its text says what to do.
+    Hello(Text),
+    /// A command was carried out.
+    Ok(Reply),
+    /// A line was not.
+    Err(Refusal),
+    /// One of those here.
+    User(User),
+    /// Something happened.
+    Event(Option<Tag>, Event),
+}
+
+impl fmt::Display for ServerLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hello(text) => write!(f, "HELLO {VERSION} {text}"),
+            Self::Ok(reply) => reply.fmt(f),
+            Self::Err(refusal) => refusal.fmt(f),
+            Self::User(user) => user.fmt(f),
+            Self::Event(None, event) => event.fmt(f),
+            Self::Event(Some(tag), event) => write!(f, "{tag}{event}"),
+        }
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nick(name) => write!(f, "OK NICK {name}"),
+            Self::Msg(EventId(id)) => write!(f, "OK MSG {id}"),
+            Self::Whisper(names) => {
+                f.write_str("OK WHISPER ")?;
+                for (at, name) in names.iter().enumerate() {
+                    let separator = if at == 0 { "" } else { "," };
+                    write!(f, "{separator}{name}")?;
+                }
+                Ok(())
+            }
+            Self::Who(count) => write!(f, "OK WHO {count}"),
+            Self::Status(count) => write!(f, "OK STATUS {count}"),
+            Self::Ping(None) => f.write_str("OK PING"),
+            Self::Ping(Some(token)) => write!(f, "OK PING {token}"),
+            Self::Help => f.write_str("OK HELP"),
+            Self::Set(setting, on) => write!(f, "OK SET {} {}", setting.as_str(), switch(*on)),
+            Self::Chat(on) => write!(f, "OK CHAT {}", switch(*on)),
+            Self::Quit => f.write_str("OK QUIT"),
+        }
+    }
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = if self.coordinator { COORDINATOR } else { MEMBER };
+        write!(f, "USER {} {role}", self.name)?;
+        if let Some(Details { id, address, idle_seconds, online_seconds }) = self.details {
+            write!(f, " id={id} address={address} idle={idle_seconds} online={online_seconds}")?;
+        }
+        Ok(())
+    }
+}
+
+const COORDINATOR: &str = "coordinator";
+const MEMBER: &str = "member";
+
+impl ServerLine {
+    /// What `line` (without its ending) says; `None` if it is nothing that chinwag/1 has.
+    pub fn parse(line: &str) -> Option<Self> {
+        if let Some((tag, rest)) = Tag::parse(line) {
+            return Some(Self::Event(Some(tag), Event::parse(rest)?));
+        }
+        let (word, rest) = split_word(line);
+        match word {
+            "HELLO" => {
+                let (version, text) = rest?.split_once(' ')?;
+                (version == VERSION).then_some(Self::Hello(Text::new(text).ok()?))
+            }
+            "OK" => Reply::parse(rest?).map(Self::Ok),
+            "ERR" => parse_refusal(rest?).map(Self::Err),
+            "USER" => User::parse(rest?).map(Self::User),
+            _ => Event::parse(line).map(|event| Self::Event(None, event)),
+        }
+    }
+}
+
+impl Reply {
+    fn parse(rest: &str) -> Option<Self> {
+        let (verb, arguments) = split_word(rest);
+        let verb = Verb::from_word(verb)?;
+        Some(match (verb, arguments) {
+            (Verb::Nick, Some(name)) => Self::Nick(Name::new(name).ok()?),
+            (Verb::Msg, Some(id)) => Self::Msg(EventId(id.parse().ok()?)),
+            (Verb::Whisper, Some(names)) => {
+                Self::Whisper(names.split(',').map(Name::new).collect::<Result<_, _>>().ok()?)
+            }
+            (Verb::Who, Some(count)) => Self::Who(count.parse().ok()?),
+            (Verb::Status, Some(count)) => Self::Status(count.parse().ok()?),
+            (Verb::Ping, token) => Self::Ping(token.map(Token::new).transpose().ok()?),
+            (Verb::Help, None) => Self::Help,
+            (Verb::Set, Some(both)) => {
+                let (setting, value) = both.split_once(' ')?;
+                Self::Set(Setting::from_word(setting)?, switch_from_word(value)?)
+            }
+            (Verb::Chat, Some(value)) => Self::Chat(switch_from_word(value)?),
+            (Verb::Quit, None) => Self::Quit,
+            _ => return None,
+        })
+    }
+}
+
+impl User {
+    fn parse(rest: &str) -> Option<Self> {
+        let mut words = rest.split(' ');
+        let name = Name::new(words.next()?).ok()?;
+        let coordinator = match words.next()? {
+            COORDINATOR => true,
+            MEMBER => false,
+            _ => return None,
+        };
+        let mut value = |key: &str| words.next()?.strip_prefix(key)?.strip_prefix('=');
+        let details = match value("id") {
+            None => None,
+            Some(id) => Some(Details {
+                id: id.parse().ok()?,
+                address: value("address")?.parse().ok()?,
+                idle_seconds: value("idle")?.parse().ok()?,
+                online_seconds: value("online")?.parse().ok()?,
+            }),
+        };
+        Some(Self { name, coordinator, details })
+    }
+}
+
+fn parse_refusal(rest: &str) -> Option<Refusal> {
+    let mut words = rest.splitn(3, ' ');
+    let verb = match words.next()? {
+        "-" => None,
+        word => Some(Verb::from_word(word)?),
+    };
+    let code = ErrorCode::from_word(words.next()?)?;
+    Some(Refusal::new(verb, code, words.next()?))
+}

@@ -1,0 +1,156 @@
+//! Free text that is safe to show: what people say, their reasons, the words an error repeats. Unsafe characters are
+//! replaced here, once, at the door; nothing behind it looks again.
+
+use std::fmt;
+
+use crate::limits::{TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
+
+/// Non-blank text of at most [`TEXT_BYTES_MAX`] bytes, in which no character can end a line, move a cursor or turn the
+/// reading order: having a `Text` is the proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text(Box<str>);
+
+/// Why something is no [`Text`] or no [`Token`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextError {
+    /// Nothing but white space.
+    Blank,
+    /// More bytes than may be, after replacement.
+    TooLong,
+    /// A token of more than one word.
+    SeveralWords,
+}
+
+impl Text {
+    /// The text as it may be shown. White space stays as it is, but for a tab, which becomes a space.
+    pub fn new(raw: &str) -> Result<Self, TextError> {
+        if raw.trim().is_empty() {
+            return Err(TextError::Blank);
+        }
+        let safe = made_safe(raw);
+        if safe.len() > TEXT_BYTES_MAX {
+            return Err(TextError::TooLong);
+        }
+        Ok(Self(safe.into()))
+    }
+
+    /// The same for text of our own making that repeats a peer's words: made safe, and cut if it is too long.
+    pub(crate) fn ours(raw: &str) -> Self {
+        let mut safe = made_safe(raw);
+        if safe.len() > TEXT_BYTES_MAX {
+            safe.truncate(safe.floor_char_boundary(TEXT_BYTES_MAX));
+        }
+        Self(safe.into())
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One word of at most [`TOKEN_BYTES_MAX`] bytes that a `PING` carries and its answer repeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token(Text);
+
+impl Token {
+    /// The token in `raw`, white space around it taken off.
+    pub fn new(raw: &str) -> Result<Self, TextError> {
+        let word = raw.trim();
+        if word.contains(char::is_whitespace) {
+            return Err(TextError::SeveralWords);
+        }
+        let text = Text::new(word)?;
+        if text.as_str().len() > TOKEN_BYTES_MAX {
+            return Err(TextError::TooLong);
+        }
+        Ok(Self(text))
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whether a character may reach another peer's terminal.
+///
+/// Not: control characters (C0, DEL and C1: Unicode's Cc), line and paragraph separators, and the explicit bidirectional
+/// embeddings, overrides and isolates (UAX #9, 2). Joiners, variation selectors and the implicit direction marks stay:
+/// emoji and several scripts need them, and their effect ends with the word.
+pub(super) fn is_safe(c: char) -> bool {
+    !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+}
+
+fn made_safe(raw: &str) -> String {
+    if raw.chars().all(is_safe) {
+        return raw.to_owned();
+    }
+    raw.chars()
+        .map(|c| match c {
+            '\t' => ' ',
+            c if is_safe(c) => c,
+            _ => char::REPLACEMENT_CHARACTER,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_made_safe_and_otherwise_kept() {
+        let check = |raw: &str, expected: &str| assert_eq!(Text::new(raw).unwrap().as_str(), expected, "{raw:?}");
+        check("hi", "hi");
+        check("  two  spaces  ", "  two  spaces  ");
+        check("a\tb", "a b");
+        check("\x1b[31mred", "\u{fffd}[31mred");
+        check("bell\x07 del\x7f c1\u{9b}", "bell\u{fffd} del\u{fffd} c1\u{fffd}");
+        check("right\u{202e}tfel", "right\u{fffd}tfel");
+        check("one\u{2028}two", "one\u{fffd}two");
+        check("👩‍👩‍👧 ❤️ שלום\u{200f}", "👩‍👩‍👧 ❤️ שלום\u{200f}");
+    }
+
+    #[test]
+    fn blank_and_overlong_text_is_refused() {
+        let check = |raw: &str, expected| assert_eq!(Text::new(raw), Err(expected), "{raw:?}");
+        check("", TextError::Blank);
+        check(" \t\u{3000}", TextError::Blank);
+        check(&"x".repeat(TEXT_BYTES_MAX + 1), TextError::TooLong);
+        check(&"\x01".repeat(TEXT_BYTES_MAX / 3 + 1), TextError::TooLong);
+        assert!(Text::new(&"x".repeat(TEXT_BYTES_MAX)).is_ok());
+    }
+
+    #[test]
+    fn our_own_text_is_cut_at_a_character() {
+        let cut = Text::ours(&"é".repeat(TEXT_BYTES_MAX));
+        assert_eq!(cut.as_str().len(), TEXT_BYTES_MAX);
+        assert_eq!(Text::ours("a\nb").as_str(), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn a_token_is_one_word() {
+        assert_eq!(Token::new(" sync ").unwrap().to_string(), "sync");
+        assert_eq!(Token::new("two words"), Err(TextError::SeveralWords));
+        assert_eq!(Token::new(""), Err(TextError::Blank));
+        assert_eq!(Token::new(&"x".repeat(TOKEN_BYTES_MAX + 1)), Err(TextError::TooLong));
+    }
+
+    /// For every code point there is: what comes out holds nothing that a terminal obeys.
+    #[test]
+    fn no_code_point_gets_through_that_a_terminal_obeys() {
+        for c in '\0'..=char::MAX {
+            if let Ok(text) = Text::new(&format!("a{c}b")) {
+                assert!(text.as_str().chars().all(|c| is_safe(c) && c >= ' ' && c != '\x7f'), "{c:?}");
+            }
+        }
+    }
+}

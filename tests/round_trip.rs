@@ -1,0 +1,224 @@
+//! Parsing and formatting are each other's inverse, for every command and every line the server can send; and whatever
+//! bytes come in, they are read without a panic and answered once a line.
+
+use std::net::IpAddr;
+
+use arbtest::arbitrary::{Result, Unstructured};
+use arbtest::arbtest;
+use chinwag::limits::{LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX};
+use chinwag::protocol::{
+    Command, Decoded, Details, Dialect, ErrorCode, Event, EventId, LeaveReason, LineDecoder, Mode, Name, Refusal,
+    Reply, ServerLine, Setting, Tag, Text, Timestamp, Token, User, Verb,
+};
+
+#[test]
+fn commands() {
+    arbtest(|u| {
+        let command = command(u)?;
+        for mode in [Mode::Commands, Mode::Chat] {
+            let line = command.to_line(mode);
+            if line.len() <= LINE_BYTES_MAX {
+                assert_eq!(Command::parse(&line, mode), Ok(Some(command.clone())), "{line:?}");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn server_lines() {
+    arbtest(|u| {
+        let line = server_line(u)?;
+        let written = line.to_string();
+        assert_eq!(ServerLine::parse(&written), Some(line), "{written:?}");
+        assert!(written.len() + 2 <= SERVER_LINE_BYTES_MAX);
+        Ok(())
+    });
+}
+
+/// What a dialect writes, read by the decoder a peer could have, is the same line.
+#[test]
+fn dialects() {
+    arbtest(|u| {
+        let (event, tag) = (event(u)?, tag(u)?);
+        for dialect in Dialect::ALL {
+            let mut bytes = Vec::new();
+            dialect.write_event(&mut bytes, tag, &event);
+            let mut decoder = LineDecoder::new();
+            let Some(Decoded::Line(Ok(line))) = decoder.next(&mut &bytes[..]) else { panic!("no line: {bytes:?}") };
+            let expected = ServerLine::Event(dialect.tags.then_some(tag), event.clone());
+            assert_eq!(ServerLine::parse(&line), Some(expected), "{line:?}");
+            assert_eq!(decoder.ending(), Some(dialect.ending));
+        }
+        Ok(())
+    });
+}
+
+/// Any line at all is a command, a refusal that can be read back, or blank; a command from it survives the way round.
+#[test]
+fn any_line() {
+    arbtest(|u| {
+        let line: String = u.arbitrary()?;
+        for verb in Verb::ALL.map(Verb::as_str).into_iter().chain([""]) {
+            let line = format!("{verb} {line}");
+            for mode in [Mode::Commands, Mode::Chat] {
+                match Command::parse(&line, mode) {
+                    Ok(None) => assert!(line.trim().is_empty()),
+                    Ok(Some(command)) => {
+                        assert_eq!(Command::parse(&command.to_line(mode), mode), Ok(Some(command)), "{line:?}");
+                    }
+                    Err(refusal) => {
+                        let refusal = ServerLine::Err(refusal);
+                        assert_eq!(ServerLine::parse(&refusal.to_string()), Some(refusal), "{line:?}");
+                    }
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Whatever bytes come, no line is longer than it may be or holds its own ending.
+#[test]
+fn any_bytes() {
+    arbtest(|u| {
+        let bytes: Vec<u8> = u.arbitrary()?;
+        let mut decoder = LineDecoder::new();
+        let mut rest = &bytes[..];
+        let mut lines = Vec::new();
+        while let Some(decoded) = decoder.next(&mut rest) {
+            lines.extend(if let Decoded::Line(line) = decoded { Some(line) } else { None });
+        }
+        lines.extend(decoder.finish());
+        for line in lines.into_iter().flatten() {
+            assert!(line.len() <= LINE_BYTES_MAX && !line.contains('\n'), "{line:?}");
+        }
+        Ok(())
+    });
+}
+
+fn command(u: &mut Unstructured<'_>) -> Result<Command> {
+    Ok(match u.int_in_range(0..=10)? {
+        0 => Command::Nick(name(u)?),
+        1 => Command::Msg(text(u)?),
+        2 => Command::Whisper(distinct(names(u)?), text(u)?),
+        3 => Command::Who,
+        4 => Command::Status,
+        5 => Command::Ping(option(u, token)?),
+        6 => Command::Pong(option(u, trimmed)?),
+        7 => Command::Help(option(u, verb)?),
+        8 => Command::Set(setting(u)?, u.arbitrary()?),
+        9 => Command::Chat,
+        _ => Command::Quit(option(u, trimmed)?),
+    })
+}
+
+fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
+    Ok(match u.int_in_range(0..=5)? {
+        0 => ServerLine::Hello(text(u)?),
+        1 => ServerLine::Ok(reply(u)?),
+        2 => {
+            let code = *u.choose(&ErrorCode::ALL)?;
+            ServerLine::Err(Refusal::new(option(u, verb)?, code, text(u)?.as_str()))
+        }
+        3 => ServerLine::User(user(u)?),
+        4 => ServerLine::Event(None, event(u)?),
+        _ => ServerLine::Event(Some(tag(u)?), event(u)?),
+    })
+}
+
+fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
+    Ok(match u.int_in_range(0..=9)? {
+        0 => Reply::Nick(name(u)?),
+        1 => Reply::Msg(EventId(u.arbitrary()?)),
+        2 => Reply::Whisper(names(u)?),
+        3 => Reply::Who(u.arbitrary()?),
+        4 => Reply::Status(u.arbitrary()?),
+        5 => Reply::Ping(option(u, token)?),
+        6 => Reply::Help,
+        7 => Reply::Set(setting(u)?, u.arbitrary()?),
+        8 => Reply::Chat(u.arbitrary()?),
+        _ => Reply::Quit,
+    })
+}
+
+fn event(u: &mut Unstructured<'_>) -> Result<Event> {
+    Ok(match u.int_in_range(0..=7)? {
+        0 => Event::Join(name(u)?),
+        1 => Event::Leave(name(u)?, *u.choose(&LeaveReason::ALL)?, option(u, text)?),
+        2 => Event::Rename { from: name(u)?, to: name(u)? },
+        3 => Event::Msg(name(u)?, text(u)?),
+        4 => Event::Whisper(name(u)?, text(u)?),
+        5 => Event::Coordinator(name(u)?),
+        6 => Event::Notice(text(u)?),
+        _ => Event::Ping(token(u)?),
+    })
+}
+
+fn user(u: &mut Unstructured<'_>) -> Result<User> {
+    let details = |u: &mut Unstructured<'_>| {
+        Ok(Details {
+            id: u.arbitrary()?,
+            address: (u.arbitrary::<IpAddr>()?, u.arbitrary()?).into(),
+            idle_seconds: u.arbitrary()?,
+            online_seconds: u.arbitrary()?,
+        })
+    };
+    Ok(User { name: name(u)?, coordinator: u.arbitrary()?, details: option(u, details)? })
+}
+
+fn tag(u: &mut Unstructured<'_>) -> Result<Tag> {
+    // From 1970 to 9999: what RFC 3339 has.
+    let at = Timestamp(u.int_in_range(0..=253_402_300_799_999)?);
+    Ok(Tag { id: option(u, |u| u.arbitrary().map(EventId))?, at })
+}
+
+fn name(u: &mut Unstructured<'_>) -> Result<Name> {
+    let alphabet: Vec<char> = "abcXYZ019-_.'!éßжΩאب李\u{301}Ａﬁǆ".chars().collect();
+    let length = u.int_in_range(1..=40)?;
+    let raw = (0..length).map(|_| u.choose(&alphabet).copied()).collect::<Result<String>>()?;
+    let name = Name::new(&raw).or_else(|_| Name::new("fallback")).expect("a name");
+    assert_eq!(Name::new(name.as_str()).as_ref().map(Name::key), Ok(name.key()), "a name is stable: {raw:?}");
+    Ok(name)
+}
+
+fn names(u: &mut Unstructured<'_>) -> Result<Vec<Name>> {
+    (0..u.int_in_range(1..=4)?).map(|_| name(u)).collect()
+}
+
+fn distinct(names: Vec<Name>) -> Vec<Name> {
+    let mut distinct: Vec<Name> = Vec::new();
+    for name in names {
+        if distinct.iter().all(|other| other.key() != name.key()) {
+            distinct.push(name);
+        }
+    }
+    distinct
+}
+
+fn text(u: &mut Unstructured<'_>) -> Result<Text> {
+    let raw: String = u.arbitrary()?;
+    Ok(Text::new(&raw).or_else(|_| Text::new("fallback")).expect("a text"))
+}
+
+/// A text as it is where white space round it does not count.
+fn trimmed(u: &mut Unstructured<'_>) -> Result<Text> {
+    Ok(Text::new(text(u)?.as_str().trim()).expect("a text is not blank"))
+}
+
+fn token(u: &mut Unstructured<'_>) -> Result<Token> {
+    let raw: String = u.arbitrary()?;
+    Ok(Token::new(&raw).or_else(|_| Token::new("fallback")).expect("a token"))
+}
+
+fn verb(u: &mut Unstructured<'_>) -> Result<Verb> {
+    u.choose(&Verb::ALL).copied()
+}
+
+fn setting(u: &mut Unstructured<'_>) -> Result<Setting> {
+    u.choose(&[Setting::Echo, Setting::Tags]).copied()
+}
+
+fn option<'a, T>(u: &mut Unstructured<'a>, some: impl FnOnce(&mut Unstructured<'a>) -> Result<T>) -> Result<Option<T>> {
+    if u.arbitrary()? { some(u).map(Some) } else { Ok(None) }
+}
