@@ -6,8 +6,9 @@
 //! |---|---|---|
 //! | [`limits`] | every bound, with its reason | |
 //! | [`protocol`] | bytes to meaning and back, both directions | who is here |
+//! | [`room`] | who is here and what happened: a deterministic state machine | time, order of arrival, delivery |
 //!
-//! `limits` and `protocol` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
+//! `limits`, `protocol` and `room` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
 //! for what goes over the wire.
 
 // Beside the lints of Cargo.toml, which hold for the tests too: a peer's bytes must not be able to end the process, and
@@ -16,3 +17,4 @@
 
 pub mod limits;
 pub mod protocol;
+pub mod room;

@@ -1,7 +1,7 @@
 //! The wire of chinwag/1, both directions: bytes to meaning and back, as `protocol.md` has it.
 //!
 //! Pure: no clock, no socket, no randomness (the two lints below hold it to that). It knows nothing of who is in the
-//! room; the room decides what a command does, this says only what it is.
+//! room; [`crate::room`] decides what a command does, this says only what it is.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod command;

@@ -1,0 +1,254 @@
+//! What each command does to the room: one short method a command, matched in one place.
+
+use std::sync::Arc;
+
+use super::names::Collision;
+use super::{Member, Output, Room, Session, SessionId, private_tag};
+use crate::protocol::{
+    Command, Details, ErrorCode, Event, LeaveReason, Name, Refusal, Reply, ServerLine, Setting, Text, Timestamp, User,
+    Verb,
+};
+
+/// One command being carried out: whose, when, and where its outputs go.
+struct Turn<'a> {
+    room: &'a mut Room,
+    at: Timestamp,
+    session: SessionId,
+    out: &'a mut Vec<Output>,
+}
+
+impl Room {
+    pub(super) fn carry_out(&mut self, at: Timestamp, session: SessionId, command: Command, out: &mut Vec<Output>) {
+        self.touch(at, session);
+        let mut turn = Turn { room: self, at, session, out };
+        if let Err(refusal) = turn.carry_out(command) {
+            turn.tell(ServerLine::Err(refusal));
+        }
+    }
+}
+
+impl Turn<'_> {
+    fn carry_out(&mut self, command: Command) -> Result<(), Refusal> {
+        match command {
+            Command::Nick(name) => self.nick(name)?,
+            Command::Msg(text) => self.msg(text)?,
+            Command::Whisper(to, text) => self.whisper(&to, &text)?,
+            Command::Who => self.who()?,
+            Command::Status => self.status()?,
+            Command::Chat => self.chat()?,
+            Command::Ping(token) => self.reply(Reply::Ping(token)),
+            Command::Pong(_) => {}
+            Command::Help(verb) => self.help(verb),
+            Command::Set(setting, on) => self.set(setting, on),
+            Command::Quit(reason) => self.quit(reason),
+        }
+        Ok(())
+    }
+
+    fn nick(&mut self, name: Name) -> Result<(), Refusal> {
+        if let Some(collision) = self.room.names.collision(&name, self.session) {
+            return Err(self.refuse_name(&name, collision));
+        }
+        match self.room.name(self.session).cloned() {
+            None => self.join(name),
+            Some(same) if same == name => self.reply(Reply::Nick(name)),
+            Some(from) => self.rename(from, name),
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, name: Name) {
+        let (at, session) = (self.at, self.session);
+        self.room.joins += 1;
+        let seniority = self.room.joins;
+        let Some(state) = self.room.sessions.get_mut(&session) else { return };
+        let echo = state.echo;
+        state.member = Some(Member { name: name.clone(), seniority, joined_at: at });
+        self.room.names.insert(&name, session);
+        self.room.members.insert(seniority, session);
+        self.room.roster = None;
+        if echo {
+            self.out.push(Output::Follow(session));
+        }
+        self.room.publish(at, Event::Join(name.clone()), None, self.out);
+        self.reply(Reply::Nick(name));
+        if !echo {
+            self.out.push(Output::Follow(session));
+        }
+        if self.room.coordinator() == Some(session) {
+            self.room.announce_coordinator(at, self.out);
+        }
+    }
+
+    fn rename(&mut self, from: Name, to: Name) {
+        let Some(member) = self.room.sessions.get_mut(&self.session).and_then(|state| state.member.as_mut()) else {
+            return;
+        };
+        member.name = to.clone();
+        self.room.names.remove(&from);
+        self.room.names.insert(&to, self.session);
+        self.room.roster = None;
+        let reply = Reply::Nick(to.clone());
+        self.publish_own(Event::Rename { from, to }, reply);
+    }
+
+    fn msg(&mut self, text: Text) -> Result<(), Refusal> {
+        let name = self.named(Verb::Msg)?;
+        let id = self.room.last_event.next();
+        self.publish_own(Event::Msg(name, text), Reply::Msg(id));
+        Ok(())
+    }
+
+    /// Either everybody named is told or nobody.
+    fn whisper(&mut self, to: &[Name], text: &Text) -> Result<(), Refusal> {
+        let from = self.named(Verb::Whisper)?;
+        let refuse = |code, text: String| Refusal::new(Verb::Whisper, code, format!("{text}; nothing was delivered"));
+        let mut targets = Vec::with_capacity(to.len());
+        for name in to {
+            match self.room.names.holder(name) {
+                Some(holder) if holder == self.session => {
+                    return Err(refuse(ErrorCode::TargetSelf, format!("{name} is you")));
+                }
+                Some(holder) => targets.extend(self.room.sessions.get(&holder).map(|state| (holder, state))),
+                None => {
+                    return Err(refuse(ErrorCode::TargetAbsent, format!("{name} is not here (WHO lists names)")));
+                }
+            }
+        }
+        if let Some((_, leaving)) = targets.iter().find(|(_, state)| state.ended) {
+            let name = leaving.member.as_ref().map_or("somebody", |member| member.name.as_str());
+            return Err(refuse(ErrorCode::TargetAbsent, format!("{name} is leaving and hears no more")));
+        }
+        let mut told = Vec::with_capacity(targets.len());
+        for (target, state) in targets {
+            told.extend(state.member.as_ref().map(|member| member.name.clone()));
+            let event = Event::Whisper(from.clone(), text.clone());
+            self.out.push(Output::Tell(target, ServerLine::Event(private_tag(state, self.at), event)));
+        }
+        self.reply(Reply::Whisper(told));
+        Ok(())
+    }
+
+    fn who(&mut self) -> Result<(), Refusal> {
+        self.named(Verb::Who)?;
+        let roster = self.room.roster.take().unwrap_or_else(|| self.users(|_, _| None).collect());
+        self.room.roster = Some(Arc::clone(&roster));
+        let count = roster.len();
+        self.out.push(Output::List(self.session, roster));
+        self.reply(Reply::Who(count));
+        Ok(())
+    }
+
+    fn status(&mut self) -> Result<(), Refusal> {
+        self.named(Verb::Status)?;
+        let coordinator = self.room.coordinator();
+        if coordinator != Some(self.session) {
+            let name = coordinator.and_then(|session| self.room.name(session)).map_or("nobody", Name::as_str);
+            let text = format!("it shows addresses; only the coordinator may, and that is {name}");
+            return Err(Refusal::new(Verb::Status, ErrorCode::NotCoordinator, text));
+        }
+        let at = self.at;
+        let details = |session: SessionId, state: &Session| {
+            Some(Details {
+                id: session.0,
+                address: state.address,
+                idle_seconds: at.seconds_since(state.last_line_at),
+                online_seconds: at.seconds_since(state.member.as_ref()?.joined_at),
+            })
+        };
+        let users: Arc<[User]> = self.users(details).collect();
+        let count = users.len();
+        self.out.push(Output::List(self.session, users));
+        self.reply(Reply::Status(count));
+        Ok(())
+    }
+
+    /// Those who are here in the order in which they joined, with what `details` adds of each.
+    fn users(&self, details: impl Fn(SessionId, &Session) -> Option<Details>) -> impl Iterator<Item = User> {
+        let Room { members, sessions, .. } = &*self.room;
+        let coordinator = self.room.coordinator();
+        members.values().filter_map(move |&session| {
+            let state = sessions.get(&session)?;
+            let name = state.member.as_ref()?.name.clone();
+            Some(User { name, coordinator: coordinator == Some(session), details: details(session, state) })
+        })
+    }
+
+    fn help(&mut self, verb: Option<Verb>) {
+        let explain = |verb: Verb| format!("{}: {}", verb.usage(), verb.summary());
+        let lines = match verb {
+            Some(verb) => vec![explain(verb)],
+            None => Verb::ALL.into_iter().map(explain).collect(),
+        };
+        for line in lines {
+            self.tell(ServerLine::Event(None, Event::Notice(Text::ours(&line))));
+        }
+        self.reply(Reply::Help);
+    }
+
+    fn set(&mut self, setting: Setting, on: bool) {
+        // The reply comes first: it is the last thing before the change.
+        self.reply(Reply::Set(setting, on));
+        match setting {
+            Setting::Tags => self.room.speak(self.session, self.out, |dialect| dialect.tags = on),
+            Setting::Echo => {
+                if let Some(state) = self.room.sessions.get_mut(&self.session) {
+                    state.echo = on;
+                }
+            }
+        }
+    }
+
+    fn chat(&mut self) -> Result<(), Refusal> {
+        self.named(Verb::Chat)?;
+        let Some(state) = self.room.sessions.get_mut(&self.session) else { return Ok(()) };
+        state.chat = !state.chat;
+        let on = state.chat;
+        self.out.push(Output::Chat(self.session, on));
+        self.reply(Reply::Chat(on));
+        Ok(())
+    }
+
+    fn quit(&mut self, reason: Option<Text>) {
+        self.reply(Reply::Quit);
+        self.room.leave(self.at, self.session, LeaveReason::Quit, reason, self.out);
+    }
+
+    /// The session's name, without which `verb` does nothing.
+    fn named(&self, verb: Verb) -> Result<Name, Refusal> {
+        self.room
+            .name(self.session)
+            .cloned()
+            .ok_or_else(|| Refusal::new(verb, ErrorCode::NoName, "you have no name yet; take one first: NICK name"))
+    }
+
+    fn refuse_name(&self, name: &Name, collision: Collision) -> Refusal {
+        let (code, holder, how) = match collision {
+            Collision::Taken(holder) => (ErrorCode::NameTaken, holder, "is the same name as"),
+            Collision::Alike(holder) => (ErrorCode::NameAlike, holder, "looks too much like"),
+        };
+        let why = match self.room.name(holder) {
+            Some(taken) if taken != name => format!("{name} {how} {taken}, which is taken"),
+            _ => format!("{name} is taken"),
+        };
+        Refusal::new(Verb::Nick, code, format!("{why}; choose another and write: NICK name"))
+    }
+
+    /// Publishes what the session did. It reads the reply in the event's place, or after it if it wants an echo.
+    fn publish_own(&mut self, event: Event, reply: Reply) {
+        let echo = self.room.sessions.get(&self.session).is_some_and(|state| state.echo);
+        let own = (!echo).then(|| (self.session, reply.clone()));
+        self.room.publish(self.at, event, own, self.out);
+        if echo {
+            self.reply(reply);
+        }
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        self.tell(ServerLine::Ok(reply));
+    }
+
+    fn tell(&mut self, line: ServerLine) {
+        self.out.push(Output::Tell(self.session, line));
+    }
+}

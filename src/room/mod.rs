@@ -1,0 +1,270 @@
+//! Who is here and what happened: a deterministic state machine with one entrance, [`Room::apply`].
+//!
+//! Pure: time and session numbers come in with the input, what is to be delivered goes out as [`Output`]s, in order. The
+//! same inputs in the same order give the same outputs on any machine. How outputs reach anybody is for
+//! others.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod commands;
+mod names;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use self::names::Names;
+use crate::protocol::{
+    Command, Dialect, Ending, Event, EventId, LeaveReason, Name, Refusal, Reply, ServerLine, Tag, Text, Timestamp, User,
+};
+
+/// A connection's number, given once in the life of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+impl SessionId {
+    /// Whom inputs come from that are about everybody.
+    pub const SERVER: Self = Self(0);
+}
+
+/// Something that happened outside, for the room to take note of.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// When.
+    pub at: Timestamp,
+    /// Whom it comes from. Inputs from a session that is not connected, or no longer, change nothing.
+    pub session: SessionId,
+    /// What it is.
+    pub action: Action,
+}
+
+/// What an [`Input`] tells.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A peer connected, from this address.
+    Connect(SocketAddr),
+    /// How the peer ends its lines.
+    Ending(Ending),
+    /// It sent a command.
+    Command(Command),
+    /// It sent a line that is no command; this is the answer.
+    Refuse(Refusal),
+    /// It sends no more, but is still to get its replies. A [`Action::Gone`] follows when it has them.
+    EndOfInput,
+    /// It is gone.
+    Gone(LeaveReason),
+    /// The server stops; comes from [`SessionId::SERVER`].
+    Shutdown,
+}
+
+/// Something to be done for somebody, in the order given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A line for one session alone, at this place in the order.
+    Tell(SessionId, ServerLine),
+    /// The same, for a line each of those here. Whoever asks gets the same list until it changes.
+    List(SessionId, Arc<[User]>),
+    /// An event for everybody who follows.
+    Publish {
+        /// Its place in the order, and when it happened.
+        id: EventId,
+        /// When it happened.
+        at: Timestamp,
+        /// What it is.
+        event: Event,
+        /// Whose event it is, unless they want it echoed: they get the reply in its place.
+        own: Option<(SessionId, Reply)>,
+    },
+    /// From here on the session is spoken to in this dialect.
+    Speak(SessionId, Dialect),
+    /// From here on the session gets the events published.
+    Follow(SessionId),
+    /// From here on the session's lines are read as messages, or no longer.
+    Chat(SessionId, bool),
+    /// The session gets nothing after what it got so far.
+    Close(SessionId),
+    /// The room has forgotten the session; always the last output for it.
+    Release(SessionId),
+}
+
+/// The room. There is one, and one task owns it.
+#[derive(Debug, Default)]
+pub struct Room {
+    sessions: BTreeMap<SessionId, Session>,
+    /// Whose name is whose. A session is in here exactly if `Session::member` is set.
+    names: Names,
+    /// The named sessions in the order in which they joined; the first is the coordinator.
+    members: BTreeMap<Seniority, SessionId>,
+    /// What `WHO` lists; none after a change, until somebody asks.
+    roster: Option<Arc<[User]>>,
+    /// The id of the newest event; ids have no gaps.
+    last_event: EventId,
+    joins: Seniority,
+    /// The server stops: whoever still comes is sent away.
+    stopped: bool,
+}
+
+/// The how-manieth to join.
+type Seniority = u64;
+
+#[derive(Debug)]
+struct Session {
+    address: SocketAddr,
+    dialect: Dialect,
+    echo: bool,
+    chat: bool,
+    /// It sends no more, and gets no more either.
+    ended: bool,
+    last_line_at: Timestamp,
+    member: Option<Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    name: Name,
+    seniority: Seniority,
+    joined_at: Timestamp,
+}
+
+/// What the greeting says after the version.
+const GREETING: &str = "type NICK and your name to join, HELP for help";
+
+/// What everybody reads at the end.
+const FAREWELL: &str = "the server is shutting down";
+
+impl Room {
+    /// An empty room.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes note of an input and appends to `out` what is to be done about it, in order.
+    pub fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
+        let Input { at, session, action } = input;
+        match action {
+            Action::Connect(address) => self.connect(at, session, address, out),
+            Action::Shutdown => self.shutdown(at, out),
+            _ if !self.sessions.contains_key(&session) => {}
+            Action::Ending(ending) => self.speak(session, out, |dialect| dialect.ending = ending),
+            Action::Command(command) => self.carry_out(at, session, command, out),
+            Action::Refuse(refusal) => {
+                self.touch(at, session);
+                out.push(Output::Tell(session, ServerLine::Err(refusal)));
+            }
+            Action::EndOfInput => self.end_input(session, out),
+            Action::Gone(reason) => self.leave(at, session, reason, None, out),
+        }
+    }
+
+    /// Those who are here, in the order in which they joined.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.members.values().filter_map(|&session| self.name(session))
+    }
+
+    /// The name of a session, if it has one.
+    pub fn name(&self, session: SessionId) -> Option<&Name> {
+        Some(&self.sessions.get(&session)?.member.as_ref()?.name)
+    }
+
+    /// How many are connected, named or not.
+    pub fn connected(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn connect(&mut self, at: Timestamp, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
+        let dialect = Dialect::default();
+        let state =
+            Session { address, dialect, echo: false, chat: false, ended: false, last_line_at: at, member: None };
+        if self.stopped {
+            out.extend([Output::Tell(session, farewell(None)), Output::Close(session), Output::Release(session)]);
+            return;
+        }
+        let before = self.sessions.insert(session, state);
+        assert!(before.is_none(), "session numbers are given once");
+        out.push(Output::Tell(session, ServerLine::Hello(Text::ours(GREETING))));
+    }
+
+    fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
+        self.stopped = true;
+        if !self.members.is_empty() {
+            self.publish(at, Event::Notice(Text::ours(FAREWELL)), None, out);
+        }
+        for (session, state) in std::mem::take(&mut self.sessions) {
+            if state.member.is_none() {
+                out.push(Output::Tell(session, farewell(private_tag(&state, at))));
+            }
+            out.extend([Output::Close(session), Output::Release(session)]);
+        }
+        self.names = Names::default();
+        self.members.clear();
+        self.roster = None;
+    }
+
+    fn end_input(&mut self, session: SessionId, out: &mut Vec<Output>) {
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.ended = true;
+        }
+        out.push(Output::Close(session));
+    }
+
+    fn leave(
+        &mut self,
+        at: Timestamp,
+        session: SessionId,
+        reason: LeaveReason,
+        text: Option<Text>,
+        out: &mut Vec<Output>,
+    ) {
+        let member = self.sessions.remove(&session).and_then(|state| state.member);
+        out.extend([Output::Close(session), Output::Release(session)]);
+        let Some(member) = member else { return };
+        let was_coordinator = self.coordinator() == Some(session);
+        self.names.remove(&member.name);
+        self.members.remove(&member.seniority);
+        self.roster = None;
+        self.publish(at, Event::Leave(member.name, reason, text), None, out);
+        if was_coordinator {
+            self.announce_coordinator(at, out);
+        }
+    }
+
+    fn coordinator(&self) -> Option<SessionId> {
+        self.members.values().next().copied()
+    }
+
+    fn announce_coordinator(&mut self, at: Timestamp, out: &mut Vec<Output>) {
+        let name = self.coordinator().and_then(|session| self.name(session)).cloned();
+        if let Some(name) = name {
+            self.publish(at, Event::Coordinator(name), None, out);
+        }
+    }
+
+    fn publish(&mut self, at: Timestamp, event: Event, own: Option<(SessionId, Reply)>, out: &mut Vec<Output>) {
+        self.last_event = self.last_event.next();
+        out.push(Output::Publish { id: self.last_event, at, event, own });
+    }
+
+    fn speak(&mut self, session: SessionId, out: &mut Vec<Output>, change: impl FnOnce(&mut Dialect)) {
+        let Some(state) = self.sessions.get_mut(&session) else { return };
+        change(&mut state.dialect);
+        out.push(Output::Speak(session, state.dialect));
+    }
+
+    fn touch(&mut self, at: Timestamp, session: SessionId) {
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.last_line_at = at;
+        }
+    }
+}
+
+/// What those read at the end who have no name.
+fn farewell(tag: Option<Tag>) -> ServerLine {
+    ServerLine::Event(tag, Event::Notice(Text::ours(FAREWELL)))
+}
+
+/// The tag of an event that one session alone gets, if it wants tags.
+fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
+    state.dialect.tags.then_some(Tag { id: None, at })
+}
+
+#[cfg(test)]
+mod tests;
