@@ -7,14 +7,16 @@
 //! | [`limits`] | every bound, with its reason | |
 //! | [`protocol`] | bytes to meaning and back, both directions | who is here |
 //! | [`room`] | who is here and what happened: a deterministic state machine | time, order of arrival, delivery |
+//! | [`feed`] | the shared log, and each reader's way through it | sockets |
 //!
-//! `limits`, `protocol` and `room` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
+//! `limits`, `protocol`, `room` and `feed` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
 //! for what goes over the wire.
 
 // Beside the lints of Cargo.toml, which hold for the tests too: a peer's bytes must not be able to end the process, and
 // standard output is an interface with one line a listener.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+pub mod feed;
 pub mod limits;
 pub mod protocol;
 pub mod room;

@@ -1,0 +1,207 @@
+//! A reader's way through the feed: where it is, and the private lines on its way.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::task::Waker;
+
+use super::log::{FellOff, Piece};
+use super::outbox::{Pin, State};
+use super::{Feed, Outbox, Place};
+use crate::limits::{WRITE_BYTES_MAX, WRITE_SLICES_MAX};
+use crate::protocol::DIALECTS;
+
+/// Reads the feed and the private lines of one connection as one stream.
+#[derive(Debug, Default)]
+pub struct Cursor {
+    /// Where in the feed; nowhere before joining.
+    place: Option<Place>,
+    /// Where the feed ended when the outbox was last looked into. Every pin up to here has been taken; beyond, there may
+    /// be some still to come.
+    ends: [u64; DIALECTS],
+    /// Those still ahead, taken from the outbox.
+    pins: VecDeque<Pin>,
+    /// Bytes of the first pin's text that were written. `written <= pins[0].text.len()`, 0 without pins.
+    written: usize,
+    urgent: Vec<u8>,
+    closed: bool,
+}
+
+/// What a call of [`Cursor::write`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many bytes were written; there may be more.
+    Wrote(usize),
+    /// There is nothing to write now.
+    Idle,
+    /// All was written, and there will be nothing more.
+    Done,
+    /// What comes next is no longer kept.
+    FellOff,
+}
+
+/// Something to write.
+enum Chunk {
+    Urgent,
+    /// Of the how-manieth pin, from this byte on.
+    Pin(usize, usize),
+    Feed(Piece),
+}
+
+impl Cursor {
+    /// A cursor that is nowhere yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes note of what is new in the feed and in the outbox; `waker` is woken when there is something for this
+    /// connection alone, and when something is published after [`Cursor::write`] found nothing more.
+    pub fn take_new(&mut self, feed: &Feed, outbox: &Outbox, waker: &Waker) {
+        outbox.with_state(|state| {
+            state.register(waker);
+            state.at_end = false;
+            self.take(feed, state);
+        });
+    }
+
+    /// Both under the outbox's lock: the hub pins before it publishes, so whoever sees the end of a segment here gets
+    /// every pin in it.
+    fn take(&mut self, feed: &Feed, state: &mut State) {
+        self.ends = feed.ends();
+        if self.pins.is_empty() {
+            // Most connections listen most of the time; they hold no empty queues.
+            self.pins = std::mem::take(&mut state.pins);
+        } else {
+            self.pins.extend(std::mem::take(&mut state.pins));
+        }
+        self.urgent.extend(std::mem::take(&mut state.urgent));
+        self.closed = state.closed;
+    }
+
+    /// Takes what is new; if nothing is, the hub knows from now on that it has to wake for more. It wakes after it
+    /// publishes, and looks under the same lock: either it is seen here that it has published, or there that it has to
+    /// wake.
+    fn has_more(&mut self, feed: &Feed, outbox: &Outbox) -> bool {
+        outbox.with_state(|state| {
+            let before = (self.ends, self.pins.len(), self.urgent.len(), self.closed);
+            self.take(feed, state);
+            state.at_end = before == (self.ends, self.pins.len(), self.urgent.len(), self.closed);
+            !state.at_end
+        })
+    }
+
+    /// Hands what comes next to `write`, which says how many bytes of it it took.
+    ///
+    /// # Errors
+    /// Those of `write`; nothing is lost by one.
+    pub fn write(
+        &mut self,
+        feed: &Feed,
+        outbox: &Outbox,
+        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Progress> {
+        let chunks = loop {
+            let Ok(chunks) = self.gather(feed) else { return Ok(Progress::FellOff) };
+            if !chunks.is_empty() {
+                break chunks;
+            }
+            self.advance(0, outbox);
+            if self.closed && self.pins.is_empty() {
+                return Ok(Progress::Done);
+            }
+            if !self.has_more(feed, outbox) {
+                return Ok(Progress::Idle);
+            }
+        };
+        let slices: Vec<_> = chunks.iter().map(|chunk| IoSlice::new(self.bytes(chunk))).collect();
+        let bytes = write(&slices)?;
+        drop(slices);
+        if bytes == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.advance(bytes, outbox);
+        Ok(Progress::Wrote(bytes))
+    }
+
+    fn bytes<'a>(&'a self, chunk: &'a Chunk) -> &'a [u8] {
+        match chunk {
+            Chunk::Urgent => &self.urgent,
+            Chunk::Pin(index, written) => &self.pins[*index].text[*written..],
+            Chunk::Feed((text, range)) => &text[range.clone()],
+        }
+    }
+
+    /// What comes next, up to the bounds of one write.
+    fn gather(&self, feed: &Feed) -> Result<Vec<Chunk>, FellOff> {
+        let mut chunks = Vec::new();
+        if !self.urgent.is_empty() {
+            chunks.push(Chunk::Urgent);
+        }
+        let mut bytes = 0;
+        let mut place = self.place;
+        let mut pins = self.pins.iter().enumerate().peekable();
+        while bytes < WRITE_BYTES_MAX && chunks.len() < WRITE_SLICES_MAX {
+            if let Some((index, pin)) = pins.next_if(|(_, pin)| pin.at == place) {
+                let written = if index == 0 { self.written } else { 0 };
+                if written < pin.text.len() {
+                    bytes += pin.text.len() - written;
+                    chunks.push(Chunk::Pin(index, written));
+                }
+                place = pin.then;
+                continue;
+            }
+            let next_pin = pins.peek().map(|(_, pin)| *pin);
+            let Some((from, until)) = self.stretch(place, next_pin) else { break };
+            let before = bytes;
+            feed.read(from, until, WRITE_BYTES_MAX - bytes, WRITE_SLICES_MAX - chunks.len(), |piece| {
+                bytes += piece.1.len();
+                chunks.push(Chunk::Feed(piece));
+            })?;
+            place = Some(Place { offset: from.offset + (bytes - before) as u64, ..from });
+        }
+        Ok(chunks)
+    }
+
+    /// The part of the feed before the next pin, if it is there already.
+    fn stretch(&self, place: Option<Place>, next_pin: Option<&Pin>) -> Option<(Place, u64)> {
+        let from = place?;
+        let end = self.ends[from.dialect.index()];
+        let until = match next_pin {
+            Some(pin) => pin.at?.offset.min(end),
+            None if self.closed => return None,
+            None => end,
+        };
+        (from.offset < until).then_some((from, until))
+    }
+
+    /// Moves on past so many bytes, and past pins that say nothing.
+    fn advance(&mut self, mut bytes: usize, outbox: &Outbox) {
+        let urgent = bytes.min(self.urgent.len());
+        self.urgent.drain(..urgent);
+        outbox.wrote(urgent, 0);
+        bytes -= urgent;
+        loop {
+            if let Some(pin) = self.pins.front().filter(|pin| pin.at == self.place) {
+                let rest = pin.text.len() - self.written;
+                if bytes < rest {
+                    self.written += bytes;
+                    break;
+                }
+                bytes -= rest;
+                self.written = 0;
+                self.place = pin.then;
+                outbox.wrote(pin.cost(), pin.unasked_bytes);
+                self.pins.pop_front();
+                continue;
+            }
+            if bytes == 0 {
+                break;
+            }
+            let Some(place) = &mut self.place else { break };
+            let to_pin = self.pins.front().and_then(|pin| pin.at).map_or(u64::MAX, |at| at.offset - place.offset);
+            let step = to_pin.min(bytes as u64);
+            place.offset += step;
+            bytes -= usize::try_from(step).unwrap_or(bytes);
+        }
+        outbox.reach(self.place);
+    }
+}

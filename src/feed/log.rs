@@ -1,0 +1,203 @@
+//! The shared log: append, segments, retention.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::{Place, lock};
+use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_OVERHEAD_BYTES, SEGMENT_SHARE};
+use crate::protocol::{DIALECTS, Dialect, Event, Tag};
+
+/// Everything published, for as long as the retention allows, in each dialect that was in use when it was published.
+#[derive(Debug)]
+pub struct Feed {
+    log: Mutex<Log>,
+    /// A copy of `Log::ends`, so that a reader at the end finds out without the lock.
+    ends: [AtomicU64; DIALECTS],
+    bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    /// Without gaps: in each dialect a segment starts where the one before it ends.
+    segments: VecDeque<Segment>,
+    /// What the segments count against the retention. `bytes <= bytes_max`, or there is one segment only.
+    bytes: usize,
+    /// Where the last segment ends, in each dialect.
+    ends: [u64; DIALECTS],
+}
+
+/// What was published at once.
+#[derive(Debug)]
+struct Segment {
+    starts: [u64; DIALECTS],
+    /// `None` in a dialect that nobody used.
+    texts: [Option<Arc<[u8]>>; DIALECTS],
+}
+
+/// A piece of a segment.
+pub(super) type Piece = (Arc<[u8]>, Range<usize>);
+
+/// The reader's place is no longer kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FellOff;
+
+/// What an append did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Whether there is something new to read.
+    pub grew: bool,
+    /// Whether something old was let go of.
+    pub shrank: bool,
+}
+
+impl Feed {
+    /// An empty feed that keeps at most `bytes_max` bytes, over all dialects together.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { log: Mutex::default(), ends: Default::default(), bytes_max }
+    }
+
+    /// Publishes the draft, if there is something in it, and makes it empty again.
+    pub fn append(&self, draft: &mut Draft) -> Appended {
+        if draft.is_empty() {
+            return Appended { grew: false, shrank: false };
+        }
+        let texts = draft.texts.each_mut().map(|text| {
+            let published = (!text.is_empty()).then(|| Arc::from(text.as_slice()));
+            text.clear();
+            published
+        });
+        let segment = Segment { starts: draft.starts, texts };
+        let mut log = lock(&self.log);
+        log.bytes += segment.cost();
+        for dialect in 0..DIALECTS {
+            log.ends[dialect] = segment.end(dialect);
+            self.ends[dialect].store(log.ends[dialect], Ordering::Release);
+        }
+        draft.starts = log.ends;
+        log.segments.push_back(segment);
+        let before = log.segments.len();
+        while log.bytes > self.bytes_max && log.segments.len() > 1 {
+            if let Some(oldest) = log.segments.pop_front() {
+                log.bytes -= oldest.cost();
+            }
+        }
+        Appended { grew: true, shrank: log.segments.len() < before }
+    }
+
+    /// The oldest place kept in each dialect.
+    pub fn oldest(&self) -> [u64; DIALECTS] {
+        let log = lock(&self.log);
+        log.segments.front().map_or(log.ends, |segment| segment.starts)
+    }
+
+    /// Where the feed ends in each dialect.
+    pub fn ends(&self) -> [u64; DIALECTS] {
+        self.ends.each_ref().map(|end| end.load(Ordering::Acquire))
+    }
+
+    /// The most bytes kept.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Adds to `pieces` what is kept from `from` on: up to the offset `until`, and up to `bytes_max` bytes or so many
+    /// pieces.
+    pub(super) fn read(
+        &self,
+        from: Place,
+        until: u64,
+        bytes_max: usize,
+        pieces_max: usize,
+        mut take: impl FnMut(Piece),
+    ) -> Result<(), FellOff> {
+        let dialect = from.dialect.index();
+        let log = lock(&self.log);
+        if log.segments.front().is_none_or(|oldest| from.offset < oldest.starts[dialect]) {
+            return Err(FellOff);
+        }
+        // Most readers are near the end.
+        let newest = log.segments.len() - 1;
+        let first = if log.segments[newest].starts[dialect] <= from.offset {
+            newest
+        } else {
+            log.segments.partition_point(|segment| segment.end(dialect) <= from.offset)
+        };
+        let until = until.min(from.offset + bytes_max as u64);
+        let pieces = log.segments.range(first..).filter_map(|segment| segment.piece(dialect, from.offset, until));
+        pieces.take(pieces_max).for_each(&mut take);
+        Ok(())
+    }
+}
+
+impl Segment {
+    fn end(&self, dialect: usize) -> u64 {
+        self.starts[dialect] + self.texts[dialect].as_ref().map_or(0, |text| text.len() as u64)
+    }
+
+    fn cost(&self) -> usize {
+        self.texts.iter().flatten().map(|text| text.len()).sum::<usize>() + SEGMENT_OVERHEAD_BYTES
+    }
+
+    /// The part of the segment between two offsets.
+    fn piece(&self, dialect: usize, from: u64, until: u64) -> Option<Piece> {
+        let text = self.texts[dialect].as_ref()?;
+        let start = self.starts[dialect];
+        let within = |offset: u64| usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX).min(text.len());
+        let range = within(from)..within(until);
+        (!range.is_empty()).then(|| (Arc::clone(text), range))
+    }
+}
+
+/// What is about to be published: events rendered one after the other, in every dialect that has readers.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// Where the feed ends, and so the draft starts.
+    starts: [u64; DIALECTS],
+    texts: [Vec<u8>; DIALECTS],
+    /// How many sessions read each dialect.
+    readers: [usize; DIALECTS],
+}
+
+impl Draft {
+    /// Renders an event for everybody.
+    pub fn push(&mut self, tag: Tag, event: &Event) {
+        for dialect in Dialect::ALL {
+            if self.readers[dialect.index()] > 0 {
+                dialect.write_event(&mut self.texts[dialect.index()], tag, event);
+            }
+        }
+    }
+
+    /// The place after all that was rendered so far.
+    pub fn place(&self, dialect: Dialect) -> Place {
+        let index = dialect.index();
+        Place { dialect, offset: self.starts[index] + self.texts[index].len() as u64 }
+    }
+
+    /// From here on somebody reads this dialect; returns the place.
+    pub fn enter(&mut self, dialect: Dialect) -> Place {
+        self.readers[dialect.index()] += 1;
+        self.place(dialect)
+    }
+
+    /// From here on one fewer reads this dialect.
+    pub fn exit(&mut self, dialect: Dialect) {
+        self.readers[dialect.index()] -= 1;
+    }
+
+    /// Whether it is time to publish, for a feed that keeps so many bytes.
+    pub fn is_full(&self, bytes_max: usize) -> bool {
+        self.bytes() >= (bytes_max / SEGMENT_SHARE).min(SEGMENT_BYTES_MAX)
+    }
+
+    /// Whether there is nothing to publish.
+    pub fn is_empty(&self) -> bool {
+        self.bytes() == 0
+    }
+
+    fn bytes(&self) -> usize {
+        self.texts.iter().map(Vec::len).sum()
+    }
+}

@@ -1,0 +1,39 @@
+//! The room is a log, a connection is a cursor.
+//!
+//! Everything published is appended once, rendered, to one shared log, the [`Feed`]. A connection keeps no copy of what it
+//! is to get, only a [`Cursor`]. What is for one connection alone (replies, whispers) waits in its [`Outbox`], each pinned
+//! to the [`Place`] in the feed at which it happened; so private lines keep their place in the one order, one's own event
+//! is replaced by its acknowledgement, and joining, leaving and changing the dialect happen at an exact place.
+//!
+//! Pure but for the locks: it never writes to a socket itself ([`Cursor::write`] is handed a function that does), and
+//! nothing here waits for a reader.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod cursor;
+mod log;
+mod outbox;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use cursor::{Cursor, Progress};
+pub use log::{Appended, Draft, Feed};
+pub use outbox::{Outbox, Standing};
+
+use crate::protocol::Dialect;
+
+/// A place in the feed, between two lines: so many bytes of its rendering in this dialect come before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Whose rendering.
+    pub dialect: Dialect,
+    /// Bytes of it before the place, since the server started.
+    pub offset: u64,
+}
+
+/// Locks, also after another thread panicked while it held the lock: every critical section here leaves the state whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! Where the hub leaves what is for one connection, and the two agree on how far they are.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+
+use super::{Place, lock};
+use crate::limits::PIN_OVERHEAD_BYTES;
+use crate::protocol::{DIALECTS, Dialect};
+
+/// The mailbox of one connection. The hub puts in, the connection takes out; neither ever waits for the other.
+#[derive(Debug)]
+pub struct Outbox {
+    state: Mutex<State>,
+    /// Bytes of private lines not yet written, with their overhead, and urgent bytes.
+    waiting_bytes: AtomicUsize,
+    /// Those of them that the connection did not ask for: whispers.
+    unasked_bytes: AtomicUsize,
+    /// Lines of the connection that were carried out or refused.
+    answered: AtomicU64,
+    /// Where the connection's cursor is, packed by [`pack`], for the hub to see who fell off.
+    reached: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// In the order of their places.
+    pub(super) pins: VecDeque<Pin>,
+    /// Bytes to send before anything else, outside of any line.
+    pub(super) urgent: Vec<u8>,
+    /// Nothing comes after the last pin.
+    pub(super) closed: bool,
+    /// The connection has read the feed to its end, and wants to be woken when there is more.
+    pub(super) at_end: bool,
+    pub(super) waker: Option<Waker>,
+    standing: Standing,
+    chat: bool,
+}
+
+/// When the cursor comes to `at`, it says `text` and goes on from `then`.
+///
+/// `then` is further on if the text stands for the connection's own event; in another dialect's rendering if the dialect
+/// changes; somewhere at all (from nowhere) on joining.
+#[derive(Debug)]
+pub(super) struct Pin {
+    pub(super) at: Option<Place>,
+    pub(super) text: PinText,
+    pub(super) then: Option<Place>,
+    /// What of the cost was not asked for. `unasked_bytes <= cost()`.
+    pub(super) unasked_bytes: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum PinText {
+    Own(Vec<u8>),
+    /// The same for several connections.
+    Shared(Arc<[u8]>),
+}
+
+impl Deref for PinText {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Own(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
+impl Pin {
+    pub(super) fn cost(&self) -> usize {
+        self.text.len() + PIN_OVERHEAD_BYTES
+    }
+}
+
+/// How the room sees the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It is connected.
+    #[default]
+    Present,
+    /// The room has forgotten it.
+    Released,
+    /// The same, because it did not read: what was still to be sent is not.
+    Slow,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            waiting_bytes: AtomicUsize::new(0),
+            unasked_bytes: AtomicUsize::new(0),
+            answered: AtomicU64::new(0),
+            reached: AtomicU64::new(pack(None)),
+        }
+    }
+}
+
+/// The hub's side.
+impl Outbox {
+    /// Leaves private lines, written by `write`, to be read at the place `at`; the cursor goes on from `then`. After
+    /// [`Outbox::close`] it does nothing. Returns how many bytes were written.
+    pub fn pin(&self, at: Option<Place>, then: Option<Place>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.push(at, then, false, write)
+    }
+
+    /// The same for a line that the connection did not ask for.
+    pub fn pin_unasked(&self, at: Option<Place>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.push(at, at, true, write)
+    }
+
+    /// The same for lines that several connections are to read, and that are kept once for all of them.
+    pub fn pin_shared(&self, at: Option<Place>, text: Arc<[u8]>) {
+        let mut state = lock(&self.state);
+        if !state.closed {
+            let pin = Pin { at, text: PinText::Shared(text), then: at, unasked_bytes: 0 };
+            self.waiting_bytes.fetch_add(pin.cost(), Ordering::Relaxed);
+            state.pins.push_back(pin);
+        }
+    }
+
+    fn push(&self, at: Option<Place>, then: Option<Place>, unasked: bool, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return 0;
+        }
+        let (bytes, cost) = match state.pins.back_mut() {
+            // The cursor comes from the last pin straight to this one: they are one.
+            Some(Pin { text: PinText::Own(text), then: last_then, unasked_bytes, .. }) if *last_then == at => {
+                let before = text.len();
+                write(text);
+                *last_then = then;
+                let bytes = text.len() - before;
+                *unasked_bytes += if unasked { bytes } else { 0 };
+                (bytes, bytes)
+            }
+            _ => {
+                let mut text = Vec::new();
+                write(&mut text);
+                let bytes = text.len();
+                let mut pin = Pin { at, text: PinText::Own(text), then, unasked_bytes: 0 };
+                pin.unasked_bytes = if unasked { pin.cost() } else { 0 };
+                let cost = pin.cost();
+                state.pins.push_back(pin);
+                (bytes, cost)
+            }
+        };
+        self.waiting_bytes.fetch_add(cost, Ordering::Relaxed);
+        self.unasked_bytes.fetch_add(if unasked { cost } else { 0 }, Ordering::Relaxed);
+        bytes
+    }
+
+    /// Nothing comes after the place `at`.
+    pub fn close(&self, at: Option<Place>) {
+        self.pin(at, at, |_| {});
+        lock(&self.state).closed = true;
+    }
+
+    /// The room has forgotten the connection; `standing` says why.
+    pub fn release(&self, standing: Standing) {
+        let mut state = lock(&self.state);
+        if state.standing == Standing::Present {
+            state.standing = standing;
+        }
+    }
+
+    /// How the connection's next lines are to be read.
+    pub fn set_chat(&self, on: bool) {
+        lock(&self.state).chat = on;
+    }
+
+    /// One more of the connection's lines was carried out or refused.
+    pub fn count_answered(&self) {
+        self.answered.fetch_add(1, Ordering::Release);
+    }
+
+    /// Wakes the connection.
+    pub fn wake(&self) {
+        let waker = lock(&self.state).waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Wakes the connection if it had read all there was; one that is stuck is left alone.
+    pub fn wake_at_end(&self) {
+        let waker = {
+            let mut state = lock(&self.state);
+            if std::mem::take(&mut state.at_end) { state.waker.take() } else { None }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Bytes of whispers that wait, with what they cost beside their text.
+    pub fn unasked_bytes(&self) -> usize {
+        self.unasked_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Where the connection's cursor is.
+    pub fn reached(&self) -> Option<Place> {
+        unpack(self.reached.load(Ordering::Relaxed))
+    }
+}
+
+/// The connection's side.
+impl Outbox {
+    /// Asks to be woken when something changes. To be called before looking.
+    pub fn register(&self, waker: &Waker) {
+        lock(&self.state).register(waker);
+    }
+
+    /// Bytes to be sent as soon as may be, outside of any line.
+    pub fn push_urgent(&self, bytes: &[u8]) {
+        lock(&self.state).urgent.extend_from_slice(bytes);
+        self.waiting_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Bytes that wait for this connection alone, with what they cost beside their text.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Lines that were carried out or refused.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Acquire)
+    }
+
+    /// How the room sees the connection.
+    pub fn standing(&self) -> Standing {
+        lock(&self.state).standing
+    }
+
+    /// Whether there will be nothing more.
+    pub fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
+    /// Whether bare lines are messages, as of the last line answered.
+    pub fn is_chat(&self) -> bool {
+        lock(&self.state).chat
+    }
+
+    pub(super) fn with_state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut lock(&self.state))
+    }
+
+    pub(super) fn wrote(&self, bytes: usize, unasked_bytes: usize) {
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.unasked_bytes.fetch_sub(unasked_bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn reach(&self, place: Option<Place>) {
+        self.reached.store(pack(place), Ordering::Relaxed);
+    }
+}
+
+impl State {
+    pub(super) fn register(&mut self, waker: &Waker) {
+        match &mut self.waker {
+            Some(known) => known.clone_from(waker),
+            None => self.waker = Some(waker.clone()),
+        }
+    }
+}
+
+const NOWHERE: u64 = u64::MAX;
+
+/// A place as one number: offset and dialect. No server publishes the 2^62 bytes that would not fit.
+fn pack(place: Option<Place>) -> u64 {
+    place.map_or(NOWHERE, |Place { dialect, offset }| offset * DIALECTS as u64 + dialect.index() as u64)
+}
+
+fn unpack(packed: u64) -> Option<Place> {
+    let index = usize::try_from(packed % DIALECTS as u64).ok()?;
+    (packed != NOWHERE).then(|| Place { dialect: Dialect::ALL[index], offset: packed / DIALECTS as u64 })
+}

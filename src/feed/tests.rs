@@ -1,0 +1,249 @@
+//! The feed, outbox and cursor together, as the hub and a connection use them. The simulation in `tests/` tries what is
+//! not thought of here.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Wake, Waker};
+
+use super::*;
+use crate::protocol::{Ending, Event, EventId, Name, Tag, Text, Timestamp};
+
+const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false };
+const CRLF: Dialect = Dialect { ending: Ending::CrLf, tags: false };
+
+/// A feed with a hub's hand on it and one reader.
+struct Bench {
+    feed: Feed,
+    draft: Draft,
+    outbox: Outbox,
+    cursor: Cursor,
+    wakes: Arc<Wakes>,
+}
+
+#[derive(Default)]
+struct Wakes(AtomicU32);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Bench {
+    /// The reader follows from the begin on.
+    fn new(bytes_max: usize) -> Self {
+        let mut bench = Self {
+            feed: Feed::new(bytes_max),
+            draft: Draft::default(),
+            outbox: Outbox::default(),
+            cursor: Cursor::new(),
+            wakes: Arc::default(),
+        };
+        let begin = bench.draft.enter(PLAIN);
+        bench.outbox.pin(None, Some(begin), |text| text.extend(b"welcome\n"));
+        bench
+    }
+
+    fn event(&mut self, text: &str) {
+        let event = Event::Msg(Name::new("a").unwrap(), Text::new(text).unwrap());
+        self.draft.push(Tag { id: Some(EventId(1)), at: Timestamp(0) }, &event);
+    }
+
+    /// An event of the reader's own.
+    fn own_event(&mut self, text: &str, reply: &str) {
+        let before = Some(self.draft.place(PLAIN));
+        self.event(text);
+        self.outbox.pin(before, Some(self.draft.place(PLAIN)), |line| line.extend(reply.bytes()));
+    }
+
+    fn private(&self, dialect: Dialect, text: &str) {
+        let place = Some(self.draft.place(dialect));
+        self.outbox.pin(place, place, |line| line.extend(text.bytes()));
+    }
+
+    fn publish(&mut self) -> Appended {
+        self.feed.append(&mut self.draft)
+    }
+
+    fn take_new(&mut self) {
+        self.cursor.take_new(&self.feed, &self.outbox, &Waker::from(Arc::clone(&self.wakes)));
+    }
+
+    /// All there is, in writes of at most so many bytes.
+    fn read(&mut self, bytes_max: usize) -> (String, Progress) {
+        self.take_new();
+        self.write(bytes_max)
+    }
+
+    fn write(&mut self, bytes_max: usize) -> (String, Progress) {
+        let mut got = Vec::new();
+        loop {
+            let take = |slices: &[io::IoSlice<'_>]| {
+                let before = got.len();
+                got.extend(slices.iter().flat_map(|slice| slice.iter().copied()).take(bytes_max));
+                Ok(got.len() - before)
+            };
+            match self.cursor.write(&self.feed, &self.outbox, take).unwrap() {
+                Progress::Wrote(_) => {}
+                end => return (String::from_utf8(got).unwrap(), end),
+            }
+        }
+    }
+}
+
+#[test]
+fn ones_own_event_is_its_acknowledgement_in_its_place() {
+    for bytes_max in [1, 3, 1000] {
+        let mut bench = Bench::new(1 << 20);
+        bench.event("one");
+        bench.own_event("two", "OK MSG 2\n");
+        bench.own_event("three", "OK MSG 3\n");
+        bench.event("four");
+        bench.publish();
+        let expected = "welcome\nMSG a one\nOK MSG 2\nOK MSG 3\nMSG a four\n";
+        assert_eq!(bench.read(bytes_max), (expected.to_owned(), Progress::Idle));
+        assert_eq!(bench.outbox.waiting_bytes(), 0);
+    }
+}
+
+#[test]
+fn private_lines_stand_where_they_happened() {
+    let mut bench = Bench::new(1 << 20);
+    bench.event("one");
+    bench.private(PLAIN, "psst\n");
+    bench.event("two");
+    bench.publish();
+    bench.private(PLAIN, "later\n");
+    assert_eq!(bench.read(2).0, "welcome\nMSG a one\npsst\nMSG a two\nlater\n");
+}
+
+#[test]
+fn what_several_asked_for_is_kept_once_and_read_in_its_place() {
+    let mut bench = Bench::new(1 << 20);
+    let list: Arc<[u8]> = Arc::from(&b"USER a\nUSER b\n"[..]);
+    bench.event("one");
+    let place = Some(bench.draft.place(PLAIN));
+    bench.outbox.pin_shared(place, Arc::clone(&list));
+    bench.private(PLAIN, "OK WHO 2\n");
+    bench.event("two");
+    bench.publish();
+    bench.outbox.pin_unasked(Some(bench.draft.place(PLAIN)), |text| text.extend(b"psst\n"));
+    assert_eq!(Arc::strong_count(&list), 2);
+    assert!(bench.outbox.unasked_bytes() > 5 && bench.outbox.unasked_bytes() < bench.outbox.waiting_bytes());
+    assert_eq!(bench.read(3).0, "welcome\nMSG a one\nUSER a\nUSER b\nOK WHO 2\nMSG a two\npsst\n");
+    assert_eq!((bench.outbox.unasked_bytes(), bench.outbox.waiting_bytes()), (0, 0));
+    assert_eq!(Arc::strong_count(&list), 1);
+}
+
+#[test]
+fn the_dialect_changes_at_an_exact_place() {
+    let mut bench = Bench::new(1 << 20);
+    bench.event("one");
+    let before = Some(bench.draft.place(PLAIN));
+    bench.draft.exit(PLAIN);
+    let after = bench.draft.enter(CRLF);
+    bench.outbox.pin(before, Some(after), |_| {});
+    bench.event("two");
+    bench.publish();
+    bench.event("three");
+    bench.publish();
+    assert_eq!(bench.read(5).0, "welcome\nMSG a one\nMSG a two\r\nMSG a three\r\n");
+}
+
+#[test]
+fn nothing_comes_after_the_close() {
+    let mut bench = Bench::new(1 << 20);
+    bench.event("one");
+    bench.outbox.close(Some(bench.draft.place(PLAIN)));
+    bench.private(PLAIN, "too late\n");
+    bench.event("two");
+    bench.publish();
+    assert_eq!(bench.read(1000), ("welcome\nMSG a one\n".to_owned(), Progress::Done));
+}
+
+/// A writer looked into its outbox, then the hub pinned and published, then the writer read the feed: it ran past the pin,
+/// sent its own message to its author, and never found the pin again.
+#[test]
+fn what_is_published_after_a_writer_looked_does_not_outrun_its_pins() {
+    let mut bench = Bench::new(1 << 20);
+    bench.take_new();
+    bench.own_event("mine", "OK MSG 1\n");
+    bench.publish();
+    assert_eq!(bench.write(1000), ("welcome\nOK MSG 1\n".to_owned(), Progress::Idle));
+}
+
+/// A socket was full, and ready again at once; the writer went on, came to the end, and was not woken any more, because
+/// the hub still took it for stuck.
+#[test]
+fn a_reader_that_was_stuck_for_a_moment_is_woken_again() {
+    let mut bench = Bench::new(1 << 20);
+    bench.event("one");
+    bench.publish();
+    bench.take_new();
+    let full = |_: &[io::IoSlice<'_>]| Err(io::ErrorKind::WouldBlock.into());
+    bench.cursor.write(&bench.feed, &bench.outbox, full).unwrap_err();
+    assert_eq!(bench.write(1000).1, Progress::Idle);
+    bench.event("two");
+    bench.publish();
+    bench.outbox.wake_at_end();
+    assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_reader_at_the_end_is_woken_and_a_stuck_one_left_alone() {
+    let mut bench = Bench::new(1 << 20);
+    bench.read(1000);
+    bench.event("one");
+    bench.publish();
+    bench.outbox.wake_at_end();
+    bench.outbox.wake_at_end();
+    assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
+    bench.take_new();
+    let full = |_: &[io::IoSlice<'_>]| Err(io::ErrorKind::WouldBlock.into());
+    bench.cursor.write(&bench.feed, &bench.outbox, full).unwrap_err();
+    bench.outbox.wake_at_end();
+    assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
+    bench.outbox.wake();
+    assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn what_is_kept_is_bounded_and_who_falls_off_is_found() {
+    let bytes_max = 4096;
+    let mut bench = Bench::new(bytes_max);
+    bench.read(1000);
+    let mut shrank = false;
+    for _ in 0..100 {
+        bench.event(&"x".repeat(100));
+        shrank |= bench.publish().shrank;
+        let kept = bench.feed.ends()[PLAIN.index()] - bench.feed.oldest()[PLAIN.index()];
+        assert!(kept <= bytes_max as u64, "{kept} bytes are kept");
+    }
+    assert!(shrank);
+    let reached = bench.outbox.reached().unwrap();
+    assert!(reached.offset < bench.feed.oldest()[PLAIN.index()]);
+    assert_eq!(bench.read(1000).1, Progress::FellOff);
+}
+
+/// Between writes a reader holds no segment, or a stuck one would keep what the retention lets go of.
+#[test]
+fn a_reader_that_stopped_in_the_middle_holds_nothing() {
+    let mut bench = Bench::new(1);
+    bench.event("one");
+    bench.publish();
+    bench.take_new();
+    let write = |_: &[io::IoSlice<'_>]| Ok(10);
+    assert_eq!(bench.cursor.write(&bench.feed, &bench.outbox, write).unwrap(), Progress::Wrote(10));
+    bench.event("two");
+    bench.publish();
+    assert_eq!(bench.read(1000), (String::new(), Progress::FellOff));
+}
+
+#[test]
+fn a_dialect_that_nobody_reads_is_not_rendered() {
+    let mut bench = Bench::new(1 << 20);
+    bench.event("one");
+    bench.publish();
+    assert_eq!(bench.feed.ends().map(|end| end > 0), [true, false, false, false]);
+}
