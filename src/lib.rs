@@ -8,6 +8,7 @@
 //! | [`protocol`] | bytes to meaning and back, both directions | who is here |
 //! | [`room`] | who is here and what happened: a deterministic state machine | time, order of arrival, delivery |
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
+//! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
 //!
 //! `limits`, `protocol`, `room` and `feed` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
 //! for what goes over the wire.
@@ -20,3 +21,4 @@ pub mod feed;
 pub mod limits;
 pub mod protocol;
 pub mod room;
+pub mod server;

@@ -2,7 +2,7 @@
 //!
 //! Pure: time and session numbers come in with the input, what is to be delivered goes out as [`Output`]s, in order. The
 //! same inputs in the same order give the same outputs on any machine. How outputs reach anybody is for
-//! [`crate::feed`] and others.
+//! [`crate::feed`] and [`crate::server`].
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod commands;

@@ -1,0 +1,126 @@
+//! The server's command line.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use argh::FromArgs;
+use chinwag::limits::{FEED_BYTES_DEFAULT, FEED_BYTES_MIN};
+use chinwag::server::{self, Options, console};
+use tracing::level_filters::LevelFilter;
+
+/// A chat server that any program able to open a TCP socket can join: nc, telnet, a script.
+#[derive(FromArgs, Debug)]
+#[argh(
+    example = "{command_name}\n{command_name} --listen 0.0.0.0:9999 --listen [::]:9999\n{command_name} --listen 127.0.0.1:0 --port-file /tmp/chat.port",
+    note = "Standard output has one line for each listener, once it accepts; the log is on standard error.",
+    note = "SIGTERM or SIGINT stops it within a second, after everybody read what was acknowledged; a second one at once.",
+    error_code(1, "it could not start: an address is in use, the port file cannot be written"),
+    error_code(2, "the command line was wrong")
+)]
+struct Arguments {
+    /// where to listen, as host:port (an IPv6 address in brackets); may be repeated; port 0 takes a free one (default:
+    /// 127.0.0.1:9999, which only this machine can reach)
+    #[argh(option, arg_name = "addr", from_str_fn(parse_address))]
+    listen: Vec<Vec<SocketAddr>>,
+
+    /// a file to write the ports to, one a line, before the first peer is served; removed at the end
+    #[argh(option, arg_name = "path")]
+    port_file: Option<PathBuf>,
+
+    /// what to log: off, error, warn, info or debug (default: info)
+    #[argh(option, arg_name = "level", default = "LevelFilter::INFO", from_str_fn(parse_level))]
+    log: LevelFilter,
+
+    /// how many bytes of what was said are kept for readers that are behind; who falls behind further is closed (default:
+    /// 8388608)
+    #[argh(option, arg_name = "bytes", default = "FEED_BYTES_DEFAULT", from_str_fn(parse_feed_bytes))]
+    feed_bytes: usize,
+
+    /// print the version and leave
+    #[argh(switch)]
+    version: bool,
+}
+
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = match parse_command_line() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    if arguments.version {
+        say(&mut std::io::stdout(), &format!("chinwagd {}", env!("CARGO_PKG_VERSION")));
+        return ExitCode::SUCCESS;
+    }
+    let mut listen: Vec<_> = arguments.listen.into_iter().flatten().collect();
+    if listen.is_empty() {
+        listen.push(SocketAddr::from(([127, 0, 0, 1], 9999)));
+    }
+    let _log = console::start(arguments.log);
+    let options = Options { listen, port_file: arguments.port_file, feed_bytes: arguments.feed_bytes };
+    match server::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&mut std::io::stderr(), &format!("chinwagd: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The arguments, or with what to exit: 0 after `--help`, 2 after an error, in one line.
+fn parse_command_line() -> Result<Arguments, ExitCode> {
+    let mut words = Vec::new();
+    for word in std::env::args_os().skip(1) {
+        words.push(word.into_string().map_err(|word| usage(&format!("{} is not UTF-8", word.display())))?);
+    }
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    Arguments::from_args(&["chinwagd"], &words).map_err(|exit| match exit.status {
+        Ok(()) => {
+            say(&mut std::io::stdout(), exit.output.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(()) => usage(exit.output.trim()),
+    })
+}
+
+fn usage(what: &str) -> ExitCode {
+    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+    say(&mut std::io::stderr(), &format!("chinwagd: {what}; see chinwagd --help"));
+    ExitCode::from(EXIT_USAGE)
+}
+
+fn say(to: &mut impl std::io::Write, line: &str) {
+    // There is nobody left to tell if this fails.
+    let _ = writeln!(to, "{line}");
+}
+
+fn parse_address(raw: &str) -> Result<Vec<SocketAddr>, String> {
+    let form = "write host:port, as 127.0.0.1:9999 or [::1]:9999";
+    let (host, port) = raw.rsplit_once(':').ok_or_else(|| format!("{raw} has no port; {form}"))?;
+    port.parse::<u16>().map_err(|_| format!("{port} is no port (0 to 65535); {form}"))?;
+    if host.is_empty() || host == "*" {
+        return Err(format!("for every address of this machine, write 0.0.0.0:{port} (and [::]:{port})"));
+    }
+    if host.contains(':') && !host.starts_with('[') {
+        return Err(format!("an IPv6 address stands in brackets; {form}"));
+    }
+    let addresses = raw.to_socket_addrs().map_err(|error| format!("{host}: {error}; {form}"))?;
+    // A name may stand for an address of each kind (localhost), and more than once for the same.
+    Ok(addresses.collect::<BTreeSet<_>>().into_iter().collect())
+}
+
+fn parse_level(raw: &str) -> Result<LevelFilter, String> {
+    let levels = [LevelFilter::OFF, LevelFilter::ERROR, LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG];
+    let level = levels.into_iter().find(|level| level.to_string() == raw);
+    level.ok_or_else(|| format!("{raw} is no level; there are off, error, warn, info and debug"))
+}
+
+fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
+    match raw.parse() {
+        Ok(bytes) if bytes >= FEED_BYTES_MIN => Ok(bytes),
+        Ok(_) => Err(format!("{raw} is too few bytes; the least is {FEED_BYTES_MIN}")),
+        Err(_) => Err(format!("{raw} is no number of bytes")),
+    }
+}

@@ -1,0 +1,265 @@
+//! One connection: its reader turns bytes into requests for the hub, its writer sends what the feed and the outbox hold.
+//! Both are parts of one task. What a line does is for the room to say.
+
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_channel::Sender;
+use futures_lite::{AsyncWriteExt as _, future, ready};
+use smol::{Async, Timer};
+
+use super::console;
+use super::hub::Request;
+use crate::feed::{Cursor, Feed, Outbox, Progress, Standing};
+use crate::limits::{
+    DRAIN_MS_MAX, FLUSH_MS_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, WHISPER_BYTES_MAX,
+    WRITE_BYTES_MAX,
+};
+use crate::protocol::{
+    Command, Decoded, Ending, ErrorCode, LeaveReason, LineDecoder, LineError, Mode, Refusal, ServerLine,
+};
+use crate::room::{Action, SessionId};
+
+thread_local! {
+    /// What a socket is read into before as much as came is copied out: no connection holds more than it got.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into());
+}
+
+/// What every connection shares.
+#[derive(Clone)]
+pub(super) struct Host {
+    pub(super) feed: Arc<Feed>,
+    /// While anybody has one of these, the hub goes on.
+    pub(super) to_hub: Sender<Request>,
+}
+
+/// Why a connection came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// All that was for the peer was sent.
+    Flushed,
+    /// There was to be an end, but the peer did not read what was still for it.
+    Stuck,
+    /// The peer fell behind further than the feed goes back, or has too many whispers waiting.
+    Slow,
+    /// The connection broke.
+    Lost,
+}
+
+/// Serves one peer from its first byte to its last.
+pub(super) async fn serve(stream: Async<TcpStream>, address: SocketAddr, session: SessionId, host: Host) {
+    console::connected(session, address);
+    let outbox = Arc::new(Outbox::default());
+    let connect = Request::Connect(session, address, Arc::clone(&outbox));
+    if host.to_hub.send(connect).await.is_err() {
+        return;
+    }
+    let connection = Connection { stream, session, host, outbox };
+    let end = connection.talk().await;
+    connection.leave(end).await;
+    connection.close(end).await;
+    console::disconnected(session);
+}
+
+struct Connection {
+    stream: Async<TcpStream>,
+    session: SessionId,
+    host: Host,
+    outbox: Arc<Outbox>,
+}
+
+impl Connection {
+    /// Reads and writes until there is nothing more to do. The writer goes first: what it sends may let the reader go on.
+    async fn talk(&self) -> End {
+        let mut cursor = Cursor::new();
+        let writing = future::poll_fn(|cx| self.poll_write(cx, &mut cursor));
+        let reading = async {
+            match self.read().await {
+                // The writer sends the rest, and ends the conversation.
+                Ok(()) => future::pending().await,
+                Err(_) => End::Lost,
+            }
+        };
+        future::or(writing, future::or(reading, self.give_up())).await
+    }
+
+    /// Says in the room that the peer is gone, unless it knows, and waits until it does: whoever sees the connection
+    /// closed can rely on it that everybody saw the peer leave.
+    async fn leave(&self, end: End) {
+        let reason = match end {
+            End::Flushed | End::Stuck => LeaveReason::Eof,
+            End::Slow => LeaveReason::Slow,
+            End::Lost => LeaveReason::Lost,
+        };
+        if self.outbox.standing() == Standing::Present && self.send(Action::Gone(reason)).await.is_ok() {
+            self.until(|outbox| outbox.standing() != Standing::Present).await;
+        }
+    }
+
+    /// Closes so that what was sent arrives: the peer's further input is read until it closes, too, for a bounded time;
+    /// input left unread would turn the close into a reset, which destroys what is under way.
+    async fn close(&self, end: End) {
+        if matches!(end, End::Lost | End::Stuck) {
+            return;
+        }
+        let closing = async {
+            if end == End::Slow {
+                self.tell_slow().await?;
+            }
+            self.stream.get_ref().shutdown(Shutdown::Write)?;
+            while self.read_some().await?.is_some() {}
+            io::Result::Ok(())
+        };
+        let deadline = async {
+            Timer::after(Duration::from_millis(DRAIN_MS_MAX)).await;
+            Err(io::ErrorKind::TimedOut.into())
+        };
+        // Either way the socket is closed now.
+        let _ = future::or(closing, deadline).await;
+    }
+
+    /// Says why to a peer that fell behind. It stands in the middle of a line, most likely: that is ended first.
+    async fn tell_slow(&self) -> io::Result<()> {
+        let text = format!(
+            "you read too slowly: more was waiting for you than is kept ({} bytes, {WHISPER_BYTES_MAX} of whispers); connect again",
+            self.host.feed.bytes_max()
+        );
+        let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, text));
+        (&self.stream).write_all(format!("\r\n{line}\r\n").as_bytes()).await
+    }
+
+    /// Ends a conversation that is over but for a peer that does not read the rest.
+    async fn give_up(&self) -> End {
+        self.until(Outbox::is_closed).await;
+        Timer::after(Duration::from_millis(FLUSH_MS_MAX)).await;
+        End::Stuck
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, cursor: &mut Cursor) -> Poll<End> {
+        cursor.take_new(&self.host.feed, &self.outbox, cx.waker());
+        if self.outbox.standing() == Standing::Slow {
+            return Poll::Ready(End::Slow);
+        }
+        let mut written = 0;
+        loop {
+            let mut socket = self.stream.get_ref();
+            match cursor.write(&self.host.feed, &self.outbox, |slices| socket.write_vectored(slices)) {
+                Ok(Progress::Idle) => return Poll::Pending,
+                Ok(Progress::Done) => return Poll::Ready(End::Flushed),
+                Ok(Progress::FellOff) => return Poll::Ready(End::Slow),
+                Ok(Progress::Wrote(bytes)) => {
+                    written += bytes;
+                    if written >= WRITE_BYTES_MAX {
+                        // There may be more, for as long as somebody publishes and the peer reads. Others first.
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if ready!(self.stream.poll_writable(cx)).is_err() {
+                        return Poll::Ready(End::Lost);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Poll::Ready(End::Lost),
+            }
+        }
+    }
+
+    /// Reads to the end of the input.
+    ///
+    /// # Errors
+    /// The connection broke, or the hub is gone.
+    async fn read(&self) -> io::Result<()> {
+        let mut lines = Lines { connection: self, mode: Mode::default(), handed_over: 0, ending_told: false };
+        let mut decoder = LineDecoder::new();
+        while let Some(bytes) = self.read_some().await? {
+            // Telnet's requests are answered, too; their answers can go unread like any.
+            self.until(|outbox| outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
+            let mut rest = &bytes[..];
+            while let Some(decoded) = decoder.next(&mut rest) {
+                match decoded {
+                    Decoded::Telnet(answer) => self.outbox.push_urgent(&answer),
+                    Decoded::Line(line) => lines.take(line, decoder.ending()).await?,
+                }
+            }
+        }
+        if let Some(line) = decoder.finish() {
+            lines.take(line, decoder.ending()).await?;
+        }
+        self.send(Action::EndOfInput).await
+    }
+
+    /// What has come, at most [`READ_BYTES_MAX`] of it, as soon as something has; `None` at the end. Until then no buffer
+    /// is held.
+    ///
+    /// It waits by `readable`, which remembers when it began to wait. `poll_readable` begins anew at each poll, and a
+    /// connection that is woken all the time for what is published may then never see that it can be read.
+    async fn read_some(&self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            self.stream.readable().await?;
+            let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
+                let count = self.stream.get_ref().read(scratch)?;
+                Ok((count > 0).then(|| scratch[..count].to_vec()))
+            });
+            match read {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn send(&self, action: Action) -> io::Result<()> {
+        let sent = self.host.to_hub.send(Request::Act(self.session, action)).await;
+        sent.map_err(|_| io::ErrorKind::NotConnected.into())
+    }
+
+    async fn until(&self, mut holds: impl FnMut(&Outbox) -> bool) {
+        future::poll_fn(|cx| {
+            self.outbox.register(cx.waker());
+            if holds(&self.outbox) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// Hands lines to the hub, no faster than their replies are read.
+struct Lines<'a> {
+    connection: &'a Connection,
+    mode: Mode,
+    /// Lines for which an answer is due or was given. `answered <= handed_over`.
+    handed_over: u64,
+    ending_told: bool,
+}
+
+impl Lines<'_> {
+    async fn take(&mut self, line: Result<String, LineError>, ending: Option<Ending>) -> io::Result<()> {
+        let connection = self.connection;
+        if !std::mem::replace(&mut self.ending_told, true) && ending == Some(Ending::CrLf) {
+            connection.send(Action::Ending(Ending::CrLf)).await?;
+        }
+        let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, self.mode)) {
+            Ok(None) => return Ok(()),
+            Ok(Some(command)) => Action::Command(command),
+            Err(refusal) => Action::Refuse(refusal),
+        };
+        // A command with a long answer, and one that changes how the next line is read, are waited for.
+        let wait_for_answer =
+            matches!(action, Action::Command(Command::Chat | Command::Who | Command::Status | Command::Help(_)));
+        connection.send(action).await?;
+        self.handed_over += 1;
+        let in_flight = if wait_for_answer { 0 } else { LINES_IN_FLIGHT_MAX as u64 - 1 };
+        connection
+            .until(|outbox| {
+                self.handed_over - outbox.answered() <= in_flight && outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE
+            })
+            .await;
+        self.mode = if connection.outbox.is_chat() { Mode::Chat } else { Mode::Commands };
+        Ok(())
+    }
+}

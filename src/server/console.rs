@@ -1,0 +1,98 @@
+//! The operator's log, on standard error: who connected from where, named themselves, left and why. Never what people
+//! say, and nothing of theirs raw: a [`Name`] is safe for terminals by its type.
+
+use std::io::{self, IsTerminal as _};
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use chrono::{Local, SecondsFormat};
+use nu_ansi_term::Style;
+use tracing::level_filters::LevelFilter;
+use tracing::{debug, info, warn};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+
+use crate::limits::{LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
+use crate::protocol::{Event, Name};
+use crate::room::SessionId;
+
+/// Begins to log what is at least as weighty as `level`; in colour if standard error is a terminal and `NO_COLOR` is not
+/// set (no-color.org).
+///
+/// A thread of its own writes the lines. If nobody takes them from it, or standard error is closed, they are dropped, and
+/// the room goes on.
+pub fn start(level: LevelFilter) -> Log {
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES_MAX).lossy(true).finish(io::stderr());
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(writer)
+        .with_ansi(colour)
+        .with_target(false)
+        .with_timer(LocalTime)
+        .log_internal_errors(false)
+        .init();
+    Log(Some(guard))
+}
+
+/// Writes what is still to be written of the log when it is dropped, for at most [`LOG_FLUSH_MS_MAX`].
+#[derive(Debug)]
+pub struct Log(Option<WorkerGuard>);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let guard = self.0.take();
+        let (flushed, end) = mpsc::channel();
+        thread::spawn(move || {
+            drop(guard);
+            // Nobody waits any more if it took too long.
+            let _ = flushed.send(());
+        });
+        // As above.
+        let _ = end.recv_timeout(Duration::from_millis(LOG_FLUSH_MS_MAX));
+    }
+}
+
+/// RFC 3339, with the offset of the place where the operator reads it.
+struct LocalTime;
+
+impl FormatTime for LocalTime {
+    fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
+        let time = Local::now().to_rfc3339_opts(SecondsFormat::Millis, false);
+        if w.has_ansi_escapes() { write!(w, "{}", Style::new().dimmed().paint(time)) } else { w.write_str(&time) }
+    }
+}
+
+pub(super) fn connected(session: SessionId, address: SocketAddr) {
+    info!(id = session.0, %address, "connected");
+}
+
+pub(super) fn disconnected(session: SessionId) {
+    debug!(id = session.0, "disconnected");
+}
+
+pub(super) fn named(session: SessionId, name: &Name) {
+    info!(id = session.0, %name, "joined");
+}
+
+/// What happened in the room, as far as it is the operator's business.
+pub(super) fn event(session: SessionId, event: &Event) {
+    match event {
+        Event::Rename { from, to } => info!(id = session.0, %from, %to, "renamed"),
+        Event::Leave(name, reason, _) => info!(id = session.0, %name, reason = %reason.as_str(), "left"),
+        Event::Coordinator(name) => debug!(%name, "coordinator"),
+        _ => {}
+    }
+}
+
+pub(super) fn accept_failed(error: &io::Error) {
+    warn!(%error, "cannot accept; trying until it can");
+}
+
+pub(super) fn stopping() {
+    info!("stopping; a second signal stops at once");
+}

@@ -1,0 +1,397 @@
+//! The hub owns the room: it carries inputs in, publishes what comes out, and wakes whom it concerns.
+//!
+//! [`Hub`] itself is as deterministic as the room and waits for nobody; [`run`] is the task round it, which adds the queue
+//! and the clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_channel::Receiver;
+use futures_lite::future;
+
+use super::console;
+use super::roster::Rosters;
+use crate::feed::{Draft, Feed, Outbox, Place, Standing};
+use crate::limits::{TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
+use crate::protocol::{DIALECTS, Dialect, Event, LeaveReason, Reply, ServerLine, Tag, Timestamp, User};
+use crate::room::{Action, Input, Output, Room, SessionId};
+
+/// What connections send to the hub.
+#[derive(Debug)]
+pub enum Request {
+    /// A peer connected; what is for it goes to this outbox.
+    Connect(SessionId, SocketAddr, Arc<Outbox>),
+    /// Something else happened.
+    Act(SessionId, Action),
+}
+
+/// The room, and where its outputs go.
+#[derive(Debug)]
+pub struct Hub {
+    room: Room,
+    feed: Arc<Feed>,
+    draft: Draft,
+    members: BTreeMap<SessionId, Member>,
+    /// Those who got something for themselves alone since the last publishing.
+    touched: Vec<(SessionId, Arc<Outbox>)>,
+    /// Bytes of private lines rendered since the last publishing.
+    private_bytes: usize,
+    rosters: Rosters,
+    /// Those who did not read, to be let go.
+    slow: BTreeSet<SessionId>,
+    /// Kept between calls for its capacity. Empty outside of [`Hub::apply`].
+    outputs: Vec<Output>,
+}
+
+/// Somebody who is connected.
+#[derive(Debug)]
+struct Member {
+    outbox: Arc<Outbox>,
+    dialect: Dialect,
+    /// From where on they read the feed in `dialect`; none before they joined.
+    follows_from: Option<Place>,
+    /// Is among `Hub::touched`.
+    touched: bool,
+}
+
+impl Member {
+    /// Where in the feed the member is spoken to now.
+    fn place(&self, draft: &Draft) -> Option<Place> {
+        self.follows_from.map(|_| draft.place(self.dialect))
+    }
+
+    /// Whether what the member is to read next is older than the oldest kept.
+    fn fell_off(&self, oldest: &[u64; DIALECTS]) -> bool {
+        // One who is stuck since before they joined, or took this dialect, has that still ahead.
+        let reached = self.outbox.reached().filter(|place| place.dialect == self.dialect);
+        reached.or(self.follows_from).is_some_and(|place| place.offset < oldest[place.dialect.index()])
+    }
+}
+
+impl Hub {
+    /// A hub with an empty room that publishes to `feed`.
+    pub fn new(feed: Arc<Feed>) -> Self {
+        Self {
+            room: Room::new(),
+            feed,
+            draft: Draft::default(),
+            members: BTreeMap::new(),
+            touched: Vec::new(),
+            private_bytes: 0,
+            rosters: Rosters::default(),
+            slow: BTreeSet::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// The room as it is.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Carries out a request. What others get to see of it is there after the next [`Hub::publish`].
+    pub fn take(&mut self, at: Timestamp, request: Request) {
+        match request {
+            Request::Connect(session, address, outbox) => {
+                let member = Member { outbox, dialect: Dialect::default(), follows_from: None, touched: false };
+                self.members.insert(session, member);
+                self.apply(at, session, Action::Connect(address));
+            }
+            Request::Act(session, action) => {
+                let is_line = matches!(action, Action::Command(_) | Action::Refuse(_));
+                let sender = self.members.get_mut(&session).filter(|_| is_line).map(|member| {
+                    touch(&mut self.touched, session, member);
+                    Arc::clone(&member.outbox)
+                });
+                self.apply(at, session, action);
+                // Last: whoever sees the line answered can rely on all that came of it.
+                if let Some(outbox) = sender {
+                    outbox.count_answered();
+                }
+            }
+        }
+    }
+
+    /// Whether to publish before carrying out more.
+    pub fn is_full(&self) -> bool {
+        self.private_bytes > TURN_PRIVATE_BYTES_MAX || self.draft.is_full(self.feed.bytes_max())
+    }
+
+    /// Whether there is something to publish, whatever comes in.
+    pub fn is_behind(&self) -> bool {
+        !self.slow.is_empty() || !self.draft.is_empty()
+    }
+
+    /// Publishes what was drafted and wakes whom it concerns; then lets go of those who do not read, which is drafted for
+    /// the next time: those who do read have a turn to do so before.
+    pub fn publish(&mut self, at: Timestamp) {
+        let appended = self.feed.append(&mut self.draft);
+        self.private_bytes = 0;
+        for (session, outbox) in self.touched.drain(..) {
+            outbox.wake();
+            if let Some(member) = self.members.get_mut(&session) {
+                member.touched = false;
+            }
+        }
+        if appended.grew {
+            self.wake_followers(appended.shrank);
+        }
+        for (session, bytes) in self.rosters.call_in(self.feed.bytes_max()) {
+            let unread = |member: &Member| member.outbox.waiting_bytes() >= bytes;
+            if self.members.get(&session).is_some_and(unread) {
+                self.slow.insert(session);
+            }
+        }
+        self.let_go(at);
+    }
+
+    /// As many as fit into a segment; the youngest first, so that the coordinator hands over once and not to each.
+    fn let_go(&mut self, at: Timestamp) {
+        while !self.is_full()
+            && let Some(session) = self.slow.pop_last()
+        {
+            if let Some(member) = self.members.get(&session) {
+                member.outbox.release(Standing::Slow);
+            }
+            self.apply(at, session, Action::Gone(LeaveReason::Slow));
+        }
+    }
+
+    /// Wakes those who had read all there was and, if something old is gone, finds those who had not read it.
+    fn wake_followers(&mut self, shrank: bool) {
+        let oldest = shrank.then(|| self.feed.oldest());
+        for (&session, member) in &self.members {
+            if member.follows_from.is_none() {
+                continue;
+            }
+            member.outbox.wake_at_end();
+            if oldest.is_some_and(|oldest| member.fell_off(&oldest)) {
+                self.slow.insert(session);
+            }
+        }
+    }
+
+    fn apply(&mut self, at: Timestamp, session: SessionId, action: Action) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.room.apply(Input { at, session, action }, &mut outputs);
+        for output in outputs.drain(..) {
+            self.deliver(session, output);
+        }
+        self.outputs = outputs;
+    }
+
+    fn deliver(&mut self, cause: SessionId, output: Output) {
+        match output {
+            Output::Publish { id, at, event, own } => self.announce(cause, Tag { id: Some(id), at }, &event, own),
+            Output::Tell(session, line) => self.tell(cause, session, &line),
+            Output::List(session, users) => self.list(session, users),
+            Output::Speak(session, dialect) => self.speak(session, dialect),
+            Output::Follow(session) => self.follow(session),
+            Output::Chat(session, on) => {
+                if let Some(member) = self.members.get(&session) {
+                    member.outbox.set_chat(on);
+                }
+            }
+            Output::Close(session) => self.close(session),
+            Output::Release(session) => self.release(session),
+        }
+    }
+
+    fn announce(&mut self, cause: SessionId, tag: Tag, event: &Event, own: Option<(SessionId, Reply)>) {
+        console::event(cause, event);
+        let own = own.and_then(|(session, reply)| Some((session, self.members.get_mut(&session)?, reply)));
+        let Some((session, member, reply)) = own else { return self.draft.push(tag, event) };
+        let before = member.place(&self.draft);
+        self.draft.push(tag, event);
+        let after = member.place(&self.draft);
+        self.private_bytes += member.outbox.pin(before, after, |text| member.dialect.write_line(text, reply));
+        touch(&mut self.touched, session, member);
+    }
+
+    fn tell(&mut self, cause: SessionId, session: SessionId, line: &ServerLine) {
+        let Some(member) = self.members.get_mut(&session) else { return };
+        let place = member.place(&self.draft);
+        let write = |text: &mut Vec<u8>| member.dialect.write_line(text, line);
+        self.private_bytes += if cause == session || cause == SessionId::SERVER {
+            member.outbox.pin(place, place, write)
+        } else if member.outbox.unasked_bytes() <= WHISPER_BYTES_MAX {
+            member.outbox.pin_unasked(place, write)
+        } else {
+            self.slow.insert(session);
+            return;
+        };
+        touch(&mut self.touched, session, member);
+    }
+
+    fn list(&mut self, session: SessionId, users: Arc<[User]>) {
+        let Some(member) = self.members.get_mut(&session) else { return };
+        let (text, rendered) = self.rosters.lend(users, member.dialect, session);
+        self.private_bytes += rendered;
+        member.outbox.pin_shared(member.place(&self.draft), text);
+        touch(&mut self.touched, session, member);
+    }
+
+    fn speak(&mut self, session: SessionId, dialect: Dialect) {
+        let Some(member) = self.members.get_mut(&session) else { return };
+        let before = member.place(&self.draft);
+        if before.is_some() {
+            self.draft.exit(member.dialect);
+            member.follows_from = Some(self.draft.enter(dialect));
+        }
+        member.dialect = dialect;
+        member.outbox.pin(before, member.follows_from, |_| {});
+    }
+
+    fn follow(&mut self, session: SessionId) {
+        let Some(member) = self.members.get_mut(&session) else { return };
+        member.follows_from = Some(self.draft.enter(member.dialect));
+        member.outbox.pin(None, member.follows_from, |_| {});
+        if let Some(name) = self.room.name(session) {
+            console::named(session, name);
+        }
+    }
+
+    /// Whoever is closed reads up to here, and is not waited for as a reader any more.
+    fn close(&mut self, session: SessionId) {
+        let Some(member) = self.members.get_mut(&session) else { return };
+        member.outbox.close(member.place(&self.draft));
+        if member.follows_from.take().is_some() {
+            self.draft.exit(member.dialect);
+        }
+        touch(&mut self.touched, session, member);
+    }
+
+    fn release(&mut self, session: SessionId) {
+        let Some(member) = self.members.remove(&session) else { return };
+        member.outbox.release(Standing::Released);
+        self.touched.push((session, member.outbox));
+    }
+}
+
+fn touch(touched: &mut Vec<(SessionId, Arc<Outbox>)>, session: SessionId, member: &mut Member) {
+    if !std::mem::replace(&mut member.touched, true) {
+        touched.push((session, Arc::clone(&member.outbox)));
+    }
+}
+
+/// Runs a hub for as long as requests can come.
+///
+/// A turn carries out all that waits, up to a bound, and publishes it at once; then the writers that were woken run
+/// before the next turn. So the more there is to do, the more each write carries.
+pub async fn run(mut hub: Hub, inbox: Receiver<Request>) {
+    loop {
+        if !hub.is_behind() {
+            let Ok(first) = inbox.recv().await else { return };
+            hub.take(now(), first);
+        }
+        let at = now();
+        for _ in 1..TURN_INPUTS_MAX {
+            if hub.is_full() {
+                break;
+            }
+            let Ok(next) = inbox.try_recv() else { break };
+            hub.take(at, next);
+        }
+        hub.publish(at);
+        future::yield_now().await;
+    }
+}
+
+/// The server's clock: the only one that what is said in the room is dated by.
+fn now() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Command, Mode};
+
+    /// Somebody who connects and says these lines, and whose connection never gets to write.
+    fn stuck(hub: &mut Hub, lines: &[&str]) -> Arc<Outbox> {
+        let outbox = Arc::new(Outbox::default());
+        let session = SessionId(1);
+        hub.take(Timestamp(0), Request::Connect(session, ([127, 0, 0, 1], 1024).into(), Arc::clone(&outbox)));
+        for line in lines {
+            let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
+            hub.take(Timestamp(0), Request::Act(session, Action::Command(command)));
+            hub.publish(Timestamp(0));
+        }
+        outbox
+    }
+
+    /// The cursor of one who is stuck since before they joined has never been in the feed; it was taken for nobody's.
+    #[test]
+    fn a_peer_that_is_stuck_since_before_it_joined_is_let_go() {
+        let talk = ["MSG hello"; 200];
+        for before in [&["NICK a"][..], &["NICK a", "SET tags on"], &["SET tags on", "NICK a", "SET tags off"]] {
+            let mut hub = Hub::new(Arc::new(Feed::new(4096)));
+            let outbox = stuck(&mut hub, &[before, &talk].concat());
+            assert_eq!(outbox.standing(), Standing::Slow, "{before:?}");
+            assert_eq!(hub.room().connected(), 0);
+        }
+    }
+
+    /// One who reads everything in time, beside many who fall off at once: their leaves alone are more than is kept, and
+    /// were once published before anybody could read on.
+    #[test]
+    fn those_who_read_stay_when_many_are_let_go() {
+        let feed = Arc::new(Feed::new(64 * 1024));
+        let mut hub = Hub::new(Arc::clone(&feed));
+        let join = |hub: &mut Hub, session: u64| {
+            let outbox = Arc::new(Outbox::default());
+            let id = SessionId(session);
+            hub.take(Timestamp(0), Request::Connect(id, ([127, 0, 0, 1], 1024).into(), Arc::clone(&outbox)));
+            let command = Command::parse(&format!("NICK {session:0>32}"), Mode::Commands).unwrap().unwrap();
+            hub.take(Timestamp(0), Request::Act(id, Action::Command(command)));
+            outbox
+        };
+        let reader = join(&mut hub, 1);
+        let mut cursor = crate::feed::Cursor::new();
+        let mut turn = |hub: &mut Hub| {
+            hub.publish(Timestamp(0));
+            cursor.take_new(&feed, &reader, std::task::Waker::noop());
+            let all = |slices: &[std::io::IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
+            while let crate::feed::Progress::Wrote(_) = cursor.write(&feed, &reader, all).unwrap() {}
+        };
+        for session in 2..2000 {
+            join(&mut hub, session);
+            turn(&mut hub);
+        }
+        while hub.is_behind() {
+            turn(&mut hub);
+        }
+        let say = Command::parse(&format!("MSG {}", "x".repeat(1000)), Mode::Commands).unwrap().unwrap();
+        for _ in 0..200 {
+            hub.take(Timestamp(0), Request::Act(SessionId(1), Action::Command(say.clone())));
+            turn(&mut hub);
+        }
+        assert_eq!(reader.standing(), Standing::Present);
+        assert_eq!(hub.room().connected(), 1);
+    }
+
+    /// Each asks after a change of its own, and nobody reads.
+    #[test]
+    fn lists_that_nobody_reads_are_bounded() {
+        let feed_bytes = 64 * 1024;
+        let mut hub = Hub::new(Arc::new(Feed::new(feed_bytes)));
+        let mut kept = Vec::new();
+        for session in 1..1000 {
+            let (id, outbox) = (SessionId(session), Arc::new(Outbox::default()));
+            kept.push(Arc::clone(&outbox));
+            hub.take(Timestamp(0), Request::Connect(id, ([127, 0, 0, 1], 1024).into(), outbox));
+            for line in [format!("NICK {session:0>32}"), "WHO".to_owned()] {
+                let command = Command::parse(&line, Mode::Commands).unwrap().unwrap();
+                hub.take(Timestamp(0), Request::Act(id, Action::Command(command)));
+            }
+            while hub.is_behind() {
+                hub.publish(Timestamp(0));
+            }
+            let waiting: usize = hub.members.values().map(|member| member.outbox.waiting_bytes()).sum();
+            assert!(waiting < 4 * feed_bytes, "{waiting} bytes wait for {session} peers");
+        }
+    }
+}

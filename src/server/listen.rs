@@ -1,0 +1,155 @@
+//! Listeners: bind them, tell where they are, accept.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use smol::{Async, Executor, Task, Timer};
+use socket2::{Domain, Socket, Type};
+
+use super::connection::{self, Host};
+use super::{StartError, console};
+use crate::limits::{ACCEPT_BACKLOG, ACCEPT_RETRY_MS, SEND_BUFFER_BYTES};
+use crate::room::SessionId;
+
+/// The sockets that peers connect to.
+pub(super) struct Listeners(Vec<Async<TcpListener>>);
+
+impl Listeners {
+    /// Listens on all the addresses, or on none.
+    pub(super) fn bind(addresses: &[SocketAddr]) -> Result<Self, StartError> {
+        let bound = addresses.iter().map(|&address| bind(address).map_err(|error| StartError::Listen(address, error)));
+        Ok(Self(bound.collect::<Result<_, _>>()?))
+    }
+
+    /// Writes the port file, whole, and then one line on standard output for each listener. From now on peers are
+    /// served.
+    pub(super) fn announce(&self, port_file: Option<&Path>) -> Result<Option<PortFile>, StartError> {
+        let addresses: Vec<_> = self.0.iter().filter_map(|listener| listener.get_ref().local_addr().ok()).collect();
+        let file = match port_file {
+            None => None,
+            Some(path) => {
+                Some(PortFile::write(path, &addresses).map_err(|error| StartError::PortFile(path.to_owned(), error))?)
+            }
+        };
+        let mut out = io::stdout().lock();
+        for address in addresses {
+            // Nobody may be reading standard output; the room is open all the same.
+            let _ = writeln!(out, "chinwagd: listening on {address} - join with: {}", hint(address));
+        }
+        let _ = out.flush();
+        Ok(file)
+    }
+
+    /// Accepts peers until what this returns is dropped.
+    pub(super) fn accept(self, executor: &Arc<Executor<'static>>, host: &Host) -> Vec<Task<()>> {
+        let last_session = Arc::new(AtomicU64::new(SessionId::SERVER.0));
+        let accept = |listener| {
+            let (executor_, host, last_session) = (Arc::clone(executor), host.clone(), Arc::clone(&last_session));
+            executor.spawn(accept(listener, executor_, host, last_session))
+        };
+        self.0.into_iter().map(accept).collect()
+    }
+}
+
+async fn accept(
+    listener: Async<TcpListener>,
+    executor: Arc<Executor<'static>>,
+    host: Host,
+    last_session: Arc<AtomicU64>,
+) {
+    let mut failing = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                failing = false;
+                let session = SessionId(last_session.fetch_add(1, Ordering::Relaxed) + 1);
+                executor.spawn(connection::serve(stream, address, session, host.clone())).detach();
+            }
+            // The peer went away before it was its turn.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // No descriptors, no memory: others have to leave first. Told once each time it comes to that.
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    console::accept_failed(&error);
+                }
+                Timer::after(Duration::from_millis(ACCEPT_RETRY_MS)).await;
+            }
+        }
+    }
+}
+
+/// A listening socket. What is set here, accepted sockets inherit.
+fn bind(address: SocketAddr) -> io::Result<Async<TcpListener>> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        // As said, and no more: 0.0.0.0 and [::] can both be listened on.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(&address.into())?;
+    socket.listen(ACCEPT_BACKLOG)?;
+    Async::new(socket.into())
+}
+
+/// The command that joins, typed on the same machine.
+fn hint(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("nc {host} {}", address.port())
+}
+
+/// The file that says which ports were taken, for as long as the server runs.
+pub(super) struct PortFile {
+    path: PathBuf,
+    ports: String,
+}
+
+impl PortFile {
+    /// Writes it beside its place, under a name that nobody can guess, and moves it there: whoever sees it sees all of it.
+    fn write(path: &Path, addresses: &[SocketAddr]) -> io::Result<Self> {
+        let ports: String = addresses.iter().map(|address| address.port().to_string() + "\n").collect();
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let readable_by_all = Permissions::from_mode(0o644);
+        // Of tempfile's own error, only what the system said: the name that it tried is no help.
+        let file = tempfile::Builder::new().permissions(readable_by_all).tempfile_in(directory);
+        let mut file = file.map_err(|error| io::Error::from(error.kind()))?;
+        file.write_all(ports.as_bytes())?;
+        file.persist(path)?;
+        Ok(Self { path: path.to_owned(), ports })
+    }
+}
+
+impl Drop for PortFile {
+    fn drop(&mut self) {
+        // Another server may have written its own there since.
+        if fs::read_to_string(&self.path).is_ok_and(|ports| ports == self.ports) {
+            // If it is gone by now, so much the better.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_is_a_command_that_can_be_typed() {
+        let check = |address: &str, expected: &str| assert_eq!(hint(address.parse().unwrap()), expected);
+        check("127.0.0.1:9999", "nc 127.0.0.1 9999");
+        check("0.0.0.0:9999", "nc 127.0.0.1 9999");
+        check("[::]:1", "nc ::1 1");
+        check("[fe80::1]:9999", "nc fe80::1 9999");
+    }
+}

@@ -1,0 +1,109 @@
+//! The thin shell round the pure core: sockets, tasks, signals and the operator's log, on smol.
+//!
+//! One task accepts on each listener, one serves each connection (its reader and its writer, in `connection`), and one,
+//! the `hub`, owns the room. The hub is fed by a bounded queue and never waits for a peer.
+
+pub mod console;
+pub mod hub;
+
+mod connection;
+mod listen;
+mod roster;
+mod shutdown;
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use smol::Executor;
+
+use self::connection::Host;
+use self::listen::Listeners;
+use self::shutdown::Signals;
+use crate::feed::Feed;
+use crate::limits::INBOX_LINES_MAX;
+
+/// What a server is to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 is any free one.
+    pub listen: Vec<SocketAddr>,
+    /// Where to write the ports listened on, one a line.
+    pub port_file: Option<PathBuf>,
+    /// Bytes of the feed kept for readers that are behind.
+    pub feed_bytes: usize,
+}
+
+/// Why a server could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// This address cannot be listened on.
+    Listen(SocketAddr, io::Error),
+    /// The port file cannot be written.
+    PortFile(PathBuf, io::Error),
+    /// The system does not give what a server needs: signals, threads.
+    System(io::Error),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "cannot listen on {address}: the address is in use; stop what listens there or choose another port"
+                )
+            }
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::PortFile(path, error) => write!(f, "cannot write the port file {}: {error}", path.display()),
+            Self::System(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Serves until a signal says to stop, then lets everybody go and returns.
+///
+/// # Errors
+/// What kept it from starting.
+pub fn run(options: &Options) -> Result<(), StartError> {
+    let signals = Signals::new().map_err(StartError::System)?;
+    let listeners = Listeners::bind(&options.listen)?;
+    let executor = Arc::new(Executor::new());
+    spawn_threads(&executor).map_err(StartError::System)?;
+    smol::block_on(executor.run(serve(&executor, listeners, options, signals)))
+}
+
+async fn serve(
+    executor: &Arc<Executor<'static>>,
+    listeners: Listeners,
+    options: &Options,
+    signals: Signals,
+) -> Result<(), StartError> {
+    let (to_hub, inbox) = async_channel::bounded(INBOX_LINES_MAX);
+    let feed = Arc::new(Feed::new(options.feed_bytes));
+    let mut hub = executor.spawn(hub::run(hub::Hub::new(Arc::clone(&feed)), inbox));
+    let host = Host { feed, to_hub };
+    let port_file = listeners.announce(options.port_file.as_deref())?;
+    let accepting = listeners.accept(executor, &host);
+    signals.until_stopped(&mut hub).await;
+    drop(accepting);
+    shutdown::dismiss(host, hub).await;
+    drop(port_file);
+    Ok(())
+}
+
+/// Lets the executor run on every processor that the process may use; the main thread is one of them.
+fn spawn_threads(executor: &Arc<Executor<'static>>) -> io::Result<()> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    for number in 1..threads {
+        let executor = Arc::clone(executor);
+        let run = move || smol::block_on(executor.run(std::future::pending::<()>()));
+        thread::Builder::new().name(format!("executor-{number}")).spawn(run)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! What black-box tests share: the real server on a free port, and peers that are plain sockets. Nothing here sleeps:
+//! reads have a deadline that fails loudly, and `Peer::sync` is the barrier.
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long anything may take that should take no time: long enough for a machine busy with something else.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The first line on every connection.
+pub const HELLO: &str = "HELLO chinwag/1 type NICK and your name to join, HELP for help";
+
+/// A server of the test's own, killed at the end.
+pub struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// A server that listens on a free port of 127.0.0.1.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same, with further arguments.
+    pub fn with(arguments: &[&str]) -> Self {
+        Self::spawn(command(&["--listen", "127.0.0.1:0", "--log", "error"]).args(arguments))
+    }
+
+    /// One of the test's own command line.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
+        let address = address_in(&read_line(&mut stdout));
+        Self { child, stdout, address }
+    }
+
+    /// A peer that has read its greeting.
+    pub fn connect(&self) -> Peer {
+        let mut peer = self.connect_raw();
+        peer.expect(HELLO);
+        peer
+    }
+
+    /// A peer that has read nothing.
+    pub fn connect_raw(&self) -> Peer {
+        Peer::new(TcpStream::connect(self.address).expect("the server accepts"))
+    }
+
+    /// A peer of this name that has read up to its own joining, and that everybody has seen.
+    pub fn join(&self, name: &str) -> Peer {
+        let mut peer = self.connect();
+        peer.send(&format!("NICK {name}"));
+        peer.expect(&format!("OK NICK {name}"));
+        peer.sync();
+        peer
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line on standard output.
+    pub fn stdout_line(&mut self) -> String {
+        read_line(&mut self.stdout)
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(status.success());
+    }
+
+    /// How it exited, and how long that took.
+    pub fn wait(&mut self) -> (ExitStatus, Duration) {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the server can be waited for") {
+                return (status, start.elapsed());
+            }
+            assert!(start.elapsed() < DEADLINE, "the server does not stop");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Resident memory, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("/proc");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The server's command line.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwagd"));
+    command.args(arguments).stdin(Stdio::null()).env_remove("NO_COLOR");
+    command
+}
+
+/// The address in a line like `chinwagd: listening on 127.0.0.1:9999 - join with: …`.
+pub fn address_in(line: &str) -> SocketAddr {
+    let rest = line.strip_prefix("chinwagd: listening on ").unwrap_or_else(|| panic!("no listening line: {line:?}"));
+    rest.split(' ').next().expect("an address").parse().expect("an address")
+}
+
+fn read_line(from: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    from.read_line(&mut line).expect("a line");
+    line.trim_end_matches('\n').to_owned()
+}
+
+/// Somebody at the other end of a socket.
+pub struct Peer {
+    input: BufReader<TcpStream>,
+    syncs: u32,
+}
+
+impl Peer {
+    pub fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.set_nodelay(true).expect("no delay");
+        Self { input: BufReader::new(stream), syncs: 0 }
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        self.input.get_ref()
+    }
+
+    /// Sends a line.
+    pub fn send(&mut self, line: &str) {
+        self.send_bytes(format!("{line}\n").as_bytes());
+    }
+
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.input.get_mut().write_all(bytes).expect("the server reads");
+    }
+
+    /// The next line, without LF; `None` at the end.
+    pub fn next(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        match self.input.read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => {
+                assert_eq!(line.pop(), Some(b'\n'), "half a line: {:?}", line.escape_ascii().to_string());
+                Some(String::from_utf8(line).expect("UTF-8"))
+            }
+            Err(error) => panic!("no line within {DEADLINE:?}: {error}"),
+        }
+    }
+
+    /// The next line is this.
+    #[track_caller]
+    pub fn expect(&mut self, line: &str) {
+        assert_eq!(self.next().as_deref(), Some(line));
+    }
+
+    /// The next line begins like this; returns it.
+    #[track_caller]
+    pub fn expect_start(&mut self, start: &str) -> String {
+        let line = self.next().unwrap_or_else(|| panic!("closed instead of {start:?}"));
+        assert!(line.starts_with(start), "{line:?} does not begin with {start:?}");
+        line
+    }
+
+    /// There is nothing more, ever.
+    #[track_caller]
+    pub fn expect_end(&mut self) {
+        assert_eq!(self.next(), None);
+    }
+
+    /// The barrier: all that was sent before has happened. Returns what came until then.
+    #[track_caller]
+    pub fn sync(&mut self) -> Vec<String> {
+        self.syncs += 1;
+        let token = format!("sync-{}", self.syncs);
+        self.send(&format!("PING {token}"));
+        self.until(&format!("OK PING {token}"))
+    }
+
+    /// Nothing is left to read.
+    #[track_caller]
+    pub fn expect_nothing(&mut self) {
+        assert_eq!(self.sync(), Vec::<String>::new());
+    }
+
+    /// What comes before this line.
+    #[track_caller]
+    pub fn until(&mut self, last: &str) -> Vec<String> {
+        let mut before = Vec::new();
+        loop {
+            match self.next() {
+                Some(line) if line == last => return before,
+                Some(line) => before.push(line),
+                None => panic!("closed before {last:?}, after {before:?}"),
+            }
+        }
+    }
+
+    /// Ends its input.
+    pub fn end_input(&mut self) {
+        self.stream().shutdown(Shutdown::Write).expect("a connection");
+    }
+
+    /// All that still comes.
+    pub fn rest(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
+
+    /// All that still comes, as bytes.
+    pub fn rest_bytes(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.input.read_to_end(&mut bytes).expect("an end in good order");
+        bytes
+    }
+}

@@ -1,0 +1,10 @@
+//! The real server over real sockets. Each module is one matter; what they share is in `common`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod command_line;
+mod endings;
+mod order;
+mod refusals;
+mod slow;

@@ -1,0 +1,187 @@
+//! Each wrong line alone gets its clear `ERR` and harms nothing else.
+
+use crate::common::{Peer, Server};
+
+/// Alice, Bob and Carol are here; a newcomer without a name sends `line`, which is refused like this. Nobody notices, and
+/// the newcomer can join.
+#[track_caller]
+fn nameless(line: &[u8], refusal: &str) {
+    let server = Server::start();
+    let mut others = ["alice", "bob", "carol"].map(|name| server.join(name));
+    for other in &mut others {
+        other.sync();
+    }
+    let mut newcomer = server.connect();
+    refused(&mut newcomer, line, refusal);
+    others.iter_mut().for_each(Peer::expect_nothing);
+    newcomer.send("NICK newcomer");
+    newcomer.expect("OK NICK newcomer");
+    for other in &mut others {
+        other.expect("JOIN newcomer");
+    }
+}
+
+/// The same for Carol, who has a name.
+#[track_caller]
+fn named(line: &[u8], refusal: &str) {
+    let server = Server::start();
+    let mut others = ["alice", "bob"].map(|name| server.join(name));
+    let mut carol = server.join("carol");
+    for other in &mut others {
+        other.sync();
+    }
+    refused(&mut carol, line, refusal);
+    others.iter_mut().for_each(Peer::expect_nothing);
+    carol.send("MSG still here");
+    carol.expect_start("OK MSG ");
+    for other in &mut others {
+        other.expect("MSG carol still here");
+    }
+}
+
+#[track_caller]
+fn refused(peer: &mut Peer, line: &[u8], refusal: &str) {
+    peer.send_bytes(line);
+    peer.send_bytes(b"\n");
+    assert_eq!(peer.sync(), [refusal]);
+}
+
+#[test]
+fn no_name_given() {
+    nameless(b"NICK", "ERR NICK name-missing there is no name; write: NICK name");
+}
+
+#[test]
+fn a_name_that_is_taken() {
+    nameless(b"NICK alice", "ERR NICK name-taken alice is taken; choose another and write: NICK name");
+}
+
+#[test]
+fn a_name_that_is_taken_in_another_case() {
+    nameless(
+        b"NICK ALICE",
+        "ERR NICK name-taken ALICE is the same name as alice, which is taken; choose another and write: NICK name",
+    );
+}
+
+#[test]
+fn a_look_alike() {
+    nameless(
+        "NICK аlice".as_bytes(),
+        "ERR NICK name-alike аlice looks too much like alice, which is taken; choose another and write: NICK name",
+    );
+}
+
+#[test]
+fn a_name_of_33_characters() {
+    nameless(
+        b"NICK abcdefghijklmnopqrstuvwxyz0123456",
+        "ERR NICK name-too-long a name has at most 32 characters, this has 33; write: NICK name",
+    );
+}
+
+#[test]
+fn a_name_with_a_space() {
+    nameless(b"NICK dave the rave", "ERR NICK name-invalid a name cannot contain a space; write: NICK name");
+}
+
+#[test]
+fn a_name_with_a_control_character() {
+    nameless(
+        b"NICK da\x1bve",
+        "ERR NICK name-invalid a name cannot contain control or direction characters; write: NICK name",
+    );
+}
+
+#[test]
+fn a_message_before_a_name() {
+    nameless(b"MSG hello", "ERR MSG no-name you have no name yet; take one first: NICK name");
+}
+
+#[test]
+fn an_empty_message() {
+    named(b"MSG ", "ERR MSG text-missing there is no text; write: MSG text");
+}
+
+#[test]
+fn a_whisper_to_nobody() {
+    named(
+        b"WHISPER",
+        "ERR WHISPER target-missing a name is missing; write: WHISPER name[,name...] text, with no space in the list",
+    );
+}
+
+#[test]
+fn a_whisper_to_oneself() {
+    named(b"WHISPER carol psst", "ERR WHISPER target-self carol is you; nothing was delivered");
+}
+
+#[test]
+fn a_whisper_to_one_absent_among_three() {
+    named(
+        b"WHISPER alice,nobody,bob psst",
+        "ERR WHISPER target-absent nobody is not here (WHO lists names); nothing was delivered",
+    );
+}
+
+#[test]
+fn an_unknown_verb() {
+    named(
+        b"hello everybody",
+        "ERR - verb-unknown hello is no command (HELP lists them); to say it, write: MSG hello everybody",
+    );
+}
+
+#[test]
+fn an_unknown_verb_that_a_terminal_would_obey() {
+    named(
+        b"\x1b[2J\x1b]0;gotcha\x07",
+        "ERR - verb-unknown \u{fffd}[2J\u{fffd}]0;gotcha\u{fffd} is no command (HELP lists them); \
+         to say it, write: MSG \u{fffd}[2J\u{fffd}]0;gotcha\u{fffd}",
+    );
+}
+
+#[test]
+fn invalid_utf8() {
+    named(b"MSG caf\xe9", "ERR - line-not-utf8 byte 8 of this line is not UTF-8; send it as UTF-8");
+}
+
+#[test]
+fn half_a_character_at_the_end_of_a_line() {
+    named(b"MSG caf\xc3", "ERR - line-not-utf8 byte 8 of this line is not UTF-8; send it as UTF-8");
+}
+
+#[test]
+fn a_line_of_100_kilobytes() {
+    let mut line = b"MSG ".to_vec();
+    line.resize(100_000, b'x');
+    named(&line, "ERR - line-too-long a line has at most 4096 bytes; this one was discarded, send it in parts");
+}
+
+/// The longest line there may be is carried out.
+#[test]
+fn a_line_of_4096_bytes_is_not_too_long() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let mut bob = server.join("bob");
+    drop(alice.sync());
+    let text = "x".repeat(4092);
+    bob.send(&format!("MSG {text}"));
+    bob.expect_start("OK MSG ");
+    alice.expect(&format!("MSG bob {text}"));
+}
+
+/// What people send cannot move another's cursor or turn their text round.
+#[test]
+fn text_is_made_safe_at_the_door() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let mut bob = server.join("bob");
+    drop(alice.sync());
+    bob.send("MSG \x1b[31mred\x07 \u{9b}2J \u{202e}txt.exe");
+    alice.expect("MSG bob \u{fffd}[31mred\u{fffd} \u{fffd}2J \u{fffd}txt.exe");
+    bob.send("WHISPER alice \x1b[0m");
+    alice.expect("WHISPER bob \u{fffd}[0m");
+    bob.send("QUIT \x1bc");
+    alice.expect("LEAVE bob quit \u{fffd}c");
+}
