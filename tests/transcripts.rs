@@ -1,0 +1,120 @@
+//! Runs the transcripts in protocol.md and the sessions in README.md against the real server, each as a test of its own.
+//! How they are to be read is said in protocol.md.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use common::{Peer, Server};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+const DOCUMENTS: [(&str, &str); 1] = [("protocol.md", include_str!("../protocol.md"))];
+
+fn main() {
+    let mut trials = Vec::new();
+    for (name, document) in DOCUMENTS {
+        let before = trials.len();
+        for transcript in transcripts(document) {
+            let title = format!("{name}: {}", transcript.title);
+            let ignored = transcript.is_console && !has_netcat();
+            trials.push(Trial::test(title, move || transcript.run()).with_ignored_flag(ignored));
+        }
+        assert!(trials.len() > before, "{name} has lost its transcripts");
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// The transcripts that use nc need one that has -N. Where nothing may be skipped they run, and fail, without.
+fn has_netcat() -> bool {
+    let help = Command::new("nc").arg("-h").output();
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
+        || help.is_ok_and(|help| String::from_utf8_lossy(&help.stderr).contains("OpenBSD"))
+}
+
+struct Transcript {
+    title: String,
+    is_console: bool,
+    lines: Vec<String>,
+}
+
+/// The marked blocks, each with the heading above it.
+fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
+    let mut title = String::new();
+    let mut open: Option<Transcript> = None;
+    document.lines().filter_map(move |line| match (&mut open, line) {
+        (Some(_), "```") => open.take(),
+        (Some(transcript), line) => {
+            transcript.lines.push(line.to_owned());
+            None
+        }
+        (None, "```transcript" | "```console") => {
+            let is_console = line.ends_with("console");
+            open = Some(Transcript { title: title.clone(), is_console, lines: Vec::new() });
+            None
+        }
+        (None, line) => {
+            if line.starts_with('#') {
+                line.trim_start_matches(['#', ' ']).clone_into(&mut title);
+            }
+            None
+        }
+    })
+}
+
+impl Transcript {
+    fn run(&self) -> Result<(), Failed> {
+        let server = Server::start();
+        if self.is_console { self.run_console(&server) } else { self.run_peers(&server) }
+    }
+
+    fn run_console(&self, server: &Server) -> Result<(), Failed> {
+        let (typed, expected) = self.lines.split_first().ok_or("an empty transcript")?;
+        let typed = typed.strip_prefix("$ ").ok_or("a console transcript begins with a command")?;
+        let typed = typed.replace("9999", &server.address.port().to_string());
+        let output = Command::new("timeout").args(["30", "sh", "-c", &typed]).output()?;
+        let printed: Vec<_> = std::str::from_utf8(&output.stdout)?.lines().collect();
+        if printed != *expected || !output.status.success() {
+            return Err(format!("{typed}\nprinted {printed:#?}\nand exited with {}", output.status).into());
+        }
+        Ok(())
+    }
+
+    fn run_peers(&self, server: &Server) -> Result<(), Failed> {
+        let mut peers: BTreeMap<&str, Option<Peer>> = BTreeMap::new();
+        for line in &self.lines {
+            let at = line.find(['<', '>']).ok_or("a line of a transcript has < or >")?;
+            let (name, rest) = line.split_at(at);
+            let peer = peers.entry(name).or_insert_with(|| Some(server.connect_raw()));
+            let open = peer.as_mut().ok_or_else(|| format!("{line}: the connection is closed"))?;
+            match rest.split_at(2) {
+                ("> ", "(end of input)") => open.end_input(),
+                ("> ", sent) => open.send(sent),
+                ("< ", "(closed)") => {
+                    open.expect_end();
+                    *peer = None;
+                }
+                ("< ", expected) => {
+                    let got = open.next();
+                    if !got.as_deref().is_some_and(|got| matches(expected, got)) {
+                        return Err(format!("expected: {line}\n     got: {got:?}").into());
+                    }
+                }
+                _ => return Err(format!("{line}: neither sent nor received").into()),
+            }
+        }
+        for peer in peers.values_mut().flatten() {
+            peer.expect_nothing();
+        }
+        Ok(())
+    }
+}
+
+/// Whether a line is as the transcript has it, in which `<word>` stands for any one word.
+fn matches(pattern: &str, line: &str) -> bool {
+    let Some((before, rest)) = pattern.split_once('<') else { return pattern == line };
+    let Some((_, after)) = rest.split_once('>') else { return pattern == line };
+    let Some(line) = line.strip_prefix(before) else { return false };
+    let word = line.find(' ').unwrap_or(line.len());
+    word > 0 && matches(after, &line[word..])
+}
