@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# On a terminal the log is in colour, unless NO_COLOR says otherwise; Ctrl-C there stops the server, with status 0.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs script nc.openbsd
+
+# Starts the server on a terminal; what the terminal shows is heard from a peer named terminal.
+serve_on_a_terminal() {
+    connect terminal env "$@" script --quiet --return --flush \
+        --command "exec '$(server_program)' --listen 127.0.0.1:0" /dev/null
+    hear terminal 'chinwagd: listening on 127.0.0.1:*'
+    port=${line#*127.0.0.1:}
+    join alice nc.openbsd -N "$host" "${port%% *}"
+    hear terminal '*connected*'
+    connected=$line
+    finish alice
+}
+
+serve_on_a_terminal -u NO_COLOR
+[[ $connected == *$'\e['*m*connected* ]]
+hear_to terminal '*left*'
+send terminal '\003'
+hear terminal '*stopping*'
+hear_end terminal
+
+serve_on_a_terminal NO_COLOR=1
+[[ $connected != *$'\e'* ]]
+hear_to terminal '*left*'
+[[ ${skipped[*]} != *$'\e'* ]]
+send terminal '\003'
+hear terminal '*stopping*'
+hear_end terminal

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# 2 for a wrong command line, 1 if it cannot start, 0 for what was asked for; of an error one line on standard error, and
+# nothing on standard output.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+
+run() {
+    status=0
+    timeout "$deadline" "$(server_program)" "$@" >"$work/out" 2>"$work/err" || status=$?
+}
+
+refuses() {
+    local expected=$1 words=$2
+    shift 2
+    run "$@"
+    same "$expected" "$status"
+    same '' "$(<"$work/out")"
+    same 1 "$(wc -l <"$work/err")"
+    grep -q "^chinwagd: .*$words" "$work/err" || fail "does not say $words: $(<"$work/err")"
+}
+
+refuses 2 '--colour' --colour
+refuses 2 'nonsense is no port' --listen 127.0.0.1:nonsense
+refuses 2 '65536 is no port' --listen 127.0.0.1:65536
+refuses 2 'has no port' --listen localhost
+refuses 2 'brackets' --listen ::1:9999
+refuses 2 'loud is no level' --log loud
+refuses 2 'few bytes' --feed-bytes 1
+refuses 2 'listen' --listen
+
+serve
+refuses 1 "127.0.0.1:$port: .*in use" --listen "127.0.0.1:$port"
+refuses 1 'port file' --listen 127.0.0.1:0 --port-file "$work/no/such/directory"
+
+for flag in --help --version; do
+    run "$flag"
+    same 0 "$status"
+    same '' "$(<"$work/err")"
+    [[ -s $work/out ]]
+done

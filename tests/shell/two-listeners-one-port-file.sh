@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# One line on standard output and one in the port file for each listener, in the order given; all lead to the same room, and
+# at the end the file is gone.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs ipv6 nc.openbsd
+
+serve --listen 127.0.0.1:0 --listen '[::1]:0'
+same 2 "${#ports[@]}"
+mapfile -t printed < <(grep '^server<' "$work/transcript")
+[[ ${printed[0]} == "server< chinwagd: listening on 127.0.0.1:${ports[0]} "* ]]
+[[ ${printed[1]} == "server< chinwagd: listening on [::1]:${ports[1]} "* ]]
+
+join four nc.openbsd -4 -N 127.0.0.1 "${ports[0]}"
+join six nc.openbsd -6 -N ::1 "${ports[1]}"
+hear four 'JOIN six'
+finish six
+finish four 'LEAVE six eof'
+
+[[ -e $work/server.ports ]]
+stop # which also sees to it that there was no further line
+[[ ! -e $work/server.ports ]]
