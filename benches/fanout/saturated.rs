@@ -1,0 +1,111 @@
+//! As much as the server takes: every sender keeps a window of messages on their way, every reader reads.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use argh::FromArgs;
+
+use crate::load::{Checking, Load};
+use crate::report::{Report, Run};
+use crate::server::{Cpu, Server, own_cpu};
+use crate::wire::{LINE_BYTES, TEXT_BYTES, parse_senders};
+
+/// As many messages as the server takes: deliveries a second, processor time a delivery, memory a connection.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "saturated")]
+pub(crate) struct Saturated {
+    /// how many only listen (default: 1000)
+    #[argh(option, default = "1000")]
+    readers: usize,
+
+    /// how many send (default: 10)
+    #[argh(option, default = "10", from_str_fn(parse_senders))]
+    senders: usize,
+
+    /// messages each sender keeps on their way (default: 512)
+    #[argh(option, default = "512")]
+    window: u64,
+
+    /// seconds measured (default: 4)
+    #[argh(option, default = "4")]
+    seconds: u64,
+
+    /// seconds before that (default: 1)
+    #[argh(option, default = "1")]
+    warm_up_seconds: u64,
+
+    /// let the kernel discard what all but ten readers get, and compare the number of bytes only
+    #[argh(switch)]
+    discard: bool,
+}
+
+impl Default for Saturated {
+    fn default() -> Self {
+        Self { readers: 1000, senders: 10, window: 512, seconds: 4, warm_up_seconds: 1, discard: false }
+    }
+}
+
+impl Saturated {
+    pub(crate) fn measure(&self, binary: &Path, runs: usize) -> Report {
+        let checked = if self.discard { "bytes of 10 compared, of the others counted" } else { "every byte compared" };
+        let description = format!(
+            "{} readers ({checked}), {} senders with {} messages on their way each, texts of {TEXT_BYTES} bytes in lines \
+             of {LINE_BYTES}, {} s",
+            self.readers, self.senders, self.window, self.seconds
+        );
+        let runs = (0..runs).map(|_| self.run(binary)).collect();
+        Report { scenario: "saturated", description, runs }
+    }
+
+    fn run(&self, binary: &Path) -> Run {
+        let mut run = Run::default();
+        let server = Server::start(binary, &[]);
+        let checking = if self.discard { Checking::Sample } else { Checking::All };
+        let mut load = Load::new(server.address, checking, self.senders);
+        let empty_bytes = server.resident_bytes();
+        let start = Instant::now();
+        load.join(self.readers, self.senders);
+        let join_seconds = start.elapsed().as_secs_f64();
+        let idle_bytes = server.resident_bytes();
+        load.keep_sending(self.window);
+        load.turn_for(Duration::from_secs(self.warm_up_seconds));
+        self.measure_interval(&server, &mut load, &mut run);
+        run.faults = load.finish();
+        run.add("join_seconds", join_seconds);
+        run.add_bytes("resident_bytes_empty", empty_bytes);
+        run.add_bytes("resident_bytes_idle", idle_bytes);
+        let connections = (self.readers + self.senders) as f64;
+        run.add("resident_bytes_a_connection", idle_bytes.saturating_sub(empty_bytes) as f64 / connections);
+        run.add_bytes("resident_bytes_after", server.resident_bytes());
+        run.add_bytes("resident_bytes_max", server.resident_bytes_max());
+        run
+    }
+
+    fn measure_interval(&self, server: &Server, load: &mut Load, run: &mut Run) {
+        load.senders().iter_mut().for_each(|sender| sender.latencies = Some(Vec::new()));
+        let (server_before, own_before, before) = (server.cpu(), own_cpu(), load.deliveries());
+        let start = Instant::now();
+        load.turn_for(Duration::from_secs(self.seconds));
+        let seconds = start.elapsed().as_secs_f64();
+        let (server_cpu, own_cpu) = (server.cpu().since(server_before), own_cpu().since(own_before));
+        let deliveries = (load.deliveries() - before) as f64;
+        let latencies: Vec<_> = load.senders().iter_mut().filter_map(|sender| sender.latencies.take()).collect();
+        let least = latencies.iter().map(Vec::len).min().unwrap_or(0) * self.senders;
+        let latencies = latencies.concat();
+        run.add("deliveries_per_second", deliveries / seconds);
+        run.add("messages_per_second", deliveries / (self.readers + self.senders - 1) as f64 / seconds);
+        add_cpu(run, server_cpu, deliveries);
+        // 1 if every sender was served alike.
+        run.add("least_sender_share", least as f64 / latencies.len().max(1) as f64);
+        run.add("server_busy_percent", server_cpu.total().as_secs_f64() / seconds * 100.0);
+        run.add("load_busy_percent", own_cpu.total().as_secs_f64() / seconds * 100.0);
+        run.add_latencies(["acknowledged_ms_p50", "acknowledged_ms_p99"], latencies);
+    }
+}
+
+/// Adds what the server used up for each delivery.
+pub(crate) fn add_cpu(run: &mut Run, cpu: Cpu, deliveries: f64) {
+    run.add("server_cpu_us_a_delivery", cpu.total().as_secs_f64() * 1e6 / deliveries);
+    run.add("server_user_us_a_delivery", cpu.user.as_secs_f64() * 1e6 / deliveries);
+    run.add("server_system_us_a_delivery", cpu.system.as_secs_f64() * 1e6 / deliveries);
+}

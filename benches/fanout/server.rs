@@ -1,0 +1,132 @@
+//! The server under load: the real binary as a process of its own, on a processor of its own, and what it uses up.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+const SERVER_PROCESSOR: usize = 0;
+const LOAD_PROCESSOR: usize = 1;
+
+/// The kernel's unit of processor time in `/proc`; 100 a second on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A running server, killed at the end whichever way that comes.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+/// Processor time used up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cpu {
+    pub(crate) user: Duration,
+    pub(crate) system: Duration,
+}
+
+impl Cpu {
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self { user: self.user.saturating_sub(earlier.user), system: self.system.saturating_sub(earlier.system) }
+    }
+
+    pub(crate) fn total(self) -> Duration {
+        self.user + self.system
+    }
+}
+
+impl Server {
+    /// Starts the server on its processor and leaves ours to the load.
+    pub(crate) fn start(binary: &Path, arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the port file");
+        let port_file = directory.path().join("port");
+        // The server inherits ours, and counts the processors it may use before it starts threads.
+        stay_on(SERVER_PROCESSOR);
+        let child = Command::new(binary)
+            .args(["--listen", "127.0.0.1:0", "--log", "warn", "--port-file"])
+            .arg(&port_file)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn();
+        stay_on(LOAD_PROCESSOR);
+        let mut server = Self { child: child.expect("the server starts"), address: ([127, 0, 0, 1], 0).into() };
+        let port = server.wait_for_port(&port_file);
+        server.address.set_port(port);
+        server
+    }
+
+    fn wait_for_port(&mut self, file: &Path) -> u16 {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Ok(port) = fs::read_to_string(file) {
+                return port.trim().parse().expect("a port");
+            }
+            let exited = self.child.try_wait().expect("a child");
+            assert!(exited.is_none() && Instant::now() < deadline, "the server does not start: {exited:?}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    pub(crate) fn cpu(&self) -> Cpu {
+        cpu_of(&self.child.id().to_string())
+    }
+
+    /// Resident memory, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most resident memory there ever was, in bytes.
+    pub(crate) fn resident_bytes_max(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, key: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("/proc");
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("a line of this name");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the load itself used up.
+pub(crate) fn own_cpu() -> Cpu {
+    cpu_of("self")
+}
+
+/// Bytes that all TCP sockets of this machine hold in the kernel, both ends.
+pub(crate) fn kernel_tcp_bytes() -> u64 {
+    let page_bytes = rustix::param::page_size() as u64;
+    let stat = fs::read_to_string("/proc/net/sockstat").expect("/proc");
+    let line = stat.lines().find(|line| line.starts_with("TCP:")).expect("a line on TCP");
+    let (_, pages) = line.rsplit_once("mem ").expect("a figure for memory");
+    pages.parse::<u64>().expect("a number") * page_bytes
+}
+
+fn cpu_of(pid: &str) -> Cpu {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("/proc");
+    // The process's name, in parentheses, may contain anything; counted from there, user time is the twelfth field.
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    let mut times = fields.split_whitespace().skip(11).map(|ticks| TICK * ticks.parse().expect("ticks"));
+    Cpu { user: times.next().expect("user time"), system: times.next().expect("system time") }
+}
+
+/// Keeps this thread, and the processes it starts, on one processor, if there are two.
+fn stay_on(processor: usize) {
+    let mut set = CpuSet::new();
+    set.set(processor);
+    if sched_setaffinity(None, &set).is_err() {
+        eprintln!("fanout: there is no processor {processor}: server and load disturb each other");
+    }
+}
