@@ -9,7 +9,8 @@ use std::process::Command;
 use common::{Peer, Server};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-const DOCUMENTS: [(&str, &str); 1] = [("protocol.md", include_str!("../protocol.md"))];
+const DOCUMENTS: [(&str, &str); 2] =
+    [("protocol.md", include_str!("../protocol.md")), ("README.md", include_str!("../README.md"))];
 
 fn main() {
     let mut trials = Vec::new();
