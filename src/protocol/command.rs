@@ -40,6 +40,21 @@ pub enum Mode {
     Chat,
 }
 
+impl Mode {
+    /// What stands before a verb in this mode.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Commands => "",
+            Self::Chat => "/",
+        }
+    }
+
+    /// How a command is written in this mode: what a refusal tells to write can be written.
+    pub fn usage(self, verb: Verb) -> String {
+        format!("{}{}", self.prefix(), verb.usage())
+    }
+}
+
 /// What `SET` turns on and off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
@@ -86,16 +101,16 @@ impl Command {
         let command = match mode {
             Mode::Commands => line.trim_start_matches(is_space),
             Mode::Chat => match line.strip_prefix('/') {
-                None => return text(Verb::Msg, line).map(Self::Msg).map(Some),
+                None => return text(Verb::Msg, line, mode).map(Self::Msg).map(Some),
                 Some(escaped) if escaped.starts_with('/') => {
-                    return text(Verb::Msg, escaped).map(Self::Msg).map(Some);
+                    return text(Verb::Msg, escaped, mode).map(Self::Msg).map(Some);
                 }
                 Some(command) => command,
             },
         };
         let (word, rest) = split_word(command);
         let Some(verb) = Verb::from_word(word) else { return Err(unknown(word, line, mode)) };
-        Self::parse_arguments(verb, rest.unwrap_or("")).map(Some)
+        Self::parse_arguments(verb, rest.unwrap_or(""), mode).map(Some)
     }
 
     /// The verb of the command.
@@ -133,43 +148,40 @@ impl Command {
             (Self::Quit(Some(reason)), _) => format!("QUIT {reason}"),
             (bare, _) => bare.verb().to_string(),
         };
-        match mode {
-            Mode::Commands => command,
-            Mode::Chat => format!("/{command}"),
-        }
+        mode.prefix().to_owned() + &command
     }
 
-    fn parse_arguments(verb: Verb, rest: &str) -> Result<Self, Refusal> {
+    fn parse_arguments(verb: Verb, rest: &str, mode: Mode) -> Result<Self, Refusal> {
         match verb {
-            Verb::Nick => nick(rest),
-            Verb::Msg => text(verb, rest).map(Self::Msg),
-            Verb::Whisper => whisper(rest),
-            Verb::Who => none(verb, rest).map(|()| Self::Who),
-            Verb::Status => none(verb, rest).map(|()| Self::Status),
-            Verb::Ping => token(verb, rest).map(Self::Ping),
+            Verb::Nick => nick(rest, mode),
+            Verb::Msg => text(verb, rest, mode).map(Self::Msg),
+            Verb::Whisper => whisper(rest, mode),
+            Verb::Who => none(verb, rest, mode).map(|()| Self::Who),
+            Verb::Status => none(verb, rest, mode).map(|()| Self::Status),
+            Verb::Ping => token(verb, rest, mode).map(Self::Ping),
             Verb::Pong => Ok(Self::Pong(Text::new(rest.trim()).ok())),
-            Verb::Help => help(rest),
-            Verb::Set => set(rest),
-            Verb::Chat => none(verb, rest).map(|()| Self::Chat),
+            Verb::Help => help(rest, mode),
+            Verb::Set => set(rest, mode),
+            Verb::Chat => none(verb, rest, mode).map(|()| Self::Chat),
             Verb::Quit => optional_text(verb, rest).map(Self::Quit),
         }
     }
 }
 
-fn nick(rest: &str) -> Result<Command, Refusal> {
+fn nick(rest: &str, mode: Mode) -> Result<Command, Refusal> {
     Name::new(rest.trim()).map(Command::Nick).map_err(|error| {
         let code = match error {
             NameError::Missing => ErrorCode::NameMissing,
             NameError::TooLong(_) => ErrorCode::NameTooLong,
             _ => ErrorCode::NameInvalid,
         };
-        Refusal::new(Verb::Nick, code, format!("{error}; write: NICK name"))
+        Refusal::new(Verb::Nick, code, format!("{error}; write: {}", mode.usage(Verb::Nick)))
     })
 }
 
-fn whisper(rest: &str) -> Result<Command, Refusal> {
+fn whisper(rest: &str, mode: Mode) -> Result<Command, Refusal> {
     let refuse = |code, text: String| Err(Refusal::new(Verb::Whisper, code, text));
-    let usage = Verb::Whisper.usage();
+    let usage = mode.usage(Verb::Whisper);
     let (list, said) = split_word(rest.trim_start_matches(is_space));
     let words: Vec<_> = list.split(',').collect();
     if words.contains(&"") {
@@ -190,29 +202,29 @@ fn whisper(rest: &str) -> Result<Command, Refusal> {
             let word = shortened(word);
             return refuse(
                 ErrorCode::TargetAbsent,
-                format!("{word} is not here (WHO lists names); nothing was delivered"),
+                format!("{word} is not here ({}WHO lists names); nothing was delivered", mode.prefix()),
             );
         };
         if names.iter().all(|other| other.key() != name.key()) {
             names.push(name);
         }
     }
-    Ok(Command::Whisper(names, text(Verb::Whisper, said.unwrap_or(""))?))
+    Ok(Command::Whisper(names, text(Verb::Whisper, said.unwrap_or(""), mode)?))
 }
 
-fn help(rest: &str) -> Result<Command, Refusal> {
+fn help(rest: &str, mode: Mode) -> Result<Command, Refusal> {
     let word = rest.trim();
     if word.is_empty() {
         return Ok(Command::Help(None));
     }
     Verb::from_word(word.trim_start_matches('/')).map(|verb| Command::Help(Some(verb))).ok_or_else(|| {
-        let text = format!("{} is no command; HELP lists them", shortened(word));
+        let text = format!("{} is no command; {}HELP lists them", shortened(word), mode.prefix());
         Refusal::new(Verb::Help, ErrorCode::VerbUnknown, text)
     })
 }
 
-fn set(rest: &str) -> Result<Command, Refusal> {
-    let usage = Verb::Set.usage();
+fn set(rest: &str, mode: Mode) -> Result<Command, Refusal> {
+    let usage = mode.usage(Verb::Set);
     let mut words = rest.split_whitespace();
     let Some(setting) = words.next().and_then(Setting::from_word) else {
         return Err(Refusal::new(
@@ -226,14 +238,14 @@ fn set(rest: &str) -> Result<Command, Refusal> {
     };
     match words.next() {
         None => Ok(Command::Set(setting, on)),
-        Some(more) => Err(unexpected(Verb::Set, more)),
+        Some(surplus) => Err(unexpected(Verb::Set, surplus, mode)),
     }
 }
 
-fn text(verb: Verb, raw: &str) -> Result<Text, Refusal> {
+fn text(verb: Verb, raw: &str, mode: Mode) -> Result<Text, Refusal> {
     Text::new(raw).map_err(|error| match error {
         TextError::TooLong => too_long(verb),
-        _ => Refusal::new(verb, ErrorCode::TextMissing, format!("there is no text; write: {}", verb.usage())),
+        _ => Refusal::new(verb, ErrorCode::TextMissing, format!("there is no text; write: {}", mode.usage(verb))),
     })
 }
 
@@ -250,26 +262,26 @@ fn too_long(verb: Verb) -> Refusal {
     Refusal::new(verb, ErrorCode::TextTooLong, text)
 }
 
-fn token(verb: Verb, raw: &str) -> Result<Option<Token>, Refusal> {
+fn token(verb: Verb, raw: &str, mode: Mode) -> Result<Option<Token>, Refusal> {
     match Token::new(raw) {
         Ok(token) => Ok(Some(token)),
         Err(TextError::Blank) => Ok(None),
-        Err(TextError::SeveralWords) => Err(unexpected(verb, raw.split_whitespace().nth(1).unwrap_or_default())),
+        Err(TextError::SeveralWords) => Err(unexpected(verb, raw.split_whitespace().nth(1).unwrap_or_default(), mode)),
         Err(TextError::TooLong) => {
             Err(Refusal::new(verb, ErrorCode::TokenTooLong, format!("a token has at most {TOKEN_BYTES_MAX} bytes")))
         }
     }
 }
 
-fn none(verb: Verb, rest: &str) -> Result<(), Refusal> {
+fn none(verb: Verb, rest: &str, mode: Mode) -> Result<(), Refusal> {
     match rest.split_whitespace().next() {
         None => Ok(()),
-        Some(more) => Err(unexpected(verb, more)),
+        Some(surplus) => Err(unexpected(verb, surplus, mode)),
     }
 }
 
-fn unexpected(verb: Verb, more: &str) -> Refusal {
-    let text = format!("{} is one argument too many; write: {}", shortened(more), verb.usage());
+fn unexpected(verb: Verb, surplus: &str, mode: Mode) -> Refusal {
+    let text = format!("{} is one argument too many; write: {}", shortened(surplus), mode.usage(verb));
     Refusal::new(verb, ErrorCode::ArgumentUnexpected, text)
 }
 
@@ -396,6 +408,9 @@ mod tests {
             "ERR - verb-unknown hello is no command (HELP lists them); to say it, write: MSG hello everyone",
         );
         check("/who", Mode::Commands, "ERR - verb-unknown commands have no slash here: WHO");
+        check("/nick", Mode::Chat, "ERR NICK name-missing there is no name; write: /NICK name");
+        check("/who else", Mode::Chat, "ERR WHO argument-unexpected else is one argument too many; write: /WHO");
+        check("/help me", Mode::Chat, "ERR HELP verb-unknown me is no command; /HELP lists them");
         check(
             "/shrug",
             Mode::Chat,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::names::Collision;
 use super::{Member, Output, Room, Session, SessionId, private_tag};
 use crate::protocol::{
-    Command, Details, ErrorCode, Event, LeaveReason, Name, Refusal, Reply, ServerLine, Setting, Text, Timestamp, User,
-    Verb,
+    Command, Details, ErrorCode, Event, LeaveReason, Mode, Name, Refusal, Reply, ServerLine, Setting, Text, Timestamp,
+    User, Verb,
 };
 
 /// One command being carried out: whose, when, and where its outputs go.
@@ -102,6 +102,7 @@ impl Turn<'_> {
     /// Either everybody named is told or nobody.
     fn whisper(&mut self, to: &[Name], text: &Text) -> Result<(), Refusal> {
         let from = self.named(Verb::Whisper)?;
+        let mode = self.mode();
         let refuse = |code, text: String| Refusal::new(Verb::Whisper, code, format!("{text}; nothing was delivered"));
         let mut targets = Vec::with_capacity(to.len());
         for name in to {
@@ -111,7 +112,10 @@ impl Turn<'_> {
                 }
                 Some(holder) => targets.extend(self.room.sessions.get(&holder).map(|state| (holder, state))),
                 None => {
-                    return Err(refuse(ErrorCode::TargetAbsent, format!("{name} is not here (WHO lists names)")));
+                    return Err(refuse(
+                        ErrorCode::TargetAbsent,
+                        format!("{name} is not here ({}WHO lists names)", mode.prefix()),
+                    ));
                 }
             }
         }
@@ -175,7 +179,8 @@ impl Turn<'_> {
     }
 
     fn help(&mut self, verb: Option<Verb>) {
-        let explain = |verb: Verb| format!("{}: {}", verb.usage(), verb.summary());
+        let mode = self.mode();
+        let explain = |verb: Verb| format!("{}: {}", mode.usage(verb), verb.summary());
         let lines = match verb {
             Some(verb) => vec![explain(verb)],
             None => Verb::ALL.into_iter().map(explain).collect(),
@@ -202,8 +207,8 @@ impl Turn<'_> {
     fn chat(&mut self) -> Result<(), Refusal> {
         self.named(Verb::Chat)?;
         let Some(state) = self.room.sessions.get_mut(&self.session) else { return Ok(()) };
-        state.chat = !state.chat;
-        let on = state.chat;
+        let on = state.mode == Mode::Commands;
+        state.mode = if on { Mode::Chat } else { Mode::Commands };
         self.out.push(Output::Chat(self.session, on));
         self.reply(Reply::Chat(on));
         Ok(())
@@ -222,6 +227,11 @@ impl Turn<'_> {
             .ok_or_else(|| Refusal::new(verb, ErrorCode::NoName, "you have no name yet; take one first: NICK name"))
     }
 
+    /// How the session's lines are read, and so how commands are to be written.
+    fn mode(&self) -> Mode {
+        self.room.sessions.get(&self.session).map_or(Mode::Commands, |state| state.mode)
+    }
+
     fn refuse_name(&self, name: &Name, collision: Collision) -> Refusal {
         let (code, holder, how) = match collision {
             Collision::Taken(holder) => (ErrorCode::NameTaken, holder, "is the same name as"),
@@ -231,7 +241,7 @@ impl Turn<'_> {
             Some(taken) if taken != name => format!("{name} {how} {taken}, which is taken"),
             _ => format!("{name} is taken"),
         };
-        Refusal::new(Verb::Nick, code, format!("{why}; choose another and write: NICK name"))
+        Refusal::new(Verb::Nick, code, format!("{why}; choose another and write: {}", self.mode().usage(Verb::Nick)))
     }
 
     /// Publishes what the session did. It reads the reply in the event's place, or after it if it wants an echo.

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use self::names::Names;
 use crate::protocol::{
-    Command, Dialect, Ending, Event, EventId, LeaveReason, Name, Refusal, Reply, ServerLine, Tag, Text, Timestamp, User,
+    Command, Dialect, Ending, Event, EventId, LeaveReason, Mode, Name, Refusal, Reply, ServerLine, Tag, Text,
+    Timestamp, User,
 };
 
 /// A connection's number, given once in the life of a server.
@@ -111,7 +112,7 @@ struct Session {
     address: SocketAddr,
     dialect: Dialect,
     echo: bool,
-    chat: bool,
+    mode: Mode,
     /// It sends no more, and gets no more either.
     ended: bool,
     last_line_at: Timestamp,
@@ -172,8 +173,15 @@ impl Room {
 
     fn connect(&mut self, at: Timestamp, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
         let dialect = Dialect::default();
-        let state =
-            Session { address, dialect, echo: false, chat: false, ended: false, last_line_at: at, member: None };
+        let state = Session {
+            address,
+            dialect,
+            echo: false,
+            mode: Mode::Commands,
+            ended: false,
+            last_line_at: at,
+            member: None,
+        };
         if self.stopped {
             out.extend([Output::Tell(session, farewell(None)), Output::Close(session), Output::Release(session)]);
             return;
