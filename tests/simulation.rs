@@ -215,7 +215,7 @@ impl Model {
             Output::Speak(session, dialect) => with(session, &mut |stream| stream.dialect = dialect),
             Output::Follow(session) => with(session, &mut |stream| stream.follows = true),
             Output::Close(session) => with(session, &mut |stream| stream.closed = true),
-            Output::Chat(..) | Output::Release(_) => {}
+            Output::Read(..) | Output::Release(_) => {}
             Output::Publish { id, at, event, own } => {
                 assert_eq!(id, EventId(self.events.len() as u64 + 1), "ids have no gaps");
                 for (session, stream) in &mut self.streams {
@@ -307,8 +307,7 @@ impl Simulation {
         if peer.ended_input || peer.outbox.standing() != Standing::Present {
             return;
         }
-        let mode = if peer.outbox.is_chat() { Mode::Chat } else { Mode::Commands };
-        let action = match Command::parse(line, mode) {
+        let action = match Command::parse(line, peer.outbox.mode()) {
             Ok(None) => return,
             Ok(Some(command)) => Action::Command(command),
             Err(refusal) => Action::Refuse(refusal),
@@ -336,7 +335,7 @@ impl Simulation {
             18 if self.random.bool() && session != self.observer => "QUIT so long".to_owned(),
             _ => "what is this".to_owned(),
         };
-        if self.peers[&session].outbox.is_chat() && self.random.bool() {
+        if self.peers[&session].outbox.mode() == Mode::Chat && self.random.bool() {
             line.insert(0, '/');
         }
         self.line(session, &line);

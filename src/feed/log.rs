@@ -102,8 +102,7 @@ impl Feed {
         self.bytes_max
     }
 
-    /// Adds to `pieces` what is kept from `from` on: up to the offset `until`, and up to `bytes_max` bytes or so many
-    /// pieces.
+    /// Hands to `take` what is kept from `from` on: up to the offset `until`, and at most so many bytes and pieces.
     pub(super) fn read(
         &self,
         from: Place,

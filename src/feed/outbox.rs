@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use super::{Place, lock};
 use crate::limits::PIN_OVERHEAD_BYTES;
-use crate::protocol::{DIALECTS, Dialect};
+use crate::protocol::{DIALECTS, Dialect, Mode};
 
 /// The mailbox of one connection. The hub puts in, the connection takes out; neither ever waits for the other.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct State {
     pub(super) at_end: bool,
     pub(super) waker: Option<Waker>,
     standing: Standing,
-    chat: bool,
+    mode: Mode,
 }
 
 /// When the cursor comes to `at`, it says `text` and goes on from `then`.
@@ -169,8 +169,8 @@ impl Outbox {
     }
 
     /// How the connection's next lines are to be read.
-    pub fn set_chat(&self, on: bool) {
-        lock(&self.state).chat = on;
+    pub fn set_mode(&self, mode: Mode) {
+        lock(&self.state).mode = mode;
     }
 
     /// One more of the connection's lines was carried out or refused.
@@ -242,9 +242,9 @@ impl Outbox {
         lock(&self.state).closed
     }
 
-    /// Whether bare lines are messages, as of the last line answered.
-    pub fn is_chat(&self) -> bool {
-        lock(&self.state).chat
+    /// How the connection's lines are read, as of the last line answered.
+    pub fn mode(&self) -> Mode {
+        lock(&self.state).mode
     }
 
     pub(super) fn with_state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {

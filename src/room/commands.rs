@@ -209,7 +209,7 @@ impl Turn<'_> {
         let Some(state) = self.room.sessions.get_mut(&self.session) else { return Ok(()) };
         let on = state.mode == Mode::Commands;
         state.mode = if on { Mode::Chat } else { Mode::Commands };
-        self.out.push(Output::Chat(self.session, on));
+        self.out.push(Output::Read(self.session, state.mode));
         self.reply(Reply::Chat(on));
         Ok(())
     }

@@ -62,11 +62,11 @@ pub enum Action {
 pub enum Output {
     /// A line for one session alone, at this place in the order.
     Tell(SessionId, ServerLine),
-    /// The same, for a line each of those here. Whoever asks gets the same list until it changes.
+    /// The same for a list of those here, a line for each. For `WHO` it is one list for all who ask, until it changes.
     List(SessionId, Arc<[User]>),
     /// An event for everybody who follows.
     Publish {
-        /// Its place in the order, and when it happened.
+        /// Its place in the order.
         id: EventId,
         /// When it happened.
         at: Timestamp,
@@ -79,8 +79,8 @@ pub enum Output {
     Speak(SessionId, Dialect),
     /// From here on the session gets the events published.
     Follow(SessionId),
-    /// From here on the session's lines are read as messages, or no longer.
-    Chat(SessionId, bool),
+    /// From here on the session's lines are read in this mode.
+    Read(SessionId, Mode),
     /// The session gets nothing after what it got so far.
     Close(SessionId),
     /// The room has forgotten the session; always the last output for it.
@@ -172,20 +172,20 @@ impl Room {
     }
 
     fn connect(&mut self, at: Timestamp, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
-        let dialect = Dialect::default();
+        if self.stopped {
+            let farewell = ServerLine::Event(None, farewell());
+            out.extend([Output::Tell(session, farewell), Output::Close(session), Output::Release(session)]);
+            return;
+        }
         let state = Session {
             address,
-            dialect,
+            dialect: Dialect::default(),
             echo: false,
-            mode: Mode::Commands,
+            mode: Mode::default(),
             ended: false,
             last_line_at: at,
             member: None,
         };
-        if self.stopped {
-            out.extend([Output::Tell(session, farewell(None)), Output::Close(session), Output::Release(session)]);
-            return;
-        }
         let before = self.sessions.insert(session, state);
         assert!(before.is_none(), "session numbers are given once");
         out.push(Output::Tell(session, ServerLine::Hello(Text::ours(GREETING))));
@@ -194,11 +194,11 @@ impl Room {
     fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
         self.stopped = true;
         if !self.members.is_empty() {
-            self.publish(at, Event::Notice(Text::ours(FAREWELL)), None, out);
+            self.publish(at, farewell(), None, out);
         }
         for (session, state) in std::mem::take(&mut self.sessions) {
             if state.member.is_none() {
-                out.push(Output::Tell(session, farewell(private_tag(&state, at))));
+                out.push(Output::Tell(session, ServerLine::Event(private_tag(&state, at), farewell())));
             }
             out.extend([Output::Close(session), Output::Release(session)]);
         }
@@ -264,9 +264,8 @@ impl Room {
     }
 }
 
-/// What those read at the end who have no name.
-fn farewell(tag: Option<Tag>) -> ServerLine {
-    ServerLine::Event(tag, Event::Notice(Text::ours(FAREWELL)))
+fn farewell() -> Event {
+    Event::Notice(Text::ours(FAREWELL))
 }
 
 /// The tag of an event that one session alone gets, if it wants tags.

@@ -30,7 +30,7 @@ fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> {
         }
         Output::Speak(SessionId(session), dialect) => format!("{session} speaks {}", dialect.index()),
         Output::Follow(SessionId(session)) => format!("{session} follows"),
-        Output::Chat(SessionId(session), on) => format!("{session} chats {on}"),
+        Output::Read(SessionId(session), mode) => format!("{session} is read as {mode:?}"),
         Output::Close(SessionId(session)) => format!("{session} closed"),
         Output::Release(SessionId(session)) => format!("{session} released"),
     };
@@ -59,7 +59,7 @@ fn commands_have_these_outputs_in_this_order() {
     check(2, "WHISPER alice hi", &["1< @- 1970-01-01T00:00:05.000Z WHISPER Rob hi", "2< OK WHISPER alice"]);
     check(1, "SET echo on", &["1< OK SET echo on"]);
     check(1, "MSG again", &["*7 MSG alice again", "1< OK MSG 7"]);
-    check(1, "CHAT", &["1 chats true", "1< OK CHAT on"]);
+    check(1, "CHAT", &["1 is read as Chat", "1< OK CHAT on"]);
     check(1, "PONG x", &[]);
     check(1, "QUIT", &["1< OK QUIT", "1 closed", "1 released", "*8 LEAVE alice quit", "*9 COORDINATOR Rob"]);
     check(1, "MSG from beyond", &[]);

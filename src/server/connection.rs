@@ -19,9 +19,7 @@ use crate::limits::{
     DRAIN_MS_MAX, FLUSH_MS_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, WHISPER_BYTES_MAX,
     WRITE_BYTES_MAX,
 };
-use crate::protocol::{
-    Command, Decoded, Ending, ErrorCode, LeaveReason, LineDecoder, LineError, Mode, Refusal, ServerLine,
-};
+use crate::protocol::{Command, Decoded, Ending, ErrorCode, LeaveReason, LineDecoder, LineError, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
 
 thread_local! {
@@ -175,7 +173,7 @@ impl Connection {
     /// # Errors
     /// The connection broke, or the hub is gone.
     async fn read(&self) -> io::Result<()> {
-        let mut lines = Lines { connection: self, mode: Mode::default(), handed_over: 0, ending_told: false };
+        let mut lines = Lines { connection: self, handed_over: 0, ending_told: false };
         let mut decoder = LineDecoder::new();
         while let Some(bytes) = self.read_some().await? {
             // Telnet's requests are answered, too; their answers can go unread like any.
@@ -231,7 +229,6 @@ impl Connection {
 /// Hands lines to the hub, no faster than their replies are read.
 struct Lines<'a> {
     connection: &'a Connection,
-    mode: Mode,
     /// Lines for which an answer is due or was given. `answered <= handed_over`.
     handed_over: u64,
     ending_told: bool,
@@ -243,7 +240,8 @@ impl Lines<'_> {
         if !std::mem::replace(&mut self.ending_told, true) && ending == Some(Ending::CrLf) {
             connection.send(Action::Ending(Ending::CrLf)).await?;
         }
-        let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, self.mode)) {
+        let mode = connection.outbox.mode();
+        let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
             Ok(None) => return Ok(()),
             Ok(Some(command)) => Action::Command(command),
             Err(refusal) => Action::Refuse(refusal),
@@ -259,7 +257,6 @@ impl Lines<'_> {
                 self.handed_over - outbox.answered() <= in_flight && outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE
             })
             .await;
-        self.mode = if connection.outbox.is_chat() { Mode::Chat } else { Mode::Commands };
         Ok(())
     }
 }

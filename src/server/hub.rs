@@ -189,9 +189,9 @@ impl Hub {
             Output::List(session, users) => self.list(session, users),
             Output::Speak(session, dialect) => self.speak(session, dialect),
             Output::Follow(session) => self.follow(session),
-            Output::Chat(session, on) => {
+            Output::Read(session, mode) => {
                 if let Some(member) = self.members.get(&session) {
-                    member.outbox.set_chat(on);
+                    member.outbox.set_mode(mode);
                 }
             }
             Output::Close(session) => self.close(session),
