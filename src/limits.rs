@@ -79,6 +79,20 @@ pub const TURN_PRIVATE_BYTES_MAX: usize = 128 * 1024;
 /// that a handful of busy connections do not fill the inbox before the others get to it.
 pub const LINES_IN_FLIGHT_MAX: usize = 64;
 
+/// Seconds a peer may take for its name, unless `--name-timeout` says otherwise. Long enough to type one, or three; short
+/// enough that connections which never say anything do not add up.
+pub const NAME_TIMEOUT_SECONDS_DEFAULT: u64 = 60;
+
+/// Longest `--name-timeout` and `--idle-timeout`, in seconds: a year. More is a slip.
+pub const TIMEOUT_SECONDS_MAX: u64 = 366 * 24 * 3600;
+
+/// How often the room is told the time, in milliseconds. It measures in whole seconds.
+pub const TICK_MS: u64 = 1000;
+
+/// Silent peers that leave at one tick: their `LEAVE`s are one segment of the feed, and readers in good order have time
+/// to take it.
+pub const LEAVES_PER_TICK_MAX: usize = 64;
+
 /// Bytes of private lines waiting for a connection above which its commands are not read on: a script that does not
 /// read its replies is slowed, and loses nothing.
 pub const PRIVATE_BYTES_PAUSE: usize = 64 * 1024;
@@ -120,6 +134,8 @@ const _: () = {
     // A turn may overshoot a segment by one line in each of four dialects, and still a smallest feed keeps the segment.
     assert!(FEED_BYTES_MIN / SEGMENT_SHARE + 4 * SERVER_LINE_BYTES_MAX <= FEED_BYTES_MIN / 2);
     assert!(FEED_BYTES_MIN <= FEED_BYTES_DEFAULT);
+    // So does a tick, by a LEAVE and a COORDINATOR for each who leaves.
+    assert!(LEAVES_PER_TICK_MAX * 4 * 2 * (tag + NAME_BYTES_MAX + 32) <= FEED_BYTES_MIN / 4);
     assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= FEED_BYTES_MIN);
     assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
     assert!(LINES_IN_FLIGHT_MAX * 16 <= INBOX_LINES_MAX);

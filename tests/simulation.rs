@@ -216,11 +216,11 @@ impl Model {
             Output::Follow(session) => with(session, &mut |stream| stream.follows = true),
             Output::Close(session) => with(session, &mut |stream| stream.closed = true),
             Output::Read(..) | Output::Release(_) => {}
-            Output::Publish { id, at, event, own } => {
+            Output::Publish { id, at, session, event, own } => {
                 assert_eq!(id, EventId(self.events.len() as u64 + 1), "ids have no gaps");
-                for (session, stream) in &mut self.streams {
+                for (reader, stream) in &mut self.streams {
                     match &own {
-                        Some((author, reply)) if author == session => stream.say(&ServerLine::Ok(reply.clone())),
+                        Some(reply) if session == *reader => stream.say(&ServerLine::Ok(reply.clone())),
                         _ if stream.follows => {
                             let tag = stream.dialect.tags.then_some(Tag { id: Some(id), at });
                             stream.say(&ServerLine::Event(tag, event.clone()));
@@ -249,7 +249,7 @@ impl Simulation {
         let mut simulation = Self {
             random: fastrand::Rng::with_seed(seed),
             now: Timestamp(1_800_000_000_000),
-            hub: Hub::new(Arc::clone(&feed)),
+            hub: Hub::new(Room::default(), Arc::clone(&feed)),
             feed,
             model: Model::default(),
             peers: BTreeMap::new(),

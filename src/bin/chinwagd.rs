@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use chinwag::limits::{FEED_BYTES_DEFAULT, FEED_BYTES_MIN};
+use chinwag::limits::{FEED_BYTES_DEFAULT, FEED_BYTES_MIN, NAME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX};
+use chinwag::room::Timeouts;
 use chinwag::server::{self, Options, console};
 use tracing::level_filters::LevelFilter;
 
@@ -38,6 +39,14 @@ struct Arguments {
     #[argh(option, arg_name = "bytes", default = "FEED_BYTES_DEFAULT", from_str_fn(parse_feed_bytes))]
     feed_bytes: usize,
 
+    /// how many seconds a peer may take for its name before it is closed; 0 is for ever (default: 60)
+    #[argh(option, arg_name = "s", default = "NAME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
+    name_timeout: u64,
+
+    /// after how many seconds without a line a peer is closed; at half of it the server asks with PING (default: 0, never)
+    #[argh(option, arg_name = "s", default = "0", from_str_fn(parse_timeout))]
+    idle_timeout: u64,
+
     /// print the version and leave
     #[argh(switch)]
     version: bool,
@@ -59,7 +68,12 @@ fn main() -> ExitCode {
         listen.push(SocketAddr::from(([127, 0, 0, 1], 9999)));
     }
     let _log = console::start(arguments.log);
-    let options = Options { listen, port_file: arguments.port_file, feed_bytes: arguments.feed_bytes };
+    let options = Options {
+        listen,
+        port_file: arguments.port_file,
+        feed_bytes: arguments.feed_bytes,
+        timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
+    };
     match server::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -123,4 +137,9 @@ fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
         Ok(_) => Err(format!("{raw} is too few bytes; the least is {FEED_BYTES_MIN}")),
         Err(_) => Err(format!("{raw} is no number of bytes")),
     }
+}
+
+fn parse_timeout(raw: &str) -> Result<u64, String> {
+    let seconds = raw.parse().ok().filter(|&seconds| seconds <= TIMEOUT_SECONDS_MAX);
+    seconds.ok_or_else(|| format!("{raw} is no number of seconds (0 to {TIMEOUT_SECONDS_MAX})"))
 }

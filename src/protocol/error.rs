@@ -9,6 +9,8 @@ use super::{Text, Verb};
 pub enum ErrorCode {
     /// An argument too many.
     ArgumentUnexpected,
+    /// Nothing came from the peer for too long; said last, before the connection is closed.
+    IdleTimeout,
     /// A line of more bytes than may be.
     LineTooLong,
     /// A line that is no UTF-8.
@@ -21,6 +23,8 @@ pub enum ErrorCode {
     NameMissing,
     /// A name that somebody has.
     NameTaken,
+    /// The peer took no name for too long; said last, before the connection is closed.
+    NameTimeout,
     /// A name of too many characters.
     NameTooLong,
     /// The command needs a name first.
@@ -53,14 +57,16 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::ArgumentUnexpected,
+        Self::IdleTimeout,
         Self::LineNotUtf8,
         Self::LineTooLong,
         Self::NameAlike,
         Self::NameInvalid,
         Self::NameMissing,
         Self::NameTaken,
+        Self::NameTimeout,
         Self::NameTooLong,
         Self::NoName,
         Self::NotCoordinator,
@@ -81,12 +87,14 @@ impl ErrorCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ArgumentUnexpected => "argument-unexpected",
+            Self::IdleTimeout => "idle-timeout",
             Self::LineTooLong => "line-too-long",
             Self::LineNotUtf8 => "line-not-utf8",
             Self::NameAlike => "name-alike",
             Self::NameInvalid => "name-invalid",
             Self::NameMissing => "name-missing",
             Self::NameTaken => "name-taken",
+            Self::NameTimeout => "name-timeout",
             Self::NameTooLong => "name-too-long",
             Self::NoName => "no-name",
             Self::NotCoordinator => "not-coordinator",
@@ -132,5 +140,22 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = self.verb.map_or("-", Verb::as_str);
         write!(f, "ERR {verb} {} {}", self.code.as_str(), self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The norm explains every code, once, and no other.
+    #[test]
+    fn the_protocol_lists_these_codes() {
+        let norm = include_str!("../../protocol.md");
+        let (_, section) = norm.split_once("\n## Error codes\n").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let mut listed: Vec<_> =
+            section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        listed.sort_unstable();
+        assert_eq!(listed, ErrorCode::ALL.map(ErrorCode::as_str));
     }
 }

@@ -22,13 +22,6 @@ impl EventId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
-impl Timestamp {
-    /// Whole seconds from `earlier` to here; none if the clock was set back between.
-    pub fn seconds_since(self, earlier: Self) -> u64 {
-        u64::try_from(self.0.saturating_sub(earlier.0) / 1000).unwrap_or(0)
-    }
-}
-
 impl fmt::Display for Timestamp {
     /// RFC 3339, UTC, with milliseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,11 +67,13 @@ pub enum LeaveReason {
     Lost,
     /// It did not read what it was sent.
     Slow,
+    /// Nothing came from it for too long.
+    Timeout,
 }
 
 impl LeaveReason {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Quit, Self::Eof, Self::Lost, Self::Slow];
+    pub const ALL: [Self; 5] = [Self::Quit, Self::Eof, Self::Lost, Self::Slow, Self::Timeout];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -87,6 +82,7 @@ impl LeaveReason {
             Self::Eof => "eof",
             Self::Lost => "lost",
             Self::Slow => "slow",
+            Self::Timeout => "timeout",
         }
     }
 }

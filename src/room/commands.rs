@@ -19,7 +19,7 @@ struct Turn<'a> {
 
 impl Room {
     pub(super) fn carry_out(&mut self, at: Timestamp, session: SessionId, command: Command, out: &mut Vec<Output>) {
-        self.touch(at, session);
+        self.touch(session);
         let mut turn = Turn { room: self, at, session, out };
         if let Err(refusal) = turn.carry_out(command) {
             turn.tell(ServerLine::Err(refusal));
@@ -63,14 +63,14 @@ impl Turn<'_> {
         let seniority = self.room.joins;
         let Some(state) = self.room.sessions.get_mut(&session) else { return };
         let echo = state.echo;
-        state.member = Some(Member { name: name.clone(), seniority, joined_at: at });
+        state.member = Some(Member { name: name.clone(), seniority, joined_at: self.room.now });
         self.room.names.insert(&name, session);
         self.room.members.insert(seniority, session);
         self.room.roster = None;
         if echo {
             self.out.push(Output::Follow(session));
         }
-        self.room.publish(at, Event::Join(name.clone()), None, self.out);
+        self.room.publish(at, session, Event::Join(name.clone()), None, self.out);
         self.reply(Reply::Nick(name));
         if !echo {
             self.out.push(Output::Follow(session));
@@ -151,13 +151,13 @@ impl Turn<'_> {
             let text = format!("it shows addresses; only the coordinator may, and that is {name}");
             return Err(Refusal::new(Verb::Status, ErrorCode::NotCoordinator, text));
         }
-        let at = self.at;
+        let now = self.room.now;
         let details = |session: SessionId, state: &Session| {
             Some(Details {
                 id: session.0,
                 address: state.address,
-                idle_seconds: at.seconds_since(state.last_line_at),
-                online_seconds: at.seconds_since(state.member.as_ref()?.joined_at),
+                idle_seconds: now.seconds_since(state.last_line_at),
+                online_seconds: now.seconds_since(state.member.as_ref()?.joined_at),
             })
         };
         let users: Arc<[User]> = self.users(details).collect();
@@ -247,8 +247,8 @@ impl Turn<'_> {
     /// Publishes what the session did. It reads the reply in the event's place, or after it if it wants an echo.
     fn publish_own(&mut self, event: Event, reply: Reply) {
         let echo = self.room.sessions.get(&self.session).is_some_and(|state| state.echo);
-        let own = (!echo).then(|| (self.session, reply.clone()));
-        self.room.publish(self.at, event, own, self.out);
+        let own = (!echo).then(|| reply.clone());
+        self.room.publish(self.at, self.session, event, own, self.out);
         if echo {
             self.reply(reply);
         }

@@ -7,12 +7,14 @@
 
 mod commands;
 mod names;
+mod timeouts;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use self::names::Names;
+pub use self::timeouts::{Timeouts, Uptime};
 use crate::protocol::{
     Command, Dialect, Ending, Event, EventId, LeaveReason, Mode, Name, Refusal, Reply, ServerLine, Tag, Text,
     Timestamp, User,
@@ -45,6 +47,8 @@ pub enum Action {
     Connect(SocketAddr),
     /// How the peer ends its lines.
     Ending(Ending),
+    /// It sent a blank line: a sign of life, and no more.
+    Blank,
     /// It sent a command.
     Command(Command),
     /// It sent a line that is no command; this is the answer.
@@ -53,6 +57,8 @@ pub enum Action {
     EndOfInput,
     /// It is gone.
     Gone(LeaveReason),
+    /// So much time has passed since the server started; comes from [`SessionId::SERVER`], about once a second.
+    Tick(Uptime),
     /// The server stops; comes from [`SessionId::SERVER`].
     Shutdown,
 }
@@ -70,10 +76,12 @@ pub enum Output {
         id: EventId,
         /// When it happened.
         at: Timestamp,
+        /// Whose event it is.
+        session: SessionId,
         /// What it is.
         event: Event,
-        /// Whose event it is, unless they want it echoed: they get the reply in its place.
-        own: Option<(SessionId, Reply)>,
+        /// What they get in its place, unless it is nothing they did, or they want it echoed.
+        own: Option<Reply>,
     },
     /// From here on the session is spoken to in this dialect.
     Speak(SessionId, Dialect),
@@ -90,6 +98,9 @@ pub enum Output {
 /// The room. There is one, and one task owns it.
 #[derive(Debug, Default)]
 pub struct Room {
+    timeouts: Timeouts,
+    /// The time as of the last [`Action::Tick`].
+    now: Uptime,
     sessions: BTreeMap<SessionId, Session>,
     /// Whose name is whose. A session is in here exactly if `Session::member` is set.
     names: Names,
@@ -115,7 +126,10 @@ struct Session {
     mode: Mode,
     /// It sends no more, and gets no more either.
     ended: bool,
-    last_line_at: Timestamp,
+    connected_at: Uptime,
+    last_line_at: Uptime,
+    /// It was asked for a sign of life since its last line.
+    asked: bool,
     member: Option<Member>,
 }
 
@@ -123,7 +137,7 @@ struct Session {
 struct Member {
     name: Name,
     seniority: Seniority,
-    joined_at: Timestamp,
+    joined_at: Uptime,
 }
 
 /// What the greeting says after the version.
@@ -133,22 +147,24 @@ const GREETING: &str = "type NICK and your name to join, HELP for help";
 const FAREWELL: &str = "the server is shutting down";
 
 impl Room {
-    /// An empty room.
-    pub fn new() -> Self {
-        Self::default()
+    /// An empty room in which nobody has longer than this.
+    pub fn new(timeouts: Timeouts) -> Self {
+        Self { timeouts, ..Self::default() }
     }
 
     /// Takes note of an input and appends to `out` what is to be done about it, in order.
     pub fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
         let Input { at, session, action } = input;
         match action {
-            Action::Connect(address) => self.connect(at, session, address, out),
+            Action::Connect(address) => self.connect(session, address, out),
+            Action::Tick(now) => self.tick(at, now, out),
             Action::Shutdown => self.shutdown(at, out),
             _ if !self.sessions.contains_key(&session) => {}
             Action::Ending(ending) => self.speak(session, out, |dialect| dialect.ending = ending),
+            Action::Blank => self.touch(session),
             Action::Command(command) => self.carry_out(at, session, command, out),
             Action::Refuse(refusal) => {
-                self.touch(at, session);
+                self.touch(session);
                 out.push(Output::Tell(session, ServerLine::Err(refusal)));
             }
             Action::EndOfInput => self.end_input(session, out),
@@ -171,7 +187,7 @@ impl Room {
         self.sessions.len()
     }
 
-    fn connect(&mut self, at: Timestamp, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
+    fn connect(&mut self, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
         if self.stopped {
             let farewell = ServerLine::Event(None, farewell());
             out.extend([Output::Tell(session, farewell), Output::Close(session), Output::Release(session)]);
@@ -183,7 +199,9 @@ impl Room {
             echo: false,
             mode: Mode::default(),
             ended: false,
-            last_line_at: at,
+            connected_at: self.now,
+            last_line_at: self.now,
+            asked: false,
             member: None,
         };
         let before = self.sessions.insert(session, state);
@@ -194,7 +212,7 @@ impl Room {
     fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
         self.stopped = true;
         if !self.members.is_empty() {
-            self.publish(at, farewell(), None, out);
+            self.publish(at, SessionId::SERVER, farewell(), None, out);
         }
         for (session, state) in std::mem::take(&mut self.sessions) {
             if state.member.is_none() {
@@ -229,7 +247,7 @@ impl Room {
         self.names.remove(&member.name);
         self.members.remove(&member.seniority);
         self.roster = None;
-        self.publish(at, Event::Leave(member.name, reason, text), None, out);
+        self.publish(at, session, Event::Leave(member.name, reason, text), None, out);
         if was_coordinator {
             self.announce_coordinator(at, out);
         }
@@ -240,15 +258,16 @@ impl Room {
     }
 
     fn announce_coordinator(&mut self, at: Timestamp, out: &mut Vec<Output>) {
-        let name = self.coordinator().and_then(|session| self.name(session)).cloned();
-        if let Some(name) = name {
-            self.publish(at, Event::Coordinator(name), None, out);
+        if let Some(session) = self.coordinator()
+            && let Some(name) = self.name(session).cloned()
+        {
+            self.publish(at, session, Event::Coordinator(name), None, out);
         }
     }
 
-    fn publish(&mut self, at: Timestamp, event: Event, own: Option<(SessionId, Reply)>, out: &mut Vec<Output>) {
+    fn publish(&mut self, at: Timestamp, session: SessionId, event: Event, own: Option<Reply>, out: &mut Vec<Output>) {
         self.last_event = self.last_event.next();
-        out.push(Output::Publish { id: self.last_event, at, event, own });
+        out.push(Output::Publish { id: self.last_event, at, session, event, own });
     }
 
     fn speak(&mut self, session: SessionId, out: &mut Vec<Output>, change: impl FnOnce(&mut Dialect)) {
@@ -257,9 +276,11 @@ impl Room {
         out.push(Output::Speak(session, state.dialect));
     }
 
-    fn touch(&mut self, at: Timestamp, session: SessionId) {
+    /// The session gave a sign of life.
+    fn touch(&mut self, session: SessionId) {
         if let Some(state) = self.sessions.get_mut(&session) {
-            state.last_line_at = at;
+            state.last_line_at = self.now;
+            state.asked = false;
         }
     }
 }

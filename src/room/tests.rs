@@ -2,11 +2,12 @@
 //! transcripts in `protocol.md`.
 
 use super::*;
+use crate::limits::LEAVES_PER_TICK_MAX;
 use crate::protocol::Mode;
 
 /// A room with these in it; the first is session 1.
 fn room(names: &[&str]) -> Room {
-    let mut room = Room::new();
+    let mut room = Room::default();
     for (session, name) in (1..).zip(names) {
         act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
         say(&mut room, session, &format!("NICK {name}"));
@@ -25,7 +26,7 @@ fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> {
             format!("{session}< {}", users.join("/"))
         }
         Output::Publish { id: EventId(id), event, own: None, .. } => format!("*{id} {event}"),
-        Output::Publish { id: EventId(id), event, own: Some((SessionId(session), reply)), .. } => {
+        Output::Publish { id: EventId(id), session: SessionId(session), event, own: Some(reply), .. } => {
             format!("*{id} {event}, for {session} {reply}")
         }
         Output::Speak(SessionId(session), dialect) => format!("{session} speaks {}", dialect.index()),
@@ -128,10 +129,67 @@ fn who_comes_while_the_server_stops_is_sent_away() {
 
 #[test]
 fn status_tells_idle_and_online_seconds() {
-    let mut room = room(&["alice"]);
-    let mut out = Vec::new();
-    let action = Action::Command(Command::Status);
-    room.apply(Input { at: Timestamp(68_999), session: SessionId(1), action }, &mut out);
-    let Output::List(_, users) = &out[0] else { panic!("{out:?}") };
-    assert_eq!(users[0].to_string(), "USER alice coordinator id=1 address=127.0.0.1:1024 idle=0 online=63");
+    let mut room = room(&["alice", "bob"]);
+    tick(&mut room, 40);
+    act(&mut room, 2, Action::Blank);
+    tick(&mut room, 63);
+    let bob = "USER bob member id=2 address=127.0.0.1:1024 idle=23 online=63";
+    let alice = "USER alice coordinator id=1 address=127.0.0.1:1024 idle=0 online=63";
+    assert_eq!(say(&mut room, 1, "STATUS"), [format!("1< {alice}/{bob}"), "1< OK STATUS 2".to_owned()]);
+}
+
+fn tick(room: &mut Room, seconds: u64) -> Vec<String> {
+    act(room, SessionId::SERVER.0, Action::Tick(Uptime(seconds)))
+}
+
+#[test]
+fn who_takes_no_name_in_time_is_sent_away_whatever_they_send() {
+    let mut room = Room::new(Timeouts { name_seconds: 60, idle_seconds: 0 });
+    for session in 1..=3 {
+        act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
+    }
+    say(&mut room, 1, "NICK alice");
+    assert_eq!(tick(&mut room, 60), Vec::<String>::new());
+    say(&mut room, 2, "PING still typing");
+    act(&mut room, 3, Action::EndOfInput);
+    let why = "ERR - name-timeout you took no name within 60 s; connect again and write: NICK name";
+    assert_eq!(tick(&mut room, 61), [&format!("2< {why}"), "2 closed", "2 released"]);
+    assert_eq!(tick(&mut room, 1000), Vec::<String>::new());
+}
+
+#[test]
+fn who_is_silent_is_asked_and_then_leaves() {
+    let mut room = Room::new(Timeouts { name_seconds: 60, idle_seconds: 20 });
+    for (session, name) in [(1, "alice"), (2, "bob"), (3, "carol")] {
+        act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
+        say(&mut room, session, &format!("NICK {name}"));
+    }
+    say(&mut room, 3, "SET tags on");
+    assert_eq!(tick(&mut room, 10), Vec::<String>::new());
+    assert_eq!(tick(&mut room, 11), ["1< PING idle", "2< PING idle", "3< @- 1970-01-01T00:00:05.000Z PING idle"]);
+    assert_eq!(tick(&mut room, 12), Vec::<String>::new(), "asked once");
+    say(&mut room, 1, "PONG idle");
+    act(&mut room, 2, Action::Blank);
+    say(&mut room, 3, "nonsense is a sign of life, too");
+    assert_eq!(tick(&mut room, 23), ["1< PING idle", "2< PING idle", "3< @- 1970-01-01T00:00:05.000Z PING idle"]);
+    say(&mut room, 3, "PONG idle");
+    let why = "ERR - idle-timeout nothing came from you for 20 s; connect again, and answer PING";
+    let left = ["*5 LEAVE alice timeout", "*6 COORDINATOR bob", "*7 LEAVE bob timeout", "*8 COORDINATOR carol"];
+    let told = |session| [format!("{session}< {why}"), format!("{session} closed"), format!("{session} released")];
+    let mut out = told(1).to_vec();
+    out.extend([left[0].to_owned(), left[1].to_owned()]);
+    out.extend(told(2));
+    out.extend([left[2].to_owned(), left[3].to_owned()]);
+    assert_eq!(tick(&mut room, 33), out);
+}
+
+#[test]
+fn of_many_who_are_silent_so_many_leave_at_once() {
+    let mut room = Room::new(Timeouts { name_seconds: 0, idle_seconds: 20 });
+    for session in 1..=LEAVES_PER_TICK_MAX as u64 * 2 + 1 {
+        act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
+        say(&mut room, session, &format!("NICK {session:0>32}"));
+    }
+    let mut left = |at| tick(&mut room, at).iter().filter(|line| line.ends_with("released")).count();
+    assert_eq!([left(21), left(22), left(23), left(24)], [LEAVES_PER_TICK_MAX, LEAVES_PER_TICK_MAX, 1, 0]);
 }

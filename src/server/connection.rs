@@ -242,7 +242,7 @@ impl Lines<'_> {
         }
         let mode = connection.outbox.mode();
         let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
-            Ok(None) => return Ok(()),
+            Ok(None) => Action::Blank,
             Ok(Some(command)) => Action::Command(command),
             Err(refusal) => Action::Refuse(refusal),
         };

@@ -71,10 +71,10 @@ impl Member {
 }
 
 impl Hub {
-    /// A hub with an empty room that publishes to `feed`.
-    pub fn new(feed: Arc<Feed>) -> Self {
+    /// A hub that owns this room and publishes to `feed`.
+    pub fn new(room: Room, feed: Arc<Feed>) -> Self {
         Self {
-            room: Room::new(),
+            room,
             feed,
             draft: Draft::default(),
             members: BTreeMap::new(),
@@ -100,7 +100,7 @@ impl Hub {
                 self.apply(at, session, Action::Connect(address));
             }
             Request::Act(session, action) => {
-                let is_line = matches!(action, Action::Command(_) | Action::Refuse(_));
+                let is_line = matches!(action, Action::Blank | Action::Command(_) | Action::Refuse(_));
                 let sender = self.members.get_mut(&session).filter(|_| is_line).map(|member| {
                     touch(&mut self.touched, session, member);
                     Arc::clone(&member.outbox)
@@ -184,7 +184,9 @@ impl Hub {
 
     fn deliver(&mut self, cause: SessionId, output: Output) {
         match output {
-            Output::Publish { id, at, event, own } => self.announce(cause, Tag { id: Some(id), at }, &event, own),
+            Output::Publish { id, at, session, event, own } => {
+                self.announce(session, Tag { id: Some(id), at }, &event, own);
+            }
             Output::Tell(session, line) => self.tell(cause, session, &line),
             Output::List(session, users) => self.list(session, users),
             Output::Speak(session, dialect) => self.speak(session, dialect),
@@ -199,10 +201,10 @@ impl Hub {
         }
     }
 
-    fn announce(&mut self, cause: SessionId, tag: Tag, event: &Event, own: Option<(SessionId, Reply)>) {
-        console::event(cause, event);
-        let own = own.and_then(|(session, reply)| Some((session, self.members.get_mut(&session)?, reply)));
-        let Some((session, member, reply)) = own else { return self.draft.push(tag, event) };
+    fn announce(&mut self, session: SessionId, tag: Tag, event: &Event, own: Option<Reply>) {
+        console::event(session, event);
+        let own = own.and_then(|reply| Some((self.members.get_mut(&session)?, reply)));
+        let Some((member, reply)) = own else { return self.draft.push(tag, event) };
         let before = member.place(&self.draft);
         self.draft.push(tag, event);
         let after = member.place(&self.draft);
@@ -328,7 +330,7 @@ mod tests {
     fn a_peer_that_is_stuck_since_before_it_joined_is_let_go() {
         let talk = ["MSG hello"; 200];
         for before in [&["NICK a"][..], &["NICK a", "SET tags on"], &["SET tags on", "NICK a", "SET tags off"]] {
-            let mut hub = Hub::new(Arc::new(Feed::new(4096)));
+            let mut hub = Hub::new(Room::default(), Arc::new(Feed::new(4096)));
             let outbox = stuck(&mut hub, &[before, &talk].concat());
             assert_eq!(outbox.standing(), Standing::Slow, "{before:?}");
             assert_eq!(hub.room().connected(), 0);
@@ -340,7 +342,7 @@ mod tests {
     #[test]
     fn those_who_read_stay_when_many_are_let_go() {
         let feed = Arc::new(Feed::new(64 * 1024));
-        let mut hub = Hub::new(Arc::clone(&feed));
+        let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
         let join = |hub: &mut Hub, session: u64| {
             let outbox = Arc::new(Outbox::default());
             let id = SessionId(session);
@@ -377,7 +379,7 @@ mod tests {
     #[test]
     fn lists_that_nobody_reads_are_bounded() {
         let feed_bytes = 64 * 1024;
-        let mut hub = Hub::new(Arc::new(Feed::new(feed_bytes)));
+        let mut hub = Hub::new(Room::default(), Arc::new(Feed::new(feed_bytes)));
         let mut kept = Vec::new();
         for session in 1..1000 {
             let (id, outbox) = (SessionId(session), Arc::new(Outbox::default()));

@@ -17,14 +17,19 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use smol::Executor;
+use async_channel::Sender;
+use futures_lite::StreamExt as _;
+use smol::{Executor, Timer};
 
 use self::connection::Host;
+use self::hub::Request;
 use self::listen::Listeners;
 use self::shutdown::Signals;
 use crate::feed::Feed;
-use crate::limits::INBOX_LINES_MAX;
+use crate::limits::{INBOX_LINES_MAX, TICK_MS};
+use crate::room::{Action, Room, SessionId, Timeouts, Uptime};
 
 /// What a server is to do.
 #[derive(Clone, Debug)]
@@ -35,6 +40,8 @@ pub struct Options {
     pub port_file: Option<PathBuf>,
     /// Bytes of the feed kept for readers that are behind.
     pub feed_bytes: usize,
+    /// How long a peer may be without a name, or silent.
+    pub timeouts: Timeouts,
 }
 
 /// Why a server could not start.
@@ -86,15 +93,30 @@ async fn serve(
 ) -> Result<(), StartError> {
     let (to_hub, inbox) = async_channel::bounded(INBOX_LINES_MAX);
     let feed = Arc::new(Feed::new(options.feed_bytes));
-    let mut hub = executor.spawn(hub::run(hub::Hub::new(Arc::clone(&feed)), inbox));
+    let room = Room::new(options.timeouts);
+    let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), inbox));
     let host = Host { feed, to_hub };
     let port_file = listeners.announce(options.port_file.as_deref())?;
     let accepting = listeners.accept(executor, &host);
+    let clock = executor.spawn(tell_the_time(host.to_hub.clone()));
     signals.until_stopped(&mut hub).await;
-    drop(accepting);
+    drop((accepting, clock));
     shutdown::dismiss(host, hub).await;
     drop(port_file);
     Ok(())
+}
+
+/// Tells the room how much time has passed, for as long as there is one.
+async fn tell_the_time(to_hub: Sender<Request>) {
+    let start = Instant::now();
+    let mut ticks = Timer::interval(Duration::from_millis(TICK_MS));
+    loop {
+        ticks.next().await;
+        let now = Uptime(start.elapsed().as_secs());
+        if to_hub.send(Request::Act(SessionId::SERVER, Action::Tick(now))).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Lets the executor run on every processor that the process may use; the main thread is one of them.

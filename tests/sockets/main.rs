@@ -8,3 +8,4 @@ mod endings;
 mod order;
 mod refusals;
 mod slow;
+mod timeouts;
