@@ -79,6 +79,17 @@ pub const TURN_PRIVATE_BYTES_MAX: usize = 128 * 1024;
 /// that a handful of busy connections do not fill the inbox before the others get to it.
 pub const LINES_IN_FLIGHT_MAX: usize = 64;
 
+/// Lines a second that are carried out of each peer, unless `--line-rate` says otherwise: faster than anybody types, or
+/// reads.
+pub const LINE_RATE_DEFAULT: u32 = 10;
+
+/// Lines that are carried out at once of a peer that was silent, unless `--line-burst` says otherwise: a script's few
+/// lines, or a paragraph that is pasted, do not wait.
+pub const LINE_BURST_DEFAULT: u32 = 40;
+
+/// Largest `--line-rate` and `--line-burst`. Beyond, there is no telling it from no limit.
+pub const LINE_RATE_MAX: u32 = 1_000_000;
+
 /// Seconds a peer may take for its name, unless `--name-timeout` says otherwise. Long enough to type one, or three; short
 /// enough that connections which never say anything do not add up.
 pub const NAME_TIMEOUT_SECONDS_DEFAULT: u64 = 60;

@@ -46,7 +46,7 @@ impl Server {
         // The server inherits ours, and counts the processors it may use before it starts threads.
         stay_on(SERVER_PROCESSOR);
         let child = Command::new(binary)
-            .args(["--listen", "127.0.0.1:0", "--log", "warn", "--port-file"])
+            .args(["--listen", "127.0.0.1:0", "--log", "warn", "--line-rate", "0", "--port-file"])
             .arg(&port_file)
             .args(arguments)
             .stdin(Stdio::null())

@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use chinwag::limits::{FEED_BYTES_DEFAULT, FEED_BYTES_MIN, NAME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX};
+use chinwag::limits::{
+    FEED_BYTES_DEFAULT, FEED_BYTES_MIN, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, LINE_RATE_MAX,
+    NAME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX,
+};
 use chinwag::room::Timeouts;
-use chinwag::server::{self, Options, console};
+use chinwag::server::{self, Options, Rate, console};
 use tracing::level_filters::LevelFilter;
 
 /// A chat server that any program able to open a TCP socket can join: nc, telnet, a script.
@@ -38,6 +41,15 @@ struct Arguments {
     /// 8388608)
     #[argh(option, arg_name = "bytes", default = "FEED_BYTES_DEFAULT", from_str_fn(parse_feed_bytes))]
     feed_bytes: usize,
+
+    /// how many lines a second are read from each peer; what comes faster waits, and nothing is lost; 0 is as many as come
+    /// (default: 10)
+    #[argh(option, arg_name = "n", default = "LINE_RATE_DEFAULT", from_str_fn(parse_line_rate))]
+    line_rate: u32,
+
+    /// how many lines a peer that was silent may send at once before that (default: 40)
+    #[argh(option, arg_name = "n", default = "LINE_BURST_DEFAULT", from_str_fn(parse_line_burst))]
+    line_burst: u32,
 
     /// how many seconds a peer may take for its name before it is closed; 0 is for ever (default: 60)
     #[argh(option, arg_name = "s", default = "NAME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
@@ -72,6 +84,7 @@ fn main() -> ExitCode {
         listen,
         port_file: arguments.port_file,
         feed_bytes: arguments.feed_bytes,
+        rate: Rate { lines: arguments.line_rate, burst: arguments.line_burst },
         timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
     };
     match server::run(&options) {
@@ -137,6 +150,16 @@ fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
         Ok(_) => Err(format!("{raw} is too few bytes; the least is {FEED_BYTES_MIN}")),
         Err(_) => Err(format!("{raw} is no number of bytes")),
     }
+}
+
+fn parse_line_rate(raw: &str) -> Result<u32, String> {
+    let rate = raw.parse().ok().filter(|&lines| lines <= LINE_RATE_MAX);
+    rate.ok_or_else(|| format!("{raw} is no number of lines (0 to {LINE_RATE_MAX})"))
+}
+
+fn parse_line_burst(raw: &str) -> Result<u32, String> {
+    let burst = raw.parse().ok().filter(|burst| (1..=LINE_RATE_MAX).contains(burst));
+    burst.ok_or_else(|| format!("{raw} is no number of lines (1 to {LINE_RATE_MAX})"))
 }
 
 fn parse_timeout(raw: &str) -> Result<u64, String> {

@@ -24,6 +24,7 @@ use futures_lite::StreamExt as _;
 use smol::{Executor, Timer};
 
 use self::connection::Host;
+pub use self::connection::Rate;
 use self::hub::Request;
 use self::listen::Listeners;
 use self::shutdown::Signals;
@@ -40,6 +41,8 @@ pub struct Options {
     pub port_file: Option<PathBuf>,
     /// Bytes of the feed kept for readers that are behind.
     pub feed_bytes: usize,
+    /// How fast each peer's lines are carried out.
+    pub rate: Rate,
     /// How long a peer may be without a name, or silent.
     pub timeouts: Timeouts,
 }
@@ -95,7 +98,7 @@ async fn serve(
     let feed = Arc::new(Feed::new(options.feed_bytes));
     let room = Room::new(options.timeouts);
     let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), inbox));
-    let host = Host { feed, to_hub };
+    let host = Host { feed, to_hub, rate: options.rate };
     let port_file = listeners.announce(options.port_file.as_deref())?;
     let accepting = listeners.accept(executor, &host);
     let clock = executor.spawn(tell_the_time(host.to_hub.clone()));

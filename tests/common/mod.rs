@@ -21,13 +21,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that listens on a free port of 127.0.0.1.
+    /// A server that listens on a free port of 127.0.0.1 and carries out lines as fast as they come.
     pub fn start() -> Self {
         Self::with(&[])
     }
 
     /// The same, with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
+        Self::spawn(command(&["--listen", "127.0.0.1:0", "--log", "error", "--line-rate", "0"]).args(arguments))
+    }
+
+    /// One that holds its peers to a rate: the default one, or another.
+    pub fn paced(arguments: &[&str]) -> Self {
         Self::spawn(command(&["--listen", "127.0.0.1:0", "--log", "error"]).args(arguments))
     }
 

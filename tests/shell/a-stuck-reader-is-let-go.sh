@@ -4,7 +4,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd socat
 
-serve --feed-bytes 1048576
+serve --feed-bytes 1048576 --line-rate 0
 join bob socat -t 20 - "TCP:$host:$port"
 join stuck nc.openbsd "$host" "$port"
 kill -s STOP "${pid[stuck]}"

@@ -5,7 +5,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd socat ncat
 
-serve
+serve --line-rate 0
 join bob socat -t 20 - "TCP:$host:$port"
 join stuck nc.openbsd "$host" "$port"
 kill -s STOP "${pid[stuck]}"

@@ -126,7 +126,8 @@ fn a_log_that_nobody_takes_does_not_hold_up_the_room() {
     let (gone, broken) = std::io::pipe().expect("a pipe");
     drop(gone);
     for stderr in [Stdio::from(pipe), Stdio::from(full), Stdio::from(broken)] {
-        let mut server = Server::spawn(command(&["--listen", "127.0.0.1:0", "--log", "debug"]).stderr(stderr));
+        let mut server =
+            Server::spawn(command(&["--listen", "127.0.0.1:0", "--log", "debug", "--line-rate", "0"]).stderr(stderr));
         let mut peer = server.join("a");
         // More than a pipe holds.
         for number in 0..2000 {

@@ -5,6 +5,7 @@ mod common;
 
 mod command_line;
 mod endings;
+mod floods;
 mod order;
 mod refusals;
 mod slow;

@@ -1,25 +1,29 @@
 //! One connection: its reader turns bytes into requests for the hub, its writer sends what the feed and the outbox hold.
-//! Both are parts of one task. What a line does is for the room to say.
+//! Both are parts of one task. Here is how it begins and ends. What a line does is for the room to say.
+
+mod pace;
+mod reader;
+mod writer;
 
 use std::cell::RefCell;
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_channel::Sender;
-use futures_lite::{AsyncWriteExt as _, future, ready};
+use futures_lite::{AsyncWriteExt as _, future};
 use smol::{Async, Timer};
 
+pub use self::pace::Rate;
+use self::reader::Reader;
+use self::writer::Writer;
 use super::console;
 use super::hub::Request;
-use crate::feed::{Cursor, Feed, Outbox, Progress, Standing};
-use crate::limits::{
-    DRAIN_MS_MAX, FLUSH_MS_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, WHISPER_BYTES_MAX,
-    WRITE_BYTES_MAX,
-};
-use crate::protocol::{Command, Decoded, Ending, ErrorCode, LeaveReason, LineDecoder, LineError, Refusal, ServerLine};
+use crate::feed::{Feed, Outbox, Standing};
+use crate::limits::{DRAIN_MS_MAX, FLUSH_MS_MAX, LINE_BYTES_MAX, READ_BYTES_MAX, WHISPER_BYTES_MAX};
+use crate::protocol::{ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
 
 thread_local! {
@@ -33,6 +37,7 @@ pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
     /// While anybody has one of these, the hub goes on.
     pub(super) to_hub: Sender<Request>,
+    pub(super) rate: Rate,
 }
 
 /// Why a connection came to its end.
@@ -73,10 +78,10 @@ struct Connection {
 impl Connection {
     /// Reads and writes until there is nothing more to do. The writer goes first: what it sends may let the reader go on.
     async fn talk(&self) -> End {
-        let mut cursor = Cursor::new();
-        let writing = future::poll_fn(|cx| self.poll_write(cx, &mut cursor));
+        let mut writer = Writer::new(self);
+        let writing = future::poll_fn(|cx| writer.poll(cx));
         let reading = async {
-            match self.read().await {
+            match Reader::new(self).read().await {
                 // The writer sends the rest, and ends the conversation.
                 Ok(()) => future::pending().await,
                 Err(_) => End::Lost,
@@ -137,71 +142,17 @@ impl Connection {
         End::Stuck
     }
 
-    fn poll_write(&self, cx: &mut Context<'_>, cursor: &mut Cursor) -> Poll<End> {
-        cursor.take_new(&self.host.feed, &self.outbox, cx.waker());
-        if self.outbox.standing() == Standing::Slow {
-            return Poll::Ready(End::Slow);
-        }
-        let mut written = 0;
-        loop {
-            let mut socket = self.stream.get_ref();
-            match cursor.write(&self.host.feed, &self.outbox, |slices| socket.write_vectored(slices)) {
-                Ok(Progress::Idle) => return Poll::Pending,
-                Ok(Progress::Done) => return Poll::Ready(End::Flushed),
-                Ok(Progress::FellOff) => return Poll::Ready(End::Slow),
-                Ok(Progress::Wrote(bytes)) => {
-                    written += bytes;
-                    if written >= WRITE_BYTES_MAX {
-                        // There may be more, for as long as somebody publishes and the peer reads. Others first.
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if ready!(self.stream.poll_writable(cx)).is_err() {
-                        return Poll::Ready(End::Lost);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Poll::Ready(End::Lost),
-            }
-        }
-    }
-
-    /// Reads to the end of the input.
-    ///
-    /// # Errors
-    /// The connection broke, or the hub is gone.
-    async fn read(&self) -> io::Result<()> {
-        let mut lines = Lines { connection: self, handed_over: 0, ending_told: false };
-        let mut decoder = LineDecoder::new();
-        while let Some(bytes) = self.read_some().await? {
-            // Telnet's requests are answered, too; their answers can go unread like any.
-            self.until(|outbox| outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
-            let mut rest = &bytes[..];
-            while let Some(decoded) = decoder.next(&mut rest) {
-                match decoded {
-                    Decoded::Telnet(answer) => self.outbox.push_urgent(&answer),
-                    Decoded::Line(line) => lines.take(line, decoder.ending()).await?,
-                }
-            }
-        }
-        if let Some(line) = decoder.finish() {
-            lines.take(line, decoder.ending()).await?;
-        }
-        self.send(Action::EndOfInput).await
-    }
-
-    /// What has come, at most [`READ_BYTES_MAX`] of it, as soon as something has; `None` at the end. Until then no buffer
-    /// is held.
+    /// What has come, as soon as something has; `None` at the end. Until then no buffer is held. At most
+    /// [`READ_BYTES_MAX`], or of a peer that is held to a rate, a long line, which is what may then be kept for a while.
     ///
     /// It waits by `readable`, which remembers when it began to wait. `poll_readable` begins anew at each poll, and a
     /// connection that is woken all the time for what is published may then never see that it can be read.
     async fn read_some(&self) -> io::Result<Option<Vec<u8>>> {
+        let bytes_max = if self.host.rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
         loop {
             self.stream.readable().await?;
             let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
-                let count = self.stream.get_ref().read(scratch)?;
+                let count = self.stream.get_ref().read(&mut scratch[..bytes_max])?;
                 Ok((count > 0).then(|| scratch[..count].to_vec()))
             });
             match read {
@@ -223,40 +174,5 @@ impl Connection {
             if holds(&self.outbox) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-    }
-}
-
-/// Hands lines to the hub, no faster than their replies are read.
-struct Lines<'a> {
-    connection: &'a Connection,
-    /// Lines for which an answer is due or was given. `answered <= handed_over`.
-    handed_over: u64,
-    ending_told: bool,
-}
-
-impl Lines<'_> {
-    async fn take(&mut self, line: Result<String, LineError>, ending: Option<Ending>) -> io::Result<()> {
-        let connection = self.connection;
-        if !std::mem::replace(&mut self.ending_told, true) && ending == Some(Ending::CrLf) {
-            connection.send(Action::Ending(Ending::CrLf)).await?;
-        }
-        let mode = connection.outbox.mode();
-        let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
-            Ok(None) => Action::Blank,
-            Ok(Some(command)) => Action::Command(command),
-            Err(refusal) => Action::Refuse(refusal),
-        };
-        // A command with a long answer, and one that changes how the next line is read, are waited for.
-        let wait_for_answer =
-            matches!(action, Action::Command(Command::Chat | Command::Who | Command::Status | Command::Help(_)));
-        connection.send(action).await?;
-        self.handed_over += 1;
-        let in_flight = if wait_for_answer { 0 } else { LINES_IN_FLIGHT_MAX as u64 - 1 };
-        connection
-            .until(|outbox| {
-                self.handed_over - outbox.answered() <= in_flight && outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE
-            })
-            .await;
-        Ok(())
     }
 }

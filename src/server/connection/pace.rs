@@ -1,0 +1,55 @@
+//! How fast one peer's lines are read: a token bucket, as the generic cell rate algorithm (ITU-T I.371, annex A), which
+//! needs no more than one point in time. Floods are slowed, not punished.
+
+use std::time::{Duration, Instant};
+
+/// How fast a peer's lines are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Lines a second in the long run; 0 is as many as come.
+    pub lines: u32,
+    /// Lines at once, after a silence. At least 1.
+    pub burst: u32,
+}
+
+impl Rate {
+    pub(super) fn is_unlimited(self) -> bool {
+        self.lines == 0
+    }
+}
+
+/// How far a peer has used up its rate.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// When the bucket will be full again.
+    full_at: Option<Instant>,
+}
+
+impl Pace {
+    /// Takes a token, of a rate that is limited. Returns how long to wait before what it is for.
+    pub(super) fn take(&mut self, rate: Rate, now: Instant) -> Duration {
+        let interval = Duration::from_secs(1) / rate.lines;
+        let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
+        self.full_at = Some(full_at + interval);
+        full_at.saturating_duration_since(now + interval * (rate.burst - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_at_once_and_then_so_many_a_second() {
+        let rate = Rate { lines: 10, burst: 3 };
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        let mut take = |at_ms| pace.take(rate, start + Duration::from_millis(at_ms)).as_millis();
+        assert_eq!([take(0), take(0), take(0)], [0, 0, 0]);
+        assert_eq!(take(0), 100);
+        assert_eq!(take(100), 100, "it waited for the one before");
+        assert_eq!(take(250), 50, "half of the time has passed already");
+        assert_eq!([take(5000), take(5000), take(5000)], [0, 0, 0], "no more is saved up than a burst");
+        assert_eq!(take(5000), 100);
+    }
+}

@@ -1,0 +1,104 @@
+//! Turns what one peer sends into requests for the hub, no faster than its rate allows and its replies are read.
+
+use std::io;
+use std::time::Instant;
+
+use smol::Timer;
+
+use super::Connection;
+use super::pace::Pace;
+use crate::limits::{LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE};
+use crate::protocol::{Command, Decoded, Ending, LineDecoder, LineError, Refusal};
+use crate::room::Action;
+
+/// The receiving half of a connection.
+pub(super) struct Reader<'a> {
+    connection: &'a Connection,
+    decoder: LineDecoder,
+    pace: Pace,
+    /// Bytes that were read and not yet paid for by a token.
+    unpaid: usize,
+    /// Lines for which an answer is due or was given. `answered <= handed_over`.
+    handed_over: u64,
+    ending_told: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Self {
+            connection,
+            decoder: LineDecoder::new(),
+            pace: Pace::default(),
+            unpaid: 0,
+            handed_over: 0,
+            ending_told: false,
+        }
+    }
+
+    /// Reads to the end of the input.
+    ///
+    /// # Errors
+    /// The connection broke, or the hub is gone.
+    pub(super) async fn read(mut self) -> io::Result<()> {
+        let connection = self.connection;
+        while let Some(bytes) = connection.read_some().await? {
+            // Telnet's requests are answered, too; their answers can go unread like any.
+            connection.until(|outbox| outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
+            self.unpaid += bytes.len();
+            let mut rest = &bytes[..];
+            while let Some(decoded) = self.decoder.next(&mut rest) {
+                match decoded {
+                    Decoded::Telnet(answer) => connection.outbox.push_urgent(&answer),
+                    Decoded::Line(line) => self.take(line).await?,
+                }
+            }
+            // A line without end, or nothing but telnet's bytes.
+            while self.unpaid > LINE_BYTES_MAX {
+                self.pay().await;
+            }
+        }
+        if let Some(line) = self.decoder.finish() {
+            self.take(line).await?;
+        }
+        connection.send(Action::EndOfInput).await
+    }
+
+    async fn take(&mut self, line: Result<String, LineError>) -> io::Result<()> {
+        let connection = self.connection;
+        self.pay().await;
+        if !std::mem::replace(&mut self.ending_told, true) && self.decoder.ending() == Some(Ending::CrLf) {
+            connection.send(Action::Ending(Ending::CrLf)).await?;
+        }
+        let mode = connection.outbox.mode();
+        let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
+            Ok(None) => Action::Blank,
+            Ok(Some(command)) => Action::Command(command),
+            Err(refusal) => Action::Refuse(refusal),
+        };
+        // A command with a long answer, and one that changes how the next line is read, are waited for.
+        let wait_for_answer =
+            matches!(action, Action::Command(Command::Chat | Command::Who | Command::Status | Command::Help(_)));
+        connection.send(action).await?;
+        self.handed_over += 1;
+        let in_flight = if wait_for_answer { 0 } else { LINES_IN_FLIGHT_MAX as u64 - 1 };
+        connection
+            .until(|outbox| {
+                self.handed_over - outbox.answered() <= in_flight && outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE
+            })
+            .await;
+        Ok(())
+    }
+
+    /// Pays a token for a line, or for as many bytes as the longest has, once there is one.
+    async fn pay(&mut self) {
+        self.unpaid = self.unpaid.saturating_sub(LINE_BYTES_MAX);
+        let rate = self.connection.host.rate;
+        if rate.is_unlimited() {
+            return;
+        }
+        let wait = self.pace.take(rate, Instant::now());
+        if !wait.is_zero() {
+            Timer::after(wait).await;
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Sends what the feed and the outbox hold for one connection, as fast as its socket takes it.
+
+use std::io::{self, Write as _};
+use std::task::{Context, Poll};
+
+use futures_lite::ready;
+
+use super::{Connection, End};
+use crate::feed::{Cursor, Progress, Standing};
+use crate::limits::WRITE_BYTES_MAX;
+
+/// The sending half of a connection.
+pub(super) struct Writer<'a> {
+    connection: &'a Connection,
+    cursor: Cursor,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Self { connection, cursor: Cursor::new() }
+    }
+
+    /// Writes what there is. Ready when there will be no more, or no more can be written.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let Connection { stream, host, outbox, .. } = self.connection;
+        self.cursor.take_new(&host.feed, outbox, cx.waker());
+        if outbox.standing() == Standing::Slow {
+            return Poll::Ready(End::Slow);
+        }
+        let mut written = 0;
+        loop {
+            let mut socket = stream.get_ref();
+            match self.cursor.write(&host.feed, outbox, |slices| socket.write_vectored(slices)) {
+                Ok(Progress::Idle) => return Poll::Pending,
+                Ok(Progress::Done) => return Poll::Ready(End::Flushed),
+                Ok(Progress::FellOff) => return Poll::Ready(End::Slow),
+                Ok(Progress::Wrote(bytes)) => {
+                    written += bytes;
+                    if written >= WRITE_BYTES_MAX {
+                        // There may be more, for as long as somebody publishes and the peer reads. Others first.
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if ready!(stream.poll_writable(cx)).is_err() {
+                        return Poll::Ready(End::Lost);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Poll::Ready(End::Lost),
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Peers that send more than their share: they are slowed, lose nothing, and cost the others nothing.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::{HELLO, Server};
+
+#[test]
+fn a_thousand_lines_at_once_are_carried_out_in_full_at_the_rate() {
+    const LINES: usize = 1000;
+    const BURST: usize = 40;
+    const RATE: usize = 500;
+    let server = Server::paced(&["--line-rate", "500"]);
+    let mut watcher = server.join("watcher");
+    let mut script = server.join("script");
+    watcher.expect("JOIN script");
+    // Joining took two of the burst.
+    let start = Instant::now();
+    let lines: String = (0..LINES).map(|number| format!("MSG {number}\n")).collect();
+    script.send_bytes(lines.as_bytes());
+    script.end_input();
+    for number in 0..LINES {
+        script.expect(&format!("OK MSG {}", number + 4));
+    }
+    script.expect_end();
+    let least =
+        Duration::from_secs(1) * u32::try_from(LINES - BURST).expect("a few") / u32::try_from(RATE).expect("a few");
+    assert!(start.elapsed() > least, "{:?} is faster than the rate", start.elapsed());
+    for number in 0..LINES {
+        watcher.expect(&format!("MSG script {number}"));
+    }
+    watcher.expect("LEAVE script eof");
+}
+
+/// Whatever a flood is made of, it costs as many tokens as lines of its length, at least.
+#[test]
+fn what_is_no_line_is_paid_for_as_well() {
+    const TOKENS: usize = 100;
+    let server = Server::paced(&["--line-rate", "50", "--line-burst", "20"]);
+    let bytes = TOKENS * 4096;
+    let check = |flood: &[u8], answer: &[&str]| {
+        let mut peer = server.connect();
+        let start = Instant::now();
+        peer.send_bytes(flood);
+        assert_eq!(peer.sync(), answer);
+        assert!(start.elapsed() > Duration::from_millis(1600), "after {:?}", start.elapsed());
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| check(&[b'\n'; TOKENS], &[]));
+        scope.spawn(|| check(&[255, 241].repeat(bytes / 2), &[]));
+        let mut endless = vec![b'x'; bytes];
+        endless.push(b'\n');
+        let too_long = "ERR - line-too-long a line has at most 4096 bytes; this one was discarded, send it in parts";
+        check(&endless, &[too_long]);
+    });
+}
+
+/// What has to wait waits with its sender.
+#[test]
+fn a_hundred_floods_do_not_grow_the_server() {
+    const FLOODS: u64 = 100;
+    let server = Server::paced(&[]);
+    let mut watcher = server.join("watcher");
+    let before = server.resident_bytes();
+    let lines = b"PING\n".repeat(20_000);
+    let floods: Vec<_> = (0..FLOODS).map(|_| server.connect_raw()).collect();
+    for flood in &floods {
+        flood.stream().set_nonblocking(true).expect("a socket");
+    }
+    for _ in 0..10 {
+        for flood in &floods {
+            let mut stream = flood.stream();
+            while stream.write(&lines).is_ok() {}
+        }
+        watcher.sync();
+    }
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < FLOODS * 16 * 1024 + 1024 * 1024, "it grew by {grown} bytes");
+}
+
+/// Without a rate, too, others get their turn between its batches.
+#[test]
+fn others_get_their_turn_in_a_megabyte_of_tiny_commands() {
+    const LINES: usize = 200_000;
+    let server = Server::start();
+    let mut watcher = server.join("watcher");
+    let mut peer = server.connect_raw();
+    let mut writer = peer.stream().try_clone().expect("a clone");
+    let answered = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        scope.spawn(move || writer.write_all(&b"PING\n".repeat(LINES)).expect("the server reads"));
+        let answered = &answered;
+        scope.spawn(move || {
+            peer.expect(HELLO);
+            for _ in 0..LINES {
+                peer.expect("OK PING");
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        while answered.load(Ordering::Relaxed) == 0 {
+            watcher.sync();
+        }
+        for _ in 0..20 {
+            watcher.sync();
+        }
+        let meanwhile = answered.load(Ordering::Relaxed);
+        assert!(meanwhile < LINES, "all of it was carried out first");
+    });
+}
