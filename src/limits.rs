@@ -97,6 +97,9 @@ pub const NAME_TIMEOUT_SECONDS_DEFAULT: u64 = 60;
 /// Longest `--name-timeout` and `--idle-timeout`, in seconds: a year. More is a slip.
 pub const TIMEOUT_SECONDS_MAX: u64 = 366 * 24 * 3600;
 
+/// Lines in a row that are no commands at all, after which a peer is closed: whoever types has long read the answers.
+pub const ERRORS_IN_A_ROW_MAX: u32 = 50;
+
 /// How often the room is told the time, in milliseconds. It measures in whole seconds.
 pub const TICK_MS: u64 = 1000;
 

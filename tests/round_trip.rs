@@ -86,10 +86,11 @@ fn any_bytes() {
         let mut decoder = LineDecoder::new();
         let mut rest = &bytes[..];
         let mut lines = Vec::new();
+        let line = |decoded| if let Decoded::Line(line) = decoded { Some(line) } else { None };
         while let Some(decoded) = decoder.next(&mut rest) {
-            lines.extend(if let Decoded::Line(line) = decoded { Some(line) } else { None });
+            lines.extend(line(decoded));
         }
-        lines.extend(decoder.finish());
+        lines.extend(decoder.finish().and_then(line));
         for line in lines.into_iter().flatten() {
             assert!(line.len() <= LINE_BYTES_MAX && !line.contains('\n'), "{line:?}");
         }

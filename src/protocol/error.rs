@@ -49,15 +49,19 @@ pub enum ErrorCode {
     TextTooLong,
     /// A token that is too long.
     TokenTooLong,
+    /// Too many lines in a row that were no commands; said last, before the connection is closed.
+    TooManyErrors,
     /// `SET` to neither on nor off.
     ValueInvalid,
     /// No command begins with this word.
     VerbUnknown,
+    /// The peer speaks another protocol; said last, before the connection is closed.
+    WrongProtocol,
 }
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::ArgumentUnexpected,
         Self::IdleTimeout,
         Self::LineNotUtf8,
@@ -79,8 +83,10 @@ impl ErrorCode {
         Self::TextMissing,
         Self::TextTooLong,
         Self::TokenTooLong,
+        Self::TooManyErrors,
         Self::ValueInvalid,
         Self::VerbUnknown,
+        Self::WrongProtocol,
     ];
 
     /// The code as it stands on the wire.
@@ -107,8 +113,10 @@ impl ErrorCode {
             Self::TextMissing => "text-missing",
             Self::TextTooLong => "text-too-long",
             Self::TokenTooLong => "token-too-long",
+            Self::TooManyErrors => "too-many-errors",
             Self::ValueInvalid => "value-invalid",
             Self::VerbUnknown => "verb-unknown",
+            Self::WrongProtocol => "wrong-protocol",
         }
     }
 

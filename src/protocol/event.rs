@@ -69,11 +69,13 @@ pub enum LeaveReason {
     Slow,
     /// Nothing came from it for too long.
     Timeout,
+    /// What it sent was no commands, or another protocol.
+    Errors,
 }
 
 impl LeaveReason {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Quit, Self::Eof, Self::Lost, Self::Slow, Self::Timeout];
+    pub const ALL: [Self; 6] = [Self::Quit, Self::Eof, Self::Lost, Self::Slow, Self::Timeout, Self::Errors];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -83,6 +85,7 @@ impl LeaveReason {
             Self::Lost => "lost",
             Self::Slow => "slow",
             Self::Timeout => "timeout",
+            Self::Errors => "errors",
         }
     }
 }

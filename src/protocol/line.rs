@@ -1,7 +1,7 @@
 //! Bytes to lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8, all statefully,
 //! so that it does not matter how the network split the input. What a line means is left to [`super::Command`].
 
-use super::{ErrorCode, Refusal};
+use super::{ErrorCode, Foreign, Refusal};
 use crate::limits::{LINE_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
 
 /// How a peer ends its lines, and is answered.
@@ -31,6 +31,8 @@ pub enum Decoded {
     Line(Result<String, LineError>),
     /// Bytes to send back as they are, outside of any line: an option is refused.
     Telnet([u8; 3]),
+    /// The peer speaks another protocol. Comes instead of its first line, and nothing comes after it.
+    Foreign(Foreign),
 }
 
 /// Why the bytes of a line are no line.
@@ -62,7 +64,7 @@ impl From<LineError> for Refusal {
 /// Turns what one peer sends into lines.
 #[derive(Debug, Default)]
 pub struct LineDecoder {
-    /// The line so far. `line.len() <= LINE_BYTES_MAX`, and it is empty while `overlong`.
+    /// The line so far, or while `overlong` no more than its end. `line.len() <= LINE_BYTES_MAX`.
     line: Vec<u8>,
     /// The line is too long already: the rest of it is discarded as it comes.
     overlong: bool,
@@ -72,6 +74,7 @@ pub struct LineDecoder {
     /// Which options were refused. Boxed: most peers never negotiate.
     refused: Option<Box<Refused>>,
     ending: Option<Ending>,
+    peer: Peer,
 }
 
 impl LineDecoder {
@@ -89,16 +92,20 @@ impl LineDecoder {
     /// is kept for the next call.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Decoded> {
         while let Some((&byte, rest)) = input.split_first() {
-            if self.telnet == Telnet::Data && !self.carriage_return {
-                let plain = input.iter().position(|&byte| is_special(byte)).unwrap_or(input.len());
-                if plain > 0 {
-                    self.extend(&input[..plain]);
-                    *input = &input[plain..];
-                    continue;
-                }
+            if self.peer == Peer::Foreign {
+                *input = &[];
+                break;
             }
-            *input = rest;
-            let decoded = self.step(byte);
+            let decoded = if self.telnet == Telnet::Data && !self.carriage_return && !is_special(byte) {
+                let plain = input.iter().position(|&byte| is_special(byte)).unwrap_or(input.len());
+                self.extend(&input[..plain]);
+                *input = &input[plain..];
+                None
+            } else {
+                *input = rest;
+                self.step(byte)
+            };
+            let decoded = decoded.or_else(|| self.unmask(Foreign::in_bytes));
             if decoded.is_some() {
                 return decoded;
             }
@@ -106,10 +113,20 @@ impl LineDecoder {
         None
     }
 
+    /// Looks, while the peer is not known, at what there is of its first line.
+    fn unmask(&mut self, look: impl FnOnce(&[u8]) -> Option<Foreign>) -> Option<Decoded> {
+        if self.peer != Peer::Unknown {
+            return None;
+        }
+        let foreign = look(&self.line)?;
+        self.peer = Peer::Foreign;
+        Some(Decoded::Foreign(foreign))
+    }
+
     /// At the end of the input: the last line, if it lacks its ending.
-    pub fn finish(&mut self) -> Option<Result<String, LineError>> {
+    pub fn finish(&mut self) -> Option<Decoded> {
         self.carriage_return = false;
-        (self.overlong || !self.line.is_empty()).then(|| self.take_line())
+        (self.peer != Peer::Foreign && (self.overlong || !self.line.is_empty())).then(|| self.take_line())
     }
 
     /// One byte through telnet's layer (RFC 854).
@@ -160,15 +177,20 @@ impl LineDecoder {
     }
 
     fn extend(&mut self, bytes: &[u8]) {
-        if self.overlong {
-            return;
-        }
-        if self.line.len() + bytes.len() > LINE_BYTES_MAX {
+        if self.overlong || self.line.len() + bytes.len() > LINE_BYTES_MAX {
             self.overlong = true;
-            self.line = Vec::new();
+            self.keep_tail(bytes);
         } else {
             self.line.extend_from_slice(bytes);
         }
+    }
+
+    /// Of a line that is too long.
+    fn keep_tail(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(Foreign::TAIL_BYTES)..];
+        let kept = self.line.len().min(Foreign::TAIL_BYTES - bytes.len());
+        let tail = [&self.line[self.line.len() - kept..], bytes].concat();
+        self.line = tail;
     }
 
     fn erase_character(&mut self) {
@@ -188,15 +210,22 @@ impl LineDecoder {
 
     fn end_line(&mut self, ending: Ending) -> Decoded {
         self.ending.get_or_insert(ending);
-        Decoded::Line(self.take_line())
+        self.take_line()
     }
 
-    fn take_line(&mut self) -> Result<String, LineError> {
-        if std::mem::take(&mut self.overlong) {
-            return Err(LineError::TooLong);
+    fn take_line(&mut self) -> Decoded {
+        if let Some(foreign) = self.unmask(Foreign::in_line) {
+            return foreign;
         }
-        String::from_utf8(std::mem::take(&mut self.line))
-            .map_err(|error| LineError::NotUtf8(error.utf8_error().valid_up_to() + 1))
+        let line = std::mem::take(&mut self.line);
+        if !line.trim_ascii().is_empty() {
+            self.peer = Peer::Ours;
+        }
+        Decoded::Line(if std::mem::take(&mut self.overlong) {
+            Err(LineError::TooLong)
+        } else {
+            String::from_utf8(line).map_err(|error| LineError::NotUtf8(error.utf8_error().valid_up_to() + 1))
+        })
     }
 
     /// Says no to an option, once: RFC 1143 shows how two sides that answer every request can go on for ever. The timing
@@ -213,6 +242,18 @@ impl LineDecoder {
         refused.0[side][word] |= bit;
         (!again || option == TIMING_MARK).then_some(Decoded::Telnet([IAC, answer, option]))
     }
+}
+
+/// What is known of the peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Peer {
+    /// It has sent no line yet that is not blank.
+    #[default]
+    Unknown,
+    /// It has, and it is one of ours.
+    Ours,
+    /// It speaks another protocol.
+    Foreign,
 }
 
 /// Where in a telnet sequence the input stands.
@@ -264,7 +305,7 @@ mod tests {
                 all.push(decoded);
             }
         }
-        all.extend(decoder.finish().map(Decoded::Line));
+        all.extend(decoder.finish());
         all
     }
 
@@ -349,6 +390,29 @@ mod tests {
     }
 
     #[test]
+    fn a_first_line_of_another_protocol_is_seen_however_it_comes() {
+        let http = Decoded::Foreign(Foreign::Http);
+        check(b"GET / HTTP/1.1\r\nHost: x\r\n", std::slice::from_ref(&http));
+        check(b"\r\n \nPOST / HTTP/1.1\nNICK a\n", &[line(""), line(" "), http.clone()]);
+        check(b"BREW /caf\xe9 HTTP/1.1\n", std::slice::from_ref(&http));
+        check(b"GET / HTTP/1.0", std::slice::from_ref(&http));
+        let long = format!("POST /{} HTTP/1.1\r\n", "x".repeat(100_000));
+        check(long.as_bytes(), std::slice::from_ref(&http));
+        check(b"NICK a\nMSG a HTTP/1.1\n", &[line("NICK a"), line("MSG a HTTP/1.1")]);
+    }
+
+    #[test]
+    fn a_tls_handshake_is_seen_before_there_is_a_line() {
+        let seen = |mut bytes: &[u8]| LineDecoder::new().next(&mut bytes);
+        assert_eq!(seen(&[22, 3, 1, 2, 0, 1]), Some(Decoded::Foreign(Foreign::Tls)));
+        assert_eq!(seen(&[22, 3]), Some(Decoded::Foreign(Foreign::Tls)));
+        assert_eq!(seen(b"\x16\x03\x01\x00\n"), Some(Decoded::Foreign(Foreign::Tls)));
+        assert_eq!(seen(&[22]), None);
+        check(b"\x16\x03\x08\x08MSG hi\n", &[Decoded::Foreign(Foreign::Tls)]);
+        check(b"hi\n\x16\x03\n", &[line("hi"), line("\x16\x03")]);
+    }
+
+    #[test]
     fn half_a_character_is_one_error() {
         check(b"caf\xc3\nnext\n", &[Decoded::Line(Err(LineError::NotUtf8(4))), line("next")]);
     }
@@ -357,7 +421,7 @@ mod tests {
     #[test]
     fn every_split_gives_the_same() {
         arbtest::arbtest(|u| {
-            let alphabet = b"\n\r\0\x08\x7f\xff\xfa\xf0\xfb\xfd\x03abMSG \xc3\xa9";
+            let alphabet = b"\n\r\0\x08\x7f\xff\xfa\xf0\xfb\xfd\x03abMSG \xc3\xa9\x16";
             let input: Vec<u8> =
                 (0..u.int_in_range(0..=40)?).map(|_| u.choose(alphabet).copied()).collect::<Result<_, _>>()?;
             let whole = decode([&input[..]]);

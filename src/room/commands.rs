@@ -20,6 +20,9 @@ struct Turn<'a> {
 impl Room {
     pub(super) fn carry_out(&mut self, at: Timestamp, session: SessionId, command: Command, out: &mut Vec<Output>) {
         self.touch(session);
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.errors = 0;
+        }
         let mut turn = Turn { room: self, at, session, out };
         if let Err(refusal) = turn.carry_out(command) {
             turn.tell(ServerLine::Err(refusal));

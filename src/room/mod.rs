@@ -15,9 +15,10 @@ use std::sync::Arc;
 
 use self::names::Names;
 pub use self::timeouts::{Timeouts, Uptime};
+use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    Command, Dialect, Ending, Event, EventId, LeaveReason, Mode, Name, Refusal, Reply, ServerLine, Tag, Text,
-    Timestamp, User,
+    Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name, Refusal, Reply, ServerLine,
+    Tag, Text, Timestamp, User,
 };
 
 /// A connection's number, given once in the life of a server.
@@ -53,6 +54,8 @@ pub enum Action {
     Command(Command),
     /// It sent a line that is no command; this is the answer.
     Refuse(Refusal),
+    /// It speaks another protocol.
+    Foreign(Foreign),
     /// It sends no more, but is still to get its replies. A [`Action::Gone`] follows when it has them.
     EndOfInput,
     /// It is gone.
@@ -128,6 +131,8 @@ struct Session {
     ended: bool,
     connected_at: Uptime,
     last_line_at: Uptime,
+    /// Lines up to the last that were no commands at all. `errors < ERRORS_IN_A_ROW_MAX`
+    errors: u32,
     /// It was asked for a sign of life since its last line.
     asked: bool,
     member: Option<Member>,
@@ -163,10 +168,8 @@ impl Room {
             Action::Ending(ending) => self.speak(session, out, |dialect| dialect.ending = ending),
             Action::Blank => self.touch(session),
             Action::Command(command) => self.carry_out(at, session, command, out),
-            Action::Refuse(refusal) => {
-                self.touch(session);
-                out.push(Output::Tell(session, ServerLine::Err(refusal)));
-            }
+            Action::Refuse(refusal) => self.refuse(at, session, refusal, out),
+            Action::Foreign(foreign) => self.dismiss(at, session, LeaveReason::Errors, foreign.into(), out),
             Action::EndOfInput => self.end_input(session, out),
             Action::Gone(reason) => self.leave(at, session, reason, None, out),
         }
@@ -201,6 +204,7 @@ impl Room {
             ended: false,
             connected_at: self.now,
             last_line_at: self.now,
+            errors: 0,
             asked: false,
             member: None,
         };
@@ -223,6 +227,27 @@ impl Room {
         self.names = Names::default();
         self.members.clear();
         self.roster = None;
+    }
+
+    /// Answers a line that cannot be carried out. After too many that were no commands at all the session is not one who
+    /// types.
+    fn refuse(&mut self, at: Timestamp, session: SessionId, refusal: Refusal, out: &mut Vec<Output>) {
+        self.touch(session);
+        let Some(state) = self.sessions.get_mut(&session) else { return };
+        state.errors = if refusal.verb.is_none() { state.errors + 1 } else { 0 };
+        let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
+        out.push(Output::Tell(session, ServerLine::Err(refusal)));
+        if too_many {
+            let why = format!("{ERRORS_IN_A_ROW_MAX} lines in a row were no commands; connect again, and write: HELP");
+            let why = Refusal::new(None, ErrorCode::TooManyErrors, why);
+            self.dismiss(at, session, LeaveReason::Errors, why, out);
+        }
+    }
+
+    /// Sends a session away, and says why.
+    fn dismiss(&mut self, at: Timestamp, session: SessionId, reason: LeaveReason, why: Refusal, out: &mut Vec<Output>) {
+        out.push(Output::Tell(session, ServerLine::Err(why)));
+        self.leave(at, session, reason, None, out);
     }
 
     fn end_input(&mut self, session: SessionId, out: &mut Vec<Output>) {

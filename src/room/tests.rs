@@ -2,7 +2,7 @@
 //! transcripts in `protocol.md`.
 
 use super::*;
-use crate::limits::LEAVES_PER_TICK_MAX;
+use crate::limits::{ERRORS_IN_A_ROW_MAX, LEAVES_PER_TICK_MAX};
 use crate::protocol::Mode;
 
 /// A room with these in it; the first is session 1.
@@ -79,6 +79,21 @@ fn the_list_follows_every_change() {
     say(&mut room, 3, "NICK carol");
     say(&mut room, 1, "QUIT");
     assert_eq!(say(&mut room, 2, "WHO"), ["2< USER rob coordinator/USER carol member", "2< OK WHO 2"]);
+}
+
+#[test]
+fn fifty_lines_in_a_row_that_are_no_commands_are_too_many() {
+    let mut room = room(&["alice"]);
+    for _ in 1..ERRORS_IN_A_ROW_MAX {
+        assert_eq!(say(&mut room, 1, "nonsense").len(), 1);
+    }
+    say(&mut room, 1, "MSG");
+    for _ in 1..ERRORS_IN_A_ROW_MAX {
+        assert_eq!(say(&mut room, 1, "nonsense").len(), 1);
+        act(&mut room, 1, Action::Blank);
+    }
+    let why = "1< ERR - too-many-errors 50 lines in a row were no commands; connect again, and write: HELP";
+    assert_eq!(say(&mut room, 1, "nonsense")[1..], [why, "1 closed", "1 released", "*3 LEAVE alice errors"]);
 }
 
 /// Their OK would promise what nobody will read.

@@ -60,19 +60,6 @@ impl Room {
         }
     }
 
-    /// Sends a session away, and says why.
-    pub(super) fn dismiss(
-        &mut self,
-        at: Timestamp,
-        session: SessionId,
-        reason: LeaveReason,
-        why: Refusal,
-        out: &mut Vec<Output>,
-    ) {
-        out.push(Output::Tell(session, ServerLine::Err(why)));
-        self.leave(at, session, reason, None, out);
-    }
-
     fn ask(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
         let Some(state) = self.sessions.get_mut(&session) else { return };
         let Ok(token) = Token::new(IDLE) else { return };

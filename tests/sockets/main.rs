@@ -6,6 +6,7 @@ mod common;
 mod command_line;
 mod endings;
 mod floods;
+mod foreign;
 mod order;
 mod refusals;
 mod slow;

@@ -35,7 +35,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads to the end of the input.
+    /// Reads to the end of the input, or until it shows that there is nothing in it for us.
     ///
     /// # Errors
     /// The connection broke, or the hub is gone.
@@ -50,6 +50,7 @@ impl<'a> Reader<'a> {
                 match decoded {
                     Decoded::Telnet(answer) => connection.outbox.push_urgent(&answer),
                     Decoded::Line(line) => self.take(line).await?,
+                    Decoded::Foreign(foreign) => return connection.send(Action::Foreign(foreign)).await,
                 }
             }
             // A line without end, or nothing but telnet's bytes.
@@ -57,8 +58,10 @@ impl<'a> Reader<'a> {
                 self.pay().await;
             }
         }
-        if let Some(line) = self.decoder.finish() {
-            self.take(line).await?;
+        match self.decoder.finish() {
+            Some(Decoded::Line(line)) => self.take(line).await?,
+            Some(Decoded::Foreign(foreign)) => connection.send(Action::Foreign(foreign)).await?,
+            Some(Decoded::Telnet(_)) | None => {}
         }
         connection.send(Action::EndOfInput).await
     }

@@ -1,0 +1,96 @@
+//! Peers that speak something else: they are told, closed, and nothing of what they sent is carried out.
+
+use std::io::Write as _;
+
+use crate::common::{HELLO, Peer, Server};
+
+const HTTP: &str = "ERR - wrong-protocol that was an HTTP request, and this is a chat server; join with nc or telnet, and write: NICK name";
+
+/// Somebody sends this while two chat, is told this, and is closed. Nobody notices.
+#[track_caller]
+fn turned_away(request: &[u8], ending: &str, why: &str) {
+    let server = Server::paced(&[]);
+    let mut alice = server.join("alice");
+    let mut stranger = server.connect();
+    // The end of a long request may come after the server has closed.
+    let _ = stranger.stream().write_all(request);
+    stranger.expect(&format!("{why}{ending}"));
+    stranger.expect_end();
+    alice.expect_nothing();
+}
+
+/// What a web page makes a browser post, with lines in it that would be commands.
+#[test]
+fn a_post_from_a_web_page_posts_nothing() {
+    for method in ["POST", "GET", "NICK", "MSG", "M-SEARCH"] {
+        let request = format!(
+            "{method} / HTTP/1.1\r\nHost: 127.0.0.1:9999\r\nContent-Type: text/plain\r\n\r\nNICK mallory\r\nMSG gotcha\r\nQUIT\r\n"
+        );
+        turned_away(request.as_bytes(), "", HTTP);
+    }
+}
+
+/// Whether its line is too long to be kept, or no UTF-8, or comes after blank ones.
+#[test]
+fn a_request_in_disguise_is_a_request() {
+    let long = format!("POST /{} HTTP/1.1\nNICK mallory\n", "x".repeat(20_000));
+    turned_away(long.as_bytes(), "", HTTP);
+    turned_away(b"POST /caf\xe9 HTTP/1.0\nNICK mallory\n", "", HTTP);
+    turned_away(b"\r\n\r\nPOST / HTTP/1.1\r\nNICK mallory\r\n", "\r", HTTP);
+}
+
+/// What comes after a line of ours is text.
+#[test]
+fn who_has_said_something_may_talk_about_http() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    alice.send("MSG GET / HTTP/1.1");
+    alice.expect("OK MSG 3");
+}
+
+/// It waits for an answer to its first message, which has no line.
+#[test]
+fn a_tls_handshake_is_answered_at_once() {
+    let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 3];
+    let why = "ERR - wrong-protocol that was TLS, and this server speaks plain text; connect without TLS, and write: NICK name";
+    turned_away(&hello, "", why);
+}
+
+/// A file by mistake, say. Its lines are answered up to a bound.
+#[test]
+fn a_flood_of_lines_that_are_no_commands_is_closed() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let mut bob = server.join("bob");
+    alice.expect("JOIN bob");
+    bob.send_bytes(&b"\x00\xff\xff\x07\n\nELF\n".repeat(24));
+    bob.send_bytes(b"PING sync\n");
+    assert_eq!(bob.until("OK PING sync").len(), 48);
+    // An answer to a command begins the count anew.
+    bob.send_bytes(&b"\xff\xff\n".repeat(100_000));
+    for _ in 0..50 {
+        bob.expect("ERR - line-not-utf8 byte 1 of this line is not UTF-8; send it as UTF-8");
+    }
+    bob.expect("ERR - too-many-errors 50 lines in a row were no commands; connect again, and write: HELP");
+    bob.expect_end();
+    alice.expect("LEAVE bob errors");
+}
+
+/// Nothing but noise, with and without line ends.
+#[test]
+fn noise_is_closed_and_does_no_harm() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let mut random = fastrand::Rng::with_seed(3);
+    for _ in 0..20 {
+        let noise: Vec<u8> = (0..200_000).map(|_| random.u8(..)).collect();
+        let peer: Peer = server.connect_raw();
+        // The server may close before it has all of it.
+        let _ = peer.stream().write_all(&noise);
+        let mut peer = peer;
+        peer.expect(HELLO);
+        let heard = peer.rest_bytes();
+        assert!(heard.windows(15).any(|window| window == b"too-many-errors"), "{}", heard.escape_ascii());
+    }
+    alice.expect_nothing();
+}
