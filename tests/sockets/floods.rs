@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use crate::common::{HELLO, Server};
 
 #[test]
@@ -78,6 +80,19 @@ fn a_hundred_floods_do_not_grow_the_server() {
     }
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < FLOODS * 16 * 1024 + 1024 * 1024, "it grew by {grown} bytes");
+}
+
+/// Its lines would be carried out for hours, and it would keep its name as long.
+#[test]
+fn a_flooder_that_is_gone_does_not_stay() {
+    let server = Server::paced(&[]);
+    let mut watcher = server.join("watcher");
+    let mut flooder = server.join("flooder");
+    watcher.expect("JOIN flooder");
+    flooder.send_bytes(&[b'\n'; 50_000]);
+    SockRef::from(flooder.stream()).set_linger(Some(Duration::ZERO)).expect("a socket");
+    drop(flooder);
+    watcher.expect("LEAVE flooder lost");
 }
 
 /// Without a rate, too, others get their turn between its batches.

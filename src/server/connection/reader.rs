@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
             }
             // A line without end, or nothing but telnet's bytes.
             while self.unpaid > LINE_BYTES_MAX {
-                self.pay().await;
+                self.pay().await?;
             }
         }
         match self.decoder.finish() {
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
 
     async fn take(&mut self, line: Result<String, LineError>) -> io::Result<()> {
         let connection = self.connection;
-        self.pay().await;
+        self.pay().await?;
         if !std::mem::replace(&mut self.ending_told, true) && self.decoder.ending() == Some(Ending::CrLf) {
             connection.send(Action::Ending(Ending::CrLf)).await?;
         }
@@ -93,15 +93,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Pays a token for a line, or for as many bytes as the longest has, once there is one.
-    async fn pay(&mut self) {
+    ///
+    /// # Errors
+    /// The connection broke meanwhile. Reading would show it only after all that came before.
+    async fn pay(&mut self) -> io::Result<()> {
         self.unpaid = self.unpaid.saturating_sub(LINE_BYTES_MAX);
         let rate = self.connection.host.rate;
         if rate.is_unlimited() {
-            return;
+            return Ok(());
         }
         let wait = self.pace.take(rate, Instant::now());
-        if !wait.is_zero() {
-            Timer::after(wait).await;
+        if wait.is_zero() {
+            return Ok(());
         }
+        Timer::after(wait).await;
+        self.connection.stream.get_ref().take_error()?.map_or(Ok(()), Err)
     }
 }
