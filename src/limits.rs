@@ -135,6 +135,13 @@ pub const LOG_FLUSH_MS_MAX: u64 = 100;
 /// hold up the room.
 pub const LOG_LINES_MAX: usize = 4096;
 
+/// Open files kept back from connections: standard streams, listeners, the reactor, the log, and those who are being turned
+/// away.
+pub const DESCRIPTORS_RESERVED: usize = 64;
+
+/// Connections beyond what may be that are kept for a moment, so that they can read why; more are closed at once.
+pub const TURNED_AWAY_MAX: usize = 32;
+
 /// Pause after an accept failed for want of a resource (descriptors, memory), in milliseconds: it does not spin.
 pub const ACCEPT_RETRY_MS: u64 = 100;
 
@@ -154,5 +161,6 @@ const _: () = {
     assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
     assert!(LINES_IN_FLIGHT_MAX * 16 <= INBOX_LINES_MAX);
     assert!(TOKEN_BYTES_MAX < LINE_BYTES_MAX && NAME_BYTES_MAX < LINE_BYTES_MAX);
+    assert!(TURNED_AWAY_MAX * 2 <= DESCRIPTORS_RESERVED);
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
 };

@@ -42,6 +42,14 @@ struct Arguments {
     #[argh(option, arg_name = "bytes", default = "FEED_BYTES_DEFAULT", from_str_fn(parse_feed_bytes))]
     feed_bytes: usize,
 
+    /// how many may be connected (default: as many as the limit of open files leaves room for; see ulimit -n)
+    #[argh(option, arg_name = "n", from_str_fn(parse_clients))]
+    max_clients: Option<usize>,
+
+    /// how many may be connected from one address; an IPv6 network of 64 bits counts as one (default: 0, no limit)
+    #[argh(option, arg_name = "n", default = "0")]
+    max_per_address: usize,
+
     /// how many lines a second are read from each peer; what comes faster waits, and nothing is lost; 0 is as many as come
     /// (default: 10)
     #[argh(option, arg_name = "n", default = "LINE_RATE_DEFAULT", from_str_fn(parse_line_rate))]
@@ -84,6 +92,8 @@ fn main() -> ExitCode {
         listen,
         port_file: arguments.port_file,
         feed_bytes: arguments.feed_bytes,
+        max_clients: arguments.max_clients,
+        max_per_address: arguments.max_per_address,
         rate: Rate { lines: arguments.line_rate, burst: arguments.line_burst },
         timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
     };
@@ -150,6 +160,13 @@ fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
         Ok(_) => Err(format!("{raw} is too few bytes; the least is {FEED_BYTES_MIN}")),
         Err(_) => Err(format!("{raw} is no number of bytes")),
     }
+}
+
+fn parse_clients(raw: &str) -> Result<usize, String> {
+    raw.parse()
+        .ok()
+        .filter(|&clients| clients > 0)
+        .ok_or_else(|| format!("{raw} is no number of connections (1 or more)"))
 }
 
 fn parse_line_rate(raw: &str) -> Result<u32, String> {

@@ -33,6 +33,8 @@ pub enum ErrorCode {
     NotCoordinator,
     /// `SET` of an option that is not known or not named.
     OptionUnknown,
+    /// One connection more than may be; said instead of a greeting.
+    ServerFull,
     /// The peer did not read for too long; said last, before the connection is closed.
     Slow,
     /// A whisper to somebody who is not here.
@@ -61,7 +63,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::ArgumentUnexpected,
         Self::IdleTimeout,
         Self::LineNotUtf8,
@@ -75,6 +77,7 @@ impl ErrorCode {
         Self::NoName,
         Self::NotCoordinator,
         Self::OptionUnknown,
+        Self::ServerFull,
         Self::Slow,
         Self::TargetAbsent,
         Self::TargetMissing,
@@ -105,6 +108,7 @@ impl ErrorCode {
             Self::NoName => "no-name",
             Self::NotCoordinator => "not-coordinator",
             Self::OptionUnknown => "option-unknown",
+            Self::ServerFull => "server-full",
             Self::Slow => "slow",
             Self::TargetAbsent => "target-absent",
             Self::TargetMissing => "target-missing",

@@ -15,6 +15,7 @@ use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+use super::admission::Full;
 use crate::limits::{LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
 use crate::protocol::{Event, Name};
 use crate::room::SessionId;
@@ -69,6 +70,18 @@ impl FormatTime for LocalTime {
 
 pub(super) fn connected(session: SessionId, address: SocketAddr) {
     info!(id = session.0, %address, "connected");
+}
+
+pub(super) fn turned_away(address: SocketAddr, full: Full) {
+    let why = match full {
+        Full::Server(_) => "the server is full",
+        Full::Address(_) => "too many from this address",
+    };
+    info!(%address, why, "turned away");
+}
+
+pub(super) fn few_descriptors(clients_max: usize, room: usize) {
+    warn!(clients_max, room, "the limit of open files leaves room for fewer connections; raise it: ulimit -n");
 }
 
 pub(super) fn disconnected(session: SessionId) {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use smol::{Async, Executor, Task, Timer};
 use socket2::{Domain, Socket, Type};
 
+use super::admission::Admission;
 use super::connection::{self, Host};
 use super::{StartError, console};
 use crate::limits::{ACCEPT_BACKLOG, ACCEPT_RETRY_MS, SEND_BUFFER_BYTES};
@@ -47,29 +48,55 @@ impl Listeners {
     }
 
     /// Accepts peers until what this returns is dropped.
-    pub(super) fn accept(self, executor: &Arc<Executor<'static>>, host: &Host) -> Vec<Task<()>> {
-        let last_session = Arc::new(AtomicU64::new(SessionId::SERVER.0));
-        let accept = |listener| {
-            let (executor_, host, last_session) = (Arc::clone(executor), host.clone(), Arc::clone(&last_session));
-            executor.spawn(accept(listener, executor_, host, last_session))
+    pub(super) fn accept(
+        self,
+        executor: &Arc<Executor<'static>>,
+        host: &Host,
+        admission: &Arc<Admission>,
+    ) -> Vec<Task<()>> {
+        let porter = Porter {
+            executor: Arc::clone(executor),
+            host: host.clone(),
+            admission: Arc::clone(admission),
+            last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
         };
-        self.0.into_iter().map(accept).collect()
+        self.0.into_iter().map(|listener| executor.spawn(accept(listener, porter.clone()))).collect()
     }
 }
 
-async fn accept(
-    listener: Async<TcpListener>,
+/// Sees to those who come, whichever listener they come by.
+#[derive(Clone)]
+struct Porter {
     executor: Arc<Executor<'static>>,
     host: Host,
+    admission: Arc<Admission>,
     last_session: Arc<AtomicU64>,
-) {
+}
+
+impl Porter {
+    fn receive(&self, stream: Async<TcpStream>, address: SocketAddr) {
+        match self.admission.admit(address.ip()) {
+            Ok(ticket) => {
+                let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
+                let serving = connection::serve(stream, address, session, self.host.clone(), ticket);
+                self.executor.spawn(serving).detach();
+            }
+            Err(full) => {
+                console::turned_away(address, full);
+                let turning_away = connection::turn_away(stream, full.into(), self.admission.turn_away());
+                self.executor.spawn(turning_away).detach();
+            }
+        }
+    }
+}
+
+async fn accept(listener: Async<TcpListener>, porter: Porter) {
     let mut failing = false;
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
                 failing = false;
-                let session = SessionId(last_session.fetch_add(1, Ordering::Relaxed) + 1);
-                executor.spawn(connection::serve(stream, address, session, host.clone())).detach();
+                porter.receive(stream, address);
             }
             // The peer went away before it was its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -6,6 +6,7 @@
 pub mod console;
 pub mod hub;
 
+mod admission;
 mod connection;
 mod listen;
 mod roster;
@@ -23,6 +24,7 @@ use async_channel::Sender;
 use futures_lite::StreamExt as _;
 use smol::{Executor, Timer};
 
+use self::admission::Admission;
 use self::connection::Host;
 pub use self::connection::Rate;
 use self::hub::Request;
@@ -41,6 +43,10 @@ pub struct Options {
     pub port_file: Option<PathBuf>,
     /// Bytes of the feed kept for readers that are behind.
     pub feed_bytes: usize,
+    /// How many may be connected; unless it is said, as many as the limit of open files leaves room for.
+    pub max_clients: Option<usize>,
+    /// How many may be connected from one address, an IPv6 network of 64 bits counted as one; 0 is as many as come.
+    pub max_per_address: usize,
     /// How fast each peer's lines are carried out.
     pub rate: Rate,
     /// How long a peer may be without a name, or silent.
@@ -100,13 +106,22 @@ async fn serve(
     let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), inbox));
     let host = Host { feed, to_hub, rate: options.rate };
     let port_file = listeners.announce(options.port_file.as_deref())?;
-    let accepting = listeners.accept(executor, &host);
+    let accepting = listeners.accept(executor, &host, &admission(options));
     let clock = executor.spawn(tell_the_time(host.to_hub.clone()));
     signals.until_stopped(&mut hub).await;
     drop((accepting, clock));
     shutdown::dismiss(host, hub).await;
     drop(port_file);
     Ok(())
+}
+
+fn admission(options: &Options) -> Arc<Admission> {
+    let room = admission::room_for_clients();
+    let max_clients = options.max_clients.unwrap_or(room);
+    if max_clients > room {
+        console::few_descriptors(max_clients, room);
+    }
+    Admission::new(max_clients, options.max_per_address)
 }
 
 /// Tells the room how much time has passed, for as long as there is one.

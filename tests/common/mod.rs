@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long anything may take that should take no time: long enough for a machine busy with something else.
@@ -38,7 +38,11 @@ impl Server {
 
     /// One of the test's own command line.
     pub fn spawn(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
+        Self::adopt(command.stdout(Stdio::piped()).spawn().expect("the server starts"))
+    }
+
+    /// One that was started, with its standard output piped.
+    pub fn adopt(mut child: Child) -> Self {
         let mut stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
         let address = address_in(&read_line(&mut stdout));
         Self { child, stdout, address }
@@ -63,6 +67,11 @@ impl Server {
         peer.expect(&format!("OK NICK {name}"));
         peer.sync();
         peer
+    }
+
+    /// Its standard error, if that is piped.
+    pub fn take_stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("standard error is piped")
     }
 
     pub fn pid(&self) -> u32 {

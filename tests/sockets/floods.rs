@@ -89,7 +89,7 @@ fn a_flooder_that_is_gone_does_not_stay() {
     let mut watcher = server.join("watcher");
     let mut flooder = server.join("flooder");
     watcher.expect("JOIN flooder");
-    flooder.send_bytes(&[b'\n'; 50_000]);
+    flooder.send_bytes(&b"\n".repeat(50_000));
     SockRef::from(flooder.stream()).set_linger(Some(Duration::ZERO)).expect("a socket");
     drop(flooder);
     watcher.expect("LEAVE flooder lost");

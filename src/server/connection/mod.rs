@@ -19,10 +19,11 @@ use smol::{Async, Timer};
 pub use self::pace::Rate;
 use self::reader::Reader;
 use self::writer::Writer;
+use super::admission::Ticket;
 use super::console;
 use super::hub::Request;
 use crate::feed::{Feed, Outbox, Standing};
-use crate::limits::{DRAIN_MS_MAX, FLUSH_MS_MAX, LINE_BYTES_MAX, READ_BYTES_MAX, WHISPER_BYTES_MAX};
+use crate::limits::{DRAIN_MS_MAX, FLUSH_MS_MAX, READ_BYTES_MAX, WHISPER_BYTES_MAX};
 use crate::protocol::{ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
 
@@ -53,8 +54,14 @@ enum End {
     Lost,
 }
 
-/// Serves one peer from its first byte to its last.
-pub(super) async fn serve(stream: Async<TcpStream>, address: SocketAddr, session: SessionId, host: Host) {
+/// Serves one peer from its first byte to its last, which is as long as it keeps its ticket.
+pub(super) async fn serve(
+    stream: Async<TcpStream>,
+    address: SocketAddr,
+    session: SessionId,
+    host: Host,
+    _ticket: Ticket,
+) {
     console::connected(session, address);
     let outbox = Arc::new(Outbox::default());
     let connect = Request::Connect(session, address, Arc::clone(&outbox));
@@ -66,6 +73,32 @@ pub(super) async fn serve(stream: Async<TcpStream>, address: SocketAddr, session
     connection.leave(end).await;
     connection.close(end).await;
     console::disconnected(session);
+}
+
+/// Says why somebody is not served, who then has a moment to read it. Without a ticket the moment is none.
+pub(super) async fn turn_away(stream: Async<TcpStream>, why: Refusal, ticket: Option<Ticket>) {
+    let line = ServerLine::Err(why).to_string() + "\n";
+    let told = (&stream).write_all(line.as_bytes()).await;
+    if told.is_ok() && ticket.is_some() {
+        // Either way the socket is closed now.
+        let _ = in_time(drain(&stream)).await;
+    }
+}
+
+/// Ends what is sent, and reads what still comes until the peer has ended, too. Input left unread would turn the close into
+/// a reset, which destroys what is under way.
+async fn drain(stream: &Async<TcpStream>) -> io::Result<()> {
+    stream.get_ref().shutdown(Shutdown::Write)?;
+    while read_some(stream, READ_BYTES_MAX).await?.is_some() {}
+    Ok(())
+}
+
+async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    let deadline = async {
+        Timer::after(Duration::from_millis(DRAIN_MS_MAX)).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    future::or(closing, deadline).await
 }
 
 struct Connection {
@@ -103,8 +136,7 @@ impl Connection {
         }
     }
 
-    /// Closes so that what was sent arrives: the peer's further input is read until it closes, too, for a bounded time;
-    /// input left unread would turn the close into a reset, which destroys what is under way.
+    /// Closes so that what was sent arrives.
     async fn close(&self, end: End) {
         if matches!(end, End::Lost | End::Stuck) {
             return;
@@ -113,16 +145,10 @@ impl Connection {
             if end == End::Slow {
                 self.tell_slow().await?;
             }
-            self.stream.get_ref().shutdown(Shutdown::Write)?;
-            while self.read_some().await?.is_some() {}
-            io::Result::Ok(())
-        };
-        let deadline = async {
-            Timer::after(Duration::from_millis(DRAIN_MS_MAX)).await;
-            Err(io::ErrorKind::TimedOut.into())
+            drain(&self.stream).await
         };
         // Either way the socket is closed now.
-        let _ = future::or(closing, deadline).await;
+        let _ = in_time(closing).await;
     }
 
     /// Says why to a peer that fell behind. It stands in the middle of a line, most likely: that is ended first.
@@ -142,27 +168,6 @@ impl Connection {
         End::Stuck
     }
 
-    /// What has come, as soon as something has; `None` at the end. Until then no buffer is held. At most
-    /// [`READ_BYTES_MAX`], or of a peer that is held to a rate, a long line, which is what may then be kept for a while.
-    ///
-    /// It waits by `readable`, which remembers when it began to wait. `poll_readable` begins anew at each poll, and a
-    /// connection that is woken all the time for what is published may then never see that it can be read.
-    async fn read_some(&self) -> io::Result<Option<Vec<u8>>> {
-        let bytes_max = if self.host.rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
-        loop {
-            self.stream.readable().await?;
-            let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
-                let count = self.stream.get_ref().read(&mut scratch[..bytes_max])?;
-                Ok((count > 0).then(|| scratch[..count].to_vec()))
-            });
-            match read {
-                Ok(bytes) => return Ok(bytes),
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     async fn send(&self, action: Action) -> io::Result<()> {
         let sent = self.host.to_hub.send(Request::Act(self.session, action)).await;
         sent.map_err(|_| io::ErrorKind::NotConnected.into())
@@ -174,5 +179,24 @@ impl Connection {
             if holds(&self.outbox) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+}
+
+/// What has come, at most `bytes_max`, as soon as something has; `None` at the end. Until then no buffer is held.
+///
+/// It waits by `readable`, which remembers when it began to wait. `poll_readable` begins anew at each poll, and a
+/// connection that is woken all the time for what is published may then never see that it can be read.
+async fn read_some(stream: &Async<TcpStream>, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+    loop {
+        stream.readable().await?;
+        let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
+            let count = stream.get_ref().read(&mut scratch[..bytes_max])?;
+            Ok((count > 0).then(|| scratch[..count].to_vec()))
+        });
+        match read {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
     }
 }

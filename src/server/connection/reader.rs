@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use smol::Timer;
 
-use super::Connection;
 use super::pace::Pace;
-use crate::limits::{LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE};
+use super::{Connection, read_some};
+use crate::limits::{LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX};
 use crate::protocol::{Command, Decoded, Ending, LineDecoder, LineError, Refusal};
 use crate::room::Action;
 
@@ -41,7 +41,9 @@ impl<'a> Reader<'a> {
     /// The connection broke, or the hub is gone.
     pub(super) async fn read(mut self) -> io::Result<()> {
         let connection = self.connection;
-        while let Some(bytes) = connection.read_some().await? {
+        // What was read may have to wait for the rate; it is not to be much.
+        let bytes_max = if connection.host.rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
+        while let Some(bytes) = read_some(&connection.stream, bytes_max).await? {
             // Telnet's requests are answered, too; their answers can go unread like any.
             connection.until(|outbox| outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
             self.unpaid += bytes.len();

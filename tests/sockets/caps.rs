@@ -1,0 +1,125 @@
+//! More peers than there may be.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::common::{DEADLINE, HELLO, Peer, Server, command};
+
+#[test]
+fn one_connection_too_many_is_told_and_closed() {
+    let server = Server::with(&["--max-clients", "2"]);
+    let mut alice = server.join("alice");
+    let bob = server.join("bob");
+    alice.expect("JOIN bob");
+    for _ in 0..3 {
+        let mut third = server.connect_raw();
+        // What it sent before it was told does not cost it the telling.
+        third.send_bytes(b"NICK carol\nMSG hi\n");
+        third.expect("ERR - server-full 2 are connected, and that is all there is room for; try again later");
+        third.expect_end();
+    }
+    alice.expect_nothing();
+    drop(bob);
+    alice.expect("LEAVE bob eof");
+    wait_for_hello(&server);
+}
+
+/// A place is free when the one who had it is closed, which nobody else sees.
+fn wait_for_hello(server: &Server) -> Peer {
+    let start = Instant::now();
+    loop {
+        let mut peer = server.connect_raw();
+        if peer.next().as_deref() == Some(HELLO) {
+            return peer;
+        }
+        assert!(start.elapsed() < DEADLINE, "there is no room again");
+    }
+}
+
+#[test]
+fn one_address_has_no_more_than_its_share() {
+    let server = Server::with(&["--max-per-address", "2"]);
+    let first = server.connect();
+    let _second = server.connect();
+    let mut third = server.connect_raw();
+    third.expect("ERR - server-full 2 are connected from your address, and no more may be; close one first");
+    third.expect_end();
+    from(&server, Ipv4Addr::new(127, 0, 0, 2)).expect(HELLO);
+    drop(first);
+    wait_for_hello(&server);
+}
+
+fn from(server: &Server, source: Ipv4Addr) -> Peer {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((source, 0)).into()).expect("an address of this machine");
+    socket.connect(&server.address.into()).expect("the server accepts");
+    Peer::new(TcpStream::from(socket))
+}
+
+/// More at once than are given a moment to read why.
+#[test]
+fn a_crowd_before_a_full_room_takes_nothing_from_it() {
+    let server = Server::with(&["--max-clients", "1"]);
+    let mut alice = server.join("alice");
+    let before = descriptors(&server);
+    for _ in 0..3 {
+        let crowd: Vec<_> = (0..200).map(|_| server.connect_raw()).collect();
+        for mut peer in crowd {
+            peer.expect_start("ERR - server-full ");
+            peer.expect_end();
+        }
+        alice.sync();
+    }
+    let start = Instant::now();
+    while descriptors(&server) > before {
+        alice.sync();
+        assert!(start.elapsed() < DEADLINE, "{} descriptors, before {before}", descriptors(&server));
+    }
+}
+
+fn descriptors(server: &Server) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("/proc").count()
+}
+
+/// Those who are in chat on, those who are not wait, and get in when somebody leaves. The log tells it once.
+#[test]
+fn without_descriptors_the_room_goes_on_and_recovers() {
+    let limited = Command::new("sh")
+        .args(["-c", "ulimit -n 40; exec \"$@\"", "sh"])
+        .arg(command(&[]).get_program())
+        .args(["--listen", "127.0.0.1:0", "--log", "warn", "--max-clients", "1000", "--line-rate", "0"])
+        .stderr(Stdio::piped())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut server = Server::adopt(limited.expect("the server starts"));
+    let mut log = BufReader::new(server.take_stderr()).lines().map_while(Result::ok);
+    let told = log.next().expect("a warning");
+    assert!(told.contains("limit of open files") && told.contains("clients_max=1000"), "{told}");
+    let mut alice = server.join("alice");
+    let mut crowd: Vec<_> = (0..100).map(|_| server.connect_raw()).collect();
+    let told = log.next().expect("a warning");
+    assert!(told.contains("cannot accept") && told.contains("Too many open files"), "{told}");
+    for _ in 0..100 {
+        alice.send("MSG still here");
+        alice.expect_start("OK MSG ");
+    }
+    for peer in &mut crowd {
+        peer.expect(HELLO);
+        // The next in the line takes the place.
+        peer.send("QUIT");
+        peer.expect("OK QUIT");
+        peer.expect_end();
+    }
+    drop(crowd);
+    server.join("bob");
+    server.signal("-TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
+    let warnings: Vec<_> = log.collect();
+    assert!(warnings.len() <= 40, "once each time it runs out: {warnings:#?}");
+}
