@@ -45,6 +45,33 @@ pub const WRITE_SLICES_MAX: usize = 128;
 /// no longer grows it by itself, so a reader that is stuck holds at most twice this in the kernel.
 pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
 
+/// Bytes of kernel receive buffer asked for each connection; doubled like the other. A peer that is not read on, for its rate
+/// or its replies, holds at most that.
+pub const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
+
+/// Seconds a peer's socket may take nothing of what waits for it, unless `--write-timeout` says otherwise. Somebody who
+/// scrolls back or suspends their client for longer has to connect again.
+pub const WRITE_TIMEOUT_SECONDS_DEFAULT: u64 = 30;
+
+/// Seconds within which a host that vanished is found, unless `--lost-timeout` says otherwise. TCP alone takes two hours, or
+/// for ever.
+pub const LOST_TIMEOUT_SECONDS_DEFAULT: u64 = 120;
+
+/// Smallest `--lost-timeout`, in seconds: TCP measures in whole ones, and each of the parts below has to be one.
+pub const LOST_TIMEOUT_SECONDS_MIN: u64 = 8;
+
+/// Largest `--lost-timeout`, in seconds: a day.
+pub const LOST_TIMEOUT_SECONDS_MAX: u64 = 24 * 3600;
+
+/// Parts, of eight, of the `--lost-timeout` after which a silent peer's host is asked for a sign of life (RFC 9293, 3.8.4).
+pub const KEEPALIVE_IDLE_EIGHTHS: u64 = 3;
+
+/// Parts, of eight, between two such questions.
+pub const KEEPALIVE_INTERVAL_EIGHTHS: u64 = 1;
+
+/// Parts, of eight, that what was sent may go without acknowledgement (RFC 5482), and a peer without answering.
+pub const USER_TIMEOUT_EIGHTHS: u64 = 4;
+
 /// Connections the kernel holds ready while the accept loop is busy; the kernel lowers it to its own bound.
 pub const ACCEPT_BACKLOG: i32 = 4096;
 
@@ -161,6 +188,13 @@ const _: () = {
     assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
     assert!(LINES_IN_FLIGHT_MAX * 16 <= INBOX_LINES_MAX);
     assert!(TOKEN_BYTES_MAX < LINE_BYTES_MAX && NAME_BYTES_MAX < LINE_BYTES_MAX);
+    // A host may vanish just before it would have been asked, and something be sent to it just then.
+    assert!(KEEPALIVE_IDLE_EIGHTHS + KEEPALIVE_INTERVAL_EIGHTHS + USER_TIMEOUT_EIGHTHS <= 8);
+    assert!(KEEPALIVE_IDLE_EIGHTHS + KEEPALIVE_INTERVAL_EIGHTHS <= USER_TIMEOUT_EIGHTHS);
+    // Linux takes no more seconds.
+    assert!(LOST_TIMEOUT_SECONDS_MAX * KEEPALIVE_IDLE_EIGHTHS / 8 <= 32_767);
+    // One that is there and does not read is told, rather than given up by TCP.
+    assert!(WRITE_TIMEOUT_SECONDS_DEFAULT < LOST_TIMEOUT_SECONDS_DEFAULT * USER_TIMEOUT_EIGHTHS / 8);
     assert!(TURNED_AWAY_MAX * 2 <= DESCRIPTORS_RESERVED);
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
 };

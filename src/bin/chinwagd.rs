@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use argh::FromArgs;
 use chinwag::limits::{
     FEED_BYTES_DEFAULT, FEED_BYTES_MIN, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, LINE_RATE_MAX,
-    NAME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX,
+    LOST_TIMEOUT_SECONDS_DEFAULT, LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN, NAME_TIMEOUT_SECONDS_DEFAULT,
+    TIMEOUT_SECONDS_MAX, WRITE_TIMEOUT_SECONDS_DEFAULT,
 };
 use chinwag::room::Timeouts;
 use chinwag::server::{self, Options, Rate, console};
@@ -67,6 +69,14 @@ struct Arguments {
     #[argh(option, arg_name = "s", default = "0", from_str_fn(parse_timeout))]
     idle_timeout: u64,
 
+    /// after how many seconds a peer that takes nothing of what waits for it is closed; 0 is never (default: 30)
+    #[argh(option, arg_name = "s", default = "WRITE_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
+    write_timeout: u64,
+
+    /// within how many seconds a host that vanished is found, at least 8; 0 is when TCP likes (default: 120)
+    #[argh(option, arg_name = "s", default = "LOST_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_lost_timeout))]
+    lost_timeout: u64,
+
     /// print the version and leave
     #[argh(switch)]
     version: bool,
@@ -95,6 +105,8 @@ fn main() -> ExitCode {
         max_clients: arguments.max_clients,
         max_per_address: arguments.max_per_address,
         rate: Rate { lines: arguments.line_rate, burst: arguments.line_burst },
+        write_timeout: seconds(arguments.write_timeout),
+        lost_timeout: seconds(arguments.lost_timeout),
         timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
     };
     match server::run(&options) {
@@ -177,6 +189,18 @@ fn parse_line_rate(raw: &str) -> Result<u32, String> {
 fn parse_line_burst(raw: &str) -> Result<u32, String> {
     let burst = raw.parse().ok().filter(|burst| (1..=LINE_RATE_MAX).contains(burst));
     burst.ok_or_else(|| format!("{raw} is no number of lines (1 to {LINE_RATE_MAX})"))
+}
+
+fn seconds(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+fn parse_lost_timeout(raw: &str) -> Result<u64, String> {
+    let allowed =
+        |seconds: &u64| *seconds == 0 || (LOST_TIMEOUT_SECONDS_MIN..=LOST_TIMEOUT_SECONDS_MAX).contains(seconds);
+    raw.parse().ok().filter(allowed).ok_or_else(|| {
+        format!("{raw} is no number of seconds ({LOST_TIMEOUT_SECONDS_MIN} to {LOST_TIMEOUT_SECONDS_MAX}, or 0)")
+    })
 }
 
 fn parse_timeout(raw: &str) -> Result<u64, String> {

@@ -10,12 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use smol::{Async, Executor, Task, Timer};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use super::admission::Admission;
 use super::connection::{self, Host};
 use super::{StartError, console};
-use crate::limits::{ACCEPT_BACKLOG, ACCEPT_RETRY_MS, SEND_BUFFER_BYTES};
+use crate::limits::{
+    ACCEPT_BACKLOG, ACCEPT_RETRY_MS, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS, RECEIVE_BUFFER_BYTES,
+    SEND_BUFFER_BYTES, USER_TIMEOUT_EIGHTHS,
+};
 use crate::room::SessionId;
 
 /// The sockets that peers connect to.
@@ -23,8 +26,9 @@ pub(super) struct Listeners(Vec<Async<TcpListener>>);
 
 impl Listeners {
     /// Listens on all the addresses, or on none.
-    pub(super) fn bind(addresses: &[SocketAddr]) -> Result<Self, StartError> {
-        let bound = addresses.iter().map(|&address| bind(address).map_err(|error| StartError::Listen(address, error)));
+    pub(super) fn bind(addresses: &[SocketAddr], lost_timeout: Option<Duration>) -> Result<Self, StartError> {
+        let bind = |&address| bind(address, lost_timeout).map_err(|error| StartError::Listen(address, error));
+        let bound = addresses.iter().map(bind);
         Ok(Self(bound.collect::<Result<_, _>>()?))
     }
 
@@ -112,7 +116,7 @@ async fn accept(listener: Async<TcpListener>, porter: Porter) {
 }
 
 /// A listening socket. What is set here, accepted sockets inherit.
-fn bind(address: SocketAddr) -> io::Result<Async<TcpListener>> {
+fn bind(address: SocketAddr, lost_timeout: Option<Duration>) -> io::Result<Async<TcpListener>> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         // As said, and no more: 0.0.0.0 and [::] can both be listened on.
@@ -121,9 +125,23 @@ fn bind(address: SocketAddr) -> io::Result<Async<TcpListener>> {
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    if let Some(timeout) = lost_timeout {
+        find_lost_hosts(&socket, timeout)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(ACCEPT_BACKLOG)?;
     Async::new(socket.into())
+}
+
+/// Asks a silent peer's host now and then whether it is there, and gives up on one that does not answer.
+fn find_lost_hosts(socket: &Socket, timeout: Duration) -> io::Result<()> {
+    let seconds = |eighths| Duration::from_secs(timeout.as_secs() * eighths / 8);
+    let keepalive = TcpKeepalive::new()
+        .with_time(seconds(KEEPALIVE_IDLE_EIGHTHS))
+        .with_interval(seconds(KEEPALIVE_INTERVAL_EIGHTHS));
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(seconds(USER_TIMEOUT_EIGHTHS)))
 }
 
 /// The command that joins, typed on the same machine.

@@ -31,6 +31,8 @@ use self::hub::Request;
 use self::listen::Listeners;
 use self::shutdown::Signals;
 use crate::feed::Feed;
+#[cfg(doc)]
+use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
 use crate::limits::{INBOX_LINES_MAX, TICK_MS};
 use crate::room::{Action, Room, SessionId, Timeouts, Uptime};
 
@@ -49,6 +51,10 @@ pub struct Options {
     pub max_per_address: usize,
     /// How fast each peer's lines are carried out.
     pub rate: Rate,
+    /// How long a peer's socket may take nothing of what waits for it; none is for ever.
+    pub write_timeout: Option<Duration>,
+    /// Within which a host that vanished is found, at least [`LOST_TIMEOUT_SECONDS_MIN`]; none is when TCP likes.
+    pub lost_timeout: Option<Duration>,
     /// How long a peer may be without a name, or silent.
     pub timeouts: Timeouts,
 }
@@ -88,7 +94,7 @@ impl std::error::Error for StartError {}
 /// What kept it from starting.
 pub fn run(options: &Options) -> Result<(), StartError> {
     let signals = Signals::new().map_err(StartError::System)?;
-    let listeners = Listeners::bind(&options.listen)?;
+    let listeners = Listeners::bind(&options.listen, options.lost_timeout)?;
     let executor = Arc::new(Executor::new());
     spawn_threads(&executor).map_err(StartError::System)?;
     smol::block_on(executor.run(serve(&executor, listeners, options, signals)))
@@ -104,7 +110,7 @@ async fn serve(
     let feed = Arc::new(Feed::new(options.feed_bytes));
     let room = Room::new(options.timeouts);
     let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), inbox));
-    let host = Host { feed, to_hub, rate: options.rate };
+    let host = Host { feed, to_hub, rate: options.rate, write_timeout: options.write_timeout };
     let port_file = listeners.announce(options.port_file.as_deref())?;
     let accepting = listeners.accept(executor, &host, &admission(options));
     let clock = executor.spawn(tell_the_time(host.to_hub.clone()));

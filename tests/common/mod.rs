@@ -2,7 +2,7 @@
 //! reads have a deadline that fails loudly, and `Peer::sync` is the barrier.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -221,6 +221,12 @@ impl Peer {
                 None => panic!("closed before {last:?}, after {before:?}"),
             }
         }
+    }
+
+    /// Reads so many bytes, whatever they are.
+    pub fn skip_bytes(&mut self, count: u64) {
+        let read = io::copy(&mut (&mut self.input).take(count), &mut io::sink()).expect("a connection");
+        assert_eq!(read, count, "closed");
     }
 
     /// Ends its input.

@@ -1,5 +1,7 @@
 //! Peers that do not read: they delay nobody, cost next to nothing, and are let go with a reason.
 
+use socket2::{Domain, Socket, Type};
+
 use crate::common::{HELLO, Peer, Server};
 
 const TEXT: usize = 1000;
@@ -39,6 +41,53 @@ fn a_reader_that_falls_off_the_feed_is_closed_as_slow_and_told() {
         "after {:?}",
         last[1]
     );
+}
+
+/// Somebody whose kernel holds little for them.
+fn join_with_a_small_buffer(server: &Server, name: &str) -> Peer {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(64 * 1024).expect("a socket");
+    socket.connect(&server.address.into()).expect("the server accepts");
+    let mut peer = Peer::new(socket.into());
+    peer.expect(HELLO);
+    peer.send(&format!("NICK {name}"));
+    peer.sync();
+    peer
+}
+
+/// Though all that waits for it is still kept.
+#[test]
+fn a_reader_whose_socket_takes_nothing_is_closed_as_slow_and_told() {
+    let server = Server::with(&["--write-timeout", "1"]);
+    let mut talker = server.join("talker");
+    let mut stuck = join_with_a_small_buffer(&server, "stuck");
+    talker.expect("JOIN stuck");
+    fill(&mut talker, 2_000_000);
+    talker.expect("LEAVE stuck slow");
+    let rest = stuck.rest();
+    let last = rest.last().expect("a reason").trim_end_matches('\r');
+    assert_eq!(last, "ERR - slow you read nothing of what was waiting for you for 1 s; connect again");
+}
+
+/// However slowly it reads, as long as it reads.
+#[test]
+fn a_reader_that_goes_on_reading_stays() {
+    const PACES: usize = 25;
+    let server = Server::paced(&["--write-timeout", "1", "--line-burst", "5000"]);
+    let mut talker = server.join("talker");
+    let mut reader = join_with_a_small_buffer(&server, "reader");
+    let mut pacer = server.connect();
+    pacer.send_bytes(&b"PING\n".repeat(5000));
+    fill(&mut talker, 4_000_000);
+    for _ in 0..PACES {
+        // The server's own rate is the clock: ten of these a second.
+        pacer.send("PING pace");
+        pacer.until("OK PING pace");
+        reader.skip_bytes(64 * 1024);
+    }
+    reader.send("PING end");
+    reader.until("OK PING end");
+    talker.sync();
 }
 
 /// It is the server's memory that counts, and it is the retention that bounds it.

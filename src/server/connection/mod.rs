@@ -39,6 +39,7 @@ pub(super) struct Host {
     /// While anybody has one of these, the hub goes on.
     pub(super) to_hub: Sender<Request>,
     pub(super) rate: Rate,
+    pub(super) write_timeout: Option<Duration>,
 }
 
 /// Why a connection came to its end.
@@ -50,6 +51,8 @@ enum End {
     Stuck,
     /// The peer fell behind further than the feed goes back, or has too many whispers waiting.
     Slow,
+    /// The peer's socket took nothing for too long.
+    Stalled,
     /// The connection broke.
     Lost,
 }
@@ -128,7 +131,7 @@ impl Connection {
     async fn leave(&self, end: End) {
         let reason = match end {
             End::Flushed | End::Stuck => LeaveReason::Eof,
-            End::Slow => LeaveReason::Slow,
+            End::Slow | End::Stalled => LeaveReason::Slow,
             End::Lost => LeaveReason::Lost,
         };
         if self.outbox.standing() == Standing::Present && self.send(Action::Gone(reason)).await.is_ok() {
@@ -142,8 +145,10 @@ impl Connection {
             return;
         }
         let closing = async {
-            if end == End::Slow {
-                self.tell_slow().await?;
+            match end {
+                End::Slow => self.tell_slow(&self.fell_behind()).await?,
+                End::Stalled => self.tell_slow(&self.stalled()).await?,
+                End::Flushed | End::Stuck | End::Lost => {}
             }
             drain(&self.stream).await
         };
@@ -151,12 +156,20 @@ impl Connection {
         let _ = in_time(closing).await;
     }
 
-    /// Says why to a peer that fell behind. It stands in the middle of a line, most likely: that is ended first.
-    async fn tell_slow(&self) -> io::Result<()> {
-        let text = format!(
-            "you read too slowly: more was waiting for you than is kept ({} bytes, {WHISPER_BYTES_MAX} of whispers); connect again",
-            self.host.feed.bytes_max()
-        );
+    fn fell_behind(&self) -> String {
+        let kept = self.host.feed.bytes_max();
+        format!(
+            "you read too slowly: more was waiting for you than is kept ({kept} bytes, {WHISPER_BYTES_MAX} of whispers); connect again"
+        )
+    }
+
+    fn stalled(&self) -> String {
+        let seconds = self.host.write_timeout.unwrap_or_default().as_secs();
+        format!("you read nothing of what was waiting for you for {seconds} s; connect again")
+    }
+
+    /// Says why to a peer that did not read. It stands in the middle of a line, most likely: that is ended first.
+    async fn tell_slow(&self, text: &str) -> io::Result<()> {
         let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, text));
         (&self.stream).write_all(format!("\r\n{line}\r\n").as_bytes()).await
     }

@@ -2,8 +2,10 @@
 
 use std::io::{self, Write as _};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use futures_lite::ready;
+use futures_lite::{FutureExt as _, ready};
+use smol::Timer;
 
 use super::{Connection, End};
 use crate::feed::{Cursor, Progress, Standing};
@@ -13,11 +15,12 @@ use crate::limits::WRITE_BYTES_MAX;
 pub(super) struct Writer<'a> {
     connection: &'a Connection,
     cursor: Cursor,
+    stall: Stall,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection, cursor: Cursor::new() }
+        Self { connection, cursor: Cursor::new(), stall: Stall::default() }
     }
 
     /// Writes what there is. Ready when there will be no more, or no more can be written.
@@ -35,6 +38,7 @@ impl<'a> Writer<'a> {
                 Ok(Progress::Done) => return Poll::Ready(End::Flushed),
                 Ok(Progress::FellOff) => return Poll::Ready(End::Slow),
                 Ok(Progress::Wrote(bytes)) => {
+                    self.stall.since = None;
                     written += bytes;
                     if written >= WRITE_BYTES_MAX {
                         // There may be more, for as long as somebody publishes and the peer reads. Others first.
@@ -43,6 +47,11 @@ impl<'a> Writer<'a> {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Some(timeout) = host.write_timeout
+                        && self.stall.poll(cx, timeout).is_ready()
+                    {
+                        return Poll::Ready(End::Stalled);
+                    }
                     if ready!(stream.poll_writable(cx)).is_err() {
                         return Poll::Ready(End::Lost);
                     }
@@ -51,5 +60,29 @@ impl<'a> Writer<'a> {
                 Err(_) => return Poll::Ready(End::Lost),
             }
         }
+    }
+}
+
+/// How long the socket has been full.
+#[derive(Debug, Default)]
+struct Stall {
+    since: Option<Instant>,
+    /// Set at the first stall and left alone while there is progress: it then goes off early and is set again. Boxed: most
+    /// connections never have one.
+    timer: Option<Box<Timer>>,
+}
+
+impl Stall {
+    /// The socket is full. Ready when it has been for as long as `timeout`.
+    fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
+        let deadline = *self.since.get_or_insert_with(Instant::now) + timeout;
+        let timer = self.timer.get_or_insert_with(|| Box::new(Timer::at(deadline)));
+        while let Poll::Ready(at) = timer.poll(cx) {
+            if at >= deadline {
+                return Poll::Ready(());
+            }
+            timer.set_at(deadline);
+        }
+        Poll::Pending
     }
 }
