@@ -23,7 +23,8 @@ use tracing::level_filters::LevelFilter;
     note = "Standard output has one line for each listener, once it accepts; the log is on standard error.",
     note = "SIGTERM or SIGINT stops it within a second, after everybody read what was acknowledged; a second one at once.",
     error_code(1, "it could not start: an address is in use, the port file cannot be written"),
-    error_code(2, "the command line was wrong")
+    error_code(2, "the command line was wrong"),
+    error_code(101, "a fault in the program itself ended it; the log says where")
 )]
 struct Arguments {
     /// where to listen, as host:port (an IPv6 address in brackets); may be repeated; port 0 takes a free one (default:

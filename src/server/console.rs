@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
+use std::panic::{self, PanicHookInfo};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use chrono::{Local, SecondsFormat};
 use nu_ansi_term::Style;
 use tracing::level_filters::LevelFilter;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -37,7 +38,15 @@ pub fn start(level: LevelFilter) -> Log {
         .with_timer(LocalTime)
         .log_internal_errors(false)
         .init();
+    panic::set_hook(Box::new(fault));
     Log(Some(guard))
+}
+
+/// A panic, in one line. What it says may repeat a peer's bytes, so they are escaped.
+fn fault(info: &PanicHookInfo<'_>) {
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let what = info.payload_as_str().unwrap_or_default();
+    error!(%place, ?what, "a fault in the server: please report it");
 }
 
 /// Writes what is still to be written of the log when it is dropped, for at most [`LOG_FLUSH_MS_MAX`].

@@ -93,6 +93,8 @@ impl Hub {
 
     /// Carries out a request. What others get to see of it is there after the next [`Hub::publish`].
     pub fn take(&mut self, at: Timestamp, request: Request) {
+        #[cfg(test)]
+        tests::fail_if_asked(&request);
         match request {
             Request::Connect(session, address, outbox) => {
                 let member = Member { outbox, dialect: Dialect::default(), follows_from: None, touched: false };
@@ -308,9 +310,18 @@ fn now() -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::protocol::{Command, Mode};
+
+    /// The token of a `PING` that makes the hub fail, for the tests of what comes of it.
+    pub(in crate::server) const FAULT: &str = "fault-in-the-hub";
+
+    pub(super) fn fail_if_asked(request: &Request) {
+        if let Request::Act(_, Action::Command(Command::Ping(Some(token)))) = request {
+            assert_ne!(token.to_string(), FAULT);
+        }
+    }
 
     /// Somebody who connects and says these lines, and whose connection never gets to write.
     fn stuck(hub: &mut Hub, lines: &[&str]) -> Arc<Outbox> {

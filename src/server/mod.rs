@@ -92,6 +92,9 @@ impl std::error::Error for StartError {}
 ///
 /// # Errors
 /// What kept it from starting.
+///
+/// # Panics
+/// After a fault in the task that owns the room. One in a connection ends only that.
 pub fn run(options: &Options) -> Result<(), StartError> {
     let signals = Signals::new().map_err(StartError::System)?;
     let listeners = Listeners::bind(&options.listen, options.lost_timeout)?;
@@ -152,4 +155,42 @@ fn spawn_threads(executor: &Arc<Executor<'static>>) -> io::Result<()> {
         thread::Builder::new().name(format!("executor-{number}")).spawn(run)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// Without the one who owns the room everybody would wait for ever.
+    #[test]
+    fn a_fault_in_the_hub_ends_the_server() {
+        let directory = tempfile::tempdir().unwrap();
+        let port_file = directory.path().join("port");
+        let options = Options {
+            listen: vec![([127, 0, 0, 1], 0).into()],
+            port_file: Some(port_file.clone()),
+            feed_bytes: crate::limits::FEED_BYTES_DEFAULT,
+            max_clients: None,
+            max_per_address: 0,
+            rate: Rate { lines: 0, burst: 1 },
+            write_timeout: None,
+            lost_timeout: None,
+            timeouts: Timeouts::default(),
+        };
+        let server = thread::spawn(move || run(&options));
+        let port = loop {
+            assert!(!server.is_finished(), "it did not start");
+            if let Ok(port) = fs::read_to_string(&port_file) {
+                break port.trim().parse::<u16>().unwrap();
+            }
+        };
+        let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        writeln!(peer, "PING {}", hub::tests::FAULT).unwrap();
+        assert!(server.join().is_err(), "it ended in good order");
+        assert!(!port_file.exists(), "the port file tells of nobody");
+    }
 }

@@ -223,6 +223,13 @@ impl Peer {
         }
     }
 
+    /// What has come, whatever it is; `None` at the end, however it came about.
+    pub fn next_bytes(&mut self) -> Option<Vec<u8>> {
+        let bytes = self.input.fill_buf().unwrap_or_default().to_vec();
+        self.input.consume(bytes.len());
+        (!bytes.is_empty()).then_some(bytes)
+    }
+
     /// Reads so many bytes, whatever they are.
     pub fn skip_bytes(&mut self, count: u64) {
         let read = io::copy(&mut (&mut self.input).take(count), &mut io::sink()).expect("a connection");

@@ -8,12 +8,13 @@ mod writer;
 use std::cell::RefCell;
 use std::io::{self, Read as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use async_channel::Sender;
-use futures_lite::{AsyncWriteExt as _, future};
+use futures_lite::{AsyncWriteExt as _, FutureExt as _, future};
 use smol::{Async, Timer};
 
 pub use self::pace::Rate;
@@ -71,10 +72,13 @@ pub(super) async fn serve(
     if host.to_hub.send(connect).await.is_err() {
         return;
     }
+    let to_hub = host.to_hub.clone();
     let connection = Connection { stream, session, host, outbox };
-    let end = connection.talk().await;
-    connection.leave(end).await;
-    connection.close(end).await;
+    // A fault in one connection is the end of that one. The log has it by the panic hook.
+    if AssertUnwindSafe(connection.run()).catch_unwind().await.is_err() {
+        // Fails only if the hub is gone, and everybody with it.
+        let _ = to_hub.send(Request::Act(session, Action::Gone(LeaveReason::Lost))).await;
+    }
     console::disconnected(session);
 }
 
@@ -112,6 +116,12 @@ struct Connection {
 }
 
 impl Connection {
+    async fn run(self) {
+        let end = self.talk().await;
+        self.leave(end).await;
+        self.close(end).await;
+    }
+
     /// Reads and writes until there is nothing more to do. The writer goes first: what it sends may let the reader go on.
     async fn talk(&self) -> End {
         let mut writer = Writer::new(self);

@@ -1,0 +1,69 @@
+//! Faults in the server itself. What no command line lets through, its library is asked for here: a write timeout beyond all
+//! time, which a connection cannot add to its clock when its socket is full, and panics.
+
+mod common;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use chinwag::limits::FEED_BYTES_DEFAULT;
+use chinwag::room::Timeouts;
+use chinwag::server::{self, Options, Rate};
+use common::{DEADLINE, Peer};
+
+/// A server within the test; it ends with it. Returns its port.
+fn start(port_file: &Path) -> u16 {
+    let options = Options {
+        listen: vec![([127, 0, 0, 1], 0).into()],
+        port_file: Some(port_file.to_owned()),
+        feed_bytes: FEED_BYTES_DEFAULT,
+        max_clients: None,
+        max_per_address: 0,
+        rate: Rate { lines: 0, burst: 1 },
+        write_timeout: Some(Duration::MAX),
+        lost_timeout: None,
+        timeouts: Timeouts::default(),
+    };
+    thread::spawn(move || server::run(&options));
+    let start = Instant::now();
+    loop {
+        if let Ok(port) = fs::read_to_string(port_file) {
+            return port.trim().parse().expect("a port");
+        }
+        assert!(start.elapsed() < DEADLINE, "it does not start");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_fault_in_one_connection_ends_that_one_only() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let port = start(&directory.path().join("port"));
+    let join = |name: &str| {
+        let mut peer = Peer::new(std::net::TcpStream::connect(("127.0.0.1", port)).expect("the server accepts"));
+        peer.send(&format!("NICK {name}"));
+        peer.until(&format!("OK NICK {name}"));
+        peer.sync();
+        peer
+    };
+    let mut alice = join("alice");
+    let mut bob = join("bob");
+    for round in 0..3 {
+        let name = format!("stuck{round}");
+        let mut stuck = join(&name);
+        let text = "x".repeat(4000);
+        // Until its socket is full.
+        let left = format!("LEAVE {name} lost");
+        while !bob.sync().contains(&left) {
+            for _ in 0..10 {
+                alice.send(&format!("MSG {text}"));
+            }
+            alice.sync();
+        }
+        while stuck.next_bytes().is_some() {}
+    }
+    alice.send("NICK stuck0");
+    alice.until("OK NICK stuck0");
+    bob.until("RENAME alice stuck0");
+}
