@@ -114,6 +114,10 @@ pub const LINE_RATE_DEFAULT: u32 = 10;
 /// lines, or a paragraph that is pasted, do not wait.
 pub const LINE_BURST_DEFAULT: u32 = 40;
 
+/// What a read counts at least, in bytes, of those that a line's length of makes a line: one byte a packet is not to be cheaper
+/// for the peer than for the server. Somebody who types is read a key at a time, and pays for one line in 64 keys.
+pub const READ_COST_BYTES_MIN: usize = 64;
+
 /// Largest `--line-rate` and `--line-burst`. Beyond, there is no telling it from no limit.
 pub const LINE_RATE_MAX: u32 = 1_000_000;
 
@@ -168,6 +172,9 @@ pub const DESCRIPTORS_RESERVED: usize = 64;
 
 /// Connections beyond what may be that are kept for a moment, so that they can read why; more are closed at once.
 pub const TURNED_AWAY_MAX: usize = 32;
+
+/// How often the log tells that nobody can be accepted, at most, in seconds.
+pub const ACCEPT_FAILURE_LOG_SECONDS: u64 = 60;
 
 /// Pause after an accept failed for want of a resource (descriptors, memory), in milliseconds: it does not spin.
 pub const ACCEPT_RETRY_MS: u64 = 100;

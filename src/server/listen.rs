@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smol::{Async, Executor, Task, Timer};
 use socket2::{Domain, Socket, TcpKeepalive, Type};
@@ -16,8 +16,8 @@ use super::admission::Admission;
 use super::connection::{self, Host};
 use super::{StartError, console};
 use crate::limits::{
-    ACCEPT_BACKLOG, ACCEPT_RETRY_MS, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS, RECEIVE_BUFFER_BYTES,
-    SEND_BUFFER_BYTES, USER_TIMEOUT_EIGHTHS,
+    ACCEPT_BACKLOG, ACCEPT_FAILURE_LOG_SECONDS, ACCEPT_RETRY_MS, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
+    RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, USER_TIMEOUT_EIGHTHS,
 };
 use crate::room::SessionId;
 
@@ -95,19 +95,17 @@ impl Porter {
 }
 
 async fn accept(listener: Async<TcpListener>, porter: Porter) {
-    let mut failing = false;
+    let mut told_at: Option<Instant> = None;
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => {
-                failing = false;
-                porter.receive(stream, address);
-            }
+            Ok((stream, address)) => porter.receive(stream, address),
             // The peer went away before it was its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            // No descriptors, no memory: others have to leave first. Told once each time it comes to that.
+            // No descriptors, no memory: others have to leave first.
             Err(error) => {
-                if !std::mem::replace(&mut failing, true) {
+                if told_at.is_none_or(|at| at.elapsed().as_secs() >= ACCEPT_FAILURE_LOG_SECONDS) {
                     console::accept_failed(&error);
+                    told_at = Some(Instant::now());
                 }
                 Timer::after(Duration::from_millis(ACCEPT_RETRY_MS)).await;
             }

@@ -59,6 +59,20 @@ fn what_is_no_line_is_paid_for_as_well() {
     });
 }
 
+/// A packet of a few bytes is not free either: here each is read by itself, since it is answered before the next is sent.
+#[test]
+fn many_small_packets_are_paid_for() {
+    const TOKENS: usize = 100;
+    let server = Server::paced(&["--line-rate", "50", "--line-burst", "20"]);
+    let mut peer = server.connect();
+    let start = Instant::now();
+    for _ in 0..(TOKENS + 2) * 4096 / 64 {
+        peer.send_bytes(&[255, 253, 6]);
+        peer.skip_bytes(3);
+    }
+    assert!(start.elapsed() > Duration::from_millis(1600), "after {:?}", start.elapsed());
+}
+
 /// What has to wait waits with its sender.
 #[test]
 fn a_hundred_floods_do_not_grow_the_server() {

@@ -7,7 +7,7 @@ use smol::Timer;
 
 use super::pace::Pace;
 use super::{Connection, read_some};
-use crate::limits::{LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX};
+use crate::limits::{LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN};
 use crate::protocol::{Command, Decoded, Ending, LineDecoder, LineError, Refusal};
 use crate::room::Action;
 
@@ -46,7 +46,7 @@ impl<'a> Reader<'a> {
         while let Some(bytes) = read_some(&connection.stream, bytes_max).await? {
             // Telnet's requests are answered, too; their answers can go unread like any.
             connection.until(|outbox| outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
-            self.unpaid += bytes.len();
+            self.unpaid += bytes.len().max(READ_COST_BYTES_MIN);
             let mut rest = &bytes[..];
             while let Some(decoded) = self.decoder.next(&mut rest) {
                 match decoded {
