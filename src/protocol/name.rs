@@ -169,6 +169,7 @@ impl Eq for Name {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{ErrorCode, Refusal};
 
     #[test]
     fn names_are_shown_as_written_but_for_width_and_composition() {
@@ -205,6 +206,18 @@ mod tests {
         check("a\u{fffd}", NameError::Character('\u{fffd}'));
         check("z\u{316}\u{317}\u{318}\u{319}", NameError::Marks);
         check("aשלום", NameError::Shape);
+    }
+
+    /// For every code point there is, in a name that is taken and in the error if it cannot be.
+    #[test]
+    fn no_code_point_gets_through_that_a_terminal_obeys() {
+        for c in '\0'..=char::MAX {
+            let shown = match Name::new(&format!("a{c}")) {
+                Ok(name) => name.to_string(),
+                Err(error) => Refusal::new(None, ErrorCode::NameInvalid, error.to_string()).to_string(),
+            };
+            assert!(shown.chars().all(|c| is_safe(c) && c >= ' ' && c != '\x7f'), "{c:?}");
+        }
     }
 
     #[test]

@@ -10,5 +10,6 @@ mod floods;
 mod foreign;
 mod order;
 mod refusals;
+mod safety;
 mod slow;
 mod timeouts;
