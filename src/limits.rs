@@ -140,7 +140,7 @@ pub const LEAVES_PER_TICK_MAX: usize = 64;
 
 /// Bytes of private lines waiting for a connection above which its commands are not read on: a script that does not
 /// read its replies is slowed, and loses nothing.
-pub const PRIVATE_BYTES_PAUSE: usize = 64 * 1024;
+pub const PRIVATE_BYTES_PAUSE: usize = 16 * 1024;
 
 /// Bytes of whispers waiting for a connection above which one more closes it as slow. What it asked for itself does not
 /// count: nobody can be closed for asking.

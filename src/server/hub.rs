@@ -14,7 +14,7 @@ use futures_lite::future;
 use super::console;
 use super::roster::Rosters;
 use crate::feed::{Draft, Feed, Outbox, Place, Standing};
-use crate::limits::{TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
+use crate::limits::{PIN_OVERHEAD_BYTES, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
 use crate::protocol::{DIALECTS, Dialect, Event, LeaveReason, Reply, ServerLine, Tag, Timestamp, User};
 use crate::room::{Action, Input, Output, Room, SessionId};
 
@@ -39,6 +39,8 @@ pub struct Hub {
     /// Bytes of private lines rendered since the last publishing.
     private_bytes: usize,
     rosters: Rosters,
+    /// Bytes of whispers since all that wait were last counted.
+    whispered: usize,
     /// Those who did not read, to be let go.
     slow: BTreeSet<SessionId>,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`].
@@ -81,6 +83,7 @@ impl Hub {
             touched: Vec::new(),
             private_bytes: 0,
             rosters: Rosters::default(),
+            whispered: 0,
             slow: BTreeSet::new(),
             outputs: Vec::new(),
         }
@@ -146,7 +149,28 @@ impl Hub {
                 self.slow.insert(session);
             }
         }
+        self.bound_whispers();
         self.let_go(at);
+    }
+
+    /// Of whispers that wait, over all connections, as much is kept as of the feed: half of it after a count, and as much
+    /// again until the next. Who has most of them goes.
+    fn bound_whispers(&mut self) {
+        let half = self.feed.bytes_max() / 2;
+        if self.whispered <= half {
+            return;
+        }
+        self.whispered = 0;
+        let unread = self.members.iter().map(|(&session, member)| (member.outbox.unasked_bytes(), session));
+        let mut unread: Vec<_> = unread.filter(|&(bytes, _)| bytes > 0).collect();
+        unread.sort_unstable();
+        let mut sum: usize = unread.iter().map(|&(bytes, _)| bytes).sum();
+        while sum > half
+            && let Some((bytes, session)) = unread.pop()
+        {
+            sum -= bytes;
+            self.slow.insert(session);
+        }
     }
 
     /// As many as fit into a segment; the youngest first, so that the coordinator hands over once and not to each.
@@ -221,7 +245,9 @@ impl Hub {
         self.private_bytes += if cause == session || cause == SessionId::SERVER {
             member.outbox.pin(place, place, write)
         } else if member.outbox.unasked_bytes() <= WHISPER_BYTES_MAX {
-            member.outbox.pin_unasked(place, write)
+            let bytes = member.outbox.pin_unasked(place, write);
+            self.whispered += bytes + PIN_OVERHEAD_BYTES;
+            bytes
         } else {
             self.slow.insert(session);
             return;
@@ -384,6 +410,42 @@ pub(super) mod tests {
         }
         assert_eq!(reader.standing(), Standing::Present);
         assert_eq!(hub.room().connected(), 1);
+    }
+
+    /// No one of them has many, and one reads.
+    #[test]
+    fn whispers_that_nobody_reads_are_bounded_in_all() {
+        let feed_bytes = 64 * 1024;
+        let feed = Arc::new(Feed::new(feed_bytes));
+        let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
+        let mut kept = Vec::new();
+        let say = |hub: &mut Hub, session, line: &str| {
+            let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
+            hub.take(Timestamp(0), Request::Act(SessionId(session), Action::Command(command)));
+        };
+        for session in 1..=102 {
+            let outbox = Arc::new(Outbox::default());
+            kept.push(Arc::clone(&outbox));
+            let address = ([127, 0, 0, 1], 1024).into();
+            hub.take(Timestamp(0), Request::Connect(SessionId(session), address, outbox));
+            say(&mut hub, session, &format!("NICK n{session}"));
+        }
+        hub.publish(Timestamp(0));
+        let mut cursor = crate::feed::Cursor::new();
+        for round in 0..2000 {
+            for session in [2, 3 + round % 100] {
+                say(&mut hub, 1, &format!("WHISPER n{session} {}", "x".repeat(500)));
+            }
+            hub.publish(Timestamp(0));
+            cursor.take_new(&feed, &kept[1], std::task::Waker::noop());
+            let all = |slices: &[std::io::IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
+            while let crate::feed::Progress::Wrote(_) = cursor.write(&feed, &kept[1], all).unwrap() {}
+            let waiting: usize = hub.members.values().map(|member| member.outbox.unasked_bytes()).sum();
+            assert!(waiting <= feed_bytes + 2048, "{waiting} bytes wait after {round} rounds");
+        }
+        assert_eq!(kept[1].standing(), Standing::Present, "the one who reads");
+        let let_go = kept[2..].iter().filter(|outbox| outbox.standing() == Standing::Slow).count();
+        assert!(let_go > 50, "{let_go} of those who do not");
     }
 
     /// Each asks after a change of its own, and nobody reads.

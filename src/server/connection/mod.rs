@@ -16,6 +16,7 @@ use std::time::Duration;
 use async_channel::Sender;
 use futures_lite::{AsyncWriteExt as _, FutureExt as _, future};
 use smol::{Async, Timer};
+use socket2::SockRef;
 
 pub use self::pace::Rate;
 use self::reader::Reader;
@@ -149,21 +150,19 @@ impl Connection {
         }
     }
 
-    /// Closes so that what was sent arrives.
+    /// Closes so that what was sent arrives, unless nobody takes it: then by a reset, or the kernel would keep it.
     async fn close(&self, end: End) {
-        if matches!(end, End::Lost | End::Stuck) {
-            return;
-        }
-        let closing = async {
-            match end {
-                End::Slow => self.tell_slow(&self.fell_behind()).await?,
-                End::Stalled => self.tell_slow(&self.stalled()).await?,
-                End::Flushed | End::Stuck | End::Lost => {}
-            }
-            drain(&self.stream).await
+        let told = match end {
+            End::Flushed => Ok(()),
+            End::Slow => in_time(self.tell_slow(&self.fell_behind())).await,
+            End::Stalled => in_time(self.tell_slow(&self.stalled())).await,
+            End::Stuck | End::Lost => Err(io::ErrorKind::BrokenPipe.into()),
         };
         // Either way the socket is closed now.
-        let _ = in_time(closing).await;
+        let _ = match told {
+            Ok(()) => in_time(drain(&self.stream)).await,
+            Err(_) => SockRef::from(self.stream.get_ref()).set_linger(Some(Duration::ZERO)),
+        };
     }
 
     fn fell_behind(&self) -> String {
