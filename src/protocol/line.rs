@@ -97,7 +97,10 @@ impl LineDecoder {
                 break;
             }
             let decoded = if self.telnet == Telnet::Data && !self.carriage_return && !is_special(byte) {
-                let plain = input.iter().position(|&byte| is_special(byte)).unwrap_or(input.len());
+                // No further than the line may go: what it begins with is looked at while it is there.
+                let room = if self.overlong { usize::MAX } else { LINE_BYTES_MAX - self.line.len() };
+                let run = &input[..input.len().min(room.max(1))];
+                let plain = run.iter().position(|&byte| is_special(byte)).unwrap_or(run.len());
                 self.extend(&input[..plain]);
                 *input = &input[plain..];
                 None
@@ -105,7 +108,7 @@ impl LineDecoder {
                 *input = rest;
                 self.step(byte)
             };
-            let decoded = decoded.or_else(|| self.unmask(Foreign::in_bytes));
+            let decoded = decoded.or_else(|| if self.overlong { None } else { self.unmask(Foreign::in_bytes) });
             if decoded.is_some() {
                 return decoded;
             }
@@ -410,6 +413,9 @@ mod tests {
         assert_eq!(seen(&[22]), None);
         check(b"\x16\x03\x08\x08MSG hi\n", &[Decoded::Foreign(Foreign::Tls)]);
         check(b"hi\n\x16\x03\n", &[line("hi"), line("\x16\x03")]);
+        check(&[b"\x16\x03", &[b'x'; LINE_BYTES_MAX][..]].concat(), &[Decoded::Foreign(Foreign::Tls)]);
+        let ends_like_it = [&[b'x'; LINE_BYTES_MAX][..], b"\x16\x03", &[b'x'; 14]].concat();
+        check(&ends_like_it, &[Decoded::Line(Err(LineError::TooLong))]);
     }
 
     #[test]
