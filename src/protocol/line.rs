@@ -132,6 +132,11 @@ impl LineDecoder {
         (self.peer != Peer::Foreign && (self.overlong || !self.line.is_empty())).then(|| self.take_line())
     }
 
+    /// Bytes held for the unfinished line: less than twice [`LINE_BYTES_MAX`], whatever comes.
+    pub fn held_bytes(&self) -> usize {
+        self.line.capacity()
+    }
+
     /// One byte through telnet's layer (RFC 854).
     fn step(&mut self, byte: u8) -> Option<Decoded> {
         let (next, decoded) = match (self.telnet, byte) {

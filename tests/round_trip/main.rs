@@ -1,6 +1,10 @@
 //! Parsing and formatting are each other's inverse, for every command and every line the server can send; and whatever
 //! bytes come in, they are read without a panic and answered once a line.
 
+mod lines;
+#[path = "../common/seeds.rs"]
+mod seeds;
+
 use std::net::IpAddr;
 
 use arbtest::arbitrary::{Result, Unstructured};
@@ -54,48 +58,30 @@ fn dialects() {
     });
 }
 
-/// Any line at all is a command, a refusal that can be read back, or blank; a command from it survives the way round.
+/// Any line that begins with a verb, and any bytes at all: the check is the one that `scripts/fuzz lines` runs.
 #[test]
 fn any_line() {
     arbtest(|u| {
         let line: String = u.arbitrary()?;
-        for verb in Verb::ALL.map(Verb::as_str).into_iter().chain([""]) {
-            let line = format!("{verb} {line}");
-            for mode in [Mode::Commands, Mode::Chat] {
-                match Command::parse(&line, mode) {
-                    Ok(None) => assert!(line.trim().is_empty()),
-                    Ok(Some(command)) => {
-                        assert_eq!(Command::parse(&command.to_line(mode), mode), Ok(Some(command)), "{line:?}");
-                    }
-                    Err(refusal) => {
-                        let refusal = ServerLine::Err(refusal);
-                        assert_eq!(ServerLine::parse(&refusal.to_string()), Some(refusal), "{line:?}");
-                    }
-                }
-            }
+        for verb in Verb::ALL.map(Verb::as_str).into_iter().chain(["", "/"]) {
+            lines::check(format!("\0{verb} {line}\n/{verb} {line}").as_bytes());
         }
         Ok(())
     });
 }
 
-/// Whatever bytes come, no line is longer than it may be or holds its own ending.
 #[test]
 fn any_bytes() {
     arbtest(|u| {
-        let bytes: Vec<u8> = u.arbitrary()?;
-        let mut decoder = LineDecoder::new();
-        let mut rest = &bytes[..];
-        let mut lines = Vec::new();
-        let line = |decoded| if let Decoded::Line(line) = decoded { Some(line) } else { None };
-        while let Some(decoded) = decoder.next(&mut rest) {
-            lines.extend(line(decoded));
-        }
-        lines.extend(decoder.finish().and_then(line));
-        for line in lines.into_iter().flatten() {
-            assert!(line.len() <= LINE_BYTES_MAX && !line.contains('\n'), "{line:?}");
-        }
+        lines::check(u.bytes(u.len())?);
         Ok(())
     });
+}
+
+/// What `scripts/fuzz` once found worth keeping.
+#[test]
+fn kept_seeds() {
+    seeds::each("lines", lines::check);
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {

@@ -1,0 +1,198 @@
+//! What must hold of any bytes a peer sends: how they become lines, what the lines ask for, and all that others may get to
+//! read of it. Tried on random bytes and the kept seeds here, and by `scripts/fuzz lines`.
+//!
+//! The first byte of a script says at how many places the rest is split, the next ones where; see [`pieces`].
+
+use std::sync::LazyLock;
+
+use chinwag::limits::{LINE_BYTES_MAX, WHISPER_NAMES_MAX};
+use chinwag::protocol::{
+    Command, Decoded, Dialect, Ending, Event, EventId, LeaveReason, LineDecoder, LineError, Mode, Name, Refusal, Reply,
+    ServerLine, Tag, Timestamp, User,
+};
+
+#[path = "../common/server_line.rs"]
+mod server_line;
+
+const BS: u8 = 0x08;
+const DEL: u8 = 0x7f;
+const IAC: u8 = 0xff;
+
+const SPLITS_MAX: usize = 8;
+
+/// Lines of a script that are looked at one by one: each stands for itself, and more only take time.
+const LINES_MAX: usize = 16;
+
+/// Reads the script in one piece, in its own pieces and byte by byte, and then looks at every line.
+pub(crate) fn check(script: &[u8]) {
+    let pieces = pieces(script);
+    let input = pieces.concat();
+    let whole = decode([&input[..]]);
+    assert_eq!(decode(pieces.iter().copied()), whole, "in pieces: {pieces:?}");
+    assert_eq!(decode(input.chunks(1)), whole, "byte by byte: {:?}", input.escape_ascii().to_string());
+    check_first(&whole.0);
+    if !input.iter().any(|&byte| matches!(byte, BS | DEL | IAC)) {
+        check_lines(&obvious_lines(&input), &whole.0);
+    }
+    for decoded in whole.0.into_iter().take(LINES_MAX) {
+        match decoded {
+            Decoded::Telnet([iac, ..]) => assert_eq!(iac, 255),
+            Decoded::Line(Ok(line)) => check_line(&line),
+            Decoded::Line(Err(error)) => server_line::check(&ServerLine::Err(Refusal::from(error))),
+            Decoded::Foreign(foreign) => server_line::check(&ServerLine::Err(Refusal::from(foreign))),
+        }
+    }
+}
+
+/// The input, split where the script wants it: after the number of splits stand the lengths of the pieces, two bytes
+/// each; the last piece is the rest.
+fn pieces(script: &[u8]) -> Vec<&[u8]> {
+    let Some((&splits, mut rest)) = script.split_first() else { return Vec::new() };
+    let lengths;
+    (lengths, rest) = rest.split_at(rest.len().min(2 * (usize::from(splits) % (SPLITS_MAX + 1))));
+    let mut pieces = Vec::new();
+    for length in lengths.chunks_exact(2) {
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        let piece;
+        (piece, rest) = rest.split_at(rest.len().min(length));
+        pieces.push(piece);
+    }
+    pieces.push(rest);
+    pieces
+}
+
+/// All that comes of the pieces, the unfinished line at the end too, and the ending of the first line.
+fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Decoded>, Option<Ending>) {
+    let mut decoder = LineDecoder::new();
+    let mut all = Vec::new();
+    for mut piece in pieces {
+        while let Some(decoded) = decoder.next(&mut piece) {
+            all.push(decoded);
+        }
+        assert!(decoder.held_bytes() < 2 * LINE_BYTES_MAX, "{} bytes are held", decoder.held_bytes());
+    }
+    all.extend(decoder.finish());
+    (all, decoder.ending())
+}
+
+/// The lines of an input in which nothing is taken back or negotiated: LF ends one, and so do CR LF and CR NUL.
+fn obvious_lines(input: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines = vec![Vec::new()];
+    for &byte in input.iter().chain(b"\n") {
+        let line = lines.last_mut().expect("there is always one");
+        if byte == b'\n' || byte == b'\0' && line.ends_with(b"\r") {
+            line.pop_if(|byte| *byte == b'\r');
+            lines.push(Vec::new());
+        } else {
+            line.push(byte);
+        }
+    }
+    lines
+}
+
+/// They are what was decoded; at the end an empty one is none.
+fn check_lines(lines: &[Vec<u8>], all: &[Decoded]) {
+    for (at, decoded) in all.iter().enumerate() {
+        match decoded {
+            Decoded::Line(Ok(line)) => assert_eq!(line.as_bytes(), lines[at]),
+            Decoded::Line(Err(LineError::TooLong)) => assert!(lines[at].len() > LINE_BYTES_MAX),
+            Decoded::Line(Err(LineError::NotUtf8(_))) => assert!(str::from_utf8(&lines[at]).is_err()),
+            Decoded::Telnet(_) => panic!("nothing was asked for"),
+            Decoded::Foreign(_) => return,
+        }
+    }
+    assert!(lines[all.len()..].iter().all(Vec::is_empty) && lines.len() - all.len() <= 2, "{lines:?}");
+}
+
+/// Another protocol shows before anything was said, and then nothing else is.
+fn check_first(all: &[Decoded]) {
+    let is_said = |decoded: &Decoded| match decoded {
+        Decoded::Line(line) => line.as_ref().map_or(true, |line| !line.trim_ascii().is_empty()),
+        Decoded::Telnet(_) => false,
+        Decoded::Foreign(_) => true,
+    };
+    if let Some(at) = all.iter().position(|decoded| matches!(decoded, Decoded::Foreign(_))) {
+        assert_eq!(all.iter().position(is_said), Some(at), "{all:?}");
+        assert_eq!(at, all.len() - 1, "{all:?}");
+    }
+}
+
+fn check_line(line: &str) {
+    assert!(line.len() <= LINE_BYTES_MAX && !line.contains('\n'), "{line:?}");
+    check_editing(line);
+    for mode in [Mode::Commands, Mode::Chat] {
+        match Command::parse(line, mode) {
+            Ok(None) => assert!(line.trim().is_empty(), "{line:?}"),
+            Ok(Some(command)) => {
+                assert!(!line.trim().is_empty());
+                let written = command.to_line(mode);
+                server_line::assert_safe(&written);
+                assert_eq!(Command::parse(&written, mode), Ok(Some(command.clone())), "{line:?}");
+                check_command(&command);
+            }
+            Err(refusal) => server_line::check(&ServerLine::Err(refusal)),
+        }
+    }
+}
+
+/// What was typed and taken back makes no difference: a character by each of the keys there are, or all of a line.
+fn check_editing(line: &str) {
+    const SLIPS: [(&[u8], &[u8]); 4] =
+        [(b"", b"\xc3\xa9\x08"), (b"", b"\xf0\x9f\x98\x80\x7f"), (b"", b"x\xff\xf7"), (b"oops\xff\xf8", b"")];
+    if line.len() + 4 > LINE_BYTES_MAX || line.contains('\r') {
+        return;
+    }
+    let expected = ["-", line].map(|line| Decoded::Line(Ok(line.to_owned())));
+    for (before, after) in SLIPS {
+        let input = [b"-\n", before, line.as_bytes(), after, b"\n"].concat();
+        assert_eq!(decode([&input[..]]).0, expected, "with {before:?} and {after:?}");
+    }
+}
+
+/// All that somebody may get to read because of a command.
+fn check_command(command: &Command) {
+    let longest = LONGEST_NAME.clone();
+    let events = match command.clone() {
+        Command::Nick(name) => {
+            check_name(&name);
+            server_line::check(&ServerLine::Ok(Reply::Nick(name.clone())));
+            server_line::check(&ServerLine::User(User { name: name.clone(), coordinator: true, details: None }));
+            vec![Event::Join(name.clone()), Event::Rename { from: longest, to: name }]
+        }
+        Command::Msg(text) => vec![Event::Msg(longest, text)],
+        Command::Whisper(names, text) => {
+            assert!((1..=WHISPER_NAMES_MAX).contains(&names.len()));
+            names.iter().for_each(check_name);
+            server_line::check(&ServerLine::Ok(Reply::Whisper(names)));
+            vec![Event::Whisper(longest, text)]
+        }
+        Command::Ping(token) => {
+            server_line::check(&ServerLine::Ok(Reply::Ping(token.clone())));
+            token.map(Event::Ping).into_iter().collect()
+        }
+        Command::Quit(text) => vec![Event::Leave(longest, LeaveReason::Timeout, text)],
+        _ => Vec::new(),
+    };
+    events.iter().for_each(check_event);
+}
+
+/// Of thirty-two characters of four bytes: no line can be longer than with this.
+static LONGEST_NAME: LazyLock<Name> = LazyLock::new(|| Name::new(&"\u{20000}".repeat(32)).expect("a name"));
+
+/// As shown, a name is the same name.
+fn check_name(name: &Name) {
+    let again = Name::new(name.as_str()).expect("a name as shown is a name");
+    assert_eq!((&again, again.key(), again.skeletons()), (name, name.key(), name.skeletons()));
+}
+
+/// With and without a tag the event is one line that says the same, and ends as the dialect has it.
+fn check_event(event: &Event) {
+    let tag = Tag { id: Some(EventId(u64::MAX)), at: Timestamp(253_402_300_799_999) };
+    for (tags, ending) in [(true, Ending::CrLf), (false, Ending::Lf)] {
+        let line = ServerLine::Event(tags.then_some(tag), event.clone());
+        server_line::check(&line);
+        let mut bytes = Vec::new();
+        Dialect { tags, ending }.write_event(&mut bytes, tag, event);
+        assert_eq!(bytes.strip_suffix(ending.as_bytes()), Some(line.to_string().as_bytes()));
+    }
+}

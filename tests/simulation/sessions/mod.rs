@@ -1,0 +1,372 @@
+//! A run: several peers, the real hub with its feed and cursors, and the obvious server beside it with the same inputs. A
+//! script of bytes says who does what. At every step the streams must be the same bytes, and what anybody could check is
+//! checked; peers are polled only when they were woken, so a lost wake-up is a missing byte.
+//!
+//! The seeded simulation makes up scripts, the kept seeds are scripts, and `scripts/fuzz sessions` looks for more.
+
+mod history;
+mod model;
+mod peer;
+mod phrases;
+mod reader;
+mod rules;
+mod script;
+mod times;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use chinwag::feed::{Feed, Standing};
+use chinwag::limits::{PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
+use chinwag::protocol::{Command, Ending, LeaveReason, LineError, Mode, Refusal, Timestamp, Verb};
+use chinwag::room::{Action, Room, SessionId, Timeouts, Uptime};
+use chinwag::server::hub::{Hub, Request};
+
+use self::model::Model;
+use self::peer::{Heard, Peer, State};
+use self::script::Script;
+
+/// Some day in 2027.
+const START_MS: i64 = 1_800_000_000_000;
+
+const PEERS_MAX: usize = 12;
+
+/// So little, mostly, that readers fall off now and then.
+const FEED_BYTES: [usize; 4] = [4 * 1024, 8 * 1024, 16 * 1024, 1024 * 1024];
+
+const TIMEOUTS: [Timeouts; 3] = [
+    Timeouts { name_seconds: 0, idle_seconds: 0 },
+    Timeouts { name_seconds: 60, idle_seconds: 0 },
+    Timeouts { name_seconds: 60, idle_seconds: 90 },
+];
+
+/// Most bytes a socket takes at once.
+const READ_BYTES_MAX: usize = 2048;
+
+/// How often a line is sent at once by somebody who floods.
+const FLOOD_LINES_MAX: usize = 64;
+
+/// How often what is rare happened.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The hub let go of somebody who did not read.
+    pub(crate) slow: u32,
+    /// Somebody got everything and was closed.
+    pub(crate) flushed: u32,
+    /// Somebody's socket was full.
+    pub(crate) blocked: u32,
+    /// There was another coordinator.
+    pub(crate) handovers: u32,
+}
+
+/// Does all that the script says, then lets everybody read to the end, and checks at every step.
+pub(crate) fn run(script: &[u8]) -> Seen {
+    let mut run = Run::new(Script::new(script));
+    let stops = run.script.below(2) == 1;
+    while !run.script.is_at_end() {
+        run.step();
+        run.check();
+    }
+    run.finish(stops);
+    run.seen
+}
+
+struct Run<'a> {
+    script: Script<'a>,
+    now: Timestamp,
+    feed: Arc<Feed>,
+    hub: Hub,
+    model: Model,
+    peers: BTreeMap<SessionId, Peer>,
+    last_session: u64,
+    /// Things done and bytes read: as long as it grows, something goes on.
+    progress: usize,
+    seen: Seen,
+}
+
+impl<'a> Run<'a> {
+    fn new(mut script: Script<'a>) -> Self {
+        let feed = Arc::new(Feed::new(script.one_of(&FEED_BYTES)));
+        let timeouts = script.one_of(&TIMEOUTS);
+        Self {
+            script,
+            now: Timestamp(START_MS),
+            hub: Hub::new(Room::new(timeouts), Arc::clone(&feed)),
+            feed,
+            model: Model::new(timeouts),
+            peers: BTreeMap::new(),
+            last_session: 0,
+            progress: 0,
+            seen: Seen::default(),
+        }
+    }
+
+    fn step(&mut self) {
+        let choice = self.script.below(100);
+        if choice < 15 {
+            return self.publish();
+        }
+        if choice < 25 || self.peers.is_empty() {
+            return self.connect();
+        }
+        let nth = self.script.below(PEERS_MAX) % self.peers.len();
+        let session = self.peers.keys().copied().nth(nth).expect("fewer than there are");
+        match choice {
+            25..70 => self.say(session, 1),
+            70..88 => self.read(session),
+            88..91 => self.send_raw(session),
+            91..92 => self.half_close(session),
+            92..93 => self.vanish(session),
+            93..96 => {
+                let times = 1 + self.script.below(FLOOD_LINES_MAX);
+                self.say(session, times);
+            }
+            _ => self.wait(),
+        }
+        self.bury();
+    }
+
+    fn connect(&mut self) {
+        if self.peers.len() == PEERS_MAX {
+            return;
+        }
+        let patience = if self.script.below(4) == 3 { self.script.below(READ_BYTES_MAX) } else { usize::MAX };
+        self.last_session += 1;
+        let session = SessionId(self.last_session);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1024));
+        let peer = Peer::new(patience);
+        self.make_room();
+        self.hub.take(self.now, Request::Connect(session, address, Arc::clone(&peer.outbox)));
+        self.model.apply(self.now, session, &Action::Connect(address));
+        self.peers.insert(session, peer);
+    }
+
+    /// Sends one line so many times, with any of the endings or none.
+    fn say(&mut self, session: SessionId, times: usize) {
+        let mut line = phrases::line(&mut self.script);
+        let ending = self.script.one_of(&["\n", "\n", "\n", "\r\n", "\r\n", "\r\n", "\r\0", ""]);
+        let Some(peer) = self.peers.get_mut(&session) else { return };
+        if peer.outbox.mode() == Mode::Chat && self.script.below(2) == 1 {
+            line.insert(0, b'/');
+        }
+        line.extend(ending.as_bytes());
+        peer.send(&line.repeat(times));
+        self.hear(session);
+    }
+
+    fn send_raw(&mut self, session: SessionId) {
+        let count = self.script.below(64);
+        let bytes = self.script.bytes(count);
+        if let Some(peer) = self.peers.get_mut(&session) {
+            peer.send(bytes);
+        }
+        self.hear(session);
+    }
+
+    fn half_close(&mut self, session: SessionId) {
+        if let Some(peer) = self.peers.get_mut(&session) {
+            peer.half_close();
+        }
+        self.hear(session);
+    }
+
+    fn vanish(&mut self, session: SessionId) {
+        if let Some(peer) = self.peers.get_mut(&session) {
+            peer.vanish();
+        }
+        self.act(session, &Action::Gone(LeaveReason::Lost));
+    }
+
+    /// Time passes, up to half a minute, and the room is told.
+    fn wait(&mut self) {
+        self.now.0 += self.script.one_of(&[1, 900, 1000, 7000, 30_000]);
+        let uptime = Uptime((self.now.0 - START_MS).unsigned_abs() / 1000);
+        self.act(SessionId::SERVER, &Action::Tick(uptime));
+    }
+
+    /// The connection reads what was sent, as far as it does.
+    fn hear(&mut self, session: SessionId) {
+        while let Some(heard) = self.peers.get_mut(&session).and_then(Peer::hear) {
+            match heard {
+                Heard::Telnet(answer) => self.refuse_option(session, answer),
+                Heard::Foreign(foreign) => self.act(session, &Action::Foreign(foreign)),
+                Heard::EndOfInput => self.act(session, &Action::EndOfInput),
+                Heard::Line(line, ending) => {
+                    if ending == Some(Ending::CrLf) {
+                        self.act(session, &Action::Ending(Ending::CrLf));
+                    }
+                    self.line(session, line);
+                }
+            }
+        }
+    }
+
+    fn refuse_option(&mut self, session: SessionId, answer: [u8; 3]) {
+        if let Some(peer) = self.peers.get_mut(&session) {
+            peer.outbox.push_urgent(&answer);
+            peer.reader.expect_refusal(answer);
+        }
+    }
+
+    fn line(&mut self, session: SessionId, line: Result<String, LineError>) {
+        self.make_room();
+        let Some(peer) = self.peers.get_mut(&session) else { return };
+        let mode = peer.outbox.mode();
+        let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
+            Ok(None) => Action::Blank,
+            Ok(Some(command)) => Action::Command(command),
+            Err(refusal) => Action::Refuse(refusal),
+        };
+        let is_known = peer.outbox.standing() == Standing::Present;
+        match &action {
+            // Whom the room has forgotten it does not answer.
+            _ if !is_known => {}
+            Action::Command(command) if command.verb() == Verb::Pong => {}
+            Action::Command(command) => peer.reader.expect(Some(command.verb())),
+            Action::Refuse(refusal) => peer.reader.expect(refusal.verb),
+            _ => {}
+        }
+        let before = peer.outbox.answered();
+        self.act(session, &action);
+        let answered = self.peers[&session].outbox.answered() - before;
+        assert_eq!(answered, u64::from(is_known), "every line is counted as answered once");
+    }
+
+    fn act(&mut self, session: SessionId, action: &Action) {
+        self.make_room();
+        self.hub.take(self.now, Request::Act(session, action.clone()));
+        self.model.apply(self.now, session, action);
+        self.progress += 1;
+    }
+
+    /// What the hub's task does before it takes more.
+    fn make_room(&mut self) {
+        while self.hub.is_full() {
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        self.hub.publish(self.now);
+        for (&session, peer) in self.peers.iter().filter(|(_, peer)| peer.is_up_to_date()) {
+            assert_eq!(peer.reader.text.len(), self.model.stream(session).len(), "{session:?} was not woken");
+        }
+        // The hub lets go of slow readers by itself: the youngest first.
+        let slow = self.peers.iter().rev().filter(|(_, peer)| peer.outbox.standing() == Standing::Slow);
+        let slow: Vec<_> = slow.map(|(&session, _)| session).filter(|&slow| self.model.is_connected(slow)).collect();
+        for session in slow {
+            self.model.apply(self.now, session, &Action::Gone(LeaveReason::Slow));
+        }
+    }
+
+    fn read(&mut self, session: SessionId) {
+        let bytes = self.script.below(READ_BYTES_MAX);
+        let Some(peer) = self.peers.get_mut(&session) else { return };
+        peer.read(&self.feed, bytes);
+        self.seen.blocked += u32::from(peer.state == State::Blocked);
+        self.check_stream(session);
+        self.hear(session);
+    }
+
+    /// What the connection does once its writer came to the end.
+    fn bury(&mut self) {
+        let done = |peer: &Peer| matches!(peer.state, State::Done | State::Slow);
+        let ended: Vec<_> = self.peers.iter().filter(|(_, peer)| done(peer)).map(|(&session, _)| session).collect();
+        for session in ended {
+            let state = self.peers[&session].state;
+            if state == State::Done {
+                self.seen.flushed += 1;
+                self.check_end(session);
+            } else {
+                self.seen.slow += 1;
+            }
+            if self.peers[&session].outbox.standing() == Standing::Present {
+                let reason = if state == State::Done { LeaveReason::Eof } else { LeaveReason::Slow };
+                self.act(session, &Action::Gone(reason));
+            }
+            self.peers.remove(&session);
+            self.model.bury(session);
+        }
+    }
+}
+
+/// What must hold.
+impl Run<'_> {
+    fn check(&self) {
+        let names: Vec<_> = self.hub.room().names().collect();
+        let keys: BTreeSet<_> = names.iter().map(|name| name.key()).collect();
+        assert_eq!(keys.len(), names.len(), "two of the same name: {names:?}");
+        for which in [0, 1] {
+            let skeletons: BTreeSet<_> = names.iter().map(|name| name.skeletons()[which]).collect();
+            assert_eq!(skeletons.len(), names.len(), "two names too alike: {names:?}");
+        }
+        assert!(names.iter().copied().eq(self.model.room.names()), "the same inputs give the same room");
+        assert_eq!(self.hub.room().connected(), self.model.room.connected());
+        for peer in self.peers.values() {
+            let (waiting, unasked) = (peer.outbox.waiting_bytes(), peer.outbox.unasked_bytes());
+            assert!(unasked <= WHISPER_BYTES_MAX + 2 * SERVER_LINE_BYTES_MAX, "{unasked} bytes of whispers wait");
+            assert!(waiting <= unasked + PRIVATE_BYTES_PAUSE + 2 * SERVER_LINE_BYTES_MAX, "{waiting} bytes wait");
+        }
+    }
+
+    /// What the peer got is the begin of what it was to get.
+    fn check_stream(&mut self, session: SessionId) {
+        let Some(Peer { reader, .. }) = self.peers.get_mut(&session) else { return };
+        let (got, expected) = (&reader.text[reader.compared..], &self.model.stream(session)[reader.compared..]);
+        assert!(
+            expected.starts_with(got),
+            "{session:?} got\n{}\ninstead of\n{}",
+            String::from_utf8_lossy(got),
+            String::from_utf8_lossy(expected)
+        );
+        self.progress += got.len();
+        reader.compared = reader.text.len();
+    }
+
+    /// It got all of it.
+    fn check_end(&self, session: SessionId) {
+        let reader = &self.peers[&session].reader;
+        assert_eq!(reader.text.len(), self.model.stream(session).len(), "{session:?} misses the end");
+        reader.check_answered();
+    }
+
+    /// Everybody who still reads gets everything; then all leave.
+    fn finish(&mut self, stops: bool) {
+        if stops {
+            self.act(SessionId::SERVER, &Action::Shutdown);
+            self.connect();
+        }
+        self.read_to_the_end();
+        for (&session, peer) in &self.peers {
+            assert!(!stops || peer.state == State::Blocked, "the end of the server closes {session:?}");
+            if peer.state == State::Waiting {
+                self.check_end(session);
+                peer.reader.check_refused();
+                let (waiting, unasked) = (peer.outbox.waiting_bytes(), peer.outbox.unasked_bytes());
+                assert_eq!((waiting, unasked), (0, 0), "nothing waits for {session:?}");
+            }
+        }
+        for session in self.peers.keys().copied().collect::<Vec<_>>() {
+            self.act(session, &Action::Gone(LeaveReason::Lost));
+        }
+        assert_eq!((self.hub.room().names().count(), self.hub.room().connected()), (0, 0), "all have left");
+        self.seen.handovers = self.model.history.handovers;
+    }
+
+    /// Until nobody has anything to read that they would take.
+    fn read_to_the_end(&mut self) {
+        let mut before = None;
+        while before.replace(self.progress) != Some(self.progress) || self.hub.is_behind() {
+            self.publish();
+            for session in self.peers.keys().copied().collect::<Vec<_>>() {
+                if let Some(peer) = self.peers.get_mut(&session) {
+                    peer.read_all(&self.feed);
+                }
+                self.check_stream(session);
+                self.hear(session);
+            }
+            self.bury();
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The obvious server: a room of its own, and a queue of bytes for each peer. Beside it stand the rules that the room's
+//! outputs keep whatever the room is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chinwag::protocol::{
+    Command, Dialect, ErrorCode, Event, EventId, Name, Reply, ServerLine, Setting, Tag, Timestamp,
+};
+use chinwag::room::{Action, Input, Output, Room, SessionId, Timeouts};
+
+use super::history::History;
+use super::rules;
+use super::times::Times;
+
+#[path = "../../common/server_line.rs"]
+mod server_line;
+
+pub(super) struct Model {
+    pub(super) room: Room,
+    streams: BTreeMap<SessionId, Stream>,
+    pub(super) history: History,
+    times: Times,
+    last_event: EventId,
+}
+
+/// What a peer is to read.
+#[derive(Default)]
+struct Stream {
+    bytes: Vec<u8>,
+    dialect: Dialect,
+    follows: bool,
+    echo: bool,
+    end: End,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    Open,
+    /// Nothing more is said.
+    Closed,
+    /// The room has forgotten the peer.
+    Released,
+}
+
+impl Model {
+    pub(super) fn new(timeouts: Timeouts) -> Self {
+        Self {
+            room: Room::new(timeouts),
+            streams: BTreeMap::new(),
+            history: History::default(),
+            times: Times::new(timeouts),
+            last_event: EventId::default(),
+        }
+    }
+
+    pub(super) fn apply(&mut self, at: Timestamp, session: SessionId, action: &Action) {
+        let named: BTreeSet<_> = self.streams.keys().copied().filter(|&reader| self.is_named(reader)).collect();
+        let refusal = self.refusal(session, action);
+        let mut outputs = Vec::new();
+        self.times.take(session, action);
+        self.room.apply(Input { at, session, action: action.clone() }, &mut outputs);
+        self.check_private(session, action, &outputs);
+        if let Action::Command(command) = action {
+            assert_eq!(rules::refused(session, &outputs), refusal, "{command:?} of {session:?}");
+            self.set(session, command);
+        }
+        let is_tick = matches!(action, Action::Tick(_));
+        for output in outputs {
+            if let Output::Release(session) = output {
+                self.times.forget(session, named.contains(&session), is_tick);
+            }
+            self.deliver(output);
+        }
+        if matches!(action, Action::Shutdown) {
+            self.history.end();
+        }
+        self.history.check(&self.room);
+        if is_tick {
+            self.times.check(|session| self.is_named(session));
+        }
+    }
+
+    /// Why the action is to be refused, if it is a command and there is somebody to refuse it to.
+    fn refusal(&self, session: SessionId, action: &Action) -> Option<ErrorCode> {
+        let Action::Command(command) = action else { return None };
+        let leaving = self.streams.iter().filter(|(_, stream)| stream.end == End::Closed);
+        let leaving: Vec<_> = leaving.filter_map(|(&session, _)| self.room.name(session)).collect();
+        self.is_connected(session).then(|| rules::refusal(&self.room, &leaving, session, command))?
+    }
+
+    fn set(&mut self, session: SessionId, command: &Command) {
+        if let (Some(stream), &Command::Set(Setting::Echo, on)) = (self.streams.get_mut(&session), command) {
+            stream.echo = on;
+        }
+    }
+
+    fn is_named(&self, session: SessionId) -> bool {
+        self.room.name(session).is_some()
+    }
+
+    /// All that the peer is to read.
+    pub(super) fn stream(&self, session: SessionId) -> &[u8] {
+        self.streams.get(&session).map_or(&[], |stream| &stream.bytes)
+    }
+
+    /// Whether the peer is connected as far as the room knows.
+    pub(super) fn is_connected(&self, session: SessionId) -> bool {
+        self.streams.get(&session).is_some_and(|stream| stream.end != End::Released)
+    }
+
+    /// Nobody reads this stream any more.
+    pub(super) fn bury(&mut self, session: SessionId) {
+        let stream = self.streams.remove(&session);
+        assert!(stream.is_some_and(|stream| stream.end == End::Released), "the room forgets whoever is gone");
+    }
+
+    fn deliver(&mut self, output: Output) {
+        match output {
+            Output::Tell(session, line) => self.tell(session, &line),
+            Output::List(session, users) => {
+                assert!(users.iter().map(|user| &user.name).eq(self.room.names()), "{users:?} is not who is here");
+                assert!(users.iter().skip(1).all(|user| !user.coordinator) && users[0].coordinator);
+                users.iter().for_each(|user| self.tell(session, &ServerLine::User(user.clone())));
+            }
+            Output::Speak(session, dialect) => self.stream_mut(session).dialect = dialect,
+            Output::Follow(session) => self.stream_mut(session).follows = true,
+            Output::Close(session) => self.stream_mut(session).end = End::Closed,
+            Output::Release(session) => {
+                let before = std::mem::replace(&mut self.stream_mut(session).end, End::Released);
+                assert!(before == End::Closed, "closed first, and released once");
+            }
+            Output::Read(..) => {}
+            Output::Publish { id, at, session, event, own } => {
+                assert_eq!(id, self.last_event.next(), "ids have no gaps");
+                self.last_event = id;
+                self.history.take(&event);
+                self.publish(session, Tag { id: Some(id), at }, &event, own.as_ref());
+            }
+        }
+    }
+
+    fn publish(&mut self, author: SessionId, tag: Tag, event: &Event, own: Option<&Reply>) {
+        if matches!(event, Event::Msg(..) | Event::Rename { .. }) {
+            assert_eq!(
+                own.is_none(),
+                self.streams[&author].echo,
+                "one's own event, or the answer in its place: {event}"
+            );
+        }
+        let [plain, tagged] = [None, Some(tag)].map(|tag| rendered(&ServerLine::Event(tag, event.clone())));
+        let own = own.map(|reply| rendered(&ServerLine::Ok(reply.clone())));
+        for (&reader, stream) in &mut self.streams {
+            match &own {
+                Some(reply) if author == reader => stream.say(reply),
+                _ if stream.follows => stream.say(if stream.dialect.tags { &tagged } else { &plain }),
+                _ => {}
+            }
+        }
+    }
+
+    fn tell(&mut self, session: SessionId, line: &ServerLine) {
+        self.stream_mut(session).say(&rendered(line));
+    }
+
+    /// What is for one alone is for whoever asked; only a whisper is for others, and then for those named.
+    fn check_private(&self, from: SessionId, action: &Action, outputs: &[Output]) {
+        let others = outputs.iter().filter_map(|output| match output {
+            Output::Tell(session, line) if *session != from && from != SessionId::SERVER => Some((*session, line)),
+            _ => None,
+        });
+        let told: Vec<&Name> = others
+            .map(|(session, line)| match (line, action) {
+                (ServerLine::Event(_, Event::Whisper(name, text)), Action::Command(Command::Whisper(_, said))) => {
+                    assert_eq!((Some(name), text), (self.room.name(from), said), "told as it was whispered");
+                    self.room.name(session).expect("a name that was whispered to")
+                }
+                _ => panic!("{from:?} did {action:?}, and {session:?} alone was told {line}"),
+            })
+            .collect();
+        if let Action::Command(Command::Whisper(to, _)) = action {
+            let meant = to.iter().map(Name::key);
+            assert!(told.is_empty() || told.iter().map(|name| name.key()).eq(meant), "{to:?}, but {told:?} were told");
+        }
+    }
+
+    fn stream_mut(&mut self, session: SessionId) -> &mut Stream {
+        self.streams.entry(session).or_default()
+    }
+}
+
+impl Stream {
+    fn say(&mut self, line: &str) {
+        if self.end == End::Open {
+            self.bytes.extend_from_slice(line.as_bytes());
+            self.bytes.extend_from_slice(self.dialect.ending.as_bytes());
+        }
+    }
+}
+
+/// The line as it is written, checked on the way: whoever reads it reads these bytes.
+fn rendered(line: &ServerLine) -> String {
+    server_line::check(line);
+    line.to_string()
+}

@@ -1,0 +1,65 @@
+//! What peers say: lines that make sense more often than not, for a few bytes of the script each.
+
+use chinwag::limits::LINE_BYTES_MAX;
+
+use super::script::Script;
+
+/// Names that collide in every way there is, and some that do not.
+const NAMES: [&str; 12] =
+    ["alice", "ALICE", "Ａlice", "аlice", "mia", "rnia", "bob", "Bob", "b0b", "carol", "Δέλτα", "dave"];
+
+const SWITCHES: [&str; 4] = ["echo on", "echo off", "tags on", "tags off"];
+
+/// Most bytes that are sent as the script has them.
+const RAW_BYTES_MAX: usize = 32;
+
+/// A line without its ending.
+pub(super) fn line(script: &mut Script<'_>) -> Vec<u8> {
+    let verb = match script.below(25) {
+        0..4 => return join("NICK ", script.one_of(&NAMES)),
+        4..8 => "MSG ",
+        8..11 => return whisper(script),
+        11 => "WHO",
+        12 => "STATUS",
+        13 => "PING sync",
+        14..16 => return join("SET ", script.one_of(&SWITCHES)),
+        16 => "CHAT",
+        17 => "HELP",
+        18 => "PONG ",
+        19 => "NICK ",
+        20 => "QUIT ",
+        21 => " ",
+        22 => "GET / HTTP/1.1",
+        _ => "",
+    };
+    let mut line = verb.as_bytes().to_vec();
+    // Those that take no argument get one now and then.
+    if verb.is_empty() || verb.ends_with(' ') || script.below(8) == 7 {
+        line.extend(text(script));
+    }
+    line
+}
+
+fn whisper(script: &mut Script<'_>) -> Vec<u8> {
+    let names: Vec<_> = (0..=script.below(3)).map(|_| script.one_of(&NAMES)).collect();
+    let mut line = join("WHISPER ", &names.join(","));
+    line.push(b' ');
+    line.extend(text(script));
+    line
+}
+
+fn text(script: &mut Script<'_>) -> Vec<u8> {
+    match script.below(16) {
+        0..6 => b"so long".to_vec(),
+        6..10 => b"blah ".repeat(1 + script.below(60)),
+        10..12 => vec![b'x'; LINE_BYTES_MAX - script.below(64)],
+        _ => {
+            let count = script.below(RAW_BYTES_MAX);
+            script.bytes(count).to_vec()
+        }
+    }
+}
+
+fn join(verb: &str, argument: &str) -> Vec<u8> {
+    (verb.to_owned() + argument).into_bytes()
+}

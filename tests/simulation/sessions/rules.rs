@@ -1,0 +1,45 @@
+//! Which commands are refused, and why: `protocol.md` in few words. Whatever the room answers has to be what these say.
+
+use chinwag::protocol::{Command, ErrorCode, Name, ServerLine};
+use chinwag::room::{Output, Room, SessionId};
+
+/// Why the room has to refuse the command of a session, when `leaving` hear no more; `None` if it has to carry it out.
+pub(super) fn refusal(room: &Room, leaving: &[&Name], session: SessionId, command: &Command) -> Option<ErrorCode> {
+    let own = room.name(session);
+    match command {
+        Command::Nick(name) => refused_name(room, own, name),
+        Command::Ping(_) | Command::Pong(_) | Command::Help(_) | Command::Set(..) | Command::Quit(_) => None,
+        _ if own.is_none() => Some(ErrorCode::NoName),
+        Command::Status => (room.names().next() != own).then_some(ErrorCode::NotCoordinator),
+        Command::Whisper(to, _) => refused_target(room, leaving, own, to),
+        Command::Msg(_) | Command::Who | Command::Chat => None,
+    }
+}
+
+/// Why the room did refuse it.
+pub(super) fn refused(session: SessionId, outputs: &[Output]) -> Option<ErrorCode> {
+    outputs.iter().find_map(|output| match output {
+        Output::Tell(to, ServerLine::Err(refusal)) if *to == session => Some(refusal.code),
+        _ => None,
+    })
+}
+
+fn refused_name(room: &Room, own: Option<&Name>, name: &Name) -> Option<ErrorCode> {
+    let others = || room.names().filter(|&other| Some(other) != own);
+    let alike = |other: &Name| other.skeletons().into_iter().zip(name.skeletons()).any(|(a, b)| a == b);
+    if others().any(|other| other.key() == name.key()) {
+        return Some(ErrorCode::NameTaken);
+    }
+    others().any(alike).then_some(ErrorCode::NameAlike)
+}
+
+/// The first who cannot be told counts; but only when all of them are here does it count that somebody leaves.
+fn refused_target(room: &Room, leaving: &[&Name], own: Option<&Name>, to: &[Name]) -> Option<ErrorCode> {
+    let holder = |name: &Name| room.names().find(|other| other.key() == name.key());
+    let first = to.iter().find_map(|name| match holder(name) {
+        None => Some(ErrorCode::TargetAbsent),
+        some => (some == own).then_some(ErrorCode::TargetSelf),
+    });
+    let is_leaving = |name| holder(name).is_some_and(|holder| leaving.contains(&holder));
+    first.or_else(|| to.iter().any(is_leaving).then_some(ErrorCode::TargetAbsent))
+}
