@@ -54,12 +54,12 @@ impl Saturated {
             self.readers, self.senders, self.window, self.seconds
         );
         let runs = (0..runs).map(|_| self.run(binary)).collect();
-        Report { scenario: "saturated", description, runs }
+        Report { scenario: "saturated".into(), description, runs }
     }
 
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
-        let server = Server::start(binary, &[]);
+        let server = Server::start(binary, &["--line-rate", "0"]);
         let checking = if self.discard { Checking::Sample } else { Checking::All };
         let mut load = Load::new(server.address, checking, self.senders);
         let empty_bytes = server.resident_bytes();

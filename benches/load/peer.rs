@@ -112,8 +112,8 @@ pub(crate) struct Sender {
     order: Order,
     /// While there is one, the time to every acknowledgement.
     pub(crate) latencies: Option<Vec<Duration>>,
-    /// Others who were closed because they did not read.
-    pub(crate) slow_peers: u64,
+    /// Others who left: their names and why.
+    pub(crate) left: Vec<(String, String)>,
 }
 
 impl Sender {
@@ -128,7 +128,7 @@ impl Sender {
             starts: false,
             order: Order::new(senders),
             latencies: None,
-            slow_peers: 0,
+            left: Vec::new(),
         }
     }
 
@@ -168,11 +168,10 @@ impl Sender {
         }
     }
 
-    /// Takes bytes that came; returns how many messages of others were among them.
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> u64 {
+    /// Takes bytes that came; hands on every message of others among them, as its sender and number.
+    pub(crate) fn take(&mut self, bytes: &[u8], mut on_message: impl FnMut(usize, u64)) {
         let now = Instant::now();
-        let mut messages = 0;
-        let Self { peer, starts, order, sent_at, acknowledged, latencies, slow_peers, .. } = self;
+        let Self { peer, starts, order, sent_at, acknowledged, latencies, left, .. } = self;
         peer.take_lines(bytes, |line| {
             if !*starts {
                 return;
@@ -186,11 +185,17 @@ impl Sender {
                 }
                 *acknowledged += 1;
             } else if !line.starts_with(b"OK PING ") {
-                messages += u64::from(order.take_line(line));
-                *slow_peers += u64::from(line.starts_with(b"LEAVE ") && line.ends_with(b" slow"));
+                match order.take_line(line) {
+                    Some((sender, sequence)) => on_message(sender, sequence),
+                    None => left.extend(leave(line)),
+                }
             }
         });
-        messages
+    }
+
+    /// Others who were closed because they did not read.
+    pub(crate) fn slow_peers(&self) -> u64 {
+        self.left.iter().filter(|(_, reason)| reason == "slow").count() as u64
     }
 
     /// Takes note how many messages each sender sent, this one, too; says what went wrong on the way.
@@ -199,6 +204,13 @@ impl Sender {
             let seen = if number == self.number { self.acknowledged } else { self.order.seen(number) };
             self.order.faults.lost += count.saturating_sub(seen);
         }
+        self.order.faults.closed += u64::from(!self.peer.open);
         self.order.faults
     }
+}
+
+/// The name and the reason, if the line says that somebody left.
+fn leave(line: &[u8]) -> Option<(String, String)> {
+    let mut words = std::str::from_utf8(line).ok()?.strip_prefix("LEAVE ")?.split(' ');
+    Some((words.next()?.to_owned(), words.next()?.to_owned()))
 }

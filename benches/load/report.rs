@@ -1,13 +1,15 @@
 //! Figures: medians over runs, for people as a table and for programs as JSON.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::server::machine;
 use crate::wire::Faults;
 
 /// One figure of one run; the name says the unit.
 pub(crate) struct Figure {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) value: f64,
 }
 
@@ -19,11 +21,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn add(&mut self, name: &'static str, value: f64) {
-        self.figures.push(Figure { name, value });
+    pub(crate) fn add(&mut self, name: impl Into<Cow<'static, str>>, value: f64) {
+        self.figures.push(Figure { name: name.into(), value });
     }
 
-    pub(crate) fn add_bytes(&mut self, name: &'static str, bytes: u64) {
+    pub(crate) fn add_bytes(&mut self, name: impl Into<Cow<'static, str>>, bytes: u64) {
         self.add(name, bytes as f64);
     }
 
@@ -31,15 +33,27 @@ impl Run {
     pub(crate) fn add_latencies(&mut self, names: [&'static str; 2], mut latencies: Vec<Duration>) {
         latencies.sort_unstable();
         for (name, percent) in names.into_iter().zip([50, 99]) {
-            let latency = latencies.get(latencies.len() * percent / 100).copied().unwrap_or_default();
-            self.add(name, latency.as_secs_f64() * 1e3);
+            self.add(name, percentile_ms(&latencies, percent));
+        }
+    }
+
+    /// Adds the median, the 99th percentile and the longest.
+    pub(crate) fn add_latencies_to_max(&mut self, name: &str, mut latencies: Vec<Duration>) {
+        latencies.sort_unstable();
+        for (suffix, percent) in [("p50", 50), ("p99", 99), ("max", 100)] {
+            self.add(format!("{name}_ms_{suffix}"), percentile_ms(&latencies, percent));
         }
     }
 }
 
+fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
+    let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3
+}
+
 /// All runs of a scenario.
 pub(crate) struct Report {
-    pub(crate) scenario: &'static str,
+    pub(crate) scenario: Cow<'static, str>,
     /// What was run, in words.
     pub(crate) description: String,
     pub(crate) runs: Vec<Run>,
@@ -55,6 +69,7 @@ impl Report {
     /// A table: a line for each figure, with its median and what each run came to.
     pub(crate) fn print(&self) {
         println!("\n{}: {}", self.scenario, self.description);
+        println!("  {}", machine());
         println!("  {:<40}{:>14}   runs", "", "median");
         for (name, values) in self.rows() {
             print!("  {name:<40}{:>14} ", for_people(median(&values)));
@@ -63,14 +78,14 @@ impl Report {
             }
             println!();
         }
-        let Faults { lost, disorderly, closed } = self.faults();
-        println!("  lost {lost}, out of order {disorderly}, readers closed as slow {closed}");
+        println!("  {}", self.faults());
     }
 
     /// A JSON object: for each figure its median, and those of each run.
     pub(crate) fn json(&self) -> String {
-        let Faults { lost, disorderly, closed } = self.faults();
-        let mut json = format!("{{\"lost\":{lost},\"out_of_order\":{disorderly},\"closed\":{closed}");
+        let Faults { lost, disorderly, closed, other } = self.faults();
+        let mut json =
+            format!("{{\"lost\":{lost},\"out_of_order\":{disorderly},\"closed\":{closed},\"other_faults\":{other}");
         for (name, values) in self.rows() {
             // A figure is a finite number, and a name has nothing in it to be escaped.
             let _ = write!(json, ",\"{name}\":{{\"median\":{},\"runs\":{values:?}}}", median(&values));
@@ -78,8 +93,14 @@ impl Report {
         json + "}"
     }
 
-    fn rows(&self) -> impl Iterator<Item = (&'static str, Vec<f64>)> {
-        let names = self.runs.first().map_or(&[][..], |run| &run.figures).iter().map(|figure| figure.name);
+    /// The median of a figure.
+    pub(crate) fn median(&self, name: &str) -> f64 {
+        let (_, values) = self.rows().find(|(row, _)| *row == name).expect("a figure of this name");
+        median(&values)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {
+        let names = self.runs.first().map_or(&[][..], |run| &run.figures).iter().map(|figure| &*figure.name);
         names.enumerate().map(|(row, name)| (name, self.runs.iter().map(|run| run.figures[row].value).collect()))
     }
 }
@@ -92,7 +113,7 @@ fn median(values: &[f64]) -> f64 {
 }
 
 /// With as many digits as mean something.
-fn for_people(value: f64) -> String {
+pub(crate) fn for_people(value: f64) -> String {
     let decimals = match value.abs() {
         100.0.. => 0,
         10.0.. => 1,

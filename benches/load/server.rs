@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 const SERVER_PROCESSOR: usize = 0;
@@ -41,12 +42,13 @@ impl Cpu {
 impl Server {
     /// Starts the server on its processor and leaves ours to the load.
     pub(crate) fn start(binary: &Path, arguments: &[&str]) -> Self {
+        let arguments = known(binary, arguments);
         let directory = tempfile::tempdir().expect("a directory for the port file");
         let port_file = directory.path().join("port");
         // The server inherits ours, and counts the processors it may use before it starts threads.
         stay_on(SERVER_PROCESSOR);
         let child = Command::new(binary)
-            .args(["--listen", "127.0.0.1:0", "--log", "warn", "--line-rate", "0", "--port-file"])
+            .args(["--listen", "127.0.0.1:0", "--log", "warn", "--port-file"])
             .arg(&port_file)
             .args(arguments)
             .stdin(Stdio::null())
@@ -75,9 +77,42 @@ impl Server {
         cpu_of(&self.child.id().to_string())
     }
 
+    /// Processor time used up by all its threads, to the nanosecond; a thread that is running is up to a tick ahead.
+    pub(crate) fn cpu_precise(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("/proc");
+        let nanoseconds = tasks.filter_map(|task| {
+            // A thread may be gone by now.
+            let stat = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            stat.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanoseconds.sum())
+    }
+
+    /// Open descriptors.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("/proc").count()
+    }
+
+    /// Lowers how many descriptors it may have open, while it runs.
+    pub(crate) fn limit_descriptors(&self, most: u64) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        prlimit(pid, Resource::Nofile, limit).expect("the limit can be lowered");
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
     /// Resident memory, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.status_bytes("VmRSS:")
+    }
+
+    /// From here on [`Server::resident_bytes_max`] is the most there was since.
+    pub(crate) fn forget_resident_bytes_max(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("a process of the same user");
     }
 
     /// The most resident memory there ever was, in bytes.
@@ -100,9 +135,30 @@ impl Drop for Server {
     }
 }
 
+/// The options, each with its value, that this build has: to compare, an older one is run without those that it lacks.
+fn known<'a>(binary: &Path, options: &[&'a str]) -> Vec<&'a str> {
+    let help = Command::new(binary).arg("--help").output().expect("the server starts").stdout;
+    let help = String::from_utf8_lossy(&help);
+    let (known, unknown): (Vec<_>, Vec<_>) = options.chunks(2).partition(|option| help.contains(option[0]));
+    for option in unknown {
+        eprintln!("load: this build has no {}; measured without it", option[0]);
+    }
+    known.concat()
+}
+
 /// What the load itself used up.
 pub(crate) fn own_cpu() -> Cpu {
     cpu_of("self")
+}
+
+/// The day, the processor and the kernel.
+pub(crate) fn machine() -> String {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let processors = read("/proc/cpuinfo");
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let today = chrono::Local::now().format("%Y-%m-%d");
+    format!("{today}, {}, Linux {}", model.trim_start_matches([' ', '\t', ':']), kernel.trim())
 }
 
 /// Bytes that all TCP sockets of this machine hold in the kernel, both ends.
@@ -127,6 +183,6 @@ fn stay_on(processor: usize) {
     let mut set = CpuSet::new();
     set.set(processor);
     if sched_setaffinity(None, &set).is_err() {
-        eprintln!("fanout: there is no processor {processor}: server and load disturb each other");
+        eprintln!("load: there is no processor {processor}: server and load disturb each other");
     }
 }

@@ -33,6 +33,14 @@ pub(crate) enum Checking {
 
 const SAMPLE_READERS: usize = 10;
 
+/// Whose arrivals are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timed {
+    /// They look at nothing but the number of bytes: all that comes must be messages of the first sender.
+    Readers,
+    Senders,
+}
+
 /// Somebody who only listens.
 struct Reader {
     peer: Peer,
@@ -62,8 +70,11 @@ pub(crate) struct Load {
     /// Messages that came: at the readers, in bytes, and at the senders.
     reader_bytes: u64,
     sender_lines: u64,
-    /// While there is one, every message that completes at a reader is timed, as one of the first sender's.
+    /// Kept between calls for its capacity.
+    seen: Vec<(usize, u64)>,
+    /// While there is one, every message that comes to one of these is timed.
     arrivals: Option<Vec<Duration>>,
+    timed: Timed,
 }
 
 impl Load {
@@ -79,7 +90,9 @@ impl Load {
             senders: Vec::new(),
             reader_bytes: 0,
             sender_lines: 0,
+            seen: Vec::new(),
             arrivals: None,
+            timed: Timed::Readers,
         }
     }
 
@@ -156,16 +169,45 @@ impl Load {
         }
     }
 
+    /// Lets the senders say so many messages a second, evenly spaced, each in its turn; calls `beside` after each.
+    pub(crate) fn pace(&mut self, rate: u32, duration: Duration, mut beside: impl FnMut(&mut Self)) {
+        let start = Instant::now();
+        for number in 0.. {
+            let due = Duration::from_secs(1) * number / rate;
+            if due >= duration {
+                break;
+            }
+            self.turn_for((start + due).saturating_duration_since(Instant::now()));
+            let sender = number as usize % self.senders.len();
+            self.senders[sender].send(1);
+            beside(self);
+        }
+    }
+
+    /// Times every acknowledgement, and every arrival at another sender, from here on.
+    pub(crate) fn start_timing(&mut self) {
+        self.arrivals = Some(Vec::new());
+        self.timed = Timed::Senders;
+        self.senders.iter_mut().for_each(|sender| sender.latencies = Some(Vec::new()));
+    }
+
+    /// How long acknowledgements took since [`Load::start_timing`].
+    pub(crate) fn take_latencies(&mut self) -> Vec<Duration> {
+        self.senders.iter_mut().filter_map(|sender| sender.latencies.take()).flatten().collect()
+    }
+
     /// Messages that arrived at anybody but their own sender.
     pub(crate) fn deliveries(&self) -> u64 {
         self.reader_bytes / LINE_BYTES as u64 + self.sender_lines
     }
 
+    /// Times the arrivals at the readers from here on. Nobody but the first sender says anything.
     pub(crate) fn start_timing_arrivals(&mut self) {
         self.arrivals = Some(Vec::new());
+        self.timed = Timed::Readers;
     }
 
-    /// How long the messages took to each reader since [`Load::start_timing_arrivals`].
+    /// How long the messages took that arrived since timing began.
     pub(crate) fn take_arrivals(&mut self) -> Vec<Duration> {
         self.arrivals.take().unwrap_or_default()
     }
@@ -241,7 +283,7 @@ impl Load {
         let after = position + count as u64;
         reader.position = Some(after);
         self.reader_bytes += count as u64;
-        if let Some(arrivals) = &mut self.arrivals {
+        if let Some(arrivals) = self.arrivals.as_mut().filter(|_| self.timed == Timed::Readers) {
             let complete = |position: u64| usize::try_from(position / LINE_BYTES as u64).expect("64-bit");
             let sent_at = &self.senders[0].sent_at[complete(position)..complete(after)];
             arrivals.extend(sent_at.iter().map(Instant::elapsed));
@@ -251,8 +293,17 @@ impl Load {
     fn read_sender(&mut self, number: usize) {
         let sender = &mut self.senders[number];
         let count = sender.peer.read(&mut self.buffer);
-        self.sender_lines += sender.take(&self.buffer[..count]);
+        let seen = &mut self.seen;
+        sender.take(&self.buffer[..count], |of, sequence| seen.push((of, sequence)));
         sender.refill();
+        self.sender_lines += self.seen.len() as u64;
+        if let Some(arrivals) = self.arrivals.as_mut().filter(|_| self.timed == Timed::Senders) {
+            let sent_at = |&(of, sequence): &(usize, u64)| {
+                self.senders[of].sent_at.get(usize::try_from(sequence).expect("64-bit"))
+            };
+            arrivals.extend(self.seen.iter().filter_map(sent_at).map(Instant::elapsed));
+        }
+        self.seen.clear();
     }
 
     /// Sends no more, waits until everything that was sent has arrived everywhere, and says what did not.
@@ -260,8 +311,9 @@ impl Load {
         self.settle();
         let sent = self.sent();
         self.turn_until(|load| {
+            // What the readers got is the log; without any there is none.
             let log_has_all = (0..sent.len()).all(|sender| load.log.order.seen(sender) >= sent[sender]);
-            log_has_all && load.readers.iter().all(|reader| reader.is_at(load.log.end))
+            load.readers.is_empty() || log_has_all && load.readers.iter().all(|reader| reader.is_at(load.log.end))
         });
         self.readers.iter_mut().for_each(|reader| reader.peer.ask_for_the_end());
         let mut faults = self.finish_senders();

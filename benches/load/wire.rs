@@ -3,11 +3,16 @@
 //! Line by line that is checked for one stream only, the [`Log`]: what the reader furthest ahead got. All readers are to
 //! get the same bytes, so for the others it is enough, and cheap, to compare theirs with it.
 
+use std::fmt;
+
 /// Bytes of a message's text; what "64-byte messages" means here.
 pub(crate) const TEXT_BYTES: usize = 64;
 
 /// Bytes of the line that a reader gets: `MSG s000 `, the text, LF.
 pub(crate) const LINE_BYTES: usize = PREFIX.len() + SENDER_DIGITS + 1 + TEXT_BYTES + 1;
+
+/// What the name of one who is up to no good begins with.
+pub(crate) const ATTACKER: &str = "x";
 
 const PREFIX: &str = "MSG s";
 const SENDER_DIGITS: usize = 3;
@@ -39,6 +44,16 @@ fn parse(line: &[u8]) -> Option<(usize, u64)> {
     Some((sender.parse().ok()?, sequence.parse().ok()?))
 }
 
+/// Whether it is a line that nobody is at fault for.
+fn is_expected(line: &[u8]) -> bool {
+    let Some((verb, rest)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(' ')) else { return false };
+    match verb {
+        "LEAVE" | "COORDINATOR" => true,
+        "JOIN" | "MSG" | "RENAME" | "WHISPER" => rest.starts_with(ATTACKER),
+        _ => false,
+    }
+}
+
 /// What went wrong. All zero if the server is as it should be.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
@@ -46,8 +61,10 @@ pub(crate) struct Faults {
     pub(crate) lost: u64,
     /// Lines that came twice, too late or changed; for a reader only compared, that there is one.
     pub(crate) disorderly: u64,
-    /// Readers that were closed on, as too slow most likely: the load could not keep up.
+    /// Peers that were closed on and should not have been: as too slow most likely, if the load could not keep up.
     pub(crate) closed: u64,
+    /// Whatever else must not be: descriptors that stay open, an exit.
+    pub(crate) other: u64,
 }
 
 impl Faults {
@@ -55,10 +72,18 @@ impl Faults {
         self.lost += other.lost;
         self.disorderly += other.disorderly;
         self.closed += other.closed;
+        self.other += other.other;
     }
 
     pub(crate) fn any(self) -> bool {
-        self.lost + self.disorderly + self.closed > 0
+        self.lost + self.disorderly + self.closed + self.other > 0
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lost, disorderly, closed, other } = self;
+        write!(f, "lost {lost}, out of order {disorderly}, closed on {closed}, other faults {other}")
     }
 }
 
@@ -74,15 +99,14 @@ impl Order {
         Self { next: vec![0; senders], faults: Faults::default() }
     }
 
-    /// Takes note of a line of others, without its LF; says whether it is a message.
-    pub(crate) fn take_line(&mut self, line: &[u8]) -> bool {
-        if let Some((sender, sequence)) = parse(line) {
-            self.take(sender, sequence);
-            return true;
+    /// Takes note of a line of others, without its LF; returns whose how-manieth message it is, if it is one.
+    pub(crate) fn take_line(&mut self, line: &[u8]) -> Option<(usize, u64)> {
+        let message = parse(line);
+        match message {
+            Some((sender, sequence)) => self.take(sender, sequence),
+            None => self.faults.disorderly += u64::from(!is_expected(line)),
         }
-        let expected = ["LEAVE ", "COORDINATOR "].iter().any(|event| line.starts_with(event.as_bytes()));
-        self.faults.disorderly += u64::from(!expected);
-        false
+        message
     }
 
     /// Takes note of a message.

@@ -60,7 +60,7 @@ impl Stuck {
             self.readers, self.times, self.feed_bytes
         );
         let runs = (0..runs).map(|_| self.run(binary)).collect();
-        Report { scenario: "stuck", description, runs }
+        Report { scenario: "stuck".into(), description, runs }
     }
 
     fn run(&self, binary: &Path) -> Run {
@@ -87,7 +87,7 @@ impl Stuck {
 
     fn flood(&self, binary: &Path, stuck: usize) -> Flood {
         let feed_bytes = self.feed_bytes.to_string();
-        let server = Server::start(binary, &["--feed-bytes", &feed_bytes]);
+        let server = Server::start(binary, &["--line-rate", "0", "--feed-bytes", &feed_bytes]);
         let mut load = Load::new(server.address, Checking::All, SENDERS);
         load.join(stuck, SENDERS);
         load.stop_reading();
@@ -113,7 +113,7 @@ impl Stuck {
             kernel_bytes_max,
             seconds,
             latencies: healthy.latencies.take().unwrap_or_default(),
-            slow_peers: healthy.slow_peers,
+            slow_peers: healthy.slow_peers(),
             faults,
         }
     }

@@ -41,12 +41,12 @@ impl Paced {
             self.readers, self.rate, self.seconds
         );
         let runs = (0..runs).map(|_| self.run(binary)).collect();
-        Report { scenario: "paced", description, runs }
+        Report { scenario: "paced".into(), description, runs }
     }
 
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
-        let server = Server::start(binary, &[]);
+        let server = Server::start(binary, &["--line-rate", "0"]);
         let mut load = Load::new(server.address, Checking::All, 1);
         load.join(self.readers, 1);
         load.start_timing_arrivals();
