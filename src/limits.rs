@@ -118,8 +118,15 @@ pub const LINE_BURST_DEFAULT: u32 = 40;
 /// for the peer than for the server. Somebody who types is read a key at a time, and pays for one line in 64 keys.
 pub const READ_COST_BYTES_MIN: usize = 64;
 
-/// Largest `--line-rate` and `--line-burst`. Beyond, there is no telling it from no limit.
-pub const LINE_RATE_MAX: u32 = 1_000_000;
+/// Largest `--line-rate`, `--line-burst` and `--connect-rate`. Beyond, there is no telling it from no limit.
+pub const RATE_MAX: u32 = 1_000_000;
+
+/// Connections a second that each listener accepts, unless `--connect-rate` says otherwise. Those who connect and join only
+/// to leave again, for as long as they like, take a small part of one processor.
+pub const CONNECT_RATE_DEFAULT: u32 = 500;
+
+/// Connections that a listener accepts at once after a silence: a crowd that comes back after a failure is in soon.
+pub const CONNECT_BURST: u32 = 1000;
 
 /// Seconds a peer may take for its name, unless `--name-timeout` says otherwise. Long enough to type one, or three; short
 /// enough that connections which never say anything do not add up.
@@ -173,8 +180,8 @@ pub const DESCRIPTORS_RESERVED: usize = 64;
 /// Connections beyond what may be that are kept for a moment, so that they can read why; more are closed at once.
 pub const TURNED_AWAY_MAX: usize = 32;
 
-/// How often the log tells that nobody can be accepted, at most, in seconds.
-pub const ACCEPT_FAILURE_LOG_SECONDS: u64 = 60;
+/// How often the log tells, at most, that nobody can be accepted, or that some were turned away, in seconds.
+pub const TURNED_AWAY_LOG_SECONDS: u64 = 60;
 
 /// Pause after an accept failed for want of a resource (descriptors, memory), in milliseconds: it does not spin.
 pub const ACCEPT_RETRY_MS: u64 = 100;

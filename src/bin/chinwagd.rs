@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use argh::FromArgs;
 use chinwag::limits::{
-    FEED_BYTES_DEFAULT, FEED_BYTES_MIN, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, LINE_RATE_MAX,
+    CONNECT_BURST, CONNECT_RATE_DEFAULT, FEED_BYTES_DEFAULT, FEED_BYTES_MIN, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT,
     LOST_TIMEOUT_SECONDS_DEFAULT, LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN, NAME_TIMEOUT_SECONDS_DEFAULT,
-    TIMEOUT_SECONDS_MAX, WRITE_TIMEOUT_SECONDS_DEFAULT,
+    RATE_MAX, TIMEOUT_SECONDS_MAX, WRITE_TIMEOUT_SECONDS_DEFAULT,
 };
 use chinwag::room::Timeouts;
 use chinwag::server::{self, Options, Rate, console};
@@ -53,9 +53,13 @@ struct Arguments {
     #[argh(option, arg_name = "n", default = "0")]
     max_per_address: usize,
 
+    /// how many connections a second are accepted by each listener; the others wait; 0 is as many as come (default: 500)
+    #[argh(option, arg_name = "n", default = "CONNECT_RATE_DEFAULT", from_str_fn(parse_rate))]
+    connect_rate: u32,
+
     /// how many lines a second are read from each peer; what comes faster waits, and nothing is lost; 0 is as many as come
     /// (default: 10)
-    #[argh(option, arg_name = "n", default = "LINE_RATE_DEFAULT", from_str_fn(parse_line_rate))]
+    #[argh(option, arg_name = "n", default = "LINE_RATE_DEFAULT", from_str_fn(parse_rate))]
     line_rate: u32,
 
     /// how many lines a peer that was silent may send at once before that (default: 40)
@@ -105,7 +109,8 @@ fn main() -> ExitCode {
         feed_bytes: arguments.feed_bytes,
         max_clients: arguments.max_clients,
         max_per_address: arguments.max_per_address,
-        rate: Rate { lines: arguments.line_rate, burst: arguments.line_burst },
+        line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
+        connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
         write_timeout: seconds(arguments.write_timeout),
         lost_timeout: seconds(arguments.lost_timeout),
         timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
@@ -182,14 +187,14 @@ fn parse_clients(raw: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("{raw} is no number of connections (1 or more)"))
 }
 
-fn parse_line_rate(raw: &str) -> Result<u32, String> {
-    let rate = raw.parse().ok().filter(|&lines| lines <= LINE_RATE_MAX);
-    rate.ok_or_else(|| format!("{raw} is no number of lines (0 to {LINE_RATE_MAX})"))
+fn parse_rate(raw: &str) -> Result<u32, String> {
+    let rate = raw.parse().ok().filter(|&rate| rate <= RATE_MAX);
+    rate.ok_or_else(|| format!("{raw} is no number a second (0 to {RATE_MAX})"))
 }
 
 fn parse_line_burst(raw: &str) -> Result<u32, String> {
-    let burst = raw.parse().ok().filter(|burst| (1..=LINE_RATE_MAX).contains(burst));
-    burst.ok_or_else(|| format!("{raw} is no number of lines (1 to {LINE_RATE_MAX})"))
+    let burst = raw.parse().ok().filter(|burst| (1..=RATE_MAX).contains(burst));
+    burst.ok_or_else(|| format!("{raw} is no number of lines (1 to {RATE_MAX})"))
 }
 
 fn seconds(seconds: u64) -> Option<Duration> {

@@ -81,12 +81,13 @@ pub(super) fn connected(session: SessionId, address: SocketAddr) {
     info!(id = session.0, %address, "connected");
 }
 
-pub(super) fn turned_away(address: SocketAddr, full: Full) {
+/// One of so many since it was last told.
+pub(super) fn turned_away(address: SocketAddr, full: Full, times: u64) {
     let why = match full {
         Full::Server(_) => "the server is full",
         Full::Address(_) => "too many from this address",
     };
-    info!(%address, why, "turned away");
+    info!(%address, why, times, "turned away");
 }
 
 pub(super) fn few_descriptors(clients_max: usize, room: usize) {

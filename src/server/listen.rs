@@ -9,15 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_lite::future;
 use smol::{Async, Executor, Task, Timer};
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
-use super::admission::Admission;
+use super::admission::{Admission, Full};
 use super::connection::{self, Host};
+use super::pace::{Pace, Rate};
 use super::{StartError, console};
 use crate::limits::{
-    ACCEPT_BACKLOG, ACCEPT_FAILURE_LOG_SECONDS, ACCEPT_RETRY_MS, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
-    RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, USER_TIMEOUT_EIGHTHS,
+    ACCEPT_BACKLOG, ACCEPT_RETRY_MS, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS, RECEIVE_BUFFER_BYTES,
+    SEND_BUFFER_BYTES, TURNED_AWAY_LOG_SECONDS, USER_TIMEOUT_EIGHTHS,
 };
 use crate::room::SessionId;
 
@@ -57,6 +59,7 @@ impl Listeners {
         executor: &Arc<Executor<'static>>,
         host: &Host,
         admission: &Arc<Admission>,
+        rate: Rate,
     ) -> Vec<Task<()>> {
         let porter = Porter {
             executor: Arc::clone(executor),
@@ -64,7 +67,7 @@ impl Listeners {
             admission: Arc::clone(admission),
             last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
         };
-        self.0.into_iter().map(|listener| executor.spawn(accept(listener, porter.clone()))).collect()
+        self.0.into_iter().map(|listener| executor.spawn(accept(listener, porter.clone(), rate))).collect()
     }
 }
 
@@ -78,37 +81,62 @@ struct Porter {
 }
 
 impl Porter {
-    fn receive(&self, stream: Async<TcpStream>, address: SocketAddr) {
+    fn receive(&self, stream: Async<TcpStream>, address: SocketAddr) -> Result<(), Full> {
         match self.admission.admit(address.ip()) {
             Ok(ticket) => {
                 let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
                 let serving = connection::serve(stream, address, session, self.host.clone(), ticket);
                 self.executor.spawn(serving).detach();
+                Ok(())
             }
             Err(full) => {
-                console::turned_away(address, full);
-                let turning_away = connection::turn_away(stream, full.into(), self.admission.turn_away());
-                self.executor.spawn(turning_away).detach();
+                if let Some(draining) = connection::turn_away(stream, full.into(), &self.admission) {
+                    self.executor.spawn(draining).detach();
+                }
+                Err(full)
             }
         }
     }
 }
 
-async fn accept(listener: Async<TcpListener>, porter: Porter) {
-    let mut told_at: Option<Instant> = None;
+async fn accept(listener: Async<TcpListener>, porter: Porter, rate: Rate) {
+    let (mut failures, mut turned_away) = (Seldom::default(), Seldom::default());
+    let mut pace = Pace::default();
     loop {
         match listener.accept().await {
-            Ok((stream, address)) => porter.receive(stream, address),
+            Ok((stream, address)) => {
+                if let Err(full) = porter.receive(stream, address) {
+                    turned_away.tell(|times| console::turned_away(address, full, times));
+                }
+                pace.wait(rate).await;
+                // In a crowd, the next is there already. Those who were let in go first.
+                future::yield_now().await;
+            }
             // The peer went away before it was its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             // No descriptors, no memory: others have to leave first.
             Err(error) => {
-                if told_at.is_none_or(|at| at.elapsed().as_secs() >= ACCEPT_FAILURE_LOG_SECONDS) {
-                    console::accept_failed(&error);
-                    told_at = Some(Instant::now());
-                }
+                failures.tell(|_| console::accept_failed(&error));
                 Timer::after(Duration::from_millis(ACCEPT_RETRY_MS)).await;
             }
+        }
+    }
+}
+
+/// Something that can happen many times a second and is told of now and then.
+#[derive(Default)]
+struct Seldom {
+    told_at: Option<Instant>,
+    /// How often it happened since.
+    times: u64,
+}
+
+impl Seldom {
+    fn tell(&mut self, tell: impl FnOnce(u64)) {
+        self.times += 1;
+        if self.told_at.is_none_or(|at| at.elapsed().as_secs() >= TURNED_AWAY_LOG_SECONDS) {
+            tell(std::mem::take(&mut self.times));
+            self.told_at = Some(Instant::now());
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod hub;
 mod admission;
 mod connection;
 mod listen;
+mod pace;
 mod roster;
 mod shutdown;
 
@@ -17,18 +18,19 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
-use futures_lite::StreamExt as _;
-use smol::{Executor, Timer};
+use futures_lite::{FutureExt as _, StreamExt as _, future};
+use smol::{Executor, Task, Timer};
 
 use self::admission::Admission;
 use self::connection::Host;
-pub use self::connection::Rate;
 use self::hub::Request;
 use self::listen::Listeners;
+pub use self::pace::Rate;
 use self::shutdown::Signals;
 use crate::feed::Feed;
 #[cfg(doc)]
@@ -50,7 +52,9 @@ pub struct Options {
     /// How many may be connected from one address, an IPv6 network of 64 bits counted as one; 0 is as many as come.
     pub max_per_address: usize,
     /// How fast each peer's lines are carried out.
-    pub rate: Rate,
+    pub line_rate: Rate,
+    /// How fast peers are let in by each listener; the others wait.
+    pub connect_rate: Rate,
     /// How long a peer's socket may take nothing of what waits for it; none is for ever.
     pub write_timeout: Option<Duration>,
     /// Within which a host that vanished is found, at least [`LOST_TIMEOUT_SECONDS_MIN`]; none is when TCP likes.
@@ -94,7 +98,8 @@ impl std::error::Error for StartError {}
 /// What kept it from starting.
 ///
 /// # Panics
-/// After a fault in the task that owns the room. One in a connection ends only that.
+/// After a fault in a task that everybody needs: the one that owns the room, one that accepts, the clock. One in a connection
+/// ends only that.
 pub fn run(options: &Options) -> Result<(), StartError> {
     let signals = Signals::new().map_err(StartError::System)?;
     let listeners = Listeners::bind(&options.listen, options.lost_timeout)?;
@@ -113,15 +118,26 @@ async fn serve(
     let feed = Arc::new(Feed::new(options.feed_bytes));
     let room = Room::new(options.timeouts);
     let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), inbox));
-    let host = Host { feed, to_hub, rate: options.rate, write_timeout: options.write_timeout };
+    let host = Host { feed, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout };
     let port_file = listeners.announce(options.port_file.as_deref())?;
-    let accepting = listeners.accept(executor, &host, &admission(options));
+    let accepting = listeners.accept(executor, &host, &admission(options), options.connect_rate);
     let clock = executor.spawn(tell_the_time(host.to_hub.clone()));
-    signals.until_stopped(&mut hub).await;
-    drop((accepting, clock));
+    let mut vital = accepting;
+    vital.push(clock);
+    signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital))).await;
+    drop(vital);
     shutdown::dismiss(host, hub).await;
     drop(port_file);
     Ok(())
+}
+
+/// Waits for one of tasks that are not to end.
+async fn first_to_end(tasks: &mut [Task<()>]) {
+    future::poll_fn(|cx| {
+        let ended = tasks.iter_mut().any(|task| task.poll(cx).is_ready());
+        if ended { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 fn admission(options: &Options) -> Arc<Admission> {
@@ -176,7 +192,8 @@ mod tests {
             feed_bytes: crate::limits::FEED_BYTES_DEFAULT,
             max_clients: None,
             max_per_address: 0,
-            rate: Rate { lines: 0, burst: 1 },
+            line_rate: Rate { per_second: 0, burst: 1 },
+            connect_rate: Rate { per_second: 0, burst: 1 },
             write_timeout: None,
             lost_timeout: None,
             timeouts: Timeouts::default(),

@@ -25,11 +25,11 @@ impl Signals {
     /// Waits for the first signal; from then on a second one ends the process at once, with the status a shell gives it.
     ///
     /// # Panics
-    /// If the hub did: without it there is nothing to wait for, and the process is to end and say so by its status.
-    pub(super) async fn until_stopped(mut self, hub: &mut Task<()>) {
+    /// If one of the tasks did that everybody needs: the process is to end, and to say so by its status.
+    pub(super) async fn until_stopped(mut self, vital: impl Future<Output = ()>) {
         let first = async { self.0.next().await };
         let ended = async {
-            hub.await;
+            vital.await;
             None
         };
         future::or(first, ended).await;

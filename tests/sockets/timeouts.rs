@@ -5,7 +5,7 @@ use crate::common::{Peer, Server};
 /// Whatever they send meanwhile. Nobody else notices.
 #[test]
 fn who_takes_no_name_in_time_is_told_and_closed() {
-    let server = Server::with(&["--name-timeout", "1"]);
+    let server = Server::with(&["--name-timeout", "3"]);
     let mut alice = server.join("alice");
     let mut nameless = server.connect();
     let mut half = server.connect();
@@ -17,7 +17,7 @@ fn who_takes_no_name_in_time_is_told_and_closed() {
             line => break line,
         }
     };
-    let why = "ERR - name-timeout you took no name within 1 s; connect again and write: NICK name";
+    let why = "ERR - name-timeout you took no name within 3 s; connect again and write: NICK name";
     assert_eq!(rest, why);
     half.expect(why);
     half.expect_end();

@@ -1,12 +1,11 @@
 //! One connection: its reader turns bytes into requests for the hub, its writer sends what the feed and the outbox hold.
 //! Both are parts of one task. Here is how it begins and ends. What a line does is for the room to say.
 
-mod pace;
 mod reader;
 mod writer;
 
 use std::cell::RefCell;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,12 +17,12 @@ use futures_lite::{AsyncWriteExt as _, FutureExt as _, future};
 use smol::{Async, Timer};
 use socket2::SockRef;
 
-pub use self::pace::Rate;
 use self::reader::Reader;
 use self::writer::Writer;
-use super::admission::Ticket;
+use super::admission::{Admission, Ticket};
 use super::console;
 use super::hub::Request;
+use super::pace::Rate;
 use crate::feed::{Feed, Outbox, Standing};
 use crate::limits::{DRAIN_MS_MAX, FLUSH_MS_MAX, READ_BYTES_MAX, WHISPER_BYTES_MAX};
 use crate::protocol::{ErrorCode, LeaveReason, Refusal, ServerLine};
@@ -40,7 +39,7 @@ pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
     /// While anybody has one of these, the hub goes on.
     pub(super) to_hub: Sender<Request>,
-    pub(super) rate: Rate,
+    pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,
 }
 
@@ -73,24 +72,29 @@ pub(super) async fn serve(
     if host.to_hub.send(connect).await.is_err() {
         return;
     }
-    let to_hub = host.to_hub.clone();
     let connection = Connection { stream, session, host, outbox };
     // A fault in one connection is the end of that one. The log has it by the panic hook.
     if AssertUnwindSafe(connection.run()).catch_unwind().await.is_err() {
-        // Fails only if the hub is gone, and everybody with it.
-        let _ = to_hub.send(Request::Act(session, Action::Gone(LeaveReason::Lost))).await;
+        connection.leave(End::Lost).await;
     }
     console::disconnected(session);
 }
 
-/// Says why somebody is not served, who then has a moment to read it. Without a ticket the moment is none.
-pub(super) async fn turn_away(stream: Async<TcpStream>, why: Refusal, ticket: Option<Ticket>) {
+/// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
+pub(super) fn turn_away(
+    stream: Async<TcpStream>,
+    why: Refusal,
+    admission: &Arc<Admission>,
+) -> Option<impl Future<Output = ()> + use<>> {
     let line = ServerLine::Err(why).to_string() + "\n";
-    let told = (&stream).write_all(line.as_bytes()).await;
-    if told.is_ok() && ticket.is_some() {
+    // A new socket takes it, or is broken already.
+    let told = stream.get_ref().write(line.as_bytes());
+    let ticket = told.is_ok().then(|| admission.turn_away()).flatten()?;
+    Some(async move {
         // Either way the socket is closed now.
         let _ = in_time(drain(&stream)).await;
-    }
+        drop(ticket);
+    })
 }
 
 /// Ends what is sent, and reads what still comes until the peer has ended, too. Input left unread would turn the close into
@@ -117,7 +121,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self) {
+    async fn run(&self) {
         let end = self.talk().await;
         self.leave(end).await;
         self.close(end).await;

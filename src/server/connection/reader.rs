@@ -1,15 +1,12 @@
 //! Turns what one peer sends into requests for the hub, no faster than its rate allows and its replies are read.
 
 use std::io;
-use std::time::Instant;
 
-use smol::Timer;
-
-use super::pace::Pace;
 use super::{Connection, read_some};
 use crate::limits::{LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN};
 use crate::protocol::{Command, Decoded, Ending, LineDecoder, LineError, Refusal};
 use crate::room::Action;
+use crate::server::pace::Pace;
 
 /// The receiving half of a connection.
 pub(super) struct Reader<'a> {
@@ -42,7 +39,7 @@ impl<'a> Reader<'a> {
     pub(super) async fn read(mut self) -> io::Result<()> {
         let connection = self.connection;
         // What was read may have to wait for the rate; it is not to be much.
-        let bytes_max = if connection.host.rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
+        let bytes_max = if connection.host.line_rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
         while let Some(bytes) = read_some(&connection.stream, bytes_max).await? {
             // Telnet's requests are answered, too; their answers can go unread like any.
             connection.until(|outbox| outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
@@ -100,15 +97,9 @@ impl<'a> Reader<'a> {
     /// The connection broke meanwhile. Reading would show it only after all that came before.
     async fn pay(&mut self) -> io::Result<()> {
         self.unpaid = self.unpaid.saturating_sub(LINE_BYTES_MAX);
-        let rate = self.connection.host.rate;
-        if rate.is_unlimited() {
+        if !self.pace.wait(self.connection.host.line_rate).await {
             return Ok(());
         }
-        let wait = self.pace.take(rate, Instant::now());
-        if wait.is_zero() {
-            return Ok(());
-        }
-        Timer::after(wait).await;
         self.connection.stream.get_ref().take_error()?.map_or(Ok(()), Err)
     }
 }

@@ -1,24 +1,26 @@
-//! How fast one peer's lines are read: a token bucket, as the generic cell rate algorithm (ITU-T I.371, annex A), which
-//! needs no more than one point in time. Floods are slowed, not punished.
+//! How fast one peer's lines are read, and peers are let in: a token bucket, as the generic cell rate algorithm (ITU-T I.371,
+//! annex A), which needs no more than one point in time. Floods are slowed, not punished.
 
 use std::time::{Duration, Instant};
 
-/// How fast a peer's lines are carried out.
+use smol::Timer;
+
+/// How fast something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Lines a second in the long run; 0 is as many as come.
-    pub lines: u32,
-    /// Lines at once, after a silence. At least 1.
+    /// How often a second in the long run; 0 is as often as it comes.
+    pub per_second: u32,
+    /// How often at once, after a silence. At least 1.
     pub burst: u32,
 }
 
 impl Rate {
     pub(super) fn is_unlimited(self) -> bool {
-        self.lines == 0
+        self.per_second == 0
     }
 }
 
-/// How far a peer has used up its rate.
+/// How far a rate is used up.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// When the bucket will be full again.
@@ -26,9 +28,22 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Takes a token, of a rate that is limited. Returns how long to wait before what it is for.
-    pub(super) fn take(&mut self, rate: Rate, now: Instant) -> Duration {
-        let interval = Duration::from_secs(1) / rate.lines;
+    /// Takes a token, and waits until what it is for may happen. Returns whether there was anything to wait for.
+    pub(super) async fn wait(&mut self, rate: Rate) -> bool {
+        if rate.is_unlimited() {
+            return false;
+        }
+        let wait = self.take(rate, Instant::now());
+        if wait.is_zero() {
+            return false;
+        }
+        Timer::after(wait).await;
+        true
+    }
+
+    /// Takes a token of a rate that is limited. Returns how long to wait before what it is for.
+    fn take(&mut self, rate: Rate, now: Instant) -> Duration {
+        let interval = Duration::from_secs(1) / rate.per_second;
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
         self.full_at = Some(full_at + interval);
         full_at.saturating_duration_since(now + interval * (rate.burst - 1))
@@ -41,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_burst_at_once_and_then_so_many_a_second() {
-        let rate = Rate { lines: 10, burst: 3 };
+        let rate = Rate { per_second: 10, burst: 3 };
         let mut pace = Pace::default();
         let start = Instant::now();
         let mut take = |at_ms| pace.take(rate, start + Duration::from_millis(at_ms)).as_millis();
