@@ -14,22 +14,36 @@ pub enum Foreign {
     Tls,
 }
 
-impl Foreign {
-    /// So many bytes from the end of a line suffice to see that it is a request line.
-    pub(super) const TAIL_BYTES: usize = 16;
+/// Looks at the first bytes of a peer, as they come: before telnet's sequences, keys that edit or a length limit could hide
+/// what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sniffer {
+    /// Bytes at the very begin that are those of a handshake; more than it takes once there was another.
+    tls: u8,
+    /// Bytes up to the last that are those of a request's version, in any case.
+    http: u8,
+}
 
-    /// What a first line shows by its last bytes.
-    pub(super) fn in_line(line: &[u8]) -> Option<Self> {
-        let line = line.trim_ascii_end();
-        let (_, version) = line.split_at(line.iter().rposition(|&byte| byte == b' ')?);
-        version.strip_prefix(b" HTTP/")?.first()?.is_ascii_digit().then_some(Self::Http)
-    }
+/// The type of the record and the major version.
+const TLS: [u8; 2] = [22, 3];
 
-    /// What the first bytes show before there is a line.
-    pub(super) fn in_bytes(bytes: &[u8]) -> Option<Self> {
-        const HANDSHAKE: u8 = 22;
-        const VERSION_MAJOR: u8 = 3;
-        bytes.starts_with(&[HANDSHAKE, VERSION_MAJOR]).then_some(Self::Tls)
+/// What comes before a digit.
+const HTTP: &[u8; 6] = b" HTTP/";
+
+impl Sniffer {
+    /// What the peer is by the bytes up to this one.
+    pub(super) fn look(&mut self, byte: u8) -> Option<Foreign> {
+        self.tls = if TLS.get(usize::from(self.tls)) == Some(&byte) { self.tls + 1 } else { u8::MAX };
+        if usize::from(self.tls) == TLS.len() {
+            return Some(Foreign::Tls);
+        }
+        let byte = if byte == b'\t' { b' ' } else { byte.to_ascii_uppercase() };
+        match HTTP.get(usize::from(self.http)) {
+            None if byte.is_ascii_digit() => return Some(Foreign::Http),
+            Some(&expected) if byte == expected => self.http += 1,
+            _ => self.http = u8::from(byte == HTTP[0]),
+        }
+        None
     }
 }
 
@@ -52,17 +66,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn request_lines_are_known_by_their_form() {
-        let check = |line: &str, expected| assert_eq!(Foreign::in_line(line.as_bytes()), expected, "{line:?}");
-        check("GET / HTTP/1.1", Some(Foreign::Http));
-        check("POST http://example.org/ HTTP/1.0", Some(Foreign::Http));
-        check("NICK /MSG HTTP/1.1 ", Some(Foreign::Http));
-        check("OPTIONS * HTTP/2", Some(Foreign::Http));
-        check("PRI * HTTP/2.0", Some(Foreign::Http));
-        check("NICK alice", None);
-        check("MSG what is HTTP/", None);
-        check("MSG HTTP/1.1 is old", None);
-        check("HTTP/1.1", None);
-        check("", None);
+    fn other_protocols_are_known_by_their_first_bytes() {
+        let check = |bytes: &[u8], expected| {
+            let mut sniffer = Sniffer::default();
+            let seen = bytes.iter().find_map(|&byte| sniffer.look(byte));
+            assert_eq!(seen, expected, "{}", bytes.escape_ascii());
+        };
+        check(b"GET / HTTP/1.1", Some(Foreign::Http));
+        check(b"POST http://example.org/ HTTP/1.0", Some(Foreign::Http));
+        check(b"NICK /MSG HTTP/1.1 ", Some(Foreign::Http));
+        check(b"GET\t/\thttp/1.1", Some(Foreign::Http));
+        check(b"GET /  HTTP/1.1", Some(Foreign::Http));
+        check(b"GET / HTTP HTTP/ HTTP/2", Some(Foreign::Http));
+        check(b"NICK alice", None);
+        check(b"MSG what is HTTP/", None);
+        check(b"HTTP/1.1", None);
+        check(&[22, 3, 1], Some(Foreign::Tls));
+        check(&[22, 2, 3], None);
+        check(&[22, 22, 3], None);
+        check(&[b'a', 22, 3], None);
     }
 }

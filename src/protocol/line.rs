@@ -1,6 +1,7 @@
 //! Bytes to lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8, all statefully,
 //! so that it does not matter how the network split the input. What a line means is left to [`super::Command`].
 
+use super::foreign::Sniffer;
 use super::{ErrorCode, Foreign, Refusal};
 use crate::limits::{LINE_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
 
@@ -64,7 +65,7 @@ impl From<LineError> for Refusal {
 /// Turns what one peer sends into lines.
 #[derive(Debug, Default)]
 pub struct LineDecoder {
-    /// The line so far, or while `overlong` no more than its end. `line.len() <= LINE_BYTES_MAX`.
+    /// The line so far. `line.len() <= LINE_BYTES_MAX`, and it is empty while `overlong`.
     line: Vec<u8>,
     /// The line is too long already: the rest of it is discarded as it comes.
     overlong: bool,
@@ -92,38 +93,35 @@ impl LineDecoder {
     /// is kept for the next call.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Decoded> {
         while let Some((&byte, rest)) = input.split_first() {
-            if self.peer == Peer::Foreign {
-                *input = &[];
-                break;
-            }
-            let decoded = if self.telnet == Telnet::Data && !self.carriage_return && !is_special(byte) {
-                // No further than the line may go: what it begins with is looked at while it is there.
-                let room = if self.overlong { usize::MAX } else { LINE_BYTES_MAX - self.line.len() };
-                let run = &input[..input.len().min(room.max(1))];
-                let plain = run.iter().position(|&byte| is_special(byte)).unwrap_or(run.len());
-                self.extend(&input[..plain]);
-                *input = &input[plain..];
-                None
-            } else {
-                *input = rest;
-                self.step(byte)
+            let decoded = match &mut self.peer {
+                Peer::Foreign => {
+                    *input = &[];
+                    return None;
+                }
+                Peer::Unknown(sniffer) => {
+                    if let Some(foreign) = sniffer.look(byte) {
+                        self.peer = Peer::Foreign;
+                        return Some(Decoded::Foreign(foreign));
+                    }
+                    *input = rest;
+                    self.step(byte)
+                }
+                Peer::Ours if self.telnet == Telnet::Data && !self.carriage_return && !is_special(byte) => {
+                    let plain = input.iter().position(|&byte| is_special(byte)).unwrap_or(input.len());
+                    self.extend(&input[..plain]);
+                    *input = &input[plain..];
+                    None
+                }
+                Peer::Ours => {
+                    *input = rest;
+                    self.step(byte)
+                }
             };
-            let decoded = decoded.or_else(|| if self.overlong { None } else { self.unmask(Foreign::in_bytes) });
             if decoded.is_some() {
                 return decoded;
             }
         }
         None
-    }
-
-    /// Looks, while the peer is not known, at what there is of its first line.
-    fn unmask(&mut self, look: impl FnOnce(&[u8]) -> Option<Foreign>) -> Option<Decoded> {
-        if self.peer != Peer::Unknown {
-            return None;
-        }
-        let foreign = look(&self.line)?;
-        self.peer = Peer::Foreign;
-        Some(Decoded::Foreign(foreign))
     }
 
     /// At the end of the input: the last line, if it lacks its ending.
@@ -185,20 +183,15 @@ impl LineDecoder {
     }
 
     fn extend(&mut self, bytes: &[u8]) {
-        if self.overlong || self.line.len() + bytes.len() > LINE_BYTES_MAX {
+        if self.overlong {
+            return;
+        }
+        if self.line.len() + bytes.len() > LINE_BYTES_MAX {
             self.overlong = true;
-            self.keep_tail(bytes);
+            self.line = Vec::new();
         } else {
             self.line.extend_from_slice(bytes);
         }
-    }
-
-    /// Of a line that is too long.
-    fn keep_tail(&mut self, bytes: &[u8]) {
-        let bytes = &bytes[bytes.len().saturating_sub(Foreign::TAIL_BYTES)..];
-        let kept = self.line.len().min(Foreign::TAIL_BYTES - bytes.len());
-        let tail = [&self.line[self.line.len() - kept..], bytes].concat();
-        self.line = tail;
     }
 
     fn erase_character(&mut self) {
@@ -222,18 +215,16 @@ impl LineDecoder {
     }
 
     fn take_line(&mut self) -> Decoded {
-        if let Some(foreign) = self.unmask(Foreign::in_line) {
-            return foreign;
-        }
         let line = std::mem::take(&mut self.line);
-        if !line.trim_ascii().is_empty() {
-            self.peer = Peer::Ours;
-        }
-        Decoded::Line(if std::mem::take(&mut self.overlong) {
+        let line = if std::mem::take(&mut self.overlong) {
             Err(LineError::TooLong)
         } else {
             String::from_utf8(line).map_err(|error| LineError::NotUtf8(error.utf8_error().valid_up_to() + 1))
-        })
+        };
+        if !line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
+            self.peer = Peer::Ours;
+        }
+        Decoded::Line(line)
     }
 
     /// Says no to an option, once: RFC 1143 shows how two sides that answer every request can go on for ever. The timing
@@ -253,15 +244,20 @@ impl LineDecoder {
 }
 
 /// What is known of the peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Peer {
     /// It has sent no line yet that is not blank.
-    #[default]
-    Unknown,
+    Unknown(Sniffer),
     /// It has, and it is one of ours.
     Ours,
     /// It speaks another protocol.
     Foreign,
+}
+
+impl Default for Peer {
+    fn default() -> Self {
+        Self::Unknown(Sniffer::default())
+    }
 }
 
 /// Where in a telnet sequence the input stands.
@@ -406,6 +402,10 @@ mod tests {
         check(b"GET / HTTP/1.0", std::slice::from_ref(&http));
         let long = format!("POST /{} HTTP/1.1\r\n", "x".repeat(100_000));
         check(long.as_bytes(), std::slice::from_ref(&http));
+        check(b"GET /\xff HTTP/1.1\n", std::slice::from_ref(&http));
+        check(&[b"GET /\xff\xfa HTTP/1.1", &[b'x'; 2000][..]].concat(), std::slice::from_ref(&http));
+        check(b"GET / HTTP/1.1\xff\xf8\n", std::slice::from_ref(&http));
+        check("\u{3000}\n\x0b\nPOST / HTTP/1.1\n".as_bytes(), &[line("\u{3000}"), line("\x0b"), http]);
         check(b"NICK a\nMSG a HTTP/1.1\n", &[line("NICK a"), line("MSG a HTTP/1.1")]);
     }
 
@@ -419,8 +419,7 @@ mod tests {
         check(b"\x16\x03\x08\x08MSG hi\n", &[Decoded::Foreign(Foreign::Tls)]);
         check(b"hi\n\x16\x03\n", &[line("hi"), line("\x16\x03")]);
         check(&[b"\x16\x03", &[b'x'; LINE_BYTES_MAX][..]].concat(), &[Decoded::Foreign(Foreign::Tls)]);
-        let ends_like_it = [&[b'x'; LINE_BYTES_MAX][..], b"\x16\x03", &[b'x'; 14]].concat();
-        check(&ends_like_it, &[Decoded::Line(Err(LineError::TooLong))]);
+        check(b"x\x16\x03\n", &[line("x\x16\x03")]);
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn check_lines(lines: &[Vec<u8>], all: &[Decoded]) {
 /// Another protocol shows before anything was said, and then nothing else is.
 fn check_first(all: &[Decoded]) {
     let is_said = |decoded: &Decoded| match decoded {
-        Decoded::Line(line) => line.as_ref().map_or(true, |line| !line.trim_ascii().is_empty()),
+        Decoded::Line(line) => line.as_ref().map_or(true, |line| !line.trim().is_empty()),
         Decoded::Telnet(_) => false,
         Decoded::Foreign(_) => true,
     };

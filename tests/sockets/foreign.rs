@@ -36,6 +36,7 @@ fn a_request_in_disguise_is_a_request() {
     let long = format!("POST /{} HTTP/1.1\nNICK mallory\n", "x".repeat(20_000));
     turned_away(long.as_bytes(), "", HTTP);
     turned_away(b"POST /caf\xe9 HTTP/1.0\nNICK mallory\n", "", HTTP);
+    turned_away(b"POST /\xff\xfa HTTP/1.1\nNICK mallory\n", "", HTTP);
     turned_away(b"\r\n\r\nPOST / HTTP/1.1\r\nNICK mallory\r\n", "\r", HTTP);
 }
 
