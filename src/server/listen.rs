@@ -162,12 +162,21 @@ fn bind(address: SocketAddr, lost_timeout: Option<Duration>) -> io::Result<Async
 
 /// Asks a silent peer's host now and then whether it is there, and gives up on one that does not answer.
 fn find_lost_hosts(socket: &Socket, timeout: Duration) -> io::Result<()> {
-    let seconds = |eighths| Duration::from_secs(timeout.as_secs() * eighths / 8);
     let keepalive = TcpKeepalive::new()
-        .with_time(seconds(KEEPALIVE_IDLE_EIGHTHS))
-        .with_interval(seconds(KEEPALIVE_INTERVAL_EIGHTHS));
+        .with_time(eighths(timeout, KEEPALIVE_IDLE_EIGHTHS))
+        .with_interval(eighths(timeout, KEEPALIVE_INTERVAL_EIGHTHS));
     socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(seconds(USER_TIMEOUT_EIGHTHS)))
+    socket.set_tcp_user_timeout(Some(user_timeout(timeout)))
+}
+
+/// How long TCP waits for what was sent to be taken.
+pub(super) fn user_timeout(lost_timeout: Duration) -> Duration {
+    eighths(lost_timeout, USER_TIMEOUT_EIGHTHS)
+}
+
+/// In whole seconds, as TCP has them.
+fn eighths(timeout: Duration, eighths: u64) -> Duration {
+    Duration::from_secs(timeout.as_secs() * eighths / 8)
 }
 
 /// The command that joins, typed on the same machine.

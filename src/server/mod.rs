@@ -55,12 +55,21 @@ pub struct Options {
     pub line_rate: Rate,
     /// How fast peers are let in by each listener; the others wait.
     pub connect_rate: Rate,
-    /// How long a peer's socket may take nothing of what waits for it; none is for ever.
+    /// How long a peer's socket may take nothing of what waits for it; none is for as long as `lost_timeout` allows.
     pub write_timeout: Option<Duration>,
     /// Within which a host that vanished is found, at least [`LOST_TIMEOUT_SECONDS_MIN`]; none is when TCP likes.
     pub lost_timeout: Option<Duration>,
     /// How long a peer may be without a name, or silent.
     pub timeouts: Timeouts,
+}
+
+impl Options {
+    /// A peer that takes nothing is let go, and told, before TCP takes it for lost.
+    fn write_timeout(&self) -> Option<Duration> {
+        let Some(lost_timeout) = self.lost_timeout else { return self.write_timeout };
+        let longest = listen::user_timeout(lost_timeout).saturating_sub(Duration::from_secs(1));
+        Some(self.write_timeout.map_or(longest, |timeout| timeout.min(longest)))
+    }
 }
 
 /// Why a server could not start.
@@ -118,7 +127,7 @@ async fn serve(
     let feed = Arc::new(Feed::new(options.feed_bytes));
     let room = Room::new(options.timeouts);
     let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), inbox));
-    let host = Host { feed, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout };
+    let host = Host { feed, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout() };
     let port_file = listeners.announce(options.port_file.as_deref())?;
     let accepting = listeners.accept(executor, &host, &admission(options), options.connect_rate);
     let clock = executor.spawn(tell_the_time(host.to_hub.clone()));

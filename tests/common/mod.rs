@@ -100,6 +100,20 @@ impl Server {
         }
     }
 
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("/proc").count()
+    }
+
+    /// Waits until no more than these are open, which `watcher` does not notice.
+    pub fn wait_for_descriptors(&self, max: usize, watcher: &mut Peer) {
+        let start = Instant::now();
+        while self.descriptors() > max {
+            watcher.sync();
+            assert!(start.elapsed() < DEADLINE, "{} descriptors instead of {max}", self.descriptors());
+        }
+    }
+
     /// Resident memory, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("/proc");

@@ -1,6 +1,5 @@
 //! More peers than there may be.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
@@ -66,7 +65,7 @@ fn from(server: &Server, source: Ipv4Addr) -> Peer {
 fn a_crowd_before_a_full_room_takes_nothing_from_it() {
     let server = Server::with(&["--max-clients", "1"]);
     let mut alice = server.join("alice");
-    let before = descriptors(&server);
+    let before = server.descriptors();
     for _ in 0..3 {
         let crowd: Vec<_> = (0..200).map(|_| server.connect_raw()).collect();
         for mut peer in crowd {
@@ -75,15 +74,7 @@ fn a_crowd_before_a_full_room_takes_nothing_from_it() {
         }
         alice.sync();
     }
-    let start = Instant::now();
-    while descriptors(&server) > before {
-        alice.sync();
-        assert!(start.elapsed() < DEADLINE, "{} descriptors, before {before}", descriptors(&server));
-    }
-}
-
-fn descriptors(server: &Server) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("/proc").count()
+    server.wait_for_descriptors(before, &mut alice);
 }
 
 /// Those who are in chat on, those who are not wait, and get in when somebody leaves. The log tells it once.

@@ -60,30 +60,44 @@ fn join_with_a_small_buffer(server: &Server, name: &str) -> Peer {
 fn a_reader_whose_socket_takes_nothing_is_closed_as_slow_and_told() {
     let server = Server::with(&["--write-timeout", "1"]);
     let mut talker = server.join("talker");
+    let descriptors = server.descriptors();
     let mut stuck = join_with_a_small_buffer(&server, "stuck");
     talker.expect("JOIN stuck");
     fill(&mut talker, 2_000_000);
     talker.expect("LEAVE stuck slow");
+    // It reads on when the server has long closed.
+    server.wait_for_descriptors(descriptors, &mut talker);
     let rest = stuck.rest();
     let last = rest.last().expect("a reason").trim_end_matches('\r');
     assert_eq!(last, "ERR - slow you read nothing of what was waiting for you for 1 s; connect again");
 }
 
-/// However slowly it reads, as long as it reads.
+/// TCP gives a full socket up as it does a host that vanished; the server comes first, and tells.
+#[test]
+fn a_reader_that_takes_nothing_is_slow_and_not_lost() {
+    let server = Server::with(&["--write-timeout", "0", "--lost-timeout", "8"]);
+    let mut talker = server.join("talker");
+    let _stuck = join_with_a_small_buffer(&server, "stuck");
+    talker.expect("JOIN stuck");
+    fill(&mut talker, 2_000_000);
+    talker.expect("LEAVE stuck slow");
+}
+
+/// However slowly it reads, as long as it reads: here, longer than it may stop.
 #[test]
 fn a_reader_that_goes_on_reading_stays() {
-    const PACES: usize = 25;
-    let server = Server::paced(&["--write-timeout", "1", "--line-burst", "5000"]);
+    const PACES: usize = 80;
+    let server = Server::paced(&["--write-timeout", "6", "--line-burst", "5000"]);
     let mut talker = server.join("talker");
     let mut reader = join_with_a_small_buffer(&server, "reader");
     let mut pacer = server.connect();
     pacer.send_bytes(&b"PING\n".repeat(5000));
-    fill(&mut talker, 4_000_000);
+    fill(&mut talker, 3_000_000);
     for _ in 0..PACES {
         // The server's own rate is the clock: ten of these a second.
         pacer.send("PING pace");
         pacer.until("OK PING pace");
-        reader.skip_bytes(64 * 1024);
+        reader.skip_bytes(32 * 1024);
     }
     reader.send("PING end");
     reader.until("OK PING end");

@@ -24,7 +24,7 @@ use super::console;
 use super::hub::Request;
 use super::pace::Rate;
 use crate::feed::{Feed, Outbox, Standing};
-use crate::limits::{DRAIN_MS_MAX, FLUSH_MS_MAX, READ_BYTES_MAX, WHISPER_BYTES_MAX};
+use crate::limits::{DRAIN_MS_MAX, FLUSH_MS_MAX, LAST_SEND_BUFFER_BYTES, READ_BYTES_MAX, WHISPER_BYTES_MAX};
 use crate::protocol::{ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
 
@@ -154,19 +154,20 @@ impl Connection {
         }
     }
 
-    /// Closes so that what was sent arrives, unless nobody takes it: then by a reset, or the kernel would keep it.
+    /// Closes so that what was sent arrives, late if need be: the kernel keeps it until TCP gives up.
     async fn close(&self, end: End) {
-        let told = match end {
-            End::Flushed => Ok(()),
-            End::Slow => in_time(self.tell_slow(&self.fell_behind())).await,
-            End::Stalled => in_time(self.tell_slow(&self.stalled())).await,
-            End::Stuck | End::Lost => Err(io::ErrorKind::BrokenPipe.into()),
+        let closing = async {
+            match end {
+                End::Flushed | End::Stuck | End::Lost => {}
+                End::Slow => self.tell_slow(&self.fell_behind()).await?,
+                End::Stalled => self.tell_slow(&self.stalled()).await?,
+            }
+            drain(&self.stream).await
         };
-        // Either way the socket is closed now.
-        let _ = match told {
-            Ok(()) => in_time(drain(&self.stream)).await,
-            Err(_) => SockRef::from(self.stream.get_ref()).set_linger(Some(Duration::ZERO)),
-        };
+        if !matches!(end, End::Stuck | End::Lost) {
+            // Either way the socket is closed now.
+            let _ = in_time(closing).await;
+        }
     }
 
     fn fell_behind(&self) -> String {
@@ -181,8 +182,10 @@ impl Connection {
         format!("you read nothing of what was waiting for you for {seconds} s; connect again")
     }
 
-    /// Says why to a peer that did not read. It stands in the middle of a line, most likely: that is ended first.
+    /// Says why to a peer that did not read. It stands in the middle of a line, most likely: that is ended first. Its socket is
+    /// full, but is given some room for this; whoever reads on later reads it, too.
     async fn tell_slow(&self, text: &str) -> io::Result<()> {
+        SockRef::from(self.stream.get_ref()).set_send_buffer_size(LAST_SEND_BUFFER_BYTES)?;
         let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, text));
         (&self.stream).write_all(format!("\r\n{line}\r\n").as_bytes()).await
     }
