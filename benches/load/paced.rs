@@ -46,7 +46,7 @@ impl Paced {
 
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
-        let server = Server::start(binary, &["--line-rate", "0"]);
+        let server = Server::start(binary, &["--line-rate", "0", "--connect-rate", "0"]);
         let mut load = Load::new(server.address, Checking::All, 1);
         load.join(self.readers, 1);
         load.start_timing_arrivals();

@@ -59,7 +59,7 @@ impl Saturated {
 
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
-        let server = Server::start(binary, &["--line-rate", "0"]);
+        let server = Server::start(binary, &["--line-rate", "0", "--connect-rate", "0"]);
         let checking = if self.discard { Checking::Sample } else { Checking::All };
         let mut load = Load::new(server.address, checking, self.senders);
         let empty_bytes = server.resident_bytes();

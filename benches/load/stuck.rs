@@ -87,7 +87,7 @@ impl Stuck {
 
     fn flood(&self, binary: &Path, stuck: usize) -> Flood {
         let feed_bytes = self.feed_bytes.to_string();
-        let server = Server::start(binary, &["--line-rate", "0", "--feed-bytes", &feed_bytes]);
+        let server = Server::start(binary, &["--line-rate", "0", "--connect-rate", "0", "--feed-bytes", &feed_bytes]);
         let mut load = Load::new(server.address, Checking::All, SENDERS);
         load.join(stuck, SENDERS);
         load.stop_reading();
