@@ -133,6 +133,10 @@ pub const CONNECT_RATE_DEFAULT: u32 = 500;
 /// Connections that a listener accepts at once after a silence: a crowd that comes back after a failure is in soon.
 pub const CONNECT_BURST: u32 = 1000;
 
+/// Connections accepted before those who are in get their turn: so few that nobody notices (a few milliseconds), and enough
+/// that in a large room, where a turn of everybody takes long, a crowd joins many at a time.
+pub const ACCEPTS_AT_ONCE_MAX: u32 = 256;
+
 /// Seconds a peer may take for its name, unless `--name-timeout` says otherwise. Long enough to type one, or three; short
 /// enough that connections which never say anything do not add up.
 pub const NAME_TIMEOUT_SECONDS_DEFAULT: u64 = 60;

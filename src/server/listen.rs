@@ -18,8 +18,8 @@ use super::connection::{self, Host};
 use super::pace::{Pace, Rate};
 use super::{StartError, console};
 use crate::limits::{
-    ACCEPT_BACKLOG, ACCEPT_RETRY_MS, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS, RECEIVE_BUFFER_BYTES,
-    SEND_BUFFER_BYTES, TURNED_AWAY_LOG_SECONDS, USER_TIMEOUT_EIGHTHS,
+    ACCEPT_BACKLOG, ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
+    RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, TURNED_AWAY_LOG_SECONDS, USER_TIMEOUT_EIGHTHS,
 };
 use crate::room::SessionId;
 
@@ -102,6 +102,7 @@ impl Porter {
 async fn accept(listener: Async<TcpListener>, porter: Porter, rate: Rate) {
     let (mut failures, mut turned_away) = (Seldom::default(), Seldom::default());
     let mut pace = Pace::default();
+    let mut accepted: u32 = 0;
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
@@ -109,8 +110,11 @@ async fn accept(listener: Async<TcpListener>, porter: Porter, rate: Rate) {
                     turned_away.tell(|times| console::turned_away(address, full, times));
                 }
                 pace.wait(rate).await;
-                // In a crowd, the next is there already. Those who were let in go first.
-                future::yield_now().await;
+                accepted = accepted.wrapping_add(1);
+                if accepted.is_multiple_of(ACCEPTS_AT_ONCE_MAX) {
+                    // In a crowd the next is there already, and this would go on for as long as it comes.
+                    future::yield_now().await;
+                }
             }
             // The peer went away before it was its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
