@@ -74,8 +74,8 @@ struct Arguments {
     #[argh(option, arg_name = "s", default = "0", from_str_fn(parse_timeout))]
     idle_timeout: u64,
 
-    /// after how many seconds a peer that takes nothing of what waits for it is closed; 0 is as late as can be: half of
-    /// --lost-timeout, when TCP gives it up (default: 30)
+    /// after how many seconds a peer that takes nothing of what waits for it is closed; 0 is as late as can be: a quarter
+    /// of --lost-timeout (default: 30)
     #[argh(option, arg_name = "s", default = "WRITE_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     write_timeout: u64,
 

@@ -64,10 +64,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// A peer that takes nothing is let go, and told, before TCP takes it for lost.
+    /// A peer whose socket is full is let go, and told, well before TCP takes it for lost.
     fn write_timeout(&self) -> Option<Duration> {
         let Some(lost_timeout) = self.lost_timeout else { return self.write_timeout };
-        let longest = listen::user_timeout(lost_timeout).saturating_sub(Duration::from_secs(1));
+        let longest = listen::user_timeout(lost_timeout) / 2;
         Some(self.write_timeout.map_or(longest, |timeout| timeout.min(longest)))
     }
 }

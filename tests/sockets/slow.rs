@@ -75,7 +75,7 @@ fn a_reader_whose_socket_takes_nothing_is_closed_as_slow_and_told() {
 /// TCP gives a full socket up as it does a host that vanished; the server comes first, and tells.
 #[test]
 fn a_reader_that_takes_nothing_is_slow_and_not_lost() {
-    let server = Server::with(&["--write-timeout", "0", "--lost-timeout", "8"]);
+    let server = Server::with(&["--write-timeout", "0", "--lost-timeout", "20"]);
     let mut talker = server.join("talker");
     let _stuck = join_with_a_small_buffer(&server, "stuck");
     talker.expect("JOIN stuck");
