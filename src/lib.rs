@@ -8,6 +8,7 @@
 //! | [`protocol`] | bytes to meaning and back, both directions | who is here |
 //! | [`room`] | who is here and what happened: a deterministic state machine | time, order of arrival, delivery |
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
+//! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
 //! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
 //!
 //! `limits`, `protocol`, `room` and `feed` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
@@ -17,6 +18,7 @@
 // standard output is an interface with one line a listener.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+pub mod command_line;
 pub mod feed;
 pub mod limits;
 pub mod protocol;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::FromArgs;
+use chinwag::command_line::{self, say};
 use chinwag::limits::{
     CONNECT_BURST, CONNECT_RATE_DEFAULT, FEED_BYTES_DEFAULT, FEED_BYTES_MIN, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT,
     LOST_TIMEOUT_SECONDS_DEFAULT, LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN, NAME_TIMEOUT_SECONDS_DEFAULT,
@@ -88,10 +89,8 @@ struct Arguments {
     version: bool,
 }
 
-const EXIT_USAGE: u8 = 2;
-
 fn main() -> ExitCode {
-    let arguments = match parse_command_line() {
+    let arguments: Arguments = match command_line::parse("chinwagd") {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
@@ -123,33 +122,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The arguments, or with what to exit: 0 after `--help`, 2 after an error, in one line.
-fn parse_command_line() -> Result<Arguments, ExitCode> {
-    let mut words = Vec::new();
-    for word in std::env::args_os().skip(1) {
-        words.push(word.into_string().map_err(|word| usage(&format!("{} is not UTF-8", word.display())))?);
-    }
-    let words: Vec<_> = words.iter().map(String::as_str).collect();
-    Arguments::from_args(&["chinwagd"], &words).map_err(|exit| match exit.status {
-        Ok(()) => {
-            say(&mut std::io::stdout(), exit.output.trim_end());
-            ExitCode::SUCCESS
-        }
-        Err(()) => usage(exit.output.trim()),
-    })
-}
-
-fn usage(what: &str) -> ExitCode {
-    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
-    say(&mut std::io::stderr(), &format!("chinwagd: {what}; see chinwagd --help"));
-    ExitCode::from(EXIT_USAGE)
-}
-
-fn say(to: &mut impl std::io::Write, line: &str) {
-    // There is nobody left to tell if this fails.
-    let _ = writeln!(to, "{line}");
 }
 
 fn parse_address(raw: &str) -> Result<Vec<SocketAddr>, String> {

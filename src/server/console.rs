@@ -1,7 +1,7 @@
 //! The operator's log, on standard error: who connected from where, named themselves, left and why. Never what people
 //! say, and nothing of theirs raw: a [`Name`] is safe for terminals by its type.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{self, PanicHookInfo};
 use std::sync::mpsc;
@@ -17,23 +17,22 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
 use super::admission::Full;
+use crate::command_line::is_colored;
 use crate::limits::{LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
 use crate::protocol::{Event, Name};
 use crate::room::SessionId;
 
-/// Begins to log what is at least as weighty as `level`; in colour if standard error is a terminal and `NO_COLOR` is not
-/// set (no-color.org).
+/// Begins to log what is at least as weighty as `level`; in colour where that is wanted.
 ///
 /// A thread of its own writes the lines. If nobody takes them from it, or standard error is closed, they are dropped, and
 /// the room goes on.
 pub fn start(level: LevelFilter) -> Log {
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES_MAX).lossy(true).finish(io::stderr());
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(writer)
-        .with_ansi(colour)
+        .with_ansi(is_colored(&io::stderr()))
         .with_target(false)
         .with_timer(LocalTime)
         .log_internal_errors(false)
