@@ -1,6 +1,8 @@
 //! The client's side of the wire: a line to a [`Command`] and back.
 
-use super::{ErrorCode, Name, NameError, Refusal, Text, TextError, Token, Verb, is_space, split_word};
+use super::{
+    Decoded, ErrorCode, LineDecoder, Name, NameError, Refusal, Text, TextError, Token, Verb, is_space, split_word,
+};
 use crate::limits::{ECHO_CHARS_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX, WHISPER_NAMES_MAX};
 
 /// What a peer asks for, with arguments that are what they should be. Whether it may be is for the room to say.
@@ -87,6 +89,16 @@ pub(super) fn switch(on: bool) -> &'static str {
 /// What `on` or `off`, in any case, means.
 pub(super) fn switch_from_word(word: &str) -> Option<bool> {
     [true, false].into_iter().find(|&on| switch(on).eq_ignore_ascii_case(word))
+}
+
+impl Mode {
+    /// Whether a line (without its ending) that is read like this gets a reply; blank ones and `PONG` get none.
+    pub fn replies_to(self, line: &[u8]) -> bool {
+        match LineDecoder::new().next(&mut &[line, b"\n"].concat()[..]) {
+            Some(Decoded::Line(Ok(line))) => !matches!(Command::parse(&line, self), Ok(None | Some(Command::Pong(_)))),
+            other => matches!(other, Some(Decoded::Line(Err(_)))),
+        }
+    }
 }
 
 impl Command {
@@ -321,6 +333,24 @@ mod tests {
 
     fn said(raw: &str) -> Text {
         Text::new(raw).unwrap()
+    }
+
+    #[test]
+    fn a_line_gets_a_reply_unless_it_is_blank_or_a_pong() {
+        let check = |line: &[u8], mode: Mode, expected| {
+            assert_eq!(mode.replies_to(line), expected, "{:?}", line.escape_ascii().to_string());
+        };
+        check(b"NICK alice", Mode::Commands, true);
+        check(b"nonsense", Mode::Commands, true);
+        check(b"caf\xe9", Mode::Commands, true);
+        check(&[b'x'; 5000], Mode::Commands, true);
+        check(b"", Mode::Commands, false);
+        check(b" \t\r", Mode::Commands, false);
+        check(b"a\x08", Mode::Commands, false);
+        check(b"PONG idle", Mode::Commands, false);
+        check(b"PONG idle", Mode::Chat, true);
+        check(b"/pong idle", Mode::Chat, false);
+        check(b"/pong idle", Mode::Commands, true);
     }
 
     #[test]

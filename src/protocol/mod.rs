@@ -9,6 +9,8 @@ mod dialect;
 mod error;
 mod event;
 mod foreign;
+mod heard;
+mod json;
 mod line;
 mod name;
 mod reply;
@@ -20,6 +22,7 @@ pub use dialect::{DIALECTS, Dialect};
 pub use error::{ErrorCode, Refusal};
 pub use event::{Event, EventId, LeaveReason, Tag, Timestamp};
 pub use foreign::Foreign;
+pub use heard::Heard;
 pub use line::{Decoded, Ending, LineDecoder, LineError};
 pub use name::{Name, NameError};
 pub use reply::{Details, Reply, ServerLine, User};
@@ -30,12 +33,12 @@ pub use verb::Verb;
 pub const VERSION: &str = "chinwag/1";
 
 /// What separates the words of a line (WSP of RFC 5234): a space or a tab.
-fn is_space(c: char) -> bool {
+pub(crate) fn is_space(c: char) -> bool {
     c == ' ' || c == '\t'
 }
 
 /// Splits a line at its first space: the word, and what follows that one space, verbatim. `None` where no space is.
-fn split_word(line: &str) -> (&str, Option<&str>) {
+pub(crate) fn split_word(line: &str) -> (&str, Option<&str>) {
     match line.split_once(is_space) {
         Some((word, rest)) => (word, Some(rest)),
         None => (line, None),

@@ -2,6 +2,7 @@
 //! who holds which is the room's business.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use precis_profiles::precis_core::{Error, profile::PrecisFastInvocation};
@@ -60,6 +61,12 @@ impl Name {
         let skeletons =
             [skeleton(&key).collect(), skeleton(&shown).collect::<String>().to_lowercase().into_boxed_str()];
         Ok(Self(Arc::new(Forms { key: key.into(), skeletons, shown: shown.into() })))
+    }
+
+    /// What to take instead of `raw` where that is taken: `raw-2`, cut so that it is not too long.
+    pub fn numbered(raw: &str, number: u32) -> String {
+        let suffix = format!("-{number}");
+        raw.chars().take(NAME_CHARS_MAX - suffix.len()).collect::<String>() + &suffix
     }
 
     /// The name as it is shown.
@@ -146,6 +153,14 @@ impl fmt::Display for NameError {
     }
 }
 
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(raw: &str) -> Result<Self, NameError> {
+        Self::new(raw)
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -170,6 +185,12 @@ impl Eq for Name {}
 mod tests {
     use super::*;
     use crate::protocol::{ErrorCode, Refusal};
+
+    #[test]
+    fn a_numbered_name_fits() {
+        assert_eq!(Name::numbered("alice", 2), "alice-2");
+        assert_eq!(Name::numbered(&"x".repeat(32), 10), format!("{}-10", "x".repeat(29)));
+    }
 
     #[test]
     fn names_are_shown_as_written_but_for_width_and_composition() {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::Name;
 use crate::limits::{TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
 
 /// Non-blank text of at most [`TEXT_BYTES_MAX`] bytes, in which no character can end a line, move a cursor or turn the
@@ -41,6 +42,16 @@ impl Text {
             safe.truncate(safe.floor_char_boundary(TEXT_BYTES_MAX));
         }
         Self(safe.into())
+    }
+
+    /// Whether `name` stands in it as a word of its own, in any case.
+    pub fn mentions(&self, name: &Name) -> bool {
+        let (text, name) = (self.0.to_lowercase(), name.as_str().to_lowercase());
+        text.match_indices(&name).any(|(at, found)| {
+            let before = text[..at].chars().next_back();
+            let after = text[at + found.len()..].chars().next();
+            ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+        })
     }
 
     /// The text itself.
@@ -89,7 +100,8 @@ pub(super) fn is_safe(c: char) -> bool {
     !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
-fn made_safe(raw: &str) -> String {
+/// Any text with what no terminal may get replaced, however long it is.
+pub(crate) fn made_safe(raw: &str) -> String {
     if raw.chars().all(is_safe) {
         return raw.to_owned();
     }
@@ -117,6 +129,18 @@ mod tests {
         check("right\u{202e}tfel", "right\u{fffd}tfel");
         check("one\u{2028}two", "one\u{fffd}two");
         check("👩‍👩‍👧 ❤️ שלום\u{200f}", "👩‍👩‍👧 ❤️ שלום\u{200f}");
+    }
+
+    #[test]
+    fn a_name_is_mentioned_as_a_word() {
+        let al = Name::new("Al").unwrap();
+        let check = |text: &str, expected| assert_eq!(Text::new(text).unwrap().mentions(&al), expected, "{text:?}");
+        check("al", true);
+        check("@AL: hi", true);
+        check("is al, or Al?", true);
+        check("also", false);
+        check("hal al", true);
+        check("loyal", false);
     }
 
     #[test]

@@ -1,0 +1,102 @@
+//! A line from a server as an object for scripts; `README.md` documents it.
+
+use serde_json::{Map, Value, json};
+
+use super::{Heard, Tag};
+
+impl Heard {
+    /// The line as a JSON object, in one line.
+    pub fn to_json(&self) -> String {
+        let (tag, line) = Tag::parse(&self.line).map_or((None, self.line.as_str()), |(tag, rest)| (Some(tag), rest));
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let keys = keys(word, rest);
+        if keys.is_empty() {
+            return json!({"type": "unknown", "line": self.line}).to_string();
+        }
+        let mut object = Map::from_iter([("type".to_owned(), json!(word.to_lowercase()))]);
+        if let Some(Tag { id, at }) = tag {
+            object.extend([("id".to_owned(), json!(id.map(|id| id.0))), ("time".to_owned(), json!(at.to_string()))]);
+        }
+        for (&key, value) in keys.iter().zip(rest.splitn(keys.len(), ' ').filter(|value| !value.is_empty())) {
+            let value = value.split_once('=').filter(|_| word == "USER").map_or(value, |(_, value)| value);
+            let number = if NUMBERS.contains(&key) { value.parse::<u64>().ok() } else { None };
+            object.insert(key.to_owned(), number.map_or_else(|| json!(value), |number| json!(number)));
+        }
+        Value::Object(object).to_string()
+    }
+}
+
+/// The keys whose values are numbers.
+const NUMBERS: [&str; 5] = ["id", "count", "session", "idle", "online"];
+
+/// What the words after the first are called in an object; none if the first is not known.
+fn keys(word: &str, rest: &str) -> &'static [&'static str] {
+    match (word, rest.split(' ').next().unwrap_or_default()) {
+        ("HELLO", _) => &["version", "text"],
+        ("ERR", _) => &["verb", "code", "text"],
+        ("USER", _) => &["name", "role", "session", "address", "idle", "online"],
+        ("OK", "NICK") => &["verb", "name"],
+        ("OK", "MSG") => &["verb", "id"],
+        ("OK", "WHISPER") => &["verb", "names"],
+        ("OK", "WHO" | "STATUS") => &["verb", "count"],
+        ("OK", "PING") => &["verb", "token"],
+        ("OK", "SET") => &["verb", "option", "value"],
+        ("OK", "CHAT") => &["verb", "value"],
+        ("OK", _) => &["verb"],
+        ("JOIN" | "COORDINATOR", _) => &["name"],
+        ("LEAVE", _) => &["name", "reason", "text"],
+        ("RENAME", _) => &["from", "to"],
+        ("MSG" | "WHISPER", _) => &["from", "text"],
+        ("NOTICE", _) => &["text"],
+        ("PING", _) => &["token"],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_objects() {
+        let check = |line: &str, expected: &str| {
+            assert_eq!(Heard::new(line).to_json(), expected, "{line:?}");
+        };
+        check("HELLO chinwag/1 hi", r#"{"text":"hi","type":"hello","version":"chinwag/1"}"#);
+        check("OK MSG 12", r#"{"id":12,"type":"ok","verb":"MSG"}"#);
+        check("OK NICK bob", r#"{"name":"bob","type":"ok","verb":"NICK"}"#);
+        check("OK WHISPER bob,eve", r#"{"names":"bob,eve","type":"ok","verb":"WHISPER"}"#);
+        check("OK WHO 2", r#"{"count":2,"type":"ok","verb":"WHO"}"#);
+        check("OK STATUS 2", r#"{"count":2,"type":"ok","verb":"STATUS"}"#);
+        check("OK PING", r#"{"type":"ok","verb":"PING"}"#);
+        check("OK SET tags on", r#"{"option":"tags","type":"ok","value":"on","verb":"SET"}"#);
+        check("OK CHAT off", r#"{"type":"ok","value":"off","verb":"CHAT"}"#);
+        check("OK HELP", r#"{"type":"ok","verb":"HELP"}"#);
+        check("OK QUIT", r#"{"type":"ok","verb":"QUIT"}"#);
+        check("ERR MSG no-name take one", r#"{"code":"no-name","text":"take one","type":"err","verb":"MSG"}"#);
+        check("USER bob member", r#"{"name":"bob","role":"member","type":"user"}"#);
+        check(
+            "USER bob coordinator id=1 address=127.0.0.1:5 idle=2 online=3",
+            r#"{"address":"127.0.0.1:5","idle":2,"name":"bob","online":3,"role":"coordinator","session":1,"type":"user"}"#,
+        );
+        check("JOIN bob", r#"{"name":"bob","type":"join"}"#);
+        check("LEAVE bob eof", r#"{"name":"bob","reason":"eof","type":"leave"}"#);
+        check("LEAVE bob quit tea", r#"{"name":"bob","reason":"quit","text":"tea","type":"leave"}"#);
+        check("LEAVE bob timeout", r#"{"name":"bob","reason":"timeout","type":"leave"}"#);
+        check("RENAME a b", r#"{"from":"a","to":"b","type":"rename"}"#);
+        check("MSG bob say \"hi\"", r#"{"from":"bob","text":"say \"hi\"","type":"msg"}"#);
+        check(
+            "@12 2026-11-20T12:44:29.138Z MSG bob hi",
+            r#"{"from":"bob","id":12,"text":"hi","time":"2026-11-20T12:44:29.138Z","type":"msg"}"#,
+        );
+        check(
+            "@- 2026-11-20T12:44:29.138Z WHISPER bob hi",
+            r#"{"from":"bob","id":null,"text":"hi","time":"2026-11-20T12:44:29.138Z","type":"whisper"}"#,
+        );
+        check("COORDINATOR bob", r#"{"name":"bob","type":"coordinator"}"#);
+        check("NOTICE bye", r#"{"text":"bye","type":"notice"}"#);
+        check("PING idle", r#"{"token":"idle","type":"ping"}"#);
+        check("OK NICK 42", r#"{"name":"42","type":"ok","verb":"NICK"}"#);
+        check("SING la", r#"{"line":"SING la","type":"unknown"}"#);
+    }
+}
