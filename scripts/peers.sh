@@ -29,6 +29,8 @@
 #                            listeners, array ports has them all, in the order of the lines that the server printed
 #                            and that are heard here: its standard output is that of a peer named server
 #   server_program           prints which program that is
+#   client_program           the same of $CHINWAG, the client. serve sets array client: that program, and where the server is:
+#                            connect bob "${client[@]}" tail
 #   stop                     ends the server by SIGTERM; it must print nothing more, and its exit status is that of stop
 #
 #   connect PEER COMMAND...  starts the program that is to be PEER, with its input and output held by the script
@@ -43,6 +45,11 @@
 #                            waits for the end of its own input, as nc.openbsd does, takes finish instead
 #   finish PEER [PATTERN...] ends PEER's input, hears these lines, and then the end, as hear_end
 #
+#   terminal WIDTH HEIGHT    opens a terminal (tmux's) with a shell in it, for which the client is `chinwag`; array tmux is
+#                            the command that speaks to it
+#   keys KEY...              types there, as tmux send-keys does: keys 'half a li' Left Enter
+#   screen PATTERN...        waits until what it shows is like this: a newline, then its lines but for the blank ones at the end
+#
 #   same EXPECTED GOT        fails unless the two are the same, and shows both
 #   fail WORDS, skip WORDS   ends the script with status 1 or 77, and says why
 #
@@ -54,9 +61,9 @@ set -eEu -o pipefail
 deadline=${deadline:-20}
 work=$(mktemp -d -t chinwag.XXXXXX)
 # shellcheck disable=SC2034 # port is for the script
-host=127.0.0.1 port='' ports=() line='' skipped=()
+host=127.0.0.1 port='' ports=() client=() line='' skipped=()
 declare -A pid=() _to=() _from=()
-_syncs=0
+_syncs=0 tmux=() _changes=''
 # A program that is answered in CR LF may pass the CR on.
 _cr='?('$'\r'')'
 
@@ -83,19 +90,30 @@ serve() {
     for _ in "${ports[@]:1}"; do hear server 'chinwagd: listening on *'; done
     # shellcheck disable=SC2034
     port=${ports[0]}
+    # shellcheck disable=SC2034
+    client=("$(client_program)" "$host:$port")
 }
 
 server_program() {
+    _program CHINWAGD chinwagd
+}
+
+client_program() {
+    _program CHINWAG chinwag
+}
+
+# The program that the variable names, or one of this name: on PATH, or built.
+_program() {
     local built=${BASH_SOURCE[0]%/*}/../target candidates candidate
-    if [[ -v CHINWAGD ]]; then
-        candidates=("$CHINWAGD")
+    if [[ -v $1 ]]; then
+        candidates=("${!1}")
     else
-        candidates=(chinwagd "$built/release/chinwagd" "$built/debug/chinwagd")
+        candidates=("$2" "$built/release/$2" "$built/debug/$2")
     fi
     for candidate in "${candidates[@]}"; do
         type -P "$candidate" && return
     done
-    fail "there is no ${candidates[*]}; build it (cargo build) or say where it is (CHINWAGD=...)"
+    fail "there is no ${candidates[*]}; build it (cargo build) or say where it is ($1=...)"
 }
 
 stop() {
@@ -108,14 +126,19 @@ connect() {
     shift
     mkfifo "$work/$peer.in" "$work/$peer.out"
     (
-        # Or the input of those before would stay open for as long as this program runs.
-        for fd in "${_to[@]}" "${_from[@]}"; do exec {fd}>&-; done
+        _keep_none
         exec "$@"
     ) <"$work/$peer.in" >"$work/$peer.out" 2>"$work/$peer.err" &
     pid[$peer]=$!
     exec {input}>"$work/$peer.in" {output}<"$work/$peer.out"
     _to[$peer]=$input _from[$peer]=$output
     rm "$work/$peer.in" "$work/$peer.out"
+}
+
+# Or the input of those before would stay open for as long as the program that follows runs.
+_keep_none() {
+    local fd
+    for fd in "${_to[@]}" "${_from[@]}"; do exec {fd}>&-; done
 }
 
 join() {
@@ -184,6 +207,39 @@ finish() {
     hear_end "$1"
 }
 
+terminal() {
+    tmux=(env -u TMUX LC_ALL=C.UTF-8 XDG_STATE_HOME="$work/state" tmux -f /dev/null -S "$work/tmux")
+    mkdir "$work/bin"
+    ln -s "$(client_program)" "$work/bin/chinwag"
+    (
+        _keep_none
+        exec "${tmux[@]}" new-session -d -x "$1" -y "$2" "PS1='$ ' PATH='$work/bin:$PATH' exec bash --norc --noprofile"
+    )
+    # Whatever the shell prints tells that the screen has to be looked at again.
+    mkfifo "$work/changes"
+    exec {_changes}<>"$work/changes"
+    "${tmux[@]}" pipe-pane "exec cat >'$work/changes'"
+    screen $'\n$'
+}
+
+keys() {
+    _note 'keys>' "$*"
+    "${tmux[@]}" send-keys "$@"
+}
+
+screen() {
+    local pattern shown
+    for pattern; do
+        # shellcheck disable=SC2053 # it is meant as a pattern
+        until shown=$("${tmux[@]}" capture-pane -p) && _note 'screen<' "$shown" && [[ $'\n'$shown == $pattern ]]; do
+            # shellcheck disable=SC2034
+            IFS= read -r -N 1 -t "$deadline" -u "$_changes" _ || fail "the screen shows:"$'\n'"$shown"$'\n'"instead of: $pattern"
+            # What else has come by now, if it comes at once.
+            IFS= read -r -N 65536 -t 0.02 -u "$_changes" _ || true
+        done
+    done
+}
+
 same() {
     [[ $1 == "$2" ]] || fail "expected: ${1@Q}"$'\n'"     got: ${2@Q}"
 }
@@ -235,6 +291,7 @@ _at_exit() {
     # Of what was killed, bash tells; what has ended already cannot be. Neither is news.
     exec 3>&2 2>/dev/null
     unset 'pid[server]'
+    [[ ! -S $work/tmux ]] || "${tmux[@]}" kill-server
     kill -s KILL "${pid[@]}"
     if [[ -n $server ]]; then
         kill -s TERM "$server"

@@ -10,6 +10,7 @@
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
 //! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
+//! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
 //!
 //! `limits`, `protocol`, `room` and `feed` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
 //! for what goes over the wire.
@@ -18,6 +19,7 @@
 // standard output is an interface with one line a listener.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+pub mod client;
 pub mod command_line;
 pub mod feed;
 pub mod limits;

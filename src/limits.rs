@@ -1,5 +1,6 @@
-//! Every bound of the server, each with its reason. Bounds that depend on one another are tied by `const` asserts at the
-//! end, so that changing one without the other does not compile. `protocol.md` states those that a peer can notice.
+//! Every bound of the server and of the client, each with its reason. Bounds that depend on one another are tied by `const`
+//! asserts at the end, so that changing one without the other does not compile. `protocol.md` states those that a peer can
+//! notice.
 
 /// Longest line a peer may send, in bytes, without its line ending and after telnet's bytes are taken out.
 /// One page: generous for a person, small enough that a partial line for each of 10,000 peers is no burden.
@@ -28,6 +29,31 @@ pub const ECHO_CHARS_MAX: usize = 32;
 
 /// Longest line the server sends, in bytes, with its tag and its line ending.
 pub const SERVER_LINE_BYTES_MAX: usize = 4608;
+
+/// Longest line the client reads from a server, in bytes; a server that sends a longer one is no chinwag server.
+pub const CLIENT_LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest the client waits for a connection to be made with one address, in milliseconds.
+pub const CONNECT_MS_MAX: u64 = 5_000;
+
+/// Longest the client waits for the greeting and for a reply, in milliseconds.
+pub const REPLY_MS_MAX: u64 = 10_000;
+
+/// How long the server may say nothing before the client's system asks whether it is still there, in seconds.
+pub const KEEPALIVE_SECONDS: u64 = 60;
+
+/// Longest the client, told to leave at a terminal, waits for the server to let it go, in milliseconds.
+pub const FAREWELL_MS_MAX: u64 = 1_000;
+
+/// Shortest pause before the client connects again, and the one after which they grow no longer, in milliseconds. Each is twice
+/// the one before, and longer by up to itself by chance, so that a thousand clients do not all come back at once.
+pub const RECONNECT_MS: [u64; 2] = [250, 15_000];
+
+/// Lines of the history that the client keeps over its runs.
+pub const HISTORY_LINES_MAX: usize = 1_000;
+
+/// Names that the client tries when the one it chose by itself is taken: fewer than a server takes amiss.
+pub const NAMES_TRIED_MAX: u32 = 9;
 
 /// Most bytes skipped in one unfinished telnet subnegotiation; whatever follows is text again.
 pub const SUBNEGOTIATION_BYTES_MAX: usize = 1024;
@@ -219,5 +245,6 @@ const _: () = {
     // One that is there and does not read is told, rather than given up by TCP.
     assert!(WRITE_TIMEOUT_SECONDS_DEFAULT <= LOST_TIMEOUT_SECONDS_DEFAULT * USER_TIMEOUT_EIGHTHS / 16);
     assert!(TURNED_AWAY_MAX * 2 <= DESCRIPTORS_RESERVED);
+    assert!(SERVER_LINE_BYTES_MAX < CLIENT_LINE_BYTES_MAX && RECONNECT_MS[0] <= RECONNECT_MS[1]);
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
 };

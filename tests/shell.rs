@@ -49,6 +49,7 @@ fn run(script: &Path) -> Result<Completion, Failed> {
         .args(["--kill-after", GRACE, DEADLINE])
         .arg(script)
         .env("CHINWAGD", env!("CARGO_BIN_EXE_chinwagd"))
+        .env("CHINWAG", env!("CARGO_BIN_EXE_chinwag"))
         .env_remove("NO_COLOR")
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)

@@ -26,6 +26,7 @@ pub use heard::Heard;
 pub use line::{Decoded, Ending, LineDecoder, LineError};
 pub use name::{Name, NameError};
 pub use reply::{Details, Reply, ServerLine, User};
+pub(crate) use text::made_safe;
 pub use text::{Text, TextError, Token};
 pub use verb::Verb;
 

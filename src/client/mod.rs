@@ -1,0 +1,83 @@
+//! The bundled client, `chinwag`: for people at a terminal and for scripts. All that it does could be done by hand with nc.
+//!
+//! What lines mean and how they look is pure: `typed` is what a person types, `session` what follows from that and from what
+//! the server sends, `render` how it is drawn. The rest is thin: `options` is the command line, `wire` the connection, `talk`
+//! a session over it, `terminal` the line editor, `script` the subcommands.
+
+mod options;
+mod render;
+mod script;
+mod session;
+mod talk;
+mod terminal;
+mod typed;
+mod wire;
+
+use std::process::ExitCode;
+
+use regex_lite::Regex;
+use smol::block_on;
+
+use self::options::Options;
+use crate::command_line;
+
+/// The program: reads its command line, and says with what to exit.
+pub fn main() -> ExitCode {
+    match command_line::parse("chinwag").map(|options| run(&options)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(End(Code::Usage, what))) => command_line::refuse("chinwag", &what),
+        Ok(Err(End(code, what))) => {
+            what.lines().for_each(script::tell);
+            ExitCode::from(code as u8)
+        }
+        Err(code) => code,
+    }
+}
+
+fn run(options: &Options) -> Result<(), End> {
+    let usage = |what: &str| Err(End(Code::Usage, what.to_owned()));
+    let (command, words) = options.command();
+    match (command, words) {
+        _ if options.version => script::print(concat!("chinwag ", env!("CARGO_PKG_VERSION"))),
+        ("", _) if options.json => usage("--json goes with a command"),
+        (other, _) if options.to.is_some() && other != "send" => usage("--to goes with send"),
+        (other, _) if options.select() && !["tail", "wait"].contains(&other) => {
+            usage("--count, --from and --timeout go with tail and wait")
+        }
+        ("send", text) => block_on(script::send(options, text)),
+        ("who", []) => block_on(script::who(options)),
+        ("tail", []) => block_on(script::watch(options, None)),
+        ("wait", [regex]) => match Regex::new(regex) {
+            Ok(regex) => block_on(script::watch(options, Some(&regex))),
+            Err(error) => usage(&format!("{regex} is no regular expression: {error}")),
+        },
+        ("wait", _) => usage("wait takes one regular expression, in quotes if it has spaces"),
+        ("raw", []) if options.nick.is_some() => usage("raw takes its name from its input: write NICK name there"),
+        ("raw", []) => block_on(script::raw(options)),
+        ("", []) if terminal::is_one() => terminal::run(options),
+        ("", []) => block_on(script::talk(options)),
+        ("who" | "tail" | "raw", [surplus, ..]) => usage(&format!("{command} takes no {surplus}")),
+        _ => usage(&format!("{command} is no command; there are send, who, tail, wait and raw")),
+    }
+}
+
+/// The exit codes; `--help` explains them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Code {
+    /// All was done, or whoever reads the output wants no more.
+    Done = 0,
+    /// The server refused something, or the output cannot be written.
+    Refused = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// There is no server to be reached.
+    Unreachable = 3,
+    /// The connection ended before all was done.
+    Lost = 4,
+    /// It took longer than it may.
+    TimedOut = 5,
+}
+
+/// Why the client ended before all was done, and what to tell the user, if that was not told yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct End(Code, String);

@@ -1,0 +1,133 @@
+//! How things look at a terminal: a line for each thing to show. Everything shown is safe by then.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use std::fmt::Display;
+
+use chrono::{DateTime, TimeZone};
+use nu_ansi_term::{Color, Style};
+
+use super::session::Shown;
+use crate::protocol::{Event, Name, Text};
+
+/// How things are to look.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Look {
+    /// In colour.
+    pub(super) color: bool,
+    /// Ring the terminal's bell at what is meant for the reader in particular.
+    pub(super) bell: bool,
+}
+
+/// The colours of names: those of the terminal's sixteen that can be read on black and on white.
+const NAME_COLORS: [u8; 10] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 13];
+
+impl Look {
+    /// What is printed of `shown`, without the line's ending; times are those of `zone`.
+    pub(super) fn draw<Z: TimeZone<Offset: Display>>(self, shown: &Shown, zone: &Z) -> String {
+        let (at, event, for_reader) = match shown {
+            Shown::Event(at, event, for_reader) => (at, event, *for_reader),
+            Shown::Note(text) => return self.dim(&format!("* {text}")),
+            Shown::Warning(text) => return self.paint(Color::Red.into(), &format!("! {text}")),
+        };
+        let bell = if for_reader && self.bell { "\x07" } else { "" };
+        let time = at.and_then(|at| DateTime::from_timestamp_millis(at.0)).map(|at| at.with_timezone(zone));
+        let time = time.map_or_else(String::new, |time| self.dim(&time.format("%H:%M").to_string()) + " ");
+        format!("{bell}{time}{}", self.event(event, for_reader))
+    }
+
+    fn event(self, event: &Event, for_reader: bool) -> String {
+        let said =
+            |text: &Text| if for_reader { self.paint(Style::new().bold(), text.as_str()) } else { text.to_string() };
+        match event {
+            Event::Msg(from, text) => format!("{}: {}", self.name(from), said(text)),
+            Event::Whisper(from, text) => {
+                format!("{} {} {}", self.name(from), self.paint(Color::Purple.bold(), "whispers:"), said(text))
+            }
+            Event::Join(name) => self.dim(&format!("{name} joined")),
+            Event::Leave(name, why, None) => self.dim(&format!("{name} left ({})", why.as_str())),
+            Event::Leave(name, why, Some(text)) => self.dim(&format!("{name} left ({}: {text})", why.as_str())),
+            Event::Rename { from, to } => self.dim(&format!("{from} is {to} now")),
+            Event::Coordinator(name) => self.dim(&format!("{name} is the coordinator")),
+            Event::Notice(text) => self.paint(Color::Yellow.into(), &format!("the server says: {text}")),
+            Event::Ping(token) => self.dim(&format!("the server asks for a sign of life: {token}")),
+        }
+    }
+
+    /// A name in the colour that it has everywhere and always.
+    fn name(self, name: &Name) -> String {
+        // FNV-1a: the same on every machine and in every version.
+        let hash =
+            name.key().bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619));
+        self.paint(Color::Fixed(NAME_COLORS[hash as usize % NAME_COLORS.len()]).bold(), name.as_str())
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.paint(Style::new().dimmed(), text)
+    }
+
+    fn paint(self, style: Style, text: &str) -> String {
+        if self.color { style.paint(text).to_string() } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::FixedOffset;
+
+    use super::*;
+    use crate::protocol::{Heard, ServerLine};
+
+    fn draw(look: Look, line: &str, for_reader: bool) -> String {
+        let heard = Heard::new(line);
+        let shown = match heard.known {
+            Some(ServerLine::Event(tag, event)) => Shown::Event(tag.map(|tag| tag.at), event, for_reader),
+            other => panic!("{line:?}: {other:?}"),
+        };
+        look.draw(&shown, &FixedOffset::east_opt(2 * 3600).unwrap())
+    }
+
+    #[test]
+    fn lines_read_like_sentences() {
+        let check = |line: &str, expected: &str| assert_eq!(draw(Look::default(), line, true), expected, "{line:?}");
+        check("@12 2026-11-20T23:44:29.138Z MSG bob hi", "01:44 bob: hi");
+        check("MSG bob hi", "bob: hi");
+        check("@- 2026-11-20T12:44:29.138Z WHISPER bob psst", "14:44 bob whispers: psst");
+        check("JOIN bob", "bob joined");
+        check("LEAVE bob eof", "bob left (eof)");
+        check("LEAVE bob lost", "bob left (lost)");
+        check("LEAVE bob quit tea", "bob left (quit: tea)");
+        check("RENAME bob rob", "bob is rob now");
+        check("COORDINATOR bob", "bob is the coordinator");
+        check("NOTICE the server stops", "the server says: the server stops");
+        check("PING idle", "the server asks for a sign of life: idle");
+    }
+
+    #[test]
+    fn colour_sets_off_what_is_for_the_reader_and_dims_the_rest() {
+        let look = Look { color: true, bell: false };
+        let check = |line: &str, for_reader, expected: &str| {
+            assert_eq!(draw(look, line, for_reader), expected, "{line:?}");
+        };
+        check("MSG bob hi", false, "\x1b[1;38;5;5mbob\x1b[0m: hi");
+        check("MSG bob hi", true, "\x1b[1;38;5;5mbob\x1b[0m: \x1b[1mhi\x1b[0m");
+        check("WHISPER bob hi", true, "\x1b[1;38;5;5mbob\x1b[0m \x1b[1;35mwhispers:\x1b[0m \x1b[1mhi\x1b[0m");
+        check("JOIN bob", false, "\x1b[2mbob joined\x1b[0m");
+    }
+
+    #[test]
+    fn a_name_has_one_colour_in_any_case_and_others_have_others() {
+        let look = Look { color: true, bell: false };
+        let color = |raw: &str| look.name(&Name::new(raw).unwrap()).replace(raw, "");
+        assert_eq!(color("alice"), color("ALICE"));
+        let names = ["alice", "bob", "carol", "dave", "eve", "mallory", "trent", "peggy"];
+        let colors: std::collections::BTreeSet<_> = names.into_iter().map(color).collect();
+        assert!(colors.len() >= 4, "{colors:?}");
+    }
+
+    #[test]
+    fn the_bell_rings_only_if_asked_and_only_for_the_reader() {
+        let look = Look { color: false, bell: true };
+        assert_eq!(draw(look, "MSG bob hi", true), "\x07bob: hi");
+        assert_eq!(draw(look, "MSG bob hi", false), "bob: hi");
+    }
+}

@@ -1,0 +1,212 @@
+//! The client for scripts: its commands, and a conversation without a terminal.
+
+use std::io::{self, Write as _};
+use std::num::NonZero;
+use std::time::Instant;
+
+use chrono::Local;
+use futures_lite::{Stream, StreamExt as _, stream};
+use regex_lite::Regex;
+
+use super::options::Options;
+use super::session::Shown;
+use super::talk::{self, Shared};
+use super::wire::{self, Next, Wire, text_of};
+use super::{Code, End};
+use crate::command_line::say;
+use crate::limits::NAMES_TRIED_MAX;
+use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Refusal, Reply, ServerLine};
+
+/// Says the words of `text`, or each line of standard input if there are none, to everybody or to those named.
+pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
+    let lines: Vec<_> = text.join(" ").lines().map(Vec::from).collect();
+    let input = if text.is_empty() { wire::stdin().boxed() } else { stream::iter(lines).boxed() };
+    let (mut wire, _) = join(options, input).await?;
+    let verb = options.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
+    let mut refused = false;
+    loop {
+        let line = match wire.next(true).await? {
+            Next::Typed(Some(line)) => text_of(&line),
+            Next::Typed(None) => return leave(wire, refused).await,
+            Next::Heard(_) => continue,
+        };
+        let answer = match Command::parse(&format!("{verb} {line}"), Mode::Commands) {
+            Ok(None) | Err(Refusal { code: ErrorCode::TextMissing, .. }) => continue,
+            Ok(Some(command)) => wire.ask_for(&command).await?,
+            Err(refusal) => Heard::new(&refusal.to_string()),
+        };
+        refused |= tell_refusal(&answer);
+        if options.json {
+            print(&answer.to_json())?;
+        }
+    }
+}
+
+/// Lists who else is here.
+pub(super) async fn who(options: &Options) -> Result<(), End> {
+    let (mut wire, own) = join(options, stream::pending()).await?;
+    let answer = wire.ask(b"WHO", |heard| match &heard.known {
+        Some(ServerLine::User(user)) if user.name != own => {
+            print(&if options.json { heard.to_json() } else { heard.line.replacen("USER ", "", 1) })
+        }
+        _ => Ok(()),
+    });
+    let answer = answer.await?;
+    leave(wire, tell_refusal(&answer)).await
+}
+
+/// Prints what happens or, with a regular expression, the first that is said and matches.
+pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<(), End> {
+    let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let (mut wire, _) = join(options, stream::pending()).await?;
+    wire.watch_output();
+    wire.deadline = deadline;
+    let mut left = options.count.map(NonZero::get).or(regex.map(|_| 1));
+    while left != Some(0) {
+        let Next::Heard(heard) = wire.next(false).await? else { continue };
+        let shown = match &heard.known {
+            Some(ServerLine::Event(tag, event)) if is_watched(event, regex, options.from.as_ref()) => {
+                Shown::Event(tag.map(|tag| tag.at), event.clone(), false)
+            }
+            None if regex.is_none() && options.from.is_none() && heard.refused().is_none() => {
+                Shown::Note(heard.line.clone())
+            }
+            _ => continue,
+        };
+        print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local) })?;
+        left = left.map(|left| left - 1);
+    }
+    leave(wire, false).await
+}
+
+/// Whether it is said by the one, if it matters who, and matches; where neither matters everything does.
+fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool {
+    match event {
+        Event::Msg(name, text) | Event::Whisper(name, text) => {
+            from.is_none_or(|from| from.key() == name.key()) && regex.is_none_or(|regex| regex.is_match(text.as_str()))
+        }
+        event => regex.is_none() && from.is_none() && !matches!(event, Event::Ping(_)),
+    }
+}
+
+/// Standard input is protocol: sends it line by line, each when the one before has its reply, and prints what comes.
+pub(super) async fn raw(options: &Options) -> Result<(), End> {
+    let (mut wire, mut refused) = (Wire::new(wire::stdin()), false);
+    let mut show = |heard: Heard| {
+        refused |= heard.refused().is_some();
+        print(&if options.json { heard.to_json() } else { heard.line })
+    };
+    show(wire.connect(&options.address()).await?)?;
+    wire.watch_output();
+    loop {
+        match wire.next(true).await? {
+            Next::Heard(heard) => show(heard)?,
+            Next::Typed(None) => break,
+            Next::Typed(Some(line)) if !wire.mode.replies_to(&line) => wire.send(&line).await,
+            Next::Typed(Some(line)) => {
+                let answer = wire.ask(&line, &mut show).await?;
+                let quit = answer.known == Some(ServerLine::Ok(Reply::Quit));
+                show(answer)?;
+                if quit {
+                    break;
+                }
+            }
+        }
+    }
+    wire.end_input();
+    while let Ok(Next::Heard(heard)) = wire.next(false).await {
+        show(heard)?;
+    }
+    done(refused)
+}
+
+/// A terminal's conversation without the terminal.
+pub(super) async fn talk(options: &Options) -> Result<(), End> {
+    let (mut wire, name) = join(options, wire::stdin()).await?;
+    wire.watch_output();
+    let mut refused = false;
+    let show = |shown: &Shown| {
+        refused |= matches!(shown, Shown::Warning(_));
+        print(&options.look().draw(shown, &Local))
+    };
+    talk::talk(wire, name, &Shared::default(), None, show).await?;
+    done(refused)
+}
+
+/// Connects and takes the name asked for or, if none is, the user's, with a number if that is taken.
+async fn join(options: &Options, input: impl Stream<Item = Vec<u8>> + Send + 'static) -> Result<(Wire, Name), End> {
+    let mut wire = Wire::new(input);
+    wire.open(&options.address()).await?;
+    let user = options.nick.clone().unwrap_or_else(user_name);
+    let (mut raw, mut attempt) = (user.clone(), 1);
+    loop {
+        match wire.take_name(&raw).await? {
+            Ok(name) if raw == user => return Ok((wire, name)),
+            Ok(name) => {
+                tell(&format!("{user} is taken; the name is {name}"));
+                return Ok((wire, name));
+            }
+            Err(why) if options.nick.is_some() || attempt == NAMES_TRIED_MAX => return Err(End(Code::Refused, why)),
+            Err(_) => attempt += 1,
+        }
+        // First 2; then the longer it takes, the wider the choice: of a hundred at once, each finds one.
+        raw = Name::numbered(&user, fastrand::u32(attempt..=attempt.pow(4) / 8));
+    }
+}
+
+/// The user's name, if it can be one here.
+fn user_name() -> String {
+    let names = ["USER", "LOGNAME"].into_iter().filter_map(|variable| std::env::var(variable).ok());
+    names.into_iter().find(|name| Name::new(name).is_ok()).unwrap_or_else(|| "guest".to_owned())
+}
+
+/// Leaves in good order.
+async fn leave(mut wire: Wire, refused: bool) -> Result<(), End> {
+    // Everything has its reply already; whether this gets one is of no account.
+    let _ = wire.ask(b"QUIT", |_| Ok(())).await;
+    done(refused)
+}
+
+fn done(refused: bool) -> Result<(), End> {
+    if refused { Err(End(Code::Refused, String::new())) } else { Ok(()) }
+}
+
+/// Says on standard error why it was refused, if it was; whether it was.
+fn tell_refusal(answer: &Heard) -> bool {
+    answer.refused().inspect(|(_, text)| tell(text)).is_some()
+}
+
+/// Says something on standard error.
+pub(super) fn tell(text: &str) {
+    say(&mut io::stderr(), &format!("chinwag: {text}"));
+}
+
+/// Prints to standard output: a line at a time, and nothing is kept back.
+pub(super) fn print(line: &str) -> Result<(), End> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => End(Code::Done, String::new()),
+        _ => End(Code::Refused, format!("cannot write to standard output: {error}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_said_is_waited_for() {
+        let check = |regex: &str, from: Option<&str>, line: &str, expected| {
+            let (regex, from) = (Regex::new(regex).ok(), from.map(|name| Name::new(name).unwrap()));
+            let event = Event::parse(line).unwrap();
+            assert_eq!(is_watched(&event, regex.as_ref(), from.as_ref()), expected, "{line:?}");
+        };
+        check("^build [0-9]+ is green$", None, "MSG ci build 41 is green", true);
+        check("green", None, "WHISPER ci green", true);
+        check("red", None, "MSG ci green", false);
+        check("green", Some("CI"), "MSG ci green", true);
+        check("green", Some("eve"), "MSG ci green", false);
+        check("green", None, "JOIN green", false);
+        check("green", None, "NOTICE green", false);
+    }
+}

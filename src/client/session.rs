@@ -1,0 +1,323 @@
+//! A conversation as the client keeps track of it: who is here, what was sent and not answered yet, what is to be shown.
+//! Pure; the lines come from elsewhere and go elsewhere, and how things look is for [`super::render`] to say.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::typed::{HELP, Typed};
+use crate::protocol::{Command, Event, Heard, Mode, Name, Reply, ServerLine, Timestamp};
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Send this line.
+    Send(String),
+    /// Show this.
+    Show(Shown),
+    /// Leave.
+    Leave,
+}
+
+/// Something to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Something happened, then if it is known; whether it is meant for the reader in particular.
+    Event(Option<Timestamp>, Event, bool),
+    /// The client's own words, or a line of the server's that is no event.
+    Note(String),
+    /// The client's own words of something that went wrong.
+    Warning(String),
+}
+
+/// One conversation, over however many connections.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    /// The name to have: that of this connection, or of the one before.
+    name: Option<Name>,
+    linked: bool,
+    /// What was typed, sent, and has no final reply yet, in order; none where the session itself asks who is here. Empty
+    /// while not `linked`.
+    asked: VecDeque<Option<String>>,
+    /// Who is here, by the form that tells names apart.
+    present: BTreeMap<String, Name>,
+    /// Who whispered last.
+    whisperer: Option<Name>,
+}
+
+impl Session {
+    /// The name to have.
+    pub(super) fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
+    /// The others who are here.
+    pub(super) fn others(&self) -> impl Iterator<Item = &str> {
+        self.present.values().filter(|name| self.name.as_ref() != Some(name)).map(Name::as_str)
+    }
+
+    /// How many lines were sent and have no final reply yet.
+    pub(super) fn unanswered(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// There is a connection, and this is what became of the name.
+    pub(super) fn connected(&mut self, named: Result<Name, String>) -> Vec<Action> {
+        self.linked = true;
+        match named {
+            Ok(name) => self.named(name),
+            Err(why) => vec![warn(format!("you have no name now: {}", typable(&why)))],
+        }
+    }
+
+    /// The connection is gone. What has no answer may have been heard or not.
+    pub(super) fn disconnected(&mut self) -> Vec<Shown> {
+        self.linked = false;
+        self.present.clear();
+        let lost = self.asked.drain(..).flatten().map(|line| format!("perhaps not sent: {line}"));
+        std::iter::once("Server disconnected.".to_owned()).chain(lost).map(Shown::Warning).collect()
+    }
+
+    /// Somebody typed this line.
+    pub(super) fn typed(&mut self, line: &str) -> Vec<Action> {
+        match Typed::parse(line, self.whisperer.as_ref()) {
+            Typed::Blank => Vec::new(),
+            Typed::Help => HELP.map(note).to_vec(),
+            Typed::Wrong(why) => vec![warn(why)],
+            Typed::Command(command @ Command::Quit(_)) => {
+                vec![Action::Send(command.to_line(Mode::Commands)), Action::Leave]
+            }
+            Typed::Command(_) if !self.linked => vec![warn(format!("not sent, there is no connection: {line}"))],
+            Typed::Command(command) => {
+                self.asked.push_back(Some(line.to_owned()));
+                vec![Action::Send(command.to_line(Mode::Commands))]
+            }
+        }
+    }
+
+    /// The server sent this line.
+    pub(super) fn received(&mut self, heard: Heard) -> Vec<Action> {
+        let unasked = matches!(self.asked.front(), Some(None));
+        if heard.answers() {
+            self.asked.pop_front();
+        }
+        if heard.refused().is_some() {
+            return vec![warn(typable(heard.text()))];
+        }
+        match heard.known {
+            Some(ServerLine::Ok(reply)) if !unasked => self.answered(reply),
+            Some(ServerLine::User(user)) => {
+                self.arrive(user.name);
+                if unasked { Vec::new() } else { vec![note(heard.line.replacen("USER ", "", 1))] }
+            }
+            Some(ServerLine::Event(tag, event)) => self.happened(tag.map(|tag| tag.at), event),
+            Some(_) => Vec::new(),
+            None => vec![note(heard.line)],
+        }
+    }
+
+    fn answered(&mut self, reply: Reply) -> Vec<Action> {
+        let said = match reply {
+            Reply::Nick(name) => return self.named(name),
+            Reply::Whisper(_) => reply.to_string().replacen("OK WHISPER", "whispered to", 1),
+            Reply::Who(count) | Reply::Status(count) => format!("{count} here"),
+            Reply::Ping(_) => "the server answers".to_owned(),
+            Reply::Msg(_) | Reply::Help | Reply::Set(..) | Reply::Chat(_) | Reply::Quit => return Vec::new(),
+        };
+        vec![note(said)]
+    }
+
+    /// This is the name now, and who is here is asked anew.
+    fn named(&mut self, name: Name) -> Vec<Action> {
+        let said = note(format!("you are {name}; /help says what there is to type"));
+        self.name = Some(name);
+        self.present.clear();
+        self.asked.push_back(None);
+        vec![said, Action::Send(Command::Who.to_line(Mode::Commands))]
+    }
+
+    fn happened(&mut self, at: Option<Timestamp>, event: Event) -> Vec<Action> {
+        let mut for_reader = false;
+        match &event {
+            Event::Ping(_) => return Vec::new(),
+            Event::Join(name) => self.arrive(name.clone()),
+            Event::Leave(name, ..) => drop(self.present.remove(name.key())),
+            Event::Rename { from, to } => {
+                self.present.remove(from.key());
+                self.arrive(to.clone());
+                self.whisperer = self.whisperer.take().map(|name| if name == *from { to.clone() } else { name });
+            }
+            Event::Whisper(from, _) => {
+                self.whisperer = Some(from.clone());
+                for_reader = true;
+            }
+            Event::Msg(_, text) => {
+                for_reader = self.name.as_ref().is_some_and(|name| text.mentions(name));
+            }
+            Event::Coordinator(_) | Event::Notice(_) => {}
+        }
+        vec![Action::Show(Shown::Event(at, event, for_reader))]
+    }
+
+    fn arrive(&mut self, name: Name) {
+        self.present.insert(name.key().to_owned(), name);
+    }
+}
+
+/// A refusal's text with what it tells to write as it is written here.
+fn typable(text: &str) -> String {
+    text.replace("write: ", "write: /").replace("first: ", "first: /").replace("(WHO", "(/WHO")
+}
+
+fn note(text: impl Into<String>) -> Action {
+    Action::Show(Shown::Note(text.into()))
+}
+
+fn warn(text: impl Into<String>) -> Action {
+    Action::Show(Shown::Warning(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Text;
+
+    fn name(raw: &str) -> Name {
+        Name::new(raw).unwrap()
+    }
+
+    fn send(line: &str) -> Action {
+        Action::Send(line.to_owned())
+    }
+
+    /// A session of alice's in which the roster has come: bob is here.
+    fn alice() -> Session {
+        let mut session = Session::default();
+        let first = session.connected(Ok(name("alice")));
+        assert_eq!(first, [note("you are alice; /help says what there is to type"), send("WHO")]);
+        for line in ["USER alice coordinator", "USER bob member", "OK WHO 2"] {
+            assert_eq!(hear(&mut session, line), [], "{line}");
+        }
+        session
+    }
+
+    fn hear(session: &mut Session, line: &str) -> Vec<Action> {
+        session.received(Heard::new(line))
+    }
+
+    /// What is shown of a line, as the event's line; with `!` where it is meant for the reader.
+    fn shown(session: &mut Session, line: &str) -> String {
+        match hear(session, line).as_slice() {
+            [Action::Show(Shown::Event(None, event, for_reader))] => {
+                format!("{}{event}", if *for_reader { "!" } else { "" })
+            }
+            other => panic!("{line:?}: {other:?}"),
+        }
+    }
+
+    fn others(session: &Session) -> Vec<&str> {
+        session.others().collect()
+    }
+
+    #[test]
+    fn what_is_typed_is_sent() {
+        let check = |line: &str, expected: &[Action]| assert_eq!(alice().typed(line), expected, "{line:?}");
+        check("", &[]);
+        check("hi", &[send("MSG hi")]);
+        check("//x", &[send("MSG /x")]);
+        check("/w bob psst", &[send("WHISPER bob psst")]);
+        check("/reply hm", &[warn("nobody has whispered to you; write: /w name text")]);
+        check("/status", &[send("STATUS")]);
+        check("/quit", &[send("QUIT"), Action::Leave]);
+        check("/quit tea", &[send("QUIT tea"), Action::Leave]);
+        check("/help", &HELP.map(note));
+    }
+
+    #[test]
+    fn replies_are_shown_only_where_they_say_something() {
+        let mut session = alice();
+        let mut check = |typed: &str, answer: &[&str], expected: &[Action]| {
+            session.typed(typed);
+            let shown: Vec<_> = answer.iter().flat_map(|line| hear(&mut session, line)).collect();
+            assert_eq!(shown, expected, "{typed:?}");
+        };
+        check("hi", &["OK MSG 4"], &[]);
+        check("/w bob psst", &["OK WHISPER bob"], &[note("whispered to bob")]);
+        check(
+            "/w eve psst",
+            &["ERR WHISPER target-absent eve is not here (WHO lists names)"],
+            &[warn("eve is not here (/WHO lists names)")],
+        );
+        check("/ping", &["OK PING"], &[note("the server answers")]);
+        let named = [note("you are al; /help says what there is to type"), send("WHO")];
+        check("/nick al", &["OK NICK al", "USER bob coordinator", "USER al member", "OK WHO 2"], &named);
+        check("/who", &["USER bob member", "OK WHO 1"], &[note("bob member"), note("1 here")]);
+        assert_eq!(session.name(), Some(&name("al")));
+        assert_eq!(others(&session), ["bob"]);
+    }
+
+    #[test]
+    fn who_is_here_follows_from_the_events() {
+        let mut session = alice();
+        for (line, expected) in [
+            ("JOIN eve", &["bob", "eve"][..]),
+            ("RENAME eve mallory", &["bob", "mallory"]),
+            ("LEAVE bob quit tea", &["mallory"]),
+            ("COORDINATOR alice", &["mallory"]),
+            ("MSG mallory hi", &["mallory"]),
+        ] {
+            assert_eq!(shown(&mut session, line), line);
+            assert_eq!(others(&session), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn whispers_and_mentions_are_for_the_reader_and_a_reply_goes_back() {
+        let mut session = alice();
+        assert_eq!(shown(&mut session, "MSG bob hi all"), "MSG bob hi all");
+        assert_eq!(shown(&mut session, "MSG bob hi Alice!"), "!MSG bob hi Alice!");
+        assert_eq!(shown(&mut session, "WHISPER bob psst"), "!WHISPER bob psst");
+        assert_eq!(session.typed("/reply hm"), [send("WHISPER bob hm")]);
+        shown(&mut session, "RENAME bob rob");
+        assert_eq!(session.typed("/r hm"), [send("WHISPER rob hm")]);
+        assert_eq!(hear(&mut session, "PING idle"), [], "the connection answers");
+    }
+
+    #[test]
+    fn nothing_typed_is_lost_in_silence() {
+        let mut session = alice();
+        assert_eq!(session.typed("one"), [send("MSG one")]);
+        assert_eq!(session.typed("two"), [send("MSG two")]);
+        assert_eq!(hear(&mut session, "OK MSG 4"), []);
+        let lost = ["Server disconnected.", "perhaps not sent: two"].map(|line| Shown::Warning(line.to_owned()));
+        assert_eq!(session.disconnected(), lost);
+        assert_eq!(session.typed("three"), [warn("not sent, there is no connection: three")]);
+        assert_eq!(session.typed("/help"), HELP.map(note));
+        assert_eq!(others(&session), [""; 0]);
+        session.connected(Ok(name("alice")));
+        assert_eq!(session.typed("four"), [send("MSG four")]);
+        session.disconnected();
+        assert_eq!(session.typed("/quit tea"), [send("QUIT tea"), Action::Leave]);
+    }
+
+    #[test]
+    fn a_name_that_was_taken_meanwhile_can_be_replaced() {
+        let mut session = alice();
+        session.disconnected();
+        let taken = "alice is taken; write: NICK name".to_owned();
+        let expected = warn("you have no name now: alice is taken; write: /NICK name");
+        assert_eq!(session.connected(Err(taken)), [expected]);
+        assert_eq!(session.typed("/nick al"), [send("NICK al")]);
+        let expected = [note("you are al; /help says what there is to type"), send("WHO")];
+        assert_eq!(hear(&mut session, "OK NICK al"), expected);
+    }
+
+    #[test]
+    fn a_servers_control_characters_are_shown_and_not_obeyed() {
+        let mut session = alice();
+        assert_eq!(hear(&mut session, "\x1b[2J"), [note("\u{fffd}[2J")]);
+        let text = Text::new("\x1b]0;x\x07").unwrap();
+        let expected = Action::Show(Shown::Event(None, Event::Msg(name("bob"), text), false));
+        assert_eq!(hear(&mut session, "MSG bob \x1b]0;x\x07"), [expected]);
+        assert_eq!(hear(&mut session, "ERR - slow \x1b[1m"), [warn("\u{fffd}[1m")]);
+    }
+}

@@ -1,0 +1,164 @@
+//! The client at a terminal: the line editor. Two threads: this one reads what is typed, the other (`talk`) sends it and
+//! prints what comes, above the line being typed. (A third only waits for SIGTERM.)
+
+use std::fs::DirBuilder;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{env, process, thread};
+
+use async_channel::Sender;
+use async_signal::{Signal, Signals};
+use chrono::Local;
+use futures_lite::StreamExt as _;
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use rustyline::completion::Completer;
+use rustyline::config::BellStyle;
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter as _, GraphemeClusterMode};
+use rustyline::{Helper, Highlighter, Hinter, Validator};
+
+use super::options::Options;
+use super::session::Shown;
+use super::talk::{self, Shared};
+use super::typed::{Typed, completions, remembered};
+use super::wire::Wire;
+use super::{Code, End};
+use crate::command_line::with_port;
+use crate::limits::{FAREWELL_MS_MAX, HISTORY_LINES_MAX};
+use crate::protocol::{Command, Name};
+
+/// Whether there is a person at a terminal, and one on which a line can be edited.
+pub(super) fn is_one() -> bool {
+    let edits = env::var("TERM").is_ok_and(|term| !["", "dumb", "cons25", "emacs"].contains(&term.as_str()));
+    edits && io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Talks until the user leaves.
+pub(super) fn run(options: &Options) -> Result<(), End> {
+    restore_at_sigterm();
+    start(options).map_err(|error| End(Code::Usage, format!("cannot use this terminal: {error}")))
+}
+
+fn start(options: &Options) -> rustyline::Result<()> {
+    let (session, look) = (Shared::default(), options.look());
+    let mut editor = editor(&session)?;
+    let (typed, lines) = async_channel::unbounded();
+    let mut wire = Wire::new(lines);
+    let Some((address, name)) = enter(&mut editor, &mut wire, options) else { return Ok(()) };
+    let mut printer = editor.create_external_printer()?;
+    let (ended, end) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        let show = |shown: &Shown| {
+            // If this fails, the editor is gone, and soon the whole program.
+            let _ = printer.print(look.draw(shown, &Local) + "\n");
+            Ok(())
+        };
+        // It connects again and again, and so has nothing to say at the end.
+        let _ = smol::block_on(talk::talk(wire, name, &session, Some(&address), show));
+        drop(ended);
+    });
+    pass_on(&mut editor, &typed);
+    drop(typed);
+    // The other thread may be waiting for the editor to print something.
+    drop(editor);
+    // It ends when the server has let go, or that takes too long.
+    let _ = end.recv_timeout(Duration::from_millis(FAREWELL_MS_MAX));
+    Ok(())
+}
+
+type LineEditor = Editor<Completion, FileHistory>;
+
+fn editor(session: &Shared) -> rustyline::Result<LineEditor> {
+    // tmux joins an emoji of several parts into one; the editor knows that of other terminals only.
+    let joins = env::var_os("TERM_PROGRAM").is_some_and(|program| program == "tmux");
+    let config = Config::builder()
+        .grapheme_cluster_mode(if joins { GraphemeClusterMode::Unicode } else { GraphemeClusterMode::from_env() })
+        .max_history_size(HISTORY_LINES_MAX)?
+        .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
+        .bell_style(BellStyle::None);
+    let mut editor = Editor::with_config(config.build())?;
+    editor.set_helper(Some(Completion(Shared::clone(session))));
+    Ok(editor)
+}
+
+/// Connects and takes a name; asks for another address or name until both are accepted, or the user leaves.
+fn enter(editor: &mut LineEditor, wire: &mut Wire, options: &Options) -> Option<(String, Name)> {
+    // If the terminal is gone, the next line that is read says so.
+    let warn = |why: &str| drop(writeln!(io::stdout(), "{}", options.look().draw(&Shown::Warning(why.into()), &Local)));
+    let mut ask = |prompt| editor.readline(prompt).ok().map(|line| line.trim().to_owned());
+    let (mut address, mut nick, mut connected) = (options.address(), options.nick.clone(), false);
+    loop {
+        if !connected && let Err(End(_, why)) = smol::block_on(wire.open(&address)) {
+            warn(&why);
+            let raw = ask("another address, or Enter to try again: ")?;
+            address = if raw.is_empty() { address } else { with_port(&raw) };
+            continue;
+        }
+        let raw = nick.take().or_else(|| ask("your name: "))?;
+        let taken = smol::block_on(wire.take_name(&raw));
+        connected = taken.is_ok();
+        match taken {
+            Ok(Ok(name)) => return Some((address, name)),
+            // After the semicolon it says which command to write; this is no place for commands.
+            Ok(Err(why)) => warn(why.split(';').next().unwrap_or_default()),
+            Err(End(_, why)) => warn(&why),
+        }
+    }
+}
+
+/// Passes on what is typed until the user leaves.
+fn pass_on(editor: &mut LineEditor, typed: &Sender<Vec<u8>>) {
+    let history = dirs::state_dir().map(|state| state.join("chinwag/history"));
+    if let Some(path) = &history {
+        // The history is a comfort: without it, everything else works. At the first run there is none.
+        let _ = DirBuilder::new().recursive(true).mode(0o700).create(path.with_file_name(""));
+        let _ = editor.load_history(path);
+    }
+    loop {
+        let lines = match editor.readline("> ") {
+            Ok(lines) => lines,
+            Err(ReadlineError::Signal(_)) => continue,
+            Err(_) => return,
+        };
+        // What is pasted may have several.
+        for line in lines.lines() {
+            if let (Ok(true), Some(path)) = (editor.add_history_entry(remembered(line)), &history) {
+                let _ = editor.append_history(path);
+            }
+            // If this fails, the other thread has left already.
+            let _ = typed.try_send(line.into());
+            if matches!(Typed::parse(line, None), Typed::Command(Command::Quit(_))) {
+                return;
+            }
+        }
+    }
+}
+
+/// What Tab does.
+#[derive(Helper, Highlighter, Hinter, Validator)]
+struct Completion(Shared);
+
+impl Completer for Completion {
+    type Candidate = String;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(completions(&line[..at], self.0.lock_blocking().others()))
+    }
+}
+
+/// The editor restores the terminal whenever it returns; at SIGTERM it does not return.
+fn restore_at_sigterm() {
+    let (Ok(settings), Ok(mut signals)) = (tcgetattr(io::stdin()), Signals::new([Signal::Term])) else { return };
+    thread::spawn(move || {
+        smol::block_on(signals.next());
+        // What cannot be restored stays as it is.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &settings);
+        // Bracketed paste, which the editor turned on, is turned off.
+        let _ = io::stdout().write_all(b"\x1b[?2004l\r\n");
+        process::exit(128 + Signal::Term as i32);
+    });
+}

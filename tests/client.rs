@@ -1,0 +1,119 @@
+//! The client against servers that do what a chinwag server seldom does, or never: each is a script of lines, sent and
+//! expected. What it does with a real one is shown by the scripts in `tests/shell`.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How long anything may take that should take no time.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A server for one connection that follows `script`: `< line` is expected from the client (`< ` alone is its end), anything
+/// else is sent.
+fn serve(script: &'static [&str]) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let server = thread::spawn(move || {
+        let mut peer = BufReader::new(listener.accept().expect("the client connects").0);
+        peer.get_ref().set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        for step in script {
+            match step.strip_prefix("< ") {
+                Some(expected) => assert_eq!(read_line(&mut peer), expected),
+                None => writeln!(peer.get_mut(), "{step}").expect("the client reads"),
+            }
+        }
+        // What the client still says is read, or a reset could overtake what was sent.
+        peer.get_ref().shutdown(std::net::Shutdown::Write).expect("a connection");
+        peer.read_to_end(&mut Vec::new()).expect("an end");
+    });
+    (address, server)
+}
+
+fn read_line(peer: &mut BufReader<TcpStream>) -> String {
+    let mut line = String::new();
+    peer.read_line(&mut line).expect("a line in time");
+    line.trim_end_matches('\n').to_owned()
+}
+
+/// Runs the client with these words against that script: exit code, standard output and standard error.
+fn run(script: &'static [&str], words: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let (address, server) = serve(script);
+    let mut client = Command::new(env!("CARGO_BIN_EXE_chinwag"))
+        .arg(address.to_string())
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the client starts");
+    client.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the client reads");
+    let Output { status, stdout, stderr } = client.wait_with_output().expect("the client ends");
+    server.join().expect("the script is followed");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8").replace(&address.to_string(), "<address>");
+    (status.code(), text(stdout), text(stderr))
+}
+
+const JOIN: [&str; 5] = ["HELLO chinwag/1 hi", "< SET tags on", "OK SET tags on", "< NICK al", "OK NICK al"];
+
+#[test]
+fn what_is_no_chinwag_server_is_said_and_exits_with_3() {
+    let check = |script: &'static [&str], expected: &str| {
+        let (code, out, err) = run(script, &["who"], "");
+        assert_eq!((code, out.as_str()), (Some(3), ""), "{err}");
+        assert_eq!(err, format!("chinwag: could not connect to <address>: {expected}\n"));
+    };
+    check(&["SSH-2.0-OpenSSH \x1b[1m"], "it is no chinwag/1 server; it says: SSH-2.0-OpenSSH \u{fffd}[1m");
+    check(&["HELLO chinwag/2 hi"], "it is no chinwag/1 server; it says: HELLO chinwag/2 hi");
+    check(&["ERR - server-full there is no room; try later"], "there is no room; try later");
+    check(&[], "it does not say HELLO; is it a chinwag server?");
+}
+
+#[test]
+fn the_servers_last_words_are_told_and_a_lost_connection_exits_with_4() {
+    let check = |last: &'static [&str], expected: &str| {
+        let script: Vec<&str> = JOIN.iter().chain(last).copied().collect();
+        let (code, _, err) = run(script.leak(), &["tail", "--nick", "al"], "");
+        assert_eq!((code, err), (Some(4), format!("chinwag: the server closed the connection{expected}\n")));
+    };
+    check(&["MSG bob hi"], "");
+    check(&["MSG bob hi", "ERR - idle-timeout you were quiet"], ": you were quiet");
+    check(&["\x1b[2J", "ERR - slow \x1b[1m"], ": \u{fffd}[1m");
+}
+
+#[test]
+fn the_servers_ping_is_answered_for_every_command() {
+    let ping = ["@- 2026-11-20T12:44:29.138Z PING idle", "< PONG idle", "PING again", "< PONG again"];
+    let tail: Vec<&str> = JOIN.into_iter().chain(ping).chain(["MSG bob hi", "< QUIT", "OK QUIT"]).collect();
+    let (code, out, _) = run(tail.leak(), &["tail", "--count", "1", "--nick", "al"], "");
+    assert_eq!((code, out.as_str()), (Some(0), "bob: hi\n"));
+    let chat =
+        ["< CHAT", "PING one", "< PONG one", "OK CHAT on", "< /ping", "PING two", "< /PONG two", "OK PING", "< "];
+    let raw: Vec<&str> = ["HELLO chinwag/1 hi"].into_iter().chain(chat).collect();
+    let (code, out, _) = run(raw.leak(), &["raw"], "CHAT\n/ping\n");
+    assert_eq!((code, out.lines().count()), (Some(0), 5), "{out}");
+}
+
+/// What was sent and has no reply is told when the connection is gone.
+#[test]
+fn nothing_is_lost_in_silence_without_a_terminal() {
+    let script: Vec<&str> =
+        JOIN.into_iter().chain(["< WHO", "< MSG one", "OK WHO 0", "< MSG two", "OK MSG 1"]).collect();
+    let (code, out, _) = run(script.leak(), &["--nick", "al"], "one\ntwo\n");
+    assert_eq!(code, Some(4));
+    assert!(out.ends_with("! Server disconnected.\n! perhaps not sent: two\n"), "{out}");
+}
+
+/// A later server's words are no obstacle.
+#[test]
+fn what_a_later_version_says_is_passed_on() {
+    let last = ["SING la", "LEAVE bob bored", "< QUIT", "OK QUIT bye"];
+    let script: &[&str] = JOIN.into_iter().chain(last).collect::<Vec<_>>().leak();
+    let (code, out, _) = run(script, &["tail", "--count", "2", "--nick", "al"], "");
+    assert_eq!((code, out.as_str()), (Some(0), "* SING la\n* LEAVE bob bored\n"));
+    let (code, out, _) = run(script, &["tail", "--count", "2", "--nick", "al", "--json"], "");
+    let expected =
+        "{\"line\":\"SING la\",\"type\":\"unknown\"}\n{\"name\":\"bob\",\"reason\":\"bored\",\"type\":\"leave\"}\n";
+    assert_eq!((code, out.as_str()), (Some(0), expected));
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# At a terminal it asks for another address if it cannot connect, and for another name if one is taken or bad, and says why.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs tmux nc.openbsd
+
+serve
+join bob nc.openbsd -N "$host" "$port"
+terminal 80 20
+keys "clear; chinwag $host:1; echo exit \$?" Enter
+screen $'*\n! could not connect to 127.0.0.1:1: connection refused\nanother address, or Enter to try again:'
+keys Enter
+screen $'*try again:\n! could not connect to 127.0.0.1:1: connection refused\nanother address, or Enter to try again:'
+keys "$host:$port" Enter
+screen $'*\nyour name:'
+keys bob Enter
+screen $'*\n! bob is taken\nyour name:'
+keys BOB Enter
+screen $'*\n! BOB is the same name as bob, which is taken\nyour name:'
+keys 'a b' Enter
+screen $'*\n! a name cannot contain a space\nyour name:'
+keys Enter
+screen $'*\n! there is no name\nyour name:'
+keys alice Enter
+screen $'*\n\\* you are alice; *\n>'
+hear bob 'JOIN alice'
+keys /nick Space bob Enter
+screen $'*\n! bob is taken; choose another and write: /NICK name\n>'
+keys /nick Space al Enter
+screen $'*\n\\* you are al; *\n>'
+hear bob 'RENAME alice al'
+keys .exit Enter
+screen $'*\nexit 0\n$'
+hear bob 'LEAVE al quit'

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# In colour on a terminal, unless NO_COLOR or --color says otherwise; elsewhere only if it is asked for.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs tmux nc.openbsd
+
+serve
+join bob nc.openbsd -N "$host" "$port"
+terminal 60 20
+
+# Started so, the client shows two messages like this.
+shows() {
+    keys "clear; $2 $host:$port --nick alice $3" Enter
+    hear bob 'JOIN alice'
+    say bob 'MSG hi all'
+    say bob 'MSG hi alice'
+    hear bob 'OK MSG *' 'OK MSG *'
+    screen $'*\n??:?? bob: hi all\n??:?? bob: hi alice\n>'
+    local shown
+    shown=$("${tmux[@]}" capture-pane -pe)
+    # shellcheck disable=SC2053 # it is meant as a pattern
+    [[ $shown == $1 ]] || fail "${shown@Q} is not like ${1@Q}"
+    keys C-c
+    hear bob 'LEAVE alice quit'
+    screen $'*\n$'
+}
+
+plain=$'*\n??:?? bob: hi all\n??:?? bob: hi alice\n*'
+colored=$'*\e[2m*\e[*bob\e[*: hi all*\e[1mhi alice*'
+shows "$colored" chinwag ''
+shows "$plain" 'NO_COLOR=1 chinwag' ''
+shows "$plain" chinwag '--color never'
+shows "$colored" 'NO_COLOR=1 chinwag' '--color always'
+
+connect tail "${client[@]}" tail --count 1 --nick tail --color always
+hear bob 'JOIN tail'
+say bob 'MSG hi'
+hear tail $'\e[2m??:??\e[0m \e[*bob\e[0m: hi'
+hear_end tail

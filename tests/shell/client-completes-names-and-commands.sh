@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Tab completes commands, and the names of those who are here now.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs tmux nc.openbsd
+
+serve
+join bob nc.openbsd -N "$host" "$port"
+terminal 60 20
+keys "clear; chinwag $host:$port --nick alice" Enter
+screen $'*\n>'
+hear bob 'JOIN alice'
+# Who was here already is known by then.
+keys /ping Enter
+screen '*the server answers*'
+
+keys 'b' Tab 'hi' Enter
+hear bob 'MSG alice bob: hi'
+keys '/st' Tab
+screen $'*\n> /status'
+keys C-u
+
+join bert nc.openbsd -N "$host" "$port"
+screen '*bert joined*'
+hear bob 'JOIN bert'
+keys '/w be' Tab 'psst' Enter
+hear bert 'WHISPER alice psst'
+finish bob
+screen '*bob left (eof)*'
+hear bert 'LEAVE bob eof'
+keys 'b' Tab Enter
+hear bert 'COORDINATOR alice' 'MSG alice bert: '

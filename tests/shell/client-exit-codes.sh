@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The client's exit codes; of each error one line on standard error, and nothing on standard output.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs nc.openbsd
+
+ends() {
+    local expected=$1 words=$2
+    shift 2
+    status=0
+    timeout "$deadline" "$(client_program)" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
+    same "$expected $*" "$status $*"
+    same '' "$(<"$work/out")"
+    same 1 "$(wc -l <"$work/err")"
+    [[ $(<"$work/err") == "chinwag: "$words ]] || fail "does not say $words: $(<"$work/err")"
+}
+
+ends 2 '*--frobnicate*; see chinwag --help' --frobnicate
+ends 2 'later is no command; there are send, who, tail, wait and raw*' localhost later
+ends 2 'wait takes one regular expression*' wait
+ends 2 'wait takes one regular expression*' wait two words
+ends 2 '( is no regular expression: *' wait '('
+ends 2 '*soon is no number of seconds*' wait x --timeout soon
+ends 2 '*a name cannot contain a comma*' wait x --from a,b
+ends 2 '*--count*' tail --count 0
+ends 2 'tail takes no localhost*' tail localhost
+ends 2 '--count, --from and --timeout go with tail and wait*' send --count 3 x
+ends 2 '--to goes with send*' tail --to bob
+ends 2 '--json goes with a command*' --json
+ends 2 '*pink is not auto, always or never*' who --color pink
+ends 2 'raw takes its name from its input*' raw --nick bob
+ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1 who
+ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1
+ends 3 'could not connect to nowhere.invalid:9999: *' nowhere.invalid who
+ends 3 'could not connect to localhost:http: *' localhost:http who
+
+serve
+join alice nc.openbsd -N "$host" "$port"
+ends 1 'alice is taken; *' "$host:$port" who --nick alice
+ends 1 'a name cannot contain a space' "$host:$port" send --nick 'al ice' hi
+ends 5 'timed out' "$host:$port" wait x --timeout 0
+
+same '0 0' "$(set +e; trap - ERR; "$(client_program)" --help | :; echo "${PIPESTATUS[*]}")"
+for flag in --help --version; do
+    "$(client_program)" "$flag" >"$work/out"
+    [[ -s $work/out ]]
+done

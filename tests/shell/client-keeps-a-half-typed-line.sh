@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# At a terminal, what comes is printed above the line being typed, which stays intact with its cursor: wide characters and
+# wrapped lines too.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs tmux nc.openbsd
+
+serve
+join bob nc.openbsd -N "$host" "$port"
+terminal 40 20
+keys "clear; chinwag $host:$port --nick alice" Enter
+screen $'*\n\\* you are alice; *\n>'
+hear bob 'JOIN alice'
+
+keys 'half a line'
+say bob 'MSG one'
+screen $'*\n??:?? bob: one\n> half a line'
+keys Left Left Left Left
+say bob 'MSG hi alice'
+screen $'*\n??:?? bob: one\n??:?? bob: hi alice\n> half a line'
+keys X
+screen $'*\n> half a Xline'
+keys Enter
+hear bob 'OK MSG *' 'OK MSG *' 'MSG alice half a Xline'
+
+# Twenty wide characters are forty columns: with the prompt it wraps, and again.
+wide=日本語日本語日本語日本語日本語日本語日本
+keys "$wide$wide"
+say bob 'WHISPER alice 囲む 👩‍👩‍👧'
+screen $'*\n??:?? bob whispers: 囲む 👩‍👩‍👧\n> '"${wide:0:19}"$'\n'"${wide:19}${wide:0:19}"$'\n'"${wide:19}"
+keys Home 'これは'
+say bob 'MSG two'
+screen $'*\n??:?? bob whispers: *\n??:?? bob: two\n> これは'"${wide:0:16}"$'\n*'
+keys Enter
+hear bob 'OK WHISPER alice' 'OK MSG *' "MSG alice これは$wide$wide"
+
+# The line that was sent stays, and what comes after it is below.
+say bob 'MSG three'
+screen $'*\n> これは*\n??:?? bob: three\n>'
+keys '/quit tea' Enter
+hear bob 'OK MSG *' 'LEAVE alice quit tea'

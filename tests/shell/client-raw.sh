@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# `chinwag raw`: standard input is protocol, line by line; at its end the rest is read, and a refusal exits with 1.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs nc.openbsd
+
+serve
+run() {
+    status=0
+    timeout "$deadline" "${client[@]}" raw "$@" >"$work/out" || status=$?
+}
+
+run < <(printf 'NICK raw\r\n\nPONG x\nMSG hi\nCHAT\nPONG is said\n/pong y\n/chat\nWHO\nPING last')
+same 0 "$status"
+same "HELLO chinwag/1 type NICK and your name to join, HELP for help
+OK NICK raw
+COORDINATOR raw
+OK MSG 3
+OK CHAT on
+OK MSG 4
+OK CHAT off
+USER raw coordinator
+OK WHO 1
+OK PING last" "$(tail -n +1 "$work/out" | tr -d '\r')"
+
+run < <(printf 'NICK raw\nnonsense \x1b\ncaf\xe9\nQUIT\nNICK not sent')
+same 1 "$status"
+same 6 "$(wc -l <"$work/out")"
+grep -q $'\e' "$work/out" && fail "it obeys"
+same 'OK QUIT' "$(tail -n 1 "$work/out")"
+
+run --json < <(printf 'MSG hi\n')
+same 1 "$status"
+same 2 "$(grep -c '^{.*}$' "$work/out")"
+
+# It prints what comes while nobody types, and leaves in good order.
+join alice nc.openbsd -N "$host" "$port"
+connect raw "${client[@]}" raw
+hear raw 'HELLO *'
+say raw 'NICK raw'
+hear raw 'OK NICK raw'
+hear alice 'JOIN raw'
+say alice 'MSG hi'
+hear raw 'MSG alice hi'
+finish raw
+hear alice 'OK MSG *' 'LEAVE raw eof'

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# The history lasts over runs, is for its owner's eyes only, and has nothing of what was whispered.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs tmux nc.openbsd
+
+serve
+join bob nc.openbsd -N "$host" "$port"
+terminal 60 20
+keys "clear; chinwag $host:$port --nick alice" Enter
+screen $'*\n>'
+keys 'hello all' Enter
+keys '/w bob secret one' Enter
+hear bob 'JOIN alice' 'MSG alice hello all' 'WHISPER alice secret one'
+say bob 'WHISPER alice psst'
+screen '*bob whispers: psst*'
+keys '/reply secret two' Enter '/wisper bob secret three' Enter '/quit' Enter
+hear bob 'OK WHISPER alice' 'WHISPER alice secret two' 'LEAVE alice quit'
+screen $'*\n$'
+history=$work/state/chinwag/history
+same 600 "$(stat -c %a "$history")"
+same $'#V2\nhello all\n/w \n/reply \n/wisper \n/quit' "$(<"$history")"
+
+keys "clear; chinwag $host:$port --nick alice" Enter
+screen $'*\n>'
+keys Up Up Up Up Up
+screen $'*\n> hello all'
+keys Enter
+hear bob 'JOIN alice' 'MSG alice hello all'
+keys C-d
+screen $'*\n$'

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# `chinwag send`: the text given or each line of standard input, to everybody or to some; what is refused is told and exits
+# with 1, and the rest is said all the same.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs nc.openbsd
+
+run() {
+    status=0
+    timeout "$deadline" "${client[@]}" --nick ci "$@" >"$work/out" 2>"$work/err" || status=$?
+}
+
+serve
+join alice nc.openbsd -N "$host" "$port"
+
+run send build 41 is green
+same '0  ' "$status $(<"$work/out") $(<"$work/err")"
+hear alice 'JOIN ci' 'MSG ci build 41 is green' 'LEAVE ci quit'
+
+run send --to alice psst </dev/null
+same 0 "$status"
+hear alice 'JOIN ci' 'WHISPER ci psst' 'LEAVE ci quit'
+
+run send -- --to nobody
+same 0 "$status"
+hear alice 'JOIN ci' 'MSG ci --to nobody' 'LEAVE ci quit'
+
+run send < <(printf 'one\r\n\n  \ntwo\x07\nlast')
+same 0 "$status"
+hear alice 'JOIN ci' 'MSG ci one' $'MSG ci two\ufffd' 'MSG ci last' 'LEAVE ci quit'
+
+run send --json < <(printf 'one\n%5000s\ntwo\n' x)
+same 1 "$status"
+hear alice 'JOIN ci' 'MSG ci one' 'MSG ci two' 'LEAVE ci quit'
+[[ $(<"$work/err") == 'chinwag: the text has more than 4096 bytes'* ]]
+mapfile -t replies <"$work/out"
+same 3 "${#replies[@]}"
+[[ ${replies[0]} == '{"id":'*',"type":"ok","verb":"MSG"}' ]]
+[[ ${replies[1]} == '{"code":"text-too-long","text":"'*'","type":"err","verb":"MSG"}' ]]
+
+run send --to alice,nobody psst
+same 1 "$status"
+same 'chinwag: nobody is not here (WHO lists names); nothing was delivered' "$(<"$work/err")"
+hear alice 'JOIN ci' 'LEAVE ci quit'
+quiet alice

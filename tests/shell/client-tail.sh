@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# `chinwag tail`: what happens, each line as soon as it happens; so many lines of it, so long, or until nobody reads any more.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs nc.openbsd
+
+serve
+join alice nc.openbsd -N "$host" "$port"
+
+connect tail "${client[@]}" tail --nick tail --count 3
+hear alice 'JOIN tail'
+join bob nc.openbsd -N "$host" "$port"
+hear tail '??:?? bob joined'
+say bob $'MSG hi \e[2J'
+hear tail $'??:?? bob: hi \ufffd[2J'
+finish bob 'OK MSG *'
+hear tail '??:?? bob left (eof)'
+hear_end tail
+hear_to alice 'LEAVE tail quit'
+
+connect tail "${client[@]}" --json --nick tail tail
+hear alice 'JOIN tail'
+say alice 'MSG one'
+hear alice 'OK MSG *'
+hear tail '{"from":"alice","id":*,"text":"one","time":"*Z","type":"msg"}'
+say alice 'WHISPER tail two'
+hear alice 'OK WHISPER tail'
+hear tail '{"from":"alice","id":null,"text":"two","time":"*Z","type":"whisper"}'
+
+# Whoever reads wants no more, though nobody says anything after that.
+connect grep bash -c '"$@" | grep -m 1 green' - "${client[@]}" tail --nick grep
+hear alice 'JOIN grep'
+hear tail '{*"name":"grep"*"type":"join"}'
+say alice 'MSG it is green'
+hear grep '??:?? alice: it is green'
+hear_end grep
+hear alice 'OK MSG *' 'LEAVE grep *'
+same '' "$(<"$work/grep.err")"
+
+# Only what one says; and so long.
+connect one "${client[@]}" tail --nick one --from ALICE --count 1
+hear_to alice 'JOIN one'
+join carol nc.openbsd -N "$host" "$port"
+say carol 'MSG not this'
+hear_to alice 'MSG carol not this'
+say alice 'MSG this'
+hear one '??:?? alice: this'
+hear_end one
+connect one "${client[@]}" tail --nick one --timeout 0
+status=0
+hear_end one || status=$?
+same 5 "$status"
+
+stop
+hear_to tail '{*"type":"notice"}'
+status=0
+hear_end tail || status=$?
+same 4 "$status"
+same 'chinwag: the server closed the connection' "$(<"$work/tail.err")"

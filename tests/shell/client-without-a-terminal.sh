@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Without a terminal and without a command, the client takes lines as they would be typed, and ends with 4 when the server goes.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs nc.openbsd
+
+serve
+join alice nc.openbsd -N "$host" "$port"
+connect bob "${client[@]}" --nick bob
+hear alice 'JOIN bob'
+hear bob '\* you are bob; *'
+say alice 'MSG hi bob'
+hear bob '??:?? alice: hi bob'
+say bob 'hi alice'
+hear alice 'OK MSG *' 'MSG bob hi alice'
+say bob '/w alice psst'
+hear alice 'WHISPER bob psst'
+hear bob '\* whispered to alice'
+finish bob
+hear alice 'LEAVE bob quit'
+
+status=0
+printf 'one\n/nick a,b\n/quit tea\nnot sent\n' | "${client[@]}" --nick eve >"$work/out" || status=$?
+same 1 "$status"
+grep -q '^! a name cannot contain a comma; write: /NICK name$' "$work/out"
+hear alice 'JOIN eve' 'MSG eve one' 'LEAVE eve quit tea'
+
+connect bob "${client[@]}" --nick bob
+hear alice 'JOIN bob'
+stop
+hear_to bob '! Server disconnected.'
+status=0
+hear_end bob || status=$?
+same 4 "$status"
