@@ -15,6 +15,7 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use super::admission::{Admission, Full};
 use super::connection::{self, Host};
+use super::hub::Request;
 use super::pace::{Pace, Rate};
 use super::{StartError, console};
 use crate::limits::{
@@ -57,13 +58,13 @@ impl Listeners {
     pub(super) fn accept(
         self,
         executor: &Arc<Executor<'static>>,
-        host: &Host,
+        host: &Arc<Host>,
         admission: &Arc<Admission>,
         rate: Rate,
     ) -> Vec<Task<()>> {
         let porter = Porter {
             executor: Arc::clone(executor),
-            host: host.clone(),
+            host: Arc::clone(host),
             admission: Arc::clone(admission),
             last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
         };
@@ -75,18 +76,23 @@ impl Listeners {
 #[derive(Clone)]
 struct Porter {
     executor: Arc<Executor<'static>>,
-    host: Host,
+    host: Arc<Host>,
     admission: Arc<Admission>,
     last_session: Arc<AtomicU64>,
 }
 
 impl Porter {
-    fn receive(&self, stream: Async<TcpStream>, address: SocketAddr) -> Result<(), Full> {
+    async fn receive(&self, stream: Async<TcpStream>, address: SocketAddr) -> Result<(), Full> {
         match self.admission.admit(address.ip()) {
             Ok(ticket) => {
                 let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
-                let serving = connection::serve(stream, address, session, self.host.clone(), ticket);
-                self.executor.spawn(serving).detach();
+                let connection = connection::connect(stream, session, Arc::clone(&self.host), ticket);
+                console::connected(session, address);
+                let connect = Request::Connect(session, address, Arc::clone(connection.outbox()));
+                // Fails only if the hub is gone, and the server with it.
+                if self.host.to_hub.send(connect).await.is_ok() {
+                    self.executor.spawn(connection.serve()).detach();
+                }
                 Ok(())
             }
             Err(full) => {
@@ -106,7 +112,7 @@ async fn accept(listener: Async<TcpListener>, porter: Porter, rate: Rate) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                if let Err(full) = porter.receive(stream, address) {
+                if let Err(full) = porter.receive(stream, address).await {
                     turned_away.tell(|times| console::turned_away(address, full, times));
                 }
                 pace.wait(rate).await;

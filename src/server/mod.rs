@@ -128,6 +128,7 @@ async fn serve(
     let room = Room::new(options.timeouts);
     let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), inbox));
     let host = Host { feed, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout() };
+    let host = Arc::new(host);
     let port_file = listeners.announce(options.port_file.as_deref())?;
     let accepting = listeners.accept(executor, &host, &admission(options), options.connect_rate);
     let clock = executor.spawn(tell_the_time(host.to_hub.clone()));

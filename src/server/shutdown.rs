@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_signal::Signal;
@@ -43,7 +44,7 @@ impl Signals {
 }
 
 /// Tells everybody, and waits until they have read what was acknowledged, or for as long as may be.
-pub(super) async fn dismiss(host: Host, hub: Task<()>) {
+pub(super) async fn dismiss(host: Arc<Host>, hub: Task<()>) {
     let everybody = async {
         // Fails only if the hub is gone, and everybody with it.
         let _ = host.to_hub.send(Request::Act(SessionId::SERVER, Action::Shutdown)).await;

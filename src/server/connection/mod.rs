@@ -6,7 +6,7 @@ mod writer;
 
 use std::cell::RefCell;
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
@@ -34,7 +34,6 @@ thread_local! {
 }
 
 /// What every connection shares.
-#[derive(Clone)]
 pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
     /// While anybody has one of these, the hub goes on.
@@ -58,26 +57,9 @@ enum End {
     Lost,
 }
 
-/// Serves one peer from its first byte to its last, which is as long as it keeps its ticket.
-pub(super) async fn serve(
-    stream: Async<TcpStream>,
-    address: SocketAddr,
-    session: SessionId,
-    host: Host,
-    _ticket: Ticket,
-) {
-    console::connected(session, address);
-    let outbox = Arc::new(Outbox::default());
-    let connect = Request::Connect(session, address, Arc::clone(&outbox));
-    if host.to_hub.send(connect).await.is_err() {
-        return;
-    }
-    let connection = Connection { stream, session, host, outbox };
-    // A fault in one connection is the end of that one. The log has it by the panic hook.
-    if AssertUnwindSafe(connection.run()).catch_unwind().await.is_err() {
-        connection.leave(End::Lost).await;
-    }
-    console::disconnected(session);
+/// One peer's connection, for as long as which the ticket is kept. To be announced to the hub before it is served.
+pub(super) fn connect(stream: Async<TcpStream>, session: SessionId, host: Arc<Host>, ticket: Ticket) -> Connection {
+    Connection { stream, session, host, outbox: Arc::default(), _ticket: ticket }
 }
 
 /// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
@@ -113,26 +95,44 @@ async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io::Result<()
     future::or(closing, deadline).await
 }
 
-struct Connection {
+/// A peer's socket, and what is for it.
+pub(super) struct Connection {
     stream: Async<TcpStream>,
     session: SessionId,
-    host: Host,
+    host: Arc<Host>,
     outbox: Arc<Outbox>,
+    _ticket: Ticket,
 }
 
 impl Connection {
-    async fn run(&self) {
-        let end = self.talk().await;
+    /// Where the hub leaves what is for the peer.
+    pub(super) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// Serves the peer from its first byte to its last.
+    ///
+    /// Ten thousand wait in here and do nothing, so what is not needed for waiting is kept in boxes, for as long as it is
+    /// needed.
+    pub(super) async fn serve(self) {
+        // A fault in one connection is the end of that one. The log has it by the panic hook.
+        let end = AssertUnwindSafe(self.talk()).catch_unwind().await;
+        let ending = AssertUnwindSafe(self.end(end.unwrap_or(End::Lost))).catch_unwind();
+        let _ = Box::pin(ending).await;
+        console::disconnected(self.session);
+    }
+
+    async fn end(&self, end: End) {
         self.leave(end).await;
         self.close(end).await;
     }
 
     /// Reads and writes until there is nothing more to do. The writer goes first: what it sends may let the reader go on.
     async fn talk(&self) -> End {
-        let mut writer = Writer::new(self);
+        let (mut writer, mut reader) = (Writer::new(self), Reader::new(self));
         let writing = future::poll_fn(|cx| writer.poll(cx));
         let reading = async {
-            match Reader::new(self).read().await {
+            match reader.read().await {
                 // The writer sends the rest, and ends the conversation.
                 Ok(()) => future::pending().await,
                 Err(_) => End::Lost,
@@ -193,7 +193,7 @@ impl Connection {
     /// Ends a conversation that is over but for a peer that does not read the rest.
     async fn give_up(&self) -> End {
         self.until(Outbox::is_closed).await;
-        Timer::after(Duration::from_millis(FLUSH_MS_MAX)).await;
+        Box::pin(Timer::after(Duration::from_millis(FLUSH_MS_MAX))).await;
         End::Stuck
     }
 

@@ -1,6 +1,7 @@
 //! Turns what one peer sends into requests for the hub, no faster than its rate allows and its replies are read.
 
 use std::io;
+use std::ops::ControlFlow;
 
 use super::{Connection, read_some};
 use crate::limits::{LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN};
@@ -36,33 +37,50 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// The connection broke, or the hub is gone.
-    pub(super) async fn read(mut self) -> io::Result<()> {
+    pub(super) async fn read(&mut self) -> io::Result<()> {
         let connection = self.connection;
         // What was read may have to wait for the rate; it is not to be much.
         let bytes_max = if connection.host.line_rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
         while let Some(bytes) = read_some(&connection.stream, bytes_max).await? {
-            // Telnet's requests are answered, too; their answers can go unread like any.
-            connection.until(|outbox| outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
-            self.unpaid += bytes.len().max(READ_COST_BYTES_MIN);
-            let mut rest = &bytes[..];
-            while let Some(decoded) = self.decoder.next(&mut rest) {
-                match decoded {
-                    Decoded::Telnet(answer) => connection.outbox.push_urgent(&answer),
-                    Decoded::Line(line) => self.take(line).await?,
-                    Decoded::Foreign(foreign) => return connection.send(Action::Foreign(foreign)).await,
+            if Box::pin(self.digest(&bytes)).await?.is_break() {
+                return Ok(());
+            }
+        }
+        Box::pin(self.finish()).await
+    }
+
+    /// Carries out the lines that end in `bytes`, and breaks off where another protocol is spoken.
+    async fn digest(&mut self, bytes: &[u8]) -> io::Result<ControlFlow<()>> {
+        let connection = self.connection;
+        // Telnet's requests are answered, too; their answers can go unread like any.
+        connection.until(|outbox| outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
+        self.unpaid += bytes.len().max(READ_COST_BYTES_MIN);
+        let mut rest = bytes;
+        while let Some(decoded) = self.decoder.next(&mut rest) {
+            match decoded {
+                Decoded::Telnet(answer) => connection.outbox.push_urgent(&answer),
+                Decoded::Line(line) => self.take(line).await?,
+                Decoded::Foreign(foreign) => {
+                    connection.send(Action::Foreign(foreign)).await?;
+                    return Ok(ControlFlow::Break(()));
                 }
             }
-            // A line without end, or nothing but telnet's bytes.
-            while self.unpaid > LINE_BYTES_MAX {
-                self.pay().await?;
-            }
         }
+        // A line without end, or nothing but telnet's bytes.
+        while self.unpaid > LINE_BYTES_MAX {
+            self.pay().await?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Carries out what stands behind the last line's end.
+    async fn finish(&mut self) -> io::Result<()> {
         match self.decoder.finish() {
             Some(Decoded::Line(line)) => self.take(line).await?,
-            Some(Decoded::Foreign(foreign)) => connection.send(Action::Foreign(foreign)).await?,
+            Some(Decoded::Foreign(foreign)) => self.connection.send(Action::Foreign(foreign)).await?,
             Some(Decoded::Telnet(_)) | None => {}
         }
-        connection.send(Action::EndOfInput).await
+        self.connection.send(Action::EndOfInput).await
     }
 
     async fn take(&mut self, line: Result<String, LineError>) -> io::Result<()> {
