@@ -159,6 +159,9 @@ pub const CONNECT_RATE_DEFAULT: u32 = 500;
 /// Connections that a listener accepts at once after a silence: a crowd that comes back after a failure is in soon.
 pub const CONNECT_BURST: u32 = 1000;
 
+/// Changes of sockets taken from the kernel at once: then those whose they are have a turn.
+pub const EPOLL_EVENTS_AT_ONCE_MAX: usize = 1024;
+
 /// Connections accepted before those who are in get their turn: so few that nobody notices (a few milliseconds), and enough
 /// that in a large room, where a turn of everybody takes long, a crowd joins many at a time.
 pub const ACCEPTS_AT_ONCE_MAX: u32 = 256;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::admission::{Admission, Full};
 use super::connection::{self, Host};
 use super::hub::Request;
 use super::pace::{Pace, Rate};
+use super::sockets::{self, Sockets};
 use super::{StartError, console};
 use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
@@ -59,12 +60,14 @@ impl Listeners {
         self,
         executor: &Arc<Executor<'static>>,
         host: &Arc<Host>,
+        sockets: &Arc<Sockets>,
         admission: &Arc<Admission>,
         rate: Rate,
     ) -> Vec<Task<()>> {
         let porter = Porter {
             executor: Arc::clone(executor),
             host: Arc::clone(host),
+            sockets: Arc::clone(sockets),
             admission: Arc::clone(admission),
             last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
         };
@@ -77,16 +80,17 @@ impl Listeners {
 struct Porter {
     executor: Arc<Executor<'static>>,
     host: Arc<Host>,
+    sockets: Arc<Sockets>,
     admission: Arc<Admission>,
     last_session: Arc<AtomicU64>,
 }
 
 impl Porter {
-    async fn receive(&self, stream: Async<TcpStream>, address: SocketAddr) -> Result<(), Full> {
+    async fn receive(&self, socket: sockets::Socket, address: SocketAddr) -> Result<(), Full> {
         match self.admission.admit(address.ip()) {
             Ok(ticket) => {
                 let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
-                let connection = connection::connect(stream, session, Arc::clone(&self.host), ticket);
+                let connection = connection::connect(socket, session, Arc::clone(&self.host), ticket);
                 console::connected(session, address);
                 let connect = Request::Connect(session, address, Arc::clone(connection.outbox()));
                 // Fails only if the hub is gone, and the server with it.
@@ -96,7 +100,7 @@ impl Porter {
                 Ok(())
             }
             Err(full) => {
-                if let Some(draining) = connection::turn_away(stream, full.into(), &self.admission) {
+                if let Some(draining) = connection::turn_away(socket, full.into(), &self.admission) {
                     self.executor.spawn(draining).detach();
                 }
                 Err(full)
@@ -110,9 +114,11 @@ async fn accept(listener: Async<TcpListener>, porter: Porter, rate: Rate) {
     let mut pace = Pace::default();
     let mut accepted: u32 = 0;
     loop {
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                if let Err(full) = porter.receive(stream, address).await {
+        let accepted_one = listener.read_with(TcpListener::accept).await;
+        let accepted_one = accepted_one.and_then(|(stream, address)| Ok((porter.sockets.add(stream)?, address)));
+        match accepted_one {
+            Ok((socket, address)) => {
+                if let Err(full) = porter.receive(socket, address).await {
                     turned_away.tell(|times| console::turned_away(address, full, times));
                 }
                 pace.wait(rate).await;

@@ -12,6 +12,7 @@ mod listen;
 mod pace;
 mod roster;
 mod shutdown;
+mod sockets;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ use self::hub::Request;
 use self::listen::Listeners;
 pub use self::pace::Rate;
 use self::shutdown::Signals;
+use self::sockets::Sockets;
 use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
@@ -129,11 +131,11 @@ async fn serve(
     let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), inbox));
     let host = Host { feed, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout() };
     let host = Arc::new(host);
+    let sockets = Sockets::new().map_err(StartError::System)?;
     let port_file = listeners.announce(options.port_file.as_deref())?;
-    let accepting = listeners.accept(executor, &host, &admission(options), options.connect_rate);
-    let clock = executor.spawn(tell_the_time(host.to_hub.clone()));
-    let mut vital = accepting;
-    vital.push(clock);
+    let mut vital = listeners.accept(executor, &host, &sockets, &admission(options), options.connect_rate);
+    vital.push(executor.spawn(async move { sockets.watch().await }));
+    vital.push(executor.spawn(tell_the_time(host.to_hub.clone())));
     signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital))).await;
     drop(vital);
     shutdown::dismiss(host, hub).await;

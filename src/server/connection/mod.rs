@@ -4,17 +4,15 @@
 mod reader;
 mod writer;
 
-use std::cell::RefCell;
-use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, IoSlice};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use async_channel::Sender;
-use futures_lite::{AsyncWriteExt as _, FutureExt as _, future};
-use smol::{Async, Timer};
+use futures_lite::{FutureExt as _, future};
+use smol::Timer;
 use socket2::SockRef;
 
 use self::reader::Reader;
@@ -23,15 +21,11 @@ use super::admission::{Admission, Ticket};
 use super::console;
 use super::hub::Request;
 use super::pace::Rate;
+use super::sockets::Socket;
 use crate::feed::{Feed, Outbox, Standing};
-use crate::limits::{DRAIN_MS_MAX, FLUSH_MS_MAX, LAST_SEND_BUFFER_BYTES, READ_BYTES_MAX, WHISPER_BYTES_MAX};
+use crate::limits::{DRAIN_MS_MAX, FLUSH_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
 use crate::protocol::{ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
-
-thread_local! {
-    /// What a socket is read into before as much as came is copied out: no connection holds more than it got.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into());
-}
 
 /// What every connection shares.
 pub(super) struct Host {
@@ -58,33 +52,25 @@ enum End {
 }
 
 /// One peer's connection, for as long as which the ticket is kept. To be announced to the hub before it is served.
-pub(super) fn connect(stream: Async<TcpStream>, session: SessionId, host: Arc<Host>, ticket: Ticket) -> Connection {
-    Connection { stream, session, host, outbox: Arc::default(), _ticket: ticket }
+pub(super) fn connect(socket: Socket, session: SessionId, host: Arc<Host>, ticket: Ticket) -> Connection {
+    Connection { socket, session, host, outbox: Arc::default(), _ticket: ticket }
 }
 
 /// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
 pub(super) fn turn_away(
-    stream: Async<TcpStream>,
+    socket: Socket,
     why: Refusal,
     admission: &Arc<Admission>,
 ) -> Option<impl Future<Output = ()> + use<>> {
     let line = ServerLine::Err(why).to_string() + "\n";
     // A new socket takes it, or is broken already.
-    let told = stream.get_ref().write(line.as_bytes());
+    let told = socket.write(&[IoSlice::new(line.as_bytes())]);
     let ticket = told.is_ok().then(|| admission.turn_away()).flatten()?;
     Some(async move {
         // Either way the socket is closed now.
-        let _ = in_time(drain(&stream)).await;
+        let _ = in_time(socket.drain()).await;
         drop(ticket);
     })
-}
-
-/// Ends what is sent, and reads what still comes until the peer has ended, too. Input left unread would turn the close into
-/// a reset, which destroys what is under way.
-async fn drain(stream: &Async<TcpStream>) -> io::Result<()> {
-    stream.get_ref().shutdown(Shutdown::Write)?;
-    while read_some(stream, READ_BYTES_MAX).await?.is_some() {}
-    Ok(())
 }
 
 async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io::Result<()> {
@@ -97,7 +83,7 @@ async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io::Result<()
 
 /// A peer's socket, and what is for it.
 pub(super) struct Connection {
-    stream: Async<TcpStream>,
+    socket: Socket,
     session: SessionId,
     host: Arc<Host>,
     outbox: Arc<Outbox>,
@@ -162,7 +148,7 @@ impl Connection {
                 End::Slow => self.tell_slow(&self.fell_behind()).await?,
                 End::Stalled => self.tell_slow(&self.stalled()).await?,
             }
-            drain(&self.stream).await
+            self.socket.drain().await
         };
         if !matches!(end, End::Stuck | End::Lost) {
             // Either way the socket is closed now.
@@ -185,9 +171,9 @@ impl Connection {
     /// Says why to a peer that did not read. It stands in the middle of a line, most likely: that is ended first. Its socket is
     /// full, but is given some room for this; whoever reads on later reads it, too.
     async fn tell_slow(&self, text: &str) -> io::Result<()> {
-        SockRef::from(self.stream.get_ref()).set_send_buffer_size(LAST_SEND_BUFFER_BYTES)?;
+        SockRef::from(self.socket.get_ref()).set_send_buffer_size(LAST_SEND_BUFFER_BYTES)?;
         let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, text));
-        (&self.stream).write_all(format!("\r\n{line}\r\n").as_bytes()).await
+        self.socket.write_all(format!("\r\n{line}\r\n").as_bytes()).await
     }
 
     /// Ends a conversation that is over but for a peer that does not read the rest.
@@ -208,24 +194,5 @@ impl Connection {
             if holds(&self.outbox) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-    }
-}
-
-/// What has come, at most `bytes_max`, as soon as something has; `None` at the end. Until then no buffer is held.
-///
-/// It waits by `readable`, which remembers when it began to wait. `poll_readable` begins anew at each poll, and a
-/// connection that is woken all the time for what is published may then never see that it can be read.
-async fn read_some(stream: &Async<TcpStream>, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
-    loop {
-        stream.readable().await?;
-        let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
-            let count = stream.get_ref().read(&mut scratch[..bytes_max])?;
-            Ok((count > 0).then(|| scratch[..count].to_vec()))
-        });
-        match read {
-            Ok(bytes) => return Ok(bytes),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(error) => return Err(error),
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use super::{Connection, read_some};
+use super::Connection;
 use crate::limits::{LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN};
 use crate::protocol::{Command, Decoded, Ending, LineDecoder, LineError, Refusal};
 use crate::room::Action;
@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
         let connection = self.connection;
         // What was read may have to wait for the rate; it is not to be much.
         let bytes_max = if connection.host.line_rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
-        while let Some(bytes) = read_some(&connection.stream, bytes_max).await? {
+        while let Some(bytes) = connection.socket.read_some(bytes_max).await? {
             if Box::pin(self.digest(&bytes)).await?.is_break() {
                 return Ok(());
             }
@@ -118,6 +118,6 @@ impl<'a> Reader<'a> {
         if !self.pace.wait(self.connection.host.line_rate).await {
             return Ok(());
         }
-        self.connection.stream.get_ref().take_error()?.map_or(Ok(()), Err)
+        self.connection.socket.get_ref().take_error()?.map_or(Ok(()), Err)
     }
 }

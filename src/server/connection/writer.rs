@@ -1,6 +1,6 @@
 //! Sends what the feed and the outbox hold for one connection, as fast as its socket takes it.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -25,15 +25,14 @@ impl<'a> Writer<'a> {
 
     /// Writes what there is. Ready when there will be no more, or no more can be written.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let Connection { stream, host, outbox, .. } = self.connection;
+        let Connection { socket, host, outbox, .. } = self.connection;
         self.cursor.take_new(&host.feed, outbox, cx.waker());
         if outbox.standing() == Standing::Slow {
             return Poll::Ready(End::Slow);
         }
         let mut written = 0;
         loop {
-            let mut socket = stream.get_ref();
-            match self.cursor.write(&host.feed, outbox, |slices| socket.write_vectored(slices)) {
+            match self.cursor.write(&host.feed, outbox, |slices| socket.write(slices)) {
                 Ok(Progress::Idle) => return Poll::Pending,
                 Ok(Progress::Done) => return Poll::Ready(End::Flushed),
                 Ok(Progress::FellOff) => return Poll::Ready(End::Slow),
@@ -52,9 +51,7 @@ impl<'a> Writer<'a> {
                     {
                         return Poll::Ready(End::Stalled);
                     }
-                    if ready!(stream.poll_writable(cx)).is_err() {
-                        return Poll::Ready(End::Lost);
-                    }
+                    ready!(socket.poll_writable(cx));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Poll::Ready(End::Lost),

@@ -1,0 +1,217 @@
+//! Connections' sockets, and whether they can be read or written: one epoll for all of them, edge-triggered (epoll(7)).
+//!
+//! A connection is one task, and waits for its own socket only. For that, this takes a seventh of the memory of smol's
+//! sockets, which any number of tasks can wait for, and no system call to begin to wait.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use atomic_waker::AtomicWaker;
+use futures_lite::{future, ready};
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use slab::Slab;
+use smol::Async;
+
+use crate::limits::{EPOLL_EVENTS_AT_ONCE_MAX, READ_BYTES_MAX};
+
+thread_local! {
+    /// What a socket is read into before as much as came is copied out: no connection holds more than it got.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into());
+}
+
+/// Every connection's socket.
+pub(super) struct Sockets {
+    epoll: OwnedFd,
+    /// By what the kernel is told to call them.
+    changes: Mutex<Slab<Arc<Changes>>>,
+}
+
+/// One connection's socket. One task at a time waits for it.
+pub(super) struct Socket {
+    stream: TcpStream,
+    sockets: Arc<Sockets>,
+    key: usize,
+    changes: Arc<Changes>,
+}
+
+/// What a socket has become ready for since that was last looked at.
+#[derive(Default)]
+struct Changes {
+    ready: AtomicU8,
+    task: AtomicWaker,
+}
+
+const READABLE: u8 = 1;
+const WRITABLE: u8 = 2;
+/// The peer has ended what it sends, or the connection broke: it can be read, and that is not told again.
+const ENDED: u8 = 4;
+
+impl Sockets {
+    pub(super) fn new() -> io::Result<Arc<Self>> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        Ok(Arc::new(Self { epoll, changes: Mutex::default() }))
+    }
+
+    /// Takes over a connection that was accepted.
+    pub(super) fn add(self: &Arc<Self>, stream: TcpStream) -> io::Result<Socket> {
+        stream.set_nonblocking(true)?;
+        let changes = Arc::new(Changes::default());
+        let key = self.changes().insert(Arc::clone(&changes));
+        let socket = Socket { stream, sockets: Arc::clone(self), key, changes };
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        epoll::add(&self.epoll, &socket.stream, EventData::new_u64(key as u64), flags)?;
+        Ok(socket)
+    }
+
+    /// Wakes those whose sockets change, for ever.
+    ///
+    /// # Panics
+    /// If epoll fails, which it does not: nobody could be served.
+    pub(super) async fn watch(&self) {
+        if let Err(error) = self.try_watch().await {
+            panic!("epoll: {error}");
+        }
+    }
+
+    async fn try_watch(&self) -> io::Result<()> {
+        // That there are changes is in turn told by smol's epoll.
+        let epoll = Async::new_nonblocking(self.epoll.try_clone()?)?;
+        loop {
+            epoll.readable().await?;
+            self.tell_changes()?;
+        }
+    }
+
+    fn tell_changes(&self) -> io::Result<()> {
+        let mut events = [const { MaybeUninit::uninit() }; EPOLL_EVENTS_AT_ONCE_MAX];
+        let (events, _) = epoll::wait(&self.epoll, &mut events, Some(&Timespec::default()))?;
+        let changes = self.changes();
+        for event in events {
+            // One that is gone by now may have left its key to another, who looks in vain.
+            if let Some(changes) = usize::try_from(event.data.u64()).ok().and_then(|key| changes.get(key)) {
+                changes.tell(event.flags);
+            }
+        }
+        Ok(())
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Slab<Arc<Changes>>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Changes {
+    fn tell(&self, flags: EventFlags) {
+        let broken = EventFlags::HUP | EventFlags::ERR;
+        let meanings = [
+            (EventFlags::IN | EventFlags::RDHUP | broken, READABLE),
+            (EventFlags::OUT | broken, WRITABLE),
+            (EventFlags::RDHUP | broken, ENDED),
+        ];
+        let ready = meanings.iter().filter(|(any, _)| flags.intersects(*any)).fold(0, |all, (_, one)| all | one);
+        self.ready.fetch_or(ready, Ordering::Release);
+        self.task.wake();
+    }
+
+    /// Whether there was one since this was last asked; otherwise the task is woken by the next.
+    fn poll(&self, cx: &mut Context<'_>, which: u8) -> Poll<()> {
+        if self.take(which) {
+            return Poll::Ready(());
+        }
+        self.task.register(cx.waker());
+        // It may have come in between.
+        if self.take(which) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn take(&self, which: u8) -> bool {
+        self.is(which) && self.ready.fetch_and(!which, Ordering::Acquire) & which != 0
+    }
+
+    fn is(&self, which: u8) -> bool {
+        self.ready.load(Ordering::Relaxed) & which != 0
+    }
+
+    fn set(&self, which: u8) {
+        self.ready.fetch_or(which, Ordering::Relaxed);
+    }
+}
+
+impl Socket {
+    /// The socket itself.
+    pub(super) fn get_ref(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// What has come, at most `bytes_max`, as soon as something has; `None` at the end. Until then no buffer is held.
+    pub(super) async fn read_some(&self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        future::poll_fn(|cx| self.poll_read(cx, bytes_max)).await
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<Vec<u8>>>> {
+        loop {
+            ready!(self.changes.poll(cx, READABLE));
+            let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
+                let count = (&self.stream).read(&mut scratch[..bytes_max])?;
+                if count == bytes_max || self.changes.is(ENDED) {
+                    // There may be more, or the end: that was told already.
+                    self.changes.set(READABLE);
+                }
+                Ok((count > 0).then(|| scratch[..count].to_vec()))
+            });
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.changes.set(READABLE),
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+
+    /// Writes as much as the kernel takes.
+    ///
+    /// # Errors
+    /// `WouldBlock` if it takes nothing; [`Socket::poll_writable`] says when it is worth another try.
+    pub(super) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&self.stream).write_vectored(slices)
+    }
+
+    /// Ready if the kernel may have begun to take something since it was last full.
+    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.changes.poll(cx, WRITABLE)
+    }
+
+    /// Writes all of it.
+    pub(super) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match (&self.stream).write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    future::poll_fn(|cx| self.poll_writable(cx)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what is sent, and reads what still comes until the peer has ended, too. Input left unread would turn the close
+    /// into a reset, which destroys what is under way.
+    pub(super) async fn drain(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)?;
+        while self.read_some(READ_BYTES_MAX).await?.is_some() {}
+        Ok(())
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.sockets.changes().remove(self.key);
+    }
+}
