@@ -16,17 +16,11 @@ use crate::limits::{NAME_CHARS_MAX, NAME_MARKS_IN_A_ROW_MAX};
 /// A name as its owner wrote it (RFC 8265, 3.4: case preserved, width mapped, NFC), with what it is compared by.
 ///
 /// Equal names (`==`) are written alike; [`Name::key`] and [`Name::skeletons`] say which ones collide.
+///
+/// The forms are kept in one piece, for rooms are full of names: as it is shown, the key, the two skeletons, with line feeds
+/// between; one that is the same as the one before it is left empty, as most are.
 #[derive(Clone)]
-pub struct Name(Arc<Forms>);
-
-struct Forms {
-    shown: Box<str>,
-    /// RFC 8265, 3.3: the case-mapped form. Two names with the same key are the same name.
-    key: Box<str>,
-    /// UTS #39 skeletons, of the key and in lower case of the form shown. Both are needed: only the first tells `Mia`
-    /// from `rnia`, only the second `Alice` from `AIice`.
-    skeletons: [Box<str>; 2],
-}
+pub struct Name(Arc<str>);
 
 /// Why something is no name. Its text is what the error line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +52,15 @@ impl Name {
         let shown = stable(raw)?;
         check_characters(&shown)?;
         let key = UsernameCaseMapped::enforce(shown.as_str()).map_err(NameError::from_precis)?;
-        let skeletons =
-            [skeleton(&key).collect(), skeleton(&shown).collect::<String>().to_lowercase().into_boxed_str()];
-        Ok(Self(Arc::new(Forms { key: key.into(), skeletons, shown: shown.into() })))
+        let skeletons = [skeleton(&key).collect(), skeleton(&shown).collect::<String>().to_lowercase()];
+        let mut forms = shown.clone();
+        let mut before = shown.as_str();
+        for form in [key.as_ref(), &skeletons[0], &skeletons[1]] {
+            forms.push('\n');
+            forms.push_str(if form == before { "" } else { form });
+            before = form;
+        }
+        Ok(Self(forms.into()))
     }
 
     /// What to take instead of `raw` where that is taken: `raw-2`, cut so that it is not too long.
@@ -71,18 +71,22 @@ impl Name {
 
     /// The name as it is shown.
     pub fn as_str(&self) -> &str {
-        &self.0.shown
+        self.form(0)
     }
 
-    /// The form by which names are the same.
+    /// The form by which names are the same (RFC 8265, 3.3: case mapped).
     pub fn key(&self) -> &str {
-        &self.0.key
+        self.form(1)
     }
 
-    /// The forms by which names are too alike, if either is the same.
+    /// The forms by which names are too alike, if either is the same: UTS #39 skeletons of the key, and in lower case of
+    /// the form shown. Both are needed: only the first tells `Mia` from `rnia`, only the second `Alice` from `AIice`.
     pub fn skeletons(&self) -> [&str; 2] {
-        let [mapped, shown] = &self.0.skeletons;
-        [mapped, shown]
+        [self.form(2), self.form(3)]
+    }
+
+    fn form(&self, index: usize) -> &str {
+        self.0.split('\n').take(index + 1).filter(|form| !form.is_empty()).last().unwrap_or_default()
     }
 }
 
