@@ -20,7 +20,7 @@ struct Turn<'a> {
 impl Room {
     pub(super) fn carry_out(&mut self, at: Timestamp, session: SessionId, command: Command, out: &mut Vec<Output>) {
         self.touch(session);
-        if let Some(state) = self.sessions.get_mut(&session) {
+        if let Some(state) = self.sessions.get_mut(session) {
             state.errors = 0;
         }
         let mut turn = Turn { room: self, at, session, out };
@@ -64,7 +64,7 @@ impl Turn<'_> {
         let (at, session) = (self.at, self.session);
         self.room.joins += 1;
         let seniority = self.room.joins;
-        let Some(state) = self.room.sessions.get_mut(&session) else { return };
+        let Some(state) = self.room.sessions.get_mut(session) else { return };
         let echo = state.echo;
         state.member = Some(Member { name: name.clone(), seniority, joined_at: self.room.now });
         self.room.names.insert(&name, session);
@@ -84,7 +84,7 @@ impl Turn<'_> {
     }
 
     fn rename(&mut self, from: Name, to: Name) {
-        let Some(member) = self.room.sessions.get_mut(&self.session).and_then(|state| state.member.as_mut()) else {
+        let Some(member) = self.room.sessions.get_mut(self.session).and_then(|state| state.member.as_mut()) else {
             return;
         };
         member.name = to.clone();
@@ -113,7 +113,7 @@ impl Turn<'_> {
                 Some(holder) if holder == self.session => {
                     return Err(refuse(ErrorCode::TargetSelf, format!("{name} is you")));
                 }
-                Some(holder) => targets.extend(self.room.sessions.get(&holder).map(|state| (holder, state))),
+                Some(holder) => targets.extend(self.room.sessions.get(holder).map(|state| (holder, state))),
                 None => {
                     return Err(refuse(
                         ErrorCode::TargetAbsent,
@@ -175,7 +175,7 @@ impl Turn<'_> {
         let Room { members, sessions, .. } = &*self.room;
         let coordinator = self.room.coordinator();
         members.values().filter_map(move |&session| {
-            let state = sessions.get(&session)?;
+            let state = sessions.get(session)?;
             let name = state.member.as_ref()?.name.clone();
             Some(User { name, coordinator: coordinator == Some(session), details: details(session, state) })
         })
@@ -200,7 +200,7 @@ impl Turn<'_> {
         match setting {
             Setting::Tags => self.room.speak(self.session, self.out, |dialect| dialect.tags = on),
             Setting::Echo => {
-                if let Some(state) = self.room.sessions.get_mut(&self.session) {
+                if let Some(state) = self.room.sessions.get_mut(self.session) {
                     state.echo = on;
                 }
             }
@@ -209,7 +209,7 @@ impl Turn<'_> {
 
     fn chat(&mut self) -> Result<(), Refusal> {
         self.named(Verb::Chat)?;
-        let Some(state) = self.room.sessions.get_mut(&self.session) else { return Ok(()) };
+        let Some(state) = self.room.sessions.get_mut(self.session) else { return Ok(()) };
         let on = state.mode == Mode::Commands;
         state.mode = if on { Mode::Chat } else { Mode::Commands };
         self.out.push(Output::Read(self.session, state.mode));
@@ -232,7 +232,7 @@ impl Turn<'_> {
 
     /// How the session's lines are read, and so how commands are to be written.
     fn mode(&self) -> Mode {
-        self.room.sessions.get(&self.session).map_or(Mode::Commands, |state| state.mode)
+        self.room.sessions.get(self.session).map_or(Mode::Commands, |state| state.mode)
     }
 
     fn refuse_name(&self, name: &Name, collision: Collision) -> Refusal {
@@ -249,7 +249,7 @@ impl Turn<'_> {
 
     /// Publishes what the session did. It reads the reply in the event's place, or after it if it wants an echo.
     fn publish_own(&mut self, event: Event, reply: Reply) {
-        let echo = self.room.sessions.get(&self.session).is_some_and(|state| state.echo);
+        let echo = self.room.sessions.get(self.session).is_some_and(|state| state.echo);
         let own = (!echo).then(|| reply.clone());
         self.room.publish(self.at, self.session, event, own, self.out);
         if echo {

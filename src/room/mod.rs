@@ -5,6 +5,7 @@
 //! [`crate::feed`] and [`crate::server`].
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod by_session;
 mod commands;
 mod names;
 mod timeouts;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use self::by_session::BySession;
 use self::names::Names;
 pub use self::timeouts::{Timeouts, Uptime};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
@@ -104,7 +106,7 @@ pub struct Room {
     timeouts: Timeouts,
     /// The time as of the last [`Action::Tick`].
     now: Uptime,
-    sessions: BTreeMap<SessionId, Session>,
+    sessions: BySession<Session>,
     /// Whose name is whose. A session is in here exactly if `Session::member` is set.
     names: Names,
     /// The named sessions in the order in which they joined; the first is the coordinator.
@@ -164,7 +166,7 @@ impl Room {
             Action::Connect(address) => self.connect(session, address, out),
             Action::Tick(now) => self.tick(at, now, out),
             Action::Shutdown => self.shutdown(at, out),
-            _ if !self.sessions.contains_key(&session) => {}
+            _ if self.sessions.get(session).is_none() => {}
             Action::Ending(ending) => self.speak(session, out, |dialect| dialect.ending = ending),
             Action::Blank => self.touch(session),
             Action::Command(command) => self.carry_out(at, session, command, out),
@@ -182,7 +184,7 @@ impl Room {
 
     /// The name of a session, if it has one.
     pub fn name(&self, session: SessionId) -> Option<&Name> {
-        Some(&self.sessions.get(&session)?.member.as_ref()?.name)
+        Some(&self.sessions.get(session)?.member.as_ref()?.name)
     }
 
     /// How many are connected, named or not.
@@ -218,9 +220,9 @@ impl Room {
         if !self.members.is_empty() {
             self.publish(at, SessionId::SERVER, farewell(), None, out);
         }
-        for (session, state) in std::mem::take(&mut self.sessions) {
+        for (session, state) in std::mem::take(&mut self.sessions).iter() {
             if state.member.is_none() {
-                out.push(Output::Tell(session, ServerLine::Event(private_tag(&state, at), farewell())));
+                out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), farewell())));
             }
             out.extend([Output::Close(session), Output::Release(session)]);
         }
@@ -233,7 +235,7 @@ impl Room {
     /// types.
     fn refuse(&mut self, at: Timestamp, session: SessionId, refusal: Refusal, out: &mut Vec<Output>) {
         self.touch(session);
-        let Some(state) = self.sessions.get_mut(&session) else { return };
+        let Some(state) = self.sessions.get_mut(session) else { return };
         state.errors = if refusal.verb.is_none() { state.errors + 1 } else { 0 };
         let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
         out.push(Output::Tell(session, ServerLine::Err(refusal)));
@@ -251,7 +253,7 @@ impl Room {
     }
 
     fn end_input(&mut self, session: SessionId, out: &mut Vec<Output>) {
-        if let Some(state) = self.sessions.get_mut(&session) {
+        if let Some(state) = self.sessions.get_mut(session) {
             state.ended = true;
         }
         out.push(Output::Close(session));
@@ -265,7 +267,7 @@ impl Room {
         text: Option<Text>,
         out: &mut Vec<Output>,
     ) {
-        let member = self.sessions.remove(&session).and_then(|state| state.member);
+        let member = self.sessions.remove(session).and_then(|state| state.member);
         out.extend([Output::Close(session), Output::Release(session)]);
         let Some(member) = member else { return };
         let was_coordinator = self.coordinator() == Some(session);
@@ -296,14 +298,14 @@ impl Room {
     }
 
     fn speak(&mut self, session: SessionId, out: &mut Vec<Output>, change: impl FnOnce(&mut Dialect)) {
-        let Some(state) = self.sessions.get_mut(&session) else { return };
+        let Some(state) = self.sessions.get_mut(session) else { return };
         change(&mut state.dialect);
         out.push(Output::Speak(session, state.dialect));
     }
 
     /// The session gave a sign of life.
     fn touch(&mut self, session: SessionId) {
-        if let Some(state) = self.sessions.get_mut(&session) {
+        if let Some(state) = self.sessions.get_mut(session) {
             state.last_line_at = self.now;
             state.asked = false;
         }

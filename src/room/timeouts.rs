@@ -45,7 +45,7 @@ impl Room {
     pub(super) fn tick(&mut self, at: Timestamp, now: Uptime, out: &mut Vec<Output>) {
         self.now = self.now.max(now);
         let due = |state: &Session| state.due(self.now, self.timeouts);
-        let due: Vec<_> = self.sessions.iter().filter_map(|(&session, state)| Some((session, due(state)?))).collect();
+        let due: Vec<_> = self.sessions.iter().filter_map(|(session, state)| Some((session, due(state)?))).collect();
         let mut leaves = 0;
         for (session, due) in due {
             match due {
@@ -61,7 +61,7 @@ impl Room {
     }
 
     fn ask(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
-        let Some(state) = self.sessions.get_mut(&session) else { return };
+        let Some(state) = self.sessions.get_mut(session) else { return };
         let Ok(token) = Token::new(IDLE) else { return };
         state.asked = true;
         out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), Event::Ping(token))));

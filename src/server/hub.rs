@@ -3,7 +3,7 @@
 //! [`Hub`] itself is as deterministic as the room and waits for nobody; [`run`] is the task round it, which adds the queue
 //! and the clock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,7 +16,7 @@ use super::roster::Rosters;
 use crate::feed::{Draft, Feed, Outbox, Place, Standing};
 use crate::limits::{PIN_OVERHEAD_BYTES, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
 use crate::protocol::{DIALECTS, Dialect, Event, LeaveReason, Reply, ServerLine, Tag, Timestamp, User};
-use crate::room::{Action, Input, Output, Room, SessionId};
+use crate::room::{Action, BySession, Input, Output, Room, SessionId};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Hub {
     room: Room,
     feed: Arc<Feed>,
     draft: Draft,
-    members: BTreeMap<SessionId, Member>,
+    members: BySession<Member>,
     /// Those who got something for themselves alone since the last publishing.
     touched: Vec<(SessionId, Arc<Outbox>)>,
     /// Bytes of private lines rendered since the last publishing.
@@ -79,7 +79,7 @@ impl Hub {
             room,
             feed,
             draft: Draft::default(),
-            members: BTreeMap::new(),
+            members: BySession::default(),
             touched: Vec::new(),
             private_bytes: 0,
             rosters: Rosters::default(),
@@ -106,7 +106,7 @@ impl Hub {
             }
             Request::Act(session, action) => {
                 let is_line = matches!(action, Action::Blank | Action::Command(_) | Action::Refuse(_));
-                let sender = self.members.get_mut(&session).filter(|_| is_line).map(|member| {
+                let sender = self.members.get_mut(session).filter(|_| is_line).map(|member| {
                     touch(&mut self.touched, session, member);
                     Arc::clone(&member.outbox)
                 });
@@ -136,7 +136,7 @@ impl Hub {
         self.private_bytes = 0;
         for (session, outbox) in self.touched.drain(..) {
             outbox.wake();
-            if let Some(member) = self.members.get_mut(&session) {
+            if let Some(member) = self.members.get_mut(session) {
                 member.touched = false;
             }
         }
@@ -145,7 +145,7 @@ impl Hub {
         }
         for (session, bytes) in self.rosters.call_in(self.feed.bytes_max()) {
             let unread = |member: &Member| member.outbox.waiting_bytes() >= bytes;
-            if self.members.get(&session).is_some_and(unread) {
+            if self.members.get(session).is_some_and(unread) {
                 self.slow.insert(session);
             }
         }
@@ -161,7 +161,7 @@ impl Hub {
             return;
         }
         self.whispered = 0;
-        let unread = self.members.iter().map(|(&session, member)| (member.outbox.unasked_bytes(), session));
+        let unread = self.members.iter().map(|(session, member)| (member.outbox.unasked_bytes(), session));
         let mut unread: Vec<_> = unread.filter(|&(bytes, _)| bytes > 0).collect();
         unread.sort_unstable();
         let mut sum: usize = unread.iter().map(|&(bytes, _)| bytes).sum();
@@ -178,7 +178,7 @@ impl Hub {
         while !self.is_full()
             && let Some(session) = self.slow.pop_last()
         {
-            if let Some(member) = self.members.get(&session) {
+            if let Some(member) = self.members.get(session) {
                 member.outbox.release(Standing::Slow);
             }
             self.apply(at, session, Action::Gone(LeaveReason::Slow));
@@ -188,7 +188,7 @@ impl Hub {
     /// Wakes those who had read all there was and, if something old is gone, finds those who had not read it.
     fn wake_followers(&mut self, shrank: bool) {
         let oldest = shrank.then(|| self.feed.oldest());
-        for (&session, member) in &self.members {
+        for (session, member) in self.members.iter() {
             if member.follows_from.is_none() {
                 continue;
             }
@@ -218,7 +218,7 @@ impl Hub {
             Output::Speak(session, dialect) => self.speak(session, dialect),
             Output::Follow(session) => self.follow(session),
             Output::Read(session, mode) => {
-                if let Some(member) = self.members.get(&session) {
+                if let Some(member) = self.members.get(session) {
                     member.outbox.set_mode(mode);
                 }
             }
@@ -229,7 +229,7 @@ impl Hub {
 
     fn announce(&mut self, session: SessionId, tag: Tag, event: &Event, own: Option<Reply>) {
         console::event(session, event);
-        let own = own.and_then(|reply| Some((self.members.get_mut(&session)?, reply)));
+        let own = own.and_then(|reply| Some((self.members.get_mut(session)?, reply)));
         let Some((member, reply)) = own else { return self.draft.push(tag, event) };
         let before = member.place(&self.draft);
         self.draft.push(tag, event);
@@ -239,7 +239,7 @@ impl Hub {
     }
 
     fn tell(&mut self, cause: SessionId, session: SessionId, line: &ServerLine) {
-        let Some(member) = self.members.get_mut(&session) else { return };
+        let Some(member) = self.members.get_mut(session) else { return };
         let place = member.place(&self.draft);
         let write = |text: &mut Vec<u8>| member.dialect.write_line(text, line);
         self.private_bytes += if cause == session || cause == SessionId::SERVER {
@@ -256,7 +256,7 @@ impl Hub {
     }
 
     fn list(&mut self, session: SessionId, users: Arc<[User]>) {
-        let Some(member) = self.members.get_mut(&session) else { return };
+        let Some(member) = self.members.get_mut(session) else { return };
         let (text, rendered) = self.rosters.lend(users, member.dialect, session);
         self.private_bytes += rendered;
         member.outbox.pin_shared(member.place(&self.draft), text);
@@ -264,7 +264,7 @@ impl Hub {
     }
 
     fn speak(&mut self, session: SessionId, dialect: Dialect) {
-        let Some(member) = self.members.get_mut(&session) else { return };
+        let Some(member) = self.members.get_mut(session) else { return };
         let before = member.place(&self.draft);
         if before.is_some() {
             self.draft.exit(member.dialect);
@@ -275,7 +275,7 @@ impl Hub {
     }
 
     fn follow(&mut self, session: SessionId) {
-        let Some(member) = self.members.get_mut(&session) else { return };
+        let Some(member) = self.members.get_mut(session) else { return };
         member.follows_from = Some(self.draft.enter(member.dialect));
         member.outbox.pin(None, member.follows_from, |_| {});
         if let Some(name) = self.room.name(session) {
@@ -285,7 +285,7 @@ impl Hub {
 
     /// Whoever is closed reads up to here, and is not waited for as a reader any more.
     fn close(&mut self, session: SessionId) {
-        let Some(member) = self.members.get_mut(&session) else { return };
+        let Some(member) = self.members.get_mut(session) else { return };
         member.outbox.close(member.place(&self.draft));
         if member.follows_from.take().is_some() {
             self.draft.exit(member.dialect);
@@ -294,7 +294,7 @@ impl Hub {
     }
 
     fn release(&mut self, session: SessionId) {
-        let Some(member) = self.members.remove(&session) else { return };
+        let Some(member) = self.members.remove(session) else { return };
         member.outbox.release(Standing::Released);
         self.touched.push((session, member.outbox));
     }
@@ -440,7 +440,7 @@ pub(super) mod tests {
             cursor.take_new(&feed, &kept[1], std::task::Waker::noop());
             let all = |slices: &[std::io::IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
             while let crate::feed::Progress::Wrote(_) = cursor.write(&feed, &kept[1], all).unwrap() {}
-            let waiting: usize = hub.members.values().map(|member| member.outbox.unasked_bytes()).sum();
+            let waiting: usize = hub.members.iter().map(|(_, member)| member.outbox.unasked_bytes()).sum();
             assert!(waiting <= feed_bytes + 2048, "{waiting} bytes wait after {round} rounds");
         }
         assert_eq!(kept[1].standing(), Standing::Present, "the one who reads");
@@ -465,7 +465,7 @@ pub(super) mod tests {
             while hub.is_behind() {
                 hub.publish(Timestamp(0));
             }
-            let waiting: usize = hub.members.values().map(|member| member.outbox.waiting_bytes()).sum();
+            let waiting: usize = hub.members.iter().map(|(_, member)| member.outbox.waiting_bytes()).sum();
             assert!(waiting < 4 * feed_bytes, "{waiting} bytes wait for {session} peers");
         }
     }
