@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::task::Waker;
 
+use smallvec::SmallVec;
+
 use super::log::{FellOff, Piece};
 use super::outbox::{Pin, State};
 use super::{Feed, Outbox, Place};
@@ -46,6 +48,11 @@ enum Chunk {
     Pin(usize, usize),
     Feed(Piece),
 }
+
+/// What one write takes: one piece, mostly, and then nothing is allocated for it.
+type Chunks = SmallVec<[Chunk; CHUNKS_INLINE]>;
+
+const CHUNKS_INLINE: usize = 4;
 
 impl Cursor {
     /// A cursor that is nowhere yet.
@@ -112,7 +119,7 @@ impl Cursor {
                 return Ok(Progress::Idle);
             }
         };
-        let slices: Vec<_> = chunks.iter().map(|chunk| IoSlice::new(self.bytes(chunk))).collect();
+        let slices: SmallVec<[_; CHUNKS_INLINE]> = chunks.iter().map(|chunk| IoSlice::new(self.bytes(chunk))).collect();
         let bytes = write(&slices)?;
         drop(slices);
         if bytes == 0 {
@@ -131,8 +138,8 @@ impl Cursor {
     }
 
     /// What comes next, up to the bounds of one write.
-    fn gather(&self, feed: &Feed) -> Result<Vec<Chunk>, FellOff> {
-        let mut chunks = Vec::new();
+    fn gather(&self, feed: &Feed) -> Result<Chunks, FellOff> {
+        let mut chunks = Chunks::new();
         if !self.urgent.is_empty() {
             chunks.push(Chunk::Urgent);
         }

@@ -1,0 +1,108 @@
+//! What a delivery costs, counted and not timed: the figures are the same on any machine, so a change that makes
+//! deliveries dearer fails here.
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::task::Waker;
+
+use chinwag::feed::{Cursor, Feed, Outbox, Progress};
+use chinwag::limits::FEED_BYTES_DEFAULT;
+use chinwag::protocol::{Command, Mode, Timestamp};
+use chinwag::room::{Action, Room, SessionId};
+use chinwag::server::hub::{Hub, Request};
+use common::{Peer, Server};
+
+/// What the server has asked the kernel to write so far, as a number of system calls (proc(5), `syscw`).
+fn writes(server: &Server) -> u64 {
+    let counters = fs::read_to_string(format!("/proc/{}/io", server.pid())).expect("the kernel counts");
+    let writes = counters.lines().find_map(|line| line.strip_prefix("syscw: ")).expect("writes are counted");
+    writes.parse().expect("a number")
+}
+
+fn read_up_to(readers: &mut [Peer], text: &str) {
+    for reader in readers {
+        reader.until(&format!("MSG ann {text}"));
+    }
+}
+
+/// A message that comes alone is one write for each who reads it, and one for the acknowledgement; those that come together
+/// share their writes.
+#[test]
+fn a_delivery_is_at_most_one_write_and_less_in_a_crowd() {
+    const READERS: u64 = 100;
+    let server = Server::start();
+    let mut readers: Vec<_> = (0..READERS).map(|number| server.join(&format!("reader-{number}"))).collect();
+    let mut ann = server.join("ann");
+    read_up_to(&mut readers, &say(&mut ann, "first"));
+
+    let before = writes(&server);
+    for number in 0..50 {
+        read_up_to(&mut readers, &say(&mut ann, &format!("alone-{number}")));
+    }
+    let alone = (writes(&server) - before) * 100 / (50 * READERS);
+    assert!((100..110).contains(&alone), "{alone} writes for a hundred deliveries");
+
+    let before = writes(&server);
+    for round in 0..20 {
+        let lines: String = (0..50).map(|number| format!("MSG together-{round}-{number}\n")).collect();
+        ann.send_bytes(lines.as_bytes());
+        read_up_to(&mut readers, &format!("together-{round}-49"));
+        ann.sync();
+    }
+    let together = (writes(&server) - before) * 100 / (20 * 50 * READERS);
+    assert!(together < 10, "{together} writes for a hundred deliveries");
+}
+
+fn say(peer: &mut Peer, text: &str) -> String {
+    peer.send(&format!("MSG {text}"));
+    peer.sync();
+    text.to_owned()
+}
+
+/// What it takes to publish a hundred messages, one after the other, and to hand each to so many readers.
+fn allocations(readers: u64) -> u64 {
+    let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
+    let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
+    let mut at_work: Vec<_> = (1..=readers).map(|number| join(&mut hub, SessionId(number))).collect();
+    let message = |text: &str| Command::parse(text, Mode::Commands).expect("a command").expect("not blank");
+    let messages: Vec<_> = (0..100).map(|number| message(&format!("MSG message {number}"))).collect();
+    deliver(&feed, &mut at_work);
+    let counted = allocation_counter::measure(|| {
+        for message in messages {
+            hub.take(Timestamp(0), Request::Act(SessionId(1), Action::Command(message)));
+            hub.publish(Timestamp(0));
+            deliver(&feed, &mut at_work);
+        }
+    });
+    counted.count_total
+}
+
+fn join(hub: &mut Hub, session: SessionId) -> (Arc<Outbox>, Cursor) {
+    let outbox = Arc::new(Outbox::default());
+    hub.take(Timestamp(0), Request::Connect(session, ([127, 0, 0, 1], 1024).into(), Arc::clone(&outbox)));
+    let nick = Command::parse(&format!("NICK reader-{}", session.0), Mode::Commands).expect("a command");
+    hub.take(Timestamp(0), Request::Act(session, Action::Command(nick.expect("not blank"))));
+    hub.publish(Timestamp(0));
+    (outbox, Cursor::new())
+}
+
+/// Lets everybody read all there is.
+fn deliver(feed: &Feed, readers: &mut [(Arc<Outbox>, Cursor)]) {
+    for (outbox, cursor) in readers {
+        cursor.take_new(feed, outbox, Waker::noop());
+        while let Ok(Progress::Wrote(_)) = cursor.write(feed, outbox, |slices| std::io::sink().write_vectored(slices)) {
+        }
+    }
+}
+
+/// A reader more makes no allocation more.
+#[test]
+fn a_delivery_allocates_nothing() {
+    let (few, many) = (allocations(10), allocations(1010));
+    assert!(few > 0, "they are not counted");
+    assert!(many <= few + 1_000, "{few} allocations with ten readers, {many} with a thousand more");
+}
