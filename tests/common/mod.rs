@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// How long anything may take that should take no time: long enough for a machine busy with something else.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long stopping may take: the second that is promised, and what a machine adds that is busy with something else.
+pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
 /// The first line on every connection.
 pub const HELLO: &str = "HELLO chinwag/1 type NICK and your name to join, HELP for help";
 

@@ -4,9 +4,8 @@ use std::fs;
 use std::io::Read as _;
 use std::net::TcpListener;
 use std::process::Stdio;
-use std::time::Duration;
 
-use crate::common::{HELLO, Peer, Server, address_in, command};
+use crate::common::{HELLO, Peer, STOP_DEADLINE, Server, address_in, command};
 
 /// Runs it to its end, which must be at once: exit code, standard output and standard error.
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -138,7 +137,7 @@ fn a_log_that_nobody_takes_does_not_hold_up_the_room() {
         server.signal("-TERM");
         let (status, took) = server.wait();
         assert_eq!(status.code(), Some(0));
-        assert!(took < Duration::from_secs(1), "it took {took:?}");
+        assert!(took < STOP_DEADLINE, "it took {took:?}");
     }
     drop(unread);
 }
