@@ -149,15 +149,21 @@ pub const LINE_BURST_DEFAULT: u32 = 40;
 /// for the peer than for the server. Somebody who types is read a key at a time, and pays for one line in 64 keys.
 pub const READ_COST_BYTES_MIN: usize = 64;
 
+/// Pause between two reads of what comes from a peer that is told to go, in milliseconds: it is read only to be thrown away.
+pub const DRAIN_PAUSE_MS: u64 = 10;
+
 /// Largest `--line-rate`, `--line-burst` and `--connect-rate`. Beyond, there is no telling it from no limit.
 pub const RATE_MAX: u32 = 1_000_000;
 
-/// Connections a second that each listener accepts, unless `--connect-rate` says otherwise. Those who connect and join only
-/// to leave again, for as long as they like, take a small part of one processor.
+/// Connections a second that are let in from one address, unless `--connect-rate` says otherwise. Those who connect and join
+/// only to leave again, for as long as they like, take a small part of one processor; and keep out themselves alone.
 pub const CONNECT_RATE_DEFAULT: u32 = 500;
 
-/// Connections that a listener accepts at once after a silence: a crowd that comes back after a failure is in soon.
+/// Connections that are let in from one address at once, after a silence: a crowd that comes back after a failure is in soon.
 pub const CONNECT_BURST: u32 = 1000;
+
+/// Addresses that are remembered at least before it is looked which ones can be forgotten.
+pub const ORIGINS_KEPT_MIN: usize = 1024;
 
 /// Changes of sockets taken from the kernel at once: then those whose they are have a turn.
 pub const EPOLL_EVENTS_AT_ONCE_MAX: usize = 1024;
@@ -202,7 +208,7 @@ pub const FLUSH_MS_MAX: u64 = 10_000;
 pub const DRAIN_MS_MAX: u64 = 2_000;
 
 /// Longest a shutdown waits for peers to take what was acknowledged, in milliseconds; it must end within a second.
-pub const SHUTDOWN_MS_MAX: u64 = 800;
+pub const SHUTDOWN_MS_MAX: u64 = 600;
 
 /// Longest the end waits for the operator's log to be written, in milliseconds.
 pub const LOG_FLUSH_MS_MAX: u64 = 100;

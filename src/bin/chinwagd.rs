@@ -51,10 +51,11 @@ struct Arguments {
     max_clients: Option<usize>,
 
     /// how many may be connected from one address; an IPv6 network of 64 bits counts as one (default: 0, no limit)
-    #[argh(option, arg_name = "n", default = "0")]
+    #[argh(option, arg_name = "n", default = "0", from_str_fn(parse_per_address))]
     max_per_address: usize,
 
-    /// how many connections a second are accepted by each listener; the others wait; 0 is as many as come (default: 500)
+    /// how many connections a second are let in from one address, 1000 at once; others are turned away; 0 is as many as come
+    /// (default: 500)
     #[argh(option, arg_name = "n", default = "CONNECT_RATE_DEFAULT", from_str_fn(parse_rate))]
     connect_rate: u32,
 
@@ -75,8 +76,8 @@ struct Arguments {
     #[argh(option, arg_name = "s", default = "0", from_str_fn(parse_timeout))]
     idle_timeout: u64,
 
-    /// after how many seconds a peer that takes nothing of what waits for it is closed; 0 is as late as can be: a quarter
-    /// of --lost-timeout (default: 30)
+    /// after how many seconds a peer that takes nothing of what waits for it is closed, at most a quarter of --lost-timeout; 0
+    /// is as late as that allows (default: 30)
     #[argh(option, arg_name = "s", default = "WRITE_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     write_timeout: u64,
 
@@ -158,6 +159,10 @@ fn parse_clients(raw: &str) -> Result<usize, String> {
         .ok()
         .filter(|&clients| clients > 0)
         .ok_or_else(|| format!("{raw} is no number of connections (1 or more)"))
+}
+
+fn parse_per_address(raw: &str) -> Result<usize, String> {
+    raw.parse().map_err(|_| format!("{raw} is no number of connections (0 or more)"))
 }
 
 fn parse_rate(raw: &str) -> Result<u32, String> {

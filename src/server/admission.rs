@@ -1,12 +1,14 @@
-//! Who is let in: so many connections in all, and so many from one address.
+//! Who is let in: so many connections in all, and so many, and so often, from one address.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::limits::{DESCRIPTORS_RESERVED, TURNED_AWAY_MAX};
+use super::pace::{Pace, Rate};
+use crate::limits::{DESCRIPTORS_RESERVED, ORIGINS_KEPT_MIN, TURNED_AWAY_MAX};
 use crate::protocol::{ErrorCode, Refusal};
 
 /// The one place where connections are counted.
@@ -15,6 +17,8 @@ pub(super) struct Admission {
     clients_max: usize,
     /// 0 is as many as come.
     per_address_max: usize,
+    /// How often from one address.
+    per_address_rate: Rate,
     guests: Mutex<Guests>,
 }
 
@@ -22,10 +26,18 @@ pub(super) struct Admission {
 struct Guests {
     /// `clients <= clients_max`
     clients: usize,
-    /// Empty if nobody asks.
-    by_origin: BTreeMap<IpAddr, usize>,
+    /// Those from where somebody is connected or was lately.
+    by_origin: BTreeMap<IpAddr, Origin>,
+    /// As soon as so many origins are kept, those are let go from where nobody is.
+    origins_max: usize,
     /// `turned_away <= TURNED_AWAY_MAX`
     turned_away: usize,
+}
+
+#[derive(Debug, Default)]
+struct Origin {
+    clients: usize,
+    pace: Pace,
 }
 
 /// A place in the count; free again when it is dropped.
@@ -50,29 +62,32 @@ pub(super) enum Full {
     Server(usize),
     /// So many are from the same address.
     Address(usize),
+    /// So many have come from the same address within a second.
+    Rate(u32),
 }
 
 impl Admission {
-    pub(super) fn new(clients_max: usize, per_address_max: usize) -> Arc<Self> {
-        Arc::new(Self { clients_max, per_address_max, guests: Mutex::default() })
+    pub(super) fn new(clients_max: usize, per_address_max: usize, per_address_rate: Rate) -> Arc<Self> {
+        Arc::new(Self { clients_max, per_address_max, per_address_rate, guests: Mutex::default() })
     }
 
     /// Lets one more in.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Ticket, Full> {
-        let origin = origin(address);
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Ticket, Full> {
+        let kind = Kind::Client(origin(address));
         let mut guests = self.guests();
         if guests.clients >= self.clients_max {
             return Err(Full::Server(self.clients_max));
         }
-        if self.per_address_max > 0 {
-            let here = guests.by_origin.entry(origin).or_default();
-            if *here >= self.per_address_max {
-                return Err(Full::Address(self.per_address_max));
-            }
-            *here += 1;
+        let here = guests.origin(origin(address), now);
+        if self.per_address_max > 0 && here.clients >= self.per_address_max {
+            return Err(Full::Address(self.per_address_max));
         }
+        if !here.pace.try_take(self.per_address_rate, now) {
+            return Err(Full::Rate(self.per_address_rate.per_second));
+        }
+        here.clients += 1;
         guests.clients += 1;
-        Ok(Ticket { admission: Arc::clone(self), kind: Kind::Client(origin) })
+        Ok(Ticket { admission: Arc::clone(self), kind })
     }
 
     /// Leave to keep the socket of one who was not let in for a moment; none if too many are kept already.
@@ -89,6 +104,16 @@ impl Admission {
     }
 }
 
+impl Guests {
+    fn origin(&mut self, origin: IpAddr, now: Instant) -> &mut Origin {
+        if self.by_origin.len() >= self.origins_max {
+            self.by_origin.retain(|_, origin| origin.clients > 0 || !origin.pace.is_full(now));
+            self.origins_max = 2 * self.by_origin.len() + ORIGINS_KEPT_MIN;
+        }
+        self.by_origin.entry(origin).or_default()
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut guests = self.admission.guests();
@@ -97,10 +122,7 @@ impl Drop for Ticket {
             Kind::Client(origin) => {
                 guests.clients -= 1;
                 if let Some(here) = guests.by_origin.get_mut(&origin) {
-                    *here -= 1;
-                    if *here == 0 {
-                        guests.by_origin.remove(&origin);
-                    }
+                    here.clients -= 1;
                 }
             }
         }
@@ -112,6 +134,7 @@ impl From<Full> for Refusal {
         let text = match full {
             Full::Server(max) => format!("{max} are connected, and that is all there is room for; try again later"),
             Full::Address(max) => format!("{max} are connected from your address, and no more may be; close one first"),
+            Full::Rate(max) => format!("more than {max} a second connect from your address; try again in a second"),
         };
         Self::new(None, ErrorCode::ServerFull, text)
     }
@@ -137,12 +160,16 @@ pub(super) fn room_for_clients() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    const UNLIMITED: Rate = Rate { per_second: 0, burst: 1 };
 
     #[test]
     fn so_many_in_all_and_so_many_from_one_address() {
-        let admission = Admission::new(3, 2);
-        let admit = |address: &str| admission.admit(address.parse().unwrap());
+        let admission = Admission::new(3, 2, UNLIMITED);
+        let admit = |address: &str| admission.admit(address.parse().unwrap(), Instant::now());
         let first = admit("192.0.2.1").unwrap();
         let _second = admit("::ffff:192.0.2.1").unwrap();
         assert_eq!(admit("192.0.2.1").unwrap_err(), Full::Address(2));
@@ -150,17 +177,39 @@ mod tests {
         assert_eq!(admit("192.0.2.3").unwrap_err(), Full::Server(3));
         drop(first);
         let _again = admit("192.0.2.1").unwrap();
-        assert_eq!(admission.guests().by_origin.len(), 2);
     }
 
     #[test]
     fn an_ipv6_network_is_one_address() {
-        let admission = Admission::new(10, 1);
-        let admit = |address: &str| admission.admit(address.parse().unwrap());
+        let admission = Admission::new(10, 1, UNLIMITED);
+        let admit = |address: &str| admission.admit(address.parse().unwrap(), Instant::now());
         let one = admit("2001:db8::1").unwrap();
         assert_eq!(admit("2001:db8::ffff:0:0:2").unwrap_err(), Full::Address(1));
         let other = admit("2001:db8:0:1::1").unwrap();
         drop((one, other));
-        assert_eq!(admission.guests().by_origin.len(), 0, "nothing is kept of those who left");
+    }
+
+    /// Whoever comes too often keeps only themselves out.
+    #[test]
+    fn so_often_from_one_address() {
+        let admission = Admission::new(10, 0, Rate { per_second: 10, burst: 2 });
+        let start = Instant::now();
+        let admit = |address: &str, ms| admission.admit(address.parse().unwrap(), start + Duration::from_millis(ms));
+        let comes = |address, ms| admit(address, ms).map(drop);
+        assert_eq!([0, 0, 0, 50].map(|ms| comes("192.0.2.1", ms).is_ok()), [true, true, false, false]);
+        assert_eq!(comes("192.0.2.1", 0), Err(Full::Rate(10)));
+        assert_eq!(comes("192.0.2.2", 50), Ok(()));
+        assert_eq!(comes("192.0.2.1", 100), Ok(()));
+    }
+
+    #[test]
+    fn nothing_is_kept_for_long_of_those_who_left() {
+        let admission = Admission::new(10, 0, Rate { per_second: 10, burst: 2 });
+        let start = Instant::now();
+        for number in 0..100_000_u32 {
+            let now = start + Duration::from_millis(number.into());
+            drop(admission.admit(std::net::Ipv4Addr::from_bits(number).into(), now));
+            assert!(admission.guests().by_origin.len() <= 2 * ORIGINS_KEPT_MIN);
+        }
     }
 }

@@ -85,6 +85,7 @@ pub(super) fn turned_away(address: SocketAddr, full: Full, times: u64) {
     let why = match full {
         Full::Server(_) => "the server is full",
         Full::Address(_) => "too many from this address",
+        Full::Rate(_) => "too often from this address",
     };
     info!(%address, why, times, "turned away");
 }

@@ -412,6 +412,28 @@ pub(super) mod tests {
         assert_eq!(hub.room().connected(), 1);
     }
 
+    /// Whoever leaves more whispers unread than may wait for one is let go, and not before.
+    #[test]
+    fn whispers_that_one_does_not_read_are_bounded() {
+        let mut hub = Hub::new(Room::default(), Arc::new(Feed::new(64 * 1024 * 1024)));
+        let outbox = stuck(&mut hub, &["NICK bob"]);
+        let ann = SessionId(2);
+        hub.take(Timestamp(0), Request::Connect(ann, ([127, 0, 0, 1], 1024).into(), Arc::default()));
+        let mut say = |line: &str| {
+            let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
+            hub.take(Timestamp(0), Request::Act(ann, Action::Command(command)));
+            hub.publish(Timestamp(0));
+        };
+        say("NICK ann");
+        let line = format!("WHISPER bob {}", "x".repeat(4000));
+        let kept = (0..1000).find(|_| {
+            say(&line);
+            outbox.standing() == Standing::Slow
+        });
+        // One more than fits is kept, and the one after it is too much.
+        assert_eq!(kept, Some(WHISPER_BYTES_MAX / (4000 + "WHISPER ann \n".len()) + 1));
+    }
+
     /// No one of them has many, and one reads.
     #[test]
     fn whispers_that_nobody_reads_are_bounded_in_all() {

@@ -16,7 +16,6 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 use super::admission::{Admission, Full};
 use super::connection::{self, Host};
 use super::hub::Request;
-use super::pace::{Pace, Rate};
 use super::sockets::{self, Sockets};
 use super::{StartError, console};
 use crate::limits::{
@@ -62,7 +61,6 @@ impl Listeners {
         host: &Arc<Host>,
         sockets: &Arc<Sockets>,
         admission: &Arc<Admission>,
-        rate: Rate,
     ) -> Vec<Task<()>> {
         let porter = Porter {
             executor: Arc::clone(executor),
@@ -71,7 +69,7 @@ impl Listeners {
             admission: Arc::clone(admission),
             last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
         };
-        self.0.into_iter().map(|listener| executor.spawn(accept(listener, porter.clone(), rate))).collect()
+        self.0.into_iter().map(|listener| executor.spawn(accept(listener, porter.clone()))).collect()
     }
 }
 
@@ -87,7 +85,7 @@ struct Porter {
 
 impl Porter {
     async fn receive(&self, socket: sockets::Socket, address: SocketAddr) -> Result<(), Full> {
-        match self.admission.admit(address.ip()) {
+        match self.admission.admit(address.ip(), Instant::now()) {
             Ok(ticket) => {
                 let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
                 let connection = connection::connect(socket, session, Arc::clone(&self.host), ticket);
@@ -109,9 +107,8 @@ impl Porter {
     }
 }
 
-async fn accept(listener: Async<TcpListener>, porter: Porter, rate: Rate) {
+async fn accept(listener: Async<TcpListener>, porter: Porter) {
     let (mut failures, mut turned_away) = (Seldom::default(), Seldom::default());
-    let mut pace = Pace::default();
     let mut accepted: u32 = 0;
     loop {
         let accepted_one = listener.read_with(TcpListener::accept).await;
@@ -121,7 +118,6 @@ async fn accept(listener: Async<TcpListener>, porter: Porter, rate: Rate) {
                 if let Err(full) = porter.receive(socket, address).await {
                     turned_away.tell(|times| console::turned_away(address, full, times));
                 }
-                pace.wait(rate).await;
                 accepted = accepted.wrapping_add(1);
                 if accepted.is_multiple_of(ACCEPTS_AT_ONCE_MAX) {
                     // In a crowd the next is there already, and this would go on for as long as it comes.

@@ -55,7 +55,7 @@ pub struct Options {
     pub max_per_address: usize,
     /// How fast each peer's lines are carried out.
     pub line_rate: Rate,
-    /// How fast peers are let in by each listener; the others wait.
+    /// How fast peers are let in from one address; the others are turned away.
     pub connect_rate: Rate,
     /// How long a peer's socket may take nothing of what waits for it; none is for as long as `lost_timeout` allows.
     pub write_timeout: Option<Duration>,
@@ -133,7 +133,7 @@ async fn serve(
     let host = Arc::new(host);
     let sockets = Sockets::new().map_err(StartError::System)?;
     let port_file = listeners.announce(options.port_file.as_deref())?;
-    let mut vital = listeners.accept(executor, &host, &sockets, &admission(options), options.connect_rate);
+    let mut vital = listeners.accept(executor, &host, &sockets, &admission(options));
     vital.push(executor.spawn(async move { sockets.watch().await }));
     vital.push(executor.spawn(tell_the_time(host.to_hub.clone())));
     signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital))).await;
@@ -158,19 +158,35 @@ fn admission(options: &Options) -> Arc<Admission> {
     if max_clients > room {
         console::few_descriptors(max_clients, room);
     }
-    Admission::new(max_clients, options.max_per_address)
+    Admission::new(max_clients, options.max_per_address, options.connect_rate)
 }
 
 /// Tells the room how much time has passed, for as long as there is one.
 async fn tell_the_time(to_hub: Sender<Request>) {
-    let start = Instant::now();
+    let mut clock = Clock { uptime: Duration::ZERO, looked_at: Instant::now() };
     let mut ticks = Timer::interval(Duration::from_millis(TICK_MS));
     loop {
         ticks.next().await;
-        let now = Uptime(start.elapsed().as_secs());
+        let now = clock.look(Instant::now());
         if to_hub.send(Request::Act(SessionId::SERVER, Action::Tick(now))).await.is_err() {
             return;
         }
+    }
+}
+
+/// How long the server has run. Time in which it did not (it was stopped, its machine slept) does not count: in that it heard
+/// nobody, and nobody is to be closed for it.
+struct Clock {
+    uptime: Duration,
+    looked_at: Instant,
+}
+
+impl Clock {
+    fn look(&mut self, now: Instant) -> Uptime {
+        let passed = now.saturating_duration_since(self.looked_at);
+        self.uptime += passed.min(2 * Duration::from_millis(TICK_MS));
+        self.looked_at = now;
+        Uptime(self.uptime.as_secs())
     }
 }
 
@@ -192,6 +208,17 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
+
+    /// A server that was stopped for an hour closed everybody as silent.
+    #[test]
+    fn time_in_which_the_server_did_not_run_does_not_count() {
+        let start = Instant::now();
+        let mut clock = Clock { uptime: Duration::ZERO, looked_at: start };
+        let mut look = |ms| clock.look(start + Duration::from_millis(ms)).0;
+        assert_eq!([look(1000), look(2010), look(3000)], [1, 2, 3]);
+        assert_eq!(look(3_603_000), 5);
+        assert_eq!([look(3_603_000), look(3_604_000)], [5, 6]);
+    }
 
     /// Without the one who owns the room everybody would wait for ever.
     #[test]

@@ -1,4 +1,4 @@
-//! How fast one peer's lines are read, and peers are let in: a token bucket, as the generic cell rate algorithm (ITU-T I.371,
+//! How fast one peer's lines are read, and peers of one address are let in: a token bucket, as the generic cell rate algorithm (ITU-T I.371,
 //! annex A), which needs no more than one point in time. Floods are slowed, not punished.
 
 use std::time::{Duration, Instant};
@@ -41,6 +41,21 @@ impl Pace {
         true
     }
 
+    /// Takes a token if there is one now.
+    pub(super) fn try_take(&mut self, rate: Rate, now: Instant) -> bool {
+        let mut taken = Self { full_at: self.full_at };
+        let is_there = rate.is_unlimited() || taken.take(rate, now).is_zero();
+        if is_there {
+            *self = taken;
+        }
+        is_there
+    }
+
+    /// Whether nothing is used up any more.
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        self.full_at.is_none_or(|full_at| full_at <= now)
+    }
+
     /// Takes a token of a rate that is limited. Returns how long to wait before what it is for.
     fn take(&mut self, rate: Rate, now: Instant) -> Duration {
         let interval = Duration::from_secs(1) / rate.per_second;
@@ -66,5 +81,16 @@ mod tests {
         assert_eq!(take(250), 50, "half of the time has passed already");
         assert_eq!([take(5000), take(5000), take(5000)], [0, 0, 0], "no more is saved up than a burst");
         assert_eq!(take(5000), 100);
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_taken() {
+        let rate = Rate { per_second: 10, burst: 2 };
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!([0, 0, 0, 0].map(|ms| pace.try_take(rate, at(ms))), [true, true, false, false]);
+        assert_eq!([99, 100, 150].map(|ms| pace.try_take(rate, at(ms))), [false, true, false]);
+        assert!(!pace.is_full(at(299)) && pace.is_full(at(300)));
     }
 }

@@ -11,15 +11,16 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 use futures_lite::{future, ready};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use slab::Slab;
-use smol::Async;
+use smol::{Async, Timer};
 
-use crate::limits::{EPOLL_EVENTS_AT_ONCE_MAX, READ_BYTES_MAX};
+use crate::limits::{DRAIN_PAUSE_MS, EPOLL_EVENTS_AT_ONCE_MAX, READ_BYTES_MAX};
 
 thread_local! {
     /// What a socket is read into before as much as came is copied out: no connection holds more than it got.
@@ -205,7 +206,10 @@ impl Socket {
     /// into a reset, which destroys what is under way.
     pub(super) async fn drain(&self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
-        while self.read_some(READ_BYTES_MAX).await?.is_some() {}
+        while self.read_some(READ_BYTES_MAX).await?.is_some() {
+            // Or those who go on sending would keep a processor busy with it.
+            Timer::after(Duration::from_millis(DRAIN_PAUSE_MS)).await;
+        }
         Ok(())
     }
 }

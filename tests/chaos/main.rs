@@ -28,7 +28,7 @@ use fastrand::Rng;
 
 use crate::common::{DEADLINE, Server, command};
 use crate::regulars::{LATENCY_MAX, REGULARS, Regulars};
-use crate::server_state::{Holdings, Log, cpu_ticks};
+use crate::server_state::{Holdings, Log};
 use crate::storm::{HOSTILE, Tally, rage};
 
 /// How long the storm lasts at least, and a first one, after which the server's memory is measured.
@@ -127,9 +127,9 @@ impl World {
 
     /// Nothing happens, and it costs nothing.
     fn rest(&mut self, regulars: &mut Regulars) {
-        let before = cpu_ticks(self.server.pid());
+        let before = self.server.cpu_ticks();
         regulars.expect_silence(REST);
-        let ticks = cpu_ticks(self.server.pid()) - before;
+        let ticks = self.server.cpu_ticks() - before;
         say(format_args!("processor time at rest: {ticks} ticks in {REST:?}"));
         assert!(ticks <= REST_TICKS_MAX, "the server is busy with nothing: {ticks} ticks");
     }

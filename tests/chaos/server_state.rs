@@ -18,14 +18,6 @@ impl Holdings {
     }
 }
 
-/// Processor time that the server has used, in ticks of 10 ms.
-pub(crate) fn cpu_ticks(pid: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("/proc");
-    // The name, in brackets, may have anything in it. User and system time are the 14th and 15th field.
-    let (_, fields) = stat.rsplit_once(')').expect("a name");
-    fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
-}
-
 /// The server's log, read as it grows. It goes to a file: nobody has to read it for the server to write it.
 ///
 /// Each connection's task writes `connected` as its first line and `disconnected` as its last, so those that have only the

@@ -123,6 +123,13 @@ impl Server {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
+
+    /// Processor time used so far, in ticks of 10 ms.
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("/proc");
+        let (_, fields) = stat.rsplit_once(')').expect("the program's name in brackets");
+        fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+    }
 }
 
 impl Drop for Server {
@@ -225,6 +232,14 @@ impl Peer {
     #[track_caller]
     pub fn expect_nothing(&mut self) {
         assert_eq!(self.sync(), Vec::<String>::new());
+    }
+
+    /// Nothing comes for so long. It is the silence that is looked at here, or what goes on meanwhile.
+    pub fn expect_silence(&mut self, time: Duration) {
+        self.stream().set_read_timeout(Some(time)).expect("a timeout");
+        let silence = self.input.fill_buf().map(<[u8]>::len);
+        self.stream().set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        assert!(silence.is_err(), "{silence:?} bytes came");
     }
 
     /// What comes before this line.

@@ -3,8 +3,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use chinwag::limits::DESCRIPTORS_RESERVED;
 use socket2::{Domain, Socket, Type};
 
 use crate::common::{DEADLINE, HELLO, Peer, Server, command};
@@ -60,6 +61,36 @@ fn from(server: &Server, source: Ipv4Addr) -> Peer {
     Peer::new(TcpStream::from(socket))
 }
 
+/// One who comes too often, and is gone at once each time, keeps only themselves out.
+#[test]
+fn who_connects_too_often_keeps_nobody_else_out() {
+    let server = Server::with(&["--connect-rate", "1"]);
+    let mut alice = server.join("alice");
+    let turned_away = (0..2000).find_map(|_| {
+        let first = from(&server, Ipv4Addr::new(127, 0, 0, 2)).next();
+        first.filter(|line| line != HELLO)
+    });
+    let why = "ERR - server-full more than 1 a second connect from your address; try again in a second";
+    assert_eq!(turned_away.as_deref(), Some(why));
+    server.join("bob");
+    alice.until("JOIN bob");
+}
+
+/// The limit of open files is raised as far as it goes, and not all of it is for peers.
+#[test]
+fn as_many_are_let_in_as_there_are_descriptors_but_for_a_reserve() {
+    let limited = Command::new("sh")
+        .args(["-c", "ulimit -Sn 100; ulimit -Hn 200; exec \"$@\"", "sh"])
+        .arg(command(&[]).get_program())
+        .args(["--listen", "127.0.0.1:0", "--log", "warn", "--line-rate", "0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let server = Server::adopt(limited.expect("the server starts"));
+    let _inside: Vec<_> = (0..200 - DESCRIPTORS_RESERVED).map(|_| server.connect()).collect();
+    server.connect_raw().expect_start("ERR - server-full ");
+}
+
 /// More at once than are given a moment to read why.
 #[test]
 fn a_crowd_before_a_full_room_takes_nothing_from_it() {
@@ -100,6 +131,10 @@ fn without_descriptors_the_room_goes_on_and_recovers() {
         alice.send("MSG still here");
         alice.expect_start("OK MSG ");
     }
+    let before = server.cpu_ticks();
+    alice.expect_silence(Duration::from_secs(1));
+    let spent = server.cpu_ticks() - before;
+    assert!(spent < 50, "it spins: {spent} ticks of 10 ms in a second");
     for peer in &mut crowd {
         peer.expect(HELLO);
         // The next in the line takes the place.

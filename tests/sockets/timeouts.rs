@@ -1,6 +1,8 @@
 //! Peers that take no name, or say nothing, or cannot any more.
 
-use crate::common::{Peer, Server};
+use std::time::Instant;
+
+use crate::common::{DEADLINE, Peer, Server};
 
 /// Whatever they send meanwhile. Nobody else notices.
 #[test]
@@ -10,7 +12,9 @@ fn who_takes_no_name_in_time_is_told_and_closed() {
     let mut nameless = server.connect();
     let mut half = server.connect();
     half.send_bytes(b"NICK bo");
+    let start = Instant::now();
     let rest = loop {
+        assert!(start.elapsed() < DEADLINE, "it is not closed");
         nameless.send("PING");
         match nameless.next().expect("a line") {
             line if line == "OK PING" => {}
@@ -55,4 +59,6 @@ fn stay(mut peer: Peer, alive: &str) {
         peer.send(alive);
     }
     assert!(asked > 0);
+    // Were it due as well, it would be so at the same moment.
+    peer.sync();
 }
