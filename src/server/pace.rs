@@ -3,8 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use smol::Timer;
-
 /// How fast something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -28,23 +26,10 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Takes a token, and waits until what it is for may happen. Returns whether there was anything to wait for.
-    pub(super) async fn wait(&mut self, rate: Rate) -> bool {
-        if rate.is_unlimited() {
-            return false;
-        }
-        let wait = self.take(rate, Instant::now());
-        if wait.is_zero() {
-            return false;
-        }
-        Timer::after(wait).await;
-        true
-    }
-
     /// Takes a token if there is one now.
     pub(super) fn try_take(&mut self, rate: Rate, now: Instant) -> bool {
         let mut taken = Self { full_at: self.full_at };
-        let is_there = rate.is_unlimited() || taken.take(rate, now).is_zero();
+        let is_there = taken.take(rate, now).is_zero();
         if is_there {
             *self = taken;
         }
@@ -56,8 +41,11 @@ impl Pace {
         self.full_at.is_none_or(|full_at| full_at <= now)
     }
 
-    /// Takes a token of a rate that is limited. Returns how long to wait before what it is for.
-    fn take(&mut self, rate: Rate, now: Instant) -> Duration {
+    /// Takes a token. Returns how long to wait before what it is for.
+    pub(super) fn take(&mut self, rate: Rate, now: Instant) -> Duration {
+        if rate.is_unlimited() {
+            return Duration::ZERO;
+        }
         let interval = Duration::from_secs(1) / rate.per_second;
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
         self.full_at = Some(full_at + interval);

@@ -49,6 +49,10 @@ struct Changes {
     task: AtomicWaker,
 }
 
+/// What the kernel is to tell of.
+const OUTPUT: EventFlags = EventFlags::OUT.union(EventFlags::RDHUP).union(EventFlags::ET);
+const INPUT: EventFlags = EventFlags::IN;
+
 const READABLE: u8 = 1;
 const WRITABLE: u8 = 2;
 /// The peer has ended what it sends, or the connection broke: it can be read, and that is not told again.
@@ -66,8 +70,7 @@ impl Sockets {
         let changes = Arc::new(Changes::default());
         let key = self.changes().insert(Arc::clone(&changes));
         let socket = Socket { stream, sockets: Arc::clone(self), key, changes };
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        epoll::add(&self.epoll, &socket.stream, EventData::new_u64(key as u64), flags)?;
+        epoll::add(&self.epoll, &socket.stream, EventData::new_u64(key as u64), OUTPUT | INPUT)?;
         Ok(socket)
     }
 
@@ -117,8 +120,10 @@ impl Changes {
             (EventFlags::RDHUP | broken, ENDED),
         ];
         let ready = meanings.iter().filter(|(any, _)| flags.intersects(*any)).fold(0, |all, (_, one)| all | one);
-        self.ready.fetch_or(ready, Ordering::Release);
-        self.task.wake();
+        // Who has not looked at the one before waits for something else: a peer may send a million packets meanwhile.
+        if self.ready.fetch_or(ready, Ordering::Release) & ready != ready {
+            self.task.wake();
+        }
     }
 
     /// Whether there was one since this was last asked; otherwise the task is woken by the next.
@@ -172,6 +177,14 @@ impl Socket {
                 read => return Poll::Ready(read),
             }
         }
+    }
+
+    /// Whether to be told of what comes. A socket that is not to be read for a while is left alone by this: of a million
+    /// packets, one after the other, the kernel tells a million times.
+    pub(super) fn listen(&self, on: bool) -> io::Result<()> {
+        let flags = if on { OUTPUT | INPUT } else { OUTPUT };
+        // If something has come by the time that it listens again, that is told at once.
+        Ok(epoll::modify(&self.sockets.epoll, &self.stream, EventData::new_u64(self.key as u64), flags)?)
     }
 
     /// Writes as much as the kernel takes.

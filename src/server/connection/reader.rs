@@ -2,6 +2,9 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::time::Instant;
+
+use smol::Timer;
 
 use super::Connection;
 use crate::limits::{LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN};
@@ -115,9 +118,14 @@ impl<'a> Reader<'a> {
     /// The connection broke meanwhile. Reading would show it only after all that came before.
     async fn pay(&mut self) -> io::Result<()> {
         self.unpaid = self.unpaid.saturating_sub(LINE_BYTES_MAX);
-        if !self.pace.wait(self.connection.host.line_rate).await {
+        let Connection { host, socket, .. } = self.connection;
+        let wait = self.pace.take(host.line_rate, Instant::now());
+        if wait.is_zero() {
             return Ok(());
         }
-        self.connection.socket.get_ref().take_error()?.map_or(Ok(()), Err)
+        socket.listen(false)?;
+        Timer::after(wait).await;
+        socket.listen(true)?;
+        socket.get_ref().take_error()?.map_or(Ok(()), Err)
     }
 }
