@@ -89,21 +89,26 @@ impl Sockets {
         let epoll = Async::new_nonblocking(self.epoll.try_clone()?)?;
         loop {
             epoll.readable().await?;
-            self.tell_changes()?;
+            // As long as there are some, there is no waiting, but the others have their turn: in a busy server that is sooner.
+            while self.tell_changes()? {
+                future::yield_now().await;
+            }
         }
     }
 
-    fn tell_changes(&self) -> io::Result<()> {
+    /// Tells of the changes that there are; whether there were any.
+    fn tell_changes(&self) -> io::Result<bool> {
         let mut events = [const { MaybeUninit::uninit() }; EPOLL_EVENTS_AT_ONCE_MAX];
         let (events, _) = epoll::wait(&self.epoll, &mut events, Some(&Timespec::default()))?;
         let changes = self.changes();
+        let any = !events.is_empty();
         for event in events {
             // One that is gone by now may have left its key to another, who looks in vain.
             if let Some(changes) = usize::try_from(event.data.u64()).ok().and_then(|key| changes.get(key)) {
                 changes.tell(event.flags);
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     fn changes(&self) -> MutexGuard<'_, Slab<Arc<Changes>>> {
