@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use crate::peer::{Peer, Sender};
-use crate::wire::{Faults, LINE_BYTES, Log, sender_name};
+use crate::wire::{Faults, LINE_BYTES, Log, Order, sender_name};
 
 /// Most bytes read from a peer before it is another's turn.
 const READ_BYTES_MAX: usize = 256 * 1024;
@@ -85,7 +85,7 @@ impl Load {
             events: Vec::with_capacity(1024),
             buffer: vec![0; READ_BYTES_MAX],
             checking,
-            log: Log::new(senders),
+            log: Log::new(Order::new(senders)),
             readers: Vec::new(),
             senders: Vec::new(),
             reader_bytes: 0,

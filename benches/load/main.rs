@@ -9,6 +9,7 @@
 #![expect(clippy::cast_precision_loss, reason = "no figure here has more than fifty bits that mean something")]
 
 mod attacks;
+mod compare;
 mod flood;
 mod load;
 mod mob;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use self::attacks::Attacks;
+use self::compare::{Compare, Relay};
 use self::flood::Flood;
 use self::paced::Paced;
 use self::report::Report;
@@ -37,7 +39,7 @@ use self::stuck_minute::StuckMinute;
 /// Measures chinwagd under load and under attack: all scenarios with their defaults, or one.
 #[derive(FromArgs)]
 struct Arguments {
-    /// how often each scenario is run; the median counts (default: 3, and 1 of attacks and stuck-minute)
+    /// how often each scenario is run; the median counts (default: 3, 1 of attacks and stuck-minute, 5 of compare)
     #[argh(option)]
     runs: Option<usize>,
 
@@ -58,6 +60,8 @@ enum Scenario {
     Flood(Flood),
     Attacks(Attacks),
     StuckMinute(StuckMinute),
+    Compare(Compare),
+    Relay(Relay),
 }
 
 impl Scenario {
@@ -77,7 +81,8 @@ impl Scenario {
     fn runs_default(&self) -> usize {
         match self {
             Self::Saturated(_) | Self::Paced(_) | Self::Stuck(_) | Self::Flood(_) => 3,
-            Self::Attacks(_) | Self::StuckMinute(_) => 1,
+            Self::Attacks(_) | Self::StuckMinute(_) | Self::Relay(_) => 1,
+            Self::Compare(_) => 5,
         }
     }
 
@@ -91,6 +96,8 @@ impl Scenario {
             Self::Flood(flood) => flood.measure(server, runs),
             Self::Attacks(attacks) => return attacks.measure_and_print(server, runs),
             Self::StuckMinute(stuck_minute) => vec![stuck_minute.measure(server, runs)],
+            Self::Compare(compare) => return compare.measure_and_print(server, runs),
+            Self::Relay(relay) => relay.run(),
         };
         reports.iter().for_each(Report::print);
         reports

@@ -185,7 +185,7 @@ impl Sender {
                 }
                 *acknowledged += 1;
             } else if !line.starts_with(b"OK PING ") {
-                match order.take_line(line) {
+                match order.take_event(line) {
                     Some((sender, sequence)) => on_message(sender, sequence),
                     None => left.extend(leave(line)),
                 }

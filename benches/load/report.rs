@@ -95,8 +95,17 @@ impl Report {
 
     /// The median of a figure.
     pub(crate) fn median(&self, name: &str) -> f64 {
-        let (_, values) = self.rows().find(|(row, _)| *row == name).expect("a figure of this name");
-        median(&values)
+        self.find_median(name).expect("a figure of this name")
+    }
+
+    /// The median of a figure, if there is one of this name.
+    pub(crate) fn find_median(&self, name: &str) -> Option<f64> {
+        self.rows().find(|(row, _)| *row == name).map(|(_, values)| median(&values))
+    }
+
+    /// What the figures are called.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.rows().map(|(name, _)| name).collect()
     }
 
     fn rows(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {

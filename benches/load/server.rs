@@ -1,7 +1,7 @@
 //! The server under load: the real binary as a process of its own, on a processor of its own, and what it uses up.
 
-use std::fs;
-use std::net::SocketAddr;
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use tempfile::TempDir;
 
 const SERVER_PROCESSOR: usize = 0;
 const LOAD_PROCESSOR: usize = 1;
@@ -16,10 +17,15 @@ const LOAD_PROCESSOR: usize = 1;
 /// The kernel's unit of processor time in `/proc`; 100 a second on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
+/// What another server writes to its output, in its directory.
+const LOG_FILE: &str = "log";
+
 /// A running server, killed at the end whichever way that comes.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Where its configuration is; removed with it.
+    directory: TempDir,
 }
 
 /// Processor time used up.
@@ -55,10 +61,32 @@ impl Server {
             .stdout(Stdio::null())
             .spawn();
         stay_on(LOAD_PROCESSOR);
-        let mut server = Self { child: child.expect("the server starts"), address: ([127, 0, 0, 1], 0).into() };
+        let address = ([127, 0, 0, 1], 0).into();
+        let mut server = Self { child: child.expect("the server starts"), address, directory };
         let port = server.wait_for_port(&port_file);
         server.address.set_port(port);
         server
+    }
+
+    /// Starts any other server, on the same processor, and waits until it accepts at the address.
+    pub(crate) fn start_other(mut command: Command, address: SocketAddr, directory: TempDir) -> Self {
+        let log = File::create(directory.path().join(LOG_FILE)).expect("a file for what it says");
+        stay_on(SERVER_PROCESSOR);
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log).spawn();
+        stay_on(LOAD_PROCESSOR);
+        let mut server = Self { child: child.expect("the server starts"), address, directory };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(address).is_err() {
+            let exited = server.child.try_wait().expect("a child");
+            assert!(exited.is_none() && Instant::now() < deadline, "{command:?} does not start: {}", server.said());
+            thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+
+    /// What it wrote to its output.
+    fn said(&self) -> String {
+        fs::read_to_string(self.directory.path().join(LOG_FILE)).unwrap_or_default()
     }
 
     fn wait_for_port(&mut self, file: &Path) -> u16 {

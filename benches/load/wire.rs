@@ -100,7 +100,7 @@ impl Order {
     }
 
     /// Takes note of a line of others, without its LF; returns whose how-manieth message it is, if it is one.
-    pub(crate) fn take_line(&mut self, line: &[u8]) -> Option<(usize, u64)> {
+    pub(crate) fn take_event(&mut self, line: &[u8]) -> Option<(usize, u64)> {
         let message = parse(line);
         match message {
             Some((sender, sequence)) => self.take(sender, sequence),
@@ -126,25 +126,37 @@ impl Order {
     }
 }
 
+/// Checks a stream line by line.
+pub(crate) trait TakeLine {
+    /// Takes note of the next line, without its LF.
+    fn take_line(&mut self, line: &[u8]);
+}
+
+impl TakeLine for Order {
+    fn take_line(&mut self, line: &[u8]) {
+        self.take_event(line);
+    }
+}
+
 /// The newest part of the stream that all readers get, checked line by line as it grows.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct Log<C = Order> {
     /// A ring: the byte at an offset is at that offset modulo its length.
     ring: Vec<u8>,
     /// Where the stream ends so far.
     pub(crate) end: u64,
     /// Where its last line began.
     line_start: u64,
-    pub(crate) order: Order,
+    pub(crate) order: C,
 }
 
-impl Log {
+impl<C: TakeLine> Log<C> {
     /// The most a reader may be behind another: feed, send buffer and receive buffer come to much less.
     const BYTES: u64 = 64 * 1024 * 1024;
 
-    pub(crate) fn new(senders: usize) -> Self {
+    pub(crate) fn new(order: C) -> Self {
         let ring = vec![0; usize::try_from(Self::BYTES).expect("64-bit")];
-        Self { ring, end: 0, line_start: 0, order: Order::new(senders) }
+        Self { ring, end: 0, line_start: 0, order }
     }
 
     /// Whether a reader that is at `position` and now gets `bytes` gets what the others get.

@@ -1,0 +1,93 @@
+//! IRC: readers and senders are members of one channel, or say things to each other's names.
+
+use super::{Acknowledged, Presence, Protocol, Role, Route, Step, TOPIC, name, number_in, reader_name, sender_name};
+
+pub(crate) struct Irc;
+
+/// As any server of it speaks it.
+pub(crate) const IRC: Irc = Irc;
+
+impl Protocol for Irc {
+    fn introduction(&self, role: Role) -> Vec<Step> {
+        let name = name(role);
+        let register = Step::new(format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n"), " 001 ");
+        let join = match role {
+            Role::Reader(Route::Everybody, _) | Role::Sender(Route::Everybody, _) => format!("JOIN #{TOPIC}\r\n"),
+            _ => String::new(),
+        };
+        vec![register, Step::new(format!("{join}PING :in\r\n"), " PONG ")]
+    }
+
+    fn publish(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
+        let target = match route {
+            Route::Everybody => format!("#{TOPIC}"),
+            Route::Pairs => reader_name(number),
+        };
+        out.extend_from_slice(format!("PRIVMSG {target} :").as_bytes());
+        out.extend_from_slice(text);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn ask(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"PING :batch\r\n");
+    }
+
+    fn acknowledged(&self, line: &[u8]) -> Acknowledged {
+        if words(line).nth(1) == Some(b"PONG") { Acknowledged::Batch } else { Acknowledged::Nothing }
+    }
+
+    fn makes_senders_read(&self) -> bool {
+        true
+    }
+
+    fn has_one_order(&self) -> bool {
+        false
+    }
+
+    fn carries(&self, before: &[u8], sender: usize) -> bool {
+        let mut words = words(before);
+        let source = words.next().and_then(source);
+        source == Some(sender_name(sender).as_bytes())
+            && words.next() == Some(b"PRIVMSG")
+            && words.next().is_some()
+            && words.next() == Some(b":")
+    }
+
+    /// Somebody stuck may be let go.
+    fn allows(&self, line: &[u8]) -> bool {
+        words(line).nth(1) == Some(b"QUIT")
+    }
+
+    fn presence(&self) -> Option<&dyn Presence> {
+        Some(self)
+    }
+}
+
+impl Presence for Irc {
+    fn joined(&self, line: &[u8]) -> Option<usize> {
+        let mut words = words(line);
+        let name = source(words.next()?)?;
+        (words.next()? == b"JOIN").then(|| number_in(name))?
+    }
+
+    fn roster(&self) -> Step {
+        Step::new(format!("NAMES #{TOPIC}\r\n"), " 366 ")
+    }
+
+    fn list(&self, line: &[u8], take: &mut dyn FnMut(usize)) {
+        if words(line).nth(1) == Some(b"353") {
+            // `:server 353 me = #bench :@r00000 r00001 …`
+            let names = words(line).skip(5).map(|name| name.strip_prefix(b":").unwrap_or(name));
+            names.filter_map(|name| number_in(name.strip_prefix(b"@").unwrap_or(name))).for_each(take);
+        }
+    }
+}
+
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&byte| byte == b' ')
+}
+
+/// The name in `:name!user@host`.
+fn source(word: &[u8]) -> Option<&[u8]> {
+    word.strip_prefix(b":")?.split(|&byte| byte == b'!').next()
+}

@@ -1,0 +1,41 @@
+//! The bare relay: lines as they were sent, to everybody, the sender included.
+
+use super::{Acknowledged, Protocol, Role, Route, Step};
+
+pub(crate) struct Relay;
+
+pub(crate) const RELAY: Relay = Relay;
+
+/// Whoever reads this gets what is said from here on.
+pub(crate) const GREETING: &str = "ready";
+
+impl Protocol for Relay {
+    fn introduction(&self, _role: Role) -> Vec<Step> {
+        vec![Step::new("", GREETING)]
+    }
+
+    fn publish(&self, out: &mut Vec<u8>, _route: Route, _number: usize, text: &[u8]) {
+        out.extend_from_slice(text);
+        out.push(b'\n');
+    }
+
+    fn acknowledged(&self, _line: &[u8]) -> Acknowledged {
+        Acknowledged::Nothing
+    }
+
+    fn makes_senders_read(&self) -> bool {
+        true
+    }
+
+    fn has_one_order(&self) -> bool {
+        true
+    }
+
+    fn carries(&self, before: &[u8], _sender: usize) -> bool {
+        before.is_empty()
+    }
+
+    fn allows(&self, _line: &[u8]) -> bool {
+        false
+    }
+}
