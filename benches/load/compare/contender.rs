@@ -191,7 +191,8 @@ fn ngircd_configuration(address: SocketAddr) -> String {
 fn inspircd_configuration(address: SocketAddr, directory: &Path, slow: SlowReaders) -> String {
     let queues = match slow {
         SlowReaders::Wait => "softsendq=\"1073741824\" hardsendq=\"1073741824\"",
-        SlowReaders::AsByDefault => "",
+        // The hard limit that its example has. With a soft one below, senders were not served any more, for good.
+        SlowReaders::AsByDefault => "softsendq=\"1048576\" hardsendq=\"1048576\"",
     };
     format!(
         "<server name=\"irc.bench\" description=\"bench\" network=\"bench\">

@@ -14,6 +14,10 @@ use super::text::{Order, split};
 /// How long anything may take before it counts as never.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How many times what senders keep on their way the average reader may be behind, before they wait. It is enough for any
+/// batching, and no server's bound for slow readers is less for a thousand.
+const BEHIND_WINDOWS: u64 = 4;
+
 /// How readers are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Checking {
@@ -59,6 +63,10 @@ pub(super) struct Crowd {
     log: Log<Order>,
     readers: Vec<Reader>,
     pub(super) senders: Vec<Sender>,
+    /// What readers got since they follow: in bytes, if those are compared, else in messages.
+    received: u64,
+    /// Messages sent, less those that the average reader has, above which nobody sends more.
+    behind_max: Option<u64>,
     /// While there is one, how long every message took to every reader.
     arrivals: Option<Vec<Duration>>,
 }
@@ -77,6 +85,8 @@ impl Crowd {
             log: Log::new(Order::new(protocol, plan.senders, None)),
             readers: Vec::new(),
             senders: Vec::new(),
+            received: 0,
+            behind_max: None,
             arrivals: None,
             plan,
         };
@@ -152,12 +162,28 @@ impl Crowd {
         }
     }
 
-    /// From here on every sender keeps so many messages on their way.
+    /// From here on every sender keeps so many messages on their way to the server, which may acknowledge them before they
+    /// are delivered; as long as the readers are not far behind: it is not to be measured how far they may be.
     pub(super) fn keep_sending(&mut self, window: u64) {
+        self.behind_max = Some(BEHIND_WINDOWS * window * self.senders.len() as u64);
         for sender in &mut self.senders {
             sender.window = window;
             sender.refill();
         }
+    }
+
+    fn is_behind(&self) -> bool {
+        let messages = if self.common {
+            // All messages that were compared, in proportion.
+            u128::from(self.received) * u128::from(self.log.order.messages) / u128::from(self.log.end.max(1))
+        } else {
+            self.received.into()
+        };
+        let readers = match self.plan.route {
+            Route::Everybody => self.plan.readers - self.plan.stuck,
+            Route::Pairs => 1,
+        };
+        self.behind_max.is_some_and(|most| u128::from(self.sent()) > u128::from(most) + messages / readers as u128)
     }
 
     /// Every sender says so many, and all of it arrives.
@@ -176,6 +202,7 @@ impl Crowd {
 
     /// Sends no more and waits until everything that was sent is where it should be; gives up on what never comes.
     pub(super) fn settle(&mut self) {
+        self.behind_max = None;
         self.senders.iter_mut().for_each(|sender| sender.window = 0);
         self.turn_until(Self::is_settled);
     }
@@ -266,6 +293,9 @@ impl Crowd {
             }
         }
         self.ready = ready;
+        if !self.is_behind() {
+            self.senders.iter_mut().for_each(Sender::refill);
+        }
         !self.ready.is_empty()
     }
 
@@ -278,15 +308,18 @@ impl Crowd {
         } else if self.common {
             reader.differs = reader.differs || !self.log.agrees(reader.position, bytes);
             reader.position += count as u64;
+            self.received += count as u64;
         } else {
             let (now, arrivals, senders) = (Instant::now(), &mut self.arrivals, &self.senders);
             let Reader { connection, order, .. } = reader;
+            let before = order.messages;
             connection.lines.take(bytes, |line| {
                 if let (Some((sender, sequence)), Some(arrivals)) = (order.take(line), &mut *arrivals) {
                     arrivals
                         .extend(senders.get(sender).and_then(|sender| sender.sent_at(sequence)).map(|sent| now - sent));
                 }
             });
+            self.received += order.messages - before;
         }
     }
 }

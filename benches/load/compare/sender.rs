@@ -93,13 +93,12 @@ impl Sender {
         }
     }
 
-    /// Takes what came, and sends what there is room for now.
+    /// Takes what came.
     pub(super) fn read(&mut self, buffer: &mut [u8]) {
         let count = self.connection.read(buffer);
         let mut lines = std::mem::take(&mut self.connection.lines);
         lines.take(&buffer[..count], |line| self.take_line(line.strip_suffix(b"\r").unwrap_or(line)));
         self.connection.lines = lines;
-        self.refill();
     }
 
     fn take_line(&mut self, line: &[u8]) {

@@ -10,6 +10,24 @@ use crate::wire::Faults;
 
 use super::workload::Workload;
 
+/// How the figures are called at the head of a column, if not by their own name.
+const HEADS: [(&str, &str); 14] = [
+    ("deliveries_per_second", "deliveries/s"),
+    ("deliveries_per_second_alone", "deliveries/s alone"),
+    ("deliveries_per_second_beside_stuck", "beside stuck"),
+    ("lost_to_the_stuck_percent", "% lost to them"),
+    ("server_cpu_us_a_delivery", "CPU µs each"),
+    ("server_user_us_a_delivery", "user"),
+    ("server_system_us_a_delivery", "system"),
+    ("server_busy_percent", "server %"),
+    ("load_busy_percent", "load %"),
+    ("resident_bytes_a_connection", "bytes a connection"),
+    ("arrived_ms_p50", "ms p50"),
+    ("arrived_ms_p99", "p99"),
+    ("arrived_ms_p99.9", "p99.9"),
+    ("arrived_ms_max", "worst"),
+];
+
 /// A row for each server, a column for each figure.
 pub(super) struct Table {
     pub(super) workload: &'static str,
@@ -50,7 +68,7 @@ impl Table {
         let Some((_, first)) = self.rows.first() else { return println!("no server for it") };
         let names = first.names();
         let mut lines = vec![vec!["server".to_owned()]];
-        lines[0].extend(names.iter().map(|name| name.replace('_', " ")));
+        lines[0].extend(names.iter().map(|name| head(name)));
         lines[0].extend(["lost", "out of order", "closed"].map(str::to_owned));
         for (server, report) in &self.rows {
             let Faults { lost, disorderly, closed, .. } = report.faults();
@@ -85,9 +103,14 @@ pub(super) fn json(tables: &[Table], versions: &[(&str, &str)], runs: usize) -> 
     format!("{all:#}\n")
 }
 
+fn head(figure: &str) -> String {
+    let head = HEADS.iter().find(|(name, _)| *name == figure);
+    head.map_or_else(|| figure.replace('_', " "), |(_, head)| (*head).to_owned())
+}
+
 /// Prints lines of cells as a table in Markdown; the first is its head.
 fn print_aligned(lines: &[Vec<String>]) {
-    let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..lines[0].len()).map(width).collect();
     for (number, line) in lines.iter().enumerate() {
         let cells = line.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
