@@ -39,6 +39,10 @@ pub(super) enum SlowReaders {
     AsByDefault,
 }
 
+/// How far chinwag lets readers fall behind if they may: as far as the load can compare, less what is in sockets. Its 8 MiB
+/// are a quarter of a second of what it delivers to a hundred; a load that has to share its processor is gone for longer.
+const CHINWAG_FEED_BYTES: &str = "50331648";
+
 /// All of them. The bare relay is the limit to compare with.
 pub(super) const ALL: [Contender; 8] = [
     Contender { name: "relay", program: Program::Relay, protocol: &RELAY, joining_max: 500 },
@@ -92,7 +96,11 @@ impl Contender {
     /// Starts it on its processor.
     pub(super) fn start(&self, program: &Path, slow: SlowReaders) -> Server {
         if self.program == Program::Chinwag {
-            return Server::start(program, &["--line-rate", "0", "--connect-rate", "0"]);
+            let mut arguments = vec!["--line-rate", "0", "--connect-rate", "0"];
+            if slow == SlowReaders::Wait {
+                arguments.extend(["--feed-bytes", CHINWAG_FEED_BYTES]);
+            }
+            return Server::start(program, &arguments);
         }
         let directory = tempfile::tempdir().expect("a directory for its configuration");
         let address = free_address();
