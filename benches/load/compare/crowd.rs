@@ -240,7 +240,7 @@ impl Crowd {
             faults.disorderly += u64::from(reader.differs);
             if self.common {
                 let message_bytes = self.log.end / self.log.order.messages.max(1);
-                faults.lost += (self.log.end - reader.position).div_ceil(message_bytes.max(1));
+                faults.lost += self.log.end.saturating_sub(reader.position).div_ceil(message_bytes.max(1));
             } else {
                 faults.add(reader.order.faults);
                 faults.lost += reader.order.missing(&sent);
