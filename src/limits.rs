@@ -165,6 +165,10 @@ pub const CONNECT_BURST: u32 = 1000;
 /// Addresses that are remembered at least before it is looked which ones can be forgotten.
 pub const ORIGINS_KEPT_MIN: usize = 1024;
 
+/// Tasks that run before the sockets are looked at again: a writer takes some ten microseconds, and what a peer sent meanwhile
+/// waits for all of them.
+pub const TASKS_AT_ONCE_MAX: usize = 16;
+
 /// Changes of sockets taken from the kernel at once: then those whose they are have a turn.
 pub const EPOLL_EVENTS_AT_ONCE_MAX: usize = 1024;
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::log::{FellOff, Piece};
 use super::outbox::{Pin, State};
-use super::{Feed, Outbox, Place};
+use super::{Feed, Outbox, Place, Standing};
 use crate::limits::{WRITE_BYTES_MAX, WRITE_SLICES_MAX};
 use crate::protocol::DIALECTS;
 
@@ -26,6 +26,9 @@ pub struct Cursor {
     written: usize,
     urgent: Vec<u8>,
     closed: bool,
+    /// Has seen to it that the hub wakes for what is published from here on. A copy of `State::is_awaiting`, but for that
+    /// the hub has taken that back if it did wake.
+    is_awaiting: bool,
 }
 
 /// What a call of [`Cursor::write`] came to.
@@ -60,14 +63,22 @@ impl Cursor {
         Self::default()
     }
 
-    /// Takes note of what is new in the feed and in the outbox; `waker` is woken when there is something for this
-    /// connection alone, and when something is published after [`Cursor::write`] found nothing more.
-    pub fn take_new(&mut self, feed: &Feed, outbox: &Outbox, waker: &Waker) {
+    /// Takes note of what is new in the feed and in the outbox. `waker` is woken once for what comes after that, unless
+    /// the writes stop short of it. Returns how the room sees the connection.
+    pub fn take_new(&mut self, feed: &Feed, outbox: &Outbox, waker: &Waker) -> Standing {
         outbox.with_state(|state| {
             state.register(waker);
-            state.at_end = false;
+            self.await_more(true, state);
             self.take(feed, state);
-        });
+            state.standing
+        })
+    }
+
+    /// It is looked and asked under one lock, and the hub publishes before it wakes: either it is seen here that it has
+    /// published, or there that it has to wake.
+    fn await_more(&mut self, on: bool, state: &mut State) {
+        state.is_awaiting = on;
+        self.is_awaiting = on;
     }
 
     /// Both under the outbox's lock: the hub pins before it publishes, so whoever sees the end of a segment here gets
@@ -84,16 +95,22 @@ impl Cursor {
         self.closed = state.closed;
     }
 
-    /// Takes what is new; if nothing is, the hub knows from now on that it has to wake for more. It wakes after it
-    /// publishes, and looks under the same lock: either it is seen here that it has published, or there that it has to
-    /// wake.
+    /// Takes what is new, after a stop, before which nothing more was awaited; whether there is something.
     fn has_more(&mut self, feed: &Feed, outbox: &Outbox) -> bool {
+        if self.is_awaiting {
+            return false;
+        }
         outbox.with_state(|state| {
             let before = (self.ends, self.pins.len(), self.urgent.len(), self.closed);
+            self.await_more(true, state);
             self.take(feed, state);
-            state.at_end = before == (self.ends, self.pins.len(), self.urgent.len(), self.closed);
-            !state.at_end
+            before != (self.ends, self.pins.len(), self.urgent.len(), self.closed)
         })
+    }
+
+    /// Whether there will be nothing more than what was taken.
+    pub fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Hands what comes next to `write`, which says how many bytes of it it took.
@@ -120,8 +137,13 @@ impl Cursor {
             }
         };
         let slices: SmallVec<[_; CHUNKS_INLINE]> = chunks.iter().map(|chunk| IoSlice::new(self.bytes(chunk))).collect();
-        let bytes = write(&slices)?;
+        let written = write(&slices);
         drop(slices);
+        if self.is_awaiting && written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            // Whoever is stuck is left alone.
+            outbox.with_state(|state| self.await_more(false, state));
+        }
+        let bytes = written?;
         if bytes == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }

@@ -32,10 +32,10 @@ pub(super) struct State {
     pub(super) urgent: Vec<u8>,
     /// Nothing comes after the last pin.
     pub(super) closed: bool,
-    /// The connection has read the feed to its end, and wants to be woken when there is more.
-    pub(super) at_end: bool,
+    /// The connection is to be woken when more is published.
+    pub(super) is_awaiting: bool,
     pub(super) waker: Option<Waker>,
-    standing: Standing,
+    pub(super) standing: Standing,
     mode: Mode,
 }
 
@@ -186,11 +186,11 @@ impl Outbox {
         }
     }
 
-    /// Wakes the connection if it had read all there was; one that is stuck is left alone.
-    pub fn wake_at_end(&self) {
+    /// Wakes the connection if it awaits what is published; one that is stuck is left alone.
+    pub fn wake_awaiting(&self) {
         let waker = {
             let mut state = lock(&self.state);
-            if std::mem::take(&mut state.at_end) { state.waker.take() } else { None }
+            if std::mem::take(&mut state.is_awaiting) { state.waker.take() } else { None }
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -235,11 +235,6 @@ impl Outbox {
     /// How the room sees the connection.
     pub fn standing(&self) -> Standing {
         lock(&self.state).standing
-    }
-
-    /// Whether there will be nothing more.
-    pub fn is_closed(&self) -> bool {
-        lock(&self.state).closed
     }
 
     /// How the connection's lines are read, as of the last line answered.

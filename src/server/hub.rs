@@ -185,14 +185,14 @@ impl Hub {
         }
     }
 
-    /// Wakes those who had read all there was and, if something old is gone, finds those who had not read it.
+    /// Wakes those who await more and, if something old is gone, finds those who had not read it.
     fn wake_followers(&mut self, shrank: bool) {
         let oldest = shrank.then(|| self.feed.oldest());
         for (session, member) in self.members.iter() {
             if member.follows_from.is_none() {
                 continue;
             }
-            member.outbox.wake_at_end();
+            member.outbox.wake_awaiting();
             if oldest.is_some_and(|oldest| member.fell_off(&oldest)) {
                 self.slow.insert(session);
             }

@@ -8,6 +8,7 @@ pub mod hub;
 
 mod admission;
 mod connection;
+mod driver;
 mod listen;
 mod pace;
 mod roster;
@@ -116,14 +117,17 @@ pub fn run(options: &Options) -> Result<(), StartError> {
     let listeners = Listeners::bind(&options.listen, options.lost_timeout)?;
     let executor = Arc::new(Executor::new());
     spawn_threads(&executor).map_err(StartError::System)?;
-    smol::block_on(executor.run(serve(&executor, listeners, options, signals)))
+    let sockets = Sockets::new().map_err(StartError::System)?;
+    let serving = serve(Arc::clone(&executor), listeners, options.clone(), signals, Arc::clone(&sockets));
+    driver::block_on(&sockets, &executor, executor.spawn(serving)).map_err(StartError::System)?
 }
 
 async fn serve(
-    executor: &Arc<Executor<'static>>,
+    executor: Arc<Executor<'static>>,
     listeners: Listeners,
-    options: &Options,
+    options: Options,
     signals: Signals,
+    sockets: Arc<Sockets>,
 ) -> Result<(), StartError> {
     let (to_hub, inbox) = async_channel::bounded(INBOX_LINES_MAX);
     let feed = Arc::new(Feed::new(options.feed_bytes));
@@ -131,10 +135,8 @@ async fn serve(
     let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), inbox));
     let host = Host { feed, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout() };
     let host = Arc::new(host);
-    let sockets = Sockets::new().map_err(StartError::System)?;
     let port_file = listeners.announce(options.port_file.as_deref())?;
-    let mut vital = listeners.accept(executor, &host, &sockets, &admission(options));
-    vital.push(executor.spawn(async move { sockets.watch().await }));
+    let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options));
     vital.push(executor.spawn(tell_the_time(host.to_hub.clone())));
     signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital))).await;
     drop(vital);
@@ -195,7 +197,7 @@ fn spawn_threads(executor: &Arc<Executor<'static>>) -> io::Result<()> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     for number in 1..threads {
         let executor = Arc::clone(executor);
-        let run = move || smol::block_on(executor.run(std::future::pending::<()>()));
+        let run = move || future::block_on(driver::run_tasks::<()>(&executor));
         thread::Builder::new().name(format!("executor-{number}")).spawn(run)?;
     }
     Ok(())

@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 use futures_lite::{future, ready};
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::io::Errno;
 use slab::Slab;
-use smol::{Async, Timer};
+use smol::Timer;
 
 use crate::limits::{DRAIN_PAUSE_MS, EPOLL_EVENTS_AT_ONCE_MAX, READ_BYTES_MAX};
 
@@ -33,6 +34,12 @@ pub(super) struct Sockets {
     /// By what the kernel is told to call them.
     changes: Mutex<Slab<Arc<Changes>>>,
 }
+
+/// Ends a wait for changes, from any thread: an eventfd(2).
+pub(super) struct Bell(OwnedFd);
+
+/// What the kernel is to call the bell.
+const BELL: u64 = u64::MAX;
 
 /// One connection's socket. One task at a time waits for it.
 pub(super) struct Socket {
@@ -74,45 +81,41 @@ impl Sockets {
         Ok(socket)
     }
 
-    /// Wakes those whose sockets change, for ever.
-    ///
-    /// # Panics
-    /// If epoll fails, which it does not: nobody could be served.
-    pub(super) async fn watch(&self) {
-        if let Err(error) = self.try_watch().await {
-            panic!("epoll: {error}");
-        }
+    /// What ends a wait for changes.
+    pub(super) fn bell(&self) -> io::Result<Bell> {
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        epoll::add(&self.epoll, &bell, EventData::new_u64(BELL), EventFlags::IN | EventFlags::ET)?;
+        Ok(Bell(bell))
     }
 
-    async fn try_watch(&self) -> io::Result<()> {
-        // That there are changes is in turn told by smol's epoll.
-        let epoll = Async::new_nonblocking(self.epoll.try_clone()?)?;
-        loop {
-            epoll.readable().await?;
-            // As long as there are some, there is no waiting, but the others have their turn: in a busy server that is sooner.
-            while self.tell_changes()? {
-                future::yield_now().await;
-            }
-        }
-    }
-
-    /// Tells of the changes that there are; whether there were any.
-    fn tell_changes(&self) -> io::Result<bool> {
+    /// Wakes those whose sockets have changed. If none has, and it may, it waits until one does or the bell is rung.
+    pub(super) fn tell_changes(&self, may_wait: bool) -> io::Result<()> {
         let mut events = [const { MaybeUninit::uninit() }; EPOLL_EVENTS_AT_ONCE_MAX];
-        let (events, _) = epoll::wait(&self.epoll, &mut events, Some(&Timespec::default()))?;
+        let timeout = Timespec::default();
+        let events = match epoll::wait(&self.epoll, &mut events, (!may_wait).then_some(&timeout)) {
+            Ok((events, _)) => events,
+            Err(Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
         let changes = self.changes();
-        let any = !events.is_empty();
         for event in events {
             // One that is gone by now may have left its key to another, who looks in vain.
             if let Some(changes) = usize::try_from(event.data.u64()).ok().and_then(|key| changes.get(key)) {
                 changes.tell(event.flags);
             }
         }
-        Ok(any)
+        Ok(())
     }
 
     fn changes(&self) -> MutexGuard<'_, Slab<Arc<Changes>>> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        // It is edge-triggered and never read. It fails only after 2^64 times.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 }
 
@@ -197,7 +200,11 @@ impl Socket {
     /// # Errors
     /// `WouldBlock` if it takes nothing; [`Socket::poll_writable`] says when it is worth another try.
     pub(super) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&self.stream).write_vectored(slices)
+        Ok(match slices {
+            // One piece, as there mostly is, is written at less cost than a list of one.
+            [slice] => rustix::io::write(&self.stream, slice)?,
+            slices => rustix::io::writev(&self.stream, slices)?,
+        })
     }
 
     /// Ready if the kernel may have begun to take something since it was last full.

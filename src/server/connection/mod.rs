@@ -23,7 +23,7 @@ use super::hub::Request;
 use super::pace::Rate;
 use super::sockets::Socket;
 use crate::feed::{Feed, Outbox, Standing};
-use crate::limits::{DRAIN_MS_MAX, FLUSH_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
+use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
 use crate::protocol::{ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
 
@@ -124,7 +124,7 @@ impl Connection {
                 Err(_) => End::Lost,
             }
         };
-        future::or(writing, future::or(reading, self.give_up())).await
+        future::or(writing, reading).await
     }
 
     /// Says in the room that the peer is gone, unless it knows, and waits until it does: whoever sees the connection
@@ -174,13 +174,6 @@ impl Connection {
         SockRef::from(self.socket.get_ref()).set_send_buffer_size(LAST_SEND_BUFFER_BYTES)?;
         let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, text));
         self.socket.write_all(format!("\r\n{line}\r\n").as_bytes()).await
-    }
-
-    /// Ends a conversation that is over but for a peer that does not read the rest.
-    async fn give_up(&self) -> End {
-        self.until(Outbox::is_closed).await;
-        Box::pin(Timer::after(Duration::from_millis(FLUSH_MS_MAX))).await;
-        End::Stuck
     }
 
     async fn send(&self, action: Action) -> io::Result<()> {

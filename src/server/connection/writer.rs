@@ -9,25 +9,39 @@ use smol::Timer;
 
 use super::{Connection, End};
 use crate::feed::{Cursor, Progress, Standing};
-use crate::limits::WRITE_BYTES_MAX;
+use crate::limits::{FLUSH_MS_MAX, WRITE_BYTES_MAX};
 
 /// The sending half of a connection.
 pub(super) struct Writer<'a> {
     connection: &'a Connection,
     cursor: Cursor,
     stall: Stall,
+    /// Set when there will be nothing more. Boxed: it is not needed for waiting.
+    give_up: Option<Box<Timer>>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection, cursor: Cursor::new(), stall: Stall::default() }
+        Self { connection, cursor: Cursor::new(), stall: Stall::default(), give_up: None }
     }
 
     /// Writes what there is. Ready when there will be no more, or no more can be written.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Poll::Ready(end) = self.write(cx) {
+            return Poll::Ready(end);
+        }
+        if self.cursor.is_closed() {
+            // It is over, but for a peer that does not read the rest.
+            let give_up = || Box::new(Timer::after(Duration::from_millis(FLUSH_MS_MAX)));
+            ready!(self.give_up.get_or_insert_with(give_up).poll(cx));
+            return Poll::Ready(End::Stuck);
+        }
+        Poll::Pending
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let Connection { socket, host, outbox, .. } = self.connection;
-        self.cursor.take_new(&host.feed, outbox, cx.waker());
-        if outbox.standing() == Standing::Slow {
+        if self.cursor.take_new(&host.feed, outbox, cx.waker()) == Standing::Slow {
             return Poll::Ready(End::Slow);
         }
         let mut written = 0;
