@@ -123,6 +123,15 @@ pub const SEGMENT_SHARE: usize = 8;
 /// output at once, and so does not fall behind while it keeps up.
 pub const SEGMENT_BYTES_MAX: usize = 128 * 1024;
 
+/// Memory is had from the kernel in pages of so many bytes; where they are larger, a little more is taken than is counted.
+pub const PAGE_BYTES: usize = 4096;
+
+/// From so many bytes on it is cheaper to have the kernel send a text than to copy it into the kernel.
+pub const SENDFILE_BYTES_MIN: usize = 16 * 1024;
+
+/// Readers from whom on it is worth it to copy a text to where the kernel can send it from.
+pub const SENDFILE_READERS_MIN: usize = 16;
+
 /// Inputs waiting for the hub, over all connections. When it is full, connections wait with reading: back-pressure.
 pub const INBOX_LINES_MAX: usize = 1024;
 

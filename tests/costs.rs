@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::task::Waker;
 
-use chinwag::feed::{Cursor, Feed, Outbox, Progress};
+use chinwag::feed::{Cursor, Feed, Outbox, Progress, Source};
 use chinwag::limits::FEED_BYTES_DEFAULT;
 use chinwag::protocol::{Command, Mode, Timestamp};
 use chinwag::room::{Action, Room, SessionId};
@@ -94,8 +94,11 @@ fn join(hub: &mut Hub, session: SessionId) -> (Arc<Outbox>, Cursor) {
 fn deliver(feed: &Feed, readers: &mut [(Arc<Outbox>, Cursor)]) {
     for (outbox, cursor) in readers {
         cursor.take_new(feed, outbox, Waker::noop());
-        while let Ok(Progress::Wrote(_)) = cursor.write(feed, outbox, |slices| std::io::sink().write_vectored(slices)) {
-        }
+        let discard = |source: Source<'_>| match source {
+            Source::Memory(slices) => std::io::sink().write_vectored(slices),
+            Source::File(_, _, bytes) => Ok(bytes),
+        };
+        while let Ok(Progress::Wrote(_)) = cursor.write(feed, outbox, discard) {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
 use std::task::Waker;
 
 use smallvec::SmallVec;
@@ -50,6 +51,30 @@ enum Chunk {
     /// Of the how-manieth pin, from this byte on.
     Pin(usize, usize),
     Feed(Piece),
+}
+
+/// What one write is handed.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// Bytes in memory, one piece after the other.
+    Memory(&'a [IoSlice<'a>]),
+    /// So many bytes of a file, from this offset on.
+    File(BorrowedFd<'a>, u64, usize),
+}
+
+impl Source<'_> {
+    /// A copy of all of it, for those who have no socket to write it to.
+    pub fn to_vec(&self) -> io::Result<Vec<u8>> {
+        match *self {
+            Self::Memory(slices) => Ok(slices.iter().flat_map(|slice| slice.iter().copied()).collect()),
+            Self::File(file, offset, bytes) => {
+                let mut copy = vec![0; bytes];
+                let read = rustix::io::pread(file, copy.as_mut_slice(), offset)?;
+                copy.truncate(read);
+                Ok(copy)
+            }
+        }
+    }
 }
 
 /// What one write takes: one piece, mostly, and then nothing is allocated for it.
@@ -121,7 +146,7 @@ impl Cursor {
         &mut self,
         feed: &Feed,
         outbox: &Outbox,
-        write: impl FnOnce(&[IoSlice<'_>]) -> io::Result<usize>,
+        write: impl FnOnce(Source<'_>) -> io::Result<usize>,
     ) -> io::Result<Progress> {
         let chunks = loop {
             let Ok(chunks) = self.gather(feed) else { return Ok(Progress::FellOff) };
@@ -136,9 +161,7 @@ impl Cursor {
                 return Ok(Progress::Idle);
             }
         };
-        let slices: SmallVec<[_; CHUNKS_INLINE]> = chunks.iter().map(|chunk| IoSlice::new(self.bytes(chunk))).collect();
-        let written = write(&slices);
-        drop(slices);
+        let written = self.hand_over(&chunks, write);
         if self.is_awaiting && written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             // Whoever is stuck is left alone.
             outbox.with_state(|state| self.await_more(false, state));
@@ -151,11 +174,24 @@ impl Cursor {
         Ok(Progress::Wrote(bytes))
     }
 
+    /// One piece in a file, or as many in memory as come before the first that is.
+    fn hand_over(&self, chunks: &[Chunk], write: impl FnOnce(Source<'_>) -> io::Result<usize>) -> io::Result<usize> {
+        if let [Chunk::Feed(piece), ..] = chunks
+            && let Some((file, offset)) = piece.in_file()
+        {
+            return write(Source::File(file, offset, piece.bytes().len()));
+        }
+        let in_memory =
+            chunks.iter().take_while(|chunk| !matches!(chunk, Chunk::Feed(piece) if piece.in_file().is_some()));
+        let slices: SmallVec<[_; CHUNKS_INLINE]> = in_memory.map(|chunk| IoSlice::new(self.bytes(chunk))).collect();
+        write(Source::Memory(&slices))
+    }
+
     fn bytes<'a>(&'a self, chunk: &'a Chunk) -> &'a [u8] {
         match chunk {
             Chunk::Urgent => &self.urgent,
             Chunk::Pin(index, written) => &self.pins[*index].text[*written..],
-            Chunk::Feed((text, range)) => &text[range.clone()],
+            Chunk::Feed(piece) => piece.bytes(),
         }
     }
 
@@ -182,7 +218,7 @@ impl Cursor {
             let Some((from, until)) = self.stretch(place, next_pin) else { break };
             let before = bytes;
             feed.read(from, until, WRITE_BYTES_MAX - bytes, WRITE_SLICES_MAX - chunks.len(), |piece| {
-                bytes += piece.1.len();
+                bytes += piece.bytes().len();
                 chunks.push(Chunk::Feed(piece));
             })?;
             place = Some(Place { offset: from.offset + (bytes - before) as u64, ..from });

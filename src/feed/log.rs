@@ -2,11 +2,15 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::extent::{Extent, MemoryFile, whole_pages};
 use super::{Place, lock};
-use crate::limits::{SEGMENT_BYTES_MAX, SEGMENT_OVERHEAD_BYTES, SEGMENT_SHARE};
+use crate::limits::{
+    SEGMENT_BYTES_MAX, SEGMENT_OVERHEAD_BYTES, SEGMENT_SHARE, SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN,
+};
 use crate::protocol::{DIALECTS, Dialect, Event, Tag};
 
 /// Everything published, for as long as the retention allows, in each dialect that was in use when it was published.
@@ -18,7 +22,7 @@ pub struct Feed {
     bytes_max: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Log {
     /// Without gaps: in each dialect a segment starts where the one before it ends.
     segments: VecDeque<Segment>,
@@ -26,6 +30,8 @@ struct Log {
     bytes: usize,
     /// Where the last segment ends, in each dialect.
     ends: [u64; DIALECTS],
+    /// Has large texts once more.
+    file: Option<MemoryFile>,
 }
 
 /// What was published at once.
@@ -33,11 +39,22 @@ struct Log {
 struct Segment {
     starts: [u64; DIALECTS],
     /// `None` in a dialect that nobody used.
-    texts: [Option<Arc<[u8]>>; DIALECTS],
+    texts: [Option<Arc<Text>>; DIALECTS],
+}
+
+/// A segment in one dialect.
+#[derive(Debug)]
+struct Text {
+    bytes: Box<[u8]>,
+    /// The same bytes for the kernel to send, if there are many and they are for many.
+    extent: Option<Extent>,
 }
 
 /// A piece of a segment.
-pub(super) type Piece = (Arc<[u8]>, Range<usize>);
+pub(super) struct Piece {
+    text: Arc<Text>,
+    range: Range<usize>,
+}
 
 /// The reader's place is no longer kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +72,8 @@ pub struct Appended {
 impl Feed {
     /// An empty feed that keeps at most `bytes_max` bytes, over all dialects together.
     pub fn new(bytes_max: usize) -> Self {
-        Self { log: Mutex::default(), ends: Default::default(), bytes_max }
+        let log = Log { segments: VecDeque::new(), bytes: 0, ends: Default::default(), file: MemoryFile::new() };
+        Self { log: Mutex::new(log), ends: Default::default(), bytes_max }
     }
 
     /// Publishes the draft, if there is something in it, and makes it empty again.
@@ -63,13 +81,8 @@ impl Feed {
         if draft.is_empty() {
             return Appended { grew: false, shrank: false };
         }
-        let texts = draft.texts.each_mut().map(|text| {
-            let published = (!text.is_empty()).then(|| Arc::from(text.as_slice()));
-            text.clear();
-            published
-        });
-        let segment = Segment { starts: draft.starts, texts };
         let mut log = lock(&self.log);
+        let segment = Segment { starts: draft.starts, texts: draft.take_texts(log.file.as_mut()) };
         log.bytes += segment.cost();
         for dialect in 0..DIALECTS {
             log.ends[dialect] = segment.end(dialect);
@@ -95,6 +108,12 @@ impl Feed {
     /// Where the feed ends in each dialect.
     pub fn ends(&self) -> [u64; DIALECTS] {
         self.ends.each_ref().map(|end| end.load(Ordering::Acquire))
+    }
+
+    /// Memory that the file takes.
+    #[cfg(test)]
+    pub(super) fn file_bytes(&self) -> u64 {
+        lock(&self.log).file.as_ref().map_or(0, MemoryFile::bytes)
     }
 
     /// The most bytes kept.
@@ -132,20 +151,37 @@ impl Feed {
 
 impl Segment {
     fn end(&self, dialect: usize) -> u64 {
-        self.starts[dialect] + self.texts[dialect].as_ref().map_or(0, |text| text.len() as u64)
+        self.starts[dialect] + self.texts[dialect].as_ref().map_or(0, |text| text.bytes.len() as u64)
     }
 
     fn cost(&self) -> usize {
-        self.texts.iter().flatten().map(|text| text.len()).sum::<usize>() + SEGMENT_OVERHEAD_BYTES
+        let once_more = |text: &Text| if text.extent.is_some() { whole_pages(text.bytes.len()) } else { 0 };
+        let texts = self.texts.iter().flatten().map(|text| text.bytes.len() + once_more(text));
+        texts.sum::<usize>() + SEGMENT_OVERHEAD_BYTES
     }
 
     /// The part of the segment between two offsets.
     fn piece(&self, dialect: usize, from: u64, until: u64) -> Option<Piece> {
         let text = self.texts[dialect].as_ref()?;
         let start = self.starts[dialect];
-        let within = |offset: u64| usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX).min(text.len());
+        let within =
+            |offset: u64| usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX).min(text.bytes.len());
         let range = within(from)..within(until);
-        (!range.is_empty()).then(|| (Arc::clone(text), range))
+        (!range.is_empty()).then(|| Piece { text: Arc::clone(text), range })
+    }
+}
+
+impl Piece {
+    /// What it says.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.text.bytes[self.range.clone()]
+    }
+
+    /// Where the kernel can send it from, if that is worth it.
+    pub(super) fn in_file(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        let extent = self.text.extent.as_ref().filter(|_| self.range.len() >= SENDFILE_BYTES_MIN)?;
+        let (file, start) = extent.place();
+        Some((file, start + self.range.start as u64))
     }
 }
 
@@ -198,5 +234,19 @@ impl Draft {
 
     fn bytes(&self) -> usize {
         self.texts.iter().map(Vec::len).sum()
+    }
+
+    fn take_texts(&mut self, mut file: Option<&mut MemoryFile>) -> [Option<Arc<Text>>; DIALECTS] {
+        std::array::from_fn(|dialect| {
+            let text = &mut self.texts[dialect];
+            if text.is_empty() {
+                return None;
+            }
+            let for_kernel = text.len() >= SENDFILE_BYTES_MIN && self.readers[dialect] >= SENDFILE_READERS_MIN;
+            let extent = file.as_mut().filter(|_| for_kernel).and_then(|file| file.append(text));
+            let bytes = text.as_slice().into();
+            text.clear();
+            Some(Arc::new(Text { bytes, extent }))
+        })
     }
 }

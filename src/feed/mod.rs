@@ -5,17 +5,18 @@
 //! to the [`Place`] in the feed at which it happened; so private lines keep their place in the one order, one's own event
 //! is replaced by its acknowledgement, and joining, leaving and changing the dialect happen at an exact place.
 //!
-//! Pure but for the locks: it never writes to a socket itself ([`Cursor::write`] is handed a function that does), and
+//! Pure but for the locks and for memory that the kernel shares (`extent`): it never writes to a socket itself ([`Cursor::write`] is handed a function that does), and
 //! nothing here waits for a reader.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod cursor;
+mod extent;
 mod log;
 mod outbox;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use cursor::{Cursor, Progress};
+pub use cursor::{Cursor, Progress, Source};
 pub use log::{Appended, Draft, Feed};
 pub use outbox::{Outbox, Standing};
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Wake, Waker};
 
 use super::*;
+use crate::limits::{SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN};
 use crate::protocol::{Ending, Event, EventId, Name, Tag, Text, Timestamp};
 
 const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false };
@@ -50,6 +51,16 @@ impl Bench {
         self.draft.push(Tag { id: Some(EventId(1)), at: Timestamp(0) }, &event);
     }
 
+    /// So many that the kernel is to send them by itself. Returns the lines.
+    fn many_events(&mut self) -> String {
+        let texts = (0..).map(|number| format!("{number:0>1000}")).take(SENDFILE_BYTES_MIN * 2 / 1000);
+        let lines = texts.map(|text| {
+            self.event(&text);
+            format!("MSG a {text}\n")
+        });
+        lines.collect()
+    }
+
     /// An event of the reader's own.
     fn own_event(&mut self, text: &str, reply: &str) {
         let before = Some(self.draft.place(PLAIN));
@@ -79,9 +90,9 @@ impl Bench {
     fn write(&mut self, bytes_max: usize) -> (String, Progress) {
         let mut got = Vec::new();
         loop {
-            let take = |slices: &[io::IoSlice<'_>]| {
+            let take = |source: Source<'_>| {
                 let before = got.len();
-                got.extend(slices.iter().flat_map(|slice| slice.iter().copied()).take(bytes_max));
+                got.extend(source.to_vec()?.into_iter().take(bytes_max));
                 Ok(got.len() - before)
             };
             match self.cursor.write(&self.feed, &self.outbox, take).unwrap() {
@@ -184,7 +195,7 @@ fn a_reader_that_was_stuck_for_a_moment_is_woken_again() {
     bench.event("one");
     bench.publish();
     bench.take_new();
-    let full = |_: &[io::IoSlice<'_>]| Err(io::ErrorKind::WouldBlock.into());
+    let full = |_: Source<'_>| Err(io::ErrorKind::WouldBlock.into());
     bench.cursor.write(&bench.feed, &bench.outbox, full).unwrap_err();
     assert_eq!(bench.write(1000).1, Progress::Idle);
     bench.event("two");
@@ -203,7 +214,7 @@ fn a_reader_at_the_end_is_woken_and_a_stuck_one_left_alone() {
     bench.outbox.wake_awaiting();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
     bench.take_new();
-    let full = |_: &[io::IoSlice<'_>]| Err(io::ErrorKind::WouldBlock.into());
+    let full = |_: Source<'_>| Err(io::ErrorKind::WouldBlock.into());
     bench.cursor.write(&bench.feed, &bench.outbox, full).unwrap_err();
     bench.outbox.wake_awaiting();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
@@ -236,7 +247,7 @@ fn a_reader_that_stopped_in_the_middle_holds_nothing() {
     bench.event("one");
     bench.publish();
     bench.take_new();
-    let write = |_: &[io::IoSlice<'_>]| Ok(10);
+    let write = |_: Source<'_>| Ok(10);
     assert_eq!(bench.cursor.write(&bench.feed, &bench.outbox, write).unwrap(), Progress::Wrote(10));
     bench.event("two");
     bench.publish();
@@ -249,4 +260,51 @@ fn a_dialect_that_nobody_reads_is_not_rendered() {
     bench.event("one");
     bench.publish();
     assert_eq!(bench.feed.ends().map(|end| end > 0), [true, false, false, false]);
+}
+
+/// From where on the kernel sends by itself, the bytes and their order are the same.
+#[test]
+fn a_large_text_for_many_is_read_from_the_file_and_is_the_same() {
+    let mut bench = Bench::new(1 << 20);
+    for _ in 1..SENDFILE_READERS_MIN {
+        bench.draft.enter(PLAIN);
+    }
+    bench.event("before");
+    bench.own_event("mine", "OK MSG 2\n");
+    let many = bench.many_events();
+    bench.private(PLAIN, "whispered\n");
+    bench.publish();
+    let expected = format!("welcome\nMSG a before\nOK MSG 2\n{many}whispered\n");
+    bench.take_new();
+    let (mut got, mut from_file) = (Vec::new(), 0);
+    while let Ok(Progress::Wrote(_)) = bench.cursor.write(&bench.feed, &bench.outbox, |source| {
+        let mut bytes = source.to_vec()?;
+        // A socket takes what it has room for.
+        bytes.truncate(10_000);
+        from_file += if matches!(source, Source::File(..)) { bytes.len() } else { 0 };
+        got.extend_from_slice(&bytes);
+        Ok(bytes.len())
+    }) {}
+    assert_eq!(String::from_utf8(got).unwrap(), expected);
+    // A rest that is small is copied.
+    let rest = many.len() - from_file;
+    assert!(rest < SENDFILE_BYTES_MIN, "{rest} bytes were copied");
+}
+
+/// The copy for the kernel counts against the retention, and goes with the segment.
+#[test]
+fn large_texts_are_kept_twice_and_counted_twice() {
+    let bytes_max = 16 * SENDFILE_BYTES_MIN;
+    let mut bench = Bench::new(bytes_max);
+    for _ in 1..SENDFILE_READERS_MIN {
+        bench.draft.enter(PLAIN);
+    }
+    for _ in 0..100 {
+        bench.many_events();
+        bench.publish();
+        let kept = bench.feed.ends()[PLAIN.index()] - bench.feed.oldest()[PLAIN.index()];
+        assert!(2 * kept <= bytes_max as u64, "{kept} bytes are kept twice");
+    }
+    let in_memory_file = bench.feed.file_bytes();
+    assert!((1..=bytes_max as u64 / 2).contains(&in_memory_file), "{in_memory_file} bytes of memory");
 }

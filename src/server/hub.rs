@@ -393,7 +393,7 @@ pub(super) mod tests {
         let mut turn = |hub: &mut Hub| {
             hub.publish(Timestamp(0));
             cursor.take_new(&feed, &reader, std::task::Waker::noop());
-            let all = |slices: &[std::io::IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
+            let all = |source: crate::feed::Source<'_>| Ok(source.to_vec()?.len());
             while let crate::feed::Progress::Wrote(_) = cursor.write(&feed, &reader, all).unwrap() {}
         };
         for session in 2..2000 {
@@ -460,7 +460,7 @@ pub(super) mod tests {
             }
             hub.publish(Timestamp(0));
             cursor.take_new(&feed, &kept[1], std::task::Waker::noop());
-            let all = |slices: &[std::io::IoSlice<'_>]| Ok(slices.iter().map(|slice| slice.len()).sum());
+            let all = |source: crate::feed::Source<'_>| Ok(source.to_vec()?.len());
             while let crate::feed::Progress::Wrote(_) = cursor.write(&feed, &kept[1], all).unwrap() {}
             let waiting: usize = hub.members.iter().map(|(_, member)| member.outbox.unasked_bytes()).sum();
             assert!(waiting <= feed_bytes + 2048, "{waiting} bytes wait after {round} rounds");

@@ -4,7 +4,7 @@
 //! sockets, which any number of tasks can wait for, and no system call to begin to wait.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::OwnedFd;
@@ -17,10 +17,12 @@ use atomic_waker::AtomicWaker;
 use futures_lite::{future, ready};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::fs::sendfile;
 use rustix::io::Errno;
 use slab::Slab;
 use smol::Timer;
 
+use crate::feed::Source;
 use crate::limits::{DRAIN_PAUSE_MS, EPOLL_EVENTS_AT_ONCE_MAX, READ_BYTES_MAX};
 
 thread_local! {
@@ -199,12 +201,14 @@ impl Socket {
     ///
     /// # Errors
     /// `WouldBlock` if it takes nothing; [`Socket::poll_writable`] says when it is worth another try.
-    pub(super) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(match slices {
+    pub(super) fn write(&self, source: Source<'_>) -> io::Result<usize> {
+        let written = match source {
             // One piece, as there mostly is, is written at less cost than a list of one.
-            [slice] => rustix::io::write(&self.stream, slice)?,
-            slices => rustix::io::writev(&self.stream, slices)?,
-        })
+            Source::Memory([slice]) => rustix::io::write(&self.stream, slice),
+            Source::Memory(slices) => rustix::io::writev(&self.stream, slices),
+            Source::File(file, mut offset, bytes) => sendfile(&self.stream, file, Some(&mut offset), bytes),
+        };
+        Ok(written?)
     }
 
     /// Ready if the kernel may have begun to take something since it was last full.

@@ -22,7 +22,7 @@ use super::console;
 use super::hub::Request;
 use super::pace::Rate;
 use super::sockets::Socket;
-use crate::feed::{Feed, Outbox, Standing};
+use crate::feed::{Feed, Outbox, Source, Standing};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
 use crate::protocol::{ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
@@ -64,7 +64,7 @@ pub(super) fn turn_away(
 ) -> Option<impl Future<Output = ()> + use<>> {
     let line = ServerLine::Err(why).to_string() + "\n";
     // A new socket takes it, or is broken already.
-    let told = socket.write(&[IoSlice::new(line.as_bytes())]);
+    let told = socket.write(Source::Memory(&[IoSlice::new(line.as_bytes())]));
     let ticket = told.is_ok().then(|| admission.turn_away()).flatten()?;
     Some(async move {
         // Either way the socket is closed now.

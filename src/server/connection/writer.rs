@@ -46,7 +46,7 @@ impl<'a> Writer<'a> {
         }
         let mut written = 0;
         loop {
-            match self.cursor.write(&host.feed, outbox, |slices| socket.write(slices)) {
+            match self.cursor.write(&host.feed, outbox, |source| socket.write(source)) {
                 Ok(Progress::Idle) => return Poll::Pending,
                 Ok(Progress::Done) => return Poll::Ready(End::Flushed),
                 Ok(Progress::FellOff) => return Poll::Ready(End::Slow),

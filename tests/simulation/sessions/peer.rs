@@ -1,12 +1,12 @@
 //! Somebody at the other end of a connection that takes a few bytes at a time, and the connection's two halves: what it
 //! reads when, and what it writes when it was woken.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-use chinwag::feed::{Cursor, Feed, Outbox, Progress, Standing};
+use chinwag::feed::{Cursor, Feed, Outbox, Progress, Source, Standing};
 use chinwag::limits::PRIVATE_BYTES_PAUSE;
 use chinwag::protocol::{Decoded, Ending, Foreign, LineDecoder, LineError};
 
@@ -194,7 +194,7 @@ impl Peer {
         let mut room = bytes;
         while !matches!(self.state, State::Done | State::Slow) {
             let reader = &mut self.reader;
-            let progress = self.cursor.write(feed, &self.outbox, |slices| take(slices, &mut room, reader));
+            let progress = self.cursor.write(feed, &self.outbox, |source| take(&source, &mut room, reader));
             self.state = match progress {
                 Ok(Progress::Wrote(_)) => continue,
                 Ok(Progress::Idle) => State::Waiting,
@@ -208,12 +208,13 @@ impl Peer {
     }
 }
 
-fn take(slices: &[IoSlice<'_>], room: &mut usize, reader: &mut Reader) -> io::Result<usize> {
-    let before = *room;
-    for slice in slices {
-        let part = &slice[..slice.len().min(*room)];
-        reader.take(part);
-        *room -= part.len();
+fn take(source: &Source<'_>, room: &mut usize, reader: &mut Reader) -> io::Result<usize> {
+    let mut bytes = source.to_vec()?;
+    bytes.truncate(*room);
+    if bytes.is_empty() {
+        return Err(io::ErrorKind::WouldBlock.into());
     }
-    if before == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(before - *room) }
+    reader.take(&bytes);
+    *room -= bytes.len();
+    Ok(bytes.len())
 }
