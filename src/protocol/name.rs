@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use precis_profiles::precis_core::{Error, profile::PrecisFastInvocation};
 use precis_profiles::{UsernameCaseMapped, UsernameCasePreserved};
@@ -49,13 +49,10 @@ impl Name {
     /// The name in `raw`, which is taken as it is: white space around it is an error.
     pub fn new(raw: &str) -> Result<Self, NameError> {
         check_characters(raw)?;
-        let shown = stable(raw)?;
-        check_characters(&shown)?;
-        let key = UsernameCaseMapped::enforce(shown.as_str()).map_err(NameError::from_precis)?;
-        let skeletons = [skeleton(&key).collect(), skeleton(&shown).collect::<String>().to_lowercase()];
+        let [shown, rest @ ..] = if raw.is_ascii() { ascii_forms(raw) } else { forms(raw)? };
         let mut forms = shown.clone();
-        let mut before = shown.as_str();
-        for form in [key.as_ref(), &skeletons[0], &skeletons[1]] {
+        let mut before = &shown;
+        for form in &rest {
             forms.push('\n');
             forms.push_str(if form == before { "" } else { form });
             before = form;
@@ -86,7 +83,17 @@ impl Name {
     }
 
     fn form(&self, index: usize) -> &str {
-        self.0.split('\n').take(index + 1).filter(|form| !form.is_empty()).last().unwrap_or_default()
+        let mut rest = &*self.0;
+        let mut last = "";
+        for _ in 0..=index {
+            // They are short: to look at every byte takes less time than to prepare for a search.
+            let end = rest.bytes().position(|byte| byte == b'\n').unwrap_or(rest.len());
+            if end > 0 {
+                last = &rest[..end];
+            }
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
+        last
     }
 }
 
@@ -117,6 +124,26 @@ fn check_characters(raw: &str) -> Result<(), NameError> {
         }
     }
     Ok(())
+}
+
+/// As it is shown, the key, the skeletons.
+fn forms(raw: &str) -> Result<[String; 4], NameError> {
+    let shown = stable(raw)?;
+    check_characters(&shown)?;
+    let key = UsernameCaseMapped::enforce(shown.as_str()).map_err(NameError::from_precis)?.into_owned();
+    let (of_key, of_shown) = (skeleton(&key).collect(), skeleton(&shown).collect::<String>().to_lowercase());
+    Ok([shown, key, of_key, of_shown])
+}
+
+/// The same of printable ASCII, which the class allows (RFC 8264, 9.11), and of which every mapping but that of case leaves
+/// each character alone: names are looked up more often than taken, and most are such.
+fn ascii_forms(raw: &str) -> [String; 4] {
+    static SKELETONS: LazyLock<Vec<String>> =
+        LazyLock::new(|| ('\0'..='\x7f').map(|c| skeleton(c.encode_utf8(&mut [0; 4])).collect()).collect());
+    let skeleton = |text: &str| text.bytes().map(|c| SKELETONS[usize::from(c)].as_str()).collect::<String>();
+    let key = raw.to_ascii_lowercase();
+    let (of_key, of_shown) = (skeleton(&key), skeleton(raw).to_lowercase());
+    [raw.to_owned(), key, of_key, of_shown]
 }
 
 /// Applies the profile until it changes nothing more; RFC 8264, 7 warns that once may not be enough.
@@ -209,6 +236,19 @@ mod tests {
         check("李雷", "李雷");
         check("42", "42");
         check(&"x".repeat(NAME_CHARS_MAX), &"x".repeat(NAME_CHARS_MAX));
+    }
+
+    /// The short way gives what the long way does, for every such character and for every two.
+    #[test]
+    fn ascii_is_mapped_as_the_profiles_say() {
+        for a in ' '..='~' {
+            for b in ' '..='~' {
+                let raw: String = ['x', a, b, 'X'].iter().collect();
+                if check_characters(&raw).is_ok() {
+                    assert_eq!(forms(&raw), Ok(ascii_forms(&raw)), "{raw}");
+                }
+            }
+        }
     }
 
     #[test]
