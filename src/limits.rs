@@ -132,8 +132,11 @@ pub const SENDFILE_BYTES_MIN: usize = 16 * 1024;
 /// Readers from whom on it is worth it to copy a text to where the kernel can send it from.
 pub const SENDFILE_READERS_MIN: usize = 16;
 
-/// Inputs waiting for the hub, over all connections. When it is full, connections wait with reading: back-pressure.
-pub const INBOX_LINES_MAX: usize = 1024;
+/// Bytes of one connection's lines that wait for the hub, after which it is not read on until the hub has taken some.
+pub const ROW_BYTES_MAX: usize = LINE_BYTES_MAX;
+
+/// Inputs of one connection that the hub carries out before the next connection has its turn.
+pub const TURN_LINES_OF_ONE_MAX: usize = 16;
 
 /// Inputs the hub carries out in one turn, before it publishes and lets the writers run.
 pub const TURN_INPUTS_MAX: usize = 1024;
@@ -143,7 +146,7 @@ pub const TURN_INPUTS_MAX: usize = 1024;
 pub const TURN_PRIVATE_BYTES_MAX: usize = 128 * 1024;
 
 /// Lines of one connection handed to the hub and not yet answered. Enough for a turn to be worth its while, and so few
-/// that a handful of busy connections do not fill the inbox before the others get to it.
+/// that a turn has room for those of sixteen busy connections.
 pub const LINES_IN_FLIGHT_MAX: usize = 64;
 
 /// Lines a second that are carried out of each peer, unless `--line-rate` says otherwise: faster than anybody types, or
@@ -257,7 +260,7 @@ const _: () = {
     assert!(LEAVES_PER_TICK_MAX * 4 * 2 * (tag + NAME_BYTES_MAX + 32) <= FEED_BYTES_MIN / 4);
     assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= FEED_BYTES_MIN);
     assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
-    assert!(LINES_IN_FLIGHT_MAX * 16 <= INBOX_LINES_MAX);
+    assert!(TURN_LINES_OF_ONE_MAX <= LINES_IN_FLIGHT_MAX && LINES_IN_FLIGHT_MAX * 16 <= TURN_INPUTS_MAX);
     assert!(TOKEN_BYTES_MAX < LINE_BYTES_MAX && NAME_BYTES_MAX < LINE_BYTES_MAX);
     // A host may vanish just before it would have been asked, and something be sent to it just then.
     assert!(KEEPALIVE_IDLE_EIGHTHS + KEEPALIVE_INTERVAL_EIGHTHS + USER_TIMEOUT_EIGHTHS <= 8);

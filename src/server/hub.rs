@@ -1,17 +1,18 @@
 //! The hub owns the room: it carries inputs in, publishes what comes out, and wakes whom it concerns.
 //!
-//! [`Hub`] itself is as deterministic as the room and waits for nobody; [`run`] is the task round it, which adds the queue
+//! [`Hub`] itself is as deterministic as the room and waits for nobody; `run` is the task round it, which adds the queue
 //! and the clock.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use async_channel::Receiver;
 use futures_lite::future;
 
 use super::console;
+use super::inbox::Rows;
 use super::roster::Rosters;
 use crate::feed::{Draft, Feed, Outbox, Place, Standing};
 use crate::limits::{PIN_OVERHEAD_BYTES, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
@@ -310,19 +311,20 @@ fn touch(touched: &mut Vec<(SessionId, Arc<Outbox>)>, session: SessionId, member
 ///
 /// A turn carries out all that waits, up to a bound, and publishes it at once; then the writers that were woken run
 /// before the next turn. So the more there is to do, the more each write carries.
-pub async fn run(mut hub: Hub, inbox: Receiver<Request>) {
-    loop {
-        if !hub.is_behind() {
-            let Ok(first) = inbox.recv().await else { return };
-            hub.take(now(), first);
-        }
+pub(super) async fn run(mut hub: Hub, mut rows: Rows) {
+    while hub.is_behind() || rows.wait().await {
         let at = now();
-        for _ in 1..TURN_INPUTS_MAX {
-            if hub.is_full() {
-                break;
-            }
-            let Ok(next) = inbox.try_recv() else { break };
-            hub.take(at, next);
+        let mut taken = 0;
+        if !hub.is_full() {
+            rows.take_turns(|request| {
+                hub.take(at, request);
+                taken += 1;
+                if taken < TURN_INPUTS_MAX && !hub.is_full() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            });
         }
         hub.publish(at);
         future::yield_now().await;

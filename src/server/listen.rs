@@ -15,7 +15,6 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use super::admission::{Admission, Full};
 use super::connection::{self, Host};
-use super::hub::Request;
 use super::sockets::{self, Sockets};
 use super::{StartError, console};
 use crate::limits::{
@@ -84,15 +83,14 @@ struct Porter {
 }
 
 impl Porter {
-    async fn receive(&self, socket: sockets::Socket, address: SocketAddr) -> Result<(), Full> {
+    fn receive(&self, socket: sockets::Socket, address: SocketAddr) -> Result<(), Full> {
         match self.admission.admit(address.ip(), Instant::now()) {
             Ok(ticket) => {
                 let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
                 let connection = connection::connect(socket, session, Arc::clone(&self.host), ticket);
                 console::connected(session, address);
-                let connect = Request::Connect(session, address, Arc::clone(connection.outbox()));
                 // Fails only if the hub is gone, and the server with it.
-                if self.host.to_hub.send(connect).await.is_ok() {
+                if connection.announce(address).is_ok() {
                     self.executor.spawn(connection.serve()).detach();
                 }
                 Ok(())
@@ -115,7 +113,7 @@ async fn accept(listener: Async<TcpListener>, porter: Porter) {
         let accepted_one = accepted_one.and_then(|(stream, address)| Ok((porter.sockets.add(stream)?, address)));
         match accepted_one {
             Ok((socket, address)) => {
-                if let Err(full) = porter.receive(socket, address).await {
+                if let Err(full) = porter.receive(socket, address) {
                     turned_away.tell(|times| console::turned_away(address, full, times));
                 }
                 accepted = accepted.wrapping_add(1);

@@ -1,7 +1,7 @@
 //! The thin shell round the pure core: sockets, tasks, signals and the operator's log, on smol.
 //!
 //! One task accepts on each listener, one serves each connection (its reader and its writer, in `connection`), and one,
-//! the `hub`, owns the room. The hub is fed by a bounded queue and never waits for a peer.
+//! the `hub`, owns the room. The hub is fed by the `inbox`, a bounded row for each connection, and never waits for a peer.
 
 pub mod console;
 pub mod hub;
@@ -9,6 +9,7 @@ pub mod hub;
 mod admission;
 mod connection;
 mod driver;
+mod inbox;
 mod listen;
 mod pace;
 mod roster;
@@ -24,13 +25,13 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use async_channel::Sender;
 use futures_lite::{FutureExt as _, StreamExt as _, future};
 use smol::{Executor, Task, Timer};
 
 use self::admission::Admission;
 use self::connection::Host;
 use self::hub::Request;
+use self::inbox::Inbox;
 use self::listen::Listeners;
 pub use self::pace::Rate;
 use self::shutdown::Signals;
@@ -38,7 +39,7 @@ use self::sockets::Sockets;
 use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
-use crate::limits::{INBOX_LINES_MAX, TICK_MS};
+use crate::limits::TICK_MS;
 use crate::room::{Action, Room, SessionId, Timeouts, Uptime};
 
 /// What a server is to do.
@@ -129,10 +130,10 @@ async fn serve(
     signals: Signals,
     sockets: Arc<Sockets>,
 ) -> Result<(), StartError> {
-    let (to_hub, inbox) = async_channel::bounded(INBOX_LINES_MAX);
+    let (to_hub, rows) = inbox::new();
     let feed = Arc::new(Feed::new(options.feed_bytes));
     let room = Room::new(options.timeouts);
-    let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), inbox));
+    let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), rows));
     let host = Host { feed, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout() };
     let host = Arc::new(host);
     let port_file = listeners.announce(options.port_file.as_deref())?;
@@ -164,13 +165,14 @@ fn admission(options: &Options) -> Arc<Admission> {
 }
 
 /// Tells the room how much time has passed, for as long as there is one.
-async fn tell_the_time(to_hub: Sender<Request>) {
+async fn tell_the_time(to_hub: Inbox) {
+    let row = Arc::default();
     let mut clock = Clock { uptime: Duration::ZERO, looked_at: Instant::now() };
     let mut ticks = Timer::interval(Duration::from_millis(TICK_MS));
     loop {
         ticks.next().await;
         let now = clock.look(Instant::now());
-        if to_hub.send(Request::Act(SessionId::SERVER, Action::Tick(now))).await.is_err() {
+        if to_hub.put(&row, Request::Act(SessionId::SERVER, Action::Tick(now)), 0).is_err() {
             return;
         }
     }

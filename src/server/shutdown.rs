@@ -47,7 +47,7 @@ impl Signals {
 pub(super) async fn dismiss(host: Arc<Host>, hub: Task<()>) {
     let everybody = async {
         // Fails only if the hub is gone, and everybody with it.
-        let _ = host.to_hub.send(Request::Act(SessionId::SERVER, Action::Shutdown)).await;
+        let _ = host.to_hub.put(&Arc::default(), Request::Act(SessionId::SERVER, Action::Shutdown), 0);
         // When the last connection has let go of its end, too, the hub ends.
         drop(host);
         hub.await;

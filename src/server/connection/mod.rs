@@ -5,12 +5,12 @@ mod reader;
 mod writer;
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use async_channel::Sender;
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 use socket2::SockRef;
@@ -20,6 +20,7 @@ use self::writer::Writer;
 use super::admission::{Admission, Ticket};
 use super::console;
 use super::hub::Request;
+use super::inbox::{Inbox, Row};
 use super::pace::Rate;
 use super::sockets::Socket;
 use crate::feed::{Feed, Outbox, Source, Standing};
@@ -30,8 +31,7 @@ use crate::room::{Action, SessionId};
 /// What every connection shares.
 pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
-    /// While anybody has one of these, the hub goes on.
-    pub(super) to_hub: Sender<Request>,
+    pub(super) to_hub: Inbox,
     pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,
 }
@@ -53,7 +53,7 @@ enum End {
 
 /// One peer's connection, for as long as which the ticket is kept. To be announced to the hub before it is served.
 pub(super) fn connect(socket: Socket, session: SessionId, host: Arc<Host>, ticket: Ticket) -> Connection {
-    Connection { socket, session, host, outbox: Arc::default(), _ticket: ticket }
+    Connection { socket, session, host, row: Arc::default(), outbox: Arc::default(), _ticket: ticket }
 }
 
 /// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
@@ -86,14 +86,20 @@ pub(super) struct Connection {
     socket: Socket,
     session: SessionId,
     host: Arc<Host>,
+    /// What of the peer's lines is on its way to the hub.
+    row: Arc<Row>,
     outbox: Arc<Outbox>,
     _ticket: Ticket,
 }
 
 impl Connection {
-    /// Where the hub leaves what is for the peer.
-    pub(super) fn outbox(&self) -> &Arc<Outbox> {
-        &self.outbox
+    /// Tells the hub of it.
+    ///
+    /// # Errors
+    /// The hub is gone.
+    pub(super) fn announce(&self, address: SocketAddr) -> io::Result<()> {
+        let connect = Request::Connect(self.session, address, Arc::clone(&self.outbox));
+        self.host.to_hub.put(&self.row, connect, 0)
     }
 
     /// Serves the peer from its first byte to its last.
@@ -135,7 +141,7 @@ impl Connection {
             End::Slow | End::Stalled => LeaveReason::Slow,
             End::Lost => LeaveReason::Lost,
         };
-        if self.outbox.standing() == Standing::Present && self.send(Action::Gone(reason)).await.is_ok() {
+        if self.outbox.standing() == Standing::Present && self.tell(Action::Gone(reason)).is_ok() {
             self.until(|outbox| outbox.standing() != Standing::Present).await;
         }
     }
@@ -176,9 +182,13 @@ impl Connection {
         self.socket.write_all(format!("\r\n{line}\r\n").as_bytes()).await
     }
 
-    async fn send(&self, action: Action) -> io::Result<()> {
-        let sent = self.host.to_hub.send(Request::Act(self.session, action)).await;
-        sent.map_err(|_| io::ErrorKind::NotConnected.into())
+    fn tell(&self, action: Action) -> io::Result<()> {
+        self.tell_line(action, 0)
+    }
+
+    /// Puts into the row what a line of so many bytes says.
+    fn tell_line(&self, action: Action, bytes: usize) -> io::Result<()> {
+        self.host.to_hub.put(&self.row, Request::Act(self.session, action), bytes)
     }
 
     async fn until(&self, mut holds: impl FnMut(&Outbox) -> bool) {

@@ -7,7 +7,9 @@ use std::time::Instant;
 use smol::Timer;
 
 use super::Connection;
-use crate::limits::{LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN};
+use crate::limits::{
+    LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
+};
 use crate::protocol::{Command, Decoded, Ending, LineDecoder, LineError, Refusal};
 use crate::room::Action;
 use crate::server::pace::Pace;
@@ -64,7 +66,7 @@ impl<'a> Reader<'a> {
                 Decoded::Telnet(answer) => connection.outbox.push_urgent(&answer),
                 Decoded::Line(line) => self.take(line).await?,
                 Decoded::Foreign(foreign) => {
-                    connection.send(Action::Foreign(foreign)).await?;
+                    connection.tell(Action::Foreign(foreign))?;
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -80,18 +82,19 @@ impl<'a> Reader<'a> {
     async fn finish(&mut self) -> io::Result<()> {
         match self.decoder.finish() {
             Some(Decoded::Line(line)) => self.take(line).await?,
-            Some(Decoded::Foreign(foreign)) => self.connection.send(Action::Foreign(foreign)).await?,
+            Some(Decoded::Foreign(foreign)) => self.connection.tell(Action::Foreign(foreign))?,
             Some(Decoded::Telnet(_)) | None => {}
         }
-        self.connection.send(Action::EndOfInput).await
+        self.connection.tell(Action::EndOfInput)
     }
 
     async fn take(&mut self, line: Result<String, LineError>) -> io::Result<()> {
         let connection = self.connection;
         self.pay().await?;
         if !std::mem::replace(&mut self.ending_told, true) && self.decoder.ending() == Some(Ending::CrLf) {
-            connection.send(Action::Ending(Ending::CrLf)).await?;
+            connection.tell(Action::Ending(Ending::CrLf))?;
         }
+        let bytes = line.as_ref().map_or(0, String::len);
         let mode = connection.outbox.mode();
         let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
             Ok(None) => Action::Blank,
@@ -101,12 +104,14 @@ impl<'a> Reader<'a> {
         // A command with a long answer, and one that changes how the next line is read, are waited for.
         let wait_for_answer =
             matches!(action, Action::Command(Command::Chat | Command::Who | Command::Status | Command::Help(_)));
-        connection.send(action).await?;
+        connection.tell_line(action, bytes)?;
         self.handed_over += 1;
         let in_flight = if wait_for_answer { 0 } else { LINES_IN_FLIGHT_MAX as u64 - 1 };
         connection
             .until(|outbox| {
-                self.handed_over - outbox.answered() <= in_flight && outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE
+                self.handed_over - outbox.answered() <= in_flight
+                    && outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE
+                    && connection.row.bytes() <= ROW_BYTES_MAX
             })
             .await;
         Ok(())
