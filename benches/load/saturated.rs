@@ -37,11 +37,15 @@ pub(crate) struct Saturated {
     /// let the kernel discard what all but ten readers get, and compare the number of bytes only
     #[argh(switch)]
     discard: bool,
+
+    /// let the server have both processors; the load shares one of them
+    #[argh(switch)]
+    both: bool,
 }
 
 impl Default for Saturated {
     fn default() -> Self {
-        Self { readers: 1000, senders: 10, window: 512, seconds: 4, warm_up_seconds: 1, discard: false }
+        Self { readers: 1000, senders: 10, window: 512, seconds: 4, warm_up_seconds: 1, discard: false, both: false }
     }
 }
 
@@ -50,8 +54,12 @@ impl Saturated {
         let checked = if self.discard { "bytes of 10 compared, of the others counted" } else { "every byte compared" };
         let description = format!(
             "{} readers ({checked}), {} senders with {} messages on their way each, texts of {TEXT_BYTES} bytes in lines \
-             of {LINE_BYTES}, {} s",
-            self.readers, self.senders, self.window, self.seconds
+             of {LINE_BYTES}, {} s{}",
+            self.readers,
+            self.senders,
+            self.window,
+            self.seconds,
+            if self.both { ", server on both processors" } else { "" }
         );
         let runs = (0..runs).map(|_| self.run(binary)).collect();
         Report { scenario: "saturated".into(), description, runs }
@@ -59,7 +67,8 @@ impl Saturated {
 
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
-        let server = Server::start(binary, &["--line-rate", "0", "--connect-rate", "0"]);
+        let start = if self.both { Server::start_on_both } else { Server::start };
+        let server = start(binary, &["--line-rate", "0", "--connect-rate", "0"]);
         let checking = if self.discard { Checking::Sample } else { Checking::All };
         let mut load = Load::new(server.address, checking, self.senders);
         let empty_bytes = server.resident_bytes();

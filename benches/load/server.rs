@@ -48,11 +48,20 @@ impl Cpu {
 impl Server {
     /// Starts the server on its processor and leaves ours to the load.
     pub(crate) fn start(binary: &Path, arguments: &[&str]) -> Self {
+        Self::start_on(&[SERVER_PROCESSOR], binary, arguments)
+    }
+
+    /// Starts the server on its processor and on ours.
+    pub(crate) fn start_on_both(binary: &Path, arguments: &[&str]) -> Self {
+        Self::start_on(&[SERVER_PROCESSOR, LOAD_PROCESSOR], binary, arguments)
+    }
+
+    fn start_on(processors: &[usize], binary: &Path, arguments: &[&str]) -> Self {
         let arguments = known(binary, arguments);
         let directory = tempfile::tempdir().expect("a directory for the port file");
         let port_file = directory.path().join("port");
         // The server inherits ours, and counts the processors it may use before it starts threads.
-        stay_on(SERVER_PROCESSOR);
+        stay_on(processors);
         let child = Command::new(binary)
             .args(["--listen", "127.0.0.1:0", "--log", "warn", "--port-file"])
             .arg(&port_file)
@@ -60,7 +69,7 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn();
-        stay_on(LOAD_PROCESSOR);
+        stay_on(&[LOAD_PROCESSOR]);
         let address = ([127, 0, 0, 1], 0).into();
         let mut server = Self { child: child.expect("the server starts"), address, directory };
         let port = server.wait_for_port(&port_file);
@@ -71,9 +80,9 @@ impl Server {
     /// Starts any other server, on the same processor, and waits until it accepts at the address.
     pub(crate) fn start_other(mut command: Command, address: SocketAddr, directory: TempDir) -> Self {
         let log = File::create(directory.path().join(LOG_FILE)).expect("a file for what it says");
-        stay_on(SERVER_PROCESSOR);
+        stay_on(&[SERVER_PROCESSOR]);
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log).spawn();
-        stay_on(LOAD_PROCESSOR);
+        stay_on(&[LOAD_PROCESSOR]);
         let mut server = Self { child: child.expect("the server starts"), address, directory };
         let deadline = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(address).is_err() {
@@ -206,11 +215,13 @@ fn cpu_of(pid: &str) -> Cpu {
     Cpu { user: times.next().expect("user time"), system: times.next().expect("system time") }
 }
 
-/// Keeps this thread, and the processes it starts, on one processor, if there are two.
-fn stay_on(processor: usize) {
+/// Keeps this thread, and the processes it starts, on these processors, if there are two.
+fn stay_on(processors: &[usize]) {
     let mut set = CpuSet::new();
-    set.set(processor);
+    for &processor in processors {
+        set.set(processor);
+    }
     if sched_setaffinity(None, &set).is_err() {
-        eprintln!("load: there is no processor {processor}: server and load disturb each other");
+        eprintln!("load: there is no processor {processors:?}: server and load disturb each other");
     }
 }
