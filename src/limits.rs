@@ -55,6 +55,33 @@ pub const HISTORY_LINES_MAX: usize = 1_000;
 /// Names that the client tries when the one it chose by itself is taken: fewer than a server takes amiss.
 pub const NAMES_TRIED_MAX: u32 = 9;
 
+/// Messages that are kept to be read again, unless `--history` says otherwise: a day of a quiet room, and what somebody missed
+/// who was away for a while.
+pub const HISTORY_MESSAGES_DEFAULT: usize = 1_000;
+
+/// Largest `--history`. Much before that, [`HISTORY_BYTES_MAX`] decides.
+pub const HISTORY_MESSAGES_MAX: usize = 1_000_000;
+
+/// Bytes of messages, with what they cost beside their text, that are kept to be read again. What is rendered of them is kept
+/// once more for each line ending in use.
+pub const HISTORY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a message that is kept counts beside its name and text.
+pub const PAST_OVERHEAD_BYTES: usize = 96;
+
+/// Messages that a `HISTORY` without a number asks for: a screen of them.
+pub const HISTORY_REPLAYED_DEFAULT: u64 = 20;
+
+/// Past messages that are rendered in one piece, for all who ask: so few that those between two pieces are not rendered again and
+/// again, and so many that a piece costs little beside its text.
+pub const PAGE_MESSAGES: u64 = 16;
+
+/// Characters of an epoch that the server makes up: nobody meets the same again.
+pub const EPOCH_CHARS: usize = 6;
+
+/// Longest `--epoch`, in characters.
+pub const EPOCH_CHARS_MAX: usize = 32;
+
 /// Most bytes skipped in one unfinished telnet subnegotiation; whatever follows is text again.
 pub const SUBNEGOTIATION_BYTES_MAX: usize = 1024;
 
@@ -251,6 +278,8 @@ const _: () = {
     let tag = "@18446744073709551615 2026-01-01T00:00:00.000Z ".len();
     let leave = "LEAVE ".len() + NAME_BYTES_MAX + " timeout ".len() + TEXT_BYTES_MAX;
     assert!(tag + leave + 2 <= SERVER_LINE_BYTES_MAX);
+    assert!("PAST ".len() + tag + NAME_BYTES_MAX + 1 + TEXT_BYTES_MAX + 2 <= SERVER_LINE_BYTES_MAX);
+    assert!(EPOCH_CHARS <= EPOCH_CHARS_MAX && EPOCH_CHARS_MAX <= TOKEN_BYTES_MAX);
     // The longest list of names in a reply.
     assert!("OK WHISPER ".len() + WHISPER_NAMES_MAX * (NAME_BYTES_MAX + 1) + 2 <= SERVER_LINE_BYTES_MAX);
     // A turn may overshoot a segment by one line in each of four dialects, and still a smallest feed keeps the segment.

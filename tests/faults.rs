@@ -20,6 +20,8 @@ fn start(port_file: &Path) -> u16 {
         feed_bytes: FEED_BYTES_DEFAULT,
         max_clients: None,
         max_per_address: 0,
+        history: 0,
+        epoch: None,
         line_rate: Rate { per_second: 0, burst: 1 },
         connect_rate: Rate { per_second: 0, burst: 1 },
         write_timeout: Some(Duration::MAX),

@@ -9,10 +9,12 @@ use std::time::Duration;
 use argh::FromArgs;
 use chinwag::command_line::{self, say};
 use chinwag::limits::{
-    CONNECT_BURST, CONNECT_RATE_DEFAULT, FEED_BYTES_DEFAULT, FEED_BYTES_MIN, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT,
-    LOST_TIMEOUT_SECONDS_DEFAULT, LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN, NAME_TIMEOUT_SECONDS_DEFAULT,
-    RATE_MAX, TIMEOUT_SECONDS_MAX, WRITE_TIMEOUT_SECONDS_DEFAULT,
+    CONNECT_BURST, CONNECT_RATE_DEFAULT, EPOCH_CHARS_MAX, FEED_BYTES_DEFAULT, FEED_BYTES_MIN, HISTORY_MESSAGES_DEFAULT,
+    HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, LOST_TIMEOUT_SECONDS_DEFAULT,
+    LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN, NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX, TIMEOUT_SECONDS_MAX,
+    WRITE_TIMEOUT_SECONDS_DEFAULT,
 };
+use chinwag::protocol::Token;
 use chinwag::room::Timeouts;
 use chinwag::server::{self, Options, Rate, console};
 use tracing::level_filters::LevelFilter;
@@ -45,6 +47,15 @@ struct Arguments {
     /// 8388608)
     #[argh(option, arg_name = "bytes", default = "FEED_BYTES_DEFAULT", from_str_fn(parse_feed_bytes))]
     feed_bytes: usize,
+
+    /// how many messages are kept to be read again with HISTORY and SINCE, within 4 MiB (default: 1000)
+    #[argh(option, arg_name = "n", default = "HISTORY_MESSAGES_DEFAULT", from_str_fn(parse_history))]
+    history: usize,
+
+    /// the word in HELLO that says which server's ids these are, for tests whose output is never to change (default: made up
+    /// at each start)
+    #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
+    epoch: Option<Token>,
 
     /// how many may be connected (default: as many as the limit of open files leaves room for; see ulimit -n)
     #[argh(option, arg_name = "n", from_str_fn(parse_clients))]
@@ -108,6 +119,8 @@ fn main() -> ExitCode {
         listen,
         port_file: arguments.port_file,
         feed_bytes: arguments.feed_bytes,
+        history: arguments.history,
+        epoch: arguments.epoch,
         max_clients: arguments.max_clients,
         max_per_address: arguments.max_per_address,
         line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
@@ -152,6 +165,17 @@ fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
         Ok(_) => Err(format!("{raw} is too few bytes; the least is {FEED_BYTES_MIN}")),
         Err(_) => Err(format!("{raw} is no number of bytes")),
     }
+}
+
+fn parse_history(raw: &str) -> Result<usize, String> {
+    let messages = raw.parse().ok().filter(|&messages| messages <= HISTORY_MESSAGES_MAX);
+    messages.ok_or_else(|| format!("{raw} is no number of messages (0 to {HISTORY_MESSAGES_MAX})"))
+}
+
+fn parse_epoch(raw: &str) -> Result<Token, String> {
+    let fits = (1..=EPOCH_CHARS_MAX).contains(&raw.len()) && raw.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let epoch = Token::new(raw).ok().filter(|_| fits);
+    epoch.ok_or_else(|| format!("{raw} is no epoch (1 to {EPOCH_CHARS_MAX} letters and digits)"))
 }
 
 fn parse_clients(raw: &str) -> Result<usize, String> {

@@ -122,6 +122,7 @@ impl Session {
             Reply::Who(count) | Reply::Status(count) => format!("{count} here"),
             Reply::Ping(_) => "the server answers".to_owned(),
             Reply::Msg(_) | Reply::Help | Reply::Set(..) | Reply::Chat(_) | Reply::Quit => return Vec::new(),
+            Reply::History(_) | Reply::Since(_) | Reply::Search(_) => return Vec::new(),
         };
         vec![note(said)]
     }

@@ -78,7 +78,7 @@ impl Wire {
         };
         self.deadline = None;
         match (&heard.known, heard.refused()) {
-            (Some(ServerLine::Hello(_)), _) => Ok(heard),
+            (Some(ServerLine::Hello(..)), _) => Ok(heard),
             (_, Some((_, why))) => Err(unreachable(why)),
             (_, None) => Err(unreachable(&format!("it is no chinwag/1 server; it says: {}", heard.line))),
         }

@@ -254,7 +254,7 @@ impl Cursor {
                 bytes -= rest;
                 self.written = 0;
                 self.place = pin.then;
-                outbox.wrote(pin.cost(), pin.unasked_bytes);
+                outbox.wrote_pin(pin);
                 self.pins.pop_front();
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Where the hub leaves what is for one connection, and the two agree on how far they are.
 
 use std::collections::VecDeque;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
@@ -18,6 +18,8 @@ pub struct Outbox {
     waiting_bytes: AtomicUsize,
     /// Those of them that the connection did not ask for: whispers.
     unasked_bytes: AtomicUsize,
+    /// Pins not yet written whose text is shared with other connections.
+    shared_pins: AtomicUsize,
     /// Lines of the connection that were carried out or refused.
     answered: AtomicU64,
     /// Where the connection's cursor is, packed by [`pack`], for the hub to see who fell off.
@@ -55,8 +57,8 @@ pub(super) struct Pin {
 #[derive(Debug)]
 pub(super) enum PinText {
     Own(Vec<u8>),
-    /// The same for several connections.
-    Shared(Arc<[u8]>),
+    /// A stretch of what several connections are to read.
+    Shared(Arc<[u8]>, Range<u32>),
 }
 
 impl Deref for PinText {
@@ -65,7 +67,7 @@ impl Deref for PinText {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Own(text) => text,
-            Self::Shared(text) => text,
+            Self::Shared(text, range) => &text[range.start as usize..range.end as usize],
         }
     }
 }
@@ -94,6 +96,7 @@ impl Default for Outbox {
             state: Mutex::default(),
             waiting_bytes: AtomicUsize::new(0),
             unasked_bytes: AtomicUsize::new(0),
+            shared_pins: AtomicUsize::new(0),
             answered: AtomicU64::new(0),
             reached: AtomicU64::new(pack(None)),
         }
@@ -113,12 +116,13 @@ impl Outbox {
         self.push(at, at, true, write)
     }
 
-    /// The same for lines that several connections are to read, and that are kept once for all of them.
-    pub fn pin_shared(&self, at: Option<Place>, text: Arc<[u8]>) {
+    /// The same for a stretch of lines that several connections are to read, and that are kept once for all of them.
+    pub fn pin_shared(&self, at: Option<Place>, text: Arc<[u8]>, range: Range<u32>) {
         let mut state = lock(&self.state);
         if !state.closed {
-            let pin = Pin { at, text: PinText::Shared(text), then: at, unasked_bytes: 0 };
+            let pin = Pin { at, text: PinText::Shared(text, range), then: at, unasked_bytes: 0 };
             self.waiting_bytes.fetch_add(pin.cost(), Ordering::Relaxed);
+            self.shared_pins.fetch_add(1, Ordering::Relaxed);
             state.pins.push_back(pin);
         }
     }
@@ -202,6 +206,11 @@ impl Outbox {
         self.unasked_bytes.load(Ordering::Relaxed)
     }
 
+    /// Whether lines wait that are shared with other connections.
+    pub fn has_shared(&self) -> bool {
+        self.shared_pins.load(Ordering::Relaxed) > 0
+    }
+
     /// Where the connection's cursor is.
     pub fn reached(&self) -> Option<Place> {
         unpack(self.reached.load(Ordering::Relaxed))
@@ -244,6 +253,11 @@ impl Outbox {
 
     pub(super) fn with_state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut lock(&self.state))
+    }
+
+    pub(super) fn wrote_pin(&self, pin: &Pin) {
+        self.wrote(pin.cost(), pin.unasked_bytes);
+        self.shared_pins.fetch_sub(usize::from(matches!(pin.text, PinText::Shared(..))), Ordering::Relaxed);
     }
 
     pub(super) fn wrote(&self, bytes: usize, unasked_bytes: usize) {

@@ -135,7 +135,7 @@ fn what_several_asked_for_is_kept_once_and_read_in_its_place() {
     let list: Arc<[u8]> = Arc::from(&b"USER a\nUSER b\n"[..]);
     bench.event("one");
     let place = Some(bench.draft.place(PLAIN));
-    bench.outbox.pin_shared(place, Arc::clone(&list));
+    bench.outbox.pin_shared(place, Arc::clone(&list), 0..u32::try_from(list.len()).unwrap());
     bench.private(PLAIN, "OK WHO 2\n");
     bench.event("two");
     bench.publish();

@@ -1,9 +1,10 @@
 //! The client's side of the wire: a line to a [`Command`] and back.
 
 use super::{
-    Decoded, ErrorCode, LineDecoder, Name, NameError, Refusal, Text, TextError, Token, Verb, is_space, split_word,
+    Decoded, ErrorCode, EventId, LineDecoder, Name, NameError, Refusal, Text, TextError, Token, Verb, is_space,
+    split_word,
 };
-use crate::limits::{ECHO_CHARS_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX, WHISPER_NAMES_MAX};
+use crate::limits::{ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, TEXT_BYTES_MAX, TOKEN_BYTES_MAX, WHISPER_NAMES_MAX};
 
 /// What a peer asks for, with arguments that are what they should be. Whether it may be is for the room to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,12 @@ pub enum Command {
     Whisper(Vec<Name>, Text),
     /// Who is here?
     Who,
+    /// What were the last messages? At most so many.
+    History(u64),
+    /// What was said after this? In this epoch, if one is named.
+    Since(EventId, Option<Token>),
+    /// Which messages have these words?
+    Search(Text),
     /// Who is here, from where, since when?
     Status,
     /// Answer with this token.
@@ -132,6 +139,9 @@ impl Command {
             Self::Msg(_) => Verb::Msg,
             Self::Whisper(..) => Verb::Whisper,
             Self::Who => Verb::Who,
+            Self::History(_) => Verb::History,
+            Self::Since(..) => Verb::Since,
+            Self::Search(_) => Verb::Search,
             Self::Status => Verb::Status,
             Self::Ping(_) => Verb::Ping,
             Self::Pong(_) => Verb::Pong,
@@ -153,6 +163,10 @@ impl Command {
                 let names: Vec<_> = names.iter().map(Name::as_str).collect();
                 format!("WHISPER {} {text}", names.join(","))
             }
+            (Self::History(count), _) => format!("HISTORY {count}"),
+            (Self::Since(EventId(id), None), _) => format!("SINCE {id}"),
+            (Self::Since(EventId(id), Some(epoch)), _) => format!("SINCE {id} {epoch}"),
+            (Self::Search(words), _) => format!("SEARCH {words}"),
             (Self::Set(setting, on), _) => format!("SET {} {}", setting.as_str(), switch(*on)),
             (Self::Ping(Some(token)), _) => format!("PING {token}"),
             (Self::Pong(Some(text)), _) => format!("PONG {text}"),
@@ -169,6 +183,9 @@ impl Command {
             Verb::Msg => text(verb, rest, mode).map(Self::Msg),
             Verb::Whisper => whisper(rest, mode),
             Verb::Who => none(verb, rest, mode).map(|()| Self::Who),
+            Verb::History => history(rest, mode),
+            Verb::Since => since(rest, mode),
+            Verb::Search => text(verb, rest, mode).map(Self::Search),
             Verb::Status => none(verb, rest, mode).map(|()| Self::Status),
             Verb::Ping => token(verb, rest, mode).map(Self::Ping),
             Verb::Pong => Ok(Self::Pong(Text::new(rest.trim()).ok())),
@@ -222,6 +239,33 @@ fn whisper(rest: &str, mode: Mode) -> Result<Command, Refusal> {
         }
     }
     Ok(Command::Whisper(names, text(Verb::Whisper, said.unwrap_or(""), mode)?))
+}
+
+fn history(rest: &str, mode: Mode) -> Result<Command, Refusal> {
+    let mut words = rest.split_whitespace();
+    let count = words.next().map_or(Ok(HISTORY_REPLAYED_DEFAULT), |word| number(Verb::History, word, mode))?;
+    match words.next() {
+        None => Ok(Command::History(count)),
+        Some(surplus) => Err(unexpected(Verb::History, surplus, mode)),
+    }
+}
+
+fn since(rest: &str, mode: Mode) -> Result<Command, Refusal> {
+    let (id, epoch) = split_word(rest.trim());
+    let id = number(Verb::Since, id, mode)?;
+    Ok(Command::Since(EventId(id), token(Verb::Since, epoch.unwrap_or(""), mode)?))
+}
+
+fn number(verb: Verb, word: &str, mode: Mode) -> Result<u64, Refusal> {
+    let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| word.parse().ok()).flatten().ok_or_else(|| {
+        let what = if word.is_empty() {
+            "a number is missing".to_owned()
+        } else {
+            format!("{} is no number", shortened(word))
+        };
+        Refusal::new(verb, ErrorCode::NumberInvalid, format!("{what}; write: {}", mode.usage(verb)))
+    })
 }
 
 fn help(rest: &str, mode: Mode) -> Result<Command, Refusal> {
@@ -365,6 +409,11 @@ mod tests {
         check("WHISPER bob hi", Command::Whisper(vec![name("bob")], said("hi")));
         check("WHISPER bob,carol,BOB hi", Command::Whisper(vec![name("bob"), name("carol")], said("hi")));
         check("WHO", Command::Who);
+        check("HISTORY", Command::History(20));
+        check("history 5 ", Command::History(5));
+        check("SINCE 12", Command::Since(EventId(12), None));
+        check("SINCE  12  k7qd ", Command::Since(EventId(12), Some(Token::new("k7qd").unwrap())));
+        check("SEARCH tea time", Command::Search(said("tea time")));
         check("status ", Command::Status);
         check("PING", Command::Ping(None));
         check("PING sync-1", Command::Ping(Some(Token::new("sync-1").unwrap())));
@@ -415,6 +464,14 @@ mod tests {
         check("WHISPER @nobody hi", Some(Verb::Whisper), ErrorCode::TargetAbsent);
         check(&format!("WHISPER {} hi", vec!["a"; 33].join(",")), Some(Verb::Whisper), ErrorCode::TargetsTooMany);
         check("WHO else", Some(Verb::Who), ErrorCode::ArgumentUnexpected);
+        check("HISTORY some", Some(Verb::History), ErrorCode::NumberInvalid);
+        check("HISTORY -1", Some(Verb::History), ErrorCode::NumberInvalid);
+        check("HISTORY 99999999999999999999", Some(Verb::History), ErrorCode::NumberInvalid);
+        check("HISTORY 1 2", Some(Verb::History), ErrorCode::ArgumentUnexpected);
+        check("SINCE", Some(Verb::Since), ErrorCode::NumberInvalid);
+        check("SINCE +1", Some(Verb::Since), ErrorCode::NumberInvalid);
+        check("SINCE 1 a b", Some(Verb::Since), ErrorCode::ArgumentUnexpected);
+        check("SEARCH ", Some(Verb::Search), ErrorCode::TextMissing);
         check("PING a b", Some(Verb::Ping), ErrorCode::ArgumentUnexpected);
         check(&format!("PING {}", "x".repeat(257)), Some(Verb::Ping), ErrorCode::TokenTooLong);
         check("HELP me", Some(Verb::Help), ErrorCode::VerbUnknown);

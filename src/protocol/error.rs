@@ -9,6 +9,10 @@ use super::{Text, Verb};
 pub enum ErrorCode {
     /// An argument too many.
     ArgumentUnexpected,
+    /// `SINCE` in an epoch that is over.
+    EpochChanged,
+    /// `SINCE` an id that was not given yet.
+    IdAhead,
     /// Nothing came from the peer for too long; said last, before the connection is closed.
     IdleTimeout,
     /// A line of more bytes than may be.
@@ -29,8 +33,12 @@ pub enum ErrorCode {
     NameTooLong,
     /// The command needs a name first.
     NoName,
+    /// `SEARCH` where no messages are stored.
+    NoStore,
     /// Only the coordinator may.
     NotCoordinator,
+    /// Something that is to be a number is none.
+    NumberInvalid,
     /// `SET` of an option that is not known or not named.
     OptionUnknown,
     /// One connection more than may be; said instead of a greeting.
@@ -53,6 +61,8 @@ pub enum ErrorCode {
     TokenTooLong,
     /// Too many lines in a row that were no commands; said last, before the connection is closed.
     TooManyErrors,
+    /// `SINCE` an id after which something is no longer kept.
+    TooOld,
     /// `SET` to neither on nor off.
     ValueInvalid,
     /// No command begins with this word.
@@ -63,8 +73,10 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 31] = [
         Self::ArgumentUnexpected,
+        Self::EpochChanged,
+        Self::IdAhead,
         Self::IdleTimeout,
         Self::LineNotUtf8,
         Self::LineTooLong,
@@ -75,7 +87,9 @@ impl ErrorCode {
         Self::NameTimeout,
         Self::NameTooLong,
         Self::NoName,
+        Self::NoStore,
         Self::NotCoordinator,
+        Self::NumberInvalid,
         Self::OptionUnknown,
         Self::ServerFull,
         Self::Slow,
@@ -87,6 +101,7 @@ impl ErrorCode {
         Self::TextTooLong,
         Self::TokenTooLong,
         Self::TooManyErrors,
+        Self::TooOld,
         Self::ValueInvalid,
         Self::VerbUnknown,
         Self::WrongProtocol,
@@ -96,6 +111,8 @@ impl ErrorCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ArgumentUnexpected => "argument-unexpected",
+            Self::EpochChanged => "epoch-changed",
+            Self::IdAhead => "id-ahead",
             Self::IdleTimeout => "idle-timeout",
             Self::LineTooLong => "line-too-long",
             Self::LineNotUtf8 => "line-not-utf8",
@@ -106,7 +123,9 @@ impl ErrorCode {
             Self::NameTimeout => "name-timeout",
             Self::NameTooLong => "name-too-long",
             Self::NoName => "no-name",
+            Self::NoStore => "no-store",
             Self::NotCoordinator => "not-coordinator",
+            Self::NumberInvalid => "number-invalid",
             Self::OptionUnknown => "option-unknown",
             Self::ServerFull => "server-full",
             Self::Slow => "slow",
@@ -118,6 +137,7 @@ impl ErrorCode {
             Self::TextTooLong => "text-too-long",
             Self::TokenTooLong => "token-too-long",
             Self::TooManyErrors => "too-many-errors",
+            Self::TooOld => "too-old",
             Self::ValueInvalid => "value-invalid",
             Self::VerbUnknown => "verb-unknown",
             Self::WrongProtocol => "wrong-protocol",

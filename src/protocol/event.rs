@@ -30,6 +30,13 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl Timestamp {
+    /// What is written like this, if it is a time.
+    pub(super) fn parse(time: &str) -> Option<Self> {
+        Some(Self(DateTime::parse_from_rfc3339(time).ok()?.timestamp_millis()))
+    }
+}
+
 /// Something that others get to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -161,7 +168,6 @@ impl Tag {
         let (id, rest) = line.strip_prefix('@')?.split_once(' ')?;
         let (time, rest) = rest.split_once(' ')?;
         let id = if id == "-" { None } else { Some(EventId(id.parse().ok()?)) };
-        let at = Timestamp(DateTime::parse_from_rfc3339(time).ok()?.timestamp_millis());
-        Some((Self { id, at }, rest))
+        Some((Self { id, at: Timestamp::parse(time)? }, rest))
     }
 }

@@ -18,7 +18,10 @@ impl Heard {
             object.extend([("id".to_owned(), json!(id.map(|id| id.0))), ("time".to_owned(), json!(at.to_string()))]);
         }
         for (&key, value) in keys.iter().zip(rest.splitn(keys.len(), ' ').filter(|value| !value.is_empty())) {
-            let value = value.split_once('=').filter(|_| word == "USER").map_or(value, |(_, value)| value);
+            let value = value
+                .split_once('=')
+                .filter(|_| matches!((word, key), ("USER", _) | ("HELLO", "epoch")))
+                .map_or(value, |(_, value)| value);
             let number = if NUMBERS.contains(&key) { value.parse::<u64>().ok() } else { None };
             object.insert(key.to_owned(), number.map_or_else(|| json!(value), |number| json!(number)));
         }
@@ -32,13 +35,16 @@ const NUMBERS: [&str; 5] = ["id", "count", "session", "idle", "online"];
 /// What the words after the first are called in an object; none if the first is not known.
 fn keys(word: &str, rest: &str) -> &'static [&'static str] {
     match (word, rest.split(' ').next().unwrap_or_default()) {
+        ("HELLO", _) if rest.split(' ').nth(1).is_some_and(|word| word.starts_with("epoch=")) => {
+            &["version", "epoch", "text"]
+        }
         ("HELLO", _) => &["version", "text"],
         ("ERR", _) => &["verb", "code", "text"],
         ("USER", _) => &["name", "role", "session", "address", "idle", "online"],
         ("OK", "NICK") => &["verb", "name"],
         ("OK", "MSG") => &["verb", "id"],
         ("OK", "WHISPER") => &["verb", "names"],
-        ("OK", "WHO" | "STATUS") => &["verb", "count"],
+        ("OK", "WHO" | "STATUS" | "HISTORY" | "SINCE" | "SEARCH") => &["verb", "count"],
         ("OK", "PING") => &["verb", "token"],
         ("OK", "SET") => &["verb", "option", "value"],
         ("OK", "CHAT") => &["verb", "value"],
@@ -47,6 +53,7 @@ fn keys(word: &str, rest: &str) -> &'static [&'static str] {
         ("LEAVE", _) => &["name", "reason", "text"],
         ("RENAME", _) => &["from", "to"],
         ("MSG" | "WHISPER", _) => &["from", "text"],
+        ("PAST", _) => &["id", "time", "from", "text"],
         ("NOTICE", _) => &["text"],
         ("PING", _) => &["token"],
         _ => &[],
@@ -63,6 +70,12 @@ mod tests {
             assert_eq!(Heard::new(line).to_json(), expected, "{line:?}");
         };
         check("HELLO chinwag/1 hi", r#"{"text":"hi","type":"hello","version":"chinwag/1"}"#);
+        check("HELLO chinwag/1 epoch=k7qd hi", r#"{"epoch":"k7qd","text":"hi","type":"hello","version":"chinwag/1"}"#);
+        check("OK HISTORY 2", r#"{"count":2,"type":"ok","verb":"HISTORY"}"#);
+        check(
+            "PAST 12 2026-11-20T12:44:29.138Z bob hi there",
+            r#"{"from":"bob","id":12,"text":"hi there","time":"2026-11-20T12:44:29.138Z","type":"past"}"#,
+        );
         check("OK MSG 12", r#"{"id":12,"type":"ok","verb":"MSG"}"#);
         check("OK NICK bob", r#"{"name":"bob","type":"ok","verb":"NICK"}"#);
         check("OK WHISPER bob,eve", r#"{"names":"bob,eve","type":"ok","verb":"WHISPER"}"#);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::command::{switch, switch_from_word};
-use super::{ErrorCode, Event, EventId, Name, Refusal, Setting, Tag, Text, Token, VERSION, Verb, split_word};
+use super::{ErrorCode, Event, EventId, Name, Past, Refusal, Setting, Tag, Text, Token, VERSION, Verb, split_word};
 
 /// The final line of a command that was carried out: `OK verb …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,12 @@ pub enum Reply {
     Who(usize),
     /// The same.
     Status(usize),
+    /// So many messages; their `PAST` lines came before.
+    History(u64),
+    /// The same.
+    Since(u64),
+    /// The same.
+    Search(u64),
     /// All that came before the `PING` has happened.
     Ping(Option<Token>),
     /// The `NOTICE` lines came before.
@@ -58,14 +64,16 @@ pub struct Details {
 /// Any line the server sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerLine {
-    /// The first line on a connection; its text says what to do.
-    Hello(Text),
+    /// The first line on a connection: the room's epoch, if it has one, and what to do.
+    Hello(Option<Token>, Text),
     /// A command was carried out.
     Ok(Reply),
     /// A line was not.
     Err(Refusal),
     /// One of those here.
     User(User),
+    /// Something that was said before.
+    Past(Past),
     /// Something happened.
     Event(Option<Tag>, Event),
 }
@@ -73,10 +81,12 @@ pub enum ServerLine {
 impl fmt::Display for ServerLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hello(text) => write!(f, "HELLO {VERSION} {text}"),
+            Self::Hello(None, text) => write!(f, "HELLO {VERSION} {text}"),
+            Self::Hello(Some(epoch), text) => write!(f, "HELLO {VERSION} {EPOCH}{epoch} {text}"),
             Self::Ok(reply) => reply.fmt(f),
             Self::Err(refusal) => refusal.fmt(f),
             Self::User(user) => user.fmt(f),
+            Self::Past(past) => past.fmt(f),
             Self::Event(None, event) => event.fmt(f),
             Self::Event(Some(tag), event) => write!(f, "{tag}{event}"),
         }
@@ -98,6 +108,9 @@ impl fmt::Display for Reply {
             }
             Self::Who(count) => write!(f, "OK WHO {count}"),
             Self::Status(count) => write!(f, "OK STATUS {count}"),
+            Self::History(count) => write!(f, "OK HISTORY {count}"),
+            Self::Since(count) => write!(f, "OK SINCE {count}"),
+            Self::Search(count) => write!(f, "OK SEARCH {count}"),
             Self::Ping(None) => f.write_str("OK PING"),
             Self::Ping(Some(token)) => write!(f, "OK PING {token}"),
             Self::Help => f.write_str("OK HELP"),
@@ -119,6 +132,9 @@ impl fmt::Display for User {
     }
 }
 
+/// What stands before the epoch.
+const EPOCH: &str = "epoch=";
+
 const COORDINATOR: &str = "coordinator";
 const MEMBER: &str = "member";
 
@@ -132,11 +148,16 @@ impl ServerLine {
         match word {
             "HELLO" => {
                 let (version, text) = rest?.split_once(' ')?;
-                (version == VERSION).then_some(Self::Hello(Text::new(text).ok()?))
+                let (epoch, text) = match text.strip_prefix(EPOCH).and_then(|rest| rest.split_once(' ')) {
+                    Some((epoch, text)) => (Some(Token::new(epoch).ok()?), text),
+                    None => (None, text),
+                };
+                (version == VERSION).then_some(Self::Hello(epoch, Text::new(text).ok()?))
             }
             "OK" => Reply::parse(rest?).map(Self::Ok),
             "ERR" => parse_refusal(rest?).map(Self::Err),
             "USER" => User::parse(rest?).map(Self::User),
+            "PAST" => Past::parse(rest?).map(Self::Past),
             _ => Event::parse(line).map(|event| Self::Event(None, event)),
         }
     }
@@ -154,6 +175,9 @@ impl Reply {
             }
             (Verb::Who, Some(count)) => Self::Who(count.parse().ok()?),
             (Verb::Status, Some(count)) => Self::Status(count.parse().ok()?),
+            (Verb::History, Some(count)) => Self::History(count.parse().ok()?),
+            (Verb::Since, Some(count)) => Self::Since(count.parse().ok()?),
+            (Verb::Search, Some(count)) => Self::Search(count.parse().ok()?),
             (Verb::Ping, token) => Self::Ping(token.map(Token::new).transpose().ok()?),
             (Verb::Help, None) => Self::Help,
             (Verb::Set, Some(both)) => {

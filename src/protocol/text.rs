@@ -1,15 +1,17 @@
 //! Free text that is safe to show: what people say, their reasons, the words an error repeats. Unsafe characters are
 //! replaced here, once, at the door; nothing behind it looks again.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use super::Name;
 use crate::limits::{TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
 
 /// Non-blank text of at most [`TEXT_BYTES_MAX`] bytes, in which no character can end a line, move a cursor or turn the
-/// reading order: having a `Text` is the proof.
+/// reading order: having a `Text` is the proof. Its clones share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text(Box<str>);
+pub struct Text(Arc<str>);
 
 /// Why something is no [`Text`] or no [`Token`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +30,11 @@ impl Text {
         if raw.trim().is_empty() {
             return Err(TextError::Blank);
         }
-        let safe = made_safe(raw);
+        let safe = safe(raw);
         if safe.len() > TEXT_BYTES_MAX {
             return Err(TextError::TooLong);
         }
-        Ok(Self(safe.into()))
+        Ok(Self(Arc::from(&*safe)))
     }
 
     /// The same for text of our own making that repeats a peer's words: made safe, and cut if it is too long.
@@ -83,6 +85,11 @@ impl Token {
         }
         Ok(Self(text))
     }
+
+    /// A word of our own making, which is short and not blank.
+    pub(crate) fn ours(word: &str) -> Self {
+        Self(Text::ours(word))
+    }
 }
 
 impl fmt::Display for Token {
@@ -102,16 +109,22 @@ pub(super) fn is_safe(c: char) -> bool {
 
 /// Any text with what no terminal may get replaced, however long it is.
 pub(crate) fn made_safe(raw: &str) -> String {
+    safe(raw).into_owned()
+}
+
+fn safe(raw: &str) -> Cow<'_, str> {
     if raw.chars().all(is_safe) {
-        return raw.to_owned();
+        return Cow::Borrowed(raw);
     }
-    raw.chars()
+    let made = raw
+        .chars()
         .map(|c| match c {
             '\t' => ' ',
             c if is_safe(c) => c,
             _ => char::REPLACEMENT_CHARACTER,
         })
-        .collect()
+        .collect();
+    Cow::Owned(made)
 }
 
 #[cfg(test)]

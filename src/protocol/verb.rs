@@ -13,6 +13,12 @@ pub enum Verb {
     Whisper,
     /// Ask who is here.
     Who,
+    /// Ask for the last messages.
+    History,
+    /// Ask for the messages after one.
+    Since,
+    /// Ask for the messages that have these words.
+    Search,
     /// Ask for everybody's address and times; for the coordinator.
     Status,
     /// Ask for an answer.
@@ -31,11 +37,14 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order in which `HELP` lists them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Nick,
         Self::Msg,
         Self::Whisper,
         Self::Who,
+        Self::History,
+        Self::Since,
+        Self::Search,
         Self::Chat,
         Self::Quit,
         Self::Set,
@@ -57,6 +66,9 @@ impl Verb {
             Self::Msg => "MSG",
             Self::Whisper => "WHISPER",
             Self::Who => "WHO",
+            Self::History => "HISTORY",
+            Self::Since => "SINCE",
+            Self::Search => "SEARCH",
             Self::Status => "STATUS",
             Self::Ping => "PING",
             Self::Pong => "PONG",
@@ -74,6 +86,9 @@ impl Verb {
             Self::Msg => "MSG text",
             Self::Whisper => "WHISPER name[,name...] text",
             Self::Who => "WHO",
+            Self::History => "HISTORY [count]",
+            Self::Since => "SINCE id [epoch]",
+            Self::Search => "SEARCH words",
             Self::Status => "STATUS",
             Self::Ping => "PING [token]",
             Self::Pong => "PONG [token]",
@@ -91,6 +106,9 @@ impl Verb {
             Self::Msg => "say something to everybody",
             Self::Whisper => "say something to those named only",
             Self::Who => "list who is here",
+            Self::History => "get the last messages again (20, if you do not say how many)",
+            Self::Since => "get the messages after the one with this id; the epoch is in HELLO",
+            Self::Search => "find messages that have these words, the newest first",
             Self::Status => "list addresses and times (for the coordinator)",
             Self::Ping => "get OK PING back, after all that came before it",
             Self::Pong => "answer the server's PING (gets no reply)",

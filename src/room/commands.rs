@@ -1,12 +1,13 @@
 //! What each command does to the room: one short method a command, matched in one place.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::names::Collision;
 use super::{Member, Output, Room, Session, SessionId, private_tag};
 use crate::protocol::{
-    Command, Details, ErrorCode, Event, LeaveReason, Mode, Name, Refusal, Reply, ServerLine, Setting, Text, Timestamp,
-    User, Verb,
+    Command, Details, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Refusal, Reply, ServerLine, Setting, Text,
+    Timestamp, Token, User, Verb,
 };
 
 /// One command being carried out: whose, when, and where its outputs go.
@@ -37,6 +38,9 @@ impl Turn<'_> {
             Command::Msg(text) => self.msg(text)?,
             Command::Whisper(to, text) => self.whisper(&to, &text)?,
             Command::Who => self.who()?,
+            Command::History(count) => self.history(count)?,
+            Command::Since(id, epoch) => self.since(id, epoch.as_ref())?,
+            Command::Search(_) => self.search()?,
             Command::Status => self.status()?,
             Command::Chat => self.chat()?,
             Command::Ping(token) => self.reply(Reply::Ping(token)),
@@ -144,6 +148,53 @@ impl Turn<'_> {
         self.out.push(Output::List(self.session, roster));
         self.reply(Reply::Who(count));
         Ok(())
+    }
+
+    fn history(&mut self, count: u64) -> Result<(), Refusal> {
+        self.named(Verb::History)?;
+        let numbers = self.room.history.last(count);
+        self.replay(numbers, Reply::History);
+        Ok(())
+    }
+
+    /// Either all that was said since, or nothing.
+    fn since(&mut self, id: EventId, epoch: Option<&Token>) -> Result<(), Refusal> {
+        self.named(Verb::Since)?;
+        let history = self.mode().usage(Verb::History);
+        let refuse = |code, text| Err(Refusal::new(Verb::Since, code, text));
+        if let (Some(theirs), Some(ours)) = (epoch, &self.room.epoch)
+            && theirs != ours
+        {
+            let text = format!("the epoch is {ours}: ids from another one mean nothing now; write: {history}");
+            return refuse(ErrorCode::EpochChanged, text);
+        }
+        let last = self.room.last_event;
+        if id > last {
+            let text = format!("the last id is {}; from another epoch? that is in HELLO; write: {history}", last.0);
+            return refuse(ErrorCode::IdAhead, text);
+        }
+        let Some(numbers) = self.room.history.since(id) else {
+            let oldest = self.room.history.oldest().unwrap_or(last.next()).0;
+            let usage = format!("{}SINCE {}", self.mode().prefix(), oldest - 1);
+            return refuse(
+                ErrorCode::TooOld,
+                format!("{oldest} is the oldest that is kept; for all from there on, write: {usage}"),
+            );
+        };
+        self.replay(numbers, Reply::Since);
+        Ok(())
+    }
+
+    fn replay(&mut self, numbers: Range<u64>, reply: fn(u64) -> Reply) {
+        let count = numbers.end - numbers.start;
+        self.out.push(Output::Replay(self.session, numbers));
+        self.reply(reply(count));
+    }
+
+    fn search(&mut self) -> Result<(), Refusal> {
+        self.named(Verb::Search)?;
+        let text = "this server keeps no messages that could be searched (its operator would say: --data PATH)";
+        Err(Refusal::new(Verb::Search, ErrorCode::NoStore, text))
     }
 
     fn status(&mut self) -> Result<(), Refusal> {

@@ -7,20 +7,23 @@
 
 mod by_session;
 mod commands;
+mod history;
 mod names;
 mod timeouts;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::by_session::BySession;
+pub use self::history::History;
 use self::names::Names;
 pub use self::timeouts::{Timeouts, Uptime};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name, Refusal, Reply, ServerLine,
-    Tag, Text, Timestamp, User,
+    Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name, Past, Refusal, Reply,
+    ServerLine, Tag, Text, Timestamp, Token, User,
 };
 
 /// A connection's number, given once in the life of a server.
@@ -75,6 +78,8 @@ pub enum Output {
     Tell(SessionId, ServerLine),
     /// The same for a list of those here, a line for each. For `WHO` it is one list for all who ask, until it changes.
     List(SessionId, Arc<[User]>),
+    /// The same for past messages: those with these numbers in the room's history as it is now.
+    Replay(SessionId, Range<u64>),
     /// An event for everybody who follows.
     Publish {
         /// Its place in the order.
@@ -115,6 +120,9 @@ pub struct Room {
     roster: Option<Arc<[User]>>,
     /// The id of the newest event; ids have no gaps.
     last_event: EventId,
+    /// What the ids belong to; none is told if there is none.
+    epoch: Option<Token>,
+    history: History,
     joins: Seniority,
     /// The server stops: whoever still comes is sent away.
     stopped: bool,
@@ -159,6 +167,18 @@ impl Room {
         Self { timeouts, ..Self::default() }
     }
 
+    /// The same room, with this epoch.
+    #[must_use]
+    pub fn with_epoch(self, epoch: Token) -> Self {
+        Self { epoch: Some(epoch), ..self }
+    }
+
+    /// The same room, which keeps this history.
+    #[must_use]
+    pub fn with_history(self, history: History) -> Self {
+        Self { history, ..self }
+    }
+
     /// Takes note of an input and appends to `out` what is to be done about it, in order.
     pub fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
         let Input { at, session, action } = input;
@@ -187,6 +207,11 @@ impl Room {
         Some(&self.sessions.get(session)?.member.as_ref()?.name)
     }
 
+    /// What was said, as far as it is kept.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
     /// How many are connected, named or not.
     pub fn connected(&self) -> usize {
         self.sessions.len()
@@ -212,7 +237,7 @@ impl Room {
         };
         let before = self.sessions.insert(session, state);
         assert!(before.is_none(), "session numbers are given once");
-        out.push(Output::Tell(session, ServerLine::Hello(Text::ours(GREETING))));
+        out.push(Output::Tell(session, ServerLine::Hello(self.epoch.clone(), Text::ours(GREETING))));
     }
 
     fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
@@ -294,6 +319,9 @@ impl Room {
 
     fn publish(&mut self, at: Timestamp, session: SessionId, event: Event, own: Option<Reply>, out: &mut Vec<Output>) {
         self.last_event = self.last_event.next();
+        if let Event::Msg(name, text) = &event {
+            self.history.push(Past { id: self.last_event, at, name: name.clone(), text: text.clone() });
+        }
         out.push(Output::Publish { id: self.last_event, at, session, event, own });
     }
 

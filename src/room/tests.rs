@@ -19,7 +19,9 @@ fn room(names: &[&str]) -> Room {
 fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> {
     let mut out = Vec::new();
     room.apply(Input { at: Timestamp(5_000), session: SessionId(session), action }, &mut out);
+    let past = |numbers| room.history().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
     let shown = |output: Output| match output {
+        Output::Replay(SessionId(session), numbers) => format!("{session}< {}", past(numbers)),
         Output::Tell(SessionId(session), line) => format!("{session}< {line}"),
         Output::List(SessionId(session), users) => {
             let users: Vec<_> = users.iter().map(User::to_string).collect();
@@ -79,6 +81,36 @@ fn the_list_follows_every_change() {
     say(&mut room, 3, "NICK carol");
     say(&mut room, 1, "QUIT");
     assert_eq!(say(&mut room, 2, "WHO"), ["2< USER rob coordinator/USER carol member", "2< OK WHO 2"]);
+}
+
+#[test]
+fn what_was_said_is_said_again_to_whoever_asks() {
+    let mut room = room(&["alice", "bob"]).with_epoch(Token::ours("k7qd")).with_history(History::new(2));
+    let mut check =
+        |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
+    let time = "1970-01-01T00:00:05.000Z";
+    let [one, two, three] = ["4 {} alice one", "5 {} alice two", "7 {} alice three"]
+        .map(|past| format!("1< PAST {}", past.replace("{}", time)));
+    check(1, "HISTORY", &["1< ", "1< OK HISTORY 0"]);
+    check(1, "SINCE 0 k7qd", &["1< ", "1< OK SINCE 0"]);
+    check(1, "MSG one", &["*4 MSG alice one, for 1 OK MSG 4"]);
+    check(1, "MSG two", &["*5 MSG alice two, for 1 OK MSG 5"]);
+    check(2, "WHISPER alice psst", &["1< WHISPER bob psst", "2< OK WHISPER alice"]);
+    check(1, "HISTORY 1", &[&two, "1< OK HISTORY 1"]);
+    check(1, "SINCE 0", &[&format!("{one}/{}", &two[3..]), "1< OK SINCE 2"]);
+    check(1, "NICK al", &["*6 RENAME alice al, for 1 OK NICK al"]);
+    check(1, "NICK alice", &["*7 RENAME al alice, for 1 OK NICK alice"]);
+    let three = three.replace("7 ", "8 ");
+    check(1, "MSG three", &["*8 MSG alice three, for 1 OK MSG 8"]);
+    check(1, "SINCE 4", &[&format!("{two}/{}", &three[3..]), "1< OK SINCE 2"]);
+    check(1, "SINCE 6", &[&three, "1< OK SINCE 1"]);
+    let old = "1< ERR SINCE too-old 5 is the oldest that is kept; for all from there on, write: SINCE 4";
+    check(1, "SINCE 3", &[old]);
+    let ahead = "1< ERR SINCE id-ahead the last id is 8; from another epoch? that is in HELLO; write: HISTORY [count]";
+    check(1, "SINCE 9", &[ahead]);
+    let changed =
+        "1< ERR SINCE epoch-changed the epoch is k7qd: ids from another one mean nothing now; write: HISTORY [count]";
+    check(1, "SINCE 9 older", &[changed]);
 }
 
 #[test]

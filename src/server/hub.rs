@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,6 +14,7 @@ use futures_lite::future;
 
 use super::console;
 use super::inbox::Rows;
+use super::replay::Replays;
 use super::roster::Rosters;
 use crate::feed::{Draft, Feed, Outbox, Place, Standing};
 use crate::limits::{PIN_OVERHEAD_BYTES, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
@@ -40,6 +42,7 @@ pub struct Hub {
     /// Bytes of private lines rendered since the last publishing.
     private_bytes: usize,
     rosters: Rosters,
+    replays: Replays,
     /// Bytes of whispers since all that wait were last counted.
     whispered: usize,
     /// Those who did not read, to be let go.
@@ -57,6 +60,8 @@ struct Member {
     follows_from: Option<Place>,
     /// Is among `Hub::touched`.
     touched: bool,
+    /// How old the oldest past messages are that wait for them, by [`Replays::age`], if any may.
+    replayed_at: Option<u64>,
 }
 
 impl Member {
@@ -84,6 +89,7 @@ impl Hub {
             touched: Vec::new(),
             private_bytes: 0,
             rosters: Rosters::default(),
+            replays: Replays::default(),
             whispered: 0,
             slow: BTreeSet::new(),
             outputs: Vec::new(),
@@ -101,7 +107,13 @@ impl Hub {
         tests::fail_if_asked(&request);
         match request {
             Request::Connect(session, address, outbox) => {
-                let member = Member { outbox, dialect: Dialect::default(), follows_from: None, touched: false };
+                let member = Member {
+                    outbox,
+                    dialect: Dialect::default(),
+                    follows_from: None,
+                    touched: false,
+                    replayed_at: None,
+                };
                 self.members.insert(session, member);
                 self.apply(at, session, Action::Connect(address));
             }
@@ -150,8 +162,17 @@ impl Hub {
                 self.slow.insert(session);
             }
         }
+        self.bound_replays();
         self.bound_whispers();
         self.let_go(at);
+    }
+
+    /// Of past messages that are kept for those only who asked for them and did not read, as much is kept as of the feed.
+    fn bound_replays(&mut self) {
+        let Some(last) = self.replays.call_in(self.feed.bytes_max()) else { return };
+        let unread = |member: &Member| member.replayed_at.is_some_and(|age| age <= last) && member.outbox.has_shared();
+        let unread = self.members.iter().filter(|(_, member)| unread(member));
+        self.slow.extend(unread.map(|(session, _)| session));
     }
 
     /// Of whispers that wait, over all connections, as much is kept as of the feed: half of it after a count, and as much
@@ -216,6 +237,7 @@ impl Hub {
             }
             Output::Tell(session, line) => self.tell(cause, session, &line),
             Output::List(session, users) => self.list(session, users),
+            Output::Replay(session, numbers) => self.replay(session, numbers),
             Output::Speak(session, dialect) => self.speak(session, dialect),
             Output::Follow(session) => self.follow(session),
             Output::Read(session, mode) => {
@@ -260,7 +282,18 @@ impl Hub {
         let Some(member) = self.members.get_mut(session) else { return };
         let (text, rendered) = self.rosters.lend(users, member.dialect, session);
         self.private_bytes += rendered;
-        member.outbox.pin_shared(member.place(&self.draft), text);
+        let all = 0..u32::try_from(text.len()).unwrap_or(u32::MAX);
+        member.outbox.pin_shared(member.place(&self.draft), text, all);
+        touch(&mut self.touched, session, member);
+    }
+
+    fn replay(&mut self, session: SessionId, numbers: Range<u64>) {
+        let Some(member) = self.members.get_mut(session) else { return };
+        let place = member.place(&self.draft);
+        let before = member.replayed_at.filter(|_| member.outbox.has_shared());
+        let pin = |(text, range)| member.outbox.pin_shared(place, text, range);
+        self.private_bytes += self.replays.lend(self.room.history(), numbers, member.dialect, pin);
+        member.replayed_at = before.or(Some(self.replays.age()));
         touch(&mut self.touched, session, member);
     }
 
@@ -469,6 +502,44 @@ pub(super) mod tests {
         }
         assert_eq!(kept[1].standing(), Standing::Present, "the one who reads");
         let let_go = kept[2..].iter().filter(|outbox| outbox.standing() == Standing::Slow).count();
+        assert!(let_go > 50, "{let_go} of those who do not");
+    }
+
+    /// Each asks for messages that are another page with the next one, and nobody reads; but one does. Nobody falls off the feed.
+    #[test]
+    fn past_messages_that_nobody_reads_are_bounded() {
+        let feed_bytes = 64 * 1024;
+        let feed = Arc::new(Feed::new(feed_bytes));
+        let room = Room::default().with_history(crate::room::History::new(50));
+        let mut hub = Hub::new(room, Arc::clone(&feed));
+        let say = |hub: &mut Hub, session, line: &str| {
+            let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
+            hub.take(Timestamp(0), Request::Act(SessionId(session), Action::Command(command)));
+        };
+        let mut kept = Vec::new();
+        for session in 1..=400 {
+            let outbox = Arc::new(Outbox::default());
+            kept.push(Arc::clone(&outbox));
+            let address = ([127, 0, 0, 1], 1024).into();
+            hub.take(Timestamp(0), Request::Connect(SessionId(session), address, outbox));
+            say(&mut hub, session, &format!("NICK n{session}"));
+        }
+        let mut cursor = crate::feed::Cursor::new();
+        for session in 2..=400 {
+            say(&mut hub, 1, &format!("MSG {}", "x".repeat(100)));
+            for asking in [1, session] {
+                say(&mut hub, asking, "HISTORY 50");
+            }
+            while hub.is_behind() {
+                hub.publish(Timestamp(0));
+                cursor.take_new(&feed, &kept[0], std::task::Waker::noop());
+                let all = |source: crate::feed::Source<'_>| Ok(source.to_vec()?.len());
+                while let crate::feed::Progress::Wrote(_) = cursor.write(&feed, &kept[0], all).unwrap() {}
+            }
+            assert!(hub.replays.bytes() <= feed_bytes, "{} bytes wait", hub.replays.bytes());
+        }
+        assert_eq!(kept[0].standing(), Standing::Present, "the one who reads");
+        let let_go = kept[1..].iter().filter(|outbox| outbox.standing() == Standing::Slow).count();
         assert!(let_go > 50, "{let_go} of those who do not");
     }
 

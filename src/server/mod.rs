@@ -12,6 +12,7 @@ mod driver;
 mod inbox;
 mod listen;
 mod pace;
+mod replay;
 mod roster;
 mod shutdown;
 mod sockets;
@@ -39,8 +40,9 @@ use self::sockets::Sockets;
 use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
-use crate::limits::TICK_MS;
-use crate::room::{Action, Room, SessionId, Timeouts, Uptime};
+use crate::limits::{EPOCH_CHARS, TICK_MS};
+use crate::protocol::Token;
+use crate::room::{Action, History, Room, SessionId, Timeouts, Uptime};
 
 /// What a server is to do.
 #[derive(Clone, Debug)]
@@ -55,6 +57,10 @@ pub struct Options {
     pub max_clients: Option<usize>,
     /// How many may be connected from one address, an IPv6 network of 64 bits counted as one; 0 is as many as come.
     pub max_per_address: usize,
+    /// How many messages are kept to be read again, within a bound in bytes.
+    pub history: usize,
+    /// What the ids belong to; made up unless it is said.
+    pub epoch: Option<Token>,
     /// How fast each peer's lines are carried out.
     pub line_rate: Rate,
     /// How fast peers are let in from one address; the others are turned away.
@@ -132,7 +138,8 @@ async fn serve(
 ) -> Result<(), StartError> {
     let (to_hub, rows) = inbox::new();
     let feed = Arc::new(Feed::new(options.feed_bytes));
-    let room = Room::new(options.timeouts);
+    let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
+    let room = Room::new(options.timeouts).with_epoch(epoch).with_history(History::new(options.history));
     let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), rows));
     let host = Host { feed, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout() };
     let host = Arc::new(host);
@@ -144,6 +151,13 @@ async fn serve(
     shutdown::dismiss(host, hub).await;
     drop(port_file);
     Ok(())
+}
+
+/// A word that is most likely new: letters that nobody takes for another, and no vowels, lest it be a word.
+fn made_up_epoch() -> Token {
+    let letters = b"bcdfghjkmnpqrstvwxz23456789";
+    let letter = || char::from(letters[fastrand::usize(..letters.len())]);
+    Token::ours(&std::iter::repeat_with(letter).take(EPOCH_CHARS).collect::<String>())
 }
 
 /// Waits for one of tasks that are not to end.
@@ -235,6 +249,8 @@ mod tests {
             feed_bytes: crate::limits::FEED_BYTES_DEFAULT,
             max_clients: None,
             max_per_address: 0,
+            history: 0,
+            epoch: None,
             line_rate: Rate { per_second: 0, burst: 1 },
             connect_rate: Rate { per_second: 0, burst: 1 },
             write_timeout: None,

@@ -13,8 +13,11 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 /// How long stopping may take: the second that is promised, and what a machine adds that is busy with something else.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
+/// What the ids of every server belong to.
+pub const EPOCH: &str = "k7qd";
+
 /// The first line on every connection.
-pub const HELLO: &str = "HELLO chinwag/1 type NICK and your name to join, HELP for help";
+pub const HELLO: &str = "HELLO chinwag/1 epoch=k7qd type NICK and your name to join, HELP for help";
 
 /// A server of the test's own, killed at the end.
 pub struct Server {
@@ -143,7 +146,7 @@ impl Drop for Server {
 /// The server's command line.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwagd"));
-    command.args(arguments).stdin(Stdio::null()).env_remove("NO_COLOR");
+    command.args(["--epoch", EPOCH]).args(arguments).stdin(Stdio::null()).env_remove("NO_COLOR");
     command
 }
 

@@ -11,7 +11,7 @@ use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 use chinwag::limits::{LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX};
 use chinwag::protocol::{
-    Command, Decoded, Details, Dialect, ErrorCode, Event, EventId, LeaveReason, LineDecoder, Mode, Name, Refusal,
+    Command, Decoded, Details, Dialect, ErrorCode, Event, EventId, LeaveReason, LineDecoder, Mode, Name, Past, Refusal,
     Reply, ServerLine, Setting, Tag, Text, Timestamp, Token, User, Verb,
 };
 
@@ -85,7 +85,7 @@ fn kept_seeds() {
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {
-    Ok(match u.int_in_range(0..=10)? {
+    Ok(match u.int_in_range(0..=13)? {
         0 => Command::Nick(name(u)?),
         1 => Command::Msg(text(u)?),
         2 => Command::Whisper(distinct(names(u)?), text(u)?),
@@ -96,18 +96,22 @@ fn command(u: &mut Unstructured<'_>) -> Result<Command> {
         7 => Command::Help(option(u, verb)?),
         8 => Command::Set(setting(u)?, u.arbitrary()?),
         9 => Command::Chat,
+        10 => Command::History(u.arbitrary()?),
+        11 => Command::Since(EventId(u.arbitrary()?), option(u, token)?),
+        12 => Command::Search(text(u)?),
         _ => Command::Quit(option(u, trimmed)?),
     })
 }
 
 fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
-    Ok(match u.int_in_range(0..=5)? {
-        0 => ServerLine::Hello(text(u)?),
+    Ok(match u.int_in_range(0..=6)? {
+        0 => ServerLine::Hello(Some(token(u)?), text(u)?),
         1 => ServerLine::Ok(reply(u)?),
         2 => {
             let code = *u.choose(&ErrorCode::ALL)?;
             ServerLine::Err(Refusal::new(option(u, verb)?, code, text(u)?.as_str()))
         }
+        5 => ServerLine::Past(Past { id: EventId(u.arbitrary()?), at: time(u)?, name: name(u)?, text: text(u)? }),
         3 => ServerLine::User(user(u)?),
         4 => ServerLine::Event(None, event(u)?),
         _ => ServerLine::Event(Some(tag(u)?), event(u)?),
@@ -115,7 +119,7 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
 }
 
 fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
-    Ok(match u.int_in_range(0..=9)? {
+    Ok(match u.int_in_range(0..=12)? {
         0 => Reply::Nick(name(u)?),
         1 => Reply::Msg(EventId(u.arbitrary()?)),
         2 => Reply::Whisper(names(u)?),
@@ -124,6 +128,9 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
         5 => Reply::Ping(option(u, token)?),
         6 => Reply::Help,
         7 => Reply::Set(setting(u)?, u.arbitrary()?),
+        9 => Reply::History(u.arbitrary()?),
+        10 => Reply::Since(u.arbitrary()?),
+        11 => Reply::Search(u.arbitrary()?),
         8 => Reply::Chat(u.arbitrary()?),
         _ => Reply::Quit,
     })
@@ -155,9 +162,13 @@ fn user(u: &mut Unstructured<'_>) -> Result<User> {
 }
 
 fn tag(u: &mut Unstructured<'_>) -> Result<Tag> {
-    // From 1970 to 9999: what RFC 3339 has.
-    let at = Timestamp(u.int_in_range(0..=253_402_300_799_999)?);
+    let at = time(u)?;
     Ok(Tag { id: option(u, |u| u.arbitrary().map(EventId))?, at })
+}
+
+/// From 1970 to 9999: what RFC 3339 has.
+fn time(u: &mut Unstructured<'_>) -> Result<Timestamp> {
+    u.int_in_range(0..=253_402_300_799_999).map(Timestamp)
 }
 
 fn name(u: &mut Unstructured<'_>) -> Result<Name> {

@@ -4,7 +4,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
 
-serve
+serve --epoch k7qd
 run() {
     status=0
     timeout "$deadline" "${client[@]}" raw "$@" >"$work/out" || status=$?
@@ -12,7 +12,7 @@ run() {
 
 run < <(printf 'NICK raw\r\n\nPONG x\nMSG hi\nCHAT\nPONG is said\n/pong y\n/chat\nWHO\nPING last')
 same 0 "$status"
-same "HELLO chinwag/1 type NICK and your name to join, HELP for help
+same "HELLO chinwag/1 epoch=k7qd type NICK and your name to join, HELP for help
 OK NICK raw
 COORDINATOR raw
 OK MSG 3

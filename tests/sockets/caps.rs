@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chinwag::limits::DESCRIPTORS_RESERVED;
 use socket2::{Domain, Socket, Type};
 
-use crate::common::{DEADLINE, HELLO, Peer, Server, command};
+use crate::common::{DEADLINE, EPOCH, HELLO, Peer, Server, command};
 
 #[test]
 fn one_connection_too_many_is_told_and_closed() {
@@ -82,7 +82,7 @@ fn as_many_are_let_in_as_there_are_descriptors_but_for_a_reserve() {
     let limited = Command::new("sh")
         .args(["-c", "ulimit -Sn 100; ulimit -Hn 200; exec \"$@\"", "sh"])
         .arg(command(&[]).get_program())
-        .args(["--listen", "127.0.0.1:0", "--log", "warn", "--line-rate", "0"])
+        .args(["--epoch", EPOCH, "--listen", "127.0.0.1:0", "--log", "warn", "--line-rate", "0"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn();
@@ -114,7 +114,18 @@ fn without_descriptors_the_room_goes_on_and_recovers() {
     let limited = Command::new("sh")
         .args(["-c", "ulimit -n 40; exec \"$@\"", "sh"])
         .arg(command(&[]).get_program())
-        .args(["--listen", "127.0.0.1:0", "--log", "warn", "--max-clients", "1000", "--line-rate", "0"])
+        .args([
+            "--epoch",
+            EPOCH,
+            "--listen",
+            "127.0.0.1:0",
+            "--log",
+            "warn",
+            "--max-clients",
+            "1000",
+            "--line-rate",
+            "0",
+        ])
         .stderr(Stdio::piped())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

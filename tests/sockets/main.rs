@@ -8,6 +8,7 @@ mod command_line;
 mod endings;
 mod floods;
 mod foreign;
+mod history;
 mod order;
 mod refusals;
 mod safety;

@@ -102,8 +102,17 @@ impl<'a> Reader<'a> {
             Err(refusal) => Action::Refuse(refusal),
         };
         // A command with a long answer, and one that changes how the next line is read, are waited for.
-        let wait_for_answer =
-            matches!(action, Action::Command(Command::Chat | Command::Who | Command::Status | Command::Help(_)));
+        let wait_for_answer = matches!(
+            &action,
+            Action::Command(
+                Command::Chat
+                    | Command::Who
+                    | Command::Status
+                    | Command::History(_)
+                    | Command::Since(..)
+                    | Command::Help(_)
+            )
+        );
         connection.tell_line(action, bytes)?;
         self.handed_over += 1;
         let in_flight = if wait_for_answer { 0 } else { LINES_IN_FLIGHT_MAX as u64 - 1 };

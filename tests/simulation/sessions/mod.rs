@@ -10,6 +10,7 @@ mod peer;
 mod phrases;
 mod reader;
 mod rules;
+mod said;
 mod script;
 mod times;
 
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use chinwag::feed::{Feed, Standing};
 use chinwag::limits::{PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
 use chinwag::protocol::{Command, Ending, LeaveReason, LineError, Mode, Refusal, Timestamp, Verb};
-use chinwag::room::{Action, Room, SessionId, Timeouts, Uptime};
+use chinwag::room::{Action, SessionId, Timeouts, Uptime};
 use chinwag::server::hub::{Hub, Request};
 
 use self::model::Model;
@@ -92,7 +93,7 @@ impl<'a> Run<'a> {
         Self {
             script,
             now: Timestamp(START_MS),
-            hub: Hub::new(Room::new(timeouts), Arc::clone(&feed)),
+            hub: Hub::new(model::room(timeouts), Arc::clone(&feed)),
             feed,
             model: Model::new(timeouts),
             peers: BTreeMap::new(),
@@ -306,7 +307,8 @@ impl Run<'_> {
         for peer in self.peers.values() {
             let (waiting, unasked) = (peer.outbox.waiting_bytes(), peer.outbox.unasked_bytes());
             assert!(unasked <= WHISPER_BYTES_MAX + 2 * SERVER_LINE_BYTES_MAX, "{unasked} bytes of whispers wait");
-            assert!(waiting <= unasked + PRIVATE_BYTES_PAUSE + 2 * SERVER_LINE_BYTES_MAX, "{waiting} bytes wait");
+            let asked = PRIVATE_BYTES_PAUSE + (2 + said::KEPT) * SERVER_LINE_BYTES_MAX;
+            assert!(waiting <= unasked + asked, "{waiting} bytes wait");
         }
     }
 

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chinwag::protocol::{
     Command, Dialect, ErrorCode, Event, EventId, Name, Reply, ServerLine, Setting, Tag, Timestamp,
 };
-use chinwag::room::{Action, Input, Output, Room, SessionId, Timeouts};
+use chinwag::room::{Action, History as Kept, Input, Output, Room, SessionId, Timeouts};
 
 use super::history::History;
 use super::rules;
+use super::said::{self, Said};
 use super::times::Times;
 
 #[path = "../../common/server_line.rs"]
@@ -19,8 +20,14 @@ pub(super) struct Model {
     pub(super) room: Room,
     streams: BTreeMap<SessionId, Stream>,
     pub(super) history: History,
+    said: Said,
     times: Times,
     last_event: EventId,
+}
+
+/// A room that keeps little.
+pub(super) fn room(timeouts: Timeouts) -> Room {
+    Room::new(timeouts).with_history(Kept::new(said::KEPT))
 }
 
 /// What a peer is to read.
@@ -46,9 +53,10 @@ enum End {
 impl Model {
     pub(super) fn new(timeouts: Timeouts) -> Self {
         Self {
-            room: Room::new(timeouts),
+            room: room(timeouts),
             streams: BTreeMap::new(),
             history: History::default(),
+            said: Said::default(),
             times: Times::new(timeouts),
             last_event: EventId::default(),
         }
@@ -70,6 +78,9 @@ impl Model {
             if let Output::Release(session) = output {
                 self.times.forget(session, named.contains(&session), is_tick);
             }
+            if let (Output::Replay(_, numbers), Action::Command(command)) = (&output, action) {
+                self.said.check(command, &self.room.history().range(numbers.clone()).collect::<Vec<_>>());
+            }
             self.deliver(output);
         }
         if matches!(action, Action::Shutdown) {
@@ -86,7 +97,7 @@ impl Model {
         let Action::Command(command) = action else { return None };
         let leaving = self.streams.iter().filter(|(_, stream)| stream.end == End::Closed);
         let leaving: Vec<_> = leaving.filter_map(|(&session, _)| self.room.name(session)).collect();
-        self.is_connected(session).then(|| rules::refusal(&self.room, &leaving, session, command))?
+        self.is_connected(session).then(|| rules::refusal(&self.room, &self.said, &leaving, session, command))?
     }
 
     fn set(&mut self, session: SessionId, command: &Command) {
@@ -123,6 +134,12 @@ impl Model {
                 assert!(users.iter().skip(1).all(|user| !user.coordinator) && users[0].coordinator);
                 users.iter().for_each(|user| self.tell(session, &ServerLine::User(user.clone())));
             }
+            Output::Replay(session, numbers) => {
+                let lines: Vec<_> = self.room.history().range(numbers).cloned().map(ServerLine::Past).collect();
+                for line in &lines {
+                    self.tell(session, line);
+                }
+            }
             Output::Speak(session, dialect) => self.stream_mut(session).dialect = dialect,
             Output::Follow(session) => self.stream_mut(session).follows = true,
             Output::Close(session) => self.stream_mut(session).end = End::Closed,
@@ -135,6 +152,7 @@ impl Model {
                 assert_eq!(id, self.last_event.next(), "ids have no gaps");
                 self.last_event = id;
                 self.history.take(&event);
+                self.said.take(id, at, &event);
                 self.publish(session, Tag { id: Some(id), at }, &event, own.as_ref());
             }
         }

@@ -15,7 +15,7 @@ const RAW_BYTES_MAX: usize = 32;
 
 /// A line without its ending.
 pub(super) fn line(script: &mut Script<'_>) -> Vec<u8> {
-    let verb = match script.below(25) {
+    let verb = match script.below(28) {
         0..4 => return join("NICK ", script.one_of(&NAMES)),
         4..8 => "MSG ",
         8..11 => return whisper(script),
@@ -30,6 +30,9 @@ pub(super) fn line(script: &mut Script<'_>) -> Vec<u8> {
         20 => "QUIT ",
         21 => " ",
         22 => "GET / HTTP/1.1",
+        23 => return join("HISTORY ", &script.below(8).to_string()),
+        24 => return join("SINCE ", &script.below(64).to_string()),
+        25 => "SEARCH ",
         _ => "",
     };
     let mut line = verb.as_bytes().to_vec();

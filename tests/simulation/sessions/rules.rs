@@ -3,8 +3,16 @@
 use chinwag::protocol::{Command, ErrorCode, Name, ServerLine};
 use chinwag::room::{Output, Room, SessionId};
 
+use super::said::Said;
+
 /// Why the room has to refuse the command of a session, when `leaving` hear no more; `None` if it has to carry it out.
-pub(super) fn refusal(room: &Room, leaving: &[&Name], session: SessionId, command: &Command) -> Option<ErrorCode> {
+pub(super) fn refusal(
+    room: &Room,
+    said: &Said,
+    leaving: &[&Name],
+    session: SessionId,
+    command: &Command,
+) -> Option<ErrorCode> {
     let own = room.name(session);
     match command {
         Command::Nick(name) => refused_name(room, own, name),
@@ -12,7 +20,9 @@ pub(super) fn refusal(room: &Room, leaving: &[&Name], session: SessionId, comman
         _ if own.is_none() => Some(ErrorCode::NoName),
         Command::Status => (room.names().next() != own).then_some(ErrorCode::NotCoordinator),
         Command::Whisper(to, _) => refused_target(room, leaving, own, to),
-        Command::Msg(_) | Command::Who | Command::Chat => None,
+        Command::Msg(_) | Command::Who | Command::Chat | Command::History(_) => None,
+        Command::Since(id, _) => said.refusal(*id),
+        Command::Search(_) => Some(ErrorCode::NoStore),
     }
 }
 

@@ -1,0 +1,40 @@
+//! What was said before, and how a line tells it again.
+
+use std::fmt;
+
+use super::{EventId, Name, Text, Timestamp, split_word};
+
+/// A message that was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// Its place in the order.
+    pub id: EventId,
+    /// When it was said.
+    pub at: Timestamp,
+    /// Who said it, by the name of that time.
+    pub name: Name,
+    /// What was said.
+    pub text: Text,
+}
+
+impl fmt::Display for Past {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id: EventId(id), at, name, text } = self;
+        write!(f, "PAST {id} {at} {name} {text}")
+    }
+}
+
+impl Past {
+    /// What follows `PAST`.
+    pub(super) fn parse(rest: &str) -> Option<Self> {
+        let (id, rest) = rest.split_once(' ')?;
+        let (time, rest) = rest.split_once(' ')?;
+        let (name, text) = split_word(rest);
+        Some(Self {
+            id: EventId(id.parse().ok()?),
+            at: Timestamp::parse(time)?,
+            name: Name::new(name).ok()?,
+            text: Text::new(text?).ok()?,
+        })
+    }
+}
