@@ -219,7 +219,11 @@ pub const ACCEPTS_AT_ONCE_MAX: u32 = 256;
 /// enough that connections which never say anything do not add up.
 pub const NAME_TIMEOUT_SECONDS_DEFAULT: u64 = 60;
 
-/// Longest `--name-timeout` and `--idle-timeout`, in seconds: a year. More is a slip.
+/// Seconds for which the name of a peer is held that lost its connection and may come back, unless `--resume-timeout` says
+/// otherwise. A client's pauses between two tries grow to half of that; a phone has found another network.
+pub const RESUME_TIMEOUT_SECONDS_DEFAULT: u64 = 60;
+
+/// Longest `--name-timeout`, `--idle-timeout` and the others like them, in seconds: a year. More is a slip.
 pub const TIMEOUT_SECONDS_MAX: u64 = 366 * 24 * 3600;
 
 /// Lines in a row that are no commands at all, after which a peer is closed: whoever types has long read the answers.
@@ -298,6 +302,8 @@ const _: () = {
     assert!(LOST_TIMEOUT_SECONDS_MAX * KEEPALIVE_IDLE_EIGHTHS / 8 <= 32_767);
     // One that is there and does not read is told, rather than given up by TCP.
     assert!(WRITE_TIMEOUT_SECONDS_DEFAULT <= LOST_TIMEOUT_SECONDS_DEFAULT * USER_TIMEOUT_EIGHTHS / 16);
+    // Whoever waits the longest between two tries to connect has one in time.
+    assert!(RECONNECT_MS[1] * 2 <= RESUME_TIMEOUT_SECONDS_DEFAULT * 1000);
     assert!(TURNED_AWAY_MAX * 2 <= DESCRIPTORS_RESERVED);
     assert!(SERVER_LINE_BYTES_MAX < CLIENT_LINE_BYTES_MAX && RECONNECT_MS[0] <= RECONNECT_MS[1]);
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);

@@ -83,6 +83,7 @@ impl Transcript {
 
     fn run_peers(&self, server: &Server) -> Result<(), Failed> {
         let mut peers: BTreeMap<&str, Option<Peer>> = BTreeMap::new();
+        let mut token = None;
         for line in &self.lines {
             let at = line.find(['<', '>']).ok_or("a line of a transcript has < or >")?;
             let (name, rest) = line.split_at(at);
@@ -90,7 +91,7 @@ impl Transcript {
             let open = peer.as_mut().ok_or_else(|| format!("{line}: the connection is closed"))?;
             match rest.split_at(2) {
                 ("> ", "(end of input)") => open.end_input(),
-                ("> ", sent) => open.send(sent),
+                ("> ", sent) => open.send(&sent.replace(TOKEN, token.as_deref().unwrap_or(TOKEN))),
                 ("< ", "(closed)") => {
                     open.expect_end();
                     *peer = None;
@@ -99,6 +100,9 @@ impl Transcript {
                     let got = open.next();
                     if !got.as_deref().is_some_and(|got| matches(expected, got)) {
                         return Err(format!("expected: {line}\n     got: {got:?}").into());
+                    }
+                    if expected.ends_with(TOKEN) {
+                        token = got.as_deref().and_then(|got| Some(got.rsplit_once(' ')?.1.to_owned()));
                     }
                 }
                 _ => return Err(format!("{line}: neither sent nor received").into()),
@@ -110,6 +114,9 @@ impl Transcript {
         Ok(())
     }
 }
+
+/// The one word that is remembered, when it stands at the end of a line that is received, and sent.
+const TOKEN: &str = "<token>";
 
 /// Whether a line is as the transcript has it, in which `<word>` stands for any one word.
 fn matches(pattern: &str, line: &str) -> bool {

@@ -11,8 +11,8 @@ use chinwag::command_line::{self, say};
 use chinwag::limits::{
     CONNECT_BURST, CONNECT_RATE_DEFAULT, EPOCH_CHARS_MAX, FEED_BYTES_DEFAULT, FEED_BYTES_MIN, HISTORY_MESSAGES_DEFAULT,
     HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, LOST_TIMEOUT_SECONDS_DEFAULT,
-    LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN, NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX, TIMEOUT_SECONDS_MAX,
-    WRITE_TIMEOUT_SECONDS_DEFAULT,
+    LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN, NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX,
+    RESUME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX, WRITE_TIMEOUT_SECONDS_DEFAULT,
 };
 use chinwag::protocol::Token;
 use chinwag::room::Timeouts;
@@ -87,6 +87,11 @@ struct Arguments {
     #[argh(option, arg_name = "s", default = "0", from_str_fn(parse_timeout))]
     idle_timeout: u64,
 
+    /// for how many seconds the name of a peer is held that asked for it (SET resume on) and lost its connection, which counts
+    /// as connected until then; 0 holds nobody's (default: 60)
+    #[argh(option, arg_name = "s", default = "RESUME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
+    resume_timeout: u64,
+
     /// after how many seconds a peer that takes nothing of what waits for it is closed, at most a quarter of --lost-timeout; 0
     /// is as late as that allows (default: 30)
     #[argh(option, arg_name = "s", default = "WRITE_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
@@ -127,7 +132,11 @@ fn main() -> ExitCode {
         connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
         write_timeout: seconds(arguments.write_timeout),
         lost_timeout: seconds(arguments.lost_timeout),
-        timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
+        timeouts: Timeouts {
+            name_seconds: arguments.name_timeout,
+            idle_seconds: arguments.idle_timeout,
+            resume_seconds: arguments.resume_timeout,
+        },
     };
     match server::run(&options) {
         Ok(()) => ExitCode::SUCCESS,

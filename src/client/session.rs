@@ -117,11 +117,13 @@ impl Session {
 
     fn answered(&mut self, reply: Reply) -> Vec<Action> {
         let said = match reply {
-            Reply::Nick(name) => return self.named(name),
+            Reply::Nick(name) | Reply::Resume(name) => return self.named(name),
             Reply::Whisper(_) => reply.to_string().replacen("OK WHISPER", "whispered to", 1),
             Reply::Who(count) | Reply::Status(count) => format!("{count} here"),
             Reply::Ping(_) => "the server answers".to_owned(),
-            Reply::Msg(_) | Reply::Help | Reply::Set(..) | Reply::Chat(_) | Reply::Quit => return Vec::new(),
+            Reply::Msg(_) | Reply::Help | Reply::Set(..) | Reply::Resumable(_) | Reply::Chat(_) | Reply::Quit => {
+                return Vec::new();
+            }
             Reply::History(_) | Reply::Since(_) | Reply::Search(_) => return Vec::new(),
         };
         vec![note(said)]

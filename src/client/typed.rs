@@ -50,7 +50,7 @@ impl Typed {
         };
         match Command::parse(&line, Mode::Chat) {
             Ok(None) => Self::Blank,
-            Ok(Some(Command::Chat | Command::Set(..) | Command::Pong(_) | Command::Help(_))) => {
+            Ok(Some(Command::Chat | Command::Set(..) | Command::Resume(_) | Command::Pong(_) | Command::Help(_))) => {
                 Self::Wrong(format!("{word} is of no use here; /help lists what is"))
             }
             Ok(Some(command)) => Self::Command(command),

@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) is_awaiting: bool,
     pub(super) waker: Option<Waker>,
     pub(super) standing: Standing,
+    /// Not even the connection's name is held.
+    forgotten: bool,
     mode: Mode,
 }
 
@@ -172,6 +174,11 @@ impl Outbox {
         }
     }
 
+    /// Nothing is kept of the connection, not even its name.
+    pub fn forget(&self) {
+        lock(&self.state).forgotten = true;
+    }
+
     /// How the connection's next lines are to be read.
     pub fn set_mode(&self, mode: Mode) {
         lock(&self.state).mode = mode;
@@ -244,6 +251,11 @@ impl Outbox {
     /// How the room sees the connection.
     pub fn standing(&self) -> Standing {
         lock(&self.state).standing
+    }
+
+    /// Whether nothing is kept of the connection; its name may be for longer than [`Outbox::standing`] is `Present`.
+    pub fn is_forgotten(&self) -> bool {
+        lock(&self.state).forgotten
     }
 
     /// How the connection's lines are read, as of the last line answered.

@@ -1,8 +1,8 @@
 //! The client's side of the wire: a line to a [`Command`] and back.
 
 use super::{
-    Decoded, ErrorCode, EventId, LineDecoder, Name, NameError, Refusal, Text, TextError, Token, Verb, is_space,
-    split_word,
+    Decoded, ErrorCode, EventId, LineDecoder, Name, NameError, NoToken, Refusal, ResumeToken, Text, TextError, Token,
+    Verb, is_space, split_word,
 };
 use crate::limits::{ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, TEXT_BYTES_MAX, TOKEN_BYTES_MAX, WHISPER_NAMES_MAX};
 
@@ -11,6 +11,8 @@ use crate::limits::{ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, TEXT_BYTES_MAX, TO
 pub enum Command {
     /// Take this name.
     Nick(Name),
+    /// Take back the name that this token was given for.
+    Resume(ResumeToken),
     /// Say this to everybody.
     Msg(Text),
     /// Say this to these, each named once.
@@ -71,6 +73,8 @@ pub enum Setting {
     Echo,
     /// Events begin with `@id time`.
     Tags,
+    /// The name can be taken back on another connection.
+    Resume,
 }
 
 impl Setting {
@@ -79,12 +83,13 @@ impl Setting {
         match self {
             Self::Echo => "echo",
             Self::Tags => "tags",
+            Self::Resume => "resume",
         }
     }
 
     /// The setting that `word` is, in any case.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Echo, Self::Tags].into_iter().find(|setting| setting.as_str().eq_ignore_ascii_case(word))
+        [Self::Echo, Self::Tags, Self::Resume].into_iter().find(|setting| setting.as_str().eq_ignore_ascii_case(word))
     }
 }
 
@@ -136,6 +141,7 @@ impl Command {
     pub fn verb(&self) -> Verb {
         match self {
             Self::Nick(_) => Verb::Nick,
+            Self::Resume(_) => Verb::Resume,
             Self::Msg(_) => Verb::Msg,
             Self::Whisper(..) => Verb::Whisper,
             Self::Who => Verb::Who,
@@ -158,6 +164,7 @@ impl Command {
             (Self::Msg(text), Mode::Chat) if text.as_str().starts_with('/') => return format!("/{text}"),
             (Self::Msg(text), Mode::Chat) => return text.to_string(),
             (Self::Nick(name), _) => format!("NICK {name}"),
+            (Self::Resume(token), _) => format!("RESUME {token}"),
             (Self::Msg(text), _) => format!("MSG {text}"),
             (Self::Whisper(names, text), _) => {
                 let names: Vec<_> = names.iter().map(Name::as_str).collect();
@@ -180,6 +187,7 @@ impl Command {
     fn parse_arguments(verb: Verb, rest: &str, mode: Mode) -> Result<Self, Refusal> {
         match verb {
             Verb::Nick => nick(rest, mode),
+            Verb::Resume => resume(rest, mode),
             Verb::Msg => text(verb, rest, mode).map(Self::Msg),
             Verb::Whisper => whisper(rest, mode),
             Verb::Who => none(verb, rest, mode).map(|()| Self::Who),
@@ -206,6 +214,18 @@ fn nick(rest: &str, mode: Mode) -> Result<Command, Refusal> {
         };
         Refusal::new(Verb::Nick, code, format!("{error}; write: {}", mode.usage(Verb::Nick)))
     })
+}
+
+fn resume(rest: &str, mode: Mode) -> Result<Command, Refusal> {
+    let mut words = rest.split_whitespace();
+    let Some(token) = words.next() else {
+        let text = format!("there is no token; write: {}", mode.usage(Verb::Resume));
+        return Err(Refusal::new(Verb::Resume, ErrorCode::TokenMissing, text));
+    };
+    match words.next() {
+        None => token.parse().map(Command::Resume).map_err(|NoToken| Refusal::token_unknown(mode)),
+        Some(surplus) => Err(unexpected(Verb::Resume, surplus, mode)),
+    }
 }
 
 fn whisper(rest: &str, mode: Mode) -> Result<Command, Refusal> {
@@ -286,7 +306,7 @@ fn set(rest: &str, mode: Mode) -> Result<Command, Refusal> {
         return Err(Refusal::new(
             Verb::Set,
             ErrorCode::OptionUnknown,
-            format!("there are echo and tags; write: {usage}"),
+            format!("there are echo, tags and resume; write: {usage}"),
         ));
     };
     let Some(on) = words.next().and_then(switch_from_word) else {
@@ -422,6 +442,9 @@ mod tests {
         check("HELP msg", Command::Help(Some(Verb::Msg)));
         check("SET echo ON", Command::Set(Setting::Echo, true));
         check("SET tags off", Command::Set(Setting::Tags, false));
+        check("SET Resume on", Command::Set(Setting::Resume, true));
+        let token = format!("17-{}", "0a".repeat(16));
+        check(&format!("resume {token} "), Command::Resume(token.parse().unwrap()));
         check("CHAT", Command::Chat);
         check("QUIT", Command::Quit(None));
         check("QUIT see you", Command::Quit(Some(said("see you"))));
@@ -474,6 +497,9 @@ mod tests {
         check("SEARCH ", Some(Verb::Search), ErrorCode::TextMissing);
         check("PING a b", Some(Verb::Ping), ErrorCode::ArgumentUnexpected);
         check(&format!("PING {}", "x".repeat(257)), Some(Verb::Ping), ErrorCode::TokenTooLong);
+        check("RESUME", Some(Verb::Resume), ErrorCode::TokenMissing);
+        check("RESUME a b", Some(Verb::Resume), ErrorCode::ArgumentUnexpected);
+        check("RESUME 17-0a", Some(Verb::Resume), ErrorCode::TokenUnknown);
         check("HELP me", Some(Verb::Help), ErrorCode::VerbUnknown);
         check("SET", Some(Verb::Set), ErrorCode::OptionUnknown);
         check("SET colour on", Some(Verb::Set), ErrorCode::OptionUnknown);

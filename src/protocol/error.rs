@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use super::{Text, Verb};
+use super::{Mode, Text, Verb};
 
 /// What went wrong, in words that never change; `protocol.md` explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
+    /// A `RESUME` by somebody who has a name.
+    AlreadyNamed,
     /// An argument too many.
     ArgumentUnexpected,
     /// `SINCE` in an epoch that is over.
@@ -41,6 +43,10 @@ pub enum ErrorCode {
     NumberInvalid,
     /// `SET` of an option that is not known or not named.
     OptionUnknown,
+    /// The server keeps nobody's name.
+    ResumeOff,
+    /// The name goes on with another connection; said last, before this one is closed.
+    Resumed,
     /// One connection more than may be; said instead of a greeting.
     ServerFull,
     /// The peer did not read for too long; said last, before the connection is closed.
@@ -57,9 +63,13 @@ pub enum ErrorCode {
     TextMissing,
     /// A text that is too long once it is made safe.
     TextTooLong,
+    /// A `RESUME` without a token.
+    TokenMissing,
     /// A token that is too long.
     TokenTooLong,
-    /// Too many lines in a row that were no commands; said last, before the connection is closed.
+    /// A `RESUME` with a token that is nobody's.
+    TokenUnknown,
+    /// Too many lines in a row that were no commands or guessed tokens; said last, before the connection is closed.
     TooManyErrors,
     /// `SINCE` an id after which something is no longer kept.
     TooOld,
@@ -73,7 +83,8 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 36] = [
+        Self::AlreadyNamed,
         Self::ArgumentUnexpected,
         Self::EpochChanged,
         Self::IdAhead,
@@ -91,6 +102,8 @@ impl ErrorCode {
         Self::NotCoordinator,
         Self::NumberInvalid,
         Self::OptionUnknown,
+        Self::ResumeOff,
+        Self::Resumed,
         Self::ServerFull,
         Self::Slow,
         Self::TargetAbsent,
@@ -99,7 +112,9 @@ impl ErrorCode {
         Self::TargetsTooMany,
         Self::TextMissing,
         Self::TextTooLong,
+        Self::TokenMissing,
         Self::TokenTooLong,
+        Self::TokenUnknown,
         Self::TooManyErrors,
         Self::TooOld,
         Self::ValueInvalid,
@@ -110,6 +125,7 @@ impl ErrorCode {
     /// The code as it stands on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AlreadyNamed => "already-named",
             Self::ArgumentUnexpected => "argument-unexpected",
             Self::EpochChanged => "epoch-changed",
             Self::IdAhead => "id-ahead",
@@ -127,6 +143,8 @@ impl ErrorCode {
             Self::NotCoordinator => "not-coordinator",
             Self::NumberInvalid => "number-invalid",
             Self::OptionUnknown => "option-unknown",
+            Self::ResumeOff => "resume-off",
+            Self::Resumed => "resumed",
             Self::ServerFull => "server-full",
             Self::Slow => "slow",
             Self::TargetAbsent => "target-absent",
@@ -135,7 +153,9 @@ impl ErrorCode {
             Self::TargetsTooMany => "targets-too-many",
             Self::TextMissing => "text-missing",
             Self::TextTooLong => "text-too-long",
+            Self::TokenMissing => "token-missing",
             Self::TokenTooLong => "token-too-long",
+            Self::TokenUnknown => "token-unknown",
             Self::TooManyErrors => "too-many-errors",
             Self::TooOld => "too-old",
             Self::ValueInvalid => "value-invalid",
@@ -165,6 +185,14 @@ impl Refusal {
     /// A refusal; `text` is made safe as a whole, so that it may repeat what the peer sent.
     pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, text: impl AsRef<str>) -> Self {
         Self { verb: verb.into(), code, text: Text::ours(text.as_ref()) }
+    }
+}
+
+impl Refusal {
+    /// That a `RESUME` resumes nothing: whether the token is none or nobody's, nobody learns.
+    pub(crate) fn token_unknown(mode: Mode) -> Self {
+        let text = format!("nobody's name is kept for this token (any more); write: {}", mode.usage(Verb::Nick));
+        Self::new(Verb::Resume, ErrorCode::TokenUnknown, text)
     }
 }
 

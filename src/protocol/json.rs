@@ -41,12 +41,12 @@ fn keys(word: &str, rest: &str) -> &'static [&'static str] {
         ("HELLO", _) => &["version", "text"],
         ("ERR", _) => &["verb", "code", "text"],
         ("USER", _) => &["name", "role", "session", "address", "idle", "online"],
-        ("OK", "NICK") => &["verb", "name"],
+        ("OK", "NICK" | "RESUME") => &["verb", "name"],
         ("OK", "MSG") => &["verb", "id"],
         ("OK", "WHISPER") => &["verb", "names"],
         ("OK", "WHO" | "STATUS" | "HISTORY" | "SINCE" | "SEARCH") => &["verb", "count"],
         ("OK", "PING") => &["verb", "token"],
-        ("OK", "SET") => &["verb", "option", "value"],
+        ("OK", "SET") => &["verb", "option", "value", "token"],
         ("OK", "CHAT") => &["verb", "value"],
         ("OK", _) => &["verb"],
         ("JOIN" | "COORDINATOR", _) => &["name"],
@@ -83,6 +83,8 @@ mod tests {
         check("OK STATUS 2", r#"{"count":2,"type":"ok","verb":"STATUS"}"#);
         check("OK PING", r#"{"type":"ok","verb":"PING"}"#);
         check("OK SET tags on", r#"{"option":"tags","type":"ok","value":"on","verb":"SET"}"#);
+        check("OK SET resume on 17-0a", r#"{"option":"resume","token":"17-0a","type":"ok","value":"on","verb":"SET"}"#);
+        check("OK RESUME bob", r#"{"name":"bob","type":"ok","verb":"RESUME"}"#);
         check("OK CHAT off", r#"{"type":"ok","value":"off","verb":"CHAT"}"#);
         check("OK HELP", r#"{"type":"ok","verb":"HELP"}"#);
         check("OK QUIT", r#"{"type":"ok","verb":"QUIT"}"#);

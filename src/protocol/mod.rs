@@ -15,6 +15,7 @@ mod line;
 mod name;
 mod past;
 mod reply;
+mod resume;
 mod text;
 mod verb;
 
@@ -28,6 +29,7 @@ pub use line::{Decoded, Ending, LineDecoder, LineError};
 pub use name::{Name, NameError};
 pub use past::Past;
 pub use reply::{Details, Reply, ServerLine, User};
+pub use resume::{NoToken, ResumeToken, Secret};
 pub(crate) use text::made_safe;
 pub use text::{Text, TextError, Token};
 pub use verb::Verb;

@@ -4,13 +4,17 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::command::{switch, switch_from_word};
-use super::{ErrorCode, Event, EventId, Name, Past, Refusal, Setting, Tag, Text, Token, VERSION, Verb, split_word};
+use super::{
+    ErrorCode, Event, EventId, Name, Past, Refusal, ResumeToken, Setting, Tag, Text, Token, VERSION, Verb, split_word,
+};
 
 /// The final line of a command that was carried out: `OK verb …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The name is yours.
     Nick(Name),
+    /// The name is yours again.
+    Resume(Name),
     /// It was said, at this place in the order.
     Msg(EventId),
     /// These were told.
@@ -31,6 +35,8 @@ pub enum Reply {
     Help,
     /// The option has this value.
     Set(Setting, bool),
+    /// The option `resume` is on, and this takes the name back.
+    Resumable(ResumeToken),
     /// Whether bare lines are messages from here on.
     Chat(bool),
     /// Good-bye.
@@ -97,6 +103,7 @@ impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nick(name) => write!(f, "OK NICK {name}"),
+            Self::Resume(name) => write!(f, "OK RESUME {name}"),
             Self::Msg(EventId(id)) => write!(f, "OK MSG {id}"),
             Self::Whisper(names) => {
                 f.write_str("OK WHISPER ")?;
@@ -115,6 +122,7 @@ impl fmt::Display for Reply {
             Self::Ping(Some(token)) => write!(f, "OK PING {token}"),
             Self::Help => f.write_str("OK HELP"),
             Self::Set(setting, on) => write!(f, "OK SET {} {}", setting.as_str(), switch(*on)),
+            Self::Resumable(token) => write!(f, "OK SET resume on {token}"),
             Self::Chat(on) => write!(f, "OK CHAT {}", switch(*on)),
             Self::Quit => f.write_str("OK QUIT"),
         }
@@ -169,6 +177,7 @@ impl Reply {
         let verb = Verb::from_word(verb)?;
         Some(match (verb, arguments) {
             (Verb::Nick, Some(name)) => Self::Nick(Name::new(name).ok()?),
+            (Verb::Resume, Some(name)) => Self::Resume(Name::new(name).ok()?),
             (Verb::Msg, Some(id)) => Self::Msg(EventId(id.parse().ok()?)),
             (Verb::Whisper, Some(names)) => {
                 Self::Whisper(names.split(',').map(Name::new).collect::<Result<_, _>>().ok()?)
@@ -182,7 +191,10 @@ impl Reply {
             (Verb::Help, None) => Self::Help,
             (Verb::Set, Some(both)) => {
                 let (setting, value) = both.split_once(' ')?;
-                Self::Set(Setting::from_word(setting)?, switch_from_word(value)?)
+                match (Setting::from_word(setting)?, value.split_once(' ')) {
+                    (Setting::Resume, Some(("on", token))) => Self::Resumable(token.parse().ok()?),
+                    (setting, _) => Self::Set(setting, switch_from_word(value)?),
+                }
             }
             (Verb::Chat, Some(value)) => Self::Chat(switch_from_word(value)?),
             (Verb::Quit, None) => Self::Quit,

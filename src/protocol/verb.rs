@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Verb {
     /// Take a name, or another.
     Nick,
+    /// Take one's name back on another connection.
+    Resume,
     /// Say something to everybody.
     Msg,
     /// Say something to some.
@@ -37,7 +39,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order in which `HELP` lists them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Nick,
         Self::Msg,
         Self::Whisper,
@@ -48,6 +50,7 @@ impl Verb {
         Self::Chat,
         Self::Quit,
         Self::Set,
+        Self::Resume,
         Self::Ping,
         Self::Pong,
         Self::Status,
@@ -63,6 +66,7 @@ impl Verb {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Nick => "NICK",
+            Self::Resume => "RESUME",
             Self::Msg => "MSG",
             Self::Whisper => "WHISPER",
             Self::Who => "WHO",
@@ -83,6 +87,7 @@ impl Verb {
     pub fn usage(self) -> &'static str {
         match self {
             Self::Nick => "NICK name",
+            Self::Resume => "RESUME token",
             Self::Msg => "MSG text",
             Self::Whisper => "WHISPER name[,name...] text",
             Self::Who => "WHO",
@@ -93,7 +98,7 @@ impl Verb {
             Self::Ping => "PING [token]",
             Self::Pong => "PONG [token]",
             Self::Help => "HELP [verb]",
-            Self::Set => "SET echo|tags on|off",
+            Self::Set => "SET echo|tags|resume on|off",
             Self::Chat => "CHAT",
             Self::Quit => "QUIT [reason]",
         }
@@ -103,6 +108,7 @@ impl Verb {
     pub fn summary(self) -> &'static str {
         match self {
             Self::Nick => "take a name and join, or change it",
+            Self::Resume => "take your name back, instead of NICK, with the token of SET resume on",
             Self::Msg => "say something to everybody",
             Self::Whisper => "say something to those named only",
             Self::Who => "list who is here",
@@ -113,7 +119,9 @@ impl Verb {
             Self::Ping => "get OK PING back, after all that came before it",
             Self::Pong => "answer the server's PING (gets no reply)",
             Self::Help => "list the commands, or explain one",
-            Self::Set => "echo: get your own messages too; tags: events begin with @id time",
+            Self::Set => {
+                "echo: get your own messages too; tags: events begin with @id time; resume: get a token for RESUME"
+            }
             Self::Chat => "from here on a line is a message, /verb a command; /chat ends it",
             Self::Quit => "leave",
         }

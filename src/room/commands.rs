@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::names::Collision;
 use super::{Member, Output, Room, Session, SessionId, private_tag};
 use crate::protocol::{
-    Command, Details, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Refusal, Reply, ServerLine, Setting, Text,
-    Timestamp, Token, User, Verb,
+    Command, Details, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Refusal, Reply, ResumeToken, Secret,
+    ServerLine, Setting, Text, Timestamp, Token, User, Verb,
 };
 
 /// One command being carried out: whose, when, and where its outputs go.
@@ -15,18 +15,26 @@ struct Turn<'a> {
     room: &'a mut Room,
     at: Timestamp,
     session: SessionId,
+    /// For a token, if the command asks for one.
+    secret: Option<Secret>,
     out: &'a mut Vec<Output>,
 }
 
 impl Room {
-    pub(super) fn carry_out(&mut self, at: Timestamp, session: SessionId, command: Command, out: &mut Vec<Output>) {
+    pub(super) fn carry_out(
+        &mut self,
+        at: Timestamp,
+        session: SessionId,
+        command: Command,
+        secret: Option<Secret>,
+        out: &mut Vec<Output>,
+    ) {
         self.touch(session);
-        if let Some(state) = self.sessions.get_mut(session) {
-            state.errors = 0;
-        }
-        let mut turn = Turn { room: self, at, session, out };
+        let mut turn = Turn { room: self, at, session, secret, out };
         if let Err(refusal) = turn.carry_out(command) {
-            turn.tell(ServerLine::Err(refusal));
+            self.refuse(at, session, refusal, out);
+        } else if let Some(state) = self.sessions.get_mut(session) {
+            state.errors = 0;
         }
     }
 }
@@ -35,6 +43,7 @@ impl Turn<'_> {
     fn carry_out(&mut self, command: Command) -> Result<(), Refusal> {
         match command {
             Command::Nick(name) => self.nick(name)?,
+            Command::Resume(token) => self.resume(token)?,
             Command::Msg(text) => self.msg(text)?,
             Command::Whisper(to, text) => self.whisper(&to, &text)?,
             Command::Who => self.who()?,
@@ -46,6 +55,7 @@ impl Turn<'_> {
             Command::Ping(token) => self.reply(Reply::Ping(token)),
             Command::Pong(_) => {}
             Command::Help(verb) => self.help(verb),
+            Command::Set(Setting::Resume, true) => self.give_token()?,
             Command::Set(setting, on) => self.set(setting, on),
             Command::Quit(reason) => self.quit(reason),
         }
@@ -99,6 +109,19 @@ impl Turn<'_> {
         self.publish_own(Event::Rename { from, to }, reply);
     }
 
+    fn resume(&mut self, token: ResumeToken) -> Result<(), Refusal> {
+        if let Some(name) = self.room.name(self.session) {
+            let text = format!("you are {name} already; RESUME comes instead of NICK, on a new connection");
+            return Err(Refusal::new(Verb::Resume, ErrorCode::AlreadyNamed, text));
+        }
+        let holder = self.room.holder_of(token);
+        let name = holder.and_then(|holder| self.room.hand_over(holder, self.session, self.out));
+        let name = name.ok_or_else(|| Refusal::token_unknown(self.mode()))?;
+        self.reply(Reply::Resume(name));
+        self.out.push(Output::Follow(self.session));
+        Ok(())
+    }
+
     fn msg(&mut self, text: Text) -> Result<(), Refusal> {
         let name = self.named(Verb::Msg)?;
         let id = self.room.last_event.next();
@@ -126,9 +149,11 @@ impl Turn<'_> {
                 }
             }
         }
-        if let Some((_, leaving)) = targets.iter().find(|(_, state)| state.ended) {
-            let name = leaving.member.as_ref().map_or("somebody", |member| member.name.as_str());
-            return Err(refuse(ErrorCode::TargetAbsent, format!("{name} is leaving and hears no more")));
+        if let Some((_, deaf)) = targets.iter().find(|(_, state)| state.ended || state.is_away()) {
+            let name = deaf.member.as_ref().map_or("somebody", |member| member.name.as_str());
+            let why =
+                if deaf.is_away() { "has no connection now and may come back" } else { "is leaving and hears no more" };
+            return Err(refuse(ErrorCode::TargetAbsent, format!("{name} {why}")));
         }
         let mut told = Vec::with_capacity(targets.len());
         for (target, state) in targets {
@@ -205,10 +230,10 @@ impl Turn<'_> {
             let text = format!("it shows addresses; only the coordinator may, and that is {name}");
             return Err(Refusal::new(Verb::Status, ErrorCode::NotCoordinator, text));
         }
-        let now = self.room.now;
+        let (room, now) = (&*self.room, self.room.now);
         let details = |session: SessionId, state: &Session| {
             Some(Details {
-                id: session.0,
+                id: room.resumed(session).unwrap_or(session).0,
                 address: state.address,
                 idle_seconds: now.seconds_since(state.last_line_at),
                 online_seconds: now.seconds_since(state.member.as_ref()?.joined_at),
@@ -249,6 +274,7 @@ impl Turn<'_> {
         // The reply comes first: it is the last thing before the change.
         self.reply(Reply::Set(setting, on));
         match setting {
+            Setting::Resume => self.room.void_token(self.session),
             Setting::Tags => self.room.speak(self.session, self.out, |dialect| dialect.tags = on),
             Setting::Echo => {
                 if let Some(state) = self.room.sessions.get_mut(self.session) {
@@ -256,6 +282,16 @@ impl Turn<'_> {
                 }
             }
         }
+    }
+
+    fn give_token(&mut self) -> Result<(), Refusal> {
+        let token = self.secret.and_then(|secret| self.room.give_token(self.session, secret));
+        let token = token.ok_or_else(|| {
+            let text = "this server holds nobody's name; if your connection breaks, join again with NICK";
+            Refusal::new(Verb::Set, ErrorCode::ResumeOff, text)
+        })?;
+        self.reply(Reply::Resumable(token));
+        Ok(())
     }
 
     fn chat(&mut self) -> Result<(), Refusal> {

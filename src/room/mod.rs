@@ -9,6 +9,7 @@ mod by_session;
 mod commands;
 mod history;
 mod names;
+mod resume;
 mod timeouts;
 
 use std::collections::BTreeMap;
@@ -19,11 +20,12 @@ use std::sync::Arc;
 pub use self::by_session::BySession;
 pub use self::history::History;
 use self::names::Names;
+use self::resume::Resumption;
 pub use self::timeouts::{Timeouts, Uptime};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
     Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name, Past, Refusal, Reply,
-    ServerLine, Tag, Text, Timestamp, Token, User,
+    Secret, ServerLine, Setting, Tag, Text, Timestamp, Token, User,
 };
 
 /// A connection's number, given once in the life of a server.
@@ -57,6 +59,8 @@ pub enum Action {
     Blank,
     /// It sent a command.
     Command(Command),
+    /// It sent `SET resume on`; this is for its token, and was never in any other.
+    Resumable(Secret),
     /// It sent a line that is no command; this is the answer.
     Refuse(Refusal),
     /// It speaks another protocol.
@@ -101,6 +105,9 @@ pub enum Output {
     Read(SessionId, Mode),
     /// The session gets nothing after what it got so far.
     Close(SessionId),
+    /// The session's connection is done with. Its name is held, and so is its place among the connections there may be, up
+    /// to the release.
+    Hold(SessionId),
     /// The room has forgotten the session; always the last output for it.
     Release(SessionId),
 }
@@ -116,6 +123,9 @@ pub struct Room {
     names: Names,
     /// The named sessions in the order in which they joined; the first is the coordinator.
     members: BTreeMap<Seniority, SessionId>,
+    /// Which session has what can be taken back, by the number in the token. A session is in here exactly if
+    /// `Session::resumption` is set.
+    resumable: BTreeMap<SessionId, SessionId>,
     /// What `WHO` lists; none after a change, until somebody asks.
     roster: Option<Arc<[User]>>,
     /// The id of the newest event; ids have no gaps.
@@ -141,11 +151,12 @@ struct Session {
     ended: bool,
     connected_at: Uptime,
     last_line_at: Uptime,
-    /// Lines up to the last that were no commands at all. `errors < ERRORS_IN_A_ROW_MAX`
+    /// Lines up to the last that were no commands at all, or tokens of nobody. `errors < ERRORS_IN_A_ROW_MAX`
     errors: u32,
     /// It was asked for a sign of life since its last line.
     asked: bool,
     member: Option<Member>,
+    resumption: Option<Box<Resumption>>,
 }
 
 #[derive(Debug)]
@@ -186,10 +197,13 @@ impl Room {
             Action::Connect(address) => self.connect(session, address, out),
             Action::Tick(now) => self.tick(at, now, out),
             Action::Shutdown => self.shutdown(at, out),
-            _ if self.sessions.get(session).is_none() => {}
+            _ if self.sessions.get(session).is_none_or(Session::is_away) => {}
             Action::Ending(ending) => self.speak(session, out, |dialect| dialect.ending = ending),
             Action::Blank => self.touch(session),
-            Action::Command(command) => self.carry_out(at, session, command, out),
+            Action::Command(command) => self.carry_out(at, session, command, None, out),
+            Action::Resumable(secret) => {
+                self.carry_out(at, session, Command::Set(Setting::Resume, true), Some(secret), out);
+            }
             Action::Refuse(refusal) => self.refuse(at, session, refusal, out),
             Action::Foreign(foreign) => self.dismiss(at, session, LeaveReason::Errors, foreign.into(), out),
             Action::EndOfInput => self.end_input(session, out),
@@ -214,7 +228,7 @@ impl Room {
 
     /// How many are connected, named or not.
     pub fn connected(&self) -> usize {
-        self.sessions.len()
+        self.sessions.iter().filter(|(_, state)| !state.is_away()).count()
     }
 
     fn connect(&mut self, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
@@ -234,6 +248,7 @@ impl Room {
             errors: 0,
             asked: false,
             member: None,
+            resumption: None,
         };
         let before = self.sessions.insert(session, state);
         assert!(before.is_none(), "session numbers are given once");
@@ -253,19 +268,21 @@ impl Room {
         }
         self.names = Names::default();
         self.members.clear();
+        self.resumable.clear();
         self.roster = None;
     }
 
     /// Answers a line that cannot be carried out. After too many that were no commands at all the session is not one who
-    /// types.
+    /// types, and after too many tokens of nobody it is one who guesses.
     fn refuse(&mut self, at: Timestamp, session: SessionId, refusal: Refusal, out: &mut Vec<Output>) {
         self.touch(session);
         let Some(state) = self.sessions.get_mut(session) else { return };
-        state.errors = if refusal.verb.is_none() { state.errors + 1 } else { 0 };
+        let is_error = refusal.verb.is_none() || refusal.code == ErrorCode::TokenUnknown;
+        state.errors = if is_error { state.errors + 1 } else { 0 };
         let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
         out.push(Output::Tell(session, ServerLine::Err(refusal)));
         if too_many {
-            let why = format!("{ERRORS_IN_A_ROW_MAX} lines in a row were no commands; connect again, and write: HELP");
+            let why = format!("{ERRORS_IN_A_ROW_MAX} lines in a row were of no use; connect again, and write: HELP");
             let why = Refusal::new(None, ErrorCode::TooManyErrors, why);
             self.dismiss(at, session, LeaveReason::Errors, why, out);
         }
@@ -292,9 +309,24 @@ impl Room {
         text: Option<Text>,
         out: &mut Vec<Output>,
     ) {
-        let member = self.sessions.remove(session).and_then(|state| state.member);
+        if !self.hold(session, reason, out) {
+            self.forget(at, session, reason, text, out);
+        }
+    }
+
+    fn forget(
+        &mut self,
+        at: Timestamp,
+        session: SessionId,
+        reason: LeaveReason,
+        text: Option<Text>,
+        out: &mut Vec<Output>,
+    ) {
+        let state = self.sessions.remove(session);
         out.extend([Output::Close(session), Output::Release(session)]);
-        let Some(member) = member else { return };
+        let Some(state) = state else { return };
+        self.forget_token(&state);
+        let Some(member) = state.member else { return };
         let was_coordinator = self.coordinator() == Some(session);
         self.names.remove(&member.name);
         self.members.remove(&member.seniority);

@@ -6,7 +6,7 @@ use crate::limits::{ERRORS_IN_A_ROW_MAX, LEAVES_PER_TICK_MAX};
 use crate::protocol::Mode;
 
 /// A room with these in it; the first is session 1.
-fn room(names: &[&str]) -> Room {
+pub(super) fn room(names: &[&str]) -> Room {
     let mut room = Room::default();
     for (session, name) in (1..).zip(names) {
         act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
@@ -16,7 +16,7 @@ fn room(names: &[&str]) -> Room {
 }
 
 /// What comes of an action: `session< line` for private lines, `* event` for published ones, and the other outputs.
-fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> {
+pub(super) fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> {
     let mut out = Vec::new();
     room.apply(Input { at: Timestamp(5_000), session: SessionId(session), action }, &mut out);
     let past = |numbers| room.history().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
@@ -35,12 +35,13 @@ fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> {
         Output::Follow(SessionId(session)) => format!("{session} follows"),
         Output::Read(SessionId(session), mode) => format!("{session} is read as {mode:?}"),
         Output::Close(SessionId(session)) => format!("{session} closed"),
+        Output::Hold(SessionId(session)) => format!("{session} held"),
         Output::Release(SessionId(session)) => format!("{session} released"),
     };
     out.into_iter().map(shown).collect()
 }
 
-fn say(room: &mut Room, session: u64, line: &str) -> Vec<String> {
+pub(super) fn say(room: &mut Room, session: u64, line: &str) -> Vec<String> {
     let action = match Command::parse(line, Mode::Commands) {
         Ok(command) => Action::Command(command.expect("not blank")),
         Err(refusal) => Action::Refuse(refusal),
@@ -124,7 +125,7 @@ fn fifty_lines_in_a_row_that_are_no_commands_are_too_many() {
         assert_eq!(say(&mut room, 1, "nonsense").len(), 1);
         act(&mut room, 1, Action::Blank);
     }
-    let why = "1< ERR - too-many-errors 50 lines in a row were no commands; connect again, and write: HELP";
+    let why = "1< ERR - too-many-errors 50 lines in a row were of no use; connect again, and write: HELP";
     assert_eq!(say(&mut room, 1, "nonsense")[1..], [why, "1 closed", "1 released", "*3 LEAVE alice errors"]);
 }
 
@@ -185,13 +186,13 @@ fn status_tells_idle_and_online_seconds() {
     assert_eq!(say(&mut room, 1, "STATUS"), [format!("1< {alice}/{bob}"), "1< OK STATUS 2".to_owned()]);
 }
 
-fn tick(room: &mut Room, seconds: u64) -> Vec<String> {
+pub(super) fn tick(room: &mut Room, seconds: u64) -> Vec<String> {
     act(room, SessionId::SERVER.0, Action::Tick(Uptime(seconds)))
 }
 
 #[test]
 fn who_takes_no_name_in_time_is_sent_away_whatever_they_send() {
-    let mut room = Room::new(Timeouts { name_seconds: 60, idle_seconds: 0 });
+    let mut room = Room::new(Timeouts { name_seconds: 60, ..Timeouts::default() });
     for session in 1..=3 {
         act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
     }
@@ -206,7 +207,7 @@ fn who_takes_no_name_in_time_is_sent_away_whatever_they_send() {
 
 #[test]
 fn who_is_silent_is_asked_and_then_leaves() {
-    let mut room = Room::new(Timeouts { name_seconds: 60, idle_seconds: 20 });
+    let mut room = Room::new(Timeouts { name_seconds: 60, idle_seconds: 20, ..Timeouts::default() });
     for (session, name) in [(1, "alice"), (2, "bob"), (3, "carol")] {
         act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
         say(&mut room, session, &format!("NICK {name}"));
@@ -232,7 +233,7 @@ fn who_is_silent_is_asked_and_then_leaves() {
 
 #[test]
 fn of_many_who_are_silent_so_many_leave_at_once() {
-    let mut room = Room::new(Timeouts { name_seconds: 0, idle_seconds: 20 });
+    let mut room = Room::new(Timeouts { idle_seconds: 20, ..Timeouts::default() });
     for session in 1..=LEAVES_PER_TICK_MAX as u64 * 2 + 1 {
         act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
         say(&mut room, session, &format!("NICK {session:0>32}"));

@@ -1,4 +1,4 @@
-//! Who has been silent or nameless for too long. The room is told how much time has passed; what a wall clock shows, which
+//! Who has been silent, nameless or without a connection for too long. The room is told how much time has passed; what a wall clock shows, which
 //! can be set back or on, closes nobody.
 
 use super::{Output, Room, Session, SessionId, private_tag};
@@ -23,6 +23,8 @@ pub struct Timeouts {
     pub name_seconds: u64,
     /// Without a line. At half of it the session is asked for a sign of life.
     pub idle_seconds: u64,
+    /// Without a connection, for one whose name can be taken back; 0 is that none can.
+    pub resume_seconds: u64,
 }
 
 /// What is due for a session.
@@ -34,6 +36,8 @@ enum Due {
     Silent,
     /// It has had half of that.
     Question,
+    /// It has had its time to come back, since its connection ended for this reason.
+    Away(LeaveReason),
 }
 
 /// What is asked for a sign of life with.
@@ -51,7 +55,11 @@ impl Room {
             match due {
                 Due::Question => self.ask(at, session, out),
                 Due::Nameless => self.dismiss(at, session, LeaveReason::Timeout, self.timeouts.nameless(), out),
-                Due::Silent if leaves == LEAVES_PER_TICK_MAX => {}
+                Due::Silent | Due::Away(_) if leaves == LEAVES_PER_TICK_MAX => {}
+                Due::Away(reason) => {
+                    leaves += 1;
+                    self.forget(at, session, reason, None, out);
+                }
                 Due::Silent => {
                     leaves += 1;
                     self.dismiss(at, session, LeaveReason::Timeout, self.timeouts.silent(), out);
@@ -71,7 +79,10 @@ impl Room {
 impl Session {
     /// Never too early: what began within a second counts from its begin.
     fn due(&self, now: Uptime, timeouts: Timeouts) -> Option<Due> {
-        let Timeouts { name_seconds, idle_seconds } = timeouts;
+        let Timeouts { name_seconds, idle_seconds, resume_seconds } = timeouts;
+        if let Some((since, reason)) = self.away() {
+            return (now.seconds_since(since) > resume_seconds).then_some(Due::Away(reason));
+        }
         let silent = now.seconds_since(self.last_line_at);
         if self.ended {
             return None;

@@ -102,6 +102,16 @@ pub(super) fn named(session: SessionId, name: &Name) {
     info!(id = session.0, %name, "joined");
 }
 
+/// Took a name back that was first in use by another session.
+pub(super) fn resumed(session: SessionId, first: SessionId, name: &Name) {
+    info!(id = session.0, first = first.0, %name, "resumed");
+}
+
+/// Has no connection any more, and may come back.
+pub(super) fn held(session: SessionId, name: &Name) {
+    info!(id = session.0, %name, "held");
+}
+
 /// What happened in the room, as far as it is the operator's business.
 pub(super) fn event(session: SessionId, event: &Event) {
     match event {

@@ -41,6 +41,8 @@ pub struct Hub {
     touched: Vec<(SessionId, Arc<Outbox>)>,
     /// Bytes of private lines rendered since the last publishing.
     private_bytes: usize,
+    /// The mailboxes of connections that are done with, and whose names are held.
+    held: BySession<Arc<Outbox>>,
     rosters: Rosters,
     replays: Replays,
     /// Bytes of whispers since all that wait were last counted.
@@ -88,6 +90,7 @@ impl Hub {
             members: BySession::default(),
             touched: Vec::new(),
             private_bytes: 0,
+            held: BySession::default(),
             rosters: Rosters::default(),
             replays: Replays::default(),
             whispered: 0,
@@ -118,7 +121,8 @@ impl Hub {
                 self.apply(at, session, Action::Connect(address));
             }
             Request::Act(session, action) => {
-                let is_line = matches!(action, Action::Blank | Action::Command(_) | Action::Refuse(_));
+                let is_line =
+                    matches!(action, Action::Blank | Action::Command(_) | Action::Resumable(_) | Action::Refuse(_));
                 let sender = self.members.get_mut(session).filter(|_| is_line).map(|member| {
                     touch(&mut self.touched, session, member);
                     Arc::clone(&member.outbox)
@@ -246,6 +250,7 @@ impl Hub {
                 }
             }
             Output::Close(session) => self.close(session),
+            Output::Hold(session) => self.hold(session),
             Output::Release(session) => self.release(session),
         }
     }
@@ -313,7 +318,10 @@ impl Hub {
         member.follows_from = Some(self.draft.enter(member.dialect));
         member.outbox.pin(None, member.follows_from, |_| {});
         if let Some(name) = self.room.name(session) {
-            console::named(session, name);
+            match self.room.resumed(session) {
+                None => console::named(session, name),
+                Some(first) => console::resumed(session, first, name),
+            }
         }
     }
 
@@ -327,10 +335,22 @@ impl Hub {
         touch(&mut self.touched, session, member);
     }
 
-    fn release(&mut self, session: SessionId) {
+    fn hold(&mut self, session: SessionId) {
         let Some(member) = self.members.remove(session) else { return };
         member.outbox.release(Standing::Released);
-        self.touched.push((session, member.outbox));
+        self.touched.push((session, Arc::clone(&member.outbox)));
+        self.held.insert(session, member.outbox);
+        if let Some(name) = self.room.name(session) {
+            console::held(session, name);
+        }
+    }
+
+    fn release(&mut self, session: SessionId) {
+        let member = self.members.remove(session).map(|member| member.outbox);
+        let Some(outbox) = member.or_else(|| self.held.remove(session)) else { return };
+        outbox.release(Standing::Released);
+        outbox.forget();
+        self.touched.push((session, outbox));
     }
 }
 

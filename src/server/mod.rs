@@ -69,7 +69,7 @@ pub struct Options {
     pub write_timeout: Option<Duration>,
     /// Within which a host that vanished is found, at least [`LOST_TIMEOUT_SECONDS_MIN`]; none is when TCP likes.
     pub lost_timeout: Option<Duration>,
-    /// How long a peer may be without a name, or silent.
+    /// How long a peer may be without a name, silent, or without a connection.
     pub timeouts: Timeouts,
 }
 

@@ -258,6 +258,17 @@ impl Peer {
         }
     }
 
+    /// The first line that begins like this, whatever comes before it.
+    #[track_caller]
+    pub fn until_start(&mut self, start: &str) -> String {
+        loop {
+            let line = self.next().unwrap_or_else(|| panic!("closed before {start:?}"));
+            if line.starts_with(start) {
+                return line;
+            }
+        }
+    }
+
     /// What has come, whatever it is; `None` at the end, however it came about.
     pub fn next_bytes(&mut self) -> Option<Vec<u8>> {
         let bytes = self.input.fill_buf().unwrap_or_default().to_vec();

@@ -166,6 +166,10 @@ fn check_command(command: &Command) {
             server_line::check(&ServerLine::Ok(Reply::Whisper(names)));
             vec![Event::Whisper(longest, text)]
         }
+        Command::Resume(token) => {
+            server_line::check(&ServerLine::Ok(Reply::Resumable(token)));
+            Vec::new()
+        }
         Command::Ping(token) => {
             server_line::check(&ServerLine::Ok(Reply::Ping(token.clone())));
             token.map(Event::Ping).into_iter().collect()

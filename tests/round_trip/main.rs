@@ -12,7 +12,7 @@ use arbtest::arbtest;
 use chinwag::limits::{LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX};
 use chinwag::protocol::{
     Command, Decoded, Details, Dialect, ErrorCode, Event, EventId, LeaveReason, LineDecoder, Mode, Name, Past, Refusal,
-    Reply, ServerLine, Setting, Tag, Text, Timestamp, Token, User, Verb,
+    Reply, ResumeToken, Secret, ServerLine, Setting, Tag, Text, Timestamp, Token, User, Verb,
 };
 
 #[test]
@@ -85,7 +85,7 @@ fn kept_seeds() {
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {
-    Ok(match u.int_in_range(0..=13)? {
+    Ok(match u.int_in_range(0..=14)? {
         0 => Command::Nick(name(u)?),
         1 => Command::Msg(text(u)?),
         2 => Command::Whisper(distinct(names(u)?), text(u)?),
@@ -99,6 +99,7 @@ fn command(u: &mut Unstructured<'_>) -> Result<Command> {
         10 => Command::History(u.arbitrary()?),
         11 => Command::Since(EventId(u.arbitrary()?), option(u, token)?),
         12 => Command::Search(text(u)?),
+        13 => Command::Resume(resume_token(u)?),
         _ => Command::Quit(option(u, trimmed)?),
     })
 }
@@ -119,7 +120,7 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
 }
 
 fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
-    Ok(match u.int_in_range(0..=12)? {
+    Ok(match u.int_in_range(0..=14)? {
         0 => Reply::Nick(name(u)?),
         1 => Reply::Msg(EventId(u.arbitrary()?)),
         2 => Reply::Whisper(names(u)?),
@@ -132,6 +133,8 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
         10 => Reply::Since(u.arbitrary()?),
         11 => Reply::Search(u.arbitrary()?),
         8 => Reply::Chat(u.arbitrary()?),
+        12 => Reply::Resume(name(u)?),
+        13 => Reply::Resumable(resume_token(u)?),
         _ => Reply::Quit,
     })
 }
@@ -209,12 +212,16 @@ fn token(u: &mut Unstructured<'_>) -> Result<Token> {
     Ok(Token::new(&raw).or_else(|_| Token::new("fallback")).expect("a token"))
 }
 
+fn resume_token(u: &mut Unstructured<'_>) -> Result<ResumeToken> {
+    Ok(ResumeToken { id: u.arbitrary()?, secret: Secret::new(u.arbitrary()?) })
+}
+
 fn verb(u: &mut Unstructured<'_>) -> Result<Verb> {
     u.choose(&Verb::ALL).copied()
 }
 
 fn setting(u: &mut Unstructured<'_>) -> Result<Setting> {
-    u.choose(&[Setting::Echo, Setting::Tags]).copied()
+    u.choose(&[Setting::Echo, Setting::Tags, Setting::Resume]).copied()
 }
 
 fn option<'a, T>(u: &mut Unstructured<'a>, some: impl FnOnce(&mut Unstructured<'a>) -> Result<T>) -> Result<Option<T>> {

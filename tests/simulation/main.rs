@@ -9,7 +9,7 @@ mod sessions;
 
 use sessions::Seen;
 
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 80;
 
 /// Three or four bytes make a step.
 const SCRIPT_BYTES: usize = 6000;
@@ -21,8 +21,15 @@ fn every_stream_is_as_the_obvious_server_would_send_it() {
         Err(_) => {
             let seen: Vec<_> = (0..SEEDS).map(simulate).collect();
             let total = |what: fn(&Seen) -> u32| seen.iter().map(what).sum::<u32>();
-            let what: [fn(&Seen) -> u32; 4] =
-                [|seen| seen.slow, |seen| seen.flushed, |seen| seen.blocked, |seen| seen.handovers];
+            let what: [fn(&Seen) -> u32; 7] = [
+                |seen| seen.slow,
+                |seen| seen.flushed,
+                |seen| seen.blocked,
+                |seen| seen.handovers,
+                |seen| seen.taken_over,
+                |seen| seen.came_back,
+                |seen| seen.given_up,
+            ];
             let totals = what.map(total);
             assert!(totals.iter().all(|&times| times > 50), "the simulation misses what it is for: {totals:?}");
         }

@@ -76,6 +76,24 @@ fn who_connects_too_often_keeps_nobody_else_out() {
     alice.until("JOIN bob");
 }
 
+/// Or one could hold name after name and have one connection.
+#[test]
+fn who_may_come_back_counts_as_connected() {
+    let server = Server::with(&["--max-per-address", "1", "--resume-timeout", "2"]);
+    let mut watcher = server.join("watcher");
+    let there = Ipv4Addr::new(127, 0, 0, 2);
+    let mut mallory = from(&server, there);
+    mallory.send("SET resume on\nNICK mallory");
+    mallory.until("OK NICK mallory");
+    socket2::SockRef::from(mallory.stream()).set_linger(Some(Duration::ZERO)).expect("linger");
+    drop(mallory);
+    let start = Instant::now();
+    while from(&server, there).next().as_deref() != Some(HELLO) {
+        assert!(start.elapsed() < DEADLINE, "there is no room again");
+    }
+    assert_eq!(watcher.sync(), ["JOIN mallory", "LEAVE mallory lost"]);
+}
+
 /// The limit of open files is raised as far as it goes, and not all of it is for peers.
 #[test]
 fn as_many_are_let_in_as_there_are_descriptors_but_for_a_reserve() {

@@ -33,6 +33,7 @@ fn a_wrong_command_line_is_one_clear_line_and_exit_code_2() {
     check(&["--log", ""], "is no level; there are off");
     check(&["--feed-bytes", "12"], "the least is 1048576");
     check(&["--feed-bytes", "many"], "no number");
+    check(&["--resume-timeout", "soon"], "soon is no number of seconds");
     check(&["surplus"], "surplus");
 }
 

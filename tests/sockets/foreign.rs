@@ -72,7 +72,7 @@ fn a_flood_of_lines_that_are_no_commands_is_closed() {
     for _ in 0..50 {
         bob.expect("ERR - line-not-utf8 byte 1 of this line is not UTF-8; send it as UTF-8");
     }
-    bob.expect("ERR - too-many-errors 50 lines in a row were no commands; connect again, and write: HELP");
+    bob.expect("ERR - too-many-errors 50 lines in a row were of no use; connect again, and write: HELP");
     bob.expect_end();
     alice.expect("LEAVE bob errors");
 }

@@ -11,6 +11,7 @@ mod foreign;
 mod history;
 mod order;
 mod refusals;
+mod resume;
 mod safety;
 mod slow;
 mod timeouts;

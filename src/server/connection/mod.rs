@@ -112,6 +112,10 @@ impl Connection {
         let ending = AssertUnwindSafe(self.end(end.unwrap_or(End::Lost))).catch_unwind();
         let _ = Box::pin(ending).await;
         console::disconnected(self.session);
+        let Self { socket, outbox, .. } = self;
+        drop(socket);
+        // Who may come back counts as connected, and keeps the ticket; or names could be held without number.
+        until(&outbox, Outbox::is_forgotten).await;
     }
 
     async fn end(&self, end: End) {
@@ -191,11 +195,15 @@ impl Connection {
         self.host.to_hub.put(&self.row, Request::Act(self.session, action), bytes)
     }
 
-    async fn until(&self, mut holds: impl FnMut(&Outbox) -> bool) {
-        future::poll_fn(|cx| {
-            self.outbox.register(cx.waker());
-            if holds(&self.outbox) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+    async fn until(&self, holds: impl FnMut(&Outbox) -> bool) {
+        until(&self.outbox, holds).await;
     }
+}
+
+async fn until(outbox: &Outbox, mut holds: impl FnMut(&Outbox) -> bool) {
+    future::poll_fn(|cx| {
+        outbox.register(cx.waker());
+        if holds(outbox) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }

@@ -10,7 +10,7 @@ use super::Connection;
 use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
 };
-use crate::protocol::{Command, Decoded, Ending, LineDecoder, LineError, Refusal};
+use crate::protocol::{Command, Decoded, Ending, LineDecoder, LineError, Refusal, Secret, Setting};
 use crate::room::Action;
 use crate::server::pace::Pace;
 
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         let mode = connection.outbox.mode();
         let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
             Ok(None) => Action::Blank,
-            Ok(Some(command)) => Action::Command(command),
+            Ok(Some(command)) => with_secret(command),
             Err(refusal) => Action::Refuse(refusal),
         };
         // A command with a long answer, and one that changes how the next line is read, are waited for.
@@ -141,5 +141,16 @@ impl<'a> Reader<'a> {
         Timer::after(wait).await;
         socket.listen(true)?;
         socket.get_ref().take_error()?.map_or(Ok(()), Err)
+    }
+}
+
+/// The command, with the randomness that it takes to carry it out. A system that has none gives no tokens.
+fn with_secret(command: Command) -> Action {
+    let mut random = [0; 16];
+    match command {
+        Command::Set(Setting::Resume, true) if getrandom::fill(&mut random).is_ok() => {
+            Action::Resumable(Secret::new(random))
+        }
+        command => Action::Command(command),
     }
 }

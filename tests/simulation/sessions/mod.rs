@@ -4,6 +4,7 @@
 //!
 //! The seeded simulation makes up scripts, the kept seeds are scripts, and `scripts/fuzz sessions` looks for more.
 
+mod claims;
 mod history;
 mod model;
 mod peer;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use chinwag::feed::{Feed, Standing};
 use chinwag::limits::{PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
-use chinwag::protocol::{Command, Ending, LeaveReason, LineError, Mode, Refusal, Timestamp, Verb};
+use chinwag::protocol::{Command, Ending, LeaveReason, LineError, Mode, Refusal, Secret, Setting, Timestamp, Verb};
 use chinwag::room::{Action, SessionId, Timeouts, Uptime};
 use chinwag::server::hub::{Hub, Request};
 
@@ -37,9 +38,9 @@ const PEERS_MAX: usize = 12;
 const FEED_BYTES: [usize; 4] = [4 * 1024, 8 * 1024, 16 * 1024, 1024 * 1024];
 
 const TIMEOUTS: [Timeouts; 3] = [
-    Timeouts { name_seconds: 0, idle_seconds: 0 },
-    Timeouts { name_seconds: 60, idle_seconds: 0 },
-    Timeouts { name_seconds: 60, idle_seconds: 90 },
+    Timeouts { name_seconds: 0, idle_seconds: 0, resume_seconds: 0 },
+    Timeouts { name_seconds: 60, idle_seconds: 0, resume_seconds: 20 },
+    Timeouts { name_seconds: 60, idle_seconds: 90, resume_seconds: 45 },
 ];
 
 /// Most bytes a socket takes at once.
@@ -59,6 +60,12 @@ pub(crate) struct Seen {
     pub(crate) blocked: u32,
     /// There was another coordinator.
     pub(crate) handovers: u32,
+    /// A name was taken back from a connection that was there.
+    pub(crate) taken_over: u32,
+    /// A name was taken back that had no connection.
+    pub(crate) came_back: u32,
+    /// Nobody came for a name.
+    pub(crate) given_up: u32,
 }
 
 /// Does all that the script says, then lets everybody read to the end, and checks at every step.
@@ -81,6 +88,7 @@ struct Run<'a> {
     model: Model,
     peers: BTreeMap<SessionId, Peer>,
     last_session: u64,
+    last_secret: u128,
     /// Things done and bytes read: as long as it grows, something goes on.
     progress: usize,
     seen: Seen,
@@ -98,6 +106,7 @@ impl<'a> Run<'a> {
             model: Model::new(timeouts),
             peers: BTreeMap::new(),
             last_session: 0,
+            last_secret: 0,
             progress: 0,
             seen: Seen::default(),
         }
@@ -136,16 +145,19 @@ impl<'a> Run<'a> {
         self.last_session += 1;
         let session = SessionId(self.last_session);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1024));
-        let peer = Peer::new(patience);
+        let mut peer = Peer::new(patience);
         self.make_room();
         self.hub.take(self.now, Request::Connect(session, address, Arc::clone(&peer.outbox)));
         self.model.apply(self.now, session, &Action::Connect(address));
+        let claims = &self.model.claims;
+        peer.send(&phrases::first_line(session.0, claims.held(), claims.given.last().copied()));
         self.peers.insert(session, peer);
+        self.hear(session);
     }
 
     /// Sends one line so many times, with any of the endings or none.
     fn say(&mut self, session: SessionId, times: usize) {
-        let mut line = phrases::line(&mut self.script);
+        let mut line = phrases::line(&mut self.script, &self.model.claims.given);
         let ending = self.script.one_of(&["\n", "\n", "\n", "\r\n", "\r\n", "\r\n", "\r\0", ""]);
         let Some(peer) = self.peers.get_mut(&session) else { return };
         if peer.outbox.mode() == Mode::Chat && self.script.below(2) == 1 {
@@ -181,7 +193,12 @@ impl<'a> Run<'a> {
 
     /// Time passes, up to half a minute, and the room is told.
     fn wait(&mut self) {
-        self.now.0 += self.script.one_of(&[1, 900, 1000, 7000, 30_000]);
+        let ms = self.script.one_of(&[1, 900, 1000, 7000, 30_000]);
+        self.pass(ms);
+    }
+
+    fn pass(&mut self, ms: i64) {
+        self.now.0 += ms;
         let uptime = Uptime((self.now.0 - START_MS).unsigned_abs() / 1000);
         self.act(SessionId::SERVER, &Action::Tick(uptime));
     }
@@ -216,6 +233,10 @@ impl<'a> Run<'a> {
         let mode = peer.outbox.mode();
         let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
             Ok(None) => Action::Blank,
+            Ok(Some(Command::Set(Setting::Resume, true))) => {
+                self.last_secret += 1;
+                Action::Resumable(Secret::new(self.last_secret.to_be_bytes()))
+            }
             Ok(Some(command)) => Action::Command(command),
             Err(refusal) => Action::Refuse(refusal),
         };
@@ -225,6 +246,7 @@ impl<'a> Run<'a> {
             _ if !is_known => {}
             Action::Command(command) if command.verb() == Verb::Pong => {}
             Action::Command(command) => peer.reader.expect(Some(command.verb())),
+            Action::Resumable(_) => peer.reader.expect(Some(Verb::Set)),
             Action::Refuse(refusal) => peer.reader.expect(refusal.verb),
             _ => {}
         }
@@ -352,8 +374,13 @@ impl Run<'_> {
         for session in self.peers.keys().copied().collect::<Vec<_>>() {
             self.act(session, &Action::Gone(LeaveReason::Lost));
         }
+        // Names are held for a while yet.
+        self.pass(3_600_000);
         assert_eq!((self.hub.room().names().count(), self.hub.room().connected()), (0, 0), "all have left");
+        let claims = &self.model.claims;
         self.seen.handovers = self.model.history.handovers;
+        [self.seen.taken_over, self.seen.came_back] = claims.taken_back;
+        self.seen.given_up = claims.given_up;
     }
 
     /// Until nobody has anything to read that they would take.

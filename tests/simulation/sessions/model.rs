@@ -8,6 +8,7 @@ use chinwag::protocol::{
 };
 use chinwag::room::{Action, History as Kept, Input, Output, Room, SessionId, Timeouts};
 
+use super::claims::Claims;
 use super::history::History;
 use super::rules;
 use super::said::{self, Said};
@@ -21,6 +22,7 @@ pub(super) struct Model {
     streams: BTreeMap<SessionId, Stream>,
     pub(super) history: History,
     said: Said,
+    pub(super) claims: Claims,
     times: Times,
     last_event: EventId,
 }
@@ -46,6 +48,8 @@ enum End {
     Open,
     /// Nothing more is said.
     Closed,
+    /// The same, and there is no connection: its name is held.
+    Held,
     /// The room has forgotten the peer.
     Released,
 }
@@ -57,6 +61,7 @@ impl Model {
             streams: BTreeMap::new(),
             history: History::default(),
             said: Said::default(),
+            claims: Claims::new(timeouts),
             times: Times::new(timeouts),
             last_event: EventId::default(),
         }
@@ -65,18 +70,33 @@ impl Model {
     pub(super) fn apply(&mut self, at: Timestamp, session: SessionId, action: &Action) {
         let named: BTreeSet<_> = self.streams.keys().copied().filter(|&reader| self.is_named(reader)).collect();
         let refusal = self.refusal(session, action);
+        let is_connected = session == SessionId::SERVER || self.is_connected(session);
         let mut outputs = Vec::new();
         self.times.take(session, action);
         self.room.apply(Input { at, session, action: action.clone() }, &mut outputs);
         self.check_private(session, action, &outputs);
-        if let Action::Command(command) = action {
+        if let Some(command) = command_of(action) {
             assert_eq!(rules::refused(session, &outputs), refusal, "{command:?} of {session:?}");
-            self.set(session, command);
+            self.set(session, &command);
+        }
+        if let Action::Gone(_) = action {
+            let outlives = named.contains(&session) && is_connected && self.claims.outlives(session, action);
+            assert_eq!(outputs.contains(&Output::Hold(session)), outlives, "{action:?} of {session:?}");
+        }
+        if refusal.is_none() && is_connected {
+            self.claims.take(session, action);
         }
         let is_tick = matches!(action, Action::Tick(_));
         for output in outputs {
-            if let Output::Release(session) = output {
-                self.times.forget(session, named.contains(&session), is_tick);
+            match output {
+                Output::Release(session) if self.claims.forget(session, named.contains(&session), is_tick) => {}
+                Output::Release(session) => self.times.forget(session, named.contains(&session), is_tick),
+                Output::Hold(session) => {
+                    assert!(matches!(action, Action::Gone(_) | Action::Tick(_)), "held after {action:?}");
+                    self.times.forget(session, true, is_tick);
+                    self.claims.hold(session);
+                }
+                _ => {}
             }
             if let (Output::Replay(_, numbers), Action::Command(command)) = (&output, action) {
                 self.said.check(command, &self.room.history().range(numbers.clone()).collect::<Vec<_>>());
@@ -89,15 +109,17 @@ impl Model {
         self.history.check(&self.room);
         if is_tick {
             self.times.check(|session| self.is_named(session));
+            self.claims.check();
         }
     }
 
     /// Why the action is to be refused, if it is a command and there is somebody to refuse it to.
     fn refusal(&self, session: SessionId, action: &Action) -> Option<ErrorCode> {
-        let Action::Command(command) = action else { return None };
-        let leaving = self.streams.iter().filter(|(_, stream)| stream.end == End::Closed);
-        let leaving: Vec<_> = leaving.filter_map(|(&session, _)| self.room.name(session)).collect();
-        self.is_connected(session).then(|| rules::refusal(&self.room, &self.said, &leaving, session, command))?
+        let command = command_of(action)?;
+        let deaf = self.streams.iter().filter(|(_, stream)| matches!(stream.end, End::Closed | End::Held));
+        let deaf: Vec<_> = deaf.filter_map(|(&session, _)| self.room.name(session)).collect();
+        self.is_connected(session)
+            .then(|| rules::refusal(&self.room, &self.said, &deaf, &self.claims, session, &command))?
     }
 
     fn set(&mut self, session: SessionId, command: &Command) {
@@ -117,18 +139,26 @@ impl Model {
 
     /// Whether the peer is connected as far as the room knows.
     pub(super) fn is_connected(&self, session: SessionId) -> bool {
-        self.streams.get(&session).is_some_and(|stream| stream.end != End::Released)
+        self.streams.get(&session).is_some_and(|stream| matches!(stream.end, End::Open | End::Closed))
     }
 
     /// Nobody reads this stream any more.
     pub(super) fn bury(&mut self, session: SessionId) {
-        let stream = self.streams.remove(&session);
-        assert!(stream.is_some_and(|stream| stream.end == End::Released), "the room forgets whoever is gone");
+        let end = self.streams.get(&session).map(|stream| stream.end);
+        assert!(matches!(end, Some(End::Held | End::Released)), "the room forgets whoever is gone, but for a name");
+        if end == Some(End::Released) {
+            self.streams.remove(&session);
+        }
     }
 
     fn deliver(&mut self, output: Output) {
         match output {
-            Output::Tell(session, line) => self.tell(session, &line),
+            Output::Tell(session, line) => {
+                if let ServerLine::Ok(Reply::Resumable(token)) = line {
+                    self.claims.give(session, token);
+                }
+                self.tell(session, &line);
+            }
             Output::List(session, users) => {
                 assert!(users.iter().map(|user| &user.name).eq(self.room.names()), "{users:?} is not who is here");
                 assert!(users.iter().skip(1).all(|user| !user.coordinator) && users[0].coordinator);
@@ -143,6 +173,7 @@ impl Model {
             Output::Speak(session, dialect) => self.stream_mut(session).dialect = dialect,
             Output::Follow(session) => self.stream_mut(session).follows = true,
             Output::Close(session) => self.stream_mut(session).end = End::Closed,
+            Output::Hold(session) => self.stream_mut(session).end = End::Held,
             Output::Release(session) => {
                 let before = std::mem::replace(&mut self.stream_mut(session).end, End::Released);
                 assert!(before == End::Closed, "closed first, and released once");
@@ -181,9 +212,18 @@ impl Model {
         self.stream_mut(session).say(&rendered(line));
     }
 
-    /// What is for one alone is for whoever asked; only a whisper is for others, and then for those named.
+    /// What is for one alone is for whoever asked. Only a whisper is for others, and then for those named; and the last
+    /// word to a connection whose name is taken back.
     fn check_private(&self, from: SessionId, action: &Action, outputs: &[Output]) {
+        let taken_back = match action {
+            Action::Command(Command::Resume(token)) => self.claims.holder(*token).filter(|&holder| holder != from),
+            _ => None,
+        };
         let others = outputs.iter().filter_map(|output| match output {
+            Output::Tell(session, ServerLine::Err(why)) if Some(*session) == taken_back => {
+                assert_eq!(why.code, ErrorCode::Resumed);
+                None
+            }
             Output::Tell(session, line) if *session != from && from != SessionId::SERVER => Some((*session, line)),
             _ => None,
         });
@@ -204,6 +244,15 @@ impl Model {
 
     fn stream_mut(&mut self, session: SessionId) -> &mut Stream {
         self.streams.entry(session).or_default()
+    }
+}
+
+/// The command that an action carries, if it does.
+fn command_of(action: &Action) -> Option<Command> {
+    match action {
+        Action::Command(command) => Some(command.clone()),
+        Action::Resumable(_) => Some(Command::Set(Setting::Resume, true)),
+        _ => None,
     }
 }
 

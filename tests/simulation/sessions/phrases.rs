@@ -1,6 +1,7 @@
 //! What peers say: lines that make sense more often than not, for a few bytes of the script each.
 
 use chinwag::limits::LINE_BYTES_MAX;
+use chinwag::protocol::ResumeToken;
 
 use super::script::Script;
 
@@ -13,9 +14,9 @@ const SWITCHES: [&str; 4] = ["echo on", "echo off", "tags on", "tags off"];
 /// Most bytes that are sent as the script has them.
 const RAW_BYTES_MAX: usize = 32;
 
-/// A line without its ending.
-pub(super) fn line(script: &mut Script<'_>) -> Vec<u8> {
-    let verb = match script.below(28) {
+/// A line without its ending. These tokens have been given so far.
+pub(super) fn line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
+    let verb = match script.below(29) {
         0..4 => return join("NICK ", script.one_of(&NAMES)),
         4..8 => "MSG ",
         8..11 => return whisper(script),
@@ -33,6 +34,7 @@ pub(super) fn line(script: &mut Script<'_>) -> Vec<u8> {
         23 => return join("HISTORY ", &script.below(8).to_string()),
         24 => return join("SINCE ", &script.below(64).to_string()),
         25 => "SEARCH ",
+        26 => return resume(script, tokens),
         _ => "",
     };
     let mut line = verb.as_bytes().to_vec();
@@ -41,6 +43,30 @@ pub(super) fn line(script: &mut Script<'_>) -> Vec<u8> {
         line.extend(text(script));
     }
     line
+}
+
+/// What some say as soon as they are connected, so that there are names to be taken back, and some who do.
+pub(super) fn first_line(session: u64, held: Option<ResumeToken>, last: Option<ResumeToken>) -> Vec<u8> {
+    match (session % 8, held.or(last), last) {
+        (1 | 3, ..) => b"SET resume on\n".to_vec(),
+        (4, ..) => b"SET resume on\r\n".to_vec(),
+        (6, Some(token), _) => format!("RESUME {token}\n").into_bytes(),
+        (7, _, Some(token)) => format!("RESUME {token}\r\n").into_bytes(),
+        _ => Vec::new(),
+    }
+}
+
+/// Something to do with tokens: one of the last, mostly.
+fn resume(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
+    match script.below(8) {
+        0..3 => b"SET resume on".to_vec(),
+        3 => b"SET resume off".to_vec(),
+        4 => join("RESUME ", "1-00000000000000000000000000000000"),
+        _ => {
+            let token = tokens.iter().rev().nth(script.below(4));
+            join("RESUME ", &token.map(ToString::to_string).unwrap_or_default())
+        }
+    }
 }
 
 fn whisper(script: &mut Script<'_>) -> Vec<u8> {

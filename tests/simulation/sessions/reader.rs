@@ -6,8 +6,13 @@ use std::collections::VecDeque;
 use chinwag::protocol::{ErrorCode, Verb};
 
 /// Why the server closes a connection: no answer to any line, and the last line of all.
-const DISMISSALS: [ErrorCode; 4] =
-    [ErrorCode::IdleTimeout, ErrorCode::NameTimeout, ErrorCode::TooManyErrors, ErrorCode::WrongProtocol];
+const DISMISSALS: [ErrorCode; 5] = [
+    ErrorCode::IdleTimeout,
+    ErrorCode::NameTimeout,
+    ErrorCode::Resumed,
+    ErrorCode::TooManyErrors,
+    ErrorCode::WrongProtocol,
+];
 
 const IAC: u8 = 0xff;
 

@@ -1,25 +1,33 @@
 //! Which commands are refused, and why: `protocol.md` in few words. Whatever the room answers has to be what these say.
 
-use chinwag::protocol::{Command, ErrorCode, Name, ServerLine};
+use chinwag::protocol::{Command, ErrorCode, Name, ServerLine, Setting};
 use chinwag::room::{Output, Room, SessionId};
 
+use super::claims::Claims;
 use super::said::Said;
 
-/// Why the room has to refuse the command of a session, when `leaving` hear no more; `None` if it has to carry it out.
+/// Why the room has to refuse the command of a session, when those who are `deaf` hear no more; `None` if it has to carry it out.
 pub(super) fn refusal(
     room: &Room,
     said: &Said,
-    leaving: &[&Name],
+    deaf: &[&Name],
+    claims: &Claims,
     session: SessionId,
     command: &Command,
 ) -> Option<ErrorCode> {
     let own = room.name(session);
     match command {
         Command::Nick(name) => refused_name(room, own, name),
+        Command::Resume(_) if own.is_some() => Some(ErrorCode::AlreadyNamed),
+        Command::Resume(token) => {
+            let is_good = claims.holder(*token).is_some_and(|holder| room.name(holder).is_some());
+            (!is_good).then_some(ErrorCode::TokenUnknown)
+        }
+        Command::Set(Setting::Resume, true) => (!claims.are_kept()).then_some(ErrorCode::ResumeOff),
         Command::Ping(_) | Command::Pong(_) | Command::Help(_) | Command::Set(..) | Command::Quit(_) => None,
         _ if own.is_none() => Some(ErrorCode::NoName),
         Command::Status => (room.names().next() != own).then_some(ErrorCode::NotCoordinator),
-        Command::Whisper(to, _) => refused_target(room, leaving, own, to),
+        Command::Whisper(to, _) => refused_target(room, deaf, own, to),
         Command::Msg(_) | Command::Who | Command::Chat | Command::History(_) => None,
         Command::Since(id, _) => said.refusal(*id),
         Command::Search(_) => Some(ErrorCode::NoStore),
@@ -43,13 +51,13 @@ fn refused_name(room: &Room, own: Option<&Name>, name: &Name) -> Option<ErrorCod
     others().any(alike).then_some(ErrorCode::NameAlike)
 }
 
-/// The first who cannot be told counts; but only when all of them are here does it count that somebody leaves.
-fn refused_target(room: &Room, leaving: &[&Name], own: Option<&Name>, to: &[Name]) -> Option<ErrorCode> {
+/// The first who cannot be told counts; but only when all of them are here does it count that somebody hears no more.
+fn refused_target(room: &Room, deaf: &[&Name], own: Option<&Name>, to: &[Name]) -> Option<ErrorCode> {
     let holder = |name: &Name| room.names().find(|other| other.key() == name.key());
     let first = to.iter().find_map(|name| match holder(name) {
         None => Some(ErrorCode::TargetAbsent),
         some => (some == own).then_some(ErrorCode::TargetSelf),
     });
-    let is_leaving = |name| holder(name).is_some_and(|holder| leaving.contains(&holder));
-    first.or_else(|| to.iter().any(is_leaving).then_some(ErrorCode::TargetAbsent))
+    let is_deaf = |name| holder(name).is_some_and(|holder| deaf.contains(&holder));
+    first.or_else(|| to.iter().any(is_deaf).then_some(ErrorCode::TargetAbsent))
 }

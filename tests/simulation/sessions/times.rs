@@ -26,7 +26,7 @@ impl Times {
             Action::Connect(_) => {
                 self.peers.insert(session, (self.now, self.now));
             }
-            Action::Blank | Action::Command(_) | Action::Refuse(_) => {
+            Action::Blank | Action::Command(_) | Action::Resumable(_) | Action::Refuse(_) => {
                 self.peers.entry(session).and_modify(|(_, last_line_at)| *last_line_at = self.now);
             }
             // Whoever has said all is not waited for.
@@ -53,7 +53,7 @@ impl Times {
 
     fn is_due(&self, session: SessionId, named: bool, slack_seconds: u64) -> bool {
         let Some(&(connected_at, last_line_at)) = self.peers.get(&session) else { return false };
-        let Timeouts { name_seconds, idle_seconds } = self.timeouts;
+        let Timeouts { name_seconds, idle_seconds, .. } = self.timeouts;
         let over = |since: Uptime, seconds| seconds > 0 && self.now.seconds_since(since) >= seconds + slack_seconds;
         over(last_line_at, idle_seconds) || !named && over(connected_at, name_seconds)
     }

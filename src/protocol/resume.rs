@@ -1,0 +1,96 @@
+//! The token by which a peer takes its name back: `SET resume on` gives it, `RESUME` shows it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use subtle::ConstantTimeEq as _;
+
+/// 128 bits that nobody can guess. How long it takes to compare two says nothing about them, and `Debug` shows none.
+#[derive(Clone, Copy)]
+pub struct Secret([u8; 16]);
+
+impl Secret {
+    /// A secret of these bytes, which are to be random.
+    pub fn new(random: [u8; 16]) -> Self {
+        Self(random)
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_slice().ct_eq(other.0.as_slice()).into()
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Whose name it is, and the proof that it is one's own. On the wire: `number-secret`, the secret as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResumeToken {
+    /// The number of the session that it was given to, by which it is found. No secret: `STATUS` shows it.
+    pub id: u64,
+    /// What nobody else knows.
+    pub secret: Secret,
+}
+
+impl fmt::Display for ResumeToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:032x}", self.id, u128::from_be_bytes(self.secret.0))
+    }
+}
+
+/// Nothing that the server has ever given as a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoToken;
+
+impl FromStr for ResumeToken {
+    type Err = NoToken;
+
+    fn from_str(word: &str) -> Result<Self, NoToken> {
+        let (id, secret) = word.split_once('-').ok_or(NoToken)?;
+        let is_written = |digits: &str, is_digit: fn(&u8) -> bool| digits.as_bytes().iter().all(is_digit);
+        if secret.len() != 32 || !is_written(secret, u8::is_ascii_hexdigit) || !is_written(id, u8::is_ascii_digit) {
+            return Err(NoToken);
+        }
+        let secret = u128::from_str_radix(secret, 16).map_err(|_| NoToken)?;
+        Ok(Self { id: id.parse().map_err(|_| NoToken)?, secret: Secret(secret.to_be_bytes()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_a_number_and_a_secret() {
+        let token = ResumeToken { id: 17, secret: Secret::new([0xa; 16]) };
+        let written = "17-0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
+        assert_eq!(token.to_string(), written);
+        assert_eq!(written.parse(), Ok(token));
+        assert_eq!(written.to_uppercase().parse(), Ok(token));
+        let others = [written.replacen('a', "b", 1), written.replacen('7', "8", 1)];
+        assert!(others.iter().all(|other| other.parse::<ResumeToken>().is_ok_and(|other| other != token)));
+    }
+
+    #[test]
+    fn other_words_are_no_tokens() {
+        let digits = "0a".repeat(16);
+        let words = ["", "-", "17", "17-", "17-0a", &digits, &format!("-{digits}"), &format!("17-{digits}0")];
+        let signed = [format!("+1-{digits}"), format!("1-+{}", &digits[1..]), format!("18446744073709551616-{digits}")];
+        for word in words.into_iter().chain(signed.iter().map(String::as_str)) {
+            assert_eq!(word.parse::<ResumeToken>(), Err(NoToken), "{word:?}");
+        }
+    }
+
+    #[test]
+    fn debugging_shows_no_secret() {
+        let token = ResumeToken { id: 17, secret: Secret::new([0xab; 16]) };
+        assert_eq!(format!("{token:?}"), "ResumeToken { id: 17, secret: Secret }");
+    }
+}
