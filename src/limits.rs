@@ -159,8 +159,11 @@ pub const SENDFILE_BYTES_MIN: usize = 16 * 1024;
 /// Readers from whom on it is worth it to copy a text to where the kernel can send it from.
 pub const SENDFILE_READERS_MIN: usize = 16;
 
+/// Share of the retention that such copies may take: one of this many parts. Most readers are near the end.
+pub const SENDFILE_SHARE: usize = 8;
+
 /// Bytes of one connection's lines that wait for the hub, after which it is not read on until the hub has taken some.
-pub const ROW_BYTES_MAX: usize = LINE_BYTES_MAX;
+pub const ROW_BYTES_MAX: u32 = 4096;
 
 /// Inputs of one connection that the hub carries out before the next connection has its turn.
 pub const TURN_LINES_OF_ONE_MAX: usize = 16;

@@ -1,18 +1,25 @@
 //! Large texts once more, in memory that the kernel sends from without copying it: `memfd_create(2)`, `sendfile(2)`.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 use rustix::io::{Errno, pwrite};
 
 use crate::limits::PAGE_BYTES;
 
-/// A file in memory, to which texts are appended. No byte of it is written twice: it may still be on its way to somebody.
+/// A file in memory that has the newest large texts: those that most readers read. No byte of it is written twice: it may still
+/// be on its way to somebody.
 #[derive(Debug)]
 pub(super) struct MemoryFile {
     file: Arc<OwnedFd>,
     end: u64,
+    /// What is kept, the oldest first.
+    extents: VecDeque<Arc<Extent>>,
+    /// Memory that `extents` take. `bytes <= bytes_max`
+    bytes: u64,
+    bytes_max: u64,
 }
 
 /// Where in the file a text stands, for as long as this is kept.
@@ -24,15 +31,35 @@ pub(super) struct Extent {
 }
 
 impl MemoryFile {
-    /// An empty one; none where the system has no such thing.
-    pub(super) fn new() -> Option<Self> {
+    /// An empty one that takes at most so much memory; none where the system has no such thing.
+    pub(super) fn new(bytes_max: usize) -> Option<Self> {
         let file = memfd_create("chinwagd-feed", MemfdFlags::CLOEXEC).ok()?;
-        Some(Self { file: Arc::new(file), end: 0 })
+        let (extents, bytes_max) = (VecDeque::new(), bytes_max as u64);
+        Some(Self { file: Arc::new(file), end: 0, extents, bytes: 0, bytes_max })
     }
 
-    /// Appends a text; fails if there is no memory for it.
-    pub(super) fn append(&mut self, text: &[u8]) -> Option<Extent> {
-        let extent = Extent { file: Arc::clone(&self.file), start: self.end, bytes: whole_pages(text.len()) as u64 };
+    /// Memory that it takes; nothing more once the last reader of what was let go of is done.
+    pub(super) fn bytes(&self) -> usize {
+        usize::try_from(self.bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Appends a text, and lets go of the oldest for it. Fails if there is no memory.
+    pub(super) fn append(&mut self, text: &[u8]) -> Option<Weak<Extent>> {
+        let extent = Arc::new(self.write(text)?);
+        let appended = Arc::downgrade(&extent);
+        self.bytes += extent.bytes;
+        self.extents.push_back(extent);
+        while self.bytes > self.bytes_max
+            && let Some(oldest) = self.extents.pop_front()
+        {
+            self.bytes -= oldest.bytes;
+        }
+        Some(appended)
+    }
+
+    fn write(&mut self, text: &[u8]) -> Option<Extent> {
+        let bytes = text.len().next_multiple_of(PAGE_BYTES) as u64;
+        let extent = Extent { file: Arc::clone(&self.file), start: self.end, bytes };
         // What was written before a failure is let go of with the extent.
         self.end += extent.bytes;
         let mut written = 0;
@@ -47,9 +74,9 @@ impl MemoryFile {
         Some(extent)
     }
 
-    /// Memory that it takes.
+    /// Memory that the system says it takes.
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> u64 {
+    pub(super) fn system_bytes(&self) -> u64 {
         rustix::fs::fstat(&self.file).map_or(0, |status| status.st_blocks.cast_unsigned() * 512)
     }
 }
@@ -67,9 +94,4 @@ impl Drop for Extent {
         // It fails only on arguments that make no sense.
         let _ = fallocate(&self.file, hole, self.start, self.bytes);
     }
-}
-
-/// The memory that a text of so many bytes takes in the file.
-pub(super) fn whole_pages(bytes: usize) -> usize {
-    bytes.next_multiple_of(PAGE_BYTES)
 }

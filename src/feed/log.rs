@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
-use super::extent::{Extent, MemoryFile, whole_pages};
+use super::extent::{Extent, MemoryFile};
 use super::{Place, lock};
 use crate::limits::{
-    SEGMENT_BYTES_MAX, SEGMENT_OVERHEAD_BYTES, SEGMENT_SHARE, SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN,
+    SEGMENT_BYTES_MAX, SEGMENT_OVERHEAD_BYTES, SEGMENT_SHARE, SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE,
 };
 use crate::protocol::{DIALECTS, Dialect, Event, Tag};
 
@@ -26,11 +26,11 @@ pub struct Feed {
 struct Log {
     /// Without gaps: in each dialect a segment starts where the one before it ends.
     segments: VecDeque<Segment>,
-    /// What the segments count against the retention. `bytes <= bytes_max`, or there is one segment only.
+    /// What the segments count against the retention. With the file, `bytes <= bytes_max`, or there is one segment only.
     bytes: usize,
     /// Where the last segment ends, in each dialect.
     ends: [u64; DIALECTS],
-    /// Has large texts once more.
+    /// Has some texts once more.
     file: Option<MemoryFile>,
 }
 
@@ -39,21 +39,22 @@ struct Log {
 struct Segment {
     starts: [u64; DIALECTS],
     /// `None` in a dialect that nobody used.
-    texts: [Option<Arc<Text>>; DIALECTS],
+    texts: [Option<Text>; DIALECTS],
 }
 
 /// A segment in one dialect.
 #[derive(Debug)]
 struct Text {
-    bytes: Box<[u8]>,
-    /// The same bytes for the kernel to send, if there are many and they are for many.
-    extent: Option<Extent>,
+    bytes: Arc<[u8]>,
+    /// The same for the kernel to send, while that is kept: if there is much, for many, and it is new.
+    extent: Weak<Extent>,
 }
 
 /// A piece of a segment.
 pub(super) struct Piece {
-    text: Arc<Text>,
+    text: Arc<[u8]>,
     range: Range<usize>,
+    extent: Option<Arc<Extent>>,
 }
 
 /// The reader's place is no longer kept.
@@ -72,7 +73,12 @@ pub struct Appended {
 impl Feed {
     /// An empty feed that keeps at most `bytes_max` bytes, over all dialects together.
     pub fn new(bytes_max: usize) -> Self {
-        let log = Log { segments: VecDeque::new(), bytes: 0, ends: Default::default(), file: MemoryFile::new() };
+        let log = Log {
+            segments: VecDeque::new(),
+            bytes: 0,
+            ends: Default::default(),
+            file: MemoryFile::new(bytes_max / SENDFILE_SHARE),
+        };
         Self { log: Mutex::new(log), ends: Default::default(), bytes_max }
     }
 
@@ -91,7 +97,8 @@ impl Feed {
         draft.starts = log.ends;
         log.segments.push_back(segment);
         let before = log.segments.len();
-        while log.bytes > self.bytes_max && log.segments.len() > 1 {
+        let in_file = log.file.as_ref().map_or(0, MemoryFile::bytes);
+        while log.bytes + in_file > self.bytes_max && log.segments.len() > 1 {
             if let Some(oldest) = log.segments.pop_front() {
                 log.bytes -= oldest.cost();
             }
@@ -113,7 +120,7 @@ impl Feed {
     /// Memory that the file takes.
     #[cfg(test)]
     pub(super) fn file_bytes(&self) -> u64 {
-        lock(&self.log).file.as_ref().map_or(0, MemoryFile::bytes)
+        lock(&self.log).file.as_ref().map_or(0, MemoryFile::system_bytes)
     }
 
     /// The most bytes kept.
@@ -155,9 +162,7 @@ impl Segment {
     }
 
     fn cost(&self) -> usize {
-        let once_more = |text: &Text| if text.extent.is_some() { whole_pages(text.bytes.len()) } else { 0 };
-        let texts = self.texts.iter().flatten().map(|text| text.bytes.len() + once_more(text));
-        texts.sum::<usize>() + SEGMENT_OVERHEAD_BYTES
+        self.texts.iter().flatten().map(|text| text.bytes.len()).sum::<usize>() + SEGMENT_OVERHEAD_BYTES
     }
 
     /// The part of the segment between two offsets.
@@ -167,20 +172,20 @@ impl Segment {
         let within =
             |offset: u64| usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX).min(text.bytes.len());
         let range = within(from)..within(until);
-        (!range.is_empty()).then(|| Piece { text: Arc::clone(text), range })
+        let extent = if range.len() < SENDFILE_BYTES_MIN { None } else { text.extent.upgrade() };
+        (!range.is_empty()).then(|| Piece { text: Arc::clone(&text.bytes), range, extent })
     }
 }
 
 impl Piece {
     /// What it says.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.text.bytes[self.range.clone()]
+        &self.text[self.range.clone()]
     }
 
     /// Where the kernel can send it from, if that is worth it.
     pub(super) fn in_file(&self) -> Option<(BorrowedFd<'_>, u64)> {
-        let extent = self.text.extent.as_ref().filter(|_| self.range.len() >= SENDFILE_BYTES_MIN)?;
-        let (file, start) = extent.place();
+        let (file, start) = self.extent.as_ref()?.place();
         Some((file, start + self.range.start as u64))
     }
 }
@@ -236,7 +241,7 @@ impl Draft {
         self.texts.iter().map(Vec::len).sum()
     }
 
-    fn take_texts(&mut self, mut file: Option<&mut MemoryFile>) -> [Option<Arc<Text>>; DIALECTS] {
+    fn take_texts(&mut self, mut file: Option<&mut MemoryFile>) -> [Option<Text>; DIALECTS] {
         std::array::from_fn(|dialect| {
             let text = &mut self.texts[dialect];
             if text.is_empty() {
@@ -246,7 +251,7 @@ impl Draft {
             let extent = file.as_mut().filter(|_| for_kernel).and_then(|file| file.append(text));
             let bytes = text.as_slice().into();
             text.clear();
-            Some(Arc::new(Text { bytes, extent }))
+            Some(Text { bytes, extent: extent.unwrap_or_default() })
         })
     }
 }

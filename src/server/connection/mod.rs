@@ -191,7 +191,7 @@ impl Connection {
     }
 
     /// Puts into the row what a line of so many bytes says.
-    fn tell_line(&self, action: Action, bytes: usize) -> io::Result<()> {
+    fn tell_line(&self, action: Action, bytes: u32) -> io::Result<()> {
         self.host.to_hub.put(&self.row, Request::Act(self.session, action), bytes)
     }
 

@@ -94,7 +94,8 @@ impl<'a> Reader<'a> {
         if !std::mem::replace(&mut self.ending_told, true) && self.decoder.ending() == Some(Ending::CrLf) {
             connection.tell(Action::Ending(Ending::CrLf))?;
         }
-        let bytes = line.as_ref().map_or(0, String::len);
+        // No line is too long for that.
+        let bytes = line.as_ref().map_or(0, |line| u32::try_from(line.len()).unwrap_or(u32::MAX));
         let mode = connection.outbox.mode();
         let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
             Ok(None) => Action::Blank,
