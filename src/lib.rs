@@ -8,6 +8,7 @@
 //! | [`protocol`] | bytes to meaning and back, both directions | who is here |
 //! | [`room`] | who is here and what happened: a deterministic state machine | time, order of arrival, delivery |
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
+//! | [`store`] | what was said, on disk, and its two threads | who gets it |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
 //! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
 //! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
@@ -26,3 +27,4 @@ pub mod limits;
 pub mod protocol;
 pub mod room;
 pub mod server;
+pub mod store;

@@ -76,6 +76,31 @@ pub const HISTORY_REPLAYED_DEFAULT: u64 = 20;
 /// again, and so many that a piece costs little beside its text.
 pub const PAGE_MESSAGES: u64 = 16;
 
+/// Bytes of past messages from the store that wait for a connection: what may wait for it before its commands are not read on.
+pub const RECALL_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
+
+/// Messages that a `SEARCH` finds at most: the newest.
+pub const SEARCH_FOUND_MAX: usize = 50;
+
+/// Ids that a server sets aside in its store before it gives them, so that none is given again after it was killed. It sets more
+/// aside when half of them are left.
+pub const IDS_RESERVED: u64 = 65_536;
+
+/// Messages that are committed at once, at most.
+pub const STORE_BATCH_MAX: usize = 4_096;
+
+/// Messages that the store lets go of at once, at most: nobody's message waits long for that.
+pub const STORE_PRUNED_AT_ONCE_MAX: u64 = 1_000;
+
+/// How often the store looks for what is too old when nothing is said, in milliseconds.
+pub const STORE_PRUNE_MS: u64 = 1_000;
+
+/// Longest the store waits for another program that reads or writes the file, in milliseconds.
+pub const STORE_BUSY_MS_MAX: u64 = 5_000;
+
+/// Longest the end waits for messages to be stored, and again for the file to be closed, in milliseconds.
+pub const STORE_CLOSE_MS_MAX: u64 = 150;
+
 /// Characters of an epoch that the server makes up: nobody meets the same again.
 pub const EPOCH_CHARS: usize = 6;
 

@@ -22,6 +22,7 @@ fn start(port_file: &Path) -> u16 {
         max_per_address: 0,
         history: 0,
         epoch: None,
+        store: None,
         line_rate: Rate { per_second: 0, burst: 1 },
         connect_rate: Rate { per_second: 0, burst: 1 },
         write_timeout: Some(Duration::MAX),

@@ -36,6 +36,7 @@ fn has_netcat() -> bool {
 struct Transcript {
     title: String,
     is_console: bool,
+    is_stored: bool,
     lines: Vec<String>,
 }
 
@@ -49,9 +50,10 @@ fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
             transcript.lines.push(line.to_owned());
             None
         }
-        (None, "```transcript" | "```console") => {
+        (None, "```transcript" | "```transcript stored" | "```console") => {
             let is_console = line.ends_with("console");
-            open = Some(Transcript { title: title.clone(), is_console, lines: Vec::new() });
+            let is_stored = line.ends_with("stored");
+            open = Some(Transcript { title: title.clone(), is_console, is_stored, lines: Vec::new() });
             None
         }
         (None, line) => {
@@ -65,7 +67,10 @@ fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
 
 impl Transcript {
     fn run(&self) -> Result<(), Failed> {
-        let server = Server::start();
+        let directory = tempfile::tempdir()?;
+        let data = directory.path().join("chat.db");
+        let stored = ["--data", data.to_str().ok_or("a path")?];
+        let server = Server::with(if self.is_stored { &stored } else { &[] });
         if self.is_console { self.run_console(&server) } else { self.run_peers(&server) }
     }
 

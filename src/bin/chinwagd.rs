@@ -17,6 +17,7 @@ use chinwag::limits::{
 use chinwag::protocol::Token;
 use chinwag::room::Timeouts;
 use chinwag::server::{self, Options, Rate, console};
+use chinwag::store::{self, Durability, Keep};
 use tracing::level_filters::LevelFilter;
 
 /// A chat server that any program able to open a TCP socket can join: nc, telnet, a script.
@@ -25,7 +26,10 @@ use tracing::level_filters::LevelFilter;
     example = "{command_name}\n{command_name} --listen 0.0.0.0:9999 --listen [::]:9999\n{command_name} --listen 127.0.0.1:0 --port-file /tmp/chat.port",
     note = "Standard output has one line for each listener, once it accepts; the log is on standard error.",
     note = "SIGTERM or SIGINT stops it within a second, after everybody read what was acknowledged; a second one at once.",
-    error_code(1, "it could not start: an address is in use, the port file cannot be written"),
+    error_code(
+        1,
+        "it could not start: an address is in use, the port file cannot be written, the store cannot be used"
+    ),
     error_code(2, "the command line was wrong"),
     error_code(101, "a fault in the program itself ended it; the log says where")
 )]
@@ -52,8 +56,21 @@ struct Arguments {
     #[argh(option, arg_name = "n", default = "HISTORY_MESSAGES_DEFAULT", from_str_fn(parse_history))]
     history: usize,
 
+    /// a file (SQLite) to store what is said in; a message is said once it is there, and outlives the server
+    #[argh(option, arg_name = "path")]
+    data: Option<PathBuf>,
+
+    /// when a message is stored: full, when the disk has it, or relaxed, when the system has it, so that the last ones are lost
+    /// if the machine fails (default: full)
+    #[argh(option, arg_name = "how", from_str_fn(parse_durability))]
+    durability: Option<Durability>,
+
+    /// how much is stored: an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all (default: all)
+    #[argh(option, arg_name = "bound")]
+    keep: Option<Keep>,
+
     /// the word in HELLO that says which server's ids these are, for tests whose output is never to change (default: made up
-    /// at each start)
+    /// at each start, or as it is stored)
     #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
     epoch: Option<Token>,
 
@@ -119,6 +136,15 @@ fn main() -> ExitCode {
     if listen.is_empty() {
         listen.push(SocketAddr::from(([127, 0, 0, 1], 9999)));
     }
+    if arguments.data.is_none() && (arguments.durability.is_some() || arguments.keep.is_some()) {
+        say(
+            &mut std::io::stderr(),
+            "chinwagd: --durability and --keep are about what is stored; say where: --data PATH",
+        );
+        return ExitCode::from(2);
+    }
+    let (durability, keep) = (arguments.durability.unwrap_or_default(), arguments.keep.unwrap_or_default());
+    let store = arguments.data.map(|path| store::Options { path, durability, keep });
     let _log = console::start(arguments.log);
     let options = Options {
         listen,
@@ -126,6 +152,7 @@ fn main() -> ExitCode {
         feed_bytes: arguments.feed_bytes,
         history: arguments.history,
         epoch: arguments.epoch,
+        store,
         max_clients: arguments.max_clients,
         max_per_address: arguments.max_per_address,
         line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
@@ -179,6 +206,14 @@ fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
 fn parse_history(raw: &str) -> Result<usize, String> {
     let messages = raw.parse().ok().filter(|&messages| messages <= HISTORY_MESSAGES_MAX);
     messages.ok_or_else(|| format!("{raw} is no number of messages (0 to {HISTORY_MESSAGES_MAX})"))
+}
+
+fn parse_durability(raw: &str) -> Result<Durability, String> {
+    match raw {
+        "full" => Ok(Durability::Full),
+        "relaxed" => Ok(Durability::Relaxed),
+        _ => Err(format!("{raw} is no durability; there are full and relaxed")),
+    }
 }
 
 fn parse_epoch(raw: &str) -> Result<Token, String> {

@@ -149,6 +149,9 @@ impl Cursor {
         write: impl FnOnce(Source<'_>) -> io::Result<usize>,
     ) -> io::Result<Progress> {
         let chunks = loop {
+            if let Some(pin) = self.pins.front_mut().filter(|pin| pin.at == self.place) {
+                pin.fetch();
+            }
             let Ok(chunks) = self.gather(feed) else { return Ok(Progress::FellOff) };
             if !chunks.is_empty() {
                 break chunks;
@@ -157,7 +160,7 @@ impl Cursor {
             if self.closed && self.pins.is_empty() {
                 return Ok(Progress::Done);
             }
-            if !self.has_more(feed, outbox) {
+            if !self.has_piece() && !self.has_more(feed, outbox) {
                 return Ok(Progress::Idle);
             }
         };
@@ -187,6 +190,11 @@ impl Cursor {
         write(Source::Memory(&slices))
     }
 
+    /// Whether the first pin has something to say, which was fetched just now.
+    fn has_piece(&self) -> bool {
+        self.pins.front().is_some_and(|pin| pin.at == self.place && !pin.text.is_empty())
+    }
+
     fn bytes<'a>(&'a self, chunk: &'a Chunk) -> &'a [u8] {
         match chunk {
             Chunk::Urgent => &self.urgent,
@@ -210,6 +218,9 @@ impl Cursor {
                 if written < pin.text.len() {
                     bytes += pin.text.len() - written;
                     chunks.push(Chunk::Pin(index, written));
+                }
+                if pin.is_open() {
+                    break;
                 }
                 place = pin.then;
                 continue;
@@ -245,7 +256,7 @@ impl Cursor {
         outbox.wrote(urgent, 0);
         bytes -= urgent;
         loop {
-            if let Some(pin) = self.pins.front().filter(|pin| pin.at == self.place) {
+            if let Some(pin) = self.pins.front_mut().filter(|pin| pin.at == self.place) {
                 let rest = pin.text.len() - self.written;
                 if bytes < rest {
                     self.written += bytes;
@@ -253,6 +264,10 @@ impl Cursor {
                 }
                 bytes -= rest;
                 self.written = 0;
+                pin.fetch_next();
+                if pin.is_open() {
+                    break;
+                }
                 self.place = pin.then;
                 outbox.wrote_pin(pin);
                 self.pins.pop_front();

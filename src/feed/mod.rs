@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use cursor::{Cursor, Progress, Source};
 pub use log::{Appended, Draft, Feed};
-pub use outbox::{Outbox, Standing};
+pub use outbox::{Next, Outbox, Pieces, Standing};
 
 use crate::protocol::Dialect;
 

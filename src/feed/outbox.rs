@@ -1,13 +1,14 @@
 //! Where the hub leaves what is for one connection, and the two agree on how far they are.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use super::{Place, lock};
-use crate::limits::PIN_OVERHEAD_BYTES;
+use crate::limits::{PIN_OVERHEAD_BYTES, RECALL_PAGE_BYTES};
 use crate::protocol::{DIALECTS, Dialect, Mode};
 
 /// The mailbox of one connection. The hub puts in, the connection takes out; neither ever waits for the other.
@@ -61,6 +62,29 @@ pub(super) enum PinText {
     Own(Vec<u8>),
     /// A stretch of what several connections are to read.
     Shared(Arc<[u8]>, Range<u32>),
+    /// This piece of it is there, and more comes unless the source has ended.
+    Fetched {
+        source: Arc<dyn Pieces>,
+        piece: Option<Arc<[u8]>>,
+        ended: bool,
+    },
+}
+
+/// Text that is fetched as it is read.
+pub trait Pieces: Debug + Send + Sync {
+    /// What comes next. Who was told that there is nothing yet is woken when there is.
+    fn next(self: Arc<Self>) -> Next;
+}
+
+/// What a [`Pieces`] has.
+#[derive(Debug)]
+pub enum Next {
+    /// This.
+    Text(Arc<[u8]>),
+    /// Something, but not now.
+    NotYet,
+    /// Nothing more.
+    End,
 }
 
 impl Deref for PinText {
@@ -69,14 +93,47 @@ impl Deref for PinText {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Own(text) => text,
+            Self::Fetched { piece, .. } => piece.as_deref().unwrap_or_default(),
             Self::Shared(text, range) => &text[range.start as usize..range.end as usize],
         }
     }
 }
 
 impl Pin {
+    fn is_shared(&self) -> bool {
+        matches!(self.text, PinText::Shared(..))
+    }
+
+    /// Whether more comes than is there.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.text, PinText::Fetched { ended: false, .. })
+    }
+
+    /// Fetches what it says next, if nothing is there.
+    pub(super) fn fetch(&mut self) {
+        if let PinText::Fetched { source, piece: piece @ None, ended: ended @ false } = &mut self.text {
+            match Arc::clone(source).next() {
+                Next::Text(text) => *piece = Some(text),
+                Next::NotYet => {}
+                Next::End => *ended = true,
+            }
+        }
+    }
+
+    /// The same when all of what is there was said.
+    pub(super) fn fetch_next(&mut self) {
+        if let PinText::Fetched { piece, .. } = &mut self.text {
+            *piece = None;
+        }
+        self.fetch();
+    }
+
     pub(super) fn cost(&self) -> usize {
-        self.text.len() + PIN_OVERHEAD_BYTES
+        let bytes = match &self.text {
+            PinText::Fetched { .. } => RECALL_PAGE_BYTES,
+            text => text.len(),
+        };
+        bytes + PIN_OVERHEAD_BYTES
     }
 }
 
@@ -120,11 +177,20 @@ impl Outbox {
 
     /// The same for a stretch of lines that several connections are to read, and that are kept once for all of them.
     pub fn pin_shared(&self, at: Option<Place>, text: Arc<[u8]>, range: Range<u32>) {
+        self.pin_text(at, PinText::Shared(text, range));
+    }
+
+    /// The same for lines that are fetched when the connection comes to them.
+    pub fn pin_fetched(&self, at: Option<Place>, source: Arc<dyn Pieces>) {
+        self.pin_text(at, PinText::Fetched { source, piece: None, ended: false });
+    }
+
+    fn pin_text(&self, at: Option<Place>, text: PinText) {
         let mut state = lock(&self.state);
         if !state.closed {
-            let pin = Pin { at, text: PinText::Shared(text, range), then: at, unasked_bytes: 0 };
+            let pin = Pin { at, text, then: at, unasked_bytes: 0 };
             self.waiting_bytes.fetch_add(pin.cost(), Ordering::Relaxed);
-            self.shared_pins.fetch_add(1, Ordering::Relaxed);
+            self.shared_pins.fetch_add(usize::from(pin.is_shared()), Ordering::Relaxed);
             state.pins.push_back(pin);
         }
     }
@@ -269,7 +335,7 @@ impl Outbox {
 
     pub(super) fn wrote_pin(&self, pin: &Pin) {
         self.wrote(pin.cost(), pin.unasked_bytes);
-        self.shared_pins.fetch_sub(usize::from(matches!(pin.text, PinText::Shared(..))), Ordering::Relaxed);
+        self.shared_pins.fetch_sub(usize::from(pin.is_shared()), Ordering::Relaxed);
     }
 
     pub(super) fn wrote(&self, bytes: usize, unasked_bytes: usize) {

@@ -1,6 +1,7 @@
 //! The feed, outbox and cursor together, as the hub and a connection use them. The simulation in `tests/` tries what is
 //! not thought of here.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -308,4 +309,53 @@ fn few_large_texts_are_kept_twice_and_counted_twice() {
         assert!(kept + in_file <= bytes_max as u64, "{kept} bytes are kept, and {in_file} twice");
     }
     assert_eq!(bench.read(1000).1, Progress::FellOff);
+}
+
+/// Pages that somebody else fetches, as many as are permitted.
+#[derive(Debug, Default)]
+struct Pages {
+    texts: Mutex<VecDeque<&'static str>>,
+    permitted: AtomicU32,
+}
+
+impl Pieces for Pages {
+    fn next(self: Arc<Self>) -> Next {
+        let mut texts = lock(&self.texts);
+        if !texts.is_empty() && self.permitted.load(Ordering::Relaxed) == 0 {
+            return Next::NotYet;
+        }
+        texts.pop_front().map_or(Next::End, |text| {
+            self.permitted.fetch_sub(1, Ordering::Relaxed);
+            Next::Text(text.as_bytes().into())
+        })
+    }
+}
+
+#[test]
+fn what_is_fetched_stands_in_its_place_and_is_waited_for() {
+    for bytes_max in [1, 3, 1000] {
+        let mut bench = Bench::new(1 << 20);
+        bench.event("one");
+        let pages = [vec!["PAST 1\n", "OK 1\n"], vec!["OK 2\n"], vec![]].map(|texts| {
+            let pages = Arc::new(Pages { texts: Mutex::new(texts.into()), permitted: AtomicU32::new(0) });
+            let source = Arc::clone(&pages);
+            bench.outbox.pin_fetched(Some(bench.draft.place(PLAIN)), source);
+            pages
+        });
+        bench.private(PLAIN, "psst\n");
+        bench.event("two");
+        bench.publish();
+        let mut check = |expected: &str| {
+            assert_eq!(bench.read(bytes_max), (expected.to_owned(), Progress::Idle));
+        };
+        check("welcome\nMSG a one\n");
+        pages[0].permitted.store(1, Ordering::Relaxed);
+        check("PAST 1\n");
+        check("");
+        pages[1].permitted.store(1, Ordering::Relaxed);
+        check("");
+        pages[0].permitted.store(1, Ordering::Relaxed);
+        check("OK 1\nOK 2\npsst\nMSG a two\n");
+        assert_eq!(bench.outbox.waiting_bytes(), 0);
+    }
 }

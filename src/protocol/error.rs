@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Mode, Text, Verb};
+use super::{EventId, Mode, Text, Verb};
 
 /// What went wrong, in words that never change; `protocol.md` explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub enum ErrorCode {
     NoStore,
     /// Only the coordinator may.
     NotCoordinator,
+    /// A message that could not be stored; nobody got it.
+    NotStored,
     /// Something that is to be a number is none.
     NumberInvalid,
     /// `SET` of an option that is not known or not named.
@@ -51,6 +53,8 @@ pub enum ErrorCode {
     ServerFull,
     /// The peer did not read for too long; said last, before the connection is closed.
     Slow,
+    /// What is stored cannot be read now.
+    StoreFailed,
     /// A whisper to somebody who is not here.
     TargetAbsent,
     /// A whisper without a name.
@@ -83,7 +87,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::AlreadyNamed,
         Self::ArgumentUnexpected,
         Self::EpochChanged,
@@ -100,12 +104,14 @@ impl ErrorCode {
         Self::NoName,
         Self::NoStore,
         Self::NotCoordinator,
+        Self::NotStored,
         Self::NumberInvalid,
         Self::OptionUnknown,
         Self::ResumeOff,
         Self::Resumed,
         Self::ServerFull,
         Self::Slow,
+        Self::StoreFailed,
         Self::TargetAbsent,
         Self::TargetMissing,
         Self::TargetSelf,
@@ -141,12 +147,14 @@ impl ErrorCode {
             Self::NoName => "no-name",
             Self::NoStore => "no-store",
             Self::NotCoordinator => "not-coordinator",
+            Self::NotStored => "not-stored",
             Self::NumberInvalid => "number-invalid",
             Self::OptionUnknown => "option-unknown",
             Self::ResumeOff => "resume-off",
             Self::Resumed => "resumed",
             Self::ServerFull => "server-full",
             Self::Slow => "slow",
+            Self::StoreFailed => "store-failed",
             Self::TargetAbsent => "target-absent",
             Self::TargetMissing => "target-missing",
             Self::TargetSelf => "target-self",
@@ -186,9 +194,15 @@ impl Refusal {
     pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, text: impl AsRef<str>) -> Self {
         Self { verb: verb.into(), code, text: Text::ours(text.as_ref()) }
     }
-}
 
-impl Refusal {
+    /// Something that was asked for is no longer kept; `oldest` is, and `prefix` stands before a verb.
+    pub(crate) fn too_old(verb: Verb, oldest: EventId, prefix: &str) -> Self {
+        let EventId(oldest) = oldest;
+        let before = oldest.saturating_sub(1);
+        let text = format!("{oldest} is the oldest that is kept; for all from there on, write: {prefix}SINCE {before}");
+        Self::new(verb, ErrorCode::TooOld, text)
+    }
+
     /// That a `RESUME` resumes nothing: whether the token is none or nobody's, nobody learns.
     pub(crate) fn token_unknown(mode: Mode) -> Self {
         let text = format!("nobody's name is kept for this token (any more); write: {}", mode.usage(Verb::Nick));

@@ -32,7 +32,7 @@ impl fmt::Display for Timestamp {
 
 impl Timestamp {
     /// What is written like this, if it is a time.
-    pub(super) fn parse(time: &str) -> Option<Self> {
+    pub(crate) fn parse(time: &str) -> Option<Self> {
         Some(Self(DateTime::parse_from_rfc3339(time).ok()?.timestamp_millis()))
     }
 }

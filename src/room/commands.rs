@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::names::Collision;
-use super::{Member, Output, Room, Session, SessionId, private_tag};
+use super::{Member, Output, Query, Room, Session, SessionId, private_tag};
 use crate::protocol::{
-    Command, Details, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Refusal, Reply, ResumeToken, Secret,
+    Command, Details, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Past, Refusal, Reply, ResumeToken, Secret,
     ServerLine, Setting, Text, Timestamp, Token, User, Verb,
 };
 
@@ -37,6 +37,20 @@ impl Room {
             state.errors = 0;
         }
     }
+
+    /// Publishes what the session said, now that it is stored.
+    pub(super) fn say(&mut self, session: SessionId, past: Past, out: &mut Vec<Output>) {
+        let Past { id, at, name, text } = past;
+        assert!(id > self.last_event, "ids go up");
+        self.last_event = EventId(id.0 - 1);
+        Turn { room: self, at, session, secret: None, out }.publish_own(Event::Msg(name, text), Reply::Msg(id));
+    }
+
+    /// Tells the session that nobody got what it said.
+    pub(super) fn not_stored(session: SessionId, why: &str, out: &mut Vec<Output>) {
+        let text = format!("it could not be stored, so nobody got it ({why}); try again later");
+        out.push(Output::Tell(session, ServerLine::Err(Refusal::new(Verb::Msg, ErrorCode::NotStored, text))));
+    }
 }
 
 impl Turn<'_> {
@@ -49,7 +63,7 @@ impl Turn<'_> {
             Command::Who => self.who()?,
             Command::History(count) => self.history(count)?,
             Command::Since(id, epoch) => self.since(id, epoch.as_ref())?,
-            Command::Search(_) => self.search()?,
+            Command::Search(words) => self.search(words)?,
             Command::Status => self.status()?,
             Command::Chat => self.chat()?,
             Command::Ping(token) => self.reply(Reply::Ping(token)),
@@ -124,6 +138,10 @@ impl Turn<'_> {
 
     fn msg(&mut self, text: Text) -> Result<(), Refusal> {
         let name = self.named(Verb::Msg)?;
+        if self.room.stores {
+            self.out.push(Output::Store(self.session, name, text));
+            return Ok(());
+        }
         let id = self.room.last_event.next();
         self.publish_own(Event::Msg(name, text), Reply::Msg(id));
         Ok(())
@@ -177,6 +195,10 @@ impl Turn<'_> {
 
     fn history(&mut self, count: u64) -> Result<(), Refusal> {
         self.named(Verb::History)?;
+        if self.room.stores && !self.room.history.has_last(count) {
+            self.recall(Query::Last(count));
+            return Ok(());
+        }
         let numbers = self.room.history.last(count);
         self.replay(numbers, Reply::History);
         Ok(())
@@ -199,12 +221,12 @@ impl Turn<'_> {
             return refuse(ErrorCode::IdAhead, text);
         }
         let Some(numbers) = self.room.history.since(id) else {
-            let oldest = self.room.history.oldest().unwrap_or(last.next()).0;
-            let usage = format!("{}SINCE {}", self.mode().prefix(), oldest - 1);
-            return refuse(
-                ErrorCode::TooOld,
-                format!("{oldest} is the oldest that is kept; for all from there on, write: {usage}"),
-            );
+            if self.room.stores {
+                self.recall(Query::Since(id));
+                return Ok(());
+            }
+            let oldest = self.room.history.oldest().unwrap_or(last.next());
+            return Err(Refusal::too_old(Verb::Since, oldest, self.mode().prefix()));
         };
         self.replay(numbers, Reply::Since);
         Ok(())
@@ -216,8 +238,16 @@ impl Turn<'_> {
         self.reply(reply(count));
     }
 
-    fn search(&mut self) -> Result<(), Refusal> {
+    fn recall(&mut self, query: Query) {
+        self.out.push(Output::Recall(self.session, query, self.room.last_event));
+    }
+
+    fn search(&mut self, words: Text) -> Result<(), Refusal> {
         self.named(Verb::Search)?;
+        if self.room.stores {
+            self.recall(Query::Words(words));
+            return Ok(());
+        }
         let text = "this server keeps no messages that could be searched (its operator would say: --data PATH)";
         Err(Refusal::new(Verb::Search, ErrorCode::NoStore, text))
     }

@@ -36,11 +36,28 @@ impl History {
         self.bytes += cost(&past);
         self.messages.push_back(past);
         while self.messages.len() > self.messages_max || self.bytes > HISTORY_BYTES_MAX {
-            let Some(oldest) = self.messages.pop_front() else { break };
-            self.bytes -= cost(&oldest);
-            self.dropped += 1;
-            self.dropped_id = oldest.id;
+            self.drop_oldest();
         }
+    }
+
+    /// Lets go of all up to this id.
+    pub fn forget(&mut self, id: EventId) {
+        while self.messages.front().is_some_and(|oldest| oldest.id <= id) {
+            self.drop_oldest();
+        }
+        self.dropped_id = self.dropped_id.max(id);
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(oldest) = self.messages.pop_front() else { return };
+        self.bytes -= cost(&oldest);
+        self.dropped += 1;
+        self.dropped_id = oldest.id;
+    }
+
+    /// Whether the last so many are all here, or all there ever were.
+    pub fn has_last(&self, count: u64) -> bool {
+        self.dropped_id == EventId::default() || count <= self.messages.len() as u64
     }
 
     /// The numbers of all that are kept.

@@ -69,10 +69,27 @@ pub enum Action {
     EndOfInput,
     /// It is gone.
     Gone(LeaveReason),
+    /// This message of the session's is stored. Its id is above every other's. The session may be gone by now.
+    Stored(Past),
+    /// A message of the session's could not be stored, for this reason.
+    NotStored(Arc<str>),
+    /// All up to this id are not kept any more; comes from [`SessionId::SERVER`].
+    Forget(EventId),
     /// So much time has passed since the server started; comes from [`SessionId::SERVER`], about once a second.
     Tick(Uptime),
     /// The server stops; comes from [`SessionId::SERVER`].
     Shutdown,
+}
+
+/// What is asked of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// The last so many messages.
+    Last(u64),
+    /// Those with a greater id.
+    Since(EventId),
+    /// Those that have these words, the newest first.
+    Words(Text),
 }
 
 /// Something to be done for somebody, in the order given.
@@ -84,6 +101,10 @@ pub enum Output {
     List(SessionId, Arc<[User]>),
     /// The same for past messages: those with these numbers in the room's history as it is now.
     Replay(SessionId, Range<u64>),
+    /// The session says this to everybody, once it is stored; a [`Action::Stored`] or [`Action::NotStored`] follows.
+    Store(SessionId, Name, Text),
+    /// The store is to answer the session's command, of what there was up to this id.
+    Recall(SessionId, Query, EventId),
     /// An event for everybody who follows.
     Publish {
         /// Its place in the order.
@@ -133,6 +154,8 @@ pub struct Room {
     /// What the ids belong to; none is told if there is none.
     epoch: Option<Token>,
     history: History,
+    /// Messages are stored before they are published.
+    stores: bool,
     joins: Seniority,
     /// The server stops: whoever still comes is sent away.
     stopped: bool,
@@ -190,11 +213,19 @@ impl Room {
         Self { history, ..self }
     }
 
+    /// The same room, with a store that goes on from this id. Its history has to hold the store's last messages.
+    #[must_use]
+    pub fn with_store(self, last_event: EventId) -> Self {
+        Self { last_event, stores: true, ..self }
+    }
+
     /// Takes note of an input and appends to `out` what is to be done about it, in order.
     pub fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
         let Input { at, session, action } = input;
         match action {
             Action::Connect(address) => self.connect(session, address, out),
+            Action::Stored(past) => self.say(session, past, out),
+            Action::Forget(id) => self.history.forget(id),
             Action::Tick(now) => self.tick(at, now, out),
             Action::Shutdown => self.shutdown(at, out),
             _ if self.sessions.get(session).is_none_or(Session::is_away) => {}
@@ -206,6 +237,7 @@ impl Room {
             }
             Action::Refuse(refusal) => self.refuse(at, session, refusal, out),
             Action::Foreign(foreign) => self.dismiss(at, session, LeaveReason::Errors, foreign.into(), out),
+            Action::NotStored(why) => Self::not_stored(session, &why, out),
             Action::EndOfInput => self.end_input(session, out),
             Action::Gone(reason) => self.leave(at, session, reason, None, out),
         }
@@ -219,6 +251,11 @@ impl Room {
     /// The name of a session, if it has one.
     pub fn name(&self, session: SessionId) -> Option<&Name> {
         Some(&self.sessions.get(session)?.member.as_ref()?.name)
+    }
+
+    /// The id of the newest event.
+    pub fn last_event(&self) -> EventId {
+        self.last_event
     }
 
     /// What was said, as far as it is kept.

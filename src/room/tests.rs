@@ -21,6 +21,8 @@ pub(super) fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> 
     room.apply(Input { at: Timestamp(5_000), session: SessionId(session), action }, &mut out);
     let past = |numbers| room.history().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
     let shown = |output: Output| match output {
+        Output::Store(SessionId(session), name, text) => format!("{session} stores {name} {text}"),
+        Output::Recall(SessionId(session), query, EventId(until)) => format!("{session} recalls {query:?} to {until}"),
         Output::Replay(SessionId(session), numbers) => format!("{session}< {}", past(numbers)),
         Output::Tell(SessionId(session), line) => format!("{session}< {line}"),
         Output::List(SessionId(session), users) => {

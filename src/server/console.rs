@@ -94,6 +94,20 @@ pub(super) fn few_descriptors(clients_max: usize, room: usize) {
     warn!(clients_max, room, "the limit of open files leaves room for fewer connections; raise it: ulimit -n");
 }
 
+pub(super) fn relaxed() {
+    warn!(
+        "durability=relaxed: messages are acknowledged before the disk has them; if the machine fails, the last ones are lost"
+    );
+}
+
+pub(super) fn not_stored(error: &str) {
+    warn!(%error, "cannot store what is said; refusing it until it can");
+}
+
+pub(super) fn stored_again() {
+    info!("what is said is stored again");
+}
+
 pub(super) fn disconnected(session: SessionId) {
     debug!(id = session.0, "disconnected");
 }

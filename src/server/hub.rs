@@ -8,18 +8,24 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use async_channel::Receiver;
 use futures_lite::future;
+use smol::Timer;
 
 use super::console;
 use super::inbox::Rows;
 use super::replay::Replays;
 use super::roster::Rosters;
+use super::storing::Storing;
 use crate::feed::{Draft, Feed, Outbox, Place, Standing};
-use crate::limits::{PIN_OVERHEAD_BYTES, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
-use crate::protocol::{DIALECTS, Dialect, Event, LeaveReason, Reply, ServerLine, Tag, Timestamp, User};
-use crate::room::{Action, BySession, Input, Output, Room, SessionId};
+use crate::limits::{
+    PIN_OVERHEAD_BYTES, STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
+};
+use crate::protocol::{DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User};
+use crate::room::{Action, BySession, Input, Output, Query, Room, SessionId};
+use crate::store::{Committed, Recall, Store};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -45,10 +51,14 @@ pub struct Hub {
     held: BySession<Arc<Outbox>>,
     rosters: Rosters,
     replays: Replays,
+    /// Where messages are stored before anybody gets them, if they are.
+    storing: Option<Storing>,
     /// Bytes of whispers since all that wait were last counted.
     whispered: usize,
     /// Those who did not read, to be let go.
     slow: BTreeSet<SessionId>,
+    /// What was taken last is to be stored first.
+    is_deferred: bool,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`].
     outputs: Vec<Output>,
 }
@@ -93,10 +103,19 @@ impl Hub {
             held: BySession::default(),
             rosters: Rosters::default(),
             replays: Replays::default(),
+            storing: None,
             whispered: 0,
             slow: BTreeSet::new(),
+            is_deferred: false,
             outputs: Vec::new(),
         }
+    }
+
+    /// The same hub, whose room stores what is said here.
+    #[must_use]
+    pub fn with_store(self, store: Store) -> Self {
+        let storing = Some(Storing::new(store, self.room.last_event()));
+        Self { storing, ..self }
     }
 
     /// The room as it is.
@@ -128,8 +147,8 @@ impl Hub {
                     Arc::clone(&member.outbox)
                 });
                 self.apply(at, session, action);
-                // Last: whoever sees the line answered can rely on all that came of it.
-                if let Some(outbox) = sender {
+                // Last: whoever sees the line answered can rely on all that came of it. What is to be stored is answered then.
+                if let Some(outbox) = sender.filter(|_| !std::mem::take(&mut self.is_deferred)) {
                     outbox.count_answered();
                 }
             }
@@ -143,7 +162,49 @@ impl Hub {
 
     /// Whether there is something to publish, whatever comes in.
     pub fn is_behind(&self) -> bool {
-        !self.slow.is_empty() || !self.draft.is_empty()
+        !self.slow.is_empty() || !self.draft.is_empty() || self.is_settling()
+    }
+
+    /// Whether something that was stored, or was not, is to be said before anything else happens.
+    pub fn is_settling(&self) -> bool {
+        self.storing.as_ref().is_some_and(Storing::has_settled)
+    }
+
+    /// Whether something is on its way to the store.
+    pub fn is_storing(&self) -> bool {
+        self.storing.as_ref().is_some_and(Storing::is_busy)
+    }
+
+    /// Takes note of what became of what was handed over to the store.
+    pub fn take_committed(&mut self, at: Timestamp, committed: Committed) {
+        if let Some(storing) = &mut self.storing {
+            storing.finish(committed, self.room.last_event());
+            self.settle(at);
+        }
+    }
+
+    /// Closes the store's file; nothing is said any more.
+    async fn close_store(&mut self) {
+        if let Some(storing) = self.storing.take() {
+            let last_id = self.room.last_event();
+            smol::unblock(move || storing.close(last_id)).await;
+        }
+    }
+
+    /// Says what was stored: as much as fits into a segment.
+    fn settle(&mut self, at: Timestamp) {
+        while !self.is_full()
+            && let Some((session, action)) = self.storing.as_mut().and_then(Storing::next_settled)
+        {
+            self.apply(at, session, action);
+            if let Some(member) = self.members.get_mut(session) {
+                touch(&mut self.touched, session, member);
+                member.outbox.count_answered();
+            }
+        }
+        if let Some(storing) = &mut self.storing {
+            storing.start(self.room.last_event());
+        }
     }
 
     /// Publishes what was drafted and wakes whom it concerns; then lets go of those who do not read, which is drafted for
@@ -168,6 +229,7 @@ impl Hub {
         }
         self.bound_replays();
         self.bound_whispers();
+        self.settle(at);
         self.let_go(at);
     }
 
@@ -202,6 +264,7 @@ impl Hub {
     /// As many as fit into a segment; the youngest first, so that the coordinator hands over once and not to each.
     fn let_go(&mut self, at: Timestamp) {
         while !self.is_full()
+            && !self.is_settling()
             && let Some(session) = self.slow.pop_last()
         {
             if let Some(member) = self.members.get(session) {
@@ -229,12 +292,12 @@ impl Hub {
         let mut outputs = std::mem::take(&mut self.outputs);
         self.room.apply(Input { at, session, action }, &mut outputs);
         for output in outputs.drain(..) {
-            self.deliver(session, output);
+            self.deliver(at, session, output);
         }
         self.outputs = outputs;
     }
 
-    fn deliver(&mut self, cause: SessionId, output: Output) {
+    fn deliver(&mut self, at: Timestamp, cause: SessionId, output: Output) {
         match output {
             Output::Publish { id, at, session, event, own } => {
                 self.announce(session, Tag { id: Some(id), at }, &event, own);
@@ -242,6 +305,13 @@ impl Hub {
             Output::Tell(session, line) => self.tell(cause, session, &line),
             Output::List(session, users) => self.list(session, users),
             Output::Replay(session, numbers) => self.replay(session, numbers),
+            Output::Store(session, name, text) => {
+                if let Some(storing) = &mut self.storing {
+                    storing.take(at, session, name, text, self.feed.bytes_max());
+                    self.is_deferred = true;
+                }
+            }
+            Output::Recall(session, query, until) => self.recall(session, query, until),
             Output::Speak(session, dialect) => self.speak(session, dialect),
             Output::Follow(session) => self.follow(session),
             Output::Read(session, mode) => {
@@ -299,6 +369,16 @@ impl Hub {
         let pin = |(text, range)| member.outbox.pin_shared(place, text, range);
         self.private_bytes += self.replays.lend(self.room.history(), numbers, member.dialect, pin);
         member.replayed_at = before.or(Some(self.replays.age()));
+        touch(&mut self.touched, session, member);
+    }
+
+    fn recall(&mut self, session: SessionId, query: Query, until: EventId) {
+        let Some(member) = self.members.get_mut(session) else { return };
+        let Some(storing) = &self.storing else { return };
+        let (prefix, outbox) = (member.outbox.mode().prefix(), Arc::downgrade(&member.outbox));
+        let recalls = storing.store().recalls().clone();
+        let recall = Recall::new(query, until, member.dialect, prefix, outbox, recalls);
+        member.outbox.pin_fetched(member.place(&self.draft), Arc::new(recall));
         touch(&mut self.touched, session, member);
     }
 
@@ -364,28 +444,90 @@ fn touch(touched: &mut Vec<(SessionId, Arc<Outbox>)>, session: SessionId, member
 ///
 /// A turn carries out all that waits, up to a bound, and publishes it at once; then the writers that were woken run
 /// before the next turn. So the more there is to do, the more each write carries.
+///
+/// # Panics
+/// After a fault in the store's thread.
 pub(super) async fn run(mut hub: Hub, mut rows: Rows) {
-    while hub.is_behind() || rows.wait().await {
+    let mut committed = hub.storing.as_ref().map(|storing| storing.store().committed().clone());
+    loop {
+        if !hub.is_behind() {
+            match next(&mut rows, committed.as_ref()).await {
+                Next::Requests => {}
+                Next::Committed(done) => hub.take_committed(now(), done),
+                Next::End => return,
+            }
+        }
         let at = now();
-        let mut taken = 0;
-        if !hub.is_full() {
-            rows.take_turns(|request| {
-                hub.take(at, request);
-                taken += 1;
-                if taken < TURN_INPUTS_MAX && !hub.is_full() {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
-            });
+        if let Some(Ok(done)) = committed.as_ref().map(Receiver::try_recv) {
+            hub.take_committed(at, done);
+        }
+        if take_turns(&mut hub, &mut rows, at).is_break() {
+            settle_in_time(&mut hub, committed.take()).await;
+            hub.take(now(), Request::Act(SessionId::SERVER, Action::Shutdown));
+            hub.publish(now());
+            hub.close_store().await;
         }
         hub.publish(at);
         future::yield_now().await;
     }
 }
 
+/// Carries out as many requests as there are, or fit into a turn; breaks off where one is that the server stops.
+fn take_turns(hub: &mut Hub, rows: &mut Rows, at: Timestamp) -> ControlFlow<()> {
+    let mut stop = ControlFlow::Continue(());
+    let mut taken = 0;
+    if !hub.is_full() && !hub.is_settling() {
+        rows.take_turns(|request| {
+            if matches!(request, Request::Act(_, Action::Shutdown)) {
+                stop = ControlFlow::Break(());
+                return stop;
+            }
+            hub.take(at, request);
+            taken += 1;
+            if taken < TURN_INPUTS_MAX && !hub.is_full() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+    }
+    stop
+}
+
+/// What comes to the hub.
+enum Next {
+    Requests,
+    Committed(Committed),
+    /// No requests can come any more.
+    End,
+}
+
+async fn next(rows: &mut Rows, committed: Option<&Receiver<Committed>>) -> Next {
+    let requests = async { if rows.wait().await { Next::Requests } else { Next::End } };
+    let Some(committed) = committed else { return requests.await };
+    let done = async {
+        let Ok(done) = committed.recv().await else { panic!("the thread that stores messages is gone") };
+        Next::Committed(done)
+    };
+    future::or(done, requests).await
+}
+
+/// At the end, what was said is stored and answered, unless the disk hangs.
+async fn settle_in_time(hub: &mut Hub, committed: Option<Receiver<Committed>>) {
+    let Some(committed) = committed else { return };
+    let settle = async {
+        while hub.is_storing() {
+            if !hub.is_settling() {
+                let Ok(done) = committed.recv().await else { return };
+                hub.take_committed(now(), done);
+            }
+            hub.publish(now());
+        }
+    };
+    let late = async {
+        Timer::after(Duration::from_millis(STORE_CLOSE_MS_MAX)).await;
+    };
+    future::or(settle, late).await;
+}
+
 /// The server's clock: the only one that what is said in the room is dated by.
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }

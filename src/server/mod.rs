@@ -16,6 +16,7 @@ mod replay;
 mod roster;
 mod shutdown;
 mod sockets;
+mod storing;
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ use smol::{Executor, Task, Timer};
 
 use self::admission::Admission;
 use self::connection::Host;
-use self::hub::Request;
+use self::hub::{Hub, Request};
 use self::inbox::Inbox;
 use self::listen::Listeners;
 pub use self::pace::Rate;
@@ -43,6 +44,7 @@ use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
 use crate::protocol::Token;
 use crate::room::{Action, History, Room, SessionId, Timeouts, Uptime};
+use crate::store::{self, Durability, Found, OpenError, Store};
 
 /// What a server is to do.
 #[derive(Clone, Debug)]
@@ -61,6 +63,8 @@ pub struct Options {
     pub history: usize,
     /// What the ids belong to; made up unless it is said.
     pub epoch: Option<Token>,
+    /// Where what is said is stored, if it is.
+    pub store: Option<store::Options>,
     /// How fast each peer's lines are carried out.
     pub line_rate: Rate,
     /// How fast peers are let in from one address; the others are turned away.
@@ -87,6 +91,8 @@ impl Options {
 pub enum StartError {
     /// This address cannot be listened on.
     Listen(SocketAddr, io::Error),
+    /// What is said cannot be stored.
+    Store(OpenError),
     /// The port file cannot be written.
     PortFile(PathBuf, io::Error),
     /// The system does not give what a server needs: signals, threads.
@@ -103,6 +109,7 @@ impl std::fmt::Display for StartError {
                 )
             }
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Store(error) => error.fmt(f),
             Self::PortFile(path, error) => write!(f, "cannot write the port file {}: {error}", path.display()),
             Self::System(error) => write!(f, "cannot start: {error}"),
         }
@@ -138,10 +145,9 @@ async fn serve(
 ) -> Result<(), StartError> {
     let (to_hub, rows) = inbox::new();
     let feed = Arc::new(Feed::new(options.feed_bytes));
-    let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
-    let room = Room::new(options.timeouts).with_epoch(epoch).with_history(History::new(options.history));
-    let mut hub = executor.spawn(hub::run(hub::Hub::new(room, Arc::clone(&feed)), rows));
-    let host = Host { feed, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout() };
+    let stores = options.store.is_some();
+    let mut hub = executor.spawn(hub::run(hub(&options, &feed)?, rows));
+    let host = Host { feed, stores, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout() };
     let host = Arc::new(host);
     let port_file = listeners.announce(options.port_file.as_deref())?;
     let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options));
@@ -151,6 +157,26 @@ async fn serve(
     shutdown::dismiss(host, hub).await;
     drop(port_file);
     Ok(())
+}
+
+/// The room, empty but for what is stored of it, and its hub.
+fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
+    let mut history = History::new(options.history);
+    let room = Room::new(options.timeouts);
+    let Some(store) = &options.store else {
+        let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
+        return Ok(Hub::new(room.with_epoch(epoch).with_history(history), Arc::clone(feed)));
+    };
+    let opened = Store::open(store, options.epoch.clone(), made_up_epoch(), options.history, hub::now);
+    let (opened, Found { epoch, last_id, messages }) = opened.map_err(StartError::Store)?;
+    for past in messages {
+        history.push(past);
+    }
+    if store.durability == Durability::Relaxed {
+        console::relaxed();
+    }
+    let room = room.with_epoch(epoch).with_history(history).with_store(last_id);
+    Ok(Hub::new(room, Arc::clone(feed)).with_store(opened))
 }
 
 /// A word that is most likely new: letters that nobody takes for another, and no vowels, lest it be a word.
@@ -251,6 +277,7 @@ mod tests {
             max_per_address: 0,
             history: 0,
             epoch: None,
+            store: None,
             line_rate: Rate { per_second: 0, burst: 1 },
             connect_rate: Rate { per_second: 0, burst: 1 },
             write_timeout: None,

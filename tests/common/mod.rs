@@ -202,6 +202,13 @@ impl Peer {
         }
     }
 
+    /// The next whole line, of a server that may be gone.
+    pub fn next_if_any(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        self.input.read_until(b'\n', &mut line).ok()?;
+        line.pop().filter(|last| *last == b'\n').map(|_| String::from_utf8(line).expect("UTF-8"))
+    }
+
     /// The next line is this.
     #[track_caller]
     pub fn expect(&mut self, line: &str) {

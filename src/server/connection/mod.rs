@@ -32,6 +32,8 @@ use crate::room::{Action, SessionId};
 pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
     pub(super) to_hub: Inbox,
+    /// Messages are stored before they are answered.
+    pub(super) stores: bool,
     pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,
 }

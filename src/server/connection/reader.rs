@@ -24,6 +24,8 @@ pub(super) struct Reader<'a> {
     /// Lines for which an answer is due or was given. `answered <= handed_over`.
     handed_over: u64,
     ending_told: bool,
+    /// Messages may be on their way to the store: what follows one waits for its answer.
+    storing: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -35,6 +37,7 @@ impl<'a> Reader<'a> {
             unpaid: 0,
             handed_over: 0,
             ending_told: false,
+            storing: false,
         }
     }
 
@@ -66,6 +69,7 @@ impl<'a> Reader<'a> {
                 Decoded::Telnet(answer) => connection.outbox.push_urgent(&answer),
                 Decoded::Line(line) => self.take(line).await?,
                 Decoded::Foreign(foreign) => {
+                    self.until_stored().await;
                     connection.tell(Action::Foreign(foreign))?;
                     return Ok(ControlFlow::Break(()));
                 }
@@ -85,6 +89,7 @@ impl<'a> Reader<'a> {
             Some(Decoded::Foreign(foreign)) => self.connection.tell(Action::Foreign(foreign))?,
             Some(Decoded::Telnet(_)) | None => {}
         }
+        self.until_stored().await;
         self.connection.tell(Action::EndOfInput)
     }
 
@@ -114,6 +119,11 @@ impl<'a> Reader<'a> {
                     | Command::Help(_)
             )
         );
+        let is_message = matches!(action, Action::Command(Command::Msg(_)));
+        if !is_message {
+            self.until_stored().await;
+        }
+        self.storing |= is_message && connection.host.stores;
         connection.tell_line(action, bytes)?;
         self.handed_over += 1;
         let in_flight = if wait_for_answer { 0 } else { LINES_IN_FLIGHT_MAX as u64 - 1 };
@@ -125,6 +135,13 @@ impl<'a> Reader<'a> {
             })
             .await;
         Ok(())
+    }
+
+    /// Waits until every message is stored, or is not. Messages alone may follow one another meanwhile.
+    async fn until_stored(&mut self) {
+        if std::mem::take(&mut self.storing) {
+            self.connection.until(|outbox| outbox.answered() == self.handed_over).await;
+        }
     }
 
     /// Pays a token for a line, or for as many bytes as the longest has, once there is one.

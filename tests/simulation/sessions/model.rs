@@ -179,6 +179,7 @@ impl Model {
                 assert!(before == End::Closed, "closed first, and released once");
             }
             Output::Read(..) => {}
+            Output::Store(..) | Output::Recall(..) => panic!("{output:?} without a store"),
             Output::Publish { id, at, session, event, own } => {
                 assert_eq!(id, self.last_event.next(), "ids have no gaps");
                 self.last_event = id;

@@ -1,0 +1,172 @@
+//! Messages on their way to the store and back: handed over as many as there are, while the next ones gather, and then said in the
+//! order in which they came.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::console;
+use crate::limits::{IDS_RESERVED, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
+use crate::protocol::{EventId, Name, Past, Text, Timestamp};
+use crate::room::{Action, SessionId};
+use crate::store::{Batch, Committed, Store};
+
+/// The store, and what is under way to it.
+#[derive(Debug)]
+pub(super) struct Storing {
+    store: Store,
+    waiting: VecDeque<Waiting>,
+    /// What is waiting or under way costs.
+    bytes: usize,
+    /// Whose messages are being committed, if any are; and among them, whose are not, because too many are waiting.
+    under_way: Option<Vec<(SessionId, Admitted)>>,
+    /// What became of those that were.
+    settled: VecDeque<(SessionId, Action)>,
+    /// Ids up to here may be given.
+    ids_up_to: EventId,
+    /// How far ahead of the last id given the next ones begin: more than none only when others happened meanwhile.
+    lead: u64,
+    /// Messages from here on are in the store that nobody was told of, and have to go.
+    undo: Option<EventId>,
+    dropped: EventId,
+    is_failing: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    session: SessionId,
+    /// None if it is refused, when those before it have their answers.
+    message: Option<(Timestamp, Name, Text)>,
+}
+
+type Admitted = bool;
+
+impl Storing {
+    /// Goes on from the last id that was given.
+    pub(super) fn new(store: Store, last_id: EventId) -> Self {
+        Self {
+            store,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            under_way: None,
+            settled: VecDeque::new(),
+            ids_up_to: EventId(last_id.0 + IDS_RESERVED),
+            lead: 0,
+            undo: None,
+            dropped: EventId::default(),
+            is_failing: false,
+        }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Takes a message that is to be stored; it is refused in its turn if more than `bytes_max` are waiting.
+    pub(super) fn take(&mut self, at: Timestamp, session: SessionId, name: Name, text: Text, bytes_max: usize) {
+        let bytes = cost(&name, &text);
+        let message = (self.bytes + bytes <= bytes_max).then_some((at, name, text));
+        self.bytes += if message.is_some() { bytes } else { 0 };
+        self.waiting.push_back(Waiting { session, message });
+    }
+
+    /// Whether something is waiting or under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.under_way.is_some() || !self.waiting.is_empty() || !self.settled.is_empty()
+    }
+
+    /// Whether something is to be said before anything else happens.
+    pub(super) fn has_settled(&self) -> bool {
+        !self.settled.is_empty()
+    }
+
+    /// What is to be said next.
+    pub(super) fn next_settled(&mut self) -> Option<(SessionId, Action)> {
+        self.settled.pop_front()
+    }
+
+    /// Hands over what gathered, unless something is under way. The last id that was given is `last_id`.
+    pub(super) fn start(&mut self, last_id: EventId) {
+        // Ids are given in the order in which things are said.
+        if self.under_way.is_some() || !self.settled.is_empty() {
+            return;
+        }
+        let few_ids = last_id.0 + IDS_RESERVED / 2 > self.ids_up_to.0 && !self.is_failing;
+        if self.waiting.is_empty() && !few_ids {
+            return;
+        }
+        let count = self.waiting.len().min(STORE_BATCH_MAX);
+        let waiting: Vec<_> = self.waiting.drain(..count).collect();
+        self.under_way = Some(waiting.iter().map(|waiting| (waiting.session, waiting.message.is_some())).collect());
+        let ids = last_id.0 + self.lead + 1..;
+        let messages = ids
+            .zip(waiting.into_iter().filter_map(|waiting| waiting.message))
+            .map(|(id, (at, name, text))| Past { id: EventId(id), at, name, text })
+            .collect();
+        self.commit(messages, last_id);
+    }
+
+    fn commit(&mut self, messages: Vec<Past>, last_id: EventId) {
+        let last = messages.last().map_or(last_id, |past| past.id);
+        let ids_up_to = EventId(last.0 + IDS_RESERVED);
+        self.store.commit(Batch { messages, instead_of: self.undo, ids_up_to });
+    }
+
+    /// Takes note of what became of what was handed over. If something else happened meanwhile, which then came first, its ids are
+    /// too low by now: it is handed over again, with others, and with room before them.
+    pub(super) fn finish(&mut self, committed: Committed, last_id: EventId) {
+        let Committed { batch, result, dropped } = committed;
+        if dropped > self.dropped {
+            self.dropped = dropped;
+            self.settled.push_back((SessionId::SERVER, Action::Forget(dropped)));
+        }
+        let first = batch.messages.first().map(|past| past.id);
+        if let Err(why) = result {
+            if !std::mem::replace(&mut self.is_failing, true) {
+                console::not_stored(&why);
+            }
+            let why: Arc<str> = why.into();
+            return self.settle(batch.messages, |_| Action::NotStored(Arc::clone(&why)));
+        }
+        if std::mem::take(&mut self.is_failing) {
+            console::stored_again();
+        }
+        (self.undo, self.ids_up_to) = (None, batch.ids_up_to);
+        match first.filter(|first| *first <= last_id) {
+            Some(first) => {
+                self.undo = Some(first);
+                self.lead = 2 * (last_id.0 - first.0 + 1);
+                let ids = last_id.0 + self.lead + 1..;
+                let messages = ids.zip(batch.messages).map(|(id, past)| Past { id: EventId(id), ..past }).collect();
+                self.commit(messages, last_id);
+            }
+            None => {
+                self.lead = 0;
+                self.settle(batch.messages, Action::Stored);
+            }
+        }
+    }
+
+    fn settle(&mut self, messages: Vec<Past>, outcome: impl Fn(Past) -> Action) {
+        let mut messages = messages.into_iter();
+        for (session, admitted) in self.under_way.take().unwrap_or_default() {
+            let action = match if admitted { messages.next() } else { None } {
+                Some(past) => {
+                    self.bytes -= cost(&past.name, &past.text);
+                    outcome(past)
+                }
+                None => Action::NotStored("the disk is behind, and too much is waiting for it".into()),
+            };
+            self.settled.push_back((session, action));
+        }
+    }
+
+    /// Closes the file.
+    pub(super) fn close(self, last_id: EventId) {
+        self.store.close(last_id, Duration::from_millis(STORE_CLOSE_MS_MAX));
+    }
+}
+
+fn cost(name: &Name, text: &Text) -> usize {
+    name.as_str().len() + text.as_str().len() + PAST_OVERHEAD_BYTES
+}

@@ -1,0 +1,150 @@
+//! What was said, on disk: one SQLite file, written by one thread and read by another, so that the hub waits for neither.
+//!
+//! The file is `file`'s, committing is `writer`'s, telling again `recall`'s. What a message is and who gets it is for others
+//! to say.
+
+mod file;
+mod recall;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use async_channel::Receiver;
+
+pub use self::file::{Keep, OpenError};
+pub use self::recall::{Recall, Recalls};
+use self::writer::Writer;
+use crate::protocol::{EventId, Past, Timestamp, Token};
+
+/// What is to be stored, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The file.
+    pub path: PathBuf,
+    /// When a message counts as stored.
+    pub durability: Durability,
+    /// What is kept of it.
+    pub keep: Keep,
+}
+
+/// The clock that says how old what is stored is.
+pub type Now = fn() -> Timestamp;
+
+/// When a message counts as stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// When the disk has it: it outlives the machine's failing.
+    #[default]
+    Full,
+    /// When the operating system has it: it outlives the server's failing.
+    Relaxed,
+}
+
+/// What a file held when it was opened.
+#[derive(Debug)]
+pub struct Found {
+    /// What its ids belong to.
+    pub epoch: Token,
+    /// An id that none is above that was ever given.
+    pub last_id: EventId,
+    /// The last messages, in order; one more than were asked for, if there are more.
+    pub messages: Vec<Past>,
+}
+
+/// Messages that are to be stored all or none.
+#[derive(Debug)]
+pub struct Batch {
+    /// In the order of their ids, which are above all that are stored.
+    pub messages: Vec<Past>,
+    /// Ids from here on, up to the first of the messages, were given to the same messages by the last batch; that is undone.
+    pub instead_of: Option<EventId>,
+    /// No id above this one will be given before the next batch.
+    pub ids_up_to: EventId,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Committed {
+    /// The batch, as it was handed in.
+    pub batch: Batch,
+    /// Why it is not stored, if it is not.
+    pub result: Result<(), String>,
+    /// All up to this id are not kept any more.
+    pub dropped: EventId,
+}
+
+/// A file that is open, and the threads that write and read it.
+#[derive(Debug)]
+pub struct Store {
+    batches: mpsc::Sender<Job>,
+    committed: Receiver<Committed>,
+    recalls: Recalls,
+    closed: mpsc::Receiver<()>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Commit(Batch),
+    /// The last id that was given.
+    Close(EventId),
+}
+
+impl Store {
+    /// Opens the file, or makes it. Its epoch is this one from now on, or the one that it has; a new one gets `made_up`. Looks up
+    /// the last `count` messages.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn open(
+        options: &Options,
+        epoch: Option<Token>,
+        made_up: Token,
+        count: usize,
+        now: Now,
+    ) -> Result<(Self, Found), OpenError> {
+        let (file, found) = file::open(options, epoch, made_up, count)?;
+        let reader = file::open_to_read(&options.path)?;
+        let (batches, jobs) = mpsc::channel();
+        let (to_hub, committed) = async_channel::unbounded();
+        let (recalls, asked) = mpsc::channel();
+        let (closing, closed) = mpsc::channel();
+        let writer = Writer::new(file, options.keep, now);
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.to_owned()).spawn(run);
+        let write = move || {
+            writer.run(&jobs, &to_hub);
+            // Nobody waits any more if the server was in a hurry.
+            let _ = closing.send(());
+        };
+        spawn("store-writer", Box::new(write)).map_err(OpenError::System)?;
+        spawn("store-reader", Box::new(move || recall::run(&reader, &asked))).map_err(OpenError::System)?;
+        Ok((Self { batches, committed, recalls, closed }, found))
+    }
+
+    /// Hands over a batch; what becomes of it is said by [`Store::committed`]. One at a time.
+    pub fn commit(&self, batch: Batch) {
+        // Fails only if the thread is gone, which ends the server: see `committed`.
+        let _ = self.batches.send(Job::Commit(batch));
+    }
+
+    /// Where it is said what became of batches. Closed after a fault in the thread that writes.
+    pub fn committed(&self) -> &Receiver<Committed> {
+        &self.committed
+    }
+
+    /// What tells again to whom.
+    pub fn recalls(&self) -> &Recalls {
+        &self.recalls
+    }
+
+    /// Closes the file in good order, unless that takes too long; then the next start puts it in order.
+    pub fn close(self, last_id: EventId, wait_max: Duration) {
+        let _ = self.batches.send(Job::Close(last_id));
+        let _ = self.closed.recv_timeout(wait_max);
+    }
+}
+
+#[cfg(test)]
+mod tests;

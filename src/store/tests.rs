@@ -1,0 +1,290 @@
+//! The file by itself: what is found in it again, and which files are refused. Being killed, and disks that fail, are tried with the
+//! real server in `tests/stored`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::feed::{Next, Outbox, Pieces as _};
+use crate::limits::{IDS_RESERVED, RECALL_PAGE_BYTES, STORE_PRUNED_AT_ONCE_MAX};
+use crate::protocol::{Dialect, Name, Text, Timestamp};
+use crate::room::Query;
+
+/// Some day in 2027.
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+fn options(path: &Path, keep: Keep) -> Options {
+    Options { path: path.to_owned(), durability: Durability::Relaxed, keep }
+}
+
+fn open(path: &Path, keep: Keep) -> Result<(Store, Found), OpenError> {
+    Store::open(&options(path, keep), None, Token::ours("first"), 3, || NOW)
+}
+
+fn past(id: u64, text: &str) -> Past {
+    let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
+    Past { id: EventId(id), at: Timestamp(NOW.0 - 1000 * (10_000 - i64::try_from(id).unwrap())), name, text }
+}
+
+/// Stores these, and waits until they are.
+fn commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) -> Committed {
+    store.commit(Batch { messages, instead_of, ids_up_to: EventId(70_000) });
+    store.committed().recv_blocking().unwrap()
+}
+
+fn close(store: Store, last_id: u64) {
+    store.close(EventId(last_id), Duration::from_secs(20));
+}
+
+fn ids(found: &Found) -> Vec<u64> {
+    found.messages.iter().map(|past| past.id.0).collect()
+}
+
+/// The whole answer, page by page.
+fn recall(store: &Store, query: Query, until: u64) -> Vec<String> {
+    let outbox = Arc::new(Outbox::default());
+    let reads = store.recalls().clone();
+    let recall = Arc::new(Recall::new(query, EventId(until), Dialect::default(), "", Arc::downgrade(&outbox), reads));
+    let mut text = Vec::new();
+    loop {
+        match Arc::clone(&recall).next() {
+            Next::Text(page) => {
+                assert!(page.len() < RECALL_PAGE_BYTES + 8192, "a page of {} bytes", page.len());
+                text.extend_from_slice(&page);
+            }
+            Next::NotYet => thread::yield_now(),
+            Next::End => return String::from_utf8(text).unwrap().lines().map(str::to_owned).collect(),
+        }
+    }
+}
+
+#[test]
+fn what_was_stored_is_found_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, found) = open(&path, Keep::All).unwrap();
+    assert_eq!((found.epoch.to_string(), found.last_id, found.messages), ("first".to_owned(), EventId(0), vec![]));
+    let said: Vec<_> = (3..=9).map(|id| past(id, &format!("message {id}"))).collect();
+    assert_eq!(commit(&store, said.clone(), None).result, Ok(()));
+    close(store, 12);
+    let again = Store::open(&options(&path, Keep::All), None, Token::ours("second"), 3, || NOW);
+    let (store, found) = again.unwrap();
+    assert_eq!((found.epoch.to_string(), found.last_id), ("first".to_owned(), EventId(12)));
+    assert_eq!(found.messages, said[3..], "the last three, and one more that says that there are more");
+    drop(store);
+    // It was not closed in good order: no id is given again.
+    drop(open_in_turn(&path));
+    let (store, found) = loop {
+        match Store::open(&options(&path, Keep::All), Some(Token::ours("third")), Token::ours("x"), 3, || NOW) {
+            Err(OpenError::Locked(_)) => thread::yield_now(),
+            opened => break opened.unwrap(),
+        }
+    };
+    assert_eq!((found.epoch.to_string(), found.last_id), ("third".to_owned(), EventId(12 + 2 * IDS_RESERVED)));
+    close(store, found.last_id.0);
+    assert_eq!(open(&path, Keep::All).unwrap().1.epoch.to_string(), "third");
+}
+
+/// `drop` ends the writer some time later.
+fn open_in_turn(path: &Path) -> (Store, Found) {
+    loop {
+        match open(path, Keep::All) {
+            Err(OpenError::Locked(_)) => thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
+#[test]
+fn what_was_stored_under_other_ids_is_stored_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    commit(&store, vec![past(1, "one")], None);
+    commit(&store, vec![past(2, "two"), past(3, "three")], None);
+    let moved = commit(&store, vec![past(7, "two"), past(8, "three")], Some(EventId(2)));
+    assert_eq!(moved.result, Ok(()));
+    let told = recall(&store, Query::Words(Text::ours("three")), 100);
+    assert_eq!((told.len(), &told[1][..]), (2, "OK SEARCH 1"));
+    close(store, 8);
+    assert_eq!(ids(&open_in_turn(&path).1), [1, 7, 8]);
+}
+
+#[test]
+fn what_cannot_be_stored_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    commit(&store, vec![past(5, "five")], None);
+    let failed = commit(&store, vec![past(4, "four"), past(5, "five again")], None);
+    assert!(failed.result.unwrap_err().contains("UNIQUE"));
+    assert_eq!(commit(&store, vec![past(6, "six")], None).result, Ok(()));
+    assert_eq!(recall(&store, Query::Since(EventId(0)), 100).len(), 3);
+    close(store, 6);
+    assert_eq!(ids(&open_in_turn(&path).1), [5, 6]);
+}
+
+#[test]
+fn it_is_told_again_in_pages() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let said: Vec<_> = (1..=2000).map(|id| past(2 * id, &format!("message {id}"))).collect();
+    commit(&store, said.clone(), None);
+    let check = |query: Query, until: u64, expected: &[Past], last: &str| {
+        let mut lines: Vec<_> = expected.iter().map(Past::to_string).collect();
+        lines.push(last.to_owned());
+        assert_eq!(recall(&store, query, until), lines);
+    };
+    check(Query::Last(3), 4000, &said[1997..], "OK HISTORY 3");
+    check(Query::Last(3), 3999, &said[1996..1999], "OK HISTORY 3");
+    check(Query::Last(u64::MAX), 4000, &said, "OK HISTORY 2000");
+    check(Query::Last(0), 4000, &[], "OK HISTORY 0");
+    check(Query::Since(EventId(0)), 4000, &said, "OK SINCE 2000");
+    check(Query::Since(EventId(3997)), 4000, &said[1998..], "OK SINCE 2");
+    check(Query::Since(EventId(4000)), 4000, &[], "OK SINCE 0");
+}
+
+#[test]
+fn words_are_found_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let texts = ["tea time", "Tea, and TIME", "no coffee", "a \"quoted\" tea", "Käse OR tee", "NOT NEAR(tea)", "!?"];
+    let said = texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect();
+    commit(&store, said, None);
+    let check = |words: &str, expected: &[u64]| {
+        let lines = recall(&store, Query::Words(Text::ours(words)), 6);
+        let found = lines.iter().filter_map(|line| line.strip_prefix("PAST ")?.split(' ').next()?.parse().ok());
+        assert_eq!(found.collect::<Vec<u64>>(), expected, "{words}");
+        assert_eq!(lines.last(), Some(&format!("OK SEARCH {}", expected.len())), "{words}");
+    };
+    check("tea", &[6, 4, 2, 1]);
+    check("time tea", &[2, 1]);
+    check("\"quoted", &[4]);
+    check("kase or", &[5]);
+    check("tea OR coffee", &[]);
+    check("NOT", &[6]);
+    check("tea)", &[6, 4, 2, 1]);
+    check("* ( \" - ^", &[]);
+    check("text:tea", &[]);
+    check("!?", &[]);
+}
+
+#[test]
+fn so_much_is_kept() {
+    let at_once = STORE_PRUNED_AT_ONCE_MAX;
+    let check = |keep: Keep, said: u64, kept: u64| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let (store, _) = open(&path, keep).unwrap();
+        commit(&store, (1..=said).map(|id| past(id, &format!("message {id}"))).collect(), None);
+        // As many commits as it takes: a part goes after each.
+        for id in 1..=said / at_once + 1 {
+            commit(&store, vec![past(said + id, "more")], None);
+        }
+        let last = said + said / at_once + 1;
+        close(store, last);
+        let (store, found) = open(&path, Keep::All).unwrap();
+        assert_eq!(found.last_id, EventId(last));
+        let told = recall(&store, Query::Last(u64::MAX), last);
+        let first = told[0].split(' ').nth(1).unwrap().parse::<u64>().unwrap();
+        assert_eq!(last + 1 - first, kept, "{keep:?}");
+        let old = recall(&store, Query::Since(EventId(first - 2)), last);
+        assert!(old[0].starts_with(&format!("ERR SINCE too-old {first} ")), "{old:?}");
+        let rest = recall(&store, Query::Since(EventId(first - 1)), last);
+        assert_eq!(rest.len() as u64, kept + 1, "nor is anything else gone");
+        let gone = recall(&store, Query::Words(Text::ours("1")), last);
+        assert_eq!(gone, ["OK SEARCH 0"], "the words of what is gone are gone");
+    };
+    check(Keep::Count(10), 2500, 10);
+    check(Keep::Age(Duration::from_secs(9001)), 2500, 1505);
+}
+
+#[test]
+fn a_file_does_not_grow_beyond_its_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::Bytes(1 << 20)).unwrap();
+    let mut id = 0;
+    for _ in 0..60 {
+        let said = (1..=500).map(|n| past(id + n, &format!("{} {n}", "words and more words ".repeat(5)))).collect();
+        assert_eq!(commit(&store, said, None).result, Ok(()));
+        id += 500;
+    }
+    close(store, id);
+    let bytes = fs::metadata(&path).unwrap().len();
+    assert!((1 << 19..2 << 20).contains(&bytes), "{bytes} bytes");
+    assert_eq!(integrity(&path), "ok");
+}
+
+fn integrity(path: &Path) -> String {
+    Connection::open(path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn files_that_cannot_be_used_are_refused_and_left_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = |name: &str, make: &dyn Fn(&Path), expected: &str| {
+        let path = directory.path().join(name);
+        make(&path);
+        let before = fs::read(&path).ok();
+        let error = open(&path, Keep::All).unwrap_err().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+        assert_eq!(fs::read(&path).ok(), before, "{name} was changed");
+    };
+    let sqlite = |path: &Path, sql: &str| Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    check("text", &|path| fs::write(path, "a diary\n".repeat(100)).unwrap(), "not a store");
+    check("short", &|path| fs::write(path, "a").unwrap(), "not a store");
+    check("other.db", &|path| sqlite(path, "CREATE TABLE messages (id); PRAGMA user_version = 1"), "not a store");
+    check("no/such/directory", &|_| {}, "No such file");
+    check(".", &|_| {}, "directory");
+    let newer = |path: &Path| {
+        close(open(path, Keep::All).unwrap().0, 0);
+        sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
+    };
+    check("newer.db", &newer, "has version 99, and this chinwagd knows up to 1");
+    let damaged = |path: &Path| {
+        close(open(path, Keep::All).unwrap().0, 0);
+        let mut bytes = fs::read(path).unwrap();
+        bytes[200..4096].fill(0xa5);
+        fs::write(path, bytes).unwrap();
+    };
+    check("damaged.db", &damaged, "is damaged");
+    let path = directory.path().join("locked.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    let error = open(&path, Keep::All).unwrap_err().to_string();
+    assert!(error.contains("in use by another chinwagd"), "{error}");
+    close(store, 0);
+    assert!(open(&path, Keep::All).is_ok());
+}
+
+#[test]
+fn bounds_are_written_like_this() {
+    let seconds = |seconds| Keep::Age(Duration::from_secs(seconds));
+    let table = BTreeMap::from([
+        ("all", Some(Keep::All)),
+        ("30d", Some(seconds(30 * 24 * 3600))),
+        ("12H", Some(seconds(12 * 3600))),
+        ("5m", Some(seconds(300))),
+        ("9s", Some(seconds(9))),
+        ("1gb", Some(Keep::Bytes(1 << 30))),
+        ("500MB", Some(Keep::Bytes(500 << 20))),
+        ("64kb", Some(Keep::Bytes(64 << 10))),
+        ("100000", Some(Keep::Count(100_000))),
+        ("0", None),
+        ("", None),
+        ("d", None),
+        ("-1", None),
+        ("1.5gb", None),
+        ("3 weeks", None),
+        ("99999999999999999999d", None),
+        ("18446744073709551615gb", None),
+    ]);
+    for (raw, expected) in table {
+        assert_eq!(raw.parse::<Keep>().ok(), expected, "{raw:?}");
+    }
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# What is stored can be read by other programs, while the server runs and afterwards, as the README says.
+source "${BASH_SOURCE[0]%/*}/../../scripts/peers.sh"
+needs nc.openbsd sqlite3
+
+serve --data "$work/chat.db"
+join alice nc.openbsd -N "$host" "$port"
+join bob nc.openbsd -N "$host" "$port"
+say alice "MSG it's tea time"
+hear_to alice 'OK MSG *'
+say bob 'MSG "coffee", please'
+hear_to bob 'OK MSG *'
+say bob 'WHISPER alice nobody keeps this'
+hear bob 'OK WHISPER alice'
+
+ask() { sqlite3 "$work/chat.db" "$1"; }
+same $'alice|it\'s tea time\nbob|"coffee", please' "$(ask 'SELECT name, text FROM messages ORDER BY id')"
+same alice "$(ask "SELECT m.name FROM words JOIN messages m ON m.id = words.rowid WHERE words MATCH 'tea'")"
+[[ $(ask 'SELECT time FROM messages LIMIT 1') == 20??-??-??T??:??:??.???Z ]]
+same 1 "$(ask 'PRAGMA user_version')"
+stop
+same ok "$(ask 'PRAGMA integrity_check')"
+same 2 "$(ask 'SELECT count(*) FROM messages')"
+ask "VACUUM INTO '$work/copy.db'"
+
+serve --data "$work/copy.db"
+join carol nc.openbsd -N "$host" "$port"
+say carol HISTORY
+hear carol "PAST * alice it's tea time" 'PAST * bob "coffee", please' 'OK HISTORY 2'

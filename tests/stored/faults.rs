@@ -1,0 +1,154 @@
+//! Disks that are full, and files that cannot be used.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::common::{Server, command};
+
+fn fails(data: &Path, why: &str) {
+    let arguments = ["--listen", "127.0.0.1:0", "--data", data.to_str().expect("a path")];
+    let output = command(&arguments).output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{told}");
+    assert!(told.starts_with("chinwagd: ") && told.contains(why), "{told}");
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_told_at_the_start() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("letter"), "dear diary, ".repeat(1000)).expect("a file");
+    fails(&path("letter"), "is not a store of chinwagd's, and is left as it is; choose another file with --data");
+    fails(&path("no/directory"), "No such file or directory");
+    fails(directory.path(), "directory");
+    let used = path("used.db");
+    let _server = Server::with(&["--data", used.to_str().expect("a path")]);
+    fails(&used, "is in use by another chinwagd; stop that one or choose another file with --data");
+}
+
+/// Runs a script as root of a namespace of its own, in which it can mount; or says why not, loudly, where that is allowed.
+fn in_namespace(script: &str, directory: &Path) -> Option<Command> {
+    let allowed = Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|output| output.status.success());
+    if !allowed {
+        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(
+            !ci,
+            "this machine allows no user namespaces (unshare -rm), and with CI=true nothing is skipped for that"
+        );
+        eprintln!("SKIPPED: this machine allows no user namespaces (unshare -rm)");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "--propagation", "private", "sh", "-euc", script, "sh"]).arg(directory);
+    command.arg(env!("CARGO_BIN_EXE_chinwagd"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Some(command)
+}
+
+/// What the script is told through its input, a line each, are options of mount's. The server's standard output is the script's.
+const REMOUNTED: &str = "
+    mount -t tmpfs -o size=1m chinwag \"$1\"
+    \"$2\" --listen 127.0.0.1:0 --log warn --line-rate 0 --epoch k7qd --data \"$1/chat.db\" &
+    while read -r options; do mount -o \"remount,$options\" \"$1\"; echo \"$options\"; done
+    kill $!
+    wait $!
+";
+
+/// A server whose disk is made larger.
+struct Disk {
+    server: Server,
+    to_script: std::process::ChildStdin,
+}
+
+impl Disk {
+    fn new(directory: &Path) -> Option<Self> {
+        let mut child = in_namespace(REMOUNTED, directory)?.spawn().expect("unshare runs");
+        let to_script = child.stdin.take().expect("it is piped");
+        Some(Self { server: Server::adopt(child), to_script })
+    }
+
+    fn remount(&mut self, options: &str) {
+        use std::io::Write as _;
+        writeln!(self.to_script, "{options}").expect("the script reads");
+        assert_eq!(self.server.stdout_line(), options);
+    }
+
+    /// Ends it in good order; returns the log.
+    fn stop(self) -> String {
+        let Self { mut server, to_script } = self;
+        drop(to_script);
+        let mut log = String::new();
+        server.take_stderr().read_to_string(&mut log).expect("a log");
+        assert!(server.wait().0.success(), "{log}");
+        log
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_messages_and_nothing_else() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let Some(mut disk) = Disk::new(directory.path()) else { return };
+    let (mut ann, mut bob) = (disk.server.join("ann"), disk.server.join("bob"));
+    ann.expect("JOIN bob");
+    let mut stored = 0;
+    let refusal = loop {
+        ann.send(&format!("MSG {stored} {}", "x".repeat(3000)));
+        let line = ann.next().expect("an answer");
+        if !line.starts_with("OK MSG ") {
+            break line;
+        }
+        assert!(bob.expect_start("MSG ann ").starts_with(&format!("MSG ann {stored} ")));
+        stored += 1;
+        assert!(stored < 1000, "a disk of a megabyte takes everything");
+    };
+    assert!(stored > 10, "{stored} messages fit");
+    let expected =
+        "ERR MSG not-stored it could not be stored, so nobody got it (database or disk is full); try again later";
+    assert_eq!(refusal, expected);
+    // All else goes on, and nobody was told of what was refused.
+    ann.send("WHISPER bob is it full?");
+    ann.expect("OK WHISPER bob");
+    bob.expect("WHISPER ann is it full?");
+    let mut carol = disk.server.join("carol");
+    ann.expect("JOIN carol");
+    bob.expect("JOIN carol");
+    carol.send("HISTORY 1");
+    carol.expect_start(&format!("PAST {} ", 3 + stored));
+    carol.expect("OK HISTORY 1");
+    disk.remount("size=8m");
+    ann.send("MSG there is space");
+    ann.expect_start("OK MSG ");
+    bob.expect("MSG ann there is space");
+    carol.expect("MSG ann there is space");
+    carol.send("SINCE 0");
+    let told = carol.until(&format!("OK SINCE {}", stored + 1));
+    assert_eq!(told.len(), stored + 1);
+    let log = disk.stop();
+    assert_eq!(log.matches("cannot store what is said").count(), 1, "{log}");
+}
+
+/// At the start.
+#[test]
+fn a_disk_that_is_full_or_read_only_is_told_at_the_start() {
+    let check = |mount: &str, why: &str| {
+        let directory = tempfile::tempdir().expect("a directory");
+        let script = format!("{mount}\n exec \"$2\" --listen 127.0.0.1:0 --data \"$1/chat.db\"");
+        let Some(mut command) = in_namespace(&script, directory.path()) else { return };
+        let output = command.output().expect("unshare runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.starts_with("chinwagd: ") && told.contains(why), "{told}");
+    };
+    check("mount -t tmpfs -o size=4k chinwag \"$1\"", "database or disk is full");
+    check("mount -t tmpfs -o ro chinwag \"$1\"", "Read-only file system");
+    let used = "mount -t tmpfs chinwag \"$1\"
+        mkfifo \"$1/out\"
+        \"$2\" --listen 127.0.0.1:0 --log off --data \"$1/chat.db\" >\"$1/out\" &
+        read -r _ <\"$1/out\"
+        kill $!
+        wait $!
+        mount -o remount,ro \"$1\"";
+    check(used, "Read-only file system");
+}

@@ -1,0 +1,8 @@
+//! The real server with a store: what was acknowledged is there again, whatever happens to the server and its disk.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod faults;
+mod killed;
+mod waiting;

@@ -1,0 +1,115 @@
+//! What waits for the store, and what does not.
+
+use std::fs;
+use std::process::Stdio;
+
+use crate::common::{Server, command};
+
+/// Replies keep their order, whatever has to be stored between them.
+#[test]
+fn replies_keep_their_order() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("chat.db");
+    let server = Server::with(&["--data", data.to_str().expect("a path")]);
+    let mut watcher = server.join("watcher");
+    let mut peer = server.connect();
+    let mut lines = "MSG too early\nNICK ann\n".to_owned();
+    for round in 0..50 {
+        lines +=
+            &format!("MSG {round} a\nMSG {round} b\nPING {round}\nMSG\nMSG {round} c\nNICK ann{round}\nHISTORY 1\n\n");
+    }
+    peer.send_bytes((lines + "MSG last").as_bytes());
+    peer.end_input();
+    peer.expect_start("ERR MSG no-name ");
+    peer.expect("OK NICK ann");
+    for round in 0..50 {
+        peer.expect_start("OK MSG ");
+        peer.expect_start("OK MSG ");
+        peer.expect(&format!("OK PING {round}"));
+        peer.expect_start("ERR MSG text-missing ");
+        peer.expect_start("OK MSG ");
+        peer.expect(&format!("OK NICK ann{round}"));
+        assert!(peer.expect_start("PAST ").ends_with(&format!(" {round} c")));
+        peer.expect("OK HISTORY 1");
+    }
+    peer.expect_start("OK MSG ");
+    peer.expect_end();
+    let heard = watcher.until("LEAVE ann49 eof");
+    assert_eq!(heard.last().map(String::as_str), Some("MSG ann49 last"));
+    assert_eq!(heard.iter().filter(|line| line.starts_with("MSG ann")).count(), 151);
+}
+
+/// Another program has the file for a while, as a disk might hang: messages wait, all else goes on, and all of it is right
+/// afterwards.
+#[test]
+fn while_the_disk_hangs_everything_else_goes_on() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    let server = Server::with(&["--data", path.to_str().expect("a path"), "--history", "2"]);
+    let (mut ann, mut bob) = (server.connect(), server.join("bob"));
+    ann.send_bytes(b"SET tags on\nNICK ann\n");
+    ann.until("OK NICK ann");
+    bob.expect("JOIN ann");
+    let file = rusqlite::Connection::open(&path).expect("it opens");
+    file.execute_batch("BEGIN IMMEDIATE").expect("it is ours now");
+    bob.send_bytes(b"MSG one\nMSG two\n");
+    ann.send("WHISPER bob psst");
+    ann.expect("OK WHISPER bob");
+    bob.expect("WHISPER ann psst");
+    // More than the ids that bob's messages might have been given.
+    for number in 0..10 {
+        drop(server.join(&format!("guest{number}")));
+    }
+    let mut ids: Vec<u64> = Vec::new();
+    let mut id =
+        |line: &str| ids.push(line.trim_start_matches('@').split(' ').next().expect("a word").parse().expect("an id"));
+    for _ in 0..20 {
+        id(&ann.expect_start("@"));
+    }
+    file.execute_batch("ROLLBACK").expect("it was ours");
+    for text in ["one", "two"] {
+        let line = ann.expect_start("@");
+        assert!(line.ends_with(&format!(" MSG bob {text}")), "{line}");
+        id(&line);
+    }
+    assert!(ids.is_sorted_by(|before, after| before < after), "{ids:?}");
+    ann.send("SINCE 0");
+    for (text, id) in ["one", "two"].iter().zip(&ids[20..]) {
+        let line = ann.expect_start(&format!("PAST {id} "));
+        assert!(line.ends_with(&format!(" bob {text}")), "{line}");
+    }
+    ann.expect("OK SINCE 2");
+    let heard = bob.sync();
+    let answers: Vec<_> = heard.iter().filter(|line| line.starts_with("OK MSG ")).cloned().collect();
+    assert_eq!(answers, ids[20..].iter().map(|id| format!("OK MSG {id}")).collect::<Vec<_>>());
+}
+
+/// It is closed in good order: ids go on without a gap, and the file is one file.
+#[test]
+fn a_server_that_is_stopped_leaves_one_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    for round in 0..3 {
+        let mut server = Server::with(&["--data", path.to_str().expect("a path")]);
+        let mut ann = server.join("ann");
+        ann.send("MSG hi");
+        ann.expect(&format!("OK MSG {}", 3 + round * 4));
+        ann.send("HISTORY");
+        ann.until(&format!("OK HISTORY {}", round + 1));
+        server.signal("-TERM");
+        // The farewell, and no LEAVE, had the fourth id.
+        ann.expect("NOTICE the server is shutting down");
+        assert!(server.wait().0.success());
+        let wal = fs::metadata(directory.path().join("chat.db-wal")).map_or(0, |wal| wal.len());
+        assert_eq!(wal, 0, "it is all in the file");
+    }
+}
+
+#[test]
+fn what_is_about_the_store_needs_one() {
+    for arguments in [["--keep", "30d"], ["--durability", "relaxed"]] {
+        let output = command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("say where: --data PATH"));
+    }
+}
