@@ -202,13 +202,12 @@ impl Socket {
     /// # Errors
     /// `WouldBlock` if it takes nothing; [`Socket::poll_writable`] says when it is worth another try.
     pub(super) fn write(&self, source: Source<'_>) -> io::Result<usize> {
-        let written = match source {
-            // One piece, as there mostly is, is written at less cost than a list of one.
-            Source::Memory([slice]) => rustix::io::write(&self.stream, slice),
-            Source::Memory(slices) => rustix::io::writev(&self.stream, slices),
-            Source::File(file, mut offset, bytes) => sendfile(&self.stream, file, Some(&mut offset), bytes),
-        };
-        Ok(written?)
+        match source {
+            // One piece, as there mostly is. This is `send`, which costs less than `write` and than a list of one.
+            Source::Memory([slice]) => (&self.stream).write(slice),
+            Source::Memory(slices) => (&self.stream).write_vectored(slices),
+            Source::File(file, mut offset, bytes) => Ok(sendfile(&self.stream, file, Some(&mut offset), bytes)?),
+        }
     }
 
     /// Ready if the kernel may have begun to take something since it was last full.

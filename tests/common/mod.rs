@@ -4,6 +4,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -125,6 +126,15 @@ impl Server {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("/proc");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Bytes of the feed that the kernel sends from without copying them.
+    pub fn shared_with_the_kernel(&self) -> u64 {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("/proc");
+        let of_feed = descriptors.map(|descriptor| descriptor.expect("/proc").path()).filter(|path| {
+            std::fs::read_link(path).is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:chinwagd-feed"))
+        });
+        of_feed.map(|path| std::fs::metadata(path).map_or(0, |file| file.blocks() * 512)).sum()
     }
 
     /// Processor time used so far, in ticks of 10 ms.

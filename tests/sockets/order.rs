@@ -200,6 +200,44 @@ fn the_last_line_of_a_burst_reaches_everybody() {
     }
 }
 
+/// Long texts for many readers are sent from memory that is the kernel's as well (`memfd_create(2)`, `sendfile(2)`), and arrive whole.
+#[test]
+fn what_many_read_arrives_whole_from_the_kernels_own_memory() {
+    const TALKERS: usize = 20;
+    const LONG: usize = 100;
+    let server = Server::start();
+    let mut talkers: Vec<_> = (0..TALKERS).map(|number| server.join(&format!("talker{number}"))).collect();
+    for talker in &mut talkers {
+        talker.sync();
+    }
+    let text = |talker: usize, number: usize| format!("{talker}/{number} ").repeat(200) + "end";
+    let all_sent = Barrier::new(TALKERS);
+    thread::scope(|scope| {
+        for (own, mut peer) in talkers.into_iter().enumerate() {
+            let all_sent = &all_sent;
+            scope.spawn(move || {
+                let lines: String = (0..LONG).map(|number| format!("MSG {}\n", text(own, number))).collect();
+                all_sent.wait();
+                peer.send_bytes(lines.as_bytes());
+                let mut read = [0; TALKERS];
+                while read.iter().any(|count| *count < LONG) {
+                    let line = peer.next().expect("a line");
+                    let Some(said) = line.strip_prefix("MSG talker") else {
+                        assert!(line.starts_with("OK MSG "), "{line}");
+                        read[own] += 1;
+                        continue;
+                    };
+                    let (talker, said) = said.split_once(' ').expect("a name and a text");
+                    let talker: usize = talker.parse().expect("a number");
+                    assert_eq!(said, text(talker, read[talker]), "of talker{talker}, to talker{own}");
+                    read[talker] += 1;
+                }
+            });
+        }
+    });
+    assert!(server.shared_with_the_kernel() > 0, "no text was sent from there");
+}
+
 /// Two who want the same name at once: one has it, the other is told.
 #[test]
 fn of_many_who_want_a_name_at_once_one_gets_it() {
