@@ -19,6 +19,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::fs::sendfile;
 use rustix::io::Errno;
+use rustix::net::SendFlags;
 use slab::Slab;
 use smol::Timer;
 
@@ -202,12 +203,13 @@ impl Socket {
     /// # Errors
     /// `WouldBlock` if it takes nothing; [`Socket::poll_writable`] says when it is worth another try.
     pub(super) fn write(&self, source: Source<'_>) -> io::Result<usize> {
-        match source {
-            // One piece, as there mostly is. This is `send`, which costs less than `write` and than a list of one.
-            Source::Memory([slice]) => (&self.stream).write(slice),
-            Source::Memory(slices) => (&self.stream).write_vectored(slices),
-            Source::File(file, mut offset, bytes) => Ok(sendfile(&self.stream, file, Some(&mut offset), bytes)?),
-        }
+        let written = match source {
+            // One piece, as there mostly is. This costs less than `write`, and than a list of one.
+            Source::Memory([slice]) => rustix::net::send(&self.stream, slice, SendFlags::NOSIGNAL),
+            Source::Memory(slices) => rustix::io::writev(&self.stream, slices),
+            Source::File(file, mut offset, bytes) => sendfile(&self.stream, file, Some(&mut offset), bytes),
+        };
+        Ok(written?)
     }
 
     /// Ready if the kernel may have begun to take something since it was last full.
