@@ -167,6 +167,10 @@ pub const FEED_BYTES_MIN: usize = 1024 * 1024;
 /// What a segment counts against the retention beside its text: its place in the log and its allocations' headers.
 pub const SEGMENT_OVERHEAD_BYTES: usize = 128;
 
+/// Bytes of the feed for which it is noted once which event they tell, where that is to be known: little beside the text, and
+/// the lines in between are soon counted.
+pub const MARKED_BYTES: usize = 1024;
+
 /// Share of the retention that the commands carried out in one turn of the hub may fill before it is published:
 /// one of this many parts.
 pub const SEGMENT_SHARE: usize = 8;

@@ -47,8 +47,8 @@ struct Arguments {
     #[argh(option, arg_name = "level", default = "LevelFilter::INFO", from_str_fn(parse_level))]
     log: LevelFilter,
 
-    /// how many bytes of what was said are kept for readers that are behind; who falls behind further is closed (default:
-    /// 8388608)
+    /// how many bytes of what was said are kept for readers that are behind; who falls behind further is closed or, with
+    /// --data, reads on from there (default: 8388608)
     #[argh(option, arg_name = "bytes", default = "FEED_BYTES_DEFAULT", from_str_fn(parse_feed_bytes))]
     feed_bytes: usize,
 

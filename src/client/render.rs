@@ -48,6 +48,7 @@ impl Look {
             Event::Leave(name, why, Some(text)) => self.dim(&format!("{name} left ({}: {text})", why.as_str())),
             Event::Rename { from, to } => self.dim(&format!("{from} is {to} now")),
             Event::Coordinator(name) => self.dim(&format!("{name} is the coordinator")),
+            Event::Roster(count) => self.dim(&format!("{count} are here:")),
             Event::Notice(text) => self.paint(Color::Yellow.into(), &format!("the server says: {text}")),
             Event::Ping(token) => self.dim(&format!("the server asks for a sign of life: {token}")),
         }

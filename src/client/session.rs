@@ -156,6 +156,7 @@ impl Session {
             Event::Msg(_, text) => {
                 for_reader = self.name.as_ref().is_some_and(|name| text.mentions(name));
             }
+            Event::Roster(_) => self.present.clear(),
             Event::Coordinator(_) | Event::Notice(_) => {}
         }
         vec![Action::Show(Shown::Event(at, event, for_reader))]

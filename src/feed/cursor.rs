@@ -3,21 +3,26 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::task::Waker;
 
 use smallvec::SmallVec;
 
 use super::log::{FellOff, Piece};
-use super::outbox::{Pin, State};
-use super::{Feed, Outbox, Place, Standing};
+use super::outbox::{Fetching, Pin, PinText, State};
+use super::{Feed, Outbox, Pieces, Place, Standing};
 use crate::limits::{WRITE_BYTES_MAX, WRITE_SLICES_MAX};
-use crate::protocol::DIALECTS;
+use crate::protocol::{DIALECTS, Dialect, EventId};
 
 /// Reads the feed and the private lines of one connection as one stream.
 #[derive(Debug, Default)]
 pub struct Cursor {
-    /// Where in the feed; nowhere before joining.
+    /// Where in the feed; nowhere before joining. In the middle of a line, that counts as said.
     place: Option<Place>,
+    /// What is left of the line at which the feed was left; it may soon not be kept any more.
+    rest_of_line: Option<Box<[u8]>>,
+    /// Something was missed in the feed, and the cursor is not back in it.
+    is_behind: bool,
     /// Where the feed ended when the outbox was last looked into. Every pin up to here has been taken; beyond, there may
     /// be some still to come.
     ends: [u64; DIALECTS],
@@ -41,8 +46,23 @@ pub enum Progress {
     Idle,
     /// All was written, and there will be nothing more.
     Done,
-    /// What comes next is no longer kept.
+    /// What comes next is no longer kept: see [`Cursor::catch_up`].
     FellOff,
+    /// What was missed has been made up for, and the feed is read again from here on.
+    Back,
+    /// What was missed cannot be made up for.
+    Lost,
+}
+
+/// Messages that are no longer in the feed, and were not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// How the reader is spoken to.
+    pub dialect: Dialect,
+    /// They have greater ids than this one.
+    pub after: EventId,
+    /// They have ids up to this one.
+    pub until: EventId,
 }
 
 /// Something to write.
@@ -149,8 +169,15 @@ impl Cursor {
         write: impl FnOnce(Source<'_>) -> io::Result<usize>,
     ) -> io::Result<Progress> {
         let chunks = loop {
+            if self.is_back(feed) {
+                self.is_behind = false;
+                return Ok(Progress::Back);
+            }
             if let Some(pin) = self.pins.front_mut().filter(|pin| pin.at == self.place) {
                 pin.fetch();
+                if pin.has_failed() {
+                    return Ok(Progress::Lost);
+                }
             }
             let Ok(chunks) = self.gather(feed) else { return Ok(Progress::FellOff) };
             if !chunks.is_empty() {
@@ -160,7 +187,7 @@ impl Cursor {
             if self.closed && self.pins.is_empty() {
                 return Ok(Progress::Done);
             }
-            if !self.has_piece() && !self.has_more(feed, outbox) {
+            if !self.has_piece() && !self.has_more(feed, outbox) && !self.is_back(feed) {
                 return Ok(Progress::Idle);
             }
         };
@@ -173,8 +200,78 @@ impl Cursor {
         if bytes == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
+        let last = self.last(&chunks, bytes);
         self.advance(bytes, outbox);
+        match last {
+            Some((Chunk::Urgent, _)) | None => {}
+            Some((Chunk::Pin(..), _)) => self.rest_of_line = None,
+            Some((Chunk::Feed(piece), bytes)) => self.stand(piece, bytes),
+        }
         Ok(Progress::Wrote(bytes))
+    }
+
+    /// In which of the chunks so many bytes end, and how many of them are in it.
+    fn last<'a>(&self, chunks: &'a [Chunk], mut bytes: usize) -> Option<(&'a Chunk, usize)> {
+        chunks.iter().find_map(|chunk| {
+            let length = self.bytes(chunk).len();
+            let is_last = bytes <= length;
+            let last = is_last.then_some((chunk, bytes));
+            bytes -= bytes.min(length);
+            last
+        })
+    }
+
+    /// Takes note of what was read last in the feed: so many bytes of this piece.
+    fn stand(&mut self, piece: &Piece, bytes: usize) {
+        let standing = piece.standing(bytes);
+        self.rest_of_line = standing.filter(|(_, rest)| !rest.is_empty()).map(|(_, rest)| rest.into());
+        if let (Some((after, _)), Some(place)) = (standing, &mut self.place) {
+            place.after = after;
+        }
+    }
+
+    /// Whether what was missed has been made up for: the cursor is at a place again from which the feed is kept.
+    fn is_back(&self, feed: &Feed) -> bool {
+        self.is_behind && self.place.is_some_and(|place| feed.keeps(place))
+    }
+
+    /// After [`Progress::FellOff`]: what comes next, up to the next private line or to where the feed ends now, is read from
+    /// elsewhere. First comes what is left of the line that was begun, and then, unless that was said already, `lead`.
+    pub fn catch_up(
+        &mut self,
+        feed: &Feed,
+        outbox: &Outbox,
+        lead: impl FnOnce(Dialect, &mut Vec<u8>),
+        source: impl FnOnce(Missed) -> Arc<dyn Pieces>,
+    ) {
+        let Some(place) = self.place else { return };
+        // As in `take`: every pin before that end is there.
+        let end = outbox.with_state(|state| {
+            let end = feed.end(place.dialect);
+            self.take(feed, state);
+            end
+        });
+        let then = self.pins.front().map_or(Some(end), |pin| pin.at);
+        let until = then.map_or(end.after, |then| then.after);
+        let source = source(Missed { dialect: place.dialect, after: place.after, until });
+        // The reader did not ask for it; it does not keep its commands waiting.
+        let text = PinText::Fetched { source, piece: None, state: Fetching::Open, bytes: 0 };
+        self.push_front(Pin { at: self.place, text, then, unasked_bytes: 0 }, outbox);
+        let mut text = self.rest_of_line.take().map_or_else(Vec::new, Vec::from);
+        if !std::mem::replace(&mut self.is_behind, true) {
+            lead(place.dialect, &mut text);
+        }
+        if !text.is_empty() {
+            self.push_front(
+                Pin { at: self.place, text: PinText::Own(text), then: self.place, unasked_bytes: 0 },
+                outbox,
+            );
+        }
+    }
+
+    fn push_front(&mut self, pin: Pin, outbox: &Outbox) {
+        outbox.count_pin(&pin);
+        self.pins.push_front(pin);
     }
 
     /// One piece in a file, or as many in memory as come before the first that is.
@@ -228,10 +325,15 @@ impl Cursor {
             let next_pin = pins.peek().map(|(_, pin)| *pin);
             let Some((from, until)) = self.stretch(place, next_pin) else { break };
             let before = bytes;
-            feed.read(from, until, WRITE_BYTES_MAX - bytes, WRITE_SLICES_MAX - chunks.len(), |piece| {
+            let read = feed.read(from, until, WRITE_BYTES_MAX - bytes, WRITE_SLICES_MAX - chunks.len(), |piece| {
                 bytes += piece.bytes().len();
                 chunks.push(Chunk::Feed(piece));
-            })?;
+            });
+            match read {
+                // What stands before it is still read.
+                Err(FellOff) if !chunks.is_empty() => break,
+                read => read?,
+            }
             place = Some(Place { offset: from.offset + (bytes - before) as u64, ..from });
         }
         Ok(chunks)

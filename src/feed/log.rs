@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::extent::{Extent, MemoryFile};
+use super::lines::{Lines, Rendering};
 use super::{Place, lock};
 use crate::limits::{
     SEGMENT_BYTES_MAX, SEGMENT_OVERHEAD_BYTES, SEGMENT_SHARE, SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE,
 };
-use crate::protocol::{DIALECTS, Dialect, Event, Tag};
+use crate::protocol::{DIALECTS, Dialect, Event, EventId, Tag};
 
 /// Everything published, for as long as the retention allows, in each dialect that was in use when it was published.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ struct Log {
     bytes: usize,
     /// Where the last segment ends, in each dialect.
     ends: [u64; DIALECTS],
+    /// The last message in it.
+    said: EventId,
     /// Has some texts once more.
     file: Option<MemoryFile>,
 }
@@ -45,14 +48,14 @@ struct Segment {
 /// A segment in one dialect.
 #[derive(Debug)]
 struct Text {
-    bytes: Arc<[u8]>,
+    lines: Arc<Lines>,
     /// The same for the kernel to send, while that is kept: if there is much, for many, and it is new.
     extent: Weak<Extent>,
 }
 
 /// A piece of a segment.
 pub(super) struct Piece {
-    text: Arc<[u8]>,
+    lines: Arc<Lines>,
     range: Range<usize>,
     extent: Option<Arc<Extent>>,
 }
@@ -77,6 +80,7 @@ impl Feed {
             segments: VecDeque::new(),
             bytes: 0,
             ends: Default::default(),
+            said: EventId::default(),
             file: MemoryFile::new(bytes_max / SENDFILE_SHARE),
         };
         Self { log: Mutex::new(log), ends: Default::default(), bytes_max }
@@ -95,6 +99,7 @@ impl Feed {
             self.ends[dialect].store(log.ends[dialect], Ordering::Release);
         }
         draft.starts = log.ends;
+        log.said = draft.said;
         log.segments.push_back(segment);
         let before = log.segments.len();
         let in_file = log.file.as_ref().map_or(0, MemoryFile::bytes);
@@ -115,6 +120,17 @@ impl Feed {
     /// Where the feed ends in each dialect.
     pub fn ends(&self) -> [u64; DIALECTS] {
         self.ends.each_ref().map(|end| end.load(Ordering::Acquire))
+    }
+
+    /// Where the feed ends in this dialect, and after which message.
+    pub(super) fn end(&self, dialect: Dialect) -> Place {
+        let log = lock(&self.log);
+        Place { dialect, offset: log.ends[dialect.index()], after: log.said }
+    }
+
+    /// Whether it is still kept what comes after this place.
+    pub(super) fn keeps(&self, place: Place) -> bool {
+        lock(&self.log).keeps(place)
     }
 
     /// Memory that the file takes.
@@ -139,7 +155,7 @@ impl Feed {
     ) -> Result<(), FellOff> {
         let dialect = from.dialect.index();
         let log = lock(&self.log);
-        if log.segments.front().is_none_or(|oldest| from.offset < oldest.starts[dialect]) {
+        if !log.keeps(from) {
             return Err(FellOff);
         }
         // Most readers are near the end.
@@ -156,31 +172,43 @@ impl Feed {
     }
 }
 
+impl Log {
+    fn keeps(&self, place: Place) -> bool {
+        self.segments.front().is_some_and(|oldest| oldest.starts[place.dialect.index()] <= place.offset)
+    }
+}
+
 impl Segment {
     fn end(&self, dialect: usize) -> u64 {
-        self.starts[dialect] + self.texts[dialect].as_ref().map_or(0, |text| text.bytes.len() as u64)
+        self.starts[dialect] + self.texts[dialect].as_ref().map_or(0, |text| text.lines.bytes.len() as u64)
     }
 
     fn cost(&self) -> usize {
-        self.texts.iter().flatten().map(|text| text.bytes.len()).sum::<usize>() + SEGMENT_OVERHEAD_BYTES
+        self.texts.iter().flatten().map(|text| text.lines.cost()).sum::<usize>() + SEGMENT_OVERHEAD_BYTES
     }
 
     /// The part of the segment between two offsets.
     fn piece(&self, dialect: usize, from: u64, until: u64) -> Option<Piece> {
         let text = self.texts[dialect].as_ref()?;
         let start = self.starts[dialect];
-        let within =
-            |offset: u64| usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX).min(text.bytes.len());
+        let within = |offset: u64| {
+            usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX).min(text.lines.bytes.len())
+        };
         let range = within(from)..within(until);
         let extent = if range.len() < SENDFILE_BYTES_MIN { None } else { text.extent.upgrade() };
-        (!range.is_empty()).then(|| Piece { text: Arc::clone(&text.bytes), range, extent })
+        (!range.is_empty()).then(|| Piece { lines: Arc::clone(&text.lines), range, extent })
     }
 }
 
 impl Piece {
     /// What it says.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.text[self.range.clone()]
+        &self.lines.bytes[self.range.clone()]
+    }
+
+    /// Where a reader stands who has read so many bytes of it; see [`Lines::standing`].
+    pub(super) fn standing(&self, bytes: usize) -> Option<(EventId, &[u8])> {
+        self.lines.standing(self.range.start + bytes)
     }
 
     /// Where the kernel can send it from, if that is worth it.
@@ -195,25 +223,42 @@ impl Piece {
 pub struct Draft {
     /// Where the feed ends, and so the draft starts.
     starts: [u64; DIALECTS],
-    texts: [Vec<u8>; DIALECTS],
+    texts: [Rendering; DIALECTS],
+    /// The last message.
+    said: EventId,
+    /// It is to be known which event each line tells.
+    is_marked: bool,
     /// How many sessions read each dialect.
     readers: [usize; DIALECTS],
 }
 
 impl Draft {
+    /// An empty one, after the message with this id, for readers who can find what they missed elsewhere.
+    pub fn marked(said: EventId) -> Self {
+        Self { said, is_marked: true, ..Self::default() }
+    }
+
     /// Renders an event for everybody.
     pub fn push(&mut self, tag: Tag, event: &Event) {
         for dialect in Dialect::ALL {
             if self.readers[dialect.index()] > 0 {
-                dialect.write_event(&mut self.texts[dialect.index()], tag, event);
+                self.texts[dialect.index()].push(dialect, tag, event, self.is_marked);
             }
         }
+        if let (Event::Msg(..), Some(id)) = (event, tag.id) {
+            self.said = id;
+        }
+    }
+
+    /// The last message.
+    pub fn said(&self) -> EventId {
+        self.said
     }
 
     /// The place after all that was rendered so far.
     pub fn place(&self, dialect: Dialect) -> Place {
         let index = dialect.index();
-        Place { dialect, offset: self.starts[index] + self.texts[index].len() as u64 }
+        Place { dialect, offset: self.starts[index] + self.texts[index].len() as u64, after: self.said }
     }
 
     /// From here on somebody reads this dialect; returns the place.
@@ -238,20 +283,19 @@ impl Draft {
     }
 
     fn bytes(&self) -> usize {
-        self.texts.iter().map(Vec::len).sum()
+        self.texts.iter().map(Rendering::len).sum()
     }
 
     fn take_texts(&mut self, mut file: Option<&mut MemoryFile>) -> [Option<Text>; DIALECTS] {
         std::array::from_fn(|dialect| {
             let text = &mut self.texts[dialect];
-            if text.is_empty() {
+            if text.len() == 0 {
                 return None;
             }
             let for_kernel = text.len() >= SENDFILE_BYTES_MIN && self.readers[dialect] >= SENDFILE_READERS_MIN;
-            let extent = file.as_mut().filter(|_| for_kernel).and_then(|file| file.append(text));
-            let bytes = text.as_slice().into();
-            text.clear();
-            Some(Text { bytes, extent: extent.unwrap_or_default() })
+            let lines = text.take();
+            let extent = file.as_mut().filter(|_| for_kernel).and_then(|file| file.append(&lines.bytes));
+            Some(Text { lines: lines.into(), extent: extent.unwrap_or_default() })
         })
     }
 }

@@ -11,25 +11,37 @@
 
 mod cursor;
 mod extent;
+mod lines;
 mod log;
 mod outbox;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use cursor::{Cursor, Progress, Source};
+pub use cursor::{Cursor, Missed, Progress, Source};
 pub use log::{Appended, Draft, Feed};
 pub use outbox::{Next, Outbox, Pieces, Standing};
 
-use crate::protocol::Dialect;
+use crate::protocol::{Dialect, EventId};
 
 /// A place in the feed, between two lines: so many bytes of its rendering in this dialect come before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Place {
     /// Whose rendering.
     pub dialect: Dialect,
     /// Bytes of it before the place, since the server started.
     pub offset: u64,
+    /// What was said before the place has ids up to this one, and what is said after it greater ones.
+    pub after: EventId,
 }
+
+impl PartialEq for Place {
+    /// What was said before a place follows from where it is.
+    fn eq(&self, other: &Self) -> bool {
+        (self.dialect, self.offset) == (other.dialect, other.offset)
+    }
+}
+
+impl Eq for Place {}
 
 /// Locks, also after another thread panicked while it held the lock: every critical section here leaves the state whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -66,8 +66,19 @@ pub(super) enum PinText {
     Fetched {
         source: Arc<dyn Pieces>,
         piece: Option<Arc<[u8]>>,
-        ended: bool,
+        state: Fetching,
+        /// What it counts.
+        bytes: usize,
     },
+}
+
+/// How far a fetching is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetching {
+    Open,
+    Ended,
+    /// There is more, but it cannot be had.
+    Failed,
 }
 
 /// Text that is fetched as it is read.
@@ -85,6 +96,8 @@ pub enum Next {
     NotYet,
     /// Nothing more.
     End,
+    /// Nothing more, though there should be.
+    Failed,
 }
 
 impl Deref for PinText {
@@ -106,16 +119,22 @@ impl Pin {
 
     /// Whether more comes than is there.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.text, PinText::Fetched { ended: false, .. })
+        matches!(self.text, PinText::Fetched { state: Fetching::Open | Fetching::Failed, .. })
+    }
+
+    /// Whether more should come, and cannot.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.text, PinText::Fetched { piece: None, state: Fetching::Failed, .. })
     }
 
     /// Fetches what it says next, if nothing is there.
     pub(super) fn fetch(&mut self) {
-        if let PinText::Fetched { source, piece: piece @ None, ended: ended @ false } = &mut self.text {
+        if let PinText::Fetched { source, piece: piece @ None, state: state @ Fetching::Open, .. } = &mut self.text {
             match Arc::clone(source).next() {
                 Next::Text(text) => *piece = Some(text),
                 Next::NotYet => {}
-                Next::End => *ended = true,
+                Next::End => *state = Fetching::Ended,
+                Next::Failed => *state = Fetching::Failed,
             }
         }
     }
@@ -130,7 +149,7 @@ impl Pin {
 
     pub(super) fn cost(&self) -> usize {
         let bytes = match &self.text {
-            PinText::Fetched { .. } => RECALL_PAGE_BYTES,
+            PinText::Fetched { bytes, .. } => *bytes,
             text => text.len(),
         };
         bytes + PIN_OVERHEAD_BYTES
@@ -182,15 +201,15 @@ impl Outbox {
 
     /// The same for lines that are fetched when the connection comes to them.
     pub fn pin_fetched(&self, at: Option<Place>, source: Arc<dyn Pieces>) {
-        self.pin_text(at, PinText::Fetched { source, piece: None, ended: false });
+        let text = PinText::Fetched { source, piece: None, state: Fetching::Open, bytes: RECALL_PAGE_BYTES };
+        self.pin_text(at, text);
     }
 
     fn pin_text(&self, at: Option<Place>, text: PinText) {
         let mut state = lock(&self.state);
         if !state.closed {
             let pin = Pin { at, text, then: at, unasked_bytes: 0 };
-            self.waiting_bytes.fetch_add(pin.cost(), Ordering::Relaxed);
-            self.shared_pins.fetch_add(usize::from(pin.is_shared()), Ordering::Relaxed);
+            self.count_pin(&pin);
             state.pins.push_back(pin);
         }
     }
@@ -284,8 +303,8 @@ impl Outbox {
         self.shared_pins.load(Ordering::Relaxed) > 0
     }
 
-    /// Where the connection's cursor is.
-    pub fn reached(&self) -> Option<Place> {
+    /// Where the connection's cursor is: so many bytes into this dialect.
+    pub fn reached(&self) -> Option<(Dialect, u64)> {
         unpack(self.reached.load(Ordering::Relaxed))
     }
 }
@@ -333,6 +352,11 @@ impl Outbox {
         look(&mut lock(&self.state))
     }
 
+    pub(super) fn count_pin(&self, pin: &Pin) {
+        self.waiting_bytes.fetch_add(pin.cost(), Ordering::Relaxed);
+        self.shared_pins.fetch_add(usize::from(pin.is_shared()), Ordering::Relaxed);
+    }
+
     pub(super) fn wrote_pin(&self, pin: &Pin) {
         self.wrote(pin.cost(), pin.unasked_bytes);
         self.shared_pins.fetch_sub(usize::from(pin.is_shared()), Ordering::Relaxed);
@@ -361,10 +385,10 @@ const NOWHERE: u64 = u64::MAX;
 
 /// A place as one number: offset and dialect. No server publishes the 2^62 bytes that would not fit.
 fn pack(place: Option<Place>) -> u64 {
-    place.map_or(NOWHERE, |Place { dialect, offset }| offset * DIALECTS as u64 + dialect.index() as u64)
+    place.map_or(NOWHERE, |Place { dialect, offset, .. }| offset * DIALECTS as u64 + dialect.index() as u64)
 }
 
-fn unpack(packed: u64) -> Option<Place> {
+fn unpack(packed: u64) -> Option<(Dialect, u64)> {
     let index = usize::try_from(packed % DIALECTS as u64).ok()?;
-    (packed != NOWHERE).then(|| Place { dialect: Dialect::ALL[index], offset: packed / DIALECTS as u64 })
+    (packed != NOWHERE).then(|| (Dialect::ALL[index], packed / DIALECTS as u64))
 }

@@ -21,6 +21,8 @@ struct Bench {
     outbox: Outbox,
     cursor: Cursor,
     wakes: Arc<Wakes>,
+    /// What was said, and how the reader would read it.
+    said: Vec<(EventId, String)>,
 }
 
 #[derive(Default)]
@@ -41,7 +43,9 @@ impl Bench {
             outbox: Outbox::default(),
             cursor: Cursor::new(),
             wakes: Arc::default(),
+            said: Vec::new(),
         };
+        bench.draft = Draft::marked(EventId(0));
         let begin = bench.draft.enter(PLAIN);
         bench.outbox.pin(None, Some(begin), |text| text.extend(b"welcome\n"));
         bench
@@ -49,7 +53,9 @@ impl Bench {
 
     fn event(&mut self, text: &str) {
         let event = Event::Msg(Name::new("a").unwrap(), Text::new(text).unwrap());
-        self.draft.push(Tag { id: Some(EventId(1)), at: Timestamp(0) }, &event);
+        let id = EventId(3 * self.said.len() as u64 + 1);
+        self.said.push((id, format!("{event}\n")));
+        self.draft.push(Tag { id: Some(id), at: Timestamp(0) }, &event);
     }
 
     /// So many that the kernel is to send them by itself. Returns the lines.
@@ -236,8 +242,8 @@ fn what_is_kept_is_bounded_and_who_falls_off_is_found() {
         assert!(kept <= bytes_max as u64, "{kept} bytes are kept");
     }
     assert!(shrank);
-    let reached = bench.outbox.reached().unwrap();
-    assert!(reached.offset < bench.feed.oldest()[PLAIN.index()]);
+    let (_, reached) = bench.outbox.reached().unwrap();
+    assert!(reached < bench.feed.oldest()[PLAIN.index()]);
     assert_eq!(bench.read(1000).1, Progress::FellOff);
 }
 
@@ -356,6 +362,79 @@ fn what_is_fetched_stands_in_its_place_and_is_waited_for() {
         check("");
         pages[0].permitted.store(1, Ordering::Relaxed);
         check("OK 1\nOK 2\npsst\nMSG a two\n");
+        assert_eq!(bench.outbox.waiting_bytes(), 0);
+    }
+}
+
+impl Bench {
+    /// All there is, with what fell off the feed from elsewhere.
+    fn read_all(&mut self, bytes_max: usize) -> String {
+        let mut all = String::new();
+        loop {
+            let (text, end) = self.read(bytes_max);
+            all += &text;
+            match end {
+                Progress::FellOff => {
+                    let (said, dialect) = (&self.said, PLAIN);
+                    let source = |missed: Missed| {
+                        assert_eq!(missed.dialect, dialect);
+                        let lines = said.iter().filter(|(id, _)| (missed.after.next()..=missed.until).contains(id));
+                        let texts = lines.map(|(_, line)| Box::leak(line.clone().into_boxed_str()) as &'static str);
+                        Arc::new(Pages { texts: Mutex::new(texts.collect()), permitted: AtomicU32::new(u32::MAX) }) as _
+                    };
+                    let lead = |_, text: &mut Vec<u8>| text.extend(b"behind\n");
+                    self.cursor.catch_up(&self.feed, &self.outbox, lead, source);
+                }
+                Progress::Back => all += "back\n",
+                end => {
+                    assert_eq!(end, Progress::Idle);
+                    return all;
+                }
+            }
+        }
+    }
+}
+
+/// Wherever it stopped, also in the middle of a line: nothing is missing, nothing is there twice, and private lines and
+/// acknowledgements are in their places.
+#[test]
+fn who_falls_off_the_feed_reads_on_from_elsewhere() {
+    let lines = "welcome\nMSG a one\nMSG a two\npsst\nOK MSG 3\n";
+    for stop in 0..=lines.len() {
+        let mut bench = Bench::new(1);
+        bench.event("one");
+        bench.event("two");
+        bench.private(PLAIN, "psst\n");
+        bench.own_event("mine", "OK MSG 3\n");
+        bench.publish();
+        bench.take_new();
+        let mut first = Vec::new();
+        while first.len() < stop {
+            let take = |source: Source<'_>| {
+                let bytes = source.to_vec()?;
+                let room = bytes.len().min(stop - first.len());
+                first.extend_from_slice(&bytes[..room]);
+                Ok(room)
+            };
+            bench.cursor.write(&bench.feed, &bench.outbox, take).unwrap();
+        }
+        for text in ["four", "five"] {
+            bench.event(text);
+            bench.publish();
+        }
+        bench.own_event("mine", "OK MSG 6\n");
+        bench.private(PLAIN, "later\n");
+        bench.publish();
+        bench.event("seven");
+        bench.publish();
+        let rest = bench.read_all(1 + stop % 7);
+        let read = String::from_utf8(first).unwrap() + &rest;
+        assert!(rest.contains("behind\n") && rest.contains("back\n"), "{read}");
+        let told = read.replacen("behind\n", "", 1).replace("back\n", "");
+        assert_eq!(told, lines.to_owned() + "MSG a four\nMSG a five\nOK MSG 6\nlater\nMSG a seven\n", "after {stop}");
+        bench.event("eight");
+        bench.publish();
+        assert_eq!(bench.read_all(1000), "MSG a eight\n");
         assert_eq!(bench.outbox.waiting_bytes(), 0);
     }
 }

@@ -57,6 +57,8 @@ pub enum Event {
     Whisper(Name, Text),
     /// Who is coordinator from here on.
     Coordinator(Name),
+    /// The reader missed who came and went; here come so many [`User`](super::User) lines that say who is here.
+    Roster(usize),
     /// The server has something to say.
     Notice(Text),
     /// The server wants a sign of life.
@@ -107,6 +109,7 @@ impl fmt::Display for Event {
             Self::Msg(name, text) => write!(f, "MSG {name} {text}"),
             Self::Whisper(name, text) => write!(f, "WHISPER {name} {text}"),
             Self::Coordinator(name) => write!(f, "COORDINATOR {name}"),
+            Self::Roster(count) => write!(f, "ROSTER {count}"),
             Self::Notice(text) => write!(f, "NOTICE {text}"),
             Self::Ping(token) => write!(f, "PING {token}"),
         }
@@ -137,6 +140,7 @@ impl Event {
             "MSG" => named(rest).map(|(name, text)| Self::Msg(name, text))?,
             "WHISPER" => named(rest).map(|(name, text)| Self::Whisper(name, text))?,
             "COORDINATOR" => Self::Coordinator(Name::new(rest).ok()?),
+            "ROSTER" => Self::Roster(rest.parse().ok()?),
             "NOTICE" => Self::Notice(Text::new(rest).ok()?),
             "PING" => Self::Ping(Token::new(rest).ok()?),
             _ => return None,

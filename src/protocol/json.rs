@@ -54,6 +54,7 @@ fn keys(word: &str, rest: &str) -> &'static [&'static str] {
         ("RENAME", _) => &["from", "to"],
         ("MSG" | "WHISPER", _) => &["from", "text"],
         ("PAST", _) => &["id", "time", "from", "text"],
+        ("ROSTER", _) => &["count"],
         ("NOTICE", _) => &["text"],
         ("PING", _) => &["token"],
         _ => &[],
@@ -109,6 +110,7 @@ mod tests {
             r#"{"from":"bob","id":null,"text":"hi","time":"2026-11-20T12:44:29.138Z","type":"whisper"}"#,
         );
         check("COORDINATOR bob", r#"{"name":"bob","type":"coordinator"}"#);
+        check("ROSTER 2", r#"{"count":2,"type":"roster"}"#);
         check("NOTICE bye", r#"{"text":"bye","type":"notice"}"#);
         check("PING idle", r#"{"token":"idle","type":"ping"}"#);
         check("OK NICK 42", r#"{"name":"42","type":"ok","verb":"NICK"}"#);

@@ -46,6 +46,16 @@ impl Room {
         Turn { room: self, at, session, secret: None, out }.publish_own(Event::Msg(name, text), Reply::Msg(id));
     }
 
+    /// Tells a session that missed who came and went who is here.
+    pub(super) fn caught_up(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
+        let Some(state) = self.sessions.get(session).filter(|state| state.member.is_some()) else { return };
+        let tag = private_tag(state, at);
+        let mut turn = Turn { room: self, at, session, secret: None, out };
+        let roster = turn.roster();
+        turn.tell(ServerLine::Event(tag, Event::Roster(roster.len())));
+        turn.out.push(Output::List(session, roster));
+    }
+
     /// Tells the session that nobody got what it said.
     pub(super) fn not_stored(session: SessionId, why: &str, out: &mut Vec<Output>) {
         let text = format!("it could not be stored, so nobody got it ({why}); try again later");
@@ -185,8 +195,7 @@ impl Turn<'_> {
 
     fn who(&mut self) -> Result<(), Refusal> {
         self.named(Verb::Who)?;
-        let roster = self.room.roster.take().unwrap_or_else(|| self.users(|_, _| None).collect());
-        self.room.roster = Some(Arc::clone(&roster));
+        let roster = self.roster();
         let count = roster.len();
         self.out.push(Output::List(self.session, roster));
         self.reply(Reply::Who(count));
@@ -250,6 +259,12 @@ impl Turn<'_> {
         }
         let text = "this server keeps no messages that could be searched (its operator would say: --data PATH)";
         Err(Refusal::new(Verb::Search, ErrorCode::NoStore, text))
+    }
+
+    fn roster(&mut self) -> Arc<[User]> {
+        let roster = self.room.roster.take().unwrap_or_else(|| self.users(|_, _| None).collect());
+        self.room.roster = Some(Arc::clone(&roster));
+        roster
     }
 
     fn status(&mut self) -> Result<(), Refusal> {

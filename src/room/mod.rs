@@ -65,6 +65,8 @@ pub enum Action {
     Refuse(Refusal),
     /// It speaks another protocol.
     Foreign(Foreign),
+    /// It missed events, and gets them again from here on.
+    CaughtUp,
     /// It sends no more, but is still to get its replies. A [`Action::Gone`] follows when it has them.
     EndOfInput,
     /// It is gone.
@@ -238,6 +240,7 @@ impl Room {
             Action::Refuse(refusal) => self.refuse(at, session, refusal, out),
             Action::Foreign(foreign) => self.dismiss(at, session, LeaveReason::Errors, foreign.into(), out),
             Action::NotStored(why) => Self::not_stored(session, &why, out),
+            Action::CaughtUp => self.caught_up(at, session, out),
             Action::EndOfInput => self.end_input(session, out),
             Action::Gone(reason) => self.leave(at, session, reason, None, out),
         }

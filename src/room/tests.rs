@@ -234,6 +234,18 @@ fn who_is_silent_is_asked_and_then_leaves() {
 }
 
 #[test]
+fn who_missed_events_is_told_who_is_here() {
+    let mut room = room(&["alice", "bob"]);
+    say(&mut room, 2, "SET tags on");
+    let users = "USER alice coordinator/USER bob member";
+    assert_eq!(act(&mut room, 1, Action::CaughtUp), ["1< ROSTER 2".to_owned(), format!("1< {users}")]);
+    let tagged = "2< @- 1970-01-01T00:00:05.000Z ROSTER 2";
+    assert_eq!(act(&mut room, 2, Action::CaughtUp), [tagged.to_owned(), format!("2< {users}")]);
+    say(&mut room, 2, "QUIT");
+    assert_eq!(act(&mut room, 2, Action::CaughtUp), [""; 0]);
+}
+
+#[test]
 fn of_many_who_are_silent_so_many_leave_at_once() {
     let mut room = Room::new(Timeouts { idle_seconds: 20, ..Timeouts::default() });
     for session in 1..=LEAVES_PER_TICK_MAX as u64 * 2 + 1 {

@@ -121,6 +121,11 @@ pub(super) fn resumed(session: SessionId, first: SessionId, name: &Name) {
     info!(id = session.0, first = first.0, %name, "resumed");
 }
 
+/// Has not read what is gone from the feed, and goes on from the store.
+pub(super) fn fell_behind(session: SessionId) {
+    debug!(id = session.0, "fell behind");
+}
+
 /// Has no connection any more, and may come back.
 pub(super) fn held(session: SessionId, name: &Name) {
     info!(id = session.0, %name, "held");

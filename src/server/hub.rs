@@ -25,7 +25,7 @@ use crate::limits::{
 };
 use crate::protocol::{DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User};
 use crate::room::{Action, BySession, Input, Output, Query, Room, SessionId};
-use crate::store::{Committed, Recall, Store};
+use crate::store::{Committed, Recall, Recalls, Store};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -85,8 +85,9 @@ impl Member {
     /// Whether what the member is to read next is older than the oldest kept.
     fn fell_off(&self, oldest: &[u64; DIALECTS]) -> bool {
         // One who is stuck since before they joined, or took this dialect, has that still ahead.
-        let reached = self.outbox.reached().filter(|place| place.dialect == self.dialect);
-        reached.or(self.follows_from).is_some_and(|place| place.offset < oldest[place.dialect.index()])
+        let reached = self.outbox.reached().filter(|(dialect, _)| *dialect == self.dialect);
+        let offset = reached.map(|(_, offset)| offset).or(self.follows_from.map(|place| place.offset));
+        offset.is_some_and(|offset| offset < oldest[self.dialect.index()])
     }
 }
 
@@ -114,8 +115,13 @@ impl Hub {
     /// The same hub, whose room stores what is said here.
     #[must_use]
     pub fn with_store(self, store: Store) -> Self {
-        let storing = Some(Storing::new(store, self.room.last_event()));
-        Self { storing, ..self }
+        let last_id = self.room.last_event();
+        Self { storing: Some(Storing::new(store, last_id)), draft: Draft::marked(last_id), ..self }
+    }
+
+    /// What tells again what is stored, if it is.
+    pub(super) fn recalls(&self) -> Option<&Recalls> {
+        self.storing.as_ref().map(|storing| storing.store().recalls())
     }
 
     /// The room as it is.
@@ -274,9 +280,10 @@ impl Hub {
         }
     }
 
-    /// Wakes those who await more and, if something old is gone, finds those who had not read it.
+    /// Wakes those who await more and, if something old is gone, finds those who had not read it, unless they can find it in
+    /// the store.
     fn wake_followers(&mut self, shrank: bool) {
-        let oldest = shrank.then(|| self.feed.oldest());
+        let oldest = (shrank && self.storing.is_none()).then(|| self.feed.oldest());
         for (session, member) in self.members.iter() {
             if member.follows_from.is_none() {
                 continue;
@@ -377,6 +384,8 @@ impl Hub {
         let Some(storing) = &self.storing else { return };
         let (prefix, outbox) = (member.outbox.mode().prefix(), Arc::downgrade(&member.outbox));
         let recalls = storing.store().recalls().clone();
+        // What is stored and not said yet has greater ids.
+        let until = until.min(self.draft.said());
         let recall = Recall::new(query, until, member.dialect, prefix, outbox, recalls);
         member.outbox.pin_fetched(member.place(&self.draft), Arc::new(recall));
         touch(&mut self.touched, session, member);

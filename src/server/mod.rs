@@ -145,10 +145,10 @@ async fn serve(
 ) -> Result<(), StartError> {
     let (to_hub, rows) = inbox::new();
     let feed = Arc::new(Feed::new(options.feed_bytes));
-    let stores = options.store.is_some();
-    let mut hub = executor.spawn(hub::run(hub(&options, &feed)?, rows));
-    let host = Host { feed, stores, to_hub, line_rate: options.line_rate, write_timeout: options.write_timeout() };
-    let host = Arc::new(host);
+    let hub = hub(&options, &feed)?;
+    let (line_rate, write_timeout) = (options.line_rate, options.write_timeout());
+    let host = Arc::new(Host { feed, recalls: hub.recalls().cloned(), to_hub, line_rate, write_timeout });
+    let mut hub = executor.spawn(hub::run(hub, rows));
     let port_file = listeners.announce(options.port_file.as_deref())?;
     let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options));
     vital.push(executor.spawn(tell_the_time(host.to_hub.clone())));

@@ -1,31 +1,38 @@
-//! Tells again what is on disk, as fast as it is read: a page of it at a time waits for each who asked.
+//! Tells again what is on disk, as fast as it is read: a page of it at a time waits for each who asked, or missed it.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 
 use rusqlite::{Connection, params};
 
-use crate::feed::{Next, Outbox, Pieces};
+use super::Now;
+use crate::feed::{Missed, Next, Outbox, Pieces};
 use crate::limits::{RECALL_PAGE_BYTES, SEARCH_FOUND_MAX};
-use crate::protocol::{Dialect, ErrorCode, EventId, Refusal, Reply, Verb, made_safe};
+use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Reply, Tag, Text, Verb, made_safe};
 use crate::room::Query;
 
 /// Where to ask for pages.
 pub type Recalls = mpsc::Sender<Arc<Recall>>;
 
-/// An answer from the store: `PAST` lines and the final reply, read page by page.
+/// What the store tells somebody, read page by page.
 #[derive(Debug)]
 pub struct Recall {
-    query: Query,
-    /// Nothing above this had happened when it was asked for.
+    what: What,
+    /// Nothing above this had been said at the place where it is told.
     until: EventId,
     dialect: Dialect,
-    /// What stands before a verb where the asker types.
-    prefix: &'static str,
     /// Who waits for it.
     outbox: Weak<Outbox>,
     reader: Recalls,
     state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum What {
+    /// An answer: `PAST` lines and the final reply. With it, what stands before a verb where the asker types.
+    Answer(Query, &'static str),
+    /// What was said after this, as it was when it was said. With it, the time of what there is to remark.
+    Missed(EventId, Now),
 }
 
 #[derive(Debug, Default)]
@@ -33,7 +40,8 @@ struct State {
     page: Option<Arc<[u8]>>,
     /// The reader has been asked for a page.
     asked: bool,
-    ended: bool,
+    /// Whether all was told, if there is nothing more.
+    ended: Option<bool>,
     /// All up to this id were told; none if nothing was looked up yet.
     told: Option<EventId>,
     count: u64,
@@ -49,15 +57,14 @@ impl Recall {
         outbox: Weak<Outbox>,
         reader: Recalls,
     ) -> Self {
-        Self { query, until, dialect, prefix, outbox, reader, state: Mutex::default() }
+        Self { what: What::Answer(query, prefix), until, dialect, outbox, reader, state: Mutex::default() }
     }
 
-    fn verb(&self) -> Verb {
-        match self.query {
-            Query::Last(_) => Verb::History,
-            Query::Since(_) => Verb::Since,
-            Query::Words(_) => Verb::Search,
-        }
+    /// What the connection of `outbox` missed, as it would have read it.
+    pub fn of_missed(missed: Missed, now: Now, outbox: Weak<Outbox>, reader: Recalls) -> Self {
+        let Missed { dialect, after, until } = missed;
+        let state = State { ended: (until <= after).then_some(true), ..State::default() };
+        Self { what: What::Missed(after, now), until, dialect, outbox, reader, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -72,38 +79,77 @@ impl Recall {
             (state.told, state.count)
         };
         let mut page = Page { dialect: self.dialect, text: Vec::new(), told, count };
-        let ended = self.look_up(connection, &mut page).unwrap_or_else(|error| {
-            Some(Err(Refusal::new(
-                self.verb(),
-                ErrorCode::StoreFailed,
-                format!("the store cannot be read now: {error}"),
-            )))
-        });
-        match &ended {
-            None => {}
-            Some(Ok(reply)) => page.line(reply),
-            Some(Err(refusal)) => page.line(refusal),
-        }
+        let ended = match &self.what {
+            What::Answer(query, prefix) => self.answer(query, prefix, connection, &mut page),
+            What::Missed(after, now) => self.make_up(*after, *now, connection, &mut page),
+        };
         {
             let mut state = self.lock();
             (state.told, state.count) = (page.told, page.count);
-            (state.page, state.asked, state.ended) = (Some(page.text.into()), false, ended.is_some());
+            (state.page, state.asked, state.ended) = (page.text(), false, ended);
         }
         outbox.wake();
     }
 
-    /// Fills the page; returns the final reply if nothing is left.
-    fn look_up(&self, connection: &Connection, page: &mut Page) -> rusqlite::Result<Option<Result<Reply, Refusal>>> {
+    /// Fills the page with an answer; whether all was told, if nothing is left.
+    fn answer(&self, query: &Query, prefix: &str, connection: &Connection, page: &mut Page) -> Option<bool> {
+        let verb = match query {
+            Query::Last(_) => Verb::History,
+            Query::Since(_) => Verb::Since,
+            Query::Words(_) => Verb::Search,
+        };
+        match self.look_up(query, connection, page) {
+            Ok(None) => return None,
+            Ok(Some(Ok(reply))) => page.line(reply),
+            Ok(Some(Err(oldest))) => page.line(Refusal::too_old(verb, oldest, prefix)),
+            Err(error) => {
+                let why = format!("the store cannot be read now: {error}");
+                page.line(Refusal::new(verb, ErrorCode::StoreFailed, why));
+            }
+        }
+        Some(true)
+    }
+
+    /// Fills the page with what was missed; the same.
+    fn make_up(&self, after: EventId, now: Now, connection: &Connection, page: &mut Page) -> Option<bool> {
+        let mut look_up = || {
+            let look = connection.unchecked_transaction()?;
+            let from = page.told.unwrap_or(after);
+            let gone = dropped(&look)?.min(self.until);
+            page.told = Some(from.max(gone));
+            if gone > from {
+                let text =
+                    format!("what was said after {}, up to {}, is no longer kept, and is missing here", from.0, gone.0);
+                page.event(Tag { id: None, at: now() }, &Event::Notice(Text::ours(&text)));
+            }
+            let tell = |id: u64, time: &str, name: &str, text: &str| {
+                if self.dialect.tags { format!("@{id} {time} MSG {name} {text}") } else { format!("MSG {name} {text}") }
+            };
+            page.fill_in_order(&look, self.until, tell)
+        };
+        match look_up() {
+            Ok(all) => all.then_some(true),
+            Err(_) => Some(false),
+        }
+    }
+
+    /// Fills the page; returns the final reply if nothing is left, or the oldest that is kept if something is not any more.
+    fn look_up(
+        &self,
+        query: &Query,
+        connection: &Connection,
+        page: &mut Page,
+    ) -> rusqlite::Result<Option<Result<Reply, EventId>>> {
         // One look at the file: what is let go of meanwhile is still there, or is missed.
         let look = connection.unchecked_transaction()?;
-        if let Query::Words(words) = &self.query {
+        if let Query::Words(words) = query {
             let sql = "SELECT m.id, m.time, m.name, m.text FROM words JOIN messages m ON m.id = words.rowid \
                        WHERE words MATCH ? AND words.rowid <= ? ORDER BY words.rowid DESC LIMIT ?";
             let found = params![quoted(words.as_str()), self.until.0, SEARCH_FOUND_MAX];
-            page.fill(look.prepare_cached(sql)?.query(found)?, usize::MAX)?;
+            page.fill(look.prepare_cached(sql)?.query(found)?, usize::MAX, past)?;
             return Ok(Some(Ok(Reply::Search(page.count))));
         }
-        let from = match (page.told, &self.query) {
+        let from = match (page.told, query) {
             (Some(told), _) => told,
             (None, Query::Since(id)) => *id,
             (None, Query::Last(count)) => {
@@ -114,26 +160,29 @@ impl Recall {
             }
             (None, Query::Words(_)) => EventId::default(),
         };
-        let dropped: u64 = look.query_row("SELECT value FROM state WHERE key = 'dropped'", [], |row| row.get(0))?;
-        if dropped > from.0 && (page.told.is_some() || matches!(self.query, Query::Since(_))) {
-            return Ok(Some(Err(self.too_old(&look, dropped)?)));
+        let dropped = dropped(&look)?;
+        if dropped > from && (page.told.is_some() || matches!(query, Query::Since(_))) {
+            let oldest: Option<u64> = look.query_row("SELECT min(id) FROM messages", [], |row| row.get(0))?;
+            return Ok(Some(Err(oldest.map_or(dropped.next(), EventId))));
         }
-        let sql = "SELECT id, time, name, text FROM messages WHERE id > ? AND id <= ? ORDER BY id";
-        let mut rows = look.prepare_cached(sql)?;
         page.told = Some(from);
-        let all = page.fill(rows.query(params![from.0, self.until.0])?, RECALL_PAGE_BYTES)?;
-        let reply = match self.query {
+        let all = page.fill_in_order(&look, self.until, past)?;
+        let reply = match query {
             Query::Since(_) => Reply::Since(page.count),
             _ => Reply::History(page.count),
         };
         Ok(all.then_some(Ok(reply)))
     }
+}
 
-    fn too_old(&self, connection: &Connection, dropped: u64) -> rusqlite::Result<Refusal> {
-        let oldest: Option<u64> = connection.query_row("SELECT min(id) FROM messages", [], |row| row.get(0))?;
-        let oldest = oldest.unwrap_or(dropped + 1);
-        Ok(Refusal::too_old(self.verb(), EventId(oldest), self.prefix))
-    }
+/// All up to this one are not kept any more.
+fn dropped(connection: &Connection) -> rusqlite::Result<EventId> {
+    connection.query_row("SELECT value FROM state WHERE key = 'dropped'", [], |row| row.get(0)).map(EventId)
+}
+
+/// A message as it is told again.
+fn past(id: u64, time: &str, name: &str, text: &str) -> String {
+    format!("PAST {id} {time} {name} {text}")
 }
 
 impl Pieces for Recall {
@@ -141,7 +190,8 @@ impl Pieces for Recall {
         let mut state = self.lock();
         match state.page.take() {
             Some(page) => Next::Text(page),
-            None if state.ended => Next::End,
+            None if state.ended == Some(true) => Next::End,
+            None if state.ended == Some(false) => Next::Failed,
             None => {
                 if !std::mem::replace(&mut state.asked, true) {
                     // Fails only when the server ends.
@@ -173,14 +223,40 @@ impl Page {
         self.dialect.write_line(&mut self.text, line);
     }
 
-    /// Takes rows until it is full; whether these were all.
-    fn fill(&mut self, mut rows: rusqlite::Rows<'_>, bytes_max: usize) -> rusqlite::Result<bool> {
+    fn event(&mut self, tag: Tag, event: &Event) {
+        self.dialect.write_event(&mut self.text, tag, event);
+    }
+
+    /// None if there is nothing in it.
+    fn text(self) -> Option<Arc<[u8]>> {
+        (!self.text.is_empty()).then(|| self.text.into())
+    }
+
+    /// Takes what was said after what was told, up to this id, until it is full; whether this was all.
+    fn fill_in_order(
+        &mut self,
+        look: &Connection,
+        until: EventId,
+        tell: impl Fn(u64, &str, &str, &str) -> String,
+    ) -> rusqlite::Result<bool> {
+        let sql = "SELECT id, time, name, text FROM messages WHERE id > ? AND id <= ? ORDER BY id";
+        let from = self.told.unwrap_or_default();
+        self.fill(look.prepare_cached(sql)?.query(params![from.0, until.0])?, RECALL_PAGE_BYTES, tell)
+    }
+
+    /// Takes rows, each as `tell` has it, until it is full; whether these were all.
+    fn fill(
+        &mut self,
+        mut rows: rusqlite::Rows<'_>,
+        bytes_max: usize,
+        tell: impl Fn(u64, &str, &str, &str) -> String,
+    ) -> rusqlite::Result<bool> {
         while let Some(row) = rows.next()? {
             let (id, time, name, text): (u64, String, String, String) =
                 (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             self.told = Some(EventId(id));
             // As it was published; but others may have written into the file.
-            self.line(made_safe(&format!("PAST {id} {time} {name} {text}")));
+            self.line(made_safe(&tell(id, &time, &name, &text)));
             self.count += 1;
             if self.text.len() >= bytes_max {
                 return Ok(false);

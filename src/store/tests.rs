@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::*;
-use crate::feed::{Next, Outbox, Pieces as _};
+use crate::feed::{Missed, Next, Outbox, Pieces as _};
 use crate::limits::{IDS_RESERVED, RECALL_PAGE_BYTES, STORE_PRUNED_AT_ONCE_MAX};
 use crate::protocol::{Dialect, Name, Text, Timestamp};
 use crate::room::Query;
@@ -49,15 +49,27 @@ fn ids(found: &Found) -> Vec<u64> {
 fn recall(store: &Store, query: Query, until: u64) -> Vec<String> {
     let outbox = Arc::new(Outbox::default());
     let reads = store.recalls().clone();
-    let recall = Arc::new(Recall::new(query, EventId(until), Dialect::default(), "", Arc::downgrade(&outbox), reads));
+    read(&Arc::new(Recall::new(query, EventId(until), Dialect::default(), "", Arc::downgrade(&outbox), reads)))
+}
+
+/// What one reads who missed the messages after one id and up to another.
+fn make_up(store: &Store, dialect: Dialect, after: u64, until: u64) -> Vec<String> {
+    let outbox = Arc::new(Outbox::default());
+    let reads = store.recalls().clone();
+    let missed = Missed { dialect, after: EventId(after), until: EventId(until) };
+    read(&Arc::new(Recall::of_missed(missed, || NOW, Arc::downgrade(&outbox), reads)))
+}
+
+fn read(recall: &Arc<Recall>) -> Vec<String> {
     let mut text = Vec::new();
     loop {
-        match Arc::clone(&recall).next() {
+        match Arc::clone(recall).next() {
             Next::Text(page) => {
                 assert!(page.len() < RECALL_PAGE_BYTES + 8192, "a page of {} bytes", page.len());
                 text.extend_from_slice(&page);
             }
             Next::NotYet => thread::yield_now(),
+            Next::Failed => panic!("it cannot be read"),
             Next::End => return String::from_utf8(text).unwrap().lines().map(str::to_owned).collect(),
         }
     }
@@ -147,6 +159,27 @@ fn it_is_told_again_in_pages() {
     check(Query::Since(EventId(0)), 4000, &said, "OK SINCE 2000");
     check(Query::Since(EventId(3997)), 4000, &said[1998..], "OK SINCE 2");
     check(Query::Since(EventId(4000)), 4000, &[], "OK SINCE 0");
+}
+
+#[test]
+fn what_was_missed_is_told_as_it_was_said_and_what_is_gone_is_told_to_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
+    let said: Vec<_> = (1..=1500).map(|id| past(2 * id, &format!("message {id}"))).collect();
+    commit(&store, said.clone(), None);
+    // A part goes after each.
+    commit(&store, vec![past(3001, "more")], None);
+    let live: Vec<_> = said[501..].iter().map(|past| format!("MSG ann {}", past.text)).collect();
+    let plain = Dialect::default();
+    assert_eq!(make_up(&store, plain, 1002, 3000), live);
+    assert_eq!(make_up(&store, plain, 2999, 3000), live[998..]);
+    assert_eq!(make_up(&store, plain, 3000, 3000), [""; 0]);
+    let gone = "NOTICE what was said after 7, up to 1002, is no longer kept, and is missing here";
+    assert_eq!(make_up(&store, plain, 7, 1006), [gone, "MSG ann message 502", "MSG ann message 503"]);
+    let tagged = Dialect { tags: true, ..plain };
+    let expected =
+        [format!("@- {NOW} {}", gone.replace("1002", "900")), format!("@3000 {} MSG ann message 1500", said[1499].at)];
+    assert_eq!([make_up(&store, tagged, 7, 900), make_up(&store, tagged, 2998, 3000)].concat(), expected);
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
 }
 
 fn event(u: &mut Unstructured<'_>) -> Result<Event> {
-    Ok(match u.int_in_range(0..=7)? {
+    Ok(match u.int_in_range(0..=8)? {
         0 => Event::Join(name(u)?),
         1 => Event::Leave(name(u)?, *u.choose(&LeaveReason::ALL)?, option(u, text)?),
         2 => Event::Rename { from: name(u)?, to: name(u)? },
@@ -148,6 +148,7 @@ fn event(u: &mut Unstructured<'_>) -> Result<Event> {
         4 => Event::Whisper(name(u)?, text(u)?),
         5 => Event::Coordinator(name(u)?),
         6 => Event::Notice(text(u)?),
+        7 => Event::Roster(u.arbitrary()?),
         _ => Event::Ping(token(u)?),
     })
 }

@@ -1,7 +1,5 @@
 //! Peers that do not read: they delay nobody, cost next to nothing, and are let go with a reason.
 
-use socket2::{Domain, Socket, Type};
-
 use crate::common::{HELLO, Peer, Server};
 
 const TEXT: usize = 1000;
@@ -43,25 +41,13 @@ fn a_reader_that_falls_off_the_feed_is_closed_as_slow_and_told() {
     );
 }
 
-/// Somebody whose kernel holds little for them.
-fn join_with_a_small_buffer(server: &Server, name: &str) -> Peer {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket.set_recv_buffer_size(64 * 1024).expect("a socket");
-    socket.connect(&server.address.into()).expect("the server accepts");
-    let mut peer = Peer::new(socket.into());
-    peer.expect(HELLO);
-    peer.send(&format!("NICK {name}"));
-    peer.sync();
-    peer
-}
-
 /// Though all that waits for it is still kept.
 #[test]
 fn a_reader_whose_socket_takes_nothing_is_closed_as_slow_and_told() {
     let server = Server::with(&["--write-timeout", "1"]);
     let mut talker = server.join("talker");
     let descriptors = server.descriptors();
-    let mut stuck = join_with_a_small_buffer(&server, "stuck");
+    let mut stuck = server.join_narrow("stuck");
     talker.expect("JOIN stuck");
     fill(&mut talker, 2_000_000);
     talker.expect("LEAVE stuck slow");
@@ -77,7 +63,7 @@ fn a_reader_whose_socket_takes_nothing_is_closed_as_slow_and_told() {
 fn a_reader_that_takes_nothing_is_slow_and_not_lost() {
     let server = Server::with(&["--write-timeout", "0", "--lost-timeout", "20"]);
     let mut talker = server.join("talker");
-    let _stuck = join_with_a_small_buffer(&server, "stuck");
+    let _stuck = server.join_narrow("stuck");
     talker.expect("JOIN stuck");
     fill(&mut talker, 2_000_000);
     talker.expect("LEAVE stuck slow");
@@ -89,7 +75,7 @@ fn a_reader_that_goes_on_reading_stays() {
     const PACES: usize = 80;
     let server = Server::paced(&["--write-timeout", "6", "--line-burst", "5000"]);
     let mut talker = server.join("talker");
-    let mut reader = join_with_a_small_buffer(&server, "reader");
+    let mut reader = server.join_narrow("reader");
     let mut pacer = server.connect();
     pacer.send_bytes(&b"PING\n".repeat(5000));
     fill(&mut talker, 3_000_000);

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod behind;
 mod faults;
 mod killed;
 mod waiting;

@@ -27,13 +27,14 @@ use crate::feed::{Feed, Outbox, Source, Standing};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
 use crate::protocol::{ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
+use crate::store::Recalls;
 
 /// What every connection shares.
 pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
     pub(super) to_hub: Inbox,
-    /// Messages are stored before they are answered.
-    pub(super) stores: bool,
+    /// What tells again what is stored; then messages are stored before they are answered.
+    pub(super) recalls: Option<Recalls>,
     pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,
 }
@@ -45,7 +46,8 @@ enum End {
     Flushed,
     /// There was to be an end, but the peer did not read what was still for it.
     Stuck,
-    /// The peer fell behind further than the feed goes back, or has too many whispers waiting.
+    /// The peer fell behind further than the feed goes back, with no store or one that cannot be read, or has too many whispers
+    /// waiting.
     Slow,
     /// The peer's socket took nothing for too long.
     Stalled,

@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         if !is_message {
             self.until_stored().await;
         }
-        self.storing |= is_message && connection.host.stores;
+        self.storing |= is_message && connection.host.recalls.is_some();
         connection.tell_line(action, bytes)?;
         self.handed_over += 1;
         let in_flight = if wait_for_answer { 0 } else { LINES_IN_FLIGHT_MAX as u64 - 1 };

@@ -1,6 +1,7 @@
 //! Sends what the feed and the outbox hold for one connection, as fast as its socket takes it.
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,10 @@ use smol::Timer;
 use super::{Connection, End};
 use crate::feed::{Cursor, Progress, Standing};
 use crate::limits::{FLUSH_MS_MAX, WRITE_BYTES_MAX};
+use crate::protocol::{Dialect, Event, Tag, Text};
+use crate::room::Action;
+use crate::server::{console, hub};
+use crate::store::Recall;
 
 /// The sending half of a connection.
 pub(super) struct Writer<'a> {
@@ -49,7 +54,10 @@ impl<'a> Writer<'a> {
             match self.cursor.write(&host.feed, outbox, |source| socket.write(source)) {
                 Ok(Progress::Idle) => return Poll::Pending,
                 Ok(Progress::Done) => return Poll::Ready(End::Flushed),
-                Ok(Progress::FellOff) => return Poll::Ready(End::Slow),
+                Ok(Progress::FellOff) if self.catch_up() => {}
+                Ok(Progress::FellOff | Progress::Lost) => return Poll::Ready(End::Slow),
+                // Fails only if the hub is gone, and the server with it.
+                Ok(Progress::Back) => drop(self.connection.tell(Action::CaughtUp)),
                 Ok(Progress::Wrote(bytes)) => {
                     self.stall.since = None;
                     written += bytes;
@@ -72,7 +80,25 @@ impl<'a> Writer<'a> {
             }
         }
     }
+
+    /// Goes on from the store, if there is one.
+    fn catch_up(&mut self) -> bool {
+        let Connection { host, outbox, session, .. } = self.connection;
+        let Some(recalls) = &host.recalls else { return false };
+        let notice = |dialect: Dialect, text: &mut Vec<u8>| {
+            console::fell_behind(*session);
+            dialect.write_event(text, Tag { id: None, at: hub::now() }, &Event::Notice(Text::ours(FELL_BEHIND)));
+        };
+        let recall =
+            |missed| Arc::new(Recall::of_missed(missed, hub::now, Arc::downgrade(outbox), recalls.clone())) as _;
+        self.cursor.catch_up(&host.feed, outbox, notice, recall);
+        true
+    }
 }
+
+/// What is told to a peer that goes on from the store.
+const FELL_BEHIND: &str = "you read too slowly for joins, leaves and the like: they are left out here, messages are not; \
+                           who is here comes at the end of it (ROSTER)";
 
 /// How long the socket has been full.
 #[derive(Debug, Default)]

@@ -39,7 +39,7 @@ impl History {
             }
             Event::Msg(name, _) => assert!(self.place(name) < self.present.len()),
             Event::Notice(_) => {}
-            Event::Whisper(..) | Event::Ping(_) => panic!("{event:?} is for one alone"),
+            Event::Whisper(..) | Event::Ping(_) | Event::Roster(_) => panic!("{event:?} is for one alone"),
         }
     }
 

@@ -200,6 +200,7 @@ impl Peer {
                 Ok(Progress::Idle) => State::Waiting,
                 Ok(Progress::Done) => State::Done,
                 Ok(Progress::FellOff) => State::Slow,
+                Ok(Progress::Back | Progress::Lost) => panic!("there is no store to catch up from"),
                 Err(_) => State::Blocked,
             };
             break;
