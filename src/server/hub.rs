@@ -544,7 +544,8 @@ pub(super) fn now() -> Timestamp {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::protocol::{Command, Mode};
+    use crate::protocol::{Command, Mode, Token};
+    use crate::store::Durability;
 
     /// The token of a `PING` that makes the hub fail, for the tests of what comes of it.
     pub(in crate::server) const FAULT: &str = "fault-in-the-hub";
@@ -712,6 +713,55 @@ pub(super) mod tests {
         assert_eq!(kept[0].standing(), Standing::Present, "the one who reads");
         let let_go = kept[1..].iter().filter(|outbox| outbox.standing() == Standing::Slow).count();
         assert!(let_go > 50, "{let_go} of those who do not");
+    }
+
+    /// Somebody joined while a message was being stored, so that it has to be stored once more; who searched just then found it
+    /// before it was said.
+    #[test]
+    fn what_is_stored_and_not_said_yet_is_not_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let keep = crate::store::Keep::All;
+        let options =
+            crate::store::Options { path: directory.path().join("chat.db"), durability: Durability::Relaxed, keep };
+        let (store, _) = Store::open(&options, None, Token::ours("epoch"), 0, || Timestamp(0)).unwrap();
+        let committed = store.committed().clone();
+        let feed = Arc::new(Feed::new(64 * 1024));
+        let mut hub = Hub::new(Room::default().with_store(EventId(0)), Arc::clone(&feed)).with_store(store);
+        let say = |hub: &mut Hub, session, line: &str| {
+            let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
+            hub.take(Timestamp(0), Request::Act(SessionId(session), Action::Command(command)));
+            hub.publish(Timestamp(0));
+        };
+        let outboxes: [Arc<Outbox>; 2] = Default::default();
+        for (session, outbox) in (1..).zip(&outboxes) {
+            let address = ([127, 0, 0, 1], 1024).into();
+            hub.take(Timestamp(0), Request::Connect(SessionId(session), address, Arc::clone(outbox)));
+        }
+        let mut cursor = crate::feed::Cursor::new();
+        let mut search = |hub: &mut Hub| {
+            say(hub, 1, "SEARCH tea");
+            let mut told = Vec::new();
+            while !told.windows(10).any(|bytes| bytes == b"OK SEARCH ") {
+                cursor.take_new(&feed, &outboxes[0], std::task::Waker::noop());
+                let take = |source: crate::feed::Source<'_>| {
+                    let bytes = source.to_vec()?;
+                    told.extend_from_slice(&bytes);
+                    Ok(bytes.len())
+                };
+                cursor.write(&feed, &outboxes[0], take).unwrap();
+                std::thread::yield_now();
+            }
+            String::from_utf8(told).unwrap().lines().last().unwrap().to_owned()
+        };
+        say(&mut hub, 1, "NICK ann");
+        say(&mut hub, 1, "MSG tea");
+        let first = committed.recv_blocking().unwrap();
+        say(&mut hub, 2, "NICK bob");
+        assert_eq!(search(&mut hub), "OK SEARCH 0");
+        hub.take_committed(Timestamp(0), first);
+        hub.take_committed(Timestamp(0), committed.recv_blocking().unwrap());
+        hub.publish(Timestamp(0));
+        assert_eq!(search(&mut hub), "OK SEARCH 1");
     }
 
     /// Each asks after a change of its own, and nobody reads.
