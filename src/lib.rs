@@ -8,12 +8,13 @@
 //! | [`protocol`] | bytes to meaning and back, both directions | who is here |
 //! | [`room`] | who is here and what happened: a deterministic state machine | time, order of arrival, delivery |
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
+//! | [`web`] | what a browser needs to join: the page, HTTP's heads, WebSocket's frames | sockets |
 //! | [`store`] | what was said, on disk, and its two threads | who gets it |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
 //! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
 //! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
 //!
-//! `limits`, `protocol`, `room` and `feed` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
+//! `limits`, `protocol`, `room`, `feed` and `web` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
 //! for what goes over the wire.
 
 // Beside the lints of Cargo.toml, which hold for the tests too: a peer's bytes must not be able to end the process, and
@@ -28,3 +29,4 @@ pub mod protocol;
 pub mod room;
 pub mod server;
 pub mod store;
+pub mod web;

@@ -296,6 +296,34 @@ pub const LOG_FLUSH_MS_MAX: u64 = 100;
 /// hold up the room.
 pub const LOG_LINES_MAX: usize = 4096;
 
+/// Longest head of an HTTP request, in bytes: several times what browsers send to a server that sets no cookies.
+pub const HEAD_BYTES_MAX: usize = 8 * 1024;
+
+/// Most fields in one; browsers send some twenty.
+pub const HEAD_FIELDS_MAX: usize = 64;
+
+/// Seconds in which the head of a request has to come, unless `--web-head-timeout` says otherwise.
+pub const HEAD_TIMEOUT_SECONDS_DEFAULT: u64 = 10;
+
+/// Longest that the hub may take to show that it is at work, in milliseconds: a thousand times what it takes.
+pub const HEALTH_MS_MAX: u64 = 2_000;
+
+/// What a browser that is turned away is told to wait, in seconds.
+pub const UNAVAILABLE_RETRY_SECONDS: u64 = 1;
+
+/// Longest WebSocket message from a peer, in bytes. None of it is kept but the line it is at: the bound is there so that one
+/// that never ends has an end.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest header of a frame (RFC 6455, section 5.2).
+pub const FRAME_HEADER_BYTES_MAX: usize = 14;
+
+/// Most bytes in a control frame (RFC 6455, section 5.5).
+pub const CONTROL_BYTES_MAX: usize = 125;
+
+/// Most text in one frame to a peer: as much as a header of four bytes can tell.
+pub const TEXT_FRAME_BYTES_MAX: usize = 65_535;
+
 /// Open files kept back from connections: standard streams, listeners, the reactor, the log, and those who are being turned
 /// away.
 pub const DESCRIPTORS_RESERVED: usize = 64;
@@ -338,5 +366,8 @@ const _: () = {
     assert!(RECONNECT_MS[1] * 2 <= RESUME_TIMEOUT_SECONDS_DEFAULT * 1000);
     assert!(TURNED_AWAY_MAX * 2 <= DESCRIPTORS_RESERVED);
     assert!(SERVER_LINE_BYTES_MAX < CLIENT_LINE_BYTES_MAX && RECONNECT_MS[0] <= RECONNECT_MS[1]);
+    // There is a whole line in every frame, and room for a frame that was begun when its peer is told why it is closed.
+    assert!(SERVER_LINE_BYTES_MAX < TEXT_FRAME_BYTES_MAX);
+    assert!(TEXT_FRAME_BYTES_MAX < 2 * (LAST_SEND_BUFFER_BYTES - SEND_BUFFER_BYTES));
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
 };

@@ -9,21 +9,23 @@ use std::time::Duration;
 use argh::FromArgs;
 use chinwag::command_line::{self, say};
 use chinwag::limits::{
-    CONNECT_BURST, CONNECT_RATE_DEFAULT, EPOCH_CHARS_MAX, FEED_BYTES_DEFAULT, FEED_BYTES_MIN, HISTORY_MESSAGES_DEFAULT,
-    HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, LOST_TIMEOUT_SECONDS_DEFAULT,
-    LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN, NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX,
-    RESUME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX, WRITE_TIMEOUT_SECONDS_DEFAULT,
+    CONNECT_BURST, CONNECT_RATE_DEFAULT, EPOCH_CHARS_MAX, FEED_BYTES_DEFAULT, FEED_BYTES_MIN,
+    HEAD_TIMEOUT_SECONDS_DEFAULT, HISTORY_MESSAGES_DEFAULT, HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT,
+    LINE_RATE_DEFAULT, LOST_TIMEOUT_SECONDS_DEFAULT, LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN,
+    NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX, RESUME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX,
+    WRITE_TIMEOUT_SECONDS_DEFAULT,
 };
 use chinwag::protocol::Token;
 use chinwag::room::Timeouts;
-use chinwag::server::{self, Options, Rate, console};
+use chinwag::server::{self, Options, Rate, Site, console};
 use chinwag::store::{self, Durability, Keep};
+use chinwag::web::{Origin, Origins};
 use tracing::level_filters::LevelFilter;
 
 /// A chat server that any program able to open a TCP socket can join: nc, telnet, a script.
 #[derive(FromArgs, Debug)]
 #[argh(
-    example = "{command_name}\n{command_name} --listen 0.0.0.0:9999 --listen [::]:9999\n{command_name} --listen 127.0.0.1:0 --port-file /tmp/chat.port",
+    example = "{command_name}\n{command_name} --listen 0.0.0.0:9999 --listen [::]:9999\n{command_name} --web 127.0.0.1:8080 --web-origin https://chat.example.org\n{command_name} --listen 127.0.0.1:0 --port-file /tmp/chat.port",
     note = "Standard output has one line for each listener, once it accepts; the log is on standard error.",
     note = "SIGTERM or SIGINT stops it within a second, after everybody read what was acknowledged; a second one at once.",
     error_code(
@@ -39,7 +41,20 @@ struct Arguments {
     #[argh(option, arg_name = "addr", from_str_fn(parse_address))]
     listen: Vec<Vec<SocketAddr>>,
 
-    /// a file to write the ports to, one a line, before the first peer is served; removed at the end
+    /// where to listen for browsers, in the same form; they find a page there, and the same room (default: nowhere)
+    #[argh(option, arg_name = "addr", from_str_fn(parse_address))]
+    web: Vec<Vec<SocketAddr>>,
+
+    /// an origin (scheme, host, and port if it has one) whose pages may join beside the server's own, and by whose name the
+    /// server may be called; may be repeated (default: the server goes by its addresses and by localhost)
+    #[argh(option, arg_name = "origin")]
+    web_origin: Vec<Origin>,
+
+    /// within how many seconds a browser's request has to be there (default: 10)
+    #[argh(option, arg_name = "s", from_str_fn(parse_head_timeout))]
+    web_head_timeout: Option<u64>,
+
+    /// a file to write the ports to, one a line, those of --listen first, before the first peer is served; removed at the end
     #[argh(option, arg_name = "path")]
     port_file: Option<PathBuf>,
 
@@ -132,6 +147,15 @@ fn main() -> ExitCode {
         say(&mut std::io::stdout(), &format!("chinwagd {}", env!("CARGO_PKG_VERSION")));
         return ExitCode::SUCCESS;
     }
+    let web: Vec<_> = arguments.web.into_iter().flatten().collect();
+    if web.is_empty() && (!arguments.web_origin.is_empty() || arguments.web_head_timeout.is_some()) {
+        say(
+            &mut std::io::stderr(),
+            "chinwagd: --web-origin and --web-head-timeout are about browsers; say where they come: --web 127.0.0.1:8080",
+        );
+        return ExitCode::from(2);
+    }
+    let head_timeout = Duration::from_secs(arguments.web_head_timeout.unwrap_or(HEAD_TIMEOUT_SECONDS_DEFAULT));
     let mut listen: Vec<_> = arguments.listen.into_iter().flatten().collect();
     if listen.is_empty() {
         listen.push(SocketAddr::from(([127, 0, 0, 1], 9999)));
@@ -148,6 +172,8 @@ fn main() -> ExitCode {
     let _log = console::start(arguments.log);
     let options = Options {
         listen,
+        web,
+        site: Site { origins: Origins::new(arguments.web_origin), head_timeout },
         port_file: arguments.port_file,
         feed_bytes: arguments.feed_bytes,
         history: arguments.history,
@@ -253,6 +279,11 @@ fn parse_lost_timeout(raw: &str) -> Result<u64, String> {
     raw.parse().ok().filter(allowed).ok_or_else(|| {
         format!("{raw} is no number of seconds ({LOST_TIMEOUT_SECONDS_MIN} to {LOST_TIMEOUT_SECONDS_MAX}, or 0)")
     })
+}
+
+fn parse_head_timeout(raw: &str) -> Result<u64, String> {
+    let seconds = raw.parse().ok().filter(|seconds| (1..=TIMEOUT_SECONDS_MAX).contains(seconds));
+    seconds.ok_or_else(|| format!("{raw} is no number of seconds (1 to {TIMEOUT_SECONDS_MAX})"))
 }
 
 fn parse_timeout(raw: &str) -> Result<u64, String> {

@@ -78,8 +78,8 @@ enum Chunk {
 pub enum Source<'a> {
     /// Bytes in memory, one piece after the other.
     Memory(&'a [IoSlice<'a>]),
-    /// So many bytes of a file, from this offset on.
-    File(BorrowedFd<'a>, u64, usize),
+    /// These bytes, which are in a file, too, from this offset on.
+    File(BorrowedFd<'a>, u64, &'a [u8]),
 }
 
 impl Source<'_> {
@@ -88,7 +88,7 @@ impl Source<'_> {
         match *self {
             Self::Memory(slices) => Ok(slices.iter().flat_map(|slice| slice.iter().copied()).collect()),
             Self::File(file, offset, bytes) => {
-                let mut copy = vec![0; bytes];
+                let mut copy = vec![0; bytes.len()];
                 let read = rustix::io::pread(file, copy.as_mut_slice(), offset)?;
                 copy.truncate(read);
                 Ok(copy)
@@ -137,7 +137,7 @@ impl Cursor {
             self.pins.extend(std::mem::take(&mut state.pins));
         }
         self.urgent.extend(std::mem::take(&mut state.urgent));
-        self.closed = state.closed;
+        self.closed = state.closing.is_some();
     }
 
     /// Takes what is new, after a stop, before which nothing more was awaited; whether there is something.
@@ -236,11 +236,13 @@ impl Cursor {
     }
 
     /// After [`Progress::FellOff`]: what comes next, up to the next private line or to where the feed ends now, is read from
-    /// elsewhere. First comes what is left of the line that was begun, and then, unless that was said already, `lead`.
+    /// elsewhere. First comes what is left of the line that was begun, with blank lines to make up the bytes that the peer was
+    /// `promised`, and then, unless that was said already, `lead`.
     pub fn catch_up(
         &mut self,
         feed: &Feed,
         outbox: &Outbox,
+        promised: usize,
         lead: impl FnOnce(Dialect, &mut Vec<u8>),
         source: impl FnOnce(Missed) -> Arc<dyn Pieces>,
     ) {
@@ -258,6 +260,7 @@ impl Cursor {
         let text = PinText::Fetched { source, piece: None, state: Fetching::Open, bytes: 0 };
         self.push_front(Pin { at: self.place, text, then, unasked_bytes: 0 }, outbox);
         let mut text = self.rest_of_line.take().map_or_else(Vec::new, Vec::from);
+        text.resize(promised.max(text.len()), b'\n');
         if !std::mem::replace(&mut self.is_behind, true) {
             lead(place.dialect, &mut text);
         }
@@ -279,7 +282,7 @@ impl Cursor {
         if let [Chunk::Feed(piece), ..] = chunks
             && let Some((file, offset)) = piece.in_file()
         {
-            return write(Source::File(file, offset, piece.bytes().len()));
+            return write(Source::File(file, offset, piece.bytes()));
         }
         let in_memory =
             chunks.iter().take_while(|chunk| !matches!(chunk, Chunk::Feed(piece) if piece.in_file().is_some()));

@@ -9,7 +9,7 @@ use std::task::Waker;
 
 use super::{Place, lock};
 use crate::limits::{PIN_OVERHEAD_BYTES, RECALL_PAGE_BYTES};
-use crate::protocol::{DIALECTS, Dialect, Mode};
+use crate::protocol::{Closing, DIALECTS, Dialect, Mode};
 
 /// The mailbox of one connection. The hub puts in, the connection takes out; neither ever waits for the other.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ pub(super) struct State {
     pub(super) pins: VecDeque<Pin>,
     /// Bytes to send before anything else, outside of any line.
     pub(super) urgent: Vec<u8>,
-    /// Nothing comes after the last pin.
-    pub(super) closed: bool,
+    /// Nothing comes after the last pin, for this reason.
+    pub(super) closing: Option<Closing>,
     /// The connection is to be woken when more is published.
     pub(super) is_awaiting: bool,
     pub(super) waker: Option<Waker>,
@@ -207,7 +207,7 @@ impl Outbox {
 
     fn pin_text(&self, at: Option<Place>, text: PinText) {
         let mut state = lock(&self.state);
-        if !state.closed {
+        if state.closing.is_none() {
             let pin = Pin { at, text, then: at, unasked_bytes: 0 };
             self.count_pin(&pin);
             state.pins.push_back(pin);
@@ -216,7 +216,7 @@ impl Outbox {
 
     fn push(&self, at: Option<Place>, then: Option<Place>, unasked: bool, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let mut state = lock(&self.state);
-        if state.closed {
+        if state.closing.is_some() {
             return 0;
         }
         let (bytes, cost) = match state.pins.back_mut() {
@@ -245,10 +245,10 @@ impl Outbox {
         bytes
     }
 
-    /// Nothing comes after the place `at`.
-    pub fn close(&self, at: Option<Place>) {
+    /// Nothing comes after the place `at`; the first reason is the one that counts.
+    pub fn close(&self, at: Option<Place>, closing: Closing) {
         self.pin(at, at, |_| {});
-        lock(&self.state).closed = true;
+        lock(&self.state).closing.get_or_insert(closing);
     }
 
     /// The room has forgotten the connection; `standing` says why.
@@ -336,6 +336,11 @@ impl Outbox {
     /// How the room sees the connection.
     pub fn standing(&self) -> Standing {
         lock(&self.state).standing
+    }
+
+    /// Why nothing more comes, if so.
+    pub fn closing(&self) -> Option<Closing> {
+        lock(&self.state).closing
     }
 
     /// Whether nothing is kept of the connection; its name may be for longer than [`Outbox::standing`] is `Present`.

@@ -9,7 +9,7 @@ use std::task::{Wake, Waker};
 
 use super::*;
 use crate::limits::{SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE};
-use crate::protocol::{Ending, Event, EventId, Name, Tag, Text, Timestamp};
+use crate::protocol::{Closing, Ending, Event, EventId, Name, Tag, Text, Timestamp};
 
 const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false };
 const CRLF: Dialect = Dialect { ending: Ending::CrLf, tags: false };
@@ -173,7 +173,7 @@ fn the_dialect_changes_at_an_exact_place() {
 fn nothing_comes_after_the_close() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
-    bench.outbox.close(Some(bench.draft.place(PLAIN)));
+    bench.outbox.close(Some(bench.draft.place(PLAIN)), Closing::Stopping);
     bench.private(PLAIN, "too late\n");
     bench.event("two");
     bench.publish();
@@ -383,7 +383,7 @@ impl Bench {
                         Arc::new(Pages { texts: Mutex::new(texts.collect()), permitted: AtomicU32::new(u32::MAX) }) as _
                     };
                     let lead = |_, text: &mut Vec<u8>| text.extend(b"behind\n");
-                    self.cursor.catch_up(&self.feed, &self.outbox, lead, source);
+                    self.cursor.catch_up(&self.feed, &self.outbox, 0, lead, source);
                 }
                 Progress::Back => all += "back\n",
                 end => {

@@ -99,6 +99,17 @@ impl LeaveReason {
     }
 }
 
+/// Why the server sends a peer nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// It leaves, or has no name and would.
+    Left(LeaveReason),
+    /// Another connection has taken its name back.
+    Resumed,
+    /// The server stops.
+    Stopping,
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

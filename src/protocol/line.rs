@@ -84,6 +84,11 @@ impl LineDecoder {
         Self::default()
     }
 
+    /// The same for a peer of which it is known that it speaks no other protocol, whatever its first line looks like.
+    pub fn of_known_peer() -> Self {
+        Self { peer: Peer::Ours, ..Self::default() }
+    }
+
     /// The ending of the peer's first line, once there is one.
     pub fn ending(&self) -> Option<Ending> {
         self.ending
@@ -124,7 +129,7 @@ impl LineDecoder {
         None
     }
 
-    /// At the end of the input: the last line, if it lacks its ending.
+    /// At the end of the input, or of a message: the last line, if it lacks its ending.
     pub fn finish(&mut self) -> Option<Decoded> {
         self.carriage_return = false;
         (self.peer != Peer::Foreign && (self.overlong || !self.line.is_empty())).then(|| self.take_line())

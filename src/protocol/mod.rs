@@ -22,7 +22,7 @@ mod verb;
 pub use command::{Command, Mode, Setting};
 pub use dialect::{DIALECTS, Dialect};
 pub use error::{ErrorCode, Refusal};
-pub use event::{Event, EventId, LeaveReason, Tag, Timestamp};
+pub use event::{Closing, Event, EventId, LeaveReason, Tag, Timestamp};
 pub use foreign::Foreign;
 pub use heard::Heard;
 pub use line::{Decoded, Ending, LineDecoder, LineError};

@@ -24,8 +24,8 @@ use self::resume::Resumption;
 pub use self::timeouts::{Timeouts, Uptime};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name, Past, Refusal, Reply,
-    Secret, ServerLine, Setting, Tag, Text, Timestamp, Token, User,
+    Closing, Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name, Past, Refusal,
+    Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, Token, User,
 };
 
 /// A connection's number, given once in the life of a server.
@@ -126,8 +126,8 @@ pub enum Output {
     Follow(SessionId),
     /// From here on the session's lines are read in this mode.
     Read(SessionId, Mode),
-    /// The session gets nothing after what it got so far.
-    Close(SessionId),
+    /// The session gets nothing after what it got so far, for this reason.
+    Close(SessionId, Closing),
     /// The session's connection is done with. Its name is held, and so is its place among the connections there may be, up
     /// to the release.
     Hold(SessionId),
@@ -274,7 +274,8 @@ impl Room {
     fn connect(&mut self, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
         if self.stopped {
             let farewell = ServerLine::Event(None, farewell());
-            out.extend([Output::Tell(session, farewell), Output::Close(session), Output::Release(session)]);
+            let close = Output::Close(session, Closing::Stopping);
+            out.extend([Output::Tell(session, farewell), close, Output::Release(session)]);
             return;
         }
         let state = Session {
@@ -304,7 +305,7 @@ impl Room {
             if state.member.is_none() {
                 out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), farewell())));
             }
-            out.extend([Output::Close(session), Output::Release(session)]);
+            out.extend([Output::Close(session, Closing::Stopping), Output::Release(session)]);
         }
         self.names = Names::default();
         self.members.clear();
@@ -338,7 +339,7 @@ impl Room {
         if let Some(state) = self.sessions.get_mut(session) {
             state.ended = true;
         }
-        out.push(Output::Close(session));
+        out.push(Output::Close(session, Closing::Left(LeaveReason::Eof)));
     }
 
     fn leave(
@@ -363,7 +364,7 @@ impl Room {
         out: &mut Vec<Output>,
     ) {
         let state = self.sessions.remove(session);
-        out.extend([Output::Close(session), Output::Release(session)]);
+        out.extend([Output::Close(session, Closing::Left(reason)), Output::Release(session)]);
         let Some(state) = state else { return };
         self.forget_token(&state);
         let Some(member) = state.member else { return };

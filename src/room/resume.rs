@@ -2,7 +2,7 @@
 //! connection with the token goes on with. All that others could see of it stays as it was.
 
 use super::{Output, Room, Session, SessionId, Uptime};
-use crate::protocol::{ErrorCode, LeaveReason, Name, Refusal, ResumeToken, Secret, ServerLine};
+use crate::protocol::{Closing, ErrorCode, LeaveReason, Name, Refusal, ResumeToken, Secret, ServerLine};
 
 /// What a session has that once asked for a token.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Room {
             let why = Refusal::new(None, ErrorCode::Resumed, why);
             out.push(Output::Tell(from, ServerLine::Err(why)));
         }
-        out.extend([Output::Close(from), Output::Release(from)]);
+        out.extend([Output::Close(from, Closing::Resumed), Output::Release(from)]);
         let Session { member, mut resumption, .. } = self.sessions.remove(from)?;
         let name = member.as_ref()?.name.clone();
         self.names.remove(&name);
@@ -85,7 +85,7 @@ impl Room {
             return false;
         };
         resumption.away = Some((now, reason));
-        out.extend([Output::Close(session), Output::Hold(session)]);
+        out.extend([Output::Close(session, Closing::Left(reason)), Output::Hold(session)]);
         true
     }
 

@@ -36,7 +36,7 @@ pub(super) fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> 
         Output::Speak(SessionId(session), dialect) => format!("{session} speaks {}", dialect.index()),
         Output::Follow(SessionId(session)) => format!("{session} follows"),
         Output::Read(SessionId(session), mode) => format!("{session} is read as {mode:?}"),
-        Output::Close(SessionId(session)) => format!("{session} closed"),
+        Output::Close(SessionId(session), _) => format!("{session} closed"),
         Output::Hold(SessionId(session)) => format!("{session} held"),
         Output::Release(SessionId(session)) => format!("{session} released"),
     };

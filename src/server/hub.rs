@@ -23,7 +23,9 @@ use crate::feed::{Draft, Feed, Outbox, Place, Standing};
 use crate::limits::{
     PIN_OVERHEAD_BYTES, STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
 };
-use crate::protocol::{DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User};
+use crate::protocol::{
+    Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User,
+};
 use crate::room::{Action, BySession, Input, Output, Query, Room, SessionId};
 use crate::store::{Committed, Recall, Recalls, Store};
 
@@ -34,6 +36,8 @@ pub enum Request {
     Connect(SessionId, SocketAddr, Arc<Outbox>),
     /// Something else happened.
     Act(SessionId, Action),
+    /// Somebody asks whether there is an answer: this outbox counts one.
+    Probe(Arc<Outbox>),
 }
 
 /// The room, and where its outputs go.
@@ -144,6 +148,10 @@ impl Hub {
                 };
                 self.members.insert(session, member);
                 self.apply(at, session, Action::Connect(address));
+            }
+            Request::Probe(outbox) => {
+                outbox.count_answered();
+                outbox.wake();
             }
             Request::Act(session, action) => {
                 let is_line =
@@ -326,7 +334,7 @@ impl Hub {
                     member.outbox.set_mode(mode);
                 }
             }
-            Output::Close(session) => self.close(session),
+            Output::Close(session, closing) => self.close(session, closing),
             Output::Hold(session) => self.hold(session),
             Output::Release(session) => self.release(session),
         }
@@ -415,9 +423,9 @@ impl Hub {
     }
 
     /// Whoever is closed reads up to here, and is not waited for as a reader any more.
-    fn close(&mut self, session: SessionId) {
+    fn close(&mut self, session: SessionId, closing: Closing) {
         let Some(member) = self.members.get_mut(session) else { return };
-        member.outbox.close(member.place(&self.draft));
+        member.outbox.close(member.place(&self.draft), closing);
         if member.follows_from.take().is_some() {
             self.draft.exit(member.dialect);
         }

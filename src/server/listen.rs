@@ -13,31 +13,53 @@ use futures_lite::future;
 use smol::{Async, Executor, Task, Timer};
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
-use super::admission::{Admission, Full};
+use super::admission::{Admission, Full, Ticket};
 use super::connection::{self, Host};
-use super::sockets::{self, Sockets};
+use super::sockets::{Socket as PeerSocket, Sockets};
+use super::web::{self, Site};
 use super::{StartError, console};
 use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
     RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, TURNED_AWAY_LOG_SECONDS, USER_TIMEOUT_EIGHTHS,
 };
+use crate::protocol::{Refusal, ServerLine};
 use crate::room::SessionId;
+use crate::web::{Answer, Status};
 
 /// The sockets that peers connect to.
-pub(super) struct Listeners(Vec<Async<TcpListener>>);
+pub(super) struct Listeners(Vec<(Async<TcpListener>, Kind)>);
+
+/// What is spoken by those who come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Lines.
+    Plain,
+    /// HTTP, and lines over WebSocket.
+    Web,
+}
 
 impl Listeners {
-    /// Listens on all the addresses, or on none.
-    pub(super) fn bind(addresses: &[SocketAddr], lost_timeout: Option<Duration>) -> Result<Self, StartError> {
-        let bind = |&address| bind(address, lost_timeout).map_err(|error| StartError::Listen(address, error));
-        let bound = addresses.iter().map(bind);
+    /// Listens on all the addresses, on some of them for browsers; or on none.
+    pub(super) fn bind(
+        plain: &[SocketAddr],
+        web: &[SocketAddr],
+        lost_timeout: Option<Duration>,
+    ) -> Result<Self, StartError> {
+        let bind = |(&address, kind)| match bind(address, lost_timeout) {
+            Ok(listener) => Ok((listener, kind)),
+            Err(error) => Err(StartError::Listen(address, error)),
+        };
+        let plain = plain.iter().map(|address| (address, Kind::Plain));
+        let bound = plain.chain(web.iter().map(|address| (address, Kind::Web))).map(bind);
         Ok(Self(bound.collect::<Result<_, _>>()?))
     }
 
     /// Writes the port file, whole, and then one line on standard output for each listener. From now on peers are
     /// served.
     pub(super) fn announce(&self, port_file: Option<&Path>) -> Result<Option<PortFile>, StartError> {
-        let addresses: Vec<_> = self.0.iter().filter_map(|listener| listener.get_ref().local_addr().ok()).collect();
+        let address =
+            |(listener, kind): &(Async<TcpListener>, Kind)| Some((listener.get_ref().local_addr().ok()?, *kind));
+        let addresses: Vec<_> = self.0.iter().filter_map(address).collect();
         let file = match port_file {
             None => None,
             Some(path) => {
@@ -45,9 +67,9 @@ impl Listeners {
             }
         };
         let mut out = io::stdout().lock();
-        for address in addresses {
+        for (address, kind) in addresses {
             // Nobody may be reading standard output; the room is open all the same.
-            let _ = writeln!(out, "chinwagd: listening on {address} - join with: {}", hint(address));
+            let _ = writeln!(out, "chinwagd: listening on {address} - {}", hint(address, kind));
         }
         let _ = out.flush();
         Ok(file)
@@ -60,15 +82,18 @@ impl Listeners {
         host: &Arc<Host>,
         sockets: &Arc<Sockets>,
         admission: &Arc<Admission>,
+        site: Site,
     ) -> Vec<Task<()>> {
         let porter = Porter {
             executor: Arc::clone(executor),
             host: Arc::clone(host),
             sockets: Arc::clone(sockets),
             admission: Arc::clone(admission),
+            site: Arc::new(site),
             last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
         };
-        self.0.into_iter().map(|listener| executor.spawn(accept(listener, porter.clone()))).collect()
+        let accept = |(listener, kind)| executor.spawn(accept(listener, kind, porter.clone()));
+        self.0.into_iter().map(accept).collect()
     }
 }
 
@@ -79,33 +104,55 @@ struct Porter {
     host: Arc<Host>,
     sockets: Arc<Sockets>,
     admission: Arc<Admission>,
+    site: Arc<Site>,
     last_session: Arc<AtomicU64>,
 }
 
 impl Porter {
-    fn receive(&self, socket: sockets::Socket, address: SocketAddr) -> Result<(), Full> {
-        match self.admission.admit(address.ip(), Instant::now()) {
-            Ok(ticket) => {
-                let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
-                let connection = connection::connect(socket, session, Arc::clone(&self.host), ticket);
-                console::connected(session, address);
-                // Fails only if the hub is gone, and the server with it.
-                if connection.announce(address).is_ok() {
-                    self.executor.spawn(connection.serve()).detach();
-                }
-                Ok(())
+    fn receive(&self, socket: PeerSocket, address: SocketAddr, kind: Kind) -> Result<(), Full> {
+        match (self.admission.admit(address.ip(), Instant::now()), kind) {
+            (Ok(ticket), Kind::Plain) => self.let_in(socket, address, kind, ticket),
+            (Ok(ticket), Kind::Web) => {
+                let porter = self.clone();
+                let receiving = async move {
+                    if let Some(socket) = web::receive(socket, &porter.site, &porter.host).await {
+                        porter.let_in(socket, address, kind, ticket);
+                    }
+                };
+                self.executor.spawn(receiving).detach();
             }
-            Err(full) => {
-                if let Some(draining) = connection::turn_away(socket, full.into(), &self.admission) {
+            (Err(full), _) => {
+                if let Some(draining) = connection::turn_away(socket, &why(full, kind), &self.admission) {
                     self.executor.spawn(draining).detach();
                 }
-                Err(full)
+                return Err(full);
             }
+        }
+        Ok(())
+    }
+
+    fn let_in(&self, socket: PeerSocket, address: SocketAddr, kind: Kind, ticket: Ticket) {
+        let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
+        let connection = connection::connect(socket, session, Arc::clone(&self.host), ticket);
+        let connection = if kind == Kind::Web { connection.over_web() } else { connection };
+        console::connected(session, address);
+        // Fails only if the hub is gone, and the server with it.
+        if connection.announce(address).is_ok() {
+            self.executor.spawn(connection.serve()).detach();
         }
     }
 }
 
-async fn accept(listener: Async<TcpListener>, porter: Porter) {
+/// What one who is turned away reads.
+fn why(full: Full, kind: Kind) -> Vec<u8> {
+    let refusal = Refusal::from(full);
+    match kind {
+        Kind::Plain => format!("{}\n", ServerLine::Err(refusal)).into_bytes(),
+        Kind::Web => web::to_bytes(&Answer::text(Status::ServiceUnavailable, refusal.text.to_string()), false),
+    }
+}
+
+async fn accept(listener: Async<TcpListener>, kind: Kind, porter: Porter) {
     let (mut failures, mut turned_away) = (Seldom::default(), Seldom::default());
     let mut accepted: u32 = 0;
     loop {
@@ -113,7 +160,7 @@ async fn accept(listener: Async<TcpListener>, porter: Porter) {
         let accepted_one = accepted_one.and_then(|(stream, address)| Ok((porter.sockets.add(stream)?, address)));
         match accepted_one {
             Ok((socket, address)) => {
-                if let Err(full) = porter.receive(socket, address) {
+                if let Err(full) = porter.receive(socket, address, kind) {
                     turned_away.tell(|times| console::turned_away(address, full, times));
                 }
                 accepted = accepted.wrapping_add(1);
@@ -189,14 +236,17 @@ fn eighths(timeout: Duration, eighths: u64) -> Duration {
     Duration::from_secs(timeout.as_secs() * eighths / 8)
 }
 
-/// The command that joins, typed on the same machine.
-fn hint(address: SocketAddr) -> String {
+/// How to join, on the same machine.
+fn hint(address: SocketAddr, kind: Kind) -> String {
     let host = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    format!("nc {host} {}", address.port())
+    match kind {
+        Kind::Plain => format!("join with: nc {host} {}", address.port()),
+        Kind::Web => format!("open in a browser: http://{}/", SocketAddr::new(host, address.port())),
+    }
 }
 
 /// The file that says which ports were taken, for as long as the server runs.
@@ -207,8 +257,8 @@ pub(super) struct PortFile {
 
 impl PortFile {
     /// Writes it beside its place, under a name that nobody can guess, and moves it there: whoever sees it sees all of it.
-    fn write(path: &Path, addresses: &[SocketAddr]) -> io::Result<Self> {
-        let ports: String = addresses.iter().map(|address| address.port().to_string() + "\n").collect();
+    fn write(path: &Path, addresses: &[(SocketAddr, Kind)]) -> io::Result<Self> {
+        let ports: String = addresses.iter().map(|(address, _)| address.port().to_string() + "\n").collect();
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let readable_by_all = Permissions::from_mode(0o644);
         // Of tempfile's own error, only what the system said: the name that it tried is no help.
@@ -235,11 +285,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hint_is_a_command_that_can_be_typed() {
-        let check = |address: &str, expected: &str| assert_eq!(hint(address.parse().unwrap()), expected);
-        check("127.0.0.1:9999", "nc 127.0.0.1 9999");
-        check("0.0.0.0:9999", "nc 127.0.0.1 9999");
-        check("[::]:1", "nc ::1 1");
-        check("[fe80::1]:9999", "nc fe80::1 9999");
+    fn the_hint_can_be_typed() {
+        let check = |address: &str, kind, expected: &str| assert_eq!(hint(address.parse().unwrap(), kind), expected);
+        check("127.0.0.1:9999", Kind::Plain, "join with: nc 127.0.0.1 9999");
+        check("0.0.0.0:9999", Kind::Plain, "join with: nc 127.0.0.1 9999");
+        check("[::]:1", Kind::Plain, "join with: nc ::1 1");
+        check("[fe80::1]:9999", Kind::Plain, "join with: nc fe80::1 9999");
+        check("0.0.0.0:8080", Kind::Web, "open in a browser: http://127.0.0.1:8080/");
+        check("[::]:8080", Kind::Web, "open in a browser: http://[::1]:8080/");
     }
 }

@@ -1,6 +1,6 @@
 //! The thin shell round the pure core: sockets, tasks, signals and the operator's log, on smol.
 //!
-//! One task accepts on each listener, one serves each connection (its reader and its writer, in `connection`), and one,
+//! One task accepts on each listener (a browser's first request is read in `web`), one serves each connection (its reader and its writer, in `connection`), and one,
 //! the `hub`, owns the room. The hub is fed by the `inbox`, a bounded row for each connection, and never waits for a peer.
 
 pub mod console;
@@ -17,6 +17,7 @@ mod roster;
 mod shutdown;
 mod sockets;
 mod storing;
+mod web;
 
 use std::io;
 use std::net::SocketAddr;
@@ -38,6 +39,7 @@ use self::listen::Listeners;
 pub use self::pace::Rate;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
+pub use self::web::Site;
 use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
@@ -51,6 +53,10 @@ use crate::store::{self, Durability, Found, OpenError, Store};
 pub struct Options {
     /// Where to listen; port 0 is any free one.
     pub listen: Vec<SocketAddr>,
+    /// The same for browsers.
+    pub web: Vec<SocketAddr>,
+    /// What is to be known of their requests.
+    pub site: Site,
     /// Where to write the ports listened on, one a line.
     pub port_file: Option<PathBuf>,
     /// Bytes of the feed kept for readers that are behind.
@@ -128,7 +134,7 @@ impl std::error::Error for StartError {}
 /// ends only that.
 pub fn run(options: &Options) -> Result<(), StartError> {
     let signals = Signals::new().map_err(StartError::System)?;
-    let listeners = Listeners::bind(&options.listen, options.lost_timeout)?;
+    let listeners = Listeners::bind(&options.listen, &options.web, options.lost_timeout)?;
     let executor = Arc::new(Executor::new());
     spawn_threads(&executor).map_err(StartError::System)?;
     let sockets = Sockets::new().map_err(StartError::System)?;
@@ -150,7 +156,7 @@ async fn serve(
     let host = Arc::new(Host { feed, recalls: hub.recalls().cloned(), to_hub, line_rate, write_timeout });
     let mut hub = executor.spawn(hub::run(hub, rows));
     let port_file = listeners.announce(options.port_file.as_deref())?;
-    let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options));
+    let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options), options.site);
     vital.push(executor.spawn(tell_the_time(host.to_hub.clone())));
     signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital))).await;
     drop(vital);
@@ -271,6 +277,8 @@ mod tests {
         let port_file = directory.path().join("port");
         let options = Options {
             listen: vec![([127, 0, 0, 1], 0).into()],
+            web: Vec::new(),
+            site: Site::default(),
             port_file: Some(port_file.clone()),
             feed_bytes: crate::limits::FEED_BYTES_DEFAULT,
             max_clients: None,

@@ -2,6 +2,7 @@
 //! Both are parts of one task. Here is how it begins and ends. What a line does is for the room to say.
 
 mod reader;
+mod web;
 mod writer;
 
 use std::io::{self, IoSlice};
@@ -14,8 +15,10 @@ use std::time::Duration;
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 use socket2::SockRef;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 use self::reader::Reader;
+use self::web::Web;
 use self::writer::Writer;
 use super::admission::{Admission, Ticket};
 use super::console;
@@ -25,9 +28,10 @@ use super::pace::Rate;
 use super::sockets::Socket;
 use crate::feed::{Feed, Outbox, Source, Standing};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
-use crate::protocol::{ErrorCode, LeaveReason, Refusal, ServerLine};
+use crate::protocol::{Closing, ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
 use crate::store::Recalls;
+use crate::web::Farewell;
 
 /// What every connection shares.
 pub(super) struct Host {
@@ -57,18 +61,17 @@ enum End {
 
 /// One peer's connection, for as long as which the ticket is kept. To be announced to the hub before it is served.
 pub(super) fn connect(socket: Socket, session: SessionId, host: Arc<Host>, ticket: Ticket) -> Connection {
-    Connection { socket, session, host, row: Arc::default(), outbox: Arc::default(), _ticket: ticket }
+    Connection { socket, session, host, row: Arc::default(), outbox: Arc::default(), web: None, _ticket: ticket }
 }
 
 /// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
 pub(super) fn turn_away(
     socket: Socket,
-    why: Refusal,
+    why: &[u8],
     admission: &Arc<Admission>,
 ) -> Option<impl Future<Output = ()> + use<>> {
-    let line = ServerLine::Err(why).to_string() + "\n";
     // A new socket takes it, or is broken already.
-    let told = socket.write(Source::Memory(&[IoSlice::new(line.as_bytes())]));
+    let told = socket.write(Source::Memory(&[IoSlice::new(why)]));
     let ticket = told.is_ok().then(|| admission.turn_away()).flatten()?;
     Some(async move {
         // Either way the socket is closed now.
@@ -77,7 +80,7 @@ pub(super) fn turn_away(
     })
 }
 
-async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+pub(super) async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     let deadline = async {
         Timer::after(Duration::from_millis(DRAIN_MS_MAX)).await;
         Err(io::ErrorKind::TimedOut.into())
@@ -93,10 +96,17 @@ pub(super) struct Connection {
     /// What of the peer's lines is on its way to the hub.
     row: Arc<Row>,
     outbox: Arc<Outbox>,
+    /// If it speaks WebSocket.
+    web: Option<Box<Web>>,
     _ticket: Ticket,
 }
 
 impl Connection {
+    /// The same connection, which from here on speaks WebSocket.
+    pub(super) fn over_web(self) -> Self {
+        Self { web: Some(Box::default()), ..self }
+    }
+
     /// Tells the hub of it.
     ///
     /// # Errors
@@ -158,7 +168,7 @@ impl Connection {
     async fn close(&self, end: End) {
         let closing = async {
             match end {
-                End::Flushed | End::Stuck | End::Lost => {}
+                End::Flushed | End::Stuck | End::Lost => self.end_frames().await?,
                 End::Slow => self.tell_slow(&self.fell_behind()).await?,
                 End::Stalled => self.tell_slow(&self.stalled()).await?,
             }
@@ -187,7 +197,28 @@ impl Connection {
     async fn tell_slow(&self, text: &str) -> io::Result<()> {
         SockRef::from(self.socket.get_ref()).set_send_buffer_size(LAST_SEND_BUFFER_BYTES)?;
         let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, text));
-        self.socket.write_all(format!("\r\n{line}\r\n").as_bytes()).await
+        let Some(web) = &self.web else {
+            return self.socket.write_all(format!("\r\n{line}\r\n").as_bytes()).await;
+        };
+        let reason = LeaveReason::Slow.as_str();
+        let farewell = Farewell { last_words: &format!("{line}\n"), code: CloseCode::Policy, reason };
+        self.socket.write_all(&web.end(&farewell)).await
+    }
+
+    /// Ends the frames, if there are any, with the reason for it.
+    async fn end_frames(&self) -> io::Result<()> {
+        let Some(web) = &self.web else { return Ok(()) };
+        let closing = self.outbox.closing().unwrap_or(Closing::Left(LeaveReason::Lost));
+        let farewell = web.failure().map_or_else(|| Farewell::from(closing), Farewell::from);
+        self.socket.write_all(&web.end(&farewell)).await
+    }
+
+    /// Sends as much as the kernel takes.
+    fn send(&self, source: Source<'_>) -> io::Result<usize> {
+        match &self.web {
+            None => self.socket.write(source),
+            Some(web) => web.send(&self.socket, source),
+        }
     }
 
     fn tell(&self, action: Action) -> io::Result<()> {
@@ -204,7 +235,7 @@ impl Connection {
     }
 }
 
-async fn until(outbox: &Outbox, mut holds: impl FnMut(&Outbox) -> bool) {
+pub(super) async fn until(outbox: &Outbox, mut holds: impl FnMut(&Outbox) -> bool) {
     future::poll_fn(|cx| {
         outbox.register(cx.waker());
         if holds(outbox) { Poll::Ready(()) } else { Poll::Pending }

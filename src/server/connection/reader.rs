@@ -10,13 +10,16 @@ use super::Connection;
 use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
 };
-use crate::protocol::{Command, Decoded, Ending, LineDecoder, LineError, Refusal, Secret, Setting};
+use crate::protocol::{Command, Decoded, Ending, LeaveReason, LineDecoder, LineError, Refusal, Secret, Setting};
 use crate::room::Action;
 use crate::server::pace::Pace;
+use crate::web::{Failure, Frames, Incoming};
 
 /// The receiving half of a connection.
 pub(super) struct Reader<'a> {
     connection: &'a Connection,
+    /// What the lines come in, if the connection speaks WebSocket. Boxed: most do not.
+    frames: Option<Box<Frames>>,
     decoder: LineDecoder,
     pace: Pace,
     /// Bytes that were read and not yet paid for by a token.
@@ -30,9 +33,11 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
+        let is_web = connection.web.is_some();
         Self {
             connection,
-            decoder: LineDecoder::new(),
+            frames: is_web.then(Box::default),
+            decoder: if is_web { LineDecoder::of_known_peer() } else { LineDecoder::new() },
             pace: Pace::default(),
             unpaid: 0,
             handed_over: 0,
@@ -49,21 +54,34 @@ impl<'a> Reader<'a> {
         let connection = self.connection;
         // What was read may have to wait for the rate; it is not to be much.
         let bytes_max = if connection.host.line_rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
-        while let Some(bytes) = connection.socket.read_some(bytes_max).await? {
-            if Box::pin(self.digest(&bytes)).await?.is_break() {
+        while let Some(mut bytes) = connection.socket.read_some(bytes_max).await? {
+            if Box::pin(self.digest(&mut bytes)).await?.is_break() {
                 return Ok(());
             }
+        }
+        if self.frames.is_some() {
+            // Who means to end it says so in a frame.
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Box::pin(self.finish()).await
     }
 
-    /// Carries out the lines that end in `bytes`, and breaks off where another protocol is spoken.
-    async fn digest(&mut self, bytes: &[u8]) -> io::Result<ControlFlow<()>> {
+    /// Carries out the lines that end in `bytes`, and breaks off where nothing more is to be read.
+    async fn digest(&mut self, bytes: &mut [u8]) -> io::Result<ControlFlow<()>> {
         let connection = self.connection;
         // Telnet's requests are answered, too; their answers can go unread like any.
         connection.until(|outbox| outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
         self.unpaid += bytes.len().max(READ_COST_BYTES_MIN);
-        let mut rest = bytes;
+        let flow = if self.frames.is_some() { self.take_frames(bytes).await? } else { self.take_text(bytes).await? };
+        // A line without end, or nothing but telnet's bytes, or frames' headers.
+        while flow.is_continue() && self.unpaid > LINE_BYTES_MAX {
+            self.pay().await?;
+        }
+        Ok(flow)
+    }
+
+    async fn take_text(&mut self, mut rest: &[u8]) -> io::Result<ControlFlow<()>> {
+        let connection = self.connection;
         while let Some(decoded) = self.decoder.next(&mut rest) {
             match decoded {
                 Decoded::Telnet(answer) => connection.outbox.push_urgent(&answer),
@@ -75,11 +93,46 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        // A line without end, or nothing but telnet's bytes.
-        while self.unpaid > LINE_BYTES_MAX {
-            self.pay().await?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    async fn take_frames(&mut self, mut rest: &mut [u8]) -> io::Result<ControlFlow<()>> {
+        while let Some(incoming) = self.frames.as_mut().and_then(|frames| frames.next(&mut rest)) {
+            match incoming {
+                Incoming::Text(text) => {
+                    // It is no other protocol's, whatever it is.
+                    let _ = self.take_text(text).await?;
+                }
+                Incoming::EndOfMessage => {
+                    if let Some(Decoded::Line(line)) = self.decoder.finish() {
+                        self.take(line).await?;
+                    }
+                }
+                Incoming::Ping(payload) => {
+                    if let Some(web) = &self.connection.web {
+                        web.answer(payload);
+                        self.connection.outbox.wake();
+                    }
+                }
+                Incoming::Close => {
+                    self.until_stored().await;
+                    self.connection.tell(Action::EndOfInput)?;
+                    return Ok(ControlFlow::Break(()));
+                }
+                Incoming::Failed(failure) => return self.fail(failure).await,
+            }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// What was sent before is carried out, and then the peer is seen to leave.
+    async fn fail(&mut self, failure: Failure) -> io::Result<ControlFlow<()>> {
+        self.until_stored().await;
+        if let Some(web) = &self.connection.web {
+            web.fail(failure);
+        }
+        self.connection.tell(Action::Gone(LeaveReason::Errors))?;
+        Ok(ControlFlow::Break(()))
     }
 
     /// Carries out what stands behind the last line's end.

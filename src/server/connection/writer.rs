@@ -45,13 +45,17 @@ impl<'a> Writer<'a> {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let Connection { socket, host, outbox, .. } = self.connection;
+        let Connection { socket, host, outbox, web, .. } = self.connection;
         if self.cursor.take_new(&host.feed, outbox, cx.waker()) == Standing::Slow {
             return Poll::Ready(End::Slow);
         }
         let mut written = 0;
         loop {
-            match self.cursor.write(&host.feed, outbox, |source| socket.write(source)) {
+            let progress = match web.as_ref().and_then(|web| web.send_control(socket)) {
+                Some(sent) => sent.map(Progress::Wrote),
+                None => self.cursor.write(&host.feed, outbox, |source| self.connection.send(source)),
+            };
+            match progress {
                 Ok(Progress::Idle) => return Poll::Pending,
                 Ok(Progress::Done) => return Poll::Ready(End::Flushed),
                 Ok(Progress::FellOff) if self.catch_up() => {}
@@ -83,7 +87,7 @@ impl<'a> Writer<'a> {
 
     /// Goes on from the store, if there is one.
     fn catch_up(&mut self) -> bool {
-        let Connection { host, outbox, session, .. } = self.connection;
+        let Connection { host, outbox, session, web, .. } = self.connection;
         let Some(recalls) = &host.recalls else { return false };
         let notice = |dialect: Dialect, text: &mut Vec<u8>| {
             console::fell_behind(*session);
@@ -91,7 +95,8 @@ impl<'a> Writer<'a> {
         };
         let recall =
             |missed| Arc::new(Recall::of_missed(missed, hub::now, Arc::downgrade(outbox), recalls.clone())) as _;
-        self.cursor.catch_up(&host.feed, outbox, notice, recall);
+        let promised = web.as_ref().map_or(0, |web| web.promised());
+        self.cursor.catch_up(&host.feed, outbox, promised, notice, recall);
         true
     }
 }

@@ -172,7 +172,7 @@ impl Model {
             }
             Output::Speak(session, dialect) => self.stream_mut(session).dialect = dialect,
             Output::Follow(session) => self.stream_mut(session).follows = true,
-            Output::Close(session) => self.stream_mut(session).end = End::Closed,
+            Output::Close(session, _) => self.stream_mut(session).end = End::Closed,
             Output::Hold(session) => self.stream_mut(session).end = End::Held,
             Output::Release(session) => {
                 let before = std::mem::replace(&mut self.stream_mut(session).end, End::Released);

@@ -1,0 +1,91 @@
+//! Browsers: their requests are answered, and who asks for WebSocket is a peer like any from then on.
+
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use futures_lite::{FutureExt as _, future};
+use smol::Timer;
+
+use super::connection::{Host, in_time, until};
+use super::hub::Request as HubRequest;
+use super::sockets::Socket;
+use crate::feed::Outbox;
+use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
+use crate::web::{Answer, Asked, Origins, Request, Status};
+
+/// What is to be known of requests.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// Whose pages may join, beside the server's own.
+    pub origins: Origins,
+    /// How long the head of a request may take.
+    pub head_timeout: Duration,
+}
+
+/// Answers one request. Returns the socket if it is a peer's from then on; all others are closed.
+pub(super) async fn receive(socket: Socket, site: &Site, host: &Host) -> Option<Socket> {
+    // As with a connection, a fault here is the end of this one alone.
+    let answered = AssertUnwindSafe(Box::pin(answer(&socket, site, host))).catch_unwind().await;
+    let joins = answered.ok()?.ok()?;
+    if joins {
+        return Some(socket);
+    }
+    // Either way the socket is closed now.
+    let _ = in_time(socket.drain()).await;
+    None
+}
+
+/// Whether the request is one to join.
+async fn answer(socket: &Socket, site: &Site, host: &Host) -> io::Result<bool> {
+    let late = async {
+        Timer::after(site.head_timeout).await;
+        let text = format!("the head of the request did not come within {} s", site.head_timeout.as_secs());
+        Ok(Request { is_head: false, asked: Asked::Other(Answer::text(Status::RequestTimeout, text)) })
+    };
+    let Request { is_head, asked } = future::or(read(socket, &site.origins), late).await?;
+    let joins = matches!(asked, Asked::Join(_));
+    let answer = match asked {
+        Asked::Join(answer) | Asked::Other(answer) => answer,
+        Asked::Health => health(host).await,
+    };
+    in_time(socket.write_all(&to_bytes(&answer, is_head))).await?;
+    Ok(joins)
+}
+
+async fn read(socket: &Socket, origins: &Origins) -> io::Result<Request> {
+    let mut head = Vec::new();
+    loop {
+        let more = socket.read_some(HEAD_BYTES_MAX - head.len()).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        head.extend(more);
+        if let Some(request) = Request::read(&head, origins) {
+            return Ok(request);
+        }
+    }
+}
+
+/// An answer that is sent now.
+pub(super) fn to_bytes(answer: &Answer, is_head: bool) -> Vec<u8> {
+    answer.to_bytes(&Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string(), is_head)
+}
+
+/// Whether the one who owns the room does something about what it is told.
+async fn health(host: &Host) -> Answer {
+    let asked = async {
+        let outbox: Arc<Outbox> = Arc::default();
+        let told = host.to_hub.put(&Arc::default(), HubRequest::Probe(Arc::clone(&outbox)), 0);
+        until(&outbox, |outbox| told.is_err() || outbox.answered() > 0).await;
+        told.is_ok()
+    };
+    let late = async {
+        Timer::after(Duration::from_millis(HEALTH_MS_MAX)).await;
+        false
+    };
+    if future::or(asked, late).await {
+        Answer::text(Status::Ok, "ok")
+    } else {
+        Answer::text(Status::ServiceUnavailable, format!("the room did not answer within {HEALTH_MS_MAX} ms"))
+    }
+}

@@ -1,0 +1,153 @@
+//! What an HTTP request is answered with.
+
+use super::page::Asset;
+use crate::limits::UNAVAILABLE_RETRY_SECONDS;
+
+/// One answer; the connection is closed after it, but for [`Status::SwitchingProtocols`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    status: Status,
+    /// A header that belongs to this status.
+    header: Option<(&'static str, String)>,
+    media_type: &'static str,
+    body: Body,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Body {
+    Text(String),
+    File(&'static [u8]),
+}
+
+/// The status codes that are in use (RFC 9110, section 15; RFC 6585).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are those of the standard")]
+pub enum Status {
+    SwitchingProtocols = 101,
+    Ok = 200,
+    BadRequest = 400,
+    Forbidden = 403,
+    NotFound = 404,
+    MethodNotAllowed = 405,
+    RequestTimeout = 408,
+    MisdirectedRequest = 421,
+    UpgradeRequired = 426,
+    RequestHeaderFieldsTooLarge = 431,
+    ServiceUnavailable = 503,
+}
+
+/// Of the page nothing but itself is trusted, and nothing may show it as its own. Whoever looks again gets what there is now.
+const SECURITY: &str = "\
+    Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
+    X-Content-Type-Options: nosniff\r\n\
+    X-Frame-Options: DENY\r\n\
+    Referrer-Policy: no-referrer\r\n\
+    Cross-Origin-Opener-Policy: same-origin\r\n\
+    Cross-Origin-Resource-Policy: same-origin\r\n\
+    Cache-Control: no-cache\r\n";
+
+impl Answer {
+    /// A line of text that says what to do next.
+    pub fn text(status: Status, text: impl Into<String>) -> Self {
+        let header = match status {
+            Status::ServiceUnavailable => Some(("Retry-After", UNAVAILABLE_RETRY_SECONDS.to_string())),
+            _ => None,
+        };
+        Self { status, header, media_type: "text/plain; charset=utf-8", body: Body::Text(text.into() + "\n") }
+    }
+
+    /// From here on it is WebSocket (RFC 6455, section 4.2.2).
+    pub(super) fn switch(accept: String) -> Self {
+        let header = Some(("Sec-WebSocket-Accept", accept));
+        Self { status: Status::SwitchingProtocols, header, media_type: "", body: Body::File(&[]) }
+    }
+
+    pub(super) fn with(self, name: &'static str, value: &str) -> Self {
+        Self { header: Some((name, value.to_owned())), ..self }
+    }
+
+    /// What kind of answer it is.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The answer as it is sent at this time (an IMF-fixdate, RFC 9110, section 5.6.7); without its body if only the head was
+    /// asked for.
+    pub fn to_bytes(&self, date: &str, is_head: bool) -> Vec<u8> {
+        let body = match &self.body {
+            Body::Text(text) => text.as_bytes(),
+            Body::File(bytes) => bytes,
+        };
+        let mut head = format!("HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status as u16, self.status.reason());
+        if let Some((name, value)) = &self.header {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += &match self.status {
+            Status::SwitchingProtocols => "Upgrade: websocket\r\nConnection: Upgrade\r\n".to_owned(),
+            status => {
+                let connection = if status == Status::UpgradeRequired { "Upgrade, close" } else { "close" };
+                let upgrade = if status == Status::UpgradeRequired { "Upgrade: websocket\r\n" } else { "" };
+                let (media_type, bytes) = (self.media_type, body.len());
+                format!(
+                    "{upgrade}Connection: {connection}\r\nContent-Type: {media_type}\r\nContent-Length: {bytes}\r\n{SECURITY}"
+                )
+            }
+        };
+        head += "\r\n";
+        [head.as_bytes(), if is_head { &[] } else { body }].concat()
+    }
+}
+
+impl From<&'static Asset> for Answer {
+    fn from(asset: &'static Asset) -> Self {
+        Self { status: Status::Ok, header: None, media_type: asset.media_type, body: Body::File(asset.bytes) }
+    }
+}
+
+impl Status {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::SwitchingProtocols => "Switching Protocols",
+            Self::Ok => "OK",
+            Self::BadRequest => "Bad Request",
+            Self::Forbidden => "Forbidden",
+            Self::NotFound => "Not Found",
+            Self::MethodNotAllowed => "Method Not Allowed",
+            Self::RequestTimeout => "Request Timeout",
+            Self::MisdirectedRequest => "Misdirected Request",
+            Self::UpgradeRequired => "Upgrade Required",
+            Self::RequestHeaderFieldsTooLarge => "Request Header Fields Too Large",
+            Self::ServiceUnavailable => "Service Unavailable",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+    #[test]
+    fn every_answer_but_one_has_a_length_and_ends_the_connection() {
+        let answer = Answer::text(Status::NotFound, "no").to_bytes(DATE, false);
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nno\n"), "{answer}");
+        for line in
+            ["Content-Length: 3", "Connection: close", "X-Content-Type-Options: nosniff", "X-Frame-Options: DENY"]
+        {
+            assert!(answer.contains(&format!("\r\n{line}\r\n")), "no {line} in {answer}");
+        }
+        let switch = String::from_utf8(Answer::switch("x=".to_owned()).to_bytes(DATE, false)).unwrap();
+        assert!(switch.ends_with("Sec-WebSocket-Accept: x=\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"));
+    }
+
+    #[test]
+    fn the_head_alone_is_that_of_the_whole() {
+        let answer = Answer::text(Status::Ok, "ok");
+        let (whole, head) = (answer.to_bytes(DATE, false), answer.to_bytes(DATE, true));
+        assert_eq!(whole, [&head, &b"ok\n"[..]].concat());
+    }
+}

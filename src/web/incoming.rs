@@ -1,0 +1,398 @@
+//! A peer's frames: what text is in them, handed on as it comes, so that a message takes no more memory than a line does.
+
+use std::io::Cursor;
+
+use smallvec::SmallVec;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+
+use crate::limits::{CONTROL_BYTES_MAX, FRAME_HEADER_BYTES_MAX, MESSAGE_BYTES_MAX};
+
+/// What comes out of a peer's frames.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// A part of a text message; it may end within a character.
+    Text(&'a [u8]),
+    /// The message ends here.
+    EndOfMessage,
+    /// A ping, to be answered with these bytes.
+    Ping(Vec<u8>),
+    /// The peer ends the connection. Nothing comes after it.
+    Close,
+    /// What comes is not to be read on. Nothing comes after it.
+    Failed(Failure),
+}
+
+/// Why a peer's frames are not read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// They are not as RFC 6455 says.
+    Protocol,
+    /// A message is not text.
+    Binary,
+    /// A text is not UTF-8.
+    NotUtf8,
+    /// A message has more than [`MESSAGE_BYTES_MAX`] bytes.
+    TooLong,
+}
+
+impl Failure {
+    /// What the peer is closed with (RFC 6455, section 7.4).
+    pub fn code(self) -> CloseCode {
+        match self {
+            Self::Protocol => CloseCode::Protocol,
+            Self::Binary => CloseCode::Unsupported,
+            Self::NotUtf8 => CloseCode::Invalid,
+            Self::TooLong => CloseCode::Size,
+        }
+    }
+
+    /// The same for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Protocol => "these are no frames as RFC 6455 has them",
+            Self::Binary => "a message is text, one or more lines",
+            Self::NotUtf8 => "a message is UTF-8",
+            Self::TooLong => "the message is too long; send it in parts",
+        }
+    }
+}
+
+/// Takes one peer's frames apart.
+#[derive(Debug, Default)]
+pub struct Frames {
+    /// The begin of the next header.
+    header: SmallVec<[u8; FRAME_HEADER_BYTES_MAX]>,
+    frame: Option<Frame>,
+    /// Bytes of the message so far, with those announced, while there is one. `message <= MESSAGE_BYTES_MAX`
+    message: Option<usize>,
+    text: Utf8,
+    /// What came of a control frame. `control.len() <= CONTROL_BYTES_MAX`
+    control: Vec<u8>,
+    is_over: bool,
+}
+
+/// The frame that is being read.
+#[derive(Debug)]
+struct Frame {
+    opcode: OpCode,
+    is_final: bool,
+    /// What its next bytes are masked with, in this order.
+    mask: [u8; 4],
+    /// Bytes that are still to come.
+    left: usize,
+}
+
+#[expect(clippy::mut_mut, reason = "the input is moved on, and unmasked where it is")]
+impl Frames {
+    /// The next thing in `input`, which is moved on past it, and unmasked. `None` when all of it is used up.
+    pub fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
+        if self.is_over {
+            return None;
+        }
+        let incoming = self.step(input).unwrap_or_else(|failure| Some(Incoming::Failed(failure)));
+        self.is_over = matches!(incoming, Some(Incoming::Close | Incoming::Failed(_)));
+        incoming
+    }
+
+    fn step<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Incoming<'a>>, Failure> {
+        loop {
+            let Some(frame) = &mut self.frame else {
+                let Some((byte, rest)) = std::mem::take(input).split_first_mut() else { return Ok(None) };
+                *input = rest;
+                self.header.push(*byte);
+                let parsed = FrameHeader::parse(&mut Cursor::new(&self.header)).map_err(|_| Failure::Protocol)?;
+                if let Some((header, bytes)) = parsed {
+                    self.header.clear();
+                    self.begin(&header, bytes)?;
+                }
+                continue;
+            };
+            let piece = frame.take(input);
+            let is_whole = frame.left == 0;
+            match frame.opcode {
+                OpCode::Data(_) if !piece.is_empty() => {
+                    self.text.look(piece)?;
+                    return Ok(Some(Incoming::Text(piece)));
+                }
+                OpCode::Data(_) if is_whole => {
+                    if self.frame.take().is_some_and(|frame| frame.is_final) {
+                        self.message = None;
+                        self.text.end()?;
+                        return Ok(Some(Incoming::EndOfMessage));
+                    }
+                }
+                OpCode::Control(kind) if is_whole => {
+                    self.control.extend_from_slice(piece);
+                    self.frame = None;
+                    if let Some(incoming) = obey(kind, std::mem::take(&mut self.control))? {
+                        return Ok(Some(incoming));
+                    }
+                }
+                OpCode::Data(_) => return Ok(None),
+                OpCode::Control(_) => {
+                    self.control.extend_from_slice(piece);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, header: &FrameHeader, bytes: u64) -> Result<(), Failure> {
+        // A server must not take frames that are not masked (RFC 6455, section 5.1).
+        let mask = header.mask.filter(|_| !(header.rsv1 || header.rsv2 || header.rsv3)).ok_or(Failure::Protocol)?;
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        match (header.opcode, self.message) {
+            (OpCode::Control(_), _) if !header.is_final || bytes > CONTROL_BYTES_MAX => return Err(Failure::Protocol),
+            (OpCode::Control(_), _) => {}
+            (OpCode::Data(Data::Binary), None) => return Err(Failure::Binary),
+            (OpCode::Data(Data::Text), None) | (OpCode::Data(Data::Continue), Some(_)) => {
+                let message = self.message.unwrap_or(0).saturating_add(bytes);
+                if message > MESSAGE_BYTES_MAX {
+                    return Err(Failure::TooLong);
+                }
+                self.message = Some(message);
+            }
+            (OpCode::Data(_), _) => return Err(Failure::Protocol),
+        }
+        self.frame = Some(Frame { opcode: header.opcode, is_final: header.is_final, mask, left: bytes });
+        Ok(())
+    }
+}
+
+#[expect(clippy::mut_mut, reason = "as above")]
+impl Frame {
+    /// What of the frame is in `input`, unmasked (RFC 6455, section 5.3).
+    fn take<'a>(&mut self, input: &mut &'a mut [u8]) -> &'a [u8] {
+        let bytes = self.left.min(input.len());
+        let (piece, rest) = std::mem::take(input).split_at_mut(bytes);
+        *input = rest;
+        piece.iter_mut().zip(self.mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        self.mask.rotate_left(piece.len() % 4);
+        self.left -= piece.len();
+        piece
+    }
+}
+
+/// What comes of a control frame, if anything does.
+fn obey(kind: Control, payload: Vec<u8>) -> Result<Option<Incoming<'static>>, Failure> {
+    match kind {
+        Control::Ping => Ok(Some(Incoming::Ping(payload))),
+        Control::Pong | Control::Reserved(_) => Ok(None),
+        Control::Close => match payload.split_first_chunk() {
+            None if payload.is_empty() => Ok(Some(Incoming::Close)),
+            None => Err(Failure::Protocol),
+            Some((&code, reason)) => {
+                str::from_utf8(reason).map_err(|_| Failure::NotUtf8)?;
+                let is_allowed = CloseCode::from(u16::from_be_bytes(code)).is_allowed();
+                if is_allowed { Ok(Some(Incoming::Close)) } else { Err(Failure::Protocol) }
+            }
+        },
+    }
+}
+
+/// Looks whether text is UTF-8, in whatever pieces it comes.
+#[derive(Debug, Default)]
+struct Utf8 {
+    /// The begin of a character.
+    cut: SmallVec<[u8; 4]>,
+}
+
+impl Utf8 {
+    fn look(&mut self, mut text: &[u8]) -> Result<(), Failure> {
+        while !self.cut.is_empty()
+            && let Some((&byte, rest)) = text.split_first()
+        {
+            text = rest;
+            self.cut.push(byte);
+            if begun(&self.cut)?.is_empty() {
+                self.cut.clear();
+            }
+        }
+        self.cut.extend_from_slice(begun(text)?);
+        Ok(())
+    }
+
+    /// The text ends here.
+    fn end(&self) -> Result<(), Failure> {
+        if self.cut.is_empty() { Ok(()) } else { Err(Failure::NotUtf8) }
+    }
+}
+
+/// The character at the end that is only begun.
+fn begun(text: &[u8]) -> Result<&[u8], Failure> {
+    match str::from_utf8(text) {
+        Ok(_) => Ok(&[]),
+        Err(error) if error.error_len().is_none() => Ok(&text[error.valid_up_to()..]),
+        Err(_) => Err(Failure::NotUtf8),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+    use tungstenite::{Error, Message};
+
+    use super::*;
+
+    /// A frame with these first four bits and this opcode, masked.
+    fn frame(bits: u8, opcode: u8, payload: &[u8]) -> Vec<u8> {
+        let mask = [1, 2, 3, 250];
+        let mut frame = vec![bits << 4 | opcode];
+        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+            (Ok(short @ 0..126), _) => frame.push(0x80 | short),
+            (_, Ok(long)) => {
+                frame.push(0xfe);
+                frame.extend(long.to_be_bytes());
+            }
+            (_, Err(_)) => {
+                frame.push(0xff);
+                frame.extend((payload.len() as u64).to_be_bytes());
+            }
+        }
+        frame.extend(mask);
+        frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        frame
+    }
+
+    /// What comes of it when it arrives in pieces of this size: whole messages, pings, and the end.
+    fn read(bytes: &[u8], piece: usize) -> Vec<String> {
+        let (mut frames, mut all, mut text) = (Frames::default(), Vec::new(), Vec::new());
+        for piece in bytes.chunks(piece) {
+            let mut piece = piece.to_vec();
+            let mut rest = piece.as_mut_slice();
+            while let Some(incoming) = frames.next(&mut rest) {
+                match incoming {
+                    Incoming::Text(more) => text.extend_from_slice(more),
+                    Incoming::EndOfMessage => all.push(String::from_utf8(std::mem::take(&mut text)).unwrap()),
+                    Incoming::Ping(payload) => all.push(format!("ping {}", payload.escape_ascii())),
+                    Incoming::Close => all.push("close".to_owned()),
+                    Incoming::Failed(failure) => all.push(format!("{failure:?}")),
+                }
+            }
+        }
+        all
+    }
+
+    #[track_caller]
+    fn check(bytes: &[u8], expected: &[&str]) {
+        for piece in [1, 2, 3, 7, usize::MAX] {
+            assert_eq!(read(bytes, piece), expected, "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn text_is_unmasked_and_put_together() {
+        check(&frame(8, 1, b"MSG hi"), &["MSG hi"]);
+        check(&frame(8, 1, b""), &[""]);
+        check(&frame(8, 1, "x".repeat(126).as_bytes()), &["x".repeat(126).as_str()]);
+        check(&frame(8, 1, "y".repeat(70_000).as_bytes()), &["y".repeat(70_000).as_str()]);
+        let parts = [frame(0, 1, b"MSG caf\xc3"), frame(8, 9, b"p"), frame(0, 0, b""), frame(8, 0, b"\xa9")];
+        check(&parts.concat(), &["ping p", "MSG café"]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_said_by_its_code() {
+        check(&frame(8, 2, b"x"), &["Binary"]);
+        check(&frame(8, 1, b"caf\xc3"), &["NotUtf8"]);
+        check(&frame(0, 1, b"\xed\xa0\x80 never read"), &["NotUtf8"]);
+        check(&frame(0, 1, b"\xf8"), &["NotUtf8"]);
+        let longest = vec![b'x'; MESSAGE_BYTES_MAX];
+        check(&[frame(0, 1, &longest), frame(8, 0, b"y")].concat(), &["TooLong"]);
+        check(&[0x81, 0xff, 0x7f, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0], &["TooLong"]);
+    }
+
+    #[test]
+    fn what_the_standard_forbids_is_an_error() {
+        check(&[0x81, 1, b'x'], &["Protocol"]);
+        for bits in [0b1100, 0b1010, 0b1001] {
+            check(&frame(bits, 1, b"x"), &["Protocol"]);
+        }
+        for opcode in [3, 7, 11, 15] {
+            check(&frame(8, opcode, b""), &["Protocol"]);
+        }
+        check(&frame(8, 0, b"x"), &["Protocol"]);
+        check(&[frame(0, 1, b"x"), frame(8, 1, b"y")].concat(), &["Protocol"]);
+        check(&frame(0, 9, b""), &["Protocol"]);
+        check(&frame(8, 9, &[0; 126]), &["Protocol"]);
+    }
+
+    #[test]
+    fn nothing_comes_after_the_end() {
+        check(&[frame(8, 8, b""), frame(8, 1, b"x")].concat(), &["close"]);
+        check(&frame(8, 8, b"\x03\xe8good-bye"), &["close"]);
+        check(&frame(8, 8, b"\x03"), &["Protocol"]);
+        check(&frame(8, 8, b"\x03\xed"), &["Protocol"]);
+        check(&frame(8, 8, b"\x03\xe8\xff"), &["NotUtf8"]);
+        check(&[frame(8, 2, b""), frame(8, 1, b"x")].concat(), &["Binary"]);
+    }
+
+    /// Bytes to read, and nowhere to write to.
+    struct Input<'a>(&'a [u8]);
+
+    impl std::io::Read for Input<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl std::io::Write for Input<'_> {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What tungstenite makes of the same bytes.
+    fn read_by_tungstenite(bytes: &[u8]) -> Vec<String> {
+        let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX));
+        let (mut context, mut input) = (WebSocketContext::new(Role::Server, Some(config)), Input(bytes));
+        let mut all = Vec::new();
+        loop {
+            all.push(match context.read(&mut input) {
+                Ok(Message::Text(text)) => text.to_string(),
+                Ok(Message::Ping(payload)) => format!("ping {}", payload.escape_ascii()),
+                Ok(Message::Pong(_)) => continue,
+                Ok(Message::Close(Some(close))) if close.code == CloseCode::Protocol => "Protocol".to_owned(),
+                Ok(Message::Close(_)) => "close".to_owned(),
+                Ok(Message::Binary(_)) => "Binary".to_owned(),
+                Err(Error::Utf8(_)) => "NotUtf8".to_owned(),
+                Err(Error::Capacity(_)) => "TooLong".to_owned(),
+                Err(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => return all,
+                Err(Error::Protocol(_)) => "Protocol".to_owned(),
+                other => panic!("{other:?}"),
+            });
+            if ["close", "Binary", "NotUtf8", "TooLong", "Protocol"].contains(&all[all.len() - 1].as_str()) {
+                return all;
+            }
+        }
+    }
+
+    /// Of any frames the same is made as by a reader that has every message whole. Text is found not to be UTF-8 earlier here,
+    /// and so may be binary data, or what is wrong with a frame after it.
+    #[test]
+    fn the_same_comes_out_as_of_tungstenite() {
+        arbtest::arbtest(|u| {
+            let mut bytes = Vec::new();
+            for _ in 0..u.int_in_range(0..=6)? {
+                let payload = u.choose(&["", "MSG hi", "caf\u{e9}", "a\nb\n", "\u{1f600}", "\x03\u{7f}"])?.as_bytes();
+                let cut = u.int_in_range(0..=payload.len())?;
+                let payload = if u.ratio(1, 4)? { &payload[..cut] } else { payload };
+                bytes.extend(frame(
+                    *u.choose(&[8, 8, 8, 0, 0, 12])?,
+                    *u.choose(&[1, 1, 1, 0, 0, 2, 8, 9, 10, 11])?,
+                    payload,
+                ));
+            }
+            let ours = read(&bytes, u.int_in_range(1..=20)?);
+            let theirs = read_by_tungstenite(&bytes);
+            let fails_early = ours.last().is_some_and(|last| last == "NotUtf8" || last == "Binary");
+            let same = if fails_early { ours.len() - 1 } else { ours.len().max(theirs.len()) };
+            assert_eq!(ours.get(..same), theirs.get(..same), "{}", bytes.escape_ascii());
+            Ok(())
+        });
+    }
+}

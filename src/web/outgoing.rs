@@ -1,0 +1,256 @@
+//! The frames that a peer is sent: what is shared by all readers stays as it is, and headers go before it.
+
+use smallvec::SmallVec;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tungstenite::protocol::frame::{Frame, FrameHeader};
+
+use super::Failure;
+use crate::feed::Source;
+use crate::limits::TEXT_FRAME_BYTES_MAX;
+use crate::protocol::{Closing, LeaveReason};
+
+/// Where in its frames one connection's output is.
+#[derive(Debug, Default)]
+pub struct Framing {
+    /// What of the frame's header is to be sent.
+    header: SmallVec<[u8; 4]>,
+    /// Bytes of the frame's text that are to be sent after it.
+    left: usize,
+    /// What of a control frame is to be sent.
+    control: Vec<u8>,
+    /// What the last ping is to be answered with. Those before it need no answer (RFC 6455, section 5.5.3): nothing piles up.
+    pong: Option<Vec<u8>>,
+}
+
+impl Framing {
+    /// Begins a frame with the whole lines at the begin of `source`, unless there is one that was not sent whole: then
+    /// `source` begins with the rest of it.
+    pub fn begin(&mut self, source: &Source<'_>) {
+        if self.is_between_frames() {
+            self.left = whole_lines(source);
+            self.header = text_header(self.left);
+        }
+    }
+
+    /// What is to be sent before the text, and how many bytes of the text after it.
+    pub fn next(&self) -> (&[u8], usize) {
+        (&self.header, self.left)
+    }
+
+    /// So many bytes of both were sent; returns those of the text.
+    pub fn sent(&mut self, bytes: usize) -> usize {
+        let of_header = bytes.min(self.header.len());
+        self.header.drain(..of_header);
+        self.left -= bytes - of_header;
+        bytes - of_header
+    }
+
+    /// The peer asks for a sign of life.
+    pub fn answer(&mut self, ping: Vec<u8>) {
+        self.pong = Some(ping);
+    }
+
+    /// What is to be sent before any text, if it is time for that.
+    pub fn control(&mut self) -> Option<&[u8]> {
+        if !self.is_between_frames() {
+            return None;
+        }
+        if self.control.is_empty() {
+            self.control = to_bytes(Frame::pong(self.pong.take()?));
+        }
+        Some(&self.control)
+    }
+
+    /// So many bytes of that were sent.
+    pub fn sent_control(&mut self, bytes: usize) {
+        self.control.drain(..bytes);
+        if self.control.is_empty() {
+            self.control = Vec::new();
+        }
+    }
+
+    /// The end of all that is sent: of a frame that was not sent whole, blank lines stand for what is missing.
+    pub fn end(&self, farewell: &Farewell<'_>) -> Vec<u8> {
+        let mut bytes = [&self.control, &self.header[..]].concat();
+        bytes.resize(bytes.len() + self.left, b'\n');
+        if !farewell.last_words.is_empty() {
+            bytes.extend(text_header(farewell.last_words.len()));
+            bytes.extend_from_slice(farewell.last_words.as_bytes());
+        }
+        let close = CloseFrame { code: farewell.code, reason: farewell.reason.into() };
+        bytes.extend(to_bytes(Frame::close(Some(close))));
+        bytes
+    }
+
+    fn is_between_frames(&self) -> bool {
+        self.header.is_empty() && self.left == 0
+    }
+}
+
+/// What a peer is told at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Farewell<'a> {
+    /// Whole lines, of at most [`TEXT_FRAME_BYTES_MAX`] bytes; or none.
+    pub last_words: &'a str,
+    /// What kind of end it is, to programs (RFC 6455, section 7.4).
+    pub code: CloseCode,
+    /// The same to people.
+    pub reason: &'a str,
+}
+
+impl From<Closing> for Farewell<'static> {
+    fn from(closing: Closing) -> Self {
+        let (code, reason) = match closing {
+            Closing::Left(reason @ (LeaveReason::Quit | LeaveReason::Eof)) => (CloseCode::Normal, reason.as_str()),
+            Closing::Left(reason) => (CloseCode::Policy, reason.as_str()),
+            Closing::Resumed => (CloseCode::Policy, "resumed"),
+            Closing::Stopping => (CloseCode::Away, "the server is shutting down"),
+        };
+        Self { last_words: "", code, reason }
+    }
+}
+
+impl From<Failure> for Farewell<'static> {
+    fn from(failure: Failure) -> Self {
+        Self { last_words: "", code: failure.code(), reason: failure.as_str() }
+    }
+}
+
+/// Bytes of a frame's worth of whole lines. No line is as long as a frame may be.
+fn whole_lines(source: &Source<'_>) -> usize {
+    let up_to_last_end = |bytes: &[u8]| bytes.iter().rposition(|&byte| byte == b'\n').map(|at| at + 1);
+    let (mut all, mut lines) = (0, None);
+    let mut look = |bytes: &[u8]| {
+        let bytes = &bytes[..bytes.len().min(TEXT_FRAME_BYTES_MAX - all)];
+        lines = up_to_last_end(bytes).map(|end| all + end).or(lines);
+        all += bytes.len();
+    };
+    match source {
+        Source::Memory(slices) => slices.iter().for_each(|slice| look(slice)),
+        Source::File(_, _, bytes) => look(bytes),
+    }
+    lines.unwrap_or(all)
+}
+
+fn text_header(bytes: usize) -> SmallVec<[u8; 4]> {
+    let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
+    let mut room = [0; 4];
+    let mut rest = room.as_mut_slice();
+    // It has four bytes at most, as the text has no more than is allowed.
+    let _ = header.format(bytes as u64, &mut rest);
+    let used = 4 - rest.len();
+    SmallVec::from_slice(&room[..used])
+}
+
+fn to_bytes(frame: Frame) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(frame.len());
+    // Memory takes all of it.
+    let _ = frame.format(&mut bytes);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, IoSlice};
+
+    use tungstenite::Message;
+    use tungstenite::protocol::{Role, WebSocket};
+
+    use super::*;
+
+    /// Frames these pieces, of which each write takes so many bytes at most.
+    fn framed(pieces: &[&str], bytes_max: usize) -> (Framing, Vec<u8>) {
+        let (mut framing, mut sent) = (Framing::default(), Vec::new());
+        let text = pieces.concat();
+        let mut at = 0;
+        while at < text.len() {
+            // As it is found anew before each write.
+            let slices: Vec<_> = rest(pieces, at).into_iter().map(|piece| IoSlice::new(piece.as_bytes())).collect();
+            framing.begin(&Source::Memory(&slices));
+            let (header, left) = framing.next();
+            let all = [header, &text.as_bytes()[at..][..left]].concat();
+            let taken = all.len().min(bytes_max);
+            sent.extend_from_slice(&all[..taken]);
+            at += framing.sent(taken);
+        }
+        (framing, sent)
+    }
+
+    fn rest<'a>(pieces: &[&'a str], mut at: usize) -> Vec<&'a str> {
+        let cut = |piece: &&'a str| {
+            let skipped = at.min(piece.len());
+            at -= skipped;
+            &piece[skipped..]
+        };
+        pieces.iter().map(cut).filter(|piece| !piece.is_empty()).collect()
+    }
+
+    /// What a client reads.
+    fn messages(bytes: &[u8]) -> Vec<Message> {
+        let mut client = WebSocket::from_raw_socket(Cursor::new(bytes.to_vec()), Role::Client, None);
+        // It is the end of the bytes that is an error.
+        std::iter::from_fn(|| client.read().ok()).collect()
+    }
+
+    #[test]
+    fn a_client_reads_whole_lines_however_they_are_taken() {
+        let long = "MSG alice ".to_owned() + &"x".repeat(4000) + "\n";
+        let many = long.repeat(40);
+        for pieces in [&["HELLO\n"][..], &["OK a\n", "JOIN b\nMSG b hi\n"], &[&many, "half a", " line\n", &many]] {
+            for bytes_max in [1, 2, 3, 5, 1000, 70_000, usize::MAX] {
+                let (_, sent) = framed(pieces, bytes_max);
+                let texts: Vec<_> = messages(&sent).into_iter().map(|message| message.into_text().unwrap()).collect();
+                assert_eq!(texts.concat(), pieces.concat());
+                assert!(texts.iter().all(|text| text.ends_with('\n') && text.len() <= TEXT_FRAME_BYTES_MAX));
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_last_ping_is_answered_and_between_frames() {
+        let mut framing = Framing::default();
+        assert_eq!(framing.control(), None);
+        framing.begin(&Source::Memory(&[IoSlice::new(b"hi\n")]));
+        framing.answer(b"one".to_vec());
+        framing.answer(b"two".to_vec());
+        assert_eq!(framing.control(), None);
+        assert_eq!(framing.sent(5), 3);
+        assert_eq!(framing.control(), Some(&b"\x8a\x03two"[..]));
+        framing.sent_control(2);
+        framing.answer(b"three".to_vec());
+        assert_eq!(framing.control(), Some(&b"two"[..]));
+        framing.sent_control(3);
+        assert_eq!(framing.control(), Some(&b"\x8a\x05three"[..]));
+        framing.sent_control(7);
+        assert_eq!(framing.control(), None);
+    }
+
+    #[test]
+    fn the_end_is_read_wherever_it_comes() {
+        let farewell = Farewell { last_words: "ERR - slow\n", code: CloseCode::Policy, reason: "slow" };
+        for sent in 0..=9 {
+            let mut framing = Framing::default();
+            framing.begin(&Source::Memory(&[IoSlice::new(b"MSG hi\n")]));
+            let mut bytes = b"\x81\x07MSG hi\n"[..sent].to_vec();
+            framing.sent(sent);
+            bytes.extend(framing.end(&farewell));
+            let [first, words, close] = &messages(&bytes)[..] else { panic!("{}", bytes.escape_ascii()) };
+            assert_eq!(first.to_text().unwrap().trim_end(), "MSG hi"[..sent.clamp(2, 8) - 2].trim_end());
+            assert_eq!(words.to_text().unwrap(), "ERR - slow\n");
+            let Message::Close(Some(close)) = close else { panic!("{close:?}") };
+            assert_eq!((close.code, close.reason.as_str()), (CloseCode::Policy, "slow"));
+        }
+    }
+
+    #[test]
+    fn every_end_has_its_code() {
+        let check = |closing, code| assert_eq!(u16::from(Farewell::from(closing).code), code, "{closing:?}");
+        check(Closing::Left(LeaveReason::Quit), 1000);
+        check(Closing::Left(LeaveReason::Eof), 1000);
+        check(Closing::Stopping, 1001);
+        check(Closing::Left(LeaveReason::Timeout), 1008);
+        check(Closing::Left(LeaveReason::Errors), 1008);
+        check(Closing::Resumed, 1008);
+    }
+}

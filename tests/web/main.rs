@@ -1,0 +1,10 @@
+//! Browsers, as the server sees them: HTTP over plain sockets, and a WebSocket client that is not our own.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod client;
+mod endings;
+mod requests;
+mod room;
+mod slow;

@@ -1,0 +1,186 @@
+//! What is answered to requests: in order, bounded in bytes and in time, and to nobody who has no business here.
+
+use std::io::Write as _;
+
+use crate::client::{Site, rest, status};
+use crate::common::{HELLO, Peer};
+
+const HANDSHAKE: [&str; 4] = [
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+
+#[test]
+fn the_page_is_there_and_trusts_nobody() {
+    let site = Site::start();
+    let page = site.ask(&["GET / HTTP/1.1", "Host: localhost"]);
+    assert_eq!(status(&page), 200);
+    let (head, body) = page.split_once("\r\n\r\n").expect("a head");
+    assert!(body.starts_with("<!doctype html>") && body.ends_with("</html>\n"), "{body}");
+    for field in [
+        "Content-Type: text/html; charset=utf-8",
+        &format!("Content-Length: {}", body.len()),
+        "Connection: close",
+        "X-Content-Type-Options: nosniff",
+        "X-Frame-Options: DENY",
+        "Referrer-Policy: no-referrer",
+        "Cross-Origin-Opener-Policy: same-origin",
+    ] {
+        assert!(head.lines().any(|line| line == field), "no {field} in {head}");
+    }
+    let policy = head.lines().find_map(|line| line.strip_prefix("Content-Security-Policy: ")).expect("a policy");
+    for part in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.split("; ").any(|listed| listed == part), "no {part} in {policy}");
+    }
+    for outside in ["http:", "https:", "*", "unsafe"] {
+        assert!(!policy.contains(outside), "{outside} in {policy}");
+    }
+    let head_alone = site.ask(&["HEAD / HTTP/1.1", "Host: localhost"]);
+    let without_date =
+        |head: &str| head.lines().filter(|line| !line.starts_with("Date: ")).collect::<Vec<_>>().join("\n");
+    assert_eq!(without_date(head_alone.trim_end()), without_date(head));
+}
+
+#[test]
+fn every_file_of_the_page_is_there() {
+    let site = Site::start();
+    let page = site.ask(&["GET / HTTP/1.1", "Host: localhost"]);
+    let mut files = 0;
+    for (_, rest) in page
+        .match_indices("href=\"")
+        .chain(page.match_indices("src=\""))
+        .map(|(at, found)| (at, &page[at + found.len()..]))
+    {
+        let file = rest.split('"').next().expect("a file");
+        if !file.starts_with("data:") {
+            assert_eq!(
+                site.status(&format!("GET /{} HTTP/1.1", file.trim_start_matches(['.', '/'])), &[]),
+                200,
+                "{file}"
+            );
+            files += 1;
+        }
+    }
+    assert!(files > 0);
+}
+
+#[test]
+fn what_is_not_there_or_may_not_be_done_is_said() {
+    let site = Site::start();
+    assert_eq!(site.status("GET /nothing HTTP/1.1", &[]), 404);
+    assert_eq!(site.status("GET /../Cargo.toml HTTP/1.1", &[]), 404);
+    let answer = site.ask(&["POST / HTTP/1.1", "Host: localhost", "Content-Length: 5", "", "hello"]);
+    assert_eq!(status(&answer), 405);
+    assert!(answer.contains("\r\nAllow: GET, HEAD\r\n"), "{answer}");
+    let answer = site.ask(&["GET /ws HTTP/1.1", "Host: localhost"]);
+    assert_eq!(status(&answer), 426);
+    assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
+    let mut old = HANDSHAKE;
+    old[2] = "Sec-WebSocket-Version: 8";
+    let answer = site.ask(&[&["GET /ws HTTP/1.1", "Host: localhost"], &old[..]].concat());
+    assert!(status(&answer) == 426 && answer.contains("\r\nSec-WebSocket-Version: 13\r\n"), "{answer}");
+    assert_eq!(status(&site.ask(&["GET / HTTP/1.1"])), 400, "without a Host");
+    assert_eq!(status(&site.ask(&["NICK alice"])), 400);
+}
+
+#[test]
+fn the_health_is_that_of_the_room() {
+    let site = Site::start();
+    let answer = site.ask(&["GET /healthz HTTP/1.1", "Host: anything.internal"]);
+    assert!(status(&answer) == 200 && answer.ends_with("\r\n\r\nok\n"), "{answer}");
+}
+
+/// Whatever page somebody has open elsewhere in their browser, it cannot join in their place.
+#[test]
+fn only_the_servers_own_pages_may_join() {
+    let site = Site::with(&["--web-origin", "https://chat.example.org"]);
+    let joins = |host: &str, origin: &str| {
+        let head = ["GET /ws HTTP/1.1", &format!("Host: {host}"), &format!("Origin: {origin}")];
+        let mut stream = site.connect_raw();
+        stream.write_all(([&head, &HANDSHAKE[..]].concat().join("\r\n") + "\r\n\r\n").as_bytes()).expect("it reads");
+        let mut peer = Peer::new(stream);
+        let answer = peer.next().expect("an answer");
+        status(&answer)
+    };
+    let own = site.address.to_string();
+    assert_eq!(joins(&own, &format!("http://{own}")), 101);
+    assert_eq!(joins("localhost:8080", "http://localhost:8080"), 101);
+    assert_eq!(joins(&own, "https://chat.example.org"), 101);
+    assert_eq!(joins("chat.example.org", "https://chat.example.org"), 101);
+    assert_eq!(joins(&own, "https://evil.example"), 403);
+    assert_eq!(joins(&own, "http://127.0.0.1:1"), 403);
+    assert_eq!(joins(&own, "null"), 403);
+    // One whose name first was that of another machine, and now is that of this one.
+    assert_eq!(joins("evil.example:8080", "http://evil.example:8080"), 421);
+    let (bare, handshake) = (format!("Host: {own}"), HANDSHAKE);
+    let mut stream = site.connect_raw();
+    let head = [&["GET /ws HTTP/1.1", bare.as_str()], &handshake[..]].concat().join("\r\n") + "\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("it reads");
+    assert_eq!(Peer::new(stream).next().as_deref(), Some("HTTP/1.1 101 Switching Protocols\r"), "no browser");
+}
+
+#[test]
+fn a_head_is_bounded_in_bytes() {
+    let site = Site::start();
+    let long = format!("GET /{} HTTP/1.1", "x".repeat(10_000));
+    assert_eq!(site.status(&long, &[]), 431);
+    assert_eq!(site.status("GET / HTTP/1.1", &["A: b"; 100]), 431);
+    // One that never ends.
+    let mut stream = site.connect_raw();
+    let _ = stream.write_all("GET / HTTP/1.1\r\nA: ".as_bytes());
+    let _ = stream.write_all("b".repeat(1_000_000).as_bytes());
+    assert_eq!(status(&rest(&mut stream)), 431);
+}
+
+#[test]
+fn a_head_is_bounded_in_time() {
+    let site = Site::with(&["--web-head-timeout", "1"]);
+    let mut half = site.connect_raw();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").expect("it reads");
+    let mut silent = site.connect_raw();
+    for stream in [&mut half, &mut silent] {
+        let answer = rest(stream);
+        assert_eq!(status(&answer), 408);
+        assert!(answer.ends_with("did not come within 1 s\n"), "{answer}");
+    }
+}
+
+/// They count, be they peers or not, for as long as they are connected.
+#[test]
+fn browsers_count_as_everybody_does() {
+    let site = Site::with(&["--max-clients", "2"]);
+    let mut alice = site.server.join("alice");
+    let mut bob = site.join("bob");
+    alice.expect("JOIN bob");
+    let answer = site.ask(&["GET / HTTP/1.1", "Host: localhost"]);
+    assert_eq!(status(&answer), 503);
+    assert!(answer.ends_with("2 are connected, and that is all there is room for; try again later\n"), "{answer}");
+    assert!(answer.contains("\r\nRetry-After: 1\r\n"), "{answer}");
+    site.server.connect_raw().expect_start("ERR - server-full ");
+    bob.send("QUIT");
+    bob.expect("OK QUIT");
+    assert_eq!(bob.expect_end(), 1000);
+    alice.expect("LEAVE bob quit");
+}
+
+#[test]
+fn one_address_has_no_more_than_its_share() {
+    let site = Site::with(&["--max-per-address", "1"]);
+    let _alice = site.join("alice");
+    assert_eq!(status(&site.ask(&["GET / HTTP/1.1", "Host: localhost"])), 503);
+}
+
+/// A line peer that takes the wrong port is told so, and one that takes the right one is not disturbed.
+#[test]
+fn the_two_ports_are_told_apart() {
+    let site = Site::start();
+    let mut alice = site.server.connect();
+    let mut lost = Peer::new(site.connect_raw());
+    lost.send("NICK bob");
+    assert!(lost.rest().last().expect("an answer").contains("join at the other one"));
+    alice.send("NICK alice");
+    alice.expect("OK NICK alice");
+    assert!(HELLO.starts_with("HELLO"));
+}
