@@ -27,12 +27,6 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE state (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     INSERT INTO state VALUES ('ids_up_to', 0), ('dropped', 0);
     CREATE VIRTUAL TABLE words USING fts5(text, content='messages', content_rowid='id', tokenize='unicode61 remove_diacritics 2');
-    CREATE TRIGGER messages_insert AFTER INSERT ON messages BEGIN
-        INSERT INTO words(rowid, text) VALUES (new.id, new.text);
-    END;
-    CREATE TRIGGER messages_delete AFTER DELETE ON messages BEGIN
-        INSERT INTO words(words, rowid, text) VALUES ('delete', old.id, old.text);
-    END;
 "];
 
 /// How much is kept.

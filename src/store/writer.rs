@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction, params};
 use super::file::StoreFile;
 use super::{Batch, Committed, Job, Keep, Now};
 use crate::limits::{STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX};
-use crate::protocol::{EventId, Timestamp};
+use crate::protocol::{EventId, Past, Timestamp};
 
 /// The one who writes.
 pub(super) struct Writer {
@@ -53,14 +53,9 @@ impl Writer {
     fn commit(&mut self, batch: &Batch) -> rusqlite::Result<()> {
         let transaction = self.file.connection.transaction()?;
         if let Some(first) = batch.instead_of {
-            transaction.prepare_cached("DELETE FROM messages WHERE id >= ?")?.execute([first.0])?;
+            delete(&transaction, first.0, i64::MAX.unsigned_abs())?;
         }
-        {
-            let mut insert = transaction.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?)")?;
-            for past in &batch.messages {
-                insert.execute(params![past.id.0, past.at.to_string(), past.name.as_str(), past.text.as_str()])?;
-            }
-        }
+        insert(&transaction, &batch.messages)?;
         set(&transaction, "ids_up_to", batch.ids_up_to)?;
         transaction.commit()
     }
@@ -72,8 +67,7 @@ impl Writer {
         }
         let transaction = self.file.connection.transaction()?;
         let Some(last) = too_old(&transaction, self.keep, self.now)? else { return Ok(None) };
-        let gone = transaction.execute("DELETE FROM messages WHERE id <= ?", [last])?;
-        if gone == 0 {
+        if delete(&transaction, 0, last)? == 0 {
             return Ok(None);
         }
         set(&transaction, "dropped", EventId(last))?;
@@ -81,6 +75,30 @@ impl Writer {
         self.file.connection.execute_batch("PRAGMA incremental_vacuum")?;
         Ok(Some(EventId(last)))
     }
+}
+
+/// The index of the words is written in one go: with a trigger for each row that takes ten times as long.
+fn insert(transaction: &Transaction<'_>, messages: &[Past]) -> rusqlite::Result<()> {
+    let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(()) };
+    let mut row = transaction.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?)")?;
+    // Most of those that are stored at once were said at once.
+    let (mut at, mut time) = (first.at, first.at.to_string());
+    for past in messages {
+        if past.at != at {
+            (at, time) = (past.at, past.at.to_string());
+        }
+        row.execute(params![past.id.0, time, past.name.as_str(), past.text.as_str()])?;
+    }
+    let sql = "INSERT INTO words(rowid, text) SELECT id, text FROM messages WHERE id BETWEEN ? AND ?";
+    transaction.prepare_cached(sql)?.execute([first.id.0, last.id.0])?;
+    Ok(())
+}
+
+/// Deletes what has these ids, and says how many there were.
+fn delete(transaction: &Transaction<'_>, first: u64, last: u64) -> rusqlite::Result<usize> {
+    let sql = "INSERT INTO words(words, rowid, text) SELECT 'delete', id, text FROM messages WHERE id BETWEEN ? AND ?";
+    transaction.prepare_cached(sql)?.execute([first, last])?;
+    transaction.prepare_cached("DELETE FROM messages WHERE id BETWEEN ? AND ?")?.execute([first, last])
 }
 
 /// The last id of those to let go of now: a part of what is too much, so that nobody waits long.
