@@ -214,8 +214,8 @@ impl Socket {
     }
 
     /// The same with a header before it, and of the source at most so many bytes.
-    pub(super) fn write_framed(&self, header: &[u8], source: Source<'_>, bytes_max: usize) -> io::Result<usize> {
-        match source {
+    pub(super) fn write_framed(&self, header: &[u8], source: &Source<'_>, bytes_max: usize) -> io::Result<usize> {
+        match *source {
             Source::Memory(slices) => {
                 let mut left = bytes_max;
                 let slices = slices.iter().map(|slice| {

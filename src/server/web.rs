@@ -89,3 +89,34 @@ async fn health(host: &Host) -> Answer {
         Answer::text(Status::ServiceUnavailable, format!("the room did not answer within {HEALTH_MS_MAX} ms"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::Feed;
+    use crate::limits::FEED_BYTES_DEFAULT;
+    use crate::protocol::Timestamp;
+    use crate::room::Room;
+    use crate::server::hub::Hub;
+    use crate::server::{Rate, inbox};
+
+    /// One that hangs is found to, and one that goes on is not.
+    #[test]
+    fn the_health_is_that_of_the_hub() {
+        let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
+        let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
+        let (to_hub, mut rows) = inbox::new();
+        let line_rate = Rate { per_second: 0, burst: 1 };
+        let host = Host { feed, to_hub, recalls: None, line_rate, write_timeout: None };
+        assert_eq!(future::block_on(health(&host)).status(), Status::ServiceUnavailable);
+        let at_work = async {
+            assert!(rows.wait().await);
+            rows.take_turns(|request| {
+                hub.take(Timestamp(0), request);
+                std::ops::ControlFlow::Continue(())
+            });
+            future::pending().await
+        };
+        assert_eq!(future::block_on(future::or(health(&host), at_work)).status(), Status::Ok);
+    }
+}

@@ -17,6 +17,8 @@ pub struct Framing {
     header: SmallVec<[u8; 4]>,
     /// Bytes of the frame's text that are to be sent after it.
     left: usize,
+    /// The character within which the frame was cut, as far as it was sent. Empty unless `left > 0`
+    cut: SmallVec<[u8; 8]>,
     /// What of a control frame is to be sent.
     control: Vec<u8>,
     /// What the last ping is to be answered with. Those before it need no answer (RFC 6455, section 5.5.3): nothing piles up.
@@ -38,12 +40,20 @@ impl Framing {
         (&self.header, self.left)
     }
 
-    /// So many bytes of both were sent; returns those of the text.
-    pub fn sent(&mut self, bytes: usize) -> usize {
+    /// So many bytes of both were sent, those of the text from the begin of `source`; returns how many these are.
+    pub fn sent(&mut self, bytes: usize, source: &Source<'_>) -> usize {
         let of_header = bytes.min(self.header.len());
         self.header.drain(..of_header);
-        self.left -= bytes - of_header;
-        bytes - of_header
+        let of_text = bytes - of_header;
+        self.left -= of_text;
+        if self.left == 0 {
+            self.cut.clear();
+        } else if of_text > 0 {
+            self.cut.extend_from_slice(end_of(source, of_text));
+            let begun = begun(&self.cut).len();
+            self.cut.drain(..self.cut.len() - begun);
+        }
+        of_text
     }
 
     /// The peer asks for a sign of life.
@@ -70,10 +80,13 @@ impl Framing {
         }
     }
 
-    /// The end of all that is sent: of a frame that was not sent whole, blank lines stand for what is missing.
+    /// The end of all that is sent. In a frame that was not sent whole, blank lines stand for what is missing; a character that
+    /// was not becomes another.
     pub fn end(&self, farewell: &Farewell<'_>) -> Vec<u8> {
         let mut bytes = [&self.control, &self.header[..]].concat();
-        bytes.resize(bytes.len() + self.left, b'\n');
+        let filled = bytes.len() + self.left;
+        bytes.extend(completion(&self.cut));
+        bytes.resize(filled, b'\n');
         if !farewell.last_words.is_empty() {
             bytes.extend(text_header(farewell.last_words.len()));
             bytes.extend_from_slice(farewell.last_words.as_bytes());
@@ -133,6 +146,40 @@ fn whole_lines(source: &Source<'_>) -> usize {
     lines.unwrap_or(all)
 }
 
+/// The last bytes of so many of a source: as many as a character has that is not whole. None stands across slices.
+fn end_of<'a>(source: &Source<'a>, mut bytes: usize) -> &'a [u8] {
+    let end = |all: &'a [u8], end: usize| &all[end.saturating_sub(3)..end];
+    match *source {
+        Source::File(_, _, all) => end(all, bytes),
+        Source::Memory(slices) => {
+            for slice in slices {
+                if bytes <= slice.len() {
+                    return end(slice, bytes);
+                }
+                bytes -= slice.len();
+            }
+            &[]
+        }
+    }
+}
+
+/// The character that is only begun at the end of UTF-8 that may begin within one.
+fn begun(text: &[u8]) -> &[u8] {
+    let start = text.iter().rposition(|byte| byte & 0b1100_0000 != 0b1000_0000).unwrap_or(text.len());
+    if str::from_utf8(&text[start..]).is_err() { &text[start..] } else { &[] }
+}
+
+/// What makes a character of one that is only begun: the least that may stand there (RFC 3629, section 4).
+fn completion(begun: &[u8]) -> impl Iterator<Item = u8> {
+    let bytes = begun.first().map_or(0, |first| first.leading_ones() as usize);
+    let least = |at| match (begun.first(), at) {
+        (Some(0xe0), 1) => 0xa0,
+        (Some(0xf0), 1) => 0x90,
+        _ => 0x80,
+    };
+    (begun.len()..bytes).map(least)
+}
+
 fn text_header(bytes: usize) -> SmallVec<[u8; 4]> {
     let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
     let mut room = [0; 4];
@@ -172,7 +219,7 @@ mod tests {
             let all = [header, &text.as_bytes()[at..][..left]].concat();
             let taken = all.len().min(bytes_max);
             sent.extend_from_slice(&all[..taken]);
-            at += framing.sent(taken);
+            at += framing.sent(taken, &Source::Memory(&slices));
         }
         (framing, sent)
     }
@@ -215,7 +262,7 @@ mod tests {
         framing.answer(b"one".to_vec());
         framing.answer(b"two".to_vec());
         assert_eq!(framing.control(), None);
-        assert_eq!(framing.sent(5), 3);
+        assert_eq!(framing.sent(5, &Source::Memory(&[IoSlice::new(b"hi\n")])), 3);
         assert_eq!(framing.control(), Some(&b"\x8a\x03two"[..]));
         framing.sent_control(2);
         framing.answer(b"three".to_vec());
@@ -229,14 +276,20 @@ mod tests {
     #[test]
     fn the_end_is_read_wherever_it_comes() {
         let farewell = Farewell { last_words: "ERR - slow\n", code: CloseCode::Policy, reason: "slow" };
-        for sent in 0..=9 {
+        let text = "MSG a\u{e9}\u{800}\u{d7ff}\u{20ac}\u{10000}\u{10ffff}b\nMSG c\n";
+        let all = [&[0x81, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+        let lines: Vec<_> = text.split_inclusive('\n').map(|line| IoSlice::new(line.as_bytes())).collect();
+        for (first, second) in (0..all.len()).flat_map(|first| (first..all.len()).map(move |second| (first, second))) {
             let mut framing = Framing::default();
-            framing.begin(&Source::Memory(&[IoSlice::new(b"MSG hi\n")]));
-            let mut bytes = b"\x81\x07MSG hi\n"[..sent].to_vec();
-            framing.sent(sent);
+            framing.begin(&Source::Memory(&lines));
+            let of_text = framing.sent(first, &Source::Memory(&lines));
+            let rest = [IoSlice::new(&text.as_bytes()[of_text..])];
+            framing.sent(second - first, &Source::Memory(&rest));
+            let mut bytes = all[..second].to_vec();
             bytes.extend(framing.end(&farewell));
-            let [first, words, close] = &messages(&bytes)[..] else { panic!("{}", bytes.escape_ascii()) };
-            assert_eq!(first.to_text().unwrap().trim_end(), "MSG hi"[..sent.clamp(2, 8) - 2].trim_end());
+            let [cut, words, close] = &messages(&bytes)[..] else { panic!("{}", bytes.escape_ascii()) };
+            assert_eq!(cut.len(), text.len());
+            assert!(cut.to_text().unwrap().as_bytes().starts_with(&all[..second][2.min(second)..]));
             assert_eq!(words.to_text().unwrap(), "ERR - slow\n");
             let Message::Close(Some(close)) = close else { panic!("{close:?}") };
             assert_eq!((close.code, close.reason.as_str()), (CloseCode::Policy, "slow"));

@@ -174,6 +174,23 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// How often has been sent from a server's address so far: in segments of TCP, of which each `send` takes one. None, loudly, where
+/// nothing tells.
+pub fn sends_from(address: SocketAddr) -> Option<u64> {
+    let Ok(listed) = Command::new("ss").args(["-tinHO", &format!("sport = :{}", address.port())]).output() else {
+        assert_ne!(
+            std::env::var("CI").as_deref(),
+            Ok("true"),
+            "ss is missing, and with CI=true nothing is skipped for that"
+        );
+        eprintln!("SKIPPED: ss is missing; scripts/test installs it");
+        return None;
+    };
+    let listed = String::from_utf8(listed.stdout).expect("text");
+    let segments = listed.split_whitespace().filter_map(|word| word.strip_prefix("data_segs_out:"));
+    Some(segments.map(|count| count.parse::<u64>().expect("a number")).sum())
+}
+
 /// The address in a line like `chinwagd: listening on 127.0.0.1:9999 - join with: …`.
 pub fn address_in(line: &str) -> SocketAddr {
     let rest = line.strip_prefix("chinwagd: listening on ").unwrap_or_else(|| panic!("no listening line: {line:?}"));

@@ -6,7 +6,7 @@ use tungstenite::Message;
 use tungstenite::protocol::frame::coding::Data;
 
 use crate::client::Site;
-use crate::common::HELLO;
+use crate::common::{HELLO, sends_from};
 
 #[test]
 fn two_pages_and_a_line_peer_are_in_one_room() {
@@ -120,6 +120,28 @@ fn much_is_read_whole_and_in_order_by_all() {
         }
         plain.until("MSG talker end");
     });
+}
+
+/// A frame's header is written with what is in it.
+#[test]
+fn a_delivery_is_one_send_as_for_everybody() {
+    const READERS: u64 = 50;
+    let site = Site::start();
+    let mut readers: Vec<_> = (0..READERS).map(|number| site.join(&format!("reader-{number}"))).collect();
+    let mut ann = site.server.join("ann");
+    for reader in &mut readers {
+        reader.until("JOIN ann");
+    }
+    let Some(before) = sends_from(site.address) else { return };
+    for number in 0..50 {
+        ann.send(&format!("MSG number {number}"));
+        ann.sync();
+        for reader in &mut readers {
+            reader.expect(&format!("MSG ann number {number}"));
+        }
+    }
+    let after = sends_from(site.address).expect("it was there a moment ago");
+    assert_eq!(after - before, 50 * READERS);
 }
 
 #[test]

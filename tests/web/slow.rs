@@ -7,7 +7,8 @@ use crate::common::{HELLO, Peer};
 
 /// Says so much that more than `bytes` of it are published, and reads every acknowledgement.
 fn fill(talker: &mut Peer, bytes: usize) {
-    let line = format!("MSG {}\n", "x".repeat(1000)).repeat(50);
+    // Wherever it is cut, it is most likely cut within a character.
+    let line = format!("MSG {}\n", "\u{1f600}".repeat(250)).repeat(50);
     for _ in 0..bytes.div_ceil(50_000) {
         talker.send_bytes(line.as_bytes());
         talker.sync();

@@ -20,9 +20,9 @@ impl Web {
         let mut framing = self.framing();
         framing.begin(&source);
         let (header, text_bytes) = framing.next();
-        match socket.write_framed(header, source, text_bytes)? {
+        match socket.write_framed(header, &source, text_bytes)? {
             0 => Err(io::ErrorKind::WriteZero.into()),
-            sent => match framing.sent(sent) {
+            sent => match framing.sent(sent, &source) {
                 // That was the header, or a part of it.
                 0 => Err(io::ErrorKind::Interrupted.into()),
                 of_source => Ok(of_source),
