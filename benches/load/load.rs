@@ -60,6 +60,8 @@ impl Reader {
 /// All peers of one server.
 pub(crate) struct Load {
     address: SocketAddr,
+    /// Where the readers connect, if it is over WebSocket.
+    web: Option<SocketAddr>,
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
     buffer: Vec<u8>,
@@ -81,6 +83,7 @@ impl Load {
     pub(crate) fn new(address: SocketAddr, checking: Checking, senders: usize) -> Self {
         Self {
             address,
+            web: None,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll"),
             events: Vec::with_capacity(1024),
             buffer: vec![0; READ_BYTES_MAX],
@@ -96,17 +99,23 @@ impl Load {
         }
     }
 
+    /// The same load, whose readers come over WebSocket.
+    pub(crate) fn over_web(self, web: Option<SocketAddr>) -> Self {
+        Self { web, ..self }
+    }
+
     /// Lets everybody join, and waits until everybody follows, with nothing left to read.
     pub(crate) fn join(&mut self, readers: usize, senders: usize) {
         for number in 0..readers {
-            let peer = self.connect(number, &format!("r{number:06}"));
+            let peer = self.web.map_or_else(|| Peer::connect(self.address), Peer::connect_over_web);
+            let peer = self.admit(peer, number, &format!("r{number:06}"));
             self.readers.push(Reader { peer, position: None, differs: false });
             if number % JOINING_MAX == JOINING_MAX - 1 {
                 self.wait_for_lines();
             }
         }
         for number in 0..senders {
-            let peer = self.connect(readers + number, &sender_name(number));
+            let peer = self.admit(Peer::connect(self.address), readers + number, &sender_name(number));
             self.senders.push(Sender::new(peer, number, senders));
         }
         self.wait_for_lines();
@@ -132,8 +141,7 @@ impl Load {
         }
     }
 
-    fn connect(&self, number: usize, name: &str) -> Peer {
-        let mut peer = Peer::connect(self.address);
+    fn admit(&self, mut peer: Peer, number: usize, name: &str) -> Peer {
         let data = epoll::EventData::new_u64(number as u64);
         epoll::add(&self.epoll, &peer.stream, data, epoll::EventFlags::IN).expect("epoll takes a socket");
         peer.await_line("OK NICK");
@@ -273,6 +281,7 @@ impl Load {
         let discard = self.checking == Checking::Sample && number >= SAMPLE_READERS;
         let flags = if discard { RecvFlags::TRUNC } else { RecvFlags::empty() };
         let count = match recv(&reader.peer.stream, &mut self.buffer[..], flags) {
+            Ok((_, count)) if count > 0 && !discard => reader.peer.strip(&mut self.buffer[..count]),
             Ok((_, count)) if count > 0 => count,
             Err(Errno::AGAIN | Errno::INTR) => return,
             Ok(_) | Err(_) => return reader.peer.close(),

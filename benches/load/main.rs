@@ -20,6 +20,7 @@ mod saturated;
 mod server;
 mod stuck;
 mod stuck_minute;
+mod web;
 mod wire;
 
 use std::path::{Path, PathBuf};

@@ -4,11 +4,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::web::{Frames, frame, shake_hands};
 use crate::wire::{Faults, Order, write_command};
 
 /// A connection that is read line by line.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
+    /// What its bytes come in, if that is WebSocket.
+    frames: Option<Frames>,
     pub(crate) open: bool,
     /// The begin of a line that is to come.
     awaited: Option<&'static str>,
@@ -23,13 +26,22 @@ impl Peer {
         let stream = TcpStream::connect(address).expect("the server accepts");
         stream.set_nodelay(true).expect("a socket");
         stream.set_nonblocking(true).expect("a socket");
-        Self { stream, open: true, awaited: None, skipped: 0, part: Vec::new() }
+        Self { stream, frames: None, open: true, awaited: None, skipped: 0, part: Vec::new() }
+    }
+
+    pub(crate) fn connect_over_web(address: SocketAddr) -> Self {
+        let mut peer = Self::connect(address);
+        peer.stream.set_nonblocking(false).expect("a socket");
+        shake_hands(&mut peer.stream);
+        peer.stream.set_nonblocking(true).expect("a socket");
+        Self { frames: Some(Frames::default()), ..peer }
     }
 
     /// Sends a short line at a time when there is room for it.
     pub(crate) fn send(&mut self, line: &[u8]) {
-        let sent = self.stream.write(line).expect("the server reads");
-        assert_eq!(sent, line.len(), "a short line is sent at once");
+        let bytes = if self.frames.is_some() { &*frame(line) } else { line };
+        let sent = self.stream.write(bytes).expect("the server reads");
+        assert_eq!(sent, bytes.len(), "a short line is sent at once");
     }
 
     pub(crate) fn await_line(&mut self, start: &'static str) {
@@ -62,11 +74,19 @@ impl Peer {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
         match self.stream.read(buffer) {
             Ok(0) => self.close(),
-            Ok(count) => return count,
+            Ok(count) => return self.strip(&mut buffer[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => self.close(),
         }
         0
+    }
+
+    /// Leaves of the bytes what is not for the transport; returns how many these are.
+    pub(crate) fn strip(&mut self, bytes: &mut [u8]) -> usize {
+        match &mut self.frames {
+            Some(frames) => frames.strip(bytes),
+            None => bytes.len(),
+        }
     }
 
     /// Takes bytes that came; hands on every line complete by now, without its LF.

@@ -38,6 +38,10 @@ pub(crate) struct Saturated {
     #[argh(switch)]
     discard: bool,
 
+    /// let the readers come over WebSocket; none is discarded then
+    #[argh(switch)]
+    web: bool,
+
     /// let the server have both processors; the load shares one of them
     #[argh(switch)]
     both: bool,
@@ -45,17 +49,31 @@ pub(crate) struct Saturated {
 
 impl Default for Saturated {
     fn default() -> Self {
-        Self { readers: 1000, senders: 10, window: 512, seconds: 4, warm_up_seconds: 1, discard: false, both: false }
+        Self {
+            readers: 1000,
+            senders: 10,
+            window: 512,
+            seconds: 4,
+            warm_up_seconds: 1,
+            discard: false,
+            web: false,
+            both: false,
+        }
     }
 }
 
 impl Saturated {
     pub(crate) fn measure(&self, binary: &Path, runs: usize) -> Report {
-        let checked = if self.discard { "bytes of 10 compared, of the others counted" } else { "every byte compared" };
+        let checked = if self.discard && !self.web {
+            "bytes of 10 compared, of the others counted"
+        } else {
+            "every byte compared"
+        };
         let description = format!(
-            "{} readers ({checked}), {} senders with {} messages on their way each, texts of {TEXT_BYTES} bytes in lines \
+            "{} readers{} ({checked}), {} senders with {} messages on their way each, texts of {TEXT_BYTES} bytes in lines \
              of {LINE_BYTES}, {} s{}",
             self.readers,
+            if self.web { " over WebSocket" } else { "" },
             self.senders,
             self.window,
             self.seconds,
@@ -68,9 +86,10 @@ impl Saturated {
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
         let start = if self.both { Server::start_on_both } else { Server::start };
-        let server = start(binary, &["--line-rate", "0", "--connect-rate", "0"]);
-        let checking = if self.discard { Checking::Sample } else { Checking::All };
-        let mut load = Load::new(server.address, checking, self.senders);
+        let web: &[_] = if self.web { &["--web", "127.0.0.1:0"] } else { &[] };
+        let server = start(binary, &[&["--line-rate", "0", "--connect-rate", "0"], web].concat());
+        let checking = if self.discard && !self.web { Checking::Sample } else { Checking::All };
+        let mut load = Load::new(server.address, checking, self.senders).over_web(server.web);
         let empty_bytes = server.resident_bytes();
         let start = Instant::now();
         load.join(self.readers, self.senders);

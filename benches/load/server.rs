@@ -24,6 +24,8 @@ const LOG_FILE: &str = "log";
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Where it listens for browsers, if it does.
+    pub(crate) web: Option<SocketAddr>,
     /// Where its configuration is; removed with it.
     directory: TempDir,
 }
@@ -70,10 +72,12 @@ impl Server {
             .stdout(Stdio::null())
             .spawn();
         stay_on(&[LOAD_PROCESSOR]);
-        let address = ([127, 0, 0, 1], 0).into();
-        let mut server = Self { child: child.expect("the server starts"), address, directory };
-        let port = server.wait_for_port(&port_file);
-        server.address.set_port(port);
+        let address: SocketAddr = ([127, 0, 0, 1], 0).into();
+        let mut server = Self { child: child.expect("the server starts"), address, web: None, directory };
+        let ports = server.wait_for_ports(&port_file);
+        let mut addresses = ports.into_iter().map(|port| SocketAddr::new(address.ip(), port));
+        server.address = addresses.next().expect("a port");
+        server.web = addresses.next();
         server
     }
 
@@ -83,7 +87,7 @@ impl Server {
         stay_on(&[SERVER_PROCESSOR]);
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log).spawn();
         stay_on(&[LOAD_PROCESSOR]);
-        let mut server = Self { child: child.expect("the server starts"), address, directory };
+        let mut server = Self { child: child.expect("the server starts"), address, web: None, directory };
         let deadline = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(address).is_err() {
             let exited = server.child.try_wait().expect("a child");
@@ -98,11 +102,11 @@ impl Server {
         fs::read_to_string(self.directory.path().join(LOG_FILE)).unwrap_or_default()
     }
 
-    fn wait_for_port(&mut self, file: &Path) -> u16 {
+    fn wait_for_ports(&mut self, file: &Path) -> Vec<u16> {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            if let Ok(port) = fs::read_to_string(file) {
-                return port.trim().parse().expect("a port");
+            if let Ok(ports) = fs::read_to_string(file) {
+                return ports.lines().map(|port| port.parse().expect("a port")).collect();
             }
             let exited = self.child.try_wait().expect("a child");
             assert!(exited.is_none() && Instant::now() < deadline, "the server does not start: {exited:?}");

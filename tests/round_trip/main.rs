@@ -4,6 +4,7 @@
 mod lines;
 #[path = "../common/seeds.rs"]
 mod seeds;
+mod web;
 
 use std::net::IpAddr;
 
@@ -78,10 +79,19 @@ fn any_bytes() {
     });
 }
 
+#[test]
+fn any_bytes_of_a_browser() {
+    arbtest(|u| {
+        web::check(u.bytes(u.len())?);
+        Ok(())
+    });
+}
+
 /// What `scripts/fuzz` once found worth keeping.
 #[test]
 fn kept_seeds() {
     seeds::each("lines", lines::check);
+    seeds::each("web", web::check);
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {

@@ -1,0 +1,73 @@
+//! What must hold of any bytes a browser sends, as the head of a request or as frames. Tried on random bytes and the kept seeds here,
+//! and by `scripts/fuzz web`.
+
+use chinwag::limits::{CONTROL_BYTES_MAX, HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
+use chinwag::web::{Asked, Frames, Incoming, Origins, Request};
+
+/// Looks at both.
+pub(crate) fn check(bytes: &[u8]) {
+    check_head(bytes);
+    let whole = messages([bytes]);
+    assert_eq!(messages(bytes.chunks(1)), whole, "byte by byte: {}", bytes.escape_ascii());
+    assert_eq!(messages(bytes.chunks(5)), whole, "in fives: {}", bytes.escape_ascii());
+}
+
+/// A head is whole at some byte, and what comes after it changes nothing, but that nobody joins who did not wait.
+fn check_head(bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
+    let origins = Origins::new(vec!["https://chat.example.org".parse().expect("an origin")]);
+    let mut answered = None;
+    let mut ends: Vec<_> = (0..=bytes.len()).step_by(bytes.len() / 64 + 1).chain([bytes.len()]).collect();
+    ends.dedup();
+    for end in ends {
+        let request = Request::read(&bytes[..end], &origins);
+        match &answered {
+            None => {}
+            Some(Request { asked: Asked::Join(_), .. }) => {
+                assert!(matches!(request, Some(Request { asked: Asked::Other(_), .. })), "who did not wait joins");
+            }
+            Some(_) => assert_eq!(request, answered, "{}", bytes[..end].escape_ascii()),
+        }
+        if let Some(Request { asked: Asked::Other(answer) | Asked::Join(answer), .. }) = &request {
+            check_answer(&answer.to_bytes("Sun, 06 Nov 1994 08:49:37 GMT", false));
+        }
+        answered = request.or(answered);
+    }
+}
+
+/// It has the length that it says, and one field a line.
+fn check_answer(answer: &[u8]) {
+    let at = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("the end of the head");
+    let head = str::from_utf8(&answer[..at]).expect("text");
+    let fields: Vec<_> = head.split("\r\n").skip(1).map(|line| line.split_once(": ").expect("a field")).collect();
+    assert!(fields.iter().all(|(name, value)| !name.contains(' ') && !value.contains(['\r', '\n'])), "{head}");
+    let length = fields.iter().find(|(name, _)| *name == "Content-Length").map_or("0", |(_, value)| value);
+    assert_eq!(length.parse(), Ok(answer.len() - at - 4));
+}
+
+/// Whole messages, pings, and the end, after which there is nothing.
+fn messages<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
+    let (mut frames, mut all, mut text, mut is_over) = (Frames::default(), Vec::new(), Vec::new(), false);
+    for piece in pieces {
+        let mut piece = piece.to_vec();
+        let mut rest = piece.as_mut_slice();
+        while let Some(incoming) = frames.next(&mut rest) {
+            assert!(!is_over, "{incoming:?} after the end");
+            is_over = matches!(incoming, Incoming::Close | Incoming::Failed(_));
+            match incoming {
+                Incoming::Text(more) => text.extend_from_slice(more),
+                Incoming::EndOfMessage => {
+                    assert!(text.len() <= MESSAGE_BYTES_MAX);
+                    all.push(String::from_utf8(std::mem::take(&mut text)).expect("a message is UTF-8"));
+                }
+                Incoming::Ping(payload) => {
+                    assert!(payload.len() <= CONTROL_BYTES_MAX);
+                    all.push(format!("ping {}", payload.escape_ascii()));
+                }
+                Incoming::Close => all.push("close".to_owned()),
+                Incoming::Failed(failure) => all.push(format!("{failure:?}")),
+            }
+        }
+    }
+    all
+}
