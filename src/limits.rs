@@ -66,7 +66,7 @@ pub const HISTORY_MESSAGES_MAX: usize = 1_000_000;
 /// once more for each line ending in use.
 pub const HISTORY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What a message that is kept counts beside its name and text.
+/// What a message or a stroke that is kept counts beside its name and text.
 pub const PAST_OVERHEAD_BYTES: usize = 96;
 
 /// Messages that a `HISTORY` without a number asks for: a screen of them.
@@ -75,6 +75,26 @@ pub const HISTORY_REPLAYED_DEFAULT: u64 = 20;
 /// Past messages that are rendered in one piece, for all who ask: so few that those between two pieces are not rendered again and
 /// again, and so many that a piece costs little beside its text.
 pub const PAGE_MESSAGES: u64 = 16;
+
+/// Largest coordinate of a point on the canvas; 0 is the smallest. More than a screen has pixels.
+pub const COORDINATE_MAX: u16 = 9999;
+
+/// Widest stroke, in the unit of the coordinates: a tenth of the canvas.
+pub const STROKE_WIDTH_MAX: u16 = 999;
+
+/// Most points of one stroke: as many as a line has room for, however long they are written.
+pub const STROKE_POINTS_MAX: usize = 400;
+
+/// Strokes that are on the canvas at most: of one who draws without a pause, in pieces of an eighth of a second, those of a
+/// quarter of an hour.
+pub const CANVAS_STROKES_MAX: usize = 8_192;
+
+/// Bytes of strokes that are on the canvas at most, with what they cost beside their text. What is rendered of them is kept
+/// once more for each line ending in use.
+pub const CANVAS_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Strokes that are rendered in one piece, like [`PAGE_MESSAGES`]. More than those, for one who joins is told all of them.
+pub const PAGE_STROKES: u64 = 64;
 
 /// Bytes of past messages from the store that wait for a connection: what may wait for it before its commands are not read on.
 pub const RECALL_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
@@ -165,7 +185,7 @@ pub const FEED_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 pub const FEED_BYTES_MIN: usize = 1024 * 1024;
 
 /// What a segment counts against the retention beside its text: its place in the log and its allocations' headers.
-pub const SEGMENT_OVERHEAD_BYTES: usize = 128;
+pub const SEGMENT_OVERHEAD_BYTES: usize = 256;
 
 /// Bytes of the feed for which it is noted once which event they tell, where that is to be known: little beside the text, and
 /// the lines in between are soon counted.
@@ -343,14 +363,21 @@ const _: () = {
     let leave = "LEAVE ".len() + NAME_BYTES_MAX + " timeout ".len() + TEXT_BYTES_MAX;
     assert!(tag + leave + 2 <= SERVER_LINE_BYTES_MAX);
     assert!("PAST ".len() + tag + NAME_BYTES_MAX + 1 + TEXT_BYTES_MAX + 2 <= SERVER_LINE_BYTES_MAX);
+    // A stroke of so many points can be sent, and be told with who drew it.
+    let stroke = "#rrggbb 999".len() + STROKE_POINTS_MAX * " 9999,9999".len();
+    assert!(COORDINATE_MAX == 9999 && STROKE_WIDTH_MAX == 999 && "/DRAW ".len() + stroke <= LINE_BYTES_MAX);
+    assert!(tag + "STROKE ".len() + NAME_BYTES_MAX + 1 + stroke + 2 <= SERVER_LINE_BYTES_MAX);
+    // Who has to be told all strokes is kept no more for it than for other answers.
+    let pins = CANVAS_STROKES_MAX as u64 / PAGE_STROKES + 2;
+    assert!(pins * PIN_OVERHEAD_BYTES as u64 <= PRIVATE_BYTES_PAUSE as u64);
     assert!(EPOCH_CHARS <= EPOCH_CHARS_MAX && EPOCH_CHARS_MAX <= TOKEN_BYTES_MAX);
     // The longest list of names in a reply.
     assert!("OK WHISPER ".len() + WHISPER_NAMES_MAX * (NAME_BYTES_MAX + 1) + 2 <= SERVER_LINE_BYTES_MAX);
-    // A turn may overshoot a segment by one line in each of four dialects, and still a smallest feed keeps the segment.
-    assert!(FEED_BYTES_MIN / SEGMENT_SHARE + 4 * SERVER_LINE_BYTES_MAX <= FEED_BYTES_MIN / 2);
+    // A turn may overshoot a segment by one line in each of eight dialects, and still a smallest feed keeps the segment.
+    assert!(FEED_BYTES_MIN / SEGMENT_SHARE + 8 * SERVER_LINE_BYTES_MAX <= FEED_BYTES_MIN / 2);
     assert!(FEED_BYTES_MIN <= FEED_BYTES_DEFAULT);
     // So does a tick, by a LEAVE and a COORDINATOR for each who leaves.
-    assert!(LEAVES_PER_TICK_MAX * 4 * 2 * (tag + NAME_BYTES_MAX + 32) <= FEED_BYTES_MIN / 4);
+    assert!(LEAVES_PER_TICK_MAX * 8 * 2 * (tag + NAME_BYTES_MAX + 32) <= FEED_BYTES_MIN / 4);
     assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= FEED_BYTES_MIN);
     assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
     assert!(TURN_LINES_OF_ONE_MAX <= LINES_IN_FLIGHT_MAX && LINES_IN_FLIGHT_MAX * 16 <= TURN_INPUTS_MAX);

@@ -6,7 +6,8 @@ mod common;
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::task::Waker;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Wake, Waker};
 
 use chinwag::feed::{Cursor, Feed, Outbox, Progress, Source};
 use chinwag::limits::FEED_BYTES_DEFAULT;
@@ -92,6 +93,45 @@ fn deliver(feed: &Feed, readers: &mut [(Arc<Outbox>, Cursor)]) {
             Source::File(_, _, bytes) => Ok(bytes.len()),
         };
         while let Ok(Progress::Wrote(_)) = cursor.write(feed, outbox, discard) {}
+    }
+}
+
+#[derive(Default)]
+struct Wakes(AtomicU32);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Those who do not draw are not woken for what is drawn, and there is nothing for them to read.
+#[test]
+fn what_is_drawn_costs_only_those_who_draw() {
+    let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
+    let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
+    let mut at_work: Vec<_> = (1..=3).map(|number| join(&mut hub, SessionId(number))).collect();
+    let mut say = |session, line: &str| {
+        let command = Command::parse(line, Mode::Commands).expect("a command").expect("not blank");
+        hub.take(Timestamp(0), Request::Act(SessionId(session), Action::Command(command)));
+        hub.publish(Timestamp(0));
+    };
+    say(2, "SET draw on");
+    deliver(&feed, &mut at_work);
+    let mut check = |line: &str, expected: [u32; 3], grew: bool| {
+        let wakes: [Arc<Wakes>; 3] = Default::default();
+        for ((outbox, cursor), wakes) in at_work.iter_mut().zip(&wakes) {
+            cursor.take_new(&feed, outbox, &Waker::from(Arc::clone(wakes)));
+        }
+        let before = feed.ends()[0];
+        say(1, line);
+        assert_eq!(wakes.map(|wakes| wakes.0.load(Ordering::Relaxed)), expected, "{line}");
+        assert_eq!(feed.ends()[0] > before, grew, "{line}");
+        deliver(&feed, &mut at_work);
+    };
+    for _ in 0..10 {
+        check("DRAW #1e90ff 40 0,0 9999,9999", [1, 1, 0], false);
+        check("MSG hi", [1, 1, 1], true);
     }
 }
 

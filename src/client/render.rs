@@ -43,6 +43,7 @@ impl Look {
             Event::Whisper(from, text) => {
                 format!("{} {} {}", self.name(from), self.paint(Color::Purple.bold(), "whispers:"), said(text))
             }
+            Event::Draw(name, drawing) => self.dim(&format!("{name} draws: {drawing}")),
             Event::Join(name) => self.dim(&format!("{name} joined")),
             Event::Leave(name, why, None) => self.dim(&format!("{name} left ({})", why.as_str())),
             Event::Leave(name, why, Some(text)) => self.dim(&format!("{name} left ({}: {text})", why.as_str())),

@@ -124,7 +124,9 @@ impl Session {
             Reply::Msg(_) | Reply::Help | Reply::Set(..) | Reply::Resumable(_) | Reply::Chat(_) | Reply::Quit => {
                 return Vec::new();
             }
-            Reply::History(_) | Reply::Since(_) | Reply::Search(_) => return Vec::new(),
+            Reply::History(_) | Reply::Since(_) | Reply::Search(_) | Reply::Draw | Reply::Canvas(_) => {
+                return Vec::new();
+            }
         };
         vec![note(said)]
     }
@@ -157,7 +159,7 @@ impl Session {
                 for_reader = self.name.as_ref().is_some_and(|name| text.mentions(name));
             }
             Event::Roster(_) => self.present.clear(),
-            Event::Coordinator(_) | Event::Notice(_) => {}
+            Event::Coordinator(_) | Event::Notice(_) | Event::Draw(..) => {}
         }
         vec![Action::Show(Shown::Event(at, event, for_reader))]
     }

@@ -67,8 +67,8 @@ pub(super) struct FellOff;
 /// What an append did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// Whether there is something new to read.
-    pub grew: bool,
+    /// In which dialects there is something new to read.
+    pub grew: [bool; DIALECTS],
     /// Whether something old was let go of.
     pub shrank: bool,
 }
@@ -89,7 +89,7 @@ impl Feed {
     /// Publishes the draft, if there is something in it, and makes it empty again.
     pub fn append(&self, draft: &mut Draft) -> Appended {
         if draft.is_empty() {
-            return Appended { grew: false, shrank: false };
+            return Appended { grew: [false; DIALECTS], shrank: false };
         }
         let mut log = lock(&self.log);
         let segment = Segment { starts: draft.starts, texts: draft.take_texts(log.file.as_mut()) };
@@ -98,6 +98,7 @@ impl Feed {
             log.ends[dialect] = segment.end(dialect);
             self.ends[dialect].store(log.ends[dialect], Ordering::Release);
         }
+        let grew = segment.texts.each_ref().map(Option::is_some);
         draft.starts = log.ends;
         log.said = draft.said;
         log.segments.push_back(segment);
@@ -108,7 +109,7 @@ impl Feed {
                 log.bytes -= oldest.cost();
             }
         }
-        Appended { grew: true, shrank: log.segments.len() < before }
+        Appended { grew, shrank: log.segments.len() < before }
     }
 
     /// The oldest place kept in each dialect.
@@ -238,10 +239,10 @@ impl Draft {
         Self { said, is_marked: true, ..Self::default() }
     }
 
-    /// Renders an event for everybody.
+    /// Renders an event for everybody whom it is for.
     pub fn push(&mut self, tag: Tag, event: &Event) {
         for dialect in Dialect::ALL {
-            if self.readers[dialect.index()] > 0 {
+            if self.readers[dialect.index()] > 0 && dialect.has(event) {
                 self.texts[dialect.index()].push(dialect, tag, event, self.is_marked);
             }
         }

@@ -9,10 +9,11 @@ use std::task::{Wake, Waker};
 
 use super::*;
 use crate::limits::{SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE};
-use crate::protocol::{Closing, Ending, Event, EventId, Name, Tag, Text, Timestamp};
+use crate::protocol::{Closing, DIALECTS, Drawing, Ending, Event, EventId, Name, Tag, Text, Timestamp};
 
-const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false };
-const CRLF: Dialect = Dialect { ending: Ending::CrLf, tags: false };
+const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false, draw: false };
+const CRLF: Dialect = Dialect { ending: Ending::CrLf, tags: false, draw: false };
+const DRAWING: Dialect = Dialect { draw: true, ..PLAIN };
 
 /// A feed with a hub's hand on it and one reader.
 struct Bench {
@@ -170,6 +171,22 @@ fn the_dialect_changes_at_an_exact_place() {
 }
 
 #[test]
+fn what_is_drawn_grows_only_what_those_read_who_draw() {
+    let mut bench = Bench::new(1 << 20);
+    let clear = Event::Draw(Name::new("a").unwrap(), Drawing::Clear);
+    let tag = Tag { id: None, at: Timestamp(0) };
+    bench.draft.push(tag, &clear);
+    assert_eq!(bench.publish().grew, [false; DIALECTS], "nobody draws");
+    bench.draft.enter(DRAWING);
+    bench.draft.push(tag, &clear);
+    assert_eq!(bench.publish().grew, Dialect::ALL.map(|dialect| dialect == DRAWING));
+    bench.event("one");
+    assert_eq!(bench.publish().grew, Dialect::ALL.map(|dialect| dialect == DRAWING || dialect == PLAIN));
+    assert_eq!(bench.read(1000).0, "welcome\nMSG a one\n");
+    assert_eq!(bench.feed.ends()[DRAWING.index()], "DRAW a clear\nMSG a one\n".len() as u64);
+}
+
+#[test]
 fn nothing_comes_after_the_close() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
@@ -266,7 +283,7 @@ fn a_dialect_that_nobody_reads_is_not_rendered() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
     bench.publish();
-    assert_eq!(bench.feed.ends().map(|end| end > 0), [true, false, false, false]);
+    assert_eq!(bench.feed.ends().map(|end| end > 0), Dialect::ALL.map(|dialect| dialect == PLAIN));
 }
 
 /// From where on the kernel sends by itself, the bytes and their order are the same.

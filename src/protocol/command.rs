@@ -1,10 +1,14 @@
 //! The client's side of the wire: a line to a [`Command`] and back.
 
+use super::drawing::CLEAR;
 use super::{
-    Decoded, ErrorCode, EventId, LineDecoder, Name, NameError, NoToken, Refusal, ResumeToken, Text, TextError, Token,
-    Verb, is_space, split_word,
+    Decoded, Drawing, ErrorCode, EventId, LineDecoder, Name, NameError, NoStroke, NoToken, Refusal, ResumeToken,
+    Stroke, Text, TextError, Token, Verb, is_space, split_word,
 };
-use crate::limits::{ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, TEXT_BYTES_MAX, TOKEN_BYTES_MAX, WHISPER_NAMES_MAX};
+use crate::limits::{
+    COORDINATE_MAX, ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, STROKE_POINTS_MAX, STROKE_WIDTH_MAX, TEXT_BYTES_MAX,
+    TOKEN_BYTES_MAX, WHISPER_NAMES_MAX,
+};
 
 /// What a peer asks for, with arguments that are what they should be. Whether it may be is for the room to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,10 @@ pub enum Command {
     Since(EventId, Option<Token>),
     /// Which messages have these words?
     Search(Text),
+    /// Do this to the canvas.
+    Draw(Drawing),
+    /// What is on the canvas?
+    Canvas,
     /// Who is here, from where, since when?
     Status,
     /// Answer with this token.
@@ -73,23 +81,29 @@ pub enum Setting {
     Echo,
     /// Events begin with `@id time`.
     Tags,
+    /// What is drawn comes as events.
+    Draw,
     /// The name can be taken back on another connection.
     Resume,
 }
 
 impl Setting {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Echo, Self::Tags, Self::Draw, Self::Resume];
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Echo => "echo",
             Self::Tags => "tags",
+            Self::Draw => "draw",
             Self::Resume => "resume",
         }
     }
 
     /// The setting that `word` is, in any case.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Echo, Self::Tags, Self::Resume].into_iter().find(|setting| setting.as_str().eq_ignore_ascii_case(word))
+        Self::ALL.into_iter().find(|setting| setting.as_str().eq_ignore_ascii_case(word))
     }
 }
 
@@ -148,6 +162,8 @@ impl Command {
             Self::History(_) => Verb::History,
             Self::Since(..) => Verb::Since,
             Self::Search(_) => Verb::Search,
+            Self::Draw(_) => Verb::Draw,
+            Self::Canvas => Verb::Canvas,
             Self::Status => Verb::Status,
             Self::Ping(_) => Verb::Ping,
             Self::Pong(_) => Verb::Pong,
@@ -174,6 +190,7 @@ impl Command {
             (Self::Since(EventId(id), None), _) => format!("SINCE {id}"),
             (Self::Since(EventId(id), Some(epoch)), _) => format!("SINCE {id} {epoch}"),
             (Self::Search(words), _) => format!("SEARCH {words}"),
+            (Self::Draw(drawing), _) => format!("DRAW {drawing}"),
             (Self::Set(setting, on), _) => format!("SET {} {}", setting.as_str(), switch(*on)),
             (Self::Ping(Some(token)), _) => format!("PING {token}"),
             (Self::Pong(Some(text)), _) => format!("PONG {text}"),
@@ -194,6 +211,8 @@ impl Command {
             Verb::History => history(rest, mode),
             Verb::Since => since(rest, mode),
             Verb::Search => text(verb, rest, mode).map(Self::Search),
+            Verb::Draw => draw(rest, mode),
+            Verb::Canvas => none(verb, rest, mode).map(|()| Self::Canvas),
             Verb::Status => none(verb, rest, mode).map(|()| Self::Status),
             Verb::Ping => token(verb, rest, mode).map(Self::Ping),
             Verb::Pong => Ok(Self::Pong(Text::new(rest.trim()).ok())),
@@ -288,6 +307,29 @@ fn number(verb: Verb, word: &str, mode: Mode) -> Result<u64, Refusal> {
     })
 }
 
+fn draw(rest: &str, mode: Mode) -> Result<Command, Refusal> {
+    let (word, surplus) = split_word(rest.trim());
+    if word.eq_ignore_ascii_case(CLEAR) {
+        return none(Verb::Draw, surplus.unwrap_or_default(), mode).map(|()| Command::Draw(Drawing::Clear));
+    }
+    Stroke::new(rest).map(|stroke| Command::Draw(Drawing::Stroke(stroke))).map_err(|why| {
+        let (code, what, is) = match why {
+            NoStroke::Colour(word) => (ErrorCode::ColourInvalid, word, "no colour like #1e90ff".to_owned()),
+            NoStroke::Width(word) => (ErrorCode::WidthInvalid, word, format!("no width from 1 to {STROKE_WIDTH_MAX}")),
+            NoStroke::Point(word) => {
+                (ErrorCode::PointInvalid, word, format!("no point x,y with both from 0 to {COORDINATE_MAX}"))
+            }
+            NoStroke::TooMany(count) => {
+                let text =
+                    format!("{count} points, at most {STROKE_POINTS_MAX} at once; send the rest in another DRAW");
+                return Refusal::new(Verb::Draw, ErrorCode::PointsTooMany, text);
+            }
+        };
+        let what = if what.is_empty() { "there".to_owned() } else { shortened(what) };
+        Refusal::new(Verb::Draw, code, format!("{what} is {is}; write: {}", mode.usage(Verb::Draw)))
+    })
+}
+
 fn help(rest: &str, mode: Mode) -> Result<Command, Refusal> {
     let word = rest.trim();
     if word.is_empty() {
@@ -306,7 +348,7 @@ fn set(rest: &str, mode: Mode) -> Result<Command, Refusal> {
         return Err(Refusal::new(
             Verb::Set,
             ErrorCode::OptionUnknown,
-            format!("there are echo, tags and resume; write: {usage}"),
+            format!("there are echo, tags, draw and resume; write: {usage}"),
         ));
     };
     let Some(on) = words.next().and_then(switch_from_word) else {
@@ -435,6 +477,11 @@ mod tests {
         check("SINCE  12  k7qd ", Command::Since(EventId(12), Some(Token::new("k7qd").unwrap())));
         check("SEARCH tea time", Command::Search(said("tea time")));
         check("status ", Command::Status);
+        check("draw CLEAR ", Command::Draw(Drawing::Clear));
+        let stroke = Stroke::new("#1e90ff 40 0,0 9999,9999").unwrap();
+        check("DRAW  #1E90FF 40  0,0 9999,9999", Command::Draw(Drawing::Stroke(stroke)));
+        check("CANVAS", Command::Canvas);
+        check("SET draw on", Command::Set(Setting::Draw, true));
         check("PING", Command::Ping(None));
         check("PING sync-1", Command::Ping(Some(Token::new("sync-1").unwrap())));
         check("PONG any thing", Command::Pong(Some(said("any thing"))));
@@ -495,6 +542,14 @@ mod tests {
         check("SINCE +1", Some(Verb::Since), ErrorCode::NumberInvalid);
         check("SINCE 1 a b", Some(Verb::Since), ErrorCode::ArgumentUnexpected);
         check("SEARCH ", Some(Verb::Search), ErrorCode::TextMissing);
+        check("DRAW", Some(Verb::Draw), ErrorCode::ColourInvalid);
+        check("DRAW red 4 0,0", Some(Verb::Draw), ErrorCode::ColourInvalid);
+        check("DRAW #1e90ff 1000 0,0", Some(Verb::Draw), ErrorCode::WidthInvalid);
+        check("DRAW #1e90ff 4", Some(Verb::Draw), ErrorCode::PointInvalid);
+        check("DRAW #1e90ff 4 0,10000", Some(Verb::Draw), ErrorCode::PointInvalid);
+        check(&format!("DRAW #1e90ff 4{}", " 0,0".repeat(401)), Some(Verb::Draw), ErrorCode::PointsTooMany);
+        check("DRAW clear all", Some(Verb::Draw), ErrorCode::ArgumentUnexpected);
+        check("CANVAS 5", Some(Verb::Canvas), ErrorCode::ArgumentUnexpected);
         check("PING a b", Some(Verb::Ping), ErrorCode::ArgumentUnexpected);
         check(&format!("PING {}", "x".repeat(257)), Some(Verb::Ping), ErrorCode::TokenTooLong);
         check("RESUME", Some(Verb::Resume), ErrorCode::TokenMissing);

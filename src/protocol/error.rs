@@ -11,6 +11,8 @@ pub enum ErrorCode {
     AlreadyNamed,
     /// An argument too many.
     ArgumentUnexpected,
+    /// A `DRAW` without a colour.
+    ColourInvalid,
     /// `SINCE` in an epoch that is over.
     EpochChanged,
     /// `SINCE` an id that was not given yet.
@@ -45,6 +47,10 @@ pub enum ErrorCode {
     NumberInvalid,
     /// `SET` of an option that is not known or not named.
     OptionUnknown,
+    /// A `DRAW` without a point, or with one that is none.
+    PointInvalid,
+    /// A `DRAW` of too many points.
+    PointsTooMany,
     /// The server keeps nobody's name.
     ResumeOff,
     /// The name goes on with another connection; said last, before this one is closed.
@@ -81,15 +87,18 @@ pub enum ErrorCode {
     ValueInvalid,
     /// No command begins with this word.
     VerbUnknown,
+    /// A `DRAW` without a width, or with one that is none.
+    WidthInvalid,
     /// The peer speaks another protocol; said last, before the connection is closed.
     WrongProtocol,
 }
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 42] = [
         Self::AlreadyNamed,
         Self::ArgumentUnexpected,
+        Self::ColourInvalid,
         Self::EpochChanged,
         Self::IdAhead,
         Self::IdleTimeout,
@@ -107,6 +116,8 @@ impl ErrorCode {
         Self::NotStored,
         Self::NumberInvalid,
         Self::OptionUnknown,
+        Self::PointInvalid,
+        Self::PointsTooMany,
         Self::ResumeOff,
         Self::Resumed,
         Self::ServerFull,
@@ -125,6 +136,7 @@ impl ErrorCode {
         Self::TooOld,
         Self::ValueInvalid,
         Self::VerbUnknown,
+        Self::WidthInvalid,
         Self::WrongProtocol,
     ];
 
@@ -133,6 +145,7 @@ impl ErrorCode {
         match self {
             Self::AlreadyNamed => "already-named",
             Self::ArgumentUnexpected => "argument-unexpected",
+            Self::ColourInvalid => "colour-invalid",
             Self::EpochChanged => "epoch-changed",
             Self::IdAhead => "id-ahead",
             Self::IdleTimeout => "idle-timeout",
@@ -150,6 +163,8 @@ impl ErrorCode {
             Self::NotStored => "not-stored",
             Self::NumberInvalid => "number-invalid",
             Self::OptionUnknown => "option-unknown",
+            Self::PointInvalid => "point-invalid",
+            Self::PointsTooMany => "points-too-many",
             Self::ResumeOff => "resume-off",
             Self::Resumed => "resumed",
             Self::ServerFull => "server-full",
@@ -168,6 +183,7 @@ impl ErrorCode {
             Self::TooOld => "too-old",
             Self::ValueInvalid => "value-invalid",
             Self::VerbUnknown => "verb-unknown",
+            Self::WidthInvalid => "width-invalid",
             Self::WrongProtocol => "wrong-protocol",
         }
     }

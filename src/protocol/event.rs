@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, SecondsFormat};
 
-use super::{Name, Text, Token, split_word};
+use super::{Drawing, Name, Text, Token, split_word};
 
 /// The place of an event in the room's one order: 1, 2, 3 and so on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +53,8 @@ pub enum Event {
     },
     /// Somebody said something to all.
     Msg(Name, Text),
+    /// Somebody drew something, or cleared the canvas.
+    Draw(Name, Drawing),
     /// Somebody said something to the reader.
     Whisper(Name, Text),
     /// Who is coordinator from here on.
@@ -118,6 +120,7 @@ impl fmt::Display for Event {
             Self::Leave(name, reason, Some(text)) => write!(f, "LEAVE {name} {} {text}", reason.as_str()),
             Self::Rename { from, to } => write!(f, "RENAME {from} {to}"),
             Self::Msg(name, text) => write!(f, "MSG {name} {text}"),
+            Self::Draw(name, drawing) => write!(f, "DRAW {name} {drawing}"),
             Self::Whisper(name, text) => write!(f, "WHISPER {name} {text}"),
             Self::Coordinator(name) => write!(f, "COORDINATOR {name}"),
             Self::Roster(count) => write!(f, "ROSTER {count}"),
@@ -149,6 +152,10 @@ impl Event {
                 Self::Rename { from: Name::new(from).ok()?, to: Name::new(to).ok()? }
             }
             "MSG" => named(rest).map(|(name, text)| Self::Msg(name, text))?,
+            "DRAW" => {
+                let (name, drawing) = rest.split_once(' ')?;
+                Self::Draw(Name::new(name).ok()?, Drawing::parse(drawing)?)
+            }
             "WHISPER" => named(rest).map(|(name, text)| Self::Whisper(name, text))?,
             "COORDINATOR" => Self::Coordinator(Name::new(rest).ok()?),
             "ROSTER" => Self::Roster(rest.parse().ok()?),
@@ -162,7 +169,7 @@ impl Event {
 /// What precedes an event for a reader that asked for tags: `@id time `.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
-    /// Its place in the order; none (`-`) for what only this reader gets.
+    /// Its place in the order; none (`-`) for what only this reader gets, or is drawn.
     pub id: Option<EventId>,
     /// When it happened.
     pub at: Timestamp,

@@ -30,7 +30,7 @@ impl Heard {
 }
 
 /// The keys whose values are numbers.
-const NUMBERS: [&str; 5] = ["id", "count", "session", "idle", "online"];
+const NUMBERS: [&str; 6] = ["id", "count", "width", "session", "idle", "online"];
 
 /// What the words after the first are called in an object; none if the first is not known.
 fn keys(word: &str, rest: &str) -> &'static [&'static str] {
@@ -44,7 +44,7 @@ fn keys(word: &str, rest: &str) -> &'static [&'static str] {
         ("OK", "NICK" | "RESUME") => &["verb", "name"],
         ("OK", "MSG") => &["verb", "id"],
         ("OK", "WHISPER") => &["verb", "names"],
-        ("OK", "WHO" | "STATUS" | "HISTORY" | "SINCE" | "SEARCH") => &["verb", "count"],
+        ("OK", "WHO" | "STATUS" | "HISTORY" | "SINCE" | "SEARCH" | "CANVAS") => &["verb", "count"],
         ("OK", "PING") => &["verb", "token"],
         ("OK", "SET") => &["verb", "option", "value", "token"],
         ("OK", "CHAT") => &["verb", "value"],
@@ -55,6 +55,8 @@ fn keys(word: &str, rest: &str) -> &'static [&'static str] {
         ("MSG" | "WHISPER", _) => &["from", "text"],
         ("PAST", _) => &["id", "time", "from", "text"],
         ("ROSTER", _) => &["count"],
+        ("DRAW", _) if rest.ends_with(" clear") => &["from", "action"],
+        ("DRAW" | "STROKE", _) => &["from", "colour", "width", "points"],
         ("NOTICE", _) => &["text"],
         ("PING", _) => &["token"],
         _ => &[],
@@ -76,6 +78,14 @@ mod tests {
         check(
             "PAST 12 2026-11-20T12:44:29.138Z bob hi there",
             r#"{"from":"bob","id":12,"text":"hi there","time":"2026-11-20T12:44:29.138Z","type":"past"}"#,
+        );
+        check(
+            "DRAW bob #1e90ff 40 0,0 9,9",
+            r##"{"colour":"#1e90ff","from":"bob","points":"0,0 9,9","type":"draw","width":40}"##,
+        );
+        check(
+            "@- 2026-11-20T12:44:29.138Z DRAW bob clear",
+            r#"{"action":"clear","from":"bob","id":null,"time":"2026-11-20T12:44:29.138Z","type":"draw"}"#,
         );
         check("OK MSG 12", r#"{"id":12,"type":"ok","verb":"MSG"}"#);
         check("OK NICK bob", r#"{"name":"bob","type":"ok","verb":"NICK"}"#);

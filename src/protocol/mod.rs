@@ -6,6 +6,7 @@
 
 mod command;
 mod dialect;
+mod drawing;
 mod error;
 mod event;
 mod foreign;
@@ -21,6 +22,7 @@ mod verb;
 
 pub use command::{Command, Mode, Setting};
 pub use dialect::{DIALECTS, Dialect};
+pub use drawing::{Drawing, Drawn, NoStroke, Stroke};
 pub use error::{ErrorCode, Refusal};
 pub use event::{Closing, Event, EventId, LeaveReason, Tag, Timestamp};
 pub use foreign::Foreign;

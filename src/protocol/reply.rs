@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use super::command::{switch, switch_from_word};
 use super::{
-    ErrorCode, Event, EventId, Name, Past, Refusal, ResumeToken, Setting, Tag, Text, Token, VERSION, Verb, split_word,
+    Drawn, ErrorCode, Event, EventId, Name, Past, Refusal, ResumeToken, Setting, Tag, Text, Token, VERSION, Verb,
+    split_word,
 };
 
 /// The final line of a command that was carried out: `OK verb …`.
@@ -29,6 +30,10 @@ pub enum Reply {
     Since(u64),
     /// The same.
     Search(u64),
+    /// It was drawn, or cleared.
+    Draw,
+    /// So many strokes are on the canvas; their `STROKE` lines came before.
+    Canvas(u64),
     /// All that came before the `PING` has happened.
     Ping(Option<Token>),
     /// The `NOTICE` lines came before.
@@ -80,6 +85,8 @@ pub enum ServerLine {
     User(User),
     /// Something that was said before.
     Past(Past),
+    /// Something that is on the canvas.
+    Drawn(Drawn),
     /// Something happened.
     Event(Option<Tag>, Event),
 }
@@ -93,6 +100,7 @@ impl fmt::Display for ServerLine {
             Self::Err(refusal) => refusal.fmt(f),
             Self::User(user) => user.fmt(f),
             Self::Past(past) => past.fmt(f),
+            Self::Drawn(drawn) => drawn.fmt(f),
             Self::Event(None, event) => event.fmt(f),
             Self::Event(Some(tag), event) => write!(f, "{tag}{event}"),
         }
@@ -118,6 +126,8 @@ impl fmt::Display for Reply {
             Self::History(count) => write!(f, "OK HISTORY {count}"),
             Self::Since(count) => write!(f, "OK SINCE {count}"),
             Self::Search(count) => write!(f, "OK SEARCH {count}"),
+            Self::Draw => f.write_str("OK DRAW"),
+            Self::Canvas(count) => write!(f, "OK CANVAS {count}"),
             Self::Ping(None) => f.write_str("OK PING"),
             Self::Ping(Some(token)) => write!(f, "OK PING {token}"),
             Self::Help => f.write_str("OK HELP"),
@@ -166,6 +176,7 @@ impl ServerLine {
             "ERR" => parse_refusal(rest?).map(Self::Err),
             "USER" => User::parse(rest?).map(Self::User),
             "PAST" => Past::parse(rest?).map(Self::Past),
+            "STROKE" => Drawn::parse(rest?).map(Self::Drawn),
             _ => Event::parse(line).map(|event| Self::Event(None, event)),
         }
     }
@@ -187,6 +198,8 @@ impl Reply {
             (Verb::History, Some(count)) => Self::History(count.parse().ok()?),
             (Verb::Since, Some(count)) => Self::Since(count.parse().ok()?),
             (Verb::Search, Some(count)) => Self::Search(count.parse().ok()?),
+            (Verb::Draw, None) => Self::Draw,
+            (Verb::Canvas, Some(count)) => Self::Canvas(count.parse().ok()?),
             (Verb::Ping, token) => Self::Ping(token.map(Token::new).transpose().ok()?),
             (Verb::Help, None) => Self::Help,
             (Verb::Set, Some(both)) => {

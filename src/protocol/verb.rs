@@ -21,6 +21,10 @@ pub enum Verb {
     Since,
     /// Ask for the messages that have these words.
     Search,
+    /// Draw on the canvas, or clear it.
+    Draw,
+    /// Ask for what is on the canvas.
+    Canvas,
     /// Ask for everybody's address and times; for the coordinator.
     Status,
     /// Ask for an answer.
@@ -39,7 +43,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order in which `HELP` lists them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Nick,
         Self::Msg,
         Self::Whisper,
@@ -53,6 +57,8 @@ impl Verb {
         Self::Resume,
         Self::Ping,
         Self::Pong,
+        Self::Draw,
+        Self::Canvas,
         Self::Status,
         Self::Help,
     ];
@@ -73,6 +79,8 @@ impl Verb {
             Self::History => "HISTORY",
             Self::Since => "SINCE",
             Self::Search => "SEARCH",
+            Self::Draw => "DRAW",
+            Self::Canvas => "CANVAS",
             Self::Status => "STATUS",
             Self::Ping => "PING",
             Self::Pong => "PONG",
@@ -94,11 +102,13 @@ impl Verb {
             Self::History => "HISTORY [count]",
             Self::Since => "SINCE id [epoch]",
             Self::Search => "SEARCH words",
+            Self::Draw => "DRAW #rrggbb width x,y..., or DRAW clear",
+            Self::Canvas => "CANVAS",
             Self::Status => "STATUS",
             Self::Ping => "PING [token]",
             Self::Pong => "PONG [token]",
             Self::Help => "HELP [verb]",
-            Self::Set => "SET echo|tags|resume on|off",
+            Self::Set => "SET echo|tags|draw|resume on|off",
             Self::Chat => "CHAT",
             Self::Quit => "QUIT [reason]",
         }
@@ -115,12 +125,14 @@ impl Verb {
             Self::History => "get the last messages again (20, if you do not say how many)",
             Self::Since => "get the messages after the one with this id; the epoch is in HELLO",
             Self::Search => "find messages that have these words, the newest first",
+            Self::Draw => "draw a line through these points, for those who SET draw on; x and y go from 0 to 9999",
+            Self::Canvas => "get all that was drawn since the last DRAW clear, as far as it is kept",
             Self::Status => "list addresses and times (for the coordinator)",
             Self::Ping => "get OK PING back, after all that came before it",
             Self::Pong => "answer the server's PING (gets no reply)",
             Self::Help => "list the commands, or explain one",
             Self::Set => {
-                "echo: get your own messages too; tags: events begin with @id time; resume: get a token for RESUME"
+                "echo: get your own messages too; tags: events begin with @id time; draw: get what is drawn; resume: get a token for RESUME"
             }
             Self::Chat => "from here on a line is a message, /verb a command; /chat ends it",
             Self::Quit => "leave",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::names::Collision;
 use super::{Member, Output, Query, Room, Session, SessionId, private_tag};
 use crate::protocol::{
-    Command, Details, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Past, Refusal, Reply, ResumeToken, Secret,
-    ServerLine, Setting, Text, Timestamp, Token, User, Verb,
+    Command, Details, Drawing, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Past, Refusal, Reply, ResumeToken,
+    Secret, ServerLine, Setting, Text, Timestamp, Token, User, Verb,
 };
 
 /// One command being carried out: whose, when, and where its outputs go.
@@ -74,6 +74,8 @@ impl Turn<'_> {
             Command::History(count) => self.history(count)?,
             Command::Since(id, epoch) => self.since(id, epoch.as_ref())?,
             Command::Search(words) => self.search(words)?,
+            Command::Draw(drawing) => self.draw(drawing)?,
+            Command::Canvas => self.canvas()?,
             Command::Status => self.status()?,
             Command::Chat => self.chat()?,
             Command::Ping(token) => self.reply(Reply::Ping(token)),
@@ -267,6 +269,21 @@ impl Turn<'_> {
         roster
     }
 
+    fn draw(&mut self, drawing: Drawing) -> Result<(), Refusal> {
+        let name = self.named(Verb::Draw)?;
+        self.publish_own(Event::Draw(name, drawing), Reply::Draw);
+        Ok(())
+    }
+
+    fn canvas(&mut self) -> Result<(), Refusal> {
+        self.named(Verb::Canvas)?;
+        let numbers = self.room.canvas.all();
+        let count = numbers.end - numbers.start;
+        self.out.push(Output::Canvas(self.session, numbers));
+        self.reply(Reply::Canvas(count));
+        Ok(())
+    }
+
     fn status(&mut self) -> Result<(), Refusal> {
         self.named(Verb::Status)?;
         let coordinator = self.room.coordinator();
@@ -321,6 +338,7 @@ impl Turn<'_> {
         match setting {
             Setting::Resume => self.room.void_token(self.session),
             Setting::Tags => self.room.speak(self.session, self.out, |dialect| dialect.tags = on),
+            Setting::Draw => self.room.speak(self.session, self.out, |dialect| dialect.draw = on),
             Setting::Echo => {
                 if let Some(state) = self.room.sessions.get_mut(self.session) {
                     state.echo = on;

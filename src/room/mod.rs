@@ -6,8 +6,10 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod by_session;
+mod canvas;
 mod commands;
 mod history;
+mod kept;
 mod names;
 mod resume;
 mod timeouts;
@@ -18,14 +20,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::by_session::BySession;
+pub use self::canvas::Canvas;
 pub use self::history::History;
+pub use self::kept::{Keep, Kept};
 use self::names::Names;
 use self::resume::Resumption;
 pub use self::timeouts::{Timeouts, Uptime};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    Closing, Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name, Past, Refusal,
-    Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, Token, User,
+    Closing, Command, Dialect, Drawing, Drawn, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name,
+    Past, Refusal, Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, Token, User,
 };
 
 /// A connection's number, given once in the life of a server.
@@ -103,14 +107,16 @@ pub enum Output {
     List(SessionId, Arc<[User]>),
     /// The same for past messages: those with these numbers in the room's history as it is now.
     Replay(SessionId, Range<u64>),
+    /// The same for what is drawn: the strokes with these numbers on the room's canvas as it is now.
+    Canvas(SessionId, Range<u64>),
     /// The session says this to everybody, once it is stored; a [`Action::Stored`] or [`Action::NotStored`] follows.
     Store(SessionId, Name, Text),
     /// The store is to answer the session's command, of what there was up to this id.
     Recall(SessionId, Query, EventId),
     /// An event for everybody who follows.
     Publish {
-        /// Its place in the order.
-        id: EventId,
+        /// Its place in the order, unless it is drawn: those who do not draw are to miss no id.
+        id: Option<EventId>,
         /// When it happened.
         at: Timestamp,
         /// Whose event it is.
@@ -156,6 +162,7 @@ pub struct Room {
     /// What the ids belong to; none is told if there is none.
     epoch: Option<Token>,
     history: History,
+    canvas: Canvas,
     /// Messages are stored before they are published.
     stores: bool,
     joins: Seniority,
@@ -215,6 +222,12 @@ impl Room {
         Self { history, ..self }
     }
 
+    /// The same room, which keeps this canvas.
+    #[must_use]
+    pub fn with_canvas(self, canvas: Canvas) -> Self {
+        Self { canvas, ..self }
+    }
+
     /// The same room, with a store that goes on from this id. Its history has to hold the store's last messages.
     #[must_use]
     pub fn with_store(self, last_event: EventId) -> Self {
@@ -264,6 +277,11 @@ impl Room {
     /// What was said, as far as it is kept.
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// What is drawn, as far as it is kept.
+    pub fn canvas(&self) -> &Canvas {
+        &self.canvas
     }
 
     /// How many are connected, named or not.
@@ -391,11 +409,31 @@ impl Room {
     }
 
     fn publish(&mut self, at: Timestamp, session: SessionId, event: Event, own: Option<Reply>, out: &mut Vec<Output>) {
-        self.last_event = self.last_event.next();
-        if let Event::Msg(name, text) = &event {
-            self.history.push(Past { id: self.last_event, at, name: name.clone(), text: text.clone() });
+        let id = match &event {
+            Event::Draw(name, drawing) => {
+                self.draw(name, drawing);
+                None
+            }
+            _ => Some(self.give_id()),
+        };
+        if let (Event::Msg(name, text), Some(id)) = (&event, id) {
+            self.history.push(Past { id, at, name: name.clone(), text: text.clone() });
         }
-        out.push(Output::Publish { id: self.last_event, at, session, event, own });
+        out.push(Output::Publish { id, at, session, event, own });
+    }
+
+    fn give_id(&mut self) -> EventId {
+        self.last_event = self.last_event.next();
+        self.last_event
+    }
+
+    fn draw(&mut self, name: &Name, drawing: &Drawing) {
+        match drawing {
+            Drawing::Clear => self.canvas.clear(),
+            Drawing::Stroke(stroke) => {
+                self.canvas.push(Drawn { name: name.clone(), stroke: stroke.clone() });
+            }
+        }
     }
 
     fn speak(&mut self, session: SessionId, out: &mut Vec<Output>, change: impl FnOnce(&mut Dialect)) {

@@ -19,19 +19,22 @@ pub(super) fn room(names: &[&str]) -> Room {
 pub(super) fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> {
     let mut out = Vec::new();
     room.apply(Input { at: Timestamp(5_000), session: SessionId(session), action }, &mut out);
+    let drawn = |numbers| room.canvas().range(numbers).map(Drawn::to_string).collect::<Vec<_>>().join("/");
     let past = |numbers| room.history().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
     let shown = |output: Output| match output {
         Output::Store(SessionId(session), name, text) => format!("{session} stores {name} {text}"),
         Output::Recall(SessionId(session), query, EventId(until)) => format!("{session} recalls {query:?} to {until}"),
+        Output::Canvas(SessionId(session), numbers) => format!("{session}< {}", drawn(numbers)),
         Output::Replay(SessionId(session), numbers) => format!("{session}< {}", past(numbers)),
         Output::Tell(SessionId(session), line) => format!("{session}< {line}"),
         Output::List(SessionId(session), users) => {
             let users: Vec<_> = users.iter().map(User::to_string).collect();
             format!("{session}< {}", users.join("/"))
         }
-        Output::Publish { id: EventId(id), event, own: None, .. } => format!("*{id} {event}"),
-        Output::Publish { id: EventId(id), session: SessionId(session), event, own: Some(reply), .. } => {
-            format!("*{id} {event}, for {session} {reply}")
+        Output::Publish { id, session: SessionId(session), event, own, .. } => {
+            let id = id.map_or_else(|| "-".to_owned(), |id| id.0.to_string());
+            let own = own.map(|reply| format!(", for {session} {reply}")).unwrap_or_default();
+            format!("*{id} {event}{own}")
         }
         Output::Speak(SessionId(session), dialect) => format!("{session} speaks {}", dialect.index()),
         Output::Follow(SessionId(session)) => format!("{session} follows"),
@@ -114,6 +117,32 @@ fn what_was_said_is_said_again_to_whoever_asks() {
     let changed =
         "1< ERR SINCE epoch-changed the epoch is k7qd: ids from another one mean nothing now; write: HISTORY [count]";
     check(1, "SINCE 9 older", &[changed]);
+}
+
+#[test]
+fn what_is_drawn_has_no_id_and_fades_or_is_cleared() {
+    let canvas = Canvas::new(2, crate::limits::CANVAS_BYTES_MAX);
+    let mut room = room(&["alice", "bob"]).with_canvas(canvas);
+    let mut check =
+        |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
+    check(2, "SET draw on", &["2< OK SET draw on", "2 speaks 4"]);
+    check(1, "CANVAS", &["1< ", "1< OK CANVAS 0"]);
+    check(1, "DRAW #FF0000 9 1,2", &["*- DRAW alice #ff0000 9 1,2, for 1 OK DRAW"]);
+    check(1, "MSG like this", &["*4 MSG alice like this, for 1 OK MSG 4"]);
+    check(2, "SET echo on", &["2< OK SET echo on"]);
+    check(2, "DRAW #0000ff 9 3,4 5,6", &["*- DRAW bob #0000ff 9 3,4 5,6", "2< OK DRAW"]);
+    check(1, "CANVAS", &["1< STROKE alice #ff0000 9 1,2/STROKE bob #0000ff 9 3,4 5,6", "1< OK CANVAS 2"]);
+    check(1, "DRAW #ff0000 9 7,8", &["*- DRAW alice #ff0000 9 7,8, for 1 OK DRAW"]);
+    check(2, "CANVAS", &["2< STROKE bob #0000ff 9 3,4 5,6/STROKE alice #ff0000 9 7,8", "2< OK CANVAS 2"]);
+    check(1, "DRAW clear", &["*- DRAW alice clear, for 1 OK DRAW"]);
+    check(2, "CANVAS", &["2< ", "2< OK CANVAS 0"]);
+    check(2, "SET draw off", &["2< OK SET draw off", "2 speaks 0"]);
+    check(
+        1,
+        "DRAW #000000 0 1,1",
+        &["1< ERR DRAW width-invalid 0 is no width from 1 to 999; write: DRAW #rrggbb width x,y..., or DRAW clear"],
+    );
+    check(1, "HISTORY", &["1< PAST 4 1970-01-01T00:00:05.000Z alice like this", "1< OK HISTORY 1"]);
 }
 
 #[test]

@@ -16,17 +16,17 @@ use smol::Timer;
 
 use super::console;
 use super::inbox::Rows;
-use super::replay::Replays;
+use super::replay::{Replays, Told};
 use super::roster::Rosters;
 use super::storing::Storing;
-use crate::feed::{Draft, Feed, Outbox, Place, Standing};
+use crate::feed::{Appended, Draft, Feed, Outbox, Place, Standing};
 use crate::limits::{
     PIN_OVERHEAD_BYTES, STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
 };
 use crate::protocol::{
     Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User,
 };
-use crate::room::{Action, BySession, Input, Output, Query, Room, SessionId};
+use crate::room::{Action, BySession, Input, Kept, Output, Query, Room, SessionId};
 use crate::store::{Committed, Recall, Recalls, Store};
 
 /// What connections send to the hub.
@@ -232,9 +232,7 @@ impl Hub {
                 member.touched = false;
             }
         }
-        if appended.grew {
-            self.wake_followers(appended.shrank);
-        }
+        self.wake_followers(appended);
         for (session, bytes) in self.rosters.call_in(self.feed.bytes_max()) {
             let unread = |member: &Member| member.outbox.waiting_bytes() >= bytes;
             if self.members.get(session).is_some_and(unread) {
@@ -288,15 +286,20 @@ impl Hub {
         }
     }
 
-    /// Wakes those who await more and, if something old is gone, finds those who had not read it, unless they can find it in
-    /// the store.
-    fn wake_followers(&mut self, shrank: bool) {
-        let oldest = (shrank && self.storing.is_none()).then(|| self.feed.oldest());
+    /// Wakes those who await more and are to get some and, if something old is gone, finds those who had not read it, unless they
+    /// can find it in the store.
+    fn wake_followers(&mut self, appended: Appended) {
+        if !appended.grew.contains(&true) {
+            return;
+        }
+        let oldest = (appended.shrank && self.storing.is_none()).then(|| self.feed.oldest());
         for (session, member) in self.members.iter() {
             if member.follows_from.is_none() {
                 continue;
             }
-            member.outbox.wake_awaiting();
+            if appended.grew[member.dialect.index()] {
+                member.outbox.wake_awaiting();
+            }
             if oldest.is_some_and(|oldest| member.fell_off(&oldest)) {
                 self.slow.insert(session);
             }
@@ -315,11 +318,12 @@ impl Hub {
     fn deliver(&mut self, at: Timestamp, cause: SessionId, output: Output) {
         match output {
             Output::Publish { id, at, session, event, own } => {
-                self.announce(session, Tag { id: Some(id), at }, &event, own);
+                self.announce(session, Tag { id, at }, &event, own);
             }
             Output::Tell(session, line) => self.tell(cause, session, &line),
             Output::List(session, users) => self.list(session, users),
-            Output::Replay(session, numbers) => self.replay(session, numbers),
+            Output::Replay(session, numbers) => self.replay(session, numbers, |room| room.history().messages()),
+            Output::Canvas(session, numbers) => self.replay(session, numbers, Room::canvas),
             Output::Store(session, name, text) => {
                 if let Some(storing) = &mut self.storing {
                     storing.take(at, session, name, text, self.feed.bytes_max());
@@ -377,12 +381,12 @@ impl Hub {
         touch(&mut self.touched, session, member);
     }
 
-    fn replay(&mut self, session: SessionId, numbers: Range<u64>) {
+    fn replay<T: Told>(&mut self, session: SessionId, numbers: Range<u64>, of: impl FnOnce(&Room) -> &Kept<T>) {
         let Some(member) = self.members.get_mut(session) else { return };
         let place = member.place(&self.draft);
         let before = member.replayed_at.filter(|_| member.outbox.has_shared());
         let pin = |(text, range)| member.outbox.pin_shared(place, text, range);
-        self.private_bytes += self.replays.lend(self.room.history(), numbers, member.dialect, pin);
+        self.private_bytes += self.replays.lend(of(&self.room), numbers, member.dialect, pin);
         member.replayed_at = before.or(Some(self.replays.age()));
         touch(&mut self.touched, session, member);
     }

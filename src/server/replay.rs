@@ -1,19 +1,20 @@
-//! The past messages that `HISTORY` and `SINCE` ask for: rendered once, in pages, for all who ask, and bounded, however many
-//! ask and do not read.
+//! The past messages that `HISTORY` and `SINCE` ask for, and the strokes that `CANVAS` does: rendered once, in pages, for all who
+//! ask, and bounded, however many ask and do not read.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Display;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
-use crate::limits::{PAGE_MESSAGES, SEGMENT_OVERHEAD_BYTES};
-use crate::protocol::{Dialect, Ending};
-use crate::room::History;
+use crate::limits::{PAGE_MESSAGES, PAGE_STROKES, SEGMENT_OVERHEAD_BYTES};
+use crate::protocol::{Dialect, Drawn, Ending, Past};
+use crate::room::{Keep, Kept};
 
 /// The pages that were rendered and that somebody may still want to read, or has to.
 #[derive(Debug, Default)]
 pub(super) struct Replays {
-    /// Those of messages that are kept, for each line ending, by number.
-    pages: [BTreeMap<u64, Page>; 2],
+    messages: Pages,
+    strokes: Pages,
     /// Those that are out of date, in the order in which they came to be, while somebody has to read them.
     retired: VecDeque<Retired>,
     /// How many ever came to be.
@@ -22,13 +23,39 @@ pub(super) struct Replays {
     bytes: usize,
 }
 
-/// The messages with the numbers from `PAGE_MESSAGES` times the page's on, as far as they were there when it was rendered.
+/// Those of what is kept, for each line ending, by number.
+pub(super) type Pages = [BTreeMap<u64, Page>; 2];
+
+/// Something that is told in pages of so many lines.
+pub(super) trait Told: Keep + Display {
+    const PAGE: u64;
+
+    fn pages(replays: &mut Replays) -> &mut Pages;
+}
+
+impl Told for Past {
+    const PAGE: u64 = PAGE_MESSAGES;
+
+    fn pages(replays: &mut Replays) -> &mut Pages {
+        &mut replays.messages
+    }
+}
+
+impl Told for Drawn {
+    const PAGE: u64 = PAGE_STROKES;
+
+    fn pages(replays: &mut Replays) -> &mut Pages {
+        &mut replays.strokes
+    }
+}
+
+/// Those with the numbers from [`Told::PAGE`] times the page's on, as far as they were there when it was rendered.
 #[derive(Debug)]
-struct Page {
-    /// The number of its first message.
+pub(super) struct Page {
+    /// The number of its first one.
     first: u64,
     text: Arc<[u8]>,
-    /// Where each message ends.
+    /// Where each ends.
     ends: Vec<u32>,
 }
 
@@ -44,29 +71,30 @@ struct Retired {
 pub(super) type Piece = (Arc<[u8]>, Range<u32>);
 
 impl Replays {
-    /// Hands the lines that tell these messages to `take`, piece by piece. Returns how many bytes had to be rendered for it.
-    pub(super) fn lend(
+    /// Hands the lines that tell these to `take`, piece by piece. Returns how many bytes had to be rendered for it.
+    pub(super) fn lend<T: Told>(
         &mut self,
-        history: &History,
+        kept: &Kept<T>,
         numbers: Range<u64>,
         dialect: Dialect,
         mut take: impl FnMut(Piece),
     ) -> usize {
-        self.retire(history.all().start / PAGE_MESSAGES);
+        let ending = usize::from(dialect.ending == Ending::CrLf);
+        self.retire::<T>(kept.all().start / T::PAGE);
         let mut rendered = 0;
         let mut from = numbers.start;
         while from < numbers.end {
-            let number = from / PAGE_MESSAGES;
-            let until = numbers.end.min((number + 1) * PAGE_MESSAGES);
-            let pages = &mut self.pages[usize::from(dialect.ending == Ending::CrLf)];
+            let number = from / T::PAGE;
+            let until = numbers.end.min((number + 1) * T::PAGE);
+            let pages = &mut T::pages(self)[ending];
             if pages.get(&number).is_none_or(|page| page.piece(from..until).is_none()) {
-                let page = Page::new(history, number, dialect);
+                let page = Page::new(kept, number, dialect);
                 rendered += page.text.len();
                 if let Some(before) = pages.insert(number, page) {
                     self.put_aside(&before.text);
                 }
             }
-            let pages = &self.pages[usize::from(dialect.ending == Ending::CrLf)];
+            let pages = &T::pages(self)[ending];
             pages.get(&number).and_then(|page| page.piece(from..until)).into_iter().for_each(&mut take);
             from = until;
         }
@@ -80,9 +108,9 @@ impl Replays {
     }
 
     /// Pages before this one are not asked for any more.
-    fn retire(&mut self, first: u64) {
-        for ending in 0..self.pages.len() {
-            while let Some(oldest) = self.pages[ending].first_entry().filter(|page| *page.key() < first) {
+    fn retire<T: Told>(&mut self, first: u64) {
+        for ending in [0, 1] {
+            while let Some(oldest) = T::pages(self)[ending].first_entry().filter(|page| *page.key() < first) {
                 let page = oldest.remove();
                 self.put_aside(&page.text);
             }
@@ -121,19 +149,19 @@ impl Replays {
 }
 
 impl Page {
-    fn new(history: &History, number: u64, dialect: Dialect) -> Self {
-        let numbers = number * PAGE_MESSAGES..(number + 1) * PAGE_MESSAGES;
-        let first = numbers.start.max(history.all().start);
+    fn new<T: Told>(kept: &Kept<T>, number: u64, dialect: Dialect) -> Self {
+        let numbers = number * T::PAGE..(number + 1) * T::PAGE;
+        let first = numbers.start.max(kept.all().start);
         let (mut text, mut ends) = (Vec::new(), Vec::new());
-        for past in history.range(numbers) {
-            dialect.write_line(&mut text, past);
+        for line in kept.range(numbers) {
+            dialect.write_line(&mut text, line);
             // A page is so many lines, each of a few thousand bytes.
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
         Self { first, text: text.into(), ends }
     }
 
-    /// The lines that tell these messages, if they are all in it.
+    /// The lines that tell these, if they are all in it.
     fn piece(&self, numbers: Range<u64>) -> Option<Piece> {
         let end = |number: u64| match number.checked_sub(self.first)? {
             0 => Some(0),
@@ -146,7 +174,8 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{EventId, Name, Past, Text, Timestamp};
+    use crate::protocol::{EventId, Name, Text, Timestamp};
+    use crate::room::History;
 
     fn history(said: u64, kept: usize) -> History {
         let mut history = History::new(kept);
@@ -160,7 +189,7 @@ mod tests {
     fn lent(replays: &mut Replays, history: &History, numbers: Range<u64>) -> (String, usize) {
         let mut text = Vec::new();
         let take = |(page, range): Piece| text.extend_from_slice(&page[range.start as usize..range.end as usize]);
-        let rendered = replays.lend(history, numbers, Dialect::default(), take);
+        let rendered = replays.lend(history.messages(), numbers, Dialect::default(), take);
         (String::from_utf8(text).unwrap(), rendered)
     }
 
@@ -169,7 +198,7 @@ mod tests {
         for (said, kept) in [(40, 100), (100, 40), (16, 16), (32, 15)] {
             let history = history(said, kept);
             let mut replays = Replays::default();
-            let all = history.all();
+            let all = history.messages().all();
             assert!(lent(&mut replays, &history, all.clone()).1 > 0);
             for start in all.clone() {
                 for end in start..=all.end {
@@ -188,6 +217,6 @@ mod tests {
             assert_eq!(text.lines().count() as u64, said.min(50));
             assert!(rendered <= 1024, "{rendered} bytes");
         }
-        assert!(replays.pages[0].len() <= 5, "those out of date are gone");
+        assert!(replays.messages[0].len() <= 5, "those out of date are gone");
     }
 }

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use chinwag::limits::{LINE_BYTES_MAX, WHISPER_NAMES_MAX};
 use chinwag::protocol::{
-    Command, Decoded, Dialect, Ending, Event, EventId, LeaveReason, LineDecoder, LineError, Mode, Name, Refusal, Reply,
-    ServerLine, Tag, Timestamp, User,
+    Command, Decoded, Dialect, Drawing, Drawn, Ending, Event, EventId, LeaveReason, LineDecoder, LineError, Mode, Name,
+    Refusal, Reply, ServerLine, Tag, Timestamp, User,
 };
 
 #[path = "../common/server_line.rs"]
@@ -166,6 +166,12 @@ fn check_command(command: &Command) {
             server_line::check(&ServerLine::Ok(Reply::Whisper(names)));
             vec![Event::Whisper(longest, text)]
         }
+        Command::Draw(drawing) => {
+            if let Drawing::Stroke(stroke) = drawing.clone() {
+                server_line::check(&ServerLine::Drawn(Drawn { name: longest.clone(), stroke }));
+            }
+            vec![Event::Draw(longest, drawing)]
+        }
         Command::Resume(token) => {
             server_line::check(&ServerLine::Ok(Reply::Resumable(token)));
             Vec::new()
@@ -196,7 +202,7 @@ fn check_event(event: &Event) {
         let line = ServerLine::Event(tags.then_some(tag), event.clone());
         server_line::check(&line);
         let mut bytes = Vec::new();
-        Dialect { tags, ending }.write_event(&mut bytes, tag, event);
+        Dialect { tags, ending, draw: true }.write_event(&mut bytes, tag, event);
         assert_eq!(bytes.strip_suffix(ending.as_bytes()), Some(line.to_string().as_bytes()));
     }
 }

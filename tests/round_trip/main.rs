@@ -10,10 +10,11 @@ use std::net::IpAddr;
 
 use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
-use chinwag::limits::{LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX};
+use chinwag::limits::{COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
 use chinwag::protocol::{
-    Command, Decoded, Details, Dialect, ErrorCode, Event, EventId, LeaveReason, LineDecoder, Mode, Name, Past, Refusal,
-    Reply, ResumeToken, Secret, ServerLine, Setting, Tag, Text, Timestamp, Token, User, Verb,
+    Command, Decoded, Details, Dialect, Drawing, Drawn, ErrorCode, Event, EventId, LeaveReason, LineDecoder, Mode,
+    Name, Past, Refusal, Reply, ResumeToken, Secret, ServerLine, Setting, Stroke, Tag, Text, Timestamp, Token, User,
+    Verb,
 };
 
 #[test]
@@ -95,7 +96,7 @@ fn kept_seeds() {
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {
-    Ok(match u.int_in_range(0..=14)? {
+    Ok(match u.int_in_range(0..=16)? {
         0 => Command::Nick(name(u)?),
         1 => Command::Msg(text(u)?),
         2 => Command::Whisper(distinct(names(u)?), text(u)?),
@@ -110,12 +111,14 @@ fn command(u: &mut Unstructured<'_>) -> Result<Command> {
         11 => Command::Since(EventId(u.arbitrary()?), option(u, token)?),
         12 => Command::Search(text(u)?),
         13 => Command::Resume(resume_token(u)?),
+        14 => Command::Draw(drawing(u)?),
+        15 => Command::Canvas,
         _ => Command::Quit(option(u, trimmed)?),
     })
 }
 
 fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
-    Ok(match u.int_in_range(0..=6)? {
+    Ok(match u.int_in_range(0..=7)? {
         0 => ServerLine::Hello(Some(token(u)?), text(u)?),
         1 => ServerLine::Ok(reply(u)?),
         2 => {
@@ -124,13 +127,14 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
         }
         5 => ServerLine::Past(Past { id: EventId(u.arbitrary()?), at: time(u)?, name: name(u)?, text: text(u)? }),
         3 => ServerLine::User(user(u)?),
+        6 => ServerLine::Drawn(Drawn { name: name(u)?, stroke: stroke(u)? }),
         4 => ServerLine::Event(None, event(u)?),
         _ => ServerLine::Event(Some(tag(u)?), event(u)?),
     })
 }
 
 fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
-    Ok(match u.int_in_range(0..=14)? {
+    Ok(match u.int_in_range(0..=16)? {
         0 => Reply::Nick(name(u)?),
         1 => Reply::Msg(EventId(u.arbitrary()?)),
         2 => Reply::Whisper(names(u)?),
@@ -145,6 +149,8 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
         8 => Reply::Chat(u.arbitrary()?),
         12 => Reply::Resume(name(u)?),
         13 => Reply::Resumable(resume_token(u)?),
+        14 => Reply::Draw,
+        15 => Reply::Canvas(u.arbitrary()?),
         _ => Reply::Quit,
     })
 }
@@ -159,8 +165,23 @@ fn event(u: &mut Unstructured<'_>) -> Result<Event> {
         5 => Event::Coordinator(name(u)?),
         6 => Event::Notice(text(u)?),
         7 => Event::Roster(u.arbitrary()?),
+        8 => Event::Draw(name(u)?, drawing(u)?),
         _ => Event::Ping(token(u)?),
     })
+}
+
+fn drawing(u: &mut Unstructured<'_>) -> Result<Drawing> {
+    if u.arbitrary()? { Ok(Drawing::Clear) } else { stroke(u).map(Drawing::Stroke) }
+}
+
+fn stroke(u: &mut Unstructured<'_>) -> Result<Stroke> {
+    let colour = u.int_in_range(0..=0xff_ffff_u32)?;
+    let mut raw = format!("#{colour:06X} {}", u.int_in_range(1..=STROKE_WIDTH_MAX)?);
+    for _ in 0..u.int_in_range(1..=STROKE_POINTS_MAX)? {
+        let [x, y] = [u.int_in_range(0..=COORDINATE_MAX)?, u.int_in_range(0..=COORDINATE_MAX)?];
+        raw += &format!(" {x},{y}");
+    }
+    Ok(Stroke::new(&raw).expect("a stroke"))
 }
 
 fn user(u: &mut Unstructured<'_>) -> Result<User> {
@@ -232,7 +253,7 @@ fn verb(u: &mut Unstructured<'_>) -> Result<Verb> {
 }
 
 fn setting(u: &mut Unstructured<'_>) -> Result<Setting> {
-    u.choose(&[Setting::Echo, Setting::Tags, Setting::Resume]).copied()
+    u.choose(&Setting::ALL).copied()
 }
 
 fn option<'a, T>(u: &mut Unstructured<'a>, some: impl FnOnce(&mut Unstructured<'a>) -> Result<T>) -> Result<Option<T>> {

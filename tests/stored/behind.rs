@@ -118,7 +118,7 @@ impl Reader {
                 (self.users_left, self.rosters) = (count, self.rosters + 1);
             }
             Event::Notice(text) => self.notices.push(text.to_string()),
-            Event::Ping(_) => {}
+            Event::Draw(..) | Event::Ping(_) => {}
         }
     }
 

@@ -169,6 +169,7 @@ impl<'a> Reader<'a> {
                     | Command::Status
                     | Command::History(_)
                     | Command::Since(..)
+                    | Command::Canvas
                     | Command::Help(_)
             )
         );

@@ -37,7 +37,7 @@ impl History {
                 assert_eq!(self.coordinator.replace(name.clone()), None, "there is one coordinator");
                 self.handovers += 1;
             }
-            Event::Msg(name, _) => assert!(self.place(name) < self.present.len()),
+            Event::Msg(name, _) | Event::Draw(name, _) => assert!(self.place(name) < self.present.len()),
             Event::Notice(_) => {}
             Event::Whisper(..) | Event::Ping(_) | Event::Roster(_) => panic!("{event:?} is for one alone"),
         }

@@ -66,6 +66,10 @@ pub(crate) struct Seen {
     pub(crate) came_back: u32,
     /// Nobody came for a name.
     pub(crate) given_up: u32,
+    /// Somebody was told of a stroke as it was drawn.
+    pub(crate) shown: u32,
+    /// Somebody asked for the canvas, and something was on it.
+    pub(crate) canvases: u32,
 }
 
 /// Does all that the script says, then lets everybody read to the end, and checks at every step.
@@ -381,6 +385,8 @@ impl Run<'_> {
         self.seen.handovers = self.model.history.handovers;
         [self.seen.taken_over, self.seen.came_back] = claims.taken_back;
         self.seen.given_up = claims.given_up;
+        self.seen.shown = self.model.shown;
+        self.seen.canvases = self.model.said.canvases;
     }
 
     /// Until nobody has anything to read that they would take.

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chinwag::limits::CANVAS_BYTES_MAX;
 use chinwag::protocol::{
     Command, Dialect, ErrorCode, Event, EventId, Name, Reply, ServerLine, Setting, Tag, Timestamp,
 };
-use chinwag::room::{Action, History as Kept, Input, Output, Room, SessionId, Timeouts};
+use chinwag::room::{Action, Canvas, History as Kept, Input, Output, Room, SessionId, Timeouts};
 
 use super::claims::Claims;
 use super::history::History;
@@ -21,15 +22,18 @@ pub(super) struct Model {
     pub(super) room: Room,
     streams: BTreeMap<SessionId, Stream>,
     pub(super) history: History,
-    said: Said,
+    pub(super) said: Said,
     pub(super) claims: Claims,
     times: Times,
     last_event: EventId,
+    /// How often somebody was told of a stroke of another's.
+    pub(super) shown: u32,
 }
 
 /// A room that keeps little.
 pub(super) fn room(timeouts: Timeouts) -> Room {
-    Room::new(timeouts).with_history(Kept::new(said::KEPT))
+    let canvas = Canvas::new(said::STROKES_KEPT, CANVAS_BYTES_MAX);
+    Room::new(timeouts).with_history(Kept::new(said::KEPT)).with_canvas(canvas)
 }
 
 /// What a peer is to read.
@@ -64,6 +68,7 @@ impl Model {
             claims: Claims::new(timeouts),
             times: Times::new(timeouts),
             last_event: EventId::default(),
+            shown: 0,
         }
     }
 
@@ -100,6 +105,9 @@ impl Model {
             }
             if let (Output::Replay(_, numbers), Action::Command(command)) = (&output, action) {
                 self.said.check(command, &self.room.history().range(numbers.clone()).collect::<Vec<_>>());
+            }
+            if let Output::Canvas(_, numbers) = &output {
+                self.said.check_canvas(&self.room.canvas().range(numbers.clone()).collect::<Vec<_>>());
             }
             self.deliver(output);
         }
@@ -170,6 +178,12 @@ impl Model {
                     self.tell(session, line);
                 }
             }
+            Output::Canvas(session, numbers) => {
+                let lines: Vec<_> = self.room.canvas().range(numbers).cloned().map(ServerLine::Drawn).collect();
+                for line in &lines {
+                    self.tell(session, line);
+                }
+            }
             Output::Speak(session, dialect) => self.stream_mut(session).dialect = dialect,
             Output::Follow(session) => self.stream_mut(session).follows = true,
             Output::Close(session, _) => self.stream_mut(session).end = End::Closed,
@@ -181,17 +195,19 @@ impl Model {
             Output::Read(..) => {}
             Output::Store(..) | Output::Recall(..) => panic!("{output:?} without a store"),
             Output::Publish { id, at, session, event, own } => {
-                assert_eq!(id, self.last_event.next(), "ids have no gaps");
-                self.last_event = id;
+                assert_eq!(id.is_none(), matches!(event, Event::Draw(..)), "what is drawn has no id");
+                assert!(id.is_none_or(|id| id == self.last_event.next()), "ids have no gaps");
+                self.last_event = id.unwrap_or(self.last_event);
                 self.history.take(&event);
                 self.said.take(id, at, &event);
-                self.publish(session, Tag { id: Some(id), at }, &event, own.as_ref());
+                self.publish(session, Tag { id, at }, &event, own.as_ref());
             }
         }
     }
 
     fn publish(&mut self, author: SessionId, tag: Tag, event: &Event, own: Option<&Reply>) {
-        if matches!(event, Event::Msg(..) | Event::Rename { .. }) {
+        let is_drawn = matches!(event, Event::Draw(..));
+        if is_drawn || matches!(event, Event::Msg(..) | Event::Rename { .. }) {
             assert_eq!(
                 own.is_none(),
                 self.streams[&author].echo,
@@ -203,8 +219,11 @@ impl Model {
         for (&reader, stream) in &mut self.streams {
             match &own {
                 Some(reply) if author == reader => stream.say(reply),
-                _ if stream.follows => stream.say(if stream.dialect.tags { &tagged } else { &plain }),
-                _ => {}
+                _ if !stream.follows || is_drawn && !stream.dialect.draw => {}
+                _ => {
+                    self.shown += u32::from(is_drawn);
+                    stream.say(if stream.dialect.tags { &tagged } else { &plain });
+                }
             }
         }
     }

@@ -35,6 +35,7 @@ pub(super) fn line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
         24 => return join("SINCE ", &script.below(64).to_string()),
         25 => "SEARCH ",
         26 => return resume(script, tokens),
+        27 | 28 => return draw(script),
         _ => "",
     };
     let mut line = verb.as_bytes().to_vec();
@@ -45,11 +46,13 @@ pub(super) fn line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
     line
 }
 
-/// What some say as soon as they are connected, so that there are names to be taken back, and some who do.
+/// What some say as soon as they are connected, so that there are names to be taken back, some who do, and some who draw.
 pub(super) fn first_line(session: u64, held: Option<ResumeToken>, last: Option<ResumeToken>) -> Vec<u8> {
     match (session % 8, held.or(last), last) {
         (1 | 3, ..) => b"SET resume on\n".to_vec(),
         (4, ..) => b"SET resume on\r\n".to_vec(),
+        (0 | 2, ..) => b"SET draw on\n".to_vec(),
+        (5, ..) => b"SET draw on\r\n".to_vec(),
         (6, Some(token), _) => format!("RESUME {token}\n").into_bytes(),
         (7, _, Some(token)) => format!("RESUME {token}\r\n").into_bytes(),
         _ => Vec::new(),
@@ -66,6 +69,18 @@ fn resume(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
             let token = tokens.iter().rev().nth(script.below(4));
             join("RESUME ", &token.map(ToString::to_string).unwrap_or_default())
         }
+    }
+}
+
+/// Something to do with the canvas: a stroke, mostly.
+fn draw(script: &mut Script<'_>) -> Vec<u8> {
+    match script.below(16) {
+        0 => b"DRAW clear".to_vec(),
+        1 => b"DRAW #1e90ff 9 1,2 3".to_vec(),
+        2 => b"SET draw on".to_vec(),
+        3 => b"SET draw off".to_vec(),
+        4..9 => b"CANVAS".to_vec(),
+        more => join(&format!("DRAW #1E90FF {}", script.below(1000)), &" 07,9999".repeat(more * more)),
     }
 }
 

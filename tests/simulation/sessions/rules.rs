@@ -28,7 +28,9 @@ pub(super) fn refusal(
         _ if own.is_none() => Some(ErrorCode::NoName),
         Command::Status => (room.names().next() != own).then_some(ErrorCode::NotCoordinator),
         Command::Whisper(to, _) => refused_target(room, deaf, own, to),
-        Command::Msg(_) | Command::Who | Command::Chat | Command::History(_) => None,
+        Command::Msg(_) | Command::Who | Command::Chat | Command::History(_) | Command::Draw(_) | Command::Canvas => {
+            None
+        }
         Command::Since(id, _) => said.refusal(*id),
         Command::Search(_) => Some(ErrorCode::NoStore),
     }

@@ -1,18 +1,31 @@
-//! All that was said, and what of it the room still has to know.
+//! All that was said and drawn, and what of it the room still has to know.
 
-use chinwag::protocol::{Command, ErrorCode, Event, EventId, Name, Past, Text, Timestamp};
+use chinwag::protocol::{Command, Drawing, Drawn, ErrorCode, Event, EventId, Name, Past, Text, Timestamp};
 
 /// So few that they are soon too few.
 pub(super) const KEPT: usize = 20;
+pub(super) const STROKES_KEPT: usize = 3;
 
 #[derive(Default)]
 pub(super) struct Said {
     messages: Vec<(EventId, Timestamp, Name, Text)>,
     last: EventId,
+    /// Since the canvas was cleared.
+    drawn: Vec<Drawn>,
+    /// How often somebody asked for the canvas, and something was on it.
+    pub(super) canvases: u32,
 }
 
 impl Said {
-    pub(super) fn take(&mut self, id: EventId, at: Timestamp, event: &Event) {
+    pub(super) fn take(&mut self, id: Option<EventId>, at: Timestamp, event: &Event) {
+        match event {
+            Event::Draw(_, Drawing::Clear) => self.drawn.clear(),
+            Event::Draw(name, Drawing::Stroke(stroke)) => {
+                self.drawn.push(Drawn { name: name.clone(), stroke: stroke.clone() });
+            }
+            _ => {}
+        }
+        let Some(id) = id else { return };
         self.last = id;
         if let Event::Msg(name, text) = event {
             self.messages.push((id, at, name.clone(), text.clone()));
@@ -27,6 +40,13 @@ impl Said {
             () if missed > KEPT => Some(ErrorCode::TooOld),
             () => None,
         }
+    }
+
+    /// What is on the canvas is this.
+    pub(super) fn check_canvas(&mut self, told: &[&Drawn]) {
+        let kept = &self.drawn[self.drawn.len().saturating_sub(STROKES_KEPT)..];
+        assert!(kept.iter().eq(told.iter().copied()), "{told:?} is not on the canvas");
+        self.canvases += u32::from(!told.is_empty());
     }
 
     /// The lines that the command asks for are these, and no others.

@@ -1,0 +1,20 @@
+//! What is drawn on the canvas, to be told to whoever asks.
+
+use super::kept::{Keep, Kept};
+use crate::limits::{CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, PAST_OVERHEAD_BYTES};
+use crate::protocol::Drawn;
+
+/// The strokes since the canvas was cleared. Where there are too many, the oldest fade.
+pub type Canvas = Kept<Drawn>;
+
+impl Default for Canvas {
+    fn default() -> Self {
+        Self::new(CANVAS_STROKES_MAX, CANVAS_BYTES_MAX)
+    }
+}
+
+impl Keep for Drawn {
+    fn cost(&self) -> usize {
+        self.name.as_str().len() + self.stroke.bytes() + PAST_OVERHEAD_BYTES
+    }
+}
