@@ -50,9 +50,15 @@ impl Typed {
         };
         match Command::parse(&line, Mode::Chat) {
             Ok(None) => Self::Blank,
-            Ok(Some(Command::Chat | Command::Set(..) | Command::Resume(_) | Command::Pong(_) | Command::Help(_))) => {
-                Self::Wrong(format!("{word} is of no use here; /help lists what is"))
-            }
+            Ok(Some(
+                Command::Chat
+                | Command::Set(..)
+                | Command::Resume(_)
+                | Command::Pong(_)
+                | Command::Help(_)
+                | Command::Draw(_)
+                | Command::Canvas,
+            )) => Self::Wrong(format!("{word} is of no use here; /help lists what is")),
             Ok(Some(command)) => Self::Command(command),
             Err(refusal) => Self::Wrong(refusal.text.to_string()),
         }

@@ -1,0 +1,80 @@
+//! What is drawn comes to those who draw, and to them all of it.
+
+use std::thread;
+
+use chinwag::limits::CANVAS_STROKES_MAX;
+
+use crate::common::Server;
+
+const DRAWERS: usize = 4;
+const STROKES: usize = 300;
+
+/// Somebody comes while others draw: what they are told, and what comes after that, is what is on the canvas in the end, as far
+/// as they stayed.
+#[test]
+fn what_is_on_the_canvas_and_what_is_drawn_then_have_neither_gap_nor_duplicate() {
+    let server = Server::start();
+    let mut visits = Vec::new();
+    thread::scope(|scope| {
+        let drawers = (0..DRAWERS).map(|number| {
+            let mut peer = server.join(&format!("drawer{number}"));
+            scope.spawn(move || {
+                for stroke in 0..STROKES {
+                    peer.send(&format!("DRAW #1e90ff 40 {number},{stroke}"));
+                    peer.sync();
+                }
+            })
+        });
+        let drawers: Vec<_> = drawers.collect();
+        while !drawers.iter().all(thread::ScopedJoinHandle::is_finished) {
+            visits.push(visit(&server));
+        }
+    });
+    let all = visit(&server);
+    assert_eq!(all.len(), DRAWERS * STROKES);
+    assert!(visits.len() > 3, "{} visits", visits.len());
+    for seen in visits {
+        assert_eq!(seen, all[..seen.len()]);
+    }
+}
+
+/// What is on the canvas and what is drawn for a while after, each by whom and what.
+fn visit(server: &Server) -> Vec<String> {
+    let mut peer = server.connect();
+    peer.send_bytes(b"SET draw on\nNICK guest\nCANVAS\nPING a\n");
+    let lines = peer.until("OK PING a");
+    let end = lines.iter().position(|line| line.starts_with("OK CANVAS ")).expect("an answer");
+    let mut seen = told(&lines[..end], "STROKE ");
+    assert_eq!(lines[end], format!("OK CANVAS {}", seen.len()));
+    seen.extend(told(&lines[end..], "DRAW "));
+    for _ in 0..20 {
+        seen.extend(told(&peer.sync(), "DRAW "));
+    }
+    peer.send("QUIT");
+    seen.extend(told(&peer.rest(), "DRAW "));
+    seen
+}
+
+fn told(lines: &[String], word: &str) -> Vec<String> {
+    lines.iter().filter_map(|line| line.strip_prefix(word)).map(str::to_owned).collect()
+}
+
+/// Nor does it come to those who do not draw.
+#[test]
+fn the_oldest_strokes_fade() {
+    let server = Server::start();
+    let [mut ann, mut bob] = ["ann", "bob"].map(|name| server.join(name));
+    ann.sync();
+    let strokes = (0..CANVAS_STROKES_MAX + 10).map(|number| format!("DRAW #1e90ff 40 {number},0\n"));
+    ann.send_bytes(strokes.collect::<String>().as_bytes());
+    assert_eq!(ann.sync(), vec!["OK DRAW"; CANVAS_STROKES_MAX + 10]);
+    assert_eq!(bob.sync(), Vec::<String>::new());
+    bob.send("CANVAS");
+    bob.expect("STROKE ann #1e90ff 40 10,0");
+    let rest = bob.until(&format!("OK CANVAS {CANVAS_STROKES_MAX}"));
+    assert_eq!(told(&rest, "STROKE ").len(), CANVAS_STROKES_MAX - 1);
+    ann.send("DRAW clear");
+    ann.sync();
+    bob.send("CANVAS");
+    bob.expect("OK CANVAS 0");
+}
