@@ -236,13 +236,11 @@ impl Cursor {
     }
 
     /// After [`Progress::FellOff`]: what comes next, up to the next private line or to where the feed ends now, is read from
-    /// elsewhere. First comes what is left of the line that was begun, with blank lines to make up the bytes that the peer was
-    /// `promised`, and then, unless that was said already, `lead`.
+    /// elsewhere. First comes what is left of the line that was begun, and then, unless that was said already, `lead`.
     pub fn catch_up(
         &mut self,
         feed: &Feed,
         outbox: &Outbox,
-        promised: usize,
         lead: impl FnOnce(Dialect, &mut Vec<u8>),
         source: impl FnOnce(Missed) -> Arc<dyn Pieces>,
     ) {
@@ -260,7 +258,6 @@ impl Cursor {
         let text = PinText::Fetched { source, piece: None, state: Fetching::Open, bytes: 0 };
         self.push_front(Pin { at: self.place, text, then, unasked_bytes: 0 }, outbox);
         let mut text = self.rest_of_line.take().map_or_else(Vec::new, Vec::from);
-        text.resize(promised.max(text.len()), b'\n');
         if !std::mem::replace(&mut self.is_behind, true) {
             lead(place.dialect, &mut text);
         }

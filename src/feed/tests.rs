@@ -400,7 +400,7 @@ impl Bench {
                         Arc::new(Pages { texts: Mutex::new(texts.collect()), permitted: AtomicU32::new(u32::MAX) }) as _
                     };
                     let lead = |_, text: &mut Vec<u8>| text.extend(b"behind\n");
-                    self.cursor.catch_up(&self.feed, &self.outbox, 0, lead, source);
+                    self.cursor.catch_up(&self.feed, &self.outbox, lead, source);
                 }
                 Progress::Back => all += "back\n",
                 end => {

@@ -17,6 +17,8 @@ pub struct Framing {
     header: SmallVec<[u8; 4]>,
     /// Bytes of the frame's text that are to be sent after it.
     left: usize,
+    /// Those of them that come next. `next <= left`
+    next: usize,
     /// The character within which the frame was cut, as far as it was sent. Empty unless `left > 0`
     cut: SmallVec<[u8; 8]>,
     /// What of a control frame is to be sent.
@@ -26,18 +28,26 @@ pub struct Framing {
 }
 
 impl Framing {
-    /// Begins a frame with the whole lines at the begin of `source`, unless there is one that was not sent whole: then
-    /// `source` begins with the rest of it.
+    /// Begins a frame with the whole lines at the begin of `source`, unless there is one that was not sent whole.
+    ///
+    /// Then `source` begins with the rest of the line that was cut. What follows it need not be what was announced, if that
+    /// is not kept any more: when no other line fits, blank ones fill up the frame.
     pub fn begin(&mut self, source: &Source<'_>) {
-        if self.is_between_frames() {
-            self.left = whole_lines(source);
-            self.header = text_header(self.left);
+        let (lines, all) = whole_lines(source, self.left);
+        self.next = if all < self.left { all } else { lines };
+        if self.next == 0 {
+            self.header.resize(self.header.len() + self.left, b'\n');
+            let (lines, all) = whole_lines(source, TEXT_FRAME_BYTES_MAX);
+            // No line is as long as a frame may be.
+            self.left = if lines == 0 { all } else { lines };
+            self.next = self.left;
+            self.header.extend(text_header(self.left));
         }
     }
 
     /// What is to be sent before the text, and how many bytes of the text after it.
     pub fn next(&self) -> (&[u8], usize) {
-        (&self.header, self.left)
+        (&self.header, self.next)
     }
 
     /// So many bytes of both were sent, those of the text from the begin of `source`; returns how many these are.
@@ -46,6 +56,7 @@ impl Framing {
         self.header.drain(..of_header);
         let of_text = bytes - of_header;
         self.left -= of_text;
+        self.next -= of_text;
         if self.left == 0 {
             self.cut.clear();
         } else if of_text > 0 {
@@ -130,20 +141,19 @@ impl From<Failure> for Farewell<'static> {
     }
 }
 
-/// Bytes of a frame's worth of whole lines. No line is as long as a frame may be.
-fn whole_lines(source: &Source<'_>) -> usize {
-    let up_to_last_end = |bytes: &[u8]| bytes.iter().rposition(|&byte| byte == b'\n').map(|at| at + 1);
-    let (mut all, mut lines) = (0, None);
+/// Of so many bytes at the begin of a source, those up to the last end of a line, and all that there are.
+fn whole_lines(source: &Source<'_>, bytes_max: usize) -> (usize, usize) {
+    let (mut lines, mut all) = (0, 0);
     let mut look = |bytes: &[u8]| {
-        let bytes = &bytes[..bytes.len().min(TEXT_FRAME_BYTES_MAX - all)];
-        lines = up_to_last_end(bytes).map(|end| all + end).or(lines);
+        let bytes = &bytes[..bytes.len().min(bytes_max - all)];
+        lines = bytes.iter().rposition(|&byte| byte == b'\n').map_or(lines, |at| all + at + 1);
         all += bytes.len();
     };
     match source {
         Source::Memory(slices) => slices.iter().for_each(|slice| look(slice)),
         Source::File(_, _, bytes) => look(bytes),
     }
-    lines.unwrap_or(all)
+    (lines, all)
 }
 
 /// The last bytes of so many of a source: as many as a character has that is not whole. None stands across slices.
@@ -251,6 +261,45 @@ mod tests {
                 assert_eq!(texts.concat(), pieces.concat());
                 assert!(texts.iter().all(|text| text.ends_with('\n') && text.len() <= TEXT_FRAME_BYTES_MAX));
             }
+        }
+    }
+
+    /// A frame was announced, and what was to be in it is not kept any more.
+    #[test]
+    fn what_comes_instead_of_what_was_announced_is_whole_lines_too() {
+        let announced = "MSG a one\nMSG a caf\u{e9}\n".to_owned() + &"MSG a gone\n".repeat(20);
+        for (sent, other) in
+            (2..announced.len()).flat_map(|sent| [1, 5, 30, 3000].map(|bytes| (sent, "x".repeat(bytes))))
+        {
+            let mut framing = Framing::default();
+            framing.begin(&Source::Memory(&[IoSlice::new(announced.as_bytes())]));
+            let header = framing.next().0.to_vec();
+            let of_text = framing.sent(sent, &Source::Memory(&[IoSlice::new(announced.as_bytes())]));
+            let mut bytes = [&header, announced.as_bytes()].concat()[..sent].to_vec();
+            let cut_at = announced.as_bytes()[..of_text].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+            let rest =
+                announced.as_bytes()[of_text..].split_inclusive(|&byte| byte == b'\n').next().unwrap_or_default();
+            let rest = if cut_at == of_text { &[] } else { rest };
+            let mut source = [rest, format!("MSG b {other}\n").repeat(3).as_bytes()].concat();
+            let expected = [&announced.as_bytes()[..of_text], &source].concat();
+            while !source.is_empty() {
+                let slices = [IoSlice::new(&source)];
+                framing.begin(&Source::Memory(&slices));
+                let (header, text_bytes) = framing.next();
+                let all = [header, &source[..text_bytes]].concat();
+                let taken = all.len().min(7);
+                bytes.extend_from_slice(&all[..taken]);
+                let of_text = framing.sent(taken, &Source::Memory(&slices));
+                source.drain(..of_text);
+            }
+            let end = framing.end(&Farewell { last_words: "", code: CloseCode::Normal, reason: "" });
+            bytes.extend(end);
+            let mut read = messages(&bytes);
+            assert!(matches!(read.pop(), Some(Message::Close(_))), "{sent} {}", other.len());
+            let texts: Vec<_> = read.into_iter().map(|message| message.into_text().unwrap().to_string()).collect();
+            assert!(texts.iter().all(|text| text.ends_with('\n')));
+            let lines: String = texts.concat().split_inclusive('\n').filter(|line| *line != "\n").collect();
+            assert_eq!(lines.as_bytes(), expected, "{sent} {}", other.len());
         }
     }
 

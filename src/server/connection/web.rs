@@ -30,11 +30,6 @@ impl Web {
         }
     }
 
-    /// Bytes that the frame which was begun has still to have.
-    pub(super) fn promised(&self) -> usize {
-        self.framing().next().1
-    }
-
     /// Sends what is due between two frames, if anything is.
     pub(super) fn send_control(&self, socket: &Socket) -> Option<io::Result<usize>> {
         let mut framing = self.framing();

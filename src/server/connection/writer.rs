@@ -87,7 +87,7 @@ impl<'a> Writer<'a> {
 
     /// Goes on from the store, if there is one.
     fn catch_up(&mut self) -> bool {
-        let Connection { host, outbox, session, web, .. } = self.connection;
+        let Connection { host, outbox, session, .. } = self.connection;
         let Some(recalls) = &host.recalls else { return false };
         let notice = |dialect: Dialect, text: &mut Vec<u8>| {
             console::fell_behind(*session);
@@ -95,8 +95,7 @@ impl<'a> Writer<'a> {
         };
         let recall =
             |missed| Arc::new(Recall::of_missed(missed, hub::now, Arc::downgrade(outbox), recalls.clone())) as _;
-        let promised = web.as_ref().map_or(0, |web| web.promised());
-        self.cursor.catch_up(&host.feed, outbox, promised, notice, recall);
+        self.cursor.catch_up(&host.feed, outbox, notice, recall);
         true
     }
 }
