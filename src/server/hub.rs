@@ -176,12 +176,17 @@ impl Hub {
 
     /// Whether there is something to publish, whatever comes in.
     pub fn is_behind(&self) -> bool {
-        !self.slow.is_empty() || !self.draft.is_empty() || self.is_settling()
+        !self.slow.is_empty() || !self.draft.is_empty() || self.is_settling() || self.is_gathering()
     }
 
     /// Whether something that was stored, or was not, is to be said before anything else happens.
     pub fn is_settling(&self) -> bool {
         self.storing.as_ref().is_some_and(Storing::has_settled)
+    }
+
+    /// Whether something is to be handed over to the store at the next turn.
+    fn is_gathering(&self) -> bool {
+        self.storing.as_ref().is_some_and(Storing::is_gathering)
     }
 
     /// Whether something is on its way to the store.
@@ -534,7 +539,7 @@ async fn settle_in_time(hub: &mut Hub, committed: Option<Receiver<Committed>>) {
     let Some(committed) = committed else { return };
     let settle = async {
         while hub.is_storing() {
-            if !hub.is_settling() {
+            if !hub.is_settling() && !hub.is_gathering() {
                 let Ok(done) = committed.recv().await else { return };
                 hub.take_committed(now(), done);
             }
@@ -767,6 +772,7 @@ pub(super) mod tests {
         };
         say(&mut hub, 1, "NICK ann");
         say(&mut hub, 1, "MSG tea");
+        hub.publish(Timestamp(0));
         let first = committed.recv_blocking().unwrap();
         say(&mut hub, 2, "NICK bob");
         assert_eq!(search(&mut hub), "OK SEARCH 0");

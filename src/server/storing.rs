@@ -20,6 +20,8 @@ pub(super) struct Storing {
     bytes: usize,
     /// Whose messages are being committed, if any are; and among them, whose are not, because too many are waiting.
     under_way: Option<Vec<(SessionId, Admitted)>>,
+    /// What waits is handed over at the next turn.
+    is_gathering: bool,
     /// What became of those that were.
     settled: VecDeque<(SessionId, Action)>,
     /// Ids up to here may be given.
@@ -49,6 +51,7 @@ impl Storing {
             waiting: VecDeque::new(),
             bytes: 0,
             under_way: None,
+            is_gathering: false,
             settled: VecDeque::new(),
             ids_up_to: EventId(last_id.0 + IDS_RESERVED),
             lead: 0,
@@ -75,6 +78,11 @@ impl Storing {
         self.under_way.is_some() || !self.waiting.is_empty() || !self.settled.is_empty()
     }
 
+    /// Whether what waits is to be handed over at the next turn.
+    pub(super) fn is_gathering(&self) -> bool {
+        self.is_gathering
+    }
+
     /// Whether something is to be said before anything else happens.
     pub(super) fn has_settled(&self) -> bool {
         !self.settled.is_empty()
@@ -86,6 +94,9 @@ impl Storing {
     }
 
     /// Hands over what gathered, unless something is under way. The last id that was given is `last_id`.
+    ///
+    /// What came first has waited for a turn by then: those who are busy have said the rest, and it is stored, and read by
+    /// everybody, at once. Without that a few messages and many took turns, and all readers were written to twice as often.
     pub(super) fn start(&mut self, last_id: EventId) {
         // Ids are given in the order in which things are said.
         if self.under_way.is_some() || !self.settled.is_empty() {
@@ -93,6 +104,10 @@ impl Storing {
         }
         let few_ids = last_id.0 + IDS_RESERVED / 2 > self.ids_up_to.0 && !self.is_failing;
         if self.waiting.is_empty() && !few_ids {
+            return;
+        }
+        self.is_gathering = !self.is_gathering && !self.waiting.is_empty();
+        if self.is_gathering {
             return;
         }
         let count = self.waiting.len().min(STORE_BATCH_MAX);
