@@ -1,0 +1,191 @@
+// The shared canvas. What is drawn here is sent in pieces while it is drawn; what comes from the server is what counts.
+
+import { element } from './text.js';
+
+/** Coordinates go from 0 to this, as in `DRAW`. */
+const COORDINATE_MAX = 9999;
+
+/** How often a piece of a stroke is sent, in milliseconds: 8 a second, so that of the default rate some is left for words. */
+const PIECE_MS = 125;
+
+/** Points of one piece; a line has room for 400. */
+const POINTS_MAX = 300;
+
+/** How far apart two points are at least. */
+const STEP_MIN = 20;
+
+/** How far an arrow key moves the pen; with Shift, less far. */
+const KEY_STEP = { far: 250, near: 50 };
+
+const COLOURS = {
+  black: '#1c1917', red: '#dc2626', orange: '#ea580c', green: '#15803d', blue: '#1d4ed8', violet: '#7e22ce', eraser: '#ffffff',
+};
+const WIDTHS = { thin: 40, medium: 100, thick: 260 };
+const PAPER = '#ffffff';
+
+const byId = (id) => document.getElementById(id);
+
+export class Canvas {
+  #canvas = byId('canvas');
+  #context = this.#canvas.getContext('2d');
+  #pen = byId('pen');
+  #draw;
+  #replayed = [];
+  /** The points of this stroke that were not yet sent; of one under way the first was, in the piece before. */
+  #points = [];
+  #isFirstPiece = true;
+  #timer = null;
+  #pointer = null;
+  /** Where the pen of the arrow keys is, and whether it is down. */
+  #at = { x: 5000, y: 5000 };
+  #isDown = false;
+
+  /** `draw(stroke)`, `clear()`: what this page's user does. */
+  constructor({ draw, clear }) {
+    this.#draw = draw;
+    this.#offer('colours', 'colour', COLOURS, (input, colour) => input.style.setProperty('--colour', colour));
+    this.#offer('widths', 'width', WIDTHS, (input, width) => input.style.setProperty('--width', width));
+    byId('clear').addEventListener('click', clear);
+    this.wipe();
+    this.#canvas.addEventListener('pointerdown', (event) => this.#press(event));
+    this.#canvas.addEventListener('pointermove', (event) => this.#drag(event));
+    for (const end of ['pointerup', 'pointercancel']) this.#canvas.addEventListener(end, (event) => this.#release(event));
+    this.#canvas.addEventListener('keydown', (event) => this.#key(event));
+    this.#canvas.addEventListener('focus', () => this.#showPen());
+    this.#canvas.addEventListener('blur', () => {
+      if (this.#isDown) this.#end();
+      this.#isDown = false;
+      this.#showPen();
+    });
+  }
+
+  /** Something that was drawn before is told again. */
+  replay(stroke) {
+    this.#replayed.push(stroke);
+  }
+
+  /** All of it was told: that is the drawing. */
+  replayed() {
+    this.wipe();
+    this.#replayed.splice(0).forEach((stroke) => this.paint(stroke));
+  }
+
+  wipe() {
+    this.#context.fillStyle = PAPER;
+    this.#context.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
+  }
+
+  paint({ colour, width, points }) {
+    const context = this.#context;
+    const scale = this.#canvas.width / COORDINATE_MAX;
+    Object.assign(context, { strokeStyle: colour, lineWidth: width * scale, lineCap: 'round', lineJoin: 'round' });
+    context.beginPath();
+    // A line to where it begins makes a dot of a single point.
+    for (const { x, y } of [points[0], ...points]) context.lineTo(x * scale, y * scale);
+    context.stroke();
+  }
+
+  #press(event) {
+    if (this.#pointer !== null || event.button !== 0) return;
+    this.#pointer = event.pointerId;
+    this.#canvas.setPointerCapture(event.pointerId);
+    this.#begin(this.#place(event));
+  }
+
+  #drag(event) {
+    if (event.pointerId !== this.#pointer) return;
+    const events = event.getCoalescedEvents?.() ?? [];
+    for (const each of events.length ? events : [event]) this.#move(this.#place(each));
+  }
+
+  #release(event) {
+    if (event.pointerId !== this.#pointer) return;
+    this.#pointer = null;
+    this.#end();
+  }
+
+  #key(event) {
+    const [x, y] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+    if (event.key === ' ') {
+      this.#isDown = !this.#isDown;
+      if (this.#isDown) this.#begin(this.#at);
+      else this.#end();
+    } else if (x || y) {
+      const step = event.shiftKey ? KEY_STEP.near : KEY_STEP.far;
+      this.#at = { x: bounded(this.#at.x + x * step), y: bounded(this.#at.y + y * step) };
+      if (this.#isDown) this.#move(this.#at);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    this.#showPen();
+  }
+
+  #begin(point) {
+    this.#points = [point];
+    this.#isFirstPiece = true;
+    this.paint(this.#stroke());
+    this.#timer ??= setInterval(() => this.#send(), PIECE_MS);
+  }
+
+  #move(point) {
+    const last = this.#points.at(-1);
+    if (Math.hypot(point.x - last.x, point.y - last.y) < STEP_MIN) return;
+    this.#points.push(point);
+    // At once here, in its place among what others draw when it comes back.
+    this.paint({ ...this.#stroke(), points: [last, point] });
+    if (this.#points.length >= POINTS_MAX) this.#send();
+  }
+
+  #end() {
+    clearInterval(this.#timer);
+    this.#timer = null;
+    this.#send();
+    this.#points = [];
+  }
+
+  /** Sends what there is. The next piece begins where this one ends. */
+  #send() {
+    if (this.#points.length < (this.#isFirstPiece ? 1 : 2)) return;
+    this.#draw(this.#stroke());
+    this.#points = this.#points.slice(-1);
+    this.#isFirstPiece = false;
+  }
+
+  #stroke() {
+    const tools = new FormData(byId('tools'));
+    return { colour: tools.get('colour'), width: Number(tools.get('width')), points: this.#points };
+  }
+
+  #place({ clientX, clientY }) {
+    const { left, top, width, height } = this.#canvas.getBoundingClientRect();
+    return {
+      x: bounded(((clientX - left) / width) * COORDINATE_MAX),
+      y: bounded(((clientY - top) / height) * COORDINATE_MAX),
+    };
+  }
+
+  #showPen() {
+    this.#pen.hidden = !this.#canvas.matches(':focus-visible');
+    this.#pen.classList.toggle('down', this.#isDown);
+    this.#pen.style.left = `${this.#at.x / 100}%`;
+    this.#pen.style.top = `${this.#at.y / 100}%`;
+  }
+
+  /** Radio buttons for a choice of tools; the first is chosen. */
+  #offer(id, name, choices, show) {
+    for (const [label, value] of Object.entries(choices)) {
+      const input = element('input', { type: 'radio', name, value });
+      input.setAttribute('aria-label', label);
+      input.title = label;
+      input.className = label;
+      show(input, value);
+      byId(id).append(input);
+    }
+    byId(id).querySelector('input').checked = true;
+  }
+}
+
+function bounded(coordinate) {
+  return Math.round(Math.min(Math.max(coordinate, 0), COORDINATE_MAX));
+}

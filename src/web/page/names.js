@@ -1,0 +1,79 @@
+// Asks for a name, explains what is wrong with one, and remembers it.
+
+const REMEMBERED = 'chinwag.name';
+
+const byId = (id) => document.getElementById(id);
+
+export class NameDialog {
+  #dialog = byId('name-dialog');
+  #input = byId('name');
+  #isForced = true;
+
+  /** `take(name)`: this name is wanted. The dialog stays until `close()`. */
+  constructor(take) {
+    this.#input.value = localStorage.getItem(REMEMBERED) ?? '';
+    byId('name-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      const name = this.#input.value.trim();
+      if (!name) return this.refuse('Write a name first.');
+      this.#explain('');
+      byId('take-name').disabled = true;
+      take(name);
+    });
+    this.#input.addEventListener('input', () => this.#explain(''));
+    byId('keep-name').addEventListener('click', () => this.close());
+    this.#dialog.addEventListener('cancel', (event) => this.#isForced && event.preventDefault());
+    // Some browsers close it on a second Escape whatever the page says.
+    this.#dialog.addEventListener('close', () => this.#isForced && this.#dialog.showModal());
+  }
+
+  /** Asks for a name to join by; `reason` says why one is in front of the door. */
+  askToJoin(reason = '') {
+    this.#open('Join the room', 'Join', reason, true);
+  }
+
+  askToRename(me) {
+    this.#input.value = me;
+    this.#open('Change your name', 'Change', '', false);
+  }
+
+  refuse(text) {
+    this.#explain(text);
+    byId('take-name').disabled = false;
+    this.#input.select();
+    this.#input.focus();
+  }
+
+  remember(name) {
+    localStorage.setItem(REMEMBERED, name);
+    this.#input.value = name;
+  }
+
+  close() {
+    this.#isForced = false;
+    this.#dialog.close();
+  }
+
+  get isOpen() {
+    return this.#dialog.open;
+  }
+
+  #open(title, action, reason, isForced) {
+    this.#isForced = isForced;
+    this.#explain('');
+    byId('name-title').textContent = title;
+    byId('take-name').textContent = action;
+    byId('take-name').disabled = false;
+    byId('keep-name').hidden = isForced;
+    byId('name-reason').textContent = reason;
+    byId('name-reason').hidden = !reason;
+    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#input.focus();
+    this.#input.select();
+  }
+
+  #explain(text) {
+    byId('name-error').textContent = text;
+    this.#input.setAttribute('aria-invalid', text !== '');
+  }
+}

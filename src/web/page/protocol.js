@@ -1,0 +1,105 @@
+// Lines of chinwag/1 and what they say. protocol.md is the norm. Nothing here knows the page.
+
+/** What the server says last, before it closes. These answer no line. */
+const LAST_WORDS = new Set([
+  'idle-timeout', 'name-timeout', 'resumed', 'server-full', 'slow', 'too-many-errors', 'wrong-protocol',
+]);
+
+/**
+ * What a line from the server says, as `{ kind, … }`; null for one that is not known here, which is to be ignored.
+ * An event that carries a tag has its `id` (null for what only this peer gets) and its `time` (RFC 3339).
+ */
+export function parse(line) {
+  const tag = /^@(\d+|-) (\S+) /.exec(line);
+  if (!tag) return parseBare(line);
+  const event = parseBare(line.slice(tag[0].length));
+  return event && { ...event, id: tag[1] === '-' ? null : Number(tag[1]), time: tag[2] };
+}
+
+function parseBare(line) {
+  const [word, rest] = splitWord(line);
+  return FORMS[word]?.(rest) ?? null;
+}
+
+const FORMS = {
+  HELLO: (rest) => ({ kind: 'hello', epoch: / epoch=(\S+)/.exec(rest)?.[1] ?? null }),
+  OK: (rest) => {
+    const [verb, value] = splitWord(rest);
+    return { kind: 'ok', isOk: true, verb, value };
+  },
+  ERR: (rest) => {
+    const [verb, code, text] = splitWords(rest, 2);
+    return { kind: 'err', isOk: false, isLastWord: verb === '-' && LAST_WORDS.has(code), verb, code, text };
+  },
+  USER: (rest) => {
+    const [name, role, details] = splitWords(rest, 2);
+    return { kind: 'user', name, isCoordinator: role === 'coordinator', details: parseDetails(details) };
+  },
+  PAST: (rest) => {
+    const [id, time, name, text] = splitWords(rest, 3);
+    return { kind: 'past', id: Number(id), time, name, text };
+  },
+  STROKE: (rest) => ({ ...drawn(rest), kind: 'stroke' }),
+  DRAW: (rest) => drawn(rest),
+  JOIN: (name) => ({ kind: 'join', name }),
+  LEAVE: (rest) => {
+    const [name, reason, text] = splitWords(rest, 2);
+    return { kind: 'leave', name, reason, text };
+  },
+  RENAME: (rest) => {
+    const [name, to] = splitWord(rest);
+    return { kind: 'rename', name, to };
+  },
+  MSG: (rest) => said('msg', rest),
+  WHISPER: (rest) => said('whisper', rest),
+  COORDINATOR: (name) => ({ kind: 'coordinator', name }),
+  NOTICE: (text) => ({ kind: 'notice', text }),
+  PING: (token) => ({ kind: 'ping', token }),
+};
+
+function said(kind, rest) {
+  const [name, text] = splitWord(rest);
+  return { kind, name, text };
+}
+
+function drawn(rest) {
+  const [name, drawing] = splitWord(rest);
+  if (drawing === 'clear') return { kind: 'clear', name };
+  const [colour, width, ...points] = drawing.split(' ');
+  return { kind: 'draw', name, stroke: { colour, width: Number(width), points: points.map(parsePoint) } };
+}
+
+function parsePoint(word) {
+  const [x, y] = word.split(',');
+  return { x: Number(x), y: Number(y) };
+}
+
+/** How a stroke is sent. Points are rounded to whole numbers. */
+export function formatStroke({ colour, width, points }) {
+  return `DRAW ${colour} ${width} ${points.map(({ x, y }) => `${Math.round(x)},${Math.round(y)}`).join(' ')}`;
+}
+
+/** `id=1 address=… idle=0 online=0`, or null. */
+function parseDetails(words) {
+  return words ? Object.fromEntries(words.split(' ').map((word) => splitAt(word, '='))) : null;
+}
+
+/** The first `count` words, and what follows them. */
+function splitWords(text, count) {
+  const words = [];
+  for (let rest = text; ; ) {
+    if (words.length === count) return [...words, rest];
+    const [word, next] = splitWord(rest);
+    words.push(word);
+    rest = next;
+  }
+}
+
+function splitWord(text) {
+  return splitAt(text, ' ');
+}
+
+function splitAt(text, separator) {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}

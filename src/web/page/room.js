@@ -1,0 +1,72 @@
+// Who is here and what was said, from the server's lines alone: no clock, no document.
+
+export class Room {
+  /** One's own name; empty as long as there is none. */
+  me = '';
+  /** Those who are here, `{ name, isCoordinator }`, in the order in which they joined. Replaced, never changed. */
+  people = [];
+  /** Those of the last STATUS, `{ name, isCoordinator, details }`. Replaced, never changed. */
+  status = [];
+  /** What the ids belong to. */
+  epoch = null;
+  /** The last id read; 0 for none. */
+  lastId = 0;
+
+  #listed = [];
+  #read = new Set();
+
+  get isCoordinator() {
+    return this.people.some(({ name, isCoordinator }) => isCoordinator && name === this.me);
+  }
+
+  /** Ids begin anew. */
+  begin(epoch) {
+    this.epoch = epoch;
+    this.lastId = 0;
+    this.#read.clear();
+  }
+
+  /** Takes a line in. Whether there is something to show: a message that is told twice is not. */
+  apply(line) {
+    CHANGES[line.kind]?.(this, line);
+    if (line.id > this.lastId) this.lastId = line.id;
+    if (line.kind !== 'msg' && line.kind !== 'past') return SHOWN.has(line.kind);
+    if (line.id && this.#read.has(line.id)) return false;
+    this.#read.add(line.id);
+    return true;
+  }
+
+  /** Where a list ends: those who were listed since the last one. */
+  takeListed() {
+    return this.#listed.splice(0);
+  }
+
+  list(user) {
+    this.#listed.push(user);
+  }
+}
+
+const SHOWN = new Set(['join', 'leave', 'rename', 'coordinator', 'whisper', 'notice', 'clear']);
+
+const CHANGES = {
+  user: (room, { name, isCoordinator, details }) => room.list({ name, isCoordinator, details }),
+  ok: (room, { verb }) => {
+    if (verb === 'WHO') room.people = room.takeListed();
+    if (verb === 'STATUS') room.status = room.takeListed();
+  },
+  join: (room, { name }) => {
+    // Who has no name is told of no others: the first who joins is oneself.
+    room.me ||= name;
+    room.people = [...room.people, { name, isCoordinator: false }];
+  },
+  leave: (room, { name }) => {
+    room.people = room.people.filter((person) => person.name !== name);
+  },
+  rename: (room, { name, to }) => {
+    if (name === room.me) room.me = to;
+    room.people = room.people.map((person) => (person.name === name ? { ...person, name: to } : person));
+  },
+  coordinator: (room, { name }) => {
+    room.people = room.people.map((person) => ({ ...person, isCoordinator: person.name === name }));
+  },
+};

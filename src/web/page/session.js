@@ -1,0 +1,147 @@
+// The conversation with the server: joins, comes back, says and draws. It knows the protocol's order of things, not the page.
+
+import { Connection } from './connection.js';
+import { formatStroke } from './protocol.js';
+import { Room } from './room.js';
+
+/** Messages told on joining. */
+const PAST_MESSAGES = 20;
+
+/** Why what was said meanwhile cannot be told, for people. */
+const ANEW = 'The server has started anew and does not know what was said before.';
+const TOO_OLD = 'More was said while you were away than the server keeps. Some of it is missing here.';
+
+export class Session {
+  room = new Room();
+  #connection;
+  #on;
+  #name = '';
+  #token = null;
+  #isGreeted = false;
+  /** The last id that was read before the connection broke, if ids still go on from there; else 0. */
+  #missedAfter = 0;
+  #isAnew = false;
+
+  /**
+   * `on.joined(isBack)`, `on.refused(text)`: what became of a name. `on.line(line, isNew)`: a line that the room has taken in.
+   * `on.note(text)`: something to tell that no line said. `on.caughtUp()`: all that was told again is here.
+   * `on.closed({ retryMs, lastWord })`: as the connection's.
+   */
+  constructor(address, on) {
+    this.#on = on;
+    this.#connection = new Connection(address, {
+      greeted: (hello) => this.#greeted(hello),
+      line: (line) => this.#line(line),
+      closed: (how) => this.#closed(how),
+    });
+  }
+
+  get isConnected() {
+    return this.#connection.isOpen && this.room.me !== '';
+  }
+
+  /** Joins by this name, or tries again by another. */
+  join(name) {
+    this.#name = name;
+    if (this.#isGreeted) this.#nick();
+    else this.#connection.start();
+  }
+
+  retryNow() {
+    this.#connection.start();
+  }
+
+  rename(name, answered) {
+    this.#connection.request(`NICK ${name}`, (reply) => {
+      if (reply?.isOk) this.#name = reply.value;
+      answered(reply);
+    });
+  }
+
+  say(text, answered) {
+    this.#connection.request(`MSG ${text}`, answered);
+  }
+
+  whisper(names, text, answered) {
+    this.#connection.request(`WHISPER ${names.join(',')} ${text}`, answered);
+  }
+
+  draw(stroke) {
+    this.#connection.request(formatStroke(stroke));
+  }
+
+  clear() {
+    this.#connection.request('DRAW clear');
+  }
+
+  status(answered) {
+    this.#connection.request('STATUS', answered);
+  }
+
+  quit() {
+    this.#token = null;
+    this.#connection.stop();
+    this.#connection.request('QUIT');
+  }
+
+  #greeted({ epoch }) {
+    const { room } = this;
+    this.#isGreeted = true;
+    this.#isAnew = room.epoch !== null && room.epoch !== epoch;
+    if (room.epoch !== epoch) room.begin(epoch);
+    this.#missedAfter = room.lastId;
+    // Tags tell ids and times; with echo and draw, all that happens comes in the one order, one's own included.
+    for (const option of ['tags', 'echo', 'draw']) this.#connection.request(`SET ${option} on`);
+    if (!this.#token) return this.#nick();
+    this.#connection.request(`RESUME ${this.#token}`, (reply) => {
+      if (reply?.isOk) this.#joined(reply.value);
+      else if (reply) this.#nick();
+    });
+  }
+
+  #nick() {
+    this.#connection.request(`NICK ${this.#name}`, (reply) => {
+      if (reply?.isOk) this.#joined(reply.value);
+      else if (reply) this.#on.refused(reply.text);
+    });
+  }
+
+  #joined(name) {
+    const isBack = this.#isAnew || this.#missedAfter > 0;
+    this.#name = name;
+    this.room.me = name;
+    this.#on.joined(isBack);
+    this.#connection.request('SET resume on', (reply) => {
+      this.#token = reply?.isOk ? reply.value.split(' ')[2] : null;
+    });
+    this.#connection.request('WHO');
+    if (this.#isAnew) this.#on.note(ANEW);
+    if (this.#missedAfter > 0) this.#askSince();
+    else this.#askHistory();
+    this.#connection.request('CANVAS');
+  }
+
+  #askSince() {
+    this.#connection.request(`SINCE ${this.#missedAfter} ${this.room.epoch}`, (reply) => {
+      if (reply?.isOk) return this.#on.caughtUp();
+      if (!reply) return;
+      this.#on.note(reply.code === 'too-old' ? TOO_OLD : reply.text);
+      this.#askHistory();
+    });
+  }
+
+  #askHistory() {
+    this.#connection.request(`HISTORY ${PAST_MESSAGES}`, (reply) => reply && this.#on.caughtUp());
+  }
+
+  #line(line) {
+    if (line.kind === 'ping') this.#connection.tell(`PONG ${line.token}`);
+    const isNew = this.room.apply(line);
+    this.#on.line(line, isNew);
+  }
+
+  #closed(how) {
+    this.#isGreeted = false;
+    this.#on.closed(how);
+  }
+}
