@@ -35,12 +35,13 @@ export class Canvas {
   #points = [];
   #isFirstPiece = true;
   #timer = null;
+  #isAnswered = true;
   #pointer = null;
   /** Where the pen of the arrow keys is, and whether it is down. */
   #at = { x: 5000, y: 5000 };
   #isDown = false;
 
-  /** `draw(stroke)`, `clear()`: what this page's user does. */
+  /** `draw(stroke, answered)`, `clear()`: what this page's user does. */
   constructor({ draw, clear }) {
     this.#draw = draw;
     this.#offer('colours', 'colour', COLOURS, (input, colour) => input.style.setProperty('--colour', colour));
@@ -125,7 +126,7 @@ export class Canvas {
     this.#points = [point];
     this.#isFirstPiece = true;
     this.paint(this.#stroke());
-    this.#timer ??= setInterval(() => this.#send(), PIECE_MS);
+    this.#timer ??= setInterval(() => this.#isAnswered && this.#send(), PIECE_MS);
   }
 
   #move(point) {
@@ -147,7 +148,8 @@ export class Canvas {
   /** Sends what there is. The next piece begins where this one ends. */
   #send() {
     if (this.#points.length < (this.#isFirstPiece ? 1 : 2)) return;
-    this.#draw(this.#stroke());
+    this.#isAnswered = false;
+    this.#draw(this.#stroke(), () => (this.#isAnswered = true));
     this.#points = this.#points.slice(-1);
     this.#isFirstPiece = false;
   }

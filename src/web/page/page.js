@@ -20,7 +20,7 @@ const { room } = session;
 const log = new Log();
 const people = new People(() => composer.address([...people.chosen]));
 const composer = new Composer(send, () => room.people.map(({ name }) => name).filter((name) => name !== room.me));
-const canvas = new Canvas({ draw: (stroke) => session.draw(stroke), clear: () => session.clear() });
+const canvas = new Canvas({ draw: (stroke, answered) => session.draw(stroke, answered), clear: () => session.clear() });
 const status = new Status(() => session.status());
 const names = new NameDialog((name) => (room.me ? rename(name) : session.join(name)));
 let hasQuit = false;

@@ -44,7 +44,7 @@ export class People {
 
   #item({ name, isCoordinator }) {
     const children = [nameNode(name)];
-    if (isCoordinator) children.push(element('span', { className: 'role' }, 'coordinator'));
+    if (isCoordinator) children.push(' ', element('span', { className: 'role' }, 'coordinator'));
     if (name === this.#me) return element('li', {}, element('span', { className: 'person' }, ...children, ' (you)'));
     const button = element('button', { type: 'button', className: 'person' }, ...children);
     button.dataset.name = name;

@@ -66,8 +66,8 @@ export class Session {
     this.#connection.request(`WHISPER ${names.join(',')} ${text}`, answered);
   }
 
-  draw(stroke) {
-    this.#connection.request(formatStroke(stroke));
+  draw(stroke, answered) {
+    this.#connection.request(formatStroke(stroke), answered);
   }
 
   clear() {

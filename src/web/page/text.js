@@ -64,6 +64,6 @@ function marked(text, me) {
 }
 
 function mention(name) {
-  const literal = name.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+  const literal = name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
   return new RegExp(`(?<![\\p{L}\\p{N}_])(${literal})(?![\\p{L}\\p{N}_])`, 'iu');
 }

@@ -1,0 +1,33 @@
+// A connection that breaks is made again: the name is one's own still, nobody sees it, and what was said meanwhile is told.
+
+import assert from 'node:assert/strict';
+import { expectHere, expectText, forgiveLostConnections, hear, join, nc, play, say, serve, wire } from '../stage.mjs';
+
+await play(async () => {
+  const server = await serve();
+  const nora = nc(server, 'nora');
+  await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
+  const line = await wire(server.web);
+  const alice = await join(line, 'alice');
+  await nora.hear('JOIN alice');
+  nora.say('MSG before');
+  await nora.hear(/^OK MSG/);
+  await hear(alice, 'before');
+
+  line.cut();
+  await hear(alice, 'The connection broke.');
+  await say(alice, 'am I heard?');
+  await expectText(alice, '#not-sent', 'Not sent: there is no connection now. What you wrote is kept.');
+  nora.say('MSG meanwhile', 'MSG and more');
+  await nora.hear(/^OK MSG/, /^OK MSG/);
+  line.mend();
+  await expectText(alice, '#connection', 'Connected');
+  await hear(alice, 'and more');
+  await alice.click('#send');
+  await nora.hear('MSG alice am I heard?');
+  await hear(alice, 'alice', 'am I heard?');
+  const said = await alice.locator('#log .said').allInnerTexts();
+  assert.deepEqual(said, ['You joined', 'before', 'meanwhile', 'and more', 'am I heard?']);
+  await expectHere(alice, 'nora*', 'alice');
+  forgiveLostConnections();
+});

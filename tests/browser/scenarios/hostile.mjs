@@ -1,0 +1,39 @@
+// Text that would be more than text stays text, and does not break out of its place.
+
+import assert from 'node:assert/strict';
+import { expectHere, hear, join, nc, play, say, serve } from '../stage.mjs';
+
+await play(async () => {
+  const server = await serve();
+  const alice = await join(server, 'alice');
+  const eve = nc(server, 'eve');
+  await expectHere(alice, 'alice*', 'eve');
+
+  const texts = [
+    '<script>document.title = "owned"</script>',
+    '<img src=x onerror="document.title=1"><b>bold</b> &amp; &lt;',
+    'https://example.org/"><script>alert(1)</script>',
+    `${'x'.repeat(4000)} end`,
+  ];
+  for (const text of texts) eve.say(`MSG ${text}`);
+  for (const text of texts) assert.equal(await (await hear(alice, text)).locator('.said').textContent(), text);
+  assert.equal(await alice.locator('#log script, #log img, #log b').count(), 0);
+  assert.equal(await alice.title(), 'chinwag');
+
+  // Directions: overrides do not arrive, right-to-left text turns nothing round but itself.
+  eve.say('MSG \u202egnp.exe', 'MSG שלום עולם', 'NICK דוד');
+  await hear(alice, '\ufffdgnp.exe');
+  const hebrew = await hear(alice, 'שלום עולם');
+  assert.equal(await hebrew.locator('.said').evaluate((said) => getComputedStyle(said).direction), 'rtl');
+  assert.equal(await hebrew.evaluate((entry) => getComputedStyle(entry).direction), 'ltr');
+  await expectHere(alice, 'alice*', 'דוד');
+
+  const overflow = await alice.locator('#log').evaluate((log) => log.scrollWidth - log.clientWidth);
+  assert.equal(overflow, 0);
+  await say(alice, 'y'.repeat(4000));
+  await hear(alice, 'y'.repeat(4000));
+  await alice.fill('#text', '🙂'.repeat(4000));
+  await alice.press('#text', 'Enter');
+  await alice.locator('#not-sent').waitFor();
+  assert.equal((await alice.inputValue('#text')).length, 8000);
+});

@@ -1,0 +1,43 @@
+// Two of three are chosen, and the next line is for them alone; the one after it is for everybody again.
+
+import assert from 'node:assert/strict';
+import { expectHere, expectText, hear, join, nc, play, say, serve } from '../stage.mjs';
+
+await play(async () => {
+  const server = await serve();
+  const nora = nc(server, 'nora');
+  await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
+  const [alice, bob, carol] = [await join(server, 'alice'), await join(server, 'bob'), await join(server, 'carol')];
+  await nora.hear('JOIN alice', 'JOIN bob', 'JOIN carol');
+  await expectHere(alice, 'nora*', 'alice', 'bob', 'carol');
+
+  const choose = (name) => alice.getByRole('button', { name, exact: true }).click();
+  await choose('nora coordinator');
+  await choose('bob');
+  await expectText(alice, '#whispered-to', 'nora, bob');
+  await say(alice, 'not a word to carol');
+  await nora.hear('WHISPER alice not a word to carol');
+  await hear(bob, 'alice whispers', 'not a word to carol');
+  await hear(alice, 'you whisper to nora, bob', 'not a word to carol');
+  await expectText(alice, '#send', 'Send');
+  await say(alice, 'good morning');
+  await hear(carol, 'good morning');
+  assert.equal(await carol.getByText('not a word').count(), 0);
+
+  // Who leaves stays chosen, so that what was meant for one is never said to all.
+  await choose('bob');
+  await alice.fill('#text', 'a secret for bob');
+  await bob.click('#quit');
+  await expectHere(alice, 'nora*', 'alice', 'carol');
+  await alice.press('#text', 'Enter');
+  await expectText(alice, '#not-sent', 'Not sent: bob is not here (WHO lists names); nothing was delivered.');
+  assert.equal(await alice.inputValue('#text'), 'a secret for bob');
+  await alice.click('#to-all');
+  await alice.fill('#text', 'and now for all');
+  await alice.press('#text', 'Enter');
+  await hear(carol, 'and now for all');
+  assert.equal(await carol.getByText('a secret').count(), 0);
+
+  nora.say('WHISPER carol from nc to a page');
+  await hear(carol, 'nora whispers', 'from nc to a page');
+});

@@ -1,0 +1,211 @@
+// What the scenarios are played with: a server, a wire that can be cut, pages in Chromium, and nc. Nothing here sleeps: every
+// wait has a deadline that fails loudly. At the end no page may have had an error.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import readline from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+/** Where scripts/test installs what package.json lists. */
+const PACKAGES = path.join(ROOT, 'target/browser');
+
+/** How long anything may take that should take no time, in milliseconds. */
+const DEADLINE_MS = 20_000;
+
+const ended = [];
+const errors = [];
+const pages = [];
+
+/** Plays a scenario, and ends what was started for it. */
+export async function play(scenario) {
+  needs(CHROMIUM, 'apt-get install chromium');
+  needs(path.join(PACKAGES, 'node_modules/playwright-core'), 'scripts/test');
+  try {
+    await scenario();
+    assert.deepEqual(errors, [], 'errors on the console');
+  } catch (error) {
+    console.error(error, errors);
+    for (const page of pages) console.error(`--- ${page.url()}\n${await page.innerText('body').catch(String)}`);
+    process.exitCode = 1;
+  }
+  for (const end of ended.reverse()) await end();
+}
+
+function needs(file, remedy) {
+  if (existsSync(file)) return;
+  console.log(`${file} is missing; to have it: ${remedy}`);
+  process.exit(process.env.CI === 'true' ? 1 : 77);
+}
+
+/** A server: `{ line, web }` are its ports. `stop()` ends it; another one can have its ports. */
+export async function serve({ line = 0, web = 0, options = [] } = {}) {
+  const listen = ['--listen', `127.0.0.1:${line}`, '--web', `127.0.0.1:${web}`];
+  const child = spawn(process.env.CHINWAGD, [...listen, '--log', 'error', ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = read(child.stdout);
+  const port = async () => Number(/127\.0\.0\.1:(\d+)/.exec(await lines.next())[1]);
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  const stop = () => {
+    child.kill();
+    return gone;
+  };
+  ended.push(stop);
+  return { line: await port(), web: await port(), stop };
+}
+
+/** A wire to a server, by a port of its own: `cut()` breaks what goes over it, and whatever comes until `mend()`. */
+export async function wire(port) {
+  const sockets = new Set();
+  let isCut = false;
+  const listener = net.createServer((near) => {
+    if (isCut) return near.destroy();
+    const far = net.connect(port, '127.0.0.1');
+    for (const [one, other] of [[near, far], [far, near]]) {
+      sockets.add(one);
+      one.pipe(other);
+      one.on('error', () => other.destroy()).on('close', () => other.destroy());
+    }
+  });
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const cut = () => {
+    isCut = true;
+    sockets.forEach((socket) => socket.resetAndDestroy());
+    sockets.clear();
+  };
+  ended.push(() => {
+    listener.close();
+    cut();
+  });
+  return { web: listener.address().port, cut, mend: () => (isCut = false) };
+}
+
+/** A peer that is nc. `hear(…lines)` reads exactly these; a regular expression stands for a line that it matches. */
+export function nc(server, name) {
+  const child = spawn('nc', ['127.0.0.1', String(server.line)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = read(child.stdout);
+  ended.push(() => child.kill());
+  const say = (...said) => child.stdin.write(said.map((line) => `${line}\n`).join(''));
+  const hear = async (...expected) => {
+    for (const each of expected) {
+      const line = await lines.next();
+      if (each instanceof RegExp) assert.match(line, each);
+      else assert.equal(line, each);
+    }
+  };
+  if (name) say(`NICK ${name}`);
+  return { say, hear };
+}
+
+/** Lines of a stream, one at a time; `next()` fails if none comes in time. */
+function read(stream) {
+  const lines = readline.createInterface({ input: stream })[Symbol.asyncIterator]();
+  return {
+    next: async () => {
+      const deadline = new Promise((_, reject) => {
+        setTimeout(reject, DEADLINE_MS, new Error('no line came in time')).unref();
+      });
+      return (await Promise.race([lines.next(), deadline])).value;
+    },
+  };
+}
+
+let browser = null;
+
+/** A page of a browser of its own, at the server; not yet in the room. */
+export async function open(server, options = {}) {
+  const context = await (await launch()).newContext({ viewport: { width: 1280, height: 760 }, locale: 'en-GB', ...options });
+  return openIn(context, server);
+}
+
+/** Another page of the same browser: it remembers what that one does. */
+export async function openIn(context, server) {
+  const page = await context.newPage();
+  pages.push(page);
+  page.setDefaultTimeout(DEADLINE_MS);
+  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  page.on('pageerror', (error) => errors.push(String(error)));
+  await page.goto(`http://127.0.0.1:${server.web}/`);
+  return page;
+}
+
+/** A page that is in the room by this name. */
+export async function join(server, name, options) {
+  const page = await open(server, options);
+  await takeName(page, name);
+  await expectText(page, '#connection', 'Connected');
+  return page;
+}
+
+export async function takeName(page, name) {
+  await page.fill('#name', name);
+  await page.click('#take-name');
+}
+
+export async function say(page, text) {
+  await page.fill('#text', text);
+  await page.click('#send');
+}
+
+/** Waits for a line in the log that has all this in it. */
+export async function hear(page, ...texts) {
+  let entry = page.locator('#log > *');
+  for (const text of texts) entry = entry.filter({ hasText: text });
+  await entry.first().waitFor({ state: 'attached' });
+  return entry;
+}
+
+/** Waits until what is found has exactly this text, white space aside. */
+export async function expectText(page, selector, text) {
+  await expect(page, ([found, wanted]) => {
+    const shown = document.querySelector(found);
+    return shown?.checkVisibility() && shown.innerText.replace(/\s+/g, ' ').trim() === wanted;
+  }, [selector, text], `${selector} should be ${JSON.stringify(text)}`);
+}
+
+/** Waits until these are listed as here, in this order; `*` marks the coordinator. */
+export async function expectHere(page, ...names) {
+  await expect(page, (wanted) => {
+    const people = [...document.querySelectorAll('#names li')];
+    const shown = people.map((item) => item.querySelector('bdi').textContent + (item.querySelector('.role') ? '*' : ''));
+    return shown.join() === wanted.join();
+  }, names, `here should be ${names}`);
+}
+
+/** Waits until a function in the page is true. */
+export async function expect(page, isTrue, argument, what) {
+  await page.waitForFunction(isTrue, argument).catch((error) => assert.fail(`${what}: ${error.message}`));
+}
+
+/** Forgets errors that a scenario brings about: a server that is not there. */
+export function forgiveLostConnections() {
+  const others = errors.filter((error) => !/WebSocket connection to .* failed/.test(error));
+  errors.splice(0, errors.length, ...others);
+}
+
+/** What axe-core finds that is serious or worse, and where. */
+export async function seriousFlaws(page) {
+  const { source } = packages()('axe-core');
+  await page.evaluate(source);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}: ${node.failureSummary}`));
+}
+
+async function launch() {
+  if (browser) return browser;
+  // Without a sandbox, which root may not have; all that is shown is our own.
+  browser = await packages()('playwright-core').chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+  ended.push(() => browser.close());
+  return browser;
+}
+
+function packages() {
+  return createRequire(path.join(PACKAGES, 'package.json'));
+}
