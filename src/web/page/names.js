@@ -37,9 +37,14 @@ export class NameDialog {
     this.#open('Change your name', 'Change', '', false);
   }
 
-  refuse(text) {
+  /** Says why there is no answer yet; another name may be tried. */
+  wait(text) {
     this.#explain(text);
     byId('take-name').disabled = false;
+  }
+
+  refuse(text) {
+    this.wait(text);
     this.#input.select();
     this.#input.focus();
   }

@@ -68,8 +68,9 @@ function line(line, isNew) {
 }
 
 function closed({ retryMs, lastWord }) {
-  const wasThere = room.me !== '' && byId('connection').textContent === 'Connected';
+  const wasThere = document.body.classList.contains('connected');
   if (retryMs !== null) {
+    if (names.isOpen) names.wait('The server cannot be reached now. It is tried again by itself.');
     if (wasThere) log.note(lastWord ? sentence(lastWord.text) : 'The connection broke.');
     return showConnection(`Not connected; next try in ${Math.ceil(retryMs / 1000)} s`);
   }

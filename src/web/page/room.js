@@ -1,5 +1,8 @@
 // Who is here and what was said, from the server's lines alone: no clock, no document.
 
+/** Ids that are remembered, to tell no message twice: many more than are told again at once while others talk. */
+const READ_MAX = 4000;
+
 export class Room {
   /** One's own name; empty as long as there is none. */
   me = '';
@@ -33,6 +36,7 @@ export class Room {
     if (line.kind !== 'msg' && line.kind !== 'past') return SHOWN.has(line.kind);
     if (line.id && this.#read.has(line.id)) return false;
     this.#read.add(line.id);
+    if (this.#read.size > READ_MAX) this.#read.delete(this.#read.values().next().value);
     return true;
   }
 

@@ -7,7 +7,7 @@ import { Room } from './room.js';
 /** Messages told on joining. */
 const PAST_MESSAGES = 20;
 
-/** Why what was said meanwhile cannot be told, for people. */
+/** Why what was said meanwhile is not told, for people. */
 const ANEW = 'The server has started anew and does not know what was said before.';
 const TOO_OLD = 'More was said while you were away than the server keeps. Some of it is missing here.';
 
@@ -18,6 +18,7 @@ export class Session {
   #name = '';
   #token = null;
   #isGreeted = false;
+  #isJoined = false;
   /** The last id that was read before the connection broke, if ids still go on from there; else 0. */
   #missedAfter = 0;
   #isAnew = false;
@@ -37,7 +38,7 @@ export class Session {
   }
 
   get isConnected() {
-    return this.#connection.isOpen && this.room.me !== '';
+    return this.#connection.isOpen && this.#isJoined;
   }
 
   /** Joins by this name, or tries again by another. */
@@ -108,6 +109,7 @@ export class Session {
 
   #joined(name) {
     const isBack = this.#isAnew || this.#missedAfter > 0;
+    this.#isJoined = true;
     this.#name = name;
     this.room.me = name;
     this.#on.joined(isBack);
@@ -142,6 +144,7 @@ export class Session {
 
   #closed(how) {
     this.#isGreeted = false;
+    this.#isJoined = false;
     this.#on.closed(how);
   }
 }
