@@ -46,8 +46,12 @@ pub const KEEPALIVE_SECONDS: u64 = 60;
 pub const FAREWELL_MS_MAX: u64 = 1_000;
 
 /// Shortest pause before the client connects again, and the one after which they grow no longer, in milliseconds. Each is twice
-/// the one before, and longer by up to itself by chance, so that a thousand clients do not all come back at once.
-pub const RECONNECT_MS: [u64; 2] = [250, 15_000];
+/// the one before, and longer by up to itself by chance, so that a thousand clients do not all come back at once. To let in that
+/// many, a server takes a third of the shortest.
+pub const RECONNECT_MS: [u64; 2] = [50, 15_000];
+
+/// Seconds for which a client of a script tries to connect again, unless `--retry` says otherwise: as long as its name is held.
+pub const RETRY_SECONDS_DEFAULT: u64 = RESUME_TIMEOUT_SECONDS_DEFAULT;
 
 /// Lines of the history that the client keeps over its runs.
 pub const HISTORY_LINES_MAX: usize = 1_000;

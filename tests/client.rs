@@ -1,5 +1,11 @@
 //! The client against servers that do what a chinwag server seldom does, or never: each is a script of lines, sent and
-//! expected. What it does with a real one is shown by the scripts in `tests/shell`.
+//! expected. What it does with a real one is shown by the scripts in `tests/shell` and, where connections break all the time, in
+//! `client/cut.rs`.
+
+#[path = "common/mod.rs"]
+mod common;
+#[path = "client/cut.rs"]
+mod cut;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,17 +16,20 @@ use std::time::Duration;
 /// How long anything may take that should take no time.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A server for one connection that follows `script`: `< line` is expected from the client (`< ` alone is its end), anything
-/// else is sent.
+/// A server that follows `script`: `< line` is expected from the client (`< ` alone is its end), `(cut)` breaks the connection
+/// and takes the next one, anything else is sent.
 fn serve(script: &'static [&str]) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let server = thread::spawn(move || {
-        let mut peer = BufReader::new(listener.accept().expect("the client connects").0);
-        peer.get_ref().set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        let mut peer = accept(&listener);
         for step in script {
             match step.strip_prefix("< ") {
                 Some(expected) => assert_eq!(read_line(&mut peer), expected),
+                None if *step == "(cut)" => {
+                    drop(peer);
+                    peer = accept(&listener);
+                }
                 None => writeln!(peer.get_mut(), "{step}").expect("the client reads"),
             }
         }
@@ -31,23 +40,30 @@ fn serve(script: &'static [&str]) -> (SocketAddr, JoinHandle<()>) {
     (address, server)
 }
 
+fn accept(listener: &TcpListener) -> BufReader<TcpStream> {
+    let (stream, _) = listener.accept().expect("the client connects");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    BufReader::new(stream)
+}
+
 fn read_line(peer: &mut BufReader<TcpStream>) -> String {
     let mut line = String::new();
     peer.read_line(&mut line).expect("a line in time");
     line.trim_end_matches('\n').to_owned()
 }
 
+/// The client with these words, with its input and output held by the test.
+fn client(address: SocketAddr, words: &[&str]) -> Command {
+    let mut client = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    client.arg(address.to_string()).args(words);
+    client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    client
+}
+
 /// Runs the client with these words against that script: exit code, standard output and standard error.
 fn run(script: &'static [&str], words: &[&str], input: &str) -> (Option<i32>, String, String) {
     let (address, server) = serve(script);
-    let mut client = Command::new(env!("CARGO_BIN_EXE_chinwag"))
-        .arg(address.to_string())
-        .args(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the client starts");
+    let mut client = client(address, words).spawn().expect("the client starts");
     client.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the client reads");
     let Output { status, stdout, stderr } = client.wait_with_output().expect("the client ends");
     server.join().expect("the script is followed");
@@ -55,7 +71,21 @@ fn run(script: &'static [&str], words: &[&str], input: &str) -> (Option<i32>, St
     (status.code(), text(stdout), text(stderr))
 }
 
-const JOIN: [&str; 5] = ["HELLO chinwag/1 hi", "< SET tags on", "OK SET tags on", "< NICK al", "OK NICK al"];
+/// What the client shows when it comes back after that.
+const TAKE_BACK: &str = "< RESUME 1-0123456789abcdef0123456789abcdef";
+
+/// The begin with every command that stays: a token that takes the name back, and how far the room is.
+const JOIN: [&str; 9] = [
+    "HELLO chinwag/1 epoch=a hi",
+    "< SET tags on",
+    "OK SET tags on",
+    "< SET resume on",
+    "OK SET resume on 1-0123456789abcdef0123456789abcdef",
+    "< NICK al",
+    "OK NICK al",
+    "< HISTORY 1",
+    "OK HISTORY 0",
+];
 
 #[test]
 fn what_is_no_chinwag_server_is_said_and_exits_with_3() {
@@ -74,7 +104,7 @@ fn what_is_no_chinwag_server_is_said_and_exits_with_3() {
 fn the_servers_last_words_are_told_and_a_lost_connection_exits_with_4() {
     let check = |last: &'static [&str], expected: &str| {
         let script: Vec<&str> = JOIN.iter().chain(last).copied().collect();
-        let (code, _, err) = run(script.leak(), &["tail", "--nick", "al"], "");
+        let (code, _, err) = run(script.leak(), &["tail", "--nick", "al", "--retry", "0"], "");
         assert_eq!((code, err), (Some(4), format!("chinwag: the server closed the connection{expected}\n")));
     };
     check(&["MSG bob hi"], "");
@@ -100,7 +130,7 @@ fn the_servers_ping_is_answered_for_every_command() {
 fn nothing_is_lost_in_silence_without_a_terminal() {
     let script: Vec<&str> =
         JOIN.into_iter().chain(["< WHO", "< MSG one", "OK WHO 0", "< MSG two", "OK MSG 1"]).collect();
-    let (code, out, _) = run(script.leak(), &["--nick", "al"], "one\ntwo\n");
+    let (code, out, _) = run(script.leak(), &["--nick", "al", "--retry", "0"], "one\ntwo\n");
     assert_eq!(code, Some(4));
     assert!(out.ends_with("! Server disconnected.\n! perhaps not sent: two\n"), "{out}");
 }
@@ -116,4 +146,55 @@ fn what_a_later_version_says_is_passed_on() {
     let expected =
         "{\"line\":\"SING la\",\"type\":\"unknown\"}\n{\"name\":\"bob\",\"reason\":\"bored\",\"type\":\"leave\"}\n";
     assert_eq!((code, out.as_str()), (Some(0), expected));
+}
+
+/// Half of a line is not read as a whole, whichever way it was cut short, and half of a message is no message.
+#[test]
+fn what_was_cut_short_counts_as_not_read() {
+    let cut =
+        ["@5 2026-11-20T12:44:29.138Z MSG bob one and", "@6 2026-11-20T12:44:29.138Z MSG bob hal\r", "ERR - slow x\r"];
+    let script: Vec<&str> = JOIN.into_iter().chain(cut).collect();
+    let (code, out, err) = run(script.leak(), &["tail", "--nick", "al", "--retry", "0", "--json"], "");
+    assert_eq!((code, err.as_str()), (Some(4), "chinwag: the server closed the connection: x\n"));
+    assert_eq!((out.lines().count(), out.contains("one and")), (1, true), "{out}");
+}
+
+/// What was sent before the connection broke is looked for in what was missed: said or not, it is neither repeated nor lost.
+#[test]
+fn who_comes_back_hears_whether_it_was_heard() {
+    let before = ["< WHO", "OK WHO 0", "< MSG one", "< MSG two", "(cut)", "HELLO chinwag/1 epoch=a hi"];
+    let back = ["< SET tags on", "OK SET tags on", TAKE_BACK, "OK RESUME al", "< SINCE 0 a"];
+    let missed = ["PAST 7 2026-11-20T12:44:29.138Z al one", "PAST 8 2026-11-20T12:44:29.138Z bob hi", "OK SINCE 2"];
+    let script: Vec<&str> = JOIN
+        .into_iter()
+        .chain(before)
+        .chain(back)
+        .chain(missed)
+        .chain(["< WHO", "OK WHO 0", "< QUIT", "OK QUIT"])
+        .collect();
+    let (address, server) = serve(script.leak());
+    let mut client = client(address, &["--nick", "al"]).spawn().expect("the client starts");
+    let mut typed = client.stdin.take().expect("piped");
+    typed.write_all(b"one\ntwo\n").expect("the client reads");
+    let mut lines = BufReader::new(client.stdout.take().expect("piped")).lines().map(|line| line.expect("a line"));
+    let mut shown: Vec<_> = lines.by_ref().take_while(|line| line != "! not sent: two").collect();
+    drop(typed);
+    server.join().expect("the script is followed");
+    assert_eq!(shown.pop().as_deref().and_then(|line| line.get(6..)), Some("bob: hi"));
+    assert_eq!(shown.pop().as_deref(), Some("* was sent: one"));
+    assert_eq!((lines.next(), client.wait().expect("it ends").code()), (None, Some(1)), "something was not sent");
+}
+
+/// Two that took the name from each other would do so for ever.
+#[test]
+fn whose_name_went_on_elsewhere_does_not_come_back() {
+    let script: Vec<&str> = JOIN.into_iter().chain(["ERR - resumed another connection showed your token"]).collect();
+    let script: &[&str] = script.leak();
+    let (code, _, err) = run(script, &["tail", "--nick", "al"], "");
+    assert_eq!((code, err.as_str()), (Some(6), "chinwag: the name went on with another connection\n"));
+    let script: Vec<&str> = JOIN.into_iter().chain(["< WHO", "OK WHO 0", "ERR - resumed x"]).collect();
+    let (address, server) = serve(script.leak());
+    let mut client = client(address, &["--nick", "al"]).spawn().expect("the client starts");
+    assert_eq!(client.wait().expect("it ends").code(), Some(6));
+    server.join().expect("the script is followed");
 }

@@ -26,6 +26,10 @@ impl Look {
     pub(super) fn draw<Z: TimeZone<Offset: Display>>(self, shown: &Shown, zone: &Z) -> String {
         let (at, event, for_reader) = match shown {
             Shown::Event(at, event, for_reader) => (at, event, *for_reader),
+            Shown::Past(past) => {
+                let (at, event) = (Some(past.at), Event::Msg(past.name.clone(), past.text.clone()));
+                return self.dim(&Self::default().draw(&Shown::Event(at, event, false), zone));
+            }
             Shown::Note(text) => return self.dim(&format!("* {text}")),
             Shown::Warning(text) => return self.paint(Color::Red.into(), &format!("! {text}")),
         };

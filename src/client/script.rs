@@ -8,14 +8,16 @@ use chrono::Local;
 use futures_lite::{Stream, StreamExt as _, stream};
 use regex_lite::Regex;
 
+use super::link::{Link, News};
 use super::options::Options;
+use super::reading::Reading;
 use super::session::Shown;
 use super::talk::{self, Shared};
 use super::wire::{self, Next, Wire, text_of};
 use super::{Code, End};
 use crate::command_line::say;
 use crate::limits::NAMES_TRIED_MAX;
-use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Refusal, Reply, ServerLine};
+use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Past, Refusal, Reply, ServerLine};
 
 /// Says the words of `text`, or each line of standard input if there are none, to everybody or to those named.
 pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
@@ -55,15 +57,48 @@ pub(super) async fn who(options: &Options) -> Result<(), End> {
     leave(wire, tell_refusal(&answer)).await
 }
 
+/// Prints what was said before, as `command` asks for it.
+pub(super) async fn recall(options: &Options, command: &Command) -> Result<(), End> {
+    let (mut wire, _) = join(options, stream::pending()).await?;
+    let line = command.to_line(Mode::Commands);
+    let answer = wire.ask(line.as_bytes(), |heard| match heard.known {
+        Some(ServerLine::Past(_)) if options.json => print(&heard.to_json()),
+        Some(ServerLine::Past(Past { at, name, text, .. })) => {
+            print(&options.look().draw(&Shown::Event(Some(at), Event::Msg(name, text), false), &Local))
+        }
+        _ => Ok(()),
+    });
+    let answer = answer.await?;
+    leave(wire, tell_refusal(&answer)).await
+}
+
 /// Prints what happens or, with a regular expression, the first that is said and matches.
 pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<(), End> {
     let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let (mut wire, _) = join(options, stream::pending()).await?;
-    wire.watch_output();
-    wire.deadline = deadline;
+    let reading = options.since.map_or_else(Reading::default, |id| Reading::since(id, options.epoch.clone()));
+    let mut link = come_and_stay(options, stream::pending(), deadline, reading).await?;
+    let watched = watch_over(&mut link, options, regex).await;
+    link.quit().await;
+    watched
+}
+
+async fn watch_over(link: &mut Link, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
     let mut left = options.count.map(NonZero::get).or(regex.map(|_| 1));
     while left != Some(0) {
-        let Next::Heard(heard) = wire.next(false).await? else { continue };
+        let heard = match link.next(false).await? {
+            // Nothing was asked but --since.
+            News::Heard(heard) if heard.answers() => return Err(End(Code::Refused, heard.text().to_owned())),
+            News::Heard(heard) => heard,
+            News::Lost(why) => {
+                tell(&format!("{why}; connecting to {} again", link.address()));
+                continue;
+            }
+            News::Missing(what) => {
+                tell(&what);
+                continue;
+            }
+            _ => continue,
+        };
         let shown = match &heard.known {
             Some(ServerLine::Event(tag, event)) if is_watched(event, regex, options.from.as_ref()) => {
                 Shown::Event(tag.map(|tag| tag.at), event.clone(), false)
@@ -76,7 +111,7 @@ pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<()
         print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local) })?;
         left = left.map(|left| left - 1);
     }
-    leave(wire, false).await
+    Ok(())
 }
 
 /// Whether it is said by the one, if it matters who, and matches; where neither matters everything does.
@@ -122,29 +157,50 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
 
 /// A terminal's conversation without the terminal.
 pub(super) async fn talk(options: &Options) -> Result<(), End> {
-    let (mut wire, name) = join(options, wire::stdin()).await?;
-    wire.watch_output();
+    let mut link = come_and_stay(options, wire::stdin(), None, Reading::default()).await?;
     let mut refused = false;
     let show = |shown: &Shown| {
         refused |= matches!(shown, Shown::Warning(_));
         print(&options.look().draw(shown, &Local))
     };
-    talk::talk(wire, name, &Shared::default(), None, show).await?;
-    done(refused)
+    let talked = talk::talk(&mut link, &Shared::default(), show).await;
+    link.quit().await;
+    talked.and_then(|()| done(refused))
 }
 
-/// Connects and takes the name asked for or, if none is, the user's, with a number if that is taken.
+/// Joins, and comes back where the connection breaks.
+async fn come_and_stay(
+    options: &Options,
+    input: impl Stream<Item = Vec<u8>> + Send + 'static,
+    deadline: Option<Instant>,
+    reading: Reading,
+) -> Result<Link, End> {
+    let mut wire = Wire::new(input);
+    wire.open_to_stay(&options.address()).await?;
+    wire.watch_output();
+    let name = take_name(options, &mut wire).await?;
+    wire.deadline = deadline;
+    Ok(Link::new(wire, options.address(), name, reading, Some(options.retry())).await)
+}
+
+/// Connects and takes a name.
 async fn join(options: &Options, input: impl Stream<Item = Vec<u8>> + Send + 'static) -> Result<(Wire, Name), End> {
     let mut wire = Wire::new(input);
     wire.open(&options.address()).await?;
+    let name = take_name(options, &mut wire).await?;
+    Ok((wire, name))
+}
+
+/// Takes the name asked for or, if none is, the user's, with a number if that is taken.
+async fn take_name(options: &Options, wire: &mut Wire) -> Result<Name, End> {
     let user = options.nick.clone().unwrap_or_else(user_name);
     let (mut raw, mut attempt) = (user.clone(), 1);
     loop {
         match wire.take_name(&raw).await? {
-            Ok(name) if raw == user => return Ok((wire, name)),
+            Ok(name) if raw == user => return Ok(name),
             Ok(name) => {
                 tell(&format!("{user} is taken; the name is {name}"));
-                return Ok((wire, name));
+                return Ok(name);
             }
             Err(why) if options.nick.is_some() || attempt == NAMES_TRIED_MAX => return Err(End(Code::Refused, why)),
             Err(_) => attempt += 1,

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::typed::{HELP, Typed};
-use crate::protocol::{Command, Event, Heard, Mode, Name, Reply, ServerLine, Timestamp};
+use crate::protocol::{Command, Event, Heard, Mode, Name, Past, Reply, ServerLine, Text, Timestamp};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) enum Action {
 pub(super) enum Shown {
     /// Something happened, then if it is known; whether it is meant for the reader in particular.
     Event(Option<Timestamp>, Event, bool),
+    /// It was said before.
+    Past(Past),
     /// The client's own words, or a line of the server's that is no event.
     Note(String),
     /// The client's own words of something that went wrong.
@@ -38,6 +40,8 @@ pub(super) struct Session {
     /// What was typed, sent, and has no final reply yet, in order; none where the session itself asks who is here. Empty
     /// while not `linked`.
     asked: VecDeque<Option<String>>,
+    /// What was to be said when a connection broke, as it was typed, and whether it was is not known yet.
+    unsure: Vec<(String, Text)>,
     /// Who is here, by the form that tells names apart.
     present: BTreeMap<String, Name>,
     /// Who whispered last.
@@ -45,11 +49,6 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// The name to have.
-    pub(super) fn name(&self) -> Option<&Name> {
-        self.name.as_ref()
-    }
-
     /// The others who are here.
     pub(super) fn others(&self) -> impl Iterator<Item = &str> {
         self.present.values().filter(|name| self.name.as_ref() != Some(name)).map(Name::as_str)
@@ -69,12 +68,34 @@ impl Session {
         }
     }
 
-    /// The connection is gone. What has no answer may have been heard or not.
-    pub(super) fn disconnected(&mut self) -> Vec<Shown> {
+    /// All that was said while there was no connection is shown, unless some of it is missing (not `whole`). The first time, it
+    /// is what was said before.
+    pub(super) fn caught_up(&mut self, name: &Name, whole: bool) -> Vec<Action> {
+        let mut actions = if self.linked { Vec::new() } else { self.connected(Ok(name.clone())) };
+        let said = if whole { "not sent" } else { "perhaps not sent" };
+        actions.extend(self.unsure.drain(..).map(|(line, _)| warn(format!("{said}: {line}"))));
+        actions
+    }
+
+    /// The connection is gone. What has no answer may have been heard or not; of messages, what was missed will say.
+    pub(super) fn disconnected(&mut self) -> Vec<Action> {
         self.linked = false;
         self.present.clear();
-        let lost = self.asked.drain(..).flatten().map(|line| format!("perhaps not sent: {line}"));
-        std::iter::once("Server disconnected.".to_owned()).chain(lost).map(Shown::Warning).collect()
+        let mut actions = vec![warn("Server disconnected.")];
+        for line in self.asked.drain(..).flatten() {
+            match Typed::parse(&line, None) {
+                Typed::Command(Command::Msg(text)) => self.unsure.push((line, text)),
+                _ => actions.push(warn(format!("perhaps not sent: {line}"))),
+            }
+        }
+        actions
+    }
+
+    /// The connection is gone for good; whether that is because somebody `left`.
+    pub(super) fn gone(&mut self, left: bool) -> Vec<Action> {
+        let mut actions = if self.linked && !left { self.disconnected() } else { Vec::new() };
+        actions.extend(self.unsure.drain(..).map(|(line, _)| warn(format!("perhaps not sent: {line}"))));
+        actions
     }
 
     /// Somebody typed this line.
@@ -109,6 +130,7 @@ impl Session {
                 self.arrive(user.name);
                 if unasked { Vec::new() } else { vec![note(heard.line.replacen("USER ", "", 1))] }
             }
+            Some(ServerLine::Past(past)) => vec![Action::Show(Shown::Past(past))],
             Some(ServerLine::Event(tag, event)) => self.happened(tag.map(|tag| tag.at), event),
             Some(_) => Vec::new(),
             None => vec![note(heard.line)],
@@ -124,6 +146,7 @@ impl Session {
             Reply::Msg(_) | Reply::Help | Reply::Set(..) | Reply::Resumable(_) | Reply::Chat(_) | Reply::Quit => {
                 return Vec::new();
             }
+            Reply::History(0) | Reply::Since(0) | Reply::Search(0) => "there is no such message".to_owned(),
             Reply::History(_) | Reply::Since(_) | Reply::Search(_) | Reply::Draw | Reply::Canvas(_) => {
                 return Vec::new();
             }
@@ -155,6 +178,11 @@ impl Session {
                 self.whisperer = Some(from.clone());
                 for_reader = true;
             }
+            Event::Msg(from, said) if self.name.as_ref() == Some(from) => {
+                if let Some(at) = self.unsure.iter().position(|(_, text)| text == said) {
+                    return vec![note(format!("was sent: {}", self.unsure.remove(at).0))];
+                }
+            }
             Event::Msg(_, text) => {
                 for_reader = self.name.as_ref().is_some_and(|name| text.mentions(name));
             }
@@ -185,7 +213,6 @@ fn warn(text: impl Into<String>) -> Action {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Text;
 
     fn name(raw: &str) -> Name {
         Name::new(raw).unwrap()
@@ -257,7 +284,7 @@ mod tests {
         let named = [note("you are al; /help says what there is to type"), send("WHO")];
         check("/nick al", &["OK NICK al", "USER bob coordinator", "USER al member", "OK WHO 2"], &named);
         check("/who", &["USER bob member", "OK WHO 1"], &[note("bob member"), note("1 here")]);
-        assert_eq!(session.name(), Some(&name("al")));
+        assert_eq!(session.name, Some(name("al")));
         assert_eq!(others(&session), ["bob"]);
     }
 
@@ -294,15 +321,38 @@ mod tests {
         assert_eq!(session.typed("one"), [send("MSG one")]);
         assert_eq!(session.typed("two"), [send("MSG two")]);
         assert_eq!(hear(&mut session, "OK MSG 4"), []);
-        let lost = ["Server disconnected.", "perhaps not sent: two"].map(|line| Shown::Warning(line.to_owned()));
+        assert_eq!(session.typed("/w bob three"), [send("WHISPER bob three")]);
+        let lost = [warn("Server disconnected."), warn("perhaps not sent: /w bob three")];
         assert_eq!(session.disconnected(), lost);
         assert_eq!(session.typed("three"), [warn("not sent, there is no connection: three")]);
         assert_eq!(session.typed("/help"), HELP.map(note));
         assert_eq!(others(&session), [""; 0]);
         session.connected(Ok(name("alice")));
         assert_eq!(session.typed("four"), [send("MSG four")]);
-        session.disconnected();
+        assert_eq!(session.disconnected(), [warn("Server disconnected.")]);
         assert_eq!(session.typed("/quit tea"), [send("QUIT tea"), Action::Leave]);
+        assert_eq!(session.gone(true), [warn("perhaps not sent: two"), warn("perhaps not sent: four")]);
+        assert_eq!(session.gone(true), []);
+    }
+
+    #[test]
+    fn what_was_missed_tells_whether_something_was_sent() {
+        let check = |whole, expected: &[Action]| {
+            let mut session = alice();
+            for line in ["one", "two", "two", "three"] {
+                session.typed(line);
+            }
+            session.disconnected();
+            session.connected(Ok(name("alice")));
+            for line in ["MSG alice one", "MSG alice two"] {
+                assert_eq!(hear(&mut session, line), [note(line.replace("MSG alice", "was sent:"))]);
+            }
+            assert_eq!(shown(&mut session, "MSG bob three"), "MSG bob three");
+            assert_eq!(session.caught_up(&name("alice"), whole), expected);
+            assert_eq!(shown(&mut session, "MSG alice two"), "MSG alice two", "said elsewhere");
+        };
+        check(true, &[warn("not sent: two"), warn("not sent: three")]);
+        check(false, &[warn("perhaps not sent: two"), warn("perhaps not sent: three")]);
     }
 
     #[test]

@@ -12,22 +12,27 @@ use async_channel::Sender;
 use async_signal::{Signal, Signals};
 use chrono::Local;
 use futures_lite::StreamExt as _;
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use futures_lite::future::or;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::completion::Completer;
 use rustyline::config::BellStyle;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter as _, GraphemeClusterMode};
 use rustyline::{Helper, Highlighter, Hinter, Validator};
+use smol::Timer;
 
+use super::link::Link;
 use super::options::Options;
+use super::reading::Reading;
+use super::script::tell;
 use super::session::Shown;
 use super::talk::{self, Shared};
 use super::typed::{Typed, completions, remembered};
 use super::wire::Wire;
 use super::{Code, End};
 use crate::command_line::with_port;
-use crate::limits::{FAREWELL_MS_MAX, HISTORY_LINES_MAX};
+use crate::limits::{FAREWELL_MS_MAX, HISTORY_LINES_MAX, HISTORY_REPLAYED_DEFAULT};
 use crate::protocol::{Command, Name};
 
 /// Whether there is a person at a terminal, and one on which a line can be edited.
@@ -38,15 +43,16 @@ pub(super) fn is_one() -> bool {
 
 /// Talks until the user leaves.
 pub(super) fn run(options: &Options) -> Result<(), End> {
-    restore_at_sigterm();
     start(options).map_err(|error| End(Code::Usage, format!("cannot use this terminal: {error}")))
 }
 
 fn start(options: &Options) -> rustyline::Result<()> {
-    let (session, look) = (Shared::default(), options.look());
+    let (session, look, retry) = (Shared::default(), options.look(), options.retry);
     let mut editor = editor(&session)?;
     let (typed, lines) = async_channel::unbounded();
     let mut wire = Wire::new(lines);
+    let terminal = Terminal(tcgetattr(io::stdin()).ok());
+    leave_at_signals(&terminal, &typed);
     let Some((address, name)) = enter(&mut editor, &mut wire, options) else { return Ok(()) };
     let mut printer = editor.create_external_printer()?;
     let (ended, end) = mpsc::channel::<()>();
@@ -56,12 +62,20 @@ fn start(options: &Options) -> rustyline::Result<()> {
             let _ = printer.print(look.draw(shown, &Local) + "\n");
             Ok(())
         };
-        // It connects again and again, and so has nothing to say at the end.
-        let _ = smol::block_on(talk::talk(wire, name, &session, Some(&address), show));
+        let reading = Reading::from_now(HISTORY_REPLAYED_DEFAULT);
+        let talked = smol::block_on(async {
+            let mut link = Link::new(wire, address, name, reading, retry).await;
+            let talked = talk::talk(&mut link, &session, show).await;
+            link.quit().await;
+            talked
+        });
+        if let Err(end) = talked {
+            terminal.leave(&end);
+        }
         drop(ended);
     });
     pass_on(&mut editor, &typed);
-    drop(typed);
+    typed.close();
     // The other thread may be waiting for the editor to print something.
     drop(editor);
     // It ends when the server has let go, or that takes too long.
@@ -92,7 +106,7 @@ fn enter(editor: &mut LineEditor, wire: &mut Wire, options: &Options) -> Option<
     let mut ask = |prompt| editor.readline(prompt).ok().map(|line| line.trim().to_owned());
     let (mut address, mut nick, mut connected) = (options.address(), options.nick.clone(), false);
     loop {
-        if !connected && let Err(End(_, why)) = smol::block_on(wire.open(&address)) {
+        if !connected && let Err(End(_, why)) = smol::block_on(wire.open_to_stay(&address)) {
             warn(&why);
             let raw = ask("another address, or Enter to try again: ")?;
             address = if raw.is_empty() { address } else { with_port(&raw) };
@@ -150,15 +164,35 @@ impl Completer for Completion {
     }
 }
 
-/// The editor restores the terminal whenever it returns; at SIGTERM it does not return.
-fn restore_at_sigterm() {
-    let (Ok(settings), Ok(mut signals)) = (tcgetattr(io::stdin()), Signals::new([Signal::Term])) else { return };
-    thread::spawn(move || {
-        smol::block_on(signals.next());
+/// The settings of the terminal before the editor changed them, which it restores whenever it returns.
+#[derive(Clone)]
+struct Terminal(Option<Termios>);
+
+impl Terminal {
+    /// Ends the program where the editor does not return.
+    fn leave(&self, end: &End) -> ! {
         // What cannot be restored stays as it is.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &settings);
+        let _ = self.0.as_ref().map(|settings| tcsetattr(io::stdin(), OptionalActions::Now, settings));
         // Bracketed paste, which the editor turned on, is turned off.
         let _ = io::stdout().write_all(b"\x1b[?2004l\r\n");
-        process::exit(128 + Signal::Term as i32);
+        end.1.lines().for_each(tell);
+        process::exit(end.0 as i32);
+    }
+}
+
+/// At SIGTERM and SIGHUP, says good-bye to the server as if that had been typed: or the name would be held.
+fn leave_at_signals(terminal: &Terminal, typed: &Sender<Vec<u8>>) {
+    let Ok(mut signals) = Signals::new([Signal::Hup, Signal::Term]) else { return };
+    let (terminal, typed) = (terminal.clone(), typed.clone());
+    thread::spawn(move || {
+        let signal = smol::block_on(signals.next());
+        // If this fails, the other thread has left already.
+        let _ = typed.try_send(b"/quit".into());
+        let late = async {
+            Timer::after(Duration::from_millis(FAREWELL_MS_MAX)).await;
+        };
+        smol::block_on(or(typed.closed(), late));
+        let code = if matches!(signal, Some(Ok(Signal::Hup))) { Code::HungUp } else { Code::Terminated };
+        terminal.leave(&End(code, String::new()));
     });
 }

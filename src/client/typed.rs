@@ -18,11 +18,13 @@ pub(super) enum Typed {
 }
 
 /// What `/help` says.
-pub(super) const HELP: [&str; 8] = [
+pub(super) const HELP: [&str; 10] = [
     "text                say something to everybody; //text if it begins with a slash",
     "/w name[,name] text say something to them only (whisper)",
     "/reply text         the same, to whoever whispered to you last",
     "/who                list who is here",
+    "/history [number]   show the last messages again",
+    "/search words       show messages with these words, the newest first, if the server stores them",
     "/nick name          take another name",
     "/status             list addresses and times (for the coordinator)",
     "/ping               ask whether the server answers",
@@ -30,7 +32,8 @@ pub(super) const HELP: [&str; 8] = [
 ];
 
 /// The commands that Tab completes.
-const COMMANDS: [&str; 9] = ["/help", "/nick", "/ping", "/quit", "/reply", "/status", "/w", "/whisper", "/who"];
+const COMMANDS: [&str; 11] =
+    ["/help", "/history", "/nick", "/ping", "/quit", "/reply", "/search", "/status", "/w", "/whisper", "/who"];
 
 impl Typed {
     /// What `line` means, where `whisperer` was the last to whisper. It is read as the protocol's chat mode reads it, with
@@ -65,10 +68,13 @@ impl Typed {
     }
 }
 
+/// The commands that whisper nothing.
+const PUBLIC: [&str; 8] = ["/help", "/history", "/nick", "/ping", "/quit", "/search", "/status", "/who"];
+
 /// What of a typed line is kept in the history: not what was whispered, nor what a mistyped command may have been to say.
 pub(super) fn remembered(line: &str) -> String {
     let (word, _) = split_word(line);
-    let private = !["/help", "/nick", "/ping", "/quit", "/status", "/who"].contains(&word) && !word.starts_with("//");
+    let private = !PUBLIC.contains(&word) && !word.starts_with("//");
     if private && word.starts_with('/') { format!("{word} ") } else { line.trim_end().to_owned() }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use async_signal::{Signal, Signals};
 use futures_lite::future::{or, pending};
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Stream, StreamExt as _, stream};
@@ -12,8 +13,10 @@ use smol::{Task, Timer, Unblock};
 use socket2::{SockRef, TcpKeepalive};
 
 use super::{Code, End};
-use crate::limits::{CLIENT_LINE_BYTES_MAX, CONNECT_MS_MAX, KEEPALIVE_SECONDS, REPLY_MS_MAX};
-use crate::protocol::{Command, Event, Heard, Mode, Name, Reply, ServerLine, Setting, Text, made_safe};
+use crate::limits::{CLIENT_LINE_BYTES_MAX, CONNECT_MS_MAX, FAREWELL_MS_MAX, KEEPALIVE_SECONDS, REPLY_MS_MAX};
+use crate::protocol::{
+    Command, Event, Heard, Mode, Name, Reply, ResumeToken, ServerLine, Setting, Text, Token, made_safe,
+};
 
 /// What came next.
 pub(super) enum Next {
@@ -31,9 +34,13 @@ pub(super) struct Wire {
     line: Vec<u8>,
     /// What the server said of why it closes the connection.
     farewell: Option<String>,
+    /// What ids belong to on this connection.
+    pub(super) epoch: Option<Token>,
+    /// What takes the name back, if it was asked for.
+    pub(super) token: Option<ResumeToken>,
     input: stream::Boxed<Vec<u8>>,
-    /// Ends when nobody reads standard output any more.
-    output: Option<Task<()>>,
+    /// Ends when nobody reads standard output any more, or a signal says to stop.
+    stop: Option<Task<Code>>,
     /// How the server reads what is sent.
     pub(super) mode: Mode,
     /// When to stop waiting.
@@ -44,15 +51,28 @@ impl Wire {
     /// No server yet, and an input of these lines.
     pub(super) fn new(input: impl Stream<Item = Vec<u8>> + Send + 'static) -> Self {
         let (input, mode) = (input.boxed(), Mode::Commands);
-        Self { server: None, line: Vec::new(), farewell: None, input, output: None, mode, deadline: None }
+        let (line, farewell, epoch, token, stop) = (Vec::new(), None, None, None, None);
+        Self { server: None, line, farewell, epoch, token, input, stop, mode, deadline: None }
     }
 
-    /// It is to end when nobody reads standard output any more.
+    /// It is to end when nobody reads standard output any more, or a signal says so.
     pub(super) fn watch_output(&mut self) {
-        self.output = Some(smol::unblock(|| {
+        let unread = smol::unblock(|| {
             // Nothing is asked of it: that nobody reads is told unasked.
             while poll(&mut [PollFd::new(&io::stdout(), PollFlags::empty())], None) != Ok(1) {}
-        }));
+            Code::Done
+        });
+        let signals = Signals::new([Signal::Hup, Signal::Int, Signal::Term]);
+        let told = async {
+            // Where there are no signals to be had, the system's way with them is left.
+            let Ok(mut signals) = signals else { return pending().await };
+            match signals.next().await {
+                Some(Ok(Signal::Hup)) => Code::HungUp,
+                Some(Ok(Signal::Int)) => Code::Interrupted,
+                _ => Code::Terminated,
+            }
+        };
+        self.stop = Some(smol::spawn(or(unread, told)));
     }
 
     /// Connects to the first of the host's addresses that answers; the greeting, which must be this protocol's.
@@ -73,8 +93,10 @@ impl Wire {
             .set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS)));
         (self.server, self.deadline) = (Some(BufReader::new(stream)), soon());
         (self.line, self.farewell, self.mode) = (Vec::new(), None, Mode::Commands);
-        let Ok(Next::Heard(heard)) = self.next(false).await else {
-            return Err(unreachable("it does not say HELLO; is it a chinwag server?"));
+        let heard = match self.next(false).await {
+            Ok(Next::Heard(heard)) => heard,
+            Err(end) if end.0.is_wanted() => return Err(end),
+            _ => return Err(unreachable("it does not say HELLO; is it a chinwag server?")),
         };
         self.deadline = None;
         match (&heard.known, heard.refused()) {
@@ -122,7 +144,11 @@ impl Wire {
                     self.deadline = deadline;
                     return Ok(heard);
                 }
-                Next::Heard(heard) => other(heard)?,
+                Next::Heard(heard) => {
+                    // It may be long.
+                    self.deadline = soon();
+                    other(heard)?;
+                }
                 Next::Typed(_) => {}
             }
         }
@@ -131,6 +157,33 @@ impl Wire {
     /// The same with a command, where only the reply matters.
     pub(super) async fn ask_for(&mut self, command: &Command) -> Result<Heard, End> {
         self.ask(command.to_line(self.mode).as_bytes(), |_| Ok(())).await
+    }
+
+    /// The same, for one who is to come back: with a token.
+    pub(super) async fn open_to_stay(&mut self, address: &str) -> Result<(), End> {
+        self.open(address).await?;
+        self.ask_for_token().await
+    }
+
+    /// Takes back the name of the connection before, if there was one and its token is still good.
+    pub(super) async fn resume(&mut self) -> Result<Option<Name>, End> {
+        let Some(token) = self.token else { return Ok(None) };
+        let answer = self.ask_for(&Command::Resume(token)).await?;
+        Ok(if let Some(ServerLine::Ok(Reply::Resume(name))) = answer.known { Some(name) } else { None })
+    }
+
+    /// Asks for the token that takes back a name. The name is yet to be taken, or it could be held for a token that got lost.
+    pub(super) async fn ask_for_token(&mut self) -> Result<(), End> {
+        // Where names are not held it works without.
+        self.ask_for(&Command::Set(Setting::Resume, true)).await.map(drop)
+    }
+
+    /// Says good-bye, and waits for the server to let go, if that takes no time.
+    pub(super) async fn quit(&mut self) {
+        self.send(b"QUIT").await;
+        self.deadline = Instant::now().checked_add(Duration::from_millis(FAREWELL_MS_MAX));
+        self.stop = None;
+        while self.server.is_some() && self.next(false).await.is_ok() {}
     }
 
     /// Takes a name. If the server or the protocol refuses it, it is told what for.
@@ -149,29 +202,25 @@ impl Wire {
     /// Waits for a line of the server's or, if it is wanted, of the input; fails when the server closed the connection,
     /// nobody reads the output any more, or the deadline has come.
     pub(super) async fn next(&mut self, input: bool) -> Result<Next, End> {
-        let Self { server, line, farewell, input: typed, output, deadline, .. } = self;
+        let Self { server, line, farewell, input: typed, stop, deadline, .. } = self;
         let heard = async {
-            let line = match server {
-                Some(server) => read_line(server, line).await,
-                None if input => pending().await,
-                None => None,
-            };
+            let Some(server) = server else { return pending().await };
+            let line = read_line(server, line).await;
             let why = farewell.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             let lost = || End(Code::Lost, format!("the server closed the connection{why}"));
             Ok(Next::Heard(Heard::new(&text_of(&line.ok_or_else(lost)?))))
         };
         let typed = async { if input { Ok(Next::Typed(typed.next().await)) } else { pending().await } };
-        let unread = async {
-            let Some(output) = output else { return pending().await };
-            output.await;
-            Err(End(Code::Done, String::new()))
+        let stopped = async {
+            let Some(stop) = stop else { return pending().await };
+            Err(End(stop.await, String::new()))
         };
         let late = async {
             let Some(deadline) = *deadline else { return pending().await };
             Timer::at(deadline).await;
             Err(End(Code::TimedOut, "timed out".to_owned()))
         };
-        let next = or(heard, or(typed, or(unread, late))).await;
+        let next = or(heard, or(typed, or(stopped, late))).await;
         if let Ok(Next::Heard(heard)) = &next {
             self.heed(heard).await;
         }
@@ -184,6 +233,8 @@ impl Wire {
                 let pong = Command::Pong(Text::new(&token.to_string()).ok()).to_line(self.mode);
                 self.send(pong.as_bytes()).await;
             }
+            Some(ServerLine::Hello(epoch, _)) => self.epoch.clone_from(epoch),
+            Some(ServerLine::Ok(Reply::Resumable(token))) => self.token = Some(*token),
             Some(ServerLine::Ok(Reply::Chat(on))) => self.mode = if *on { Mode::Chat } else { Mode::Commands },
             _ if !heard.answers() => self.farewell = heard.refused().map(|(_, text)| text.to_owned()),
             _ => {}
@@ -194,10 +245,19 @@ impl Wire {
 /// The next line, but for what is in `line` already; none at the end. Nothing is lost if it is not waited for; what is longer
 /// than a line can be comes in pieces.
 async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let left = CLIENT_LINE_BYTES_MAX.saturating_sub(line.len());
-    // Whether it fails or is at its end: what came before it comes first.
-    let _ = server.take(left as u64).read_until(b'\n', line).await;
-    Some(std::mem::take(line)).filter(|line| !line.is_empty())
+    loop {
+        let left = CLIENT_LINE_BYTES_MAX.saturating_sub(line.len());
+        // Whether it fails or is at its end: what came before it comes first.
+        let _ = server.take(left as u64).read_until(b'\n', line).await;
+        let line = std::mem::take(line);
+        if line.len() < CLIENT_LINE_BYTES_MAX && !line.ends_with(b"\n") {
+            return None;
+        }
+        // What is cut short says less than was said: it counts as not read. Only the last of one who was too slow ends with CR LF.
+        if !(line.ends_with(b"\r\n") && (line.starts_with(b"@") || line.starts_with(b"PAST "))) {
+            return Some(line);
+        }
+    }
 }
 
 /// The lines of standard input.

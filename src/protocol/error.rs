@@ -141,7 +141,7 @@ impl ErrorCode {
     ];
 
     /// The code as it stands on the wire.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::AlreadyNamed => "already-named",
             Self::ArgumentUnexpected => "argument-unexpected",

@@ -12,6 +12,7 @@ terminal 60 20
 shows() {
     keys "clear; $2 $host:$port --nick alice $3" Enter
     hear bob 'JOIN alice'
+    screen $'*\n\\* you are alice; *\n>'
     say bob 'MSG hi all'
     say bob 'MSG hi alice'
     hear bob 'OK MSG *' 'OK MSG *'
@@ -30,7 +31,8 @@ colored=$'*\e[2m*\e[*bob\e[*: hi all*\e[1mhi alice*'
 shows "$colored" chinwag ''
 shows "$plain" 'NO_COLOR=1 chinwag' ''
 shows "$plain" chinwag '--color never'
-shows "$colored" 'NO_COLOR=1 chinwag' '--color always'
+# What was said before comes first, dim.
+shows $'\e[2m??:?? bob: hi all\n*you are alice*bob\e[*: hi all*\e[1mhi alice*' 'NO_COLOR=1 chinwag' '--color always'
 
 connect tail "${client[@]}" tail --count 1 --nick tail --color always
 hear bob 'JOIN tail'

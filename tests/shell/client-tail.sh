@@ -18,7 +18,7 @@ hear tail '??:?? bob left (eof)'
 hear_end tail
 hear_to alice 'LEAVE tail quit'
 
-connect tail "${client[@]}" --json --nick tail tail
+connect tail "${client[@]}" --json --nick tail tail --retry 0
 hear alice 'JOIN tail'
 say alice 'MSG one'
 hear alice 'OK MSG *'
@@ -34,7 +34,7 @@ hear tail '{*"name":"grep"*"type":"join"}'
 say alice 'MSG it is green'
 hear grep '??:?? alice: it is green'
 hear_end grep
-hear alice 'OK MSG *' 'LEAVE grep *'
+hear alice 'OK MSG *' 'LEAVE grep quit'
 same '' "$(<"$work/grep.err")"
 
 # Only what one says; and so long.
@@ -50,6 +50,17 @@ connect one "${client[@]}" tail --nick one --timeout 0
 status=0
 hear_end one || status=$?
 same 5 "$status"
+
+# However it is ended, nobody has to wait until its name is free.
+for signal in HUP INT TERM; do
+    connect "$signal" "${client[@]}" tail --nick "$signal"
+    hear_to alice "JOIN $signal"
+    kill -s "$signal" "${pid[$signal]}"
+    status=0
+    hear_end "$signal" || status=$?
+    same "$((128 + $(kill -l "$signal")))" "$status"
+    hear alice "LEAVE $signal quit"
+done
 
 stop
 hear_to tail '{*"type":"notice"}'

@@ -25,7 +25,7 @@ same 1 "$status"
 grep -q '^! a name cannot contain a comma; write: /NICK name$' "$work/out"
 hear alice 'JOIN eve' 'MSG eve one' 'LEAVE eve quit tea'
 
-connect bob "${client[@]}" --nick bob
+connect bob "${client[@]}" --nick bob --retry 0
 hear alice 'JOIN bob'
 stop
 hear_to bob '! Server disconnected.'

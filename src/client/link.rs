@@ -1,0 +1,248 @@
+//! A place in the room that outlives its connections: where one breaks, it comes back, has its name again and reads what it
+//! missed.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+
+use super::reading::{Read, Reading};
+use super::wire::{Next, Wire};
+use super::{Code, End};
+use crate::limits::RECONNECT_MS;
+use crate::protocol::{Command, ErrorCode, Heard, Mode, Name, Reply, ServerLine};
+
+/// What came next.
+#[derive(Debug)]
+pub(super) enum News {
+    /// A line from the server; what was missed comes as the event that it was.
+    Heard(Heard),
+    /// A line of the input, without its ending; none at its end.
+    Typed(Option<Vec<u8>>),
+    /// Something is missing here; what.
+    Missing(String),
+    /// All that was said before is read; whether none of it is missing.
+    CaughtUp(bool),
+    /// The connection is gone; why.
+    Lost(String),
+    /// It could not come back; why.
+    Failed(String),
+    /// So long until the next attempt to come back.
+    Waits(Duration),
+    /// There is a connection again, and this is what became of the name.
+    Back(Result<Name, String>),
+}
+
+/// A name on a server, with a connection or on its way back.
+pub(super) struct Link {
+    wire: Wire,
+    address: String,
+    /// The name to have.
+    name: Name,
+    reading: Reading,
+    /// For how long it tries to come back; for ever if there is none.
+    retry: Option<Duration>,
+    /// When to stop, whatever happens.
+    deadline: Option<Instant>,
+    /// What came and was not passed on yet.
+    news: VecDeque<News>,
+    pauses: ExponentialBackoff,
+    /// Whether there is no connection.
+    away: bool,
+    /// Until when it tries to come back, while it is away.
+    retry_until: Option<Instant>,
+    /// Whether there is a connection without a name, and what was missed is yet to be asked for.
+    nameless: bool,
+    /// Whether the name went on with another connection.
+    taken_over: bool,
+}
+
+impl Link {
+    /// One that has its name, and reads so much.
+    pub(super) async fn new(
+        wire: Wire,
+        address: String,
+        name: Name,
+        reading: Reading,
+        retry: Option<Duration>,
+    ) -> Self {
+        let (news, pauses, deadline) = (VecDeque::new(), pauses(), wire.deadline);
+        let (away, retry_until, nameless, taken_over) = (false, None, false, false);
+        let mut link = Self {
+            wire,
+            address,
+            name,
+            reading,
+            retry,
+            deadline,
+            news,
+            pauses,
+            away,
+            retry_until,
+            nameless,
+            taken_over,
+        };
+        link.catch_up().await;
+        link
+    }
+
+    /// The name to have.
+    pub(super) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Where the server is.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Sends a line. If this fails, whoever reads finds out.
+    pub(super) async fn send(&mut self, line: &str) {
+        self.wire.send(line.as_bytes()).await;
+    }
+
+    /// It is not to come back any more.
+    pub(super) fn stay_away(&mut self) {
+        self.retry = Some(Duration::ZERO);
+    }
+
+    /// Leaves in good order.
+    pub(super) async fn quit(mut self) {
+        self.wire.quit().await;
+    }
+
+    /// Waits for news or, if it is wanted, a line of the input; fails when the connection is lost for good, nobody reads the
+    /// output any more, or the deadline has come.
+    pub(super) async fn next(&mut self, input: bool) -> Result<News, End> {
+        loop {
+            if let Some(news) = self.news.pop_front() {
+                return Ok(news);
+            }
+            if self.away && self.retry == Some(Duration::ZERO) {
+                return Err(End(Code::Lost, String::new()));
+            }
+            match self.wire.next(input && !self.reading.is_catching_up()).await {
+                Ok(Next::Typed(line)) => return Ok(News::Typed(line)),
+                Ok(Next::Heard(heard)) => self.heard(heard).await,
+                Err(End(Code::Lost, why)) => self.lost(why)?,
+                Err(End(Code::TimedOut, _)) if self.deadline.is_none_or(|deadline| Instant::now() < deadline) => {
+                    self.come_back().await?;
+                }
+                Err(end) => return Err(end),
+            }
+        }
+    }
+
+    async fn heard(&mut self, heard: Heard) {
+        match &heard.known {
+            Some(ServerLine::Err(refusal)) if refusal.code == ErrorCode::Resumed => {
+                self.taken_over = true;
+                return;
+            }
+            Some(ServerLine::Ok(Reply::Nick(name))) => {
+                self.name = name.clone();
+                if std::mem::take(&mut self.nameless) {
+                    self.catch_up().await;
+                }
+            }
+            _ => {}
+        }
+        for read in self.reading.read(heard) {
+            self.take(read).await;
+        }
+    }
+
+    async fn take(&mut self, read: Read) {
+        self.news.push_back(match read {
+            Read::Heard(heard) => News::Heard(heard),
+            Read::Missing(what) => News::Missing(what),
+            Read::CaughtUp(whole) => News::CaughtUp(whole),
+            Read::Ask(command) => return self.ask(&command).await,
+        });
+    }
+
+    async fn ask(&mut self, command: &Command) {
+        self.wire.send(command.to_line(Mode::Commands).as_bytes()).await;
+    }
+
+    /// Asks for what was said before.
+    async fn catch_up(&mut self) {
+        let command = self.reading.begin(self.wire.epoch.clone());
+        self.ask(&command).await;
+    }
+
+    fn lost(&mut self, why: String) -> Result<(), End> {
+        if self.taken_over {
+            return Err(End(Code::TakenOver, "the name went on with another connection".to_owned()));
+        }
+        let held: Vec<_> = self.reading.end().collect();
+        self.news.extend(held.into_iter().filter_map(|read| match read {
+            Read::Heard(heard) => Some(News::Heard(heard)),
+            _ => None,
+        }));
+        let for_good = self.retry == Some(Duration::ZERO);
+        if for_good && self.news.is_empty() {
+            return Err(End(Code::Lost, why));
+        }
+        self.nameless = false;
+        self.away = true;
+        self.retry_until = self.retry.and_then(|retry| Instant::now().checked_add(retry));
+        self.news.push_back(News::Lost(why));
+        if !for_good {
+            self.pause();
+        }
+        Ok(())
+    }
+
+    /// Lets the connection go, and sets the time for the next attempt to come back.
+    fn pause(&mut self) {
+        let pause = self.pauses.next().unwrap_or_default();
+        let then = Instant::now() + pause;
+        self.wire.wait_until(self.deadline.map_or(then, |deadline| deadline.min(then)));
+        self.news.push_back(News::Waits(pause));
+    }
+
+    async fn come_back(&mut self) -> Result<(), End> {
+        // Where nobody can choose another name, that the old one is taken is for the next attempt.
+        let named = match self.enter().await {
+            Ok(Err(why)) if self.retry.is_some() => Err(End(Code::Refused, why)),
+            named => named,
+        };
+        match named {
+            Ok(named) => {
+                (self.away, self.pauses, self.wire.deadline) = (false, pauses(), self.deadline);
+                self.nameless = named.is_err();
+                if !self.nameless {
+                    self.catch_up().await;
+                }
+                self.news.push_back(News::Back(named));
+                Ok(())
+            }
+            Err(end) if end.0.is_wanted() => Err(end),
+            Err(End(_, why)) if self.retry_until.is_some_and(|end| end <= Instant::now()) => {
+                Err(End(Code::Lost, format!("it could not come back in time: {why}")))
+            }
+            Err(End(_, why)) => {
+                self.news.push_back(News::Failed(why));
+                self.pause();
+                Ok(())
+            }
+        }
+    }
+
+    async fn enter(&mut self) -> Result<Result<Name, String>, End> {
+        self.wire.open(&self.address).await?;
+        if let Some(name) = self.wire.resume().await? {
+            return Ok(Ok(name));
+        }
+        self.wire.ask_for_token().await?;
+        self.wire.take_name(self.name.as_str()).await
+    }
+}
+
+/// How long to wait before each attempt to connect again.
+fn pauses() -> ExponentialBackoff {
+    let [shortest, longest] = RECONNECT_MS.map(Duration::from_millis);
+    let pauses = ExponentialBuilder::new().with_min_delay(shortest).with_max_delay(longest).without_max_times();
+    pauses.with_jitter().build()
+}

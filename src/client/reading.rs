@@ -1,0 +1,286 @@
+//! How far a conversation was read, over however many connections: what the server tells twice is passed on once, in order, and
+//! what was missed as if it had been heard. Pure; `protocol.md` (History) says why this leaves no gap.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+use crate::protocol::{Command, ErrorCode, Event, EventId, Heard, Past, Reply, ServerLine, Tag, Token};
+
+/// What is asked for begins before what is kept.
+const TOO_OLD: &str = ErrorCode::TooOld.as_str();
+
+/// What is asked for is of no use: the ids begin anew.
+const BEGAN_ANEW: [&str; 2] = [ErrorCode::EpochChanged.as_str(), ErrorCode::IdAhead.as_str()];
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// This is what comes next.
+    Heard(Heard),
+    /// Something is missing here; what.
+    Missing(String),
+    /// This is to be asked.
+    Ask(Command),
+    /// All that was said before this is passed on; whether none of it is missing.
+    CaughtUp(bool),
+}
+
+/// What was read, and what is to be told again.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Up to this, all is read that was to be read. None before anything is.
+    last: Option<EventId>,
+    /// What `last` belongs to.
+    epoch: Option<Token>,
+    /// How many of the messages before the first connection are passed on, as `PAST`.
+    before: u64,
+    /// Whether `last` is of the user's choice: then it is for them to hear that it is no good.
+    chosen: bool,
+    /// What is being told again.
+    again: Option<Again>,
+}
+
+/// The reply to `HISTORY` or `SINCE`, while it comes.
+#[derive(Debug)]
+struct Again {
+    /// The epoch of the connection.
+    epoch: Option<Token>,
+    /// Events that came before the reply was at its end. Messages among them are in the reply, too.
+    held: Vec<Heard>,
+    /// Whether it is what was missed; otherwise, what came before.
+    missed: bool,
+    /// Whether nothing of that is missing.
+    whole: bool,
+}
+
+impl Reading {
+    /// From now on; so many messages from before come first.
+    pub(super) fn from_now(before: u64) -> Self {
+        Self { before, ..Self::default() }
+    }
+
+    /// From this id on.
+    pub(super) fn since(id: EventId, epoch: Option<Token>) -> Self {
+        Self { last: Some(id), epoch, chosen: true, ..Self::default() }
+    }
+
+    /// Whether something is being told again. What is sent meanwhile must be nothing that is answered like it.
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.again.is_some()
+    }
+
+    /// There is a connection with this epoch, and a name: what is to be asked before anything else.
+    pub(super) fn begin(&mut self, epoch: Option<Token>) -> Command {
+        let missed = self.last.is_some();
+        self.again = Some(Again { epoch, held: Vec::new(), missed, whole: missed });
+        match self.last {
+            Some(last) => Command::Since(last, self.epoch.clone()),
+            // The last one is asked for in any case: it says how far it was read.
+            None => Command::History(self.before.max(1)),
+        }
+    }
+
+    /// The connection is gone. What will not be told again is passed on now.
+    pub(super) fn end(&mut self) -> impl Iterator<Item = Read> {
+        let held = self.again.take().map(|again| again.held).unwrap_or_default();
+        held.into_iter().filter(|heard| id_of(heard).is_none()).map(Read::Heard)
+    }
+
+    /// The server sent this line.
+    pub(super) fn read(&mut self, heard: Heard) -> Vec<Read> {
+        let Some(again) = &mut self.again else { return self.pass(heard).into_iter().collect() };
+        match &heard.known {
+            Some(ServerLine::Event(..)) => {
+                again.held.push(heard);
+                Vec::new()
+            }
+            Some(ServerLine::Past(past)) => {
+                let past = past.clone();
+                self.read_past(past, heard)
+            }
+            Some(ServerLine::Ok(Reply::History(_) | Reply::Since(_))) => {
+                let (epoch, whole) = (again.epoch.take(), again.whole);
+                (self.epoch, self.chosen) = (epoch, false);
+                self.last.get_or_insert_default();
+                self.go_on(whole)
+            }
+            _ if ["ERR SINCE", "ERR HISTORY", "ERR - verb-"].iter().any(|start| heard.line.starts_with(start)) => {
+                self.read_refusal(heard)
+            }
+            _ => vec![Read::Heard(heard)],
+        }
+    }
+
+    /// A line where nothing is told again.
+    fn pass(&mut self, heard: Heard) -> Option<Read> {
+        let is_known = id_of(&heard).is_some_and(|id| self.last.is_some_and(|last| id <= last));
+        let said = if let Some(ServerLine::Ok(Reply::Msg(id))) = heard.known { Some(id) } else { id_of(&heard) };
+        self.last = self.last.max(said);
+        (!is_known).then_some(Read::Heard(heard))
+    }
+
+    fn read_past(&mut self, past: Past, heard: Heard) -> Vec<Read> {
+        let Some(again) = &mut self.again else { return Vec::new() };
+        let (id, is_unread) = (Some(past.id), self.last.is_none_or(|last| past.id > last));
+        // Only a message that was sent on the connection before can come after an event of this one.
+        let earlier = again.held.iter().rposition(|held| id_of(held).is_some_and(|held| Some(held) < id));
+        let mut all: Vec<_> = again.held.drain(..earlier.map_or(0, |at| at + 1)).map(Read::Heard).collect();
+        if is_unread && !again.held.iter().any(|held| id_of(held) == id) {
+            if again.missed {
+                let line = ServerLine::Event(Some(Tag { id, at: past.at }), Event::Msg(past.name, past.text));
+                all.push(Read::Heard(Heard { line: line.to_string(), known: Some(line) }));
+            } else if self.before > 0 {
+                all.push(Read::Heard(heard));
+            }
+            self.last = id;
+        }
+        all
+    }
+
+    fn read_refusal(&mut self, heard: Heard) -> Vec<Read> {
+        let Some(again) = &mut self.again else { return Vec::new() };
+        let (code, text) = heard.refused().unwrap_or_default();
+        let oldest = text.split(' ').next().and_then(|word| word.parse().ok()).filter(|_| code == TOO_OLD);
+        let before = oldest.and_then(|oldest: u64| oldest.checked_sub(1)).map(EventId);
+        again.whole = false;
+        let (missing, next) = match before {
+            Some(before) if again.missed && Some(before) > self.last => {
+                self.last = Some(before);
+                let missing =
+                    format!("something is missing here: all before message {} is no longer kept", before.next().0);
+                (missing, Command::Since(before, again.epoch.clone()))
+            }
+            _ if self.chosen => return [vec![Read::Heard(heard)], self.go_on(false)].concat(),
+            _ if again.missed => {
+                (again.missed, self.last, self.before) = (false, None, 0);
+                let why = if BEGAN_ANEW.contains(&code) { "the server began anew" } else { text };
+                let missing = format!("what was said while there was no connection may be missing here: {why}");
+                (missing, Command::History(1))
+            }
+            _ => return self.go_on(false),
+        };
+        vec![Read::Missing(missing), Read::Ask(next)]
+    }
+
+    /// What was told again is told; what came meanwhile follows.
+    fn go_on(&mut self, whole: bool) -> Vec<Read> {
+        let held = self.again.take().map(|again| again.held).unwrap_or_default();
+        let mut all = vec![Read::CaughtUp(whole)];
+        all.extend(held.into_iter().filter_map(|heard| self.pass(heard)));
+        all
+    }
+}
+
+/// The place in the order of an event that has one.
+fn id_of(heard: &Heard) -> Option<EventId> {
+    if let Some(ServerLine::Event(Some(tag), _)) = &heard.known { tag.id } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: &str = "2026-11-20T12:44:29.138Z";
+
+    fn epoch(word: &str) -> Option<Token> {
+        Token::new(word).ok()
+    }
+
+    /// What becomes of these lines (`T` stands for the time): each line that is passed on, and what is done besides.
+    fn read(reading: &mut Reading, lines: &[&str]) -> Vec<String> {
+        let heard = lines.iter().map(|line| Heard::new(&line.replace(" T ", &format!(" {TIME} "))));
+        let read: Vec<_> = heard.flat_map(|heard| reading.read(heard)).collect();
+        read.into_iter().map(written).collect()
+    }
+
+    fn written(read: Read) -> String {
+        match read {
+            Read::Heard(heard) => heard.line.replace(TIME, "T"),
+            Read::Missing(what) => format!("missing: {what}"),
+            Read::Ask(command) => format!("ask: {}", command.to_line(crate::protocol::Mode::Commands)),
+            Read::CaughtUp(whole) => format!("caught up: {whole}"),
+        }
+    }
+
+    /// One that has read up to id 5, in epoch a, and begins on another connection.
+    fn back(now: &str) -> Reading {
+        let mut reading = Reading::default();
+        assert_eq!(reading.begin(epoch("a")), Command::History(1));
+        assert_eq!(read(&mut reading, &["PAST 3 T bob x", "OK HISTORY 1"]), ["caught up: false"]);
+        assert_eq!(read(&mut reading, &["@4 T MSG bob y", "OK MSG 5"]), ["@4 T MSG bob y", "OK MSG 5"]);
+        assert_eq!(reading.end().count(), 0);
+        assert_eq!(reading.begin(epoch(now)), Command::Since(EventId(5), epoch("a")));
+        reading
+    }
+
+    #[test]
+    fn what_is_told_twice_is_passed_on_once_in_order() {
+        let check = |lines: &[&str], expected: &[&str]| assert_eq!(read(&mut back("a"), lines), expected);
+        check(
+            &["PAST 6 T bob z", "OK SINCE 1", "@7 T JOIN eve"],
+            &["@6 T MSG bob z", "caught up: true", "@7 T JOIN eve"],
+        );
+        check(
+            &[
+                "@8 T MSG bob c",
+                "@9 T JOIN eve",
+                "@- T WHISPER bob w",
+                "PAST 6 T bob a",
+                "PAST 8 T bob c",
+                "OK SINCE 2",
+            ],
+            &["@6 T MSG bob a", "caught up: true", "@8 T MSG bob c", "@9 T JOIN eve", "@- T WHISPER bob w"],
+        );
+        // One's own, stored only after the name was back.
+        check(
+            &["@8 T MSG bob c", "PAST 8 T bob c", "PAST 9 T al d", "OK SINCE 2"],
+            &["@8 T MSG bob c", "@9 T MSG al d", "caught up: true"],
+        );
+        check(&["PAST 5 T bob a", "PAST 6 T bob b", "PAST 6 T bob b"], &["@6 T MSG bob b"]);
+        check(&["OK SINCE 0", "@5 T MSG bob y", "@6 T MSG bob z"], &["caught up: true", "@6 T MSG bob z"]);
+    }
+
+    #[test]
+    fn it_breaks_anywhere_and_goes_on_from_there() {
+        let mut reading = back("a");
+        let lines = ["@8 T MSG bob c", "@- T WHISPER bob w", "PAST 6 T bob a", "PAST 7 T bob b"];
+        assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a", "@7 T MSG bob b"]);
+        let held: Vec<_> = reading.end().map(written).collect();
+        assert_eq!(held, ["@- T WHISPER bob w"], "nobody tells it again");
+        assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(7), epoch("a")));
+        assert_eq!(read(&mut reading, &["PAST 8 T bob c", "OK SINCE 1"]), ["@8 T MSG bob c", "caught up: true"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let anew = "missing: what was said while there was no connection may be missing here: the server began anew";
+        let mut reading = back("b");
+        let lines = ["@2 T MSG bob q", "ERR SINCE epoch-changed the epoch is b", "PAST 2 T bob q", "OK HISTORY 1"];
+        assert_eq!(read(&mut reading, &lines), [anew, "ask: HISTORY 1", "caught up: false", "@2 T MSG bob q"]);
+        assert_eq!(reading.begin(epoch("b")), Command::Since(EventId(2), epoch("b")));
+
+        let mut reading = back("a");
+        let old = "missing: something is missing here: all before message 9 is no longer kept";
+        let lines = ["ERR SINCE too-old 9 is the oldest", "PAST 9 T bob z", "OK SINCE 1"];
+        assert_eq!(read(&mut reading, &lines), [old, "ask: SINCE 8 a", "@9 T MSG bob z", "caught up: false"]);
+
+        // A server that says so for ever is not asked for ever.
+        let lines = ["ERR SINCE too-old 9 is the oldest", "ERR SINCE too-old 9 is the oldest", "ERR HISTORY x y"];
+        let again = "missing: what was said while there was no connection may be missing here: 9 is the oldest";
+        assert_eq!(read(&mut back("a"), &lines), [old, "ask: SINCE 8 a", again, "ask: HISTORY 1", "caught up: false"]);
+    }
+
+    #[test]
+    fn an_id_that_the_user_chose_is_refused_to_the_user() {
+        let mut reading = Reading::since(EventId(7), epoch("a"));
+        assert_eq!(reading.begin(epoch("b")), Command::Since(EventId(7), epoch("a")));
+        let refusal = "ERR SINCE epoch-changed the epoch is b";
+        assert_eq!(read(&mut reading, &[refusal]), [refusal, "caught up: false"]);
+    }
+
+    #[test]
+    fn what_was_said_before_is_passed_on_as_such() {
+        let mut reading = Reading::from_now(20);
+        assert_eq!(reading.begin(None), Command::History(20));
+        let lines = ["@4 T MSG bob b", "PAST 3 T bob a", "PAST 4 T bob b", "OK HISTORY 2"];
+        assert_eq!(read(&mut reading, &lines), ["PAST 3 T bob a", "caught up: false", "@4 T MSG bob b"]);
+    }
+}

@@ -1,0 +1,98 @@
+//! The client behind a proxy that cuts its connections.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use fastrand::Rng;
+
+use crate::common::Server;
+
+const MESSAGES: usize = 10_000;
+const CUTS: usize = 100;
+
+/// By how many messages the client may be behind: so it reads some as they are said, and others when it is back.
+const BEHIND_MAX: usize = 300;
+
+/// Most bytes that get to the client between two cuts; of ten thousand messages there are more than a hundred times as many.
+const BYTES_MAX: usize = 6_000;
+
+/// Passes on what both say and cuts so many connections, each after a random number of bytes to the client, of the first one
+/// enough to join; then no more.
+fn proxy(server: SocketAddr, mut random: Rng) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let (address, cuts) = (listener.local_addr().expect("an address"), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&cuts);
+    thread::spawn(move || {
+        for (number, client) in listener.incoming().enumerate() {
+            let (Ok(mut client), Ok(mut there)) = (client, TcpStream::connect(server)) else { return };
+            let least = if number == 0 { 1_000 } else { 0 };
+            let limit = if number < CUTS { random.usize(least..BYTES_MAX) } else { usize::MAX };
+            let (mut from, mut to) = (client.try_clone().expect("a clone"), there.try_clone().expect("a clone"));
+            let up = thread::spawn(move || drop(std::io::copy(&mut from, &mut to)));
+            pass_on(&mut there, &mut client, limit);
+            if number < CUTS {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            for end in [client, there] {
+                // The other side may have closed it first.
+                let _ = end.shutdown(Shutdown::Both);
+            }
+            up.join().expect("it only copies");
+        }
+    });
+    (address, cuts)
+}
+
+/// Passes on so many bytes, or all until one of the two is gone.
+fn pass_on(from: &mut TcpStream, to: &mut TcpStream, mut left: usize) {
+    let mut bytes = [0; 4096];
+    while left > 0 {
+        let Ok(read @ 1..) = from.read(&mut bytes[..left.min(4096)]) else { return };
+        if to.write_all(&bytes[..read]).is_err() {
+            return;
+        }
+        left -= read;
+    }
+}
+
+/// `CHINWAG_SEED=n cargo test --test client` cuts at the same bytes again.
+#[test]
+fn who_is_cut_off_a_hundred_times_reads_ten_thousand_messages_once_in_order() {
+    let seed = std::env::var("CHINWAG_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
+    println!("CHINWAG_SEED={seed}");
+    let server = Server::with(&["--history", "20000"]);
+    let mut watcher = server.join("watcher");
+    let mut sender = server.join("sender");
+    watcher.expect("JOIN sender");
+    let (address, cuts) = proxy(server.address, Rng::with_seed(seed));
+    let mut client = super::client(address, &["tail", "--nick", "tail", "--from", "sender", "--json"])
+        .args(["--count", &MESSAGES.to_string()])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the client starts");
+    watcher.expect("JOIN tail");
+    let mut lines = BufReader::new(client.stdout.take().expect("piped")).lines();
+    let mut read = 0;
+    for sent in 0..MESSAGES {
+        sender.send(&format!("MSG number {sent}"));
+        if sent % BEHIND_MAX == 0 {
+            sender.sync();
+        }
+        while read + BEHIND_MAX < sent || (sent + 1 == MESSAGES && read < MESSAGES) {
+            let line = lines.next().unwrap_or_else(|| panic!("it ended after {read}")).expect("a line");
+            assert!(line.contains(&format!("\"text\":\"number {read}\"")), "{read}: {line}");
+            read += 1;
+        }
+    }
+    assert!(lines.next().is_none(), "nothing more");
+    assert!(client.wait().expect("it ends").success());
+    assert_eq!(cuts.load(Ordering::Relaxed), CUTS);
+    // It was never away, as far as others know.
+    for number in 0..MESSAGES {
+        watcher.expect(&format!("MSG sender number {number}"));
+    }
+    watcher.expect("LEAVE tail quit");
+}
