@@ -27,6 +27,7 @@ hear alice 'JOIN eve' 'MSG eve one' 'LEAVE eve quit tea'
 
 connect bob "${client[@]}" --nick bob --retry 0
 hear alice 'JOIN bob'
+hear bob '\* you are bob; *'
 stop
 hear_to bob '! Server disconnected.'
 status=0
