@@ -26,7 +26,8 @@ const MIGRATIONS: [&str; 1] = ["
     );
     CREATE TABLE state (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     INSERT INTO state VALUES ('ids_up_to', 0), ('dropped', 0);
-    CREATE VIRTUAL TABLE words USING fts5(text, content='messages', content_rowid='id', tokenize='unicode61 remove_diacritics 2');
+    CREATE VIRTUAL TABLE words USING fts5(text, content='messages', content_rowid='id', columnsize=0,
+        tokenize='unicode61 remove_diacritics 2');
 "];
 
 /// How much is kept.
