@@ -12,7 +12,7 @@ use super::log::{FellOff, Piece};
 use super::outbox::{Fetching, Pin, PinText, State};
 use super::{Feed, Outbox, Pieces, Place, Standing};
 use crate::limits::{WRITE_BYTES_MAX, WRITE_SLICES_MAX};
-use crate::protocol::{DIALECTS, Dialect, EventId};
+use crate::protocol::{Dialect, EventId};
 
 /// Reads the feed and the private lines of one connection as one stream.
 #[derive(Debug, Default)]
@@ -23,14 +23,14 @@ pub struct Cursor {
     rest_of_line: Option<Box<[u8]>>,
     /// Something was missed in the feed, and the cursor is not back in it.
     is_behind: bool,
-    /// Where the feed ended when the outbox was last looked into. Every pin up to here has been taken; beyond, there may
-    /// be some still to come.
-    ends: [u64; DIALECTS],
+    /// Where the feed ended, in the dialect that is read, when the outbox was last looked into. Every pin up to here has been
+    /// taken; beyond, there may be some still to come.
+    end: u64,
     /// Those still ahead, taken from the outbox.
     pins: VecDeque<Pin>,
     /// Bytes of the first pin's text that were written. `written <= pins[0].text.len()`, 0 without pins.
     written: usize,
-    urgent: Vec<u8>,
+    urgent: Box<[u8]>,
     closed: bool,
     /// Has seen to it that the hub wakes for what is published from here on. A copy of `State::is_awaiting`, but for that
     /// the hub has taken that back if it did wake.
@@ -129,14 +129,16 @@ impl Cursor {
     /// Both under the outbox's lock: the hub pins before it publishes, so whoever sees the end of a segment here gets
     /// every pin in it.
     fn take(&mut self, feed: &Feed, state: &mut State) {
-        self.ends = feed.ends();
+        self.end = self.place.map_or(0, |place| feed.end_offset(place.dialect));
         if self.pins.is_empty() {
             // Most connections listen most of the time; they hold no empty queues.
             self.pins = std::mem::take(&mut state.pins);
         } else {
             self.pins.extend(std::mem::take(&mut state.pins));
         }
-        self.urgent.extend(std::mem::take(&mut state.urgent));
+        if !state.urgent.is_empty() {
+            self.urgent = [&self.urgent, &std::mem::take(&mut state.urgent)[..]].concat().into();
+        }
         self.closed = state.closing.is_some();
     }
 
@@ -146,10 +148,10 @@ impl Cursor {
             return false;
         }
         outbox.with_state(|state| {
-            let before = (self.ends, self.pins.len(), self.urgent.len(), self.closed);
+            let before = (self.end, self.pins.len(), self.urgent.len(), self.closed);
             self.await_more(true, state);
             self.take(feed, state);
-            before != (self.ends, self.pins.len(), self.urgent.len(), self.closed)
+            before != (self.end, self.pins.len(), self.urgent.len(), self.closed)
         })
     }
 
@@ -341,20 +343,35 @@ impl Cursor {
 
     /// The part of the feed before the next pin, if it is there already.
     fn stretch(&self, place: Option<Place>, next_pin: Option<&Pin>) -> Option<(Place, u64)> {
-        let from = place?;
-        let end = self.ends[from.dialect.index()];
+        // Where another dialect ends is asked when it is read.
+        let from = place.filter(|place| self.dialect() == Some(place.dialect))?;
         let until = match next_pin {
-            Some(pin) => pin.at?.offset.min(end),
+            Some(pin) => pin.at?.offset.min(self.end),
             None if self.closed => return None,
-            None => end,
+            None => self.end,
         };
         (from.offset < until).then_some((from, until))
+    }
+
+    /// Goes on from there. Where the feed ends in another dialect was not looked at.
+    fn go_on(&mut self, then: Option<Place>) {
+        if self.dialect() != then.map(|then| then.dialect) {
+            self.end = then.map_or(0, |then| then.offset);
+            self.is_awaiting = false;
+        }
+        self.place = then;
+    }
+
+    fn dialect(&self) -> Option<Dialect> {
+        self.place.map(|place| place.dialect)
     }
 
     /// Moves on past so many bytes, and past pins that say nothing.
     fn advance(&mut self, mut bytes: usize, outbox: &Outbox) {
         let urgent = bytes.min(self.urgent.len());
-        self.urgent.drain(..urgent);
+        if urgent > 0 {
+            self.urgent = self.urgent[urgent..].into();
+        }
         outbox.wrote(urgent, 0);
         bytes -= urgent;
         loop {
@@ -370,9 +387,10 @@ impl Cursor {
                 if pin.is_open() {
                     break;
                 }
-                self.place = pin.then;
+                let then = pin.then;
                 outbox.wrote_pin(pin);
                 self.pins.pop_front();
+                self.go_on(then);
                 continue;
             }
             if bytes == 0 {

@@ -118,9 +118,9 @@ impl Feed {
         log.segments.front().map_or(log.ends, |segment| segment.starts)
     }
 
-    /// Where the feed ends in each dialect.
-    pub fn ends(&self) -> [u64; DIALECTS] {
-        self.ends.each_ref().map(|end| end.load(Ordering::Acquire))
+    /// Where the feed ends in this dialect.
+    pub fn end_offset(&self, dialect: Dialect) -> u64 {
+        self.ends[dialect.index()].load(Ordering::Acquire)
     }
 
     /// Where the feed ends in this dialect, and after which message.

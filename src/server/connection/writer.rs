@@ -63,7 +63,7 @@ impl<'a> Writer<'a> {
                 // Fails only if the hub is gone, and the server with it.
                 Ok(Progress::Back) => drop(self.connection.tell(Action::CaughtUp)),
                 Ok(Progress::Wrote(bytes)) => {
-                    self.stall.since = None;
+                    self.stall.end();
                     written += bytes;
                     if written >= WRITE_BYTES_MAX {
                         // There may be more, for as long as somebody publishes and the peer reads. Others first.
@@ -104,20 +104,30 @@ impl<'a> Writer<'a> {
 const FELL_BEHIND: &str = "you read too slowly for joins, leaves and the like: they are left out here, messages are not; \
                            who is here comes at the end of it (ROSTER)";
 
-/// How long the socket has been full.
+/// How long the socket has been full. Nothing until it first is: most never are.
 #[derive(Debug, Default)]
-struct Stall {
+struct Stall(Option<Box<Full>>);
+
+#[derive(Debug)]
+struct Full {
     since: Option<Instant>,
-    /// Set at the first stall and left alone while there is progress: it then goes off early and is set again. Boxed: most
-    /// connections never have one.
-    timer: Option<Box<Timer>>,
+    /// Set at the first stall and left alone while there is progress: it then goes off early and is set again.
+    timer: Timer,
 }
 
 impl Stall {
+    /// The socket took something.
+    fn end(&mut self) {
+        if let Some(full) = &mut self.0 {
+            full.since = None;
+        }
+    }
+
     /// The socket is full. Ready when it has been for as long as `timeout`.
     fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
-        let deadline = *self.since.get_or_insert_with(Instant::now) + timeout;
-        let timer = self.timer.get_or_insert_with(|| Box::new(Timer::at(deadline)));
+        let Full { since, timer } =
+            &mut **self.0.get_or_insert_with(|| Box::new(Full { since: None, timer: Timer::after(timeout) }));
+        let deadline = *since.get_or_insert_with(Instant::now) + timeout;
         while let Poll::Ready(at) = timer.poll(cx) {
             if at >= deadline {
                 return Poll::Ready(());
