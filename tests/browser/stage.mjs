@@ -59,7 +59,10 @@ export async function serve({ line = 0, web = 0, options = [] } = {}) {
   return { line: await port(), web: await port(), stop };
 }
 
-/** A wire to a server, by a port of its own: `cut()` breaks what goes over it, and whatever comes until `mend()`. */
+/**
+ * A wire to a server, by a port of its own: `cut()` breaks what goes over it, and whatever comes until `mend()`. After `hold()`
+ * nothing gets through any more.
+ */
 export async function wire(port) {
   const sockets = new Set();
   let isCut = false;
@@ -73,6 +76,7 @@ export async function wire(port) {
     }
   });
   await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const hold = () => sockets.forEach((socket) => socket.unpipe());
   const cut = () => {
     isCut = true;
     sockets.forEach((socket) => socket.resetAndDestroy());
@@ -82,7 +86,7 @@ export async function wire(port) {
     listener.close();
     cut();
   });
-  return { web: listener.address().port, cut, mend: () => (isCut = false) };
+  return { web: listener.address().port, hold, cut, mend: () => (isCut = false) };
 }
 
 /** A peer that is nc. `hear(…lines)` reads exactly these; a regular expression stands for a line that it matches. */

@@ -10,8 +10,10 @@ export class Composer {
   #send;
   #names;
   #completion = null;
+  /** What was given back, and stands at the begin of the box as long as nobody has changed it. */
+  #givenBack = '';
 
-  /** `send(text)`: one line is to be sent; whether it could be. `names()`: those that Tab completes. */
+  /** `send(lines)`: these are to be sent; whether they could be. `names()`: those that Tab completes. */
   constructor(send, names) {
     this.#send = send;
     this.#names = names;
@@ -35,17 +37,23 @@ export class Composer {
     byId('send').textContent = chosen.length ? 'Whisper' : 'Send';
   }
 
-  /** Gives a text back that was not sent, and says why. What has been written meanwhile stays. */
+  /** Gives a text back that was not sent, and says why: after what was given back before it. What has been written meanwhile stays. */
   giveBack(text, reason) {
-    this.#box.value = this.#box.value ? `${text}\n${this.#box.value}` : text;
+    const { value } = this.#box;
+    const isThere = this.#givenBack && `${value}\n`.startsWith(`${this.#givenBack}\n`);
+    const before = isThere ? this.#givenBack : '';
+    const written = isThere ? value.slice(before.length + 1) : value;
+    this.#givenBack = before ? `${before}\n${text}` : text;
+    this.#box.value = written ? `${this.#givenBack}\n${written}` : this.#givenBack;
     this.#fail(reason);
   }
 
   #submit() {
     const lines = this.#box.value.split('\n').filter((line) => line.trim());
-    while (lines.length && this.#send(lines[0])) lines.shift();
-    this.#box.value = lines.join('\n');
-    this.#fail(lines.length ? 'Not sent: there is no connection now. What you wrote is kept.' : '');
+    const isKept = lines.length > 0 && !this.#send(lines);
+    this.#box.value = isKept ? lines.join('\n') : '';
+    this.#givenBack = '';
+    this.#fail(isKept ? 'Not sent: there is no connection now. What you wrote is kept.' : '');
     this.focus();
   }
 

@@ -81,24 +81,31 @@ function closed({ retryMs, lastWord }) {
   names.askToJoin(hasQuit ? 'You have left the room.' : sentence(lastWord?.text ?? ''));
 }
 
-/** Sends a line to those who are chosen, or to everybody. Whether it is on its way. */
-function send(text) {
+/** Sends lines to those who are chosen, or to everybody. Whether they are on their way. */
+function send(lines) {
   if (!session.isConnected) return false;
   const chosen = [...people.chosen];
-  const answered = (reply) => {
-    if (!reply) {
-      composer.giveBack(text, 'The connection broke before this was confirmed. See whether it was said before you send it again.');
-    } else if (!reply.isOk) {
-      composer.giveBack(text, `Not sent: ${reply.text}.`);
-      people.choose(chosen);
-    } else if (chosen.length) {
-      log.whispered(reply.value.split(','), text, room.me);
-    }
-  };
-  if (chosen.length) session.whisper(chosen, text, answered);
-  else session.say(text, answered);
+  for (const text of lines) {
+    const answered = (reply) => sent(chosen, text, reply);
+    if (chosen.length) session.whisper(chosen, text, answered);
+    else session.say(text, answered);
+  }
   people.choose([]);
   return true;
+}
+
+/** What became of a line to those who were chosen. */
+function sent(chosen, text, reply) {
+  if (reply?.isOk) {
+    if (chosen.length) log.whispered(reply.value.split(','), text, room.me);
+    return;
+  }
+  const reason = reply
+    ? `Not sent: ${reply.text}.`
+    : 'The connection broke before this was confirmed. See whether it was said before you send it again.';
+  composer.giveBack(text, reason);
+  // It is for them again, and so is what has been written meanwhile: a whisper never becomes public.
+  people.choose([...people.chosen, ...chosen]);
 }
 
 function rename(name) {

@@ -24,6 +24,16 @@ await play(async () => {
   await hear(carol, 'good morning');
   assert.equal(await carol.getByText('not a word').count(), 0);
 
+  // Of a whisper of two lines neither is for all.
+  await choose('bob');
+  await alice.fill('#text', 'psst, one\npsst, two');
+  await alice.press('#text', 'Enter');
+  await hear(bob, 'alice whispers', 'psst, one');
+  await hear(bob, 'alice whispers', 'psst, two');
+  await say(alice, 'that was all');
+  await hear(carol, 'that was all');
+  assert.equal(await carol.getByText('psst').count(), 0);
+
   // Who leaves stays chosen, so that what was meant for one is never said to all.
   await choose('bob');
   await alice.fill('#text', 'a secret for bob');
