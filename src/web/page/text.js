@@ -3,7 +3,7 @@
 const LINK = /https?:\/\/[^\s<>"]+/gi;
 
 /** What stands after a link rather than in it. A closing bracket belongs to it if it opens there, too. */
-const AFTER_LINK = /[.,;:!?'"*_]$/;
+const AFTER_LINK = `.,;:!?'"*_`;
 
 /** The text as nodes. */
 export function textNodes(text, me) {
@@ -44,12 +44,14 @@ function hue(name) {
 }
 
 function trimmed(address) {
-  let rest = address;
-  for (;;) {
-    const count = (bracket) => rest.split(bracket).length;
-    const isOpen = rest.endsWith(')') && count(')') > count('(');
-    if (!isOpen && !AFTER_LINK.test(rest)) return rest;
-    rest = rest.slice(0, -1);
+  const count = (bracket) => address.split(bracket).length;
+  // Counted once: a link of nothing but brackets is not to hold up the page.
+  let unopened = count(')') - count('(');
+  let end = address.length;
+  for (; ; end -= 1) {
+    const last = address[end - 1];
+    if (last === ')' && unopened > 0) unopened -= 1;
+    else if (!AFTER_LINK.includes(last)) return address.slice(0, end);
   }
 }
 

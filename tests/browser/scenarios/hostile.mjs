@@ -28,6 +28,15 @@ await play(async () => {
   assert.equal(await hebrew.evaluate((entry) => getComputedStyle(entry).direction), 'ltr');
   await expectHere(alice, 'alice*', 'דוד');
 
+  // A link of nothing but brackets takes no longer than any: 100 of them would have taken 8 s.
+  const took = await alice.evaluate(async () => {
+    const { textNodes } = await import('/text.js');
+    const start = performance.now();
+    for (let times = 0; times < 100; times += 1) textNodes(`http://a/${')'.repeat(4000)}`, 'alice');
+    return performance.now() - start;
+  });
+  assert.ok(took < 1000, `${took} ms`);
+
   const overflow = await alice.locator('#log').evaluate((log) => log.scrollWidth - log.clientWidth);
   assert.equal(overflow, 0);
   await say(alice, 'y'.repeat(4000));
