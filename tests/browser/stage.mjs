@@ -138,6 +138,26 @@ export async function openIn(context, server) {
   return page;
 }
 
+/**
+ * The WebSockets of a page that is loaded anew for it, for what no server does at will. `sent` are the lines of the last one;
+ * what `drop(line)` is true of does not reach the server. `inject(…lines)` tells the page something, `cut()` closes it.
+ */
+export async function intercept(page, drop = () => false) {
+  const sockets = { sent: [] };
+  await page.routeWebSocket(/ws$/, (near) => {
+    const far = near.connectToServer();
+    sockets.sent = [];
+    near.onMessage((line) => {
+      sockets.sent.push(line);
+      if (!drop(line)) far.send(line);
+    });
+    sockets.inject = (...lines) => near.send(lines.map((line) => `${line}\n`).join(''));
+    sockets.cut = () => Promise.all([near.close(), far.close()]);
+  });
+  await page.reload();
+  return sockets;
+}
+
 /** A page that is in the room by this name. */
 export async function join(server, name, options) {
   const page = await open(server, options);

@@ -52,6 +52,7 @@ const FORMS = {
   },
   MSG: (rest) => said('msg', rest),
   WHISPER: (rest) => said('whisper', rest),
+  ROSTER: (count) => ({ kind: 'roster', count: Number(count) }),
   COORDINATOR: (name) => ({ kind: 'coordinator', name }),
   NOTICE: (text) => ({ kind: 'notice', text }),
   PING: (token) => ({ kind: 'ping', token }),

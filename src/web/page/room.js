@@ -16,6 +16,8 @@ export class Room {
   lastId = 0;
 
   #listed = [];
+  /** How many are listed in a ROSTER; 0 while there is none. */
+  #rosterCount = 0;
   #read = new Set();
 
   get isCoordinator() {
@@ -47,12 +49,22 @@ export class Room {
 
   list(user) {
     this.#listed.push(user);
+    if (this.#listed.length !== this.#rosterCount) return;
+    this.people = this.takeListed();
+    this.#rosterCount = 0;
+  }
+
+  /** What was missed of who came and went stands in the next lines: so many. */
+  beginRoster(count) {
+    this.#listed = [];
+    this.#rosterCount = count;
   }
 }
 
 const SHOWN = new Set(['join', 'leave', 'rename', 'coordinator', 'whisper', 'notice', 'clear']);
 
 const CHANGES = {
+  roster: (room, { count }) => room.beginRoster(count),
   user: (room, { name, isCoordinator, details }) => room.list({ name, isCoordinator, details }),
   ok: (room, { verb }) => {
     if (verb === 'WHO') room.people = room.takeListed();

@@ -54,7 +54,8 @@ export class Session {
 
   rename(name, answered) {
     this.#connection.request(`NICK ${name}`, (reply) => {
-      if (reply?.isOk) this.#name = reply.value;
+      // The event of it is missed by who has fallen behind.
+      if (reply?.isOk) this.room.me = this.#name = reply.value;
       answered(reply);
     });
   }
@@ -138,6 +139,8 @@ export class Session {
 
   #line(line) {
     if (line.kind === 'ping') this.#connection.tell(`PONG ${line.token}`);
+    // What was drawn was missed, too.
+    if (line.kind === 'roster') this.#connection.request('CANVAS');
     const isNew = this.room.apply(line);
     this.#on.line(line, isNew);
   }

@@ -1,0 +1,23 @@
+// Who fell behind is told who is here, and takes that for the list; what was drawn is asked for anew.
+
+import assert from 'node:assert/strict';
+import { expect, expectHere, expectText, hear, intercept, open, play, serve, takeName } from '../stage.mjs';
+
+await play(async () => {
+  const server = await serve();
+  const page = await open(server);
+  const sockets = await intercept(page);
+  await takeName(page, 'alice');
+  await expectText(page, '#connection', 'Connected');
+  await expectHere(page, 'alice*');
+  const before = sockets.sent.filter((line) => line === 'CANVAS').length;
+
+  sockets.inject('@- 2026-11-20T12:44:29.138Z ROSTER 2', 'USER nora coordinator', 'USER alice member');
+  await expectHere(page, 'nora*', 'alice');
+  await expect(page, () => document.getElementById('check-status').hidden, null, 'no coordinator');
+  await page.fill('#text', 'here I am');
+  await page.press('#text', 'Enter');
+  await hear(page, 'here I am');
+  const asked = sockets.sent.filter((line) => line === 'CANVAS').length;
+  assert.equal(asked, before + 1);
+});
