@@ -71,6 +71,11 @@ export class Canvas {
     this.#replayed.splice(0).forEach((stroke) => this.paint(stroke));
   }
 
+  /** What was told was not told to its end. */
+  forgetReplayed() {
+    this.#replayed = [];
+  }
+
   wipe() {
     this.#context.fillStyle = PAPER;
     this.#context.fillRect(0, 0, this.#canvas.width, this.#canvas.height);

@@ -68,6 +68,7 @@ function line(line, isNew) {
 }
 
 function closed({ retryMs, lastWord }) {
+  canvas.forgetReplayed();
   const wasThere = document.body.classList.contains('connected');
   if (retryMs !== null) {
     if (names.isOpen) names.wait('The server cannot be reached now. It is tried again by itself.');

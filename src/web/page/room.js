@@ -54,6 +54,11 @@ export class Room {
     this.#rosterCount = 0;
   }
 
+  /** A list that was not told to its end. */
+  forgetListed() {
+    this.beginRoster(0);
+  }
+
   /** What was missed of who came and went stands in the next lines: so many. */
   beginRoster(count) {
     this.#listed = [];

@@ -21,6 +21,8 @@ export class Session {
   #isJoined = false;
   /** The last id that was read before the connection broke, if ids still go on from there; else 0. */
   #missedAfter = 0;
+  /** All that was said after it was told again. */
+  #isCaughtUp = false;
   #isAnew = false;
 
   /**
@@ -90,8 +92,13 @@ export class Session {
     const { room } = this;
     this.#isGreeted = true;
     this.#isAnew = room.epoch !== null && room.epoch !== epoch;
-    if (room.epoch !== epoch) room.begin(epoch);
-    this.#missedAfter = room.lastId;
+    room.forgetListed();
+    // Until all that was missed is told, what happens meanwhile does not stand for it.
+    if (room.epoch !== epoch || this.#isCaughtUp || this.#missedAfter === 0) {
+      if (room.epoch !== epoch) room.begin(epoch);
+      this.#missedAfter = room.lastId;
+    }
+    this.#isCaughtUp = false;
     // Tags tell ids and times; with echo and draw, all that happens comes in the one order, one's own included.
     for (const option of ['tags', 'echo', 'draw']) this.#connection.request(`SET ${option} on`);
     if (!this.#token) return this.#nick();
@@ -126,7 +133,7 @@ export class Session {
 
   #askSince() {
     this.#connection.request(`SINCE ${this.#missedAfter} ${this.room.epoch}`, (reply) => {
-      if (reply?.isOk) return this.#on.caughtUp();
+      if (reply?.isOk) return this.#caughtUp();
       if (!reply) return;
       this.#on.note(reply.code === 'too-old' ? TOO_OLD : reply.text);
       this.#askHistory();
@@ -134,7 +141,12 @@ export class Session {
   }
 
   #askHistory() {
-    this.#connection.request(`HISTORY ${PAST_MESSAGES}`, (reply) => reply && this.#on.caughtUp());
+    this.#connection.request(`HISTORY ${PAST_MESSAGES}`, (reply) => reply && this.#caughtUp());
+  }
+
+  #caughtUp() {
+    this.#isCaughtUp = true;
+    this.#on.caughtUp();
   }
 
   #line(line) {

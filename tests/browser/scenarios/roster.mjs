@@ -1,7 +1,7 @@
 // Who fell behind is told who is here, and takes that for the list; what was drawn is asked for anew.
 
 import assert from 'node:assert/strict';
-import { expect, expectHere, expectText, hear, intercept, open, play, serve, takeName } from '../stage.mjs';
+import { expect, expectHere, expectText, hear, intercept, open, play, say, serve, takeName } from '../stage.mjs';
 
 await play(async () => {
   const server = await serve();
@@ -9,14 +9,16 @@ await play(async () => {
   const sockets = await intercept(page);
   await takeName(page, 'alice');
   await expectText(page, '#connection', 'Connected');
+  // By then all that is asked for on joining has come.
+  await say(page, 'first');
+  await hear(page, 'first');
   await expectHere(page, 'alice*');
   const before = sockets.sent.filter((line) => line === 'CANVAS').length;
 
   sockets.inject('@- 2026-11-20T12:44:29.138Z ROSTER 2', 'USER nora coordinator', 'USER alice member');
   await expectHere(page, 'nora*', 'alice');
   await expect(page, () => document.getElementById('check-status').hidden, null, 'no coordinator');
-  await page.fill('#text', 'here I am');
-  await page.press('#text', 'Enter');
+  await say(page, 'here I am');
   await hear(page, 'here I am');
   const asked = sockets.sent.filter((line) => line === 'CANVAS').length;
   assert.equal(asked, before + 1);
