@@ -69,9 +69,7 @@ export class Log {
   }
 
   #append(entry) {
-    this.#panel.append(entry);
-    while (this.#panel.childElementCount > ENTRIES_MAX) this.#panel.firstElementChild.remove();
-    if (this.#isAtEnd) this.toEnd();
+    this.#put(entry, null);
   }
 
   /** Puts a past message before what has happened since. A note that has no id says where that begins. */
@@ -82,7 +80,12 @@ export class Log {
       before = last;
       last = last.previousElementSibling;
     }
+    this.#put(entry, before);
+  }
+
+  #put(entry, before) {
     this.#panel.insertBefore(entry, before);
+    while (this.#panel.childElementCount > ENTRIES_MAX) this.#panel.firstElementChild.remove();
     if (this.#isAtEnd) this.toEnd();
   }
 
