@@ -20,6 +20,8 @@ export class Connection {
   #retry = null;
   #isStopped = true;
   #lastWord = null;
+  /** Until when there has to be a sign of life, if one was asked for. */
+  #deadline = null;
 
   /**
    * `on.greeted(hello)`: it is there. `on.line(line)`: what came, parsed. `on.closed({ retryMs, lastWord })`: it is not there;
@@ -44,14 +46,21 @@ export class Connection {
     const socket = new WebSocket(this.#address);
     this.#socket = socket;
     this.#lastWord = null;
-    socket.onmessage = ({ data }) => data.split('\n').filter(Boolean).forEach((line) => this.#read(line));
+    socket.onmessage = ({ data }) => {
+      // The answer may have to wait for those to many lines.
+      if (this.#deadline !== null) this.#await();
+      data.split('\n').filter(Boolean).forEach((line) => this.#read(line));
+    };
     socket.onclose = () => this.#closed();
   }
 
   /** Does not come back any more. A connection that is there stays until the server has closed it. */
   stop() {
+    const isWaiting = this.#retry !== null;
     this.#isStopped = true;
     this.#stopWaiting();
+    if (this.#socket?.readyState === WebSocket.CONNECTING) this.#socket.close();
+    if (isWaiting) this.#on.closed({ retryMs: null, lastWord: null });
   }
 
   /** Sends a line. `answered` gets its final reply, or null if the connection broke before it came. */
@@ -85,6 +94,7 @@ export class Connection {
     const [lastWord, answers] = [this.#lastWord, this.#answers];
     this.#socket = null;
     this.#answers = [];
+    this.#stopAwaiting();
     if (ENDS.has(lastWord?.code)) this.#isStopped = true;
     const retryMs = this.#isStopped ? null : this.#pause();
     if (retryMs !== null) this.#retry = setTimeout(() => this.start(), retryMs);
@@ -107,12 +117,22 @@ export class Connection {
   #probe() {
     if (this.#retry !== null) return this.start();
     if (!this.isOpen) return;
+    this.#await();
+    this.request('PING', () => this.#stopAwaiting());
+  }
+
+  #await() {
     const socket = this.#socket;
-    const deadline = setTimeout(() => {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => {
       socket.onclose = null;
       socket.close();
       this.#closed();
     }, PROBE_MS);
-    this.request('PING', () => clearTimeout(deadline));
+  }
+
+  #stopAwaiting() {
+    clearTimeout(this.#deadline);
+    this.#deadline = null;
   }
 }
