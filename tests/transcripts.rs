@@ -44,6 +44,8 @@ struct Transcript {
 fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
     let mut title = String::new();
     let mut open: Option<Transcript> = None;
+    // Whether it is within a block of another kind.
+    let mut in_other = false;
     document.lines().filter_map(move |line| match (&mut open, line) {
         (Some(_), "```") => open.take(),
         (Some(transcript), line) => {
@@ -53,7 +55,12 @@ fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
         (None, "```transcript" | "```transcript stored" | "```console") => {
             let is_console = line.ends_with("console");
             let is_stored = line.ends_with("stored");
+            assert!(!in_other, "the block before {line} under {title} has no end");
             open = Some(Transcript { title: title.clone(), is_console, is_stored, lines: Vec::new() });
+            None
+        }
+        (None, fence) if fence.starts_with("```") => {
+            in_other = !in_other;
             None
         }
         (None, line) => {
