@@ -11,7 +11,7 @@ export class NameDialog {
 
   /** `take(name)`: this name is wanted. The dialog stays until `close()`. */
   constructor(take) {
-    this.#input.value = localStorage.getItem(REMEMBERED) ?? '';
+    this.#input.value = remembered();
     byId('name-form').addEventListener('submit', (event) => {
       event.preventDefault();
       const name = this.#input.value.trim();
@@ -50,7 +50,11 @@ export class NameDialog {
   }
 
   remember(name) {
-    localStorage.setItem(REMEMBERED, name);
+    try {
+      localStorage.setItem(REMEMBERED, name);
+    } catch {
+      // A browser may be told to keep nothing. Then it asks each time.
+    }
     this.#input.value = name;
   }
 
@@ -80,5 +84,13 @@ export class NameDialog {
   #explain(text) {
     byId('name-error').textContent = text;
     this.#input.setAttribute('aria-invalid', text !== '');
+  }
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem(REMEMBERED) ?? '';
+  } catch {
+    return '';
   }
 }
