@@ -69,6 +69,8 @@ pub struct Frames {
     text: Utf8,
     /// What came of a control frame. `control.len() <= CONTROL_BYTES_MAX`
     control: Vec<u8>,
+    /// What was read is not UTF-8, after what was handed on of it.
+    is_not_utf8: bool,
     is_over: bool,
 }
 
@@ -96,6 +98,9 @@ impl Frames {
     }
 
     fn step<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Incoming<'a>>, Failure> {
+        if self.is_not_utf8 {
+            return Err(Failure::NotUtf8);
+        }
         loop {
             let Some(frame) = &mut self.frame else {
                 let Some((byte, rest)) = std::mem::take(input).split_first_mut() else { return Ok(None) };
@@ -112,8 +117,10 @@ impl Frames {
             let is_whole = frame.left == 0;
             match frame.opcode {
                 OpCode::Data(_) if !piece.is_empty() => {
-                    self.text.look(piece)?;
-                    return Ok(Some(Incoming::Text(piece)));
+                    let right = self.text.look(piece);
+                    self.is_not_utf8 = right < piece.len();
+                    // Or lines before it would be carried out only if they came in a packet of their own.
+                    return Ok(Some(Incoming::Text(&piece[..right])));
                 }
                 OpCode::Data(_) if is_whole => {
                     if self.frame.take().is_some_and(|frame| frame.is_final) {
@@ -199,18 +206,27 @@ struct Utf8 {
 }
 
 impl Utf8 {
-    fn look(&mut self, mut text: &[u8]) -> Result<(), Failure> {
+    /// How many bytes of it are, or may be.
+    fn look(&mut self, text: &[u8]) -> usize {
+        let mut looked = 0;
         while !self.cut.is_empty()
-            && let Some((&byte, rest)) = text.split_first()
+            && let Some(&byte) = text.get(looked)
         {
-            text = rest;
             self.cut.push(byte);
-            if begun(&self.cut)?.is_empty() {
-                self.cut.clear();
+            match begun(&self.cut) {
+                Ok([]) => self.cut.clear(),
+                Ok(_) => {}
+                Err(_) => return looked,
             }
+            looked += 1;
         }
-        self.cut.extend_from_slice(begun(text)?);
-        Ok(())
+        match begun(&text[looked..]) {
+            Ok(cut) => {
+                self.cut.extend_from_slice(cut);
+                text.len()
+            }
+            Err(right) => looked + right,
+        }
     }
 
     /// The text ends here.
@@ -219,12 +235,12 @@ impl Utf8 {
     }
 }
 
-/// The character at the end that is only begun.
-fn begun(text: &[u8]) -> Result<&[u8], Failure> {
+/// The character at the end that is only begun; or how many bytes stand before what is none.
+fn begun(text: &[u8]) -> Result<&[u8], usize> {
     match str::from_utf8(text) {
         Ok(_) => Ok(&[]),
         Err(error) if error.error_len().is_none() => Ok(&text[error.valid_up_to()..]),
-        Err(_) => Err(Failure::NotUtf8),
+        Err(error) => Err(error.valid_up_to()),
     }
 }
 
@@ -300,6 +316,27 @@ mod tests {
         let longest = vec![b'x'; MESSAGE_BYTES_MAX];
         check(&[frame(0, 1, &longest), frame(8, 0, b"y")].concat(), &["TooLong"]);
         check(&[0x81, 0xff, 0x7f, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0], &["TooLong"]);
+    }
+
+    #[test]
+    fn what_stands_before_what_is_not_utf8_is_handed_on_however_it_arrives() {
+        let bytes = frame(8, 1, b"MSG hi\nMSG caf\xc3\xa9\n\xe2\x82MSG no\n");
+        for piece in 1..bytes.len() {
+            let (mut frames, mut text, mut failed) = (Frames::default(), Vec::new(), false);
+            for piece in bytes.chunks(piece) {
+                let mut piece = piece.to_vec();
+                let mut rest = piece.as_mut_slice();
+                while let Some(incoming) = frames.next(&mut rest) {
+                    match incoming {
+                        Incoming::Text(more) => text.extend_from_slice(more),
+                        other => failed = other == Incoming::Failed(Failure::NotUtf8),
+                    }
+                }
+            }
+            let lines = String::from_utf8_lossy(&text);
+            assert!(failed && lines.starts_with("MSG hi\nMSG caf\u{e9}\n"), "in pieces of {piece}: {lines}");
+            assert!(!lines.contains("no"), "in pieces of {piece}: {lines}");
+        }
     }
 
     #[test]
