@@ -1,6 +1,6 @@
 // Who is here and what was said, from the server's lines alone: no clock, no document.
 
-/** Ids that are remembered, to tell no message twice: many more than are told again at once while others talk. */
+/** Ids of new messages that are remembered, to tell none twice: many more than are said while what was missed is told. */
 const READ_MAX = 4000;
 
 export class Room {
@@ -19,6 +19,8 @@ export class Room {
   /** How many are listed in a ROSTER; 0 while there is none. */
   #rosterCount = 0;
   #read = new Set();
+  /** The last id that was told again. What is told comes in order: all up to here was. */
+  #toldUpTo = 0;
 
   get isCoordinator() {
     return this.people.some(({ name, isCoordinator }) => isCoordinator && name === this.me);
@@ -29,17 +31,24 @@ export class Room {
     this.epoch = epoch;
     this.lastId = 0;
     this.#read.clear();
+    this.#toldUpTo = 0;
   }
 
   /** Takes a line in. Whether there is something to show: a message that is told twice is not. */
   apply(line) {
     CHANGES[line.kind]?.(this, line);
     if (line.id > this.lastId) this.lastId = line.id;
-    if (line.kind !== 'msg' && line.kind !== 'past') return SHOWN.has(line.kind);
-    if (line.id && this.#read.has(line.id)) return false;
+    if (line.kind === 'past') return this.#isToldFirst(line.id);
+    if (line.kind !== 'msg') return SHOWN.has(line.kind);
     this.#read.add(line.id);
     if (this.#read.size > READ_MAX) this.#read.delete(this.#read.values().next().value);
     return true;
+  }
+
+  #isToldFirst(id) {
+    const isFirst = id > this.#toldUpTo && !this.#read.has(id);
+    this.#toldUpTo = Math.max(this.#toldUpTo, id);
+    return isFirst;
   }
 
   /** Where a list ends: those who were listed since the last one. */

@@ -1,4 +1,4 @@
-// However much is told again, the page keeps a bounded part of it: the last.
+// However much is told again, the page keeps a bounded part of it, the last, and shows nothing twice.
 
 import assert from 'node:assert/strict';
 import { expectText, hear, intercept, open, play, serve, takeName } from '../stage.mjs';
@@ -8,8 +8,11 @@ await play(async () => {
   const sockets = await intercept(page);
   await takeName(page, 'alice');
   await expectText(page, '#connection', 'Connected');
-  const told = Array.from({ length: 3000 }, (_, at) => `PAST ${at + 10} 2026-11-20T12:44:29.138Z nora said ${at + 10}`);
-  sockets.inject(...told);
-  await hear(page, 'said 3009');
+  sockets.inject('@6000 2026-11-20T12:44:30.138Z MSG nora said while that is told');
+  const told = Array.from({ length: 4500 }, (_, at) => `PAST ${at + 10} 2026-11-20T12:44:29.138Z nora said ${at + 10}`);
+  sockets.inject(...told, 'PAST 6000 2026-11-20T12:44:30.138Z nora said while that is told', 'NOTICE that was all');
+  await hear(page, 'said 4509');
+  await hear(page, 'that was all');
+  assert.equal(await page.getByText('said while that is told').count(), 1);
   assert.equal(await page.locator('#log > *').count(), 2000);
 });
