@@ -181,7 +181,14 @@ impl Cursor {
                     return Ok(Progress::Lost);
                 }
             }
-            let Ok(chunks) = self.gather(feed) else { return Ok(Progress::FellOff) };
+            let Ok(chunks) = self.gather(feed) else {
+                if self.pins.front().is_none_or(|pin| pin.at != self.place) {
+                    return Ok(Progress::FellOff);
+                }
+                // It says nothing more, and what follows it is missed from where it ends.
+                self.advance(0, outbox);
+                continue;
+            };
             if !chunks.is_empty() {
                 break chunks;
             }

@@ -456,3 +456,53 @@ fn who_falls_off_the_feed_reads_on_from_elsewhere() {
         assert_eq!(bench.outbox.waiting_bytes(), 0);
     }
 }
+
+/// What was missed, whose end shows only when that is permitted.
+#[derive(Debug, Default)]
+struct EndsLate {
+    told: AtomicU32,
+    permitted: AtomicU32,
+}
+
+impl Pieces for EndsLate {
+    fn next(self: Arc<Self>) -> Next {
+        if self.told.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Next::Text(b"MSG a two\nMSG a three\n"[..].into());
+        }
+        if self.permitted.load(Ordering::Relaxed) == 0 { Next::NotYet } else { Next::End }
+    }
+}
+
+/// The last page of what was missed was full, and what came after it was not kept any more when the next was found to be empty: the
+/// reader was taken back to before all of it, again and again, without ever letting others go on.
+#[test]
+fn who_falls_off_again_at_the_end_of_what_was_missed_goes_on_from_there() {
+    let mut bench = Bench::new(1);
+    bench.event("one");
+    bench.publish();
+    assert_eq!(bench.read(1000).1, Progress::Idle);
+    for text in ["two", "three"] {
+        bench.event(text);
+        bench.publish();
+    }
+    assert_eq!(bench.read(1000).1, Progress::FellOff);
+    let missed = Arc::<EndsLate>::default();
+    bench.cursor.catch_up(&bench.feed, &bench.outbox, |_, _| {}, |_| Arc::clone(&missed) as _);
+    assert_eq!(bench.read(1000), ("MSG a two\nMSG a three\n".to_owned(), Progress::Idle));
+    for text in ["four", "five"] {
+        bench.event(text);
+        bench.publish();
+    }
+    missed.permitted.store(1, Ordering::Relaxed);
+    assert_eq!(bench.read(1000).1, Progress::FellOff);
+    let expected = Missed { dialect: PLAIN, after: bench.said[2].0, until: bench.said[4].0 };
+    bench.cursor.catch_up(
+        &bench.feed,
+        &bench.outbox,
+        |_, _| {},
+        |missed| {
+            assert_eq!(missed, expected);
+            Arc::<EndsLate>::default()
+        },
+    );
+}
