@@ -29,10 +29,11 @@ struct Mark {
 }
 
 impl Rendering {
-    /// Appends a line; `marked` says whether it is to be known which event it tells.
-    pub(super) fn push(&mut self, dialect: Dialect, tag: Tag, event: &Event, marked: bool) {
-        if marked {
-            self.mark(tag.id.unwrap_or(self.last));
+    /// Appends a line. If it is to be known which event it tells, `said` is the last message before it.
+    pub(super) fn push(&mut self, dialect: Dialect, tag: Tag, event: &Event, said: Option<EventId>) {
+        if let Some(said) = said {
+            // What has no id may be the first that is rendered in this dialect, or the first in a long time.
+            self.mark(tag.id.unwrap_or(self.last.max(said)));
         }
         dialect.write_event(&mut self.bytes, tag, event);
     }
@@ -103,7 +104,7 @@ mod tests {
             let tag = Tag { id: (number % 50 != 7).then_some(EventId(id)), at: Timestamp(0) };
             let text = Text::new(&"x".repeat(1 + usize::try_from(number * 7 % 400).unwrap())).unwrap();
             let before = rendering.len();
-            rendering.push(Dialect::default(), tag, &Event::Msg(Name::new("a").unwrap(), text), true);
+            rendering.push(Dialect::default(), tag, &Event::Msg(Name::new("a").unwrap(), text), Some(EventId(0)));
             expected.push((before, rendering.len(), EventId(id)));
         }
         let lines = rendering.take();

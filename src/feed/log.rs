@@ -241,9 +241,10 @@ impl Draft {
 
     /// Renders an event for everybody whom it is for.
     pub fn push(&mut self, tag: Tag, event: &Event) {
+        let said = self.is_marked.then_some(self.said);
         for dialect in Dialect::ALL {
             if self.readers[dialect.index()] > 0 && dialect.has(event) {
-                self.texts[dialect.index()].push(dialect, tag, event, self.is_marked);
+                self.texts[dialect.index()].push(dialect, tag, event, said);
             }
         }
         if let (Event::Msg(..), Some(id)) = (event, tag.id) {

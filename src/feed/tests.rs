@@ -506,3 +506,32 @@ fn who_falls_off_again_at_the_end_of_what_was_missed_goes_on_from_there() {
         },
     );
 }
+
+/// A drawing has no id of its own. Whoever read one first in a dialect that was new, and fell off, was told all that is stored.
+#[test]
+fn who_falls_off_after_a_drawing_is_told_nothing_from_before_it() {
+    let mut bench = Bench::new(1);
+    bench.event("one");
+    let before = Some(bench.draft.place(PLAIN));
+    bench.draft.exit(PLAIN);
+    let after = bench.draft.enter(DRAWING);
+    bench.outbox.pin(before, Some(after), |_| {});
+    bench.draft.push(Tag { id: None, at: Timestamp(0) }, &Event::Draw(Name::new("a").unwrap(), Drawing::Clear));
+    bench.publish();
+    assert_eq!(bench.read(1000).0, "welcome\nMSG a one\nDRAW a clear\n");
+    for text in ["two", "three"] {
+        bench.event(text);
+        bench.publish();
+    }
+    assert_eq!(bench.read(1000).1, Progress::FellOff);
+    let expected = Missed { dialect: DRAWING, after: bench.said[0].0, until: bench.said[2].0 };
+    bench.cursor.catch_up(
+        &bench.feed,
+        &bench.outbox,
+        |_, _| {},
+        |missed| {
+            assert_eq!(missed, expected);
+            Arc::<EndsLate>::default()
+        },
+    );
+}
