@@ -254,6 +254,21 @@ fn a_file_does_not_grow_beyond_its_size() {
     assert_eq!(integrity(&path), "ok");
 }
 
+/// A thousand were let go of at once, and where there were not as many none were.
+#[test]
+fn a_file_of_few_long_messages_does_not_grow_beyond_its_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::Bytes(1 << 20)).unwrap();
+    for id in 0..900 {
+        assert_eq!(commit(&store, vec![past(id + 1, &"long ".repeat(700))], None).result, Ok(()));
+    }
+    close(store, 900);
+    let bytes = fs::metadata(&path).unwrap().len();
+    assert!((1 << 18..2 << 20).contains(&bytes), "{bytes} bytes");
+    assert_eq!(integrity(&path), "ok");
+}
+
 fn integrity(path: &Path) -> String {
     let file = Connection::open(path).unwrap();
     // And the index is that of the texts.

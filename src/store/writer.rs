@@ -125,7 +125,10 @@ fn too_old(transaction: &Transaction<'_>, keep: Keep, now: Now) -> rusqlite::Res
         Keep::Bytes(bytes) => {
             let pragma = |name: &str| transaction.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0));
             let used = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
-            if used > bytes { nth_oldest(STORE_PRUNED_AT_ONCE_MAX - 1)? } else { None }
+            // They may be few and long; half of them are left.
+            let sql = "SELECT count(*) FROM (SELECT 1 FROM messages LIMIT ?)";
+            let count: u64 = transaction.query_row(sql, [2 * STORE_PRUNED_AT_ONCE_MAX], |row| row.get(0))?;
+            if used > bytes { nth_oldest((count / 2).saturating_sub(1))? } else { None }
         }
     })
 }
