@@ -17,10 +17,16 @@ const REASONS = {
   errors: 'was let go: too many errors',
 };
 
+const TO_THE_MINUTE = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
+const TIME = new Intl.DateTimeFormat([], TO_THE_MINUTE);
+const DAY_AND_TIME = new Intl.DateTimeFormat([], { month: 'short', day: 'numeric', ...TO_THE_MINUTE });
+const ALL_OF_TIME = new Intl.DateTimeFormat([], { dateStyle: 'medium', timeStyle: 'medium' });
+
 export class Log {
   #panel = document.getElementById('log');
   #button = document.getElementById('new-messages');
   #isAtEnd = true;
+  #isMovingToEnd = false;
   #unread = 0;
 
   constructor() {
@@ -86,7 +92,17 @@ export class Log {
   #put(entry, before) {
     this.#panel.insertBefore(entry, before);
     while (this.#panel.childElementCount > ENTRIES_MAX) this.#panel.firstElementChild.remove();
-    if (this.#isAtEnd) this.toEnd();
+    if (this.#isAtEnd) this.#moveToEnd();
+  }
+
+  /** Once all lines that came together are there: each time, the browser lays out the whole panel. */
+  #moveToEnd() {
+    if (this.#isMovingToEnd) return;
+    this.#isMovingToEnd = true;
+    queueMicrotask(() => {
+      this.#isMovingToEnd = false;
+      this.toEnd();
+    });
   }
 
   #look() {
@@ -141,7 +157,6 @@ function happened(time, ...what) {
 function clock(time) {
   const at = time ? new Date(time) : new Date();
   const isToday = at.toDateString() === new Date().toDateString();
-  const day = isToday ? {} : { month: 'short', day: 'numeric' };
-  const short = at.toLocaleString([], { ...day, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-  return element('time', { dateTime: at.toISOString(), title: at.toLocaleString() }, short);
+  const short = (isToday ? TIME : DAY_AND_TIME).format(at);
+  return element('time', { dateTime: at.toISOString(), title: ALL_OF_TIME.format(at) }, short);
 }
