@@ -385,6 +385,16 @@ fn what_is_fetched_stands_in_its_place_and_is_waited_for() {
 }
 
 impl Bench {
+    /// After [`Progress::FellOff`]: this is what has to be read from elsewhere.
+    #[track_caller]
+    fn misses(&mut self, expected: Missed) {
+        let source = |missed| {
+            assert_eq!(missed, expected);
+            Arc::<EndsLate>::default() as _
+        };
+        self.cursor.catch_up(&self.feed, &self.outbox, |_, _| {}, source);
+    }
+
     /// All there is, with what fell off the feed from elsewhere.
     fn read_all(&mut self, bytes_max: usize) -> String {
         let mut all = String::new();
@@ -496,15 +506,7 @@ fn who_falls_off_again_at_the_end_of_what_was_missed_goes_on_from_there() {
     missed.permitted.store(1, Ordering::Relaxed);
     assert_eq!(bench.read(1000).1, Progress::FellOff);
     let expected = Missed { dialect: PLAIN, after: bench.said[2].0, until: bench.said[4].0 };
-    bench.cursor.catch_up(
-        &bench.feed,
-        &bench.outbox,
-        |_, _| {},
-        |missed| {
-            assert_eq!(missed, expected);
-            Arc::<EndsLate>::default()
-        },
-    );
+    bench.misses(expected);
 }
 
 /// A drawing has no id of its own. Whoever read one first in a dialect that was new, and fell off, was told all that is stored.
@@ -525,13 +527,5 @@ fn who_falls_off_after_a_drawing_is_told_nothing_from_before_it() {
     }
     assert_eq!(bench.read(1000).1, Progress::FellOff);
     let expected = Missed { dialect: DRAWING, after: bench.said[0].0, until: bench.said[2].0 };
-    bench.cursor.catch_up(
-        &bench.feed,
-        &bench.outbox,
-        |_, _| {},
-        |missed| {
-            assert_eq!(missed, expected);
-            Arc::<EndsLate>::default()
-        },
-    );
+    bench.misses(expected);
 }

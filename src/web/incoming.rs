@@ -271,22 +271,28 @@ mod tests {
         frame
     }
 
-    /// What comes of it when it arrives in pieces of this size: whole messages, pings, and the end.
-    fn read(bytes: &[u8], piece: usize) -> Vec<String> {
-        let (mut frames, mut all, mut text) = (Frames::default(), Vec::new(), Vec::new());
+    /// Hands over what comes of it when it arrives in pieces of this size.
+    fn each(bytes: &[u8], piece: usize, mut take: impl FnMut(Incoming<'_>)) {
+        let mut frames = Frames::default();
         for piece in bytes.chunks(piece) {
             let mut piece = piece.to_vec();
             let mut rest = piece.as_mut_slice();
             while let Some(incoming) = frames.next(&mut rest) {
-                match incoming {
-                    Incoming::Text(more) => text.extend_from_slice(more),
-                    Incoming::EndOfMessage => all.push(String::from_utf8(std::mem::take(&mut text)).unwrap()),
-                    Incoming::Ping(payload) => all.push(format!("ping {}", payload.escape_ascii())),
-                    Incoming::Close => all.push("close".to_owned()),
-                    Incoming::Failed(failure) => all.push(format!("{failure:?}")),
-                }
+                take(incoming);
             }
         }
+    }
+
+    /// The same as whole messages, pings, and the end.
+    fn read(bytes: &[u8], piece: usize) -> Vec<String> {
+        let (mut all, mut text) = (Vec::new(), Vec::new());
+        each(bytes, piece, |incoming| match incoming {
+            Incoming::Text(more) => text.extend_from_slice(more),
+            Incoming::EndOfMessage => all.push(String::from_utf8(std::mem::take(&mut text)).unwrap()),
+            Incoming::Ping(payload) => all.push(format!("ping {}", payload.escape_ascii())),
+            Incoming::Close => all.push("close".to_owned()),
+            Incoming::Failed(failure) => all.push(format!("{failure:?}")),
+        });
         all
     }
 
@@ -322,17 +328,11 @@ mod tests {
     fn what_stands_before_what_is_not_utf8_is_handed_on_however_it_arrives() {
         let bytes = frame(8, 1, b"MSG hi\nMSG caf\xc3\xa9\n\xe2\x82MSG no\n");
         for piece in 1..bytes.len() {
-            let (mut frames, mut text, mut failed) = (Frames::default(), Vec::new(), false);
-            for piece in bytes.chunks(piece) {
-                let mut piece = piece.to_vec();
-                let mut rest = piece.as_mut_slice();
-                while let Some(incoming) = frames.next(&mut rest) {
-                    match incoming {
-                        Incoming::Text(more) => text.extend_from_slice(more),
-                        other => failed = other == Incoming::Failed(Failure::NotUtf8),
-                    }
-                }
-            }
+            let (mut text, mut failed) = (Vec::new(), false);
+            each(&bytes, piece, |incoming| match incoming {
+                Incoming::Text(more) => text.extend_from_slice(more),
+                other => failed = other == Incoming::Failed(Failure::NotUtf8),
+            });
             let lines = String::from_utf8_lossy(&text);
             assert!(failed && lines.starts_with("MSG hi\nMSG caf\u{e9}\n"), "in pieces of {piece}: {lines}");
             assert!(!lines.contains("no"), "in pieces of {piece}: {lines}");

@@ -174,6 +174,19 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// The lines that `next` tells before this one.
+#[track_caller]
+pub fn lines_before(last: &str, mut next: impl FnMut() -> Option<String>) -> Vec<String> {
+    let mut before = Vec::new();
+    loop {
+        match next() {
+            Some(line) if line == last => return before,
+            Some(line) => before.push(line),
+            None => panic!("closed before {last:?}, after {before:?}"),
+        }
+    }
+}
+
 /// How often has been sent from a server's address so far: in segments of TCP, of which each `send` takes one. None, loudly, where
 /// nothing tells.
 pub fn sends_from(address: SocketAddr) -> Option<u64> {
@@ -296,14 +309,7 @@ impl Peer {
     /// What comes before this line.
     #[track_caller]
     pub fn until(&mut self, last: &str) -> Vec<String> {
-        let mut before = Vec::new();
-        loop {
-            match self.next() {
-                Some(line) if line == last => return before,
-                Some(line) => before.push(line),
-                None => panic!("closed before {last:?}, after {before:?}"),
-            }
-        }
+        lines_before(last, || self.next())
     }
 
     /// The first line that begins like this, whatever comes before it.

@@ -10,7 +10,7 @@ use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::{Bytes, Error, Message, WebSocket};
 
-use crate::common::{DEADLINE, HELLO, Server, address_in};
+use crate::common::{DEADLINE, HELLO, Server, address_in, lines_before};
 
 /// A server, and where it listens for browsers.
 pub struct Site {
@@ -156,14 +156,7 @@ impl WebPeer {
     /// What comes before this line.
     #[track_caller]
     pub fn until(&mut self, last: &str) -> Vec<String> {
-        let mut before = Vec::new();
-        loop {
-            match self.next() {
-                Some(line) if line == last => return before,
-                Some(line) => before.push(line),
-                None => panic!("closed before {last:?}, after {before:?}"),
-            }
-        }
+        lines_before(last, || self.next())
     }
 
     /// The barrier: all that was sent before has happened. Returns what came until then.
