@@ -232,6 +232,14 @@ pub const TURN_PRIVATE_BYTES_MAX: usize = 128 * 1024;
 /// that a turn has room for those of sixteen busy connections.
 pub const LINES_IN_FLIGHT_MAX: usize = 64;
 
+/// The same for messages on their way to the store, where a turn waits for the disk: four turns' worth, of a few busy connections,
+/// are committed and said at once.
+pub const MESSAGES_IN_FLIGHT_MAX: usize = 4 * LINES_IN_FLIGHT_MAX;
+
+/// Bytes of one connection's messages, with what they cost beside their text, up to which there may be more than
+/// [`LINES_IN_FLIGHT_MAX`] of them: long ones are not to fill up what may wait for the disk.
+pub const MESSAGES_IN_FLIGHT_BYTES: usize = 64 * 1024;
+
 /// Lines a second that are carried out of each peer, unless `--line-rate` says otherwise: faster than anybody types, or
 /// reads.
 pub const LINE_RATE_DEFAULT: u32 = 10;
@@ -385,6 +393,8 @@ const _: () = {
     assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= FEED_BYTES_MIN);
     assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
     assert!(TURN_LINES_OF_ONE_MAX <= LINES_IN_FLIGHT_MAX && LINES_IN_FLIGHT_MAX * 16 <= TURN_INPUTS_MAX);
+    // One alone does not fill up what may wait for the disk.
+    assert!(LINES_IN_FLIGHT_MAX * LINE_BYTES_MAX + MESSAGES_IN_FLIGHT_BYTES <= FEED_BYTES_MIN / 2);
     assert!(TOKEN_BYTES_MAX < LINE_BYTES_MAX && NAME_BYTES_MAX < LINE_BYTES_MAX);
     // A host may vanish just before it would have been asked, and something be sent to it just then.
     assert!(KEEPALIVE_IDLE_EIGHTHS + KEEPALIVE_INTERVAL_EIGHTHS + USER_TIMEOUT_EIGHTHS <= 8);

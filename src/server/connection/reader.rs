@@ -8,7 +8,8 @@ use smol::Timer;
 
 use super::Connection;
 use crate::limits::{
-    LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
+    LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX, PAST_OVERHEAD_BYTES,
+    PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
 };
 use crate::protocol::{Command, Decoded, Ending, LeaveReason, LineDecoder, LineError, Refusal, Secret, Setting};
 use crate::room::Action;
@@ -177,13 +178,18 @@ impl<'a> Reader<'a> {
         if !is_message {
             self.until_stored().await;
         }
-        self.storing |= is_message && connection.host.recalls.is_some();
+        let is_stored = is_message && connection.host.recalls.is_some();
+        self.storing |= is_stored;
         connection.tell_line(action, bytes)?;
         self.handed_over += 1;
-        let in_flight = if wait_for_answer { 0 } else { LINES_IN_FLIGHT_MAX as u64 - 1 };
+        let in_flight_max = match (wait_for_answer, is_stored) {
+            (true, _) => 1,
+            (false, false) => LINES_IN_FLIGHT_MAX,
+            (false, true) => messages_in_flight_max(bytes as usize),
+        };
         connection
             .until(|outbox| {
-                self.handed_over - outbox.answered() <= in_flight
+                self.handed_over - outbox.answered() < in_flight_max as u64
                     && outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE
                     && connection.row.bytes() <= ROW_BYTES_MAX
             })
@@ -216,6 +222,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// How many messages as long as this one may be on their way to the store.
+fn messages_in_flight_max(bytes: usize) -> usize {
+    (MESSAGES_IN_FLIGHT_BYTES / (bytes + PAST_OVERHEAD_BYTES)).clamp(LINES_IN_FLIGHT_MAX, MESSAGES_IN_FLIGHT_MAX)
+}
+
 /// The command, with the randomness that it takes to carry it out. A system that has none gives no tokens.
 fn with_secret(command: Command) -> Action {
     let mut random = [0; 16];
@@ -224,5 +235,18 @@ fn with_secret(command: Command) -> Action {
             Action::Resumable(Secret::new(random))
         }
         command => Action::Command(command),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When it was 64 of each, ten who said as much as they could were heard four fifths as often.
+    #[test]
+    fn more_short_messages_are_on_their_way_to_the_store_than_long_ones() {
+        assert_eq!(messages_in_flight_max(64), MESSAGES_IN_FLIGHT_MAX);
+        assert_eq!(messages_in_flight_max(300), 165);
+        assert_eq!(messages_in_flight_max(LINE_BYTES_MAX), LINES_IN_FLIGHT_MAX);
     }
 }
