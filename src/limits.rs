@@ -113,6 +113,18 @@ pub const IDS_RESERVED: u64 = 65_536;
 /// Messages that are committed at once, at most.
 pub const STORE_BATCH_MAX: usize = 4_096;
 
+/// Messages committed at once whose words are indexed with them, at most. More than that are said without a pause, and are not to
+/// wait for each other's words: those are indexed when there is time for it, or somebody searches.
+pub const STORE_BATCH_INDEXED_MAX: usize = 256;
+
+/// Pause after which there is time to index words that were left, in milliseconds: longer than it takes to say to a thousand
+/// readers what was committed at once.
+pub const STORE_INDEX_MS: u64 = 100;
+
+/// Messages whose words are indexed at once then, at most, while others wait to be committed. More than are committed at once, so
+/// that a search does not wait for ever.
+pub const STORE_INDEXED_AT_ONCE_MAX: u64 = 2 * STORE_BATCH_MAX as u64;
+
 /// Messages that the store lets go of at once, at most: nobody's message waits long for that.
 pub const STORE_PRUNED_AT_ONCE_MAX: u64 = 1_000;
 

@@ -17,7 +17,8 @@ use crate::protocol::{EventId, Name, Past, Text, Timestamp, Token};
 const APPLICATION_ID: i32 = 0x6368_7767;
 
 /// What brings a file from each version (`PRAGMA user_version`) to the next. `README.md` documents the outcome.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE messages (
         id   INTEGER PRIMARY KEY,
         time TEXT NOT NULL,
@@ -28,7 +29,11 @@ const MIGRATIONS: [&str; 1] = ["
     INSERT INTO state VALUES ('ids_up_to', 0), ('dropped', 0);
     CREATE VIRTUAL TABLE words USING fts5(text, content='messages', content_rowid='id', columnsize=0,
         tokenize='unicode61 remove_diacritics 2');
-"];
+",
+    "
+    INSERT INTO state SELECT 'indexed', ifnull(max(id), 0) FROM messages;
+",
+];
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,14 +1,15 @@
 //! What was said, on disk: one SQLite file, written by one thread and read by another, so that the hub waits for neither.
 //!
-//! The file is `file`'s, committing is `writer`'s, telling again `recall`'s. What a message is and who gets it is for others
-//! to say.
+//! The file is `file`'s, committing is `writer`'s, finding by words `words`'s, telling again `recall`'s. What a message is and who
+//! gets it is for others to say.
 
 mod file;
 mod recall;
+mod words;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -79,7 +80,7 @@ pub struct Committed {
 /// A file that is open, and the threads that write and read it.
 #[derive(Debug)]
 pub struct Store {
-    batches: mpsc::Sender<Job>,
+    asks: mpsc::Sender<Job>,
     committed: Receiver<Committed>,
     recalls: Recalls,
     closed: mpsc::Receiver<()>,
@@ -88,6 +89,8 @@ pub struct Store {
 #[derive(Debug)]
 enum Job {
     Commit(Batch),
+    /// It looks for words that are not all indexed.
+    Search(Arc<Recall>),
     /// The last id that was given.
     Close(EventId),
 }
@@ -107,11 +110,12 @@ impl Store {
     ) -> Result<(Self, Found), OpenError> {
         let (file, found) = file::open(options, epoch, made_up, count)?;
         let reader = file::open_to_read(&options.path)?;
-        let (batches, jobs) = mpsc::channel();
+        let (asks, jobs) = mpsc::channel();
         let (to_hub, committed) = async_channel::unbounded();
         let (recalls, asked) = mpsc::channel();
         let (closing, closed) = mpsc::channel();
-        let writer = Writer::new(file, options.keep, now);
+        let writer =
+            Writer::new(file, options.keep, now).map_err(|error| OpenError::Sqlite(options.path.clone(), error))?;
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.to_owned()).spawn(run);
         let write = move || {
             writer.run(&jobs, &to_hub);
@@ -119,14 +123,16 @@ impl Store {
             let _ = closing.send(());
         };
         spawn("store-writer", Box::new(write)).map_err(OpenError::System)?;
-        spawn("store-reader", Box::new(move || recall::run(&reader, &asked))).map_err(OpenError::System)?;
-        Ok((Self { batches, committed, recalls, closed }, found))
+        let of_writer = asks.clone();
+        let read = move || recall::run(&reader, &asked, &of_writer);
+        spawn("store-reader", Box::new(read)).map_err(OpenError::System)?;
+        Ok((Self { asks, committed, recalls, closed }, found))
     }
 
     /// Hands over a batch; what becomes of it is said by [`Store::committed`]. One at a time.
     pub fn commit(&self, batch: Batch) {
         // Fails only if the thread is gone, which ends the server: see `committed`.
-        let _ = self.batches.send(Job::Commit(batch));
+        let _ = self.asks.send(Job::Commit(batch));
     }
 
     /// Where it is said what became of batches. Closed after a fault in the thread that writes.
@@ -141,7 +147,7 @@ impl Store {
 
     /// Closes the file in good order, unless that takes too long; then the next start puts it in order.
     pub fn close(self, last_id: EventId, wait_max: Duration) {
-        let _ = self.batches.send(Job::Close(last_id));
+        let _ = self.asks.send(Job::Close(last_id));
         let _ = self.closed.recv_timeout(wait_max);
     }
 }

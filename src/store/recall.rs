@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 
 use rusqlite::{Connection, params};
 
-use super::Now;
+use super::{Job, Now, words};
 use crate::feed::{Missed, Next, Outbox, Pieces};
-use crate::limits::{RECALL_PAGE_BYTES, SEARCH_FOUND_MAX};
+use crate::limits::RECALL_PAGE_BYTES;
 use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Reply, Tag, Text, Verb, made_safe};
 use crate::room::Query;
 
@@ -71,6 +71,19 @@ impl Recall {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it looks for words that are not all indexed.
+    fn awaits_words(&self, connection: &Connection) -> bool {
+        // Whatever fails here does so again when the words are looked for.
+        matches!(self.what, What::Answer(Query::Words(_), _))
+            && words::is_behind(connection, self.until).unwrap_or_default()
+    }
+
+    /// Words were indexed: asks again to be looked up.
+    pub(super) fn look_again(self: Arc<Self>) {
+        // Fails only when the server ends.
+        let _ = self.reader.send(Arc::clone(&self));
+    }
+
     /// Looks up the next page.
     fn fetch(&self, connection: &Connection) {
         let Some(outbox) = self.outbox.upgrade() else { return };
@@ -83,12 +96,24 @@ impl Recall {
             What::Answer(query, prefix) => self.answer(query, prefix, connection, &mut page),
             What::Missed(after, now) => self.make_up(*after, *now, connection, &mut page),
         };
-        {
-            let mut state = self.lock();
-            (state.told, state.count) = (page.told, page.count);
-            (state.page, state.asked, state.ended) = (page.text(), false, ended);
-        }
+        self.hand_out(page, ended);
         outbox.wake();
+    }
+
+    /// Says that words cannot be looked for.
+    pub(super) fn fail(&self, why: &rusqlite::Error) {
+        let Some(outbox) = self.outbox.upgrade() else { return };
+        let mut page = Page { dialect: self.dialect, text: Vec::new(), told: None, count: 0 };
+        let why = format!("the words of what was stored last cannot be looked for now: {why}");
+        page.line(Refusal::new(Verb::Search, ErrorCode::StoreFailed, why));
+        self.hand_out(page, Some(true));
+        outbox.wake();
+    }
+
+    fn hand_out(&self, page: Page, ended: Option<bool>) {
+        let mut state = self.lock();
+        (state.told, state.count) = (page.told, page.count);
+        (state.page, state.asked, state.ended) = (page.text(), false, ended);
     }
 
     /// Fills the page with an answer; whether all was told, if nothing is left.
@@ -143,10 +168,7 @@ impl Recall {
         // One look at the file: what is let go of meanwhile is still there, or is missed.
         let look = connection.unchecked_transaction()?;
         if let Query::Words(words) = query {
-            let sql = "SELECT m.id, m.time, m.name, m.text FROM words JOIN messages m ON m.id = words.rowid \
-                       WHERE words MATCH ? AND words.rowid <= ? ORDER BY words.rowid DESC LIMIT ?";
-            let found = params![quoted(words.as_str()), self.until.0, SEARCH_FOUND_MAX];
-            page.fill(look.prepare_cached(sql)?.query(found)?, usize::MAX, past)?;
+            words::find(&look, words.as_str(), self.until, |rows| page.fill(rows, usize::MAX, past))?;
             return Ok(Some(Ok(Reply::Search(page.count))));
         }
         let from = match (page.told, query) {
@@ -203,10 +225,16 @@ impl Pieces for Recall {
     }
 }
 
-/// Looks up pages for as long as anybody can ask.
-pub(super) fn run(connection: &Connection, asked: &mpsc::Receiver<Arc<Recall>>) {
+/// Looks up pages for as long as anybody can ask. Who looks for words that are not indexed waits for the writer to have done that,
+/// and holds up nobody else.
+pub(super) fn run(connection: &Connection, asked: &mpsc::Receiver<Arc<Recall>>, writer: &mpsc::Sender<Job>) {
     for recall in asked {
-        recall.fetch(connection);
+        if recall.awaits_words(connection) {
+            // Fails only when the server ends.
+            let _ = writer.send(Job::Search(recall));
+        } else {
+            recall.fetch(connection);
+        }
     }
 }
 
@@ -264,9 +292,4 @@ impl Page {
         }
         Ok(true)
     }
-}
-
-/// Words as they are, none of them an operator of FTS5's (<https://sqlite.org/fts5.html>, 3.1).
-fn quoted(words: &str) -> String {
-    words.split_whitespace().map(|word| format!("\"{}\" ", word.replace('"', "\"\""))).collect()
 }

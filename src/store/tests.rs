@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::feed::{Missed, Next, Outbox, Pieces as _};
-use crate::limits::{IDS_RESERVED, RECALL_PAGE_BYTES, STORE_PRUNED_AT_ONCE_MAX};
+use crate::limits::{IDS_RESERVED, RECALL_PAGE_BYTES, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX};
 use crate::protocol::{Dialect, Name, Text, Timestamp};
 use crate::room::Query;
 
@@ -191,8 +191,7 @@ fn words_are_found_as_they_are() {
     commit(&store, said, None);
     let check = |words: &str, expected: &[u64]| {
         let lines = recall(&store, Query::Words(Text::ours(words)), 6);
-        let found = lines.iter().filter_map(|line| line.strip_prefix("PAST ")?.split(' ').next()?.parse().ok());
-        assert_eq!(found.collect::<Vec<u64>>(), expected, "{words}");
+        assert_eq!(found(&store, words, 6), expected, "{words}");
         assert_eq!(lines.last(), Some(&format!("OK SEARCH {}", expected.len())), "{words}");
     };
     check("tea", &[6, 4, 2, 1]);
@@ -205,6 +204,75 @@ fn words_are_found_as_they_are() {
     check("* ( \" - ^", &[]);
     check("text:tea", &[]);
     check("!?", &[]);
+}
+
+/// So many that their words are not indexed with them, nor at once.
+fn many(ids: impl Iterator<Item = u64>) -> Vec<Past> {
+    ids.map(|id| past(id, &format!("word {id}"))).collect()
+}
+
+fn found(store: &Store, words: &str, until: u64) -> Vec<u64> {
+    let lines = recall(store, Query::Words(Text::ours(words)), until);
+    lines.iter().filter_map(|line| line.strip_prefix("PAST ")?.split(' ').next()?.parse().ok()).collect()
+}
+
+#[test]
+fn words_are_found_before_there_is_time_to_index_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    let last = 2 * STORE_INDEXED_AT_ONCE_MAX + 9;
+    commit(&store, many(1..=last), None);
+    assert_eq!(found(&store, "word", last)[..2], [last, last - 1]);
+    // Some of them get other ids, partly those of others before.
+    commit(&store, many(last + 1..=last + 400), None);
+    assert_eq!(found(&store, "word", last + 400)[0], last + 400);
+    commit(&store, many(last + 5..=last + 404), Some(EventId(last + 2)));
+    let few = last + 405;
+    commit(&store, vec![past(few, "a few")], None);
+    assert_eq!(found(&store, "word", few)[0], last + 404);
+    assert_eq!(found(&store, &format!("word {}", last + 3), few), [0; 0]);
+    commit(&store, many(few + 1..=few + 400), None);
+    close(store, few + 400);
+    // Those that there was no time for have theirs after the next start.
+    let (store, _) = open_in_turn(&path);
+    assert_eq!(found(&store, "word", few + 400)[0], few + 400);
+    assert_eq!(found(&store, "few", few + 400), [few]);
+    close(store, few + 400);
+    assert_eq!(integrity(&path), "ok");
+}
+
+#[test]
+fn who_cannot_be_told_what_has_these_words_is_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE words").unwrap();
+    commit(&store, many(1..=1000), None);
+    let told = recall(&store, Query::Words(Text::ours("word")), 1000);
+    assert!(
+        told[0].starts_with("ERR SEARCH store-failed the words of what was stored last cannot be looked for now: ")
+    );
+    assert_eq!(told.len(), 1);
+    assert_eq!(recall(&store, Query::Last(5), 1000).len(), 6, "and others are told what they ask for");
+    close(store, 1000);
+}
+
+/// Version 1 always had all words in the index.
+#[test]
+fn a_file_of_an_older_version_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    commit(&store, (1..=3).map(|id| past(id, "old")).collect(), None);
+    close(store, 3);
+    let older = "DELETE FROM state WHERE key = 'indexed'; PRAGMA user_version = 1";
+    Connection::open(&path).unwrap().execute_batch(older).unwrap();
+    let (store, _) = open_in_turn(&path);
+    commit(&store, vec![past(4, "not so old")], None);
+    assert_eq!(found(&store, "old", 4), [4, 3, 2, 1]);
+    close(store, 4);
+    assert_eq!(integrity(&path), "ok");
 }
 
 #[test]
@@ -232,6 +300,8 @@ fn so_much_is_kept() {
         assert_eq!(rest.len() as u64, kept + 1, "nor is anything else gone");
         let gone = recall(&store, Query::Words(Text::ours("1")), last);
         assert_eq!(gone, ["OK SEARCH 0"], "the words of what is gone are gone");
+        close(store, last);
+        assert_eq!(integrity(&path), "ok");
     };
     check(Keep::Count(10), 2500, 10);
     check(Keep::Age(Duration::from_secs(9001)), 2500, 1505);
@@ -270,6 +340,10 @@ fn a_file_of_few_long_messages_does_not_grow_beyond_its_size() {
 }
 
 fn integrity(path: &Path) -> String {
+    // Words that there was no time for are indexed for a search.
+    let (store, found) = open_in_turn(path);
+    recall(&store, Query::Words(Text::ours("words")), found.last_id.0);
+    close(store, found.last_id.0);
     let file = Connection::open(path).unwrap();
     // And the index is that of the texts.
     file.execute("INSERT INTO words(words, rank) VALUES ('integrity-check', 1)", []).unwrap();
@@ -297,7 +371,7 @@ fn files_that_cannot_be_used_are_refused_and_left_as_they_are() {
         close(open(path, Keep::All).unwrap().0, 0);
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("newer.db", &newer, "has version 99, and this chinwagd knows up to 1");
+    check("newer.db", &newer, "has version 99, and this chinwagd knows up to 2");
     let damaged = |path: &Path| {
         close(open(path, Keep::All).unwrap().0, 0);
         let mut bytes = fs::read(path).unwrap();

@@ -1,14 +1,14 @@
-//! Commits what is said, and lets go of what is too much. A thread of its own: how long the disk takes is nobody else's business.
+//! Commits what is said, indexes its words when there is time, and lets go of what is too much. A thread of its own: how long the disk takes is nobody else's business.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use async_channel::Sender;
 use rusqlite::{Connection, Transaction, params};
 
 use super::file::StoreFile;
-use super::{Batch, Committed, Job, Keep, Now};
-use crate::limits::{STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX};
+use super::{Batch, Committed, Job, Keep, Now, Recall, words};
+use crate::limits::{STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX};
 use crate::protocol::{EventId, Past, Timestamp};
 
 /// The one who writes.
@@ -16,23 +16,40 @@ pub(super) struct Writer {
     file: StoreFile,
     keep: Keep,
     now: Now,
+    /// The last message that is stored.
+    stored: EventId,
+    /// Those who wait for words to be indexed.
+    searches: Vec<Arc<Recall>>,
 }
 
 impl Writer {
-    pub(super) fn new(file: StoreFile, keep: Keep, now: Now) -> Self {
-        Self { file, keep, now }
+    pub(super) fn new(file: StoreFile, keep: Keep, now: Now) -> rusqlite::Result<Self> {
+        let stored = file.connection.query_row("SELECT ifnull(max(id), 0) FROM messages", [], |row| row.get(0))?;
+        Ok(Self { file, keep, now, stored: EventId(stored), searches: Vec::new() })
     }
 
     /// Carries out jobs until it is told to close, or nobody can ask any more.
     pub(super) fn run(mut self, jobs: &mpsc::Receiver<Job>, to_hub: &Sender<Committed>) {
         let mut dropped = EventId::default();
+        let mut has_time = true;
         loop {
-            match jobs.recv_timeout(Duration::from_millis(STORE_PRUNE_MS)) {
+            let pause_ms = match self.is_behind() {
+                true if has_time || !self.searches.is_empty() => 0,
+                true => STORE_INDEX_MS,
+                false => STORE_PRUNE_MS,
+            };
+            has_time = match jobs.recv_timeout(Duration::from_millis(pause_ms)) {
                 Ok(Job::Commit(batch)) => {
                     let result = self.commit(&batch).map_err(|error| error.to_string());
+                    let is_small = batch.messages.len() <= STORE_BATCH_INDEXED_MAX;
                     if to_hub.send_blocking(Committed { batch, result, dropped }).is_err() {
                         return;
                     }
+                    is_small
+                }
+                Ok(Job::Search(recall)) => {
+                    self.searches.push(recall);
+                    true
                 }
                 Ok(Job::Close(last_id)) => {
                     // If it fails, ids that were set aside are not given any more; nothing else.
@@ -40,24 +57,55 @@ impl Writer {
                     let _ = self.file.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
                     return;
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Timeout) => true,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
-            }
+            };
             // Tried again at the next turn if it fails.
             if let Ok(Some(id)) = self.prune() {
                 dropped = id;
+            }
+            if has_time || !self.searches.is_empty() {
+                has_time = self.catch_up();
             }
         }
     }
 
     fn commit(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        let with_words = batch.messages.len() <= STORE_BATCH_INDEXED_MAX && !self.is_behind();
         let transaction = self.file.connection.transaction()?;
         if let Some(first) = batch.instead_of {
-            delete(&transaction, first.0, i64::MAX.unsigned_abs())?;
+            delete(&transaction, first, EventId(i64::MAX.unsigned_abs()))?;
         }
         insert(&transaction, &batch.messages)?;
+        let stored = batch.messages.last().map_or(self.stored, |past| past.id);
+        if with_words {
+            words::index(&transaction, stored)?;
+        }
         set(&transaction, "ids_up_to", batch.ids_up_to)?;
-        transaction.commit()
+        transaction.commit()?;
+        self.stored = stored;
+        Ok(())
+    }
+
+    /// Whether there are words to index.
+    fn is_behind(&self) -> bool {
+        words::is_behind(&self.file.connection, self.stored).unwrap_or_default()
+    }
+
+    /// Indexes words, and has them looked for if these were all; whether that went well.
+    fn catch_up(&mut self) -> bool {
+        let index = || {
+            let transaction = self.file.connection.unchecked_transaction()?;
+            words::index(&transaction, self.stored)?;
+            transaction.commit()
+        };
+        let result = if self.is_behind() { index() } else { Ok(()) };
+        if let Err(error) = &result {
+            self.searches.drain(..).for_each(|search| search.fail(error));
+        } else if !self.is_behind() {
+            self.searches.drain(..).for_each(Recall::look_again);
+        }
+        result.is_ok()
     }
 
     /// Lets go of some of what is too much; returns the id of the newest that is gone, if any is.
@@ -67,7 +115,7 @@ impl Writer {
         }
         let transaction = self.file.connection.transaction()?;
         let Some(last) = too_old(&transaction, self.keep, self.now)? else { return Ok(None) };
-        if delete(&transaction, 0, last)? == 0 {
+        if delete(&transaction, EventId(0), EventId(last))? == 0 {
             return Ok(None);
         }
         set(&transaction, "dropped", EventId(last))?;
@@ -77,9 +125,8 @@ impl Writer {
     }
 }
 
-/// The index of the words is written in one go: with a trigger for each row that takes ten times as long.
 fn insert(transaction: &Transaction<'_>, messages: &[Past]) -> rusqlite::Result<()> {
-    let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(()) };
+    let Some(first) = messages.first() else { return Ok(()) };
     let mut row = transaction.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?)")?;
     // Most of those that are stored at once were said at once.
     let (mut at, mut time) = (first.at, first.at.to_string());
@@ -89,16 +136,13 @@ fn insert(transaction: &Transaction<'_>, messages: &[Past]) -> rusqlite::Result<
         }
         row.execute(params![past.id.0, time, past.name.as_str(), past.text.as_str()])?;
     }
-    let sql = "INSERT INTO words(rowid, text) SELECT id, text FROM messages WHERE id BETWEEN ? AND ?";
-    transaction.prepare_cached(sql)?.execute([first.id.0, last.id.0])?;
     Ok(())
 }
 
 /// Deletes what has these ids, and says how many there were.
-fn delete(transaction: &Transaction<'_>, first: u64, last: u64) -> rusqlite::Result<usize> {
-    let sql = "INSERT INTO words(words, rowid, text) SELECT 'delete', id, text FROM messages WHERE id BETWEEN ? AND ?";
-    transaction.prepare_cached(sql)?.execute([first, last])?;
-    transaction.prepare_cached("DELETE FROM messages WHERE id BETWEEN ? AND ?")?.execute([first, last])
+fn delete(transaction: &Transaction<'_>, first: EventId, last: EventId) -> rusqlite::Result<usize> {
+    words::remove(transaction, first, last)?;
+    transaction.prepare_cached("DELETE FROM messages WHERE id BETWEEN ? AND ?")?.execute([first.0, last.0])
 }
 
 /// The last id of those to let go of now: a part of what is too much, so that nobody waits long.

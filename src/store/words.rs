@@ -1,0 +1,70 @@
+//! The full-text index: which words are in which message. It may be behind what is stored.
+
+use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
+
+use crate::limits::{SEARCH_FOUND_MAX, STORE_INDEXED_AT_ONCE_MAX};
+use crate::protocol::EventId;
+
+/// The words of all messages up to this id are in the index.
+fn indexed_up_to(connection: &Connection) -> rusqlite::Result<EventId> {
+    connection
+        .prepare_cached("SELECT value FROM state WHERE key = 'indexed'")?
+        .query_row([], |row| row.get(0))
+        .map(EventId)
+}
+
+/// Whether there are messages up to the id `last` whose words are not in the index.
+pub(super) fn is_behind(connection: &Connection, last: EventId) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE id > ? AND id <= ?)";
+    let after = indexed_up_to(connection)?;
+    connection.prepare_cached(sql)?.query_row([after.0, last.0], |row| row.get(0))
+}
+
+/// Puts words into the index that are not yet: those of messages up to the id `last`, or of as many as are indexed at once.
+///
+/// In one go: with a trigger for each row it takes ten times as long.
+pub(super) fn index(transaction: &Transaction<'_>, last: EventId) -> rusqlite::Result<()> {
+    let after = indexed_up_to(transaction)?;
+    let sql = "SELECT id FROM messages WHERE id > ? AND id < ? ORDER BY id LIMIT 1 OFFSET ?";
+    let part = params![after.0, last.0, STORE_INDEXED_AT_ONCE_MAX - 1];
+    let part = transaction.prepare_cached(sql)?.query_row(part, |row| row.get(0)).optional()?;
+    let up_to = part.map_or(last, EventId);
+    let sql = "INSERT INTO words(rowid, text) SELECT id, text FROM messages WHERE id > ? AND id <= ?";
+    transaction.prepare_cached(sql)?.execute([after.0, up_to.0])?;
+    set_indexed_up_to(transaction, up_to)
+}
+
+/// Takes the words of messages out of the index that are to be deleted: of these, as far as it goes.
+pub(super) fn remove(transaction: &Transaction<'_>, first: EventId, last: EventId) -> rusqlite::Result<()> {
+    let indexed = indexed_up_to(transaction)?;
+    let sql = "INSERT INTO words(words, rowid, text) SELECT 'delete', id, text FROM messages WHERE id BETWEEN ? AND ?";
+    transaction.prepare_cached(sql)?.execute([first.0, last.min(indexed).0])?;
+    // Others may get ids of theirs.
+    if last >= indexed {
+        set_indexed_up_to(transaction, EventId(indexed.0.min(first.0.saturating_sub(1))))
+    } else {
+        Ok(())
+    }
+}
+
+/// Finds the messages that have all these words, as many as a search tells and the newest first, of those up to the id `until`.
+pub(super) fn find<T>(
+    connection: &Connection,
+    words: &str,
+    until: EventId,
+    take: impl FnOnce(Rows<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let sql = "SELECT m.id, m.time, m.name, m.text FROM words JOIN messages m ON m.id = words.rowid \
+               WHERE words MATCH ? AND words.rowid <= ? ORDER BY words.rowid DESC LIMIT ?";
+    take(connection.prepare_cached(sql)?.query(params![quoted(words), until.0, SEARCH_FOUND_MAX])?)
+}
+
+/// Words as they are, none of them an operator of FTS5's (<https://sqlite.org/fts5.html>, 3.1).
+fn quoted(words: &str) -> String {
+    words.split_whitespace().map(|word| format!("\"{}\" ", word.replace('"', "\"\""))).collect()
+}
+
+fn set_indexed_up_to(transaction: &Transaction<'_>, id: EventId) -> rusqlite::Result<()> {
+    transaction.prepare_cached("UPDATE state SET value = ? WHERE key = 'indexed'")?.execute([id.0])?;
+    Ok(())
+}
