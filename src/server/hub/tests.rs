@@ -1,8 +1,11 @@
 //! The hub with its room, its feed and its store, without sockets.
 
+use std::path::PathBuf;
+
 use super::*;
+use crate::feed::{Cursor, Progress, Source};
 use crate::protocol::{Command, Mode, Token};
-use crate::store::Durability;
+use crate::store::{Durability, Keep, Options};
 
 /// The token of a `PING` that makes the hub fail, for the tests of what comes of it.
 pub(in crate::server) const FAULT: &str = "fault-in-the-hub";
@@ -13,14 +16,43 @@ pub(super) fn fail_if_asked(request: &Request) {
     }
 }
 
+fn connect(hub: &mut Hub, session: u64, outbox: &Arc<Outbox>) {
+    let address = ([127, 0, 0, 1], 1024).into();
+    hub.take(Timestamp(0), Request::Connect(SessionId(session), address, Arc::clone(outbox)));
+}
+
+/// What comes of it is there after the next [`Hub::publish`].
+fn say(hub: &mut Hub, session: u64, line: &str) {
+    let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
+    hub.take(Timestamp(0), Request::Act(SessionId(session), Action::Command(command)));
+}
+
+/// All that the connection of this outbox can write now.
+fn read(feed: &Feed, cursor: &mut Cursor, outbox: &Outbox) -> String {
+    let mut text = Vec::new();
+    cursor.take_new(feed, outbox, std::task::Waker::noop());
+    let mut take = |source: Source<'_>| {
+        let bytes = source.to_vec()?;
+        text.extend_from_slice(&bytes);
+        Ok(bytes.len())
+    };
+    while let Progress::Wrote(_) = cursor.write(feed, outbox, &mut take).unwrap() {}
+    String::from_utf8(text).unwrap()
+}
+
+/// A hub whose room stores what is said in this file.
+fn storing(path: PathBuf, feed: &Arc<Feed>) -> Hub {
+    let options = Options { path, durability: Durability::Relaxed, keep: Keep::All };
+    let (store, _) = Store::open(&options, None, Token::ours("epoch"), 0, || Timestamp(0)).unwrap();
+    Hub::new(Room::default().with_store(EventId(0)), Arc::clone(feed)).with_store(store)
+}
+
 /// Somebody who connects and says these lines, and whose connection never gets to write.
 fn stuck(hub: &mut Hub, lines: &[&str]) -> Arc<Outbox> {
-    let outbox = Arc::new(Outbox::default());
-    let session = SessionId(1);
-    hub.take(Timestamp(0), Request::Connect(session, ([127, 0, 0, 1], 1024).into(), Arc::clone(&outbox)));
+    let outbox = Arc::default();
+    connect(hub, 1, &outbox);
     for line in lines {
-        let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
-        hub.take(Timestamp(0), Request::Act(session, Action::Command(command)));
+        say(hub, 1, line);
         hub.publish(Timestamp(0));
     }
     outbox
@@ -45,20 +77,16 @@ fn those_who_read_stay_when_many_are_let_go() {
     let feed = Arc::new(Feed::new(64 * 1024));
     let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
     let join = |hub: &mut Hub, session: u64| {
-        let outbox = Arc::new(Outbox::default());
-        let id = SessionId(session);
-        hub.take(Timestamp(0), Request::Connect(id, ([127, 0, 0, 1], 1024).into(), Arc::clone(&outbox)));
-        let command = Command::parse(&format!("NICK {session:0>32}"), Mode::Commands).unwrap().unwrap();
-        hub.take(Timestamp(0), Request::Act(id, Action::Command(command)));
+        let outbox = Arc::default();
+        connect(hub, session, &outbox);
+        say(hub, session, &format!("NICK {session:0>32}"));
         outbox
     };
     let reader = join(&mut hub, 1);
-    let mut cursor = crate::feed::Cursor::new();
+    let mut cursor = Cursor::new();
     let mut turn = |hub: &mut Hub| {
         hub.publish(Timestamp(0));
-        cursor.take_new(&feed, &reader, std::task::Waker::noop());
-        let all = |source: crate::feed::Source<'_>| Ok(source.to_vec()?.len());
-        while let crate::feed::Progress::Wrote(_) = cursor.write(&feed, &reader, all).unwrap() {}
+        read(&feed, &mut cursor, &reader);
     };
     for session in 2..2000 {
         join(&mut hub, session);
@@ -67,9 +95,8 @@ fn those_who_read_stay_when_many_are_let_go() {
     while hub.is_behind() {
         turn(&mut hub);
     }
-    let say = Command::parse(&format!("MSG {}", "x".repeat(1000)), Mode::Commands).unwrap().unwrap();
     for _ in 0..200 {
-        hub.take(Timestamp(0), Request::Act(SessionId(1), Action::Command(say.clone())));
+        say(&mut hub, 1, &format!("MSG {}", "x".repeat(1000)));
         turn(&mut hub);
     }
     assert_eq!(reader.standing(), Standing::Present);
@@ -81,17 +108,12 @@ fn those_who_read_stay_when_many_are_let_go() {
 fn whispers_that_one_does_not_read_are_bounded() {
     let mut hub = Hub::new(Room::default(), Arc::new(Feed::new(64 * 1024 * 1024)));
     let outbox = stuck(&mut hub, &["NICK bob"]);
-    let ann = SessionId(2);
-    hub.take(Timestamp(0), Request::Connect(ann, ([127, 0, 0, 1], 1024).into(), Arc::default()));
-    let mut say = |line: &str| {
-        let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
-        hub.take(Timestamp(0), Request::Act(ann, Action::Command(command)));
-        hub.publish(Timestamp(0));
-    };
-    say("NICK ann");
+    connect(&mut hub, 2, &Arc::default());
+    say(&mut hub, 2, "NICK ann");
     let line = format!("WHISPER bob {}", "x".repeat(4000));
     let kept = (0..1000).find(|_| {
-        say(&line);
+        say(&mut hub, 2, &line);
+        hub.publish(Timestamp(0));
         outbox.standing() == Standing::Slow
     });
     // One more than fits is kept, and the one after it is too much.
@@ -105,27 +127,20 @@ fn whispers_that_nobody_reads_are_bounded_in_all() {
     let feed = Arc::new(Feed::new(feed_bytes));
     let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
     let mut kept = Vec::new();
-    let say = |hub: &mut Hub, session, line: &str| {
-        let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
-        hub.take(Timestamp(0), Request::Act(SessionId(session), Action::Command(command)));
-    };
     for session in 1..=102 {
-        let outbox = Arc::new(Outbox::default());
-        kept.push(Arc::clone(&outbox));
-        let address = ([127, 0, 0, 1], 1024).into();
-        hub.take(Timestamp(0), Request::Connect(SessionId(session), address, outbox));
+        let outbox = Arc::default();
+        connect(&mut hub, session, &outbox);
+        kept.push(outbox);
         say(&mut hub, session, &format!("NICK n{session}"));
     }
     hub.publish(Timestamp(0));
-    let mut cursor = crate::feed::Cursor::new();
+    let mut cursor = Cursor::new();
     for round in 0..2000 {
         for session in [2, 3 + round % 100] {
             say(&mut hub, 1, &format!("WHISPER n{session} {}", "x".repeat(500)));
         }
         hub.publish(Timestamp(0));
-        cursor.take_new(&feed, &kept[1], std::task::Waker::noop());
-        let all = |source: crate::feed::Source<'_>| Ok(source.to_vec()?.len());
-        while let crate::feed::Progress::Wrote(_) = cursor.write(&feed, &kept[1], all).unwrap() {}
+        read(&feed, &mut cursor, &kept[1]);
         let waiting: usize = hub.members.iter().map(|(_, member)| member.outbox.unasked_bytes()).sum();
         assert!(waiting <= feed_bytes + 2048, "{waiting} bytes wait after {round} rounds");
     }
@@ -141,19 +156,14 @@ fn past_messages_that_nobody_reads_are_bounded() {
     let feed = Arc::new(Feed::new(feed_bytes));
     let room = Room::default().with_history(crate::room::History::new(50));
     let mut hub = Hub::new(room, Arc::clone(&feed));
-    let say = |hub: &mut Hub, session, line: &str| {
-        let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
-        hub.take(Timestamp(0), Request::Act(SessionId(session), Action::Command(command)));
-    };
     let mut kept = Vec::new();
     for session in 1..=400 {
-        let outbox = Arc::new(Outbox::default());
-        kept.push(Arc::clone(&outbox));
-        let address = ([127, 0, 0, 1], 1024).into();
-        hub.take(Timestamp(0), Request::Connect(SessionId(session), address, outbox));
+        let outbox = Arc::default();
+        connect(&mut hub, session, &outbox);
+        kept.push(outbox);
         say(&mut hub, session, &format!("NICK n{session}"));
     }
-    let mut cursor = crate::feed::Cursor::new();
+    let mut cursor = Cursor::new();
     for session in 2..=400 {
         say(&mut hub, 1, &format!("MSG {}", "x".repeat(100)));
         for asking in [1, session] {
@@ -161,9 +171,7 @@ fn past_messages_that_nobody_reads_are_bounded() {
         }
         while hub.is_behind() {
             hub.publish(Timestamp(0));
-            cursor.take_new(&feed, &kept[0], std::task::Waker::noop());
-            let all = |source: crate::feed::Source<'_>| Ok(source.to_vec()?.len());
-            while let crate::feed::Progress::Wrote(_) = cursor.write(&feed, &kept[0], all).unwrap() {}
+            read(&feed, &mut cursor, &kept[0]);
         }
         assert!(hub.replays.bytes() <= feed_bytes, "{} bytes wait", hub.replays.bytes());
     }
@@ -177,38 +185,26 @@ fn past_messages_that_nobody_reads_are_bounded() {
 #[test]
 fn what_is_stored_and_not_said_yet_is_not_found() {
     let directory = tempfile::tempdir().unwrap();
-    let keep = crate::store::Keep::All;
-    let options =
-        crate::store::Options { path: directory.path().join("chat.db"), durability: Durability::Relaxed, keep };
-    let (store, _) = Store::open(&options, None, Token::ours("epoch"), 0, || Timestamp(0)).unwrap();
-    let committed = store.committed().clone();
     let feed = Arc::new(Feed::new(64 * 1024));
-    let mut hub = Hub::new(Room::default().with_store(EventId(0)), Arc::clone(&feed)).with_store(store);
+    let mut hub = storing(directory.path().join("chat.db"), &feed);
+    let committed = hub.storing.as_ref().unwrap().store().committed().clone();
     let say = |hub: &mut Hub, session, line: &str| {
-        let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
-        hub.take(Timestamp(0), Request::Act(SessionId(session), Action::Command(command)));
+        say(hub, session, line);
         hub.publish(Timestamp(0));
     };
     let outboxes: [Arc<Outbox>; 2] = Default::default();
     for (session, outbox) in (1..).zip(&outboxes) {
-        let address = ([127, 0, 0, 1], 1024).into();
-        hub.take(Timestamp(0), Request::Connect(SessionId(session), address, Arc::clone(outbox)));
+        connect(&mut hub, session, outbox);
     }
-    let mut cursor = crate::feed::Cursor::new();
+    let mut cursor = Cursor::new();
     let mut search = |hub: &mut Hub| {
         say(hub, 1, "SEARCH tea");
-        let mut told = Vec::new();
-        while !told.windows(10).any(|bytes| bytes == b"OK SEARCH ") {
-            cursor.take_new(&feed, &outboxes[0], std::task::Waker::noop());
-            let take = |source: crate::feed::Source<'_>| {
-                let bytes = source.to_vec()?;
-                told.extend_from_slice(&bytes);
-                Ok(bytes.len())
-            };
-            cursor.write(&feed, &outboxes[0], take).unwrap();
+        let mut told = String::new();
+        while !told.contains("OK SEARCH ") {
+            told += &read(&feed, &mut cursor, &outboxes[0]);
             std::thread::yield_now();
         }
-        String::from_utf8(told).unwrap().lines().last().unwrap().to_owned()
+        told.lines().last().unwrap().to_owned()
     };
     say(&mut hub, 1, "NICK ann");
     say(&mut hub, 1, "MSG tea");
@@ -222,6 +218,63 @@ fn what_is_stored_and_not_said_yet_is_not_found() {
     assert_eq!(search(&mut hub), "OK SEARCH 1");
 }
 
+/// While others come and go, whose ids then come first, and however late the disk is.
+#[test]
+fn what_is_said_is_what_is_stored() {
+    arbtest::arbtest(|u| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let feed = Arc::new(Feed::new(64 * 1024));
+        let mut hub = storing(path.clone(), &feed);
+        let committed = hub.storing.as_ref().unwrap().store().committed().clone();
+        let settle = |hub: &mut Hub| {
+            hub.publish(Timestamp(0));
+            while hub.is_behind() {
+                hub.publish(Timestamp(0));
+            }
+            if hub.is_storing() {
+                hub.take_committed(Timestamp(0), committed.recv_blocking().unwrap());
+            }
+        };
+        let reader = Arc::new(Outbox::default());
+        connect(&mut hub, 1, &reader);
+        for line in ["SET tags on", "NICK reader"] {
+            say(&mut hub, 1, line);
+        }
+        for session in [2, 3] {
+            connect(&mut hub, session, &Arc::default());
+            say(&mut hub, session, &format!("NICK n{session}"));
+        }
+        for step in 0..u.int_in_range(1..=60)? {
+            match u.int_in_range(0..=5)? {
+                0 => settle(&mut hub),
+                1 => say(&mut hub, 3, &format!("NICK n{step}")),
+                2 => hub.publish(Timestamp(0)),
+                _ => say(&mut hub, u.int_in_range(1..=3)?, &format!("MSG {step}")),
+            }
+        }
+        while hub.is_storing() || hub.is_behind() {
+            settle(&mut hub);
+        }
+        let said = read(&feed, &mut Cursor::new(), &reader);
+        let messages = said.lines().filter_map(|line| {
+            let (tag, event) = line.strip_prefix('@')?.split_once(" MSG ")?;
+            Some((tag.split(' ').next()?.parse().ok()?, event.to_owned()))
+        });
+        let own = said.lines().filter_map(|line| line.strip_prefix("OK MSG ")?.parse::<u64>().ok());
+        let file = rusqlite::Connection::open(&path).unwrap();
+        let mut rows = file.prepare("SELECT id, name || ' ' || text FROM messages ORDER BY id").unwrap();
+        let stored = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let stored: Vec<(u64, String)> = stored.map(Result::unwrap).collect();
+        let (of_reader, of_others): (Vec<_>, Vec<_>) =
+            stored.into_iter().partition(|(_, message)| message.starts_with("reader "));
+        assert_eq!(messages.collect::<Vec<_>>(), of_others);
+        assert_eq!(own.collect::<Vec<_>>(), of_reader.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+        Ok(())
+    })
+    .budget_ms(1_000);
+}
+
 /// Each asks after a change of its own, and nobody reads.
 #[test]
 fn lists_that_nobody_reads_are_bounded() {
@@ -229,13 +282,11 @@ fn lists_that_nobody_reads_are_bounded() {
     let mut hub = Hub::new(Room::default(), Arc::new(Feed::new(feed_bytes)));
     let mut kept = Vec::new();
     for session in 1..1000 {
-        let (id, outbox) = (SessionId(session), Arc::new(Outbox::default()));
-        kept.push(Arc::clone(&outbox));
-        hub.take(Timestamp(0), Request::Connect(id, ([127, 0, 0, 1], 1024).into(), outbox));
-        for line in [format!("NICK {session:0>32}"), "WHO".to_owned()] {
-            let command = Command::parse(&line, Mode::Commands).unwrap().unwrap();
-            hub.take(Timestamp(0), Request::Act(id, Action::Command(command)));
-        }
+        let outbox = Arc::default();
+        connect(&mut hub, session, &outbox);
+        kept.push(outbox);
+        say(&mut hub, session, &format!("NICK {session:0>32}"));
+        say(&mut hub, session, "WHO");
         while hub.is_behind() {
             hub.publish(Timestamp(0));
         }
