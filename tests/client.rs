@@ -100,6 +100,15 @@ fn what_is_no_chinwag_server_is_said_and_exits_with_3() {
     check(&[], "it does not say HELLO; is it a chinwag server?");
 }
 
+/// A server that says nothing was waited for as long as for any, and the exit code was that of no server.
+#[test]
+fn the_timeout_goes_for_a_server_that_does_not_answer() {
+    for script in [&["< "][..], &["HELLO chinwag/1 hi", "< SET tags on", "< "]] {
+        let (code, _, err) = run(script, &["wait", "--timeout", "1", "x"], "");
+        assert_eq!((code, err.as_str()), (Some(5), "chinwag: timed out\n"));
+    }
+}
+
 #[test]
 fn the_servers_last_words_are_told_and_a_lost_connection_exits_with_4() {
     let check = |last: &'static [&str], expected: &str| {

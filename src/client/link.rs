@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use futures_lite::future::or;
 
 use super::reading::{Read, Reading};
-use super::wire::{Next, Wire};
+use super::wire::{Next, Wire, late};
 use super::{Code, End};
 use crate::limits::RECONNECT_MS;
 use crate::protocol::{Command, ErrorCode, Heard, Mode, Name, Reply, ServerLine};
@@ -204,7 +205,8 @@ impl Link {
 
     async fn come_back(&mut self) -> Result<(), End> {
         // Where nobody can choose another name, that the old one is taken is for the next attempt.
-        let named = match self.enter().await {
+        let deadline = self.deadline;
+        let named = match or(self.enter(), late(deadline)).await {
             Ok(Err(why)) if self.retry.is_some() => Err(End(Code::Refused, why)),
             named => named,
         };

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::time::Instant;
 
 use chrono::Local;
+use futures_lite::future::or;
 use futures_lite::{Stream, StreamExt as _, stream};
 use regex_lite::Regex;
 
@@ -176,9 +177,12 @@ async fn come_and_stay(
     reading: Reading,
 ) -> Result<Link, End> {
     let mut wire = Wire::new(input);
-    wire.open_to_stay(&options.address()).await?;
-    wire.watch_output();
-    let name = take_name(options, &mut wire).await?;
+    let enter = async {
+        wire.open_to_stay(&options.address()).await?;
+        wire.watch_output();
+        take_name(options, &mut wire).await
+    };
+    let name = or(enter, wire::late(deadline)).await?;
     wire.deadline = deadline;
     Ok(Link::new(wire, options.address(), name, reading, Some(options.retry())).await)
 }

@@ -215,12 +215,7 @@ impl Wire {
             let Some(stop) = stop else { return pending().await };
             Err(End(stop.await, String::new()))
         };
-        let late = async {
-            let Some(deadline) = *deadline else { return pending().await };
-            Timer::at(deadline).await;
-            Err(End(Code::TimedOut, "timed out".to_owned()))
-        };
-        let next = or(heard, or(typed, or(stopped, late))).await;
+        let next = or(heard, or(typed, or(stopped, late(*deadline)))).await;
         if let Ok(Next::Heard(heard)) = &next {
             self.heed(heard).await;
         }
@@ -263,6 +258,13 @@ async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> Opt
 /// The lines of standard input.
 pub(super) fn stdin() -> impl Stream<Item = Vec<u8>> + Send {
     BufReader::new(Unblock::new(io::stdin())).split(b'\n').map_while(Result::ok)
+}
+
+/// Fails when the deadline has come.
+pub(super) async fn late<T>(deadline: Option<Instant>) -> Result<T, End> {
+    let Some(deadline) = deadline else { return pending().await };
+    Timer::at(deadline).await;
+    Err(End(Code::TimedOut, "timed out".to_owned()))
 }
 
 /// Until when something may take that takes no time.
