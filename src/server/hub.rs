@@ -27,7 +27,7 @@ use crate::protocol::{
     Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User,
 };
 use crate::room::{Action, BySession, Input, Kept, Output, Query, Room, SessionId};
-use crate::store::{Committed, Recall, Recalls, Store};
+use crate::store::{Recall, Recalls, Report, Store};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -194,12 +194,14 @@ impl Hub {
         self.storing.as_ref().is_some_and(Storing::is_busy)
     }
 
-    /// Takes note of what became of what was handed over to the store.
-    pub fn take_committed(&mut self, at: Timestamp, committed: Committed) {
-        if let Some(storing) = &mut self.storing {
-            storing.finish(committed, self.room.last_event());
-            self.settle(at);
+    /// Takes note of what the store has done.
+    pub fn take_report(&mut self, at: Timestamp, report: Report) {
+        let Some(storing) = &mut self.storing else { return };
+        match report {
+            Report::Committed(batch, result) => storing.finish(batch, result, self.room.last_event()),
+            Report::Dropped(id) => storing.drop_up_to(id),
         }
+        self.settle(at);
     }
 
     /// Closes the store's file; nothing is said any more.
@@ -474,21 +476,21 @@ fn touch(touched: &mut Vec<(SessionId, Arc<Outbox>)>, session: SessionId, member
 /// # Panics
 /// After a fault in the store's thread.
 pub(super) async fn run(mut hub: Hub, mut rows: Rows) {
-    let mut committed = hub.storing.as_ref().map(|storing| storing.store().committed().clone());
+    let mut reports = hub.storing.as_ref().map(|storing| storing.store().reports().clone());
     loop {
         if !hub.is_behind() {
-            match next(&mut rows, committed.as_ref()).await {
+            match next(&mut rows, reports.as_ref()).await {
                 Next::Requests => {}
-                Next::Committed(done) => hub.take_committed(now(), done),
+                Next::Report(report) => hub.take_report(now(), report),
                 Next::End => return,
             }
         }
         let at = now();
-        if let Some(Ok(done)) = committed.as_ref().map(Receiver::try_recv) {
-            hub.take_committed(at, done);
+        if let Some(Ok(report)) = reports.as_ref().map(Receiver::try_recv) {
+            hub.take_report(at, report);
         }
         if take_turns(&mut hub, &mut rows, at).is_break() {
-            settle_in_time(&mut hub, committed.take()).await;
+            settle_in_time(&mut hub, reports.take()).await;
             hub.take(now(), Request::Act(SessionId::SERVER, Action::Shutdown));
             hub.publish(now());
             hub.close_store().await;
@@ -519,29 +521,29 @@ fn take_turns(hub: &mut Hub, rows: &mut Rows, at: Timestamp) -> ControlFlow<()> 
 /// What comes to the hub.
 enum Next {
     Requests,
-    Committed(Committed),
+    Report(Report),
     /// No requests can come any more.
     End,
 }
 
-async fn next(rows: &mut Rows, committed: Option<&Receiver<Committed>>) -> Next {
+async fn next(rows: &mut Rows, reports: Option<&Receiver<Report>>) -> Next {
     let requests = async { if rows.wait().await { Next::Requests } else { Next::End } };
-    let Some(committed) = committed else { return requests.await };
-    let done = async {
-        let Ok(done) = committed.recv().await else { panic!("the thread that stores messages is gone") };
-        Next::Committed(done)
+    let Some(reports) = reports else { return requests.await };
+    let report = async {
+        let Ok(report) = reports.recv().await else { panic!("the thread that stores messages is gone") };
+        Next::Report(report)
     };
-    future::or(done, requests).await
+    future::or(report, requests).await
 }
 
 /// At the end, what was said is stored and answered, unless the disk hangs.
-async fn settle_in_time(hub: &mut Hub, committed: Option<Receiver<Committed>>) {
-    let Some(committed) = committed else { return };
+async fn settle_in_time(hub: &mut Hub, reports: Option<Receiver<Report>>) {
+    let Some(reports) = reports else { return };
     let settle = async {
         while hub.is_storing() {
             if !hub.is_settling() && !hub.is_gathering() {
-                let Ok(done) = committed.recv().await else { return };
-                hub.take_committed(now(), done);
+                let Ok(report) = reports.recv().await else { return };
+                hub.take_report(now(), report);
             }
             hub.publish(now());
         }

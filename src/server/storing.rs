@@ -9,7 +9,7 @@ use super::console;
 use crate::limits::{IDS_RESERVED, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{EventId, Name, Past, Text, Timestamp};
 use crate::room::{Action, SessionId};
-use crate::store::{Batch, Committed, Store};
+use crate::store::{Batch, Store};
 
 /// The store, and what is under way to it.
 #[derive(Debug)]
@@ -30,7 +30,6 @@ pub(super) struct Storing {
     lead: u64,
     /// Messages from here on are in the store that nobody was told of, and have to go.
     undo: Option<EventId>,
-    dropped: EventId,
     is_failing: bool,
 }
 
@@ -56,7 +55,6 @@ impl Storing {
             ids_up_to: EventId(last_id.0 + IDS_RESERVED),
             lead: 0,
             undo: None,
-            dropped: EventId::default(),
             is_failing: false,
         }
     }
@@ -129,12 +127,7 @@ impl Storing {
 
     /// Takes note of what became of what was handed over. If something else happened meanwhile, which then came first, its ids are
     /// too low by now: it is handed over again, with others, and with room before them.
-    pub(super) fn finish(&mut self, committed: Committed, last_id: EventId) {
-        let Committed { batch, result, dropped } = committed;
-        if dropped > self.dropped {
-            self.dropped = dropped;
-            self.settled.push_back((SessionId::SERVER, Action::Forget(dropped)));
-        }
+    pub(super) fn finish(&mut self, batch: Batch, result: Result<(), String>, last_id: EventId) {
         let first = batch.messages.first().map(|past| past.id);
         if let Err(why) = result {
             if !std::mem::replace(&mut self.is_failing, true) {
@@ -160,6 +153,11 @@ impl Storing {
                 self.settle(batch.messages, Action::Stored);
             }
         }
+    }
+
+    /// Takes note that messages up to this id are not kept any more.
+    pub(super) fn drop_up_to(&mut self, id: EventId) {
+        self.settled.push_back((SessionId::SERVER, Action::Forget(id)));
     }
 
     fn settle(&mut self, messages: Vec<Past>, outcome: impl Fn(Past) -> Action) {

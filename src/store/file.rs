@@ -219,12 +219,18 @@ fn take_up(connection: &mut Connection, epoch: Option<Token>, made_up: Token, co
         |row| row.get(0),
     )?;
     transaction.execute("UPDATE state SET value = ? WHERE key = 'ids_up_to'", params![last_id + IDS_RESERVED])?;
+    let dropped = dropped(&transaction)?;
     transaction.commit()?;
     let mut rows = connection.prepare("SELECT id, time, name, text FROM messages ORDER BY id DESC LIMIT ?")?;
     let messages = rows.query_map([count as u64 + 1], past)?.filter_map(Result::transpose);
     let mut messages = messages.collect::<rusqlite::Result<Vec<_>>>()?;
     messages.reverse();
-    Ok(Found { epoch, last_id: EventId(last_id), messages })
+    Ok(Found { epoch, last_id: EventId(last_id), dropped, messages })
+}
+
+/// All up to this one are not kept any more.
+pub(super) fn dropped(connection: &Connection) -> rusqlite::Result<EventId> {
+    connection.query_row("SELECT value FROM state WHERE key = 'dropped'", [], |row| row.get(0)).map(EventId)
 }
 
 /// A row as a message. None if somebody else wrote into the file what is none.

@@ -51,6 +51,8 @@ pub struct Found {
     pub epoch: Token,
     /// An id that none is above that was ever given.
     pub last_id: EventId,
+    /// All up to this one are not kept any more.
+    pub dropped: EventId,
     /// The last messages, in order; one more than were asked for, if there are more.
     pub messages: Vec<Past>,
 }
@@ -66,22 +68,20 @@ pub struct Batch {
     pub ids_up_to: EventId,
 }
 
-/// What became of a batch.
+/// What the thread that writes has done.
 #[derive(Debug)]
-pub struct Committed {
-    /// The batch, as it was handed in.
-    pub batch: Batch,
-    /// Why it is not stored, if it is not.
-    pub result: Result<(), String>,
+pub enum Report {
+    /// It stored a batch, which is as it was handed in; or why it did not.
+    Committed(Batch, Result<(), String>),
     /// All up to this id are not kept any more.
-    pub dropped: EventId,
+    Dropped(EventId),
 }
 
 /// A file that is open, and the threads that write and read it.
 #[derive(Debug)]
 pub struct Store {
     asks: mpsc::Sender<Job>,
-    committed: Receiver<Committed>,
+    reports: Receiver<Report>,
     recalls: Recalls,
     closed: mpsc::Receiver<()>,
 }
@@ -111,7 +111,7 @@ impl Store {
         let (file, found) = file::open(options, epoch, made_up, count)?;
         let reader = file::open_to_read(&options.path)?;
         let (asks, jobs) = mpsc::channel();
-        let (to_hub, committed) = async_channel::unbounded();
+        let (to_hub, reports) = async_channel::unbounded();
         let (recalls, asked) = mpsc::channel();
         let (closing, closed) = mpsc::channel();
         let writer =
@@ -126,18 +126,18 @@ impl Store {
         let of_writer = asks.clone();
         let read = move || recall::run(&reader, &asked, &of_writer);
         spawn("store-reader", Box::new(read)).map_err(OpenError::System)?;
-        Ok((Self { asks, committed, recalls, closed }, found))
+        Ok((Self { asks, reports, recalls, closed }, found))
     }
 
-    /// Hands over a batch; what becomes of it is said by [`Store::committed`]. One at a time.
+    /// Hands over a batch; what becomes of it is said by [`Store::reports`]. One at a time.
     pub fn commit(&self, batch: Batch) {
-        // Fails only if the thread is gone, which ends the server: see `committed`.
+        // Fails only if the thread is gone, which ends the server: see `reports`.
         let _ = self.asks.send(Job::Commit(batch));
     }
 
-    /// Where it is said what became of batches. Closed after a fault in the thread that writes.
-    pub fn committed(&self) -> &Receiver<Committed> {
-        &self.committed
+    /// Where it is said what was done. Closed after a fault in the thread that writes.
+    pub fn reports(&self) -> &Receiver<Report> {
+        &self.reports
     }
 
     /// What tells again to whom.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 
 use rusqlite::{Connection, params};
 
+use super::file::dropped;
 use super::{Job, Now, words};
 use crate::feed::{Missed, Next, Outbox, Pieces};
 use crate::limits::RECALL_PAGE_BYTES;
@@ -195,11 +196,6 @@ impl Recall {
         };
         Ok(all.then_some(Ok(reply)))
     }
-}
-
-/// All up to this one are not kept any more.
-fn dropped(connection: &Connection) -> rusqlite::Result<EventId> {
-    connection.query_row("SELECT value FROM state WHERE key = 'dropped'", [], |row| row.get(0)).map(EventId)
 }
 
 /// A message as it is told again.

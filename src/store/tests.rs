@@ -32,9 +32,17 @@ fn past(id: u64, text: &str) -> Past {
 }
 
 /// Stores these, and waits until they are.
-fn commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) -> Committed {
+fn commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) {
+    assert_eq!(try_commit(store, messages, instead_of), Ok(()));
+}
+
+fn try_commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) -> Result<(), String> {
     store.commit(Batch { messages, instead_of, ids_up_to: EventId(70_000) });
-    store.committed().recv_blocking().unwrap()
+    loop {
+        if let Report::Committed(_, result) = store.reports().recv_blocking().unwrap() {
+            return result;
+        }
+    }
 }
 
 fn close(store: Store, last_id: u64) {
@@ -82,7 +90,7 @@ fn what_was_stored_is_found_again() {
     let (store, found) = open(&path, Keep::All).unwrap();
     assert_eq!((found.epoch.to_string(), found.last_id, found.messages), ("first".to_owned(), EventId(0), vec![]));
     let said: Vec<_> = (3..=9).map(|id| past(id, &format!("message {id}"))).collect();
-    assert_eq!(commit(&store, said.clone(), None).result, Ok(()));
+    commit(&store, said.clone(), None);
     close(store, 12);
     let again = Store::open(&options(&path, Keep::All), None, Token::ours("second"), 3, || NOW);
     let (store, found) = again.unwrap();
@@ -119,8 +127,7 @@ fn what_was_stored_under_other_ids_is_stored_once() {
     let (store, _) = open(&path, Keep::All).unwrap();
     commit(&store, vec![past(1, "one")], None);
     commit(&store, vec![past(2, "two"), past(3, "three")], None);
-    let moved = commit(&store, vec![past(7, "two"), past(8, "three")], Some(EventId(2)));
-    assert_eq!(moved.result, Ok(()));
+    commit(&store, vec![past(7, "two"), past(8, "three")], Some(EventId(2)));
     let told = recall(&store, Query::Words(Text::ours("three")), 100);
     assert_eq!((told.len(), &told[1][..]), (2, "OK SEARCH 1"));
     close(store, 8);
@@ -133,9 +140,9 @@ fn what_cannot_be_stored_leaves_nothing_behind() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
     commit(&store, vec![past(5, "five")], None);
-    let failed = commit(&store, vec![past(4, "four"), past(5, "five again")], None);
-    assert!(failed.result.unwrap_err().contains("UNIQUE"));
-    assert_eq!(commit(&store, vec![past(6, "six")], None).result, Ok(()));
+    let failed = try_commit(&store, vec![past(4, "four"), past(5, "five again")], None);
+    assert!(failed.unwrap_err().contains("UNIQUE"));
+    commit(&store, vec![past(6, "six")], None);
     assert_eq!(recall(&store, Query::Since(EventId(0)), 100).len(), 3);
     close(store, 6);
     assert_eq!(ids(&open_in_turn(&path).1), [5, 6]);
@@ -315,7 +322,7 @@ fn a_file_does_not_grow_beyond_its_size() {
     let mut id = 0;
     for _ in 0..60 {
         let said = (1..=500).map(|n| past(id + n, &format!("{} {n}", "words and more words ".repeat(5)))).collect();
-        assert_eq!(commit(&store, said, None).result, Ok(()));
+        commit(&store, said, None);
         id += 500;
     }
     close(store, id);
@@ -331,7 +338,7 @@ fn a_file_of_few_long_messages_does_not_grow_beyond_its_size() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::Bytes(1 << 20)).unwrap();
     for id in 0..900 {
-        assert_eq!(commit(&store, vec![past(id + 1, &"long ".repeat(700))], None).result, Ok(()));
+        commit(&store, vec![past(id + 1, &"long ".repeat(700))], None);
     }
     close(store, 900);
     let bytes = fs::metadata(&path).unwrap().len();

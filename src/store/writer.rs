@@ -7,7 +7,7 @@ use async_channel::Sender;
 use rusqlite::{Connection, Transaction, params};
 
 use super::file::StoreFile;
-use super::{Batch, Committed, Job, Keep, Now, Recall, words};
+use super::{Batch, Job, Keep, Now, Recall, Report, words};
 use crate::limits::{STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX};
 use crate::protocol::{EventId, Past, Timestamp};
 
@@ -29,8 +29,7 @@ impl Writer {
     }
 
     /// Carries out jobs until it is told to close, or nobody can ask any more.
-    pub(super) fn run(mut self, jobs: &mpsc::Receiver<Job>, to_hub: &Sender<Committed>) {
-        let mut dropped = EventId::default();
+    pub(super) fn run(mut self, jobs: &mpsc::Receiver<Job>, to_hub: &Sender<Report>) {
         let mut has_time = true;
         loop {
             let pause_ms = match self.is_behind() {
@@ -42,7 +41,7 @@ impl Writer {
                 Ok(Job::Commit(batch)) => {
                     let result = self.commit(&batch).map_err(|error| error.to_string());
                     let is_small = batch.messages.len() <= STORE_BATCH_INDEXED_MAX;
-                    if to_hub.send_blocking(Committed { batch, result, dropped }).is_err() {
+                    if to_hub.send_blocking(Report::Committed(batch, result)).is_err() {
                         return;
                     }
                     is_small
@@ -62,7 +61,7 @@ impl Writer {
             };
             // Tried again at the next turn if it fails.
             if let Ok(Some(id)) = self.prune() {
-                dropped = id;
+                let _ = to_hub.send_blocking(Report::Dropped(id));
             }
             if has_time || !self.searches.is_empty() {
                 has_time = self.catch_up();

@@ -5,5 +5,6 @@ mod common;
 
 mod behind;
 mod faults;
+mod kept;
 mod killed;
 mod waiting;

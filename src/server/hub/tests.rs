@@ -187,7 +187,7 @@ fn what_is_stored_and_not_said_yet_is_not_found() {
     let directory = tempfile::tempdir().unwrap();
     let feed = Arc::new(Feed::new(64 * 1024));
     let mut hub = storing(directory.path().join("chat.db"), &feed);
-    let committed = hub.storing.as_ref().unwrap().store().committed().clone();
+    let reports = hub.storing.as_ref().unwrap().store().reports().clone();
     let say = |hub: &mut Hub, session, line: &str| {
         say(hub, session, line);
         hub.publish(Timestamp(0));
@@ -209,11 +209,11 @@ fn what_is_stored_and_not_said_yet_is_not_found() {
     say(&mut hub, 1, "NICK ann");
     say(&mut hub, 1, "MSG tea");
     hub.publish(Timestamp(0));
-    let first = committed.recv_blocking().unwrap();
+    let first = reports.recv_blocking().unwrap();
     say(&mut hub, 2, "NICK bob");
     assert_eq!(search(&mut hub), "OK SEARCH 0");
-    hub.take_committed(Timestamp(0), first);
-    hub.take_committed(Timestamp(0), committed.recv_blocking().unwrap());
+    hub.take_report(Timestamp(0), first);
+    hub.take_report(Timestamp(0), reports.recv_blocking().unwrap());
     hub.publish(Timestamp(0));
     assert_eq!(search(&mut hub), "OK SEARCH 1");
 }
@@ -226,14 +226,14 @@ fn what_is_said_is_what_is_stored() {
         let path = directory.path().join("chat.db");
         let feed = Arc::new(Feed::new(64 * 1024));
         let mut hub = storing(path.clone(), &feed);
-        let committed = hub.storing.as_ref().unwrap().store().committed().clone();
+        let reports = hub.storing.as_ref().unwrap().store().reports().clone();
         let settle = |hub: &mut Hub| {
             hub.publish(Timestamp(0));
             while hub.is_behind() {
                 hub.publish(Timestamp(0));
             }
             if hub.is_storing() {
-                hub.take_committed(Timestamp(0), committed.recv_blocking().unwrap());
+                hub.take_report(Timestamp(0), reports.recv_blocking().unwrap());
             }
         };
         let reader = Arc::new(Outbox::default());

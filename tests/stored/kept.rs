@@ -1,0 +1,61 @@
+//! What `--keep` has let go of is told to nobody any more, and who asks for it is told so.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::common::{DEADLINE, Peer, Server};
+
+fn serve(path: &Path, keep: &str) -> Server {
+    Server::with(&["--keep", keep, "--data", path.to_str().expect("a path")])
+}
+
+/// Asks until the last line of the answer begins with that, and returns the lines before it.
+fn ask_until(peer: &mut Peer, question: &str, last: &str) -> Vec<String> {
+    let deadline = Instant::now() + DEADLINE;
+    while Instant::now() < deadline {
+        peer.send(question);
+        let mut lines = peer.sync();
+        if lines.last().is_some_and(|line| line.starts_with(last)) {
+            lines.pop();
+            return lines;
+        }
+    }
+    panic!("{question} is never answered by {last}");
+}
+
+/// All that was stored was taken for all there ever was.
+#[test]
+fn what_was_let_go_of_is_missed_after_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    let mut server = serve(&path, "10");
+    let mut ann = server.join("ann");
+    for number in 1..=40 {
+        ann.send(&format!("MSG {number}"));
+        ann.expect_start("OK MSG ");
+    }
+    ask_until(&mut ann, "SINCE 2", "ERR SINCE too-old 33 ");
+    for signal in ["-TERM", "-KILL"] {
+        server.signal(signal);
+        server.wait();
+        server = serve(&path, "10");
+        let mut ann = server.join("ann");
+        ann.send("SINCE 2");
+        ann.expect_start("ERR SINCE too-old 33 ");
+        assert_eq!(ask_until(&mut ann, "SINCE 32", "OK SINCE 10").len(), 10);
+        assert_eq!(ask_until(&mut ann, "HISTORY 50", "OK HISTORY 10").len(), 10);
+    }
+}
+
+/// It was told for as long as nobody said anything more.
+#[test]
+fn what_is_too_old_is_told_no_more_in_a_quiet_room() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let server = serve(&directory.path().join("chat.db"), "1s");
+    let mut ann = server.join("ann");
+    ann.send("MSG soon forgotten");
+    ann.expect_start("OK MSG ");
+    assert_eq!(ask_until(&mut ann, "HISTORY", "OK HISTORY 0"), [""; 0]);
+    ann.send("SINCE 0");
+    ann.expect_start("ERR SINCE too-old ");
+}
