@@ -103,6 +103,9 @@ pub const PAGE_STROKES: u64 = 64;
 /// Bytes of past messages from the store that wait for a connection: what may wait for it before its commands are not read on.
 pub const RECALL_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
 
+/// Words of a `SEARCH`, at most. Each is looked for in all messages that have the others.
+pub const SEARCH_WORDS_MAX: usize = 32;
+
 /// Messages that a `SEARCH` finds at most: the newest.
 pub const SEARCH_FOUND_MAX: usize = 50;
 

@@ -6,8 +6,8 @@ use super::{
     Stroke, Text, TextError, Token, Verb, is_space, split_word,
 };
 use crate::limits::{
-    COORDINATE_MAX, ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, STROKE_POINTS_MAX, STROKE_WIDTH_MAX, TEXT_BYTES_MAX,
-    TOKEN_BYTES_MAX, WHISPER_NAMES_MAX,
+    COORDINATE_MAX, ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, SEARCH_WORDS_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX,
+    TEXT_BYTES_MAX, TOKEN_BYTES_MAX, WHISPER_NAMES_MAX,
 };
 
 /// What a peer asks for, with arguments that are what they should be. Whether it may be is for the room to say.
@@ -210,7 +210,7 @@ impl Command {
             Verb::Who => none(verb, rest, mode).map(|()| Self::Who),
             Verb::History => history(rest, mode),
             Verb::Since => since(rest, mode),
-            Verb::Search => text(verb, rest, mode).map(Self::Search),
+            Verb::Search => search(rest, mode),
             Verb::Draw => draw(rest, mode),
             Verb::Canvas => none(verb, rest, mode).map(|()| Self::Canvas),
             Verb::Status => none(verb, rest, mode).map(|()| Self::Status),
@@ -233,6 +233,16 @@ fn nick(rest: &str, mode: Mode) -> Result<Command, Refusal> {
         };
         Refusal::new(Verb::Nick, code, format!("{error}; write: {}", mode.usage(Verb::Nick)))
     })
+}
+
+fn search(rest: &str, mode: Mode) -> Result<Command, Refusal> {
+    let words = text(Verb::Search, rest, mode)?;
+    let count = words.as_str().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count();
+    if count > SEARCH_WORDS_MAX {
+        let text = format!("there are {count} words to look for; {SEARCH_WORDS_MAX} at most");
+        return Err(Refusal::new(Verb::Search, ErrorCode::WordsTooMany, text));
+    }
+    Ok(Command::Search(words))
 }
 
 fn resume(rest: &str, mode: Mode) -> Result<Command, Refusal> {
@@ -542,6 +552,7 @@ mod tests {
         check("SINCE +1", Some(Verb::Since), ErrorCode::NumberInvalid);
         check("SINCE 1 a b", Some(Verb::Since), ErrorCode::ArgumentUnexpected);
         check("SEARCH ", Some(Verb::Search), ErrorCode::TextMissing);
+        check(&format!("SEARCH {}", "the-".repeat(33)), Some(Verb::Search), ErrorCode::WordsTooMany);
         check("DRAW", Some(Verb::Draw), ErrorCode::ColourInvalid);
         check("DRAW red 4 0,0", Some(Verb::Draw), ErrorCode::ColourInvalid);
         check("DRAW #1e90ff 1000 0,0", Some(Verb::Draw), ErrorCode::WidthInvalid);

@@ -89,13 +89,15 @@ pub enum ErrorCode {
     VerbUnknown,
     /// A `DRAW` without a width, or with one that is none.
     WidthInvalid,
+    /// A `SEARCH` for too many words.
+    WordsTooMany,
     /// The peer speaks another protocol; said last, before the connection is closed.
     WrongProtocol,
 }
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::AlreadyNamed,
         Self::ArgumentUnexpected,
         Self::ColourInvalid,
@@ -137,6 +139,7 @@ impl ErrorCode {
         Self::ValueInvalid,
         Self::VerbUnknown,
         Self::WidthInvalid,
+        Self::WordsTooMany,
         Self::WrongProtocol,
     ];
 
@@ -184,6 +187,7 @@ impl ErrorCode {
             Self::ValueInvalid => "value-invalid",
             Self::VerbUnknown => "verb-unknown",
             Self::WidthInvalid => "width-invalid",
+            Self::WordsTooMany => "words-too-many",
             Self::WrongProtocol => "wrong-protocol",
         }
     }
