@@ -107,7 +107,7 @@ pub const RECALL_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
 pub const SEARCH_WORDS_MAX: usize = 32;
 
 /// Messages that a `SEARCH` finds at most: the newest.
-pub const SEARCH_FOUND_MAX: usize = 50;
+pub const SEARCH_FOUND_MAX: u64 = 50;
 
 /// Ids that a server sets aside in its store before it gives them, so that none is given again after it was killed. It sets more
 /// aside when half of them are left.
@@ -124,14 +124,22 @@ pub const STORE_BATCH_INDEXED_MAX: usize = 256;
 /// readers what was committed at once.
 pub const STORE_INDEX_MS: u64 = 100;
 
-/// Messages whose words are indexed at once then, at most, while others wait to be committed. More than are committed at once, so
-/// that a search does not wait for ever.
+/// Ids by which the index may be behind what is stored: there need be no pause for words to be indexed then, and who searches waits
+/// for a second or two.
+pub const STORE_INDEX_BEHIND_MAX: u64 = 1 << 20;
+
+/// Messages whose words are indexed at once, at most, while others wait to be committed. More than are committed at once, so that a
+/// search does not wait for ever.
 pub const STORE_INDEXED_AT_ONCE_MAX: u64 = 2 * STORE_BATCH_MAX as u64;
 
-/// Messages that the store lets go of at once, at most: nobody's message waits long for that.
+/// Bytes of text that are indexed at once, for the same reason: after so many it is enough.
+pub const STORE_INDEXED_AT_ONCE_BYTES: u64 = 1024 * 1024;
+
+/// Messages that the store lets go of at once, at most, or twice as many as were just committed, if that is more: nobody's message
+/// waits long for that, and a flood does not outrun it.
 pub const STORE_PRUNED_AT_ONCE_MAX: u64 = 1_000;
 
-/// How often the store looks for what is too old when nothing is said, in milliseconds.
+/// How often the store looks for what is too old when nothing is said, and tries again what failed, in milliseconds.
 pub const STORE_PRUNE_MS: u64 = 1_000;
 
 /// Longest the store waits for another program that reads or writes the file, in milliseconds.

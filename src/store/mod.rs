@@ -1,4 +1,4 @@
-//! What was said, on disk: one SQLite file, written by one thread and read by another, so that the hub waits for neither.
+//! What was said, on disk: one SQLite file, written by one thread and read by two others, so that the hub waits for none.
 //!
 //! The file is `file`'s, committing is `writer`'s, finding by words `words`'s, telling again `recall`'s. What a message is and who
 //! gets it is for others to say.
@@ -9,13 +9,14 @@ mod words;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use async_channel::Receiver;
 
 pub use self::file::{Keep, OpenError};
+use self::recall::Search;
 pub use self::recall::{Recall, Recalls};
 use self::writer::Writer;
 use crate::protocol::{EventId, Past, Timestamp, Token};
@@ -89,8 +90,8 @@ pub struct Store {
 #[derive(Debug)]
 enum Job {
     Commit(Batch),
-    /// It looks for words that are not all indexed.
-    Search(Arc<Recall>),
+    /// There is one who looks for words that are not all in the index.
+    Index(Search),
     /// The last id that was given.
     Close(EventId),
 }
@@ -109,13 +110,14 @@ impl Store {
         now: Now,
     ) -> Result<(Self, Found), OpenError> {
         let (file, found) = file::open(options, epoch, made_up, count)?;
-        let reader = file::open_to_read(&options.path)?;
+        let (reader, searcher) = (file::open_to_read(&options.path)?, file::open_to_read(&options.path)?);
         let (asks, jobs) = mpsc::channel();
         let (to_hub, reports) = async_channel::unbounded();
-        let (recalls, asked) = mpsc::channel();
+        let (to_read, to_be_read) = mpsc::channel();
+        let (to_search, to_be_found) = mpsc::channel();
         let (closing, closed) = mpsc::channel();
-        let writer =
-            Writer::new(file, options.keep, now).map_err(|error| OpenError::Sqlite(options.path.clone(), error))?;
+        let writer = Writer::new(file, options.keep, now);
+        let writer = writer.map_err(|error| OpenError::Sqlite(options.path.clone(), error))?;
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.to_owned()).spawn(run);
         let write = move || {
             writer.run(&jobs, &to_hub);
@@ -123,9 +125,12 @@ impl Store {
             let _ = closing.send(());
         };
         spawn("store-writer", Box::new(write)).map_err(OpenError::System)?;
-        let of_writer = asks.clone();
-        let read = move || recall::run(&reader, &asked, &of_writer);
+        let read = move || recall::read(&reader, &to_be_read);
         spawn("store-reader", Box::new(read)).map_err(OpenError::System)?;
+        let of_writer = asks.clone();
+        let search = move || recall::search(&searcher, &to_be_found, &of_writer);
+        spawn("store-searcher", Box::new(search)).map_err(OpenError::System)?;
+        let recalls = Recalls { to_search, to_read };
         Ok((Self { asks, reports, recalls, closed }, found))
     }
 

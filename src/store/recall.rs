@@ -3,17 +3,32 @@
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Rows, params};
 
 use super::file::dropped;
 use super::{Job, Now, words};
 use crate::feed::{Missed, Next, Outbox, Pieces};
-use crate::limits::RECALL_PAGE_BYTES;
+use crate::limits::{RECALL_PAGE_BYTES, SEARCH_FOUND_MAX};
 use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Reply, Tag, Text, Verb, made_safe};
 use crate::room::Query;
 
-/// Where to ask for pages.
-pub type Recalls = mpsc::Sender<Arc<Recall>>;
+/// Where to ask for pages: of what has to be looked for, which takes its time, and of all else.
+#[derive(Clone, Debug)]
+pub struct Recalls {
+    pub(super) to_search: mpsc::Sender<Arc<Recall>>,
+    pub(super) to_read: mpsc::Sender<Arc<Recall>>,
+}
+
+impl Recalls {
+    fn ask(&self, recall: Arc<Recall>) {
+        let asked = match recall.what {
+            What::Answer(Query::Words(_), _) => &self.to_search,
+            _ => &self.to_read,
+        };
+        // Fails only when the server ends.
+        let _ = asked.send(recall);
+    }
+}
 
 /// What the store tells somebody, read page by page.
 #[derive(Debug)]
@@ -24,7 +39,7 @@ pub struct Recall {
     dialect: Dialect,
     /// Who waits for it.
     outbox: Weak<Outbox>,
-    reader: Recalls,
+    recalls: Recalls,
     state: Mutex<State>,
 }
 
@@ -49,40 +64,27 @@ struct State {
 }
 
 impl Recall {
-    /// What `reader` is to tell again to the connection of `outbox`, of what there was up to the id `until`.
+    /// What is to be told again to the connection of `outbox`, of what there was up to the id `until`.
     pub fn new(
         query: Query,
         until: EventId,
         dialect: Dialect,
         prefix: &'static str,
         outbox: Weak<Outbox>,
-        reader: Recalls,
+        recalls: Recalls,
     ) -> Self {
-        Self { what: What::Answer(query, prefix), until, dialect, outbox, reader, state: Mutex::default() }
+        Self { what: What::Answer(query, prefix), until, dialect, outbox, recalls, state: Mutex::default() }
     }
 
     /// What the connection of `outbox` missed, as it would have read it.
-    pub fn of_missed(missed: Missed, now: Now, outbox: Weak<Outbox>, reader: Recalls) -> Self {
+    pub fn of_missed(missed: Missed, now: Now, outbox: Weak<Outbox>, recalls: Recalls) -> Self {
         let Missed { dialect, after, until } = missed;
         let state = State { ended: (until <= after).then_some(true), ..State::default() };
-        Self { what: What::Missed(after, now), until, dialect, outbox, reader, state: Mutex::new(state) }
+        Self { what: What::Missed(after, now), until, dialect, outbox, recalls, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether it looks for words that are not all indexed.
-    fn awaits_words(&self, connection: &Connection) -> bool {
-        // Whatever fails here does so again when the words are looked for.
-        matches!(self.what, What::Answer(Query::Words(_), _))
-            && words::is_behind(connection, self.until).unwrap_or_default()
-    }
-
-    /// Words were indexed: asks again to be looked up.
-    pub(super) fn look_again(self: Arc<Self>) {
-        // Fails only when the server ends.
-        let _ = self.reader.send(Arc::clone(&self));
     }
 
     /// Looks up the next page.
@@ -102,7 +104,7 @@ impl Recall {
     }
 
     /// Says that words cannot be looked for.
-    pub(super) fn fail(&self, why: &rusqlite::Error) {
+    fn fail(&self, why: impl Display) {
         let Some(outbox) = self.outbox.upgrade() else { return };
         let mut page = Page { dialect: self.dialect, text: Vec::new(), told: None, count: 0 };
         let why = format!("the words of what was stored last cannot be looked for now: {why}");
@@ -169,8 +171,11 @@ impl Recall {
         // One look at the file: what is let go of meanwhile is still there, or is missed.
         let look = connection.unchecked_transaction()?;
         if let Query::Words(words) = query {
-            words::find(&look, words.as_str(), self.until, |rows| page.fill(rows, usize::MAX, past))?;
-            return Ok(Some(Ok(Reply::Search(page.count))));
+            let until = page.told.map_or(self.until, |told| EventId(told.0.saturating_sub(1)));
+            let left = SEARCH_FOUND_MAX - page.count;
+            let fill = |rows: Rows<'_>| page.fill(rows, RECALL_PAGE_BYTES, past);
+            let all = words::find(&look, words.as_str(), until, left, fill)?;
+            return Ok(all.then_some(Ok(Reply::Search(page.count))));
         }
         let from = match (page.told, query) {
             (Some(told), _) => told,
@@ -203,6 +208,44 @@ fn past(id: u64, time: &str, name: &str, text: &str) -> String {
     format!("PAST {id} {time} {name} {text}")
 }
 
+/// One who waits for words to be indexed. Whatever becomes of the writer, they have their answer.
+#[derive(Debug)]
+pub(super) struct Search(Option<Arc<Recall>>);
+
+impl Search {
+    /// Whether anybody waits for it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.0.as_ref().is_some_and(|recall| recall.outbox.strong_count() > 0)
+    }
+
+    /// Up to which id there must be all words.
+    pub(super) fn until(&self) -> EventId {
+        self.0.as_ref().map(|recall| recall.until).unwrap_or_default()
+    }
+
+    /// They are there.
+    pub(super) fn go_on(mut self) {
+        if let Some(recall) = self.0.take() {
+            recall.recalls.ask(Arc::clone(&recall));
+        }
+    }
+
+    /// There is no way to have them.
+    pub(super) fn fail(mut self, why: &rusqlite::Error) {
+        if let Some(recall) = self.0.take() {
+            recall.fail(why);
+        }
+    }
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        if let Some(recall) = self.0.take() {
+            recall.fail("the server is shutting down");
+        }
+    }
+}
+
 impl Pieces for Recall {
     fn next(self: Arc<Self>) -> Next {
         let mut state = self.lock();
@@ -212,8 +255,7 @@ impl Pieces for Recall {
             None if state.ended == Some(false) => Next::Failed,
             None => {
                 if !std::mem::replace(&mut state.asked, true) {
-                    // Fails only when the server ends.
-                    let _ = self.reader.send(Arc::clone(&self));
+                    self.recalls.ask(Arc::clone(&self));
                 }
                 Next::NotYet
             }
@@ -221,15 +263,21 @@ impl Pieces for Recall {
     }
 }
 
-/// Looks up pages for as long as anybody can ask. Who looks for words that are not indexed waits for the writer to have done that,
-/// and holds up nobody else.
-pub(super) fn run(connection: &Connection, asked: &mpsc::Receiver<Arc<Recall>>, writer: &mpsc::Sender<Job>) {
+/// Looks up pages for as long as anybody can ask.
+pub(super) fn read(connection: &Connection, asked: &mpsc::Receiver<Arc<Recall>>) {
     for recall in asked {
-        if recall.awaits_words(connection) {
-            // Fails only when the server ends.
-            let _ = writer.send(Job::Search(recall));
-        } else {
-            recall.fetch(connection);
+        recall.fetch(connection);
+    }
+}
+
+/// The same for those who look for words. Who looks for some that are not indexed waits for the writer to have done that, and holds
+/// up nobody else.
+pub(super) fn search(connection: &Connection, asked: &mpsc::Receiver<Arc<Recall>>, writer: &mpsc::Sender<Job>) {
+    for recall in asked {
+        match words::is_behind(connection, recall.until) {
+            Ok(false) => recall.fetch(connection),
+            Ok(true) => drop(writer.send(Job::Index(Search(Some(recall))))),
+            Err(error) => recall.fail(error),
         }
     }
 }
@@ -271,7 +319,7 @@ impl Page {
     /// Takes rows, each as `tell` has it, until it is full; whether these were all.
     fn fill(
         &mut self,
-        mut rows: rusqlite::Rows<'_>,
+        mut rows: Rows<'_>,
         bytes_max: usize,
         tell: impl Fn(u64, &str, &str, &str) -> String,
     ) -> rusqlite::Result<bool> {

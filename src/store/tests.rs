@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -70,7 +70,9 @@ fn make_up(store: &Store, dialect: Dialect, after: u64, until: u64) -> Vec<Strin
 
 fn read(recall: &Arc<Recall>) -> Vec<String> {
     let mut text = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
+        assert!(Instant::now() < deadline, "there is no answer");
         match Arc::clone(recall).next() {
             Next::Text(page) => {
                 assert!(page.len() < RECALL_PAGE_BYTES + 8192, "a page of {} bytes", page.len());
@@ -265,6 +267,49 @@ fn who_cannot_be_told_what_has_these_words_is_told_so() {
     close(store, 1000);
 }
 
+/// Its answer was one page, however long.
+#[test]
+fn what_is_found_is_told_in_pages() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    commit(&store, (1..=60).map(|id| past(id, &format!("tea {}", "x".repeat(4000)))).collect(), None);
+    let expected: Vec<u64> = (11..=60).rev().collect();
+    assert_eq!(found(&store, "tea", 100), expected);
+    assert_eq!(found(&store, "Tea tea TEA", 100), expected);
+    close(store, 60);
+}
+
+/// It was left without an answer, and so was all that stood behind it.
+#[test]
+fn who_searches_when_the_store_is_closed_has_an_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let last = 3 * STORE_INDEXED_AT_ONCE_MAX;
+    commit(&store, many(1..=last), None);
+    let (outbox, recalls) = (Arc::new(Outbox::default()), store.recalls().clone());
+    let query = Query::Words(Text::ours("word"));
+    let recall = Recall::new(query, EventId(last), Dialect::default(), "", Arc::downgrade(&outbox), recalls);
+    let recall = Arc::new(recall);
+    assert!(matches!(Arc::clone(&recall).next(), Next::NotYet));
+    close(store, last);
+    let told = read(&recall);
+    let answer = told.last().unwrap();
+    assert!(answer == "OK SEARCH 50" || answer.starts_with("ERR SEARCH store-failed "), "{answer}");
+}
+
+/// Between what the writer stored and what was said, where only others can have put it: it was looked for without an end.
+#[test]
+fn what_others_wrote_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    commit(&store, vec![past(1, "ours")], None);
+    let row = "INSERT INTO messages VALUES (10, '2026-11-20T12:44:29.138Z', 'eve', 'theirs')";
+    Connection::open(&path).unwrap().execute_batch(row).unwrap();
+    assert_eq!(found(&store, "theirs", 100), [10]);
+    close(store, 10);
+}
+
 /// Version 1 always had all words in the index.
 #[test]
 fn a_file_of_an_older_version_is_brought_up_to_date() {
@@ -312,6 +357,22 @@ fn so_much_is_kept() {
     };
     check(Keep::Count(10), 2500, 10);
     check(Keep::Age(Duration::from_secs(9001)), 2500, 1505);
+}
+
+/// A thousand were let go of after each commit, however many it had.
+#[test]
+fn a_flood_does_not_outrun_what_is_let_go_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::Count(10)).unwrap();
+    let file = Connection::open(&path).unwrap();
+    for flood in 0..5 {
+        commit(&store, many(flood * 3000 + 1..=(flood + 1) * 3000), None);
+        let count: u64 = file.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap();
+        assert!(count <= 3010, "{count} are kept");
+    }
+    close(store, 15_000);
+    assert_eq!(integrity(&path), "ok");
 }
 
 #[test]

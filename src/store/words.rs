@@ -1,8 +1,10 @@
 //! The full-text index: which words are in which message. It may be behind what is stored.
 
-use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
+use std::collections::BTreeSet;
 
-use crate::limits::{SEARCH_FOUND_MAX, STORE_INDEXED_AT_ONCE_MAX};
+use rusqlite::{Connection, Rows, Transaction, params};
+
+use crate::limits::{STORE_INDEX_BEHIND_MAX, STORE_INDEXED_AT_ONCE_BYTES, STORE_INDEXED_AT_ONCE_MAX};
 use crate::protocol::EventId;
 
 /// The words of all messages up to this id are in the index.
@@ -20,18 +22,36 @@ pub(super) fn is_behind(connection: &Connection, last: EventId) -> rusqlite::Res
     connection.prepare_cached(sql)?.query_row([after.0, last.0], |row| row.get(0))
 }
 
+/// Whether the index is behind what is stored up to the id `last` by so much that it must not fall behind further.
+pub(super) fn is_far_behind(connection: &Connection, last: EventId) -> rusqlite::Result<bool> {
+    Ok(last.0 > indexed_up_to(connection)?.0 + STORE_INDEX_BEHIND_MAX)
+}
+
 /// Puts words into the index that are not yet: those of messages up to the id `last`, or of as many as are indexed at once.
 ///
 /// In one go: with a trigger for each row it takes ten times as long.
 pub(super) fn index(transaction: &Transaction<'_>, last: EventId) -> rusqlite::Result<()> {
     let after = indexed_up_to(transaction)?;
-    let sql = "SELECT id FROM messages WHERE id > ? AND id < ? ORDER BY id LIMIT 1 OFFSET ?";
-    let part = params![after.0, last.0, STORE_INDEXED_AT_ONCE_MAX - 1];
-    let part = transaction.prepare_cached(sql)?.query_row(part, |row| row.get(0)).optional()?;
-    let up_to = part.map_or(last, EventId);
+    let up_to = part_of(transaction, after, last)?;
     let sql = "INSERT INTO words(rowid, text) SELECT id, text FROM messages WHERE id > ? AND id <= ?";
     transaction.prepare_cached(sql)?.execute([after.0, up_to.0])?;
     set_indexed_up_to(transaction, up_to)
+}
+
+/// The id up to which messages after one id and up to another are indexed at once.
+fn part_of(transaction: &Transaction<'_>, after: EventId, last: EventId) -> rusqlite::Result<EventId> {
+    let sql = "SELECT id, octet_length(text) FROM messages WHERE id > ? AND id <= ? ORDER BY id";
+    let mut rows = transaction.prepare_cached(sql)?;
+    let mut rows = rows.query([after.0, last.0])?;
+    let (mut count, mut bytes) = (0, 0);
+    while let Some(row) = rows.next()? {
+        count += 1;
+        bytes += row.get::<_, u64>(1)?;
+        if count == STORE_INDEXED_AT_ONCE_MAX || bytes >= STORE_INDEXED_AT_ONCE_BYTES {
+            return row.get(0).map(EventId);
+        }
+    }
+    Ok(last)
 }
 
 /// Takes the words of messages out of the index that are to be deleted: of these, as far as it goes.
@@ -47,21 +67,23 @@ pub(super) fn remove(transaction: &Transaction<'_>, first: EventId, last: EventI
     }
 }
 
-/// Finds the messages that have all these words, as many as a search tells and the newest first, of those up to the id `until`.
+/// Finds the messages up to the id `until` that have all these words: so many, the newest first.
 pub(super) fn find<T>(
     connection: &Connection,
     words: &str,
     until: EventId,
+    count_max: u64,
     take: impl FnOnce(Rows<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     let sql = "SELECT m.id, m.time, m.name, m.text FROM words JOIN messages m ON m.id = words.rowid \
                WHERE words MATCH ? AND words.rowid <= ? ORDER BY words.rowid DESC LIMIT ?";
-    take(connection.prepare_cached(sql)?.query(params![quoted(words), until.0, SEARCH_FOUND_MAX])?)
+    take(connection.prepare_cached(sql)?.query(params![quoted(words), until.0, count_max])?)
 }
 
-/// Words as they are, none of them an operator of FTS5's (<https://sqlite.org/fts5.html>, 3.1).
+/// Words as they are, none of them an operator of FTS5's (<https://sqlite.org/fts5.html>, 3.1); each once, for each takes time.
 fn quoted(words: &str) -> String {
-    words.split_whitespace().map(|word| format!("\"{}\" ", word.replace('"', "\"\""))).collect()
+    let words: BTreeSet<_> = words.split_whitespace().map(str::to_lowercase).collect();
+    words.iter().map(|word| format!("\"{}\" ", word.replace('"', "\"\""))).collect()
 }
 
 fn set_indexed_up_to(transaction: &Transaction<'_>, id: EventId) -> rusqlite::Result<()> {
