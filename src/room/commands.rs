@@ -42,7 +42,7 @@ impl Room {
     pub(super) fn say(&mut self, session: SessionId, past: Past, out: &mut Vec<Output>) {
         let Past { id, at, name, text } = past;
         assert!(id > self.last_event, "ids go up");
-        self.last_event = EventId(id.0 - 1);
+        (self.last_event, self.being_stored) = (EventId(id.0 - 1), None);
         Turn { room: self, at, session, secret: None, out }.publish_own(Event::Msg(name, text), Reply::Msg(id));
     }
 

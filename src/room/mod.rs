@@ -157,8 +157,10 @@ pub struct Room {
     resumable: BTreeMap<SessionId, SessionId>,
     /// What `WHO` lists; none after a change, until somebody asks.
     roster: Option<Arc<[User]>>,
-    /// The id of the newest event; ids have no gaps.
+    /// The id of the newest event.
     last_event: EventId,
+    /// The first and the last of the ids that messages have which are being stored: no other event gets one of them.
+    being_stored: Option<(EventId, EventId)>,
     /// What the ids belong to; none is told if there is none.
     epoch: Option<Token>,
     history: History,
@@ -267,6 +269,12 @@ impl Room {
     /// The name of a session, if it has one.
     pub fn name(&self, session: SessionId) -> Option<&Name> {
         Some(&self.sessions.get(session)?.member.as_ref()?.name)
+    }
+
+    /// Messages are being stored under the ids from the first up to the last of these, if any are: an event that happens before
+    /// they are said gets none of them, or there would be two things with one id in the file when the server is killed.
+    pub fn reserve(&mut self, ids: Option<(EventId, EventId)>) {
+        self.being_stored = ids;
     }
 
     /// The id of the newest event.
@@ -423,7 +431,11 @@ impl Room {
     }
 
     fn give_id(&mut self) -> EventId {
-        self.last_event = self.last_event.next();
+        let next = self.last_event.next();
+        self.last_event = match self.being_stored {
+            Some((first, last)) if (first..=last).contains(&next) => last.next(),
+            _ => next,
+        };
         self.last_event
     }
 

@@ -225,6 +225,7 @@ impl Hub {
         }
         if let Some(storing) = &mut self.storing {
             storing.start(self.room.last_event());
+            self.room.reserve(storing.ids_under_way());
         }
     }
 

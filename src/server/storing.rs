@@ -20,6 +20,8 @@ pub(super) struct Storing {
     bytes: usize,
     /// Whose messages are being committed, if any are; and among them, whose are not, because too many are waiting.
     under_way: Option<Vec<(SessionId, Admitted)>>,
+    /// The first and the last of their ids, if they have some.
+    ids: Option<(EventId, EventId)>,
     /// What waits is handed over at the next turn.
     is_gathering: bool,
     /// What became of those that were.
@@ -50,6 +52,7 @@ impl Storing {
             waiting: VecDeque::new(),
             bytes: 0,
             under_way: None,
+            ids: None,
             is_gathering: false,
             settled: VecDeque::new(),
             ids_up_to: EventId(last_id.0 + IDS_RESERVED),
@@ -74,6 +77,11 @@ impl Storing {
     /// Whether something is waiting or under way.
     pub(super) fn is_busy(&self) -> bool {
         self.under_way.is_some() || !self.waiting.is_empty() || !self.settled.is_empty()
+    }
+
+    /// The first and the last of the ids of what is under way: nothing else is to get one of them.
+    pub(super) fn ids_under_way(&self) -> Option<(EventId, EventId)> {
+        self.ids
     }
 
     /// Whether what waits is to be handed over at the next turn.
@@ -120,7 +128,8 @@ impl Storing {
     }
 
     fn commit(&mut self, messages: Vec<Past>, last_id: EventId) {
-        let last = messages.last().map_or(last_id, |past| past.id);
+        self.ids = messages.first().zip(messages.last()).map(|(first, last)| (first.id, last.id));
+        let last = self.ids.map_or(last_id, |(_, last)| last);
         let ids_up_to = EventId(last.0 + IDS_RESERVED);
         self.store.commit(Batch { messages, instead_of: self.undo, ids_up_to });
     }
@@ -128,7 +137,7 @@ impl Storing {
     /// Takes note of what became of what was handed over. If something else happened meanwhile, which then came first, its ids are
     /// too low by now: it is handed over again, with others, and with room before them.
     pub(super) fn finish(&mut self, batch: Batch, result: Result<(), String>, last_id: EventId) {
-        let first = batch.messages.first().map(|past| past.id);
+        let ids = self.ids.take();
         if let Err(why) = result {
             if !std::mem::replace(&mut self.is_failing, true) {
                 console::not_stored(&why);
@@ -140,10 +149,10 @@ impl Storing {
             console::stored_again();
         }
         (self.undo, self.ids_up_to) = (None, batch.ids_up_to);
-        match first.filter(|first| *first <= last_id) {
-            Some(first) => {
+        match ids.filter(|(first, _)| *first <= last_id) {
+            Some((first, last)) => {
                 self.undo = Some(first);
-                self.lead = 2 * (last_id.0 - first.0 + 1);
+                self.lead = 2 * (last_id.0 - last.0);
                 let ids = last_id.0 + self.lead + 1..;
                 let messages = ids.zip(batch.messages).map(|(id, past)| Past { id: EventId(id), ..past }).collect();
                 self.commit(messages, last_id);

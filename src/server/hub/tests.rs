@@ -218,7 +218,8 @@ fn what_is_stored_and_not_said_yet_is_not_found() {
     assert_eq!(search(&mut hub), "OK SEARCH 1");
 }
 
-/// While others come and go, whose ids then come first, and however late the disk is.
+/// While others come and go, whose ids then come first, and however late the disk is. And whenever the server is killed, no id is
+/// one of a message in the file and of something else that was read.
 #[test]
 fn what_is_said_is_what_is_stored() {
     arbtest::arbtest(|u| {
@@ -227,18 +228,28 @@ fn what_is_said_is_what_is_stored() {
         let feed = Arc::new(Feed::new(64 * 1024));
         let mut hub = storing(path.clone(), &feed);
         let reports = hub.storing.as_ref().unwrap().store().reports().clone();
-        let settle = |hub: &mut Hub| {
+        let file = rusqlite::Connection::open(&path).unwrap();
+        let stored = || -> Vec<(u64, String)> {
+            let mut rows = file.prepare("SELECT id, name || ' ' || text FROM messages ORDER BY id").unwrap();
+            let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        let (reader, mut cursor, mut said) = (Arc::default(), Cursor::new(), String::new());
+        let mut settle = |hub: &mut Hub, said: &mut String| {
             hub.publish(Timestamp(0));
             while hub.is_behind() {
                 hub.publish(Timestamp(0));
             }
+            said.push_str(&read(&feed, &mut cursor, &reader));
             if hub.is_storing() {
-                hub.take_report(Timestamp(0), reports.recv_blocking().unwrap());
+                let report = reports.recv_blocking().unwrap();
+                let others: Vec<_> = ids(said, |event| !event.starts_with("MSG ")).collect();
+                assert!(stored().iter().all(|(id, _)| !others.contains(id)), "{said}{:?}", stored());
+                hub.take_report(Timestamp(0), report);
             }
         };
-        let reader = Arc::new(Outbox::default());
         connect(&mut hub, 1, &reader);
-        for line in ["SET tags on", "NICK reader"] {
+        for line in ["SET tags on", "SET echo on", "NICK reader"] {
             say(&mut hub, 1, line);
         }
         for session in [2, 3] {
@@ -247,32 +258,30 @@ fn what_is_said_is_what_is_stored() {
         }
         for step in 0..u.int_in_range(1..=60)? {
             match u.int_in_range(0..=5)? {
-                0 => settle(&mut hub),
+                0 => settle(&mut hub, &mut said),
                 1 => say(&mut hub, 3, &format!("NICK n{step}")),
                 2 => hub.publish(Timestamp(0)),
                 _ => say(&mut hub, u.int_in_range(1..=3)?, &format!("MSG {step}")),
             }
         }
         while hub.is_storing() || hub.is_behind() {
-            settle(&mut hub);
+            settle(&mut hub, &mut said);
         }
-        let said = read(&feed, &mut Cursor::new(), &reader);
-        let messages = said.lines().filter_map(|line| {
-            let (tag, event) = line.strip_prefix('@')?.split_once(" MSG ")?;
-            Some((tag.split(' ').next()?.parse().ok()?, event.to_owned()))
-        });
-        let own = said.lines().filter_map(|line| line.strip_prefix("OK MSG ")?.parse::<u64>().ok());
-        let file = rusqlite::Connection::open(&path).unwrap();
-        let mut rows = file.prepare("SELECT id, name || ' ' || text FROM messages ORDER BY id").unwrap();
-        let stored = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        let stored: Vec<(u64, String)> = stored.map(Result::unwrap).collect();
-        let (of_reader, of_others): (Vec<_>, Vec<_>) =
-            stored.into_iter().partition(|(_, message)| message.starts_with("reader "));
-        assert_eq!(messages.collect::<Vec<_>>(), of_others);
-        assert_eq!(own.collect::<Vec<_>>(), of_reader.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+        settle(&mut hub, &mut said);
+        let events = said.lines().filter(|line| line.starts_with('@'));
+        let texts = events.filter_map(|line| line.split_once(" MSG ").map(|(_, said)| said.to_owned()));
+        let messages: Vec<_> = ids(&said, |event| event.starts_with("MSG ")).zip(texts).collect();
+        assert_eq!(messages, stored());
+        assert!(ids(&said, |_| true).is_sorted_by(|one, next| one < next), "{said}");
         Ok(())
     })
     .budget_ms(1_000);
+}
+
+/// The ids of those events in lines with tags.
+fn ids(lines: &str, which: impl Fn(&str) -> bool) -> impl Iterator<Item = u64> {
+    let tagged = lines.lines().filter_map(|line| line.strip_prefix('@')?.split_once(' '));
+    tagged.filter_map(move |(id, rest)| id.parse().ok().filter(|_| which(rest.split_once(' ').unwrap_or_default().1)))
 }
 
 /// Each asks after a change of its own, and nobody reads.
