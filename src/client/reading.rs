@@ -80,7 +80,16 @@ impl Reading {
 
     /// The connection is gone. What will not be told again is passed on now.
     pub(super) fn end(&mut self) -> impl Iterator<Item = Read> {
-        let held = self.again.take().map(|again| again.held).unwrap_or_default();
+        let mut held = Vec::new();
+        if let Some(again) = self.again.take() {
+            held = again.held;
+            if !again.missed {
+                // What has an id was said since the name was taken, so it is what is missed now.
+                let first = held.iter().find_map(id_of);
+                self.last = self.last.or(first.map(|id| EventId(id.0.saturating_sub(1))));
+                self.epoch = again.epoch;
+            }
+        }
         held.into_iter().filter(|heard| id_of(heard).is_none()).map(Read::Heard)
     }
 
@@ -247,6 +256,20 @@ mod tests {
         assert_eq!(held, ["@- T WHISPER bob w"], "nobody tells it again");
         assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(7), epoch("a")));
         assert_eq!(read(&mut reading, &["PAST 8 T bob c", "OK SINCE 1"]), ["@8 T MSG bob c", "caught up: true"]);
+    }
+
+    #[test]
+    fn it_breaks_before_the_first_reply_and_misses_nothing() {
+        let check = |lines: &[&str], passed: &[&str], last| {
+            let mut reading = Reading::default();
+            assert_eq!(reading.begin(epoch("a")), Command::History(1));
+            assert_eq!(read(&mut reading, lines), [""; 0]);
+            assert_eq!(reading.end().map(written).collect::<Vec<_>>(), passed);
+            assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(last), epoch("a")), "{lines:?}");
+        };
+        check(&["@- T WHISPER bob w", "@8 T MSG bob c", "@9 T MSG bob d"], &["@- T WHISPER bob w"], 7);
+        check(&["PAST 3 T bob a"], &[], 3);
+        check(&["@8 T MSG bob c", "PAST 8 T bob c"], &[], 7);
     }
 
     #[test]
