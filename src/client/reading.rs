@@ -127,11 +127,12 @@ impl Reading {
     }
 
     fn read_past(&mut self, past: Past, heard: Heard) -> Vec<Read> {
-        let Some(again) = &mut self.again else { return Vec::new() };
+        let Some(mut again) = self.again.take() else { return Vec::new() };
         let (id, is_unread) = (Some(past.id), self.last.is_none_or(|last| past.id > last));
         // Only a message that was sent on the connection before can come after an event of this one.
         let earlier = again.held.iter().rposition(|held| id_of(held).is_some_and(|held| Some(held) < id));
-        let mut all: Vec<_> = again.held.drain(..earlier.map_or(0, |at| at + 1)).map(Read::Heard).collect();
+        let earlier = again.held.drain(..earlier.map_or(0, |at| at + 1));
+        let mut all: Vec<_> = earlier.filter_map(|held| self.pass(held)).collect();
         if is_unread && !again.held.iter().any(|held| id_of(held) == id) {
             if again.missed {
                 let line = ServerLine::Event(Some(Tag { id, at: past.at }), Event::Msg(past.name, past.text));
@@ -141,6 +142,7 @@ impl Reading {
             }
             self.last = id;
         }
+        self.again = Some(again);
         all
     }
 
@@ -256,6 +258,12 @@ mod tests {
         assert_eq!(held, ["@- T WHISPER bob w"], "nobody tells it again");
         assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(7), epoch("a")));
         assert_eq!(read(&mut reading, &["PAST 8 T bob c", "OK SINCE 1"]), ["@8 T MSG bob c", "caught up: true"]);
+        // One that was passed on before the reply was at its end is not told again.
+        let mut reading = back("a");
+        let lines = ["@6 T MSG bob a", "@7 T MSG bob b", "PAST 6 T bob a", "PAST 7 T bob b"];
+        assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a"]);
+        assert_eq!(reading.end().count(), 0);
+        assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(6), epoch("a")));
     }
 
     #[test]
