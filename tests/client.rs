@@ -157,6 +157,22 @@ fn what_a_later_version_says_is_passed_on() {
     assert_eq!((code, out.as_str()), (Some(0), expected));
 }
 
+/// Who is here comes after its number, and is no line of its own for `--count`.
+#[test]
+fn a_roster_is_printed_whole() {
+    let check = |words: &[&str], last: &'static [&str], expected: &str| {
+        let script = JOIN.into_iter().chain(last.iter().copied()).chain(["< QUIT", "OK QUIT"]).collect::<Vec<_>>();
+        let words = [&["tail", "--nick", "al", "--count", "1"], words].concat();
+        assert_eq!(run(script.leak(), &words, ""), (Some(0), expected.to_owned(), String::new()));
+    };
+    let roster = &["ROSTER 2", "USER bob coordinator", "USER al member"];
+    check(&[], roster, "2 are here:\n* bob coordinator\n* al member\n");
+    let bob = "{\"name\":\"bob\",\"role\":\"coordinator\",\"type\":\"user\"}\n";
+    let al = "{\"name\":\"al\",\"role\":\"member\",\"type\":\"user\"}\n";
+    check(&["--json"], roster, &format!("{{\"count\":2,\"type\":\"roster\"}}\n{bob}{al}"));
+    check(&["--from", "bob"], &["ROSTER 1", "USER bob coordinator", "MSG bob hi"], "bob: hi\n");
+}
+
 /// Half of a line is not read as a whole, whichever way it was cut short, and half of a message is no message.
 #[test]
 fn what_was_cut_short_counts_as_not_read() {

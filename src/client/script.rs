@@ -85,12 +85,15 @@ pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<()
 
 async fn watch_over(link: &mut Link, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
     let mut left = options.count.map(NonZero::get).or(regex.map(|_| 1));
-    while left != Some(0) {
+    // How many more belong to the roster that was printed.
+    let mut users = 0;
+    while left != Some(0) || users > 0 {
         let heard = match link.next(false).await? {
             // Nothing was asked but --since.
             News::Heard(heard) if heard.answers() => return Err(End(Code::Refused, heard.text().to_owned())),
             News::Heard(heard) => heard,
             News::Lost(why) => {
+                users = 0;
                 tell(&format!("{why}; connecting to {} again", link.address()));
                 continue;
             }
@@ -100,17 +103,24 @@ async fn watch_over(link: &mut Link, options: &Options, regex: Option<&Regex>) -
             }
             _ => continue,
         };
+        let is_user = users > 0 && matches!(heard.known, Some(ServerLine::User(_)));
         let shown = match &heard.known {
             Some(ServerLine::Event(tag, event)) if is_watched(event, regex, options.from.as_ref()) => {
+                users = if let Event::Roster(count) = event { *count } else { users };
                 Shown::Event(tag.map(|tag| tag.at), event.clone(), false)
             }
+            _ if is_user => Shown::Note(heard.line.replacen("USER ", "", 1)),
             None if regex.is_none() && options.from.is_none() && heard.refused().is_none() => {
                 Shown::Note(heard.line.clone())
             }
             _ => continue,
         };
         print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local) })?;
-        left = left.map(|left| left - 1);
+        if is_user {
+            users -= 1;
+        } else {
+            left = left.map(|left| left.saturating_sub(1));
+        }
     }
     Ok(())
 }
