@@ -222,4 +222,10 @@ fn whose_name_went_on_elsewhere_does_not_come_back() {
     let mut client = client(address, &["--nick", "al"]).spawn().expect("the client starts");
     assert_eq!(client.wait().expect("it ends").code(), Some(6));
     server.join().expect("the script is followed");
+    let (address, server) = serve(&["HELLO chinwag/1 hi", "ERR - resumed x"]);
+    let mut raw = self::client(address, &["raw"]).spawn().expect("the client starts");
+    let input = raw.stdin.take();
+    assert_eq!(raw.wait().expect("it ends").code(), Some(6));
+    server.join().expect("the script is followed");
+    drop(input);
 }

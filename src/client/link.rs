@@ -11,7 +11,7 @@ use super::reading::{Read, Reading};
 use super::wire::{Next, Wire, late};
 use super::{Code, End};
 use crate::limits::RECONNECT_MS;
-use crate::protocol::{Command, ErrorCode, Heard, Mode, Name, Reply, ServerLine};
+use crate::protocol::{Command, Heard, Mode, Name, Reply, ServerLine};
 
 /// What came next.
 #[derive(Debug)]
@@ -54,8 +54,6 @@ pub(super) struct Link {
     retry_until: Option<Instant>,
     /// Whether there is a connection without a name, and what was missed is yet to be asked for.
     nameless: bool,
-    /// Whether the name went on with another connection.
-    taken_over: bool,
 }
 
 impl Link {
@@ -68,21 +66,9 @@ impl Link {
         retry: Option<Duration>,
     ) -> Self {
         let (news, pauses, deadline) = (VecDeque::new(), pauses(), wire.deadline);
-        let (away, retry_until, nameless, taken_over) = (false, None, false, false);
-        let mut link = Self {
-            wire,
-            address,
-            name,
-            reading,
-            retry,
-            deadline,
-            news,
-            pauses,
-            away,
-            retry_until,
-            nameless,
-            taken_over,
-        };
+        let (away, retry_until, nameless) = (false, None, false);
+        let mut link =
+            Self { wire, address, name, reading, retry, deadline, news, pauses, away, retry_until, nameless };
         link.catch_up().await;
         link
     }
@@ -135,18 +121,11 @@ impl Link {
     }
 
     async fn heard(&mut self, heard: Heard) {
-        match &heard.known {
-            Some(ServerLine::Err(refusal)) if refusal.code == ErrorCode::Resumed => {
-                self.taken_over = true;
-                return;
+        if let Some(ServerLine::Ok(Reply::Nick(name))) = &heard.known {
+            self.name = name.clone();
+            if std::mem::take(&mut self.nameless) {
+                self.catch_up().await;
             }
-            Some(ServerLine::Ok(Reply::Nick(name))) => {
-                self.name = name.clone();
-                if std::mem::take(&mut self.nameless) {
-                    self.catch_up().await;
-                }
-            }
-            _ => {}
         }
         for read in self.reading.read(heard) {
             self.take(read).await;
@@ -173,9 +152,6 @@ impl Link {
     }
 
     fn lost(&mut self, why: String) -> Result<(), End> {
-        if self.taken_over {
-            return Err(End(Code::TakenOver, "the name went on with another connection".to_owned()));
-        }
         let held: Vec<_> = self.reading.end().collect();
         self.news.extend(held.into_iter().filter_map(|read| match read {
             Read::Heard(heard) => Some(News::Heard(heard)),

@@ -15,7 +15,7 @@ use socket2::{SockRef, TcpKeepalive};
 use super::{Code, End};
 use crate::limits::{CLIENT_LINE_BYTES_MAX, CONNECT_MS_MAX, FAREWELL_MS_MAX, KEEPALIVE_SECONDS, REPLY_MS_MAX};
 use crate::protocol::{
-    Command, Event, Heard, Mode, Name, Reply, ResumeToken, ServerLine, Setting, Text, Token, made_safe,
+    Command, ErrorCode, Event, Heard, Mode, Name, Reply, ResumeToken, ServerLine, Setting, Text, Token, made_safe,
 };
 
 /// What came next.
@@ -32,8 +32,8 @@ pub(super) struct Wire {
     server: Option<BufReader<TcpStream>>,
     /// What has come of the server's next line.
     line: Vec<u8>,
-    /// What the server said of why it closes the connection.
-    farewell: Option<String>,
+    /// Why the server closes the connection, if it said so.
+    farewell: Option<End>,
     /// What ids belong to on this connection.
     pub(super) epoch: Option<Token>,
     /// What takes the name back, if it was asked for.
@@ -206,9 +206,8 @@ impl Wire {
         let heard = async {
             let Some(server) = server else { return pending().await };
             let line = read_line(server, line).await;
-            let why = farewell.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            let lost = || End(Code::Lost, format!("the server closed the connection{why}"));
-            Ok(Next::Heard(Heard::new(&text_of(&line.ok_or_else(lost)?))))
+            let end = || farewell.take().unwrap_or(End(Code::Lost, "the server closed the connection".to_owned()));
+            Ok(Next::Heard(Heard::new(&text_of(&line.ok_or_else(end)?))))
         };
         let typed = async { if input { Ok(Next::Typed(typed.next().await)) } else { pending().await } };
         let stopped = async {
@@ -231,7 +230,7 @@ impl Wire {
             Some(ServerLine::Hello(epoch, _)) => self.epoch.clone_from(epoch),
             Some(ServerLine::Ok(Reply::Resumable(token))) => self.token = Some(*token),
             Some(ServerLine::Ok(Reply::Chat(on))) => self.mode = if *on { Mode::Chat } else { Mode::Commands },
-            _ if !heard.answers() => self.farewell = heard.refused().map(|(_, text)| text.to_owned()),
+            _ if !heard.answers() => self.farewell = heard.refused().map(|(code, text)| farewell(code, text)),
             _ => {}
         }
     }
@@ -253,6 +252,14 @@ async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> Opt
             return Some(line);
         }
     }
+}
+
+/// What an `ERR` says that answers nothing, as an end.
+fn farewell(code: &str, text: &str) -> End {
+    if code == ErrorCode::Resumed.as_str() {
+        return End(Code::TakenOver, "the name went on with another connection".to_owned());
+    }
+    End(Code::Lost, format!("the server closed the connection: {text}"))
 }
 
 /// The lines of standard input.
