@@ -59,6 +59,7 @@ fn run(options: &Options) -> Result<(), End> {
         (other, _) if options.retry.is_some() && !["", "tail", "wait"].contains(&other) => {
             usage("--retry goes with tail and wait, and without a command")
         }
+        ("send", [_, ..]) if words.concat().trim().is_empty() => usage("there is nothing to say: the text is blank"),
         ("send", text) => block_on(script::send(options, text)),
         ("who", []) => block_on(script::who(options)),
         ("tail", []) => block_on(script::watch(options, None)),

@@ -26,6 +26,8 @@ ends 2 '*--count*' tail --count 0
 ends 2 'tail takes no localhost*' tail localhost
 ends 2 '--count, --from, --since and --timeout go with tail and wait*' send --count 3 x
 ends 2 '*yesterday is no id*' tail --since yesterday
+ends 2 'there is nothing to say: the text is blank*' send ''
+ends 2 'there is nothing to say: the text is blank*' send ' ' $'\n'
 ends 2 '--epoch goes with --since*' tail --epoch k7qd
 ends 2 '--retry goes with tail and wait*' who --retry 3
 ends 2 '--to goes with send*' tail --to bob
