@@ -144,6 +144,27 @@ fn nothing_is_lost_in_silence_without_a_terminal() {
     assert!(out.ends_with("! Server disconnected.\n! perhaps not sent: two\n"), "{out}");
 }
 
+/// Lines are numbered as in the input, with the blank ones.
+#[test]
+fn send_says_which_line_was_refused_and_from_which_on_nothing_is_known() {
+    let script = &[
+        "HELLO chinwag/1 hi",
+        "< SET tags on",
+        "OK SET tags on",
+        "< NICK al",
+        "OK NICK al",
+        "< MSG one",
+        "OK MSG 1",
+        "< MSG two",
+        "ERR MSG not-stored later",
+        "< MSG three",
+    ];
+    let (code, out, err) = run(script, &["send", "--nick", "al"], "one\n\ntwo\nthree\nfour\n");
+    let lost = "the server closed the connection; line 4 and those after it may not have been said";
+    assert_eq!((code, out.as_str()), (Some(4), ""));
+    assert_eq!(err, format!("chinwag: line 3: later\nchinwag: {lost}\n"));
+}
+
 /// A later server's words are no obstacle.
 #[test]
 fn what_a_later_version_says_is_passed_on() {

@@ -22,26 +22,35 @@ use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Past, Refusa
 
 /// Says the words of `text`, or each line of standard input if there are none, to everybody or to those named.
 pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
+    let is_input = text.is_empty();
     let lines: Vec<_> = text.join(" ").lines().map(Vec::from).collect();
-    let input = if text.is_empty() { wire::stdin().boxed() } else { stream::iter(lines).boxed() };
+    let input = if is_input { wire::stdin().boxed() } else { stream::iter(lines).boxed() };
     let (mut wire, _) = join(options, input).await?;
     let verb = options.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
-    let mut refused = false;
+    let (mut refused, mut number) = (false, 1_u64);
     loop {
-        let line = match wire.next(true).await? {
+        let unsaid = |End(code, why)| {
+            let lines = format!("; line {number} and those after it may not have been said");
+            End(code, if is_input { why + &lines } else { why })
+        };
+        let line = match wire.next(true).await.map_err(unsaid)? {
             Next::Typed(Some(line)) => text_of(&line),
             Next::Typed(None) => return leave(wire, refused).await,
             Next::Heard(_) => continue,
         };
         let answer = match Command::parse(&format!("{verb} {line}"), Mode::Commands) {
-            Ok(None) | Err(Refusal { code: ErrorCode::TextMissing, .. }) => continue,
-            Ok(Some(command)) => wire.ask_for(&command).await?,
-            Err(refusal) => Heard::new(&refusal.to_string()),
+            Ok(None) | Err(Refusal { code: ErrorCode::TextMissing, .. }) => None,
+            Ok(Some(command)) => Some(wire.ask_for(&command).await.map_err(unsaid)?),
+            Err(refusal) => Some(Heard::new(&refusal.to_string())),
         };
-        refused |= tell_refusal(&answer);
-        if options.json {
-            print(&answer.to_json())?;
+        if let Some(answer) = answer {
+            let place = if is_input { format!("line {number}: ") } else { String::new() };
+            refused |= tell_refusal(&place, &answer);
+            if options.json {
+                print(&answer.to_json())?;
+            }
         }
+        number += 1;
     }
 }
 
@@ -55,7 +64,7 @@ pub(super) async fn who(options: &Options) -> Result<(), End> {
         _ => Ok(()),
     });
     let answer = answer.await?;
-    leave(wire, tell_refusal(&answer)).await
+    leave(wire, tell_refusal("", &answer)).await
 }
 
 /// Prints what was said before, as `command` asks for it.
@@ -70,7 +79,7 @@ pub(super) async fn recall(options: &Options, command: &Command) -> Result<(), E
         _ => Ok(()),
     });
     let answer = answer.await?;
-    leave(wire, tell_refusal(&answer)).await
+    leave(wire, tell_refusal("", &answer)).await
 }
 
 /// Prints what happens or, with a regular expression, the first that is said and matches.
@@ -241,9 +250,9 @@ fn done(refused: bool) -> Result<(), End> {
     if refused { Err(End(Code::Refused, String::new())) } else { Ok(()) }
 }
 
-/// Says on standard error why it was refused, if it was; whether it was.
-fn tell_refusal(answer: &Heard) -> bool {
-    answer.refused().inspect(|(_, text)| tell(text)).is_some()
+/// Says on standard error, after `place`, why it was refused, if it was; whether it was.
+fn tell_refusal(place: &str, answer: &Heard) -> bool {
+    answer.refused().inspect(|(_, text)| tell(&format!("{place}{text}"))).is_some()
 }
 
 /// Says something on standard error.

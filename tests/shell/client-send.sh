@@ -32,7 +32,7 @@ hear alice 'JOIN ci' 'MSG ci one' $'MSG ci two\ufffd' 'MSG ci last' 'LEAVE ci qu
 run send --json < <(printf 'one\n%5000s\ntwo\n' x)
 same 1 "$status"
 hear alice 'JOIN ci' 'MSG ci one' 'MSG ci two' 'LEAVE ci quit'
-[[ $(<"$work/err") == 'chinwag: the text has more than 4096 bytes'* ]]
+[[ $(<"$work/err") == 'chinwag: line 2: the text has more than 4096 bytes'* ]]
 mapfile -t replies <"$work/out"
 same 3 "${#replies[@]}"
 [[ ${replies[0]} == '{"id":'*',"type":"ok","verb":"MSG"}' ]]
