@@ -231,6 +231,30 @@ fn who_comes_back_hears_whether_it_was_heard() {
     assert_eq!((lines.next(), client.wait().expect("it ends").code()), (None, Some(1)), "something was not sent");
 }
 
+/// More lines than are on their way at once: the rest is there when the connection breaks.
+#[test]
+fn input_from_a_pipe_waits_for_the_connection() {
+    let lines: Vec<_> = (0..70).map(|number| number.to_string()).collect();
+    // 64 may be on their way, and who is here is asked, too.
+    let (sent, rest) = lines.split_at(63);
+    let said = |lines: &[String]| lines.iter().map(|line| &*format!("< MSG {line}").leak()).collect::<Vec<_>>();
+    let back = ["(cut)", "HELLO chinwag/1 epoch=a hi", "< SET tags on", "OK SET tags on", TAKE_BACK, "OK RESUME al"];
+    let script: Vec<&str> = JOIN
+        .into_iter()
+        .chain(["< WHO"])
+        .chain(said(sent))
+        .chain(back)
+        .chain(["< SINCE 0 a", "OK SINCE 0", "< WHO", "OK WHO 0"])
+        .chain(said(rest))
+        .chain(["< QUIT"])
+        .chain(rest.iter().map(|_| "OK MSG 1"))
+        .chain(["OK QUIT"])
+        .collect();
+    let (code, out, _) = run(script.leak(), &["--nick", "al"], &lines.join("\n"));
+    let unsaid: Vec<_> = out.lines().filter_map(|line| line.strip_prefix("! not sent: ")).collect();
+    assert_eq!((code, unsaid), (Some(1), sent.iter().map(String::as_str).collect()), "{out}");
+}
+
 /// Two that took the name from each other would do so for ever.
 #[test]
 fn whose_name_went_on_elsewhere_does_not_come_back() {

@@ -183,7 +183,7 @@ pub(super) async fn talk(options: &Options) -> Result<(), End> {
         refused |= matches!(shown, Shown::Warning(_));
         print(&options.look().draw(shown, &Local))
     };
-    let talked = talk::talk(&mut link, &Shared::default(), show).await;
+    let talked = talk::talk(&mut link, &Shared::default(), true, show).await;
     link.quit().await;
     talked.and_then(|()| done(refused))
 }

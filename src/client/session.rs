@@ -59,6 +59,11 @@ impl Session {
         self.asked.len()
     }
 
+    /// Whether there is a connection.
+    pub(super) fn is_linked(&self) -> bool {
+        self.linked
+    }
+
     /// There is a connection, and this is what became of the name.
     pub(super) fn connected(&mut self, named: Result<Name, String>) -> Vec<Action> {
         self.linked = true;

@@ -13,15 +13,20 @@ use crate::limits::LINES_IN_FLIGHT_MAX;
 /// A session that the line editor looks at, too, to complete names.
 pub(super) type Shared = Arc<Mutex<Session>>;
 
-/// Talks until the input is at its end or says to leave, or the connection is lost for good.
+/// Talks until the input is at its end or says to leave, or the connection is lost for good. Input that `can_wait` is read only
+/// while there is a connection.
 pub(super) async fn talk(
     link: &mut Link,
     session: &Shared,
+    can_wait: bool,
     mut show: impl FnMut(&Shown) -> Result<(), End>,
 ) -> Result<(), End> {
     let mut leaving = false;
     loop {
-        let input = !leaving && session.lock_blocking().unanswered() < LINES_IN_FLIGHT_MAX;
+        let input = {
+            let session = session.lock_blocking();
+            !leaving && session.unanswered() < LINES_IN_FLIGHT_MAX && (session.is_linked() || !can_wait)
+        };
         let news = link.next(input).await;
         let mut session = session.lock_blocking();
         let actions = match news {

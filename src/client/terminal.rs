@@ -65,7 +65,7 @@ fn start(options: &Options) -> rustyline::Result<()> {
         let reading = Reading::from_now(HISTORY_REPLAYED_DEFAULT);
         let talked = smol::block_on(async {
             let mut link = Link::new(wire, address, name, reading, retry).await;
-            let talked = talk::talk(&mut link, &session, show).await;
+            let talked = talk::talk(&mut link, &session, false, show).await;
             link.quit().await;
             talked
         });
