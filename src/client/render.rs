@@ -22,20 +22,24 @@ pub(super) struct Look {
 const NAME_COLORS: [u8; 10] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 13];
 
 impl Look {
-    /// What is printed of `shown`, without the line's ending; times are those of `zone`.
-    pub(super) fn draw<Z: TimeZone<Offset: Display>>(self, shown: &Shown, zone: &Z) -> String {
+    /// What is printed of `shown`, without the line's ending; times are those of the zone of `now`, with the date if that is
+    /// another one.
+    pub(super) fn draw<Z: TimeZone<Offset: Display>>(self, shown: &Shown, now: &DateTime<Z>) -> String {
         let (at, event, for_reader) = match shown {
             Shown::Event(at, event, for_reader) => (at, event, *for_reader),
             Shown::Past(past) => {
                 let (at, event) = (Some(past.at), Event::Msg(past.name.clone(), past.text.clone()));
-                return self.dim(&Self::default().draw(&Shown::Event(at, event, false), zone));
+                return self.dim(&Self::default().draw(&Shown::Event(at, event, false), now));
             }
             Shown::Note(text) => return self.dim(&format!("* {text}")),
             Shown::Warning(text) => return self.paint(Color::Red.into(), &format!("! {text}")),
         };
         let bell = if for_reader && self.bell { "\x07" } else { "" };
-        let time = at.and_then(|at| DateTime::from_timestamp_millis(at.0)).map(|at| at.with_timezone(zone));
-        let time = time.map_or_else(String::new, |time| self.dim(&time.format("%H:%M").to_string()) + " ");
+        let time = at.and_then(|at| DateTime::from_timestamp_millis(at.0)).map(|at| at.with_timezone(&now.timezone()));
+        let time = time.map_or_else(String::new, |time| {
+            let format = if time.date_naive() == now.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+            self.dim(&time.format(format).to_string()) + " "
+        });
         format!("{bell}{time}{}", self.event(event, for_reader))
     }
 
@@ -78,8 +82,6 @@ impl Look {
 
 #[cfg(test)]
 mod tests {
-    use chrono::FixedOffset;
-
     use super::*;
     use crate::protocol::{Heard, ServerLine};
 
@@ -89,7 +91,7 @@ mod tests {
             Some(ServerLine::Event(tag, event)) => Shown::Event(tag.map(|tag| tag.at), event, for_reader),
             other => panic!("{line:?}: {other:?}"),
         };
-        look.draw(&shown, &FixedOffset::east_opt(2 * 3600).unwrap())
+        look.draw(&shown, &DateTime::parse_from_rfc3339("2026-11-21T01:50:00+02:00").unwrap())
     }
 
     #[test]
@@ -97,7 +99,7 @@ mod tests {
         let check = |line: &str, expected: &str| assert_eq!(draw(Look::default(), line, true), expected, "{line:?}");
         check("@12 2026-11-20T23:44:29.138Z MSG bob hi", "01:44 bob: hi");
         check("MSG bob hi", "bob: hi");
-        check("@- 2026-11-20T12:44:29.138Z WHISPER bob psst", "14:44 bob whispers: psst");
+        check("@- 2026-11-20T12:44:29.138Z WHISPER bob psst", "2026-11-20 14:44 bob whispers: psst");
         check("JOIN bob", "bob joined");
         check("LEAVE bob eof", "bob left (eof)");
         check("LEAVE bob lost", "bob left (lost)");

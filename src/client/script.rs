@@ -74,7 +74,7 @@ pub(super) async fn recall(options: &Options, command: &Command) -> Result<(), E
     let answer = wire.ask(line.as_bytes(), |heard| match heard.known {
         Some(ServerLine::Past(_)) if options.json => print(&heard.to_json()),
         Some(ServerLine::Past(Past { at, name, text, .. })) => {
-            print(&options.look().draw(&Shown::Event(Some(at), Event::Msg(name, text), false), &Local))
+            print(&options.look().draw(&Shown::Event(Some(at), Event::Msg(name, text), false), &Local::now()))
         }
         _ => Ok(()),
     });
@@ -124,7 +124,7 @@ async fn watch_over(link: &mut Link, options: &Options, regex: Option<&Regex>) -
             }
             _ => continue,
         };
-        print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local) })?;
+        print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local::now()) })?;
         if is_user {
             users -= 1;
         } else {
@@ -181,7 +181,7 @@ pub(super) async fn talk(options: &Options) -> Result<(), End> {
     let mut refused = false;
     let show = |shown: &Shown| {
         refused |= matches!(shown, Shown::Warning(_));
-        print(&options.look().draw(shown, &Local))
+        print(&options.look().draw(shown, &Local::now()))
     };
     let talked = talk::talk(&mut link, &Shared::default(), true, show).await;
     link.quit().await;

@@ -59,7 +59,7 @@ fn start(options: &Options) -> rustyline::Result<()> {
     thread::spawn(move || {
         let show = |shown: &Shown| {
             // If this fails, the editor is gone, and soon the whole program.
-            let _ = printer.print(look.draw(shown, &Local) + "\n");
+            let _ = printer.print(look.draw(shown, &Local::now()) + "\n");
             Ok(())
         };
         let reading = Reading::from_now(HISTORY_REPLAYED_DEFAULT);
@@ -102,7 +102,8 @@ fn editor(session: &Shared) -> rustyline::Result<LineEditor> {
 /// Connects and takes a name; asks for another address or name until both are accepted, or the user leaves.
 fn enter(editor: &mut LineEditor, wire: &mut Wire, options: &Options) -> Option<(String, Name)> {
     // If the terminal is gone, the next line that is read says so.
-    let warn = |why: &str| drop(writeln!(io::stdout(), "{}", options.look().draw(&Shown::Warning(why.into()), &Local)));
+    let warn =
+        |why: &str| drop(writeln!(io::stdout(), "{}", options.look().draw(&Shown::Warning(why.into()), &Local::now())));
     let mut ask = |prompt| editor.readline(prompt).ok().map(|line| line.trim().to_owned());
     let (mut address, mut nick, mut connected) = (options.address(), options.nick.clone(), false);
     loop {
