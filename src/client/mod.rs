@@ -50,6 +50,7 @@ fn run(options: &Options) -> Result<(), End> {
     let (command, words) = options.command();
     match (command, words) {
         _ if options.version => script::print(concat!("chinwag ", env!("CARGO_PKG_VERSION"))),
+        _ if !options.has_port() => usage(&format!("{}: a port is a number up to 65535", options.address())),
         ("", _) if options.json => usage("--json goes with a command"),
         (other, _) if options.to.is_some() && other != "send" => usage("--to goes with send"),
         (other, _) if options.select() && !["tail", "wait"].contains(&other) => {
@@ -76,7 +77,11 @@ fn run(options: &Options) -> Result<(), End> {
         ("", []) if terminal::is_one() => terminal::run(options),
         ("", []) => block_on(script::talk(options)),
         ("who" | "tail" | "raw" | "history", [.., surplus]) => usage(&format!("{command} takes no {surplus}")),
-        _ => usage(&format!("{command} is no command; there are send, who, tail, wait, history, search and raw")),
+        _ => {
+            let host = options.host().unwrap_or_default();
+            let commands = "send, who, tail, wait, history, search and raw";
+            usage(&format!("{command} is no command; there are {commands}; {host} was taken for the host"))
+        }
     }
 }
 

@@ -75,7 +75,8 @@ pub(super) struct Options {
     #[argh(option, arg_name = "epoch", from_str_fn(parse_epoch))]
     pub(super) epoch: Option<Token>,
 
-    /// if the connection is lost, try for so many seconds to come back; 0: do not (default: 60; at a terminal, for ever)
+    /// with tail and wait, and without a command: if the connection is lost, try for so many seconds to come back; 0: do not
+    /// (default: 60; at a terminal, for ever)
     #[argh(option, arg_name = "seconds", from_str_fn(parse_seconds))]
     pub(super) retry: Option<Duration>,
 
@@ -91,6 +92,11 @@ impl Options {
     /// Where the server is, as `host:port`.
     pub(super) fn address(&self) -> String {
         with_port(self.host().unwrap_or("127.0.0.1"))
+    }
+
+    /// Whether the port of the address can be one.
+    pub(super) fn has_port(&self) -> bool {
+        self.address().rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
     }
 
     /// The command, empty if there is none, and the words after it.
@@ -114,7 +120,8 @@ impl Options {
         Look { color: self.color, bell: self.bell }
     }
 
-    fn host(&self) -> Option<&str> {
+    /// The first word, where it says where the server is.
+    pub(super) fn host(&self) -> Option<&str> {
         self.words.first().map(String::as_str).filter(|word| !COMMANDS.contains(word))
     }
 }

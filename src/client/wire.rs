@@ -84,8 +84,15 @@ impl Wire {
             Err(io::ErrorKind::TimedOut.into())
         };
         let stream = or(TcpStream::connect(address), late).await.map_err(|error| {
-            let known = error.raw_os_error().is_some();
-            unreachable(&if known { error.kind().to_string() } else { error.to_string() })
+            unreachable(&match error.kind() {
+                kind if error.raw_os_error().is_some() => kind.to_string(),
+                io::ErrorKind::TimedOut | io::ErrorKind::InvalidInput => error.to_string(),
+                // It cannot be looked up; maybe it was meant to be a command.
+                _ => format!(
+                    "{error}; {} was taken for the host",
+                    made_safe(address.rsplit_once(':').map_or(address, |(host, _)| host))
+                ),
+            })
         })?;
         // Without these it works, too.
         let _ = stream.set_nodelay(true);

@@ -16,7 +16,10 @@ ends() {
 }
 
 ends 2 '*--frobnicate*; see chinwag --help' --frobnicate
-ends 2 'later is no command; there are send, who, tail, wait, history, search and raw*' localhost later
+ends 2 'later is no command; there are send, who, tail, wait, history, search and raw; localhost was taken for the host*' localhost later
+ends 2 'tea is no command; *; serach was taken for the host; see chinwag --help' serach tea
+ends 2 'localhost:65536: a port is a number up to 65535*' localhost:65536 who
+ends 2 'localhost:http: a port is a number up to 65535*' localhost:http
 ends 2 'wait takes one regular expression*' wait
 ends 2 'wait takes one regular expression*' wait two words
 ends 2 '( is no regular expression: *' wait '('
@@ -39,8 +42,7 @@ ends 2 'history takes no 20*' history 10 20
 ends 2 'there is no text; write: search words*' search
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1 who
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1
-ends 3 'could not connect to nowhere.invalid:9999: *' nowhere.invalid who
-ends 3 'could not connect to localhost:http: *' localhost:http who
+ends 3 'could not connect to nowhere.invalid:9999: *; nowhere.invalid was taken for the host' nowhere.invalid who
 
 serve
 join alice nc.openbsd -N "$host" "$port"
