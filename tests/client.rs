@@ -24,13 +24,11 @@ fn serve(script: &'static [&str]) -> (SocketAddr, JoinHandle<()>) {
     let server = thread::spawn(move || {
         let mut peer = accept(&listener);
         for step in script {
-            match step.strip_prefix("< ") {
-                Some(expected) => assert_eq!(read_line(&mut peer), expected),
-                None if *step == "(cut)" => {
-                    drop(peer);
-                    peer = accept(&listener);
-                }
-                None => writeln!(peer.get_mut(), "{step}").expect("the client reads"),
+            if *step == "(cut)" {
+                drop(peer);
+                peer = accept(&listener);
+            } else {
+                follow(&mut peer, step);
             }
         }
         // What the client still says is read, or a reset could overtake what was sent.
@@ -38,6 +36,13 @@ fn serve(script: &'static [&str]) -> (SocketAddr, JoinHandle<()>) {
         peer.read_to_end(&mut Vec::new()).expect("an end");
     });
     (address, server)
+}
+
+fn follow(peer: &mut BufReader<TcpStream>, step: &str) {
+    match step.strip_prefix("< ") {
+        Some(expected) => assert_eq!(read_line(peer), expected),
+        None => writeln!(peer.get_mut(), "{step}").expect("the client reads"),
+    }
 }
 
 fn accept(listener: &TcpListener) -> BufReader<TcpStream> {
@@ -163,6 +168,23 @@ fn send_says_which_line_was_refused_and_from_which_on_nothing_is_known() {
     let lost = "the server closed the connection; line 4 and those after it may not have been said";
     assert_eq!((code, out.as_str()), (Some(4), ""));
     assert_eq!(err, format!("chinwag: line 3: later\nchinwag: {lost}\n"));
+}
+
+/// Or the name could be held, if the server had given it already.
+#[test]
+fn who_is_told_to_stop_while_it_asks_for_a_name_leaves_in_good_order() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut client = client(listener.local_addr().expect("an address"), &["tail", "--nick", "al"])
+        .spawn()
+        .expect("the client starts");
+    let mut peer = accept(&listener);
+    for step in &JOIN[..6] {
+        follow(&mut peer, step);
+    }
+    Command::new("kill").arg(client.id().to_string()).status().expect("kill runs");
+    assert_eq!(read_line(&mut peer), "QUIT");
+    drop(peer);
+    assert_eq!(client.wait().expect("it ends").code(), Some(143));
 }
 
 /// A later server's words are no obstacle.

@@ -201,7 +201,14 @@ async fn come_and_stay(
         wire.watch_output();
         take_name(options, &mut wire).await
     };
-    let name = or(enter, wire::late(deadline)).await?;
+    let entered = or(enter, wire::late(deadline)).await;
+    if let Err(End(code, _)) = &entered
+        && code.is_wanted()
+    {
+        // The name may be taken already, and would be held.
+        wire.quit().await;
+    }
+    let name = entered?;
     wire.deadline = deadline;
     Ok(Link::new(wire, options.address(), name, reading, Some(options.retry())).await)
 }
