@@ -71,6 +71,8 @@ fn run(script: &'static [&str], words: &[&str], input: &str) -> (Option<i32>, St
     let mut client = client(address, words).spawn().expect("the client starts");
     client.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the client reads");
     let Output { status, stdout, stderr } = client.wait_with_output().expect("the client ends");
+    // A server that still waits for the client does not do so for ever: it reads an end.
+    drop(TcpStream::connect(address));
     server.join().expect("the script is followed");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8").replace(&address.to_string(), "<address>");
     (status.code(), text(stdout), text(stderr))
