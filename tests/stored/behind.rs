@@ -18,14 +18,16 @@ fn server(directory: &tempfile::TempDir, arguments: &[&str]) -> Server {
     Server::with(&[&["--data", data.to_str().expect("a path")], &patient[..], arguments].concat())
 }
 
-/// Says so many messages, numbered from `first` on, each followed by `after(number)`.
-fn talk(talker: &mut Peer, first: usize, count: usize, after: impl Fn(usize) -> String) {
+/// Says so many messages, numbered from `first` on, each followed by `after(number)`; what was heard meanwhile.
+fn talk(talker: &mut Peer, first: usize, count: usize, after: impl Fn(usize) -> String) -> Vec<String> {
+    let mut heard = Vec::new();
     for start in (first..first + count).step_by(AT_ONCE) {
         let said = |number| format!("MSG {number} {}\n{}", "x".repeat(TEXT), after(number));
         let lines: String = (start..start + AT_ONCE).map(said).collect();
         talker.send_bytes(lines.as_bytes());
-        talker.sync();
+        heard.extend(talker.sync());
     }
+    heard
 }
 
 /// What a reader makes of its lines.
@@ -240,7 +242,8 @@ fn who_reads_nothing_is_closed_as_slow() {
     let server = server(&directory, &["--write-timeout", "1"]);
     let mut talker = server.join("talker");
     let _stuck = server.join_narrow("stuck");
-    talk(&mut talker, 0, MESSAGES, |_| String::new());
-    talker.send("PING end");
-    talker.until("LEAVE stuck slow");
+    let heard = talk(&mut talker, 0, MESSAGES, |_| String::new());
+    if !heard.iter().any(|line| line == "LEAVE stuck slow") {
+        talker.until("LEAVE stuck slow");
+    }
 }
