@@ -1,4 +1,5 @@
-//! Commits what is said, indexes its words when there is time, and lets go of what is too much. A thread of its own: how long the disk takes is nobody else's business.
+//! Commits what is said, indexes its words when there is time, and lets go of what is too much. A thread of its own: how long the
+//! disk takes is nobody else's business.
 
 use std::sync::mpsc;
 use std::time::Duration;
