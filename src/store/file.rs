@@ -218,8 +218,8 @@ fn take_up(connection: &mut Connection, epoch: Option<Token>, made_up: Token, co
         [],
         |row| row.get(0),
     )?;
-    transaction.execute("UPDATE state SET value = ? WHERE key = 'ids_up_to'", params![last_id + IDS_RESERVED])?;
-    let dropped = dropped(&transaction)?;
+    set_state(&transaction, "ids_up_to", EventId(last_id + IDS_RESERVED))?;
+    let dropped = state(&transaction, "dropped")?;
     transaction.commit()?;
     let mut rows = connection.prepare("SELECT id, time, name, text FROM messages ORDER BY id DESC LIMIT ?")?;
     let messages = rows.query_map([count as u64 + 1], past)?.filter_map(Result::transpose);
@@ -228,9 +228,15 @@ fn take_up(connection: &mut Connection, epoch: Option<Token>, made_up: Token, co
     Ok(Found { epoch, last_id: EventId(last_id), dropped, messages })
 }
 
-/// All up to this one are not kept any more.
-pub(super) fn dropped(connection: &Connection) -> rusqlite::Result<EventId> {
-    connection.query_row("SELECT value FROM state WHERE key = 'dropped'", [], |row| row.get(0)).map(EventId)
+/// The id that is noted in the file under this key.
+pub(super) fn state(connection: &Connection, key: &str) -> rusqlite::Result<EventId> {
+    connection.prepare_cached("SELECT value FROM state WHERE key = ?")?.query_row([key], |row| row.get(0)).map(EventId)
+}
+
+/// Notes an id under a key that is there.
+pub(super) fn set_state(connection: &Connection, key: &str, id: EventId) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE state SET value = ? WHERE key = ?")?.execute(params![id.0, key])?;
+    Ok(())
 }
 
 /// A row as a message. None if somebody else wrote into the file what is none.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 
 use rusqlite::{Connection, Rows, params};
 
-use super::file::dropped;
+use super::file::state;
 use super::{Job, Now, words};
 use crate::feed::{Missed, Next, Outbox, Pieces};
 use crate::limits::{RECALL_PAGE_BYTES, SEARCH_FOUND_MAX};
@@ -143,7 +143,7 @@ impl Recall {
         let mut look_up = || {
             let look = connection.unchecked_transaction()?;
             let from = page.told.unwrap_or(after);
-            let gone = dropped(&look)?.min(self.until);
+            let gone = state(&look, "dropped")?.min(self.until);
             page.told = Some(from.max(gone));
             if gone > from {
                 let text =
@@ -188,7 +188,7 @@ impl Recall {
             }
             (None, Query::Words(_)) => EventId::default(),
         };
-        let dropped = dropped(&look)?;
+        let dropped = state(&look, "dropped")?;
         if dropped > from && (page.told.is_some() || matches!(query, Query::Since(_))) {
             let oldest: Option<u64> = look.query_row("SELECT min(id) FROM messages", [], |row| row.get(0))?;
             return Ok(Some(Err(oldest.map_or(dropped.next(), EventId))));

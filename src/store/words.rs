@@ -4,38 +4,34 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Rows, Transaction, params};
 
+use super::file::{set_state, state};
 use crate::limits::{STORE_INDEX_BEHIND_MAX, STORE_INDEXED_AT_ONCE_BYTES, STORE_INDEXED_AT_ONCE_MAX};
 use crate::protocol::EventId;
 
-/// The words of all messages up to this id are in the index.
-fn indexed_up_to(connection: &Connection) -> rusqlite::Result<EventId> {
-    connection
-        .prepare_cached("SELECT value FROM state WHERE key = 'indexed'")?
-        .query_row([], |row| row.get(0))
-        .map(EventId)
-}
+/// Under which it is noted that the words of all messages up to an id are in the index.
+const INDEXED: &str = "indexed";
 
 /// Whether there are messages up to the id `last` whose words are not in the index.
 pub(super) fn is_behind(connection: &Connection, last: EventId) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE id > ? AND id <= ?)";
-    let after = indexed_up_to(connection)?;
+    let after = state(connection, INDEXED)?;
     connection.prepare_cached(sql)?.query_row([after.0, last.0], |row| row.get(0))
 }
 
 /// Whether the index is behind what is stored up to the id `last` by so much that it must not fall behind further.
 pub(super) fn is_far_behind(connection: &Connection, last: EventId) -> rusqlite::Result<bool> {
-    Ok(last.0 > indexed_up_to(connection)?.0 + STORE_INDEX_BEHIND_MAX)
+    Ok(last.0 > state(connection, INDEXED)?.0 + STORE_INDEX_BEHIND_MAX)
 }
 
 /// Puts words into the index that are not yet: those of messages up to the id `last`, or of as many as are indexed at once.
 ///
 /// In one go: with a trigger for each row it takes ten times as long.
 pub(super) fn index(transaction: &Transaction<'_>, last: EventId) -> rusqlite::Result<()> {
-    let after = indexed_up_to(transaction)?;
+    let after = state(transaction, INDEXED)?;
     let up_to = part_of(transaction, after, last)?;
     let sql = "INSERT INTO words(rowid, text) SELECT id, text FROM messages WHERE id > ? AND id <= ?";
     transaction.prepare_cached(sql)?.execute([after.0, up_to.0])?;
-    set_indexed_up_to(transaction, up_to)
+    set_state(transaction, INDEXED, up_to)
 }
 
 /// The id up to which messages after one id and up to another are indexed at once.
@@ -56,12 +52,12 @@ fn part_of(transaction: &Transaction<'_>, after: EventId, last: EventId) -> rusq
 
 /// Takes the words of messages out of the index that are to be deleted: of these, as far as it goes.
 pub(super) fn remove(transaction: &Transaction<'_>, first: EventId, last: EventId) -> rusqlite::Result<()> {
-    let indexed = indexed_up_to(transaction)?;
+    let indexed = state(transaction, INDEXED)?;
     let sql = "INSERT INTO words(words, rowid, text) SELECT 'delete', id, text FROM messages WHERE id BETWEEN ? AND ?";
     transaction.prepare_cached(sql)?.execute([first.0, last.min(indexed).0])?;
     // Others may get ids of theirs.
     if last >= indexed {
-        set_indexed_up_to(transaction, EventId(indexed.0.min(first.0.saturating_sub(1))))
+        set_state(transaction, INDEXED, EventId(indexed.0.min(first.0.saturating_sub(1))))
     } else {
         Ok(())
     }
@@ -84,9 +80,4 @@ pub(super) fn find<T>(
 fn quoted(words: &str) -> String {
     let words: BTreeSet<_> = words.split_whitespace().map(str::to_lowercase).collect();
     words.iter().map(|word| format!("\"{}\" ", word.replace('"', "\"\""))).collect()
-}
-
-fn set_indexed_up_to(transaction: &Transaction<'_>, id: EventId) -> rusqlite::Result<()> {
-    transaction.prepare_cached("UPDATE state SET value = ? WHERE key = 'indexed'")?.execute([id.0])?;
-    Ok(())
 }

@@ -5,9 +5,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use async_channel::Sender;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Transaction, params};
 
-use super::file::StoreFile;
+use super::file::{StoreFile, set_state};
 use super::{Batch, Job, Keep, Now, Report, Search, words};
 use crate::limits::{STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX};
 use crate::protocol::{EventId, Past, Timestamp};
@@ -88,7 +88,7 @@ impl Writer {
         if with_words {
             words::index(&transaction, stored)?;
         }
-        set(&transaction, "ids_up_to", batch.ids_up_to)?;
+        set_state(&transaction, "ids_up_to", batch.ids_up_to)?;
         transaction.commit()?;
         self.stored = stored;
         self.count = (self.count + batch.messages.len() as u64).saturating_sub(undone);
@@ -111,17 +111,16 @@ impl Writer {
         let connection = &self.file.connection;
         // Others who write into the file may have put something in between.
         let last = self.searches.iter().map(Search::until).fold(self.stored, EventId::max);
-        let is_urgent = has_time || !self.searches.is_empty() || words::is_far_behind(connection, last)?;
-        if is_urgent && words::is_behind(connection, last)? {
-            let transaction = connection.unchecked_transaction()?;
-            words::index(&transaction, last)?;
-            transaction.commit()?;
+        if !words::is_behind(connection, last)? {
+            return Ok(Left::Nothing);
         }
-        Ok(match words::is_behind(connection, last)? {
-            true if is_urgent => Left::Urgent,
-            true => Left::Some,
-            false => Left::Nothing,
-        })
+        if !has_time && self.searches.is_empty() && !words::is_far_behind(connection, last)? {
+            return Ok(Left::Some);
+        }
+        let transaction = connection.unchecked_transaction()?;
+        words::index(&transaction, last)?;
+        transaction.commit()?;
+        Ok(if words::is_behind(connection, last)? { Left::Urgent } else { Left::Nothing })
     }
 
     /// Lets go of some of what is too much, at least so much of it, and says so; says what is left of it.
@@ -138,7 +137,7 @@ impl Writer {
         if count == 0 {
             return Ok(Left::Nothing);
         }
-        set(&transaction, "dropped", EventId(last))?;
+        set_state(&transaction, "dropped", EventId(last))?;
         transaction.commit()?;
         self.count = self.count.saturating_sub(count);
         let _ = to_hub.send_blocking(Report::Dropped(EventId(last)));
@@ -148,7 +147,7 @@ impl Writer {
 
     fn close(self, last_id: EventId) {
         // If it fails, ids that were set aside are not given any more; nothing else.
-        let _ = set(&self.file.connection, "ids_up_to", last_id);
+        let _ = set_state(&self.file.connection, "ids_up_to", last_id);
         let _ = self.file.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 }
@@ -209,9 +208,4 @@ fn too_old(
             if used > bytes { nth_oldest((count / 2).saturating_sub(1))? } else { None }
         }
     })
-}
-
-fn set(connection: &Connection, key: &str, value: EventId) -> rusqlite::Result<()> {
-    connection.prepare_cached("UPDATE state SET value = ? WHERE key = ?")?.execute(params![value.0, key])?;
-    Ok(())
 }
