@@ -152,11 +152,7 @@ impl Link {
     }
 
     fn lost(&mut self, why: String) -> Result<(), End> {
-        let held: Vec<_> = self.reading.end().collect();
-        self.news.extend(held.into_iter().filter_map(|read| match read {
-            Read::Heard(heard) => Some(News::Heard(heard)),
-            _ => None,
-        }));
+        self.news.extend(self.reading.end().map(News::Heard));
         let for_good = self.retry == Some(Duration::ZERO);
         if for_good && self.news.is_empty() {
             return Err(End(Code::Lost, why));

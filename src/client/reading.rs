@@ -79,7 +79,7 @@ impl Reading {
     }
 
     /// The connection is gone. What will not be told again is passed on now.
-    pub(super) fn end(&mut self) -> impl Iterator<Item = Read> {
+    pub(super) fn end(&mut self) -> impl Iterator<Item = Heard> {
         let mut held = Vec::new();
         if let Some(again) = self.again.take() {
             held = again.held;
@@ -90,7 +90,7 @@ impl Reading {
                 self.epoch = again.epoch;
             }
         }
-        held.into_iter().filter(|heard| id_of(heard).is_none()).map(Read::Heard)
+        held.into_iter().filter(|heard| id_of(heard).is_none())
     }
 
     /// The server sent this line.
@@ -254,7 +254,7 @@ mod tests {
         let mut reading = back("a");
         let lines = ["@8 T MSG bob c", "@- T WHISPER bob w", "PAST 6 T bob a", "PAST 7 T bob b"];
         assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a", "@7 T MSG bob b"]);
-        let held: Vec<_> = reading.end().map(written).collect();
+        let held: Vec<_> = reading.end().map(Read::Heard).map(written).collect();
         assert_eq!(held, ["@- T WHISPER bob w"], "nobody tells it again");
         assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(7), epoch("a")));
         assert_eq!(read(&mut reading, &["PAST 8 T bob c", "OK SINCE 1"]), ["@8 T MSG bob c", "caught up: true"]);
@@ -272,7 +272,7 @@ mod tests {
             let mut reading = Reading::default();
             assert_eq!(reading.begin(epoch("a")), Command::History(1));
             assert_eq!(read(&mut reading, lines), [""; 0]);
-            assert_eq!(reading.end().map(written).collect::<Vec<_>>(), passed);
+            assert_eq!(reading.end().map(Read::Heard).map(written).collect::<Vec<_>>(), passed);
             assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(last), epoch("a")), "{lines:?}");
         };
         check(&["@- T WHISPER bob w", "@8 T MSG bob c", "@9 T MSG bob d"], &["@- T WHISPER bob w"], 7);
