@@ -73,11 +73,6 @@ impl History {
     pub fn oldest(&self) -> Option<EventId> {
         self.messages.oldest().map(|past| past.id)
     }
-
-    /// Those with these numbers, as far as they are kept.
-    pub fn range(&self, numbers: Range<u64>) -> impl Iterator<Item = &Past> {
-        self.messages.range(numbers)
-    }
 }
 
 #[cfg(test)]
@@ -102,7 +97,7 @@ mod tests {
             (history.messages.all(), history.last(2), history.last(0), history.last(20)),
             (2..5, 3..5, 5..5, 2..5)
         );
-        let ids = |numbers| history.range(numbers).map(|past| past.id.0).collect::<Vec<_>>();
+        let ids = |numbers| history.messages.range(numbers).map(|past| past.id.0).collect::<Vec<_>>();
         assert_eq!((ids(2..5), ids(0..3), ids(4..9), ids(9..9)), (vec![6, 9, 12], vec![6], vec![12], vec![]));
         let since = |id| history.since(EventId(id));
         assert_eq!([since(0), since(4), since(5), since(7)], [None, None, Some(2..5), Some(3..5)]);
@@ -119,10 +114,10 @@ mod tests {
         let text = "x".repeat(TEXT_BYTES_MAX);
         for id in 1..=2 * (HISTORY_BYTES_MAX / TEXT_BYTES_MAX) as u64 {
             history.push(past(id, &text));
-            let bytes: usize = history.range(history.messages.all()).map(Past::cost).sum();
+            let bytes: usize = history.messages.range(history.messages.all()).map(Past::cost).sum();
             assert!(bytes <= HISTORY_BYTES_MAX);
         }
-        let kept = history.range(history.messages.all()).count();
+        let kept = history.messages.range(history.messages.all()).count();
         assert_eq!(kept, HISTORY_BYTES_MAX / (TEXT_BYTES_MAX + "ann".len() + PAST_OVERHEAD_BYTES));
     }
 }

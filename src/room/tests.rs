@@ -20,7 +20,7 @@ pub(super) fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> 
     let mut out = Vec::new();
     room.apply(Input { at: Timestamp(5_000), session: SessionId(session), action }, &mut out);
     let drawn = |numbers| room.canvas().range(numbers).map(Drawn::to_string).collect::<Vec<_>>().join("/");
-    let past = |numbers| room.history().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
+    let past = |numbers| room.history().messages().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
     let shown = |output: Output| match output {
         Output::Store(SessionId(session), name, text) => format!("{session} stores {name} {text}"),
         Output::Recall(SessionId(session), query, EventId(until)) => format!("{session} recalls {query:?} to {until}"),

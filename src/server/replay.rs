@@ -202,7 +202,8 @@ mod tests {
             assert!(lent(&mut replays, &history, all.clone()).1 > 0);
             for start in all.clone() {
                 for end in start..=all.end {
-                    let expected: String = history.range(start..end).map(|past| format!("{past}\n")).collect();
+                    let expected: String =
+                        history.messages().range(start..end).map(|past| format!("{past}\n")).collect();
                     assert_eq!(lent(&mut replays, &history, start..end), (expected, 0), "{start}..{end} of {all:?}");
                 }
             }

@@ -104,7 +104,7 @@ impl Model {
                 _ => {}
             }
             if let (Output::Replay(_, numbers), Action::Command(command)) = (&output, action) {
-                self.said.check(command, &self.room.history().range(numbers.clone()).collect::<Vec<_>>());
+                self.said.check(command, &self.room.history().messages().range(numbers.clone()).collect::<Vec<_>>());
             }
             if let Output::Canvas(_, numbers) = &output {
                 self.said.check_canvas(&self.room.canvas().range(numbers.clone()).collect::<Vec<_>>());
@@ -173,7 +173,8 @@ impl Model {
                 users.iter().for_each(|user| self.tell(session, &ServerLine::User(user.clone())));
             }
             Output::Replay(session, numbers) => {
-                let lines: Vec<_> = self.room.history().range(numbers).cloned().map(ServerLine::Past).collect();
+                let lines: Vec<_> =
+                    self.room.history().messages().range(numbers).cloned().map(ServerLine::Past).collect();
                 for line in &lines {
                     self.tell(session, line);
                 }
