@@ -18,12 +18,12 @@ pub(super) struct Storing {
     waiting: VecDeque<Waiting>,
     /// What is waiting or under way costs.
     bytes: usize,
+    /// What waits is handed over at the next turn.
+    is_gathering: bool,
     /// Whose messages are being committed, if any are; and among them, whose are not, because too many are waiting.
     under_way: Option<Vec<(SessionId, Admitted)>>,
     /// The first and the last of their ids, if they have some.
     ids: Option<(EventId, EventId)>,
-    /// What waits is handed over at the next turn.
-    is_gathering: bool,
     /// What became of those that were.
     settled: VecDeque<(SessionId, Action)>,
     /// Ids up to here may be given.

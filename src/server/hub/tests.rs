@@ -16,9 +16,10 @@ pub(super) fn fail_if_asked(request: &Request) {
     }
 }
 
-fn connect(hub: &mut Hub, session: u64, outbox: &Arc<Outbox>) {
-    let address = ([127, 0, 0, 1], 1024).into();
-    hub.take(Timestamp(0), Request::Connect(SessionId(session), address, Arc::clone(outbox)));
+fn connect(hub: &mut Hub, session: u64) -> Arc<Outbox> {
+    let (address, outbox) = (([127, 0, 0, 1], 1024).into(), Arc::default());
+    hub.take(Timestamp(0), Request::Connect(SessionId(session), address, Arc::clone(&outbox)));
+    outbox
 }
 
 /// What comes of it is there after the next [`Hub::publish`].
@@ -49,8 +50,7 @@ fn storing(path: PathBuf, feed: &Arc<Feed>) -> Hub {
 
 /// Somebody who connects and says these lines, and whose connection never gets to write.
 fn stuck(hub: &mut Hub, lines: &[&str]) -> Arc<Outbox> {
-    let outbox = Arc::default();
-    connect(hub, 1, &outbox);
+    let outbox = connect(hub, 1);
     for line in lines {
         say(hub, 1, line);
         hub.publish(Timestamp(0));
@@ -77,8 +77,7 @@ fn those_who_read_stay_when_many_are_let_go() {
     let feed = Arc::new(Feed::new(64 * 1024));
     let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
     let join = |hub: &mut Hub, session: u64| {
-        let outbox = Arc::default();
-        connect(hub, session, &outbox);
+        let outbox = connect(hub, session);
         say(hub, session, &format!("NICK {session:0>32}"));
         outbox
     };
@@ -108,7 +107,7 @@ fn those_who_read_stay_when_many_are_let_go() {
 fn whispers_that_one_does_not_read_are_bounded() {
     let mut hub = Hub::new(Room::default(), Arc::new(Feed::new(64 * 1024 * 1024)));
     let outbox = stuck(&mut hub, &["NICK bob"]);
-    connect(&mut hub, 2, &Arc::default());
+    connect(&mut hub, 2);
     say(&mut hub, 2, "NICK ann");
     let line = format!("WHISPER bob {}", "x".repeat(4000));
     let kept = (0..1000).find(|_| {
@@ -128,9 +127,7 @@ fn whispers_that_nobody_reads_are_bounded_in_all() {
     let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
     let mut kept = Vec::new();
     for session in 1..=102 {
-        let outbox = Arc::default();
-        connect(&mut hub, session, &outbox);
-        kept.push(outbox);
+        kept.push(connect(&mut hub, session));
         say(&mut hub, session, &format!("NICK n{session}"));
     }
     hub.publish(Timestamp(0));
@@ -158,9 +155,7 @@ fn past_messages_that_nobody_reads_are_bounded() {
     let mut hub = Hub::new(room, Arc::clone(&feed));
     let mut kept = Vec::new();
     for session in 1..=400 {
-        let outbox = Arc::default();
-        connect(&mut hub, session, &outbox);
-        kept.push(outbox);
+        kept.push(connect(&mut hub, session));
         say(&mut hub, session, &format!("NICK n{session}"));
     }
     let mut cursor = Cursor::new();
@@ -192,10 +187,7 @@ fn what_is_stored_and_not_said_yet_is_not_found() {
         say(hub, session, line);
         hub.publish(Timestamp(0));
     };
-    let outboxes: [Arc<Outbox>; 2] = Default::default();
-    for (session, outbox) in (1..).zip(&outboxes) {
-        connect(&mut hub, session, outbox);
-    }
+    let outboxes = [1, 2].map(|session| connect(&mut hub, session));
     let mut cursor = Cursor::new();
     let mut search = |hub: &mut Hub| {
         say(hub, 1, "SEARCH tea");
@@ -234,7 +226,7 @@ fn what_is_said_is_what_is_stored() {
             let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
             rows.map(Result::unwrap).collect()
         };
-        let (reader, mut cursor, mut said) = (Arc::default(), Cursor::new(), String::new());
+        let (reader, mut cursor, mut said) = (connect(&mut hub, 1), Cursor::new(), String::new());
         let mut settle = |hub: &mut Hub, said: &mut String| {
             hub.publish(Timestamp(0));
             while hub.is_behind() {
@@ -248,12 +240,11 @@ fn what_is_said_is_what_is_stored() {
                 hub.take_report(Timestamp(0), report);
             }
         };
-        connect(&mut hub, 1, &reader);
         for line in ["SET tags on", "SET echo on", "NICK reader"] {
             say(&mut hub, 1, line);
         }
         for session in [2, 3] {
-            connect(&mut hub, session, &Arc::default());
+            connect(&mut hub, session);
             say(&mut hub, session, &format!("NICK n{session}"));
         }
         for step in 0..u.int_in_range(1..=60)? {
@@ -291,9 +282,7 @@ fn lists_that_nobody_reads_are_bounded() {
     let mut hub = Hub::new(Room::default(), Arc::new(Feed::new(feed_bytes)));
     let mut kept = Vec::new();
     for session in 1..1000 {
-        let outbox = Arc::default();
-        connect(&mut hub, session, &outbox);
-        kept.push(outbox);
+        kept.push(connect(&mut hub, session));
         say(&mut hub, session, &format!("NICK {session:0>32}"));
         say(&mut hub, session, "WHO");
         while hub.is_behind() {
