@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use smol::Timer;
+use smol::future::{block_on, or};
 
 use super::*;
 use crate::feed::{Missed, Next, Outbox, Pieces as _};
@@ -17,6 +19,9 @@ use crate::room::Query;
 
 /// Some day in 2027.
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+/// What takes longer than this does not come.
+const WAIT_MAX: Duration = Duration::from_secs(20);
 
 fn options(path: &Path, keep: Keep) -> Options {
     Options { path: path.to_owned(), durability: Durability::Relaxed, keep }
@@ -39,14 +44,27 @@ fn commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) {
 fn try_commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) -> Result<(), String> {
     store.commit(Batch { messages, instead_of, ids_up_to: EventId(70_000) });
     loop {
-        if let Report::Committed(_, result) = store.reports().recv_blocking().unwrap() {
+        if let Report::Committed(_, result) = report(store) {
             return result;
         }
     }
 }
 
+fn report(store: &Store) -> Report {
+    let late = async {
+        Timer::after(WAIT_MAX).await;
+        panic!("there is no report");
+    };
+    block_on(or(async { store.reports().recv().await.unwrap() }, late))
+}
+
+/// Waits until all up to this id was let go of, which is some time after a commit.
+fn await_dropped(store: &Store, last: u64) {
+    while !matches!(report(store), Report::Dropped(id) if id == EventId(last)) {}
+}
+
 fn close(store: Store, last_id: u64) {
-    store.close(EventId(last_id), Duration::from_secs(20));
+    store.close(EventId(last_id), WAIT_MAX);
 }
 
 fn ids(found: &Found) -> Vec<u64> {
@@ -70,7 +88,7 @@ fn make_up(store: &Store, dialect: Dialect, after: u64, until: u64) -> Vec<Strin
 
 fn read(recall: &Arc<Recall>) -> Vec<String> {
     let mut text = Vec::new();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + WAIT_MAX;
     loop {
         assert!(Instant::now() < deadline, "there is no answer");
         match Arc::clone(recall).next() {
@@ -176,8 +194,8 @@ fn what_was_missed_is_told_as_it_was_said_and_what_is_gone_is_told_to_be() {
     let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
     let said: Vec<_> = (1..=1500).map(|id| past(2 * id, &format!("message {id}"))).collect();
     commit(&store, said.clone(), None);
-    // A part goes after each.
     commit(&store, vec![past(3001, "more")], None);
+    await_dropped(&store, 1002);
     let live: Vec<_> = said[501..].iter().map(|past| format!("MSG ann {}", past.text)).collect();
     let plain = Dialect::default();
     assert_eq!(make_up(&store, plain, 1002, 3000), live);
