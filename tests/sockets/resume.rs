@@ -144,6 +144,7 @@ fn what_is_held_is_the_name_and_no_socket() {
     let mut watcher = server.join("watcher");
     let before = server.descriptors();
     let mut alice = server.join("alice");
+    watcher.expect("JOIN alice");
     token(&mut alice);
     reset(alice);
     server.wait_for_descriptors(before, &mut watcher);
