@@ -200,8 +200,11 @@ pub fn sends_from(address: SocketAddr) -> Option<u64> {
         return None;
     };
     let listed = String::from_utf8(listed.stdout).expect("text");
-    let segments = listed.split_whitespace().filter_map(|word| word.strip_prefix("data_segs_out:"));
-    Some(segments.map(|count| count.parse::<u64>().expect("a number")).sum())
+    let sum = |key: &str| -> u64 {
+        let values = listed.split_whitespace().filter_map(|word| word.strip_prefix(key));
+        values.map(|value| value.rsplit('/').next().expect("a word").parse::<u64>().expect("a number")).sum()
+    };
+    Some(sum("data_segs_out:") - sum("retrans:"))
 }
 
 /// The address in a line like `chinwagd: listening on 127.0.0.1:9999 - join with: …`.
