@@ -113,6 +113,7 @@ fn who_is_sent_away_is_told_why() {
     let mut nameless = site.connect();
     nameless.expect("ERR - name-timeout you took no name within 1 s; connect again and write: NICK name");
     assert_eq!(nameless.expect_end(), 1008);
+    let site = Site::start();
     let mut noisy = site.connect();
     noisy.send(&"\u{1f600}\n".repeat(60));
     for _ in 0..50 {
