@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use chinwag::limits::STORE_CLOSE_MS_MAX;
 
 use crate::common::{Server, command};
 
@@ -87,6 +90,11 @@ fn while_the_disk_hangs_everything_else_goes_on() {
 /// It is closed in good order: ids go on without a gap, and the file is one file.
 #[test]
 fn a_server_that_is_stopped_leaves_one_file() {
+    assert!((0..10).any(|_| leaves_one_file()), "the disk always took too long");
+}
+
+/// Whether it did, three times. If not, the disk took longer than the end waits for it.
+fn leaves_one_file() -> bool {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.db");
     for round in 0..3 {
@@ -96,13 +104,18 @@ fn a_server_that_is_stopped_leaves_one_file() {
         ann.expect(&format!("OK MSG {}", 3 + round * 4));
         ann.send("HISTORY");
         ann.until(&format!("OK HISTORY {}", round + 1));
+        let start = Instant::now();
         server.signal("-TERM");
         // The farewell, and no LEAVE, had the fourth id.
         ann.expect("NOTICE the server is shutting down");
         assert!(server.wait().0.success());
         let wal = fs::metadata(directory.path().join("chat.db-wal")).map_or(0, |wal| wal.len());
+        if wal > 0 && start.elapsed() >= Duration::from_millis(STORE_CLOSE_MS_MAX) {
+            return false;
+        }
         assert_eq!(wal, 0, "it is all in the file");
     }
+    true
 }
 
 #[test]
