@@ -111,7 +111,7 @@ fn what_is_no_chinwag_server_is_said_and_exits_with_3() {
 #[test]
 fn the_timeout_goes_for_a_server_that_does_not_answer() {
     for script in [&["< "][..], &["HELLO chinwag/1 hi", "< SET tags on", "< "]] {
-        let (code, _, err) = run(script, &["wait", "--timeout", "1", "x"], "");
+        let (code, _, err) = run(script, &["wait", "--timeout", "4", "x"], "");
         assert_eq!((code, err.as_str()), (Some(5), "chinwag: timed out\n"));
     }
 }
