@@ -89,8 +89,9 @@ fn a_page_that_reads_late_reads_all() {
 fn a_page_that_falls_off_the_feed_reads_on_from_the_store() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("chat.db");
+    let patient = ["--write-timeout", "0", "--lost-timeout", "0", "--durability", "relaxed"];
     let site =
-        Site::with(&["--feed-bytes", "1048576", "--data", data.to_str().expect("a path"), "--durability", "relaxed"]);
+        Site::with(&[&["--feed-bytes", "1048576", "--data", data.to_str().expect("a path")], &patient[..]].concat());
     let mut talker = site.server.join("talker");
     let mut late = join_with_a_small_buffer(&site, "late");
     talker.expect("JOIN late");
