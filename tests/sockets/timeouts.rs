@@ -31,7 +31,7 @@ fn who_takes_no_name_in_time_is_told_and_closed() {
 /// One answers, one does not, one writes blank lines.
 #[test]
 fn who_is_silent_is_asked_and_then_leaves() {
-    let server = Server::with(&["--idle-timeout", "6"]);
+    let server = Server::with(&["--idle-timeout", "12"]);
     let mut alice = server.join("alice");
     let mut bob = server.join("bob");
     let carol = server.join("carol");
@@ -43,7 +43,7 @@ fn who_is_silent_is_asked_and_then_leaves() {
         stay(alice, "PONG idle");
     });
     bob.expect("PING idle");
-    bob.expect("ERR - idle-timeout nothing came from you for 6 s; connect again, and answer PING");
+    bob.expect("ERR - idle-timeout nothing came from you for 12 s; connect again, and answer PING");
     bob.expect_end();
 }
 
