@@ -21,7 +21,7 @@ use crate::room::Query;
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 /// What takes longer than this does not come.
-const WAIT_MAX: Duration = Duration::from_secs(20);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
 
 fn options(path: &Path, keep: Keep) -> Options {
     Options { path: path.to_owned(), durability: Durability::Relaxed, keep }
@@ -44,23 +44,24 @@ fn commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) {
 fn try_commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) -> Result<(), String> {
     store.commit(Batch { messages, instead_of, ids_up_to: EventId(70_000) });
     loop {
-        if let Report::Committed(_, result) = report(store) {
+        if let Report::Committed(_, result) = next_report(store.reports()) {
             return result;
         }
     }
 }
 
-fn report(store: &Store) -> Report {
+/// What the store did next, if it is done in time.
+pub(crate) fn next_report(reports: &Receiver<Report>) -> Report {
     let late = async {
         Timer::after(WAIT_MAX).await;
         panic!("there is no report");
     };
-    block_on(or(async { store.reports().recv().await.unwrap() }, late))
+    block_on(or(async { reports.recv().await.unwrap() }, late))
 }
 
 /// Waits until all up to this id was let go of, which is some time after a commit.
 fn await_dropped(store: &Store, last: u64) {
-    while !matches!(report(store), Report::Dropped(id) if id == EventId(last)) {}
+    while !matches!(next_report(store.reports()), Report::Dropped(id) if id == EventId(last)) {}
 }
 
 fn close(store: Store, last_id: u64) {

@@ -1,10 +1,12 @@
 //! The hub with its room, its feed and its store, without sockets.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::*;
 use crate::feed::{Cursor, Progress, Source};
 use crate::protocol::{Command, Mode, Token};
+use crate::store::tests::{WAIT_MAX, next_report};
 use crate::store::{Durability, Keep, Options};
 
 /// The token of a `PING` that makes the hub fail, for the tests of what comes of it.
@@ -192,7 +194,9 @@ fn what_is_stored_and_not_said_yet_is_not_found() {
     let mut search = |hub: &mut Hub| {
         say(hub, 1, "SEARCH tea");
         let mut told = String::new();
+        let deadline = Instant::now() + WAIT_MAX;
         while !told.contains("OK SEARCH ") {
+            assert!(Instant::now() < deadline, "there is no answer: {told}");
             told += &read(&feed, &mut cursor, &outboxes[0]);
             std::thread::yield_now();
         }
@@ -201,11 +205,11 @@ fn what_is_stored_and_not_said_yet_is_not_found() {
     say(&mut hub, 1, "NICK ann");
     say(&mut hub, 1, "MSG tea");
     hub.publish(Timestamp(0));
-    let first = reports.recv_blocking().unwrap();
+    let first = next_report(&reports);
     say(&mut hub, 2, "NICK bob");
     assert_eq!(search(&mut hub), "OK SEARCH 0");
     hub.take_report(Timestamp(0), first);
-    hub.take_report(Timestamp(0), reports.recv_blocking().unwrap());
+    hub.take_report(Timestamp(0), next_report(&reports));
     hub.publish(Timestamp(0));
     assert_eq!(search(&mut hub), "OK SEARCH 1");
 }
@@ -234,7 +238,7 @@ fn what_is_said_is_what_is_stored() {
             }
             said.push_str(&read(&feed, &mut cursor, &reader));
             if hub.is_storing() {
-                let report = reports.recv_blocking().unwrap();
+                let report = next_report(&reports);
                 let others: Vec<_> = ids(said, |event| !event.starts_with("MSG ")).collect();
                 assert!(stored().iter().all(|(id, _)| !others.contains(id)), "{said}{:?}", stored());
                 hub.take_report(Timestamp(0), report);
