@@ -295,6 +295,14 @@ impl Peer {
         self.until(&format!("OK PING {token}"))
     }
 
+    /// This line is among what was heard already, or comes next.
+    #[track_caller]
+    pub fn expect_after(&mut self, heard: &[String], line: &str) {
+        if !heard.iter().any(|heard| heard == line) {
+            self.expect(line);
+        }
+    }
+
     /// Nothing is left to read.
     #[track_caller]
     pub fn expect_nothing(&mut self) {

@@ -243,7 +243,5 @@ fn who_reads_nothing_is_closed_as_slow() {
     let mut talker = server.join("talker");
     let _stuck = server.join_narrow("stuck");
     let heard = talk(&mut talker, 0, MESSAGES, |_| String::new());
-    if !heard.iter().any(|line| line == "LEAVE stuck slow") {
-        talker.until("LEAVE stuck slow");
-    }
+    talker.expect_after(&heard, "LEAVE stuck slow");
 }

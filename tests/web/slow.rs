@@ -57,9 +57,8 @@ fn a_page_whose_socket_takes_nothing_is_closed_as_slow_and_told() {
     let mut stuck = join_with_a_small_buffer(&site, "stuck");
     talker.expect("JOIN stuck");
     // It may leave while that is said.
-    if !fill(&mut talker, 2_000_000).iter().any(|line| line == "LEAVE stuck slow") {
-        talker.expect("LEAVE stuck slow");
-    }
+    let heard = fill(&mut talker, 2_000_000);
+    talker.expect_after(&heard, "LEAVE stuck slow");
     let (lines, code) = stuck.rest();
     let last = lines.last().expect("a reason");
     assert_eq!(last, "ERR - slow you read nothing of what was waiting for you for 1 s; connect again");
