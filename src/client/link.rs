@@ -10,7 +10,7 @@ use futures_lite::future::or;
 use super::reading::{Read, Reading};
 use super::wire::{Next, Wire, late};
 use super::{Code, End};
-use crate::limits::RECONNECT_MS;
+use crate::limits::{LINES_IN_FLIGHT_MAX, RECONNECT_MS};
 use crate::protocol::{Command, Heard, Mode, Name, Reply, ServerLine};
 
 /// What came next.
@@ -54,9 +54,6 @@ pub(super) struct Link {
     retry_until: Option<Instant>,
     /// Whether there is a connection without a name, and what was missed is yet to be asked for.
     nameless: bool,
-    /// Whether a line that was sent without a name has no reply yet. It may be the one that takes a name, and then what was missed
-    /// is asked for before anything else: the reply to a line after it could be taken for that one.
-    unanswered: bool,
 }
 
 impl Link {
@@ -69,21 +66,9 @@ impl Link {
         retry: Option<Duration>,
     ) -> Self {
         let (news, pauses, deadline) = (VecDeque::new(), pauses(), wire.deadline);
-        let (away, retry_until, nameless, unanswered) = (false, None, false, false);
-        let mut link = Self {
-            wire,
-            address,
-            name,
-            reading,
-            retry,
-            deadline,
-            news,
-            pauses,
-            away,
-            retry_until,
-            nameless,
-            unanswered,
-        };
+        let (away, retry_until, nameless) = (false, None, false);
+        let mut link =
+            Self { wire, address, name, reading, retry, deadline, news, pauses, away, retry_until, nameless };
         link.catch_up().await;
         link
     }
@@ -98,9 +83,14 @@ impl Link {
         &self.address
     }
 
+    /// How many lines may be on their way. Without a name, each may be the one that takes one, and then what was missed is asked for
+    /// before anything else: the reply to a line after it could be taken for that one.
+    pub(super) fn lines_in_flight_max(&self) -> usize {
+        if self.nameless { 1 } else { LINES_IN_FLIGHT_MAX }
+    }
+
     /// Sends a line. If this fails, whoever reads finds out.
     pub(super) async fn send(&mut self, line: &str) {
-        self.unanswered = self.nameless;
         self.wire.send(line.as_bytes()).await;
     }
 
@@ -124,7 +114,7 @@ impl Link {
             if self.away && self.retry == Some(Duration::ZERO) {
                 return Err(End(Code::Lost, String::new()));
             }
-            match self.wire.next(input && !self.reading.is_catching_up() && !self.unanswered).await {
+            match self.wire.next(input && !self.reading.is_catching_up()).await {
                 Ok(Next::Typed(line)) => return Ok(News::Typed(line)),
                 Ok(Next::Heard(heard)) => self.heard(heard).await,
                 Err(End(Code::Lost, why)) => self.lost(why)?,
@@ -137,7 +127,6 @@ impl Link {
     }
 
     async fn heard(&mut self, heard: Heard) {
-        self.unanswered &= !heard.answers();
         if let Some(ServerLine::Ok(Reply::Nick(name))) = &heard.known {
             self.name = name.clone();
             if std::mem::take(&mut self.nameless) {
@@ -174,7 +163,7 @@ impl Link {
         if for_good && self.news.is_empty() {
             return Err(End(Code::Lost, why));
         }
-        (self.nameless, self.unanswered) = (false, false);
+        self.nameless = false;
         self.away = true;
         self.retry_until = self.retry.and_then(|retry| Instant::now().checked_add(retry));
         self.news.push_back(News::Lost(why));
@@ -236,55 +225,4 @@ fn pauses() -> ExponentialBackoff {
     let [shortest, longest] = RECONNECT_MS.map(Duration::from_millis);
     let pauses = ExponentialBuilder::new().with_min_delay(shortest).with_max_delay(longest).without_max_times();
     pauses.with_jitter().build()
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_lite::future::{poll_once, zip};
-    use futures_lite::{AsyncWriteExt as _, stream};
-    use smol::net::{TcpListener, TcpStream};
-
-    use super::*;
-
-    /// The next connection, on which all of this has been sent.
-    async fn accept(listener: &TcpListener, lines: &str) -> TcpStream {
-        let (mut peer, _) = listener.accept().await.unwrap();
-        peer.write_all(lines.as_bytes()).await.unwrap();
-        peer
-    }
-
-    /// The reply to what was typed was taken for what was missed, where both are asked for in the same way.
-    #[test]
-    fn what_is_typed_after_another_name_waits_for_what_was_missed() {
-        smol::block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap().to_string();
-            let mut wire = Wire::new(stream::repeat(b"SINCE 7".to_vec()));
-            let hello = "HELLO chinwag/1 epoch=a hi\nOK SET tags on\n";
-            let before = accept(&listener, hello);
-            let (opened, before) = zip(wire.open(&address), before).await;
-            assert!(opened.is_ok());
-            let mut link = Link::new(wire, address, Name::new("al").unwrap(), Reading::from_now(0), None).await;
-            drop(before);
-            let taken = format!("{hello}ERR SET unknown-setting x\nERR NICK name-taken taken\n");
-            let comes_back = async {
-                loop {
-                    if let News::Back(named) = link.next(false).await.unwrap() {
-                        return named;
-                    }
-                }
-            };
-            let (named, mut now) = zip(comes_back, accept(&listener, &taken)).await;
-            assert_eq!(named, Err("taken".to_owned()));
-            assert!(matches!(link.next(true).await, Ok(News::Typed(_))));
-            link.send("NICK bo").await;
-            assert!(poll_once(link.next(true)).await.is_none());
-            now.write_all(b"OK NICK bo\n").await.unwrap();
-            assert!(matches!(link.next(true).await, Ok(News::Heard(_))));
-            assert!(poll_once(link.next(true)).await.is_none());
-            now.write_all(b"OK HISTORY 0\n").await.unwrap();
-            assert!(matches!(link.next(true).await, Ok(News::CaughtUp(_))));
-            assert!(matches!(link.next(true).await, Ok(News::Typed(_))));
-        });
-    }
 }

@@ -8,7 +8,6 @@ use super::link::{Link, News};
 use super::session::{Action, Session, Shown};
 use super::wire::text_of;
 use super::{Code, End};
-use crate::limits::LINES_IN_FLIGHT_MAX;
 
 /// A session that the line editor looks at, too, to complete names.
 pub(super) type Shared = Arc<Mutex<Session>>;
@@ -25,7 +24,7 @@ pub(super) async fn talk(
     loop {
         let input = {
             let session = session.lock_blocking();
-            !leaving && session.unanswered() < LINES_IN_FLIGHT_MAX && (session.is_linked() || !can_wait)
+            !leaving && session.unanswered() < link.lines_in_flight_max() && (session.is_linked() || !can_wait)
         };
         let news = link.next(input).await;
         let mut session = session.lock_blocking();
@@ -61,5 +60,66 @@ pub(super) async fn talk(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use futures_lite::future::{or, zip};
+    use futures_lite::io::BufReader;
+    use futures_lite::{AsyncBufReadExt as _, AsyncWriteExt as _, StreamExt as _, stream};
+    use smol::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::client::reading::Reading;
+    use crate::client::wire::{Wire, late};
+    use crate::protocol::Name;
+
+    /// The next connection, on which all of this has been sent.
+    async fn accept(listener: &TcpListener, lines: &str) -> TcpStream {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        peer.write_all(lines.as_bytes()).await.unwrap();
+        peer
+    }
+
+    /// The reply to what was typed was taken for what was missed, where both are asked for in the same way.
+    #[test]
+    fn what_is_typed_after_another_name_waits_for_what_was_missed() {
+        let hello = "HELLO chinwag/1 epoch=a hi\nOK SET tags on\n";
+        let taken = format!("{hello}ERR SET unknown-setting x\nERR NICK name-taken taken\n");
+        smol::block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap().to_string();
+            // What is typed is there all the time, and is read when there is a connection.
+            let typed = ["/nick bo", "/history 7"].map(|line| line.as_bytes().to_vec());
+            let mut wire = Wire::new(stream::iter(typed).chain(stream::pending()));
+            let (opened, before) = zip(wire.open(&address), accept(&listener, hello)).await;
+            assert!(opened.is_ok());
+            let mut link = Link::new(wire, address, Name::new("al").unwrap(), Reading::from_now(0), None).await;
+            drop(before);
+            let server = async {
+                let mut peer = accept(&listener, &taken).await;
+                let mut lines = BufReader::new(peer.clone()).lines();
+                // The reply to a PING is a barrier: nothing was sent before it but what is expected.
+                for (expected, answer) in [
+                    (&["SET tags on", "SET resume on", "NICK al", "NICK bo"][..], "PING x"),
+                    (&["PONG x"], "OK NICK bo"),
+                    (&["HISTORY 1", "WHO"], "PING y"),
+                    (&["PONG y"], "OK HISTORY 0"),
+                    (&["HISTORY 7"], "OK QUIT"),
+                ] {
+                    for line in expected {
+                        assert_eq!(lines.next().await.unwrap().unwrap(), *line);
+                    }
+                    peer.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+                }
+            };
+            let session = Shared::default();
+            let talk = async { panic!("it ended: {:?}", talk(&mut link, &session, true, |_| Ok(())).await) };
+            let deadline = Instant::now().checked_add(Duration::from_secs(20));
+            or(or(server, talk), async { late(deadline).await.unwrap() }).await;
+        });
     }
 }
