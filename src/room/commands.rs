@@ -42,8 +42,17 @@ impl Room {
     pub(super) fn say(&mut self, session: SessionId, past: Past, out: &mut Vec<Output>) {
         let Past { id, at, name, text } = past;
         assert!(id > self.last_event, "ids go up");
+        self.settle(session, &name);
         (self.last_event, self.being_stored) = (EventId(id.0 - 1), None);
         Turn { room: self, at, session, secret: None, out }.publish_own(Event::Msg(name, text), Reply::Msg(id));
+    }
+
+    /// Takes note that one of the messages that the session sent under this nickname is published or refused.
+    fn settle(&mut self, session: SessionId, name: &Name) {
+        match self.sessions.get_mut(session).and_then(|state| state.member.as_mut()) {
+            Some(member) if member.name == *name && member.unpublished > 0 => member.unpublished -= 1,
+            _ => self.names.settle(name, session),
+        }
     }
 
     /// Tells a session that missed who came and went who is here.
@@ -56,8 +65,12 @@ impl Room {
         turn.out.push(Output::List(session, roster));
     }
 
-    /// Tells the session that nobody got what it said.
-    pub(super) fn not_stored(session: SessionId, why: &str, out: &mut Vec<Output>) {
+    /// Tells the session, if it is still connected, that its message was not published.
+    pub(super) fn not_stored(&mut self, session: SessionId, name: &Name, why: &str, out: &mut Vec<Output>) {
+        self.settle(session, name);
+        if self.sessions.get(session).is_none_or(Session::is_away) {
+            return;
+        }
         let text = format!("it could not be stored, so nobody got it ({why}); try again later");
         out.push(Output::Tell(session, ServerLine::Err(Refusal::new(Verb::Msg, ErrorCode::NotStored, text))));
     }
@@ -106,7 +119,7 @@ impl Turn<'_> {
         let seniority = self.room.joins;
         let Some(state) = self.room.sessions.get_mut(session) else { return };
         let echo = state.echo;
-        state.member = Some(Member { name: name.clone(), seniority, joined_at: self.room.now });
+        state.member = Some(Member { name: name.clone(), seniority, joined_at: self.room.now, unpublished: 0 });
         self.room.names.insert(&name, session);
         self.room.members.insert(seniority, session);
         self.room.roster = None;
@@ -128,7 +141,8 @@ impl Turn<'_> {
             return;
         };
         member.name = to.clone();
-        self.room.names.remove(&from);
+        let unpublished = std::mem::take(&mut member.unpublished);
+        self.room.names.remove(&from, self.session, unpublished);
         self.room.names.insert(&to, self.session);
         self.room.roster = None;
         let reply = Reply::Nick(to.clone());
@@ -151,6 +165,9 @@ impl Turn<'_> {
     fn msg(&mut self, text: Text) -> Result<(), Refusal> {
         let name = self.named(Verb::Msg)?;
         if self.room.stores {
+            if let Some(member) = self.room.sessions.get_mut(self.session).and_then(|state| state.member.as_mut()) {
+                member.unpublished += 1;
+            }
             self.out.push(Output::Store(self.session, name, text));
             return Ok(());
         }
@@ -389,6 +406,13 @@ impl Turn<'_> {
         let (code, holder, how) = match collision {
             Collision::Taken(holder) => (ErrorCode::NameTaken, holder, "is the same name as"),
             Collision::Alike(holder) => (ErrorCode::NameAlike, holder, "looks too much like"),
+            Collision::Reserved => {
+                let usage = self.mode().usage(Verb::Nick);
+                let why = format!(
+                    "{name} is reserved until a message sent under it is stored; try again later, or choose another and write: {usage}"
+                );
+                return Refusal::new(Verb::Nick, ErrorCode::NameTaken, why);
+            }
         };
         let why = match self.room.name(holder) {
             Some(taken) if taken != name => format!("{name} {how} {taken}, which is taken"),

@@ -77,8 +77,8 @@ pub enum Action {
     Gone(LeaveReason),
     /// This message of the session's is stored. Its id is above every other's. The session may be gone by now.
     Stored(Past),
-    /// A message of the session's could not be stored, for this reason.
-    NotStored(Arc<str>),
+    /// A message that the session sent under this nickname could not be stored, for this reason. The session may be gone by now.
+    NotStored(Name, Arc<str>),
     /// All up to this id are not kept any more; comes from [`SessionId::SERVER`].
     Forget(EventId),
     /// So much time has passed since the server started; comes from [`SessionId::SERVER`], about once a second.
@@ -198,6 +198,8 @@ struct Member {
     name: Name,
     seniority: Seniority,
     joined_at: Uptime,
+    /// Messages of the session's under this nickname that are being stored.
+    unpublished: u32,
 }
 
 /// What the greeting says after the version.
@@ -242,6 +244,7 @@ impl Room {
         match action {
             Action::Connect(address) => self.connect(session, address, out),
             Action::Stored(past) => self.say(session, past, out),
+            Action::NotStored(name, why) => self.not_stored(session, &name, &why, out),
             Action::Forget(id) => self.history.forget(id),
             Action::Tick(now) => self.tick(at, now, out),
             Action::Shutdown => self.shutdown(at, out),
@@ -254,7 +257,6 @@ impl Room {
             }
             Action::Refuse(refusal) => self.refuse(at, session, refusal, out),
             Action::Foreign(foreign) => self.dismiss(at, session, LeaveReason::Errors, foreign.into(), out),
-            Action::NotStored(why) => Self::not_stored(session, &why, out),
             Action::CaughtUp => self.caught_up(at, session, out),
             Action::EndOfInput => self.end_input(session, out),
             Action::Gone(reason) => self.leave(at, session, reason, None, out),
@@ -395,7 +397,7 @@ impl Room {
         self.forget_token(&state);
         let Some(member) = state.member else { return };
         let was_coordinator = self.coordinator() == Some(session);
-        self.names.remove(&member.name);
+        self.names.remove(&member.name, session, member.unpublished);
         self.members.remove(&member.seniority);
         self.roster = None;
         self.publish(at, session, Event::Leave(member.name, reason, text), None, out);

@@ -1,4 +1,5 @@
-//! Which session has which name, and which names are too much like one that is taken.
+//! Which session holds which nickname, and which nicknames nobody else may take: those that are held or reserved, and those that
+//! look too much like one of them.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -6,55 +7,125 @@ use std::collections::BTreeMap;
 use super::SessionId;
 use crate::protocol::Name;
 
-/// The names that are taken. No two share a key, nor a skeleton of the same kind.
+/// The nicknames in use. No two that are held share a key, nor a skeleton of the same kind.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    by_key: BTreeMap<By<0>, SessionId>,
-    by_skeleton: (BTreeMap<By<1>, SessionId>, BTreeMap<By<2>, SessionId>),
+    held: ByForm<SessionId>,
+    /// How many sessions reserve a nickname with this form.
+    reserved: ByForm<u32>,
+    /// Messages of a session under a nickname that it has given up, by the nickname as it is shown.
+    reservations: BTreeMap<(SessionId, String), u32>,
+}
+
+/// A value for each form of a nickname that nicknames collide by.
+#[derive(Debug)]
+struct ByForm<T> {
+    by_key: BTreeMap<By<0>, T>,
+    by_skeleton: (BTreeMap<By<1>, T>, BTreeMap<By<2>, T>),
 }
 
 /// A name, compared by one of its forms: the key (0) or a skeleton (1 and 2).
 #[derive(Debug)]
 struct By<const FORM: usize>(Name);
 
-/// Why a name cannot be had, and who has the one it collides with.
+/// Why a session cannot take a nickname.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Collision {
-    /// It is the same name.
+    /// This session holds the same nickname.
     Taken(SessionId),
-    /// It looks alike.
+    /// This session holds one that looks alike.
     Alike(SessionId),
+    /// A message under it, or under one that looks alike, is not published yet.
+    Reserved,
 }
 
 impl Names {
-    /// Who has this name, however it is written.
+    /// The session that holds this nickname, however it is written.
     pub(super) fn holder(&self, name: &Name) -> Option<SessionId> {
-        self.by_key.get(&By(name.clone())).copied()
+        self.held.by_key.get(&By(name.clone())).copied()
     }
 
-    /// What stands in the way of `session` taking `name`; its own name never does.
+    /// Why `session` cannot take `name`, if it cannot; its own nickname never stands in the way.
     pub(super) fn collision(&self, name: &Name, session: SessionId) -> Option<Collision> {
         let other = |holder: &SessionId| *holder != session;
-        if let Some(holder) = self.holder(name).filter(other) {
+        let holder = self.holder(name);
+        if let Some(holder) = holder.filter(other) {
             return Some(Collision::Taken(holder));
         }
-        let mapped = self.by_skeleton.0.get(&By(name.clone())).copied().filter(other);
-        let shown = || self.by_skeleton.1.get(&By(name.clone())).copied().filter(other);
-        mapped.or_else(shown).map(Collision::Alike)
+        let mapped = self.held.by_skeleton.0.get(&By(name.clone())).copied().filter(other);
+        let shown = || self.held.by_skeleton.1.get(&By(name.clone())).copied().filter(other);
+        let alike = mapped.or_else(shown).map(Collision::Alike);
+        let is_own = holder.is_some();
+        alike.or_else(|| (!is_own && self.reserved.has_any(name)).then_some(Collision::Reserved))
     }
 
-    /// Gives a name that collides with none to a session that has none.
+    /// Gives a session without a nickname one that collides with none.
     pub(super) fn insert(&mut self, name: &Name, session: SessionId) {
-        self.by_key.insert(By(name.clone()), session);
-        self.by_skeleton.0.insert(By(name.clone()), session);
-        self.by_skeleton.1.insert(By(name.clone()), session);
+        self.held.update(name, |holder| *holder = Some(session));
     }
 
-    /// Sets a name free.
-    pub(super) fn remove(&mut self, name: &Name) {
-        self.by_key.remove(&By(name.clone()));
-        self.by_skeleton.0.remove(&By(name.clone()));
-        self.by_skeleton.1.remove(&By(name.clone()));
+    /// Frees the nickname of a session, unless the session still has messages under it that are not published: others may take
+    /// it only when [`Names::settle`] was called for each of them.
+    pub(super) fn remove(&mut self, name: &Name, session: SessionId, unpublished: u32) {
+        self.held.update(name, |holder| *holder = None);
+        self.reserve(name, session, unpublished);
+    }
+
+    /// Keeps others from taking a nickname until so many messages of the session's are published or refused.
+    pub(super) fn reserve(&mut self, name: &Name, session: SessionId, messages: u32) {
+        if messages == 0 {
+            return;
+        }
+        let reserved = self.reservations.entry((session, name.to_string())).or_default();
+        if *reserved == 0 {
+            self.reserved.update(name, |count| *count = Some(count.unwrap_or(0) + 1));
+        }
+        *reserved += messages;
+    }
+
+    /// Takes note that one message of the session's, under a nickname that it has given up, is published or refused.
+    pub(super) fn settle(&mut self, name: &Name, session: SessionId) {
+        let key = (session, name.to_string());
+        let Some(messages) = self.reservations.get_mut(&key) else { return };
+        *messages -= 1;
+        if *messages == 0 {
+            self.reservations.remove(&key);
+            self.reserved.update(name, |count| *count = count.filter(|count| *count > 1).map(|count| count - 1));
+        }
+    }
+}
+
+impl<T: Copy> ByForm<T> {
+    /// Changes the value of each form; `None` is no value.
+    fn update(&mut self, name: &Name, change: impl Fn(&mut Option<T>)) {
+        update(&mut self.by_key, name, &change);
+        update(&mut self.by_skeleton.0, name, &change);
+        update(&mut self.by_skeleton.1, name, &change);
+    }
+
+    fn has_any(&self, name: &Name) -> bool {
+        self.by_key.contains_key(&By(name.clone()))
+            || self.by_skeleton.0.contains_key(&By(name.clone()))
+            || self.by_skeleton.1.contains_key(&By(name.clone()))
+    }
+}
+
+fn update<const FORM: usize, T: Copy>(
+    values: &mut BTreeMap<By<FORM>, T>,
+    name: &Name,
+    change: impl Fn(&mut Option<T>),
+) {
+    let mut value = values.get(&By(name.clone())).copied();
+    change(&mut value);
+    match value {
+        Some(value) => values.insert(By(name.clone()), value),
+        None => values.remove(&By(name.clone())),
+    };
+}
+
+impl<T> Default for ByForm<T> {
+    fn default() -> Self {
+        Self { by_key: BTreeMap::new(), by_skeleton: Default::default() }
     }
 }
 
@@ -83,3 +154,6 @@ impl<const FORM: usize> PartialEq for By<FORM> {
 }
 
 impl<const FORM: usize> Eq for By<FORM> {}
+
+#[cfg(test)]
+mod tests;

@@ -59,14 +59,15 @@ impl Room {
         }
         out.extend([Output::Close(from, Closing::Resumed), Output::Release(from)]);
         let Session { member, mut resumption, .. } = self.sessions.remove(from)?;
-        let name = member.as_ref()?.name.clone();
-        self.names.remove(&name);
+        let mut member = member?;
+        let name = member.name.clone();
+        self.names.remove(&name, from, std::mem::take(&mut member.unpublished));
         self.names.insert(&name, to);
-        self.members.insert(member.as_ref()?.seniority, to);
+        self.members.insert(member.seniority, to);
         resumption.as_mut()?.away = None;
         self.resumable.insert(resumption.as_ref()?.id, to);
         let state = self.sessions.get_mut(to)?;
-        state.member = member;
+        state.member = Some(member);
         if let Some(own) = std::mem::replace(&mut state.resumption, resumption) {
             self.resumable.remove(&own.id);
         }

@@ -20,8 +20,9 @@ pub(super) struct Storing {
     bytes: usize,
     /// What waits is handed over at the next turn.
     is_gathering: bool,
-    /// Whose messages are being committed, if any are; and among them, whose are not, because too many are waiting.
-    under_way: Option<Vec<(SessionId, Admitted)>>,
+    /// The senders of the messages that are being committed, in order, and among them those whose message is refused: with the
+    /// nickname that it was sent under.
+    under_way: Option<Vec<(SessionId, Option<Name>)>>,
     /// The first and the last of their ids, if they have some.
     ids: Option<(EventId, EventId)>,
     /// What became of those that were.
@@ -38,11 +39,10 @@ pub(super) struct Storing {
 #[derive(Debug)]
 struct Waiting {
     session: SessionId,
-    /// None if it is refused, when those before it have their answers.
-    message: Option<(Timestamp, Name, Text)>,
+    name: Name,
+    /// `None` if the message is refused, once those before it have their answers.
+    message: Option<(Timestamp, Text)>,
 }
-
-type Admitted = bool;
 
 impl Storing {
     /// Goes on from the last id that was given.
@@ -69,9 +69,9 @@ impl Storing {
     /// Takes a message that is to be stored; it is refused in its turn if more than `bytes_max` are waiting.
     pub(super) fn take(&mut self, at: Timestamp, session: SessionId, name: Name, text: Text, bytes_max: usize) {
         let bytes = cost(&name, &text);
-        let message = (self.bytes + bytes <= bytes_max).then_some((at, name, text));
+        let message = (self.bytes + bytes <= bytes_max).then_some((at, text));
         self.bytes += if message.is_some() { bytes } else { 0 };
-        self.waiting.push_back(Waiting { session, message });
+        self.waiting.push_back(Waiting { session, name, message });
     }
 
     /// Whether something is waiting or under way.
@@ -117,13 +117,18 @@ impl Storing {
             return;
         }
         let count = self.waiting.len().min(STORE_BATCH_MAX);
-        let waiting: Vec<_> = self.waiting.drain(..count).collect();
-        self.under_way = Some(waiting.iter().map(|waiting| (waiting.session, waiting.message.is_some())).collect());
-        let ids = last_id.0 + self.lead + 1..;
-        let messages = ids
-            .zip(waiting.into_iter().filter_map(|waiting| waiting.message))
-            .map(|(id, (at, name, text))| Past { id: EventId(id), at, name, text })
-            .collect();
+        let mut ids = last_id.0 + self.lead + 1..;
+        let mut messages = Vec::with_capacity(count);
+        let mut under_way = Vec::with_capacity(count);
+        for Waiting { session, name, message } in self.waiting.drain(..count) {
+            let Some((at, text)) = message else {
+                under_way.push((session, Some(name)));
+                continue;
+            };
+            under_way.push((session, None));
+            messages.extend(ids.next().map(|id| Past { id: EventId(id), at, name, text }));
+        }
+        self.under_way = Some(under_way);
         self.commit(messages, last_id);
     }
 
@@ -143,7 +148,7 @@ impl Storing {
                 console::not_stored(&why);
             }
             let why: Arc<str> = why.into();
-            return self.settle(batch.messages, |_| Action::NotStored(Arc::clone(&why)));
+            return self.settle(batch.messages, |past| Action::NotStored(past.name, Arc::clone(&why)));
         }
         if std::mem::take(&mut self.is_failing) {
             console::stored_again();
@@ -171,13 +176,13 @@ impl Storing {
 
     fn settle(&mut self, messages: Vec<Past>, outcome: impl Fn(Past) -> Action) {
         let mut messages = messages.into_iter();
-        for (session, admitted) in self.under_way.take().unwrap_or_default() {
-            let action = match if admitted { messages.next() } else { None } {
-                Some(past) => {
-                    self.bytes -= cost(&past.name, &past.text);
-                    outcome(past)
-                }
-                None => Action::NotStored("the disk is behind, and too much is waiting for it".into()),
+        for (session, refused) in self.under_way.take().unwrap_or_default() {
+            let action = if let Some(name) = refused {
+                Action::NotStored(name, "too many messages already wait for the disk".into())
+            } else {
+                let past = messages.next().expect("a message for each sender");
+                self.bytes -= cost(&past.name, &past.text);
+                outcome(past)
             };
             self.settled.push_back((session, action));
         }

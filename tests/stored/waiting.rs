@@ -5,8 +5,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use chinwag::limits::STORE_CLOSE_MS_MAX;
+use socket2::SockRef;
 
-use crate::common::{Server, command};
+use crate::common::{Peer, Server, command};
 
 /// Replies keep their order, whatever has to be stored between them.
 #[test]
@@ -85,6 +86,37 @@ fn while_the_disk_hangs_everything_else_goes_on() {
     let heard = bob.sync();
     let answers: Vec<_> = heard.iter().filter(|line| line.starts_with("OK MSG ")).cloned().collect();
     assert_eq!(answers, ids[20..].iter().map(|id| format!("OK MSG {id}")).collect::<Vec<_>>());
+}
+
+/// Another program holds the file, as a disk might hang, while the author's connection breaks and others want the nickname.
+#[test]
+fn message_is_never_published_under_another_members_nick() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    let server = Server::with(&["--data", path.to_str().expect("a path")]);
+    let (alice, mut bob, mut eve) = (server.join("alice"), server.join("bob"), server.join("eve"));
+    bob.expect("JOIN eve");
+    let file = rusqlite::Connection::open(&path).expect("it opens");
+    file.execute_batch("BEGIN IMMEDIATE").expect("the file is free");
+    break_off(alice, "MSG I confess");
+    assert_eq!(bob.until("LEAVE alice lost"), ["COORDINATOR bob"; 0]);
+    for nick in ["alice", "Alice"] {
+        eve.send(&format!("NICK {nick}"));
+        eve.until_start("ERR NICK name-taken ");
+    }
+    file.execute_batch("ROLLBACK").expect("it was ours");
+    assert_eq!(bob.until("MSG alice I confess"), ["COORDINATOR bob"]);
+    eve.send("NICK alice");
+    eve.until("OK NICK alice");
+    assert_eq!(bob.sync(), ["RENAME eve alice"]);
+}
+
+/// Sends a line and, when the server has read it, a reset.
+fn break_off(mut peer: Peer, line: &str) {
+    // One packet: the server has read all of it when it answers the first line.
+    peer.send_bytes(format!("PING read\n{line}\n").as_bytes());
+    peer.until("OK PING read");
+    SockRef::from(peer.stream()).set_linger(Some(Duration::ZERO)).expect("a socket");
 }
 
 /// It is closed in good order: ids go on without a gap, and the file is one file.
