@@ -319,9 +319,9 @@ pub const ERRORS_IN_A_ROW_MAX: u32 = 50;
 /// How often the room is told the time, in milliseconds. It measures in whole seconds.
 pub const TICK_MS: u64 = 1000;
 
-/// Silent peers that leave at one tick: their `LEAVE`s are one segment of the feed, and readers in good order have time
-/// to take it.
-pub const LEAVES_PER_TICK_MAX: usize = 64;
+/// Members whose time is up that leave in one turn of the hub; the others leave in the next turns. So few that their `LEAVE`s are one
+/// segment of the feed, which readers have time to take before the next one.
+pub const EXPIRED_PER_TURN_MAX: usize = 64;
 
 /// Bytes of private lines waiting for a connection above which its commands are not read on: a script that does not
 /// read its replies is slowed, and loses nothing.
@@ -411,8 +411,8 @@ const _: () = {
     // A turn may overshoot a segment by one line in each of eight dialects, and still a smallest feed keeps the segment.
     assert!(FEED_BYTES_MIN / SEGMENT_SHARE + 8 * SERVER_LINE_BYTES_MAX <= FEED_BYTES_MIN / 2);
     assert!(FEED_BYTES_MIN <= FEED_BYTES_DEFAULT);
-    // So does a tick, by a LEAVE and a COORDINATOR for each who leaves.
-    assert!(LEAVES_PER_TICK_MAX * 8 * 2 * (tag + NAME_BYTES_MAX + 32) <= FEED_BYTES_MIN / 4);
+    // So does a turn in which members expire, by a LEAVE and a COORDINATOR for each.
+    assert!(EXPIRED_PER_TURN_MAX * 8 * 2 * (tag + NAME_BYTES_MAX + 32) <= FEED_BYTES_MIN / 4);
     assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= FEED_BYTES_MIN);
     assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
     assert!(TURN_LINES_OF_ONE_MAX <= LINES_IN_FLIGHT_MAX && LINES_IN_FLIGHT_MAX * 16 <= TURN_INPUTS_MAX);

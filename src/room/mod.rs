@@ -81,7 +81,8 @@ pub enum Action {
     NotStored(Name, Arc<str>),
     /// All up to this id are not kept any more; comes from [`SessionId::SERVER`].
     Forget(EventId),
-    /// So much time has passed since the server started; comes from [`SessionId::SERVER`], about once a second.
+    /// So much time has passed since the server started; comes from [`SessionId::SERVER`], about once a second, and again at the same
+    /// time while [`Room::expired_wait`].
     Tick(Uptime),
     /// The server stops; comes from [`SessionId::SERVER`].
     Shutdown,
@@ -147,6 +148,8 @@ pub struct Room {
     timeouts: Timeouts,
     /// The time as of the last [`Action::Tick`].
     now: Uptime,
+    /// More members were due to leave at that time than leave in one turn.
+    expired_wait: bool,
     sessions: BySession<Session>,
     /// Whose name is whose. A session is in here exactly if `Session::member` is set.
     names: Names,
@@ -292,6 +295,11 @@ impl Room {
     /// What is drawn, as far as it is kept.
     pub fn canvas(&self) -> &Canvas {
         &self.canvas
+    }
+
+    /// The time as of the last [`Action::Tick`].
+    pub fn now(&self) -> Uptime {
+        self.now
     }
 
     /// How many are connected, named or not.

@@ -2,7 +2,7 @@
 //! transcripts in `protocol.md`.
 
 use super::*;
-use crate::limits::{ERRORS_IN_A_ROW_MAX, LEAVES_PER_TICK_MAX};
+use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
 use crate::protocol::Mode;
 
 /// A room with these in it; the first is session 1.
@@ -275,12 +275,14 @@ fn who_missed_events_is_told_who_is_here() {
 }
 
 #[test]
-fn of_many_who_are_silent_so_many_leave_at_once() {
+fn expired_members_leave_in_turns_at_the_same_tick() {
     let mut room = Room::new(Timeouts { idle_seconds: 20, ..Timeouts::default() });
-    for session in 1..=LEAVES_PER_TICK_MAX as u64 * 2 + 1 {
+    for session in 1..=EXPIRED_PER_TURN_MAX as u64 * 2 + 1 {
         act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
         say(&mut room, session, &format!("NICK {session:0>32}"));
     }
-    let mut left = |at| tick(&mut room, at).iter().filter(|line| line.ends_with("released")).count();
-    assert_eq!([left(21), left(22), left(23), left(24)], [LEAVES_PER_TICK_MAX, LEAVES_PER_TICK_MAX, 1, 0]);
+    let mut turn =
+        || (tick(&mut room, 21).iter().filter(|line| line.ends_with("released")).count(), room.expired_wait());
+    let turns = [turn(), turn(), turn(), turn()];
+    assert_eq!(turns, [(EXPIRED_PER_TURN_MAX, true), (EXPIRED_PER_TURN_MAX, true), (1, false), (0, false)]);
 }

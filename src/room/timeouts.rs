@@ -1,8 +1,10 @@
 //! Who has been silent, nameless or without a connection for too long. The room is told how much time has passed; what a wall clock shows, which
 //! can be set back or on, closes nobody.
 
+#[cfg(doc)]
+use super::Action;
 use super::{Output, Room, Session, SessionId, private_tag};
-use crate::limits::LEAVES_PER_TICK_MAX;
+use crate::limits::EXPIRED_PER_TURN_MAX;
 use crate::protocol::{ErrorCode, Event, LeaveReason, Refusal, ServerLine, Timestamp, Token};
 
 /// Whole seconds since the server started, by a clock that only goes forward.
@@ -44,18 +46,19 @@ enum Due {
 const IDLE: &str = "idle";
 
 impl Room {
-    /// Takes note of the time, and of what is due by now. Of those who leave, only so many at once; the others at the next
-    /// tick.
+    /// Sets the time and does what is due by then. At most [`EXPIRED_PER_TURN_MAX`] members leave; if more are due,
+    /// [`Room::expired_wait`] tells to call this again.
     pub(super) fn tick(&mut self, at: Timestamp, now: Uptime, out: &mut Vec<Output>) {
         self.now = self.now.max(now);
         let due = |state: &Session| state.due(self.now, self.timeouts);
         let due: Vec<_> = self.sessions.iter().filter_map(|(session, state)| Some((session, due(state)?))).collect();
         let mut leaves = 0;
+        self.expired_wait = false;
         for (session, due) in due {
             match due {
                 Due::Question => self.ask(at, session, out),
                 Due::Nameless => self.dismiss(at, session, LeaveReason::Timeout, self.timeouts.nameless(), out),
-                Due::Silent | Due::Away(_) if leaves == LEAVES_PER_TICK_MAX => {}
+                Due::Silent | Due::Away(_) if leaves == EXPIRED_PER_TURN_MAX => self.expired_wait = true,
                 Due::Away(reason) => {
                     leaves += 1;
                     self.forget(at, session, reason, None, out);
@@ -66,6 +69,11 @@ impl Room {
                 }
             }
         }
+    }
+
+    /// Whether members whose time is up have not left yet. The next [`Action::Tick`], at the same time or later, goes on with them.
+    pub fn expired_wait(&self) -> bool {
+        self.expired_wait
     }
 
     fn ask(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {

@@ -176,7 +176,11 @@ impl Hub {
 
     /// Whether there is something to publish, whatever comes in.
     pub fn is_behind(&self) -> bool {
-        !self.slow.is_empty() || !self.draft.is_empty() || self.is_settling() || self.is_gathering()
+        !self.slow.is_empty()
+            || !self.draft.is_empty()
+            || self.is_settling()
+            || self.is_gathering()
+            || self.room.expired_wait()
     }
 
     /// Whether something that was stored, or was not, is to be said before anything else happens.
@@ -251,6 +255,14 @@ impl Hub {
         self.bound_whispers();
         self.settle(at);
         self.let_go(at);
+        self.expire(at);
+    }
+
+    /// Lets the next members leave whose time was up at the last tick, if more were than leave in one turn.
+    fn expire(&mut self, at: Timestamp) {
+        if self.room.expired_wait() && !self.is_full() && !self.is_settling() {
+            self.apply(at, SessionId::SERVER, Action::Tick(self.room.now()));
+        }
     }
 
     /// Of past messages that are kept for those only who asked for them and did not read, as much is kept as of the feed.

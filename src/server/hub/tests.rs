@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::*;
 use crate::feed::{Cursor, Progress, Source};
+use crate::limits::FEED_BYTES_MIN;
 use crate::protocol::{Command, Mode, Token};
+use crate::room::{Timeouts, Uptime};
 use crate::store::tests::{WAIT_MAX, next_report};
 use crate::store::{Durability, Keep, Options};
 
@@ -294,5 +296,38 @@ fn lists_that_nobody_reads_are_bounded() {
         }
         let waiting: usize = hub.members.iter().map(|(_, member)| member.outbox.waiting_bytes()).sum();
         assert!(waiting < 4 * feed_bytes, "{waiting} bytes wait for {session} peers");
+    }
+}
+
+/// One tick was good for 64 of them, so that members expired more slowly than they were admitted.
+#[test]
+fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
+    for are_named in [true, false] {
+        let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
+        let timeouts = Timeouts { idle_seconds: 20, ..Timeouts::default() };
+        let mut hub = Hub::new(Room::new(timeouts), Arc::clone(&feed));
+        let reader = connect(&mut hub, 1);
+        say(&mut hub, 1, "NICK reader");
+        for session in 2..=2_000 {
+            connect(&mut hub, session);
+            if are_named {
+                say(&mut hub, session, &format!("NICK {session:0>32}"));
+            }
+        }
+        let mut cursor = Cursor::new();
+        let mut heard = String::new();
+        for seconds in [0, 20, 21] {
+            hub.take(Timestamp(0), Request::Act(SessionId::SERVER, Action::Tick(Uptime(seconds))));
+            if seconds < 21 {
+                say(&mut hub, 1, "PING");
+            }
+            hub.publish(Timestamp(0));
+            while hub.is_behind() {
+                hub.publish(Timestamp(0));
+                heard += &read(&feed, &mut cursor, &reader);
+            }
+        }
+        assert_eq!((hub.room().connected(), reader.standing()), (1, Standing::Present));
+        assert_eq!(heard.matches("LEAVE ").count(), if are_named { 1_999 } else { 0 });
     }
 }
