@@ -32,19 +32,18 @@ pub(super) const HELP: [&str; 10] = [
 ];
 
 /// The commands that Tab completes.
-const COMMANDS: [&str; 11] =
-    ["/help", "/history", "/nick", "/ping", "/quit", "/reply", "/search", "/status", "/w", "/whisper", "/who"];
+const COMMANDS: [&str; 12] =
+    ["/help", "/history", "/msg", "/nick", "/ping", "/quit", "/reply", "/search", "/status", "/w", "/whisper", "/who"];
 
 impl Typed {
-    /// What `line` means, where `whisperer` was the last to whisper. It is read as the protocol's chat mode reads it, with
+    /// What `line` means, where `whisperer` was the last to whisper. It is read by the grammar of the protocol's chat mode, with
     /// a few words more.
     pub(super) fn parse(line: &str, whisperer: Option<&Name>) -> Self {
-        let (word, rest) = split_word(line);
+        let (word, rest) = split_word(line.trim_start());
         let rest = rest.unwrap_or_default();
         let line = match word.to_ascii_lowercase().as_str() {
             _ if ["QUIT", ".exit"].contains(&line.trim()) => "/quit".to_owned(),
             "/help" => return Self::Help,
-            "/w" => format!("/whisper {rest}"),
             "/reply" | "/r" => match whisperer {
                 Some(name) => format!("/whisper {name} {rest}"),
                 None => return Self::Wrong("nobody has whispered to you; write: /w name text".to_owned()),
@@ -71,9 +70,9 @@ impl Typed {
 /// The commands that whisper nothing.
 const PUBLIC: [&str; 8] = ["/help", "/history", "/nick", "/ping", "/quit", "/search", "/status", "/who"];
 
-/// What of a typed line is kept in the history: not what was whispered, nor what a mistyped command may have been to say.
+/// The part of a typed line that the history keeps: no whispers, and no text after a mistyped command.
 pub(super) fn remembered(line: &str) -> String {
-    let (word, _) = split_word(line);
+    let (word, _) = split_word(line.trim_start());
     let private = !PUBLIC.contains(&word) && !word.starts_with("//");
     if private && word.starts_with('/') { format!("{word} ") } else { line.trim_end().to_owned() }
 }
@@ -112,12 +111,16 @@ mod tests {
         check("", Typed::Blank);
         check("  ", Typed::Blank);
         check("hello there", command(Command::Msg(text("hello there"))));
-        check(" /who", command(Command::Msg(text(" /who"))));
+        check(" /who", command(Command::Who));
+        check(" hello", command(Command::Msg(text(" hello"))));
         check("//etc/motd", command(Command::Msg(text("/etc/motd"))));
         check("QUIT now", command(Command::Msg(text("QUIT now"))));
         check("quit", command(Command::Msg(text("quit"))));
         check("/w bob psst", command(Command::Whisper(vec![name("bob")], text("psst"))));
         check("/W bob,eve psst", command(Command::Whisper(vec![name("bob"), name("eve")], text("psst"))));
+        for line in ["/msg bob psst", " /msg bob psst", " /w bob psst"] {
+            check(line, command(Command::Whisper(vec![name("bob")], text("psst"))));
+        }
         check("/whisper bob psst", command(Command::Whisper(vec![name("bob")], text("psst"))));
         check("/reply  me too", command(Command::Whisper(vec![name("eve")], text(" me too"))));
         check("/r ok", command(Command::Whisper(vec![name("eve")], text("ok"))));
@@ -140,12 +143,12 @@ mod tests {
             Typed::Wrong(why) => assert!(why.contains(expected), "{line:?}: {why}"),
             other => panic!("{line:?}: {other:?}"),
         };
-        check("/shrug", "begin with two slashes: //shrug");
+        check("/shrug", "to begin a message with a slash, type two: //shrug");
         check("/chat", "/help lists what is");
         check("/set tags off", "/help lists what is");
         check("/pong x", "/help lists what is");
-        check("/w", "write: /WHISPER name");
-        check("/w bob", "write: /WHISPER name");
+        check("/w", "write: /MSG name");
+        check("/w bob", "write: /MSG name");
         check("/reply hi", "nobody has whispered");
         check("/nick a,b", "cannot contain a comma");
         check("/who else", "one argument too many");
@@ -164,6 +167,7 @@ mod tests {
         check("/W  bob the secret", "/W ");
         check("/whisper bob,eve the secret", "/whisper ");
         check("/w\tbob the secret", "/w ");
+        check("  /msg bob the secret", "/msg ");
         check("/reply the secret", "/reply ");
         check("/r the secret", "/r ");
         check("/wisper bob the secret", "/wisper ");

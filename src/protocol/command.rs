@@ -55,7 +55,8 @@ pub enum Mode {
     /// A line is a command.
     #[default]
     Commands,
-    /// A line is a message; `/verb` is a command and `//` begins a message with a slash.
+    /// A line is a message, unless its first character that is not white space is a slash: `/verb` is a command, and `//` begins a
+    /// message with one slash.
     Chat,
 }
 
@@ -68,9 +69,20 @@ impl Mode {
         }
     }
 
-    /// How a command is written in this mode: what a refusal tells to write can be written.
+    /// How a command is written in this mode, so that a user can type what an error suggests.
     pub fn usage(self, verb: Verb) -> String {
-        format!("{}{}", self.prefix(), verb.usage())
+        match (self, verb) {
+            (Self::Chat, Verb::Msg) => "text".to_owned(),
+            (Self::Chat, Verb::Whisper) => "/MSG name[,name...] text".to_owned(),
+            _ => format!("{}{}", self.prefix(), verb.usage()),
+        }
+    }
+
+    /// The verb that `word`, in any case, stands for in this mode. After a slash `msg` and `w` whisper, as in IRC clients: a line
+    /// that begins with a slash is never said to everybody.
+    fn verb(self, word: &str) -> Option<Verb> {
+        let whispers = self == Self::Chat && ["msg", "w"].iter().any(|alias| alias.eq_ignore_ascii_case(word));
+        if whispers { Some(Verb::Whisper) } else { Verb::from_word(word) }
     }
 }
 
@@ -138,16 +150,21 @@ impl Command {
         }
         let command = match mode {
             Mode::Commands => line.trim_start_matches(is_space),
-            Mode::Chat => match line.strip_prefix('/') {
-                None => return text(Verb::Msg, line, mode).map(Self::Msg).map(Some),
-                Some(escaped) if escaped.starts_with('/') => {
-                    return text(Verb::Msg, escaped, mode).map(Self::Msg).map(Some);
+            Mode::Chat => {
+                let message = |message: &str| text(Verb::Msg, message, mode).map(Self::Msg).map(Some);
+                let typed = line.trim_start();
+                match typed.strip_prefix('/') {
+                    None => return message(line),
+                    Some(escaped) if escaped.starts_with('/') => {
+                        let (indent, _) = line.split_at(line.len() - typed.len());
+                        return message(&format!("{indent}{escaped}"));
+                    }
+                    Some(command) => command,
                 }
-                Some(command) => command,
-            },
+            }
         };
         let (word, rest) = split_word(command);
-        let Some(verb) = Verb::from_word(word) else { return Err(unknown(word, line, mode)) };
+        let Some(verb) = mode.verb(word) else { return Err(unknown(word, line, mode)) };
         Self::parse_arguments(verb, rest.unwrap_or(""), mode).map(Some)
     }
 
@@ -177,8 +194,12 @@ impl Command {
     /// The line, without its ending, that [`Command::parse`] reads as this command.
     pub fn to_line(&self, mode: Mode) -> String {
         let command = match (self, mode) {
-            (Self::Msg(text), Mode::Chat) if text.as_str().starts_with('/') => return format!("/{text}"),
-            (Self::Msg(text), Mode::Chat) => return text.to_string(),
+            (Self::Msg(text), Mode::Chat) => {
+                let text = text.as_str();
+                let typed = text.trim_start();
+                let (indent, _) = text.split_at(text.len() - typed.len());
+                return format!("{indent}{}{typed}", if typed.starts_with('/') { "/" } else { "" });
+            }
             (Self::Nick(name), _) => format!("NICK {name}"),
             (Self::Resume(token), _) => format!("RESUME {token}"),
             (Self::Msg(text), _) => format!("MSG {text}"),
@@ -345,8 +366,8 @@ fn help(rest: &str, mode: Mode) -> Result<Command, Refusal> {
     if word.is_empty() {
         return Ok(Command::Help(None));
     }
-    Verb::from_word(word.trim_start_matches('/')).map(|verb| Command::Help(Some(verb))).ok_or_else(|| {
-        let text = format!("{} is no command; {}HELP lists them", shortened(word), mode.prefix());
+    mode.verb(word.trim_start_matches('/')).map(|verb| Command::Help(Some(verb))).ok_or_else(|| {
+        let text = format!("unknown command '{}'; {}HELP lists the commands", shortened(word), mode.prefix());
         Refusal::new(Verb::Help, ErrorCode::VerbUnknown, text)
     })
 }
@@ -413,19 +434,25 @@ fn unexpected(verb: Verb, surplus: &str, mode: Mode) -> Refusal {
     Refusal::new(verb, ErrorCode::ArgumentUnexpected, text)
 }
 
-/// Somebody typed what they wanted to say: tell them how.
+/// The refusal of a line that begins with no verb. Users often typed what they wanted to say: it tells how to say it, but never
+/// suggests to publish what may have been meant for one member.
 fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
-    let word = shortened(word);
-    let text = match mode {
-        Mode::Chat => format!("/{word} is no command (/help lists them); to say it, begin with two slashes: //{word}"),
-        Mode::Commands => {
-            let bare = word.trim_start_matches('/');
-            if Verb::from_word(bare).is_some() {
-                format!("commands have no slash here: {}", bare.to_uppercase())
-            } else {
-                let said = shortened(line.trim());
-                format!("{word} is no command (HELP lists them); to say it, write: MSG {said}")
-            }
+    let shown = shortened(word);
+    let text = match (mode, word.strip_prefix('/')) {
+        (Mode::Chat, _) => format!(
+            "unknown command '/{shown}' (/help lists the commands); to whisper: {}; to begin a message with a slash, type two: //{shown}",
+            mode.usage(Verb::Whisper)
+        ),
+        (Mode::Commands, Some(command)) => match Mode::Chat.verb(command.trim_start_matches('/')) {
+            Some(verb) => format!("commands have no slash outside of chat mode; write: {}", mode.usage(verb)),
+            None => format!(
+                "unknown command '{shown}' (HELP lists the commands, without a slash); to whisper, write: {}; to say it to everybody: MSG text",
+                mode.usage(Verb::Whisper)
+            ),
+        },
+        (Mode::Commands, None) => {
+            let said = shortened(line.trim());
+            format!("unknown command '{shown}' (HELP lists the commands); to say it, write: MSG {said}")
         }
     };
     Refusal::new(None, ErrorCode::VerbUnknown, text)
@@ -512,10 +539,58 @@ mod tests {
         let check = |line: &str, expected| assert_eq!(Command::parse(line, Mode::Chat), Ok(Some(expected)), "{line:?}");
         check("hi", Command::Msg(said("hi")));
         check("WHO", Command::Msg(said("WHO")));
-        check(" /who", Command::Msg(said(" /who")));
         check("//etc/passwd", Command::Msg(said("/etc/passwd")));
+        check("  //etc/passwd", Command::Msg(said("  /etc/passwd")));
+        check("1/2", Command::Msg(said("1/2")));
         check("/who", Command::Who);
+        check(" \t\u{3000}/who", Command::Who);
+        check("/help msg", Command::Help(Some(Verb::Whisper)));
         check("/chat", Command::Chat);
+    }
+
+    #[test]
+    fn slash_never_publishes_in_chat_mode() {
+        let whisper = Command::Whisper(vec![name("bob")], said("psst"));
+        for line in
+            ["/msg bob psst", "/MSG bob psst", "/w bob psst", "/W bob psst", "/whisper bob psst", " \t/msg bob psst"]
+        {
+            assert_eq!(Command::parse(line, Mode::Chat), Ok(Some(whisper.clone())), "{line:?}");
+        }
+        let refused = [
+            "/",
+            "/ msg bob psst",
+            "/msg",
+            "/msg bob",
+            "/w bob ",
+            "/msg bob,",
+            "/wisper bob psst",
+            "/tell bob psst",
+            " /dm bob psst",
+            "/m\u{ad}sg bob psst",
+        ];
+        for line in refused {
+            let refusal = Command::parse(line, Mode::Chat).unwrap_err();
+            assert!(!refusal.text.as_str().contains("psst"), "{line:?}: {refusal}");
+        }
+        let members_of_both = Command::parse("/msg bob,carol psst", Mode::Chat);
+        assert_eq!(members_of_both, Ok(Some(Command::Whisper(vec![name("bob"), name("carol")], said("psst")))));
+        assert_eq!(Command::parse("msg psst", Mode::Commands), Ok(Some(Command::Msg(said("psst")))));
+    }
+
+    /// Any text can be said in chat mode, also one that begins with slashes.
+    #[test]
+    fn message_in_chat_mode_round_trips() {
+        arbtest::arbtest(|u| {
+            let parts = ["/", "//", " ", "\u{3000}", "msg", "w", "bob", "x"];
+            let raw: String =
+                (0..u.int_in_range(1..=6)?).map(|_| u.choose(&parts).copied()).collect::<Result<_, _>>()?;
+            if let Ok(text) = Text::new(&raw) {
+                let command = Command::Msg(text);
+                let line = command.to_line(Mode::Chat);
+                assert_eq!(Command::parse(&line, Mode::Chat), Ok(Some(command)), "{line:?}");
+            }
+            Ok(())
+        });
     }
 
     #[test]
@@ -577,23 +652,36 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_verb_is_told_how_to_be_said() {
+    fn error_of_unknown_verb_says_what_to_write() {
         let check = |line: &str, mode, expected: &str| {
             assert_eq!(Command::parse(line, mode).unwrap_err().to_string(), expected);
         };
         check(
             "hello everyone",
             Mode::Commands,
-            "ERR - verb-unknown hello is no command (HELP lists them); to say it, write: MSG hello everyone",
+            "ERR - verb-unknown unknown command 'hello' (HELP lists the commands); to say it, write: MSG hello everyone",
         );
-        check("/who", Mode::Commands, "ERR - verb-unknown commands have no slash here: WHO");
+        check("/who", Mode::Commands, "ERR - verb-unknown commands have no slash outside of chat mode; write: WHO");
+        for private in ["/msg bob psst", "/w bob psst", "//msg bob psst"] {
+            let expected =
+                "ERR - verb-unknown commands have no slash outside of chat mode; write: WHISPER name[,name...] text";
+            check(private, Mode::Commands, expected);
+        }
+        check(
+            "/tell bob psst",
+            Mode::Commands,
+            "ERR - verb-unknown unknown command '/tell' (HELP lists the commands, without a slash); \
+             to whisper, write: WHISPER name[,name...] text; to say it to everybody: MSG text",
+        );
+        check("/w bob", Mode::Chat, "ERR WHISPER text-missing there is no text; write: /MSG name[,name...] text");
         check("/nick", Mode::Chat, "ERR NICK name-missing there is no name; write: /NICK name");
         check("/who else", Mode::Chat, "ERR WHO argument-unexpected else is one argument too many; write: /WHO");
-        check("/help me", Mode::Chat, "ERR HELP verb-unknown me is no command; /HELP lists them");
+        check("/help me", Mode::Chat, "ERR HELP verb-unknown unknown command 'me'; /HELP lists the commands");
         check(
             "/shrug",
             Mode::Chat,
-            "ERR - verb-unknown /shrug is no command (/help lists them); to say it, begin with two slashes: //shrug",
+            "ERR - verb-unknown unknown command '/shrug' (/help lists the commands); to whisper: /MSG name[,name...] text; \
+             to begin a message with a slash, type two: //shrug",
         );
     }
 }

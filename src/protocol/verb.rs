@@ -134,7 +134,9 @@ impl Verb {
             Self::Set => {
                 "echo: get your own messages too; tags: events begin with @id time; draw: get what is drawn; resume: get a token for RESUME"
             }
-            Self::Chat => "from here on a line is a message, /verb a command; /chat ends it",
+            Self::Chat => {
+                "switch to chat mode: a line is a message, /verb a command, /msg name text whispers; /chat ends it"
+            }
             Self::Quit => "leave",
         }
     }

@@ -177,14 +177,14 @@ impl Storing {
     fn settle(&mut self, messages: Vec<Past>, outcome: impl Fn(Past) -> Action) {
         let mut messages = messages.into_iter();
         for (session, refused) in self.under_way.take().unwrap_or_default() {
-            let action = if let Some(name) = refused {
-                Action::NotStored(name, "too many messages already wait for the disk".into())
-            } else {
-                let past = messages.next().expect("a message for each sender");
-                self.bytes -= cost(&past.name, &past.text);
-                outcome(past)
+            let action = match refused {
+                Some(name) => Some(Action::NotStored(name, "too many messages already wait for the disk".into())),
+                None => messages.next().map(|past| {
+                    self.bytes -= cost(&past.name, &past.text);
+                    outcome(past)
+                }),
             };
-            self.settled.push_back((session, action));
+            self.settled.extend(action.map(|action| (session, action)));
         }
     }
 

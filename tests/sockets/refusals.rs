@@ -128,7 +128,7 @@ fn a_whisper_to_one_absent_among_three() {
 fn an_unknown_verb() {
     named(
         b"hello everybody",
-        "ERR - verb-unknown hello is no command (HELP lists them); to say it, write: MSG hello everybody",
+        "ERR - verb-unknown unknown command 'hello' (HELP lists the commands); to say it, write: MSG hello everybody",
     );
 }
 
@@ -136,7 +136,7 @@ fn an_unknown_verb() {
 fn an_unknown_verb_that_a_terminal_would_obey() {
     named(
         b"\x1b[2J\x1b]0;gotcha\x07",
-        "ERR - verb-unknown \u{fffd}[2J\u{fffd}]0;gotcha\u{fffd} is no command (HELP lists them); \
+        "ERR - verb-unknown unknown command '\u{fffd}[2J\u{fffd}]0;gotcha\u{fffd}' (HELP lists the commands); \
          to say it, write: MSG \u{fffd}[2J\u{fffd}]0;gotcha\u{fffd}",
     );
 }
