@@ -108,6 +108,9 @@ impl Frames {
                 self.header.push(*byte);
                 let parsed = FrameHeader::parse(&mut Cursor::new(&self.header)).map_err(|_| Failure::Protocol)?;
                 if let Some((header, bytes)) = parsed {
+                    if !has_minimal_length(&self.header, bytes) {
+                        return Err(Failure::Protocol);
+                    }
                     self.header.clear();
                     self.begin(&header, bytes)?;
                 }
@@ -181,6 +184,20 @@ impl Frame {
     }
 }
 
+/// Whether a header tells the frame's length in as few bytes as possible (RFC 6455, section 5.2).
+fn has_minimal_length(header: &[u8], bytes: u64) -> bool {
+    match header.get(1).map(|second| second & 0x7f) {
+        Some(127) => bytes > u16::MAX.into() && bytes.leading_zeros() > 0,
+        Some(126) => bytes > 125,
+        _ => true,
+    }
+}
+
+/// Whether a peer may close with this code (RFC 6455, section 7.4, and its registry at IANA).
+fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
 /// What comes of a control frame, if anything does.
 fn obey(kind: Control, payload: Vec<u8>) -> Result<Option<Incoming<'static>>, Failure> {
     match kind {
@@ -191,8 +208,7 @@ fn obey(kind: Control, payload: Vec<u8>) -> Result<Option<Incoming<'static>>, Fa
             None => Err(Failure::Protocol),
             Some((&code, reason)) => {
                 str::from_utf8(reason).map_err(|_| Failure::NotUtf8)?;
-                let is_allowed = CloseCode::from(u16::from_be_bytes(code)).is_allowed();
-                if is_allowed { Ok(Some(Incoming::Close)) } else { Err(Failure::Protocol) }
+                if may_be_sent(u16::from_be_bytes(code)) { Ok(Some(Incoming::Close)) } else { Err(Failure::Protocol) }
             }
         },
     }
@@ -351,16 +367,53 @@ mod tests {
         check(&frame(8, 0, b"x"), &["Protocol"]);
         check(&[frame(0, 1, b"x"), frame(8, 1, b"y")].concat(), &["Protocol"]);
         check(&frame(0, 9, b""), &["Protocol"]);
-        check(&frame(8, 9, &[0; 126]), &["Protocol"]);
+        check(&frame(0, 8, b""), &["Protocol"]);
+        check(&frame(0, 10, b""), &["Protocol"]);
+        for opcode in [8, 9, 10] {
+            check(&frame(8, opcode, &[0; 126]), &["Protocol"]);
+            check(&frame(12, opcode, b""), &["Protocol"]);
+            check(&[0x80 | opcode, 0], &["Protocol"]);
+        }
+        // A message has to end before another kind begins.
+        check(&[frame(0, 1, b"x"), frame(8, 2, b"y")].concat(), &["Protocol"]);
+        check(&[frame(8, 1, b"x"), frame(8, 0, b"y")].concat(), &["x", "Protocol"]);
+    }
+
+    #[test]
+    fn length_that_is_not_minimal_is_an_error() {
+        // An unmasked payload: the mask is zeros.
+        let with_length = |length: &[u8], payload: &[u8]| [b"\x81", length, &[0; 4], payload].concat();
+        check(&with_length(&[0xfe, 0, 2], b"hi"), &["Protocol"]);
+        check(&with_length(&[0xfe, 0, 125], &[b'x'; 125]), &["Protocol"]);
+        check(&with_length(&[0xfe, 0, 126], &[b'x'; 126]), &["x".repeat(126).as_str()]);
+        check(&with_length(&[0xff, 0, 0, 0, 0, 0, 0, 0, 2], b"hi"), &["Protocol"]);
+        check(&with_length(&[0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], &vec![b'x'; 65_535]), &["Protocol"]);
+        check(&with_length(&[0xff, 0, 0, 0, 0, 0, 1, 0, 0], &vec![b'x'; 65_536]), &["x".repeat(65_536).as_str()]);
+        // The most significant bit has to be 0.
+        check(&with_length(&[0xff, 0x80, 0, 0, 0, 0, 0, 0, 2], b"hi"), &["Protocol"]);
+        check(&[0x89, 0xfe, 0, 2, 0, 0, 0, 0, b'h', b'i'], &["Protocol"]);
+        check(&[0x88, 0xfe, 0, 0, 0, 0, 0, 0], &["Protocol"]);
+    }
+
+    #[test]
+    fn close_code_has_to_be_one_that_may_be_sent() {
+        let check = |codes: &[u16], expected: &str| {
+            for code in codes {
+                check(&frame(8, 8, &code.to_be_bytes()), &[expected]);
+            }
+        };
+        check(&[1000, 1001, 1002, 1003, 1007, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999], "close");
+        check(&[0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535], "Protocol");
     }
 
     #[test]
     fn nothing_comes_after_the_end() {
         check(&[frame(8, 8, b""), frame(8, 1, b"x")].concat(), &["close"]);
         check(&frame(8, 8, b"\x03\xe8good-bye"), &["close"]);
+        check(&frame(8, 8, &[b"\x03\xe8", &[b'x'; 123][..]].concat()), &["close"]);
         check(&frame(8, 8, b"\x03"), &["Protocol"]);
-        check(&frame(8, 8, b"\x03\xed"), &["Protocol"]);
         check(&frame(8, 8, b"\x03\xe8\xff"), &["NotUtf8"]);
+        check(&frame(8, 8, b"\x03\xe8\xc3"), &["NotUtf8"]);
         check(&[frame(8, 2, b""), frame(8, 1, b"x")].concat(), &["Binary"]);
     }
 
