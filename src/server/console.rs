@@ -90,6 +90,10 @@ pub(super) fn turned_away(address: SocketAddr, full: Full, times: u64) {
     info!(%address, why, times, "turned away");
 }
 
+pub(super) fn tls_on_plain_port(address: SocketAddr) {
+    info!(%address, "refused a TLS handshake: the --web port speaks plain HTTP");
+}
+
 pub(super) fn few_descriptors(clients_max: usize, room: usize) {
     warn!(clients_max, room, "the limit of open files leaves room for fewer connections; raise it: ulimit -n");
 }

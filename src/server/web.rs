@@ -10,6 +10,7 @@ use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 
 use super::connection::{Host, in_time, until};
+use super::console;
 use super::hub::Request as HubRequest;
 use super::sockets::Socket;
 use crate::feed::Outbox;
@@ -49,7 +50,13 @@ async fn answer(socket: &Socket, site: &Site, host: &Host) -> io::Result<bool> {
     let joins = matches!(asked, Asked::Join(_));
     let answer = match asked {
         Asked::Join(answer) | Asked::Other(answer) => answer,
-        Asked::Health => health(host).await,
+        Asked::Health(answer) => health(host, answer).await,
+        Asked::Tls(answer) => {
+            if let Ok(address) = socket.get_ref().peer_addr() {
+                console::tls_on_plain_port(address);
+            }
+            answer
+        }
     };
     in_time(socket.write_all(&to_bytes(&answer, is_head))).await?;
     Ok(joins)
@@ -71,8 +78,8 @@ pub(super) fn to_bytes(answer: &Answer, is_head: bool) -> Vec<u8> {
     answer.to_bytes(&Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string(), is_head)
 }
 
-/// Whether the one who owns the room does something about what it is told.
-async fn health(host: &Host) -> Answer {
+/// `ok` if the hub carries out requests; a refusal if it does not within [`HEALTH_MS_MAX`].
+async fn health(host: &Host, ok: Answer) -> Answer {
     let asked = async {
         let outbox: Arc<Outbox> = Arc::default();
         let told = host.to_hub.put(&Arc::default(), HubRequest::Probe(Arc::clone(&outbox)), 0);
@@ -84,7 +91,7 @@ async fn health(host: &Host) -> Answer {
         false
     };
     if future::or(asked, late).await {
-        Answer::text(Status::Ok, "ok")
+        ok
     } else {
         Answer::text(Status::ServiceUnavailable, format!("the room did not answer within {HEALTH_MS_MAX} ms"))
     }
@@ -100,6 +107,10 @@ mod tests {
     use crate::server::hub::Hub;
     use crate::server::{Rate, inbox};
 
+    async fn check(host: &Host) -> Answer {
+        health(host, Answer::text(Status::Ok, "ok")).await
+    }
+
     /// One that hangs is found to, and one that goes on is not.
     #[test]
     fn the_health_is_that_of_the_hub() {
@@ -108,7 +119,7 @@ mod tests {
         let (to_hub, mut rows) = inbox::new();
         let line_rate = Rate { per_second: 0, burst: 1 };
         let host = Host { feed, to_hub, recalls: None, line_rate, write_timeout: None };
-        assert_eq!(future::block_on(health(&host)).status(), Status::ServiceUnavailable);
+        assert_eq!(future::block_on(check(&host)).status(), Status::ServiceUnavailable);
         let at_work = async {
             assert!(rows.wait().await);
             rows.take_turns(|request| {
@@ -117,6 +128,6 @@ mod tests {
             });
             future::pending().await
         };
-        assert_eq!(future::block_on(future::or(health(&host), at_work)).status(), Status::Ok);
+        assert_eq!(future::block_on(future::or(check(&host), at_work)).status(), Status::Ok);
     }
 }

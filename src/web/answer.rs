@@ -33,7 +33,9 @@ pub enum Status {
     MisdirectedRequest = 421,
     UpgradeRequired = 426,
     RequestHeaderFieldsTooLarge = 431,
+    NotImplemented = 501,
     ServiceUnavailable = 503,
+    VersionNotSupported = 505,
 }
 
 /// Of the page nothing but itself is trusted, and nothing may show it as its own. Whoever looks again gets what there is now.
@@ -118,7 +120,9 @@ impl Status {
             Self::MisdirectedRequest => "Misdirected Request",
             Self::UpgradeRequired => "Upgrade Required",
             Self::RequestHeaderFieldsTooLarge => "Request Header Fields Too Large",
+            Self::NotImplemented => "Not Implemented",
             Self::ServiceUnavailable => "Service Unavailable",
+            Self::VersionNotSupported => "HTTP Version Not Supported",
         }
     }
 }

@@ -5,11 +5,13 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod answer;
+mod authority;
 mod incoming;
 mod origins;
 mod outgoing;
 mod page;
 mod request;
+mod target;
 
 pub use self::answer::{Answer, Status};
 pub use self::incoming::{Failure, Frames, Incoming};

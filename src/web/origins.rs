@@ -1,22 +1,68 @@
-//! Whose pages may join, and by which names the server may be called.
+//! Origins whose pages may join, and the names that the server goes by.
 
-use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Where a page is from (RFC 6454): scheme, host and port, as a browser writes them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(String);
+use super::authority::{Authority, Host};
 
+/// Where a page comes from (RFC 6454).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    scheme: Scheme,
+    host: Host,
+    port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    fn parse(raw: &str) -> Option<Self> {
+        let known = [("http", Self::Http), ("https", Self::Https)];
+        known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(raw)).map(|(_, scheme)| scheme)
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+impl Origin {
+    /// Parses an `Origin` field. A port that is the scheme's default may be left out.
+    pub(super) fn parse(raw: &str) -> Option<Self> {
+        let (scheme, authority) = raw.split_once("://")?;
+        let (scheme, Authority { host, port }) = (Scheme::parse(scheme)?, Authority::parse(authority)?);
+        Some(Self { scheme, host, port: port.unwrap_or(scheme.default_port()) })
+    }
+
+    /// Whether pages at this host, in a URL of the origin's scheme, have this origin.
+    fn is_at(&self, Authority { host, port }: &Authority) -> bool {
+        self.host == *host && self.port == port.unwrap_or(self.scheme.default_port())
+    }
+}
+
+/// Parses the value of `--web-origin`, which may be a URL from a browser's address bar, with a slash at its end.
 impl FromStr for Origin {
     type Err = String;
 
     fn from_str(raw: &str) -> Result<Self, String> {
-        let form = "write it as a browser does: https://chat.example.org, with the port if it has one, and no slash at the end";
-        let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
-        match authority(raw) {
-            Some(host) if !host.is_empty() && host.chars().all(is_host) => Ok(Self(raw.to_ascii_lowercase())),
-            _ => Err(format!("{raw} is no origin; {form}")),
-        }
+        Self::parse(raw.strip_suffix('/').unwrap_or(raw)).ok_or_else(|| {
+            let expected = match raw.split_once("://") {
+                _ if !raw.is_ascii() => {
+                    "expected the host name in its ASCII form, such as https://xn--caf-dma.example.org"
+                }
+                Some((_, rest)) if rest.contains('/') => {
+                    "expected an origin, which has no path, such as https://chat.example.org"
+                }
+                _ => "expected http:// or https:// and a host, with a port if needed, such as https://chat.example.org",
+            };
+            expected.to_owned()
+        })
     }
 }
 
@@ -25,42 +71,24 @@ impl FromStr for Origin {
 pub struct Origins(Vec<Origin>);
 
 impl Origins {
-    /// These, and no others.
+    /// Allows these, and no others.
     pub fn new(allowed: Vec<Origin>) -> Self {
         Self(allowed)
     }
 
-    /// Whether a page from this origin may join through this host: it came from there itself, or is allowed to.
-    pub(super) fn allow(&self, origin: &str, host: &str) -> bool {
-        let is_own = authority(origin).is_some_and(|authority| authority.eq_ignore_ascii_case(host));
-        is_own || self.0.iter().any(|allowed| allowed.0.eq_ignore_ascii_case(origin))
+    /// Whether a page of this origin may join through this host: it came from there itself, or is allowed to.
+    pub(super) fn allow(&self, origin: &Origin, host: &Authority) -> bool {
+        origin.is_at(host) || self.0.contains(origin)
     }
 
-    /// Whether the server may be called by this host. A name that somebody else gave it is not one: with such a name, which
-    /// first was that of another machine, a page from there would have the server's own origin (DNS rebinding). Addresses
-    /// are given by nobody.
-    pub(super) fn know(&self, host: &str) -> bool {
-        let name = without_port(host);
-        let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-        let is_local = name.eq_ignore_ascii_case("localhost");
-        let is_allowed = |origin: &Origin| {
-            authority(&origin.0).is_some_and(|authority| without_port(authority).eq_ignore_ascii_case(name))
-        };
-        is_address || is_local || self.0.iter().any(is_allowed)
-    }
-}
-
-/// Host and port of an origin.
-fn authority(origin: &str) -> Option<&str> {
-    let (scheme, authority) = origin.split_once("://")?;
-    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(authority)
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        // The colons of an IPv6 address stand in brackets.
-        Some((name, port)) if !port.contains(']') => name,
-        _ => host,
+    /// Whether the server goes by this host. A name that nobody told it of may belong to an attacker: after the name first
+    /// was that of another machine, a page from there would have the server's own origin (DNS rebinding). Addresses cannot be
+    /// taken over like this.
+    pub(super) fn know(&self, host: &Host) -> bool {
+        match host {
+            Host::Address(_) => true,
+            Host::Name(name) => name == "localhost" || self.0.iter().any(|origin| origin.host == *host),
+        }
     }
 }
 
@@ -72,53 +100,105 @@ mod tests {
         Origins::new(allowed.iter().map(|origin| origin.parse().unwrap()).collect())
     }
 
+    fn authority(raw: &str) -> Authority {
+        Authority::parse(raw).unwrap()
+    }
+
     #[test]
-    fn an_origin_is_written_as_browsers_do() {
-        for right in
-            ["https://chat.example.org", "http://10.0.0.9:8080", "http://[::1]:8080", "HTTPS://Chat.Example.Org"]
-        {
-            assert!(right.parse::<Origin>().is_ok(), "{right}");
-        }
-        for wrong in
-            ["", "*", "null", "chat.example.org", "https://", "https://a/", "ftp://a", "https://a b", "https://a@b"]
-        {
-            assert!(wrong.parse::<Origin>().is_err(), "{wrong}");
+    fn origin_spellings_are_equal() {
+        let same = |first: &str, others: &[&str]| {
+            for other in others {
+                assert_eq!(first.parse::<Origin>(), other.parse(), "{first} and {other}");
+            }
+        };
+        same(
+            "https://chat.example.org",
+            &[
+                "https://chat.example.org:443",
+                "https://chat.example.org:0443",
+                "https://chat.example.org:",
+                "https://chat.example.org/",
+                "https://chat.example.org:443/",
+                "https://chat.example.org.",
+                "HTTPS://Chat.Example.ORG",
+            ],
+        );
+        same("http://10.0.0.9", &["http://10.0.0.9:80"]);
+        same("http://[::1]:8080", &["http://[0:0::1]:8080/"]);
+        for (one, other) in [
+            ("https://a", "http://a"),
+            ("https://a", "https://a:80"),
+            ("http://a", "http://a:443"),
+            ("https://a", "https://b"),
+            ("https://a", "https://a.b"),
+        ] {
+            assert_ne!(one.parse::<Origin>(), other.parse(), "{one} and {other}");
         }
     }
 
     #[test]
-    fn a_page_joins_from_where_it_came_or_is_allowed() {
-        let allowed = origins(&["https://chat.example.org"]);
-        let check = |origin, host, expected| assert_eq!(allowed.allow(origin, host), expected, "{origin} at {host}");
+    fn invalid_origin_says_what_is_expected() {
+        let check = |raw: &str, expected: &str| {
+            let error = raw.parse::<Origin>().expect_err(raw);
+            assert!(error.starts_with(expected), "{raw}: {error}");
+        };
+        for raw in
+            ["", "*", "null", "chat.example.org", "https://", "ftp://a", "https://a b", "https://a@b", "https://a:x"]
+        {
+            check(raw, "expected http:// or https:// and a host");
+        }
+        check("https://example.org/chat/", "expected an origin, which has no path");
+        check("https://a//", "expected an origin, which has no path");
+        check("https://b\u{fc}cher.example", "expected the host name in its ASCII form");
+    }
+
+    #[test]
+    fn page_joins_from_own_or_allowed_origin() {
+        let allowed = origins(&["https://chat.example.org:443", "http://plain.example.org:8080"]);
+        let check = |origin, host, expected| {
+            let is_allowed = Origin::parse(origin).is_some_and(|origin| allowed.allow(&origin, &authority(host)));
+            assert_eq!(is_allowed, expected, "{origin} at {host}");
+        };
         check("http://127.0.0.1:8080", "127.0.0.1:8080", true);
         check("http://LOCALHOST:8080", "localhost:8080", true);
+        check("http://localhost", "localhost:80", true);
+        check("https://localhost", "localhost:443", true);
+        check("https://localhost", "localhost", true);
+        check("https://localhost", "localhost:80", false);
         check("http://localhost:8080", "127.0.0.1:8080", false);
         check("http://127.0.0.1:8081", "127.0.0.1:8080", false);
+        check("http://[::1]:8080", "[0::1]:8080", true);
         check("https://chat.example.org", "127.0.0.1:8080", true);
+        check("https://chat.example.org:443", "127.0.0.1:8080", true);
+        check("https://chat.example.org.", "127.0.0.1:8080", true);
+        check("https://chat.example.org:8443", "127.0.0.1:8080", false);
         check("http://chat.example.org", "127.0.0.1:8080", false);
+        check("http://plain.example.org:8080", "127.0.0.1:8080", true);
+        check("http://plain.example.org", "127.0.0.1:8080", false);
         check("https://chat.example.org.evil.example", "127.0.0.1:8080", false);
-        check("null", "127.0.0.1:8080", false);
-        check("file://", "", false);
+        for invalid in
+            ["", "null", "file://", "https://chat.example.org/", "https://chat.example.org https://evil.example"]
+        {
+            check(invalid, "127.0.0.1:8080", false);
+        }
     }
 
     #[test]
-    fn the_server_goes_by_addresses_and_by_the_names_it_was_told() {
+    fn server_goes_by_addresses_and_configured_names() {
         let origins = origins(&["https://chat.example.org:8443"]);
-        for known in [
-            "127.0.0.1:8080",
-            "[::1]:8080",
-            "[::1]",
-            "10.0.0.9",
-            "LocalHost:1",
-            "chat.example.org",
-            "Chat.example.org:80",
-        ] {
-            assert!(origins.know(known), "{known}");
+        let known = ["127.0.0.1:8080", "[::1]:8080", "[::1]", "10.0.0.9", "LocalHost:1", "localhost."];
+        for known in known.into_iter().chain(["chat.example.org", "Chat.example.org:80", "chat.example.org.:8443"]) {
+            assert!(origins.know(&authority(known).host), "{known}");
         }
-        for unknown in
-            ["", ":8080", "evil.example:8080", "localhost.evil.example", "example.org", "127.0.0.1.evil.example"]
-        {
-            assert!(!origins.know(unknown), "{unknown}");
+        for unknown in [
+            "evil.example:8080",
+            "localhost.evil.example",
+            "example.org",
+            "127.0.0.1.evil.example",
+            "0x7f.1",
+            "a.localhost",
+        ] {
+            assert!(!origins.know(&authority(unknown).host), "{unknown}");
         }
     }
 }

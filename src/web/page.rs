@@ -14,6 +14,7 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 const ASSETS: &[Asset] = &[
     Asset { path: "/", media_type: HTML, bytes: include_bytes!("page/index.html") },
+    Asset { path: "/index.html", media_type: HTML, bytes: include_bytes!("page/index.html") },
     Asset { path: "/page.css", media_type: CSS, bytes: include_bytes!("page/page.css") },
     Asset { path: "/canvas.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/canvas.js") },
     Asset { path: "/composer.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/composer.js") },

@@ -3,8 +3,10 @@
 use httparse::{EMPTY_HEADER, Error, Header, Status as Parsed};
 use tungstenite::handshake::derive_accept_key;
 
+use super::authority::Authority;
 use super::page::{self, Asset};
-use super::{Answer, Origins, Status};
+use super::target::Target;
+use super::{Answer, Origin, Origins, Status};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 
 /// A request, as far as it matters.
@@ -21,65 +23,139 @@ pub struct Request {
 pub enum Asked {
     /// To join: after this answer it is WebSocket.
     Join(Answer),
-    /// Whether the server is at work.
-    Health,
+    /// Whether the server is at work: this is the answer if it is.
+    Health(Answer),
     /// Something that is answered with this.
     Other(Answer),
+    /// Nothing in HTTP: a TLS handshake, which is answered with this.
+    Tls(Answer),
 }
+
+/// What the server has, by path.
+#[derive(Clone, Copy, Debug)]
+enum Resource {
+    /// The server as a whole (`OPTIONS *`).
+    Server,
+    Health,
+    WebSocket,
+    Asset(&'static Asset),
+}
+
+/// Methods that a standard defines (RFC 9110, section 9; RFC 5789); others are not implemented.
+const METHODS: [&str; 9] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"];
 
 impl Request {
     /// Reads the head at the begin of these bytes; `None` if it is not whole yet.
     pub fn read(bytes: &[u8], origins: &Origins) -> Option<Self> {
         let mut fields = [EMPTY_HEADER; HEAD_FIELDS_MAX];
         let mut head = httparse::Request::new(&mut fields);
-        let refuse = |answer| Some(Self { is_head: false, asked: Asked::Other(answer) });
-        match head.parse(bytes) {
-            Ok(Parsed::Complete(end)) => {
-                let is_head = head.method == Some("HEAD");
-                let asked = ask(&head, origins).unwrap_or_else(Asked::Other);
-                // A client waits for the answer before it sends frames (RFC 6455, section 4.1).
-                if matches!(asked, Asked::Join(_)) && bytes.len() > end {
-                    return refuse(bad_request("nothing may come before the answer"));
-                }
-                Some(Self { is_head, asked })
-            }
-            Ok(Parsed::Partial) if bytes.len() < HEAD_BYTES_MAX => None,
-            Ok(Parsed::Partial) | Err(Error::TooManyHeaders) => refuse(Answer::text(
+        let asked = match head.parse(bytes) {
+            Ok(Parsed::Complete(end)) => ask(&head, &bytes[end..], origins).unwrap_or_else(Asked::Other),
+            Ok(Parsed::Partial) if bytes.len() < HEAD_BYTES_MAX => return None,
+            Ok(Parsed::Partial) | Err(Error::TooManyHeaders) => Asked::Other(Answer::text(
                 Status::RequestHeaderFieldsTooLarge,
                 format!("the head of a request has at most {HEAD_BYTES_MAX} bytes and {HEAD_FIELDS_MAX} fields here"),
             )),
-            Err(_) => refuse(bad_request(
-                "this is no HTTP request, and this port is for browsers; with nc or telnet, join at the other one",
-            )),
-        }
+            Err(error) => malformed(bytes, &head, error),
+        };
+        Some(Self { is_head: head.method == Some("HEAD"), asked })
     }
 }
 
-/// What a head asks for; an error is the answer to it.
-fn ask(head: &httparse::Request<'_, '_>, origins: &Origins) -> Result<Asked, Answer> {
-    let target = head.path.unwrap_or_default();
-    let path = target.split_once('?').map_or(target, |(path, _)| path);
-    let host = one(head.headers, "Host")?.ok_or_else(|| bad_request("a Host is missing"))?;
-    if path == "/healthz" {
-        return allow(head, &["GET", "HEAD"]).map(|()| Asked::Health);
+impl Resource {
+    fn find(path: &str) -> Option<Self> {
+        match path {
+            "*" => Some(Self::Server),
+            "/healthz" => Some(Self::Health),
+            "/ws" => Some(Self::WebSocket),
+            _ => page::find(path).map(Self::Asset),
+        }
     }
-    if !origins.know(host) {
+
+    /// The methods that it may be asked with, as in an `Allow` field.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::WebSocket => "GET, OPTIONS",
+            Self::Server | Self::Health | Self::Asset(_) => "GET, HEAD, OPTIONS",
+        }
+    }
+
+    /// Whether it may be asked for under any host name: nothing in it depends on who asks.
+    fn has_any_host(self) -> bool {
+        matches!(self, Self::Server | Self::Health)
+    }
+}
+
+/// What a head asks for, with the bytes that came after it; an error is the answer to it.
+fn ask(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Result<Asked, Answer> {
+    let (method, target) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());
+    if !METHODS.contains(&method) {
+        let text = "the method is unknown (methods are case-sensitive); this server answers GET, HEAD and OPTIONS";
+        return Err(Answer::text(Status::NotImplemented, text));
+    }
+    if method == "CONNECT" {
+        return Err(not_allowed(Resource::Server.methods(), "this server is not a proxy"));
+    }
+    let in_field = host(head)?;
+    let target =
+        Target::parse(target).ok().filter(|target| target.path != "*" || method == "OPTIONS").ok_or_else(|| {
+            bad_request("the target is invalid: expected a path, such as /, or a URL such as http://host/")
+        })?;
+    let host = target.authority.or(in_field);
+    let resource = Resource::find(&target.path);
+    if let Some(authority) = &host
+        && !resource.is_some_and(Resource::has_any_host)
+        && !origins.know(&authority.host)
+    {
         let why = "this server was not told that it goes by this name (its operator would say: --web-origin https://NAME); \
                    use its address";
         return Err(Answer::text(Status::MisdirectedRequest, why));
     }
-    if path == "/ws" {
-        allow(head, &["GET"])?;
-        return join(head.headers, host, origins).map(Asked::Join);
+    let Some(resource) = resource else {
+        let why =
+            "there is nothing here; the page is at / (a proxy that serves it under a path has to remove that path)";
+        return Err(Answer::text(Status::NotFound, why));
+    };
+    let methods = resource.methods();
+    if !methods.split(", ").any(|allowed| allowed == method) {
+        return Err(not_allowed(methods, &format!("the method is not allowed here: expected one of {methods}")));
     }
-    let no_such = || Answer::text(Status::NotFound, "there is nothing here; the page is at /");
-    let asset: &'static Asset = page::find(path).ok_or_else(no_such)?;
-    allow(head, &["GET", "HEAD"])?;
-    Ok(Asked::Other(asset.into()))
+    Ok(match resource {
+        Resource::Health if method == "OPTIONS" => Asked::Health(options(methods)),
+        Resource::Health => Asked::Health(Answer::text(Status::Ok, "ok")),
+        _ if method == "OPTIONS" => Asked::Other(options(methods)),
+        Resource::WebSocket => Asked::Join(join(head, rest, host.as_ref(), origins)?),
+        Resource::Asset(asset) => Asked::Other(asset.into()),
+        Resource::Server => Asked::Other(options(methods)),
+    })
+}
+
+/// The host in the `Host` field. Only a client of HTTP/1.0 may send none, and an empty one says as much (RFC 9112, section
+/// 3.2); no browser does either.
+fn host(head: &httparse::Request<'_, '_>) -> Result<Option<Authority>, Answer> {
+    match one(head.headers, "Host")? {
+        None if head.version == Some(0) => Ok(None),
+        None => Err(bad_request("the Host field is missing")),
+        Some("") => Ok(None),
+        Some(raw) => match Authority::parse(raw) {
+            None => Err(bad_request("the Host field is invalid: expected a name or an address, and a port if needed")),
+            host => Ok(host),
+        },
+    }
 }
 
 /// The handshake of WebSocket (RFC 6455, section 4.2).
-fn join(fields: &[Header<'_>], host: &str, origins: &Origins) -> Result<Answer, Answer> {
+fn join(
+    head: &httparse::Request<'_, '_>,
+    rest: &[u8],
+    host: Option<&Authority>,
+    origins: &Origins,
+) -> Result<Answer, Answer> {
+    let fields = &*head.headers;
+    if head.version == Some(0) {
+        let text = "WebSocket takes HTTP/1.1; behind nginx, set: proxy_http_version 1.1";
+        return Err(Answer::text(Status::UpgradeRequired, text));
+    }
     if !has_word(fields, "Upgrade", "websocket") || !has_word(fields, "Connection", "upgrade") {
         return Err(Answer::text(Status::UpgradeRequired, "this is for WebSocket; the page is at /"));
     }
@@ -89,22 +165,53 @@ fn join(fields: &[Header<'_>], host: &str, origins: &Origins) -> Result<Answer, 
     }
     let key = one(fields, "Sec-WebSocket-Key")?.filter(|key| is_key(key));
     let key = key.ok_or_else(|| bad_request("Sec-WebSocket-Key has to be 16 bytes in base64"))?;
+    let host = host.ok_or_else(|| bad_request("the Host field is empty"))?;
     // What is no browser has no origin, and could say any.
     if let Some(origin) = one(fields, "Origin")?
-        && !origins.allow(origin, host)
+        && !Origin::parse(origin).is_some_and(|origin| origins.allow(&origin, host))
     {
         let why = "pages from elsewhere may not join here (the operator would say: --web-origin ORIGIN)";
         return Err(Answer::text(Status::Forbidden, why));
     }
+    // Its bytes would be read as frames, while a proxy takes them for the body.
+    if one(fields, "Content-Length")?.is_some_and(|length| length != "0")
+        || values(fields, "Transfer-Encoding").next().is_some()
+    {
+        return Err(bad_request("a WebSocket handshake has no body"));
+    }
+    // A client waits for the answer before it sends frames (RFC 6455, section 4.1).
+    if !rest.is_empty() {
+        return Err(bad_request("nothing may come before the answer"));
+    }
     Ok(Answer::switch(derive_accept_key(key.as_bytes())))
 }
 
-fn allow(head: &httparse::Request<'_, '_>, methods: &[&str]) -> Result<(), Answer> {
-    if head.method.is_some_and(|method| methods.contains(&method)) {
-        return Ok(());
+/// The answer to bytes that are not a request.
+fn malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error) -> Asked {
+    let mut request_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default().windows(6);
+    // RFC 8446, section 5.1: a record of a handshake, and the version.
+    if bytes.starts_with(&[22, 3]) {
+        let text = "this port speaks plain HTTP, not TLS; use http://, or put a proxy that speaks TLS in front of it";
+        Asked::Tls(bad_request(text))
+    } else if error == Error::Version && request_line.any(|word| word == b" HTTP/") {
+        let text = "the version of HTTP is not supported: expected HTTP/1.1 or HTTP/1.0";
+        Asked::Other(Answer::text(Status::VersionNotSupported, text))
+    } else if head.version.is_some() {
+        Asked::Other(bad_request("a header field is malformed: expected lines of the form Name: value"))
+    } else {
+        let text =
+            "this is not an HTTP request, and this port is for browsers; with nc or telnet, join at the other one";
+        Asked::Other(bad_request(text))
     }
-    let methods = methods.join(", ");
-    Err(Answer::text(Status::MethodNotAllowed, format!("only {methods} here")).with("Allow", &methods))
+}
+
+/// The answer to `OPTIONS` (RFC 9110, section 9.3.7).
+fn options(methods: &str) -> Answer {
+    Answer::text(Status::Ok, methods).with("Allow", methods)
+}
+
+fn not_allowed(methods: &str, why: &str) -> Answer {
+    Answer::text(Status::MethodNotAllowed, why).with("Allow", methods)
 }
 
 /// The value of a field that may be there once.
@@ -152,25 +259,121 @@ mod tests {
     }
 
     #[track_caller]
-    fn status(request_line: &str, fields: &str) -> u16 {
-        let head = format!("{request_line} HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n{fields}\r\n");
-        match read(&head).expect("a whole head").asked {
-            Asked::Join(answer) | Asked::Other(answer) => answer.status() as u16,
-            Asked::Health => 200,
+    fn answer(head: &str) -> Answer {
+        match read(head).expect("a whole head").asked {
+            Asked::Join(answer) | Asked::Health(answer) | Asked::Other(answer) | Asked::Tls(answer) => answer,
         }
+    }
+
+    #[track_caller]
+    fn refused(head: &str, status: Status, text: &str) {
+        let bytes = answer(head).to_bytes("", false);
+        let body = String::from_utf8(bytes).expect("text");
+        assert!(answer(head).status() == status && body.contains(text), "{head:?}: {body}");
+    }
+
+    #[track_caller]
+    fn status(request_line: &str, fields: &str) -> u16 {
+        let version = if request_line.contains(" HTTP/") { "" } else { " HTTP/1.1" };
+        answer(&format!("{request_line}{version}\r\nHost: 127.0.0.1:8080\r\n{fields}\r\n")).status() as u16
     }
 
     #[test]
     fn what_is_there_is_found_and_what_is_not_is_not() {
         assert_eq!(status("GET /", ""), 200);
+        assert_eq!(status("GET /index.html", ""), 200);
         assert_eq!(status("HEAD /page.css?x=1", ""), 200);
+        assert_eq!(status("GET //page.css", ""), 200);
+        assert_eq!(status("GET /%68ealthz", ""), 200);
         assert_eq!(status("GET /healthz", ""), 200);
         assert_eq!(status("GET /../../etc/passwd", ""), 404);
-        assert_eq!(status("GET //", ""), 404);
-        assert_eq!(status("POST /", ""), 405);
-        assert_eq!(status("DELETE /healthz", ""), 405);
-        assert_eq!(status("HEAD /ws", HANDSHAKE), 405);
+        assert_eq!(status("GET /chat/page.css", ""), 404);
         assert!(read("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap().is_head);
+    }
+
+    #[test]
+    fn method_is_answered_by_what_it_is_asked_of() {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE"] {
+            assert_eq!(status(&format!("{method} /"), ""), 405, "{method}");
+            assert_eq!(status(&format!("{method} /healthz"), ""), 405, "{method}");
+            assert_eq!(status(&format!("{method} /nothing"), ""), 404, "{method}");
+        }
+        assert_eq!(status("HEAD /ws", HANDSHAKE), 405);
+        assert_eq!(status("POST /ws", HANDSHAKE), 405);
+        assert_eq!(status("CONNECT 127.0.0.1:8080", ""), 405);
+        for unknown in ["get /", "Get /", "BREW /", "get /ws", "PROPFIND /nothing"] {
+            assert_eq!(status(unknown, HANDSHAKE), 501, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn options_lists_methods() {
+        let read_only = "GET, HEAD, OPTIONS";
+        for (target, methods) in [
+            ("/", read_only),
+            ("/page.js", read_only),
+            ("/healthz", read_only),
+            ("*", read_only),
+            ("http://localhost", read_only),
+            ("/ws", "GET, OPTIONS"),
+        ] {
+            let expected = Answer::text(Status::Ok, methods).with("Allow", methods);
+            assert_eq!(answer(&format!("OPTIONS {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")), expected, "{target}");
+        }
+        assert_eq!(status("OPTIONS /nothing", ""), 404);
+        assert_eq!(status("GET *", ""), 400);
+        // What HAProxy asks by default to see whether a server is there.
+        assert_eq!(answer("OPTIONS / HTTP/1.0\r\n\r\n").status(), Status::Ok);
+    }
+
+    #[test]
+    fn health_check_may_come_under_any_host_or_none() {
+        let is_health = |head: &str| matches!(read(head).expect("a whole head").asked, Asked::Health(_));
+        for host in ["chinwag.internal", "evil.example:8080", "10.0.0.9", ""] {
+            assert!(is_health(&format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n")), "{host}");
+        }
+        assert!(is_health("GET /healthz HTTP/1.0\r\n\r\n"));
+        assert!(is_health("HEAD /healthz HTTP/1.0\r\n\r\n"));
+        assert!(is_health("OPTIONS /healthz HTTP/1.0\r\n\r\n"));
+        assert!(is_health("GET http://chinwag.internal:8080/healthz HTTP/1.1\r\nHost: other.internal\r\n\r\n"));
+        assert!(is_health("GET http://chinwag.internal/healthz HTTP/1.0\r\n\r\n"));
+    }
+
+    #[test]
+    fn host_field_is_checked() {
+        for path in ["/", "/healthz", "/ws"] {
+            refused(&format!("GET {path} HTTP/1.1\r\n\r\n"), Status::BadRequest, "the Host field is missing");
+            let twice = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n\r\n");
+            refused(&twice, Status::BadRequest, "more than one Host");
+            for invalid in
+                ["a b", "user@localhost", "localhost:x", "localhost:65536", "localhost, localhost", "[::1", "a/b"]
+            {
+                for target in [path.to_owned(), format!("http://localhost{path}")] {
+                    let head = format!("GET {target} HTTP/1.1\r\nHost: {invalid}\r\n\r\n");
+                    refused(&head, Status::BadRequest, "the Host field is invalid");
+                }
+            }
+        }
+        // No browser sends these.
+        assert_eq!(answer("GET / HTTP/1.0\r\n\r\n").status(), Status::Ok);
+        assert_eq!(answer("GET / HTTP/1.1\r\nHost:\r\n\r\n").status(), Status::Ok);
+        let empty = format!("GET /ws HTTP/1.1\r\nHost: \r\n{HANDSHAKE}\r\n");
+        refused(&empty, Status::BadRequest, "the Host field is empty");
+    }
+
+    #[test]
+    fn absolute_target_holds_in_place_of_host() {
+        let asked = |target: &str, host: &str, origin: &str| {
+            let origin = if origin.is_empty() { String::new() } else { format!("Origin: {origin}\r\n") };
+            answer(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{origin}{HANDSHAKE}\r\n")).status() as u16
+        };
+        assert_eq!(asked("http://localhost/", "evil.example", ""), 200);
+        assert_eq!(asked("http://evil.example/", "localhost", ""), 421);
+        assert_eq!(asked("http://localhost:8080/ws", "evil.example", "http://localhost:8080"), 101);
+        assert_eq!(asked("http://localhost:8080/ws", "localhost:1", "http://localhost:1"), 403);
+        assert_eq!(asked("http://evil.example/ws", "localhost", "http://evil.example"), 421);
+        assert_eq!(asked("http://user@localhost/", "localhost", ""), 400);
+        assert_eq!(asked("ftp://localhost/", "localhost", ""), 400);
     }
 
     #[test]
@@ -179,14 +382,48 @@ mod tests {
         // The key and the answer are those of RFC 6455, section 1.3.
         let expected = Asked::Join(Answer::switch("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned()));
         assert_eq!(read(&head), Some(Request { is_head: false, asked: expected }));
+        let check = |from: &str, to: &str, expected: u16| {
+            assert_eq!(status("GET /ws", &HANDSHAKE.replace(from, to)), expected, "{from:?} as {to:?}");
+        };
+        check("websocket", "WebSocket", 101);
+        check("websocket", "h2c, websocket", 101);
+        check("Upgrade: websocket\r\n", "Upgrade: h2c\r\nUpgrade: websocket\r\n", 101);
+        check("Connection: keep-alive, Upgrade", "Connection: keep-alive\r\nConnection: UPGRADE", 101);
+        check("Upgrade: websocket", "Upgrade: websocket2", 426);
+        check("Upgrade: websocket\r\n", "", 426);
+        check("keep-alive, Upgrade", "keep-alive", 426);
+        check("Version: 13", "Version: 8", 426);
+        check("Version: 13", "Version: 13, 8", 426);
+        check("Sec-WebSocket-Version: 13\r\n", "", 426);
+        check("13\r\n", "13\r\nSec-WebSocket-Version: 13\r\n", 400);
+        check("==", "", 400);
+        check("dGhl", "dG", 400);
+        check("dGhl", "dG*l", 400);
+        check("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 400);
+        check("==\r\n", "==\r\nSec-WebSocket-Key: x\r\n", 400);
+        check("==\r\n", "==\r\nContent-Length: 0\r\n", 101);
+        check("==\r\n", "==\r\nContent-Length: 5\r\n", 400);
+        check("==\r\n", "==\r\nTransfer-Encoding: chunked\r\n", 400);
         assert_eq!(status("GET /ws", ""), 426);
-        assert_eq!(status("GET /ws", &HANDSHAKE.replace("13", "8")), 426);
-        assert_eq!(status("GET /ws", &HANDSHAKE.replace("keep-alive, Upgrade", "keep-alive")), 426);
-        assert_eq!(status("GET /ws", &HANDSHAKE.replace("==", "")), 400);
-        assert_eq!(status("GET /ws", &(HANDSHAKE.to_owned() + "Sec-WebSocket-Key: x\r\n")), 400);
-        let head = format!("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n{HANDSHAKE}\r\n\u{1}");
-        let Asked::Other(early) = read(&head).unwrap().asked else { panic!("what comes early is let through") };
-        assert_eq!(early.status(), Status::BadRequest);
+        let early = format!("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n{HANDSHAKE}\r\n\u{1}");
+        refused(&early, Status::BadRequest, "nothing may come before the answer");
+    }
+
+    #[test]
+    fn upgrade_over_http_1_0_is_refused() {
+        for host in ["Host: localhost\r\n", ""] {
+            let head = format!("GET /ws HTTP/1.0\r\n{host}{HANDSHAKE}\r\n");
+            refused(&head, Status::UpgradeRequired, "proxy_http_version 1.1");
+        }
+    }
+
+    #[test]
+    fn handshake_accepts_no_subprotocol_or_extension() {
+        let offers = "Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n";
+        let with = answer(&format!("GET /ws HTTP/1.1\r\nHost: localhost\r\n{HANDSHAKE}{offers}\r\n"));
+        assert_eq!(with, answer(&format!("GET /ws HTTP/1.1\r\nHost: localhost\r\n{HANDSHAKE}\r\n")));
+        let bytes = String::from_utf8(with.to_bytes("", false)).unwrap();
+        assert!(!bytes.contains("-Protocol") && !bytes.contains("-Extensions"), "{bytes}");
     }
 
     #[test]
@@ -194,6 +431,7 @@ mod tests {
         let joins = |origin: &str| status("GET /ws", &format!("{HANDSHAKE}Origin: {origin}\r\n"));
         assert_eq!(joins("http://127.0.0.1:8080"), 101);
         assert_eq!(joins("https://chat.example.org"), 101);
+        assert_eq!(joins("https://chat.example.org:443"), 101);
         assert_eq!(joins("http://evil.example"), 403);
         assert_eq!(joins("null"), 403);
         assert_eq!(joins(""), 403);
@@ -204,33 +442,62 @@ mod tests {
     #[test]
     fn a_name_that_the_server_was_not_told_is_not_its_own() {
         let asked = |path: &str, host: &str| {
-            let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n{HANDSHAKE}\r\n");
-            match read(&head).unwrap().asked {
-                Asked::Join(answer) | Asked::Other(answer) => answer.status() as u16,
-                Asked::Health => 200,
-            }
+            let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: https://{host}\r\n{HANDSHAKE}\r\n");
+            answer(&head).status() as u16
         };
         assert_eq!(asked("/ws", "evil.example:8080"), 421);
         assert_eq!(asked("/", "evil.example:8080"), 421);
-        assert_eq!(asked("/healthz", "chinwag.internal"), 200);
-        assert_eq!(asked("/ws", "chat.example.org"), 101);
-        let missing = read("GET / HTTP/1.1\r\n\r\n").unwrap().asked;
-        assert_eq!(missing, Asked::Other(bad_request("a Host is missing")));
+        assert_eq!(asked("/nothing", "evil.example:8080"), 421);
+        for same in ["chat.example.org", "chat.example.org:443", "CHAT.example.org.", "chat.example.org.:443"] {
+            assert_eq!(asked("/ws", same), 101, "{same}");
+        }
     }
 
     #[test]
     fn a_head_is_whole_or_waited_for_up_to_a_bound() {
-        assert_eq!(read("GET / HTTP/1.1\r\nHost: a\r\n"), None);
-        assert_eq!(read(""), None);
-        let too_large = |head: &str| match read(head).unwrap().asked {
-            Asked::Other(answer) => answer.status() == Status::RequestHeaderFieldsTooLarge,
-            _ => false,
-        };
-        assert!(too_large(&format!("GET /{}", "x".repeat(HEAD_BYTES_MAX))));
-        assert!(too_large(&format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(HEAD_FIELDS_MAX + 1))));
-        for noise in ["NICK alice\n", "\x16\x03\x01\x02", "GET / HTTP/2.0\r\n\r\n"] {
-            let Asked::Other(answer) = read(noise).unwrap().asked else { panic!("{noise}") };
-            assert_eq!(answer.status(), Status::BadRequest, "{noise}");
+        for part in ["", "GET / HTTP/1.1\r\nHost: a\r\n", "\r\n\r\n", "\n", "G"] {
+            assert_eq!(read(part), None, "{part:?}");
         }
+        let text = "has at most";
+        refused(&format!("GET /{}", "x".repeat(HEAD_BYTES_MAX)), Status::RequestHeaderFieldsTooLarge, text);
+        refused(&"\r\n".repeat(HEAD_BYTES_MAX / 2), Status::RequestHeaderFieldsTooLarge, text);
+        let fields = "A: b\r\n".repeat(HEAD_FIELDS_MAX + 1);
+        refused(&format!("GET / HTTP/1.1\r\n{fields}"), Status::RequestHeaderFieldsTooLarge, text);
+        assert!(read(&format!("HEAD / HTTP/1.1\r\n{fields}")).unwrap().is_head);
+    }
+
+    #[test]
+    fn head_is_read_leniently_where_the_standard_allows() {
+        for head in [
+            "GET / HTTP/1.1\nHost: localhost\n\n",
+            "\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "\nGET / HTTP/1.1\r\nHOST:localhost\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost:\t localhost \t\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
+            "GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        ] {
+            assert_eq!(answer(head).status(), Status::Ok, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_told_what_was_expected() {
+        for noise in ["NICK alice\n", "NICK alice x\n", "\u{1}\u{2}\n", "GET /\r\n", "GET  / HTTP/1.1\r\n\r\n"] {
+            refused(noise, Status::BadRequest, "this is not an HTTP request");
+        }
+        for fields in
+            [" folded", "Host: localhost\r\n folded", "Host : localhost", "no colon", ": x", "A\u{1}: b", "A: b\u{1}"]
+        {
+            let head = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
+            refused(&head, Status::BadRequest, "a header field is malformed");
+        }
+        for version in ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "GET / HTTP/0.9\r\n\r\n"] {
+            refused(version, Status::VersionNotSupported, "expected HTTP/1.1");
+        }
+        refused("\u{16}\u{3}\u{1}\u{2}", Status::BadRequest, "not TLS");
+        assert!(matches!(read("\u{16}\u{3}\u{3}\u{2}").unwrap().asked, Asked::Tls(_)));
     }
 }
