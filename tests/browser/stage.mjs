@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import readline from 'node:readline';
@@ -89,6 +90,49 @@ export async function wire(port) {
   return { web: listener.address().port, hold, cut, mend: () => (isCut = false) };
 }
 
+/**
+ * A reverse proxy that serves each server under a path, which it removes: `proxy({ '/a/': server })`. Like nginx, it redirects
+ * `/a` to `/a/`. `cut()` breaks its connections; it goes on accepting.
+ */
+export async function proxy(servers) {
+  const sockets = new Set();
+  const route = (url) => Object.entries(servers).find(([prefix]) => url.startsWith(prefix));
+  const upstream = ({ method, url, headers }) => {
+    const [prefix, { web }] = route(url);
+    return http.request({ host: '127.0.0.1', port: web, method, path: `/${url.slice(prefix.length)}`, headers });
+  };
+  const listener = http.createServer((request, response) => {
+    if (servers[`${request.url}/`]) return response.writeHead(301, { location: `${request.url}/` }).end();
+    if (!route(request.url)) return response.writeHead(404).end();
+    upstream(request).on('response', (answer) => {
+      response.writeHead(answer.statusCode, answer.rawHeaders);
+      answer.pipe(response);
+    }).end();
+  });
+  listener.on('upgrade', (request, near) => {
+    upstream(request).on('upgrade', ({ rawHeaders }, far, begin) => {
+      const fields = rawHeaders.map((word, at) => (at % 2 ? `${word}\r\n` : `${word}: `)).join('');
+      near.write(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n`);
+      near.write(begin);
+      for (const [one, other] of [[near, far], [far, near]]) {
+        one.pipe(other);
+        one.on('error', () => other.destroy()).on('close', () => other.destroy());
+      }
+    }).end();
+  });
+  listener.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const cut = () => sockets.forEach((socket) => socket.destroy());
+  ended.push(() => {
+    listener.close();
+    cut();
+  });
+  return { web: listener.address().port, cut };
+}
+
 /** A peer that is nc. `hear(…lines)` reads exactly these; a regular expression stands for a line that it matches. */
 export function nc(server, name) {
   const child = spawn('nc', ['127.0.0.1', String(server.line)], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -127,14 +171,14 @@ export async function open(server, options = {}) {
   return openIn(context, server);
 }
 
-/** Another page of the same browser: it remembers what that one does. */
+/** Another page of the same browser: it remembers what that one does. `server.path` is where the page is, `/` by default. */
 export async function openIn(context, server) {
   const page = await context.newPage();
   pages.push(page);
   page.setDefaultTimeout(DEADLINE_MS);
   page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
   page.on('pageerror', (error) => errors.push(String(error)));
-  await page.goto(`http://127.0.0.1:${server.web}/`);
+  await page.goto(`http://127.0.0.1:${server.web}${server.path ?? '/'}`);
   return page;
 }
 

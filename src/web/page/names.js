@@ -1,6 +1,7 @@
 // Asks for a name, explains what is wrong with one, and remembers it.
 
-const REMEMBERED = 'chinwag.name';
+/** Under one origin there may be several chats, each under a path of its own. */
+const REMEMBERED = `chinwag.name ${new URL('.', location.href).pathname}`;
 
 const byId = (id) => document.getElementById(id);
 

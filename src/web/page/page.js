@@ -13,7 +13,7 @@ const WIDE = matchMedia('(min-width: 70rem)');
 
 const byId = (id) => document.getElementById(id);
 
-const session = new Session(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, {
+const session = new Session(webSocketUrl(), {
   joined, refused, line, closed, note: (text) => log.note(text), caughtUp: () => (log.isBusy = false),
 });
 const { room } = session;
@@ -39,6 +39,13 @@ addEventListener('pagehide', () => session.quit());
 addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 showCanvas(WIDE.matches);
 names.askToJoin();
+
+/** Beside the page: a proxy may serve it under a path of its own. */
+function webSocketUrl() {
+  const url = new URL('ws', location.origin + location.pathname);
+  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}
 
 function joined(isBack) {
   log.isBusy = true;
