@@ -370,6 +370,10 @@ pub const UNAVAILABLE_RETRY_SECONDS: u64 = 1;
 /// that never ends has an end.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Seconds after which a WebSocket connection to which nothing was sent is pinged, and twice as many at most, unless
+/// `--web-ping` says otherwise. Common proxies close a connection that is silent for 60 s (nginx, AWS) or 55 s (Heroku).
+pub const WEB_PING_SECONDS_DEFAULT: u64 = 20;
+
 /// Longest header of a frame (RFC 6455, section 5.2).
 pub const FRAME_HEADER_BYTES_MAX: usize = 14;
 
@@ -430,6 +434,8 @@ const _: () = {
     assert!(RECONNECT_MS[1] * 2 <= RESUME_TIMEOUT_SECONDS_DEFAULT * 1000);
     assert!(TURNED_AWAY_MAX * 2 <= DESCRIPTORS_RESERVED);
     assert!(SERVER_LINE_BYTES_MAX < CLIENT_LINE_BYTES_MAX && RECONNECT_MS[0] <= RECONNECT_MS[1]);
+    // Before proxies close a silent connection.
+    assert!(2 * WEB_PING_SECONDS_DEFAULT < 55);
     // There is a whole line in every frame, and room for a frame that was begun when its peer is told why it is closed.
     assert!(SERVER_LINE_BYTES_MAX < TEXT_FRAME_BYTES_MAX);
     assert!(TEXT_FRAME_BYTES_MAX < 2 * (LAST_SEND_BUFFER_BYTES - SEND_BUFFER_BYTES));

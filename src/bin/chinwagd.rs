@@ -13,7 +13,7 @@ use chinwag::limits::{
     HEAD_TIMEOUT_SECONDS_DEFAULT, HISTORY_MESSAGES_DEFAULT, HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT,
     LINE_RATE_DEFAULT, LOST_TIMEOUT_SECONDS_DEFAULT, LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN,
     NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX, RESUME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX,
-    WRITE_TIMEOUT_SECONDS_DEFAULT,
+    WEB_PING_SECONDS_DEFAULT, WRITE_TIMEOUT_SECONDS_DEFAULT,
 };
 use chinwag::protocol::Token;
 use chinwag::room::Timeouts;
@@ -53,6 +53,11 @@ struct Arguments {
     /// within how many seconds a browser's request has to be there (default: 10)
     #[argh(option, arg_name = "s", from_str_fn(parse_head_timeout))]
     web_head_timeout: Option<u64>,
+
+    /// after how many seconds of silence a browser is pinged, so that no proxy closes its connection: at least so many, at most
+    /// twice as many; 0 is never (default: 20)
+    #[argh(option, arg_name = "s", from_str_fn(parse_timeout))]
+    web_ping: Option<u64>,
 
     /// a file to write the ports to, one a line, those of --listen first, before the first peer is served; removed at the end
     #[argh(option, arg_name = "path")]
@@ -148,10 +153,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let web: Vec<_> = arguments.web.into_iter().flatten().collect();
-    if web.is_empty() && (!arguments.web_origin.is_empty() || arguments.web_head_timeout.is_some()) {
+    let has_web_limits = arguments.web_head_timeout.or(arguments.web_ping).is_some();
+    if web.is_empty() && (has_web_limits || !arguments.web_origin.is_empty()) {
         say(
             &mut std::io::stderr(),
-            "chinwagd: --web-origin and --web-head-timeout are about browsers; say where they come: --web 127.0.0.1:8080",
+            "chinwagd: --web-origin, --web-head-timeout and --web-ping are about browsers; say where they come: --web 127.0.0.1:8080",
         );
         return ExitCode::from(2);
     }
@@ -173,7 +179,11 @@ fn main() -> ExitCode {
     let options = Options {
         listen,
         web,
-        site: Site { origins: Origins::new(arguments.web_origin), head_timeout },
+        site: Site {
+            origins: Origins::new(arguments.web_origin),
+            head_timeout,
+            ping_interval: seconds(arguments.web_ping.unwrap_or(WEB_PING_SECONDS_DEFAULT)),
+        },
         port_file: arguments.port_file,
         feed_bytes: arguments.feed_bytes,
         history: arguments.history,

@@ -134,7 +134,7 @@ impl Porter {
     fn let_in(&self, socket: PeerSocket, address: SocketAddr, kind: Kind, ticket: Ticket) {
         let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
         let connection = connection::connect(socket, session, Arc::clone(&self.host), ticket);
-        let connection = if kind == Kind::Web { connection.over_web() } else { connection };
+        let connection = if kind == Kind::Web { connection.over_web(self.site.ping_interval) } else { connection };
         console::connected(session, address);
         // Fails only if the hub is gone, and the server with it.
         if connection.announce(address).is_ok() {

@@ -24,6 +24,8 @@ pub struct Site {
     pub origins: Origins,
     /// How long the head of a request may take.
     pub head_timeout: Duration,
+    /// After how long a silence on a WebSocket connection a ping is sent, if any is.
+    pub ping_interval: Option<Duration>,
 }
 
 /// Answers one request. Returns the socket if it is a peer's from then on; all others are closed.

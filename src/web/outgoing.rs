@@ -25,6 +25,10 @@ pub struct Framing {
     control: Vec<u8>,
     /// What the last ping is to be answered with. Those before it need no answer (RFC 6455, section 5.5.3): nothing piles up.
     pong: Option<Vec<u8>>,
+    /// A ping is to be sent.
+    is_ping_due: bool,
+    /// Something was sent since [`Framing::ping_if_silent`] last looked.
+    has_sent: bool,
 }
 
 impl Framing {
@@ -52,6 +56,7 @@ impl Framing {
 
     /// So many bytes of both were sent, those of the text from the begin of `source`; returns how many these are.
     pub fn sent(&mut self, bytes: usize, source: &Source<'_>) -> usize {
+        self.has_sent = true;
         let of_header = bytes.min(self.header.len());
         self.header.drain(..of_header);
         let of_text = bytes - of_header;
@@ -72,19 +77,31 @@ impl Framing {
         self.pong = Some(ping);
     }
 
+    /// Makes a ping due unless something was sent since the last call; returns whether it did.
+    pub fn ping_if_silent(&mut self) -> bool {
+        let is_silent = !std::mem::take(&mut self.has_sent);
+        self.is_ping_due |= is_silent;
+        is_silent
+    }
+
     /// What is to be sent before any text, if it is time for that.
     pub fn control(&mut self) -> Option<&[u8]> {
         if !self.is_between_frames() {
             return None;
         }
         if self.control.is_empty() {
-            self.control = to_bytes(Frame::pong(self.pong.take()?));
+            self.control = to_bytes(match self.pong.take() {
+                Some(payload) => Frame::pong(payload),
+                None if std::mem::take(&mut self.is_ping_due) => Frame::ping(Vec::new()),
+                None => return None,
+            });
         }
         Some(&self.control)
     }
 
     /// So many bytes of that were sent.
     pub fn sent_control(&mut self, bytes: usize) {
+        self.has_sent = true;
         self.control.drain(..bytes);
         if self.control.is_empty() {
             self.control = Vec::new();
@@ -320,6 +337,36 @@ mod tests {
         assert_eq!(framing.control(), Some(&b"\x8a\x05three"[..]));
         framing.sent_control(7);
         assert_eq!(framing.control(), None);
+    }
+
+    #[test]
+    fn ping_is_due_only_after_silence() {
+        let mut framing = Framing::default();
+        let source = [IoSlice::new(b"hi\n")];
+        framing.begin(&Source::Memory(&source));
+        framing.sent(5, &Source::Memory(&source));
+        assert!(!framing.ping_if_silent());
+        assert_eq!(framing.control(), None);
+        assert!(framing.ping_if_silent());
+        // One that cannot be sent for a while is one ping all the same.
+        assert!(framing.ping_if_silent());
+        assert_eq!(framing.control(), Some(&b"\x89\0"[..]));
+        framing.sent_control(2);
+        assert_eq!(framing.control(), None);
+        assert!(!framing.ping_if_silent());
+    }
+
+    #[test]
+    fn ping_waits_for_the_end_of_a_frame_and_for_a_pong() {
+        let mut framing = Framing::default();
+        framing.begin(&Source::Memory(&[IoSlice::new(b"hi\n")]));
+        assert!(framing.ping_if_silent());
+        framing.answer(b"one".to_vec());
+        assert_eq!(framing.control(), None);
+        framing.sent(5, &Source::Memory(&[IoSlice::new(b"hi\n")]));
+        assert_eq!(framing.control(), Some(&b"\x8a\x03one"[..]));
+        framing.sent_control(5);
+        assert_eq!(framing.control(), Some(&b"\x89\0"[..]));
     }
 
     #[test]

@@ -12,13 +12,13 @@ use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 /// A request, as far as it matters.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
-    /// No body is to be sent.
+    /// The answer goes without its body.
     pub is_head: bool,
-    /// What is asked for.
+    /// Kind and answer.
     pub asked: Asked,
 }
 
-/// What is asked for.
+/// Kinds of requests, with their answers.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Asked {
     /// To join: after this answer it is WebSocket.
@@ -31,7 +31,7 @@ pub enum Asked {
     Tls(Answer),
 }
 
-/// What the server has, by path.
+/// A part of the server that a path leads to.
 #[derive(Clone, Copy, Debug)]
 enum Resource {
     /// The server as a whole (`OPTIONS *`).
@@ -45,7 +45,7 @@ enum Resource {
 const METHODS: [&str; 9] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"];
 
 impl Request {
-    /// Reads the head at the begin of these bytes; `None` if it is not whole yet.
+    /// Parses the head at the start of these bytes; `None` if it is incomplete.
     pub fn read(bytes: &[u8], origins: &Origins) -> Option<Self> {
         let mut fields = [EMPTY_HEADER; HEAD_FIELDS_MAX];
         let mut head = httparse::Request::new(&mut fields);
@@ -86,7 +86,7 @@ impl Resource {
     }
 }
 
-/// What a head asks for, with the bytes that came after it; an error is the answer to it.
+/// Answers a complete head, after which `rest` came. An error is an answer too: a refusal.
 fn ask(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Result<Asked, Answer> {
     let (method, target) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());
     if !METHODS.contains(&method) {
@@ -166,7 +166,7 @@ fn join(
     let key = one(fields, "Sec-WebSocket-Key")?.filter(|key| is_key(key));
     let key = key.ok_or_else(|| bad_request("Sec-WebSocket-Key has to be 16 bytes in base64"))?;
     let host = host.ok_or_else(|| bad_request("the Host field is empty"))?;
-    // What is no browser has no origin, and could say any.
+    // Browsers always send an origin; other clients could send any.
     if let Some(origin) = one(fields, "Origin")?
         && !Origin::parse(origin).is_some_and(|origin| origins.allow(&origin, host))
     {
@@ -322,7 +322,7 @@ mod tests {
         }
         assert_eq!(status("OPTIONS /nothing", ""), 404);
         assert_eq!(status("GET *", ""), 400);
-        // What HAProxy asks by default to see whether a server is there.
+        // HAProxy's health check by default.
         assert_eq!(answer("OPTIONS / HTTP/1.0\r\n\r\n").status(), Status::Ok);
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::authority::Authority;
 
-/// What a request is for.
+/// A parsed target.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
     /// Of a target in absolute form, which holds in place of the `Host` field.

@@ -12,6 +12,14 @@ use tungstenite::{Bytes, Error, Message, WebSocket};
 
 use crate::common::{DEADLINE, HELLO, Server, address_in, lines_before};
 
+/// What a client asks for WebSocket with, beside the host.
+pub const HANDSHAKE: [&str; 4] = [
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+
 /// A server, and where it listens for browsers.
 pub struct Site {
     pub server: Server,
@@ -32,7 +40,7 @@ impl Site {
         Self::adopt(Server::paced(&[&["--web", "127.0.0.1:0"], arguments].concat()))
     }
 
-    fn adopt(mut server: Server) -> Self {
+    pub fn adopt(mut server: Server) -> Self {
         let address = address_in(&server.stdout_line());
         Self { server, address }
     }
@@ -70,7 +78,7 @@ impl Site {
             .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
         let request = request.body(()).expect("a request");
         let (socket, _) = tungstenite::client(request, stream).expect("a handshake");
-        WebPeer { socket, lines: VecDeque::new(), pongs: Vec::new(), end: None, syncs: 0 }
+        WebPeer { socket, lines: VecDeque::new(), pongs: Vec::new(), pings: 0, end: None, syncs: 0 }
     }
 
     /// A peer that has read its greeting.
@@ -107,6 +115,8 @@ pub struct WebPeer {
     pub socket: WebSocket<TcpStream>,
     lines: VecDeque<String>,
     pub pongs: Vec<Bytes>,
+    /// Pings of the server.
+    pub pings: usize,
     /// The code that the server closed with.
     end: Option<u16>,
     syncs: u32,
@@ -133,6 +143,7 @@ impl WebPeer {
                     self.lines.extend(text.lines().map(str::to_owned));
                 }
                 Ok(Message::Pong(payload)) => self.pongs.push(payload),
+                Ok(Message::Ping(_)) => self.pings += 1,
                 Ok(Message::Close(frame)) => self.end = Some(frame.map_or(1005, |close| close.code.into())),
                 Ok(other) => panic!("{other:?}"),
                 Err(error) => panic!("no line within {DEADLINE:?}: {error}"),

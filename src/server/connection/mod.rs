@@ -102,9 +102,9 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The same connection, which from here on speaks WebSocket.
-    pub(super) fn over_web(self) -> Self {
-        Self { web: Some(Box::default()), ..self }
+    /// The same connection, which from here on speaks WebSocket, and is pinged after a silence of this length.
+    pub(super) fn over_web(self, ping_interval: Option<Duration>) -> Self {
+        Self { web: Some(Box::new(Web::new(ping_interval))), ..self }
     }
 
     /// Tells the hub of it.

@@ -1,20 +1,32 @@
 //! What a connection over WebSocket has beside the others: the frames round what it is sent.
 
 use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_lite::{Stream as _, ready};
+use smol::Timer;
 
 use crate::feed::Source;
 use crate::server::sockets::Socket;
 use crate::web::{Failure, Farewell, Framing};
 
 /// A connection's frames. Its reader and its writer are one task: nobody waits for the lock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Web {
     framing: Mutex<Framing>,
     failure: OnceLock<Failure>,
+    /// After how long a silence a ping is sent, if any is.
+    pub(super) ping_interval: Option<Duration>,
 }
 
 impl Web {
+    pub(super) fn new(ping_interval: Option<Duration>) -> Self {
+        Self { framing: Mutex::default(), failure: OnceLock::new(), ping_interval }
+    }
+
     /// Sends as much of a frame with what comes next as the kernel takes, and returns how many bytes of the source that was.
     pub(super) fn send(&self, socket: &Socket, source: Source<'_>) -> io::Result<usize> {
         let mut framing = self.framing();
@@ -45,6 +57,11 @@ impl Web {
         self.framing().answer(ping);
     }
 
+    /// Makes a ping due if nothing was sent for a while; returns whether it did.
+    fn ping_if_silent(&self) -> bool {
+        self.framing().ping_if_silent()
+    }
+
     /// What came is not to be read on.
     pub(super) fn fail(&self, failure: Failure) {
         // It is the first that nothing is read after.
@@ -63,5 +80,25 @@ impl Web {
 
     fn framing(&self) -> MutexGuard<'_, Framing> {
         self.framing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Pings a silent connection, so that no proxy on the way takes it for dead.
+#[derive(Debug)]
+pub(super) struct KeepAlive(Timer);
+
+impl KeepAlive {
+    pub(super) fn new(interval: Duration) -> Self {
+        Self(Timer::interval(interval))
+    }
+
+    /// Ready when a ping is to be sent.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, web: &Web) -> Poll<()> {
+        loop {
+            ready!(Pin::new(&mut self.0).poll_next(cx));
+            if web.ping_if_silent() {
+                return Poll::Ready(());
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures_lite::{FutureExt as _, ready};
 use smol::Timer;
 
+use super::web::KeepAlive;
 use super::{Connection, End};
 use crate::feed::{Cursor, Progress, Standing};
 use crate::limits::{FLUSH_MS_MAX, WRITE_BYTES_MAX};
@@ -23,11 +24,15 @@ pub(super) struct Writer<'a> {
     stall: Stall,
     /// Set when there will be nothing more. Boxed: it is not needed for waiting.
     give_up: Option<Box<Timer>>,
+    /// If the connection speaks WebSocket and is to be pinged. Boxed: most are not.
+    keep_alive: Option<Box<KeepAlive>>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection, cursor: Cursor::new(), stall: Stall::default(), give_up: None }
+        let ping_interval = connection.web.as_ref().and_then(|web| web.ping_interval);
+        let keep_alive = ping_interval.map(|interval| Box::new(KeepAlive::new(interval)));
+        Self { connection, cursor: Cursor::new(), stall: Stall::default(), give_up: None, keep_alive }
     }
 
     /// Writes what there is. Ready when there will be no more, or no more can be written.
@@ -56,7 +61,7 @@ impl<'a> Writer<'a> {
                 None => self.cursor.write(&host.feed, outbox, |source| self.connection.send(source)),
             };
             match progress {
-                Ok(Progress::Idle) => return Poll::Pending,
+                Ok(Progress::Idle) => ready!(self.poll_ping(cx)),
                 Ok(Progress::Done) => return Poll::Ready(End::Flushed),
                 Ok(Progress::FellOff) if self.catch_up() => {}
                 Ok(Progress::FellOff | Progress::Lost) => return Poll::Ready(End::Slow),
@@ -82,6 +87,14 @@ impl<'a> Writer<'a> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Poll::Ready(End::Lost),
             }
+        }
+    }
+
+    /// Ready when there is a ping to send; never, if the connection is not to be pinged.
+    fn poll_ping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match (&mut self.keep_alive, &self.connection.web) {
+            (Some(keep_alive), Some(web)) => keep_alive.poll(cx, web),
+            _ => Poll::Pending,
         }
     }
 
