@@ -71,6 +71,49 @@ fn what_is_no_text_message_ends_it_with_the_reason() {
     check(reserved, &[], "LEAVE alice errors", 1002);
 }
 
+#[test]
+fn frame_with_a_length_that_is_not_minimal_ends_it() {
+    let sixteen_bits = |alice: &mut WebPeer| {
+        alice.socket.get_mut().write_all(b"\x81\x82\0\0\0\0hi\x81\xfe\0\x02\0\0\0\0no").expect("the server reads");
+    };
+    check(
+        sixteen_bits,
+        &["ERR - verb-unknown hi is no command (HELP lists them); to say it, write: MSG hi"],
+        "LEAVE alice errors",
+        1002,
+    );
+    let sixty_four_bits = |alice: &mut WebPeer| {
+        alice.socket.get_mut().write_all(b"\x81\xff\0\0\0\0\0\0\0\x02\0\0\0\0no").expect("the server reads");
+    };
+    check(sixty_four_bits, &[], "LEAVE alice errors", 1002);
+    let top_bit = |alice: &mut WebPeer| {
+        alice.socket.get_mut().write_all(b"\x81\xff\x80\0\0\0\0\0\0\x02\0\0\0\0no").expect("the server reads");
+    };
+    check(top_bit, &[], "LEAVE alice errors", 1002);
+}
+
+/// A close frame is the last thing that is read.
+#[test]
+fn frames_after_a_close_frame_are_ignored() {
+    let close = |alice: &mut WebPeer| {
+        let frames = b"\x81\x86\0\0\0\0PING a\x88\x82\0\0\0\0\x03\xe8\x81\x86\0\0\0\0MSG no\x89\x80\0\0\0\0";
+        alice.socket.get_mut().write_all(frames).expect("the server reads");
+    };
+    check(close, &["OK PING a"], "LEAVE alice eof", 1000);
+}
+
+#[test]
+fn close_frame_that_the_standard_forbids_is_an_error() {
+    for (payload, code) in
+        [(&b"\x03"[..], 1002), (b"\x03\xed", 1002), (b"\x03\xee", 1002), (b"\x03\xf7", 1002), (b"\x03\xe8\xc3", 1007)]
+    {
+        let length = u8::try_from(payload.len()).expect("a short payload");
+        let frame = [&[0x88, 0x80 | length, 0, 0, 0, 0], payload].concat();
+        let close = |alice: &mut WebPeer| alice.socket.get_mut().write_all(&frame).expect("the server reads");
+        check(close, &[], "LEAVE alice errors", code);
+    }
+}
+
 /// Told by its header alone, and by fragments that never end.
 #[test]
 fn a_message_is_bounded() {

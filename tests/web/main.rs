@@ -5,6 +5,7 @@ mod common;
 
 mod client;
 mod endings;
+mod proxies;
 mod requests;
 mod room;
 mod slow;

@@ -2,15 +2,8 @@
 
 use std::io::Write as _;
 
-use crate::client::{Site, rest, status};
+use crate::client::{HANDSHAKE, Site, rest, status};
 use crate::common::{HELLO, Peer};
-
-const HANDSHAKE: [&str; 4] = [
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-];
 
 #[test]
 fn the_page_is_there_and_trusts_nobody() {
@@ -73,7 +66,7 @@ fn what_is_not_there_or_may_not_be_done_is_said() {
     assert_eq!(site.status("GET /../Cargo.toml HTTP/1.1", &[]), 404);
     let answer = site.ask(&["POST / HTTP/1.1", "Host: localhost", "Content-Length: 5", "", "hello"]);
     assert_eq!(status(&answer), 405);
-    assert!(answer.contains("\r\nAllow: GET, HEAD\r\n"), "{answer}");
+    assert!(answer.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"), "{answer}");
     let answer = site.ask(&["GET /ws HTTP/1.1", "Host: localhost"]);
     assert_eq!(status(&answer), 426);
     assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
