@@ -157,7 +157,9 @@ fn join(
         return Err(Answer::text(Status::UpgradeRequired, text));
     }
     if !has_word(fields, "Upgrade", "websocket") || !has_word(fields, "Connection", "upgrade") {
-        return Err(Answer::text(Status::UpgradeRequired, "this is for WebSocket; the page is at /"));
+        let text = "this is for WebSocket, with Upgrade: websocket and Connection: Upgrade, which a proxy has to pass on; the \
+                    page is at /";
+        return Err(Answer::text(Status::UpgradeRequired, text));
     }
     if one(fields, "Sec-WebSocket-Version")? != Some("13") {
         let answer = Answer::text(Status::UpgradeRequired, "the version of WebSocket has to be 13");
@@ -188,12 +190,13 @@ fn join(
 
 /// The answer to bytes that are not a request.
 fn malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error) -> Asked {
-    let mut request_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default().windows(6);
-    // RFC 8446, section 5.1: a record of a handshake, and the version.
-    if bytes.starts_with(&[22, 3]) {
+    let request_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let version = request_line.split(|&byte| byte == b' ').nth(2).unwrap_or_default();
+    // A handshake record and its version (RFC 8446, section 5.1); no request begins with this byte.
+    if matches!(bytes, [22] | [22, 3, ..]) {
         let text = "this port speaks plain HTTP, not TLS; use http://, or put a proxy that speaks TLS in front of it";
         Asked::Tls(bad_request(text))
-    } else if error == Error::Version && request_line.any(|word| word == b" HTTP/") {
+    } else if error == Error::Version && version.starts_with(b"HTTP/") {
         let text = "the version of HTTP is not supported: expected HTTP/1.1 or HTTP/1.0";
         Asked::Other(Answer::text(Status::VersionNotSupported, text))
     } else if head.version.is_some() {
@@ -485,7 +488,14 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_told_what_was_expected() {
-        for noise in ["NICK alice\n", "NICK alice x\n", "\u{1}\u{2}\n", "GET /\r\n", "GET  / HTTP/1.1\r\n\r\n"] {
+        for noise in [
+            "NICK alice\n",
+            "NICK alice x\n",
+            "\u{1}\u{2}\n",
+            "GET /\r\n",
+            "GET /a b HTTP/1.1\r\n\r\n",
+            "GET  / HTTP/1.1\r\n\r\n",
+        ] {
             refused(noise, Status::BadRequest, "this is not an HTTP request");
         }
         for fields in
@@ -498,6 +508,8 @@ mod tests {
             refused(version, Status::VersionNotSupported, "expected HTTP/1.1");
         }
         refused("\u{16}\u{3}\u{1}\u{2}", Status::BadRequest, "not TLS");
-        assert!(matches!(read("\u{16}\u{3}\u{3}\u{2}").unwrap().asked, Asked::Tls(_)));
+        for start in ["\u{16}", "\u{16}\u{3}", "\u{16}\u{3}\u{3}\u{2}"] {
+            assert!(matches!(read(start).unwrap().asked, Asked::Tls(_)), "{start:?}");
+        }
     }
 }
