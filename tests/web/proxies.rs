@@ -168,12 +168,15 @@ fn silent_connection_is_pinged() {
 fn tls_handshake_gets_a_text_and_a_log_line() {
     let mut command = command(&["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0"]);
     let mut server = Server::spawn(command.stderr(Stdio::piped()));
-    let mut log = BufReader::new(server.take_stderr());
-    let site = Site::adopt(server);
+    let mut stderr = server.take_stderr();
+    let mut site = Site::adopt(server);
     // How a ClientHello begins (RFC 8446, section 5.1).
     let (head, body) = exchange(&site, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
     assert!(status(&head) == 400 && body.contains("plain HTTP, not TLS"), "{head}\n{body}");
-    let mut line = String::new();
-    log.read_line(&mut line).expect("a line of the log");
-    assert!(line.contains("refused a TLS handshake") && line.contains("address=127.0.0.1:"), "{line}");
+    site.server.signal("-TERM");
+    site.server.wait();
+    let mut log = String::new();
+    stderr.read_to_string(&mut log).expect("a log, and its end");
+    let line = log.lines().find(|line| line.contains("refused a TLS handshake")).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("INFO") && line.contains("address=127.0.0.1:"), "{line}");
 }
