@@ -50,7 +50,7 @@ impl Failure {
     /// The same for people.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Protocol => "these are no frames as RFC 6455 has them",
+            Self::Protocol => "the frames violate RFC 6455",
             Self::Binary => "a message is text, one or more lines",
             Self::NotUtf8 => "a message is UTF-8",
             Self::TooLong => "the message is too long; send it in parts",

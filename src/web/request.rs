@@ -486,6 +486,53 @@ mod tests {
         }
     }
 
+    /// However a head is put together and cut, reading it does not panic; what is refused early is not accepted later.
+    #[test]
+    fn any_bytes_are_answered_or_waited_for() {
+        let pieces = [
+            "GET ",
+            "OPTIONS ",
+            "/",
+            "//",
+            "*",
+            "http://",
+            "[::1%",
+            "]",
+            ":80",
+            "@",
+            "%68",
+            "%",
+            "\u{e9}",
+            "ws",
+            "healthz",
+            "?",
+            " HTTP/1.1",
+            " HTTP/1.0",
+            "\r\n",
+            "\n",
+            "\r",
+            "Host: ",
+            "localhost",
+            "Origin: https://",
+            "Content-Length: 0",
+            HANDSHAKE,
+            "\0",
+            "\u{16}\u{3}",
+        ];
+        arbtest::arbtest(|u| {
+            let mut head = String::new();
+            for _ in 0..u.int_in_range(0..=20)? {
+                head.push_str(u.choose(&pieces)?);
+            }
+            let whole = read(&head);
+            let cut = (0..head.len()).filter(|&at| head.is_char_boundary(at)).find_map(|at| read(&head[..at]));
+            if let Some(Request { asked: Asked::Join(_), .. }) = whole {
+                assert_eq!(cut, None, "{head:?}");
+            }
+            Ok(())
+        });
+    }
+
     #[test]
     fn what_is_no_request_is_told_what_was_expected() {
         for noise in [
