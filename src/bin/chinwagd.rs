@@ -54,8 +54,8 @@ struct Arguments {
     #[argh(option, arg_name = "s", from_str_fn(parse_head_timeout))]
     web_head_timeout: Option<u64>,
 
-    /// after how many seconds of silence a browser is pinged, so that no proxy closes its connection: at least so many, at most
-    /// twice as many; 0 is never (default: 20)
+    /// ping a WebSocket connection when nothing was sent to it for this many seconds, or twice as many at most, so that no proxy
+    /// closes it; 0: never (default: 20)
     #[argh(option, arg_name = "s", from_str_fn(parse_timeout))]
     web_ping: Option<u64>,
 
