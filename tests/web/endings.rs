@@ -78,7 +78,7 @@ fn frame_with_a_length_that_is_not_minimal_ends_it() {
     };
     check(
         sixteen_bits,
-        &["ERR - verb-unknown hi is no command (HELP lists them); to say it, write: MSG hi"],
+        &["ERR - verb-unknown unknown command 'hi' (HELP lists the commands); to say it, write: MSG hi"],
         "LEAVE alice errors",
         1002,
     );
