@@ -207,6 +207,9 @@ fn bind(address: SocketAddr, lost_timeout: Option<Duration>) -> io::Result<Async
     }
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
+    // Urgent data keeps its place in the stream. Otherwise the kernel would take one byte out of it: of telnet's Synch
+    // (IAC DM, with DM urgent) the second one, and the first byte of the next line would be lost to the IAC.
+    socket.set_out_of_band_inline(true)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     if let Some(timeout) = lost_timeout {

@@ -66,8 +66,6 @@ const INPUT: EventFlags = EventFlags::IN;
 
 const READABLE: u8 = 1;
 const WRITABLE: u8 = 2;
-/// The peer has ended what it sends, or the connection broke: it can be read, and that is not told again.
-const ENDED: u8 = 4;
 
 impl Sockets {
     pub(super) fn new() -> io::Result<Arc<Self>> {
@@ -126,11 +124,7 @@ impl Bell {
 impl Changes {
     fn tell(&self, flags: EventFlags) {
         let broken = EventFlags::HUP | EventFlags::ERR;
-        let meanings = [
-            (EventFlags::IN | EventFlags::RDHUP | broken, READABLE),
-            (EventFlags::OUT | broken, WRITABLE),
-            (EventFlags::RDHUP | broken, ENDED),
-        ];
+        let meanings = [(EventFlags::IN | EventFlags::RDHUP | broken, READABLE), (EventFlags::OUT | broken, WRITABLE)];
         let ready = meanings.iter().filter(|(any, _)| flags.intersects(*any)).fold(0, |all, (_, one)| all | one);
         // Who has not looked at the one before waits for something else: a peer may send a million packets meanwhile.
         if self.ready.fetch_or(ready, Ordering::Release) & ready != ready {
@@ -172,21 +166,22 @@ impl Socket {
         future::poll_fn(|cx| self.poll_read(cx, bytes_max)).await
     }
 
+    /// Reads until the kernel has nothing more: epoll is edge-triggered, so a change is reported once. A short read is not
+    /// the end of it, since the kernel ends a read at TCP's urgent mark (tcp(7)).
     fn poll_read(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<Vec<u8>>>> {
         loop {
             ready!(self.changes.poll(cx, READABLE));
             let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
                 let count = (&self.stream).read(&mut scratch[..bytes_max])?;
-                if count == bytes_max || self.changes.is(ENDED) {
-                    // There may be more, or the end: that was told already.
-                    self.changes.set(READABLE);
-                }
                 Ok((count > 0).then(|| scratch[..count].to_vec()))
             });
             match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => self.changes.set(READABLE),
-                read => return Poll::Ready(read),
+                read => {
+                    self.changes.set(READABLE);
+                    return Poll::Ready(read);
+                }
             }
         }
     }

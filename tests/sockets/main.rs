@@ -16,3 +16,4 @@ mod resume;
 mod safety;
 mod slow;
 mod timeouts;
+mod urgent;

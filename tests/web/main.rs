@@ -9,3 +9,4 @@ mod proxies;
 mod requests;
 mod room;
 mod slow;
+mod urgent;

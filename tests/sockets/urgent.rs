@@ -1,0 +1,90 @@
+//! TCP urgent data (RFC 9293, section 3.8.5): it keeps its place in the stream, and what follows it is read at once.
+
+use socket2::SockRef;
+
+use crate::common::{Peer, Server};
+
+/// Sends bytes of which the last is urgent.
+fn send_urgent(peer: &Peer, bytes: &[u8]) {
+    let sent = SockRef::from(peer.stream()).send_out_of_band(bytes).expect("the server reads");
+    assert_eq!(sent, bytes.len());
+}
+
+/// The kernel ends a read at the urgent mark, so the first read is short although more has arrived with it.
+#[test]
+fn urgent_byte_inside_one_packet_does_not_hide_the_rest() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    send_urgent(&alice, b"PING one\nPING two\n");
+    alice.expect("OK PING one");
+    alice.expect("OK PING two");
+    alice.send_bytes(b"PING thr");
+    send_urgent(&alice, b"e");
+    alice.send_bytes(b"e\n");
+    alice.expect("OK PING three");
+}
+
+#[test]
+fn urgent_byte_at_any_place_is_text_in_its_place() {
+    const LINES: &[u8] = "PING a\nMSG é😀\r\nPING b\n".as_bytes();
+    let server = Server::start();
+    let mut watcher = server.join("watcher");
+    for at in 0..LINES.len() {
+        let mut peer = server.join("a");
+        send_urgent(&peer, &LINES[..=at]);
+        peer.send_bytes(&LINES[at + 1..]);
+        peer.expect("OK PING a");
+        peer.expect_start("OK MSG ");
+        peer.expect("OK PING b");
+        peer.send("QUIT");
+        peer.until("OK QUIT");
+        peer.expect_end();
+        assert_eq!(watcher.sync(), ["JOIN a", "MSG a é😀", "LEAVE a quit"], "urgent at byte {at}");
+    }
+}
+
+#[test]
+fn several_urgent_bytes_are_text_in_their_places() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    for byte in b"PING every-byte\n".chunks(1) {
+        send_urgent(&alice, byte);
+    }
+    alice.expect("OK PING every-byte");
+}
+
+#[test]
+fn urgent_last_byte_before_the_end_of_input_is_read() {
+    let server = Server::start();
+    let mut peer = server.join("a");
+    send_urgent(&peer, b"PING last");
+    peer.end_input();
+    assert_eq!(peer.rest(), ["OK PING last"]);
+}
+
+/// Synch (RFC 854): IAC DM, with DM urgent. With DM taken out of the stream, IAC would take the first byte of the next line.
+#[test]
+fn telnet_synch_does_not_damage_the_next_line() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    send_urgent(&alice, b"\xff\xf2");
+    alice.send("PING after");
+    alice.expect("OK PING after");
+    alice.send_bytes(b"PING ha");
+    send_urgent(&alice, b"\xff\xf4\xff\xf2");
+    alice.send("lf");
+    alice.expect("OK PING half");
+}
+
+/// Its client is not read while it waits for its rate, and then in full.
+#[test]
+fn urgent_bytes_beyond_the_rate_are_read_when_it_is_their_turn() {
+    let server = Server::paced(&["--line-rate", "100", "--line-burst", "1"]);
+    let mut alice = server.join("alice");
+    for number in 0..20 {
+        send_urgent(&alice, format!("PING {number}\n").as_bytes());
+    }
+    for number in 0..20 {
+        alice.expect(&format!("OK PING {number}"));
+    }
+}
