@@ -157,6 +157,11 @@ pub const EPOCH_CHARS_MAX: usize = 32;
 /// Most bytes skipped in one unfinished telnet subnegotiation; whatever follows is text again.
 pub const SUBNEGOTIATION_BYTES_MAX: usize = 1024;
 
+/// How long nothing may follow a CR before the first line has ended, in milliseconds; then CR alone is how the client ends its
+/// lines. Longer than TCP takes to send a lost packet again, mostly, so that a CR LF in two packets is rarely taken for two
+/// endings; short enough that a user at an old terminal sees the first answer.
+pub const LONE_CR_SILENCE_MS: u64 = 1_000;
+
 /// Most bytes taken from a socket at once. One page-aligned read holds several hundred ordinary lines.
 pub const READ_BYTES_MAX: usize = 16 * 1024;
 

@@ -132,9 +132,17 @@ pub(super) fn switch_from_word(word: &str) -> Option<bool> {
 impl Mode {
     /// Whether a line (without its ending) that is read like this gets a reply; blank ones and `PONG` get none.
     pub fn replies_to(self, line: &[u8]) -> bool {
-        match LineDecoder::new().next(&mut &[line, b"\n"].concat()[..]) {
-            Some(Decoded::Line(Ok(line))) => !matches!(Command::parse(&line, self), Ok(None | Some(Command::Pong(_)))),
-            other => matches!(other, Some(Decoded::Line(Err(_)))),
+        // It may be any line of a connection; a first one is read in another way.
+        let (mut decoder, input) = (LineDecoder::of_known_peer(), [b"\n", line, b"\n"].concat());
+        let mut rest = &input[..];
+        let mut lines = std::iter::from_fn(|| decoder.next(&mut rest)).filter_map(|decoded| match decoded {
+            Decoded::Line(line) => Some(line),
+            _ => None,
+        });
+        match lines.nth(1) {
+            Some(Ok(line)) => !matches!(Command::parse(&line, self), Ok(None | Some(Command::Pong(_)))),
+            Some(Err(_)) => true,
+            None => false,
         }
     }
 }
@@ -490,6 +498,11 @@ mod tests {
         check(b"", Mode::Commands, false);
         check(b" \t\r", Mode::Commands, false);
         check(b"a\x08", Mode::Commands, false);
+        check(b"\0", Mode::Commands, false);
+        check(b"\xff\xf6", Mode::Commands, false);
+        check(b"\xff\xf6MSG hi", Mode::Commands, true);
+        check(b"\xef\xbb\xbf", Mode::Commands, true);
+        check(b"MSG GET / HTTP/1.1", Mode::Commands, true);
         check(b"PONG idle", Mode::Commands, false);
         check(b"PONG idle", Mode::Chat, true);
         check(b"/pong idle", Mode::Chat, false);

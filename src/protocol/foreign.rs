@@ -22,6 +22,9 @@ pub(super) struct Sniffer {
     tls: u8,
     /// Bytes up to the last that are those of a request's version, in any case.
     http: u8,
+    /// How many bytes came, up to those in `begin`, and the first ones.
+    count: u8,
+    begin: [u8; 4],
 }
 
 /// The type of the record and the major version.
@@ -33,9 +36,17 @@ const HTTP: &[u8; 6] = b" HTTP/";
 impl Sniffer {
     /// What the peer is by the bytes up to this one.
     pub(super) fn look(&mut self, byte: u8) -> Option<Foreign> {
+        if let Some(place) = self.begin.get_mut(usize::from(self.count)) {
+            *place = byte;
+            self.count += 1;
+        }
         self.tls = if TLS.get(usize::from(self.tls)) == Some(&byte) { self.tls + 1 } else { u8::MAX };
         if usize::from(self.tls) == TLS.len() {
             return Some(Foreign::Tls);
+        }
+        if byte == b'\0' {
+            // No part of the line.
+            return None;
         }
         let byte = if byte == b'\t' { b' ' } else { byte.to_ascii_uppercase() };
         match HTTP.get(usize::from(self.http)) {
@@ -44,6 +55,16 @@ impl Sniffer {
             _ => self.http = u8::from(byte == HTTP[0]),
         }
         None
+    }
+
+    /// Whether the first bytes are UTF-16: a byte order mark, and a character of ASCII. To a telnet decoder, the mark is
+    /// IAC DONT in one byte order; but there, no NUL comes two bytes later.
+    pub(super) fn is_utf16(self) -> bool {
+        let is_text = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+        match self.begin {
+            [0xff, 0xfe, byte, 0] | [0xfe, 0xff, 0, byte] => is_text(byte),
+            _ => false,
+        }
     }
 }
 

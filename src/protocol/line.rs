@@ -5,13 +5,13 @@ use super::foreign::Sniffer;
 use super::{ErrorCode, Foreign, Refusal};
 use crate::limits::{LINE_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
 
-/// How a peer ends its lines, and is answered.
+/// How a client's first line ended, and so how the server ends its lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
     /// Line feed alone: nc, scripts.
     #[default]
     Lf,
-    /// Carriage return and line feed, or carriage return and NUL (RFC 854): telnet.
+    /// Carriage return and line feed, or carriage return and NUL (RFC 854): telnet. Also carriage return alone.
     CrLf,
 }
 
@@ -32,6 +32,8 @@ pub enum Decoded {
     Line(Result<String, LineError>),
     /// Bytes to send back as they are, outside of any line: an option is refused.
     Telnet([u8; 3]),
+    /// The client asks for a visible sign that the server is there: telnet's AYT (RFC 854).
+    AreYouThere,
     /// The peer speaks another protocol. Comes instead of its first line, and nothing comes after it.
     Foreign(Foreign),
 }
@@ -43,6 +45,8 @@ pub enum LineError {
     TooLong,
     /// Not UTF-8, from this byte on (counted from 1).
     NotUtf8(usize),
+    /// UTF-16, by the byte order mark at the start of the input.
+    Utf16,
 }
 
 impl From<LineError> for Refusal {
@@ -58,6 +62,11 @@ impl From<LineError> for Refusal {
                 ErrorCode::LineNotUtf8,
                 format!("byte {byte} of this line is not UTF-8; send it as UTF-8"),
             ),
+            LineError::Utf16 => Self::new(
+                None,
+                ErrorCode::LineNotUtf8,
+                "your input is UTF-16, this server reads UTF-8; convert it first: iconv -f UTF-16 -t UTF-8",
+            ),
         }
     }
 }
@@ -69,8 +78,10 @@ pub struct LineDecoder {
     line: Vec<u8>,
     /// The line is too long already: the rest of it is discarded as it comes.
     overlong: bool,
-    /// The last data byte was a carriage return; the next one tells whether it ends the line.
+    /// The last data byte was a carriage return; the next one tells what it means.
     carriage_return: bool,
+    lone_cr: LoneCr,
+    encoding: Encoding,
     telnet: Telnet,
     /// Which options were refused. Boxed: most peers never negotiate.
     refused: Option<Box<Refused>>,
@@ -84,9 +95,9 @@ impl LineDecoder {
         Self::default()
     }
 
-    /// The same for a peer of which it is known that it speaks no other protocol, whatever its first line looks like.
+    /// The same for a client that is known to speak no other protocol, and to end its lines with LF or with a message's end.
     pub fn of_known_peer() -> Self {
-        Self { peer: Peer::Ours, ..Self::default() }
+        Self { peer: Peer::Ours, lone_cr: LoneCr::Character, ..Self::default() }
     }
 
     /// The ending of the peer's first line, once there is one.
@@ -97,7 +108,11 @@ impl LineDecoder {
     /// The next thing in `input`, which is moved on past it. `None` when all of `input` is used up; an unfinished line
     /// is kept for the next call.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Decoded> {
+        if self.lone_cr == LoneCr::Splitting {
+            return Some(self.next_of_list());
+        }
         while let Some((&byte, rest)) = input.split_first() {
+            let is_in_text = self.is_in_text();
             let decoded = match &mut self.peer {
                 Peer::Foreign => {
                     *input = &[];
@@ -111,7 +126,7 @@ impl LineDecoder {
                     *input = rest;
                     self.step(byte)
                 }
-                Peer::Ours if self.telnet == Telnet::Data && !self.carriage_return && !is_special(byte) => {
+                Peer::Ours if is_in_text && !is_special(byte) => {
                     let plain = input.iter().position(|&byte| is_special(byte)).unwrap_or(input.len());
                     self.extend(&input[..plain]);
                     *input = &input[plain..];
@@ -129,10 +144,32 @@ impl LineDecoder {
         None
     }
 
-    /// At the end of the input, or of a message: the last line, if it lacks its ending.
+    /// At the end of the input, or of a message: the next line that lacks its ending. To be called until there is none.
     pub fn finish(&mut self) -> Option<Decoded> {
+        if self.peer == Peer::Foreign {
+            return None;
+        }
+        let has_cr = self.carriage_return || self.line.contains(&b'\r');
+        if self.lone_cr == LoneCr::Unknown && has_cr {
+            self.end_lines_at_cr();
+        }
+        if self.lone_cr == LoneCr::Splitting {
+            return Some(self.next_of_list());
+        }
         self.carriage_return = false;
-        (self.peer != Peer::Foreign && (self.overlong || !self.line.is_empty())).then(|| self.take_line())
+        (self.overlong || !self.line.is_empty()).then(|| self.take_line())
+    }
+
+    /// Whether all input so far is one unfinished line, and ends in CR. If nothing follows for a while, that is how this client
+    /// ends its lines: [`LineDecoder::end_lines_at_cr`].
+    pub fn may_end_lines_at_cr(&self) -> bool {
+        self.lone_cr == LoneCr::Unknown && self.carriage_return && self.telnet == Telnet::Data
+    }
+
+    /// From now on CR alone ends a line, also in the input so far; [`LineDecoder::next`] returns those lines first.
+    pub fn end_lines_at_cr(&mut self) {
+        self.lone_cr = LoneCr::Splitting;
+        self.ending = Some(Ending::CrLf);
     }
 
     /// Bytes held for the unfinished line: less than twice [`LINE_BYTES_MAX`], whatever comes.
@@ -158,6 +195,7 @@ impl LineDecoder {
                 self.erase_line();
                 (Telnet::Data, None)
             }
+            (Telnet::Command, AYT) => (Telnet::Data, Some(Decoded::AreYouThere)),
             (Telnet::Command, _) => (Telnet::Data, None),
             (Telnet::Option(request), option) => (Telnet::Data, self.refuse(request, option)),
             (Telnet::Subnegotiation(SUBNEGOTIATION_BYTES_MAX..), _) => {
@@ -173,21 +211,36 @@ impl LineDecoder {
         decoded
     }
 
-    /// One byte of what was typed.
+    /// One byte of what was typed. NUL is a no-op (RFC 854) but after CR, where the two are a line ending.
     fn data(&mut self, byte: u8) -> Option<Decoded> {
         if std::mem::take(&mut self.carriage_return) {
-            if byte == b'\n' || byte == b'\0' {
-                return Some(self.end_line(Ending::CrLf));
+            match (self.lone_cr, byte) {
+                (LoneCr::LineEnd, b'\n' | b'\0') => {
+                    // The line has ended already. This client does end its lines with both; they came far apart.
+                    self.lone_cr = LoneCr::Character;
+                    return None;
+                }
+                (LoneCr::LineEnd, _) => {}
+                (_, b'\n' | b'\0') => return Some(self.end_line(Ending::CrLf)),
+                _ => self.extend(b"\r"),
             }
-            self.extend(b"\r");
         }
         match byte {
             b'\n' => return Some(self.end_line(Ending::Lf)),
-            b'\r' => self.carriage_return = true,
+            b'\r' => {
+                self.carriage_return = true;
+                return (self.lone_cr == LoneCr::LineEnd).then(|| self.end_line(Ending::CrLf));
+            }
+            b'\0' => {}
             BS | DEL => self.erase_character(),
             byte => self.extend(&[byte]),
         }
         None
+    }
+
+    /// Whether bytes that are not special are simply characters of the line.
+    fn is_in_text(&self) -> bool {
+        self.encoding != Encoding::Unknown && self.telnet == Telnet::Data && !self.carriage_return
     }
 
     fn extend(&mut self, bytes: &[u8]) {
@@ -199,6 +252,18 @@ impl LineDecoder {
             self.line = Vec::new();
         } else {
             self.line.extend_from_slice(bytes);
+            if self.encoding == Encoding::Unknown {
+                self.drop_byte_order_mark();
+            }
+        }
+    }
+
+    fn drop_byte_order_mark(&mut self) {
+        if self.line == BYTE_ORDER_MARK {
+            self.line.clear();
+            self.encoding = Encoding::Utf8;
+        } else if !BYTE_ORDER_MARK.starts_with(&self.line) {
+            self.encoding = Encoding::Utf8;
         }
     }
 
@@ -219,13 +284,36 @@ impl LineDecoder {
 
     fn end_line(&mut self, ending: Ending) -> Decoded {
         self.ending.get_or_insert(ending);
+        if self.lone_cr == LoneCr::Unknown {
+            self.lone_cr = LoneCr::Character;
+        }
         self.take_line()
     }
 
+    /// The first of the lines that are in `line`, with a CR after each but the last.
+    fn next_of_list(&mut self) -> Decoded {
+        let Some(end) = self.line.iter().position(|&byte| byte == b'\r') else {
+            self.lone_cr = LoneCr::LineEnd;
+            return self.take_line();
+        };
+        let rest = self.line.split_off(end + 1);
+        self.line.truncate(end);
+        let decoded = self.take_line();
+        self.line = rest;
+        decoded
+    }
+
     fn take_line(&mut self) -> Decoded {
+        match self.peer {
+            Peer::Unknown(sniffer) if sniffer.is_utf16() => self.encoding = Encoding::Utf16,
+            _ if self.encoding == Encoding::Unknown => self.encoding = Encoding::Utf8,
+            _ => {}
+        }
         let line = std::mem::take(&mut self.line);
         let line = if std::mem::take(&mut self.overlong) {
             Err(LineError::TooLong)
+        } else if self.encoding == Encoding::Utf16 && !line.is_empty() {
+            Err(LineError::Utf16)
         } else {
             String::from_utf8(line).map_err(|error| LineError::NotUtf8(error.utf8_error().valid_up_to() + 1))
         };
@@ -249,6 +337,30 @@ impl LineDecoder {
         refused.0[side][word] |= bit;
         (!again || option == TIMING_MARK).then_some(Decoded::Telnet([IAC, answer, option]))
     }
+}
+
+/// What a carriage return means that neither LF nor NUL follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum LoneCr {
+    /// No line has ended yet: it may be how this client ends its lines.
+    #[default]
+    Unknown,
+    /// A character of the line. Or a text with CR in it that a client passes on could carry further commands.
+    Character,
+    /// The end of a line. Those that came before this was known are still to be split.
+    Splitting,
+    /// The end of a line.
+    LineEnd,
+}
+
+/// What the input is written in, by its first bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Encoding {
+    /// No more than a part of a byte order mark has come.
+    #[default]
+    Unknown,
+    Utf8,
+    Utf16,
 }
 
 /// What is known of the peer.
@@ -290,6 +402,7 @@ struct Refused([[u64; 4]; 2]);
 const BS: u8 = 0x08;
 const DEL: u8 = 0x7f;
 const SE: u8 = 240;
+const AYT: u8 = 246;
 const EC: u8 = 247;
 const EL: u8 = 248;
 const SB: u8 = 250;
@@ -300,8 +413,11 @@ const DONT: u8 = 254;
 const IAC: u8 = 255;
 const TIMING_MARK: u8 = 6;
 
+/// U+FEFF: programs on Windows write it at the start of a text.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 fn is_special(byte: u8) -> bool {
-    matches!(byte, b'\n' | b'\r' | BS | DEL | IAC)
+    matches!(byte, b'\0' | b'\n' | b'\r' | BS | DEL | IAC)
 }
 
 #[cfg(test)]
@@ -317,7 +433,7 @@ mod tests {
                 all.push(decoded);
             }
         }
-        all.extend(decoder.finish());
+        all.extend(std::iter::from_fn(|| decoder.finish()));
         all
     }
 
@@ -336,7 +452,6 @@ mod tests {
         check(b"a\rb\n", &[line("a\rb")]);
         check(b"a\r\r\n", &[line("a\r")]);
         check(b"\n\r\n\r\0", &[line(""), line(""), line("")]);
-        check(b"a\0b\n", &[line("a\0b")]);
         check(b"last\r", &[line("last")]);
         check(b"", &[]);
     }
@@ -352,6 +467,117 @@ mod tests {
         assert_eq!(ending(b"a\nb\r\n"), Some(Ending::Lf));
         assert_eq!(ending(b"a\r\nb\n"), Some(Ending::CrLf));
         assert_eq!(ending(b"\r\0"), Some(Ending::CrLf));
+    }
+
+    #[test]
+    fn nul_anywhere_but_after_cr_is_no_part_of_a_line() {
+        check(b"\0MSG hi\0\0 there\0\n", &[line("MSG hi there")]);
+        check(b"\0\0\0", &[]);
+        check(b"\0\n\0\r\n", &[line(""), line("")]);
+        check(b"a\r\0\0b\0\r\0", &[line("a"), line("b")]);
+        check(b"caf\xc3\0\xa9\n", &[line("café")]);
+        let longest = "x".repeat(LINE_BYTES_MAX);
+        check(format!("\0{longest}\0\n").as_bytes(), &[line(&longest)]);
+    }
+
+    #[test]
+    fn are_you_there_is_asked_at_any_place_and_leaves_the_line_whole() {
+        check(b"\xff\xf6", &[Decoded::AreYouThere]);
+        check(b"MSG ha\xff\xf6lf\n", &[Decoded::AreYouThere, line("MSG half")]);
+        check(b"a\r\xff\xf6\nb", &[Decoded::AreYouThere, line("a"), line("b")]);
+    }
+
+    #[test]
+    fn byte_order_mark_is_dropped_at_the_start_only() {
+        let mark = "\u{feff}";
+        check(format!("{mark}NICK a\n{mark}x\n").as_bytes(), &[line("NICK a"), line("\u{feff}x")]);
+        check(format!("{mark}\r\nNICK a\r\n").as_bytes(), &[line(""), line("NICK a")]);
+        check(format!("{mark}{mark}a\n").as_bytes(), &[line("\u{feff}a")]);
+        check(format!("\n{mark}a\n").as_bytes(), &[line(""), line("\u{feff}a")]);
+        check(mark.as_bytes(), &[]);
+        check(b"\xff\xfd\x03\0\xef\xbb\xbfhi\n", &[Decoded::Telnet([255, 252, 3]), line("hi")]);
+        check(b"\xef\xbb\n", &[Decoded::Line(Err(LineError::NotUtf8(1)))]);
+        check(b"\xef\xbb\xbfGET / HTTP/1.1\r\n", &[Decoded::Foreign(Foreign::Http)]);
+        let longest = "x".repeat(LINE_BYTES_MAX);
+        check(format!("{mark}{longest}\n").as_bytes(), &[line(&longest)]);
+        let mut decoder = LineDecoder::of_known_peer();
+        assert_eq!(decoder.next(&mut "\u{feff}MSG hi\n".as_bytes()), Some(line("MSG hi")));
+    }
+
+    #[test]
+    fn utf16_is_named_in_every_line_that_is_not_blank() {
+        let utf16 = Decoded::Line(Err(LineError::Utf16));
+        let encode = |text: &str, to_bytes: fn(u16) -> [u8; 2]| {
+            format!("\u{feff}{text}").encode_utf16().flat_map(to_bytes).collect::<Vec<u8>>()
+        };
+        for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            check(&encode("NICK a\nMSG ж\n", to_bytes), &[utf16.clone(), utf16.clone()]);
+            let blank = line("");
+            let lines = [utf16.clone(), blank.clone(), utf16.clone(), blank];
+            check(&encode("NICK a\r\nMSG hi\r\n", to_bytes), &lines);
+        }
+        // A telnet client that asks for no option, and then begins.
+        check(b"\xff\xfe\x01MSG hi\n", &[line("MSG hi")]);
+        check(b"\xff\xfe\x01\0\0MSG hi\n", &[line("MSG hi")]);
+    }
+
+    /// All that comes of `input` if nothing follows it, of `later`, and the ending.
+    fn decode_after_silence(input: &[u8], later: &[u8]) -> (Vec<Decoded>, Vec<Decoded>, Option<Ending>) {
+        let mut decoder = LineDecoder::new();
+        let mut all_of = |mut input: &[u8], is_followed_by_silence: bool| {
+            let mut all: Vec<_> = std::iter::from_fn(|| decoder.next(&mut input)).collect();
+            if is_followed_by_silence && decoder.may_end_lines_at_cr() {
+                decoder.end_lines_at_cr();
+                all.extend(std::iter::from_fn(|| decoder.next(&mut &b""[..])));
+            }
+            all
+        };
+        let (before, after) = (all_of(input, true), all_of(later, false));
+        (before, after, decoder.ending())
+    }
+
+    #[test]
+    fn cr_alone_ends_lines_if_nothing_follows_the_first_ones() {
+        let check = |input: &[u8], later: &[u8], before: &[Decoded], after: &[Decoded]| {
+            let decoded = decode_after_silence(input, later);
+            assert_eq!(decoded, (before.to_vec(), after.to_vec(), Some(Ending::CrLf)), "{}", input.escape_ascii());
+        };
+        check(b"NICK a\r", b"MSG hi\rMSG ho\r", &[line("NICK a")], &[line("MSG hi"), line("MSG ho")]);
+        check(b"NICK a\rMSG b\r", b"c\r", &[line("NICK a"), line("MSG b")], &[line("c")]);
+        check(b"\r\r", b"a\r", &[line(""), line("")], &[line("a")]);
+        check(b"\xef\xbb\xbfNICK a\r", b"", &[line("NICK a")], &[]);
+        check(b"caf\xc3\rb\r", b"", &[Decoded::Line(Err(LineError::NotUtf8(4))), line("b")], &[]);
+        let long = [&[b'x'; LINE_BYTES_MAX + 1][..], b"\r"].concat();
+        check(&long, b"a\r", &[Decoded::Line(Err(LineError::TooLong))], &[line("a")]);
+        // A telnet client whose CR LF came in two packets, far apart, and one that sends LF now and then.
+        check(b"a\r", b"\nb\rc\r\nd\r", &[line("a")], &[line("b\rc")]);
+        check(b"a\r", b"\0b\rc\r\0", &[line("a")], &[line("b\rc")]);
+        check(b"a\r", b"b\nc\r", &[line("a")], &[line("b"), line("c")]);
+    }
+
+    #[test]
+    fn cr_alone_ends_lines_of_an_input_that_has_no_other_ending() {
+        check(b"NICK a\rMSG hi\r", &[line("NICK a"), line("MSG hi")]);
+        check(b"NICK a\rMSG hi", &[line("NICK a"), line("MSG hi")]);
+        check(b"a\r\rb\r", &[line("a"), line(""), line("b")]);
+        check(b"a\rGET / HTTP/1.1\r", &[Decoded::Foreign(Foreign::Http)]);
+    }
+
+    /// Or a name or a message that a program passes on could carry commands of its own.
+    #[test]
+    fn cr_inside_a_line_that_lf_ends_is_a_character() {
+        check(b"NICK a\rMSG evil\n", &[line("NICK a\rMSG evil")]);
+        check(b"NICK a\nMSG b\rQUIT\nMSG c\rQUIT", &[line("NICK a"), line("MSG b\rQUIT"), line("MSG c\rQUIT")]);
+        for input in [&b"NICK a\nMSG b\r"[..], b"NICK a\r\nMSG b\r", b"NICK a\r\0MSG b\r", b"NICK a", b"a\r\xff"] {
+            let mut decoder = LineDecoder::new();
+            let mut rest = input;
+            while decoder.next(&mut rest).is_some() {}
+            assert!(!decoder.may_end_lines_at_cr(), "{}", input.escape_ascii());
+        }
+        let mut web = LineDecoder::of_known_peer();
+        assert_eq!(web.next(&mut &b"NICK a\r"[..]), None);
+        assert!(!web.may_end_lines_at_cr());
+        assert_eq!(web.finish(), Some(line("NICK a")));
     }
 
     #[test]
@@ -439,7 +665,7 @@ mod tests {
     #[test]
     fn every_split_gives_the_same() {
         arbtest::arbtest(|u| {
-            let alphabet = b"\n\r\0\x08\x7f\xff\xfa\xf0\xfb\xfd\x03abMSG \xc3\xa9\x16";
+            let alphabet = b"\n\r\0\x08\x7f\xff\xfa\xf0\xf6\xfb\xfd\xfe\x03abMSG \xc3\xa9\xef\xbb\xbf\x16";
             let input: Vec<u8> =
                 (0..u.int_in_range(0..=40)?).map(|_| u.choose(alphabet).copied()).collect::<Result<_, _>>()?;
             let whole = decode([&input[..]]);

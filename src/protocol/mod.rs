@@ -27,6 +27,7 @@ pub use error::{ErrorCode, Refusal};
 pub use event::{Closing, Event, EventId, LeaveReason, Tag, Timestamp};
 pub use foreign::Foreign;
 pub use heard::Heard;
+pub(crate) use line::BYTE_ORDER_MARK;
 pub use line::{Decoded, Ending, LineDecoder, LineError};
 pub use name::{Name, NameError};
 pub use past::Past;

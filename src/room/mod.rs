@@ -61,6 +61,8 @@ pub enum Action {
     Ending(Ending),
     /// It sent a blank line: a sign of life, and no more.
     Blank,
+    /// It asked for a visible sign that the server is there (telnet's AYT).
+    AreYouThere,
     /// It sent a command.
     Command(Command),
     /// It sent `SET resume on`; this is for its token, and was never in any other.
@@ -208,6 +210,9 @@ struct Member {
 /// What the greeting says after the version.
 const GREETING: &str = "type NICK and your name to join, HELP for help";
 
+/// The answer to telnet's AYT.
+const PRESENCE: &str = "yes, the server is here";
+
 /// What everybody reads at the end.
 const FAREWELL: &str = "the server is shutting down";
 
@@ -254,6 +259,7 @@ impl Room {
             _ if self.sessions.get(session).is_none_or(Session::is_away) => {}
             Action::Ending(ending) => self.speak(session, out, |dialect| dialect.ending = ending),
             Action::Blank => self.touch(session),
+            Action::AreYouThere => self.show_presence(at, session, out),
             Action::Command(command) => self.carry_out(at, session, command, None, out),
             Action::Resumable(secret) => {
                 self.carry_out(at, session, Command::Set(Setting::Resume, true), Some(secret), out);
@@ -347,6 +353,13 @@ impl Room {
         self.members.clear();
         self.resumable.clear();
         self.roster = None;
+    }
+
+    fn show_presence(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
+        self.touch(session);
+        let Some(state) = self.sessions.get(session) else { return };
+        let notice = Event::Notice(Text::ours(PRESENCE));
+        out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), notice)));
     }
 
     /// Answers a line that cannot be carried out. After too many that were no commands at all the session is not one who

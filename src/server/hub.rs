@@ -154,8 +154,10 @@ impl Hub {
                 outbox.wake();
             }
             Request::Act(session, action) => {
-                let is_line =
-                    matches!(action, Action::Blank | Action::Command(_) | Action::Resumable(_) | Action::Refuse(_));
+                let is_line = matches!(
+                    action,
+                    Action::Blank | Action::AreYouThere | Action::Command(_) | Action::Resumable(_) | Action::Refuse(_)
+                );
                 let sender = self.members.get_mut(session).filter(|_| is_line).map(|member| {
                     touch(&mut self.touched, session, member);
                     Arc::clone(&member.outbox)

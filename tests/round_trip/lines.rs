@@ -37,6 +37,7 @@ pub(crate) fn check(script: &[u8]) {
     for decoded in whole.0.into_iter().take(LINES_MAX) {
         match decoded {
             Decoded::Telnet([iac, ..]) => assert_eq!(iac, 255),
+            Decoded::AreYouThere => {}
             Decoded::Line(Ok(line)) => check_line(&line),
             Decoded::Line(Err(error)) => server_line::check(&ServerLine::Err(Refusal::from(error))),
             Decoded::Foreign(foreign) => server_line::check(&ServerLine::Err(Refusal::from(foreign))),
@@ -71,21 +72,31 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Decoded>, Opti
         }
         assert!(decoder.held_bytes() < 2 * LINE_BYTES_MAX, "{} bytes are held", decoder.held_bytes());
     }
-    all.extend(decoder.finish());
+    all.extend(std::iter::from_fn(|| decoder.finish()));
     (all, decoder.ending())
 }
 
-/// The lines of an input in which nothing is taken back or negotiated: LF ends one, and so do CR LF and CR NUL.
+/// The lines of an input in which nothing is taken back or negotiated. LF ends one, and so do CR LF and CR NUL; where none of
+/// these is, CR does. A byte order mark at the start and any other NUL are no part of them.
 fn obvious_lines(input: &[u8]) -> Vec<Vec<u8>> {
-    let mut lines = vec![Vec::new()];
-    for &byte in input.iter().chain(b"\n") {
-        let line = lines.last_mut().expect("there is always one");
-        if byte == b'\n' || byte == b'\0' && line.ends_with(b"\r") {
-            line.pop_if(|byte| *byte == b'\r');
-            lines.push(Vec::new());
-        } else {
-            line.push(byte);
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    let mut text: Vec<u8> = Vec::new();
+    let mut before = 0;
+    for &byte in input {
+        match byte {
+            b'\n' | b'\0' if before == b'\r' => *text.last_mut().expect("the CR") = b'\n',
+            b'\0' => {}
+            byte => text.push(byte),
         }
+        before = byte;
+    }
+    let text = text.strip_prefix(MARK).unwrap_or(&text);
+    let is_short = text.strip_suffix(b"\r").unwrap_or(text).len() <= LINE_BYTES_MAX;
+    let ending = if text.contains(&b'\n') || !is_short { b'\n' } else { b'\r' };
+    let mut lines: Vec<_> = text.split(|&byte| byte == ending).map(Vec::from).collect();
+    if let Some(last) = lines.last_mut() {
+        // The input ended before it was known what this one means.
+        last.pop_if(|byte| *byte == b'\r');
     }
     lines
 }
@@ -97,7 +108,8 @@ fn check_lines(lines: &[Vec<u8>], all: &[Decoded]) {
             Decoded::Line(Ok(line)) => assert_eq!(line.as_bytes(), lines[at]),
             Decoded::Line(Err(LineError::TooLong)) => assert!(lines[at].len() > LINE_BYTES_MAX),
             Decoded::Line(Err(LineError::NotUtf8(_))) => assert!(str::from_utf8(&lines[at]).is_err()),
-            Decoded::Telnet(_) => panic!("nothing was asked for"),
+            Decoded::Line(Err(LineError::Utf16)) => panic!("its mark has an IAC in it"),
+            Decoded::Telnet(_) | Decoded::AreYouThere => panic!("nothing was asked for"),
             Decoded::Foreign(_) => return,
         }
     }
@@ -108,7 +120,7 @@ fn check_lines(lines: &[Vec<u8>], all: &[Decoded]) {
 fn check_first(all: &[Decoded]) {
     let is_said = |decoded: &Decoded| match decoded {
         Decoded::Line(line) => line.as_ref().map_or(true, |line| !line.trim().is_empty()),
-        Decoded::Telnet(_) => false,
+        Decoded::Telnet(_) | Decoded::AreYouThere => false,
         Decoded::Foreign(_) => true,
     };
     if let Some(at) = all.iter().position(|decoded| matches!(decoded, Decoded::Foreign(_))) {
@@ -118,7 +130,7 @@ fn check_first(all: &[Decoded]) {
 }
 
 fn check_line(line: &str) {
-    assert!(line.len() <= LINE_BYTES_MAX && !line.contains('\n'), "{line:?}");
+    assert!(line.len() <= LINE_BYTES_MAX && !line.contains(['\n', '\0']), "{line:?}");
     check_editing(line);
     for mode in [Mode::Commands, Mode::Chat] {
         match Command::parse(line, mode) {

@@ -21,7 +21,7 @@ fn every_stream_is_as_the_obvious_server_would_send_it() {
         Err(_) => {
             let seen: Vec<_> = (0..SEEDS).map(simulate).collect();
             let total = |what: fn(&Seen) -> u32| seen.iter().map(what).sum::<u32>();
-            let what: [fn(&Seen) -> u32; 9] = [
+            let what: [fn(&Seen) -> u32; 10] = [
                 |seen| seen.slow,
                 |seen| seen.flushed,
                 |seen| seen.blocked,
@@ -31,6 +31,7 @@ fn every_stream_is_as_the_obvious_server_would_send_it() {
                 |seen| seen.given_up,
                 |seen| seen.shown,
                 |seen| seen.canvases,
+                |seen| seen.lone_cr,
             ];
             let totals = what.map(total);
             assert!(totals.iter().all(|&times| times > 50), "the simulation misses what it is for: {totals:?}");

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bytes;
 mod canvas;
 mod caps;
 mod command_line;

@@ -2,14 +2,15 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use futures_lite::future;
 use smol::Timer;
 
 use super::Connection;
 use crate::limits::{
-    LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX, PAST_OVERHEAD_BYTES,
-    PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
+    LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
+    PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
 };
 use crate::protocol::{Command, Decoded, Ending, LeaveReason, LineDecoder, LineError, Refusal, Secret, Setting};
 use crate::room::Action;
@@ -55,7 +56,13 @@ impl<'a> Reader<'a> {
         let connection = self.connection;
         // What was read may have to wait for the rate; it is not to be much.
         let bytes_max = if connection.host.line_rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
-        while let Some(mut bytes) = connection.socket.read_some(bytes_max).await? {
+        loop {
+            let read = if self.decoder.may_end_lines_at_cr() {
+                Box::pin(self.read_after_cr(bytes_max)).await?
+            } else {
+                connection.socket.read_some(bytes_max).await?
+            };
+            let Some(mut bytes) = read else { break };
             if Box::pin(self.digest(&mut bytes)).await?.is_break() {
                 return Ok(());
             }
@@ -65,6 +72,23 @@ impl<'a> Reader<'a> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Box::pin(self.finish()).await
+    }
+
+    /// Reads on after a CR that may be how this client ends its lines: if nothing follows for a while, it is.
+    async fn read_after_cr(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        let connection = self.connection;
+        let read = async { Some(connection.socket.read_some(bytes_max).await) };
+        let silence = async {
+            Timer::after(Duration::from_millis(LONE_CR_SILENCE_MS)).await;
+            None
+        };
+        if let Some(read) = future::or(read, silence).await {
+            return read;
+        }
+        self.decoder.end_lines_at_cr();
+        // None of them is another protocol's: that is known before a line ends.
+        let _ = self.take_text(&[]).await?;
+        connection.socket.read_some(bytes_max).await
     }
 
     /// Carries out the lines that end in `bytes`, and breaks off where nothing more is to be read.
@@ -86,6 +110,10 @@ impl<'a> Reader<'a> {
         while let Some(decoded) = self.decoder.next(&mut rest) {
             match decoded {
                 Decoded::Telnet(answer) => connection.outbox.push_urgent(&answer),
+                Decoded::AreYouThere => {
+                    self.pay().await?;
+                    self.hand_over(Action::AreYouThere, 0).await?;
+                }
                 Decoded::Line(line) => self.take(line).await?,
                 Decoded::Foreign(foreign) => {
                     self.until_stored().await;
@@ -105,7 +133,7 @@ impl<'a> Reader<'a> {
                     let _ = self.take_text(text).await?;
                 }
                 Incoming::EndOfMessage => {
-                    if let Some(Decoded::Line(line)) = self.decoder.finish() {
+                    while let Some(Decoded::Line(line)) = self.decoder.finish() {
                         self.take(line).await?;
                     }
                 }
@@ -138,10 +166,8 @@ impl<'a> Reader<'a> {
 
     /// Carries out what stands behind the last line's end.
     async fn finish(&mut self) -> io::Result<()> {
-        match self.decoder.finish() {
-            Some(Decoded::Line(line)) => self.take(line).await?,
-            Some(Decoded::Foreign(foreign)) => self.connection.tell(Action::Foreign(foreign))?,
-            Some(Decoded::Telnet(_)) | None => {}
+        while let Some(Decoded::Line(line)) = self.decoder.finish() {
+            self.take(line).await?;
         }
         self.until_stored().await;
         self.connection.tell(Action::EndOfInput)
@@ -161,6 +187,12 @@ impl<'a> Reader<'a> {
             Ok(Some(command)) => with_secret(command),
             Err(refusal) => Action::Refuse(refusal),
         };
+        self.hand_over(action, bytes).await
+    }
+
+    /// Hands a line of so many bytes, or telnet's AYT, over to the hub, and waits until more may follow.
+    async fn hand_over(&mut self, action: Action, bytes: u32) -> io::Result<()> {
+        let connection = self.connection;
         // A command with a long answer, and one that changes how the next line is read, are waited for.
         let wait_for_answer = matches!(
             &action,

@@ -20,7 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use chinwag::feed::{Feed, Standing};
-use chinwag::limits::{PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
+use chinwag::limits::{LONE_CR_SILENCE_MS, PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
 use chinwag::protocol::{Command, Ending, LeaveReason, LineError, Mode, Refusal, Secret, Setting, Timestamp, Verb};
 use chinwag::room::{Action, SessionId, Timeouts, Uptime};
 use chinwag::server::hub::{Hub, Request};
@@ -46,6 +46,10 @@ const TIMEOUTS: [Timeouts; 3] = [
 /// Most bytes a socket takes at once.
 const READ_BYTES_MAX: usize = 2048;
 
+/// How lines end, by how often.
+const ENDINGS: [&str; 16] =
+    ["\n", "\n", "\n", "\n", "\n", "\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\0", "\r\0", "\r", ""];
+
 /// How often a line is sent at once by somebody who floods.
 const FLOOD_LINES_MAX: usize = 64;
 
@@ -70,6 +74,8 @@ pub(crate) struct Seen {
     pub(crate) shown: u32,
     /// Somebody asked for the canvas, and something was on it.
     pub(crate) canvases: u32,
+    /// Somebody's lines turned out to end with CR alone.
+    pub(crate) lone_cr: u32,
 }
 
 /// Does all that the script says, then lets everybody read to the end, and checks at every step.
@@ -162,7 +168,7 @@ impl<'a> Run<'a> {
     /// Sends one line so many times, with any of the endings or none.
     fn say(&mut self, session: SessionId, times: usize) {
         let mut line = phrases::line(&mut self.script, &self.model.claims.given);
-        let ending = self.script.one_of(&["\n", "\n", "\n", "\r\n", "\r\n", "\r\n", "\r\0", ""]);
+        let ending = self.script.one_of(&ENDINGS);
         let Some(peer) = self.peers.get_mut(&session) else { return };
         if peer.outbox.mode() == Mode::Chat && self.script.below(2) == 1 {
             line.insert(0, b'/');
@@ -205,6 +211,12 @@ impl<'a> Run<'a> {
         self.now.0 += ms;
         let uptime = Uptime((self.now.0 - START_MS).unsigned_abs() / 1000);
         self.act(SessionId::SERVER, &Action::Tick(uptime));
+        if ms.unsigned_abs() >= LONE_CR_SILENCE_MS {
+            self.seen.lone_cr += self.peers.values_mut().map(|peer| u32::from(peer.fall_silent())).sum::<u32>();
+            for session in self.peers.keys().copied().collect::<Vec<_>>() {
+                self.hear(session);
+            }
+        }
     }
 
     /// The connection reads what was sent, as far as it does.
@@ -212,6 +224,7 @@ impl<'a> Run<'a> {
         while let Some(heard) = self.peers.get_mut(&session).and_then(Peer::hear) {
             match heard {
                 Heard::Telnet(answer) => self.refuse_option(session, answer),
+                Heard::AreYouThere => self.count_answered(session, &Action::AreYouThere),
                 Heard::Foreign(foreign) => self.act(session, &Action::Foreign(foreign)),
                 Heard::EndOfInput => self.act(session, &Action::EndOfInput),
                 Heard::Line(line, ending) => {
@@ -254,10 +267,15 @@ impl<'a> Run<'a> {
             Action::Refuse(refusal) => peer.reader.expect(refusal.verb),
             _ => {}
         }
-        let before = peer.outbox.answered();
-        self.act(session, &action);
-        let answered = self.peers[&session].outbox.answered() - before;
-        assert_eq!(answered, u64::from(is_known), "every line is counted as answered once");
+        self.count_answered(session, &action);
+    }
+
+    /// Carries out a line or the like, which is counted as answered once.
+    fn count_answered(&mut self, session: SessionId, action: &Action) {
+        let outbox = Arc::clone(&self.peers[&session].outbox);
+        let (before, is_known) = (outbox.answered(), outbox.standing() == Standing::Present);
+        self.act(session, action);
+        assert_eq!(outbox.answered() - before, u64::from(is_known), "every line is counted as answered once");
     }
 
     fn act(&mut self, session: SessionId, action: &Action) {

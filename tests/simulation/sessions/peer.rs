@@ -60,6 +60,8 @@ pub(super) enum Heard {
     Line(Result<String, LineError>, Option<Ending>),
     /// A telnet option was asked for; this is the answer.
     Telnet([u8; 3]),
+    /// Telnet's AYT.
+    AreYouThere,
     /// The peer speaks another protocol, and is not read on.
     Foreign(Foreign),
     EndOfInput,
@@ -106,6 +108,15 @@ impl Peer {
         }
     }
 
+    /// Nothing has come for a while. Whether that shows that lines end with CR alone.
+    pub(super) fn fall_silent(&mut self) -> bool {
+        let is_lone = self.heard_bytes == self.sent.len() && self.decoder.may_end_lines_at_cr();
+        if is_lone {
+            self.decoder.end_lines_at_cr();
+        }
+        is_lone
+    }
+
     /// The connection broke.
     pub(super) fn vanish(&mut self) {
         self.input = Input::Ended;
@@ -119,9 +130,11 @@ impl Peer {
         match self.input {
             Input::Open => self.hear_line(),
             Input::HalfClosed => self.hear_line().or_else(|| {
-                self.input = Input::Finished;
                 let last = self.decoder.finish();
-                last.map(|last| self.heard(last)).or_else(|| self.hear())
+                last.map(|last| self.heard(last)).or_else(|| {
+                    self.input = Input::Finished;
+                    self.hear()
+                })
             }),
             Input::Finished => {
                 self.input = Input::Ended;
@@ -141,6 +154,7 @@ impl Peer {
     fn heard(&mut self, decoded: Decoded) -> Heard {
         match decoded {
             Decoded::Telnet(answer) => Heard::Telnet(answer),
+            Decoded::AreYouThere => Heard::AreYouThere,
             Decoded::Line(line) => {
                 let is_first = !std::mem::replace(&mut self.ending_told, true);
                 Heard::Line(line, self.decoder.ending().filter(|_| is_first))

@@ -51,7 +51,8 @@ pub(super) fn first_line(session: u64, held: Option<ResumeToken>, last: Option<R
     match (session % 8, held.or(last), last) {
         (1 | 3, ..) => b"SET resume on\n".to_vec(),
         (4, ..) => b"SET resume on\r\n".to_vec(),
-        (0 | 2, ..) => b"SET draw on\n".to_vec(),
+        (0, ..) => b"SET draw on\n".to_vec(),
+        (2, ..) => b"SET draw on\r".to_vec(),
         (5, ..) => b"SET draw on\r\n".to_vec(),
         (6, Some(token), _) => format!("RESUME {token}\n").into_bytes(),
         (7, _, Some(token)) => format!("RESUME {token}\r\n").into_bytes(),

@@ -26,7 +26,7 @@ impl Times {
             Action::Connect(_) => {
                 self.peers.insert(session, (self.now, self.now));
             }
-            Action::Blank | Action::Command(_) | Action::Resumable(_) | Action::Refuse(_) => {
+            Action::Blank | Action::AreYouThere | Action::Command(_) | Action::Resumable(_) | Action::Refuse(_) => {
                 self.peers.entry(session).and_modify(|(_, last_line_at)| *last_line_at = self.now);
             }
             // Whoever has said all is not waited for.

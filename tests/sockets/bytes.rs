@@ -1,0 +1,196 @@
+//! Bytes around the lines, as real clients send them: NUL, telnet's AYT, a byte order mark, UTF-16, and CR as a line ending.
+
+use std::time::{Duration, Instant};
+
+use crate::common::{HELLO, Peer, Server};
+
+const PRESENCE: &str = "NOTICE yes, the server is here";
+
+/// Sends the input in two pieces, split at every place, and then ends it; each time, all that comes after the greeting is this.
+#[track_caller]
+fn check_at_every_split(server: &Server, input: &[u8], expected: &str) {
+    for at in 0..=input.len() {
+        let mut peer = server.connect();
+        peer.send_bytes(&input[..at]);
+        peer.send_bytes(&input[at..]);
+        peer.end_input();
+        let got = String::from_utf8(peer.rest_bytes()).expect("UTF-8");
+        assert_eq!(got, expected, "split at {at}: {}", input.escape_ascii());
+    }
+}
+
+#[test]
+fn nul_anywhere_in_a_line_is_ignored() {
+    let server = Server::start();
+    check_at_every_split(
+        &server,
+        b"\0PING a\nPI\0NG \0b\0\nPING caf\xc3\0\xa9\n",
+        "OK PING a\nOK PING b\nOK PING café\n",
+    );
+    check_at_every_split(&server, b"\0PING a\r\0\0PING b\r\0", "OK PING a\r\nOK PING b\r\n");
+}
+
+/// A MUD client sends one a minute. They are not lines, so they end no run of bad lines, and are none.
+#[test]
+fn keepalive_nuls_are_no_bad_lines() {
+    let server = Server::start();
+    let mut alice = server.connect();
+    for _ in 0..49 {
+        alice.send_bytes(b"\0\0\0nonsense\n");
+        alice.expect_start("ERR - verb-unknown nonsense is no command");
+    }
+    alice.send_bytes(&[0; 5000]);
+    alice.sync();
+    for _ in 0..50 {
+        alice.send_bytes(b"\0nonsense\n");
+        alice.expect_start("ERR - verb-unknown nonsense is no command");
+    }
+    alice.expect_start("ERR - too-many-errors ");
+    alice.expect_end();
+}
+
+/// Neither is AYT, which is a sign of life, however.
+#[test]
+fn nul_is_no_sign_of_life_and_are_you_there_is() {
+    let server = Server::with(&["--idle-timeout", "2"]);
+    let (mut mud, mut telnet) = (server.join("mud"), server.join("telnet"));
+    let told = loop {
+        mud.send_bytes(b"\0");
+        telnet.send_bytes(b"\xff\xf6");
+        match telnet.next().expect("a line") {
+            line if line == PRESENCE || line.starts_with("COORDINATOR ") => {}
+            line => break line,
+        }
+    };
+    assert_eq!(told, "LEAVE mud timeout");
+    mud.until_start("ERR - idle-timeout ");
+    mud.expect_end();
+}
+
+#[test]
+fn are_you_there_is_answered_by_a_line_of_its_own() {
+    let server = Server::start();
+    // Before a name, and within a line, which stays whole.
+    check_at_every_split(&server, b"\xff\xf6PING \xff\xf6a\n", &format!("{PRESENCE}\n{PRESENCE}\nOK PING a\n"));
+    let mut alice = server.join("alice");
+    alice.send_bytes(b"SET tags on\r\nMSG ha\xff\xf6lf\r\nPING sync\r\n");
+    alice.expect("OK SET tags on");
+    let notice = alice.expect_start("@- ");
+    assert!(notice.ends_with(&format!("Z {PRESENCE}")), "{notice}");
+    alice.expect("OK MSG 3");
+    alice.expect("OK PING sync");
+}
+
+/// Each costs what a line does: otherwise two bytes would make the server send thirty, without end.
+#[test]
+fn are_you_there_is_answered_at_the_rate_of_lines() {
+    let server = Server::paced(&["--line-rate", "2", "--line-burst", "2"]);
+    let mut alice = server.connect();
+    let start = Instant::now();
+    alice.send_bytes(&b"\xff\xf6".repeat(4));
+    (0..4).for_each(|_| alice.expect(PRESENCE));
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
+fn byte_order_mark_at_the_start_is_ignored() {
+    let server = Server::start();
+    check_at_every_split(&server, b"\xef\xbb\xbfPING a\nPING b\n", "OK PING a\nOK PING b\n");
+    check_at_every_split(&server, b"\xef\xbb\xbf\r\nPING b\r\n", "OK PING b\r\n");
+    check_at_every_split(&server, b"\xff\xf1\xef\xbb\xbfPING a", "OK PING a\n");
+}
+
+#[test]
+fn byte_order_mark_does_not_hide_another_protocol() {
+    let server = Server::start();
+    let mut peer = server.connect();
+    peer.send_bytes(b"\xef\xbb\xbfGET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    peer.expect_start("ERR - wrong-protocol that was an HTTP request");
+    peer.expect_end();
+}
+
+#[test]
+fn utf16_is_refused_by_its_name() {
+    let server = Server::start();
+    let text = "\u{feff}NICK a\r\nMSG ж\r\n";
+    for input in
+        [u16::to_le_bytes, u16::to_be_bytes].map(|order| text.encode_utf16().flat_map(order).collect::<Vec<_>>())
+    {
+        let why = "ERR - line-not-utf8 your input is UTF-16, this server reads UTF-8; convert it first: iconv -f UTF-16 -t UTF-8\r\n";
+        check_at_every_split(&server, &input, &why.repeat(2));
+    }
+}
+
+/// Sends these bytes and hears the answers, before anything follows.
+#[track_caller]
+fn say(peer: &mut Peer, bytes: &[u8], answers: &[&str]) {
+    peer.send_bytes(bytes);
+    for answer in answers {
+        peer.expect(answer);
+    }
+}
+
+#[test]
+fn cr_alone_ends_lines_once_nothing_follows_the_first() {
+    let server = Server::start();
+    let mut peer = server.connect();
+    peer.send_bytes(b"\xef\xbb\xbfPI");
+    say(&mut peer, b"NG a\rPING b\r", &["OK PING a\r", "OK PING b\r"]);
+    // From now on they are answered at once.
+    say(&mut peer, b"PING c\rPING d", &["OK PING c\r"]);
+    say(&mut peer, b"\r\rPING e\x08f\r", &["OK PING d\r", "OK PING f\r"]);
+    peer.send_bytes(b"PING last");
+    peer.end_input();
+    peer.expect("OK PING last\r");
+    peer.expect_end();
+}
+
+#[test]
+fn cr_alone_ends_lines_of_a_whole_input() {
+    let server = Server::start();
+    check_at_every_split(&server, b"PING a\rPING b\r", "OK PING a\r\nOK PING b\r\n");
+    check_at_every_split(&server, b"PING a\rPING b", "OK PING a\r\nOK PING b\r\n");
+}
+
+/// Its CR LF may come in two packets, far apart. It is one ending, and does not make CR another.
+#[test]
+fn cr_and_lf_far_apart_are_one_ending() {
+    let server = Server::start();
+    for second in [b"\n", b"\0"] {
+        let mut peer = server.connect();
+        say(&mut peer, b"PING a\r", &["OK PING a\r"]);
+        peer.send_bytes(second);
+        peer.send_bytes(b"MSG one\rPING two\r\n");
+        peer.expect("ERR MSG no-name you have no name yet; take one first: NICK name\r");
+        say(&mut peer, b"PING b\r\n", &["OK PING b\r"]);
+    }
+}
+
+/// Or whoever gets a program to pass on a text with CR in it could have it send commands.
+#[test]
+fn cr_inside_a_line_that_lf_ends_is_no_ending() {
+    let server = Server::start();
+    let mut alice = server.connect();
+    let mut bot = server.connect();
+    bot.send_bytes(b"NICK bot\rQUIT\n");
+    bot.expect_start("ERR NICK name-invalid ");
+    bot.send_bytes(b"NICK bot\n");
+    bot.expect("OK NICK bot");
+    bot.send_bytes(b"MSG passed on:\rNICK evil\r");
+    // Were CR an ending, this would be known after a second.
+    alice.send_bytes(b"PING a\r");
+    alice.expect("OK PING a\r");
+    bot.send_bytes(b"\n");
+    bot.expect("COORDINATOR bot");
+    bot.expect("OK MSG 3");
+    bot.expect_nothing();
+}
+
+#[test]
+fn end_of_input_after_cr_is_no_second_line() {
+    let server = Server::start();
+    let mut peer = server.connect_raw();
+    peer.send_bytes(b"NICK a\r\nMSG hi\r");
+    peer.end_input();
+    assert_eq!(peer.rest(), [HELLO, "OK NICK a\r", "COORDINATOR a\r", "OK MSG 3\r"]);
+}
