@@ -15,7 +15,8 @@ use socket2::{SockRef, TcpKeepalive};
 use super::{Code, End};
 use crate::limits::{CLIENT_LINE_BYTES_MAX, CONNECT_MS_MAX, FAREWELL_MS_MAX, KEEPALIVE_SECONDS, REPLY_MS_MAX};
 use crate::protocol::{
-    Command, ErrorCode, Event, Heard, Mode, Name, Reply, ResumeToken, ServerLine, Setting, Text, Token, made_safe,
+    BYTE_ORDER_MARK, Command, ErrorCode, Event, Heard, Mode, Name, Reply, ResumeToken, ServerLine, Setting, Text,
+    Token, made_safe,
 };
 
 /// What came next.
@@ -269,9 +270,13 @@ fn farewell(code: &str, text: &str) -> End {
     End(Code::Lost, format!("the server closed the connection: {text}"))
 }
 
-/// The lines of standard input.
+/// The lines of standard input, without a byte order mark at its start.
 pub(super) fn stdin() -> impl Stream<Item = Vec<u8>> + Send {
-    BufReader::new(Unblock::new(io::stdin())).split(b'\n').map_while(Result::ok)
+    let lines = BufReader::new(Unblock::new(io::stdin())).split(b'\n').map_while(Result::ok);
+    lines.enumerate().map(|(number, line)| match line.strip_prefix(BYTE_ORDER_MARK) {
+        Some(text) if number == 0 => text.to_vec(),
+        _ => line,
+    })
 }
 
 /// Fails when the deadline has come.

@@ -29,6 +29,15 @@ same 6 "$(wc -l <"$work/out")"
 grep -q $'\e' "$work/out" && fail "it obeys"
 same 'OK QUIT' "$(tail -n 1 "$work/out")"
 
+# A byte order mark at the start is dropped; further on, it is text.
+run < <(printf '\xef\xbb\xbfPING a\n\xef\xbb\xbf\n\0PING b\n\0\nMSG GET / HTTP/1.1\nPING c')
+same 1 "$status"
+same 'OK PING a
+ERR - verb-unknown
+OK PING b
+ERR MSG no-name
+OK PING c' "$(tail -n +2 "$work/out" | cut -d ' ' -f 1-3)"
+
 run --json < <(printf 'MSG hi\n')
 same 1 "$status"
 same 2 "$(grep -c '^{.*}$' "$work/out")"

@@ -29,6 +29,11 @@ run send < <(printf 'one\r\n\n  \ntwo\x07\nlast')
 same 0 "$status"
 hear alice 'JOIN ci' 'MSG ci one' $'MSG ci two\ufffd' 'MSG ci last' 'LEAVE ci quit'
 
+# As programs on Windows write it; only the start of the input is special.
+run send < <(printf '\xef\xbb\xbfone\r\n\xef\xbb\xbftwo')
+same 0 "$status"
+hear alice 'JOIN ci' 'MSG ci one' $'MSG ci \ufefftwo' 'LEAVE ci quit'
+
 run send --json < <(printf 'one\n%5000s\ntwo\n' x)
 same 1 "$status"
 hear alice 'JOIN ci' 'MSG ci one' 'MSG ci two' 'LEAVE ci quit'

@@ -25,6 +25,9 @@ same 1 "$status"
 grep -q '^! a name cannot contain a comma; write: /NICK name$' "$work/out"
 hear alice 'JOIN eve' 'MSG eve one' 'LEAVE eve quit tea'
 
+printf '\xef\xbb\xbf/quit tea\nnot sent\n' | "${client[@]}" --nick eve
+hear alice 'JOIN eve' 'LEAVE eve quit tea'
+
 connect bob "${client[@]}" --nick bob --retry 0
 hear alice 'JOIN bob'
 hear bob '\* you are bob; *'
