@@ -23,7 +23,7 @@ use smol::block_on;
 
 use self::options::Options;
 use crate::command_line;
-use crate::protocol::{Command, Mode};
+use crate::protocol::{Command, Mode, is_blank};
 
 /// The program: reads its command line, and says with what to exit.
 pub fn main() -> ExitCode {
@@ -60,7 +60,7 @@ fn run(options: &Options) -> Result<(), End> {
         (other, _) if options.retry.is_some() && !["", "tail", "wait"].contains(&other) => {
             usage("--retry goes with tail and wait, and without a command")
         }
-        ("send", [_, ..]) if words.concat().trim().is_empty() => usage("there is nothing to say: the text is blank"),
+        ("send", [_, ..]) if is_blank(&words.concat()) => usage("there is nothing to say: the text is blank"),
         ("send", text) => block_on(script::send(options, text)),
         ("who", []) => block_on(script::who(options)),
         ("tail", []) => block_on(script::watch(options, None)),

@@ -2,7 +2,7 @@
 //! for [`super::session`] to say.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::protocol::{Command, Mode, Name, split_word};
+use crate::protocol::{Command, Mode, Name, fold_case, split_word};
 
 /// A typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +80,12 @@ pub(super) fn remembered(line: &str) -> String {
 /// What the word before the cursor may be completed to: where it begins, and the whole words.
 pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a str>) -> (usize, Vec<String>) {
     let start = before.rfind([' ', '\t', ',']).map_or(0, |at| at + 1);
-    let word = before[start..].to_lowercase();
+    let word = fold_case(&before[start..]);
     let whole = if start == 0 && word.starts_with('/') {
         COMMANDS.iter().filter(|command| command.starts_with(&word)).map(|command| format!("{command} ")).collect()
     } else {
         let after = if start == 0 { ": " } else { " " };
-        let fitting = names.into_iter().filter(|name| name.to_lowercase().starts_with(&word));
+        let fitting = names.into_iter().filter(|name| fold_case(name).starts_with(&word));
         fitting.map(|name| format!("{name}{after}")).collect()
     };
     (start, whole)
@@ -177,7 +177,8 @@ mod tests {
     fn tab_completes_commands_and_names() {
         let check = |before: &str, start: usize, expected: &[&str]| {
             let expected = expected.iter().map(ToString::to_string).collect();
-            assert_eq!(completions(before, ["alice", "Älva", "bob"]), (start, expected), "{before:?}");
+            let names = ["alice", "Älva", "bob", "Straße", "Νίκος"];
+            assert_eq!(completions(before, names), (start, expected), "{before:?}");
         };
         check("/wh", 0, &["/whisper ", "/who "]);
         check("/st", 0, &["/status "]);
@@ -187,7 +188,9 @@ mod tests {
         check("/w b", 3, &["bob "]);
         check("/w alice,b", 9, &["bob "]);
         check("hi ali", 3, &["alice "]);
+        check("STRASS", 0, &["Straße: "]);
+        check("ΝΊΚΟΣ", 0, &["Νίκος: "]);
         check("x", 0, &[]);
-        check("", 0, &["alice: ", "Älva: ", "bob: "]);
+        check("", 0, &["alice: ", "Älva: ", "bob: ", "Straße: ", "Νίκος: "]);
     }
 }

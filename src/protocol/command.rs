@@ -3,7 +3,7 @@
 use super::drawing::CLEAR;
 use super::{
     Decoded, Drawing, ErrorCode, EventId, LineDecoder, Name, NameError, NoStroke, NoToken, Refusal, ResumeToken,
-    Stroke, Text, TextError, Token, Verb, is_space, split_word,
+    Stroke, Text, TextError, Token, Verb, is_blank, is_space, split_word,
 };
 use crate::limits::{
     COORDINATE_MAX, ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, SEARCH_WORDS_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX,
@@ -155,6 +155,10 @@ impl Command {
     pub fn parse(line: &str, mode: Mode) -> Result<Option<Self>, Refusal> {
         if line.trim().is_empty() {
             return Ok(None);
+        }
+        if mode == Mode::Commands && is_blank(line) {
+            let text = "this line has only characters that show nothing; write: HELP";
+            return Err(Refusal::new(None, ErrorCode::VerbUnknown, text));
         }
         let command = match mode {
             Mode::Commands => line.trim_start_matches(is_space),
@@ -544,6 +548,7 @@ mod tests {
         check(&format!("resume {token} "), Command::Resume(token.parse().unwrap()));
         check("CHAT", Command::Chat);
         check("QUIT", Command::Quit(None));
+        check("QUIT \u{200b}", Command::Quit(None));
         check("QUIT see you", Command::Quit(Some(said("see you"))));
     }
 
@@ -615,6 +620,15 @@ mod tests {
     }
 
     #[test]
+    fn line_that_shows_nothing_is_no_blank_line() {
+        for (mode, code) in [(Mode::Commands, ErrorCode::VerbUnknown), (Mode::Chat, ErrorCode::TextMissing)] {
+            let refusal = Command::parse("\u{200b} \u{3164}", mode).unwrap_err();
+            assert_eq!(refusal.code, code);
+            assert!(refusal.to_string().is_ascii(), "it repeats nothing of the line: {refusal}");
+        }
+    }
+
+    #[test]
     fn wrong_lines_are_refused_with_a_code() {
         let check = |line: &str, verb: Option<Verb>, code| {
             let refusal = Command::parse(line, Mode::Commands).unwrap_err();
@@ -626,6 +640,9 @@ mod tests {
         check("NICK 123456789012345678901234567890123", Some(Verb::Nick), ErrorCode::NameTooLong);
         check("MSG", Some(Verb::Msg), ErrorCode::TextMissing);
         check("MSG  ", Some(Verb::Msg), ErrorCode::TextMissing);
+        check("MSG \u{200b}", Some(Verb::Msg), ErrorCode::TextMissing);
+        check("WHISPER bob \u{2800}", Some(Verb::Whisper), ErrorCode::TextMissing);
+        check("\u{200b}", None, ErrorCode::VerbUnknown);
         check("WHISPER", Some(Verb::Whisper), ErrorCode::TargetMissing);
         check("WHISPER bob, hi", Some(Verb::Whisper), ErrorCode::TargetMissing);
         check("WHISPER bob", Some(Verb::Whisper), ErrorCode::TextMissing);

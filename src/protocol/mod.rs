@@ -4,6 +4,7 @@
 //! room; [`crate::room`] decides what a command does, this says only what it is.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod case;
 mod command;
 mod dialect;
 mod drawing;
@@ -20,6 +21,7 @@ mod resume;
 mod text;
 mod verb;
 
+pub(crate) use case::fold_case;
 pub use command::{Command, Mode, Setting};
 pub use dialect::{DIALECTS, Dialect};
 pub use drawing::{Drawing, Drawn, NoStroke, Stroke};
@@ -33,8 +35,8 @@ pub use name::{Name, NameError};
 pub use past::Past;
 pub use reply::{Details, Reply, ServerLine, User};
 pub use resume::{NoToken, ResumeToken, Secret};
-pub(crate) use text::made_safe;
 pub use text::{Text, TextError, Token};
+pub(crate) use text::{is_blank, made_safe};
 pub use verb::Verb;
 
 /// The protocol's name and version, as `HELLO` says it.

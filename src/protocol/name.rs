@@ -5,11 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
+use precis_profiles::UsernameCasePreserved;
 use precis_profiles::precis_core::{Error, profile::PrecisFastInvocation};
-use precis_profiles::{UsernameCaseMapped, UsernameCasePreserved};
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
+use super::fold_case;
 use super::text::is_safe;
 use crate::limits::{NAME_CHARS_MAX, NAME_MARKS_IN_A_ROW_MAX};
 
@@ -71,12 +72,12 @@ impl Name {
         self.form(0)
     }
 
-    /// The form by which names are the same (RFC 8265, 3.3: case mapped).
+    /// The form by which names are the same, whatever their case ([`fold_case`]).
     pub fn key(&self) -> &str {
         self.form(1)
     }
 
-    /// The forms by which names are too alike, if either is the same: UTS #39 skeletons of the key, and in lower case of
+    /// The forms by which names are too alike, if either is the same: UTS #39 skeletons of the key and, with case folded, of
     /// the form shown. Both are needed: only the first tells `Mia` from `rnia`, only the second `Alice` from `AIice`.
     pub fn skeletons(&self) -> [&str; 2] {
         [self.form(2), self.form(3)]
@@ -113,7 +114,8 @@ fn check_characters(raw: &str) -> Result<(), NameError> {
     if raw.contains(',') {
         return Err(NameError::Comma);
     }
-    if !first.is_alphanumeric() {
+    // Some marks count as letters.
+    if !first.is_alphanumeric() || is_combining_mark(first) {
         return Err(NameError::Start(first));
     }
     let mut marks = 0;
@@ -130,10 +132,14 @@ fn check_characters(raw: &str) -> Result<(), NameError> {
 fn forms(raw: &str) -> Result<[String; 4], NameError> {
     let shown = stable(raw)?;
     check_characters(&shown)?;
-    let key = UsernameCaseMapped::enforce(shown.as_str()).map_err(NameError::from_precis)?.into_owned();
-    let (of_key, of_shown) = (skeleton(&key).collect(), skeleton(&shown).collect::<String>().to_lowercase());
+    let key = fold_case(&shown);
+    let of_key = skeleton(&key).collect::<String>().replace(DOTTED_TWICE, "i");
+    let of_shown = fold_case(&skeleton(&shown).collect::<String>());
     Ok([shown, key, of_key, of_shown])
 }
+
+/// An i with a dot above, which looks like an i. It is what İ becomes when its case is folded.
+const DOTTED_TWICE: &str = "i\u{307}";
 
 /// The same of printable ASCII, which the class allows (RFC 8264, 9.11), and of which every mapping but that of case leaves
 /// each character alone: names are looked up more often than taken, and most are such.
@@ -142,7 +148,7 @@ fn ascii_forms(raw: &str) -> [String; 4] {
         LazyLock::new(|| ('\0'..='\x7f').map(|c| skeleton(c.encode_utf8(&mut [0; 4])).collect()).collect());
     let skeleton = |text: &str| text.bytes().map(|c| SKELETONS[usize::from(c)].as_str()).collect::<String>();
     let key = raw.to_ascii_lowercase();
-    let (of_key, of_shown) = (skeleton(&key), skeleton(raw).to_lowercase());
+    let (of_key, of_shown) = (skeleton(&key), fold_case(&skeleton(raw)));
     [raw.to_owned(), key, of_key, of_shown]
 }
 
@@ -214,8 +220,10 @@ impl Eq for Name {}
 
 #[cfg(test)]
 mod tests {
+    use unicode_normalization::UnicodeNormalization as _;
+
     use super::*;
-    use crate::protocol::{ErrorCode, Refusal};
+    use crate::protocol::{ErrorCode, Refusal, is_blank};
 
     #[test]
     fn a_numbered_name_fits() {
@@ -265,6 +273,8 @@ mod tests {
         check("-", NameError::Start('-'));
         check("/who", NameError::Start('/'));
         check("\u{301}a", NameError::Start('\u{301}'));
+        check("\u{345}", NameError::Start('\u{345}'));
+        check("\u{93e}a", NameError::Start('\u{93e}'));
         check("a\u{2800}", NameError::Character('\u{2800}'));
         check("a\u{200d}b", NameError::Character('\u{200d}'));
         check("smile😀", NameError::Character('😀'));
@@ -291,6 +301,48 @@ mod tests {
         check("alice", "ALICE");
         check("alice", "Ａｌｉｃｅ");
         check("ÉMILE", "e\u{301}mile");
+        check("ΝΙΚΟΣ", "νικος");
+        check("Νικος", "νικοσ");
+        check("STRASSE", "straße");
+        check("STRAẞE", "Strasse");
+        check("ΑΙ", "ᾳ");
+        check("İzmir", "i\u{307}zmir");
+        check("Ｓｔｒａßｅ", "STRASSE");
+    }
+
+    /// For every code point that has another case, alone and between others: all cases are the same name.
+    #[test]
+    fn key_is_the_same_in_every_case() {
+        for c in '\0'..=char::MAX {
+            let is_cased =
+                !c.to_uppercase().eq([c]) || !c.to_lowercase().eq([c]) || fold_case(&c.to_string()) != c.to_string();
+            // ı is a letter of its own, although its upper case is that of i. Names with it are too alike to those with i.
+            if !is_cased || c == 'ı' {
+                continue;
+            }
+            for raw in [c.to_string(), format!("a{c}"), format!("x{c}\u{301}y")] {
+                let Ok(name) = Name::new(&raw) else { continue };
+                // Case mapping is defined on this form (Unicode 3.13): before U+0345 becomes a letter, all marks come first.
+                let decomposed: String = name.as_str().nfd().collect();
+                for other in [decomposed.to_uppercase(), decomposed.to_lowercase()] {
+                    if let Ok(other) = Name::new(&other) {
+                        assert_eq!(other.key(), name.key(), "{raw} {other}");
+                    }
+                }
+                assert_eq!(fold_case(name.key()), name.key(), "{raw}");
+            }
+        }
+    }
+
+    /// For every code point there is that shows nothing by itself: no name consists of it, and it is in none, unless it is a mark
+    /// on a letter.
+    #[test]
+    fn name_has_no_character_that_shows_nothing() {
+        for c in ('\0'..=char::MAX).filter(|&c| is_blank(&c.to_string())) {
+            assert!(Name::new(&c.to_string()).is_err() && Name::new(&format!("{c}a")).is_err(), "{c:?}");
+            let is_on_a_letter = is_combining_mark(c) && skeleton(&c.to_string()).next().is_some();
+            assert!(is_on_a_letter || Name::new(&format!("a{c}b")).is_err(), "{c:?}");
+        }
     }
 
     #[test]
@@ -302,6 +354,9 @@ mod tests {
         assert!(alike("alice", "аlice"), "Cyrillic а");
         assert!(alike("Mia", "rnia"), "rn for m");
         assert!(alike("Alice", "AIice"), "capital I for l");
+        assert!(alike("İzmir", "izmir"), "a second dot on an i");
+        assert!(alike("ışık", "işik"), "an i without a dot");
+        assert!(alike("क\u{94d}\u{200d}ष", "क\u{94d}ष"), "a joiner");
         assert!(!alike("alice", "bob"));
         assert!(!alike("carol", "carola"));
     }

@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Name;
+use unicode_normalization::char::is_combining_mark;
+
+use super::{Name, fold_case};
 use crate::limits::{TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
 
-/// Non-blank text of at most [`TEXT_BYTES_MAX`] bytes, in which no character can end a line, move a cursor or turn the
+/// Text that shows something, of at most [`TEXT_BYTES_MAX`] bytes, in which no character can end a line, move a cursor or turn the
 /// reading order: having a `Text` is the proof. Its clones share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text(Arc<str>);
@@ -16,7 +18,7 @@ pub struct Text(Arc<str>);
 /// Why something is no [`Text`] or no [`Token`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextError {
-    /// Nothing but white space.
+    /// Nothing but white space and characters that show nothing by themselves.
     Blank,
     /// More bytes than may be, after replacement.
     TooLong,
@@ -27,9 +29,14 @@ pub enum TextError {
 impl Text {
     /// The text as it may be shown. White space stays as it is, but for a tab, which becomes a space.
     pub fn new(raw: &str) -> Result<Self, TextError> {
-        if raw.trim().is_empty() {
+        if is_blank(raw) {
             return Err(TextError::Blank);
         }
+        Self::of_any(raw)
+    }
+
+    /// The same, whether it shows anything or not.
+    fn of_any(raw: &str) -> Result<Self, TextError> {
         let safe = safe(raw);
         if safe.len() > TEXT_BYTES_MAX {
             return Err(TextError::TooLong);
@@ -48,11 +55,12 @@ impl Text {
 
     /// Whether `name` stands in it as a word of its own, in any case.
     pub fn mentions(&self, name: &Name) -> bool {
-        let (text, name) = (self.0.to_lowercase(), name.as_str().to_lowercase());
-        text.match_indices(&name).any(|(at, found)| {
+        let text = fold_case(&self.0);
+        let is_part_of_word = |c: char| c.is_alphanumeric() || is_combining_mark(c);
+        text.match_indices(name.key()).any(|(at, found)| {
             let before = text[..at].chars().next_back();
             let after = text[at + found.len()..].chars().next();
-            ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+            ![before, after].into_iter().flatten().any(is_part_of_word)
         })
     }
 
@@ -79,7 +87,11 @@ impl Token {
         if word.contains(char::is_whitespace) {
             return Err(TextError::SeveralWords);
         }
-        let text = Text::new(word)?;
+        if word.is_empty() {
+            return Err(TextError::Blank);
+        }
+        // It means what whoever sends it means by it, whether it shows anything or not.
+        let text = Text::of_any(word)?;
         if text.as_str().len() > TOKEN_BYTES_MAX {
             return Err(TextError::TooLong);
         }
@@ -107,6 +119,34 @@ pub(super) fn is_safe(c: char) -> bool {
     !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
+/// Whether nobody who reads the text would see anything.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.chars().all(shows_nothing)
+}
+
+/// Whether a character shows nothing where it stands alone: white space, what Unicode lets a display ignore, a mark without
+/// anything to stand on, and a few more with an empty glyph.
+fn shows_nothing(c: char) -> bool {
+    // Most text begins with one of these.
+    !c.is_ascii_graphic() && (c.is_whitespace() || is_default_ignorable(c) || is_combining_mark(c) || is_empty_glyph(c))
+}
+
+/// `Default_Ignorable_Code_Point` (`DerivedCoreProperties.txt` of Unicode 18): soft hyphen, joiners, Hangul fillers, direction
+/// marks, variation selectors, tags, byte order mark. Code points that are not assigned yet are among them.
+fn is_default_ignorable(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Characters that fonts draw as nothing, although Unicode does not call them ignorable: the Braille pattern without dots, the
+/// marks of interlinear annotations, the place of an object that did not come along, the musical null notehead.
+fn is_empty_glyph(c: char) -> bool {
+    matches!(c, '\u{2800}' | '\u{fff9}'..='\u{fffc}' | '\u{1d159}')
+}
+
 /// Any text with what no terminal may get replaced, however long it is.
 pub(crate) fn made_safe(raw: &str) -> String {
     safe(raw).into_owned()
@@ -129,6 +169,8 @@ fn safe(raw: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use unicode_security::confusable_detection::skeleton;
+
     use super::*;
 
     #[test]
@@ -154,6 +196,11 @@ mod tests {
         check("also", false);
         check("hal al", true);
         check("loyal", false);
+        check("al\u{301}", false);
+        let mentions = |text: &str, name: &str| Text::new(text).unwrap().mentions(&Name::new(name).unwrap());
+        assert!(mentions("hej STRASSE!", "Straße") && mentions("straße?", "STRASSE"));
+        assert!(mentions("ΝΙΚΟΣ, έλα", "νικος") && mentions("Νίκος", "ΝΊΚΟΣ") && !mentions("νικοςα", "νικος"));
+        assert!(mentions("ask e\u{301}mile", "Émile"));
     }
 
     #[test]
@@ -161,6 +208,39 @@ mod tests {
         let check = |raw: &str, expected| assert_eq!(Text::new(raw), Err(expected), "{raw:?}");
         check("", TextError::Blank);
         check(" \t\u{3000}", TextError::Blank);
+        let blank = [
+            "\u{200b}",
+            "\u{2800}",
+            "\u{3164}",
+            "\u{ad}",
+            "\u{fe0f}",
+            "\u{feff}",
+            "\u{200d}",
+            "\u{200e}",
+            "\u{61c}",
+            "\u{202e}",
+            "\u{2060}",
+            "\u{115f}",
+            "\u{1160}",
+            "\u{ffa0}",
+            "\u{34f}",
+            "\u{180e}",
+            "\u{17b4}",
+            "\u{e0001}",
+            "\u{e0041}",
+            "\u{e0100}",
+            "\u{fff9}",
+            "\u{fffc}",
+            "\u{1d159}",
+            "\u{1d173}",
+            "\u{301}",
+            "\u{20e3}",
+        ];
+        for one in blank {
+            check(one, TextError::Blank);
+            check(&format!(" {one}\t{one}"), TextError::Blank);
+        }
+        check(&blank.concat(), TextError::Blank);
         check(&"x".repeat(TEXT_BYTES_MAX + 1), TextError::TooLong);
         check(&"\x01".repeat(TEXT_BYTES_MAX / 3 + 1), TextError::TooLong);
         assert!(Text::new(&"x".repeat(TEXT_BYTES_MAX)).is_ok());
@@ -178,7 +258,35 @@ mod tests {
         assert_eq!(Token::new(" sync ").unwrap().to_string(), "sync");
         assert_eq!(Token::new("two words"), Err(TextError::SeveralWords));
         assert_eq!(Token::new(""), Err(TextError::Blank));
+        assert_eq!(Token::new("\u{200b}").unwrap().to_string(), "\u{200b}");
         assert_eq!(Token::new(&"x".repeat(TOKEN_BYTES_MAX + 1)), Err(TextError::TooLong));
+    }
+
+    #[test]
+    fn text_that_shows_something_is_kept_whole() {
+        let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
+        let texts = [
+            "👩\u{200d}👩\u{200d}👧",
+            "❤\u{fe0f}",
+            england,
+            "1\u{fe0f}\u{20e3}",
+            "e\u{301}",
+            "soft\u{ad}hyphen",
+            "\u{2801}",
+        ];
+        for text in texts.into_iter().chain(["\u{1161}", "\u{200b}x", "می\u{200c}خواهم", "\u{e33}", "\u{fffd}"])
+        {
+            assert_eq!(Text::new(text).unwrap().as_str(), text);
+        }
+        assert_eq!(Text::new("\x01").unwrap().as_str(), "\u{fffd}", "a control character can be seen");
+    }
+
+    /// The table says what UTS #39 takes out of a skeleton, which has a table of its own.
+    #[test]
+    fn default_ignorable_is_what_a_skeleton_leaves_out() {
+        for c in '\0'..=char::MAX {
+            assert_eq!(is_default_ignorable(c), skeleton(&c.to_string()).next().is_none(), "{c:?}");
+        }
     }
 
     /// For every code point there is: what comes out holds nothing that a terminal obeys.

@@ -185,3 +185,85 @@ fn text_is_made_safe_at_the_door() {
     bob.send("QUIT \x1bc");
     alice.expect("LEAVE bob quit \u{fffd}c");
 }
+
+/// Each of these is sent by Carol in every way in which something can be said; nobody reads anything of it.
+#[test]
+fn text_that_shows_nothing_is_missing() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let mut carol = server.join("carol");
+    alice.expect("JOIN carol");
+    for text in [
+        "\u{200b}",
+        "\u{2800}",
+        "\u{3164}",
+        "\u{ad}",
+        "\u{fe0f}",
+        "\u{feff} \u{200d}\t\u{e0041}",
+        "\u{202e}",
+        "\u{301}",
+    ] {
+        refused(&mut carol, format!("MSG {text}").as_bytes(), "ERR MSG text-missing there is no text; write: MSG text");
+        let usage = "ERR WHISPER text-missing there is no text; write: WHISPER name[,name...] text";
+        refused(&mut carol, format!("WHISPER alice {text}").as_bytes(), usage);
+        carol.send("CHAT");
+        carol.expect("OK CHAT on");
+        carol.send(text);
+        carol.expect("ERR MSG text-missing there is no text; write: /MSG text");
+        carol.send("/chat");
+        carol.expect("OK CHAT off");
+    }
+    alice.expect_nothing();
+    carol.send("QUIT \u{200b} \u{2800}");
+    carol.expect("OK QUIT");
+    alice.expect("LEAVE carol quit");
+}
+
+#[test]
+fn text_with_something_to_see_is_said_as_it_is() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let mut carol = server.join("carol");
+    alice.expect("JOIN carol");
+    let wales = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}";
+    for text in ["👩\u{200d}👩\u{200d}👧", "❤\u{fe0f}", wales, "1\u{fe0f}\u{20e3}", " \u{200b}x\u{ad} ", "\u{feff}x"]
+    {
+        carol.send(&format!("MSG {text}"));
+        carol.expect_start("OK MSG ");
+        alice.expect(&format!("MSG carol {text}"));
+    }
+}
+
+#[test]
+fn name_in_another_case_is_taken_by_its_folding() {
+    let server = Server::start();
+    let mut alice = server.connect();
+    let mut bob = server.join("bob");
+    for (name, others) in [("Νικος", ["ΝΙΚΟΣ", "νικοσ"]), ("STRASSE", ["straße", "STRAẞE"])] {
+        alice.send(&format!("NICK {name}"));
+        alice.until(&format!("OK NICK {name}"));
+        for other in others {
+            bob.send(&format!("NICK {other}"));
+            let refusal = format!(
+                "ERR NICK name-taken {other} is the same name as {name}, which is taken; choose another and write: NICK name"
+            );
+            assert!(bob.sync().contains(&refusal), "{other}");
+            bob.send(&format!("WHISPER {other},{name} psst"));
+            bob.expect(&format!("OK WHISPER {name}"));
+            assert_eq!(alice.sync(), ["WHISPER bob psst"]);
+        }
+        // One's own name in another case is a rename.
+        alice.send(&format!("NICK {}", others[0]));
+        alice.expect(&format!("OK NICK {}", others[0]));
+        bob.expect(&format!("RENAME {name} {}", others[0]));
+    }
+}
+
+/// It would show on whatever stands before it.
+#[test]
+fn name_of_nothing_but_marks() {
+    nameless(
+        "NICK \u{345}".as_bytes(),
+        "ERR NICK name-invalid a name begins with a letter or a digit, not with '\\u{345}'; write: NICK name",
+    );
+}
