@@ -101,6 +101,8 @@ impl<'a> Reader<'a> {
         // A line without end, or nothing but telnet's bytes, or frames' headers.
         while flow.is_continue() && self.unpaid > LINE_BYTES_MAX {
             self.pay().await?;
+            // Without a rate there is no pause: a client that sends such bytes without end would keep others waiting.
+            future::yield_now().await;
         }
         Ok(flow)
     }
