@@ -156,10 +156,6 @@ impl Command {
         if line.trim().is_empty() {
             return Ok(None);
         }
-        if mode == Mode::Commands && is_blank(line) {
-            let text = "this line has only characters that show nothing; write: HELP";
-            return Err(Refusal::new(None, ErrorCode::VerbUnknown, text));
-        }
         let command = match mode {
             Mode::Commands => line.trim_start_matches(is_space),
             Mode::Chat => {
@@ -451,6 +447,7 @@ fn unexpected(verb: Verb, surplus: &str, mode: Mode) -> Refusal {
 fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
     let shown = shortened(word);
     let text = match (mode, word.strip_prefix('/')) {
+        _ if is_blank(line) => "this line has only characters that show nothing; write: HELP".to_owned(),
         (Mode::Chat, _) => format!(
             "unknown command '/{shown}' (/help lists the commands); to whisper: {}; to begin a message with a slash, type two: //{shown}",
             mode.usage(Verb::Whisper)

@@ -121,14 +121,14 @@ pub(super) fn is_safe(c: char) -> bool {
 
 /// Whether nobody who reads the text would see anything.
 pub(crate) fn is_blank(text: &str) -> bool {
-    text.chars().all(shows_nothing)
+    // Most text begins with a character that shows, and that is all to be known.
+    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.chars().all(shows_nothing)
 }
 
 /// Whether a character shows nothing where it stands alone: white space, what Unicode lets a display ignore, a mark without
 /// anything to stand on, and a few more with an empty glyph.
 fn shows_nothing(c: char) -> bool {
-    // Most text begins with one of these.
-    !c.is_ascii_graphic() && (c.is_whitespace() || is_default_ignorable(c) || is_combining_mark(c) || is_empty_glyph(c))
+    c.is_whitespace() || is_default_ignorable(c) || is_combining_mark(c) || is_empty_glyph(c)
 }
 
 /// `Default_Ignorable_Code_Point` (`DerivedCoreProperties.txt` of Unicode 18): soft hyphen, joiners, Hangul fillers, direction

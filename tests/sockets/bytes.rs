@@ -73,6 +73,9 @@ fn are_you_there_is_answered_by_a_line_of_its_own() {
     // Before a name, and within a line, which stays whole.
     check_at_every_split(&server, b"\xff\xf6PING \xff\xf6a\n", &format!("{PRESENCE}\n{PRESENCE}\nOK PING a\n"));
     let mut alice = server.join("alice");
+    // More than may be on their way at once.
+    alice.send_bytes(&b"\xff\xf6".repeat(200));
+    assert_eq!(alice.sync(), [PRESENCE; 200]);
     alice.send_bytes(b"SET tags on\r\nMSG ha\xff\xf6lf\r\nPING sync\r\n");
     alice.expect("OK SET tags on");
     let notice = alice.expect_start("@- ");
