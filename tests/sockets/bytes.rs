@@ -37,13 +37,13 @@ fn keepalive_nuls_are_no_bad_lines() {
     let mut alice = server.connect();
     for _ in 0..49 {
         alice.send_bytes(b"\0\0\0nonsense\n");
-        alice.expect_start("ERR - verb-unknown nonsense is no command");
+        alice.expect_start("ERR - verb-unknown ");
     }
     alice.send_bytes(&[0; 5000]);
     alice.sync();
     for _ in 0..50 {
         alice.send_bytes(b"\0nonsense\n");
-        alice.expect_start("ERR - verb-unknown nonsense is no command");
+        alice.expect_start("ERR - verb-unknown ");
     }
     alice.expect_start("ERR - too-many-errors ");
     alice.expect_end();

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bytes;
 mod client;
 mod endings;
 mod proxies;
