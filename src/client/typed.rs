@@ -2,7 +2,7 @@
 //! for [`super::session`] to say.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::protocol::{Command, Mode, Name, fold_case, split_word};
+use crate::protocol::{Command, Mode, Name, fold_case, shows_nothing, split_word};
 
 /// A typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Typed {
     /// What `line` means, where `whisperer` was the last to whisper. It is read by the grammar of the protocol's chat mode, with
     /// a few words more.
     pub(super) fn parse(line: &str, whisperer: Option<&Name>) -> Self {
-        let (word, rest) = split_word(line.trim_start());
+        let (word, rest) = split_word(line.trim_start_matches(shows_nothing));
         let rest = rest.unwrap_or_default();
         let line = match word.to_ascii_lowercase().as_str() {
             _ if ["QUIT", ".exit"].contains(&line.trim()) => "/quit".to_owned(),
@@ -72,7 +72,7 @@ const PUBLIC: [&str; 8] = ["/help", "/history", "/nick", "/ping", "/quit", "/sea
 
 /// The part of a typed line that the history keeps: no whispers, and no text after a mistyped command.
 pub(super) fn remembered(line: &str) -> String {
-    let (word, _) = split_word(line.trim_start());
+    let (word, _) = split_word(line.trim_start_matches(shows_nothing));
     let private = !PUBLIC.contains(&word) && !word.starts_with("//");
     if private && word.starts_with('/') { format!("{word} ") } else { line.trim_end().to_owned() }
 }

@@ -3,7 +3,7 @@
 use super::drawing::CLEAR;
 use super::{
     Decoded, Drawing, ErrorCode, EventId, LineDecoder, Name, NameError, NoStroke, NoToken, Refusal, ResumeToken,
-    Stroke, Text, TextError, Token, Verb, is_blank, is_space, split_word,
+    Stroke, Text, TextError, Token, Verb, is_blank, is_space, shows_nothing, split_word,
 };
 use crate::limits::{
     COORDINATE_MAX, ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, SEARCH_WORDS_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX,
@@ -55,7 +55,7 @@ pub enum Mode {
     /// A line is a command.
     #[default]
     Commands,
-    /// A line is a message, unless its first character that is not white space is a slash: `/verb` is a command, and `//` begins a
+    /// A line is a message, unless its first character that shows is a slash: `/verb` is a command, and `//` begins a
     /// message with one slash.
     Chat,
 }
@@ -160,7 +160,7 @@ impl Command {
             Mode::Commands => line.trim_start_matches(is_space),
             Mode::Chat => {
                 let message = |message: &str| text(Verb::Msg, message, mode).map(Self::Msg).map(Some);
-                let typed = line.trim_start();
+                let typed = line.trim_start_matches(shows_nothing);
                 match typed.strip_prefix('/') {
                     None => return message(line),
                     Some(escaped) if escaped.starts_with('/') => {
@@ -204,7 +204,7 @@ impl Command {
         let command = match (self, mode) {
             (Self::Msg(text), Mode::Chat) => {
                 let text = text.as_str();
-                let typed = text.trim_start();
+                let typed = text.trim_start_matches(shows_nothing);
                 let (indent, _) = text.split_at(text.len() - typed.len());
                 return format!("{indent}{}{typed}", if typed.starts_with('/') { "/" } else { "" });
             }
@@ -566,9 +566,15 @@ mod tests {
     #[test]
     fn slash_never_publishes_in_chat_mode() {
         let whisper = Command::Whisper(vec![name("bob")], said("psst"));
-        for line in
-            ["/msg bob psst", "/MSG bob psst", "/w bob psst", "/W bob psst", "/whisper bob psst", " \t/msg bob psst"]
-        {
+        for line in [
+            "/msg bob psst",
+            "/MSG bob psst",
+            "/w bob psst",
+            "/W bob psst",
+            "/whisper bob psst",
+            " \t/msg bob psst",
+            "\u{200b}/w bob psst",
+        ] {
             assert_eq!(Command::parse(line, Mode::Chat), Ok(Some(whisper.clone())), "{line:?}");
         }
         let refused = [
@@ -596,7 +602,7 @@ mod tests {
     #[test]
     fn message_in_chat_mode_round_trips() {
         arbtest::arbtest(|u| {
-            let parts = ["/", "//", " ", "\u{3000}", "msg", "w", "bob", "x"];
+            let parts = ["/", "//", " ", "\u{3000}", "\u{200b}", "msg", "w", "bob", "x"];
             let raw: String =
                 (0..u.int_in_range(1..=6)?).map(|_| u.choose(&parts).copied()).collect::<Result<_, _>>()?;
             if let Ok(text) = Text::new(&raw) {

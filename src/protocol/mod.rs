@@ -36,7 +36,7 @@ pub use past::Past;
 pub use reply::{Details, Reply, ServerLine, User};
 pub use resume::{NoToken, ResumeToken, Secret};
 pub use text::{Text, TextError, Token};
-pub(crate) use text::{is_blank, made_safe};
+pub(crate) use text::{is_blank, made_safe, shows_nothing};
 pub use verb::Verb;
 
 /// The protocol's name and version, as `HELLO` says it.

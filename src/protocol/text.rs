@@ -127,7 +127,7 @@ pub(crate) fn is_blank(text: &str) -> bool {
 
 /// Whether a character shows nothing where it stands alone: white space, what Unicode lets a display ignore, a mark without
 /// anything to stand on, and a few more with an empty glyph.
-fn shows_nothing(c: char) -> bool {
+pub(crate) fn shows_nothing(c: char) -> bool {
     c.is_whitespace() || is_default_ignorable(c) || is_combining_mark(c) || is_empty_glyph(c)
 }
 
