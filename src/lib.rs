@@ -10,6 +10,7 @@
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
 //! | [`web`] | what a browser needs to join: the page, HTTP's heads, WebSocket's frames | sockets |
 //! | [`store`] | what was said, on disk, and its two threads | who gets it |
+//! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
 //! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
 //! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
@@ -25,6 +26,7 @@ pub mod client;
 pub mod command_line;
 pub mod feed;
 pub mod limits;
+pub mod process;
 pub mod protocol;
 pub mod room;
 pub mod server;

@@ -352,6 +352,20 @@ pub const SHUTDOWN_MS_MAX: u64 = 600;
 /// Longest the end waits for the operator's log to be written, in milliseconds.
 pub const LOG_FLUSH_MS_MAX: u64 = 100;
 
+/// Longest that an error which ends the server waits for standard error to accept it, in milliseconds: the exit code says that
+/// it failed, and a reader that has stopped must not keep the process.
+pub const ERROR_WRITE_MS_MAX: u64 = 500;
+
+/// Longest that the start waits for standard output to accept the lines about listeners, in milliseconds. After that they
+/// are written in the background: programs that wait for a line get it as soon as they read.
+pub const ANNOUNCE_MS_MAX: u64 = 100;
+
+/// Most bytes of a port file. A longer file is not taken for an old one, and is left as it is.
+pub const PORT_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Most characters of a value that an error about the command line repeats.
+pub const SHOWN_VALUE_CHARS_MAX: usize = 60;
+
 /// Lines of the operator's log waiting for standard error to take them; more are dropped. Whoever reads the log does not
 /// hold up the room.
 pub const LOG_LINES_MAX: usize = 4096;
@@ -445,4 +459,6 @@ const _: () = {
     assert!(SERVER_LINE_BYTES_MAX < TEXT_FRAME_BYTES_MAX);
     assert!(TEXT_FRAME_BYTES_MAX < 2 * (LAST_SEND_BUFFER_BYTES - SEND_BUFFER_BYTES));
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
+    // So does a start that fails while nothing reads standard error: by then nobody heeds signals.
+    assert!(ERROR_WRITE_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
 };

@@ -1,7 +1,6 @@
 //! The client for scripts: its commands, and a conversation without a terminal.
 
-use std::io::{self, Write as _};
-use std::num::NonZero;
+use std::io;
 use std::time::Instant;
 
 use chrono::Local;
@@ -16,8 +15,8 @@ use super::session::Shown;
 use super::talk::{self, Shared};
 use super::wire::{self, Next, Wire, text_of};
 use super::{Code, End};
-use crate::command_line::say;
 use crate::limits::NAMES_TRIED_MAX;
+use crate::process::{reason, write_line};
 use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Past, Refusal, Reply, ServerLine};
 
 /// Says the words of `text`, or each line of standard input if there are none, to everybody or to those named.
@@ -93,7 +92,7 @@ pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<()
 }
 
 async fn watch_over(link: &mut Link, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
-    let mut left = options.count.map(NonZero::get).or(regex.map(|_| 1));
+    let mut left = options.count.map(std::num::NonZero::get).or(regex.map(|_| 1));
     // How many more belong to the roster that was printed.
     let mut users = 0;
     while left != Some(0) || users > 0 {
@@ -264,15 +263,15 @@ fn tell_refusal(place: &str, answer: &Heard) -> bool {
 
 /// Says something on standard error.
 pub(super) fn tell(text: &str) {
-    say(&mut io::stderr(), &format!("chinwag: {text}"));
+    // There is nobody left to tell if this fails.
+    let _ = write_line(io::stderr(), &format!("chinwag: {text}"), None);
 }
 
 /// Prints to standard output: a line at a time, and nothing is kept back.
 pub(super) fn print(line: &str) -> Result<(), End> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+    write_line(io::stdout(), line, None).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => End(Code::Done, String::new()),
-        _ => End(Code::Refused, format!("cannot write to standard output: {error}")),
+        _ => End(Code::Refused, format!("cannot write to standard output: {}", reason(&error))),
     })
 }
 

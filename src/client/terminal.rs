@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{env, process, thread};
 
 use async_channel::Sender;
-use async_signal::{Signal, Signals};
+use async_signal::Signal;
 use chrono::Local;
 use futures_lite::StreamExt as _;
 use futures_lite::future::or;
@@ -33,6 +33,7 @@ use super::wire::Wire;
 use super::{Code, End};
 use crate::command_line::with_port;
 use crate::limits::{FAREWELL_MS_MAX, HISTORY_LINES_MAX, HISTORY_REPLAYED_DEFAULT};
+use crate::process::catch;
 use crate::protocol::{Command, Name};
 
 /// Whether there is a person at a terminal, and one on which a line can be edited.
@@ -183,7 +184,7 @@ impl Terminal {
 
 /// At SIGTERM and SIGHUP, says good-bye to the server as if that had been typed: or the name would be held.
 fn leave_at_signals(terminal: &Terminal, typed: &Sender<Vec<u8>>) {
-    let Ok(mut signals) = Signals::new([Signal::Hup, Signal::Term]) else { return };
+    let Ok(mut signals) = catch(&[Signal::Hup, Signal::Term]) else { return };
     let (terminal, typed) = (terminal.clone(), typed.clone());
     thread::spawn(move || {
         let signal = smol::block_on(signals.next());

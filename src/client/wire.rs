@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use async_signal::{Signal, Signals};
+use async_signal::Signal;
 use futures_lite::future::{or, pending};
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Stream, StreamExt as _, stream};
@@ -14,6 +14,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::{Code, End};
 use crate::limits::{CLIENT_LINE_BYTES_MAX, CONNECT_MS_MAX, FAREWELL_MS_MAX, KEEPALIVE_SECONDS, REPLY_MS_MAX};
+use crate::process;
 use crate::protocol::{
     BYTE_ORDER_MARK, Command, ErrorCode, Event, Heard, Mode, Name, Reply, ResumeToken, ServerLine, Setting, Text,
     Token, made_safe,
@@ -63,7 +64,7 @@ impl Wire {
             while poll(&mut [PollFd::new(&io::stdout(), PollFlags::empty())], None) != Ok(1) {}
             Code::Done
         });
-        let signals = Signals::new([Signal::Hup, Signal::Int, Signal::Term]);
+        let signals = process::catch(&[Signal::Hup, Signal::Int, Signal::Term]);
         let told = async {
             // Where there are no signals to be had, the system's way with them is left.
             let Ok(mut signals) = signals else { return pending().await };

@@ -51,9 +51,9 @@ status=0
 hear_end one || status=$?
 same 5 "$status"
 
-# However it is ended, nobody has to wait until its name is free.
+# Whichever signal ends it, its nickname is free at once. (A script starts programs in the background with SIGINT ignored.)
 for signal in HUP INT TERM; do
-    connect "$signal" "${client[@]}" tail --nick "$signal"
+    connect "$signal" env --default-signal="$signal" "${client[@]}" tail --nick "$signal"
     hear_to alice "JOIN $signal"
     kill -s "$signal" "${pid[$signal]}"
     status=0
@@ -61,6 +61,18 @@ for signal in HUP INT TERM; do
     same "$((128 + $(kill -l "$signal")))" "$status"
     hear alice "LEAVE $signal quit"
 done
+
+# A signal that is ignored when it starts stays ignored.
+connect nohup env --ignore-signal=HUP,INT "${client[@]}" tail --nick nohup
+hear_to alice 'JOIN nohup'
+kill -s HUP "${pid[nohup]}"
+kill -s INT "${pid[nohup]}"
+say alice 'MSG still here'
+hear_to nohup '* alice: still here'
+kill -s TERM "${pid[nohup]}"
+status=0
+hear_end nohup || status=$?
+same 143 "$status"
 
 stop
 hear_to tail '{*"type":"notice"}'
