@@ -1,12 +1,20 @@
-//! What the command lines of both programs have in common: how they are read and answered.
+//! What the command lines of both programs have in common: how they are read, and what is said about a wrong one.
 
+use std::collections::BTreeSet;
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
+use std::io::{self, IsTerminal};
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
-use argh::TopLevelCommand;
+use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality, TopLevelCommand};
+
+use crate::limits::{ERROR_WRITE_MS_MAX, SHOWN_VALUE_CHARS_MAX};
+use crate::process::{reason, write_line};
 
 /// The exit code after a wrong command line, as with most programs.
 pub const EXIT_USAGE: u8 = 2;
@@ -15,33 +23,192 @@ pub const EXIT_USAGE: u8 = 2;
 ///
 /// # Errors
 ///
-/// With what to exit: 0 after `--help`, 2 after an error; the user has been told by then.
-pub fn parse<Arguments: TopLevelCommand>(program: &str) -> Result<Arguments, ExitCode> {
-    let mut words = Vec::new();
-    for word in env::args_os().skip(1) {
-        words.push(word.into_string().map_err(|word| refuse(program, &format!("{} is not UTF-8", word.display())))?);
-    }
-    let words: Vec<_> = words.iter().map(String::as_str).collect();
-    Arguments::from_args(&[program], &words).map_err(|exit| match exit.status {
-        Ok(()) => {
-            say(&mut io::stdout(), exit.output.trim_end());
-            ExitCode::SUCCESS
+/// The exit code: 0 after `--help`, 1 if standard output does not accept the help, 2 after an error. The user has been told by
+/// then.
+pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(program: &str) -> Result<Arguments, ExitCode> {
+    let words = match Words::sort(env::args_os().skip(1), &Arguments::get_args_info()) {
+        Ok(Some(words)) => words,
+        Ok(None) => return Err(print_help::<Arguments>(program)),
+        Err(what) => return Err(refuse(program, &what)),
+    };
+    Arguments::from_args(&[program], &words.all()).map_err(|exit| refuse(program, &words.explain(&exit.output)))
+}
+
+/// Prints what `--help` prints.
+pub fn print_help<Arguments: TopLevelCommand>(program: &str) -> ExitCode {
+    let help = Arguments::from_args(&[program], &["--help"]).err().map(|exit| exit.output);
+    print(program, help.unwrap_or_default().trim_end())
+}
+
+/// Prints to standard output, for a program that then ends. A reader that wanted no more is no error.
+pub fn print(program: &str, text: &str) -> ExitCode {
+    match write_line(io::stdout(), text, None) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            say_error(program, &format!("cannot write to standard output: {}", reason(&error)));
+            ExitCode::FAILURE
         }
-        Err(()) => refuse(program, &exit.output),
-    })
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// Says in one line what is wrong with the command line, and where to find what is right.
 pub fn refuse(program: &str, what: &str) -> ExitCode {
-    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
-    say(&mut io::stderr(), &format!("{program}: {what}; see {program} --help"));
+    say_error(program, &format!("{what}; see {program} --help"));
     ExitCode::from(EXIT_USAGE)
 }
 
-/// Says a line to somebody who may be gone.
-pub fn say(to: &mut impl Write, line: &str) {
-    // There is nobody left to tell if this fails.
-    let _ = writeln!(to, "{line}");
+/// Says why the program ends, in one line on standard error, unless nothing reads that.
+pub fn say_error(program: &str, what: &str) {
+    let line = format!("{program}: {}", escaped(what.chars()));
+    // There is nobody left to tell if this fails; the exit code says that something did.
+    let _ = write_line(io::stderr(), &line, Some(Duration::from_millis(ERROR_WRITE_MS_MAX)));
+}
+
+/// A value as errors show it: in quotes, shortened, safe for a terminal.
+pub fn quoted(value: &str) -> String {
+    let mut chars = value.chars();
+    let start = escaped(chars.by_ref().take(SHOWN_VALUE_CHARS_MAX));
+    format!("\"{start}{}\"", if chars.next().is_some() { "…" } else { "" })
+}
+
+/// Escapes what a terminal would obey, and what would not be seen; leaves quotes as they are.
+fn escaped(chars: impl Iterator<Item = char>) -> String {
+    let escape = |c: char| match c {
+        '"' | '\'' | '\\' => c.to_string(),
+        _ => c.escape_debug().to_string(),
+    };
+    chars.map(escape).collect()
+}
+
+/// A command line, sorted: argh finds each option in a word of its own, its value in the next one, and then everything else.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Words {
+    /// Options and their values; switches have none.
+    options: Vec<(&'static str, Option<String>)>,
+    positionals: Vec<String>,
+}
+
+impl Words {
+    /// None if the user asks for help.
+    ///
+    /// # Errors
+    /// What is wrong with the words.
+    fn sort(raw: impl Iterator<Item = OsString>, info: &CommandInfoWithArgs) -> Result<Option<Self>, String> {
+        let mut sorted = Self::default();
+        let mut given = BTreeSet::new();
+        let mut raw = raw.map(OsString::into_string).peekable();
+        while let Some(word) = raw.next() {
+            let word = word.map_err(|bytes| not_utf8("argument", &bytes))?;
+            if word == "--" {
+                let rest: Result<Vec<_>, _> = raw.collect();
+                sorted.positionals.extend(rest.map_err(|bytes| not_utf8("argument", &bytes))?);
+                break;
+            }
+            if !is_option(&word) {
+                sorted.positionals.push(word);
+                continue;
+            }
+            let (name, value) = split(&word);
+            if ["-h", "--help"].contains(&name) && value.is_none() {
+                return Ok(None);
+            }
+            let option = find(name, info.flags).ok_or_else(|| unknown(name, info))?;
+            if option.optionality != Optionality::Repeating
+                && option.kind != FlagInfoKind::Switch
+                && !given.insert(option.long)
+            {
+                return Err(format!("{} is given twice: expected it once", option.long));
+            }
+            let value = match (&option.kind, value) {
+                (FlagInfoKind::Switch, None) => None,
+                (FlagInfoKind::Switch, Some(value)) => {
+                    return Err(format!("unexpected value {} for {name}: it takes none", quoted(value)));
+                }
+                (FlagInfoKind::Option { .. }, Some(value)) => Some(value.to_owned()),
+                (FlagInfoKind::Option { arg_name }, None) => {
+                    let value = raw.next_if(|next| next.as_ref().map_or(true, |next| is_value(next, info.flags)));
+                    let missing = || format!("missing value for {name}: expected {name} <{arg_name}>");
+                    Some(value.ok_or_else(missing)?.map_err(|bytes| not_utf8(name, &bytes))?)
+                }
+            };
+            sorted.options.push((option.long, value));
+        }
+        match sorted.positionals.first() {
+            Some(word) if word == "help" => Ok(None),
+            Some(word) if info.positionals.is_empty() => {
+                Err(format!("unexpected argument {}: expected options only", quoted(word)))
+            }
+            _ => Ok(Some(sorted)),
+        }
+    }
+
+    /// The words for argh.
+    fn all(&self) -> Vec<&str> {
+        let options = self.options.iter().flat_map(|(name, value)| [Some(*name), value.as_deref()]).flatten();
+        options.chain(["--"]).chain(self.positionals.iter().map(String::as_str)).collect()
+    }
+
+    /// What argh says about a value that could not be parsed, in our form.
+    fn explain(&self, output: &str) -> String {
+        let explain = |(name, value): &(&str, Option<String>)| {
+            let value = value.as_deref()?;
+            let why = output.strip_prefix(&format!("Error parsing option '{name}' with value '{value}': "))?;
+            Some(format!("invalid {name} {}: {}", quoted(value), why.trim_end()))
+        };
+        self.options.iter().find_map(explain).unwrap_or_else(|| output.trim_end().replace('\n', " "))
+    }
+}
+
+/// Whether a word is in the form of an option; `-` alone is not.
+fn is_option(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('-')
+}
+
+/// Whether a word can be the value of the option before it. One that looks like an option cannot: its value was forgotten. After
+/// `=`, any value can be given.
+fn is_value(word: &str, known: &[FlagInfo<'static>]) -> bool {
+    !word.starts_with("--") && word != "-h" && find(word, known).is_none()
+}
+
+/// The name and the value of `--name=value`.
+fn split(word: &str) -> (&str, Option<&str>) {
+    match word.split_once('=') {
+        Some((name, value)) if word.starts_with("--") => (name, Some(value)),
+        _ => (word, None),
+    }
+}
+
+fn find<'a>(name: &str, known: &'a [FlagInfo<'static>]) -> Option<&'a FlagInfo<'static>> {
+    let is_short = |short: char| name.strip_prefix('-').is_some_and(|letter| letter.chars().eq([short]));
+    known.iter().find(|option| option.long == name || option.short.is_some_and(is_short))
+}
+
+/// An unknown option, and the one that was probably meant.
+fn unknown(name: &str, info: &CommandInfoWithArgs) -> String {
+    let hint = match nearest(name, info.flags.iter().map(|option| option.long)) {
+        Some(option) => format!("; did you mean {option}?"),
+        None if info.positionals.is_empty() => String::new(),
+        None => "; after -- a word that begins with - is no option".to_owned(),
+    };
+    format!("unknown option {}{hint}", quoted(name))
+}
+
+/// The candidate that is most like this word, if one is like it: the same start, or few other letters.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |word: &str| word.trim_start_matches('-').to_lowercase().replace('_', "-");
+    let word = plain(word);
+    let distance = |candidate: &'a str| {
+        let other = plain(candidate);
+        let is_start = word.len() >= 3 && other.starts_with(&word);
+        let distance = if is_start { 0 } else { strsim::damerau_levenshtein(&word, &other) };
+        (distance <= 1.max(word.len() / 3)).then_some((distance, candidate))
+    };
+    candidates.filter_map(distance).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+}
+
+fn not_utf8(what: &str, bytes: &OsStr) -> String {
+    let shown = bytes.as_encoded_bytes().escape_ascii().to_string();
+    format!("invalid {what} {}: expected UTF-8", quoted(&shown))
 }
 
 /// Whether what is written there is to be in colour: on a terminal, unless `NO_COLOR` is set (no-color.org).
@@ -63,28 +230,45 @@ pub fn with_port(raw: &str) -> String {
 ///
 /// # Errors
 ///
-/// What is wrong with another word.
+/// What is expected instead of another word.
 pub fn parse_color(raw: &str) -> Result<bool, String> {
     match raw {
         "auto" => Ok(is_colored(&io::stdout())),
         "always" => Ok(true),
         "never" => Ok(false),
-        _ => Err(format!("{raw} is not auto, always or never")),
+        _ => Err("expected auto, always or never".to_owned()),
     }
+}
+
+/// A number within a range; `what` says of what, such as "a number of seconds".
+///
+/// # Errors
+///
+/// What is expected instead of anything else.
+pub fn parse_number<N: FromStr + PartialOrd + Display>(
+    raw: &str,
+    range: RangeInclusive<N>,
+    what: &str,
+) -> Result<N, String> {
+    // Rust would accept +1, too.
+    let number = raw.parse().ok().filter(|number| range.contains(number) && !raw.starts_with('+'));
+    number.ok_or_else(|| format!("expected {what} from {} to {}", range.start(), range.end()))
 }
 
 /// A time from seconds, with decimals or without.
 ///
 /// # Errors
 ///
-/// What is wrong with what is no such number.
+/// What is expected instead of anything else.
 pub fn parse_seconds(raw: &str) -> Result<Duration, String> {
     let seconds = raw.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| format!("{raw} is no number of seconds"))
+    seconds.ok_or_else(|| "expected a number of seconds".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use argh::FromArgs;
+
     use super::*;
 
     #[test]
@@ -96,5 +280,88 @@ mod tests {
         check("::1", "[::1]:9999");
         check("[::1]", "[::1]:9999");
         check("[::1]:7", "[::1]:7");
+    }
+
+    /// Options for a trial.
+    #[derive(FromArgs, ArgsInfo, Debug)]
+    #[expect(dead_code, reason = "only its words are looked at")]
+    struct Trial {
+        /// what is said
+        #[argh(positional)]
+        words: Vec<String>,
+
+        /// a number
+        #[argh(option)]
+        count: Option<u8>,
+
+        /// addresses
+        #[argh(option, arg_name = "addr")]
+        listen: Vec<String>,
+
+        /// a switch
+        #[argh(switch)]
+        json: bool,
+
+        /// print the version and exit
+        #[argh(switch, short = 'V')]
+        version: bool,
+    }
+
+    fn sort(raw: &[&str]) -> Result<Option<Words>, String> {
+        Words::sort(raw.iter().map(OsString::from), &Trial::get_args_info())
+    }
+
+    #[test]
+    fn words_are_sorted_for_argh() {
+        let check = |raw: &[&str], expected: &[&str]| {
+            assert_eq!(sort(raw).unwrap().unwrap().all(), expected, "{raw:?}");
+        };
+        check(&["--count=3", "hi", "--json"], &["--count", "3", "--json", "--", "hi"]);
+        check(
+            &["--listen", "a", "--listen=b=c", "--listen="],
+            &["--listen", "a", "--listen", "b=c", "--listen", "", "--"],
+        );
+        check(&["-V", "-", "a=b", "--", "--count=3", "-h"], &["--version", "--", "-", "a=b", "--count=3", "-h"]);
+        check(&["--count", "-5", "--listen=--json"], &["--count", "-5", "--listen", "--json", "--"]);
+        check(&["send", "help"], &["--", "send", "help"]);
+    }
+
+    #[test]
+    fn help_is_asked_for_by_option_or_first_word() {
+        for raw in [&["-h"][..], &["--help"], &["help"], &["--json", "help", "send"], &["send", "--help"]] {
+            assert_eq!(sort(raw), Ok(None), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_words_are_explained() {
+        let check = |raw: &[&str], expected: &str| assert_eq!(sort(raw).unwrap_err(), expected, "{raw:?}");
+        check(&["--cuont=3"], "unknown option \"--cuont\"; did you mean --count?");
+        check(&["-listen"], "unknown option \"-listen\"; did you mean --listen?");
+        check(&["--LIST"], "unknown option \"--LIST\"; did you mean --listen?");
+        check(&["-5"], "unknown option \"-5\"; after -- a word that begins with - is no option");
+        check(&["--count", "3", "--count=4"], "--count is given twice: expected it once");
+        check(&["--listen", "--json"], "missing value for --listen: expected --listen <addr>");
+        check(&["--listen", "-h"], "missing value for --listen: expected --listen <addr>");
+        check(&["--count"], "missing value for --count: expected --count <count>");
+        check(&["--json=true"], "unexpected value \"true\" for --json: it takes none");
+    }
+
+    #[test]
+    fn parse_error_names_option_and_value() {
+        let words = sort(&["--listen=x", "--count", "many\n"]).unwrap().unwrap();
+        let error = Trial::from_args(&["trial"], &words.all()).unwrap_err();
+        let said = words.explain(&error.output);
+        assert!(said.starts_with(r#"invalid --count "many\n": "#), "{said}");
+    }
+
+    #[test]
+    fn shown_values_are_short_and_safe() {
+        assert_eq!(quoted("a b\x1b[2J\u{202e}\n'"), r#""a b\u{1b}[2J\u{202e}\n'""#);
+        assert_eq!(quoted(&"x".repeat(100)), format!("\"{}…\"", "x".repeat(SHOWN_VALUE_CHARS_MAX)));
+        let latin1 = std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec());
+        let words = [OsString::from("--listen"), latin1].into_iter();
+        let error = Words::sort(words, &Trial::get_args_info()).unwrap_err();
+        assert_eq!(error, r#"invalid --listen "caf\xe9": expected UTF-8"#);
     }
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use argh::FromArgs;
-use chinwag::command_line::{self, say};
+use argh::{ArgsInfo, FromArgs};
+use chinwag::command_line::{self, parse_number};
 use chinwag::limits::{
     CONNECT_BURST, CONNECT_RATE_DEFAULT, EPOCH_CHARS_MAX, FEED_BYTES_DEFAULT, FEED_BYTES_MIN,
     HEAD_TIMEOUT_SECONDS_DEFAULT, HISTORY_MESSAGES_DEFAULT, HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT,
@@ -22,35 +22,40 @@ use chinwag::store::{self, Durability, Keep};
 use chinwag::web::{Origin, Origins};
 use tracing::level_filters::LevelFilter;
 
+/// As errors and `--version` have it.
+const PROGRAM: &str = "chinwagd";
+
 /// A chat server that any program able to open a TCP socket can join: nc, telnet, a script.
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(
+    help_triggers("-h", "--help", "help"),
     example = "{command_name}\n{command_name} --listen 0.0.0.0:9999 --listen [::]:9999\n{command_name} --web 127.0.0.1:8080 --web-origin https://chat.example.org\n{command_name} --listen 127.0.0.1:0 --port-file /tmp/chat.port",
+    note = "A value is given as --option value or --option=value.",
     note = "Standard output has one line for each listener, once it accepts; the log is on standard error.",
-    note = "SIGTERM or SIGINT stops it within a second, after everybody read what was acknowledged; a second one at once.",
+    note = "SIGTERM, SIGINT or SIGHUP stops the server within a second, with exit code 0: it sends every client\n  what was acknowledged, and a NOTICE. A second SIGTERM or SIGINT ends it at once, with exit code 128\n  and the signal's number. A signal that is ignored at the start (nohup, & in a script) stays ignored.",
     error_code(
         1,
-        "it could not start: an address is in use, the port file cannot be written, the store cannot be used"
+        "it could not start: an address is in use, the port file cannot be written, the store cannot be used; or the\n    help could not be written"
     ),
     error_code(2, "the command line was wrong"),
     error_code(101, "a fault in the program itself ended it; the log says where")
 )]
 struct Arguments {
-    /// where to listen, as host:port (an IPv6 address in brackets); may be repeated; port 0 takes a free one (default:
+    /// listen on this address, as host:port (an IPv6 address in brackets); port 0 takes a free port; may be repeated (default:
     /// 127.0.0.1:9999, which only this machine can reach)
     #[argh(option, arg_name = "addr", from_str_fn(parse_address))]
     listen: Vec<Vec<SocketAddr>>,
 
-    /// where to listen for browsers, in the same form; they find a page there, and the same room (default: nowhere)
+    /// listen for browsers on this address: they get a page, and the same room; may be repeated (default: none)
     #[argh(option, arg_name = "addr", from_str_fn(parse_address))]
     web: Vec<Vec<SocketAddr>>,
 
-    /// an origin (scheme, host, and port if it has one) whose pages may join beside the server's own, and by whose name the
-    /// server may be called; may be repeated (default: the server goes by its addresses and by localhost)
-    #[argh(option, arg_name = "origin")]
+    /// accept pages from this origin (scheme, host, and port if it has one), and requests by its host name, beside the server's
+    /// own; may be repeated (default: the server's addresses and localhost)
+    #[argh(option, arg_name = "origin", from_str_fn(parse_origin))]
     web_origin: Vec<Origin>,
 
-    /// within how many seconds a browser's request has to be there (default: 10)
+    /// close a browser's connection whose request is not complete within this time, in seconds (default: 10)
     #[argh(option, arg_name = "s", from_str_fn(parse_head_timeout))]
     web_head_timeout: Option<u64>,
 
@@ -59,244 +64,252 @@ struct Arguments {
     #[argh(option, arg_name = "s", from_str_fn(parse_timeout))]
     web_ping: Option<u64>,
 
-    /// a file to write the ports to, one a line, those of --listen first, before the first peer is served; removed at the end
-    #[argh(option, arg_name = "path")]
+    /// write the ports to this file, one a line, those of --listen first, before the first client is served; replaces an older
+    /// port file or an empty file, nothing else; removed at the end
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     port_file: Option<PathBuf>,
 
     /// what to log: off, error, warn, info or debug (default: info)
     #[argh(option, arg_name = "level", default = "LevelFilter::INFO", from_str_fn(parse_level))]
     log: LevelFilter,
 
-    /// how many bytes of what was said are kept for readers that are behind; who falls behind further is closed or, with
-    /// --data, reads on from there (default: 8388608)
+    /// backlog kept for slow clients, in bytes; clients that fall further behind are disconnected or, with --data, read on from
+    /// the store (default: 8388608)
     #[argh(option, arg_name = "bytes", default = "FEED_BYTES_DEFAULT", from_str_fn(parse_feed_bytes))]
     feed_bytes: usize,
 
-    /// how many messages are kept to be read again with HISTORY and SINCE, within 4 MiB (default: 1000)
+    /// messages kept in memory for HISTORY and SINCE, within 4 MiB (default: 1000)
     #[argh(option, arg_name = "n", default = "HISTORY_MESSAGES_DEFAULT", from_str_fn(parse_history))]
     history: usize,
 
-    /// a file (SQLite) to store what is said in; a message is said once it is there, and outlives the server
-    #[argh(option, arg_name = "path")]
+    /// store messages in this file (SQLite): a message is delivered only once it is stored, and outlives the server (default: none)
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     data: Option<PathBuf>,
 
-    /// when a message is stored: full, when the disk has it, or relaxed, when the system has it, so that the last ones are lost
-    /// if the machine fails (default: full)
+    /// when a message counts as stored: full, when the disk has it, or relaxed, when the operating system has it, so that the
+    /// last messages are lost if the machine fails (default: full)
     #[argh(option, arg_name = "how", from_str_fn(parse_durability))]
     durability: Option<Durability>,
 
-    /// how much is stored: an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all (default: all)
-    #[argh(option, arg_name = "bound")]
+    /// how much the store keeps: an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all (default: all)
+    #[argh(option, arg_name = "limit", from_str_fn(parse_keep))]
     keep: Option<Keep>,
 
-    /// the word in HELLO that says which server's ids these are, for tests whose output is never to change (default: made up
-    /// at each start, or as it is stored)
+    /// the word in HELLO that says which numbering the ids belong to, for tests whose output must not change (default: random
+    /// at each start, or as stored)
     #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
     epoch: Option<Token>,
 
-    /// how many may be connected (default: as many as the limit of open files leaves room for; see ulimit -n)
+    /// most connections (default: as many as the limit of open files allows; see ulimit -n)
     #[argh(option, arg_name = "n", from_str_fn(parse_clients))]
     max_clients: Option<usize>,
 
-    /// how many may be connected from one address; an IPv6 network of 64 bits counts as one (default: 0, no limit)
+    /// most connections from one address; an IPv6 /64 network counts as one address; 0: no limit (default: 0)
     #[argh(option, arg_name = "n", default = "0", from_str_fn(parse_per_address))]
     max_per_address: usize,
 
-    /// how many connections a second are let in from one address, 1000 at once; others are turned away; 0 is as many as come
-    /// (default: 500)
+    /// connections a second accepted from one address, after a burst of 1000; the others are refused; 0: no limit (default: 500)
     #[argh(option, arg_name = "n", default = "CONNECT_RATE_DEFAULT", from_str_fn(parse_rate))]
     connect_rate: u32,
 
-    /// how many lines a second are read from each peer; what comes faster waits, and nothing is lost; 0 is as many as come
-    /// (default: 10)
+    /// lines a second read from each client; faster input waits, and is not lost; 0: no limit (default: 10)
     #[argh(option, arg_name = "n", default = "LINE_RATE_DEFAULT", from_str_fn(parse_rate))]
     line_rate: u32,
 
-    /// how many lines a peer that was silent may send at once before that (default: 40)
+    /// lines that a client may send at once after a silence, before --line-rate applies (default: 40)
     #[argh(option, arg_name = "n", default = "LINE_BURST_DEFAULT", from_str_fn(parse_line_burst))]
     line_burst: u32,
 
-    /// how many seconds a peer may take for its name before it is closed; 0 is for ever (default: 60)
+    /// disconnect a client that takes no nickname within this time, in seconds; 0: never (default: 60)
     #[argh(option, arg_name = "s", default = "NAME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     name_timeout: u64,
 
-    /// after how many seconds without a line a peer is closed; at half of it the server asks with PING (default: 0, never)
+    /// disconnect a client that sends no line within this time, in seconds; it gets a PING at half of it; 0: never (default: 0)
     #[argh(option, arg_name = "s", default = "0", from_str_fn(parse_timeout))]
     idle_timeout: u64,
 
-    /// for how many seconds the name of a peer is held that asked for it (SET resume on) and lost its connection, which counts
-    /// as connected until then; 0 holds nobody's (default: 60)
+    /// keep the nickname of a client that asked for a resume token (SET resume on) and lost its connection for this time, in
+    /// seconds; it counts as connected until then; 0: do not (default: 60)
     #[argh(option, arg_name = "s", default = "RESUME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     resume_timeout: u64,
 
-    /// after how many seconds a peer that takes nothing of what waits for it is closed, at most a quarter of --lost-timeout; 0
-    /// is as late as that allows (default: 30)
+    /// disconnect a client that accepts no bytes of its backlog within this time, in seconds, at most a quarter of
+    /// --lost-timeout; 0: at that quarter (default: 30)
     #[argh(option, arg_name = "s", default = "WRITE_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     write_timeout: u64,
 
-    /// within how many seconds a host that vanished is found, at least 8; 0 is when TCP likes (default: 120)
+    /// detect hosts that vanished within this time, in seconds, at least 8; 0: leave it to the kernel, about 2 hours (default: 120)
     #[argh(option, arg_name = "s", default = "LOST_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_lost_timeout))]
     lost_timeout: u64,
 
-    /// print the version and leave
-    #[argh(switch)]
+    /// print the version and exit
+    #[argh(switch, short = 'V')]
     version: bool,
 }
 
+impl Arguments {
+    /// The first option that needs another one, which is not given.
+    fn missing(&self) -> Option<String> {
+        let path = "expected --data PATH, the file to store messages in";
+        let web = "expected --web ADDR, where browsers connect, such as --web 127.0.0.1:8080";
+        let without = [
+            (self.data.is_none() && self.durability.is_some(), "--durability without --data", path),
+            (self.data.is_none() && self.keep.is_some(), "--keep without --data", path),
+            (self.web.is_empty() && !self.web_origin.is_empty(), "--web-origin without --web", web),
+            (self.web.is_empty() && self.web_head_timeout.is_some(), "--web-head-timeout without --web", web),
+            (self.web.is_empty() && self.web_ping.is_some(), "--web-ping without --web", web),
+        ];
+        let (_, what, expected) = without.into_iter().find(|(is_so, ..)| *is_so)?;
+        Some(format!("{what}: {expected}"))
+    }
+}
+
 fn main() -> ExitCode {
-    let arguments: Arguments = match command_line::parse("chinwagd") {
+    let arguments: Arguments = match command_line::parse(PROGRAM) {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
     if arguments.version {
-        say(&mut std::io::stdout(), &format!("chinwagd {}", env!("CARGO_PKG_VERSION")));
-        return ExitCode::SUCCESS;
+        return command_line::print(PROGRAM, concat!("chinwagd ", env!("CARGO_PKG_VERSION")));
     }
-    let web: Vec<_> = arguments.web.into_iter().flatten().collect();
-    let has_web_limits = arguments.web_head_timeout.or(arguments.web_ping).is_some();
-    if web.is_empty() && (has_web_limits || !arguments.web_origin.is_empty()) {
-        say(
-            &mut std::io::stderr(),
-            "chinwagd: --web-origin, --web-head-timeout and --web-ping are about browsers; say where they come: --web 127.0.0.1:8080",
-        );
-        return ExitCode::from(2);
+    if let Some(what) = arguments.missing() {
+        return command_line::refuse(PROGRAM, &what);
     }
-    let head_timeout = Duration::from_secs(arguments.web_head_timeout.unwrap_or(HEAD_TIMEOUT_SECONDS_DEFAULT));
-    let mut listen: Vec<_> = arguments.listen.into_iter().flatten().collect();
-    if listen.is_empty() {
-        listen.push(SocketAddr::from(([127, 0, 0, 1], 9999)));
-    }
-    if arguments.data.is_none() && (arguments.durability.is_some() || arguments.keep.is_some()) {
-        say(
-            &mut std::io::stderr(),
-            "chinwagd: --durability and --keep are about what is stored; say where: --data PATH",
-        );
-        return ExitCode::from(2);
-    }
-    let (durability, keep) = (arguments.durability.unwrap_or_default(), arguments.keep.unwrap_or_default());
-    let store = arguments.data.map(|path| store::Options { path, durability, keep });
     let _log = console::start(arguments.log);
-    let options = Options {
-        listen,
-        web,
-        site: Site {
-            origins: Origins::new(arguments.web_origin),
-            head_timeout,
-            ping_interval: seconds(arguments.web_ping.unwrap_or(WEB_PING_SECONDS_DEFAULT)),
-        },
-        port_file: arguments.port_file,
-        feed_bytes: arguments.feed_bytes,
-        history: arguments.history,
-        epoch: arguments.epoch,
-        store,
-        max_clients: arguments.max_clients,
-        max_per_address: arguments.max_per_address,
-        line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
-        connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
-        write_timeout: seconds(arguments.write_timeout),
-        lost_timeout: seconds(arguments.lost_timeout),
-        timeouts: Timeouts {
-            name_seconds: arguments.name_timeout,
-            idle_seconds: arguments.idle_timeout,
-            resume_seconds: arguments.resume_timeout,
-        },
-    };
-    match server::run(&options) {
+    match server::run(&arguments.into()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&mut std::io::stderr(), &format!("chinwagd: {error}"));
+            command_line::say_error(PROGRAM, &error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
+impl From<Arguments> for Options {
+    fn from(arguments: Arguments) -> Self {
+        let mut listen: Vec<_> = arguments.listen.into_iter().flatten().collect();
+        if listen.is_empty() {
+            listen.push(SocketAddr::from(([127, 0, 0, 1], 9999)));
+        }
+        let head_timeout = Duration::from_secs(arguments.web_head_timeout.unwrap_or(HEAD_TIMEOUT_SECONDS_DEFAULT));
+        let (durability, keep) = (arguments.durability.unwrap_or_default(), arguments.keep.unwrap_or_default());
+        Self {
+            listen,
+            web: arguments.web.into_iter().flatten().collect(),
+            site: Site {
+                origins: Origins::new(arguments.web_origin),
+                head_timeout,
+                ping_interval: seconds(arguments.web_ping.unwrap_or(WEB_PING_SECONDS_DEFAULT)),
+            },
+            port_file: arguments.port_file,
+            feed_bytes: arguments.feed_bytes,
+            history: arguments.history,
+            epoch: arguments.epoch,
+            store: arguments.data.map(|path| store::Options { path, durability, keep }),
+            max_clients: arguments.max_clients,
+            max_per_address: arguments.max_per_address,
+            line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
+            connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
+            write_timeout: seconds(arguments.write_timeout),
+            lost_timeout: seconds(arguments.lost_timeout),
+            timeouts: Timeouts {
+                name_seconds: arguments.name_timeout,
+                idle_seconds: arguments.idle_timeout,
+                resume_seconds: arguments.resume_timeout,
+            },
+        }
+    }
+}
+
+// Each of these says only what is expected; the option and the value are added by `command_line`.
+
 fn parse_address(raw: &str) -> Result<Vec<SocketAddr>, String> {
-    let form = "write host:port, as 127.0.0.1:9999 or [::1]:9999";
-    let (host, port) = raw.rsplit_once(':').ok_or_else(|| format!("{raw} has no port; {form}"))?;
-    port.parse::<u16>().map_err(|_| format!("{port} is no port (0 to 65535); {form}"))?;
-    if host.is_empty() || host == "*" {
-        return Err(format!("for every address of this machine, write 0.0.0.0:{port} (and [::]:{port})"));
-    }
+    let form = "expected host:port, such as 127.0.0.1:9999 or [::1]:9999";
+    let (host, port) = raw.rsplit_once(':').ok_or(form)?;
     if host.contains(':') && !host.starts_with('[') {
-        return Err(format!("an IPv6 address stands in brackets; {form}"));
+        return Err("expected an IPv6 address in brackets, such as [::1]:9999".to_owned());
     }
-    let addresses = raw.to_socket_addrs().map_err(|error| format!("{host}: {error}; {form}"))?;
+    port.parse::<u16>().map_err(|_| format!("{form}, with a port from 0 to 65535"))?;
+    if host.is_empty() || host == "*" {
+        return Err(format!("expected 0.0.0.0:{port} (and [::]:{port}) for every address of this machine"));
+    }
+    let addresses = raw.to_socket_addrs().map_err(|_| format!("this host has no known address; {form}"))?;
     // A name may stand for an address of each kind (localhost), and more than once for the same.
     Ok(addresses.collect::<BTreeSet<_>>().into_iter().collect())
+}
+
+fn parse_origin(raw: &str) -> Result<Origin, String> {
+    raw.parse().map_err(|_| {
+        "expected an origin as browsers write it: https://chat.example.org, with its port if it has one, no slash at the end"
+            .to_owned()
+    })
+}
+
+fn parse_path(raw: &str) -> Result<PathBuf, String> {
+    if raw.is_empty() { Err("expected a path".to_owned()) } else { Ok(raw.into()) }
 }
 
 fn parse_level(raw: &str) -> Result<LevelFilter, String> {
     let levels = [LevelFilter::OFF, LevelFilter::ERROR, LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG];
     let level = levels.into_iter().find(|level| level.to_string() == raw);
-    level.ok_or_else(|| format!("{raw} is no level; there are off, error, warn, info and debug"))
+    level.ok_or_else(|| "expected off, error, warn, info or debug".to_owned())
 }
 
 fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
-    match raw.parse() {
-        Ok(bytes) if bytes >= FEED_BYTES_MIN => Ok(bytes),
-        Ok(_) => Err(format!("{raw} is too few bytes; the least is {FEED_BYTES_MIN}")),
-        Err(_) => Err(format!("{raw} is no number of bytes")),
-    }
+    parse_number(raw, FEED_BYTES_MIN..=usize::MAX, "a number of bytes")
 }
 
 fn parse_history(raw: &str) -> Result<usize, String> {
-    let messages = raw.parse().ok().filter(|&messages| messages <= HISTORY_MESSAGES_MAX);
-    messages.ok_or_else(|| format!("{raw} is no number of messages (0 to {HISTORY_MESSAGES_MAX})"))
+    parse_number(raw, 0..=HISTORY_MESSAGES_MAX, "a number of messages")
 }
 
 fn parse_durability(raw: &str) -> Result<Durability, String> {
     match raw {
         "full" => Ok(Durability::Full),
         "relaxed" => Ok(Durability::Relaxed),
-        _ => Err(format!("{raw} is no durability; there are full and relaxed")),
+        _ => Err("expected full or relaxed".to_owned()),
     }
+}
+
+fn parse_keep(raw: &str) -> Result<Keep, String> {
+    raw.parse().map_err(|_| "expected an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all".to_owned())
 }
 
 fn parse_epoch(raw: &str) -> Result<Token, String> {
     let fits = (1..=EPOCH_CHARS_MAX).contains(&raw.len()) && raw.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let epoch = Token::new(raw).ok().filter(|_| fits);
-    epoch.ok_or_else(|| format!("{raw} is no epoch (1 to {EPOCH_CHARS_MAX} letters and digits)"))
+    epoch.ok_or_else(|| format!("expected 1 to {EPOCH_CHARS_MAX} letters and digits"))
 }
 
 fn parse_clients(raw: &str) -> Result<usize, String> {
-    raw.parse()
-        .ok()
-        .filter(|&clients| clients > 0)
-        .ok_or_else(|| format!("{raw} is no number of connections (1 or more)"))
+    parse_number(raw, 1..=usize::MAX, "a number of connections")
 }
 
 fn parse_per_address(raw: &str) -> Result<usize, String> {
-    raw.parse().map_err(|_| format!("{raw} is no number of connections (0 or more)"))
+    parse_number(raw, 0..=usize::MAX, "a number of connections")
 }
 
 fn parse_rate(raw: &str) -> Result<u32, String> {
-    let rate = raw.parse().ok().filter(|&rate| rate <= RATE_MAX);
-    rate.ok_or_else(|| format!("{raw} is no number a second (0 to {RATE_MAX})"))
+    parse_number(raw, 0..=RATE_MAX, "a number a second")
 }
 
 fn parse_line_burst(raw: &str) -> Result<u32, String> {
-    let burst = raw.parse().ok().filter(|burst| (1..=RATE_MAX).contains(burst));
-    burst.ok_or_else(|| format!("{raw} is no number of lines (1 to {RATE_MAX})"))
+    parse_number(raw, 1..=RATE_MAX, "a number of lines")
+}
+
+fn parse_lost_timeout(raw: &str) -> Result<u64, String> {
+    let seconds = LOST_TIMEOUT_SECONDS_MIN..=LOST_TIMEOUT_SECONDS_MAX;
+    if raw == "0" { Ok(0) } else { parse_number(raw, seconds, "0 or a number of seconds") }
+}
+
+fn parse_head_timeout(raw: &str) -> Result<u64, String> {
+    parse_number(raw, 1..=TIMEOUT_SECONDS_MAX, "a number of seconds")
+}
+
+fn parse_timeout(raw: &str) -> Result<u64, String> {
+    parse_number(raw, 0..=TIMEOUT_SECONDS_MAX, "a number of seconds")
 }
 
 fn seconds(seconds: u64) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds))
-}
-
-fn parse_lost_timeout(raw: &str) -> Result<u64, String> {
-    let allowed =
-        |seconds: &u64| *seconds == 0 || (LOST_TIMEOUT_SECONDS_MIN..=LOST_TIMEOUT_SECONDS_MAX).contains(seconds);
-    raw.parse().ok().filter(allowed).ok_or_else(|| {
-        format!("{raw} is no number of seconds ({LOST_TIMEOUT_SECONDS_MIN} to {LOST_TIMEOUT_SECONDS_MAX}, or 0)")
-    })
-}
-
-fn parse_head_timeout(raw: &str) -> Result<u64, String> {
-    let seconds = raw.parse().ok().filter(|seconds| (1..=TIMEOUT_SECONDS_MAX).contains(seconds));
-    seconds.ok_or_else(|| format!("{raw} is no number of seconds (1 to {TIMEOUT_SECONDS_MAX})"))
-}
-
-fn parse_timeout(raw: &str) -> Result<u64, String> {
-    let seconds = raw.parse().ok().filter(|&seconds| seconds <= TIMEOUT_SECONDS_MAX);
-    seconds.ok_or_else(|| format!("{raw} is no number of seconds (0 to {TIMEOUT_SECONDS_MAX})"))
 }

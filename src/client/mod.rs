@@ -21,67 +21,99 @@ use std::process::ExitCode;
 use regex_lite::Regex;
 use smol::block_on;
 
-use self::options::Options;
-use crate::command_line;
+use self::options::{COMMANDS, Options};
+use crate::command_line::{self, nearest, parse_number, quoted};
 use crate::protocol::{Command, Mode, is_blank};
 
-/// The program: reads its command line, and says with what to exit.
+/// As errors and `--version` have it.
+const PROGRAM: &str = "chinwag";
+
+/// The program: reads its command line, and returns the exit code.
 pub fn main() -> ExitCode {
-    match command_line::parse("chinwag").map(|options| run(&options)) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(End(Code::Usage, what))) => command_line::refuse("chinwag", &what),
-        Ok(Err(End(code, what))) => {
+    let options: Options = match command_line::parse(PROGRAM) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    if options.version {
+        return command_line::print(PROGRAM, concat!("chinwag ", env!("CARGO_PKG_VERSION")));
+    }
+    if options.command().0 == "help" {
+        return command_line::print_help::<Options>(PROGRAM);
+    }
+    match check(&options).map_or_else(|| run(&options), |what| Err(End(Code::Usage, what))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(End(Code::Usage, what)) => command_line::refuse(PROGRAM, &what),
+        Err(End(code, what)) => {
             what.lines().for_each(script::tell);
             ExitCode::from(code as u8)
         }
-        Err(code) => code,
+    }
+}
+
+/// What is wrong with the words and options, as far as that can be told before the command is carried out.
+fn check(options: &Options) -> Option<String> {
+    let (command, words) = options.command();
+    if !command.is_empty() && !COMMANDS.contains(&command) {
+        let server = options.host().unwrap_or_default();
+        let hint = nearest(server, COMMANDS.into_iter()).map(|near| format!(", did you mean {near}?"));
+        let (hint, commands) = (hint.unwrap_or_default(), COMMANDS.join(", "));
+        let taken = format!("{} was taken for the server{hint}", quoted(server));
+        return Some(format!("unknown command {}: expected one of {commands} ({taken})", quoted(command)));
+    }
+    if !options.has_address() {
+        let address = quoted(options.host().unwrap_or_default());
+        return Some(format!("invalid server {address}: expected host or host:port, with a port from 1 to 65535"));
+    }
+    if let Some(what) = options.misplaced(command) {
+        return Some(what);
+    }
+    if options.epoch.is_some() && options.since.is_none() {
+        return Some("--epoch without --since: expected the id that belongs to this epoch".to_owned());
+    }
+    match (command, words) {
+        ("send", [_, ..]) if is_blank(&words.concat()) => {
+            Some("missing text: what is to be said is blank".to_owned())
+        }
+        ("wait", [_]) => None,
+        ("wait", _) => Some("wait takes one regular expression: expected it in quotes if it has spaces".to_owned()),
+        ("search", _) if words.concat().trim().is_empty() => Some("missing words: expected search WORDS".to_owned()),
+        ("raw", []) if options.nick.is_some() => {
+            Some("unexpected --nick: raw reads the nickname from its input, as NICK name".to_owned())
+        }
+        ("history", [count]) => {
+            let why = parse_number(count, 0..=u64::MAX, "a number of messages").err()?;
+            Some(format!("invalid argument {} after history: {why}", quoted(count)))
+        }
+        ("history", [_, surplus, ..]) | ("who" | "tail" | "raw", [surplus, ..]) => {
+            Some(format!("unexpected argument {} after {command}", quoted(surplus)))
+        }
+        _ => None,
     }
 }
 
 fn run(options: &Options) -> Result<(), End> {
-    let usage = |what: &str| Err(End(Code::Usage, what.to_owned()));
     let recall = |line: &str| match Command::parse(line, Mode::Commands) {
         Ok(Some(command)) => block_on(script::recall(options, &command)),
         Ok(None) => Ok(()),
-        Err(refusal) => {
-            usage(&refusal.text.to_string().replace("write: HISTORY", "write: history").replace("SEARCH", "search"))
-        }
+        Err(refusal) => Err(End(Code::Usage, refusal.text.to_string())),
     };
     let (command, words) = options.command();
-    match (command, words) {
-        _ if options.version => script::print(concat!("chinwag ", env!("CARGO_PKG_VERSION"))),
-        _ if !options.has_port() => usage(&format!("{}: a port is a number up to 65535", options.address())),
-        ("", _) if options.json => usage("--json goes with a command"),
-        (other, _) if options.to.is_some() && other != "send" => usage("--to goes with send"),
-        (other, _) if options.select() && !["tail", "wait"].contains(&other) => {
-            usage("--count, --from, --since and --timeout go with tail and wait")
+    match command {
+        "send" => block_on(script::send(options, words)),
+        "who" => block_on(script::who(options)),
+        "tail" => block_on(script::watch(options, None)),
+        "wait" => {
+            let pattern = words.first().map_or("", String::as_str);
+            match Regex::new(pattern) {
+                Ok(regex) => block_on(script::watch(options, Some(&regex))),
+                Err(why) => Err(End(Code::Usage, format!("invalid regular expression {}: {why}", quoted(pattern)))),
+            }
         }
-        _ if options.epoch.is_some() && options.since.is_none() => usage("--epoch goes with --since"),
-        (other, _) if options.retry.is_some() && !["", "tail", "wait"].contains(&other) => {
-            usage("--retry goes with tail and wait, and without a command")
-        }
-        ("send", [_, ..]) if is_blank(&words.concat()) => usage("there is nothing to say: the text is blank"),
-        ("send", text) => block_on(script::send(options, text)),
-        ("who", []) => block_on(script::who(options)),
-        ("tail", []) => block_on(script::watch(options, None)),
-        ("wait", [regex]) => match Regex::new(regex) {
-            Ok(regex) => block_on(script::watch(options, Some(&regex))),
-            Err(error) => usage(&format!("{regex} is no regular expression: {error}")),
-        },
-        ("wait", _) => usage("wait takes one regular expression, in quotes if it has spaces"),
-        ("history", []) => recall("HISTORY"),
-        ("history", [count]) => recall(&format!("HISTORY {count}")),
-        ("search", words) => recall(&format!("SEARCH {}", words.join(" "))),
-        ("raw", []) if options.nick.is_some() => usage("raw takes its name from its input: write NICK name there"),
-        ("raw", []) => block_on(script::raw(options)),
-        ("", []) if terminal::is_one() => terminal::run(options),
-        ("", []) => block_on(script::talk(options)),
-        ("who" | "tail" | "raw" | "history", [.., surplus]) => usage(&format!("{command} takes no {surplus}")),
-        _ => {
-            let host = options.host().unwrap_or_default();
-            let commands = "send, who, tail, wait, history, search and raw";
-            usage(&format!("{command} is no command; there are {commands}; {host} was taken for the host"))
-        }
+        "history" => recall(&format!("HISTORY {}", words.join(" "))),
+        "search" => recall(&format!("SEARCH {}", words.join(" "))),
+        "raw" => block_on(script::raw(options)),
+        _ if terminal::is_one() => terminal::run(options),
+        _ => block_on(script::talk(options)),
     }
 }
 

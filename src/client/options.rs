@@ -1,24 +1,23 @@
 //! The client's command line.
 
 use std::io;
-use std::num::NonZero;
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::render::Look;
-use crate::command_line::{is_colored, parse_color, parse_seconds, with_port};
+use crate::command_line::{is_colored, parse_color, parse_number, parse_seconds, with_port};
 use crate::limits::RETRY_SECONDS_DEFAULT;
 use crate::protocol::{EventId, Name, Token};
 
 /// A client for a chinwag chat: for people at a terminal and, with a command, for scripts.
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[argh(
     help_triggers("-h", "--help"),
     example = "{command_name}\n{command_name} chat.example.org --nick alice\n{command_name} 10.0.0.9:7000 send build 41 is green\n{command_name} tail --json | grep -m1 alice\n{command_name} history 50\n{command_name} search green build\n{command_name} tail --since 1204",
-    note = "Commands:\n  send [--to name[,name...]] [text]  say it, or each line of standard input; prints nothing\n  who                                list who else is here, as: name coordinator|member\n  tail [--since id] [--count n] [--from name] [--timeout seconds]\n                                     print what happens, as it happens\n  wait regex [--since id] [--count n] [--from name] [--timeout seconds]\n                                     wait until somebody says what matches; print it\n  history [n]                        print the last n messages (default: 20)\n  search words                       print messages with these words, the newest first, if the\n                                     server stores them\n  raw                                standard input is protocol (protocol.md): send each line\n                                     when the one before has its reply; print what comes",
-    note = "Options may stand anywhere; after -- there are none, as in: {command_name} send -- -5 degrees",
+    note = "Commands:\n  send [--to name[,name...]] [text]  say it, or each line of standard input; prints nothing\n  who                                list who else is here, as: name coordinator|member\n  tail [--since id] [--count n] [--from name] [--timeout seconds]\n                                     print what happens, as it happens\n  wait regex [--since id] [--count n] [--from name] [--timeout seconds]\n                                     wait until somebody says what matches; print it\n  history [n]                        print the last n messages (default: 20)\n  search words                       print messages with these words, the newest first, if the\n                                     server stores them\n  raw                                standard input is protocol (protocol.md): send each line\n                                     when the one before has its reply; print what comes\n  help                               print this",
+    note = "Options may stand anywhere, as --option value or --option=value. After -- there are none: {command_name} send -- -5 degrees",
     note = "Without a terminal and without a command, each line of standard input is what would be typed at one.",
     error_code(0, "all was done, or whoever read the output wanted no more"),
     error_code(1, "the server refused something, or the output could not be written"),
@@ -34,15 +33,15 @@ pub(super) struct Options {
     #[argh(positional, arg_name = "host or command")]
     words: Vec<String>,
 
-    /// the name to take (default: at a terminal it asks; otherwise the user's, with a number if that is taken)
-    #[argh(option, arg_name = "name")]
+    /// the nickname to take (default: at a terminal it asks; otherwise the user's name, with a number if that is taken)
+    #[argh(option, arg_name = "name", from_str_fn(parse_nick))]
     pub(super) nick: Option<String>,
 
     /// auto, always or never (default: auto, which is on a terminal and without `NO_COLOR`)
     #[argh(option, arg_name = "when", default = "is_colored(&io::stdout())", from_str_fn(parse_color))]
     color: bool,
 
-    /// ring the bell at whispers and where one's own name is mentioned
+    /// ring the bell at whispers and where your nickname is mentioned
     #[argh(switch)]
     bell: bool,
 
@@ -50,43 +49,43 @@ pub(super) struct Options {
     #[argh(switch)]
     pub(super) json: bool,
 
-    /// with send: whisper it to them
-    #[argh(option, arg_name = "names")]
+    /// with send: whisper the text to these members
+    #[argh(option, arg_name = "names", from_str_fn(parse_names))]
     pub(super) to: Option<String>,
 
-    /// with tail and wait: leave after so many lines (default with wait: 1)
-    #[argh(option, arg_name = "number")]
-    pub(super) count: Option<NonZero<u64>>,
+    /// with tail and wait: exit after this many lines (default with wait: 1)
+    #[argh(option, arg_name = "number", from_str_fn(parse_count))]
+    pub(super) count: Option<u64>,
 
-    /// with tail and wait: only what this one says
+    /// with tail and wait: print only what this member says
     #[argh(option, arg_name = "name")]
     pub(super) from: Option<Name>,
 
-    /// with tail and wait: leave after so many seconds, with exit code 5
+    /// with tail and wait: exit after this time, in seconds, with exit code 5
     #[argh(option, arg_name = "seconds", from_str_fn(parse_seconds))]
     pub(super) timeout: Option<Duration>,
 
-    /// with tail and wait: begin with what was said after the message or event of this id (--json shows it); if some of it is no
-    /// longer kept, standard error says so
+    /// with tail and wait: begin with what was said after the message or event with this id (--json shows ids); if some of it is
+    /// no longer kept, standard error says so
     #[argh(option, arg_name = "id", from_str_fn(parse_id))]
     pub(super) since: Option<EventId>,
 
-    /// with --since: what the id belongs to, as the server's greeting says (epoch=), to be refused if ids began anew
+    /// with --since: the epoch of the id (the server's greeting has epoch=); the id is refused if the numbering began anew
     #[argh(option, arg_name = "epoch", from_str_fn(parse_epoch))]
     pub(super) epoch: Option<Token>,
 
-    /// with tail and wait, and without a command: if the connection is lost, try for so many seconds to come back; 0: do not
-    /// (default: 60; at a terminal, for ever)
+    /// with tail and wait, and without a command: after a lost connection, try to reconnect for this time, in seconds; 0: do not
+    /// (default: 60; at a terminal, without limit)
     #[argh(option, arg_name = "seconds", from_str_fn(parse_seconds))]
     pub(super) retry: Option<Duration>,
 
-    /// print the version and leave
-    #[argh(switch)]
+    /// print the version and exit
+    #[argh(switch, short = 'V')]
     pub(super) version: bool,
 }
 
 /// The words that are commands; any other first word says where the server is.
-const COMMANDS: [&str; 7] = ["send", "who", "tail", "wait", "history", "search", "raw"];
+pub(super) const COMMANDS: [&str; 8] = ["send", "who", "tail", "wait", "history", "search", "raw", "help"];
 
 impl Options {
     /// Where the server is, as `host:port`.
@@ -94,9 +93,10 @@ impl Options {
         with_port(self.host().unwrap_or("127.0.0.1"))
     }
 
-    /// Whether the port of the address can be one.
-    pub(super) fn has_port(&self) -> bool {
-        self.address().rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+    /// Whether the address has a host, and a port that can be connected to.
+    pub(super) fn has_address(&self) -> bool {
+        let is_port = |port: &str| parse_number(port, 1..=u16::MAX, "").is_ok();
+        self.address().rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && is_port(port))
     }
 
     /// The command, empty if there is none, and the words after it.
@@ -105,9 +105,22 @@ impl Options {
         words.split_first().map_or(("", words), |(command, words)| (command, words))
     }
 
-    /// Whether there is one of those that say what to print and for how long.
-    pub(super) fn select(&self) -> bool {
-        self.count.is_some() || self.from.is_some() || self.since.is_some() || self.timeout.is_some()
+    /// What is wrong with an option beside this command, which is empty if there is none.
+    pub(super) fn misplaced(&self, command: &str) -> Option<String> {
+        let (watching, place) = (["tail", "wait"].as_slice(), "tail or wait");
+        let options: [(&str, bool, &[&str], &str); 7] = [
+            ("--json", self.json, &COMMANDS, "a command"),
+            ("--to", self.to.is_some(), &["send"], "send"),
+            ("--count", self.count.is_some(), watching, place),
+            ("--from", self.from.is_some(), watching, place),
+            ("--since", self.since.is_some(), watching, place),
+            ("--timeout", self.timeout.is_some(), watching, place),
+            ("--retry", self.retry.is_some(), &["", "tail", "wait"], "tail or wait, or without a command"),
+        ];
+        let is_misplaced =
+            |(_, is_given, commands, _): &(_, bool, &[&str], _)| *is_given && !commands.contains(&command);
+        let (option, _, _, place) = options.into_iter().find(is_misplaced)?;
+        Some(format!("unexpected {option}: expected it with {place}"))
     }
 
     /// For how long to try to come back where nobody is at a terminal.
@@ -126,10 +139,25 @@ impl Options {
     }
 }
 
+/// Only the server says which other nicknames can be taken; at a terminal, the user is asked for another one.
+fn parse_nick(raw: &str) -> Result<String, String> {
+    if raw.is_empty() { Err("expected a nickname".to_owned()) } else { Ok(raw.to_owned()) }
+}
+
+/// With a blank in it, or without a name, the text would be read as a part of it.
+fn parse_names(raw: &str) -> Result<String, String> {
+    let are_names = raw.split(',').all(|name| Name::new(name).is_ok());
+    if are_names { Ok(raw.to_owned()) } else { Err("expected nicknames, with commas between them".to_owned()) }
+}
+
+fn parse_count(raw: &str) -> Result<u64, String> {
+    parse_number(raw, 1..=u64::MAX, "a number of lines")
+}
+
 fn parse_id(raw: &str) -> Result<EventId, String> {
-    raw.parse().map(EventId).map_err(|_| format!("{raw} is no id; ids are numbers"))
+    parse_number(raw, 0..=u64::MAX, "an id").map(EventId)
 }
 
 fn parse_epoch(raw: &str) -> Result<Token, String> {
-    Token::new(raw).map_err(|_| format!("{raw} is no epoch; one is a word"))
+    Token::new(raw).map_err(|_| "expected a word, as in epoch=k7qd of the server's greeting".to_owned())
 }

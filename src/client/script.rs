@@ -92,7 +92,7 @@ pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<()
 }
 
 async fn watch_over(link: &mut Link, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
-    let mut left = options.count.map(std::num::NonZero::get).or(regex.map(|_| 1));
+    let mut left = options.count.or(regex.map(|_| 1));
     // How many more belong to the roster that was printed.
     let mut users = 0;
     while left != Some(0) || users > 0 {

@@ -15,31 +15,42 @@ ends() {
     [[ $(<"$work/err") == "chinwag: "$words ]] || fail "does not say $words: $(<"$work/err")"
 }
 
-ends 2 '*--frobnicate*; see chinwag --help' --frobnicate
-ends 2 'later is no command; there are send, who, tail, wait, history, search and raw; localhost was taken for the host*' localhost later
-ends 2 'tea is no command; *; serach was taken for the host; see chinwag --help' serach tea
-ends 2 'localhost:65536: a port is a number up to 65535*' localhost:65536 who
-ends 2 'localhost:http: a port is a number up to 65535*' localhost:http
+ends 2 'unknown option "--frobnicate"; *; see chinwag --help' --frobnicate
+ends 2 'unknown option "--cuont"; did you mean --count*' tail --cuont=3
+ends 2 'unknown option "-5"; after -- a word that begins with - is no option*' send -5 degrees
+ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw, help ("localhost" was taken for the server)*' localhost later
+ends 2 'unknown command "tea": *("serach" was taken for the server, did you mean search?)*' serach tea
+ends 2 'invalid server "localhost:65536": expected host or host:port, with a port from 1 to 65535*' localhost:65536 who
+ends 2 'invalid server "localhost:http": expected host or host:port*' localhost:http
+ends 2 'invalid server "": expected host or host:port*' '' who
 ends 2 'wait takes one regular expression*' wait
 ends 2 'wait takes one regular expression*' wait two words
-ends 2 '( is no regular expression: *' wait '('
-ends 2 '*soon is no number of seconds*' wait x --timeout soon
-ends 2 '*a name cannot contain a comma*' wait x --from a,b
-ends 2 '*--count*' tail --count 0
-ends 2 'tail takes no localhost*' tail localhost
-ends 2 '--count, --from, --since and --timeout go with tail and wait*' send --count 3 x
-ends 2 '*yesterday is no id*' tail --since yesterday
-ends 2 'there is nothing to say: the text is blank*' send ''
-ends 2 'there is nothing to say: the text is blank*' send ' ' $'\n'
-ends 2 '--epoch goes with --since*' tail --epoch k7qd
-ends 2 '--retry goes with tail and wait*' who --retry 3
-ends 2 '--to goes with send*' tail --to bob
-ends 2 '--json goes with a command*' --json
-ends 2 '*pink is not auto, always or never*' who --color pink
-ends 2 'raw takes its name from its input*' raw --nick bob
-ends 2 'ten is no number; *' history ten
-ends 2 'history takes no 20*' history 10 20
-ends 2 'there is no text; write: search words*' search
+ends 2 'invalid regular expression "(": *' wait '('
+ends 2 'invalid --timeout "soon": expected a number of seconds*' wait x --timeout soon
+ends 2 'invalid --timeout "-1": expected a number of seconds*' wait x --timeout=-1
+ends 2 'invalid --from "a,b": a name cannot contain a comma*' wait x --from a,b
+ends 2 'invalid --count "0": expected a number of lines from 1 to *' tail --count 0
+ends 2 'invalid --count "-1": expected a number of lines from 1 to *' tail --count -1
+ends 2 'missing value for --count: expected --count <number>*' tail --count
+ends 2 'missing value for --nick: expected --nick <name>*' --nick --json who
+ends 2 '--nick is given twice*' --nick a --nick=b
+ends 2 'unexpected value "true" for --json*' --json=true who
+ends 2 'unexpected argument "localhost" after tail*' tail localhost
+ends 2 'unexpected --count: expected it with tail or wait*' send --count 3 x
+ends 2 'invalid --since "yesterday": expected an id from 0 to *' tail --since yesterday
+ends 2 'missing text: what is to be said is blank*' send ''
+ends 2 'missing text: what is to be said is blank*' send ' ' $'\n'
+ends 2 '--epoch without --since: *' tail --epoch k7qd
+ends 2 'unexpected --retry: expected it with tail or wait, or without a command*' who --retry 3
+ends 2 'unexpected --to: expected it with send*' tail --to bob
+ends 2 'invalid --to "": expected nicknames*' send --to= psst
+ends 2 'invalid --to "bob carol": expected nicknames*' send --to 'bob carol' psst
+ends 2 'unexpected --json: expected it with a command*' --json
+ends 2 'invalid --color "pink": expected auto, always or never*' who --color pink
+ends 2 'unexpected --nick: raw reads the nickname from its input*' raw --nick bob
+ends 2 'invalid argument "ten" after history: expected a number of messages*' history ten
+ends 2 'unexpected argument "20" after history*' history 10 20
+ends 2 'missing words: expected search WORDS*' search
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1 who
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1
 ends 3 'could not connect to nowhere.invalid:9999: *; nowhere.invalid was taken for the host' nowhere.invalid who
@@ -53,7 +64,8 @@ ends 1 'the last id is *' "$host:$port" tail --since 99999
 ends 5 'timed out' "$host:$port" wait x --timeout 0
 
 same '0 0' "$(set +e; trap - ERR; "$(client_program)" --help | :; echo "${PIPESTATUS[*]}")"
-for flag in --help --version; do
-    "$(client_program)" "$flag" >"$work/out"
+for asked in --help -h help 'localhost help' --version -V; do
+    # shellcheck disable=SC2086 # words of their own
+    "$(client_program)" $asked >"$work/out"
     [[ -s $work/out ]]
 done

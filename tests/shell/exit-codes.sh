@@ -20,19 +20,19 @@ refuses() {
 }
 
 refuses 2 '--colour' --colour
-refuses 2 'nonsense is no port' --listen 127.0.0.1:nonsense
-refuses 2 '65536 is no port' --listen 127.0.0.1:65536
-refuses 2 'has no port' --listen localhost
+refuses 2 'invalid --listen "127.0.0.1:nonsense": expected host:port' --listen 127.0.0.1:nonsense
+refuses 2 'a port from 0 to 65535' --listen=127.0.0.1:65536
+refuses 2 'invalid --listen "localhost": expected host:port' --listen localhost
 refuses 2 'brackets' --listen ::1:9999
-refuses 2 'loud is no level' --log loud
-refuses 2 'few bytes' --feed-bytes 1
-refuses 2 'listen' --listen
+refuses 2 'invalid --log "loud": expected off' --log=loud
+refuses 2 'a number of bytes from 1048576' --feed-bytes 1
+refuses 2 'missing value for --listen' --listen
 
 serve
 refuses 1 "127.0.0.1:$port: .*in use" --listen "127.0.0.1:$port"
 refuses 1 'port file' --listen 127.0.0.1:0 --port-file "$work/no/such/directory"
 
-for flag in --help --version; do
+for flag in --help -h help --version -V; do
     run "$flag"
     same 0 "$status"
     same '' "$(<"$work/err")"
