@@ -2,6 +2,7 @@
 //! say, and nothing of theirs raw: a [`Name`] is safe for terminals by its type.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::panic::{self, PanicHookInfo};
 use std::sync::mpsc;
@@ -9,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use chrono::{Local, SecondsFormat};
+use futures_lite::future;
 use nu_ansi_term::Style;
+use smol::Timer;
 use tracing::level_filters::LevelFilter;
 use tracing::{debug, error, info, warn};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -18,7 +21,8 @@ use tracing_subscriber::fmt::time::FormatTime;
 
 use super::admission::Full;
 use crate::command_line::is_colored;
-use crate::limits::{LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
+use crate::limits::{ANNOUNCE_MS_MAX, LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
+use crate::process::{Stream, reason, wait_writable, write_line};
 use crate::protocol::{Event, Name};
 use crate::room::SessionId;
 
@@ -27,8 +31,8 @@ use crate::room::SessionId;
 /// A thread of its own writes the lines. If nobody takes them from it, or standard error is closed, they are dropped, and
 /// the room goes on.
 pub fn start(level: LevelFilter) -> Log {
-    let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES_MAX).lossy(true).finish(io::stderr());
+    let builder = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES_MAX).lossy(true);
+    let (writer, guard) = builder.finish(Stream::new(io::stderr(), None));
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(writer)
@@ -48,6 +52,32 @@ fn fault(info: &PanicHookInfo<'_>) {
     error!(%place, ?what, "a fault in the server: please report it");
 }
 
+/// Prints these lines on standard output. If nobody reads them within [`ANNOUNCE_MS_MAX`], a thread goes on trying, and the
+/// room opens all the same.
+pub(super) async fn announce(lines: Vec<String>) {
+    let (done, printed) = async_channel::bounded::<()>(1);
+    let print = move || {
+        for line in lines {
+            if let Err(error) = write_line(io::stdout(), &line, None) {
+                warn!(error = %reason(&error), "cannot write to standard output");
+                break;
+            }
+        }
+        drop(done);
+    };
+    if let Err(error) = thread::Builder::new().name("announcer".to_owned()).spawn(print) {
+        warn!(error = %reason(&error), "cannot write to standard output");
+    }
+    let late = async {
+        Timer::after(Duration::from_millis(ANNOUNCE_MS_MAX)).await;
+    };
+    let printed = async {
+        // The channel is closed, and never sent to.
+        let _ = printed.recv().await;
+    };
+    future::or(printed, late).await;
+}
+
 /// Writes what is still to be written of the log when it is dropped, for at most [`LOG_FLUSH_MS_MAX`].
 #[derive(Debug)]
 pub struct Log(Option<WorkerGuard>);
@@ -55,6 +85,12 @@ pub struct Log(Option<WorkerGuard>);
 impl Drop for Log {
     fn drop(&mut self) {
         let guard = self.0.take();
+        let flush_max = Duration::from_millis(LOG_FLUSH_MS_MAX);
+        if wait_writable(io::stderr(), Some(flush_max)).is_err() {
+            // The lines cannot be written. Dropping the guard would complain about that, on standard output.
+            mem::forget(guard);
+            return;
+        }
         let (flushed, end) = mpsc::channel();
         thread::spawn(move || {
             drop(guard);
@@ -62,7 +98,7 @@ impl Drop for Log {
             let _ = flushed.send(());
         });
         // As above.
-        let _ = end.recv_timeout(Duration::from_millis(LOG_FLUSH_MS_MAX));
+        let _ = end.recv_timeout(flush_max);
     }
 }
 
@@ -149,6 +185,6 @@ pub(super) fn accept_failed(error: &io::Error) {
     warn!(%error, "cannot accept; trying until it can");
 }
 
-pub(super) fn stopping() {
-    info!("stopping; a second signal stops at once");
+pub(super) fn stopping(signal: &str) {
+    info!(signal, "stopping; a second SIGTERM or SIGINT stops at once");
 }

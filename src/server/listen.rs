@@ -1,10 +1,7 @@
-//! Listeners: bind them, tell where they are, accept.
+//! Listeners: bind them, say where they are, accept.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -54,25 +51,19 @@ impl Listeners {
         Ok(Self(bound.collect::<Result<_, _>>()?))
     }
 
-    /// Writes the port file, whole, and then one line on standard output for each listener. From now on peers are
-    /// served.
-    pub(super) fn announce(&self, port_file: Option<&Path>) -> Result<Option<PortFile>, StartError> {
-        let address =
-            |(listener, kind): &(Async<TcpListener>, Kind)| Some((listener.get_ref().local_addr().ok()?, *kind));
-        let addresses: Vec<_> = self.0.iter().filter_map(address).collect();
-        let file = match port_file {
-            None => None,
-            Some(path) => {
-                Some(PortFile::write(path, &addresses).map_err(|error| StartError::PortFile(path.to_owned(), error))?)
-            }
-        };
-        let mut out = io::stdout().lock();
-        for (address, kind) in addresses {
-            // Nobody may be reading standard output; the room is open all the same.
-            let _ = writeln!(out, "chinwagd: listening on {address} - {}", hint(address, kind));
-        }
-        let _ = out.flush();
-        Ok(file)
+    /// The ports, in the order in which the listeners were asked for.
+    pub(super) fn ports(&self) -> impl Iterator<Item = u16> {
+        self.addresses().map(|(address, _)| address.port())
+    }
+
+    /// One line for each listener, for standard output.
+    pub(super) fn announcement(&self) -> Vec<String> {
+        let line = |(address, kind)| format!("chinwagd: listening on {address} - {}", hint(address, kind));
+        self.addresses().map(line).collect()
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = (SocketAddr, Kind)> {
+        self.0.iter().filter_map(|(listener, kind)| Some((listener.get_ref().local_addr().ok()?, *kind)))
     }
 
     /// Accepts peers until what this returns is dropped.
@@ -249,37 +240,6 @@ fn hint(address: SocketAddr, kind: Kind) -> String {
     match kind {
         Kind::Plain => format!("join with: nc {host} {}", address.port()),
         Kind::Web => format!("open in a browser: http://{}/", SocketAddr::new(host, address.port())),
-    }
-}
-
-/// The file that says which ports were taken, for as long as the server runs.
-pub(super) struct PortFile {
-    path: PathBuf,
-    ports: String,
-}
-
-impl PortFile {
-    /// Writes it beside its place, under a name that nobody can guess, and moves it there: whoever sees it sees all of it.
-    fn write(path: &Path, addresses: &[(SocketAddr, Kind)]) -> io::Result<Self> {
-        let ports: String = addresses.iter().map(|(address, _)| address.port().to_string() + "\n").collect();
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let readable_by_all = Permissions::from_mode(0o644);
-        // Of tempfile's own error, only what the system said: the name that it tried is no help.
-        let file = tempfile::Builder::new().permissions(readable_by_all).tempfile_in(directory);
-        let mut file = file.map_err(|error| io::Error::from(error.kind()))?;
-        file.write_all(ports.as_bytes())?;
-        file.persist(path)?;
-        Ok(Self { path: path.to_owned(), ports })
-    }
-}
-
-impl Drop for PortFile {
-    fn drop(&mut self) {
-        // Another server may have written its own there since.
-        if fs::read_to_string(&self.path).is_ok_and(|ports| ports == self.ports) {
-            // If it is gone by now, so much the better.
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 

@@ -12,6 +12,7 @@ mod driver;
 mod inbox;
 mod listen;
 mod pace;
+mod port_file;
 mod replay;
 mod roster;
 mod shutdown;
@@ -37,13 +38,16 @@ use self::hub::{Hub, Request};
 use self::inbox::Inbox;
 use self::listen::Listeners;
 pub use self::pace::Rate;
+use self::port_file::PortFile;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
 pub use self::web::Site;
+use crate::command_line::quoted;
 use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
+use crate::process::reason;
 use crate::protocol::Token;
 use crate::room::{Action, History, Room, SessionId, Timeouts, Uptime};
 use crate::store::{self, Durability, Found, OpenError, Store};
@@ -114,17 +118,19 @@ impl std::fmt::Display for StartError {
                     "cannot listen on {address}: the address is in use; stop what listens there or choose another port"
                 )
             }
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {}", reason(error)),
             Self::Store(error) => error.fmt(f),
-            Self::PortFile(path, error) => write!(f, "cannot write the port file {}: {error}", path.display()),
-            Self::System(error) => write!(f, "cannot start: {error}"),
+            Self::PortFile(path, error) => {
+                write!(f, "cannot write the port file {}: {}", quoted(&path.to_string_lossy()), reason(error))
+            }
+            Self::System(error) => write!(f, "cannot start: {}", reason(error)),
         }
     }
 }
 
 impl std::error::Error for StartError {}
 
-/// Serves until a signal says to stop, then lets everybody go and returns.
+/// Serves until a signal stops it, then closes every connection and returns.
 ///
 /// # Errors
 /// What kept it from starting.
@@ -134,6 +140,10 @@ impl std::error::Error for StartError {}
 /// ends only that.
 pub fn run(options: &Options) -> Result<(), StartError> {
     let signals = Signals::new().map_err(StartError::System)?;
+    if let Some(path) = &options.port_file {
+        // Before a store is made for a server that does not start.
+        PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
+    }
     let listeners = Listeners::bind(&options.listen, &options.web, options.lost_timeout)?;
     let executor = Arc::new(Executor::new());
     spawn_threads(&executor).map_err(StartError::System)?;
@@ -146,23 +156,42 @@ async fn serve(
     executor: Arc<Executor<'static>>,
     listeners: Listeners,
     options: Options,
-    signals: Signals,
+    mut signals: Signals,
     sockets: Arc<Sockets>,
 ) -> Result<(), StartError> {
     let (to_hub, rows) = inbox::new();
     let feed = Arc::new(Feed::new(options.feed_bytes));
-    let hub = hub(&options, &feed)?;
+    let Some(hub) = future::or(open(&options, &feed), stopped(&mut signals)).await else { return Ok(()) };
+    let hub = hub?;
     let (line_rate, write_timeout) = (options.line_rate, options.write_timeout());
     let host = Arc::new(Host { feed, recalls: hub.recalls().cloned(), to_hub, line_rate, write_timeout });
     let mut hub = executor.spawn(hub::run(hub, rows));
-    let port_file = listeners.announce(options.port_file.as_deref())?;
+    let write = |path: &PathBuf| {
+        let written = PortFile::write(path, listeners.ports());
+        written.map(Arc::new).map_err(|error| StartError::PortFile(path.clone(), error))
+    };
+    let port_file = options.port_file.as_ref().map(write).transpose()?;
+    console::announce(listeners.announcement()).await;
     let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options), options.site);
     vital.push(executor.spawn(tell_the_time(host.to_hub.clone())));
-    signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital))).await;
+    let in_place = port_file.as_ref().map(Arc::downgrade).unwrap_or_default();
+    signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital)), in_place).await;
     drop(vital);
     shutdown::dismiss(host, hub).await;
     drop(port_file);
     Ok(())
+}
+
+/// Makes the hub on a thread of its own: opening a store takes long if the file is locked or large.
+async fn open(options: &Options, feed: &Arc<Feed>) -> Option<Result<Hub, StartError>> {
+    let (options, feed) = (options.clone(), Arc::clone(feed));
+    Some(smol::unblock(move || hub(&options, &feed)).await)
+}
+
+/// Ends when a signal stops the server before it serves anybody.
+async fn stopped<T>(signals: &mut Signals) -> Option<T> {
+    signals.stop().await;
+    None
 }
 
 /// The room, empty but for what is stored of it, and its hub.

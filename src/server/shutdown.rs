@@ -1,8 +1,9 @@
-//! The end: signals, and letting everybody go in good order but in bounded time.
+//! The end: signals, and closing every connection in good order but in bounded time.
 
 use std::io;
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::Duration;
 
 use async_signal::Signal;
@@ -12,34 +13,66 @@ use smol::{Task, Timer};
 use super::connection::Host;
 use super::console;
 use super::hub::Request;
+use super::port_file::PortFile;
 use crate::limits::SHUTDOWN_MS_MAX;
+use crate::process::catch;
 use crate::room::{Action, SessionId};
 
-/// SIGTERM and SIGINT. Kept for life: once taken over, the signals do nothing by themselves any more.
-pub(super) struct Signals(async_signal::Signals);
+/// The signals that the server handles. They stay caught until the process ends.
+pub(super) struct Signals {
+    /// SIGTERM, SIGINT and SIGHUP stop the server.
+    stop: async_signal::Signals,
+    /// SIGXFSZ would end the process at a limit of file sizes (`ulimit -f`). Caught, and never read: the write fails with EFBIG.
+    _file_size: async_signal::Signals,
+}
 
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
-        async_signal::Signals::new([Signal::Term, Signal::Int]).map(Self)
+        let stop = catch(&[Signal::Term, Signal::Int, Signal::Hup])?;
+        Ok(Self { stop, _file_size: catch(&[Signal::Xfsz])? })
     }
 
-    /// Waits for the first signal; from then on a second one ends the process at once, with the status a shell gives it.
-    ///
-    /// # Panics
-    /// If one of the tasks did that everybody needs: the process is to end, and to say so by its status.
-    pub(super) async fn until_stopped(mut self, vital: impl Future<Output = ()>) {
-        let first = async { self.0.next().await };
-        let ended = async {
-            vital.await;
-            None
-        };
-        future::or(first, ended).await;
-        std::thread::spawn(move || {
-            if let Some(Ok(second)) = smol::block_on(self.0.next()) {
-                process::exit(128 + second as i32);
+    /// Waits for the first signal, and logs it.
+    pub(super) async fn stop(&mut self) {
+        match self.stop.next().await {
+            Some(Ok(signal)) => console::stopping(name_of(signal)),
+            // There are no signals to be had: nothing stops the server but SIGKILL.
+            _ => future::pending().await,
+        }
+    }
+
+    /// Waits for the first signal. From then on, a second one removes the port file and ends the process at once, with the
+    /// status that a shell gives it.
+    pub(super) async fn until_stopped(mut self, vital: impl Future<Output = ()>, port_file: Weak<PortFile>) {
+        future::or(self.stop(), vital).await;
+        let at_second = move || {
+            let Some(second) = smol::block_on(self.second()) else { return };
+            if let Some(file) = port_file.upgrade() {
+                file.remove();
             }
-        });
-        console::stopping();
+            process::exit(128 + second as i32);
+        };
+        // Without a thread, only a second signal has no effect.
+        let _ = thread::Builder::new().name("second-signal".to_owned()).spawn(at_second);
+    }
+
+    /// The next signal that asks for haste. SIGHUP does not: the kernel and the shell each send one when a terminal closes,
+    /// and systemd may send one right after SIGTERM (`SendSIGHUP=`).
+    async fn second(&mut self) -> Option<Signal> {
+        loop {
+            match self.stop.next().await? {
+                Ok(Signal::Hup) => {}
+                signal => return signal.ok(),
+            }
+        }
+    }
+}
+
+fn name_of(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Hup => "SIGHUP",
+        Signal::Int => "SIGINT",
+        _ => "SIGTERM",
     }
 }
 

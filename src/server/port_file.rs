@@ -1,0 +1,105 @@
+//! The port file: tells scripts which ports the server took, for as long as it runs.
+
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::limits::PORT_FILE_BYTES_MAX;
+
+/// Read by everybody, as far as the umask allows; written by the server.
+const PORT_FILE_MODE: u32 = 0o644;
+
+/// A port file that is in place. Dropping it removes it.
+pub(super) struct PortFile {
+    path: PathBuf,
+    /// Kept open: as long as it is, no other file has its inode number.
+    file: File,
+    ports: String,
+}
+
+impl PortFile {
+    /// Whether this path may be written: nothing is there, or an empty file, or an older port file. Anything else is somebody's.
+    ///
+    /// # Errors
+    /// What is there instead.
+    pub(super) fn check(path: &Path) -> io::Result<()> {
+        let found = match fs::symlink_metadata(path) {
+            Ok(found) => found.file_type(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        if !found.is_file() {
+            return Err(unexpected(kind_of(found)));
+        }
+        // What is there may change at any time: a FIFO must not block, a symbolic link must not lead elsewhere.
+        let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+        let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+        let mut content = Vec::new();
+        file.take(PORT_FILE_BYTES_MAX).read_to_end(&mut content)?;
+        let is_port = |line: &[u8]| (1..=5).contains(&line.len()) && line.iter().all(u8::is_ascii_digit);
+        let lines = content.strip_suffix(b"\n").unwrap_or(&content);
+        let is_short = (content.len() as u64) < PORT_FILE_BYTES_MAX;
+        if lines.is_empty() || is_short && lines.split(|&byte| byte == b'\n').all(is_port) {
+            Ok(())
+        } else {
+            Err(unexpected("a file with other content"))
+        }
+    }
+
+    /// Writes the ports, one a line, to a temporary file in the same directory, then renames it: no reader sees half of it.
+    ///
+    /// # Errors
+    /// What kept it from being written.
+    pub(super) fn write(path: &Path, ports: impl Iterator<Item = u16>) -> io::Result<Self> {
+        Self::check(path)?;
+        let ports: String = ports.map(|port| format!("{port}\n")).collect();
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Made here, for an error of the system's own: tempfile would add the name that it tried.
+        let readable_by_all =
+            |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(PORT_FILE_MODE).open(path);
+        let mut file = tempfile::Builder::new().make_in(directory, readable_by_all)?;
+        file.as_file_mut().write_all(ports.as_bytes())?;
+        let file = file.persist(path).map_err(|error| error.error)?;
+        Ok(Self { path: path.to_owned(), file, ports })
+    }
+
+    /// Removes the file, unless another one is there by now, or it has other content.
+    pub(super) fn remove(&self) {
+        if self.is_in_place().unwrap_or(false) {
+            // If it is gone by now, so much the better.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+
+    /// Opens nothing: whatever has replaced the file, looking at it does not block.
+    fn is_in_place(&self) -> io::Result<bool> {
+        let (found, own) = (fs::symlink_metadata(&self.path)?, self.file.metadata()?);
+        let mut content = vec![0; self.ports.len() + 1];
+        let length = self.file.read_at(&mut content, 0)?;
+        Ok((found.dev(), found.ino()) == (own.dev(), own.ino()) && content[..length] == *self.ports.as_bytes())
+    }
+}
+
+impl Drop for PortFile {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn unexpected(found: &str) -> io::Error {
+    let expected = "expected a new path, an empty file or an older port file";
+    io::Error::new(io::ErrorKind::AlreadyExists, format!("{expected}; found {found}"))
+}
+
+fn kind_of(found: FileType) -> &'static str {
+    match found {
+        _ if found.is_dir() => "a directory",
+        _ if found.is_symlink() => "a symbolic link",
+        _ if found.is_fifo() => "a FIFO",
+        _ if found.is_socket() => "a socket",
+        _ => "a device",
+    }
+}

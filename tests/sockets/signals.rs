@@ -1,0 +1,193 @@
+//! Signals: which ones stop the server, how, and which ones it leaves as it found them.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::common::{DEADLINE, EPOCH, Peer, STOP_DEADLINE, Server};
+
+/// The server's command line, started with signals as this option of `env` sets them: the test itself may have been started
+/// in the background, where some are ignored.
+fn with_signals(option: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("env");
+    command.args([
+        option,
+        env!("CARGO_BIN_EXE_chinwagd"),
+        "--epoch",
+        EPOCH,
+        "--listen",
+        "127.0.0.1:0",
+        "--log",
+        "error",
+    ]);
+    command.args(["--line-rate", "0"]).args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn server(arguments: &[&str]) -> Server {
+    Server::spawn(&mut with_signals("--default-signal=HUP,INT,TERM", arguments))
+}
+
+/// A server whose stop takes its time, because some do not read; and one who does.
+fn server_with_stuck_readers(arguments: &[&str]) -> (Server, Vec<Peer>) {
+    let server = server(arguments);
+    let mut talker = server.join("talker");
+    let mut peers: Vec<_> = (0..3).map(|number| server.join(&format!("stuck{number}"))).collect();
+    for _ in 0..2000 {
+        talker.send(&format!("MSG {}", "x".repeat(500)));
+    }
+    talker.sync();
+    peers.insert(0, talker);
+    (server, peers)
+}
+
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < DEADLINE, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[test]
+fn first_signal_stops_in_order() {
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (ports, data) = (directory.path().join("port"), directory.path().join("chat.db"));
+        let mut server = server(&["--port-file", text(&ports), "--data", text(&data)]);
+        let (mut nameless, mut alice) = (server.connect(), server.join("alice"));
+        alice.sync();
+        server.signal(signal);
+        for peer in [&mut nameless, &mut alice] {
+            assert_eq!(peer.rest(), ["NOTICE the server is shutting down"], "{signal}");
+        }
+        assert_eq!(server.wait().0.code(), Some(0), "{signal}");
+        assert!(!ports.exists(), "{signal}: the port file is left");
+        assert!(!directory.path().join("chat.db-wal").exists(), "{signal}: the store is not closed");
+    }
+}
+
+#[test]
+fn stop_is_soon_though_some_do_not_read() {
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        let (mut server, _peers) = server_with_stuck_readers(&[]);
+        server.signal(signal);
+        let (status, took) = server.wait();
+        assert_eq!(status.code(), Some(0), "{signal}");
+        assert!(took < STOP_DEADLINE, "it took {took:?}");
+    }
+}
+
+#[test]
+fn second_signal_ends_at_once() {
+    for (first, second, code) in [("-TERM", "-TERM", 143), ("-INT", "-TERM", 143), ("-HUP", "-INT", 130)] {
+        let is_cut_short = |_| status_after(first, second) == Some(code);
+        assert!((0..10).any(is_cut_short), "{first} {second}: it always stopped in order, or not as a shell tells");
+    }
+}
+
+/// The status of a server that gets a second signal while it stops, if the machine is not too busy to send it in time.
+fn status_after(first: &str, second: &str) -> Option<i32> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let ports = directory.path().join("port");
+    let (mut server, mut peers) = server_with_stuck_readers(&["--port-file", text(&ports)]);
+    server.signal(first);
+    peers[0].until("NOTICE the server is shutting down");
+    server.signal(second);
+    let status = server.wait().0.code();
+    assert!(!ports.exists(), "{first} {second}: the port file is left");
+    status
+}
+
+/// A terminal that closes sends two, from the kernel and from the shell; systemd may send one right after SIGTERM.
+#[test]
+fn second_hangup_does_not_cut_the_stop_short() {
+    for first in ["-HUP", "-TERM"] {
+        let (mut server, mut peers) = server_with_stuck_readers(&[]);
+        server.signal(first);
+        peers[0].until("NOTICE the server is shutting down");
+        server.signal("-HUP");
+        assert_eq!(server.wait().0.code(), Some(0), "{first}");
+    }
+}
+
+/// So that `nohup` holds, and Ctrl-C does not end what `&` started in a script.
+#[test]
+fn signal_ignored_at_start_stays_ignored() {
+    let mut server = Server::spawn(&mut with_signals("--ignore-signal=HUP,INT", &[]));
+    let mut alice = server.join("alice");
+    alice.sync();
+    server.signal("-HUP");
+    server.signal("-INT");
+    alice.expect_nothing();
+    server.signal("-TERM");
+    assert_eq!(alice.rest(), ["NOTICE the server is shutting down"]);
+    assert_eq!(server.wait().0.code(), Some(0));
+}
+
+/// The store is locked by somebody else, and waited for.
+#[test]
+fn signal_during_start_stops() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("chat.db");
+    let mut first = server(&["--data", text(&data)]);
+    first.signal("-TERM");
+    first.wait();
+    let lock = rusqlite::Connection::open(&data).expect("a database");
+    lock.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").expect("a lock");
+    let mut command = with_signals("--default-signal=HUP,INT,TERM", &["--data", text(&data)]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let descriptors = format!("/proc/{}/fd", child.id());
+    wait_for("the store is not opened", || {
+        let open = fs::read_dir(&descriptors).into_iter().flatten().flatten();
+        open.filter_map(|descriptor| fs::read_link(descriptor.path()).ok()).any(|target| target == data)
+    });
+    let start = Instant::now();
+    Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
+    let output = child.stdout.take().expect("piped");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert!(start.elapsed() < STOP_DEADLINE, "it took {:?}", start.elapsed());
+    assert_eq!(std::io::read_to_string(output).expect("UTF-8"), "", "it does not say that it listens");
+}
+
+/// SIGXFSZ would kill it.
+#[test]
+fn file_size_limit_refuses_messages_only() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("chat.db");
+    let mut command = Command::new("sh");
+    let run = "ulimit -f 400; exec \"$@\"";
+    command.args(["-c", run, "sh", env!("CARGO_BIN_EXE_chinwagd"), "--epoch", EPOCH, "--listen", "127.0.0.1:0"]);
+    command.args(["--log", "off", "--line-rate", "0", "--data", text(&data)]).stdin(Stdio::null());
+    let mut server = Server::spawn(&mut command);
+    let mut alice = server.join("alice");
+    wait_for("the limit is not reached", || {
+        alice.send(&format!("MSG {}", "x".repeat(900)));
+        alice.sync().iter().any(|line| line.starts_with("ERR MSG not-stored "))
+    });
+    server.join("bob");
+    server.signal("-TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
+}
+
+#[test]
+fn suspended_server_continues() {
+    let mut server = server(&[]);
+    let mut alice = server.join("alice");
+    alice.sync();
+    server.signal("-TSTP");
+    wait_for("it is not suspended", || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid())).expect("/proc");
+        stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('T'))
+    });
+    alice.send("MSG hi");
+    server.signal("-TERM");
+    server.signal("-CONT");
+    assert_eq!(alice.rest().last().map(String::as_str), Some("NOTICE the server is shutting down"));
+    assert_eq!(server.wait().0.code(), Some(0));
+}
