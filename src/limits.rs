@@ -350,7 +350,7 @@ pub const DRAIN_MS_MAX: u64 = 2_000;
 pub const SHUTDOWN_MS_MAX: u64 = 600;
 
 /// Longest the end waits for the operator's log to be written, in milliseconds.
-pub const LOG_FLUSH_MS_MAX: u64 = 100;
+pub const LOG_FLUSH_MS_MAX: u64 = 150;
 
 /// Longest that an error which ends the server waits for standard error to accept it, in milliseconds: the exit code says that
 /// it failed, and a reader that has stopped must not keep the process.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::panic::{self, PanicHookInfo};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{Local, SecondsFormat};
 use futures_lite::future;
@@ -85,7 +85,7 @@ pub struct Log(Option<WorkerGuard>);
 impl Drop for Log {
     fn drop(&mut self) {
         let guard = self.0.take();
-        let flush_max = Duration::from_millis(LOG_FLUSH_MS_MAX);
+        let (start, flush_max) = (Instant::now(), Duration::from_millis(LOG_FLUSH_MS_MAX));
         if wait_writable(io::stderr(), Some(flush_max)).is_err() {
             // The lines cannot be written. Dropping the guard would complain about that, on standard output.
             mem::forget(guard);
@@ -98,7 +98,7 @@ impl Drop for Log {
             let _ = flushed.send(());
         });
         // As above.
-        let _ = end.recv_timeout(flush_max);
+        let _ = end.recv_timeout(flush_max.saturating_sub(start.elapsed()));
     }
 }
 

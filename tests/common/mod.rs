@@ -174,6 +174,22 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// The exit code of a program that has to end in this time.
+#[track_caller]
+pub fn exit_code(child: &mut Child, time: Duration) -> Option<i32> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("it can be waited for") {
+            return status.code();
+        }
+        if start.elapsed() > time {
+            child.kill().expect("it can be killed");
+            panic!("it does not end");
+        }
+        std::thread::yield_now();
+    }
+}
+
 /// The lines that `next` tells before this one.
 #[track_caller]
 pub fn lines_before(last: &str, mut next: impl FnMut() -> Option<String>) -> Vec<String> {

@@ -31,7 +31,7 @@ refuses 2 'missing value for --listen' --listen
 serve
 refuses 1 "127.0.0.1:$port: .*in use" --listen "127.0.0.1:$port"
 refuses 1 'port file' --listen 127.0.0.1:0 --port-file "$work/no/such/directory"
-refuses 1 'found a device' --listen 127.0.0.1:0 --port-file /dev/null
+refuses 1 'found a directory' --listen 127.0.0.1:0 --port-file "$work"
 
 for flag in --help -h help --version -V; do
     run "$flag"

@@ -1,15 +1,23 @@
 //! The port file: what it replaces, and what it leaves alone.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::{FileTypeExt as _, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use crate::common::{STOP_DEADLINE, Server, command};
+use crate::common::{DEADLINE, STOP_DEADLINE, Server, command, exit_code};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
+}
+
+/// A device that may be lost: a copy of /dev/null or, for a user who may not make one and cannot lose it, /dev/null itself.
+fn device(directory: &Path) -> PathBuf {
+    let copy = directory.join("null");
+    let made = Command::new("mknod").arg(&copy).args(["c", "1", "3"]).stderr(Stdio::null()).status();
+    if made.is_ok_and(|status| status.success()) { copy } else { "/dev/null".into() }
 }
 
 fn make_fifo(path: &Path) {
@@ -18,9 +26,10 @@ fn make_fifo(path: &Path) {
 
 /// The exit code and standard error of a server that is not to start.
 fn refused(path: &str) -> (Option<i32>, String) {
-    let output = command(&["--listen", "127.0.0.1:0", "--port-file", path]).output().expect("it runs");
-    assert!(output.stdout.is_empty(), "{path}: it started");
-    (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    let mut command = command(&["--listen", "127.0.0.1:0", "--port-file", path]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let code = exit_code(&mut child, DEADLINE);
+    (code, io::read_to_string(child.stderr.take().expect("piped")).expect("UTF-8"))
 }
 
 #[test]
@@ -33,6 +42,8 @@ fn port_file_replaces_nothing_but_its_like() {
     fs::write(at("old"), "1\n").expect("a file");
     symlink(at("old"), at("link")).expect("a link");
     symlink(at("nowhere"), at("dangling")).expect("a link");
+    let devices = tempfile::tempdir().expect("a directory");
+    let device = device(devices.path());
     fs::write(at("words"), "alias ll='ls -l'\n").expect("a file");
     fs::write(at("long"), "1234\n".repeat(20_000)).expect("a file");
     for (path, found) in [
@@ -43,7 +54,7 @@ fn port_file_replaces_nothing_but_its_like() {
         (at("dangling"), "a symbolic link"),
         (at("words"), "a file with other content"),
         (at("long"), "a file with other content"),
-        ("/dev/null".into(), "a device"),
+        (device.clone(), "a device"),
     ] {
         let (code, err) = refused(text(&path));
         let path = path.display();
@@ -52,7 +63,7 @@ fn port_file_replaces_nothing_but_its_like() {
         assert_eq!(err, format!("chinwagd: cannot write the port file \"{path}\": {expected}; found {found}\n"));
     }
     assert!(at("fifo").metadata().expect("a FIFO").file_type().is_fifo());
-    assert!(fs::metadata("/dev/null").expect("a device").file_type().is_char_device());
+    assert!(fs::metadata(&device).expect("a device").file_type().is_char_device());
     assert_eq!(fs::read_to_string(at("words")).expect("a file"), "alias ll='ls -l'\n");
     assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 8, "something is left beside them");
 }
@@ -83,7 +94,7 @@ fn port_file_error_has_no_internals() {
 fn port_file_is_checked_before_the_store() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("chat.db");
-    let arguments = ["--listen", "127.0.0.1:0", "--port-file", "/dev/null", "--data", text(&data)];
+    let arguments = ["--listen", "127.0.0.1:0", "--port-file", text(directory.path()), "--data", text(&data)];
     assert_eq!(command(&arguments).output().expect("it runs").status.code(), Some(1));
     assert!(!data.exists());
 }

@@ -4,13 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 
-use crate::common::{DEADLINE, EPOCH, Peer, STOP_DEADLINE, command};
+use crate::common::{DEADLINE, EPOCH, Peer, STOP_DEADLINE, command, exit_code};
 
 const PROGRAMS: [&str; 2] = [env!("CARGO_BIN_EXE_chinwagd"), env!("CARGO_BIN_EXE_chinwag")];
 
@@ -46,7 +47,7 @@ fn full_device() -> File {
 
 /// A server that says where it is by its port file only.
 struct Quiet {
-    child: std::process::Child,
+    child: Child,
     directory: tempfile::TempDir,
 }
 
@@ -75,13 +76,8 @@ impl Quiet {
 
     /// Stops it by SIGTERM, which must be soon.
     fn stop(mut self, what: &str) {
-        let start = Instant::now();
         Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
-        while self.child.try_wait().expect("it can be waited for").is_none() {
-            assert!(start.elapsed() < STOP_DEADLINE, "{what}: it does not stop");
-            thread::yield_now();
-        }
-        assert_eq!(self.child.wait().expect("it ended").code(), Some(0), "{what}");
+        assert_eq!(exit_code(&mut self.child, STOP_DEADLINE), Some(0), "{what}");
     }
 }
 
@@ -129,6 +125,7 @@ fn room_opens_and_stops_though_no_stream_works() {
 
 #[test]
 fn late_reader_of_stdout_gets_the_listening_line() {
+    let deadline = Timespec::try_from(DEADLINE).expect("a time");
     for flags in [OFlags::empty(), OFlags::NONBLOCK] {
         let (mut reader, writer) = full_pipe(flags);
         let mut writer = Some(writer);
@@ -140,6 +137,7 @@ fn late_reader_of_stdout_gets_the_listening_line() {
         server.join("alice");
         let (mut output, mut bytes) = (Vec::new(), vec![0; 65536]);
         while !output.ends_with(b"\n") {
+            assert_eq!(poll(&mut [PollFd::new(&reader, PollFlags::IN)], Some(&deadline)), Ok(1), "no line");
             let length = reader.read(&mut bytes).expect("a pipe");
             assert!(length > 0, "no line");
             output.extend(&bytes[..length]);
@@ -194,8 +192,9 @@ fn error_ends_the_program_though_stderr_is_full() {
     let address = taken.local_addr().expect("an address").to_string();
     let check = |program: &str, arguments: &[&str], expected| {
         for (what, stderr, _unread) in useless() {
-            let status = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(stderr).status();
-            assert_eq!(status.expect("it runs").code(), Some(expected), "{what} {arguments:?}");
+            let mut command = Command::new(program);
+            let mut child = command.args(arguments).stdin(Stdio::null()).stderr(stderr).spawn().expect("it starts");
+            assert_eq!(exit_code(&mut child, DEADLINE), Some(expected), "{what} {arguments:?}");
         }
     };
     for program in PROGRAMS {
