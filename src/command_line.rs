@@ -1,4 +1,4 @@
-//! What the command lines of both programs have in common: how they are read, and what is said about a wrong one.
+//! Reads the command lines of both programs, and explains errors in them.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -40,7 +40,7 @@ pub fn print_help<Arguments: TopLevelCommand>(program: &str) -> ExitCode {
     print(program, help.unwrap_or_default().trim_end())
 }
 
-/// Prints to standard output, for a program that then ends. A reader that wanted no more is no error.
+/// Prints to standard output, and returns the exit code for that. A reader that has closed the pipe counts as success.
 pub fn print(program: &str, text: &str) -> ExitCode {
     match write_line(io::stdout(), text, None) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -51,16 +51,16 @@ pub fn print(program: &str, text: &str) -> ExitCode {
     }
 }
 
-/// Says in one line what is wrong with the command line, and where to find what is right.
+/// Reports a wrong command line in one line, refers to `--help`, and returns the exit code.
 pub fn refuse(program: &str, what: &str) -> ExitCode {
     say_error(program, &format!("{what}; see {program} --help"));
     ExitCode::from(EXIT_USAGE)
 }
 
-/// Says why the program ends, in one line on standard error, unless nothing reads that.
+/// Reports in one line on standard error why the program ends. Gives up if standard error accepts nothing for a while.
 pub fn say_error(program: &str, what: &str) {
     let line = format!("{program}: {}", escaped(what.chars()));
-    // There is nobody left to tell if this fails; the exit code says that something did.
+    // If this fails, the exit code still tells of the error.
     let _ = write_line(io::stderr(), &line, Some(Duration::from_millis(ERROR_WRITE_MS_MAX)));
 }
 
@@ -89,10 +89,10 @@ struct Words {
 }
 
 impl Words {
-    /// None if the user asks for help.
+    /// Sorts the words. None if the user asks for help.
     ///
     /// # Errors
-    /// What is wrong with the words.
+    /// Explains the first wrong word.
     fn sort(raw: impl Iterator<Item = OsString>, info: &CommandInfoWithArgs) -> Result<Option<Self>, String> {
         let mut sorted = Self::default();
         let mut given = BTreeSet::new();
@@ -148,7 +148,7 @@ impl Words {
         options.chain(["--"]).chain(self.positionals.iter().map(String::as_str)).collect()
     }
 
-    /// What argh says about a value that could not be parsed, in our form.
+    /// Turns argh's text about a value that cannot be parsed into our form.
     fn explain(&self, output: &str) -> String {
         let explain = |(name, value): &(&str, Option<String>)| {
             let value = value.as_deref()?;
@@ -183,12 +183,12 @@ fn find<'a>(name: &str, known: &'a [FlagInfo<'static>]) -> Option<&'a FlagInfo<'
     known.iter().find(|option| option.long == name || option.short.is_some_and(is_short))
 }
 
-/// An unknown option, and the one that was probably meant.
+/// Reports an unknown option, and suggests the nearest known one.
 fn unknown(name: &str, info: &CommandInfoWithArgs) -> String {
     let hint = match nearest(name, info.flags.iter().map(|option| option.long)) {
         Some(option) => format!("; did you mean {option}?"),
         None if info.positionals.is_empty() => String::new(),
-        None => "; after -- a word that begins with - is no option".to_owned(),
+        None => "; put -- before text that begins with -".to_owned(),
     };
     format!("unknown option {}{hint}", quoted(name))
 }
@@ -230,7 +230,7 @@ pub fn with_port(raw: &str) -> String {
 ///
 /// # Errors
 ///
-/// What is expected instead of another word.
+/// Says which words are expected.
 pub fn parse_color(raw: &str) -> Result<bool, String> {
     match raw {
         "auto" => Ok(is_colored(&io::stdout())),
@@ -244,7 +244,7 @@ pub fn parse_color(raw: &str) -> Result<bool, String> {
 ///
 /// # Errors
 ///
-/// What is expected instead of anything else.
+/// Says which numbers are expected.
 pub fn parse_number<N: FromStr + PartialOrd + Display>(
     raw: &str,
     range: RangeInclusive<N>,
@@ -259,7 +259,7 @@ pub fn parse_number<N: FromStr + PartialOrd + Display>(
 ///
 /// # Errors
 ///
-/// What is expected instead of anything else.
+/// Says which numbers are expected.
 pub fn parse_seconds(raw: &str) -> Result<Duration, String> {
     let seconds = raw.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.ok_or_else(|| "expected a number of seconds".to_owned())
@@ -339,7 +339,7 @@ mod tests {
         check(&["--cuont=3"], "unknown option \"--cuont\"; did you mean --count?");
         check(&["-listen"], "unknown option \"-listen\"; did you mean --listen?");
         check(&["--LIST"], "unknown option \"--LIST\"; did you mean --listen?");
-        check(&["-5"], "unknown option \"-5\"; after -- a word that begins with - is no option");
+        check(&["-5"], "unknown option \"-5\"; put -- before text that begins with -");
         check(&["--count", "3", "--count=4"], "--count is given twice: expected it once");
         check(&["--listen", "--json"], "missing value for --listen: expected --listen <addr>");
         check(&["--listen", "-h"], "missing value for --listen: expected --listen <addr>");

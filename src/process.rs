@@ -9,8 +9,8 @@ use async_signal::{Signal, Signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// Catches these signals, except those that the process was started to ignore: `nohup` ignores SIGHUP, and `&` in a script
-/// ignores SIGINT. To be called before anything else installs a handler for one of them.
+/// Catches these signals, except those that the parent process set to be ignored: `nohup` does so with SIGHUP, and a script with
+/// SIGINT for what it starts with `&`. Must run before any other handler for them is installed.
 ///
 /// # Errors
 /// Those of the system, such as no descriptors.

@@ -50,14 +50,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What is wrong with the words and options, as far as that can be told before the command is carried out.
+/// Checks the words and options before the command runs; returns the error.
 fn check(options: &Options) -> Option<String> {
     let (command, words) = options.command();
     if !command.is_empty() && !COMMANDS.contains(&command) {
         let server = options.host().unwrap_or_default();
         let hint = nearest(server, COMMANDS.into_iter()).map(|near| format!(", did you mean {near}?"));
         let (hint, commands) = (hint.unwrap_or_default(), COMMANDS.join(", "));
-        let taken = format!("{} was taken for the server{hint}", quoted(server));
+        let taken = format!("{} was parsed as the server{hint}", quoted(server));
         return Some(format!("unknown command {}: expected one of {commands} ({taken})", quoted(command)));
     }
     if !options.has_address() {
@@ -71,9 +71,7 @@ fn check(options: &Options) -> Option<String> {
         return Some("--epoch without --since: expected the id that belongs to this epoch".to_owned());
     }
     match (command, words) {
-        ("send", [_, ..]) if is_blank(&words.concat()) => {
-            Some("missing text: what is to be said is blank".to_owned())
-        }
+        ("send", [_, ..]) if is_blank(&words.concat()) => Some("missing text: the message is blank".to_owned()),
         ("wait", [_]) => None,
         ("wait", _) => Some("wait takes one regular expression: expected it in quotes if it has spaces".to_owned()),
         ("search", _) if words.concat().trim().is_empty() => Some("missing words: expected search WORDS".to_owned()),

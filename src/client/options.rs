@@ -105,7 +105,7 @@ impl Options {
         words.split_first().map_or(("", words), |(command, words)| (command, words))
     }
 
-    /// What is wrong with an option beside this command, which is empty if there is none.
+    /// Reports an option that does not apply to this command; "" is no command.
     pub(super) fn misplaced(&self, command: &str) -> Option<String> {
         let (watching, place) = (["tail", "wait"].as_slice(), "tail or wait");
         let options: [(&str, bool, &[&str], &str); 7] = [

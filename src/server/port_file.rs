@@ -21,10 +21,10 @@ pub(super) struct PortFile {
 }
 
 impl PortFile {
-    /// Whether this path may be written: nothing is there, or an empty file, or an older port file. Anything else is somebody's.
+    /// Checks that this path may be written: a new path, an empty file or an older port file. Other files belong to others.
     ///
     /// # Errors
-    /// What is there instead.
+    /// Names the kind of file that was found; or the system's error.
     pub(super) fn check(path: &Path) -> io::Result<()> {
         let found = match fs::symlink_metadata(path) {
             Ok(found) => found.file_type(),
@@ -34,7 +34,7 @@ impl PortFile {
         if !found.is_file() {
             return Err(unexpected(kind_of(found)));
         }
-        // What is there may change at any time: a FIFO must not block, a symbolic link must not lead elsewhere.
+        // Another process may replace the file now: opening a FIFO must not block, and a symbolic link must not be followed.
         let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
         let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
         let mut content = Vec::new();
@@ -52,7 +52,7 @@ impl PortFile {
     /// Writes the ports, one a line, to a temporary file in the same directory, then renames it: no reader sees half of it.
     ///
     /// # Errors
-    /// What kept it from being written.
+    /// Those of [`PortFile::check`], and of writing.
     pub(super) fn write(path: &Path, ports: impl Iterator<Item = u16>) -> io::Result<Self> {
         Self::check(path)?;
         let ports: String = ports.map(|port| format!("{port}\n")).collect();
@@ -69,12 +69,12 @@ impl PortFile {
     /// Removes the file, unless another one is there by now, or it has other content.
     pub(super) fn remove(&self) {
         if self.is_in_place().unwrap_or(false) {
-            // If it is gone by now, so much the better.
+            // It may have been removed in the meantime.
             let _ = fs::remove_file(&self.path);
         }
     }
 
-    /// Opens nothing: whatever has replaced the file, looking at it does not block.
+    /// Does not open the path: a FIFO that has replaced the file would block.
     fn is_in_place(&self) -> io::Result<bool> {
         let (found, own) = (fs::symlink_metadata(&self.path)?, self.file.metadata()?);
         let mut content = vec![0; self.ports.len() + 1];

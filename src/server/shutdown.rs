@@ -36,7 +36,7 @@ impl Signals {
     pub(super) async fn stop(&mut self) {
         match self.stop.next().await {
             Some(Ok(signal)) => console::stopping(name_of(signal)),
-            // There are no signals to be had: nothing stops the server but SIGKILL.
+            // The stream of signals has failed: only SIGKILL stops the server.
             _ => future::pending().await,
         }
     }

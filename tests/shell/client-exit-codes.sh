@@ -17,9 +17,9 @@ ends() {
 
 ends 2 'unknown option "--frobnicate"; *; see chinwag --help' --frobnicate
 ends 2 'unknown option "--cuont"; did you mean --count*' tail --cuont=3
-ends 2 'unknown option "-5"; after -- a word that begins with - is no option*' send -5 degrees
-ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw, help ("localhost" was taken for the server)*' localhost later
-ends 2 'unknown command "tea": *("serach" was taken for the server, did you mean search?)*' serach tea
+ends 2 'unknown option "-5"; put -- before text that begins with -*' send -5 degrees
+ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw, help ("localhost" was parsed as the server)*' localhost later
+ends 2 'unknown command "tea": *("serach" was parsed as the server, did you mean search?)*' serach tea
 ends 2 'invalid server "localhost:65536": expected host or host:port, with a port from 1 to 65535*' localhost:65536 who
 ends 2 'invalid server "localhost:http": expected host or host:port*' localhost:http
 ends 2 'invalid server "": expected host or host:port*' '' who
@@ -38,8 +38,8 @@ ends 2 'unexpected value "true" for --json*' --json=true who
 ends 2 'unexpected argument "localhost" after tail*' tail localhost
 ends 2 'unexpected --count: expected it with tail or wait*' send --count 3 x
 ends 2 'invalid --since "yesterday": expected an id from 0 to *' tail --since yesterday
-ends 2 'missing text: what is to be said is blank*' send ''
-ends 2 'missing text: what is to be said is blank*' send ' ' $'\n'
+ends 2 'missing text: the message is blank*' send ''
+ends 2 'missing text: the message is blank*' send ' ' $'\n'
 ends 2 '--epoch without --since: *' tail --epoch k7qd
 ends 2 'unexpected --retry: expected it with tail or wait, or without a command*' who --retry 3
 ends 2 'unexpected --to: expected it with send*' tail --to bob

@@ -102,7 +102,7 @@ fn port_file_is_checked_before_the_store() {
 /// Puts something else where the port file was.
 type Swap = fn(&Path);
 
-/// Whatever is put in its place stays, and does not hold up the stop.
+/// A file that replaces the port file stays, and does not delay the stop.
 #[test]
 fn port_file_removed_only_by_its_owner() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use chinwag::limits::STORE_CLOSE_MS_MAX;
+
 use crate::common::{DEADLINE, EPOCH, Peer, STOP_DEADLINE, Server};
 
 /// The server's command line, started with signals as this option of `env` sets them: the test itself may have been started
@@ -29,7 +31,7 @@ fn server(arguments: &[&str]) -> Server {
     Server::spawn(&mut with_signals("--default-signal=HUP,INT,TERM", arguments))
 }
 
-/// A server whose stop takes its time, because some do not read; and one who does.
+/// A server that some clients do not read from, which delays its stop. The first of these peers reads.
 fn server_with_stuck_readers(arguments: &[&str]) -> (Server, Vec<Peer>) {
     let server = server(arguments);
     let mut talker = server.join("talker");
@@ -62,13 +64,19 @@ fn first_signal_stops_in_order() {
         let mut server = server(&["--port-file", text(&ports), "--data", text(&data)]);
         let (mut nameless, mut alice) = (server.connect(), server.join("alice"));
         alice.sync();
+        let start = Instant::now();
         server.signal(signal);
         for peer in [&mut nameless, &mut alice] {
             assert_eq!(peer.rest(), ["NOTICE the server is shutting down"], "{signal}");
         }
         assert_eq!(server.wait().0.code(), Some(0), "{signal}");
         assert!(!ports.exists(), "{signal}: the port file is left");
-        assert!(!directory.path().join("chat.db-wal").exists(), "{signal}: the store is not closed");
+        // A disk that is slow is not waited for.
+        let is_closed = !directory.path().join("chat.db-wal").exists();
+        assert!(
+            is_closed || start.elapsed().as_millis() >= STORE_CLOSE_MS_MAX.into(),
+            "{signal}: the store is not closed"
+        );
     }
 }
 

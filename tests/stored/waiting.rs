@@ -155,6 +155,6 @@ fn what_is_about_the_store_needs_one() {
     for arguments in [["--keep", "30d"], ["--durability", "relaxed"]] {
         let output = command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("it runs");
         assert_eq!(output.status.code(), Some(2));
-        assert!(String::from_utf8_lossy(&output.stderr).contains("say where: --data PATH"));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(" without --data: expected --data PATH"));
     }
 }
