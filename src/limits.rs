@@ -103,8 +103,38 @@ pub const PAGE_STROKES: u64 = 64;
 /// Bytes of past messages from the store that wait for a connection: what may wait for it before its commands are not read on.
 pub const RECALL_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
 
-/// Words of a `SEARCH`, at most. Each is looked for in all messages that have the others.
+/// Most words of a `SEARCH`. A run of text without spaces between its words counts as one. Each word costs a pass over the
+/// messages that contain it.
 pub const SEARCH_WORDS_MAX: usize = 32;
+
+/// Characters of a decomposed text whose words can be searched. Text that spells itself out has at most one for each byte. Some
+/// characters stand for up to 18 others, and would make a message cost six times as much to index.
+pub const SEARCH_CHARS_MAX: usize = TEXT_BYTES_MAX;
+
+/// Most index terms that are looked up for one run of text without spaces between its words: 16 characters of it. The text of each
+/// message that contains them is then compared with the whole run.
+pub const SEARCH_RUN_TERMS_MAX: usize = 8;
+
+/// Most CPU time that one `SEARCH` may use, in milliseconds; then it is answered with an error. Of a million messages of eight
+/// words, the costliest search takes a third of it, and most take less than a hundredth.
+pub const SEARCH_CPU_MS_MAX: u64 = 200;
+
+/// CPU time in milliseconds of a search's first turns; its last turn takes what is left. After each turn it lets searches go first
+/// that have had fewer, and begins again where it found the last message. The turns double, so that a search waits for as long as
+/// it takes itself, times the searches that wait with it, and at most half of the work is done twice.
+pub const SEARCH_TURNS_MS: [u64; 5] = [2, 4, 8, 16, 32];
+
+/// Steps of SQLite's virtual machine between two looks at the time. It takes a few to read a page of the index, in which thousands
+/// of messages may have to be compared, and some to read a message.
+pub const SEARCH_STEPS_PER_CHECK: i32 = 10;
+
+/// Messages that one slice counts back from the newest, to find the start of a `HISTORY`: about a millisecond's work. Other
+/// queries have their turn after each slice.
+pub const HISTORY_SLICE_ROWS: u64 = 16_384;
+
+/// One part in so many of a reading thread's time is for the query that has waited longest, and the rest for the query that has
+/// had the fewest turns: long queries go on even while short ones never stop coming.
+pub const QUERY_OLDEST_SHARE: u32 = 8;
 
 /// Messages that a `SEARCH` finds at most: the newest.
 pub const SEARCH_FOUND_MAX: u64 = 50;
@@ -120,6 +150,10 @@ pub const STORE_BATCH_MAX: usize = 4_096;
 /// wait for each other's words: those are indexed when there is time for it, or somebody searches.
 pub const STORE_BATCH_INDEXED_MAX: usize = 256;
 
+/// Bytes of text committed at once whose words are indexed with them, at most: some twenty milliseconds' work in scripts without
+/// spaces, each character of which makes two terms, and much less in others.
+pub const STORE_BATCH_INDEXED_BYTES: usize = 64 * 1024;
+
 /// Pause after which there is time to index words that were left, in milliseconds: longer than it takes to say to a thousand
 /// readers what was committed at once.
 pub const STORE_INDEX_MS: u64 = 100;
@@ -133,7 +167,7 @@ pub const STORE_INDEX_BEHIND_MAX: u64 = 1 << 20;
 pub const STORE_INDEXED_AT_ONCE_MAX: u64 = 2 * STORE_BATCH_MAX as u64;
 
 /// Bytes of text that are indexed at once, for the same reason: after so many it is enough.
-pub const STORE_INDEXED_AT_ONCE_BYTES: u64 = 1024 * 1024;
+pub const STORE_INDEXED_AT_ONCE_BYTES: u64 = 4 * STORE_BATCH_INDEXED_BYTES as u64;
 
 /// Messages that the store lets go of at once, at most, or twice as many as were just committed, if that is more: nobody's message
 /// waits long for that, and a flood does not outrun it.
@@ -439,6 +473,8 @@ const _: () = {
     assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= FEED_BYTES_MIN);
     assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
     assert!(TURN_LINES_OF_ONE_MAX <= LINES_IN_FLIGHT_MAX && LINES_IN_FLIGHT_MAX * 16 <= TURN_INPUTS_MAX);
+    // A search has most of its time for the last turn, which the ones before it are less than half of.
+    assert!(4 * SEARCH_TURNS_MS[SEARCH_TURNS_MS.len() - 1] < SEARCH_CPU_MS_MAX);
     // One alone does not fill up what may wait for the disk.
     assert!(LINES_IN_FLIGHT_MAX * LINE_BYTES_MAX + MESSAGES_IN_FLIGHT_BYTES <= FEED_BYTES_MIN / 2);
     assert!(TOKEN_BYTES_MAX < LINE_BYTES_MAX && NAME_BYTES_MAX < LINE_BYTES_MAX);

@@ -1,6 +1,7 @@
 //! The client's side of the wire: a line to a [`Command`] and back.
 
 use super::drawing::CLEAR;
+use super::words::count_words;
 use super::{
     Decoded, Drawing, ErrorCode, EventId, LineDecoder, Name, NameError, NoStroke, NoToken, Refusal, ResumeToken,
     Stroke, Text, TextError, Token, Verb, is_blank, is_space, shows_nothing, split_word,
@@ -266,9 +267,9 @@ fn nick(rest: &str, mode: Mode) -> Result<Command, Refusal> {
 
 fn search(rest: &str, mode: Mode) -> Result<Command, Refusal> {
     let words = text(Verb::Search, rest, mode)?;
-    let count = words.as_str().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count();
+    let count = count_words(words.as_str());
     if count > SEARCH_WORDS_MAX {
-        let text = format!("there are {count} words to look for; {SEARCH_WORDS_MAX} at most");
+        let text = format!("{count} words to search for: at most {SEARCH_WORDS_MAX}; leave some out");
         return Err(Refusal::new(Verb::Search, ErrorCode::WordsTooMany, text));
     }
     Ok(Command::Search(words))

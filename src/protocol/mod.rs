@@ -20,6 +20,7 @@ mod reply;
 mod resume;
 mod text;
 mod verb;
+pub(crate) mod words;
 
 pub(crate) use case::fold_case;
 pub use command::{Command, Mode, Setting};
