@@ -55,6 +55,8 @@ pub enum ErrorCode {
     ResumeOff,
     /// The name goes on with another connection; said last, before this one is closed.
     Resumed,
+    /// A `SEARCH` that took too long.
+    SearchTimeout,
     /// One connection more than may be; said instead of a greeting.
     ServerFull,
     /// The peer did not read for too long; said last, before the connection is closed.
@@ -97,7 +99,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::AlreadyNamed,
         Self::ArgumentUnexpected,
         Self::ColourInvalid,
@@ -122,6 +124,7 @@ impl ErrorCode {
         Self::PointsTooMany,
         Self::ResumeOff,
         Self::Resumed,
+        Self::SearchTimeout,
         Self::ServerFull,
         Self::Slow,
         Self::StoreFailed,
@@ -170,6 +173,7 @@ impl ErrorCode {
             Self::PointsTooMany => "points-too-many",
             Self::ResumeOff => "resume-off",
             Self::Resumed => "resumed",
+            Self::SearchTimeout => "search-timeout",
             Self::ServerFull => "server-full",
             Self::Slow => "slow",
             Self::StoreFailed => "store-failed",

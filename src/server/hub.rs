@@ -27,7 +27,7 @@ use crate::protocol::{
     Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User,
 };
 use crate::room::{Action, BySession, Input, Kept, Output, Query, Room, SessionId};
-use crate::store::{Recall, Recalls, Report, Store};
+use crate::store::{QueryQueues, Report, Store, StoreQuery};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -124,8 +124,8 @@ impl Hub {
     }
 
     /// What tells again what is stored, if it is.
-    pub(super) fn recalls(&self) -> Option<&Recalls> {
-        self.storing.as_ref().map(|storing| storing.store().recalls())
+    pub(super) fn queries(&self) -> Option<&QueryQueues> {
+        self.storing.as_ref().map(|storing| storing.store().queries())
     }
 
     /// The room as it is.
@@ -417,11 +417,11 @@ impl Hub {
         let Some(member) = self.members.get_mut(session) else { return };
         let Some(storing) = &self.storing else { return };
         let (prefix, outbox) = (member.outbox.mode().prefix(), Arc::downgrade(&member.outbox));
-        let recalls = storing.store().recalls().clone();
+        let queries = storing.store().queries().clone();
         // What is stored and not said yet has greater ids.
         let until = until.min(self.draft.said());
-        let recall = Recall::new(query, until, member.dialect, prefix, outbox, recalls);
-        member.outbox.pin_fetched(member.place(&self.draft), Arc::new(recall));
+        let query = StoreQuery::new(query, until, member.dialect, prefix, outbox, queries);
+        member.outbox.pin_fetched(member.place(&self.draft), Arc::new(query));
         touch(&mut self.touched, session, member);
     }
 

@@ -164,7 +164,7 @@ async fn serve(
     let Some(hub) = future::or(open(&options, &feed), stopped(&mut signals)).await else { return Ok(()) };
     let hub = hub?;
     let (line_rate, write_timeout) = (options.line_rate, options.write_timeout());
-    let host = Arc::new(Host { feed, recalls: hub.recalls().cloned(), to_hub, line_rate, write_timeout });
+    let host = Arc::new(Host { feed, queries: hub.queries().cloned(), to_hub, line_rate, write_timeout });
     let mut hub = executor.spawn(hub::run(hub, rows));
     let write = |path: &PathBuf| {
         let written = PortFile::write(path, listeners.ports());

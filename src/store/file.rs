@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode as SqliteCode, OpenFlags, OptionalExtension as _, params};
 
-use super::{Durability, Found, Options};
+use super::{Durability, Found, Options, words};
 use crate::limits::{IDS_RESERVED, STORE_BUSY_MS_MAX};
 use crate::protocol::{EventId, Name, Past, Text, Timestamp, Token};
 
@@ -17,7 +17,7 @@ use crate::protocol::{EventId, Name, Past, Text, Timestamp, Token};
 const APPLICATION_ID: i32 = 0x6368_7767;
 
 /// What brings a file from each version (`PRAGMA user_version`) to the next. `README.md` documents the outcome.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE messages (
         id   INTEGER PRIMARY KEY,
@@ -32,6 +32,14 @@ const MIGRATIONS: [&str; 2] = [
 ",
     "
     INSERT INTO state SELECT 'indexed', ifnull(max(id), 0) FROM messages;
+",
+    // Replaces the index by one of our own terms, filled after the start. Every character that a term can contain is a part of a
+    // token.
+    "
+    DROP TABLE words;
+    CREATE VIRTUAL TABLE words USING fts5(terms, content='', columnsize=0, detail=none,
+        tokenize=\"unicode61 remove_diacritics 2 categories 'L* M* N* Co Cn So'\");
+    UPDATE state SET value = 0 WHERE key = 'indexed';
 ",
 ];
 
@@ -162,6 +170,7 @@ pub(super) fn open(
     }
     set_up(&connection, options.durability, is_new).map_err(sqlite)?;
     migrate(&mut connection).map_err(sqlite)?.map_err(|version| OpenError::Newer(path.clone(), version))?;
+    words::prepare(&mut connection).map_err(sqlite)?;
     let found = take_up(&mut connection, epoch, made_up, count).map_err(sqlite)?;
     Ok((StoreFile { connection, _lock: lock }, found))
 }

@@ -4,6 +4,7 @@
 //! gets it is for others to say.
 
 mod file;
+mod queue;
 mod recall;
 mod words;
 mod writer;
@@ -17,7 +18,7 @@ use async_channel::Receiver;
 
 pub use self::file::{Keep, OpenError};
 use self::recall::Search;
-pub use self::recall::{Recall, Recalls};
+pub use self::recall::{QueryQueues, StoreQuery};
 use self::writer::Writer;
 use crate::protocol::{EventId, Past, Timestamp, Token};
 
@@ -83,7 +84,7 @@ pub enum Report {
 pub struct Store {
     asks: mpsc::Sender<Job>,
     reports: Receiver<Report>,
-    recalls: Recalls,
+    queries: QueryQueues,
     closed: mpsc::Receiver<()>,
 }
 
@@ -125,13 +126,13 @@ impl Store {
             let _ = closing.send(());
         };
         spawn("store-writer", Box::new(write)).map_err(OpenError::System)?;
-        let read = move || recall::read(&reader, &to_be_read);
+        let read = move || recall::read(&reader, to_be_read);
         spawn("store-reader", Box::new(read)).map_err(OpenError::System)?;
         let of_writer = asks.clone();
-        let search = move || recall::search(&searcher, &to_be_found, &of_writer);
+        let search = move || recall::search(searcher, to_be_found, &of_writer);
         spawn("store-searcher", Box::new(search)).map_err(OpenError::System)?;
-        let recalls = Recalls { to_search, to_read };
-        Ok((Self { asks, reports, recalls, closed }, found))
+        let queries = QueryQueues { to_search, to_read };
+        Ok((Self { asks, reports, queries, closed }, found))
     }
 
     /// Hands over a batch; what becomes of it is said by [`Store::reports`]. One at a time.
@@ -145,9 +146,9 @@ impl Store {
         &self.reports
     }
 
-    /// What tells again to whom.
-    pub fn recalls(&self) -> &Recalls {
-        &self.recalls
+    /// Where to ask for what is stored.
+    pub fn queries(&self) -> &QueryQueues {
+        &self.queries
     }
 
     /// Closes the file in good order, unless that takes too long; then the next start puts it in order.

@@ -1,150 +1,245 @@
-//! Tells again what is on disk, as fast as it is read: a page of it at a time waits for each who asked, or missed it.
+//! Answers queries from the store, as fast as the answer is read: at most one page of it waits for each client that asked, or that
+//! fell behind.
 
 use std::fmt::Display;
-use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::time::Duration;
 
-use rusqlite::{Connection, Rows, params};
+use rusqlite::{Connection, ErrorCode as SqliteCode, OptionalExtension as _, Row, params};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::file::state;
+use super::queue::QueryQueue;
 use super::{Job, Now, words};
 use crate::feed::{Missed, Next, Outbox, Pieces};
-use crate::limits::{RECALL_PAGE_BYTES, SEARCH_FOUND_MAX};
+use crate::limits::{
+    HISTORY_SLICE_ROWS, RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, SEARCH_STEPS_PER_CHECK, SEARCH_TURNS_MS,
+};
+use crate::protocol::words::WordQuery;
 use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Reply, Tag, Text, Verb, made_safe};
 use crate::room::Query;
 
-/// Where to ask for pages: of what has to be looked for, which takes its time, and of all else.
+/// Where to ask: one thread searches, and one answers all other queries.
 #[derive(Clone, Debug)]
-pub struct Recalls {
-    pub(super) to_search: mpsc::Sender<Arc<Recall>>,
-    pub(super) to_read: mpsc::Sender<Arc<Recall>>,
+pub struct QueryQueues {
+    pub(super) to_search: mpsc::Sender<Weak<StoreQuery>>,
+    pub(super) to_read: mpsc::Sender<Weak<StoreQuery>>,
 }
 
-impl Recalls {
-    fn ask(&self, recall: Arc<Recall>) {
-        let asked = match recall.what {
+impl QueryQueues {
+    fn ask(&self, query: &Arc<StoreQuery>) {
+        let queue = match query.what {
             What::Answer(Query::Words(_), _) => &self.to_search,
             _ => &self.to_read,
         };
         // Fails only when the server ends.
-        let _ = asked.send(recall);
+        let _ = queue.send(Arc::downgrade(query));
     }
 }
 
-/// What the store tells somebody, read page by page.
+/// A query to the store, answered page by page. It is given up once only its queue knows it: then its client is gone.
 #[derive(Debug)]
-pub struct Recall {
+pub struct StoreQuery {
     what: What,
-    /// Nothing above this had been said at the place where it is told.
+    /// The last message before the answer's place in the order.
     until: EventId,
     dialect: Dialect,
-    /// Who waits for it.
+    /// Of the connection that waits for the answer.
     outbox: Weak<Outbox>,
-    recalls: Recalls,
-    state: Mutex<State>,
+    queues: QueryQueues,
+    progress: Mutex<Progress>,
+    answer: Mutex<Answer>,
 }
 
 #[derive(Debug)]
 enum What {
-    /// An answer: `PAST` lines and the final reply. With it, what stands before a verb where the asker types.
+    /// A command: `PAST` lines and the final reply. With it, the prefix that verbs have where the client types.
     Answer(Query, &'static str),
-    /// What was said after this, as it was when it was said. With it, the time of what there is to remark.
-    Missed(EventId, Now),
+    /// The messages that a slow client missed, as they were said. With it, the clock for notices among them.
+    Missed(Now),
 }
 
+/// The part of the answer that waits for the client's connection.
 #[derive(Debug, Default)]
-struct State {
+struct Answer {
     page: Option<Arc<[u8]>>,
-    /// The reader has been asked for a page.
-    asked: bool,
-    /// Whether all was told, if there is nothing more.
+    /// The next page has been asked for.
+    is_asked: bool,
+    /// Nothing more comes: the answer is complete (true), or the store could not be read (false).
     ended: Option<bool>,
-    /// All up to this id were told; none if nothing was looked up yet.
-    told: Option<EventId>,
-    count: u64,
 }
 
-impl Recall {
-    /// What is to be told again to the connection of `outbox`, of what there was up to the id `until`.
+/// The answering thread's state of its work on the query.
+#[derive(Debug)]
+struct Progress {
+    page: Page,
+    position: Position,
+}
+
+/// Where a query goes on.
+#[derive(Debug)]
+enum Position {
+    /// `HISTORY`: looks for its first message, `rows` before this one.
+    Start { at: EventId, rows: u64 },
+    /// With the messages after this one.
+    After(EventId),
+    /// `SEARCH`: with the messages up to an id.
+    Search(SearchPosition),
+}
+
+#[derive(Debug)]
+struct SearchPosition {
+    query: WordQuery,
+    until: EventId,
+    cpu: Duration,
+    /// Turns that ended before the search did.
+    turns: usize,
+}
+
+/// Result of one turn of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The query needs another turn before there is something to send.
+    Unfinished,
+    /// A page is full; there may be more.
+    Page,
+    /// All was answered.
+    Complete,
+    /// The store cannot be read.
+    Failed,
+}
+
+impl StoreQuery {
+    /// A query of the connection of `outbox`, for messages up to the id `until`.
     pub fn new(
         query: Query,
         until: EventId,
         dialect: Dialect,
         prefix: &'static str,
         outbox: Weak<Outbox>,
-        recalls: Recalls,
+        queues: QueryQueues,
     ) -> Self {
-        Self { what: What::Answer(query, prefix), until, dialect, outbox, recalls, state: Mutex::default() }
+        let position = match &query {
+            Query::Last(count) => Position::Start { at: until, rows: *count },
+            Query::Since(id) => Position::After(*id),
+            Query::Words(words) => Position::Search(SearchPosition {
+                query: WordQuery::new(words.as_str()),
+                until,
+                cpu: Duration::ZERO,
+                turns: 0,
+            }),
+        };
+        Self::at(position, What::Answer(query, prefix), until, dialect, outbox, queues)
     }
 
-    /// What the connection of `outbox` missed, as it would have read it.
-    pub fn of_missed(missed: Missed, now: Now, outbox: Weak<Outbox>, recalls: Recalls) -> Self {
+    /// The messages that the connection of `outbox` missed, as it would have read them.
+    pub fn of_missed(missed: Missed, now: Now, outbox: Weak<Outbox>, queues: QueryQueues) -> Self {
         let Missed { dialect, after, until } = missed;
-        let state = State { ended: (until <= after).then_some(true), ..State::default() };
-        Self { what: What::Missed(after, now), until, dialect, outbox, recalls, state: Mutex::new(state) }
+        let query = Self::at(Position::After(after), What::Missed(now), until, dialect, outbox, queues);
+        query.lock_answer().ended = (until <= after).then_some(true);
+        query
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn at(
+        position: Position,
+        what: What,
+        until: EventId,
+        dialect: Dialect,
+        outbox: Weak<Outbox>,
+        queues: QueryQueues,
+    ) -> Self {
+        let progress = Mutex::new(Progress { page: Page::new(dialect), position });
+        Self { what, until, dialect, outbox, queues, progress, answer: Mutex::default() }
     }
 
-    /// Looks up the next page.
-    fn fetch(&self, connection: &Connection) {
-        let Some(outbox) = self.outbox.upgrade() else { return };
-        let (told, count) = {
-            let state = self.lock();
-            (state.told, state.count)
+    fn lock_answer(&self) -> MutexGuard<'_, Answer> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does a slice of the work. Returns whether the query needs another turn before there is something to send.
+    fn advance(&self, connection: &Connection) -> bool {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = match &self.what {
+            What::Answer(query, prefix) => self.answer(query, prefix, connection, &mut progress),
+            What::Missed(now) => self.make_up(*now, connection, &mut progress),
         };
-        let mut page = Page { dialect: self.dialect, text: Vec::new(), told, count };
-        let ended = match &self.what {
-            What::Answer(query, prefix) => self.answer(query, prefix, connection, &mut page),
-            What::Missed(after, now) => self.make_up(*after, *now, connection, &mut page),
-        };
-        self.hand_out(page, ended);
-        outbox.wake();
+        if turn == Turn::Unfinished {
+            return true;
+        }
+        let page = progress.page.take_text();
+        drop(progress);
+        self.hand_out(page, turn);
+        false
     }
 
-    /// Says that words cannot be looked for.
+    /// Tells a statement of this query to stop: its CPU time is used up, or its client is gone.
+    fn stop_check(self: &Arc<Self>) -> impl FnMut() -> bool + Send + 'static {
+        let query = Arc::downgrade(self);
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = if let Position::Search(search) = &progress.position { search.turn() } else { Duration::MAX };
+        let end = thread_cpu().saturating_add(turn);
+        // The thread that searches holds the query, too.
+        move || query.strong_count() <= 1 || thread_cpu() >= end
+    }
+
+    /// Counts CPU time as used by the search.
+    #[cfg(test)]
+    pub(super) fn use_up(&self, time: Duration) {
+        let mut progress = self.progress.lock().unwrap();
+        if let Position::Search(search) = &mut progress.position {
+            search.cpu = time;
+        }
+    }
+
+    /// Says that words cannot be searched for.
     fn fail(&self, why: impl Display) {
-        let Some(outbox) = self.outbox.upgrade() else { return };
-        let mut page = Page { dialect: self.dialect, text: Vec::new(), told: None, count: 0 };
+        let mut page = Page::new(self.dialect);
         let why = format!("the words of what was stored last cannot be looked for now: {why}");
         page.line(Refusal::new(Verb::Search, ErrorCode::StoreFailed, why));
-        self.hand_out(page, Some(true));
-        outbox.wake();
+        self.hand_out(page.take_text(), Turn::Complete);
     }
 
-    fn hand_out(&self, page: Page, ended: Option<bool>) {
-        let mut state = self.lock();
-        (state.told, state.count) = (page.told, page.count);
-        (state.page, state.asked, state.ended) = (page.text(), false, ended);
-    }
-
-    /// Fills the page with an answer; whether all was told, if nothing is left.
-    fn answer(&self, query: &Query, prefix: &str, connection: &Connection, page: &mut Page) -> Option<bool> {
-        let verb = match query {
-            Query::Last(_) => Verb::History,
-            Query::Since(_) => Verb::Since,
-            Query::Words(_) => Verb::Search,
+    fn hand_out(&self, page: Option<Arc<[u8]>>, turn: Turn) {
+        let ended = match turn {
+            Turn::Complete => Some(true),
+            Turn::Failed => Some(false),
+            Turn::Page | Turn::Unfinished => None,
         };
-        match self.look_up(query, connection, page) {
-            Ok(None) => return None,
-            Ok(Some(Ok(reply))) => page.line(reply),
-            Ok(Some(Err(oldest))) => page.line(Refusal::too_old(verb, oldest, prefix)),
+        *self.lock_answer() = Answer { page, is_asked: false, ended };
+        if let Some(outbox) = self.outbox.upgrade() {
+            outbox.wake();
+        }
+    }
+
+    /// Goes on with the answer to a command.
+    fn answer(&self, query: &Query, prefix: &str, connection: &Connection, progress: &mut Progress) -> Turn {
+        let (verb, found) = match query {
+            Query::Last(_) => (Verb::History, self.look_up(Reply::History, connection, progress)),
+            Query::Since(_) => (Verb::Since, self.look_up(Reply::Since, connection, progress)),
+            Query::Words(_) => (Verb::Search, search_on(connection, progress)),
+        };
+        let page = &mut progress.page;
+        match found {
+            Ok(Found::Unfinished) => return Turn::Unfinished,
+            Ok(Found::Page) => return Turn::Page,
+            Ok(Found::All(reply)) => page.line(reply),
+            Ok(Found::Evicted(oldest)) => page.line(Refusal::too_old(verb, oldest, prefix)),
+            Ok(Found::OutOfTime) => page.line(search_timeout(page.count)),
             Err(error) => {
                 let why = format!("the store cannot be read now: {error}");
                 page.line(Refusal::new(verb, ErrorCode::StoreFailed, why));
             }
         }
-        Some(true)
+        Turn::Complete
     }
 
-    /// Fills the page with what was missed; the same.
-    fn make_up(&self, after: EventId, now: Now, connection: &Connection, page: &mut Page) -> Option<bool> {
+    /// Goes on with what was missed.
+    fn make_up(&self, now: Now, connection: &Connection, progress: &mut Progress) -> Turn {
+        let Progress { page, position } = progress;
         let mut look_up = || {
             let look = connection.unchecked_transaction()?;
-            let from = page.told.unwrap_or(after);
+            let from = position.last_id();
             let gone = state(&look, "dropped")?.min(self.until);
-            page.told = Some(from.max(gone));
             if gone > from {
                 let text =
                     format!("what was said after {}, up to {}, is no longer kept, and is missing here", from.0, gone.0);
@@ -153,109 +248,202 @@ impl Recall {
             let tell = |id: u64, time: &str, name: &str, text: &str| {
                 if self.dialect.tags { format!("@{id} {time} MSG {name} {text}") } else { format!("MSG {name} {text}") }
             };
-            page.fill_in_order(&look, self.until, tell)
+            page.fill_in_order(&look, from.max(gone), self.until, tell)
         };
         match look_up() {
-            Ok(all) => all.then_some(true),
-            Err(_) => Some(false),
+            Ok(None) => Turn::Complete,
+            Ok(Some(last)) => {
+                *position = Position::After(last);
+                Turn::Page
+            }
+            Err(_) => Turn::Failed,
         }
     }
 
-    /// Fills the page; returns the final reply if nothing is left, or the oldest that is kept if something is not any more.
+    /// Goes on with the messages in order, once it is known where they begin.
     fn look_up(
         &self,
-        query: &Query,
+        reply: fn(u64) -> Reply,
         connection: &Connection,
-        page: &mut Page,
-    ) -> rusqlite::Result<Option<Result<Reply, EventId>>> {
-        // One look at the file: what is let go of meanwhile is still there, or is missed.
+        progress: &mut Progress,
+    ) -> rusqlite::Result<Found> {
+        // One snapshot: messages that are evicted meanwhile are still in it, or are reported as evicted.
         let look = connection.unchecked_transaction()?;
-        if let Query::Words(words) = query {
-            let until = page.told.map_or(self.until, |told| EventId(told.0.saturating_sub(1)));
-            let left = SEARCH_FOUND_MAX - page.count;
-            let fill = |rows: Rows<'_>| page.fill(rows, RECALL_PAGE_BYTES, past);
-            let all = words::find(&look, words.as_str(), until, left, fill)?;
-            return Ok(all.then_some(Ok(Reply::Search(page.count))));
-        }
-        let from = match (page.told, query) {
-            (Some(told), _) => told,
-            (None, Query::Since(id)) => *id,
-            (None, Query::Last(count)) => {
-                let sql = "SELECT id FROM messages WHERE id <= ? ORDER BY id DESC LIMIT 1 OFFSET ?";
-                let before =
-                    look.prepare_cached(sql)?.query_row(params![self.until.0, (*count).min(1 << 40)], |row| row.get(0));
-                EventId(rusqlite::OptionalExtension::optional(before)?.unwrap_or(0))
+        let evicted = state(&look, "dropped")?;
+        if let Position::Start { at, rows } = progress.position {
+            progress.position = find_start(&look, at, rows, evicted)?;
+            if matches!(progress.position, Position::Start { .. }) {
+                return Ok(Found::Unfinished);
             }
-            (None, Query::Words(_)) => EventId::default(),
-        };
-        let dropped = state(&look, "dropped")?;
-        if dropped > from && (page.told.is_some() || matches!(query, Query::Since(_))) {
-            let oldest: Option<u64> = look.query_row("SELECT min(id) FROM messages", [], |row| row.get(0))?;
-            return Ok(Some(Err(oldest.map_or(dropped.next(), EventId))));
         }
-        page.told = Some(from);
-        let all = page.fill_in_order(&look, self.until, past)?;
-        let reply = match query {
-            Query::Since(_) => Reply::Since(page.count),
-            _ => Reply::History(page.count),
-        };
-        Ok(all.then_some(Ok(reply)))
+        let from = progress.position.last_id();
+        if evicted > from {
+            let oldest: Option<u64> = look.query_row("SELECT min(id) FROM messages", [], |row| row.get(0))?;
+            return Ok(Found::Evicted(oldest.map_or(evicted.next(), EventId)));
+        }
+        Ok(match progress.page.fill_in_order(&look, from, self.until, past)? {
+            None => Found::All(reply(progress.page.count)),
+            Some(last) => {
+                progress.position = Position::After(last);
+                Found::Page
+            }
+        })
     }
 }
 
-/// A message as it is told again.
+/// Result of a look at the store.
+enum Found {
+    /// Too little for a page so far.
+    Unfinished,
+    /// A page full; there may be more.
+    Page,
+    /// The rest, and this is the reply.
+    All(Reply),
+    /// Something that is asked for is not kept any more; this is the oldest that is.
+    Evicted(EventId),
+    /// The search has used up its time.
+    OutOfTime,
+}
+
+impl SearchPosition {
+    /// CPU time that the next turn may take.
+    fn turn(&self) -> Duration {
+        let left = Duration::from_millis(SEARCH_CPU_MS_MAX).saturating_sub(self.cpu);
+        SEARCH_TURNS_MS.get(self.turns).map_or(left, |&turn| left.min(Duration::from_millis(turn)))
+    }
+}
+
+impl Position {
+    fn last_id(&self) -> EventId {
+        match self {
+            Self::After(id) => *id,
+            Self::Start { .. } | Self::Search(_) => EventId::default(),
+        }
+    }
+}
+
+/// Looks for the message that is `rows` before `at`, within the next slice. Messages up to `evicted` are no longer kept.
+fn find_start(look: &Connection, at: EventId, rows: u64, evicted: EventId) -> rusqlite::Result<Position> {
+    // No id has two messages: this is all there are.
+    if rows >= at.0.saturating_sub(evicted.0) {
+        return Ok(Position::After(evicted));
+    }
+    let slice = rows.min(HISTORY_SLICE_ROWS);
+    let sql = "SELECT id FROM messages WHERE id <= ? ORDER BY id DESC LIMIT 1 OFFSET ?";
+    let before = look.prepare_cached(sql)?.query_row(params![at.0, slice], |row| row.get(0).map(EventId)).optional()?;
+    Ok(match before {
+        Some(at) if slice < rows => Position::Start { at, rows: rows - slice },
+        before => Position::After(before.unwrap_or_default().max(evicted)),
+    })
+}
+
+/// Searches on, the newest messages first, for as long as this turn may take.
+fn search_on(connection: &Connection, progress: &mut Progress) -> rusqlite::Result<Found> {
+    let Progress { page, position: Position::Search(search) } = progress else { return Ok(Found::Unfinished) };
+    if search.query.terms().next().is_none() {
+        return Ok(Found::All(Reply::Search(0)));
+    }
+    let (start, turn) = (thread_cpu(), search.turn());
+    let mut is_interrupted = false;
+    let found = words::find(connection, &search.query, search.until, |mut rows| {
+        while let Some(row) = rows.next()? {
+            let (id, text) = (row.get(0).map(EventId)?, row.get_ref(3)?.as_str()?);
+            search.until = EventId(id.0.saturating_sub(1));
+            if search.query.accepts(text) {
+                page.row(row, past)?;
+            }
+            is_interrupted = thread_cpu() >= start + turn;
+            if page.is_full() || page.count == SEARCH_FOUND_MAX || is_interrupted {
+                break;
+            }
+        }
+        Ok(())
+    });
+    search.cpu += thread_cpu().saturating_sub(start);
+    match found {
+        _ if page.count == SEARCH_FOUND_MAX => return Ok(Found::All(Reply::Search(page.count))),
+        Err(error) if error.sqlite_error_code() == Some(SqliteCode::OperationInterrupted) => is_interrupted = true,
+        Err(error) => return Err(error),
+        Ok(()) if page.is_full() => return Ok(Found::Page),
+        Ok(()) => {}
+    }
+    if !is_interrupted {
+        return Ok(Found::All(Reply::Search(page.count)));
+    }
+    search.turns += 1;
+    Ok(if search.turn().is_zero() { Found::OutOfTime } else { Found::Unfinished })
+}
+
+fn search_timeout(found: u64) -> Refusal {
+    let text = format!(
+        "it took more than {SEARCH_CPU_MS_MAX} ms, and found {found} so far; add a word that fewer messages contain"
+    );
+    Refusal::new(Verb::Search, ErrorCode::SearchTimeout, text)
+}
+
+/// CPU time that this thread has used. Unlike the time of day, it does not depend on what else the machine does.
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// A message as a `PAST` line.
 fn past(id: u64, time: &str, name: &str, text: &str) -> String {
     format!("PAST {id} {time} {name} {text}")
 }
 
-/// One who waits for words to be indexed. Whatever becomes of the writer, they have their answer.
+/// A search that waits for words to be indexed. It is answered even if the writer ends.
 #[derive(Debug)]
-pub(super) struct Search(Option<Arc<Recall>>);
+pub(super) struct Search(Weak<StoreQuery>);
 
 impl Search {
-    /// Whether anybody waits for it.
+    /// Whether its client waits for it.
     pub(super) fn is_awaited(&self) -> bool {
-        self.0.as_ref().is_some_and(|recall| recall.outbox.strong_count() > 0)
+        self.0.strong_count() > 0
     }
 
-    /// Up to which id there must be all words.
+    /// The last message whose words must be in the index.
     pub(super) fn until(&self) -> EventId {
-        self.0.as_ref().map(|recall| recall.until).unwrap_or_default()
+        self.0.upgrade().map(|query| query.until).unwrap_or_default()
     }
 
-    /// They are there.
+    /// The words are in the index.
     pub(super) fn go_on(mut self) {
-        if let Some(recall) = self.0.take() {
-            recall.recalls.ask(Arc::clone(&recall));
+        if let Some(query) = self.take() {
+            query.queues.ask(&query);
         }
     }
 
-    /// There is no way to have them.
+    /// The words cannot be indexed.
     pub(super) fn fail(mut self, why: &rusqlite::Error) {
-        if let Some(recall) = self.0.take() {
-            recall.fail(why);
+        if let Some(query) = self.take() {
+            query.fail(why);
         }
+    }
+
+    fn take(&mut self) -> Option<Arc<StoreQuery>> {
+        std::mem::take(&mut self.0).upgrade()
     }
 }
 
 impl Drop for Search {
     fn drop(&mut self) {
-        if let Some(recall) = self.0.take() {
-            recall.fail("the server is shutting down");
+        if let Some(query) = self.take() {
+            query.fail("the server is shutting down");
         }
     }
 }
 
-impl Pieces for Recall {
+impl Pieces for StoreQuery {
     fn next(self: Arc<Self>) -> Next {
-        let mut state = self.lock();
-        match state.page.take() {
+        let mut answer = self.lock_answer();
+        match answer.page.take() {
             Some(page) => Next::Text(page),
-            None if state.ended == Some(true) => Next::End,
-            None if state.ended == Some(false) => Next::Failed,
+            None if answer.ended == Some(true) => Next::End,
+            None if answer.ended == Some(false) => Next::Failed,
             None => {
-                if !std::mem::replace(&mut state.asked, true) {
-                    self.recalls.ask(Arc::clone(&self));
+                if !std::mem::replace(&mut answer.is_asked, true) {
+                    self.queues.ask(&self);
                 }
                 Next::NotYet
             }
@@ -263,34 +451,53 @@ impl Pieces for Recall {
     }
 }
 
-/// Looks up pages for as long as anybody can ask.
-pub(super) fn read(connection: &Connection, asked: &mpsc::Receiver<Arc<Recall>>) {
-    for recall in asked {
-        recall.fetch(connection);
-    }
+/// Answers queries for as long as anybody can ask.
+pub(super) fn read(connection: &Connection, asked: mpsc::Receiver<Weak<StoreQuery>>) {
+    let mut queue = QueryQueue::new(asked);
+    while queue.give_turn(|query| query.advance(connection)) {}
 }
 
-/// The same for those who look for words. Who looks for some that are not indexed waits for the writer to have done that, and holds
-/// up nobody else.
-pub(super) fn search(connection: &Connection, asked: &mpsc::Receiver<Arc<Recall>>, writer: &mpsc::Sender<Job>) {
-    for recall in asked {
-        match words::is_behind(connection, recall.until) {
-            Ok(false) => recall.fetch(connection),
-            Ok(true) => drop(writer.send(Job::Index(Search(Some(recall))))),
-            Err(error) => recall.fail(error),
+/// Answers searches likewise. A search for words that are not indexed yet waits for the writer to index them; other searches go on.
+pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<StoreQuery>>, writer: &mpsc::Sender<Job>) {
+    let mut queue = QueryQueue::new(asked);
+    while queue.give_turn(|query| match words::is_behind(&connection, query.until) {
+        Ok(false) => {
+            stop_when(&mut connection, Some(query.stop_check()));
+            let is_unfinished = query.advance(&connection);
+            stop_when(&mut connection, None::<fn() -> bool>);
+            is_unfinished
         }
-    }
+        Ok(true) => {
+            drop(writer.send(Job::Index(Search(Arc::downgrade(query)))));
+            false
+        }
+        Err(error) => {
+            query.fail(error);
+            false
+        }
+    }) {}
 }
 
-/// Lines that are being looked up.
+/// Interrupts statements once `check` holds.
+fn stop_when(connection: &mut Connection, check: Option<impl FnMut() -> bool + Send + 'static>) {
+    // Fails only on a closed connection.
+    let _ = connection.progress_handler(SEARCH_STEPS_PER_CHECK, check);
+}
+
+/// A page under construction.
+#[derive(Debug)]
 struct Page {
     dialect: Dialect,
     text: Vec<u8>,
-    told: Option<EventId>,
+    /// Messages on this page and those before it.
     count: u64,
 }
 
 impl Page {
+    fn new(dialect: Dialect) -> Self {
+        Self { dialect, text: Vec::new(), count: 0 }
+    }
+
     fn line(&mut self, line: impl Display) {
         self.dialect.write_line(&mut self.text, line);
     }
@@ -299,41 +506,104 @@ impl Page {
         self.dialect.write_event(&mut self.text, tag, event);
     }
 
-    /// None if there is nothing in it.
-    fn text(self) -> Option<Arc<[u8]>> {
-        (!self.text.is_empty()).then(|| self.text.into())
+    /// The finished page, unless it is empty. The next page begins.
+    fn take_text(&mut self) -> Option<Arc<[u8]>> {
+        let text = std::mem::take(&mut self.text);
+        (!text.is_empty()).then(|| text.into())
     }
 
-    /// Takes what was said after what was told, up to this id, until it is full; whether this was all.
+    fn is_full(&self) -> bool {
+        self.text.len() >= RECALL_PAGE_BYTES
+    }
+
+    /// Adds messages after one id and up to another until the page is full; then returns the id of the last one added.
     fn fill_in_order(
         &mut self,
         look: &Connection,
+        after: EventId,
         until: EventId,
         tell: impl Fn(u64, &str, &str, &str) -> String,
-    ) -> rusqlite::Result<bool> {
+    ) -> rusqlite::Result<Option<EventId>> {
         let sql = "SELECT id, time, name, text FROM messages WHERE id > ? AND id <= ? ORDER BY id";
-        let from = self.told.unwrap_or_default();
-        self.fill(look.prepare_cached(sql)?.query(params![from.0, until.0])?, RECALL_PAGE_BYTES, tell)
-    }
-
-    /// Takes rows, each as `tell` has it, until it is full; whether these were all.
-    fn fill(
-        &mut self,
-        mut rows: Rows<'_>,
-        bytes_max: usize,
-        tell: impl Fn(u64, &str, &str, &str) -> String,
-    ) -> rusqlite::Result<bool> {
+        let mut rows = look.prepare_cached(sql)?;
+        let mut rows = rows.query(params![after.0, until.0])?;
         while let Some(row) = rows.next()? {
-            let (id, time, name, text): (u64, String, String, String) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            self.told = Some(EventId(id));
-            // As it was published; but others may have written into the file.
-            self.line(made_safe(&tell(id, &time, &name, &text)));
-            self.count += 1;
-            if self.text.len() >= bytes_max {
-                return Ok(false);
+            self.row(row, &tell)?;
+            if self.is_full() {
+                return row.get(0).map(EventId).map(Some);
             }
         }
-        Ok(true)
+        Ok(None)
+    }
+
+    /// Adds a row as the line that `tell` makes of it.
+    fn row(&mut self, row: &Row<'_>, tell: impl Fn(u64, &str, &str, &str) -> String) -> rusqlite::Result<()> {
+        let (id, time, name, text): (u64, String, String, String) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        // Stored texts are safe to show, but other programs may have written into the file.
+        self.line(made_safe(&tell(id, &time, &name, &text)));
+        self.count += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(query: Query) -> Arc<StoreQuery> {
+        let queues = QueryQueues { to_search: mpsc::channel().0, to_read: mpsc::channel().0 };
+        Arc::new(StoreQuery::new(query, EventId(1), Dialect::default(), "", Weak::new(), queues))
+    }
+
+    #[test]
+    fn search_stops_when_its_client_is_gone() {
+        let searching = query(Query::Words(Text::ours("tea")));
+        let client = Arc::clone(&searching);
+        let mut stop = searching.stop_check();
+        assert!(!stop());
+        drop(client);
+        assert!(stop());
+    }
+
+    #[test]
+    fn search_stops_when_its_time_is_used_up() {
+        let searching = query(Query::Words(Text::ours("tea")));
+        let _client = Arc::clone(&searching);
+        searching.use_up(Duration::from_millis(SEARCH_CPU_MS_MAX));
+        assert!(searching.stop_check()());
+    }
+
+    #[test]
+    fn start_of_history_is_found_in_slices() {
+        let file = Connection::open_in_memory().unwrap();
+        let rows = 3 * HISTORY_SLICE_ROWS + 5;
+        // Every third id is a message's.
+        let sql = "CREATE TABLE messages (id INTEGER PRIMARY KEY);
+                   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ROWS)
+                   INSERT INTO messages SELECT 3 * i FROM n";
+        file.execute_batch(&sql.replace("ROWS", &rows.to_string())).unwrap();
+        let find = |count: u64, evicted: u64| {
+            let (mut at, mut rows, mut slices) = (EventId(3 * rows), count, 0);
+            loop {
+                slices += 1;
+                match find_start(&file, at, rows, EventId(evicted)).unwrap() {
+                    Position::Start { at: next, rows: left } => (at, rows) = (next, left),
+                    position => return (position.last_id().0, slices),
+                }
+            }
+        };
+        let slice = HISTORY_SLICE_ROWS;
+        assert_eq!(find(0, 0), (3 * rows, 1));
+        assert_eq!(find(5, 0), (3 * (rows - 5), 1));
+        assert_eq!(find(slice, 0), (3 * (rows - slice), 1));
+        assert_eq!(find(slice + 1, 0), (3 * (rows - slice - 1), 2));
+        assert_eq!(find(3 * slice + 4, 0), (3, 4));
+        assert_eq!(find(3 * slice + 5, 0), (0, 4), "all there are");
+        assert_eq!(find(3 * slice + 9, 0), (0, 4), "more than there are");
+        assert_eq!(find(3 * rows - 1, 0), (0, 2));
+        assert_eq!(find(3 * rows, 0), (0, 1), "as many as there are ids, which needs no count");
+        assert_eq!(find(u64::MAX, 0), (0, 1));
+        assert_eq!(find(3 * slice, 3 * rows - 30), (3 * rows - 30, 1), "nothing is counted that was evicted");
     }
 }

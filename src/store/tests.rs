@@ -1,7 +1,7 @@
 //! The file by itself: what is found in it again, and which files are refused. Being killed, and disks that fail, are tried with the
 //! real server in `tests/stored`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use smol::Timer;
 use smol::future::{block_on, or};
+use unicode_normalization::char::is_combining_mark;
 
 use super::*;
 use crate::feed::{Missed, Next, Outbox, Pieces as _};
-use crate::limits::{IDS_RESERVED, RECALL_PAGE_BYTES, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX};
+use crate::limits::{
+    IDS_RESERVED, RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX,
+};
+use crate::protocol::words::index_terms;
 use crate::protocol::{Dialect, Name, Text, Timestamp};
 use crate::room::Query;
 
@@ -75,19 +79,19 @@ fn ids(found: &Found) -> Vec<u64> {
 /// The whole answer, page by page.
 fn recall(store: &Store, query: Query, until: u64) -> Vec<String> {
     let outbox = Arc::new(Outbox::default());
-    let reads = store.recalls().clone();
-    read(&Arc::new(Recall::new(query, EventId(until), Dialect::default(), "", Arc::downgrade(&outbox), reads)))
+    let reads = store.queries().clone();
+    read(&Arc::new(StoreQuery::new(query, EventId(until), Dialect::default(), "", Arc::downgrade(&outbox), reads)))
 }
 
 /// What one reads who missed the messages after one id and up to another.
 fn make_up(store: &Store, dialect: Dialect, after: u64, until: u64) -> Vec<String> {
     let outbox = Arc::new(Outbox::default());
-    let reads = store.recalls().clone();
+    let reads = store.queries().clone();
     let missed = Missed { dialect, after: EventId(after), until: EventId(until) };
-    read(&Arc::new(Recall::of_missed(missed, || NOW, Arc::downgrade(&outbox), reads)))
+    read(&Arc::new(StoreQuery::of_missed(missed, || NOW, Arc::downgrade(&outbox), reads)))
 }
 
-fn read(recall: &Arc<Recall>) -> Vec<String> {
+fn read(recall: &Arc<StoreQuery>) -> Vec<String> {
     let mut text = Vec::new();
     let deadline = Instant::now() + WAIT_MAX;
     loop {
@@ -232,6 +236,86 @@ fn words_are_found_as_they_are() {
     check("* ( \" - ^", &[]);
     check("text:tea", &[]);
     check("!?", &[]);
+    check("!? tea", &[6, 4, 2, 1]);
+}
+
+#[test]
+fn words_are_found_in_any_script() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    let texts =
+        ["η Αθήνα", "ёлка", "Straße", "ｔｅａ", "今日は会議があります", "วันนี้มีประชุม", "오늘 회의가 있다", "会 議"];
+    commit(&store, texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect(), None);
+    let check = |words: &str, expected: &[u64]| assert_eq!(found(&store, words, 8), expected, "{words}");
+    check("αθηνα", &[1]);
+    check("ЕЛКА", &[2]);
+    check("strasse", &[3]);
+    check("tea", &[4]);
+    check("会議", &[5]);
+    check("会", &[8, 5]);
+    check("会議があ", &[5]);
+    check("議会", &[]);
+    check("ประชุม", &[6]);
+    check("회의", &[7]);
+    close(store, 8);
+    assert_eq!(integrity(&path), "ok");
+}
+
+/// SQLite must take each of our terms for one token, and must not change it.
+#[test]
+fn every_term_is_one_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    close(open(&path, Keep::All).unwrap().0, 0);
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch("CREATE VIRTUAL TABLE temp.tokens USING fts5vocab(main, words, row); BEGIN").unwrap();
+    let chars: Vec<char> = ('\0'..=char::MAX).filter(|c| c.is_alphanumeric() || is_combining_mark(*c)).collect();
+    for chars in chars.chunks(256) {
+        let words: Vec<String> = chars.iter().map(|c| format!("a{c}b{c}")).collect();
+        let terms = index_terms(&words.join(" "));
+        let terms: BTreeSet<_> = terms.split(' ').collect();
+        let terms = Vec::from_iter(terms).join(" ");
+        file.execute("INSERT INTO words(words) VALUES ('delete-all')", []).unwrap();
+        file.execute("INSERT INTO words(rowid, terms) VALUES (1, ?)", [&terms]).unwrap();
+        let mut rows = file.prepare_cached("SELECT term FROM temp.tokens ORDER BY term").unwrap();
+        let tokens = rows.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<String>>>().unwrap();
+        assert_eq!(tokens.join(" "), terms);
+    }
+}
+
+/// Messages that have the terms of a query and not what it looks for are read one by one.
+#[test]
+fn search_of_many_turns_finds_each_message_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let said = (1..=600).map(|id| past(id, if id % 50 == 0 { "いろはにほ" } else { "いろは、ろはに、はにほ" }));
+    commit(&store, said.collect(), None);
+    let expected: Vec<u64> = (1..=12).rev().map(|n| 50 * n).collect();
+    assert_eq!(found(&store, "いろはにほ", 600), expected);
+    close(store, 600);
+}
+
+#[test]
+fn search_without_time_left_is_interrupted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    close(open(&path, Keep::All).unwrap().0, 0);
+    // No message has both words: nothing comes out of SQLite before its end.
+    let messages = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+                    INSERT INTO messages SELECT i, '2026-11-20T12:44:29.138Z', 'ann', iif(i % 2, 'odd', 'even') FROM n;
+                    INSERT INTO words(rowid, terms) SELECT id, text FROM messages;
+                    UPDATE state SET value = 100000 WHERE key IN ('indexed', 'ids_up_to')";
+    Connection::open(&path).unwrap().execute_batch(messages).unwrap();
+    let (store, _) = open_in_turn(&path);
+    let (outbox, queues) = (Arc::new(Outbox::default()), store.queries().clone());
+    let query = Query::Words(Text::ours("odd even"));
+    let query = StoreQuery::new(query, EventId(100_000), Dialect::default(), "", Arc::downgrade(&outbox), queues);
+    query.use_up(Duration::from_millis(SEARCH_CPU_MS_MAX));
+    let told = read(&Arc::new(query));
+    assert!(told[0].starts_with("ERR SEARCH search-timeout ") && told.len() == 1, "{told:?}");
+    assert_eq!(found(&store, "odd", 100_000)[..2], [99_999, 99_997], "and others have their answer");
+    close(store, 100_000);
 }
 
 /// So many that their words are not indexed with them, nor at once.
@@ -305,9 +389,9 @@ fn who_searches_when_the_store_is_closed_has_an_answer() {
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
     let last = 3 * STORE_INDEXED_AT_ONCE_MAX;
     commit(&store, many(1..=last), None);
-    let (outbox, recalls) = (Arc::new(Outbox::default()), store.recalls().clone());
+    let (outbox, recalls) = (Arc::new(Outbox::default()), store.queries().clone());
     let query = Query::Words(Text::ours("word"));
-    let recall = Recall::new(query, EventId(last), Dialect::default(), "", Arc::downgrade(&outbox), recalls);
+    let recall = StoreQuery::new(query, EventId(last), Dialect::default(), "", Arc::downgrade(&outbox), recalls);
     let recall = Arc::new(recall);
     assert!(matches!(Arc::clone(&recall).next(), Next::NotYet));
     close(store, last);
@@ -329,20 +413,47 @@ fn what_others_wrote_is_found() {
     close(store, 10);
 }
 
-/// Version 1 always had all words in the index.
 #[test]
-fn a_file_of_an_older_version_is_brought_up_to_date() {
+fn file_of_older_version_is_migrated() {
+    // Version 1 had all words in the index. Version 2 says which messages have theirs in it.
+    let check = |version: u32, older: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let (store, _) = open(&path, Keep::All).unwrap();
+        commit(&store, (1..=3).map(|id| past(id, "old, Ёлка")).collect(), None);
+        close(store, 3);
+        let file = Connection::open(&path).unwrap();
+        let index = "DROP TABLE words; CREATE VIRTUAL TABLE words USING fts5(text, content='messages',
+                     content_rowid='id', columnsize=0, tokenize='unicode61 remove_diacritics 2');
+                     INSERT INTO words(words) VALUES ('rebuild')";
+        file.execute_batch(&format!("{index}; {older}; PRAGMA user_version = {version}")).unwrap();
+        drop(file);
+        let (store, _) = open_in_turn(&path);
+        commit(&store, vec![past(4, "not so old")], None);
+        assert_eq!(found(&store, "old", 4), [4, 3, 2, 1]);
+        assert_eq!(found(&store, "елка", 4), [3, 2, 1]);
+        close(store, 4);
+        assert_eq!(integrity(&path), "ok");
+    };
+    check(1, "DELETE FROM state WHERE key IN ('indexed', 'word_rules')");
+    check(2, "UPDATE state SET value = 3 WHERE key = 'indexed'; DELETE FROM state WHERE key = 'word_rules'");
+    check(2, "UPDATE state SET value = 1 WHERE key = 'indexed'");
+}
+
+/// Without that, a message that is deleted would leave terms behind, and words would not be found that a newer Unicode has.
+#[test]
+fn index_of_other_rules_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
-    commit(&store, (1..=3).map(|id| past(id, "old")).collect(), None);
-    close(store, 3);
-    let older = "DELETE FROM state WHERE key = 'indexed'; PRAGMA user_version = 1";
-    Connection::open(&path).unwrap().execute_batch(older).unwrap();
+    commit(&store, vec![past(1, "tea"), past(2, "coffee")], None);
+    close(store, 2);
+    let other = "INSERT INTO words(words) VALUES ('delete-all'); INSERT INTO words(rowid, terms) VALUES (1, 'TEA9');
+                 UPDATE state SET value = '0' WHERE key = 'word_rules'";
+    Connection::open(&path).unwrap().execute_batch(other).unwrap();
     let (store, _) = open_in_turn(&path);
-    commit(&store, vec![past(4, "not so old")], None);
-    assert_eq!(found(&store, "old", 4), [4, 3, 2, 1]);
-    close(store, 4);
+    assert_eq!((found(&store, "tea", 2), found(&store, "tea9", 2)), (vec![1], vec![]));
+    close(store, 2);
     assert_eq!(integrity(&path), "ok");
 }
 
@@ -432,8 +543,20 @@ fn integrity(path: &Path) -> String {
     recall(&store, Query::Words(Text::ours("words")), found.last_id.0);
     close(store, found.last_id.0);
     let file = Connection::open(path).unwrap();
-    // And the index is that of the texts.
-    file.execute("INSERT INTO words(words, rank) VALUES ('integrity-check', 1)", []).unwrap();
+    file.execute("INSERT INTO words(words) VALUES ('integrity-check')", []).unwrap();
+    // And the index has the terms of the messages.
+    let sql = "SELECT term, doc FROM temp.tokens";
+    file.execute_batch("CREATE VIRTUAL TABLE temp.tokens USING fts5vocab(main, words, instance)").unwrap();
+    let mut rows = file.prepare(sql).unwrap();
+    let tokens = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let tokens = tokens.collect::<rusqlite::Result<BTreeSet<(String, u64)>>>().unwrap();
+    let mut rows = file.prepare("SELECT id, text FROM messages").unwrap();
+    let messages = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let messages = messages.collect::<rusqlite::Result<Vec<(u64, String)>>>().unwrap();
+    let terms = |(id, text): &(u64, String)| {
+        index_terms(text).split(' ').map(|term| (term.to_owned(), *id)).collect::<Vec<_>>()
+    };
+    assert!(tokens == messages.iter().flat_map(terms).collect(), "the index is not that of the messages");
     file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
 }
 
@@ -458,7 +581,7 @@ fn files_that_cannot_be_used_are_refused_and_left_as_they_are() {
         close(open(path, Keep::All).unwrap().0, 0);
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("newer.db", &newer, "has version 99, and this chinwagd knows up to 2");
+    check("newer.db", &newer, "has version 99, and this chinwagd knows up to 3");
     let damaged = |path: &Path| {
         close(open(path, Keep::All).unwrap().0, 0);
         let mut bytes = fs::read(path).unwrap();

@@ -1,17 +1,42 @@
-//! The full-text index: which words are in which message. It may be behind what is stored.
+//! The full-text index: which messages contain which terms. It may lag behind what is stored.
+//!
+//! The terms are made here and not by SQLite, so that they find what `protocol.md` promises; SQLite only splits them at their
+//! spaces. The index holds no texts: to take a message out of it, its terms are made again. If a new version makes other terms,
+//! the index is emptied and made again.
 
-use std::collections::BTreeSet;
-
-use rusqlite::{Connection, Rows, Transaction, params};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
 
 use super::file::{set_state, state};
 use crate::limits::{STORE_INDEX_BEHIND_MAX, STORE_INDEXED_AT_ONCE_BYTES, STORE_INDEXED_AT_ONCE_MAX};
 use crate::protocol::EventId;
+use crate::protocol::words::{WordQuery, index_terms, rules_version};
 
-/// Under which it is noted that the words of all messages up to an id are in the index.
+/// State key: the terms of all messages up to this id are in the index.
 const INDEXED: &str = "indexed";
 
-/// Whether there are messages up to the id `last` whose words are not in the index.
+/// State key: the rules by which the terms in the index were made.
+const RULES: &str = "word_rules";
+
+/// Prepares the connection that writes: makes terms available to SQL, and empties the index if its terms are of other rules.
+pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("index_terms", 1, flags, |arguments| {
+        Ok(index_terms(arguments.get_raw(0).as_str().unwrap_or_default()))
+    })?;
+    let sql = "SELECT value FROM state WHERE key = ?";
+    let rules: Option<String> = connection.query_row(sql, [RULES], |row| row.get(0)).optional()?;
+    if rules.as_deref() == Some(&rules_version()) {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    transaction.execute("INSERT INTO words(words) VALUES ('delete-all')", [])?;
+    set_state(&transaction, INDEXED, EventId(0))?;
+    transaction.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", params![RULES, rules_version()])?;
+    transaction.commit()
+}
+
+/// Whether there are messages up to the id `last` whose terms are not in the index.
 pub(super) fn is_behind(connection: &Connection, last: EventId) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE id > ? AND id <= ?)";
     let after = state(connection, INDEXED)?;
@@ -23,13 +48,13 @@ pub(super) fn is_far_behind(connection: &Connection, last: EventId) -> rusqlite:
     Ok(last.0 > state(connection, INDEXED)?.0 + STORE_INDEX_BEHIND_MAX)
 }
 
-/// Puts words into the index that are not yet: those of messages up to the id `last`, or of as many as are indexed at once.
+/// Puts terms into the index that are not yet: those of messages up to the id `last`, or of as many as are indexed at once.
 ///
-/// In one go: with a trigger for each row it takes ten times as long.
+/// In one statement: with a trigger for each row it takes ten times as long.
 pub(super) fn index(transaction: &Transaction<'_>, last: EventId) -> rusqlite::Result<()> {
     let after = state(transaction, INDEXED)?;
     let up_to = part_of(transaction, after, last)?;
-    let sql = "INSERT INTO words(rowid, text) SELECT id, text FROM messages WHERE id > ? AND id <= ?";
+    let sql = "INSERT INTO words(rowid, terms) SELECT id, index_terms(text) FROM messages WHERE id > ? AND id <= ?";
     transaction.prepare_cached(sql)?.execute([after.0, up_to.0])?;
     set_state(transaction, INDEXED, up_to)
 }
@@ -50,10 +75,11 @@ fn part_of(transaction: &Transaction<'_>, after: EventId, last: EventId) -> rusq
     Ok(last)
 }
 
-/// Takes the words of messages out of the index that are to be deleted: of these, as far as it goes.
+/// Removes the terms of messages from the index, as far as they are in it, before the messages are deleted.
 pub(super) fn remove(transaction: &Transaction<'_>, first: EventId, last: EventId) -> rusqlite::Result<()> {
     let indexed = state(transaction, INDEXED)?;
-    let sql = "INSERT INTO words(words, rowid, text) SELECT 'delete', id, text FROM messages WHERE id BETWEEN ? AND ?";
+    let sql = "INSERT INTO words(words, rowid, terms) \
+               SELECT 'delete', id, index_terms(text) FROM messages WHERE id BETWEEN ? AND ?";
     transaction.prepare_cached(sql)?.execute([first.0, last.min(indexed).0])?;
     // Others may get ids of theirs.
     if last >= indexed {
@@ -63,21 +89,18 @@ pub(super) fn remove(transaction: &Transaction<'_>, first: EventId, last: EventI
     }
 }
 
-/// Finds the messages up to the id `until` that have all these words: so many, the newest first.
+/// Hands over the messages up to the id `until` that have all terms of the query, the newest first.
+/// [`WordQuery::accepts`] says which of them are found.
 pub(super) fn find<T>(
     connection: &Connection,
-    words: &str,
+    query: &WordQuery,
     until: EventId,
-    count_max: u64,
     take: impl FnOnce(Rows<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     let sql = "SELECT m.id, m.time, m.name, m.text FROM words JOIN messages m ON m.id = words.rowid \
-               WHERE words MATCH ? AND words.rowid <= ? ORDER BY words.rowid DESC LIMIT ?";
-    take(connection.prepare_cached(sql)?.query(params![quoted(words), until.0, count_max])?)
-}
-
-/// Words as they are, none of them an operator of FTS5's (<https://sqlite.org/fts5.html>, 3.1); each once, for each takes time.
-fn quoted(words: &str) -> String {
-    let words: BTreeSet<_> = words.split_whitespace().map(str::to_lowercase).collect();
-    words.iter().map(|word| format!("\"{}\" ", word.replace('"', "\"\""))).collect()
+               WHERE words MATCH ? AND words.rowid <= ? ORDER BY words.rowid DESC";
+    // Terms hold letters, digits and marks only: quoted, none of them is an operator of FTS5's
+    // (<https://sqlite.org/fts5.html>, 3.1).
+    let terms: String = query.terms().map(|term| format!("\"{term}\" ")).collect();
+    take(connection.prepare_cached(sql)?.query(params![terms, until.0])?)
 }

@@ -9,7 +9,9 @@ use rusqlite::{Transaction, params};
 
 use super::file::{StoreFile, set_state};
 use super::{Batch, Job, Keep, Now, Report, Search, words};
-use crate::limits::{STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX};
+use crate::limits::{
+    STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX,
+};
 use crate::protocol::{EventId, Past, Timestamp};
 
 /// The one who writes.
@@ -76,7 +78,9 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        let bytes: usize = batch.messages.iter().map(|past| past.text.as_str().len()).sum();
         let with_words = batch.messages.len() <= STORE_BATCH_INDEXED_MAX
+            && bytes <= STORE_BATCH_INDEXED_BYTES
             && !words::is_behind(&self.file.connection, self.stored).unwrap_or_default();
         let transaction = self.file.connection.transaction()?;
         let undone = match batch.instead_of {

@@ -30,7 +30,7 @@ use crate::feed::{Feed, Outbox, Source, Standing};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
 use crate::protocol::{Closing, ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
-use crate::store::Recalls;
+use crate::store::QueryQueues;
 use crate::web::Farewell;
 
 /// What every connection shares.
@@ -38,7 +38,7 @@ pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
     pub(super) to_hub: Inbox,
     /// What tells again what is stored; then messages are stored before they are answered.
-    pub(super) recalls: Option<Recalls>,
+    pub(super) queries: Option<QueryQueues>,
     pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,
 }
