@@ -116,7 +116,7 @@ pub const SEARCH_CHARS_MAX: usize = TEXT_BYTES_MAX;
 pub const SEARCH_RUN_TERMS_MAX: usize = 8;
 
 /// Most CPU time that one `SEARCH` may use, in milliseconds; then it is answered with an error. Of a million messages of eight
-/// words, the costliest search takes a third of it, and most take less than a hundredth.
+/// words, a search for 32 common words takes up to half of it, and most take less than a hundredth.
 pub const SEARCH_CPU_MS_MAX: u64 = 200;
 
 /// CPU time in milliseconds of a search's first turns; its last turn takes what is left. After each turn it lets searches go first
