@@ -56,6 +56,40 @@ pub const RETRY_SECONDS_DEFAULT: u64 = RESUME_TIMEOUT_SECONDS_DEFAULT;
 /// Lines of the history that the client keeps over its runs.
 pub const HISTORY_LINES_MAX: usize = 1_000;
 
+/// Bytes of the history's file that the client reads at its start, from the end; a longer file is cut.
+pub const HISTORY_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Bytes in the client's input line: 16 messages, so that a paste of several lines fits. More is refused.
+pub const EDITED_BYTES_MAX: usize = 16 * LINE_BYTES_MAX;
+
+/// Changes of the input line that can be undone.
+pub const UNDO_STEPS_MAX: usize = 100;
+
+/// Most repetitions of a key that Alt and digits ask for.
+pub const REPEAT_MAX: usize = 1_000;
+
+/// Milliseconds after which Esc is a key of its own, and not the beginning of a sequence.
+pub const KEY_SEQUENCE_MS_MAX: u64 = 500;
+
+/// Messages that are being sent and are shown at once, one row each. More are counted.
+pub const SENDING_ROWS_MAX: usize = 4;
+
+/// Rows of possible completions shown at once. More are counted.
+pub const CHOICE_ROWS_MAX: usize = 5;
+
+/// Typed lines that wait to be sent: a burst of a paste waits here for the server's rate. More are refused.
+pub const LINES_WAITING_MAX: usize = 1_000;
+
+/// Bytes of lines that wait to be printed while the terminal takes nothing (it is stopped, or slow). The oldest are dropped above
+/// that, and the user is told.
+pub const PRINT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes that are written to the terminal at once: so few that what is typed is shown between two of them.
+pub const PRINT_AT_ONCE_BYTES: usize = 16 * 1024;
+
+/// Milliseconds that the client waits to be stopped after Ctrl-Z. Where nothing can stop it, it goes on.
+pub const SUSPEND_MS_MAX: u64 = 100;
+
 /// Names that the client tries when the one it chose by itself is taken: fewer than a server takes amiss.
 pub const NAMES_TRIED_MAX: u32 = 9;
 

@@ -2,11 +2,13 @@
 //!
 //! What lines mean and how they look is pure: `typed` is what a person types, `session` what follows from that and from what
 //! the server sends, `reading` how far that was read, `render` how it is drawn. The rest is thin: `options` is the command
-//! line, `wire` a connection, `link` one after the other, `talk` a session over them, `terminal` the line editor, `script` the
-//! subcommands.
+//! line, `wire` a connection, `link` one after the other, `talk` a session over them, `editor` the line editor, `terminal` what runs
+//! it at a terminal, `script` the subcommands.
 
+mod editor;
 mod link;
 mod options;
+mod printer;
 mod reading;
 mod render;
 mod script;

@@ -31,6 +31,12 @@ impl Look {
                 let (at, event) = (Some(past.at), Event::Msg(past.name.clone(), past.text.clone()));
                 return self.dim(&Self::default().draw(&Shown::Event(at, event, false), now));
             }
+            Shown::Whispered(name, to, text) => {
+                let to: Vec<_> = to.iter().map(|name| self.name(name)).collect();
+                let whispers = self.paint(Color::Purple.bold(), "whispers to");
+                let time = self.dim(&now.format("%H:%M").to_string());
+                return format!("{time} {} {whispers} {}: {text}", self.name(name), to.join(", "));
+            }
             Shown::Note(text) => return self.dim(&format!("* {text}")),
             Shown::Warning(text) => return self.paint(Color::Red.into(), &format!("! {text}")),
         };
@@ -71,7 +77,7 @@ impl Look {
         self.paint(Color::Fixed(NAME_COLORS[hash as usize % NAME_COLORS.len()]).bold(), name.as_str())
     }
 
-    fn dim(self, text: &str) -> String {
+    pub(super) fn dim(self, text: &str) -> String {
         self.paint(Style::new().dimmed(), text)
     }
 
@@ -130,6 +136,14 @@ mod tests {
         let names = ["alice", "bob", "carol", "dave", "eve", "mallory", "trent", "peggy"];
         let colors: std::collections::BTreeSet<_> = names.into_iter().map(color).collect();
         assert!(colors.len() >= 4, "{colors:?}");
+    }
+
+    #[test]
+    fn own_whispers_look_like_those_of_others() {
+        let [alice, bob, eve] = ["alice", "bob", "eve"].map(|name| Name::new(name).unwrap());
+        let shown = Shown::Whispered(alice, vec![bob, eve], Text::new("psst").unwrap());
+        let now = DateTime::parse_from_rfc3339("2026-11-21T01:50:00+02:00").unwrap();
+        assert_eq!(Look::default().draw(&shown, &now), "01:50 alice whispers to bob, eve: psst");
     }
 
     #[test]

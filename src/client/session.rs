@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::typed::{HELP, Typed};
-use crate::protocol::{Command, Event, Heard, Mode, Name, Past, Reply, ServerLine, Text, Timestamp};
+use super::typed::{Typed, help, in_client_words};
+use crate::protocol::{Command, Event, Heard, Mode, Name, Past, Reply, ServerLine, Setting, Text, Timestamp};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) enum Shown {
     Event(Option<Timestamp>, Event, bool),
     /// It was said before.
     Past(Past),
+    /// One's own whisper, to these, once the server has it.
+    Whispered(Name, Vec<Name>, Text),
     /// The client's own words, or a line of the server's that is no event.
     Note(String),
     /// The client's own words of something that went wrong.
@@ -37,9 +39,13 @@ pub(super) struct Session {
     /// The name to have: that of this connection, or of the one before.
     name: Option<Name>,
     linked: bool,
-    /// What was typed, sent, and has no final reply yet, in order; none where the session itself asks who is here. Empty
-    /// while not `linked`.
-    asked: VecDeque<Option<String>>,
+    /// The connection was lost, and there is no other one yet.
+    is_away: bool,
+    /// On this connection, the server was asked to send one's own messages as events.
+    has_echo: bool,
+    /// What was typed, sent, and has no final reply yet, in order; none where the session itself asks something. Empty while not
+    /// `linked`.
+    asked: VecDeque<Option<Asked>>,
     /// What was to be said when a connection broke, as it was typed, and whether it was is not known yet.
     unsure: Vec<(String, Text)>,
     /// Who is here, by the form that tells names apart.
@@ -48,7 +54,33 @@ pub(super) struct Session {
     whisperer: Option<Name>,
 }
 
+/// A typed line that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Asked {
+    line: String,
+    command: Command,
+    /// The message came back as an event already.
+    is_shown: bool,
+}
+
 impl Session {
+    /// Why a typed line cannot be sent now, if it cannot.
+    pub(super) fn refusal(&self, line: &str) -> Option<String> {
+        match Typed::parse(line, self.whisperer.as_ref()) {
+            Typed::Wrong(why) => Some(why),
+            Typed::Command(command) if self.is_away && !matches!(command, Command::Quit(_)) => {
+                Some(format!("not sent, there is no connection: {line}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The typed messages and whispers of which it is not known yet whether the server has them.
+    pub(super) fn sending(&self) -> impl Iterator<Item = &str> {
+        let asked = self.asked.iter().flatten().filter(|asked| asked.is_said() && !asked.is_shown);
+        self.unsure.iter().map(|(line, _)| line.as_str()).chain(asked.map(|asked| asked.line.as_str()))
+    }
+
     /// The others who are here.
     pub(super) fn others(&self) -> impl Iterator<Item = &str> {
         self.present.values().filter(|name| self.name.as_ref() != Some(name)).map(Name::as_str)
@@ -66,10 +98,10 @@ impl Session {
 
     /// There is a connection, and this is what became of the name.
     pub(super) fn connected(&mut self, named: Result<Name, String>) -> Vec<Action> {
-        self.linked = true;
+        (self.linked, self.is_away) = (true, false);
         match named {
             Ok(name) => self.named(name),
-            Err(why) => vec![warn(format!("you have no name now: {}", typable(&why)))],
+            Err(why) => vec![warn(format!("you have no name now: {}", in_client_words(&why)))],
         }
     }
 
@@ -84,12 +116,12 @@ impl Session {
 
     /// The connection is gone. What has no answer may have been heard or not; of messages, what was missed will say.
     pub(super) fn disconnected(&mut self) -> Vec<Action> {
-        self.linked = false;
+        (self.linked, self.is_away, self.has_echo) = (false, true, false);
         self.present.clear();
         let mut actions = vec![warn("Server disconnected.")];
-        for line in self.asked.drain(..).flatten() {
-            match Typed::parse(&line, None) {
-                Typed::Command(Command::Msg(text)) => self.unsure.push((line, text)),
+        for Asked { line, command, .. } in self.asked.drain(..).flatten().filter(|asked| !asked.is_shown) {
+            match command {
+                Command::Msg(text) => self.unsure.push((line, text)),
                 _ => actions.push(warn(format!("perhaps not sent: {line}"))),
             }
         }
@@ -107,15 +139,16 @@ impl Session {
     pub(super) fn typed(&mut self, line: &str) -> Vec<Action> {
         match Typed::parse(line, self.whisperer.as_ref()) {
             Typed::Blank => Vec::new(),
-            Typed::Help => HELP.map(note).to_vec(),
+            Typed::Help => help().map(note).collect(),
             Typed::Wrong(why) => vec![warn(why)],
             Typed::Command(command @ Command::Quit(_)) => {
                 vec![Action::Send(command.to_line(Mode::Commands)), Action::Leave]
             }
             Typed::Command(_) if !self.linked => vec![warn(format!("not sent, there is no connection: {line}"))],
             Typed::Command(command) => {
-                self.asked.push_back(Some(line.to_owned()));
-                vec![Action::Send(command.to_line(Mode::Commands))]
+                let sent = command.to_line(Mode::Commands);
+                self.asked.push_back(Some(Asked { line: line.to_owned(), command, is_shown: false }));
+                vec![Action::Send(sent)]
             }
         }
     }
@@ -123,14 +156,18 @@ impl Session {
     /// The server sent this line.
     pub(super) fn received(&mut self, heard: Heard) -> Vec<Action> {
         let unasked = matches!(self.asked.front(), Some(None));
-        if heard.answers() {
-            self.asked.pop_front();
-        }
+        let asked = if heard.answers() { self.asked.pop_front().flatten() } else { None };
         if heard.refused().is_some() {
-            return vec![warn(typable(heard.text()))];
+            let why = in_client_words(heard.text());
+            return match asked {
+                // Without its own messages as events, they are shown when they are acknowledged.
+                None if unasked && heard.answers() => Vec::new(),
+                Some(asked) if asked.is_said() => vec![warn(format!("{why}; not sent: {}", asked.line))],
+                _ => vec![warn(why)],
+            };
         }
         match heard.known {
-            Some(ServerLine::Ok(reply)) if !unasked => self.answered(reply),
+            Some(ServerLine::Ok(reply)) if !unasked => self.answered(reply, asked),
             Some(ServerLine::User(user)) => {
                 self.arrive(user.name);
                 if unasked { Vec::new() } else { vec![note(heard.line.replacen("USER ", "", 1))] }
@@ -142,13 +179,29 @@ impl Session {
         }
     }
 
-    fn answered(&mut self, reply: Reply) -> Vec<Action> {
+    fn answered(&mut self, reply: Reply, asked: Option<Asked>) -> Vec<Action> {
+        if let (Some(Asked { command, is_shown, .. }), Some(own)) = (asked, self.name.clone()) {
+            match (&reply, command) {
+                (Reply::Whisper(names), Command::Whisper(_, text)) => {
+                    return vec![Action::Show(Shown::Whispered(own, names.clone(), text))];
+                }
+                (Reply::Msg(_), Command::Msg(text)) if !is_shown => {
+                    return vec![Action::Show(Shown::Event(None, Event::Msg(own, text), false))];
+                }
+                _ => {}
+            }
+        }
         let said = match reply {
             Reply::Nick(name) | Reply::Resume(name) => return self.named(name),
-            Reply::Whisper(_) => reply.to_string().replacen("OK WHISPER", "whispered to", 1),
             Reply::Who(count) | Reply::Status(count) => format!("{count} here"),
             Reply::Ping(_) => "the server answers".to_owned(),
-            Reply::Msg(_) | Reply::Help | Reply::Set(..) | Reply::Resumable(_) | Reply::Chat(_) | Reply::Quit => {
+            Reply::Msg(_)
+            | Reply::Whisper(_)
+            | Reply::Help
+            | Reply::Set(..)
+            | Reply::Resumable(_)
+            | Reply::Chat(_)
+            | Reply::Quit => {
                 return Vec::new();
             }
             Reply::History(0) | Reply::Since(0) | Reply::Search(0) => "there is no such message".to_owned(),
@@ -161,11 +214,28 @@ impl Session {
 
     /// This is the name now, and who is here is asked anew.
     fn named(&mut self, name: Name) -> Vec<Action> {
-        let said = note(format!("you are {name}; /help says what there is to type"));
+        let mut actions = vec![note(format!("you are {name}; /help lists what you can type"))];
         self.name = Some(name);
         self.present.clear();
-        self.asked.push_back(None);
-        vec![said, Action::Send(Command::Who.to_line(Mode::Commands))]
+        // One's own messages come back as events, with their time and in their place.
+        let echo = (!self.has_echo).then_some(Command::Set(Setting::Echo, true));
+        self.has_echo = true;
+        for command in echo.into_iter().chain([Command::Who]) {
+            self.asked.push_back(None);
+            actions.push(Action::Send(command.to_line(Mode::Commands)));
+        }
+        actions
+    }
+
+    /// A message of one's own has come back: it is not being sent any more.
+    fn has_come_back(&mut self, said: &Text) {
+        let is_it =
+            |asked: &&mut Asked| !asked.is_shown && matches!(&asked.command, Command::Msg(text) if text == said);
+        if let Some(asked) = self.asked.iter_mut().flatten().find(is_it) {
+            asked.is_shown = true;
+        } else if let Some(at) = self.unsure.iter().position(|(_, text)| text == said) {
+            self.unsure.remove(at);
+        }
     }
 
     fn happened(&mut self, at: Option<Timestamp>, event: Event) -> Vec<Action> {
@@ -178,16 +248,16 @@ impl Session {
                 self.present.remove(from.key());
                 self.arrive(to.clone());
                 self.whisperer = self.whisperer.take().map(|name| if name == *from { to.clone() } else { name });
+                if self.name.as_ref() == Some(from) {
+                    // The reply that follows says so.
+                    return Vec::new();
+                }
             }
             Event::Whisper(from, _) => {
                 self.whisperer = Some(from.clone());
                 for_reader = true;
             }
-            Event::Msg(from, said) if self.name.as_ref() == Some(from) => {
-                if let Some(at) = self.unsure.iter().position(|(_, text)| text == said) {
-                    return vec![note(format!("was sent: {}", self.unsure.remove(at).0))];
-                }
-            }
+            Event::Msg(from, said) if self.name.as_ref() == Some(from) => self.has_come_back(said),
             Event::Msg(_, text) => {
                 for_reader = self.name.as_ref().is_some_and(|name| text.mentions(name));
             }
@@ -202,9 +272,11 @@ impl Session {
     }
 }
 
-/// A refusal's text with what it tells to write as it is written here.
-fn typable(text: &str) -> String {
-    text.replace("write: ", "write: /").replace("first: ", "first: /").replace("(WHO", "(/WHO")
+impl Asked {
+    /// Whether it is something to be said, and not a question.
+    fn is_said(&self) -> bool {
+        matches!(self.command, Command::Msg(_) | Command::Whisper(..))
+    }
 }
 
 fn note(text: impl Into<String>) -> Action {
@@ -231,11 +303,16 @@ mod tests {
     fn alice() -> Session {
         let mut session = Session::default();
         let first = session.connected(Ok(name("alice")));
-        assert_eq!(first, [note("you are alice; /help says what there is to type"), send("WHO")]);
-        for line in ["USER alice coordinator", "USER bob member", "OK WHO 2"] {
+        assert_eq!(first, named("alice"));
+        for line in ["OK SET echo on", "USER alice coordinator", "USER bob member", "OK WHO 2"] {
             assert_eq!(hear(&mut session, line), [], "{line}");
         }
         session
+    }
+
+    /// What is done once this name is taken on a connection.
+    fn named(name: &str) -> [Action; 3] {
+        [note(format!("you are {name}; /help lists what you can type")), send("SET echo on"), send("WHO")]
     }
 
     fn hear(session: &mut Session, line: &str) -> Vec<Action> {
@@ -263,11 +340,11 @@ mod tests {
         check("hi", &[send("MSG hi")]);
         check("//x", &[send("MSG /x")]);
         check("/w bob psst", &[send("WHISPER bob psst")]);
-        check("/reply hm", &[warn("nobody has whispered to you; write: /w name text")]);
+        check("/reply hm", &[warn("nobody has whispered to you; type: /msg name text")]);
         check("/status", &[send("STATUS")]);
         check("/quit", &[send("QUIT"), Action::Leave]);
         check("/quit tea", &[send("QUIT tea"), Action::Leave]);
-        check("/help", &HELP.map(note));
+        check("/help", &help().map(note).collect::<Vec<_>>());
     }
 
     #[test]
@@ -278,16 +355,22 @@ mod tests {
             let shown: Vec<_> = answer.iter().flat_map(|line| hear(&mut session, line)).collect();
             assert_eq!(shown, expected, "{typed:?}");
         };
-        check("hi", &["OK MSG 4"], &[]);
-        check("/w bob psst", &["OK WHISPER bob"], &[note("whispered to bob")]);
+        let said = |text| Event::Msg(name("alice"), Text::new(text).unwrap());
+        let own = |event| Action::Show(Shown::Event(None, event, false));
+        check("hi", &["MSG alice hi", "OK MSG 4"], &[own(said("hi"))]);
+        // From a server that does not send them back.
+        check("hi alice", &["OK MSG 5"], &[own(said("hi alice"))]);
+        let whispered = Shown::Whispered(name("alice"), vec![name("bob")], Text::new("psst").unwrap());
+        check("/w bob psst", &["OK WHISPER bob"], &[Action::Show(whispered)]);
         check(
             "/w eve psst",
             &["ERR WHISPER target-absent eve is not here (WHO lists names)"],
-            &[warn("eve is not here (/WHO lists names)")],
+            &[warn("eve is not here (/who lists names); not sent: /w eve psst")],
         );
         check("/ping", &["OK PING"], &[note("the server answers")]);
-        let named = [note("you are al; /help says what there is to type"), send("WHO")];
-        check("/nick al", &["OK NICK al", "USER bob coordinator", "USER al member", "OK WHO 2"], &named);
+        let named = [note("you are al; /help lists what you can type"), send("WHO")];
+        let lines = ["RENAME alice al", "OK NICK al", "USER bob coordinator", "USER al member", "OK WHO 2"];
+        check("/nick al", &lines, &named);
         check("/who", &["USER bob member", "OK WHO 1"], &[note("bob member"), note("1 here")]);
         assert_eq!(session.name, Some(name("al")));
         assert_eq!(others(&session), ["bob"]);
@@ -325,14 +408,21 @@ mod tests {
         let mut session = alice();
         assert_eq!(session.typed("one"), [send("MSG one")]);
         assert_eq!(session.typed("two"), [send("MSG two")]);
+        assert_eq!(session.sending().collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(shown(&mut session, "MSG alice one"), "MSG alice one");
+        assert_eq!(session.sending().collect::<Vec<_>>(), ["two"]);
         assert_eq!(hear(&mut session, "OK MSG 4"), []);
         assert_eq!(session.typed("/w bob three"), [send("WHISPER bob three")]);
         let lost = [warn("Server disconnected."), warn("perhaps not sent: /w bob three")];
         assert_eq!(session.disconnected(), lost);
+        assert_eq!(session.sending().collect::<Vec<_>>(), ["two"]);
         assert_eq!(session.typed("three"), [warn("not sent, there is no connection: three")]);
-        assert_eq!(session.typed("/help"), HELP.map(note));
+        assert_eq!(session.refusal("three"), Some("not sent, there is no connection: three".to_owned()));
+        assert_eq!(session.refusal("/quit"), None);
+        assert_eq!(session.typed("/help"), help().map(note).collect::<Vec<_>>());
         assert_eq!(others(&session), [""; 0]);
-        session.connected(Ok(name("alice")));
+        assert_eq!(session.connected(Ok(name("alice"))), named("alice"));
+        assert_eq!(session.refusal("four"), None);
         assert_eq!(session.typed("four"), [send("MSG four")]);
         assert_eq!(session.disconnected(), [warn("Server disconnected.")]);
         assert_eq!(session.typed("/quit tea"), [send("QUIT tea"), Action::Leave]);
@@ -350,8 +440,9 @@ mod tests {
             session.disconnected();
             session.connected(Ok(name("alice")));
             for line in ["MSG alice one", "MSG alice two"] {
-                assert_eq!(hear(&mut session, line), [note(line.replace("MSG alice", "was sent:"))]);
+                assert_eq!(shown(&mut session, line), line);
             }
+            assert_eq!(session.sending().collect::<Vec<_>>(), ["two", "three"]);
             assert_eq!(shown(&mut session, "MSG bob three"), "MSG bob three");
             assert_eq!(session.caught_up(&name("alice"), whole), expected);
             assert_eq!(shown(&mut session, "MSG alice two"), "MSG alice two", "said elsewhere");
@@ -365,11 +456,20 @@ mod tests {
         let mut session = alice();
         session.disconnected();
         let taken = "alice is taken; write: NICK name".to_owned();
-        let expected = warn("you have no name now: alice is taken; write: /NICK name");
+        let expected = warn("you have no name now: alice is taken; type: /nick name");
         assert_eq!(session.connected(Err(taken)), [expected]);
         assert_eq!(session.typed("/nick al"), [send("NICK al")]);
-        let expected = [note("you are al; /help says what there is to type"), send("WHO")];
-        assert_eq!(hear(&mut session, "OK NICK al"), expected);
+        assert_eq!(hear(&mut session, "OK NICK al"), named("al"));
+    }
+
+    /// It is shown before its reply, which may not come any more.
+    #[test]
+    fn own_message_that_came_back_is_not_reported_as_lost() {
+        let mut session = alice();
+        session.typed("one");
+        shown(&mut session, "MSG alice one");
+        assert_eq!(session.disconnected(), [warn("Server disconnected.")]);
+        assert_eq!(session.gone(false), []);
     }
 
     #[test]

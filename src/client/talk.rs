@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_lite::future::yield_now;
 use smol::lock::Mutex;
 
 use super::link::{Link, News};
@@ -22,6 +23,8 @@ pub(super) async fn talk(
 ) -> Result<(), End> {
     let mut leaving = false;
     loop {
+        // However fast lines come, the line editor beside this has its turn.
+        yield_now().await;
         let input = {
             let session = session.lock_blocking();
             !leaving && session.unanswered() < link.lines_in_flight_max() && (session.is_linked() || !can_wait)
@@ -106,7 +109,7 @@ mod tests {
                 for (expected, answer) in [
                     (&["SET tags on", "SET resume on", "NICK al", "NICK bo"][..], "PING x"),
                     (&["PONG x"], "OK NICK bo"),
-                    (&["HISTORY 1", "WHO"], "PING y"),
+                    (&["HISTORY 1", "SET echo on", "WHO"], "PING y"),
                     (&["PONG y"], "OK HISTORY 0"),
                     (&["HISTORY 7"], "OK QUIT"),
                 ] {

@@ -1,40 +1,49 @@
-//! The client at a terminal: the line editor. Two threads: this one reads what is typed, the other (`talk`) sends it and
-//! prints what comes, above the line being typed. (A third only waits for SIGTERM.)
+//! The client at a terminal. The conversation ([`talk`]) and the line editor run side by side on one thread, and neither waits for
+//! the other. What can block has threads of its own: reading what is typed, writing to the terminal, the history's file.
 
-use std::fs::DirBuilder;
-use std::io::{self, IsTerminal as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::sync::mpsc;
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal as _};
+use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
-use std::{env, process, thread};
+use std::{env, thread};
 
-use async_channel::Sender;
-use async_signal::Signal;
-use chrono::Local;
-use futures_lite::StreamExt as _;
-use futures_lite::future::or;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use rustyline::completion::Completer;
-use rustyline::config::BellStyle;
-use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter as _, GraphemeClusterMode};
-use rustyline::{Helper, Highlighter, Hinter, Validator};
-use smol::Timer;
+use async_channel::{Receiver, Sender};
+use async_signal::{Signal, Signals};
+use futures_lite::future::{or, pending};
+use futures_lite::{FutureExt as _, StreamExt as _};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::kill_current_process_group;
+use rustix::termios::{
+    ControlModes, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize,
+    tcsetattr,
+};
+use smol::{Task, Timer};
 
+use super::editor::{Editor, HistoryFile, Key, KeyDecoder, Outcome, Screen, Size};
 use super::link::Link;
 use super::options::Options;
+use super::printer::Printer;
 use super::reading::Reading;
-use super::script::tell;
 use super::session::Shown;
 use super::talk::{self, Shared};
-use super::typed::{Typed, completions, remembered};
+use super::typed::{completions, remembered};
 use super::wire::Wire;
 use super::{Code, End};
 use crate::command_line::with_port;
-use crate::limits::{FAREWELL_MS_MAX, HISTORY_LINES_MAX, HISTORY_REPLAYED_DEFAULT};
+use crate::limits::{
+    FAREWELL_MS_MAX, HISTORY_REPLAYED_DEFAULT, KEY_SEQUENCE_MS_MAX, LINES_WAITING_MAX, SUSPEND_MS_MAX,
+};
 use crate::process::catch;
-use crate::protocol::{Command, Name};
+use crate::protocol::Name;
+
+/// Turn bracketed paste on and off.
+const PASTE_ON: &str = "\x1b[?2004h";
+const PASTE_OFF: &str = "\x1b[?2004l";
+
+/// The size of a terminal that does not know it.
+const SIZE_UNKNOWN: Size = Size { columns: 80, rows: 24 };
 
 /// Whether there is a person at a terminal, and one on which a line can be edited.
 pub(super) fn is_one() -> bool {
@@ -44,157 +53,499 @@ pub(super) fn is_one() -> bool {
 
 /// Talks until the user leaves.
 pub(super) fn run(options: &Options) -> Result<(), End> {
-    start(options).map_err(|error| End(Code::Usage, format!("cannot use this terminal: {error}")))
+    smol::block_on(converse(options))
 }
 
-fn start(options: &Options) -> rustyline::Result<()> {
-    let (session, look, retry) = (Shared::default(), options.look(), options.retry);
-    let mut editor = editor(&session)?;
-    let (typed, lines) = async_channel::unbounded();
-    let mut wire = Wire::new(lines);
-    let terminal = Terminal(tcgetattr(io::stdin()).ok());
-    leave_at_signals(&terminal, &typed);
-    let Some((address, name)) = enter(&mut editor, &mut wire, options) else { return Ok(()) };
-    let mut printer = editor.create_external_printer()?;
-    let (ended, end) = mpsc::channel::<()>();
-    thread::spawn(move || {
-        let show = |shown: &Shown| {
-            // If this fails, the editor is gone, and soon the whole program.
-            let _ = printer.print(look.draw(shown, &Local::now()) + "\n");
+async fn converse(options: &Options) -> Result<(), End> {
+    let (session, printer) = (Shared::default(), Rc::new(Printer::new(options.look())));
+    let (lines, typed) = async_channel::unbounded();
+    let mut wire = Wire::new(typed);
+    let mut terminal = Terminal::open(options, lines, Shared::clone(&session), Rc::clone(&printer))
+        .map_err(|error| End(Code::Usage, format!("cannot use this terminal: {error}")))?;
+    let mut left = None;
+    let talked = match terminal.enter(&mut wire, options).await {
+        Err(code) => {
+            left = Some(code);
             Ok(())
-        };
-        let reading = Reading::from_now(HISTORY_REPLAYED_DEFAULT);
-        let talked = smol::block_on(async {
-            let mut link = Link::new(wire, address, name, reading, retry).await;
-            let talked = talk::talk(&mut link, &session, false, show).await;
-            link.quit().await;
-            talked
-        });
-        if let Err(end) = talked {
-            terminal.leave(&end);
         }
-        drop(ended);
-    });
-    pass_on(&mut editor, &typed);
-    typed.close();
-    // The other thread may be waiting for the editor to print something.
-    drop(editor);
-    // It ends when the server has let go, or that takes too long.
-    let _ = end.recv_timeout(Duration::from_millis(FAREWELL_MS_MAX));
-    Ok(())
-}
-
-type LineEditor = Editor<Completion, FileHistory>;
-
-fn editor(session: &Shared) -> rustyline::Result<LineEditor> {
-    // tmux joins an emoji of several parts into one; the editor knows that of other terminals only.
-    let joins = env::var_os("TERM_PROGRAM").is_some_and(|program| program == "tmux");
-    let config = Config::builder()
-        .grapheme_cluster_mode(if joins { GraphemeClusterMode::Unicode } else { GraphemeClusterMode::from_env() })
-        .max_history_size(HISTORY_LINES_MAX)?
-        .completion_type(CompletionType::List)
-        .completion_show_all_if_ambiguous(true)
-        .bell_style(BellStyle::None);
-    let mut editor = Editor::with_config(config.build())?;
-    editor.set_helper(Some(Completion(Shared::clone(session))));
-    Ok(editor)
-}
-
-/// Connects and takes a name; asks for another address or name until both are accepted, or the user leaves.
-fn enter(editor: &mut LineEditor, wire: &mut Wire, options: &Options) -> Option<(String, Name)> {
-    // If the terminal is gone, the next line that is read says so.
-    let warn =
-        |why: &str| drop(writeln!(io::stdout(), "{}", options.look().draw(&Shown::Warning(why.into()), &Local::now())));
-    let mut ask = |prompt| editor.readline(prompt).ok().map(|line| line.trim().to_owned());
-    let (mut address, mut nick, mut connected) = (options.address(), options.nick.clone(), false);
-    loop {
-        if !connected && let Err(End(_, why)) = smol::block_on(wire.open_to_stay(&address)) {
-            warn(&why);
-            let raw = ask("another address, or Enter to try again: ")?;
-            address = if raw.is_empty() { address } else { with_port(&raw) };
-            continue;
+        Ok((address, name)) => {
+            let show = |shown: &Shown| {
+                printer.print(shown);
+                Ok(())
+            };
+            let talked = async {
+                let reading = Reading::from_now(HISTORY_REPLAYED_DEFAULT);
+                let mut link = Link::new(wire, address, name, reading, options.retry).await;
+                let talked = talk::talk(&mut link, &session, false, show).await;
+                link.quit().await;
+                talked
+            };
+            let typed = async {
+                left = Some(terminal.chat().await);
+                // The end of the input: the conversation says good-bye to the server.
+                terminal.lines.close();
+                after(FAREWELL_MS_MAX).await;
+                Ok(())
+            };
+            or(talked, typed).await
         }
-        let raw = nick.take().or_else(|| ask("your name: "))?;
-        let taken = smol::block_on(wire.take_name(&raw));
-        connected = taken.is_ok();
-        match taken {
-            Ok(Ok(name)) => return Some((address, name)),
-            // After the semicolon it says which command to write; this is no place for commands.
-            Ok(Err(why)) => warn(why.split(';').next().unwrap_or_default()),
-            Err(End(_, why)) => warn(&why),
-        }
+    };
+    terminal.close().await;
+    match left {
+        Some(code) if code != Code::Done => Err(End(code, String::new())),
+        _ => talked,
     }
 }
 
-/// Passes on what is typed until the user leaves.
-fn pass_on(editor: &mut LineEditor, typed: &Sender<Vec<u8>>) {
-    let history = dirs::state_dir().map(|state| state.join("chinwag/history"));
-    if let Some(path) = &history {
-        // The history is a comfort: without it, everything else works. At the first run there is none.
-        let _ = DirBuilder::new().recursive(true).mode(0o700).create(path.with_file_name(""));
-        let _ = editor.load_history(path);
-    }
-    loop {
-        let lines = match editor.readline("> ") {
-            Ok(lines) => lines,
-            Err(ReadlineError::Signal(_)) => continue,
-            Err(_) => return,
-        };
-        // What is pasted may have several.
-        for line in lines.lines() {
-            if let (Ok(true), Some(path)) = (editor.add_history_entry(remembered(line)), &history) {
-                let _ = editor.append_history(path);
-            }
-            // If this fails, the other thread has left already.
-            let _ = typed.try_send(line.into());
-            if matches!(Typed::parse(line, None), Typed::Command(Command::Quit(_))) {
-                return;
-            }
-        }
-    }
+/// What the user did.
+enum Done {
+    /// A line was typed.
+    Line(String),
+    /// The user leaves: by a key, or a signal.
+    Left(Code),
 }
 
-/// What Tab does.
-#[derive(Helper, Highlighter, Hinter, Validator)]
-struct Completion(Shared);
-
-impl Completer for Completion {
-    type Candidate = String;
-
-    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(completions(&line[..at], self.0.lock_blocking().others()))
-    }
+/// What [`Terminal::step`] waited for.
+enum Woken {
+    /// These bytes were typed; none at the end, when the terminal is gone.
+    Typed(Option<Vec<u8>>),
+    Signal(Signal),
+    /// Something waits to be printed.
+    Printed,
+    /// What was to be written is written.
+    Written,
+    /// A key sequence was not completed in time.
+    SequenceEnd,
 }
 
-/// The settings of the terminal before the editor changed them, which it restores whenever it returns.
-#[derive(Clone)]
-struct Terminal(Option<Termios>);
+/// The terminal, with the line editor.
+struct Terminal {
+    settings: Settings,
+    typed: Receiver<Vec<u8>>,
+    signals: Signals,
+    decoder: KeyDecoder,
+    /// Keys that were pressed and not carried out yet.
+    keys: VecDeque<Key>,
+    /// Lines that were typed before anything asked for them.
+    ahead: VecDeque<String>,
+    editor: Editor,
+    /// None if it cannot be used.
+    history: Option<HistoryFile>,
+    prompt: &'static str,
+    session: Shared,
+    /// Where complete lines go.
+    lines: Sender<Vec<u8>>,
+    /// The same lines, until the session has taken them.
+    queued: VecDeque<String>,
+    printer: Rc<Printer>,
+    screen: Screen,
+    /// What is on the screen is not what should be.
+    is_stale: bool,
+    /// The shell has the terminal.
+    is_suspended: bool,
+    writing: Option<Task<()>>,
+}
 
 impl Terminal {
-    /// Ends the program where the editor does not return.
-    fn leave(&self, end: &End) -> ! {
-        // What cannot be restored stays as it is.
-        let _ = self.0.as_ref().map(|settings| tcsetattr(io::stdin(), OptionalActions::Now, settings));
-        // Bracketed paste, which the editor turned on, is turned off.
-        let _ = io::stdout().write_all(b"\x1b[?2004l\r\n");
-        end.1.lines().for_each(tell);
-        process::exit(end.0 as i32);
+    fn open(options: &Options, lines: Sender<Vec<u8>>, session: Shared, printer: Rc<Printer>) -> io::Result<Self> {
+        let signals = catch(&[Signal::Hup, Signal::Int, Signal::Term, Signal::Winch, Signal::Cont])?;
+        let (input, typed) = async_channel::bounded(1);
+        let settings = Settings(tcgetattr(io::stdin())?);
+        settings.change();
+        thread::Builder::new().name("terminal".to_owned()).spawn(move || read_terminal(&input))?;
+        Ok(Self {
+            settings,
+            typed,
+            signals,
+            decoder: KeyDecoder::default(),
+            keys: VecDeque::new(),
+            ahead: VecDeque::new(),
+            editor: Editor::default(),
+            history: HistoryFile::of_user(),
+            prompt: "",
+            session,
+            lines,
+            queued: VecDeque::new(),
+            printer,
+            screen: Screen::new(size(), options.look()),
+            is_stale: true,
+            is_suspended: false,
+            writing: Some(write(PASTE_ON.to_owned())),
+        })
+    }
+
+    /// Connects and takes a name; asks for another address or name until both are accepted, or the user leaves.
+    async fn enter(&mut self, wire: &mut Wire, options: &Options) -> Result<(String, Name), Code> {
+        let (mut address, mut nick) = (options.address(), options.nick.clone());
+        let (mut is_connected, mut is_again) = (false, false);
+        self.load_history().await?;
+        loop {
+            if !is_connected {
+                if let Err(End(_, why)) = self.during(wire.open_to_stay(&address)).await? {
+                    self.printer.warn(why);
+                    let raw = self.ask("another address, or Enter to try again: ").await?;
+                    address = if raw.is_empty() { address } else { with_port(&raw) };
+                    continue;
+                }
+                is_connected = true;
+            }
+            let raw = match nick.take() {
+                Some(raw) => raw,
+                None => {
+                    let printer = Rc::clone(&self.printer);
+                    // While the name is typed, the server's PINGs are answered.
+                    let heard = async {
+                        let End(_, why) = loop {
+                            if let Err(end) = wire.next(false).await {
+                                break end;
+                            }
+                        };
+                        printer.warn(format!("{why}; the name you type is used on a new connection"));
+                        is_connected = false;
+                        pending().await
+                    };
+                    is_again = false;
+                    self.ask("your name: ").or(heard).await?
+                }
+            };
+            if !is_connected && !is_again {
+                (nick, is_again) = (Some(raw), true);
+                continue;
+            }
+            match self.during(wire.take_name(&raw)).await? {
+                Ok(Ok(name)) => return Ok((address, name)),
+                // After the semicolon it says which command to write; this is no place for commands.
+                Ok(Err(why)) => self.printer.warn(why.split(';').next().unwrap_or_default()),
+                Err(End(_, why)) => {
+                    self.printer.warn(why);
+                    is_connected = false;
+                    // It is used on the next connection, but not for ever.
+                    nick = (!is_again).then_some(raw);
+                    is_again = true;
+                }
+            }
+        }
+    }
+
+    /// Asks for one line.
+    async fn ask(&mut self, prompt: &'static str) -> Result<String, Code> {
+        (self.prompt, self.is_stale) = (prompt, true);
+        let typed = match self.ahead.pop_front() {
+            Some(line) => line,
+            None => match self.step().await {
+                Done::Line(line) => line,
+                Done::Left(code) => return Err(code),
+            },
+        };
+        let mut lines = typed.lines();
+        let answer = lines.next().unwrap_or_default().trim().to_owned();
+        lines.rev().for_each(|line| self.ahead.push_front(line.to_owned()));
+        self.printer.note(format!("{prompt}{answer}"));
+        Ok(answer)
+    }
+
+    /// Waits for `future`, unless the user leaves meanwhile.
+    async fn during<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Code> {
+        (self.prompt, self.is_stale) = ("", true);
+        let mut future = pin!(future);
+        loop {
+            match or(async { Ok(future.as_mut().await) }, async { Err(self.step().await) }).await {
+                Ok(done) => return Ok(done),
+                Err(Done::Left(code)) => return Err(code),
+                Err(Done::Line(line)) => self.ahead.push_back(line),
+            }
+        }
+    }
+
+    /// Passes on what is typed until the user leaves.
+    async fn chat(&mut self) -> Code {
+        (self.prompt, self.is_stale) = ("> ", true);
+        loop {
+            let line = match self.ahead.pop_front() {
+                Some(line) => line,
+                None => match self.step().await {
+                    Done::Line(line) => line,
+                    Done::Left(code) => return code,
+                },
+            };
+            self.submit(&line).await;
+        }
+    }
+
+    /// Passes on each line of what was typed, if it can be sent.
+    async fn submit(&mut self, typed: &str) {
+        for line in typed.lines().filter(|line| !line.trim().is_empty()) {
+            self.forget_taken();
+            let refusal = if self.queued.len() < LINES_WAITING_MAX {
+                self.session.lock_blocking().refusal(line)
+            } else {
+                Some(format!("not sent, {LINES_WAITING_MAX} lines are waiting to be sent already: {line}"))
+            };
+            let is_kept = self.remember(line).await;
+            if let Some(why) = refusal {
+                self.printer.warn(why);
+                if !is_kept {
+                    self.editor.keep_refused(line);
+                }
+            } else {
+                self.queued.push_back(line.to_owned());
+                // If this fails, the conversation is over.
+                let _ = self.lines.try_send(line.into());
+            }
+        }
+    }
+
+    async fn load_history(&mut self) -> Result<(), Code> {
+        let Some(mut file) = self.history.take() else { return Ok(()) };
+        let loaded = self.during(smol::unblock(move || (file.load(), file))).await?;
+        match loaded {
+            (Ok(history), file) => (self.editor.history, self.history) = (history, Some(file)),
+            (Err(error), _) => self.printer.warn(error.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Adds a line to the history, but for what was whispered; whether it has all of it.
+    async fn remember(&mut self, line: &str) -> bool {
+        let kept = remembered(line);
+        let is_whole = kept == line.trim_end();
+        if self.editor.history.add(&kept)
+            && let Some(mut file) = self.history.take()
+        {
+            match smol::unblock(move || (file.append(&kept), file)).await {
+                (Ok(()), file) => self.history = Some(file),
+                (Err(error), _) => self.printer.warn(error.to_string()),
+            }
+        }
+        is_whole
+    }
+
+    /// Runs the editor until a line is complete or the user leaves. Dropping this before it is done loses nothing.
+    async fn step(&mut self) -> Done {
+        if self.is_suspended {
+            self.resume();
+        }
+        loop {
+            while let Some(key) = self.keys.pop_front() {
+                self.is_stale = true;
+                let session = &self.session;
+                let complete = |before: &str| completions(before, session.lock_blocking().others());
+                match self.editor.press(key, complete) {
+                    None => {}
+                    Some(Outcome::Line(line)) => return Done::Line(line),
+                    Some(Outcome::Leave) => return Done::Left(Code::Done),
+                    Some(Outcome::Suspend) => self.suspend().await,
+                    Some(Outcome::Clear) => {
+                        self.finish_writing().await;
+                        self.screen.forget();
+                        self.writing = Some(write("\x1b[H\x1b[J".to_owned()));
+                    }
+                    Some(Outcome::Warning(why)) => self.printer.warn(why),
+                }
+            }
+            self.redraw();
+            match self.wait().await {
+                Woken::Typed(Some(bytes)) => self.keys.extend(self.decoder.decode(&bytes)),
+                Woken::Typed(None) => return Done::Left(Code::HungUp),
+                Woken::Signal(Signal::Hup) => return Done::Left(Code::HungUp),
+                Woken::Signal(Signal::Int) => return Done::Left(Code::Interrupted),
+                Woken::Signal(Signal::Winch) => {
+                    self.screen.resize(size());
+                    self.is_stale = true;
+                }
+                // Something stopped the client, and the shell has used the terminal since.
+                Woken::Signal(Signal::Cont) => self.resume(),
+                Woken::Signal(_) => return Done::Left(Code::Terminated),
+                Woken::Printed | Woken::Written => {}
+                Woken::SequenceEnd => self.decoder.end_sequence(),
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let Self { typed, signals, printer, writing, decoder, .. } = self;
+        let written = async {
+            let Some(task) = writing else { return pending().await };
+            task.await;
+            *writing = None;
+            Woken::Written
+        };
+        let signal = async {
+            match signals.next().await {
+                Some(Ok(signal)) => Woken::Signal(signal),
+                _ => pending().await,
+            }
+        };
+        let typed = async { Woken::Typed(typed.recv().await.ok()) };
+        let printed = async {
+            printer.wait().await;
+            Woken::Printed
+        };
+        let late = async {
+            if !decoder.is_in_sequence() {
+                return pending().await;
+            }
+            after(KEY_SEQUENCE_MS_MAX).await;
+            Woken::SequenceEnd
+        };
+        signal.or(written).or(typed).or(printed).or(late).await
+    }
+
+    /// Begins to write what has changed, unless something is still being written: then it is written later, together.
+    fn redraw(&mut self) {
+        if self.writing.is_some() || !(self.is_stale || self.printer.has_lines()) {
+            return;
+        }
+        let mut text = self.screen.erase();
+        self.printer.take_some(&mut text);
+        self.forget_taken();
+        let session = self.session.lock_blocking();
+        let sending: Vec<_> = session.sending().chain(self.queued.iter().map(String::as_str)).collect();
+        text += &self.screen.draw(&sending, &self.editor.input(self.prompt));
+        drop(session);
+        self.is_stale = false;
+        self.writing = Some(write(text));
+    }
+
+    /// Forgets the queued lines that the session has taken.
+    fn forget_taken(&mut self) {
+        self.queued.drain(..self.queued.len().saturating_sub(self.lines.len()));
+    }
+
+    async fn finish_writing(&mut self) {
+        if let Some(writing) = self.writing.take() {
+            writing.await;
+        }
+    }
+
+    /// Gives the terminal to the shell until the shell continues the client.
+    async fn suspend(&mut self) {
+        self.finish_writing().await;
+        write(self.screen.erase() + PASTE_OFF).await;
+        self.settings.restore();
+        self.is_suspended = true;
+        // If this fails, or stops nothing, the client goes on.
+        let _ = kill_current_process_group(rustix::process::Signal::TSTP);
+        // The process may be stopped only after the call has returned.
+        let continued = async { while !matches!(self.signals.next().await, Some(Ok(Signal::Cont)) | None) {} };
+        continued.or(after(SUSPEND_MS_MAX)).await;
+        // The user may have changed them.
+        self.settings.0 = tcgetattr(io::stdin()).unwrap_or(self.settings.0.clone());
+        self.resume();
+    }
+
+    /// Takes the terminal back.
+    fn resume(&mut self) {
+        self.settings.change();
+        self.is_suspended = false;
+        self.screen.forget();
+        self.screen.resize(size());
+        self.is_stale = true;
+        self.writing = Some(write(PASTE_ON.to_owned()));
+    }
+
+    /// Prints what is left to print, and what was typed in vain, and restores the terminal.
+    async fn close(&mut self) {
+        self.forget_taken();
+        let unanswered: Vec<_> = self.session.lock_blocking().sending().map(ToOwned::to_owned).collect();
+        for line in unanswered {
+            self.printer.warn(format!("perhaps not sent: {line}"));
+        }
+        let half = self.editor.input("").text.to_owned();
+        for line in self.queued.drain(..).chain([half]).filter(|line| !line.trim().is_empty()) {
+            self.printer.warn(format!("not sent: {}", line.replace('\n', " ")));
+        }
+        let last = async {
+            self.finish_writing().await;
+            let mut text = self.screen.erase();
+            while self.printer.has_lines() {
+                self.printer.take_some(&mut text);
+            }
+            write(text + PASTE_OFF).await;
+        };
+        // A terminal that takes nothing does not keep the client.
+        last.or(after(FAREWELL_MS_MAX)).await;
+        self.settings.restore();
     }
 }
 
-/// At SIGTERM and SIGHUP, says good-bye to the server as if that had been typed: or the name would be held.
-fn leave_at_signals(terminal: &Terminal, typed: &Sender<Vec<u8>>) {
-    let Ok(mut signals) = catch(&[Signal::Hup, Signal::Term]) else { return };
-    let (terminal, typed) = (terminal.clone(), typed.clone());
-    thread::spawn(move || {
-        let signal = smol::block_on(signals.next());
-        // If this fails, the other thread has left already.
-        let _ = typed.try_send(b"/quit".into());
-        let late = async {
-            Timer::after(Duration::from_millis(FAREWELL_MS_MAX)).await;
-        };
-        smol::block_on(or(typed.closed(), late));
-        let code = if matches!(signal, Some(Ok(Signal::Hup))) { Code::HungUp } else { Code::Terminated };
-        terminal.leave(&End(code, String::new()));
-    });
+/// The settings of the terminal from before the client changed them. They are restored when this is dropped.
+struct Settings(Termios);
+
+impl Settings {
+    /// Has the terminal pass on every key as it is pressed, unchanged and without an echo.
+    fn change(&self) {
+        let mut changed = self.0.clone();
+        changed.input_modes -= InputModes::BRKINT
+            | InputModes::ICRNL
+            | InputModes::INLCR
+            | InputModes::IGNCR
+            | InputModes::INPCK
+            | InputModes::ISTRIP
+            | InputModes::IXON;
+        changed.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
+        changed.control_modes |= ControlModes::CS8;
+        changed.special_codes[SpecialCodeIndex::VMIN] = 1;
+        changed.special_codes[SpecialCodeIndex::VTIME] = 0;
+        // If this fails, the terminal is gone, and reading from it says so.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &changed);
+    }
+
+    fn restore(&self) {
+        // The same.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+async fn after(ms: u64) {
+    Timer::after(Duration::from_millis(ms)).await;
+}
+
+fn size() -> Size {
+    match tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
+            Size { columns: size.ws_col.into(), rows: size.ws_row.into() }
+        }
+        _ => SIZE_UNKNOWN,
+    }
+}
+
+/// Reads what is typed until the terminal is gone.
+fn read_terminal(typed: &Sender<Vec<u8>>) {
+    let (stdin, mut buffer) = (io::stdin(), [0; 4096]);
+    loop {
+        match rustix::io::read(&stdin, &mut buffer) {
+            Ok(0) => return,
+            Ok(length) => {
+                if typed.send_blocking(buffer[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+            // Another program may have made it non-blocking.
+            Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], None)),
+            Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Writes to the terminal, on a thread that may be held up by it. If it is gone, reading from it says so.
+fn write(text: String) -> Task<()> {
+    smol::unblock(move || {
+        let (stdout, mut left) = (io::stdout(), text.as_bytes());
+        while !left.is_empty() {
+            match rustix::io::write(&stdout, left) {
+                Ok(length) => left = &left[length..],
+                Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], None)),
+                Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    })
 }

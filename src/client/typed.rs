@@ -2,7 +2,10 @@
 //! for [`super::session`] to say.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::protocol::{Command, Mode, Name, fold_case, shows_nothing, split_word};
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
+use crate::protocol::{Command, ErrorCode, Mode, Name, Refusal, Verb, fold_case, made_safe, shows_nothing, split_word};
 
 /// A typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,22 +20,27 @@ pub(super) enum Typed {
     Wrong(String),
 }
 
-/// What `/help` says.
-pub(super) const HELP: [&str; 10] = [
-    "text                say something to everybody; //text if it begins with a slash",
-    "/w name[,name] text say something to them only (whisper)",
-    "/reply text         the same, to whoever whispered to you last",
-    "/who                list who is here",
-    "/history [number]   show the last messages again",
-    "/search words       show messages with these words, the newest first, if the server stores them",
-    "/nick name          take another name",
-    "/status             list addresses and times (for the coordinator)",
-    "/ping               ask whether the server answers",
-    "/quit [reason]      leave; so do .exit, QUIT, Ctrl-C and Ctrl-D",
+/// The commands that `/help` lists: the verb, how it is typed, what it does.
+const COMMANDS: [(Option<Verb>, &str, &str); 10] = [
+    (Some(Verb::Msg), "text", "say something to everybody; //text if it begins with a slash"),
+    (Some(Verb::Whisper), "/msg name[,name] text", "whisper to them: nobody else reads it; /w is the same"),
+    (None, "/reply text", "whisper to whoever whispered to you last"),
+    (Some(Verb::Who), "/who", "list who is here"),
+    (Some(Verb::History), "/history [number]", "show the last messages again"),
+    (Some(Verb::Search), "/search words", "find messages, the newest first, if the server stores them"),
+    (Some(Verb::Nick), "/nick name", "take another name"),
+    (Some(Verb::Status), "/status", "list addresses and times (for the coordinator)"),
+    (Some(Verb::Ping), "/ping", "ask whether the server answers"),
+    (Some(Verb::Quit), "/quit [reason]", "leave; so do .exit, QUIT, Ctrl-C and Ctrl-D"),
 ];
 
+/// What `/help` says.
+pub(super) fn help() -> impl Iterator<Item = String> {
+    COMMANDS.iter().map(|(_, usage, what)| format!("{usage:<22} {what}"))
+}
+
 /// The commands that Tab completes.
-const COMMANDS: [&str; 12] =
+const COMPLETED: [&str; 12] =
     ["/help", "/history", "/msg", "/nick", "/ping", "/quit", "/reply", "/search", "/status", "/w", "/whisper", "/who"];
 
 impl Typed {
@@ -41,30 +49,95 @@ impl Typed {
     pub(super) fn parse(line: &str, whisperer: Option<&Name>) -> Self {
         let (word, rest) = split_word(line.trim_start_matches(shows_nothing));
         let rest = rest.unwrap_or_default();
-        let line = match word.to_ascii_lowercase().as_str() {
+        let command = match word.to_ascii_lowercase().as_str() {
             _ if ["QUIT", ".exit"].contains(&line.trim()) => "/quit".to_owned(),
             "/help" => return Self::Help,
             "/reply" | "/r" => match whisperer {
                 Some(name) => format!("/whisper {name} {rest}"),
-                None => return Self::Wrong("nobody has whispered to you; write: /w name text".to_owned()),
+                None => return Self::Wrong("nobody has whispered to you; type: /msg name text".to_owned()),
             },
             _ => line.to_owned(),
         };
-        match Command::parse(&line, Mode::Chat) {
+        match Command::parse(&command, Mode::Chat) {
             Ok(None) => Self::Blank,
-            Ok(Some(
-                Command::Chat
-                | Command::Set(..)
-                | Command::Resume(_)
-                | Command::Pong(_)
-                | Command::Help(_)
-                | Command::Draw(_)
-                | Command::Canvas,
-            )) => Self::Wrong(format!("{word} is of no use here; /help lists what is")),
-            Ok(Some(command)) => Self::Command(command),
-            Err(refusal) => Self::Wrong(refusal.text.to_string()),
+            Ok(Some(command)) if !is_offered(command.verb()) => {
+                Self::Wrong(format!("{} has no use here; /help lists the commands", shortened(word)))
+            }
+            Ok(Some(command)) => {
+                let length = command.to_line(Mode::Commands).len();
+                let surplus = length.saturating_sub(LINE_BYTES_MAX);
+                if surplus == 0 { Self::Command(command) } else { Self::too_long(&text_part(&command), surplus) }
+            }
+            Err(Refusal { code: ErrorCode::TextTooLong, .. }) => {
+                let text = made_safe(typed_text(&command));
+                // The limit of the text alone; the command before it makes it a little less.
+                Self::too_long(&text, text.len().saturating_sub(LINE_BYTES_MAX))
+            }
+            Err(Refusal { code: ErrorCode::VerbUnknown, .. }) => Self::Wrong(format!(
+                "unknown command {word}; /help lists the commands; to begin a message with a slash, type two: /{word}",
+                word = shortened(word)
+            )),
+            Err(refusal) => Self::Wrong(in_client_words(&refusal.text.to_string())),
         }
     }
+
+    fn too_long(text: &str, surplus: usize) -> Self {
+        let (length, limit) = (text.len(), text.len() - surplus);
+        Self::Wrong(format!("too long: {length} bytes, at most {limit} can be sent at once; it was not sent"))
+    }
+}
+
+/// Whether the client offers this command. The others are the client's own business, or of no use at a terminal.
+fn is_offered(verb: Verb) -> bool {
+    verb == Verb::Since || COMMANDS.iter().any(|(offered, ..)| *offered == Some(verb))
+}
+
+/// The text that a command carries.
+fn text_part(command: &Command) -> String {
+    match command {
+        Command::Msg(text) | Command::Whisper(_, text) | Command::Search(text) | Command::Quit(Some(text)) => {
+            text.to_string()
+        }
+        _ => String::new(),
+    }
+}
+
+/// The text in a typed line that is no [`Command`].
+fn typed_text(line: &str) -> &str {
+    let typed = line.trim_start();
+    if !typed.starts_with('/') || typed.starts_with("//") {
+        return line;
+    }
+    let (word, rest) = split_word(typed);
+    let rest = rest.unwrap_or_default();
+    let is_whisper = ["/msg", "/w", "/whisper"].iter().any(|whisper| whisper.eq_ignore_ascii_case(word));
+    if is_whisper { split_word(rest.trim_start()).1.unwrap_or_default() } else { rest }
+}
+
+fn shortened(word: &str) -> String {
+    let short: String = made_safe(word).chars().take(ECHO_CHARS_MAX).collect();
+    if short.len() < word.len() { short + "…" } else { short }
+}
+
+/// The text of a refusal, with what it tells to write as it is typed here.
+pub(super) fn in_client_words(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (verb, usage, _) in COMMANDS {
+        for mode in [Mode::Chat, Mode::Commands] {
+            let Some(theirs) = verb.map(|verb| mode.usage(verb)) else { continue };
+            text = text.replace(&format!("write: {theirs}"), &format!("type: {usage}"));
+            text = text.replace(&format!("first: {theirs}"), &format!("first: {usage}"));
+        }
+    }
+    for (theirs, ours) in [
+        ("/WHO lists", "/who lists"),
+        ("(WHO lists", "(/who lists"),
+        ("/HELP lists", "/help lists"),
+        ("(HELP lists", "(/help lists"),
+    ] {
+        text = text.replace(theirs, ours);
+    }
+    text
 }
 
 /// The commands that whisper nothing.
@@ -77,18 +150,45 @@ pub(super) fn remembered(line: &str) -> String {
     if private && word.starts_with('/') { format!("{word} ") } else { line.trim_end().to_owned() }
 }
 
+/// What opens a word: a name is completed right after it.
+const OPENING: &str = "@([{<\"'`«‹“„‘‚「『（【¿¡*_~#+-=:/|";
+
 /// What the word before the cursor may be completed to: where it begins, and the whole words.
 pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a str>) -> (usize, Vec<String>) {
-    let start = before.rfind([' ', '\t', ',']).map_or(0, |at| at + 1);
-    let word = fold_case(&before[start..]);
-    let whole = if start == 0 && word.starts_with('/') {
-        COMMANDS.iter().filter(|command| command.starts_with(&word)).map(|command| format!("{command} ")).collect()
-    } else {
-        let after = if start == 0 { ": " } else { " " };
-        let fitting = names.into_iter().filter(|name| fold_case(name).starts_with(&word));
-        fitting.map(|name| format!("{name}{after}")).collect()
-    };
-    (start, whole)
+    let start = before
+        .rfind(|c: char| c.is_whitespace() || c == ',')
+        .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
+    let word = &before[start..];
+    if before.trim_start().len() == word.len() && word.starts_with('/') {
+        let fitting = COMPLETED.iter().filter(|command| command.starts_with(&word.to_lowercase()));
+        let commands: Vec<_> = fitting.map(|command| format!("{command} ")).collect();
+        if !commands.is_empty() {
+            return (start, commands);
+        }
+    }
+    let names: Vec<_> = names.into_iter().map(|name| (folded(name), name)).collect();
+    // A name can have signs in it, but begins with none: the longest part that begins a name is meant.
+    let starts = word.char_indices().filter(|(_, c)| !c.is_alphanumeric()).map(|(at, c)| at + c.len_utf8());
+    for at in [0].into_iter().chain(starts) {
+        let (opening, part) = word.split_at(at);
+        if part.is_empty() && !opening.ends_with(|c| OPENING.contains(c)) && !opening.is_empty() {
+            continue;
+        }
+        let part = folded(part);
+        let after = if start + at == 0 { ": " } else { " " };
+        let fitting = names.iter().filter(|(folded, _)| folded.starts_with(&part));
+        let whole: Vec<_> = fitting.map(|(_, name)| format!("{name}{after}")).collect();
+        if !whole.is_empty() {
+            return (start + at, whole);
+        }
+    }
+    (start, Vec::new())
+}
+
+/// A text in which case, width and composition make no difference. Upper case first: `ß` and `SS` are the same then, and both forms
+/// of the small sigma.
+fn folded(text: &str) -> String {
+    fold_case(&text.nfkc().collect::<String>())
 }
 
 #[cfg(test)]
@@ -143,16 +243,44 @@ mod tests {
             Typed::Wrong(why) => assert!(why.contains(expected), "{line:?}: {why}"),
             other => panic!("{line:?}: {other:?}"),
         };
-        check("/shrug", "to begin a message with a slash, type two: //shrug");
-        check("/chat", "/help lists what is");
-        check("/set tags off", "/help lists what is");
-        check("/pong x", "/help lists what is");
-        check("/w", "write: /MSG name");
-        check("/w bob", "write: /MSG name");
+        let unknown =
+            "unknown command /shrug; /help lists the commands; to begin a message with a slash, type two: //shrug";
+        check("/shrug", unknown);
+        check(" /shrug bob", unknown);
+        check("/chat", "/chat has no use here; /help lists the commands");
+        check("/set tags off", "/set has no use here");
+        check("/pong x", "/pong has no use here");
+        check("/w", "type: /msg name[,name] text");
+        check("/w bob", "there is no text; type: /msg name[,name] text");
+        check("/MSG bob, psst", "a name is missing; type: /msg name[,name] text, with no space");
+        check("/w @ psst", "(/who lists names)");
+        check("/history x", "type: /history [number]");
+        check("/nick", "type: /nick name");
         check("/reply hi", "nobody has whispered");
         check("/nick a,b", "cannot contain a comma");
         check("/who else", "one argument too many");
-        check(&"x".repeat(4097), "more than 4096 bytes");
+    }
+
+    #[test]
+    fn too_long_a_message_is_refused_with_its_length() {
+        let check = |line: &str, expected: Option<&str>| match (Typed::parse(line, Some(&name("eve"))), expected) {
+            (Typed::Wrong(why), Some(expected)) => assert!(why.starts_with(expected), "{why}"),
+            (Typed::Command(command), None) => {
+                assert!(command.to_line(Mode::Commands).len() <= LINE_BYTES_MAX, "{command:?}");
+            }
+            (other, _) => panic!("{other:?}"),
+        };
+        // The line on the wire begins with MSG.
+        check(&"x".repeat(4092), None);
+        check(&"x".repeat(4093), Some("too long: 4093 bytes, at most 4092 can be sent at once"));
+        check(&format!("//{}", "x".repeat(4091)), None);
+        check(&"é".repeat(3000), Some("too long: 6000 bytes, at most 4096"));
+        check(&format!("/w bob {}", "x".repeat(4084)), None);
+        check(&format!("/w bob {}", "x".repeat(4085)), Some("too long: 4085 bytes, at most 4084"));
+        check(&format!(" /MSG bob {}", "x".repeat(5000)), Some("too long: 5000 bytes"));
+        check(&format!("/r {}", "x".repeat(5000)), Some("too long: 5000 bytes"));
+        // Control characters take three bytes once they are replaced.
+        check(&"\x01".repeat(2000), Some("too long: 6000 bytes"));
     }
 
     #[test]
@@ -171,6 +299,9 @@ mod tests {
         check("/reply the secret", "/reply ");
         check("/r the secret", "/r ");
         check("/wisper bob the secret", "/wisper ");
+        check(" /MSG bob the secret", "/MSG ");
+        check("\u{a0}/msg bob the secret", "/msg ");
+        check("/ msg bob the secret", "/ ");
     }
 
     #[test]
@@ -191,6 +322,44 @@ mod tests {
         check("STRASS", 0, &["Straße: "]);
         check("ΝΊΚΟΣ", 0, &["Νίκος: "]);
         check("x", 0, &[]);
-        check("", 0, &["alice: ", "Älva: ", "bob: ", "Straße: ", "Νίκος: "]);
+        check("", 0, &["alice: ", "Älva: ", "bob: "]);
+        check("/msg ", 5, &["alice ", "Älva ", "bob "]);
+        check(" /ms", 1, &["/msg "]);
+        check("/w a,", 5, &["alice ", "Älva ", "bob "]);
+        check("/msg\u{3000}b", 7, &["bob "]);
+    }
+
+    #[test]
+    fn tab_completes_names_after_opening_signs() {
+        for opening in ["@", "(", "[", "\"", "'", "«", "“", "„", "「", "（", "(@", "hi (", "x=", "**", "see alice/"]
+        {
+            for (typed, expected) in [("b", &["bob "][..]), ("", &["alice ", "bob "]), ("x", &[])] {
+                let (start, whole) = completions(&format!("{opening}{typed}"), ["alice", "bob"]);
+                assert_eq!(whole, expected, "{opening}{typed}");
+                assert!(whole.is_empty() || start == opening.len(), "{opening}{typed}");
+            }
+        }
+        // After other signs only what has begun.
+        assert_eq!(completions("hello!", ["alice", "bob"]).1, [""; 0]);
+        // A name with a sign in it.
+        assert_eq!(completions("(al-b", ["al-bob", "bert"]), (1, vec!["al-bob ".to_owned()]));
+    }
+
+    #[test]
+    fn tab_completes_names_in_any_script_and_case() {
+        let check = |typed: &str, name: &str| {
+            assert_eq!(completions(typed, [name, "zoe"]), (0, vec![format!("{name}: ")]), "{typed}");
+        };
+        check("ἀθΗ", "Ἀθηνᾶ");
+        check("ΣΊΣΥΦΟς", "Σίσυφος");
+        check("STRASS", "Straße");
+        check("straß", "STRASSER");
+        check("ЖЕ", "женя");
+        check("e\u{301}m", "Émile");
+        check("ｂｏ", "Bob");
+        check("李", "李雷");
+        check("i", "İpek");
+        check("שׁ", "שׁלום");
+        check("ﬁ", "Fiona");
     }
 }

@@ -25,7 +25,7 @@ keys alice Enter
 screen $'*\n\\* you are alice; *\n>'
 hear bob 'JOIN alice'
 keys /nick Space bob Enter
-screen $'*\n! bob is taken; choose another and write: /NICK name\n>'
+screen $'*\n! bob is taken; choose another and type: /nick name\n>'
 keys /nick Space al Enter
 screen $'*\n\\* you are al; *\n>'
 hear bob 'RENAME alice al'

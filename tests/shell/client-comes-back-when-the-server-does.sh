@@ -16,7 +16,7 @@ hear_end server || status=$?
 same 137 "$status"
 screen $'*\n! Server disconnected.\n\\* connecting to '"$host:$port"$' again in 0.? s\n*> half a li'
 keys ne Enter
-screen $'*\n> half a line\n*! not sent, there is no connection: half a line\n*>'
+screen $'*\n! not sent, there is no connection: half a line\n*>'
 screen $'*\n! could not connect to '"$host:$port"$': connection refused\n*>'
 
 mv "$work/server.err" "$work/killed.err"

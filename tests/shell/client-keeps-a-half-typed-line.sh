@@ -34,8 +34,8 @@ screen $'*\n??:?? bob whispers: *\n??:?? bob: two\n> これは'"${wide:0:16}"$'\
 keys Enter
 hear bob 'OK WHISPER alice' 'OK MSG *' "MSG alice これは$wide$wide"
 
-# The line that was sent stays, and what comes after it is below.
+# The line that was sent is shown like those of others.
 say bob 'MSG three'
-screen $'*\n> これは*\n??:?? bob: three\n>'
+screen $'*\n??:?? alice: これは*\n??:?? bob: three\n>'
 keys '/quit tea' Enter
 hear bob 'OK MSG *' 'LEAVE alice quit tea'

@@ -13,16 +13,17 @@ say alice 'MSG hi bob'
 hear bob '??:?? alice: hi bob'
 say bob 'hi alice'
 hear alice 'OK MSG *' 'MSG bob hi alice'
+hear bob '??:?? bob: hi alice'
 say bob '/w alice psst'
 hear alice 'WHISPER bob psst'
-hear bob '\* whispered to alice'
+hear bob '??:?? bob whispers to alice: psst'
 finish bob
 hear alice 'LEAVE bob quit'
 
 status=0
 printf 'one\n/nick a,b\n/quit tea\nnot sent\n' | "${client[@]}" --nick eve >"$work/out" || status=$?
 same 1 "$status"
-grep -q '^! a name cannot contain a comma; write: /NICK name$' "$work/out"
+grep -q '^! a name cannot contain a comma; type: /nick name$' "$work/out"
 hear alice 'JOIN eve' 'MSG eve one' 'LEAVE eve quit tea'
 
 printf '\xef\xbb\xbf/quit tea\nnot sent\n' | "${client[@]}" --nick eve

@@ -1,0 +1,238 @@
+//! The lines typed before, and the file that keeps them from one run to the next.
+
+use std::collections::VecDeque;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::limits::{EDITED_BYTES_MAX, HISTORY_FILE_BYTES_MAX, HISTORY_LINES_MAX};
+use crate::protocol::made_safe;
+
+/// The lines typed before, oldest first.
+#[derive(Debug, Default)]
+pub(in crate::client) struct History(VecDeque<String>);
+
+impl History {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&str> {
+        self.0.get(index).map(String::as_str)
+    }
+
+    /// Adds a line, unless it is blank or repeats the last one; whether it was added.
+    pub(in crate::client) fn add(&mut self, line: &str) -> bool {
+        let is_new = !line.trim().is_empty() && self.0.back().is_none_or(|last| last != line);
+        if is_new {
+            if self.0.len() == HISTORY_LINES_MAX {
+                self.0.pop_front();
+            }
+            self.0.push_back(line.to_owned());
+        }
+        is_new
+    }
+
+    /// The last entry up to `last` that contains `text`.
+    pub(super) fn find_back(&self, text: &str, last: usize) -> Option<usize> {
+        (0..=last).rev().find(|at| self.0.get(*at).is_some_and(|entry| entry.contains(text)))
+    }
+
+    /// The first entry from `first` on that contains `text`.
+    pub(super) fn find_on(&self, text: &str, first: usize) -> Option<usize> {
+        (first..self.0.len()).find(|at| self.0[*at].contains(text))
+    }
+}
+
+/// The first line of the file. After it, each line is an entry in which `\n` is a line break and `\\` a backslash (the format of
+/// rustyline, which earlier versions used).
+const HEADER: &str = "#V2";
+
+/// The file of a history. Several clients may append to it.
+#[derive(Clone, Debug)]
+pub(in crate::client) struct HistoryFile {
+    path: PathBuf,
+    /// The last line has no ending: a write was cut short.
+    is_torn: bool,
+}
+
+impl HistoryFile {
+    /// Where the user's history is kept.
+    pub(in crate::client) fn of_user() -> Option<Self> {
+        Some(Self::new(dirs::state_dir()?.join("chinwag/history")))
+    }
+
+    fn new(path: PathBuf) -> Self {
+        Self { path, is_torn: false }
+    }
+
+    /// Reads what the file has. Damaged entries are read as far as they are text. There is nothing if there is no file yet.
+    pub(in crate::client) fn load(&mut self) -> io::Result<History> {
+        let mut history = History::default();
+        let (bytes, is_whole) = match self.read() {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(history),
+            Err(error) => return Err(self.explained("read", &error)),
+        };
+        self.is_torn = bytes.last().is_some_and(|last| *last != b'\n');
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.lines();
+        if !is_whole {
+            // The beginning of this one is left out.
+            lines.next();
+        }
+        let lines = lines.filter(|line| *line != HEADER && line.len() <= EDITED_BYTES_MAX);
+        let added = lines.filter(|line| history.add(&unescaped(line))).count();
+        if !is_whole || added > 2 * HISTORY_LINES_MAX {
+            // If this fails, it is still too long: that costs time at the start, and no entry.
+            let _ = self.rewrite(&history);
+        }
+        Ok(history)
+    }
+
+    /// Appends an entry.
+    pub(in crate::client) fn append(&mut self, line: &str) -> io::Result<()> {
+        self.try_append(line).map_err(|error| self.explained("write", &error))
+    }
+
+    /// The last bytes of the file, as many as are read, and whether these are all.
+    fn read(&self) -> io::Result<(Vec<u8>, bool)> {
+        // A pipe would be waited for.
+        if !fs::metadata(&self.path)?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        let mut file = File::open(&self.path)?;
+        let start = file.metadata()?.len().saturating_sub(HISTORY_FILE_BYTES_MAX);
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(HISTORY_FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok((bytes, start == 0))
+    }
+
+    fn try_append(&mut self, line: &str) -> io::Result<()> {
+        if let Some(directory) = self.path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        }
+        if fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        // Opened anew each time: another client may have replaced it.
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        let before = match file.metadata()?.len() {
+            0 => [HEADER, "\n"].concat(),
+            _ if self.is_torn => "\n".to_owned(),
+            _ => String::new(),
+        };
+        // One write: entries of several clients do not mix.
+        let entry = [&before, &escaped(line), "\n"].concat();
+        self.is_torn = true;
+        file.write_all(entry.as_bytes())?;
+        self.is_torn = false;
+        Ok(())
+    }
+
+    /// Replaces the file by one with these entries.
+    fn rewrite(&mut self, history: &History) -> io::Result<()> {
+        // A link stays one.
+        let path = fs::canonicalize(&self.path)?;
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
+        let entries = history.0.iter().map(|entry| escaped(entry) + "\n").collect::<String>();
+        file.write_all([HEADER, "\n", &entries].concat().as_bytes())?;
+        file.persist(path)?;
+        self.is_torn = false;
+        Ok(())
+    }
+
+    fn explained(&self, what: &str, error: &io::Error) -> io::Error {
+        let path = made_safe(&self.path.display().to_string());
+        io::Error::other(format!("cannot {what} the history {path}: {error}; lines are remembered until you leave"))
+    }
+}
+
+fn escaped(line: &str) -> String {
+    line.replace('\\', "\\\\").replace('\n', "\\n")
+}
+
+/// The entry that a line of the file is, with characters replaced that a terminal would obey.
+fn unescaped(line: &str) -> String {
+    let mut entry = String::with_capacity(line.len());
+    let mut chars = made_safe(line).chars().collect::<VecDeque<_>>();
+    while let Some(c) = chars.pop_front() {
+        match (c, chars.front()) {
+            ('\\', Some('n')) => entry.push('\n'),
+            ('\\', Some('\\')) => entry.push('\\'),
+            _ => {
+                entry.push(c);
+                continue;
+            }
+        }
+        chars.pop_front();
+    }
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file with these bytes in a directory of its own.
+    fn file(bytes: &[u8]) -> (tempfile::TempDir, HistoryFile) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history");
+        fs::write(&path, bytes).unwrap();
+        (directory, HistoryFile::new(path))
+    }
+
+    fn entries(file: &mut HistoryFile) -> Vec<String> {
+        file.load().unwrap().0.into()
+    }
+
+    #[test]
+    fn history_file_reads_what_it_wrote() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = HistoryFile::new(directory.path().join("state/history"));
+        assert_eq!(entries(&mut file), [""; 0]);
+        for line in ["one", "a\nb \\n c\\", "日本"] {
+            file.append(line).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&file.path).unwrap(), "#V2\none\na\\nb \\\\n c\\\\\n日本\n");
+        assert_eq!(entries(&mut file), ["one", "a\nb \\n c\\", "日本"]);
+    }
+
+    #[test]
+    fn history_file_keeps_what_is_whole_of_a_damaged_one() {
+        let (_directory, mut file) = file(b"#V2\none\ncaf\xe9\n\0\0\n\x1b[2J\n\ntwo\\\nthr");
+        assert_eq!(entries(&mut file), ["one", "caf\u{fffd}", "\u{fffd}\u{fffd}", "\u{fffd}[2J", "two\\", "thr"]);
+        file.append("four").unwrap();
+        assert_eq!(entries(&mut file).last().unwrap(), "four");
+    }
+
+    #[test]
+    fn history_file_that_cannot_be_used_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = HistoryFile::new(directory.path().to_owned());
+        let told = file.load().unwrap_err().to_string();
+        assert!(told.starts_with("cannot read the history /") && told.contains("not a regular file"), "{told}");
+        assert!(file.append("one").is_err());
+    }
+
+    #[test]
+    fn history_file_is_cut_to_what_is_kept() {
+        let (_directory, mut file) = file("x".repeat(100_000).as_bytes());
+        let mut bytes = fs::read(&file.path).unwrap();
+        bytes.extend((0..200_000).flat_map(|number| format!("\nline {number}").into_bytes()));
+        fs::write(&file.path, &bytes).unwrap();
+        let kept = entries(&mut file);
+        assert_eq!((kept.len(), kept[0].as_str()), (HISTORY_LINES_MAX, "line 199000"));
+        assert_eq!(entries(&mut file), kept);
+        assert!(fs::metadata(&file.path).unwrap().len() < 20_000);
+    }
+
+    #[test]
+    fn history_adds_no_blank_line_and_no_repetition() {
+        let mut history = History::default();
+        let added = ["one", "one", "", " ", "two", "one"].map(|line| history.add(line));
+        assert_eq!(added, [true, false, false, false, true, true]);
+    }
+}

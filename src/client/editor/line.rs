@@ -1,0 +1,247 @@
+//! The line being edited: text and a cursor, in grapheme clusters.
+
+use std::mem::take;
+
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use crate::limits::{EDITED_BYTES_MAX, UNDO_STEPS_MAX};
+use crate::protocol::made_safe;
+
+/// A place to move to, or to delete up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum To {
+    Left,
+    Right,
+    Start,
+    End,
+    /// The beginning of a word (letters and digits).
+    WordLeft,
+    /// The end of a word.
+    WordRight,
+    /// The beginning of a word between blanks.
+    BlankLeft,
+}
+
+/// Text with a cursor in it.
+#[derive(Debug, Default)]
+pub(super) struct LineBuffer {
+    text: String,
+    /// A byte index into `text`, at a boundary of grapheme clusters.
+    cursor: usize,
+    /// What was deleted last by more than a character.
+    killed: String,
+    undo: Vec<(String, usize)>,
+    /// Whether the last change inserted text: more text is undone with it.
+    is_inserting: bool,
+}
+
+impl LineBuffer {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    pub(super) fn before_cursor(&self) -> &str {
+        &self.text[..self.cursor]
+    }
+
+    /// Replaces everything; the cursor is at the end.
+    pub(super) fn set(&mut self, text: &str) {
+        self.remember(false);
+        self.text.clear();
+        self.cursor = 0;
+        self.insert(text);
+        self.is_inserting = false;
+    }
+
+    /// Takes the text for use, and begins anew.
+    pub(super) fn take(&mut self) -> String {
+        self.undo.clear();
+        self.is_inserting = false;
+        self.cursor = 0;
+        take(&mut self.text)
+    }
+
+    /// Inserts text, with characters replaced that no message can have. Returns whether it fitted.
+    pub(super) fn insert(&mut self, text: &str) -> bool {
+        self.remember(true);
+        let safe = text.split('\n').map(made_safe).collect::<Vec<_>>().join("\n");
+        let left = EDITED_BYTES_MAX.saturating_sub(self.text.len());
+        let fitting = &safe[..safe.floor_char_boundary(left)];
+        self.text.insert_str(self.cursor, fitting);
+        self.cursor += fitting.len();
+        fitting.len() == safe.len()
+    }
+
+    /// Replaces the text from `start` to the cursor.
+    pub(super) fn replace_before_cursor(&mut self, start: usize, text: &str) -> bool {
+        self.remember(false);
+        self.text.replace_range(start..self.cursor, "");
+        self.cursor = start;
+        let fitted = self.insert(text);
+        self.is_inserting = false;
+        fitted
+    }
+
+    pub(super) fn move_to(&mut self, to: To) {
+        self.is_inserting = false;
+        self.cursor = self.find(to);
+    }
+
+    /// Deletes up to there.
+    pub(super) fn delete(&mut self, to: To) {
+        let there = self.find(to);
+        let range = there.min(self.cursor)..there.max(self.cursor);
+        if range.is_empty() {
+            return;
+        }
+        self.remember(false);
+        if !matches!(to, To::Left | To::Right) {
+            self.text[range.clone()].clone_into(&mut self.killed);
+        }
+        self.cursor = range.start;
+        self.text.replace_range(range, "");
+    }
+
+    /// Inserts what was deleted last.
+    pub(super) fn yank(&mut self) -> bool {
+        let killed = self.killed.clone();
+        self.insert(&killed)
+    }
+
+    /// Exchanges the two characters before the cursor, or around it.
+    pub(super) fn transpose(&mut self) {
+        let cursor = self.cursor;
+        if cursor == self.text.len() {
+            self.move_to(To::Left);
+        }
+        let (start, middle, end) = (self.find(To::Left), self.cursor, self.find(To::Right));
+        self.cursor = cursor;
+        if start < middle && middle < end {
+            self.remember(false);
+            let exchanged = [&self.text[middle..end], &self.text[start..middle]].concat();
+            self.text.replace_range(start..end, &exchanged);
+            self.cursor = end;
+        }
+    }
+
+    /// Changes the word after the cursor.
+    pub(super) fn change_word(&mut self, change: impl FnOnce(&str) -> String) {
+        self.remember(false);
+        let end = self.find(To::WordRight);
+        let changed = change(&self.text[self.cursor..end]);
+        self.text.replace_range(self.cursor..end, &changed);
+        self.cursor += changed.len();
+    }
+
+    /// Takes the last change back.
+    pub(super) fn undo(&mut self) {
+        if let Some((text, cursor)) = self.undo.pop() {
+            (self.text, self.cursor, self.is_inserting) = (text, cursor, false);
+        }
+    }
+
+    fn remember(&mut self, is_inserting: bool) {
+        if !(is_inserting && self.is_inserting) {
+            if self.undo.len() == UNDO_STEPS_MAX {
+                self.undo.remove(0);
+            }
+            self.undo.push((self.text.clone(), self.cursor));
+        }
+        self.is_inserting = is_inserting;
+    }
+
+    fn find(&self, to: To) -> usize {
+        let (before, after) = self.text.split_at(self.cursor);
+        let is_word = |c: char| c.is_alphanumeric();
+        match to {
+            To::Left => self.cursor - before.graphemes(true).next_back().map_or(0, str::len),
+            To::Right => self.cursor + after.graphemes(true).next().map_or(0, str::len),
+            To::Start => 0,
+            To::End => self.text.len(),
+            To::WordLeft => before.trim_end_matches(|c| !is_word(c)).trim_end_matches(is_word).len(),
+            To::WordRight => {
+                self.text.len() - after.trim_start_matches(|c| !is_word(c)).trim_start_matches(is_word).len()
+            }
+            To::BlankLeft => before.trim_end().trim_end_matches(|c: char| !c.is_whitespace()).len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A buffer with this text and its cursor at the bar.
+    fn buffer(text: &str) -> LineBuffer {
+        let mut buffer = LineBuffer::default();
+        buffer.insert(&text.replace('|', ""));
+        buffer.cursor = text.find('|').unwrap();
+        buffer
+    }
+
+    #[track_caller]
+    fn check(before: &str, edit: impl FnOnce(&mut LineBuffer), after: &str) {
+        let mut buffer = buffer(before);
+        edit(&mut buffer);
+        let (left, right) = buffer.text.split_at(buffer.cursor);
+        assert_eq!(format!("{left}|{right}"), after);
+    }
+
+    #[test]
+    fn line_buffer_moves_by_clusters_and_words() {
+        check("ae\u{301}|b", |line| line.move_to(To::Left), "a|e\u{301}b");
+        check("|👩‍👩‍👧x", |line| line.move_to(To::Right), "👩‍👩‍👧|x");
+        check("one two, |three", |line| line.move_to(To::WordLeft), "one |two, three");
+        check("one| two, three", |line| line.move_to(To::WordRight), "one two|, three");
+        check("a|b", |line| line.move_to(To::Start), "|ab");
+        check("a|b", |line| line.move_to(To::End), "ab|");
+        check("|", |line| line.move_to(To::Left), "|");
+    }
+
+    #[test]
+    fn line_buffer_deletes_and_yanks() {
+        check("日本|語", |line| line.delete(To::Left), "日|語");
+        check("日本|語", |line| line.delete(To::Right), "日本|");
+        check("one two-three| x", |line| line.delete(To::BlankLeft), "one | x");
+        check("one two-three| x", |line| line.delete(To::WordLeft), "one two-| x");
+        check("one |two", |line| line.delete(To::Start), "|two");
+        let kill_and_yank_twice = |line: &mut LineBuffer| {
+            line.delete(To::End);
+            line.delete(To::Left);
+            line.yank();
+            line.yank();
+        };
+        check("one |two", kill_and_yank_twice, "onetwotwo|");
+        check("ab|cd", LineBuffer::transpose, "acb|d");
+        check("ab|", LineBuffer::transpose, "ba|");
+        check("a|", LineBuffer::transpose, "a|");
+        check("x |straße", |line| line.change_word(str::to_uppercase), "x STRASSE|");
+    }
+
+    #[test]
+    fn line_buffer_undo_takes_typing_back_at_once() {
+        let edit = |line: &mut LineBuffer| {
+            line.insert("x");
+            line.insert("y");
+            line.delete(To::Left);
+            line.undo();
+            assert_eq!(line.text(), "abxy");
+            line.undo();
+            line.undo();
+        };
+        check("ab|", edit, "|");
+    }
+
+    #[test]
+    fn line_buffer_holds_no_control_characters_and_not_more_than_it_may() {
+        check("|", |line| assert!(line.insert("a\x1b\tb\nc\x07\u{202e}")), "a\u{fffd} b\nc\u{fffd}\u{fffd}|");
+        let mut line = LineBuffer::default();
+        assert!(!line.insert(&"é".repeat(EDITED_BYTES_MAX)));
+        assert_eq!(line.text().len(), EDITED_BYTES_MAX);
+        assert!(!line.insert("x"));
+    }
+}

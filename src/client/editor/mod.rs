@@ -1,0 +1,382 @@
+//! The line editor: keys go in, what is to be done comes out. It has no thread, clock or terminal of its own and never waits:
+//! whatever it is in the middle of (a search, a paste, half a key sequence), messages are printed above it.
+//!
+//! It is our own because the libraries do not do that. rustyline (19) reads nothing but keys during a search, a quoted key or a
+//! question, ends at a byte that is not UTF-8 together with what was typed before and after it, and draws a wrapped line twice when the
+//! terminal becomes narrower. reedline asks the terminal where the cursor is, and fails when there is no answer.
+
+mod history;
+mod keys;
+mod line;
+mod screen;
+
+pub(super) use self::history::{History, HistoryFile};
+pub(super) use self::keys::{Key, KeyDecoder};
+use self::line::{LineBuffer, To};
+pub(super) use self::screen::{Input, Screen, Size};
+use crate::limits::{EDITED_BYTES_MAX, REPEAT_MAX};
+
+/// What a key asks for beyond a change of the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The line is complete. A paste can have put line breaks in it.
+    Line(String),
+    /// To leave.
+    Leave,
+    /// To stop the program until the shell continues it.
+    Suspend,
+    /// To clear the screen.
+    Clear,
+    /// To say this: a key could not be carried out.
+    Warning(String),
+}
+
+/// What Tab makes of the text before the cursor: where the completed word begins, and what it could be.
+pub(super) type Completions = (usize, Vec<String>);
+
+/// What the next key is for.
+#[derive(Debug, Default)]
+enum Mode {
+    #[default]
+    Edit,
+    /// To be inserted as it is.
+    Quote,
+    /// A search through the history for this text; the entry found, and what the line was before.
+    Search { text: String, found: Option<usize>, before: String },
+}
+
+/// The input line with its history.
+#[derive(Debug, Default)]
+pub(super) struct Editor {
+    line: LineBuffer,
+    pub(super) history: History,
+    mode: Mode,
+    /// The history entry being shown, and the line that was being typed.
+    browsed: Option<(usize, String)>,
+    /// The last line, if it was refused: it counts as the newest entry.
+    refused: Option<String>,
+    /// How often the next key is to be carried out.
+    repeat: Option<usize>,
+    /// The possible completions, until the next key.
+    choices: Vec<String>,
+}
+
+impl Editor {
+    /// What to show of it, where `prompt` is the usual prompt.
+    pub(super) fn input(&self, prompt: &str) -> Input<'_> {
+        let prompt = match &self.mode {
+            Mode::Search { text, found, .. } => {
+                format!("({}search)`{text}': ", if found.is_none() && !text.is_empty() { "failed " } else { "" })
+            }
+            _ => self.repeat.map_or_else(|| prompt.to_owned(), |count| format!("(repeat {count}) ")),
+        };
+        Input { prompt, text: self.line.text(), cursor: self.line.cursor(), choices: &self.choices }
+    }
+
+    /// Keeps a line that could not be used and is not in the history: Up brings it back, until another line is complete.
+    pub(super) fn keep_refused(&mut self, line: &str) {
+        self.refused = Some(line.to_owned());
+    }
+
+    /// Carries out a key.
+    pub(super) fn press(&mut self, key: Key, complete: impl FnOnce(&str) -> Completions) -> Option<Outcome> {
+        self.choices.clear();
+        match std::mem::take(&mut self.mode) {
+            Mode::Edit => self.edit(key, complete),
+            Mode::Quote => self.insert(match key {
+                Key::Char(c) | Key::Pasted(c) | Key::Alt(c) => c,
+                Key::Tab => '\t',
+                Key::Enter => '\n',
+                // A message can have no control characters: this shows what becomes of them.
+                _ => char::REPLACEMENT_CHARACTER,
+            }),
+            Mode::Search { text, found, before } => self.search(key, text, found, before, complete),
+        }
+    }
+
+    fn edit(&mut self, key: Key, complete: impl FnOnce(&str) -> Completions) -> Option<Outcome> {
+        if let Key::Alt(digit @ '0'..='9') = key {
+            self.count(digit);
+            return None;
+        }
+        if let (Key::Char(digit @ '0'..='9'), Some(_)) = (key, self.repeat) {
+            self.count(digit);
+            return None;
+        }
+        let times = self.repeat.take().unwrap_or(1);
+        match key {
+            Key::Enter => return Some(Outcome::Line(self.accept())),
+            Key::Tab => return self.complete(complete),
+            Key::Ctrl('c' | '\\') => return Some(Outcome::Leave),
+            Key::Ctrl('d') if self.line.text().is_empty() => return Some(Outcome::Leave),
+            Key::Ctrl('z') => return Some(Outcome::Suspend),
+            Key::Ctrl('l') => return Some(Outcome::Clear),
+            Key::Ctrl('v' | 'q') => self.mode = Mode::Quote,
+            Key::Ctrl('r' | 's') => {
+                self.mode = Mode::Search { text: String::new(), found: None, before: self.line.text().to_owned() };
+            }
+            Key::Alt('<') => self.browse(|_, _| Some(0)),
+            Key::Alt('>') => self.browse(|_, _| None),
+            Key::Char(_) | Key::Pasted(_) | Key::Ctrl('y') => {
+                return (0..times).find_map(|_| match key {
+                    Key::Char(c) | Key::Pasted(c) => self.insert(c),
+                    _ => {
+                        if self.line.yank() {
+                            None
+                        } else {
+                            Some(full())
+                        }
+                    }
+                });
+            }
+            _ => (0..times).for_each(|_| self.change(key)),
+        }
+        None
+    }
+
+    /// Carries out a key that changes the line and can be repeated.
+    fn change(&mut self, key: Key) {
+        let line = &mut self.line;
+        match key {
+            Key::Left | Key::Ctrl('b') => line.move_to(To::Left),
+            Key::Right | Key::Ctrl('f') => line.move_to(To::Right),
+            Key::Home | Key::Ctrl('a') => line.move_to(To::Start),
+            Key::End | Key::Ctrl('e') => line.move_to(To::End),
+            Key::WordLeft | Key::Alt('b') => line.move_to(To::WordLeft),
+            Key::WordRight | Key::Alt('f') => line.move_to(To::WordRight),
+            Key::Backspace => line.delete(To::Left),
+            Key::Delete | Key::Ctrl('d') => line.delete(To::Right),
+            Key::Ctrl('k') => line.delete(To::End),
+            Key::Ctrl('u') => line.delete(To::Start),
+            Key::Ctrl('w') => line.delete(To::BlankLeft),
+            Key::Alt('d') => line.delete(To::WordRight),
+            Key::Alt('\x7f' | '\x08') => line.delete(To::WordLeft),
+            Key::Ctrl('t') => line.transpose(),
+            Key::Ctrl('_') => line.undo(),
+            Key::Alt('u') => line.change_word(str::to_uppercase),
+            Key::Alt('l') => line.change_word(str::to_lowercase),
+            Key::Alt('c') => line.change_word(capitalized),
+            Key::Up | Key::Ctrl('p') => self.browse(|at, length| at.unwrap_or(length).checked_sub(1).or(at)),
+            Key::Down | Key::Ctrl('n') => self.browse(|at, length| at.map(|at| at + 1).filter(|at| *at < length)),
+            _ => {}
+        }
+    }
+
+    fn insert(&mut self, c: char) -> Option<Outcome> {
+        if self.line.insert(c.encode_utf8(&mut [0; 4])) { None } else { Some(full()) }
+    }
+
+    /// Adds a digit to the number of repetitions.
+    fn count(&mut self, digit: char) {
+        let digit = digit.to_digit(10).map_or(0, |digit| digit as usize);
+        self.repeat = Some((self.repeat.unwrap_or(0) * 10 + digit).min(REPEAT_MAX));
+    }
+
+    fn accept(&mut self) -> String {
+        self.browsed = None;
+        if !self.line.text().trim().is_empty() {
+            self.refused = None;
+        }
+        self.line.take()
+    }
+
+    /// Shows the history entry that `next` chooses from the one being shown and how many there are, or the line that was being typed.
+    fn browse(&mut self, next: impl FnOnce(Option<usize>, usize) -> Option<usize>) {
+        let (at, typed) = match self.browsed.take() {
+            Some((at, typed)) => (Some(at), typed),
+            None => (None, self.line.text().to_owned()),
+        };
+        let length = self.history.len() + usize::from(self.refused.is_some());
+        let next = next(at, length).filter(|next| *next < length);
+        match next.map(|next| self.history.get(next).or(self.refused.as_deref()).unwrap_or_default()) {
+            _ if next == at => {}
+            Some(entry) => self.line.set(entry),
+            None => self.line.set(&typed),
+        }
+        self.browsed = next.map(|next| (next, typed));
+    }
+
+    fn complete(&mut self, complete: impl FnOnce(&str) -> Completions) -> Option<Outcome> {
+        let (start, mut choices) = complete(self.line.before_cursor());
+        let common = common_start(&choices);
+        let fitted = common.len() <= self.line.cursor() - start && choices.len() != 1
+            || self.line.replace_before_cursor(start, &common);
+        if choices.len() > 1 {
+            self.choices.append(&mut choices);
+        }
+        if fitted { None } else { Some(full()) }
+    }
+
+    /// Carries out a key of a search through the history.
+    fn search(
+        &mut self,
+        key: Key,
+        mut text: String,
+        found: Option<usize>,
+        before: String,
+        complete: impl FnOnce(&str) -> Completions,
+    ) -> Option<Outcome> {
+        let last = self.history.len().saturating_sub(1);
+        let next = match key {
+            Key::Char(c) | Key::Pasted(c) if text.len() < EDITED_BYTES_MAX => {
+                text.push(c);
+                self.history.find_back(&text, found.unwrap_or(last))
+            }
+            Key::Backspace => {
+                text.pop();
+                self.history.find_back(&text, last)
+            }
+            Key::Ctrl('r') => found.and_then(|at| self.history.find_back(&text, at.checked_sub(1)?)).or(found),
+            Key::Ctrl('s') => found.and_then(|at| self.history.find_on(&text, at + 1)).or(found),
+            Key::Ctrl('g') => {
+                self.line.set(&before);
+                return None;
+            }
+            // Any other key ends the search and is carried out on what it found.
+            _ => return self.edit(key, complete),
+        };
+        match next.and_then(|next| self.history.get(next)) {
+            Some(entry) if !text.is_empty() => self.line.set(entry),
+            _ => {}
+        }
+        self.mode = Mode::Search { found: next.filter(|_| !text.is_empty()), text, before };
+        None
+    }
+}
+
+fn full() -> Outcome {
+    Outcome::Warning(format!("the input line is full ({EDITED_BYTES_MAX} bytes): the rest was not taken"))
+}
+
+/// A word with a capital.
+fn capitalized(word: &str) -> String {
+    let at = word.find(char::is_alphanumeric).unwrap_or(0);
+    let next = word[at..].chars().next().map_or(at, |c| at + c.len_utf8());
+    [&word[..at], &word[at..next].to_uppercase(), &word[next..].to_lowercase()].concat()
+}
+
+/// What all of these begin with.
+fn common_start(choices: &[String]) -> String {
+    let Some((first, others)) = choices.split_first() else { return String::new() };
+    let mut common = first.as_str();
+    for other in others {
+        let same = common.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
+        let end = same.map_or(common.len().min(other.len()), |((at, _), _)| at);
+        common = &common[..end];
+    }
+    common.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Presses the keys of `bytes`; the outcomes.
+    fn press(editor: &mut Editor, bytes: &[u8]) -> Vec<Outcome> {
+        let names = |before: &str| {
+            let start = before.rfind(' ').map_or(0, |at| at + 1);
+            let names = ["alice ", "bert ", "bob "].into_iter().filter(|name| name.starts_with(&before[start..]));
+            (start, names.map(ToOwned::to_owned).collect())
+        };
+        KeyDecoder::default().decode(bytes).into_iter().filter_map(|key| editor.press(key, names)).collect()
+    }
+
+    /// An editor that has seen these lines.
+    fn editor(history: &[&str]) -> Editor {
+        let mut editor = Editor::default();
+        for line in history {
+            editor.history.add(line);
+        }
+        editor
+    }
+
+    #[track_caller]
+    fn check(history: &[&str], bytes: &[u8], expected: &str) {
+        let mut editor = editor(history);
+        assert_eq!(press(&mut editor, bytes), []);
+        let input = editor.input("> ");
+        let (before, after) = input.text.split_at(input.cursor);
+        assert_eq!(format!("{}{before}|{after}", input.prompt), expected);
+    }
+
+    #[test]
+    fn editor_edits() {
+        check(&[], b"hello\x01X\x05Y", "> XhelloY|");
+        check(&[], b"one two\x17three", "> one three|");
+        check(&[], b"ab\x1b5x\x1b[D", "> abxxxx|x");
+        check(&[], b"ab\x1b15", "(repeat 15) ab|");
+        check(&[], b"\x1b3ab\x1b2\x7f", "> aa|");
+        check(&[], b"a\x16\x07\x16\tb", "> a\u{fffd} b|");
+        check(&[], b"one\x1bb\x1bu", "> ONE|");
+        check(&[], b"abc\x1f", "> |");
+    }
+
+    #[test]
+    fn editor_returns_what_keys_ask_for() {
+        let line = |text: &str| Outcome::Line(text.to_owned());
+        let check = |bytes: &[u8], expected: &[Outcome]| assert_eq!(press(&mut editor(&[]), bytes), expected);
+        check(b"hi\r\r", &[line("hi"), line("")]);
+        check(b"\x1b[200~a\r\nb\x1b[201~c\r", &[line("a\nbc")]);
+        check(b"half\x03", &[Outcome::Leave]);
+        check(b"x\x04\x7f\x04", &[Outcome::Leave]);
+        check(b"\x1a\x0c", &[Outcome::Suspend, Outcome::Clear]);
+        // In a search, too.
+        check(b"\x12x\x03", &[Outcome::Leave]);
+        check(b"\x1b[200~\x03\x04\x1a\x1b[201~", &[]);
+    }
+
+    #[test]
+    fn editor_browses_the_history_and_keeps_the_typed_line() {
+        let history = &["one", "two", "three"];
+        check(history, b"half\x1b[A", "> three|");
+        check(history, b"half\x1b[A\x1b[A\x1b[A\x1b[A", "> one|");
+        check(history, b"half\x1b[A\x1b[A\x1b[B\x1b[B\x1b[B", "> half|");
+        check(history, b"half\x1b<\x1b>", "> half|");
+        check(&[], b"half\x1b[A\x1b[B", "> half|");
+    }
+
+    #[test]
+    fn editor_brings_a_refused_line_back_until_the_next_one() {
+        let mut editor = editor(&["one"]);
+        editor.keep_refused("/wisper bob psst");
+        press(&mut editor, b"\r\x1b[A");
+        assert_eq!(editor.input("> ").text, "/wisper bob psst");
+        press(&mut editor, b"\x1b[A");
+        assert_eq!(editor.input("> ").text, "one");
+        press(&mut editor, b"\r\x1b[A");
+        assert_eq!(editor.input("> ").text, "one");
+    }
+
+    #[test]
+    fn editor_searches_the_history() {
+        let history = &["tea for two", "coffee", "tea for one"];
+        check(history, b"\x12tea", "(search)`tea': tea for one|");
+        check(history, b"\x12tea\x12", "(search)`tea': tea for two|");
+        check(history, b"\x12tea\x12\x13", "(search)`tea': tea for one|");
+        check(history, b"\x12fee\x01X", "> X|coffee");
+        check(history, b"half\x12xyz", "(failed search)`xyz': half|");
+        check(history, b"half\x12tea\x07", "> half|");
+        assert_eq!(press(&mut editor(history), b"\x12two\r"), [Outcome::Line("tea for two".to_owned())]);
+    }
+
+    #[test]
+    fn editor_completes_and_shows_choices_until_the_next_key() {
+        check(&[], b"a\t!", "> alice !|");
+        check(&[], b"hi b\t", "> hi b|");
+        check(&[], b"x\t", "> x|");
+        let mut editor = editor(&[]);
+        press(&mut editor, b"b\t");
+        assert_eq!(editor.input("> ").choices, ["bert ", "bob "]);
+        press(&mut editor, b"o");
+        assert_eq!(editor.input("> ").choices, [""; 0]);
+    }
+
+    #[test]
+    fn editor_says_that_the_line_is_full() {
+        let mut editor = editor(&[]);
+        let long = vec![b'x'; EDITED_BYTES_MAX];
+        assert_eq!(press(&mut editor, &long), []);
+        assert_eq!(press(&mut editor, b"y"), [full()]);
+        assert_eq!(editor.input("> ").text.len(), EDITED_BYTES_MAX);
+    }
+}

@@ -1,0 +1,115 @@
+//! What waits to be printed above the input line. It is bounded: a terminal that takes nothing does not stop the conversation.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use async_channel::{Receiver, Sender};
+use chrono::Local;
+
+use super::render::Look;
+use super::session::Shown;
+use crate::limits::{PRINT_AT_ONCE_BYTES, PRINT_BYTES_MAX};
+
+/// Lines on their way to the terminal.
+pub(super) struct Printer {
+    look: Look,
+    waiting: RefCell<Waiting>,
+    wake: (Sender<()>, Receiver<()>),
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: VecDeque<String>,
+    bytes: usize,
+    /// How many lines were dropped since something was printed last.
+    dropped: usize,
+}
+
+impl Printer {
+    pub(super) fn new(look: Look) -> Self {
+        Self { look, waiting: RefCell::default(), wake: async_channel::bounded(1) }
+    }
+
+    pub(super) fn print(&self, shown: &Shown) {
+        self.waiting.borrow_mut().push(self.look.draw(shown, &Local::now()));
+        // If this fails, whoever is to wake up has been told already.
+        let _ = self.wake.0.try_send(());
+    }
+
+    pub(super) fn note(&self, text: impl Into<String>) {
+        self.print(&Shown::Note(text.into()));
+    }
+
+    pub(super) fn warn(&self, text: impl Into<String>) {
+        self.print(&Shown::Warning(text.into()));
+    }
+
+    /// Waits for something to print.
+    pub(super) async fn wait(&self) {
+        // This cannot fail: the sender is held here.
+        let _ = self.wake.1.recv().await;
+    }
+
+    pub(super) fn has_lines(&self) -> bool {
+        !self.waiting.borrow().lines.is_empty()
+    }
+
+    /// Moves the next lines to `text`, as many as are written at once.
+    pub(super) fn take_some(&self, text: &mut String) {
+        let mut waiting = self.waiting.borrow_mut();
+        let dropped = std::mem::take(&mut waiting.dropped);
+        if dropped > 0 {
+            let told = format!(
+                "{dropped} lines are missing here: the terminal took nothing for too long; /history shows messages again"
+            );
+            *text += &(self.look.draw(&Shown::Warning(told), &Local::now()) + "\r\n");
+        }
+        let end = text.len() + PRINT_AT_ONCE_BYTES;
+        while text.len() < end
+            && let Some(line) = waiting.pop()
+        {
+            *text += &line;
+            *text += "\r\n";
+        }
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, line: String) {
+        self.bytes += line.len();
+        self.lines.push_back(line);
+        while self.bytes > PRINT_BYTES_MAX && self.pop().is_some() {
+            self.dropped += 1;
+        }
+    }
+
+    fn pop(&mut self) -> Option<String> {
+        let line = self.lines.pop_front()?;
+        self.bytes -= line.len();
+        Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printer_drops_the_oldest_lines_and_says_how_many() {
+        let printer = Printer::new(Look::default());
+        let line = "x".repeat(1022);
+        for number in 0..PRINT_BYTES_MAX / 1024 + 10 {
+            printer.note(format!("{number:05} {}", &line[6..]));
+        }
+        let mut text = String::new();
+        printer.take_some(&mut text);
+        let mut lines = text.lines();
+        assert!(lines.next().unwrap().starts_with("! 10 lines are missing here"), "{text}");
+        assert!(lines.next().unwrap().starts_with("* 00010 x"));
+        assert!(printer.has_lines() && text.len() < PRINT_AT_ONCE_BYTES + 2048);
+        while printer.has_lines() {
+            printer.take_some(&mut text);
+        }
+        assert_eq!(text.matches("missing").count(), 1);
+    }
+}
