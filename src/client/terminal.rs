@@ -349,10 +349,7 @@ impl Terminal {
                 Woken::Typed(None) => return Done::Left(Code::HungUp),
                 Woken::Signal(Signal::Hup) => return Done::Left(Code::HungUp),
                 Woken::Signal(Signal::Int) => return Done::Left(Code::Interrupted),
-                Woken::Signal(Signal::Winch) => {
-                    self.screen.resize(size());
-                    self.is_stale = true;
-                }
+                Woken::Signal(Signal::Winch) => self.is_stale = true,
                 // Something stopped the client, and the shell has used the terminal since.
                 Woken::Signal(Signal::Cont) => self.resume(),
                 Woken::Signal(_) => return Done::Left(Code::Terminated),
@@ -396,6 +393,8 @@ impl Terminal {
         if self.writing.is_some() || !(self.is_stale || self.printer.has_lines()) {
             return;
         }
+        // It may have changed, and the signal be still on its way.
+        self.screen.resize(size());
         let mut text = self.screen.erase();
         self.printer.take_some(&mut text);
         self.forget_taken();
@@ -439,7 +438,6 @@ impl Terminal {
         self.settings.change();
         self.is_suspended = false;
         self.screen.forget();
-        self.screen.resize(size());
         self.is_stale = true;
         self.writing = Some(write(PASTE_ON.to_owned()));
     }

@@ -80,7 +80,9 @@ impl Screen {
     pub(in crate::client) fn erase(&mut self) -> String {
         let Some(drawn) = self.drawn.take() else { return String::new() };
         let above = self.rows_above_cursor(&drawn);
-        if above > 0 { format!("\r\x1b[{above}A\x1b[J") } else { "\r\x1b[J".to_owned() }
+        let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
+        // What is erased from the very first cell on, tmux keeps in its scrollback: the first row is erased by itself.
+        format!("\r{up}\x1b[K\x1b[C\x1b[J\r")
     }
 
     /// What draws the rows, from the beginning of an empty one on.
@@ -239,6 +241,12 @@ mod tests {
         screen.draw(&[], &Input { prompt: "> ".to_owned(), text, cursor, choices: &[] })
     }
 
+    /// What erases the rows where so many are above that of the cursor.
+    fn erased(above: usize) -> String {
+        let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
+        format!("\r{up}\x1b[K\x1b[C\x1b[J\r")
+    }
+
     #[test]
     fn screen_wraps_and_places_the_cursor() {
         let check = |text: &str, cursor: usize, expected: &str| {
@@ -262,9 +270,9 @@ mod tests {
     fn screen_shows_the_rows_round_the_cursor_of_a_long_line() {
         let mut screen = screen(4, 2);
         assert_eq!(draw(&mut screen, "abcdefghij", 10), "cdef\r\nghij\r\n\r".replacen("cdef\r\n", "", 1));
-        assert_eq!(screen.erase(), "\r\x1b[1A\x1b[J");
+        assert_eq!(screen.erase(), erased(1));
         assert_eq!(draw(&mut screen, "abcdefghij", 0), "> ab\r\ncdef\x1b[1A\r\x1b[2C");
-        assert_eq!(screen.erase(), "\r\x1b[J");
+        assert_eq!(screen.erase(), erased(0));
         assert_eq!(screen.erase(), "");
     }
 
@@ -278,11 +286,11 @@ mod tests {
             screen.erase()
         };
         let text = "abcdefghijklm";
-        assert_eq!(resized(text, 13, 20, true), "\r\x1b[1A\x1b[J", "rows with an ending stay as they are");
-        assert_eq!(resized(text, 13, 4, true), "\r\x1b[4A\x1b[J");
-        assert_eq!(resized(text, 0, 4, true), "\r\x1b[J");
-        assert_eq!(resized(text, 13, 4, false), "\r\x1b[1A\x1b[J");
-        assert_eq!(resized("日本語日本", 15, 5, true), "\r\x1b[3A\x1b[J");
+        assert_eq!(resized(text, 13, 20, true), erased(1), "rows with an ending stay as they are");
+        assert_eq!(resized(text, 13, 4, true), erased(4));
+        assert_eq!(resized(text, 0, 4, true), erased(0));
+        assert_eq!(resized(text, 13, 4, false), erased(1));
+        assert_eq!(resized("日本語日本", 15, 5, true), erased(3));
     }
 
     #[test]

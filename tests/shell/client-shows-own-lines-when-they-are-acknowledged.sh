@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# One's own messages and whispers look like those of others once the server has them, and are marked until then. What was refused or
+# lost is told with its text.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs tmux nc.openbsd
+
+serve
+join bob nc.openbsd -N "$host" "$port"
+terminal 60 20
+keys "clear; chinwag $host:$port --nick alice" Enter
+screen $'*\n>'
+hear bob 'JOIN alice'
+keys 'hello all' Enter
+screen $'*\n??:?? alice: hello all\n>'
+hear bob 'MSG alice hello all'
+keys ' /MSG bob psst' Enter
+screen $'*\n??:?? alice: hello all\n??:?? alice whispers to bob: psst\n>'
+hear bob 'WHISPER alice psst'
+keys '/w eve secret' Enter
+screen $'*\n! eve is not here (/who lists names); nothing was delivered;*not sent: /w eve secret\n>'
+keys '/shrug bob' Enter
+screen $'*\n! unknown command /shrug; /help lists the commands; *//shrug\n>'
+keys '/w bob' Enter
+screen $'*\n! there is no text; type: /msg name\\[,name] text\n>'
+
+# A server that does not answer: stopped, with what is sent to it on its way.
+kill -s STOP "${pid[server]}"
+keys 'still there?' Enter '/w bob are you?' Enter 'half a li'
+screen $'*\nsending: still there?\nsending: /w bob are you?\n> half a li'
+kill -s CONT "${pid[server]}"
+screen $'*\n??:?? alice: still there?\n??:?? alice whispers to bob: are you?\n> half a li'
+hear bob 'MSG alice still there?' 'WHISPER alice are you?'
+
+kill -s STOP "${pid[server]}"
+keys ne Enter
+screen $'*\nsending: half a line\n>'
+keys '/w bob one more' Enter
+screen $'*\nsending: half a line\nsending: /w bob one more\n>'
+kill -s KILL "${pid[server]}"
+hear_end server || true
+finish bob || true
+screen $'*\n! Server disconnected.\n*! perhaps not sent: /w bob one more\n*\nsending: half a line\n>'
+mv "$work/server.err" "$work/killed.err"
+serve --listen "$host:$port"
+# The new server knows nothing of what was said before.
+screen $'*\n\\* you are alice; *! perhaps not sent: half a line\n*>'
+keys C-c
+screen $'*\n$'

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# In the middle of a search, a quoted key, a repeated key, a key sequence, a paste or a list of completions, the client answers the
+# server's PING and prints messages.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs tmux nc.openbsd
+
+serve --idle-timeout 1
+join bob nc.openbsd -N "$host" "$port"
+terminal 60 20
+keys "clear; chinwag $host:$port --nick alice" Enter
+screen $'*\n>'
+hear bob 'JOIN alice'
+keys 'tea for two' Enter
+hear bob 'MSG alice tea for two'
+
+# Two PINGs that bob has to answer: a client that answers none is disconnected by then. Then bob's message is shown so.
+passes() {
+    for _ in 1 2; do
+        hear bob 'PING *'
+        say bob "PONG"
+    done
+    say bob "MSG $1"
+    hear bob 'OK MSG *'
+    screen "*bob: $1"$'\n'"$2"
+}
+
+keys C-r tea
+passes one $'(search)`tea\': tea for two'
+keys C-g C-v
+passes two '>'
+keys x Escape 5
+passes three '(repeat 5) x'
+keys x Escape
+passes four '> xxxxxx'
+keys C-u
+# A paste whose end has not come yet.
+keys Escape '[200~half a paste'
+passes five '> half a paste'
+keys -H 1b 5b 32 30 31 7e
+keys C-u /h Tab
+passes six $'/help     /history\n> /h'
+# The list is there until the next key.
+keys C-c
+hear bob 'LEAVE alice quit'

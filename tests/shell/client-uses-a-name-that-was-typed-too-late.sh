@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# At the name prompt the client answers the server. When the server closes the connection there, or is started again, the name that is
+# typed then is used on a new connection.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs tmux nc.openbsd
+
+serve --name-timeout 1
+terminal 200 20
+keys "clear; chinwag $host:$port" Enter
+screen $'*\nyour name:'
+screen $'*\n! the server closed the connection: you took no name within 1 s; *new connection\nyour name:'
+keys alice Enter
+screen $'*\n\\* you are alice; *\n>'
+keys /quit Enter
+screen $'*\n$'
+
+keys "clear; chinwag $host:$port" Enter
+screen $'*\nyour name:'
+kill -s KILL "${pid[server]}"
+hear_end server || true
+screen $'*\n! the server closed the connection; *new connection\nyour name:'
+keys bob Enter
+screen $'*\n! could not connect *\nanother address, or Enter to try again:'
+mv "$work/server.err" "$work/killed.err"
+serve --listen "$host:$port"
+keys Enter
+screen $'*\n\\* you are bob; *\n>'
+keys /quit Enter
+screen $'*\n$'

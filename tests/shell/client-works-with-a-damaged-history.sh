@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Whatever is in the place of the history's file, the client starts, says what it cannot read or write, and remembers lines.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs tmux nc.openbsd
+
+serve
+join bob nc.openbsd -N "$host" "$port"
+terminal 140 20
+history=$work/state/chinwag/history
+mkdir -p "${history%/*}"
+
+# Starts the client, says a line, and sees that Up brings that line back, and once more Up this one.
+remembers() {
+    keys "clear; chinwag $host:$port --nick alice" Enter
+    screen $'*\n>'
+    hear bob 'JOIN alice'
+    keys 'new line' Enter
+    hear bob 'MSG alice new line'
+    keys Up
+    screen $'*\n> new line'
+    keys Up
+    screen $'*\n> '"$1"
+    keys C-c
+    hear bob 'LEAVE alice quit'
+    screen $'*\n$'
+}
+
+printf '#V2\nold line\ncaf\351\n\0\0\033[2J' >"$history"
+remembers $'\ufffd\ufffd\ufffd[2J'
+remembers $'\ufffd\ufffd\ufffd[2J'
+rm "$history"
+mkdir "$history"
+remembers 'new line'
+screen $'*! cannot read the history *: it is not a regular file; lines are remembered until you leave\n*'
+rmdir "$history"
+mkfifo "$history"
+remembers 'new line'
+rm "$history"
+ln -s /dev/full "$history"
+remembers 'new line'
+rm "$history"
+echo 'in a file without a header' >"$history"
+remembers 'in a file without a header'
