@@ -28,7 +28,7 @@ use super::printer::Printer;
 use super::reading::Reading;
 use super::session::Shown;
 use super::talk::{self, Shared};
-use super::typed::{completions, remembered};
+use super::typed::{completions, is_said, remembered};
 use super::wire::Wire;
 use super::{Code, End};
 use crate::command_line::with_port;
@@ -399,7 +399,8 @@ impl Terminal {
         self.printer.take_some(&mut text);
         self.forget_taken();
         let session = self.session.lock_blocking();
-        let sending: Vec<_> = session.sending().chain(self.queued.iter().map(String::as_str)).collect();
+        let queued = self.queued.iter().map(String::as_str).filter(|line| is_said(line));
+        let sending: Vec<_> = session.sending().chain(queued).collect();
         text += &self.screen.draw(&sending, &self.editor.input(self.prompt));
         drop(session);
         self.is_stale = false;

@@ -87,6 +87,13 @@ impl Typed {
     }
 }
 
+/// Whether a typed line is a message or a whisper.
+pub(super) fn is_said(line: &str) -> bool {
+    let word = split_word(line.trim_start()).0.to_ascii_lowercase();
+    ["/reply", "/r"].contains(&word.as_str())
+        || matches!(Command::parse(line, Mode::Chat), Ok(Some(Command::Msg(_) | Command::Whisper(..))))
+}
+
 /// Whether the client offers this command. The others are the client's own business, or of no use at a terminal.
 fn is_offered(verb: Verb) -> bool {
     verb == Verb::Since || COMMANDS.iter().any(|(offered, ..)| *offered == Some(verb))

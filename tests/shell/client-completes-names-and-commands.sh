@@ -16,6 +16,10 @@ screen '*the server answers*'
 
 keys 'b' Tab 'hi' Enter
 hear bob 'MSG alice bob: hi'
+keys 'see (B' Tab 'and @bo' Tab Enter
+hear bob 'MSG alice see (bob and @bob '
+keys '/msg bo' Tab 'psst' Enter
+hear bob 'WHISPER alice psst'
 keys '/st' Tab
 screen $'*\n> /status'
 keys C-u
