@@ -522,6 +522,9 @@ const _: () = {
     // Whoever waits the longest between two tries to connect has one in time.
     assert!(RECONNECT_MS[1] * 2 <= RESUME_TIMEOUT_SECONDS_DEFAULT * 1000);
     assert!(TURNED_AWAY_MAX * 2 <= DESCRIPTORS_RESERVED);
+    // What is typed fits into the history's file, and what is printed into what waits.
+    assert!(EDITED_BYTES_MAX as u64 <= HISTORY_FILE_BYTES_MAX && SERVER_LINE_BYTES_MAX < PRINT_AT_ONCE_BYTES);
+    assert!(2 * PRINT_AT_ONCE_BYTES <= PRINT_BYTES_MAX);
     assert!(SERVER_LINE_BYTES_MAX < CLIENT_LINE_BYTES_MAX && RECONNECT_MS[0] <= RECONNECT_MS[1]);
     // Before proxies close a silent connection.
     assert!(2 * WEB_PING_SECONDS_DEFAULT < 55);

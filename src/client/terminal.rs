@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use async_channel::{Receiver, Sender};
@@ -66,6 +66,8 @@ async fn converse(options: &Options) -> Result<(), End> {
     let talked = match terminal.enter(&mut wire, options).await {
         Err(code) => {
             left = Some(code);
+            // The server may have given a name already, and would keep it.
+            wire.quit().await;
             Ok(())
         }
         Ok((address, name)) => {
@@ -124,6 +126,8 @@ struct Terminal {
     typed: Receiver<Vec<u8>>,
     signals: Signals,
     decoder: KeyDecoder,
+    /// When something was typed last.
+    typed_at: Instant,
     /// Keys that were pressed and not carried out yet.
     keys: VecDeque<Key>,
     /// Lines that were typed before anything asked for them.
@@ -158,6 +162,7 @@ impl Terminal {
             typed,
             signals,
             decoder: KeyDecoder::default(),
+            typed_at: Instant::now(),
             keys: VecDeque::new(),
             ahead: VecDeque::new(),
             editor: Editor::default(),
@@ -345,7 +350,10 @@ impl Terminal {
             }
             self.redraw();
             match self.wait().await {
-                Woken::Typed(Some(bytes)) => self.keys.extend(self.decoder.decode(&bytes)),
+                Woken::Typed(Some(bytes)) => {
+                    self.keys.extend(self.decoder.decode(&bytes));
+                    self.typed_at = Instant::now();
+                }
                 Woken::Typed(None) => return Done::Left(Code::HungUp),
                 Woken::Signal(Signal::Hup) => return Done::Left(Code::HungUp),
                 Woken::Signal(Signal::Int) => return Done::Left(Code::Interrupted),
@@ -360,7 +368,7 @@ impl Terminal {
     }
 
     async fn wait(&mut self) -> Woken {
-        let Self { typed, signals, printer, writing, decoder, .. } = self;
+        let Self { typed, signals, printer, writing, decoder, typed_at, .. } = self;
         let written = async {
             let Some(task) = writing else { return pending().await };
             task.await;
@@ -382,7 +390,7 @@ impl Terminal {
             if !decoder.is_in_sequence() {
                 return pending().await;
             }
-            after(KEY_SEQUENCE_MS_MAX).await;
+            Timer::at(*typed_at + Duration::from_millis(KEY_SEQUENCE_MS_MAX)).await;
             Woken::SequenceEnd
         };
         signal.or(written).or(typed).or(printed).or(late).await

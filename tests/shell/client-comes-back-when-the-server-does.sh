@@ -26,6 +26,19 @@ join bob nc.openbsd -N "$host" "$port"
 keys 'here again' Enter
 hear bob 'MSG alice here again'
 
+# It is suspended while the server is started again.
+keys 'suspen' C-z
+screen $'*Stopped*\n$'
+kill -s KILL "${pid[server]}"
+hear_end server || true
+finish bob || true
+mv "$work/server.err" "$work/killed.err"
+serve --listen "$host:$port"
+keys fg Enter
+screen $'*\nchinwag *\n! Server disconnected.\n*\n\\* you are alice; *coordinator\n> suspen'
+keys 'ded' Enter
+screen $'*\n??:?? alice: suspended\n>'
+
 # While there is no server, /quit leaves at once.
 kill -s KILL "${pid[server]}"
 hear_end server || true

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# A terminal that takes no output does not stop the connection: messages wait, up to a limit, and the user is told how many are
+# missing. A signal ends the client all the same, and so does a terminal that is closed.
+# shellcheck source=scripts/peers.sh
+source "${0%/*}/../../scripts/peers.sh"
+needs nc.openbsd socat
+
+serve --idle-timeout 3 --line-rate 0
+join bob nc.openbsd -N "$host" "$port"
+export TERM=xterm XDG_STATE_HOME=$work/state
+
+# A terminal whose output is read by nobody but this script.
+open_terminal() {
+    connect alice socat -t 20 - "EXEC:$(client_program) $host\:$port --nick alice,pty,setsid,ctty,rawer"
+    hear_to bob 'JOIN alice'
+}
+
+# Says as many messages of a kilobyte.
+fill_terminal() {
+    local text number
+    printf -v text '%01000d' 0
+    for ((number = 1; number <= $1; number++)); do printf 'MSG %s %s\n' "$number" "$text"; done >&"${_to[bob]}"
+    sync bob
+}
+
+# Two PINGs that bob has to answer: alice has answered, too, if she is still there.
+outlast() {
+    for _ in 1 2; do
+        hear_to bob 'PING *'
+        say bob PONG
+    done
+    sync bob
+    [[ " ${skipped[*]} " != *LEAVE* ]] || fail "alice was disconnected"
+}
+
+open_terminal
+fill_terminal 1500
+outlast
+send alice 'still here\r'
+hear bob 'MSG alice still here'
+# All that waits; bash alone would take too long for bob to be asked meanwhile.
+shown=$(timeout "$deadline" sed -n '/! [0-9]* lines are missing here: /p; /bob.*: 1500 /p; /alice.*: still here/{p;q}' <&"${_from[alice]}")
+[[ $shown == *'lines are missing here: the terminal took nothing'*': 1500 0'*'still here'* ]] || fail "${shown@Q}"
+send alice '/quit\r'
+hear_to bob 'LEAVE alice quit'
+_close _from alice
+wait "${pid[alice]}" || true
+
+open_terminal
+fill_terminal 200
+kill -s TERM "$(pgrep -P "${pid[alice]}")"
+hear_to bob 'LEAVE alice quit'
+_close _from alice
+wait "${pid[alice]}" || true
+
+open_terminal
+kill -s KILL "${pid[alice]}"
+hear_to bob 'LEAVE alice quit'
