@@ -15,7 +15,13 @@ open_terminal() {
     hear_to bob 'JOIN alice'
 }
 
-# Says as many messages of a kilobyte.
+close_terminal() {
+    _close _to alice
+    _close _from alice
+    wait "${pid[alice]}" || true
+}
+
+# bob says as many messages of a kilobyte.
 fill_terminal() {
     local text number
     printf -v text '%01000d' 0
@@ -43,15 +49,13 @@ shown=$(timeout "$deadline" sed -n '/! [0-9]* lines are missing here: /p; /bob.*
 [[ $shown == *'lines are missing here: the terminal took nothing'*': 1500 0'*'still here'* ]] || fail "${shown@Q}"
 send alice '/quit\r'
 hear_to bob 'LEAVE alice quit'
-_close _from alice
-wait "${pid[alice]}" || true
+close_terminal
 
 open_terminal
 fill_terminal 200
 kill -s TERM "$(pgrep -P "${pid[alice]}")"
 hear_to bob 'LEAVE alice quit'
-_close _from alice
-wait "${pid[alice]}" || true
+close_terminal
 
 open_terminal
 kill -s KILL "${pid[alice]}"
