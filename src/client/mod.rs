@@ -15,6 +15,7 @@ mod script;
 mod session;
 mod talk;
 mod terminal;
+mod tty;
 mod typed;
 mod wire;
 

@@ -1,4 +1,5 @@
-//! What waits to be printed above the input line. It is bounded: a terminal that takes nothing does not stop the conversation.
+//! The queue of lines to print above the input line. It is bounded, and never waits: a terminal that takes no output does not stop
+//! the conversation.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -21,7 +22,7 @@ pub(super) struct Printer {
 struct Waiting {
     lines: VecDeque<String>,
     bytes: usize,
-    /// How many lines were dropped since something was printed last.
+    /// Lines dropped since the last print.
     dropped: usize,
 }
 
@@ -32,7 +33,7 @@ impl Printer {
 
     pub(super) fn print(&self, shown: &Shown) {
         self.waiting.borrow_mut().push(self.look.draw(shown, &Local::now()));
-        // If this fails, whoever is to wake up has been told already.
+        // If this fails, a wake-up is pending already.
         let _ = self.wake.0.try_send(());
     }
 

@@ -43,8 +43,7 @@ pub(super) struct Session {
     is_away: bool,
     /// On this connection, the server was asked to send one's own messages as events.
     has_echo: bool,
-    /// What was typed, sent, and has no final reply yet, in order; none where the session itself asks something. Empty while not
-    /// `linked`.
+    /// Lines that were sent and have no final reply yet, in order; `None` for the session's own questions. Empty while not `linked`.
     asked: VecDeque<Option<Asked>>,
     /// What was to be said when a connection broke, as it was typed, and whether it was is not known yet.
     unsure: Vec<(String, Text)>,
@@ -75,7 +74,7 @@ impl Session {
         }
     }
 
-    /// The typed messages and whispers of which it is not known yet whether the server has them.
+    /// The messages and whispers that the server has not acknowledged yet.
     pub(super) fn sending(&self) -> impl Iterator<Item = &str> {
         let asked = self.asked.iter().flatten().filter(|asked| asked.is_said() && !asked.is_shown);
         self.unsure.iter().map(|(line, _)| line.as_str()).chain(asked.map(|asked| asked.line.as_str()))
@@ -160,7 +159,7 @@ impl Session {
         if heard.refused().is_some() {
             let why = in_client_words(heard.text());
             return match asked {
-                // Without its own messages as events, they are shown when they are acknowledged.
+                // If SET echo is refused, own messages are shown when they are acknowledged.
                 None if unasked && heard.answers() => Vec::new(),
                 Some(asked) if asked.is_said() => vec![warn(format!("{why}; not sent: {}", asked.line))],
                 _ => vec![warn(why)],
@@ -217,7 +216,7 @@ impl Session {
         let mut actions = vec![note(format!("you are {name}; /help lists what you can type"))];
         self.name = Some(name);
         self.present.clear();
-        // One's own messages come back as events, with their time and in their place.
+        // Own messages then come back as events, with their time and in the common order.
         let echo = (!self.has_echo).then_some(Command::Set(Setting::Echo, true));
         self.has_echo = true;
         for command in echo.into_iter().chain([Command::Who]) {
@@ -227,7 +226,7 @@ impl Session {
         actions
     }
 
-    /// A message of one's own has come back: it is not being sent any more.
+    /// A message of this client has come back as an event: it is acknowledged.
     fn has_come_back(&mut self, said: &Text) {
         let is_it =
             |asked: &&mut Asked| !asked.is_shown && matches!(&asked.command, Command::Msg(text) if text == said);
@@ -310,7 +309,7 @@ mod tests {
         session
     }
 
-    /// What is done once this name is taken on a connection.
+    /// The actions once this name is taken on a connection.
     fn named(name: &str) -> [Action; 3] {
         [note(format!("you are {name}; /help lists what you can type")), send("SET echo on"), send("WHO")]
     }

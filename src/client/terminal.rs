@@ -1,5 +1,5 @@
 //! The client at a terminal. The conversation ([`talk`]) and the line editor run side by side on one thread, and neither waits for
-//! the other. What can block has threads of its own: reading what is typed, writing to the terminal, the history's file.
+//! the other. Calls that can block (reading keys, writing to the terminal, the history file) run on other threads.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _};
@@ -12,22 +12,17 @@ use async_channel::{Receiver, Sender};
 use async_signal::{Signal, Signals};
 use futures_lite::future::{or, pending};
 use futures_lite::{FutureExt as _, StreamExt as _};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use rustix::process::kill_current_process_group;
-use rustix::termios::{
-    ControlModes, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize,
-    tcsetattr,
-};
 use smol::{Task, Timer};
 
-use super::editor::{Editor, HistoryFile, Key, KeyDecoder, Outcome, Screen, Size};
+use super::editor::{Editor, HistoryFile, Key, KeyDecoder, Outcome, Screen};
 use super::link::Link;
 use super::options::Options;
 use super::printer::Printer;
 use super::reading::Reading;
 use super::session::Shown;
 use super::talk::{self, Shared};
+use super::tty::{self, Settings, size, write};
 use super::typed::{completions, is_said, remembered};
 use super::wire::Wire;
 use super::{Code, End};
@@ -41,9 +36,6 @@ use crate::protocol::Name;
 /// Turn bracketed paste on and off.
 const PASTE_ON: &str = "\x1b[?2004h";
 const PASTE_OFF: &str = "\x1b[?2004l";
-
-/// The size of a terminal that does not know it.
-const SIZE_UNKNOWN: Size = Size { columns: 80, rows: 24 };
 
 /// Whether there is a person at a terminal, and one on which a line can be edited.
 pub(super) fn is_one() -> bool {
@@ -99,7 +91,7 @@ async fn converse(options: &Options) -> Result<(), End> {
     }
 }
 
-/// What the user did.
+/// The end of a [`Terminal::step`].
 enum Done {
     /// A line was typed.
     Line(String),
@@ -107,14 +99,14 @@ enum Done {
     Left(Code),
 }
 
-/// What [`Terminal::step`] waited for.
+/// An event that [`Terminal::step`] waits for.
 enum Woken {
-    /// These bytes were typed; none at the end, when the terminal is gone.
+    /// Bytes were typed; `None`: the terminal is gone.
     Typed(Option<Vec<u8>>),
     Signal(Signal),
-    /// Something waits to be printed.
+    /// The printer has lines.
     Printed,
-    /// What was to be written is written.
+    /// The last write is complete.
     Written,
     /// A key sequence was not completed in time.
     SequenceEnd,
@@ -133,17 +125,17 @@ struct Terminal {
     /// Lines that were typed before anything asked for them.
     ahead: VecDeque<String>,
     editor: Editor,
-    /// None if it cannot be used.
+    /// `None`: the file cannot be used.
     history: Option<HistoryFile>,
     prompt: &'static str,
     session: Shared,
     /// Where complete lines go.
     lines: Sender<Vec<u8>>,
-    /// The same lines, until the session has taken them.
+    /// Copies of the lines that the session has not taken yet.
     queued: VecDeque<String>,
     printer: Rc<Printer>,
     screen: Screen,
-    /// What is on the screen is not what should be.
+    /// The rows on the screen are out of date.
     is_stale: bool,
     /// The shell has the terminal.
     is_suspended: bool,
@@ -154,9 +146,9 @@ impl Terminal {
     fn open(options: &Options, lines: Sender<Vec<u8>>, session: Shared, printer: Rc<Printer>) -> io::Result<Self> {
         let signals = catch(&[Signal::Hup, Signal::Int, Signal::Term, Signal::Winch, Signal::Cont])?;
         let (input, typed) = async_channel::bounded(1);
-        let settings = Settings(tcgetattr(io::stdin())?);
+        let settings = Settings::now()?;
         settings.change();
-        thread::Builder::new().name("terminal".to_owned()).spawn(move || read_terminal(&input))?;
+        thread::Builder::new().name("terminal".to_owned()).spawn(move || tty::read(&input))?;
         Ok(Self {
             settings,
             typed,
@@ -219,12 +211,12 @@ impl Terminal {
             }
             match self.during(wire.take_name(&raw)).await? {
                 Ok(Ok(name)) => return Ok((address, name)),
-                // After the semicolon it says which command to write; this is no place for commands.
+                // The text after the semicolon suggests a command, and this prompt takes none.
                 Ok(Err(why)) => self.printer.warn(why.split(';').next().unwrap_or_default()),
                 Err(End(_, why)) => {
                     self.printer.warn(why);
                     is_connected = false;
-                    // It is used on the next connection, but not for ever.
+                    // Tried once more, on a new connection.
                     nick = (!is_again).then_some(raw);
                     is_again = true;
                 }
@@ -262,7 +254,7 @@ impl Terminal {
         }
     }
 
-    /// Passes on what is typed until the user leaves.
+    /// Passes typed lines on until the user leaves.
     async fn chat(&mut self) -> Code {
         (self.prompt, self.is_stale) = ("> ", true);
         loop {
@@ -277,7 +269,7 @@ impl Terminal {
         }
     }
 
-    /// Passes on each line of what was typed, if it can be sent.
+    /// Passes each typed line on, if it can be sent.
     async fn submit(&mut self, typed: &str) {
         for line in typed.lines().filter(|line| !line.trim().is_empty()) {
             self.forget_taken();
@@ -310,7 +302,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// Adds a line to the history, but for what was whispered; whether it has all of it.
+    /// Adds a line to the history, without whispered text; returns whether the history has all of it.
     async fn remember(&mut self, line: &str) -> bool {
         let kept = remembered(line);
         let is_whole = kept == line.trim_end();
@@ -358,7 +350,7 @@ impl Terminal {
                 Woken::Signal(Signal::Hup) => return Done::Left(Code::HungUp),
                 Woken::Signal(Signal::Int) => return Done::Left(Code::Interrupted),
                 Woken::Signal(Signal::Winch) => self.is_stale = true,
-                // Something stopped the client, and the shell has used the terminal since.
+                // The client was stopped, and the shell has used the terminal since.
                 Woken::Signal(Signal::Cont) => self.resume(),
                 Woken::Signal(_) => return Done::Left(Code::Terminated),
                 Woken::Printed | Woken::Written => {}
@@ -396,12 +388,12 @@ impl Terminal {
         signal.or(written).or(typed).or(printed).or(late).await
     }
 
-    /// Begins to write what has changed, unless something is still being written: then it is written later, together.
+    /// Starts to write lines and rows that have changed, unless the last write is not complete: then they are written after it.
     fn redraw(&mut self) {
         if self.writing.is_some() || !(self.is_stale || self.printer.has_lines()) {
             return;
         }
-        // It may have changed, and the signal be still on its way.
+        // The size may have changed before its signal arrives.
         self.screen.resize(size());
         let mut text = self.screen.erase();
         self.printer.take_some(&mut text);
@@ -438,7 +430,7 @@ impl Terminal {
         let continued = async { while !matches!(self.signals.next().await, Some(Ok(Signal::Cont)) | None) {} };
         continued.or(after(SUSPEND_MS_MAX)).await;
         // The user may have changed them.
-        self.settings.0 = tcgetattr(io::stdin()).unwrap_or(self.settings.0.clone());
+        self.settings.renew();
         self.resume();
     }
 
@@ -451,7 +443,7 @@ impl Terminal {
         self.writing = Some(write(PASTE_ON.to_owned()));
     }
 
-    /// Prints what is left to print, and what was typed in vain, and restores the terminal.
+    /// Prints the remaining lines, reports typed lines that were not sent, and restores the terminal.
     async fn close(&mut self) {
         self.forget_taken();
         let unanswered: Vec<_> = self.session.lock_blocking().sending().map(ToOwned::to_owned).collect();
@@ -476,83 +468,6 @@ impl Terminal {
     }
 }
 
-/// The settings of the terminal from before the client changed them. They are restored when this is dropped.
-struct Settings(Termios);
-
-impl Settings {
-    /// Has the terminal pass on every key as it is pressed, unchanged and without an echo.
-    fn change(&self) {
-        let mut changed = self.0.clone();
-        changed.input_modes -= InputModes::BRKINT
-            | InputModes::ICRNL
-            | InputModes::INLCR
-            | InputModes::IGNCR
-            | InputModes::INPCK
-            | InputModes::ISTRIP
-            | InputModes::IXON;
-        changed.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
-        changed.control_modes |= ControlModes::CS8;
-        changed.special_codes[SpecialCodeIndex::VMIN] = 1;
-        changed.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // If this fails, the terminal is gone, and reading from it says so.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &changed);
-    }
-
-    fn restore(&self) {
-        // The same.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
-    }
-}
-
-impl Drop for Settings {
-    fn drop(&mut self) {
-        self.restore();
-    }
-}
-
 async fn after(ms: u64) {
     Timer::after(Duration::from_millis(ms)).await;
-}
-
-fn size() -> Size {
-    match tcgetwinsize(io::stdout()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
-            Size { columns: size.ws_col.into(), rows: size.ws_row.into() }
-        }
-        _ => SIZE_UNKNOWN,
-    }
-}
-
-/// Reads what is typed until the terminal is gone.
-fn read_terminal(typed: &Sender<Vec<u8>>) {
-    let (stdin, mut buffer) = (io::stdin(), [0; 4096]);
-    loop {
-        match rustix::io::read(&stdin, &mut buffer) {
-            Ok(0) => return,
-            Ok(length) => {
-                if typed.send_blocking(buffer[..length].to_vec()).is_err() {
-                    return;
-                }
-            }
-            // Another program may have made it non-blocking.
-            Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], None)),
-            Err(Errno::INTR) => {}
-            Err(_) => return,
-        }
-    }
-}
-
-/// Writes to the terminal, on a thread that may be held up by it. If it is gone, reading from it says so.
-fn write(text: String) -> Task<()> {
-    smol::unblock(move || {
-        let (stdout, mut left) = (io::stdout(), text.as_bytes());
-        while !left.is_empty() {
-            match rustix::io::write(&stdout, left) {
-                Ok(length) => left = &left[length..],
-                Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], None)),
-                Err(Errno::INTR) => {}
-                Err(_) => return,
-            }
-        }
-    })
 }

@@ -24,7 +24,7 @@ pub(super) enum Typed {
 const COMMANDS: [(Option<Verb>, &str, &str); 10] = [
     (Some(Verb::Msg), "text", "say something to everybody; //text if it begins with a slash"),
     (Some(Verb::Whisper), "/msg name[,name] text", "whisper to them: nobody else reads it; /w is the same"),
-    (None, "/reply text", "whisper to whoever whispered to you last"),
+    (None, "/reply text", "whisper to the last one who whispered to you"),
     (Some(Verb::Who), "/who", "list who is here"),
     (Some(Verb::History), "/history [number]", "show the last messages again"),
     (Some(Verb::Search), "/search words", "find messages, the newest first, if the server stores them"),
@@ -157,7 +157,7 @@ pub(super) fn remembered(line: &str) -> String {
     if private && word.starts_with('/') { format!("{word} ") } else { line.trim_end().to_owned() }
 }
 
-/// What opens a word: a name is completed right after it.
+/// Characters after which a name is completed even before its first letter is typed.
 const OPENING: &str = "@([{<\"'`«‹“„‘‚「『（【¿¡*_~#+-=:/|";
 
 /// What the word before the cursor may be completed to: where it begins, and the whole words.

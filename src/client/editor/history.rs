@@ -67,7 +67,7 @@ impl HistoryFile {
         Self { path, is_torn: false }
     }
 
-    /// Reads what the file has. Damaged entries are read as far as they are text. There is nothing if there is no file yet.
+    /// Reads the file. Bytes that are not UTF-8 become U+FFFD. A missing file is an empty history.
     pub(in crate::client) fn load(&mut self) -> io::Result<History> {
         let mut history = History::default();
         let (bytes, is_whole) = match self.read() {
@@ -79,13 +79,13 @@ impl HistoryFile {
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.lines();
         if !is_whole {
-            // The beginning of this one is left out.
+            // The first line is cut.
             lines.next();
         }
         let lines = lines.filter(|line| *line != HEADER && line.len() <= EDITED_BYTES_MAX);
         let added = lines.filter(|line| history.add(&unescaped(line))).count();
         if !is_whole || added > 2 * HISTORY_LINES_MAX {
-            // If this fails, it is still too long: that costs time at the start, and no entry.
+            // If this fails, the file stays too long, which costs time at the next start and no entry.
             let _ = self.rewrite(&history);
         }
         Ok(history)
@@ -117,7 +117,7 @@ impl HistoryFile {
         if fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(io::Error::other("it is not a regular file"));
         }
-        // Opened anew each time: another client may have replaced it.
+        // Opened for each entry: another client may have replaced the file.
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
         let before = match file.metadata()?.len() {
             0 => [HEADER, "\n"].concat(),

@@ -109,7 +109,7 @@ impl KeyDecoder {
 
     fn decode_ascii(&mut self, byte: u8) -> Option<Key> {
         match take(&mut self.state) {
-            // Esc begins anew, wherever it comes.
+            // Esc starts a new sequence, also within another one.
             _ if byte == 0x1b => {
                 self.state = State::Escape;
                 None

@@ -28,7 +28,7 @@ pub(super) struct LineBuffer {
     text: String,
     /// A byte index into `text`, at a boundary of grapheme clusters.
     cursor: usize,
-    /// What was deleted last by more than a character.
+    /// The last deletion of more than a character, for Ctrl-Y.
     killed: String,
     undo: Vec<(String, usize)>,
     /// Whether the last change inserted text: more text is undone with it.
@@ -57,7 +57,7 @@ impl LineBuffer {
         self.is_inserting = false;
     }
 
-    /// Takes the text for use, and begins anew.
+    /// Returns the text and empties the line.
     pub(super) fn take(&mut self) -> String {
         self.undo.clear();
         self.is_inserting = false;
@@ -106,7 +106,7 @@ impl LineBuffer {
         self.text.replace_range(range, "");
     }
 
-    /// Inserts what was deleted last.
+    /// Inserts the last deletion.
     pub(super) fn yank(&mut self) -> bool {
         let killed = self.killed.clone();
         self.insert(&killed)

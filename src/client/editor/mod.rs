@@ -1,9 +1,9 @@
-//! The line editor: keys go in, what is to be done comes out. It has no thread, clock or terminal of its own and never waits:
-//! whatever it is in the middle of (a search, a paste, half a key sequence), messages are printed above it.
+//! The line editor: a state machine from keys to [`Outcome`]s. It has no thread, clock or terminal and never waits, so messages can be
+//! printed above it at any time: during a search, a paste, or a key sequence that is not complete.
 //!
 //! It is our own because the libraries do not do that. rustyline (19) reads nothing but keys during a search, a quoted key or a
 //! question, ends at a byte that is not UTF-8 together with what was typed before and after it, and draws a wrapped line twice when the
-//! terminal becomes narrower. reedline asks the terminal where the cursor is, and fails when there is no answer.
+//! terminal becomes narrower. reedline asks the terminal where the cursor is, and fails without an answer.
 
 mod history;
 mod keys;
@@ -16,30 +16,30 @@ use self::line::{LineBuffer, To};
 pub(super) use self::screen::{Input, Screen, Size};
 use crate::limits::{EDITED_BYTES_MAX, REPEAT_MAX};
 
-/// What a key asks for beyond a change of the line.
+/// The effect of a key beyond a change of the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The line is complete. A paste can have put line breaks in it.
     Line(String),
-    /// To leave.
+    /// Leave.
     Leave,
-    /// To stop the program until the shell continues it.
+    /// Stop the program until the shell continues it.
     Suspend,
-    /// To clear the screen.
+    /// Clear the screen.
     Clear,
-    /// To say this: a key could not be carried out.
+    /// Tell the user that a key could not be carried out.
     Warning(String),
 }
 
-/// What Tab makes of the text before the cursor: where the completed word begins, and what it could be.
+/// Completions of the text before the cursor: the start of the completed word, and its possible replacements.
 pub(super) type Completions = (usize, Vec<String>);
 
-/// What the next key is for.
+/// The meaning of the next key.
 #[derive(Debug, Default)]
 enum Mode {
     #[default]
     Edit,
-    /// To be inserted as it is.
+    /// It is inserted literally.
     Quote,
     /// A search through the history for this text; the entry found, and what the line was before.
     Search { text: String, found: Option<usize>, before: String },
@@ -55,14 +55,14 @@ pub(super) struct Editor {
     browsed: Option<(usize, String)>,
     /// The last line, if it was refused: it counts as the newest entry.
     refused: Option<String>,
-    /// How often the next key is to be carried out.
+    /// Repetitions of the next key.
     repeat: Option<usize>,
     /// The possible completions, until the next key.
     choices: Vec<String>,
 }
 
 impl Editor {
-    /// What to show of it, where `prompt` is the usual prompt.
+    /// The input line to show; `prompt` is the usual prompt.
     pub(super) fn input(&self, prompt: &str) -> Input<'_> {
         let prompt = match &self.mode {
             Mode::Search { text, found, .. } => {
@@ -255,7 +255,7 @@ fn capitalized(word: &str) -> String {
     [&word[..at], &word[at..next].to_uppercase(), &word[next..].to_lowercase()].concat()
 }
 
-/// What all of these begin with.
+/// The longest common prefix.
 fn common_start(choices: &[String]) -> String {
     let Some((first, others)) = choices.split_first() else { return String::new() };
     let mut common = first.as_str();

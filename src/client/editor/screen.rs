@@ -17,7 +17,7 @@ pub(in crate::client) struct Size {
     pub(in crate::client) rows: usize,
 }
 
-/// What to show of the line editor.
+/// The state of the line editor to show.
 #[derive(Debug)]
 pub(in crate::client) struct Input<'a> {
     pub(in crate::client) prompt: String,
@@ -35,7 +35,7 @@ struct Position {
     column: usize,
 }
 
-/// What is on the screen now.
+/// The rows on the screen now.
 #[derive(Debug)]
 struct Drawn {
     rows: Vec<String>,
@@ -76,16 +76,16 @@ impl Screen {
         self.drawn = None;
     }
 
-    /// What erases the rows. The cursor is where they began after it.
+    /// The escape sequence that erases the rows and leaves the cursor at their start.
     pub(in crate::client) fn erase(&mut self) -> String {
         let Some(drawn) = self.drawn.take() else { return String::new() };
         let above = self.rows_above_cursor(&drawn);
         let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
-        // What is erased from the very first cell on, tmux keeps in its scrollback: the first row is erased by itself.
+        // The first row is erased separately: tmux copies the screen to its scrollback when it is erased from the first cell on.
         format!("\r{up}\x1b[K\x1b[C\x1b[J\r")
     }
 
-    /// What draws the rows, from the beginning of an empty one on.
+    /// The text that draws the rows. The cursor must be at the start of an empty row.
     pub(in crate::client) fn draw(&mut self, sending: &[&str], input: &Input<'_>) -> String {
         let (input_rows, mut cursor) = self.wrap(&input.prompt, input.text, input.cursor);
         let mut rows = self.sending_rows(sending);
@@ -93,7 +93,7 @@ impl Screen {
         let dimmed = rows.len();
         cursor.row += dimmed;
         rows.extend(input_rows);
-        // What does not fit is left out, but never the row with the cursor.
+        // Rows that do not fit are left out, but never the row with the cursor.
         let height = self.size.rows.max(1);
         let first = cursor.row.saturating_sub(height - 1).max(rows.len().saturating_sub(height).min(cursor.row));
         rows = rows.into_iter().skip(first).take(height).collect();
@@ -214,7 +214,7 @@ impl Screen {
 }
 
 impl Traits {
-    /// What the environment says about the terminal.
+    /// Reads the traits from the environment.
     fn of_terminal() -> Self {
         let (program, term) = (env::var("TERM_PROGRAM"), env::var("TERM"));
         let is_tmux = program.as_deref() == Ok("tmux");
@@ -241,7 +241,7 @@ mod tests {
         screen.draw(&[], &Input { prompt: "> ".to_owned(), text, cursor, choices: &[] })
     }
 
-    /// What erases the rows where so many are above that of the cursor.
+    /// The sequence that erases the rows, with `above` of them above the cursor.
     fn erased(above: usize) -> String {
         let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
         format!("\r{up}\x1b[K\x1b[C\x1b[J\r")

@@ -1,0 +1,106 @@
+//! A terminal's settings, size, input and output.
+
+use std::io;
+
+use async_channel::Sender;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::termios::{
+    ControlModes, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize,
+    tcsetattr,
+};
+use smol::Task;
+
+use super::editor::Size;
+
+/// The size of a terminal that does not know it.
+const SIZE_UNKNOWN: Size = Size { columns: 80, rows: 24 };
+
+/// The settings of the terminal from before the client changed them. They are restored when this is dropped.
+pub(super) struct Settings(Termios);
+
+impl Settings {
+    /// The settings as they are now.
+    pub(super) fn now() -> io::Result<Self> {
+        Ok(Self(tcgetattr(io::stdin())?))
+    }
+
+    /// Takes the settings as they are now for those to restore.
+    pub(super) fn renew(&mut self) {
+        if let Ok(now) = tcgetattr(io::stdin()) {
+            self.0 = now;
+        }
+    }
+
+    /// Has the terminal pass on every key as it is pressed, unchanged and without an echo.
+    pub(super) fn change(&self) {
+        let mut changed = self.0.clone();
+        changed.input_modes -= InputModes::BRKINT
+            | InputModes::ICRNL
+            | InputModes::INLCR
+            | InputModes::IGNCR
+            | InputModes::INPCK
+            | InputModes::ISTRIP
+            | InputModes::IXON;
+        changed.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
+        changed.control_modes |= ControlModes::CS8;
+        changed.special_codes[SpecialCodeIndex::VMIN] = 1;
+        changed.special_codes[SpecialCodeIndex::VTIME] = 0;
+        // If this fails, the terminal is gone, and reading from it says so.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &changed);
+    }
+
+    pub(super) fn restore(&self) {
+        // Likewise.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+pub(super) fn size() -> Size {
+    match tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
+            Size { columns: size.ws_col.into(), rows: size.ws_row.into() }
+        }
+        _ => SIZE_UNKNOWN,
+    }
+}
+
+/// Reads what is typed until the terminal is gone.
+pub(super) fn read(typed: &Sender<Vec<u8>>) {
+    let (stdin, mut buffer) = (io::stdin(), [0; 4096]);
+    loop {
+        match rustix::io::read(&stdin, &mut buffer) {
+            Ok(0) => return,
+            Ok(length) => {
+                if typed.send_blocking(buffer[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+            // Another program may have made it non-blocking.
+            Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], None)),
+            Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Writes to the terminal, on a thread that may be held up by it. If it is gone, reading from it says so.
+pub(super) fn write(text: String) -> Task<()> {
+    smol::unblock(move || {
+        let (stdout, mut left) = (io::stdout(), text.as_bytes());
+        while !left.is_empty() {
+            match rustix::io::write(&stdout, left) {
+                Ok(length) => left = &left[length..],
+                Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], None)),
+                Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    })
+}
