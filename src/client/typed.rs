@@ -329,10 +329,10 @@ mod tests {
         check("STRASS", 0, &["Straße: "]);
         check("ΝΊΚΟΣ", 0, &["Νίκος: "]);
         check("x", 0, &[]);
-        check("", 0, &["alice: ", "Älva: ", "bob: "]);
-        check("/msg ", 5, &["alice ", "Älva ", "bob "]);
+        check("", 0, &["alice: ", "Älva: ", "bob: ", "Straße: ", "Νίκος: "]);
+        check("/msg ", 5, &["alice ", "Älva ", "bob ", "Straße ", "Νίκος "]);
         check(" /ms", 1, &["/msg "]);
-        check("/w a,", 5, &["alice ", "Älva ", "bob "]);
+        check("/w a,", 5, &["alice ", "Älva ", "bob ", "Straße ", "Νίκος "]);
         check("/msg\u{3000}b", 7, &["bob "]);
     }
 
