@@ -22,7 +22,7 @@ pub(crate) fn fold(text: &str) -> String {
         return fold_ascii(text);
     }
     let letters =
-        text.nfkd().take(SEARCH_CHARS_MAX).filter(|c| !is_ignored(*c)).flat_map(fold_case).flat_map(fold_stroke);
+        text.nfkd().take(SEARCH_CHARS_MAX).filter(|c| !is_ignored(*c)).flat_map(fold_letter).flat_map(fold_stroke);
     let mut folded = String::with_capacity(text.len());
     // Whether the word that `folded` ends with is a run; none after a separator.
     let mut word: Option<bool> = None;
@@ -150,7 +150,7 @@ fn is_ignored(c: char) -> bool {
 
 /// Full case folding, and the dotless ı as the i that it is in upper case. To go down, up and down again reaches the same from
 /// every case form that a letter has.
-fn fold_case(c: char) -> impl Iterator<Item = char> {
+fn fold_letter(c: char) -> impl Iterator<Item = char> {
     c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
