@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::net::Ipv6Addr;
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeBounds};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
@@ -247,12 +247,16 @@ pub fn parse_color(raw: &str) -> Result<bool, String> {
 /// Says which numbers are expected.
 pub fn parse_number<N: FromStr + PartialOrd + Display>(
     raw: &str,
-    range: RangeInclusive<N>,
+    range: impl RangeBounds<N>,
     what: &str,
 ) -> Result<N, String> {
     // Rust would accept +1, too.
     let number = raw.parse().ok().filter(|number| range.contains(number) && !raw.starts_with('+'));
-    number.ok_or_else(|| format!("expected {what} from {} to {}", range.start(), range.end()))
+    number.ok_or_else(|| match (range.start_bound(), range.end_bound()) {
+        (Bound::Included(first), Bound::Included(last)) => format!("expected {what} from {first} to {last}"),
+        (Bound::Included(first), _) => format!("expected {what}, {first} or more"),
+        _ => format!("expected {what}"),
+    })
 }
 
 /// A time from seconds, with decimals or without.

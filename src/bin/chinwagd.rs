@@ -256,7 +256,7 @@ fn parse_level(raw: &str) -> Result<LevelFilter, String> {
 }
 
 fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
-    parse_number(raw, FEED_BYTES_MIN..=usize::MAX, "a number of bytes")
+    parse_number(raw, FEED_BYTES_MIN.., "a number of bytes")
 }
 
 fn parse_history(raw: &str) -> Result<usize, String> {
@@ -282,11 +282,11 @@ fn parse_epoch(raw: &str) -> Result<Token, String> {
 }
 
 fn parse_clients(raw: &str) -> Result<usize, String> {
-    parse_number(raw, 1..=usize::MAX, "a number of connections")
+    parse_number(raw, 1.., "a number of connections")
 }
 
 fn parse_per_address(raw: &str) -> Result<usize, String> {
-    parse_number(raw, 0..=usize::MAX, "a number of connections")
+    parse_number(raw, 0.., "a number of connections")
 }
 
 fn parse_rate(raw: &str) -> Result<u32, String> {

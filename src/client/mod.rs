@@ -82,7 +82,7 @@ fn check(options: &Options) -> Option<String> {
             Some("unexpected --nick: raw reads the nickname from its input, as NICK name".to_owned())
         }
         ("history", [count]) => {
-            let why = parse_number(count, 0..=u64::MAX, "a number of messages").err()?;
+            let why = parse_number(count, 0.., "a number of messages").err()?;
             Some(format!("invalid argument {} after history: {why}", quoted(count)))
         }
         ("history", [_, surplus, ..]) | ("who" | "tail" | "raw", [surplus, ..]) => {

@@ -151,11 +151,11 @@ fn parse_names(raw: &str) -> Result<String, String> {
 }
 
 fn parse_count(raw: &str) -> Result<u64, String> {
-    parse_number(raw, 1..=u64::MAX, "a number of lines")
+    parse_number(raw, 1.., "a number of lines")
 }
 
 fn parse_id(raw: &str) -> Result<EventId, String> {
-    parse_number(raw, 0..=u64::MAX, "an id").map(EventId)
+    parse_number(raw, 0.., "an id").map(EventId)
 }
 
 fn parse_epoch(raw: &str) -> Result<Token, String> {

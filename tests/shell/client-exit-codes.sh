@@ -29,15 +29,15 @@ ends 2 'invalid regular expression "(": *' wait '('
 ends 2 'invalid --timeout "soon": expected a number of seconds*' wait x --timeout soon
 ends 2 'invalid --timeout "-1": expected a number of seconds*' wait x --timeout=-1
 ends 2 'invalid --from "a,b": a name cannot contain a comma*' wait x --from a,b
-ends 2 'invalid --count "0": expected a number of lines from 1 to *' tail --count 0
-ends 2 'invalid --count "-1": expected a number of lines from 1 to *' tail --count -1
+ends 2 'invalid --count "0": expected a number of lines, 1 or more*' tail --count 0
+ends 2 'invalid --count "-1": expected a number of lines, 1 or more*' tail --count -1
 ends 2 'missing value for --count: expected --count <number>*' tail --count
 ends 2 'missing value for --nick: expected --nick <name>*' --nick --json who
 ends 2 '--nick is given twice*' --nick a --nick=b
 ends 2 'unexpected value "true" for --json*' --json=true who
 ends 2 'unexpected argument "localhost" after tail*' tail localhost
 ends 2 'unexpected --count: expected it with tail or wait*' send --count 3 x
-ends 2 'invalid --since "yesterday": expected an id from 0 to *' tail --since yesterday
+ends 2 'invalid --since "yesterday": expected an id, 0 or more*' tail --since yesterday
 ends 2 'missing text: the message is blank*' send ''
 ends 2 'missing text: the message is blank*' send ' ' $'\n'
 ends 2 '--epoch without --since: *' tail --epoch k7qd

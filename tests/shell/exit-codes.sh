@@ -25,7 +25,7 @@ refuses 2 'a port from 0 to 65535' --listen=127.0.0.1:65536
 refuses 2 'invalid --listen "localhost": expected host:port' --listen localhost
 refuses 2 'brackets' --listen ::1:9999
 refuses 2 'invalid --log "loud": expected off' --log=loud
-refuses 2 'a number of bytes from 1048576' --feed-bytes 1
+refuses 2 'a number of bytes, 1048576 or more' --feed-bytes 1
 refuses 2 'missing value for --listen' --listen
 
 serve

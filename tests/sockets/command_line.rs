@@ -51,7 +51,7 @@ fn wrong_command_line_is_one_clear_line_and_exit_code_2() {
     check(&["--log=loud"], "invalid --log \"loud\": expected off, error, warn, info or debug");
     check(&["--log="], "invalid --log \"\": expected off, error, warn, info or debug");
     check(&["--log", "off", "--log=off"], "--log is given twice: expected it once");
-    let bytes = format!("expected a number of bytes from 1048576 to {}", usize::MAX);
+    let bytes = "expected a number of bytes, 1048576 or more";
     check(&["--feed-bytes", "12"], &format!("invalid --feed-bytes \"12\": {bytes}"));
     check(&["--feed-bytes", "many"], &format!("invalid --feed-bytes \"many\": {bytes}"));
     let seconds = "expected a number of seconds from 0 to 31622400";
