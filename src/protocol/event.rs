@@ -1,8 +1,9 @@
 //! What happens in a room, and how a line tells it.
 
 use std::fmt;
+use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Drawing, Name, Text, Token, split_word};
 
@@ -23,17 +24,45 @@ impl EventId {
 pub struct Timestamp(pub i64);
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339, UTC, with milliseconds.
+    /// RFC 3339, UTC, with milliseconds: always as long as any other, so that times sort as text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = DateTime::from_timestamp_millis(self.0).unwrap_or_default();
-        f.write_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+        f.write_str(&self.utc().to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 }
 
 impl Timestamp {
-    /// What is written like this, if it is a time.
+    /// The first millisecond of the year 0, the earliest that RFC 3339 can write.
+    pub const MIN: Self = Self(-62_167_219_200_000);
+
+    /// The last millisecond of the year 9999, the latest that RFC 3339 can write.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// The nearest time that RFC 3339 can write.
+    #[must_use]
+    pub fn clamped(self) -> Self {
+        self.clamp(Self::MIN, Self::MAX)
+    }
+
+    /// This much later, clamped as well.
+    #[must_use]
+    pub(crate) fn plus(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))).clamped()
+    }
+
+    /// This much earlier, clamped as well.
+    #[must_use]
+    pub(crate) fn minus(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))).clamped()
+    }
+
+    /// As a date, clamped to what RFC 3339 can write.
+    pub fn utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.clamped().0).unwrap_or_default()
+    }
+
+    /// Parses RFC 3339, in any offset from UTC.
     pub(crate) fn parse(time: &str) -> Option<Self> {
-        Some(Self(DateTime::parse_from_rfc3339(time).ok()?.timestamp_millis()))
+        Some(Self(DateTime::parse_from_rfc3339(time).ok()?.timestamp_millis()).clamped())
     }
 }
 
@@ -191,5 +220,45 @@ impl Tag {
         let (time, rest) = rest.split_once(' ')?;
         let id = if id == "-" { None } else { Some(EventId(id.parse().ok()?)) };
         Some((Self { id, at: Timestamp::parse(time)? }, rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamp_outside_four_digit_years_is_clamped() {
+        let check = |millis: i64, expected: &str| {
+            let text = Timestamp(millis).to_string();
+            assert_eq!(text, expected, "{millis}");
+            assert_eq!(Timestamp::parse(&text), Some(Timestamp(millis).clamped()), "{millis}");
+        };
+        check(Timestamp::MAX.0, "9999-12-31T23:59:59.999Z");
+        check(Timestamp::MAX.0 + 1, "9999-12-31T23:59:59.999Z");
+        check(i64::MAX, "9999-12-31T23:59:59.999Z");
+        check(Timestamp::MIN.0, "0000-01-01T00:00:00.000Z");
+        check(Timestamp::MIN.0 - 1, "0000-01-01T00:00:00.000Z");
+        check(i64::MIN, "0000-01-01T00:00:00.000Z");
+        check(-1, "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn timestamp_parse_clamps_what_its_offset_moves_out_of_range() {
+        assert_eq!(Timestamp::parse("0000-01-01T00:00:00+23:59"), Some(Timestamp::MIN));
+        assert_eq!(Timestamp::parse("9999-12-31T23:59:59-23:59"), Some(Timestamp::MAX));
+        assert_eq!(Timestamp::parse("+10000-01-01T00:00:00.000Z"), None);
+    }
+
+    #[test]
+    fn timestamps_sort_alike_as_text_and_as_time() {
+        arbtest::arbtest(|u| {
+            let (one, other) = (Timestamp(u.arbitrary()?).clamped(), Timestamp(u.arbitrary()?).clamped());
+            let near = Timestamp(one.0 + i64::from(u.arbitrary::<i32>()?)).clamped();
+            assert_eq!(one.cmp(&other), one.to_string().cmp(&other.to_string()));
+            assert_eq!(one.cmp(&near), one.to_string().cmp(&near.to_string()));
+            Ok(())
+        })
+        .budget_ms(200);
     }
 }

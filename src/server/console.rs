@@ -20,6 +20,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
 use super::admission::Full;
+use super::hub::now;
 use crate::command_line::is_colored;
 use crate::limits::{ANNOUNCE_MS_MAX, LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
 use crate::process::{Stream, reason, wait_writable, write_line};
@@ -107,7 +108,7 @@ struct LocalTime;
 
 impl FormatTime for LocalTime {
     fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
-        let time = Local::now().to_rfc3339_opts(SecondsFormat::Millis, false);
+        let time = now().utc().with_timezone(&Local).to_rfc3339_opts(SecondsFormat::Millis, false);
         if w.has_ansi_escapes() { write!(w, "{}", Style::new().dimmed().paint(time)) } else { w.write_str(&time) }
     }
 }

@@ -569,10 +569,11 @@ async fn settle_in_time(hub: &mut Hub, reports: Option<Receiver<Report>>) {
     future::or(settle, late).await;
 }
 
-/// The server's clock: the only one that what is said in the room is dated by.
+/// The server's wall clock, the only one that dates what happens. A clock that is set before 1970 or after the year 9999 reads as
+/// the first or the last millisecond in between: RFC 3339 has no way to write the rest.
 pub(super) fn now() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)).clamped()
 }
 
 #[cfg(test)]

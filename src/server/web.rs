@@ -5,13 +5,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 
 use super::connection::{Host, in_time, until};
 use super::console;
-use super::hub::Request as HubRequest;
+use super::hub::{Request as HubRequest, now};
 use super::sockets::Socket;
 use crate::feed::Outbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
@@ -77,7 +76,7 @@ async fn read(socket: &Socket, origins: &Origins) -> io::Result<Request> {
 
 /// An answer that is sent now.
 pub(super) fn to_bytes(answer: &Answer, is_head: bool) -> Vec<u8> {
-    answer.to_bytes(&Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string(), is_head)
+    answer.to_bytes(&now().utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string(), is_head)
 }
 
 /// `ok` if the hub carries out requests; a refusal if it does not within [`HEALTH_MS_MAX`].
