@@ -210,6 +210,37 @@ pub const STORE_PRUNED_AT_ONCE_MAX: u64 = 1_000;
 /// How often the store looks for what is too old when nothing is said, and tries again what failed, in milliseconds.
 pub const STORE_PRUNE_MS: u64 = 1_000;
 
+/// Step of the wall clock, in seconds, up to which the store takes it for a correction, or for the time that the server was off, and
+/// goes on deleting messages by their age. Beyond it the clock is doubted. A day: more than any time zone is off, and a message
+/// that is kept for a month loses little by it.
+pub const CLOCK_STEP_SECONDS_MAX: u64 = 24 * 3600;
+
+/// The least such step, in seconds, however short messages are kept: a restart takes no longer.
+pub const CLOCK_STEP_SECONDS_MIN: u64 = 60;
+
+/// Share of `--keep AGE` that such a step may be at most, one of this many parts: a wrong clock never deletes all that was to be
+/// kept.
+pub const CLOCK_STEP_AGE_SHARE: u32 = 2;
+
+/// Uptime, in seconds, after which a doubted clock that ran steadily is trusted again; a shorter `--keep AGE` is enough. A day: time
+/// for an operator to read the warning.
+pub const CLOCK_TRIAL_SECONDS_MAX: u64 = 24 * 3600;
+
+/// Bytes of the store's write-ahead log (`-wal`) beyond which it is written into the file and emptied, which waits for those who read
+/// the store. SQLite writes it into the file at 4 MiB by itself, but begins it anew only at a moment when nobody reads.
+pub const STORE_WAL_CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes below which the write-ahead log stays, unless another program reads the store without a pause; then the log says so.
+pub const STORE_WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Longest that emptying the write-ahead log waits for those who read the store, in milliseconds: several times what a page or a
+/// search takes.
+pub const STORE_CHECKPOINT_MS_MAX: u64 = 500;
+
+/// Pause before it waits again if that did not help, in milliseconds, unless the log has grown by [`STORE_WAL_CHECKPOINT_BYTES`]: beside
+/// a program that keeps reading, commits wait for it a tenth of the time at most.
+pub const STORE_CHECKPOINT_PAUSE_MS: u64 = 10 * STORE_CHECKPOINT_MS_MAX;
+
 /// Longest the store waits for another program that reads or writes the file, in milliseconds.
 pub const STORE_BUSY_MS_MAX: u64 = 5_000;
 
@@ -534,4 +565,7 @@ const _: () = {
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
     // So does a start that fails while nothing reads standard error: by then nobody heeds signals.
     assert!(ERROR_WRITE_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
+    // What is committed between two checkpoints has room, twice.
+    assert!(3 * STORE_WAL_CHECKPOINT_BYTES < STORE_WAL_BYTES_MAX);
+    assert!(CLOCK_STEP_SECONDS_MIN < CLOCK_STEP_SECONDS_MAX && CLOCK_STEP_AGE_SHARE > 1);
 };

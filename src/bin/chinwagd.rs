@@ -82,7 +82,8 @@ struct Arguments {
     #[argh(option, arg_name = "n", default = "HISTORY_MESSAGES_DEFAULT", from_str_fn(parse_history))]
     history: usize,
 
-    /// store messages in this file (SQLite): a message is delivered only once it is stored, and outlives the server (default: none)
+    /// store messages in this SQLite file, which is created if it does not exist; a message is delivered only after it is safely
+    /// stored, and outlives the server (default: messages are kept in memory)
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     data: Option<PathBuf>,
 
@@ -91,7 +92,8 @@ struct Arguments {
     #[argh(option, arg_name = "how", from_str_fn(parse_durability))]
     durability: Option<Durability>,
 
-    /// how much the store keeps: an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all (default: all)
+    /// delete the oldest stored messages beyond an age (30d, 12h), a size (1gb, 500mb) or a number of messages; all keeps
+    /// everything. By age nothing is deleted while the system clock is implausible; the log says so (default: all)
     #[argh(option, arg_name = "limit", from_str_fn(parse_keep))]
     keep: Option<Keep>,
 

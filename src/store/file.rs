@@ -1,16 +1,21 @@
 //! The file: whose it is, what is in it, and bringing an older one up to date.
 
 use std::fmt;
-use std::fs::{File, TryLockError};
 use std::io;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode as SqliteCode, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{
+    Connection, ErrorCode as SqliteCode, OpenFlags, OptionalExtension as _, TransactionBehavior, ffi, params,
+};
 
-use super::{Durability, Found, Options, words};
-use crate::limits::{IDS_RESERVED, STORE_BUSY_MS_MAX};
+use super::clock::Notes;
+use super::place::{Place, companion};
+use super::{Durability, Found, Options, log, words};
+use crate::limits::{IDS_RESERVED, STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
 use crate::protocol::{EventId, Name, Past, Text, Timestamp, Token};
 
 /// Tells a file of ours (`PRAGMA application_id`): "chwg".
@@ -89,13 +94,27 @@ impl FromStr for Keep {
 pub enum OpenError {
     /// It cannot be opened to be written.
     File(PathBuf, io::Error),
+    /// It is something else: a directory, a device.
+    NotRegular(PathBuf, &'static str),
+    /// Something else is where SQLite keeps a file beside it.
+    BesideIt(PathBuf, &'static str),
     /// Another server has it.
     Locked(PathBuf),
+    /// Another program writes to it, or has locked it.
+    Busy(PathBuf),
     /// It is not ours.
     Foreign(PathBuf),
     /// It was written by a later version, which calls itself so.
     Newer(PathBuf, usize),
-    /// It is damaged, or the disk is full, or something like that.
+    /// It is empty, and its `-wal` is not.
+    Orphaned(PathBuf),
+    /// It was last used by this other path, and messages are still in the `-wal` there.
+    Moved(PathBuf, PathBuf),
+    /// There is no space.
+    Full(PathBuf),
+    /// SQLite cannot use the files that it keeps beside it.
+    Companions(PathBuf, rusqlite::Error),
+    /// It is damaged, or something else is wrong with it.
     Sqlite(PathBuf, rusqlite::Error),
     /// There are no threads.
     System(io::Error),
@@ -105,10 +124,26 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, error) => write!(f, "cannot open the store {}: {error}", path.display()),
+            Self::NotRegular(path, kind) => write!(
+                f,
+                "cannot use {} as a store: it is {kind}; --data expects the path of a regular file, or of one to create",
+                path.display()
+            ),
+            Self::BesideIt(path, kind) => write!(
+                f,
+                "cannot use {}: it is {kind}, and SQLite keeps a file of this name beside the store; move it away",
+                path.display()
+            ),
             Self::Locked(path) => write!(
                 f,
                 "the store {} is in use by another chinwagd; stop that one or choose another file with --data",
                 path.display()
+            ),
+            Self::Busy(path) => write!(
+                f,
+                "another program is writing to the store {}, or has locked it, for more than {} s; end that program and start again",
+                path.display(),
+                STORE_BUSY_MS_MAX / 1000
             ),
             Self::Foreign(path) => write!(
                 f,
@@ -120,6 +155,27 @@ impl fmt::Display for OpenError {
                 "the store {} has version {version}, and this chinwagd knows up to {}; use a newer chinwagd",
                 path.display(),
                 MIGRATIONS.len()
+            ),
+            Self::Orphaned(path) => write!(
+                f,
+                "the store {0} is empty, but {0}-wal holds messages of the file that was there; put that file back, or move {0}-wal away to begin anew",
+                path.display()
+            ),
+            Self::Moved(path, before) => write!(
+                f,
+                "the store {0} was last used as {1}, and its latest messages are still in {1}-wal; if it was moved, move {1}-wal to {0}-wal; if it is another name of the same file, use --data {1}; if it is a copy, move {1}-wal away",
+                path.display(),
+                before.display()
+            ),
+            Self::Full(path) => write!(
+                f,
+                "cannot use the store {}: database or disk is full; free some space and start again",
+                path.display()
+            ),
+            Self::Companions(path, error) => write!(
+                f,
+                "cannot use the store {0}: SQLite cannot open or create {0}-wal and {0}-shm ({error}); check that the directory and these files can be written, and that the path has at most 500 bytes",
+                path.display()
             ),
             Self::Sqlite(path, error) if error.sqlite_error_code() == Some(SqliteCode::DatabaseCorrupt) => write!(
                 f,
@@ -134,12 +190,30 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+impl OpenError {
+    /// What an error of SQLite's at the start means.
+    fn of(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        // An extension of the `-shm` that fails is told apart by its extended code alone.
+        if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
+            return Self::Full(path);
+        }
+        match error.sqlite_error_code() {
+            Some(SqliteCode::NotADatabase) => Self::Foreign(path),
+            Some(SqliteCode::DatabaseBusy | SqliteCode::DatabaseLocked) => Self::Busy(path),
+            Some(SqliteCode::DiskFull) => Self::Full(path),
+            Some(SqliteCode::CannotOpen | SqliteCode::ReadOnly) => Self::Companions(path, error),
+            _ => Self::Sqlite(path, error),
+        }
+    }
+}
+
 /// A file that nobody else writes.
 #[derive(Debug)]
 pub(super) struct StoreFile {
     pub(super) connection: Connection,
-    /// Holds the lock. Closed last: closing it earlier would take SQLite's own locks with it (fcntl(2)).
-    _lock: File,
+    /// Last, so that it is closed last.
+    pub(super) place: Place,
 }
 
 pub(super) fn open(
@@ -148,57 +222,109 @@ pub(super) fn open(
     made_up: Token,
     count: usize,
 ) -> Result<(StoreFile, Found), OpenError> {
-    let path = &options.path;
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-    let lock = file.map_err(|error| OpenError::File(path.clone(), error))?;
-    lock.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => OpenError::Locked(path.clone()),
-        TryLockError::Error(error) => OpenError::File(path.clone(), error),
-    })?;
-    let is_new = lock.metadata().map_err(|error| OpenError::File(path.clone(), error))?.len() == 0;
-    let sqlite = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(SqliteCode::NotADatabase) => OpenError::Foreign(path.clone()),
-        _ => OpenError::Sqlite(path.clone(), error),
-    };
-    let mut connection = Connection::open(path).map_err(sqlite)?;
-    let ours = || -> rusqlite::Result<bool> {
-        let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-        Ok(id == APPLICATION_ID)
-    };
-    if !is_new && !ours().map_err(sqlite)? {
-        return Err(OpenError::Foreign(path.clone()));
+    let mut place = Place::lock(&options.path)?;
+    let path = place.path().to_owned();
+    let sqlite = |error| OpenError::of(&path, error);
+    let system = |error| OpenError::File(path.clone(), error);
+    place.check_companions()?;
+    let is_new = place.is_empty().map_err(system)?;
+    if is_new && place.wal_bytes() > 0 {
+        return Err(OpenError::Orphaned(path));
+    }
+    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite)?;
+    if !is_new && !is_ours(&connection).map_err(sqlite)? {
+        return Err(OpenError::Foreign(path));
+    }
+    if let Some(before) = left_behind(&connection, &path).map_err(sqlite)? {
+        return Err(OpenError::Moved(path, before));
     }
     set_up(&connection, options.durability, is_new).map_err(sqlite)?;
     migrate(&mut connection).map_err(sqlite)?.map_err(|version| OpenError::Newer(path.clone(), version))?;
     words::prepare(&mut connection).map_err(sqlite)?;
     let found = take_up(&mut connection, epoch, made_up, count).map_err(sqlite)?;
-    Ok((StoreFile { connection, _lock: lock }, found))
+    note_path(&connection, &path).map_err(sqlite)?;
+    place.watch_companions().map_err(system)?;
+    let links = place.links().map_err(system)?;
+    if links > 1 {
+        log::hard_links(&path, links);
+    }
+    Ok((StoreFile { connection, place }, found))
 }
 
-/// The same file, to be read beside the one who writes.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
-    let sqlite = |error| OpenError::Sqlite(path.to_owned(), error);
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
-    connection.busy_timeout(Duration::from_millis(STORE_BUSY_MS_MAX)).map_err(sqlite)?;
+impl StoreFile {
+    /// The same file, to be read beside the one who writes.
+    pub(super) fn open_to_read(&self) -> Result<Connection, OpenError> {
+        let path = self.place.path();
+        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| OpenError::of(path, error))
+    }
+}
+
+fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    // The file exists, and its path has no symbolic links: if one is there by now, it leads elsewhere.
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_millis(STORE_BUSY_MS_MAX))?;
     Ok(connection)
 }
 
+fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    Ok(id == APPLICATION_ID)
+}
+
+/// The path by which the file was last used, if it is another one, and messages are in the `-wal` there that this one lacks: the
+/// file was moved after a crash, or is used by another hard link.
+fn left_behind(connection: &Connection, path: &Path) -> rusqlite::Result<Option<PathBuf>> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'state')";
+    if !connection.query_row(sql, [], |row| row.get(0))? {
+        return Ok(None);
+    }
+    let sql = "SELECT value FROM state WHERE key = 'path'";
+    let before: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    let before = before.map(PathBuf::from).filter(|before| before != path);
+    // A copy has the same state, and its original is still in use.
+    Ok(before.filter(|before| {
+        let has_wal = companion(before, "-wal").metadata().is_ok_and(|wal| wal.len() > 0);
+        has_wal && is_same_file(before, path).unwrap_or(true)
+    }))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
+    let id = |path: &Path| path.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+    Ok(id(one)? == id(other)?)
+}
+
+/// Notes the path in the file itself, not only in the `-wal`, for [`left_behind`].
+fn note_path(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let Some(path) = path.to_str() else { return Ok(()) };
+    let sql = "INSERT INTO state VALUES ('path', ?1) ON CONFLICT DO UPDATE SET value = ?1 WHERE value <> ?1";
+    if connection.execute(sql, [path])? > 0 {
+        checkpoint(connection)?;
+    }
+    Ok(())
+}
+
+/// Writes the write-ahead log into the file and empties it, if nobody reads it; whether that was done.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).map(|is_busy| !is_busy)
+}
+
 fn set_up(connection: &Connection, durability: Durability, is_new: bool) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_millis(STORE_BUSY_MS_MAX))?;
     if is_new {
-        // Before anything is written: what is deleted is to make the file smaller.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        // One transaction: a file that is not empty is ours, wherever this one is interrupted. And the first that writes: only then
+        // does what is deleted make the file smaller.
+        let transaction = connection.unchecked_transaction()?;
+        transaction.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.commit()?;
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "journal_size_limit", STORE_WAL_CHECKPOINT_BYTES)?;
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::Relaxed => "NORMAL",
     };
-    connection.pragma_update(None, "synchronous", synchronous)?;
-    if is_new {
-        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-    }
-    Ok(())
+    connection.pragma_update(None, "synchronous", synchronous)
 }
 
 /// Brings the file up to date; fails with its version if that is a later one.
@@ -206,7 +332,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
     let version: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let Some(missing) = MIGRATIONS.get(version..) else { return Ok(Err(version)) };
     for (number, migration) in (version + 1..).zip(missing) {
-        let transaction = connection.transaction()?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
@@ -216,7 +342,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
 
 /// Takes up where the last server ended, and sets ids aside for this one.
 fn take_up(connection: &mut Connection, epoch: Option<Token>, made_up: Token, count: usize) -> rusqlite::Result<Found> {
-    let transaction = connection.transaction()?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let kept: Option<String> =
         transaction.query_row("SELECT value FROM state WHERE key = 'epoch'", [], |row| row.get(0)).optional()?;
     let kept = kept.and_then(|kept| Token::new(&kept).ok());
@@ -246,6 +372,65 @@ pub(super) fn state(connection: &Connection, key: &str) -> rusqlite::Result<Even
 pub(super) fn set_state(connection: &Connection, key: &str, id: EventId) -> rusqlite::Result<()> {
     connection.prepare_cached("UPDATE state SET value = ? WHERE key = ?")?.execute(params![id.0, key])?;
     Ok(())
+}
+
+/// What is noted about the wall clock. A file that has no notes yet has its newest message.
+pub(super) fn clock_notes(connection: &Connection) -> rusqlite::Result<Notes> {
+    let number = |key: &str| {
+        let mut row = connection.prepare_cached("SELECT value FROM state WHERE key = ?")?;
+        row.query_row([key], |row| row.get::<_, i64>(0)).optional()
+    };
+    let newest = || -> rusqlite::Result<Option<Timestamp>> {
+        // Others may have written something else there.
+        let sql = "SELECT max(time) FROM messages WHERE time GLOB '[0-9][0-9][0-9][0-9]-*'";
+        let time: Option<String> = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(time.and_then(|time| Timestamp::parse(&time)))
+    };
+    let trusted = number("clock_trusted")?.map(|time| Timestamp(time).clamped());
+    let doubted = number("clock_doubted")?.zip(number("clock_steady_ms")?);
+    let doubted = doubted.map(|(wall, steady_ms)| {
+        (Timestamp(wall).clamped(), Duration::from_millis(u64::try_from(steady_ms).unwrap_or(0)))
+    });
+    Ok(Notes { trusted: trusted.map_or_else(newest, |trusted| Ok(Some(trusted)))?, doubted })
+}
+
+pub(super) fn note_clock(connection: &Connection, notes: Notes) -> rusqlite::Result<()> {
+    let set = |key: &str, value: i64| {
+        connection.prepare_cached("INSERT OR REPLACE INTO state VALUES (?, ?)")?.execute(params![key, value]).map(drop)
+    };
+    if let Some(trusted) = notes.trusted {
+        set("clock_trusted", trusted.0)?;
+    }
+    let Some((wall, steady_for)) = notes.doubted else {
+        let sql = "DELETE FROM state WHERE key IN ('clock_doubted', 'clock_steady_ms')";
+        return connection.prepare_cached(sql)?.execute([]).map(drop);
+    };
+    set("clock_doubted", wall.0)?;
+    set("clock_steady_ms", i64::try_from(steady_for.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What stands before the first id in the key of a range of ids. The last id is its value.
+const DOUBTED_IDS: &str = "clock_doubted_ids:";
+
+/// The ids of messages that were stored while the clock was doubted: their times are not to be relied on.
+pub(super) fn doubted_ids(connection: &Connection) -> rusqlite::Result<Vec<RangeInclusive<EventId>>> {
+    let mut rows = connection.prepare("SELECT substr(key, ?), value FROM state WHERE key GLOB ? ORDER BY value")?;
+    let rows = rows.query_map(params![DOUBTED_IDS.len() + 1, format!("{DOUBTED_IDS}*")], |row| {
+        Ok(row.get::<_, String>(0)?.parse().ok().map(EventId).zip(Some(EventId(row.get(1)?))))
+    })?;
+    rows.filter_map(Result::transpose).map(|range| range.map(|(first, last)| first..=last)).collect()
+}
+
+pub(super) fn note_doubted_ids(connection: &Connection, ids: &RangeInclusive<EventId>) -> rusqlite::Result<()> {
+    let key = format!("{DOUBTED_IDS}{}", ids.start().0);
+    let sql = "INSERT OR REPLACE INTO state VALUES (?, ?)";
+    connection.prepare_cached(sql)?.execute(params![key, ids.end().0]).map(drop)
+}
+
+/// Forgets those up to this id, which are not kept any more.
+pub(super) fn forget_doubted_ids(connection: &Connection, up_to: EventId) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM state WHERE key GLOB ? AND value <= ?";
+    connection.prepare_cached(sql)?.execute(params![format!("{DOUBTED_IDS}*"), up_to.0]).map(drop)
 }
 
 /// A row as a message. None if somebody else wrote into the file what is none.

@@ -3,23 +3,28 @@
 //! The file is `file`'s, committing is `writer`'s, finding by words `words`'s, telling again `recall`'s. What a message is and who
 //! gets it is for others to say.
 
+mod clock;
 mod file;
+mod log;
+mod place;
 mod queue;
 mod recall;
+mod wal;
 mod words;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use async_channel::Receiver;
+use async_signal::{Signal, Signals};
 
 pub use self::file::{Keep, OpenError};
 use self::recall::Search;
 pub use self::recall::{QueryQueues, StoreQuery};
-use self::writer::Writer;
+use self::writer::{CommitGate, Writer};
 use crate::protocol::{EventId, Past, Timestamp, Token};
 
 /// What is to be stored, and how.
@@ -86,6 +91,18 @@ pub struct Store {
     reports: Receiver<Report>,
     queries: QueryQueues,
     closed: mpsc::Receiver<()>,
+    gate: Arc<CommitGate>,
+    /// SIGXFSZ, taken over: a write beyond the limit of file sizes (`ulimit -f`) fails, and does not end the process.
+    _file_size_limit: Signals,
+}
+
+/// What has become of a batch that the hub does not wait for any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// It is not stored, and will not be.
+    NotStored,
+    /// The disk was just asked to commit it.
+    Unknown,
 }
 
 #[derive(Debug)]
@@ -110,14 +127,16 @@ impl Store {
         count: usize,
         now: Now,
     ) -> Result<(Self, Found), OpenError> {
+        let file_size_limit = Signals::new([Signal::Xfsz]).map_err(OpenError::System)?;
         let (file, found) = file::open(options, epoch, made_up, count)?;
-        let (reader, searcher) = (file::open_to_read(&options.path)?, file::open_to_read(&options.path)?);
+        let (reader, searcher) = (file.open_to_read()?, file.open_to_read()?);
         let (asks, jobs) = mpsc::channel();
         let (to_hub, reports) = async_channel::unbounded();
         let (to_read, to_be_read) = mpsc::channel();
         let (to_search, to_be_found) = mpsc::channel();
         let (closing, closed) = mpsc::channel();
-        let writer = Writer::new(file, options.keep, now);
+        let gate = Arc::default();
+        let writer = Writer::new(file, options.keep, now, Arc::clone(&gate));
         let writer = writer.map_err(|error| OpenError::Sqlite(options.path.clone(), error))?;
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.to_owned()).spawn(run);
         let write = move || {
@@ -132,7 +151,7 @@ impl Store {
         let search = move || recall::search(searcher, to_be_found, &of_writer);
         spawn("store-searcher", Box::new(search)).map_err(OpenError::System)?;
         let queries = QueryQueues { to_search, to_read };
-        Ok((Self { asks, reports, queries, closed }, found))
+        Ok((Self { asks, reports, queries, closed, gate, _file_size_limit: file_size_limit }, found))
     }
 
     /// Hands over a batch; what becomes of it is said by [`Store::reports`]. One at a time.
@@ -144,6 +163,11 @@ impl Store {
     /// Where it is said what was done. Closed after a fault in the thread that writes.
     pub fn reports(&self) -> &Receiver<Report> {
         &self.reports
+    }
+
+    /// Prevents all further commits, for when there is no time to wait for them.
+    pub fn abandon(&self) -> Abandoned {
+        self.gate.close()
     }
 
     /// Where to ask for what is stored.

@@ -415,7 +415,7 @@ impl Search {
     }
 
     /// The words cannot be indexed.
-    pub(super) fn fail(mut self, why: &rusqlite::Error) {
+    pub(super) fn fail(mut self, why: &impl Display) {
         if let Some(query) = self.take() {
             query.fail(why);
         }

@@ -22,30 +22,30 @@ use crate::protocol::{Dialect, Name, Text, Timestamp};
 use crate::room::Query;
 
 /// Some day in 2027.
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 /// What takes longer than this does not come.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
 
-fn options(path: &Path, keep: Keep) -> Options {
+pub(super) fn options(path: &Path, keep: Keep) -> Options {
     Options { path: path.to_owned(), durability: Durability::Relaxed, keep }
 }
 
-fn open(path: &Path, keep: Keep) -> Result<(Store, Found), OpenError> {
+pub(super) fn open(path: &Path, keep: Keep) -> Result<(Store, Found), OpenError> {
     Store::open(&options(path, keep), None, Token::ours("first"), 3, || NOW)
 }
 
-fn past(id: u64, text: &str) -> Past {
+pub(super) fn past(id: u64, text: &str) -> Past {
     let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
     Past { id: EventId(id), at: Timestamp(NOW.0 - 1000 * (10_000 - i64::try_from(id).unwrap())), name, text }
 }
 
 /// Stores these, and waits until they are.
-fn commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) {
+pub(super) fn commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) {
     assert_eq!(try_commit(store, messages, instead_of), Ok(()));
 }
 
-fn try_commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) -> Result<(), String> {
+pub(super) fn try_commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) -> Result<(), String> {
     store.commit(Batch { messages, instead_of, ids_up_to: EventId(70_000) });
     loop {
         if let Report::Committed(_, result) = next_report(store.reports()) {
@@ -68,7 +68,7 @@ fn await_dropped(store: &Store, last: u64) {
     while !matches!(next_report(store.reports()), Report::Dropped(id) if id == EventId(last)) {}
 }
 
-fn close(store: Store, last_id: u64) {
+pub(super) fn close(store: Store, last_id: u64) {
     store.close(EventId(last_id), WAIT_MAX);
 }
 
@@ -77,7 +77,7 @@ fn ids(found: &Found) -> Vec<u64> {
 }
 
 /// The whole answer, page by page.
-fn recall(store: &Store, query: Query, until: u64) -> Vec<String> {
+pub(super) fn recall(store: &Store, query: Query, until: u64) -> Vec<String> {
     let outbox = Arc::new(Outbox::default());
     let reads = store.queries().clone();
     read(&Arc::new(StoreQuery::new(query, EventId(until), Dialect::default(), "", Arc::downgrade(&outbox), reads)))
@@ -136,7 +136,7 @@ fn what_was_stored_is_found_again() {
 }
 
 /// `drop` ends the writer some time later.
-fn open_in_turn(path: &Path) -> (Store, Found) {
+pub(super) fn open_in_turn(path: &Path) -> (Store, Found) {
     loop {
         match open(path, Keep::All) {
             Err(OpenError::Locked(_)) => thread::yield_now(),
@@ -537,7 +537,7 @@ fn a_file_of_few_long_messages_does_not_grow_beyond_its_size() {
     assert_eq!(integrity(&path), "ok");
 }
 
-fn integrity(path: &Path) -> String {
+pub(super) fn integrity(path: &Path) -> String {
     // Words that there was no time for are indexed for a search.
     let (store, found) = open_in_turn(path);
     recall(&store, Query::Words(Text::ours("words")), found.last_id.0);

@@ -1,16 +1,26 @@
 //! Commits what is said, indexes its words when there is time, and lets go of what is too much. A thread of its own: how long the
 //! disk takes is nobody else's business.
 
-use std::sync::mpsc;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use async_channel::Sender;
-use rusqlite::{Transaction, params};
+use rusqlite::{Transaction, TransactionBehavior, params};
+use rustix::time::{ClockId, clock_gettime};
 
-use super::file::{StoreFile, set_state};
-use super::{Batch, Job, Keep, Now, Report, Search, words};
+use super::clock::{Change, Reading, TrustedClock};
+use super::file::{
+    StoreFile, checkpoint, clock_notes, doubted_ids, forget_doubted_ids, note_clock, note_doubted_ids, set_state,
+};
+use super::place::Displaced;
+use super::wal::{WalBound, checkpoint_within};
+use super::{Abandoned, Batch, Job, Keep, Now, Report, Search, log, words};
 use crate::limits::{
-    STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX,
+    CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS, STORE_PRUNE_MS,
+    STORE_PRUNED_AT_ONCE_MAX,
 };
 use crate::protocol::{EventId, Past, Timestamp};
 
@@ -19,11 +29,71 @@ pub(super) struct Writer {
     file: StoreFile,
     keep: Keep,
     now: Now,
+    clock: TrustedClock,
+    /// The ids of messages that were stored while the clock was doubted, and whether it has been ever since the last of them.
+    doubted_ids: Vec<RangeInclusive<EventId>>,
+    is_doubt_open: bool,
+    /// When, by the steady clock, the notes about the clock are written if nothing is committed before.
+    clock_noted_until: Duration,
+    wal: WalBound,
+    /// It was logged that a file is not where it was.
+    is_displaced: bool,
+    gate: Arc<CommitGate>,
     /// The last message that is stored, and how many are.
     stored: EventId,
     count: u64,
     /// Those who wait for words to be indexed.
     searches: Vec<Search>,
+}
+
+/// Lets the hub prevent a commit that has not begun, so that it can say what becomes of it.
+#[derive(Debug, Default)]
+pub(super) struct CommitGate(AtomicU8);
+
+impl CommitGate {
+    const OPEN: u8 = 0;
+    const COMMITTING: u8 = 1;
+    const CLOSED: u8 = 2;
+
+    pub(super) fn close(&self) -> Abandoned {
+        match self.0.swap(Self::CLOSED, Ordering::SeqCst) {
+            Self::COMMITTING => Abandoned::Unknown,
+            _ => Abandoned::NotStored,
+        }
+    }
+
+    fn pass<T>(&self, commit: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, CommitError> {
+        let step = |from, to| self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+        step(Self::OPEN, Self::COMMITTING).map_err(|_| CommitError::Abandoned)?;
+        let committed = commit();
+        // Fails if it was closed meanwhile, and stays so.
+        let _ = step(Self::COMMITTING, Self::OPEN);
+        Ok(committed?)
+    }
+}
+
+/// Why a batch was not committed, for those who sent the messages.
+#[derive(Debug)]
+enum CommitError {
+    Displaced(Displaced),
+    Abandoned,
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for CommitError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Displaced(displaced) => displaced.fmt(f),
+            Self::Abandoned => f.write_str("the server is shutting down"),
+            Self::Sqlite(error) => error.fmt(f),
+        }
+    }
 }
 
 /// What is left to do while nobody asks for anything.
@@ -38,14 +108,31 @@ enum Left {
 }
 
 impl Writer {
-    pub(super) fn new(file: StoreFile, keep: Keep, now: Now) -> rusqlite::Result<Self> {
+    pub(super) fn new(file: StoreFile, keep: Keep, now: Now, gate: Arc<CommitGate>) -> rusqlite::Result<Self> {
         let stored = file.connection.query_row("SELECT ifnull(max(id), 0) FROM messages", [], |row| row.get(0))?;
         let count = if let Keep::Count(_) = keep {
             file.connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))?
         } else {
             0
         };
-        Ok(Self { file, keep, now, stored: EventId(stored), count, searches: Vec::new() })
+        let age = if let Keep::Age(age) = keep { Some(age) } else { None };
+        let clock = TrustedClock::resume(age, clock_notes(&file.connection)?, read_clocks(now));
+        let doubted_ids = doubted_ids(&file.connection)?;
+        Ok(Self {
+            file,
+            keep,
+            now,
+            clock,
+            doubted_ids,
+            is_doubt_open: false,
+            clock_noted_until: Duration::ZERO,
+            wal: WalBound::new(),
+            is_displaced: false,
+            gate,
+            stored: EventId(stored),
+            count,
+            searches: Vec::new(),
+        })
     }
 
     /// Carries out jobs until it is told to close, or nobody can ask any more.
@@ -71,18 +158,30 @@ impl Writer {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
+            self.observe_clock();
+            if let Err(displaced) = self.check_place() {
+                self.searches.drain(..).for_each(|search| search.fail(&displaced));
+                left = Left::Nothing;
+                continue;
+            }
             let pruned = self.prune(2 * committed as u64, to_hub);
             let indexed = self.index(committed <= STORE_BATCH_INDEXED_MAX);
             left = pruned.unwrap_or(Left::Nothing).min(indexed.unwrap_or(Left::Nothing));
+            // What fails here fails at the next commit, too, whose sender is told.
+            let _ = self.note_clock_in_time();
+            let _ = self.wal.keep(&self.file);
         }
     }
 
-    fn commit(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+    fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        self.check_place().map_err(CommitError::Displaced)?;
+        let now = self.observe_clock();
+        let doubted_ids = self.doubted_with(batch);
         let bytes: usize = batch.messages.iter().map(|past| past.text.as_str().len()).sum();
         let with_words = batch.messages.len() <= STORE_BATCH_INDEXED_MAX
             && bytes <= STORE_BATCH_INDEXED_BYTES
             && !words::is_behind(&self.file.connection, self.stored).unwrap_or_default();
-        let transaction = self.file.connection.transaction()?;
+        let transaction = self.file.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let undone = match batch.instead_of {
             Some(first) => delete(&transaction, first, EventId(i64::MAX.unsigned_abs()))?,
             None => 0,
@@ -93,7 +192,17 @@ impl Writer {
             words::index(&transaction, stored)?;
         }
         set_state(&transaction, "ids_up_to", batch.ids_up_to)?;
-        transaction.commit()?;
+        note_clock(&transaction, self.clock.notes(now))?;
+        if let Some(ids) = &doubted_ids {
+            note_doubted_ids(&transaction, ids)?;
+        }
+        self.gate.pass(|| transaction.commit())?;
+        self.clock_noted_until = now.steady + self.clock.note_interval();
+        self.is_doubt_open = doubted_ids.is_some();
+        if let Some(ids) = doubted_ids {
+            self.doubted_ids.retain(|before| before.start() != ids.start());
+            self.doubted_ids.push(ids);
+        }
         self.stored = stored;
         self.count = (self.count + batch.messages.len() as u64).saturating_sub(undone);
         Ok(())
@@ -129,31 +238,93 @@ impl Writer {
 
     /// Lets go of some of what is too much, at least so much of it, and says so; says what is left of it.
     fn prune(&mut self, at_least: u64, to_hub: &Sender<Report>) -> rusqlite::Result<Left> {
-        if self.keep == Keep::All {
+        if self.keep == Keep::All || (matches!(self.keep, Keep::Age(_)) && !self.clock.is_trusted()) {
             return Ok(Left::Nothing);
         }
         let transaction = self.file.connection.transaction()?;
         let at_once = at_least.max(STORE_PRUNED_AT_ONCE_MAX);
-        let Some(last) = too_old(&transaction, self.keep, self.now, self.count, at_once)? else {
-            return Ok(Left::Nothing);
+        let last = match self.keep {
+            Keep::Age(age) => last_too_old(&transaction, age, (self.now)(), &self.doubted_ids, at_once)?,
+            keep => surplus(&transaction, keep, self.count, at_once)?,
         };
+        let Some(last) = last else { return Ok(Left::Nothing) };
         let count = delete(&transaction, EventId(0), EventId(last))?;
         if count == 0 {
             return Ok(Left::Nothing);
         }
         set_state(&transaction, "dropped", EventId(last))?;
+        forget_doubted_ids(&transaction, EventId(last))?;
         transaction.commit()?;
+        self.doubted_ids.retain(|ids| ids.end().0 > last);
         self.count = self.count.saturating_sub(count);
         let _ = to_hub.send_blocking(Report::Dropped(EventId(last)));
         self.file.connection.execute_batch("PRAGMA incremental_vacuum")?;
         Ok(Left::Urgent)
     }
 
-    fn close(self, last_id: EventId) {
-        // If it fails, ids that were set aside are not given any more; nothing else.
-        let _ = set_state(&self.file.connection, "ids_up_to", last_id);
-        let _ = self.file.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    /// Reads both clocks, and logs whether the wall clock may be trusted if messages are deleted by their age.
+    fn observe_clock(&mut self) -> Reading {
+        let now = read_clocks(self.now);
+        let change = self.clock.observe(now).filter(|_| matches!(self.keep, Keep::Age(_)));
+        match change {
+            Some(Change::Doubted(expected)) => log::clock_doubted(now.wall, expected, self.clock.trial()),
+            Some(Change::Trusted) => log::clock_trusted(now.wall),
+            None => {}
+        }
+        now
     }
+
+    /// The ids of messages with a doubtful time, to this batch, since the clock was trusted last. None if it is, or has no messages.
+    fn doubted_with(&self, batch: &Batch) -> Option<RangeInclusive<EventId>> {
+        let (first, last) = batch.messages.first().zip(batch.messages.last()).filter(|_| !self.clock.is_trusted())?;
+        let before = self.doubted_ids.last().filter(|_| self.is_doubt_open);
+        Some(before.map_or(first.id, |before| *before.start())..=last.id)
+    }
+
+    /// Notes the time even if nobody says anything, so that the next start knows it.
+    fn note_clock_in_time(&mut self) -> rusqlite::Result<()> {
+        let now = read_clocks(self.now);
+        if now.steady >= self.clock_noted_until {
+            let transaction = self.file.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            note_clock(&transaction, self.clock.notes(now))?;
+            transaction.commit()?;
+            self.clock_noted_until = now.steady + self.clock.note_interval();
+        }
+        Ok(())
+    }
+
+    /// Checks that what is committed now will be found at the next start.
+    fn check_place(&mut self) -> Result<(), Displaced> {
+        let checked = self.file.place.check();
+        if let Err(displaced) = &checked {
+            if !std::mem::replace(&mut self.is_displaced, true) {
+                log::displaced(displaced);
+            }
+            // Wherever the file is now, it is to have all messages; and what is left of the `-wal` must not be taken for that of
+            // another file in its place.
+            let _ = checkpoint_within(&self.file.connection, 0);
+        } else {
+            self.is_displaced = false;
+        }
+        checked
+    }
+
+    fn close(mut self, last_id: EventId) {
+        if self.check_place().is_err() {
+            return;
+        }
+        let now = self.observe_clock();
+        // If it fails, ids that were set aside are not given any more, and the clock may be doubted at the next start; nothing else.
+        let _ = set_state(&self.file.connection, "ids_up_to", last_id);
+        let _ = note_clock(&self.file.connection, self.clock.notes(now));
+        let _ = checkpoint(&self.file.connection);
+    }
+}
+
+/// Reads both clocks. The steady one goes on while the machine sleeps.
+fn read_clocks(now: Now) -> Reading {
+    let since_boot = clock_gettime(ClockId::Boottime);
+    Reading { wall: now(), steady: since_boot.try_into().unwrap_or_default() }
 }
 
 fn insert(transaction: &Transaction<'_>, messages: &[Past]) -> rusqlite::Result<()> {
@@ -178,31 +349,17 @@ fn delete(transaction: &Transaction<'_>, first: EventId, last: EventId) -> rusql
 }
 
 /// The last id of those to let go of now, where `count` are stored: a part of what is too much, so that nobody waits long.
-fn too_old(
-    transaction: &Transaction<'_>,
-    keep: Keep,
-    now: Now,
-    count: u64,
-    at_once: u64,
-) -> rusqlite::Result<Option<u64>> {
+fn surplus(transaction: &Transaction<'_>, keep: Keep, count: u64, at_once: u64) -> rusqlite::Result<Option<u64>> {
     let nth_oldest = |nth: u64| {
         let id = transaction.query_row("SELECT id FROM messages ORDER BY id LIMIT 1 OFFSET ?", [nth], |row| row.get(0));
         rusqlite::OptionalExtension::optional(id)
     };
     Ok(match keep {
-        Keep::All => None,
+        Keep::All | Keep::Age(_) => None,
         Keep::Count(kept) => match count.saturating_sub(kept).min(at_once) {
             0 => None,
             surplus => nth_oldest(surplus - 1)?,
         },
-        Keep::Age(age) => {
-            let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-            let oldest = Timestamp(now().0.saturating_sub(age)).to_string();
-            let part = nth_oldest(at_once - 1)?.unwrap_or(u64::MAX >> 1);
-            // Times go up with the ids, but for a clock that was set back.
-            let sql = "SELECT max(id) FROM messages WHERE id <= ? AND time < ?";
-            transaction.query_row(sql, params![part, oldest], |row| row.get(0))?
-        }
         Keep::Bytes(bytes) => {
             let pragma = |name: &str| transaction.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0));
             let used = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
@@ -212,4 +369,205 @@ fn too_old(
             if used > bytes { nth_oldest((count / 2).saturating_sub(1))? } else { None }
         }
     })
+}
+
+/// The last id of the leading run of messages that are all older than `age`: of so many of them at most.
+///
+/// How old a message is that was stored while the clock was doubted, or that has a time in the future, is not known. It goes when one
+/// after it is too old.
+fn last_too_old(
+    transaction: &Transaction<'_>,
+    age: Duration,
+    now: Timestamp,
+    doubted_ids: &[RangeInclusive<EventId>],
+    count_max: u64,
+) -> rusqlite::Result<Option<u64>> {
+    let (oldest_kept, newest) = (now.minus(age), now.plus(Duration::from_secs(CLOCK_STEP_SECONDS_MAX)));
+    let sql = "SELECT id, time FROM messages WHERE id > ? AND time <= ? ORDER BY id LIMIT ?";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let (mut after, mut last) = (EventId(0), None);
+    'doubted: loop {
+        let mut rows = statement.query(params![after.0, newest.to_string(), count_max])?;
+        while let Some(row) = rows.next()? {
+            let id = EventId(row.get(0)?);
+            if let Some(ids) = doubted_ids.iter().find(|ids| ids.contains(&id)) {
+                // There may be more of them than are looked at.
+                after = *ids.end();
+                continue 'doubted;
+            }
+            match Timestamp::parse(row.get_ref(1)?.as_str()?) {
+                Some(time) if time < oldest_kept => last = Some(id.0),
+                Some(_) => return Ok(last),
+                None => {}
+            }
+        }
+        return Ok(last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::AtomicI64;
+
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::protocol::Token;
+    use crate::store::tests::{NOW, close, commit, next_report, past};
+    use crate::store::{Durability, Options, Store};
+
+    const DAY: Duration = Duration::from_hours(24);
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+
+    /// Keeps messages for 30 days.
+    fn open(path: &Path, now: Now) -> Store {
+        let keep = Keep::Age(30 * DAY);
+        let options = Options { path: path.to_owned(), durability: Durability::Relaxed, keep };
+        Store::open(&options, None, Token::ours("epoch"), 0, now).unwrap().0
+    }
+
+    fn commit_at(store: &Store, id: u64, at: Timestamp) {
+        commit(store, vec![Past { at, ..past(id, "text") }], None);
+    }
+
+    fn ids(path: &Path) -> Vec<u64> {
+        let file = Connection::open(path).unwrap();
+        let mut rows = file.prepare("SELECT id FROM messages ORDER BY id").unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// The messages, by their number, that are left of those with these times in a file that was closed when the clock showed
+    /// `closed_at`, after it was opened with this clock.
+    fn kept(times: &[&str], closed_at: Option<Timestamp>, now: Now) -> Vec<u64> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        close(open(&path, || NOW), 0);
+        let file = Connection::open(&path).unwrap();
+        for row in (1_u64..).zip(times) {
+            file.execute("INSERT INTO messages VALUES (?, ?, 'ann', 'text')", row).unwrap();
+        }
+        file.execute("DELETE FROM state WHERE key = 'clock_trusted'", []).unwrap();
+        if let Some(at) = closed_at {
+            file.execute("INSERT INTO state VALUES ('clock_trusted', ?)", [at.0]).unwrap();
+        }
+        drop(file);
+        let store = open(&path, now);
+        // What is to be deleted first is deleted between two commits.
+        commit_at(&store, 1001, now());
+        commit_at(&store, 1002, now());
+        close(store, 1002);
+        ids(&path).into_iter().filter(|id| *id < 1000).collect()
+    }
+
+    #[test]
+    fn keep_age_deletes_the_leading_run_and_nothing_behind_it() {
+        let [old, fresh] = [31 * DAY, 29 * DAY].map(|age| NOW.minus(age).to_string());
+        let kept = |times: &[&str]| kept(times, Some(NOW), || NOW);
+        assert_eq!(kept(&[&old, &old, &fresh, &old, &fresh]), [3, 4, 5]);
+        assert_eq!(kept(&[&fresh, &old, &old]), [1, 2, 3]);
+        assert_eq!(kept(&[&old, &old]), [0; 0]);
+    }
+
+    #[test]
+    fn message_with_an_impossible_time_goes_with_those_after_it() {
+        let [old, fresh] = [31 * DAY, 29 * DAY].map(|age| NOW.minus(age).to_string());
+        let future = NOW.plus(2 * YEAR).to_string();
+        let kept = |times: &[&str]| kept(times, Some(NOW), || NOW);
+        for impossible in [&future, "", "yesterday", "2027-99-99T00:00:00Z"] {
+            assert_eq!(kept(&[impossible, &old, impossible, &old, &fresh]), [5], "{impossible}");
+            assert_eq!(kept(&[&old, impossible, &fresh]), [2, 3], "{impossible}");
+            assert_eq!(kept(&[impossible]), [1], "{impossible}");
+        }
+    }
+
+    #[test]
+    fn messages_stored_under_a_wrong_clock_go_with_those_after_them() {
+        static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
+        let now = || Timestamp(CLOCK.load(Ordering::SeqCst));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        close(open(&path, now), 0);
+        for (id, clock) in [(1, NOW.minus(2 * YEAR)), (2, NOW.minus(YEAR)), (3, NOW), (4, NOW.plus(2 * YEAR)), (5, NOW)]
+        {
+            CLOCK.store(clock.0, Ordering::SeqCst);
+            let store = open(&path, now);
+            commit_at(&store, id, clock);
+            close(store, id);
+        }
+        assert_eq!(ids(&path), [1, 2, 3, 4, 5]);
+        // A month later only the first one with a right time tells how old those before it are.
+        Connection::open(&path)
+            .unwrap()
+            .execute("UPDATE state SET value = ? WHERE key = 'clock_trusted'", [later().0])
+            .unwrap();
+        CLOCK.store(later().0, Ordering::SeqCst);
+        let store = open(&path, now);
+        for id in 6..=8 {
+            commit_at(&store, id, later());
+        }
+        close(store, 8);
+        assert_eq!(ids(&path), [6, 7, 8]);
+        let file = Connection::open(&path).unwrap();
+        assert_eq!(doubted_ids(&file).unwrap(), []);
+    }
+
+    fn later() -> Timestamp {
+        NOW.plus(31 * DAY)
+    }
+
+    #[test]
+    fn keep_age_ignores_a_clock_that_is_wrong_at_the_start() {
+        let [old, fresh] = [31 * DAY, 29 * DAY].map(|age| NOW.minus(age).to_string());
+        let times = [&*old, &fresh, &fresh];
+        for (name, closed_at) in [("closed by us", Some(NOW)), ("closed by an older version", None)] {
+            // Without a note, the newest message stands for the time.
+            assert_eq!(kept(&times, closed_at, || NOW.minus(2 * YEAR)), [1, 2, 3], "{name}");
+            assert_eq!(kept(&times, closed_at, || NOW.plus(2 * YEAR)), [1, 2, 3], "{name}");
+            assert_eq!(kept(&times, closed_at, || Timestamp::MAX), [1, 2, 3], "{name}");
+            assert_eq!(kept(&times, closed_at, || Timestamp::MIN), [1, 2, 3], "{name}");
+        }
+        assert_eq!(kept(&times, Some(NOW), || NOW), [2, 3]);
+        assert_eq!(kept(&times, None, || NOW.minus(29 * DAY)), [1, 2, 3]);
+        assert_eq!(kept(&times, None, || NOW.minus(28 * DAY)), [1, 2, 3]);
+    }
+
+    #[test]
+    fn keep_age_ignores_a_clock_that_jumps_and_comes_back() {
+        static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
+        let now = || Timestamp(CLOCK.load(Ordering::SeqCst));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let mut store = open(&path, now);
+        let wrong = [NOW.minus(2 * YEAR), NOW, NOW.plus(2 * YEAR), NOW, NOW.minus(2 * YEAR), NOW.plus(2 * YEAR), NOW];
+        for (id, clock) in (1..).zip(wrong.into_iter().flat_map(|clock| [clock; 3])) {
+            CLOCK.store(clock.0, Ordering::SeqCst);
+            if id % 5 == 0 {
+                close(store, id - 1);
+                store = open(&path, now);
+            }
+            commit_at(&store, id, clock);
+        }
+        // It is looked for old ones once more between two commits.
+        commit_at(&store, 22, NOW);
+        commit_at(&store, 23, NOW);
+        close(store, 23);
+        assert_eq!(ids(&path), (1..=23).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn commit_after_abandon_is_refused_and_stores_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let store = open(&path, || NOW);
+        let file = Connection::open(&path).unwrap();
+        file.execute_batch("BEGIN IMMEDIATE").unwrap();
+        store.commit(Batch { messages: vec![past(1, "late")], instead_of: None, ids_up_to: EventId(70_000) });
+        assert_eq!(store.abandon(), Abandoned::NotStored, "it waits for the file");
+        file.execute_batch("ROLLBACK").unwrap();
+        let Report::Committed(_, result) = next_report(store.reports()) else { panic!("nothing is deleted") };
+        assert_eq!(result, Err("the server is shutting down".to_owned()));
+        close(store, 1);
+        assert_eq!(ids(&path), [0; 0]);
+    }
 }

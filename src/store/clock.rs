@@ -1,0 +1,323 @@
+//! Decides when the wall clock may be trusted with deleting messages by their age.
+//!
+//! A wall clock can be wrong by years (a dead battery, a typing error), and what a wrong clock deletes is gone. So its readings are
+//! compared with a reference: the last reading that was trusted, advanced by the steady clock, which only counts how much time
+//! passes. A clock that is far from the reference is doubted, and nothing is deleted by age, until it comes back or has run
+//! steadily for so long that it is more likely right than the reference.
+//!
+//! Pure: both clocks are read by the caller. The order of calls is [`TrustedClock::resume`] with what the file noted, then
+//! [`TrustedClock::observe`] before each decision, and [`TrustedClock::notes`] with each commit.
+
+use std::time::Duration;
+
+use crate::limits::{CLOCK_STEP_AGE_SHARE, CLOCK_STEP_SECONDS_MAX, CLOCK_STEP_SECONDS_MIN, CLOCK_TRIAL_SECONDS_MAX};
+use crate::protocol::Timestamp;
+
+/// Both clocks, read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) wall: Timestamp,
+    /// Since an arbitrary moment before the server started. Advances while the machine sleeps; nobody can set it.
+    pub(super) steady: Duration,
+}
+
+impl Reading {
+    /// What the wall clock shows at a later time of the steady clock if it goes right.
+    fn expected_at(self, steady: Duration) -> Timestamp {
+        self.wall.plus(steady.saturating_sub(self.steady))
+    }
+}
+
+/// What the file keeps, so that a restart cannot make a wrong clock look right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Notes {
+    /// The reference. None in a new file.
+    pub(super) trusted: Option<Timestamp>,
+    /// If the clock was doubted: what it showed last, and for how long it had run steadily.
+    pub(super) doubted: Option<(Timestamp, Duration)>,
+}
+
+/// What [`TrustedClock::observe`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The wall clock is far from this time, which was expected. It is doubted.
+    Doubted(Timestamp),
+    /// It is trusted again.
+    Trusted,
+}
+
+#[derive(Debug)]
+pub(super) struct TrustedClock {
+    limits: Limits,
+    /// The last reading that was trusted.
+    trusted: Reading,
+    doubt: Option<Doubt>,
+    /// What the caller was told last.
+    is_trusted: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// A step of the wall clock up to this is taken for a correction.
+    step: Duration,
+    /// A doubted clock is trusted after it ran steadily for this time.
+    trial: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    last: Reading,
+    steady_for: Duration,
+}
+
+impl TrustedClock {
+    /// Goes on from the notes in the file. Messages are deleted when they are as old as `age`, if that is set.
+    pub(super) fn resume(age: Option<Duration>, notes: Notes, now: Reading) -> Self {
+        let limits = Limits::of(age);
+        let trusted = Reading { wall: notes.trusted.unwrap_or(now.wall), ..now };
+        // The server may have been off for any time, but time does not go back.
+        let doubt = notes.doubted.filter(|(wall, _)| now.wall.plus(limits.step) >= *wall);
+        let doubt = doubt.map(|(_, steady_for)| Doubt { last: now, steady_for });
+        Self { limits, trusted, doubt, is_trusted: true }
+    }
+
+    /// Compares the wall clock with the reference.
+    pub(super) fn observe(&mut self, now: Reading) -> Option<Change> {
+        let expected = self.trusted.expected_at(now.steady);
+        self.doubt = if self.is_near(expected, now.wall) { None } else { self.doubt_at(now) };
+        if self.doubt.is_none() {
+            self.trusted = now;
+        }
+        let was_trusted = std::mem::replace(&mut self.is_trusted, self.doubt.is_none());
+        match (was_trusted, self.is_trusted) {
+            (true, false) => Some(Change::Doubted(expected)),
+            (false, true) => Some(Change::Trusted),
+            _ => None,
+        }
+    }
+
+    /// The doubt about a clock that is far from the reference; none if it has run steadily for long enough.
+    fn doubt_at(&self, now: Reading) -> Option<Doubt> {
+        let before = self.doubt.filter(|doubt| self.is_near(doubt.last.expected_at(now.steady), now.wall));
+        let steady_for =
+            before.map_or(Duration::ZERO, |doubt| doubt.steady_for + now.steady.saturating_sub(doubt.last.steady));
+        (before.is_none() || steady_for < self.limits.trial).then_some(Doubt { last: now, steady_for })
+    }
+
+    fn is_near(&self, one: Timestamp, other: Timestamp) -> bool {
+        u128::from(one.0.abs_diff(other.0)) <= self.limits.step.as_millis()
+    }
+
+    /// Whether messages may be deleted by their age.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.is_trusted
+    }
+
+    /// How long a doubted clock has to run steadily.
+    pub(super) fn trial(&self) -> Duration {
+        self.limits.trial
+    }
+
+    /// How old the notes may become: a server that is killed then still finds its clock near the reference.
+    pub(super) fn note_interval(&self) -> Duration {
+        self.limits.step / 4
+    }
+
+    /// What the file is to keep.
+    pub(super) fn notes(&self, now: Reading) -> Notes {
+        Notes {
+            trusted: Some(self.trusted.expected_at(now.steady)),
+            doubted: self.doubt.map(|doubt| (doubt.last.wall, doubt.steady_for)),
+        }
+    }
+}
+
+impl Limits {
+    /// The shorter messages are kept, the less a step may be that deletes some of them too early. And whatever the wall clock shows,
+    /// messages stored before the server started are as old as `age` once it has run for that long.
+    fn of(age: Option<Duration>) -> Self {
+        let (step_min, step_max) =
+            (Duration::from_secs(CLOCK_STEP_SECONDS_MIN), Duration::from_secs(CLOCK_STEP_SECONDS_MAX));
+        let trial_max = Duration::from_secs(CLOCK_TRIAL_SECONDS_MAX);
+        Self {
+            step: age.map_or(step_max, |age| (age / CLOCK_STEP_AGE_SHARE).clamp(step_min, step_max)),
+            trial: age.map_or(trial_max, |age| age.min(trial_max)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+    const DAY: Duration = Duration::from_hours(24);
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+    /// How often the clocks are looked at.
+    const STEP: Duration = Duration::from_mins(10);
+
+    /// Some day in 2027.
+    const START: Timestamp = Timestamp(1_800_000_000_000);
+
+    /// A server with both its clocks, and what its file notes.
+    struct Server {
+        clock: TrustedClock,
+        now: Reading,
+        age: Duration,
+    }
+
+    impl Server {
+        fn start(age: Duration) -> Self {
+            let now = Reading { wall: START, steady: Duration::ZERO };
+            let mut server = Self { clock: TrustedClock::resume(Some(age), Notes::default(), now), now, age };
+            assert_eq!(server.clock.observe(now), None);
+            server
+        }
+
+        /// Restarts the server after this time, with a wall clock that shows `wall`.
+        fn restart(&mut self, off: Duration, wall: Timestamp) -> Option<Change> {
+            let notes = self.clock.notes(self.now);
+            self.now = Reading { wall, steady: self.now.steady + off };
+            self.clock = TrustedClock::resume(Some(self.age), notes, self.now);
+            self.clock.observe(self.now)
+        }
+
+        /// Lets both clocks run, looking at them now and then.
+        fn run(&mut self, time: Duration) -> Vec<Change> {
+            let (mut changes, end) = (Vec::new(), self.now.steady + time);
+            while self.now.steady < end {
+                let passed = end.saturating_sub(self.now.steady).min(STEP);
+                self.now = Reading { wall: self.now.wall.plus(passed), steady: self.now.steady + passed };
+                changes.extend(self.clock.observe(self.now));
+            }
+            changes
+        }
+
+        /// Sets the wall clock.
+        fn set(&mut self, wall: Timestamp) -> Option<Change> {
+            self.now.wall = wall;
+            self.clock.observe(self.now)
+        }
+    }
+
+    #[test]
+    fn clock_jump_ahead_is_doubted_until_it_jumps_back() {
+        let mut server = Server::start(30 * DAY);
+        server.run(HOUR);
+        let right = server.now.wall;
+        assert_eq!(server.set(right.plus(2 * YEAR)), Some(Change::Doubted(right)));
+        assert_eq!((server.run(HOUR), server.clock.is_trusted()), (vec![], false));
+        assert_eq!(server.set(right.plus(HOUR)), Some(Change::Trusted));
+        assert!(server.clock.is_trusted());
+    }
+
+    #[test]
+    fn clock_jump_back_is_doubted_and_leaves_the_reference_alone() {
+        let mut server = Server::start(30 * DAY);
+        assert_eq!(server.set(START.minus(2 * YEAR)), Some(Change::Doubted(START)));
+        server.run(HOUR);
+        assert_eq!(server.set(START.plus(HOUR)), Some(Change::Trusted));
+    }
+
+    #[test]
+    fn clock_that_flaps_is_doubted_for_ever() {
+        let mut server = Server::start(30 * DAY);
+        for round in 0..100 {
+            let by = if round % 2 == 0 { 2 * YEAR } else { 3 * YEAR };
+            server.set(server.clock.trusted.wall.plus(by));
+            server.run(12 * HOUR);
+            assert!(!server.clock.is_trusted(), "after {round} rounds");
+        }
+    }
+
+    #[test]
+    fn doubted_clock_is_trusted_after_a_steady_trial() {
+        let mut server = Server::start(30 * DAY);
+        server.set(START.plus(YEAR));
+        assert_eq!(server.run(23 * HOUR + 5 * STEP), []);
+        assert_eq!(server.run(STEP), [Change::Trusted]);
+        assert_eq!((server.run(DAY), server.clock.is_trusted()), (vec![], true));
+    }
+
+    #[test]
+    fn doubted_clock_that_steps_begins_its_trial_again() {
+        let mut server = Server::start(30 * DAY);
+        server.set(START.plus(YEAR));
+        server.run(23 * HOUR);
+        assert_eq!(server.set(START.plus(2 * YEAR)), None);
+        assert_eq!(server.run(23 * HOUR), []);
+        assert_eq!(server.run(HOUR), [Change::Trusted]);
+    }
+
+    #[test]
+    fn clock_wrong_at_the_start_is_doubted() {
+        let mut server = Server::start(30 * DAY);
+        let noted = server.clock.notes(server.now).trusted;
+        assert_eq!(server.restart(HOUR, START.plus(2 * YEAR)), Some(Change::Doubted(START)));
+        assert_eq!(server.clock.notes(server.now).trusted, noted, "the reference stays");
+        assert_eq!(
+            server.restart(HOUR, START.plus(2 * YEAR)),
+            Some(Change::Doubted(START)),
+            "it is said at each start"
+        );
+        assert_eq!(server.restart(HOUR, START.minus(2 * YEAR)), Some(Change::Doubted(START)));
+        assert_eq!(server.restart(HOUR, START.plus(4 * HOUR)), None);
+        assert!(server.clock.is_trusted());
+    }
+
+    #[test]
+    fn trial_continues_over_restarts() {
+        let mut server = Server::start(30 * DAY);
+        // Up for four hours once a week.
+        for week in 1..=6 {
+            let start = server.now.wall.plus(7 * DAY);
+            assert!(matches!(server.restart(7 * DAY, start), Some(Change::Doubted(_))), "week {week}");
+            let expected = if week < 6 { vec![] } else { vec![Change::Trusted] };
+            assert_eq!(server.run(4 * HOUR), expected, "week {week}");
+        }
+        assert_eq!(server.restart(HOUR, server.now.wall.plus(HOUR)), None, "it stays trusted");
+    }
+
+    #[test]
+    fn trial_ends_when_the_clock_goes_back_over_a_restart() {
+        let mut server = Server::start(30 * DAY);
+        server.restart(HOUR, START.plus(2 * YEAR));
+        server.run(23 * HOUR);
+        server.restart(HOUR, START.plus(YEAR));
+        assert_eq!(server.run(23 * HOUR), []);
+        assert!(!server.clock.is_trusted());
+    }
+
+    #[test]
+    fn restart_after_less_than_a_step_is_trusted() {
+        for (age, off) in [(30 * DAY, DAY), (HOUR, HOUR / 2), (Duration::from_secs(1), Duration::from_mins(1))] {
+            let mut server = Server::start(age);
+            assert_eq!(server.restart(off, START.plus(off)), None, "{age:?}");
+            let long = off + Duration::from_secs(1);
+            let expected = Some(Change::Doubted(server.now.wall));
+            assert_eq!(server.restart(long, server.now.wall.plus(long)), expected, "{age:?}");
+            assert_eq!(server.run(age.min(DAY)), [Change::Trusted], "{age:?}");
+        }
+    }
+
+    #[test]
+    fn sleep_of_the_machine_is_no_step() {
+        let mut server = Server::start(30 * DAY);
+        server.now = Reading { wall: START.plus(YEAR), steady: YEAR };
+        assert_eq!(server.clock.observe(server.now), None);
+    }
+
+    #[test]
+    fn clock_at_the_ends_of_time_is_doubted() {
+        for wall in [Timestamp::MIN, Timestamp::MAX] {
+            let mut server = Server::start(30 * DAY);
+            assert_eq!(server.set(wall), Some(Change::Doubted(START)));
+            server.run(HOUR);
+            assert_eq!(server.set(START.plus(HOUR)), Some(Change::Trusted));
+        }
+        let mut server = Server::start(Duration::MAX);
+        server.set(Timestamp::MAX);
+        server.run(2 * DAY);
+        assert_eq!(server.clock.notes(server.now).trusted, Some(Timestamp::MAX));
+    }
+}

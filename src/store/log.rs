@@ -1,0 +1,50 @@
+//! The store's lines in the operator's log.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::place::Displaced;
+use crate::protocol::Timestamp;
+
+/// The wall clock is far from what was expected.
+pub(super) fn clock_doubted(clock: Timestamp, expected: Timestamp, trial: Duration) {
+    warn!(
+        %clock,
+        %expected,
+        trial_seconds = trial.as_secs(),
+        "the system clock is not trusted, so no messages are deleted by age (--keep): if it is wrong, set it; if the server was off for long, wait until it has run for the trial"
+    );
+}
+
+pub(super) fn clock_trusted(clock: Timestamp) {
+    info!(%clock, "the system clock is trusted again: messages are deleted by age (--keep)");
+}
+
+pub(super) fn displaced(displaced: &Displaced) {
+    warn!(
+        path = %displaced.path().display(),
+        error = %displaced,
+        "cannot store messages; refusing them until the file is back at its path, or chinwagd is restarted"
+    );
+}
+
+pub(super) fn hard_links(path: &Path, links: u64) {
+    warn!(
+        path = %path.display(),
+        links,
+        "the store has several names (hard links): open it by this one only, for the latest messages are in the -wal beside it"
+    );
+}
+
+pub(super) fn wal_grows(bytes: u64) {
+    warn!(
+        bytes,
+        "the -wal of the store grows, because another program keeps a read transaction open: end that program, and the -wal shrinks"
+    );
+}
+
+pub(super) fn wal_shrank() {
+    info!("the -wal of the store has shrunk");
+}
