@@ -505,6 +505,8 @@ pub(super) async fn run(mut hub: Hub, mut rows: Rows) {
             hub.take_report(at, report);
         }
         if take_turns(&mut hub, &mut rows, at).is_break() {
+            // Lines that were read before the stop, of those who had more than a turn's.
+            let _ = take_turns(&mut hub, &mut rows, at);
             settle_in_time(&mut hub, reports.take()).await;
             hub.take(now(), Request::Act(SessionId::SERVER, Action::Shutdown));
             hub.publish(now());
@@ -551,7 +553,7 @@ async fn next(rows: &mut Rows, reports: Option<&Receiver<Report>>) -> Next {
     future::or(report, requests).await
 }
 
-/// At the end, what was said is stored and answered, unless the disk hangs.
+/// Answers every message at the end: with what the store makes of it or, if that takes too long, by refusing it.
 async fn settle_in_time(hub: &mut Hub, reports: Option<Receiver<Report>>) {
     let Some(reports) = reports else { return };
     let settle = async {
@@ -567,6 +569,12 @@ async fn settle_in_time(hub: &mut Hub, reports: Option<Receiver<Report>>) {
         Timer::after(Duration::from_millis(STORE_CLOSE_MS_MAX)).await;
     };
     future::or(settle, late).await;
+    if let Some(storing) = &mut hub.storing {
+        storing.abandon();
+    }
+    while hub.is_settling() {
+        hub.publish(now());
+    }
 }
 
 /// The server's wall clock, the only one that dates what happens. A clock that is set before 1970 or after the year 9999 reads as

@@ -9,7 +9,7 @@ use super::console;
 use crate::limits::{IDS_RESERVED, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{EventId, Name, Past, Text, Timestamp};
 use crate::room::{Action, SessionId};
-use crate::store::{Batch, Store};
+use crate::store::{Abandoned, Batch, Store};
 
 /// The store, and what is under way to it.
 #[derive(Debug)]
@@ -20,9 +20,8 @@ pub(super) struct Storing {
     bytes: usize,
     /// What waits is handed over at the next turn.
     is_gathering: bool,
-    /// The senders of the messages that are being committed, in order, and among them those whose message is refused: with the
-    /// nickname that it was sent under.
-    under_way: Option<Vec<(SessionId, Option<Name>)>>,
+    /// The senders of the messages that are being committed, in order; among them those whose message is refused.
+    under_way: Option<Vec<Sender>>,
     /// The first and the last of their ids, if they have some.
     ids: Option<(EventId, EventId)>,
     /// What became of those that were.
@@ -42,6 +41,14 @@ struct Waiting {
     name: Name,
     /// `None` if the message is refused, once those before it have their answers.
     message: Option<(Timestamp, Text)>,
+}
+
+/// The sender of a message, and the nickname that it was sent under.
+#[derive(Debug)]
+struct Sender {
+    session: SessionId,
+    name: Name,
+    is_refused: bool,
 }
 
 impl Storing {
@@ -121,12 +128,8 @@ impl Storing {
         let mut messages = Vec::with_capacity(count);
         let mut under_way = Vec::with_capacity(count);
         for Waiting { session, name, message } in self.waiting.drain(..count) {
-            let Some((at, text)) = message else {
-                under_way.push((session, Some(name)));
-                continue;
-            };
-            under_way.push((session, None));
-            messages.extend(ids.next().map(|id| Past { id: EventId(id), at, name, text }));
+            under_way.push(Sender { session, name: name.clone(), is_refused: message.is_none() });
+            messages.extend(message.and_then(|(at, text)| Some(Past { id: EventId(ids.next()?), at, name, text })));
         }
         self.under_way = Some(under_way);
         self.commit(messages, last_id);
@@ -176,16 +179,31 @@ impl Storing {
 
     fn settle(&mut self, messages: Vec<Past>, outcome: impl Fn(Past) -> Action) {
         let mut messages = messages.into_iter();
-        for (session, refused) in self.under_way.take().unwrap_or_default() {
-            let action = match refused {
-                Some(name) => Some(Action::NotStored(name, "too many messages already wait for the disk".into())),
-                None => messages.next().map(|past| {
+        for Sender { session, name, is_refused } in self.under_way.take().unwrap_or_default() {
+            let action = if is_refused {
+                Some(Action::NotStored(name, "too many messages already wait for the disk".into()))
+            } else {
+                messages.next().map(|past| {
                     self.bytes -= cost(&past.name, &past.text);
                     outcome(past)
-                }),
+                })
             };
             self.settled.extend(action.map(|action| (session, action)));
         }
+    }
+
+    /// Refuses all messages that the store has not confirmed, for when there is no time to wait for it.
+    pub(super) fn abandon(&mut self) {
+        let why: Arc<str> = match self.store.abandon() {
+            Abandoned::NotStored if self.undo.is_none() => "the server is shutting down, and the disk is too slow",
+            _ => "the server is shutting down, and the disk may have it all the same: look in HISTORY before you try again",
+        }
+        .into();
+        let handed_over =
+            self.under_way.take().unwrap_or_default().into_iter().map(|sender| (sender.session, sender.name));
+        let unconfirmed = handed_over.chain(self.waiting.drain(..).map(|waiting| (waiting.session, waiting.name)));
+        self.settled.extend(unconfirmed.map(|(session, name)| (session, Action::NotStored(name, Arc::clone(&why)))));
+        (self.is_gathering, self.bytes) = (false, 0);
     }
 
     /// Closes the file.

@@ -331,3 +331,34 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
         assert_eq!(heard.matches("LEAVE ").count(), if are_named { 1_999 } else { 0 });
     }
 }
+
+/// Something else happens during each commit, and gets the ids that the message was to have. The message gets its place when so much
+/// room is left before its ids that they are still free after the commit.
+#[test]
+fn message_is_stored_at_last_while_others_keep_coming() {
+    let directory = tempfile::tempdir().unwrap();
+    let feed = Arc::new(Feed::new(64 * 1024));
+    let mut hub = storing(directory.path().join("chat.db"), &feed);
+    let reports = hub.storing.as_ref().unwrap().store().reports().clone();
+    for session in [1, 2] {
+        connect(&mut hub, session);
+        say(&mut hub, session, &format!("NICK n{session}"));
+    }
+    say(&mut hub, 1, "MSG tea");
+    hub.publish(Timestamp(0));
+    hub.publish(Timestamp(0));
+    for commit in 0..3 {
+        if !hub.is_storing() {
+            return;
+        }
+        let report = next_report(&reports);
+        for rename in 0..3 {
+            say(&mut hub, 2, &format!("NICK n{commit}-{rename}"));
+        }
+        hub.take_report(Timestamp(0), report);
+        while hub.is_behind() {
+            hub.publish(Timestamp(0));
+        }
+    }
+    assert!(!hub.is_storing(), "it is committed again and again");
+}
