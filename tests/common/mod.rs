@@ -190,6 +190,17 @@ pub fn exit_code(child: &mut Child, time: Duration) -> Option<i32> {
     }
 }
 
+/// Whether there is this program. With CI=true there has to be.
+pub fn needs(program: &str) -> bool {
+    let found = Command::new("sh").args(["-c", "command -v \"$1\" >/dev/null", "sh", program]).status();
+    if found.expect("sh runs").success() {
+        return true;
+    }
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{program} is missing, and with CI=true nothing is skipped");
+    eprintln!("SKIPPED: {program} is missing; scripts/test installs it");
+    false
+}
+
 /// The lines that `next` tells before this one.
 #[track_caller]
 pub fn lines_before(last: &str, mut next: impl FnMut() -> Option<String>) -> Vec<String> {

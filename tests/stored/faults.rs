@@ -4,8 +4,11 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::common::{Server, command};
+use chinwag::limits::STORE_BUSY_MS_MAX;
+
+use crate::common::{Server, command, needs};
 
 fn fails(data: &Path, why: &str) {
     let arguments = ["--listen", "127.0.0.1:0", "--data", data.to_str().expect("a path")];
@@ -151,4 +154,147 @@ fn a_disk_that_is_full_or_read_only_is_told_at_the_start() {
         wait $!
         mount -o remount,ro \"$1\"";
     check(used, "Read-only file system");
+}
+
+/// The other disks that are full are those of a new file; this one has messages, and room for none more.
+#[test]
+fn start_on_a_disk_that_became_full_fails_until_there_is_space() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let script = "mount -t tmpfs -o size=1m chinwag \"$1\"
+        mkfifo \"$1/out\"
+        serve_once() {
+            \"$2\" --listen 127.0.0.1:0 --log off --data \"$1/chat.db\" >\"$1/out\" &
+            read -r _ <\"$1/out\"
+            kill $!
+            wait $!
+        }
+        serve_once \"$1\" \"$2\"
+        cat /dev/zero >\"$1/filler\" 2>/dev/null || true
+        \"$2\" --listen 127.0.0.1:0 --data \"$1/chat.db\" && exit 9
+        rm \"$1/filler\"
+        serve_once \"$1\" \"$2\"
+        echo served again";
+    let Some(mut command) = in_namespace(script, directory.path()) else { return };
+    let output = command.output().expect("unshare runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("database or disk is full; free some space and start again"), "{told}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "served again\n", "{told}");
+}
+
+/// A first start that was interrupted by a full disk left a file that was taken for somebody else's.
+#[test]
+fn first_start_on_a_full_disk_leaves_a_file_that_can_be_used() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let script = "mount -t tmpfs -o size=1m chinwag \"$1\"
+        mkfifo \"$1/out\"
+        cat /dev/zero >\"$1/filler\" 2>/dev/null || true
+        pages=$(($(stat -c %s \"$1/filler\") / 4096))
+        for space in $(seq 0 24); do
+            cat /dev/zero >\"$1/filler\" 2>/dev/null || true
+            truncate -s $(((pages - space) * 4096)) \"$1/filler\"
+            \"$2\" --listen 127.0.0.1:0 --log off --data \"$1/chat.db\" >\"$1/out\" 2>\"$1/why\" & server=$!
+            read -r _ <\"$1/out\" && kill $server
+            wait $server && echo started || echo refused
+            rm \"$1/filler\"
+            \"$2\" --listen 127.0.0.1:0 --log off --data \"$1/chat.db\" >\"$1/out\" & server=$!
+            read -r _ <\"$1/out\" && kill $server
+            wait $server || exit 9
+            rm -f \"$1\"/chat.db*
+        done";
+    let Some(mut command) = in_namespace(script, directory.path()) else { return };
+    let output = command.output().expect("unshare runs");
+    let (told, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{told}{log}");
+    assert!(told.starts_with("refused\nrefused\nrefused\n"), "{told}{log}");
+}
+
+#[test]
+fn start_beside_a_writer_fails_after_the_busy_timeout() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    drop(Server::with(&["--data", path.to_str().expect("a path")]));
+    let file = rusqlite::Connection::open(&path).expect("it opens");
+    file.execute_batch("BEGIN IMMEDIATE").expect("it is ours now");
+    let start = Instant::now();
+    fails(&path, "another program is writing to the store");
+    assert!(start.elapsed() >= Duration::from_millis(STORE_BUSY_MS_MAX), "it waits for a while");
+    file.execute_batch("ROLLBACK").expect("it was ours");
+    drop(Server::with(&["--data", path.to_str().expect("a path")]));
+}
+
+#[test]
+fn start_beside_a_writer_that_ends_in_time_succeeds() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    drop(Server::with(&["--data", path.to_str().expect("a path")]));
+    let file = rusqlite::Connection::open(&path).expect("it opens");
+    file.execute_batch("BEGIN IMMEDIATE").expect("it is ours now");
+    let mut command = command(&["--listen", "127.0.0.1:0", "--data", path.to_str().expect("a path")]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the server starts");
+    // It waits soon after it has locked the file.
+    let flock = format!("FLOCK  ADVISORY  WRITE {} ", child.id());
+    while !fs::read_to_string("/proc/locks").expect("/proc").contains(&flock) {
+        assert_eq!(child.try_wait().expect("it can be waited for"), None, "it did not wait");
+        std::thread::yield_now();
+    }
+    file.execute_batch("ROLLBACK").expect("it was ours");
+    Server::adopt(child).join("ann");
+}
+
+/// `ulimit -f` is a limit of the system that raises a signal, which ended the server.
+#[test]
+fn file_size_limit_refuses_messages_and_nothing_else() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        "ulimit -f 200; exec \"$0\" --listen 127.0.0.1:0 --log error --line-rate 0 --epoch k7qd --data \"$1\"",
+    ]);
+    let server = Server::spawn(command.arg(env!("CARGO_BIN_EXE_chinwagd")).arg(&path));
+    let (mut ann, mut bob) = (server.join("ann"), server.join("bob"));
+    ann.expect("JOIN bob");
+    let refusal = (0..100).find_map(|_| {
+        ann.send(&format!("MSG {}", "x".repeat(3000)));
+        ann.next().filter(|line| !line.starts_with("OK MSG "))
+    });
+    assert!(refusal.as_ref().is_some_and(|line| line.starts_with("ERR MSG not-stored ")), "{refusal:?}");
+    ann.send("WHISPER bob all else goes on");
+    ann.expect("OK WHISPER bob");
+    bob.until("WHISPER ann all else goes on");
+}
+
+/// Not even root may read it here: without the capabilities to override permissions.
+#[test]
+fn files_without_permission_are_told_at_the_start() {
+    if !needs("setpriv") {
+        return;
+    }
+    let overriding = "-dac_override,-dac_read_search";
+    let check = |suffix: &str, mode: &str, why: &str| {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("chat.db");
+        let server = Server::with(&["--data", path.to_str().expect("a path")]);
+        server.join("ann");
+        server.signal("-KILL");
+        drop(server);
+        let denied = format!("{}{suffix}", path.display());
+        assert!(Command::new("chmod").args([mode, &denied]).status().expect("chmod runs").success());
+        let mut command = Command::new("setpriv");
+        command.args(["--inh-caps", overriding, "--bounding-set", overriding, env!("CARGO_BIN_EXE_chinwagd")]);
+        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(&path);
+        if Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout != b"0\n") {
+            command = Command::new(env!("CARGO_BIN_EXE_chinwagd"));
+            command.args(["--listen", "127.0.0.1:0", "--data"]).arg(&path);
+        }
+        let output = command.output().expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{suffix} {mode}: {told}");
+        assert!(told.contains(why) && told.contains(&denied), "{suffix} {mode}: {told}");
+    };
+    for mode in ["000", "444"] {
+        check("", mode, "Permission denied");
+        check("-wal", mode, "Permission denied");
+        check("-shm", mode, "Permission denied");
+    }
 }

@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
+use chinwag::limits::IDS_RESERVED;
+
 use crate::common::{DEADLINE, EPOCH, Peer, Server};
 
 const KILLS: u64 = 20;
@@ -117,4 +119,30 @@ fn stop(mut server: Server, reader: Peer) {
     server.signal("-TERM");
     assert!(server.wait().0.success());
     drop(reader);
+}
+
+/// Renames, joins and leaves have ids, too, and are in no file: only the ids that were set aside tell that they were given.
+#[test]
+fn ids_of_events_that_are_not_stored_are_not_given_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    let data = path.to_str().expect("a path");
+    let server = Server::with(&["--data", data]);
+    let mut ann = server.connect();
+    ann.send_bytes(b"SET tags on\nSET echo on\nNICK ann\n");
+    ann.until("OK NICK ann");
+    let mut last_id = 0;
+    while last_id <= IDS_RESERVED + 1000 {
+        ann.send_bytes("NICK ben\nNICK ann\n".repeat(500).as_bytes());
+        let heard = ann.sync();
+        last_id = heard.iter().filter(|line| line.contains(" RENAME ")).map(|line| id_of(line)).max().expect("renames");
+    }
+    server.signal("-KILL");
+    drop(server);
+    let server = Server::with(&["--data", data]);
+    let mut ann = server.connect();
+    ann.send_bytes(b"SET tags on\nSET echo on\nNICK ann\n");
+    let joined = ann.until("OK NICK ann");
+    let id = joined.iter().find_map(|line| line.strip_suffix(" JOIN ann").map(id_of)).expect("a join");
+    assert!(id > last_id, "{id} was given before; the last one was {last_id}");
 }

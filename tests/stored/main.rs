@@ -4,7 +4,10 @@
 mod common;
 
 mod behind;
+mod clock;
 mod faults;
 mod kept;
 mod killed;
+mod paths;
+mod synced;
 mod waiting;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chinwag::limits::STORE_CLOSE_MS_MAX;
 use socket2::SockRef;
 
-use crate::common::{Peer, Server, command};
+use crate::common::{Peer, STOP_DEADLINE, Server, command};
 
 /// Replies keep their order, whatever has to be stored between them.
 #[test]
@@ -157,4 +157,68 @@ fn what_is_about_the_store_needs_one() {
         assert_eq!(output.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&output.stderr).contains(" without --data: expected --data PATH"));
     }
+}
+
+/// Stops the server when it has read these messages, which are not answered before, and does something then. Returns how they are answered.
+fn stop_with(server: &Server, peer: &mut Peer, messages: &str, then: impl FnOnce()) -> Vec<String> {
+    let mut witness = server.join("witness");
+    // In one packet with a line that comes first, and is seen by others.
+    peer.send_bytes(format!("WHISPER witness now\n{messages}").as_bytes());
+    witness.until_start("WHISPER ");
+    witness.sync();
+    server.signal("-TERM");
+    then();
+    let mut answers = peer.until("NOTICE the server is shutting down");
+    answers.retain(|line| line.starts_with("OK MSG ") || line.starts_with("ERR "));
+    answers
+}
+
+/// The file is locked for so long that the message cannot be stored before the end.
+#[test]
+fn message_on_its_way_at_the_stop_is_refused_if_the_disk_hangs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    let mut server = Server::with(&["--data", path.to_str().expect("a path")]);
+    let mut ann = server.join("ann");
+    let file = rusqlite::Connection::open(&path).expect("it opens");
+    file.execute_batch("BEGIN IMMEDIATE").expect("it is ours now");
+    let answers = stop_with(&server, &mut ann, "MSG one\nMSG two\nMSG three\n", || {});
+    assert!(answers.iter().all(|answer| answer.starts_with("ERR MSG not-stored ")), "{answers:?}");
+    assert_eq!(answers.len(), 3, "{answers:?}");
+    let (status, took) = server.wait();
+    assert!(status.success() && took < STOP_DEADLINE, "{took:?}");
+    file.execute_batch("ROLLBACK").expect("it was ours");
+    drop(file);
+    // What was refused is nowhere.
+    let server = Server::with(&["--data", path.to_str().expect("a path")]);
+    let mut reader = server.join("reader");
+    reader.send("HISTORY");
+    reader.expect("OK HISTORY 0");
+}
+
+/// The file is locked for a part of the time that there is.
+#[test]
+fn message_on_its_way_at_the_stop_is_answered_as_it_is_stored() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    let mut answers = Vec::new();
+    for round in 0..5 {
+        let mut server = Server::with(&["--data", path.to_str().expect("a path")]);
+        let mut ann = server.join("ann");
+        let file = rusqlite::Connection::open(&path).expect("it opens");
+        file.execute_batch("BEGIN IMMEDIATE").expect("it is ours now");
+        let unlock = || file.execute_batch("ROLLBACK").expect("it was ours");
+        let told = stop_with(&server, &mut ann, &format!("MSG {round}\n"), unlock);
+        let [answer] = &*told else { panic!("{told:?}") };
+        assert!(answer.starts_with("OK MSG ") || answer.starts_with("ERR MSG not-stored "), "{answer}");
+        answers.push((answer.starts_with("OK"), round.to_string()));
+        assert!(server.wait().0.success());
+    }
+    let server = Server::with(&["--data", path.to_str().expect("a path")]);
+    let mut reader = server.join("reader");
+    reader.send("HISTORY");
+    let told = reader.sync();
+    let told: Vec<_> = told.iter().filter_map(|line| line.strip_prefix("PAST ")?.rsplit(' ').next()).collect();
+    let stored: Vec<_> = answers.iter().filter(|(stored, _)| *stored).map(|(_, text)| text.as_str()).collect();
+    assert_eq!(told, stored, "{answers:?}");
 }
