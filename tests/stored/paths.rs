@@ -18,7 +18,7 @@ fn serve(directory: &Path, data: &str) -> Command {
 fn store(server: &Server, text: &str) {
     let mut ann = server.join("ann");
     ann.send(&format!("MSG {text}"));
-    ann.expect_start("OK MSG ");
+    ann.until_start("OK MSG ");
 }
 
 fn history(server: &Server) -> Vec<String> {
