@@ -19,7 +19,6 @@ use std::thread;
 use std::time::Duration;
 
 use async_channel::Receiver;
-use async_signal::{Signal, Signals};
 
 pub use self::file::{Keep, OpenError};
 use self::recall::Search;
@@ -92,8 +91,6 @@ pub struct Store {
     queries: QueryQueues,
     closed: mpsc::Receiver<()>,
     gate: Arc<CommitGate>,
-    /// SIGXFSZ, taken over: a write beyond the limit of file sizes (`ulimit -f`) fails, and does not end the process.
-    _file_size_limit: Signals,
 }
 
 /// What has become of a batch that the hub does not wait for any longer.
@@ -127,7 +124,6 @@ impl Store {
         count: usize,
         now: Now,
     ) -> Result<(Self, Found), OpenError> {
-        let file_size_limit = Signals::new([Signal::Xfsz]).map_err(OpenError::System)?;
         let (file, found) = file::open(options, epoch, made_up, count)?;
         let (reader, searcher) = (file.open_to_read()?, file.open_to_read()?);
         let (asks, jobs) = mpsc::channel();
@@ -151,7 +147,7 @@ impl Store {
         let search = move || recall::search(searcher, to_be_found, &of_writer);
         spawn("store-searcher", Box::new(search)).map_err(OpenError::System)?;
         let queries = QueryQueues { to_search, to_read };
-        Ok((Self { asks, reports, queries, closed, gate, _file_size_limit: file_size_limit }, found))
+        Ok((Self { asks, reports, queries, closed, gate }, found))
     }
 
     /// Hands over a batch; what becomes of it is said by [`Store::reports`]. One at a time.

@@ -241,29 +241,6 @@ fn start_beside_a_writer_that_ends_in_time_succeeds() {
     Server::adopt(child).join("ann");
 }
 
-/// `ulimit -f` is a limit of the system that raises a signal, which ended the server.
-#[test]
-fn file_size_limit_refuses_messages_and_nothing_else() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("chat.db");
-    let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        "ulimit -f 200; exec \"$0\" --listen 127.0.0.1:0 --log error --line-rate 0 --epoch k7qd --data \"$1\"",
-    ]);
-    let server = Server::spawn(command.arg(env!("CARGO_BIN_EXE_chinwagd")).arg(&path));
-    let (mut ann, mut bob) = (server.join("ann"), server.join("bob"));
-    ann.expect("JOIN bob");
-    let refusal = (0..100).find_map(|_| {
-        ann.send(&format!("MSG {}", "x".repeat(3000)));
-        ann.next().filter(|line| !line.starts_with("OK MSG "))
-    });
-    assert!(refusal.as_ref().is_some_and(|line| line.starts_with("ERR MSG not-stored ")), "{refusal:?}");
-    ann.send("WHISPER bob all else goes on");
-    ann.expect("OK WHISPER bob");
-    bob.until("WHISPER ann all else goes on");
-}
-
 /// Not even root may read it here: without the capabilities to override permissions.
 #[test]
 fn files_without_permission_are_told_at_the_start() {

@@ -69,7 +69,7 @@ fn path_that_names_no_regular_file_is_refused_at_once() {
     assert!(Command::new("mkfifo").arg(at("fifo")).status().expect("mkfifo runs").success());
     symlink("loop", at("loop")).expect("a link");
     let refused = |data: &str, why: &str| refused(directory.path(), data, why);
-    refused("", "expected the path of a file");
+    refused("", "expected a path");
     refused("directory", "it is a directory");
     refused("directory/", "it is a directory");
     refused("new.db/", "Is a directory");
