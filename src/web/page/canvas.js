@@ -1,9 +1,7 @@
 // The shared canvas. What is drawn here is sent in pieces while it is drawn; what comes from the server is what counts.
 
+import { COORDINATE_MAX, PAPER_COLOUR, Paper } from './paper.js';
 import { element } from './text.js';
-
-/** Coordinates go from 0 to this, as in `DRAW`. */
-const COORDINATE_MAX = 9999;
 
 /** How often a piece of a stroke is sent, in milliseconds: 8 a second, so that of the default rate some is left for words. */
 const PIECE_MS = 125;
@@ -18,16 +16,15 @@ const STEP_MIN = 20;
 const KEY_STEP = { far: 250, near: 50 };
 
 const COLOURS = {
-  black: '#1c1917', red: '#dc2626', orange: '#ea580c', green: '#15803d', blue: '#1d4ed8', violet: '#7e22ce', eraser: '#ffffff',
+  ink: '#1c1917', red: '#dc2626', orange: '#ea580c', green: '#15803d', blue: '#1d4ed8', violet: '#7e22ce', eraser: PAPER_COLOUR,
 };
 const WIDTHS = { thin: 40, medium: 100, thick: 260 };
-const PAPER = '#ffffff';
 
 const byId = (id) => document.getElementById(id);
 
 export class Canvas {
   #canvas = byId('canvas');
-  #context = this.#canvas.getContext('2d');
+  #paper = new Paper(this.#canvas);
   #pen = byId('pen');
   #draw;
   #replayed = [];
@@ -36,6 +33,7 @@ export class Canvas {
   #isFirstPiece = true;
   #timer = null;
   #isAnswered = true;
+  #isConnected = false;
   #pointer = null;
   /** Where the pen of the arrow keys is, and whether it is down. */
   #at = { x: 5000, y: 5000 };
@@ -47,17 +45,46 @@ export class Canvas {
     this.#offer('colours', 'colour', COLOURS, (input, colour) => input.style.setProperty('--colour', colour));
     this.#offer('widths', 'width', WIDTHS, (input, width) => input.style.setProperty('--width', width));
     byId('clear').addEventListener('click', clear);
-    this.wipe();
     this.#canvas.addEventListener('pointerdown', (event) => this.#press(event));
     this.#canvas.addEventListener('pointermove', (event) => this.#drag(event));
-    for (const end of ['pointerup', 'pointercancel']) this.#canvas.addEventListener(end, (event) => this.#release(event));
+    for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
+      this.#canvas.addEventListener(end, (event) => event.pointerId === this.#pointer && this.stop());
+    }
     this.#canvas.addEventListener('keydown', (event) => this.#key(event));
     this.#canvas.addEventListener('focus', () => this.#showPen());
     this.#canvas.addEventListener('blur', () => {
-      if (this.#isDown) this.#end();
-      this.#isDown = false;
+      if (this.#isDown) this.stop();
       this.#showPen();
     });
+    addEventListener('blur', () => this.stop());
+    document.addEventListener('visibilitychange', () => this.stop());
+    this.isConnected = false;
+  }
+
+  /** Without a connection nothing is drawn, for nobody would see it. */
+  set isConnected(isConnected) {
+    this.#isConnected = isConnected;
+    if (!isConnected) this.stop();
+    byId('drawing').classList.toggle('stale', !isConnected);
+    byId('clear').disabled = !isConnected;
+  }
+
+  get isShown() {
+    return !byId('drawing').hidden;
+  }
+
+  set isShown(isShown) {
+    if (!isShown) this.stop();
+    byId('drawing').hidden = !isShown;
+    byId('show-canvas').setAttribute('aria-expanded', isShown);
+  }
+
+  /** Ends the stroke that is being drawn, if any. */
+  stop() {
+    this.#pointer = null;
+    this.#isDown = false;
+    if (this.#isDrawing) this.#end();
+    this.#showPen();
   }
 
   /** Something that was drawn before is told again. */
@@ -68,7 +95,7 @@ export class Canvas {
   /** All of it was told: that is the drawing. */
   replayed() {
     this.wipe();
-    this.#replayed.splice(0).forEach((stroke) => this.paint(stroke));
+    this.#paper.add(this.#replayed.splice(0));
   }
 
   /** What was told was not told to its end. */
@@ -77,22 +104,19 @@ export class Canvas {
   }
 
   wipe() {
-    this.#context.fillStyle = PAPER;
-    this.#context.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
+    this.#paper.clear();
   }
 
-  paint({ colour, width, points }) {
-    const context = this.#context;
-    const scale = this.#canvas.width / COORDINATE_MAX;
-    Object.assign(context, { strokeStyle: colour, lineWidth: width * scale, lineCap: 'round', lineJoin: 'round' });
-    context.beginPath();
-    // A line to where it begins makes a dot of a single point.
-    for (const { x, y } of [points[0], ...points]) context.lineTo(x * scale, y * scale);
-    context.stroke();
+  paint(stroke) {
+    this.#paper.add([stroke]);
+  }
+
+  get #isDrawing() {
+    return this.#timer !== null;
   }
 
   #press(event) {
-    if (this.#pointer !== null || event.button !== 0) return;
+    if (this.#isDrawing || event.button !== 0 || !this.#isConnected) return;
     this.#pointer = event.pointerId;
     this.#canvas.setPointerCapture(event.pointerId);
     this.#begin(this.#place(event));
@@ -104,18 +128,11 @@ export class Canvas {
     for (const each of events.length ? events : [event]) this.#move(this.#place(each));
   }
 
-  #release(event) {
-    if (event.pointerId !== this.#pointer) return;
-    this.#pointer = null;
-    this.#end();
-  }
-
   #key(event) {
     const [x, y] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
     if (event.key === ' ') {
-      this.#isDown = !this.#isDown;
-      if (this.#isDown) this.#begin(this.#at);
-      else this.#end();
+      if (this.#isDown) this.stop();
+      else if (this.#isConnected && !this.#isDrawing) this.#lower();
     } else if (x || y) {
       const step = event.shiftKey ? KEY_STEP.near : KEY_STEP.far;
       this.#at = { x: bounded(this.#at.x + x * step), y: bounded(this.#at.y + y * step) };
@@ -127,10 +144,15 @@ export class Canvas {
     this.#showPen();
   }
 
+  #lower() {
+    this.#isDown = true;
+    this.#begin(this.#at);
+  }
+
   #begin(point) {
     this.#points = [point];
     this.#isFirstPiece = true;
-    this.paint(this.#stroke());
+    this.#paper.paint(this.#stroke());
     this.#timer ??= setInterval(() => this.#isAnswered && this.#send(), PIECE_MS);
   }
 
@@ -139,7 +161,7 @@ export class Canvas {
     if (Math.hypot(point.x - last.x, point.y - last.y) < STEP_MIN) return;
     this.#points.push(point);
     // At once here, in its place among what others draw when it comes back.
-    this.paint({ ...this.#stroke(), points: [last, point] });
+    this.#paper.paint({ ...this.#stroke(), points: [last, point] });
     if (this.#points.length >= POINTS_MAX) this.#send();
   }
 

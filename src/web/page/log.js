@@ -1,162 +1,166 @@
-// The panel of messages. It stays where one reads, and counts what has come since.
+// The panel of messages. It stays where one reads, marks where reading stopped, and counts what has come since.
 
-import { element, mentions, nameNode, textNodes } from './text.js';
+import { copyAsLines } from './copying.js';
+import { untilTomorrow } from './dates.js';
+import { entryOf, noteEntry, ownEntry, plainLine } from './entries.js';
+import { eachFrame } from './frames.js';
+import { Scroller } from './scrolling.js';
+import { Transcript } from './transcript.js';
+import { TranscriptView } from './transcript-view.js';
 
 /** Entries that are kept; the oldest go first. */
 const ENTRIES_MAX = 2000;
 
-/** How near to the end one is taken to be at it, in CSS pixels. */
-const AT_END_PX = 48;
-
-const REASONS = {
-  eof: 'left',
-  quit: 'left',
-  lost: 'lost the connection',
-  slow: 'was let go: too slow',
-  timeout: 'was let go: silent for too long',
-  errors: 'was let go: too many errors',
-};
-
-const TO_THE_MINUTE = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
-const TIME = new Intl.DateTimeFormat([], TO_THE_MINUTE);
-const DAY_AND_TIME = new Intl.DateTimeFormat([], { month: 'short', day: 'numeric', ...TO_THE_MINUTE });
-const ALL_OF_TIME = new Intl.DateTimeFormat([], { dateStyle: 'medium', timeStyle: 'medium' });
+/** Entries that are kept while somebody reads further up, so that what they read stays. */
+const ENTRIES_WHILE_READING_MAX = 4000;
 
 export class Log {
   #panel = document.getElementById('log');
   #button = document.getElementById('new-messages');
-  #isAtEnd = true;
-  #isMovingToEnd = false;
+  #transcript = new Transcript();
+  #view = new TranscriptView(this.#panel, this.#transcript);
+  #scroller = new Scroller(this.#panel, () => this.#look());
+  #draw = eachFrame(() => this.#work());
+  #read;
   #unread = 0;
+  /** Whether the next message that was missed is the first one: the mark goes before it. */
+  #isFirstMissed = true;
+  /** The last id that came. */
+  #lastId = 0;
+  /** The last id that was seen. */
+  #readUpTo = Infinity;
+  /** The last id that was seen before the messages that were missed began to come. */
+  #missedAfter = Infinity;
 
-  constructor() {
-    this.#panel.addEventListener('scroll', () => this.#look());
+  /** `read(id)`: what has come up to this id was seen. */
+  constructor(read) {
+    this.#read = read;
     this.#button.addEventListener('click', () => {
       this.toEnd();
       this.#panel.focus({ preventScroll: true });
     });
-    document.addEventListener('visibilitychange', () => this.#look());
+    document.addEventListener('visibilitychange', () => {
+      this.#view.nameDays(new Date());
+      this.#look();
+    });
     addEventListener('focus', () => this.#look());
-    // The panel changes its size when the box below grows, or a keyboard comes up.
-    new ResizeObserver(() => this.#isAtEnd && this.toEnd()).observe(this.#panel);
+    copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
+    this.#awaitTomorrow();
   }
 
-  /** Shows a line of the room. */
-  show(line, me) {
-    const entry = ENTRIES[line.kind](line, me);
-    if (line.id) entry.dataset.id = line.id;
-    if (line.kind === 'past') this.#insert(entry, line.id);
-    else this.#append(entry);
-    const isForMe = (line.kind === 'msg' || line.kind === 'whisper') && line.name !== me;
-    if (isForMe && !this.#isSeen()) this.#count(this.#unread + 1);
+  /** Ids begin anew; those up to `readUpTo` were seen at an earlier visit. */
+  begin(readUpTo) {
+    this.#lastId = 0;
+    this.#readUpTo = readUpTo;
   }
 
-  /** Shows what one whispered oneself. */
-  whispered(names, text, me) {
-    const to = names.flatMap((name) => [', ', nameNode(name)]).slice(1);
-    const time = new Date().toISOString();
-    this.#append(said('whisper', time, ['you whisper to ', ...to], text, me));
+  /** What was said earlier, or was missed, comes next. */
+  beginReplay() {
+    this.#missedAfter = this.#readUpTo;
+    this.#isFirstMissed = true;
+    // It is not read aloud message by message.
+    this.#panel.setAttribute('aria-busy', true);
   }
 
-  /** Shows something that no line said. */
-  note(text) {
-    this.#append(element('p', { className: 'note' }, text));
+  endReplay() {
+    this.#panel.setAttribute('aria-busy', false);
   }
 
-  /** While many are told again they are not read aloud one by one. */
-  set isBusy(isBusy) {
-    this.#panel.setAttribute('aria-busy', isBusy);
+  /** Shows a line of the room. `called(line)`: it is for the user in particular, and out of sight. */
+  show(line, me, called) {
+    const entry = entryOf(line, me, this.#lastId);
+    if (line.kind === 'past') this.#transcript.insert(entry);
+    else this.#add(entry);
+    this.#lastId = Math.max(this.#lastId, line.id ?? 0);
+    if (this.#isNew(entry)) this.#count(entry);
+    const isForMe = line.kind === 'whisper' || (line.kind === 'msg' && entry.isMention);
+    if (isForMe && !this.isSeen) called(line);
+    this.#draw();
+  }
+
+  /** Shows a whisper that the server has acknowledged. */
+  whispered(to, text, me) {
+    this.#add(ownEntry({ to, text, me, order: this.#lastId }));
+  }
+
+  /** Shows something that no line said. Missed messages are not put before a `boundary`. */
+  note(text, { isBoundary = false } = {}) {
+    this.#add(noteEntry(text, this.#lastId, isBoundary));
+  }
+
+  /** Shows a message that is on its way. Returns a function that takes it away again. */
+  pend(to, text, me) {
+    const entry = ownEntry({ to, text, me, order: this.#lastId });
+    this.#view.pend(entry);
+    this.#view.mark(null);
+    this.toEnd();
+    this.#draw();
+    return () => this.#scroller.around(() => this.#view.drop(entry));
   }
 
   toEnd() {
-    this.#panel.scrollTop = this.#panel.scrollHeight;
-    this.#isAtEnd = true;
-    this.#look();
+    this.#scroller.toEnd();
   }
 
-  #append(entry) {
-    this.#put(entry, null);
+  #add(entry) {
+    this.#transcript.add(entry);
+    this.#draw();
   }
 
-  /** Puts a past message before what has happened since. A note that has no id says where that begins. */
-  #insert(entry, id) {
-    let before = null;
-    let last = this.#panel.lastElementChild;
-    while (last && Number(last.dataset.id) > id) {
-      before = last;
-      last = last.previousElementSibling;
-    }
-    this.#put(entry, before);
-  }
-
-  #put(entry, before) {
-    this.#panel.insertBefore(entry, before);
-    while (this.#panel.childElementCount > ENTRIES_MAX) this.#panel.firstElementChild.remove();
-    if (this.#isAtEnd) this.#moveToEnd();
-  }
-
-  /** Once all lines that came together are there: each time, the browser lays out the whole panel. */
-  #moveToEnd() {
-    if (this.#isMovingToEnd) return;
-    this.#isMovingToEnd = true;
-    queueMicrotask(() => {
-      this.#isMovingToEnd = false;
-      this.toEnd();
+  #work() {
+    let isLeft = false;
+    this.#scroller.around(() => {
+      const count = this.#scroller.isAtEnd ? ENTRIES_MAX : ENTRIES_WHILE_READING_MAX;
+      isLeft = this.#view.work(this.#transcript.trim(count), this.#scroller.isAtEnd, new Date());
     });
+    return isLeft;
+  }
+
+  /** Whether somebody else's message was not seen: it comes now and is out of sight, or came while this page was away. */
+  #isNew({ kind, author, isOwn, order }) {
+    if (!author || isOwn) return false;
+    return kind === 'past' ? order > this.#missedAfter : !this.isSeen;
+  }
+
+  #count(entry) {
+    const isMissed = entry.kind === 'past';
+    if (isMissed ? this.#isFirstMissed : this.#unread === 0) this.#view.mark(entry);
+    if (isMissed) this.#isFirstMissed = false;
+    if (!this.isSeen) this.#showUnread(this.#unread + 1);
+  }
+
+  /** Whether somebody looks at the newest messages. */
+  get isSeen() {
+    return this.#scroller.isAtEnd && !document.hidden && document.hasFocus();
   }
 
   #look() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#panel;
-    this.#isAtEnd = scrollHeight - clientHeight - scrollTop < AT_END_PX;
-    if (this.#isSeen()) this.#count(0);
+    if (this.#scroller.isNearStart && this.#view.extend()) this.#draw();
+    if (!this.isSeen) return this.#showUnread(this.#unread);
+    this.#showUnread(0);
+    if (this.#lastId === 0 || this.#lastId === this.#readUpTo) return;
+    this.#readUpTo = this.#lastId;
+    this.#read(this.#lastId);
   }
 
-  #isSeen() {
-    return this.#isAtEnd && !document.hidden && document.hasFocus();
+  #showUnread(count) {
+    this.#button.hidden = !count || this.#scroller.isAtEnd;
+    if (count === this.#unread) return;
+    this.#unread = count;
+    document.title = count ? `(${count}) chinwag` : 'chinwag';
+    this.#button.textContent = count === 1 ? '1 new message ↓' : `${count} new messages ↓`;
   }
 
-  #count(unread) {
-    this.#unread = unread;
-    document.title = unread ? `(${unread}) chinwag` : 'chinwag';
-    this.#button.hidden = !unread || this.#isAtEnd;
-    this.#button.textContent = unread === 1 ? '1 new message ↓' : `${unread} new messages ↓`;
+  #lineOf(node, said) {
+    const entry = this.#view.entryOf(node);
+    if (entry) return node.classList.contains('pending') ? null : plainLine(entry, said);
+    return node.classList.contains('day') ? said : null;
   }
-}
 
-const ENTRIES = {
-  msg: ({ time, name, text }, me) => said(name === me ? 'msg own' : 'msg', time, [nameNode(name)], text, me),
-  past: ({ time, name, text }, me) => said('msg past', time, [nameNode(name)], text, me),
-  whisper: ({ time, name, text }, me) => said('whisper', time, [nameNode(name), ' whispers'], text, me),
-  join: ({ time, name }, me) => happened(time, ...(name === me ? ['You joined'] : [nameNode(name), ' joined'])),
-  leave: ({ time, name, reason, text }) =>
-    happened(time, nameNode(name), ` ${REASONS[reason] ?? 'left'}`, ...(text ? [': ', element('bdi', {}, text)] : [])),
-  rename: ({ time, name, to }, me) =>
-    happened(time, ...(to === me ? ['You are'] : [nameNode(name), ' is']), ' now ', nameNode(to)),
-  coordinator: ({ time, name }, me) =>
-    happened(time, ...(name === me ? ['You are'] : [nameNode(name), ' is']), ' coordinator now'),
-  clear: ({ time, name }, me) => happened(time, ...(name === me ? ['You'] : [nameNode(name)]), ' cleared the canvas'),
-  notice: ({ time, text }) => happened(time, 'Server: ', element('bdi', {}, text)),
-};
-
-function said(kind, time, who, text, me) {
-  const isMention = !kind.includes('own') && mentions(text, me);
-  return element(
-    'p',
-    { className: isMention ? `${kind} mention` : kind },
-    clock(time),
-    element('span', { className: 'who' }, ...who),
-    element('span', { className: 'said', dir: 'auto' }, ...textNodes(text, me)),
-  );
-}
-
-function happened(time, ...what) {
-  return element('p', { className: 'event' }, clock(time), element('span', { className: 'said' }, ...what));
-}
-
-/** The time of day here; the day, too, if it is another one. */
-function clock(time) {
-  const at = time ? new Date(time) : new Date();
-  const isToday = at.toDateString() === new Date().toDateString();
-  const short = (isToday ? TIME : DAY_AND_TIME).format(at);
-  return element('time', { dateTime: at.toISOString(), title: ALL_OF_TIME.format(at) }, short);
+  #awaitTomorrow() {
+    setTimeout(() => {
+      this.#view.nameDays(new Date());
+      this.#awaitTomorrow();
+    }, untilTomorrow(new Date()));
+  }
 }

@@ -22,15 +22,19 @@ export class NameDialog {
       take(name);
     });
     this.#input.addEventListener('input', () => this.#explain(''));
+    // A composition that Enter ends is not a name yet; see the composer.
+    this.#input.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter' && (event.isComposing || event.keyCode === 229)) event.preventDefault();
+    });
     byId('keep-name').addEventListener('click', () => this.close());
     this.#dialog.addEventListener('cancel', (event) => this.#isForced && event.preventDefault());
     // Some browsers close it on a second Escape whatever the page says.
     this.#dialog.addEventListener('close', () => this.#isForced && this.#dialog.showModal());
   }
 
-  /** Asks for a name to join by; `reason` says why one is in front of the door. */
+  /** Asks for a name to join by; `reason` says why the user is not in the room any more. */
   askToJoin(reason = '') {
-    this.#open('Join the room', 'Join', reason, true);
+    this.#open(`Join the chat at ${location.host}`, 'Join', reason, true);
   }
 
   askToRename(me) {
@@ -75,6 +79,7 @@ export class NameDialog {
     byId('take-name').textContent = action;
     byId('take-name').disabled = false;
     byId('keep-name').hidden = isForced;
+    byId('name-place').hidden = !isForced || reason !== '';
     byId('name-reason').textContent = reason;
     byId('name-reason').hidden = !reason;
     if (!this.#dialog.open) this.#dialog.showModal();

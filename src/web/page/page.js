@@ -2,42 +2,61 @@
 
 import { Canvas } from './canvas.js';
 import { Composer } from './composer.js';
+import { keepDraft, recallDraft } from './drafts.js';
+import { eachFrame } from './frames.js';
 import { Log } from './log.js';
 import { NameDialog } from './names.js';
+import { Notifications } from './notifications.js';
 import { People } from './people.js';
+import { Recipients } from './recipients.js';
+import { Sending } from './sending.js';
 import { Session } from './session.js';
 import { Status } from './status.js';
-
-/** From this width on the canvas is there without being asked for. */
-const WIDE = matchMedia('(min-width: 70rem)');
+import { keep, recall } from './storage.js';
+import { USAGES } from './typed.js';
+import { followViewport } from './viewport.js';
+import { lastWord, listed, refusal } from './wording.js';
 
 const byId = (id) => document.getElementById(id);
 
 const session = new Session(webSocketUrl(), {
-  joined, refused, line, closed, note: (text) => log.note(text), caughtUp: () => (log.isBusy = false),
+  joined, refused, line, closed, note: (text) => log.note(text), caughtUp: () => log.endReplay(),
 });
 const { room } = session;
-const log = new Log();
-const people = new People(() => composer.address([...people.chosen]));
-const composer = new Composer(send, () => room.people.map(({ name }) => name).filter((name) => name !== room.me));
+const log = new Log((id) => keep('localStorage', 'read', { epoch: room.epoch, id }));
+const recipients = new Recipients(recipientsChanged);
+const people = new People(room, recipients, (pointer) => pointer === 'mouse' && composer.focus());
+const composer = new Composer({
+  send: (lines) => sending.send(lines),
+  names: () => room.people.map(({ name }) => name).filter((name) => name !== room.me),
+  measure: (lines) => sending.measure(lines),
+  changed: saveDraft,
+});
+const commands = { nick, quit, who, status: checkStatus, canvas: toggleCanvas, ping, help };
+const sending = new Sending({ session, log, recipients, composer, commands });
 const canvas = new Canvas({ draw: (stroke, answered) => session.draw(stroke, answered), clear: () => session.clear() });
 const status = new Status(() => session.status());
 const names = new NameDialog((name) => (room.me ? rename(name) : session.join(name)));
+const notifications = new Notifications((text) => composer.explain(text));
+const showRoom = eachFrame(() => drawRoom());
+/** What the ids that the log knows belong to. */
+let epoch = null;
 let hasQuit = false;
 
 byId('address').textContent = location.host;
 byId('rename').addEventListener('click', () => names.askToRename(room.me));
-byId('quit').addEventListener('click', quit);
+byId('quit').addEventListener('click', () => quit({ reason: '' }));
 byId('retry').addEventListener('click', () => session.retryNow());
 byId('to-all').addEventListener('click', () => {
-  people.choose([]);
+  recipients.clear();
   composer.focus();
 });
-byId('show-canvas').addEventListener('click', () => showCanvas(byId('drawing').hidden));
+byId('show-canvas').addEventListener('click', toggleCanvas);
 // Whoever closes the page leaves, and is not kept a place.
 addEventListener('pagehide', () => session.quit());
 addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
-showCanvas(WIDE.matches);
+followViewport();
+restoreDraft();
 names.askToJoin();
 
 /** Beside the page: a proxy may serve it under a path of its own. */
@@ -48,107 +67,143 @@ function webSocketUrl() {
 }
 
 function joined(isBack) {
-  log.isBusy = true;
-  if (isBack) log.note('Connected again.');
+  beginReplay();
+  if (isBack) log.note('Connected again.', { isBoundary: true });
   names.remember(room.me);
   names.close();
   hasQuit = false;
   showConnection('Connected');
   composer.focus();
+  showRoom();
 }
 
-function refused(text) {
+/** Tells the log what comes next: what was said before, of which some may have been read at an earlier visit. */
+function beginReplay() {
+  if (room.epoch !== epoch) {
+    const read = recall('localStorage', 'read');
+    const earlier = read?.epoch === room.epoch ? read.id : Infinity;
+    log.begin(epoch === null ? earlier : 0);
+    epoch = room.epoch;
+  }
+  log.beginReplay();
+}
+
+function refused(reply, name) {
   room.me = '';
-  if (!names.isOpen) names.askToJoin('The connection broke, and your name is not free any more.');
-  names.refuse(sentence(text));
+  if (!names.isOpen) names.askToJoin('The connection broke, and your name is no longer free.');
+  names.refuse(refusal(reply, name));
 }
 
 function line(line, isNew) {
-  if (line.kind === 'rename') people.rename(line.name, line.to);
   if (line.kind === 'stroke') canvas.replay(line.stroke);
   if (line.kind === 'draw') canvas.paint(line.stroke);
   if (line.kind === 'clear') canvas.wipe();
   if (line.kind === 'ok' && line.verb === 'CANVAS') canvas.replayed();
   if (line.kind === 'ok' && line.verb === 'STATUS') status.show(room.status);
-  if (isNew) log.show(line, room.me);
+  if (isNew) log.show(line, room.me, (entry) => notifications.tell(entry));
   showRoom();
 }
 
-function closed({ retryMs, lastWord }) {
+function closed({ retryMs, lastWord: line }) {
   canvas.forgetReplayed();
-  const wasThere = document.body.classList.contains('connected');
+  const wasThere = byId('where').classList.contains('connected');
   if (retryMs !== null) {
-    if (names.isOpen) names.wait('The server cannot be reached now. It is tried again by itself.');
-    if (wasThere) log.note(lastWord ? sentence(lastWord.text) : 'The connection broke.');
-    return showConnection(`Not connected; next try in ${Math.ceil(retryMs / 1000)} s`);
+    if (names.isOpen) names.wait('The server cannot be reached. Trying again…');
+    if (wasThere) log.note(lastWord(line) || 'The connection broke.');
+    return showConnection('Not connected, trying again…');
   }
   room.me = '';
-  room.people = [];
+  room.replaceMembers([]);
   showConnection('Not connected');
-  showRoom();
-  names.askToJoin(hasQuit ? 'You have left the room.' : sentence(lastWord?.text ?? ''));
-}
-
-/** Sends lines to those who are chosen, or to everybody. Whether they are on their way. */
-function send(lines) {
-  if (!session.isConnected) return false;
-  const chosen = [...people.chosen];
-  for (const text of lines) {
-    const answered = (reply) => sent(chosen, text, reply);
-    if (chosen.length) session.whisper(chosen, text, answered);
-    else session.say(text, answered);
-  }
-  people.choose([]);
-  return true;
-}
-
-/** What became of a line to those who were chosen. */
-function sent(chosen, text, reply) {
-  if (reply?.isOk) {
-    if (chosen.length) log.whispered(reply.value.split(','), text, room.me);
-    return;
-  }
-  const reason = reply
-    ? `Not sent: ${reply.text}.`
-    : 'The connection broke before this was confirmed. See whether it was said before you send it again.';
-  composer.giveBack(text, reason);
-  // It is for them again, and so is what has been written meanwhile: a whisper never becomes public.
-  people.choose([...people.chosen, ...chosen]);
+  names.askToJoin(hasQuit ? 'You have left the room.' : lastWord(line));
 }
 
 function rename(name) {
   session.rename(name, (reply) => {
-    if (!reply?.isOk) return names.refuse(sentence(reply?.text ?? 'there is no connection now'));
+    if (!reply?.isOk) return names.refuse(reply ? refusal(reply, name) : 'There is no connection now. Try again later.');
     names.remember(reply.value);
     names.close();
+    showRoom();
   });
 }
 
-function quit() {
-  hasQuit = true;
-  session.quit();
+/* What can be typed */
+
+function nick({ name, raw }) {
+  session.rename(name, (reply) => {
+    if (reply?.isOk) names.remember(reply.value);
+    else composer.giveBack(raw, reply ? refusal(reply, name) : 'There is no connection now. Try again later.');
+    showRoom();
+  });
 }
 
-function showRoom() {
-  people.show(room.people, room.me);
+function quit({ reason }) {
+  hasQuit = true;
+  session.quit(reason);
+}
+
+function who() {
+  const shown = room.people.map(({ name, isCoordinator }) => {
+    const roles = [name === room.me && 'you', isCoordinator && 'coordinator'].filter(Boolean);
+    return roles.length ? `${name} (${roles.join(', ')})` : name;
+  });
+  log.note(shown.length === 1 ? 'Only you are here.' : `${shown.length} are here: ${listed(shown)}.`);
+}
+
+function checkStatus() {
+  if (!room.isCoordinator) return 'Only the coordinator can see addresses and times: the member who has been here longest.';
+  status.open();
+  return '';
+}
+
+function toggleCanvas() {
+  canvas.isShown = !canvas.isShown;
+}
+
+function ping() {
+  if (!session.isConnected) return 'There is no connection now.';
+  const start = performance.now();
+  session.ping((reply) => reply && log.note(`The server answered in ${Math.round(performance.now() - start)} ms.`));
+  return '';
+}
+
+function help() {
+  const commands = Object.values(USAGES).map(([usage, effect]) => `${usage}: ${effect}`);
+  log.note(['Commands:', ...commands, '//text: send a message that begins with a slash'].join('\n'));
+}
+
+/* What is shown */
+
+function drawRoom() {
+  recipients.follow(room);
+  people.show(session.isConnected);
   byId('me').textContent = room.me;
   for (const id of ['you', 'rename', 'quit']) byId(id).hidden = !room.me;
   byId('check-status').hidden = !room.isCoordinator;
   if (status.isOpen && !room.isCoordinator) status.close();
 }
 
+function recipientsChanged() {
+  composer.address(recipients.list);
+  people.showChosen();
+  saveDraft();
+}
+
 function showConnection(text) {
   byId('connection').textContent = text;
-  document.body.classList.toggle('connected', text === 'Connected');
-  byId('retry').hidden = !text.includes('next try');
+  byId('where').classList.toggle('connected', session.isConnected);
+  byId('retry').hidden = !text.includes('trying again');
+  composer.isConnected = session.isConnected;
+  canvas.isConnected = session.isConnected;
+  showRoom();
 }
 
-function showCanvas(isShown) {
-  byId('drawing').hidden = !isShown;
-  byId('show-canvas').setAttribute('aria-expanded', isShown);
+function saveDraft() {
+  keepDraft(composer.text, recipients.names);
 }
 
-/** The server's words end where its line does; on a page they are a sentence. */
-function sentence(text) {
-  return text && `${text[0].toUpperCase()}${text.slice(1)}.`;
+function restoreDraft() {
+  const draft = recallDraft();
+  recipients.choose(draft.names.map((name) => ({ name })), room);
+  composer.text = draft.text;
 }

@@ -1,62 +1,153 @@
-// Who is here, and whom the next line is whispered to.
+// The list of members, in which those are chosen whom the next message is whispered to.
 
+import { KeyedList } from './lists.js';
 import { element, nameNode } from './text.js';
 
+/** How far a press may move and still choose, in CSS pixels. */
+const PRESS_PX = 12;
+
+/**
+ * How long keys choose nobody after the focus has moved by itself, in milliseconds: a key that was meant for somebody who has
+ * just left must not choose the next one.
+ */
+const UNWANTED_KEY_MS = 500;
+
+const byId = (id) => document.getElementById(id);
+
 export class People {
-  #list = document.getElementById('names');
-  #count = document.getElementById('count');
-  #changed;
-  #people = null;
+  #names = byId('names');
+  #list = new KeyedList(this.#names, {
+    make: (member) => this.#update(element('li'), member),
+    update: (item, member) => this.#update(item, member),
+    removing: (item) => this.#keepFocus(item),
+  });
+  #room;
+  #recipients;
+  #chosen;
   #me = '';
+  #isConnected = true;
+  #members = [];
+  /** The press that has begun and not ended: on whom, by which pointer, and where. */
+  #press = null;
+  #wasPressed = false;
+  #focusMovedAt = -Infinity;
 
-  /** Whom the next line is for; nobody means everybody. One who leaves stays in it: a whisper never becomes public. */
-  chosen = new Set();
-
-  /** `changed()`: others are chosen. */
-  constructor(changed) {
-    this.#changed = changed;
+  /** `chosen(pointerType)`: somebody was chosen, or no longer; by which kind of pointer, if by one. */
+  constructor(room, recipients, chosen) {
+    this.#room = room;
+    this.#recipients = recipients;
+    this.#chosen = chosen;
+    this.#names.addEventListener('pointerdown', (event) => this.#begin(event));
+    addEventListener('pointerup', (event) => this.#end(event));
+    addEventListener('pointercancel', () => (this.#press = null));
+    this.#names.addEventListener('click', (event) => this.#click(event));
+    this.#names.addEventListener('keydown', (event) => this.#key(event));
   }
 
-  /** Shows these, if they are others than before. */
-  show(people, me) {
-    if (people === this.#people && me === this.#me) return;
-    this.#people = people;
-    this.#me = me;
-    const focused = document.activeElement?.dataset?.name;
-    this.#count.textContent = people.length;
-    this.#list.replaceChildren(...people.map((person) => this.#item(person)));
-    if (focused) this.#button(focused)?.focus();
-  }
-
-  rename(from, to) {
-    if (!this.chosen.delete(from)) return;
-    this.chosen.add(to);
-    this.#changed();
-  }
-
-  choose(names) {
-    this.chosen = new Set(names);
-    for (const button of this.#list.querySelectorAll('button')) {
-      button.setAttribute('aria-pressed', this.chosen.has(button.dataset.name));
+  /** Shows the members, and whether the list is up to date. */
+  show(isConnected) {
+    const { people, me } = this.#room;
+    if (people !== this.#members || me !== this.#me || isConnected !== this.#isConnected) this.#describe(isConnected);
+    if (people !== this.#members || me !== this.#me) {
+      this.#list.show(people.map((member) => (member.name === me || member.name === this.#me ? { ...member } : member)));
     }
-    this.#changed();
+    [this.#members, this.#me, this.#isConnected] = [people, me, isConnected];
   }
 
-  #item({ name, isCoordinator }) {
-    const children = [nameNode(name)];
-    if (isCoordinator) children.push(' ', element('span', { className: 'role' }, 'coordinator'));
-    if (name === this.#me) return element('li', {}, element('span', { className: 'person' }, ...children, ' (you)'));
-    const button = element('button', { type: 'button', className: 'person' }, ...children);
-    button.dataset.name = name;
-    button.setAttribute('aria-pressed', this.chosen.has(name));
-    button.addEventListener('click', () => {
-      if (!this.chosen.delete(name)) this.chosen.add(name);
-      this.choose(this.chosen);
-    });
-    return element('li', {}, button);
+  /** Shows who is chosen now. */
+  showChosen() {
+    for (const button of this.#names.querySelectorAll('button')) {
+      button.setAttribute('aria-pressed', this.#recipients.has(Number(button.dataset.key)));
+    }
   }
 
-  #button(name) {
-    return [...this.#list.querySelectorAll('button')].find((button) => button.dataset.name === name);
+  #describe(isConnected) {
+    const count = this.#room.people.length;
+    byId('people').classList.toggle('stale', !isConnected && count > 0);
+    byId('people-title').firstChild.data = isConnected || !count ? 'Here ' : 'Last seen here ';
+    byId('count').textContent = count || '';
+    byId('people-help').textContent = help(count, isConnected);
   }
+
+  #update(item, { key, name, isCoordinator }) {
+    const isMe = name === this.#room.me;
+    const tag = isMe ? 'span' : 'button';
+    const isMade = item.firstElementChild?.localName === tag;
+    const person = isMade ? item.firstElementChild : element(tag, { className: 'person' });
+    const role = isCoordinator ? [' ', element('span', { className: 'role' }, 'coordinator')] : [];
+    person.replaceChildren(nameNode(name), ...(isMe ? [' ', element('span', { className: 'self' }, '(you)')] : []), ...role);
+    if (!isMe) {
+      person.type = 'button';
+      person.dataset.key = key;
+      person.dataset.name = name;
+      person.setAttribute('aria-pressed', this.#recipients.has(key));
+    }
+    if (!isMade) item.replaceChildren(person);
+    return item;
+  }
+
+  #begin(event) {
+    const button = event.target.closest('button');
+    this.#wasPressed = false;
+    if (!button || !event.isPrimary || event.button !== 0) return;
+    this.#press = { member: this.#room.member(keyOf(button)), id: event.pointerId, x: event.clientX, y: event.clientY };
+  }
+
+  /** Chooses whom the press began on, also if the list has moved under it, or they have left. */
+  #end(event) {
+    const press = this.#press;
+    if (!press || event.pointerId !== press.id) return;
+    this.#press = null;
+    if (!press.member || Math.hypot(event.clientX - press.x, event.clientY - press.y) > PRESS_PX) return;
+    this.#wasPressed = true;
+    if (this.#room.member(press.member.key)) this.#recipients.toggle(press.member);
+    else this.#recipients.choose([press.member], this.#room);
+    this.#chosen(event.pointerType);
+  }
+
+  /** A click by a key or by assistive technology; one that ends a press was that. */
+  #click(event) {
+    const hasChosen = this.#wasPressed && event.detail > 0;
+    this.#wasPressed = false;
+    if (hasChosen) return;
+    const member = this.#room.member(keyOf(event.target.closest('button')));
+    if (!member || performance.now() - this.#focusMovedAt < UNWANTED_KEY_MS) return;
+    this.#recipients.toggle(member);
+    this.#chosen(null);
+  }
+
+  #key(event) {
+    const buttons = [...this.#names.querySelectorAll('button')];
+    const at = buttons.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (at < 0 || to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    buttons[Math.min(Math.max(to, 0), buttons.length - 1)].focus();
+  }
+
+  /** Moves the focus of a member who leaves to the next one, or to the list. */
+  #keepFocus(item) {
+    if (!item.contains(document.activeElement)) return;
+    const near = neighbour(item, 'nextElementSibling') ?? neighbour(item, 'previousElementSibling') ?? byId('people-title');
+    near.focus();
+    this.#focusMovedAt = performance.now();
+  }
+}
+
+function keyOf(button) {
+  return Number(button?.dataset.key);
+}
+
+function neighbour(item, direction) {
+  for (let at = item[direction]; at; at = at[direction]) {
+    const button = at.querySelector('button');
+    if (button) return button;
+  }
+  return null;
+}
+
+function help(count, isConnected) {
+  if (!count) return '';
+  if (!isConnected) return 'Not connected: this list may be out of date.';
+  return count > 1 ? 'Choose names to whisper to.' : 'Nobody else is here yet.';
 }

@@ -1,5 +1,8 @@
 // Lines of chinwag/1 and what they say. protocol.md is the norm. Nothing here knows the page.
 
+/** Longest line that the server reads, in bytes. */
+export const LINE_BYTES_MAX = 4096;
+
 /** What the server says last, before it closes. These answer no line. */
 const LAST_WORDS = new Set([
   'idle-timeout', 'name-timeout', 'resumed', 'server-full', 'slow', 'too-many-errors', 'wrong-protocol',
@@ -73,6 +76,35 @@ function drawn(rest) {
 function parsePoint(word) {
   const [x, y] = word.split(',');
   return { x: Number(x), y: Number(y) };
+}
+
+export function formatNick(name) {
+  return `NICK ${safe(name)}`;
+}
+
+export function formatMessage(text) {
+  return `MSG ${safe(text)}`;
+}
+
+export function formatWhisper(names, text) {
+  return `WHISPER ${safe(names.join(','))} ${safe(text)}`;
+}
+
+export function formatQuit(reason) {
+  return reason ? `QUIT ${safe(reason)}` : 'QUIT';
+}
+
+/** The length of a line as the server counts it. */
+export function byteLength(line) {
+  return new TextEncoder().encode(line).length;
+}
+
+/**
+ * The text as the server will show it: control and direction characters become U+FFFD. They must not be sent, for the server reads
+ * a backspace as a terminal does: pasted text could take back the command before it and become another one.
+ */
+function safe(text) {
+  return text.replaceAll('\t', ' ').replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');
 }
 
 /** How a stroke is sent. Points are rounded to whole numbers. */

@@ -6,14 +6,20 @@ const READ_MAX = 4000;
 export class Room {
   /** One's own name; empty as long as there is none. */
   me = '';
-  /** Those who are here, `{ name, isCoordinator }`, in the order in which they joined. Replaced, never changed. */
-  people = [];
-  /** Those of the last STATUS, `{ name, isCoordinator, details }`. Replaced, never changed. */
+  /** Those of the last STATUS, `{ key, name, isCoordinator, details }`. Replaced, never changed. */
   status = [];
   /** What the ids belong to. */
   epoch = null;
   /** The last id read; 0 for none. */
   lastId = 0;
+
+  /** The members by their keys, in the order in which they joined. A member keeps its key when its name changes. */
+  #members = new Map();
+  #keys = new Map();
+  #nextKey = 1;
+  #coordinator = null;
+  /** The members as a list, until one of them changes. */
+  #people = [];
 
   #listed = [];
   /** How many are listed in a ROSTER; 0 while there is none. */
@@ -22,8 +28,22 @@ export class Room {
   /** The last id that was told again. What is told comes in order: all up to here was. */
   #toldUpTo = 0;
 
+  /** The members, `{ key, name, isCoordinator }`, in the order in which they joined. Replaced, never changed. */
+  get people() {
+    this.#people ??= [...this.#members.values()];
+    return this.#people;
+  }
+
   get isCoordinator() {
-    return this.people.some(({ name, isCoordinator }) => isCoordinator && name === this.me);
+    return this.me !== '' && this.memberNamed(this.me)?.isCoordinator === true;
+  }
+
+  member(key) {
+    return this.#members.get(key);
+  }
+
+  memberNamed(name) {
+    return this.#members.get(this.#keys.get(name));
   }
 
   /** Ids begin anew. */
@@ -59,7 +79,7 @@ export class Room {
   list(user) {
     this.#listed.push(user);
     if (this.#listed.length !== this.#rosterCount) return;
-    this.people = this.takeListed();
+    this.replaceMembers(this.takeListed());
     this.#rosterCount = 0;
   }
 
@@ -73,6 +93,48 @@ export class Room {
     this.#listed = [];
     this.#rosterCount = count;
   }
+
+  /** These are the members now. One who was here by the same name keeps its key. */
+  replaceMembers(users) {
+    const keys = this.#keys;
+    this.#members = new Map();
+    this.#keys = new Map();
+    this.#coordinator = null;
+    for (const { name, isCoordinator } of users) {
+      this.#put({ key: keys.get(name) ?? this.#nextKey++, name, isCoordinator });
+    }
+    this.#people = null;
+  }
+
+  join(name) {
+    this.#put({ key: this.#nextKey++, name, isCoordinator: false });
+  }
+
+  leave(name) {
+    this.#members.delete(this.#keys.get(name));
+    this.#keys.delete(name);
+    this.#people = null;
+  }
+
+  rename(name, to) {
+    const member = this.memberNamed(name);
+    if (!member) return;
+    this.#keys.delete(name);
+    this.#put({ ...member, name: to });
+  }
+
+  makeCoordinator(name) {
+    const [before, member] = [this.#members.get(this.#coordinator), this.memberNamed(name)];
+    if (before) this.#put({ ...before, isCoordinator: false });
+    if (member) this.#put({ ...member, isCoordinator: true });
+  }
+
+  #put(member) {
+    this.#members.set(member.key, member);
+    this.#keys.set(member.name, member.key);
+    if (member.isCoordinator) this.#coordinator = member.key;
+    this.#people = null;
+  }
 }
 
 const SHOWN = new Set(['join', 'leave', 'rename', 'coordinator', 'whisper', 'notice', 'clear']);
@@ -81,22 +143,18 @@ const CHANGES = {
   roster: (room, { count }) => room.beginRoster(count),
   user: (room, { name, isCoordinator, details }) => room.list({ name, isCoordinator, details }),
   ok: (room, { verb }) => {
-    if (verb === 'WHO') room.people = room.takeListed();
-    if (verb === 'STATUS') room.status = room.takeListed();
+    if (verb === 'WHO') room.replaceMembers(room.takeListed());
+    if (verb === 'STATUS') room.status = room.takeListed().map((user) => ({ ...user, key: user.details.id }));
   },
   join: (room, { name }) => {
     // Who has no name is told of no others: the first who joins is oneself.
     room.me ||= name;
-    room.people = [...room.people, { name, isCoordinator: false }];
+    room.join(name);
   },
-  leave: (room, { name }) => {
-    room.people = room.people.filter((person) => person.name !== name);
-  },
+  leave: (room, { name }) => room.leave(name),
   rename: (room, { name, to }) => {
     if (name === room.me) room.me = to;
-    room.people = room.people.map((person) => (person.name === name ? { ...person, name: to } : person));
+    room.rename(name, to);
   },
-  coordinator: (room, { name }) => {
-    room.people = room.people.map((person) => ({ ...person, isCoordinator: person.name === name }));
-  },
+  coordinator: (room, { name }) => room.makeCoordinator(name),
 };

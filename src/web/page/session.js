@@ -1,15 +1,16 @@
 // The conversation with the server: joins, comes back, says and draws. It knows the protocol's order of things, not the page.
 
 import { Connection } from './connection.js';
-import { formatStroke } from './protocol.js';
+import { formatMessage, formatNick, formatQuit, formatStroke, formatWhisper } from './protocol.js';
 import { Room } from './room.js';
+import { refusal } from './wording.js';
 
 /** Messages told on joining. */
 const PAST_MESSAGES = 20;
 
 /** Why what was said meanwhile is not told, for people. */
-const ANEW = 'The server has started anew and does not know what was said before.';
-const TOO_OLD = 'More was said while you were away than the server keeps. Some of it is missing here.';
+const ANEW = 'The server has restarted and no longer knows the messages above.';
+const TOO_OLD = 'You missed more messages than the server keeps. Some are missing here.';
 
 export class Session {
   room = new Room();
@@ -26,7 +27,7 @@ export class Session {
   #isAnew = false;
 
   /**
-   * `on.joined(isBack)`, `on.refused(text)`: what became of a name. `on.line(line, isNew)`: a line that the room has taken in.
+   * `on.joined(isBack)`, `on.refused(reply, name)`: what became of a name. `on.line(line, isNew)`: a line that the room has taken in.
    * `on.note(text)`: something to tell that no line said. `on.caughtUp()`: all that was told again is here.
    * `on.closed({ retryMs, lastWord })`: as the connection's.
    */
@@ -55,7 +56,7 @@ export class Session {
   }
 
   rename(name, answered) {
-    this.#connection.request(`NICK ${name}`, (reply) => {
+    this.#connection.request(formatNick(name), (reply) => {
       // The event of it is missed by who has fallen behind.
       if (reply?.isOk) this.room.me = this.#name = reply.value;
       answered(reply);
@@ -63,11 +64,11 @@ export class Session {
   }
 
   say(text, answered) {
-    this.#connection.request(`MSG ${text}`, answered);
+    this.#connection.request(formatMessage(text), answered);
   }
 
   whisper(names, text, answered) {
-    this.#connection.request(`WHISPER ${names.join(',')} ${text}`, answered);
+    this.#connection.request(formatWhisper(names, text), answered);
   }
 
   draw(stroke, answered) {
@@ -82,10 +83,14 @@ export class Session {
     this.#connection.request('STATUS', answered);
   }
 
-  quit() {
+  ping(answered) {
+    this.#connection.request('PING', answered);
+  }
+
+  quit(reason = '') {
     this.#token = null;
     this.#connection.stop();
-    this.#connection.request('QUIT');
+    this.#connection.request(formatQuit(reason));
   }
 
   #greeted({ epoch }) {
@@ -109,9 +114,9 @@ export class Session {
   }
 
   #nick() {
-    this.#connection.request(`NICK ${this.#name}`, (reply) => {
+    this.#connection.request(formatNick(this.#name), (reply) => {
       if (reply?.isOk) this.#joined(reply.value);
-      else if (reply) this.#on.refused(reply.text);
+      else if (reply) this.#on.refused(reply, this.#name);
     });
   }
 
@@ -135,7 +140,7 @@ export class Session {
     this.#connection.request(`SINCE ${this.#missedAfter} ${this.room.epoch}`, (reply) => {
       if (reply?.isOk) return this.#caughtUp();
       if (!reply) return;
-      this.#on.note(reply.code === 'too-old' ? TOO_OLD : reply.text);
+      this.#on.note(reply.code === 'too-old' ? TOO_OLD : refusal(reply));
       this.#askHistory();
     });
   }

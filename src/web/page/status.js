@@ -1,6 +1,8 @@
 // The coordinator's table of everybody. It is kept fresh while it is open.
 
-import { element } from './text.js';
+import { duration } from './dates.js';
+import { KeyedList } from './lists.js';
+import { element, nameNode } from './text.js';
 
 /** How often it is asked for, in milliseconds. */
 const FRESH_MS = 2000;
@@ -10,15 +12,22 @@ const byId = (id) => document.getElementById(id);
 export class Status {
   #dialog = byId('status-dialog');
   #timer = null;
+  #list = new KeyedList(byId('status-rows'), { make: (user) => update(row(), user), update });
 
   /** `ask()`: STATUS is to be asked for; `show` is called when it has come. */
   constructor(ask) {
-    byId('check-status').addEventListener('click', () => {
+    this.open = () => {
+      if (this.isOpen) return;
       this.#dialog.showModal();
       ask();
       this.#timer = setInterval(ask, FRESH_MS);
+    };
+    byId('check-status').addEventListener('click', this.open);
+    this.#dialog.addEventListener('close', () => {
+      clearInterval(this.#timer);
+      // A table of everybody takes the browser long to show again.
+      this.#list.show([]);
     });
-    this.#dialog.addEventListener('close', () => clearInterval(this.#timer));
   }
 
   get isOpen() {
@@ -30,20 +39,29 @@ export class Status {
   }
 
   show(status) {
-    byId('status-rows').replaceChildren(...status.map(row));
+    if (this.isOpen) this.#list.show(status);
   }
 }
 
-function row({ name, isCoordinator, details }) {
-  const who = element('th', { scope: 'row' }, element('bdi', {}, name));
-  if (isCoordinator) who.append(' ', element('span', { className: 'role' }, 'coordinator'));
-  const cells = [details.id, details.address, duration(details.idle), duration(details.online)];
-  return element('tr', {}, who, ...cells.map((cell) => element('td', {}, cell)));
+function row() {
+  const cells = Array.from({ length: 3 }, () => element('td'));
+  const name = element('th');
+  name.setAttribute('scope', 'row');
+  return element('tr', {}, name, ...cells);
 }
 
-/** Seconds as people say them: the two largest units. */
-function duration(seconds) {
-  const [s, m, h] = [seconds % 60, Math.floor(seconds / 60) % 60, Math.floor(seconds / 3600)];
-  if (h) return `${h} h ${m} min`;
-  return m ? `${m} min ${s} s` : `${s} s`;
+function update(row, { name, isCoordinator, details }) {
+  const [who, address, idle, online] = row.children;
+  const role = isCoordinator ? [' ', element('span', { className: 'role' }, 'coordinator')] : [];
+  if (row.dataset.who !== `${name} ${isCoordinator}`) who.replaceChildren(nameNode(name), ...role);
+  row.dataset.who = `${name} ${isCoordinator}`;
+  setText(address, details.address);
+  setText(idle, duration(details.idle));
+  setText(online, duration(details.online));
+  return row;
+}
+
+/** Most cells stay as they are, and what is not changed is not laid out anew. */
+function setText(cell, text) {
+  if (cell.textContent !== text) cell.textContent = text;
 }

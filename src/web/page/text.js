@@ -1,19 +1,14 @@
 // Text that others wrote, as nodes: never as HTML. Links can be clicked, one's own name is marked.
 
-const LINK = /https?:\/\/[^\s<>"]+/gi;
-
-/** What stands after a link rather than in it. A closing bracket belongs to it if it opens there, too. */
-const AFTER_LINK = `.,;:!?'"*_`;
+import { linksIn } from './links.js';
 
 /** The text as nodes. */
 export function textNodes(text, me) {
   const nodes = [];
   let at = 0;
-  for (const match of text.matchAll(LINK)) {
-    const address = trimmed(match[0]);
-    if (!URL.canParse(address)) continue;
-    nodes.push(...marked(text.slice(at, match.index), me), link(address));
-    at = match.index + address.length;
+  for (const { start, end, address } of linksIn(text)) {
+    nodes.push(...marked(text.slice(at, start), me), link(address));
+    at = end;
   }
   return [...nodes, ...marked(text.slice(at), me)];
 }
@@ -37,22 +32,16 @@ export function nameNode(name) {
   return node;
 }
 
-function hue(name) {
-  let sum = 7;
-  for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 360;
-  return sum;
+/** Names with commas between them. */
+export function nameNodes(names) {
+  return names.flatMap((name) => [', ', nameNode(name)]).slice(1);
 }
 
-function trimmed(address) {
-  const count = (bracket) => address.split(bracket).length;
-  // Counted once: a link of nothing but brackets is not to hold up the page.
-  let unopened = count(')') - count('(');
-  let end = address.length;
-  for (; ; end -= 1) {
-    const last = address[end - 1];
-    if (last === ')' && unopened > 0) unopened -= 1;
-    else if (!AFTER_LINK.includes(last)) return address.slice(0, end);
-  }
+/** An angle that differs widely even between names that differ in their last letter (FNV-1a). */
+function hue(name) {
+  let hash = 0x811c9dc5;
+  for (const letter of name) hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193);
+  return (Math.imul(hash, 0x9e3779b1) >>> 0) % 360;
 }
 
 function link(address) {
@@ -65,7 +54,13 @@ function marked(text, me) {
   return pieces.filter(Boolean).map((piece) => (mentions(piece, me) ? element('mark', {}, piece) : piece));
 }
 
+let [mentioned, pattern] = ['', null];
+
+/** Finds a name as a word of its own. It is asked for the same one again and again. */
 function mention(name) {
+  if (name === mentioned) return pattern;
   const literal = name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-  return new RegExp(`(?<![\\p{L}\\p{N}_])(${literal})(?![\\p{L}\\p{N}_])`, 'iu');
+  mentioned = name;
+  pattern = new RegExp(`(?<![\\p{L}\\p{N}_])(${literal})(?![\\p{L}\\p{N}_])`, 'iu');
+  return pattern;
 }

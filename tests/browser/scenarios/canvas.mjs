@@ -18,6 +18,8 @@ await play(async () => {
   const [alice, bob] = [await join(server, 'alice'), await join(server, 'bob')];
   await nora.hear('JOIN alice', 'JOIN bob');
 
+  // It is closed at first.
+  for (const page of [alice, bob]) await page.click('#show-canvas');
   const { x, y, width, height } = await alice.locator('#canvas').boundingBox();
   const move = (across, down) => alice.mouse.move(x + width * across, y + height * down, { steps: 10 });
   await alice.getByRole('radio', { name: 'red' }).check();
@@ -39,7 +41,7 @@ await play(async () => {
 
   const carol = await join(server, 'carol');
   await nora.hear('JOIN carol');
-  await carol.evaluate(() => document.getElementById('drawing').hidden && document.getElementById('show-canvas').click());
+  await carol.click('#show-canvas');
   await colourAt(carol, 3500, 2000, '#dc2626');
   await colourAt(carol, 6500, 5000, '#1c1917');
   await colourAt(carol, 9000, 9000, '#ffffff');

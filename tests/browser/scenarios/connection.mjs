@@ -1,7 +1,7 @@
 // A connection that breaks is made again: the name is one's own still, nobody sees it, and what was said meanwhile is told.
 
 import assert from 'node:assert/strict';
-import { expectHere, expectText, forgiveLostConnections, hear, join, nc, play, say, serve, wire } from '../stage.mjs';
+import { expectHere, expectText, forgiveLostConnections, hear, join, nc, play, serve, wire } from '../stage.mjs';
 
 await play(async () => {
   const server = await serve();
@@ -16,7 +16,8 @@ await play(async () => {
 
   line.cut();
   await hear(alice, 'The connection broke.');
-  await say(alice, 'am I heard?');
+  await alice.fill('#text', 'am I heard?');
+  await alice.press('#text', 'Enter');
   await expectText(alice, '#not-sent', 'Not sent: there is no connection now. What you wrote is kept.');
   nora.say('MSG meanwhile', 'MSG and more');
   await nora.hear(/^OK MSG/, /^OK MSG/);

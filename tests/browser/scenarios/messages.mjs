@@ -14,7 +14,7 @@ await play(async () => {
   const past = await hear(alice, 'before anybody came');
   assert.match(await past.getAttribute('class'), /past/);
   assert.deepEqual(await alice.locator('#log > *').evaluateAll((entries) => entries.map(({ className }) => className)), [
-    'msg past', 'event',
+    'day', 'msg past', 'event',
   ]);
   const bob = await join(server, 'bob');
   await nora.hear('JOIN alice', 'JOIN bob');

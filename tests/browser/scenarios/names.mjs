@@ -11,9 +11,9 @@ await play(async () => {
   await expectText(page, '#address', `127.0.0.1:${server.web}`);
   await expectText(page, '#connection', 'Not connected');
   await takeName(page, 'nora');
-  await expectText(page, '#name-error', 'Nora is taken; choose another and write: NICK name.');
+  await expectText(page, '#name-error', '“nora” is taken. Choose another name.');
   await takeName(page, 'a,b');
-  await expectText(page, '#name-error', 'A name cannot contain a comma; write: NICK name.');
+  await expectText(page, '#name-error', 'A name cannot contain a comma.');
   await page.keyboard.press('Escape');
   await page.keyboard.press('Escape');
   await takeName(page, 'alice');
@@ -24,7 +24,7 @@ await play(async () => {
 
   await page.click('#rename');
   await takeName(page, 'nora');
-  await expectText(page, '#name-error', 'Nora is taken; choose another and write: NICK name.');
+  await expectText(page, '#name-error', '“nora” is taken. Choose another name.');
   await takeName(page, 'zoë');
   await expectText(page, '#me', 'zoë');
   await expectHere(page, 'nora*', 'zoë');

@@ -18,7 +18,7 @@ await play(async () => {
   await say(alice, 'not a word to carol');
   await nora.hear('WHISPER alice not a word to carol');
   await hear(bob, 'alice whispers', 'not a word to carol');
-  await hear(alice, 'you whisper to nora, bob', 'not a word to carol');
+  await hear(alice, 'alice whispers to nora, bob', 'not a word to carol');
   await expectText(alice, '#send', 'Send');
   await say(alice, 'good morning');
   await hear(carol, 'good morning');
@@ -40,7 +40,7 @@ await play(async () => {
   await bob.click('#quit');
   await expectHere(alice, 'nora*', 'alice', 'carol');
   await alice.press('#text', 'Enter');
-  await expectText(alice, '#not-sent', 'Not sent: bob is not here (WHO lists names); nothing was delivered.');
+  await expectText(alice, '#not-sent', 'Not sent: bob is not here. Choose somebody else, or everybody.');
   assert.equal(await alice.inputValue('#text'), 'a secret for bob');
   await alice.click('#to-all');
   await alice.fill('#text', 'and now for all');

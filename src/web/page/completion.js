@@ -1,0 +1,31 @@
+// What Tab makes of the word before the cursor: names, and commands at the begin of a line.
+
+import { USAGES } from './typed.js';
+
+/**
+ * The words that the text before the cursor may be completed to, and where the word to be replaced begins:
+ * `{ from, words }`, with no words if there is nothing to complete.
+ */
+export function completions(before, names) {
+  const line = before.slice(before.lastIndexOf('\n') + 1);
+  const offset = before.length - line.length;
+  const command = /^\p{White_Space}*(\/\p{L}+)$/u.exec(line)?.[1].toLowerCase();
+  if (command) {
+    const words = Object.keys(USAGES).map((verb) => `/${verb} `).filter((word) => word.startsWith(command));
+    return { from: before.length - command.length, words };
+  }
+  const token = /\S*$/.exec(line)[0];
+  for (const start of startsOf(token)) {
+    const begun = token.slice(start).toLowerCase();
+    const fitting = names.filter((name) => name.toLowerCase().startsWith(begun));
+    if (!fitting.length) continue;
+    const from = before.length - token.length + start;
+    return { from, words: fitting.map((name) => (from === offset ? `${name}: ` : `${name} `)) };
+  }
+  return { from: before.length, words: [] };
+}
+
+/** Where a name may begin in a word, the longest first: at its begin, and after anything but a letter or a digit, as in `(@bo`. */
+function startsOf(token) {
+  return [...token.matchAll(/(?<![\p{L}\p{N}\p{M}])[\p{L}\p{N}]/gu)].map(({ index }) => index);
+}

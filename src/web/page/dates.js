@@ -1,0 +1,43 @@
+// Days, times of day and durations, as people write them. No clock here: what the time is, is an argument.
+
+const TIME = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const DATE_AND_TIME = new Intl.DateTimeFormat([], { dateStyle: 'full', timeStyle: 'medium' });
+const DAY = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long' });
+const DAY_AND_YEAR = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+
+export function timeOfDay(date) {
+  return TIME.format(date);
+}
+
+export function dateAndTime(date) {
+  return DATE_AND_TIME.format(date);
+}
+
+export function isSameDay(one, other) {
+  return one.toDateString() === other.toDateString();
+}
+
+/** The day of `date`, with a word for those that need no counting. */
+export function dayName(date, now) {
+  if (isSameDay(date, now)) return `Today, ${DAY.format(date)}`;
+  const yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);
+  if (isSameDay(date, yesterday)) return `Yesterday, ${DAY.format(date)}`;
+  return (date.getFullYear() === now.getFullYear() ? DAY : DAY_AND_YEAR).format(date);
+}
+
+/** Milliseconds from `now` until the next day begins. */
+export function untilTomorrow(now) {
+  return new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1) - now;
+}
+
+/** Seconds as people say them, in the two largest units. */
+export function duration(seconds) {
+  const [minutes, hours, days] = [Math.floor(seconds / 60), Math.floor(seconds / 3600), Math.floor(seconds / 86_400)];
+  if (days) return joined([days, days === 1 ? 'day' : 'days'], [hours % 24, 'h']);
+  if (hours) return joined([hours, 'h'], [minutes % 60, 'min']);
+  return minutes ? `${minutes} min` : 'less than 1 min';
+}
+
+function joined([large, unit], [small, smallUnit]) {
+  return small ? `${large} ${unit} ${small} ${smallUnit}` : `${large} ${unit}`;
+}

@@ -1,0 +1,75 @@
+// The entries of the log: what a line of the room is shown as, and how it reads when it is copied.
+
+import { dateAndTime, timeOfDay } from './dates.js';
+import { element, mentions, nameNode, nameNodes, textNodes } from './text.js';
+import { departure } from './wording.js';
+
+/** An entry for the transcript, of a line of the room. `order`: the last id before it, if it has none. */
+export function entryOf(line, me, order) {
+  const at = line.time ? new Date(line.time) : new Date();
+  const entry = { kind: line.kind, order: line.id ?? order, at };
+  if (line.kind === 'whisper') return { ...entry, ...spoken(line, me), to: ['you'] };
+  if (line.kind === 'msg' || line.kind === 'past') return { ...entry, ...spoken(line, me) };
+  return { ...entry, what: EVENTS[line.kind](line, me) };
+}
+
+/** An entry for a whisper that one sent oneself, or for a message that is on its way. */
+export function ownEntry({ to, text, me, order }) {
+  return { kind: to ? 'whisper' : 'msg', order, at: new Date(), author: me, isOwn: true, to, text, me };
+}
+
+export function noteEntry(text, order, isBoundary) {
+  return { kind: 'note', order, at: new Date(), what: [text], isBoundary };
+}
+
+function spoken({ name, text }, me) {
+  const isOwn = name === me;
+  return { author: name, isOwn, text, me, isMention: !isOwn && mentions(text, me) };
+}
+
+const EVENTS = {
+  join: ({ name }, me) => (name === me ? ['You joined'] : [nameNode(name), ' joined']),
+  leave: ({ name, reason, text }) =>
+    [nameNode(name), ` ${departure(reason)}`, ...(text ? [': ', element('bdi', {}, text)] : [])],
+  rename: ({ name, to }, me) => [...(to === me ? ['You are'] : [nameNode(name), ' is']), ' now ', nameNode(to)],
+  coordinator: ({ name }, me) => [...(name === me ? ['You are'] : [nameNode(name), ' is']), ' coordinator now'],
+  clear: ({ name }, me) => [...(name === me ? ['You'] : [nameNode(name)]), ' cleared the canvas'],
+  notice: ({ text }) => ['Server: ', element('bdi', {}, text)],
+};
+
+/** The element that shows an entry. */
+export function nodeOf(entry) {
+  if (entry.kind === 'note') return element('p', { className: 'note' }, ...entry.what);
+  if (!entry.author) {
+    return element('p', { className: 'event' }, clock(entry.at), element('span', { className: 'said' }, ...entry.what));
+  }
+  const said = element('span', { className: 'said', dir: 'auto' }, ...textNodes(entry.text, entry.me));
+  const to = entry.to ? [element('span', { className: 'to' }, ' whispers to ', ...recipients(entry))] : [];
+  return element(
+    'p',
+    { className: classesOf(entry) },
+    clock(entry.at),
+    element('span', { className: 'who' }, nameNode(entry.author)),
+    element('span', { className: 'words' }, ...to, said),
+  );
+}
+
+function recipients({ to, isOwn }) {
+  return isOwn ? nameNodes(to) : to;
+}
+
+function classesOf({ kind, isOwn, isMention, isPending }) {
+  const classes = [kind === 'past' ? 'msg past' : kind, isOwn && 'own', isMention && 'mention', isPending && 'pending'];
+  return classes.filter(Boolean).join(' ');
+}
+
+function clock(at) {
+  return element('time', { dateTime: at.toISOString(), title: dateAndTime(at) }, timeOfDay(at));
+}
+
+/** An entry as one line of plain text, with this much of what was said. */
+export function plainLine(entry, said) {
+  const whispered = entry.to ? ` (whisper to ${entry.to.join(', ')})` : '';
+  if (entry.kind === 'note') return said;
+  return `${timeOfDay(entry.at)} ${entry.author ? `${entry.author}${whispered}: ` : ''}${said}`;
+}

@@ -1,0 +1,49 @@
+// Desktop notifications of whispers and mentions, while the page is out of sight. They are off until they are asked for.
+
+import { keep, recall } from './storage.js';
+
+/** Longest text in a notification, in characters. */
+const TEXT_MAX = 200;
+
+export class Notifications {
+  #button = document.getElementById('notify');
+  #isOn = false;
+
+  /** `explain(text)`: why they cannot be turned on. */
+  constructor(explain) {
+    // Without TLS browsers have them for this machine's own pages alone.
+    this.#button.hidden = !('Notification' in globalThis) || !isSecureContext;
+    if (this.#button.hidden) return;
+    this.#show(recall('localStorage', 'notify') === true && Notification.permission === 'granted');
+    this.#button.addEventListener('click', async () => {
+      const isWanted = !this.#isOn;
+      const isAllowed = !isWanted || (await Notification.requestPermission()) === 'granted';
+      if (!isAllowed) explain('The browser blocks notifications of this page. Allow them in its settings, and try again.');
+      this.#show(isWanted && isAllowed);
+      keep('localStorage', 'notify', this.#isOn);
+    });
+  }
+
+  /** Shows one, if somebody whispered or mentioned the user. */
+  tell({ kind, name, text }) {
+    if (!this.#isOn) return;
+    const title = kind === 'whisper' ? `${name} whispers to you` : `${name} mentions you`;
+    try {
+      const notification = new Notification(title, { body: text.slice(0, TEXT_MAX), tag: `chinwag ${location.href}` });
+      notification.onclick = () => {
+        focus();
+        notification.close();
+      };
+    } catch {
+      // On phones the constructor is there and throws.
+      this.#button.hidden = true;
+      this.#isOn = false;
+    }
+  }
+
+  #show(isOn) {
+    this.#isOn = isOn;
+    this.#button.setAttribute('aria-pressed', isOn);
+    this.#button.title = isOn ? 'Notifications are on' : 'Notify me of whispers and mentions';
+  }
+}

@@ -1,0 +1,68 @@
+// What a typed line means. The grammar is that of chat mode in protocol.md: a line that begins with a slash is never said to
+// everybody.
+
+/** How each command is written, and what it does: the page's own list, for /help and for hints. */
+export const USAGES = {
+  w: ['/w name text', 'whisper; to several: /w bob,carol text'],
+  msg: ['/msg name text', 'the same as /w'],
+  who: ['/who', 'list the members'],
+  nick: ['/nick name', 'change your name'],
+  status: ['/status', 'show addresses and times, if you are the coordinator'],
+  canvas: ['/canvas', 'open or close the canvas'],
+  ping: ['/ping', 'measure how fast the server answers'],
+  quit: ['/quit reason', 'leave the room; the reason may be left out'],
+  help: ['/help', 'list these commands'],
+};
+
+/** Commands of the protocol that have no use on the page. */
+const ELSEWHERE = new Set(['resume', 'history', 'since', 'search', 'draw', 'pong', 'set', 'chat']);
+
+/**
+ * `{ kind: 'message', text }`, `{ kind: 'whisper', names, text }`, `{ kind: 'wrong', hint }`, or a command:
+ * `{ kind: 'nick', name }`, `{ kind: 'quit', reason }` and, of the name of the command alone, `who`, `status`, `canvas`,
+ * `ping` and `help`.
+ */
+export function readLine(line) {
+  const [, indent, typed] = /^(\p{White_Space}*)(.*)$/su.exec(line);
+  if (!typed.startsWith('/')) return { kind: 'message', text: line };
+  if (typed.startsWith('//')) return { kind: 'message', text: indent + typed.slice(1) };
+  const [, word, rest = ''] = /^\/([^ \t]*)(?:[ \t](.*))?$/su.exec(typed);
+  const verb = word.toLowerCase();
+  const command = Object.hasOwn(COMMANDS, verb) ? COMMANDS[verb] : null;
+  return command ? command(rest, verb) : { kind: 'wrong', hint: hintFor(verb, typed) };
+}
+
+const COMMANDS = {
+  w: whisper,
+  msg: whisper,
+  whisper,
+  nick: (rest) => (rest.trim() ? { kind: 'nick', name: rest.trim() } : wrong('nick')),
+  quit: (rest) => ({ kind: 'quit', reason: rest.trim() }),
+  help: () => ({ kind: 'help' }),
+  who: bare,
+  status: bare,
+  canvas: bare,
+  ping: bare,
+};
+
+function whisper(rest) {
+  const [, list, text] = /^[ \t]*([^ \t]*)[ \t]?(.*)$/su.exec(rest);
+  const names = list.split(',');
+  if (names.includes('') || !/\P{White_Space}/u.test(text)) return wrong('w');
+  return { kind: 'whisper', names, text };
+}
+
+function bare(rest, verb) {
+  return rest.trim() ? wrong(verb) : { kind: verb };
+}
+
+function wrong(verb) {
+  const [usage, effect] = USAGES[verb];
+  return { kind: 'wrong', hint: `Type ${usage} to ${effect}.` };
+}
+
+function hintFor(verb, typed) {
+  if (ELSEWHERE.has(verb)) return `/${verb} has no use on this page. Type /help for a list of commands.`;
+  const shown = typed.length > 24 ? `${typed.slice(0, 24)}…` : typed;
+  return `There is no command /${verb.slice(0, 24)}. Type /help for a list of commands. To begin a message with a slash, type two: /${shown}`;
+}

@@ -1,0 +1,15 @@
+// Keeps the page within what can be seen: on some phones a keyboard covers the page instead of making it smaller.
+
+export function followViewport(root = document.documentElement) {
+  const viewport = globalThis.visualViewport;
+  if (!viewport) return;
+  const fit = () => {
+    // Somebody who zooms in wants to see a part of the page, not a smaller page.
+    const height = viewport.height * viewport.scale;
+    const isCovered = height < innerHeight - 1;
+    root.style.setProperty('--viewport-height', isCovered ? `${Math.round(height)}px` : '100dvh');
+    root.style.setProperty('--viewport-top', isCovered ? `${Math.round(viewport.offsetTop)}px` : '0px');
+  };
+  for (const change of ['resize', 'scroll']) viewport.addEventListener(change, fit);
+  fit();
+}
