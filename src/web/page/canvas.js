@@ -124,6 +124,8 @@ export class Canvas {
 
   #drag(event) {
     if (event.pointerId !== this.#pointer) return;
+    // The button was released where nobody told the page.
+    if (event.buttons === 0) return this.stop();
     const events = event.getCoalescedEvents?.() ?? [];
     for (const each of events.length ? events : [event]) this.#move(this.#place(each));
   }

@@ -105,22 +105,20 @@ export class Composer {
       this.#submit();
     } else if (event.key === 'Tab' && !event.shiftKey && this.#complete()) {
       event.preventDefault();
-    } else if (event.key !== 'Shift') {
-      this.#completion = null;
     }
   }
 
   /** Completes the word before the cursor; again, and it is the next one. Whether there was one, or Tab is to move on. */
   #complete() {
     const { selectionStart: at, value } = this.#box;
-    this.#completion ??= { ...completions(value.slice(0, at), this.#names()), turn: 0 };
-    const { from, words, turn } = this.#completion;
-    if (!words.length) {
-      this.#completion = null;
-      return false;
+    // Where the cursor or the text is another one, another word is meant.
+    if (this.#completion?.value !== value || this.#completion.at !== at) {
+      this.#completion = { ...completions(value.slice(0, at), this.#names()), turn: 0 };
     }
-    this.#completion.turn += 1;
+    const { from, words, turn } = this.#completion;
+    if (!words.length) return false;
     this.#box.setRangeText(words[turn % words.length], from, at, 'end');
+    Object.assign(this.#completion, { turn: turn + 1, value: this.#box.value, at: this.#box.selectionStart });
     this.#textChanged();
     return true;
   }
@@ -141,8 +139,8 @@ export class Composer {
   /** Shows for whom the next message is: those whom the text itself names, or those who are chosen. */
   #showRecipients() {
     const [line = ''] = linesOf(this.#box.value);
-    const typed = line.trimStart().startsWith('/') ? readLine(line) : null;
-    const named = typed?.kind === 'whisper' ? typed.names.map((name) => ({ name, isHere: true })) : null;
+    const typed = readLine(line);
+    const named = typed.kind === 'whisper' ? typed.names.map((name) => ({ name, isHere: true })) : null;
     const recipients = named ?? this.#recipients;
     const isWhisper = recipients.length > 0;
     byId('composer').classList.toggle('whisper', isWhisper);

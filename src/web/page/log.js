@@ -19,8 +19,8 @@ export class Log {
   #button = document.getElementById('new-messages');
   #transcript = new Transcript();
   #view = new TranscriptView(this.#panel, this.#transcript);
-  #scroller = new Scroller(this.#panel, () => this.#look());
-  #draw = eachFrame(() => this.#work());
+  #scroller = new Scroller(this.#panel, { isComplete: () => this.#view.isComplete, moved: () => this.#look() });
+  #draw = eachFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isAtEnd)));
   #read;
   #unread = 0;
   /** Whether the next message that was missed is the first one: the mark goes before it. */
@@ -99,6 +99,7 @@ export class Log {
   }
 
   toEnd() {
+    if (this.#work(true)) this.#draw();
     this.#scroller.toEnd();
   }
 
@@ -107,13 +108,9 @@ export class Log {
     this.#draw();
   }
 
-  #work() {
-    let isLeft = false;
-    this.#scroller.around(() => {
-      const count = this.#scroller.isAtEnd ? ENTRIES_MAX : ENTRIES_WHILE_READING_MAX;
-      isLeft = this.#view.work(this.#transcript.trim(count), this.#scroller.isAtEnd, new Date());
-    });
-    return isLeft;
+  #work(isAtEnd) {
+    const removed = this.#transcript.trim(isAtEnd ? ENTRIES_MAX : ENTRIES_WHILE_READING_MAX);
+    return this.#view.work(removed, isAtEnd, new Date());
   }
 
   /** Whether somebody else's message was not seen: it comes now and is out of sight, or came while this page was away. */
@@ -135,7 +132,8 @@ export class Log {
   }
 
   #look() {
-    if (this.#scroller.isNearStart && this.#view.extend()) this.#draw();
+    if (this.#scroller.isNearStart && this.#view.extendBefore()) this.#draw();
+    if (this.#scroller.isNearEnd && this.#view.extendAfter()) this.#draw();
     if (!this.isSeen) return this.#showUnread(this.#unread);
     this.#showUnread(0);
     if (this.#lastId === 0 || this.#lastId === this.#readUpTo) return;

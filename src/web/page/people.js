@@ -100,7 +100,8 @@ export class People {
     this.#press = null;
     if (!press.member || Math.hypot(event.clientX - press.x, event.clientY - press.y) > PRESS_PX) return;
     this.#wasPressed = true;
-    if (this.#room.member(press.member.key)) this.#recipients.toggle(press.member);
+    const member = this.#room.member(press.member.key);
+    if (member) this.#recipients.toggle(member);
     else this.#recipients.choose([press.member], this.#room);
     this.#chosen(event.pointerType);
   }

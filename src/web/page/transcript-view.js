@@ -10,8 +10,11 @@ import { continues } from './transcript.js';
 /** Entries that are shown at the end of the panel. The browser takes time for each whenever something changes. */
 const SHOWN_MAX = 200;
 
-/** Entries that are shown in addition when somebody has scrolled up to the oldest. */
-const OLDER_COUNT = 150;
+/** Entries that are shown while somebody reads further up. */
+const SHOWN_WHILE_READING_MAX = 600;
+
+/** Entries that are shown in addition when somebody has scrolled to the first or the last that is. */
+const MORE_COUNT = 150;
 
 export class TranscriptView {
   #panel;
@@ -19,8 +22,10 @@ export class TranscriptView {
   /** For each entry that is shown, its element and, if a day begins with it, the line with the date. */
   #shown = new Map();
   #entries = new WeakMap();
-  /** The oldest entry that is shown, or is to be. */
-  #oldest = null;
+  /** The first and the last entry that are shown, or are to be, and whether there was none before. */
+  #first = null;
+  #last = null;
+  #isFromStart = true;
   #mark = element('p', { className: 'mark', role: 'separator' }, element('span', {}, 'New'));
   #marked = null;
   /** Entries that the server has not acknowledged yet. They stay below all others. */
@@ -59,42 +64,79 @@ export class TranscriptView {
     this.#remove(entry);
   }
 
-  /** Older entries are to be shown, too. Returns whether there are any. */
-  extend() {
-    const { entries } = this.#transcript;
-    const at = entries.indexOf(this.#oldest);
-    if (at > 0) this.#oldest = entries[Math.max(at - OLDER_COUNT, 0)];
-    return at > 0;
+  /** Whether the newest entry is shown, or is to be. */
+  get isComplete() {
+    return this.#last === (this.#transcript.entries.at(-1) ?? null);
+  }
+
+  /** More entries are to be shown before those that are. Returns whether there are any. */
+  extendBefore() {
+    const [first, last] = this.#range();
+    if (first > 0) this.#setRange(first - MORE_COUNT, Math.min(last, first - MORE_COUNT + SHOWN_WHILE_READING_MAX));
+    return first > 0;
+  }
+
+  /** More entries are to be shown after those that are. Returns whether there are any. */
+  extendAfter() {
+    const [first, last] = this.#range();
+    const isComplete = last === this.#transcript.entries.length;
+    if (!isComplete) this.#setRange(Math.max(first, last + MORE_COUNT - SHOWN_WHILE_READING_MAX), last + MORE_COUNT);
+    return !isComplete;
   }
 
   /**
-   * Shows a slice of what has changed in the transcript; `removed` are no longer in it. At the end of the panel older entries
-   * are taken away. Returns whether some is left to do.
+   * Shows a slice of what has changed in the transcript; `removed` are no longer in it. At the end of the panel the newest
+   * entries are shown, elsewhere those that were. Returns whether some is left to do.
    */
   work(removed, isAtEnd, now) {
     removed.forEach((entry) => this.#remove(entry));
     const { entries } = this.#transcript;
-    const first = isAtEnd ? Math.max(entries.length - SHOWN_MAX, 0) : Math.max(entries.indexOf(this.#oldest), 0);
-    for (let index = first - 1; index >= 0 && this.#shown.has(entries[index]); index -= 1) this.#remove(entries[index]);
-    this.#oldest = entries[first] ?? null;
-    const isLeft = this.#showFrom(first, now);
-    if (this.#shown.has(entries[first])) this.#decorate(first, now);
+    const [first, last] = this.#range();
+    if (isAtEnd) this.#setRange(entries.length - SHOWN_MAX, entries.length);
+    else this.#setRange(first, Math.max(last, first + SHOWN_WHILE_READING_MAX));
+    const isLeft = this.#showRange(now);
     this.#pending.forEach((entry, at) => this.#group(entry, continues(entry, this.#pending[at - 1] ?? entries.at(-1))));
     return isLeft;
   }
 
-  /** Shows a slice of the entries from this index on that are not shown yet, the newest first. */
-  #showFrom(first, now) {
+  /** The indices of the first entry to be shown, and of the one after the last. */
+  #range() {
+    const { entries } = this.#transcript;
+    const [first, last] = [Math.max(entries.indexOf(this.#first), 0), entries.indexOf(this.#last) + 1];
+    // What was inserted before all that was shown is to be shown, too.
+    return [this.#isFromStart ? Math.max(Math.min(first, last - SHOWN_WHILE_READING_MAX), 0) : first, last];
+  }
+
+  #setRange(first, last) {
+    const { entries } = this.#transcript;
+    this.#first = entries[Math.max(first, 0)] ?? null;
+    this.#isFromStart = first <= 0;
+    this.#last = entries[Math.min(last, entries.length) - 1] ?? null;
+  }
+
+  #showRange(now) {
+    const { entries } = this.#transcript;
+    const [first, last] = this.#range();
+    entries.forEach((entry, index) => {
+      if ((index < first || index >= last) && this.#shown.has(entry)) this.#remove(entry);
+    });
+    const isLeft = this.#showMissing(first, last, now);
+    if (this.#shown.has(entries[first])) this.#decorate(first, now);
+    return isLeft;
+  }
+
+  /** Shows a slice of the entries of this range that are not shown yet, the newest first. */
+  #showMissing(first, last, now) {
     const { entries } = this.#transcript;
     const isOver = slice();
     let next = this.#pending[0];
-    for (let index = entries.length - 1; index >= first; index -= 1) {
+    for (let index = last - 1; index >= first; index -= 1) {
       const entry = entries[index];
       if (!this.#shown.has(entry)) {
         if (isOver()) return true;
         this.#show(entry, next);
         this.#decorate(index, now);
-        if (index + 1 < entries.length) this.#decorate(index + 1, now);
+        if (index + 1 < last) this.#decorate(index + 1, now);
       }
       next = entry;
     }

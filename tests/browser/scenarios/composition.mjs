@@ -1,0 +1,47 @@
+// Keys that belong to a composition (Chinese, Japanese, Korean and others) send nothing and complete nothing.
+
+import assert from 'node:assert/strict';
+import { expectHere, expectText, hear, join, nc, open, play, serve } from '../stage.mjs';
+
+await play(async () => {
+  const server = await serve();
+  const nora = nc(server, 'nora');
+  await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
+  const alice = await join(server, 'alice');
+  await expectHere(alice, 'nora*', 'alice');
+  /** Presses a key as a browser tells of it. Returns whether the page let it be. */
+  const press = (page, selector, key, told) => page.evaluate(([selector, key, told]) => {
+    const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...told });
+    return document.querySelector(selector).dispatchEvent(event);
+  }, [selector, key, told]);
+  // Safari ends the composition first and tells of the key afterwards, by the code 229.
+  const composing = [{ isComposing: true, keyCode: 229 }, { isComposing: true, keyCode: 13 }, { isComposing: false, keyCode: 229 }];
+
+  for (const told of composing) {
+    await alice.fill('#text', 'にほん');
+    await press(alice, '#text', 'Enter', told);
+    assert.equal(await alice.inputValue('#text'), 'にほん');
+    await alice.fill('#text', 'no');
+    assert.equal(await press(alice, '#text', 'Tab', told), true);
+    assert.equal(await alice.inputValue('#text'), 'no');
+  }
+
+  // A composition as Chromium has it.
+  await alice.fill('#text', '');
+  await alice.focus('#text');
+  const devtools = await alice.context().newCDPSession(alice);
+  await devtools.send('Input.imeSetComposition', { text: 'にほn', selectionStart: 3, selectionEnd: 3 });
+  await devtools.send('Input.insertText', { text: '日本' });
+  assert.equal(await alice.inputValue('#text'), '日本');
+  await alice.keyboard.press('Enter');
+  await hear(alice, 'alice', '日本');
+  await nora.hear('JOIN alice', 'MSG alice 日本');
+  assert.equal(await alice.locator('#log .msg').count(), 1);
+
+  const bob = await open(server);
+  for (const told of composing) {
+    await bob.fill('#name', 'ぼ');
+    assert.equal(await press(bob, '#name', 'Enter', told), false, 'the form is not sent');
+  }
+  await expectText(bob, '#connection', 'Not connected');
+});

@@ -1,0 +1,32 @@
+// At midnight the date changes: what was said today is from yesterday then, and a new day begins with its own line.
+
+import assert from 'node:assert/strict';
+import { expectText, hear, intercept, open, play, serve, takeName } from '../stage.mjs';
+
+await play(async () => {
+  const page = await open(await serve(), { timezoneId: 'Europe/Berlin' });
+  await page.clock.install({ time: new Date('2026-11-20T22:58:30Z') });
+  const sockets = await intercept(page);
+  await takeName(page, 'alice');
+  await expectText(page, '#connection', 'Connected');
+  const days = () => page.locator('#log .day').allInnerTexts();
+  const say = async (time, text) => {
+    sockets.inject(`@90 ${time} MSG nora ${text}`);
+    await page.clock.runFor(300);
+    return hear(page, text);
+  };
+
+  const evening = await say('2026-11-20T22:59:00.000Z', 'good evening');
+  assert.equal(await evening.locator('time').innerText(), '23:59');
+  // The server's clock is the real one; the lines that it sent are left out.
+  assert.deepEqual((await days()).slice(-1), ['Today, Friday 20 November']);
+
+  await page.clock.runFor('02:00');
+  assert.deepEqual((await days()).slice(-1), ['Yesterday, Friday 20 November']);
+  const night = await say('2026-11-20T23:00:30.000Z', 'still here');
+  assert.equal(await night.locator('time').innerText(), '00:00');
+  assert.deepEqual((await days()).slice(-2), ['Yesterday, Friday 20 November', 'Today, Saturday 21 November']);
+
+  await page.clock.runFor('24:00:00');
+  assert.deepEqual((await days()).slice(-2), ['Friday 20 November', 'Yesterday, Saturday 21 November']);
+});
