@@ -150,6 +150,17 @@ export function nc(server, name) {
   return { say, hear };
 }
 
+/** So many connections that read and drop whatever comes; `say(…lines)` sends. */
+export async function crowd(server, count) {
+  const connect = () => new Promise((resolve, reject) => {
+    const socket = net.connect(server.line, '127.0.0.1', () => resolve(socket)).resume().on('error', reject);
+  });
+  const sockets = [];
+  while (sockets.length < count) sockets.push(await connect());
+  ended.push(() => sockets.forEach((socket) => socket.destroy()));
+  return sockets.map((socket) => ({ say: (...lines) => socket.write(lines.map((line) => `${line}\n`).join('')) }));
+}
+
 /** Lines of a stream, one at a time; `next()` fails if none comes in time. */
 function read(stream) {
   const lines = readline.createInterface({ input: stream })[Symbol.asyncIterator]();
@@ -248,6 +259,28 @@ export async function expectHere(page, ...names) {
 /** Waits until a function in the page is true. */
 export async function expect(page, isTrue, argument, what) {
   await page.waitForFunction(isTrue, argument).catch((error) => assert.fail(`${what}: ${error.message}`));
+}
+
+/** The longest task of the only page there is while something goes on, in milliseconds of its main thread's processor time. */
+export async function longestTask(page, action) {
+  const devtools = await page.context().newCDPSession(page);
+  const events = [];
+  devtools.on('Tracing.dataCollected', ({ value }) => events.push(...value));
+  const categories = ['devtools.timeline', 'toplevel'];
+  await devtools.send('Tracing.start', { traceConfig: { includedCategories: categories }, transferMode: 'ReportEvents' });
+  await action();
+  // What is left to be done in the frames after it counts, too.
+  await page.evaluate(async () => {
+    for (let frames = 0; frames < 30; frames += 1) await new Promise(requestAnimationFrame);
+  });
+  const complete = new Promise((resolve) => devtools.once('Tracing.tracingComplete', resolve));
+  await devtools.send('Tracing.end');
+  await complete;
+  // The page's main thread is the one that has frames.
+  const { pid, tid } = events.find(({ name }) => name === 'FireAnimationFrame');
+  const tasks = events.filter((event) => event.name === 'ThreadControllerImpl::RunTask' && event.pid === pid && event.tid === tid);
+  assert.ok(tasks.length > 30, 'the trace has tasks');
+  return Math.max(...tasks.map(({ tdur = 0 }) => tdur / 1000));
 }
 
 /** Forgets errors that a scenario brings about: a server that is not there. */

@@ -11,31 +11,35 @@ const byId = (id) => document.getElementById(id);
 
 export class Status {
   #dialog = byId('status-dialog');
+  #ask;
   #timer = null;
   #list = new KeyedList(byId('status-rows'), { make: (user) => update(row(), user), update });
 
   /** `ask()`: STATUS is to be asked for; `show` is called when it has come. */
   constructor(ask) {
-    this.open = () => {
-      if (this.isOpen) return;
-      this.#dialog.showModal();
-      ask();
-      this.#timer = setInterval(ask, FRESH_MS);
-    };
-    byId('check-status').addEventListener('click', this.open);
-    this.#dialog.addEventListener('close', () => {
+    this.#ask = ask;
+    byId('check-status').addEventListener('click', () => this.open());
+    this.#dialog.addEventListener('toggle', ({ newState }) => {
       clearInterval(this.#timer);
+      if (newState === 'open') this.#timer = setInterval(ask, FRESH_MS);
       // A table of everybody takes the browser long to show again.
-      this.#list.show([]);
+      else this.#list.show([]);
     });
   }
 
   get isOpen() {
-    return this.#dialog.open;
+    return this.#dialog.matches(':popover-open');
+  }
+
+  /** Opens the table above the page, which goes on: to make it inert takes the browser long where there are many members. */
+  open() {
+    if (this.isOpen) return;
+    this.#dialog.showPopover();
+    this.#ask();
   }
 
   close() {
-    this.#dialog.close();
+    this.#dialog.hidePopover();
   }
 
   show(status) {

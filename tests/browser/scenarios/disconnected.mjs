@@ -1,0 +1,40 @@
+// Without a connection the page says so everywhere: in its head, at the list, and where messages are sent.
+
+import assert from 'node:assert/strict';
+import { expect, expectHere, expectText, forgiveLostConnections, hear, join, nc, play, serve, wire } from '../stage.mjs';
+
+await play(async () => {
+  const server = await serve();
+  const nora = nc(server, 'nora');
+  await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
+  const line = await wire(server.web);
+  const alice = await join(line, 'alice');
+  await expectHere(alice, 'nora*', 'alice');
+  await expectText(alice, '#people-title', 'Here 2');
+  await expectText(alice, '#send', 'Send');
+
+  for (const width of [1280, 390]) {
+    await alice.setViewportSize({ width, height: 760 });
+    line.cut();
+    await expectText(alice, '#connection', 'Not connected, trying again…');
+    await expectText(alice, '#people-title', 'Last seen here 2');
+    await expectText(alice, '#send', 'Waiting…');
+    assert.equal(await alice.locator('#send').getAttribute('aria-disabled'), 'true');
+    assert.equal(await alice.locator('#retry').isVisible(), true);
+    await alice.fill('#text', 'wait for it');
+    await alice.press('#text', 'Enter');
+    await expectText(alice, '#not-sent', 'Not sent: there is no connection now. What you wrote is kept.');
+    assert.equal(await alice.inputValue('#text'), 'wait for it');
+    if (width === 1280) await expectText(alice, '#people-help', 'Not connected: this list may be out of date.');
+    line.mend();
+    await alice.click('#retry');
+    await expect(alice, () => document.getElementById('connection').textContent === 'Connected', null, 'connected again');
+    await expectText(alice, '#people-title', 'Here 2');
+    await expectText(alice, '#send', 'Send');
+    assert.equal(await alice.locator('#not-sent').isVisible(), false);
+  }
+  await alice.press('#text', 'Enter');
+  await nora.hear('JOIN alice', 'MSG alice wait for it');
+  await hear(alice, 'alice', 'wait for it');
+  forgiveLostConnections();
+});

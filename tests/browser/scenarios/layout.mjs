@@ -1,0 +1,82 @@
+// What a designer would look at: columns that line up, room for the messages, a dark canvas in the dark, plain words.
+
+import assert from 'node:assert/strict';
+import { expect, expectHere, hear, join, nc, open, play, say, serve } from '../stage.mjs';
+
+await play(async () => {
+  const server = await serve({ options: ['--line-rate', '0'] });
+  const nora = nc(server, 'nora');
+  await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
+
+  // The door says what this place is.
+  const door = await open(server);
+  assert.equal(await door.locator('#name-title').innerText(), `Join the chat at 127.0.0.1:${server.web}`);
+  assert.match(await door.locator('#name-place').innerText(), /^This is a chat room\. Everybody in it reads your messages/);
+  await door.close();
+
+  const alice = await join(server, 'alice', { viewport: { width: 1440, height: 900 } });
+  const longName = 'a-name-of-thirty-two-characters_';
+  const long = nc(server, longName);
+  await long.hear(/^HELLO/, `OK NICK ${longName}`);
+  await expectHere(alice, 'nora*', 'alice', longName);
+  nora.say('MSG one', 'MSG two', 'MSG three');
+  await hear(alice, 'three');
+  long.say('MSG four', 'WHISPER alice five');
+  await hear(alice, 'five');
+  await say(alice, 'six');
+  await hear(alice, 'alice', 'six');
+
+  // Texts begin in one column, and names end in one; a group has its name once.
+  const edges = await alice.locator('#log .msg, #log .whisper').evaluateAll((entries) => entries.map((entry) => {
+    const isShown = getComputedStyle(entry.querySelector('.who .name')).color !== 'rgba(0, 0, 0, 0)';
+    return [entry.querySelector('.said').getBoundingClientRect().left, entry.querySelector('.who').getBoundingClientRect().right, isShown];
+  }));
+  assert.equal(new Set(edges.map(([text]) => text)).size, 1, 'texts line up');
+  assert.equal(new Set(edges.map(([, name]) => name)).size, 1, 'names line up');
+  assert.deepEqual(edges.map(([, , isShown]) => isShown), [true, false, false, true, true, true]);
+  assert.equal(await alice.locator('#log .msg').first().evaluate((entry) => entry.querySelector('.who').textContent), 'nora');
+
+  // The list lines up with its heading, and a wide window is used.
+  const left = (selector) => alice.locator(selector).first().evaluate((element) => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    return range.getBoundingClientRect().left;
+  });
+  assert.ok(Math.abs(await left('#people-title') - await left('#names .name')) < 1, 'the list lines up with its heading');
+  assert.ok((await alice.locator('#log').boundingBox()).width > 1440 * 0.8, 'a wide window is used');
+  assert.equal(await alice.locator('#drawing').isVisible(), false, 'the canvas is closed');
+
+  // In the dark the canvas is dark, and what is drawn with the first pen can be seen. It is measured in a picture of the page.
+  const bob = await join(server, 'bob', { colorScheme: 'dark' });
+  await bob.click('#show-canvas');
+  const paper = await bob.locator('#canvas').boundingBox();
+  await bob.getByRole('radio', { name: 'thick' }).check();
+  await bob.mouse.move(paper.x + paper.width / 4, paper.y + paper.height / 2);
+  await bob.mouse.down();
+  await bob.mouse.move(paper.x + (paper.width * 3) / 4, paper.y + paper.height / 2, { steps: 5 });
+  await bob.mouse.up();
+  await bob.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const picture = (await bob.screenshot()).toString('base64');
+  const brightness = await bob.evaluate(async ([picture, points]) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${picture}`;
+    await image.decode();
+    const sheet = new OffscreenCanvas(image.width, image.height).getContext('2d');
+    sheet.drawImage(image, 0, 0);
+    return points.map(([x, y]) => Math.max(...sheet.getImageData(x, y, 1, 1).data.slice(0, 3)));
+  }, [picture, [[paper.x + paper.width / 2, paper.y + paper.height / 4], [paper.x + paper.width / 2, paper.y + paper.height / 2]]]);
+  assert.ok(brightness[0] < 64 && brightness[1] > 192, `paper and ink are as bright as ${brightness}`);
+
+  // Times are in words, and there are no ids.
+  await bob.close({ runBeforeUnload: true });
+  nora.say('QUIT');
+  await expectHere(alice, 'alice*', longName);
+  await alice.click('#check-status');
+  await expect(alice, () => document.querySelectorAll('#status-rows tr').length === 2, null, 'two rows');
+  assert.match(await alice.locator('#status-dialog').innerText(), /^Status\s+Name\s+Address\s+Last active\s+Here for\s+alice coordinator\s+127\.0\.0\.1:\d+\s+less than 1 min\s+less than 1 min/);
+  const durations = await alice.evaluate(async () => {
+    const { duration } = await import('./dates.js');
+    return [59, 60, 185, 3600, 3900, 86_399, 86_400, 180_000].map(duration);
+  });
+  assert.deepEqual(durations, ['less than 1 min', '1 min', '3 min', '1 h', '1 h 5 min', '23 h 59 min', '1 day', '2 days 2 h']);
+});

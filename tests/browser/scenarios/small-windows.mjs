@@ -1,0 +1,73 @@
+// In small and low windows, and above a phone's keyboard, messages can be read and sent.
+
+import assert from 'node:assert/strict';
+import { expect, hear, join, nc, open, play, say, serve, takeName } from '../stage.mjs';
+
+/** What of an element can be seen within the part of the page that can. */
+const seen = (page, selector) => page.evaluate((selector) => {
+  const { left, top, right, bottom } = document.querySelector(selector).getBoundingClientRect();
+  const height = visualViewport.offsetTop + visualViewport.height;
+  const isWhole = left >= 0 && top >= visualViewport.offsetTop && right <= innerWidth && bottom <= height + 0.5;
+  const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+  return { isWhole, isOnTop: at !== null && document.querySelector(selector).contains(at), height: bottom - top };
+}, selector);
+
+const expectUsable = async (page, share, where) => {
+  for (const selector of ['#text', '#send', '#quit', '#rename', '#show-canvas']) {
+    const { isWhole, isOnTop } = await seen(page, selector);
+    assert.ok(isWhole && isOnTop, `${selector} can be reached ${where}`);
+  }
+  const log = await seen(page, '#log');
+  const height = await page.evaluate(() => visualViewport.height);
+  assert.ok(log.isWhole && log.height >= height * share, `messages have ${log.height} of ${height} px ${where}`);
+  const last = await seen(page, '#log > :last-child');
+  assert.ok(last.isWhole, `the last message is seen ${where}`);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `nothing is cut off ${where}`);
+};
+
+await play(async () => {
+  const server = await serve({ options: ['--line-rate', '0'] });
+  const nora = nc(server, 'nora');
+  await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
+  nora.say(...Array.from({ length: 30 }, (_, number) => `MSG line ${number} that is longer than a small window is wide`));
+
+  // The door fits as well.
+  const alice = await open(server, { viewport: { width: 320, height: 256 } });
+  const join256 = await seen(alice, '#take-name');
+  assert.ok(join256.isWhole && join256.isOnTop, 'Join can be reached');
+  await takeName(alice, 'alice');
+  await hear(alice, 'You joined');
+  const sizes = [[320, 256, 0.5], [800, 300, 0.55], [390, 844, 0.7], [844, 390, 0.6], [1440, 260, 0.5], [568, 320, 0.55], [1440, 900, 0.8]];
+  for (const [width, height, share] of sizes) {
+    await alice.setViewportSize({ width, height });
+    await say(alice, `at ${width}×${height}`);
+    await hear(alice, `at ${width}×${height}`);
+    await expectUsable(alice, share, `at ${width}×${height}`);
+  }
+
+  // A keyboard that covers the page: what can be seen is smaller, and the page itself is not (as on iOS).
+  const bob = await join(server, 'bob', { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  await hear(bob, 'line 29');
+  await bob.evaluate(() => {
+    const { visualViewport: real } = globalThis;
+    const covered = { height: 480, offsetTop: 40, scale: 1 };
+    for (const [name, value] of Object.entries(covered)) Object.defineProperty(real, name, { get: () => value, configurable: true });
+    real.dispatchEvent(new Event('resize'));
+  });
+  await expect(bob, () => document.body.getBoundingClientRect().height === 480, null, 'the page fits above the keyboard');
+  await bob.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await expectUsable(bob, 0.6, 'above a keyboard');
+  // It goes away, and the page has all of its height again.
+  await bob.evaluate(() => {
+    for (const name of ['height', 'offsetTop', 'scale']) delete visualViewport[name];
+    visualViewport.dispatchEvent(new Event('resize'));
+  });
+  await expect(bob, () => document.body.getBoundingClientRect().height === 844, null, 'the page has its height again');
+
+  // Zooming in changes nothing: somebody wants to see a part of the page.
+  await bob.evaluate(() => {
+    for (const [name, value] of [['height', 422], ['scale', 2]]) Object.defineProperty(visualViewport, name, { get: () => value, configurable: true });
+    visualViewport.dispatchEvent(new Event('resize'));
+  });
+  assert.equal(await bob.evaluate(() => document.body.getBoundingClientRect().height), 844);
+});
