@@ -143,7 +143,7 @@ export class Composer {
     const named = typed.kind === 'whisper' ? typed.names.map((name) => ({ name, isHere: true })) : null;
     const recipients = named ?? this.#recipients;
     const isWhisper = recipients.length > 0;
-    byId('composer').classList.toggle('whisper', isWhisper);
+    byId('composer').classList.toggle('private', isWhisper);
     byId('whispering').hidden = !isWhisper;
     byId('to-all').hidden = named !== null;
     replaceIfChanged(byId('whispered-to'), recipients.flatMap(recipientNodes).slice(1));
