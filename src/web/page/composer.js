@@ -3,9 +3,13 @@
 import { completions } from './completion.js';
 import { element, nameNode } from './text.js';
 import { readLine } from './typed.js';
+import { NOT_CONNECTED } from './wording.js';
 
 /** From this share of the longest message on its length is shown. */
 const LENGTH_SHOWN_FROM = 0.8;
+
+/** Lines of the box that are shown at once. */
+const ROWS_MAX = 6;
 
 const byId = (id) => document.getElementById(id);
 
@@ -64,7 +68,7 @@ export class Composer {
 
   /** Shows whether messages can be sent now. */
   set isConnected(isConnected) {
-    if (isConnected && !this.#isConnected) this.#fail('');
+    if (isConnected && this.#error.textContent === NOT_CONNECTED) this.#fail('');
     this.#isConnected = isConnected;
     byId('send').setAttribute('aria-disabled', !isConnected);
     this.#showRecipients();
@@ -131,6 +135,8 @@ export class Composer {
   }
 
   #textChanged() {
+    // For browsers that do not fit the box to its text.
+    this.#box.rows = Math.min(this.#box.value.split('\n').length, ROWS_MAX);
     this.#showRecipients();
     this.#showLength();
     this.#changed();

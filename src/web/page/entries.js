@@ -2,7 +2,7 @@
 
 import { dateAndTime, timeOfDay } from './dates.js';
 import { element, mentions, nameNode, nameNodes, textNodes } from './text.js';
-import { departure } from './wording.js';
+import { departure, notice } from './wording.js';
 
 /** An entry for the transcript, of a line of the room. `order`: the last id before it, if it has none. */
 export function entryOf(line, me, order) {
@@ -34,7 +34,7 @@ const EVENTS = {
   rename: ({ name, to }, me) => [...(to === me ? ['You are'] : [nameNode(name), ' is']), ' now ', nameNode(to)],
   coordinator: ({ name }, me) => [...(name === me ? ['You are'] : [nameNode(name), ' is']), ' coordinator now'],
   clear: ({ name }, me) => [...(name === me ? ['You'] : [nameNode(name)]), ' cleared the canvas'],
-  notice: ({ text }) => ['Server: ', element('bdi', {}, text)],
+  notice: ({ text }) => [element('bdi', {}, notice(text))],
 };
 
 /** The element that shows an entry. */

@@ -1,6 +1,6 @@
 // Where links are in a text, and where they end. No document here.
 
-const LINK = /https?:\/\/[^\s<>"“”„«»‹›…。、，．！？；：）」』】》〉〕］｝〗〙〛・｡､｣]+/gi;
+const LINK = /https?:\/\/[^\s<>"“”„«»‹›…。、，．！？；：،؛؟।）」』】》〉〕］｝〗〙〛・｡､｣]+/gi;
 
 /** Characters that a link may have, but that belong to the sentence if they come last. */
 const AFTER_LINK = `.,;:!?'"*_~|‘’\``;

@@ -83,9 +83,12 @@ export class Log {
     this.#add(ownEntry({ to, text, me, order: this.#lastId }));
   }
 
-  /** Shows something that no line said. Missed messages are not put before a `boundary`. */
-  note(text, { isBoundary = false } = {}) {
-    this.#add(noteEntry(text, this.#lastId, isBoundary));
+  /** Shows something that no line said: now, or in its place after an id. Missed messages are not put before a boundary. */
+  note(text, { after, isBoundary = false } = {}) {
+    const entry = noteEntry(text, after ?? this.#lastId, isBoundary);
+    if (after === undefined) this.#transcript.add(entry);
+    else this.#transcript.insert(entry);
+    this.#draw();
   }
 
   /** Shows a message that is on its way. Returns a function that takes it away again. */

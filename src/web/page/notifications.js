@@ -29,7 +29,7 @@ export class Notifications {
     if (!this.#isOn) return;
     const title = kind === 'whisper' ? `${name} whispers to you` : `${name} mentions you`;
     try {
-      const notification = new Notification(title, { body: text.slice(0, TEXT_MAX), tag: `chinwag ${location.href}` });
+      const notification = new Notification(title, { body: text.slice(0, TEXT_MAX), tag: `chinwag ${location.href}`, renotify: true });
       notification.onclick = () => {
         focus();
         notification.close();

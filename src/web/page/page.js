@@ -20,7 +20,7 @@ import { lastWord, listed, refusal } from './wording.js';
 const byId = (id) => document.getElementById(id);
 
 const session = new Session(webSocketUrl(), {
-  joined, refused, line, closed, note: (text) => log.note(text), caughtUp: () => log.endReplay(),
+  joined, refused, line, closed, note: (text, after) => log.note(text, { after }), caughtUp: () => log.endReplay(),
 });
 const { room } = session;
 const log = new Log((id) => keep('localStorage', 'read', { epoch: room.epoch, id }));

@@ -57,7 +57,8 @@ export class People {
   /** Shows who is chosen now. */
   showChosen() {
     for (const button of this.#names.querySelectorAll('button')) {
-      button.setAttribute('aria-pressed', this.#recipients.has(Number(button.dataset.key)));
+      const isChosen = String(this.#recipients.has(keyOf(button)));
+      if (button.ariaPressed !== isChosen) button.setAttribute('aria-pressed', isChosen);
     }
   }
 

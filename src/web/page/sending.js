@@ -3,9 +3,8 @@
 
 import { LINE_BYTES_MAX, byteLength, formatMessage, formatWhisper } from './protocol.js';
 import { readLine } from './typed.js';
-import { listed, refusal } from './wording.js';
+import { NOT_CONNECTED, listed, refusal } from './wording.js';
 
-const NOT_CONNECTED = 'Not sent: there is no connection now. What you wrote is kept.';
 const UNCONFIRMED = 'The connection broke before the server confirmed this. See whether it arrived before you send it again.';
 const ONE_AT_A_TIME = 'Send a command on a line of its own, with nothing else.';
 

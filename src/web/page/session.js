@@ -28,7 +28,7 @@ export class Session {
 
   /**
    * `on.joined(isBack)`, `on.refused(reply, name)`: what became of a name. `on.line(line, isNew)`: a line that the room has taken in.
-   * `on.note(text)`: something to tell that no line said. `on.caughtUp()`: all that was told again is here.
+   * `on.note(text, after)`: something to tell that no line said; in its place after this id, if there is one. `on.caughtUp()`: all that was told again is here.
    * `on.closed({ retryMs, lastWord })`: as the connection's.
    */
   constructor(address, on) {
@@ -140,7 +140,7 @@ export class Session {
     this.#connection.request(`SINCE ${this.#missedAfter} ${this.room.epoch}`, (reply) => {
       if (reply?.isOk) return this.#caughtUp();
       if (!reply) return;
-      this.#on.note(reply.code === 'too-old' ? TOO_OLD : refusal(reply));
+      this.#on.note(reply.code === 'too-old' ? TOO_OLD : refusal(reply), this.#missedAfter);
       this.#askHistory();
     });
   }

@@ -26,7 +26,7 @@ export class TranscriptView {
   #first = null;
   #last = null;
   #isFromStart = true;
-  #mark = element('p', { className: 'mark', role: 'separator' }, element('span', {}, 'New'));
+  #mark = markNode();
   #marked = null;
   /** Entries that the server has not acknowledged yet. They stay below all others. */
   #pending = [];
@@ -41,11 +41,10 @@ export class TranscriptView {
     return this.#entries.get(node);
   }
 
-  /** Puts the mark before an entry, or takes it away. */
+  /** Puts the mark before an entry, when that is shown; or takes it away. */
   mark(entry) {
     this.#marked = entry;
     this.#mark.remove();
-    if (entry) this.#placeMark();
   }
 
   /** Shows an entry below all others until it is dropped. */
@@ -155,7 +154,7 @@ export class TranscriptView {
     const node = this.#make(entry);
     this.#shown.set(entry, { node, day: null });
     this.#panel.insertBefore(node, this.#top(next));
-    if (entry === this.#marked) this.#placeMark();
+    if (entry === this.#marked) this.#panel.insertBefore(this.#mark, node);
   }
 
   #make(entry) {
@@ -192,15 +191,17 @@ export class TranscriptView {
     this.#shown.get(entry)?.node.classList.toggle('continued', isContinued);
   }
 
-  #placeMark() {
-    const shown = this.#shown.get(this.#marked);
-    if (shown) this.#panel.insertBefore(this.#mark, shown.day ?? shown.node);
-  }
-
   /** The first element that belongs to an entry: the mark, the date, or its own; null for the end of the panel. */
   #top(entry) {
     const shown = this.#shown.get(entry);
     if (!shown) return null;
     return entry === this.#marked && this.#mark.isConnected ? this.#mark : shown.day ?? shown.node;
   }
+}
+
+function markNode() {
+  const mark = element('p', { className: 'mark' }, element('span', {}, 'New'));
+  mark.setAttribute('role', 'separator');
+  mark.setAttribute('aria-label', 'New messages');
+  return mark;
 }

@@ -15,7 +15,7 @@ export class Transcript {
     this.entries.push(entry);
   }
 
-  /** Inserts a past message before what has happened since. Nothing goes before an entry that is a `boundary`. */
+  /** Inserts what belongs before what has happened since. Nothing goes before an entry that is a `boundary`. */
   insert(entry) {
     let at = this.entries.length;
     while (at > 0 && !this.entries[at - 1].isBoundary && this.entries[at - 1].order > entry.order) at -= 1;

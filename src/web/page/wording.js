@@ -1,6 +1,8 @@
 // The page's own words for what the server answers. The server's texts tell people what to type into a terminal; here the
 // code decides, and of a text only what comes before such a hint is shown.
 
+export const NOT_CONNECTED = 'Not sent: there is no connection now. What you wrote is kept.';
+
 const REFUSALS = {
   'name-taken': (what) => `${what}. Choose another name.`,
   'name-alike': (what) => `${what}. Choose another name.`,
@@ -41,6 +43,11 @@ export function refusal({ code, text }, name = '') {
 /** Why the server closed the connection, as a sentence; empty if it did not say. */
 export function lastWord(line) {
   return line ? LAST_WORDS[line.code] ?? `${capitalized(withoutHint(line.text))}.` : '';
+}
+
+/** What the server says to everybody. */
+export function notice(text) {
+  return `Server: ${withoutHint(text)}`;
 }
 
 /** What somebody who is gone did. */

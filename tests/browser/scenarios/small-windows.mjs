@@ -37,7 +37,7 @@ await play(async () => {
   assert.ok(join256.isWhole && join256.isOnTop, 'Join can be reached');
   await takeName(alice, 'alice');
   await hear(alice, 'You joined');
-  const sizes = [[320, 256, 0.5], [800, 300, 0.55], [390, 844, 0.7], [844, 390, 0.6], [1440, 260, 0.5], [568, 320, 0.55], [1440, 900, 0.8]];
+  const sizes = [[320, 256, 0.6], [800, 300, 0.55], [390, 844, 0.7], [844, 390, 0.6], [1440, 260, 0.5], [568, 320, 0.55], [1440, 900, 0.8]];
   for (const [width, height, share] of sizes) {
     await alice.setViewportSize({ width, height });
     await say(alice, `at ${width}×${height}`);

@@ -64,9 +64,10 @@ await play(async () => {
   await begin(0.5, 0.5);
   line.cut();
   await hear(alice, 'The connection broke.');
+  await alice.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const before = await alice.locator('#canvas').evaluate((canvas) => canvas.toDataURL());
   await move(0.8, 0.5);
   await alice.mouse.up();
-  const before = await alice.locator('#canvas').evaluate((canvas) => canvas.toDataURL());
   await alice.mouse.down();
   await move(0.6, 0.8);
   await alice.mouse.up();

@@ -1,0 +1,35 @@
+// Where the server no longer keeps all that was missed, a note says so where the gap is: above what is still told.
+
+import assert from 'node:assert/strict';
+import { expectText, forgiveLostConnections, hear, intercept, nc, open, play, serve, takeName } from '../stage.mjs';
+
+await play(async () => {
+  const server = await serve({ options: ['--line-rate', '0', '--history', '3'] });
+  const nora = nc(server, 'nora');
+  await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
+  const alice = await open(server);
+  let isHeld = false;
+  const sockets = await intercept(alice, (line) => isHeld && /^(SINCE|CANVAS)/.test(line));
+  await takeName(alice, 'alice');
+  await expectText(alice, '#connection', 'Connected');
+  nora.say('MSG before');
+  await hear(alice, 'before');
+
+  isHeld = true;
+  await sockets.cut();
+  nora.say(...Array.from({ length: 9 }, (_, number) => `MSG missed ${number}`));
+  await expectText(alice, '#connection', 'Connected');
+  await hear(alice, 'Connected again.');
+  // Something is said, in public and in private, before the server has answered what was missed.
+  nora.say('MSG meanwhile', 'WHISPER alice psst');
+  await hear(alice, 'psst');
+  isHeld = false;
+  sockets.inject('ERR SINCE too-old the oldest is 12', 'OK CANVAS 0');
+  await hear(alice, 'missed 8');
+  const shown = await alice.locator('#log > .note, #log .said').allInnerTexts();
+  assert.deepEqual(shown.slice(shown.indexOf('before')), [
+    'before', 'The connection broke.', 'Connected again.', 'You missed more messages than the server keeps. Some are missing here.',
+    'missed 7', 'missed 8', 'meanwhile', 'psst',
+  ]);
+  forgiveLostConnections();
+});
