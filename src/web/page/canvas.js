@@ -1,18 +1,18 @@
-// The shared canvas. What is drawn here is sent in pieces while it is drawn; what comes from the server is what counts.
+// The shared canvas. The user's strokes are sent in pieces while they are drawn; the order of the server decides.
 
 import { COORDINATE_MAX, PAPER_COLOUR, Paper } from './paper.js';
 import { element } from './text.js';
 
-/** How often a piece of a stroke is sent, in milliseconds: 8 a second, so that of the default rate some is left for words. */
+/** How often a piece of a stroke is sent, in milliseconds: 8 a second leave room for messages within the default rate limit. */
 const PIECE_MS = 125;
 
-/** Points of one piece; a line has room for 400. */
+/** Most points in one piece; a line has room for 400. */
 const POINTS_MAX = 300;
 
-/** How far apart two points are at least. */
+/** Smallest distance between two points. */
 const STEP_MIN = 20;
 
-/** How far an arrow key moves the pen; with Shift, less far. */
+/** Distance that an arrow key moves the pen: `near` with Shift. */
 const KEY_STEP = { far: 250, near: 50 };
 
 const COLOURS = {
@@ -28,18 +28,18 @@ export class Canvas {
   #pen = byId('pen');
   #draw;
   #replayed = [];
-  /** The points of this stroke that were not yet sent; of one under way the first was, in the piece before. */
+  /** The points to be sent with the next piece. After the first piece, they begin with the last point of the piece before. */
   #points = [];
   #isFirstPiece = true;
   #timer = null;
   #isAnswered = true;
   #isConnected = false;
   #pointer = null;
-  /** Where the pen of the arrow keys is, and whether it is down. */
+  /** The position of the keyboard's pen, and whether it is down. */
   #at = { x: 5000, y: 5000 };
   #isDown = false;
 
-  /** `draw(stroke, answered)`, `clear()`: what this page's user does. */
+  /** `draw(stroke, answered)` sends a piece, `clear()` clears the canvas for all. */
   constructor({ draw, clear }) {
     this.#draw = draw;
     this.#offer('colours', 'colour', COLOURS, (input, colour) => input.style.setProperty('--colour', colour));
@@ -61,7 +61,7 @@ export class Canvas {
     this.isConnected = false;
   }
 
-  /** Without a connection nothing is drawn, for nobody would see it. */
+  /** Without a connection the canvas cannot be drawn on. */
   set isConnected(isConnected) {
     this.#isConnected = isConnected;
     if (!isConnected) this.stop();
@@ -87,18 +87,18 @@ export class Canvas {
     this.#showPen();
   }
 
-  /** Something that was drawn before is told again. */
+  /** Takes a stroke of the reply to CANVAS. */
   replay(stroke) {
     this.#replayed.push(stroke);
   }
 
-  /** All of it was told: that is the drawing. */
+  /** The reply to CANVAS is complete: shows its strokes instead of the present ones. */
   replayed() {
     this.wipe();
     this.#paper.add(this.#replayed.splice(0));
   }
 
-  /** What was told was not told to its end. */
+  /** Drops a reply to CANVAS that will not be completed. */
   forgetReplayed() {
     this.#replayed = [];
   }
@@ -124,7 +124,7 @@ export class Canvas {
 
   #drag(event) {
     if (event.pointerId !== this.#pointer) return;
-    // The button was released where nobody told the page.
+    // The release of the button was lost.
     if (event.buttons === 0) return this.stop();
     const events = event.getCoalescedEvents?.() ?? [];
     for (const each of events.length ? events : [event]) this.#move(this.#place(each));
@@ -162,7 +162,7 @@ export class Canvas {
     const last = this.#points.at(-1);
     if (Math.hypot(point.x - last.x, point.y - last.y) < STEP_MIN) return;
     this.#points.push(point);
-    // At once here, in its place among what others draw when it comes back.
+    // Painted at once, and again in its place among the strokes of others when the server sends it back.
     this.#paper.paint({ ...this.#stroke(), points: [last, point] });
     if (this.#points.length >= POINTS_MAX) this.#send();
   }
@@ -174,7 +174,7 @@ export class Canvas {
     this.#points = [];
   }
 
-  /** Sends what there is. The next piece begins where this one ends. */
+  /** Sends a piece. The next one begins where this one ends. */
   #send() {
     if (this.#points.length < (this.#isFirstPiece ? 1 : 2)) return;
     this.#isAnswered = false;

@@ -1,10 +1,9 @@
-// What Tab makes of the word before the cursor: names, and commands at the begin of a line.
+// Completes the word before the cursor: names anywhere, commands at the beginning of a line.
 
 import { USAGES } from './typed.js';
 
 /**
- * The words that the text before the cursor may be completed to, and where the word to be replaced begins:
- * `{ from, words }`, with no words if there is nothing to complete.
+ * Returns `{ from, words }`: the index in `before` at which the word to be replaced begins, and its completions.
  */
 export function completions(before, names) {
   const line = before.slice(before.lastIndexOf('\n') + 1);
@@ -25,7 +24,7 @@ export function completions(before, names) {
   return { from: before.length, words: [] };
 }
 
-/** Where a name may begin in a word, the longest first: at its begin, and after anything but a letter or a digit, as in `(@bo`. */
+/** The indices at which a name can begin in a token: letters and digits that follow none, as in `(@bo`. */
 function startsOf(token) {
   return [...token.matchAll(/(?<![\p{L}\p{N}\p{M}])[\p{L}\p{N}]/gu)].map(({ index }) => index);
 }

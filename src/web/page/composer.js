@@ -1,14 +1,14 @@
-// The box that messages are written in: Enter sends, Tab completes names, and nothing that was written is lost.
+// The box for messages. Enter sends, Tab completes names, and text that cannot be sent stays in the box.
 
 import { completions } from './completion.js';
 import { element, nameNode } from './text.js';
 import { readLine } from './typed.js';
 import { NOT_CONNECTED } from './wording.js';
 
-/** From this share of the longest message on its length is shown. */
+/** The length of a message is shown from this share of the limit on. */
 const LENGTH_SHOWN_FROM = 0.8;
 
-/** Lines of the box that are shown at once. */
+/** Largest height of the box, in lines. */
 const ROWS_MAX = 6;
 
 const byId = (id) => document.getElementById(id);
@@ -23,12 +23,12 @@ export class Composer {
   #completion = null;
   #recipients = [];
   #isConnected = false;
-  /** What was given back, and stands at the begin of the box as long as nobody has changed it. */
+  /** Text that was given back. The box begins with it until the user edits it. */
   #givenBack = '';
 
   /**
-   * `send(lines)`: these are to be sent; returns why they are not, empty if they are. `names()`: those that Tab completes.
-   * `measure(lines)`: the `{ bytes, max }` of the longest. `changed()`: another text is in the box.
+   * `send(lines)` sends, or returns the reason why it does not. `names()` returns the names that Tab completes.
+   * `measure(lines)` returns `{ bytes, max }` of the longest message. `changed()` is called when the text changes.
    */
   constructor({ send, names, measure, changed }) {
     this.#send = send;
@@ -60,7 +60,7 @@ export class Composer {
     this.#box.focus();
   }
 
-  /** Shows for whom the next message is: `{ name, isHere }` for each, or nobody for everybody. */
+  /** Shows the recipients of the next message, `{ name, isHere }` each. An empty list means everybody. */
   address(recipients) {
     this.#recipients = recipients;
     this.#showRecipients();
@@ -74,7 +74,7 @@ export class Composer {
     this.#showRecipients();
   }
 
-  /** Gives a text back that was not sent, and says why: after what was given back before it. What has been written meanwhile stays. */
+  /** Puts text that was not sent back into the box, after earlier such text and before what the user has written since. */
   giveBack(text, reason) {
     const { value } = this.#box;
     const isThere = this.#givenBack && `${value}\n`.startsWith(`${this.#givenBack}\n`);
@@ -85,7 +85,7 @@ export class Composer {
     this.#fail(reason);
   }
 
-  /** Says what became of a command, in place of an error. */
+  /** Shows a message in place of an error. */
   explain(text) {
     this.#fail(text);
   }
@@ -102,7 +102,7 @@ export class Composer {
   }
 
   #key(event) {
-    // Safari ends a composition before it tells of the key that ended it; then only the code 229 says so.
+    // Safari fires compositionend before the keydown that caused it. Only keyCode 229 marks that keydown.
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault();
@@ -112,10 +112,10 @@ export class Composer {
     }
   }
 
-  /** Completes the word before the cursor; again, and it is the next one. Whether there was one, or Tab is to move on. */
+  /** Completes the word before the cursor; when repeated, by the next name. Returns false if Tab is to move the focus. */
   #complete() {
     const { selectionStart: at, value } = this.#box;
-    // Where the cursor or the text is another one, another word is meant.
+    // The text or the cursor has changed since: complete another word.
     if (this.#completion?.value !== value || this.#completion.at !== at) {
       this.#completion = { ...completions(value.slice(0, at), this.#names()), turn: 0 };
     }
@@ -135,14 +135,14 @@ export class Composer {
   }
 
   #textChanged() {
-    // For browsers that do not fit the box to its text.
+    // For browsers without `field-sizing`.
     this.#box.rows = Math.min(this.#box.value.split('\n').length, ROWS_MAX);
     this.#showRecipients();
     this.#showLength();
     this.#changed();
   }
 
-  /** Shows for whom the next message is: those whom the text itself names, or those who are chosen. */
+  /** Shows the recipients that the text itself names, or else those who were chosen. */
   #showRecipients() {
     const [line = ''] = linesOf(this.#box.value);
     const typed = readLine(line);
@@ -171,7 +171,7 @@ export class Composer {
   }
 }
 
-/** Each line of the box is a message of its own; blank ones are none. */
+/** Each line of the box is a message of its own. Blank lines are skipped. */
 function linesOf(text) {
   return text.split('\n').filter((line) => line.trim());
 }
@@ -180,7 +180,7 @@ function recipientNodes({ name, isHere }) {
   return [', ', nameNode(name), ...(isHere ? [] : [element('span', { className: 'absent' }, ' (not here)')])];
 }
 
-/** Screen readers read the recipients aloud when they change, not when they are shown again. */
+/** Leaves equal content alone, so that screen readers announce changes only. */
 function replaceIfChanged(parent, nodes) {
   const made = element('span', {}, ...nodes);
   if (made.textContent !== parent.textContent) parent.replaceChildren(...made.childNodes);

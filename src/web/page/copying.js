@@ -1,7 +1,7 @@
-// A selection of several entries is copied as text with one line for each: `19:34 bob: text`. A selection within what one
-// person said is copied as it is.
+// Copies a selection of several entries as one line of text each: `19:34 bob: text`. A selection within one message is copied
+// as it is.
 
-/** `lineOf(node, said)`: the line for a child of the panel, of which `said` is selected; null for one that is left out. */
+/** `lineOf(node, said)` returns the line for a child of the panel of which the text `said` is selected, or null to skip it. */
 export function copyAsLines(panel, lineOf) {
   document.addEventListener('copy', (event) => {
     const selection = getSelection();
@@ -27,7 +27,7 @@ function linesOf(panel, range, lineOf) {
   return lines.filter((line) => line !== null);
 }
 
-/** The part of a node's text that is in the range. */
+/** The part of a node's text within the range. */
 function selectedIn(range, node) {
   const part = document.createRange();
   part.selectNodeContents(node);

@@ -1,4 +1,4 @@
-// Days, times of day and durations, as people write them. No clock here: what the time is, is an argument.
+// Days, times of day and durations in words. Pure: the present time is an argument.
 
 const TIME = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const DATE_AND_TIME = new Intl.DateTimeFormat([], { dateStyle: 'full', timeStyle: 'medium' });
@@ -17,7 +17,7 @@ export function isSameDay(one, other) {
   return one.toDateString() === other.toDateString();
 }
 
-/** The day of `date`, with a word for those that need no counting. */
+/** The day of `date`, after `Today` or `Yesterday` where that fits. */
 export function dayName(date, now) {
   if (isSameDay(date, now)) return `Today, ${DAY.format(date)}`;
   const yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);
@@ -30,7 +30,7 @@ export function untilTomorrow(now) {
   return new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1) - now;
 }
 
-/** Seconds as people say them, in the two largest units. */
+/** A number of seconds in its two largest units. */
 export function duration(seconds) {
   const [minutes, hours, days] = [Math.floor(seconds / 60), Math.floor(seconds / 3600), Math.floor(seconds / 86_400)];
   if (days) return joined([days, days === 1 ? 'day' : 'days'], [hours % 24, 'h']);

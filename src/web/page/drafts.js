@@ -1,5 +1,5 @@
-// What was written and not sent, with whom it is for. It survives a reload. It is kept for the tab alone: two tabs have two
-// drafts, and a whisper does not stay in the browser for whoever uses it next.
+// Keeps unsent text and its recipients over a reload. The session storage belongs to one tab: two tabs do not overwrite each
+// other's draft, and a whisper does not stay in the browser for the next user of the machine.
 
 import { keep, recall } from './storage.js';
 
@@ -7,7 +7,7 @@ export function keepDraft(text, names) {
   keep('sessionStorage', 'draft', text || names.length ? { text, names } : null);
 }
 
-/** `{ text, names }`; both are empty if there is none. */
+/** Returns `{ text, names }`, both empty if there is no draft. */
 export function recallDraft() {
   const { text = '', names = [] } = recall('sessionStorage', 'draft') ?? {};
   return { text, names };

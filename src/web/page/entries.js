@@ -1,10 +1,10 @@
-// The entries of the log: what a line of the room is shown as, and how it reads when it is copied.
+// The entries of the log: made from lines of the server, shown as elements, copied as plain text.
 
 import { dateAndTime, timeOfDay } from './dates.js';
 import { element, mentions, nameNode, nameNodes, textNodes } from './text.js';
 import { departure, notice } from './wording.js';
 
-/** An entry for the transcript, of a line of the room. `order`: the last id before it, if it has none. */
+/** The entry for a line of the server. `order` is the last id before it, for lines without an id. */
 export function entryOf(line, me, order) {
   const at = line.time ? new Date(line.time) : new Date();
   const entry = { kind: line.kind, order: line.id ?? order, at };
@@ -13,7 +13,7 @@ export function entryOf(line, me, order) {
   return { ...entry, what: EVENTS[line.kind](line, me) };
 }
 
-/** An entry for a whisper that one sent oneself, or for a message that is on its way. */
+/** The entry for a whisper that the user sent, or for a pending message. */
 export function ownEntry({ to, text, me, order }) {
   return { kind: to ? 'whisper' : 'msg', order, at: new Date(), author: me, isOwn: true, to, text, me };
 }
@@ -67,7 +67,7 @@ function clock(at) {
   return element('time', { dateTime: at.toISOString(), title: dateAndTime(at) }, timeOfDay(at));
 }
 
-/** An entry as one line of plain text, with this much of what was said. */
+/** The entry as one line of plain text, with the text `said`. */
 export function plainLine(entry, said) {
   const whispered = entry.to ? ` (whisper to ${entry.to.join(', ')})` : '';
   if (entry.kind === 'note') return said;

@@ -1,12 +1,12 @@
-// Work that is done once a frame, however often it is asked for, and in slices that leave the browser time to answer keys.
+// Runs work once a frame, however often it is requested, in slices that keep the page responsive.
 
-/** Longest slice of work in one frame, in milliseconds. The layout of what it changed comes on top and stays below 50 in all. */
+/** Longest slice of work in one frame, in milliseconds. With the layout that it causes, the frame stays below 50 ms. */
 const SLICE_MS = 4;
 
-/** How long to wait for a frame, in milliseconds: a tab in the background gets none. */
+/** Longest wait for a frame, in milliseconds: a hidden tab gets none. */
 const FRAME_MS_MAX = 250;
 
-/** Returns a function that asks for `job` to run in the next frame. If `job` returns true it runs again in the one after. */
+/** Returns a function that requests `job` for the next frame. If `job` returns true, it runs again in the frame after that. */
 export function eachFrame(job) {
   let frame = null;
   let timer = null;
@@ -24,7 +24,7 @@ export function eachFrame(job) {
   return ask;
 }
 
-/** Returns a function that says whether a slice of work that begins now has taken its time. Nobody waits for a hidden tab. */
+/** Begins a slice of work. Returns a function that says whether its time is up; in a hidden tab it never is. */
 export function slice() {
   const end = performance.now() + SLICE_MS;
   return () => !document.hidden && performance.now() >= end;

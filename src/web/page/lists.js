@@ -1,5 +1,5 @@
-// A list of elements that is updated by difference: an element stays as long as its item does, with its focus and its place
-// under a finger. Long lists are updated over several frames.
+// A list that is updated by difference: an element lives as long as its item, and keeps the focus and a press that has begun. Long
+// lists are updated over several frames.
 
 import { eachFrame, slice } from './frames.js';
 
@@ -8,14 +8,14 @@ export class KeyedList {
   #make;
   #update;
   #removing;
-  /** The elements by their items' keys. */
+  /** `{ element, item }` by the item's key. */
   #rows = new Map();
   #items = [];
   #ask = eachFrame(() => this.#work());
 
   /**
-   * Items have a `key` and are replaced, never changed. `make(item)` returns an element, `update(element, item)` changes it.
-   * `removing(element)`: it is about to be removed.
+   * Items have a `key` and are immutable. `make(item)` returns an element, `update(element, item)` changes it,
+   * `removing(element)` is called before an element is removed.
    */
   constructor(parent, { make, update, removing = () => {} }) {
     this.#parent = parent;
@@ -24,7 +24,7 @@ export class KeyedList {
     this.#removing = removing;
   }
 
-  /** Shows these items in this order, with the next frames. */
+  /** Shows these items in this order, in the next frames. */
   show(items) {
     if (items === this.#items) return;
     this.#items = items;
@@ -36,7 +36,7 @@ export class KeyedList {
     return this.#rows.get(key)?.element;
   }
 
-  /** Does a slice of the work. Returns whether some is left. */
+  /** Does a slice of the work. Returns whether work is left. */
   #work() {
     const isOver = slice();
     if (this.#remove(isOver)) return true;
@@ -49,7 +49,7 @@ export class KeyedList {
     return false;
   }
 
-  /** Removes elements whose items are gone. Returns whether some are left. */
+  /** Removes the elements whose items are gone. Returns whether any are left. */
   #remove(isOver) {
     const wanted = new Set(this.#items.map(({ key }) => key));
     for (const [key, { element }] of this.#rows) {
@@ -62,7 +62,7 @@ export class KeyedList {
     return false;
   }
 
-  /** Makes or updates the element of an item, and puts it before `next` if it is not there. */
+  /** Makes or updates the element of an item, and moves it before `next` if it is elsewhere. */
   #place(item, next) {
     const row = this.#rows.get(item.key) ?? { element: this.#make(item), item };
     this.#rows.set(item.key, row);

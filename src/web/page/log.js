@@ -1,4 +1,4 @@
-// The panel of messages. It stays where one reads, marks where reading stopped, and counts what has come since.
+// The panel of messages. It keeps its place while the user reads, marks where reading stopped, and counts unread messages.
 
 import { copyAsLines } from './copying.js';
 import { untilTomorrow } from './dates.js';
@@ -8,10 +8,10 @@ import { Scroller } from './scrolling.js';
 import { Transcript } from './transcript.js';
 import { TranscriptView } from './transcript-view.js';
 
-/** Entries that are kept; the oldest go first. */
+/** Most entries in the transcript; the oldest are dropped. */
 const ENTRIES_MAX = 2000;
 
-/** Entries that are kept while somebody reads further up, so that what they read stays. */
+/** Most entries while the user reads further up, so that the entries being read are not dropped. */
 const ENTRIES_WHILE_READING_MAX = 4000;
 
 export class Log {
@@ -23,16 +23,16 @@ export class Log {
   #draw = eachFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isAtEnd)));
   #read;
   #unread = 0;
-  /** Whether the next message that was missed is the first one: the mark goes before it. */
+  /** Whether the next missed message is the first one, which gets the mark. */
   #isFirstMissed = true;
-  /** The last id that came. */
+  /** The last id received. */
   #lastId = 0;
-  /** The last id that was seen. */
+  /** The last id that the user has seen. */
   #readUpTo = Infinity;
-  /** The last id that was seen before the messages that were missed began to come. */
+  /** The last id seen before the replay began. */
   #missedAfter = Infinity;
 
-  /** `read(id)`: what has come up to this id was seen. */
+  /** `read(id)` is called when the user has seen everything up to this id. */
   constructor(read) {
     this.#read = read;
     this.#button.addEventListener('click', () => {
@@ -48,17 +48,17 @@ export class Log {
     this.#awaitTomorrow();
   }
 
-  /** Ids begin anew; those up to `readUpTo` were seen at an earlier visit. */
+  /** Begins an epoch. The user saw its messages up to `readUpTo` at an earlier visit. */
   begin(readUpTo) {
     this.#lastId = 0;
     this.#readUpTo = readUpTo;
   }
 
-  /** What was said earlier, or was missed, comes next. */
+  /** Past or missed messages follow. */
   beginReplay() {
     this.#missedAfter = this.#readUpTo;
     this.#isFirstMissed = true;
-    // It is not read aloud message by message.
+    // Screen readers do not announce them one by one.
     this.#panel.setAttribute('aria-busy', true);
   }
 
@@ -66,7 +66,7 @@ export class Log {
     this.#panel.setAttribute('aria-busy', false);
   }
 
-  /** Shows a line of the room. `called(line)`: it is for the user in particular, and out of sight. */
+  /** Shows a line of the server. Calls `called(line)` for an unseen whisper or mention. */
   show(line, me, called) {
     const entry = entryOf(line, me, this.#lastId);
     if (line.kind === 'past') this.#transcript.insert(entry);
@@ -83,7 +83,7 @@ export class Log {
     this.#add(ownEntry({ to, text, me, order: this.#lastId }));
   }
 
-  /** Shows something that no line said: now, or in its place after an id. Missed messages are not put before a boundary. */
+  /** Shows a note of the page, at the end or after an id. Missed messages never go before a boundary. */
   note(text, { after, isBoundary = false } = {}) {
     const entry = noteEntry(text, after ?? this.#lastId, isBoundary);
     if (after === undefined) this.#transcript.add(entry);
@@ -91,14 +91,17 @@ export class Log {
     this.#draw();
   }
 
-  /** Shows a message that is on its way. Returns a function that takes it away again. */
+  /** Shows a pending message. Returns a function that removes it, in one frame with what takes its place. */
   pend(to, text, me) {
     const entry = ownEntry({ to, text, me, order: this.#lastId });
     this.#view.pend(entry);
     this.#view.mark(null);
     this.toEnd();
     this.#draw();
-    return () => this.#scroller.around(() => this.#view.drop(entry));
+    return () => {
+      this.#view.drop(entry);
+      this.#draw();
+    };
   }
 
   toEnd() {
@@ -116,7 +119,7 @@ export class Log {
     return this.#view.work(removed, isAtEnd, new Date());
   }
 
-  /** Whether somebody else's message was not seen: it comes now and is out of sight, or came while this page was away. */
+  /** Whether an entry is a message of another member that the user has not seen: live and out of sight, or missed. */
   #isNew({ kind, author, isOwn, order }) {
     if (!author || isOwn) return false;
     return kind === 'past' ? order > this.#missedAfter : !this.isSeen;
@@ -129,7 +132,7 @@ export class Log {
     if (!this.isSeen) this.#showUnread(this.#unread + 1);
   }
 
-  /** Whether somebody looks at the newest messages. */
+  /** Whether the user can see the newest messages now. */
   get isSeen() {
     return this.#scroller.isAtEnd && !document.hidden && document.hasFocus();
   }

@@ -22,7 +22,7 @@ export class NameDialog {
       take(name);
     });
     this.#input.addEventListener('input', () => this.#explain(''));
-    // A composition that Enter ends is not a name yet; see the composer.
+    // Enter ends a composition first; see the composer.
     this.#input.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && (event.isComposing || event.keyCode === 229)) event.preventDefault();
     });

@@ -1,4 +1,4 @@
-// Desktop notifications of whispers and mentions, while the page is out of sight. They are off until they are asked for.
+// Desktop notifications of whispers and mentions while the page is out of sight. They are off until the user turns them on.
 
 import { keep, recall } from './storage.js';
 
@@ -9,9 +9,9 @@ export class Notifications {
   #button = document.getElementById('notify');
   #isOn = false;
 
-  /** `explain(text)`: why they cannot be turned on. */
+  /** `explain(text)` shows why they cannot be turned on. */
   constructor(explain) {
-    // Without TLS browsers have them for this machine's own pages alone.
+    // Without TLS, browsers allow them on localhost only.
     this.#button.hidden = !('Notification' in globalThis) || !isSecureContext;
     if (this.#button.hidden) return;
     this.#show(recall('localStorage', 'notify') === true && Notification.permission === 'granted');
@@ -24,18 +24,19 @@ export class Notifications {
     });
   }
 
-  /** Shows one, if somebody whispered or mentioned the user. */
+  /** Shows a notification of a whisper or mention, if they are on. */
   tell({ kind, name, text }) {
     if (!this.#isOn) return;
     const title = kind === 'whisper' ? `${name} whispers to you` : `${name} mentions you`;
     try {
-      const notification = new Notification(title, { body: text.slice(0, TEXT_MAX), tag: `chinwag ${location.href}`, renotify: true });
+      const options = { body: text.slice(0, TEXT_MAX), tag: `chinwag ${location.href}`, renotify: true };
+      const notification = new Notification(title, options);
       notification.onclick = () => {
         focus();
         notification.close();
       };
     } catch {
-      // On phones the constructor is there and throws.
+      // Chrome on Android has the constructor, but it throws.
       this.#button.hidden = true;
       this.#isOn = false;
     }

@@ -1,4 +1,4 @@
-// Puts the page together: what the session tells goes to the views, what the user does goes to the session.
+// Connects the parts of the page: events of the session go to the views, actions of the user to the session.
 
 import { Canvas } from './canvas.js';
 import { Composer } from './composer.js';
@@ -39,7 +39,7 @@ const status = new Status(() => session.status());
 const names = new NameDialog((name) => (room.me ? rename(name) : session.join(name)));
 const notifications = new Notifications((text) => composer.explain(text));
 const showRoom = eachFrame(() => drawRoom());
-/** What the ids that the log knows belong to. */
+/** The epoch of the ids in the log. */
 let epoch = null;
 let hasQuit = false;
 
@@ -52,7 +52,7 @@ byId('to-all').addEventListener('click', () => {
   composer.focus();
 });
 byId('show-canvas').addEventListener('click', toggleCanvas);
-// Whoever closes the page leaves, and is not kept a place.
+// Closing the page leaves the room at once.
 addEventListener('pagehide', () => session.quit());
 addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 followViewport();
@@ -77,7 +77,7 @@ function joined(isBack) {
   showRoom();
 }
 
-/** Tells the log what comes next: what was said before, of which some may have been read at an earlier visit. */
+/** Prepares the log for past messages, some of which the user may have read at an earlier visit. */
 function beginReplay() {
   if (room.epoch !== epoch) {
     const read = recall('localStorage', 'read');
@@ -127,7 +127,7 @@ function rename(name) {
   });
 }
 
-/* What can be typed */
+/* Commands */
 
 function nick({ name, raw }) {
   session.rename(name, (reply) => {
@@ -172,7 +172,7 @@ function help() {
   log.note(['Commands:', ...commands, '//text: send a message that begins with a slash'].join('\n'));
 }
 
-/* What is shown */
+/* Views */
 
 function drawRoom() {
   recipients.follow(room);

@@ -1,20 +1,20 @@
-// The sheet that strokes are painted on, in the order in which they come, a slice at a time.
+// The bitmap of the canvas. Strokes are painted in the order of arrival, some in each frame.
 
 import { eachFrame } from './frames.js';
 
-/** Coordinates go from 0 to this, as in `DRAW`. */
+/** Largest coordinate of a `DRAW`. */
 export const COORDINATE_MAX = 9999;
 
-/** The colour of a clean sheet, and of the eraser. The style sheet turns light and dark round where the page is dark. */
+/** The colour of the paper and of the eraser. In dark mode the style sheet inverts the whole bitmap. */
 export const PAPER_COLOUR = '#ffffff';
 
-/** Strokes painted in one frame. Painting only notes what to do; the browser does it at the end of the frame. */
+/** Most strokes painted in one frame. The browser records them first and rasters them at the end of the frame. */
 const STROKES_A_FRAME_MAX = 128;
 
 export class Paper {
   #context;
   #scale;
-  /** What is to be painted with the next frames. */
+  /** Strokes to be painted in the next frames. */
   #waiting = [];
   #ask = eachFrame(() => this.#work());
 
@@ -31,9 +31,9 @@ export class Paper {
     this.#context.fillRect(0, 0, canvas.width, canvas.height);
   }
 
-  /** Paints strokes in their turn. */
+  /** Paints strokes after those that wait. */
   add(strokes) {
-    // One by one: a call takes only so many arguments.
+    // One by one: `push(...strokes)` has a limit on arguments.
     for (const stroke of strokes) this.#waiting.push(stroke);
     this.#ask();
   }
@@ -43,7 +43,7 @@ export class Paper {
     const context = this.#context;
     Object.assign(context, { strokeStyle: colour, lineWidth: width * this.#scale, lineCap: 'round', lineJoin: 'round' });
     context.beginPath();
-    // A line to where it begins makes a dot of a single point.
+    // The first point twice, so that a single point makes a dot.
     for (const { x, y } of [points[0], ...points]) context.lineTo(x * this.#scale, y * this.#scale);
     context.stroke();
   }

@@ -1,14 +1,14 @@
-// The list of members, in which those are chosen whom the next message is whispered to.
+// The list of members, in which the recipients of the next message are chosen.
 
 import { KeyedList } from './lists.js';
 import { element, nameNode } from './text.js';
 
-/** How far a press may move and still choose, in CSS pixels. */
+/** Largest movement of a press that still chooses, in CSS pixels. */
 const PRESS_PX = 12;
 
 /**
- * How long keys choose nobody after the focus has moved by itself, in milliseconds: a key that was meant for somebody who has
- * just left must not choose the next one.
+ * Time after a forced move of the focus in which keys choose nobody, in milliseconds: a key press meant for a member who has just
+ * left must not choose the next one.
  */
 const UNWANTED_KEY_MS = 500;
 
@@ -27,12 +27,12 @@ export class People {
   #me = '';
   #isConnected = true;
   #members = [];
-  /** The press that has begun and not ended: on whom, by which pointer, and where. */
+  /** The press in progress, `{ member, id, x, y }`, or null. */
   #press = null;
   #wasPressed = false;
   #focusMovedAt = -Infinity;
 
-  /** `chosen(pointerType)`: somebody was chosen, or no longer; by which kind of pointer, if by one. */
+  /** `chosen(pointerType)` is called when the user has changed the choice, with null if by a key. */
   constructor(room, recipients, chosen) {
     this.#room = room;
     this.#recipients = recipients;
@@ -94,7 +94,7 @@ export class People {
     this.#press = { member: this.#room.member(keyOf(button)), id: event.pointerId, x: event.clientX, y: event.clientY };
   }
 
-  /** Chooses whom the press began on, also if the list has moved under it, or they have left. */
+  /** Chooses the member that the press began on, even if the list has moved or the member has left since. */
   #end(event) {
     const press = this.#press;
     if (!press || event.pointerId !== press.id) return;
@@ -107,7 +107,7 @@ export class People {
     this.#chosen(event.pointerType);
   }
 
-  /** A click by a key or by assistive technology; one that ends a press was that. */
+  /** Handles clicks by keys and assistive technology. The click after a press has been handled already. */
   #click(event) {
     const hasChosen = this.#wasPressed && event.detail > 0;
     this.#wasPressed = false;
@@ -121,13 +121,16 @@ export class People {
   #key(event) {
     const buttons = [...this.#names.querySelectorAll('button')];
     const at = buttons.indexOf(document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    const [next, previous] = [at + 1, at - 1];
+    const to = {
+      ArrowDown: next, ArrowRight: next, ArrowUp: previous, ArrowLeft: previous, Home: 0, End: buttons.length - 1,
+    }[event.key];
     if (at < 0 || to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     buttons[Math.min(Math.max(to, 0), buttons.length - 1)].focus();
   }
 
-  /** Moves the focus of a member who leaves to the next one, or to the list. */
+  /** Moves the focus from a member who leaves to the next one, or to the heading. */
   #keepFocus(item) {
     if (!item.contains(document.activeElement)) return;
     const near = neighbour(item, 'nextElementSibling') ?? neighbour(item, 'previousElementSibling') ?? byId('people-title');

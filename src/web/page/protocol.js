@@ -100,8 +100,8 @@ export function byteLength(line) {
 }
 
 /**
- * The text as the server will show it: control and direction characters become U+FFFD. They must not be sent, for the server reads
- * a backspace as a terminal does: pasted text could take back the command before it and become another one.
+ * Replaces control and direction characters by U+FFFD, as the server does. They must not be sent: the server reads a backspace as a
+ * terminal does, so that pasted text could delete the command before it and become another command.
  */
 function safe(text) {
   return text.replaceAll('\t', ' ').replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');

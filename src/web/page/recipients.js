@@ -1,18 +1,18 @@
-// To whom the next message goes. Members are chosen by identity: a rename does not lose one, and somebody who takes the name
-// of one who left does not get what was meant for them. No document here.
+// The recipients of the next message. Members are chosen by identity: a rename keeps a member chosen, and another member who takes
+// the name after a leave is not chosen. Pure: no document.
 
 export class Recipients {
-  /** Names by the keys of their members; of a name that no member has had yet, the name is the key. */
+  /** Names by member key. The key is the name itself for a name that no member has had yet. */
   #chosen = new Map();
   #here = new Set();
   #changed;
 
-  /** `changed()`: others are chosen, or one of them came, left or has another name. */
+  /** `changed()` is called when the choice changes, or when a chosen member joins, leaves or is renamed. */
   constructor(changed) {
     this.#changed = changed;
   }
 
-  /** `{ name, isHere }` for each. Nobody means everybody. */
+  /** `{ name, isHere }` each. An empty list means everybody. */
   get list() {
     return [...this.#chosen].map(([key, name]) => ({ name, isHere: this.#here.has(key) }));
   }
@@ -21,7 +21,7 @@ export class Recipients {
     return [...this.#chosen.values()];
   }
 
-  /** `{ key, name }` for each, to choose the same ones again. */
+  /** `{ key, name }` each, to choose the same members again. */
   get chosen() {
     return [...this.#chosen].map(([key, name]) => ({ key, name }));
   }
@@ -30,7 +30,7 @@ export class Recipients {
     return this.#chosen.has(key);
   }
 
-  /** Chooses a member, or no longer. Returns whether it is chosen now. */
+  /** Adds or removes a member. Returns whether it is chosen now. */
   toggle({ key, name }) {
     const isChosen = !this.#chosen.delete(key);
     if (isChosen) {
@@ -42,7 +42,7 @@ export class Recipients {
     return isChosen;
   }
 
-  /** Chooses these, too, whether they are here or not. One without a key is whoever has the name in the room, or will have. */
+  /** Adds members, present or not. One without a key stands for the first member found by its name. */
   choose(members, room) {
     for (const { key, name } of members) this.#chosen.set(key ?? name, name);
     this.follow(room);
@@ -55,7 +55,7 @@ export class Recipients {
     this.#changed();
   }
 
-  /** Takes in who is in the room now. */
+  /** Updates the names, and who is here, from the room. */
   follow(room) {
     const before = JSON.stringify(this.list);
     const chosen = [...this.#chosen];
@@ -69,7 +69,7 @@ export class Recipients {
     if (JSON.stringify(this.list) !== before) this.#changed();
   }
 
-  /** One who left is not meant any more where another is chosen by the same name. */
+  /** Removes a member who left, when another one of the same name is chosen. */
   #forgetAbsent(name) {
     for (const [key, chosen] of this.#chosen) {
       if (chosen === name) this.#chosen.delete(key);

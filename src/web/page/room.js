@@ -1,31 +1,31 @@
-// Who is here and what was said, from the server's lines alone: no clock, no document.
+// The state of the room, from the lines of the server alone. Pure: no clock, no document.
 
-/** Ids of new messages that are remembered, to tell none twice: many more than are said while what was missed is told. */
+/** Ids of live messages that are remembered, to show none twice: many more than come during a replay. */
 const READ_MAX = 4000;
 
 export class Room {
-  /** One's own name; empty as long as there is none. */
+  /** The user's name; empty before joining. */
   me = '';
-  /** Those of the last STATUS, `{ key, name, isCoordinator, details }`. Replaced, never changed. */
+  /** The members in the last reply to STATUS, `{ key, name, isCoordinator, details }`. Replaced, never changed. */
   status = [];
-  /** What the ids belong to. */
+  /** The epoch of the ids. */
   epoch = null;
-  /** The last id read; 0 for none. */
+  /** The last id received; 0 for none. */
   lastId = 0;
 
-  /** The members by their keys, in the order in which they joined. A member keeps its key when its name changes. */
+  /** The members by key, in the order in which they joined. A rename keeps the key. */
   #members = new Map();
   #keys = new Map();
   #nextKey = 1;
   #coordinator = null;
-  /** The members as a list, until one of them changes. */
+  /** The members as a list, or null after a change. */
   #people = [];
 
   #listed = [];
-  /** How many are listed in a ROSTER; 0 while there is none. */
+  /** Length of the ROSTER that is being received; 0 if there is none. */
   #rosterCount = 0;
   #read = new Set();
-  /** The last id that was told again. What is told comes in order: all up to here was. */
+  /** The last id that was replayed. Replays are in order: everything up to here has come. */
   #toldUpTo = 0;
 
   /** The members, `{ key, name, isCoordinator }`, in the order in which they joined. Replaced, never changed. */
@@ -46,7 +46,7 @@ export class Room {
     return this.#members.get(this.#keys.get(name));
   }
 
-  /** Ids begin anew. */
+  /** Begins another epoch. */
   begin(epoch) {
     this.epoch = epoch;
     this.lastId = 0;
@@ -54,7 +54,7 @@ export class Room {
     this.#toldUpTo = 0;
   }
 
-  /** Takes a line in. Whether there is something to show: a message that is told twice is not. */
+  /** Applies a line. Returns whether there is something to show: a message that comes twice is shown once. */
   apply(line) {
     CHANGES[line.kind]?.(this, line);
     if (line.id > this.lastId) this.lastId = line.id;
@@ -71,7 +71,7 @@ export class Room {
     return isFirst;
   }
 
-  /** Where a list ends: those who were listed since the last one. */
+  /** Returns the members listed since the last list, and forgets them. */
   takeListed() {
     return this.#listed.splice(0);
   }
@@ -83,18 +83,18 @@ export class Room {
     this.#rosterCount = 0;
   }
 
-  /** A list that was not told to its end. */
+  /** Drops a list that will not be completed. */
   forgetListed() {
     this.beginRoster(0);
   }
 
-  /** What was missed of who came and went stands in the next lines: so many. */
+  /** A ROSTER of this many lines follows. */
   beginRoster(count) {
     this.#listed = [];
     this.#rosterCount = count;
   }
 
-  /** These are the members now. One who was here by the same name keeps its key. */
+  /** Replaces the members. A member of the same name as before keeps its key. */
   replaceMembers(users) {
     const keys = this.#keys;
     this.#members = new Map();
@@ -147,7 +147,7 @@ const CHANGES = {
     if (verb === 'STATUS') room.status = room.takeListed().map((user) => ({ ...user, key: user.details.id }));
   },
   join: (room, { name }) => {
-    // Who has no name is told of no others: the first who joins is oneself.
+    // Before it has a name, a client gets no JOIN of others: the first one is the user's own.
     room.me ||= name;
     room.join(name);
   },

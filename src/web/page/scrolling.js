@@ -1,7 +1,6 @@
-// Keeps a panel where it is read: at its end as long as it is there, else at the entry that is at its top, whatever is added,
-// removed or laid out anew above it.
+// Keeps the scroll position of a panel: at its end, or else at the entry that is at the top, whatever changes above that entry.
 
-/** How near to the end a panel is taken to be at it, in CSS pixels. */
+/** Largest distance from the end that counts as being at the end, in CSS pixels. */
 const AT_END_PX = 48;
 
 export class Scroller {
@@ -9,20 +8,20 @@ export class Scroller {
   #isComplete;
   #moved;
   #isAtEnd = true;
-  /** The entries at the top of what is seen, and how far below the panel's top they begin. One of them may be removed. */
+  /** The topmost visible entries with their distance from the panel's top. There are several, for one may be removed. */
   #anchors = [];
   #width = 0;
   #height = 0;
-  /** Where this has scrolled to. It is rounded: were the entries measured anew each time, they would wander. */
+  /** The scroll position that was set last. It is rounded: measuring the entries again after each change would add up. */
   #placed = null;
 
-  /** `isComplete()`: the panel's end is the end of all there is. `moved()`: another part may be seen now. */
+  /** `isComplete()` says whether the panel shows the newest entry. `moved()` is called when the view may have changed. */
   constructor(panel, { isComplete, moved }) {
     this.#panel = panel;
     this.#isComplete = isComplete;
     this.#moved = moved;
     panel.addEventListener('scroll', () => this.#scrolled());
-    // The width changes with the window and the canvas, the height when the box below grows or a keyboard comes up.
+    // The window, the canvas, the box below and a phone's keyboard change the size.
     new ResizeObserver(() => this.#restore()).observe(panel);
   }
 
@@ -30,17 +29,17 @@ export class Scroller {
     return this.#isAtEnd;
   }
 
-  /** Whether somebody who reads further up will soon be at the begin of the panel. */
+  /** Whether the user reads further up, and is less than a page from the start of the panel. */
   get isNearStart() {
     return !this.#isAtEnd && this.#panel.scrollTop < this.#panel.clientHeight;
   }
 
-  /** Whether somebody who reads further up will soon be at the end of the panel. */
+  /** Whether the user reads further up, and is less than a page from the end of the panel. */
   get isNearEnd() {
     return !this.#isAtEnd && this.#belowPx() < this.#panel.clientHeight;
   }
 
-  /** Changes what the panel shows, and keeps it where it is read. Returns what `change` does. */
+  /** Changes the content without moving the view. Returns the result of `change`. */
   around(change) {
     const result = change();
     this.#restore();
@@ -53,7 +52,7 @@ export class Scroller {
   }
 
   #scrolled() {
-    // Where the panel has another size, the browser has scrolled, and nobody else.
+    // If the size has changed, the browser has scrolled, not the user.
     if (this.#hasNewSize()) this.#restore();
     else if (this.#panel.scrollTop !== this.#placed) this.#look();
     else this.#moved();
@@ -68,7 +67,7 @@ export class Scroller {
     const { clientWidth, clientHeight } = this.#panel;
     [this.#width, this.#height] = [clientWidth, clientHeight];
     this.#placed = null;
-    // At the end, what is newer is about to be shown.
+    // At the end, newer entries that are not shown yet follow in the next frames.
     this.#isAtEnd = this.#belowPx() < AT_END_PX && (this.#isAtEnd || this.#isComplete());
     this.#anchors = this.#isAtEnd ? [] : this.#topmost();
     this.#moved();

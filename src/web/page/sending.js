@@ -1,5 +1,5 @@
-// Carries out what was typed: sends messages and whispers, shows them as pending until the server has acknowledged them, and
-// gives back what was refused. Nothing is sent of what cannot be sent as a whole.
+// Carries out typed lines: sends messages and whispers, shows them as pending until the server acknowledges them, and gives refused
+// text back. Either all lines are sent or none.
 
 import { LINE_BYTES_MAX, byteLength, formatMessage, formatWhisper } from './protocol.js';
 import { readLine } from './typed.js';
@@ -16,8 +16,8 @@ export class Sending {
   #commands;
 
   /**
-   * `commands`: what carries each command out, by its kind, with the line that `readLine` made of it. It may return why it
-   * cannot.
+   * `commands` are functions by the kind of command. They get the result of `readLine`, and may return the reason why they refuse
+   * it.
    */
   constructor({ session, log, recipients, composer, commands }) {
     this.#session = session;
@@ -27,9 +27,9 @@ export class Sending {
     this.#commands = commands;
   }
 
-  /** Sends lines. Returns why they are not sent; empty if they are. */
+  /** Sends lines. Returns the reason if it does not, else an empty string. */
   send(lines) {
-    // Nothing that was told since the last frame may be missed here: a name can be another member's by now.
+    // The views follow the room once a frame. A name may have gone to another member since.
     this.#recipients.follow(this.#session.room);
     const typed = lines.map((line) => ({ ...readLine(line), raw: line }));
     const isCommand = ({ kind }) => kind in this.#commands;
@@ -38,12 +38,12 @@ export class Sending {
     if (isCommand(typed[0])) return this.#commands[typed[0].kind](typed[0]) ?? '';
     const { chosen } = this.#recipients;
     typed.forEach((line) => this.#deliver(line, chosen));
-    // Whoever is chosen stays chosen for a message that names nobody.
+    // Lines that name their recipients do not use up the choice.
     if (typed.some(({ kind }) => kind === 'message')) this.#recipients.clear();
     return '';
   }
 
-  /** The length of the longest of these lines as a message, and the longest that may be. */
+  /** `{ bytes, max }` of the line that is closest to its limit, or furthest beyond it. */
   measure(lines) {
     const lengths = lines.map((line) => this.#length(readLine(line)));
     return lengths.reduce((longest, each) => (each.max - each.bytes < longest.max - longest.bytes ? each : longest), {
@@ -77,7 +77,7 @@ export class Sending {
     return `Not sent: ${which} is ${bytes.toLocaleString()} bytes long; the limit is ${limit}. Shorten it, or send it in parts.`;
   }
 
-  /** The bytes of a message, and those that the line it is sent in has room for. */
+  /** The bytes of a message, and the most that fit into a line with its command and recipients. */
   #length({ kind, names, text = '' }) {
     if (kind !== 'message' && kind !== 'whisper') return { bytes: 0, max: LINE_BYTES_MAX };
     const to = names ?? this.#recipients.names;
@@ -102,7 +102,7 @@ export class Sending {
 
   #giveBack(raw, reply, chosen) {
     this.#composer.giveBack(raw, reply ? `Not sent: ${refusal(reply)}` : UNCONFIRMED);
-    // It is for them again, and so is what has been written meanwhile: a whisper never becomes public.
+    // The choice covers what the user has written since, too: a whisper never becomes public.
     if (chosen.length) this.#recipients.choose(chosen, this.#session.room);
   }
 }

@@ -1,14 +1,14 @@
-// The conversation with the server: joins, comes back, says and draws. It knows the protocol's order of things, not the page.
+// The session with the server: joins, reconnects, sends and draws. It knows the order of commands and replies, not the page.
 
 import { Connection } from './connection.js';
 import { formatMessage, formatNick, formatQuit, formatStroke, formatWhisper } from './protocol.js';
 import { Room } from './room.js';
 import { refusal } from './wording.js';
 
-/** Messages told on joining. */
+/** Past messages requested on joining. */
 const PAST_MESSAGES = 20;
 
-/** Why what was said meanwhile is not told, for people. */
+/** Why missed messages cannot be shown. */
 const ANEW = 'The server has restarted and no longer knows the messages above.';
 const TOO_OLD = 'You missed more messages than the server keeps. Some are missing here.';
 
@@ -20,16 +20,16 @@ export class Session {
   #token = null;
   #isGreeted = false;
   #isJoined = false;
-  /** The last id that was read before the connection broke, if ids still go on from there; else 0. */
+  /** The last id received before the connection broke, or 0 after a change of the epoch. */
   #missedAfter = 0;
-  /** All that was said after it was told again. */
+  /** Whether all messages after it have been replayed. */
   #isCaughtUp = false;
   #isAnew = false;
 
   /**
-   * `on.joined(isBack)`, `on.refused(reply, name)`: what became of a name. `on.line(line, isNew)`: a line that the room has taken in.
-   * `on.note(text, after)`: something to tell that no line said; in its place after this id, if there is one. `on.caughtUp()`: all that was told again is here.
-   * `on.closed({ retryMs, lastWord })`: as the connection's.
+   * `on.joined(isBack)`, `on.refused(reply, name)`: the result of taking a name. `on.line(line, isNew)`: the room applied a line.
+   * `on.note(text, after)`: a note to show, after this id if there is one. `on.caughtUp()`: the replay is complete.
+   * `on.closed({ retryMs, lastWord })`: as `Connection` reports it.
    */
   constructor(address, on) {
     this.#on = on;
@@ -44,7 +44,7 @@ export class Session {
     return this.#connection.isOpen && this.#isJoined;
   }
 
-  /** Joins by this name, or tries again by another. */
+  /** Joins under this name, or tries again under another one. */
   join(name) {
     this.#name = name;
     if (this.#isGreeted) this.#nick();
@@ -57,7 +57,7 @@ export class Session {
 
   rename(name, answered) {
     this.#connection.request(formatNick(name), (reply) => {
-      // The event of it is missed by who has fallen behind.
+      // A client that has fallen behind does not get its own RENAME.
       if (reply?.isOk) this.room.me = this.#name = reply.value;
       answered(reply);
     });
@@ -98,13 +98,13 @@ export class Session {
     this.#isGreeted = true;
     this.#isAnew = room.epoch !== null && room.epoch !== epoch;
     room.forgetListed();
-    // Until all that was missed is told, what happens meanwhile does not stand for it.
+    // An interrupted replay begins again where it began, whatever live messages came meanwhile.
     if (room.epoch !== epoch || this.#isCaughtUp || this.#missedAfter === 0) {
       if (room.epoch !== epoch) room.begin(epoch);
       this.#missedAfter = room.lastId;
     }
     this.#isCaughtUp = false;
-    // Tags tell ids and times; with echo and draw, all that happens comes in the one order, one's own included.
+    // Tags carry ids and times. With echo, the user's own events come in the one order, too.
     for (const option of ['tags', 'echo', 'draw']) this.#connection.request(`SET ${option} on`);
     if (!this.#token) return this.#nick();
     this.#connection.request(`RESUME ${this.#token}`, (reply) => {
@@ -156,7 +156,7 @@ export class Session {
 
   #line(line) {
     if (line.kind === 'ping') this.#connection.tell(`PONG ${line.token}`);
-    // What was drawn was missed, too.
+    // A client that fell behind missed strokes, too.
     if (line.kind === 'roster') this.#connection.request('CANVAS');
     const isNew = this.room.apply(line);
     this.#on.line(line, isNew);

@@ -1,10 +1,10 @@
-// The coordinator's table of everybody. It is kept fresh while it is open.
+// The coordinator's table of all members. It is refreshed while it is open.
 
 import { duration } from './dates.js';
 import { KeyedList } from './lists.js';
 import { element, nameNode } from './text.js';
 
-/** How often it is asked for, in milliseconds. */
+/** Time between two requests, in milliseconds. */
 const FRESH_MS = 2000;
 
 const byId = (id) => document.getElementById(id);
@@ -15,14 +15,14 @@ export class Status {
   #timer = null;
   #list = new KeyedList(byId('status-rows'), { make: (user) => update(row(), user), update });
 
-  /** `ask()`: STATUS is to be asked for; `show` is called when it has come. */
+  /** `ask()` requests the status; `show` gets it later. */
   constructor(ask) {
     this.#ask = ask;
     byId('check-status').addEventListener('click', () => this.open());
     this.#dialog.addEventListener('toggle', ({ newState }) => {
       clearInterval(this.#timer);
       if (newState === 'open') this.#timer = setInterval(ask, FRESH_MS);
-      // A table of everybody takes the browser long to show again.
+      // An old table of 1,000 rows would slow down the next opening.
       else this.#list.show([]);
     });
   }
@@ -31,7 +31,7 @@ export class Status {
     return this.#dialog.matches(':popover-open');
   }
 
-  /** Opens the table above the page, which goes on: to make it inert takes the browser long where there are many members. */
+  /** Opens the table. A modal dialog would make the page inert, which takes the browser 50 ms and more with 1,000 members. */
   open() {
     if (this.isOpen) return;
     this.#dialog.showPopover();
@@ -65,7 +65,7 @@ function update(row, { name, isCoordinator, details }) {
   return row;
 }
 
-/** Most cells stay as they are, and what is not changed is not laid out anew. */
+/** Leaves equal text alone, which saves the layout. */
 function setText(cell, text) {
   if (cell.textContent !== text) cell.textContent = text;
 }

@@ -1,18 +1,18 @@
-// What the browser keeps for this page. Under one origin there may be several chats, each under a path of its own. A browser
-// may refuse to keep anything; then everything else works.
+// Values kept in the browser, by the path of the page: one origin may serve several chats. If the browser refuses, nothing is
+// kept and everything else works.
 
 const PATH = new URL('.', location.href).pathname;
 
-/** `area` is `localStorage`, which stays, or `sessionStorage`, which is this tab's and survives a reload. */
+/** `area` is `localStorage` or `sessionStorage`. */
 export function keep(area, name, value) {
   try {
     globalThis[area].setItem(`chinwag.${name} ${PATH}`, JSON.stringify(value));
   } catch {
-    // Refused or full.
+    // Refused, or full.
   }
 }
 
-/** What was kept by this name, or null. */
+/** The value kept under this name, or null. */
 export function recall(area, name) {
   try {
     return JSON.parse(globalThis[area].getItem(`chinwag.${name} ${PATH}`));

@@ -1,4 +1,4 @@
-// Text that others wrote, as nodes: never as HTML. Links can be clicked, one's own name is marked.
+// Text of others as nodes, never as HTML. Links can be clicked, and the user's name is marked.
 
 import { linksIn } from './links.js';
 
@@ -13,7 +13,7 @@ export function textNodes(text, me) {
   return [...nodes, ...marked(text.slice(at), me)];
 }
 
-/** Whether a text has this name in it, as a word of its own. */
+/** Whether a text contains this name as a word. */
 export function mentions(text, name) {
   return name !== '' && mention(name).test(text);
 }
@@ -25,19 +25,19 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** A name: its direction does not reach what stands beside it, its colour is always the same. */
+/** A name, isolated from the direction of the text around it, in the colour that it always has. */
 export function nameNode(name) {
   const node = element('bdi', { className: 'name' }, name);
   node.style.setProperty('--hue', hue(name));
   return node;
 }
 
-/** Names with commas between them. */
+/** Names, separated by commas. */
 export function nameNodes(names) {
   return names.flatMap((name) => [', ', nameNode(name)]).slice(1);
 }
 
-/** An angle that differs widely even between names that differ in their last letter (FNV-1a). */
+/** A hue by FNV-1a, so that names that differ in one letter have distant colours. */
 function hue(name) {
   let hash = 0x811c9dc5;
   for (const letter of name) hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193);
@@ -56,7 +56,7 @@ function marked(text, me) {
 
 let [mentioned, pattern] = ['', null];
 
-/** Finds a name as a word of its own. It is asked for the same one again and again. */
+/** A pattern for a name as a word. The last one is kept: most calls are for the same name. */
 function mention(name) {
   if (name === mentioned) return pattern;
   const literal = name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');

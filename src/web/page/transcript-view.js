@@ -1,5 +1,5 @@
-// Shows a transcript in a panel: an element for each entry, a line with the date where a day begins, and a mark where reading
-// stopped. What is new is shown a slice at a time, the newest first.
+// Shows a part of the transcript in a panel: an element for each entry, a line with the date where a day begins, and a mark where
+// reading stopped. Elements are made in slices, the newest first.
 
 import { dayName } from './dates.js';
 import { nodeOf } from './entries.js';
@@ -7,41 +7,42 @@ import { slice } from './frames.js';
 import { element } from './text.js';
 import { continues } from './transcript.js';
 
-/** Entries that are shown at the end of the panel. The browser takes time for each whenever something changes. */
+/** Entries shown at the end. Every element costs time whenever the browser updates styles or layout. */
 const SHOWN_MAX = 200;
 
-/** Entries that are shown while somebody reads further up. */
+/** Most entries shown while the user reads further up. */
 const SHOWN_WHILE_READING_MAX = 600;
 
-/** Entries that are shown in addition when somebody has scrolled to the first or the last that is. */
+/** Entries added when the user scrolls near the first or the last one shown. */
 const MORE_COUNT = 150;
 
 export class TranscriptView {
   #panel;
   #transcript;
-  /** For each entry that is shown, its element and, if a day begins with it, the line with the date. */
+  /** `{ node, day }` for each entry shown; `day` is the line with the date, or null. */
   #shown = new Map();
   #entries = new WeakMap();
-  /** The first and the last entry that are shown, or are to be, and whether there was none before. */
+  /** The first and the last entry of the part to be shown, and whether the part begins with the transcript. */
   #first = null;
   #last = null;
   #isFromStart = true;
   #mark = markNode();
   #marked = null;
-  /** Entries that the server has not acknowledged yet. They stay below all others. */
+  /** Entries that the server has not acknowledged, shown below all others. */
   #pending = [];
+  #dropped = [];
 
   constructor(panel, transcript) {
     this.#panel = panel;
     this.#transcript = transcript;
   }
 
-  /** The entry that an element of the panel shows, if any. */
+  /** The entry that an element shows, or undefined. */
   entryOf(node) {
     return this.#entries.get(node);
   }
 
-  /** Puts the mark before an entry, when that is shown; or takes it away. */
+  /** Puts the mark before an entry that will be shown, or removes it. */
   mark(entry) {
     this.#marked = entry;
     this.#mark.remove();
@@ -51,31 +52,32 @@ export class TranscriptView {
   pend(entry) {
     this.#pending.push(entry);
     const node = this.#make({ ...entry, isPending: true });
-    // It is read aloud when it is acknowledged.
+    // Screen readers announce it when it is acknowledged.
     node.setAttribute('aria-live', 'off');
     node.querySelector('time').textContent = 'sending…';
     this.#shown.set(entry, { node, day: null });
     this.#panel.append(node);
   }
 
+  /** Removes a pending entry with the next slice of work. */
   drop(entry) {
     this.#pending = this.#pending.filter((each) => each !== entry);
-    this.#remove(entry);
+    this.#dropped.push(entry);
   }
 
-  /** Whether the newest entry is shown, or is to be. */
+  /** Whether the part ends with the newest entry. */
   get isComplete() {
     return this.#last === (this.#transcript.entries.at(-1) ?? null);
   }
 
-  /** More entries are to be shown before those that are. Returns whether there are any. */
+  /** Extends the part to earlier entries. Returns whether there are any. */
   extendBefore() {
     const [first, last] = this.#range();
     if (first > 0) this.#setRange(first - MORE_COUNT, Math.min(last, first - MORE_COUNT + SHOWN_WHILE_READING_MAX));
     return first > 0;
   }
 
-  /** More entries are to be shown after those that are. Returns whether there are any. */
+  /** Extends the part to later entries. Returns whether there are any. */
   extendAfter() {
     const [first, last] = this.#range();
     const isComplete = last === this.#transcript.entries.length;
@@ -84,11 +86,11 @@ export class TranscriptView {
   }
 
   /**
-   * Shows a slice of what has changed in the transcript; `removed` are no longer in it. At the end of the panel the newest
-   * entries are shown, elsewhere those that were. Returns whether some is left to do.
+   * Does a slice of the update after changes of the transcript, from which `removed` were dropped. At the end, the part moves on
+   * with the newest entries; elsewhere it stays. Returns whether work is left.
    */
   work(removed, isAtEnd, now) {
-    removed.forEach((entry) => this.#remove(entry));
+    [...removed, ...this.#dropped.splice(0)].forEach((entry) => this.#remove(entry));
     const { entries } = this.#transcript;
     const [first, last] = this.#range();
     if (isAtEnd) this.#setRange(entries.length - SHOWN_MAX, entries.length);
@@ -98,11 +100,11 @@ export class TranscriptView {
     return isLeft;
   }
 
-  /** The indices of the first entry to be shown, and of the one after the last. */
+  /** The part as indices: of its first entry, and of the entry after its last one. */
   #range() {
     const { entries } = this.#transcript;
     const [first, last] = [Math.max(entries.indexOf(this.#first), 0), entries.indexOf(this.#last) + 1];
-    // What was inserted before all that was shown is to be shown, too.
+    // A part that begins with the transcript includes entries that were inserted before it.
     return [this.#isFromStart ? Math.max(Math.min(first, last - SHOWN_WHILE_READING_MAX), 0) : first, last];
   }
 
@@ -124,7 +126,7 @@ export class TranscriptView {
     return isLeft;
   }
 
-  /** Shows a slice of the entries of this range that are not shown yet, the newest first. */
+  /** Shows a slice of the missing entries of this range, the newest first. Returns whether some are left. */
   #showMissing(first, last, now) {
     const { entries } = this.#transcript;
     const isOver = slice();
@@ -142,7 +144,7 @@ export class TranscriptView {
     return false;
   }
 
-  /** Names the days anew: what was today is yesterday after midnight. */
+  /** Updates the lines with dates: after midnight, today is yesterday. */
   nameDays(now) {
     for (const [{ at }, { day }] of this.#shown) {
       const name = day && dayName(at, now);
@@ -171,7 +173,7 @@ export class TranscriptView {
     if (entry === this.#marked) this.mark(null);
   }
 
-  /** Gives an entry what depends on the one before it: the date, or its place under the same name. */
+  /** Updates what depends on the entry before: the line with the date, and the place in a group. */
   #decorate(index, now) {
     const entry = this.#transcript.entries[index];
     const shown = this.#shown.get(entry);
@@ -191,7 +193,7 @@ export class TranscriptView {
     this.#shown.get(entry)?.node.classList.toggle('continued', isContinued);
   }
 
-  /** The first element that belongs to an entry: the mark, the date, or its own; null for the end of the panel. */
+  /** The topmost element of an entry: the mark, its line with the date, or its own; null for the end of the panel. */
   #top(entry) {
     const shown = this.#shown.get(entry);
     if (!shown) return null;

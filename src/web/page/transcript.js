@@ -1,7 +1,7 @@
-// What was said and what happened, in order: a bounded list of entries. No document here.
+// The entries of the log in order. Pure: no document.
 //
-// An entry is `{ kind, order, at, author, to, isOwn, … }`. `order` is its id or, if it has none, the last id before it. It is shown with
-// its author's name unless it continues what the same author said just before.
+// An entry is `{ kind, order, at, author, to, isOwn, … }`. `order` is its id, or the last id before it if it has none. Messages
+// of one author that follow one another are a group, which shows the name once.
 
 import { isSameDay } from './dates.js';
 
@@ -15,31 +15,31 @@ export class Transcript {
     this.entries.push(entry);
   }
 
-  /** Inserts what belongs before what has happened since. Nothing goes before an entry that is a `boundary`. */
+  /** Inserts an entry by its order, but never before an entry with `isBoundary`. */
   insert(entry) {
     let at = this.entries.length;
     while (at > 0 && !this.entries[at - 1].isBoundary && this.entries[at - 1].order > entry.order) at -= 1;
     this.entries.splice(at, 0, entry);
   }
 
-  /** Removes the oldest beyond `count`, and returns them. */
+  /** Removes and returns the oldest entries beyond `count`. */
   trim(count) {
     return this.entries.splice(0, Math.max(this.entries.length - count, 0));
   }
 
-  /** Whether an entry is the first of its day. */
+  /** Whether the entry is the first of its day. */
   startsDay(index) {
     const [entry, before] = [this.entries[index], this.entries[index - 1]];
     return !before || !isSameDay(before.at, entry.at);
   }
 
-  /** Whether an entry continues what its author said just before, or what happened in the same minute. */
+  /** Whether the entry continues a group of messages, or of events in one minute. */
   isContinued(index) {
     return !this.startsDay(index) && continues(this.entries[index], this.entries[index - 1]);
   }
 }
 
-/** Whether `entry` may stand under the same name as `before`. */
+/** Whether `entry` is in one group with `before`. */
 export function continues(entry, before) {
   if (!before || before.author !== entry.author) return false;
   if (!entry.author) return isEvent(entry) && isEvent(before) && minuteOf(entry) === minuteOf(before);

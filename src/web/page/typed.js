@@ -1,7 +1,6 @@
-// What a typed line means. The grammar is that of chat mode in protocol.md: a line that begins with a slash is never said to
-// everybody.
+// Reads a typed line by the grammar of chat mode in protocol.md: a line that begins with a slash is never said to everybody.
 
-/** How each command is written, and what it does: the page's own list, for /help and for hints. */
+/** The usage and the effect of each command, for /help and for hints. */
 export const USAGES = {
   w: ['/w name text', 'whisper; to several: /w bob,carol text'],
   msg: ['/msg name text', 'the same as /w'],
@@ -14,13 +13,12 @@ export const USAGES = {
   help: ['/help', 'list these commands'],
 };
 
-/** Commands of the protocol that have no use on the page. */
+/** Commands of the protocol that the page does not offer. */
 const ELSEWHERE = new Set(['resume', 'history', 'since', 'search', 'draw', 'pong', 'set', 'chat']);
 
 /**
  * `{ kind: 'message', text }`, `{ kind: 'whisper', names, text }`, `{ kind: 'wrong', hint }`, or a command:
- * `{ kind: 'nick', name }`, `{ kind: 'quit', reason }` and, of the name of the command alone, `who`, `status`, `canvas`,
- * `ping` and `help`.
+ * `{ kind: 'nick', name }`, `{ kind: 'quit', reason }`, or `{ kind }` alone for `who`, `status`, `canvas`, `ping` and `help`.
  */
 export function readLine(line) {
   const [, indent, typed] = /^(\p{White_Space}*)(.*)$/su.exec(line);
@@ -64,5 +62,6 @@ function wrong(verb) {
 function hintFor(verb, typed) {
   if (ELSEWHERE.has(verb)) return `/${verb} has no use on this page. Type /help for a list of commands.`;
   const shown = typed.length > 24 ? `${typed.slice(0, 24)}…` : typed;
-  return `There is no command /${verb.slice(0, 24)}. Type /help for a list of commands. To begin a message with a slash, type two: /${shown}`;
+  const unknown = `There is no command /${verb.slice(0, 24)}. Type /help for a list of commands.`;
+  return `${unknown} To begin a message with a slash, type two: /${shown}`;
 }

@@ -1,5 +1,5 @@
-// The page's own words for what the server answers. The server's texts tell people what to type into a terminal; here the
-// code decides, and of a text only what comes before such a hint is shown.
+// The page's own words for answers of the server. The server's texts end with hints for a terminal; the page words them by their
+// code, or shows the text without the hint.
 
 export const NOT_CONNECTED = 'Not sent: there is no connection now. What you wrote is kept.';
 
@@ -33,7 +33,7 @@ const LEAVE_REASONS = {
   errors: 'was disconnected: too many errors',
 };
 
-/** Why a command was refused, as a sentence. `name` is the one that was asked for, if any. */
+/** Why a command was refused, as a sentence. `name` is the nickname that was requested, if any. */
 export function refusal({ code, text }, name = '') {
   const what = withoutHint(text);
   const quoted = name && what.startsWith(`${name} `) ? `“${name}”${what.slice(name.length)}` : what;
@@ -45,22 +45,22 @@ export function lastWord(line) {
   return line ? LAST_WORDS[line.code] ?? `${capitalized(withoutHint(line.text))}.` : '';
 }
 
-/** What the server says to everybody. */
+/** A NOTICE of the server. */
 export function notice(text) {
   return `Server: ${withoutHint(text)}`;
 }
 
-/** What somebody who is gone did. */
+/** What a member did who left, by the reason of the LEAVE. */
 export function departure(reason) {
   return LEAVE_REASONS[reason] ?? 'left';
 }
 
-/** The names as people list them: `nora`, `nora and bob`, `nora, bob and zoë`. */
+/** Names in a sentence: `nora`, `nora and bob`, `nora, bob and zoë`. */
 export function listed(names) {
   return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
-/** A text of the server up to where it says what to type. */
+/** The text of the server without its hint what to type. */
 function withoutHint(text) {
   return text.split(/; | \(|: [A-Z]{2,}/)[0];
 }

@@ -1,7 +1,7 @@
 // Keys that belong to a composition (Chinese, Japanese, Korean and others) send nothing and complete nothing.
 
 import assert from 'node:assert/strict';
-import { expectHere, expectText, hear, join, nc, open, play, serve } from '../stage.mjs';
+import { expect, expectHere, expectText, hear, join, nc, open, play, serve } from '../stage.mjs';
 
 await play(async () => {
   const server = await serve();
@@ -36,6 +36,7 @@ await play(async () => {
   await alice.keyboard.press('Enter');
   await hear(alice, 'alice', '日本');
   await nora.hear('JOIN alice', 'MSG alice 日本');
+  await expect(alice, () => !document.querySelector('#log .pending'), null, 'it is acknowledged');
   assert.equal(await alice.locator('#log .msg').count(), 1);
 
   const bob = await open(server);

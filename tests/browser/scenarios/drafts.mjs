@@ -1,4 +1,4 @@
-// What was written and not sent survives a reload, with whom it is for; each tab and each path has its own.
+// Unsent text and its recipients survive a reload. Each tab has a draft of its own.
 
 import assert from 'node:assert/strict';
 import { expectHere, expectText, hear, join, nc, openIn, play, serve, takeName } from '../stage.mjs';
@@ -31,7 +31,7 @@ await play(async () => {
   await nora.hear('JOIN alice', 'LEAVE alice quit', 'JOIN alice', 'LEAVE alice quit', 'JOIN alice', 'WHISPER alice a secret');
   await hear(alice, 'whispers to nora', 'a secret');
 
-  // Nothing is left of what was sent. Somebody who is not here after the reload gets nothing, and nobody else does.
+  // A recipient who is not here after the reload gets nothing, and the whisper goes to nobody else.
   await alice.getByRole('button', { name: 'nora' }).click();
   await alice.fill('#text', 'another secret');
   await alice.reload();

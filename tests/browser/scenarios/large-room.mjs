@@ -1,5 +1,5 @@
-// With 1,000 members, whatever they do at once, no task of the page takes more than 50 ms of processor time: keys and the pointer
-// are answered at once. Measured is the processor's time, not the clock's, for other programs may run meanwhile.
+// With 1,000 members who act at once, no task of the page takes more than 50 ms, so that the page answers keys and the pointer. The
+// test measures processor time, because other programs may run meanwhile.
 
 import assert from 'node:assert/strict';
 import { crowd, expect, expectText, join, longestTask, open, play, serve, takeName } from '../stage.mjs';
@@ -11,7 +11,7 @@ await play(async () => {
   const server = await serve({ options: ['--line-rate', '0', '--connect-rate', '0'] });
   const page = await join(server, 'alice');
   const expectCount = (page, selector, count) =>
-    expect(page, ([selector, count]) => document.querySelectorAll(selector).length === count, [selector, count], `${count} ${selector}`);
+    expect(page, ([found, wanted]) => document.querySelectorAll(found).length === wanted, [selector, count], `${count} ${selector}`);
   const shows = (page, selector, text) =>
     expect(page, ([selector, text]) => document.querySelector(selector).textContent.includes(text), [selector, text], text);
   const measure = async (page, what, action) => {
@@ -32,7 +32,8 @@ await play(async () => {
     await shows(page, '#log', 'is now renamed199');
   });
   await measure(page, '10,000 messages', async () => {
-    members[0].say(...Array.from({ length: 10_000 }, (_, number) => `MSG message ${number} with some words in it, as people write`));
+    const message = (number) => `MSG message ${number} with some words in it, as people write`;
+    members[0].say(...Array.from({ length: 10_000 }, (_, number) => message(number)));
     await shows(page, '#log', 'message 9999 ');
   });
   await measure(page, '8,192 strokes', async () => {

@@ -23,10 +23,11 @@ await play(async () => {
   await alice.fill('#text', '/w nora psst');
   await alice.press('#text', 'Enter');
   assert.equal(await alice.locator('#log .pending').count(), 2);
-  // What others say meanwhile stands above it.
+  // Messages that come meanwhile stand above it.
   nora.say('MSG meanwhile');
   await hear(alice, 'meanwhile');
-  assert.deepEqual(await alice.locator('#log .msg .said, #log .whisper .said').allInnerTexts(), ['meanwhile', 'is this on?', 'psst']);
+  const texts = await alice.locator('#log .msg .said, #log .whisper .said').allInnerTexts();
+  assert.deepEqual(texts, ['meanwhile', 'is this on?', 'psst']);
 
   const time = new Date().toISOString();
   sockets.inject(`@99 ${time} MSG alice is this on?`, 'OK MSG 99', 'OK WHISPER nora');
@@ -41,7 +42,7 @@ await play(async () => {
   assert.deepEqual(await look(said), await look(await hear(alice, 'meanwhile')), 'it looks like that of others');
   await hear(alice, 'alice', 'whispers to nora', 'psst');
 
-  // What is refused is not shown as said, and is given back.
+  // A refused message is not shown as sent, and goes back into the box.
   await say(alice, 'one more');
   await hear(alice, 'one more');
   sockets.inject('ERR MSG not-stored the message could not be stored; try again');

@@ -1,5 +1,5 @@
-// A press on a name chooses whom it began on, whatever happens to the list before it ends: a whisper never becomes public, and
-// never goes to somebody else.
+// A press on a name chooses the member that it began on, whatever happens to the list before it ends: a whisper never becomes
+// public, and never goes to another member.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, hear, join, nc, play, serve } from '../stage.mjs';
@@ -36,7 +36,7 @@ await play(async () => {
   await send('one');
   await bob.hear(/^HELLO/, 'OK NICK bob', 'JOIN alice', 'JOIN carol', 'LEAVE zoë quit', 'WHISPER alice one');
 
-  // The one who is pressed has another name by then.
+  // The member changes its name during the press.
   await press('bob');
   bob.say('NICK robert');
   await expectHere(alice, 'nora*', 'robert', 'alice', 'carol');
@@ -45,7 +45,7 @@ await play(async () => {
   await send('two');
   await bob.hear('OK NICK robert', 'WHISPER alice two');
 
-  // The one who is pressed leaves: what was meant for them is said to nobody.
+  // The member leaves during the press: the whisper goes to nobody.
   await press('carol');
   carol.say('QUIT');
   await expectHere(alice, 'nora*', 'robert', 'alice');
@@ -54,7 +54,7 @@ await play(async () => {
   await send('three');
   await expectText(alice, '#not-sent', 'Not sent: carol is not here. Choose somebody else, or everybody.');
 
-  // Somebody else who takes the name does not get it either, until they are chosen.
+  // Another member who takes the name does not get it either, unless chosen.
   {
     bob.say('NICK carol');
     await expectHere(alice, 'nora*', 'carol', 'alice');
@@ -66,7 +66,7 @@ await play(async () => {
     await bob.hear('LEAVE carol quit', 'OK NICK carol', 'WHISPER alice three');
   }
 
-  // A press that moves away, or that scrolls, chooses nobody.
+  // A press that moves away chooses nobody.
   await press('nora');
   await alice.mouse.move(300, 300);
   await alice.mouse.up();

@@ -1,5 +1,5 @@
-// Who has scrolled up reads on undisturbed: the same message stays at the same height when others come, when missed ones are
-// inserted, when old ones are removed and when the width changes. A mark shows where reading stopped.
+// While the user reads further up, the view stays: when messages come, when missed ones are inserted, when old ones are dropped and
+// when the width changes. A mark shows where reading stopped.
 
 import assert from 'node:assert/strict';
 import {
@@ -21,6 +21,11 @@ const offset = (page, text) => page.evaluate((text) => {
   const entry = [...document.querySelectorAll('#log > *')].find((each) => each.querySelector('.said')?.textContent === text);
   return entry.getBoundingClientRect().top - document.getElementById('log').getBoundingClientRect().top;
 }, text);
+/** The message that the mark stands before. */
+const afterMark = (page) => page.evaluate(() => {
+  const { nextElementSibling } = document.querySelector('#log .mark');
+  return nextElementSibling.querySelector('.said').textContent;
+});
 const expectStays = async (page, text, why) => {
   await frames(page);
   const at = await offset(page, text);
@@ -57,8 +62,7 @@ await play(async () => {
   await expectStays(alice, read, 'a flood');
 
   // The mark stands before the first message that was not seen.
-  const afterMark = () => alice.evaluate(() => document.querySelector('#log .mark').nextElementSibling.querySelector('.said').textContent);
-  assert.equal(await afterMark(), 'one more');
+  assert.equal(await afterMark(alice), 'one more');
   await alice.click('#new-messages');
   await hear(alice, 'flood 2499');
   assert.equal(await alice.title(), 'chinwag');
@@ -70,7 +74,7 @@ await play(async () => {
   assert.ok(await alice.locator('#log').evaluate((log) => log.scrollTop) > 0);
   await readAt(alice, 'flood 2300');
 
-  // What was missed is inserted before what has happened since.
+  // Missed messages are inserted before later ones.
   line.cut();
   await hear(alice, 'The connection broke.');
   await expectStays(alice, 'flood 2300', 'the connection broke');
@@ -80,8 +84,8 @@ await play(async () => {
   await expectText(alice, '#connection', 'Connected');
   await hear(alice, 'missed two');
   await expectStays(alice, 'flood 2300', 'missed messages came');
-  assert.equal(await afterMark(), 'missed one');
-  // One's own message goes to the end, and takes the mark away.
+  assert.equal(await afterMark(alice), 'missed one');
+  // A message of the user scrolls to the end and removes the mark.
   await say(alice, 'back again');
   await hear(alice, 'back again');
   assert.equal(await alice.locator('#log .mark').count(), 0);
@@ -114,6 +118,5 @@ await play(async () => {
   await hear(alice, 'while carol was away');
   await takeName(carol, 'carol');
   await hear(carol, 'while carol was away');
-  const first = await carol.evaluate(() => document.querySelector('#log .mark').nextElementSibling.querySelector('.said').textContent);
-  assert.equal(first, 'while carol was away');
+  assert.equal(await afterMark(carol), 'while carol was away');
 });

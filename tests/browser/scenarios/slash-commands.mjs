@@ -30,7 +30,8 @@ await play(async () => {
   await bob.hear('WHISPER alice to both');
   await hear(alice, 'alice', 'whispers to bob, nora', 'to both');
 
-  await refuse('/shrug', 'There is no command /shrug. Type /help for a list of commands. To begin a message with a slash, type two: //shrug');
+  await refuse('/shrug', 'There is no command /shrug. Type /help for a list of commands.');
+  await refuse('/shrug', 'To begin a message with a slash, type two: //shrug');
   await refuse('/', 'There is no command /');
   await refuse('/ w bob psst', 'There is no command /');
   await refuse('/wbob psst', 'There is no command /wbob');
@@ -64,15 +65,14 @@ await play(async () => {
   assert.equal(await alice.locator('#drawing').isVisible(), true);
   await type('/canvas');
 
-  // Whoever is chosen stays chosen when a line names somebody else: the next one is not public.
+  // A line that names its recipient does not use up the choice: the next line is not public.
   await alice.getByRole('button', { name: 'bob', exact: true }).click();
   await type('/w nora aside');
   await nora.hear('WHISPER alice aside');
   await expectText(alice, '#whispered-to', 'bob');
   await type('for bob');
-  await bob.hear(
-    /^MSG alice \ufffd+QUIT$/, 'MSG alice /etc/motd', 'MSG alice   /indented', 'MSG alice  just a message', 'WHISPER alice for bob',
-  );
+  await bob.hear(/^MSG alice \ufffd+QUIT$/, 'MSG alice /etc/motd', 'MSG alice   /indented', 'MSG alice  just a message');
+  await bob.hear('WHISPER alice for bob');
 
   // The page shows to whom a line goes while it is typed.
   await alice.fill('#text', '/w nora,bob psst');

@@ -31,13 +31,15 @@ await play(async () => {
   await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
   nora.say(...Array.from({ length: 30 }, (_, number) => `MSG line ${number} that is longer than a small window is wide`));
 
-  // The door fits as well.
+  // The dialog for the name fits as well.
   const alice = await open(server, { viewport: { width: 320, height: 256 } });
   const join256 = await seen(alice, '#take-name');
   assert.ok(join256.isWhole && join256.isOnTop, 'Join can be reached');
   await takeName(alice, 'alice');
   await hear(alice, 'You joined');
-  const sizes = [[320, 256, 0.6], [800, 300, 0.55], [390, 844, 0.7], [844, 390, 0.6], [1440, 260, 0.5], [568, 320, 0.55], [1440, 900, 0.8]];
+  const sizes = [
+    [320, 256, 0.6], [800, 300, 0.55], [390, 844, 0.7], [844, 390, 0.6], [1440, 260, 0.5], [568, 320, 0.55], [1440, 900, 0.8],
+  ];
   for (const [width, height, share] of sizes) {
     await alice.setViewportSize({ width, height });
     await say(alice, `at ${width}×${height}`);
@@ -45,13 +47,15 @@ await play(async () => {
     await expectUsable(alice, share, `at ${width}×${height}`);
   }
 
-  // A keyboard that covers the page: what can be seen is smaller, and the page itself is not (as on iOS).
+  // A keyboard that covers the page, as on iOS: only the visual viewport is smaller.
   const bob = await join(server, 'bob', { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   await hear(bob, 'line 29');
   await bob.evaluate(() => {
     const { visualViewport: real } = globalThis;
     const covered = { height: 480, offsetTop: 40, scale: 1 };
-    for (const [name, value] of Object.entries(covered)) Object.defineProperty(real, name, { get: () => value, configurable: true });
+    for (const [name, value] of Object.entries(covered)) {
+      Object.defineProperty(real, name, { get: () => value, configurable: true });
+    }
     real.dispatchEvent(new Event('resize'));
   });
   await expect(bob, () => document.body.getBoundingClientRect().height === 480, null, 'the page fits above the keyboard');
@@ -64,9 +68,11 @@ await play(async () => {
   });
   await expect(bob, () => document.body.getBoundingClientRect().height === 844, null, 'the page has its height again');
 
-  // Zooming in changes nothing: somebody wants to see a part of the page.
+  // Zooming in does not make the page smaller.
   await bob.evaluate(() => {
-    for (const [name, value] of [['height', 422], ['scale', 2]]) Object.defineProperty(visualViewport, name, { get: () => value, configurable: true });
+    for (const [name, value] of [['height', 422], ['scale', 2]]) {
+      Object.defineProperty(visualViewport, name, { get: () => value, configurable: true });
+    }
     visualViewport.dispatchEvent(new Event('resize'));
   });
   assert.equal(await bob.evaluate(() => document.body.getBoundingClientRect().height), 844);

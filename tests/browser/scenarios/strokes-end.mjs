@@ -60,7 +60,7 @@ await play(async () => {
   await alice.keyboard.press('ArrowRight');
   await expectNothing('lifted');
 
-  // A connection that breaks ends it, and without one there is no drawing.
+  // A broken connection ends the stroke, and without a connection the canvas cannot be drawn on.
   await begin(0.5, 0.5);
   line.cut();
   await hear(alice, 'The connection broke.');
