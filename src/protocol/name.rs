@@ -72,7 +72,7 @@ impl Name {
         self.form(0)
     }
 
-    /// The form by which names are the same, whatever their case ([`fold_case`]).
+    /// The form by which names are the same, whatever their case (full case folding, Unicode 3.13).
     pub fn key(&self) -> &str {
         self.form(1)
     }
