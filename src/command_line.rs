@@ -23,8 +23,8 @@ pub const EXIT_USAGE: u8 = 2;
 ///
 /// # Errors
 ///
-/// The exit code: 0 after `--help`, 1 if standard output does not accept the help, 2 after an error. The user has been told by
-/// then.
+/// The exit code: 0 after `--help`, 1 if standard output does not accept the help, 2 after an error. The user has already been
+/// told.
 pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(program: &str) -> Result<Arguments, ExitCode> {
     let words = match Words::sort(env::args_os().skip(1), &Arguments::get_args_info()) {
         Ok(Some(words)) => words,
@@ -57,7 +57,7 @@ pub fn refuse(program: &str, what: &str) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
-/// Reports in one line on standard error why the program ends. Gives up if standard error accepts nothing for a while.
+/// Reports on standard error, in one line, why the program ends. Gives up if standard error accepts nothing for a while.
 pub fn say_error(program: &str, what: &str) {
     let line = format!("{program}: {}", escaped(what.chars()));
     // If this fails, the exit code still tells of the error.
@@ -71,7 +71,7 @@ pub fn quoted(value: &str) -> String {
     format!("\"{start}{}\"", if chars.next().is_some() { "…" } else { "" })
 }
 
-/// Escapes what a terminal would obey, and what would not be seen; leaves quotes as they are.
+/// Escapes control characters and invisible characters; leaves quotes as they are.
 fn escaped(chars: impl Iterator<Item = char>) -> String {
     let escape = |c: char| match c {
         '"' | '\'' | '\\' => c.to_string(),
@@ -80,7 +80,8 @@ fn escaped(chars: impl Iterator<Item = char>) -> String {
     chars.map(escape).collect()
 }
 
-/// A command line, sorted: argh finds each option in a word of its own, its value in the next one, and then everything else.
+/// A command line in the order that argh expects: each option in a word of its own, then its value, and all other words at the
+/// end.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Words {
     /// Options and their values; switches have none.
@@ -89,7 +90,7 @@ struct Words {
 }
 
 impl Words {
-    /// Sorts the words. None if the user asks for help.
+    /// Sorts the words. `None` if the user asks for help.
     ///
     /// # Errors
     /// Explains the first wrong word.
@@ -117,7 +118,7 @@ impl Words {
                 && option.kind != FlagInfoKind::Switch
                 && !given.insert(option.long)
             {
-                return Err(format!("{} is given twice: expected it once", option.long));
+                return Err(format!("{} is given twice: expected once", option.long));
             }
             let value = match (&option.kind, value) {
                 (FlagInfoKind::Switch, None) => None,
@@ -159,13 +160,13 @@ impl Words {
     }
 }
 
-/// Whether a word is in the form of an option; `-` alone is not.
+/// Whether a word looks like an option; `-` alone does not.
 fn is_option(word: &str) -> bool {
     word.len() > 1 && word.starts_with('-')
 }
 
-/// Whether a word can be the value of the option before it. One that looks like an option cannot: its value was forgotten. After
-/// `=`, any value can be given.
+/// Whether a word can be the value of the option before it. A word that looks like an option cannot: the value was forgotten.
+/// After `=`, any value can be given.
 fn is_value(word: &str, known: &[FlagInfo<'static>]) -> bool {
     !word.starts_with("--") && word != "-h" && find(word, known).is_none()
 }
@@ -193,7 +194,7 @@ fn unknown(name: &str, info: &CommandInfoWithArgs) -> String {
     format!("unknown option {}{hint}", quoted(name))
 }
 
-/// The candidate that is most like this word, if one is like it: the same start, or few other letters.
+/// The candidate nearest to this word: with the same start, or few other letters.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.trim_start_matches('-').to_lowercase().replace('_', "-");
     let word = plain(word);
@@ -240,7 +241,7 @@ pub fn parse_color(raw: &str) -> Result<bool, String> {
     }
 }
 
-/// A number within a range; `what` says of what, such as "a number of seconds".
+/// Parses a number within a range; `what` describes it, such as "a number of seconds".
 ///
 /// # Errors
 ///
@@ -344,7 +345,7 @@ mod tests {
         check(&["-listen"], "unknown option \"-listen\"; did you mean --listen?");
         check(&["--LIST"], "unknown option \"--LIST\"; did you mean --listen?");
         check(&["-5"], "unknown option \"-5\"; put -- before text that begins with -");
-        check(&["--count", "3", "--count=4"], "--count is given twice: expected it once");
+        check(&["--count", "3", "--count=4"], "--count is given twice: expected once");
         check(&["--listen", "--json"], "missing value for --listen: expected --listen <addr>");
         check(&["--listen", "-h"], "missing value for --listen: expected --listen <addr>");
         check(&["--count"], "missing value for --count: expected --count <count>");

@@ -56,7 +56,7 @@ pub const RETRY_SECONDS_DEFAULT: u64 = RESUME_TIMEOUT_SECONDS_DEFAULT;
 /// Lines of the history that the client keeps over its runs.
 pub const HISTORY_LINES_MAX: usize = 1_000;
 
-/// Bytes of the history's file that the client reads at its start, from the end; a longer file is cut.
+/// Bytes that the client reads from the end of its history file at the start; a longer file is cut.
 pub const HISTORY_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Bytes in the client's input line: 16 messages, so that a paste of several lines fits. More is refused.
@@ -65,29 +65,29 @@ pub const EDITED_BYTES_MAX: usize = 16 * LINE_BYTES_MAX;
 /// Changes of the input line that can be undone.
 pub const UNDO_STEPS_MAX: usize = 100;
 
-/// Most repetitions of a key that Alt and digits ask for.
+/// Most times that a key is repeated by Alt and digits.
 pub const REPEAT_MAX: usize = 1_000;
 
-/// Milliseconds after which Esc is a key of its own, and not the beginning of a sequence.
+/// Milliseconds after which a lone Esc is a key, and not the start of a key sequence.
 pub const KEY_SEQUENCE_MS_MAX: u64 = 500;
 
-/// Messages that are being sent and are shown at once, one row each. More are counted.
+/// Messages without an acknowledgement that are shown, one row each. If there are more, only their number is shown.
 pub const SENDING_ROWS_MAX: usize = 4;
 
-/// Rows of possible completions shown at once. More are counted.
+/// Rows of possible completions that are shown. If there are more, only their number is shown.
 pub const CHOICE_ROWS_MAX: usize = 5;
 
-/// Typed lines that wait to be sent: a burst of a paste waits here for the server's rate. More are refused.
+/// Typed lines that wait to be sent: a long paste waits here for the server's rate limit. More lines are refused.
 pub const LINES_WAITING_MAX: usize = 1_000;
 
-/// Bytes of lines that wait to be printed while the terminal takes nothing (it is stopped, or slow). The oldest are dropped above
-/// that, and the user is told.
+/// Bytes of lines that wait to be printed while the terminal accepts no output (it is stopped, or slow). Beyond that the oldest
+/// lines are dropped, and the user is told.
 pub const PRINT_BYTES_MAX: usize = 1024 * 1024;
 
-/// Bytes that are written to the terminal at once: so few that what is typed is shown between two of them.
+/// Bytes written to the terminal at once: few enough that typing stays visible between two writes.
 pub const PRINT_AT_ONCE_BYTES: usize = 16 * 1024;
 
-/// Milliseconds that the client waits to be stopped after Ctrl-Z. Where nothing can stop it, it goes on.
+/// Milliseconds that the client waits to be stopped after Ctrl-Z. If nothing stops it, it continues.
 pub const SUSPEND_MS_MAX: u64 = 100;
 
 /// Names that the client tries when the one it chose by itself is taken: fewer than a server takes amiss.
@@ -137,37 +137,37 @@ pub const PAGE_STROKES: u64 = 64;
 /// Bytes of past messages from the store that wait for a connection: what may wait for it before its commands are not read on.
 pub const RECALL_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
 
-/// Most words of a `SEARCH`. A run of text without spaces between its words counts as one. Each word costs a pass over the
+/// Most words of a `SEARCH`. A run of text in a script without spaces counts as one word. Each word costs a pass over the
 /// messages that contain it.
 pub const SEARCH_WORDS_MAX: usize = 32;
 
-/// Characters of a decomposed text whose words can be searched. Text that spells itself out has at most one for each byte. Some
-/// characters stand for up to 18 others, and would make a message cost six times as much to index.
+/// Characters of a text, after decomposition, that are searched. Most texts have no more than one for each byte; but some
+/// characters decompose into up to 18 others, and a message of these would cost six times as much to index.
 pub const SEARCH_CHARS_MAX: usize = TEXT_BYTES_MAX;
 
-/// Most index terms that are looked up for one run of text without spaces between its words: 16 characters of it. The text of each
-/// message that contains them is then compared with the whole run.
+/// Most index terms that are looked up for one run of text without spaces: they cover 16 characters of it. The text of each
+/// message that has these terms is then compared with the whole run.
 pub const SEARCH_RUN_TERMS_MAX: usize = 8;
 
-/// Most CPU time that one `SEARCH` may use, in milliseconds; then it is answered with an error. Of a million messages of eight
-/// words, a search for 32 common words takes up to half of it, and most take less than a hundredth.
+/// Most CPU time that one `SEARCH` may use, in milliseconds; then it ends with an error. Among a million messages of eight words,
+/// a search for 32 common words takes up to half of it, and most searches less than a hundredth.
 pub const SEARCH_CPU_MS_MAX: u64 = 200;
 
-/// CPU time in milliseconds of a search's first turns; its last turn takes what is left. After each turn it lets searches go first
-/// that have had fewer, and begins again where it found the last message. The turns double, so that a search waits for as long as
-/// it takes itself, times the searches that wait with it, and at most half of the work is done twice.
+/// CPU time of a search's first turns, in milliseconds; its last turn takes the rest. After each turn, searches with fewer turns
+/// go first, and the search later continues at the last message that it found. Because the turns double, a search waits no longer
+/// than its own CPU time multiplied by the number of waiting searches, and repeats at most half of its work.
 pub const SEARCH_TURNS_MS: [u64; 5] = [2, 4, 8, 16, 32];
 
-/// Steps of SQLite's virtual machine between two looks at the time. It takes a few to read a page of the index, in which thousands
-/// of messages may have to be compared, and some to read a message.
+/// Steps of SQLite's virtual machine between two checks of the CPU time. Reading a page of the index takes a few steps and may
+/// compare thousands of messages; reading a message takes some.
 pub const SEARCH_STEPS_PER_CHECK: i32 = 10;
 
-/// Messages that one slice counts back from the newest, to find the start of a `HISTORY`: about a millisecond's work. Other
-/// queries have their turn after each slice.
+/// Messages that one slice counts back to find the start of a `HISTORY`: about one millisecond of work. Other queries get a turn
+/// after each slice.
 pub const HISTORY_SLICE_ROWS: u64 = 16_384;
 
-/// One part in so many of a reading thread's time is for the query that has waited longest, and the rest for the query that has
-/// had the fewest turns: long queries go on even while short ones never stop coming.
+/// A reading thread gives one part in this many of its time to the query that has waited longest, and the rest to the query with
+/// the fewest turns: long queries make progress even if short ones never stop coming.
 pub const QUERY_OLDEST_SHARE: u32 = 8;
 
 /// Messages that a `SEARCH` finds at most: the newest.
@@ -184,8 +184,8 @@ pub const STORE_BATCH_MAX: usize = 4_096;
 /// wait for each other's words: those are indexed when there is time for it, or somebody searches.
 pub const STORE_BATCH_INDEXED_MAX: usize = 256;
 
-/// Bytes of text committed at once whose words are indexed with them, at most: some twenty milliseconds' work in scripts without
-/// spaces, each character of which makes two terms, and much less in others.
+/// Most bytes of text in one commit whose words are indexed in the same commit: about 20 ms of work in scripts without spaces,
+/// where each character makes two terms, and much less in others.
 pub const STORE_BATCH_INDEXED_BYTES: usize = 64 * 1024;
 
 /// Pause after which there is time to index words that were left, in milliseconds: longer than it takes to say to a thousand
@@ -210,35 +210,36 @@ pub const STORE_PRUNED_AT_ONCE_MAX: u64 = 1_000;
 /// How often the store looks for what is too old when nothing is said, and tries again what failed, in milliseconds.
 pub const STORE_PRUNE_MS: u64 = 1_000;
 
-/// Step of the wall clock, in seconds, up to which the store takes it for a correction, or for the time that the server was off, and
-/// goes on deleting messages by their age. Beyond it the clock is doubted. A day: more than any time zone is off, and a message
-/// that is kept for a month loses little by it.
+/// Largest difference between the wall clock and the expected time, in seconds, that counts as a correction or as time during
+/// which the server was off: messages are still deleted by age. Beyond it the clock is doubted. A day is more than any time zone
+/// error, and shortens the life of a message that is kept for a month only a little.
 pub const CLOCK_STEP_SECONDS_MAX: u64 = 24 * 3600;
 
-/// The least such step, in seconds, however short messages are kept: a restart takes no longer.
+/// Lower limit of that difference, in seconds, even if `--keep AGE` is short: a restart takes no longer.
 pub const CLOCK_STEP_SECONDS_MIN: u64 = 60;
 
-/// Share of `--keep AGE` that such a step may be at most, one of this many parts: a wrong clock never deletes all that was to be
-/// kept.
+/// That difference is at most `--keep AGE` divided by this: a wrong clock never deletes everything that should be kept.
 pub const CLOCK_STEP_AGE_SHARE: u32 = 2;
 
-/// Uptime, in seconds, after which a doubted clock that ran steadily is trusted again; a shorter `--keep AGE` is enough. A day: time
-/// for an operator to read the warning.
+/// Uptime, in seconds, after which a doubted clock that ran steadily is trusted again, or `--keep AGE` if that is shorter. A day
+/// gives an operator time to read the warning.
 pub const CLOCK_TRIAL_SECONDS_MAX: u64 = 24 * 3600;
 
-/// Bytes of the store's write-ahead log (`-wal`) beyond which it is written into the file and emptied, which waits for those who read
-/// the store. SQLite writes it into the file at 4 MiB by itself, but begins it anew only at a moment when nobody reads.
+/// Size of the store's write-ahead log (`-wal`), in bytes, beyond which the server writes it into the file and empties it; that
+/// waits for readers of the store. SQLite itself writes it into the file at 4 MiB, but restarts it only at a moment when nobody
+/// reads.
 pub const STORE_WAL_CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Bytes below which the write-ahead log stays, unless another program reads the store without a pause; then the log says so.
+/// Size in bytes below which the write-ahead log stays, unless another program keeps a read transaction open; beyond it, a
+/// warning is logged.
 pub const STORE_WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Longest that emptying the write-ahead log waits for those who read the store, in milliseconds: several times what a page or a
+/// Longest time that emptying the write-ahead log waits for readers of the store, in milliseconds: several times what a page or a
 /// search takes.
 pub const STORE_CHECKPOINT_MS_MAX: u64 = 500;
 
-/// Pause before it waits again if that did not help, in milliseconds, unless the log has grown by [`STORE_WAL_CHECKPOINT_BYTES`]: beside
-/// a program that keeps reading, commits wait for it a tenth of the time at most.
+/// Pause after such a wait without success, in milliseconds, unless the log has grown by [`STORE_WAL_CHECKPOINT_BYTES`]: commits
+/// wait at most a tenth of the time for a program that keeps reading.
 pub const STORE_CHECKPOINT_PAUSE_MS: u64 = 10 * STORE_CHECKPOINT_MS_MAX;
 
 /// Longest the store waits for another program that reads or writes the file, in milliseconds.
@@ -256,9 +257,9 @@ pub const EPOCH_CHARS_MAX: usize = 32;
 /// Most bytes skipped in one unfinished telnet subnegotiation; whatever follows is text again.
 pub const SUBNEGOTIATION_BYTES_MAX: usize = 1024;
 
-/// How long nothing may follow a CR before the first line has ended, in milliseconds; then CR alone is how the client ends its
-/// lines. Longer than TCP takes to send a lost packet again, mostly, so that a CR LF in two packets is rarely taken for two
-/// endings; short enough that a user at an old terminal sees the first answer.
+/// Silence after a CR, in milliseconds, while no line has ended yet, after which CR alone ends the client's lines. Longer than
+/// most retransmissions of TCP, so that a CR LF in two packets is rarely taken for two endings; short enough that a user at an
+/// old terminal sees the first reply.
 pub const LONE_CR_SILENCE_MS: u64 = 1_000;
 
 /// Most bytes taken from a socket at once. One page-aligned read holds several hundred ordinary lines.
@@ -423,8 +424,8 @@ pub const ERRORS_IN_A_ROW_MAX: u32 = 50;
 /// How often the room is told the time, in milliseconds. It measures in whole seconds.
 pub const TICK_MS: u64 = 1000;
 
-/// Members whose time is up that leave in one turn of the hub; the others leave in the next turns. So few that their `LEAVE`s are one
-/// segment of the feed, which readers have time to take before the next one.
+/// Members that time out in one turn of the hub; the others leave in the next turns. Few enough that their `LEAVE`s are one
+/// segment of the feed, which readers have time to read before the next one.
 pub const EXPIRED_PER_TURN_MAX: usize = 64;
 
 /// Bytes of private lines waiting for a connection above which its commands are not read on: a script that does not
@@ -451,18 +452,18 @@ pub const SHUTDOWN_MS_MAX: u64 = 600;
 /// Longest the end waits for the operator's log to be written, in milliseconds.
 pub const LOG_FLUSH_MS_MAX: u64 = 150;
 
-/// Longest that an error which ends the server waits for standard error to accept it, in milliseconds: the exit code says that
-/// it failed, and a reader that has stopped must not keep the process.
+/// Longest time that an error which ends the server waits for standard error to accept it, in milliseconds. The exit code tells
+/// of the failure as well, and a stalled reader must not keep the process alive.
 pub const ERROR_WRITE_MS_MAX: u64 = 500;
 
-/// Longest that the start waits for standard output to accept the lines about listeners, in milliseconds. After that they
+/// Longest time that the start waits for standard output to accept the lines about listeners, in milliseconds. After that they
 /// are written in the background: programs that wait for a line get it as soon as they read.
 pub const ANNOUNCE_MS_MAX: u64 = 100;
 
-/// Most bytes of a port file. A longer file is not taken for an old one, and is left as it is.
+/// Most bytes of a port file. A longer file is not treated as an old port file, and is left alone.
 pub const PORT_FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Most characters of a value that an error about the command line repeats.
+/// Most characters of a value that are repeated in an error about the command line.
 pub const SHOWN_VALUE_CHARS_MAX: usize = 60;
 
 /// Lines of the operator's log waiting for standard error to take them; more are dropped. Whoever reads the log does not
@@ -488,8 +489,8 @@ pub const UNAVAILABLE_RETRY_SECONDS: u64 = 1;
 /// that never ends has an end.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Seconds after which a WebSocket connection to which nothing was sent is pinged, and twice as many at most, unless
-/// `--web-ping` says otherwise. Common proxies close a connection that is silent for 60 s (nginx, AWS) or 55 s (Heroku).
+/// Default of `--web-ping`, in seconds: a WebSocket connection is pinged after nothing was sent to it for this time, and at the
+/// latest after twice this time. Common proxies close a connection that is silent for 60 s (nginx, AWS) or 55 s (Heroku).
 pub const WEB_PING_SECONDS_DEFAULT: u64 = 20;
 
 /// Longest header of a frame (RFC 6455, section 5.2).
@@ -538,7 +539,7 @@ const _: () = {
     assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= FEED_BYTES_MIN);
     assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
     assert!(TURN_LINES_OF_ONE_MAX <= LINES_IN_FLIGHT_MAX && LINES_IN_FLIGHT_MAX * 16 <= TURN_INPUTS_MAX);
-    // A search has most of its time for the last turn, which the ones before it are less than half of.
+    // The last turn gets most of a search's time: the earlier turns take less than half as much.
     assert!(4 * SEARCH_TURNS_MS[SEARCH_TURNS_MS.len() - 1] < SEARCH_CPU_MS_MAX);
     // One alone does not fill up what may wait for the disk.
     assert!(LINES_IN_FLIGHT_MAX * LINE_BYTES_MAX + MESSAGES_IN_FLIGHT_BYTES <= FEED_BYTES_MIN / 2);
@@ -553,19 +554,19 @@ const _: () = {
     // Whoever waits the longest between two tries to connect has one in time.
     assert!(RECONNECT_MS[1] * 2 <= RESUME_TIMEOUT_SECONDS_DEFAULT * 1000);
     assert!(TURNED_AWAY_MAX * 2 <= DESCRIPTORS_RESERVED);
-    // What is typed fits into the history's file, and what is printed into what waits.
+    // The longest input line fits into the history file, and the longest server line into the print queue.
     assert!(EDITED_BYTES_MAX as u64 <= HISTORY_FILE_BYTES_MAX && SERVER_LINE_BYTES_MAX < PRINT_AT_ONCE_BYTES);
     assert!(2 * PRINT_AT_ONCE_BYTES <= PRINT_BYTES_MAX);
     assert!(SERVER_LINE_BYTES_MAX < CLIENT_LINE_BYTES_MAX && RECONNECT_MS[0] <= RECONNECT_MS[1]);
-    // Before proxies close a silent connection.
+    // The ping comes before proxies close a silent connection.
     assert!(2 * WEB_PING_SECONDS_DEFAULT < 55);
     // There is a whole line in every frame, and room for a frame that was begun when its peer is told why it is closed.
     assert!(SERVER_LINE_BYTES_MAX < TEXT_FRAME_BYTES_MAX);
     assert!(TEXT_FRAME_BYTES_MAX < 2 * (LAST_SEND_BUFFER_BYTES - SEND_BUFFER_BYTES));
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
-    // So does a start that fails while nothing reads standard error: by then nobody heeds signals.
+    // So does a failed start if nothing reads standard error: by then nobody handles signals.
     assert!(ERROR_WRITE_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
-    // What is committed between two checkpoints has room, twice.
+    // The log has room for the commits between two checkpoints, twice.
     assert!(3 * STORE_WAL_CHECKPOINT_BYTES < STORE_WAL_BYTES_MAX);
     assert!(CLOCK_STEP_SECONDS_MIN < CLOCK_STEP_SECONDS_MAX && CLOCK_STEP_AGE_SHARE > 1);
 };

@@ -1,4 +1,4 @@
-//! The process as its parent set it up: signals that it is told to ignore, standard streams in any state.
+//! The process state that the parent sets up: ignored signals, and standard streams in any condition.
 
 use std::fs;
 use std::io::{self, Write};
@@ -9,13 +9,13 @@ use async_signal::{Signal, Signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// Catches these signals, except those that the parent process set to be ignored: `nohup` does so with SIGHUP, and a script with
-/// SIGINT for what it starts with `&`. Must run before any other handler for them is installed.
+/// Catches these signals, except those that the parent process has set to be ignored: `nohup` does so with SIGHUP, and a shell
+/// script with SIGINT for programs started with `&`. Must run before any other handler for them is installed.
 ///
 /// # Errors
-/// Those of the system, such as no descriptors.
+/// Those of the system, such as running out of descriptors.
 pub fn catch(signals: &[Signal]) -> io::Result<Signals> {
-    // Without /proc nothing tells which ones are ignored; then all are caught.
+    // Without /proc, ignored signals cannot be detected; then all are caught.
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = ignored_in(&status);
     Signals::new(signals.iter().filter(|&&signal| ignored & (1 << (signal as u32 - 1)) == 0))
@@ -27,7 +27,7 @@ fn ignored_in(status: &str) -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
-/// Writes a line to a standard stream. A full stream is waited for, also where another program has made it non-blocking.
+/// Writes a line to a standard stream. Waits while the stream is full, also if another program has made it non-blocking.
 ///
 /// # Errors
 /// Those of the stream; `TimedOut` if it accepts nothing within `timeout` (`None`: no limit).
@@ -82,7 +82,7 @@ impl<S: AsFd> Write for Stream<S> {
     }
 }
 
-/// The system's words for an error, without Rust's number in brackets.
+/// The system's text for an error, without Rust's "(os error N)".
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(" (os error ") {

@@ -22,7 +22,7 @@ use chinwag::store::{self, Durability, Keep};
 use chinwag::web::{Origin, Origins};
 use tracing::level_filters::LevelFilter;
 
-/// As errors and `--version` have it.
+/// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwagd";
 
 /// A chat server that any program able to open a TCP socket can join: nc, telnet, a script.
@@ -32,7 +32,7 @@ const PROGRAM: &str = "chinwagd";
     example = "{command_name}\n{command_name} --listen 0.0.0.0:9999 --listen [::]:9999\n{command_name} --web 127.0.0.1:8080 --web-origin https://chat.example.org\n{command_name} --listen 127.0.0.1:0 --port-file /tmp/chat.port",
     note = "A value is given as --option value or --option=value.",
     note = "Standard output has one line for each listener, once it accepts; the log is on standard error.",
-    note = "SIGTERM, SIGINT or SIGHUP stops the server within a second, with exit code 0: it sends every client\n  what was acknowledged, and a NOTICE. A second SIGTERM or SIGINT ends it at once, with exit code 128\n  and the signal's number. A signal that is ignored at the start (nohup, & in a script) stays ignored.",
+    note = "SIGTERM, SIGINT or SIGHUP stops the server within a second, with exit code 0: every client first gets\n  what was acknowledged, and a NOTICE. A second SIGTERM or SIGINT ends it at once, with exit code 143\n  or 130. A signal that is already ignored at the start (nohup, & in a script) stays ignored.",
     error_code(
         1,
         "it could not start: an address is in use, the port file cannot be written, the store cannot be used; or the\n    help could not be written"
@@ -41,17 +41,17 @@ const PROGRAM: &str = "chinwagd";
     error_code(101, "a fault in the program itself ended it; the log says where")
 )]
 struct Arguments {
-    /// listen on this address, as host:port (an IPv6 address in brackets); port 0 takes a free port; may be repeated (default:
+    /// listen on this address, as host:port (an IPv6 address in brackets); port 0: any free port; may be repeated (default:
     /// 127.0.0.1:9999, which only this machine can reach)
     #[argh(option, arg_name = "addr", from_str_fn(parse_address))]
     listen: Vec<Vec<SocketAddr>>,
 
-    /// listen for browsers on this address: they get a page, and the same room; may be repeated (default: none)
+    /// serve browsers on this address: the chat page, and WebSocket connections to the same room; may be repeated (default: none)
     #[argh(option, arg_name = "addr", from_str_fn(parse_address))]
     web: Vec<Vec<SocketAddr>>,
 
-    /// accept pages from this origin (scheme, host, and port if it has one), and requests by its host name, beside the server's
-    /// own; may be repeated (default: the server's addresses and localhost)
+    /// let pages of this origin join (scheme, host, port if it is not the default), and accept requests for its host name; may be
+    /// repeated (default: only the server's own page, under an IP address or localhost)
     #[argh(option, arg_name = "origin", from_str_fn(parse_origin))]
     web_origin: Vec<Origin>,
 
@@ -59,13 +59,13 @@ struct Arguments {
     #[argh(option, arg_name = "s", from_str_fn(parse_head_timeout))]
     web_head_timeout: Option<u64>,
 
-    /// ping a WebSocket connection when nothing was sent to it for this many seconds, or twice as many at most, so that no proxy
-    /// closes it; 0: never (default: 20)
+    /// ping a WebSocket connection to which nothing was sent for this time, in seconds (at the latest after twice this time), so
+    /// that no proxy closes it; 0: never (default: 20)
     #[argh(option, arg_name = "s", from_str_fn(parse_timeout))]
     web_ping: Option<u64>,
 
-    /// write the ports to this file, one a line, those of --listen first, before the first client is served; replaces an older
-    /// port file or an empty file, nothing else; removed at the end
+    /// write the ports to this file before the first client is served, one per line, those of --listen first; remove it at the
+    /// end. An older port file or an empty file is replaced; any other file is an error
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     port_file: Option<PathBuf>,
 
@@ -88,7 +88,7 @@ struct Arguments {
     data: Option<PathBuf>,
 
     /// when a message counts as stored: full, when the disk has it, or relaxed, when the operating system has it, so that the
-    /// last messages are lost if the machine fails (default: full)
+    /// last messages may be lost if the machine fails (default: full)
     #[argh(option, arg_name = "how", from_str_fn(parse_durability))]
     durability: Option<Durability>,
 
@@ -97,24 +97,24 @@ struct Arguments {
     #[argh(option, arg_name = "limit", from_str_fn(parse_keep))]
     keep: Option<Keep>,
 
-    /// the word in HELLO that says which numbering the ids belong to, for tests whose output must not change (default: random
-    /// at each start, or as stored)
+    /// the epoch: the word in HELLO that tells which numbering message ids belong to; set it for tests with fixed output, or after
+    /// restoring an older copy of the store (default: random at each start, or as stored)
     #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
     epoch: Option<Token>,
 
-    /// most connections (default: as many as the limit of open files allows; see ulimit -n)
+    /// maximum number of connections (default: as many as the limit of open files allows; see ulimit -n)
     #[argh(option, arg_name = "n", from_str_fn(parse_clients))]
     max_clients: Option<usize>,
 
-    /// most connections from one address; an IPv6 /64 network counts as one address; 0: no limit (default: 0)
+    /// maximum number of connections from one address; an IPv6 /64 network counts as one; 0: no limit (default: 0)
     #[argh(option, arg_name = "n", default = "0", from_str_fn(parse_per_address))]
     max_per_address: usize,
 
-    /// connections a second accepted from one address, after a burst of 1000; the others are refused; 0: no limit (default: 500)
+    /// accept this many connections a second from one address, after a burst of 1000; refuse the others; 0: no limit (default: 500)
     #[argh(option, arg_name = "n", default = "CONNECT_RATE_DEFAULT", from_str_fn(parse_rate))]
     connect_rate: u32,
 
-    /// lines a second read from each client; faster input waits, and is not lost; 0: no limit (default: 10)
+    /// read this many lines a second from each client; faster input waits and is not lost; 0: no limit (default: 10)
     #[argh(option, arg_name = "n", default = "LINE_RATE_DEFAULT", from_str_fn(parse_rate))]
     line_rate: u32,
 
@@ -130,13 +130,13 @@ struct Arguments {
     #[argh(option, arg_name = "s", default = "0", from_str_fn(parse_timeout))]
     idle_timeout: u64,
 
-    /// keep the nickname of a client that asked for a resume token (SET resume on) and lost its connection for this time, in
-    /// seconds; it counts as connected until then; 0: do not (default: 60)
+    /// after a lost connection, keep the nickname of a client with a resume token (SET resume on) for this time, in seconds;
+    /// until then it counts as connected; 0: do not keep it (default: 60)
     #[argh(option, arg_name = "s", default = "RESUME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     resume_timeout: u64,
 
     /// disconnect a client that accepts no bytes of its backlog within this time, in seconds, at most a quarter of
-    /// --lost-timeout; 0: at that quarter (default: 30)
+    /// --lost-timeout; 0: that maximum (default: 30)
     #[argh(option, arg_name = "s", default = "WRITE_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     write_timeout: u64,
 
@@ -150,7 +150,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// The first option that needs another one, which is not given.
+    /// Reports the first option that needs another one, if that other one is not given.
     fn missing(&self) -> Option<String> {
         let path = "expected --data PATH, the file to store messages in";
         let web = "expected --web ADDR, where browsers connect, such as --web 127.0.0.1:8080";
@@ -223,7 +223,7 @@ impl From<Arguments> for Options {
     }
 }
 
-// Each of these says only what is expected; the option and the value are added by `command_line`.
+// These errors say only what is expected; `command_line` adds the option and its value.
 
 fn parse_address(raw: &str) -> Result<Vec<SocketAddr>, String> {
     let form = "expected host:port, such as 127.0.0.1:9999 or [::1]:9999";
@@ -241,10 +241,7 @@ fn parse_address(raw: &str) -> Result<Vec<SocketAddr>, String> {
 }
 
 fn parse_origin(raw: &str) -> Result<Origin, String> {
-    raw.parse().map_err(|_| {
-        "expected an origin as browsers write it: https://chat.example.org, with its port if it has one, no slash at the end"
-            .to_owned()
-    })
+    raw.parse()
 }
 
 fn parse_path(raw: &str) -> Result<PathBuf, String> {

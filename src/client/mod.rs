@@ -28,7 +28,7 @@ use self::options::{COMMANDS, Options};
 use crate::command_line::{self, nearest, parse_number, quoted};
 use crate::protocol::{Command, Mode, is_blank};
 
-/// As errors and `--version` have it.
+/// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwag";
 
 /// The program: reads its command line, and returns the exit code.
@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Checks the words and options before the command runs; returns the error.
+/// Checks the arguments before the command runs. Returns the error, if there is one.
 fn check(options: &Options) -> Option<String> {
     let (command, words) = options.command();
     if !command.is_empty() && !COMMANDS.contains(&command) {
@@ -71,12 +71,12 @@ fn check(options: &Options) -> Option<String> {
         return Some(what);
     }
     if options.epoch.is_some() && options.since.is_none() {
-        return Some("--epoch without --since: expected the id that belongs to this epoch".to_owned());
+        return Some("--epoch without --since: expected --since ID, an id of this epoch".to_owned());
     }
     match (command, words) {
         ("send", [_, ..]) if is_blank(&words.concat()) => Some("missing text: the message is blank".to_owned()),
         ("wait", [_]) => None,
-        ("wait", _) => Some("wait takes one regular expression: expected it in quotes if it has spaces".to_owned()),
+        ("wait", _) => Some("wait takes one regular expression: put it in quotes if it has spaces".to_owned()),
         ("search", _) if words.concat().trim().is_empty() => Some("missing words: expected search WORDS".to_owned()),
         ("raw", []) if options.nick.is_some() => {
             Some("unexpected --nick: raw reads the nickname from its input, as NICK name".to_owned())

@@ -70,7 +70,7 @@ pub(super) struct Options {
     #[argh(option, arg_name = "id", from_str_fn(parse_id))]
     pub(super) since: Option<EventId>,
 
-    /// with --since: the epoch of the id (the server's greeting has epoch=); the id is refused if the numbering began anew
+    /// with --since: the epoch of the id (epoch= in the server's greeting); the id is refused if the server has another epoch
     #[argh(option, arg_name = "epoch", from_str_fn(parse_epoch))]
     pub(super) epoch: Option<Token>,
 
@@ -139,12 +139,12 @@ impl Options {
     }
 }
 
-/// Only the server says which other nicknames can be taken; at a terminal, the user is asked for another one.
+/// Only the server knows which other nicknames are valid; at a terminal, the user is asked for another one.
 fn parse_nick(raw: &str) -> Result<String, String> {
     if raw.is_empty() { Err("expected a nickname".to_owned()) } else { Ok(raw.to_owned()) }
 }
 
-/// With a blank in it, or without a name, the text would be read as a part of it.
+/// A blank, or a missing name, would make the server read a part of the text as a name.
 fn parse_names(raw: &str) -> Result<String, String> {
     let are_names = raw.split(',').all(|name| Name::new(name).is_ok());
     if are_names { Ok(raw.to_owned()) } else { Err("expected nicknames, with commas between them".to_owned()) }

@@ -1,5 +1,5 @@
-//! The queue of lines to print above the input line. It is bounded, and never waits: a terminal that takes no output does not stop
-//! the conversation.
+//! The queue of lines to print above the input line. It is bounded and never waits, so a terminal that accepts no output does not
+//! stop the conversation.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -33,7 +33,7 @@ impl Printer {
 
     pub(super) fn print(&self, shown: &Shown) {
         self.waiting.borrow_mut().push(self.look.draw(shown, &Local::now()));
-        // If this fails, a wake-up is pending already.
+        // If this fails, a wake-up is already pending.
         let _ = self.wake.0.try_send(());
     }
 
@@ -55,13 +55,13 @@ impl Printer {
         !self.waiting.borrow().lines.is_empty()
     }
 
-    /// Moves the next lines to `text`, as many as are written at once.
+    /// Moves the next lines to `text`, as many as are printed at once.
     pub(super) fn take_some(&self, text: &mut String) {
         let mut waiting = self.waiting.borrow_mut();
         let dropped = std::mem::take(&mut waiting.dropped);
         if dropped > 0 {
             let told = format!(
-                "{dropped} lines are missing here: the terminal took nothing for too long; /history shows messages again"
+                "{dropped} lines are missing here: the terminal accepted no output for too long; /history shows messages again"
             );
             *text += &(self.look.draw(&Shown::Warning(told), &Local::now()) + "\r\n");
         }

@@ -263,7 +263,7 @@ fn tell_refusal(place: &str, answer: &Heard) -> bool {
 
 /// Says something on standard error.
 pub(super) fn tell(text: &str) {
-    // There is nobody left to tell if this fails.
+    // If this fails, there is no other way to report it.
     let _ = write_line(io::stderr(), &format!("chinwag: {text}"), None);
 }
 

@@ -25,7 +25,7 @@ pub(super) enum Shown {
     Event(Option<Timestamp>, Event, bool),
     /// It was said before.
     Past(Past),
-    /// One's own whisper, to these, once the server has it.
+    /// An own whisper, with its author and targets, once the server has acknowledged it.
     Whispered(Name, Vec<Name>, Text),
     /// The client's own words, or a line of the server's that is no event.
     Note(String),
@@ -39,11 +39,12 @@ pub(super) struct Session {
     /// The name to have: that of this connection, or of the one before.
     name: Option<Name>,
     linked: bool,
-    /// The connection was lost, and there is no other one yet.
+    /// Whether the connection is lost and there is no new one yet.
     is_away: bool,
-    /// On this connection, the server was asked to send one's own messages as events.
+    /// Whether the server was asked, on this connection, to send own messages as events.
     has_echo: bool,
-    /// Lines that were sent and have no final reply yet, in order; `None` for the session's own questions. Empty while not `linked`.
+    /// Lines that were sent and have no final reply yet, in order; `None` for lines from the session itself. Empty while not
+    /// `linked`.
     asked: VecDeque<Option<Asked>>,
     /// What was to be said when a connection broke, as it was typed, and whether it was is not known yet.
     unsure: Vec<(String, Text)>,
@@ -58,7 +59,7 @@ pub(super) struct Session {
 struct Asked {
     line: String,
     command: Command,
-    /// The message came back as an event already.
+    /// Whether the message has already come back as an event.
     is_shown: bool,
 }
 
@@ -226,7 +227,7 @@ impl Session {
         actions
     }
 
-    /// A message of this client has come back as an event: it is acknowledged.
+    /// Records that an own message has come back as an event: it is acknowledged.
     fn has_come_back(&mut self, said: &Text) {
         let is_it =
             |asked: &&mut Asked| !asked.is_shown && matches!(&asked.command, Command::Msg(text) if text == said);
@@ -272,7 +273,7 @@ impl Session {
 }
 
 impl Asked {
-    /// Whether it is something to be said, and not a question.
+    /// Whether the line is a message or a whisper.
     fn is_said(&self) -> bool {
         matches!(self.command, Command::Msg(_) | Command::Whisper(..))
     }
@@ -357,7 +358,7 @@ mod tests {
         let said = |text| Event::Msg(name("alice"), Text::new(text).unwrap());
         let own = |event| Action::Show(Shown::Event(None, event, false));
         check("hi", &["MSG alice hi", "OK MSG 4"], &[own(said("hi"))]);
-        // From a server that does not send them back.
+        // A server that does not send own messages back.
         check("hi alice", &["OK MSG 5"], &[own(said("hi alice"))]);
         let whispered = Shown::Whispered(name("alice"), vec![name("bob")], Text::new("psst").unwrap());
         check("/w bob psst", &["OK WHISPER bob"], &[Action::Show(whispered)]);

@@ -23,7 +23,7 @@ pub(super) async fn talk(
 ) -> Result<(), End> {
     let mut leaving = false;
     loop {
-        // However fast lines come, the line editor beside this has its turn.
+        // Gives the line editor its turn, however fast lines arrive.
         yield_now().await;
         let input = {
             let session = session.lock_blocking();

@@ -58,7 +58,7 @@ async fn converse(options: &Options) -> Result<(), End> {
     let talked = match terminal.enter(&mut wire, options).await {
         Err(code) => {
             left = Some(code);
-            // The server may have given a name already, and would keep it.
+            // The server may already have given a name, and would keep it reserved.
             wire.quit().await;
             Ok(())
         }
@@ -122,10 +122,10 @@ struct Terminal {
     typed_at: Instant,
     /// Keys that were pressed and not carried out yet.
     keys: VecDeque<Key>,
-    /// Lines that were typed before anything asked for them.
+    /// Lines that were typed before a prompt asked for them.
     ahead: VecDeque<String>,
     editor: Editor,
-    /// `None`: the file cannot be used.
+    /// `None` if the file cannot be used.
     history: Option<HistoryFile>,
     prompt: &'static str,
     session: Shared,
@@ -211,7 +211,7 @@ impl Terminal {
             }
             match self.during(wire.take_name(&raw)).await? {
                 Ok(Ok(name)) => return Ok((address, name)),
-                // The text after the semicolon suggests a command, and this prompt takes none.
+                // The text after the semicolon suggests a command, which this prompt does not accept.
                 Ok(Err(why)) => self.printer.warn(why.split(';').next().unwrap_or_default()),
                 Err(End(_, why)) => {
                     self.printer.warn(why);
@@ -276,7 +276,7 @@ impl Terminal {
             let refusal = if self.queued.len() < LINES_WAITING_MAX {
                 self.session.lock_blocking().refusal(line)
             } else {
-                Some(format!("not sent, {LINES_WAITING_MAX} lines are waiting to be sent already: {line}"))
+                Some(format!("not sent, {LINES_WAITING_MAX} lines are already waiting to be sent: {line}"))
             };
             let is_kept = self.remember(line).await;
             if let Some(why) = refusal {
@@ -388,7 +388,7 @@ impl Terminal {
         signal.or(written).or(typed).or(printed).or(late).await
     }
 
-    /// Starts to write lines and rows that have changed, unless the last write is not complete: then they are written after it.
+    /// Starts to write the changed lines and rows. If the last write is not complete, they are written after it.
     fn redraw(&mut self) {
         if self.writing.is_some() || !(self.is_stale || self.printer.has_lines()) {
             return;
@@ -462,7 +462,7 @@ impl Terminal {
             }
             write(text + PASTE_OFF).await;
         };
-        // A terminal that takes nothing does not keep the client.
+        // Does not wait for a terminal that accepts no output.
         last.or(after(FAREWELL_MS_MAX)).await;
         self.settings.restore();
     }

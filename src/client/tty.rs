@@ -13,26 +13,26 @@ use smol::Task;
 
 use super::editor::Size;
 
-/// The size of a terminal that does not know it.
+/// Assumed size of a terminal that does not report one.
 const SIZE_UNKNOWN: Size = Size { columns: 80, rows: 24 };
 
-/// The settings of the terminal from before the client changed them. They are restored when this is dropped.
+/// The terminal's settings from before the client changed them; restored on drop.
 pub(super) struct Settings(Termios);
 
 impl Settings {
-    /// The settings as they are now.
+    /// Saves the current settings.
     pub(super) fn now() -> io::Result<Self> {
         Ok(Self(tcgetattr(io::stdin())?))
     }
 
-    /// Takes the settings as they are now for those to restore.
+    /// Saves the current settings as those to restore.
     pub(super) fn renew(&mut self) {
         if let Ok(now) = tcgetattr(io::stdin()) {
             self.0 = now;
         }
     }
 
-    /// Has the terminal pass on every key as it is pressed, unchanged and without an echo.
+    /// Makes the terminal pass on every key as it is pressed, unchanged and without an echo.
     pub(super) fn change(&self) {
         let mut changed = self.0.clone();
         changed.input_modes -= InputModes::BRKINT
@@ -90,7 +90,7 @@ pub(super) fn read(typed: &Sender<Vec<u8>>) {
     }
 }
 
-/// Writes to the terminal, on a thread that may be held up by it. If it is gone, reading from it says so.
+/// Writes to the terminal, on a thread that may block. If the terminal is gone, reading from it reports that.
 pub(super) fn write(text: String) -> Task<()> {
     smol::unblock(move || {
         let (stdout, mut left) = (io::stdout(), text.as_bytes());

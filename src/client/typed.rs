@@ -24,7 +24,7 @@ pub(super) enum Typed {
 const COMMANDS: [(Option<Verb>, &str, &str); 10] = [
     (Some(Verb::Msg), "text", "say something to everybody; //text if it begins with a slash"),
     (Some(Verb::Whisper), "/msg name[,name] text", "whisper to them: nobody else reads it; /w is the same"),
-    (None, "/reply text", "whisper to the last one who whispered to you"),
+    (None, "/reply text", "whisper to the last user who whispered to you"),
     (Some(Verb::Who), "/who", "list who is here"),
     (Some(Verb::History), "/history [number]", "show the last messages again"),
     (Some(Verb::Search), "/search words", "find messages, the newest first, if the server stores them"),
@@ -61,7 +61,7 @@ impl Typed {
         match Command::parse(&command, Mode::Chat) {
             Ok(None) => Self::Blank,
             Ok(Some(command)) if !is_offered(command.verb()) => {
-                Self::Wrong(format!("{} has no use here; /help lists the commands", shortened(word)))
+                Self::Wrong(format!("{} cannot be used here; /help lists the commands", shortened(word)))
             }
             Ok(Some(command)) => {
                 let length = command.to_line(Mode::Commands).len();
@@ -109,7 +109,7 @@ fn text_part(command: &Command) -> String {
     }
 }
 
-/// The text in a typed line that is no [`Command`].
+/// The text in a typed line that is not a [`Command`].
 fn typed_text(line: &str) -> &str {
     let typed = line.trim_start();
     if !typed.starts_with('/') || typed.starts_with("//") {
@@ -126,7 +126,7 @@ fn shortened(word: &str) -> String {
     if short.len() < word.len() { short + "…" } else { short }
 }
 
-/// The text of a refusal, with what it tells to write as it is typed here.
+/// The text of a refusal, with the commands that it suggests in the client's own form.
 pub(super) fn in_client_words(text: &str) -> String {
     let mut text = text.to_owned();
     for (verb, usage, _) in COMMANDS {
@@ -174,7 +174,7 @@ pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a 
         }
     }
     let names: Vec<_> = names.into_iter().map(|name| (folded(name), name)).collect();
-    // A name can have signs in it, but begins with none: the longest part that begins a name is meant.
+    // A name can contain punctuation but does not begin with it: complete the longest part that begins a name.
     let starts = word.char_indices().filter(|(_, c)| !c.is_alphanumeric()).map(|(at, c)| at + c.len_utf8());
     for at in [0].into_iter().chain(starts) {
         let (opening, part) = word.split_at(at);
@@ -254,9 +254,9 @@ mod tests {
             "unknown command /shrug; /help lists the commands; to begin a message with a slash, type two: //shrug";
         check("/shrug", unknown);
         check(" /shrug bob", unknown);
-        check("/chat", "/chat has no use here; /help lists the commands");
-        check("/set tags off", "/set has no use here");
-        check("/pong x", "/pong has no use here");
+        check("/chat", "/chat cannot be used here; /help lists the commands");
+        check("/set tags off", "/set cannot be used here");
+        check("/pong x", "/pong cannot be used here");
         check("/w", "type: /msg name[,name] text");
         check("/w bob", "there is no text; type: /msg name[,name] text");
         check("/MSG bob, psst", "a name is missing; type: /msg name[,name] text, with no space");

@@ -1,4 +1,4 @@
-//! The form of a text in which case makes no difference.
+//! Case folding: maps texts that differ only in case to one form.
 
 use caseless::Caseless as _;
 use unicode_normalization::UnicodeNormalization as _;
@@ -18,7 +18,7 @@ pub(crate) fn fold_case(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// For every code point there is, before a mark whose folding is a letter, and another one.
+    /// Checks every code point, followed by a mark that folds to a letter and by another mark.
     #[test]
     fn fold_case_of_its_own_result_changes_nothing() {
         for c in '\0'..=char::MAX {

@@ -56,8 +56,8 @@ pub enum Mode {
     /// A line is a command.
     #[default]
     Commands,
-    /// A line is a message, unless its first character that shows is a slash: `/verb` is a command, and `//` begins a
-    /// message with one slash.
+    /// A line is a message, unless its first visible character is a slash: `/verb` is a command, and `//` begins a message with
+    /// one slash.
     Chat,
 }
 
@@ -79,8 +79,8 @@ impl Mode {
         }
     }
 
-    /// The verb that `word`, in any case, stands for in this mode. After a slash `msg` and `w` whisper, as in IRC clients: a line
-    /// that begins with a slash is never said to everybody.
+    /// The verb that `word`, in any case, stands for in this mode. After a slash, `msg` and `w` whisper, as in IRC clients: no
+    /// command that begins with a slash is said to everybody.
     fn verb(self, word: &str) -> Option<Verb> {
         let whispers = self == Self::Chat && ["msg", "w"].iter().any(|alias| alias.eq_ignore_ascii_case(word));
         if whispers { Some(Verb::Whisper) } else { Verb::from_word(word) }
@@ -133,7 +133,7 @@ pub(super) fn switch_from_word(word: &str) -> Option<bool> {
 impl Mode {
     /// Whether a line (without its ending) that is read like this gets a reply; blank ones and `PONG` get none.
     pub fn replies_to(self, line: &[u8]) -> bool {
-        // It may be any line of a connection; a first one is read in another way.
+        // The line may be any but the first of a connection, which is decoded differently.
         let (mut decoder, input) = (LineDecoder::of_known_peer(), [b"\n", line, b"\n"].concat());
         let mut rest = &input[..];
         let mut lines = std::iter::from_fn(|| decoder.next(&mut rest)).filter_map(|decoded| match decoded {
@@ -269,7 +269,7 @@ fn search(rest: &str, mode: Mode) -> Result<Command, Refusal> {
     let words = text(Verb::Search, rest, mode)?;
     let count = count_words(words.as_str());
     if count > SEARCH_WORDS_MAX {
-        let text = format!("{count} words to search for: at most {SEARCH_WORDS_MAX}; leave some out");
+        let text = format!("{count} words are too many: expected at most {SEARCH_WORDS_MAX}");
         return Err(Refusal::new(Verb::Search, ErrorCode::WordsTooMany, text));
     }
     Ok(Command::Search(words))
@@ -443,12 +443,12 @@ fn unexpected(verb: Verb, surplus: &str, mode: Mode) -> Refusal {
     Refusal::new(verb, ErrorCode::ArgumentUnexpected, text)
 }
 
-/// The refusal of a line that begins with no verb. Users often typed what they wanted to say: it tells how to say it, but never
-/// suggests to publish what may have been meant for one member.
+/// The refusal of a line that does not begin with a verb. Often users meant the line as a message, so the text says how to send
+/// one. But it never suggests publishing what may have been meant for one member.
 fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
     let shown = shortened(word);
     let text = match (mode, word.strip_prefix('/')) {
-        _ if is_blank(line) => "this line has only characters that show nothing; write: HELP".to_owned(),
+        _ if is_blank(line) => "this line has only invisible characters; write: HELP".to_owned(),
         (Mode::Chat, _) => format!(
             "unknown command '/{shown}' (/help lists the commands); to whisper: {}; to begin a message with a slash, type two: //{shown}",
             mode.usage(Verb::Whisper)

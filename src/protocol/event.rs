@@ -24,7 +24,7 @@ impl EventId {
 pub struct Timestamp(pub i64);
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339, UTC, with milliseconds: always as long as any other, so that times sort as text.
+    /// RFC 3339, UTC, with milliseconds: always of the same length, so that times sort as text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.utc().to_rfc3339_opts(SecondsFormat::Millis, true))
     }
@@ -43,13 +43,13 @@ impl Timestamp {
         self.clamp(Self::MIN, Self::MAX)
     }
 
-    /// This much later, clamped as well.
+    /// The time plus a duration, clamped.
     #[must_use]
     pub(crate) fn plus(self, time: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))).clamped()
     }
 
-    /// This much earlier, clamped as well.
+    /// The time minus a duration, clamped.
     #[must_use]
     pub(crate) fn minus(self, time: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))).clamped()

@@ -22,7 +22,7 @@ pub(super) struct Sniffer {
     tls: u8,
     /// Bytes up to the last that are those of a request's version, in any case.
     http: u8,
-    /// How many bytes came, up to those in `begin`, and the first ones.
+    /// Number of bytes in `begin`, which are the first ones of the input.
     count: u8,
     begin: [u8; 4],
 }
@@ -45,7 +45,7 @@ impl Sniffer {
             return Some(Foreign::Tls);
         }
         if byte == b'\0' {
-            // No part of the line.
+            // NUL is not part of the line.
             return None;
         }
         let byte = if byte == b'\t' { b' ' } else { byte.to_ascii_uppercase() };
@@ -57,8 +57,8 @@ impl Sniffer {
         None
     }
 
-    /// Whether the first bytes are UTF-16: a byte order mark, and a character of ASCII. To a telnet decoder, the mark is
-    /// IAC DONT in one byte order; but there, no NUL comes two bytes later.
+    /// Whether the first bytes are UTF-16: a byte order mark and an ASCII character. In telnet, one of the two byte orders of the
+    /// mark is IAC DONT; but there, no NUL follows two bytes later.
     pub(super) fn is_utf16(self) -> bool {
         let is_text = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
         match self.begin {

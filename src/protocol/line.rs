@@ -5,13 +5,13 @@ use super::foreign::Sniffer;
 use super::{ErrorCode, Foreign, Refusal};
 use crate::limits::{LINE_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
 
-/// How a client's first line ended, and so how the server ends its lines.
+/// The ending of a client's first line, which decides how the server ends its lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
     /// Line feed alone: nc, scripts.
     #[default]
     Lf,
-    /// Carriage return and line feed, or carriage return and NUL (RFC 854): telnet. Also carriage return alone.
+    /// Carriage return and line feed, carriage return and NUL (RFC 854: telnet), or carriage return alone.
     CrLf,
 }
 
@@ -32,7 +32,7 @@ pub enum Decoded {
     Line(Result<String, LineError>),
     /// Bytes to send back as they are, outside of any line: an option is refused.
     Telnet([u8; 3]),
-    /// The client asks for a visible sign that the server is there: telnet's AYT (RFC 854).
+    /// Telnet's AYT (RFC 854): the client asks for a visible sign that the server is there.
     AreYouThere,
     /// The peer speaks another protocol. Comes instead of its first line, and nothing comes after it.
     Foreign(Foreign),
@@ -78,7 +78,7 @@ pub struct LineDecoder {
     line: Vec<u8>,
     /// The line is too long already: the rest of it is discarded as it comes.
     overlong: bool,
-    /// The last data byte was a carriage return; the next one tells what it means.
+    /// The last data byte was a carriage return; the next one decides what it means.
     carriage_return: bool,
     lone_cr: LoneCr,
     encoding: Encoding,
@@ -95,7 +95,8 @@ impl LineDecoder {
         Self::default()
     }
 
-    /// The same for a client that is known to speak no other protocol, and to end its lines with LF or with a message's end.
+    /// A decoder for a client that is known to speak no other protocol, and to end its lines with LF or with the end of a
+    /// message.
     pub fn of_known_peer() -> Self {
         Self { peer: Peer::Ours, lone_cr: LoneCr::Character, ..Self::default() }
     }
@@ -144,7 +145,7 @@ impl LineDecoder {
         None
     }
 
-    /// At the end of the input, or of a message: the next line that lacks its ending. To be called until there is none.
+    /// At the end of the input, or of a message: returns the next line that lacks its ending. Call it until it returns `None`.
     pub fn finish(&mut self) -> Option<Decoded> {
         if self.peer == Peer::Foreign {
             return None;
@@ -160,13 +161,13 @@ impl LineDecoder {
         (self.overlong || !self.line.is_empty()).then(|| self.take_line())
     }
 
-    /// Whether all input so far is one unfinished line, and ends in CR. If nothing follows for a while, that is how this client
-    /// ends its lines: [`LineDecoder::end_lines_at_cr`].
+    /// Whether all input so far is one unfinished line that ends with CR. If nothing follows for a while, CR alone ends this
+    /// client's lines: call [`LineDecoder::end_lines_at_cr`].
     pub fn may_end_lines_at_cr(&self) -> bool {
         self.lone_cr == LoneCr::Unknown && self.carriage_return && self.telnet == Telnet::Data
     }
 
-    /// From now on CR alone ends a line, also in the input so far; [`LineDecoder::next`] returns those lines first.
+    /// Makes CR alone end a line, also in the input so far; [`LineDecoder::next`] returns those lines first.
     pub fn end_lines_at_cr(&mut self) {
         self.lone_cr = LoneCr::Splitting;
         self.ending = Some(Ending::CrLf);
@@ -211,12 +212,12 @@ impl LineDecoder {
         decoded
     }
 
-    /// One byte of what was typed. NUL is a no-op (RFC 854) but after CR, where the two are a line ending.
+    /// Handles one byte of data. NUL is a no-op (RFC 854), except after CR: CR NUL is a line ending.
     fn data(&mut self, byte: u8) -> Option<Decoded> {
         if std::mem::take(&mut self.carriage_return) {
             match (self.lone_cr, byte) {
                 (LoneCr::LineEnd, b'\n' | b'\0') => {
-                    // The line has ended already. This client does end its lines with both; they came far apart.
+                    // The line has already ended at the CR. This client uses both characters; they arrived far apart.
                     self.lone_cr = LoneCr::Character;
                     return None;
                 }
@@ -290,7 +291,7 @@ impl LineDecoder {
         self.take_line()
     }
 
-    /// The first of the lines that are in `line`, with a CR after each but the last.
+    /// Takes the first line from `line`, in which a CR ends each line but the last.
     fn next_of_list(&mut self) -> Decoded {
         let Some(end) = self.line.iter().position(|&byte| byte == b'\r') else {
             self.lone_cr = LoneCr::LineEnd;
@@ -339,24 +340,24 @@ impl LineDecoder {
     }
 }
 
-/// What a carriage return means that neither LF nor NUL follows.
+/// The meaning of a carriage return that is not followed by LF or NUL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum LoneCr {
-    /// No line has ended yet: it may be how this client ends its lines.
+    /// Not known: no line has ended yet, and CR alone may end this client's lines.
     #[default]
     Unknown,
-    /// A character of the line. Or a text with CR in it that a client passes on could carry further commands.
+    /// A character of the line. Otherwise, a text with a CR that a program passes on could carry further commands.
     Character,
-    /// The end of a line. Those that came before this was known are still to be split.
+    /// The end of a line; the lines received so far still have to be split.
     Splitting,
     /// The end of a line.
     LineEnd,
 }
 
-/// What the input is written in, by its first bytes.
+/// The encoding of the input, detected from its first bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Encoding {
-    /// No more than a part of a byte order mark has come.
+    /// At most a part of a byte order mark has arrived.
     #[default]
     Unknown,
     Utf8,
@@ -413,7 +414,7 @@ const DONT: u8 = 254;
 const IAC: u8 = 255;
 const TIMING_MARK: u8 = 6;
 
-/// U+FEFF: programs on Windows write it at the start of a text.
+/// U+FEFF in UTF-8: Windows programs write it at the start of a text.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 fn is_special(byte: u8) -> bool {
@@ -516,12 +517,12 @@ mod tests {
             let lines = [utf16.clone(), blank.clone(), utf16.clone(), blank];
             check(&encode("NICK a\r\nMSG hi\r\n", to_bytes), &lines);
         }
-        // A telnet client that asks for no option, and then begins.
+        // A telnet client that refuses an option and then sends a line.
         check(b"\xff\xfe\x01MSG hi\n", &[line("MSG hi")]);
         check(b"\xff\xfe\x01\0\0MSG hi\n", &[line("MSG hi")]);
     }
 
-    /// All that comes of `input` if nothing follows it, of `later`, and the ending.
+    /// Results of `input` followed by silence, then of `later`; and the line ending.
     fn decode_after_silence(input: &[u8], later: &[u8]) -> (Vec<Decoded>, Vec<Decoded>, Option<Ending>) {
         let mut decoder = LineDecoder::new();
         let mut all_of = |mut input: &[u8], is_followed_by_silence: bool| {
@@ -549,7 +550,7 @@ mod tests {
         check(b"caf\xc3\rb\r", b"", &[Decoded::Line(Err(LineError::NotUtf8(4))), line("b")], &[]);
         let long = [&[b'x'; LINE_BYTES_MAX + 1][..], b"\r"].concat();
         check(&long, b"a\r", &[Decoded::Line(Err(LineError::TooLong))], &[line("a")]);
-        // A telnet client whose CR LF came in two packets, far apart, and one that sends LF now and then.
+        // A telnet client whose CR LF arrived in two packets, far apart; and one that sends LF now and then.
         check(b"a\r", b"\nb\rc\r\nd\r", &[line("a")], &[line("b\rc")]);
         check(b"a\r", b"\0b\rc\r\0", &[line("a")], &[line("b\rc")]);
         check(b"a\r", b"b\nc\r", &[line("a")], &[line("b"), line("c")]);
@@ -563,7 +564,7 @@ mod tests {
         check(b"a\rGET / HTTP/1.1\r", &[Decoded::Foreign(Foreign::Http)]);
     }
 
-    /// Or a name or a message that a program passes on could carry commands of its own.
+    /// Otherwise, a name or a message that a program passes on could carry commands.
     #[test]
     fn cr_inside_a_line_that_lf_ends_is_a_character() {
         check(b"NICK a\rMSG evil\n", &[line("NICK a\rMSG evil")]);

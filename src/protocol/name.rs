@@ -72,13 +72,13 @@ impl Name {
         self.form(0)
     }
 
-    /// The form by which names are the same, whatever their case (full case folding, Unicode 3.13).
+    /// The form that is equal for names that are the same in another case (full case folding, Unicode 3.13).
     pub fn key(&self) -> &str {
         self.form(1)
     }
 
-    /// The forms by which names are too alike, if either is the same: UTS #39 skeletons of the key and, with case folded, of
-    /// the form shown. Both are needed: only the first tells `Mia` from `rnia`, only the second `Alice` from `AIice`.
+    /// Names are too alike if one of these forms is equal: the UTS #39 skeletons of the key and, case-folded, of the displayed
+    /// name. Both are needed: only the first finds that `rnia` looks like `Mia`, only the second that `AIice` looks like `Alice`.
     pub fn skeletons(&self) -> [&str; 2] {
         [self.form(2), self.form(3)]
     }
@@ -138,7 +138,7 @@ fn forms(raw: &str) -> Result<[String; 4], NameError> {
     Ok([shown, key, of_key, of_shown])
 }
 
-/// An i with a dot above, which looks like an i. It is what İ becomes when its case is folded.
+/// An i with a dot above, the case folding of İ. It looks like i.
 const DOTTED_TWICE: &str = "i\u{307}";
 
 /// The same of printable ASCII, which the class allows (RFC 8264, 9.11), and of which every mapping but that of case leaves
@@ -310,7 +310,7 @@ mod tests {
         check("Ｓｔｒａßｅ", "STRASSE");
     }
 
-    /// For every code point that has another case, alone and between others: all cases are the same name.
+    /// Checks every code point that has another case, alone and between others: all cases give the same name.
     #[test]
     fn key_is_the_same_in_every_case() {
         for c in '\0'..=char::MAX {
@@ -322,7 +322,8 @@ mod tests {
             }
             for raw in [c.to_string(), format!("a{c}"), format!("x{c}\u{301}y")] {
                 let Ok(name) = Name::new(&raw) else { continue };
-                // Case mapping is defined on this form (Unicode 3.13): before U+0345 becomes a letter, all marks come first.
+                // Case mapping is defined on the canonical form (Unicode 3.13): all marks must come before U+0345, which becomes
+                // a letter.
                 let decomposed: String = name.as_str().nfd().collect();
                 for other in [decomposed.to_uppercase(), decomposed.to_lowercase()] {
                     if let Ok(other) = Name::new(&other) {
@@ -334,8 +335,8 @@ mod tests {
         }
     }
 
-    /// For every code point there is that shows nothing by itself: no name consists of it, and it is in none, unless it is a mark
-    /// on a letter.
+    /// Checks every code point that shows nothing by itself: no name consists of it, and none contains it, unless it is a mark on
+    /// a letter.
     #[test]
     fn name_has_no_character_that_shows_nothing() {
         for c in ('\0'..=char::MAX).filter(|&c| is_blank(&c.to_string())) {

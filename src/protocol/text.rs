@@ -18,7 +18,7 @@ pub struct Text(Arc<str>);
 /// Why something is no [`Text`] or no [`Token`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextError {
-    /// Nothing but white space and characters that show nothing by themselves.
+    /// The text has only white space and characters that show nothing by themselves.
     Blank,
     /// More bytes than may be, after replacement.
     TooLong,
@@ -35,7 +35,7 @@ impl Text {
         Self::of_any(raw)
     }
 
-    /// The same, whether it shows anything or not.
+    /// Like [`Text::new`], but also accepts text that shows nothing.
     fn of_any(raw: &str) -> Result<Self, TextError> {
         let safe = safe(raw);
         if safe.len() > TEXT_BYTES_MAX {
@@ -90,7 +90,7 @@ impl Token {
         if word.is_empty() {
             return Err(TextError::Blank);
         }
-        // It means what whoever sends it means by it, whether it shows anything or not.
+        // Only its sender knows what a token means, so it may also show nothing.
         let text = Text::of_any(word)?;
         if text.as_str().len() > TOKEN_BYTES_MAX {
             return Err(TextError::TooLong);
@@ -119,20 +119,20 @@ pub(super) fn is_safe(c: char) -> bool {
     !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
-/// Whether nobody who reads the text would see anything.
+/// Whether the text has no visible character.
 pub(crate) fn is_blank(text: &str) -> bool {
-    // Most text begins with a character that shows, and that is all to be known.
+    // Fast path: most texts begin with a visible ASCII character.
     !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.chars().all(shows_nothing)
 }
 
-/// Whether a character shows nothing where it stands alone: white space, what Unicode lets a display ignore, a mark without
-/// anything to stand on, and a few more with an empty glyph.
+/// Whether a character is invisible by itself: white space, a character that Unicode lets a display ignore, a combining mark
+/// without a base character, or one of a few with an empty glyph.
 pub(crate) fn shows_nothing(c: char) -> bool {
     c.is_whitespace() || is_default_ignorable(c) || is_combining_mark(c) || is_empty_glyph(c)
 }
 
 /// `Default_Ignorable_Code_Point` (`DerivedCoreProperties.txt` of Unicode 18): soft hyphen, joiners, Hangul fillers, direction
-/// marks, variation selectors, tags, byte order mark. Code points that are not assigned yet are among them.
+/// marks, variation selectors, tags, byte order mark. Includes code points that are not assigned yet.
 fn is_default_ignorable(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -141,8 +141,8 @@ fn is_default_ignorable(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Characters that fonts draw as nothing, although Unicode does not call them ignorable: the Braille pattern without dots, the
-/// marks of interlinear annotations, the place of an object that did not come along, the musical null notehead.
+/// Characters that fonts draw as nothing, although they are not default-ignorable: the blank Braille pattern, interlinear
+/// annotation marks, the object replacement character, the musical null notehead.
 fn is_empty_glyph(c: char) -> bool {
     matches!(c, '\u{2800}' | '\u{fff9}'..='\u{fffc}' | '\u{1d159}')
 }
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(Text::new("\x01").unwrap().as_str(), "\u{fffd}", "a control character can be seen");
     }
 
-    /// The table says what UTS #39 takes out of a skeleton, which has a table of its own.
+    /// The table agrees with UTS #39, which has its own table of the characters that a skeleton leaves out.
     #[test]
     fn default_ignorable_is_what_a_skeleton_leaves_out() {
         for c in '\0'..=char::MAX {

@@ -1,5 +1,5 @@
-//! The words of a text, as `SEARCH` compares them: folded, so that case and diacritics do not matter, and found within the text
-//! of scripts that put no spaces between words.
+//! The words of a text, as `SEARCH` compares them: folded, so that case and diacritics do not matter. In scripts without spaces
+//! between words, they are found anywhere in the text.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use unicode_script::{Script, UnicodeScript};
 
 use crate::limits::{SEARCH_CHARS_MAX, SEARCH_RUN_TERMS_MAX};
 
-/// The version of this module's rules and of the Unicode tables that they use. Terms of different versions may differ.
+/// The version of this module's rules and of the Unicode tables that they use. Another version may produce other terms.
 pub(crate) fn rules_version() -> String {
     const RULES: u32 = 1;
     format!("{RULES} {:?} {:?}", char::UNICODE_VERSION, unicode_script::UNICODE_VERSION)
         + &format!(" {:?}", unicode_normalization::UNICODE_VERSION)
 }
 
-/// The folded words of a text, with one space between any two. Text without spaces between its words is one word: a run.
+/// The folded words of a text, separated by one space. Text without spaces between its words is one word, called a run.
 pub(crate) fn fold(text: &str) -> String {
     if text.is_ascii() {
         return fold_ascii(text);
@@ -24,7 +24,7 @@ pub(crate) fn fold(text: &str) -> String {
     let letters =
         text.nfkd().take(SEARCH_CHARS_MAX).filter(|c| !is_ignored(*c)).flat_map(fold_letter).flat_map(fold_stroke);
     let mut folded = String::with_capacity(text.len());
-    // Whether the word that `folded` ends with is a run; none after a separator.
+    // Whether the last word of `folded` is a run; `None` after a separator.
     let mut word: Option<bool> = None;
     for c in letters.nfc() {
         let next = if is_combining_mark(c) { word } else { c.is_alphanumeric().then(|| is_unspaced(c)) };
@@ -57,14 +57,14 @@ pub(crate) fn count_words(text: &str) -> usize {
     fold(text).split_ascii_whitespace().count()
 }
 
-/// The terms under which a text is indexed, with a space between any two: its words; of a run its characters and its pairs of
-/// neighbours.
+/// The terms under which a text is indexed, separated by one space: its words; for a run, its characters and its pairs of
+/// adjacent characters.
 pub(crate) fn index_terms(text: &str) -> String {
     let folded = fold(text);
     if folded.is_ascii() {
         return folded;
     }
-    // Each once: there may be many times as many as the text has characters, and then most are the same.
+    // Each term once: a long text in few characters would repeat most of them.
     let mut terms = BTreeSet::new();
     for word in folded.split_ascii_whitespace() {
         if is_run(word) {
@@ -81,7 +81,7 @@ pub(crate) fn index_terms(text: &str) -> String {
 pub(crate) struct WordQuery {
     /// Each must be among the text's index terms.
     terms: BTreeSet<String>,
-    /// Each must occur in the folded text. Their terms alone do not prove that.
+    /// Each must occur in the folded text, which their terms alone do not guarantee.
     runs: BTreeSet<String>,
 }
 
@@ -95,7 +95,7 @@ impl WordQuery {
                 terms.insert(word.to_owned());
                 continue;
             }
-            // Every second pair has all characters but perhaps the last, and the last pair has that.
+            // Every second pair covers all characters except perhaps the last one; the last pair covers that one.
             let pairs = pieces::<2>(word).step_by(2).take(SEARCH_RUN_TERMS_MAX - 1).chain(pieces::<2>(word).last());
             terms.extend(pairs.map(str::to_owned));
             runs.insert(word.to_owned());
@@ -103,7 +103,7 @@ impl WordQuery {
         Self { terms, runs }
     }
 
-    /// Terms that the index must have for a text.
+    /// Terms that a text must have in the index.
     pub(crate) fn terms(&self) -> impl Iterator<Item = &str> {
         self.terms.iter().map(String::as_str)
     }
@@ -121,19 +121,19 @@ fn is_run(word: &str) -> bool {
     word.chars().next().is_some_and(is_unspaced)
 }
 
-/// All pieces of `CHARS` neighbouring characters.
+/// All substrings of `CHARS` adjacent characters.
 fn pieces<const CHARS: usize>(word: &str) -> impl Iterator<Item = &str> {
     let ends = word.char_indices().skip(CHARS).map(|(end, _)| end).chain([word.len()]);
     let starts = word.char_indices().map(|(start, _)| start);
     starts.zip(ends).map(|(start, end)| &word[start..end])
 }
 
-/// Whether a character of a decomposed text is left out: diacritics and invisible characters are.
+/// Whether a character of a decomposed text is ignored, as diacritics and invisible characters are.
 ///
-/// Unicode's combining classes tell diacritics from the marks that spell a word. Diacritics are the marks whose class is a place at
-/// the letter (accents, the points of Hebrew and Arabic, overlays) or nukta. Of the other classes are the vowel signs of the
-/// scripts of South and South-East Asia, virama, the tone marks of Thai and Lao and the voicing marks of kana: without these, words
-/// would be taken for other words. So would Burmese ones without their tone mark, which has the class of nukta.
+/// Unicode's combining classes tell diacritics from marks that spell a word. A mark is a diacritic if its class is a position on
+/// the letter (accents, the points of Hebrew and Arabic, overlays) or nukta. The other classes have the vowel signs of South and
+/// South-East Asian scripts, virama, the tone marks of Thai and Lao, and the voicing marks of kana: without these, different
+/// words would look equal. The Burmese tone mark has the class of nukta but spells a word, so it is an exception.
 fn is_ignored(c: char) -> bool {
     match c {
         // Stretches Arabic words; Burmese tone; enclosing marks, which have no class.
@@ -148,13 +148,13 @@ fn is_ignored(c: char) -> bool {
     }
 }
 
-/// Full case folding, and the dotless ı as the i that it is in upper case. To go down, up and down again reaches the same from
-/// every case form that a letter has.
+/// Full case folding, which also maps the dotless ı to i (their upper case is the same). Lower, upper and lower case again: this
+/// gives the same result for every case form of a letter.
 fn fold_letter(c: char) -> impl Iterator<Item = char> {
     c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
-/// The letters that Unicode does not decompose though they are written as a letter with a stroke, or as two.
+/// Folds letters that Unicode does not decompose although they are written as a letter with a stroke, or as two letters.
 fn fold_stroke(c: char) -> impl Iterator<Item = char> {
     let (plain, second) = match c {
         'ⱥ' => ('a', None),
@@ -181,8 +181,8 @@ fn fold_stroke(c: char) -> impl Iterator<Item = char> {
     [plain].into_iter().chain(second)
 }
 
-/// Whether a letter or digit is of a script that is written without spaces between words, or, as Korean is, with particles at its
-/// words.
+/// Whether a letter or digit is of a script that is written without spaces between words, or of Korean, which attaches particles
+/// to its words.
 fn is_unspaced(c: char) -> bool {
     use Script::{
         Balinese, Bopomofo, Han, Hangul, Hiragana, Javanese, Katakana, Khitan_Small_Script, Khmer, Lao, Myanmar,
@@ -324,7 +324,7 @@ mod tests {
         let check = |words: &str, text: &str| assert!(!finds(words, text), "{words} in {text}");
         check("会議", "会 議");
         check("会議", "議会");
-        // All pairs are there, but not in a row.
+        // The text has all pairs, but not adjacent to each other.
         check("いろはに", "いろは、ろはに");
         check("東京都庁", "東京 京都 都庁");
         check("日会", "今日 会議");
@@ -366,7 +366,7 @@ mod tests {
         assert!(query.accepts(&run) && !query.accepts(&run.replace('\u{5000}', "x")));
     }
 
-    /// Every letter, digit and mark of Unicode, but for the many ideographs that have one form only.
+    /// Every letter, digit and mark of Unicode, except the many ideographs that have only one form.
     fn word_chars() -> impl Iterator<Item = char> {
         let varies = |c: &char| c.script() != Script::Han || !c.nfkd().eq([*c]);
         ('\0'..=char::MAX).filter(|c| c.is_alphanumeric() || is_combining_mark(*c)).filter(varies)

@@ -47,7 +47,7 @@ impl Room {
         Turn { room: self, at, session, secret: None, out }.publish_own(Event::Msg(name, text), Reply::Msg(id));
     }
 
-    /// Takes note that one of the messages that the session sent under this nickname is published or refused.
+    /// Records that one of the session's messages under this nickname was published or refused.
     fn settle(&mut self, session: SessionId, name: &Name) {
         match self.sessions.get_mut(session).and_then(|state| state.member.as_mut()) {
             Some(member) if member.name == *name && member.unpublished > 0 => member.unpublished -= 1,
@@ -65,7 +65,7 @@ impl Room {
         turn.out.push(Output::List(session, roster));
     }
 
-    /// Tells the session, if it is still connected, that its message was not published.
+    /// Tells the session, if it is still connected, that its message was refused.
     pub(super) fn not_stored(&mut self, session: SessionId, name: &Name, why: &str, out: &mut Vec<Output>) {
         self.settle(session, name);
         if self.sessions.get(session).is_none_or(Session::is_away) {

@@ -61,7 +61,7 @@ pub enum Action {
     Ending(Ending),
     /// It sent a blank line: a sign of life, and no more.
     Blank,
-    /// It asked for a visible sign that the server is there (telnet's AYT).
+    /// The client sent telnet's AYT: it asks for a visible sign that the server is there.
     AreYouThere,
     /// It sent a command.
     Command(Command),
@@ -79,12 +79,12 @@ pub enum Action {
     Gone(LeaveReason),
     /// This message of the session's is stored. Its id is above every other's. The session may be gone by now.
     Stored(Past),
-    /// A message that the session sent under this nickname could not be stored, for this reason. The session may be gone by now.
+    /// The session's message under this nickname could not be stored, for this reason. The session may be gone by now.
     NotStored(Name, Arc<str>),
     /// All up to this id are not kept any more; comes from [`SessionId::SERVER`].
     Forget(EventId),
-    /// So much time has passed since the server started; comes from [`SessionId::SERVER`], about once a second, and again at the same
-    /// time while [`Room::expired_wait`].
+    /// Time since the server started; comes from [`SessionId::SERVER`], about once a second, and again with the same time while
+    /// [`Room::expired_wait`].
     Tick(Uptime),
     /// The server stops; comes from [`SessionId::SERVER`].
     Shutdown,
@@ -150,7 +150,7 @@ pub struct Room {
     timeouts: Timeouts,
     /// The time as of the last [`Action::Tick`].
     now: Uptime,
-    /// More members were due to leave at that time than leave in one turn.
+    /// Whether more members timed out at that time than leave in one turn.
     expired_wait: bool,
     sessions: BySession<Session>,
     /// Whose name is whose. A session is in here exactly if `Session::member` is set.
@@ -203,7 +203,7 @@ struct Member {
     name: Name,
     seniority: Seniority,
     joined_at: Uptime,
-    /// Messages of the session's under this nickname that are being stored.
+    /// Number of the session's messages under this nickname that are being stored.
     unpublished: u32,
 }
 

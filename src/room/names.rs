@@ -1,5 +1,4 @@
-//! Which session holds which nickname, and which nicknames nobody else may take: those that are held or reserved, and those that
-//! look too much like one of them.
+//! The nicknames that sessions hold, those that are reserved, and those that look too much like one of them.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -7,17 +6,17 @@ use std::collections::BTreeMap;
 use super::SessionId;
 use crate::protocol::Name;
 
-/// The nicknames in use. No two that are held share a key, nor a skeleton of the same kind.
+/// The nicknames in use. No two held nicknames share a key, or a skeleton of the same kind.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     held: ByForm<SessionId>,
-    /// How many sessions reserve a nickname with this form.
+    /// Number of sessions that reserve a nickname of this form.
     reserved: ByForm<u32>,
-    /// Messages of a session under a nickname that it has given up, by the nickname as it is shown.
+    /// Number of unpublished messages of a session under a nickname that it has given up, by the nickname as displayed.
     reservations: BTreeMap<(SessionId, String), u32>,
 }
 
-/// A value for each form of a nickname that nicknames collide by.
+/// A value for each form by which nicknames collide.
 #[derive(Debug)]
 struct ByForm<T> {
     by_key: BTreeMap<By<0>, T>,
@@ -45,7 +44,7 @@ impl Names {
         self.held.by_key.get(&By(name.clone())).copied()
     }
 
-    /// Why `session` cannot take `name`, if it cannot; its own nickname never stands in the way.
+    /// Why `session` cannot take `name`; `None` if it can. Its own nickname never collides.
     pub(super) fn collision(&self, name: &Name, session: SessionId) -> Option<Collision> {
         let other = |holder: &SessionId| *holder != session;
         let holder = self.holder(name);
@@ -59,19 +58,19 @@ impl Names {
         alike.or_else(|| (!is_own && self.reserved.has_any(name)).then_some(Collision::Reserved))
     }
 
-    /// Gives a session without a nickname one that collides with none.
+    /// Gives a nickname that does not collide to a session that has none.
     pub(super) fn insert(&mut self, name: &Name, session: SessionId) {
         self.held.update(name, |holder| *holder = Some(session));
     }
 
-    /// Frees the nickname of a session, unless the session still has messages under it that are not published: others may take
-    /// it only when [`Names::settle`] was called for each of them.
+    /// Frees the nickname of a session. If the session has unpublished messages under it, others may take it only after
+    /// [`Names::settle`] was called for each of them.
     pub(super) fn remove(&mut self, name: &Name, session: SessionId, unpublished: u32) {
         self.held.update(name, |holder| *holder = None);
         self.reserve(name, session, unpublished);
     }
 
-    /// Keeps others from taking a nickname until so many messages of the session's are published or refused.
+    /// Reserves a nickname until this number of the session's messages was published or refused.
     pub(super) fn reserve(&mut self, name: &Name, session: SessionId, messages: u32) {
         if messages == 0 {
             return;
@@ -83,7 +82,7 @@ impl Names {
         *reserved += messages;
     }
 
-    /// Takes note that one message of the session's, under a nickname that it has given up, is published or refused.
+    /// Records that one of the session's messages, under a nickname that it has given up, was published or refused.
     pub(super) fn settle(&mut self, name: &Name, session: SessionId) {
         let key = (session, name.to_string());
         let Some(messages) = self.reservations.get_mut(&key) else { return };
@@ -96,7 +95,7 @@ impl Names {
 }
 
 impl<T: Copy> ByForm<T> {
-    /// Changes the value of each form; `None` is no value.
+    /// Changes the value of each form; `None` means that there is none.
     fn update(&mut self, name: &Name, change: impl Fn(&mut Option<T>)) {
         update(&mut self.by_key, name, &change);
         update(&mut self.by_skeleton.0, name, &change);

@@ -46,8 +46,8 @@ enum Due {
 const IDLE: &str = "idle";
 
 impl Room {
-    /// Sets the time and does what is due by then. At most [`EXPIRED_PER_TURN_MAX`] members leave; if more are due,
-    /// [`Room::expired_wait`] tells to call this again.
+    /// Sets the time and handles the timeouts that are due. At most [`EXPIRED_PER_TURN_MAX`] members leave; if more are due,
+    /// [`Room::expired_wait`] is true and this must be called again.
     pub(super) fn tick(&mut self, at: Timestamp, now: Uptime, out: &mut Vec<Output>) {
         self.now = self.now.max(now);
         let due = |state: &Session| state.due(self.now, self.timeouts);
@@ -71,7 +71,7 @@ impl Room {
         }
     }
 
-    /// Whether members whose time is up have not left yet. The next [`Action::Tick`], at the same time or later, goes on with them.
+    /// Whether members that timed out have not left yet. The next [`Action::Tick`], with the same time or a later one, continues.
     pub fn expired_wait(&self) -> bool {
         self.expired_wait
     }

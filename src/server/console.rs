@@ -53,8 +53,8 @@ fn fault(info: &PanicHookInfo<'_>) {
     error!(%place, ?what, "a fault in the server: please report it");
 }
 
-/// Prints these lines on standard output. If nobody reads them within [`ANNOUNCE_MS_MAX`], a thread goes on trying, and the
-/// room opens all the same.
+/// Prints these lines on standard output. If nobody reads them within [`ANNOUNCE_MS_MAX`], a thread keeps trying, and the room
+/// opens nevertheless.
 pub(super) async fn announce(lines: Vec<String>) {
     let (done, printed) = async_channel::bounded::<()>(1);
     let print = move || {
@@ -73,7 +73,7 @@ pub(super) async fn announce(lines: Vec<String>) {
         Timer::after(Duration::from_millis(ANNOUNCE_MS_MAX)).await;
     };
     let printed = async {
-        // The channel is closed, and never sent to.
+        // The thread closes the channel when it is done; nothing is sent on it.
         let _ = printed.recv().await;
     };
     future::or(printed, late).await;
@@ -88,7 +88,7 @@ impl Drop for Log {
         let guard = self.0.take();
         let (start, flush_max) = (Instant::now(), Duration::from_millis(LOG_FLUSH_MS_MAX));
         if wait_writable(io::stderr(), Some(flush_max)).is_err() {
-            // The lines cannot be written. Dropping the guard would complain about that, on standard output.
+            // The lines cannot be written. Dropping the guard would report that on standard output.
             mem::forget(guard);
             return;
         }

@@ -260,7 +260,7 @@ impl Hub {
         self.expire(at);
     }
 
-    /// Lets the next members leave whose time was up at the last tick, if more were than leave in one turn.
+    /// Lets the next members leave that timed out at the last tick, if more timed out than leave in one turn.
     fn expire(&mut self, at: Timestamp) {
         if self.room.expired_wait() && !self.is_full() && !self.is_settling() {
             self.apply(at, SessionId::SERVER, Action::Tick(self.room.now()));
@@ -505,7 +505,7 @@ pub(super) async fn run(mut hub: Hub, mut rows: Rows) {
             hub.take_report(at, report);
         }
         if take_turns(&mut hub, &mut rows, at).is_break() {
-            // Lines that were read before the stop, of those who had more than a turn's.
+            // Lines that were read before the stop, from clients that had more than one turn's worth.
             let _ = take_turns(&mut hub, &mut rows, at);
             settle_in_time(&mut hub, reports.take()).await;
             hub.take(now(), Request::Act(SessionId::SERVER, Action::Shutdown));
@@ -553,7 +553,7 @@ async fn next(rows: &mut Rows, reports: Option<&Receiver<Report>>) -> Next {
     future::or(report, requests).await
 }
 
-/// Answers every message at the end: with what the store makes of it or, if that takes too long, by refusing it.
+/// Answers every message at the end, with its result from the store. If that takes too long, refuses it.
 async fn settle_in_time(hub: &mut Hub, reports: Option<Receiver<Report>>) {
     let Some(reports) = reports else { return };
     let settle = async {
@@ -577,8 +577,8 @@ async fn settle_in_time(hub: &mut Hub, reports: Option<Receiver<Report>>) {
     }
 }
 
-/// The server's wall clock, the only one that dates what happens. A clock that is set before 1970 or after the year 9999 reads as
-/// the first or the last millisecond in between: RFC 3339 has no way to write the rest.
+/// The server's wall clock, which dates everything. Times before 1970 read as the start of 1970, and times after 9999 as the end
+/// of 9999, the latest that RFC 3339 can write.
 pub(super) fn now() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)).clamped()

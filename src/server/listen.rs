@@ -1,4 +1,4 @@
-//! Listeners: bind them, say where they are, accept.
+//! Listeners: binds them, announces their addresses, accepts connections.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -51,7 +51,7 @@ impl Listeners {
         Ok(Self(bound.collect::<Result<_, _>>()?))
     }
 
-    /// The ports, in the order in which the listeners were asked for.
+    /// The ports, in the order of the command line.
     pub(super) fn ports(&self) -> impl Iterator<Item = u16> {
         self.addresses().map(|(address, _)| address.port())
     }
@@ -198,8 +198,8 @@ fn bind(address: SocketAddr, lost_timeout: Option<Duration>) -> io::Result<Async
     }
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
-    // Urgent data keeps its place in the stream. Otherwise the kernel would take one byte out of it: of telnet's Synch
-    // (IAC DM, with DM urgent) the second one, and the first byte of the next line would be lost to the IAC.
+    // Keeps urgent data in its place in the stream. Otherwise the kernel would remove the urgent byte: of telnet's Synch (IAC DM,
+    // with DM urgent) only IAC would be left, and would swallow the first byte of the next line.
     socket.set_out_of_band_inline(true)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;

@@ -141,7 +141,7 @@ impl std::error::Error for StartError {}
 pub fn run(options: &Options) -> Result<(), StartError> {
     let signals = Signals::new().map_err(StartError::System)?;
     if let Some(path) = &options.port_file {
-        // Before a store is made for a server that does not start.
+        // Checked first, so that a server that cannot start creates no store.
         PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
     }
     let listeners = Listeners::bind(&options.listen, &options.web, options.lost_timeout)?;
@@ -182,13 +182,13 @@ async fn serve(
     Ok(())
 }
 
-/// Makes the hub on a thread of its own: opening a store takes long if the file is locked or large.
+/// Creates the hub on a thread of its own: opening a store takes long if the file is locked or large.
 async fn open(options: &Options, feed: &Arc<Feed>) -> Option<Result<Hub, StartError>> {
     let (options, feed) = (options.clone(), Arc::clone(feed));
     Some(smol::unblock(move || hub(&options, &feed)).await)
 }
 
-/// Ends when a signal stops the server before it serves anybody.
+/// Completes when a signal stops the server before it has started to serve.
 async fn stopped<T>(signals: &mut Signals) -> Option<T> {
     signals.stop().await;
     None

@@ -1,4 +1,4 @@
-//! The port file: tells scripts which ports the server took, for as long as it runs.
+//! The port file, which tells scripts the server's ports while it runs.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -9,22 +9,22 @@ use rustix::fs::OFlags;
 
 use crate::limits::PORT_FILE_BYTES_MAX;
 
-/// Read by everybody, as far as the umask allows; written by the server.
+/// Readable by everybody, as far as the umask allows; writable by the owner.
 const PORT_FILE_MODE: u32 = 0o644;
 
 /// A port file that is in place. Dropping it removes it.
 pub(super) struct PortFile {
     path: PathBuf,
-    /// Kept open: as long as it is, no other file has its inode number.
+    /// Kept open, so that no other file can get its inode number.
     file: File,
     ports: String,
 }
 
 impl PortFile {
-    /// Checks that this path may be written: a new path, an empty file or an older port file. Other files belong to others.
+    /// Checks that this path may be written: a new path, an empty file or an older port file. Any other file is somebody else's.
     ///
     /// # Errors
-    /// Names the kind of file that was found; or the system's error.
+    /// Names the kind of file that was found, or is the system's error.
     pub(super) fn check(path: &Path) -> io::Result<()> {
         let found = match fs::symlink_metadata(path) {
             Ok(found) => found.file_type(),
@@ -34,7 +34,7 @@ impl PortFile {
         if !found.is_file() {
             return Err(unexpected(kind_of(found)));
         }
-        // Another process may replace the file now: opening a FIFO must not block, and a symbolic link must not be followed.
+        // Another process may replace the file now, so opening a FIFO must not block, and symbolic links must not be followed.
         let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
         let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
         let mut content = Vec::new();
@@ -49,7 +49,7 @@ impl PortFile {
         }
     }
 
-    /// Writes the ports, one a line, to a temporary file in the same directory, then renames it: no reader sees half of it.
+    /// Writes the ports, one per line, to a temporary file in the same directory, then renames it: no reader sees a partial file.
     ///
     /// # Errors
     /// Those of [`PortFile::check`], and of writing.
@@ -57,7 +57,7 @@ impl PortFile {
         Self::check(path)?;
         let ports: String = ports.map(|port| format!("{port}\n")).collect();
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Made here, for an error of the system's own: tempfile would add the name that it tried.
+        // Created here to get the system's own error: tempfile would add the name that it tried.
         let readable_by_all =
             |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(PORT_FILE_MODE).open(path);
         let mut file = tempfile::Builder::new().make_in(directory, readable_by_all)?;
@@ -66,7 +66,7 @@ impl PortFile {
         Ok(Self { path: path.to_owned(), file, ports })
     }
 
-    /// Removes the file, unless another one is there by now, or it has other content.
+    /// Removes the file, unless another file has replaced it or its content has changed.
     pub(super) fn remove(&self) {
         if self.is_in_place().unwrap_or(false) {
             // It may have been removed in the meantime.
@@ -74,7 +74,7 @@ impl PortFile {
         }
     }
 
-    /// Does not open the path: a FIFO that has replaced the file would block.
+    /// Does not open the path, because a FIFO that has replaced the file would block.
     fn is_in_place(&self) -> io::Result<bool> {
         let (found, own) = (fs::symlink_metadata(&self.path)?, self.file.metadata()?);
         let mut content = vec![0; self.ports.len() + 1];

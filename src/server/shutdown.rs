@@ -22,7 +22,7 @@ use crate::room::{Action, SessionId};
 pub(super) struct Signals {
     /// SIGTERM, SIGINT and SIGHUP stop the server.
     stop: async_signal::Signals,
-    /// SIGXFSZ would end the process at a limit of file sizes (`ulimit -f`). Caught, and never read: the write fails with EFBIG.
+    /// SIGXFSZ would end the process at a file size limit (`ulimit -f`). It is caught and never read: the write fails with EFBIG.
     _file_size: async_signal::Signals,
 }
 
@@ -52,12 +52,12 @@ impl Signals {
             }
             process::exit(128 + second as i32);
         };
-        // Without a thread, only a second signal has no effect.
+        // If there is no thread, only the second signal has no effect.
         let _ = thread::Builder::new().name("second-signal".to_owned()).spawn(at_second);
     }
 
-    /// The next signal that asks for haste. SIGHUP does not: the kernel and the shell each send one when a terminal closes,
-    /// and systemd may send one right after SIGTERM (`SendSIGHUP=`).
+    /// The next signal that ends the process at once. SIGHUP does not: the kernel and the shell each send one when a terminal
+    /// closes, and systemd may send one right after SIGTERM (`SendSIGHUP=`).
     async fn second(&mut self) -> Option<Signal> {
         loop {
             match self.stop.next().await? {

@@ -166,8 +166,8 @@ impl Socket {
         future::poll_fn(|cx| self.poll_read(cx, bytes_max)).await
     }
 
-    /// Reads until the kernel has nothing more: epoll is edge-triggered, so a change is reported once. A short read is not
-    /// the end of it, since the kernel ends a read at TCP's urgent mark (tcp(7)).
+    /// Reads until the kernel has nothing more: epoll is edge-triggered, so a change is reported once. A short read does not mean
+    /// that: the kernel also ends a read at TCP's urgent mark (tcp(7)).
     fn poll_read(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<Vec<u8>>>> {
         loop {
             ready!(self.changes.poll(cx, READABLE));

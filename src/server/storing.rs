@@ -20,7 +20,7 @@ pub(super) struct Storing {
     bytes: usize,
     /// What waits is handed over at the next turn.
     is_gathering: bool,
-    /// The senders of the messages that are being committed, in order; among them those whose message is refused.
+    /// The senders of the messages that are being committed, in order, with those whose message is refused.
     under_way: Option<Vec<Sender>>,
     /// The first and the last of their ids, if they have some.
     ids: Option<(EventId, EventId)>,
@@ -39,7 +39,7 @@ pub(super) struct Storing {
 struct Waiting {
     session: SessionId,
     name: Name,
-    /// `None` if the message is refused, once those before it have their answers.
+    /// `None` if the message is refused, which its sender learns after the replies before it.
     message: Option<(Timestamp, Text)>,
 }
 
@@ -192,11 +192,11 @@ impl Storing {
         }
     }
 
-    /// Refuses all messages that the store has not confirmed, for when there is no time to wait for it.
+    /// Refuses all messages that the store has not confirmed. Used when there is no time left to wait for it.
     pub(super) fn abandon(&mut self) {
         let why: Arc<str> = match self.store.abandon() {
             Abandoned::NotStored if self.undo.is_none() => "the server is shutting down, and the disk is too slow",
-            _ => "the server is shutting down, and the disk may have it all the same: look in HISTORY before you try again",
+            _ => "the server is shutting down, and the disk may have it nevertheless: look in HISTORY before you try again",
         }
         .into();
         let handed_over =

@@ -23,7 +23,7 @@ pub struct Site {
     pub origins: Origins,
     /// How long the head of a request may take.
     pub head_timeout: Duration,
-    /// After how long a silence on a WebSocket connection a ping is sent, if any is.
+    /// Length of the silence on a WebSocket connection after which a ping is sent; `None`: never.
     pub ping_interval: Option<Duration>,
 }
 

@@ -1,19 +1,19 @@
 //! Decides when the wall clock may be trusted with deleting messages by their age.
 //!
-//! A wall clock can be wrong by years (a dead battery, a typing error), and what a wrong clock deletes is gone. So its readings are
-//! compared with a reference: the last reading that was trusted, advanced by the steady clock, which only counts how much time
-//! passes. A clock that is far from the reference is doubted, and nothing is deleted by age, until it comes back or has run
-//! steadily for so long that it is more likely right than the reference.
+//! A wall clock can be wrong by years (an empty battery, a typing error), and messages that it deletes wrongly are lost. So its
+//! readings are compared with a reference: the last trusted reading, advanced by the steady clock, which only counts the time
+//! that passes. While the wall clock is far from the reference, it is doubted and nothing is deleted by age. It is trusted again
+//! when it comes back, or when it has run steadily for so long that it is more likely right than the reference.
 //!
-//! Pure: both clocks are read by the caller. The order of calls is [`TrustedClock::resume`] with what the file noted, then
-//! [`TrustedClock::observe`] before each decision, and [`TrustedClock::notes`] with each commit.
+//! Pure: the caller reads both clocks. It calls [`TrustedClock::resume`] with the notes in the file, then
+//! [`TrustedClock::observe`] before each decision and [`TrustedClock::notes`] with each commit.
 
 use std::time::Duration;
 
 use crate::limits::{CLOCK_STEP_AGE_SHARE, CLOCK_STEP_SECONDS_MAX, CLOCK_STEP_SECONDS_MIN, CLOCK_TRIAL_SECONDS_MAX};
 use crate::protocol::Timestamp;
 
-/// Both clocks, read at once.
+/// Both clocks, read at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     pub(super) wall: Timestamp,
@@ -22,25 +22,25 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// What the wall clock shows at a later time of the steady clock if it goes right.
+    /// The reading of a correct wall clock at a later time of the steady clock.
     fn expected_at(self, steady: Duration) -> Timestamp {
         self.wall.plus(steady.saturating_sub(self.steady))
     }
 }
 
-/// What the file keeps, so that a restart cannot make a wrong clock look right.
+/// State that the file keeps, so that a restart does not make a wrong clock look right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Notes {
-    /// The reference. None in a new file.
+    /// The reference; `None` in a new file.
     pub(super) trusted: Option<Timestamp>,
-    /// If the clock was doubted: what it showed last, and for how long it had run steadily.
+    /// If the clock is doubted: its last reading, and how long it has run steadily.
     pub(super) doubted: Option<(Timestamp, Duration)>,
 }
 
-/// What [`TrustedClock::observe`] found.
+/// A change that [`TrustedClock::observe`] detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// The wall clock is far from this time, which was expected. It is doubted.
+    /// The wall clock is far from this expected time. It is doubted.
     Doubted(Timestamp),
     /// It is trusted again.
     Trusted,
@@ -52,15 +52,15 @@ pub(super) struct TrustedClock {
     /// The last reading that was trusted.
     trusted: Reading,
     doubt: Option<Doubt>,
-    /// What the caller was told last.
+    /// Last state reported to the caller.
     is_trusted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// A step of the wall clock up to this is taken for a correction.
+    /// Largest step of the wall clock that counts as a correction.
     step: Duration,
-    /// A doubted clock is trusted after it ran steadily for this time.
+    /// Time after which a doubted clock that runs steadily is trusted.
     trial: Duration,
 }
 
@@ -71,11 +71,11 @@ struct Doubt {
 }
 
 impl TrustedClock {
-    /// Goes on from the notes in the file. Messages are deleted when they are as old as `age`, if that is set.
+    /// Continues from the notes in the file. `age` is that of `--keep`, if it is set.
     pub(super) fn resume(age: Option<Duration>, notes: Notes, now: Reading) -> Self {
         let limits = Limits::of(age);
         let trusted = Reading { wall: notes.trusted.unwrap_or(now.wall), ..now };
-        // The server may have been off for any time, but time does not go back.
+        // However long the server was off, a steady wall clock shows a later time than before.
         let doubt = notes.doubted.filter(|(wall, _)| now.wall.plus(limits.step) >= *wall);
         let doubt = doubt.map(|(_, steady_for)| Doubt { last: now, steady_for });
         Self { limits, trusted, doubt, is_trusted: true }
@@ -96,7 +96,7 @@ impl TrustedClock {
         }
     }
 
-    /// The doubt about a clock that is far from the reference; none if it has run steadily for long enough.
+    /// The doubt about a clock that is far from the reference; `None` once it has run steadily for long enough.
     fn doubt_at(&self, now: Reading) -> Option<Doubt> {
         let before = self.doubt.filter(|doubt| self.is_near(doubt.last.expected_at(now.steady), now.wall));
         let steady_for =
@@ -113,17 +113,17 @@ impl TrustedClock {
         self.is_trusted
     }
 
-    /// How long a doubted clock has to run steadily.
+    /// How long a doubted clock must run steadily before it is trusted.
     pub(super) fn trial(&self) -> Duration {
         self.limits.trial
     }
 
-    /// How old the notes may become: a server that is killed then still finds its clock near the reference.
+    /// Maximum age of the notes in the file: short enough that a server which was killed finds its clock near the reference.
     pub(super) fn note_interval(&self) -> Duration {
         self.limits.step / 4
     }
 
-    /// What the file is to keep.
+    /// The notes to store in the file.
     pub(super) fn notes(&self, now: Reading) -> Notes {
         Notes {
             trusted: Some(self.trusted.expected_at(now.steady)),
@@ -133,8 +133,8 @@ impl TrustedClock {
 }
 
 impl Limits {
-    /// The shorter messages are kept, the less a step may be that deletes some of them too early. And whatever the wall clock shows,
-    /// messages stored before the server started are as old as `age` once it has run for that long.
+    /// The shorter messages are kept, the smaller the step that would delete some of them too early. The trial is at most `age`:
+    /// after that time, all messages from before the start are too old by any clock.
     fn of(age: Option<Duration>) -> Self {
         let (step_min, step_max) =
             (Duration::from_secs(CLOCK_STEP_SECONDS_MIN), Duration::from_secs(CLOCK_STEP_SECONDS_MAX));
@@ -153,13 +153,13 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
     const DAY: Duration = Duration::from_hours(24);
     const YEAR: Duration = Duration::from_hours(365 * 24);
-    /// How often the clocks are looked at.
+    /// Interval between two observations.
     const STEP: Duration = Duration::from_mins(10);
 
     /// Some day in 2027.
     const START: Timestamp = Timestamp(1_800_000_000_000);
 
-    /// A server with both its clocks, and what its file notes.
+    /// A server with both its clocks, and the notes in its file.
     struct Server {
         clock: TrustedClock,
         now: Reading,
@@ -182,7 +182,7 @@ mod tests {
             self.clock.observe(self.now)
         }
 
-        /// Lets both clocks run, looking at them now and then.
+        /// Lets both clocks run, and observes them every [`STEP`].
         fn run(&mut self, time: Duration) -> Vec<Change> {
             let (mut changes, end) = (Vec::new(), self.now.steady + time);
             while self.now.steady < end {

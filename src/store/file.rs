@@ -38,8 +38,8 @@ const MIGRATIONS: [&str; 3] = [
     "
     INSERT INTO state SELECT 'indexed', ifnull(max(id), 0) FROM messages;
 ",
-    // Replaces the index by one of our own terms, filled after the start. Every character that a term can contain is a part of a
-    // token.
+    // Replaces the index with one of our own terms, which is filled after the start. A token may contain every character that a
+    // term may contain.
     "
     DROP TABLE words;
     CREATE VIRTUAL TABLE words USING fts5(terms, content='', columnsize=0, detail=none,
@@ -94,9 +94,9 @@ impl FromStr for Keep {
 pub enum OpenError {
     /// It cannot be opened to be written.
     File(PathBuf, io::Error),
-    /// It is something else: a directory, a device.
+    /// It is not a regular file but, for example, a directory or a device.
     NotRegular(PathBuf, &'static str),
-    /// Something else is where SQLite keeps a file beside it.
+    /// Something other than a regular file is where SQLite keeps a file beside it.
     BesideIt(PathBuf, &'static str),
     /// Another server has it.
     Locked(PathBuf),
@@ -158,7 +158,7 @@ impl fmt::Display for OpenError {
             ),
             Self::Orphaned(path) => write!(
                 f,
-                "the store {0} is empty, but {0}-wal holds messages of the file that was there; put that file back, or move {0}-wal away to begin anew",
+                "the store {0} is empty, but {0}-wal holds messages of the file that was there; put that file back, or move {0}-wal away to start with an empty store",
                 path.display()
             ),
             Self::Moved(path, before) => write!(
@@ -191,10 +191,10 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 impl OpenError {
-    /// What an error of SQLite's at the start means.
+    /// The reason behind an SQLite error at the start.
     fn of(path: &Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
-        // An extension of the `-shm` that fails is told apart by its extended code alone.
+        // Only the extended code tells that the `-shm` could not grow.
         if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
             return Self::Full(path);
         }
@@ -252,7 +252,7 @@ pub(super) fn open(
 }
 
 impl StoreFile {
-    /// The same file, to be read beside the one who writes.
+    /// A second, read-only connection to the file.
     pub(super) fn open_to_read(&self) -> Result<Connection, OpenError> {
         let path = self.place.path();
         connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| OpenError::of(path, error))
@@ -260,7 +260,7 @@ impl StoreFile {
 }
 
 fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
-    // The file exists, and its path has no symbolic links: if one is there by now, it leads elsewhere.
+    // The file exists, and its path had no symbolic links. One that is there now would lead to another file.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(STORE_BUSY_MS_MAX))?;
@@ -272,8 +272,8 @@ fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(id == APPLICATION_ID)
 }
 
-/// The path by which the file was last used, if it is another one, and messages are in the `-wal` there that this one lacks: the
-/// file was moved after a crash, or is used by another hard link.
+/// The path under which the file was last used, if that is another path and the `-wal` there holds messages that this file lacks:
+/// the file was moved after a crash, or is used through another hard link.
 fn left_behind(connection: &Connection, path: &Path) -> rusqlite::Result<Option<PathBuf>> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'state')";
     if !connection.query_row(sql, [], |row| row.get(0))? {
@@ -282,7 +282,7 @@ fn left_behind(connection: &Connection, path: &Path) -> rusqlite::Result<Option<
     let sql = "SELECT value FROM state WHERE key = 'path'";
     let before: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
     let before = before.map(PathBuf::from).filter(|before| before != path);
-    // A copy has the same state, and its original is still in use.
+    // In a copy the state also names the original's path, but the original is still there.
     Ok(before.filter(|before| {
         let has_wal = companion(before, "-wal").metadata().is_ok_and(|wal| wal.len() > 0);
         has_wal && is_same_file(before, path).unwrap_or(true)
@@ -304,15 +304,15 @@ fn note_path(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Writes the write-ahead log into the file and empties it, if nobody reads it; whether that was done.
+/// Writes the write-ahead log into the file and empties it, unless a reader uses it. Returns whether that was done.
 pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).map(|is_busy| !is_busy)
 }
 
 fn set_up(connection: &Connection, durability: Durability, is_new: bool) -> rusqlite::Result<()> {
     if is_new {
-        // One transaction: a file that is not empty is ours, wherever this one is interrupted. And the first that writes: only then
-        // does what is deleted make the file smaller.
+        // One transaction: wherever it is interrupted, a file that is not empty is ours. It must be the first that writes: only
+        // then do deleted messages make the file smaller.
         let transaction = connection.unchecked_transaction()?;
         transaction.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -374,14 +374,14 @@ pub(super) fn set_state(connection: &Connection, key: &str, id: EventId) -> rusq
     Ok(())
 }
 
-/// What is noted about the wall clock. A file that has no notes yet has its newest message.
+/// The notes about the wall clock. If a file has none yet, the time of its newest message is the reference.
 pub(super) fn clock_notes(connection: &Connection) -> rusqlite::Result<Notes> {
     let number = |key: &str| {
         let mut row = connection.prepare_cached("SELECT value FROM state WHERE key = ?")?;
         row.query_row([key], |row| row.get::<_, i64>(0)).optional()
     };
     let newest = || -> rusqlite::Result<Option<Timestamp>> {
-        // Others may have written something else there.
+        // Other programs may have written something else there.
         let sql = "SELECT max(time) FROM messages WHERE time GLOB '[0-9][0-9][0-9][0-9]-*'";
         let time: Option<String> = connection.query_row(sql, [], |row| row.get(0))?;
         Ok(time.and_then(|time| Timestamp::parse(&time)))
@@ -409,10 +409,10 @@ pub(super) fn note_clock(connection: &Connection, notes: Notes) -> rusqlite::Res
     set("clock_steady_ms", i64::try_from(steady_for.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// What stands before the first id in the key of a range of ids. The last id is its value.
+/// Key prefix of a range of ids. The first id follows it; the last id is the value.
 const DOUBTED_IDS: &str = "clock_doubted_ids:";
 
-/// The ids of messages that were stored while the clock was doubted: their times are not to be relied on.
+/// The ids of messages that were stored while the clock was doubted: their times are unreliable.
 pub(super) fn doubted_ids(connection: &Connection) -> rusqlite::Result<Vec<RangeInclusive<EventId>>> {
     let mut rows = connection.prepare("SELECT substr(key, ?), value FROM state WHERE key GLOB ? ORDER BY value")?;
     let rows = rows.query_map(params![DOUBTED_IDS.len() + 1, format!("{DOUBTED_IDS}*")], |row| {
@@ -427,7 +427,7 @@ pub(super) fn note_doubted_ids(connection: &Connection, ids: &RangeInclusive<Eve
     connection.prepare_cached(sql)?.execute(params![key, ids.end().0]).map(drop)
 }
 
-/// Forgets those up to this id, which are not kept any more.
+/// Removes the notes about ids up to this one, whose messages are deleted.
 pub(super) fn forget_doubted_ids(connection: &Connection, up_to: EventId) -> rusqlite::Result<()> {
     let sql = "DELETE FROM state WHERE key GLOB ? AND value <= ?";
     connection.prepare_cached(sql)?.execute(params![format!("{DOUBTED_IDS}*"), up_to.0]).map(drop)

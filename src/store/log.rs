@@ -14,7 +14,7 @@ pub(super) fn clock_doubted(clock: Timestamp, expected: Timestamp, trial: Durati
         %clock,
         %expected,
         trial_seconds = trial.as_secs(),
-        "the system clock is not trusted, so no messages are deleted by age (--keep): if it is wrong, set it; if the server was off for long, wait until it has run for the trial"
+        "the system clock is not trusted, so no messages are deleted by age (--keep): if it is wrong, set it; if it is right (the server was off for long), wait: it is trusted after it has run steadily for trial_seconds"
     );
 }
 
@@ -26,7 +26,7 @@ pub(super) fn displaced(displaced: &Displaced) {
     warn!(
         path = %displaced.path().display(),
         error = %displaced,
-        "cannot store messages; refusing them until the file is back at its path, or chinwagd is restarted"
+        "cannot store messages; refusing them until the file is back at its path or chinwagd is restarted"
     );
 }
 
@@ -34,14 +34,14 @@ pub(super) fn hard_links(path: &Path, links: u64) {
     warn!(
         path = %path.display(),
         links,
-        "the store has several names (hard links): open it by this one only, for the latest messages are in the -wal beside it"
+        "the store has several hard links: always open it by this path, because the latest messages are in the -wal beside it"
     );
 }
 
 pub(super) fn wal_grows(bytes: u64) {
     warn!(
         bytes,
-        "the -wal of the store grows, because another program keeps a read transaction open: end that program, and the -wal shrinks"
+        "the -wal of the store grows because another program keeps a read transaction open: end that program to let it shrink"
     );
 }
 

@@ -93,12 +93,12 @@ pub struct Store {
     gate: Arc<CommitGate>,
 }
 
-/// What has become of a batch that the hub does not wait for any longer.
+/// Fate of a batch that the hub no longer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Abandoned {
     /// It is not stored, and will not be.
     NotStored,
-    /// The disk was just asked to commit it.
+    /// The commit has begun, and may succeed.
     Unknown,
 }
 
@@ -161,12 +161,12 @@ impl Store {
         &self.reports
     }
 
-    /// Prevents all further commits, for when there is no time to wait for them.
+    /// Prevents all further commits. Used when there is no time left to wait for them.
     pub fn abandon(&self) -> Abandoned {
         self.gate.close()
     }
 
-    /// Where to ask for what is stored.
+    /// The queues for queries to the store.
     pub fn queries(&self) -> &QueryQueues {
         &self.queries
     }

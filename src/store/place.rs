@@ -1,5 +1,5 @@
-//! Where the database is. A path is a path, whatever it looks like: the file that is locked is the file that SQLite uses, and the
-//! file that the next start will find.
+//! Where the database is. A value of `--data` is always a path, and the file that is locked is the file that SQLite uses and that
+//! the next start finds.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -17,9 +17,9 @@ use super::OpenError;
 pub(super) struct Place {
     /// Absolute and without symbolic links. SQLite takes other paths for a URI (`file:x`) or for a database in memory (`:memory:`).
     path: PathBuf,
-    /// What has to stay where it is.
+    /// Files that must stay where they are.
     watched: Vec<Watched>,
-    /// Holds the lock. Has to be closed after SQLite's own descriptors: closing it drops their locks, too (fcntl(2)).
+    /// Holds the lock. Must be closed after SQLite's own descriptors, because closing it drops their locks, too (fcntl(2)).
     lock: File,
 }
 
@@ -29,7 +29,7 @@ struct Watched {
     id: FileId,
 }
 
-/// Says which file it is, by whatever path it is reached.
+/// Identity of a file, whatever path leads to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -62,13 +62,13 @@ impl Displaced {
     }
 }
 
-/// For clients, who are not told paths.
+/// For clients, which must not learn paths.
 impl fmt::Display for Displaced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.how {
-            How::Gone => f.write_str("the store's file was deleted or moved while the server runs"),
-            How::Replaced => f.write_str("the store's file was replaced by another one while the server runs"),
-            How::Unreadable(error) => write!(f, "the store's file cannot be found any more: {error}"),
+            How::Gone => f.write_str("the store's file was deleted or moved while the server was running"),
+            How::Replaced => f.write_str("the store's file was replaced by another one while the server was running"),
+            How::Unreadable(error) => write!(f, "the store's file can no longer be found: {error}"),
         }
     }
 }
@@ -78,7 +78,7 @@ impl Place {
     pub(super) fn lock(given: &Path) -> Result<Self, OpenError> {
         let failed = |error| OpenError::File(given.to_owned(), error);
         let absolute = path::absolute(given).map_err(failed)?;
-        // Before it is opened: opening a device can do something, and opening a FIFO can wait for ever.
+        // Before it is opened: opening a device can have side effects, and opening a FIFO can block for ever.
         if let Some(kind) = fs::metadata(&absolute).ok().and_then(|metadata| unfit(&metadata)) {
             return Err(OpenError::NotRegular(given.to_owned(), kind));
         }
@@ -107,12 +107,12 @@ impl Place {
         &self.path
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the file is empty.
     pub(super) fn is_empty(&self) -> io::Result<bool> {
         Ok(self.lock.metadata()?.len() == 0)
     }
 
-    /// How many names the file has.
+    /// Number of hard links to the file.
     pub(super) fn links(&self) -> io::Result<u64> {
         Ok(self.lock.metadata()?.nlink())
     }
@@ -134,7 +134,7 @@ impl Place {
         Ok(())
     }
 
-    /// Watches the files, too, that SQLite keeps beside the database while it is open.
+    /// Also watches the files that SQLite keeps beside the database while it is open.
     pub(super) fn watch_companions(&mut self) -> io::Result<()> {
         for suffix in ["-wal", "-shm"] {
             let path = companion(&self.path, suffix);
@@ -144,7 +144,7 @@ impl Place {
         Ok(())
     }
 
-    /// Checks that all files are where they were, so that the next start finds what is committed now. A few microseconds.
+    /// Checks that all files are where they were, so that the next start finds what is committed now. Takes a few microseconds.
     pub(super) fn check(&self) -> Result<(), Displaced> {
         self.watched.iter().try_for_each(|Watched { path, id }| {
             let how = match fs::metadata(path) {
@@ -170,7 +170,7 @@ pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// What it is, if it is no regular file.
+/// The kind of file, unless it is a regular file.
 fn unfit(metadata: &Metadata) -> Option<&'static str> {
     let kind = metadata.file_type();
     Some(match () {

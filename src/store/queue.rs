@@ -1,4 +1,4 @@
-//! Which of the queries that wait for a reading thread has its turn.
+//! Decides which waiting query a reading thread serves next.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak, mpsc};
@@ -7,27 +7,27 @@ use std::time::{Duration, Instant};
 use super::recall::StoreQuery;
 use crate::limits::QUERY_OLDEST_SHARE;
 
-/// The queries that wait for one thread: at most one of each connection, since a connection asks only for what it sends next.
+/// The queries that wait for one thread: at most one per connection, since a connection asks only for what it sends next.
 ///
-/// A query that takes long is carried out in several turns. The query that has had the fewest turns comes first, and among equals
-/// the one that has waited longest. So the next page of an answer, and an answer that takes one turn, do not wait for others' long
-/// queries. A share of the time is for the query that has waited longest, however many turns it has had.
+/// A long query takes several turns. The query with the fewest turns goes first; among equals, the one that has waited longest.
+/// So a short answer, or the next page of a long one, does not wait for other clients' long queries. A share of the time goes to
+/// the query that has waited longest, however many turns it has had.
 #[derive(Debug)]
 pub(super) struct QueryQueue<Q = StoreQuery> {
     asked: mpsc::Receiver<Weak<Q>>,
-    /// In the order in which they came, or came back.
+    /// In the order of arrival; after a turn, a query goes to the end.
     waiting: VecDeque<Waiting<Q>>,
     oldest: OldestShare,
 }
 
-/// A query that nobody else holds any more has lost its client, and is dropped.
+/// A query that is held by nobody else has lost its client, and is dropped.
 #[derive(Debug)]
 struct Waiting<Q> {
     query: Weak<Q>,
     turns: u32,
 }
 
-/// Sees to it that the query that has waited longest gets its share of the time, and no more.
+/// Gives the query that has waited longest its share of the time, and not more.
 #[derive(Debug, Default)]
 struct OldestShare {
     /// Time that the other queries must have before it is due again.
@@ -39,7 +39,7 @@ impl OldestShare {
         self.others.is_zero()
     }
 
-    /// Accounts for a turn of the oldest query or of another.
+    /// Accounts for a turn, of the oldest query or of another one.
     fn count(&mut self, was_oldest: bool, turn: Duration) {
         self.others = if was_oldest { turn * (QUERY_OLDEST_SHARE - 1) } else { self.others.saturating_sub(turn) };
     }
@@ -50,8 +50,8 @@ impl<Q> QueryQueue<Q> {
         Self { asked, waiting: VecDeque::new(), oldest: OldestShare::default() }
     }
 
-    /// Gives one query a turn, waiting for one if there is none. `advance` does a part of its work, and returns whether it needs
-    /// another turn. False if nobody can ask any more.
+    /// Gives one query a turn; waits for a query if there is none. `advance` does one turn's work and returns whether the query
+    /// needs another turn. Returns false once nobody can ask any more.
     pub(super) fn give_turn(&mut self, advance: impl FnOnce(&Arc<Q>) -> bool) -> bool {
         if self.waiting.is_empty() {
             let Ok(query) = self.asked.recv() else { return false };

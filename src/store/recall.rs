@@ -1,5 +1,5 @@
-//! Answers queries from the store, as fast as the answer is read: at most one page of it waits for each client that asked, or that
-//! fell behind.
+//! Answers queries from the store, at the speed at which the client reads: at most one page waits for each client that sent a
+//! query or fell behind.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
@@ -19,7 +19,7 @@ use crate::protocol::words::WordQuery;
 use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Reply, Tag, Text, Verb, made_safe};
 use crate::room::Query;
 
-/// Where to ask: one thread searches, and one answers all other queries.
+/// The queues of two threads: one searches, the other answers all other queries.
 #[derive(Clone, Debug)]
 pub struct QueryQueues {
     pub(super) to_search: mpsc::Sender<Weak<StoreQuery>>,
@@ -37,7 +37,7 @@ impl QueryQueues {
     }
 }
 
-/// A query to the store, answered page by page. It is given up once only its queue knows it: then its client is gone.
+/// A query to the store, answered page by page. It is dropped once only its queue holds it: then its client is gone.
 #[derive(Debug)]
 pub struct StoreQuery {
     what: What,
@@ -53,9 +53,9 @@ pub struct StoreQuery {
 
 #[derive(Debug)]
 enum What {
-    /// A command: `PAST` lines and the final reply. With it, the prefix that verbs have where the client types.
+    /// A command: `PAST` lines and the final reply. The string is the prefix of verbs in the client's mode.
     Answer(Query, &'static str),
-    /// The messages that a slow client missed, as they were said. With it, the clock for notices among them.
+    /// The messages that a slow client missed, as events. `Now` is the clock for notices among them.
     Missed(Now),
 }
 
@@ -63,27 +63,27 @@ enum What {
 #[derive(Debug, Default)]
 struct Answer {
     page: Option<Arc<[u8]>>,
-    /// The next page has been asked for.
+    /// The next page has been requested.
     is_asked: bool,
-    /// Nothing more comes: the answer is complete (true), or the store could not be read (false).
+    /// There are no more pages: the answer is complete (true), or the store could not be read (false).
     ended: Option<bool>,
 }
 
-/// The answering thread's state of its work on the query.
+/// The answering thread's progress with the query.
 #[derive(Debug)]
 struct Progress {
     page: Page,
     position: Position,
 }
 
-/// Where a query goes on.
+/// Where a query continues.
 #[derive(Debug)]
 enum Position {
-    /// `HISTORY`: looks for its first message, `rows` before this one.
+    /// `HISTORY`, which still looks for its first message, `rows` before this one.
     Start { at: EventId, rows: u64 },
-    /// With the messages after this one.
+    /// At the messages after this one.
     After(EventId),
-    /// `SEARCH`: with the messages up to an id.
+    /// `SEARCH`, at the messages up to an id.
     Search(SearchPosition),
 }
 
@@ -103,7 +103,7 @@ enum Turn {
     Unfinished,
     /// A page is full; there may be more.
     Page,
-    /// All was answered.
+    /// The answer is complete.
     Complete,
     /// The store cannot be read.
     Failed,
@@ -191,7 +191,7 @@ impl StoreQuery {
         }
     }
 
-    /// Says that words cannot be searched for.
+    /// Refuses a search because words cannot be indexed or read.
     fn fail(&self, why: impl Display) {
         let mut page = Page::new(self.dialect);
         let why = format!("the words of what was stored last cannot be looked for now: {why}");
@@ -211,7 +211,7 @@ impl StoreQuery {
         }
     }
 
-    /// Goes on with the answer to a command.
+    /// Continues the answer to a command.
     fn answer(&self, query: &Query, prefix: &str, connection: &Connection, progress: &mut Progress) -> Turn {
         let (verb, found) = match query {
             Query::Last(_) => (Verb::History, self.look_up(Reply::History, connection, progress)),
@@ -233,7 +233,7 @@ impl StoreQuery {
         Turn::Complete
     }
 
-    /// Goes on with what was missed.
+    /// Continues with the messages that the client missed.
     fn make_up(&self, now: Now, connection: &Connection, progress: &mut Progress) -> Turn {
         let Progress { page, position } = progress;
         let mut look_up = || {
@@ -260,7 +260,7 @@ impl StoreQuery {
         }
     }
 
-    /// Goes on with the messages in order, once it is known where they begin.
+    /// Continues with the messages in order, once their start is known.
     fn look_up(
         &self,
         reply: fn(u64) -> Reply,
@@ -293,13 +293,13 @@ impl StoreQuery {
 
 /// Result of a look at the store.
 enum Found {
-    /// Too little for a page so far.
+    /// Not enough for a page yet.
     Unfinished,
-    /// A page full; there may be more.
+    /// A full page; there may be more.
     Page,
-    /// The rest, and this is the reply.
+    /// The last page; this is the reply.
     All(Reply),
-    /// Something that is asked for is not kept any more; this is the oldest that is.
+    /// Some of the requested messages are no longer kept; this id is the oldest that is.
     Evicted(EventId),
     /// The search has used up its time.
     OutOfTime,
@@ -322,9 +322,9 @@ impl Position {
     }
 }
 
-/// Looks for the message that is `rows` before `at`, within the next slice. Messages up to `evicted` are no longer kept.
+/// Looks for the message that is `rows` before `at`, within one slice. Messages up to `evicted` are no longer kept.
 fn find_start(look: &Connection, at: EventId, rows: u64, evicted: EventId) -> rusqlite::Result<Position> {
-    // No id has two messages: this is all there are.
+    // There cannot be more messages than ids, so these are all.
     if rows >= at.0.saturating_sub(evicted.0) {
         return Ok(Position::After(evicted));
     }
@@ -337,7 +337,7 @@ fn find_start(look: &Connection, at: EventId, rows: u64, evicted: EventId) -> ru
     })
 }
 
-/// Searches on, the newest messages first, for as long as this turn may take.
+/// Continues a search, the newest messages first, for at most one turn.
 fn search_on(connection: &Connection, progress: &mut Progress) -> rusqlite::Result<Found> {
     let Progress { page, position: Position::Search(search) } = progress else { return Ok(Found::Unfinished) };
     if search.query.terms().next().is_none() {
@@ -376,12 +376,12 @@ fn search_on(connection: &Connection, progress: &mut Progress) -> rusqlite::Resu
 
 fn search_timeout(found: u64) -> Refusal {
     let text = format!(
-        "it took more than {SEARCH_CPU_MS_MAX} ms, and found {found} so far; add a word that fewer messages contain"
+        "the search used more than {SEARCH_CPU_MS_MAX} ms of CPU time and found {found} so far; add a rarer word"
     );
     Refusal::new(Verb::Search, ErrorCode::SearchTimeout, text)
 }
 
-/// CPU time that this thread has used. Unlike the time of day, it does not depend on what else the machine does.
+/// CPU time that this thread has used. Unlike elapsed time, it does not depend on the load of the machine.
 fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
@@ -392,12 +392,12 @@ fn past(id: u64, time: &str, name: &str, text: &str) -> String {
     format!("PAST {id} {time} {name} {text}")
 }
 
-/// A search that waits for words to be indexed. It is answered even if the writer ends.
+/// A search that waits for words to be indexed. It is answered even if the writer ends first.
 #[derive(Debug)]
 pub(super) struct Search(Weak<StoreQuery>);
 
 impl Search {
-    /// Whether its client waits for it.
+    /// Whether its client still waits for it.
     pub(super) fn is_awaited(&self) -> bool {
         self.0.strong_count() > 0
     }
@@ -457,7 +457,8 @@ pub(super) fn read(connection: &Connection, asked: mpsc::Receiver<Weak<StoreQuer
     while queue.give_turn(|query| query.advance(connection)) {}
 }
 
-/// Answers searches likewise. A search for words that are not indexed yet waits for the writer to index them; other searches go on.
+/// Answers searches for as long as anybody can ask. A search waits until the writer has indexed all words that it needs;
+/// meanwhile other searches go on.
 pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<StoreQuery>>, writer: &mpsc::Sender<Job>) {
     let mut queue = QueryQueue::new(asked);
     while queue.give_turn(|query| match words::is_behind(&connection, query.until) {
@@ -478,7 +479,7 @@ pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<Stor
     }) {}
 }
 
-/// Interrupts statements once `check` holds.
+/// Interrupts statements once `check` returns true.
 fn stop_when(connection: &mut Connection, check: Option<impl FnMut() -> bool + Send + 'static>) {
     // Fails only on a closed connection.
     let _ = connection.progress_handler(SEARCH_STEPS_PER_CHECK, check);
@@ -516,7 +517,7 @@ impl Page {
         self.text.len() >= RECALL_PAGE_BYTES
     }
 
-    /// Adds messages after one id and up to another until the page is full; then returns the id of the last one added.
+    /// Adds messages after one id and up to another. Returns the id of the last one added if the page is full before the end.
     fn fill_in_order(
         &mut self,
         look: &Connection,

@@ -1,7 +1,7 @@
-//! Keeps the write-ahead log small, whoever reads the store.
+//! Keeps the write-ahead log small, even while others read the store without a pause.
 //!
-//! SQLite begins the log anew only when nobody reads from it. Readers that follow one another without a pause, each of them short,
-//! would let it grow without bound. A checkpoint that waits for them ends that: it holds off writers, and whoever begins to read
+//! SQLite restarts the log only when nobody reads from it. Short readers that follow one another without a pause would let it
+//! grow without limit. A checkpoint that waits for readers prevents that: it holds off writers, and a reader that starts
 //! meanwhile finds everything in the file and does not need the log.
 
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ pub(super) struct WalBound {
     /// Beyond this many bytes, or after this time, a checkpoint waits for readers.
     wait_at: u64,
     wait_after: Instant,
-    /// It was logged that the log is too large.
+    /// Whether the operator was warned that the log is too large.
     is_warned: bool,
 }
 
@@ -36,7 +36,7 @@ impl WalBound {
             self.settle();
             return Ok(true);
         }
-        // A reader that stays must not delay each commit: this waits only now and then.
+        // A long-running reader must not delay every commit: wait for readers only now and then.
         if bytes <= self.wait_at && Instant::now() < self.wait_after {
             return Ok(false);
         }
@@ -60,7 +60,7 @@ impl WalBound {
     }
 }
 
-/// Writes the log into the file and empties it, unless somebody reads it for longer. Returns whether that was done.
+/// Writes the log into the file and empties it; waits up to `wait_ms` for readers. Returns whether that was done.
 pub(super) fn checkpoint_within(connection: &Connection, wait_ms: u64) -> rusqlite::Result<bool> {
     connection.busy_timeout(Duration::from_millis(wait_ms))?;
     let is_small = checkpoint(connection);
@@ -88,20 +88,19 @@ mod tests {
         companion(path, "-wal").metadata().map_or(0, |wal| wal.len())
     }
 
-    /// Commits batches of this many bytes in all, and tells of each. Returns the largest size of the log in between.
+    /// Commits batches of `bytes` in total, and reports each. Returns the largest size of the log after a commit.
     fn commit_bytes(store: &Store, path: &Path, bytes: u64, commits: &mpsc::Sender<()>) -> u64 {
         let batches = (1..).step_by(100).take(usize::try_from(bytes / BATCH_BYTES).unwrap());
         let sizes = batches.map(|id| {
             commit(store, (id..id + 100).map(|id| past(id, &"x".repeat(4000))).collect(), None);
-            // Fails if nobody is to know.
+            // Fails if nobody listens.
             let _ = commits.send(());
             wal_bytes(path)
         });
         sizes.max().unwrap()
     }
 
-    /// Reads in transactions of which each begins before the one before it ends, and outlasts two commits or [`READ_MAX`]. Ends when
-    /// nobody can commit any more.
+    /// Reads in transactions that overlap: each lasts for two commits or [`READ_MAX`]. Ends when nobody can commit any more.
     fn read_without_pause(path: &Path, commits: &mpsc::Receiver<()>) {
         let connections = [(); 2].map(|()| Connection::open(path).unwrap());
         let mut before: Option<&Connection> = None;
@@ -142,7 +141,7 @@ mod tests {
         let grown = commit_bytes(&store, path, 2 * STORE_WAL_CHECKPOINT_BYTES, &mpsc::channel().0);
         assert!(grown > STORE_WAL_CHECKPOINT_BYTES, "{grown} bytes: the reader was ignored");
         reader.execute_batch("COMMIT").unwrap();
-        // Nobody says anything more, and others read without a pause.
+        // No more messages arrive, while others read without a pause.
         let (to_reader, commits) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(move || read_without_pause(path, &commits));

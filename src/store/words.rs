@@ -1,8 +1,8 @@
 //! The full-text index: which messages contain which terms. It may lag behind what is stored.
 //!
-//! The terms are made here and not by SQLite, so that they find what `protocol.md` promises; SQLite only splits them at their
-//! spaces. The index holds no texts: to take a message out of it, its terms are made again. If a new version makes other terms,
-//! the index is emptied and made again.
+//! The terms are made here and not by SQLite, so that a search finds what `protocol.md` promises; SQLite only splits them at
+//! their spaces. The index holds no texts: to remove a message, its terms are computed again. If a new version computes other
+//! terms, the index is emptied and filled again.
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
@@ -15,10 +15,10 @@ use crate::protocol::words::{WordQuery, index_terms, rules_version};
 /// State key: the terms of all messages up to this id are in the index.
 const INDEXED: &str = "indexed";
 
-/// State key: the rules by which the terms in the index were made.
+/// State key: the version of the rules for the terms in the index.
 const RULES: &str = "word_rules";
 
-/// Prepares the connection that writes: makes terms available to SQL, and empties the index if its terms are of other rules.
+/// Prepares the writing connection: defines `index_terms` in SQL, and empties the index if its terms follow other rules.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("index_terms", 1, flags, |arguments| {
@@ -48,9 +48,9 @@ pub(super) fn is_far_behind(connection: &Connection, last: EventId) -> rusqlite:
     Ok(last.0 > state(connection, INDEXED)?.0 + STORE_INDEX_BEHIND_MAX)
 }
 
-/// Puts terms into the index that are not yet: those of messages up to the id `last`, or of as many as are indexed at once.
+/// Indexes messages that are not indexed yet, up to the id `last` or the limit for one step.
 ///
-/// In one statement: with a trigger for each row it takes ten times as long.
+/// One statement: with a trigger for each row it takes ten times as long.
 pub(super) fn index(transaction: &Transaction<'_>, last: EventId) -> rusqlite::Result<()> {
     let after = state(transaction, INDEXED)?;
     let up_to = part_of(transaction, after, last)?;
@@ -75,7 +75,7 @@ fn part_of(transaction: &Transaction<'_>, after: EventId, last: EventId) -> rusq
     Ok(last)
 }
 
-/// Removes the terms of messages from the index, as far as they are in it, before the messages are deleted.
+/// Removes the terms of messages from the index, if they are in it, before the messages are deleted.
 pub(super) fn remove(transaction: &Transaction<'_>, first: EventId, last: EventId) -> rusqlite::Result<()> {
     let indexed = state(transaction, INDEXED)?;
     let sql = "INSERT INTO words(words, rowid, terms) \
@@ -89,8 +89,8 @@ pub(super) fn remove(transaction: &Transaction<'_>, first: EventId, last: EventI
     }
 }
 
-/// Hands over the messages up to the id `until` that have all terms of the query, the newest first.
-/// [`WordQuery::accepts`] says which of them are found.
+/// Passes the messages up to the id `until` that have all terms of the query, the newest first, to `take`. They are candidates:
+/// [`WordQuery::accepts`] decides.
 pub(super) fn find<T>(
     connection: &Connection,
     query: &WordQuery,

@@ -30,13 +30,13 @@ pub(super) struct Writer {
     keep: Keep,
     now: Now,
     clock: TrustedClock,
-    /// The ids of messages that were stored while the clock was doubted, and whether it has been ever since the last of them.
+    /// The ids of messages that were stored while the clock was doubted. `is_doubt_open`: the last range can still grow.
     doubted_ids: Vec<RangeInclusive<EventId>>,
     is_doubt_open: bool,
-    /// When, by the steady clock, the notes about the clock are written if nothing is committed before.
+    /// Time of the steady clock at which the notes about the clock are written, unless a commit has done so before.
     clock_noted_until: Duration,
     wal: WalBound,
-    /// It was logged that a file is not where it was.
+    /// Whether it was logged that a file is not where it was.
     is_displaced: bool,
     gate: Arc<CommitGate>,
     /// The last message that is stored, and how many are.
@@ -46,7 +46,7 @@ pub(super) struct Writer {
     searches: Vec<Search>,
 }
 
-/// Lets the hub prevent a commit that has not begun, so that it can say what becomes of it.
+/// Lets the hub prevent a commit that has not begun, so that it knows the fate of the messages.
 #[derive(Debug, Default)]
 pub(super) struct CommitGate(AtomicU8);
 
@@ -66,13 +66,13 @@ impl CommitGate {
         let step = |from, to| self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
         step(Self::OPEN, Self::COMMITTING).map_err(|_| CommitError::Abandoned)?;
         let committed = commit();
-        // Fails if it was closed meanwhile, and stays so.
+        // Fails if it was closed meanwhile; then it stays closed.
         let _ = step(Self::COMMITTING, Self::OPEN);
         Ok(committed?)
     }
 }
 
-/// Why a batch was not committed, for those who sent the messages.
+/// Why a batch was not committed, as its senders read it.
 #[derive(Debug)]
 enum CommitError {
     Displaced(Displaced),
@@ -262,7 +262,7 @@ impl Writer {
         Ok(Left::Urgent)
     }
 
-    /// Reads both clocks, and logs whether the wall clock may be trusted if messages are deleted by their age.
+    /// Reads both clocks. With `--keep AGE`, logs when the wall clock becomes trusted or doubted.
     fn observe_clock(&mut self) -> Reading {
         let now = read_clocks(self.now);
         let change = self.clock.observe(now).filter(|_| matches!(self.keep, Keep::Age(_)));
@@ -274,14 +274,15 @@ impl Writer {
         now
     }
 
-    /// The ids of messages with a doubtful time, to this batch, since the clock was trusted last. None if it is, or has no messages.
+    /// The range of ids stored since the clock was last trusted, including this batch. `None` if the clock is trusted or the
+    /// batch is empty.
     fn doubted_with(&self, batch: &Batch) -> Option<RangeInclusive<EventId>> {
         let (first, last) = batch.messages.first().zip(batch.messages.last()).filter(|_| !self.clock.is_trusted())?;
         let before = self.doubted_ids.last().filter(|_| self.is_doubt_open);
         Some(before.map_or(first.id, |before| *before.start())..=last.id)
     }
 
-    /// Notes the time even if nobody says anything, so that the next start knows it.
+    /// Stores the notes about the clock when they are due, even if no messages arrive, so that the next start knows the time.
     fn note_clock_in_time(&mut self) -> rusqlite::Result<()> {
         let now = read_clocks(self.now);
         if now.steady >= self.clock_noted_until {
@@ -293,15 +294,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Checks that what is committed now will be found at the next start.
+    /// Checks that the next start will find what is committed now.
     fn check_place(&mut self) -> Result<(), Displaced> {
         let checked = self.file.place.check();
         if let Err(displaced) = &checked {
             if !std::mem::replace(&mut self.is_displaced, true) {
                 log::displaced(displaced);
             }
-            // Wherever the file is now, it is to have all messages; and what is left of the `-wal` must not be taken for that of
-            // another file in its place.
+            // The file must have all messages, wherever it is now. And nothing must be left in a `-wal` that SQLite could take
+            // for the log of another file in the same place.
             let _ = checkpoint_within(&self.file.connection, 0);
         } else {
             self.is_displaced = false;
@@ -314,14 +315,14 @@ impl Writer {
             return;
         }
         let now = self.observe_clock();
-        // If it fails, ids that were set aside are not given any more, and the clock may be doubted at the next start; nothing else.
+        // If this fails, reserved ids are skipped and the next start may doubt the clock; nothing else is lost.
         let _ = set_state(&self.file.connection, "ids_up_to", last_id);
         let _ = note_clock(&self.file.connection, self.clock.notes(now));
         let _ = checkpoint(&self.file.connection);
     }
 }
 
-/// Reads both clocks. The steady one goes on while the machine sleeps.
+/// Reads both clocks. The steady clock advances while the machine sleeps.
 fn read_clocks(now: Now) -> Reading {
     let since_boot = clock_gettime(ClockId::Boottime);
     Reading { wall: now(), steady: since_boot.try_into().unwrap_or_default() }
@@ -371,10 +372,11 @@ fn surplus(transaction: &Transaction<'_>, keep: Keep, count: u64, at_once: u64) 
     })
 }
 
-/// The last id of the leading run of messages that are all older than `age`: of so many of them at most.
+/// The last id of the leading run of messages that are all older than `age`. Reads at most `count_max` messages after each range
+/// of doubted ids.
 ///
-/// How old a message is that was stored while the clock was doubted, or that has a time in the future, is not known. It goes when one
-/// after it is too old.
+/// The age of a message is unknown if it was stored while the clock was doubted, or if its time is in the future. It is deleted
+/// together with the next message that is too old.
 fn last_too_old(
     transaction: &Transaction<'_>,
     age: Duration,
@@ -391,7 +393,7 @@ fn last_too_old(
         while let Some(row) = rows.next()? {
             let id = EventId(row.get(0)?);
             if let Some(ids) = doubted_ids.iter().find(|ids| ids.contains(&id)) {
-                // There may be more of them than are looked at.
+                // Skip them: there may be more than `count_max`.
                 after = *ids.end();
                 continue 'doubted;
             }
@@ -437,8 +439,8 @@ mod tests {
         rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
 
-    /// The messages, by their number, that are left of those with these times in a file that was closed when the clock showed
-    /// `closed_at`, after it was opened with this clock.
+    /// Numbers of the messages that remain. The file has messages with these `times` and was closed when the clock showed
+    /// `closed_at`; then a server opens it with the clock `now`.
     fn kept(times: &[&str], closed_at: Option<Timestamp>, now: Now) -> Vec<u64> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
@@ -453,7 +455,7 @@ mod tests {
         }
         drop(file);
         let store = open(&path, now);
-        // What is to be deleted first is deleted between two commits.
+        // Deletions happen between two commits.
         commit_at(&store, 1001, now());
         commit_at(&store, 1002, now());
         close(store, 1002);
@@ -496,7 +498,7 @@ mod tests {
             close(store, id);
         }
         assert_eq!(ids(&path), [1, 2, 3, 4, 5]);
-        // A month later only the first one with a right time tells how old those before it are.
+        // A month later, only the first message with a right time tells the age of those before it.
         Connection::open(&path)
             .unwrap()
             .execute("UPDATE state SET value = ? WHERE key = 'clock_trusted'", [later().0])
@@ -548,7 +550,7 @@ mod tests {
             }
             commit_at(&store, id, clock);
         }
-        // It is looked for old ones once more between two commits.
+        // Old messages are looked for once more between two commits.
         commit_at(&store, 22, NOW);
         commit_at(&store, 23, NOW);
         close(store, 23);

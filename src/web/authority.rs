@@ -1,4 +1,4 @@
-//! Host and port of a URI, an origin or a `Host` field (RFC 3986, section 3.2), parsed so that equal ones compare equal.
+//! Host and port of a URI, an origin or a `Host` field (RFC 3986, section 3.2), parsed so that equivalent ones are equal.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +12,7 @@ pub(super) struct Authority {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Host {
     Address(IpAddr),
-    /// A DNS name in ASCII and lower case, without the dot that may end it.
+    /// A DNS name in lower-case ASCII, without a dot at the end.
     Name(String),
 }
 
@@ -35,7 +35,7 @@ impl Host {
     fn parse(raw: &str) -> Option<Self> {
         if let Some(literal) = raw.strip_prefix('[') {
             let literal = literal.strip_suffix(']')?;
-            // A zone (RFC 6874) has a meaning on the client's machine only.
+            // A zone (RFC 6874) is meaningful only on the client's machine.
             let address = literal.split_once('%').map_or(literal, |(address, _)| address);
             return address.parse::<Ipv6Addr>().ok().map(|address| Self::Address(address.into()));
         }

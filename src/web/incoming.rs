@@ -184,7 +184,7 @@ impl Frame {
     }
 }
 
-/// Whether a header tells the frame's length in as few bytes as possible (RFC 6455, section 5.2).
+/// Whether a header encodes the frame's length in as few bytes as possible (RFC 6455, section 5.2).
 fn has_minimal_length(header: &[u8], bytes: u64) -> bool {
     match header.get(1).map(|second| second & 0x7f) {
         Some(127) => bytes > u16::MAX.into() && bytes.leading_zeros() > 0,
@@ -381,7 +381,7 @@ mod tests {
 
     #[test]
     fn length_that_is_not_minimal_is_an_error() {
-        // An unmasked payload: the mask is zeros.
+        // The mask is zeros, so that the payload is readable.
         let with_length = |length: &[u8], payload: &[u8]| [b"\x81", length, &[0; 4], payload].concat();
         check(&with_length(&[0xfe, 0, 2], b"hi"), &["Protocol"]);
         check(&with_length(&[0xfe, 0, 125], &[b'x'; 125]), &["Protocol"]);

@@ -1,4 +1,4 @@
-//! Origins whose pages may join, and the names that the server goes by.
+//! Origins whose pages may join, and the host names that the server accepts.
 
 use std::str::FromStr;
 
@@ -46,7 +46,7 @@ impl Origin {
     }
 }
 
-/// Parses the value of `--web-origin`, which may be a URL from a browser's address bar, with a slash at its end.
+/// Parses the value of `--web-origin`, which may end with a slash, like a URL from a browser's address bar.
 impl FromStr for Origin {
     type Err = String;
 
@@ -76,14 +76,13 @@ impl Origins {
         Self(allowed)
     }
 
-    /// Whether a page of this origin may join through this host: it came from there itself, or is allowed to.
+    /// Whether a page of this origin may join through this host: it came from this host, or its origin is allowed.
     pub(super) fn allow(&self, origin: &Origin, host: &Authority) -> bool {
         origin.is_at(host) || self.0.contains(origin)
     }
 
-    /// Whether the server goes by this host. A name that nobody told it of may belong to an attacker: after the name first
-    /// was that of another machine, a page from there would have the server's own origin (DNS rebinding). Addresses cannot be
-    /// taken over like this.
+    /// Whether the server accepts this host. Any other name may belong to an attacker who has pointed it at this machine (DNS
+    /// rebinding): a page from there would have the server's own origin. That cannot be done with addresses.
     pub(super) fn know(&self, host: &Host) -> bool {
         match host {
             Host::Address(_) => true,

@@ -25,7 +25,7 @@ pub struct Framing {
     control: Vec<u8>,
     /// What the last ping is to be answered with. Those before it need no answer (RFC 6455, section 5.5.3): nothing piles up.
     pong: Option<Vec<u8>>,
-    /// A ping is to be sent.
+    /// A ping is due.
     is_ping_due: bool,
     /// Something was sent since [`Framing::ping_if_silent`] last looked.
     has_sent: bool,
@@ -348,7 +348,7 @@ mod tests {
         assert!(!framing.ping_if_silent());
         assert_eq!(framing.control(), None);
         assert!(framing.ping_if_silent());
-        // One that cannot be sent for a while is one ping all the same.
+        // Pings that cannot be sent for a while become one ping.
         assert!(framing.ping_if_silent());
         assert_eq!(framing.control(), Some(&b"\x89\0"[..]));
         framing.sent_control(2);

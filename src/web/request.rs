@@ -12,9 +12,9 @@ use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 /// A request, as far as it matters.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The answer goes without its body.
+    /// The answer is sent without its body.
     pub is_head: bool,
-    /// Kind and answer.
+    /// The kind of request, with its answer.
     pub asked: Asked,
 }
 
@@ -23,11 +23,11 @@ pub struct Request {
 pub enum Asked {
     /// To join: after this answer it is WebSocket.
     Join(Answer),
-    /// Whether the server is at work: this is the answer if it is.
+    /// A health check: this is the answer if the server is healthy.
     Health(Answer),
     /// Something that is answered with this.
     Other(Answer),
-    /// Nothing in HTTP: a TLS handshake, which is answered with this.
+    /// A TLS handshake instead of HTTP, with its answer.
     Tls(Answer),
 }
 
@@ -41,7 +41,7 @@ enum Resource {
     Asset(&'static Asset),
 }
 
-/// Methods that a standard defines (RFC 9110, section 9; RFC 5789); others are not implemented.
+/// Methods that a standard defines (RFC 9110, section 9; RFC 5789). Others are answered as not implemented.
 const METHODS: [&str; 9] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"];
 
 impl Request {
@@ -72,7 +72,7 @@ impl Resource {
         }
     }
 
-    /// The methods that it may be asked with, as in an `Allow` field.
+    /// The methods that it accepts, as in an `Allow` field.
     fn methods(self) -> &'static str {
         match self {
             Self::WebSocket => "GET, OPTIONS",
@@ -80,13 +80,13 @@ impl Resource {
         }
     }
 
-    /// Whether it may be asked for under any host name: nothing in it depends on who asks.
+    /// Whether it is served under any host name: its answer is the same for every client.
     fn has_any_host(self) -> bool {
         matches!(self, Self::Server | Self::Health)
     }
 }
 
-/// Answers a complete head, after which `rest` came. An error is an answer too: a refusal.
+/// Answers a complete head that is followed by `rest`. An error is an answer, too: a refusal.
 fn ask(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Result<Asked, Answer> {
     let (method, target) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());
     if !METHODS.contains(&method) {
@@ -113,7 +113,7 @@ fn ask(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Resu
     }
     let Some(resource) = resource else {
         let why =
-            "there is nothing here; the page is at / (a proxy that serves it under a path has to remove that path)";
+            "not found; the page is at / (a proxy that serves it under a path must remove that path)";
         return Err(Answer::text(Status::NotFound, why));
     };
     let methods = resource.methods();
@@ -130,8 +130,8 @@ fn ask(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Resu
     })
 }
 
-/// The host in the `Host` field. Only a client of HTTP/1.0 may send none, and an empty one says as much (RFC 9112, section
-/// 3.2); no browser does either.
+/// The host in the `Host` field. Only HTTP/1.0 clients may leave it out, and an empty one counts as left out (RFC 9112, section
+/// 3.2); browsers do neither.
 fn host(head: &httparse::Request<'_, '_>) -> Result<Option<Authority>, Answer> {
     match one(head.headers, "Host")? {
         None if head.version == Some(0) => Ok(None),
@@ -175,7 +175,7 @@ fn join(
         let why = "pages from elsewhere may not join here (the operator would say: --web-origin ORIGIN)";
         return Err(Answer::text(Status::Forbidden, why));
     }
-    // Its bytes would be read as frames, while a proxy takes them for the body.
+    // The server would read a body as frames, while a proxy takes it for the body.
     if one(fields, "Content-Length")?.is_some_and(|length| length != "0")
         || values(fields, "Transfer-Encoding").next().is_some()
     {
@@ -183,7 +183,7 @@ fn join(
     }
     // A client waits for the answer before it sends frames (RFC 6455, section 4.1).
     if !rest.is_empty() {
-        return Err(bad_request("nothing may come before the answer"));
+        return Err(bad_request("a client must not send frames before the answer"));
     }
     Ok(Answer::switch(derive_accept_key(key.as_bytes())))
 }
@@ -192,7 +192,7 @@ fn join(
 fn malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error) -> Asked {
     let request_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let version = request_line.split(|&byte| byte == b' ').nth(2).unwrap_or_default();
-    // A handshake record and its version (RFC 8446, section 5.1); no request begins with this byte.
+    // A handshake record and its version (RFC 8446, section 5.1); no HTTP request begins with this byte.
     if matches!(bytes, [22] | [22, 3, ..]) {
         let text = "this port speaks plain HTTP, not TLS; use http://, or put a proxy that speaks TLS in front of it";
         Asked::Tls(bad_request(text))
@@ -203,7 +203,7 @@ fn malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error) -> As
         Asked::Other(bad_request("a header field is malformed: expected lines of the form Name: value"))
     } else {
         let text =
-            "this is not an HTTP request, and this port is for browsers; with nc or telnet, join at the other one";
+            "this is not an HTTP request, and this port is for browsers; with nc or telnet, use the --listen port";
         Asked::Other(bad_request(text))
     }
 }
@@ -409,7 +409,7 @@ mod tests {
         check("==\r\n", "==\r\nTransfer-Encoding: chunked\r\n", 400);
         assert_eq!(status("GET /ws", ""), 426);
         let early = format!("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n{HANDSHAKE}\r\n\u{1}");
-        refused(&early, Status::BadRequest, "nothing may come before the answer");
+        refused(&early, Status::BadRequest, "must not send frames before the answer");
     }
 
     #[test]
@@ -486,7 +486,7 @@ mod tests {
         }
     }
 
-    /// However a head is put together and cut, reading it does not panic; what is refused early is not accepted later.
+    /// Reading a head never panics, wherever it is cut, and a part of an accepted head is never refused.
     #[test]
     fn any_bytes_are_answered_or_waited_for() {
         let pieces = [

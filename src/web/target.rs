@@ -7,7 +7,7 @@ use super::authority::Authority;
 /// A parsed target.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
-    /// Of a target in absolute form, which holds in place of the `Host` field.
+    /// Set for a target in absolute form; it takes the place of the `Host` field.
     pub(super) authority: Option<Authority>,
     /// `*` stands for the server as a whole.
     pub(super) path: Cow<'a, str>,
@@ -35,8 +35,8 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The path in the form that it is looked up by: without the query, with unreserved characters decoded (RFC 3986, section
-/// 6.2.2.2) and repeated slashes merged, which proxies that remove a prefix may leave.
+/// The path in the form for look-ups: without the query, with unreserved characters decoded (RFC 3986, section 6.2.2.2), and with
+/// repeated slashes merged, which proxies may produce when they remove a prefix.
 fn normal(path: &str) -> Cow<'_, str> {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     if !path.contains('%') && !path.contains("//") {

@@ -46,7 +46,7 @@ send alice 'still here\r'
 hear bob 'MSG alice still here'
 # All that waits; bash alone would take too long for bob to be asked meanwhile.
 shown=$(timeout "$deadline" sed -n '/! [0-9]* lines are missing here: /p; /bob.*: 1500 /p; /alice.*: still here/{p;q}' <&"${_from[alice]}")
-[[ $shown == *'lines are missing here: the terminal took nothing'*': 1500 0'*'still here'* ]] || fail "${shown@Q}"
+[[ $shown == *'lines are missing here: the terminal accepted no output'*': 1500 0'*'still here'* ]] || fail "${shown@Q}"
 send alice '/quit\r'
 hear_to bob 'LEAVE alice quit'
 close_terminal

@@ -14,7 +14,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// Each names the option, the value and what is expected, in words of our own.
+/// Every error names the option, the value and what is expected, in the project's own words.
 #[test]
 fn wrong_command_line_is_one_clear_line_and_exit_code_2() {
     let check = |arguments: &[&str], expected: &str| {
@@ -50,7 +50,7 @@ fn wrong_command_line_is_one_clear_line_and_exit_code_2() {
     check(&["--listen", "--web"], "missing value for --listen: expected --listen <addr>");
     check(&["--log=loud"], "invalid --log \"loud\": expected off, error, warn, info or debug");
     check(&["--log="], "invalid --log \"\": expected off, error, warn, info or debug");
-    check(&["--log", "off", "--log=off"], "--log is given twice: expected it once");
+    check(&["--log", "off", "--log=off"], "--log is given twice: expected once");
     let bytes = "expected a number of bytes, 1048576 or more";
     check(&["--feed-bytes", "12"], &format!("invalid --feed-bytes \"12\": {bytes}"));
     check(&["--feed-bytes", "many"], &format!("invalid --feed-bytes \"many\": {bytes}"));

@@ -172,7 +172,7 @@ fn the_two_ports_are_told_apart() {
     let mut alice = site.server.connect();
     let mut lost = Peer::new(site.connect_raw());
     lost.send("NICK bob");
-    assert!(lost.rest().last().expect("an answer").contains("join at the other one"));
+    assert!(lost.rest().last().expect("an answer").contains("use the --listen port"));
     alice.send("NICK alice");
     alice.expect("OK NICK alice");
     assert!(HELLO.starts_with("HELLO"));

@@ -81,7 +81,7 @@ fn reserved_nick_is_no_member() {
     assert_eq!(say(&mut room, 2, "WHO"), ["2< USER bob coordinator", "2< OK WHO 1"]);
 }
 
-/// The first connection's message is stored after the second connection, which took the nickname over, gave it up.
+/// A second connection resumes the session and gives the nickname up before the first one's message is stored.
 #[test]
 fn nick_given_up_after_resume_is_reserved() {
     for give_up in ["NICK al", "QUIT"] {

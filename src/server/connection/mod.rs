@@ -102,7 +102,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The same connection, which from here on speaks WebSocket, and is pinged after a silence of this length.
+    /// Turns this connection into a WebSocket connection, which is pinged after a silence of this length.
     pub(super) fn over_web(self, ping_interval: Option<Duration>) -> Self {
         Self { web: Some(Box::new(Web::new(ping_interval))), ..self }
     }

@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
         Box::pin(self.finish()).await
     }
 
-    /// Reads on after a CR that may be how this client ends its lines: if nothing follows for a while, it is.
+    /// Reads on after a CR that may be this client's line ending: if nothing follows for a while, it is.
     async fn read_after_cr(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
         let connection = self.connection;
         let read = async { Some(connection.socket.read_some(bytes_max).await) };
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
             return read;
         }
         self.decoder.end_lines_at_cr();
-        // None of them is another protocol's: that is known before a line ends.
+        // Another protocol would have been detected before a line ends.
         let _ = self.take_text(&[]).await?;
         connection.socket.read_some(bytes_max).await
     }
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         // A line without end, or nothing but telnet's bytes, or frames' headers.
         while flow.is_continue() && self.unpaid > LINE_BYTES_MAX {
             self.pay().await?;
-            // Without a rate there is no pause: a client that sends such bytes without end would keep others waiting.
+            // Without a rate limit there is no pause, and a client that sends such bytes without end would keep others waiting.
             future::yield_now().await;
         }
         Ok(flow)
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
         self.hand_over(action, bytes).await
     }
 
-    /// Hands a line of so many bytes, or telnet's AYT, over to the hub, and waits until more may follow.
+    /// Hands a line of `bytes` bytes, or telnet's AYT, to the hub, and waits until more may follow.
     async fn hand_over(&mut self, action: Action, bytes: u32) -> io::Result<()> {
         let connection = self.connection;
         // A command with a long answer, and one that changes how the next line is read, are waited for.

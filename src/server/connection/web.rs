@@ -18,7 +18,7 @@ use crate::web::{Failure, Farewell, Framing};
 pub(super) struct Web {
     framing: Mutex<Framing>,
     failure: OnceLock<Failure>,
-    /// After how long a silence a ping is sent, if any is.
+    /// Length of the silence after which a ping is sent; `None`: never.
     pub(super) ping_interval: Option<Duration>,
 }
 
@@ -57,7 +57,7 @@ impl Web {
         self.framing().answer(ping);
     }
 
-    /// Makes a ping due if nothing was sent for a while; returns whether it did.
+    /// Makes a ping due if nothing was sent since the last call. Returns whether it did.
     fn ping_if_silent(&self) -> bool {
         self.framing().ping_if_silent()
     }
@@ -83,7 +83,7 @@ impl Web {
     }
 }
 
-/// Pings a silent connection, so that no proxy on the way takes it for dead.
+/// Pings a silent connection, so that no proxy on the way closes it.
 #[derive(Debug)]
 pub(super) struct KeepAlive(Timer);
 

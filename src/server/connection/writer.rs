@@ -24,7 +24,7 @@ pub(super) struct Writer<'a> {
     stall: Stall,
     /// Set when there will be nothing more. Boxed: it is not needed for waiting.
     give_up: Option<Box<Timer>>,
-    /// If the connection speaks WebSocket and is to be pinged. Boxed: most are not.
+    /// Set if the connection speaks WebSocket and is pinged. Boxed, because few connections have one.
     keep_alive: Option<Box<KeepAlive>>,
 }
 
@@ -90,7 +90,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Ready when there is a ping to send; never, if the connection is not to be pinged.
+    /// Ready when there is a ping to send; never ready if the connection is not pinged.
     fn poll_ping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match (&mut self.keep_alive, &self.connection.web) {
             (Some(keep_alive), Some(web)) => keep_alive.poll(cx, web),

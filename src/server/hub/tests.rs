@@ -299,7 +299,7 @@ fn lists_that_nobody_reads_are_bounded() {
     }
 }
 
-/// One tick was good for 64 of them, so that members expired more slowly than they were admitted.
+/// Only 64 used to leave per tick, so that members expired more slowly than new ones were admitted.
 #[test]
 fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
     for are_named in [true, false] {
@@ -332,8 +332,8 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
     }
 }
 
-/// Something else happens during each commit, and gets the ids that the message was to have. The message gets its place when so much
-/// room is left before its ids that they are still free after the commit.
+/// During each commit another event takes the id that the message was to have. The message gets its place once enough ids are
+/// left free before its own.
 #[test]
 fn message_is_stored_at_last_while_others_keep_coming() {
     let directory = tempfile::tempdir().unwrap();
