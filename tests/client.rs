@@ -94,7 +94,7 @@ const JOIN: [&str; 9] = [
     "OK HISTORY 0",
 ];
 
-/// What a conversation asks once it has its name: its own messages as events, and who is here.
+/// Commands that a conversation sends once it has its name: for its own messages as events, and for the members.
 const CONVERSE: [&str; 4] = ["< SET echo on", "OK SET echo on", "< WHO", "OK WHO 0"];
 
 #[test]

@@ -284,7 +284,7 @@ fn every_term_is_one_token() {
     }
 }
 
-/// Messages that have the terms of a query and not what it looks for are read one by one.
+/// Messages that have the terms of a query but do not match it are read one by one.
 #[test]
 fn search_of_many_turns_finds_each_message_once() {
     let directory = tempfile::tempdir().unwrap();
@@ -301,7 +301,7 @@ fn search_without_time_left_is_interrupted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     close(open(&path, Keep::All).unwrap().0, 0);
-    // No message has both words: nothing comes out of SQLite before its end.
+    // No message has both words, so SQLite returns nothing before its end.
     let messages = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
                     INSERT INTO messages SELECT i, '2026-11-20T12:44:29.138Z', 'ann', iif(i % 2, 'odd', 'even') FROM n;
                     INSERT INTO words(rowid, terms) SELECT id, text FROM messages;
@@ -440,7 +440,7 @@ fn file_of_older_version_is_migrated() {
     check(2, "UPDATE state SET value = 1 WHERE key = 'indexed'");
 }
 
-/// Without that, a message that is deleted would leave terms behind, and words would not be found that a newer Unicode has.
+/// Otherwise a deleted message would leave terms behind, and words with characters of a newer Unicode would not be found.
 #[test]
 fn index_of_other_rules_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
@@ -544,7 +544,7 @@ pub(super) fn integrity(path: &Path) -> String {
     close(store, found.last_id.0);
     let file = Connection::open(path).unwrap();
     file.execute("INSERT INTO words(words) VALUES ('integrity-check')", []).unwrap();
-    // And the index has the terms of the messages.
+    // The index has exactly the terms of the messages.
     let sql = "SELECT term, doc FROM temp.tokens";
     file.execute_batch("CREATE VIRTUAL TABLE temp.tokens USING fts5vocab(main, words, instance)").unwrap();
     let mut rows = file.prepare(sql).unwrap();

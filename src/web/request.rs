@@ -112,8 +112,7 @@ fn ask(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Resu
         return Err(Answer::text(Status::MisdirectedRequest, why));
     }
     let Some(resource) = resource else {
-        let why =
-            "not found; the page is at / (a proxy that serves it under a path must remove that path)";
+        let why = "not found; the page is at / (a proxy that serves it under a path must remove that path)";
         return Err(Answer::text(Status::NotFound, why));
     };
     let methods = resource.methods();

@@ -174,7 +174,7 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// The exit code of a program that has to end in this time.
+/// The exit code of a program that must end within this time.
 #[track_caller]
 pub fn exit_code(child: &mut Child, time: Duration) -> Option<i32> {
     let start = Instant::now();
@@ -190,7 +190,7 @@ pub fn exit_code(child: &mut Child, time: Duration) -> Option<i32> {
     }
 }
 
-/// Whether there is this program. With CI=true there has to be.
+/// Whether this program is installed. With CI=true it must be.
 pub fn needs(program: &str) -> bool {
     let found = Command::new("sh").args(["-c", "command -v \"$1\" >/dev/null", "sh", program]).status();
     if found.expect("sh runs").success() {

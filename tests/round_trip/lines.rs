@@ -76,8 +76,8 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Decoded>, Opti
     (all, decoder.ending())
 }
 
-/// The lines of an input in which nothing is taken back or negotiated. LF ends one, and so do CR LF and CR NUL; where none of
-/// these is, CR does. A byte order mark at the start and any other NUL are no part of them.
+/// The lines of an input without editing or negotiation. LF, CR LF and CR NUL end a line; if none of these occurs, CR does. A
+/// byte order mark at the start and any other NUL are not part of a line.
 fn obvious_lines(input: &[u8]) -> Vec<Vec<u8>> {
     const MARK: &[u8] = "\u{feff}".as_bytes();
     let mut text: Vec<u8> = Vec::new();
@@ -95,7 +95,7 @@ fn obvious_lines(input: &[u8]) -> Vec<Vec<u8>> {
     let ending = if text.contains(&b'\n') || !is_short { b'\n' } else { b'\r' };
     let mut lines: Vec<_> = text.split(|&byte| byte == ending).map(Vec::from).collect();
     if let Some(last) = lines.last_mut() {
-        // The input ended before it was known what this one means.
+        // The input ended before the meaning of this CR was known.
         last.pop_if(|byte| *byte == b'\r');
     }
     lines

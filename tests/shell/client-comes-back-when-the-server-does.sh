@@ -26,7 +26,7 @@ join bob nc.openbsd -N "$host" "$port"
 keys 'here again' Enter
 hear bob 'MSG alice here again'
 
-# It is suspended while the server is started again.
+# The client is suspended while the server restarts.
 keys 'suspen' C-z
 screen $'*Stopped*\n$'
 kill -s KILL "${pid[server]}"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A byte that is not UTF-8, half a character and control characters in a paste end nothing, and hide nothing that is typed after them.
+# Invalid UTF-8, half a character, and control characters in a paste do not end the client, and do not hide what is typed after
+# them.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -19,7 +20,7 @@ hear bob $'MSG alice caf\ufffd au lait'
 keys -H c3
 keys 'x' Enter
 hear bob $'MSG alice \ufffdx'
-# Pasted, with the bytes of Ctrl-C, Ctrl-D, Ctrl-Z, a bell and a colour: none is a key, and none reaches the terminal.
+# Pasted, with the bytes of Ctrl-C, Ctrl-D, Ctrl-Z, a bell and a colour: none acts as a key, and none reaches the terminal.
 keys -H 1b 5b 32 30 30 7e 61 03 04 1a 07 e9 1b 5b 33 31 6d 62 0d 0a 63 1b 5b 32 30 31 7e
 screen $'*\n> a\ufffd\ufffd\ufffd\ufffd\ufffdb\nc'
 keys Enter

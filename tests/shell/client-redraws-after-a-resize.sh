@@ -21,7 +21,7 @@ typed='half 日本語 of a line that is 折り返す longer'
 keys -l "$typed"
 screen $'*\n??:?? bob: one\n??:?? bob: two\n> half 日本語 of a line that is 折り返す\n longer'
 
-# At this width, these rows are all that is after a message that comes then.
+# Checks that at this width, after a new message, the screen ends with exactly these rows.
 resized() {
     "${tmux[@]}" resize-window -x "$1" -y 24
     # tmux tells the program a little later, and moves the rows itself until then.

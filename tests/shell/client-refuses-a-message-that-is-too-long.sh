@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A message that is too long is refused with its length before it is sent, and Up brings it back to be shortened; a whisper, too, which
-# the history has not.
+# A message that is too long is refused before it is sent, with its length, and Up brings it back to be shortened. So is a
+# whisper, although the history does not keep whispers.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd

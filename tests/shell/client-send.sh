@@ -29,7 +29,7 @@ run send < <(printf 'one\r\n\n  \ntwo\x07\nlast')
 same 0 "$status"
 hear alice 'JOIN ci' 'MSG ci one' $'MSG ci two\ufffd' 'MSG ci last' 'LEAVE ci quit'
 
-# As programs on Windows write it; only the start of the input is special.
+# A byte order mark, as Windows programs write it; only the start of the input is special.
 run send < <(printf '\xef\xbb\xbfone\r\n\xef\xbb\xbftwo')
 same 0 "$status"
 hear alice 'JOIN ci' 'MSG ci one' $'MSG ci \ufefftwo' 'LEAVE ci quit'

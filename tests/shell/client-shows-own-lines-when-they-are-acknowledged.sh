@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One's own messages and whispers look like those of others once the server has them, and are marked until then. What was refused or
-# lost is told with its text.
+# Own messages and whispers are marked until the server has acknowledged them; then they look like everybody else's. A message
+# that is refused or lost is reported with its text.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -24,7 +24,7 @@ screen $'*\n! unknown command /shrug; /help lists the commands; *//shrug\n>'
 keys '/w bob' Enter
 screen $'*\n! there is no text; type: /msg name\\[,name] text\n>'
 
-# A server that does not answer: stopped, with what is sent to it on its way.
+# A server that does not answer: it is stopped while lines are on their way to it.
 kill -s STOP "${pid[server]}"
 keys 'still there?' Enter '/w bob are you?' Enter 'half a li'
 screen $'*\nsending: still there?\nsending: /w bob are you?\n> half a li'

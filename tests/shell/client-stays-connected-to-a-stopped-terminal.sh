@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A terminal that takes no output does not stop the connection: messages wait, up to a limit, and the user is told how many are
-# missing. A signal ends the client all the same, and so does a terminal that is closed.
+# A terminal that accepts no output does not stop the connection: messages wait, up to a limit, and the user is told how many are
+# missing. A signal, or closing the terminal, still ends the client.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd socat
@@ -21,7 +21,7 @@ close_terminal() {
     wait "${pid[alice]}" || true
 }
 
-# bob says as many messages of a kilobyte.
+# bob sends this many messages of a kilobyte.
 fill_terminal() {
     local text number
     printf -v text '%01000d' 0

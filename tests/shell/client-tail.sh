@@ -51,7 +51,7 @@ status=0
 hear_end one || status=$?
 same 5 "$status"
 
-# Whichever signal ends it, its nickname is free at once. (A script starts programs in the background with SIGINT ignored.)
+# Whichever signal ends it, its nickname is free at once. (A script starts background programs with SIGINT ignored.)
 for signal in HUP INT TERM; do
     connect "$signal" env --default-signal="$signal" "${client[@]}" tail --nick "$signal"
     hear_to alice "JOIN $signal"
@@ -62,7 +62,7 @@ for signal in HUP INT TERM; do
     hear alice "LEAVE $signal quit"
 done
 
-# A signal that is ignored when it starts stays ignored.
+# A signal that is ignored at the start stays ignored.
 connect nohup env --ignore-signal=HUP,INT "${client[@]}" tail --nick nohup
 hear_to alice 'JOIN nohup'
 kill -s HUP "${pid[nohup]}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# At the name prompt the client answers the server. When the server closes the connection there, or is started again, the name that is
-# typed then is used on a new connection.
+# At the name prompt the client answers the server's PINGs. If the server closes the connection meanwhile, or is restarted, the
+# client uses the typed name on a new connection.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd

@@ -6,7 +6,7 @@ use crate::common::{HELLO, Peer, Server};
 
 const PRESENCE: &str = "NOTICE yes, the server is here";
 
-/// Sends the input in two pieces, split at every place, and then ends it; each time, all that comes after the greeting is this.
+/// Sends the input in two pieces, split at every byte, and ends it. Each time, `expected` is everything after the greeting.
 #[track_caller]
 fn check_at_every_split(server: &Server, input: &[u8], expected: &str) {
     for at in 0..=input.len() {
@@ -30,7 +30,7 @@ fn nul_anywhere_in_a_line_is_ignored() {
     check_at_every_split(&server, b"\0PING a\r\0\0PING b\r\0", "OK PING a\r\nOK PING b\r\n");
 }
 
-/// A MUD client sends one a minute. They are not lines, so they end no run of bad lines, and are none.
+/// A MUD client sends a NUL every minute. NULs are not lines: they neither end a run of bad lines nor count as one.
 #[test]
 fn keepalive_nuls_are_no_bad_lines() {
     let server = Server::start();
@@ -49,7 +49,7 @@ fn keepalive_nuls_are_no_bad_lines() {
     alice.expect_end();
 }
 
-/// Neither is AYT, which is a sign of life, however.
+/// AYT is not a line either, but it is a sign of life.
 #[test]
 fn nul_is_no_sign_of_life_and_are_you_there_is() {
     let server = Server::with(&["--idle-timeout", "2"]);
@@ -70,10 +70,10 @@ fn nul_is_no_sign_of_life_and_are_you_there_is() {
 #[test]
 fn are_you_there_is_answered_by_a_line_of_its_own() {
     let server = Server::start();
-    // Before a name, and within a line, which stays whole.
+    // Before there is a name, and within a line, which stays whole.
     check_at_every_split(&server, b"\xff\xf6PING \xff\xf6a\n", &format!("{PRESENCE}\n{PRESENCE}\nOK PING a\n"));
     let mut alice = server.join("alice");
-    // More than may be on their way at once.
+    // More than may be in flight at once.
     alice.send_bytes(&b"\xff\xf6".repeat(200));
     assert_eq!(alice.sync(), [PRESENCE; 200]);
     alice.send_bytes(b"SET tags on\r\nMSG ha\xff\xf6lf\r\nPING sync\r\n");
@@ -84,7 +84,7 @@ fn are_you_there_is_answered_by_a_line_of_its_own() {
     alice.expect("OK PING sync");
 }
 
-/// Each costs what a line does: otherwise two bytes would make the server send thirty, without end.
+/// Each AYT costs as much as a line: otherwise two bytes would make the server send thirty, without end.
 #[test]
 fn are_you_there_is_answered_at_the_rate_of_lines() {
     let server = Server::paced(&["--line-rate", "2", "--line-burst", "2"]);
@@ -124,7 +124,7 @@ fn utf16_is_refused_by_its_name() {
     }
 }
 
-/// Sends these bytes and hears the answers, before anything follows.
+/// Sends these bytes and reads the answers before anything follows.
 #[track_caller]
 fn say(peer: &mut Peer, bytes: &[u8], answers: &[&str]) {
     peer.send_bytes(bytes);
@@ -139,7 +139,7 @@ fn cr_alone_ends_lines_once_nothing_follows_the_first() {
     let mut peer = server.connect();
     peer.send_bytes(b"\xef\xbb\xbfPI");
     say(&mut peer, b"NG a\rPING b\r", &["OK PING a\r", "OK PING b\r"]);
-    // From now on they are answered at once.
+    // From now on lines are answered at once.
     say(&mut peer, b"PING c\rPING d", &["OK PING c\r"]);
     say(&mut peer, b"\r\rPING e\x08f\r", &["OK PING d\r", "OK PING f\r"]);
     peer.send_bytes(b"PING last");
@@ -155,7 +155,7 @@ fn cr_alone_ends_lines_of_a_whole_input() {
     check_at_every_split(&server, b"PING a\rPING b", "OK PING a\r\nOK PING b\r\n");
 }
 
-/// Its CR LF may come in two packets, far apart. It is one ending, and does not make CR another.
+/// A telnet client's CR LF may arrive in two packets, far apart. It is one line ending, and CR alone does not become another.
 #[test]
 fn cr_and_lf_far_apart_are_one_ending() {
     let server = Server::start();
@@ -169,7 +169,7 @@ fn cr_and_lf_far_apart_are_one_ending() {
     }
 }
 
-/// Or whoever gets a program to pass on a text with CR in it could have it send commands.
+/// Otherwise, an attacker whose text a program passes on could make it send commands.
 #[test]
 fn cr_inside_a_line_that_lf_ends_is_no_ending() {
     let server = Server::start();
@@ -180,7 +180,7 @@ fn cr_inside_a_line_that_lf_ends_is_no_ending() {
     bot.send_bytes(b"NICK bot\n");
     bot.expect("OK NICK bot");
     bot.send_bytes(b"MSG passed on:\rNICK evil\r");
-    // Were CR an ending, this would be known after a second.
+    // If CR were a line ending, the server would answer after a second.
     alice.send_bytes(b"PING a\r");
     alice.expect("OK PING a\r");
     bot.send_bytes(b"\n");

@@ -13,7 +13,8 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 
-/// A device that may be lost: a copy of /dev/null or, for a user who may not make one and cannot lose it, /dev/null itself.
+/// A device that the test may lose: a copy of /dev/null or, for a user who cannot create one, and cannot remove it, /dev/null
+/// itself.
 fn device(directory: &Path) -> PathBuf {
     let copy = directory.join("null");
     let made = Command::new("mknod").arg(&copy).args(["c", "1", "3"]).stderr(Stdio::null()).status();
@@ -24,7 +25,7 @@ fn make_fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo runs").success());
 }
 
-/// The exit code and standard error of a server that is not to start.
+/// The exit code and standard error of a server that must not start.
 fn refused(path: &str) -> (Option<i32>, String) {
     let mut command = command(&["--listen", "127.0.0.1:0", "--port-file", path]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -33,7 +34,7 @@ fn refused(path: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn port_file_replaces_nothing_but_its_like() {
+fn port_file_replaces_no_other_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
     make_fifo(&at("fifo"));
@@ -89,7 +90,7 @@ fn port_file_error_has_no_internals() {
     assert_eq!(err, "chinwagd: cannot write the port file \"/nonexistent/port\": No such file or directory\n");
 }
 
-/// A refused port file makes no store.
+/// If the port file is refused, no store is created.
 #[test]
 fn port_file_is_checked_before_the_store() {
     let directory = tempfile::tempdir().expect("a directory");

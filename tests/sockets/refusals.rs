@@ -186,7 +186,7 @@ fn text_is_made_safe_at_the_door() {
     alice.expect("LEAVE bob quit \u{fffd}c");
 }
 
-/// Each of these is sent by Carol in every way in which something can be said; nobody reads anything of it.
+/// Carol sends each of these with every command that carries text; nobody receives any of it.
 #[test]
 fn text_that_shows_nothing_is_missing() {
     let server = Server::start();
@@ -220,7 +220,7 @@ fn text_that_shows_nothing_is_missing() {
 }
 
 #[test]
-fn text_with_something_to_see_is_said_as_it_is() {
+fn visible_text_is_sent_unchanged() {
     let server = Server::start();
     let mut alice = server.join("alice");
     let mut carol = server.join("carol");
@@ -252,16 +252,16 @@ fn name_in_another_case_is_taken_by_its_folding() {
             bob.expect(&format!("OK WHISPER {name}"));
             assert_eq!(alice.sync(), ["WHISPER bob psst"]);
         }
-        // One's own name in another case is a rename.
+        // The member's own name in another case is a rename.
         alice.send(&format!("NICK {}", others[0]));
         alice.expect(&format!("OK NICK {}", others[0]));
         bob.expect(&format!("RENAME {name} {}", others[0]));
     }
 }
 
-/// It would show on whatever stands before it.
+/// A mark would be drawn on the character before it.
 #[test]
-fn name_of_nothing_but_marks() {
+fn name_of_marks_alone_is_refused() {
     nameless(
         "NICK \u{345}".as_bytes(),
         "ERR NICK name-invalid a name begins with a letter or a digit, not with '\\u{345}'; write: NICK name",

@@ -1,4 +1,4 @@
-//! Signals: which ones stop the server, how, and which ones it leaves as it found them.
+//! Signals: which ones stop the server, how, and which ones stay ignored.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn server(arguments: &[&str]) -> Server {
     Server::spawn(&mut with_signals("--default-signal=HUP,INT,TERM", arguments))
 }
 
-/// A server that some clients do not read from, which delays its stop. The first of these peers reads.
+/// A server with clients that do not read, which delays its stop. The first of these peers reads.
 fn server_with_stuck_readers(arguments: &[&str]) -> (Server, Vec<Peer>) {
     let server = server(arguments);
     let mut talker = server.join("talker");
@@ -71,7 +71,7 @@ fn first_signal_stops_in_order() {
         }
         assert_eq!(server.wait().0.code(), Some(0), "{signal}");
         assert!(!ports.exists(), "{signal}: the port file is left");
-        // A disk that is slow is not waited for.
+        // A slow disk does not delay the stop.
         let is_closed = !directory.path().join("chat.db-wal").exists();
         assert!(
             is_closed || start.elapsed().as_millis() >= STORE_CLOSE_MS_MAX.into(),
@@ -99,7 +99,7 @@ fn second_signal_ends_at_once() {
     }
 }
 
-/// The status of a server that gets a second signal while it stops, if the machine is not too busy to send it in time.
+/// The status of a server that gets a second signal while it stops; `None` if the machine is too busy to send it in time.
 fn status_after(first: &str, second: &str) -> Option<i32> {
     let directory = tempfile::tempdir().expect("a directory");
     let ports = directory.path().join("port");
@@ -112,7 +112,7 @@ fn status_after(first: &str, second: &str) -> Option<i32> {
     status
 }
 
-/// A terminal that closes sends two, from the kernel and from the shell; systemd may send one right after SIGTERM.
+/// When a terminal closes, the kernel and the shell each send a SIGHUP; systemd may send one right after SIGTERM.
 #[test]
 fn second_hangup_does_not_cut_the_stop_short() {
     for first in ["-HUP", "-TERM"] {
@@ -124,7 +124,7 @@ fn second_hangup_does_not_cut_the_stop_short() {
     }
 }
 
-/// So that `nohup` holds, and Ctrl-C does not end what `&` started in a script.
+/// Otherwise `nohup` would have no effect, and Ctrl-C would end programs that a script started with `&`.
 #[test]
 fn signal_ignored_at_start_stays_ignored() {
     let mut server = Server::spawn(&mut with_signals("--ignore-signal=HUP,INT", &[]));
@@ -138,7 +138,7 @@ fn signal_ignored_at_start_stays_ignored() {
     assert_eq!(server.wait().0.code(), Some(0));
 }
 
-/// The store is locked by somebody else, and waited for.
+/// The server waits for a store that another program has locked.
 #[test]
 fn signal_during_start_stops() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -163,7 +163,7 @@ fn signal_during_start_stops() {
     assert_eq!(std::io::read_to_string(output).expect("UTF-8"), "", "it does not say that it listens");
 }
 
-/// SIGXFSZ would kill it.
+/// By default SIGXFSZ would kill the server.
 #[test]
 fn file_size_limit_refuses_messages_only() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -15,7 +15,7 @@ use crate::common::{DEADLINE, EPOCH, Peer, STOP_DEADLINE, command, exit_code};
 
 const PROGRAMS: [&str; 2] = [env!("CARGO_BIN_EXE_chinwagd"), env!("CARGO_BIN_EXE_chinwag")];
 
-/// A pipe that accepts no byte more, as long as nobody reads it.
+/// A pipe that accepts no more bytes until somebody reads.
 fn full_pipe(flags: OFlags) -> (PipeReader, PipeWriter) {
     let (reader, mut writer) = io::pipe().expect("a pipe");
     fcntl_setfl(&writer, OFlags::NONBLOCK).expect("a pipe");
@@ -26,7 +26,7 @@ fn full_pipe(flags: OFlags) -> (PipeReader, PipeWriter) {
     (reader, writer)
 }
 
-/// Streams that accept nothing, and what has to stay open for that.
+/// Streams that accept nothing, with the reader that must stay open for that.
 fn useless() -> Vec<(&'static str, Stdio, Option<PipeReader>)> {
     let (unread, full) = full_pipe(OFlags::empty());
     let (unread_too, full_too) = full_pipe(OFlags::NONBLOCK);
@@ -45,7 +45,7 @@ fn full_device() -> File {
     OpenOptions::new().write(true).open("/dev/full").expect("/dev/full")
 }
 
-/// A server that says where it is by its port file only.
+/// A server that reports its port by its port file only.
 struct Quiet {
     child: Child,
     directory: tempfile::TempDir,
@@ -74,7 +74,7 @@ impl Quiet {
         peer
     }
 
-    /// Stops it by SIGTERM, which must be soon.
+    /// Stops it by SIGTERM; it must end soon.
     fn stop(mut self, what: &str) {
         Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
         assert_eq!(exit_code(&mut self.child, STOP_DEADLINE), Some(0), "{what}");
@@ -108,7 +108,7 @@ fn room_opens_and_stops_whatever_stdout_is() {
     }
 }
 
-/// A log that nobody reads is looked at beside the command line; here, all of it is useless.
+/// Other tests cover a log that nobody reads; here, no stream works.
 #[test]
 fn room_opens_and_stops_though_no_stream_works() {
     for ((what, stdout, _unread), (_, stderr, _unread_too)) in useless().into_iter().zip(useless()) {
@@ -148,7 +148,7 @@ fn late_reader_of_stdout_gets_the_listening_line() {
     }
 }
 
-/// Neither a socket nor the store may get the number of a standard stream.
+/// Neither a socket nor the store may get the descriptor of a standard stream.
 #[test]
 fn closed_streams_are_not_reused() {
     let mut server = Quiet::spawn(|directory| {
@@ -165,7 +165,7 @@ fn closed_streams_are_not_reused() {
     server.stop("closed streams");
 }
 
-/// Nobody reads the log, and more is waiting than is kept: that is not told on standard output.
+/// Nobody reads the log, and it exceeds its buffer: standard output must not report that.
 #[test]
 fn stdout_has_nothing_about_a_stuck_log() {
     let (_unread, full) = full_pipe(OFlags::empty());
@@ -221,7 +221,7 @@ fn help_that_cannot_be_written_is_an_error() {
     }
 }
 
-/// As behind a pager: it waits, and loses nothing.
+/// As with a pager: the program waits, and loses nothing.
 #[test]
 fn help_waits_for_a_slow_reader() {
     for flags in [OFlags::empty(), OFlags::NONBLOCK] {

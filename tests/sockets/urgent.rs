@@ -62,7 +62,7 @@ fn urgent_last_byte_before_the_end_of_input_is_read() {
     assert_eq!(peer.rest(), ["OK PING last"]);
 }
 
-/// Synch (RFC 854): IAC DM, with DM urgent. With DM taken out of the stream, IAC would take the first byte of the next line.
+/// Synch (RFC 854): IAC DM, with DM urgent. If the kernel removed DM, IAC would take the first byte of the next line.
 #[test]
 fn telnet_synch_does_not_damage_the_next_line() {
     let server = Server::start();
@@ -76,7 +76,7 @@ fn telnet_synch_does_not_damage_the_next_line() {
     alice.expect("OK PING half");
 }
 
-/// Its client is not read while it waits for its rate, and then in full.
+/// The client is not read while it waits for its rate limit, and then in full.
 #[test]
 fn urgent_bytes_beyond_the_rate_are_read_when_it_is_their_turn() {
     let server = Server::paced(&["--line-rate", "100", "--line-burst", "1"]);

@@ -1,4 +1,4 @@
-//! A system clock that is wrong deletes nothing: the real server, whose clock libfaketime sets.
+//! A wrong system clock deletes no messages: tests with the real server, whose clock libfaketime sets.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -8,12 +8,12 @@ use crate::common::{Server, command, needs};
 
 const KEEP: [&str; 2] = ["--keep", "30d"];
 
-/// A server whose clock is off by this (as faketime has it), if that can be had.
+/// A server whose clock is off by `clock` (in faketime's notation); `None` if libfaketime is missing.
 fn serve(path: &Path, clock: Option<&str>) -> Option<Server> {
     let mut server = command(&["--listen", "127.0.0.1:0", "--log", "info", "--line-rate", "0"]);
     server.args(KEEP).arg("--data").arg(path).stderr(Stdio::piped());
     if let Some(clock) = clock {
-        // Not through the program faketime, which signals would reach in the server's place.
+        // Not through the program `faketime`, which would receive the signals instead of the server.
         server.env("LD_PRELOAD", libfaketime()?).env("FAKETIME", clock).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     }
     Some(Server::spawn(&mut server))
@@ -28,7 +28,7 @@ fn libfaketime() -> Option<String> {
     Some(String::from_utf8(told.expect("faketime runs").stdout).expect("a path").trim().to_owned())
 }
 
-/// Says these texts. Returns what HISTORY has afterwards, and the log.
+/// Sends these messages. Returns the history afterwards, and the log.
 fn session(path: &Path, clock: Option<&str>, texts: &[&str]) -> Option<(Vec<String>, String)> {
     let mut server = serve(path, clock)?;
     let mut ann = server.join("ann");
@@ -36,7 +36,7 @@ fn session(path: &Path, clock: Option<&str>, texts: &[&str]) -> Option<(Vec<Stri
         ann.send(&format!("MSG {text}"));
         ann.expect_start("OK MSG ");
     }
-    // Between two commits it is looked for what is too old.
+    // Old messages are deleted between two commits.
     for text in ["one", "two"] {
         ann.send(&format!("MSG {text}"));
         ann.expect_start("OK MSG ");
@@ -88,7 +88,7 @@ fn keep_age_ignores_a_clock_two_years_ahead() {
     assert!(!log.contains(DOUBTED), "{log}");
 }
 
-/// A clock that shows the year 10000, or one before 1970, ended the server, or wrote times that cannot be read.
+/// A clock that showed the year 10000, or a year before 1970, used to end the server or to write unreadable times.
 #[test]
 fn clock_outside_of_its_range_is_clamped() {
     let directory = tempfile::tempdir().expect("a directory");

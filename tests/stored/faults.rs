@@ -156,7 +156,7 @@ fn a_disk_that_is_full_or_read_only_is_told_at_the_start() {
     check(used, "Read-only file system");
 }
 
-/// The other disks that are full are those of a new file; this one has messages, and room for none more.
+/// Other tests start with a new file on a full disk; here the file has messages, and no space for more.
 #[test]
 fn start_on_a_disk_that_became_full_fails_until_there_is_space() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -181,7 +181,7 @@ fn start_on_a_disk_that_became_full_fails_until_there_is_space() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "served again\n", "{told}");
 }
 
-/// A first start that was interrupted by a full disk left a file that was taken for somebody else's.
+/// A first start that a full disk interrupted used to leave a file that was refused as somebody else's.
 #[test]
 fn first_start_on_a_full_disk_leaves_a_file_that_can_be_used() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -231,7 +231,7 @@ fn start_beside_a_writer_that_ends_in_time_succeeds() {
     file.execute_batch("BEGIN IMMEDIATE").expect("it is ours now");
     let mut command = command(&["--listen", "127.0.0.1:0", "--data", path.to_str().expect("a path")]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the server starts");
-    // It waits soon after it has locked the file.
+    // The server waits soon after it has locked the file.
     let flock = format!("FLOCK  ADVISORY  WRITE {} ", child.id());
     while !fs::read_to_string("/proc/locks").expect("/proc").contains(&flock) {
         assert_eq!(child.try_wait().expect("it can be waited for"), None, "it did not wait");
@@ -241,9 +241,9 @@ fn start_beside_a_writer_that_ends_in_time_succeeds() {
     Server::adopt(child).join("ann");
 }
 
-/// Not even root may read it here: without the capabilities to override permissions.
+/// Runs without the capabilities that let root override permissions.
 #[test]
-fn files_without_permission_are_told_at_the_start() {
+fn start_without_permission_says_so() {
     if !needs("setpriv") {
         return;
     }

@@ -121,7 +121,7 @@ fn stop(mut server: Server, reader: Peer) {
     drop(reader);
 }
 
-/// Renames, joins and leaves have ids, too, and are in no file: only the ids that were set aside tell that they were given.
+/// Renames, joins and leaves have ids, too, but are not stored: only the reserved ids show that theirs are used.
 #[test]
 fn ids_of_events_that_are_not_stored_are_not_given_again() {
     let directory = tempfile::tempdir().expect("a directory");

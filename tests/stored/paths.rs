@@ -1,4 +1,5 @@
-//! A path is a path, and the file at its end is the one that is locked, used and looked for at the next start.
+//! The value of `--data` is always a path, and the file that it leads to is the one that is locked, used and found at the next
+//! start.
 
 use std::fs;
 use std::io::Read as _;
@@ -8,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::common::{Peer, Server, command};
 
-/// A server in this directory, with this path as its user writes it.
+/// A server in this directory, with `data` as the user writes it.
 fn serve(directory: &Path, data: &str) -> Command {
     let mut server = command(&["--listen", "127.0.0.1:0", "--log", "warn", "--line-rate", "0", "--data", data]);
     server.current_dir(directory).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -31,7 +32,7 @@ fn history(server: &Server) -> Vec<String> {
 #[track_caller]
 fn refused(directory: &Path, data: &str, why: &str) {
     let server = serve(directory, data);
-    // One that starts is ended, and has not said why it does not.
+    // If the server starts after all, it is ended, and the reason is missing.
     let mut in_time = Command::new("timeout");
     in_time.arg("20").arg(server.get_program()).args(server.get_args()).current_dir(directory);
     let output = in_time.output().expect("it runs");
@@ -121,10 +122,10 @@ fn file_moved_without_its_wal_is_refused() {
     assert_eq!(history(&Server::spawn(&mut serve(directory.path(), "moved.db"))), ["hello"]);
 }
 
-/// What happens to the file of a running server.
+/// An accident with the file of a running server.
 type Accident = fn(&Path);
 
-/// Says something, lets that happen, and is refused from then on. Returns the server, and the one who is refused.
+/// Sends a message and causes the accident; from then on messages are refused. Returns the server and the refused client.
 fn displaced(directory: &Path, accident: Accident) -> (Server, Peer) {
     let server = Server::spawn(&mut serve(directory, "chat.db"));
     let mut ann = server.join("ann");
@@ -169,7 +170,7 @@ fn file_displaced_while_the_server_runs_refuses_messages() {
         assert_eq!(log.matches(WARNED).count(), 1, "{name}: {log}");
         let wal = directory.path().join("chat.db-wal");
         assert!(wal.metadata().map_or(0, |wal| wal.len()) == 0, "{name}: it would be taken for that of another file");
-        // The next server begins with what is there, and nothing that was acknowledged is missing where the file is.
+        // The next server starts with what is there, and the file, wherever it is, has every acknowledged message.
         let kept = if name.starts_with("wal") { vec!["before".to_owned()] } else { vec![] };
         let server = Server::spawn(&mut serve(directory.path(), "chat.db"));
         assert_eq!(history(&server), kept, "{name}");

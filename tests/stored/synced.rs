@@ -1,4 +1,4 @@
-//! What is acknowledged has been synced: a disk that fails at that is told so.
+//! An acknowledged message has been synced: if syncing fails, the message is refused.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::common::{Server, command, needs};
 
-/// Makes fsync and fdatasync of the program that it is loaded into fail while there is a file at `$FAILING`.
+/// A library that makes fsync and fdatasync fail while the file `$FAILING` exists.
 const SHIM: &str = r#"
     #define _GNU_SOURCE
     #include <dlfcn.h>
@@ -27,7 +27,7 @@ const SHIM: &str = r#"
 
 /// A server that cannot sync while the file `failing` is in the directory.
 fn serve(directory: &Path, arguments: &[&str]) -> Option<Server> {
-    // It is there: SQLite was compiled with it.
+    // There is a C compiler: it has compiled SQLite.
     if !needs("cc") {
         return None;
     }
@@ -63,7 +63,7 @@ fn message_is_refused_when_its_sync_fails() {
     assert_eq!(bob.until("OK HISTORY 2").len(), 2);
 }
 
-/// And it is only the sync that makes the difference.
+/// The counterpart: without the sync, nothing fails.
 #[test]
 fn message_is_not_synced_with_relaxed_durability() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -88,7 +88,7 @@ fn while_the_disk_hangs_everything_else_goes_on() {
     assert_eq!(answers, ids[20..].iter().map(|id| format!("OK MSG {id}")).collect::<Vec<_>>());
 }
 
-/// Another program holds the file, as a disk might hang, while the author's connection breaks and others want the nickname.
+/// Another program locks the file, like a hanging disk, while the author's connection breaks and others try to take the nickname.
 #[test]
 fn message_is_never_published_under_another_members_nick() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -111,7 +111,7 @@ fn message_is_never_published_under_another_members_nick() {
     assert_eq!(bob.sync(), ["RENAME eve alice"]);
 }
 
-/// Sends a line and, when the server has read it, a reset.
+/// Sends a line and, once the server has read it, resets the connection.
 fn break_off(mut peer: Peer, line: &str) {
     // One packet: the server has read all of it when it answers the first line.
     peer.send_bytes(format!("PING read\n{line}\n").as_bytes());
@@ -159,10 +159,10 @@ fn what_is_about_the_store_needs_one() {
     }
 }
 
-/// Stops the server when it has read these messages, which are not answered before, and does something then. Returns how they are answered.
+/// Stops the server once it has read these messages, while they wait for the disk, and then calls `then`. Returns the replies.
 fn stop_with(server: &Server, peer: &mut Peer, messages: &str, then: impl FnOnce()) -> Vec<String> {
     let mut witness = server.join("witness");
-    // In one packet with a line that comes first, and is seen by others.
+    // In one packet, after a line whose effect others see.
     peer.send_bytes(format!("WHISPER witness now\n{messages}").as_bytes());
     witness.until_start("WHISPER ");
     witness.sync();
@@ -173,7 +173,7 @@ fn stop_with(server: &Server, peer: &mut Peer, messages: &str, then: impl FnOnce
     answers
 }
 
-/// The file is locked for so long that the message cannot be stored before the end.
+/// The file is locked until the server has ended, so no message can be stored.
 #[test]
 fn message_on_its_way_at_the_stop_is_refused_if_the_disk_hangs() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -189,14 +189,14 @@ fn message_on_its_way_at_the_stop_is_refused_if_the_disk_hangs() {
     assert!(status.success() && took < STOP_DEADLINE, "{took:?}");
     file.execute_batch("ROLLBACK").expect("it was ours");
     drop(file);
-    // What was refused is nowhere.
+    // Refused messages are not in the store.
     let server = Server::with(&["--data", path.to_str().expect("a path")]);
     let mut reader = server.join("reader");
     reader.send("HISTORY");
     reader.expect("OK HISTORY 0");
 }
 
-/// The file is locked for a part of the time that there is.
+/// The file is locked for a part of the time that the stop takes.
 #[test]
 fn message_on_its_way_at_the_stop_is_answered_as_it_is_stored() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! Bytes around the lines of messages: what is no part of a line elsewhere is none here, and CR ends no line.
+//! Bytes around the lines of WebSocket messages: NUL and a byte order mark are ignored as elsewhere, and CR alone ends no line.
 
 use crate::client::Site;
 

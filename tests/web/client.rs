@@ -12,7 +12,7 @@ use tungstenite::{Bytes, Error, Message, WebSocket};
 
 use crate::common::{DEADLINE, HELLO, Server, address_in, lines_before};
 
-/// What a client asks for WebSocket with, beside the host.
+/// The fields of a WebSocket handshake, except `Host`.
 pub const HANDSHAKE: [&str; 4] = [
     "Upgrade: websocket",
     "Connection: Upgrade",

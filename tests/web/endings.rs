@@ -92,7 +92,7 @@ fn frame_with_a_length_that_is_not_minimal_ends_it() {
     check(top_bit, &[], "LEAVE alice errors", 1002);
 }
 
-/// A close frame is the last thing that is read.
+/// Nothing after a close frame is read.
 #[test]
 fn frames_after_a_close_frame_are_ignored() {
     let close = |alice: &mut WebPeer| {

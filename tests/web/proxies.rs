@@ -8,7 +8,7 @@ use tungstenite::Message;
 use crate::client::{HANDSHAKE, Site, rest, status};
 use crate::common::{Server, command};
 
-/// Everything that is answered to these bytes, up to the end of the connection, as head and body.
+/// The whole answer to these bytes, up to the end of the connection, as head and body.
 #[track_caller]
 fn exchange(site: &Site, request: &[u8]) -> (String, String) {
     let mut stream = site.connect_raw();
@@ -18,7 +18,7 @@ fn exchange(site: &Site, request: &[u8]) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-/// The value of a field that is there once.
+/// The value of a field that must occur once.
 #[track_caller]
 fn field<'a>(head: &'a str, name: &str) -> &'a str {
     let mut values = head.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
@@ -112,7 +112,7 @@ fn upgrade_over_http_1_0_is_refused() {
     assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
 }
 
-/// A proxy may pass the port on or not, and an operator may write it or not.
+/// A proxy may or may not pass the port on, and an operator may or may not write it.
 #[test]
 fn web_origin_is_the_same_with_and_without_default_port() {
     for option in ["https://chat.example.org", "https://chat.example.org:443", "HTTPS://Chat.Example.org:443/"] {
@@ -156,7 +156,7 @@ fn invalid_web_origin_says_what_is_expected() {
 fn silent_connection_is_pinged() {
     let site = Site::with(&["--web-ping", "1"]);
     let mut peer = site.connect();
-    // The second comes after nothing but the first.
+    // The second ping comes although only the first was sent.
     for _ in 0..2 {
         let message = peer.socket.read().expect("a ping");
         assert!(matches!(&message, Message::Ping(payload) if payload.is_empty()), "{message:?}");

@@ -1,4 +1,4 @@
-//! TCP urgent data on the way of a browser: it keeps its place in the request and in the frames.
+//! TCP urgent data on WebSocket connections keeps its place in the request and in the frames.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use socket2::SockRef;
 
 use crate::client::{Site, rest};
 
-/// Sends all of it, the byte at `at` urgent.
+/// Sends all bytes, with the byte at `at` urgent.
 fn send_with_urgent(mut stream: &TcpStream, bytes: &[u8], at: usize) {
     let sent = SockRef::from(stream).send_out_of_band(&bytes[..=at]).expect("the server reads");
     assert_eq!(sent, at + 1);
@@ -16,7 +16,7 @@ fn send_with_urgent(mut stream: &TcpStream, bytes: &[u8], at: usize) {
 
 #[test]
 fn urgent_byte_in_a_frame_keeps_its_place() {
-    // Text frames, masked with zeros, so that they can be read here.
+    // Text frames, masked with zeros, so that they are readable.
     const FRAMES: &[u8] = b"\x81\x86\0\0\0\0PING a\x81\x86\0\0\0\0PING b";
     let site = Site::start();
     for at in 0..FRAMES.len() {

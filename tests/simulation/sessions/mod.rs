@@ -46,7 +46,7 @@ const TIMEOUTS: [Timeouts; 3] = [
 /// Most bytes a socket takes at once.
 const READ_BYTES_MAX: usize = 2048;
 
-/// How lines end, by how often.
+/// Line endings, by frequency.
 const ENDINGS: [&str; 16] =
     ["\n", "\n", "\n", "\n", "\n", "\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\0", "\r\0", "\r", ""];
 
@@ -74,7 +74,7 @@ pub(crate) struct Seen {
     pub(crate) shown: u32,
     /// Somebody asked for the canvas, and something was on it.
     pub(crate) canvases: u32,
-    /// Somebody's lines turned out to end with CR alone.
+    /// A client's lines turned out to end with CR alone.
     pub(crate) lone_cr: u32,
 }
 
@@ -270,7 +270,7 @@ impl<'a> Run<'a> {
         self.count_answered(session, &action);
     }
 
-    /// Carries out a line or the like, which is counted as answered once.
+    /// Handles a line or AYT, which counts as answered once.
     fn count_answered(&mut self, session: SessionId, action: &Action) {
         let outbox = Arc::clone(&self.peers[&session].outbox);
         let (before, is_known) = (outbox.answered(), outbox.standing() == Standing::Present);

@@ -108,7 +108,7 @@ impl Peer {
         }
     }
 
-    /// Nothing has come for a while. Whether that shows that lines end with CR alone.
+    /// Nothing has arrived for a while. Returns whether that shows that lines end with CR alone.
     pub(super) fn fall_silent(&mut self) -> bool {
         let is_lone = self.heard_bytes == self.sent.len() && self.decoder.may_end_lines_at_cr();
         if is_lone {
