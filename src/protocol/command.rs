@@ -74,7 +74,7 @@ impl Mode {
     pub fn usage(self, verb: Verb) -> String {
         match (self, verb) {
             (Self::Chat, Verb::Msg) => "text".to_owned(),
-            (Self::Chat, Verb::Whisper) => "/MSG name[,name...] text".to_owned(),
+            (Self::Chat, Verb::Whisper) => "/msg name[,name...] text".to_owned(),
             _ => format!("{}{}", self.prefix(), verb.usage()),
         }
     }
@@ -707,14 +707,14 @@ mod tests {
             "ERR - verb-unknown unknown command '/tell' (HELP lists the commands, without a slash); \
              to whisper, write: WHISPER name[,name...] text; to say it to everybody: MSG text",
         );
-        check("/w bob", Mode::Chat, "ERR WHISPER text-missing there is no text; write: /MSG name[,name...] text");
+        check("/w bob", Mode::Chat, "ERR WHISPER text-missing there is no text; write: /msg name[,name...] text");
         check("/nick", Mode::Chat, "ERR NICK name-missing there is no name; write: /NICK name");
         check("/who else", Mode::Chat, "ERR WHO argument-unexpected else is one argument too many; write: /WHO");
         check("/help me", Mode::Chat, "ERR HELP verb-unknown unknown command 'me'; /HELP lists the commands");
         check(
             "/shrug",
             Mode::Chat,
-            "ERR - verb-unknown unknown command '/shrug' (/help lists the commands); to whisper: /MSG name[,name...] text; \
+            "ERR - verb-unknown unknown command '/shrug' (/help lists the commands); to whisper: /msg name[,name...] text; \
              to begin a message with a slash, type two: //shrug",
         );
     }

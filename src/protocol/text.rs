@@ -133,7 +133,7 @@ pub(crate) fn shows_nothing(c: char) -> bool {
 
 /// `Default_Ignorable_Code_Point` (`DerivedCoreProperties.txt` of Unicode 18): soft hyphen, joiners, Hangul fillers, direction
 /// marks, variation selectors, tags, byte order mark. Includes code points that are not assigned yet.
-fn is_default_ignorable(c: char) -> bool {
+pub(super) fn is_default_ignorable(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'

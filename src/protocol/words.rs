@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 use unicode_script::{Script, UnicodeScript};
 
+use super::text::is_default_ignorable;
 use crate::limits::{SEARCH_CHARS_MAX, SEARCH_RUN_TERMS_MAX};
 
 /// The version of this module's rules and of the Unicode tables that they use. Another version may produce other terms.
@@ -140,10 +141,9 @@ fn is_ignored(c: char) -> bool {
         '\u{640}' => true,
         '\u{1037}' => false,
         '\u{488}' | '\u{489}' | '\u{1abe}' | '\u{20dd}'..='\u{20e4}' | '\u{a670}'..='\u{a672}' => true,
-        // Default_Ignorable_Code_Point, but for the zero-width space, which separates words.
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => true,
-        '\u{180b}'..='\u{180f}' | '\u{200c}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{3164}' => true,
-        '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}' => true,
+        // The zero-width space separates words.
+        '\u{200b}' => false,
+        _ if is_default_ignorable(c) => true,
         _ => matches!(canonical_combining_class(c), 1 | 6 | 7 | 10..=36 | 200..=240),
     }
 }

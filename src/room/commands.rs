@@ -71,7 +71,7 @@ impl Room {
         if self.sessions.get(session).is_none_or(Session::is_away) {
             return;
         }
-        let text = format!("it could not be stored, so nobody got it ({why}); try again later");
+        let text = format!("nobody got the message: {why}; try again later");
         out.push(Output::Tell(session, ServerLine::Err(Refusal::new(Verb::Msg, ErrorCode::NotStored, text))));
     }
 }
@@ -409,7 +409,7 @@ impl Turn<'_> {
             Collision::Reserved => {
                 let usage = self.mode().usage(Verb::Nick);
                 let why = format!(
-                    "{name} is reserved until a message sent under it is stored; try again later, or choose another and write: {usage}"
+                    "{name} is reserved until a message sent under it, or under a look-alike, is stored; try again later, or choose another and write: {usage}"
                 );
                 return Refusal::new(Verb::Nick, ErrorCode::NameTaken, why);
             }

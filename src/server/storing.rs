@@ -196,7 +196,7 @@ impl Storing {
     pub(super) fn abandon(&mut self) {
         let why: Arc<str> = match self.store.abandon() {
             Abandoned::NotStored if self.undo.is_none() => "the server is shutting down, and the disk is too slow",
-            _ => "the server is shutting down, and the disk may have it nevertheless: look in HISTORY before you try again",
+            _ => "the server is shutting down; the disk may have stored it, so look in HISTORY first",
         }
         .into();
         let handed_over =

@@ -231,9 +231,18 @@ export async function say(page, text) {
   await page.click('#send');
 }
 
-/** Waits for a line in the log that has all this in it. */
+/** Waits for an entry in the log that has all these texts in it, and is no pending message. */
 export async function hear(page, ...texts) {
-  let entry = page.locator('#log > *');
+  return find(page, '#log > :not(.pending)', texts);
+}
+
+/** Waits for a pending message that has all these texts in it. */
+export async function hearPending(page, ...texts) {
+  return find(page, '#log > .pending', texts);
+}
+
+async function find(page, selector, texts) {
+  let entry = page.locator(selector);
   for (const text of texts) entry = entry.filter({ hasText: text });
   await entry.first().waitFor({ state: 'attached' });
   return entry;

@@ -134,7 +134,7 @@ fn displaced(directory: &Path, accident: Accident) -> (Server, Peer) {
     accident(directory);
     for text in ["after", "again"] {
         ann.send(&format!("MSG {text}"));
-        ann.expect_start("ERR MSG not-stored it could not be stored, so nobody got it (the store's file ");
+        ann.expect_start("ERR MSG not-stored nobody got the message: the store's file ");
     }
     ann.expect_nothing();
     (server, ann)

@@ -29,7 +29,9 @@ fn not_stored(room: &mut Room, session: u64, name: &str) -> Vec<String> {
 #[track_caller]
 fn assert_reserved(room: &mut Room, session: u64, nick: &str) {
     let refused = say(room, session, &format!("NICK {nick}"));
-    let expected = format!("{session}< ERR NICK name-taken {nick} is reserved until a message sent under it is stored");
+    let expected = format!(
+        "{session}< ERR NICK name-taken {nick} is reserved until a message sent under it, or under a look-alike, is stored"
+    );
     assert!(refused.len() == 1 && refused[0].starts_with(&expected), "{refused:?}");
 }
 

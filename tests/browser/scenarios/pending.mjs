@@ -2,7 +2,7 @@
 // with its length, before it is sent.
 
 import assert from 'node:assert/strict';
-import { expect, expectHere, expectText, hear, intercept, nc, open, play, say, serve, takeName } from '../stage.mjs';
+import { expect, expectHere, expectText, hear, hearPending, intercept, nc, open, play, say, serve, takeName } from '../stage.mjs';
 
 await play(async () => {
   const server = await serve();
@@ -17,8 +17,7 @@ await play(async () => {
 
   isHeld = true;
   await say(alice, 'is this on?');
-  const pending = await hear(alice, 'alice', 'is this on?');
-  assert.match(await pending.getAttribute('class'), /pending/);
+  const pending = await hearPending(alice, 'alice', 'is this on?');
   assert.equal(await pending.locator('time').innerText(), 'sending…');
   await alice.fill('#text', '/w nora psst');
   await alice.press('#text', 'Enter');
