@@ -39,11 +39,43 @@ pub const CONNECT_MS_MAX: u64 = 5_000;
 /// Longest the client waits for the greeting and for a reply, in milliseconds.
 pub const REPLY_MS_MAX: u64 = 10_000;
 
+/// Longest that the client waits for the server within one reply, in milliseconds, however often lines come; for a reply of many
+/// messages, [`REPLY_MESSAGE_MS`] more for each. Time that the output takes does not count.
+pub const REPLY_TOTAL_MS_MAX: u64 = 30_000;
+
+/// What each message of a reply may add to [`REPLY_TOTAL_MS_MAX`], in milliseconds.
+pub const REPLY_MESSAGE_MS: u64 = 10;
+
+/// Bytes of events that the client holds back until it has read what was said before, at most.
+pub const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Pause before the client tries the server's next address beside those that have not answered, in milliseconds (RFC 8305, section 5).
+pub const NEXT_ADDRESS_MS: u64 = 250;
+
+/// The same pause once the connection is there and only the greeting is missing, in milliseconds: longer, so that a server far away
+/// does not get two connections.
+pub const NEXT_ADDRESS_GREETING_MS: u64 = 2_000;
+
+/// Most addresses of a server that the client tries.
+pub const ADDRESSES_MAX: usize = 16;
+
+/// Longest that the client goes on after a signal, in milliseconds, whatever it waits for: by then the signal ends it.
+pub const SIGNAL_GRACE_MS_MAX: u64 = 800;
+
+/// Bytes written at once to a standard stream: as many as a pipe that is ready takes without waiting (`PIPE_BUF`).
+pub const PIPE_WRITE_BYTES_MAX: usize = 4096;
+
+/// Bytes of one line of standard input that the client keeps; the rest is skipped. No command is as long, so a longer line is refused.
+pub const INPUT_LINE_BYTES_MAX: usize = 2 * LINE_BYTES_MAX;
+
 /// How long the server may say nothing before the client's system asks whether it is still there, in seconds.
 pub const KEEPALIVE_SECONDS: u64 = 60;
 
 /// Longest the client, told to leave at a terminal, waits for the server to let it go, in milliseconds.
 pub const FAREWELL_MS_MAX: u64 = 1_000;
+
+/// Longest that the client of a script, ended by a signal, waits for the server to let it go, in milliseconds.
+pub const FAREWELL_AT_SIGNAL_MS_MAX: u64 = 400;
 
 /// Shortest pause before the client connects again, and the one after which they grow no longer, in milliseconds. Each is twice
 /// the one before, and longer by up to itself by chance, so that a thousand clients do not all come back at once. To let in that
@@ -551,6 +583,12 @@ const _: () = {
     assert!(LOST_TIMEOUT_SECONDS_MAX * KEEPALIVE_IDLE_EIGHTHS / 8 <= 32_767);
     // One that is there and does not read is told, rather than given up by TCP.
     assert!(WRITE_TIMEOUT_SECONDS_DEFAULT <= LOST_TIMEOUT_SECONDS_DEFAULT * USER_TIMEOUT_EIGHTHS / 16);
+    // The client is gone within a second of a signal; before that, it has had time to say good-bye.
+    assert!(FAREWELL_AT_SIGNAL_MS_MAX < SIGNAL_GRACE_MS_MAX && SIGNAL_GRACE_MS_MAX < 1000);
+    assert!(NEXT_ADDRESS_MS <= NEXT_ADDRESS_GREETING_MS && NEXT_ADDRESS_GREETING_MS < CONNECT_MS_MAX);
+    assert!(
+        CONNECT_MS_MAX < REPLY_MS_MAX && REPLY_MS_MAX < REPLY_TOTAL_MS_MAX && LINE_BYTES_MAX < INPUT_LINE_BYTES_MAX
+    );
     // Whoever waits the longest between two tries to connect has one in time.
     assert!(RECONNECT_MS[1] * 2 <= RESUME_TIMEOUT_SECONDS_DEFAULT * 1000);
     assert!(TURNED_AWAY_MAX * 2 <= DESCRIPTORS_RESERVED);

@@ -1,13 +1,16 @@
 //! The process state that the parent sets up: ignored signals, and standard streams in any condition.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::time::Duration;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use async_signal::{Signal, Signals};
+use closed_streams::was_closed;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+
+use crate::limits::PIPE_WRITE_BYTES_MAX;
 
 /// Catches these signals, except those that the parent process has set to be ignored: `nohup` does so with SIGHUP, and a shell
 /// script with SIGINT for programs started with `&`. Must run before any other handler for them is installed.
@@ -27,6 +30,13 @@ fn ignored_in(status: &str) -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
+/// Ends the process by a signal that was caught, with the signal's default action. A shell that runs a loop then stops the loop, which
+/// it would not do after an exit code.
+pub fn end_by(signal: Signal) {
+    // This returns only for a signal that ends nothing.
+    let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
+}
+
 /// Writes a line to a standard stream. Waits while the stream is full, also if another program has made it non-blocking.
 ///
 /// # Errors
@@ -40,45 +50,98 @@ pub fn write_line(stream: impl AsFd, line: &str, timeout: Option<Duration>) -> i
 /// # Errors
 /// `TimedOut` after `timeout` (`None`: no limit).
 pub fn wait_writable(stream: impl AsFd, timeout: Option<Duration>) -> io::Result<()> {
-    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-    match poll(&mut [PollFd::new(&stream, PollFlags::OUT)], timeout.as_ref())? {
-        0 => Err(io::ErrorKind::TimedOut.into()),
-        _ => Ok(()),
+    wait(stream.as_fd(), PollFlags::OUT, timeout, None)
+}
+
+/// Waits until the stream is ready or has an error.
+///
+/// # Errors
+/// `TimedOut` after `timeout`; [`Errno::CANCELED`] once `stop` is readable or closed.
+fn wait(
+    stream: BorrowedFd<'_>,
+    readiness: PollFlags,
+    timeout: Option<Duration>,
+    stop: Option<BorrowedFd<'_>>,
+) -> io::Result<()> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut both = [PollFd::from_borrowed_fd(stream, readiness), PollFd::from_borrowed_fd(stream, readiness)];
+        let count = 1 + usize::from(stop.is_some());
+        if let Some(stop) = stop {
+            both[1] = PollFd::from_borrowed_fd(stop, PollFlags::IN);
+        }
+        match poll(&mut both[..count], left.as_ref()) {
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) if stop.is_some() && !both[1].revents().is_empty() => return Err(Errno::CANCELED.into()),
+            Ok(_) => return Ok(()),
+        }
     }
 }
 
-/// A standard stream, written without a buffer. Unlike `io::Stdout` and `io::Stderr`, it waits on a non-blocking descriptor
-/// instead of failing, and reports a descriptor that cannot be written (EBADF) instead of claiming success.
+/// A standard stream, read and written without a buffer. Unlike those of `std::io`, it waits on a non-blocking descriptor instead of
+/// failing, and reports a descriptor that is closed or cannot be used (EBADF) instead of claiming success.
 #[derive(Debug)]
-pub struct Stream<S> {
+pub struct Stream<'a, S> {
     stream: S,
     timeout: Option<Duration>,
+    stop: Option<BorrowedFd<'a>>,
 }
 
-impl<S: AsFd> Stream<S> {
-    /// Waits for at most `timeout` until the stream accepts bytes; `None` waits without limit.
+impl<'a, S: AsFd> Stream<'a, S> {
+    /// Waits for at most `timeout` until the stream is ready; `None` waits without limit.
     pub fn new(stream: S, timeout: Option<Duration>) -> Self {
-        Self { stream, timeout }
+        Self { stream, timeout, stop: None }
+    }
+
+    /// Fails with [`Errno::CANCELED`] instead of waiting once `stop` is readable or closed.
+    #[must_use]
+    pub fn until(self, stop: Option<BorrowedFd<'a>>) -> Self {
+        Self { stop, ..self }
+    }
+
+    fn wait(&self, readiness: PollFlags) -> io::Result<()> {
+        wait(self.stream.as_fd(), readiness, self.timeout, self.stop)
+    }
+
+    /// Calls the system, again whenever the stream is ready.
+    fn retry(&self, readiness: PollFlags, mut call: impl FnMut(&S) -> Result<usize, Errno>) -> io::Result<usize> {
+        if was_closed(&self.stream) {
+            return Err(Errno::BADF.into());
+        }
+        // A blocking descriptor would wait longer than is allowed.
+        let mut must_wait = self.timeout.is_some() || self.stop.is_some();
+        loop {
+            if must_wait {
+                self.wait(readiness)?;
+            }
+            match call(&self.stream) {
+                Err(Errno::AGAIN) => must_wait = true,
+                Err(Errno::INTR) => {}
+                done => return Ok(done?),
+            }
+        }
     }
 }
 
-impl<S: AsFd> Write for Stream<S> {
+impl<S: AsFd> Write for Stream<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A blocking descriptor would wait longer than the timeout.
-        let mut is_full = self.timeout.is_some();
-        loop {
-            if is_full {
-                wait_writable(&self.stream, self.timeout)?;
-            }
-            match rustix::io::write(&self.stream, bytes) {
-                Err(Errno::AGAIN) => is_full = true,
-                written => return Ok(written?),
-            }
-        }
+        // More could wait in a pipe that is ready.
+        let bytes = &bytes[..bytes.len().min(PIPE_WRITE_BYTES_MAX)];
+        self.retry(PollFlags::OUT, |stream| rustix::io::write(stream, bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl<S: AsFd> Read for Stream<'_, S> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.retry(PollFlags::IN, |stream| rustix::io::read(stream, &mut *bytes))
     }
 }
 
