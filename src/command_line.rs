@@ -212,19 +212,30 @@ fn not_utf8(what: &str, bytes: &OsStr) -> String {
     format!("invalid {what} {}: expected UTF-8", quoted(&shown))
 }
 
-/// Whether what is written there is to be in colour: on a terminal, unless `NO_COLOR` is set (no-color.org).
+/// Whether to write in colour there: on a terminal, unless `NO_COLOR` is set (no-color.org) or `TERM` is `dumb`, empty or not set.
 pub fn is_colored(output: &impl IsTerminal) -> bool {
-    output.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    let is_plain = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    output.is_terminal() && !is_plain && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// `raw`, which is `host`, `host:port` or an IPv6 address with or without a port, as `host:port`.
+/// A server as `host:port`, from `host`, `host:port`, `host port` or an IPv6 address, which may have brackets and a zone
+/// (`fe80::1%eth0`).
 pub fn with_port(raw: &str) -> String {
-    let port = raw.rsplit_once(':').map(|(_, port)| port);
-    match raw.parse::<Ipv6Addr>() {
-        Ok(address) => format!("[{address}]:9999"),
-        Err(_) if port.is_some_and(|port| !port.ends_with(']')) => raw.to_owned(),
-        Err(_) => format!("{raw}:9999"),
+    if let Some((host, port)) = raw.trim().split_once(char::is_whitespace) {
+        return format!("{}:{}", bracketed(host), port.trim_start());
     }
+    let port = raw.rsplit_once(':').map(|(_, port)| port);
+    match bracketed(raw) {
+        host if host != raw => format!("{host}:9999"),
+        _ if port.is_some_and(|port| !port.ends_with(']')) => raw.to_owned(),
+        host => format!("{host}:9999"),
+    }
+}
+
+/// An IPv6 address in brackets; other hosts as they are.
+fn bracketed(host: &str) -> String {
+    let address = host.split_once('%').map_or(host, |(address, _)| address);
+    if address.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// Whether to colour standard output, from `auto` (where that is wanted), `always` or `never`.
@@ -285,6 +296,12 @@ mod tests {
         check("::1", "[::1]:9999");
         check("[::1]", "[::1]:9999");
         check("[::1]:7", "[::1]:7");
+        check("fe80::1%eth0", "[fe80::1%eth0]:9999");
+        check("[fe80::1%eth0]", "[fe80::1%eth0]:9999");
+        check("[fe80::1%eth0]:7", "[fe80::1%eth0]:7");
+        check("localhost 7", "localhost:7");
+        check("::1 7", "[::1]:7");
+        check("fe80::1%eth0 7", "[fe80::1%eth0]:7");
     }
 
     /// Options for a trial.

@@ -8,9 +8,9 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures_lite::future::or;
 
 use super::reading::{Read, Reading};
-use super::wire::{Next, Wire, late};
+use super::wire::{Next, Patience, Wire, late};
 use super::{Code, End};
-use crate::limits::{LINES_IN_FLIGHT_MAX, RECONNECT_MS};
+use crate::limits::{HELD_BYTES_MAX, LINES_IN_FLIGHT_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
 use crate::protocol::{Command, Heard, Mode, Name, Reply, ServerLine};
 
 /// What came next.
@@ -52,6 +52,9 @@ pub(super) struct Link {
     away: bool,
     /// Until when it tries to come back, while it is away.
     retry_until: Option<Instant>,
+    /// How long what was said before may still take to come, and how many bytes of events wait for it.
+    patience: Patience,
+    held_bytes: usize,
     /// Whether there is a connection without a name, and what was missed is yet to be asked for.
     nameless: bool,
 }
@@ -66,9 +69,22 @@ impl Link {
         retry: Option<Duration>,
     ) -> Self {
         let (news, pauses, deadline) = (VecDeque::new(), pauses(), wire.deadline);
-        let (away, retry_until, nameless) = (false, None, false);
-        let mut link =
-            Self { wire, address, name, reading, retry, deadline, news, pauses, away, retry_until, nameless };
+        let (away, retry_until, nameless, patience, held_bytes) = (false, None, false, Patience::new(0), 0);
+        let mut link = Self {
+            wire,
+            address,
+            name,
+            reading,
+            retry,
+            deadline,
+            news,
+            pauses,
+            away,
+            retry_until,
+            patience,
+            held_bytes,
+            nameless,
+        };
         link.catch_up().await;
         link
     }
@@ -94,9 +110,16 @@ impl Link {
         self.wire.send(line.as_bytes()).await;
     }
 
-    /// It is not to come back any more.
+    /// It is not to come back any more, and to end soon.
     pub(super) fn stay_away(&mut self) {
         self.retry = Some(Duration::ZERO);
+        let last = Instant::now() + Duration::from_millis(REPLY_TOTAL_MS_MAX);
+        self.deadline = Some(self.deadline.map_or(last, |deadline| deadline.min(last)));
+    }
+
+    /// Fails if the input could not be read to its end.
+    pub(super) fn check_input(&mut self) -> Result<(), End> {
+        self.wire.check_input()
     }
 
     /// Leaves in good order.
@@ -114,14 +137,42 @@ impl Link {
             if self.away && self.retry == Some(Duration::ZERO) {
                 return Err(End(Code::Lost, String::new()));
             }
-            match self.wire.next(input && !self.reading.is_catching_up()).await {
+            let is_catching_up = !self.away && self.reading.is_catching_up();
+            if !self.away {
+                let until = is_catching_up.then(|| self.patience.deadline()).flatten();
+                self.wire.deadline = [self.deadline, until].into_iter().flatten().min();
+            }
+            let begun = Instant::now();
+            match self.wire.next(input && !is_catching_up).await {
                 Ok(Next::Typed(line)) => return Ok(News::Typed(line)),
+                Ok(Next::Heard(heard)) if is_catching_up => self.caught(begun.elapsed(), heard).await?,
                 Ok(Next::Heard(heard)) => self.heard(heard).await,
                 Err(End(Code::Lost, why)) => self.lost(why)?,
-                Err(End(Code::TimedOut, _)) if self.deadline.is_none_or(|deadline| Instant::now() < deadline) => {
-                    self.come_back().await?;
+                Err(End(Code::TimedOut, why)) if self.deadline.is_none_or(|deadline| Instant::now() < deadline) => {
+                    if is_catching_up {
+                        self.lost(why)?;
+                    } else {
+                        self.come_back().await?;
+                    }
                 }
                 Err(end) => return Err(end),
+            }
+        }
+    }
+
+    /// A line while what was said before is being told. A server that does not end that is left.
+    async fn caught(&mut self, time: Duration, heard: Heard) -> Result<(), End> {
+        if matches!(heard.known, Some(ServerLine::Event(..))) {
+            self.held_bytes += heard.line.len();
+        }
+        match self.patience.spend(time, &heard) {
+            Err(End(_, why)) => self.lost(why),
+            Ok(()) if self.held_bytes > HELD_BYTES_MAX => {
+                self.lost("the server sends events and does not end its reply".to_owned())
+            }
+            Ok(()) => {
+                self.heard(heard).await;
+                Ok(())
             }
         }
     }
@@ -154,6 +205,7 @@ impl Link {
     /// Asks for what was said before.
     async fn catch_up(&mut self) {
         let command = self.reading.begin(self.wire.epoch.clone());
+        (self.patience, self.held_bytes) = (Patience::new(u64::MAX), 0);
         self.ask(&command).await;
     }
 

@@ -2,17 +2,22 @@
 //!
 //! What lines mean and how they look is pure: `typed` is what a person types, `session` what follows from that and from what
 //! the server sends, `reading` how far that was read, `render` how it is drawn. The rest is thin: `options` is the command
-//! line, `wire` a connection, `link` one after the other, `talk` a session over them, `editor` the line editor, `terminal` what runs
-//! it at a terminal, `script` the subcommands.
+//! line, `dial` how a connection is made, `wire` a connection, `link` one after the other, `stop` the signals, `output` what is
+//! printed, `refusal` the words for a server's refusals, `talk` a session over them, `editor` the line editor, `terminal` what runs it at
+//! a terminal, `script` the subcommands.
 
+mod dial;
 mod editor;
 mod link;
 mod options;
+mod output;
 mod printer;
 mod reading;
+mod refusal;
 mod render;
 mod script;
 mod session;
+mod stop;
 mod talk;
 mod terminal;
 mod tty;
@@ -21,11 +26,13 @@ mod wire;
 
 use std::process::ExitCode;
 
+use async_signal::Signal;
 use regex_lite::Regex;
 use smol::block_on;
 
 use self::options::{COMMANDS, Options};
 use crate::command_line::{self, nearest, parse_number, quoted};
+use crate::process::end_by;
 use crate::protocol::{Command, Mode, is_blank};
 
 /// The name in errors and in `--version`.
@@ -47,7 +54,10 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(End(Code::Usage, what)) => command_line::refuse(PROGRAM, &what),
         Err(End(code, what)) => {
-            what.lines().for_each(script::tell);
+            what.lines().for_each(|line| command_line::say_error(PROGRAM, line));
+            if let Some(signal) = code.signal() {
+                end_by(signal);
+            }
             ExitCode::from(code as u8)
         }
     }
@@ -63,9 +73,8 @@ fn check(options: &Options) -> Option<String> {
         let taken = format!("{} was parsed as the server{hint}", quoted(server));
         return Some(format!("unknown command {}: expected one of {commands} ({taken})", quoted(command)));
     }
-    if !options.has_address() {
-        let address = quoted(options.host().unwrap_or_default());
-        return Some(format!("invalid server {address}: expected host or host:port, with a port from 1 to 65535"));
+    if let Some(what) = options.wrong_address() {
+        return Some(what);
     }
     if let Some(what) = options.misplaced(command) {
         return Some(what);
@@ -96,7 +105,7 @@ fn run(options: &Options) -> Result<(), End> {
     let recall = |line: &str| match Command::parse(line, Mode::Commands) {
         Ok(Some(command)) => block_on(script::recall(options, &command)),
         Ok(None) => Ok(()),
-        Err(refusal) => Err(End(Code::Usage, refusal.text.to_string())),
+        Err(refusal) => Err(End(Code::Usage, refusal::explain(refusal.code.as_str(), refusal.text.as_str()))),
     };
     let (command, words) = options.command();
     match command {
@@ -123,7 +132,7 @@ fn run(options: &Options) -> Result<(), End> {
 enum Code {
     /// All was done, or whoever reads the output wants no more.
     Done = 0,
-    /// The server refused something, or the output cannot be written.
+    /// The server refused something, or standard input or output failed.
     Refused = 1,
     /// The command line is wrong.
     Usage = 2,
@@ -144,6 +153,25 @@ enum Code {
 }
 
 impl Code {
+    /// The exit code that shells give to this signal.
+    fn of_signal(signal: Signal) -> Self {
+        match signal {
+            Signal::Hup => Self::HungUp,
+            Signal::Int => Self::Interrupted,
+            _ => Self::Terminated,
+        }
+    }
+
+    /// The signal that says so, which is to end the process too.
+    fn signal(self) -> Option<Signal> {
+        match self {
+            Self::HungUp => Some(Signal::Hup),
+            Self::Interrupted => Some(Signal::Int),
+            Self::Terminated => Some(Signal::Term),
+            _ => None,
+        }
+    }
+
     /// Whether it is the user's wish, and no failure.
     fn is_wanted(self) -> bool {
         matches!(self, Self::Done | Self::HungUp | Self::Interrupted | Self::Terminated)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 
 use super::render::Look;
-use crate::command_line::{is_colored, parse_color, parse_number, parse_seconds, with_port};
+use crate::command_line::{is_colored, parse_color, parse_number, parse_seconds, quoted, with_port};
 use crate::limits::RETRY_SECONDS_DEFAULT;
 use crate::protocol::{EventId, Name, Token};
 
@@ -15,21 +15,22 @@ use crate::protocol::{EventId, Name, Token};
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[argh(
     help_triggers("-h", "--help"),
-    example = "{command_name}\n{command_name} chat.example.org --nick alice\n{command_name} 10.0.0.9:7000 send build 41 is green\n{command_name} tail --json | grep -m1 alice\n{command_name} history 50\n{command_name} search green build\n{command_name} tail --since 1204",
+    example = "{command_name}\n{command_name} chat.example.org --nick alice\n{command_name} 10.0.0.9 7000 who\n{command_name} 10.0.0.9:7000 send build 41 is green\n{command_name} tail --json | grep -m1 alice\n{command_name} history 50\n{command_name} search green build\n{command_name} tail --since 1204",
     note = "Commands:\n  send [--to name[,name...]] [text]  say it, or each line of standard input; prints nothing\n  who                                list who else is here, as: name coordinator|member\n  tail [--since id] [--count n] [--from name] [--timeout seconds]\n                                     print what happens, as it happens\n  wait regex [--since id] [--count n] [--from name] [--timeout seconds]\n                                     wait until somebody says what matches; print it\n  history [n]                        print the last n messages (default: 20)\n  search words                       print messages with these words, the newest first, if the\n                                     server stores them\n  raw                                standard input is protocol (protocol.md): send each line\n                                     when the one before has its reply; print what comes\n  help                               print this",
     note = "Options may stand anywhere, as --option value or --option=value. After -- there are none: {command_name} send -- -5 degrees",
     note = "Without a terminal and without a command, each line of standard input is what would be typed at one.",
     error_code(0, "all was done, or whoever read the output wanted no more"),
-    error_code(1, "the server refused something, or the output could not be written"),
+    error_code(1, "the server refused something, or standard input or output failed"),
     error_code(2, "the command line was wrong"),
     error_code(3, "it could not connect"),
     error_code(4, "the connection was lost"),
     error_code(5, "it timed out"),
     error_code(6, "the name went on with another connection"),
-    error_code(129, "SIGHUP said to stop; 130: SIGINT; 143: SIGTERM")
+    error_code(129, "ended by SIGHUP; 130: by SIGINT; 143: by SIGTERM")
 )]
 pub(super) struct Options {
-    /// where the server is, as host or host:port (default: 127.0.0.1:9999); then a command
+    /// where the server is, as host, host:port or host port (default: 127.0.0.1:9999); then a command. An IPv6 address with a port
+    /// takes brackets, and may have a zone: [fe80::1%eth0]:9999
     #[argh(positional, arg_name = "host or command")]
     words: Vec<String>,
 
@@ -37,7 +38,7 @@ pub(super) struct Options {
     #[argh(option, arg_name = "name", from_str_fn(parse_nick))]
     pub(super) nick: Option<String>,
 
-    /// auto, always or never (default: auto, which is on a terminal and without `NO_COLOR`)
+    /// auto, always or never (default: auto, which is on a terminal, unless `NO_COLOR` is set or TERM is dumb)
     #[argh(option, arg_name = "when", default = "is_colored(&io::stdout())", from_str_fn(parse_color))]
     color: bool,
 
@@ -90,18 +91,29 @@ pub(super) const COMMANDS: [&str; 8] = ["send", "who", "tail", "wait", "history"
 impl Options {
     /// Where the server is, as `host:port`.
     pub(super) fn address(&self) -> String {
-        with_port(self.host().unwrap_or("127.0.0.1"))
+        let host = self.host().unwrap_or("127.0.0.1");
+        self.port().map_or_else(|| with_port(host), |port| with_port(&format!("{host} {port}")))
     }
 
-    /// Whether the address has a host, and a port that can be connected to.
-    pub(super) fn has_address(&self) -> bool {
+    /// Explains what is wrong with the address, if it has no host, or no port that can be connected to.
+    pub(super) fn wrong_address(&self) -> Option<String> {
         let is_port = |port: &str| parse_number(port, 1..=u16::MAX, "").is_ok();
-        self.address().rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && is_port(port))
+        let (host, address) = (self.host().unwrap_or("127.0.0.1"), self.address());
+        if let Some(port) = self.port()
+            && with_port(host) == host
+        {
+            return Some(format!("two ports for one server: {} and {}", quoted(host), quoted(port)));
+        }
+        let is_right = address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && is_port(port));
+        let given = self.port().map_or_else(|| host.to_owned(), |port| format!("{host} {port}"));
+        let expected = "expected host, host:port or host port, with a port from 1 to 65535";
+        (!is_right).then(|| format!("invalid server {}: {expected}", quoted(&given)))
     }
 
     /// The command, empty if there is none, and the words after it.
     pub(super) fn command(&self) -> (&str, &[String]) {
-        let words = &self.words[usize::from(self.host().is_some())..];
+        let server = usize::from(self.host().is_some()) + usize::from(self.port().is_some());
+        let words = &self.words[server..];
         words.split_first().map_or(("", words), |(command, words)| (command, words))
     }
 
@@ -131,6 +143,13 @@ impl Options {
     /// How things look.
     pub(super) fn look(&self) -> Look {
         Look { color: self.color, bell: self.bell }
+    }
+
+    /// The second word, where it is a number after the host: nc's way to write a port. No command is a number.
+    fn port(&self) -> Option<&str> {
+        self.host()?;
+        let is_number = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+        self.words.get(1).map(String::as_str).filter(is_number)
     }
 
     /// The first word, where it says where the server is.

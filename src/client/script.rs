@@ -1,30 +1,32 @@
 //! The client for scripts: its commands, and a conversation without a terminal.
 
-use std::io;
 use std::time::Instant;
 
 use chrono::Local;
 use futures_lite::future::or;
-use futures_lite::{Stream, StreamExt as _, stream};
+use futures_lite::{StreamExt as _, stream};
 use regex_lite::Regex;
 
 use super::link::{Link, News};
 use super::options::Options;
+use super::output::Output;
 use super::reading::Reading;
+use super::refusal::{cause, explain, name_refused};
 use super::session::Shown;
+use super::stop::Stop;
 use super::talk::{self, Shared};
-use super::wire::{self, Next, Wire, text_of};
+use super::wire::{self, Input, Next, Wire, text_of};
 use super::{Code, End};
-use crate::limits::NAMES_TRIED_MAX;
-use crate::process::{reason, write_line};
+use crate::limits::{HISTORY_REPLAYED_DEFAULT, NAMES_TRIED_MAX, SEARCH_FOUND_MAX};
+use crate::process::reason;
 use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Past, Refusal, Reply, ServerLine};
 
 /// Says the words of `text`, or each line of standard input if there are none, to everybody or to those named.
 pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
     let is_input = text.is_empty();
-    let lines: Vec<_> = text.join(" ").lines().map(Vec::from).collect();
-    let input = if is_input { wire::stdin().boxed() } else { stream::iter(lines).boxed() };
-    let (mut wire, _) = join(options, input).await?;
+    let lines: Vec<_> = text.join(" ").lines().map(|line| Ok(line.into())).collect();
+    let input = if is_input { wire::stdin() } else { stream::iter(lines).boxed() };
+    let (output, (mut wire, _)) = (Output::default(), join(options, input).await?);
     let verb = options.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
     let (mut refused, mut number) = (false, 1_u64);
     loop {
@@ -44,9 +46,9 @@ pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> 
         };
         if let Some(answer) = answer {
             let place = if is_input { format!("line {number}: ") } else { String::new() };
-            refused |= tell_refusal(&place, &answer);
+            refused |= tell_refusal(&output, &place, &answer);
             if options.json {
-                print(&answer.to_json())?;
+                output.print(&answer.to_json())?;
             }
         }
         number += 1;
@@ -55,58 +57,74 @@ pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> 
 
 /// Lists who else is here.
 pub(super) async fn who(options: &Options) -> Result<(), End> {
-    let (mut wire, own) = join(options, stream::pending()).await?;
+    let (output, (mut wire, own)) = (Output::default(), join(options, stream::pending().boxed()).await?);
     let answer = wire.ask(b"WHO", |heard| match &heard.known {
         Some(ServerLine::User(user)) if user.name != own => {
-            print(&if options.json { heard.to_json() } else { heard.line.replacen("USER ", "", 1) })
+            output.print(&if options.json { heard.to_json() } else { heard.line.replacen("USER ", "", 1) })
         }
         _ => Ok(()),
     });
     let answer = answer.await?;
-    leave(wire, tell_refusal("", &answer)).await
+    leave(wire, tell_refusal(&output, "", &answer)).await
 }
 
 /// Prints what was said before, as `command` asks for it.
 pub(super) async fn recall(options: &Options, command: &Command) -> Result<(), End> {
-    let (mut wire, _) = join(options, stream::pending()).await?;
+    let (output, (mut wire, _)) = (Output::default(), join(options, stream::pending().boxed()).await?);
     let line = command.to_line(Mode::Commands);
-    let answer = wire.ask(line.as_bytes(), |heard| match heard.known {
-        Some(ServerLine::Past(_)) if options.json => print(&heard.to_json()),
+    let messages = match command {
+        Command::History(count) => *count,
+        Command::Search(..) => SEARCH_FOUND_MAX,
+        _ => HISTORY_REPLAYED_DEFAULT,
+    };
+    let mut left = messages;
+    let answer = wire.ask_for_messages(line.as_bytes(), messages, |heard| match heard.known {
+        Some(ServerLine::Past(_)) if left == 0 => {
+            Err(End(Code::Lost, format!("the server sends more than the {messages} messages that were asked for")))
+        }
+        Some(ServerLine::Past(_)) if options.json => {
+            left -= 1;
+            output.print(&heard.to_json())
+        }
         Some(ServerLine::Past(Past { at, name, text, .. })) => {
-            print(&options.look().draw(&Shown::Event(Some(at), Event::Msg(name, text), false), &Local::now()))
+            left -= 1;
+            output.print(&options.look().draw(&Shown::Event(Some(at), Event::Msg(name, text), false), &Local::now()))
         }
         _ => Ok(()),
     });
     let answer = answer.await?;
-    leave(wire, tell_refusal("", &answer)).await
+    leave(wire, tell_refusal(&output, "", &answer)).await
 }
 
 /// Prints what happens or, with a regular expression, the first that is said and matches.
 pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<(), End> {
     let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let reading = options.since.map_or_else(Reading::default, |id| Reading::since(id, options.epoch.clone()));
-    let mut link = come_and_stay(options, stream::pending(), deadline, reading).await?;
-    let watched = watch_over(&mut link, options, regex).await;
+    let (mut link, output) = come_and_stay(options, stream::pending().boxed(), deadline, reading).await?;
+    let watched = watch_over(&mut link, &output, options, regex).await;
     link.quit().await;
     watched
 }
 
-async fn watch_over(link: &mut Link, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
+async fn watch_over(link: &mut Link, output: &Output, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
     let mut left = options.count.or(regex.map(|_| 1));
     // How many more belong to the roster that was printed.
     let mut users = 0;
     while left != Some(0) || users > 0 {
         let heard = match link.next(false).await? {
             // Nothing was asked but --since.
-            News::Heard(heard) if heard.answers() => return Err(End(Code::Refused, heard.text().to_owned())),
+            News::Heard(heard) if heard.answers() => {
+                let (code, text) = heard.refused().unwrap_or(("", &heard.line));
+                return Err(End(Code::Refused, explain(code, text)));
+            }
             News::Heard(heard) => heard,
             News::Lost(why) => {
                 users = 0;
-                tell(&format!("{why}; connecting to {} again", link.address()));
+                output.tell(&format!("{why}; connecting to {} again", link.address()));
                 continue;
             }
             News::Missing(what) => {
-                tell(&what);
+                output.tell(cause(&what));
                 continue;
             }
             _ => continue,
@@ -123,7 +141,7 @@ async fn watch_over(link: &mut Link, options: &Options, regex: Option<&Regex>) -
             }
             _ => continue,
         };
-        print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local::now()) })?;
+        output.print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local::now()) })?;
         if is_user {
             users -= 1;
         } else {
@@ -145,10 +163,10 @@ fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool
 
 /// Standard input is protocol: sends it line by line, each when the one before has its reply, and prints what comes.
 pub(super) async fn raw(options: &Options) -> Result<(), End> {
-    let (mut wire, mut refused) = (Wire::new(wire::stdin()), false);
+    let (output, mut wire, mut refused) = (Output::default(), Wire::with_input(wire::stdin()), false);
     let mut show = |heard: Heard| {
         refused |= heard.refused().is_some();
-        print(&if options.json { heard.to_json() } else { heard.line })
+        output.print(&if options.json { heard.to_json() } else { heard.line })
     };
     show(wire.connect(&options.address()).await?)?;
     wire.watch_output();
@@ -171,34 +189,38 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
     while let Ok(Next::Heard(heard)) = wire.next(false).await {
         show(heard)?;
     }
+    wire.check_input()?;
     done(refused)
 }
 
 /// A terminal's conversation without the terminal.
 pub(super) async fn talk(options: &Options) -> Result<(), End> {
-    let mut link = come_and_stay(options, wire::stdin(), None, Reading::default()).await?;
+    let (mut link, output) = come_and_stay(options, wire::stdin(), None, Reading::default()).await?;
     let mut refused = false;
     let show = |shown: &Shown| {
         refused |= matches!(shown, Shown::Warning(_));
-        print(&options.look().draw(shown, &Local::now()))
+        output.print(&options.look().draw(shown, &Local::now()))
     };
     let talked = talk::talk(&mut link, &Shared::default(), true, show).await;
+    let read = link.check_input();
     link.quit().await;
-    talked.and_then(|()| done(refused))
+    talked.and(read).and_then(|()| done(refused))
 }
 
-/// Joins, and comes back where the connection breaks.
+/// Joins, and comes back where the connection breaks. A signal ends this in good order: the server would keep the name.
 async fn come_and_stay(
     options: &Options,
-    input: impl Stream<Item = Vec<u8>> + Send + 'static,
+    input: Input,
     deadline: Option<Instant>,
     reading: Reading,
-) -> Result<Link, End> {
-    let mut wire = Wire::new(input);
+) -> Result<(Link, Output), End> {
+    let stop = Stop::new().map_err(|error| End(Code::Refused, format!("cannot catch signals: {}", reason(&error))))?;
+    let (mut wire, output) = (Wire::with_input(input), Output { stop: Some(stop.clone()), deadline });
+    wire.stop = Some(stop);
+    wire.watch_output();
     let enter = async {
         wire.open_to_stay(&options.address()).await?;
-        wire.watch_output();
-        take_name(options, &mut wire).await
+        take_name(options, &output, &mut wire).await
     };
     let entered = or(enter, wire::late(deadline)).await;
     if let Err(End(code, _)) = &entered
@@ -209,29 +231,31 @@ async fn come_and_stay(
     }
     let name = entered?;
     wire.deadline = deadline;
-    Ok(Link::new(wire, options.address(), name, reading, Some(options.retry())).await)
+    Ok((Link::new(wire, options.address(), name, reading, Some(options.retry())).await, output))
 }
 
 /// Connects and takes a name.
-async fn join(options: &Options, input: impl Stream<Item = Vec<u8>> + Send + 'static) -> Result<(Wire, Name), End> {
-    let mut wire = Wire::new(input);
+async fn join(options: &Options, input: Input) -> Result<(Wire, Name), End> {
+    let mut wire = Wire::with_input(input);
     wire.open(&options.address()).await?;
-    let name = take_name(options, &mut wire).await?;
+    let name = take_name(options, &Output::default(), &mut wire).await?;
     Ok((wire, name))
 }
 
 /// Takes the name asked for or, if none is, the user's, with a number if that is taken.
-async fn take_name(options: &Options, wire: &mut Wire) -> Result<Name, End> {
+async fn take_name(options: &Options, output: &Output, wire: &mut Wire) -> Result<Name, End> {
     let user = options.nick.clone().unwrap_or_else(user_name);
     let (mut raw, mut attempt) = (user.clone(), 1);
     loop {
         match wire.take_name(&raw).await? {
             Ok(name) if raw == user => return Ok(name),
             Ok(name) => {
-                tell(&format!("{user} is taken; the name is {name}"));
+                output.tell(&format!("{user} is taken; the name is {name}"));
                 return Ok(name);
             }
-            Err(why) if options.nick.is_some() || attempt == NAMES_TRIED_MAX => return Err(End(Code::Refused, why)),
+            Err(why) if options.nick.is_some() || attempt == NAMES_TRIED_MAX => {
+                return Err(End(Code::Refused, name_refused(&why)));
+            }
             Err(_) => attempt += 1,
         }
         // First 2; then the longer it takes, the wider the choice: of a hundred at once, each finds one.
@@ -245,10 +269,10 @@ fn user_name() -> String {
     names.into_iter().find(|name| Name::new(name).is_ok()).unwrap_or_else(|| "guest".to_owned())
 }
 
-/// Leaves in good order.
+/// Leaves in good order. Everything has its reply already.
 async fn leave(mut wire: Wire, refused: bool) -> Result<(), End> {
-    // Everything has its reply already; whether this gets one is of no account.
-    let _ = wire.ask(b"QUIT", |_| Ok(())).await;
+    wire.quit().await;
+    wire.check_input()?;
     done(refused)
 }
 
@@ -256,23 +280,10 @@ fn done(refused: bool) -> Result<(), End> {
     if refused { Err(End(Code::Refused, String::new())) } else { Ok(()) }
 }
 
-/// Says on standard error, after `place`, why it was refused, if it was; whether it was.
-fn tell_refusal(place: &str, answer: &Heard) -> bool {
-    answer.refused().inspect(|(_, text)| tell(&format!("{place}{text}"))).is_some()
-}
-
-/// Says something on standard error.
-pub(super) fn tell(text: &str) {
-    // If this fails, there is no other way to report it.
-    let _ = write_line(io::stderr(), &format!("chinwag: {text}"), None);
-}
-
-/// Prints to standard output: a line at a time, and nothing is kept back.
-pub(super) fn print(line: &str) -> Result<(), End> {
-    write_line(io::stdout(), line, None).map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => End(Code::Done, String::new()),
-        _ => End(Code::Refused, format!("cannot write to standard output: {}", reason(&error))),
-    })
+/// Reports on standard error, after `place`, why it was refused, if it was; returns whether it was.
+fn tell_refusal(output: &Output, place: &str, answer: &Heard) -> bool {
+    let refused = answer.refused();
+    refused.inspect(|(code, text)| output.tell(&format!("{place}{}", explain(code, text)))).is_some()
 }
 
 #[cfg(test)]

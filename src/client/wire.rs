@@ -3,18 +3,23 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use async_signal::Signal;
 use futures_lite::future::{or, pending};
 use futures_lite::io::BufReader;
-use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Stream, StreamExt as _, stream};
+use futures_lite::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use futures_lite::{Stream, StreamExt as _, stream};
 use rustix::event::{PollFd, PollFlags, poll};
 use smol::net::{Shutdown, TcpStream};
 use smol::{Task, Timer, Unblock};
-use socket2::{SockRef, TcpKeepalive};
 
+use super::dial::{Greeted, dial};
+use super::refusal::explain;
+use super::stop::Stop;
 use super::{Code, End};
-use crate::limits::{CLIENT_LINE_BYTES_MAX, CONNECT_MS_MAX, FAREWELL_MS_MAX, KEEPALIVE_SECONDS, REPLY_MS_MAX};
-use crate::process;
+use crate::limits::{
+    CLIENT_LINE_BYTES_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, INPUT_LINE_BYTES_MAX, REPLY_MESSAGE_MS,
+    REPLY_MS_MAX, REPLY_TOTAL_MS_MAX,
+};
+use crate::process::{self, reason};
 use crate::protocol::{
     BYTE_ORDER_MARK, Command, ErrorCode, Event, Heard, Mode, Name, Reply, ResumeToken, ServerLine, Setting, Text,
     Token, made_safe,
@@ -28,6 +33,9 @@ pub(super) enum Next {
     Typed(Option<Vec<u8>>),
 }
 
+/// Lines of the input, without their endings.
+pub(super) type Input = stream::Boxed<io::Result<Vec<u8>>>;
+
 /// A server, once connected, an input and an output.
 pub(super) struct Wire {
     /// None while there is no connection.
@@ -40,9 +48,13 @@ pub(super) struct Wire {
     pub(super) epoch: Option<Token>,
     /// What takes the name back, if it was asked for.
     pub(super) token: Option<ResumeToken>,
-    input: stream::Boxed<Vec<u8>>,
-    /// Ends when nobody reads standard output any more, or a signal says to stop.
-    stop: Option<Task<Code>>,
+    input: Input,
+    /// Why the input ended before its end.
+    input_error: Option<io::Error>,
+    /// Ends when standard output has no reader any more.
+    unread: Option<Task<()>>,
+    /// None where signals have their default action.
+    pub(super) stop: Option<Stop>,
     /// How the server reads what is sent.
     pub(super) mode: Mode,
     /// When to stop waiting.
@@ -52,67 +64,36 @@ pub(super) struct Wire {
 impl Wire {
     /// No server yet, and an input of these lines.
     pub(super) fn new(input: impl Stream<Item = Vec<u8>> + Send + 'static) -> Self {
-        let (input, mode) = (input.boxed(), Mode::Commands);
-        let (line, farewell, epoch, token, stop) = (Vec::new(), None, None, None, None);
-        Self { server: None, line, farewell, epoch, token, input, stop, mode, deadline: None }
+        Self::with_input(input.map(Ok).boxed())
     }
 
-    /// It is to end when nobody reads standard output any more, or a signal says so.
+    /// No server yet, and an input that can fail.
+    pub(super) fn with_input(input: Input) -> Self {
+        let (line, farewell, epoch, token) = (Vec::new(), None, None, None);
+        let (input_error, unread, stop, mode, deadline) = (None, None, None, Mode::Commands, None);
+        Self { server: None, line, farewell, epoch, token, input, input_error, unread, stop, mode, deadline }
+    }
+
+    /// From now on, [`Wire::next`] fails when standard output has no reader any more.
     pub(super) fn watch_output(&mut self) {
-        let unread = smol::unblock(|| {
-            // Nothing is asked of it: that nobody reads is told unasked.
+        self.unread = Some(smol::unblock(|| {
+            // No event is asked for: an error is reported in any case.
             while poll(&mut [PollFd::new(&io::stdout(), PollFlags::empty())], None) != Ok(1) {}
-            Code::Done
-        });
-        let signals = process::catch(&[Signal::Hup, Signal::Int, Signal::Term]);
-        let told = async {
-            // Where there are no signals to be had, the system's way with them is left.
-            let Ok(mut signals) = signals else { return pending().await };
-            match signals.next().await {
-                Some(Ok(Signal::Hup)) => Code::HungUp,
-                Some(Ok(Signal::Int)) => Code::Interrupted,
-                _ => Code::Terminated,
-            }
-        };
-        self.stop = Some(smol::spawn(or(unread, told)));
+        }));
     }
 
-    /// Connects to the first of the host's addresses that answers; the greeting, which must be this protocol's.
+    /// Connects to the first of the host's addresses that greets.
     pub(super) async fn connect(&mut self, address: &str) -> Result<Heard, End> {
-        let unreachable =
-            |why: &str| End(Code::Unreachable, format!("could not connect to {}: {why}", made_safe(address)));
-        let late = async {
-            Timer::after(Duration::from_millis(CONNECT_MS_MAX)).await;
-            Err(io::ErrorKind::TimedOut.into())
+        let dialed = async {
+            let unreachable =
+                |why| End(Code::Unreachable, format!("could not connect to {}: {why}", made_safe(address)));
+            dial(address).await.map_err(unreachable)
         };
-        let stream = or(TcpStream::connect(address), late).await.map_err(|error| {
-            unreachable(&match error.kind() {
-                kind if error.raw_os_error().is_some() => kind.to_string(),
-                io::ErrorKind::TimedOut | io::ErrorKind::InvalidInput => error.to_string(),
-                // It cannot be looked up; maybe it was meant to be a command.
-                _ => format!(
-                    "{error}; {} was taken for the host",
-                    made_safe(address.rsplit_once(':').map_or(address, |(host, _)| host))
-                ),
-            })
-        })?;
-        // Without these it works, too.
-        let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&stream)
-            .set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS)));
-        (self.server, self.deadline) = (Some(BufReader::new(stream)), soon());
+        let Greeted { server, greeting } = or(dialed, stopped(self.stop.as_ref())).await?;
+        (self.server, self.deadline) = (Some(server), None);
         (self.line, self.farewell, self.mode) = (Vec::new(), None, Mode::Commands);
-        let heard = match self.next(false).await {
-            Ok(Next::Heard(heard)) => heard,
-            Err(end) if end.0.is_wanted() => return Err(end),
-            _ => return Err(unreachable("it does not say HELLO; is it a chinwag server?")),
-        };
-        self.deadline = None;
-        match (&heard.known, heard.refused()) {
-            (Some(ServerLine::Hello(..)), _) => Ok(heard),
-            (_, Some((_, why))) => Err(unreachable(why)),
-            (_, None) => Err(unreachable(&format!("it is no chinwag/1 server; it says: {}", heard.line))),
-        }
+        self.heed(&greeting).await;
+        Ok(greeting)
     }
 
     /// The same; has events come with their times.
@@ -126,10 +107,19 @@ impl Wire {
         (self.server, self.deadline) = (None, Some(deadline));
     }
 
-    /// Sends a line. If this fails, whoever reads finds out.
+    /// Sends a line. If this fails, or the server does not read, [`Wire::next`] finds the connection closed.
     pub(super) async fn send(&mut self, line: &[u8]) {
-        if let Some(server) = &mut self.server {
-            let _ = server.get_mut().write_all(&[line, b"\n"].concat()).await;
+        let Some(server) = &mut self.server else { return };
+        let line = [line, b"\n"].concat();
+        let sent = async { server.get_mut().write_all(&line).await.is_ok() };
+        let late = async {
+            Timer::after(Duration::from_millis(REPLY_MS_MAX)).await;
+            false
+        };
+        let stopped = async { stopped::<()>(self.stop.as_ref()).await.is_ok() };
+        if !or(sent, or(stopped, late)).await {
+            // If this fails, it is closed already.
+            let _ = server.get_ref().shutdown(Shutdown::Both);
         }
     }
 
@@ -139,27 +129,32 @@ impl Wire {
         let _ = self.server.as_ref().map(|server| server.get_ref().shutdown(Shutdown::Write));
     }
 
-    /// Sends a line and waits for its reply, which takes no time; what comes before the reply goes to `other`.
-    pub(super) async fn ask(
+    /// Sends a line and waits for its reply; what comes before the reply goes to `other`.
+    pub(super) async fn ask(&mut self, line: &[u8], other: impl FnMut(Heard) -> Result<(), End>) -> Result<Heard, End> {
+        self.ask_for_messages(line, 0, other).await
+    }
+
+    /// The same where the reply may have so many past messages.
+    pub(super) async fn ask_for_messages(
         &mut self,
         line: &[u8],
+        messages: u64,
         mut other: impl FnMut(Heard) -> Result<(), End>,
     ) -> Result<Heard, End> {
         self.send(line).await;
-        let deadline = std::mem::replace(&mut self.deadline, soon());
+        let deadline = self.deadline;
+        let mut patience = Patience::new(messages);
         loop {
-            match self.next(false).await? {
-                Next::Heard(heard) if heard.answers() => {
-                    self.deadline = deadline;
-                    return Ok(heard);
-                }
-                Next::Heard(heard) => {
-                    // It may be long.
-                    self.deadline = soon();
-                    other(heard)?;
-                }
-                Next::Typed(_) => {}
+            let begun = Instant::now();
+            self.deadline = patience.deadline();
+            let next = self.next(false).await?;
+            let Next::Heard(heard) = next else { continue };
+            patience.spend(begun.elapsed(), &heard)?;
+            if heard.answers() {
+                self.deadline = deadline;
+                return Ok(heard);
             }
+            other(heard)?;
         }
     }
 
@@ -187,12 +182,20 @@ impl Wire {
         self.ask_for(&Command::Set(Setting::Resume, true)).await.map(drop)
     }
 
-    /// Says good-bye, and waits for the server to let go, if that takes no time.
+    /// Says good-bye, and waits a moment for the server to close the connection.
     pub(super) async fn quit(&mut self) {
+        let is_signal = self.stop.take().is_some_and(|stop| stop.code().is_some());
+        let wait = if is_signal { FAREWELL_AT_SIGNAL_MS_MAX } else { FAREWELL_MS_MAX };
+        self.unread = None;
         self.send(b"QUIT").await;
-        self.deadline = Instant::now().checked_add(Duration::from_millis(FAREWELL_MS_MAX));
-        self.stop = None;
+        self.deadline = Instant::now().checked_add(Duration::from_millis(wait));
         while self.server.is_some() && self.next(false).await.is_ok() {}
+    }
+
+    /// Fails if the input could not be read to its end.
+    pub(super) fn check_input(&mut self) -> Result<(), End> {
+        let Some(error) = self.input_error.take() else { return Ok(()) };
+        Err(End(Code::Refused, format!("cannot read standard input: {}", reason(&error))))
     }
 
     /// Takes a name. If the server or the protocol refuses it, it is told what for.
@@ -209,21 +212,42 @@ impl Wire {
     }
 
     /// Waits for a line of the server's or, if it is wanted, of the input; fails when the server closed the connection,
-    /// nobody reads the output any more, or the deadline has come.
+    /// standard output has no reader any more, a signal says to stop, or the deadline has come.
     pub(super) async fn next(&mut self, input: bool) -> Result<Next, End> {
-        let Self { server, line, farewell, input: typed, stop, deadline, .. } = self;
+        // However fast lines come.
+        if let Some(code) = self.stop.as_ref().and_then(Stop::code) {
+            return Err(End(code, String::new()));
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return late(self.deadline).await;
+        }
+        let Self { server, line, farewell, input: typed, input_error, unread, stop, deadline, .. } = self;
         let heard = async {
             let Some(server) = server else { return pending().await };
             let line = read_line(server, line).await;
-            let end = || farewell.take().unwrap_or(End(Code::Lost, "the server closed the connection".to_owned()));
-            Ok(Next::Heard(Heard::new(&text_of(&line.ok_or_else(end)?))))
+            let end = |why| farewell.take().unwrap_or(End(Code::Lost, why));
+            Ok(Next::Heard(Heard::new(&text_of(&line.map_err(end)?))))
         };
-        let typed = async { if input { Ok(Next::Typed(typed.next().await)) } else { pending().await } };
-        let stopped = async {
-            let Some(stop) = stop else { return pending().await };
-            Err(End(stop.await, String::new()))
+        let typed = async {
+            if !input {
+                return pending().await;
+            }
+            let line = match typed.next().await {
+                Some(Ok(line)) => Some(line),
+                Some(Err(error)) => {
+                    *input_error = Some(error);
+                    None
+                }
+                None => None,
+            };
+            Ok(Next::Typed(line))
         };
-        let next = or(heard, or(typed, or(stopped, late(*deadline)))).await;
+        let unread = async {
+            let Some(unread) = unread else { return pending().await };
+            unread.await;
+            Err(End(Code::Done, String::new()))
+        };
+        let next = or(heard, or(typed, or(unread, or(stopped(stop.as_ref()), late(*deadline))))).await;
         if let Ok(Next::Heard(heard)) = &next {
             self.heed(heard).await;
         }
@@ -245,20 +269,62 @@ impl Wire {
     }
 }
 
-/// The next line, but for what is in `line` already; none at the end. Nothing is lost if it is not waited for; what is longer
-/// than a line can be comes in pieces.
-async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> Option<Vec<u8>> {
+/// How long a reply may take: each line a while, and all of it another while, whatever comes.
+pub(super) struct Patience {
+    /// What is left of the time for all of it.
+    left: Duration,
+    /// Past messages that may still come, each of which takes its time.
+    messages: u64,
+}
+
+impl Patience {
+    /// For a reply with at most so many past messages.
+    pub(super) fn new(messages: u64) -> Self {
+        Self { left: Duration::from_millis(REPLY_TOTAL_MS_MAX), messages }
+    }
+
+    /// When the next line must be there.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.left.min(Duration::from_millis(REPLY_MS_MAX)))
+    }
+
+    /// This came, after so long a wait.
+    pub(super) fn spend(&mut self, time: Duration, heard: &Heard) -> Result<(), End> {
+        if matches!(heard.known, Some(ServerLine::Past(_))) && self.messages > 0 {
+            self.messages -= 1;
+            self.left += Duration::from_millis(REPLY_MESSAGE_MS);
+        }
+        self.left = self.left.saturating_sub(time);
+        if self.left.is_zero() && !heard.answers() {
+            return Err(End(Code::TimedOut, "timed out: the server does not end its reply".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Fails when a signal says to stop.
+async fn stopped<T>(stop: Option<&Stop>) -> Result<T, End> {
+    let Some(stop) = stop else { return pending().await };
+    Err(End(stop.wait().await, String::new()))
+}
+
+/// The next line, but for what is in `line` already; the error says why there is none. Nothing is lost if this is dropped.
+pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> Result<Vec<u8>, String> {
     loop {
         let left = CLIENT_LINE_BYTES_MAX.saturating_sub(line.len());
         // Whether it fails or is at its end: what came before it comes first.
         let _ = server.take(left as u64).read_until(b'\n', line).await;
         let line = std::mem::take(line);
-        if line.len() < CLIENT_LINE_BYTES_MAX && !line.ends_with(b"\n") {
-            return None;
+        if !line.ends_with(b"\n") {
+            return Err(if line.len() < CLIENT_LINE_BYTES_MAX {
+                "the server closed the connection".to_owned()
+            } else {
+                format!("the server sent a line of more than {CLIENT_LINE_BYTES_MAX} bytes; is it a chinwag server?")
+            });
         }
         // What is cut short says less than was said: it counts as not read. Only the last of one who was too slow ends with CR LF.
         if !(line.ends_with(b"\r\n") && (line.starts_with(b"@") || line.starts_with(b"PAST "))) {
-            return Some(line);
+            return Ok(line);
         }
     }
 }
@@ -268,16 +334,46 @@ fn farewell(code: &str, text: &str) -> End {
     if code == ErrorCode::Resumed.as_str() {
         return End(Code::TakenOver, "the name went on with another connection".to_owned());
     }
-    End(Code::Lost, format!("the server closed the connection: {text}"))
+    End(Code::Lost, format!("the server closed the connection: {}", explain(code, text)))
 }
 
-/// The lines of standard input, without a byte order mark at its start.
-pub(super) fn stdin() -> impl Stream<Item = Vec<u8>> + Send {
-    let lines = BufReader::new(Unblock::new(io::stdin())).split(b'\n').map_while(Result::ok);
-    lines.enumerate().map(|(number, line)| match line.strip_prefix(BYTE_ORDER_MARK) {
-        Some(text) if number == 0 => text.to_vec(),
-        _ => line,
-    })
+/// The lines of standard input, without a byte order mark at its start, until its end or an error.
+pub(super) fn stdin() -> Input {
+    let input = BufReader::new(Unblock::new(process::Stream::new(io::stdin(), None)));
+    let lines = stream::unfold(Some(input), |input| async move {
+        let mut input = input?;
+        match read_input_line(&mut input).await.transpose()? {
+            Ok(line) => Some((Ok(line), Some(input))),
+            error => Some((error, None)),
+        }
+    });
+    let lines = lines.enumerate().map(|(number, line)| {
+        let line = line?;
+        Ok(match line.strip_prefix(BYTE_ORDER_MARK) {
+            Some(text) if number == 0 => text.to_vec(),
+            _ => line,
+        })
+    });
+    lines.boxed()
+}
+
+/// The next line of the input, without its ending; of a line that is too long only the beginning, which is still too long.
+async fn read_input_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
+    let (mut line, mut rest) = (Vec::new(), Vec::new());
+    let mut read = input.take(INPUT_LINE_BYTES_MAX as u64).read_until(b'\n', &mut line).await?;
+    let mut is_whole = read == 0 || line.ends_with(b"\n");
+    while !is_whole {
+        read = input.take(INPUT_LINE_BYTES_MAX as u64).read_until(b'\n', &mut rest).await?;
+        is_whole = read == 0 || rest.ends_with(b"\n");
+        rest.clear();
+    }
+    if line.is_empty() {
+        return Ok(None);
+    }
+    if line.ends_with(b"\n") {
+        line.pop();
+    }
+    Ok(Some(line))
 }
 
 /// Fails when the deadline has come.
@@ -285,11 +381,6 @@ pub(super) async fn late<T>(deadline: Option<Instant>) -> Result<T, End> {
     let Some(deadline) = deadline else { return pending().await };
     Timer::at(deadline).await;
     Err(End(Code::TimedOut, "timed out".to_owned()))
-}
-
-/// Until when something may take that takes no time.
-fn soon() -> Option<Instant> {
-    Instant::now().checked_add(Duration::from_millis(REPLY_MS_MAX))
 }
 
 /// A line as text without its ending, whatever its bytes are.

@@ -20,9 +20,14 @@ ends 2 'unknown option "--cuont"; did you mean --count*' tail --cuont=3
 ends 2 'unknown option "-5"; put -- before text that begins with -*' send -5 degrees
 ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw, help ("localhost" was parsed as the server)*' localhost later
 ends 2 'unknown command "tea": *("serach" was parsed as the server, did you mean search?)*' serach tea
-ends 2 'invalid server "localhost:65536": expected host or host:port, with a port from 1 to 65535*' localhost:65536 who
-ends 2 'invalid server "localhost:http": expected host or host:port*' localhost:http
-ends 2 'invalid server "": expected host or host:port*' '' who
+ends 2 'invalid server "localhost:65536": expected host, host:port or host port, with a port from 1 to 65535*' localhost:65536 who
+ends 2 'invalid server "localhost:http": expected host, host:port or host port*' localhost:http
+ends 2 'invalid server "": expected host, host:port or host port*' '' who
+ends 2 'invalid server "localhost 70000": expected host, *' localhost 70000 who
+ends 2 'invalid server "localhost 0": expected host, *' localhost 0
+ends 2 'two ports for one server: "localhost:7" and "8"*' localhost:7 8 who
+ends 2 'two ports for one server: "localhost:9999" and "9999"*' localhost:9999 9999
+ends 2 'unknown command "later": expected one of *' localhost 9999 later
 ends 2 'wait takes one regular expression*' wait
 ends 2 'wait takes one regular expression*' wait two words
 ends 2 'invalid regular expression "(": *' wait '('
@@ -53,14 +58,16 @@ ends 2 'unexpected argument "20" after history*' history 10 20
 ends 2 'missing words: expected search WORDS*' search
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1 who
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1
-ends 3 'could not connect to nowhere.invalid:9999: *; nowhere.invalid was taken for the host' nowhere.invalid who
+ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1 1 who
+ends 3 'could not connect to \[fe80::1%nowhere0\]:9999: unknown zone "nowhere0": expected a network interface*' fe80::1%nowhere0 who
+ends 3 'could not connect to nowhere.invalid:9999: *; "nowhere.invalid" was taken for the host' nowhere.invalid who
 
 serve
 join alice nc.openbsd -N "$host" "$port"
-ends 1 'alice is taken; *' "$host:$port" who --nick alice
-ends 1 'a name cannot contain a space' "$host:$port" send --nick 'al ice' hi
+ends 1 'alice is taken; choose another with --nick' "$host:$port" who --nick alice
+ends 1 'a name cannot contain a space; choose another with --nick' "$host:$port" send --nick 'al ice' hi
 ends 1 'this server keeps no messages that could be searched*' "$host:$port" search tea
-ends 1 'the last id is *' "$host:$port" tail --since 99999
+ends 1 'the last id is [0-9]; expected an id from this server, see chinwag history --json' "$host:$port" tail --since 99999
 ends 5 'timed out' "$host:$port" wait x --timeout 0
 
 same '0 0' "$(set +e; trap - ERR; "$(client_program)" --help | :; echo "${PIPESTATUS[*]}")"

@@ -45,6 +45,6 @@ same 3 "${#replies[@]}"
 
 run send --to alice,nobody psst
 same 1 "$status"
-same 'chinwag: nobody is not here (WHO lists names); nothing was delivered' "$(<"$work/err")"
+same 'chinwag: nobody is not here (chinwag who lists the members); nothing was delivered' "$(<"$work/err")"
 hear alice 'JOIN ci' 'LEAVE ci quit'
 quiet alice

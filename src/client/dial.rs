@@ -1,0 +1,249 @@
+//! Connecting to a server by name: all addresses of the name are tried, each a little after the one before, and the first one that
+//! greets is taken (RFC 8305, "happy eyeballs"). A silent address delays the others by a moment only.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use async_channel::Sender;
+use futures_lite::future::{or, pending};
+use futures_lite::io::BufReader;
+use smol::Timer;
+use smol::net::{TcpStream, resolve};
+use socket2::{SockRef, TcpKeepalive};
+
+use super::refusal::cause;
+use super::wire::{read_line, text_of};
+use crate::command_line::quoted;
+use crate::limits::{
+    ADDRESSES_MAX, CONNECT_MS_MAX, KEEPALIVE_SECONDS, NEXT_ADDRESS_GREETING_MS, NEXT_ADDRESS_MS, REPLY_MS_MAX,
+};
+use crate::process::reason;
+use crate::protocol::{Heard, ServerLine};
+
+/// A connection, and the greeting that was read from it.
+#[derive(Debug)]
+pub(super) struct Greeted {
+    pub(super) server: BufReader<TcpStream>,
+    pub(super) greeting: Heard,
+}
+
+/// What became of the attempt with one address.
+enum Progress {
+    /// The connection is there; the greeting is missing.
+    Connected,
+    Greeted(Greeted),
+    Failed(SocketAddr, String),
+}
+
+/// Connects to `host:port`; the error says why no address can be used.
+pub(super) async fn dial(address: &str) -> Result<Greeted, String> {
+    race(addresses(address).await?).await
+}
+
+/// The addresses of `host:port`, those of IPv6 and of IPv4 in turn.
+async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    let port = port.parse().map_err(|_| format!("invalid port {}", quoted(port)))?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let found = within(REPLY_MS_MAX, resolve((host, port))).await.map_err(|error| match host.split_once('%') {
+        Some((address, zone)) if address.parse::<Ipv6Addr>().is_ok() => {
+            format!("unknown zone {}: expected a network interface after %, with a link-local address", quoted(zone))
+        }
+        // Perhaps it was meant as a command.
+        _ => format!("{}; {} was taken for the host", reason(&error), quoted(host)),
+    })?;
+    let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut first, mut second): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_ipv6() == first_is_v6);
+    first.dedup();
+    second.dedup();
+    let mut sorted = Vec::new();
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    loop {
+        let before = sorted.len();
+        sorted.extend(first.next().into_iter().chain(second.next()));
+        if sorted.len() == before {
+            sorted.truncate(ADDRESSES_MAX);
+            return Ok(sorted);
+        }
+    }
+}
+
+/// Tries the addresses, and drops the other attempts once one of them greets.
+async fn race(addresses: Vec<SocketAddr>) -> Result<Greeted, String> {
+    let (report, reports) = async_channel::unbounded();
+    let (mut next, mut attempts, mut failures) = (addresses.into_iter().peekable(), Vec::new(), Vec::new());
+    let mut next_at = Instant::now();
+    while next.peek().is_some() || failures.len() < attempts.len() {
+        let is_more = next.peek().is_some();
+        let pause = async {
+            if !is_more {
+                return pending().await;
+            }
+            Timer::at(next_at).await;
+            None
+        };
+        match or(async { reports.recv().await.ok() }, pause).await {
+            None => {
+                attempts.extend(next.next().map(|address| smol::spawn(attempt(address, report.clone()))));
+                next_at = soon(NEXT_ADDRESS_MS);
+            }
+            Some(Progress::Connected) => next_at = soon(NEXT_ADDRESS_GREETING_MS),
+            Some(Progress::Greeted(greeted)) => return Ok(greeted),
+            Some(Progress::Failed(address, why)) => {
+                failures.push((address, why));
+                next_at = Instant::now();
+            }
+        }
+    }
+    Err(told(&failures))
+}
+
+/// The failures in one sentence: without addresses if all have the same reason.
+fn told(failures: &[(SocketAddr, String)]) -> String {
+    let Some((_, first)) = failures.first() else { return "the host has no address".to_owned() };
+    if failures.iter().all(|(_, why)| why == first) {
+        return first.clone();
+    }
+    let mut text = String::new();
+    for (address, why) in failures {
+        let separator = if text.is_empty() { "" } else { "; " };
+        let _ = write!(text, "{separator}{address}: {why}");
+    }
+    text
+}
+
+async fn attempt(address: SocketAddr, report: Sender<Progress>) {
+    let greeted = greeted(address, &report).await;
+    let progress = greeted.map_or_else(|why| Progress::Failed(address, why), Progress::Greeted);
+    // If this fails, another address was faster.
+    let _ = report.send(progress).await;
+}
+
+async fn greeted(address: SocketAddr, report: &Sender<Progress>) -> Result<Greeted, String> {
+    let stream = within(CONNECT_MS_MAX, TcpStream::connect(address)).await.map_err(|error| match address {
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
+            let ip = v6.ip();
+            format!("a link-local address needs its network interface, such as [{ip}%eth0]:{}", address.port())
+        }
+        _ if error.raw_os_error().is_some() => error.kind().to_string(),
+        _ => error.to_string(),
+    })?;
+    // Without these it works, too.
+    let _ = stream.set_nodelay(true);
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+    let _ = report.send(Progress::Connected).await;
+    let mut server = BufReader::new(stream);
+    let mut line = Vec::new();
+    let line = within(REPLY_MS_MAX, async { read_line(&mut server, &mut line).await.map_err(io::Error::other) }).await;
+    let silent = |_| "it does not say HELLO; is it a chinwag server?".to_owned();
+    let greeting = Heard::new(&text_of(&line.map_err(silent)?));
+    match (&greeting.known, greeting.refused()) {
+        (Some(ServerLine::Hello(..)), _) => Ok(Greeted { server, greeting }),
+        (_, Some((_, why))) => Err(cause(why).to_owned()),
+        (_, None) => Err(format!("it is no chinwag/1 server; it says: {}", greeting.line)),
+    }
+}
+
+/// Fails with `TimedOut` if it takes longer.
+async fn within<T>(ms: u64, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let late = async {
+        Timer::after(Duration::from_millis(ms)).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    or(future, late).await
+}
+
+fn soon(ms: u64) -> Instant {
+    Instant::now() + Duration::from_millis(ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    /// A listener that answers no further connection, as its queue is full.
+    fn black_hole() -> (Socket, Vec<Socket>, SocketAddr) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let full = (0..2).map(|_| {
+            let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            client.set_nonblocking(true).unwrap();
+            let _ = client.connect(&address.into());
+            client
+        });
+        (listener, full.collect(), address)
+    }
+
+    /// A server that sends this to each client.
+    fn server(text: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let mut clients = Vec::new();
+            while let Ok((mut client, _)) = listener.accept() {
+                io::Write::write_all(&mut client, text.as_bytes()).unwrap();
+                clients.push(client);
+            }
+        });
+        address
+    }
+
+    const HELLO: &str = "HELLO chinwag/1 hi\n";
+
+    #[test]
+    fn silent_address_delays_the_next_one_by_a_moment() {
+        let (_listener, _full, dead) = black_hole();
+        let mute = server("");
+        for (first, pause) in [(dead, NEXT_ADDRESS_MS), (mute, NEXT_ADDRESS_GREETING_MS)] {
+            let begun = Instant::now();
+            let good = server(HELLO);
+            let greeted = smol::block_on(race(vec![first, good])).unwrap();
+            assert_eq!(greeted.server.get_ref().peer_addr().unwrap(), good);
+            assert!((pause..CONNECT_MS_MAX).contains(&(begun.elapsed().as_millis() as u64)), "{:?}", begun.elapsed());
+        }
+    }
+
+    #[test]
+    fn refused_address_does_not_delay_the_next_one() {
+        let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        for first in [gone, server("SSH-2.0-OpenSSH\n"), server("ERR - server-full x; later\n")] {
+            let begun = Instant::now();
+            assert!(smol::block_on(race(vec![first, server(HELLO)])).is_ok());
+            assert!(begun.elapsed() < Duration::from_millis(NEXT_ADDRESS_GREETING_MS));
+        }
+    }
+
+    #[test]
+    fn failures_name_addresses_only_if_they_differ() {
+        let gone = |octet| SocketAddr::from((Ipv4Addr::new(127, 0, 0, octet), 1));
+        let why = |failures: &[(SocketAddr, &str)]| {
+            told(&failures.iter().map(|(address, why)| (*address, (*why).to_owned())).collect::<Vec<_>>())
+        };
+        assert_eq!(why(&[(gone(1), "refused"), (gone(2), "refused")]), "refused");
+        assert_eq!(
+            why(&[(gone(1), "refused"), (gone(2), "timed out")]),
+            "127.0.0.1:1: refused; 127.0.0.2:1: timed out"
+        );
+        assert_eq!(why(&[]), "the host has no address");
+    }
+
+    #[test]
+    fn zone_is_looked_up_or_explained() {
+        let found = |raw: &str| smol::block_on(addresses(raw));
+        let scope = found("[fe80::1%lo]:7").unwrap();
+        assert!(matches!(scope[..], [SocketAddr::V6(v6)] if v6.scope_id() > 0), "{scope:?}");
+        assert!(found("[fe80::1%nowhere0]:7").unwrap_err().starts_with("unknown zone \"nowhere0\""));
+        let linked = smol::block_on(dial("[fe80::1]:7")).unwrap_err();
+        assert!(linked.starts_with("a link-local address needs its network interface"), "{linked}");
+    }
+}

@@ -1,0 +1,44 @@
+//! Standard output and standard error of the client's commands. Both wait for a slow reader; a signal or the deadline ends the wait.
+
+use std::io::{self, Write as _};
+use std::time::Instant;
+
+use super::stop::Stop;
+use super::{Code, End, PROGRAM};
+use crate::process::{Stream, reason};
+
+/// Where lines are printed, and what ends the wait for their reader.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Output {
+    /// None where signals have their default action.
+    pub(super) stop: Option<Stop>,
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Output {
+    /// Prints a line to standard output, without a buffer.
+    pub(super) fn print(&self, line: &str) -> Result<(), End> {
+        self.write(io::stdout(), line).map_err(|error| match (self.stopped(), error.kind()) {
+            (Some(code), _) => End(code, String::new()),
+            (_, io::ErrorKind::BrokenPipe) => End(Code::Done, String::new()),
+            (_, io::ErrorKind::TimedOut) => End(Code::TimedOut, "timed out".to_owned()),
+            _ => End(Code::Refused, format!("cannot write to standard output: {}", reason(&error))),
+        })
+    }
+
+    /// Reports something on standard error.
+    pub(super) fn tell(&self, text: &str) {
+        // If this fails, only the exit code can tell.
+        let _ = self.write(io::stderr(), &format!("{PROGRAM}: {text}"));
+    }
+
+    fn write(&self, stream: impl std::os::fd::AsFd, line: &str) -> io::Result<()> {
+        let timeout = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let mut stream = Stream::new(stream, timeout).until(self.stop.as_ref().map(Stop::as_fd));
+        stream.write_all(format!("{line}\n").as_bytes())
+    }
+
+    fn stopped(&self) -> Option<Code> {
+        self.stop.as_ref().and_then(Stop::code)
+    }
+}
