@@ -31,6 +31,7 @@ use regex_lite::Regex;
 use smol::block_on;
 
 use self::options::{COMMANDS, Options};
+use self::output::Output;
 use crate::command_line::{self, nearest, parse_number, quoted};
 use crate::process::end_by;
 use crate::protocol::{Command, Mode, is_blank};
@@ -108,6 +109,9 @@ fn run(options: &Options) -> Result<(), End> {
         Err(refusal) => Err(End(Code::Usage, refusal::explain(refusal.code.as_str(), refusal.text.as_str()))),
     };
     let (command, words) = options.command();
+    if command != "send" || options.json {
+        Output::check()?;
+    }
     match command {
         "send" => block_on(script::send(options, words)),
         "who" => block_on(script::who(options)),

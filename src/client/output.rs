@@ -1,7 +1,11 @@
 //! Standard output and standard error of the client's commands. Both wait for a slow reader; a signal or the deadline ends the wait.
 
 use std::io::{self, Write as _};
+use std::os::fd::AsFd;
 use std::time::Instant;
+
+use closed_streams::was_closed;
+use rustix::io::Errno;
 
 use super::stop::Stop;
 use super::{Code, End, PROGRAM};
@@ -16,13 +20,18 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Fails if standard output is closed, before anything is done whose result could not be printed.
+    pub(super) fn check() -> Result<(), End> {
+        if was_closed(io::stdout()) { Err(cannot_write(&Errno::BADF.into())) } else { Ok(()) }
+    }
+
     /// Prints a line to standard output, without a buffer.
     pub(super) fn print(&self, line: &str) -> Result<(), End> {
         self.write(io::stdout(), line).map_err(|error| match (self.stopped(), error.kind()) {
             (Some(code), _) => End(code, String::new()),
             (_, io::ErrorKind::BrokenPipe) => End(Code::Done, String::new()),
             (_, io::ErrorKind::TimedOut) => End(Code::TimedOut, "timed out".to_owned()),
-            _ => End(Code::Refused, format!("cannot write to standard output: {}", reason(&error))),
+            _ => cannot_write(&error),
         })
     }
 
@@ -32,7 +41,7 @@ impl Output {
         let _ = self.write(io::stderr(), &format!("{PROGRAM}: {text}"));
     }
 
-    fn write(&self, stream: impl std::os::fd::AsFd, line: &str) -> io::Result<()> {
+    fn write(&self, stream: impl AsFd, line: &str) -> io::Result<()> {
         let timeout = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let mut stream = Stream::new(stream, timeout).until(self.stop.as_ref().map(Stop::as_fd));
         stream.write_all(format!("{line}\n").as_bytes())
@@ -41,4 +50,8 @@ impl Output {
     fn stopped(&self) -> Option<Code> {
         self.stop.as_ref().and_then(Stop::code)
     }
+}
+
+fn cannot_write(error: &io::Error) -> End {
+    End(Code::Refused, format!("cannot write to standard output: {}", reason(error)))
 }
