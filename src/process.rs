@@ -86,7 +86,7 @@ fn wait(
 /// failing, and reports a descriptor that is closed or cannot be used (EBADF) instead of claiming success.
 #[derive(Debug)]
 pub struct Stream<'a, S> {
-    stream: S,
+    inner: S,
     timeout: Option<Duration>,
     stop: Option<BorrowedFd<'a>>,
 }
@@ -94,7 +94,7 @@ pub struct Stream<'a, S> {
 impl<'a, S: AsFd> Stream<'a, S> {
     /// Waits for at most `timeout` until the stream is ready; `None` waits without limit.
     pub fn new(stream: S, timeout: Option<Duration>) -> Self {
-        Self { stream, timeout, stop: None }
+        Self { inner: stream, timeout, stop: None }
     }
 
     /// Fails with [`Errno::CANCELED`] instead of waiting once `stop` is readable or closed.
@@ -104,12 +104,12 @@ impl<'a, S: AsFd> Stream<'a, S> {
     }
 
     fn wait(&self, readiness: PollFlags) -> io::Result<()> {
-        wait(self.stream.as_fd(), readiness, self.timeout, self.stop)
+        wait(self.inner.as_fd(), readiness, self.timeout, self.stop)
     }
 
     /// Calls the system, again whenever the stream is ready.
     fn retry(&self, readiness: PollFlags, mut call: impl FnMut(&S) -> Result<usize, Errno>) -> io::Result<usize> {
-        if was_closed(&self.stream) {
+        if was_closed(&self.inner) {
             return Err(Errno::BADF.into());
         }
         // A blocking descriptor would wait longer than is allowed.
@@ -118,7 +118,7 @@ impl<'a, S: AsFd> Stream<'a, S> {
             if must_wait {
                 self.wait(readiness)?;
             }
-            match call(&self.stream) {
+            match call(&self.inner) {
                 Err(Errno::AGAIN) => must_wait = true,
                 Err(Errno::INTR) => {}
                 done => return Ok(done?),
@@ -156,7 +156,6 @@ pub fn reason(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
     use std::thread;
 
     use rustix::fs::{OFlags, fcntl_setfl};
@@ -182,6 +181,35 @@ mod tests {
         reader.read_to_end(&mut bytes).unwrap();
         written.join().unwrap().unwrap();
         assert!(bytes.ends_with(&[&b"y".repeat(100_000)[..], b"\n"].concat()));
+    }
+
+    #[test]
+    fn read_waits_for_nonblocking_writer() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        fcntl_setfl(&reader, OFlags::NONBLOCK).unwrap();
+        let read = thread::spawn(move || {
+            let mut text = String::new();
+            Stream::new(reader, None).read_to_string(&mut text).unwrap();
+            text
+        });
+        writer.write_all(b"late").unwrap();
+        drop(writer);
+        assert_eq!(read.join().unwrap(), "late");
+    }
+
+    #[test]
+    fn wait_ends_when_stop_is_closed() {
+        for flags in [OFlags::empty(), OFlags::NONBLOCK] {
+            let (_unread, writer) = io::pipe().unwrap();
+            fcntl_setfl(&writer, flags).unwrap();
+            let (stop, running) = io::pipe().unwrap();
+            let write = thread::spawn(move || {
+                let mut stream = Stream::new(&writer, None).until(Some(stop.as_fd()));
+                stream.write_all(&[b'x'; 1_000_000])
+            });
+            drop(running);
+            assert_eq!(write.join().unwrap().unwrap_err().raw_os_error(), Some(Errno::CANCELED.raw_os_error()));
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@
 mod common;
 #[path = "client/cut.rs"]
 mod cut;
+#[path = "client/streams.rs"]
+mod streams;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

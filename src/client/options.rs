@@ -30,7 +30,7 @@ use crate::protocol::{EventId, Name, Token};
 )]
 pub(super) struct Options {
     /// where the server is, as host, host:port or host port (default: 127.0.0.1:9999); then a command. An IPv6 address with a port
-    /// takes brackets, and may have a zone: [fe80::1%eth0]:9999
+    /// takes brackets, and may have a zone: `[fe80::1%eth0]:9999`
     #[argh(positional, arg_name = "host or command")]
     words: Vec<String>,
 

@@ -388,3 +388,50 @@ pub(super) fn text_of(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spend(patience: &mut Patience, ms: u64, line: &str) -> bool {
+        patience.spend(Duration::from_millis(ms), &Heard::new(line)).is_ok()
+    }
+
+    #[test]
+    fn reply_has_an_overall_deadline() {
+        let mut patience = Patience::new(0);
+        assert!(patience.deadline().unwrap() <= Instant::now() + Duration::from_millis(REPLY_MS_MAX));
+        for _ in 1..REPLY_TOTAL_MS_MAX / 1_000 {
+            assert!(spend(&mut patience, 1_000, "USER bob member"));
+        }
+        assert!(patience.deadline().unwrap() <= Instant::now() + Duration::from_secs(1));
+        assert!(!spend(&mut patience, 1_000, "USER bob member"));
+        assert!(spend(&mut patience, 1_000, "OK WHO 1"), "the end of the reply is there");
+    }
+
+    #[test]
+    fn only_messages_that_were_asked_for_extend_the_deadline() {
+        let past = "PAST 7 2026-11-20T12:44:29.138Z bob hi";
+        let rounds = REPLY_TOTAL_MS_MAX / REPLY_MESSAGE_MS;
+        for (messages, line, expected) in [(rounds, past, true), (rounds / 2, past, false), (rounds, "JOIN a", false)] {
+            let mut patience = Patience::new(messages);
+            let is_in_time = (0..rounds).all(|_| spend(&mut patience, REPLY_MESSAGE_MS, line));
+            assert_eq!(is_in_time && spend(&mut patience, 1, line), expected, "{messages} {line}");
+        }
+    }
+
+    #[test]
+    fn input_line_is_cut_where_it_is_too_long() {
+        let long = [b'x'; 3 * INPUT_LINE_BYTES_MAX];
+        let all = [&b"a\n\n"[..], &long, b"\nb\r\n", &long[..INPUT_LINE_BYTES_MAX], b"\nc"].concat();
+        let lines = smol::block_on(async {
+            let (mut input, mut lines) = (all.as_slice(), Vec::new());
+            while let Some(line) = read_input_line(&mut input).await.unwrap() {
+                lines.push(line);
+            }
+            lines
+        });
+        let cut = &long[..INPUT_LINE_BYTES_MAX];
+        assert_eq!(lines, [&b"a"[..], b"", cut, b"b\r", cut, b"c"]);
+    }
+}

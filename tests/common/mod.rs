@@ -177,10 +177,16 @@ pub fn command(arguments: &[&str]) -> Command {
 /// The exit code of a program that must end within this time.
 #[track_caller]
 pub fn exit_code(child: &mut Child, time: Duration) -> Option<i32> {
+    exit_status(child, time).code()
+}
+
+/// The exit status of a program that has to end in this time.
+#[track_caller]
+pub fn exit_status(child: &mut Child, time: Duration) -> ExitStatus {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("it can be waited for") {
-            return status.code();
+            return status;
         }
         if start.elapsed() > time {
             child.kill().expect("it can be killed");

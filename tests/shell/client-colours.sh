@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# In colour on a terminal, unless NO_COLOR or --color says otherwise; elsewhere only if it is asked for.
+# In colour on a terminal, unless NO_COLOR, TERM or --color says otherwise; elsewhere only if it is asked for.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -33,6 +33,14 @@ shows "$plain" 'NO_COLOR=1 chinwag' ''
 shows "$plain" chinwag '--color never'
 # What was said before comes first, dim.
 shows $'\e[2m??:?? bob: hi all\n*you are alice*bob\e[*: hi all*\e[1mhi alice*' 'NO_COLOR=1 chinwag' '--color always'
+
+# On a terminal without colours.
+keys "clear; TERM=dumb chinwag $host:$port tail --count 1" Enter
+hear bob 'JOIN *'
+say bob 'MSG hi'
+hear bob 'OK MSG *' 'LEAVE *'
+screen $'\n??:?? bob: hi\n$'
+[[ $("${tmux[@]}" capture-pane -pe) != *$'\e['*m* ]] || fail 'it is in colour'
 
 connect tail "${client[@]}" tail --count 1 --nick tail --color always
 hear bob 'JOIN tail'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# On a terminal the log is in colour, unless NO_COLOR says otherwise; Ctrl-C there stops the server, with status 0.
+# On a terminal the log is in colour, unless NO_COLOR is set or TERM is dumb; Ctrl-C there stops the server, with status 0.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs script nc.openbsd
@@ -16,17 +16,19 @@ serve_on_a_terminal() {
     finish alice
 }
 
-serve_on_a_terminal -u NO_COLOR
+serve_on_a_terminal -u NO_COLOR TERM=xterm
 [[ $connected == *$'\e['*m*connected* ]]
 hear_to terminal '*left*'
 send terminal '\003'
 hear terminal '*stopping*'
 hear_end terminal
 
-serve_on_a_terminal NO_COLOR=1
-[[ $connected != *$'\e'* ]]
-hear_to terminal '*left*'
-[[ ${skipped[*]} != *$'\e'* ]]
-send terminal '\003'
-hear terminal '*stopping*'
-hear_end terminal
+for plain in NO_COLOR=1 TERM=dumb TERM=; do
+    serve_on_a_terminal -u NO_COLOR TERM=xterm "$plain"
+    [[ $connected != *$'\e'* ]]
+    hear_to terminal '*left*'
+    [[ ${skipped[*]} != *$'\e'* ]]
+    send terminal '\003'
+    hear terminal '*stopping*'
+    hear_end terminal
+done

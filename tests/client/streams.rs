@@ -1,0 +1,222 @@
+//! Standard streams in any state, and signals: what cannot be read or written is an error, and nothing holds up a signal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+
+use crate::common::{Server, exit_status};
+use crate::{DEADLINE, client};
+
+/// The commands that read standard input.
+const READERS: [&[&str]; 3] = [&["send"], &["raw"], &[]];
+
+/// The commands that print something while alice is here.
+const PRINTERS: [&[&str]; 7] = [
+    &["who"],
+    &["tail", "--since", "0"],
+    &["wait", "x", "--since", "0"],
+    &["history"],
+    &["raw"],
+    &[],
+    &["send", "--json", "x"],
+];
+
+/// The client with these words, for this server.
+fn with_words(server: &Server, words: &[&str]) -> Command {
+    let mut command = client(server.address, words);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Starts the client from a shell that does this first.
+fn after_shell(server: &Server, words: &[&str], shell: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("exec \"$@\" {shell}"), "sh", env!("CARGO_BIN_EXE_chinwag")]);
+    command.arg(server.address.to_string()).args(words);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Its exit code and what it wrote to standard error.
+#[track_caller]
+fn end(mut child: Child) -> (Option<i32>, String) {
+    let mut output = child.stdout.take();
+    let read = thread::spawn(move || output.as_mut().map(|output| output.read_to_end(&mut Vec::new())));
+    let code = exit_status(&mut child, DEADLINE).code();
+    let mut errors = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut errors).expect("UTF-8");
+    read.join().expect("it only reads");
+    (code, errors)
+}
+
+#[test]
+fn nonblocking_stdin_is_waited_for() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let (reader, mut writer) = io::pipe().expect("a pipe");
+    fcntl_setfl(&reader, OFlags::NONBLOCK).expect("a pipe");
+    let child = with_words(&server, &["send", "--nick", "ci"]).stdin(reader).spawn().expect("it starts");
+    alice.expect("JOIN ci");
+    for text in ["one", "two"] {
+        writeln!(writer, "{text}").expect("it reads");
+        alice.expect(&format!("MSG ci {text}"));
+    }
+    drop(writer);
+    assert_eq!(end(child), (Some(0), String::new()));
+}
+
+#[test]
+fn unreadable_stdin_is_an_error() {
+    let server = Server::start();
+    let check = |child: &mut Command, reason: &str| {
+        let told = format!("chinwag: cannot read standard input: {reason}\n");
+        assert_eq!(end(child.spawn().expect("it starts")), (Some(1), told));
+    };
+    for words in READERS {
+        let directory = File::open("/").expect("a directory");
+        check(with_words(&server, words).stdin(directory), "Is a directory");
+        let write_only = OpenOptions::new().write(true).open("/dev/null").expect("a device");
+        check(with_words(&server, words).stdin(write_only), "Bad file descriptor");
+        check(&mut after_shell(&server, words, "<&-"), "Bad file descriptor");
+    }
+    let closed_but_unused = after_shell(&server, &["send", "x"], "<&-").spawn().expect("it starts");
+    assert_eq!(end(closed_but_unused), (Some(0), String::new()));
+}
+
+#[test]
+fn unwritable_stdout_is_an_error() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    alice.send("MSG x");
+    alice.sync();
+    for words in PRINTERS {
+        let told = |reason: &str| (Some(1), format!("chinwag: cannot write to standard output: {reason}\n"));
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let child = with_words(&server, words).stdout(full).spawn().expect("it starts");
+        assert_eq!(end(child), told("No space left on device"), "{words:?}");
+        let child = after_shell(&server, words, ">&-").spawn().expect("it starts");
+        assert_eq!(end(child), told("Bad file descriptor"), "{words:?}");
+    }
+    // Nothing is printed there.
+    let child = after_shell(&server, &["send", "x"], ">&-").spawn().expect("it starts");
+    assert_eq!(end(child), (Some(0), String::new()));
+}
+
+/// Rust opens /dev/null in place of a closed stream; a parent process that opens it is another matter.
+#[test]
+fn null_device_and_closed_reader_are_no_errors() {
+    let server = Server::start();
+    let _alice = server.join("alice");
+    let (gone, broken) = io::pipe().expect("a pipe");
+    drop(gone);
+    for stdout in [Stdio::null(), broken.into()] {
+        let child = with_words(&server, &["who"]).stdout(stdout).spawn().expect("it starts");
+        assert_eq!(end(child), (Some(0), String::new()));
+    }
+}
+
+fn is_full(pipe: impl AsFd) -> bool {
+    poll(&mut [PollFd::new(&pipe, PollFlags::OUT)], Some(&Timespec::default())) == Ok(0)
+}
+
+fn kill(child: &Child, signal: &str) {
+    Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("kill runs");
+}
+
+#[test]
+fn signal_ends_the_client_though_stdout_is_stuck() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    for (number, (name, signal)) in [("HUP", 1), ("INT", 2), ("TERM", 15)].into_iter().enumerate() {
+        let nick = format!("tail{number}");
+        let (unread, writer) = io::pipe().expect("a pipe");
+        let stdout = writer.try_clone().expect("a pipe");
+        let mut child = with_words(&server, &["tail", "--nick", &nick]).stdout(stdout).spawn().expect("it starts");
+        alice.expect(&format!("JOIN {nick}"));
+        let begun = Instant::now();
+        while !is_full(&writer) {
+            alice.send(&format!("MSG {}", "x".repeat(3000)));
+            alice.sync();
+            assert!(begun.elapsed() < DEADLINE, "it prints nothing");
+        }
+        let begun = Instant::now();
+        kill(&child, name);
+        assert_eq!(exit_status(&mut child, DEADLINE).signal(), Some(signal));
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        alice.until(&format!("LEAVE {nick} quit"));
+        drop(unread);
+    }
+}
+
+/// It says nothing, and the client cannot leave in order.
+#[test]
+fn signal_ends_the_client_though_the_server_is_silent() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let mut child = client(address, &["tail"]).spawn().expect("it starts");
+    let (mut silent, _) = listener.accept().expect("it connects");
+    silent.write_all(b"HELLO chinwag/1 hi\n").expect("it reads");
+    let mut asked = [0; 12];
+    silent.read_exact(&mut asked).expect("it asks");
+    let begun = Instant::now();
+    kill(&child, "TERM");
+    assert_eq!(exit_status(&mut child, DEADLINE).signal(), Some(15));
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn ignored_signals_stay_ignored() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP INT; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_chinwag")]);
+    command.arg(server.address.to_string()).args(["wait", "now", "--nick", "bob"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().expect("it starts");
+    alice.expect("JOIN bob");
+    kill(&child, "HUP");
+    kill(&child, "INT");
+    alice.send("MSG now");
+    assert_eq!(end(child), (Some(0), String::new()));
+}
+
+/// Runs the client against a server that says this after its first `setup` replies, again and again.
+fn against_a_flood(setup: usize, flood: &str, words: &[&str]) -> (Option<i32>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let child = client(address, words).spawn().expect("it starts");
+    let (mut stream, _) = listener.accept().expect("it connects");
+    let replies = ["HELLO chinwag/1 hi\n", "OK SET tags on\n", "OK NICK al\n"];
+    stream.write_all(replies[..setup].concat().as_bytes()).expect("it reads");
+    let flood = flood.repeat(1000);
+    let flooding = thread::spawn(move || while stream.write_all(flood.as_bytes()).is_ok() {});
+    let (code, errors) = end(child);
+    flooding.join().expect("it ends with the connection");
+    (code, errors.replace(&address.to_string(), "<address>"))
+}
+
+#[test]
+fn endless_line_ends_the_client() {
+    let long = "chinwag: the server sent a line of more than 65536 bytes; is it a chinwag server?\n";
+    for words in [&["who", "--nick", "al"][..], &["history", "--nick", "al"]] {
+        assert_eq!(against_a_flood(3, "x", words), (Some(4), long.to_owned()));
+    }
+    let (code, errors) = against_a_flood(0, "x", &["who"]);
+    assert_eq!((code, errors.contains("could not connect to <address>")), (Some(3), true), "{errors}");
+}
+
+#[test]
+fn more_messages_than_were_asked_for_end_the_client() {
+    let past = "PAST 7 2026-11-20T12:44:29.138Z bob hi\n";
+    let (code, errors) = against_a_flood(3, past, &["history", "50", "--nick", "al"]);
+    let told = "chinwag: the server sends more than the 50 messages that were asked for\n";
+    assert_eq!((code, errors.as_str()), (Some(4), told));
+}
