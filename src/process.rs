@@ -205,7 +205,7 @@ mod tests {
             let (stop, running) = io::pipe().unwrap();
             let write = thread::spawn(move || {
                 let mut stream = Stream::new(&writer, None).until(Some(stop.as_fd()));
-                stream.write_all(&[b'x'; 1_000_000])
+                stream.write_all(&vec![b'x'; 1_000_000])
             });
             drop(running);
             assert_eq!(write.join().unwrap().unwrap_err().raw_os_error(), Some(Errno::CANCELED.raw_os_error()));
