@@ -74,7 +74,7 @@ pub const KEEPALIVE_SECONDS: u64 = 60;
 /// Longest the client, told to leave at a terminal, waits for the server to let it go, in milliseconds.
 pub const FAREWELL_MS_MAX: u64 = 1_000;
 
-/// Longest that the client of a script, ended by a signal, waits for the server to let it go, in milliseconds.
+/// Longest that the client, ended by a signal, waits for the server to let it go, in milliseconds.
 pub const FAREWELL_AT_SIGNAL_MS_MAX: u64 = 400;
 
 /// Shortest pause before the client connects again, and the one after which they grow no longer, in milliseconds. Each is twice
@@ -118,9 +118,6 @@ pub const PRINT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes written to the terminal at once: few enough that typing stays visible between two writes.
 pub const PRINT_AT_ONCE_BYTES: usize = 16 * 1024;
-
-/// Milliseconds that the client waits to be stopped after Ctrl-Z. If nothing stops it, it continues.
-pub const SUSPEND_MS_MAX: u64 = 100;
 
 /// Names that the client tries when the one it chose by itself is taken: fewer than a server takes amiss.
 pub const NAMES_TRIED_MAX: u32 = 9;
@@ -584,7 +581,8 @@ const _: () = {
     // One that is there and does not read is told, rather than given up by TCP.
     assert!(WRITE_TIMEOUT_SECONDS_DEFAULT <= LOST_TIMEOUT_SECONDS_DEFAULT * USER_TIMEOUT_EIGHTHS / 16);
     // The client is gone within a second of a signal; before that, it has had time to say good-bye.
-    assert!(FAREWELL_AT_SIGNAL_MS_MAX < SIGNAL_GRACE_MS_MAX && SIGNAL_GRACE_MS_MAX < 1000);
+    // At a terminal, it waits for the server, and then for the terminal.
+    assert!(2 * FAREWELL_AT_SIGNAL_MS_MAX <= SIGNAL_GRACE_MS_MAX && SIGNAL_GRACE_MS_MAX < 1000);
     assert!(NEXT_ADDRESS_MS <= NEXT_ADDRESS_GREETING_MS && NEXT_ADDRESS_GREETING_MS < CONNECT_MS_MAX);
     assert!(
         CONNECT_MS_MAX < REPLY_MS_MAX && REPLY_MS_MAX < REPLY_TOTAL_MS_MAX && LINE_BYTES_MAX < INPUT_LINE_BYTES_MAX

@@ -153,6 +153,8 @@ enum Code {
     /// The same.
     Interrupted = 130,
     /// The same.
+    Quit = 131,
+    /// The same.
     Terminated = 143,
 }
 
@@ -162,6 +164,7 @@ impl Code {
         match signal {
             Signal::Hup => Self::HungUp,
             Signal::Int => Self::Interrupted,
+            Signal::Quit => Self::Quit,
             _ => Self::Terminated,
         }
     }
@@ -171,6 +174,7 @@ impl Code {
         match self {
             Self::HungUp => Some(Signal::Hup),
             Self::Interrupted => Some(Signal::Int),
+            Self::Quit => Some(Signal::Quit),
             Self::Terminated => Some(Signal::Term),
             _ => None,
         }
@@ -178,7 +182,7 @@ impl Code {
 
     /// Whether it is the user's wish, and no failure.
     fn is_wanted(self) -> bool {
-        matches!(self, Self::Done | Self::HungUp | Self::Interrupted | Self::Terminated)
+        matches!(self, Self::Done | Self::HungUp | Self::Interrupted | Self::Quit | Self::Terminated)
     }
 }
 

@@ -6,13 +6,13 @@ use std::io::{self, IsTerminal as _};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::{env, fs, thread};
 
 use async_channel::{Receiver, Sender};
 use async_signal::{Signal, Signals};
 use futures_lite::future::{or, pending};
 use futures_lite::{FutureExt as _, StreamExt as _};
-use rustix::process::kill_current_process_group;
+use rustix::process::{getpgrp, kill_current_process_group};
 use smol::{Task, Timer};
 
 use super::editor::{Editor, HistoryFile, Key, KeyDecoder, Outcome, Screen};
@@ -28,9 +28,9 @@ use super::wire::Wire;
 use super::{Code, End};
 use crate::command_line::with_port;
 use crate::limits::{
-    FAREWELL_MS_MAX, HISTORY_REPLAYED_DEFAULT, KEY_SEQUENCE_MS_MAX, LINES_WAITING_MAX, SUSPEND_MS_MAX,
+    FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, HISTORY_REPLAYED_DEFAULT, KEY_SEQUENCE_MS_MAX, LINES_WAITING_MAX,
 };
-use crate::process::catch;
+use crate::process::{catch, end_by};
 use crate::protocol::Name;
 
 /// Turn bracketed paste on and off.
@@ -59,7 +59,7 @@ async fn converse(options: &Options) -> Result<(), End> {
         Err(code) => {
             left = Some(code);
             // The server may already have given a name, and would keep it reserved.
-            wire.quit().await;
+            wire.quit().or(after(farewell_ms(code))).await;
             Ok(())
         }
         Ok((address, name)) => {
@@ -75,16 +75,17 @@ async fn converse(options: &Options) -> Result<(), End> {
                 talked
             };
             let typed = async {
-                left = Some(terminal.chat().await);
+                let code = terminal.chat().await;
+                left = Some(code);
                 // The end of the input: the conversation says good-bye to the server.
                 terminal.lines.close();
-                after(FAREWELL_MS_MAX).await;
+                after(farewell_ms(code)).await;
                 Ok(())
             };
             or(talked, typed).await
         }
     };
-    terminal.close().await;
+    terminal.close(farewell_ms(left.unwrap_or(Code::Done))).await;
     match left {
         Some(code) if code != Code::Done => Err(End(code, String::new())),
         _ => talked,
@@ -144,7 +145,8 @@ struct Terminal {
 
 impl Terminal {
     fn open(options: &Options, lines: Sender<Vec<u8>>, session: Shared, printer: Rc<Printer>) -> io::Result<Self> {
-        let signals = catch(&[Signal::Hup, Signal::Int, Signal::Term, Signal::Winch, Signal::Cont])?;
+        let signals =
+            catch(&[Signal::Hup, Signal::Int, Signal::Quit, Signal::Term, Signal::Tstp, Signal::Winch, Signal::Cont])?;
         let (input, typed) = async_channel::bounded(1);
         let settings = Settings::now()?;
         settings.change();
@@ -331,7 +333,11 @@ impl Terminal {
                     None => {}
                     Some(Outcome::Line(line)) => return Done::Line(line),
                     Some(Outcome::Leave) => return Done::Left(Code::Done),
-                    Some(Outcome::Suspend) => self.suspend().await,
+                    // With the others of its process group; nothing but a shell continues them.
+                    Some(Outcome::Suspend) if has_shell() => {
+                        let _ = kill_current_process_group(rustix::process::Signal::TSTP);
+                    }
+                    Some(Outcome::Suspend) => {}
                     Some(Outcome::Clear) => {
                         self.finish_writing().await;
                         self.screen.forget();
@@ -347,12 +353,11 @@ impl Terminal {
                     self.typed_at = Instant::now();
                 }
                 Woken::Typed(None) => return Done::Left(Code::HungUp),
-                Woken::Signal(Signal::Hup) => return Done::Left(Code::HungUp),
-                Woken::Signal(Signal::Int) => return Done::Left(Code::Interrupted),
                 Woken::Signal(Signal::Winch) => self.is_stale = true,
+                Woken::Signal(Signal::Tstp) => self.suspend().await,
                 // The client was stopped, and the shell has used the terminal since.
                 Woken::Signal(Signal::Cont) => self.resume(),
-                Woken::Signal(_) => return Done::Left(Code::Terminated),
+                Woken::Signal(signal) => return Done::Left(Code::of_signal(signal)),
                 Woken::Printed | Woken::Written => {}
                 Woken::SequenceEnd => self.decoder.end_sequence(),
             }
@@ -424,11 +429,8 @@ impl Terminal {
         write(self.screen.erase() + PASTE_OFF).await;
         self.settings.restore();
         self.is_suspended = true;
-        // If this fails, or stops nothing, the client goes on.
-        let _ = kill_current_process_group(rustix::process::Signal::TSTP);
-        // The process may be stopped only after the call has returned.
-        let continued = async { while !matches!(self.signals.next().await, Some(Ok(Signal::Cont)) | None) {} };
-        continued.or(after(SUSPEND_MS_MAX)).await;
+        // This stops the process until it is continued.
+        end_by(Signal::Tstp);
         // The user may have changed them.
         self.settings.renew();
         self.resume();
@@ -444,7 +446,7 @@ impl Terminal {
     }
 
     /// Prints the remaining lines, reports typed lines that were not sent, and restores the terminal.
-    async fn close(&mut self) {
+    async fn close(&mut self, wait_ms: u64) {
         self.forget_taken();
         let unanswered: Vec<_> = self.session.lock_blocking().sending().map(ToOwned::to_owned).collect();
         for line in unanswered {
@@ -463,9 +465,30 @@ impl Terminal {
             write(text + PASTE_OFF).await;
         };
         // Does not wait for a terminal that accepts no output.
-        last.or(after(FAREWELL_MS_MAX)).await;
+        last.or(after(wait_ms)).await;
         self.settings.restore();
     }
+}
+
+/// How long to wait for the server, and for the terminal, at the end.
+fn farewell_ms(left: Code) -> u64 {
+    if left.signal().is_some() { FAREWELL_AT_SIGNAL_MS_MAX } else { FAREWELL_MS_MAX }
+}
+
+/// Whether something can continue this process group after it was stopped: the parent of its first process, in the same session.
+/// Otherwise the group is orphaned, and SIGTSTP must not stop it (POSIX).
+fn has_shell() -> bool {
+    let parent_and_session = |pid: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name before the last bracket may have blanks; then state, parent, group and session follow.
+        let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
+        Some((fields.get(1)?.clone(), fields.get(3)?.clone()))
+    };
+    let shell = || {
+        let (parent, session) = parent_and_session(&getpgrp().to_string())?;
+        Some(parent_and_session(&parent)?.1 == session)
+    };
+    shell().unwrap_or(false)
 }
 
 async fn after(ms: u64) {

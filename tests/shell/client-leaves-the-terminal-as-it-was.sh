@@ -7,7 +7,7 @@ needs tmux nc.openbsd
 serve
 join bob nc.openbsd -N "$host" "$port"
 terminal 70 20
-keys "stty -g >'$work/before'" Enter
+keys "ulimit -c 0; stty -g >'$work/before'" Enter
 
 # Starts the client with these arguments and waits for this screen; then these keys leave it, with this exit code.
 leaves() {
@@ -20,12 +20,12 @@ leaves() {
     same "$(<"$work/before")" "$(<"$work/after")"
 }
 
-# The only program that the terminal's shell has started.
-terminate() {
+# Sends a signal to the only program that the terminal's shell has started.
+signal() {
     local shell program
     shell=$("${tmux[@]}" display-message -p '#{pane_pid}')
     program=$(<"/proc/$shell/task/$shell/children")
-    kill -s TERM "${program% }"
+    kill -s "$1" "${program% }"
 }
 
 here="$host:$port --nick alice"
@@ -36,26 +36,44 @@ leaves 0 "$here" $'*\n>' keys C-c
 leaves 0 "$here" $'*\n>' keys C-d
 leaves 0 "$here" $'*\n>' keys 'half a line' C-c
 leaves 0 "$here" $'*\n>' keys /st Tab C-c
-leaves 143 "$here" $'*\n>' terminate
+leaves 143 "$here" $'*\n>' signal TERM
+leaves 129 "$here" $'*\n>' signal HUP
+leaves 131 "$here" $'*\n>' signal QUIT
 leaves 0 "$host:$port" $'*\nyour name:' keys C-c
-leaves 143 "$host:$port" $'*\nyour name:' terminate
+leaves 143 "$host:$port" $'*\nyour name:' signal TERM
 leaves 0 "$host:$port" $'*\nyour name:' keys C-d
 leaves 0 "$host:1" $'*try again:' keys C-c
 leaves 0 "$host:1" $'*try again:' keys C-d
 leaves 2 '--color pink' '*' true
 
+# After a program that SIGINT ended, the shell carries out nothing more of its line.
+for place in "$here; *>" "$host:$port; *your name:" "$host:1; *try again:"; do
+    keys "clear; chinwag ${place%; *}; echo not here" Enter
+    # shellcheck disable=SC2102 # a pattern
+    screen "${place#*; }"
+    signal INT
+    screen $'*\n$'
+    keys "echo exit \$?; stty -g >'$work/after'; echo done" Enter
+    screen $'*exit 130\ndone\n$'
+    same "$(<"$work/before")" "$(<"$work/after")"
+done
+
 # Stopped and continued, it is as it was, and so is the terminal meanwhile.
-keys "clear; chinwag $here" Enter
-screen $'*\n>'
-keys half C-z
-screen $'*Stopped*\n$'
-keys "clear; stty -g >'$work/after'; echo done" Enter
-screen $'\ndone\n$'
-same "$(<"$work/before")" "$(<"$work/after")"
-keys fg Enter
-screen $'*\n> half'
-keys C-c
-screen $'*\n$'
+for stop in 'keys C-z' 'signal TSTP'; do
+    keys "clear; chinwag $here" Enter
+    screen $'*\n>'
+    keys half
+    screen $'*\n> half'
+    $stop
+    screen $'*Stopped*\n$'
+    keys "clear; stty -g >'$work/after'; echo done" Enter
+    screen $'\ndone\n$'
+    same "$(<"$work/before")" "$(<"$work/after")"
+    keys fg Enter
+    screen $'*\n> half'
+    keys C-c
+    screen $'*\n$'
+done
 
 # While there is no server.
 keys "clear; chinwag $here; echo exit \$?; stty -g >'$work/after'; echo done" Enter
