@@ -105,6 +105,10 @@ fn unwritable_stdout_is_an_error() {
         let child = after_shell(&server, words, ">&-").spawn().expect("it starts");
         assert_eq!(end(child), told("Bad file descriptor"), "{words:?}");
     }
+    alice.send("QUIT");
+    alice.until("OK QUIT");
+    let child = after_shell(&server, &["who"], ">&-").spawn().expect("it starts");
+    assert_eq!(end(child).0, Some(1), "also if there is nobody to list");
     // Nothing is printed there.
     let child = after_shell(&server, &["send", "x"], ">&-").spawn().expect("it starts");
     assert_eq!(end(child), (Some(0), String::new()));
