@@ -35,7 +35,8 @@ pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> 
             End(code, if is_input { why + &lines } else { why })
         };
         let line = match wire.next(true).await.map_err(unsaid)? {
-            Next::Typed(Some(line)) => text_of(&line),
+            // NUL is a no-op, as for the server.
+            Next::Typed(Some(line)) => text_of(&line).replace('\0', ""),
             Next::Typed(None) => return leave(wire, refused).await,
             Next::Heard(_) => continue,
         };

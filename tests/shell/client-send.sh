@@ -34,6 +34,10 @@ run send < <(printf '\xef\xbb\xbfone\r\n\xef\xbb\xbftwo')
 same 0 "$status"
 hear alice 'JOIN ci' 'MSG ci one' $'MSG ci \ufefftwo' 'LEAVE ci quit'
 
+run send < <(printf 'a\0b\n\0\n\0c')
+same 0 "$status"
+hear alice 'JOIN ci' 'MSG ci ab' 'MSG ci c' 'LEAVE ci quit'
+
 run send --json < <(printf 'one\n%5000s\ntwo\n' x)
 same 1 "$status"
 hear alice 'JOIN ci' 'MSG ci one' 'MSG ci two' 'LEAVE ci quit'
