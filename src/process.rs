@@ -1,15 +1,17 @@
 //! The process state that the parent sets up: ignored signals, and standard streams in any condition.
 
+mod closed;
+
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use async_signal::{Signal, Signals};
-use closed_streams::was_closed;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+pub(crate) use self::closed::was_closed;
 use crate::limits::PIPE_WRITE_BYTES_MAX;
 
 /// Catches these signals, except those that the parent process has set to be ignored: `nohup` does so with SIGHUP, and a shell

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use closed_streams::was_closed;
+use crate::process::was_closed;
 use rustix::io::Errno;
 
 use super::stop::Stop;

@@ -23,7 +23,7 @@ ctor::declarative::ctor! {
 }
 
 /// Whether this is a standard stream that was closed at the start.
-pub fn was_closed(stream: impl AsFd) -> bool {
+pub(crate) fn was_closed(stream: impl AsFd) -> bool {
     let number = stream.as_fd().as_raw_fd();
     (0..=2).contains(&number) && CLOSED.load(Ordering::Relaxed) & (1 << number) != 0
 }
