@@ -203,11 +203,11 @@ fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
         return Ok(Hub::new(room.with_epoch(epoch).with_history(history), Arc::clone(feed)));
     };
     let opened = Store::open(store, options.epoch.clone(), made_up_epoch(), options.history, hub::now);
-    let (opened, Found { epoch, last_id, dropped, messages }) = opened.map_err(StartError::Store)?;
+    let (opened, Found { epoch, last_id, before, messages }) = opened.map_err(StartError::Store)?;
     for past in messages {
         history.push(past);
     }
-    history.forget(dropped);
+    history.forget(before);
     if store.durability == Durability::Relaxed {
         console::relaxed();
     }

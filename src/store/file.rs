@@ -356,11 +356,26 @@ fn take_up(connection: &mut Connection, epoch: Option<Token>, made_up: Token, co
     set_state(&transaction, "ids_up_to", EventId(last_id + IDS_RESERVED))?;
     let dropped = state(&transaction, "dropped")?;
     transaction.commit()?;
+    let (messages, before) = newest(connection, count + 1)?;
+    Ok(Found { epoch, last_id: EventId(last_id), before: before.max(dropped), messages })
+}
+
+/// The newest messages, at most so many, in order, back to the first row that is no message: another program may have written it, or
+/// a version with other rules. With them, the id of that row, since history in memory must have no gap.
+fn newest(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<Past>, EventId)> {
     let mut rows = connection.prepare("SELECT id, time, name, text FROM messages ORDER BY id DESC LIMIT ?")?;
-    let messages = rows.query_map([count as u64 + 1], past)?.filter_map(Result::transpose);
-    let mut messages = messages.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut rows = rows.query([count as u64])?;
+    let mut messages = Vec::new();
+    let mut before = EventId::default();
+    while let Some(row) = rows.next()? {
+        let Some(past) = past(row)? else {
+            before = EventId(row.get(0)?);
+            break;
+        };
+        messages.push(past);
+    }
     messages.reverse();
-    Ok(Found { epoch, last_id: EventId(last_id), dropped, messages })
+    Ok((messages, before))
 }
 
 /// The id that is noted in the file under this key.

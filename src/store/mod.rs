@@ -57,9 +57,9 @@ pub struct Found {
     pub epoch: Token,
     /// An id that none is above that was ever given.
     pub last_id: EventId,
-    /// All up to this one are not kept any more.
-    pub dropped: EventId,
-    /// The last messages, in order; one more than were asked for, if there are more.
+    /// `messages` has none up to this id: they are deleted, or in the file alone.
+    pub before: EventId,
+    /// The newest messages, in order and without a gap; one more than were asked for, if there are more.
     pub messages: Vec<Past>,
 }
 

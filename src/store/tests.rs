@@ -135,6 +135,26 @@ fn what_was_stored_is_found_again() {
     assert_eq!(open(&path, Keep::All).unwrap().1.epoch.to_string(), "third");
 }
 
+/// A row that is no message by today's rules. Where it was left out, history in memory had a gap that nobody was told of.
+#[test]
+fn messages_in_memory_end_at_a_row_that_is_no_message() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    commit(&store, (1..=9).map(|id| past(id, "hi")).collect(), None);
+    close(store, 9);
+    for (change, expected, before) in [
+        ("UPDATE messages SET text = '\u{200b}' WHERE id = 8", vec![9], 8),
+        ("UPDATE messages SET name = 'a b' WHERE id = 9", vec![], 9),
+        ("UPDATE messages SET name = 'ann', text = 'hi'", vec![6, 7, 8, 9], 0),
+    ] {
+        Connection::open(&path).unwrap().execute_batch(change).unwrap();
+        let (store, found) = open_in_turn(&path);
+        assert_eq!((ids(&found), found.before), (expected, EventId(before)), "{change}");
+        close(store, 9);
+    }
+}
+
 /// `drop` ends the writer some time later.
 pub(super) fn open_in_turn(path: &Path) -> (Store, Found) {
     loop {
