@@ -43,7 +43,7 @@ await play(async () => {
 
   // A refused message is not shown as sent, and goes back into the box.
   await say(alice, 'one more');
-  await hear(alice, 'one more');
+  await hearPending(alice, 'one more');
   sockets.inject('ERR MSG not-stored the message could not be stored; try again');
   await expectText(alice, '#not-sent', 'Not sent: The server could not store it. Try again later.');
   assert.equal(await alice.inputValue('#text'), 'one more');
