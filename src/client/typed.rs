@@ -5,7 +5,9 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
-use crate::protocol::{Command, ErrorCode, Mode, Name, Refusal, Verb, fold_case, made_safe, shows_nothing, split_word};
+use crate::protocol::{
+    Command, ErrorCode, Mode, Name, Refusal, Verb, fold_case, made_safe, split_indent, split_word, strip_slash,
+};
 
 /// A typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +49,9 @@ impl Typed {
     /// What `line` means, where `whisperer` was the last to whisper. It is read by the grammar of the protocol's chat mode, with
     /// a few words more.
     pub(super) fn parse(line: &str, whisperer: Option<&Name>) -> Self {
-        let (word, rest) = split_word(line.trim_start_matches(shows_nothing));
+        let (word, rest) = split_word(split_indent(line).1);
         let rest = rest.unwrap_or_default();
-        let command = match word.to_ascii_lowercase().as_str() {
+        let command = match word.replacen('／', "/", 1).to_ascii_lowercase().as_str() {
             _ if ["QUIT", ".exit"].contains(&line.trim()) => "/quit".to_owned(),
             "/help" => return Self::Help,
             "/reply" | "/r" => match whisperer {
@@ -111,13 +113,12 @@ fn text_part(command: &Command) -> String {
 
 /// The text in a typed line that is not a [`Command`].
 fn typed_text(line: &str) -> &str {
-    let typed = line.trim_start();
-    if !typed.starts_with('/') || typed.starts_with("//") {
+    let Some(command) = strip_slash(split_indent(line).1).filter(|command| strip_slash(command).is_none()) else {
         return line;
-    }
-    let (word, rest) = split_word(typed);
+    };
+    let (word, rest) = split_word(command);
     let rest = rest.unwrap_or_default();
-    let is_whisper = ["/msg", "/w", "/whisper"].iter().any(|whisper| whisper.eq_ignore_ascii_case(word));
+    let is_whisper = ["msg", "w", "whisper"].iter().any(|whisper| whisper.eq_ignore_ascii_case(word));
     if is_whisper { split_word(rest.trim_start()).1.unwrap_or_default() } else { rest }
 }
 
@@ -152,9 +153,9 @@ const PUBLIC: [&str; 8] = ["/help", "/history", "/nick", "/ping", "/quit", "/sea
 
 /// The part of a typed line that the history keeps: no whispers, and no text after a mistyped command.
 pub(super) fn remembered(line: &str) -> String {
-    let (word, _) = split_word(line.trim_start_matches(shows_nothing));
-    let private = !PUBLIC.contains(&word) && !word.starts_with("//");
-    if private && word.starts_with('/') { format!("{word} ") } else { line.trim_end().to_owned() }
+    let (word, _) = split_word(split_indent(line).1);
+    let is_command = strip_slash(word).is_some_and(|command| strip_slash(command).is_none());
+    if is_command && !PUBLIC.contains(&word) { format!("{word} ") } else { line.trim_end().to_owned() }
 }
 
 /// Characters after which a name is completed even before its first letter is typed.
@@ -225,7 +226,7 @@ mod tests {
         check("quit", command(Command::Msg(text("quit"))));
         check("/w bob psst", command(Command::Whisper(vec![name("bob")], text("psst"))));
         check("/W bob,eve psst", command(Command::Whisper(vec![name("bob"), name("eve")], text("psst"))));
-        for line in ["/msg bob psst", " /msg bob psst", " /w bob psst"] {
+        for line in ["/msg bob psst", " /msg bob psst", " /w bob psst", "／msg bob psst", "\x1b/w bob psst"] {
             check(line, command(Command::Whisper(vec![name("bob")], text("psst"))));
         }
         check("/whisper bob psst", command(Command::Whisper(vec![name("bob")], text("psst"))));
@@ -303,6 +304,7 @@ mod tests {
         check("/whisper bob,eve the secret", "/whisper ");
         check("/w\tbob the secret", "/w ");
         check("  /msg bob the secret", "/msg ");
+        check("\x1b／msg bob the secret", "／msg ");
         check("/reply the secret", "/reply ");
         check("/r the secret", "/r ");
         check("/wisper bob the secret", "/wisper ");

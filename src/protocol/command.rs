@@ -1,10 +1,11 @@
 //! The client's side of the wire: a line to a [`Command`] and back.
 
 use super::drawing::CLEAR;
+use super::text::shows_nothing;
 use super::words::count_words;
 use super::{
     Decoded, Drawing, ErrorCode, EventId, LineDecoder, Name, NameError, NoStroke, NoToken, Refusal, ResumeToken,
-    Stroke, Text, TextError, Token, Verb, is_blank, is_space, shows_nothing, split_word,
+    Stroke, Text, TextError, Token, Verb, is_blank, is_space, split_word,
 };
 use crate::limits::{
     COORDINATE_MAX, ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, SEARCH_WORDS_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX,
@@ -161,13 +162,10 @@ impl Command {
             Mode::Commands => line.trim_start_matches(is_space),
             Mode::Chat => {
                 let message = |message: &str| text(Verb::Msg, message, mode).map(Self::Msg).map(Some);
-                let typed = line.trim_start_matches(shows_nothing);
-                match typed.strip_prefix('/') {
+                let (indent, typed) = split_indent(line);
+                match strip_slash(typed) {
                     None => return message(line),
-                    Some(escaped) if escaped.starts_with('/') => {
-                        let (indent, _) = line.split_at(line.len() - typed.len());
-                        return message(&format!("{indent}{escaped}"));
-                    }
+                    Some(escaped) if strip_slash(escaped).is_some() => return message(&format!("{indent}{escaped}")),
                     Some(command) => command,
                 }
             }
@@ -204,10 +202,8 @@ impl Command {
     pub fn to_line(&self, mode: Mode) -> String {
         let command = match (self, mode) {
             (Self::Msg(text), Mode::Chat) => {
-                let text = text.as_str();
-                let typed = text.trim_start_matches(shows_nothing);
-                let (indent, _) = text.split_at(text.len() - typed.len());
-                return format!("{indent}{}{typed}", if typed.starts_with('/') { "/" } else { "" });
+                let (indent, typed) = split_indent(text.as_str());
+                return format!("{indent}{}{typed}", if strip_slash(typed).is_some() { "/" } else { "" });
             }
             (Self::Nick(name), _) => format!("NICK {name}"),
             (Self::Resume(token), _) => format!("RESUME {token}"),
@@ -468,6 +464,19 @@ fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
     Refusal::new(None, ErrorCode::VerbUnknown, text)
 }
 
+/// Splits a line of chat mode before its first character that shows. An invisible character, or one that a terminal sent by mistake
+/// (escape, for instance), must not turn a command into a message. Such a character is replaced in a message, so its replacement
+/// counts as well.
+pub(crate) fn split_indent(line: &str) -> (&str, &str) {
+    let is_indent = |c: char| shows_nothing(c) || c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    line.split_at(line.len() - line.trim_start_matches(is_indent).len())
+}
+
+/// The text after a slash. Input methods for Chinese, Japanese and Korean type the full-width one.
+pub(crate) fn strip_slash(text: &str) -> Option<&str> {
+    text.strip_prefix(['/', '／'])
+}
+
 /// A peer's words for an error line: no longer than need be.
 fn shortened(words: &str) -> String {
     match words.char_indices().nth(ECHO_CHARS_MAX) {
@@ -578,6 +587,9 @@ mod tests {
         ] {
             assert_eq!(Command::parse(line, Mode::Chat), Ok(Some(whisper.clone())), "{line:?}");
         }
+        for line in ["／msg bob psst", "\x1b/w bob psst", "\u{fffd} ／w bob psst"] {
+            assert_eq!(Command::parse(line, Mode::Chat), Ok(Some(whisper.clone())), "{line:?}");
+        }
         let refused = [
             "/",
             "/ msg bob psst",
@@ -603,7 +615,7 @@ mod tests {
     #[test]
     fn message_in_chat_mode_round_trips() {
         arbtest::arbtest(|u| {
-            let parts = ["/", "//", " ", "\u{3000}", "\u{200b}", "msg", "w", "bob", "x"];
+            let parts = ["/", "//", "／", "\u{fffd}", " ", "\u{3000}", "\u{200b}", "msg", "w", "bob", "x"];
             let raw: String =
                 (0..u.int_in_range(1..=6)?).map(|_| u.choose(&parts).copied()).collect::<Result<_, _>>()?;
             if let Ok(text) = Text::new(&raw) {

@@ -24,6 +24,7 @@ pub(crate) mod words;
 
 pub(crate) use case::fold_case;
 pub use command::{Command, Mode, Setting};
+pub(crate) use command::{split_indent, strip_slash};
 pub use dialect::{DIALECTS, Dialect};
 pub use drawing::{Drawing, Drawn, NoStroke, Stroke};
 pub use error::{ErrorCode, Refusal};
@@ -37,7 +38,7 @@ pub use past::Past;
 pub use reply::{Details, Reply, ServerLine, User};
 pub use resume::{NoToken, ResumeToken, Secret};
 pub use text::{Text, TextError, Token};
-pub(crate) use text::{is_blank, made_safe, shows_nothing};
+pub(crate) use text::{is_blank, made_safe};
 pub use verb::Verb;
 
 /// The protocol's name and version, as `HELLO` says it.

@@ -13,6 +13,9 @@ export const USAGES = {
   help: ['/help', 'list these commands'],
 };
 
+/** The characters of a line before the first one that shows, and the rest. */
+const INDENT = /^((?:\p{White_Space}|\p{Default_Ignorable_Code_Point}|\p{Mark}|\p{Control}|[\u2800\ufff9-\ufffd])*)(.*)$/su;
+
 /** Commands of the protocol that the page does not offer. */
 const ELSEWHERE = new Set(['resume', 'history', 'since', 'search', 'draw', 'pong', 'set', 'chat']);
 
@@ -21,10 +24,10 @@ const ELSEWHERE = new Set(['resume', 'history', 'since', 'search', 'draw', 'pong
  * `{ kind: 'nick', name }`, `{ kind: 'quit', reason }`, or `{ kind }` alone for `who`, `status`, `canvas`, `ping` and `help`.
  */
 export function readLine(line) {
-  const [, indent, typed] = /^(\p{White_Space}*)(.*)$/su.exec(line);
-  if (!typed.startsWith('/')) return { kind: 'message', text: line };
-  if (typed.startsWith('//')) return { kind: 'message', text: indent + typed.slice(1) };
-  const [, word, rest = ''] = /^\/([^ \t]*)(?:[ \t](.*))?$/su.exec(typed);
+  const [, indent, typed] = INDENT.exec(line);
+  if (!/^[/／]/u.test(typed)) return { kind: 'message', text: line };
+  if (/^[/／]{2}/u.test(typed)) return { kind: 'message', text: indent + typed.slice(1) };
+  const [, word, rest = ''] = /^[/／]([^ \t]*)(?:[ \t](.*))?$/su.exec(typed);
   const verb = word.toLowerCase();
   const command = Object.hasOwn(COMMANDS, verb) ? COMMANDS[verb] : null;
   return command ? command(rest, verb) : { kind: 'wrong', hint: hintFor(verb, typed) };

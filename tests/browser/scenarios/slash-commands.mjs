@@ -22,7 +22,7 @@ await play(async () => {
     assert.equal(await alice.inputValue('#text'), text, 'it stays in the box');
   };
 
-  for (const command of ['/w', '/msg', '/WHISPER', '  /w', '\t/msg', '\u00a0/W', '\u3000/w', '\u0085/w']) {
+  for (const command of ['/w', '/msg', '/WHISPER', '  /w', '\t/msg', '\u00a0/W', '\u3000/w', '\u0085/w', '／w', '\u200b/msg', '\u001b/w']) {
     await type(`${command} bob psst`);
     await bob.hear('WHISPER alice psst');
   }
