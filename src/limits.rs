@@ -478,6 +478,10 @@ pub const DRAIN_MS_MAX: u64 = 2_000;
 /// Longest a shutdown waits for peers to take what was acknowledged, in milliseconds; it must end within a second.
 pub const SHUTDOWN_MS_MAX: u64 = 600;
 
+/// Time after the signal that stops the server in which another one counts as a copy of it, in milliseconds: `timeout`, `sudo` and
+/// wrappers that pass on Ctrl-C send the same signal to a process and to its group.
+pub const SIGNAL_COPY_MS_MAX: u64 = 200;
+
 /// Longest the end waits for the operator's log to be written, in milliseconds.
 pub const LOG_FLUSH_MS_MAX: u64 = 150;
 
@@ -600,6 +604,8 @@ const _: () = {
     assert!(SERVER_LINE_BYTES_MAX < TEXT_FRAME_BYTES_MAX);
     assert!(TEXT_FRAME_BYTES_MAX < 2 * (LAST_SEND_BUFFER_BYTES - SEND_BUFFER_BYTES));
     assert!(SHUTDOWN_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
+    // A second signal can cut the stop short.
+    assert!(2 * SIGNAL_COPY_MS_MAX < SHUTDOWN_MS_MAX);
     // So does a failed start if nothing reads standard error: by then nobody handles signals.
     assert!(ERROR_WRITE_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
     // The log has room for the commits between two checkpoints, twice.

@@ -4,7 +4,7 @@ use std::io;
 use std::process;
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_signal::Signal;
 use futures_lite::{StreamExt as _, future};
@@ -14,7 +14,7 @@ use super::connection::Host;
 use super::console;
 use super::hub::Request;
 use super::port_file::PortFile;
-use crate::limits::SHUTDOWN_MS_MAX;
+use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
 use crate::process::catch;
 use crate::room::{Action, SessionId};
 
@@ -45,8 +45,9 @@ impl Signals {
     /// status that a shell gives it.
     pub(super) async fn until_stopped(mut self, vital: impl Future<Output = ()>, port_file: Weak<PortFile>) {
         future::or(self.stop(), vital).await;
+        let first = Instant::now();
         let at_second = move || {
-            let Some(second) = smol::block_on(self.second()) else { return };
+            let Some(second) = smol::block_on(self.second(first)) else { return };
             if let Some(file) = port_file.upgrade() {
                 file.remove();
             }
@@ -57,11 +58,12 @@ impl Signals {
     }
 
     /// The next signal that ends the process at once. SIGHUP does not: the kernel and the shell each send one when a terminal
-    /// closes, and systemd may send one right after SIGTERM (`SendSIGHUP=`).
-    async fn second(&mut self) -> Option<Signal> {
+    /// closes, and systemd may send one right after SIGTERM (`SendSIGHUP=`). Nor does a copy of the first one.
+    async fn second(&mut self, first: Instant) -> Option<Signal> {
         loop {
             match self.stop.next().await? {
                 Ok(Signal::Hup) => {}
+                _ if first.elapsed() < Duration::from_millis(SIGNAL_COPY_MS_MAX) => {}
                 signal => return signal.ok(),
             }
         }

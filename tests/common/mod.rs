@@ -104,6 +104,10 @@ impl Server {
         read_line(&mut self.stdout)
     }
 
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the server can be waited for").is_none()
+    }
+
     pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(status.success());

@@ -106,10 +106,26 @@ fn status_after(first: &str, second: &str) -> Option<i32> {
     let (mut server, mut peers) = server_with_stuck_readers(&["--port-file", text(&ports)]);
     server.signal(first);
     peers[0].until("NOTICE the server is shutting down");
-    server.signal(second);
+    // Those that come right after the first one are taken for copies of it.
+    while server.is_running() {
+        server.signal(second);
+    }
     let status = server.wait().0.code();
     assert!(!ports.exists(), "{first} {second}: the port file is left");
     status
+}
+
+/// `timeout` signals its child and then its process group, to which the child belongs.
+#[test]
+fn copy_of_the_first_signal_does_not_cut_the_stop_short() {
+    for signal in ["-TERM", "-INT"] {
+        let (mut server, mut peers) = server_with_stuck_readers(&[]);
+        // All at once: by a shell, which needs no process for each.
+        let all = format!("for copy in 1 2 3 4 5; do kill {signal} {}; done", server.pid());
+        assert!(Command::new("sh").args(["-c", &all]).status().expect("sh runs").success());
+        peers[0].until("NOTICE the server is shutting down");
+        assert_eq!(server.wait().0.code(), Some(0), "{signal}");
+    }
 }
 
 /// When a terminal closes, the kernel and the shell each send a SIGHUP; systemd may send one right after SIGTERM.
