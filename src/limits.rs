@@ -206,6 +206,9 @@ pub const SEARCH_FOUND_MAX: u64 = 50;
 /// aside when half of them are left.
 pub const IDS_RESERVED: u64 = 65_536;
 
+/// Ids that a server gives after a failed commit before it tries again to set ids aside: it tries many times before none are left.
+pub const IDS_RESERVE_RETRY: u64 = IDS_RESERVED / 64;
+
 /// Messages that are committed at once, at most.
 pub const STORE_BATCH_MAX: usize = 4_096;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::console;
-use crate::limits::{IDS_RESERVED, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
+use crate::limits::{IDS_RESERVE_RETRY, IDS_RESERVED, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{EventId, Name, Past, Text, Timestamp};
 use crate::room::{Action, SessionId};
 use crate::store::{Abandoned, Batch, Store};
@@ -33,6 +33,8 @@ pub(super) struct Storing {
     /// Messages from here on are in the store that nobody was told of, and have to go.
     undo: Option<EventId>,
     is_failing: bool,
+    /// After a failed commit, ids are set aside again only from this one on.
+    reserve_from: EventId,
 }
 
 #[derive(Debug)]
@@ -66,6 +68,7 @@ impl Storing {
             lead: 0,
             undo: None,
             is_failing: false,
+            reserve_from: EventId::default(),
         }
     }
 
@@ -115,7 +118,7 @@ impl Storing {
         if self.under_way.is_some() || !self.settled.is_empty() {
             return;
         }
-        let few_ids = last_id.0 + IDS_RESERVED / 2 > self.ids_up_to.0 && !self.is_failing;
+        let few_ids = last_id.0 + IDS_RESERVED / 2 > self.ids_up_to.0 && last_id >= self.reserve_from;
         if self.waiting.is_empty() && !few_ids {
             return;
         }
@@ -150,6 +153,7 @@ impl Storing {
             if !std::mem::replace(&mut self.is_failing, true) {
                 console::not_stored(&why);
             }
+            self.reserve_from = EventId(last_id.0 + IDS_RESERVE_RETRY);
             let why: Arc<str> = why.into();
             return self.settle(batch.messages, |past| Action::NotStored(past.name, Arc::clone(&why)));
         }

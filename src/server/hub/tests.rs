@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::feed::{Cursor, Progress, Source};
-use crate::limits::FEED_BYTES_MIN;
+use crate::limits::{FEED_BYTES_MIN, IDS_RESERVE_RETRY, IDS_RESERVED};
 use crate::protocol::{Command, Mode, Token};
 use crate::room::{Timeouts, Uptime};
 use crate::store::tests::{WAIT_MAX, next_report};
@@ -361,4 +361,36 @@ fn message_is_stored_at_last_while_others_keep_coming() {
         }
     }
     assert!(!hub.is_storing(), "it is committed again and again");
+}
+
+/// After a failed commit only a message led to another try, so that ids were given which the file did not know of.
+#[test]
+fn ids_are_set_aside_again_after_a_failed_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
+    let mut hub = storing(path.clone(), &feed);
+    let reports = hub.storing.as_ref().unwrap().store().reports().clone();
+    let file = rusqlite::Connection::open(&path).unwrap();
+    connect(&mut hub, 1);
+    say(&mut hub, 1, "NICK a");
+    let settle = |hub: &mut Hub| {
+        while hub.is_behind() || hub.is_storing() {
+            if hub.is_storing() && !hub.is_behind() {
+                hub.take_report(Timestamp(0), next_report(&reports));
+            }
+            hub.publish(Timestamp(0));
+        }
+    };
+    file.execute_batch("ALTER TABLE state RENAME TO elsewhere").unwrap();
+    say(&mut hub, 1, "MSG refused");
+    settle(&mut hub);
+    file.execute_batch("ALTER TABLE elsewhere RENAME TO state").unwrap();
+    for number in 0..IDS_RESERVED / 2 + 2 * IDS_RESERVE_RETRY {
+        say(&mut hub, 1, &format!("NICK a{}", number % 2));
+        settle(&mut hub);
+    }
+    let set_aside: u64 =
+        file.query_row("SELECT value FROM state WHERE key = 'ids_up_to'", [], |row| row.get(0)).unwrap();
+    assert!(set_aside >= hub.room().last_event().0 + IDS_RESERVED / 2, "{set_aside}");
 }
