@@ -371,7 +371,8 @@ fn help(rest: &str, mode: Mode) -> Result<Command, Refusal> {
     if word.is_empty() {
         return Ok(Command::Help(None));
     }
-    mode.verb(word.trim_start_matches('/')).map(|verb| Command::Help(Some(verb))).ok_or_else(|| {
+    let word = word.trim_start_matches('/');
+    Verb::from_word(word).or_else(|| mode.verb(word)).map(|verb| Command::Help(Some(verb))).ok_or_else(|| {
         let text = format!("unknown command '{}'; {}HELP lists the commands", shortened(word), mode.prefix());
         Refusal::new(Verb::Help, ErrorCode::VerbUnknown, text)
     })
@@ -569,7 +570,8 @@ mod tests {
         check("1/2", Command::Msg(said("1/2")));
         check("/who", Command::Who);
         check(" \t\u{3000}/who", Command::Who);
-        check("/help msg", Command::Help(Some(Verb::Whisper)));
+        check("/help msg", Command::Help(Some(Verb::Msg)));
+        check("/help w", Command::Help(Some(Verb::Whisper)));
         check("/chat", Command::Chat);
     }
 

@@ -340,6 +340,8 @@ impl Turn<'_> {
         let mode = self.mode();
         let explain = |verb: Verb| format!("{}: {}", mode.usage(verb), verb.summary());
         let lines = match verb {
+            // There `/msg` whispers, and a message has no verb.
+            Some(Verb::Msg) if mode == Mode::Chat => vec![explain(Verb::Whisper), explain(Verb::Msg)],
             Some(verb) => vec![explain(verb)],
             None => Verb::ALL.into_iter().map(explain).collect(),
         };
