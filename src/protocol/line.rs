@@ -43,6 +43,8 @@ pub enum Decoded {
 pub enum LineError {
     /// More than [`LINE_BYTES_MAX`] bytes; all of it was discarded.
     TooLong,
+    /// The same, before any line has ended, and with CR in it: CR alone probably ends this client's lines.
+    TooLongWithCr,
     /// Not UTF-8, from this byte on (counted from 1).
     NotUtf8(usize),
     /// UTF-16, by the byte order mark at the start of the input.
@@ -56,6 +58,14 @@ impl From<LineError> for Refusal {
                 None,
                 ErrorCode::LineTooLong,
                 format!("a line has at most {LINE_BYTES_MAX} bytes; this one was discarded, send it in parts"),
+            ),
+            LineError::TooLongWithCr => Self::new(
+                None,
+                ErrorCode::LineTooLong,
+                format!(
+                    "your input has CR but no LF in its first {LINE_BYTES_MAX} bytes; it was discarded; end each line with LF, \
+                     or send the first line alone and wait for its reply"
+                ),
             ),
             LineError::NotUtf8(byte) => Self::new(
                 None,
@@ -78,6 +88,8 @@ pub struct LineDecoder {
     line: Vec<u8>,
     /// The line is too long already: the rest of it is discarded as it comes.
     overlong: bool,
+    /// The line is too long and had a CR in it while CR alone could still end this client's lines.
+    overlong_with_cr: bool,
     /// The last data byte was a carriage return; the next one decides what it means.
     carriage_return: bool,
     lone_cr: LoneCr,
@@ -245,10 +257,10 @@ impl LineDecoder {
     }
 
     fn extend(&mut self, bytes: &[u8]) {
-        if self.overlong {
-            return;
-        }
-        if self.line.len() + bytes.len() > LINE_BYTES_MAX {
+        if self.overlong || self.line.len() + bytes.len() > LINE_BYTES_MAX {
+            // Nothing of it is carried out, even if it has CRs: LF may follow, and then it was one line, with text from a stranger.
+            let has_cr = self.line.contains(&b'\r') || bytes.contains(&b'\r');
+            self.overlong_with_cr |= has_cr && self.lone_cr == LoneCr::Unknown;
             self.overlong = true;
             self.line = Vec::new();
         } else {
@@ -280,6 +292,7 @@ impl LineDecoder {
     fn erase_line(&mut self) {
         self.line.clear();
         self.overlong = false;
+        self.overlong_with_cr = false;
         self.carriage_return = false;
     }
 
@@ -311,8 +324,9 @@ impl LineDecoder {
             _ => {}
         }
         let line = std::mem::take(&mut self.line);
+        let had_cr = std::mem::take(&mut self.overlong_with_cr);
         let line = if std::mem::take(&mut self.overlong) {
-            Err(LineError::TooLong)
+            Err(if had_cr { LineError::TooLongWithCr } else { LineError::TooLong })
         } else if self.encoding == Encoding::Utf16 && !line.is_empty() {
             Err(LineError::Utf16)
         } else {
@@ -626,6 +640,32 @@ mod tests {
         let too_long = Decoded::Line(Err(LineError::TooLong));
         check(format!("{longest}y\nnext\n").as_bytes(), &[too_long.clone(), line("next")]);
         check("z".repeat(100_000).as_bytes(), std::slice::from_ref(&too_long));
+    }
+
+    /// It could be one line with a long text from a stranger, and LF could follow: no CR in it ends a line.
+    #[test]
+    fn too_long_input_with_cr_alone_is_one_error_that_names_cr() {
+        let with_cr = Decoded::Line(Err(LineError::TooLongWithCr));
+        let lines = format!("NICK a\r{}", "MSG hello\r".repeat(LINE_BYTES_MAX / 10 + 1));
+        let name = format!("NICK {}\rMSG evil", "x".repeat(LINE_BYTES_MAX));
+        for input in [&lines, &name, &format!("{lines}MSG last"), &format!("{name}\r")] {
+            check(input.as_bytes(), std::slice::from_ref(&with_cr));
+            check(format!("{input}\nMSG b\r\n").as_bytes(), &[with_cr.clone(), line("MSG b")]);
+            let whole = decode([input.as_bytes()]);
+            for at in 0..=input.len() {
+                let (left, right) = input.as_bytes().split_at(at);
+                assert_eq!(decode([left, right]), whole, "split at {at}");
+            }
+        }
+        // The client sends on after silence, as the error told it.
+        let (before, after, _) = decode_after_silence(lines.as_bytes(), b"NICK a\rMSG b\r");
+        assert_eq!((before, after), (vec![with_cr], vec![line("NICK a"), line("MSG b")]));
+        // CR is not the cause where it ends the only line, or where other lines have ended with LF.
+        let too_long = Decoded::Line(Err(LineError::TooLong));
+        check(format!("{}\r", "x".repeat(LINE_BYTES_MAX + 1)).as_bytes(), std::slice::from_ref(&too_long));
+        check(format!("NICK a\n{lines}\n").as_bytes(), &[line("NICK a"), too_long]);
+        let erased = [lines.as_bytes(), &[IAC, EL], b"x".repeat(LINE_BYTES_MAX + 1).as_slice(), b"\n"].concat();
+        check(&erased, &[Decoded::Line(Err(LineError::TooLong))]);
     }
 
     #[test]

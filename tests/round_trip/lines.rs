@@ -107,6 +107,9 @@ fn check_lines(lines: &[Vec<u8>], all: &[Decoded]) {
         match decoded {
             Decoded::Line(Ok(line)) => assert_eq!(line.as_bytes(), lines[at]),
             Decoded::Line(Err(LineError::TooLong)) => assert!(lines[at].len() > LINE_BYTES_MAX),
+            Decoded::Line(Err(LineError::TooLongWithCr)) => {
+                assert!(at == 0 && lines[at].len() > LINE_BYTES_MAX && lines[at].contains(&b'\r'));
+            }
             Decoded::Line(Err(LineError::NotUtf8(_))) => assert!(str::from_utf8(&lines[at]).is_err()),
             Decoded::Line(Err(LineError::Utf16)) => panic!("its mark has an IAC in it"),
             Decoded::Telnet(_) | Decoded::AreYouThere => panic!("nothing was asked for"),
