@@ -232,6 +232,15 @@ pub fn with_port(raw: &str) -> String {
     }
 }
 
+/// Whether this can be the host of a `host:port`: a name, an IPv4 address, or an IPv6 address in brackets.
+pub fn is_host(host: &str) -> bool {
+    if host.starts_with('[') {
+        let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        return inside.is_some_and(|address| bracketed(address) == host);
+    }
+    !host.is_empty() && !host.contains(['[', ']', ':'])
+}
+
 /// An IPv6 address in brackets; other hosts as they are.
 fn bracketed(host: &str) -> String {
     let address = host.split_once('%').map_or(host, |(address, _)| address);
@@ -302,6 +311,18 @@ mod tests {
         check("localhost 7", "localhost:7");
         check("::1 7", "[::1]:7");
         check("fe80::1%eth0 7", "[fe80::1%eth0]:7");
+    }
+
+    #[test]
+    fn host_has_brackets_only_around_an_ipv6_address() {
+        for host in ["localhost", "10.0.0.9", "[::1]", "[fe80::1%eth0]"] {
+            assert!(is_host(host), "{host}");
+        }
+        for host in
+            ["", "[", "]", "[]", "[:", "[::1", "::1]", "[[::1]]", "[::1]]", "[::1]x", "[localhost]", "a]", "a:b", "::1"]
+        {
+            assert!(!is_host(host), "{host}");
+        }
     }
 
     /// Options for a trial.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 
 use super::render::Look;
-use crate::command_line::{is_colored, parse_color, parse_number, parse_seconds, quoted, with_port};
+use crate::command_line::{is_colored, is_host, parse_color, parse_number, parse_seconds, quoted, with_port};
 use crate::limits::RETRY_SECONDS_DEFAULT;
 use crate::protocol::{EventId, Name, Token};
 
@@ -104,7 +104,7 @@ impl Options {
         {
             return Some(format!("two ports for one server: {} and {}", quoted(host), quoted(port)));
         }
-        let is_right = address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && is_port(port));
+        let is_right = address.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && is_port(port));
         let given = self.port().map_or_else(|| host.to_owned(), |port| format!("{host} {port}"));
         let expected = "expected host, host:port or host port, with a port from 1 to 65535";
         (!is_right).then(|| format!("invalid server {}: {expected}", quoted(&given)))
