@@ -68,6 +68,10 @@ pub const PIPE_WRITE_BYTES_MAX: usize = 4096;
 /// Bytes of one line of standard input that the client keeps; the rest is skipped. No command is as long, so a longer line is refused.
 pub const INPUT_LINE_BYTES_MAX: usize = 2 * LINE_BYTES_MAX;
 
+/// Bytes of standard input without LF that the client keeps to split them at CR when the input ends. Room for a long script; a
+/// larger one is refused, because LF may follow.
+pub const INPUT_FIRST_LINE_BYTES_MAX: usize = 1 << 20;
+
 /// How long the server may say nothing before the client's system asks whether it is still there, in seconds.
 pub const KEEPALIVE_SECONDS: u64 = 60;
 
@@ -592,7 +596,10 @@ const _: () = {
     assert!(2 * FAREWELL_AT_SIGNAL_MS_MAX <= SIGNAL_GRACE_MS_MAX && SIGNAL_GRACE_MS_MAX < 1000);
     assert!(NEXT_ADDRESS_MS <= NEXT_ADDRESS_GREETING_MS && NEXT_ADDRESS_GREETING_MS < CONNECT_MS_MAX);
     assert!(
-        CONNECT_MS_MAX < REPLY_MS_MAX && REPLY_MS_MAX < REPLY_TOTAL_MS_MAX && LINE_BYTES_MAX < INPUT_LINE_BYTES_MAX
+        CONNECT_MS_MAX < REPLY_MS_MAX
+            && REPLY_MS_MAX < REPLY_TOTAL_MS_MAX
+            && LINE_BYTES_MAX < INPUT_LINE_BYTES_MAX
+            && INPUT_LINE_BYTES_MAX <= INPUT_FIRST_LINE_BYTES_MAX
     );
     // Whoever waits the longest between two tries to connect has one in time.
     assert!(RECONNECT_MS[1] * 2 <= RESUME_TIMEOUT_SECONDS_DEFAULT * 1000);

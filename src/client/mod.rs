@@ -3,11 +3,12 @@
 //! What lines mean and how they look is pure: `typed` is what a person types, `session` what follows from that and from what
 //! the server sends, `reading` how far that was read, `render` how it is drawn. The rest is thin: `options` is the command
 //! line, `dial` how a connection is made, `wire` a connection, `link` one after the other, `stop` the signals, `output` what is
-//! printed, `refusal` the words for a server's refusals, `talk` a session over them, `editor` the line editor, `terminal` what runs it at
+//! printed, `input` the lines of standard input, `refusal` the words for a server's refusals, `talk` a session over them, `editor` the line editor, `terminal` what runs it at
 //! a terminal, `script` the subcommands.
 
 mod dial;
 mod editor;
+mod input;
 mod link;
 mod options;
 mod output;
@@ -87,7 +88,7 @@ fn check(options: &Options) -> Option<String> {
         ("send", [_, ..]) if is_blank(&words.concat()) => Some("missing text: the message is blank".to_owned()),
         ("wait", [_]) => None,
         ("wait", _) => Some("wait takes one regular expression: put it in quotes if it has spaces".to_owned()),
-        ("search", _) if words.concat().trim().is_empty() => Some("missing words: expected search WORDS".to_owned()),
+        ("search", _) if is_blank(&words.concat()) => Some("missing words: expected search WORDS".to_owned()),
         ("raw", []) if options.nick.is_some() => {
             Some("unexpected --nick: raw reads the nickname from its input, as NICK name".to_owned())
         }

@@ -7,6 +7,7 @@ use futures_lite::future::or;
 use futures_lite::{StreamExt as _, stream};
 use regex_lite::Regex;
 
+use super::input::{self, Input};
 use super::link::{Link, News};
 use super::options::Options;
 use super::output::Output;
@@ -15,7 +16,7 @@ use super::refusal::{cause, explain, name_refused};
 use super::session::Shown;
 use super::stop::Stop;
 use super::talk::{self, Shared};
-use super::wire::{self, Input, Next, Wire, text_of};
+use super::wire::{self, Next, Wire};
 use super::{Code, End};
 use crate::limits::{HISTORY_REPLAYED_DEFAULT, NAMES_TRIED_MAX, SEARCH_FOUND_MAX};
 use crate::process::reason;
@@ -25,7 +26,7 @@ use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Past, Refusa
 pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
     let is_input = text.is_empty();
     let lines: Vec<_> = text.join(" ").lines().map(|line| Ok(line.into())).collect();
-    let input = if is_input { wire::stdin() } else { stream::iter(lines).boxed() };
+    let input = if is_input { input::stdin() } else { stream::iter(lines).boxed() };
     let (output, (mut wire, _)) = (Output::default(), join(options, input).await?);
     let verb = options.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
     let (mut refused, mut number) = (false, 1_u64);
@@ -35,12 +36,14 @@ pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> 
             End(code, if is_input { why + &lines } else { why })
         };
         let line = match wire.next(true).await.map_err(unsaid)? {
-            // NUL is a no-op, as for the server.
-            Next::Typed(Some(line)) => text_of(&line).replace('\0', ""),
+            Next::Typed(Some(line)) => input::text_of(line),
             Next::Typed(None) => return leave(wire, refused).await,
             Next::Heard(_) => continue,
         };
-        let answer = match Command::parse(&format!("{verb} {line}"), Mode::Commands) {
+        // NUL is a no-op, as for the server.
+        let command =
+            line.and_then(|line| Command::parse(&format!("{verb} {}", line.replace('\0', "")), Mode::Commands));
+        let answer = match command {
             Ok(None) | Err(Refusal { code: ErrorCode::TextMissing, .. }) => None,
             Ok(Some(command)) => Some(wire.ask_for(&command).await.map_err(unsaid)?),
             Err(refusal) => Some(Heard::new(&refusal.to_string())),
@@ -164,7 +167,8 @@ fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool
 
 /// Standard input is protocol: sends it line by line, each when the one before has its reply, and prints what comes.
 pub(super) async fn raw(options: &Options) -> Result<(), End> {
-    let (output, mut wire, mut refused) = (Output::default(), Wire::with_input(wire::stdin()), false);
+    let input = input::stdin().map(|line| line.map(|line| input::with_doubled_iac(&line))).boxed();
+    let (output, mut wire, mut refused) = (Output::default(), Wire::with_input(input), false);
     let mut show = |heard: Heard| {
         refused |= heard.refused().is_some();
         output.print(&if options.json { heard.to_json() } else { heard.line })
@@ -196,7 +200,7 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
 
 /// A terminal's conversation without the terminal.
 pub(super) async fn talk(options: &Options) -> Result<(), End> {
-    let (mut link, output) = come_and_stay(options, wire::stdin(), None, Reading::default()).await?;
+    let (mut link, output) = come_and_stay(options, input::stdin(), None, Reading::default()).await?;
     let mut refused = false;
     let show = |shown: &Shown| {
         refused |= matches!(shown, Shown::Warning(_));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use futures_lite::future::yield_now;
 use smol::lock::Mutex;
 
+use super::input;
 use super::link::{Link, News};
 use super::session::{Action, Session, Shown};
-use super::wire::text_of;
 use super::{Code, End};
 
 /// A session that the line editor looks at, too, to complete names.
@@ -21,7 +21,7 @@ pub(super) async fn talk(
     can_wait: bool,
     mut show: impl FnMut(&Shown) -> Result<(), End>,
 ) -> Result<(), End> {
-    let mut leaving = false;
+    let (mut leaving, mut number) = (false, 0_u64);
     loop {
         // Gives the line editor its turn, however fast lines arrive.
         yield_now().await;
@@ -33,7 +33,16 @@ pub(super) async fn talk(
         let mut session = session.lock_blocking();
         let actions = match news {
             Ok(News::Heard(heard)) => session.received(heard),
-            Ok(News::Typed(typed)) => session.typed(&text_of(&typed.unwrap_or(b"/quit".into()))),
+            Ok(News::Typed(typed)) => {
+                number += 1;
+                match input::text_of(typed.unwrap_or(b"/quit".into())) {
+                    Ok(text) => session.typed(&text),
+                    Err(refusal) => {
+                        let text = format!("line {number} was not sent: {}", refusal.text.as_str());
+                        vec![Action::Show(Shown::Warning(text))]
+                    }
+                }
+            }
             Ok(News::Missing(what) | News::Failed(what)) => vec![Action::Show(Shown::Warning(what))],
             Ok(News::CaughtUp(whole)) => session.caught_up(link.name(), whole),
             Ok(News::Lost(_)) => session.disconnected(),

@@ -5,24 +5,24 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::{or, pending};
 use futures_lite::io::BufReader;
-use futures_lite::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
-use futures_lite::{Stream, StreamExt as _, stream};
+use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use futures_lite::{Stream, StreamExt as _};
 use rustix::event::{PollFd, PollFlags, poll};
 use smol::net::{Shutdown, TcpStream};
-use smol::{Task, Timer, Unblock};
+use smol::{Task, Timer};
 
 use super::dial::{Greeted, dial};
+use super::input::Input;
 use super::refusal::explain;
 use super::stop::Stop;
 use super::{Code, End};
 use crate::limits::{
-    CLIENT_LINE_BYTES_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, INPUT_LINE_BYTES_MAX, REPLY_MESSAGE_MS,
-    REPLY_MS_MAX, REPLY_TOTAL_MS_MAX,
+    CLIENT_LINE_BYTES_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX,
+    REPLY_TOTAL_MS_MAX,
 };
-use crate::process::{self, reason};
+use crate::process::reason;
 use crate::protocol::{
-    BYTE_ORDER_MARK, Command, ErrorCode, Event, Heard, Mode, Name, Reply, ResumeToken, ServerLine, Setting, Text,
-    Token, made_safe,
+    Command, ErrorCode, Event, Heard, Mode, Name, Reply, ResumeToken, ServerLine, Setting, Text, Token, made_safe,
 };
 
 /// What came next.
@@ -32,9 +32,6 @@ pub(super) enum Next {
     /// A line of the input, without its ending; none at its end.
     Typed(Option<Vec<u8>>),
 }
-
-/// Lines of the input, without their endings.
-pub(super) type Input = stream::Boxed<io::Result<Vec<u8>>>;
 
 /// A server, once connected, an input and an output.
 pub(super) struct Wire {
@@ -337,45 +334,6 @@ fn farewell(code: &str, text: &str) -> End {
     End(Code::Lost, format!("the server closed the connection: {}", explain(code, text)))
 }
 
-/// The lines of standard input, without a byte order mark at its start, until its end or an error.
-pub(super) fn stdin() -> Input {
-    let input = BufReader::new(Unblock::new(process::Stream::new(io::stdin(), None)));
-    let lines = stream::unfold(Some(input), |input| async move {
-        let mut input = input?;
-        match read_input_line(&mut input).await.transpose()? {
-            Ok(line) => Some((Ok(line), Some(input))),
-            error => Some((error, None)),
-        }
-    });
-    let lines = lines.enumerate().map(|(number, line)| {
-        let line = line?;
-        Ok(match line.strip_prefix(BYTE_ORDER_MARK) {
-            Some(text) if number == 0 => text.to_vec(),
-            _ => line,
-        })
-    });
-    lines.boxed()
-}
-
-/// The next line of the input, without its ending; of a line that is too long only the beginning, which is still too long.
-async fn read_input_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
-    let (mut line, mut rest) = (Vec::new(), Vec::new());
-    let mut read = input.take(INPUT_LINE_BYTES_MAX as u64).read_until(b'\n', &mut line).await?;
-    let mut is_whole = read == 0 || line.ends_with(b"\n");
-    while !is_whole {
-        read = input.take(INPUT_LINE_BYTES_MAX as u64).read_until(b'\n', &mut rest).await?;
-        is_whole = read == 0 || rest.ends_with(b"\n");
-        rest.clear();
-    }
-    if line.is_empty() {
-        return Ok(None);
-    }
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    Ok(Some(line))
-}
-
 /// Fails when the deadline has come.
 pub(super) async fn late<T>(deadline: Option<Instant>) -> Result<T, End> {
     let Some(deadline) = deadline else { return pending().await };
@@ -418,20 +376,5 @@ mod tests {
             let is_in_time = (0..rounds).all(|_| spend(&mut patience, REPLY_MESSAGE_MS, line));
             assert_eq!(is_in_time && spend(&mut patience, 1, line), expected, "{messages} {line}");
         }
-    }
-
-    #[test]
-    fn input_line_is_cut_where_it_is_too_long() {
-        let long = vec![b'x'; 3 * INPUT_LINE_BYTES_MAX];
-        let all = [&b"a\n\n"[..], &long, b"\nb\r\n", &long[..INPUT_LINE_BYTES_MAX], b"\nc"].concat();
-        let lines = smol::block_on(async {
-            let (mut input, mut lines) = (all.as_slice(), Vec::new());
-            while let Some(line) = read_input_line(&mut input).await.unwrap() {
-                lines.push(line);
-            }
-            lines
-        });
-        let cut = &long[..INPUT_LINE_BYTES_MAX];
-        assert_eq!(lines, [&b"a"[..], b"", cut, b"b\r", cut, b"c"]);
     }
 }

@@ -73,6 +73,71 @@ fn nonblocking_stdin_is_waited_for() {
     assert_eq!(end(child), (Some(0), String::new()));
 }
 
+/// Runs the client with this standard input; returns its exit code and what it wrote to standard error.
+fn with_input(server: &Server, words: &[&str], input: &[u8]) -> (Option<i32>, String) {
+    let (reader, mut writer) = io::pipe().expect("a pipe");
+    writer.write_all(input).expect("it fits into the pipe");
+    drop(writer);
+    end(with_words(server, words).stdin(reader).spawn().expect("it starts"))
+}
+
+#[test]
+fn utf16_stdin_is_an_error_and_nothing_is_sent() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let encode =
+        |to_bytes: fn(u16) -> [u8; 2]| "\u{feff}hi\ncaf\u{e9}\n".encode_utf16().flat_map(to_bytes).collect::<Vec<_>>();
+    for input in [encode(u16::to_le_bytes), encode(u16::to_be_bytes)] {
+        for words in READERS {
+            let told = "chinwag: cannot read standard input: line 1 is UTF-16, expected UTF-8; convert it first: iconv -f UTF-16 -t UTF-8\n";
+            assert_eq!(with_input(&server, words, &input), (Some(1), told.to_owned()), "{words:?}");
+        }
+    }
+    alice.send("HISTORY 10");
+    alice.until("OK HISTORY 0");
+}
+
+#[test]
+fn stdin_line_that_is_not_utf8_is_refused_and_the_others_are_sent() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let input = b"one\ncaf\xe9\n\xff\ntwo\n\xc3";
+    let (code, errors) = with_input(&server, &["send", "--nick", "ci"], input);
+    let told: String = [(2, 4), (3, 1), (5, 1)]
+        .map(|(line, byte)| format!("chinwag: line {line}: byte {byte} of this line is not UTF-8; send it as UTF-8\n"))
+        .concat();
+    assert_eq!((code, errors), (Some(1), told));
+    assert_eq!(with_input(&server, &["--nick", "ci"], input).0, Some(1));
+    let raw = b"NICK ci\nMSG one\nMSG caf\xe9\nMSG \xff\nMSG a\xff\xf1b\nMSG two\nMSG \xc3";
+    assert_eq!(with_input(&server, &["raw"], raw).0, Some(1));
+    for last in ["quit", "quit", "eof"] {
+        for line in ["JOIN ci", "MSG ci one", "MSG ci two", &format!("LEAVE ci {last}")] {
+            alice.expect(line);
+        }
+    }
+}
+
+#[test]
+fn cr_alone_ends_lines_of_stdin() {
+    let server = Server::start();
+    let mut alice = server.join("alice");
+    let (send, raw) = (&["send", "--nick", "ci"][..], &["raw"][..]);
+    for (words, input, last) in [
+        (send, "one\rtwo\rthree\r", "quit"),
+        (&["--nick", "ci"], "one\rtwo\rthree", "quit"),
+        (raw, "NICK ci\rMSG one\rMSG two\rMSG three\r", "eof"),
+    ] {
+        assert_eq!(with_input(&server, words, input.as_bytes()), (Some(0), String::new()), "{words:?}");
+        for line in ["JOIN ci", "MSG ci one", "MSG ci two", "MSG ci three", &format!("LEAVE ci {last}")] {
+            alice.expect(line);
+        }
+    }
+    assert_eq!(with_input(&server, raw, b"NICK ci\nMSG one\rMSG two\n"), (Some(0), String::new()));
+    for line in ["JOIN ci", "MSG ci one\u{fffd}MSG two", "LEAVE ci eof"] {
+        alice.expect(line);
+    }
+}
+
 #[test]
 fn unreadable_stdin_is_an_error() {
     let server = Server::start();

@@ -1,0 +1,193 @@
+//! The lines of standard input: where they end, by the server's rules, and what is no text.
+
+use std::{io, iter};
+
+use futures_lite::io::BufReader;
+use futures_lite::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, StreamExt as _, stream};
+use smol::Unblock;
+
+use crate::limits::{INPUT_FIRST_LINE_BYTES_MAX, INPUT_LINE_BYTES_MAX};
+use crate::process;
+use crate::protocol::{BYTE_ORDER_MARK, LineError, Refusal};
+
+/// Lines of the input, without their endings.
+pub(super) type Input = stream::Boxed<io::Result<Vec<u8>>>;
+
+/// Telnet's escape byte (RFC 854), which is in no UTF-8.
+const IAC: u8 = 255;
+
+/// The first bytes of UTF-16, in both byte orders.
+const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+
+/// The lines of standard input, until its end or an error.
+pub(super) fn stdin() -> Input {
+    lines_of(BufReader::new(Unblock::new(process::Stream::new(io::stdin(), None))))
+}
+
+/// A line as text without the CR of CR LF.
+///
+/// # Errors
+/// It is not UTF-8: the server's refusal of such a line.
+pub(super) fn text_of(mut line: Vec<u8>) -> Result<String, Refusal> {
+    if line.ends_with(b"\r") {
+        line.pop();
+    }
+    String::from_utf8(line).map_err(|error| LineError::NotUtf8(error.utf8_error().valid_up_to() + 1).into())
+}
+
+/// The line for a server that also speaks telnet: twice IAC is one byte of data, so that the server refuses it as not UTF-8. IAC
+/// alone would hide the bytes after it, such as LF.
+pub(super) fn with_doubled_iac(line: &[u8]) -> Vec<u8> {
+    line.iter().flat_map(|&byte| iter::repeat_n(byte, if byte == IAC { 2 } else { 1 })).collect()
+}
+
+/// The lines of `input`, without a byte order mark at its start. CR alone ends the lines of an input that has no LF. UTF-16 is
+/// an error.
+fn lines_of(input: impl AsyncBufRead + Unpin + Send + 'static) -> Input {
+    let lines = stream::unfold(Some((input, true)), |state| async move {
+        let (mut input, is_first) = state?;
+        let lines = if is_first { read_first_lines(&mut input).await } else { read_next_line(&mut input).await };
+        match lines {
+            Ok(lines) if lines.is_empty() => None,
+            Ok(lines) => Some((lines.into_iter().map(Ok).collect(), Some((input, false)))),
+            Err(error) => Some((vec![Err(error)], None)),
+        }
+    });
+    lines.flat_map(stream::iter).boxed()
+}
+
+/// The first line or, if CR alone ends the lines, all of them.
+async fn read_first_lines(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec<Vec<u8>>> {
+    let Some(Line { mut bytes, ending }) = read_line(input, INPUT_FIRST_LINE_BYTES_MAX).await? else {
+        return Ok(Vec::new());
+    };
+    if UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
+        let what = "line 1 is UTF-16, expected UTF-8; convert it first: iconv -f UTF-16 -t UTF-8";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    let mut lines = vec![bytes];
+    if ending == LineEnding::EndOfInput {
+        let bytes = lines.remove(0);
+        lines.extend(
+            bytes.split_inclusive(|&byte| byte == b'\r').map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec()),
+        );
+    }
+    for line in &mut lines {
+        line.truncate(INPUT_LINE_BYTES_MAX);
+    }
+    Ok(lines)
+}
+
+/// The next line, none at the end of the input.
+async fn read_next_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec<Vec<u8>>> {
+    Ok(read_line(input, INPUT_LINE_BYTES_MAX).await?.map(|line| line.bytes).into_iter().collect())
+}
+
+/// A line without its ending.
+struct Line {
+    bytes: Vec<u8>,
+    ending: LineEnding,
+}
+
+/// Where a line ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LineEnding {
+    LineFeed,
+    EndOfInput,
+    /// It is too long; the rest of it was skipped.
+    Cut,
+}
+
+/// The next line; of one that is longer than `bytes_max` only the beginning.
+async fn read_line(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) -> io::Result<Option<Line>> {
+    let mut bytes = Vec::new();
+    input.take(bytes_max as u64).read_until(b'\n', &mut bytes).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if bytes.ends_with(b"\n") {
+        bytes.pop();
+        return Ok(Some(Line { bytes, ending: LineEnding::LineFeed }));
+    }
+    if bytes.len() < bytes_max {
+        return Ok(Some(Line { bytes, ending: LineEnding::EndOfInput }));
+    }
+    let mut rest = Vec::new();
+    while !rest.ends_with(b"\n") {
+        rest.clear();
+        if input.take(INPUT_LINE_BYTES_MAX as u64).read_until(b'\n', &mut rest).await? == 0 {
+            break;
+        }
+    }
+    Ok(Some(Line { bytes, ending: LineEnding::Cut }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of this input, up to an error.
+    fn lines(input: &[u8]) -> (Vec<Vec<u8>>, Option<String>) {
+        let all: Vec<_> = smol::block_on(lines_of(futures_lite::io::Cursor::new(input.to_vec())).collect());
+        let (mut lines, mut error) = (Vec::new(), None);
+        for line in all {
+            match line {
+                Ok(line) => lines.push(line),
+                Err(why) => error = Some(why.to_string()),
+            }
+        }
+        (lines, error)
+    }
+
+    #[track_caller]
+    fn check(input: &[u8], expected: &[&[u8]]) {
+        let expected: Vec<_> = expected.iter().map(|line| line.to_vec()).collect();
+        assert_eq!(lines(input), (expected, None), "{}", input.escape_ascii());
+    }
+
+    #[test]
+    fn input_line_is_cut_where_it_is_too_long() {
+        let long = vec![b'x'; 3 * INPUT_LINE_BYTES_MAX];
+        let cut = &long[..INPUT_LINE_BYTES_MAX];
+        check(&[&b"a\n\n"[..], &long, b"\nb\r\n", cut, b"\nc"].concat(), &[b"a", b"", cut, b"b\r", cut, b"c"]);
+        check(&[&long, &b"\nb"[..]].concat(), &[cut, b"b"]);
+        check(&[&b"a\r"[..], &long].concat(), &[b"a", cut]);
+        check(&[&b"a\n"[..], &long].concat(), &[b"a", cut]);
+    }
+
+    #[test]
+    fn cr_alone_ends_lines_of_an_input_without_lf() {
+        check(b"one\rtwo\rthree\r", &[b"one", b"two", b"three"]);
+        check(b"one\r\rtwo", &[b"one", b"", b"two"]);
+        check(b"\xef\xbb\xbfone\rtwo", &[b"one", b"two"]);
+        check(b"\xef\xbb\xbf", &[]);
+        check(b"", &[]);
+        check(b"one\rtwo\n", &[b"one\rtwo"]);
+        check(b"one\ntwo\rthree\r", &[b"one", b"two\rthree\r"]);
+        let many = b"MSG hello\r".repeat(2000);
+        check(&many, &vec![&b"MSG hello"[..]; 2000]);
+        // The end was not read: LF may be in it.
+        let endless = b"MSG hello\r".repeat(INPUT_FIRST_LINE_BYTES_MAX / 10 + 1);
+        check(&endless, &[&endless[..INPUT_LINE_BYTES_MAX]]);
+    }
+
+    #[test]
+    fn utf16_is_an_error_at_the_start_only() {
+        for start in [&b"\xff\xfeh\0i\0\n\0"[..], b"\xfe\xff\0h\0i\0\n", b"\xff\xfe"] {
+            let (lines, error) = lines(start);
+            let error = error.expect("an error");
+            assert!(lines.is_empty() && error.contains("iconv -f UTF-16 -t UTF-8"), "{lines:?} {error}");
+        }
+        check(b"a\n\xff\xfeb", &[b"a", b"\xff\xfeb"]);
+    }
+
+    #[test]
+    fn text_is_utf8_without_the_cr_of_crlf() {
+        assert_eq!(text_of(b"caf\xc3\xa9\r".to_vec()), Ok("café".to_owned()));
+        let refusal = text_of(b"caf\xe9".to_vec()).unwrap_err().to_string();
+        assert_eq!(refusal, "ERR - line-not-utf8 byte 4 of this line is not UTF-8; send it as UTF-8");
+    }
+}
