@@ -98,16 +98,18 @@ impl Options {
     /// Explains what is wrong with the address, if it has no host, or no port that can be connected to.
     pub(super) fn wrong_address(&self) -> Option<String> {
         let is_port = |port: &str| parse_number(port, 1..=u16::MAX, "").is_ok();
+        let is_server =
+            |address: &str| address.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && is_port(port));
         let (host, address) = (self.host().unwrap_or("127.0.0.1"), self.address());
         if let Some(port) = self.port()
             && with_port(host) == host
+            && is_server(host)
         {
             return Some(format!("two ports for one server: {} and {}", quoted(host), quoted(port)));
         }
-        let is_right = address.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && is_port(port));
         let given = self.port().map_or_else(|| host.to_owned(), |port| format!("{host} {port}"));
         let expected = "expected host, host:port or host port, with a port from 1 to 65535";
-        (!is_right).then(|| format!("invalid server {}: {expected}", quoted(&given)))
+        (!is_server(&address)).then(|| format!("invalid server {}: {expected}", quoted(&given)))
     }
 
     /// The command, empty if there is none, and the words after it.

@@ -23,12 +23,12 @@ ends 2 'unknown command "tea": *("serach" was parsed as the server, did you mean
 ends 2 'invalid server "localhost:65536": expected host, host:port or host port, with a port from 1 to 65535*' localhost:65536 who
 ends 2 'invalid server "localhost:http": expected host, host:port or host port*' localhost:http
 ends 2 'invalid server "": expected host, host:port or host port*' '' who
-ends 2 'invalid server "[::1": expected host, host:port or host port*' '[::1' who
-ends 2 'invalid server "::1]": expected host, *' '::1]' who
-ends 2 'invalid server "[::1]]:7": expected host, *' '[::1]]:7' who
-ends 2 'invalid server "[]": expected host, *' '[]' who
-ends 2 'invalid server "[localhost]:7": expected host, *' '[localhost]:7' who
-ends 2 'invalid server "[::1 7": expected host, *' '[::1' 7 who
+ends 2 'invalid server "\[::1": expected host, host:port or host port*' '[::1' who
+ends 2 'invalid server "::1\]": expected host, *' '::1]' who
+ends 2 'invalid server "\[::1\]\]:7": expected host, *' '[::1]]:7' who
+ends 2 'invalid server "\[\]": expected host, *' '[]' who
+ends 2 'invalid server "\[localhost\]:7": expected host, *' '[localhost]:7' who
+ends 2 'invalid server "\[::1 7": expected host, *' '[::1' 7 who
 ends 2 'invalid server "localhost 70000": expected host, *' localhost 70000 who
 ends 2 'invalid server "localhost 0": expected host, *' localhost 0
 ends 2 'two ports for one server: "localhost:7" and "8"*' localhost:7 8 who
