@@ -261,6 +261,10 @@ pub const CLOCK_STEP_AGE_SHARE: u32 = 2;
 /// gives an operator time to read the warning.
 pub const CLOCK_TRIAL_SECONDS_MAX: u64 = 24 * 3600;
 
+/// Time before that moment, in seconds, at which the server warns for the last time: long enough to set the clock. The warning
+/// before that is at half time.
+pub const CLOCK_TRIAL_WARNING_SECONDS: u64 = 3600;
+
 /// Size of the store's write-ahead log (`-wal`), in bytes, beyond which the server writes it into the file and empties it; that
 /// waits for readers of the store. SQLite itself writes it into the file at 4 MiB, but restarts it only at a moment when nobody
 /// reads.
@@ -621,4 +625,5 @@ const _: () = {
     // The log has room for the commits between two checkpoints, twice.
     assert!(3 * STORE_WAL_CHECKPOINT_BYTES < STORE_WAL_BYTES_MAX);
     assert!(CLOCK_STEP_SECONDS_MIN < CLOCK_STEP_SECONDS_MAX && CLOCK_STEP_AGE_SHARE > 1);
+    assert!(CLOCK_TRIAL_WARNING_SECONDS < CLOCK_TRIAL_SECONDS_MAX / 2);
 };

@@ -3,14 +3,23 @@
 //! A wall clock can be wrong by years (an empty battery, a typing error), and messages that it deletes wrongly are lost. So its
 //! readings are compared with a reference: the last trusted reading, advanced by the steady clock, which only counts the time
 //! that passes. While the wall clock is far from the reference, it is doubted and nothing is deleted by age. It is trusted again
-//! when it comes back, or when it has run steadily for so long that it is more likely right than the reference.
+//! when it comes back, or at the end of its trial: when it has run steadily for so long that it is more likely right than the
+//! reference. A trial continues over a restart only if the clock shows about the time at which it stopped. Otherwise it cannot be
+//! told whether the server was off or the clock was set, and the trial begins again.
+//!
+//! At the end of a trial either the reference was wrong, or the server was off. In both cases the reference has counted the time
+//! for which a message was certainly kept. So the difference is reported with [`Change::Trusted`], and the caller must add it to
+//! the times of all messages that were stored before.
 //!
 //! Pure: the caller reads both clocks. It calls [`TrustedClock::resume`] with the notes in the file, then
 //! [`TrustedClock::observe`] before each decision and [`TrustedClock::notes`] with each commit.
 
 use std::time::Duration;
 
-use crate::limits::{CLOCK_STEP_AGE_SHARE, CLOCK_STEP_SECONDS_MAX, CLOCK_STEP_SECONDS_MIN, CLOCK_TRIAL_SECONDS_MAX};
+use crate::limits::{
+    CLOCK_STEP_AGE_SHARE, CLOCK_STEP_SECONDS_MAX, CLOCK_STEP_SECONDS_MIN, CLOCK_TRIAL_SECONDS_MAX,
+    CLOCK_TRIAL_WARNING_SECONDS,
+};
 use crate::protocol::Timestamp;
 
 /// Both clocks, read at the same moment.
@@ -42,8 +51,11 @@ pub(super) struct Notes {
 pub(super) enum Change {
     /// The wall clock is far from this expected time. It is doubted.
     Doubted(Timestamp),
-    /// It is trusted again.
-    Trusted,
+    /// It is still doubted, and will be trusted after this time.
+    TrialEndsIn(Duration),
+    /// It is trusted again. After a trial, `ahead_ms` is how far it is ahead of the reference that it replaces (negative: behind);
+    /// zero if it came back to the reference.
+    Trusted { ahead_ms: i64 },
 }
 
 #[derive(Debug)]
@@ -75,8 +87,8 @@ impl TrustedClock {
     pub(super) fn resume(age: Option<Duration>, notes: Notes, now: Reading) -> Self {
         let limits = Limits::of(age);
         let trusted = Reading { wall: notes.trusted.unwrap_or(now.wall), ..now };
-        // However long the server was off, a steady wall clock shows a later time than before.
-        let doubt = notes.doubted.filter(|(wall, _)| now.wall.plus(limits.step) >= *wall);
+        let is_continued = |wall: Timestamp| is_near(wall, now.wall, limits.step);
+        let doubt = notes.doubted.filter(|(wall, _)| is_continued(*wall));
         let doubt = doubt.map(|(_, steady_for)| Doubt { last: now, steady_for });
         Self { limits, trusted, doubt, is_trusted: true }
     }
@@ -84,16 +96,21 @@ impl TrustedClock {
     /// Compares the wall clock with the reference.
     pub(super) fn observe(&mut self, now: Reading) -> Option<Change> {
         let expected = self.trusted.expected_at(now.steady);
-        self.doubt = if self.is_near(expected, now.wall) { None } else { self.doubt_at(now) };
-        if self.doubt.is_none() {
-            self.trusted = now;
-        }
+        let is_back = self.is_near(expected, now.wall);
+        let before = self.doubt;
+        self.doubt = if is_back { None } else { self.doubt_at(now) };
         let was_trusted = std::mem::replace(&mut self.is_trusted, self.doubt.is_none());
-        match (was_trusted, self.is_trusted) {
-            (true, false) => Some(Change::Doubted(expected)),
-            (false, true) => Some(Change::Trusted),
-            _ => None,
+        let Some(doubt) = self.doubt else {
+            self.trusted = now;
+            let ahead_ms = if is_back { 0 } else { now.wall.0.saturating_sub(expected.0) };
+            // The first observation can end a trial from before a restart.
+            return (!was_trusted || !is_back).then_some(Change::Trusted { ahead_ms });
+        };
+        if was_trusted {
+            return Some(Change::Doubted(expected));
         }
+        let is_due = before.is_some_and(|before| self.limits.is_warning_due(before.steady_for, doubt.steady_for));
+        is_due.then(|| Change::TrialEndsIn(self.trial_left()))
     }
 
     /// The doubt about a clock that is far from the reference; `None` once it has run steadily for long enough.
@@ -105,7 +122,7 @@ impl TrustedClock {
     }
 
     fn is_near(&self, one: Timestamp, other: Timestamp) -> bool {
-        u128::from(one.0.abs_diff(other.0)) <= self.limits.step.as_millis()
+        is_near(one, other, self.limits.step)
     }
 
     /// Whether messages may be deleted by their age.
@@ -113,9 +130,9 @@ impl TrustedClock {
         self.is_trusted
     }
 
-    /// How long a doubted clock must run steadily before it is trusted.
-    pub(super) fn trial(&self) -> Duration {
-        self.limits.trial
+    /// How long a doubted clock must still run steadily before it is trusted.
+    pub(super) fn trial_left(&self) -> Duration {
+        self.limits.trial.saturating_sub(self.doubt.map_or(Duration::ZERO, |doubt| doubt.steady_for))
     }
 
     /// Maximum age of the notes in the file: short enough that a server which was killed finds its clock near the reference.
@@ -144,6 +161,17 @@ impl Limits {
             trial: age.map_or(trial_max, |age| age.min(trial_max)),
         }
     }
+
+    /// Whether a warning is due between these two times of the trial: at half of it, and shortly before its end.
+    fn is_warning_due(&self, before: Duration, after: Duration) -> bool {
+        let half = self.trial / 2;
+        let late = self.trial.saturating_sub(Duration::from_secs(CLOCK_TRIAL_WARNING_SECONDS)).max(half);
+        [half, late].iter().any(|due| (before < *due) && (*due <= after))
+    }
+}
+
+fn is_near(one: Timestamp, other: Timestamp, step: Duration) -> bool {
+    u128::from(one.0.abs_diff(other.0)) <= step.as_millis()
 }
 
 #[cfg(test)]
@@ -155,6 +183,9 @@ mod tests {
     const YEAR: Duration = Duration::from_hours(365 * 24);
     /// Interval between two observations.
     const STEP: Duration = Duration::from_mins(10);
+
+    /// The clock came back to the reference.
+    const BACK: Change = Change::Trusted { ahead_ms: 0 };
 
     /// Some day in 2027.
     const START: Timestamp = Timestamp(1_800_000_000_000);
@@ -182,8 +213,14 @@ mod tests {
             self.clock.observe(self.now)
         }
 
-        /// Lets both clocks run, and observes them every [`STEP`].
+        /// Lets both clocks run, and observes them every [`STEP`]. Returns the changes except warnings.
         fn run(&mut self, time: Duration) -> Vec<Change> {
+            let mut changes = self.run_with_warnings(time);
+            changes.retain(|change| !matches!(change, Change::TrialEndsIn(_)));
+            changes
+        }
+
+        fn run_with_warnings(&mut self, time: Duration) -> Vec<Change> {
             let (mut changes, end) = (Vec::new(), self.now.steady + time);
             while self.now.steady < end {
                 let passed = end.saturating_sub(self.now.steady).min(STEP);
@@ -191,6 +228,11 @@ mod tests {
                 changes.extend(self.clock.observe(self.now));
             }
             changes
+        }
+
+        /// How far the wall clock is ahead of the reference.
+        fn ahead(&self) -> Change {
+            Change::Trusted { ahead_ms: self.now.wall.0 - self.clock.trusted.expected_at(self.now.steady).0 }
         }
 
         /// Sets the wall clock.
@@ -207,7 +249,7 @@ mod tests {
         let right = server.now.wall;
         assert_eq!(server.set(right.plus(2 * YEAR)), Some(Change::Doubted(right)));
         assert_eq!((server.run(HOUR), server.clock.is_trusted()), (vec![], false));
-        assert_eq!(server.set(right.plus(HOUR)), Some(Change::Trusted));
+        assert_eq!(server.set(right.plus(HOUR)), Some(BACK));
         assert!(server.clock.is_trusted());
     }
 
@@ -216,7 +258,7 @@ mod tests {
         let mut server = Server::start(30 * DAY);
         assert_eq!(server.set(START.minus(2 * YEAR)), Some(Change::Doubted(START)));
         server.run(HOUR);
-        assert_eq!(server.set(START.plus(HOUR)), Some(Change::Trusted));
+        assert_eq!(server.set(START.plus(HOUR)), Some(BACK));
     }
 
     #[test]
@@ -235,7 +277,8 @@ mod tests {
         let mut server = Server::start(30 * DAY);
         server.set(START.plus(YEAR));
         assert_eq!(server.run(23 * HOUR + 5 * STEP), []);
-        assert_eq!(server.run(STEP), [Change::Trusted]);
+        let ahead_ms = i64::try_from(YEAR.as_millis()).unwrap();
+        assert_eq!(server.run(STEP), [Change::Trusted { ahead_ms }]);
         assert_eq!((server.run(DAY), server.clock.is_trusted()), (vec![], true));
     }
 
@@ -246,7 +289,8 @@ mod tests {
         server.run(23 * HOUR);
         assert_eq!(server.set(START.plus(2 * YEAR)), None);
         assert_eq!(server.run(23 * HOUR), []);
-        assert_eq!(server.run(HOUR), [Change::Trusted]);
+        let expected = server.ahead();
+        assert_eq!(server.run(HOUR), [expected]);
     }
 
     #[test]
@@ -266,26 +310,73 @@ mod tests {
     }
 
     #[test]
-    fn trial_continues_over_restarts() {
+    fn trial_continues_over_short_restarts() {
         let mut server = Server::start(30 * DAY);
-        // Up for four hours once a week.
-        for week in 1..=6 {
-            let start = server.now.wall.plus(7 * DAY);
-            assert!(matches!(server.restart(7 * DAY, start), Some(Change::Doubted(_))), "week {week}");
-            let expected = if week < 6 { vec![] } else { vec![Change::Trusted] };
-            assert_eq!(server.run(4 * HOUR), expected, "week {week}");
+        server.restart(7 * DAY, START.plus(7 * DAY));
+        // Up for four hours a day.
+        for day in 1..=5 {
+            assert_eq!(server.run(4 * HOUR), [], "day {day}");
+            let start = server.now.wall.plus(20 * HOUR);
+            assert!(matches!(server.restart(20 * HOUR, start), Some(Change::Doubted(_))), "day {day}");
+            assert_eq!(server.clock.trial_left(), DAY - day * 4 * HOUR, "the time while it is off does not count");
         }
+        let ahead = server.ahead();
+        assert_eq!(server.run(4 * HOUR), [ahead]);
         assert_eq!(server.restart(HOUR, server.now.wall.plus(HOUR)), None, "it stays trusted");
     }
 
+    /// A clock that is seven days later cannot be told from one that was set.
     #[test]
-    fn trial_ends_when_the_clock_goes_back_over_a_restart() {
+    fn trial_begins_again_after_a_week_off() {
         let mut server = Server::start(30 * DAY);
-        server.restart(HOUR, START.plus(2 * YEAR));
-        server.run(23 * HOUR);
+        // Up for four hours once a week.
+        for week in 1..=20 {
+            let start = server.now.wall.plus(7 * DAY);
+            assert!(matches!(server.restart(7 * DAY, start), Some(Change::Doubted(_))), "week {week}");
+            assert_eq!((server.run(4 * HOUR), server.clock.trial_left()), (vec![], 20 * HOUR), "week {week}");
+        }
+        let ahead = server.ahead();
+        assert_eq!(server.run(20 * HOUR), [ahead], "a trial in one go");
+    }
+
+    #[test]
+    fn trial_begins_again_when_the_clock_jumps_over_a_restart() {
+        let wrong = [START.minus(2 * YEAR), START.plus(2 * YEAR)];
+        for (first, second) in [(wrong[0], wrong[1]), (wrong[1], wrong[0]), (wrong[1], wrong[1].plus(3 * DAY))] {
+            let mut server = Server::start(30 * DAY);
+            server.restart(HOUR, first);
+            server.run(24 * HOUR - STEP);
+            assert!(matches!(server.restart(HOUR, second), Some(Change::Doubted(_))));
+            assert_eq!((server.run(24 * HOUR - STEP), server.clock.is_trusted()), (vec![], false));
+        }
+    }
+
+    #[test]
+    fn trial_that_ended_before_a_restart_reports_the_difference() {
+        let mut server = Server::start(30 * DAY);
         server.restart(HOUR, START.plus(YEAR));
-        assert_eq!(server.run(23 * HOUR), []);
-        assert!(!server.clock.is_trusted());
+        server.run(5 * HOUR);
+        // A shorter age makes the trial shorter.
+        server.age = 3 * HOUR;
+        let ahead = server.ahead();
+        assert_eq!(server.restart(Duration::ZERO, server.now.wall), Some(ahead));
+    }
+
+    #[test]
+    fn trial_warns_at_half_time_and_before_its_end() {
+        for (age, expected) in [
+            (30 * DAY, vec![12 * HOUR, HOUR]),
+            (3 * HOUR, vec![9 * STEP, HOUR]),
+            (2 * HOUR, vec![HOUR]),
+            (HOUR, vec![3 * STEP]),
+        ] {
+            let mut server = Server::start(age);
+            server.set(START.minus(YEAR));
+            let changes = server.run_with_warnings(age.min(DAY) - STEP);
+            assert_eq!(changes, expected.into_iter().map(Change::TrialEndsIn).collect::<Vec<_>>(), "{age:?}");
+            let ahead = server.ahead();
+            assert_eq!(server.run_with_warnings(STEP), [ahead], "{age:?}");
+        }
     }
 
     #[test]
@@ -296,7 +387,8 @@ mod tests {
             let long = off + Duration::from_secs(1);
             let expected = Some(Change::Doubted(server.now.wall));
             assert_eq!(server.restart(long, server.now.wall.plus(long)), expected, "{age:?}");
-            assert_eq!(server.run(age.min(DAY)), [Change::Trusted], "{age:?}");
+            let ahead = server.ahead();
+            assert_eq!(server.run(age.min(DAY)), [ahead], "{age:?}");
         }
     }
 
@@ -313,7 +405,7 @@ mod tests {
             let mut server = Server::start(30 * DAY);
             assert_eq!(server.set(wall), Some(Change::Doubted(START)));
             server.run(HOUR);
-            assert_eq!(server.set(START.plus(HOUR)), Some(Change::Trusted));
+            assert_eq!(server.set(START.plus(HOUR)), Some(BACK));
         }
         let mut server = Server::start(Duration::MAX);
         server.set(Timestamp::MAX);

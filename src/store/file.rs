@@ -442,10 +442,40 @@ pub(super) fn note_doubted_ids(connection: &Connection, ids: &RangeInclusive<Eve
     connection.prepare_cached(sql)?.execute(params![key, ids.end().0]).map(drop)
 }
 
-/// Removes the notes about ids up to this one, whose messages are deleted.
-pub(super) fn forget_doubted_ids(connection: &Connection, up_to: EventId) -> rusqlite::Result<()> {
+/// Key prefix of a time shift. The last id follows it; the milliseconds are the value.
+const TIME_SHIFT: &str = "clock_shift:";
+
+/// The clock replaced a reference that was `ahead_ms` behind it, after the message `last_id`: so much must be added to the times
+/// of the messages up to that one to compare them with the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TimeShift {
+    pub(super) last_id: EventId,
+    pub(super) ahead_ms: i64,
+}
+
+/// The time shifts, in the order of their ids.
+pub(super) fn time_shifts(connection: &Connection) -> rusqlite::Result<Vec<TimeShift>> {
+    let sql = "SELECT CAST(substr(key, ?) AS INTEGER) AS last_id, value FROM state WHERE key GLOB ? ORDER BY last_id";
+    let mut rows = connection.prepare(sql)?;
+    let rows = rows.query_map(params![TIME_SHIFT.len() + 1, format!("{TIME_SHIFT}*")], |row| {
+        Ok(TimeShift { last_id: EventId(row.get(0)?), ahead_ms: row.get(1)? })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn note_time_shift(connection: &Connection, shift: TimeShift) -> rusqlite::Result<()> {
+    let key = format!("{TIME_SHIFT}{}", shift.last_id.0);
+    let sql = "INSERT OR REPLACE INTO state VALUES (?, ?)";
+    connection.prepare_cached(sql)?.execute(params![key, shift.ahead_ms]).map(drop)
+}
+
+/// Removes the doubted ids and time shifts up to this id, whose messages are deleted.
+pub(super) fn forget_clock_of(connection: &Connection, up_to: EventId) -> rusqlite::Result<()> {
     let sql = "DELETE FROM state WHERE key GLOB ? AND value <= ?";
-    connection.prepare_cached(sql)?.execute(params![format!("{DOUBTED_IDS}*"), up_to.0]).map(drop)
+    connection.prepare_cached(sql)?.execute(params![format!("{DOUBTED_IDS}*"), up_to.0])?;
+    let sql = "DELETE FROM state WHERE key GLOB ? AND CAST(substr(key, ?) AS INTEGER) <= ?";
+    let shift = params![format!("{TIME_SHIFT}*"), TIME_SHIFT.len() + 1, up_to.0];
+    connection.prepare_cached(sql)?.execute(shift).map(drop)
 }
 
 /// A row as a message. None if somebody else wrote into the file what is none.

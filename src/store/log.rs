@@ -9,12 +9,21 @@ use super::place::Displaced;
 use crate::protocol::Timestamp;
 
 /// The wall clock is far from what was expected.
-pub(super) fn clock_doubted(clock: Timestamp, expected: Timestamp, trial: Duration) {
+pub(super) fn clock_doubted(clock: Timestamp, expected: Timestamp, trial_left: Duration) {
     warn!(
         %clock,
         %expected,
-        trial_seconds = trial.as_secs(),
+        trial_seconds = trial_left.as_secs(),
         "the system clock is not trusted, so no messages are deleted by age (--keep): if it is wrong, set it; if it is right (the server was off for long), wait: it is trusted after it has run steadily for trial_seconds"
+    );
+}
+
+/// Repeats that warning while there is still time to set the clock.
+pub(super) fn clock_trial_ends(clock: Timestamp, left: Duration) {
+    warn!(
+        %clock,
+        trial_seconds = left.as_secs(),
+        "the system clock is still not trusted, and will be in trial_seconds: if it is wrong, set it before then; if it is right, do nothing"
     );
 }
 

@@ -8,12 +8,13 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use async_channel::Sender;
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::clock::{Change, Reading, TrustedClock};
 use super::file::{
-    StoreFile, checkpoint, clock_notes, doubted_ids, forget_doubted_ids, note_clock, note_doubted_ids, set_state,
+    StoreFile, TimeShift, checkpoint, clock_notes, doubted_ids, forget_clock_of, note_clock, note_doubted_ids,
+    note_time_shift, set_state, time_shifts,
 };
 use super::place::Displaced;
 use super::wal::{WalBound, checkpoint_within};
@@ -30,9 +31,9 @@ pub(super) struct Writer {
     keep: Keep,
     now: Now,
     clock: TrustedClock,
-    /// The ids of messages that were stored while the clock was doubted. `is_doubt_open`: the last range can still grow.
-    doubted_ids: Vec<RangeInclusive<EventId>>,
-    is_doubt_open: bool,
+    ages: Ages,
+    /// Whether the last time shift is not in the file yet. The notes about the clock must not be written without it.
+    is_shift_new: bool,
     /// Time of the steady clock at which the notes about the clock are written, unless a commit has done so before.
     clock_noted_until: Duration,
     wal: WalBound,
@@ -44,6 +45,16 @@ pub(super) struct Writer {
     count: u64,
     /// Those who wait for words to be indexed.
     searches: Vec<Search>,
+}
+
+/// What is known about the ages of messages beside their times.
+#[derive(Debug, Default)]
+struct Ages {
+    /// The ids of messages that were stored while the clock was doubted.
+    doubted_ids: Vec<RangeInclusive<EventId>>,
+    time_shifts: Vec<TimeShift>,
+    /// The ages of all messages up to this id are unknown: they need not be read again.
+    unknown_up_to: EventId,
 }
 
 /// Lets the hub prevent a commit that has not begun, so that it knows the fate of the messages.
@@ -117,14 +128,18 @@ impl Writer {
         };
         let age = if let Keep::Age(age) = keep { Some(age) } else { None };
         let clock = TrustedClock::resume(age, clock_notes(&file.connection)?, read_clocks(now));
-        let doubted_ids = doubted_ids(&file.connection)?;
+        let ages = Ages {
+            doubted_ids: doubted_ids(&file.connection)?,
+            time_shifts: time_shifts(&file.connection)?,
+            unknown_up_to: EventId(0),
+        };
         Ok(Self {
             file,
             keep,
             now,
             clock,
-            doubted_ids,
-            is_doubt_open: false,
+            ages,
+            is_shift_new: false,
             clock_noted_until: Duration::ZERO,
             wal: WalBound::new(),
             is_displaced: false,
@@ -193,15 +208,16 @@ impl Writer {
         }
         set_state(&transaction, "ids_up_to", batch.ids_up_to)?;
         note_clock(&transaction, self.clock.notes(now))?;
+        note_new_shift(&transaction, &self.ages, self.is_shift_new)?;
         if let Some(ids) = &doubted_ids {
             note_doubted_ids(&transaction, ids)?;
         }
         self.gate.pass(|| transaction.commit())?;
         self.clock_noted_until = now.steady + self.clock.note_interval();
-        self.is_doubt_open = doubted_ids.is_some();
+        self.is_shift_new = false;
         if let Some(ids) = doubted_ids {
-            self.doubted_ids.retain(|before| before.start() != ids.start());
-            self.doubted_ids.push(ids);
+            self.ages.doubted_ids.retain(|before| before.start() != ids.start());
+            self.ages.doubted_ids.push(ids);
         }
         self.stored = stored;
         self.count = (self.count + batch.messages.len() as u64).saturating_sub(undone);
@@ -244,7 +260,14 @@ impl Writer {
         let transaction = self.file.connection.transaction()?;
         let at_once = at_least.max(STORE_PRUNED_AT_ONCE_MAX);
         let last = match self.keep {
-            Keep::Age(age) => last_too_old(&transaction, age, (self.now)(), &self.doubted_ids, at_once)?,
+            Keep::Age(age) => {
+                let unknown_before = self.ages.unknown_up_to;
+                let last = last_too_old(&transaction, age, (self.now)(), &mut self.ages, at_once)?;
+                if last.is_none() && self.ages.unknown_up_to != unknown_before {
+                    return Ok(Left::Urgent);
+                }
+                last
+            }
             keep => surplus(&transaction, keep, self.count, at_once)?,
         };
         let Some(last) = last else { return Ok(Left::Nothing) };
@@ -253,9 +276,10 @@ impl Writer {
             return Ok(Left::Nothing);
         }
         set_state(&transaction, "dropped", EventId(last))?;
-        forget_doubted_ids(&transaction, EventId(last))?;
+        forget_clock_of(&transaction, EventId(last))?;
         transaction.commit()?;
-        self.doubted_ids.retain(|ids| ids.end().0 > last);
+        self.ages.doubted_ids.retain(|ids| ids.end().0 > last);
+        self.ages.time_shifts.retain(|shift| shift.last_id.0 > last);
         self.count = self.count.saturating_sub(count);
         let _ = to_hub.send_blocking(Report::Dropped(EventId(last)));
         self.file.connection.execute_batch("PRAGMA incremental_vacuum")?;
@@ -265,20 +289,37 @@ impl Writer {
     /// Reads both clocks. With `--keep AGE`, logs when the wall clock becomes trusted or doubted.
     fn observe_clock(&mut self) -> Reading {
         let now = read_clocks(self.now);
-        let change = self.clock.observe(now).filter(|_| matches!(self.keep, Keep::Age(_)));
-        match change {
-            Some(Change::Doubted(expected)) => log::clock_doubted(now.wall, expected, self.clock.trial()),
-            Some(Change::Trusted) => log::clock_trusted(now.wall),
+        let change = self.clock.observe(now);
+        if let Some(Change::Trusted { ahead_ms }) = change {
+            self.shift_times(ahead_ms);
+        }
+        match change.filter(|_| matches!(self.keep, Keep::Age(_))) {
+            Some(Change::Doubted(expected)) => log::clock_doubted(now.wall, expected, self.clock.trial_left()),
+            Some(Change::TrialEndsIn(left)) => log::clock_trial_ends(now.wall, left),
+            Some(Change::Trusted { .. }) => log::clock_trusted(now.wall),
             None => {}
         }
         now
     }
 
+    /// Remembers how far the reference of all messages stored so far was behind the clock. The file has it with the next notes
+    /// about the clock; until then, it still has the old reference and the doubt.
+    fn shift_times(&mut self, ahead_ms: i64) {
+        if ahead_ms == 0 || self.stored == EventId(0) {
+            return;
+        }
+        let before = self.ages.time_shifts.pop_if(|shift| shift.last_id == self.stored);
+        let ahead_ms = ahead_ms.saturating_add(before.map_or(0, |shift| shift.ahead_ms));
+        self.ages.time_shifts.push(TimeShift { last_id: self.stored, ahead_ms });
+        self.is_shift_new = true;
+        self.clock_noted_until = Duration::ZERO;
+    }
+
     /// The range of ids stored since the clock was last trusted, including this batch. `None` if the clock is trusted or the
-    /// batch is empty.
+    /// batch is empty. Extends the last range if no message was stored after it, also before a restart.
     fn doubted_with(&self, batch: &Batch) -> Option<RangeInclusive<EventId>> {
         let (first, last) = batch.messages.first().zip(batch.messages.last()).filter(|_| !self.clock.is_trusted())?;
-        let before = self.doubted_ids.last().filter(|_| self.is_doubt_open);
+        let before = self.ages.doubted_ids.last().filter(|before| *before.end() >= self.stored);
         Some(before.map_or(first.id, |before| *before.start())..=last.id)
     }
 
@@ -288,7 +329,9 @@ impl Writer {
         if now.steady >= self.clock_noted_until {
             let transaction = self.file.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             note_clock(&transaction, self.clock.notes(now))?;
+            note_new_shift(&transaction, &self.ages, self.is_shift_new)?;
             transaction.commit()?;
+            self.is_shift_new = false;
             self.clock_noted_until = now.steady + self.clock.note_interval();
         }
         Ok(())
@@ -314,12 +357,18 @@ impl Writer {
         if self.check_place().is_err() {
             return;
         }
-        let now = self.observe_clock();
+        self.observe_clock();
+        self.clock_noted_until = Duration::ZERO;
         // If this fails, reserved ids are skipped and the next start may doubt the clock; nothing else is lost.
         let _ = set_state(&self.file.connection, "ids_up_to", last_id);
-        let _ = note_clock(&self.file.connection, self.clock.notes(now));
+        let _ = self.note_clock_in_time();
         let _ = checkpoint(&self.file.connection);
     }
+}
+
+/// Notes the last time shift if it is new.
+fn note_new_shift(connection: &Connection, ages: &Ages, is_new: bool) -> rusqlite::Result<()> {
+    ages.time_shifts.last().filter(|_| is_new).map_or(Ok(()), |shift| note_time_shift(connection, *shift))
 }
 
 /// Reads both clocks. The steady clock advances while the machine sleeps.
@@ -373,33 +422,35 @@ fn surplus(transaction: &Transaction<'_>, keep: Keep, count: u64, at_once: u64) 
 }
 
 /// The last id of the leading run of messages that are all older than `age`. Reads at most `count_max` messages after each range
-/// of doubted ids.
+/// of doubted ids. If all of them have unknown ages, the next call continues behind them.
 ///
-/// The age of a message is unknown if it was stored while the clock was doubted, or if its time is in the future. It is deleted
-/// together with the next message that is too old.
+/// The age of a message is unknown if it was stored while the clock was doubted, or if its time is unreadable or in the future.
+/// It is deleted together with the next message that is too old.
 fn last_too_old(
     transaction: &Transaction<'_>,
     age: Duration,
     now: Timestamp,
-    doubted_ids: &[RangeInclusive<EventId>],
+    ages: &mut Ages,
     count_max: u64,
 ) -> rusqlite::Result<Option<u64>> {
     let (oldest_kept, newest) = (now.minus(age), now.plus(Duration::from_secs(CLOCK_STEP_SECONDS_MAX)));
     let sql = "SELECT id, time FROM messages WHERE id > ? AND time <= ? ORDER BY id LIMIT ?";
     let mut statement = transaction.prepare_cached(sql)?;
-    let (mut after, mut last) = (EventId(0), None);
+    let (mut after, mut last) = (ages.unknown_up_to, None);
     'doubted: loop {
         let mut rows = statement.query(params![after.0, newest.to_string(), count_max])?;
         while let Some(row) = rows.next()? {
             let id = EventId(row.get(0)?);
-            if let Some(ids) = doubted_ids.iter().find(|ids| ids.contains(&id)) {
+            if let Some(ids) = ages.doubted_ids.iter().find(|ids| ids.contains(&id)) {
                 // Skip them: there may be more than `count_max`.
                 after = *ids.end();
                 continue 'doubted;
             }
-            match Timestamp::parse(row.get_ref(1)?.as_str()?) {
-                Some(time) if time < oldest_kept => last = Some(id.0),
+            // Other programs may have written something that is no text.
+            match row.get_ref(1)?.as_str().ok().and_then(Timestamp::parse) {
+                Some(time) if time.0.saturating_add(ages.ahead_ms(id)) < oldest_kept.0 => last = Some(id.0),
                 Some(_) => return Ok(last),
+                None if last.is_none() => ages.unknown_up_to = id,
                 None => {}
             }
         }
@@ -407,12 +458,18 @@ fn last_too_old(
     }
 }
 
+impl Ages {
+    /// How far the reference of this message was behind the present one, in milliseconds.
+    fn ahead_ms(&self, id: EventId) -> i64 {
+        let later = self.time_shifts.iter().filter(|shift| shift.last_id >= id);
+        later.fold(0, |sum: i64, shift| sum.saturating_add(shift.ahead_ms))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
     use std::sync::atomic::AtomicI64;
-
-    use rusqlite::Connection;
 
     use super::*;
     use crate::protocol::Token;
@@ -555,6 +612,156 @@ mod tests {
         commit_at(&store, 23, NOW);
         close(store, 23);
         assert_eq!(ids(&path), (1..=23).collect::<Vec<_>>());
+    }
+
+    /// Opens the store when the clock shows this time and commits these messages, whose times are that of the clock.
+    fn session(path: &Path, clock: &AtomicI64, now: Now, at: Timestamp, messages: RangeInclusive<u64>) {
+        clock.store(at.0, Ordering::SeqCst);
+        let (store, last) = (open(path, now), *messages.end());
+        for id in messages {
+            commit_at(&store, id, at);
+        }
+        close(store, last);
+    }
+
+    fn set_number(path: &Path, key: &str, value: i64) {
+        let file = Connection::open(path).unwrap();
+        file.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", params![key, value]).unwrap();
+    }
+
+    /// The time of a trial.
+    const TRIAL_MS: i64 = 24 * 3600 * 1000;
+
+    #[test]
+    fn trial_of_a_wrong_clock_is_not_credited_to_another() {
+        static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
+        let now = || Timestamp(CLOCK.load(Ordering::SeqCst));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        session(&path, &CLOCK, now, NOW, 1..=5);
+        session(&path, &CLOCK, now, NOW.minus(2 * YEAR), 6..=6);
+        set_number(&path, "clock_steady_ms", TRIAL_MS);
+        session(&path, &CLOCK, now, NOW.plus(2 * YEAR), 7..=8);
+        assert_eq!(ids(&path), [1, 2, 3, 4, 5, 6, 7, 8]);
+        let file = Connection::open(&path).unwrap();
+        assert!(clock_notes(&file).unwrap().doubted.is_some_and(|(_, steady)| steady < DAY), "the trial began again");
+    }
+
+    /// A store begins when the clock shows `wrong`; then the clock is right, and a trial ends.
+    fn begun_under_a_wrong_clock(path: &Path, clock: &AtomicI64, now: Now, wrong: Timestamp) {
+        session(path, clock, now, wrong, 1..=5);
+        session(path, clock, now, NOW, 6..=7);
+        set_number(path, "clock_steady_ms", TRIAL_MS);
+        session(path, clock, now, NOW, 8..=9);
+        assert_eq!(clock_notes(&Connection::open(path).unwrap()).unwrap().doubted, None, "the trial is over");
+    }
+
+    #[test]
+    fn messages_stored_under_a_wrong_reference_are_kept_for_their_age() {
+        static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
+        let now = || Timestamp(CLOCK.load(Ordering::SeqCst));
+        for wrong in [NOW.minus(2 * YEAR), NOW.plus(2 * YEAR)] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("chat.db");
+            begun_under_a_wrong_clock(&path, &CLOCK, now, wrong);
+            assert_eq!(ids(&path), (1..=9).collect::<Vec<_>>());
+            // Once more, from the notes in the file.
+            session(&path, &CLOCK, now, NOW, 10..=11);
+            set_number(&path, "clock_trusted", NOW.plus(29 * DAY).0);
+            session(&path, &CLOCK, now, NOW.plus(29 * DAY), 12..=13);
+            assert_eq!(ids(&path), (1..=13).collect::<Vec<_>>());
+            set_number(&path, "clock_trusted", later().0);
+            session(&path, &CLOCK, now, later(), 14..=15);
+            assert_eq!(ids(&path), [12, 13, 14, 15]);
+            let file = Connection::open(&path).unwrap();
+            assert_eq!((doubted_ids(&file).unwrap(), time_shifts(&file).unwrap()), (vec![], vec![]));
+        }
+    }
+
+    /// The first message goes a day of uptime after the trial, because it was 29 days old when the server stopped.
+    #[test]
+    fn messages_from_before_a_long_pause_go_at_their_age_without_the_pause() {
+        static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
+        let now = || Timestamp(CLOCK.load(Ordering::SeqCst));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        session(&path, &CLOCK, now, NOW.minus(29 * DAY), 1..=1);
+        set_number(&path, "clock_trusted", NOW.0);
+        session(&path, &CLOCK, now, NOW, 2..=2);
+        let (back, minute) = (NOW.plus(60 * DAY), Duration::from_mins(1));
+        session(&path, &CLOCK, now, back, 3..=3);
+        set_number(&path, "clock_steady_ms", TRIAL_MS);
+        session(&path, &CLOCK, now, back, 4..=5);
+        assert_eq!(ids(&path), [1, 2, 3, 4, 5]);
+        session(&path, &CLOCK, now, back.plus(DAY - minute), 6..=7);
+        assert_eq!(ids(&path), [1, 2, 3, 4, 5, 6, 7]);
+        session(&path, &CLOCK, now, back.plus(DAY + minute), 8..=9);
+        assert_eq!(ids(&path), [2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn time_shifts_of_two_trials_add_up() {
+        static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
+        let now = || Timestamp(CLOCK.load(Ordering::SeqCst));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        begun_under_a_wrong_clock(&path, &CLOCK, now, NOW.minus(2 * YEAR));
+        let later = NOW.plus(2 * YEAR);
+        session(&path, &CLOCK, now, later, 10..=11);
+        set_number(&path, "clock_steady_ms", TRIAL_MS);
+        session(&path, &CLOCK, now, later, 12..=13);
+        assert_eq!(ids(&path), (1..=13).collect::<Vec<_>>());
+        // And two without a message in between.
+        for years in 1..=2 {
+            let latest = later.plus(years * YEAR);
+            session(&path, &CLOCK, now, latest, 14..=13);
+            set_number(&path, "clock_steady_ms", TRIAL_MS);
+            session(&path, &CLOCK, now, latest, 14..=13);
+        }
+        session(&path, &CLOCK, now, later.plus(2 * YEAR), 14..=15);
+        assert_eq!(ids(&path), (1..=15).collect::<Vec<_>>());
+        let shifts = time_shifts(&Connection::open(&path).unwrap()).unwrap();
+        assert_eq!(shifts.iter().map(|shift| shift.last_id.0).collect::<Vec<_>>(), [7, 11, 13]);
+    }
+
+    #[test]
+    fn doubted_ids_stay_one_range_over_restarts() {
+        static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
+        let now = || Timestamp(CLOCK.load(Ordering::SeqCst));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        session(&path, &CLOCK, now, NOW, 1..=2);
+        for restart in 0..5 {
+            let at = if restart % 2 == 0 { NOW.minus(2 * YEAR) } else { NOW.plus(2 * YEAR) };
+            session(&path, &CLOCK, now, at, 10 * restart + 11..=10 * restart + 12);
+        }
+        // A message under a trusted clock ends the range.
+        session(&path, &CLOCK, now, NOW, 61..=61);
+        session(&path, &CLOCK, now, NOW.plus(YEAR), 62..=63);
+        let ranges = doubted_ids(&Connection::open(&path).unwrap()).unwrap();
+        assert_eq!(ranges, [EventId(11)..=EventId(52), EventId(62)..=EventId(63)]);
+    }
+
+    #[test]
+    fn keep_age_continues_after_many_unreadable_times() {
+        let [old, fresh] = [31 * DAY, 29 * DAY].map(|age| NOW.minus(age).to_string());
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        close(open(&path, || NOW), 0);
+        let mut file = Connection::open(&path).unwrap();
+        let transaction = file.transaction().unwrap();
+        let unreadable = 3 * STORE_PRUNED_AT_ONCE_MAX;
+        let times = (1..=unreadable).map(|_| "").chain([&*old, &fresh]);
+        for row in (1_u64..).zip(times) {
+            transaction.execute("INSERT INTO messages VALUES (?, ?, 'ann', 'text')", row).unwrap();
+        }
+        transaction.commit().unwrap();
+        drop(file);
+        let store = open(&path, || NOW);
+        let expected = Report::Dropped(EventId(unreadable + 1));
+        assert_eq!(format!("{:?}", next_report(store.reports())), format!("{expected:?}"));
+        close(store, unreadable + 2);
+        assert_eq!(ids(&path), [unreadable + 2]);
     }
 
     #[test]
