@@ -693,7 +693,7 @@ mod tests {
         set_number(&path, "clock_steady_ms", TRIAL_MS);
         session(&path, &CLOCK, now, back, 4..=5);
         assert_eq!(ids(&path), [1, 2, 3, 4, 5]);
-        session(&path, &CLOCK, now, back.plus(DAY - minute), 6..=7);
+        session(&path, &CLOCK, now, back.plus(DAY).minus(minute), 6..=7);
         assert_eq!(ids(&path), [1, 2, 3, 4, 5, 6, 7]);
         session(&path, &CLOCK, now, back.plus(DAY + minute), 8..=9);
         assert_eq!(ids(&path), [2, 3, 4, 5, 6, 7, 8, 9]);
