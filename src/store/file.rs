@@ -243,7 +243,7 @@ pub(super) fn open(
     words::prepare(&mut connection).map_err(sqlite)?;
     let found = take_up(&mut connection, epoch, made_up, count).map_err(sqlite)?;
     note_path(&connection, &path).map_err(sqlite)?;
-    place.watch_companions().map_err(system)?;
+    place.watch_companions(&connection).map_err(system)?;
     let links = place.links().map_err(system)?;
     if links > 1 {
         log::hard_links(&path, links);

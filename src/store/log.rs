@@ -32,6 +32,14 @@ pub(super) fn clock_trusted(clock: Timestamp) {
 }
 
 pub(super) fn displaced(displaced: &Displaced) {
+    if displaced.is_truncated() {
+        warn!(
+            path = %displaced.path().display(),
+            error = %displaced,
+            "cannot store messages; refusing them until chinwagd is restarted: stop it; if the next start fails or messages are missing, restore the store from a copy, without its old -wal and -shm"
+        );
+        return;
+    }
     warn!(
         path = %displaced.path().display(),
         error = %displaced,

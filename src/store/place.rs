@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{self, Path, PathBuf};
 
+use rusqlite::{Connection, ErrorCode as SqliteCode};
 use rustix::fs::OFlags;
 
 use super::OpenError;
@@ -19,6 +20,10 @@ pub(super) struct Place {
     path: PathBuf,
     /// Files that must stay where they are.
     watched: Vec<Watched>,
+    /// Set once SQLite has opened the files beside the database.
+    lengths: Option<Lengths>,
+    /// The file that was found truncated. Stays set: whatever happens to the file later, SQLite's view of it is wrong.
+    truncated: Option<PathBuf>,
     /// Holds the lock. Must be closed after SQLite's own descriptors, because closing it drops their locks, too (fcntl(2)).
     lock: File,
 }
@@ -28,6 +33,25 @@ struct Watched {
     path: PathBuf,
     id: FileId,
 }
+
+/// What is needed to notice that another program truncated a file.
+///
+/// SQLite does not notice: it goes on writing at the old offsets.
+#[derive(Debug)]
+struct Lengths {
+    /// Fewest bytes of the database. It shrinks only when SQLite vacuums it.
+    database_min: u64,
+    /// Fewest bytes of the `-shm`. It never shrinks while it is open.
+    shm_min: u64,
+    page_bytes: u64,
+    wal: File,
+    /// Must not be closed while SQLite uses the `-shm`, for the same reason as [`Place::lock`].
+    shm: File,
+}
+
+/// Bytes of the header of a `-wal`, and of the header of each of its frames (<https://sqlite.org/fileformat2.html#walformat>).
+const WAL_HEADER_BYTES: u64 = 32;
+const WAL_FRAME_HEADER_BYTES: u64 = 24;
 
 /// Identity of a file, whatever path leads to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +66,7 @@ impl From<&Metadata> for FileId {
     }
 }
 
-/// A file of the database is not where it was when it was opened.
+/// A file of the database is not where it was when it was opened, or was truncated.
 #[derive(Debug)]
 pub(super) struct Displaced {
     path: PathBuf,
@@ -53,12 +77,18 @@ pub(super) struct Displaced {
 enum How {
     Gone,
     Replaced,
+    Truncated,
     Unreadable(io::Error),
 }
 
 impl Displaced {
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether a restart is needed, and SQLite must not write what it believes to be the contents of the files.
+    pub(super) fn is_truncated(&self) -> bool {
+        matches!(self.how, How::Truncated)
     }
 }
 
@@ -68,7 +98,8 @@ impl fmt::Display for Displaced {
         match &self.how {
             How::Gone => f.write_str("the store's file was deleted or moved while the server was running"),
             How::Replaced => f.write_str("the store's file was replaced by another one while the server was running"),
-            How::Unreadable(error) => write!(f, "the store's file can no longer be found: {error}"),
+            How::Truncated => f.write_str("the store's file was truncated while the server was running"),
+            How::Unreadable(error) => write!(f, "the store's file can no longer be found or read: {error}"),
         }
     }
 }
@@ -95,10 +126,10 @@ impl Place {
             TryLockError::Error(error) => failed(error),
         })?;
         let (path, id) = (absolute.canonicalize().map_err(failed)?, FileId::from(&metadata));
-        let mut place = Self { path, watched: Vec::new(), lock };
+        let mut place = Self { path, watched: Vec::new(), lengths: None, truncated: None, lock };
         let given = [absolute].into_iter().filter(|absolute| *absolute != place.path);
         place.watched = given.chain([place.path.clone()]).map(|path| Watched { path, id }).collect();
-        place.check().map_err(|displaced| failed(io::Error::other(displaced.to_string())))?;
+        place.check_paths().map_err(|displaced| failed(io::Error::other(displaced.to_string())))?;
         Ok(place)
     }
 
@@ -134,18 +165,39 @@ impl Place {
         Ok(())
     }
 
-    /// Also watches the files that SQLite keeps beside the database while it is open.
-    pub(super) fn watch_companions(&mut self) -> io::Result<()> {
+    /// Also watches the files that SQLite keeps beside the database while it is open, and the lengths of all files.
+    pub(super) fn watch_companions(&mut self, connection: &Connection) -> io::Result<()> {
         for suffix in ["-wal", "-shm"] {
             let path = companion(&self.path, suffix);
             let id = FileId::from(&fs::metadata(&path)?);
             self.watched.push(Watched { path, id });
         }
+        let shm = File::options().read(true).write(true).open(companion(&self.path, "-shm"))?;
+        self.lengths = Some(Lengths {
+            database_min: self.lock.metadata()?.len(),
+            shm_min: shm.metadata()?.len(),
+            page_bytes: pragma(connection, "PRAGMA page_size").map_err(io::Error::other)?,
+            wal: File::open(companion(&self.path, "-wal"))?,
+            shm,
+        });
         Ok(())
     }
 
-    /// Checks that all files are where they were, so that the next start finds what is committed now. Takes a few microseconds.
-    pub(super) fn check(&self) -> Result<(), Displaced> {
+    /// Checks that all files are where they were and were not truncated, so that the next start finds what is committed now. Takes
+    /// a few microseconds.
+    ///
+    /// A file that is truncated between this check and the end of the commit is noticed only by the next check.
+    pub(super) fn check(&mut self, connection: &Connection) -> Result<(), Displaced> {
+        if self.truncated.is_none() {
+            self.check_paths()?;
+            self.truncated = self
+                .find_truncated(connection)
+                .map_err(|error| Displaced { path: self.path.clone(), how: How::Unreadable(error) })?;
+        }
+        self.truncated.clone().map_or(Ok(()), |path| Err(Displaced { path, how: How::Truncated }))
+    }
+
+    fn check_paths(&self) -> Result<(), Displaced> {
         self.watched.iter().try_for_each(|Watched { path, id }| {
             let how = match fs::metadata(path) {
                 Ok(metadata) if FileId::from(&metadata) == *id => return Ok(()),
@@ -157,10 +209,99 @@ impl Place {
         })
     }
 
+    fn find_truncated(&mut self, connection: &Connection) -> io::Result<Option<PathBuf>> {
+        let Some(lengths) = &mut self.lengths else { return Ok(None) };
+        // The `-shm` first: the other checks let SQLite read it.
+        let suffix = if lengths.restore_shm()? {
+            "-shm"
+        } else if lengths.is_wal_truncated(connection)? {
+            "-wal"
+        } else if lengths.is_database_truncated(&self.lock, connection)? {
+            ""
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(companion(&self.path, suffix)))
+    }
+
+    /// Accepts that the database becomes as short as it is in SQLite's view. Called after a vacuum: the next complete checkpoint
+    /// shortens the file.
+    pub(super) fn accept_vacuum(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if let Some(lengths) = &mut self.lengths {
+            lengths.database_min = lengths.database_min.min(lengths.page_bytes * page_count(connection)?);
+        }
+        Ok(())
+    }
+
     /// Bytes of the write-ahead log.
     pub(super) fn wal_bytes(&self) -> u64 {
         fs::metadata(companion(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
     }
+}
+
+impl Lengths {
+    /// Returns whether the `-shm` was truncated. If so, gives it its length back: SQLite maps it into memory, and an access beyond
+    /// its end would kill the process (SIGBUS). SQLite rebuilds the contents from the `-wal`.
+    fn restore_shm(&mut self) -> io::Result<bool> {
+        let bytes = self.shm.metadata()?.len();
+        let is_truncated = bytes < self.shm_min;
+        if is_truncated {
+            self.shm.set_len(self.shm_min)?;
+        }
+        self.shm_min = self.shm_min.max(bytes);
+        Ok(is_truncated)
+    }
+
+    /// Returns whether the `-wal` lacks frames that SQLite believes to be there. No program that uses SQLite causes that: a
+    /// checkpoint that truncates the file first tells all connections that no frames are left.
+    fn is_wal_truncated(&self, connection: &Connection) -> io::Result<bool> {
+        // A second time, in case another program added frames between the two steps.
+        Ok(self.lacks_frames(connection)? && self.lacks_frames(connection)?)
+    }
+
+    fn lacks_frames(&self, connection: &Connection) -> io::Result<bool> {
+        // In this order, so that a checkpoint by another program between the two steps is harmless.
+        let (bytes, has_header) = (self.wal.metadata()?.len(), self.has_wal_header());
+        // If this fails, so does the commit, whose sender is told.
+        let Ok(frames) = wal_frames(connection) else { return Ok(false) };
+        let bytes_min = WAL_HEADER_BYTES + frames * (WAL_FRAME_HEADER_BYTES + self.page_bytes);
+        Ok(frames > 0 && (bytes < bytes_min || !has_header))
+    }
+
+    /// If the file is truncated during a commit, SQLite writes behind a hole, and the length looks right.
+    fn has_wal_header(&self) -> bool {
+        let mut magic = [0; 4];
+        self.wal.read_exact_at(&mut magic, 0).is_ok() && magic != [0; 4]
+    }
+
+    /// Returns whether the database became shorter, other than by a vacuum of this or another program.
+    fn is_database_truncated(&mut self, database: &File, connection: &Connection) -> io::Result<bool> {
+        let bytes = database.metadata()?.len();
+        if bytes < self.database_min {
+            match page_count(connection) {
+                Ok(pages) if bytes >= pages * self.page_bytes => {}
+                Err(error) if error.sqlite_error_code() == Some(SqliteCode::DatabaseBusy) => return Ok(false),
+                _ => return Ok(true),
+            }
+        }
+        self.database_min = bytes;
+        Ok(false)
+    }
+}
+
+/// Pages of the database, including those that are still in the write-ahead log.
+fn page_count(connection: &Connection) -> rusqlite::Result<u64> {
+    pragma(connection, "PRAGMA page_count")
+}
+
+/// Frames in the write-ahead log, as all programs that use the database see it.
+fn wal_frames(connection: &Connection) -> rusqlite::Result<u64> {
+    // NOOP writes nothing. The columns are: busy, frames in the log, frames written into the database.
+    connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| row.get(1))
+}
+
+fn pragma(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {
+    connection.query_row(sql, [], |row| row.get(0))
 }
 
 /// The path of a file that belongs to the database.
@@ -181,4 +322,71 @@ fn unfit(metadata: &Metadata) -> Option<&'static str> {
         () if kind.is_block_device() || kind.is_char_device() => "a device",
         () => "a symbolic link",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database with a table `t` of a megabyte that is not in the `-wal` any more.
+    fn database(path: &Path) -> (Place, Connection) {
+        let mut place = Place::lock(path).unwrap();
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(1000000))").unwrap();
+        checkpoint(&connection);
+        place.watch_companions(&connection).unwrap();
+        assert!(place.check(&connection).is_ok());
+        (place, connection)
+    }
+
+    fn checkpoint(connection: &Connection) {
+        assert!(super::super::file::checkpoint(connection).unwrap());
+    }
+
+    fn resize(path: &Path, suffix: &str, bytes: u64) {
+        File::options().write(true).open(companion(path, suffix)).unwrap().set_len(bytes).unwrap();
+    }
+
+    #[test]
+    fn growth_after_our_vacuum_and_checkpoint_is_no_truncation() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut place, connection) = database(&directory.path().join("chat.db"));
+        let before = place.lock.metadata().unwrap().len();
+        connection.execute_batch("DELETE FROM t; PRAGMA incremental_vacuum").unwrap();
+        place.accept_vacuum(&connection).unwrap();
+        checkpoint(&connection);
+        assert!(place.lock.metadata().unwrap().len() < before);
+        connection.execute_batch("INSERT INTO t VALUES (zeroblob(1000000))").unwrap();
+        assert!(place.check(&connection).is_ok());
+        checkpoint(&connection);
+        assert!(place.check(&connection).is_ok());
+    }
+
+    #[test]
+    fn wal_with_a_hole_at_its_start_is_truncated() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let (mut place, connection) = database(&path);
+        connection.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+        assert!(place.check(&connection).is_ok());
+        resize(&path, "-wal", 0);
+        // A commit that had passed its check already.
+        connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        assert!(place.check(&connection).is_err_and(|displaced| displaced.is_truncated()));
+    }
+
+    #[test]
+    fn truncated_database_is_noticed_after_a_growth() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let (mut place, connection) = database(&path);
+        let before = place.lock.metadata().unwrap().len();
+        connection.execute_batch("INSERT INTO t VALUES (zeroblob(1000000))").unwrap();
+        checkpoint(&connection);
+        assert!(place.check(&connection).is_ok());
+        resize(&path, "", before);
+        assert!(place.check(&connection).is_err_and(|displaced| displaced.is_truncated()));
+    }
 }

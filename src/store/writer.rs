@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use async_channel::Sender;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -283,6 +284,7 @@ impl Writer {
         self.count = self.count.saturating_sub(count);
         let _ = to_hub.send_blocking(Report::Dropped(EventId(last)));
         self.file.connection.execute_batch("PRAGMA incremental_vacuum")?;
+        self.file.place.accept_vacuum(&self.file.connection)?;
         Ok(Left::Urgent)
     }
 
@@ -339,10 +341,15 @@ impl Writer {
 
     /// Checks that the next start will find what is committed now.
     fn check_place(&mut self) -> Result<(), Displaced> {
-        let checked = self.file.place.check();
+        let checked = self.file.place.check(&self.file.connection);
         if let Err(displaced) = &checked {
             if !std::mem::replace(&mut self.is_displaced, true) {
                 log::displaced(displaced);
+            }
+            if displaced.is_truncated() {
+                // A checkpoint would add to the damage, also the one that SQLite makes at the end.
+                let _ = self.file.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+                return checked;
             }
             // The file must have all messages, wherever it is now. And nothing must be left in a `-wal` that SQLite could take
             // for the log of another file in the same place.

@@ -10,4 +10,5 @@ mod kept;
 mod killed;
 mod paths;
 mod synced;
+mod truncated;
 mod waiting;

@@ -10,19 +10,19 @@ use std::process::{Command, Stdio};
 use crate::common::{Peer, Server, command};
 
 /// A server in this directory, with `data` as the user writes it.
-fn serve(directory: &Path, data: &str) -> Command {
+pub(crate) fn serve(directory: &Path, data: &str) -> Command {
     let mut server = command(&["--listen", "127.0.0.1:0", "--log", "warn", "--line-rate", "0", "--data", data]);
     server.current_dir(directory).stdout(Stdio::piped()).stderr(Stdio::piped());
     server
 }
 
-fn store(server: &Server, text: &str) {
+pub(crate) fn store(server: &Server, text: &str) {
     let mut ann = server.join("ann");
     ann.send(&format!("MSG {text}"));
     ann.until_start("OK MSG ");
 }
 
-fn history(server: &Server) -> Vec<String> {
+pub(crate) fn history(server: &Server) -> Vec<String> {
     let mut reader = server.join("reader");
     reader.send("HISTORY 100");
     let told = reader.sync();
@@ -30,7 +30,7 @@ fn history(server: &Server) -> Vec<String> {
 }
 
 #[track_caller]
-fn refused(directory: &Path, data: &str, why: &str) {
+pub(crate) fn refused(directory: &Path, data: &str, why: &str) {
     let server = serve(directory, data);
     // If the server starts after all, it is ended, and the reason is missing.
     let mut in_time = Command::new("timeout");
@@ -40,7 +40,7 @@ fn refused(directory: &Path, data: &str, why: &str) {
     assert!(!output.status.success() && told.contains(why), "{data}: {told}");
 }
 
-fn stop(mut server: Server) -> String {
+pub(crate) fn stop(mut server: Server) -> String {
     server.signal("-TERM");
     let mut log = String::new();
     server.take_stderr().read_to_string(&mut log).expect("a log");
