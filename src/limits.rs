@@ -270,17 +270,26 @@ pub const CLOCK_TRIAL_WARNING_SECONDS: u64 = 3600;
 /// reads.
 pub const STORE_WAL_CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Size in bytes below which the write-ahead log stays, unless another program keeps a read transaction open; beyond it, a
-/// warning is logged.
+/// Size of the write-ahead log, in bytes, beyond which emptying it waits up to [`STORE_CHECKPOINT_LONG_MS_MAX`] for readers.
+pub const STORE_WAL_URGENT_BYTES: u64 = 2 * STORE_WAL_CHECKPOINT_BYTES;
+
+/// Size in bytes below which the write-ahead log stays, unless another program keeps a read transaction open for more than half of
+/// [`STORE_CHECKPOINT_LONG_MS_MAX`]. Beyond this size, a warning is logged.
 pub const STORE_WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Longest time that emptying the write-ahead log waits for readers of the store, in milliseconds: several times what a page or a
 /// search takes.
 pub const STORE_CHECKPOINT_MS_MAX: u64 = 500;
 
-/// Pause after such a wait without success, in milliseconds, unless the log has grown by [`STORE_WAL_CHECKPOINT_BYTES`]: commits
-/// wait at most a tenth of the time for a program that keeps reading.
-pub const STORE_CHECKPOINT_PAUSE_MS: u64 = 10 * STORE_CHECKPOINT_MS_MAX;
+/// Longest such wait if the log is larger than [`STORE_WAL_URGENT_BYTES`], in milliseconds. Commits wait as well. It suffices for
+/// readers whose transactions take half as long, even if they overlap: the checkpoint first waits for transactions that began
+/// before it, then for those that began meanwhile; later ones do not use the log.
+pub const STORE_CHECKPOINT_LONG_MS_MAX: u64 = 4_000;
+
+/// Pause after a short or a long wait without success until the next of its kind, as a multiple of its longest time. Growth of the
+/// log ends the pause: by [`STORE_WAL_CHECKPOINT_BYTES`] after a short wait, to twice the size after a long one. Without growth,
+/// commits wait at most a fifth of the time for a program that keeps reading.
+pub const STORE_CHECKPOINT_PAUSE_FACTOR: u64 = 10;
 
 /// Longest the store waits for another program that reads or writes the file, in milliseconds.
 pub const STORE_BUSY_MS_MAX: u64 = 5_000;
@@ -622,8 +631,11 @@ const _: () = {
     assert!(2 * SIGNAL_COPY_MS_MAX < SHUTDOWN_MS_MAX);
     // So does a failed start if nothing reads standard error: by then nobody handles signals.
     assert!(ERROR_WRITE_MS_MAX + LOG_FLUSH_MS_MAX < 1000);
-    // The log has room for the commits between two checkpoints, twice.
-    assert!(3 * STORE_WAL_CHECKPOINT_BYTES < STORE_WAL_BYTES_MAX);
+    // The log has room for the commits before a short wait, and after it for those before a long one.
+    assert!(STORE_WAL_URGENT_BYTES + STORE_WAL_CHECKPOINT_BYTES < STORE_WAL_BYTES_MAX);
+    assert!(STORE_CHECKPOINT_MS_MAX < STORE_CHECKPOINT_LONG_MS_MAX);
+    // No commit waits longer for our own checkpoint than for another program.
+    assert!(STORE_CHECKPOINT_LONG_MS_MAX <= STORE_BUSY_MS_MAX);
     assert!(CLOCK_STEP_SECONDS_MIN < CLOCK_STEP_SECONDS_MAX && CLOCK_STEP_AGE_SHARE > 1);
     assert!(CLOCK_TRIAL_WARNING_SECONDS < CLOCK_TRIAL_SECONDS_MAX / 2);
 };

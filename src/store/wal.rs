@@ -11,22 +11,52 @@ use rusqlite::Connection;
 use super::file::{StoreFile, checkpoint};
 use super::log;
 use crate::limits::{
-    STORE_BUSY_MS_MAX, STORE_CHECKPOINT_MS_MAX, STORE_CHECKPOINT_PAUSE_MS, STORE_WAL_BYTES_MAX,
-    STORE_WAL_CHECKPOINT_BYTES,
+    STORE_BUSY_MS_MAX, STORE_CHECKPOINT_LONG_MS_MAX, STORE_CHECKPOINT_MS_MAX, STORE_CHECKPOINT_PAUSE_FACTOR,
+    STORE_WAL_BYTES_MAX, STORE_WAL_CHECKPOINT_BYTES, STORE_WAL_URGENT_BYTES,
 };
 
 #[derive(Debug)]
 pub(super) struct WalBound {
-    /// Beyond this many bytes, or after this time, a checkpoint waits for readers.
-    wait_at: u64,
-    wait_after: Instant,
+    short: Wait,
+    long: Wait,
     /// Whether the operator was warned that the log is too large.
     is_warned: bool,
 }
 
+/// A checkpoint that waits for readers, and when it is due. A long-running reader must not delay every commit.
+#[derive(Debug)]
+struct Wait {
+    ms: u64,
+    /// Fewest bytes of the log for which it waits.
+    bytes_min: u64,
+    /// Due beyond this many bytes, or after this time.
+    at: u64,
+    after: Instant,
+}
+
+impl Wait {
+    fn new(ms: u64, bytes_min: u64) -> Self {
+        Self { ms, bytes_min, at: bytes_min, after: Instant::now() }
+    }
+
+    fn is_due(&self, bytes: u64) -> bool {
+        bytes > self.at || (bytes > self.bytes_min && Instant::now() >= self.after)
+    }
+
+    /// Plans the next wait, now that one has ended.
+    fn postpone(&mut self, at: u64) {
+        self.at = at;
+        self.after = Instant::now() + Duration::from_millis(self.ms * STORE_CHECKPOINT_PAUSE_FACTOR);
+    }
+}
+
 impl WalBound {
     pub(super) fn new() -> Self {
-        Self { wait_at: STORE_WAL_CHECKPOINT_BYTES, wait_after: Instant::now(), is_warned: false }
+        Self {
+            short: Wait::new(STORE_CHECKPOINT_MS_MAX, STORE_WAL_CHECKPOINT_BYTES),
+            long: Wait::new(STORE_CHECKPOINT_LONG_MS_MAX, STORE_WAL_URGENT_BYTES),
+            is_warned: false,
+        }
     }
 
     /// Empties the log if it is too large. Returns whether it is small.
@@ -36,13 +66,17 @@ impl WalBound {
             self.settle();
             return Ok(true);
         }
-        // A long-running reader must not delay every commit: wait for readers only now and then.
-        if bytes <= self.wait_at && Instant::now() < self.wait_after {
+        let is_long = self.long.is_due(bytes);
+        if !is_long && !self.short.is_due(bytes) {
             return Ok(false);
         }
-        self.wait_at = bytes + STORE_WAL_CHECKPOINT_BYTES;
-        let is_small = checkpoint_within(&file.connection, STORE_CHECKPOINT_MS_MAX)?;
-        self.wait_after = Instant::now() + Duration::from_millis(STORE_CHECKPOINT_PAUSE_MS);
+        let wait_ms = if is_long { self.long.ms } else { self.short.ms };
+        let checkpointed = checkpoint_within(&file.connection, wait_ms);
+        self.short.postpone(bytes + STORE_WAL_CHECKPOINT_BYTES);
+        if is_long {
+            self.long.postpone(2 * bytes);
+        }
+        let is_small = checkpointed?;
         if is_small {
             self.settle();
         }
@@ -53,7 +87,8 @@ impl WalBound {
     }
 
     fn settle(&mut self) {
-        self.wait_at = STORE_WAL_CHECKPOINT_BYTES;
+        self.short.at = self.short.bytes_min;
+        self.long.at = self.long.bytes_min;
         if std::mem::take(&mut self.is_warned) {
             log::wal_shrank();
         }
@@ -100,8 +135,9 @@ mod tests {
         sizes.max().unwrap()
     }
 
-    /// Reads in transactions that overlap: each lasts for two commits or [`READ_MAX`]. Ends when nobody can commit any more.
-    fn read_without_pause(path: &Path, commits: &mpsc::Receiver<()>) {
+    /// Reads in transactions that overlap: each lasts for two commits, and for each of them at most `wait_max`. Ends when nobody can
+    /// commit any more.
+    fn read_without_pause(path: &Path, commits: &mpsc::Receiver<()>, wait_max: Duration) {
         let connections = [(); 2].map(|()| Connection::open(path).unwrap());
         let mut before: Option<&Connection> = None;
         for reader in connections.iter().cycle() {
@@ -109,7 +145,7 @@ mod tests {
             if let Some(before) = before.replace(reader) {
                 before.execute_batch("COMMIT").unwrap();
             }
-            let waited = [(); 2].map(|()| commits.recv_timeout(READ_MAX));
+            let waited = [(); 2].map(|()| commits.recv_timeout(wait_max));
             if waited.contains(&Err(RecvTimeoutError::Disconnected)) {
                 return;
             }
@@ -123,7 +159,7 @@ mod tests {
         let (path, (store, _)) = (&path, open(&path, Keep::All).unwrap());
         let (to_reader, commits) = mpsc::channel();
         thread::scope(|scope| {
-            scope.spawn(move || read_without_pause(path, &commits));
+            scope.spawn(move || read_without_pause(path, &commits, READ_MAX));
             let largest = commit_bytes(&store, path, 5 * STORE_WAL_CHECKPOINT_BYTES / 2, &to_reader);
             drop(to_reader);
             assert!(largest < 3 * STORE_WAL_CHECKPOINT_BYTES / 2, "{largest} bytes");
@@ -144,7 +180,7 @@ mod tests {
         // No more messages arrive, while others read without a pause.
         let (to_reader, commits) = mpsc::channel();
         thread::scope(|scope| {
-            scope.spawn(move || read_without_pause(path, &commits));
+            scope.spawn(move || read_without_pause(path, &commits, READ_MAX));
             let deadline = Instant::now() + WAIT_MAX;
             while wal_bytes(path) > 0 && Instant::now() < deadline {
                 thread::yield_now();
@@ -152,6 +188,25 @@ mod tests {
             drop(to_reader);
             assert_eq!(wal_bytes(path), 0, "it does not shrink");
         });
+        close(store, 100_000);
+    }
+
+    #[test]
+    fn wal_stays_bounded_beside_slow_overlapping_readers() {
+        /// Duration of a transaction: too long for a short wait, and short enough for a long one.
+        const HELD: Duration = Duration::from_millis(STORE_CHECKPOINT_LONG_MS_MAX * 3 / 8);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let (path, (store, _)) = (&path, open(&path, Keep::All).unwrap());
+        let (to_reader, commits) = mpsc::channel();
+        let largest = thread::scope(|scope| {
+            scope.spawn(move || read_without_pause(path, &commits, HELD / 2));
+            let largest = commit_bytes(&store, path, 5 * STORE_WAL_CHECKPOINT_BYTES, &mpsc::channel().0);
+            drop(to_reader);
+            largest
+        });
+        assert!(largest > STORE_WAL_URGENT_BYTES, "{largest} bytes: a short wait sufficed");
+        assert!(largest < STORE_WAL_BYTES_MAX, "{largest} bytes");
         close(store, 100_000);
     }
 }
