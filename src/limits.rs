@@ -273,7 +273,7 @@ pub const STORE_WAL_CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
 /// Size of the write-ahead log, in bytes, beyond which emptying it waits up to [`STORE_CHECKPOINT_LONG_MS_MAX`] for readers.
 pub const STORE_WAL_URGENT_BYTES: u64 = 2 * STORE_WAL_CHECKPOINT_BYTES;
 
-/// Size in bytes below which the write-ahead log stays, unless another program keeps a read transaction open for more than half of
+/// Size in bytes below which the write-ahead log stays, unless another program keeps a read transaction open for more than 1.5 s: see
 /// [`STORE_CHECKPOINT_LONG_MS_MAX`]. Beyond this size, a warning is logged.
 pub const STORE_WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -282,8 +282,9 @@ pub const STORE_WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const STORE_CHECKPOINT_MS_MAX: u64 = 500;
 
 /// Longest such wait if the log is larger than [`STORE_WAL_URGENT_BYTES`], in milliseconds. Commits wait as well. It suffices for
-/// readers whose transactions take half as long, even if they overlap: the checkpoint first waits for transactions that began
-/// before it, then for those that began meanwhile; later ones do not use the log.
+/// readers whose transactions take 1.5 s, even if they overlap: the checkpoint first waits for transactions that began before it,
+/// then for those that began meanwhile; later ones do not use the log. The rest is for the write into the file and for the 0.1 s
+/// between two tries.
 pub const STORE_CHECKPOINT_LONG_MS_MAX: u64 = 4_000;
 
 /// Pause after a short or a long wait without success until the next of its kind, as a multiple of its longest time. Growth of the

@@ -48,6 +48,12 @@ fn refuses_after_truncation(directory: &Path, name: &str, change: Change) -> Str
         ann.expect_start("ERR MSG not-stored nobody got the message: the store's file was truncated ");
     };
     expect_refused(&mut ann);
+    if name.ends_with("-shm") {
+        // Otherwise the next access to the mapped file would kill the server.
+        assert_eq!(directory.join(name).metadata().expect("a length").len(), before, "it got its length back");
+        ann.send("SEARCH three");
+        ann.until_start("OK SEARCH ");
+    }
     // The length alone does not bring the contents back.
     resize(&directory.join(name), |_| before);
     expect_refused(&mut ann);
