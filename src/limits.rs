@@ -273,7 +273,7 @@ pub const STORE_WAL_CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
 /// Size of the write-ahead log, in bytes, beyond which emptying it waits up to [`STORE_CHECKPOINT_LONG_MS_MAX`] for readers.
 pub const STORE_WAL_URGENT_BYTES: u64 = 2 * STORE_WAL_CHECKPOINT_BYTES;
 
-/// Size in bytes below which the write-ahead log stays, unless another program keeps a read transaction open for more than 1.5 s: see
+/// Size in bytes below which the write-ahead log stays, unless another program keeps a read transaction open for more than 1 s: see
 /// [`STORE_CHECKPOINT_LONG_MS_MAX`]. Beyond this size, a warning is logged.
 pub const STORE_WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -282,13 +282,13 @@ pub const STORE_WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const STORE_CHECKPOINT_MS_MAX: u64 = 500;
 
 /// Longest such wait if the log is larger than [`STORE_WAL_URGENT_BYTES`], in milliseconds. Commits wait as well. It suffices for
-/// readers whose transactions take 1.5 s, even if they overlap: the checkpoint first waits for transactions that began before it,
-/// then for those that began meanwhile; later ones do not use the log. The rest is for the write into the file and for the 0.1 s
-/// between two tries.
+/// readers whose transactions take 1 s, even if they overlap: the checkpoint first waits for transactions that began before it,
+/// then for those that began meanwhile; later ones do not use the log. The rest is for the write into the file, for the 0.1 s
+/// between two tries and for a busy machine.
 pub const STORE_CHECKPOINT_LONG_MS_MAX: u64 = 4_000;
 
 /// Pause after a short or a long wait without success until the next of its kind, as a multiple of its longest time. Growth of the
-/// log ends the pause: by [`STORE_WAL_CHECKPOINT_BYTES`] after a short wait, to twice the size after a long one. Without growth,
+/// log ends the pause: by [`STORE_WAL_CHECKPOINT_BYTES`], or to twice the size after a long wait beyond [`STORE_WAL_BYTES_MAX`]. Without growth,
 /// commits wait at most a fifth of the time for a program that keeps reading.
 pub const STORE_CHECKPOINT_PAUSE_FACTOR: u64 = 10;
 

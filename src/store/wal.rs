@@ -74,7 +74,9 @@ impl WalBound {
         let checkpointed = checkpoint_within(&file.connection, wait_ms);
         self.short.postpone(bytes + STORE_WAL_CHECKPOINT_BYTES);
         if is_long {
-            self.long.postpone(2 * bytes);
+            // Below the limit, a failure may be bad luck. Beyond it, a long-running reader is the cause.
+            let growth = if bytes < STORE_WAL_BYTES_MAX { STORE_WAL_CHECKPOINT_BYTES } else { bytes };
+            self.long.postpone(bytes + growth);
         }
         let is_small = checkpointed?;
         if is_small {
