@@ -130,6 +130,11 @@ impl TrustedClock {
         self.is_trusted
     }
 
+    /// The time to judge ages by: the last reading, if it was trusted. Another reading of the wall clock could be wrong again.
+    pub(super) fn trusted_time(&self) -> Option<Timestamp> {
+        self.is_trusted.then_some(self.trusted.wall)
+    }
+
     /// How long a doubted clock must still run steadily before it is trusted.
     pub(super) fn trial_left(&self) -> Duration {
         self.limits.trial.saturating_sub(self.doubt.map_or(Duration::ZERO, |doubt| doubt.steady_for))

@@ -255,15 +255,17 @@ impl Writer {
 
     /// Lets go of some of what is too much, at least so much of it, and says so; says what is left of it.
     fn prune(&mut self, at_least: u64, to_hub: &Sender<Report>) -> rusqlite::Result<Left> {
-        if self.keep == Keep::All || (matches!(self.keep, Keep::Age(_)) && !self.clock.is_trusted()) {
+        if self.keep == Keep::All {
             return Ok(Left::Nothing);
         }
+        let trusted_time = self.clock.trusted_time();
         let transaction = self.file.connection.transaction()?;
         let at_once = at_least.max(STORE_PRUNED_AT_ONCE_MAX);
         let last = match self.keep {
             Keep::Age(age) => {
+                let Some(now) = trusted_time else { return Ok(Left::Nothing) };
                 let unknown_before = self.ages.unknown_up_to;
-                let last = last_too_old(&transaction, age, (self.now)(), &mut self.ages, at_once)?;
+                let last = last_too_old(&transaction, age, now, &mut self.ages, at_once)?;
                 if last.is_none() && self.ages.unknown_up_to != unknown_before {
                     return Ok(Left::Urgent);
                 }
