@@ -1,10 +1,8 @@
 //! A terminal's settings, size, input and output.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 
 use async_channel::Sender;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use rustix::termios::{
     ControlModes, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize,
     tcsetattr,
@@ -12,6 +10,7 @@ use rustix::termios::{
 use smol::Task;
 
 use super::editor::Size;
+use crate::process::Stream;
 
 /// Assumed size of a terminal that does not report one.
 const SIZE_UNKNOWN: Size = Size { columns: 80, rows: 24 };
@@ -73,19 +72,10 @@ pub(super) fn size() -> Size {
 
 /// Reads what is typed until the terminal is gone.
 pub(super) fn read(typed: &Sender<Vec<u8>>) {
-    let (stdin, mut buffer) = (io::stdin(), [0; 4096]);
-    loop {
-        match rustix::io::read(&stdin, &mut buffer) {
-            Ok(0) => return,
-            Ok(length) => {
-                if typed.send_blocking(buffer[..length].to_vec()).is_err() {
-                    return;
-                }
-            }
-            // Another program may have made it non-blocking.
-            Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], None)),
-            Err(Errno::INTR) => {}
-            Err(_) => return,
+    let (mut stdin, mut buffer) = (Stream::new(io::stdin(), None), [0; 4096]);
+    while let Ok(length @ 1..) = stdin.read(&mut buffer) {
+        if typed.send_blocking(buffer[..length].to_vec()).is_err() {
+            return;
         }
     }
 }
@@ -93,14 +83,6 @@ pub(super) fn read(typed: &Sender<Vec<u8>>) {
 /// Writes to the terminal, on a thread that may block. If the terminal is gone, reading from it reports that.
 pub(super) fn write(text: String) -> Task<()> {
     smol::unblock(move || {
-        let (stdout, mut left) = (io::stdout(), text.as_bytes());
-        while !left.is_empty() {
-            match rustix::io::write(&stdout, left) {
-                Ok(length) => left = &left[length..],
-                Err(Errno::AGAIN) => drop(poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], None)),
-                Err(Errno::INTR) => {}
-                Err(_) => return,
-            }
-        }
+        let _ = Stream::new(io::stdout(), None).write_all(text.as_bytes());
     })
 }
