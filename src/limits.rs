@@ -206,13 +206,6 @@ pub const QUERY_OLDEST_SHARE: u32 = 8;
 /// Messages that a `SEARCH` finds at most: the newest.
 pub const SEARCH_FOUND_MAX: u64 = 50;
 
-/// Ids that a server sets aside in its store before it gives them, so that none is given again after it was killed. It sets more
-/// aside when half of them are left.
-pub const IDS_RESERVED: u64 = 65_536;
-
-/// Ids that a server gives after a failed commit before it tries again to set ids aside: it tries many times before none are left.
-pub const IDS_RESERVE_RETRY: u64 = IDS_RESERVED / 64;
-
 /// Messages that are committed at once, at most.
 pub const STORE_BATCH_MAX: usize = 4_096;
 

@@ -93,8 +93,8 @@ const JOIN: [&str; 9] = [
     "OK SET resume on 1-0123456789abcdef0123456789abcdef",
     "< NICK al",
     "OK NICK al",
-    "< HISTORY 1",
-    "OK HISTORY 0",
+    "< HISTORY 0",
+    "OK HISTORY 0 last=0",
 ];
 
 /// Commands that a conversation sends once it has its name: for its own messages as events, and for the members.
@@ -239,7 +239,8 @@ fn what_was_cut_short_counts_as_not_read() {
 fn who_comes_back_hears_whether_it_was_heard() {
     let before = ["< MSG one", "< MSG two", "(cut)", "HELLO chinwag/1 epoch=a hi"];
     let back = ["< SET tags on", "OK SET tags on", TAKE_BACK, "OK RESUME al", "< SINCE 0 a"];
-    let missed = ["PAST 7 2026-11-20T12:44:29.138Z al one", "PAST 8 2026-11-20T12:44:29.138Z bob hi", "OK SINCE 2"];
+    let missed =
+        ["PAST 7 2026-11-20T12:44:29.138Z al one", "PAST 8 2026-11-20T12:44:29.138Z bob hi", "OK SINCE 2 last=8"];
     let script: Vec<&str> = JOIN
         .into_iter()
         .chain(CONVERSE)
@@ -275,7 +276,7 @@ fn input_from_a_pipe_waits_for_the_connection() {
         .chain(["< SET echo on", "< WHO"])
         .chain(said(sent))
         .chain(back)
-        .chain(["< SINCE 0 a", "OK SINCE 0"])
+        .chain(["< SINCE 0 a", "OK SINCE 0 last=0"])
         .chain(CONVERSE)
         .chain(said(rest))
         .chain(["< QUIT"])

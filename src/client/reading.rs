@@ -2,7 +2,7 @@
 //! what was missed as if it had been heard. Pure; `protocol.md` (History) says why this leaves no gap.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::protocol::{Command, ErrorCode, Event, EventId, Heard, Past, Reply, ServerLine, Tag, Token};
+use crate::protocol::{Command, ErrorCode, Event, EventId, Heard, Past, Replayed, Reply, ServerLine, Tag, Token};
 
 /// What is asked for begins before what is kept.
 const TOO_OLD: &str = ErrorCode::TooOld.as_str();
@@ -73,8 +73,8 @@ impl Reading {
         self.again = Some(Again { epoch, held: Vec::new(), missed, whole: missed });
         match self.last {
             Some(last) => Command::Since(last, self.epoch.clone()),
-            // The last one is asked for in any case: it says how far it was read.
-            None => Command::History(self.before.max(1)),
+            // Asked for even if no message is wanted: the reply has the id of the last one.
+            None => Command::History(self.before),
         }
     }
 
@@ -84,7 +84,7 @@ impl Reading {
         if let Some(again) = self.again.take() {
             held = again.held;
             if !again.missed {
-                // What has an id was said since the name was taken, so it is what is missed now.
+                // These messages were said since the name was taken, so they are what is missed now.
                 let first = held.iter().find_map(id_of);
                 self.last = self.last.or(first.map(|id| EventId(id.0.saturating_sub(1))));
                 self.epoch = again.epoch;
@@ -105,11 +105,12 @@ impl Reading {
                 let past = past.clone();
                 self.read_past(past, heard)
             }
-            Some(ServerLine::Ok(Reply::History(_) | Reply::Since(_))) => {
-                let (epoch, whole) = (again.epoch.take(), again.whole);
+            Some(ServerLine::Ok(Reply::History(Replayed { last, .. }) | Reply::Since(Replayed { last, .. }))) => {
+                let (last, epoch, whole) = (*last, again.epoch.take(), again.whole);
                 (self.epoch, self.chosen) = (epoch, false);
-                self.last.get_or_insert_default();
-                self.go_on(whole)
+                let all = self.go_on(whole);
+                self.last = self.last.max(Some(last));
+                all
             }
             _ if ["ERR SINCE", "ERR HISTORY", "ERR - verb-"].iter().any(|start| heard.line.starts_with(start)) => {
                 self.read_refusal(heard)
@@ -137,7 +138,7 @@ impl Reading {
             if again.missed {
                 let line = ServerLine::Event(Some(Tag { id, at: past.at }), Event::Msg(past.name, past.text));
                 all.push(Read::Heard(Heard { line: line.to_string(), known: Some(line) }));
-            } else if self.before > 0 {
+            } else {
                 all.push(Read::Heard(heard));
             }
             self.last = id;
@@ -164,7 +165,7 @@ impl Reading {
                 (again.missed, self.last, self.before) = (false, None, 0);
                 let why = if BEGAN_ANEW.contains(&code) { "the server began anew" } else { text };
                 let missing = format!("what was said while there was no connection may be missing here: {why}");
-                (missing, Command::History(1))
+                (missing, Command::History(0))
             }
             _ => return self.go_on(false),
         };
@@ -180,7 +181,7 @@ impl Reading {
     }
 }
 
-/// The place in the order of an event that has one.
+/// The id of an event, if it is a message.
 fn id_of(heard: &Heard) -> Option<EventId> {
     if let Some(ServerLine::Event(Some(tag), _)) = &heard.known { tag.id } else { None }
 }
@@ -214,8 +215,8 @@ mod tests {
     /// One that has read up to id 5, in epoch a, and begins on another connection.
     fn back(now: &str) -> Reading {
         let mut reading = Reading::default();
-        assert_eq!(reading.begin(epoch("a")), Command::History(1));
-        assert_eq!(read(&mut reading, &["PAST 3 T bob x", "OK HISTORY 1"]), ["caught up: false"]);
+        assert_eq!(reading.begin(epoch("a")), Command::History(0));
+        assert_eq!(read(&mut reading, &["OK HISTORY 0 last=3"]), ["caught up: false"]);
         assert_eq!(read(&mut reading, &["@4 T MSG bob y", "OK MSG 5"]), ["@4 T MSG bob y", "OK MSG 5"]);
         assert_eq!(reading.end().count(), 0);
         assert_eq!(reading.begin(epoch(now)), Command::Since(EventId(5), epoch("a")));
@@ -226,27 +227,27 @@ mod tests {
     fn what_is_told_twice_is_passed_on_once_in_order() {
         let check = |lines: &[&str], expected: &[&str]| assert_eq!(read(&mut back("a"), lines), expected);
         check(
-            &["PAST 6 T bob z", "OK SINCE 1", "@7 T JOIN eve"],
-            &["@6 T MSG bob z", "caught up: true", "@7 T JOIN eve"],
+            &["PAST 6 T bob z", "OK SINCE 1 last=6", "@- T JOIN eve"],
+            &["@6 T MSG bob z", "caught up: true", "@- T JOIN eve"],
         );
         check(
             &[
                 "@8 T MSG bob c",
-                "@9 T JOIN eve",
+                "@- T JOIN eve",
                 "@- T WHISPER bob w",
                 "PAST 6 T bob a",
                 "PAST 8 T bob c",
-                "OK SINCE 2",
+                "OK SINCE 2 last=8",
             ],
-            &["@6 T MSG bob a", "caught up: true", "@8 T MSG bob c", "@9 T JOIN eve", "@- T WHISPER bob w"],
+            &["@6 T MSG bob a", "caught up: true", "@8 T MSG bob c", "@- T JOIN eve", "@- T WHISPER bob w"],
         );
         // One's own, stored only after the name was back.
         check(
-            &["@8 T MSG bob c", "PAST 8 T bob c", "PAST 9 T al d", "OK SINCE 2"],
+            &["@8 T MSG bob c", "PAST 8 T bob c", "PAST 9 T al d", "OK SINCE 2 last=9"],
             &["@8 T MSG bob c", "@9 T MSG al d", "caught up: true"],
         );
         check(&["PAST 5 T bob a", "PAST 6 T bob b", "PAST 6 T bob b"], &["@6 T MSG bob b"]);
-        check(&["OK SINCE 0", "@5 T MSG bob y", "@6 T MSG bob z"], &["caught up: true", "@6 T MSG bob z"]);
+        check(&["OK SINCE 0 last=5", "@5 T MSG bob y", "@6 T MSG bob z"], &["caught up: true", "@6 T MSG bob z"]);
     }
 
     #[test]
@@ -257,7 +258,7 @@ mod tests {
         let held: Vec<_> = reading.end().map(Read::Heard).map(written).collect();
         assert_eq!(held, ["@- T WHISPER bob w"], "nobody tells it again");
         assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(7), epoch("a")));
-        assert_eq!(read(&mut reading, &["PAST 8 T bob c", "OK SINCE 1"]), ["@8 T MSG bob c", "caught up: true"]);
+        assert_eq!(read(&mut reading, &["PAST 8 T bob c", "OK SINCE 1 last=8"]), ["@8 T MSG bob c", "caught up: true"]);
         // One that was passed on before the reply was at its end is not told again.
         let mut reading = back("a");
         let lines = ["@6 T MSG bob a", "@7 T MSG bob b", "PAST 6 T bob a", "PAST 7 T bob b"];
@@ -270,33 +271,32 @@ mod tests {
     fn it_breaks_before_the_first_reply_and_misses_nothing() {
         let check = |lines: &[&str], passed: &[&str], last| {
             let mut reading = Reading::default();
-            assert_eq!(reading.begin(epoch("a")), Command::History(1));
+            assert_eq!(reading.begin(epoch("a")), Command::History(0));
             assert_eq!(read(&mut reading, lines), [""; 0]);
             assert_eq!(reading.end().map(Read::Heard).map(written).collect::<Vec<_>>(), passed);
             assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(last), epoch("a")), "{lines:?}");
         };
         check(&["@- T WHISPER bob w", "@8 T MSG bob c", "@9 T MSG bob d"], &["@- T WHISPER bob w"], 7);
-        check(&["PAST 3 T bob a"], &[], 3);
-        check(&["@8 T MSG bob c", "PAST 8 T bob c"], &[], 7);
+        check(&["@8 T MSG bob c"], &[], 7);
     }
 
     #[test]
     fn what_is_missing_is_said() {
         let anew = "missing: what was said while there was no connection may be missing here: the server began anew";
         let mut reading = back("b");
-        let lines = ["@2 T MSG bob q", "ERR SINCE epoch-changed the epoch is b", "PAST 2 T bob q", "OK HISTORY 1"];
-        assert_eq!(read(&mut reading, &lines), [anew, "ask: HISTORY 1", "caught up: false", "@2 T MSG bob q"]);
+        let lines = ["@2 T MSG bob q", "ERR SINCE epoch-changed the epoch is b", "OK HISTORY 0 last=2"];
+        assert_eq!(read(&mut reading, &lines), [anew, "ask: HISTORY 0", "caught up: false", "@2 T MSG bob q"]);
         assert_eq!(reading.begin(epoch("b")), Command::Since(EventId(2), epoch("b")));
 
         let mut reading = back("a");
         let old = "missing: something is missing here: all before message 9 is no longer kept";
-        let lines = ["ERR SINCE too-old 9 is the oldest", "PAST 9 T bob z", "OK SINCE 1"];
+        let lines = ["ERR SINCE too-old 9 is the oldest", "PAST 9 T bob z", "OK SINCE 1 last=9"];
         assert_eq!(read(&mut reading, &lines), [old, "ask: SINCE 8 a", "@9 T MSG bob z", "caught up: false"]);
 
         // A server that says so for ever is not asked for ever.
         let lines = ["ERR SINCE too-old 9 is the oldest", "ERR SINCE too-old 9 is the oldest", "ERR HISTORY x y"];
         let again = "missing: what was said while there was no connection may be missing here: 9 is the oldest";
-        assert_eq!(read(&mut back("a"), &lines), [old, "ask: SINCE 8 a", again, "ask: HISTORY 1", "caught up: false"]);
+        assert_eq!(read(&mut back("a"), &lines), [old, "ask: SINCE 8 a", again, "ask: HISTORY 0", "caught up: false"]);
     }
 
     #[test]
@@ -311,7 +311,7 @@ mod tests {
     fn what_was_said_before_is_passed_on_as_such() {
         let mut reading = Reading::from_now(20);
         assert_eq!(reading.begin(None), Command::History(20));
-        let lines = ["@4 T MSG bob b", "PAST 3 T bob a", "PAST 4 T bob b", "OK HISTORY 2"];
+        let lines = ["@4 T MSG bob b", "PAST 3 T bob a", "PAST 4 T bob b", "OK HISTORY 2 last=4"];
         assert_eq!(read(&mut reading, &lines), ["PAST 3 T bob a", "caught up: false", "@4 T MSG bob b"]);
     }
 }

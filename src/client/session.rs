@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::typed::{Typed, help, in_client_words};
-use crate::protocol::{Command, Event, Heard, Mode, Name, Past, Reply, ServerLine, Setting, Text, Timestamp};
+use crate::protocol::{Command, Event, Heard, Mode, Name, Past, Replayed, Reply, ServerLine, Setting, Text, Timestamp};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,7 +204,11 @@ impl Session {
             | Reply::Quit => {
                 return Vec::new();
             }
-            Reply::History(0) | Reply::Since(0) | Reply::Search(0) => "there is no such message".to_owned(),
+            Reply::History(Replayed { count, .. }) | Reply::Since(Replayed { count, .. }) | Reply::Search(count)
+                if count == 0 =>
+            {
+                "there is no such message".to_owned()
+            }
             Reply::History(_) | Reply::Since(_) | Reply::Search(_) | Reply::Draw | Reply::Canvas(_) => {
                 return Vec::new();
             }

@@ -118,8 +118,8 @@ mod tests {
                 for (expected, answer) in [
                     (&["SET tags on", "SET resume on", "NICK al", "NICK bo"][..], "PING x"),
                     (&["PONG x"], "OK NICK bo"),
-                    (&["HISTORY 1", "SET echo on", "WHO"], "PING y"),
-                    (&["PONG y"], "OK HISTORY 0"),
+                    (&["HISTORY 0", "SET echo on", "WHO"], "PING y"),
+                    (&["PONG y"], "OK HISTORY 0 last=0"),
                     (&["HISTORY 7"], "OK QUIT"),
                 ] {
                     for line in expected {

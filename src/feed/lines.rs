@@ -1,4 +1,4 @@
-//! Lines rendered one after the other, and which event each of them tells.
+//! Lines rendered one after the other, and the last message up to each of them.
 
 use crate::limits::MARKED_BYTES;
 use crate::protocol::{Dialect, Event, EventId, Tag};
@@ -8,6 +8,7 @@ use crate::protocol::{Dialect, Event, EventId, Tag};
 pub(super) struct Rendering {
     bytes: Vec<u8>,
     marks: Vec<Mark>,
+    /// The last message up to the last line.
     last: EventId,
 }
 
@@ -15,38 +16,51 @@ pub(super) struct Rendering {
 #[derive(Debug)]
 pub(super) struct Lines {
     pub(super) bytes: Box<[u8]>,
-    /// None if nobody wants to know.
+    /// Empty if the feed has no marks.
     marks: Box<[Mark]>,
-    /// What the last line tells.
+    /// The last message up to the last line.
     last: EventId,
 }
 
-/// The line that begins here tells this event, and each that follows, up to the next mark, the one after.
+/// A run of lines of one kind, up to the next mark. It begins at `offset`.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     offset: u32,
-    id: EventId,
+    lines: Run,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    /// Messages with consecutive ids, from this one on.
+    Messages(EventId),
+    /// Other events, after the message with this id.
+    Others(EventId),
 }
 
 impl Rendering {
-    /// Appends a line. If it is to be known which event it tells, `said` is the last message before it.
-    pub(super) fn push(&mut self, dialect: Dialect, tag: Tag, event: &Event, said: Option<EventId>) {
-        if let Some(said) = said {
-            // What has no id may be the first that is rendered in this dialect, or the first in a long time.
-            self.mark(tag.id.unwrap_or(self.last.max(said)));
+    /// Appends a line. In a feed with marks, `before` is the id of the last message before it.
+    pub(super) fn push(&mut self, dialect: Dialect, tag: Tag, event: &Event, before: Option<EventId>) {
+        if let Some(before) = before {
+            self.mark(tag.id.map_or(Run::Others(before), Run::Messages));
         }
         dialect.write_event(&mut self.bytes, tag, event);
     }
 
-    /// One mark for each stretch of so many bytes: they are few, and the lines in between are soon counted.
-    fn mark(&mut self, id: EventId) {
+    /// Marks a run of lines, and at least every [`MARKED_BYTES`]: marks are few, and the lines in between are soon counted.
+    fn mark(&mut self, line: Run) {
         let offset = self.bytes.len();
+        let continues = match (line, self.marks.last().map(|mark| mark.lines)) {
+            (Run::Messages(id), Some(Run::Messages(_))) => id == self.last.next(),
+            (Run::Others(id), Some(Run::Others(_))) => id == self.last,
+            _ => false,
+        };
         let is_near = |mark: &Mark| offset - (mark.offset as usize) < MARKED_BYTES;
-        if id != self.last.next() || !self.marks.last().is_some_and(is_near) {
+        if !continues || !self.marks.last().is_some_and(is_near) {
             // A segment is far smaller.
-            self.marks.push(Mark { offset: u32::try_from(offset).unwrap_or(u32::MAX), id });
+            self.marks.push(Mark { offset: u32::try_from(offset).unwrap_or(u32::MAX), lines: line });
         }
-        self.last = id;
+        let (Run::Messages(last) | Run::Others(last)) = line;
+        self.last = last;
     }
 
     pub(super) fn len(&self) -> usize {
@@ -68,8 +82,8 @@ impl Lines {
         self.bytes.len() + size_of_val(&*self.marks)
     }
 
-    /// Where a reader stands who has read up to here: which event it read of last, and what is left of its line. None at the very
-    /// begin, and if it is not known.
+    /// The position of a reader that has read `read` bytes: the last message that it has read, also in part, and the rest of the line
+    /// that it has read in part. `None` at the very begin, and without marks.
     #[expect(clippy::naive_bytecount, reason = "a thousand bytes, for one who is behind")]
     pub(super) fn standing(&self, read: usize) -> Option<(EventId, &[u8])> {
         let last_byte = read.checked_sub(1)?;
@@ -78,7 +92,10 @@ impl Lines {
         }
         let mark = self.marks[..self.marks.partition_point(|mark| mark.offset as usize <= last_byte)].last()?;
         let lines_before = self.bytes[mark.offset as usize..last_byte].iter().filter(|&&byte| byte == b'\n').count();
-        let id = EventId(mark.id.0 + lines_before as u64);
+        let id = match mark.lines {
+            Run::Messages(first) => EventId(first.0 + lines_before as u64),
+            Run::Others(before) => before,
+        };
         if self.bytes[last_byte] == b'\n' {
             return Some((id, &[]));
         }
@@ -93,19 +110,20 @@ mod tests {
     use super::*;
     use crate::protocol::{Name, Text, Timestamp};
 
-    /// With ids that are left out, a line that has none, and lines of many lengths.
+    /// With ids that are left out, lines that have none, and lines of many lengths.
     #[test]
-    fn wherever_a_reader_stands_it_is_known_of_which_line() {
+    fn last_message_and_rest_of_line_are_known_at_every_byte() {
         let mut rendering = Rendering::default();
         let mut expected = Vec::new();
         let mut id = 0;
         for number in 0..300_u64 {
-            id += if number % 37 == 5 { 100 } else { u64::from(number % 50 != 7) };
-            let tag = Tag { id: (number % 50 != 7).then_some(EventId(id)), at: Timestamp(0) };
+            let (before, is_message) = (EventId(id), number % 50 != 7 && number % 23 > 2);
+            id += if number % 37 == 5 { 100 } else { 1 } * u64::from(is_message);
+            let tag = Tag { id: is_message.then_some(EventId(id)), at: Timestamp(0) };
             let text = Text::new(&"x".repeat(1 + usize::try_from(number * 7 % 400).unwrap())).unwrap();
-            let before = rendering.len();
-            rendering.push(Dialect::default(), tag, &Event::Msg(Name::new("a").unwrap(), text), Some(EventId(0)));
-            expected.push((before, rendering.len(), EventId(id)));
+            let start = rendering.len();
+            rendering.push(Dialect::default(), tag, &Event::Msg(Name::new("a").unwrap(), text), Some(before));
+            expected.push((start, rendering.len(), EventId(id)));
         }
         let lines = rendering.take();
         assert!(lines.marks.len() < 100, "{} marks", lines.marks.len());

@@ -227,7 +227,7 @@ pub struct Draft {
     texts: [Rendering; DIALECTS],
     /// The last message.
     said: EventId,
-    /// It is to be known which event each line tells.
+    /// For each line, the last message up to it can be found.
     is_marked: bool,
     /// How many sessions read each dialect.
     readers: [usize; DIALECTS],
@@ -241,15 +241,13 @@ impl Draft {
 
     /// Renders an event for everybody whom it is for.
     pub fn push(&mut self, tag: Tag, event: &Event) {
-        let said = self.is_marked.then_some(self.said);
+        let before = self.is_marked.then_some(self.said);
         for dialect in Dialect::ALL {
             if self.readers[dialect.index()] > 0 && dialect.has(event) {
-                self.texts[dialect.index()].push(dialect, tag, event, said);
+                self.texts[dialect.index()].push(dialect, tag, event, before);
             }
         }
-        if let (Event::Msg(..), Some(id)) = (event, tag.id) {
-            self.said = id;
-        }
+        self.said = tag.id.unwrap_or(self.said);
     }
 
     /// The last message.

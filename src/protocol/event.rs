@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Drawing, Name, Text, Token, split_word};
 
-/// The place of an event in the room's one order: 1, 2, 3 and so on.
+/// The number of a message: 1, 2, 3 and so on, without gaps, in the order of the room. No other event has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventId(pub u64);
 
@@ -198,7 +198,7 @@ impl Event {
 /// What precedes an event for a reader that asked for tags: `@id time `.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
-    /// Its place in the order; none (`-`) for what only this reader gets, or is drawn.
+    /// The id of a message; none (`-`) for every other event.
     pub id: Option<EventId>,
     /// When it happened.
     pub at: Timestamp,

@@ -20,7 +20,7 @@ impl Heard {
         for (&key, value) in keys.iter().zip(rest.splitn(keys.len(), ' ').filter(|value| !value.is_empty())) {
             let value = value
                 .split_once('=')
-                .filter(|_| matches!((word, key), ("USER", _) | ("HELLO", "epoch")))
+                .filter(|_| matches!((word, key), ("USER", _) | ("HELLO", "epoch") | ("OK", "last")))
                 .map_or(value, |(_, value)| value);
             let number = if NUMBERS.contains(&key) { value.parse::<u64>().ok() } else { None };
             object.insert(key.to_owned(), number.map_or_else(|| json!(value), |number| json!(number)));
@@ -30,7 +30,7 @@ impl Heard {
 }
 
 /// The keys whose values are numbers.
-const NUMBERS: [&str; 6] = ["id", "count", "width", "session", "idle", "online"];
+const NUMBERS: [&str; 7] = ["id", "count", "last", "width", "session", "idle", "online"];
 
 /// What the words after the first are called in an object; none if the first is not known.
 fn keys(word: &str, rest: &str) -> &'static [&'static str] {
@@ -44,7 +44,8 @@ fn keys(word: &str, rest: &str) -> &'static [&'static str] {
         ("OK", "NICK" | "RESUME") => &["verb", "name"],
         ("OK", "MSG") => &["verb", "id"],
         ("OK", "WHISPER") => &["verb", "names"],
-        ("OK", "WHO" | "STATUS" | "HISTORY" | "SINCE" | "SEARCH" | "CANVAS") => &["verb", "count"],
+        ("OK", "HISTORY" | "SINCE") => &["verb", "count", "last"],
+        ("OK", "WHO" | "STATUS" | "SEARCH" | "CANVAS") => &["verb", "count"],
         ("OK", "PING") => &["verb", "token"],
         ("OK", "SET") => &["verb", "option", "value", "token"],
         ("OK", "CHAT") => &["verb", "value"],
@@ -74,7 +75,8 @@ mod tests {
         };
         check("HELLO chinwag/1 hi", r#"{"text":"hi","type":"hello","version":"chinwag/1"}"#);
         check("HELLO chinwag/1 epoch=k7qd hi", r#"{"epoch":"k7qd","text":"hi","type":"hello","version":"chinwag/1"}"#);
-        check("OK HISTORY 2", r#"{"count":2,"type":"ok","verb":"HISTORY"}"#);
+        check("OK HISTORY 2 last=57", r#"{"count":2,"last":57,"type":"ok","verb":"HISTORY"}"#);
+        check("OK SINCE 0 last=0", r#"{"count":0,"last":0,"type":"ok","verb":"SINCE"}"#);
         check(
             "PAST 12 2026-11-20T12:44:29.138Z bob hi there",
             r#"{"from":"bob","id":12,"text":"hi there","time":"2026-11-20T12:44:29.138Z","type":"past"}"#,
@@ -118,6 +120,10 @@ mod tests {
         check(
             "@- 2026-11-20T12:44:29.138Z WHISPER bob hi",
             r#"{"from":"bob","id":null,"text":"hi","time":"2026-11-20T12:44:29.138Z","type":"whisper"}"#,
+        );
+        check(
+            "@- 2026-11-20T12:44:29.138Z JOIN bob",
+            r#"{"id":null,"name":"bob","time":"2026-11-20T12:44:29.138Z","type":"join"}"#,
         );
         check("COORDINATOR bob", r#"{"name":"bob","type":"coordinator"}"#);
         check("ROSTER 2", r#"{"count":2,"type":"roster"}"#);

@@ -35,7 +35,7 @@ pub(crate) use line::BYTE_ORDER_MARK;
 pub use line::{Decoded, Ending, LineDecoder, LineError};
 pub use name::{Name, NameError};
 pub use past::Past;
-pub use reply::{Details, Reply, ServerLine, User};
+pub use reply::{Details, Replayed, Reply, ServerLine, User};
 pub use resume::{NoToken, ResumeToken, Secret};
 pub use text::{Text, TextError, Token};
 pub(crate) use text::{is_blank, made_safe};

@@ -7,7 +7,7 @@ use super::{EventId, Name, Text, Timestamp, split_word};
 /// A message that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
-    /// Its place in the order.
+    /// Its number in the order.
     pub id: EventId,
     /// When it was said.
     pub at: Timestamp,

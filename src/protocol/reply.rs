@@ -24,11 +24,11 @@ pub enum Reply {
     Who(usize),
     /// The same.
     Status(usize),
-    /// So many messages; their `PAST` lines came before.
-    History(u64),
-    /// The same.
-    Since(u64),
-    /// The same.
+    /// The requested messages; their `PAST` lines came before.
+    History(Replayed),
+    /// The messages after an id; their `PAST` lines came before.
+    Since(Replayed),
+    /// Number of messages found; their `PAST` lines came before.
     Search(u64),
     /// It was drawn, or cleared.
     Draw,
@@ -47,6 +47,34 @@ pub enum Reply {
     /// Good-bye.
     Quit,
 }
+
+/// What `HISTORY` and `SINCE` sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// Number of messages.
+    pub count: u64,
+    /// Id of the newest message at the reply's place in the order, whether or not it was sent again; 0 before the first message.
+    /// A client that has read up to here asks for `SINCE` this id later.
+    pub last: EventId,
+}
+
+impl fmt::Display for Replayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { count, last: EventId(last) } = self;
+        write!(f, "{count} {LAST}{last}")
+    }
+}
+
+impl Replayed {
+    fn parse(rest: &str) -> Option<Self> {
+        let mut words = rest.split(' ');
+        let count = words.next()?.parse().ok()?;
+        Some(Self { count, last: EventId(words.next()?.strip_prefix(LAST)?.parse().ok()?) })
+    }
+}
+
+/// Precedes the id of the newest message.
+const LAST: &str = "last=";
 
 /// Somebody who is here, as `WHO` and `STATUS` list them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,8 +151,8 @@ impl fmt::Display for Reply {
             }
             Self::Who(count) => write!(f, "OK WHO {count}"),
             Self::Status(count) => write!(f, "OK STATUS {count}"),
-            Self::History(count) => write!(f, "OK HISTORY {count}"),
-            Self::Since(count) => write!(f, "OK SINCE {count}"),
+            Self::History(replayed) => write!(f, "OK HISTORY {replayed}"),
+            Self::Since(replayed) => write!(f, "OK SINCE {replayed}"),
             Self::Search(count) => write!(f, "OK SEARCH {count}"),
             Self::Draw => f.write_str("OK DRAW"),
             Self::Canvas(count) => write!(f, "OK CANVAS {count}"),
@@ -195,8 +223,8 @@ impl Reply {
             }
             (Verb::Who, Some(count)) => Self::Who(count.parse().ok()?),
             (Verb::Status, Some(count)) => Self::Status(count.parse().ok()?),
-            (Verb::History, Some(count)) => Self::History(count.parse().ok()?),
-            (Verb::Since, Some(count)) => Self::Since(count.parse().ok()?),
+            (Verb::History, Some(count)) => Self::History(Replayed::parse(count)?),
+            (Verb::Since, Some(count)) => Self::Since(Replayed::parse(count)?),
             (Verb::Search, Some(count)) => Self::Search(count.parse().ok()?),
             (Verb::Draw, None) => Self::Draw,
             (Verb::Canvas, Some(count)) => Self::Canvas(count.parse().ok()?),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::names::Collision;
 use super::{Member, Output, Query, Room, Session, SessionId, private_tag};
 use crate::protocol::{
-    Command, Details, Drawing, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Past, Refusal, Reply, ResumeToken,
-    Secret, ServerLine, Setting, Text, Timestamp, Token, User, Verb,
+    Command, Details, Drawing, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Past, Refusal, Replayed, Reply,
+    ResumeToken, Secret, ServerLine, Setting, Text, Timestamp, Token, User, Verb,
 };
 
 /// One command being carried out: whose, when, and where its outputs go.
@@ -41,9 +41,8 @@ impl Room {
     /// Publishes what the session said, now that it is stored.
     pub(super) fn say(&mut self, session: SessionId, past: Past, out: &mut Vec<Output>) {
         let Past { id, at, name, text } = past;
-        assert!(id > self.last_event, "ids go up");
         self.settle(session, &name);
-        (self.last_event, self.being_stored) = (EventId(id.0 - 1), None);
+        self.last_id = EventId(id.0.saturating_sub(1));
         Turn { room: self, at, session, secret: None, out }.publish_own(Event::Msg(name, text), Reply::Msg(id));
     }
 
@@ -171,7 +170,7 @@ impl Turn<'_> {
             self.out.push(Output::Store(self.session, name, text));
             return Ok(());
         }
-        let id = self.room.last_event.next();
+        let id = self.room.last_id.next();
         self.publish_own(Event::Msg(name, text), Reply::Msg(id));
         Ok(())
     }
@@ -243,7 +242,7 @@ impl Turn<'_> {
             let text = format!("the epoch is {ours}: ids from another one mean nothing now; write: {history}");
             return refuse(ErrorCode::EpochChanged, text);
         }
-        let last = self.room.last_event;
+        let last = self.room.last_id;
         if id > last {
             let text = format!("the last id is {}; from another epoch? that is in HELLO; write: {history}", last.0);
             return refuse(ErrorCode::IdAhead, text);
@@ -260,14 +259,14 @@ impl Turn<'_> {
         Ok(())
     }
 
-    fn replay(&mut self, numbers: Range<u64>, reply: fn(u64) -> Reply) {
+    fn replay(&mut self, numbers: Range<u64>, reply: fn(Replayed) -> Reply) {
         let count = numbers.end - numbers.start;
         self.out.push(Output::Replay(self.session, numbers));
-        self.reply(reply(count));
+        self.reply(reply(Replayed { count, last: self.room.last_id }));
     }
 
     fn recall(&mut self, query: Query) {
-        self.out.push(Output::Recall(self.session, query, self.room.last_event));
+        self.out.push(Output::Recall(self.session, query, self.room.last_id));
     }
 
     fn search(&mut self, words: Text) -> Result<(), Refusal> {

@@ -77,7 +77,7 @@ pub enum Action {
     EndOfInput,
     /// It is gone.
     Gone(LeaveReason),
-    /// This message of the session's is stored. Its id is above every other's. The session may be gone by now.
+    /// This message of the session's is stored, under the id after the last one. The session may be gone by now.
     Stored(Past),
     /// The session's message under this nickname could not be stored, for this reason. The session may be gone by now.
     NotStored(Name, Arc<str>),
@@ -118,7 +118,7 @@ pub enum Output {
     Recall(SessionId, Query, EventId),
     /// An event for everybody who follows.
     Publish {
-        /// Its place in the order, unless it is drawn: those who do not draw are to miss no id.
+        /// The id, if it is a message.
         id: Option<EventId>,
         /// When it happened.
         at: Timestamp,
@@ -162,10 +162,8 @@ pub struct Room {
     resumable: BTreeMap<SessionId, SessionId>,
     /// What `WHO` lists; none after a change, until somebody asks.
     roster: Option<Arc<[User]>>,
-    /// The id of the newest event.
-    last_event: EventId,
-    /// The first and the last of the ids that messages have which are being stored: no other event gets one of them.
-    being_stored: Option<(EventId, EventId)>,
+    /// The id of the newest message, also if it was deleted.
+    last_id: EventId,
     /// What the ids belong to; none is told if there is none.
     epoch: Option<Token>,
     history: History,
@@ -240,10 +238,10 @@ impl Room {
         Self { canvas, ..self }
     }
 
-    /// The same room, with a store that goes on from this id. Its history has to hold the store's last messages.
+    /// The same room, with a store whose newest message had the id `last_id`. Its history must hold the store's last messages.
     #[must_use]
-    pub fn with_store(self, last_event: EventId) -> Self {
-        Self { last_event, stores: true, ..self }
+    pub fn with_store(self, last_id: EventId) -> Self {
+        Self { last_id, stores: true, ..self }
     }
 
     /// Takes note of an input and appends to `out` what is to be done about it, in order.
@@ -282,15 +280,9 @@ impl Room {
         Some(&self.sessions.get(session)?.member.as_ref()?.name)
     }
 
-    /// Messages are being stored under the ids from the first up to the last of these, if any are: an event that happens before
-    /// they are said gets none of them, or there would be two things with one id in the file when the server is killed.
-    pub fn reserve(&mut self, ids: Option<(EventId, EventId)>) {
-        self.being_stored = ids;
-    }
-
-    /// The id of the newest event.
-    pub fn last_event(&self) -> EventId {
-        self.last_event
+    /// The id of the newest message, also if it was deleted; 0 before the first one.
+    pub fn last_id(&self) -> EventId {
+        self.last_id
     }
 
     /// What was said, as far as it is kept.
@@ -445,21 +437,15 @@ impl Room {
                 self.draw(name, drawing);
                 None
             }
-            _ => Some(self.give_id()),
+            Event::Msg(name, text) => {
+                let id = self.last_id.next();
+                self.last_id = id;
+                self.history.push(Past { id, at, name: name.clone(), text: text.clone() });
+                Some(id)
+            }
+            _ => None,
         };
-        if let (Event::Msg(name, text), Some(id)) = (&event, id) {
-            self.history.push(Past { id, at, name: name.clone(), text: text.clone() });
-        }
         out.push(Output::Publish { id, at, session, event, own });
-    }
-
-    fn give_id(&mut self) -> EventId {
-        let next = self.last_event.next();
-        self.last_event = match self.being_stored {
-            Some((first, last)) if (first..=last).contains(&next) => last.next(),
-            _ => next,
-        };
-        self.last_event
     }
 
     fn draw(&mut self, name: &Name, drawing: &Drawing) {

@@ -59,18 +59,18 @@ fn commands_have_these_outputs_in_this_order() {
     let mut room = room(&["alice", "bob"]);
     let mut check =
         |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
-    check(1, "MSG hi", &["*4 MSG alice hi, for 1 OK MSG 4"]);
-    check(2, "NICK rob", &["*5 RENAME bob rob, for 2 OK NICK rob"]);
+    check(1, "MSG hi", &["*1 MSG alice hi, for 1 OK MSG 1"]);
+    check(2, "NICK rob", &["*- RENAME bob rob, for 2 OK NICK rob"]);
     check(2, "NICK rob", &["2< OK NICK rob"]);
-    check(2, "NICK Rob", &["*6 RENAME rob Rob, for 2 OK NICK Rob"]);
+    check(2, "NICK Rob", &["*- RENAME rob Rob, for 2 OK NICK Rob"]);
     check(1, "WHISPER ROB hi", &["2< WHISPER alice hi", "1< OK WHISPER Rob"]);
     check(1, "SET tags on", &["1< OK SET tags on", "1 speaks 2"]);
     check(2, "WHISPER alice hi", &["1< @- 1970-01-01T00:00:05.000Z WHISPER Rob hi", "2< OK WHISPER alice"]);
     check(1, "SET echo on", &["1< OK SET echo on"]);
-    check(1, "MSG again", &["*7 MSG alice again", "1< OK MSG 7"]);
+    check(1, "MSG again", &["*2 MSG alice again", "1< OK MSG 2"]);
     check(1, "CHAT", &["1 is read as Chat", "1< OK CHAT on"]);
     check(1, "PONG x", &[]);
-    check(1, "QUIT", &["1< OK QUIT", "1 closed", "1 released", "*8 LEAVE alice quit", "*9 COORDINATOR Rob"]);
+    check(1, "QUIT", &["1< OK QUIT", "1 closed", "1 released", "*- LEAVE alice quit", "*- COORDINATOR Rob"]);
     check(1, "MSG from beyond", &[]);
 }
 
@@ -95,24 +95,24 @@ fn what_was_said_is_said_again_to_whoever_asks() {
     let mut check =
         |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
     let time = "1970-01-01T00:00:05.000Z";
-    let [one, two, three] = ["4 {} alice one", "5 {} alice two", "7 {} alice three"]
+    let [one, two, three] = ["1 {} alice one", "2 {} alice two", "3 {} alice three"]
         .map(|past| format!("1< PAST {}", past.replace("{}", time)));
-    check(1, "HISTORY", &["1< ", "1< OK HISTORY 0"]);
-    check(1, "SINCE 0 k7qd", &["1< ", "1< OK SINCE 0"]);
-    check(1, "MSG one", &["*4 MSG alice one, for 1 OK MSG 4"]);
-    check(1, "MSG two", &["*5 MSG alice two, for 1 OK MSG 5"]);
+    check(1, "HISTORY", &["1< ", "1< OK HISTORY 0 last=0"]);
+    check(1, "SINCE 0 k7qd", &["1< ", "1< OK SINCE 0 last=0"]);
+    check(1, "MSG one", &["*1 MSG alice one, for 1 OK MSG 1"]);
+    check(1, "MSG two", &["*2 MSG alice two, for 1 OK MSG 2"]);
     check(2, "WHISPER alice psst", &["1< WHISPER bob psst", "2< OK WHISPER alice"]);
-    check(1, "HISTORY 1", &[&two, "1< OK HISTORY 1"]);
-    check(1, "SINCE 0", &[&format!("{one}/{}", &two[3..]), "1< OK SINCE 2"]);
-    check(1, "NICK al", &["*6 RENAME alice al, for 1 OK NICK al"]);
-    check(1, "NICK alice", &["*7 RENAME al alice, for 1 OK NICK alice"]);
-    let three = three.replace("7 ", "8 ");
-    check(1, "MSG three", &["*8 MSG alice three, for 1 OK MSG 8"]);
-    check(1, "SINCE 4", &[&format!("{two}/{}", &three[3..]), "1< OK SINCE 2"]);
-    check(1, "SINCE 6", &[&three, "1< OK SINCE 1"]);
-    let old = "1< ERR SINCE too-old 5 is the oldest that is kept; for all from there on, write: SINCE 4";
-    check(1, "SINCE 3", &[old]);
-    let ahead = "1< ERR SINCE id-ahead the last id is 8; from another epoch? that is in HELLO; write: HISTORY [count]";
+    check(1, "HISTORY 1", &[&two, "1< OK HISTORY 1 last=2"]);
+    check(1, "HISTORY 0", &["1< ", "1< OK HISTORY 0 last=2"]);
+    check(1, "SINCE 0", &[&format!("{one}/{}", &two[3..]), "1< OK SINCE 2 last=2"]);
+    check(1, "NICK al", &["*- RENAME alice al, for 1 OK NICK al"]);
+    check(1, "NICK alice", &["*- RENAME al alice, for 1 OK NICK alice"]);
+    check(1, "MSG three", &["*3 MSG alice three, for 1 OK MSG 3"]);
+    check(1, "SINCE 1", &[&format!("{two}/{}", &three[3..]), "1< OK SINCE 2 last=3"]);
+    check(1, "SINCE 2", &[&three, "1< OK SINCE 1 last=3"]);
+    let old = "1< ERR SINCE too-old 2 is the oldest that is kept; for all from there on, write: SINCE 1";
+    check(1, "SINCE 0", &[old]);
+    let ahead = "1< ERR SINCE id-ahead the last id is 3; from another epoch? that is in HELLO; write: HISTORY [count]";
     check(1, "SINCE 9", &[ahead]);
     let changed =
         "1< ERR SINCE epoch-changed the epoch is k7qd: ids from another one mean nothing now; write: HISTORY [count]";
@@ -128,7 +128,7 @@ fn what_is_drawn_has_no_id_and_fades_or_is_cleared() {
     check(2, "SET draw on", &["2< OK SET draw on", "2 speaks 4"]);
     check(1, "CANVAS", &["1< ", "1< OK CANVAS 0"]);
     check(1, "DRAW #FF0000 9 1,2", &["*- DRAW alice #ff0000 9 1,2, for 1 OK DRAW"]);
-    check(1, "MSG like this", &["*4 MSG alice like this, for 1 OK MSG 4"]);
+    check(1, "MSG like this", &["*1 MSG alice like this, for 1 OK MSG 1"]);
     check(2, "SET echo on", &["2< OK SET echo on"]);
     check(2, "DRAW #0000ff 9 3,4 5,6", &["*- DRAW bob #0000ff 9 3,4 5,6", "2< OK DRAW"]);
     check(1, "CANVAS", &["1< STROKE alice #ff0000 9 1,2/STROKE bob #0000ff 9 3,4 5,6", "1< OK CANVAS 2"]);
@@ -142,7 +142,7 @@ fn what_is_drawn_has_no_id_and_fades_or_is_cleared() {
         "DRAW #000000 0 1,1",
         &["1< ERR DRAW width-invalid 0 is no width from 1 to 999; write: DRAW #rrggbb width x,y..., or DRAW clear"],
     );
-    check(1, "HISTORY", &["1< PAST 4 1970-01-01T00:00:05.000Z alice like this", "1< OK HISTORY 1"]);
+    check(1, "HISTORY", &["1< PAST 1 1970-01-01T00:00:05.000Z alice like this", "1< OK HISTORY 1 last=1"]);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn fifty_lines_in_a_row_that_are_no_commands_are_too_many() {
         act(&mut room, 1, Action::Blank);
     }
     let why = "1< ERR - too-many-errors 50 lines in a row were of no use; connect again, and write: HELP";
-    assert_eq!(say(&mut room, 1, "nonsense")[1..], [why, "1 closed", "1 released", "*3 LEAVE alice errors"]);
+    assert_eq!(say(&mut room, 1, "nonsense")[1..], [why, "1 closed", "1 released", "*- LEAVE alice errors"]);
 }
 
 /// Their OK would promise what nobody will read.
@@ -173,26 +173,26 @@ fn who_is_leaving_is_not_whispered_to() {
 fn joining_is_seen_by_oneself_only_with_echo() {
     let mut room = room(&["alice"]);
     act(&mut room, 2, Action::Connect(([127, 0, 0, 1], 1024).into()));
-    assert_eq!(say(&mut room, 2, "NICK bob"), ["*3 JOIN bob", "2< OK NICK bob", "2 follows"]);
+    assert_eq!(say(&mut room, 2, "NICK bob"), ["*- JOIN bob", "2< OK NICK bob", "2 follows"]);
     act(&mut room, 3, Action::Connect(([127, 0, 0, 1], 1024).into()));
     say(&mut room, 3, "SET echo on");
-    assert_eq!(say(&mut room, 3, "NICK carol"), ["3 follows", "*4 JOIN carol", "3< OK NICK carol"]);
+    assert_eq!(say(&mut room, 3, "NICK carol"), ["3 follows", "*- JOIN carol", "3< OK NICK carol"]);
 }
 
 #[test]
 fn a_name_is_free_again_at_once() {
     let mut room = room(&["alice", "bob"]);
     say(&mut room, 1, "NICK carol");
-    assert_eq!(say(&mut room, 2, "NICK ALICE"), ["*5 RENAME bob ALICE, for 2 OK NICK ALICE"]);
+    assert_eq!(say(&mut room, 2, "NICK ALICE"), ["*- RENAME bob ALICE, for 2 OK NICK ALICE"]);
     act(&mut room, 1, Action::Gone(LeaveReason::Lost));
-    assert_eq!(say(&mut room, 2, "NICK carol"), ["*8 RENAME ALICE carol, for 2 OK NICK carol"]);
+    assert_eq!(say(&mut room, 2, "NICK carol"), ["*- RENAME ALICE carol, for 2 OK NICK carol"]);
 }
 
 #[test]
 fn the_end_of_input_is_not_yet_the_leave() {
     let mut room = room(&["alice"]);
     assert_eq!(act(&mut room, 1, Action::EndOfInput), ["1 closed"]);
-    assert_eq!(act(&mut room, 1, Action::Gone(LeaveReason::Eof)), ["1 closed", "1 released", "*3 LEAVE alice eof"]);
+    assert_eq!(act(&mut room, 1, Action::Gone(LeaveReason::Eof)), ["1 closed", "1 released", "*- LEAVE alice eof"]);
     assert_eq!(act(&mut room, 1, Action::Gone(LeaveReason::Eof)), Vec::<String>::new());
 }
 
@@ -200,7 +200,7 @@ fn the_end_of_input_is_not_yet_the_leave() {
 fn who_comes_while_the_server_stops_is_sent_away() {
     let mut room = room(&["alice"]);
     let farewell = "NOTICE the server is shutting down";
-    assert_eq!(act(&mut room, 0, Action::Shutdown), [&format!("*3 {farewell}"), "1 closed", "1 released"]);
+    assert_eq!(act(&mut room, 0, Action::Shutdown), [&format!("*- {farewell}"), "1 closed", "1 released"]);
     let late = act(&mut room, 2, Action::Connect(([127, 0, 0, 1], 1024).into()));
     assert_eq!(late, [&format!("2< {farewell}"), "2 closed", "2 released"]);
     assert_eq!(room.connected(), 0);
@@ -253,7 +253,7 @@ fn who_is_silent_is_asked_and_then_leaves() {
     assert_eq!(tick(&mut room, 23), ["1< PING idle", "2< PING idle", "3< @- 1970-01-01T00:00:05.000Z PING idle"]);
     say(&mut room, 3, "PONG idle");
     let why = "ERR - idle-timeout nothing came from you for 20 s; connect again, and answer PING";
-    let left = ["*5 LEAVE alice timeout", "*6 COORDINATOR bob", "*7 LEAVE bob timeout", "*8 COORDINATOR carol"];
+    let left = ["*- LEAVE alice timeout", "*- COORDINATOR bob", "*- LEAVE bob timeout", "*- COORDINATOR carol"];
     let told = |session| [format!("{session}< {why}"), format!("{session} closed"), format!("{session} released")];
     let mut out = told(1).to_vec();
     out.extend([left[0].to_owned(), left[1].to_owned()]);

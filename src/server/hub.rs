@@ -119,8 +119,7 @@ impl Hub {
     /// The same hub, whose room stores what is said here.
     #[must_use]
     pub fn with_store(self, store: Store) -> Self {
-        let last_id = self.room.last_event();
-        Self { storing: Some(Storing::new(store, last_id)), draft: Draft::marked(last_id), ..self }
+        Self { storing: Some(Storing::new(store)), draft: Draft::marked(self.room.last_id()), ..self }
     }
 
     /// What tells again what is stored, if it is.
@@ -204,7 +203,7 @@ impl Hub {
     pub fn take_report(&mut self, at: Timestamp, report: Report) {
         let Some(storing) = &mut self.storing else { return };
         match report {
-            Report::Committed(batch, result) => storing.finish(batch, result, self.room.last_event()),
+            Report::Committed(messages, result) => storing.finish(messages, result),
             Report::Dropped(id) => storing.drop_up_to(id),
         }
         self.settle(at);
@@ -213,8 +212,7 @@ impl Hub {
     /// Closes the store's file; nothing is said any more.
     async fn close_store(&mut self) {
         if let Some(storing) = self.storing.take() {
-            let last_id = self.room.last_event();
-            smol::unblock(move || storing.close(last_id)).await;
+            smol::unblock(move || storing.close()).await;
         }
     }
 
@@ -230,8 +228,7 @@ impl Hub {
             }
         }
         if let Some(storing) = &mut self.storing {
-            storing.start(self.room.last_event());
-            self.room.reserve(storing.ids_under_way());
+            storing.start(self.room.last_id());
         }
     }
 

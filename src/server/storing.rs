@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::console;
-use crate::limits::{IDS_RESERVE_RETRY, IDS_RESERVED, PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
+use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{EventId, Name, Past, Text, Timestamp};
 use crate::room::{Action, SessionId};
-use crate::store::{Abandoned, Batch, Store};
+use crate::store::{Abandoned, Store};
 
 /// The store, and what is under way to it.
 #[derive(Debug)]
@@ -22,19 +22,9 @@ pub(super) struct Storing {
     is_gathering: bool,
     /// The senders of the messages that are being committed, in order, with those whose message is refused.
     under_way: Option<Vec<Sender>>,
-    /// The first and the last of their ids, if they have some.
-    ids: Option<(EventId, EventId)>,
     /// What became of those that were.
     settled: VecDeque<(SessionId, Action)>,
-    /// Ids up to here may be given.
-    ids_up_to: EventId,
-    /// How far ahead of the last id given the next ones begin: more than none only when others happened meanwhile.
-    lead: u64,
-    /// Messages from here on are in the store that nobody was told of, and have to go.
-    undo: Option<EventId>,
     is_failing: bool,
-    /// After a failed commit, ids are set aside again only from this one on.
-    reserve_from: EventId,
 }
 
 #[derive(Debug)]
@@ -54,21 +44,15 @@ struct Sender {
 }
 
 impl Storing {
-    /// Goes on from the last id that was given.
-    pub(super) fn new(store: Store, last_id: EventId) -> Self {
+    pub(super) fn new(store: Store) -> Self {
         Self {
             store,
             waiting: VecDeque::new(),
             bytes: 0,
             under_way: None,
-            ids: None,
             is_gathering: false,
             settled: VecDeque::new(),
-            ids_up_to: EventId(last_id.0 + IDS_RESERVED),
-            lead: 0,
-            undo: None,
             is_failing: false,
-            reserve_from: EventId::default(),
         }
     }
 
@@ -89,11 +73,6 @@ impl Storing {
         self.under_way.is_some() || !self.waiting.is_empty() || !self.settled.is_empty()
     }
 
-    /// The first and the last of the ids of what is under way: nothing else is to get one of them.
-    pub(super) fn ids_under_way(&self) -> Option<(EventId, EventId)> {
-        self.ids
-    }
-
     /// Whether what waits is to be handed over at the next turn.
     pub(super) fn is_gathering(&self) -> bool {
         self.is_gathering
@@ -109,25 +88,22 @@ impl Storing {
         self.settled.pop_front()
     }
 
-    /// Hands over what gathered, unless something is under way. The last id that was given is `last_id`.
+    /// Hands over what gathered, unless something is under way. The newest message has the id `last_id`, so these get the ids that
+    /// follow: no other batch is under way, and nothing but a message has an id.
     ///
     /// What came first has waited for a turn by then: those who are busy have said the rest, and it is stored, and read by
     /// everybody, at once. Without that a few messages and many took turns, and all readers were written to twice as often.
     pub(super) fn start(&mut self, last_id: EventId) {
-        // Ids are given in the order in which things are said.
-        if self.under_way.is_some() || !self.settled.is_empty() {
+        // The room has not published what was settled, so `last_id` is not the last one yet.
+        if self.under_way.is_some() || !self.settled.is_empty() || self.waiting.is_empty() {
             return;
         }
-        let few_ids = last_id.0 + IDS_RESERVED / 2 > self.ids_up_to.0 && last_id >= self.reserve_from;
-        if self.waiting.is_empty() && !few_ids {
-            return;
-        }
-        self.is_gathering = !self.is_gathering && !self.waiting.is_empty();
+        self.is_gathering = !self.is_gathering;
         if self.is_gathering {
             return;
         }
         let count = self.waiting.len().min(STORE_BATCH_MAX);
-        let mut ids = last_id.0 + self.lead + 1..;
+        let mut ids = last_id.0 + 1..;
         let mut messages = Vec::with_capacity(count);
         let mut under_way = Vec::with_capacity(count);
         for Waiting { session, name, message } in self.waiting.drain(..count) {
@@ -135,45 +111,23 @@ impl Storing {
             messages.extend(message.and_then(|(at, text)| Some(Past { id: EventId(ids.next()?), at, name, text })));
         }
         self.under_way = Some(under_way);
-        self.commit(messages, last_id);
+        self.store.commit(messages);
     }
 
-    fn commit(&mut self, messages: Vec<Past>, last_id: EventId) {
-        self.ids = messages.first().zip(messages.last()).map(|(first, last)| (first.id, last.id));
-        let last = self.ids.map_or(last_id, |(_, last)| last);
-        let ids_up_to = EventId(last.0 + IDS_RESERVED);
-        self.store.commit(Batch { messages, instead_of: self.undo, ids_up_to });
-    }
-
-    /// Takes note of what became of what was handed over. If something else happened meanwhile, which then came first, its ids are
-    /// too low by now: it is handed over again, with others, and with room before them.
-    pub(super) fn finish(&mut self, batch: Batch, result: Result<(), String>, last_id: EventId) {
-        let ids = self.ids.take();
+    /// Takes note of what became of what was handed over. The ids of a batch that failed are given to the next one: nobody has seen
+    /// them.
+    pub(super) fn finish(&mut self, messages: Vec<Past>, result: Result<(), String>) {
         if let Err(why) = result {
             if !std::mem::replace(&mut self.is_failing, true) {
                 console::not_stored(&why);
             }
-            self.reserve_from = EventId(last_id.0 + IDS_RESERVE_RETRY);
             let why: Arc<str> = why.into();
-            return self.settle(batch.messages, |past| Action::NotStored(past.name, Arc::clone(&why)));
+            return self.settle(messages, |past| Action::NotStored(past.name, Arc::clone(&why)));
         }
         if std::mem::take(&mut self.is_failing) {
             console::stored_again();
         }
-        (self.undo, self.ids_up_to) = (None, batch.ids_up_to);
-        match ids.filter(|(first, _)| *first <= last_id) {
-            Some((first, last)) => {
-                self.undo = Some(first);
-                self.lead = 2 * (last_id.0 - last.0);
-                let ids = last_id.0 + self.lead + 1..;
-                let messages = ids.zip(batch.messages).map(|(id, past)| Past { id: EventId(id), ..past }).collect();
-                self.commit(messages, last_id);
-            }
-            None => {
-                self.lead = 0;
-                self.settle(batch.messages, Action::Stored);
-            }
-        }
+        self.settle(messages, Action::Stored);
     }
 
     /// Takes note that messages up to this id are not kept any more.
@@ -199,8 +153,8 @@ impl Storing {
     /// Refuses all messages that the store has not confirmed. Used when there is no time left to wait for it.
     pub(super) fn abandon(&mut self) {
         let why: Arc<str> = match self.store.abandon() {
-            Abandoned::NotStored if self.undo.is_none() => "the server is shutting down, and the disk is too slow",
-            _ => "the server is shutting down; the disk may have stored it, so look in HISTORY first",
+            Abandoned::NotStored => "the server is shutting down, and the disk is too slow",
+            Abandoned::Unknown => "the server is shutting down; the disk may have stored it, so look in HISTORY first",
         }
         .into();
         let handed_over =
@@ -211,8 +165,8 @@ impl Storing {
     }
 
     /// Closes the file.
-    pub(super) fn close(self, last_id: EventId) {
-        self.store.close(last_id, Duration::from_millis(STORE_CLOSE_MS_MAX));
+    pub(super) fn close(self) {
+        self.store.close(Duration::from_millis(STORE_CLOSE_MS_MAX));
     }
 }
 

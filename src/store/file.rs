@@ -9,20 +9,21 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rusqlite::{
-    Connection, ErrorCode as SqliteCode, OpenFlags, OptionalExtension as _, TransactionBehavior, ffi, params,
+    Connection, ErrorCode as SqliteCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, ffi,
+    params,
 };
 
 use super::clock::Notes;
 use super::place::{Place, companion};
 use super::{Durability, Found, Options, log, words};
-use crate::limits::{IDS_RESERVED, STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
+use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
 use crate::protocol::{EventId, Name, Past, Text, Timestamp, Token};
 
 /// Tells a file of ours (`PRAGMA application_id`): "chwg".
 const APPLICATION_ID: i32 = 0x6368_7767;
 
 /// What brings a file from each version (`PRAGMA user_version`) to the next. `README.md` documents the outcome.
-const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE messages (
         id   INTEGER PRIMARY KEY,
@@ -46,7 +47,49 @@ const MIGRATIONS: [&str; 3] = [
         tokenize=\"unicode61 remove_diacritics 2 categories 'L* M* N* Co Cn So'\");
     UPDATE state SET value = 0 WHERE key = 'indexed';
 ",
+    // Messages of several rooms, each room with its own epoch and ids. `seq` is the order of all messages, and the rowid of the index.
+    // Until now joins and leaves had ids, too: new ids continue above all that clients may have seen.
+    "
+    ALTER TABLE messages RENAME TO old_messages;
+    CREATE TABLE rooms (
+        room    INTEGER PRIMARY KEY,
+        name    TEXT NOT NULL UNIQUE,
+        epoch   TEXT NOT NULL,
+        last_id INTEGER NOT NULL,
+        evicted INTEGER NOT NULL
+    );
+    CREATE TABLE messages (
+        seq  INTEGER PRIMARY KEY,
+        room INTEGER NOT NULL,
+        id   INTEGER NOT NULL,
+        time TEXT NOT NULL,
+        name TEXT NOT NULL,
+        text TEXT NOT NULL,
+        UNIQUE (room, id)
+    );
+    INSERT INTO messages SELECT id, 1, id, time, name, text FROM old_messages ORDER BY id;
+    DROP TABLE old_messages;
+    INSERT INTO rooms VALUES (1, '#lobby',
+        ifnull((SELECT value FROM state WHERE key = 'epoch'), ''),
+        max((SELECT value FROM state WHERE key = 'ids_up_to'), ifnull((SELECT max(id) FROM messages), 0)),
+        (SELECT value FROM state WHERE key = 'dropped'));
+    INSERT INTO state VALUES ('last_seq', ifnull((SELECT max(seq) FROM messages), 0));
+    DELETE FROM state WHERE key IN ('epoch', 'ids_up_to', 'dropped');
+",
 ];
+
+/// The `room` of all messages: there is one room.
+pub(super) const LOBBY: i64 = 1;
+
+/// State key: the highest `seq` that a message ever had.
+const LAST_SEQ: &str = "last_seq";
+
+/// State key: a server with `--durability relaxed` has the file open, or had it and was not stopped in good order.
+const RELAXED: &str = "relaxed";
+
+/// The number of a message in the order of all rooms together; never given twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Seq(pub(super) u64);
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -238,10 +281,10 @@ pub(super) fn open(
     if let Some(before) = left_behind(&connection, &path).map_err(sqlite)? {
         return Err(OpenError::Moved(path, before));
     }
-    set_up(&connection, options.durability, is_new).map_err(sqlite)?;
+    set_up(&connection, is_new).map_err(sqlite)?;
     migrate(&mut connection).map_err(sqlite)?.map_err(|version| OpenError::Newer(path.clone(), version))?;
     words::prepare(&mut connection).map_err(sqlite)?;
-    let found = take_up(&mut connection, epoch, made_up, count).map_err(sqlite)?;
+    let found = take_up(&mut connection, options.durability, epoch, made_up, count).map_err(sqlite)?;
     note_path(&connection, &path).map_err(sqlite)?;
     place.watch_companions(&connection).map_err(system)?;
     let links = place.links().map_err(system)?;
@@ -309,7 +352,7 @@ pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).map(|is_busy| !is_busy)
 }
 
-fn set_up(connection: &Connection, durability: Durability, is_new: bool) -> rusqlite::Result<()> {
+fn set_up(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     if is_new {
         // One transaction: wherever it is interrupted, a file that is not empty is ours. It must be the first that writes: only
         // then do deleted messages make the file smaller.
@@ -320,14 +363,10 @@ fn set_up(connection: &Connection, durability: Durability, is_new: bool) -> rusq
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "journal_size_limit", STORE_WAL_CHECKPOINT_BYTES)?;
-    let synchronous = match durability {
-        Durability::Full => "FULL",
-        Durability::Relaxed => "NORMAL",
-    };
-    connection.pragma_update(None, "synchronous", synchronous)
+    connection.pragma_update(None, "synchronous", "FULL")
 }
 
-/// Brings the file up to date; fails with its version if that is a later one.
+/// Brings the file up to date. Fails with the version of the file if this program does not know it.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
     let version: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let Some(missing) = MIGRATIONS.get(version..) else { return Ok(Err(version)) };
@@ -337,34 +376,80 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
     }
+    if version > 0 && !missing.is_empty() {
+        // Gives back the space of what was replaced.
+        connection.execute_batch("PRAGMA incremental_vacuum")?;
+        checkpoint(connection)?;
+    }
     Ok(Ok(()))
 }
 
-/// Takes up where the last server ended, and sets ids aside for this one.
-fn take_up(connection: &mut Connection, epoch: Option<Token>, made_up: Token, count: usize) -> rusqlite::Result<Found> {
+/// Continues where the last server ended.
+///
+/// If that one had relaxed durability and was not stopped in good order, its last messages may be lost, and their ids would be given
+/// again: a new epoch begins.
+fn take_up(
+    connection: &mut Connection,
+    durability: Durability,
+    epoch: Option<Token>,
+    made_up: Token,
+    count: usize,
+) -> rusqlite::Result<Found> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let kept: Option<String> =
-        transaction.query_row("SELECT value FROM state WHERE key = 'epoch'", [], |row| row.get(0)).optional()?;
-    let kept = kept.and_then(|kept| Token::new(&kept).ok());
-    let epoch = epoch.or(kept).unwrap_or(made_up);
-    transaction.execute("INSERT OR REPLACE INTO state VALUES ('epoch', ?)", [epoch.to_string()])?;
-    let last_id: u64 = transaction.query_row(
-        "SELECT max(value, ifnull((SELECT max(id) FROM messages), 0)) FROM state WHERE key = 'ids_up_to'",
-        [],
-        |row| row.get(0),
-    )?;
-    set_state(&transaction, "ids_up_to", EventId(last_id + IDS_RESERVED))?;
-    let dropped = state(&transaction, "dropped")?;
+    let may_lack_messages: bool =
+        transaction.query_row("SELECT EXISTS (SELECT 1 FROM state WHERE key = ?)", [RELAXED], |row| row.get(0))?;
+    let kept: String = transaction.query_row("SELECT epoch FROM rooms WHERE room = ?", [LOBBY], |row| row.get(0))?;
+    let kept = Token::new(&kept).ok();
+    if may_lack_messages && epoch.is_some() && epoch == kept {
+        log::epoch_may_repeat_ids();
+    }
+    let epoch = epoch.or(kept.filter(|_| !may_lack_messages)).unwrap_or(made_up);
+    // Other programs may have written messages, too.
+    let sql = "UPDATE rooms SET epoch = ?2, last_id = max(last_id, ifnull((SELECT max(id) FROM messages WHERE room = ?1), 0)) \
+               WHERE room = ?1 RETURNING last_id, evicted";
+    let (last_id, evicted) =
+        transaction.query_row(sql, params![LOBBY, epoch.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    match durability {
+        Durability::Relaxed => transaction.execute("INSERT OR REPLACE INTO state VALUES (?, 1)", [RELAXED])?,
+        Durability::Full => transaction.execute("DELETE FROM state WHERE key = ?", [RELAXED])?,
+    };
     transaction.commit()?;
+    if durability == Durability::Relaxed {
+        // Only now: the note must be on the disk before a message can be lost.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+    }
     let (messages, before) = newest(connection, count + 1)?;
-    Ok(Found { epoch, last_id: EventId(last_id), before: before.max(dropped), messages })
+    Ok(Found { epoch, last_id: EventId(last_id), before: before.max(EventId(evicted)), messages })
+}
+
+/// Notes that the server ended in good order: everything is on the disk.
+pub(super) fn note_good_end(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // The messages come first.
+    checkpoint(connection)?;
+    connection.execute("DELETE FROM state WHERE key = ?", [RELAXED]).map(drop)
+}
+
+/// The highest id of the messages that are no longer kept; 0 if all are.
+pub(super) fn evicted(connection: &Connection) -> rusqlite::Result<EventId> {
+    let sql = "SELECT evicted FROM rooms WHERE room = ?";
+    connection.prepare_cached(sql)?.query_row([LOBBY], |row| row.get(0)).map(EventId)
+}
+
+/// The `seq` of the newest message that is stored, or was.
+pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<Seq> {
+    // Other programs may have written messages, too.
+    let newest =
+        connection.prepare_cached("SELECT ifnull(max(seq), 0) FROM messages")?.query_row([], |row| row.get(0))?;
+    Ok(state(connection, LAST_SEQ)?.max(Seq(newest)))
 }
 
 /// The newest messages, at most so many, in order, back to the first row that is no message: another program may have written it, or
 /// a version with other rules. With them, the id of that row, since history in memory must have no gap.
 fn newest(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<Past>, EventId)> {
-    let mut rows = connection.prepare("SELECT id, time, name, text FROM messages ORDER BY id DESC LIMIT ?")?;
-    let mut rows = rows.query([count as u64])?;
+    let mut rows =
+        connection.prepare("SELECT id, time, name, text FROM messages WHERE room = ? ORDER BY id DESC LIMIT ?")?;
+    let mut rows = rows.query(params![LOBBY, count as u64])?;
     let mut messages = Vec::new();
     let mut before = EventId::default();
     while let Some(row) = rows.next()? {
@@ -378,15 +463,30 @@ fn newest(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<Past>,
     Ok((messages, before))
 }
 
-/// The id that is noted in the file under this key.
-pub(super) fn state(connection: &Connection, key: &str) -> rusqlite::Result<EventId> {
-    connection.prepare_cached("SELECT value FROM state WHERE key = ?")?.query_row([key], |row| row.get(0)).map(EventId)
+/// The `seq` under this state key.
+pub(super) fn state(connection: &Connection, key: &str) -> rusqlite::Result<Seq> {
+    connection.prepare_cached("SELECT value FROM state WHERE key = ?")?.query_row([key], |row| row.get(0)).map(Seq)
 }
 
-/// Notes an id under a key that is there.
-pub(super) fn set_state(connection: &Connection, key: &str, id: EventId) -> rusqlite::Result<()> {
-    connection.prepare_cached("UPDATE state SET value = ? WHERE key = ?")?.execute(params![id.0, key])?;
-    Ok(())
+/// Sets the `seq` under a state key that exists.
+pub(super) fn set_state(connection: &Connection, key: &str, seq: Seq) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE state SET value = ? WHERE key = ?")?.execute(params![seq.0, key]).map(drop)
+}
+
+/// Records the highest `seq` and id ever given, in the transaction that gives them.
+pub(super) fn set_last(transaction: &Transaction<'_>, seq: Seq, id: EventId) -> rusqlite::Result<()> {
+    set_state(transaction, LAST_SEQ, seq)?;
+    let sql = "UPDATE rooms SET last_id = ? WHERE room = ?";
+    transaction.prepare_cached(sql)?.execute(params![id.0, LOBBY]).map(drop)
+}
+
+/// Records that no message up to this one is kept, before they are deleted.
+pub(super) fn set_evicted(transaction: &Transaction<'_>, up_to: Seq) -> rusqlite::Result<()> {
+    // Within a room, the order of ids is that of `seq`.
+    let sql = "UPDATE rooms SET evicted = gone.last \
+               FROM (SELECT room, max(id) AS last FROM messages WHERE seq <= ? GROUP BY room) AS gone \
+               WHERE rooms.room = gone.room AND evicted < gone.last";
+    transaction.prepare_cached(sql)?.execute([up_to.0]).map(drop)
 }
 
 /// The notes about the wall clock. If a file has none yet, the time of its newest message is the reference.
@@ -424,55 +524,55 @@ pub(super) fn note_clock(connection: &Connection, notes: Notes) -> rusqlite::Res
     set("clock_steady_ms", i64::try_from(steady_for.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Key prefix of a range of ids. The first id follows it; the last id is the value.
-const DOUBTED_IDS: &str = "clock_doubted_ids:";
+/// Key prefix of a range of messages. The `seq` of the first one follows it; that of the last one is the value.
+const DOUBTED: &str = "clock_doubted_ids:";
 
-/// The ids of messages that were stored while the clock was doubted: their times are unreliable.
-pub(super) fn doubted_ids(connection: &Connection) -> rusqlite::Result<Vec<RangeInclusive<EventId>>> {
+/// The messages that were stored while the clock was doubted: their times are unreliable.
+pub(super) fn doubted_messages(connection: &Connection) -> rusqlite::Result<Vec<RangeInclusive<Seq>>> {
     let mut rows = connection.prepare("SELECT substr(key, ?), value FROM state WHERE key GLOB ? ORDER BY value")?;
-    let rows = rows.query_map(params![DOUBTED_IDS.len() + 1, format!("{DOUBTED_IDS}*")], |row| {
-        Ok(row.get::<_, String>(0)?.parse().ok().map(EventId).zip(Some(EventId(row.get(1)?))))
+    let rows = rows.query_map(params![DOUBTED.len() + 1, format!("{DOUBTED}*")], |row| {
+        Ok(row.get::<_, String>(0)?.parse().ok().map(Seq).zip(Some(Seq(row.get(1)?))))
     })?;
     rows.filter_map(Result::transpose).map(|range| range.map(|(first, last)| first..=last)).collect()
 }
 
-pub(super) fn note_doubted_ids(connection: &Connection, ids: &RangeInclusive<EventId>) -> rusqlite::Result<()> {
-    let key = format!("{DOUBTED_IDS}{}", ids.start().0);
+pub(super) fn note_doubted(connection: &Connection, messages: &RangeInclusive<Seq>) -> rusqlite::Result<()> {
+    let key = format!("{DOUBTED}{}", messages.start().0);
     let sql = "INSERT OR REPLACE INTO state VALUES (?, ?)";
-    connection.prepare_cached(sql)?.execute(params![key, ids.end().0]).map(drop)
+    connection.prepare_cached(sql)?.execute(params![key, messages.end().0]).map(drop)
 }
 
-/// Key prefix of a time shift. The last id follows it; the milliseconds are the value.
+/// Key prefix of a time shift. The `seq` of the last message follows it; the milliseconds are the value.
 const TIME_SHIFT: &str = "clock_shift:";
 
-/// The clock replaced a reference that was `ahead_ms` behind it, after the message `last_id`: so much must be added to the times
-/// of the messages up to that one to compare them with the clock.
+/// The clock replaced a reference that was `ahead_ms` behind it, after the message `last`: so much must be added to the times of
+/// the messages up to that one to compare them with the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimeShift {
-    pub(super) last_id: EventId,
+    pub(super) last: Seq,
     pub(super) ahead_ms: i64,
 }
 
-/// The time shifts, in the order of their ids.
+/// The time shifts, in order.
 pub(super) fn time_shifts(connection: &Connection) -> rusqlite::Result<Vec<TimeShift>> {
-    let sql = "SELECT CAST(substr(key, ?) AS INTEGER) AS last_id, value FROM state WHERE key GLOB ? ORDER BY last_id";
+    let sql = "SELECT CAST(substr(key, ?) AS INTEGER) AS last, value FROM state WHERE key GLOB ? ORDER BY last";
     let mut rows = connection.prepare(sql)?;
     let rows = rows.query_map(params![TIME_SHIFT.len() + 1, format!("{TIME_SHIFT}*")], |row| {
-        Ok(TimeShift { last_id: EventId(row.get(0)?), ahead_ms: row.get(1)? })
+        Ok(TimeShift { last: Seq(row.get(0)?), ahead_ms: row.get(1)? })
     })?;
     rows.collect()
 }
 
 pub(super) fn note_time_shift(connection: &Connection, shift: TimeShift) -> rusqlite::Result<()> {
-    let key = format!("{TIME_SHIFT}{}", shift.last_id.0);
+    let key = format!("{TIME_SHIFT}{}", shift.last.0);
     let sql = "INSERT OR REPLACE INTO state VALUES (?, ?)";
     connection.prepare_cached(sql)?.execute(params![key, shift.ahead_ms]).map(drop)
 }
 
-/// Removes the doubted ids and time shifts up to this id, whose messages are deleted.
-pub(super) fn forget_clock_of(connection: &Connection, up_to: EventId) -> rusqlite::Result<()> {
+/// Removes the notes about messages up to this one, which are deleted.
+pub(super) fn forget_clock_of(connection: &Connection, up_to: Seq) -> rusqlite::Result<()> {
     let sql = "DELETE FROM state WHERE key GLOB ? AND value <= ?";
-    connection.prepare_cached(sql)?.execute(params![format!("{DOUBTED_IDS}*"), up_to.0])?;
+    connection.prepare_cached(sql)?.execute(params![format!("{DOUBTED}*"), up_to.0])?;
     let sql = "DELETE FROM state WHERE key GLOB ? AND CAST(substr(key, ?) AS INTEGER) <= ?";
     let shift = params![format!("{TIME_SHIFT}*"), TIME_SHIFT.len() + 1, up_to.0];
     connection.prepare_cached(sql)?.execute(shift).map(drop)

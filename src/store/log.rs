@@ -55,6 +55,12 @@ pub(super) fn hard_links(path: &Path, links: u64) {
     );
 }
 
+pub(super) fn epoch_may_repeat_ids() {
+    warn!(
+        "the last server had --durability relaxed and was not stopped in good order: messages may be lost, and their ids given again in the same --epoch; start with another --epoch to tell clients"
+    );
+}
+
 pub(super) fn wal_grows(bytes: u64) {
     warn!(
         bytes,

@@ -55,7 +55,7 @@ pub enum Durability {
 pub struct Found {
     /// What its ids belong to.
     pub epoch: Token,
-    /// An id that none is above that was ever given.
+    /// The id of the newest message, also if it was deleted: no greater id was ever given in this epoch.
     pub last_id: EventId,
     /// `messages` has none up to this id: they are deleted, or in the file alone.
     pub before: EventId,
@@ -63,22 +63,11 @@ pub struct Found {
     pub messages: Vec<Past>,
 }
 
-/// Messages that are to be stored all or none.
-#[derive(Debug)]
-pub struct Batch {
-    /// In the order of their ids, which are above all that are stored.
-    pub messages: Vec<Past>,
-    /// Ids from here on, up to the first of the messages, were given to the same messages by the last batch; that is undone.
-    pub instead_of: Option<EventId>,
-    /// No id above this one will be given before the next batch.
-    pub ids_up_to: EventId,
-}
-
 /// What the thread that writes has done.
 #[derive(Debug)]
 pub enum Report {
-    /// It stored a batch, which is as it was handed in; or why it did not.
-    Committed(Batch, Result<(), String>),
+    /// It stored all of these messages, or none of them for this reason.
+    Committed(Vec<Past>, Result<(), String>),
     /// All up to this id are not kept any more.
     Dropped(EventId),
 }
@@ -104,11 +93,10 @@ pub enum Abandoned {
 
 #[derive(Debug)]
 enum Job {
-    Commit(Batch),
+    Commit(Vec<Past>),
     /// There is one who looks for words that are not all in the index.
     Index(Search),
-    /// The last id that was given.
-    Close(EventId),
+    Close,
 }
 
 impl Store {
@@ -150,10 +138,11 @@ impl Store {
         Ok((Self { asks, reports, queries, closed, gate }, found))
     }
 
-    /// Hands over a batch; what becomes of it is said by [`Store::reports`]. One at a time.
-    pub fn commit(&self, batch: Batch) {
+    /// Stores messages in one transaction; [`Store::reports`] has the result. Their ids follow that of the newest message, so only
+    /// one call may be under way.
+    pub fn commit(&self, messages: Vec<Past>) {
         // Fails only if the thread is gone, which ends the server: see `reports`.
-        let _ = self.asks.send(Job::Commit(batch));
+        let _ = self.asks.send(Job::Commit(messages));
     }
 
     /// Where it is said what was done. Closed after a fault in the thread that writes.
@@ -172,8 +161,8 @@ impl Store {
     }
 
     /// Closes the file in good order, unless that takes too long; then the next start puts it in order.
-    pub fn close(self, last_id: EventId, wait_max: Duration) {
-        let _ = self.asks.send(Job::Close(last_id));
+    pub fn close(self, wait_max: Duration) {
+        let _ = self.asks.send(Job::Close);
         let _ = self.closed.recv_timeout(wait_max);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode as SqliteCode, OptionalExtension as _, Row, params};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::file::state;
+use super::file::{LOBBY, evicted};
 use super::queue::QueryQueue;
 use super::{Job, Now, words};
 use crate::feed::{Missed, Next, Outbox, Pieces};
@@ -16,7 +16,7 @@ use crate::limits::{
     HISTORY_SLICE_ROWS, RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, SEARCH_STEPS_PER_CHECK, SEARCH_TURNS_MS,
 };
 use crate::protocol::words::WordQuery;
-use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Reply, Tag, Text, Verb, made_safe};
+use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Replayed, Reply, Tag, Text, Verb, made_safe};
 use crate::room::Query;
 
 /// The queues of two threads: one searches, the other answers all other queries.
@@ -239,7 +239,7 @@ impl StoreQuery {
         let mut look_up = || {
             let look = connection.unchecked_transaction()?;
             let from = position.last_id();
-            let gone = state(&look, "dropped")?.min(self.until);
+            let gone = evicted(&look)?.min(self.until);
             if gone > from {
                 let text =
                     format!("what was said after {}, up to {}, is no longer kept, and is missing here", from.0, gone.0);
@@ -263,13 +263,13 @@ impl StoreQuery {
     /// Continues with the messages in order, once their start is known.
     fn look_up(
         &self,
-        reply: fn(u64) -> Reply,
+        reply: fn(Replayed) -> Reply,
         connection: &Connection,
         progress: &mut Progress,
     ) -> rusqlite::Result<Found> {
         // One snapshot: messages that are evicted meanwhile are still in it, or are reported as evicted.
         let look = connection.unchecked_transaction()?;
-        let evicted = state(&look, "dropped")?;
+        let evicted = evicted(&look)?;
         if let Position::Start { at, rows } = progress.position {
             progress.position = find_start(&look, at, rows, evicted)?;
             if matches!(progress.position, Position::Start { .. }) {
@@ -278,11 +278,12 @@ impl StoreQuery {
         }
         let from = progress.position.last_id();
         if evicted > from {
-            let oldest: Option<u64> = look.query_row("SELECT min(id) FROM messages", [], |row| row.get(0))?;
+            let oldest: Option<u64> =
+                look.query_row("SELECT min(id) FROM messages WHERE room = ?", [LOBBY], |row| row.get(0))?;
             return Ok(Found::Evicted(oldest.map_or(evicted.next(), EventId)));
         }
         Ok(match progress.page.fill_in_order(&look, from, self.until, past)? {
-            None => Found::All(reply(progress.page.count)),
+            None => Found::All(reply(Replayed { count: progress.page.count, last: self.until })),
             Some(last) => {
                 progress.position = Position::After(last);
                 Found::Page
@@ -329,8 +330,9 @@ fn find_start(look: &Connection, at: EventId, rows: u64, evicted: EventId) -> ru
         return Ok(Position::After(evicted));
     }
     let slice = rows.min(HISTORY_SLICE_ROWS);
-    let sql = "SELECT id FROM messages WHERE id <= ? ORDER BY id DESC LIMIT 1 OFFSET ?";
-    let before = look.prepare_cached(sql)?.query_row(params![at.0, slice], |row| row.get(0).map(EventId)).optional()?;
+    let sql = "SELECT id FROM messages WHERE room = ? AND id <= ? ORDER BY id DESC LIMIT 1 OFFSET ?";
+    let before =
+        look.prepare_cached(sql)?.query_row(params![LOBBY, at.0, slice], |row| row.get(0).map(EventId)).optional()?;
     Ok(match before {
         Some(at) if slice < rows => Position::Start { at, rows: rows - slice },
         before => Position::After(before.unwrap_or_default().max(evicted)),
@@ -461,7 +463,7 @@ pub(super) fn read(connection: &Connection, asked: mpsc::Receiver<Weak<StoreQuer
 /// meanwhile other searches go on.
 pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<StoreQuery>>, writer: &mpsc::Sender<Job>) {
     let mut queue = QueryQueue::new(asked);
-    while queue.give_turn(|query| match words::is_behind(&connection, query.until) {
+    while queue.give_turn(|query| match is_behind(&connection, query.until) {
         Ok(false) => {
             stop_when(&mut connection, Some(query.stop_check()));
             let is_unfinished = query.advance(&connection);
@@ -477,6 +479,11 @@ pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<Stor
             false
         }
     }) {}
+}
+
+/// Whether the index lacks words of messages up to this id.
+fn is_behind(connection: &Connection, until: EventId) -> rusqlite::Result<bool> {
+    words::is_behind(connection, words::seq_of(connection, until)?)
 }
 
 /// Interrupts statements once `check` returns true.
@@ -525,9 +532,9 @@ impl Page {
         until: EventId,
         tell: impl Fn(u64, &str, &str, &str) -> String,
     ) -> rusqlite::Result<Option<EventId>> {
-        let sql = "SELECT id, time, name, text FROM messages WHERE id > ? AND id <= ? ORDER BY id";
+        let sql = "SELECT id, time, name, text FROM messages WHERE room = ? AND id > ? AND id <= ? ORDER BY id";
         let mut rows = look.prepare_cached(sql)?;
-        let mut rows = rows.query(params![after.0, until.0])?;
+        let mut rows = rows.query(params![LOBBY, after.0, until.0])?;
         while let Some(row) = rows.next()? {
             self.row(row, &tell)?;
             if self.is_full() {
@@ -580,9 +587,9 @@ mod tests {
         let file = Connection::open_in_memory().unwrap();
         let rows = 3 * HISTORY_SLICE_ROWS + 5;
         // Every third id is a message's.
-        let sql = "CREATE TABLE messages (id INTEGER PRIMARY KEY);
+        let sql = "CREATE TABLE messages (seq INTEGER PRIMARY KEY, room INTEGER, id INTEGER, UNIQUE (room, id));
                    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ROWS)
-                   INSERT INTO messages SELECT 3 * i FROM n";
+                   INSERT INTO messages SELECT i, 1, 3 * i FROM n";
         file.execute_batch(&sql.replace("ROWS", &rows.to_string())).unwrap();
         let find = |count: u64, evicted: u64| {
             let (mut at, mut rows, mut slices) = (EventId(3 * rows), count, 0);

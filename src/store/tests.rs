@@ -12,11 +12,10 @@ use smol::Timer;
 use smol::future::{block_on, or};
 use unicode_normalization::char::is_combining_mark;
 
+use super::file::MIGRATIONS;
 use super::*;
 use crate::feed::{Missed, Next, Outbox, Pieces as _};
-use crate::limits::{
-    IDS_RESERVED, RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX,
-};
+use crate::limits::{RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX};
 use crate::protocol::words::index_terms;
 use crate::protocol::{Dialect, Name, Text, Timestamp};
 use crate::room::Query;
@@ -41,12 +40,12 @@ pub(super) fn past(id: u64, text: &str) -> Past {
 }
 
 /// Stores these, and waits until they are.
-pub(super) fn commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) {
-    assert_eq!(try_commit(store, messages, instead_of), Ok(()));
+pub(super) fn commit(store: &Store, messages: Vec<Past>) {
+    assert_eq!(try_commit(store, messages), Ok(()));
 }
 
-pub(super) fn try_commit(store: &Store, messages: Vec<Past>, instead_of: Option<EventId>) -> Result<(), String> {
-    store.commit(Batch { messages, instead_of, ids_up_to: EventId(70_000) });
+pub(super) fn try_commit(store: &Store, messages: Vec<Past>) -> Result<(), String> {
+    store.commit(messages);
     loop {
         if let Report::Committed(_, result) = next_report(store.reports()) {
             return result;
@@ -68,8 +67,8 @@ fn await_dropped(store: &Store, last: u64) {
     while !matches!(next_report(store.reports()), Report::Dropped(id) if id == EventId(last)) {}
 }
 
-pub(super) fn close(store: Store, last_id: u64) {
-    store.close(EventId(last_id), WAIT_MAX);
+pub(super) fn close(store: Store) {
+    store.close(WAIT_MAX);
 }
 
 fn ids(found: &Found) -> Vec<u64> {
@@ -109,30 +108,80 @@ fn read(recall: &Arc<StoreQuery>) -> Vec<String> {
 }
 
 #[test]
-fn what_was_stored_is_found_again() {
+fn epoch_ids_and_newest_messages_are_found_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, found) = open(&path, Keep::All).unwrap();
     assert_eq!((found.epoch.to_string(), found.last_id, found.messages), ("first".to_owned(), EventId(0), vec![]));
-    let said: Vec<_> = (3..=9).map(|id| past(id, &format!("message {id}"))).collect();
-    commit(&store, said.clone(), None);
-    close(store, 12);
-    let again = Store::open(&options(&path, Keep::All), None, Token::ours("second"), 3, || NOW);
-    let (store, found) = again.unwrap();
-    assert_eq!((found.epoch.to_string(), found.last_id), ("first".to_owned(), EventId(12)));
+    let said: Vec<_> = (1..=7).map(|id| past(id, &format!("message {id}"))).collect();
+    commit(&store, said.clone());
+    close(store);
+    let (store, found) = open_with(&path, Durability::Full, None);
+    assert_eq!((found.epoch.to_string(), found.last_id), ("first".to_owned(), EventId(7)));
     assert_eq!(found.messages, said[3..], "the last three, and one more that says that there are more");
-    drop(store);
-    // It was not closed in good order: no id is given again.
-    drop(open_in_turn(&path));
-    let (store, found) = loop {
-        match Store::open(&options(&path, Keep::All), Some(Token::ours("third")), Token::ours("x"), 3, || NOW) {
+    close(store);
+    assert_eq!(open_with(&path, Durability::Full, Some("third")).1.epoch.to_string(), "third");
+    assert_eq!(open_with(&path, Durability::Full, None).1.epoch.to_string(), "third");
+}
+
+/// Opens the file, after the last store that was dropped has let it go.
+fn open_with(path: &Path, durability: Durability, epoch: Option<&str>) -> (Store, Found) {
+    let options = Options { path: path.to_owned(), durability, keep: Keep::All };
+    loop {
+        match Store::open(&options, epoch.map(Token::ours), Token::ours("new"), 3, || NOW) {
             Err(OpenError::Locked(_)) => thread::yield_now(),
-            opened => break opened.unwrap(),
+            opened => return opened.unwrap(),
         }
+    }
+}
+
+/// Messages that the system had not written to the disk yet may be lost with it, and clients have seen their ids.
+#[test]
+fn unclean_end_with_relaxed_durability_begins_a_new_epoch() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let check = |durability, is_clean, next, expected: &str| {
+        let (store, found) = open_with(&path, durability, Some("old"));
+        let id = found.last_id.next();
+        commit(&store, vec![past(id.0, "hi")]);
+        if is_clean {
+            close(store);
+        } else {
+            drop(store);
+        }
+        let (store, found) = open_with(&path, next, None);
+        assert_eq!((found.epoch.to_string(), found.last_id), (expected.to_owned(), id), "{durability:?} {is_clean}");
+        close(store);
+        // It begins once.
+        assert_eq!(open_with(&path, Durability::Full, None).1.epoch.to_string(), expected);
     };
-    assert_eq!((found.epoch.to_string(), found.last_id), ("third".to_owned(), EventId(12 + 2 * IDS_RESERVED)));
-    close(store, found.last_id.0);
-    assert_eq!(open(&path, Keep::All).unwrap().1.epoch.to_string(), "third");
+    check(Durability::Relaxed, true, Durability::Relaxed, "old");
+    check(Durability::Full, false, Durability::Relaxed, "old");
+    check(Durability::Relaxed, false, Durability::Relaxed, "new");
+    check(Durability::Relaxed, false, Durability::Full, "new");
+    check(Durability::Full, false, Durability::Full, "old");
+}
+
+#[test]
+fn id_of_a_deleted_message_never_returns() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    commit(&store, (1..=5).map(|id| past(id, "hi")).collect());
+    close(store);
+    for (left, delete) in [(vec![1, 2], "DELETE FROM messages WHERE id > 2"), (vec![], "DELETE FROM messages")] {
+        Connection::open(&path).unwrap().execute_batch(delete).unwrap();
+        let (store, found) = open_in_turn(&path);
+        assert_eq!((ids(&found), found.last_id), (left, EventId(5)), "{delete}");
+        close(store);
+    }
+    let (store, _) = open_in_turn(&path);
+    commit(&store, vec![past(6, "tea")]);
+    assert_eq!(found(&store, "tea", 6), [6], "nor does its place in the index");
+    close(store);
+    let file = Connection::open(&path).unwrap();
+    let row = file.query_row("SELECT seq, id FROM messages", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(row, (6, 6));
 }
 
 /// A row that is no message by today's rules. Where it was left out, history in memory had a gap that nobody was told of.
@@ -141,8 +190,8 @@ fn messages_in_memory_end_at_a_row_that_is_no_message() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
-    commit(&store, (1..=9).map(|id| past(id, "hi")).collect(), None);
-    close(store, 9);
+    commit(&store, (1..=9).map(|id| past(id, "hi")).collect());
+    close(store);
     for (change, expected, before) in [
         ("UPDATE messages SET text = '\u{200b}' WHERE id = 8", vec![9], 8),
         ("UPDATE messages SET name = 'a b' WHERE id = 9", vec![], 9),
@@ -151,7 +200,7 @@ fn messages_in_memory_end_at_a_row_that_is_no_message() {
         Connection::open(&path).unwrap().execute_batch(change).unwrap();
         let (store, found) = open_in_turn(&path);
         assert_eq!((ids(&found), found.before), (expected, EventId(before)), "{change}");
-        close(store, 9);
+        close(store);
     }
 }
 
@@ -166,30 +215,16 @@ pub(super) fn open_in_turn(path: &Path) -> (Store, Found) {
 }
 
 #[test]
-fn what_was_stored_under_other_ids_is_stored_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
-    commit(&store, vec![past(1, "one")], None);
-    commit(&store, vec![past(2, "two"), past(3, "three")], None);
-    commit(&store, vec![past(7, "two"), past(8, "three")], Some(EventId(2)));
-    let told = recall(&store, Query::Words(Text::ours("three")), 100);
-    assert_eq!((told.len(), &told[1][..]), (2, "OK SEARCH 1"));
-    close(store, 8);
-    assert_eq!(ids(&open_in_turn(&path).1), [1, 7, 8]);
-}
-
-#[test]
 fn what_cannot_be_stored_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
-    commit(&store, vec![past(5, "five")], None);
-    let failed = try_commit(&store, vec![past(4, "four"), past(5, "five again")], None);
+    commit(&store, vec![past(5, "five")]);
+    let failed = try_commit(&store, vec![past(4, "four"), past(5, "five again")]);
     assert!(failed.unwrap_err().contains("UNIQUE"));
-    commit(&store, vec![past(6, "six")], None);
+    commit(&store, vec![past(6, "six")]);
     assert_eq!(recall(&store, Query::Since(EventId(0)), 100).len(), 3);
-    close(store, 6);
+    close(store);
     assert_eq!(ids(&open_in_turn(&path).1), [5, 6]);
 }
 
@@ -198,10 +233,10 @@ fn it_is_told_again_in_pages() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
     let said: Vec<_> = (1..=2000).map(|id| past(2 * id, &format!("message {id}"))).collect();
-    commit(&store, said.clone(), None);
+    commit(&store, said.clone());
     let check = |query: Query, until: u64, expected: &[Past], last: &str| {
         let mut lines: Vec<_> = expected.iter().map(Past::to_string).collect();
-        lines.push(last.to_owned());
+        lines.push(format!("{last} last={until}"));
         assert_eq!(recall(&store, query, until), lines);
     };
     check(Query::Last(3), 4000, &said[1997..], "OK HISTORY 3");
@@ -218,8 +253,8 @@ fn what_was_missed_is_told_as_it_was_said_and_what_is_gone_is_told_to_be() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
     let said: Vec<_> = (1..=1500).map(|id| past(2 * id, &format!("message {id}"))).collect();
-    commit(&store, said.clone(), None);
-    commit(&store, vec![past(3001, "more")], None);
+    commit(&store, said.clone());
+    commit(&store, vec![past(3001, "more")]);
     await_dropped(&store, 1002);
     let live: Vec<_> = said[501..].iter().map(|past| format!("MSG ann {}", past.text)).collect();
     let plain = Dialect::default();
@@ -240,7 +275,7 @@ fn words_are_found_as_they_are() {
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
     let texts = ["tea time", "Tea, and TIME", "no coffee", "a \"quoted\" tea", "Käse OR tee", "NOT NEAR(tea)", "!?"];
     let said = texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect();
-    commit(&store, said, None);
+    commit(&store, said);
     let check = |words: &str, expected: &[u64]| {
         let lines = recall(&store, Query::Words(Text::ours(words)), 6);
         assert_eq!(found(&store, words, 6), expected, "{words}");
@@ -266,7 +301,7 @@ fn words_are_found_in_any_script() {
     let (store, _) = open(&path, Keep::All).unwrap();
     let texts =
         ["η Αθήνα", "ёлка", "Straße", "ｔｅａ", "今日は会議があります", "วันนี้มีประชุม", "오늘 회의가 있다", "会 議"];
-    commit(&store, texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect(), None);
+    commit(&store, texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect());
     let check = |words: &str, expected: &[u64]| assert_eq!(found(&store, words, 8), expected, "{words}");
     check("αθηνα", &[1]);
     check("ЕЛКА", &[2]);
@@ -278,7 +313,7 @@ fn words_are_found_in_any_script() {
     check("議会", &[]);
     check("ประชุม", &[6]);
     check("회의", &[7]);
-    close(store, 8);
+    close(store);
     assert_eq!(integrity(&path), "ok");
 }
 
@@ -287,7 +322,7 @@ fn words_are_found_in_any_script() {
 fn every_term_is_one_token() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    close(open(&path, Keep::All).unwrap().0, 0);
+    close(open(&path, Keep::All).unwrap().0);
     let file = Connection::open(&path).unwrap();
     file.execute_batch("CREATE VIRTUAL TABLE temp.tokens USING fts5vocab(main, words, row); BEGIN").unwrap();
     let chars: Vec<char> = ('\0'..=char::MAX).filter(|c| c.is_alphanumeric() || is_combining_mark(*c)).collect();
@@ -310,22 +345,22 @@ fn search_of_many_turns_finds_each_message_once() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
     let said = (1..=600).map(|id| past(id, if id % 50 == 0 { "いろはにほ" } else { "いろは、ろはに、はにほ" }));
-    commit(&store, said.collect(), None);
+    commit(&store, said.collect());
     let expected: Vec<u64> = (1..=12).rev().map(|n| 50 * n).collect();
     assert_eq!(found(&store, "いろはにほ", 600), expected);
-    close(store, 600);
+    close(store);
 }
 
 #[test]
 fn search_without_time_left_is_interrupted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    close(open(&path, Keep::All).unwrap().0, 0);
+    close(open(&path, Keep::All).unwrap().0);
     // No message has both words, so SQLite returns nothing before its end.
     let messages = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-                    INSERT INTO messages SELECT i, '2026-11-20T12:44:29.138Z', 'ann', iif(i % 2, 'odd', 'even') FROM n;
-                    INSERT INTO words(rowid, terms) SELECT id, text FROM messages;
-                    UPDATE state SET value = 100000 WHERE key IN ('indexed', 'ids_up_to')";
+                    INSERT INTO messages SELECT i, 1, i, '2026-11-20T12:44:29.138Z', 'ann', iif(i % 2, 'odd', 'even') FROM n;
+                    INSERT INTO words(rowid, terms) SELECT seq, text FROM messages;
+                    UPDATE state SET value = 100000 WHERE key = 'indexed'";
     Connection::open(&path).unwrap().execute_batch(messages).unwrap();
     let (store, _) = open_in_turn(&path);
     let (outbox, queues) = (Arc::new(Outbox::default()), store.queries().clone());
@@ -335,7 +370,7 @@ fn search_without_time_left_is_interrupted() {
     let told = read(&Arc::new(query));
     assert!(told[0].starts_with("ERR SEARCH search-timeout ") && told.len() == 1, "{told:?}");
     assert_eq!(found(&store, "odd", 100_000)[..2], [99_999, 99_997], "and others have their answer");
-    close(store, 100_000);
+    close(store);
 }
 
 /// So many that their words are not indexed with them, nor at once.
@@ -354,23 +389,20 @@ fn words_are_found_before_there_is_time_to_index_them() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
     let last = 2 * STORE_INDEXED_AT_ONCE_MAX + 9;
-    commit(&store, many(1..=last), None);
+    commit(&store, many(1..=last));
     assert_eq!(found(&store, "word", last)[..2], [last, last - 1]);
-    // Some of them get other ids, partly those of others before.
-    commit(&store, many(last + 1..=last + 400), None);
+    commit(&store, many(last + 1..=last + 400));
     assert_eq!(found(&store, "word", last + 400)[0], last + 400);
-    commit(&store, many(last + 5..=last + 404), Some(EventId(last + 2)));
-    let few = last + 405;
-    commit(&store, vec![past(few, "a few")], None);
-    assert_eq!(found(&store, "word", few)[0], last + 404);
-    assert_eq!(found(&store, &format!("word {}", last + 3), few), [0; 0]);
-    commit(&store, many(few + 1..=few + 400), None);
-    close(store, few + 400);
+    let few = last + 401;
+    commit(&store, vec![past(few, "a few")]);
+    assert_eq!(found(&store, "word", few)[0], last + 400);
+    commit(&store, many(few + 1..=few + 400));
+    close(store);
     // Those that there was no time for have theirs after the next start.
     let (store, _) = open_in_turn(&path);
     assert_eq!(found(&store, "word", few + 400)[0], few + 400);
     assert_eq!(found(&store, "few", few + 400), [few]);
-    close(store, few + 400);
+    close(store);
     assert_eq!(integrity(&path), "ok");
 }
 
@@ -380,14 +412,14 @@ fn who_cannot_be_told_what_has_these_words_is_told_so() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
     Connection::open(&path).unwrap().execute_batch("DROP TABLE words").unwrap();
-    commit(&store, many(1..=1000), None);
+    commit(&store, many(1..=1000));
     let told = recall(&store, Query::Words(Text::ours("word")), 1000);
     assert!(
         told[0].starts_with("ERR SEARCH store-failed the words of what was stored last cannot be looked for now: ")
     );
     assert_eq!(told.len(), 1);
     assert_eq!(recall(&store, Query::Last(5), 1000).len(), 6, "and others are told what they ask for");
-    close(store, 1000);
+    close(store);
 }
 
 /// Its answer was one page, however long.
@@ -395,11 +427,11 @@ fn who_cannot_be_told_what_has_these_words_is_told_so() {
 fn what_is_found_is_told_in_pages() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
-    commit(&store, (1..=60).map(|id| past(id, &format!("tea {}", "x".repeat(4000)))).collect(), None);
+    commit(&store, (1..=60).map(|id| past(id, &format!("tea {}", "x".repeat(4000)))).collect());
     let expected: Vec<u64> = (11..=60).rev().collect();
     assert_eq!(found(&store, "tea", 100), expected);
     assert_eq!(found(&store, "Tea tea TEA", 100), expected);
-    close(store, 60);
+    close(store);
 }
 
 /// It was left without an answer, and so was all that stood behind it.
@@ -408,13 +440,13 @@ fn who_searches_when_the_store_is_closed_has_an_answer() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
     let last = 3 * STORE_INDEXED_AT_ONCE_MAX;
-    commit(&store, many(1..=last), None);
+    commit(&store, many(1..=last));
     let (outbox, recalls) = (Arc::new(Outbox::default()), store.queries().clone());
     let query = Query::Words(Text::ours("word"));
     let recall = StoreQuery::new(query, EventId(last), Dialect::default(), "", Arc::downgrade(&outbox), recalls);
     let recall = Arc::new(recall);
     assert!(matches!(Arc::clone(&recall).next(), Next::NotYet));
-    close(store, last);
+    close(store);
     let told = read(&recall);
     let answer = told.last().unwrap();
     assert!(answer == "OK SEARCH 50" || answer.starts_with("ERR SEARCH store-failed "), "{answer}");
@@ -426,38 +458,63 @@ fn what_others_wrote_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
-    commit(&store, vec![past(1, "ours")], None);
-    let row = "INSERT INTO messages VALUES (10, '2026-11-20T12:44:29.138Z', 'eve', 'theirs')";
+    commit(&store, vec![past(1, "ours")]);
+    let row = "INSERT INTO messages VALUES (10, 1, 10, '2026-11-20T12:44:29.138Z', 'eve', 'theirs')";
     Connection::open(&path).unwrap().execute_batch(row).unwrap();
     assert_eq!(found(&store, "theirs", 100), [10]);
-    close(store, 10);
+    close(store);
+}
+
+/// A file of an older version, with messages of these ids. That server had given, or set aside, the ids up to `ids_up_to`.
+fn older_file(path: &Path, version: usize, ids: &[u64], ids_up_to: u64) {
+    let file = Connection::open(path).unwrap();
+    file.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
+    file.pragma_update(None, "application_id", 0x6368_7767).unwrap();
+    for migration in &MIGRATIONS[..version] {
+        file.execute_batch(migration).unwrap();
+    }
+    for id in ids {
+        let sql = "INSERT INTO messages VALUES (?, '2026-11-20T12:44:29.138Z', 'ann', 'old, Ёлка')";
+        file.execute(sql, [id]).unwrap();
+    }
+    if version < 3 {
+        file.execute_batch("INSERT INTO words(words) VALUES ('rebuild')").unwrap();
+    }
+    file.execute("UPDATE state SET value = ? WHERE key = 'ids_up_to'", [ids_up_to]).unwrap();
+    file.execute_batch("INSERT INTO state VALUES ('epoch', 'then')").unwrap();
+    file.pragma_update(None, "user_version", version).unwrap();
 }
 
 #[test]
-fn file_of_older_version_is_migrated() {
-    // Version 1 had all words in the index. Version 2 says which messages have theirs in it.
-    let check = |version: u32, older: &str| {
+fn file_of_older_version_is_migrated_and_continues_above_every_id() {
+    for version in 1..MIGRATIONS.len() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
-        let (store, _) = open(&path, Keep::All).unwrap();
-        commit(&store, (1..=3).map(|id| past(id, "old, Ёлка")).collect(), None);
-        close(store, 3);
-        let file = Connection::open(&path).unwrap();
-        let index = "DROP TABLE words; CREATE VIRTUAL TABLE words USING fts5(text, content='messages',
-                     content_rowid='id', columnsize=0, tokenize='unicode61 remove_diacritics 2');
-                     INSERT INTO words(words) VALUES ('rebuild')";
-        file.execute_batch(&format!("{index}; {older}; PRAGMA user_version = {version}")).unwrap();
-        drop(file);
-        let (store, _) = open_in_turn(&path);
-        commit(&store, vec![past(4, "not so old")], None);
-        assert_eq!(found(&store, "old", 4), [4, 3, 2, 1]);
-        assert_eq!(found(&store, "елка", 4), [3, 2, 1]);
-        close(store, 4);
+        older_file(&path, version, &[3, 4, 9], 70);
+        let (store, opened) = open(&path, Keep::All).unwrap();
+        let (epoch, last) = (opened.epoch.to_string(), opened.last_id);
+        assert_eq!((ids(&opened), &*epoch, last), (vec![3, 4, 9], "then", EventId(70)), "{version}");
+        commit(&store, vec![past(71, "not so old")]);
+        assert_eq!(found(&store, "old", 71), [71, 9, 4, 3]);
+        assert_eq!(found(&store, "елка", 71), [9, 4, 3]);
+        assert_eq!(found(&store, "елка", 8), [4, 3]);
+        assert_eq!(recall(&store, Query::Since(EventId(9)), 71).len(), 2);
+        close(store);
         assert_eq!(integrity(&path), "ok");
-    };
-    check(1, "DELETE FROM state WHERE key IN ('indexed', 'word_rules')");
-    check(2, "UPDATE state SET value = 3 WHERE key = 'indexed'; DELETE FROM state WHERE key = 'word_rules'");
-    check(2, "UPDATE state SET value = 1 WHERE key = 'indexed'");
+    }
+}
+
+#[test]
+fn migration_keeps_what_is_known_about_deleted_messages() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    older_file(&path, 3, &[30, 31], 31);
+    Connection::open(&path).unwrap().execute_batch("UPDATE state SET value = 29 WHERE key = 'dropped'").unwrap();
+    let (store, found) = open(&path, Keep::All).unwrap();
+    assert_eq!((ids(&found), found.before, found.last_id), (vec![30, 31], EventId(29), EventId(31)));
+    let old = recall(&store, Query::Since(EventId(28)), 31);
+    assert!(old[0].starts_with("ERR SINCE too-old 30 "), "{old:?}");
+    close(store);
 }
 
 /// Otherwise a deleted message would leave terms behind, and words with characters of a newer Unicode would not be found.
@@ -466,14 +523,14 @@ fn index_of_other_rules_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
-    commit(&store, vec![past(1, "tea"), past(2, "coffee")], None);
-    close(store, 2);
+    commit(&store, vec![past(1, "tea"), past(2, "coffee")]);
+    close(store);
     let other = "INSERT INTO words(words) VALUES ('delete-all'); INSERT INTO words(rowid, terms) VALUES (1, 'TEA9');
                  UPDATE state SET value = '0' WHERE key = 'word_rules'";
     Connection::open(&path).unwrap().execute_batch(other).unwrap();
     let (store, _) = open_in_turn(&path);
     assert_eq!((found(&store, "tea", 2), found(&store, "tea9", 2)), (vec![1], vec![]));
-    close(store, 2);
+    close(store);
     assert_eq!(integrity(&path), "ok");
 }
 
@@ -484,13 +541,13 @@ fn so_much_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
         let (store, _) = open(&path, keep).unwrap();
-        commit(&store, (1..=said).map(|id| past(id, &format!("message {id}"))).collect(), None);
+        commit(&store, (1..=said).map(|id| past(id, &format!("message {id}"))).collect());
         // As many commits as it takes: a part goes after each.
         for id in 1..=said / at_once + 1 {
-            commit(&store, vec![past(said + id, "more")], None);
+            commit(&store, vec![past(said + id, "more")]);
         }
         let last = said + said / at_once + 1;
-        close(store, last);
+        close(store);
         let (store, found) = open(&path, Keep::All).unwrap();
         assert_eq!(found.last_id, EventId(last));
         let told = recall(&store, Query::Last(u64::MAX), last);
@@ -502,7 +559,7 @@ fn so_much_is_kept() {
         assert_eq!(rest.len() as u64, kept + 1, "nor is anything else gone");
         let gone = recall(&store, Query::Words(Text::ours("1")), last);
         assert_eq!(gone, ["OK SEARCH 0"], "the words of what is gone are gone");
-        close(store, last);
+        close(store);
         assert_eq!(integrity(&path), "ok");
     };
     check(Keep::Count(10), 2500, 10);
@@ -517,11 +574,11 @@ fn a_flood_does_not_outrun_what_is_let_go_of() {
     let (store, _) = open(&path, Keep::Count(10)).unwrap();
     let file = Connection::open(&path).unwrap();
     for flood in 0..5 {
-        commit(&store, many(flood * 3000 + 1..=(flood + 1) * 3000), None);
+        commit(&store, many(flood * 3000 + 1..=(flood + 1) * 3000));
         let count: u64 = file.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap();
         assert!(count <= 3010, "{count} are kept");
     }
-    close(store, 15_000);
+    close(store);
     assert_eq!(integrity(&path), "ok");
 }
 
@@ -533,10 +590,10 @@ fn a_file_does_not_grow_beyond_its_size() {
     let mut id = 0;
     for _ in 0..60 {
         let said = (1..=500).map(|n| past(id + n, &format!("{} {n}", "words and more words ".repeat(5)))).collect();
-        commit(&store, said, None);
+        commit(&store, said);
         id += 500;
     }
-    close(store, id);
+    close(store);
     let bytes = fs::metadata(&path).unwrap().len();
     assert!((1 << 19..2 << 20).contains(&bytes), "{bytes} bytes");
     assert_eq!(integrity(&path), "ok");
@@ -549,9 +606,9 @@ fn a_file_of_few_long_messages_does_not_grow_beyond_its_size() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::Bytes(1 << 20)).unwrap();
     for id in 0..900 {
-        commit(&store, vec![past(id + 1, &"long ".repeat(700))], None);
+        commit(&store, vec![past(id + 1, &"long ".repeat(700))]);
     }
-    close(store, 900);
+    close(store);
     let bytes = fs::metadata(&path).unwrap().len();
     assert!((1 << 18..2 << 20).contains(&bytes), "{bytes} bytes");
     assert_eq!(integrity(&path), "ok");
@@ -561,7 +618,7 @@ pub(super) fn integrity(path: &Path) -> String {
     // Words that there was no time for are indexed for a search.
     let (store, found) = open_in_turn(path);
     recall(&store, Query::Words(Text::ours("words")), found.last_id.0);
-    close(store, found.last_id.0);
+    close(store);
     let file = Connection::open(path).unwrap();
     file.execute("INSERT INTO words(words) VALUES ('integrity-check')", []).unwrap();
     // The index has exactly the terms of the messages.
@@ -570,7 +627,7 @@ pub(super) fn integrity(path: &Path) -> String {
     let mut rows = file.prepare(sql).unwrap();
     let tokens = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let tokens = tokens.collect::<rusqlite::Result<BTreeSet<(String, u64)>>>().unwrap();
-    let mut rows = file.prepare("SELECT id, text FROM messages").unwrap();
+    let mut rows = file.prepare("SELECT seq, text FROM messages").unwrap();
     let messages = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let messages = messages.collect::<rusqlite::Result<Vec<(u64, String)>>>().unwrap();
     let terms = |(id, text): &(u64, String)| {
@@ -598,12 +655,12 @@ fn files_that_cannot_be_used_are_refused_and_left_as_they_are() {
     check("no/such/directory", &|_| {}, "No such file");
     check(".", &|_| {}, "directory");
     let newer = |path: &Path| {
-        close(open(path, Keep::All).unwrap().0, 0);
+        close(open(path, Keep::All).unwrap().0);
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("newer.db", &newer, "has version 99, and this chinwagd knows up to 3");
+    check("newer.db", &newer, "has version 99, and this chinwagd knows up to 4");
     let damaged = |path: &Path| {
-        close(open(path, Keep::All).unwrap().0, 0);
+        close(open(path, Keep::All).unwrap().0);
         let mut bytes = fs::read(path).unwrap();
         bytes[200..4096].fill(0xa5);
         fs::write(path, bytes).unwrap();
@@ -613,7 +670,7 @@ fn files_that_cannot_be_used_are_refused_and_left_as_they_are() {
     let (store, _) = open(&path, Keep::All).unwrap();
     let error = open(&path, Keep::All).unwrap_err().to_string();
     assert!(error.contains("in use by another chinwagd"), "{error}");
-    close(store, 0);
+    close(store);
     assert!(open(&path, Keep::All).is_ok());
 }
 

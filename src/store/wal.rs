@@ -129,7 +129,7 @@ mod tests {
     fn commit_bytes(store: &Store, path: &Path, bytes: u64, commits: &mpsc::Sender<()>) -> u64 {
         let batches = (1..).step_by(100).take(usize::try_from(bytes / BATCH_BYTES).unwrap());
         let sizes = batches.map(|id| {
-            commit(store, (id..id + 100).map(|id| past(id, &"x".repeat(4000))).collect(), None);
+            commit(store, (id..id + 100).map(|id| past(id, &"x".repeat(4000))).collect());
             // Fails if nobody listens.
             let _ = commits.send(());
             wal_bytes(path)
@@ -166,7 +166,7 @@ mod tests {
             drop(to_reader);
             assert!(largest < 3 * STORE_WAL_CHECKPOINT_BYTES / 2, "{largest} bytes");
         });
-        close(store, 100_000);
+        close(store);
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
             drop(to_reader);
             assert_eq!(wal_bytes(path), 0, "it does not shrink");
         });
-        close(store, 100_000);
+        close(store);
     }
 
     #[test]
@@ -209,6 +209,6 @@ mod tests {
         });
         assert!(largest > STORE_WAL_URGENT_BYTES, "{largest} bytes: a short wait sufficed");
         assert!(largest < STORE_WAL_BYTES_MAX, "{largest} bytes");
-        close(store, 100_000);
+        close(store);
     }
 }

@@ -7,12 +7,12 @@
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
 
-use super::file::{set_state, state};
+use super::file::{LOBBY, Seq, set_state, state};
 use crate::limits::{STORE_INDEX_BEHIND_MAX, STORE_INDEXED_AT_ONCE_BYTES, STORE_INDEXED_AT_ONCE_MAX};
 use crate::protocol::EventId;
 use crate::protocol::words::{WordQuery, index_terms, rules_version};
 
-/// State key: the terms of all messages up to this id are in the index.
+/// State key: the terms of all messages up to this `seq` are in the index.
 const INDEXED: &str = "indexed";
 
 /// State key: the version of the rules for the terms in the index.
@@ -31,37 +31,44 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     }
     let transaction = connection.transaction()?;
     transaction.execute("INSERT INTO words(words) VALUES ('delete-all')", [])?;
-    set_state(&transaction, INDEXED, EventId(0))?;
+    set_state(&transaction, INDEXED, Seq(0))?;
     transaction.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", params![RULES, rules_version()])?;
     transaction.commit()
 }
 
-/// Whether there are messages up to the id `last` whose terms are not in the index.
-pub(super) fn is_behind(connection: &Connection, last: EventId) -> rusqlite::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE id > ? AND id <= ?)";
+/// The message with this id, or the last one before it.
+pub(super) fn seq_of(connection: &Connection, id: EventId) -> rusqlite::Result<Seq> {
+    let sql = "SELECT seq FROM messages WHERE room = ? AND id <= ? ORDER BY id DESC LIMIT 1";
+    let seq = connection.prepare_cached(sql)?.query_row(params![LOBBY, id.0], |row| row.get(0).map(Seq)).optional()?;
+    Ok(seq.unwrap_or_default())
+}
+
+/// Whether there are messages up to `last` whose terms are not in the index.
+pub(super) fn is_behind(connection: &Connection, last: Seq) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE seq > ? AND seq <= ?)";
     let after = state(connection, INDEXED)?;
     connection.prepare_cached(sql)?.query_row([after.0, last.0], |row| row.get(0))
 }
 
-/// Whether the index is behind what is stored up to the id `last` by so much that it must not fall behind further.
-pub(super) fn is_far_behind(connection: &Connection, last: EventId) -> rusqlite::Result<bool> {
+/// Whether the index is behind the messages up to `last` by so much that it must not fall behind further.
+pub(super) fn is_far_behind(connection: &Connection, last: Seq) -> rusqlite::Result<bool> {
     Ok(last.0 > state(connection, INDEXED)?.0 + STORE_INDEX_BEHIND_MAX)
 }
 
-/// Indexes messages that are not indexed yet, up to the id `last` or the limit for one step.
+/// Indexes messages that are not indexed yet, up to `last` or the limit for one step.
 ///
 /// One statement: with a trigger for each row it takes ten times as long.
-pub(super) fn index(transaction: &Transaction<'_>, last: EventId) -> rusqlite::Result<()> {
+pub(super) fn index(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<()> {
     let after = state(transaction, INDEXED)?;
     let up_to = part_of(transaction, after, last)?;
-    let sql = "INSERT INTO words(rowid, terms) SELECT id, index_terms(text) FROM messages WHERE id > ? AND id <= ?";
+    let sql = "INSERT INTO words(rowid, terms) SELECT seq, index_terms(text) FROM messages WHERE seq > ? AND seq <= ?";
     transaction.prepare_cached(sql)?.execute([after.0, up_to.0])?;
     set_state(transaction, INDEXED, up_to)
 }
 
-/// The id up to which messages after one id and up to another are indexed at once.
-fn part_of(transaction: &Transaction<'_>, after: EventId, last: EventId) -> rusqlite::Result<EventId> {
-    let sql = "SELECT id, octet_length(text) FROM messages WHERE id > ? AND id <= ? ORDER BY id";
+/// The last one of the messages after one and up to another that are indexed at once.
+fn part_of(transaction: &Transaction<'_>, after: Seq, last: Seq) -> rusqlite::Result<Seq> {
+    let sql = "SELECT seq, octet_length(text) FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq";
     let mut rows = transaction.prepare_cached(sql)?;
     let mut rows = rows.query([after.0, last.0])?;
     let (mut count, mut bytes) = (0, 0);
@@ -69,24 +76,19 @@ fn part_of(transaction: &Transaction<'_>, after: EventId, last: EventId) -> rusq
         count += 1;
         bytes += row.get::<_, u64>(1)?;
         if count == STORE_INDEXED_AT_ONCE_MAX || bytes >= STORE_INDEXED_AT_ONCE_BYTES {
-            return row.get(0).map(EventId);
+            return row.get(0).map(Seq);
         }
     }
     Ok(last)
 }
 
-/// Removes the terms of messages from the index, if they are in it, before the messages are deleted.
-pub(super) fn remove(transaction: &Transaction<'_>, first: EventId, last: EventId) -> rusqlite::Result<()> {
+/// Removes the terms of the messages up to `last` from the index, as far as they are in it, before the messages are deleted.
+pub(super) fn remove(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<()> {
     let indexed = state(transaction, INDEXED)?;
     let sql = "INSERT INTO words(words, rowid, terms) \
-               SELECT 'delete', id, index_terms(text) FROM messages WHERE id BETWEEN ? AND ?";
-    transaction.prepare_cached(sql)?.execute([first.0, last.min(indexed).0])?;
-    // Others may get ids of theirs.
-    if last >= indexed {
-        set_state(transaction, INDEXED, EventId(indexed.0.min(first.0.saturating_sub(1))))
-    } else {
-        Ok(())
-    }
+               SELECT 'delete', seq, index_terms(text) FROM messages WHERE seq <= ?";
+    transaction.prepare_cached(sql)?.execute([last.min(indexed).0])?;
+    Ok(())
 }
 
 /// Passes the messages up to the id `until` that have all terms of the query, the newest first, to `take`. They are candidates:
@@ -97,10 +99,10 @@ pub(super) fn find<T>(
     until: EventId,
     take: impl FnOnce(Rows<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    let sql = "SELECT m.id, m.time, m.name, m.text FROM words JOIN messages m ON m.id = words.rowid \
-               WHERE words MATCH ? AND words.rowid <= ? ORDER BY words.rowid DESC";
+    let sql = "SELECT m.id, m.time, m.name, m.text FROM words JOIN messages m ON m.seq = words.rowid \
+               WHERE words MATCH ? AND words.rowid <= ? AND m.room = ? ORDER BY words.rowid DESC";
     // Terms hold letters, digits and marks only: quoted, none of them is an operator of FTS5's
     // (<https://sqlite.org/fts5.html>, 3.1).
     let terms: String = query.terms().map(|term| format!("\"{term}\" ")).collect();
-    take(connection.prepare_cached(sql)?.query(params![terms, until.0])?)
+    take(connection.prepare_cached(sql)?.query(params![terms, seq_of(connection, until)?.0, LOBBY])?)
 }

@@ -9,22 +9,22 @@ use std::time::Duration;
 
 use async_channel::Sender;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::clock::{Change, Reading, TrustedClock};
 use super::file::{
-    StoreFile, TimeShift, checkpoint, clock_notes, doubted_ids, forget_clock_of, note_clock, note_doubted_ids,
-    note_time_shift, set_state, time_shifts,
+    LOBBY, Seq, StoreFile, TimeShift, checkpoint, clock_notes, doubted_messages, evicted, forget_clock_of, last_seq,
+    note_clock, note_doubted, note_good_end, note_time_shift, set_evicted, set_last, time_shifts,
 };
 use super::place::Displaced;
 use super::wal::{WalBound, checkpoint_within};
-use super::{Abandoned, Batch, Job, Keep, Now, Report, Search, log, words};
+use super::{Abandoned, Job, Keep, Now, Report, Search, log, words};
 use crate::limits::{
     CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS, STORE_PRUNE_MS,
     STORE_PRUNED_AT_ONCE_MAX,
 };
-use crate::protocol::{EventId, Past, Timestamp};
+use crate::protocol::{Past, Timestamp};
 
 /// The one who writes.
 pub(super) struct Writer {
@@ -42,7 +42,7 @@ pub(super) struct Writer {
     is_displaced: bool,
     gate: Arc<CommitGate>,
     /// The last message that is stored, and how many are.
-    stored: EventId,
+    stored: Seq,
     count: u64,
     /// Those who wait for words to be indexed.
     searches: Vec<Search>,
@@ -51,11 +51,11 @@ pub(super) struct Writer {
 /// What is known about the ages of messages beside their times.
 #[derive(Debug, Default)]
 struct Ages {
-    /// The ids of messages that were stored while the clock was doubted.
-    doubted_ids: Vec<RangeInclusive<EventId>>,
+    /// The messages that were stored while the clock was doubted.
+    doubted: Vec<RangeInclusive<Seq>>,
     time_shifts: Vec<TimeShift>,
-    /// The ages of all messages up to this id are unknown: they need not be read again.
-    unknown_up_to: EventId,
+    /// The ages of all messages up to this one are unknown: they need not be read again.
+    unknown_up_to: Seq,
 }
 
 /// Lets the hub prevent a commit that has not begun, so that it knows the fate of the messages.
@@ -121,7 +121,7 @@ enum Left {
 
 impl Writer {
     pub(super) fn new(file: StoreFile, keep: Keep, now: Now, gate: Arc<CommitGate>) -> rusqlite::Result<Self> {
-        let stored = file.connection.query_row("SELECT ifnull(max(id), 0) FROM messages", [], |row| row.get(0))?;
+        let stored = last_seq(&file.connection)?;
         let count = if let Keep::Count(_) = keep {
             file.connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))?
         } else {
@@ -130,9 +130,9 @@ impl Writer {
         let age = if let Keep::Age(age) = keep { Some(age) } else { None };
         let clock = TrustedClock::resume(age, clock_notes(&file.connection)?, read_clocks(now));
         let ages = Ages {
-            doubted_ids: doubted_ids(&file.connection)?,
+            doubted: doubted_messages(&file.connection)?,
             time_shifts: time_shifts(&file.connection)?,
-            unknown_up_to: EventId(0),
+            unknown_up_to: Seq(0),
         };
         Ok(Self {
             file,
@@ -145,7 +145,7 @@ impl Writer {
             wal: WalBound::new(),
             is_displaced: false,
             gate,
-            stored: EventId(stored),
+            stored,
             count,
             searches: Vec::new(),
         })
@@ -162,15 +162,15 @@ impl Writer {
             };
             let mut committed = 0;
             match jobs.recv_timeout(Duration::from_millis(pause_ms)) {
-                Ok(Job::Commit(batch)) => {
-                    let result = self.commit(&batch).map_err(|error| error.to_string());
-                    committed = batch.messages.len();
-                    if to_hub.send_blocking(Report::Committed(batch, result)).is_err() {
+                Ok(Job::Commit(messages)) => {
+                    let result = self.commit(&messages).map_err(|error| error.to_string());
+                    committed = messages.len();
+                    if to_hub.send_blocking(Report::Committed(messages, result)).is_err() {
                         return;
                     }
                 }
                 Ok(Job::Index(search)) => self.searches.push(search),
-                Ok(Job::Close(last_id)) => return self.close(last_id),
+                Ok(Job::Close) => return self.close(),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
@@ -189,39 +189,39 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    fn commit(&mut self, messages: &[Past]) -> Result<(), CommitError> {
         self.check_place().map_err(CommitError::Displaced)?;
         let now = self.observe_clock();
-        let doubted_ids = self.doubted_with(batch);
-        let bytes: usize = batch.messages.iter().map(|past| past.text.as_str().len()).sum();
-        let with_words = batch.messages.len() <= STORE_BATCH_INDEXED_MAX
+        let before = last_seq(&self.file.connection)?;
+        let stored = Seq(before.0 + messages.len() as u64);
+        let is_doubted = !self.clock.is_trusted() && !messages.is_empty();
+        let doubted = is_doubted.then(|| self.doubted_with(Seq(before.0 + 1)..=stored));
+        let bytes: usize = messages.iter().map(|past| past.text.as_str().len()).sum();
+        let with_words = messages.len() <= STORE_BATCH_INDEXED_MAX
             && bytes <= STORE_BATCH_INDEXED_BYTES
             && !words::is_behind(&self.file.connection, self.stored).unwrap_or_default();
         let transaction = self.file.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let undone = match batch.instead_of {
-            Some(first) => delete(&transaction, first, EventId(i64::MAX.unsigned_abs()))?,
-            None => 0,
-        };
-        insert(&transaction, &batch.messages)?;
-        let stored = batch.messages.last().map_or(self.stored, |past| past.id);
+        insert(&transaction, before, messages)?;
         if with_words {
             words::index(&transaction, stored)?;
         }
-        set_state(&transaction, "ids_up_to", batch.ids_up_to)?;
+        if let Some(last) = messages.last() {
+            set_last(&transaction, stored, last.id)?;
+        }
         note_clock(&transaction, self.clock.notes(now))?;
         note_new_shift(&transaction, &self.ages, self.is_shift_new)?;
-        if let Some(ids) = &doubted_ids {
-            note_doubted_ids(&transaction, ids)?;
+        if let Some(range) = &doubted {
+            note_doubted(&transaction, range)?;
         }
         self.gate.pass(|| transaction.commit())?;
         self.clock_noted_until = now.steady + self.clock.note_interval();
         self.is_shift_new = false;
-        if let Some(ids) = doubted_ids {
-            self.ages.doubted_ids.retain(|before| before.start() != ids.start());
-            self.ages.doubted_ids.push(ids);
+        if let Some(range) = doubted {
+            self.ages.doubted.retain(|before| before.start() != range.start());
+            self.ages.doubted.push(range);
         }
         self.stored = stored;
-        self.count = (self.count + batch.messages.len() as u64).saturating_sub(undone);
+        self.count += messages.len() as u64;
         Ok(())
     }
 
@@ -240,7 +240,10 @@ impl Writer {
     fn index_some(&self, has_time: bool) -> rusqlite::Result<Left> {
         let connection = &self.file.connection;
         // Others who write into the file may have put something in between.
-        let last = self.searches.iter().map(Search::until).fold(self.stored, EventId::max);
+        let mut last = self.stored;
+        for search in &self.searches {
+            last = last.max(words::seq_of(connection, search.until())?);
+        }
         if !words::is_behind(connection, last)? {
             return Ok(Left::Nothing);
         }
@@ -274,17 +277,18 @@ impl Writer {
             keep => surplus(&transaction, keep, self.count, at_once)?,
         };
         let Some(last) = last else { return Ok(Left::Nothing) };
-        let count = delete(&transaction, EventId(0), EventId(last))?;
+        set_evicted(&transaction, last)?;
+        let count = delete_up_to(&transaction, last)?;
         if count == 0 {
             return Ok(Left::Nothing);
         }
-        set_state(&transaction, "dropped", EventId(last))?;
-        forget_clock_of(&transaction, EventId(last))?;
+        forget_clock_of(&transaction, last)?;
+        let evicted = evicted(&transaction)?;
         transaction.commit()?;
-        self.ages.doubted_ids.retain(|ids| ids.end().0 > last);
-        self.ages.time_shifts.retain(|shift| shift.last_id.0 > last);
+        self.ages.doubted.retain(|messages| *messages.end() > last);
+        self.ages.time_shifts.retain(|shift| shift.last > last);
         self.count = self.count.saturating_sub(count);
-        let _ = to_hub.send_blocking(Report::Dropped(EventId(last)));
+        let _ = to_hub.send_blocking(Report::Dropped(evicted));
         self.file.connection.execute_batch("PRAGMA incremental_vacuum")?;
         self.file.place.accept_vacuum(&self.file.connection)?;
         Ok(Left::Urgent)
@@ -309,22 +313,21 @@ impl Writer {
     /// Remembers how far the reference of all messages stored so far was behind the clock. The file has it with the next notes
     /// about the clock; until then, it still has the old reference and the doubt.
     fn shift_times(&mut self, ahead_ms: i64) {
-        if ahead_ms == 0 || self.stored == EventId(0) {
+        if ahead_ms == 0 || self.stored == Seq(0) {
             return;
         }
-        let before = self.ages.time_shifts.pop_if(|shift| shift.last_id == self.stored);
+        let before = self.ages.time_shifts.pop_if(|shift| shift.last == self.stored);
         let ahead_ms = ahead_ms.saturating_add(before.map_or(0, |shift| shift.ahead_ms));
-        self.ages.time_shifts.push(TimeShift { last_id: self.stored, ahead_ms });
+        self.ages.time_shifts.push(TimeShift { last: self.stored, ahead_ms });
         self.is_shift_new = true;
         self.clock_noted_until = Duration::ZERO;
     }
 
-    /// The range of ids stored since the clock was last trusted, including this batch. `None` if the clock is trusted or the
-    /// batch is empty. Extends the last range if no message was stored after it, also before a restart.
-    fn doubted_with(&self, batch: &Batch) -> Option<RangeInclusive<EventId>> {
-        let (first, last) = batch.messages.first().zip(batch.messages.last()).filter(|_| !self.clock.is_trusted())?;
-        let before = self.ages.doubted_ids.last().filter(|before| *before.end() >= self.stored);
-        Some(before.map_or(first.id, |before| *before.start())..=last.id)
+    /// These messages, with those stored before them since the clock was last trusted: it extends the last range if no message was
+    /// stored after it, also before a restart.
+    fn doubted_with(&self, messages: RangeInclusive<Seq>) -> RangeInclusive<Seq> {
+        let before = self.ages.doubted.last().filter(|before| *before.end() >= self.stored);
+        before.map_or(*messages.start(), |before| *before.start())..=*messages.end()
     }
 
     /// Stores the notes about the clock when they are due, even if no messages arrive, so that the next start knows the time.
@@ -362,15 +365,15 @@ impl Writer {
         checked
     }
 
-    fn close(mut self, last_id: EventId) {
+    fn close(mut self) {
         if self.check_place().is_err() {
             return;
         }
         self.observe_clock();
         self.clock_noted_until = Duration::ZERO;
-        // If this fails, reserved ids are skipped and the next start may doubt the clock; nothing else is lost.
-        let _ = set_state(&self.file.connection, "ids_up_to", last_id);
+        // If this fails, the next start may doubt the clock or begin a new epoch; nothing is lost.
         let _ = self.note_clock_in_time();
+        let _ = note_good_end(&self.file.connection);
         let _ = checkpoint(&self.file.connection);
     }
 }
@@ -386,32 +389,33 @@ fn read_clocks(now: Now) -> Reading {
     Reading { wall: now(), steady: since_boot.try_into().unwrap_or_default() }
 }
 
-fn insert(transaction: &Transaction<'_>, messages: &[Past]) -> rusqlite::Result<()> {
+/// Inserts messages after the one with the `seq` `before`.
+fn insert(transaction: &Transaction<'_>, before: Seq, messages: &[Past]) -> rusqlite::Result<()> {
     let Some(first) = messages.first() else { return Ok(()) };
-    let mut row = transaction.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?)")?;
-    // Most of those that are stored at once were said at once.
+    let mut row = transaction.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)")?;
+    // Most of the messages of a batch have the same time.
     let (mut at, mut time) = (first.at, first.at.to_string());
-    for past in messages {
+    for (seq, past) in (before.0 + 1..).zip(messages) {
         if past.at != at {
             (at, time) = (past.at, past.at.to_string());
         }
-        row.execute(params![past.id.0, time, past.name.as_str(), past.text.as_str()])?;
+        row.execute(params![seq, LOBBY, past.id.0, time, past.name.as_str(), past.text.as_str()])?;
     }
     Ok(())
 }
 
-/// Deletes what has these ids, and says how many there were.
-fn delete(transaction: &Transaction<'_>, first: EventId, last: EventId) -> rusqlite::Result<u64> {
-    words::remove(transaction, first, last)?;
-    let sql = "DELETE FROM messages WHERE id BETWEEN ? AND ?";
-    transaction.prepare_cached(sql)?.execute([first.0, last.0]).map(|count| count as u64)
+/// Deletes the messages up to this one. Returns their number.
+fn delete_up_to(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<u64> {
+    words::remove(transaction, last)?;
+    let sql = "DELETE FROM messages WHERE seq <= ?";
+    transaction.prepare_cached(sql)?.execute([last.0]).map(|count| count as u64)
 }
 
-/// The last id of those to let go of now, where `count` are stored: a part of what is too much, so that nobody waits long.
-fn surplus(transaction: &Transaction<'_>, keep: Keep, count: u64, at_once: u64) -> rusqlite::Result<Option<u64>> {
+/// The last message to delete now, where `count` are stored: a part of what is too much, so that no commit waits long.
+fn surplus(transaction: &Transaction<'_>, keep: Keep, count: u64, at_once: u64) -> rusqlite::Result<Option<Seq>> {
     let nth_oldest = |nth: u64| {
-        let id = transaction.query_row("SELECT id FROM messages ORDER BY id LIMIT 1 OFFSET ?", [nth], |row| row.get(0));
-        rusqlite::OptionalExtension::optional(id)
+        let sql = "SELECT seq FROM messages ORDER BY seq LIMIT 1 OFFSET ?";
+        transaction.query_row(sql, [nth], |row| row.get(0).map(Seq)).optional()
     };
     Ok(match keep {
         Keep::All | Keep::Age(_) => None,
@@ -430,8 +434,8 @@ fn surplus(transaction: &Transaction<'_>, keep: Keep, count: u64, at_once: u64) 
     })
 }
 
-/// The last id of the leading run of messages that are all older than `age`. Reads at most `count_max` messages after each range
-/// of doubted ids. If all of them have unknown ages, the next call continues behind them.
+/// The last one of the leading run of messages that are all older than `age`. Reads at most `count_max` messages after each range
+/// of doubted ones. If all of them have unknown ages, the next call continues behind them.
 ///
 /// The age of a message is unknown if it was stored while the clock was doubted, or if its time is unreadable or in the future.
 /// It is deleted together with the next message that is too old.
@@ -441,25 +445,25 @@ fn last_too_old(
     now: Timestamp,
     ages: &mut Ages,
     count_max: u64,
-) -> rusqlite::Result<Option<u64>> {
+) -> rusqlite::Result<Option<Seq>> {
     let (oldest_kept, newest) = (now.minus(age), now.plus(Duration::from_secs(CLOCK_STEP_SECONDS_MAX)));
-    let sql = "SELECT id, time FROM messages WHERE id > ? AND time <= ? ORDER BY id LIMIT ?";
+    let sql = "SELECT seq, time FROM messages WHERE seq > ? AND time <= ? ORDER BY seq LIMIT ?";
     let mut statement = transaction.prepare_cached(sql)?;
     let (mut after, mut last) = (ages.unknown_up_to, None);
     'doubted: loop {
         let mut rows = statement.query(params![after.0, newest.to_string(), count_max])?;
         while let Some(row) = rows.next()? {
-            let id = EventId(row.get(0)?);
-            if let Some(ids) = ages.doubted_ids.iter().find(|ids| ids.contains(&id)) {
+            let seq = Seq(row.get(0)?);
+            if let Some(doubted) = ages.doubted.iter().find(|doubted| doubted.contains(&seq)) {
                 // Skip them: there may be more than `count_max`.
-                after = *ids.end();
+                after = *doubted.end();
                 continue 'doubted;
             }
             // Other programs may have written something that is no text.
             match row.get_ref(1)?.as_str().ok().and_then(Timestamp::parse) {
-                Some(time) if time.0.saturating_add(ages.ahead_ms(id)) < oldest_kept.0 => last = Some(id.0),
+                Some(time) if time.0.saturating_add(ages.ahead_ms(seq)) < oldest_kept.0 => last = Some(seq),
                 Some(_) => return Ok(last),
-                None if last.is_none() => ages.unknown_up_to = id,
+                None if last.is_none() => ages.unknown_up_to = seq,
                 None => {}
             }
         }
@@ -469,8 +473,8 @@ fn last_too_old(
 
 impl Ages {
     /// How far the reference of this message was behind the present one, in milliseconds.
-    fn ahead_ms(&self, id: EventId) -> i64 {
-        let later = self.time_shifts.iter().filter(|shift| shift.last_id >= id);
+    fn ahead_ms(&self, message: Seq) -> i64 {
+        let later = self.time_shifts.iter().filter(|shift| shift.last >= message);
         later.fold(0, |sum: i64, shift| sum.saturating_add(shift.ahead_ms))
     }
 }
@@ -481,7 +485,7 @@ mod tests {
     use std::sync::atomic::AtomicI64;
 
     use super::*;
-    use crate::protocol::Token;
+    use crate::protocol::{EventId, Token};
     use crate::store::tests::{NOW, close, commit, next_report, past};
     use crate::store::{Durability, Options, Store};
 
@@ -496,7 +500,7 @@ mod tests {
     }
 
     fn commit_at(store: &Store, id: u64, at: Timestamp) {
-        commit(store, vec![Past { at, ..past(id, "text") }], None);
+        commit(store, vec![Past { at, ..past(id, "text") }]);
     }
 
     fn ids(path: &Path) -> Vec<u64> {
@@ -510,10 +514,10 @@ mod tests {
     fn kept(times: &[&str], closed_at: Option<Timestamp>, now: Now) -> Vec<u64> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
-        close(open(&path, || NOW), 0);
+        close(open(&path, || NOW));
         let file = Connection::open(&path).unwrap();
         for row in (1_u64..).zip(times) {
-            file.execute("INSERT INTO messages VALUES (?, ?, 'ann', 'text')", row).unwrap();
+            file.execute("INSERT INTO messages VALUES (?1, 1, ?1, ?2, 'ann', 'text')", row).unwrap();
         }
         file.execute("DELETE FROM state WHERE key = 'clock_trusted'", []).unwrap();
         if let Some(at) = closed_at {
@@ -524,7 +528,7 @@ mod tests {
         // Deletions happen between two commits.
         commit_at(&store, 1001, now());
         commit_at(&store, 1002, now());
-        close(store, 1002);
+        close(store);
         ids(&path).into_iter().filter(|id| *id < 1000).collect()
     }
 
@@ -555,13 +559,13 @@ mod tests {
         let now = || Timestamp(CLOCK.load(Ordering::SeqCst));
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
-        close(open(&path, now), 0);
+        close(open(&path, now));
         for (id, clock) in [(1, NOW.minus(2 * YEAR)), (2, NOW.minus(YEAR)), (3, NOW), (4, NOW.plus(2 * YEAR)), (5, NOW)]
         {
             CLOCK.store(clock.0, Ordering::SeqCst);
             let store = open(&path, now);
             commit_at(&store, id, clock);
-            close(store, id);
+            close(store);
         }
         assert_eq!(ids(&path), [1, 2, 3, 4, 5]);
         // A month later, only the first message with a right time tells the age of those before it.
@@ -574,10 +578,10 @@ mod tests {
         for id in 6..=8 {
             commit_at(&store, id, later());
         }
-        close(store, 8);
+        close(store);
         assert_eq!(ids(&path), [6, 7, 8]);
         let file = Connection::open(&path).unwrap();
-        assert_eq!(doubted_ids(&file).unwrap(), []);
+        assert_eq!(doubted_messages(&file).unwrap(), []);
     }
 
     fn later() -> Timestamp {
@@ -611,7 +615,7 @@ mod tests {
         for (id, clock) in (1..).zip(wrong.into_iter().flat_map(|clock| [clock; 3])) {
             CLOCK.store(clock.0, Ordering::SeqCst);
             if id % 5 == 0 {
-                close(store, id - 1);
+                close(store);
                 store = open(&path, now);
             }
             commit_at(&store, id, clock);
@@ -619,18 +623,18 @@ mod tests {
         // Old messages are looked for once more between two commits.
         commit_at(&store, 22, NOW);
         commit_at(&store, 23, NOW);
-        close(store, 23);
+        close(store);
         assert_eq!(ids(&path), (1..=23).collect::<Vec<_>>());
     }
 
     /// Opens the store when the clock shows this time and commits these messages, whose times are that of the clock.
     fn session(path: &Path, clock: &AtomicI64, now: Now, at: Timestamp, messages: RangeInclusive<u64>) {
         clock.store(at.0, Ordering::SeqCst);
-        let (store, last) = (open(path, now), *messages.end());
+        let store = open(path, now);
         for id in messages {
             commit_at(&store, id, at);
         }
-        close(store, last);
+        close(store);
     }
 
     fn set_number(path: &Path, key: &str, value: i64) {
@@ -683,7 +687,7 @@ mod tests {
             session(&path, &CLOCK, now, later(), 14..=15);
             assert_eq!(ids(&path), [12, 13, 14, 15]);
             let file = Connection::open(&path).unwrap();
-            assert_eq!((doubted_ids(&file).unwrap(), time_shifts(&file).unwrap()), (vec![], vec![]));
+            assert_eq!((doubted_messages(&file).unwrap(), time_shifts(&file).unwrap()), (vec![], vec![]));
         }
     }
 
@@ -730,11 +734,11 @@ mod tests {
         session(&path, &CLOCK, now, later.plus(2 * YEAR), 14..=15);
         assert_eq!(ids(&path), (1..=15).collect::<Vec<_>>());
         let shifts = time_shifts(&Connection::open(&path).unwrap()).unwrap();
-        assert_eq!(shifts.iter().map(|shift| shift.last_id.0).collect::<Vec<_>>(), [7, 11, 13]);
+        assert_eq!(shifts.iter().map(|shift| shift.last.0).collect::<Vec<_>>(), [7, 11, 13]);
     }
 
     #[test]
-    fn doubted_ids_stay_one_range_over_restarts() {
+    fn doubted_messages_stay_one_range_over_restarts() {
         static CLOCK: AtomicI64 = AtomicI64::new(NOW.0);
         let now = || Timestamp(CLOCK.load(Ordering::SeqCst));
         let directory = tempfile::tempdir().unwrap();
@@ -747,8 +751,8 @@ mod tests {
         // A message under a trusted clock ends the range.
         session(&path, &CLOCK, now, NOW, 61..=61);
         session(&path, &CLOCK, now, NOW.plus(YEAR), 62..=63);
-        let ranges = doubted_ids(&Connection::open(&path).unwrap()).unwrap();
-        assert_eq!(ranges, [EventId(11)..=EventId(52), EventId(62)..=EventId(63)]);
+        let ranges = doubted_messages(&Connection::open(&path).unwrap()).unwrap();
+        assert_eq!(ranges, [Seq(3)..=Seq(12), Seq(14)..=Seq(15)]);
     }
 
     #[test]
@@ -756,21 +760,21 @@ mod tests {
         let [old, fresh] = [31 * DAY, 29 * DAY].map(|age| NOW.minus(age).to_string());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
-        close(open(&path, || NOW), 0);
+        close(open(&path, || NOW));
         let mut file = Connection::open(&path).unwrap();
         let transaction = file.transaction().unwrap();
         // More than are read in time with one look per `STORE_PRUNE_MS`.
         let unreadable = 25 * STORE_PRUNED_AT_ONCE_MAX;
         let times = (1..=unreadable).map(|_| "").chain([&*old, &fresh]);
         for row in (1_u64..).zip(times) {
-            transaction.execute("INSERT INTO messages VALUES (?, ?, 'ann', 'text')", row).unwrap();
+            transaction.execute("INSERT INTO messages VALUES (?1, 1, ?1, ?2, 'ann', 'text')", row).unwrap();
         }
         transaction.commit().unwrap();
         drop(file);
         let store = open(&path, || NOW);
         let expected = Report::Dropped(EventId(unreadable + 1));
         assert_eq!(format!("{:?}", next_report(store.reports())), format!("{expected:?}"));
-        close(store, unreadable + 2);
+        close(store);
         assert_eq!(ids(&path), [unreadable + 2]);
     }
 
@@ -781,12 +785,12 @@ mod tests {
         let store = open(&path, || NOW);
         let file = Connection::open(&path).unwrap();
         file.execute_batch("BEGIN IMMEDIATE").unwrap();
-        store.commit(Batch { messages: vec![past(1, "late")], instead_of: None, ids_up_to: EventId(70_000) });
+        store.commit(vec![past(1, "late")]);
         assert_eq!(store.abandon(), Abandoned::NotStored, "it waits for the file");
         file.execute_batch("ROLLBACK").unwrap();
         let Report::Committed(_, result) = next_report(store.reports()) else { panic!("nothing is deleted") };
         assert_eq!(result, Err("the server is shutting down".to_owned()));
-        close(store, 1);
+        close(store);
         assert_eq!(ids(&path), [0; 0]);
     }
 }

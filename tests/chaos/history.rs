@@ -22,9 +22,11 @@ pub(crate) fn parse_text(text: &str) -> Option<(usize, usize)> {
 }
 
 pub(crate) struct History {
-    /// The id of the event before the first.
+    /// The id of the last message before the first event.
     before: u64,
     events: Vec<Box<str>>,
+    /// For each event, the id of the last message up to it.
+    ids: Vec<u64>,
     /// The names taken, in lower case: none is ever taken twice.
     present: BTreeSet<String>,
     /// How many left, by reason.
@@ -35,13 +37,14 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Begins after the event with this id, when these were here.
+    /// Begins after the message with this id, when these were here.
     pub(crate) fn new(before: u64, present: impl IntoIterator<Item = String>) -> Self {
         let present: BTreeSet<_> = present.into_iter().collect();
         let regulars = present.len();
         Self {
             before,
             events: Vec::new(),
+            ids: Vec::new(),
             present,
             left: BTreeMap::new(),
             sent_at: vec![Vec::new(); regulars],
@@ -53,9 +56,9 @@ impl History {
         self.events.len()
     }
 
-    /// The id of the event at this position.
-    pub(crate) fn id(&self, position: usize) -> u64 {
-        self.before + 1 + position as u64
+    /// The id of the last message before this position.
+    pub(crate) fn last_id(&self, position: usize) -> u64 {
+        position.checked_sub(1).map_or(self.before, |last| self.ids[last])
     }
 
     /// How many names are taken.
@@ -114,6 +117,7 @@ impl History {
             "MSG" => {}
             _ => panic!("{event:?} was not to happen"),
         }
+        self.ids.push(self.last_id(self.events.len()) + u64::from(event.starts_with("MSG ")));
         self.events.push(event.into());
     }
 

@@ -152,8 +152,7 @@ impl Regulars {
             Some("OK") => self.take_reply(number, line),
             Some("ERR" | "USER" | "NOTICE" | "HELLO" | "PING") => panic!("regular {number} did not ask for {line:?}"),
             _ => {
-                let expected = self.history.id(regular.position);
-                let event = regular.habits.strip_tag(line, expected);
+                let event = regular.habits.strip_tag(line, self.history.last_id(regular.position));
                 match event.strip_prefix("WHISPER ") {
                     Some(whisper) => regular.take_whisper(whisper),
                     None => self.take_event(number, event),
@@ -172,7 +171,7 @@ impl Regulars {
         {
             self.take_event(number, own);
         }
-        let id = self.history.id(self.all[number].position) - 1;
+        let id = self.history.last_id(self.all[number].position);
         let expected = if due.reply.is_empty() { format!("OK MSG {id}") } else { due.reply };
         assert_eq!(line, expected, "regular {number} reads another reply");
     }
@@ -326,8 +325,8 @@ impl Habits {
         line.strip_suffix('\r').unwrap_or_else(|| panic!("no CR at the end of {line:?}"))
     }
 
-    /// An event without its tag, whose id is the expected one unless it is a private event.
-    fn strip_tag(self, line: &str, expected: u64) -> &str {
+    /// An event without its tag. A message has the id after `last_id`; other events have none.
+    fn strip_tag(self, line: &str, last_id: u64) -> &str {
         if !self.tags {
             return line;
         }
@@ -335,7 +334,8 @@ impl Habits {
         let (id, (_time, event)) = tagged
             .and_then(|(id, rest)| Some((id, rest.split_once(' ')?)))
             .unwrap_or_else(|| panic!("no tag before {line:?}"));
-        assert!(id == expected.to_string() || id == "-" && event.starts_with("WHISPER "), "{line:?} is not {expected}");
+        let expected = if event.starts_with("MSG ") { (last_id + 1).to_string() } else { "-".to_owned() };
+        assert_eq!(id, expected, "{line:?}");
         event
     }
 }

@@ -94,7 +94,7 @@ fn utf16_stdin_is_an_error_and_nothing_is_sent() {
         }
     }
     alice.send("HISTORY 10");
-    alice.until("OK HISTORY 0");
+    alice.until("OK HISTORY 0 last=0");
 }
 
 #[test]

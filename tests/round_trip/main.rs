@@ -13,8 +13,8 @@ use arbtest::arbtest;
 use chinwag::limits::{COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
 use chinwag::protocol::{
     Command, Decoded, Details, Dialect, Drawing, Drawn, ErrorCode, Event, EventId, LeaveReason, LineDecoder, Mode,
-    Name, Past, Refusal, Reply, ResumeToken, Secret, ServerLine, Setting, Stroke, Tag, Text, Timestamp, Token, User,
-    Verb,
+    Name, Past, Refusal, Replayed, Reply, ResumeToken, Secret, ServerLine, Setting, Stroke, Tag, Text, Timestamp,
+    Token, User, Verb,
 };
 
 #[test]
@@ -143,8 +143,8 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
         5 => Reply::Ping(option(u, token)?),
         6 => Reply::Help,
         7 => Reply::Set(setting(u)?, u.arbitrary()?),
-        9 => Reply::History(u.arbitrary()?),
-        10 => Reply::Since(u.arbitrary()?),
+        9 => Reply::History(Replayed { count: u.arbitrary()?, last: EventId(u.arbitrary()?) }),
+        10 => Reply::Since(Replayed { count: u.arbitrary()?, last: EventId(u.arbitrary()?) }),
         11 => Reply::Search(u.arbitrary()?),
         8 => Reply::Chat(u.arbitrary()?),
         12 => Reply::Resume(name(u)?),

@@ -15,9 +15,9 @@ same 0 "$status"
 same "HELLO chinwag/1 epoch=k7qd type NICK and your name to join, HELP for help
 OK NICK raw
 COORDINATOR raw
-OK MSG 3
+OK MSG 1
 OK CHAT on
-OK MSG 4
+OK MSG 2
 OK CHAT off
 USER raw coordinator
 OK WHO 1

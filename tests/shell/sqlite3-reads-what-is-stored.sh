@@ -14,14 +14,14 @@ say bob 'WHISPER alice nobody keeps this'
 hear bob 'OK WHISPER alice'
 
 ask() { sqlite3 "$work/chat.db" "$1"; }
-same $'alice|it\'s tea time\nbob|"coffee", please' "$(ask 'SELECT name, text FROM messages ORDER BY id')"
-same alice "$(ask "SELECT m.name FROM words JOIN messages m ON m.id = words.rowid WHERE words MATCH 'tea'")"
-found() { ask "SELECT m.id FROM words JOIN messages m ON m.id = words.rowid WHERE words MATCH '$1'"; }
+same $'alice|it\'s tea time\nbob|"coffee", please' "$(ask 'SELECT name, text FROM messages ORDER BY seq')"
+same alice "$(ask "SELECT m.name FROM words JOIN messages m ON m.seq = words.rowid WHERE words MATCH 'tea'")"
+found() { ask "SELECT m.id FROM words JOIN messages m ON m.seq = words.rowid WHERE words MATCH '$1'"; }
 say bob 'MSG 今日は会議があります, im Café'
 hear_to bob 'OK MSG *'
 [[ $(found 会議) && $(found 会議) == "$(found Café)" && -z $(found 議会) ]]
 [[ $(ask 'SELECT time FROM messages LIMIT 1') == 20??-??-??T??:??:??.???Z ]]
-same 3 "$(ask 'PRAGMA user_version')"
+same 4 "$(ask 'PRAGMA user_version')"
 stop
 same ok "$(ask 'PRAGMA integrity_check')"
 same 3 "$(ask 'SELECT count(*) FROM messages')"
@@ -30,4 +30,4 @@ ask "VACUUM INTO '$work/copy.db'"
 serve --data "$work/copy.db"
 join carol nc.openbsd -N "$host" "$port"
 say carol HISTORY
-hear carol "PAST * alice it's tea time" 'PAST * bob "coffee", please' 'PAST * bob 今日は会議があります, im Café' 'OK HISTORY 3'
+hear carol "PAST * alice it's tea time" 'PAST * bob "coffee", please' 'PAST * bob 今日は会議があります, im Café' 'OK HISTORY 3 last=3'

@@ -16,7 +16,7 @@ fn the_last_line_needs_no_newline() {
     let mut peer = server.connect_raw();
     peer.send_bytes(b"NICK a\nMSG hi");
     peer.end_input();
-    assert_eq!(peer.rest(), [HELLO, "OK NICK a", "OK MSG 4"]);
+    assert_eq!(peer.rest(), [HELLO, "OK NICK a", "OK MSG 1"]);
     watcher.until("JOIN a");
     watcher.expect("MSG a hi");
     watcher.expect("LEAVE a eof");
@@ -98,14 +98,14 @@ fn a_script_can_count() {
     let finals: Vec<_> = replies.iter().filter(|line| line.starts_with("OK ") || line.starts_with("ERR ")).collect();
     let starts = [
         "OK NICK a",
-        "OK MSG 3",
+        "OK MSG 1",
         "ERR - verb-unknown",
         "OK WHO 1",
         "ERR MSG text-missing",
         "OK HELP",
         "OK SET echo on",
         "OK CHAT on",
-        "OK MSG 4",
+        "OK MSG 2",
         "OK CHAT off",
         "OK QUIT",
     ];

@@ -46,7 +46,7 @@ fn who_has_said_something_may_talk_about_http() {
     let server = Server::start();
     let mut alice = server.join("alice");
     alice.send("MSG GET / HTTP/1.1");
-    alice.expect("OK MSG 3");
+    alice.expect("OK MSG 1");
 }
 
 /// It waits for an answer to its first message, which has no line.

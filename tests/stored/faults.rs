@@ -117,15 +117,15 @@ fn a_full_disk_refuses_messages_and_nothing_else() {
     ann.expect("JOIN carol");
     bob.expect("JOIN carol");
     carol.send("HISTORY 1");
-    carol.expect_start(&format!("PAST {} ", 3 + stored));
-    carol.expect("OK HISTORY 1");
+    carol.expect_start(&format!("PAST {stored} "));
+    carol.expect(&format!("OK HISTORY 1 last={stored}"));
     disk.remount("size=8m");
     ann.send("MSG there is space");
     ann.expect_start("OK MSG ");
     bob.expect("MSG ann there is space");
     carol.expect("MSG ann there is space");
     carol.send("SINCE 0");
-    let told = carol.until(&format!("OK SINCE {}", stored + 1));
+    let told = carol.until(&format!("OK SINCE {0} last={0}", stored + 1));
     assert_eq!(told.len(), stored + 1);
     let log = disk.stop();
     assert_eq!(log.matches("cannot store what is said").count(), 1, "{log}");

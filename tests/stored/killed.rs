@@ -5,8 +5,6 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
-use chinwag::limits::IDS_RESERVED;
-
 use crate::common::{DEADLINE, EPOCH, Peer, Server};
 
 const KILLS: u64 = 20;
@@ -28,10 +26,11 @@ fn what_was_acknowledged_outlives_twenty_kills() {
     for round in 0..KILLS {
         let server = Server::with(&["--data", data]);
         let mut watcher = server.connect();
-        watcher.send_bytes(b"SET tags on\nSET echo on\nNICK watcher\n");
-        let joined = watcher.until("OK NICK watcher");
-        let id = joined.iter().find_map(|line| line.strip_suffix(" JOIN watcher").map(id_of)).expect("a join");
-        assert!(id > last_id, "{id} was given before; the last one was {last_id}");
+        watcher.send_bytes(b"SET tags on\nNICK watcher\nHISTORY 0\n");
+        watcher.until("OK NICK watcher");
+        let baseline = watcher.until_start("OK HISTORY 0 last=");
+        let baseline = baseline.rsplit('=').next().and_then(|id| id.parse::<u64>().ok()).expect("an id");
+        assert!(baseline >= last_id, "ids after {baseline} would be given again; the last one was {last_id}");
         let address = server.address;
         let senders = (0..SENDERS).map(|number| thread::spawn(move || talk(address, number, round)));
         let senders: Vec<_> = senders.collect();
@@ -100,8 +99,8 @@ fn check(data: &str, path: &std::path::Path, acknowledged: &BTreeMap<u64, String
         let text = rest.splitn(4, ' ').nth(3).expect("a text").to_owned();
         kept.push((id_of(rest), text));
     };
-    assert_eq!(end, format!("OK SINCE {}", kept.len()));
-    assert!(kept.is_sorted_by(|(before, _), (after, _)| before < after), "in order");
+    assert_eq!(end, format!("OK SINCE {0} last={0}", kept.len()));
+    assert!(kept.iter().map(|(id, _)| *id).eq(1..=kept.len() as u64), "ids are in order, without gaps");
     let by_id: BTreeMap<_, _> = kept.iter().cloned().collect();
     for (id, text) in acknowledged {
         assert_eq!(by_id.get(id), Some(text), "{id} was acknowledged");
@@ -119,30 +118,4 @@ fn stop(mut server: Server, reader: Peer) {
     server.signal("-TERM");
     assert!(server.wait().0.success());
     drop(reader);
-}
-
-/// Renames, joins and leaves have ids, too, but are not stored: only the reserved ids show that theirs are used.
-#[test]
-fn ids_of_events_that_are_not_stored_are_not_given_again() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("chat.db");
-    let data = path.to_str().expect("a path");
-    let server = Server::with(&["--data", data]);
-    let mut ann = server.connect();
-    ann.send_bytes(b"SET tags on\nSET echo on\nNICK ann\n");
-    ann.until("OK NICK ann");
-    let mut last_id = 0;
-    while last_id <= IDS_RESERVED + 1000 {
-        ann.send_bytes("NICK ben\nNICK ann\n".repeat(500).as_bytes());
-        let heard = ann.sync();
-        last_id = heard.iter().filter(|line| line.contains(" RENAME ")).map(|line| id_of(line)).max().expect("renames");
-    }
-    server.signal("-KILL");
-    drop(server);
-    let server = Server::with(&["--data", data]);
-    let mut ann = server.connect();
-    ann.send_bytes(b"SET tags on\nSET echo on\nNICK ann\n");
-    let joined = ann.until("OK NICK ann");
-    let id = joined.iter().find_map(|line| line.strip_suffix(" JOIN ann").map(id_of)).expect("a join");
-    assert!(id > last_id, "{id} was given before; the last one was {last_id}");
 }

@@ -60,7 +60,7 @@ fn message_is_refused_when_its_sync_fails() {
     ann.expect_start("OK MSG ");
     assert_eq!(bob.sync(), ["MSG ann one", "MSG ann four"]);
     bob.send("HISTORY");
-    assert_eq!(bob.until("OK HISTORY 2").len(), 2);
+    assert_eq!(bob.until("OK HISTORY 2 last=2").len(), 2);
 }
 
 /// The counterpart: without the sync, nothing fails.

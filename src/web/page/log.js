@@ -31,6 +31,8 @@ export class Log {
   #readUpTo = Infinity;
   /** The last id seen before the replay began. */
   #missedAfter = Infinity;
+  /** Entries without an id that came before or during the first replay, or during a later one: what is replayed goes before them. */
+  #unplaced = [];
 
   /** `read(id)` is called when the user has seen everything up to this id. */
   constructor(read) {
@@ -56,6 +58,7 @@ export class Log {
 
   /** Past or missed messages follow. */
   beginReplay() {
+    this.#unplaced ??= [];
     this.#missedAfter = this.#readUpTo;
     this.#isFirstMissed = true;
     // Screen readers do not announce them one by one.
@@ -63,12 +66,14 @@ export class Log {
   }
 
   endReplay() {
+    for (const entry of this.#unplaced ?? []) entry.order = this.#lastId;
+    this.#unplaced = null;
     this.#panel.setAttribute('aria-busy', false);
   }
 
   /** Shows a line of the server. Calls `called(line)` for an unseen whisper or mention. */
   show(line, me, called) {
-    const entry = entryOf(line, me, this.#lastId);
+    const entry = entryOf(line, me, this.#order);
     if (line.kind === 'past') this.#transcript.insert(entry);
     else this.#add(entry);
     this.#lastId = Math.max(this.#lastId, line.id ?? 0);
@@ -80,7 +85,7 @@ export class Log {
 
   /** Shows a whisper that the server has acknowledged. */
   whispered(to, text, me) {
-    this.#add(ownEntry({ to, text, me, order: this.#lastId }));
+    this.#add(ownEntry({ to, text, me, order: this.#order }));
   }
 
   /** Shows a note of the page, at the end or after an id. Missed messages never go before a boundary. */
@@ -109,7 +114,13 @@ export class Log {
     this.#scroller.toEnd();
   }
 
+  /** The order of an entry without an id: the last id before it, or behind all that is replayed. */
+  get #order() {
+    return this.#unplaced ? Infinity : this.#lastId;
+  }
+
   #add(entry) {
+    if (entry.order === Infinity) this.#unplaced.push(entry);
     this.#transcript.add(entry);
     this.#draw();
   }

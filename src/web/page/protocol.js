@@ -10,7 +10,7 @@ const LAST_WORDS = new Set([
 
 /**
  * What a line from the server says, as `{ kind, … }`; null for one that is not known here, which is to be ignored.
- * An event that carries a tag has its `id` (null for what only this peer gets) and its `time` (RFC 3339).
+ * An event that carries a tag has its `id` (null if it is no message) and its `time` (RFC 3339).
  */
 export function parse(line) {
   const tag = /^@(\d+|-) (\S+) /.exec(line);
@@ -28,7 +28,7 @@ const FORMS = {
   HELLO: (rest) => ({ kind: 'hello', epoch: / epoch=(\S+)/.exec(rest)?.[1] ?? null }),
   OK: (rest) => {
     const [verb, value] = splitWord(rest);
-    return { kind: 'ok', isOk: true, verb, value };
+    return { kind: 'ok', isOk: true, verb, value, last: lastId(value) };
   },
   ERR: (rest) => {
     const [verb, code, text] = splitWords(rest, 2);
@@ -60,6 +60,12 @@ const FORMS = {
   NOTICE: (text) => ({ kind: 'notice', text }),
   PING: (token) => ({ kind: 'ping', token }),
 };
+
+/** The id of the newest message, in a reply to HISTORY or SINCE. */
+function lastId(value) {
+  const last = /^\d+ last=(\d+)/.exec(value);
+  return last ? Number(last[1]) : null;
+}
 
 function said(kind, rest) {
   const [name, text] = splitWord(rest);

@@ -10,8 +10,8 @@ export class Room {
   status = [];
   /** The epoch of the ids. */
   epoch = null;
-  /** The last id received; 0 for none. */
-  lastId = 0;
+  /** The last id received, or named by the server as the newest; null before. */
+  lastId = null;
 
   /** The members by key, in the order in which they joined. A rename keeps the key. */
   #members = new Map();
@@ -49,7 +49,7 @@ export class Room {
   /** Begins another epoch. */
   begin(epoch) {
     this.epoch = epoch;
-    this.lastId = 0;
+    this.lastId = null;
     this.#read.clear();
     this.#toldUpTo = 0;
   }
@@ -63,6 +63,11 @@ export class Room {
     this.#read.add(line.id);
     if (this.#read.size > READ_MAX) this.#read.delete(this.#read.values().next().value);
     return true;
+  }
+
+  /** Everything up to this id has come, or was not requested. */
+  hasReadUpTo(id) {
+    this.lastId = Math.max(this.lastId, id);
   }
 
   #isToldFirst(id) {

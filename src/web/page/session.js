@@ -20,8 +20,8 @@ export class Session {
   #token = null;
   #isGreeted = false;
   #isJoined = false;
-  /** The last id received before the connection broke, or 0 after a change of the epoch. */
-  #missedAfter = 0;
+  /** The last id read before the connection broke; null if none is known, or after a change of the epoch. */
+  #missedAfter = null;
   /** Whether all messages after it have been replayed. */
   #isCaughtUp = false;
   #isAnew = false;
@@ -99,7 +99,7 @@ export class Session {
     this.#isAnew = room.epoch !== null && room.epoch !== epoch;
     room.forgetListed();
     // An interrupted replay begins again where it began, whatever live messages came meanwhile.
-    if (room.epoch !== epoch || this.#isCaughtUp || this.#missedAfter === 0) {
+    if (room.epoch !== epoch || this.#isCaughtUp || this.#missedAfter === null) {
       if (room.epoch !== epoch) room.begin(epoch);
       this.#missedAfter = room.lastId;
     }
@@ -121,7 +121,7 @@ export class Session {
   }
 
   #joined(name) {
-    const isBack = this.#isAnew || this.#missedAfter > 0;
+    const isBack = this.#isAnew || this.#missedAfter !== null;
     this.#isJoined = true;
     this.#name = name;
     this.room.me = name;
@@ -131,14 +131,14 @@ export class Session {
     });
     this.#connection.request('WHO');
     if (this.#isAnew) this.#on.note(ANEW);
-    if (this.#missedAfter > 0) this.#askSince();
+    if (this.#missedAfter !== null) this.#askSince();
     else this.#askHistory();
     this.#connection.request('CANVAS');
   }
 
   #askSince() {
     this.#connection.request(`SINCE ${this.#missedAfter} ${this.room.epoch}`, (reply) => {
-      if (reply?.isOk) return this.#caughtUp();
+      if (reply?.isOk) return this.#caughtUp(reply);
       if (!reply) return;
       this.#on.note(reply.code === 'too-old' ? TOO_OLD : refusal(reply), this.#missedAfter);
       this.#askHistory();
@@ -146,11 +146,12 @@ export class Session {
   }
 
   #askHistory() {
-    this.#connection.request(`HISTORY ${PAST_MESSAGES}`, (reply) => reply && this.#caughtUp());
+    this.#connection.request(`HISTORY ${PAST_MESSAGES}`, (reply) => reply && this.#caughtUp(reply));
   }
 
-  #caughtUp() {
+  #caughtUp({ last }) {
     this.#isCaughtUp = true;
+    if (last !== null) this.room.hasReadUpTo(last);
     this.#on.caughtUp();
   }
 

@@ -8,7 +8,7 @@ await play(async () => {
   const nora = nc(server, 'nora');
   await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
   nora.say('MSG before anybody came');
-  await nora.hear('OK MSG 3');
+  await nora.hear('OK MSG 1');
 
   const alice = await join(server, 'alice');
   const past = await hear(alice, 'before anybody came');

@@ -68,7 +68,7 @@ await play(async () => {
   assert.equal(sockets.sent.length, before, 'nothing was sent');
   await alice.fill('#text', 'x'.repeat(4083));
   await alice.press('#text', 'Enter');
-  await nora.hear('JOIN alice', 'OK MSG 4', `WHISPER alice ${'x'.repeat(4083)}`);
+  await nora.hear('JOIN alice', 'OK MSG 1', `WHISPER alice ${'x'.repeat(4083)}`);
   await say(alice, 'y'.repeat(4092));
   await nora.hear(`MSG alice ${'y'.repeat(4092)}`);
 });

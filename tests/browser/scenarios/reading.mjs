@@ -104,7 +104,7 @@ await play(async () => {
   sockets.inject(...Array.from({ length: 90 }, (_, number) => `@${9000 + number} ${time} MSG nora live ${number}`));
   await hear(bob, 'live 89');
   await readAt(bob, 'live 40');
-  sockets.inject(...Array.from({ length: 50 }, (_, number) => `PAST ${10 + number} ${time} nora past ${number}`), 'OK HISTORY 50');
+  sockets.inject(...Array.from({ length: 50 }, (_, number) => `PAST ${10 + number} ${time} nora past ${number}`), 'OK HISTORY 50 last=59');
   await hear(bob, 'past 49');
   await expectStays(bob, 'live 40', 'history was inserted');
   const texts = await bob.locator('#log .said').allInnerTexts();

@@ -25,7 +25,7 @@ pub(super) struct Model {
     pub(super) said: Said,
     pub(super) claims: Claims,
     times: Times,
-    last_event: EventId,
+    last_id: EventId,
     /// How often somebody was told of a stroke of another's.
     pub(super) shown: u32,
 }
@@ -67,7 +67,7 @@ impl Model {
             said: Said::default(),
             claims: Claims::new(timeouts),
             times: Times::new(timeouts),
-            last_event: EventId::default(),
+            last_id: EventId::default(),
             shown: 0,
         }
     }
@@ -162,8 +162,12 @@ impl Model {
     fn deliver(&mut self, output: Output) {
         match output {
             Output::Tell(session, line) => {
-                if let ServerLine::Ok(Reply::Resumable(token)) = line {
-                    self.claims.give(session, token);
+                match line {
+                    ServerLine::Ok(Reply::Resumable(token)) => self.claims.give(session, token),
+                    ServerLine::Ok(Reply::History(replayed) | Reply::Since(replayed)) => {
+                        assert_eq!(replayed.last, self.last_id, "the baseline is the newest message");
+                    }
+                    _ => {}
                 }
                 self.tell(session, &line);
             }
@@ -196,9 +200,9 @@ impl Model {
             Output::Read(..) => {}
             Output::Store(..) | Output::Recall(..) => panic!("{output:?} without a store"),
             Output::Publish { id, at, session, event, own } => {
-                assert_eq!(id.is_none(), matches!(event, Event::Draw(..)), "what is drawn has no id");
-                assert!(id.is_none_or(|id| id == self.last_event.next()), "ids have no gaps");
-                self.last_event = id.unwrap_or(self.last_event);
+                assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "messages have ids, and nothing else has");
+                assert!(id.is_none_or(|id| id == self.last_id.next()), "ids have no gaps");
+                self.last_id = id.unwrap_or(self.last_id);
                 self.history.take(&event);
                 self.said.take(id, at, &event);
                 self.publish(session, Tag { id, at }, &event, own.as_ref());
