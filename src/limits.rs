@@ -236,6 +236,10 @@ pub const STORE_INDEXED_AT_ONCE_BYTES: u64 = 4 * STORE_BATCH_INDEXED_BYTES as u6
 /// waits long for that, and a flood does not outrun it.
 pub const STORE_PRUNED_AT_ONCE_MAX: u64 = 1_000;
 
+/// Unused pages of the store's file, of 4 KiB each, that are removed after a deletion, at most: several times those that it left
+/// unused, so that a commit does not wait long.
+pub const STORE_PAGES_FREED_AT_ONCE_MAX: u32 = 1_024;
+
 /// How often the store looks for what is too old when nothing is said, and tries again what failed, in milliseconds.
 pub const STORE_PRUNE_MS: u64 = 1_000;
 

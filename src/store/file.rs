@@ -347,6 +347,15 @@ fn note_path(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Removes unused pages from the end of the file: at most so many, or all.
+pub(super) fn free_pages(connection: &Connection, count_max: Option<u32>) -> rusqlite::Result<()> {
+    // Each step of the statement frees one page.
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({})", count_max.unwrap_or(0)))?;
+    let mut pages = statement.query([])?;
+    while pages.next()?.is_some() {}
+    Ok(())
+}
+
 /// Writes the write-ahead log into the file and empties it, unless a reader uses it. Returns whether that was done.
 pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).map(|is_busy| !is_busy)
@@ -378,7 +387,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
     }
     if version > 0 && !missing.is_empty() {
         // Gives back the space of what was replaced.
-        connection.execute_batch("PRAGMA incremental_vacuum")?;
+        free_pages(connection, None)?;
         checkpoint(connection)?;
     }
     Ok(Ok(()))

@@ -599,6 +599,23 @@ fn a_file_does_not_grow_beyond_its_size() {
     assert_eq!(integrity(&path), "ok");
 }
 
+/// Only one page was removed from the file after each deletion.
+#[test]
+fn file_shrinks_when_messages_are_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    commit(&store, (1..=2000).map(|id| past(id, &"long ".repeat(200))).collect());
+    close(store);
+    let before = fs::metadata(&path).unwrap().len();
+    let (store, _) = open(&path, Keep::Count(100)).unwrap();
+    await_dropped(&store, 1900);
+    close(store);
+    let after = fs::metadata(&path).unwrap().len();
+    assert!(after < before / 4, "{before} bytes, then {after}");
+    assert_eq!(integrity(&path), "ok");
+}
+
 /// A thousand were let go of at once, and where there were not as many none were.
 #[test]
 fn a_file_of_few_long_messages_does_not_grow_beyond_its_size() {

@@ -14,15 +14,15 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::clock::{Change, Reading, TrustedClock};
 use super::file::{
-    LOBBY, Seq, StoreFile, TimeShift, checkpoint, clock_notes, doubted_messages, evicted, forget_clock_of, last_seq,
-    note_clock, note_doubted, note_good_end, note_time_shift, set_evicted, set_last, time_shifts,
+    LOBBY, Seq, StoreFile, TimeShift, checkpoint, clock_notes, doubted_messages, evicted, forget_clock_of, free_pages,
+    last_seq, note_clock, note_doubted, note_good_end, note_time_shift, set_evicted, set_last, time_shifts,
 };
 use super::place::Displaced;
 use super::wal::{WalBound, checkpoint_within};
 use super::{Abandoned, Job, Keep, Now, Report, Search, log, words};
 use crate::limits::{
-    CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS, STORE_PRUNE_MS,
-    STORE_PRUNED_AT_ONCE_MAX,
+    CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS,
+    STORE_PAGES_FREED_AT_ONCE_MAX, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX,
 };
 use crate::protocol::{Past, Timestamp};
 
@@ -289,7 +289,7 @@ impl Writer {
         self.ages.time_shifts.retain(|shift| shift.last > last);
         self.count = self.count.saturating_sub(count);
         let _ = to_hub.send_blocking(Report::Dropped(evicted));
-        self.file.connection.execute_batch("PRAGMA incremental_vacuum")?;
+        free_pages(&self.file.connection, Some(STORE_PAGES_FREED_AT_ONCE_MAX))?;
         self.file.place.accept_vacuum(&self.file.connection)?;
         Ok(Left::Urgent)
     }
