@@ -47,14 +47,6 @@ pub fn write_line(stream: impl AsFd, line: &str, timeout: Option<Duration>) -> i
     Stream::new(stream, timeout).write_all(format!("{line}\n").as_bytes())
 }
 
-/// Waits until the stream accepts bytes, or reports an error at the next write.
-///
-/// # Errors
-/// `TimedOut` after `timeout` (`None`: no limit).
-pub fn wait_writable(stream: impl AsFd, timeout: Option<Duration>) -> io::Result<()> {
-    wait(stream.as_fd(), PollFlags::OUT, timeout, None)
-}
-
 /// Waits until the stream is ready or has an error.
 ///
 /// # Errors
