@@ -22,6 +22,7 @@
 // standard output is an interface with one line a listener.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(feature = "client")]
 pub mod client;
 pub mod command_line;
 pub mod feed;

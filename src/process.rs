@@ -32,13 +32,6 @@ fn ignored_in(status: &str) -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
-/// Ends the process by a signal that was caught, with the signal's default action. A shell that runs a loop then stops the loop, which
-/// it would not do after an exit code.
-pub fn end_by(signal: Signal) {
-    // This returns only for a signal that ends nothing.
-    let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
-}
-
 /// Writes a line to a standard stream. Waits while the stream is full, also if another program has made it non-blocking.
 ///
 /// # Errors
