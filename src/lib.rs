@@ -32,4 +32,5 @@ pub mod protocol;
 pub mod room;
 pub mod server;
 pub mod store;
+#[cfg(feature = "web")]
 pub mod web;

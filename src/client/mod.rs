@@ -43,7 +43,7 @@ const PROGRAM: &str = "chinwag";
 
 /// The program: reads its command line, and returns the exit code.
 pub fn main() -> ExitCode {
-    let options: Options = match command_line::parse(PROGRAM) {
+    let options: Options = match command_line::parse(PROGRAM, &[]) {
         Ok(options) => options,
         Err(code) => return code,
     };

@@ -153,6 +153,7 @@ pub(super) fn turned_away(address: SocketAddr, full: Full, times: u64) {
     info!(%address, why, times, "turned away");
 }
 
+#[cfg(feature = "web")]
 pub(super) fn tls_on_plain_port(address: SocketAddr) {
     info!(%address, "refused a TLS handshake: the --web port speaks plain HTTP");
 }

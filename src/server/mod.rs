@@ -1,7 +1,7 @@
 //! The thin shell round the pure core: sockets, tasks, signals and the operator's log, on smol.
 //!
-//! One task accepts on each listener (a browser's first request is read in `web`), one serves each connection (its reader and its writer, in `connection`), and one,
-//! the `hub`, owns the room. The hub is fed by the `inbox`, a bounded row for each connection, and never waits for a peer.
+//! One task accepts on each listener, one serves each connection (its reader and its writer, in `connection`), and one, the `hub`,
+//! owns the room. What a listener's clients speak before their first line is the matter of its door (`listen`, `web`). The hub is fed by the `inbox`, a bounded row for each connection, and never waits for a peer.
 
 pub mod console;
 pub mod hub;
@@ -18,6 +18,7 @@ mod roster;
 mod shutdown;
 mod sockets;
 mod storing;
+#[cfg(feature = "web")]
 mod web;
 
 use std::io;
@@ -36,11 +37,13 @@ use self::admission::Admission;
 use self::connection::Host;
 use self::hub::{Hub, Request};
 use self::inbox::Inbox;
+pub use self::listen::Listener;
 use self::listen::Listeners;
 pub use self::pace::Rate;
 use self::port_file::PortFile;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
+#[cfg(feature = "web")]
 pub use self::web::Site;
 use crate::command_line::quoted;
 use crate::feed::Feed;
@@ -56,11 +59,7 @@ use crate::store::{self, Durability, Found, OpenError, Store};
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where to listen; port 0 is any free one.
-    pub listen: Vec<SocketAddr>,
-    /// The same for browsers.
-    pub web: Vec<SocketAddr>,
-    /// What is to be known of their requests.
-    pub site: Site,
+    pub listen: Vec<Listener>,
     /// Where to write the ports listened on, one a line.
     pub port_file: Option<PathBuf>,
     /// Bytes of the feed kept for readers that are behind.
@@ -144,7 +143,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         // Checked first, so that a server that cannot start creates no store.
         PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
     }
-    let listeners = Listeners::bind(&options.listen, &options.web, options.lost_timeout)?;
+    let listeners = Listeners::bind(&options.listen, options.lost_timeout)?;
     let executor = Arc::new(Executor::new());
     spawn_threads(&executor).map_err(StartError::System)?;
     let sockets = Sockets::new().map_err(StartError::System)?;
@@ -172,7 +171,7 @@ async fn serve(
     };
     let port_file = options.port_file.as_ref().map(write).transpose()?;
     console::announce(listeners.announcement()).await;
-    let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options), options.site);
+    let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options));
     vital.push(executor.spawn(tell_the_time(host.to_hub.clone())));
     let in_place = port_file.as_ref().map(Arc::downgrade).unwrap_or_default();
     signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital)), in_place).await;
@@ -306,9 +305,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let port_file = directory.path().join("port");
         let options = Options {
-            listen: vec![([127, 0, 0, 1], 0).into()],
-            web: Vec::new(),
-            site: Site::default(),
+            listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
             port_file: Some(port_file.clone()),
             feed_bytes: crate::limits::FEED_BYTES_DEFAULT,
             max_clients: None,

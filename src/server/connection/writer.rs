@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use futures_lite::{FutureExt as _, ready};
 use smol::Timer;
 
-use super::web::KeepAlive;
 use super::{Connection, End};
 use crate::feed::{Cursor, Progress, Standing};
 use crate::limits::{FLUSH_MS_MAX, WRITE_BYTES_MAX};
@@ -24,15 +23,11 @@ pub(super) struct Writer<'a> {
     stall: Stall,
     /// Set when there will be nothing more. Boxed: it is not needed for waiting.
     give_up: Option<Box<Timer>>,
-    /// Set if the connection speaks WebSocket and is pinged. Boxed, because few connections have one.
-    keep_alive: Option<Box<KeepAlive>>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
-        let ping_interval = connection.web.as_ref().and_then(|web| web.ping_interval);
-        let keep_alive = ping_interval.map(|interval| Box::new(KeepAlive::new(interval)));
-        Self { connection, cursor: Cursor::new(), stall: Stall::default(), give_up: None, keep_alive }
+        Self { connection, cursor: Cursor::new(), stall: Stall::default(), give_up: None }
     }
 
     /// Writes what there is. Ready when there will be no more, or no more can be written.
@@ -50,18 +45,21 @@ impl<'a> Writer<'a> {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let Connection { socket, host, outbox, web, .. } = self.connection;
+        let Connection { socket, host, outbox, frames, .. } = self.connection;
         if self.cursor.take_new(&host.feed, outbox, cx.waker()) == Standing::Slow {
             return Poll::Ready(End::Slow);
         }
         let mut written = 0;
         loop {
-            let progress = match web.as_ref().and_then(|web| web.send_control(socket)) {
+            let progress = match frames.as_ref().and_then(|frames| frames.send_control(socket)) {
                 Some(sent) => sent.map(Progress::Wrote),
                 None => self.cursor.write(&host.feed, outbox, |source| self.connection.send(source)),
             };
             match progress {
-                Ok(Progress::Idle) => ready!(self.poll_ping(cx)),
+                Ok(Progress::Idle) => match frames {
+                    Some(frames) => ready!(frames.poll_silence(cx)),
+                    None => return Poll::Pending,
+                },
                 Ok(Progress::Done) => return Poll::Ready(End::Flushed),
                 Ok(Progress::FellOff) if self.catch_up() => {}
                 Ok(Progress::FellOff | Progress::Lost) => return Poll::Ready(End::Slow),
@@ -87,14 +85,6 @@ impl<'a> Writer<'a> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Poll::Ready(End::Lost),
             }
-        }
-    }
-
-    /// Ready when there is a ping to send; never ready if the connection is not pinged.
-    fn poll_ping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match (&mut self.keep_alive, &self.connection.web) {
-            (Some(keep_alive), Some(web)) => keep_alive.poll(cx, web),
-            _ => Poll::Pending,
         }
     }
 
