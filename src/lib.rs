@@ -31,6 +31,7 @@ pub mod process;
 pub mod protocol;
 pub mod room;
 pub mod server;
+#[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "web")]
 pub mod web;

@@ -162,16 +162,19 @@ pub(super) fn few_descriptors(clients_max: usize, room: usize) {
     warn!(clients_max, room, "the limit of open files leaves room for fewer connections; raise it: ulimit -n");
 }
 
+#[cfg(feature = "store")]
 pub(super) fn relaxed() {
     warn!(
         "durability=relaxed: messages are acknowledged before the disk has them; if the machine fails, the last ones are lost"
     );
 }
 
+#[cfg(feature = "store")]
 pub(super) fn not_stored(error: &str) {
     warn!(%error, "cannot store what is said; refusing it until it can");
 }
 
+#[cfg(feature = "store")]
 pub(super) fn stored_again() {
     info!("what is said is stored again");
 }

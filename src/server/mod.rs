@@ -17,10 +17,15 @@ mod replay;
 mod roster;
 mod shutdown;
 mod sockets;
+mod storage;
+#[cfg(feature = "store")]
+mod stored;
+#[cfg(feature = "store")]
 mod storing;
 #[cfg(feature = "web")]
 mod web;
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -43,6 +48,7 @@ pub use self::pace::Rate;
 use self::port_file::PortFile;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
+pub use self::storage::Storage;
 #[cfg(feature = "web")]
 pub use self::web::Site;
 use crate::command_line::quoted;
@@ -53,7 +59,6 @@ use crate::limits::{EPOCH_CHARS, TICK_MS};
 use crate::process::reason;
 use crate::protocol::Token;
 use crate::room::{Action, History, Room, SessionId, Timeouts, Uptime};
-use crate::store::{self, Durability, Found, OpenError, Store};
 
 /// What a server is to do.
 #[derive(Clone, Debug)]
@@ -72,8 +77,8 @@ pub struct Options {
     pub history: usize,
     /// What the ids belong to; made up unless it is said.
     pub epoch: Option<Token>,
-    /// Where what is said is stored, if it is.
-    pub store: Option<store::Options>,
+    /// Where messages are stored; `None`: they are kept in memory.
+    pub store: Option<Arc<dyn Storage>>,
     /// How fast each peer's lines are carried out.
     pub line_rate: Rate,
     /// How fast peers are let in from one address; the others are turned away.
@@ -100,8 +105,8 @@ impl Options {
 pub enum StartError {
     /// This address cannot be listened on.
     Listen(SocketAddr, io::Error),
-    /// What is said cannot be stored.
-    Store(OpenError),
+    /// The store cannot be opened.
+    Store(Box<dyn Error + Send + Sync>),
     /// The port file cannot be written.
     PortFile(PathBuf, io::Error),
     /// The system does not give what a server needs: signals, threads.
@@ -127,7 +132,7 @@ impl std::fmt::Display for StartError {
     }
 }
 
-impl std::error::Error for StartError {}
+impl Error for StartError {}
 
 /// Serves until a signal stops it, then closes every connection and returns.
 ///
@@ -163,7 +168,7 @@ async fn serve(
     let Some(hub) = future::or(open(&options, &feed), stopped(&mut signals)).await else { return Ok(()) };
     let hub = hub?;
     let (line_rate, write_timeout) = (options.line_rate, options.write_timeout());
-    let host = Arc::new(Host { feed, queries: hub.queries().cloned(), to_hub, line_rate, write_timeout });
+    let host = Arc::new(Host { feed, stored: hub.stored().cloned(), to_hub, line_rate, write_timeout });
     let mut hub = executor.spawn(hub::run(hub, rows));
     let write = |path: &PathBuf| {
         let written = PortFile::write(path, listeners.ports());
@@ -193,25 +198,14 @@ async fn stopped<T>(signals: &mut Signals) -> Option<T> {
     None
 }
 
-/// The room, empty but for what is stored of it, and its hub.
+/// A hub whose room is empty, or has the stored messages.
 fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
-    let mut history = History::new(options.history);
-    let room = Room::new(options.timeouts);
-    let Some(store) = &options.store else {
-        let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
-        return Ok(Hub::new(room.with_epoch(epoch).with_history(history), Arc::clone(feed)));
-    };
-    let opened = Store::open(store, options.epoch.clone(), made_up_epoch(), options.history, hub::now);
-    let (opened, Found { epoch, last_id, before, messages }) = opened.map_err(StartError::Store)?;
-    for past in messages {
-        history.push(past);
+    if let Some(store) = &options.store {
+        return store.open(options, Arc::clone(feed)).map_err(StartError::Store);
     }
-    history.forget(before);
-    if store.durability == Durability::Relaxed {
-        console::relaxed();
-    }
-    let room = room.with_epoch(epoch).with_history(history).with_store(last_id);
-    Ok(Hub::new(room, Arc::clone(feed)).with_store(opened))
+    let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
+    let room = Room::new(options.timeouts).with_epoch(epoch).with_history(History::new(options.history));
+    Ok(Hub::new(room, Arc::clone(feed)))
 }
 
 /// A word that is most likely new: letters that nobody takes for another, and no vowels, lest it be a word.

@@ -1,5 +1,7 @@
 //! The server's command line.
 
+#[cfg(feature = "store")]
+mod store;
 #[cfg(feature = "web")]
 mod web;
 
@@ -20,7 +22,8 @@ use chinwag::limits::{
 use chinwag::protocol::Token;
 use chinwag::room::Timeouts;
 use chinwag::server::{self, Listener, Options, Rate, console};
-use chinwag::store::{self, Durability, Keep};
+#[cfg(feature = "store")]
+use chinwag::store::{Durability, Keep};
 #[cfg(feature = "web")]
 use chinwag::web::Origin;
 use tracing::level_filters::LevelFilter;
@@ -84,8 +87,15 @@ struct Arguments {
     #[argh(option, arg_name = "level", default = "LevelFilter::INFO", from_str_fn(parse_level))]
     log: LevelFilter,
 
-    /// backlog kept for slow clients, in bytes; clients that fall further behind are disconnected or, with --data, read on from
-    /// the store (default: 8388608)
+    #[cfg_attr(
+        feature = "store",
+        doc = "backlog kept for slow clients, in bytes; clients that fall further behind are disconnected or, with --data, read on \
+               from the store (default: 8388608)"
+    )]
+    #[cfg_attr(
+        not(feature = "store"),
+        doc = "backlog kept for slow clients, in bytes; clients that fall further behind are disconnected (default: 8388608)"
+    )]
     #[argh(option, arg_name = "bytes", default = "FEED_BYTES_DEFAULT", from_str_fn(parse_feed_bytes))]
     feed_bytes: usize,
 
@@ -95,17 +105,20 @@ struct Arguments {
 
     /// store messages in this SQLite file, which is created if it does not exist; a message is delivered only after it is safely
     /// stored, and outlives the server (default: messages are kept in memory)
+    #[cfg(feature = "store")]
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     data: Option<PathBuf>,
 
     /// when a message counts as stored: full, when the disk has it, or relaxed, when the operating system has it, so that the
     /// last messages may be lost if the machine fails (default: full)
-    #[argh(option, arg_name = "how", from_str_fn(parse_durability))]
+    #[cfg(feature = "store")]
+    #[argh(option, arg_name = "how", from_str_fn(store::parse_durability))]
     durability: Option<Durability>,
 
     /// delete the oldest stored messages beyond an age (30d, 12h), a size (1gb, 500mb) or a number of messages; all keeps
     /// everything. By age nothing is deleted while the system clock is implausible; the log says so (default: all)
-    #[argh(option, arg_name = "limit", from_str_fn(parse_keep))]
+    #[cfg(feature = "store")]
+    #[argh(option, arg_name = "limit", from_str_fn(store::parse_keep))]
     keep: Option<Keep>,
 
     /// the epoch: the word in HELLO that tells which numbering message ids belong to; set it for tests with fixed output, or after
@@ -161,11 +174,14 @@ struct Arguments {
 }
 
 /// The features that add options.
-const FEATURES: &[Feature] = &[Feature {
-    name: "web",
-    is_built: cfg!(feature = "web"),
-    options: &["--web", "--web-origin", "--web-head-timeout", "--web-ping"],
-}];
+const FEATURES: &[Feature] = &[
+    Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
+    Feature {
+        name: "web",
+        is_built: cfg!(feature = "web"),
+        options: &["--web", "--web-origin", "--web-head-timeout", "--web-ping"],
+    },
+];
 
 /// What a feature does with its options.
 struct Part {
@@ -177,22 +193,11 @@ struct Part {
 
 /// The features of this program.
 const PARTS: &[Part] = &[
+    #[cfg(feature = "store")]
+    store::PART,
     #[cfg(feature = "web")]
     web::PART,
 ];
-
-impl Arguments {
-    /// Reports the first option that needs another one, if that other one is not given.
-    fn missing(&self) -> Option<String> {
-        let path = "expected --data PATH, the file to store messages in";
-        let without = [
-            (self.data.is_none() && self.durability.is_some(), "--durability without --data", path),
-            (self.data.is_none() && self.keep.is_some(), "--keep without --data", path),
-        ];
-        let (_, what, expected) = without.into_iter().find(|(is_so, ..)| *is_so)?;
-        Some(format!("{what}: {expected}"))
-    }
-}
 
 fn main() -> ExitCode {
     let arguments: Arguments = match command_line::parse(PROGRAM, FEATURES) {
@@ -200,9 +205,9 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     if arguments.version {
-        return command_line::print(PROGRAM, concat!("chinwagd ", env!("CARGO_PKG_VERSION")));
+        return command_line::print(PROGRAM, &version());
     }
-    if let Some(what) = arguments.missing().or_else(|| PARTS.iter().find_map(|part| (part.missing)(&arguments))) {
+    if let Some(what) = PARTS.iter().find_map(|part| (part.missing)(&arguments)) {
         return command_line::refuse(PROGRAM, &what);
     }
     let _log = console::start(arguments.log);
@@ -215,19 +220,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// The text of `--version`: the version, then the features.
+fn version() -> String {
+    let features: Vec<_> = FEATURES.iter().filter(|feature| feature.is_built).map(|feature| feature.name).collect();
+    let features = if features.is_empty() { "none".to_owned() } else { features.join(" ") };
+    format!("chinwagd {}\nfeatures: {features}", env!("CARGO_PKG_VERSION"))
+}
+
 /// What the server is to do.
 fn options(mut arguments: Arguments) -> Options {
     let default = || vec![SocketAddr::from(([127, 0, 0, 1], 9999))];
     let listen: Vec<_> = std::mem::take(&mut arguments.listen).into_iter().flatten().collect();
     let listen = if listen.is_empty() { default() } else { listen };
-    let (durability, keep) = (arguments.durability.unwrap_or_default(), arguments.keep.unwrap_or_default());
     let mut options = Options {
         listen: listen.into_iter().map(Listener::lines).collect(),
         port_file: arguments.port_file.take(),
         feed_bytes: arguments.feed_bytes,
         history: arguments.history,
         epoch: arguments.epoch.take(),
-        store: arguments.data.take().map(|path| store::Options { path, durability, keep }),
+        store: None,
         max_clients: arguments.max_clients,
         max_per_address: arguments.max_per_address,
         line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
@@ -279,18 +290,6 @@ fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
 
 fn parse_history(raw: &str) -> Result<usize, String> {
     parse_number(raw, 0..=HISTORY_MESSAGES_MAX, "a number of messages")
-}
-
-fn parse_durability(raw: &str) -> Result<Durability, String> {
-    match raw {
-        "full" => Ok(Durability::Full),
-        "relaxed" => Ok(Durability::Relaxed),
-        _ => Err("expected full or relaxed".to_owned()),
-    }
-}
-
-fn parse_keep(raw: &str) -> Result<Keep, String> {
-    raw.parse().map_err(|_| "expected an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all".to_owned())
 }
 
 fn parse_epoch(raw: &str) -> Result<Token, String> {

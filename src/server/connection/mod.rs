@@ -25,18 +25,18 @@ use super::hub::Request;
 use super::inbox::{Inbox, Row};
 use super::pace::Rate;
 use super::sockets::Socket;
+use super::storage::StoredMessages;
 use crate::feed::{Feed, Outbox, Source, Standing};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
 use crate::protocol::{Closing, ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
-use crate::store::QueryQueues;
 
 /// What every connection shares.
 pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
     pub(super) to_hub: Inbox,
-    /// What tells again what is stored; then messages are stored before they are answered.
-    pub(super) queries: Option<QueryQueues>,
+    /// Where stored messages are read, if messages are stored. Then they are answered only after they are stored.
+    pub(super) stored: Option<Arc<dyn StoredMessages>>,
     pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,
 }

@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
         if !is_message {
             self.until_stored().await;
         }
-        let is_stored = is_message && connection.host.queries.is_some();
+        let is_stored = is_message && connection.host.stored.is_some();
         self.storing |= is_stored;
         connection.tell_line(action, bytes)?;
         self.handed_over += 1;

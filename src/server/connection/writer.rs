@@ -14,7 +14,6 @@ use crate::limits::{FLUSH_MS_MAX, WRITE_BYTES_MAX};
 use crate::protocol::{Dialect, Event, Tag, Text};
 use crate::room::Action;
 use crate::server::{console, hub};
-use crate::store::StoreQuery;
 
 /// The sending half of a connection.
 pub(super) struct Writer<'a> {
@@ -91,14 +90,13 @@ impl<'a> Writer<'a> {
     /// Goes on from the store, if there is one.
     fn catch_up(&mut self) -> bool {
         let Connection { host, outbox, session, .. } = self.connection;
-        let Some(queries) = &host.queries else { return false };
+        let Some(stored) = &host.stored else { return false };
         let notice = |dialect: Dialect, text: &mut Vec<u8>| {
             console::fell_behind(*session);
             dialect.write_event(text, Tag { id: None, at: hub::now() }, &Event::Notice(Text::ours(FELL_BEHIND)));
         };
-        let query =
-            |missed| Arc::new(StoreQuery::of_missed(missed, hub::now, Arc::downgrade(outbox), queries.clone())) as _;
-        self.cursor.catch_up(&host.feed, outbox, notice, query);
+        let messages = |missed| stored.missed(missed, Arc::downgrade(outbox));
+        self.cursor.catch_up(&host.feed, outbox, notice, messages);
         true
     }
 }

@@ -165,7 +165,7 @@ mod tests {
         let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
         let (to_hub, mut rows) = inbox::new();
         let line_rate = Rate { per_second: 0, burst: 1 };
-        let host = Host { feed, to_hub, queries: None, line_rate, write_timeout: None };
+        let host = Host { feed, to_hub, stored: None, line_rate, write_timeout: None };
         assert_eq!(future::block_on(check(&host)).status(), Status::ServiceUnavailable);
         let at_work = async {
             assert!(rows.wait().await);
