@@ -15,6 +15,8 @@
 //! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
 //! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
 //!
+//! `web`, `store` and `client` are Cargo features, on by default. The server uses the first two through traits of its own.
+//!
 //! `limits`, `protocol`, `room`, `feed` and `web` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
 //! for what goes over the wire.
 

@@ -1,7 +1,8 @@
 //! The thin shell round the pure core: sockets, tasks, signals and the operator's log, on smol.
 //!
 //! One task accepts on each listener, one serves each connection (its reader and its writer, in `connection`), and one, the `hub`,
-//! owns the room. What a listener's clients speak before their first line is the matter of its door (`listen`, `web`). The hub is fed by the `inbox`, a bounded row for each connection, and never waits for a peer.
+//! owns the room. A listener has a door, which knows what its clients speak before their first line (`listen`, `web`). The hub is fed by
+//! the `inbox`, a bounded row for each connection, and never waits for a client. What it needs of a store is in `storage`.
 
 pub mod console;
 pub mod hub;
