@@ -22,7 +22,7 @@ use crate::limits::{
 use crate::protocol::{Refusal, ServerLine};
 use crate::room::SessionId;
 
-/// Where to listen, and what is spoken there.
+/// An address to listen on, and the protocol of its clients.
 #[derive(Clone, Debug)]
 pub struct Listener {
     address: SocketAddr,
@@ -40,7 +40,7 @@ impl Listener {
     }
 }
 
-/// What the clients of a listener speak, up to their first line.
+/// The protocol of a listener's clients, up to their first line.
 pub(super) trait Door: Debug + Send + Sync {
     /// How a user on the same machine can join at this address.
     fn invitation(&self, address: SocketAddr) -> String;

@@ -1,5 +1,5 @@
-//! What the server needs of a store. `storing` and `stored` implement it, with the feature `store`. A server without a store keeps its
-//! messages in memory.
+//! The interface between the server and a store. `storing` and `stored` implement it, with the feature `store`. A server without a store
+//! keeps its messages in memory.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -26,7 +26,7 @@ pub(super) trait CommitPipeline: Debug + Send {
     /// Accepts a message. It is refused in its turn if more than `bytes_max` bytes of messages are waiting.
     fn take(&mut self, at: Timestamp, session: SessionId, name: Name, text: Text, bytes_max: usize);
 
-    /// Whether a message is waiting, is being committed, or is to be published.
+    /// Whether a message waits for its commit, or for being published or refused after it.
     fn is_busy(&self) -> bool;
 
     /// The first and the last id of the messages that are being committed: nothing else may get an id from there.

@@ -1,4 +1,4 @@
-//! What a connection needs of a protocol between its socket and its lines, such as WebSocket. A plain connection has none.
+//! The interface between a connection and a protocol that wraps its lines in frames, such as WebSocket. A plain connection has none.
 
 use std::fmt::Debug;
 use std::io;
@@ -30,7 +30,7 @@ pub(in crate::server) trait FrameLayer: Debug + Send + Sync {
     fn end(&self, closing: Closing, last_lines: &str) -> Vec<u8>;
 }
 
-/// What a client's frames contain.
+/// A piece of a client's frames.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "web"), expect(dead_code, reason = "WebSocket is the only frame layer"))]
 pub(in crate::server) enum Framed<'a> {

@@ -25,7 +25,7 @@ pub(super) struct WebSocketFrames(Mutex<State>);
 struct State {
     incoming: Frames,
     outgoing: Framing,
-    /// What was wrong with the client's frames.
+    /// The first error in the client's frames.
     failure: Option<Failure>,
     /// Set if a silent connection is pinged, so that no proxy on the way closes it.
     pings: Option<Timer>,
