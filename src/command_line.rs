@@ -19,14 +19,29 @@ use crate::process::{reason, write_line};
 /// The exit code after a wrong command line, as with most programs.
 pub const EXIT_USAGE: u8 = 2;
 
-/// The arguments of the program of that name.
+/// A part of a program that can be left out when it is built, and the options that it adds.
+#[derive(Clone, Copy, Debug)]
+pub struct Feature {
+    /// Its name for Cargo.
+    pub name: &'static str,
+    /// Whether this program has it.
+    pub is_built: bool,
+    /// Its options, as they are given.
+    pub options: &'static [&'static str],
+}
+
+/// The arguments of the program of that name, whose options depend on these features.
 ///
 /// # Errors
 ///
 /// The exit code: 0 after `--help`, 1 if standard output does not accept the help, 2 after an error. The user has already been
 /// told.
-pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(program: &str) -> Result<Arguments, ExitCode> {
-    let words = match Words::sort(env::args_os().skip(1), &Arguments::get_args_info()) {
+pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(
+    program: &str,
+    features: &[Feature],
+) -> Result<Arguments, ExitCode> {
+    let explain = |name: &str| absent(name, program, features);
+    let words = match Words::sort(env::args_os().skip(1), &Arguments::get_args_info(), explain) {
         Ok(Some(words)) => words,
         Ok(None) => return Err(print_help::<Arguments>(program)),
         Err(what) => return Err(refuse(program, &what)),
@@ -90,11 +105,15 @@ struct Words {
 }
 
 impl Words {
-    /// Sorts the words. `None` if the user asks for help.
+    /// Sorts the words. `None` if the user asks for help. `absent` explains an option that this program could have but does not.
     ///
     /// # Errors
     /// Explains the first wrong word.
-    fn sort(raw: impl Iterator<Item = OsString>, info: &CommandInfoWithArgs) -> Result<Option<Self>, String> {
+    fn sort(
+        raw: impl Iterator<Item = OsString>,
+        info: &CommandInfoWithArgs,
+        absent: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, String> {
         let mut sorted = Self::default();
         let mut given = BTreeSet::new();
         let mut raw = raw.map(OsString::into_string).peekable();
@@ -113,7 +132,7 @@ impl Words {
             if ["-h", "--help"].contains(&name) && value.is_none() {
                 return Ok(None);
             }
-            let option = find(name, info.flags).ok_or_else(|| unknown(name, info))?;
+            let option = find(name, info.flags).ok_or_else(|| absent(name).unwrap_or_else(|| unknown(name, info)))?;
             if option.optionality != Optionality::Repeating
                 && option.kind != FlagInfoKind::Switch
                 && !given.insert(option.long)
@@ -182,6 +201,15 @@ fn split(word: &str) -> (&str, Option<&str>) {
 fn find<'a>(name: &str, known: &'a [FlagInfo<'static>]) -> Option<&'a FlagInfo<'static>> {
     let is_short = |short: char| name.strip_prefix('-').is_some_and(|letter| letter.chars().eq([short]));
     known.iter().find(|option| option.long == name || option.short.is_some_and(is_short))
+}
+
+/// Reports an option of a feature that this program was built without.
+fn absent(name: &str, program: &str, features: &[Feature]) -> Option<String> {
+    let feature = features.iter().find(|feature| !feature.is_built && feature.options.contains(&name))?.name;
+    Some(format!(
+        "{name} needs the feature {feature}, and this {program} was built without it; build one that has it: \
+         cargo build --release --bin {program} --features {feature}"
+    ))
 }
 
 /// Reports an unknown option, and suggests the nearest known one.
@@ -351,7 +379,7 @@ mod tests {
     }
 
     fn sort(raw: &[&str]) -> Result<Option<Words>, String> {
-        Words::sort(raw.iter().map(OsString::from), &Trial::get_args_info())
+        Words::sort(raw.iter().map(OsString::from), &Trial::get_args_info(), |_| None)
     }
 
     #[test]
@@ -391,6 +419,24 @@ mod tests {
     }
 
     #[test]
+    fn option_of_absent_feature_is_explained() {
+        let feature = |is_built| Feature { name: "store", is_built, options: &["--data"] };
+        assert_eq!(absent("--data", "chinwagd", &[feature(true)]), None);
+        assert_eq!(absent("--date", "chinwagd", &[feature(false)]), None);
+        let error = absent("--data", "chinwagd", &[feature(false)]).unwrap();
+        assert_eq!(
+            error,
+            "--data needs the feature store, and this chinwagd was built without it; build one that has it: \
+             cargo build --release --bin chinwagd --features store"
+        );
+        let raw = ["--date=x", "--data=x"].map(OsString::from);
+        let explain = |name: &str| absent(name, "chinwagd", &[feature(false)]);
+        let info = Trial::get_args_info();
+        assert!(Words::sort(raw.clone().into_iter(), &info, explain).unwrap_err().starts_with("unknown option"));
+        assert_eq!(Words::sort(raw.into_iter().skip(1), &info, explain), Err(error));
+    }
+
+    #[test]
     fn parse_error_names_option_and_value() {
         let words = sort(&["--listen=x", "--count", "many\n"]).unwrap().unwrap();
         let error = Trial::from_args(&["trial"], &words.all()).unwrap_err();
@@ -404,7 +450,7 @@ mod tests {
         assert_eq!(quoted(&"x".repeat(100)), format!("\"{}…\"", "x".repeat(SHOWN_VALUE_CHARS_MAX)));
         let latin1 = std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec());
         let words = [OsString::from("--listen"), latin1].into_iter();
-        let error = Words::sort(words, &Trial::get_args_info()).unwrap_err();
+        let error = Words::sort(words, &Trial::get_args_info(), |_| None).unwrap_err();
         assert_eq!(error, r#"invalid --listen "caf\xe9": expected UTF-8"#);
     }
 }

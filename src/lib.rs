@@ -15,6 +15,8 @@
 //! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
 //! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
 //!
+//! `web`, `store` and `client` are Cargo features, on by default. The server uses the first two through traits of its own.
+//!
 //! `limits`, `protocol`, `room`, `feed` and `web` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
 //! for what goes over the wire.
 
@@ -22,6 +24,7 @@
 // standard output is an interface with one line a listener.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(feature = "client")]
 pub mod client;
 pub mod command_line;
 pub mod feed;
@@ -30,5 +33,7 @@ pub mod process;
 pub mod protocol;
 pub mod room;
 pub mod server;
+#[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "web")]
 pub mod web;

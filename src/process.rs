@@ -32,27 +32,12 @@ fn ignored_in(status: &str) -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
-/// Ends the process by a signal that was caught, with the signal's default action. A shell that runs a loop then stops the loop, which
-/// it would not do after an exit code.
-pub fn end_by(signal: Signal) {
-    // This returns only for a signal that ends nothing.
-    let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
-}
-
 /// Writes a line to a standard stream. Waits while the stream is full, also if another program has made it non-blocking.
 ///
 /// # Errors
 /// Those of the stream; `TimedOut` if it accepts nothing within `timeout` (`None`: no limit).
 pub fn write_line(stream: impl AsFd, line: &str, timeout: Option<Duration>) -> io::Result<()> {
     Stream::new(stream, timeout).write_all(format!("{line}\n").as_bytes())
-}
-
-/// Waits until the stream accepts bytes, or reports an error at the next write.
-///
-/// # Errors
-/// `TimedOut` after `timeout` (`None`: no limit).
-pub fn wait_writable(stream: impl AsFd, timeout: Option<Duration>) -> io::Result<()> {
-    wait(stream.as_fd(), PollFlags::OUT, timeout, None)
 }
 
 /// Waits until the stream is ready or has an error.

@@ -9,15 +9,13 @@ use std::{fs, thread};
 
 use chinwag::limits::FEED_BYTES_DEFAULT;
 use chinwag::room::Timeouts;
-use chinwag::server::{self, Options, Rate, Site};
+use chinwag::server::{self, Listener, Options, Rate};
 use common::{DEADLINE, Peer};
 
 /// A server within the test; it ends with it. Returns its port.
 fn start(port_file: &Path) -> u16 {
     let options = Options {
-        listen: vec![([127, 0, 0, 1], 0).into()],
-        web: Vec::new(),
-        site: Site::default(),
+        listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
         port_file: Some(port_file.to_owned()),
         feed_bytes: FEED_BYTES_DEFAULT,
         max_clients: None,

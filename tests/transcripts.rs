@@ -18,6 +18,9 @@ fn main() {
         let before = trials.len();
         for transcript in transcripts(document) {
             let title = format!("{name}: {}", transcript.title);
+            if transcript.is_stored && !cfg!(feature = "store") {
+                continue;
+            }
             let ignored = transcript.is_console && !has_netcat();
             trials.push(Trial::test(title, move || transcript.run()).with_ignored_flag(ignored));
         }

@@ -3,12 +3,13 @@
 //! What lines mean and how they look is pure: `typed` is what a person types, `session` what follows from that and from what
 //! the server sends, `reading` how far that was read, `render` how it is drawn. The rest is thin: `options` is the command
 //! line, `dial` how a connection is made, `wire` a connection, `link` one after the other, `stop` the signals, `output` what is
-//! printed, `input` the lines of standard input, `refusal` the words for a server's refusals, `talk` a session over them, `editor` the line editor, `terminal` what runs it at
+//! printed, `json` a line as an object, `input` the lines of standard input, `refusal` the words for a server's refusals, `talk` a session over them, `editor` the line editor, `terminal` what runs it at
 //! a terminal, `script` the subcommands.
 
 mod dial;
 mod editor;
 mod input;
+mod json;
 mod link;
 mod options;
 mod output;
@@ -33,8 +34,8 @@ use smol::block_on;
 
 use self::options::{COMMANDS, Options};
 use self::output::Output;
+use self::stop::end_by;
 use crate::command_line::{self, nearest, parse_number, quoted};
-use crate::process::end_by;
 use crate::protocol::{Command, Mode, is_blank};
 
 /// The name in errors and in `--version`.
@@ -42,7 +43,7 @@ const PROGRAM: &str = "chinwag";
 
 /// The program: reads its command line, and returns the exit code.
 pub fn main() -> ExitCode {
-    let options: Options = match command_line::parse(PROGRAM) {
+    let options: Options = match command_line::parse(PROGRAM, &[]) {
         Ok(options) => options,
         Err(code) => return code,
     };

@@ -16,7 +16,7 @@ use smol::Timer;
 
 use super::Code;
 use crate::limits::SIGNAL_GRACE_MS_MAX;
-use crate::process::{catch, end_by};
+use crate::process::catch;
 
 /// The signals, from now on. Clones share them.
 #[derive(Clone, Debug)]
@@ -69,4 +69,11 @@ impl Stop {
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.hung_up.as_fd()
     }
+}
+
+/// Ends the process by a signal that was caught, with the signal's default action. A shell that runs a loop then stops the loop, which
+/// it would not do after an exit code.
+pub(super) fn end_by(signal: Signal) {
+    // This returns only for a signal that ends nothing.
+    let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
 }

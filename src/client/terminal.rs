@@ -21,6 +21,7 @@ use super::options::Options;
 use super::printer::Printer;
 use super::reading::Reading;
 use super::session::Shown;
+use super::stop::end_by;
 use super::talk::{self, Shared};
 use super::tty::{self, Settings, size, write};
 use super::typed::{completions, is_said, remembered};
@@ -30,7 +31,7 @@ use crate::command_line::with_port;
 use crate::limits::{
     FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, HISTORY_REPLAYED_DEFAULT, KEY_SEQUENCE_MS_MAX, LINES_WAITING_MAX,
 };
-use crate::process::{catch, end_by};
+use crate::process::catch;
 use crate::protocol::Name;
 
 /// Turn bracketed paste on and off.

@@ -468,13 +468,13 @@ fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
 /// Splits a line of chat mode before its first character that shows. An invisible character, or one that a terminal sent by mistake
 /// (escape, for instance), must not turn a command into a message. Such a character is replaced in a message, so its replacement
 /// counts as well.
-pub(crate) fn split_indent(line: &str) -> (&str, &str) {
+pub fn split_indent(line: &str) -> (&str, &str) {
     let is_indent = |c: char| shows_nothing(c) || c.is_control() || c == char::REPLACEMENT_CHARACTER;
     line.split_at(line.len() - line.trim_start_matches(is_indent).len())
 }
 
 /// The text after a slash. Input methods for Chinese, Japanese and Korean type the full-width one.
-pub(crate) fn strip_slash(text: &str) -> Option<&str> {
+pub fn strip_slash(text: &str) -> Option<&str> {
     text.strip_prefix(['/', '／'])
 }
 

@@ -45,13 +45,13 @@ impl Timestamp {
 
     /// The time plus a duration, clamped.
     #[must_use]
-    pub(crate) fn plus(self, time: Duration) -> Self {
+    pub fn plus(self, time: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))).clamped()
     }
 
     /// The time minus a duration, clamped.
     #[must_use]
-    pub(crate) fn minus(self, time: Duration) -> Self {
+    pub fn minus(self, time: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))).clamped()
     }
 

@@ -429,7 +429,7 @@ const IAC: u8 = 255;
 const TIMING_MARK: u8 = 6;
 
 /// U+FEFF in UTF-8: Windows programs write it at the start of a text.
-pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 fn is_special(byte: u8) -> bool {
     matches!(byte, b'\0' | b'\n' | b'\r' | BS | DEL | IAC)

@@ -12,7 +12,6 @@ mod error;
 mod event;
 mod foreign;
 mod heard;
-mod json;
 mod line;
 mod name;
 mod past;
@@ -23,22 +22,20 @@ mod verb;
 pub(crate) mod words;
 
 pub(crate) use case::fold_case;
-pub use command::{Command, Mode, Setting};
-pub(crate) use command::{split_indent, strip_slash};
+pub use command::{Command, Mode, Setting, split_indent, strip_slash};
 pub use dialect::{DIALECTS, Dialect};
 pub use drawing::{Drawing, Drawn, NoStroke, Stroke};
 pub use error::{ErrorCode, Refusal};
 pub use event::{Closing, Event, EventId, LeaveReason, Tag, Timestamp};
 pub use foreign::Foreign;
 pub use heard::Heard;
-pub(crate) use line::BYTE_ORDER_MARK;
-pub use line::{Decoded, Ending, LineDecoder, LineError};
+pub use line::{BYTE_ORDER_MARK, Decoded, Ending, LineDecoder, LineError};
 pub use name::{Name, NameError};
 pub use past::Past;
 pub use reply::{Details, Replayed, Reply, ServerLine, User};
 pub use resume::{NoToken, ResumeToken, Secret};
-pub use text::{Text, TextError, Token};
-pub(crate) use text::{is_blank, made_safe};
+pub(crate) use text::is_blank;
+pub use text::{Text, TextError, Token, made_safe};
 pub use verb::Verb;
 
 /// The protocol's name and version, as `HELLO` says it.

@@ -148,7 +148,7 @@ fn is_empty_glyph(c: char) -> bool {
 }
 
 /// Any text with what no terminal may get replaced, however long it is.
-pub(crate) fn made_safe(raw: &str) -> String {
+pub fn made_safe(raw: &str) -> String {
     safe(raw).into_owned()
 }
 

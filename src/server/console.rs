@@ -1,21 +1,20 @@
 //! The operator's log, on standard error: who connected from where, named themselves, left and why. Never what people
 //! say, and nothing of theirs raw: a [`Name`] is safe for terminals by its type.
 
-use std::io;
-use std::mem;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::panic::{self, PanicHookInfo};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use async_channel::Sender;
 use chrono::{Local, SecondsFormat};
 use futures_lite::future;
 use nu_ansi_term::Style;
 use smol::Timer;
 use tracing::level_filters::LevelFilter;
 use tracing::{debug, error, info, warn};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
@@ -23,27 +22,43 @@ use super::admission::Full;
 use super::hub::now;
 use crate::command_line::is_colored;
 use crate::limits::{ANNOUNCE_MS_MAX, LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
-use crate::process::{Stream, reason, wait_writable, write_line};
+use crate::process::{Stream, reason, write_line};
 use crate::protocol::{Event, Name};
 use crate::room::SessionId;
 
-/// Begins to log what is at least as weighty as `level`; in colour where that is wanted.
+/// Logs events of this level and above to standard error, in colour where that is wanted.
 ///
-/// A thread of its own writes the lines. If nobody takes them from it, or standard error is closed, they are dropped, and
-/// the room goes on.
+/// A thread of its own writes the lines. If standard error accepts nothing, [`LOG_LINES_MAX`] lines wait and further ones are dropped;
+/// nobody else waits.
 pub fn start(level: LevelFilter) -> Log {
-    let builder = NonBlockingBuilder::default().buffered_lines_limit(LOG_LINES_MAX).lossy(true);
-    let (writer, guard) = builder.finish(Stream::new(io::stderr(), None));
+    let log = Log::to(Stream::new(io::stderr(), None), Duration::from_millis(LOG_FLUSH_MS_MAX));
+    let lines = log.lines.clone();
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(writer)
+        .with_writer(move || lines.clone())
         .with_ansi(is_colored(&io::stderr()))
         .with_target(false)
         .with_timer(LocalTime)
         .log_internal_errors(false)
         .init();
     panic::set_hook(Box::new(fault));
-    Log(Some(guard))
+    log
+}
+
+/// The lines that wait to be written.
+#[derive(Clone, Debug)]
+struct LogQueue(Sender<Vec<u8>>);
+
+impl Write for LogQueue {
+    /// Queues a whole line, or drops it if the queue is full.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let _ = self.0.try_send(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A panic, in one line. What it says may repeat a peer's bytes, so they are escaped.
@@ -79,27 +94,38 @@ pub(super) async fn announce(lines: Vec<String>) {
     future::or(printed, late).await;
 }
 
-/// Writes what is still to be written of the log when it is dropped, for at most [`LOG_FLUSH_MS_MAX`].
+/// A log and the thread that writes it. Dropping it ends the log: the lines that wait are written, if that takes no longer than
+/// `flush_max`.
 #[derive(Debug)]
-pub struct Log(Option<WorkerGuard>);
+pub struct Log {
+    lines: LogQueue,
+    /// Closed by the thread at its end.
+    end: mpsc::Receiver<()>,
+    flush_max: Duration,
+}
+
+impl Log {
+    fn to(mut output: impl Write + Send + 'static, flush_max: Duration) -> Self {
+        let (lines, queue) = async_channel::bounded::<Vec<u8>>(LOG_LINES_MAX);
+        let (writing, end) = mpsc::channel();
+        let write = move || {
+            while let Ok(line) = queue.recv_blocking() {
+                // A line that cannot be written is lost; the next one may be accepted.
+                let _ = output.write_all(&line);
+            }
+            drop(writing);
+        };
+        // Without the thread there is no log. The server cannot start its other threads then either, and reports that.
+        let _ = thread::Builder::new().name("log-writer".to_owned()).spawn(write);
+        Self { lines: LogQueue(lines), end, flush_max }
+    }
+}
 
 impl Drop for Log {
     fn drop(&mut self) {
-        let guard = self.0.take();
-        let (start, flush_max) = (Instant::now(), Duration::from_millis(LOG_FLUSH_MS_MAX));
-        if wait_writable(io::stderr(), Some(flush_max)).is_err() {
-            // The lines cannot be written. Dropping the guard would report that on standard output.
-            mem::forget(guard);
-            return;
-        }
-        let (flushed, end) = mpsc::channel();
-        thread::spawn(move || {
-            drop(guard);
-            // Nobody waits any more if it took too long.
-            let _ = flushed.send(());
-        });
-        // As above.
-        let _ = end.recv_timeout(flush_max.saturating_sub(start.elapsed()));
+        // The thread writes what is in the queue, and ends.
+        self.lines.0.close();
+        let _ = self.end.recv_timeout(self.flush_max);
     }
 }
 
@@ -127,6 +153,7 @@ pub(super) fn turned_away(address: SocketAddr, full: Full, times: u64) {
     info!(%address, why, times, "turned away");
 }
 
+#[cfg(feature = "web")]
 pub(super) fn tls_on_plain_port(address: SocketAddr) {
     info!(%address, "refused a TLS handshake: the --web port speaks plain HTTP");
 }
@@ -135,16 +162,19 @@ pub(super) fn few_descriptors(clients_max: usize, room: usize) {
     warn!(clients_max, room, "the limit of open files leaves room for fewer connections; raise it: ulimit -n");
 }
 
+#[cfg(feature = "store")]
 pub(super) fn relaxed() {
     warn!(
         "durability=relaxed: messages are acknowledged before the disk has them; if the machine fails, the last ones are lost"
     );
 }
 
+#[cfg(feature = "store")]
 pub(super) fn not_stored(error: &str) {
     warn!(%error, "cannot store what is said; refusing it until it can");
 }
 
+#[cfg(feature = "store")]
 pub(super) fn stored_again() {
     info!("what is said is stored again");
 }
@@ -188,4 +218,59 @@ pub(super) fn accept_failed(error: &io::Error) {
 
 pub(super) fn stopping(signal: &str) {
     info!(signal, "stopping; a second SIGTERM or SIGINT stops at once");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An output that accepts a line only after it was told to.
+    struct Gate {
+        open: mpsc::Receiver<()>,
+        written: mpsc::Sender<Vec<u8>>,
+    }
+
+    impl Write for Gate {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            // Open for good once the test has dropped its end.
+            let _ = self.open.recv();
+            self.written.send(line.to_vec()).map_err(io::Error::other)?;
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn log(flush_max: Duration) -> (Log, mpsc::Sender<()>, mpsc::Receiver<Vec<u8>>) {
+        let (opener, open) = mpsc::channel();
+        let (written, lines) = mpsc::channel();
+        (Log::to(Gate { open, written }, flush_max), opener, lines)
+    }
+
+    #[test]
+    fn dropped_log_has_written_all_lines() {
+        let (mut log, opener, lines) = log(Duration::MAX);
+        drop(opener);
+        for number in 0..1000 {
+            log.lines.write_all(format!("{number}\n").as_bytes()).unwrap();
+        }
+        drop(log);
+        let written: Vec<_> = lines.try_iter().collect();
+        assert!(written.iter().cloned().eq((0..1000).map(|number| format!("{number}\n").into_bytes())), "{written:?}");
+    }
+
+    #[test]
+    fn stuck_log_drops_lines_and_ends() {
+        let (mut log, opener, lines) = log(Duration::ZERO);
+        for _ in 0..2 * LOG_LINES_MAX {
+            log.lines.write_all(b"line\n").unwrap();
+        }
+        drop(log);
+        drop(opener);
+        let written = lines.iter().count();
+        // The thread may hold one line beside those in the queue.
+        assert!((LOG_LINES_MAX..=LOG_LINES_MAX + 1).contains(&written), "{written} lines");
+    }
 }

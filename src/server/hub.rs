@@ -10,7 +10,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use async_channel::Receiver;
 use futures_lite::future;
 use smol::Timer;
 
@@ -18,7 +17,7 @@ use super::console;
 use super::inbox::Rows;
 use super::replay::{Replays, Told};
 use super::roster::Rosters;
-use super::storing::Storing;
+use super::storage::{CommitPipeline, StoredMessages};
 use crate::feed::{Appended, Draft, Feed, Outbox, Place, Standing};
 use crate::limits::{
     PIN_OVERHEAD_BYTES, STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
@@ -27,7 +26,6 @@ use crate::protocol::{
     Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User,
 };
 use crate::room::{Action, BySession, Input, Kept, Output, Query, Room, SessionId};
-use crate::store::{QueryQueues, Report, Store, StoreQuery};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -56,7 +54,9 @@ pub struct Hub {
     rosters: Rosters,
     replays: Replays,
     /// Where messages are stored before anybody gets them, if they are.
-    storing: Option<Storing>,
+    storing: Option<Box<dyn CommitPipeline>>,
+    /// Where stored messages are read, if they are stored.
+    stored: Option<Arc<dyn StoredMessages>>,
     /// Bytes of whispers since all that wait were last counted.
     whispered: usize,
     /// Those who did not read, to be let go.
@@ -109,6 +109,7 @@ impl Hub {
             rosters: Rosters::default(),
             replays: Replays::default(),
             storing: None,
+            stored: None,
             whispered: 0,
             slow: BTreeSet::new(),
             is_deferred: false,
@@ -116,15 +117,16 @@ impl Hub {
         }
     }
 
-    /// The same hub, whose room stores what is said here.
-    #[must_use]
-    pub fn with_store(self, store: Store) -> Self {
-        Self { storing: Some(Storing::new(store)), draft: Draft::marked(self.room.last_id()), ..self }
+    /// The same hub, with a store for the messages of its room.
+    #[cfg(feature = "store")]
+    pub(super) fn with_store(self, storing: Box<dyn CommitPipeline>, stored: Arc<dyn StoredMessages>) -> Self {
+        let draft = Draft::marked(self.room.last_id());
+        Self { storing: Some(storing), stored: Some(stored), draft, ..self }
     }
 
-    /// What tells again what is stored, if it is.
-    pub(super) fn queries(&self) -> Option<&QueryQueues> {
-        self.storing.as_ref().map(|storing| storing.store().queries())
+    /// Where stored messages are read, if they are stored.
+    pub(super) fn stored(&self) -> Option<&Arc<dyn StoredMessages>> {
+        self.stored.as_ref()
     }
 
     /// The room as it is.
@@ -186,27 +188,34 @@ impl Hub {
 
     /// Whether something that was stored, or was not, is to be said before anything else happens.
     pub fn is_settling(&self) -> bool {
-        self.storing.as_ref().is_some_and(Storing::has_settled)
+        self.storing.as_ref().is_some_and(|storing| storing.has_settled())
     }
 
     /// Whether something is to be handed over to the store at the next turn.
     fn is_gathering(&self) -> bool {
-        self.storing.as_ref().is_some_and(Storing::is_gathering)
+        self.storing.as_ref().is_some_and(|storing| storing.is_gathering())
     }
 
     /// Whether something is on its way to the store.
     pub fn is_storing(&self) -> bool {
-        self.storing.as_ref().is_some_and(Storing::is_busy)
+        self.storing.as_ref().is_some_and(|storing| storing.is_busy())
     }
 
-    /// Takes note of what the store has done.
-    pub fn take_report(&mut self, at: Timestamp, report: Report) {
-        let Some(storing) = &mut self.storing else { return };
-        match report {
-            Report::Committed(messages, result) => storing.finish(messages, result),
-            Report::Dropped(id) => storing.drop_up_to(id),
+    /// Takes note of one report of the store, if there is one. Returns whether there was.
+    pub fn take_report(&mut self, at: Timestamp) -> bool {
+        let is_taken = self.storing.as_mut().is_some_and(|storing| storing.take_report());
+        if is_taken {
+            self.settle(at);
         }
-        self.settle(at);
+        is_taken
+    }
+
+    /// Waits for a report of the store, and takes note of it. Waits forever without a store. Returns false if the store has failed.
+    async fn next_report(&mut self) -> bool {
+        let Some(storing) = &mut self.storing else { return future::pending().await };
+        let is_taken = future::poll_fn(|cx| storing.poll_report(cx)).await;
+        self.settle(now());
+        is_taken
     }
 
     /// Closes the store's file; nothing is said any more.
@@ -219,7 +228,7 @@ impl Hub {
     /// Says what was stored: as much as fits into a segment.
     fn settle(&mut self, at: Timestamp) {
         while !self.is_full()
-            && let Some((session, action)) = self.storing.as_mut().and_then(Storing::next_settled)
+            && let Some((session, action)) = self.storing.as_mut().and_then(|storing| storing.next_settled())
         {
             self.apply(at, session, action);
             if let Some(member) = self.members.get_mut(session) {
@@ -412,13 +421,12 @@ impl Hub {
 
     fn recall(&mut self, session: SessionId, query: Query, until: EventId) {
         let Some(member) = self.members.get_mut(session) else { return };
-        let Some(storing) = &self.storing else { return };
+        let Some(stored) = &self.stored else { return };
         let (prefix, outbox) = (member.outbox.mode().prefix(), Arc::downgrade(&member.outbox));
-        let queries = storing.store().queries().clone();
         // What is stored and not said yet has greater ids.
         let until = until.min(self.draft.said());
-        let query = StoreQuery::new(query, until, member.dialect, prefix, outbox, queries);
-        member.outbox.pin_fetched(member.place(&self.draft), Arc::new(query));
+        let answer = stored.answer(query, until, member.dialect, prefix, outbox);
+        member.outbox.pin_fetched(member.place(&self.draft), answer);
         touch(&mut self.touched, session, member);
     }
 
@@ -488,23 +496,16 @@ fn touch(touched: &mut Vec<(SessionId, Arc<Outbox>)>, session: SessionId, member
 /// # Panics
 /// After a fault in the store's thread.
 pub(super) async fn run(mut hub: Hub, mut rows: Rows) {
-    let mut reports = hub.storing.as_ref().map(|storing| storing.store().reports().clone());
     loop {
-        if !hub.is_behind() {
-            match next(&mut rows, reports.as_ref()).await {
-                Next::Requests => {}
-                Next::Report(report) => hub.take_report(now(), report),
-                Next::End => return,
-            }
+        if !hub.is_behind() && !wait(&mut hub, &mut rows).await {
+            return;
         }
         let at = now();
-        if let Some(Ok(report)) = reports.as_ref().map(Receiver::try_recv) {
-            hub.take_report(at, report);
-        }
+        hub.take_report(at);
         if take_turns(&mut hub, &mut rows, at).is_break() {
             // Lines that were read before the stop, from clients that had more than one turn's worth.
             let _ = take_turns(&mut hub, &mut rows, at);
-            settle_in_time(&mut hub, reports.take()).await;
+            settle_in_time(&mut hub).await;
             hub.take(now(), Request::Act(SessionId::SERVER, Action::Shutdown));
             hub.publish(now());
             hub.close_store().await;
@@ -532,32 +533,21 @@ fn take_turns(hub: &mut Hub, rows: &mut Rows, at: Timestamp) -> ControlFlow<()> 
     stop
 }
 
-/// What comes to the hub.
-enum Next {
-    Requests,
-    Report(Report),
-    /// No requests can come any more.
-    End,
-}
-
-async fn next(rows: &mut Rows, reports: Option<&Receiver<Report>>) -> Next {
-    let requests = async { if rows.wait().await { Next::Requests } else { Next::End } };
-    let Some(reports) = reports else { return requests.await };
+/// Waits for requests, or a report of the store. Returns false if neither can come any more.
+async fn wait(hub: &mut Hub, rows: &mut Rows) -> bool {
     let report = async {
-        let Ok(report) = reports.recv().await else { panic!("the thread that stores messages is gone") };
-        Next::Report(report)
+        assert!(hub.next_report().await, "the thread that stores messages is gone");
+        true
     };
-    future::or(report, requests).await
+    future::or(report, rows.wait()).await
 }
 
 /// Answers every message at the end, with its result from the store. If that takes too long, refuses it.
-async fn settle_in_time(hub: &mut Hub, reports: Option<Receiver<Report>>) {
-    let Some(reports) = reports else { return };
+async fn settle_in_time(hub: &mut Hub) {
     let settle = async {
         while hub.is_storing() {
-            if !hub.is_settling() && !hub.is_gathering() {
-                let Ok(report) = reports.recv().await else { return };
-                hub.take_report(now(), report);
+            if !hub.is_settling() && !hub.is_gathering() && !hub.next_report().await {
+                return;
             }
             hub.publish(now());
         }

@@ -1,5 +1,6 @@
 //! Listeners: binds them, announces their addresses, accepts connections.
 
+use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -11,9 +12,8 @@ use smol::{Async, Executor, Task, Timer};
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use super::admission::{Admission, Full, Ticket};
-use super::connection::{self, Host};
+use super::connection::{self, FrameLayer, Host};
 use super::sockets::{Socket as PeerSocket, Sockets};
-use super::web::{self, Site};
 use super::{StartError, console};
 use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
@@ -21,111 +21,142 @@ use crate::limits::{
 };
 use crate::protocol::{Refusal, ServerLine};
 use crate::room::SessionId;
-use crate::web::{Answer, Status};
 
-/// The sockets that peers connect to.
-pub(super) struct Listeners(Vec<(Async<TcpListener>, Kind)>);
-
-/// What is spoken by those who come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Lines.
-    Plain,
-    /// HTTP, and lines over WebSocket.
-    Web,
+/// An address to listen on, and the protocol of its clients.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    address: SocketAddr,
+    door: Arc<dyn Door>,
 }
 
-impl Listeners {
-    /// Listens on all the addresses, on some of them for browsers; or on none.
-    pub(super) fn bind(
-        plain: &[SocketAddr],
-        web: &[SocketAddr],
-        lost_timeout: Option<Duration>,
-    ) -> Result<Self, StartError> {
-        let bind = |(&address, kind)| match bind(address, lost_timeout) {
-            Ok(listener) => Ok((listener, kind)),
-            Err(error) => Err(StartError::Listen(address, error)),
-        };
-        let plain = plain.iter().map(|address| (address, Kind::Plain));
-        let bound = plain.chain(web.iter().map(|address| (address, Kind::Web))).map(bind);
-        Ok(Self(bound.collect::<Result<_, _>>()?))
+impl Listener {
+    /// A listener for nc, telnet and scripts: plain lines.
+    pub fn lines(address: SocketAddr) -> Self {
+        Self::new(address, Arc::new(LineDoor))
     }
 
-    /// The ports, in the order of the command line.
+    pub(super) fn new(address: SocketAddr, door: Arc<dyn Door>) -> Self {
+        Self { address, door }
+    }
+}
+
+/// The protocol of a listener's clients, up to their first line.
+pub(super) trait Door: Debug + Send + Sync {
+    /// How a user on the same machine can join at this address.
+    fn invitation(&self, address: SocketAddr) -> String;
+
+    /// Serves a client that was admitted.
+    fn receive(&self, acceptor: &Acceptor, socket: PeerSocket, address: SocketAddr, ticket: Ticket);
+
+    /// The bytes to send to a client that was not admitted.
+    fn refuse(&self, refusal: Refusal) -> Vec<u8>;
+}
+
+/// Clients speak lines from the start.
+#[derive(Debug)]
+struct LineDoor;
+
+impl Door for LineDoor {
+    fn invitation(&self, address: SocketAddr) -> String {
+        format!("join with: nc {} {}", address.ip(), address.port())
+    }
+
+    fn receive(&self, acceptor: &Acceptor, socket: PeerSocket, address: SocketAddr, ticket: Ticket) {
+        acceptor.serve(socket, address, ticket, None);
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Vec<u8> {
+        format!("{}\n", ServerLine::Err(refusal)).into_bytes()
+    }
+}
+
+/// The sockets that clients connect to.
+pub(super) struct Listeners(Vec<(Async<TcpListener>, Arc<dyn Door>)>);
+
+impl Listeners {
+    /// Listens on all the addresses, or on none.
+    pub(super) fn bind(listeners: &[Listener], lost_timeout: Option<Duration>) -> Result<Self, StartError> {
+        let bind = |Listener { address, door }: &Listener| match bind(*address, lost_timeout) {
+            Ok(listener) => Ok((listener, Arc::clone(door))),
+            Err(error) => Err(StartError::Listen(*address, error)),
+        };
+        Ok(Self(listeners.iter().map(bind).collect::<Result<_, _>>()?))
+    }
+
+    /// The ports, in the order of the listeners.
     pub(super) fn ports(&self) -> impl Iterator<Item = u16> {
         self.addresses().map(|(address, _)| address.port())
     }
 
     /// One line for each listener, for standard output.
     pub(super) fn announcement(&self) -> Vec<String> {
-        let line = |(address, kind)| format!("chinwagd: listening on {address} - {}", hint(address, kind));
+        let line = |(address, door): (_, &dyn Door)| {
+            format!("chinwagd: listening on {address} - {}", door.invitation(on_same_machine(address)))
+        };
         self.addresses().map(line).collect()
     }
 
-    fn addresses(&self) -> impl Iterator<Item = (SocketAddr, Kind)> {
-        self.0.iter().filter_map(|(listener, kind)| Some((listener.get_ref().local_addr().ok()?, *kind)))
+    fn addresses(&self) -> impl Iterator<Item = (SocketAddr, &dyn Door)> {
+        self.0.iter().filter_map(|(listener, door)| Some((listener.get_ref().local_addr().ok()?, door.as_ref())))
     }
 
-    /// Accepts peers until what this returns is dropped.
+    /// Accepts clients until what this returns is dropped.
     pub(super) fn accept(
         self,
         executor: &Arc<Executor<'static>>,
         host: &Arc<Host>,
         sockets: &Arc<Sockets>,
         admission: &Arc<Admission>,
-        site: Site,
     ) -> Vec<Task<()>> {
-        let porter = Porter {
+        let acceptor = Acceptor {
             executor: Arc::clone(executor),
             host: Arc::clone(host),
             sockets: Arc::clone(sockets),
             admission: Arc::clone(admission),
-            site: Arc::new(site),
             last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
         };
-        let accept = |(listener, kind)| executor.spawn(accept(listener, kind, porter.clone()));
+        let accept = |(listener, door)| executor.spawn(accept(listener, door, acceptor.clone()));
         self.0.into_iter().map(accept).collect()
     }
 }
 
-/// Sees to those who come, whichever listener they come by.
+/// Admits and serves clients, whichever listener they come by.
 #[derive(Clone)]
-struct Porter {
-    executor: Arc<Executor<'static>>,
-    host: Arc<Host>,
+pub(super) struct Acceptor {
+    pub(super) executor: Arc<Executor<'static>>,
+    pub(super) host: Arc<Host>,
     sockets: Arc<Sockets>,
     admission: Arc<Admission>,
-    site: Arc<Site>,
     last_session: Arc<AtomicU64>,
 }
 
-impl Porter {
-    fn receive(&self, socket: PeerSocket, address: SocketAddr, kind: Kind) -> Result<(), Full> {
-        match (self.admission.admit(address.ip(), Instant::now()), kind) {
-            (Ok(ticket), Kind::Plain) => self.let_in(socket, address, kind, ticket),
-            (Ok(ticket), Kind::Web) => {
-                let porter = self.clone();
-                let receiving = async move {
-                    if let Some(socket) = web::receive(socket, &porter.site, &porter.host).await {
-                        porter.let_in(socket, address, kind, ticket);
-                    }
-                };
-                self.executor.spawn(receiving).detach();
+impl Acceptor {
+    fn receive(&self, socket: PeerSocket, address: SocketAddr, door: &dyn Door) -> Result<(), Full> {
+        match self.admission.admit(address.ip(), Instant::now()) {
+            Ok(ticket) => {
+                door.receive(self, socket, address, ticket);
+                Ok(())
             }
-            (Err(full), _) => {
-                if let Some(draining) = connection::turn_away(socket, &why(full, kind), &self.admission) {
+            Err(full) => {
+                let refusal = door.refuse(full.into());
+                if let Some(draining) = connection::turn_away(socket, &refusal, &self.admission) {
                     self.executor.spawn(draining).detach();
                 }
-                return Err(full);
+                Err(full)
             }
         }
-        Ok(())
     }
 
-    fn let_in(&self, socket: PeerSocket, address: SocketAddr, kind: Kind, ticket: Ticket) {
+    /// Serves a client whose next bytes are lines, in frames if there are any.
+    pub(super) fn serve(
+        &self,
+        socket: PeerSocket,
+        address: SocketAddr,
+        ticket: Ticket,
+        frames: Option<Box<dyn FrameLayer>>,
+    ) {
         let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
-        let connection = connection::connect(socket, session, Arc::clone(&self.host), ticket);
-        let connection = if kind == Kind::Web { connection.over_web(self.site.ping_interval) } else { connection };
+        let connection = connection::connect(socket, frames, session, Arc::clone(&self.host), ticket);
         console::connected(session, address);
         // Fails only if the hub is gone, and the server with it.
         if connection.announce(address).is_ok() {
@@ -134,24 +165,15 @@ impl Porter {
     }
 }
 
-/// What one who is turned away reads.
-fn why(full: Full, kind: Kind) -> Vec<u8> {
-    let refusal = Refusal::from(full);
-    match kind {
-        Kind::Plain => format!("{}\n", ServerLine::Err(refusal)).into_bytes(),
-        Kind::Web => web::to_bytes(&Answer::text(Status::ServiceUnavailable, refusal.text.to_string()), false),
-    }
-}
-
-async fn accept(listener: Async<TcpListener>, kind: Kind, porter: Porter) {
+async fn accept(listener: Async<TcpListener>, door: Arc<dyn Door>, acceptor: Acceptor) {
     let (mut failures, mut turned_away) = (Seldom::default(), Seldom::default());
     let mut accepted: u32 = 0;
     loop {
         let accepted_one = listener.read_with(TcpListener::accept).await;
-        let accepted_one = accepted_one.and_then(|(stream, address)| Ok((porter.sockets.add(stream)?, address)));
+        let accepted_one = accepted_one.and_then(|(stream, address)| Ok((acceptor.sockets.add(stream)?, address)));
         match accepted_one {
             Ok((socket, address)) => {
-                if let Err(full) = porter.receive(socket, address, kind) {
+                if let Err(full) = acceptor.receive(socket, address, door.as_ref()) {
                     turned_away.tell(|times| console::turned_away(address, full, times));
                 }
                 accepted = accepted.wrapping_add(1);
@@ -230,17 +252,14 @@ fn eighths(timeout: Duration, eighths: u64) -> Duration {
     Duration::from_secs(timeout.as_secs() * eighths / 8)
 }
 
-/// How to join, on the same machine.
-fn hint(address: SocketAddr, kind: Kind) -> String {
+/// An address at which a listener of this address can be reached on the same machine.
+fn on_same_machine(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    match kind {
-        Kind::Plain => format!("join with: nc {host} {}", address.port()),
-        Kind::Web => format!("open in a browser: http://{}/", SocketAddr::new(host, address.port())),
-    }
+    SocketAddr::new(host, address.port())
 }
 
 #[cfg(test)]
@@ -248,13 +267,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hint_can_be_typed() {
-        let check = |address: &str, kind, expected: &str| assert_eq!(hint(address.parse().unwrap(), kind), expected);
-        check("127.0.0.1:9999", Kind::Plain, "join with: nc 127.0.0.1 9999");
-        check("0.0.0.0:9999", Kind::Plain, "join with: nc 127.0.0.1 9999");
-        check("[::]:1", Kind::Plain, "join with: nc ::1 1");
-        check("[fe80::1]:9999", Kind::Plain, "join with: nc fe80::1 9999");
-        check("0.0.0.0:8080", Kind::Web, "open in a browser: http://127.0.0.1:8080/");
-        check("[::]:8080", Kind::Web, "open in a browser: http://[::1]:8080/");
+    fn invitation_can_be_typed() {
+        let check = |address: &str, expected: &str| {
+            assert_eq!(LineDoor.invitation(on_same_machine(address.parse().unwrap())), expected);
+        };
+        check("127.0.0.1:9999", "join with: nc 127.0.0.1 9999");
+        check("0.0.0.0:9999", "join with: nc 127.0.0.1 9999");
+        check("[::]:1", "join with: nc ::1 1");
+        check("[fe80::1]:9999", "join with: nc fe80::1 9999");
     }
 }

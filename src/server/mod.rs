@@ -1,7 +1,8 @@
 //! The thin shell round the pure core: sockets, tasks, signals and the operator's log, on smol.
 //!
-//! One task accepts on each listener (a browser's first request is read in `web`), one serves each connection (its reader and its writer, in `connection`), and one,
-//! the `hub`, owns the room. The hub is fed by the `inbox`, a bounded row for each connection, and never waits for a peer.
+//! One task accepts on each listener, one serves each connection (its reader and its writer, in `connection`), and one, the `hub`,
+//! owns the room. A listener has a door, which knows what its clients speak before their first line (`listen`, `web`). The hub is fed by
+//! the `inbox`, a bounded row for each connection, and never waits for a client. What it needs of a store is in `storage`.
 
 pub mod console;
 pub mod hub;
@@ -17,9 +18,15 @@ mod replay;
 mod roster;
 mod shutdown;
 mod sockets;
+mod storage;
+#[cfg(feature = "store")]
+mod stored;
+#[cfg(feature = "store")]
 mod storing;
+#[cfg(feature = "web")]
 mod web;
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -36,11 +43,14 @@ use self::admission::Admission;
 use self::connection::Host;
 use self::hub::{Hub, Request};
 use self::inbox::Inbox;
+pub use self::listen::Listener;
 use self::listen::Listeners;
 pub use self::pace::Rate;
 use self::port_file::PortFile;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
+pub use self::storage::Storage;
+#[cfg(feature = "web")]
 pub use self::web::Site;
 use crate::command_line::quoted;
 use crate::feed::Feed;
@@ -50,17 +60,12 @@ use crate::limits::{EPOCH_CHARS, TICK_MS};
 use crate::process::reason;
 use crate::protocol::Token;
 use crate::room::{Action, History, Room, SessionId, Timeouts, Uptime};
-use crate::store::{self, Durability, Found, OpenError, Store};
 
 /// What a server is to do.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where to listen; port 0 is any free one.
-    pub listen: Vec<SocketAddr>,
-    /// The same for browsers.
-    pub web: Vec<SocketAddr>,
-    /// What is to be known of their requests.
-    pub site: Site,
+    pub listen: Vec<Listener>,
     /// Where to write the ports listened on, one a line.
     pub port_file: Option<PathBuf>,
     /// Bytes of the feed kept for readers that are behind.
@@ -73,8 +78,8 @@ pub struct Options {
     pub history: usize,
     /// What the ids belong to; made up unless it is said.
     pub epoch: Option<Token>,
-    /// Where what is said is stored, if it is.
-    pub store: Option<store::Options>,
+    /// Where messages are stored; `None`: they are kept in memory.
+    pub store: Option<Arc<dyn Storage>>,
     /// How fast each peer's lines are carried out.
     pub line_rate: Rate,
     /// How fast peers are let in from one address; the others are turned away.
@@ -101,8 +106,8 @@ impl Options {
 pub enum StartError {
     /// This address cannot be listened on.
     Listen(SocketAddr, io::Error),
-    /// What is said cannot be stored.
-    Store(OpenError),
+    /// The store cannot be opened.
+    Store(Box<dyn Error + Send + Sync>),
     /// The port file cannot be written.
     PortFile(PathBuf, io::Error),
     /// The system does not give what a server needs: signals, threads.
@@ -128,7 +133,7 @@ impl std::fmt::Display for StartError {
     }
 }
 
-impl std::error::Error for StartError {}
+impl Error for StartError {}
 
 /// Serves until a signal stops it, then closes every connection and returns.
 ///
@@ -144,7 +149,7 @@ pub fn run(options: &Options) -> Result<(), StartError> {
         // Checked first, so that a server that cannot start creates no store.
         PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
     }
-    let listeners = Listeners::bind(&options.listen, &options.web, options.lost_timeout)?;
+    let listeners = Listeners::bind(&options.listen, options.lost_timeout)?;
     let executor = Arc::new(Executor::new());
     spawn_threads(&executor).map_err(StartError::System)?;
     let sockets = Sockets::new().map_err(StartError::System)?;
@@ -164,7 +169,7 @@ async fn serve(
     let Some(hub) = future::or(open(&options, &feed), stopped(&mut signals)).await else { return Ok(()) };
     let hub = hub?;
     let (line_rate, write_timeout) = (options.line_rate, options.write_timeout());
-    let host = Arc::new(Host { feed, queries: hub.queries().cloned(), to_hub, line_rate, write_timeout });
+    let host = Arc::new(Host { feed, stored: hub.stored().cloned(), to_hub, line_rate, write_timeout });
     let mut hub = executor.spawn(hub::run(hub, rows));
     let write = |path: &PathBuf| {
         let written = PortFile::write(path, listeners.ports());
@@ -172,7 +177,7 @@ async fn serve(
     };
     let port_file = options.port_file.as_ref().map(write).transpose()?;
     console::announce(listeners.announcement()).await;
-    let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options), options.site);
+    let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options));
     vital.push(executor.spawn(tell_the_time(host.to_hub.clone())));
     let in_place = port_file.as_ref().map(Arc::downgrade).unwrap_or_default();
     signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital)), in_place).await;
@@ -194,25 +199,14 @@ async fn stopped<T>(signals: &mut Signals) -> Option<T> {
     None
 }
 
-/// The room, empty but for what is stored of it, and its hub.
+/// A hub whose room is empty, or has the stored messages.
 fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
-    let mut history = History::new(options.history);
-    let room = Room::new(options.timeouts);
-    let Some(store) = &options.store else {
-        let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
-        return Ok(Hub::new(room.with_epoch(epoch).with_history(history), Arc::clone(feed)));
-    };
-    let opened = Store::open(store, options.epoch.clone(), made_up_epoch(), options.history, hub::now);
-    let (opened, Found { epoch, last_id, before, messages }) = opened.map_err(StartError::Store)?;
-    for past in messages {
-        history.push(past);
+    if let Some(store) = &options.store {
+        return store.open(options, Arc::clone(feed)).map_err(StartError::Store);
     }
-    history.forget(before);
-    if store.durability == Durability::Relaxed {
-        console::relaxed();
-    }
-    let room = room.with_epoch(epoch).with_history(history).with_store(last_id);
-    Ok(Hub::new(room, Arc::clone(feed)).with_store(opened))
+    let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
+    let room = Room::new(options.timeouts).with_epoch(epoch).with_history(History::new(options.history));
+    Ok(Hub::new(room, Arc::clone(feed)))
 }
 
 /// A word that is most likely new: letters that nobody takes for another, and no vowels, lest it be a word.
@@ -306,9 +300,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let port_file = directory.path().join("port");
         let options = Options {
-            listen: vec![([127, 0, 0, 1], 0).into()],
-            web: Vec::new(),
-            site: Site::default(),
+            listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
             port_file: Some(port_file.clone()),
             feed_bytes: crate::limits::FEED_BYTES_DEFAULT,
             max_clients: None,

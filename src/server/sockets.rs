@@ -4,7 +4,7 @@
 //! sockets, which any number of tasks can wait for, and no system call to begin to wait.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::OwnedFd;
@@ -21,7 +21,6 @@ use rustix::fs::sendfile;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use slab::Slab;
-use smallvec::SmallVec;
 use smol::Timer;
 
 use crate::feed::Source;
@@ -206,33 +205,6 @@ impl Socket {
             Source::File(file, mut offset, bytes) => sendfile(&self.stream, file, Some(&mut offset), bytes.len()),
         };
         Ok(written?)
-    }
-
-    /// The same with a header before it, and of the source at most so many bytes.
-    pub(super) fn write_framed(&self, header: &[u8], source: &Source<'_>, bytes_max: usize) -> io::Result<usize> {
-        match *source {
-            Source::Memory(slices) => {
-                let mut left = bytes_max;
-                let slices = slices.iter().map(|slice| {
-                    let slice = &slice[..slice.len().min(left)];
-                    left -= slice.len();
-                    slice
-                });
-                let all = std::iter::once(header).chain(slices).filter(|slice| !slice.is_empty()).map(IoSlice::new);
-                self.write(Source::Memory(&all.collect::<SmallVec<[_; 8]>>()))
-            }
-            Source::File(file, offset, bytes) => {
-                let of_header = if header.is_empty() { 0 } else { send(&self.stream, header, SendFlags::MORE)? };
-                if of_header < header.len() {
-                    return Ok(of_header);
-                }
-                match self.write(Source::File(file, offset, &bytes[..bytes.len().min(bytes_max)])) {
-                    Ok(of_source) => Ok(of_header + of_source),
-                    Err(_) if of_header > 0 => Ok(of_header),
-                    Err(error) => Err(error),
-                }
-            }
-        }
     }
 
     /// Ready if the kernel may have begun to take something since it was last full.

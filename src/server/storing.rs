@@ -2,19 +2,26 @@
 //! order in which they came.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use async_channel::Receiver;
+use futures_lite::{Stream as _, ready};
+
 use super::console;
+use super::storage::CommitPipeline;
 use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{EventId, Name, Past, Text, Timestamp};
 use crate::room::{Action, SessionId};
-use crate::store::{Abandoned, Store};
+use crate::store::{Abandoned, Report, Store};
 
 /// The store, and what is under way to it.
 #[derive(Debug)]
 pub(super) struct Storing {
     store: Store,
+    reports: Pin<Box<Receiver<Report>>>,
     waiting: VecDeque<Waiting>,
     /// What is waiting or under way costs.
     bytes: usize,
@@ -46,6 +53,7 @@ struct Sender {
 impl Storing {
     pub(super) fn new(store: Store) -> Self {
         Self {
+            reports: Box::pin(store.reports().clone()),
             store,
             waiting: VecDeque::new(),
             bytes: 0,
@@ -55,45 +63,35 @@ impl Storing {
             is_failing: false,
         }
     }
+}
 
-    pub(super) fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Takes a message that is to be stored; it is refused in its turn if more than `bytes_max` are waiting.
-    pub(super) fn take(&mut self, at: Timestamp, session: SessionId, name: Name, text: Text, bytes_max: usize) {
+impl CommitPipeline for Storing {
+    fn take(&mut self, at: Timestamp, session: SessionId, name: Name, text: Text, bytes_max: usize) {
         let bytes = cost(&name, &text);
         let message = (self.bytes + bytes <= bytes_max).then_some((at, text));
         self.bytes += if message.is_some() { bytes } else { 0 };
         self.waiting.push_back(Waiting { session, name, message });
     }
 
-    /// Whether something is waiting or under way.
-    pub(super) fn is_busy(&self) -> bool {
+    fn is_busy(&self) -> bool {
         self.under_way.is_some() || !self.waiting.is_empty() || !self.settled.is_empty()
     }
 
-    /// Whether what waits is to be handed over at the next turn.
-    pub(super) fn is_gathering(&self) -> bool {
+    fn is_gathering(&self) -> bool {
         self.is_gathering
     }
 
-    /// Whether something is to be said before anything else happens.
-    pub(super) fn has_settled(&self) -> bool {
+    fn has_settled(&self) -> bool {
         !self.settled.is_empty()
     }
 
-    /// What is to be said next.
-    pub(super) fn next_settled(&mut self) -> Option<(SessionId, Action)> {
+    fn next_settled(&mut self) -> Option<(SessionId, Action)> {
         self.settled.pop_front()
     }
 
-    /// Hands over what gathered, unless something is under way. The newest message has the id `last_id`, so these get the ids that
-    /// follow: no other batch is under way, and nothing but a message has an id.
-    ///
     /// What came first has waited for a turn by then: those who are busy have said the rest, and it is stored, and read by
     /// everybody, at once. Without that a few messages and many took turns, and all readers were written to twice as often.
-    pub(super) fn start(&mut self, last_id: EventId) {
+    fn start(&mut self, last_id: EventId) {
         // The room has not published what was settled, so `last_id` is not the last one yet.
         if self.under_way.is_some() || !self.settled.is_empty() || self.waiting.is_empty() {
             return;
@@ -114,9 +112,45 @@ impl Storing {
         self.store.commit(messages);
     }
 
+    fn take_report(&mut self) -> bool {
+        let report = self.reports.try_recv();
+        report.map(|report| self.note(report)).is_ok()
+    }
+
+    fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let report = ready!(self.reports.as_mut().poll_next(cx));
+        Poll::Ready(report.map(|report| self.note(report)).is_some())
+    }
+
+    fn abandon(&mut self) {
+        let why: Arc<str> = match self.store.abandon() {
+            Abandoned::NotStored => "the server is shutting down, and the disk is too slow",
+            Abandoned::Unknown => "the server is shutting down; the disk may have stored it, so look in HISTORY first",
+        }
+        .into();
+        let handed_over =
+            self.under_way.take().unwrap_or_default().into_iter().map(|sender| (sender.session, sender.name));
+        let unconfirmed = handed_over.chain(self.waiting.drain(..).map(|waiting| (waiting.session, waiting.name)));
+        self.settled.extend(unconfirmed.map(|(session, name)| (session, Action::NotStored(name, Arc::clone(&why)))));
+        (self.is_gathering, self.bytes) = (false, 0);
+    }
+
+    fn close(self: Box<Self>) {
+        self.store.close(Duration::from_millis(STORE_CLOSE_MS_MAX));
+    }
+}
+
+impl Storing {
+    fn note(&mut self, report: Report) {
+        match report {
+            Report::Committed(messages, result) => self.finish(messages, result),
+            Report::Dropped(id) => self.drop_up_to(id),
+        }
+    }
+
     /// Takes note of what became of what was handed over. The ids of a batch that failed are given to the next one: nobody has seen
     /// them.
-    pub(super) fn finish(&mut self, messages: Vec<Past>, result: Result<(), String>) {
+    fn finish(&mut self, messages: Vec<Past>, result: Result<(), String>) {
         if let Err(why) = result {
             if !std::mem::replace(&mut self.is_failing, true) {
                 console::not_stored(&why);
@@ -131,7 +165,7 @@ impl Storing {
     }
 
     /// Takes note that messages up to this id are not kept any more.
-    pub(super) fn drop_up_to(&mut self, id: EventId) {
+    fn drop_up_to(&mut self, id: EventId) {
         self.settled.push_back((SessionId::SERVER, Action::Forget(id)));
     }
 
@@ -148,25 +182,6 @@ impl Storing {
             };
             self.settled.extend(action.map(|action| (session, action)));
         }
-    }
-
-    /// Refuses all messages that the store has not confirmed. Used when there is no time left to wait for it.
-    pub(super) fn abandon(&mut self) {
-        let why: Arc<str> = match self.store.abandon() {
-            Abandoned::NotStored => "the server is shutting down, and the disk is too slow",
-            Abandoned::Unknown => "the server is shutting down; the disk may have stored it, so look in HISTORY first",
-        }
-        .into();
-        let handed_over =
-            self.under_way.take().unwrap_or_default().into_iter().map(|sender| (sender.session, sender.name));
-        let unconfirmed = handed_over.chain(self.waiting.drain(..).map(|waiting| (waiting.session, waiting.name)));
-        self.settled.extend(unconfirmed.map(|(session, name)| (session, Action::NotStored(name, Arc::clone(&why)))));
-        (self.is_gathering, self.bytes) = (false, 0);
-    }
-
-    /// Closes the file.
-    pub(super) fn close(self) {
-        self.store.close(Duration::from_millis(STORE_CLOSE_MS_MAX));
     }
 }
 

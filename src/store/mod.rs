@@ -1,6 +1,6 @@
 //! What was said, on disk: one SQLite file, written by one thread and read by two others, so that the hub waits for none.
 //!
-//! The file is `file`'s, committing is `writer`'s, finding by words `words`'s, telling again `recall`'s. What a message is and who
+//! The file is `file`'s, committing is `writer`'s, finding by words `words`'s and `terms`'s, telling again `recall`'s. What a message is and who
 //! gets it is for others to say.
 
 mod clock;
@@ -9,6 +9,7 @@ mod log;
 mod place;
 mod queue;
 mod recall;
+mod terms;
 mod wal;
 mod words;
 mod writer;

@@ -10,12 +10,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::file::{LOBBY, evicted};
 use super::queue::QueryQueue;
+use super::terms::WordQuery;
 use super::{Job, Now, words};
 use crate::feed::{Missed, Next, Outbox, Pieces};
 use crate::limits::{
     HISTORY_SLICE_ROWS, RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, SEARCH_STEPS_PER_CHECK, SEARCH_TURNS_MS,
 };
-use crate::protocol::words::WordQuery;
 use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Replayed, Reply, Tag, Text, Verb, made_safe};
 use crate::room::Query;
 

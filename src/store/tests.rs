@@ -13,10 +13,10 @@ use smol::future::{block_on, or};
 use unicode_normalization::char::is_combining_mark;
 
 use super::file::MIGRATIONS;
+use super::terms::index_terms;
 use super::*;
 use crate::feed::{Missed, Next, Outbox, Pieces as _};
 use crate::limits::{RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX};
-use crate::protocol::words::index_terms;
 use crate::protocol::{Dialect, Name, Text, Timestamp};
 use crate::room::Query;
 

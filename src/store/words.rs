@@ -8,9 +8,9 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
 
 use super::file::{LOBBY, Seq, set_state, state};
+use super::terms::{WordQuery, index_terms, rules_version};
 use crate::limits::{STORE_INDEX_BEHIND_MAX, STORE_INDEXED_AT_ONCE_BYTES, STORE_INDEXED_AT_ONCE_MAX};
 use crate::protocol::EventId;
-use crate::protocol::words::{WordQuery, index_terms, rules_version};
 
 /// State key: the terms of all messages up to this `seq` are in the index.
 const INDEXED: &str = "indexed";

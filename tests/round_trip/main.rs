@@ -4,6 +4,7 @@
 mod lines;
 #[path = "../common/seeds.rs"]
 mod seeds;
+#[cfg(feature = "web")]
 mod web;
 
 use std::net::IpAddr;
@@ -81,6 +82,7 @@ fn any_bytes() {
 }
 
 #[test]
+#[cfg(feature = "web")]
 fn any_bytes_of_a_browser() {
     arbtest(|u| {
         web::check(u.bytes(u.len())?);
@@ -88,10 +90,15 @@ fn any_bytes_of_a_browser() {
     });
 }
 
-/// What `scripts/fuzz` once found worth keeping.
+/// Inputs that `scripts/fuzz` found.
 #[test]
-fn kept_seeds() {
+fn seeds_of_lines() {
     seeds::each("lines", lines::check);
+}
+
+#[test]
+#[cfg(feature = "web")]
+fn seeds_of_browsers() {
     seeds::each("web", web::check);
 }
 

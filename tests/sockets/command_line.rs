@@ -14,15 +14,19 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
+/// Checks that this command line is refused in one line, with exit code 2.
+#[track_caller]
+fn check_refused(arguments: &[&str], expected: &str) {
+    let (code, out, err) = run(arguments);
+    assert_eq!(code, Some(2), "{arguments:?}: {err}");
+    assert_eq!(out, "");
+    assert_eq!(err, format!("chinwagd: {expected}; see chinwagd --help\n"));
+}
+
 /// Every error names the option, the value and what is expected, in the project's own words.
 #[test]
 fn wrong_command_line_is_one_clear_line_and_exit_code_2() {
-    let check = |arguments: &[&str], expected: &str| {
-        let (code, out, err) = run(arguments);
-        assert_eq!(code, Some(2), "{arguments:?}: {err}");
-        assert_eq!(out, "");
-        assert_eq!(err, format!("chinwagd: {expected}; see chinwagd --help\n"));
-    };
+    let check = check_refused;
     let form = "expected host:port, such as 127.0.0.1:9999 or [::1]:9999";
     check(&["--frobnicate"], "unknown option \"--frobnicate\"");
     check(&["--lsten=127.0.0.1:0"], "unknown option \"--lsten\"; did you mean --listen?");
@@ -44,10 +48,10 @@ fn wrong_command_line_is_one_clear_line_and_exit_code_2() {
         "invalid --listen \"::1:9999\": expected an IPv6 address in brackets, such as [::1]:9999",
     );
     check(
-        &["--web", ":80"],
-        "invalid --web \":80\": expected 0.0.0.0:80 (and [::]:80) for every address of this machine",
+        &["--listen", ":80"],
+        "invalid --listen \":80\": expected 0.0.0.0:80 (and [::]:80) for every address of this machine",
     );
-    check(&["--listen", "--web"], "missing value for --listen: expected --listen <addr>");
+    check(&["--listen", "--log"], "missing value for --listen: expected --listen <addr>");
     check(&["--log=loud"], "invalid --log \"loud\": expected off, error, warn, info or debug");
     check(&["--log="], "invalid --log \"\": expected off, error, warn, info or debug");
     check(&["--log", "off", "--log=off"], "--log is given twice: expected once");
@@ -58,6 +62,17 @@ fn wrong_command_line_is_one_clear_line_and_exit_code_2() {
     check(&["--resume-timeout", "soon"], &format!("invalid --resume-timeout \"soon\": {seconds}"));
     check(&["--idle-timeout", "-1"], &format!("invalid --idle-timeout \"-1\": {seconds}"));
     check(&["--lost-timeout", "7"], "invalid --lost-timeout \"7\": expected 0 or a number of seconds from 8 to 86400");
+    check(&["--port-file="], "invalid --port-file \"\": expected a path");
+    check(&["--version=1"], "unexpected value \"1\" for --version: it takes none");
+    check(&["surplus"], "unexpected argument \"surplus\": expected options only");
+    check(&["--", "--help"], "unexpected argument \"--help\": expected options only");
+    check(&["--log=\x1b[2J\n"], "invalid --log \"\\u{1b}[2J\\n\": expected off, error, warn, info or debug");
+}
+
+#[test]
+#[cfg(feature = "store")]
+fn wrong_option_of_the_store_is_refused() {
+    let check = check_refused;
     check(&["--durability", "x"], "invalid --durability \"x\": expected full or relaxed");
     check(&["--durability=full"], "--durability without --data: expected --data PATH, the file to store messages in");
     check(&["--keep=30d"], "--keep without --data: expected --data PATH, the file to store messages in");
@@ -65,12 +80,61 @@ fn wrong_command_line_is_one_clear_line_and_exit_code_2() {
         &["--keep=9x", "--data=x"],
         "invalid --keep \"9x\": expected an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all",
     );
-    check(&["--port-file="], "invalid --port-file \"\": expected a path");
     check(&["--data="], "invalid --data \"\": expected a path");
-    check(&["--version=1"], "unexpected value \"1\" for --version: it takes none");
-    check(&["surplus"], "unexpected argument \"surplus\": expected options only");
-    check(&["--", "--help"], "unexpected argument \"--help\": expected options only");
-    check(&["--log=\x1b[2J\n"], "invalid --log \"\\u{1b}[2J\\n\": expected off, error, warn, info or debug");
+}
+
+#[test]
+#[cfg(feature = "web")]
+fn wrong_option_for_browsers_is_refused() {
+    let web = "expected --web ADDR, where browsers connect, such as --web 127.0.0.1:8080";
+    for option in ["--web-origin=https://x.example", "--web-head-timeout=5", "--web-ping=5"] {
+        let (name, _) = option.split_once('=').expect("a value");
+        check_refused(&[option], &format!("{name} without --web: {web}"));
+    }
+    check_refused(
+        &["--web-head-timeout=0"],
+        "invalid --web-head-timeout \"0\": expected a number of seconds from 1 to 31622400",
+    );
+    check_refused(&["--listen", "--web"], "missing value for --listen: expected --listen <addr>");
+}
+
+/// The options of each feature, each with a value that it accepts.
+const FEATURE_OPTIONS: [(&str, bool, &[&str]); 2] = [
+    ("store", cfg!(feature = "store"), &["--data=x", "--durability=full", "--keep=all"]),
+    (
+        "web",
+        cfg!(feature = "web"),
+        &["--web=127.0.0.1:0", "--web-origin=https://x.example", "--web-head-timeout=5", "--web-ping=5"],
+    ),
+];
+
+/// `--help` lists the options of the features that the server has. Those of other features are refused with the way to build them.
+#[test]
+fn options_are_those_of_the_features() {
+    let (_, help, _) = run(&["--help"]);
+    for (feature, is_built, options) in FEATURE_OPTIONS {
+        for option in options {
+            let (name, value) = option.split_once('=').expect("a value");
+            assert_eq!(help.contains(name), is_built, "{name} in {help}");
+            if !is_built {
+                let expected = format!(
+                    "{name} needs the feature {feature}, and this chinwagd was built without it; \
+                     build one that has it: cargo build --release --bin chinwagd --features {feature}"
+                );
+                check_refused(&[option], &expected);
+                check_refused(&[name, value], &expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn version_names_the_features() {
+    let (_, version, _) = run(&["--version"]);
+    let names = FEATURE_OPTIONS.iter().filter(|(_, is_built, _)| *is_built).map(|(feature, ..)| *feature);
+    let names: Vec<_> = names.collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
+    assert_eq!(version.lines().nth(1), Some(format!("features: {names}").as_str()));
 }
 
 #[test]
@@ -107,7 +171,7 @@ fn help_and_version_are_on_standard_output() {
     for asked in ["--version", "-V"] {
         let (code, out, err) = run(&[asked]);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{asked}");
-        assert_eq!(out, concat!("chinwagd ", env!("CARGO_PKG_VERSION"), "\n"));
+        assert_eq!(out.lines().next(), Some(concat!("chinwagd ", env!("CARGO_PKG_VERSION"))), "{out}");
     }
 }
 

@@ -92,6 +92,7 @@ fn port_file_error_has_no_internals() {
 
 /// If the port file is refused, no store is created.
 #[test]
+#[cfg(feature = "store")]
 fn port_file_is_checked_before_the_store() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("chat.db");

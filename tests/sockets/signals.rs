@@ -61,7 +61,8 @@ fn first_signal_stops_in_order() {
     for signal in ["-TERM", "-INT", "-HUP"] {
         let directory = tempfile::tempdir().expect("a directory");
         let (ports, data) = (directory.path().join("port"), directory.path().join("chat.db"));
-        let mut server = server(&["--port-file", text(&ports), "--data", text(&data)]);
+        let stored: &[_] = if cfg!(feature = "store") { &["--data", text(&data)] } else { &[] };
+        let mut server = server(&[&["--port-file", text(&ports)], stored].concat());
         let (mut nameless, mut alice) = (server.connect(), server.join("alice"));
         alice.sync();
         let start = Instant::now();
@@ -156,6 +157,7 @@ fn signal_ignored_at_start_stays_ignored() {
 
 /// The server waits for a store that another program has locked.
 #[test]
+#[cfg(feature = "store")]
 fn signal_during_start_stops() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("chat.db");
@@ -181,6 +183,7 @@ fn signal_during_start_stops() {
 
 /// By default SIGXFSZ would kill the server.
 #[test]
+#[cfg(feature = "store")]
 fn file_size_limit_refuses_messages_only() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("chat.db");

@@ -164,6 +164,15 @@ fn silent_connection_is_pinged() {
     peer.expect_nothing();
 }
 
+/// The answer does not wait for the next line, or for a ping of the server's own.
+#[test]
+fn ping_alone_is_answered() {
+    let site = Site::with(&["--web-ping", "0"]);
+    let mut peer = site.connect();
+    peer.socket.send(Message::Ping("a".into())).expect("the server reads");
+    assert_eq!(peer.socket.read().expect("a pong"), Message::Pong("a".into()));
+}
+
 #[test]
 fn tls_handshake_gets_a_text_and_a_log_line() {
     let mut command = command(&["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0"]);

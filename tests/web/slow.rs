@@ -31,6 +31,7 @@ fn join_with_a_small_buffer(site: &Site, name: &str) -> WebPeer {
 }
 
 #[test]
+#[cfg(feature = "store")]
 fn a_page_that_falls_off_the_feed_is_closed_as_slow_and_told() {
     let site = Site::with(&["--feed-bytes", "1048576"]);
     let mut talker = site.server.join("talker");
@@ -85,6 +86,7 @@ fn a_page_that_reads_late_reads_all() {
 
 /// With a store, it reads on from there: every line whole and in order, though the frame that it was in cannot be sent as it was.
 #[test]
+#[cfg(feature = "store")]
 fn a_page_that_falls_off_the_feed_reads_on_from_the_store() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("chat.db");

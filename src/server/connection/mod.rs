@@ -1,8 +1,8 @@
 //! One connection: its reader turns bytes into requests for the hub, its writer sends what the feed and the outbox hold.
 //! Both are parts of one task. Here is how it begins and ends. What a line does is for the room to say.
 
+mod frame_layer;
 mod reader;
-mod web;
 mod writer;
 
 use std::io::{self, IoSlice};
@@ -15,10 +15,9 @@ use std::time::Duration;
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 use socket2::SockRef;
-use tungstenite::protocol::frame::coding::CloseCode;
 
+pub(super) use self::frame_layer::{FrameLayer, Framed};
 use self::reader::Reader;
-use self::web::Web;
 use self::writer::Writer;
 use super::admission::{Admission, Ticket};
 use super::console;
@@ -26,19 +25,18 @@ use super::hub::Request;
 use super::inbox::{Inbox, Row};
 use super::pace::Rate;
 use super::sockets::Socket;
+use super::storage::StoredMessages;
 use crate::feed::{Feed, Outbox, Source, Standing};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
 use crate::protocol::{Closing, ErrorCode, LeaveReason, Refusal, ServerLine};
 use crate::room::{Action, SessionId};
-use crate::store::QueryQueues;
-use crate::web::Farewell;
 
 /// What every connection shares.
 pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
     pub(super) to_hub: Inbox,
-    /// What tells again what is stored; then messages are stored before they are answered.
-    pub(super) queries: Option<QueryQueues>,
+    /// Where stored messages are read, if messages are stored. Then they are answered only after they are stored.
+    pub(super) stored: Option<Arc<dyn StoredMessages>>,
     pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,
 }
@@ -60,8 +58,14 @@ enum End {
 }
 
 /// One peer's connection, for as long as which the ticket is kept. To be announced to the hub before it is served.
-pub(super) fn connect(socket: Socket, session: SessionId, host: Arc<Host>, ticket: Ticket) -> Connection {
-    Connection { socket, session, host, row: Arc::default(), outbox: Arc::default(), web: None, _ticket: ticket }
+pub(super) fn connect(
+    socket: Socket,
+    frames: Option<Box<dyn FrameLayer>>,
+    session: SessionId,
+    host: Arc<Host>,
+    ticket: Ticket,
+) -> Connection {
+    Connection { socket, frames, session, host, row: Arc::default(), outbox: Arc::default(), _ticket: ticket }
 }
 
 /// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
@@ -91,22 +95,17 @@ pub(super) async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io
 /// A peer's socket, and what is for it.
 pub(super) struct Connection {
     socket: Socket,
+    /// What the lines are wrapped in, both ways; `None`: they are sent as they are.
+    frames: Option<Box<dyn FrameLayer>>,
     session: SessionId,
     host: Arc<Host>,
     /// What of the peer's lines is on its way to the hub.
     row: Arc<Row>,
     outbox: Arc<Outbox>,
-    /// If it speaks WebSocket.
-    web: Option<Box<Web>>,
     _ticket: Ticket,
 }
 
 impl Connection {
-    /// Turns this connection into a WebSocket connection, which is pinged after a silence of this length.
-    pub(super) fn over_web(self, ping_interval: Option<Duration>) -> Self {
-        Self { web: Some(Box::new(Web::new(ping_interval))), ..self }
-    }
-
     /// Tells the hub of it.
     ///
     /// # Errors
@@ -197,27 +196,25 @@ impl Connection {
     async fn tell_slow(&self, text: &str) -> io::Result<()> {
         SockRef::from(self.socket.get_ref()).set_send_buffer_size(LAST_SEND_BUFFER_BYTES)?;
         let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, text));
-        let Some(web) = &self.web else {
-            return self.socket.write_all(format!("\r\n{line}\r\n").as_bytes()).await;
+        let last_bytes = match &self.frames {
+            None => format!("\r\n{line}\r\n").into_bytes(),
+            Some(frames) => frames.end(Closing::Left(LeaveReason::Slow), &format!("{line}\n")),
         };
-        let reason = LeaveReason::Slow.as_str();
-        let farewell = Farewell { last_words: &format!("{line}\n"), code: CloseCode::Policy, reason };
-        self.socket.write_all(&web.end(&farewell)).await
+        self.socket.write_all(&last_bytes).await
     }
 
     /// Ends the frames, if there are any, with the reason for it.
     async fn end_frames(&self) -> io::Result<()> {
-        let Some(web) = &self.web else { return Ok(()) };
+        let Some(frames) = &self.frames else { return Ok(()) };
         let closing = self.outbox.closing().unwrap_or(Closing::Left(LeaveReason::Lost));
-        let farewell = web.failure().map_or_else(|| Farewell::from(closing), Farewell::from);
-        self.socket.write_all(&web.end(&farewell)).await
+        self.socket.write_all(&frames.end(closing, "")).await
     }
 
     /// Sends as much as the kernel takes.
     fn send(&self, source: Source<'_>) -> io::Result<usize> {
-        match &self.web {
+        match &self.frames {
             None => self.socket.write(source),
-            Some(web) => web.send(&self.socket, source),
+            Some(frames) => frames.send(&self.socket, source),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use smol::Timer;
 
-use super::Connection;
+use super::{Connection, FrameLayer, Framed};
 use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
     PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
@@ -15,13 +15,10 @@ use crate::limits::{
 use crate::protocol::{Command, Decoded, Ending, LeaveReason, LineDecoder, LineError, Refusal, Secret, Setting};
 use crate::room::Action;
 use crate::server::pace::Pace;
-use crate::web::{Failure, Frames, Incoming};
 
 /// The receiving half of a connection.
 pub(super) struct Reader<'a> {
     connection: &'a Connection,
-    /// What the lines come in, if the connection speaks WebSocket. Boxed: most do not.
-    frames: Option<Box<Frames>>,
     decoder: LineDecoder,
     pace: Pace,
     /// Bytes that were read and not yet paid for by a token.
@@ -35,11 +32,10 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
-        let is_web = connection.web.is_some();
+        let is_framed = connection.frames.is_some();
         Self {
             connection,
-            frames: is_web.then(Box::default),
-            decoder: if is_web { LineDecoder::of_known_peer() } else { LineDecoder::new() },
+            decoder: if is_framed { LineDecoder::of_known_peer() } else { LineDecoder::new() },
             pace: Pace::default(),
             unpaid: 0,
             handed_over: 0,
@@ -67,8 +63,8 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
         }
-        if self.frames.is_some() {
-            // Who means to end it says so in a frame.
+        if connection.frames.is_some() {
+            // A client that means to end it sends a frame that says so.
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Box::pin(self.finish()).await
@@ -97,7 +93,10 @@ impl<'a> Reader<'a> {
         // Telnet's requests are answered, too; their answers can go unread like any.
         connection.until(|outbox| outbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
         self.unpaid += bytes.len().max(READ_COST_BYTES_MIN);
-        let flow = if self.frames.is_some() { self.take_frames(bytes).await? } else { self.take_text(bytes).await? };
+        let flow = match &connection.frames {
+            Some(frames) => self.take_frames(frames.as_ref(), bytes).await?,
+            None => self.take_text(bytes).await?,
+        };
         // A line without end, or nothing but telnet's bytes, or frames' headers.
         while flow.is_continue() && self.unpaid > LINE_BYTES_MAX {
             self.pay().await?;
@@ -117,52 +116,38 @@ impl<'a> Reader<'a> {
                     self.hand_over(Action::AreYouThere, 0).await?;
                 }
                 Decoded::Line(line) => self.take(line).await?,
-                Decoded::Foreign(foreign) => {
-                    self.until_stored().await;
-                    connection.tell(Action::Foreign(foreign))?;
-                    return Ok(ControlFlow::Break(()));
-                }
+                Decoded::Foreign(foreign) => return self.end_with(Action::Foreign(foreign)).await,
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    async fn take_frames(&mut self, mut rest: &mut [u8]) -> io::Result<ControlFlow<()>> {
-        while let Some(incoming) = self.frames.as_mut().and_then(|frames| frames.next(&mut rest)) {
-            match incoming {
-                Incoming::Text(text) => {
+    async fn take_frames(&mut self, frames: &dyn FrameLayer, mut rest: &mut [u8]) -> io::Result<ControlFlow<()>> {
+        while let Some(framed) = frames.read(&mut rest) {
+            match framed {
+                Framed::Text(text) => {
                     // It is no other protocol's, whatever it is.
                     let _ = self.take_text(text).await?;
                 }
-                Incoming::EndOfMessage => {
+                Framed::EndOfMessage => {
                     while let Some(Decoded::Line(line)) = self.decoder.finish() {
                         self.take(line).await?;
                     }
                 }
-                Incoming::Ping(payload) => {
-                    if let Some(web) = &self.connection.web {
-                        web.answer(payload);
-                        self.connection.outbox.wake();
-                    }
-                }
-                Incoming::Close => {
-                    self.until_stored().await;
-                    self.connection.tell(Action::EndOfInput)?;
-                    return Ok(ControlFlow::Break(()));
-                }
-                Incoming::Failed(failure) => return self.fail(failure).await,
+                // The writer sends the control frame.
+                Framed::Control => self.connection.outbox.wake(),
+                Framed::EndOfInput => return self.end_with(Action::EndOfInput).await,
+                // What was sent before is carried out, and then the client is seen to leave.
+                Framed::Invalid => return self.end_with(Action::Gone(LeaveReason::Errors)).await,
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// What was sent before is carried out, and then the peer is seen to leave.
-    async fn fail(&mut self, failure: Failure) -> io::Result<ControlFlow<()>> {
+    /// Tells the hub, after all that was sent before, why nothing more is read.
+    async fn end_with(&mut self, action: Action) -> io::Result<ControlFlow<()>> {
         self.until_stored().await;
-        if let Some(web) = &self.connection.web {
-            web.fail(failure);
-        }
-        self.connection.tell(Action::Gone(LeaveReason::Errors))?;
+        self.connection.tell(action)?;
         Ok(ControlFlow::Break(()))
     }
 
@@ -212,7 +197,7 @@ impl<'a> Reader<'a> {
         if !is_message {
             self.until_stored().await;
         }
-        let is_stored = is_message && connection.host.queries.is_some();
+        let is_stored = is_message && connection.host.stored.is_some();
         self.storing |= is_stored;
         connection.tell_line(action, bytes)?;
         self.handed_over += 1;

@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 use futures_lite::{FutureExt as _, ready};
 use smol::Timer;
 
-use super::web::KeepAlive;
 use super::{Connection, End};
 use crate::feed::{Cursor, Progress, Standing};
 use crate::limits::{FLUSH_MS_MAX, WRITE_BYTES_MAX};
 use crate::protocol::{Dialect, Event, Tag, Text};
 use crate::room::Action;
 use crate::server::{console, hub};
-use crate::store::StoreQuery;
 
 /// The sending half of a connection.
 pub(super) struct Writer<'a> {
@@ -24,15 +22,11 @@ pub(super) struct Writer<'a> {
     stall: Stall,
     /// Set when there will be nothing more. Boxed: it is not needed for waiting.
     give_up: Option<Box<Timer>>,
-    /// Set if the connection speaks WebSocket and is pinged. Boxed, because few connections have one.
-    keep_alive: Option<Box<KeepAlive>>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
-        let ping_interval = connection.web.as_ref().and_then(|web| web.ping_interval);
-        let keep_alive = ping_interval.map(|interval| Box::new(KeepAlive::new(interval)));
-        Self { connection, cursor: Cursor::new(), stall: Stall::default(), give_up: None, keep_alive }
+        Self { connection, cursor: Cursor::new(), stall: Stall::default(), give_up: None }
     }
 
     /// Writes what there is. Ready when there will be no more, or no more can be written.
@@ -50,18 +44,21 @@ impl<'a> Writer<'a> {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let Connection { socket, host, outbox, web, .. } = self.connection;
+        let Connection { socket, host, outbox, frames, .. } = self.connection;
         if self.cursor.take_new(&host.feed, outbox, cx.waker()) == Standing::Slow {
             return Poll::Ready(End::Slow);
         }
         let mut written = 0;
         loop {
-            let progress = match web.as_ref().and_then(|web| web.send_control(socket)) {
+            let progress = match frames.as_ref().and_then(|frames| frames.send_control(socket)) {
                 Some(sent) => sent.map(Progress::Wrote),
                 None => self.cursor.write(&host.feed, outbox, |source| self.connection.send(source)),
             };
             match progress {
-                Ok(Progress::Idle) => ready!(self.poll_ping(cx)),
+                Ok(Progress::Idle) => match frames {
+                    Some(frames) => ready!(frames.poll_silence(cx)),
+                    None => return Poll::Pending,
+                },
                 Ok(Progress::Done) => return Poll::Ready(End::Flushed),
                 Ok(Progress::FellOff) if self.catch_up() => {}
                 Ok(Progress::FellOff | Progress::Lost) => return Poll::Ready(End::Slow),
@@ -90,25 +87,16 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Ready when there is a ping to send; never ready if the connection is not pinged.
-    fn poll_ping(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match (&mut self.keep_alive, &self.connection.web) {
-            (Some(keep_alive), Some(web)) => keep_alive.poll(cx, web),
-            _ => Poll::Pending,
-        }
-    }
-
     /// Goes on from the store, if there is one.
     fn catch_up(&mut self) -> bool {
         let Connection { host, outbox, session, .. } = self.connection;
-        let Some(queries) = &host.queries else { return false };
+        let Some(stored) = &host.stored else { return false };
         let notice = |dialect: Dialect, text: &mut Vec<u8>| {
             console::fell_behind(*session);
             dialect.write_event(text, Tag { id: None, at: hub::now() }, &Event::Notice(Text::ours(FELL_BEHIND)));
         };
-        let query =
-            |missed| Arc::new(StoreQuery::of_missed(missed, hub::now, Arc::downgrade(outbox), queries.clone())) as _;
-        self.cursor.catch_up(&host.feed, outbox, notice, query);
+        let messages = |missed| stored.missed(missed, Arc::downgrade(outbox));
+        self.cursor.catch_up(&host.feed, outbox, notice, messages);
         true
     }
 }

@@ -1,15 +1,20 @@
 //! The hub with its room, its feed and its store, without sockets.
 
+#[cfg(feature = "store")]
 use std::path::PathBuf;
+#[cfg(feature = "store")]
 use std::time::Instant;
+
+#[cfg(feature = "store")]
+use async_channel::Receiver;
 
 use super::*;
 use crate::feed::{Cursor, Progress, Source};
 use crate::limits::FEED_BYTES_MIN;
-use crate::protocol::{Command, Mode, Token};
+use crate::protocol::{Command, Mode};
 use crate::room::{Timeouts, Uptime};
-use crate::store::tests::{WAIT_MAX, next_report};
-use crate::store::{Durability, Keep, Options};
+#[cfg(feature = "store")]
+use crate::store::{Durability, Keep, Options, Report, Store, tests::WAIT_MAX};
 
 /// The token of a `PING` that makes the hub fail, for the tests of what comes of it.
 pub(in crate::server) const FAULT: &str = "fault-in-the-hub";
@@ -45,11 +50,25 @@ fn read(feed: &Feed, cursor: &mut Cursor, outbox: &Outbox) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// A hub whose room stores what is said in this file.
-fn storing(path: PathBuf, feed: &Arc<Feed>) -> Hub {
+/// A hub whose room stores its messages in this file, and where the store reports.
+#[cfg(feature = "store")]
+fn storing(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
     let options = Options { path, durability: Durability::Relaxed, keep: Keep::All };
-    let (store, _) = Store::open(&options, None, Token::ours("epoch"), 0, || Timestamp(0)).unwrap();
-    Hub::new(Room::default().with_store(EventId(0)), Arc::clone(feed)).with_store(store)
+    let epoch = crate::protocol::Token::ours("epoch");
+    let (store, _) = Store::open(&options, None, epoch, 0, || Timestamp(0)).unwrap();
+    let reports = store.reports().clone();
+    let hub = Hub::new(Room::default().with_store(EventId(0)), Arc::clone(feed));
+    (crate::server::stored::with_store(hub, store), reports)
+}
+
+/// Waits until [`Hub::take_report`] finds a report.
+#[cfg(feature = "store")]
+fn await_report(reports: &Receiver<Report>) {
+    let deadline = Instant::now() + WAIT_MAX;
+    while reports.is_empty() {
+        assert!(Instant::now() < deadline, "there is no report");
+        std::thread::yield_now();
+    }
 }
 
 /// Somebody who connects and says these lines, and whose connection never gets to write.
@@ -181,11 +200,11 @@ fn past_messages_that_nobody_reads_are_bounded() {
 
 /// A search between the commit and the publication does not find the message.
 #[test]
+#[cfg(feature = "store")]
 fn what_is_stored_and_not_said_yet_is_not_found() {
     let directory = tempfile::tempdir().unwrap();
     let feed = Arc::new(Feed::new(64 * 1024));
-    let mut hub = storing(directory.path().join("chat.db"), &feed);
-    let reports = hub.storing.as_ref().unwrap().store().reports().clone();
+    let (mut hub, reports) = storing(directory.path().join("chat.db"), &feed);
     let say = |hub: &mut Hub, session, line: &str| {
         say(hub, session, line);
         hub.publish(Timestamp(0));
@@ -206,23 +225,23 @@ fn what_is_stored_and_not_said_yet_is_not_found() {
     say(&mut hub, 1, "NICK ann");
     say(&mut hub, 1, "MSG tea");
     hub.publish(Timestamp(0));
-    let first = next_report(&reports);
+    await_report(&reports);
     say(&mut hub, 2, "NICK bob");
     assert_eq!(search(&mut hub), "OK SEARCH 0");
-    hub.take_report(Timestamp(0), first);
+    assert!(hub.take_report(Timestamp(0)));
     hub.publish(Timestamp(0));
     assert_eq!(search(&mut hub), "OK SEARCH 1");
 }
 
 /// However late the disk is, and while others come and go.
 #[test]
+#[cfg(feature = "store")]
 fn what_is_said_is_what_is_stored() {
     arbtest::arbtest(|u| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
         let feed = Arc::new(Feed::new(64 * 1024));
-        let mut hub = storing(path.clone(), &feed);
-        let reports = hub.storing.as_ref().unwrap().store().reports().clone();
+        let (mut hub, reports) = storing(path.clone(), &feed);
         let file = rusqlite::Connection::open(&path).unwrap();
         let stored = || -> Vec<(u64, String)> {
             let mut rows = file.prepare("SELECT id, name || ' ' || text FROM messages ORDER BY seq").unwrap();
@@ -237,8 +256,8 @@ fn what_is_said_is_what_is_stored() {
             }
             said.push_str(&read(&feed, &mut cursor, &reader));
             if hub.is_storing() {
-                let report = next_report(&reports);
-                hub.take_report(Timestamp(0), report);
+                await_report(&reports);
+                assert!(hub.take_report(Timestamp(0)));
             }
         };
         for line in ["SET tags on", "SET echo on", "NICK reader"] {
@@ -271,6 +290,7 @@ fn what_is_said_is_what_is_stored() {
 }
 
 /// The ids of those events in lines with tags.
+#[cfg(feature = "store")]
 fn ids(lines: &str, which: impl Fn(&str) -> bool) -> impl Iterator<Item = u64> {
     let tagged = lines.lines().filter_map(|line| line.strip_prefix('@')?.split_once(' '));
     tagged.filter_map(move |(id, rest)| id.parse().ok().filter(|_| which(rest.split_once(' ').unwrap_or_default().1)))
@@ -329,11 +349,11 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
 
 /// A join during a commit used to take the id of a message, and the whole batch was committed again.
 #[test]
+#[cfg(feature = "store")]
 fn presence_during_a_commit_has_no_id_and_the_batch_is_committed_once() {
     let directory = tempfile::tempdir().unwrap();
     let feed = Arc::new(Feed::new(64 * 1024));
-    let mut hub = storing(directory.path().join("chat.db"), &feed);
-    let reports = hub.storing.as_ref().unwrap().store().reports().clone();
+    let (mut hub, reports) = storing(directory.path().join("chat.db"), &feed);
     let reader = connect(&mut hub, 3);
     for line in ["SET tags on", "NICK reader"] {
         say(&mut hub, 3, line);
@@ -347,14 +367,14 @@ fn presence_during_a_commit_has_no_id_and_the_batch_is_committed_once() {
         say(&mut hub, 1, &format!("MSG {number}"));
         hub.publish(Timestamp(0));
         hub.publish(Timestamp(0));
-        let report = next_report(&reports);
+        await_report(&reports);
         commits += 1;
         for rename in 0..3 {
             say(&mut hub, 2, &format!("NICK n{number}-{rename}"));
         }
-        hub.take_report(Timestamp(0), report);
+        assert!(hub.take_report(Timestamp(0)));
         while hub.is_behind() || hub.is_storing() {
-            assert!(reports.try_recv().is_err(), "it is committed again");
+            assert!(reports.is_empty(), "it is committed again");
             hub.publish(Timestamp(0));
         }
     }
@@ -365,12 +385,12 @@ fn presence_during_a_commit_has_no_id_and_the_batch_is_committed_once() {
 
 /// The ids of a batch that failed are given to the next one.
 #[test]
+#[cfg(feature = "store")]
 fn ids_have_no_gap_after_a_failed_commit() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
-    let mut hub = storing(path.clone(), &feed);
-    let reports = hub.storing.as_ref().unwrap().store().reports().clone();
+    let (mut hub, reports) = storing(path.clone(), &feed);
     let file = rusqlite::Connection::open(&path).unwrap();
     let author = connect(&mut hub, 1);
     say(&mut hub, 1, "NICK a");
@@ -384,7 +404,8 @@ fn ids_have_no_gap_after_a_failed_commit() {
         hub.publish(Timestamp(0));
         while hub.is_behind() || hub.is_storing() {
             if hub.is_storing() && !hub.is_behind() {
-                hub.take_report(Timestamp(0), next_report(&reports));
+                await_report(&reports);
+                assert!(hub.take_report(Timestamp(0)));
             }
             hub.publish(Timestamp(0));
         }

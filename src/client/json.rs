@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Heard, Tag};
+use crate::protocol::{Heard, Tag};
 
 impl Heard {
     /// The line as a JSON object, in one line.
-    pub fn to_json(&self) -> String {
+    pub(super) fn to_json(&self) -> String {
         let (tag, line) = Tag::parse(&self.line).map_or((None, self.line.as_str()), |(tag, rest)| (Some(tag), rest));
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let keys = keys(word, rest);

@@ -1,6 +1,9 @@
-//! Browsers: their requests are answered, and who asks for WebSocket is a peer like any from then on.
+//! Browsers: answers their requests, and takes those that ask for WebSocket for clients like any other.
+
+mod frames;
 
 use std::io;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +11,19 @@ use std::time::Duration;
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 
+use self::frames::WebSocketFrames;
+use super::admission::Ticket;
 use super::connection::{Host, in_time, until};
 use super::console;
 use super::hub::{Request as HubRequest, now};
+use super::listen::{Acceptor, Door, Listener};
 use super::sockets::Socket;
 use crate::feed::Outbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
+use crate::protocol::Refusal;
 use crate::web::{Answer, Asked, Origins, Request, Status};
 
-/// What is to be known of requests.
+/// How browsers are served.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
     /// Whose pages may join, beside the server's own.
@@ -27,8 +34,40 @@ pub struct Site {
     pub ping_interval: Option<Duration>,
 }
 
-/// Answers one request. Returns the socket if it is a peer's from then on; all others are closed.
-pub(super) async fn receive(socket: Socket, site: &Site, host: &Host) -> Option<Socket> {
+impl Listener {
+    /// A listener for browsers: HTTP, and lines over WebSocket.
+    pub fn web(address: SocketAddr, site: &Arc<Site>) -> Self {
+        Self::new(address, Arc::new(WebDoor(Arc::clone(site))))
+    }
+}
+
+/// Clients speak HTTP, and lines over WebSocket.
+#[derive(Debug)]
+struct WebDoor(Arc<Site>);
+
+impl Door for WebDoor {
+    fn invitation(&self, address: SocketAddr) -> String {
+        format!("open in a browser: http://{address}/")
+    }
+
+    fn receive(&self, acceptor: &Acceptor, socket: Socket, address: SocketAddr, ticket: Ticket) {
+        let (executor, acceptor, site) = (&acceptor.executor, acceptor.clone(), Arc::clone(&self.0));
+        let receiving = async move {
+            if let Some(socket) = receive(socket, &site, &acceptor.host).await {
+                let frames = Box::new(WebSocketFrames::new(site.ping_interval));
+                acceptor.serve(socket, address, ticket, Some(frames));
+            }
+        };
+        executor.spawn(receiving).detach();
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Vec<u8> {
+        to_bytes(&Answer::text(Status::ServiceUnavailable, refusal.text.to_string()), false)
+    }
+}
+
+/// Answers one request. Returns the socket if lines over WebSocket follow; otherwise the socket is closed.
+async fn receive(socket: Socket, site: &Site, host: &Host) -> Option<Socket> {
     // As with a connection, a fault here is the end of this one alone.
     let answered = AssertUnwindSafe(Box::pin(answer(&socket, site, host))).catch_unwind().await;
     let joins = answered.ok()?.ok()?;
@@ -75,7 +114,7 @@ async fn read(socket: &Socket, origins: &Origins) -> io::Result<Request> {
 }
 
 /// An answer that is sent now.
-pub(super) fn to_bytes(answer: &Answer, is_head: bool) -> Vec<u8> {
+fn to_bytes(answer: &Answer, is_head: bool) -> Vec<u8> {
     answer.to_bytes(&now().utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string(), is_head)
 }
 
@@ -108,6 +147,13 @@ mod tests {
     use crate::server::hub::Hub;
     use crate::server::{Rate, inbox};
 
+    #[test]
+    fn invitation_can_be_opened() {
+        let invitation = |address: &str| WebDoor(Arc::default()).invitation(address.parse().unwrap());
+        assert_eq!(invitation("127.0.0.1:8080"), "open in a browser: http://127.0.0.1:8080/");
+        assert_eq!(invitation("[::1]:8080"), "open in a browser: http://[::1]:8080/");
+    }
+
     async fn check(host: &Host) -> Answer {
         health(host, Answer::text(Status::Ok, "ok")).await
     }
@@ -119,7 +165,7 @@ mod tests {
         let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
         let (to_hub, mut rows) = inbox::new();
         let line_rate = Rate { per_second: 0, burst: 1 };
-        let host = Host { feed, to_hub, queries: None, line_rate, write_timeout: None };
+        let host = Host { feed, to_hub, stored: None, line_rate, write_timeout: None };
         assert_eq!(future::block_on(check(&host)).status(), Status::ServiceUnavailable);
         let at_work = async {
             assert!(rows.wait().await);

@@ -1,5 +1,10 @@
 //! The server's command line.
 
+#[cfg(feature = "store")]
+mod store;
+#[cfg(feature = "web")]
+mod web;
+
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -7,19 +12,20 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
-use chinwag::command_line::{self, parse_number};
+use chinwag::command_line::{self, Feature, parse_number};
 use chinwag::limits::{
-    CONNECT_BURST, CONNECT_RATE_DEFAULT, EPOCH_CHARS_MAX, FEED_BYTES_DEFAULT, FEED_BYTES_MIN,
-    HEAD_TIMEOUT_SECONDS_DEFAULT, HISTORY_MESSAGES_DEFAULT, HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT,
-    LINE_RATE_DEFAULT, LOST_TIMEOUT_SECONDS_DEFAULT, LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN,
-    NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX, RESUME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX,
-    WEB_PING_SECONDS_DEFAULT, WRITE_TIMEOUT_SECONDS_DEFAULT,
+    CONNECT_BURST, CONNECT_RATE_DEFAULT, EPOCH_CHARS_MAX, FEED_BYTES_DEFAULT, FEED_BYTES_MIN, HISTORY_MESSAGES_DEFAULT,
+    HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, LOST_TIMEOUT_SECONDS_DEFAULT,
+    LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN, NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX,
+    RESUME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX, WRITE_TIMEOUT_SECONDS_DEFAULT,
 };
 use chinwag::protocol::Token;
 use chinwag::room::Timeouts;
-use chinwag::server::{self, Options, Rate, Site, console};
-use chinwag::store::{self, Durability, Keep};
-use chinwag::web::{Origin, Origins};
+use chinwag::server::{self, Listener, Options, Rate, console};
+#[cfg(feature = "store")]
+use chinwag::store::{Durability, Keep};
+#[cfg(feature = "web")]
+use chinwag::web::Origin;
 use tracing::level_filters::LevelFilter;
 
 /// The name in errors and in `--version`.
@@ -29,7 +35,7 @@ const PROGRAM: &str = "chinwagd";
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(
     help_triggers("-h", "--help", "help"),
-    example = "{command_name}\n{command_name} --listen 0.0.0.0:9999 --listen [::]:9999\n{command_name} --web 127.0.0.1:8080 --web-origin https://chat.example.org\n{command_name} --listen 127.0.0.1:0 --port-file /tmp/chat.port",
+    example = "{command_name}\n{command_name} --listen 0.0.0.0:9999 --listen [::]:9999\n{command_name} --listen 127.0.0.1:0 --port-file /tmp/chat.port",
     note = "A value is given as --option value or --option=value.",
     note = "Standard output has one line for each listener, once it accepts; the log is on standard error.",
     note = "SIGTERM, SIGINT or SIGHUP stops the server within a second, with exit code 0: every client first gets\n  what was acknowledged, and a NOTICE. A second SIGTERM or SIGINT ends it at once, with exit code 143\n  or 130. A signal that is already ignored at the start (nohup, & in a script) stays ignored.",
@@ -40,6 +46,10 @@ const PROGRAM: &str = "chinwagd";
     error_code(2, "the command line was wrong"),
     error_code(101, "a fault in the program itself ended it; the log says where")
 )]
+#[cfg_attr(
+    feature = "web",
+    argh(example = "{command_name} --web 127.0.0.1:8080 --web-origin https://chat.example.org")
+)]
 struct Arguments {
     /// listen on this address, as host:port (an IPv6 address in brackets); port 0: any free port; may be repeated (default:
     /// 127.0.0.1:9999, which only this machine can reach)
@@ -47,20 +57,24 @@ struct Arguments {
     listen: Vec<Vec<SocketAddr>>,
 
     /// serve browsers on this address: the chat page, and WebSocket connections to the same room; may be repeated (default: none)
+    #[cfg(feature = "web")]
     #[argh(option, arg_name = "addr", from_str_fn(parse_address))]
     web: Vec<Vec<SocketAddr>>,
 
     /// let pages of this origin join (scheme, host, port if it is not the default), and accept requests for its host name; may be
     /// repeated (default: only the server's own page, under an IP address or localhost)
-    #[argh(option, arg_name = "origin", from_str_fn(parse_origin))]
+    #[cfg(feature = "web")]
+    #[argh(option, arg_name = "origin", from_str_fn(web::parse_origin))]
     web_origin: Vec<Origin>,
 
     /// close a browser's connection whose request is not complete within this time, in seconds (default: 10)
-    #[argh(option, arg_name = "s", from_str_fn(parse_head_timeout))]
+    #[cfg(feature = "web")]
+    #[argh(option, arg_name = "s", from_str_fn(web::parse_head_timeout))]
     web_head_timeout: Option<u64>,
 
     /// ping a WebSocket connection to which nothing was sent for this time, in seconds (at the latest after twice this time), so
     /// that no proxy closes it; 0: never (default: 20)
+    #[cfg(feature = "web")]
     #[argh(option, arg_name = "s", from_str_fn(parse_timeout))]
     web_ping: Option<u64>,
 
@@ -73,8 +87,15 @@ struct Arguments {
     #[argh(option, arg_name = "level", default = "LevelFilter::INFO", from_str_fn(parse_level))]
     log: LevelFilter,
 
-    /// backlog kept for slow clients, in bytes; clients that fall further behind are disconnected or, with --data, read on from
-    /// the store (default: 8388608)
+    #[cfg_attr(
+        feature = "store",
+        doc = "backlog kept for slow clients, in bytes; clients that fall further behind are disconnected or, with --data, read on \
+               from the store (default: 8388608)"
+    )]
+    #[cfg_attr(
+        not(feature = "store"),
+        doc = "backlog kept for slow clients, in bytes; clients that fall further behind are disconnected (default: 8388608)"
+    )]
     #[argh(option, arg_name = "bytes", default = "FEED_BYTES_DEFAULT", from_str_fn(parse_feed_bytes))]
     feed_bytes: usize,
 
@@ -84,17 +105,20 @@ struct Arguments {
 
     /// store messages in this SQLite file, which is created if it does not exist; a message is delivered only after it is safely
     /// stored, and outlives the server (default: messages are kept in memory)
+    #[cfg(feature = "store")]
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     data: Option<PathBuf>,
 
     /// when a message counts as stored: full, when the disk has it, or relaxed, when the operating system has it, so that the
     /// last messages may be lost if the machine fails (default: full)
-    #[argh(option, arg_name = "how", from_str_fn(parse_durability))]
+    #[cfg(feature = "store")]
+    #[argh(option, arg_name = "how", from_str_fn(store::parse_durability))]
     durability: Option<Durability>,
 
     /// delete the oldest stored messages beyond an age (30d, 12h), a size (1gb, 500mb) or a number of messages; all keeps
     /// everything. By age nothing is deleted while the system clock is implausible; the log says so (default: all)
-    #[argh(option, arg_name = "limit", from_str_fn(parse_keep))]
+    #[cfg(feature = "store")]
+    #[argh(option, arg_name = "limit", from_str_fn(store::parse_keep))]
     keep: Option<Keep>,
 
     /// the epoch: the word in HELLO that tells which numbering message ids belong to; set it for tests with fixed output, or after
@@ -149,36 +173,45 @@ struct Arguments {
     version: bool,
 }
 
-impl Arguments {
-    /// Reports the first option that needs another one, if that other one is not given.
-    fn missing(&self) -> Option<String> {
-        let path = "expected --data PATH, the file to store messages in";
-        let web = "expected --web ADDR, where browsers connect, such as --web 127.0.0.1:8080";
-        let without = [
-            (self.data.is_none() && self.durability.is_some(), "--durability without --data", path),
-            (self.data.is_none() && self.keep.is_some(), "--keep without --data", path),
-            (self.web.is_empty() && !self.web_origin.is_empty(), "--web-origin without --web", web),
-            (self.web.is_empty() && self.web_head_timeout.is_some(), "--web-head-timeout without --web", web),
-            (self.web.is_empty() && self.web_ping.is_some(), "--web-ping without --web", web),
-        ];
-        let (_, what, expected) = without.into_iter().find(|(is_so, ..)| *is_so)?;
-        Some(format!("{what}: {expected}"))
-    }
+/// The features that add options.
+const FEATURES: &[Feature] = &[
+    Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
+    Feature {
+        name: "web",
+        is_built: cfg!(feature = "web"),
+        options: &["--web", "--web-origin", "--web-head-timeout", "--web-ping"],
+    },
+];
+
+/// What a feature does with its options.
+struct Part {
+    /// Reports the first of them that needs another option, if that one is not given.
+    missing: fn(&Arguments) -> Option<String>,
+    /// Makes the server do what they say.
+    add: fn(&mut Arguments, &mut Options),
 }
 
+/// The features of this program.
+const PARTS: &[Part] = &[
+    #[cfg(feature = "store")]
+    store::PART,
+    #[cfg(feature = "web")]
+    web::PART,
+];
+
 fn main() -> ExitCode {
-    let arguments: Arguments = match command_line::parse(PROGRAM) {
+    let arguments: Arguments = match command_line::parse(PROGRAM, FEATURES) {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
     if arguments.version {
-        return command_line::print(PROGRAM, concat!("chinwagd ", env!("CARGO_PKG_VERSION")));
+        return command_line::print(PROGRAM, &version());
     }
-    if let Some(what) = arguments.missing() {
+    if let Some(what) = PARTS.iter().find_map(|part| (part.missing)(&arguments)) {
         return command_line::refuse(PROGRAM, &what);
     }
     let _log = console::start(arguments.log);
-    match server::run(&arguments.into()) {
+    match server::run(&options(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             command_line::say_error(PROGRAM, &error.to_string());
@@ -187,40 +220,41 @@ fn main() -> ExitCode {
     }
 }
 
-impl From<Arguments> for Options {
-    fn from(arguments: Arguments) -> Self {
-        let mut listen: Vec<_> = arguments.listen.into_iter().flatten().collect();
-        if listen.is_empty() {
-            listen.push(SocketAddr::from(([127, 0, 0, 1], 9999)));
-        }
-        let head_timeout = Duration::from_secs(arguments.web_head_timeout.unwrap_or(HEAD_TIMEOUT_SECONDS_DEFAULT));
-        let (durability, keep) = (arguments.durability.unwrap_or_default(), arguments.keep.unwrap_or_default());
-        Self {
-            listen,
-            web: arguments.web.into_iter().flatten().collect(),
-            site: Site {
-                origins: Origins::new(arguments.web_origin),
-                head_timeout,
-                ping_interval: seconds(arguments.web_ping.unwrap_or(WEB_PING_SECONDS_DEFAULT)),
-            },
-            port_file: arguments.port_file,
-            feed_bytes: arguments.feed_bytes,
-            history: arguments.history,
-            epoch: arguments.epoch,
-            store: arguments.data.map(|path| store::Options { path, durability, keep }),
-            max_clients: arguments.max_clients,
-            max_per_address: arguments.max_per_address,
-            line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
-            connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
-            write_timeout: seconds(arguments.write_timeout),
-            lost_timeout: seconds(arguments.lost_timeout),
-            timeouts: Timeouts {
-                name_seconds: arguments.name_timeout,
-                idle_seconds: arguments.idle_timeout,
-                resume_seconds: arguments.resume_timeout,
-            },
-        }
+/// The text of `--version`: the version, then the features.
+fn version() -> String {
+    let features: Vec<_> = FEATURES.iter().filter(|feature| feature.is_built).map(|feature| feature.name).collect();
+    let features = if features.is_empty() { "none".to_owned() } else { features.join(" ") };
+    format!("chinwagd {}\nfeatures: {features}", env!("CARGO_PKG_VERSION"))
+}
+
+/// What the server is to do.
+fn options(mut arguments: Arguments) -> Options {
+    let default = || vec![SocketAddr::from(([127, 0, 0, 1], 9999))];
+    let listen: Vec<_> = std::mem::take(&mut arguments.listen).into_iter().flatten().collect();
+    let listen = if listen.is_empty() { default() } else { listen };
+    let mut options = Options {
+        listen: listen.into_iter().map(Listener::lines).collect(),
+        port_file: arguments.port_file.take(),
+        feed_bytes: arguments.feed_bytes,
+        history: arguments.history,
+        epoch: arguments.epoch.take(),
+        store: None,
+        max_clients: arguments.max_clients,
+        max_per_address: arguments.max_per_address,
+        line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
+        connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
+        write_timeout: seconds(arguments.write_timeout),
+        lost_timeout: seconds(arguments.lost_timeout),
+        timeouts: Timeouts {
+            name_seconds: arguments.name_timeout,
+            idle_seconds: arguments.idle_timeout,
+            resume_seconds: arguments.resume_timeout,
+        },
+    };
+    for part in PARTS {
+        (part.add)(&mut arguments, &mut options);
     }
+    options
 }
 
 // These errors say only what is expected; `command_line` adds the option and its value.
@@ -240,10 +274,6 @@ fn parse_address(raw: &str) -> Result<Vec<SocketAddr>, String> {
     Ok(addresses.collect::<BTreeSet<_>>().into_iter().collect())
 }
 
-fn parse_origin(raw: &str) -> Result<Origin, String> {
-    raw.parse()
-}
-
 fn parse_path(raw: &str) -> Result<PathBuf, String> {
     if raw.is_empty() { Err("expected a path".to_owned()) } else { Ok(raw.into()) }
 }
@@ -260,18 +290,6 @@ fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
 
 fn parse_history(raw: &str) -> Result<usize, String> {
     parse_number(raw, 0..=HISTORY_MESSAGES_MAX, "a number of messages")
-}
-
-fn parse_durability(raw: &str) -> Result<Durability, String> {
-    match raw {
-        "full" => Ok(Durability::Full),
-        "relaxed" => Ok(Durability::Relaxed),
-        _ => Err("expected full or relaxed".to_owned()),
-    }
-}
-
-fn parse_keep(raw: &str) -> Result<Keep, String> {
-    raw.parse().map_err(|_| "expected an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all".to_owned())
 }
 
 fn parse_epoch(raw: &str) -> Result<Token, String> {
@@ -299,10 +317,6 @@ fn parse_line_burst(raw: &str) -> Result<u32, String> {
 fn parse_lost_timeout(raw: &str) -> Result<u64, String> {
     let seconds = LOST_TIMEOUT_SECONDS_MIN..=LOST_TIMEOUT_SECONDS_MAX;
     if raw == "0" { Ok(0) } else { parse_number(raw, seconds, "0 or a number of seconds") }
-}
-
-fn parse_head_timeout(raw: &str) -> Result<u64, String> {
-    parse_number(raw, 1..=TIMEOUT_SECONDS_MAX, "a number of seconds")
 }
 
 fn parse_timeout(raw: &str) -> Result<u64, String> {

@@ -1,0 +1,47 @@
+//! The interface between a connection and a protocol that wraps its lines in frames, such as WebSocket. A plain connection has none.
+
+use std::fmt::Debug;
+use std::io;
+use std::task::{Context, Poll};
+
+use crate::feed::Source;
+use crate::protocol::Closing;
+use crate::server::sockets::Socket;
+
+/// One connection's frames, both ways. Its reader and its writer are one task, so that neither waits for a lock in here.
+pub(in crate::server) trait FrameLayer: Debug + Send + Sync {
+    /// Takes apart what was received: returns the next thing in `input`, which moves past it, and `None` at its end.
+    #[expect(clippy::mut_mut, reason = "the input is moved on, and may be decoded in place")]
+    fn read<'a>(&self, input: &mut &'a mut [u8]) -> Option<Framed<'a>>;
+
+    /// Sends as much of `source` as the kernel accepts, in frames. Returns how many bytes of `source` that was.
+    ///
+    /// # Errors
+    /// Those of [`Socket::write`].
+    fn send(&self, socket: &Socket, source: Source<'_>) -> io::Result<usize>;
+
+    /// Sends a control frame, if one is due and may be sent now. Returns how many bytes the kernel accepted.
+    fn send_control(&self, socket: &Socket) -> Option<io::Result<usize>>;
+
+    /// Ready when a control frame is due because nothing was sent for a while.
+    fn poll_silence(&self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// The last bytes of the connection: the end of a frame that was cut, these lines, and why the server closes.
+    fn end(&self, closing: Closing, last_lines: &str) -> Vec<u8>;
+}
+
+/// A piece of a client's frames.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "web"), expect(dead_code, reason = "WebSocket is the only frame layer"))]
+pub(in crate::server) enum Framed<'a> {
+    /// A part of a message, which may end within a line and within a character.
+    Text(&'a [u8]),
+    /// A message ends, and with it a line.
+    EndOfMessage,
+    /// A control frame that makes one due in return.
+    Control,
+    /// The client ends the connection. Nothing comes after it.
+    EndOfInput,
+    /// The frames are wrong. Nothing comes after it.
+    Invalid,
+}

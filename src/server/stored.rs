@@ -1,0 +1,53 @@
+//! The SQLite store as the server's [`Storage`].
+
+use std::error::Error;
+use std::sync::{Arc, Weak};
+
+use super::hub::{self, Hub};
+use super::storage::{Storage, StoredMessages};
+use super::storing::Storing;
+use super::{Options, console, made_up_epoch};
+use crate::feed::{Feed, Missed, Outbox, Pieces};
+use crate::protocol::{Dialect, EventId};
+use crate::room::{History, Query, Room};
+use crate::store::{self, Durability, Found, QueryQueues, Store, StoreQuery};
+
+impl Storage for store::Options {
+    fn open(&self, options: &Options, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
+        let mut history = History::new(options.history);
+        let opened = Store::open(self, options.epoch.clone(), made_up_epoch(), options.history, hub::now);
+        let (opened, Found { epoch, last_id, before, messages }) = opened?;
+        for past in messages {
+            history.push(past);
+        }
+        history.forget(before);
+        if self.durability == Durability::Relaxed {
+            console::relaxed();
+        }
+        let room = Room::new(options.timeouts).with_epoch(epoch).with_history(history).with_store(last_id);
+        Ok(with_store(Hub::new(room, feed), opened))
+    }
+}
+
+/// The same hub, whose room has this store.
+pub(super) fn with_store(hub: Hub, store: Store) -> Hub {
+    let queries = Arc::new(store.queries().clone());
+    hub.with_store(Box::new(Storing::new(store)), queries)
+}
+
+impl StoredMessages for QueryQueues {
+    fn answer(
+        &self,
+        query: Query,
+        until: EventId,
+        dialect: Dialect,
+        prefix: &'static str,
+        outbox: Weak<Outbox>,
+    ) -> Arc<dyn Pieces> {
+        Arc::new(StoreQuery::new(query, until, dialect, prefix, outbox, self.clone()))
+    }
+
+    fn missed(&self, missed: Missed, outbox: Weak<Outbox>) -> Arc<dyn Pieces> {
+        Arc::new(StoreQuery::of_missed(missed, hub::now, outbox, self.clone()))
+    }
+}
