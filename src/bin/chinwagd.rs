@@ -16,8 +16,8 @@ use chinwag::limits::{
     WEB_PING_SECONDS_DEFAULT, WRITE_TIMEOUT_SECONDS_DEFAULT,
 };
 use chinwag::protocol::Token;
-use chinwag::room::Timeouts;
 use chinwag::server::{self, Options, Rate, Site, console};
+use chinwag::session::Timeouts;
 use chinwag::store::{self, Durability, Keep};
 use chinwag::web::{Origin, Origins};
 use tracing::level_filters::LevelFilter;
@@ -214,11 +214,8 @@ impl From<Arguments> for Options {
             connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
             write_timeout: seconds(arguments.write_timeout),
             lost_timeout: seconds(arguments.lost_timeout),
-            timeouts: Timeouts {
-                name_seconds: arguments.name_timeout,
-                idle_seconds: arguments.idle_timeout,
-                resume_seconds: arguments.resume_timeout,
-            },
+            timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
+            resume_seconds: arguments.resume_timeout,
         }
     }
 }

@@ -49,7 +49,8 @@ use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
 use crate::process::reason;
 use crate::protocol::Token;
-use crate::room::{Action, History, Room, SessionId, Timeouts, Uptime};
+use crate::room::{History, Room, SessionId, Uptime};
+use crate::session::{InputKind, Sessions, Timeouts};
 use crate::store::{self, Durability, Found, OpenError, Store};
 
 /// What a server is to do.
@@ -83,8 +84,10 @@ pub struct Options {
     pub write_timeout: Option<Duration>,
     /// Within which a host that vanished is found, at least [`LOST_TIMEOUT_SECONDS_MIN`]; none is when TCP likes.
     pub lost_timeout: Option<Duration>,
-    /// How long a peer may be without a name, silent, or without a connection.
+    /// Time that a session may be silent, or without a nickname.
     pub timeouts: Timeouts,
+    /// Time that a member which can be resumed remains without a connection, in seconds; 0: no member can be resumed.
+    pub resume_seconds: u64,
 }
 
 impl Options {
@@ -197,10 +200,11 @@ async fn stopped<T>(signals: &mut Signals) -> Option<T> {
 /// The room, empty but for what is stored of it, and its hub.
 fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
     let mut history = History::new(options.history);
-    let room = Room::new(options.timeouts);
+    let room = Room::new(options.resume_seconds);
     let Some(store) = &options.store else {
         let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
-        return Ok(Hub::new(room.with_epoch(epoch).with_history(history), Arc::clone(feed)));
+        let room = room.with_epoch(epoch).with_history(history);
+        return Ok(Hub::new(Sessions::new(room, options.timeouts), Arc::clone(feed)));
     };
     let opened = Store::open(store, options.epoch.clone(), made_up_epoch(), options.history, hub::now);
     let (opened, Found { epoch, last_id, before, messages }) = opened.map_err(StartError::Store)?;
@@ -211,8 +215,8 @@ fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
     if store.durability == Durability::Relaxed {
         console::relaxed();
     }
-    let room = room.with_epoch(epoch).with_history(history).with_store(last_id);
-    Ok(Hub::new(room, Arc::clone(feed)).with_store(opened))
+    let room = room.with_epoch(epoch).with_history(history).with_last_id(last_id);
+    Ok(Hub::new(Sessions::new(room, options.timeouts).with_store(), Arc::clone(feed)).with_store(opened))
 }
 
 /// A word that is most likely new: letters that nobody takes for another, and no vowels, lest it be a word.
@@ -248,7 +252,7 @@ async fn tell_the_time(to_hub: Inbox) {
     loop {
         ticks.next().await;
         let now = clock.look(Instant::now());
-        if to_hub.put(&row, Request::Act(SessionId::SERVER, Action::Tick(now)), 0).is_err() {
+        if to_hub.put(&row, Request::Act(SessionId::SERVER, InputKind::Tick(now)), 0).is_err() {
             return;
         }
     }
@@ -321,6 +325,7 @@ mod tests {
             write_timeout: None,
             lost_timeout: None,
             timeouts: Timeouts::default(),
+            resume_seconds: 0,
         };
         let server = thread::spawn(move || run(&options));
         let port = loop {

@@ -17,7 +17,7 @@ use crate::limits::{
 };
 use crate::protocol::words::WordQuery;
 use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Replayed, Reply, Tag, Text, Verb, made_safe};
-use crate::room::Query;
+use crate::session::Query;
 
 /// The queues of two threads: one searches, the other answers all other queries.
 #[derive(Clone, Debug)]
