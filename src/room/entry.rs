@@ -120,6 +120,16 @@ impl Verifier {
     }
 }
 
+impl Verifier {
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl PartialEq for Verifier {
     /// Takes the same time whatever the result is.
     fn eq(&self, other: &Self) -> bool {

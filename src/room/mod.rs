@@ -11,6 +11,7 @@ mod history;
 mod kept;
 mod names;
 mod output;
+mod snapshot;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ pub use self::kept::{Keep, Kept};
 use self::names::Collision;
 pub use self::names::Names;
 pub use self::output::{Output, Rejection};
+pub use self::snapshot::SnapshotError;
 use crate::limits::EXPIRED_PER_TURN_MAX;
 use crate::protocol::{Drawing, Drawn, Event, EventId, LeaveReason, Name, Past, Text, Timestamp, Token};
 
@@ -279,7 +281,7 @@ impl Turn<'_> {
 
     fn reserve(&mut self) {
         if let Some(member) = self.room.members.get_mut(&self.origin.member) {
-            member.unpublished += 1;
+            member.unpublished = member.unpublished.saturating_add(1);
         }
     }
 

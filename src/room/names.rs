@@ -79,7 +79,12 @@ impl Names {
         if *reserved == 0 {
             self.reserved.update(name, |count| *count = Some(count.unwrap_or(0) + 1));
         }
-        *reserved += messages;
+        *reserved = reserved.saturating_add(messages);
+    }
+
+    /// The nicknames that are reserved, each with the member and the number of its messages.
+    pub(super) fn reservations(&self) -> impl Iterator<Item = (MemberId, &str, u32)> {
+        self.reservations.iter().map(|((member, name), messages)| (*member, name.as_str(), *messages))
     }
 
     /// Records that one of the member's messages, under a nickname that it has given up, was published or refused.
