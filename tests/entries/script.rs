@@ -49,13 +49,9 @@ impl Script<'_> {
         Some(Verifier::new(&Secret::new([u8::try_from(self.below(3)?).ok()?; 16])))
     }
 
-    fn optional_verifier(&mut self) -> Option<Option<Verifier>> {
-        if self.below(2)? == 0 { Some(None) } else { self.verifier().map(Some) }
-    }
-
     fn action(&mut self) -> Option<Action> {
         Some(match self.below(20)? {
-            0..=2 => Action::Register(self.name()?, self.optional_verifier()?),
+            0..=2 => Action::Register(self.name()?, self.verifier().filter(|_| self.0.len() % 2 == 0)),
             3 | 4 => Action::Rename(self.name()?),
             5..=7 => Action::Say(Message { name: self.name()?, at: Timestamp(7), text: self.text()? }),
             8 => Action::SayPending,
@@ -66,7 +62,7 @@ impl Script<'_> {
             }
             11 => Action::Draw(Drawing::Stroke(Stroke::new(STROKE).ok()?)),
             12 => Action::Draw(Drawing::Clear),
-            13 => Action::SetVerifier(self.optional_verifier()?),
+            13 => Action::SetVerifier(self.verifier().filter(|_| self.0.len() % 2 == 0)),
             14 => Action::Resume(MemberId(self.below(MEMBERS)?), self.verifier()?),
             15 => Action::EndOfInput,
             16 => Action::Detach(self.reason()?),
