@@ -6,7 +6,8 @@
 //! |---|---|---|
 //! | [`limits`] | every bound, with its reason | |
 //! | [`protocol`] | bytes to meaning and back, both directions | who is here |
-//! | [`room`] | who is here and what happened: a deterministic state machine | time, order of arrival, delivery |
+//! | [`room`] | members, messages, canvas: a deterministic state machine | sessions, time, order of arrival |
+//! | [`session`] | each connection's command state, and what its commands change in the room | delivery |
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
 //! | [`web`] | what a browser needs to join: the page, HTTP's heads, WebSocket's frames | sockets |
 //! | [`store`] | what was said, on disk, and its two threads | who gets it |
@@ -33,6 +34,7 @@ pub mod process;
 pub mod protocol;
 pub mod room;
 pub mod server;
+pub mod session;
 #[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "web")]

@@ -12,8 +12,9 @@ use std::task::{Wake, Waker};
 use chinwag::feed::{Cursor, Feed, Outbox, Progress, Source};
 use chinwag::limits::FEED_BYTES_DEFAULT;
 use chinwag::protocol::{Command, Dialect, Mode, Timestamp};
-use chinwag::room::{Action, Room, SessionId};
+use chinwag::room::SessionId;
 use chinwag::server::hub::{Hub, Request};
+use chinwag::session::{InputKind, Sessions};
 use common::{Peer, Server, sends_from};
 
 fn read_up_to(readers: &mut [Peer], text: &str) {
@@ -60,14 +61,14 @@ fn say(peer: &mut Peer, text: &str) -> String {
 /// What it takes to publish a hundred messages, one after the other, and to hand each to so many readers.
 fn allocations(readers: u64) -> u64 {
     let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
-    let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
+    let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
     let mut at_work: Vec<_> = (1..=readers).map(|number| join(&mut hub, SessionId(number))).collect();
     let message = |text: &str| Command::parse(text, Mode::Commands).expect("a command").expect("not blank");
     let messages: Vec<_> = (0..100).map(|number| message(&format!("MSG message {number}"))).collect();
     deliver(&feed, &mut at_work);
     let counted = allocation_counter::measure(|| {
         for message in messages {
-            hub.take(Timestamp(0), Request::Act(SessionId(1), Action::Command(message)));
+            hub.take(Timestamp(0), Request::Act(SessionId(1), InputKind::Command(message)));
             hub.publish(Timestamp(0));
             deliver(&feed, &mut at_work);
         }
@@ -79,7 +80,7 @@ fn join(hub: &mut Hub, session: SessionId) -> (Arc<Outbox>, Cursor) {
     let outbox = Arc::new(Outbox::default());
     hub.take(Timestamp(0), Request::Connect(session, ([127, 0, 0, 1], 1024).into(), Arc::clone(&outbox)));
     let nick = Command::parse(&format!("NICK reader-{}", session.0), Mode::Commands).expect("a command");
-    hub.take(Timestamp(0), Request::Act(session, Action::Command(nick.expect("not blank"))));
+    hub.take(Timestamp(0), Request::Act(session, InputKind::Command(nick.expect("not blank"))));
     hub.publish(Timestamp(0));
     (outbox, Cursor::new())
 }
@@ -109,11 +110,11 @@ impl Wake for Wakes {
 #[test]
 fn what_is_drawn_costs_only_those_who_draw() {
     let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
-    let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
+    let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
     let mut at_work: Vec<_> = (1..=3).map(|number| join(&mut hub, SessionId(number))).collect();
     let mut say = |session, line: &str| {
         let command = Command::parse(line, Mode::Commands).expect("a command").expect("not blank");
-        hub.take(Timestamp(0), Request::Act(SessionId(session), Action::Command(command)));
+        hub.take(Timestamp(0), Request::Act(SessionId(session), InputKind::Command(command)));
         hub.publish(Timestamp(0));
     };
     say(2, "SET draw on");

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use chinwag::limits::FEED_BYTES_DEFAULT;
-use chinwag::room::Timeouts;
 use chinwag::server::{self, Listener, Options, Rate};
+use chinwag::session::Timeouts;
 use common::{DEADLINE, Peer};
 
 /// A server within the test; it ends with it. Returns its port.
@@ -28,6 +28,7 @@ fn start(port_file: &Path) -> u16 {
         write_timeout: Some(Duration::MAX),
         lost_timeout: None,
         timeouts: Timeouts::default(),
+        resume_seconds: 0,
     };
     thread::spawn(move || server::run(&options));
     let start = Instant::now();

@@ -14,6 +14,11 @@ impl Secret {
     pub fn new(random: [u8; 16]) -> Self {
         Self(random)
     }
+
+    /// The bytes, for a hash of them.
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 impl PartialEq for Secret {

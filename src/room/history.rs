@@ -32,6 +32,16 @@ impl History {
         Self { messages: Kept::new(messages_max, HISTORY_BYTES_MAX), dropped_id: EventId::default() }
     }
 
+    /// The same as before. The newest message that is not kept has the id `dropped_id`.
+    pub(super) fn restore(messages: Kept<Past>, dropped_id: EventId) -> Self {
+        Self { messages, dropped_id }
+    }
+
+    /// The id of the newest message that is not kept; 0 if all are.
+    pub(super) fn dropped_id(&self) -> EventId {
+        self.dropped_id
+    }
+
     /// Keeps a message, the newest, and lets go of the oldest for it.
     pub fn push(&mut self, past: Past) {
         if let Some(dropped) = self.messages.push(past) {

@@ -27,6 +27,19 @@ impl<T: Keep> Kept<T> {
         Self { things: VecDeque::new(), dropped: 0, bytes: 0, count_max, bytes_max }
     }
 
+    /// The same as before, if it was within its bounds: the first of these has the number `dropped`.
+    pub(super) fn restore(count_max: usize, bytes_max: usize, dropped: u64, things: VecDeque<T>) -> Option<Self> {
+        let bytes = things.iter().map(T::cost).sum();
+        let fits =
+            things.len() <= count_max && bytes <= bytes_max && dropped.checked_add(things.len() as u64).is_some();
+        fits.then_some(Self { things, dropped, bytes, count_max, bytes_max })
+    }
+
+    /// The most that are kept, in number and in bytes.
+    pub(super) fn bounds(&self) -> (usize, usize) {
+        (self.count_max, self.bytes_max)
+    }
+
     /// Keeps one more, the newest, and lets go of the oldest for it. Returns the last of those.
     pub fn push(&mut self, thing: T) -> Option<T> {
         self.bytes += thing.cost();

@@ -1,223 +1,97 @@
-//! Who is here and what happened: a deterministic state machine with one entrance, [`Room::apply`].
+//! The shared state: nicknames, members, messages, canvas. A deterministic state machine with one entrance, [`Room::apply`].
 //!
-//! Pure: time and session numbers come in with the input, what is to be delivered goes out as [`Output`]s, in order. The
-//! same inputs in the same order give the same outputs on any machine. How outputs reach anybody is for
-//! [`crate::feed`] and [`crate::server`].
+//! Pure: no clock, no I/O, no randomness, and no panic on any entry. The same entries in the same order give the same outputs on any
+//! machine. It knows members and not sessions: how a client speaks, and how outputs reach it, is for [`crate::session`] and
+//! [`crate::server`].
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-mod by_session;
 mod canvas;
-mod commands;
+mod entry;
 mod history;
 mod kept;
 mod names;
-mod resume;
-mod timeouts;
+mod output;
+mod snapshot;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::ops::Range;
-use std::sync::Arc;
 
-pub use self::by_session::BySession;
 pub use self::canvas::Canvas;
+pub use self::entry::{Action, Entry, MemberId, Message, Origin, SessionId, Uptime, Verifier};
 pub use self::history::History;
 pub use self::kept::{Keep, Kept};
-use self::names::Names;
-use self::resume::Resumption;
-pub use self::timeouts::{Timeouts, Uptime};
-use crate::limits::ERRORS_IN_A_ROW_MAX;
-use crate::protocol::{
-    Closing, Command, Dialect, Drawing, Drawn, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name,
-    Past, Refusal, Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, Token, User,
-};
+use self::names::Collision;
+pub use self::names::Names;
+pub use self::output::{Output, Rejection};
+pub use self::snapshot::SnapshotError;
+use crate::limits::EXPIRED_PER_TURN_MAX;
+use crate::protocol::{Drawing, Drawn, Event, EventId, LeaveReason, Name, Past, Text, Timestamp, Token};
 
-/// A connection's number, given once in the life of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SessionId(pub u64);
-
-impl SessionId {
-    /// Whom inputs come from that are about everybody.
-    pub const SERVER: Self = Self(0);
-}
-
-/// Something that happened outside, for the room to take note of.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// When.
-    pub at: Timestamp,
-    /// Whom it comes from. Inputs from a session that is not connected, or no longer, change nothing.
-    pub session: SessionId,
-    /// What it is.
-    pub action: Action,
-}
-
-/// What an [`Input`] tells.
-#[derive(Clone, Debug)]
-pub enum Action {
-    /// A peer connected, from this address.
-    Connect(SocketAddr),
-    /// How the peer ends its lines.
-    Ending(Ending),
-    /// It sent a blank line: a sign of life, and no more.
-    Blank,
-    /// The client sent telnet's AYT: it asks for a visible sign that the server is there.
-    AreYouThere,
-    /// It sent a command.
-    Command(Command),
-    /// It sent `SET resume on`; this is for its token, and was never in any other.
-    Resumable(Secret),
-    /// It sent a line that is no command; this is the answer.
-    Refuse(Refusal),
-    /// It speaks another protocol.
-    Foreign(Foreign),
-    /// It missed events, and gets them again from here on.
-    CaughtUp,
-    /// It sends no more, but is still to get its replies. A [`Action::Gone`] follows when it has them.
-    EndOfInput,
-    /// It is gone.
-    Gone(LeaveReason),
-    /// This message of the session's is stored, under the id after the last one. The session may be gone by now.
-    Stored(Past),
-    /// The session's message under this nickname could not be stored, for this reason. The session may be gone by now.
-    NotStored(Name, Arc<str>),
-    /// All up to this id are not kept any more; comes from [`SessionId::SERVER`].
-    Forget(EventId),
-    /// Time since the server started; comes from [`SessionId::SERVER`], about once a second, and again with the same time while
-    /// [`Room::expired_wait`].
-    Tick(Uptime),
-    /// The server stops; comes from [`SessionId::SERVER`].
-    Shutdown,
-}
-
-/// What is asked of the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Query {
-    /// The last so many messages.
-    Last(u64),
-    /// Those with a greater id.
-    Since(EventId),
-    /// Those that have these words, the newest first.
-    Words(Text),
-}
-
-/// Something to be done for somebody, in the order given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// A line for one session alone, at this place in the order.
-    Tell(SessionId, ServerLine),
-    /// The same for a list of those here, a line for each. For `WHO` it is one list for all who ask, until it changes.
-    List(SessionId, Arc<[User]>),
-    /// The same for past messages: those with these numbers in the room's history as it is now.
-    Replay(SessionId, Range<u64>),
-    /// The same for what is drawn: the strokes with these numbers on the room's canvas as it is now.
-    Canvas(SessionId, Range<u64>),
-    /// The session says this to everybody, once it is stored; a [`Action::Stored`] or [`Action::NotStored`] follows.
-    Store(SessionId, Name, Text),
-    /// The store is to answer the session's command, of what there was up to this id.
-    Recall(SessionId, Query, EventId),
-    /// An event for everybody who follows.
-    Publish {
-        /// The id, if it is a message.
-        id: Option<EventId>,
-        /// When it happened.
-        at: Timestamp,
-        /// Whose event it is.
-        session: SessionId,
-        /// What it is.
-        event: Event,
-        /// What they get in its place, unless it is nothing they did, or they want it echoed.
-        own: Option<Reply>,
-    },
-    /// From here on the session is spoken to in this dialect.
-    Speak(SessionId, Dialect),
-    /// From here on the session gets the events published.
-    Follow(SessionId),
-    /// From here on the session's lines are read in this mode.
-    Read(SessionId, Mode),
-    /// The session gets nothing after what it got so far, for this reason.
-    Close(SessionId, Closing),
-    /// The session's connection is done with. Its name is held, and so is its place among the connections there may be, up
-    /// to the release.
-    Hold(SessionId),
-    /// The room has forgotten the session; always the last output for it.
-    Release(SessionId),
-}
-
-/// The room. There is one, and one task owns it.
+/// The room.
 #[derive(Debug, Default)]
 pub struct Room {
-    timeouts: Timeouts,
-    /// The time as of the last [`Action::Tick`].
+    /// Time for which a detached member remains, in seconds; 0: no member can be resumed.
+    resume_seconds: u64,
+    /// Steady time as of the last entry.
     now: Uptime,
-    /// Whether more members timed out at that time than leave in one turn.
-    expired_wait: bool,
-    sessions: BySession<Session>,
-    /// Whose name is whose. A session is in here exactly if `Session::member` is set.
+    members: BTreeMap<MemberId, Member>,
+    /// The members in the order in which they registered; the first is the coordinator.
+    by_seniority: BTreeMap<Seniority, MemberId>,
     names: Names,
-    /// The named sessions in the order in which they joined; the first is the coordinator.
-    members: BTreeMap<Seniority, SessionId>,
-    /// Which session has what can be taken back, by the number in the token. A session is in here exactly if
-    /// `Session::resumption` is set.
-    resumable: BTreeMap<SessionId, SessionId>,
-    /// What `WHO` lists; none after a change, until somebody asks.
-    roster: Option<Arc<[User]>>,
+    /// More members have expired than leave in one entry.
+    has_expired: bool,
+    /// What the ids belong to; `None` if clients are not told.
+    epoch: Option<Token>,
     /// The id of the newest message, also if it was deleted.
     last_id: EventId,
-    /// What the ids belong to; none is told if there is none.
-    epoch: Option<Token>,
     history: History,
     canvas: Canvas,
-    /// Messages are stored before they are published.
-    stores: bool,
-    joins: Seniority,
-    /// The server stops: whoever still comes is sent away.
-    stopped: bool,
+    registered: Seniority,
+    /// Counts the changes of what `WHO` lists, so that a list can be kept until the next one.
+    roster_version: u64,
 }
 
-/// The how-manieth to join.
+/// Number of members that ever registered, up to this one.
 type Seniority = u64;
 
-#[derive(Debug)]
-struct Session {
-    address: SocketAddr,
-    dialect: Dialect,
-    echo: bool,
-    mode: Mode,
-    /// It sends no more, and gets no more either.
-    ended: bool,
-    connected_at: Uptime,
-    last_line_at: Uptime,
-    /// Lines up to the last that were no commands at all, or tokens of nobody. `errors < ERRORS_IN_A_ROW_MAX`
-    errors: u32,
-    /// It was asked for a sign of life since its last line.
-    asked: bool,
-    member: Option<Member>,
-    resumption: Option<Box<Resumption>>,
-}
-
-#[derive(Debug)]
-struct Member {
+/// A nickname in the room, with or without a connection.
+#[derive(Clone, Debug)]
+pub struct Member {
     name: Name,
     seniority: Seniority,
-    joined_at: Uptime,
-    /// Number of the session's messages under this nickname that are being stored.
+    registered_at: Uptime,
+    verifier: Option<Verifier>,
+    has_ended_input: bool,
+    detached: Option<(Uptime, LeaveReason)>,
+    /// Number of the member's messages under this nickname that wait to be stored.
     unpublished: u32,
 }
 
-/// What the greeting says after the version.
-const GREETING: &str = "type NICK and your name to join, HELP for help";
+impl Member {
+    /// The nickname.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
 
-/// The answer to telnet's AYT.
-const PRESENCE: &str = "yes, the server is here";
+    /// When the member registered.
+    pub fn registered_at(&self) -> Uptime {
+        self.registered_at
+    }
 
-/// What everybody reads at the end.
-const FAREWELL: &str = "the server is shutting down";
+    /// Whether the member can be resumed after it has lost its connection.
+    pub fn is_resumable(&self) -> bool {
+        self.verifier.is_some()
+    }
+
+    /// Whether the member has no connection.
+    pub fn is_detached(&self) -> bool {
+        self.detached.is_some()
+    }
+}
 
 impl Room {
-    /// An empty room in which nobody has longer than this.
-    pub fn new(timeouts: Timeouts) -> Self {
-        Self { timeouts, ..Self::default() }
+    /// An empty room, in which detached members remain for this time; 0: no member can be resumed.
+    pub fn new(resume_seconds: u64) -> Self {
+        Self { resume_seconds, ..Self::default() }
     }
 
     /// The same room, with this epoch.
@@ -238,46 +112,64 @@ impl Room {
         Self { canvas, ..self }
     }
 
-    /// The same room, with a store whose newest message had the id `last_id`. Its history must hold the store's last messages.
+    /// The same room, whose newest message had the id `last_id`.
     #[must_use]
-    pub fn with_store(self, last_id: EventId) -> Self {
-        Self { last_id, stores: true, ..self }
+    pub fn with_last_id(self, last_id: EventId) -> Self {
+        Self { last_id, ..self }
     }
 
-    /// Takes note of an input and appends to `out` what is to be done about it, in order.
-    pub fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
-        let Input { at, session, action } = input;
+    /// Applies an entry, and appends its consequences to `out`.
+    pub fn apply(&mut self, entry: Entry, out: &mut Vec<Output>) {
+        let Entry { seq: _, at, uptime, origin, action } = entry;
+        self.now = self.now.max(uptime);
+        let mut turn = Turn { room: self, at, origin, out };
         match action {
-            Action::Connect(address) => self.connect(session, address, out),
-            Action::Stored(past) => self.say(session, past, out),
-            Action::NotStored(name, why) => self.not_stored(session, &name, &why, out),
-            Action::Forget(id) => self.history.forget(id),
-            Action::Tick(now) => self.tick(at, now, out),
-            Action::Shutdown => self.shutdown(at, out),
-            _ if self.sessions.get(session).is_none_or(Session::is_away) => {}
-            Action::Ending(ending) => self.speak(session, out, |dialect| dialect.ending = ending),
-            Action::Blank => self.touch(session),
-            Action::AreYouThere => self.show_presence(at, session, out),
-            Action::Command(command) => self.carry_out(at, session, command, None, out),
-            Action::Resumable(secret) => {
-                self.carry_out(at, session, Command::Set(Setting::Resume, true), Some(secret), out);
-            }
-            Action::Refuse(refusal) => self.refuse(at, session, refusal, out),
-            Action::Foreign(foreign) => self.dismiss(at, session, LeaveReason::Errors, foreign.into(), out),
-            Action::CaughtUp => self.caught_up(at, session, out),
-            Action::EndOfInput => self.end_input(session, out),
-            Action::Gone(reason) => self.leave(at, session, reason, None, out),
+            Action::Register(name, verifier) => turn.register(name, verifier),
+            Action::Rename(name) => turn.rename(name),
+            Action::Say(message) => turn.say(message),
+            Action::SayPending => turn.reserve(),
+            Action::SayFailed(name, why) => turn.fail(&name, Rejection::NotStored(why)),
+            Action::Whisper(to, text) => turn.whisper(&to, text),
+            Action::Draw(drawing) => turn.draw(drawing),
+            Action::SetVerifier(verifier) => turn.set_verifier(verifier),
+            Action::Resume(member, verifier) => turn.resume(member, verifier),
+            Action::EndOfInput => turn.end_input(),
+            Action::Detach(reason) => turn.detach(reason),
+            Action::Leave(reason, text) => turn.leave(origin.member, reason, text),
+            Action::Evict(id) => self.history.forget(id),
+            Action::Tick => turn.expire(),
+            Action::Stop => self.stop(),
         }
     }
 
-    /// Those who are here, in the order in which they joined.
-    pub fn names(&self) -> impl Iterator<Item = &Name> {
-        self.members.values().filter_map(|&session| self.name(session))
+    /// The members, in the order in which they registered.
+    pub fn members(&self) -> impl Iterator<Item = (MemberId, &Member)> {
+        self.by_seniority.values().filter_map(|id| Some((*id, self.members.get(id)?)))
     }
 
-    /// The name of a session, if it has one.
-    pub fn name(&self, session: SessionId) -> Option<&Name> {
-        Some(&self.sessions.get(session)?.member.as_ref()?.name)
+    /// A member.
+    pub fn member(&self, id: MemberId) -> Option<&Member> {
+        self.members.get(&id)
+    }
+
+    /// The nickname of a member.
+    pub fn name(&self, id: MemberId) -> Option<&Name> {
+        Some(&self.members.get(&id)?.name)
+    }
+
+    /// The member that has been here longest.
+    pub fn coordinator(&self) -> Option<MemberId> {
+        self.by_seniority.values().next().copied()
+    }
+
+    /// A number that changes with the members, their nicknames and the coordinator.
+    pub fn roster_version(&self) -> u64 {
+        self.roster_version
+    }
+
+    /// What the ids belong to.
+    pub fn epoch(&self) -> Option<&Token> {
+        self.epoch.as_ref()
     }
 
     /// The id of the newest message, also if it was deleted; 0 before the first one.
@@ -285,201 +177,246 @@ impl Room {
         self.last_id
     }
 
-    /// What was said, as far as it is kept.
+    /// The messages in memory.
     pub fn history(&self) -> &History {
         &self.history
     }
 
-    /// What is drawn, as far as it is kept.
+    /// The strokes in memory.
     pub fn canvas(&self) -> &Canvas {
         &self.canvas
     }
 
-    /// The time as of the last [`Action::Tick`].
+    /// Steady time as of the last entry.
     pub fn now(&self) -> Uptime {
         self.now
     }
 
-    /// How many are connected, named or not.
-    pub fn connected(&self) -> usize {
-        self.sessions.iter().filter(|(_, state)| !state.is_away()).count()
+    /// Whether members can be resumed.
+    pub fn has_resume(&self) -> bool {
+        self.resume_seconds > 0
     }
 
-    fn connect(&mut self, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
-        if self.stopped {
-            let farewell = ServerLine::Event(None, farewell());
-            let close = Output::Close(session, Closing::Stopping);
-            out.extend([Output::Tell(session, farewell), close, Output::Release(session)]);
+    /// Whether members that expired have not left yet. The next [`Action::Tick`], with the same time or a later one, continues.
+    pub fn has_expired(&self) -> bool {
+        self.has_expired
+    }
+
+    fn stop(&mut self) {
+        self.members.clear();
+        self.by_seniority.clear();
+        self.names = Names::default();
+        self.has_expired = false;
+        self.roster_version += 1;
+    }
+}
+
+/// One entry that is being applied.
+struct Turn<'a> {
+    room: &'a mut Room,
+    at: Timestamp,
+    origin: Origin,
+    out: &'a mut Vec<Output>,
+}
+
+impl Turn<'_> {
+    fn register(&mut self, name: Name, verifier: Option<Verifier>) {
+        let id = self.origin.member;
+        if self.room.members.contains_key(&id) || !self.can_take(&name) {
             return;
         }
-        let state = Session {
-            address,
-            dialect: Dialect::default(),
-            echo: false,
-            mode: Mode::default(),
-            ended: false,
-            connected_at: self.now,
-            last_line_at: self.now,
-            errors: 0,
-            asked: false,
-            member: None,
-            resumption: None,
+        self.room.registered += 1;
+        let member = Member {
+            name: name.clone(),
+            seniority: self.room.registered,
+            registered_at: self.room.now,
+            verifier,
+            has_ended_input: false,
+            detached: None,
+            unpublished: 0,
         };
-        let before = self.sessions.insert(session, state);
-        assert!(before.is_none(), "session numbers are given once");
-        out.push(Output::Tell(session, ServerLine::Hello(self.epoch.clone(), Text::ours(GREETING))));
-    }
-
-    fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
-        self.stopped = true;
-        if !self.members.is_empty() {
-            self.publish(at, SessionId::SERVER, farewell(), None, out);
-        }
-        for (session, state) in std::mem::take(&mut self.sessions).iter() {
-            if state.member.is_none() {
-                out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), farewell())));
-            }
-            out.extend([Output::Close(session, Closing::Stopping), Output::Release(session)]);
-        }
-        self.names = Names::default();
-        self.members.clear();
-        self.resumable.clear();
-        self.roster = None;
-    }
-
-    fn show_presence(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
-        self.touch(session);
-        let Some(state) = self.sessions.get(session) else { return };
-        let notice = Event::Notice(Text::ours(PRESENCE));
-        out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), notice)));
-    }
-
-    /// Answers a line that cannot be carried out. After too many that were no commands at all the session is not one who
-    /// types, and after too many tokens of nobody it is one who guesses.
-    fn refuse(&mut self, at: Timestamp, session: SessionId, refusal: Refusal, out: &mut Vec<Output>) {
-        self.touch(session);
-        let Some(state) = self.sessions.get_mut(session) else { return };
-        let is_error = refusal.verb.is_none() || refusal.code == ErrorCode::TokenUnknown;
-        state.errors = if is_error { state.errors + 1 } else { 0 };
-        let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
-        out.push(Output::Tell(session, ServerLine::Err(refusal)));
-        if too_many {
-            let why = format!("{ERRORS_IN_A_ROW_MAX} lines in a row were of no use; connect again, and write: HELP");
-            let why = Refusal::new(None, ErrorCode::TooManyErrors, why);
-            self.dismiss(at, session, LeaveReason::Errors, why, out);
+        self.room.names.insert(&name, id);
+        self.room.by_seniority.insert(member.seniority, id);
+        self.room.members.insert(id, member);
+        self.publish_own(Event::Join(name));
+        if self.room.coordinator() == Some(id) {
+            self.announce_coordinator();
         }
     }
 
-    /// Sends a session away, and says why.
-    fn dismiss(&mut self, at: Timestamp, session: SessionId, reason: LeaveReason, why: Refusal, out: &mut Vec<Output>) {
-        out.push(Output::Tell(session, ServerLine::Err(why)));
-        self.leave(at, session, reason, None, out);
-    }
-
-    fn end_input(&mut self, session: SessionId, out: &mut Vec<Output>) {
-        if let Some(state) = self.sessions.get_mut(session) {
-            state.ended = true;
+    fn rename(&mut self, to: Name) {
+        let id = self.origin.member;
+        if !self.room.members.contains_key(&id) || !self.can_take(&to) {
+            return;
         }
-        out.push(Output::Close(session, Closing::Left(LeaveReason::Eof)));
+        let Some(member) = self.room.members.get_mut(&id) else { return };
+        let from = std::mem::replace(&mut member.name, to.clone());
+        let unpublished = std::mem::take(&mut member.unpublished);
+        self.room.names.remove(&from, id, unpublished);
+        self.room.names.insert(&to, id);
+        self.publish_own(Event::Rename { from, to });
     }
 
-    fn leave(
-        &mut self,
-        at: Timestamp,
-        session: SessionId,
-        reason: LeaveReason,
-        text: Option<Text>,
-        out: &mut Vec<Output>,
-    ) {
-        if !self.hold(session, reason, out) {
-            self.forget(at, session, reason, text, out);
-        }
-    }
-
-    fn forget(
-        &mut self,
-        at: Timestamp,
-        session: SessionId,
-        reason: LeaveReason,
-        text: Option<Text>,
-        out: &mut Vec<Output>,
-    ) {
-        let state = self.sessions.remove(session);
-        out.extend([Output::Close(session, Closing::Left(reason)), Output::Release(session)]);
-        let Some(state) = state else { return };
-        self.forget_token(&state);
-        let Some(member) = state.member else { return };
-        let was_coordinator = self.coordinator() == Some(session);
-        self.names.remove(&member.name, session, member.unpublished);
-        self.members.remove(&member.seniority);
-        self.roster = None;
-        self.publish(at, session, Event::Leave(member.name, reason, text), None, out);
-        if was_coordinator {
-            self.announce_coordinator(at, out);
-        }
-    }
-
-    fn coordinator(&self) -> Option<SessionId> {
-        self.members.values().next().copied()
-    }
-
-    fn announce_coordinator(&mut self, at: Timestamp, out: &mut Vec<Output>) {
-        if let Some(session) = self.coordinator()
-            && let Some(name) = self.name(session).cloned()
-        {
-            self.publish(at, session, Event::Coordinator(name), None, out);
-        }
-    }
-
-    fn publish(&mut self, at: Timestamp, session: SessionId, event: Event, own: Option<Reply>, out: &mut Vec<Output>) {
-        let id = match &event {
-            Event::Draw(name, drawing) => {
-                self.draw(name, drawing);
-                None
-            }
-            Event::Msg(name, text) => {
-                let id = self.last_id.next();
-                self.last_id = id;
-                self.history.push(Past { id, at, name: name.clone(), text: text.clone() });
-                Some(id)
-            }
-            _ => None,
+    /// Whether the origin may take the nickname. If not, rejects the command.
+    fn can_take(&mut self, name: &Name) -> bool {
+        let Some(collision) = self.room.names.collision(name, self.origin.member) else { return true };
+        let held = |holder| self.room.name(holder).unwrap_or(name).clone();
+        let rejection = match collision {
+            Collision::Taken(holder) => Rejection::NickTaken(name.clone(), held(holder)),
+            Collision::Alike(holder) => Rejection::NickAlike(name.clone(), held(holder)),
+            Collision::Reserved => Rejection::NickReserved(name.clone()),
         };
-        out.push(Output::Publish { id, at, session, event, own });
+        self.reject(rejection);
+        false
     }
 
-    fn draw(&mut self, name: &Name, drawing: &Drawing) {
-        match drawing {
-            Drawing::Clear => self.canvas.clear(),
+    fn say(&mut self, Message { name, at, text }: Message) {
+        self.settle(&name);
+        let id = self.room.last_id.next();
+        self.room.last_id = id;
+        self.room.history.push(Past { id, at, name: name.clone(), text: text.clone() });
+        let event = Event::Msg(name, text);
+        self.out.push(Output::Event { id: Some(id), at, origin: Some(self.origin), event });
+    }
+
+    fn reserve(&mut self) {
+        if let Some(member) = self.room.members.get_mut(&self.origin.member) {
+            member.unpublished = member.unpublished.saturating_add(1);
+        }
+    }
+
+    fn fail(&mut self, name: &Name, rejection: Rejection) {
+        self.settle(name);
+        self.reject(rejection);
+    }
+
+    /// Records that one of the origin's messages under this nickname was published or refused.
+    fn settle(&mut self, name: &Name) {
+        let id = self.origin.member;
+        match self.room.members.get_mut(&id) {
+            Some(member) if member.name == *name && member.unpublished > 0 => member.unpublished -= 1,
+            _ => self.room.names.settle(name, id),
+        }
+    }
+
+    fn whisper(&mut self, to: &[Name], text: Text) {
+        let origin = self.origin;
+        let Some(from) = self.room.name(origin.member).cloned() else { return };
+        match self.room.targets(to, origin.member) {
+            Ok(to) => self.out.push(Output::Whispered { origin, from, to, text }),
+            Err(rejection) => self.reject(rejection),
+        }
+    }
+
+    fn draw(&mut self, drawing: Drawing) {
+        let Some(name) = self.room.name(self.origin.member).cloned() else { return };
+        match &drawing {
+            Drawing::Clear => self.room.canvas.clear(),
             Drawing::Stroke(stroke) => {
-                self.canvas.push(Drawn { name: name.clone(), stroke: stroke.clone() });
+                self.room.canvas.push(Drawn { name: name.clone(), stroke: stroke.clone() });
             }
         }
+        let event = Event::Draw(name, drawing);
+        self.out.push(Output::Event { id: None, at: self.at, origin: Some(self.origin), event });
     }
 
-    fn speak(&mut self, session: SessionId, out: &mut Vec<Output>, change: impl FnOnce(&mut Dialect)) {
-        let Some(state) = self.sessions.get_mut(session) else { return };
-        change(&mut state.dialect);
-        out.push(Output::Speak(session, state.dialect));
-    }
-
-    /// The session gave a sign of life.
-    fn touch(&mut self, session: SessionId) {
-        if let Some(state) = self.sessions.get_mut(session) {
-            state.last_line_at = self.now;
-            state.asked = false;
+    fn set_verifier(&mut self, verifier: Option<Verifier>) {
+        if let Some(member) = self.room.members.get_mut(&self.origin.member) {
+            member.verifier = verifier;
         }
     }
+
+    fn resume(&mut self, id: MemberId, verifier: Verifier) {
+        let origin = self.origin;
+        let member = self.room.members.get_mut(&id).filter(|member| member.verifier == Some(verifier));
+        let Some(member) = member else { return self.reject(Rejection::TokenUnknown) };
+        member.detached = None;
+        member.has_ended_input = false;
+        self.out.push(Output::Resumed { origin, member: id, name: member.name.clone() });
+    }
+
+    fn end_input(&mut self) {
+        if let Some(member) = self.room.members.get_mut(&self.origin.member) {
+            member.has_ended_input = true;
+        }
+    }
+
+    fn detach(&mut self, reason: LeaveReason) {
+        let id = self.origin.member;
+        let (now, can_resume) = (self.room.now, self.room.has_resume());
+        let Some(member) = self.room.members.get_mut(&id) else { return };
+        if !can_resume || member.verifier.is_none() {
+            return self.leave(id, reason, None);
+        }
+        member.detached = Some((now, reason));
+        self.out.push(Output::Detached(id, reason));
+    }
+
+    fn leave(&mut self, id: MemberId, reason: LeaveReason, text: Option<Text>) {
+        let was_coordinator = self.room.coordinator() == Some(id);
+        let Some(member) = self.room.members.remove(&id) else { return };
+        self.room.names.remove(&member.name, id, member.unpublished);
+        self.room.by_seniority.remove(&member.seniority);
+        self.room.roster_version += 1;
+        self.out.push(Output::Left { member: id, name: member.name, reason, text, at: self.at });
+        if was_coordinator {
+            self.announce_coordinator();
+        }
+    }
+
+    /// Lets members leave that were detached for too long, at most [`EXPIRED_PER_TURN_MAX`].
+    fn expire(&mut self) {
+        let Room { now, resume_seconds, members, .. } = &*self.room;
+        let expired = members.iter().filter_map(|(id, member)| {
+            let (since, reason) = member.detached?;
+            (now.seconds_since(since) > *resume_seconds).then_some((*id, reason))
+        });
+        let expired: Vec<_> = expired.take(EXPIRED_PER_TURN_MAX + 1).collect();
+        self.room.has_expired = expired.len() > EXPIRED_PER_TURN_MAX;
+        for (id, reason) in expired.into_iter().take(EXPIRED_PER_TURN_MAX) {
+            self.leave(id, reason, None);
+        }
+    }
+
+    fn announce_coordinator(&mut self) {
+        if let Some(name) = self.room.coordinator().and_then(|id| self.room.name(id)).cloned() {
+            self.publish(Event::Coordinator(name), None);
+        }
+    }
+
+    fn publish_own(&mut self, event: Event) {
+        self.publish(event, Some(self.origin));
+    }
+
+    /// Publishes a change of the members.
+    fn publish(&mut self, event: Event, origin: Option<Origin>) {
+        self.room.roster_version += 1;
+        self.out.push(Output::Event { id: None, at: self.at, origin, event });
+    }
+
+    fn reject(&mut self, rejection: Rejection) {
+        self.out.push(Output::Rejected(self.origin, rejection));
+    }
 }
 
-fn farewell() -> Event {
-    Event::Notice(Text::ours(FAREWELL))
+impl Room {
+    /// The members of these nicknames, if all of them can be whispered to.
+    fn targets(&self, to: &[Name], from: MemberId) -> Result<Vec<(MemberId, Name)>, Rejection> {
+        let mut targets = Vec::with_capacity(to.len());
+        for name in to {
+            let holder = self.names.holder(name).filter(|holder| self.members.contains_key(holder));
+            match holder {
+                Some(holder) if holder == from => return Err(Rejection::TargetSelf(name.clone())),
+                Some(holder) => targets.push(holder),
+                None => return Err(Rejection::TargetAbsent(name.clone())),
+            }
+        }
+        let members = targets.into_iter().filter_map(|id| Some((id, self.members.get(&id)?)));
+        let member = |(id, member): (MemberId, &Member)| match member.detached {
+            Some(_) => Err(Rejection::TargetDetached(member.name.clone())),
+            None if member.has_ended_input => Err(Rejection::TargetLeaving(member.name.clone())),
+            None => Ok((id, member.name.clone())),
+        };
+        members.map(member).collect()
+    }
 }
-
-/// The tag of an event that one session alone gets, if it wants tags.
-fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
-    state.dialect.tags.then_some(Tag { id: None, at })
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,19 +1,19 @@
-//! The nicknames that sessions hold, those that are reserved, and those that look too much like one of them.
+//! The nicknames that members hold, those that are reserved, and those that look too much like one of them.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::SessionId;
+use super::MemberId;
 use crate::protocol::Name;
 
 /// The nicknames in use. No two held nicknames share a key, or a skeleton of the same kind.
 #[derive(Debug, Default)]
-pub(super) struct Names {
-    held: ByForm<SessionId>,
-    /// Number of sessions that reserve a nickname of this form.
+pub struct Names {
+    held: ByForm<MemberId>,
+    /// Number of members that reserve a nickname of this form.
     reserved: ByForm<u32>,
-    /// Number of unpublished messages of a session under a nickname that it has given up, by the nickname as displayed.
-    reservations: BTreeMap<(SessionId, String), u32>,
+    /// Number of unpublished messages of a member under a nickname that it has given up, by the nickname as displayed.
+    reservations: BTreeMap<(MemberId, String), u32>,
 }
 
 /// A value for each form by which nicknames collide.
@@ -27,26 +27,26 @@ struct ByForm<T> {
 #[derive(Debug)]
 struct By<const FORM: usize>(Name);
 
-/// Why a session cannot take a nickname.
+/// Why a member cannot take a nickname.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Collision {
-    /// This session holds the same nickname.
-    Taken(SessionId),
-    /// This session holds one that looks alike.
-    Alike(SessionId),
+    /// This member holds the same nickname.
+    Taken(MemberId),
+    /// This member holds one that looks alike.
+    Alike(MemberId),
     /// A message under it, or under one that looks alike, is not published yet.
     Reserved,
 }
 
 impl Names {
-    /// The session that holds this nickname, however it is written.
-    pub(super) fn holder(&self, name: &Name) -> Option<SessionId> {
+    /// The member that holds this nickname, however it is written.
+    pub(super) fn holder(&self, name: &Name) -> Option<MemberId> {
         self.held.by_key.get(&By(name.clone())).copied()
     }
 
-    /// Why `session` cannot take `name`; `None` if it can. Its own nickname never collides.
-    pub(super) fn collision(&self, name: &Name, session: SessionId) -> Option<Collision> {
-        let other = |holder: &SessionId| *holder != session;
+    /// Why `member` cannot take `name`; `None` if it can. Its own nickname never collides.
+    pub(super) fn collision(&self, name: &Name, member: MemberId) -> Option<Collision> {
+        let other = |holder: &MemberId| *holder != member;
         let holder = self.holder(name);
         if let Some(holder) = holder.filter(other) {
             return Some(Collision::Taken(holder));
@@ -58,33 +58,38 @@ impl Names {
         alike.or_else(|| (!is_own && self.reserved.has_any(name)).then_some(Collision::Reserved))
     }
 
-    /// Gives a nickname that does not collide to a session that has none.
-    pub(super) fn insert(&mut self, name: &Name, session: SessionId) {
-        self.held.update(name, |holder| *holder = Some(session));
+    /// Gives a nickname that does not collide to a member that has none.
+    pub(super) fn insert(&mut self, name: &Name, member: MemberId) {
+        self.held.update(name, |holder| *holder = Some(member));
     }
 
-    /// Frees the nickname of a session. If the session has unpublished messages under it, others may take it only after
+    /// Frees the nickname of a member. If the member has unpublished messages under it, others may take it only after
     /// [`Names::settle`] was called for each of them.
-    pub(super) fn remove(&mut self, name: &Name, session: SessionId, unpublished: u32) {
+    pub(super) fn remove(&mut self, name: &Name, member: MemberId, unpublished: u32) {
         self.held.update(name, |holder| *holder = None);
-        self.reserve(name, session, unpublished);
+        self.reserve(name, member, unpublished);
     }
 
-    /// Reserves a nickname until this number of the session's messages was published or refused.
-    pub(super) fn reserve(&mut self, name: &Name, session: SessionId, messages: u32) {
+    /// Reserves a nickname until this number of the member's messages was published or refused.
+    pub(super) fn reserve(&mut self, name: &Name, member: MemberId, messages: u32) {
         if messages == 0 {
             return;
         }
-        let reserved = self.reservations.entry((session, name.to_string())).or_default();
+        let reserved = self.reservations.entry((member, name.to_string())).or_default();
         if *reserved == 0 {
             self.reserved.update(name, |count| *count = Some(count.unwrap_or(0) + 1));
         }
-        *reserved += messages;
+        *reserved = reserved.saturating_add(messages);
     }
 
-    /// Records that one of the session's messages, under a nickname that it has given up, was published or refused.
-    pub(super) fn settle(&mut self, name: &Name, session: SessionId) {
-        let key = (session, name.to_string());
+    /// The nicknames that are reserved, each with the member and the number of its messages.
+    pub(super) fn reservations(&self) -> impl Iterator<Item = (MemberId, &str, u32)> {
+        self.reservations.iter().map(|((member, name), messages)| (*member, name.as_str(), *messages))
+    }
+
+    /// Records that one of the member's messages, under a nickname that it has given up, was published or refused.
+    pub(super) fn settle(&mut self, name: &Name, member: MemberId) {
+        let key = (member, name.to_string());
         let Some(messages) = self.reservations.get_mut(&key) else { return };
         *messages -= 1;
         if *messages == 0 {
@@ -153,6 +158,3 @@ impl<const FORM: usize> PartialEq for By<FORM> {
 }
 
 impl<const FORM: usize> Eq for By<FORM> {}
-
-#[cfg(test)]
-mod tests;

@@ -25,7 +25,8 @@ use crate::limits::{
 use crate::protocol::{
     Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User,
 };
-use crate::room::{Action, BySession, Input, Kept, Output, Query, Room, SessionId};
+use crate::room::{Kept, Room, SessionId};
+use crate::session::{BySession, Input, InputKind, Output, Query, Sessions};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub enum Request {
     /// A peer connected; what is for it goes to this outbox.
     Connect(SessionId, SocketAddr, Arc<Outbox>),
     /// Something else happened.
-    Act(SessionId, Action),
+    Act(SessionId, InputKind),
     /// Somebody asks whether there is an answer: this outbox counts one.
     Probe(Arc<Outbox>),
 }
@@ -41,7 +42,7 @@ pub enum Request {
 /// The room, and where its outputs go.
 #[derive(Debug)]
 pub struct Hub {
-    room: Room,
+    sessions: Sessions,
     feed: Arc<Feed>,
     draft: Draft,
     members: BySession<Member>,
@@ -96,10 +97,10 @@ impl Member {
 }
 
 impl Hub {
-    /// A hub that owns this room and publishes to `feed`.
-    pub fn new(room: Room, feed: Arc<Feed>) -> Self {
+    /// A hub that owns these sessions and their room, and publishes to `feed`.
+    pub fn new(sessions: Sessions, feed: Arc<Feed>) -> Self {
         Self {
-            room,
+            sessions,
             feed,
             draft: Draft::default(),
             members: BySession::default(),
@@ -120,7 +121,7 @@ impl Hub {
     /// The same hub, with a store for the messages of its room.
     #[cfg(feature = "store")]
     pub(super) fn with_store(self, storing: Box<dyn CommitPipeline>, stored: Arc<dyn StoredMessages>) -> Self {
-        let draft = Draft::marked(self.room.last_id());
+        let draft = Draft::marked(self.sessions.room().last_id());
         Self { storing: Some(storing), stored: Some(stored), draft, ..self }
     }
 
@@ -129,9 +130,9 @@ impl Hub {
         self.stored.as_ref()
     }
 
-    /// The room as it is.
-    pub fn room(&self) -> &Room {
-        &self.room
+    /// The sessions and their room.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     /// Carries out a request. What others get to see of it is there after the next [`Hub::publish`].
@@ -148,7 +149,7 @@ impl Hub {
                     replayed_at: None,
                 };
                 self.members.insert(session, member);
-                self.apply(at, session, Action::Connect(address));
+                self.apply(at, session, InputKind::Connect(address));
             }
             Request::Probe(outbox) => {
                 outbox.count_answered();
@@ -157,7 +158,11 @@ impl Hub {
             Request::Act(session, action) => {
                 let is_line = matches!(
                     action,
-                    Action::Blank | Action::AreYouThere | Action::Command(_) | Action::Resumable(_) | Action::Refuse(_)
+                    InputKind::Blank
+                        | InputKind::AreYouThere
+                        | InputKind::Command(_)
+                        | InputKind::Resumable(_)
+                        | InputKind::Refuse(_)
                 );
                 let sender = self.members.get_mut(session).filter(|_| is_line).map(|member| {
                     touch(&mut self.touched, session, member);
@@ -183,7 +188,7 @@ impl Hub {
             || !self.draft.is_empty()
             || self.is_settling()
             || self.is_gathering()
-            || self.room.expired_wait()
+            || self.sessions.expired_wait()
     }
 
     /// Whether something that was stored, or was not, is to be said before anything else happens.
@@ -237,7 +242,7 @@ impl Hub {
             }
         }
         if let Some(storing) = &mut self.storing {
-            storing.start(self.room.last_id());
+            storing.start(self.sessions.room().last_id());
         }
     }
 
@@ -268,8 +273,8 @@ impl Hub {
 
     /// Lets the next members leave that timed out at the last tick, if more timed out than leave in one turn.
     fn expire(&mut self, at: Timestamp) {
-        if self.room.expired_wait() && !self.is_full() && !self.is_settling() {
-            self.apply(at, SessionId::SERVER, Action::Tick(self.room.now()));
+        if self.sessions.expired_wait() && !self.is_full() && !self.is_settling() {
+            self.apply(at, SessionId::SERVER, InputKind::Tick(self.sessions.now()));
         }
     }
 
@@ -310,7 +315,7 @@ impl Hub {
             if let Some(member) = self.members.get(session) {
                 member.outbox.release(Standing::Slow);
             }
-            self.apply(at, session, Action::Gone(LeaveReason::Slow));
+            self.apply(at, session, InputKind::Gone(LeaveReason::Slow));
         }
     }
 
@@ -334,9 +339,9 @@ impl Hub {
         }
     }
 
-    fn apply(&mut self, at: Timestamp, session: SessionId, action: Action) {
+    fn apply(&mut self, at: Timestamp, session: SessionId, action: InputKind) {
         let mut outputs = std::mem::take(&mut self.outputs);
-        self.room.apply(Input { at, session, action }, &mut outputs);
+        self.sessions.apply(Input { at, session, kind: action }, &mut outputs);
         for output in outputs.drain(..) {
             self.deliver(at, session, output);
         }
@@ -352,9 +357,9 @@ impl Hub {
             Output::List(session, users) => self.list(session, users),
             Output::Replay(session, numbers) => self.replay(session, numbers, |room| room.history().messages()),
             Output::Canvas(session, numbers) => self.replay(session, numbers, Room::canvas),
-            Output::Store(session, name, text) => {
+            Output::Store(origin, name, text) => {
                 if let Some(storing) = &mut self.storing {
-                    storing.take(at, session, name, text, self.feed.bytes_max());
+                    storing.take(at, origin, name, text, self.feed.bytes_max());
                     self.is_deferred = true;
                 }
             }
@@ -414,7 +419,7 @@ impl Hub {
         let place = member.place(&self.draft);
         let before = member.replayed_at.filter(|_| member.outbox.has_shared());
         let pin = |(text, range)| member.outbox.pin_shared(place, text, range);
-        self.private_bytes += self.replays.lend(of(&self.room), numbers, member.dialect, pin);
+        self.private_bytes += self.replays.lend(of(self.sessions.room()), numbers, member.dialect, pin);
         member.replayed_at = before.or(Some(self.replays.age()));
         touch(&mut self.touched, session, member);
     }
@@ -445,8 +450,8 @@ impl Hub {
         let Some(member) = self.members.get_mut(session) else { return };
         member.follows_from = Some(self.draft.enter(member.dialect));
         member.outbox.pin(None, member.follows_from, |_| {});
-        if let Some(name) = self.room.name(session) {
-            match self.room.resumed(session) {
+        if let Some(name) = self.sessions.name(session) {
+            match self.sessions.resumed(session) {
                 None => console::named(session, name),
                 Some(first) => console::resumed(session, first, name),
             }
@@ -468,7 +473,7 @@ impl Hub {
         member.outbox.release(Standing::Released);
         self.touched.push((session, Arc::clone(&member.outbox)));
         self.held.insert(session, member.outbox);
-        if let Some(name) = self.room.name(session) {
+        if let Some(name) = self.sessions.name(session) {
             console::held(session, name);
         }
     }
@@ -506,7 +511,7 @@ pub(super) async fn run(mut hub: Hub, mut rows: Rows) {
             // Lines that were read before the stop, from clients that had more than one turn's worth.
             let _ = take_turns(&mut hub, &mut rows, at);
             settle_in_time(&mut hub).await;
-            hub.take(now(), Request::Act(SessionId::SERVER, Action::Shutdown));
+            hub.take(now(), Request::Act(SessionId::SERVER, InputKind::Shutdown));
             hub.publish(now());
             hub.close_store().await;
         }
@@ -521,7 +526,7 @@ fn take_turns(hub: &mut Hub, rows: &mut Rows, at: Timestamp) -> ControlFlow<()> 
     let mut taken = 0;
     if !hub.is_full() && !hub.is_settling() {
         rows.take_turns(|request| {
-            if matches!(request, Request::Act(_, Action::Shutdown)) {
+            if matches!(request, Request::Act(_, InputKind::Shutdown)) {
                 stop = ControlFlow::Break(());
                 return stop;
             }

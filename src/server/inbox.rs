@@ -117,13 +117,14 @@ mod tests {
     use futures_lite::future;
 
     use super::*;
-    use crate::room::{Action, SessionId};
+    use crate::room::SessionId;
+    use crate::session::InputKind;
 
     fn crowd(inbox: &Inbox, sessions: u64, lines: usize) -> Vec<Arc<Row>> {
         let rows: Vec<Arc<Row>> = (0..sessions).map(|_| Arc::default()).collect();
         for _ in 0..lines {
             for (session, row) in (0..).map(SessionId).zip(&rows) {
-                inbox.put(row, Request::Act(session, Action::Blank), 1).unwrap();
+                inbox.put(row, Request::Act(session, InputKind::Blank), 1).unwrap();
             }
         }
         rows
@@ -146,12 +147,12 @@ mod tests {
         let (inbox, mut rows) = new();
         let crowd = crowd(&inbox, 10, 3 * TURN_LINES_OF_ONE_MAX);
         let late: Arc<Row> = Arc::default();
-        inbox.put(&late, Request::Act(SessionId(10), Action::Blank), 1).unwrap();
+        inbox.put(&late, Request::Act(SessionId(10), InputKind::Blank), 1).unwrap();
         let mut order = take(&mut rows, 11 * TURN_LINES_OF_ONE_MAX);
         order.dedup();
         assert_eq!(order[..11], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         // Whoever comes meanwhile waits for those only who were there.
-        inbox.put(&late, Request::Act(SessionId(10), Action::Blank), 1).unwrap();
+        inbox.put(&late, Request::Act(SessionId(10), InputKind::Blank), 1).unwrap();
         let before = take(&mut rows, usize::MAX).iter().take_while(|session| **session != 10).count();
         assert!(before <= 10 * 2 * TURN_LINES_OF_ONE_MAX, "{before} lines came before");
         assert!(crowd.iter().all(|row| row.bytes() == 0));
@@ -173,7 +174,7 @@ mod tests {
             }
         }
         assert_eq!(taken, [50; 3]);
-        inbox.put(&crowd[1], Request::Act(SessionId(1), Action::Blank), 1).unwrap();
+        inbox.put(&crowd[1], Request::Act(SessionId(1), InputKind::Blank), 1).unwrap();
         assert!(future::block_on(rows.wait()));
         assert_eq!(take(&mut rows, 10), [1]);
         drop(inbox);

@@ -59,7 +59,8 @@ use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
 use crate::process::reason;
 use crate::protocol::Token;
-use crate::room::{Action, History, Room, SessionId, Timeouts, Uptime};
+use crate::room::{History, Room, SessionId, Uptime};
+use crate::session::{InputKind, Sessions, Timeouts};
 
 /// What a server is to do.
 #[derive(Clone, Debug)]
@@ -88,8 +89,10 @@ pub struct Options {
     pub write_timeout: Option<Duration>,
     /// Within which a host that vanished is found, at least [`LOST_TIMEOUT_SECONDS_MIN`]; none is when TCP likes.
     pub lost_timeout: Option<Duration>,
-    /// How long a peer may be without a name, silent, or without a connection.
+    /// Time that a session may be silent, or without a nickname.
     pub timeouts: Timeouts,
+    /// Time that a member which can be resumed remains without a connection, in seconds; 0: no member can be resumed.
+    pub resume_seconds: u64,
 }
 
 impl Options {
@@ -205,8 +208,8 @@ fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
         return store.open(options, Arc::clone(feed)).map_err(StartError::Store);
     }
     let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
-    let room = Room::new(options.timeouts).with_epoch(epoch).with_history(History::new(options.history));
-    Ok(Hub::new(room, Arc::clone(feed)))
+    let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(History::new(options.history));
+    Ok(Hub::new(Sessions::new(room, options.timeouts), Arc::clone(feed)))
 }
 
 /// A word that is most likely new: letters that nobody takes for another, and no vowels, lest it be a word.
@@ -242,7 +245,7 @@ async fn tell_the_time(to_hub: Inbox) {
     loop {
         ticks.next().await;
         let now = clock.look(Instant::now());
-        if to_hub.put(&row, Request::Act(SessionId::SERVER, Action::Tick(now)), 0).is_err() {
+        if to_hub.put(&row, Request::Act(SessionId::SERVER, InputKind::Tick(now)), 0).is_err() {
             return;
         }
     }
@@ -313,6 +316,7 @@ mod tests {
             write_timeout: None,
             lost_timeout: None,
             timeouts: Timeouts::default(),
+            resume_seconds: 0,
         };
         let server = thread::spawn(move || run(&options));
         let port = loop {

@@ -16,7 +16,8 @@ use super::hub::Request;
 use super::port_file::PortFile;
 use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
 use crate::process::catch;
-use crate::room::{Action, SessionId};
+use crate::room::SessionId;
+use crate::session::InputKind;
 
 /// The signals that the server handles. They stay caught until the process ends.
 pub(super) struct Signals {
@@ -82,7 +83,7 @@ fn name_of(signal: Signal) -> &'static str {
 pub(super) async fn dismiss(host: Arc<Host>, hub: Task<()>) {
     let everybody = async {
         // Fails only if the hub is gone, and everybody with it.
-        let _ = host.to_hub.put(&Arc::default(), Request::Act(SessionId::SERVER, Action::Shutdown), 0);
+        let _ = host.to_hub.put(&Arc::default(), Request::Act(SessionId::SERVER, InputKind::Shutdown), 0);
         // When the last connection has let go of its end, too, the hub ends.
         drop(host);
         hub.await;

@@ -10,7 +10,8 @@ use super::Options;
 use super::hub::Hub;
 use crate::feed::{Feed, Missed, Outbox, Pieces};
 use crate::protocol::{Dialect, EventId, Name, Text, Timestamp};
-use crate::room::{Action, Query, SessionId};
+use crate::room::{Origin, SessionId};
+use crate::session::{InputKind, Query};
 
 /// A store that is not open yet.
 pub trait Storage: Debug + Send + Sync {
@@ -24,7 +25,7 @@ pub trait Storage: Debug + Send + Sync {
 /// Commits messages to the store before the room publishes them. Only the hub calls it.
 pub(super) trait CommitPipeline: Debug + Send {
     /// Accepts a message. It is refused in its turn if more than `bytes_max` bytes of messages are waiting.
-    fn take(&mut self, at: Timestamp, session: SessionId, name: Name, text: Text, bytes_max: usize);
+    fn take(&mut self, at: Timestamp, origin: Origin, name: Name, text: Text, bytes_max: usize);
 
     /// Whether a message waits for its commit, or for being published or refused after it.
     fn is_busy(&self) -> bool;
@@ -36,7 +37,7 @@ pub(super) trait CommitPipeline: Debug + Send {
     fn has_settled(&self) -> bool;
 
     /// The next action that follows from a commit.
-    fn next_settled(&mut self) -> Option<(SessionId, Action)>;
+    fn next_settled(&mut self) -> Option<(SessionId, InputKind)>;
 
     /// Commits the messages that wait, unless others are being committed. The newest message has the id `last_id`; these get the ids that
     /// follow, because no other batch is under way and nothing but a message has an id.

@@ -9,7 +9,8 @@ use super::storing::Storing;
 use super::{Options, console, made_up_epoch};
 use crate::feed::{Feed, Missed, Outbox, Pieces};
 use crate::protocol::{Dialect, EventId};
-use crate::room::{History, Query, Room};
+use crate::room::{History, Room};
+use crate::session::{Query, Sessions};
 use crate::store::{self, Durability, Found, QueryQueues, Store, StoreQuery};
 
 impl Storage for store::Options {
@@ -24,8 +25,8 @@ impl Storage for store::Options {
         if self.durability == Durability::Relaxed {
             console::relaxed();
         }
-        let room = Room::new(options.timeouts).with_epoch(epoch).with_history(history).with_store(last_id);
-        Ok(with_store(Hub::new(room, feed), opened))
+        let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(history).with_last_id(last_id);
+        Ok(with_store(Hub::new(Sessions::new(room, options.timeouts).with_store(), feed), opened))
     }
 }
 

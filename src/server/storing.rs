@@ -14,7 +14,8 @@ use super::console;
 use super::storage::CommitPipeline;
 use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{EventId, Name, Past, Text, Timestamp};
-use crate::room::{Action, SessionId};
+use crate::room::{MemberId, Origin, SessionId};
+use crate::session::InputKind;
 use crate::store::{Abandoned, Report, Store};
 
 /// The store, and what is under way to it.
@@ -30,13 +31,13 @@ pub(super) struct Storing {
     /// The senders of the messages that are being committed, in order, with those whose message is refused.
     under_way: Option<Vec<Sender>>,
     /// What became of those that were.
-    settled: VecDeque<(SessionId, Action)>,
+    settled: VecDeque<(SessionId, InputKind)>,
     is_failing: bool,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    session: SessionId,
+    origin: Origin,
     name: Name,
     /// `None` if the message is refused, which its sender learns after the replies before it.
     message: Option<(Timestamp, Text)>,
@@ -45,7 +46,7 @@ struct Waiting {
 /// The sender of a message, and the nickname that it was sent under.
 #[derive(Debug)]
 struct Sender {
-    session: SessionId,
+    origin: Origin,
     name: Name,
     is_refused: bool,
 }
@@ -66,11 +67,11 @@ impl Storing {
 }
 
 impl CommitPipeline for Storing {
-    fn take(&mut self, at: Timestamp, session: SessionId, name: Name, text: Text, bytes_max: usize) {
+    fn take(&mut self, at: Timestamp, origin: Origin, name: Name, text: Text, bytes_max: usize) {
         let bytes = cost(&name, &text);
         let message = (self.bytes + bytes <= bytes_max).then_some((at, text));
         self.bytes += if message.is_some() { bytes } else { 0 };
-        self.waiting.push_back(Waiting { session, name, message });
+        self.waiting.push_back(Waiting { origin, name, message });
     }
 
     fn is_busy(&self) -> bool {
@@ -85,7 +86,7 @@ impl CommitPipeline for Storing {
         !self.settled.is_empty()
     }
 
-    fn next_settled(&mut self) -> Option<(SessionId, Action)> {
+    fn next_settled(&mut self) -> Option<(SessionId, InputKind)> {
         self.settled.pop_front()
     }
 
@@ -104,8 +105,8 @@ impl CommitPipeline for Storing {
         let mut ids = last_id.0 + 1..;
         let mut messages = Vec::with_capacity(count);
         let mut under_way = Vec::with_capacity(count);
-        for Waiting { session, name, message } in self.waiting.drain(..count) {
-            under_way.push(Sender { session, name: name.clone(), is_refused: message.is_none() });
+        for Waiting { origin, name, message } in self.waiting.drain(..count) {
+            under_way.push(Sender { origin, name: name.clone(), is_refused: message.is_none() });
             messages.extend(message.and_then(|(at, text)| Some(Past { id: EventId(ids.next()?), at, name, text })));
         }
         self.under_way = Some(under_way);
@@ -129,9 +130,12 @@ impl CommitPipeline for Storing {
         }
         .into();
         let handed_over =
-            self.under_way.take().unwrap_or_default().into_iter().map(|sender| (sender.session, sender.name));
-        let unconfirmed = handed_over.chain(self.waiting.drain(..).map(|waiting| (waiting.session, waiting.name)));
-        self.settled.extend(unconfirmed.map(|(session, name)| (session, Action::NotStored(name, Arc::clone(&why)))));
+            self.under_way.take().unwrap_or_default().into_iter().map(|sender| (sender.origin, sender.name));
+        let unconfirmed = handed_over.chain(self.waiting.drain(..).map(|waiting| (waiting.origin, waiting.name)));
+        self.settled.extend(
+            unconfirmed
+                .map(|(origin, name)| (origin.session, InputKind::NotStored(origin.member, name, Arc::clone(&why)))),
+        );
         (self.is_gathering, self.bytes) = (false, 0);
     }
 
@@ -156,31 +160,31 @@ impl Storing {
                 console::not_stored(&why);
             }
             let why: Arc<str> = why.into();
-            return self.settle(messages, |past| Action::NotStored(past.name, Arc::clone(&why)));
+            return self.settle(messages, |member, past| InputKind::NotStored(member, past.name, Arc::clone(&why)));
         }
         if std::mem::take(&mut self.is_failing) {
             console::stored_again();
         }
-        self.settle(messages, Action::Stored);
+        self.settle(messages, InputKind::Stored);
     }
 
     /// Takes note that messages up to this id are not kept any more.
     fn drop_up_to(&mut self, id: EventId) {
-        self.settled.push_back((SessionId::SERVER, Action::Forget(id)));
+        self.settled.push_back((SessionId::SERVER, InputKind::Forget(id)));
     }
 
-    fn settle(&mut self, messages: Vec<Past>, outcome: impl Fn(Past) -> Action) {
+    fn settle(&mut self, messages: Vec<Past>, outcome: impl Fn(MemberId, Past) -> InputKind) {
         let mut messages = messages.into_iter();
-        for Sender { session, name, is_refused } in self.under_way.take().unwrap_or_default() {
+        for Sender { origin, name, is_refused } in self.under_way.take().unwrap_or_default() {
             let action = if is_refused {
-                Some(Action::NotStored(name, "too many messages already wait for the disk".into()))
+                Some(InputKind::NotStored(origin.member, name, "too many messages already wait for the disk".into()))
             } else {
                 messages.next().map(|past| {
                     self.bytes -= cost(&past.name, &past.text);
-                    outcome(past)
+                    outcome(origin.member, past)
                 })
             };
-            self.settled.extend(action.map(|action| (session, action)));
+            self.settled.extend(action.map(|action| (origin.session, action)));
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::limits::{
     HISTORY_SLICE_ROWS, RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, SEARCH_STEPS_PER_CHECK, SEARCH_TURNS_MS,
 };
 use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Replayed, Reply, Tag, Text, Verb, made_safe};
-use crate::room::Query;
+use crate::session::Query;
 
 /// The queues of two threads: one searches, the other answers all other queries.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ use super::*;
 use crate::feed::{Missed, Next, Outbox, Pieces as _};
 use crate::limits::{RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX};
 use crate::protocol::{Dialect, Name, Text, Timestamp};
-use crate::room::Query;
+use crate::session::Query;
 
 /// Some day in 2027.
 pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);

@@ -20,8 +20,8 @@ use chinwag::limits::{
     RESUME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX, WRITE_TIMEOUT_SECONDS_DEFAULT,
 };
 use chinwag::protocol::Token;
-use chinwag::room::Timeouts;
 use chinwag::server::{self, Listener, Options, Rate, console};
+use chinwag::session::Timeouts;
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Keep};
 #[cfg(feature = "web")]
@@ -245,11 +245,8 @@ fn options(mut arguments: Arguments) -> Options {
         connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
         write_timeout: seconds(arguments.write_timeout),
         lost_timeout: seconds(arguments.lost_timeout),
-        timeouts: Timeouts {
-            name_seconds: arguments.name_timeout,
-            idle_seconds: arguments.idle_timeout,
-            resume_seconds: arguments.resume_timeout,
-        },
+        timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
+        resume_seconds: arguments.resume_timeout,
     };
     for part in PARTS {
         (part.add)(&mut arguments, &mut options);

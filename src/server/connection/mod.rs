@@ -29,7 +29,8 @@ use super::storage::StoredMessages;
 use crate::feed::{Feed, Outbox, Source, Standing};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
 use crate::protocol::{Closing, ErrorCode, LeaveReason, Refusal, ServerLine};
-use crate::room::{Action, SessionId};
+use crate::room::SessionId;
+use crate::session::InputKind;
 
 /// What every connection shares.
 pub(super) struct Host {
@@ -158,7 +159,7 @@ impl Connection {
             End::Slow | End::Stalled => LeaveReason::Slow,
             End::Lost => LeaveReason::Lost,
         };
-        if self.outbox.standing() == Standing::Present && self.tell(Action::Gone(reason)).is_ok() {
+        if self.outbox.standing() == Standing::Present && self.tell(InputKind::Gone(reason)).is_ok() {
             self.until(|outbox| outbox.standing() != Standing::Present).await;
         }
     }
@@ -218,12 +219,12 @@ impl Connection {
         }
     }
 
-    fn tell(&self, action: Action) -> io::Result<()> {
+    fn tell(&self, action: InputKind) -> io::Result<()> {
         self.tell_line(action, 0)
     }
 
     /// Puts into the row what a line of so many bytes says.
-    fn tell_line(&self, action: Action, bytes: u32) -> io::Result<()> {
+    fn tell_line(&self, action: InputKind, bytes: u32) -> io::Result<()> {
         self.host.to_hub.put(&self.row, Request::Act(self.session, action), bytes)
     }
 

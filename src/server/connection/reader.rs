@@ -13,8 +13,8 @@ use crate::limits::{
     PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
 };
 use crate::protocol::{Command, Decoded, Ending, LeaveReason, LineDecoder, LineError, Refusal, Secret, Setting};
-use crate::room::Action;
 use crate::server::pace::Pace;
+use crate::session::InputKind;
 
 /// The receiving half of a connection.
 pub(super) struct Reader<'a> {
@@ -113,10 +113,10 @@ impl<'a> Reader<'a> {
                 Decoded::Telnet(answer) => connection.outbox.push_urgent(&answer),
                 Decoded::AreYouThere => {
                     self.pay().await?;
-                    self.hand_over(Action::AreYouThere, 0).await?;
+                    self.hand_over(InputKind::AreYouThere, 0).await?;
                 }
                 Decoded::Line(line) => self.take(line).await?,
-                Decoded::Foreign(foreign) => return self.end_with(Action::Foreign(foreign)).await,
+                Decoded::Foreign(foreign) => return self.end_with(InputKind::Foreign(foreign)).await,
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -136,16 +136,16 @@ impl<'a> Reader<'a> {
                 }
                 // The writer sends the control frame.
                 Framed::Control => self.connection.outbox.wake(),
-                Framed::EndOfInput => return self.end_with(Action::EndOfInput).await,
+                Framed::EndOfInput => return self.end_with(InputKind::EndOfInput).await,
                 // What was sent before is carried out, and then the client is seen to leave.
-                Framed::Invalid => return self.end_with(Action::Gone(LeaveReason::Errors)).await,
+                Framed::Invalid => return self.end_with(InputKind::Gone(LeaveReason::Errors)).await,
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
     /// Tells the hub, after all that was sent before, why nothing more is read.
-    async fn end_with(&mut self, action: Action) -> io::Result<ControlFlow<()>> {
+    async fn end_with(&mut self, action: InputKind) -> io::Result<ControlFlow<()>> {
         self.until_stored().await;
         self.connection.tell(action)?;
         Ok(ControlFlow::Break(()))
@@ -157,33 +157,33 @@ impl<'a> Reader<'a> {
             self.take(line).await?;
         }
         self.until_stored().await;
-        self.connection.tell(Action::EndOfInput)
+        self.connection.tell(InputKind::EndOfInput)
     }
 
     async fn take(&mut self, line: Result<String, LineError>) -> io::Result<()> {
         let connection = self.connection;
         self.pay().await?;
         if !std::mem::replace(&mut self.ending_told, true) && self.decoder.ending() == Some(Ending::CrLf) {
-            connection.tell(Action::Ending(Ending::CrLf))?;
+            connection.tell(InputKind::Ending(Ending::CrLf))?;
         }
         // No line is too long for that.
         let bytes = line.as_ref().map_or(0, |line| u32::try_from(line.len()).unwrap_or(u32::MAX));
         let mode = connection.outbox.mode();
         let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
-            Ok(None) => Action::Blank,
+            Ok(None) => InputKind::Blank,
             Ok(Some(command)) => with_secret(command),
-            Err(refusal) => Action::Refuse(refusal),
+            Err(refusal) => InputKind::Refuse(refusal),
         };
         self.hand_over(action, bytes).await
     }
 
     /// Hands a line of `bytes` bytes, or telnet's AYT, to the hub, and waits until more may follow.
-    async fn hand_over(&mut self, action: Action, bytes: u32) -> io::Result<()> {
+    async fn hand_over(&mut self, action: InputKind, bytes: u32) -> io::Result<()> {
         let connection = self.connection;
         // A command with a long answer, and one that changes how the next line is read, are waited for.
         let wait_for_answer = matches!(
             &action,
-            Action::Command(
+            InputKind::Command(
                 Command::Chat
                     | Command::Who
                     | Command::Status
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
                     | Command::Help(_)
             )
         );
-        let is_message = matches!(action, Action::Command(Command::Msg(_)));
+        let is_message = matches!(action, InputKind::Command(Command::Msg(_)));
         if !is_message {
             self.until_stored().await;
         }
@@ -247,13 +247,13 @@ fn messages_in_flight_max(bytes: usize) -> usize {
 }
 
 /// The command, with the randomness that it takes to carry it out. A system that has none gives no tokens.
-fn with_secret(command: Command) -> Action {
+fn with_secret(command: Command) -> InputKind {
     let mut random = [0; 16];
     match command {
         Command::Set(Setting::Resume, true) if getrandom::fill(&mut random).is_ok() => {
-            Action::Resumable(Secret::new(random))
+            InputKind::Resumable(Secret::new(random))
         }
-        command => Action::Command(command),
+        command => InputKind::Command(command),
     }
 }
 

@@ -12,8 +12,8 @@ use super::{Connection, End};
 use crate::feed::{Cursor, Progress, Standing};
 use crate::limits::{FLUSH_MS_MAX, WRITE_BYTES_MAX};
 use crate::protocol::{Dialect, Event, Tag, Text};
-use crate::room::Action;
 use crate::server::{console, hub};
+use crate::session::InputKind;
 
 /// The sending half of a connection.
 pub(super) struct Writer<'a> {
@@ -63,7 +63,7 @@ impl<'a> Writer<'a> {
                 Ok(Progress::FellOff) if self.catch_up() => {}
                 Ok(Progress::FellOff | Progress::Lost) => return Poll::Ready(End::Slow),
                 // Fails only if the hub is gone, and the server with it.
-                Ok(Progress::Back) => drop(self.connection.tell(Action::CaughtUp)),
+                Ok(Progress::Back) => drop(self.connection.tell(InputKind::CaughtUp)),
                 Ok(Progress::Wrote(bytes)) => {
                     self.stall.end();
                     written += bytes;

@@ -12,7 +12,8 @@ use super::*;
 use crate::feed::{Cursor, Progress, Source};
 use crate::limits::FEED_BYTES_MIN;
 use crate::protocol::{Command, Mode};
-use crate::room::{Timeouts, Uptime};
+use crate::room::{History, Room, Uptime};
+use crate::session::Timeouts;
 #[cfg(feature = "store")]
 use crate::store::{Durability, Keep, Options, Report, Store, tests::WAIT_MAX};
 
@@ -20,7 +21,7 @@ use crate::store::{Durability, Keep, Options, Report, Store, tests::WAIT_MAX};
 pub(in crate::server) const FAULT: &str = "fault-in-the-hub";
 
 pub(super) fn fail_if_asked(request: &Request) {
-    if let Request::Act(_, Action::Command(Command::Ping(Some(token)))) = request {
+    if let Request::Act(_, InputKind::Command(Command::Ping(Some(token)))) = request {
         assert_ne!(token.to_string(), FAULT);
     }
 }
@@ -34,7 +35,7 @@ fn connect(hub: &mut Hub, session: u64) -> Arc<Outbox> {
 /// What comes of it is there after the next [`Hub::publish`].
 fn say(hub: &mut Hub, session: u64, line: &str) {
     let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
-    hub.take(Timestamp(0), Request::Act(SessionId(session), Action::Command(command)));
+    hub.take(Timestamp(0), Request::Act(SessionId(session), InputKind::Command(command)));
 }
 
 /// All that the connection of this outbox can write now.
@@ -57,7 +58,7 @@ fn storing(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
     let epoch = crate::protocol::Token::ours("epoch");
     let (store, _) = Store::open(&options, None, epoch, 0, || Timestamp(0)).unwrap();
     let reports = store.reports().clone();
-    let hub = Hub::new(Room::default().with_store(EventId(0)), Arc::clone(feed));
+    let hub = Hub::new(Sessions::default().with_store(), Arc::clone(feed));
     (crate::server::stored::with_store(hub, store), reports)
 }
 
@@ -86,10 +87,10 @@ fn stuck(hub: &mut Hub, lines: &[&str]) -> Arc<Outbox> {
 fn a_peer_that_is_stuck_since_before_it_joined_is_let_go() {
     let talk = ["MSG hello"; 200];
     for before in [&["NICK a"][..], &["NICK a", "SET tags on"], &["SET tags on", "NICK a", "SET tags off"]] {
-        let mut hub = Hub::new(Room::default(), Arc::new(Feed::new(4096)));
+        let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(4096)));
         let outbox = stuck(&mut hub, &[before, &talk].concat());
         assert_eq!(outbox.standing(), Standing::Slow, "{before:?}");
-        assert_eq!(hub.room().connected(), 0);
+        assert_eq!(hub.sessions().connected(), 0);
     }
 }
 
@@ -98,7 +99,7 @@ fn a_peer_that_is_stuck_since_before_it_joined_is_let_go() {
 #[test]
 fn those_who_read_stay_when_many_are_let_go() {
     let feed = Arc::new(Feed::new(64 * 1024));
-    let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
+    let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
     let join = |hub: &mut Hub, session: u64| {
         let outbox = connect(hub, session);
         say(hub, session, &format!("NICK {session:0>32}"));
@@ -122,13 +123,13 @@ fn those_who_read_stay_when_many_are_let_go() {
         turn(&mut hub);
     }
     assert_eq!(reader.standing(), Standing::Present);
-    assert_eq!(hub.room().connected(), 1);
+    assert_eq!(hub.sessions().connected(), 1);
 }
 
 /// Whoever leaves more whispers unread than may wait for one is let go, and not before.
 #[test]
 fn whispers_that_one_does_not_read_are_bounded() {
-    let mut hub = Hub::new(Room::default(), Arc::new(Feed::new(64 * 1024 * 1024)));
+    let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(64 * 1024 * 1024)));
     let outbox = stuck(&mut hub, &["NICK bob"]);
     connect(&mut hub, 2);
     say(&mut hub, 2, "NICK ann");
@@ -147,7 +148,7 @@ fn whispers_that_one_does_not_read_are_bounded() {
 fn whispers_that_nobody_reads_are_bounded_in_all() {
     let feed_bytes = 64 * 1024;
     let feed = Arc::new(Feed::new(feed_bytes));
-    let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
+    let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
     let mut kept = Vec::new();
     for session in 1..=102 {
         kept.push(connect(&mut hub, session));
@@ -174,7 +175,7 @@ fn whispers_that_nobody_reads_are_bounded_in_all() {
 fn past_messages_that_nobody_reads_are_bounded() {
     let feed_bytes = 64 * 1024;
     let feed = Arc::new(Feed::new(feed_bytes));
-    let room = Room::default().with_history(crate::room::History::new(50));
+    let room = Sessions::new(Room::default().with_history(History::new(50)), Timeouts::default());
     let mut hub = Hub::new(room, Arc::clone(&feed));
     let mut kept = Vec::new();
     for session in 1..=400 {
@@ -300,7 +301,7 @@ fn ids(lines: &str, which: impl Fn(&str) -> bool) -> impl Iterator<Item = u64> {
 #[test]
 fn lists_that_nobody_reads_are_bounded() {
     let feed_bytes = 64 * 1024;
-    let mut hub = Hub::new(Room::default(), Arc::new(Feed::new(feed_bytes)));
+    let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(feed_bytes)));
     let mut kept = Vec::new();
     for session in 1..1000 {
         kept.push(connect(&mut hub, session));
@@ -320,7 +321,7 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
     for are_named in [true, false] {
         let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
         let timeouts = Timeouts { idle_seconds: 20, ..Timeouts::default() };
-        let mut hub = Hub::new(Room::new(timeouts), Arc::clone(&feed));
+        let mut hub = Hub::new(Sessions::new(Room::default(), timeouts), Arc::clone(&feed));
         let reader = connect(&mut hub, 1);
         say(&mut hub, 1, "NICK reader");
         for session in 2..=2_000 {
@@ -332,7 +333,7 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
         let mut cursor = Cursor::new();
         let mut heard = String::new();
         for seconds in [0, 20, 21] {
-            hub.take(Timestamp(0), Request::Act(SessionId::SERVER, Action::Tick(Uptime(seconds))));
+            hub.take(Timestamp(0), Request::Act(SessionId::SERVER, InputKind::Tick(Uptime(seconds))));
             if seconds < 21 {
                 say(&mut hub, 1, "PING");
             }
@@ -342,7 +343,7 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
                 heard += &read(&feed, &mut cursor, &reader);
             }
         }
-        assert_eq!((hub.room().connected(), reader.standing()), (1, Standing::Present));
+        assert_eq!((hub.sessions().connected(), reader.standing()), (1, Standing::Present));
         assert_eq!(heard.matches("LEAVE ").count(), if are_named { 1_999 } else { 0 });
     }
 }

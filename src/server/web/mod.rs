@@ -143,9 +143,9 @@ mod tests {
     use crate::feed::Feed;
     use crate::limits::FEED_BYTES_DEFAULT;
     use crate::protocol::Timestamp;
-    use crate::room::Room;
     use crate::server::hub::Hub;
     use crate::server::{Rate, inbox};
+    use crate::session::Sessions;
 
     #[test]
     fn invitation_can_be_opened() {
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_health_is_that_of_the_hub() {
         let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
-        let mut hub = Hub::new(Room::default(), Arc::clone(&feed));
+        let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
         let (to_hub, mut rows) = inbox::new();
         let line_rate = Rate { per_second: 0, burst: 1 };
         let host = Host { feed, to_hub, stored: None, line_rate, write_timeout: None };

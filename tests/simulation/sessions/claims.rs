@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use chinwag::protocol::{Command, LeaveReason, ResumeToken, Setting};
-use chinwag::room::{Action, SessionId, Timeouts, Uptime};
+use chinwag::room::{SessionId, Uptime};
+use chinwag::session::InputKind;
 
 pub(super) struct Claims {
     resume_seconds: u64,
@@ -21,9 +22,9 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    pub(super) fn new(timeouts: Timeouts) -> Self {
+    pub(super) fn new(resume_seconds: u64) -> Self {
         Self {
-            resume_seconds: timeouts.resume_seconds,
+            resume_seconds,
             now: Uptime::default(),
             tokens: BTreeMap::new(),
             away: BTreeMap::new(),
@@ -49,17 +50,17 @@ impl Claims {
     }
 
     /// Whether an action, of somebody who has a name and is connected, has to be the end of the connection only.
-    pub(super) fn outlives(&self, session: SessionId, action: &Action) -> bool {
-        let is_good_bye = !matches!(action, Action::Gone(LeaveReason::Lost | LeaveReason::Eof | LeaveReason::Slow));
+    pub(super) fn outlives(&self, session: SessionId, action: &InputKind) -> bool {
+        let is_good_bye = !matches!(action, InputKind::Gone(LeaveReason::Lost | LeaveReason::Eof | LeaveReason::Slow));
         self.tokens.contains_key(&session) && !is_good_bye
     }
 
     /// What was carried out.
-    pub(super) fn take(&mut self, session: SessionId, action: &Action) {
+    pub(super) fn take(&mut self, session: SessionId, action: &InputKind) {
         match action {
-            Action::Tick(now) => self.now = *now,
-            Action::Command(Command::Set(Setting::Resume, false)) => drop(self.tokens.remove(&session)),
-            Action::Command(Command::Resume(token)) => {
+            InputKind::Tick(now) => self.now = *now,
+            InputKind::Command(Command::Set(Setting::Resume, false)) => drop(self.tokens.remove(&session)),
+            InputKind::Command(Command::Resume(token)) => {
                 let holder = self.holder(*token).expect("it was not refused");
                 self.tokens.remove(&holder);
                 self.tokens.insert(session, *token);

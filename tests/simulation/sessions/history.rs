@@ -1,7 +1,7 @@
 //! Who is here, as anybody could tell from the events alone; and that the events make sense.
 
 use chinwag::protocol::{Event, Name};
-use chinwag::room::Room;
+use chinwag::session::Sessions;
 
 #[derive(Default)]
 pub(super) struct History {
@@ -50,7 +50,7 @@ impl History {
     }
 
     /// Between two inputs: those who were told of are those who are here, and whoever is here longest coordinates.
-    pub(super) fn check(&self, room: &Room) {
+    pub(super) fn check(&self, room: &Sessions) {
         assert!(self.present.iter().eq(room.names()), "{:?} is not who is here", self.present);
         assert_eq!(self.coordinator.as_ref(), self.present.first(), "the longest here is coordinator");
     }

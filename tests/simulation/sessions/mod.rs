@@ -22,8 +22,9 @@ use std::sync::Arc;
 use chinwag::feed::{Feed, Standing};
 use chinwag::limits::{LONE_CR_SILENCE_MS, PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
 use chinwag::protocol::{Command, Ending, LeaveReason, LineError, Mode, Refusal, Secret, Setting, Timestamp, Verb};
-use chinwag::room::{Action, SessionId, Timeouts, Uptime};
+use chinwag::room::{SessionId, Uptime};
 use chinwag::server::hub::{Hub, Request};
+use chinwag::session::{InputKind, Timeouts};
 
 use self::model::Model;
 use self::peer::{Heard, Peer, State};
@@ -37,10 +38,11 @@ const PEERS_MAX: usize = 12;
 /// So little, mostly, that readers fall off now and then.
 const FEED_BYTES: [usize; 4] = [4 * 1024, 8 * 1024, 16 * 1024, 1024 * 1024];
 
-const TIMEOUTS: [Timeouts; 3] = [
-    Timeouts { name_seconds: 0, idle_seconds: 0, resume_seconds: 0 },
-    Timeouts { name_seconds: 60, idle_seconds: 0, resume_seconds: 20 },
-    Timeouts { name_seconds: 60, idle_seconds: 90, resume_seconds: 45 },
+/// Timeouts of sessions, and the time for which a detached member remains.
+const TIMEOUTS: [(Timeouts, u64); 3] = [
+    (Timeouts { name_seconds: 0, idle_seconds: 0 }, 0),
+    (Timeouts { name_seconds: 60, idle_seconds: 0 }, 20),
+    (Timeouts { name_seconds: 60, idle_seconds: 90 }, 45),
 ];
 
 /// Most bytes a socket takes at once.
@@ -107,13 +109,13 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(mut script: Script<'a>) -> Self {
         let feed = Arc::new(Feed::new(script.one_of(&FEED_BYTES)));
-        let timeouts = script.one_of(&TIMEOUTS);
+        let (timeouts, resume_seconds) = script.one_of(&TIMEOUTS);
         Self {
             script,
             now: Timestamp(START_MS),
-            hub: Hub::new(model::room(timeouts), Arc::clone(&feed)),
+            hub: Hub::new(model::room(timeouts, resume_seconds), Arc::clone(&feed)),
             feed,
-            model: Model::new(timeouts),
+            model: Model::new(timeouts, resume_seconds),
             peers: BTreeMap::new(),
             last_session: 0,
             last_secret: 0,
@@ -158,7 +160,7 @@ impl<'a> Run<'a> {
         let mut peer = Peer::new(patience);
         self.make_room();
         self.hub.take(self.now, Request::Connect(session, address, Arc::clone(&peer.outbox)));
-        self.model.apply(self.now, session, &Action::Connect(address));
+        self.model.apply(self.now, session, &InputKind::Connect(address));
         let claims = &self.model.claims;
         peer.send(&phrases::first_line(session.0, claims.held(), claims.given.last().copied()));
         self.peers.insert(session, peer);
@@ -198,7 +200,7 @@ impl<'a> Run<'a> {
         if let Some(peer) = self.peers.get_mut(&session) {
             peer.vanish();
         }
-        self.act(session, &Action::Gone(LeaveReason::Lost));
+        self.act(session, &InputKind::Gone(LeaveReason::Lost));
     }
 
     /// Time passes, up to half a minute, and the room is told.
@@ -210,7 +212,7 @@ impl<'a> Run<'a> {
     fn pass(&mut self, ms: i64) {
         self.now.0 += ms;
         let uptime = Uptime((self.now.0 - START_MS).unsigned_abs() / 1000);
-        self.act(SessionId::SERVER, &Action::Tick(uptime));
+        self.act(SessionId::SERVER, &InputKind::Tick(uptime));
         if ms.unsigned_abs() >= LONE_CR_SILENCE_MS {
             self.seen.lone_cr += self.peers.values_mut().map(|peer| u32::from(peer.fall_silent())).sum::<u32>();
             for session in self.peers.keys().copied().collect::<Vec<_>>() {
@@ -224,12 +226,12 @@ impl<'a> Run<'a> {
         while let Some(heard) = self.peers.get_mut(&session).and_then(Peer::hear) {
             match heard {
                 Heard::Telnet(answer) => self.refuse_option(session, answer),
-                Heard::AreYouThere => self.count_answered(session, &Action::AreYouThere),
-                Heard::Foreign(foreign) => self.act(session, &Action::Foreign(foreign)),
-                Heard::EndOfInput => self.act(session, &Action::EndOfInput),
+                Heard::AreYouThere => self.count_answered(session, &InputKind::AreYouThere),
+                Heard::Foreign(foreign) => self.act(session, &InputKind::Foreign(foreign)),
+                Heard::EndOfInput => self.act(session, &InputKind::EndOfInput),
                 Heard::Line(line, ending) => {
                     if ending == Some(Ending::CrLf) {
-                        self.act(session, &Action::Ending(Ending::CrLf));
+                        self.act(session, &InputKind::Ending(Ending::CrLf));
                     }
                     self.line(session, line);
                 }
@@ -249,36 +251,36 @@ impl<'a> Run<'a> {
         let Some(peer) = self.peers.get_mut(&session) else { return };
         let mode = peer.outbox.mode();
         let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
-            Ok(None) => Action::Blank,
+            Ok(None) => InputKind::Blank,
             Ok(Some(Command::Set(Setting::Resume, true))) => {
                 self.last_secret += 1;
-                Action::Resumable(Secret::new(self.last_secret.to_be_bytes()))
+                InputKind::Resumable(Secret::new(self.last_secret.to_be_bytes()))
             }
-            Ok(Some(command)) => Action::Command(command),
-            Err(refusal) => Action::Refuse(refusal),
+            Ok(Some(command)) => InputKind::Command(command),
+            Err(refusal) => InputKind::Refuse(refusal),
         };
         let is_known = peer.outbox.standing() == Standing::Present;
         match &action {
             // Whom the room has forgotten it does not answer.
             _ if !is_known => {}
-            Action::Command(command) if command.verb() == Verb::Pong => {}
-            Action::Command(command) => peer.reader.expect(Some(command.verb())),
-            Action::Resumable(_) => peer.reader.expect(Some(Verb::Set)),
-            Action::Refuse(refusal) => peer.reader.expect(refusal.verb),
+            InputKind::Command(command) if command.verb() == Verb::Pong => {}
+            InputKind::Command(command) => peer.reader.expect(Some(command.verb())),
+            InputKind::Resumable(_) => peer.reader.expect(Some(Verb::Set)),
+            InputKind::Refuse(refusal) => peer.reader.expect(refusal.verb),
             _ => {}
         }
         self.count_answered(session, &action);
     }
 
     /// Handles a line or AYT, which counts as answered once.
-    fn count_answered(&mut self, session: SessionId, action: &Action) {
+    fn count_answered(&mut self, session: SessionId, action: &InputKind) {
         let outbox = Arc::clone(&self.peers[&session].outbox);
         let (before, is_known) = (outbox.answered(), outbox.standing() == Standing::Present);
         self.act(session, action);
         assert_eq!(outbox.answered() - before, u64::from(is_known), "every line is counted as answered once");
     }
 
-    fn act(&mut self, session: SessionId, action: &Action) {
+    fn act(&mut self, session: SessionId, action: &InputKind) {
         self.make_room();
         self.hub.take(self.now, Request::Act(session, action.clone()));
         self.model.apply(self.now, session, action);
@@ -301,7 +303,7 @@ impl<'a> Run<'a> {
         let slow = self.peers.iter().rev().filter(|(_, peer)| peer.outbox.standing() == Standing::Slow);
         let slow: Vec<_> = slow.map(|(&session, _)| session).filter(|&slow| self.model.is_connected(slow)).collect();
         for session in slow {
-            self.model.apply(self.now, session, &Action::Gone(LeaveReason::Slow));
+            self.model.apply(self.now, session, &InputKind::Gone(LeaveReason::Slow));
         }
     }
 
@@ -328,7 +330,7 @@ impl<'a> Run<'a> {
             }
             if self.peers[&session].outbox.standing() == Standing::Present {
                 let reason = if state == State::Done { LeaveReason::Eof } else { LeaveReason::Slow };
-                self.act(session, &Action::Gone(reason));
+                self.act(session, &InputKind::Gone(reason));
             }
             self.peers.remove(&session);
             self.model.bury(session);
@@ -339,7 +341,7 @@ impl<'a> Run<'a> {
 /// What must hold.
 impl Run<'_> {
     fn check(&self) {
-        let names: Vec<_> = self.hub.room().names().collect();
+        let names: Vec<_> = self.hub.sessions().names().collect();
         let keys: BTreeSet<_> = names.iter().map(|name| name.key()).collect();
         assert_eq!(keys.len(), names.len(), "two of the same name: {names:?}");
         for which in [0, 1] {
@@ -347,7 +349,7 @@ impl Run<'_> {
             assert_eq!(skeletons.len(), names.len(), "two names too alike: {names:?}");
         }
         assert!(names.iter().copied().eq(self.model.room.names()), "the same inputs give the same room");
-        assert_eq!(self.hub.room().connected(), self.model.room.connected());
+        assert_eq!(self.hub.sessions().connected(), self.model.room.connected());
         for peer in self.peers.values() {
             let (waiting, unasked) = (peer.outbox.waiting_bytes(), peer.outbox.unasked_bytes());
             assert!(unasked <= WHISPER_BYTES_MAX + 2 * SERVER_LINE_BYTES_MAX, "{unasked} bytes of whispers wait");
@@ -380,7 +382,7 @@ impl Run<'_> {
     /// Everybody who still reads gets everything; then all leave.
     fn finish(&mut self, stops: bool) {
         if stops {
-            self.act(SessionId::SERVER, &Action::Shutdown);
+            self.act(SessionId::SERVER, &InputKind::Shutdown);
             self.connect();
         }
         self.read_to_the_end();
@@ -394,11 +396,11 @@ impl Run<'_> {
             }
         }
         for session in self.peers.keys().copied().collect::<Vec<_>>() {
-            self.act(session, &Action::Gone(LeaveReason::Lost));
+            self.act(session, &InputKind::Gone(LeaveReason::Lost));
         }
         // Names are held for a while yet.
         self.pass(3_600_000);
-        assert_eq!((self.hub.room().names().count(), self.hub.room().connected()), (0, 0), "all have left");
+        assert_eq!((self.hub.sessions().names().count(), self.hub.sessions().connected()), (0, 0), "all have left");
         let claims = &self.model.claims;
         self.seen.handovers = self.model.history.handovers;
         [self.seen.taken_over, self.seen.came_back] = claims.taken_back;

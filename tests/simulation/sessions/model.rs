@@ -7,7 +7,8 @@ use chinwag::limits::CANVAS_BYTES_MAX;
 use chinwag::protocol::{
     Command, Dialect, ErrorCode, Event, EventId, Name, Reply, ServerLine, Setting, Tag, Timestamp,
 };
-use chinwag::room::{Action, Canvas, History as Kept, Input, Output, Room, SessionId, Timeouts};
+use chinwag::room::{Canvas, History as Kept, Room, SessionId};
+use chinwag::session::{Input, InputKind, Output, Sessions, Timeouts};
 
 use super::claims::Claims;
 use super::history::History;
@@ -19,7 +20,7 @@ use super::times::Times;
 mod server_line;
 
 pub(super) struct Model {
-    pub(super) room: Room,
+    pub(super) room: Sessions,
     streams: BTreeMap<SessionId, Stream>,
     pub(super) history: History,
     pub(super) said: Said,
@@ -31,9 +32,10 @@ pub(super) struct Model {
 }
 
 /// A room that keeps little.
-pub(super) fn room(timeouts: Timeouts) -> Room {
+pub(super) fn room(timeouts: Timeouts, resume_seconds: u64) -> Sessions {
     let canvas = Canvas::new(said::STROKES_KEPT, CANVAS_BYTES_MAX);
-    Room::new(timeouts).with_history(Kept::new(said::KEPT)).with_canvas(canvas)
+    let room = Room::new(resume_seconds).with_history(Kept::new(said::KEPT)).with_canvas(canvas);
+    Sessions::new(room, timeouts)
 }
 
 /// What a peer is to read.
@@ -59,59 +61,60 @@ enum End {
 }
 
 impl Model {
-    pub(super) fn new(timeouts: Timeouts) -> Self {
+    pub(super) fn new(timeouts: Timeouts, resume_seconds: u64) -> Self {
         Self {
-            room: room(timeouts),
+            room: room(timeouts, resume_seconds),
             streams: BTreeMap::new(),
             history: History::default(),
             said: Said::default(),
-            claims: Claims::new(timeouts),
+            claims: Claims::new(resume_seconds),
             times: Times::new(timeouts),
             last_id: EventId::default(),
             shown: 0,
         }
     }
 
-    pub(super) fn apply(&mut self, at: Timestamp, session: SessionId, action: &Action) {
+    pub(super) fn apply(&mut self, at: Timestamp, session: SessionId, action: &InputKind) {
         let named: BTreeSet<_> = self.streams.keys().copied().filter(|&reader| self.is_named(reader)).collect();
         let refusal = self.refusal(session, action);
         let is_connected = session == SessionId::SERVER || self.is_connected(session);
         let mut outputs = Vec::new();
         self.times.take(session, action);
-        self.room.apply(Input { at, session, action: action.clone() }, &mut outputs);
+        self.room.apply(Input { at, session, kind: action.clone() }, &mut outputs);
         self.check_private(session, action, &outputs);
         if let Some(command) = command_of(action) {
             assert_eq!(rules::refused(session, &outputs), refusal, "{command:?} of {session:?}");
             self.set(session, &command);
         }
-        if let Action::Gone(_) = action {
+        if let InputKind::Gone(_) = action {
             let outlives = named.contains(&session) && is_connected && self.claims.outlives(session, action);
             assert_eq!(outputs.contains(&Output::Hold(session)), outlives, "{action:?} of {session:?}");
         }
         if refusal.is_none() && is_connected {
             self.claims.take(session, action);
         }
-        let is_tick = matches!(action, Action::Tick(_));
+        let is_tick = matches!(action, InputKind::Tick(_));
         for output in outputs {
             match output {
                 Output::Release(session) if self.claims.forget(session, named.contains(&session), is_tick) => {}
                 Output::Release(session) => self.times.forget(session, named.contains(&session), is_tick),
                 Output::Hold(session) => {
-                    assert!(matches!(action, Action::Gone(_) | Action::Tick(_)), "held after {action:?}");
+                    assert!(matches!(action, InputKind::Gone(_) | InputKind::Tick(_)), "held after {action:?}");
                     self.times.forget(session, true, is_tick);
                     self.claims.hold(session);
                 }
                 _ => {}
             }
-            if let (Output::Replay(_, numbers), Action::Command(command)) = (&output, action) {
-                self.said.check(command, &self.room.history().messages().range(numbers.clone()).collect::<Vec<_>>());
+            if let (Output::Replay(_, numbers), InputKind::Command(command)) = (&output, action) {
+                self.said
+                    .check(command, &self.room.room().history().messages().range(numbers.clone()).collect::<Vec<_>>());
             }
             if let Output::Canvas(_, numbers) = &output {
-                self.said.check_canvas(&self.room.canvas().range(numbers.clone()).collect::<Vec<_>>());
+                self.said.check_canvas(&self.room.room().canvas().range(numbers.clone()).collect::<Vec<_>>());
             }
             self.deliver(output);
         }
-        if matches!(action, Action::Shutdown) {
+        if matches!(action, InputKind::Shutdown) {
             self.history.end();
         }
         self.history.check(&self.room);
@@ -122,7 +125,7 @@ impl Model {
     }
 
     /// Why the action is to be refused, if it is a command and there is somebody to refuse it to.
-    fn refusal(&self, session: SessionId, action: &Action) -> Option<ErrorCode> {
+    fn refusal(&self, session: SessionId, action: &InputKind) -> Option<ErrorCode> {
         let command = command_of(action)?;
         let deaf = self.streams.iter().filter(|(_, stream)| matches!(stream.end, End::Closed | End::Held));
         let deaf: Vec<_> = deaf.filter_map(|(&session, _)| self.room.name(session)).collect();
@@ -178,13 +181,13 @@ impl Model {
             }
             Output::Replay(session, numbers) => {
                 let lines: Vec<_> =
-                    self.room.history().messages().range(numbers).cloned().map(ServerLine::Past).collect();
+                    self.room.room().history().messages().range(numbers).cloned().map(ServerLine::Past).collect();
                 for line in &lines {
                     self.tell(session, line);
                 }
             }
             Output::Canvas(session, numbers) => {
-                let lines: Vec<_> = self.room.canvas().range(numbers).cloned().map(ServerLine::Drawn).collect();
+                let lines: Vec<_> = self.room.room().canvas().range(numbers).cloned().map(ServerLine::Drawn).collect();
                 for line in &lines {
                     self.tell(session, line);
                 }
@@ -239,9 +242,9 @@ impl Model {
 
     /// What is for one alone is for whoever asked. Only a whisper is for others, and then for those named; and the last
     /// word to a connection whose name is taken back.
-    fn check_private(&self, from: SessionId, action: &Action, outputs: &[Output]) {
+    fn check_private(&self, from: SessionId, action: &InputKind, outputs: &[Output]) {
         let taken_back = match action {
-            Action::Command(Command::Resume(token)) => self.claims.holder(*token).filter(|&holder| holder != from),
+            InputKind::Command(Command::Resume(token)) => self.claims.holder(*token).filter(|&holder| holder != from),
             _ => None,
         };
         let others = outputs.iter().filter_map(|output| match output {
@@ -254,14 +257,14 @@ impl Model {
         });
         let told: Vec<&Name> = others
             .map(|(session, line)| match (line, action) {
-                (ServerLine::Event(_, Event::Whisper(name, text)), Action::Command(Command::Whisper(_, said))) => {
+                (ServerLine::Event(_, Event::Whisper(name, text)), InputKind::Command(Command::Whisper(_, said))) => {
                     assert_eq!((Some(name), text), (self.room.name(from), said), "told as it was whispered");
                     self.room.name(session).expect("a name that was whispered to")
                 }
                 _ => panic!("{from:?} did {action:?}, and {session:?} alone was told {line}"),
             })
             .collect();
-        if let Action::Command(Command::Whisper(to, _)) = action {
+        if let InputKind::Command(Command::Whisper(to, _)) = action {
             let meant = to.iter().map(Name::key);
             assert!(told.is_empty() || told.iter().map(|name| name.key()).eq(meant), "{to:?}, but {told:?} were told");
         }
@@ -273,10 +276,10 @@ impl Model {
 }
 
 /// The command that an action carries, if it does.
-fn command_of(action: &Action) -> Option<Command> {
+fn command_of(action: &InputKind) -> Option<Command> {
     match action {
-        Action::Command(command) => Some(command.clone()),
-        Action::Resumable(_) => Some(Command::Set(Setting::Resume, true)),
+        InputKind::Command(command) => Some(command.clone()),
+        InputKind::Resumable(_) => Some(Command::Set(Setting::Resume, true)),
         _ => None,
     }
 }

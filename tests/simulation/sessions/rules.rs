@@ -1,14 +1,15 @@
 //! Which commands are refused, and why: `protocol.md` in few words. Whatever the room answers has to be what these say.
 
 use chinwag::protocol::{Command, ErrorCode, Name, ServerLine, Setting};
-use chinwag::room::{Output, Room, SessionId};
+use chinwag::room::SessionId;
+use chinwag::session::{Output, Sessions};
 
 use super::claims::Claims;
 use super::said::Said;
 
 /// Why the room has to refuse the command of a session, when those who are `deaf` hear no more; `None` if it has to carry it out.
 pub(super) fn refusal(
-    room: &Room,
+    room: &Sessions,
     said: &Said,
     deaf: &[&Name],
     claims: &Claims,
@@ -44,7 +45,7 @@ pub(super) fn refused(session: SessionId, outputs: &[Output]) -> Option<ErrorCod
     })
 }
 
-fn refused_name(room: &Room, own: Option<&Name>, name: &Name) -> Option<ErrorCode> {
+fn refused_name(room: &Sessions, own: Option<&Name>, name: &Name) -> Option<ErrorCode> {
     let others = || room.names().filter(|&other| Some(other) != own);
     let alike = |other: &Name| other.skeletons().into_iter().zip(name.skeletons()).any(|(a, b)| a == b);
     if others().any(|other| other.key() == name.key()) {
@@ -54,7 +55,7 @@ fn refused_name(room: &Room, own: Option<&Name>, name: &Name) -> Option<ErrorCod
 }
 
 /// The first who cannot be told counts; but only when all of them are here does it count that somebody hears no more.
-fn refused_target(room: &Room, deaf: &[&Name], own: Option<&Name>, to: &[Name]) -> Option<ErrorCode> {
+fn refused_target(room: &Sessions, deaf: &[&Name], own: Option<&Name>, to: &[Name]) -> Option<ErrorCode> {
     let holder = |name: &Name| room.names().find(|other| other.key() == name.key());
     let first = to.iter().find_map(|name| match holder(name) {
         None => Some(ErrorCode::TargetAbsent),

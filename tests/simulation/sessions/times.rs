@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chinwag::room::{Action, SessionId, Timeouts, Uptime};
+use chinwag::room::{SessionId, Uptime};
+use chinwag::session::{InputKind, Timeouts};
 
 /// Room for the clock: what is told is the time of the last tick, up to a second old.
 const SLACK_SECONDS: u64 = 1;
@@ -20,17 +21,21 @@ impl Times {
     }
 
     /// What is about to be done.
-    pub(super) fn take(&mut self, session: SessionId, action: &Action) {
+    pub(super) fn take(&mut self, session: SessionId, action: &InputKind) {
         match action {
-            Action::Tick(now) => self.now = *now,
-            Action::Connect(_) => {
+            InputKind::Tick(now) => self.now = *now,
+            InputKind::Connect(_) => {
                 self.peers.insert(session, (self.now, self.now));
             }
-            Action::Blank | Action::AreYouThere | Action::Command(_) | Action::Resumable(_) | Action::Refuse(_) => {
+            InputKind::Blank
+            | InputKind::AreYouThere
+            | InputKind::Command(_)
+            | InputKind::Resumable(_)
+            | InputKind::Refuse(_) => {
                 self.peers.entry(session).and_modify(|(_, last_line_at)| *last_line_at = self.now);
             }
             // Whoever has said all is not waited for.
-            Action::EndOfInput => {
+            InputKind::EndOfInput => {
                 self.peers.remove(&session);
             }
             _ => {}
@@ -53,7 +58,7 @@ impl Times {
 
     fn is_due(&self, session: SessionId, named: bool, slack_seconds: u64) -> bool {
         let Some(&(connected_at, last_line_at)) = self.peers.get(&session) else { return false };
-        let Timeouts { name_seconds, idle_seconds, .. } = self.timeouts;
+        let Timeouts { name_seconds, idle_seconds } = self.timeouts;
         let over = |since: Uptime, seconds| seconds > 0 && self.now.seconds_since(since) >= seconds + slack_seconds;
         over(last_line_at, idle_seconds) || !named && over(connected_at, name_seconds)
     }

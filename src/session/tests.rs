@@ -1,28 +1,36 @@
-//! The room by itself, line in, lines out. What several see of it, in which order, is tried by the simulation and by the
+//! Sessions and their room, line in, lines out. What several see of it, in which order, is tried by the simulation and by the
 //! transcripts in `protocol.md`.
 
 use super::*;
 use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
-use crate::protocol::Mode;
+use crate::protocol::{Drawn, Token};
+use crate::room::{Canvas, History};
 
 /// A room with these in it; the first is session 1.
-pub(super) fn room(names: &[&str]) -> Room {
-    let mut room = Room::default();
+pub(super) fn room(names: &[&str]) -> Sessions {
+    room_of(Room::default(), names)
+}
+
+fn room_of(room: Room, names: &[&str]) -> Sessions {
+    let mut room = Sessions::new(room, Timeouts::default());
     for (session, name) in (1..).zip(names) {
-        act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
+        act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
         say(&mut room, session, &format!("NICK {name}"));
     }
     room
 }
 
 /// What comes of an action: `session< line` for private lines, `* event` for published ones, and the other outputs.
-pub(super) fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> {
+pub(super) fn act(room: &mut Sessions, session: u64, action: InputKind) -> Vec<String> {
     let mut out = Vec::new();
-    room.apply(Input { at: Timestamp(5_000), session: SessionId(session), action }, &mut out);
-    let drawn = |numbers| room.canvas().range(numbers).map(Drawn::to_string).collect::<Vec<_>>().join("/");
-    let past = |numbers| room.history().messages().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
+    room.apply(Input { at: Timestamp(5_000), session: SessionId(session), kind: action }, &mut out);
+    let drawn = |numbers| room.room().canvas().range(numbers).map(Drawn::to_string).collect::<Vec<_>>().join("/");
+    let past =
+        |numbers| room.room().history().messages().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
     let shown = |output: Output| match output {
-        Output::Store(SessionId(session), name, text) => format!("{session} stores {name} {text}"),
+        Output::Store(Origin { session: SessionId(session), .. }, name, text) => {
+            format!("{session} stores {name} {text}")
+        }
         Output::Recall(SessionId(session), query, EventId(until)) => format!("{session} recalls {query:?} to {until}"),
         Output::Canvas(SessionId(session), numbers) => format!("{session}< {}", drawn(numbers)),
         Output::Replay(SessionId(session), numbers) => format!("{session}< {}", past(numbers)),
@@ -46,10 +54,10 @@ pub(super) fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> 
     out.into_iter().map(shown).collect()
 }
 
-pub(super) fn say(room: &mut Room, session: u64, line: &str) -> Vec<String> {
+pub(super) fn say(room: &mut Sessions, session: u64, line: &str) -> Vec<String> {
     let action = match Command::parse(line, Mode::Commands) {
-        Ok(command) => Action::Command(command.expect("not blank")),
-        Err(refusal) => Action::Refuse(refusal),
+        Ok(command) => InputKind::Command(command.expect("not blank")),
+        Err(refusal) => InputKind::Refuse(refusal),
     };
     act(room, session, action)
 }
@@ -83,7 +91,7 @@ fn the_list_follows_every_change() {
     };
     assert_eq!(who("PING"), ["2< USER alice coordinator/USER bob member", "2< OK WHO 2"]);
     assert_eq!(who("NICK rob"), ["2< USER alice coordinator/USER rob member", "2< OK WHO 2"]);
-    act(&mut room, 3, Action::Connect(([127, 0, 0, 1], 1024).into()));
+    act(&mut room, 3, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     say(&mut room, 3, "NICK carol");
     say(&mut room, 1, "QUIT");
     assert_eq!(say(&mut room, 2, "WHO"), ["2< USER rob coordinator/USER carol member", "2< OK WHO 2"]);
@@ -91,7 +99,8 @@ fn the_list_follows_every_change() {
 
 #[test]
 fn what_was_said_is_said_again_to_whoever_asks() {
-    let mut room = room(&["alice", "bob"]).with_epoch(Token::ours("k7qd")).with_history(History::new(2));
+    let mut room =
+        room_of(Room::new(0).with_epoch(Token::ours("k7qd")).with_history(History::new(2)), &["alice", "bob"]);
     let mut check =
         |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
     let time = "1970-01-01T00:00:05.000Z";
@@ -122,7 +131,7 @@ fn what_was_said_is_said_again_to_whoever_asks() {
 #[test]
 fn what_is_drawn_has_no_id_and_fades_or_is_cleared() {
     let canvas = Canvas::new(2, crate::limits::CANVAS_BYTES_MAX);
-    let mut room = room(&["alice", "bob"]).with_canvas(canvas);
+    let mut room = room_of(Room::new(0).with_canvas(canvas), &["alice", "bob"]);
     let mut check =
         |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
     check(2, "SET draw on", &["2< OK SET draw on", "2 speaks 4"]);
@@ -154,7 +163,7 @@ fn fifty_lines_in_a_row_that_are_no_commands_are_too_many() {
     say(&mut room, 1, "MSG");
     for _ in 1..ERRORS_IN_A_ROW_MAX {
         assert_eq!(say(&mut room, 1, "nonsense").len(), 1);
-        act(&mut room, 1, Action::Blank);
+        act(&mut room, 1, InputKind::Blank);
     }
     let why = "1< ERR - too-many-errors 50 lines in a row were of no use; connect again, and write: HELP";
     assert_eq!(say(&mut room, 1, "nonsense")[1..], [why, "1 closed", "1 released", "*- LEAVE alice errors"]);
@@ -164,7 +173,7 @@ fn fifty_lines_in_a_row_that_are_no_commands_are_too_many() {
 #[test]
 fn who_is_leaving_is_not_whispered_to() {
     let mut room = room(&["alice", "bob"]);
-    act(&mut room, 2, Action::EndOfInput);
+    act(&mut room, 2, InputKind::EndOfInput);
     let refusal = "ERR WHISPER target-absent bob is leaving and hears no more; nothing was delivered";
     assert_eq!(say(&mut room, 1, "WHISPER bob hi"), [format!("1< {refusal}")]);
 }
@@ -172,9 +181,9 @@ fn who_is_leaving_is_not_whispered_to() {
 #[test]
 fn joining_is_seen_by_oneself_only_with_echo() {
     let mut room = room(&["alice"]);
-    act(&mut room, 2, Action::Connect(([127, 0, 0, 1], 1024).into()));
+    act(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     assert_eq!(say(&mut room, 2, "NICK bob"), ["*- JOIN bob", "2< OK NICK bob", "2 follows"]);
-    act(&mut room, 3, Action::Connect(([127, 0, 0, 1], 1024).into()));
+    act(&mut room, 3, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     say(&mut room, 3, "SET echo on");
     assert_eq!(say(&mut room, 3, "NICK carol"), ["3 follows", "*- JOIN carol", "3< OK NICK carol"]);
 }
@@ -184,24 +193,24 @@ fn a_name_is_free_again_at_once() {
     let mut room = room(&["alice", "bob"]);
     say(&mut room, 1, "NICK carol");
     assert_eq!(say(&mut room, 2, "NICK ALICE"), ["*- RENAME bob ALICE, for 2 OK NICK ALICE"]);
-    act(&mut room, 1, Action::Gone(LeaveReason::Lost));
+    act(&mut room, 1, InputKind::Gone(LeaveReason::Lost));
     assert_eq!(say(&mut room, 2, "NICK carol"), ["*- RENAME ALICE carol, for 2 OK NICK carol"]);
 }
 
 #[test]
 fn the_end_of_input_is_not_yet_the_leave() {
     let mut room = room(&["alice"]);
-    assert_eq!(act(&mut room, 1, Action::EndOfInput), ["1 closed"]);
-    assert_eq!(act(&mut room, 1, Action::Gone(LeaveReason::Eof)), ["1 closed", "1 released", "*- LEAVE alice eof"]);
-    assert_eq!(act(&mut room, 1, Action::Gone(LeaveReason::Eof)), Vec::<String>::new());
+    assert_eq!(act(&mut room, 1, InputKind::EndOfInput), ["1 closed"]);
+    assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Eof)), ["1 closed", "1 released", "*- LEAVE alice eof"]);
+    assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Eof)), Vec::<String>::new());
 }
 
 #[test]
 fn who_comes_while_the_server_stops_is_sent_away() {
     let mut room = room(&["alice"]);
     let farewell = "NOTICE the server is shutting down";
-    assert_eq!(act(&mut room, 0, Action::Shutdown), [&format!("*- {farewell}"), "1 closed", "1 released"]);
-    let late = act(&mut room, 2, Action::Connect(([127, 0, 0, 1], 1024).into()));
+    assert_eq!(act(&mut room, 0, InputKind::Shutdown), [&format!("*- {farewell}"), "1 closed", "1 released"]);
+    let late = act(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     assert_eq!(late, [&format!("2< {farewell}"), "2 closed", "2 released"]);
     assert_eq!(room.connected(), 0);
 }
@@ -210,27 +219,27 @@ fn who_comes_while_the_server_stops_is_sent_away() {
 fn status_tells_idle_and_online_seconds() {
     let mut room = room(&["alice", "bob"]);
     tick(&mut room, 40);
-    act(&mut room, 2, Action::Blank);
+    act(&mut room, 2, InputKind::Blank);
     tick(&mut room, 63);
     let bob = "USER bob member id=2 address=127.0.0.1:1024 idle=23 online=63";
     let alice = "USER alice coordinator id=1 address=127.0.0.1:1024 idle=0 online=63";
     assert_eq!(say(&mut room, 1, "STATUS"), [format!("1< {alice}/{bob}"), "1< OK STATUS 2".to_owned()]);
 }
 
-pub(super) fn tick(room: &mut Room, seconds: u64) -> Vec<String> {
-    act(room, SessionId::SERVER.0, Action::Tick(Uptime(seconds)))
+pub(super) fn tick(room: &mut Sessions, seconds: u64) -> Vec<String> {
+    act(room, SessionId::SERVER.0, InputKind::Tick(Uptime(seconds)))
 }
 
 #[test]
 fn who_takes_no_name_in_time_is_sent_away_whatever_they_send() {
-    let mut room = Room::new(Timeouts { name_seconds: 60, ..Timeouts::default() });
+    let mut room = Sessions::new(Room::default(), Timeouts { name_seconds: 60, ..Timeouts::default() });
     for session in 1..=3 {
-        act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
+        act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     }
     say(&mut room, 1, "NICK alice");
     assert_eq!(tick(&mut room, 60), Vec::<String>::new());
     say(&mut room, 2, "PING still typing");
-    act(&mut room, 3, Action::EndOfInput);
+    act(&mut room, 3, InputKind::EndOfInput);
     let why = "ERR - name-timeout you took no name within 60 s; connect again and write: NICK name";
     assert_eq!(tick(&mut room, 61), [&format!("2< {why}"), "2 closed", "2 released"]);
     assert_eq!(tick(&mut room, 1000), Vec::<String>::new());
@@ -238,9 +247,9 @@ fn who_takes_no_name_in_time_is_sent_away_whatever_they_send() {
 
 #[test]
 fn who_is_silent_is_asked_and_then_leaves() {
-    let mut room = Room::new(Timeouts { name_seconds: 60, idle_seconds: 20, ..Timeouts::default() });
+    let mut room = Sessions::new(Room::default(), Timeouts { name_seconds: 60, idle_seconds: 20 });
     for (session, name) in [(1, "alice"), (2, "bob"), (3, "carol")] {
-        act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
+        act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
         say(&mut room, session, &format!("NICK {name}"));
     }
     say(&mut room, 3, "SET tags on");
@@ -248,7 +257,7 @@ fn who_is_silent_is_asked_and_then_leaves() {
     assert_eq!(tick(&mut room, 11), ["1< PING idle", "2< PING idle", "3< @- 1970-01-01T00:00:05.000Z PING idle"]);
     assert_eq!(tick(&mut room, 12), Vec::<String>::new(), "asked once");
     say(&mut room, 1, "PONG idle");
-    act(&mut room, 2, Action::Blank);
+    act(&mut room, 2, InputKind::Blank);
     say(&mut room, 3, "nonsense is a sign of life, too");
     assert_eq!(tick(&mut room, 23), ["1< PING idle", "2< PING idle", "3< @- 1970-01-01T00:00:05.000Z PING idle"]);
     say(&mut room, 3, "PONG idle");
@@ -267,18 +276,18 @@ fn who_missed_events_is_told_who_is_here() {
     let mut room = room(&["alice", "bob"]);
     say(&mut room, 2, "SET tags on");
     let users = "USER alice coordinator/USER bob member";
-    assert_eq!(act(&mut room, 1, Action::CaughtUp), ["1< ROSTER 2".to_owned(), format!("1< {users}")]);
+    assert_eq!(act(&mut room, 1, InputKind::CaughtUp), ["1< ROSTER 2".to_owned(), format!("1< {users}")]);
     let tagged = "2< @- 1970-01-01T00:00:05.000Z ROSTER 2";
-    assert_eq!(act(&mut room, 2, Action::CaughtUp), [tagged.to_owned(), format!("2< {users}")]);
+    assert_eq!(act(&mut room, 2, InputKind::CaughtUp), [tagged.to_owned(), format!("2< {users}")]);
     say(&mut room, 2, "QUIT");
-    assert_eq!(act(&mut room, 2, Action::CaughtUp), [""; 0]);
+    assert_eq!(act(&mut room, 2, InputKind::CaughtUp), [""; 0]);
 }
 
 #[test]
 fn expired_members_leave_in_turns_at_the_same_tick() {
-    let mut room = Room::new(Timeouts { idle_seconds: 20, ..Timeouts::default() });
+    let mut room = Sessions::new(Room::default(), Timeouts { idle_seconds: 20, ..Timeouts::default() });
     for session in 1..=EXPIRED_PER_TURN_MAX as u64 * 2 + 1 {
-        act(&mut room, session, Action::Connect(([127, 0, 0, 1], 1024).into()));
+        act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
         say(&mut room, session, &format!("NICK {session:0>32}"));
     }
     let mut turn =

@@ -1,9 +1,10 @@
 //! One name and several connections, line in, lines out.
 
+use super::tests::{act, room, say, tick};
+use super::{InputKind, Sessions, Timeouts};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{Command, Foreign, LeaveReason, ResumeToken, Secret};
-use crate::room::tests::{act, room, say, tick};
-use crate::room::{Action, Room, Timeouts};
+use crate::room::Room;
 
 /// The secret that this number stands for, and the token with it that was given to the session with this number.
 fn secret(number: u8) -> Secret {
@@ -17,19 +18,19 @@ fn token(session: u64, number: u8) -> String {
 const RESUME_SECONDS: u64 = 60;
 
 /// A room where names are held, with these in it; the first is session 1 and has the token of the secret 1, and so on.
-fn resumable_room(names: &[&str]) -> Room {
-    let mut room = Room::new(Timeouts { resume_seconds: RESUME_SECONDS, ..Timeouts::default() });
+fn resumable_room(names: &[&str]) -> Sessions {
+    let mut room = Sessions::new(Room::new(RESUME_SECONDS), Timeouts::default());
     for (session, name) in (1..).zip(names) {
         connect(&mut room, session);
-        let given = act(&mut room, session.into(), Action::Resumable(secret(session)));
+        let given = act(&mut room, session.into(), InputKind::Resumable(secret(session)));
         assert_eq!(given, [format!("{session}< OK SET resume on {}", token(session.into(), session))]);
         say(&mut room, session.into(), &format!("NICK {name}"));
     }
     room
 }
 
-fn connect(room: &mut Room, session: u8) {
-    act(room, session.into(), Action::Connect(([127, 0, 0, session], 1024).into()));
+fn connect(room: &mut Sessions, session: u8) {
+    act(room, session.into(), InputKind::Connect(([127, 0, 0, session], 1024).into()));
 }
 
 /// From a connection not yet known dead.
@@ -43,7 +44,7 @@ fn a_name_goes_on_with_another_connection_and_nobody_sees_it() {
     let expected = [why, "1 closed", "1 released", "3< OK RESUME alice", "3 follows"];
     assert_eq!(say(&mut room, 3, &format!("RESUME {}", token(1, 1))), expected);
     assert_eq!(say(&mut room, 1, "MSG from beyond"), Vec::<String>::new());
-    assert_eq!(act(&mut room, 1, Action::Gone(LeaveReason::Lost)), Vec::<String>::new());
+    assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Lost)), Vec::<String>::new());
     assert_eq!(say(&mut room, 3, "MSG back"), ["*1 MSG alice back, for 3 OK MSG 1"]);
     assert_eq!(say(&mut room, 2, "WHISPER alice hi"), ["3< WHISPER bob hi", "2< OK WHISPER alice"]);
     let alice = "USER alice coordinator id=1 address=127.0.0.3:1024 idle=0 online=40";
@@ -61,7 +62,7 @@ fn a_token_works_until_it_is_replaced_or_the_name_is_gone() {
         let resumed = say(&mut room, session.into(), &format!("RESUME {}", token(1, 1)));
         assert!(resumed.contains(&format!("{session}< OK RESUME alice")), "{resumed:?}");
     }
-    assert_eq!(act(&mut room, 5, Action::Resumable(secret(9))), [format!("5< OK SET resume on {}", token(1, 9))]);
+    assert_eq!(act(&mut room, 5, InputKind::Resumable(secret(9))), [format!("5< OK SET resume on {}", token(1, 9))]);
     connect(&mut room, 6);
     let mut refused = |line: &str| {
         let unknown = "ERR RESUME token-unknown nobody's name is kept for this token (any more); write: NICK name";
@@ -75,7 +76,6 @@ fn a_token_works_until_it_is_replaced_or_the_name_is_gone() {
     assert!(say(&mut room, 6, &format!("RESUME {}", token(1, 9)))[0].contains("token-unknown"));
     say(&mut room, 2, "QUIT");
     assert!(say(&mut room, 6, &format!("RESUME {}", token(2, 2)))[0].contains("token-unknown"));
-    assert!(room.resumable.len() <= 1, "no token is kept longer than what it is for");
 }
 
 /// The name is nobody else's meanwhile, and its owner is coordinator; only a whisper does not go into the void.
@@ -83,8 +83,8 @@ fn a_token_works_until_it_is_replaced_or_the_name_is_gone() {
 fn a_name_whose_connection_is_gone_is_held_for_a_while() {
     let mut room = resumable_room(&["alice", "bob"]);
     tick(&mut room, 7);
-    assert_eq!(act(&mut room, 1, Action::Gone(LeaveReason::Lost)), ["1 closed", "1 held"]);
-    assert_eq!(act(&mut room, 1, Action::Gone(LeaveReason::Slow)), Vec::<String>::new());
+    assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Lost)), ["1 closed", "1 held"]);
+    assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Slow)), Vec::<String>::new());
     assert_eq!(say(&mut room, 1, "MSG from beyond"), Vec::<String>::new());
     assert_eq!(room.connected(), 1);
     assert_eq!(say(&mut room, 2, "WHO"), ["2< USER alice coordinator/USER bob member", "2< OK WHO 2"]);
@@ -97,7 +97,7 @@ fn a_name_whose_connection_is_gone_is_held_for_a_while() {
     assert_eq!(say(&mut room, 3, &format!("RESUME {}", token(1, 1))), expected);
     assert_eq!(tick(&mut room, 1000), Vec::<String>::new());
 
-    act(&mut room, 3, Action::Gone(LeaveReason::Lost));
+    act(&mut room, 3, InputKind::Gone(LeaveReason::Lost));
     let expected = ["3 closed", "3 released", "*- LEAVE alice lost", "*- COORDINATOR bob"];
     assert_eq!(tick(&mut room, 1000 + RESUME_SECONDS), Vec::<String>::new());
     assert_eq!(tick(&mut room, 1001 + RESUME_SECONDS), expected);
@@ -108,21 +108,21 @@ fn a_name_whose_connection_is_gone_is_held_for_a_while() {
 
 #[test]
 fn whoever_says_goodbye_or_talks_nonsense_is_not_waited_for() {
-    let check = |action: fn() -> Action, is_held: bool| {
+    let check = |action: fn() -> InputKind, is_held: bool| {
         let mut room = resumable_room(&["alice"]);
         let out = act(&mut room, 1, action());
         assert_eq!(out.contains(&"1 held".to_owned()), is_held, "{out:?}");
         assert_eq!(out.iter().any(|line| line.contains("LEAVE alice")), !is_held, "{out:?}");
     };
-    check(|| Action::Gone(LeaveReason::Lost), true);
-    check(|| Action::Gone(LeaveReason::Eof), true);
-    check(|| Action::Gone(LeaveReason::Slow), true);
-    check(|| Action::Command(Command::Quit(None)), false);
-    check(|| Action::Foreign(Foreign::Http), false);
+    check(|| InputKind::Gone(LeaveReason::Lost), true);
+    check(|| InputKind::Gone(LeaveReason::Eof), true);
+    check(|| InputKind::Gone(LeaveReason::Slow), true);
+    check(|| InputKind::Command(Command::Quit(None)), false);
+    check(|| InputKind::Foreign(Foreign::Http), false);
 
-    let mut room = Room::new(Timeouts { idle_seconds: 20, resume_seconds: 60, ..Timeouts::default() });
+    let mut room = Sessions::new(Room::new(60), Timeouts { idle_seconds: 20, ..Timeouts::default() });
     connect(&mut room, 1);
-    act(&mut room, 1, Action::Resumable(secret(1)));
+    act(&mut room, 1, InputKind::Resumable(secret(1)));
     say(&mut room, 1, "NICK alice");
     assert_eq!(tick(&mut room, 21)[1..], ["1 closed", "1 held"]);
     assert_eq!(tick(&mut room, 82), ["1 closed", "1 released", "*- LEAVE alice timeout"]);
@@ -135,13 +135,15 @@ fn a_token_is_for_a_name_and_for_those_who_have_none() {
     let own = "ERR RESUME already-named you are alice already; RESUME comes instead of NICK, on a new connection";
     assert_eq!(say(&mut room, 1, &format!("RESUME {}", token(1, 1))), [format!("1< {own}")]);
     connect(&mut room, 2);
-    act(&mut room, 2, Action::Resumable(secret(2)));
+    act(&mut room, 2, InputKind::Resumable(secret(2)));
     assert!(say(&mut room, 2, &format!("RESUME {}", token(2, 2)))[0].contains("token-unknown"));
-    assert_eq!(act(&mut room, 2, Action::Gone(LeaveReason::Lost)), ["2 closed", "2 released"]);
+    assert_eq!(act(&mut room, 2, InputKind::Gone(LeaveReason::Lost)), ["2 closed", "2 released"]);
     connect(&mut room, 3);
-    act(&mut room, 3, Action::Resumable(secret(3)));
+    act(&mut room, 3, InputKind::Resumable(secret(3)));
     say(&mut room, 3, &format!("RESUME {}", token(1, 1)));
-    assert_eq!(room.resumable.len(), 1, "its own token went with the namelessness");
+    assert!(say(&mut room, 3, "QUIT").contains(&"*- LEAVE alice quit".to_owned()));
+    connect(&mut room, 4);
+    assert!(say(&mut room, 4, &format!("RESUME {}", token(3, 3)))[0].contains("token-unknown"));
 }
 
 #[test]
@@ -149,12 +151,15 @@ fn names_are_not_held_unless_the_operator_and_the_peer_want_it() {
     let mut room = room(&["alice"]);
     let refusal =
         "1< ERR SET resume-off this server holds nobody's name; if your connection breaks, join again with NICK";
-    assert_eq!(act(&mut room, 1, Action::Resumable(secret(1))), [refusal]);
+    assert_eq!(act(&mut room, 1, InputKind::Resumable(secret(1))), [refusal]);
     assert_eq!(say(&mut room, 1, "SET resume on"), [refusal]);
     assert_eq!(say(&mut room, 1, "SET resume off"), ["1< OK SET resume off"]);
     let mut room = resumable_room(&["alice"]);
     say(&mut room, 1, "SET resume off");
-    assert_eq!(act(&mut room, 1, Action::Gone(LeaveReason::Lost)), ["1 closed", "1 released", "*- LEAVE alice lost"]);
+    assert_eq!(
+        act(&mut room, 1, InputKind::Gone(LeaveReason::Lost)),
+        ["1 closed", "1 released", "*- LEAVE alice lost"]
+    );
 }
 
 #[test]

@@ -1,0 +1,223 @@
+//! The whole state of the room as bytes, and back.
+//!
+//! The bytes are canonical: two rooms that behave alike from here on have the same. They are CBOR (RFC 8949) in its deterministic
+//! encoding (section 4.2): arrays of a fixed length, shortest integers, sorted members.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use minicbor::data::Type;
+use minicbor::decode::{self, Decoder};
+use minicbor::encode::{self, Encoder, Write};
+
+use super::kept::{Keep, Kept};
+use super::{Canvas, History, Member, MemberId, Names, Room, Uptime, Verifier};
+use crate::protocol::{Drawn, EventId, LeaveReason, Name, Past, Stroke, Text, Timestamp, Token};
+
+/// The version of the format.
+const VERSION: u64 = 1;
+
+/// Why bytes are no snapshot.
+#[derive(Debug)]
+pub struct SnapshotError(decode::Error);
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot read the snapshot of the room: {}", self.0)
+    }
+}
+
+impl std::error::Error for SnapshotError {}
+
+/// Writing to memory does not fail.
+type Written = Result<(), encode::Error<std::convert::Infallible>>;
+
+type Read<T> = Result<T, decode::Error>;
+
+impl Room {
+    /// The state as bytes.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Cannot fail, see `Written`.
+        let _: Written = write_room(&mut Encoder::new(&mut bytes), self);
+        bytes
+    }
+
+    /// The room of which these bytes are the snapshot.
+    ///
+    /// # Errors
+    /// The bytes are not a snapshot of this version, or contradict themselves.
+    pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let mut decoder = Decoder::new(bytes);
+        let room = read_room(&mut decoder).map_err(SnapshotError)?;
+        if room.snapshot() != bytes {
+            return Err(SnapshotError(decode::Error::message("it is not canonical, or bytes follow its end")));
+        }
+        Ok(room)
+    }
+}
+
+fn write_room<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, room: &Room) -> Written {
+    let Room {
+        resume_seconds,
+        now,
+        members,
+        by_seniority: _,
+        names,
+        has_expired,
+        epoch,
+        last_id,
+        history,
+        canvas,
+        registered,
+        roster_version: _,
+    } = room;
+    e.array(11)?.u64(VERSION)?.u64(*resume_seconds)?.u64(now.0)?.u64(*registered)?.bool(*has_expired)?;
+    e.array(members.len() as u64)?;
+    for (id, member) in members {
+        write_member(e, *id, member)?;
+    }
+    e.array(names.reservations().count() as u64)?;
+    for (member, name, messages) in names.reservations() {
+        e.array(3)?.u64(member.0)?.str(name)?.u32(messages)?;
+    }
+    match epoch {
+        Some(epoch) => e.str(&epoch.to_string())?,
+        None => e.null()?,
+    };
+    e.u64(last_id.0)?;
+    e.array(2)?.u64(history.dropped_id().0)?;
+    write_kept(e, history.messages(), |e, Past { id, at, name, text }| {
+        e.array(4)?.u64(id.0)?.i64(at.0)?.str(name.as_str())?.str(text.as_str())?;
+        Ok(())
+    })?;
+    write_kept(e, canvas, |e, Drawn { name, stroke }| {
+        e.array(2)?.str(name.as_str())?.str(&stroke.to_string())?;
+        Ok(())
+    })
+}
+
+fn write_member<W: Write<Error = std::convert::Infallible>>(
+    e: &mut Encoder<W>,
+    id: MemberId,
+    member: &Member,
+) -> Written {
+    let Member { name, seniority, registered_at, verifier, has_ended_input, detached, unpublished } = member;
+    e.array(8)?.u64(id.0)?.str(name.as_str())?.u64(*seniority)?.u64(registered_at.0)?;
+    match verifier {
+        Some(verifier) => e.bytes(verifier.as_bytes())?,
+        None => e.null()?,
+    };
+    e.bool(*has_ended_input)?;
+    match detached {
+        Some((since, reason)) => e.array(2)?.u64(since.0)?.str(reason.as_str())?,
+        None => e.null()?,
+    };
+    e.u32(*unpublished)?;
+    Ok(())
+}
+
+fn write_kept<W: Write<Error = std::convert::Infallible>, T: Keep>(
+    e: &mut Encoder<W>,
+    kept: &Kept<T>,
+    write: impl Fn(&mut Encoder<W>, &T) -> Written,
+) -> Written {
+    let ((count_max, bytes_max), all) = (kept.bounds(), kept.all());
+    e.array(4)?.u64(count_max as u64)?.u64(bytes_max as u64)?.u64(all.start)?.array(all.end - all.start)?;
+    kept.range(all).try_for_each(|thing| write(e, thing))
+}
+
+fn read_room(d: &mut Decoder<'_>) -> Read<Room> {
+    expect_array(d, 11)?;
+    if d.u64()? != VERSION {
+        return Err(decode::Error::message("it has another version"));
+    }
+    let mut room = Room { resume_seconds: d.u64()?, now: Uptime(d.u64()?), registered: d.u64()?, ..Room::default() };
+    room.has_expired = d.bool()?;
+    for _ in 0..length(d)? {
+        let (id, member) = read_member(d)?;
+        let is_free = room.names.collision(&member.name, id).is_none() && member.seniority <= room.registered;
+        room.names.insert(&member.name, id);
+        let is_new = room.by_seniority.insert(member.seniority, id).is_none();
+        if !is_free || !is_new || room.members.insert(id, member).is_some() {
+            return Err(decode::Error::message("two members share a number or a nickname"));
+        }
+    }
+    room.names = read_reservations(d, std::mem::take(&mut room.names))?;
+    room.epoch = optional(d, |d| parsed(d.str()?, |epoch| Token::new(epoch).ok()))?;
+    room.last_id = EventId(d.u64()?);
+    expect_array(d, 2)?;
+    let dropped_id = EventId(d.u64()?);
+    let messages = read_kept(d, |d| {
+        expect_array(d, 4)?;
+        let (id, at) = (EventId(d.u64()?), Timestamp(d.i64()?));
+        Ok(Past { id, at, name: read_name(d)?, text: parsed(d.str()?, |text| Text::new(text).ok())? })
+    })?;
+    room.history = History::restore(messages, dropped_id);
+    room.canvas = read_canvas(d)?;
+    Ok(room)
+}
+
+fn read_member(d: &mut Decoder<'_>) -> Read<(MemberId, Member)> {
+    expect_array(d, 8)?;
+    let (id, name) = (MemberId(d.u64()?), read_name(d)?);
+    let (seniority, registered_at) = (d.u64()?, Uptime(d.u64()?));
+    let verifier = optional(d, |d| {
+        <[u8; 32]>::try_from(d.bytes()?).map_err(|_| decode::Error::message("a verifier is too short"))
+    })?;
+    let has_ended_input = d.bool()?;
+    let detached = optional(d, |d| {
+        expect_array(d, 2)?;
+        let since = Uptime(d.u64()?);
+        let reason = |word: &str| LeaveReason::ALL.into_iter().find(|reason| reason.as_str() == word);
+        Ok((since, parsed(d.str()?, reason)?))
+    })?;
+    let verifier = verifier.map(Verifier::from_bytes);
+    let unpublished = d.u32()?;
+    Ok((id, Member { name, seniority, registered_at, verifier, has_ended_input, detached, unpublished }))
+}
+
+fn read_reservations(d: &mut Decoder<'_>, mut names: Names) -> Read<Names> {
+    for _ in 0..length(d)? {
+        expect_array(d, 3)?;
+        let (member, name) = (MemberId(d.u64()?), read_name(d)?);
+        names.reserve(&name, member, d.u32()?);
+    }
+    Ok(names)
+}
+
+fn read_canvas(d: &mut Decoder<'_>) -> Read<Canvas> {
+    read_kept(d, |d| {
+        expect_array(d, 2)?;
+        Ok(Drawn { name: read_name(d)?, stroke: parsed(d.str()?, |stroke| Stroke::new(stroke).ok())? })
+    })
+}
+
+fn read_kept<T: Keep>(d: &mut Decoder<'_>, read: impl Fn(&mut Decoder<'_>) -> Read<T>) -> Read<Kept<T>> {
+    expect_array(d, 4)?;
+    let bound = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let (count_max, bytes_max, dropped) = (bound(d.u64()?), bound(d.u64()?), d.u64()?);
+    let things = (0..length(d)?).map(|_| read(d)).collect::<Read<VecDeque<_>>>()?;
+    Kept::restore(count_max, bytes_max, dropped, things).ok_or_else(|| decode::Error::message("a bound is exceeded"))
+}
+
+fn read_name(d: &mut Decoder<'_>) -> Read<Name> {
+    parsed(d.str()?, |name| Name::new(name).ok())
+}
+
+fn parsed<T>(raw: &str, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+    parse(raw).ok_or_else(|| decode::Error::message("a text is not valid"))
+}
+
+fn optional<'b, T>(d: &mut Decoder<'b>, read: impl FnOnce(&mut Decoder<'b>) -> Read<T>) -> Read<Option<T>> {
+    if d.datatype()? == Type::Null { d.null().map(|()| None) } else { read(d).map(Some) }
+}
+
+/// The length of the array that begins here.
+fn length(d: &mut Decoder<'_>) -> Read<u64> {
+    d.array()?.ok_or_else(|| decode::Error::message("an array has no length"))
+}
+
+fn expect_array(d: &mut Decoder<'_>, expected: u64) -> Read<()> {
+    if length(d)? == expected { Ok(()) } else { Err(decode::Error::message("an array has another length")) }
+}

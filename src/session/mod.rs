@@ -1,0 +1,556 @@
+//! What the server knows of each connection, and how its lines change the room: session machines round the [`Room`].
+//!
+//! Pure, and driven like this: [`Sessions::apply`] takes an [`Input`] of one session, carries out its command or submits an entry to the
+//! room, and appends [`Output`]s, which are delivered in their order, before the next input. A session ends; its member may remain.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod by_session;
+mod commands;
+mod rejection;
+mod timeouts;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use self::by_session::BySession;
+pub use self::timeouts::Timeouts;
+use crate::limits::ERRORS_IN_A_ROW_MAX;
+use crate::protocol::{
+    Closing, Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name, Past, Refusal,
+    Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, User,
+};
+use crate::room::{self, Entry, MemberId, Message, Origin, Room, SessionId, Uptime, Verifier};
+
+/// Something that happened outside.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// When.
+    pub at: Timestamp,
+    /// The session that it comes from. Inputs of a session that is not connected, or no longer, change nothing.
+    pub session: SessionId,
+    /// What it is.
+    pub kind: InputKind,
+}
+
+/// What an [`Input`] tells.
+#[derive(Clone, Debug)]
+pub enum InputKind {
+    /// A client connected, from this address.
+    Connect(SocketAddr),
+    /// How the client ends its lines.
+    Ending(Ending),
+    /// It sent a blank line: a sign of life, and no more.
+    Blank,
+    /// The client sent telnet's AYT: it asks for a visible sign that the server is there.
+    AreYouThere,
+    /// It sent a command.
+    Command(Command),
+    /// It sent `SET resume on`; this secret is for its token, and was never in any other.
+    Resumable(Secret),
+    /// It sent a line that is no command; this is the answer.
+    Refuse(Refusal),
+    /// It speaks another protocol.
+    Foreign(Foreign),
+    /// It missed events, and gets them again from here on.
+    CaughtUp,
+    /// It sends no more, but still gets its replies. An [`InputKind::Gone`] follows when it has them.
+    EndOfInput,
+    /// Its connection is gone.
+    Gone(LeaveReason),
+    /// This message of the member's is stored, under the id after the last one. The session that sent it may be gone by now.
+    Stored(MemberId, Past),
+    /// The member's message under this nickname could not be stored, for this reason. The session that sent it may be gone by now.
+    NotStored(MemberId, Name, Arc<str>),
+    /// No message up to this id is kept any more; comes from [`SessionId::SERVER`].
+    Forget(EventId),
+    /// Time since the server started; comes from [`SessionId::SERVER`], about once a second, and again with the same time while
+    /// [`Sessions::expired_wait`].
+    Tick(Uptime),
+    /// The server stops; comes from [`SessionId::SERVER`].
+    Shutdown,
+}
+
+/// A query to the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// The last so many messages.
+    Last(u64),
+    /// Those with a greater id.
+    Since(EventId),
+    /// Those that have these words, the newest first.
+    Words(Text),
+}
+
+/// Something to be done for a session, in the order given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A line for one session alone, at this place in the order.
+    Tell(SessionId, ServerLine),
+    /// A line for each member. For `WHO` it is one list for all who ask, until it changes.
+    List(SessionId, Arc<[User]>),
+    /// The messages with these numbers in the room's history.
+    Replay(SessionId, Range<u64>),
+    /// The strokes with these numbers on the room's canvas.
+    Canvas(SessionId, Range<u64>),
+    /// A message to be stored; an [`InputKind::Stored`] or [`InputKind::NotStored`] follows.
+    Store(Origin, Name, Text),
+    /// The store answers the session's command, with messages up to this id.
+    Recall(SessionId, Query, EventId),
+    /// An event for all sessions that follow.
+    Publish {
+        /// The id, if it is a message.
+        id: Option<EventId>,
+        /// When it happened.
+        at: Timestamp,
+        /// The session whose event it is.
+        session: SessionId,
+        /// The event.
+        event: Event,
+        /// What that session gets in its place; `None`: the event.
+        own: Option<Reply>,
+    },
+    /// From here on the session gets lines in this dialect.
+    Speak(SessionId, Dialect),
+    /// From here on the session gets the events published.
+    Follow(SessionId),
+    /// From here on the session's lines are read in this mode.
+    Read(SessionId, Mode),
+    /// The session gets nothing after what it got so far, for this reason.
+    Close(SessionId, Closing),
+    /// The session has no connection any more. Its member remains, and it counts as connected up to the release.
+    Hold(SessionId),
+    /// Nothing remains of the session; always the last output for it.
+    Release(SessionId),
+}
+
+/// The sessions, and the room that they share.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    room: Room,
+    timeouts: Timeouts,
+    all: BySession<Session>,
+    /// The sessions of members that were resumed. Every other member has the session of its own number.
+    resumed: BTreeMap<MemberId, SessionId>,
+    /// The last reply to `WHO`, with the version of the roster.
+    roster: Option<(u64, Arc<[User]>)>,
+    /// More sessions are silent than end in one turn.
+    silent_wait: bool,
+    /// Messages are stored before they are published.
+    stores: bool,
+    /// Number of entries that the room has applied.
+    entries: u64,
+    /// The server stops: new connections are refused.
+    stopped: bool,
+    /// Kept between calls for its capacity.
+    outputs: Vec<room::Output>,
+}
+
+/// What the server knows of one connection.
+#[derive(Debug)]
+struct Session {
+    address: SocketAddr,
+    dialect: Dialect,
+    echo: bool,
+    mode: Mode,
+    connection: Connection,
+    connected_at: Uptime,
+    last_line_at: Uptime,
+    /// Lines up to the last that were no commands at all, or guessed tokens. `errors < ERRORS_IN_A_ROW_MAX`
+    errors: u32,
+    /// It was asked for a sign of life since its last line.
+    asked: bool,
+    /// The member whose session it is.
+    member: Option<MemberId>,
+    /// What a member that this session registers can be resumed with.
+    verifier: Option<Verifier>,
+}
+
+/// How far a session's connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Connection {
+    Open,
+    /// The client sends no more.
+    HalfClosed,
+    /// There is none any more, and the member remains.
+    Gone,
+}
+
+impl Session {
+    fn is_gone(&self) -> bool {
+        self.connection == Connection::Gone
+    }
+}
+
+/// What the greeting says after the version.
+const GREETING: &str = "type NICK and your name to join, HELP for help";
+
+/// The answer to telnet's AYT.
+const PRESENCE: &str = "yes, the server is here";
+
+/// The last event.
+const FAREWELL: &str = "the server is shutting down";
+
+impl Sessions {
+    /// No sessions yet, round this room.
+    pub fn new(room: Room, timeouts: Timeouts) -> Self {
+        Self { room, timeouts, ..Self::default() }
+    }
+
+    /// The same, with a store: messages are stored before they are published.
+    #[must_use]
+    pub fn with_store(self) -> Self {
+        Self { stores: true, ..self }
+    }
+
+    /// Takes an input, and appends what is to be done about it to `out`, in order.
+    pub fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
+        let Input { at, session, kind } = input;
+        match kind {
+            InputKind::Connect(address) => self.connect(session, address, out),
+            InputKind::Stored(member, Past { at: sent_at, name, text, .. }) => {
+                let message = Message { name, at: sent_at, text };
+                self.submit(at, Origin { session, member }, room::Action::Say(message), out);
+            }
+            InputKind::NotStored(member, name, why) => {
+                self.submit(at, Origin { session, member }, room::Action::SayFailed(name, why), out);
+            }
+            InputKind::Forget(id) => self.submit(at, Origin::SERVER, room::Action::Evict(id), out),
+            InputKind::Tick(now) => self.tick(at, now, out),
+            InputKind::Shutdown => self.shutdown(at, out),
+            _ if self.all.get(session).is_none_or(Session::is_gone) => {}
+            InputKind::Ending(ending) => self.speak(session, out, |dialect| dialect.ending = ending),
+            InputKind::Blank => self.touch(session),
+            InputKind::AreYouThere => self.show_presence(at, session, out),
+            InputKind::Command(command) => self.carry_out(at, session, command, None, out),
+            InputKind::Resumable(secret) => {
+                self.carry_out(at, session, Command::Set(Setting::Resume, true), Some(secret), out);
+            }
+            InputKind::Refuse(refusal) => self.refuse(at, session, refusal, out),
+            InputKind::Foreign(foreign) => self.dismiss(at, session, LeaveReason::Errors, foreign.into(), out),
+            InputKind::CaughtUp => self.caught_up(at, session, out),
+            InputKind::EndOfInput => self.end_input(at, session, out),
+            InputKind::Gone(reason) => self.leave(at, session, reason, None, out),
+        }
+    }
+
+    /// The room.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// The member of a session, also after its connection is gone.
+    pub fn member(&self, session: SessionId) -> Option<MemberId> {
+        self.all.get(session)?.member
+    }
+
+    /// The nickname of a session's member.
+    pub fn name(&self, session: SessionId) -> Option<&Name> {
+        self.room.name(self.member(session)?)
+    }
+
+    /// The nicknames of all members, in the order in which they registered.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.room.members().map(|(_, member)| member.name())
+    }
+
+    /// The number of the first session of a session's member, if that was another one.
+    pub fn resumed(&self, session: SessionId) -> Option<SessionId> {
+        let first = SessionId(self.member(session)?.0);
+        (first != session).then_some(first)
+    }
+
+    /// Number of sessions that are connected, with or without a nickname.
+    pub fn connected(&self) -> usize {
+        self.all.iter().filter(|(_, state)| !state.is_gone()).count()
+    }
+
+    /// Steady time as of the last [`InputKind::Tick`].
+    pub fn now(&self) -> Uptime {
+        self.room.now()
+    }
+
+    /// Whether sessions or members that timed out have not ended yet. The next [`InputKind::Tick`], with the same time or a later one,
+    /// continues.
+    pub fn expired_wait(&self) -> bool {
+        self.silent_wait || self.room.has_expired()
+    }
+
+    /// The session of a member, with or without a connection.
+    fn session_of(&self, member: MemberId) -> Option<SessionId> {
+        let session = self.resumed.get(&member).copied().unwrap_or(SessionId(member.0));
+        (self.member(session) == Some(member)).then_some(session)
+    }
+
+    /// Lets the room apply an entry, and takes its outputs.
+    fn submit(&mut self, at: Timestamp, origin: Origin, action: room::Action, out: &mut Vec<Output>) {
+        self.submit_at(self.room.now(), at, origin, action, out);
+    }
+
+    fn submit_at(
+        &mut self,
+        uptime: Uptime,
+        at: Timestamp,
+        origin: Origin,
+        action: room::Action,
+        out: &mut Vec<Output>,
+    ) {
+        self.entries += 1;
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.room.apply(Entry { seq: self.entries, at, uptime, origin, action }, &mut outputs);
+        for output in outputs.drain(..) {
+            self.take(at, output, out);
+        }
+        self.outputs = outputs;
+    }
+
+    /// Turns an output of the room into outputs for sessions.
+    fn take(&mut self, at: Timestamp, output: room::Output, out: &mut Vec<Output>) {
+        match output {
+            room::Output::Event { id, at, origin, event } => self.publish(id, at, origin, event, out),
+            room::Output::Whispered { origin, from, to, text } => self.whispered(at, origin, &from, to, &text, out),
+            room::Output::Resumed { origin, member, name } => self.take_over(origin.session, member, name, out),
+            room::Output::Detached(member, reason) => {
+                let Some(session) = self.session_of(member) else { return };
+                if let Some(state) = self.all.get_mut(session) {
+                    state.connection = Connection::Gone;
+                }
+                out.extend([Output::Close(session, Closing::Left(reason)), Output::Hold(session)]);
+            }
+            room::Output::Left { member, name, reason, text, at } => {
+                let session = self.session_of(member);
+                if let Some(session) = session {
+                    self.release(session, Closing::Left(reason), out);
+                }
+                let (session, event) = (session.unwrap_or(SessionId::SERVER), Event::Leave(name, reason, text));
+                out.push(Output::Publish { id: None, at, session, event, own: None });
+            }
+            room::Output::Rejected(origin, rejection) => {
+                let mode = self.all.get(origin.session).filter(|state| !state.is_gone()).map(|state| state.mode);
+                if let Some(mode) = mode {
+                    self.refuse(at, origin.session, rejection.into_refusal(mode), out);
+                }
+            }
+        }
+    }
+
+    /// Publishes an event. The session whose command it was reads the reply in the event's place, or after it if it wants an echo.
+    fn publish(
+        &mut self,
+        id: Option<EventId>,
+        at: Timestamp,
+        origin: Option<Origin>,
+        event: Event,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = origin.map(|origin| origin.session) else {
+            return out.push(Output::Publish { id, at, session: SessionId::SERVER, event, own: None });
+        };
+        let Some(state) = self.all.get_mut(session).filter(|state| !state.is_gone()) else {
+            return out.push(Output::Publish { id, at, session, event, own: None });
+        };
+        let echo = state.echo;
+        let reply = match &event {
+            Event::Join(name) | Event::Rename { to: name, .. } => Some(Reply::Nick(name.clone())),
+            Event::Msg(..) => id.map(Reply::Msg),
+            Event::Draw(..) => Some(Reply::Draw),
+            _ => None,
+        };
+        if reply.is_some() {
+            state.errors = 0;
+        }
+        if matches!(event, Event::Join(_)) {
+            state.member = Some(MemberId(session.0));
+            out.extend(echo.then_some(Output::Follow(session)));
+            out.push(Output::Publish { id, at, session, event, own: None });
+            out.extend(reply.map(|reply| Output::Tell(session, ServerLine::Ok(reply))));
+            out.extend((!echo).then_some(Output::Follow(session)));
+            return;
+        }
+        let own = reply.clone().filter(|_| !echo);
+        out.push(Output::Publish { id, at, session, event, own });
+        out.extend(reply.filter(|_| echo).map(|reply| Output::Tell(session, ServerLine::Ok(reply))));
+    }
+
+    fn whispered(
+        &mut self,
+        at: Timestamp,
+        origin: Origin,
+        from: &Name,
+        to: Vec<(MemberId, Name)>,
+        text: &Text,
+        out: &mut Vec<Output>,
+    ) {
+        let mut names = Vec::with_capacity(to.len());
+        for (member, name) in to {
+            names.push(name);
+            let Some(session) = self.session_of(member) else { continue };
+            let Some(state) = self.all.get(session) else { continue };
+            let event = Event::Whisper(from.clone(), text.clone());
+            out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), event)));
+        }
+        if let Some(state) = self.all.get_mut(origin.session).filter(|state| !state.is_gone()) {
+            state.errors = 0;
+            out.push(Output::Tell(origin.session, ServerLine::Ok(Reply::Whisper(names))));
+        }
+    }
+
+    /// The session continues a member. The session that had it ends.
+    fn take_over(&mut self, session: SessionId, member: MemberId, name: Name, out: &mut Vec<Output>) {
+        if let Some(before) = self.session_of(member) {
+            if self.all.get(before).is_some_and(|state| !state.is_gone()) {
+                let why = "another connection showed your token and has your name now; if that is not you: RESUME it, then SET resume on for another token";
+                out.push(Output::Tell(before, ServerLine::Err(Refusal::new(None, ErrorCode::Resumed, why))));
+            }
+            self.release(before, Closing::Resumed, out);
+        }
+        let Some(state) = self.all.get_mut(session) else { return };
+        (state.member, state.verifier, state.errors) = (Some(member), None, 0);
+        self.resumed.insert(member, session);
+        out.extend([Output::Tell(session, ServerLine::Ok(Reply::Resume(name))), Output::Follow(session)]);
+    }
+
+    /// Ends a session. Nothing remains of it.
+    fn release(&mut self, session: SessionId, closing: Closing, out: &mut Vec<Output>) {
+        if let Some(member) = self.all.remove(session).and_then(|state| state.member) {
+            self.resumed.remove(&member);
+        }
+        out.extend([Output::Close(session, closing), Output::Release(session)]);
+    }
+
+    fn connect(&mut self, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
+        if self.stopped {
+            let farewell = ServerLine::Event(None, farewell());
+            let close = Output::Close(session, Closing::Stopping);
+            out.extend([Output::Tell(session, farewell), close, Output::Release(session)]);
+            return;
+        }
+        let now = self.room.now();
+        let state = Session {
+            address,
+            dialect: Dialect::default(),
+            echo: false,
+            mode: Mode::default(),
+            connection: Connection::Open,
+            connected_at: now,
+            last_line_at: now,
+            errors: 0,
+            asked: false,
+            member: None,
+            verifier: None,
+        };
+        let before = self.all.insert(session, state);
+        assert!(before.is_none(), "session numbers are given once");
+        out.push(Output::Tell(session, ServerLine::Hello(self.room.epoch().cloned(), Text::ours(GREETING))));
+    }
+
+    fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
+        self.stopped = true;
+        if self.room.coordinator().is_some() {
+            out.push(Output::Publish { id: None, at, session: SessionId::SERVER, event: farewell(), own: None });
+        }
+        self.submit(at, Origin::SERVER, room::Action::Stop, out);
+        for (session, state) in std::mem::take(&mut self.all).iter() {
+            if state.member.is_none() {
+                out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), farewell())));
+            }
+            out.extend([Output::Close(session, Closing::Stopping), Output::Release(session)]);
+        }
+        self.resumed.clear();
+    }
+
+    fn show_presence(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
+        self.touch(session);
+        let Some(state) = self.all.get(session) else { return };
+        let notice = Event::Notice(Text::ours(PRESENCE));
+        out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), notice)));
+    }
+
+    /// Answers a line that cannot be carried out. After too many in a row that were no commands at all, or that guessed tokens, the
+    /// session is ended.
+    fn refuse(&mut self, at: Timestamp, session: SessionId, refusal: Refusal, out: &mut Vec<Output>) {
+        self.touch(session);
+        let Some(state) = self.all.get_mut(session) else { return };
+        let is_error = refusal.verb.is_none() || refusal.code == ErrorCode::TokenUnknown;
+        state.errors = if is_error { state.errors + 1 } else { 0 };
+        let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
+        out.push(Output::Tell(session, ServerLine::Err(refusal)));
+        if too_many {
+            let why = format!("{ERRORS_IN_A_ROW_MAX} lines in a row were of no use; connect again, and write: HELP");
+            let why = Refusal::new(None, ErrorCode::TooManyErrors, why);
+            self.dismiss(at, session, LeaveReason::Errors, why, out);
+        }
+    }
+
+    /// Ends a session, and says why.
+    fn dismiss(&mut self, at: Timestamp, session: SessionId, reason: LeaveReason, why: Refusal, out: &mut Vec<Output>) {
+        out.push(Output::Tell(session, ServerLine::Err(why)));
+        self.leave(at, session, reason, None, out);
+    }
+
+    fn end_input(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
+        if let Some(state) = self.all.get_mut(session) {
+            state.connection = Connection::HalfClosed;
+        }
+        if let Some(origin) = self.origin(session) {
+            self.submit(at, origin, room::Action::EndOfInput, out);
+        }
+        out.push(Output::Close(session, Closing::Left(LeaveReason::Eof)));
+    }
+
+    fn leave(
+        &mut self,
+        at: Timestamp,
+        session: SessionId,
+        reason: LeaveReason,
+        text: Option<Text>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(origin) = self.origin(session) else {
+            return self.release(session, Closing::Left(reason), out);
+        };
+        // `QUIT` is a good-bye. All else may come of a bad connection; but a client that sent no commands does not come back.
+        let action = match reason {
+            LeaveReason::Quit | LeaveReason::Errors => room::Action::Leave(reason, text),
+            _ => room::Action::Detach(reason),
+        };
+        self.submit(at, origin, action, out);
+    }
+
+    /// The origin of entries of a session that has a member.
+    fn origin(&self, session: SessionId) -> Option<Origin> {
+        Some(Origin { session, member: self.member(session)? })
+    }
+
+    fn speak(&mut self, session: SessionId, out: &mut Vec<Output>, change: impl FnOnce(&mut Dialect)) {
+        let Some(state) = self.all.get_mut(session) else { return };
+        change(&mut state.dialect);
+        out.push(Output::Speak(session, state.dialect));
+    }
+
+    /// The session gave a sign of life.
+    fn touch(&mut self, session: SessionId) {
+        let now = self.room.now();
+        if let Some(state) = self.all.get_mut(session) {
+            state.last_line_at = now;
+            state.asked = false;
+        }
+    }
+}
+
+fn farewell() -> Event {
+    Event::Notice(Text::ours(FAREWELL))
+}
+
+/// The tag of an event that one session alone gets, if it wants tags.
+fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
+    state.dialect.tags.then_some(Tag { id: None, at })
+}
+
+#[cfg(test)]
+mod reservation_tests;
+#[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
+mod tests;

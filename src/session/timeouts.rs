@@ -1,0 +1,93 @@
+//! Sessions that were silent, or without a nickname, for too long. The time comes with the input: a wall clock, which can be set back
+//! or on, ends no session.
+
+#[cfg(doc)]
+use super::InputKind;
+use super::{Connection, Output, Session, SessionId, Sessions, Uptime, private_tag};
+use crate::limits::EXPIRED_PER_TURN_MAX;
+use crate::protocol::{ErrorCode, Event, LeaveReason, Refusal, ServerLine, Timestamp, Token};
+use crate::room::{self, Origin};
+
+/// Time that a session may be in a state, in seconds; 0: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Without a nickname, from the moment it connected, whatever it sends.
+    pub name_seconds: u64,
+    /// Without a line. At half of this time the session is asked for a sign of life.
+    pub idle_seconds: u64,
+}
+
+/// What is due for a session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// It has had its time to take a name.
+    Nameless,
+    /// It has had its time to say anything.
+    Silent,
+    /// It has had half of that.
+    Question,
+}
+
+/// What is asked for a sign of life with.
+const IDLE: &str = "idle";
+
+impl Sessions {
+    /// Sets the time and handles the timeouts that are due. At most [`EXPIRED_PER_TURN_MAX`] sessions end, and as many members leave;
+    /// if more are due, [`Sessions::expired_wait`] is true and this must be called again.
+    pub(super) fn tick(&mut self, at: Timestamp, now: Uptime, out: &mut Vec<Output>) {
+        self.submit_at(now, at, Origin::SERVER, room::Action::Tick, out);
+        let now = self.now();
+        let due = |state: &Session| state.due(now, self.timeouts);
+        let due: Vec<_> = self.all.iter().filter_map(|(session, state)| Some((session, due(state)?))).collect();
+        let mut ended = 0;
+        self.silent_wait = false;
+        for (session, due) in due {
+            match due {
+                Due::Question => self.ask(at, session, out),
+                Due::Nameless => self.dismiss(at, session, LeaveReason::Timeout, self.timeouts.nameless(), out),
+                Due::Silent if ended == EXPIRED_PER_TURN_MAX => self.silent_wait = true,
+                Due::Silent => {
+                    ended += 1;
+                    self.dismiss(at, session, LeaveReason::Timeout, self.timeouts.silent(), out);
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
+        let Some(state) = self.all.get_mut(session) else { return };
+        let Ok(token) = Token::new(IDLE) else { return };
+        state.asked = true;
+        out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), Event::Ping(token))));
+    }
+}
+
+impl Session {
+    /// Never too early: what began within a second counts from its begin.
+    fn due(&self, now: Uptime, timeouts: Timeouts) -> Option<Due> {
+        let Timeouts { name_seconds, idle_seconds } = timeouts;
+        if self.connection != Connection::Open {
+            return None;
+        }
+        let silent = now.seconds_since(self.last_line_at);
+        if name_seconds > 0 && self.member.is_none() && now.seconds_since(self.connected_at) > name_seconds {
+            return Some(Due::Nameless);
+        }
+        if idle_seconds > 0 && silent > idle_seconds {
+            return Some(Due::Silent);
+        }
+        (idle_seconds > 0 && !self.asked && silent > idle_seconds / 2).then_some(Due::Question)
+    }
+}
+
+impl Timeouts {
+    fn nameless(self) -> Refusal {
+        let text = format!("you took no name within {} s; connect again and write: NICK name", self.name_seconds);
+        Refusal::new(None, ErrorCode::NameTimeout, text)
+    }
+
+    fn silent(self) -> Refusal {
+        let text = format!("nothing came from you for {} s; connect again, and answer PING", self.idle_seconds);
+        Refusal::new(None, ErrorCode::IdleTimeout, text)
+    }
+}
