@@ -75,6 +75,10 @@ pub const INPUT_FIRST_LINE_BYTES_MAX: usize = 1 << 20;
 /// How long the server may say nothing before the client's system asks whether it is still there, in seconds.
 pub const KEEPALIVE_SECONDS: u64 = 60;
 
+/// Time for which a client that was continued in the background of its shell waits for a signal before it stops again, in milliseconds:
+/// `kill %1` sends SIGTERM together with SIGCONT.
+pub const BACKGROUND_MS_MAX: u64 = 50;
+
 /// Longest the client, told to leave at a terminal, waits for the server to let it go, in milliseconds.
 pub const FAREWELL_MS_MAX: u64 = 1_000;
 

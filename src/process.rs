@@ -55,6 +55,14 @@ pub fn wait_writable(stream: impl AsFd, timeout: Option<Duration>) -> io::Result
     wait(stream.as_fd(), PollFlags::OUT, timeout, None)
 }
 
+/// Waits until a read from the stream returns at once.
+///
+/// # Errors
+/// Those of the system.
+pub(crate) fn wait_readable(stream: impl AsFd) -> io::Result<()> {
+    wait(stream.as_fd(), PollFlags::IN, None, None)
+}
+
 /// Waits until the stream is ready or has an error.
 ///
 /// # Errors

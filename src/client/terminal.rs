@@ -28,10 +28,34 @@ use super::wire::Wire;
 use super::{Code, End};
 use crate::command_line::with_port;
 use crate::limits::{
-    FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, HISTORY_REPLAYED_DEFAULT, KEY_SEQUENCE_MS_MAX, LINES_WAITING_MAX,
+    BACKGROUND_MS_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, HISTORY_REPLAYED_DEFAULT, KEY_SEQUENCE_MS_MAX,
+    LINES_WAITING_MAX,
 };
 use crate::process::{catch, end_by};
 use crate::protocol::Name;
+
+/// The signals that end the client. All others that a user can send to end a program are here too: none may leave the terminal
+/// with the editor's settings.
+const ENDING: [Signal; 14] = [
+    Signal::Hup,
+    Signal::Int,
+    Signal::Quit,
+    Signal::Term,
+    Signal::Trap,
+    Signal::Abort,
+    Signal::Usr1,
+    Signal::Usr2,
+    Signal::Alarm,
+    Signal::Xcpu,
+    Signal::Vtalarm,
+    Signal::Prof,
+    Signal::Io,
+    Signal::Sys,
+];
+
+/// The signals that are caught and do not end the client. At a limit of file sizes, SIGXFSZ comes when the history is written, and
+/// the write fails.
+const OTHER: [Signal; 4] = [Signal::Tstp, Signal::Cont, Signal::Winch, Signal::Xfsz];
 
 /// Turn bracketed paste on and off.
 const PASTE_ON: &str = "\x1b[?2004h";
@@ -111,6 +135,8 @@ enum Woken {
     Written,
     /// A key sequence was not completed in time.
     SequenceEnd,
+    /// The client is in the background, and no signal came.
+    Background,
 }
 
 /// The terminal, with the line editor.
@@ -138,21 +164,18 @@ struct Terminal {
     screen: Screen,
     /// The rows on the screen are out of date.
     is_stale: bool,
-    /// The shell has the terminal.
+    /// The shell has the terminal, or has not been asked for it yet.
     is_suspended: bool,
     writing: Option<Task<()>>,
 }
 
 impl Terminal {
     fn open(options: &Options, lines: Sender<Vec<u8>>, session: Shared, printer: Rc<Printer>) -> io::Result<Self> {
-        let signals =
-            catch(&[Signal::Hup, Signal::Int, Signal::Quit, Signal::Term, Signal::Tstp, Signal::Winch, Signal::Cont])?;
+        let signals = catch(&[&ENDING[..], &OTHER].concat())?;
         let (input, typed) = async_channel::bounded(1);
-        let settings = Settings::now()?;
-        settings.change();
         thread::Builder::new().name("terminal".to_owned()).spawn(move || tty::read(&input))?;
         Ok(Self {
-            settings,
+            settings: Settings::default(),
             typed,
             signals,
             decoder: KeyDecoder::default(),
@@ -168,8 +191,8 @@ impl Terminal {
             printer,
             screen: Screen::new(size(), options.look()),
             is_stale: true,
-            is_suspended: false,
-            writing: Some(write(PASTE_ON.to_owned())),
+            is_suspended: true,
+            writing: None,
         })
     }
 
@@ -352,20 +375,26 @@ impl Terminal {
                     self.keys.extend(self.decoder.decode(&bytes));
                     self.typed_at = Instant::now();
                 }
-                Woken::Typed(None) => return Done::Left(Code::HungUp),
+                Woken::Typed(None) => return Done::Left(Code::Signal(Signal::Hup)),
                 Woken::Signal(Signal::Winch) => self.is_stale = true,
                 Woken::Signal(Signal::Tstp) => self.suspend().await,
                 // The client was stopped, and the shell has used the terminal since.
                 Woken::Signal(Signal::Cont) => self.resume(),
-                Woken::Signal(signal) => return Done::Left(Code::of_signal(signal)),
+                Woken::Signal(Signal::Xfsz) => {}
+                Woken::Signal(signal) => return Done::Left(Code::Signal(signal)),
                 Woken::Printed | Woken::Written => {}
                 Woken::SequenceEnd => self.decoder.end_sequence(),
+                Woken::Background if has_shell() => {
+                    end_by(Signal::Tstp);
+                    self.resume();
+                }
+                Woken::Background => return Done::Left(Code::Signal(Signal::Hup)),
             }
         }
     }
 
     async fn wait(&mut self) -> Woken {
-        let Self { typed, signals, printer, writing, decoder, typed_at, .. } = self;
+        let Self { typed, signals, printer, writing, decoder, typed_at, is_suspended, .. } = self;
         let written = async {
             let Some(task) = writing else { return pending().await };
             task.await;
@@ -390,12 +419,19 @@ impl Terminal {
             Timer::at(*typed_at + Duration::from_millis(KEY_SEQUENCE_MS_MAX)).await;
             Woken::SequenceEnd
         };
-        signal.or(written).or(typed).or(printed).or(late).await
+        let background = async {
+            if !*is_suspended {
+                return pending().await;
+            }
+            after(BACKGROUND_MS_MAX).await;
+            Woken::Background
+        };
+        signal.or(written).or(typed).or(printed).or(late).or(background).await
     }
 
     /// Starts to write the changed lines and rows. If the last write is not complete, they are written after it.
     fn redraw(&mut self) {
-        if self.writing.is_some() || !(self.is_stale || self.printer.has_lines()) {
+        if self.is_suspended || self.writing.is_some() || !(self.is_stale || self.printer.has_lines()) {
             return;
         }
         // The size may have changed before its signal arrives.
@@ -425,21 +461,24 @@ impl Terminal {
 
     /// Gives the terminal to the shell until the shell continues the client.
     async fn suspend(&mut self) {
-        self.finish_writing().await;
-        write(self.screen.erase() + PASTE_OFF).await;
-        self.settings.restore();
-        self.is_suspended = true;
+        if !self.is_suspended {
+            self.finish_writing().await;
+            write(self.screen.erase() + PASTE_OFF).await;
+            self.settings.restore();
+            self.is_suspended = true;
+        }
         // This stops the process until it is continued.
         end_by(Signal::Tstp);
-        // The user may have changed them.
-        self.settings.renew();
         self.resume();
     }
 
-    /// Takes the terminal back.
+    /// Takes the terminal, unless the shell has it.
     fn resume(&mut self) {
+        self.is_suspended = !tty::is_foreground();
+        if self.is_suspended {
+            return;
+        }
         self.settings.change();
-        self.is_suspended = false;
         self.screen.forget();
         self.is_stale = true;
         self.writing = Some(write(PASTE_ON.to_owned()));
@@ -456,8 +495,12 @@ impl Terminal {
         for line in self.queued.drain(..).chain([half]).filter(|line| !line.trim().is_empty()) {
             self.printer.warn(format!("not sent: {}", line.replace('\n', " ")));
         }
+        let is_ours = !self.is_suspended && tty::is_foreground();
         let last = async {
             self.finish_writing().await;
+            if !is_ours {
+                return;
+            }
             let mut text = self.screen.erase();
             while self.printer.has_lines() {
                 self.printer.take_some(&mut text);
