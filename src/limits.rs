@@ -46,7 +46,10 @@ pub const REPLY_TOTAL_MS_MAX: u64 = 30_000;
 /// What each message of a reply may add to [`REPLY_TOTAL_MS_MAX`], in milliseconds.
 pub const REPLY_MESSAGE_MS: u64 = 10;
 
-/// Bytes of events that the client holds back until it has read what was said before, at most.
+/// Members that the client notes, to complete their names. Thousands more are of no use to somebody who presses Tab.
+pub const MEMBERS_NOTED_MAX: usize = 16_384;
+
+/// Bytes of memory for events that the client holds back until it has read what was said before, at most.
 pub const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Pause before the client tries the server's next address beside those that have not answered, in milliseconds (RFC 8305, section 5).

@@ -26,7 +26,7 @@ use super::tty::{self, Settings, size, write};
 use super::typed::{completions, is_said, remembered};
 use super::wire::Wire;
 use super::{Code, End};
-use crate::command_line::with_port;
+use crate::command_line::{with_port, wrong_server};
 use crate::limits::{
     BACKGROUND_MS_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, HISTORY_REPLAYED_DEFAULT, KEY_SEQUENCE_MS_MAX,
     LINES_WAITING_MAX,
@@ -205,8 +205,7 @@ impl Terminal {
             if !is_connected {
                 if let Err(End(_, why)) = self.during(wire.open_to_stay(&address)).await? {
                     self.printer.warn(why);
-                    let raw = self.ask("another address, or Enter to try again: ").await?;
-                    address = if raw.is_empty() { address } else { with_port(&raw) };
+                    address = self.ask_address(address).await?;
                     continue;
                 }
                 is_connected = true;
@@ -245,6 +244,18 @@ impl Terminal {
                     nick = (!is_again).then_some(raw);
                     is_again = true;
                 }
+            }
+        }
+    }
+
+    /// Asks for another server until one can be connected to; Enter alone keeps the last one.
+    async fn ask_address(&mut self, last: String) -> Result<String, Code> {
+        loop {
+            let raw = self.ask("another address, or Enter to try again: ").await?;
+            match wrong_server(&raw) {
+                _ if raw.is_empty() => return Ok(last),
+                Some(why) => self.printer.warn(why),
+                None => return Ok(with_port(&raw)),
             }
         }
     }
