@@ -270,7 +270,7 @@ impl Session {
 
     /// Notes a member, up to a limit: the server must not be able to fill the memory.
     fn arrive(&mut self, name: Name) {
-        if self.present.len() < MEMBERS_NOTED_MAX || self.present.contains_key(name.key()) {
+        if self.present.len() < MEMBERS_NOTED_MAX {
             self.present.insert(name.key().to_owned(), name);
         }
     }

@@ -61,6 +61,9 @@ const OTHER: [Signal; 4] = [Signal::Tstp, Signal::Cont, Signal::Winch, Signal::X
 const PASTE_ON: &str = "\x1b[?2004h";
 const PASTE_OFF: &str = "\x1b[?2004l";
 
+/// Clear the screen.
+const CLEAR: &str = "\x1b[H\x1b[J";
+
 /// Whether there is a person at a terminal, and one on which a line can be edited.
 pub(super) fn is_one() -> bool {
     let edits = env::var("TERM").is_ok_and(|term| !["", "dumb", "cons25", "emacs"].contains(&term.as_str()));
@@ -164,6 +167,8 @@ struct Terminal {
     screen: Screen,
     /// The rows on the screen are out of date.
     is_stale: bool,
+    /// The screen is to be cleared first.
+    is_cleared: bool,
     /// The shell has the terminal, or has not been asked for it yet.
     is_suspended: bool,
     writing: Option<Task<()>>,
@@ -191,6 +196,7 @@ impl Terminal {
             printer,
             screen: Screen::new(size(), options.look()),
             is_stale: true,
+            is_cleared: false,
             is_suspended: true,
             writing: None,
         })
@@ -372,11 +378,7 @@ impl Terminal {
                         let _ = kill_current_process_group(rustix::process::Signal::TSTP);
                     }
                     Some(Outcome::Suspend) => {}
-                    Some(Outcome::Clear) => {
-                        self.finish_writing().await;
-                        self.screen.forget();
-                        self.writing = Some(write("\x1b[H\x1b[J".to_owned()));
-                    }
+                    Some(Outcome::Clear) => self.is_cleared = true,
                     Some(Outcome::Warning(why)) => self.printer.warn(why),
                 }
             }
@@ -448,6 +450,9 @@ impl Terminal {
         // The size may have changed before its signal arrives.
         self.screen.resize(size());
         let mut text = self.screen.erase();
+        if std::mem::take(&mut self.is_cleared) {
+            CLEAR.clone_into(&mut text);
+        }
         self.printer.take_some(&mut text);
         self.forget_taken();
         let session = self.session.lock_blocking();
@@ -473,8 +478,12 @@ impl Terminal {
     /// Gives the terminal to the shell until the shell continues the client.
     async fn suspend(&mut self) {
         if !self.is_suspended {
-            self.finish_writing().await;
-            write(self.screen.erase() + PASTE_OFF).await;
+            let last = async {
+                self.finish_writing().await;
+                write(self.screen.erase() + PASTE_OFF).await;
+            };
+            // Does not wait for a terminal that accepts no output: no signal is read meanwhile.
+            last.or(after(FAREWELL_AT_SIGNAL_MS_MAX)).await;
             self.settings.restore();
             self.is_suspended = true;
         }

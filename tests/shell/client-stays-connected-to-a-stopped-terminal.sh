@@ -51,9 +51,25 @@ send alice '/quit\r'
 hear_to bob 'LEAVE alice quit'
 close_terminal
 
+for keys in '' '\f'; do
+    open_terminal
+    fill_terminal 200
+    # Ctrl-L would write to the terminal.
+    send alice "$keys"
+    sync bob
+    kill -s TERM "$(pgrep -P "${pid[alice]}")"
+    hear_to bob 'LEAVE alice quit'
+    close_terminal
+done
+
+# It stops for the shell, although what it has to print is not accepted.
 open_terminal
 fill_terminal 200
-kill -s TERM "$(pgrep -P "${pid[alice]}")"
+client=$(pgrep -P "${pid[alice]}")
+kill -s TSTP "$client"
+until [[ $(<"/proc/$client/stat") == *') T '* ]]; do :; done
+kill -s TERM "$client"
+kill -s CONT "$client"
 hear_to bob 'LEAVE alice quit'
 close_terminal
 
