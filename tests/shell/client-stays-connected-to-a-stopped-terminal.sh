@@ -51,16 +51,15 @@ send alice '/quit\r'
 hear_to bob 'LEAVE alice quit'
 close_terminal
 
-for keys in '' '\f'; do
-    open_terminal
-    fill_terminal 200
-    # Ctrl-L would write to the terminal.
-    send alice "$keys"
-    sync bob
-    kill -s TERM "$(pgrep -P "${pid[alice]}")"
-    hear_to bob 'LEAVE alice quit'
-    close_terminal
-done
+open_terminal
+fill_terminal 200
+outlast
+# Ctrl-L writes to the terminal, too.
+send alice '\fstill here\r'
+hear_to bob 'MSG alice still here'
+kill -s TERM "$(pgrep -P "${pid[alice]}")"
+hear_to bob 'LEAVE alice quit'
+close_terminal
 
 # It stops for the shell, although what it has to print is not accepted.
 open_terminal
