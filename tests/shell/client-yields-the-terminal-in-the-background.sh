@@ -67,6 +67,8 @@ keys 'clear; fg' Enter
 screen $'*bob: hello\n> half'
 keys C-c
 hear_to bob 'LEAVE alice quit'
+# Until then, the client reads what is typed.
+screen $'*\n$'
 shell_has_terminal
 
 keys "clear; chinwag $host:$port --nick alice & wait %1" Enter
@@ -77,4 +79,5 @@ hear_to bob 'JOIN alice'
 screen $'*\n>'
 keys C-c
 hear_to bob 'LEAVE alice quit'
+screen $'*\n$'
 shell_has_terminal
