@@ -34,8 +34,8 @@ use crate::limits::{
 use crate::process::{catch, end_by};
 use crate::protocol::Name;
 
-/// The signals that end the client. All others that a user can send to end a program are here too: none may leave the terminal
-/// with the editor's settings.
+/// The signals that end the client: all that end a program by default and are known to [`Signal`], except faults. None may leave the
+/// terminal with the editor's settings.
 const ENDING: [Signal; 14] = [
     Signal::Hup,
     Signal::Int,
