@@ -260,19 +260,38 @@ pub fn with_port(raw: &str) -> String {
     }
 }
 
+/// Explains what is wrong with a server as [`with_port`] takes it, if it has no host, or no port that can be connected to.
+pub fn wrong_server(raw: &str) -> Option<String> {
+    if is_server(&with_port(raw)) {
+        return None;
+    }
+    let is_ipv6 = raw.matches(':').count() > 1 && !raw.contains('/');
+    let hint = if is_ipv6 { "; an IPv6 address before a port takes brackets, such as [::1]:9999" } else { "" };
+    let expected = "expected host, host:port or host port, with a port from 1 to 65535";
+    Some(format!("invalid server {}: {expected}{hint}", quoted(raw)))
+}
+
+/// Whether this is a `host:port` that can be connected to.
+pub fn is_server(address: &str) -> bool {
+    let is_port = |port: &str| parse_number(port, 1..=u16::MAX, "").is_ok();
+    address.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && is_port(port))
+}
+
 /// Whether this can be the host of a `host:port`: a name, an IPv4 address, or an IPv6 address in brackets.
-pub fn is_host(host: &str) -> bool {
+fn is_host(host: &str) -> bool {
     if host.starts_with('[') {
         let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         return inside.is_some_and(|address| bracketed(address) == host);
     }
-    !host.is_empty() && !host.contains(['[', ']', ':'])
+    !host.is_empty() && !host.contains(|c: char| matches!(c, '[' | ']' | ':' | '/') || c.is_whitespace())
 }
 
 /// An IPv6 address in brackets; other hosts as they are.
 fn bracketed(host: &str) -> String {
-    let address = host.split_once('%').map_or(host, |(address, _)| address);
-    if address.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() }
+    let (address, zone) = host.split_once('%').unwrap_or((host, ""));
+    // What follows a colon would be a port that belongs after the brackets; the system would ignore it.
+    let is_address = address.parse::<Ipv6Addr>().is_ok() && !zone.contains(':');
+    if is_address { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// Whether to colour standard output, from `auto` (where that is wanted), `always` or `never`.
@@ -346,10 +365,55 @@ mod tests {
         for host in ["localhost", "10.0.0.9", "[::1]", "[fe80::1%eth0]"] {
             assert!(is_host(host), "{host}");
         }
-        for host in
-            ["", "[", "]", "[]", "[:", "[::1", "::1]", "[[::1]]", "[::1]]", "[::1]x", "[localhost]", "a]", "a:b", "::1"]
-        {
+        for host in [
+            "",
+            "[",
+            "]",
+            "[]",
+            "[:",
+            "[::1",
+            "::1]",
+            "[[::1]]",
+            "[::1]]",
+            "[::1]x",
+            "[localhost]",
+            "a]",
+            "a:b",
+            "::1",
+            " ",
+            " a",
+            "a b",
+            "a\u{a0}",
+            "a/",
+            "fe80::1%eth0",
+            "[fe80::1%eth0:7]",
+        ] {
             assert!(!is_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn wrong_server_explains_brackets_where_they_are_missing() {
+        for raw in ["localhost", "localhost:7", "localhost 7", "::1", "[::1]:7", "fe80::1%eth0", "fe80::1%eth0 7"] {
+            assert_eq!(wrong_server(raw), None, "{raw}");
+        }
+        for (raw, is_ipv6) in [
+            ("", false),
+            (" localhost:7", false),
+            ("localhost:", false),
+            ("localhost:0", false),
+            ("localhost 65536", false),
+            ("tcp://localhost:7", false),
+            ("http://localhost/", false),
+            ("localhost/", false),
+            ("fe80::1%eth0:7", true),
+            ("[::1", true),
+            ("::1]:7", true),
+        ] {
+            let why = wrong_server(raw).unwrap();
+            let expected = "expected host, host:port or host port, with a port from 1 to 65535";
+            assert!(why.starts_with(&format!("invalid server \"{raw}\": {expected}")), "{why}");
+            assert_eq!(why.ends_with("takes brackets, such as [::1]:9999"), is_ipv6, "{why}");
         }
     }
 

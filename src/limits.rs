@@ -46,7 +46,10 @@ pub const REPLY_TOTAL_MS_MAX: u64 = 30_000;
 /// What each message of a reply may add to [`REPLY_TOTAL_MS_MAX`], in milliseconds.
 pub const REPLY_MESSAGE_MS: u64 = 10;
 
-/// Bytes of events that the client holds back until it has read what was said before, at most.
+/// Members that the client notes, to complete their names. Thousands more are of no use to somebody who presses Tab.
+pub const MEMBERS_NOTED_MAX: usize = 16_384;
+
+/// Bytes of memory for events that the client holds back until it has read what was said before, at most.
 pub const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Pause before the client tries the server's next address beside those that have not answered, in milliseconds (RFC 8305, section 5).
@@ -74,6 +77,10 @@ pub const INPUT_FIRST_LINE_BYTES_MAX: usize = 1 << 20;
 
 /// How long the server may say nothing before the client's system asks whether it is still there, in seconds.
 pub const KEEPALIVE_SECONDS: u64 = 60;
+
+/// Time for which a client that was continued in the background of its shell waits for a signal before it stops again, in milliseconds:
+/// `kill %1` sends SIGTERM together with SIGCONT.
+pub const BACKGROUND_MS_MAX: u64 = 50;
 
 /// Longest the client, told to leave at a terminal, waits for the server to let it go, in milliseconds.
 pub const FAREWELL_MS_MAX: u64 = 1_000;

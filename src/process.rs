@@ -40,6 +40,14 @@ pub fn write_line(stream: impl AsFd, line: &str, timeout: Option<Duration>) -> i
     Stream::new(stream, timeout).write_all(format!("{line}\n").as_bytes())
 }
 
+/// Waits until a read from the stream returns at once.
+///
+/// # Errors
+/// Those of the system.
+pub fn wait_readable(stream: impl AsFd) -> io::Result<()> {
+    wait(stream.as_fd(), PollFlags::IN, None, None)
+}
+
 /// Waits until the stream is ready or has an error.
 ///
 /// # Errors

@@ -16,6 +16,8 @@ use std::process::{Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use common::exit_status;
+
 /// How long anything may take that should take no time.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -192,6 +194,20 @@ fn who_is_told_to_stop_while_it_asks_for_a_name_leaves_in_good_order() {
     assert_eq!(read_line(&mut peer), "QUIT");
     drop(peer);
     assert_eq!(client.wait().expect("it ends").signal(), Some(15));
+}
+
+/// It has sent every reply.
+#[test]
+fn raw_ends_though_the_server_does_not_close() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut raw = client(listener.local_addr().expect("an address"), &["raw"]).spawn().expect("the client starts");
+    let mut peer = accept(&listener);
+    writeln!(peer.get_mut(), "HELLO chinwag/1 hi").expect("the client reads");
+    raw.stdin.take().expect("piped").write_all(b"PING\n").expect("the client reads");
+    assert_eq!(read_line(&mut peer), "PING");
+    writeln!(peer.get_mut(), "OK PING").expect("the client reads");
+    assert_eq!(read_line(&mut peer), "");
+    assert_eq!(exit_status(&mut raw, DEADLINE).code(), Some(0));
 }
 
 /// A later server's words are no obstacle.

@@ -1,14 +1,15 @@
 //! The lines of standard input: where they end, by the server's rules, and what is no text.
 
-use std::{io, iter};
+use std::io::{self, Read as _};
+use std::iter;
 
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, StreamExt as _, stream};
 use smol::Unblock;
 
-use crate::limits::{INPUT_FIRST_LINE_BYTES_MAX, INPUT_LINE_BYTES_MAX};
+use crate::limits::{INPUT_FIRST_LINE_BYTES_MAX, INPUT_LINE_BYTES_MAX, LINE_BYTES_MAX};
 use crate::process;
-use crate::protocol::{BYTE_ORDER_MARK, LineError, Refusal};
+use crate::protocol::{BYTE_ORDER_MARK, ErrorCode, LineError, Refusal};
 
 /// Lines of the input, without their endings.
 pub(super) type Input = stream::Boxed<io::Result<Vec<u8>>>;
@@ -16,19 +17,27 @@ pub(super) type Input = stream::Boxed<io::Result<Vec<u8>>>;
 /// Telnet's escape byte (RFC 854), which is in no UTF-8.
 const IAC: u8 = 255;
 
-/// The first bytes of UTF-16, in both byte orders.
-const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+/// The byte order marks of other encodings. That of UTF-32 in little-endian order begins with that of UTF-16.
+const OTHER_MARKS: [(&[u8], &str); 4] =
+    [(b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")];
 
 /// The lines of standard input, until its end or an error.
 pub(super) fn stdin() -> Input {
-    lines_of(BufReader::new(Unblock::new(process::Stream::new(io::stdin(), None))))
+    // At a terminal, Ctrl-D ends one read only: once the input has ended, nothing more is read.
+    let stdin = process::Stream::new(io::stdin(), None).chain(io::empty());
+    lines_of(BufReader::new(Unblock::new(stdin)))
 }
 
 /// A line as text without the CR of CR LF.
 ///
 /// # Errors
-/// It is not UTF-8: the server's refusal of such a line.
+/// It is not UTF-8: the server's refusal of such a line. Or only its beginning was kept.
 pub(super) fn text_of(mut line: Vec<u8>) -> Result<String, Refusal> {
+    if line.len() >= INPUT_LINE_BYTES_MAX {
+        let what =
+            format!("too long: {INPUT_LINE_BYTES_MAX} bytes or more, at most {LINE_BYTES_MAX} can be sent at once");
+        return Err(Refusal::new(None, ErrorCode::LineTooLong, what));
+    }
     if line.ends_with(b"\r") {
         line.pop();
     }
@@ -41,8 +50,8 @@ pub(super) fn with_doubled_iac(line: &[u8]) -> Vec<u8> {
     line.iter().flat_map(|&byte| iter::repeat_n(byte, if byte == IAC { 2 } else { 1 })).collect()
 }
 
-/// The lines of `input`, without a byte order mark at its start. CR alone ends the lines of an input that has no LF. UTF-16 is
-/// an error.
+/// The lines of `input`, without a byte order mark at its start. CR alone ends the lines of an input that has no LF. UTF-16 and
+/// UTF-32 are errors.
 fn lines_of(input: impl AsyncBufRead + Unpin + Send + 'static) -> Input {
     let lines = stream::unfold(Some((input, true)), |state| async move {
         let (mut input, is_first) = state?;
@@ -61,8 +70,8 @@ async fn read_first_lines(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result
     let Some(Line { mut bytes, ending }) = read_line(input, INPUT_FIRST_LINE_BYTES_MAX).await? else {
         return Ok(Vec::new());
     };
-    if UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
-        let what = "line 1 is UTF-16, expected UTF-8; convert it first: iconv -f UTF-16 -t UTF-8";
+    if let Some((_, name)) = OTHER_MARKS.iter().find(|(mark, _)| bytes.starts_with(mark)) {
+        let what = format!("line 1 is {name}, expected UTF-8; convert it first: iconv -f {name} -t UTF-8");
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
     if bytes.starts_with(BYTE_ORDER_MARK) {
@@ -175,11 +184,17 @@ mod tests {
     }
 
     #[test]
-    fn utf16_is_an_error_at_the_start_only() {
-        for start in [&b"\xff\xfeh\0i\0\n\0"[..], b"\xfe\xff\0h\0i\0\n", b"\xff\xfe"] {
+    fn other_encoding_is_an_error_at_the_start_only() {
+        for (start, name) in [
+            (&b"\xff\xfeh\0i\0\n\0"[..], "UTF-16"),
+            (b"\xfe\xff\0h\0i\0\n", "UTF-16"),
+            (b"\xff\xfe", "UTF-16"),
+            (b"\xff\xfe\0\0h\0\0\0\n\0\0\0", "UTF-32"),
+            (b"\0\0\xfe\xff\0\0\0h\0\0\0\n", "UTF-32"),
+        ] {
             let (lines, error) = lines(start);
             let error = error.expect("an error");
-            assert!(lines.is_empty() && error.contains("iconv -f UTF-16 -t UTF-8"), "{lines:?} {error}");
+            assert!(lines.is_empty() && error.contains(&format!("iconv -f {name} -t UTF-8")), "{lines:?} {error}");
         }
         check(b"a\n\xff\xfeb", &[b"a", b"\xff\xfeb"]);
     }
@@ -189,5 +204,8 @@ mod tests {
         assert_eq!(text_of(b"caf\xc3\xa9\r".to_vec()), Ok("café".to_owned()));
         let refusal = text_of(b"caf\xe9".to_vec()).unwrap_err().to_string();
         assert_eq!(refusal, "ERR - line-not-utf8 byte 4 of this line is not UTF-8; send it as UTF-8");
+        // The cut is within a character.
+        let cut = "日".repeat(INPUT_LINE_BYTES_MAX).into_bytes()[..INPUT_LINE_BYTES_MAX].to_vec();
+        assert!(text_of(cut).unwrap_err().to_string().starts_with("ERR - line-too-long too long: 8192 bytes or more"));
     }
 }

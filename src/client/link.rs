@@ -57,6 +57,8 @@ pub(super) struct Link {
     held_bytes: usize,
     /// Whether there is a connection without a name, and what was missed is yet to be asked for.
     nameless: bool,
+    /// What is left of the time for the next reply.
+    reply_left: Duration,
 }
 
 impl Link {
@@ -70,6 +72,7 @@ impl Link {
     ) -> Self {
         let (news, pauses, deadline) = (VecDeque::new(), pauses(), wire.deadline);
         let (away, retry_until, nameless, patience, held_bytes) = (false, None, false, Patience::new(0), 0);
+        let reply_left = REPLY_TIME;
         let mut link = Self {
             wire,
             address,
@@ -84,6 +87,7 @@ impl Link {
             patience,
             held_bytes,
             nameless,
+            reply_left,
         };
         link.catch_up().await;
         link
@@ -128,8 +132,11 @@ impl Link {
     }
 
     /// Waits for news or, if it is wanted, a line of the input; fails when the connection is lost for good, nobody reads the
-    /// output any more, or the deadline has come.
-    pub(super) async fn next(&mut self, input: bool) -> Result<News, End> {
+    /// output any more, or the deadline has come. A server that owes a reply (`is_owed`) and does not send it is left.
+    pub(super) async fn next(&mut self, input: bool, is_owed: bool) -> Result<News, End> {
+        if !is_owed {
+            self.reply_left = REPLY_TIME;
+        }
         loop {
             if let Some(news) = self.news.pop_front() {
                 return Ok(news);
@@ -139,20 +146,30 @@ impl Link {
             }
             let is_catching_up = !self.away && self.reading.is_catching_up();
             if !self.away {
-                let until = is_catching_up.then(|| self.patience.deadline()).flatten();
+                let until = match (is_catching_up, is_owed) {
+                    (true, _) => self.patience.deadline(),
+                    (_, true) => Instant::now().checked_add(self.reply_left),
+                    _ => None,
+                };
                 self.wire.deadline = [self.deadline, until].into_iter().flatten().min();
             }
             let begun = Instant::now();
-            match self.wire.next(input && !is_catching_up).await {
+            let next = self.wire.next(input && !is_catching_up).await;
+            // Only the wait for the server counts, not the time that the output takes.
+            self.reply_left = match &next {
+                Ok(Next::Heard(heard)) if heard.answers() => REPLY_TIME,
+                _ => self.reply_left.saturating_sub(begun.elapsed()),
+            };
+            match next {
                 Ok(Next::Typed(line)) => return Ok(News::Typed(line)),
                 Ok(Next::Heard(heard)) if is_catching_up => self.caught(begun.elapsed(), heard).await?,
                 Ok(Next::Heard(heard)) => self.heard(heard).await,
                 Err(End(Code::Lost, why)) => self.lost(why)?,
                 Err(End(Code::TimedOut, why)) if self.deadline.is_none_or(|deadline| Instant::now() < deadline) => {
-                    if is_catching_up {
-                        self.lost(why)?;
-                    } else {
+                    if self.away {
                         self.come_back().await?;
+                    } else {
+                        self.lost(why)?;
                     }
                 }
                 Err(end) => return Err(end),
@@ -163,7 +180,8 @@ impl Link {
     /// A line while what was said before is being told. A server that does not end that is left.
     async fn caught(&mut self, time: Duration, heard: Heard) -> Result<(), End> {
         if matches!(heard.known, Some(ServerLine::Event(..))) {
-            self.held_bytes += heard.line.len();
+            // The line, and again what was parsed of it.
+            self.held_bytes += 2 * heard.line.len() + size_of::<Heard>();
         }
         match self.patience.spend(time, &heard) {
             Err(End(_, why)) => self.lost(why),
@@ -272,9 +290,72 @@ impl Link {
     }
 }
 
+/// How long a reply may take.
+const REPLY_TIME: Duration = Duration::from_millis(REPLY_TOTAL_MS_MAX);
+
 /// How long to wait before each attempt to connect again.
 fn pauses() -> ExponentialBackoff {
     let [shortest, longest] = RECONNECT_MS.map(Duration::from_millis);
     let pauses = ExponentialBuilder::new().with_min_delay(shortest).with_max_delay(longest).without_max_times();
     pauses.with_jitter().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::{AsyncWriteExt as _, stream};
+    use smol::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A link that has read what came before, and its server, which has sent `lines` since.
+    async fn link(lines: &str) -> (Link, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let serve = async {
+            let (mut server, _) = listener.accept().await.unwrap();
+            let text = format!("HELLO chinwag/1 hi\nOK SET tags on\nOK HISTORY 0\n{lines}");
+            server.write_all(text.as_bytes()).await.unwrap();
+            server
+        };
+        let connect = async {
+            let mut wire = Wire::new(stream::pending());
+            wire.open(&address).await.unwrap();
+            Link::new(wire, address.clone(), Name::new("al").unwrap(), Reading::from_now(0), None).await
+        };
+        let (mut link, server) = futures_lite::future::zip(connect, serve).await;
+        assert!(matches!(link.next(false, false).await, Ok(News::CaughtUp(_))));
+        (link, server)
+    }
+
+    #[test]
+    fn server_that_owes_a_reply_is_left() {
+        smol::block_on(async {
+            let (mut link, _server) = link("MSG bob hi\nOK MSG 1\nMSG bob hi\n").await;
+            let little = REPLY_TIME / 2;
+            link.reply_left = little;
+            assert!(matches!(link.next(false, true).await, Ok(News::Heard(_))));
+            assert!(link.reply_left <= little, "an event is no reply");
+            assert!(matches!(link.next(false, true).await, Ok(News::Heard(_))));
+            assert_eq!(link.reply_left, REPLY_TIME);
+            link.reply_left = little;
+            assert!(matches!(link.next(false, false).await, Ok(News::Heard(_))));
+            assert!(link.reply_left > little, "nothing was owed");
+            link.reply_left = Duration::from_millis(20);
+            assert!(matches!(link.next(false, true).await, Ok(News::Lost(_))));
+        });
+    }
+
+    #[test]
+    fn held_events_are_counted_with_what_was_parsed() {
+        smol::block_on(async {
+            let (mut link, _server) = link("").await;
+            link.catch_up().await;
+            let mut held = 0;
+            while !link.away {
+                link.caught(Duration::ZERO, Heard::new("JOIN bob")).await.unwrap();
+                held += 1;
+            }
+            assert!(held * size_of::<Heard>() <= 2 * HELD_BYTES_MAX, "{held}");
+        });
+    }
 }

@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
             if let Some(signal) = code.signal() {
                 end_by(signal);
             }
-            ExitCode::from(code as u8)
+            ExitCode::from(code.number())
         }
     }
 }
@@ -137,54 +137,46 @@ fn run(options: &Options) -> Result<(), End> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Code {
     /// All was done, or whoever reads the output wants no more.
-    Done = 0,
+    Done,
     /// The server refused something, or standard input or output failed.
-    Refused = 1,
+    Refused,
     /// The command line is wrong.
-    Usage = 2,
+    Usage,
     /// There is no server to be reached.
-    Unreachable = 3,
+    Unreachable,
     /// The connection ended before all was done.
-    Lost = 4,
+    Lost,
     /// It took longer than it may.
-    TimedOut = 5,
+    TimedOut,
     /// The name went on with another connection.
-    TakenOver = 6,
-    /// A signal said to stop: 128 and its number, as a shell has it.
-    HungUp = 129,
-    /// The same.
-    Interrupted = 130,
-    /// The same.
-    Quit = 131,
-    /// The same.
-    Terminated = 143,
+    TakenOver,
+    /// A signal ended the client.
+    Signal(Signal),
 }
 
 impl Code {
-    /// The exit code that shells give to this signal.
-    fn of_signal(signal: Signal) -> Self {
-        match signal {
-            Signal::Hup => Self::HungUp,
-            Signal::Int => Self::Interrupted,
-            Signal::Quit => Self::Quit,
-            _ => Self::Terminated,
+    /// The number that the parent process sees. For a signal, it is the one that shells show.
+    fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Refused => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Lost => 4,
+            Self::TimedOut => 5,
+            Self::TakenOver => 6,
+            Self::Signal(signal) => 128 + signal as u8,
         }
     }
 
-    /// The signal that says so, which is to end the process too.
+    /// The signal that ended the client, if one did.
     fn signal(self) -> Option<Signal> {
-        match self {
-            Self::HungUp => Some(Signal::Hup),
-            Self::Interrupted => Some(Signal::Int),
-            Self::Quit => Some(Signal::Quit),
-            Self::Terminated => Some(Signal::Term),
-            _ => None,
-        }
+        if let Self::Signal(signal) = self { Some(signal) } else { None }
     }
 
     /// Whether it is the user's wish, and no failure.
     fn is_wanted(self) -> bool {
-        matches!(self, Self::Done | Self::HungUp | Self::Interrupted | Self::Quit | Self::Terminated)
+        matches!(self, Self::Done | Self::Signal(_))
     }
 }
 

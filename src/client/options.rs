@@ -6,7 +6,9 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 
 use super::render::Look;
-use crate::command_line::{is_colored, is_host, parse_color, parse_number, parse_seconds, quoted, with_port};
+use crate::command_line::{
+    is_colored, is_server, parse_color, parse_number, parse_seconds, quoted, with_port, wrong_server,
+};
 use crate::limits::RETRY_SECONDS_DEFAULT;
 use crate::protocol::{EventId, Name, Token};
 
@@ -97,19 +99,14 @@ impl Options {
 
     /// Explains what is wrong with the address, if it has no host, or no port that can be connected to.
     pub(super) fn wrong_address(&self) -> Option<String> {
-        let is_port = |port: &str| parse_number(port, 1..=u16::MAX, "").is_ok();
-        let is_server =
-            |address: &str| address.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && is_port(port));
-        let (host, address) = (self.host().unwrap_or("127.0.0.1"), self.address());
+        let host = self.host().unwrap_or("127.0.0.1");
         if let Some(port) = self.port()
             && with_port(host) == host
             && is_server(host)
         {
             return Some(format!("two ports for one server: {} and {}", quoted(host), quoted(port)));
         }
-        let given = self.port().map_or_else(|| host.to_owned(), |port| format!("{host} {port}"));
-        let expected = "expected host, host:port or host port, with a port from 1 to 65535";
-        (!is_server(&address)).then(|| format!("invalid server {}: {expected}", quoted(&given)))
+        wrong_server(&self.port().map_or_else(|| host.to_owned(), |port| format!("{host} {port}")))
     }
 
     /// The command, empty if there is none, and the words after it.

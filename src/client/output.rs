@@ -4,12 +4,13 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use crate::process::was_closed;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::termios::tcgetattr;
 
 use super::stop::Stop;
 use super::{Code, End, PROGRAM};
-use crate::process::{Stream, reason};
+use crate::process::{Stream, reason, was_closed};
 
 /// Where lines are printed, and what ends the wait for their reader.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +50,17 @@ impl Output {
 
     fn stopped(&self) -> Option<Code> {
         self.stop.as_ref().and_then(Stop::code)
+    }
+}
+
+/// Waits until standard output has no reader any more. Whoever closed a pipe wants no more; a terminal that is gone, or a descriptor that
+/// cannot be written, is an error.
+pub(super) fn wait_unread() -> End {
+    // No event is asked for: an error is reported in any case.
+    while poll(&mut [PollFd::new(&io::stdout(), PollFlags::empty())], None) != Ok(1) {}
+    match tcgetattr(io::stdout()) {
+        Err(error @ (Errno::IO | Errno::BADF)) => cannot_write(&error.into()),
+        _ => End(Code::Done, String::new()),
     }
 }
 

@@ -16,11 +16,12 @@ use super::refusal::{cause, explain, name_refused};
 use super::session::Shown;
 use super::stop::Stop;
 use super::talk::{self, Shared};
+use super::typed::too_long;
 use super::wire::{self, Next, Wire};
 use super::{Code, End};
 use crate::limits::{HISTORY_REPLAYED_DEFAULT, NAMES_TRIED_MAX, SEARCH_FOUND_MAX};
 use crate::process::reason;
-use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Past, Refusal, Reply, ServerLine};
+use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Past, Refusal, Reply, ServerLine, Verb};
 
 /// Says the words of `text`, or each line of standard input if there are none, to everybody or to those named.
 pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
@@ -40,10 +41,7 @@ pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> 
             Next::Typed(None) => return leave(wire, refused).await,
             Next::Heard(_) => continue,
         };
-        // NUL is a no-op, as for the server.
-        let command =
-            line.and_then(|line| Command::parse(&format!("{verb} {}", line.replace('\0', "")), Mode::Commands));
-        let answer = match command {
+        let answer = match line.and_then(|line| parse_message(&verb, &line)) {
             Ok(None) | Err(Refusal { code: ErrorCode::TextMissing, .. }) => None,
             Ok(Some(command)) => Some(wire.ask_for(&command).await.map_err(unsaid)?),
             Err(refusal) => Some(Heard::new(&refusal.to_string())),
@@ -56,6 +54,20 @@ pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> 
             }
         }
         number += 1;
+    }
+}
+
+/// The message or whisper of this text; `verb` is what stands before it.
+fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
+    // NUL is a no-op, as for the server.
+    let text = text.replace('\0', "");
+    let parsed = Command::parse(&format!("{verb} {text}"), Mode::Commands);
+    match too_long(&parsed, &text) {
+        Some(why) => {
+            let verb = if verb == "MSG" { Verb::Msg } else { Verb::Whisper };
+            Err(Refusal::new(verb, ErrorCode::TextTooLong, why))
+        }
+        None => parsed,
     }
 }
 
@@ -115,7 +127,7 @@ async fn watch_over(link: &mut Link, output: &Output, options: &Options, regex: 
     // How many more belong to the roster that was printed.
     let mut users = 0;
     while left != Some(0) || users > 0 {
-        let heard = match link.next(false).await? {
+        let heard = match link.next(false, false).await? {
             // Nothing was asked but --since.
             News::Heard(heard) if heard.answers() => {
                 let (code, text) = heard.refused().unwrap_or(("", &heard.line));
@@ -191,9 +203,7 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
         }
     }
     wire.end_input();
-    while let Ok(Next::Heard(heard)) = wire.next(false).await {
-        show(heard)?;
-    }
+    wire.read_rest(show).await?;
     wire.check_input()?;
     done(refused)
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::typed::{Typed, help, in_client_words};
+use crate::limits::MEMBERS_NOTED_MAX;
 use crate::protocol::{Command, Event, Heard, Mode, Name, Past, Replayed, Reply, ServerLine, Setting, Text, Timestamp};
 
 /// What is to be done.
@@ -48,7 +49,7 @@ pub(super) struct Session {
     asked: VecDeque<Option<Asked>>,
     /// What was to be said when a connection broke, as it was typed, and whether it was is not known yet.
     unsure: Vec<(String, Text)>,
-    /// Who is here, by the form that tells names apart.
+    /// Who is here, by the form that tells names apart; in a very large room, not all.
     present: BTreeMap<String, Name>,
     /// Who whispered last.
     whisperer: Option<Name>,
@@ -271,8 +272,11 @@ impl Session {
         vec![Action::Show(Shown::Event(at, event, for_reader))]
     }
 
+    /// Notes a member, up to a limit: the server must not be able to fill the memory.
     fn arrive(&mut self, name: Name) {
-        self.present.insert(name.key().to_owned(), name);
+        if self.present.len() < MEMBERS_NOTED_MAX {
+            self.present.insert(name.key().to_owned(), name);
+        }
     }
 }
 
@@ -393,6 +397,17 @@ mod tests {
             assert_eq!(shown(&mut session, line), line);
             assert_eq!(others(&session), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn members_are_noted_up_to_a_limit() {
+        let mut session = alice();
+        for number in 0..2 * MEMBERS_NOTED_MAX {
+            hear(&mut session, &format!("JOIN u{number}"));
+        }
+        assert_eq!(session.present.len(), MEMBERS_NOTED_MAX);
+        hear(&mut session, "RENAME bob rob");
+        assert!(others(&session).contains(&"rob"));
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Stop {
         let mut signals = catch(&[Signal::Hup, Signal::Int, Signal::Term])?;
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let Some(Ok(signal)) = smol::block_on(signals.next()) else { return };
-            let _ = told.0.signal.set(Code::of_signal(signal));
+            let _ = told.0.signal.set(Code::Signal(signal));
             drop((open, writer));
             let grace = async {
                 Timer::after(Duration::from_millis(SIGNAL_GRACE_MS_MAX)).await;
@@ -62,7 +62,7 @@ impl Stop {
     pub(super) async fn wait(&self) -> Code {
         // Nothing is ever sent: this ends when the channel is closed.
         let _ = self.0.closed.recv().await;
-        self.code().unwrap_or(Code::Terminated)
+        self.code().unwrap_or(Code::Signal(Signal::Term))
     }
 
     /// A descriptor that is closed at the signal, for `poll`.

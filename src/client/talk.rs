@@ -25,11 +25,13 @@ pub(super) async fn talk(
     loop {
         // Gives the line editor its turn, however fast lines arrive.
         yield_now().await;
-        let input = {
+        let (input, unanswered) = {
             let session = session.lock_blocking();
-            !leaving && session.unanswered() < link.lines_in_flight_max() && (session.is_linked() || !can_wait)
+            let unanswered = session.unanswered();
+            let has_room = unanswered < link.lines_in_flight_max();
+            (!leaving && has_room && (session.is_linked() || !can_wait), unanswered)
         };
-        let news = link.next(input).await;
+        let news = link.next(input, unanswered > 0).await;
         let mut session = session.lock_blocking();
         let actions = match news {
             Ok(News::Heard(heard)) => session.received(heard),

@@ -27,16 +27,43 @@ use super::tty::{self, Settings, size, write};
 use super::typed::{completions, is_said, remembered};
 use super::wire::Wire;
 use super::{Code, End};
-use crate::command_line::with_port;
+use crate::command_line::{with_port, wrong_server};
 use crate::limits::{
-    FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, HISTORY_REPLAYED_DEFAULT, KEY_SEQUENCE_MS_MAX, LINES_WAITING_MAX,
+    BACKGROUND_MS_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, HISTORY_REPLAYED_DEFAULT, KEY_SEQUENCE_MS_MAX,
+    LINES_WAITING_MAX,
 };
 use crate::process::catch;
 use crate::protocol::Name;
 
+/// The signals that end the client: all that end a program by default and are known to [`Signal`], except faults. None may leave the
+/// terminal with the editor's settings.
+const ENDING: [Signal; 14] = [
+    Signal::Hup,
+    Signal::Int,
+    Signal::Quit,
+    Signal::Term,
+    Signal::Trap,
+    Signal::Abort,
+    Signal::Usr1,
+    Signal::Usr2,
+    Signal::Alarm,
+    Signal::Xcpu,
+    Signal::Vtalarm,
+    Signal::Prof,
+    Signal::Io,
+    Signal::Sys,
+];
+
+/// The signals that are caught and do not end the client. At a limit of file sizes, SIGXFSZ comes when the history is written, and
+/// the write fails.
+const OTHER: [Signal; 4] = [Signal::Tstp, Signal::Cont, Signal::Winch, Signal::Xfsz];
+
 /// Turn bracketed paste on and off.
 const PASTE_ON: &str = "\x1b[?2004h";
 const PASTE_OFF: &str = "\x1b[?2004l";
+
+/// Clear the screen.
+const CLEAR: &str = "\x1b[H\x1b[J";
 
 /// Whether there is a person at a terminal, and one on which a line can be edited.
 pub(super) fn is_one() -> bool {
@@ -112,6 +139,8 @@ enum Woken {
     Written,
     /// A key sequence was not completed in time.
     SequenceEnd,
+    /// The client is in the background, and no signal came.
+    Background,
 }
 
 /// The terminal, with the line editor.
@@ -139,21 +168,20 @@ struct Terminal {
     screen: Screen,
     /// The rows on the screen are out of date.
     is_stale: bool,
-    /// The shell has the terminal.
+    /// The screen is to be cleared first.
+    is_cleared: bool,
+    /// The shell has the terminal, or has not been asked for it yet.
     is_suspended: bool,
     writing: Option<Task<()>>,
 }
 
 impl Terminal {
     fn open(options: &Options, lines: Sender<Vec<u8>>, session: Shared, printer: Rc<Printer>) -> io::Result<Self> {
-        let signals =
-            catch(&[Signal::Hup, Signal::Int, Signal::Quit, Signal::Term, Signal::Tstp, Signal::Winch, Signal::Cont])?;
+        let signals = catch(&[&ENDING[..], &OTHER].concat())?;
         let (input, typed) = async_channel::bounded(1);
-        let settings = Settings::now()?;
-        settings.change();
         thread::Builder::new().name("terminal".to_owned()).spawn(move || tty::read(&input))?;
         Ok(Self {
-            settings,
+            settings: Settings::default(),
             typed,
             signals,
             decoder: KeyDecoder::default(),
@@ -169,8 +197,9 @@ impl Terminal {
             printer,
             screen: Screen::new(size(), options.look()),
             is_stale: true,
-            is_suspended: false,
-            writing: Some(write(PASTE_ON.to_owned())),
+            is_cleared: false,
+            is_suspended: true,
+            writing: None,
         })
     }
 
@@ -183,8 +212,7 @@ impl Terminal {
             if !is_connected {
                 if let Err(End(_, why)) = self.during(wire.open_to_stay(&address)).await? {
                     self.printer.warn(why);
-                    let raw = self.ask("another address, or Enter to try again: ").await?;
-                    address = if raw.is_empty() { address } else { with_port(&raw) };
+                    address = self.ask_address(address).await?;
                     continue;
                 }
                 is_connected = true;
@@ -223,6 +251,18 @@ impl Terminal {
                     nick = (!is_again).then_some(raw);
                     is_again = true;
                 }
+            }
+        }
+    }
+
+    /// Asks for another server until one can be connected to; Enter alone keeps the last one.
+    async fn ask_address(&mut self, last: String) -> Result<String, Code> {
+        loop {
+            let raw = self.ask("another address, or Enter to try again: ").await?;
+            match wrong_server(&raw) {
+                _ if raw.is_empty() => return Ok(last),
+                Some(why) => self.printer.warn(why),
+                None => return Ok(with_port(&raw)),
             }
         }
     }
@@ -339,11 +379,7 @@ impl Terminal {
                         let _ = kill_current_process_group(rustix::process::Signal::TSTP);
                     }
                     Some(Outcome::Suspend) => {}
-                    Some(Outcome::Clear) => {
-                        self.finish_writing().await;
-                        self.screen.forget();
-                        self.writing = Some(write("\x1b[H\x1b[J".to_owned()));
-                    }
+                    Some(Outcome::Clear) => self.is_cleared = true,
                     Some(Outcome::Warning(why)) => self.printer.warn(why),
                 }
             }
@@ -353,20 +389,26 @@ impl Terminal {
                     self.keys.extend(self.decoder.decode(&bytes));
                     self.typed_at = Instant::now();
                 }
-                Woken::Typed(None) => return Done::Left(Code::HungUp),
+                Woken::Typed(None) => return Done::Left(Code::Signal(Signal::Hup)),
                 Woken::Signal(Signal::Winch) => self.is_stale = true,
                 Woken::Signal(Signal::Tstp) => self.suspend().await,
                 // The client was stopped, and the shell has used the terminal since.
                 Woken::Signal(Signal::Cont) => self.resume(),
-                Woken::Signal(signal) => return Done::Left(Code::of_signal(signal)),
+                Woken::Signal(Signal::Xfsz) => {}
+                Woken::Signal(signal) => return Done::Left(Code::Signal(signal)),
                 Woken::Printed | Woken::Written => {}
                 Woken::SequenceEnd => self.decoder.end_sequence(),
+                Woken::Background if has_shell() => {
+                    end_by(Signal::Tstp);
+                    self.resume();
+                }
+                Woken::Background => return Done::Left(Code::Signal(Signal::Hup)),
             }
         }
     }
 
     async fn wait(&mut self) -> Woken {
-        let Self { typed, signals, printer, writing, decoder, typed_at, .. } = self;
+        let Self { typed, signals, printer, writing, decoder, typed_at, is_suspended, .. } = self;
         let written = async {
             let Some(task) = writing else { return pending().await };
             task.await;
@@ -391,17 +433,27 @@ impl Terminal {
             Timer::at(*typed_at + Duration::from_millis(KEY_SEQUENCE_MS_MAX)).await;
             Woken::SequenceEnd
         };
-        signal.or(written).or(typed).or(printed).or(late).await
+        let background = async {
+            if !*is_suspended {
+                return pending().await;
+            }
+            after(BACKGROUND_MS_MAX).await;
+            Woken::Background
+        };
+        signal.or(written).or(typed).or(printed).or(late).or(background).await
     }
 
     /// Starts to write the changed lines and rows. If the last write is not complete, they are written after it.
     fn redraw(&mut self) {
-        if self.writing.is_some() || !(self.is_stale || self.printer.has_lines()) {
+        if self.is_suspended || self.writing.is_some() || !(self.is_stale || self.printer.has_lines()) {
             return;
         }
         // The size may have changed before its signal arrives.
         self.screen.resize(size());
         let mut text = self.screen.erase();
+        if std::mem::take(&mut self.is_cleared) {
+            CLEAR.clone_into(&mut text);
+        }
         self.printer.take_some(&mut text);
         self.forget_taken();
         let session = self.session.lock_blocking();
@@ -426,21 +478,28 @@ impl Terminal {
 
     /// Gives the terminal to the shell until the shell continues the client.
     async fn suspend(&mut self) {
-        self.finish_writing().await;
-        write(self.screen.erase() + PASTE_OFF).await;
-        self.settings.restore();
-        self.is_suspended = true;
+        if !self.is_suspended {
+            let last = async {
+                self.finish_writing().await;
+                write(self.screen.erase() + PASTE_OFF).await;
+            };
+            // Does not wait for a terminal that accepts no output: no signal is read meanwhile.
+            last.or(after(FAREWELL_AT_SIGNAL_MS_MAX)).await;
+            self.settings.restore();
+            self.is_suspended = true;
+        }
         // This stops the process until it is continued.
         end_by(Signal::Tstp);
-        // The user may have changed them.
-        self.settings.renew();
         self.resume();
     }
 
-    /// Takes the terminal back.
+    /// Takes the terminal, unless the shell has it.
     fn resume(&mut self) {
+        self.is_suspended = !tty::is_foreground();
+        if self.is_suspended {
+            return;
+        }
         self.settings.change();
-        self.is_suspended = false;
         self.screen.forget();
         self.is_stale = true;
         self.writing = Some(write(PASTE_ON.to_owned()));
@@ -457,8 +516,12 @@ impl Terminal {
         for line in self.queued.drain(..).chain([half]).filter(|line| !line.trim().is_empty()) {
             self.printer.warn(format!("not sent: {}", line.replace('\n', " ")));
         }
+        let is_ours = !self.is_suspended && tty::is_foreground();
         let last = async {
             self.finish_writing().await;
+            if !is_ours {
+                return;
+            }
             let mut text = self.screen.erase();
             while self.printer.has_lines() {
                 self.printer.take_some(&mut text);

@@ -1,39 +1,34 @@
 //! A terminal's settings, size, input and output.
 
 use std::io::{self, Read as _, Write as _};
+use std::thread;
+use std::time::Duration;
 
 use async_channel::Sender;
+use rustix::process::getpgrp;
 use rustix::termios::{
-    ControlModes, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize,
-    tcsetattr,
+    ControlModes, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp,
+    tcgetwinsize, tcsetattr,
 };
 use smol::Task;
 
 use super::editor::Size;
-use crate::process::Stream;
+use crate::limits::BACKGROUND_MS_MAX;
+use crate::process::{Stream, wait_readable};
 
 /// Assumed size of a terminal that does not report one.
 const SIZE_UNKNOWN: Size = Size { columns: 80, rows: 24 };
 
-/// The terminal's settings from before the client changed them; restored on drop.
-pub(super) struct Settings(Termios);
+/// The terminal's settings from before the client changed them, while they are changed; restored on drop.
+#[derive(Default)]
+pub(super) struct Settings(Option<Termios>);
 
 impl Settings {
-    /// Saves the current settings.
-    pub(super) fn now() -> io::Result<Self> {
-        Ok(Self(tcgetattr(io::stdin())?))
-    }
-
-    /// Saves the current settings as those to restore.
-    pub(super) fn renew(&mut self) {
-        if let Ok(now) = tcgetattr(io::stdin()) {
-            self.0 = now;
-        }
-    }
-
     /// Makes the terminal pass on every key as it is pressed, unchanged and without an echo.
-    pub(super) fn change(&self) {
-        let mut changed = self.0.clone();
+    pub(super) fn change(&mut self) {
+        // If this fails, the terminal is gone, and reading from it says so.
+        let Some(before) = self.0.take().or_else(|| tcgetattr(io::stdin()).ok()) else { return };
+        let mut changed = before.clone();
         changed.input_modes -= InputModes::BRKINT
             | InputModes::ICRNL
             | InputModes::INLCR
@@ -45,13 +40,19 @@ impl Settings {
         changed.control_modes |= ControlModes::CS8;
         changed.special_codes[SpecialCodeIndex::VMIN] = 1;
         changed.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // If this fails, the terminal is gone, and reading from it says so.
+        // Likewise.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &changed);
+        self.0 = Some(before);
     }
 
-    pub(super) fn restore(&self) {
-        // Likewise.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    /// Restores the settings, unless the shell has taken the terminal back and made its own.
+    pub(super) fn restore(&mut self) {
+        if let Some(before) = self.0.take()
+            && is_foreground()
+        {
+            // Likewise.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        }
     }
 }
 
@@ -70,10 +71,22 @@ pub(super) fn size() -> Size {
     }
 }
 
+/// Whether the shell has given the terminal to this process group. Otherwise (after Ctrl-Z and `bg`), the system stops the process
+/// when it reads from the terminal or changes its settings, so that it could not even end.
+pub(super) fn is_foreground() -> bool {
+    // Without job control, or when the terminal is gone, nothing is stopped.
+    tcgetpgrp(io::stdin()).map_or(true, |group| group == getpgrp())
+}
+
 /// Reads what is typed until the terminal is gone.
 pub(super) fn read(typed: &Sender<Vec<u8>>) {
     let (mut stdin, mut buffer) = (Stream::new(io::stdin(), None), [0; 4096]);
-    while let Ok(length @ 1..) = stdin.read(&mut buffer) {
+    while wait_readable(io::stdin()).is_ok() {
+        if !is_foreground() {
+            thread::sleep(Duration::from_millis(BACKGROUND_MS_MAX));
+            continue;
+        }
+        let Ok(length @ 1..) = stdin.read(&mut buffer) else { return };
         if typed.send_blocking(buffer[..length].to_vec()).is_err() {
             return;
         }

@@ -60,21 +60,16 @@ impl Typed {
             },
             _ => line.to_owned(),
         };
-        match Command::parse(&command, Mode::Chat) {
+        let parsed = Command::parse(&command, Mode::Chat);
+        if let Some(why) = too_long(&parsed, typed_text(&command)) {
+            return Self::Wrong(why);
+        }
+        match parsed {
             Ok(None) => Self::Blank,
             Ok(Some(command)) if !is_offered(command.verb()) => {
                 Self::Wrong(format!("{} cannot be used here; /help lists the commands", shortened(word)))
             }
-            Ok(Some(command)) => {
-                let length = command.to_line(Mode::Commands).len();
-                let surplus = length.saturating_sub(LINE_BYTES_MAX);
-                if surplus == 0 { Self::Command(command) } else { Self::too_long(&text_part(&command), surplus) }
-            }
-            Err(Refusal { code: ErrorCode::TextTooLong, .. }) => {
-                let text = made_safe(typed_text(&command));
-                // The limit of the text alone; the command before it makes it a little less.
-                Self::too_long(&text, text.len().saturating_sub(LINE_BYTES_MAX))
-            }
+            Ok(Some(command)) => Self::Command(command),
             Err(Refusal { code: ErrorCode::VerbUnknown, .. }) => Self::Wrong(format!(
                 "unknown command {word}; /help lists the commands; to begin a message with a slash, type two: /{word}",
                 word = shortened(word)
@@ -82,11 +77,21 @@ impl Typed {
             Err(refusal) => Self::Wrong(in_client_words(&refusal.text.to_string())),
         }
     }
+}
 
-    fn too_long(text: &str, surplus: usize) -> Self {
-        let (length, limit) = (text.len(), text.len() - surplus);
-        Self::Wrong(format!("too long: {length} bytes, at most {limit} can be sent at once; it was not sent"))
-    }
+/// Reports a command that does not fit into a line of the protocol, with the length of its text and the most that fits. `text` is
+/// how the user wrote it.
+pub(super) fn too_long(parsed: &Result<Option<Command>, Refusal>, text: &str) -> Option<String> {
+    let (length, limit) = match parsed {
+        Ok(Some(command)) => {
+            let length = text_part(command).len();
+            (length, LINE_BYTES_MAX - (command.to_line(Mode::Commands).len() - length))
+        }
+        // The limit of the text alone; the command before it makes it a little less.
+        Err(Refusal { code: ErrorCode::TextTooLong, .. }) => (made_safe(text).len(), LINE_BYTES_MAX),
+        _ => return None,
+    };
+    (length > limit).then(|| format!("too long: {length} bytes, at most {limit} can be sent at once; it was not sent"))
 }
 
 /// Whether a typed line is a message or a whisper.

@@ -3,11 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use futures_lite::future::{or, pending};
+use futures_lite::future::{or, pending, race};
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use futures_lite::{Stream, StreamExt as _};
-use rustix::event::{PollFd, PollFlags, poll};
 use smol::net::{Shutdown, TcpStream};
 use smol::{Task, Timer};
 
@@ -15,7 +14,7 @@ use super::dial::{Greeted, dial};
 use super::input::Input;
 use super::refusal::explain;
 use super::stop::Stop;
-use super::{Code, End};
+use super::{Code, End, output};
 use crate::limits::{
     CLIENT_LINE_BYTES_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX,
     REPLY_TOTAL_MS_MAX,
@@ -49,7 +48,7 @@ pub(super) struct Wire {
     /// Why the input ended before its end.
     input_error: Option<io::Error>,
     /// Ends when standard output has no reader any more.
-    unread: Option<Task<()>>,
+    unread: Option<Task<End>>,
     /// None where signals have their default action.
     pub(super) stop: Option<Stop>,
     /// How the server reads what is sent.
@@ -73,10 +72,7 @@ impl Wire {
 
     /// From now on, [`Wire::next`] fails when standard output has no reader any more.
     pub(super) fn watch_output(&mut self) {
-        self.unread = Some(smol::unblock(|| {
-            // No event is asked for: an error is reported in any case.
-            while poll(&mut [PollFd::new(&io::stdout(), PollFlags::empty())], None) != Ok(1) {}
-        }));
+        self.unread = Some(smol::unblock(output::wait_unread));
     }
 
     /// Connects to the first of the host's addresses that greets.
@@ -152,6 +148,21 @@ impl Wire {
                 return Ok(heard);
             }
             other(heard)?;
+        }
+    }
+
+    /// Passes on what comes until the server closes the connection, but for no longer than a reply may take.
+    pub(super) async fn read_rest(&mut self, mut other: impl FnMut(Heard) -> Result<(), End>) -> Result<(), End> {
+        let mut patience = Patience::new(0);
+        loop {
+            let begun = Instant::now();
+            self.deadline = patience.deadline();
+            let Ok(Next::Heard(heard)) = self.next(false).await else { return Ok(()) };
+            let spent = patience.spend(begun.elapsed(), &heard);
+            other(heard)?;
+            if spent.is_err() {
+                return Ok(());
+            }
         }
     }
 
@@ -241,10 +252,10 @@ impl Wire {
         };
         let unread = async {
             let Some(unread) = unread else { return pending().await };
-            unread.await;
-            Err(End(Code::Done, String::new()))
+            Err(unread.await)
         };
-        let next = or(heard, or(typed, or(unread, or(stopped(stop.as_ref()), late(*deadline))))).await;
+        // However fast the server sends, what is typed has its turn.
+        let next = or(race(heard, typed), or(unread, or(stopped(stop.as_ref()), late(*deadline)))).await;
         if let Ok(Next::Heard(heard)) = &next {
             self.heed(heard).await;
         }
@@ -349,10 +360,36 @@ pub(super) fn text_of(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_lite::stream;
+    use smol::net::TcpListener;
+
     use super::*;
 
     fn spend(patience: &mut Patience, ms: u64, line: &str) -> bool {
         patience.spend(Duration::from_millis(ms), &Heard::new(line)).is_ok()
+    }
+
+    /// A wire with this input and a server that has sent `text`; and the server.
+    async fn wire_with(text: &str, input: impl Stream<Item = Vec<u8>> + Send + 'static) -> (Wire, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut wire = Wire::new(input);
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        wire.server = Some(BufReader::new(client));
+        let (mut server, _) = listener.accept().await.unwrap();
+        server.write_all(text.as_bytes()).await.unwrap();
+        (wire, server)
+    }
+
+    #[test]
+    fn next_takes_input_although_the_server_does_not_pause() {
+        smol::block_on(async {
+            let (mut wire, _server) = wire_with(&"MSG bob hi\n".repeat(1000), stream::repeat(b"hi".to_vec())).await;
+            let mut typed = 0;
+            for _ in 0..200 {
+                typed += usize::from(matches!(wire.next(true).await, Ok(Next::Typed(Some(_)))));
+            }
+            assert!((1..200).contains(&typed), "{typed}");
+        });
     }
 
     #[test]

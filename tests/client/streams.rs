@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -168,6 +169,10 @@ fn unwritable_stdout_is_an_error() {
         let child = with_words(&server, words).stdout(full).spawn().expect("it starts");
         assert_eq!(end(child), told("No space left on device"), "{words:?}");
         let child = after_shell(&server, words, ">&-").spawn().expect("it starts");
+        assert_eq!(end(child), told("Bad file descriptor"), "{words:?}");
+        let mut path = OpenOptions::new();
+        path.read(true).custom_flags(OFlags::PATH.bits().cast_signed());
+        let child = with_words(&server, words).stdout(path.open("/").expect("a path")).spawn().expect("it starts");
         assert_eq!(end(child), told("Bad file descriptor"), "{words:?}");
     }
     alice.send("QUIT");

@@ -37,5 +37,8 @@ hear bob 'OK WHISPER alice' 'OK MSG *' "MSG alice これは$wide$wide"
 # The line that was sent is shown like those of others.
 say bob 'MSG three'
 screen $'*\n??:?? alice: これは*\n??:?? bob: three\n>'
-keys '/quit tea' Enter
+# Ctrl-L leaves nothing else on the screen.
+keys tea C-l
+screen $'\n> tea'
+keys C-u '/quit tea' Enter
 hear bob 'OK MSG *' 'LEAVE alice quit tea'

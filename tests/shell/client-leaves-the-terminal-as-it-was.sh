@@ -39,6 +39,9 @@ leaves 0 "$here" $'*\n>' keys /st Tab C-c
 leaves 143 "$here" $'*\n>' signal TERM
 leaves 129 "$here" $'*\n>' signal HUP
 leaves 131 "$here" $'*\n>' signal QUIT
+for ending in USR1:138 USR2:140 ALRM:142 VTALRM:154 PROF:155 XCPU:152 ABRT:134 TRAP:133 SYS:159 IO:157; do
+    leaves "${ending#*:}" "$here" $'*\n>' signal "${ending%:*}"
+done
 leaves 0 "$host:$port" $'*\nyour name:' keys C-c
 leaves 143 "$host:$port" $'*\nyour name:' signal TERM
 leaves 0 "$host:$port" $'*\nyour name:' keys C-d

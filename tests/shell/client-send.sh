@@ -41,11 +41,21 @@ hear alice 'JOIN ci' 'MSG ci ab' 'MSG ci c' 'LEAVE ci quit'
 run send --json < <(printf 'one\n%5000s\ntwo\n' x)
 same 1 "$status"
 hear alice 'JOIN ci' 'MSG ci one' 'MSG ci two' 'LEAVE ci quit'
-[[ $(<"$work/err") == 'chinwag: line 2: the text has more than 4096 bytes'* ]]
+same 'chinwag: line 2: too long: 5000 bytes, at most 4096 can be sent at once; it was not sent' "$(<"$work/err")"
 mapfile -t replies <"$work/out"
 same 3 "${#replies[@]}"
 [[ ${replies[0]} == '{"id":'*',"type":"ok","verb":"MSG"}' ]]
 [[ ${replies[1]} == '{"code":"text-too-long","text":"'*'","type":"err","verb":"MSG"}' ]]
+
+# What fits alone and not beside its command is not sent either; of a very long line, only the beginning is read.
+long=$(printf '%9000s' | sed 's/ /日/g')
+run send --to alice < <(printf '%s\n' "${long:0:1360}" "${long:0:1361}" "$long" two)
+same 1 "$status"
+hear alice 'JOIN ci' 'WHISPER ci *' 'WHISPER ci two' 'LEAVE ci quit'
+mapfile -t errors <"$work/err"
+same 'chinwag: line 2: too long: 4083 bytes, at most 4082 can be sent at once; it was not sent' "${errors[0]}"
+same 'chinwag: line 3: too long: 8192 bytes or more, at most 4096 can be sent at once' "${errors[1]}"
+same 2 "${#errors[@]}"
 
 run send --to alice,nobody psst
 same 1 "$status"

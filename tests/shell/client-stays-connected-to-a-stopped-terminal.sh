@@ -53,7 +53,22 @@ close_terminal
 
 open_terminal
 fill_terminal 200
+outlast
+# Ctrl-L writes to the terminal, too.
+send alice '\fstill here\r'
+hear_to bob 'MSG alice still here'
 kill -s TERM "$(pgrep -P "${pid[alice]}")"
+hear_to bob 'LEAVE alice quit'
+close_terminal
+
+# It stops for the shell, although what it has to print is not accepted.
+open_terminal
+fill_terminal 200
+client=$(pgrep -P "${pid[alice]}")
+kill -s TSTP "$client"
+until [[ $(<"/proc/$client/stat") == *') T '* ]]; do :; done
+kill -s TERM "$client"
+kill -s CONT "$client"
 hear_to bob 'LEAVE alice quit'
 close_terminal
 

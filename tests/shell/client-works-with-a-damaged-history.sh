@@ -42,3 +42,13 @@ remembers 'new line'
 rm "$history"
 echo 'in a file without a header' >"$history"
 remembers 'in a file without a header'
+
+# At a limit of file sizes, writing ends other programs by a signal.
+keys "clear; (ulimit -f 0; chinwag $host:$port --nick alice)" Enter
+screen $'*\n>'
+hear bob 'JOIN alice'
+keys 'another line' Enter
+hear bob 'MSG alice another line'
+screen $'*! cannot write the history *: File too large; lines are remembered until you leave\n*'
+keys C-c
+hear bob 'LEAVE alice quit'

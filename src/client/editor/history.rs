@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::limits::{EDITED_BYTES_MAX, HISTORY_FILE_BYTES_MAX, HISTORY_LINES_MAX};
+use crate::process::reason;
 use crate::protocol::made_safe;
 
 /// The lines typed before, oldest first.
@@ -146,7 +147,8 @@ impl HistoryFile {
 
     fn explained(&self, what: &str, error: &io::Error) -> io::Error {
         let path = made_safe(&self.path.display().to_string());
-        io::Error::other(format!("cannot {what} the history {path}: {error}; lines are remembered until you leave"))
+        let why = reason(error);
+        io::Error::other(format!("cannot {what} the history {path}: {why}; lines are remembered until you leave"))
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) struct Editor {
     repeat: Option<usize>,
     /// The possible completions, until the next key.
     choices: Vec<String>,
+    /// The line is full, and the user was told: the rest of a paste is not taken.
+    is_full: bool,
 }
 
 impl Editor {
@@ -81,6 +83,7 @@ impl Editor {
     /// Carries out a key.
     pub(super) fn press(&mut self, key: Key, complete: impl FnOnce(&str) -> Completions) -> Option<Outcome> {
         self.choices.clear();
+        self.is_full &= matches!(key, Key::Char(_) | Key::Pasted(_));
         match std::mem::take(&mut self.mode) {
             Mode::Edit => self.edit(key, complete),
             Mode::Quote => self.insert(match key {
@@ -163,7 +166,11 @@ impl Editor {
     }
 
     fn insert(&mut self, c: char) -> Option<Outcome> {
-        if self.line.insert(c.encode_utf8(&mut [0; 4])) { None } else { Some(full()) }
+        if self.is_full {
+            return None;
+        }
+        self.is_full = !self.line.insert(c.encode_utf8(&mut [0; 4]));
+        self.is_full.then(full)
     }
 
     /// Adds a digit to the number of repetitions.
@@ -345,6 +352,19 @@ mod tests {
         assert_eq!(editor.input("> ").text, "one");
         press(&mut editor, b"\r\x1b[A");
         assert_eq!(editor.input("> ").text, "one");
+    }
+
+    #[test]
+    fn editor_tells_once_that_the_line_is_full() {
+        let mut editor = editor(&[]);
+        let paste = "日".repeat(EDITED_BYTES_MAX / 3 + 9) + "x\ny";
+        let pasted = [b"\x1b[200~", paste.as_bytes(), b"\x1b[201~"].concat();
+        assert_eq!(press(&mut editor, &pasted), [full()]);
+        assert!(editor.input("> ").text.ends_with('日'), "nothing is taken after what was left out");
+        assert_eq!(press(&mut editor, b"x"), []);
+        press(&mut editor, b"\x7f\x7f");
+        assert_eq!(press(&mut editor, b"xyzxyz"), []);
+        assert_eq!(press(&mut editor, b"xyzxyz"), [full()]);
     }
 
     #[test]
