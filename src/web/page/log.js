@@ -67,8 +67,8 @@ export class Log {
   }
 
   /** Shows a line of the server. Calls `called(line)` for an unseen whisper or mention. */
-  show(line, me, called) {
-    const entry = entryOf(line, me, this.#lastId);
+  show(line, room, called) {
+    const entry = entryOf(line, room, this.#lastId);
     if (line.kind === 'past') this.#transcript.insert(entry);
     else this.#add(entry);
     this.#lastId = Math.max(this.#lastId, line.id ?? 0);

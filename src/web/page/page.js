@@ -100,7 +100,7 @@ function line(line, isNew) {
   if (line.kind === 'clear') canvas.wipe();
   if (line.kind === 'ok' && line.verb === 'CANVAS') canvas.replayed();
   if (line.kind === 'ok' && line.verb === 'STATUS') status.show(room.status);
-  if (isNew) log.show(line, room.me, (entry) => notifications.tell(entry));
+  if (isNew) log.show(line, room, (entry) => notifications.tell(entry));
   showRoom();
 }
 

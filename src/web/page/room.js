@@ -24,6 +24,8 @@ export class Room {
   #listed = [];
   /** Length of the ROSTER that is being received; 0 if there is none. */
   #rosterCount = 0;
+  /** The id of the event that gave the user the present name. Others may have had the name before. */
+  #namedAt = Infinity;
   #read = new Set();
   /** The last id that was replayed. Replays are in order: everything up to here has come. */
   #toldUpTo = 0;
@@ -38,6 +40,11 @@ export class Room {
     return this.me !== '' && this.memberNamed(this.me)?.isCoordinator === true;
   }
 
+  /** Whether the user wrote this message. */
+  isOwn({ name, id }) {
+    return name === this.me && id > this.#namedAt;
+  }
+
   member(key) {
     return this.#members.get(key);
   }
@@ -46,10 +53,16 @@ export class Room {
     return this.#members.get(this.#keys.get(name));
   }
 
+  /** The user has the present name from this event on. */
+  beginName(id) {
+    this.#namedAt = id;
+  }
+
   /** Begins another epoch. */
   begin(epoch) {
     this.epoch = epoch;
     this.lastId = 0;
+    this.#namedAt = Infinity;
     this.#read.clear();
     this.#toldUpTo = 0;
   }
@@ -146,14 +159,18 @@ const CHANGES = {
     if (verb === 'WHO') room.replaceMembers(room.takeListed());
     if (verb === 'STATUS') room.status = room.takeListed().map((user) => ({ ...user, key: user.details.id }));
   },
-  join: (room, { name }) => {
+  join: (room, { name, id }) => {
     // Before it has a name, a client gets no JOIN of others: the first one is the user's own.
     room.me ||= name;
+    if (name === room.me) room.beginName(id);
     room.join(name);
   },
   leave: (room, { name }) => room.leave(name),
-  rename: (room, { name, to }) => {
-    if (name === room.me) room.me = to;
+  rename: (room, { name, to, id }) => {
+    if (name === room.me) {
+      room.me = to;
+      room.beginName(id);
+    }
     room.rename(name, to);
   },
   coordinator: (room, { name }) => room.makeCoordinator(name),
