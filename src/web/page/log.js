@@ -20,7 +20,7 @@ export class Log {
   #transcript = new Transcript();
   #view = new TranscriptView(this.#panel, this.#transcript);
   #scroller = new Scroller(this.#panel, { isComplete: () => this.#view.isComplete, moved: () => this.#look() });
-  #draw = eachFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isAtEnd)));
+  #draw = eachFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isFollowing)));
   #read;
   #unread = 0;
   /** Whether the next missed message is the first one, which gets the mark. */
@@ -47,6 +47,10 @@ export class Log {
     copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
     this.#awaitTomorrow();
   }
+    this.#panel.addEventListener('pointerdown', ({ button }) => button === 0 && this.#scroller.hold());
+    for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#release());
+    // The end of a press may be lost: to a menu, or outside the window.
+    addEventListener('pointermove', ({ buttons }) => buttons === 0 && this.#release());
 
   /** Begins an epoch. The user saw its messages up to `readUpTo` at an earlier visit. */
   begin(readUpTo) {
@@ -107,6 +111,10 @@ export class Log {
   toEnd() {
     if (this.#work(true)) this.#draw();
     this.#scroller.toEnd();
+  #release() {
+    if (this.#scroller.release()) this.#draw();
+  }
+
   }
 
   #add(entry) {
