@@ -14,6 +14,9 @@ const ENTRIES_MAX = 2000;
 /** Most entries while the user reads further up, so that the entries being read are not dropped. */
 const ENTRIES_WHILE_READING_MAX = 4000;
 
+/** Longest time between two looks at the date, in milliseconds. */
+const DAY_CHECK_MS = 60_000;
+
 export class Log {
   #panel = document.getElementById('log');
   #button = document.getElementById('new-messages');
@@ -44,13 +47,13 @@ export class Log {
       this.#look();
     });
     addEventListener('focus', () => this.#look());
-    copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
-    this.#awaitTomorrow();
-  }
     this.#panel.addEventListener('pointerdown', ({ button }) => button === 0 && this.#scroller.hold());
     for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#release());
     // The end of a press may be lost: to a menu, or outside the window.
     addEventListener('pointermove', ({ buttons }) => buttons === 0 && this.#release());
+    copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
+    this.#awaitTomorrow();
+  }
 
   /** Begins an epoch. The user saw its messages up to `readUpTo` at an earlier visit. */
   begin(readUpTo) {
@@ -108,13 +111,13 @@ export class Log {
     };
   }
 
-  toEnd() {
-    if (this.#work(true)) this.#draw();
-    this.#scroller.toEnd();
   #release() {
     if (this.#scroller.release()) this.#draw();
   }
 
+  toEnd() {
+    if (this.#work(true)) this.#draw();
+    this.#scroller.toEnd();
   }
 
   #add(entry) {
@@ -169,10 +172,11 @@ export class Log {
     return node.classList.contains('day') ? said : null;
   }
 
+  /** A timer stands still while the machine sleeps, and the clock or its time zone may be changed: a long one would be late. */
   #awaitTomorrow() {
     setTimeout(() => {
       this.#view.nameDays(new Date());
       this.#awaitTomorrow();
-    }, untilTomorrow(new Date()));
+    }, Math.min(untilTomorrow(new Date()), DAY_CHECK_MS));
   }
 }
