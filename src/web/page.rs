@@ -17,6 +17,7 @@ const ASSETS: &[Asset] = &[
     Asset { path: "/index.html", media_type: HTML, bytes: include_bytes!("page/index.html") },
     Asset { path: "/page.css", media_type: CSS, bytes: include_bytes!("page/page.css") },
     Asset { path: "/canvas.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/canvas.js") },
+    Asset { path: "/case.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/case.js") },
     Asset { path: "/completion.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/completion.js") },
     Asset { path: "/composer.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/composer.js") },
     Asset { path: "/connection.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/connection.js") },

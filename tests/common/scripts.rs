@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 /// How long a script may take, in seconds. Its own waits are shorter, and tell more.
-const DEADLINE: &str = "60";
+const DEADLINE: &str = "240";
 
 /// How long it may take after that to say where it was and to end its programs.
 const GRACE: &str = "5";

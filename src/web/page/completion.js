@@ -1,5 +1,6 @@
 // Completes the word before the cursor: names anywhere, commands at the beginning of a line.
 
+import { foldCase } from './case.js';
 import { USAGES } from './typed.js';
 
 /**
@@ -15,8 +16,8 @@ export function completions(before, names) {
   }
   const token = /\S*$/.exec(line)[0];
   for (const start of startsOf(token)) {
-    const begun = token.slice(start).toLowerCase();
-    const fitting = names.filter((name) => name.toLowerCase().startsWith(begun));
+    const begun = foldCase(token.slice(start));
+    const fitting = names.filter((name) => foldCase(name).startsWith(begun));
     if (!fitting.length) continue;
     const from = before.length - token.length + start;
     return { from, words: fitting.map((name) => (from === offset ? `${name}: ` : `${name} `)) };

@@ -23,6 +23,7 @@ export class Composer {
   #completion = null;
   #recipients = [];
   #isConnected = false;
+  #isComposing = false;
   /** Text that was given back. The box begins with it until the user edits it. */
   #givenBack = '';
 
@@ -40,6 +41,8 @@ export class Composer {
       this.#submit();
     });
     this.#box.addEventListener('keydown', (event) => this.#key(event));
+    this.#box.addEventListener('compositionstart', () => (this.#isComposing = true));
+    this.#box.addEventListener('compositionend', () => (this.#isComposing = false));
     this.#box.addEventListener('input', () => {
       this.#fail('');
       this.#textChanged();
@@ -76,6 +79,11 @@ export class Composer {
 
   /** Puts text that was not sent back into the box, after earlier such text and before what the user has written since. */
   giveBack(text, reason) {
+    // A change of the text would break off the composition, or double what is composed.
+    if (this.#isComposing) {
+      this.#box.addEventListener('compositionend', () => this.giveBack(text, reason), { once: true });
+      return;
+    }
     const { value } = this.#box;
     const isThere = this.#givenBack && `${value}\n`.startsWith(`${this.#givenBack}\n`);
     const before = isThere ? this.#givenBack : '';

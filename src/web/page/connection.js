@@ -8,6 +8,9 @@ const RETRY_MS = [500, 15_000];
 /** How long the server may take for a sign of life, in milliseconds, after this machine slept or changed its network. */
 const PROBE_MS = 5_000;
 
+/** How long a connection may take until the server greets, in milliseconds. A network that drops packets would take minutes. */
+const CONNECT_MS = 10_000;
+
 /** After these it does not come back by itself: another window has the name now, or nobody is there to give one. */
 const ENDS = new Set(['resumed', 'name-timeout']);
 
@@ -20,7 +23,7 @@ export class Connection {
   #retry = null;
   #isStopped = true;
   #lastWord = null;
-  /** Until when there has to be a sign of life, if one was asked for. */
+  /** The timer that ends a connection without a sign of life, or null if none is awaited. */
   #deadline = null;
 
   /**
@@ -46,9 +49,10 @@ export class Connection {
     const socket = new WebSocket(this.#address);
     this.#socket = socket;
     this.#lastWord = null;
+    this.#await(CONNECT_MS);
     socket.onmessage = ({ data }) => {
       // The answer may have to wait for those to many lines.
-      if (this.#deadline !== null) this.#await();
+      if (this.#deadline !== null) this.#await(PROBE_MS);
       data.split('\n').filter(Boolean).forEach((line) => this.#read(line));
     };
     socket.onclose = () => this.#closed();
@@ -80,6 +84,7 @@ export class Connection {
     if (!line) return;
     if (line.kind === 'hello') {
       this.#tries = 0;
+      this.#stopAwaiting();
       this.#on.greeted(line);
     } else if (line.isLastWord) {
       this.#lastWord = line;
@@ -117,18 +122,18 @@ export class Connection {
   #probe() {
     if (this.#retry !== null) return this.start();
     if (!this.isOpen) return;
-    this.#await();
+    this.#await(PROBE_MS);
     this.request('PING', () => this.#stopAwaiting());
   }
 
-  #await() {
+  #await(ms) {
     const socket = this.#socket;
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => {
       socket.onclose = null;
       socket.close();
       this.#closed();
-    }, PROBE_MS);
+    }, ms);
   }
 
   #stopAwaiting() {

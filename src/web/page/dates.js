@@ -1,12 +1,11 @@
 // Days, times of day and durations in words. Pure: the present time is an argument.
 
-const TIME = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const DATE_AND_TIME = new Intl.DateTimeFormat([], { dateStyle: 'full', timeStyle: 'medium' });
 const DAY = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long' });
 const DAY_AND_YEAR = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
 
 export function timeOfDay(date) {
-  return TIME.format(date);
+  return [date.getHours(), date.getMinutes()].map((number) => String(number).padStart(2, '0')).join(':');
 }
 
 export function dateAndTime(date) {

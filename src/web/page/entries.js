@@ -5,12 +5,12 @@ import { element, mentions, nameNode, nameNodes, textNodes } from './text.js';
 import { departure, notice } from './wording.js';
 
 /** The entry for a line of the server. `order` is the last id before it, for lines without an id. */
-export function entryOf(line, me, order) {
+export function entryOf(line, room, order) {
   const at = line.time ? new Date(line.time) : new Date();
   const entry = { kind: line.kind, order: line.id ?? order, at };
-  if (line.kind === 'whisper') return { ...entry, ...spoken(line, me), to: ['you'] };
-  if (line.kind === 'msg' || line.kind === 'past') return { ...entry, ...spoken(line, me) };
-  return { ...entry, what: EVENTS[line.kind](line, me) };
+  if (line.kind === 'whisper') return { ...entry, ...spoken(line, room), to: ['you'] };
+  if (line.kind === 'msg' || line.kind === 'past') return { ...entry, ...spoken(line, room) };
+  return { ...entry, what: EVENTS[line.kind](line, room.me) };
 }
 
 /** The entry for a whisper that the user sent, or for a pending message. */
@@ -22,9 +22,10 @@ export function noteEntry(text, order, isBoundary) {
   return { kind: 'note', order, at: new Date(), what: [text], isBoundary };
 }
 
-function spoken({ name, text }, me) {
-  const isOwn = name === me;
-  return { author: name, isOwn, text, me, isMention: !isOwn && mentions(text, me) };
+function spoken(line, room) {
+  const { me } = room;
+  const isOwn = room.isOwn(line);
+  return { author: line.name, isOwn, text: line.text, me, isMention: !isOwn && mentions(line.text, me) };
 }
 
 const EVENTS = {

@@ -1,32 +1,47 @@
 // Finds the links in a text. Pure: no document.
 
-const LINK = /https?:\/\/[^\s<>"“”„«»‹›…。、，．！？；：،؛؟।）」』】》〉〕］｝〗〙〛・｡､｣]+/gi;
+/** What a link begins with: a scheme, or `www.` at the beginning of a word. */
+const START = String.raw`https?:\/\/|(?<![\p{L}\p{N}.\/@\-])www\.(?=[^.\/\s]+\.[\p{L}\p{N}])`;
 
-/** Characters that can be part of a link, but belong to the sentence if they come last. */
-const AFTER_LINK = `.,;:!?'"*_~|‘’\``;
+/** What ends a link: white space, quotes, brackets of other scripts, sentence marks that need no space after them, another link. */
+const END = String.raw`[\s<>"＂＇＜＞\u200b—…。、，．！？；：｡､،؛؟।၊။។]|[[\p{Ps}\p{Pe}\p{Pi}\p{Pf}]--[\(\)\[\]\{\}‘’]]|[,;\|]https?:\/\/`;
 
-/** A closing bracket belongs to the link if the link has its opening bracket, too. */
+const LINK = String.raw`(?:${START})(?:(?!${END}).)+`;
+
+/** A character that can be part of a link, but belongs to the sentence if it comes last. */
+const AFTER_LINK = /[.,;:!?'*_~\|\\`‘’]|\p{Cf}|[\p{P}--\p{ASCII}]/v;
+
 const OPENING = { ')': '(', ']': '[', '}': '{' };
 
-/** The links of a text in order, `{ start, end, address }` each. */
+/** The links of a text in order, `{ start, end, address }` each. What is shown of a link is the text from `start` to `end`. */
 export function linksIn(text) {
   const links = [];
-  for (const match of text.matchAll(LINK)) {
-    const address = trimmed(match[0]);
-    if (URL.canParse(address)) links.push({ start: match.index, end: match.index + address.length, address });
+  const pattern = new RegExp(LINK, 'giv');
+  for (let match; (match = pattern.exec(text)); ) {
+    const shown = trimmed(balanced(match[0]));
+    const [start, end] = [match.index, match.index + shown.length];
+    const address = /^www/i.test(shown) ? `https://${shown}` : shown;
+    if (URL.canParse(address)) links.push({ start, end, address });
+    // There may be another link after the end of this one.
+    pattern.lastIndex = Math.max(end, start + 1);
   }
   return links;
 }
 
+/** The part before the first closing bracket that has no opening one. */
+function balanced(address) {
+  const open = { '(': 0, '[': 0, '{': 0 };
+  for (let at = 0; at < address.length; at += 1) {
+    const character = address[at];
+    if (character in open) open[character] += 1;
+    if (character in OPENING && (open[OPENING[character]] -= 1) < 0) return address.slice(0, at);
+  }
+  return address;
+}
+
 /** The link without the punctuation of the sentence around it. */
 function trimmed(address) {
-  const count = (character) => address.split(character).length;
-  // Counted once, so that a link of 4,000 brackets takes no longer than any other.
-  const unopened = new Map(Object.entries(OPENING).map(([close, open]) => [close, count(close) - count(open)]));
-  for (let end = address.length; ; end -= 1) {
-    const last = address[end - 1];
-    const surplus = unopened.get(last) ?? 0;
-    if (surplus > 0) unopened.set(last, surplus - 1);
-    else if (!AFTER_LINK.includes(last)) return address.slice(0, end);
-  }
+  let end = address.length;
+  while (end > 0 && AFTER_LINK.test(address[end - 1])) end -= 1;
+  return address.slice(0, end);
 }

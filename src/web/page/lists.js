@@ -68,7 +68,14 @@ export class KeyedList {
     this.#rows.set(item.key, row);
     if (row.item !== item) this.#update(row.element, item);
     row.item = item;
-    if (row.element !== next) this.#parent.insertBefore(row.element, next);
+    if (row.element !== next) this.#insert(row.element, next);
     return row.element;
+  }
+
+  /** An element that is moved loses the focus. */
+  #insert(element, next) {
+    const focused = element.contains(document.activeElement) ? document.activeElement : null;
+    this.#parent.insertBefore(element, next);
+    focused?.focus({ preventScroll: true });
   }
 }

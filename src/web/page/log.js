@@ -14,13 +14,16 @@ const ENTRIES_MAX = 2000;
 /** Most entries while the user reads further up, so that the entries being read are not dropped. */
 const ENTRIES_WHILE_READING_MAX = 4000;
 
+/** Longest time between two looks at the date, in milliseconds. */
+const DAY_CHECK_MS = 60_000;
+
 export class Log {
   #panel = document.getElementById('log');
   #button = document.getElementById('new-messages');
   #transcript = new Transcript();
   #view = new TranscriptView(this.#panel, this.#transcript);
   #scroller = new Scroller(this.#panel, { isComplete: () => this.#view.isComplete, moved: () => this.#look() });
-  #draw = eachFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isAtEnd)));
+  #draw = eachFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isFollowing)));
   #read;
   #unread = 0;
   /** Whether the next missed message is the first one, which gets the mark. */
@@ -46,6 +49,10 @@ export class Log {
       this.#look();
     });
     addEventListener('focus', () => this.#look());
+    this.#panel.addEventListener('pointerdown', ({ button }) => button === 0 && this.#scroller.hold());
+    for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#release());
+    // The end of a press may be lost: to a menu, or outside the window.
+    addEventListener('pointermove', ({ buttons }) => buttons === 0 && this.#release());
     copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
     this.#awaitTomorrow();
   }
@@ -72,8 +79,8 @@ export class Log {
   }
 
   /** Shows a line of the server. Calls `called(line)` for an unseen whisper or mention. */
-  show(line, me, called) {
-    const entry = entryOf(line, me, this.#order);
+  show(line, room, called) {
+    const entry = entryOf(line, room, this.#order);
     if (line.kind === 'past') this.#transcript.insert(entry);
     else this.#add(entry);
     this.#lastId = Math.max(this.#lastId, line.id ?? 0);
@@ -107,6 +114,10 @@ export class Log {
       this.#view.drop(entry);
       this.#draw();
     };
+  }
+
+  #release() {
+    if (this.#scroller.release()) this.#draw();
   }
 
   toEnd() {
@@ -172,10 +183,11 @@ export class Log {
     return node.classList.contains('day') ? said : null;
   }
 
+  /** A timer stands still while the machine sleeps, and the clock or its time zone may be changed: a long one would be late. */
   #awaitTomorrow() {
     setTimeout(() => {
       this.#view.nameDays(new Date());
       this.#awaitTomorrow();
-    }, untilTomorrow(new Date()));
+    }, Math.min(untilTomorrow(new Date()), DAY_CHECK_MS));
   }
 }

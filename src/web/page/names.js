@@ -1,4 +1,5 @@
-// Asks for a name, explains what is wrong with one, and remembers it.
+// Asks for a name, explains what is wrong with one, and remembers it. Nobody can use the room before joining, so that dialog is
+// modal; to change the name there is a popover, beside which the room goes on.
 
 /** Under one origin there may be several chats, each under a path of its own. */
 const REMEMBERED = `chinwag.name ${new URL('.', location.href).pathname}`;
@@ -8,11 +9,11 @@ const byId = (id) => document.getElementById(id);
 export class NameDialog {
   #dialog = byId('name-dialog');
   #input = byId('name');
-  #isForced = true;
+  #isJoining = false;
+  #remembered = remembered();
 
   /** `take(name)`: this name is wanted. The dialog stays until `close()`. */
   constructor(take) {
-    this.#input.value = remembered();
     byId('name-form').addEventListener('submit', (event) => {
       event.preventDefault();
       const name = this.#input.value.trim();
@@ -22,24 +23,29 @@ export class NameDialog {
       take(name);
     });
     this.#input.addEventListener('input', () => this.#explain(''));
-    // Enter ends a composition first; see the composer.
+    // Enter and Escape end a composition first; see the composer.
     this.#input.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter' && (event.isComposing || event.keyCode === 229)) event.preventDefault();
+      if (['Enter', 'Escape'].includes(event.key) && (event.isComposing || event.keyCode === 229)) event.preventDefault();
     });
     byId('keep-name').addEventListener('click', () => this.close());
-    this.#dialog.addEventListener('cancel', (event) => this.#isForced && event.preventDefault());
+    this.#dialog.addEventListener('cancel', (event) => event.preventDefault());
     // Some browsers close it on a second Escape whatever the page says.
-    this.#dialog.addEventListener('close', () => this.#isForced && this.#dialog.showModal());
+    this.#dialog.addEventListener('close', () => this.#isJoining && this.#showModal());
+  }
+
+  /** Whether it asks for a name to join by. */
+  get isJoining() {
+    return this.#isJoining;
   }
 
   /** Asks for a name to join by; `reason` says why the user is not in the room any more. */
   askToJoin(reason = '') {
-    this.#open(`Join the chat at ${location.host}`, 'Join', reason, true);
+    this.#isJoining = true;
+    this.#show(`Join the chat at ${location.host}`, 'Join', reason, this.#remembered);
   }
 
   askToRename(me) {
-    this.#input.value = me;
-    this.#open('Change your name', 'Change', '', false);
+    this.#show('Change your name', 'Change', '', me);
   }
 
   /** Says why there is no answer yet; another name may be tried. */
@@ -60,31 +66,35 @@ export class NameDialog {
     } catch {
       // A browser may be told to keep nothing. Then it asks each time.
     }
-    this.#input.value = name;
+    this.#remembered = name;
   }
 
   close() {
-    this.#isForced = false;
+    this.#isJoining = false;
     this.#dialog.close();
+    this.#dialog.hidePopover();
   }
 
-  get isOpen() {
-    return this.#dialog.open;
-  }
-
-  #open(title, action, reason, isForced) {
-    this.#isForced = isForced;
+  #show(title, action, reason, name) {
     this.#explain('');
+    // What the user has begun to type stays.
+    if (!this.#dialog.open) this.#input.value = name;
     byId('name-title').textContent = title;
     byId('take-name').textContent = action;
     byId('take-name').disabled = false;
-    byId('keep-name').hidden = isForced;
-    byId('name-place').hidden = !isForced || reason !== '';
+    byId('keep-name').hidden = this.#isJoining;
+    byId('name-place').hidden = !this.#isJoining || reason !== '';
     byId('name-reason').textContent = reason;
     byId('name-reason').hidden = !reason;
-    if (!this.#dialog.open) this.#dialog.showModal();
+    if (!this.#isJoining) this.#dialog.showPopover();
+    else if (!this.#dialog.open) this.#showModal();
     this.#input.focus();
     this.#input.select();
+  }
+
+  #showModal() {
+    this.#dialog.hidePopover();
+    this.#dialog.showModal();
   }
 
   #explain(text) {

@@ -70,11 +70,13 @@ function joined(isBack) {
   beginReplay();
   if (isBack) log.note('Connected again.', { isBoundary: true });
   names.remember(room.me);
-  names.close();
   hasQuit = false;
   showConnection('Connected');
-  composer.focus();
   showRoom();
+  // When the connection comes back by itself, the user may be reading, drawing or changing the name.
+  if (!names.isJoining) return;
+  names.close();
+  composer.focus();
 }
 
 /** Prepares the log for past messages, some of which the user may have read at an earlier visit. */
@@ -90,7 +92,7 @@ function beginReplay() {
 
 function refused(reply, name) {
   room.me = '';
-  if (!names.isOpen) names.askToJoin('The connection broke, and your name is no longer free.');
+  if (!names.isJoining) names.askToJoin('The connection broke, and your name is no longer free.');
   names.refuse(refusal(reply, name));
 }
 
@@ -100,7 +102,7 @@ function line(line, isNew) {
   if (line.kind === 'clear') canvas.wipe();
   if (line.kind === 'ok' && line.verb === 'CANVAS') canvas.replayed();
   if (line.kind === 'ok' && line.verb === 'STATUS') status.show(room.status);
-  if (isNew) log.show(line, room.me, (entry) => notifications.tell(entry));
+  if (isNew) log.show(line, room, (entry) => notifications.tell(entry));
   showRoom();
 }
 
@@ -108,7 +110,7 @@ function closed({ retryMs, lastWord: line }) {
   canvas.forgetReplayed();
   const wasThere = byId('where').classList.contains('connected');
   if (retryMs !== null) {
-    if (names.isOpen) names.wait('The server cannot be reached. Trying again…');
+    if (names.isJoining) names.wait('The server cannot be reached. Trying again…');
     if (wasThere) log.note(lastWord(line) || 'The connection broke.');
     return showConnection('Not connected, trying again…');
   }

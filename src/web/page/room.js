@@ -24,6 +24,10 @@ export class Room {
   #listed = [];
   /** Length of the ROSTER that is being received; 0 if there is none. */
   #rosterCount = 0;
+  /** The id of the last message before the user had the present name; Infinity until it is known. Others may have had the name before. */
+  #namedAfter = Infinity;
+  /** Whether everything up to the newest message has come on this connection. */
+  #isCaughtUp = false;
   #read = new Set();
   /** The last id that was replayed. Replays are in order: everything up to here has come. */
   #toldUpTo = 0;
@@ -38,6 +42,11 @@ export class Room {
     return this.me !== '' && this.memberNamed(this.me)?.isCoordinator === true;
   }
 
+  /** Whether the user wrote this message. */
+  isOwn({ kind, name, id }) {
+    return name === this.me && (kind !== 'past' || id > this.#namedAfter);
+  }
+
   member(key) {
     return this.#members.get(key);
   }
@@ -46,10 +55,21 @@ export class Room {
     return this.#members.get(this.#keys.get(name));
   }
 
+  /** The user has the present name from this event on. */
+  beginName() {
+    this.#namedAfter = this.#isCaughtUp ? this.lastId : Infinity;
+  }
+
+  /** A connection begins, on which past or missed messages will be replayed. */
+  beginReplay() {
+    this.#isCaughtUp = false;
+  }
+
   /** Begins another epoch. */
   begin(epoch) {
     this.epoch = epoch;
     this.lastId = null;
+    this.#namedAfter = Infinity;
     this.#read.clear();
     this.#toldUpTo = 0;
   }
@@ -68,6 +88,8 @@ export class Room {
   /** Everything up to this id has come, or was not requested. */
   hasReadUpTo(id) {
     this.lastId = Math.max(this.lastId, id);
+    this.#isCaughtUp = true;
+    if (this.#namedAfter === Infinity) this.#namedAfter = id;
   }
 
   #isToldFirst(id) {
@@ -154,11 +176,15 @@ const CHANGES = {
   join: (room, { name }) => {
     // Before it has a name, a client gets no JOIN of others: the first one is the user's own.
     room.me ||= name;
+    if (name === room.me) room.beginName();
     room.join(name);
   },
   leave: (room, { name }) => room.leave(name),
   rename: (room, { name, to }) => {
-    if (name === room.me) room.me = to;
+    if (name === room.me) {
+      room.me = to;
+      room.beginName();
+    }
     room.rename(name, to);
   },
   coordinator: (room, { name }) => room.makeCoordinator(name),

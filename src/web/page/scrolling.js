@@ -12,6 +12,9 @@ export class Scroller {
   #anchors = [];
   #width = 0;
   #height = 0;
+  /** Whether a press goes on in the panel, and whether the view would have moved to the end meanwhile. */
+  #isHeld = false;
+  #isBehind = false;
   /** The scroll position that was set last. It is rounded: measuring the entries again after each change would add up. */
   #placed = null;
 
@@ -27,6 +30,24 @@ export class Scroller {
 
   get isAtEnd() {
     return this.#isAtEnd;
+  }
+
+  /** Whether the view moves on with the newest entry. */
+  get isFollowing() {
+    return this.#isAtEnd && !this.#isHeld;
+  }
+
+  /** Keeps the view still: what is pressed must not move away under the pointer, nor the text that is being selected. */
+  hold() {
+    this.#isHeld = true;
+    this.#anchors = this.#topmost();
+  }
+
+  /** Ends this. Returns whether the view has to be moved to the end. */
+  release() {
+    const isBehind = this.#isHeld && this.#isBehind;
+    [this.#isHeld, this.#isBehind] = [false, false];
+    return isBehind;
   }
 
   /** Whether the user reads further up, and is less than a page from the start of the panel. */
@@ -74,7 +95,8 @@ export class Scroller {
   }
 
   #restore() {
-    if (this.#isAtEnd) return this.toEnd();
+    if (this.isFollowing) return this.toEnd();
+    this.#isBehind ||= this.#isAtEnd;
     const anchor = this.#anchors.find(({ node }) => node.isConnected);
     if (anchor) this.#panel.scrollTop += this.#offset(anchor.node) - anchor.offset;
     else this.#anchors = this.#topmost();

@@ -98,6 +98,7 @@ export class Session {
     this.#isGreeted = true;
     this.#isAnew = room.epoch !== null && room.epoch !== epoch;
     room.forgetListed();
+    room.beginReplay();
     // An interrupted replay begins again where it began, whatever live messages came meanwhile.
     if (room.epoch !== epoch || this.#isCaughtUp || this.#missedAfter === null) {
       if (room.epoch !== epoch) room.begin(epoch);
@@ -108,15 +109,26 @@ export class Session {
     for (const option of ['tags', 'echo', 'draw']) this.#connection.request(`SET ${option} on`);
     if (!this.#token) return this.#nick();
     this.#connection.request(`RESUME ${this.#token}`, (reply) => {
-      if (reply?.isOk) this.#joined(reply.value);
-      else if (reply) this.#nick();
+      if (reply?.isOk) return this.#joined(reply.value);
+      if (!reply) return;
+      this.#token = null;
+      this.#nick();
     });
   }
 
   #nick() {
+    // The token comes before the name, and stays the same when it is used: if the connection breaks at any moment from here on, the
+    // page can take its name back. Otherwise the server would hold the name, and refuse it to the page, too.
+    if (!this.#token) this.#askToken();
     this.#connection.request(formatNick(this.#name), (reply) => {
       if (reply?.isOk) this.#joined(reply.value);
       else if (reply) this.#on.refused(reply, this.#name);
+    });
+  }
+
+  #askToken() {
+    this.#connection.request('SET resume on', (reply) => {
+      this.#token = reply?.isOk ? reply.value.split(' ')[2] : null;
     });
   }
 
@@ -126,9 +138,6 @@ export class Session {
     this.#name = name;
     this.room.me = name;
     this.#on.joined(isBack);
-    this.#connection.request('SET resume on', (reply) => {
-      this.#token = reply?.isOk ? reply.value.split(' ')[2] : null;
-    });
     this.#connection.request('WHO');
     if (this.#isAnew) this.#on.note(ANEW);
     if (this.#missedAfter !== null) this.#askSince();

@@ -1,13 +1,18 @@
 // Text of others as nodes, never as HTML. Links can be clicked, and the user's name is marked.
 
+import { namesIn } from './case.js';
 import { linksIn } from './links.js';
+
+/** Most links in a text, and most names marked between two links: each one costs the browser time for layout. */
+const LINKS_MAX = 40;
+const MARKS_MAX = 4;
 
 /** The text as nodes. */
 export function textNodes(text, me) {
   const nodes = [];
   let at = 0;
-  for (const { start, end, address } of linksIn(text)) {
-    nodes.push(...marked(text.slice(at, start), me), link(address));
+  for (const { start, end, address } of linksIn(text).slice(0, LINKS_MAX)) {
+    nodes.push(...marked(text.slice(at, start), me), link(text.slice(start, end), address));
     at = end;
   }
   return [...nodes, ...marked(text.slice(at), me)];
@@ -15,7 +20,7 @@ export function textNodes(text, me) {
 
 /** Whether a text contains this name as a word. */
 export function mentions(text, name) {
-  return name !== '' && mention(name).test(text);
+  return namesIn(text, name).length > 0;
 }
 
 /** An element with these attributes and children; strings become text. */
@@ -44,23 +49,16 @@ function hue(name) {
   return (Math.imul(hash, 0x9e3779b1) >>> 0) % 360;
 }
 
-function link(address) {
-  return element('a', { href: address, target: '_blank', rel: 'noopener noreferrer' }, address);
+function link(shown, address) {
+  return element('a', { href: address, target: '_blank', rel: 'noopener noreferrer' }, shown);
 }
 
 function marked(text, me) {
-  if (!mentions(text, me)) return text ? [text] : [];
-  const pieces = text.split(mention(me));
-  return pieces.filter(Boolean).map((piece) => (mentions(piece, me) ? element('mark', {}, piece) : piece));
-}
-
-let [mentioned, pattern] = ['', null];
-
-/** A pattern for a name as a word. The last one is kept: most calls are for the same name. */
-function mention(name) {
-  if (name === mentioned) return pattern;
-  const literal = name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-  mentioned = name;
-  pattern = new RegExp(`(?<![\\p{L}\\p{N}_])(${literal})(?![\\p{L}\\p{N}_])`, 'iu');
-  return pattern;
+  const nodes = [];
+  let at = 0;
+  for (const { start, end } of namesIn(text, me).slice(0, MARKS_MAX)) {
+    nodes.push(text.slice(at, start), element('mark', {}, text.slice(start, end)));
+    at = end;
+  }
+  return [...nodes, text.slice(at)].filter((node) => node !== '');
 }

@@ -27,10 +27,13 @@ export class Transcript {
     return this.entries.splice(0, Math.max(this.entries.length - count, 0));
   }
 
-  /** Whether the entry is the first of its day. */
+  /** Whether the entry is the first of its day. A note belongs to the entry before: it may stand among messages of another day. */
   startsDay(index) {
-    const [entry, before] = [this.entries[index], this.entries[index - 1]];
-    return !before || !isSameDay(before.at, entry.at);
+    const { entries } = this;
+    if (isNote(entries[index])) return false;
+    let before = index - 1;
+    while (before >= 0 && isNote(entries[before])) before -= 1;
+    return before < 0 || !isSameDay(entries[before].at, entries[index].at);
   }
 
   /** Whether the entry continues a group of messages, or of events in one minute. */
@@ -46,8 +49,12 @@ export function continues(entry, before) {
   return (before.to ?? []).join() === (entry.to ?? []).join() && entry.at - before.at < GROUP_MS && entry.at >= before.at;
 }
 
-function isEvent({ author, kind }) {
-  return !author && kind !== 'note';
+function isNote({ kind }) {
+  return kind === 'note';
+}
+
+function isEvent(entry) {
+  return !entry.author && !isNote(entry);
 }
 
 function minuteOf({ at }) {

@@ -4,6 +4,7 @@
 export const NOT_CONNECTED = 'Not sent: there is no connection now. What you wrote is kept.';
 
 const REFUSALS = {
+  'line-too-long': () => 'That is too long.',
   'name-taken': (what) => `${what}. Choose another name.`,
   'name-alike': (what) => `${what}. Choose another name.`,
   'name-missing': () => 'Write a name first.',
@@ -60,9 +61,9 @@ export function listed(names) {
   return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
-/** The text of the server without its hint what to type. */
+/** The text of the server without its hint what to type, and without escapes. */
 function withoutHint(text) {
-  return text.split(/; | \(|: [A-Z]{2,}/)[0];
+  return text.split(/; | \(|: [A-Z]{2,}/)[0].replace(/'\\u\{\w+\}'/, 'an invisible character');
 }
 
 function capitalized(text) {

@@ -1,7 +1,9 @@
 // Keys that belong to a composition (Chinese, Japanese, Korean and others) send nothing and complete nothing.
 
 import assert from 'node:assert/strict';
-import { expect, expectHere, expectText, hear, join, nc, open, play, serve } from '../stage.mjs';
+import {
+  expect, expectHere, expectText, hear, hearPending, intercept, join, nc, open, play, say, serve, takeName,
+} from '../stage.mjs';
 
 await play(async () => {
   const server = await serve();
@@ -38,6 +40,27 @@ await play(async () => {
   await nora.hear('JOIN alice', 'MSG alice 日本');
   await expect(alice, () => !document.querySelector('#log .pending'), null, 'it is acknowledged');
   assert.equal(await alice.locator('#log .msg').count(), 1);
+
+  // Text that is given back waits until the composition has ended.
+  const carol = await open(server);
+  const sockets = await intercept(carol, (line) => line.startsWith('MSG'));
+  await takeName(carol, 'carol');
+  await expectText(carol, '#connection', 'Connected');
+  await say(carol, 'one');
+  await hearPending(carol, 'one');
+  await carol.focus('#text');
+  const editor = await carol.context().newCDPSession(carol);
+  await editor.send('Input.imeSetComposition', { text: 'かn', selectionStart: 2, selectionEnd: 2 });
+  sockets.inject('ERR MSG not-stored the disk is full');
+  await expect(carol, () => !document.querySelector('#log .pending'), null, 'it is refused');
+  assert.equal(await carol.inputValue('#text'), 'かn');
+  await editor.send('Input.insertText', { text: '感' });
+  await expect(carol, () => document.getElementById('text').value === 'one\n感', null, 'both are in the box');
+
+  // Escape ends a composition, and does not close the popover in which it goes on.
+  await carol.click('#rename');
+  for (const told of composing) assert.equal(await press(carol, '#name', 'Escape', told), false);
+  assert.equal(await carol.locator('#name-dialog').isVisible(), true);
 
   const bob = await open(server);
   for (const told of composing) {

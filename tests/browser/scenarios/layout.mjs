@@ -28,13 +28,38 @@ await play(async () => {
 
   // Texts begin in one column, and names end in one; a group has its name once.
   const edges = await alice.locator('#log .msg, #log .whisper').evaluateAll((entries) => entries.map((entry) => {
-    const isShown = getComputedStyle(entry.querySelector('.who .name')).color !== 'rgba(0, 0, 0, 0)';
     const [text, name] = ['.said', '.who'].map((part) => entry.querySelector(part).getBoundingClientRect());
-    return [text.left, name.right, isShown];
+    return [text.left, name.right, name.left >= 0];
   }));
   assert.equal(new Set(edges.map(([text]) => text)).size, 1, 'texts line up');
-  assert.equal(new Set(edges.map(([, name]) => name)).size, 1, 'names line up');
+  const shown = edges.filter(([, , isShown]) => isShown);
+  assert.equal(new Set(shown.map(([, name]) => name)).size, 1, 'names line up');
   assert.deepEqual(edges.map(([, , isShown]) => isShown), [true, false, false, true, true, true]);
+
+  // A long name takes several lines beside its first message, and none beside the next one. It never touches the time.
+  const wide = 'W'.repeat(32);
+  const william = nc(server, wide);
+  await william.hear(/^HELLO/, `OK NICK ${wide}`);
+  william.say('MSG seven', 'MSG eight');
+  await hear(alice, 'eight');
+  const heights = await alice.locator('#log .msg').evaluateAll((entries) => entries.slice(-2).map(({ offsetHeight }) => offsetHeight));
+  assert.ok(heights[0] > 60 && heights[1] < 30, `the messages are ${heights} px high`);
+  const [time] = await alice.locator('#log .continued time').evaluateAll((times) => times.map((each) => getComputedStyle(each).color));
+  assert.equal(time, 'rgba(0, 0, 0, 0)', 'a group has one time');
+  const gap = () => alice.locator('#log .msg', { hasText: 'seven' }).evaluate((entry) => {
+    const range = document.createRange();
+    range.selectNodeContents(entry.querySelector('.who .name'));
+    const lines = [...range.getClientRects()].filter(({ top }) => top < entry.querySelector('time').getBoundingClientRect().bottom);
+    return entry.querySelector('time').getBoundingClientRect().left - Math.max(...lines.map(({ right }) => right));
+  });
+  for (let width = 380; width < 396; width += 1) {
+    await alice.setViewportSize({ width, height: 844 });
+    const px = await gap();
+    assert.ok(px >= 8, `${px} px between name and time at a width of ${width}`);
+  }
+  await alice.setViewportSize({ width: 1440, height: 900 });
+  william.say('QUIT');
+  await expectHere(alice, 'nora*', 'alice', longName);
   assert.equal(await alice.locator('#log .msg').first().evaluate((entry) => entry.querySelector('.who').textContent), 'nora');
 
   // The list lines up with its heading, and a wide window is used.
@@ -46,6 +71,38 @@ await play(async () => {
   assert.ok(Math.abs(await left('#people-title') - await left('#names .name')) < 1, 'the list lines up with its heading');
   assert.ok((await alice.locator('#log').boundingBox()).width > 1440 * 0.8, 'a wide window is used');
   assert.equal(await alice.locator('#drawing').isVisible(), false, 'the canvas is closed');
+
+  // Where the browser forces its own colours, states that are colours elsewhere can be told apart, and so can the pens.
+  await alice.emulateMedia({ forcedColors: 'active' });
+  await alice.getByRole('button', { name: longName }).click();
+  const colours = await alice.evaluate(() => {
+    const of = (selector, property) => [...document.querySelectorAll(selector)].map((each) => getComputedStyle(each)[property]);
+    const system = (colour) => {
+      document.body.style.outlineColor = colour;
+      return getComputedStyle(document.body).outlineColor;
+    };
+    return {
+      chosen: of('#names .person[aria-pressed="true"]', 'backgroundColor').every((colour) => colour === system('Highlight')),
+      whispers: of('#log > .whisper', 'borderLeftColor').every((colour) => colour === system('Highlight')),
+      messages: of('#log > .msg', 'borderLeftColor').every((colour) => colour === system('Canvas')),
+      pens: new Set(of('#colours input', 'background')).size,
+    };
+  });
+  assert.deepEqual(colours, { chosen: true, whispers: true, messages: true, pens: 7 });
+  await alice.getByRole('button', { name: longName }).click();
+  await alice.emulateMedia({ forcedColors: 'none' });
+
+  // On paper, all messages that are shown are printed, and nothing else.
+  nora.say(...Array.from({ length: 100 }, (_, number) => `MSG print ${number}`));
+  await hear(alice, 'print 99');
+  await alice.emulateMedia({ media: 'print' });
+  const printed = await alice.evaluate(() => ({
+    isWhole: document.documentElement.scrollHeight > document.querySelector('#log').scrollHeight,
+    isScrolling: document.querySelector('#log').scrollHeight > document.querySelector('#log').clientHeight + 1,
+    others: ['#composer', '#people', '#controls'].filter((selector) => document.querySelector(selector).checkVisibility()),
+  }));
+  assert.deepEqual(printed, { isWhole: true, isScrolling: false, others: [] });
+  await alice.emulateMedia({ media: 'screen' });
 
   // In the dark the canvas is dark, and what is drawn with the first pen can be seen. It is measured in a picture of the page.
   const bob = await join(server, 'bob', { colorScheme: 'dark' });

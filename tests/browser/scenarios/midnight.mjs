@@ -29,4 +29,18 @@ await play(async () => {
 
   await page.clock.runFor('24:00:00');
   assert.deepEqual((await days()).slice(-2), ['Friday 20 November', 'Yesterday, Saturday 21 November']);
+
+  // A machine that sleeps stops its timers: soon after it wakes, the date is right.
+  await page.clock.setSystemTime(new Date('2026-11-23T09:00:00Z'));
+  await page.clock.runFor('01:00');
+  assert.deepEqual((await days()).slice(-2), ['Friday 20 November', 'Saturday 21 November']);
+  // What the page notes then stands before messages of the night, and begins no day.
+  await sockets.cut();
+  await hear(page, 'The connection broke.');
+  await page.clock.runFor('00:01');
+  await hear(page, 'Connected again.');
+  await say('2026-11-21T12:00:00.000Z', 'the same day');
+  assert.deepEqual((await days()).slice(-2), ['Friday 20 November', 'Saturday 21 November']);
+  await say('2026-11-21T23:30:00.000Z', 'sent while it slept');
+  assert.deepEqual((await days()).slice(-2), ['Saturday 21 November', 'Yesterday, Sunday 22 November']);
 });

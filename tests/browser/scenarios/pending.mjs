@@ -47,6 +47,7 @@ await play(async () => {
   sockets.inject('ERR MSG not-stored the message could not be stored; try again');
   await expectText(alice, '#not-sent', 'Not sent: The server could not store it. Try again later.');
   assert.equal(await alice.inputValue('#text'), 'one more');
+  await expect(alice, () => !document.querySelector('#log .pending'), null, 'nothing is pending');
   assert.equal((await alice.getByText('one more').count()), 0);
   isHeld = false;
 

@@ -18,8 +18,16 @@ await play(async () => {
   sockets.inject('@- 2026-11-20T12:44:29.138Z ROSTER 2', 'USER nora coordinator', 'USER alice member');
   await expectHere(page, 'nora*', 'alice');
   await expect(page, () => document.getElementById('check-status').hidden, null, 'no coordinator');
+  // The focus stays where it is when the order changes.
+  sockets.inject('@- 2026-11-20T12:44:29.138Z ROSTER 3', 'USER nora coordinator', 'USER bob member', 'USER alice member');
+  await expectHere(page, 'nora*', 'bob', 'alice');
+  await page.locator('#names button[data-name="bob"]').focus();
+  sockets.inject('@- 2026-11-20T12:44:29.138Z ROSTER 3', 'USER bob member', 'USER alice member', 'USER nora coordinator');
+  await expectHere(page, 'bob', 'alice', 'nora*');
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.name), 'bob');
+
   await say(page, 'here I am');
   await hear(page, 'here I am');
   const asked = sockets.sent.filter((line) => line === 'CANVAS').length;
-  assert.equal(asked, before + 1);
+  assert.equal(asked, before + 3);
 });

@@ -12,6 +12,18 @@ const seen = (page, selector) => page.evaluate((selector) => {
   return { isWhole, isOnTop: at !== null && document.querySelector(selector).contains(at), height: bottom - top };
 }, selector);
 
+/** Whether messages can be read and sent: the last message, the box and Send are seen. */
+const expectTalk = async (page, where, selectors = ['#text', '#send', '#log > :last-child']) => {
+  // A test that empties and fills the box within one frame makes the browser scroll; this is about the room that there is.
+  await page.locator('#log').evaluate((log) => (log.scrollTop = log.scrollHeight));
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  for (const selector of selectors) {
+    const { isWhole, isOnTop } = await seen(page, selector);
+    assert.ok(isWhole && isOnTop, `${selector} is seen ${where}`);
+  }
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `nothing is cut off ${where}`);
+};
+
 const expectUsable = async (page, share, where) => {
   for (const selector of ['#text', '#send', '#quit', '#rename', '#show-canvas']) {
     const { isWhole, isOnTop } = await seen(page, selector);
@@ -46,6 +58,41 @@ await play(async () => {
     await hear(alice, `at ${width}×${height}`);
     await expectUsable(alice, share, `at ${width}×${height}`);
   }
+
+  // Also with a long draft, with a whisper that was refused, and with the canvas.
+  const draft = Array.from({ length: 30 }, (_, number) => `draft ${number}`).join('\n');
+  const toggleCanvas = () => alice.evaluate(() => document.getElementById('show-canvas').click());
+  const more = [[320, 180], [320, 256], [256, 600], [800, 200], [200, 400], [360, 300], [640, 360], [390, 844], [844, 390]];
+  for (const [width, height] of more) {
+    await alice.setViewportSize({ width, height });
+    await alice.fill('#text', draft);
+    await expectTalk(alice, `with a draft at ${width}×${height}`);
+    await alice.fill('#text', `/w nora ${'x'.repeat(4200)}`);
+    await alice.press('#text', 'Enter');
+    await alice.locator('#not-sent').waitFor();
+    if (height > 180) await expectTalk(alice, `with an error at ${width}×${height}`);
+    await alice.fill('#text', '');
+    await toggleCanvas();
+    await expectTalk(alice, `with the canvas at ${width}×${height}`, height > 180 ? undefined : ['#text', '#send']);
+    assert.ok((await alice.locator('#canvas').boundingBox()).width > 50, `the canvas is seen at ${width}×${height}`);
+    await toggleCanvas();
+  }
+
+  // A larger font of the browser: what does not fit can be scrolled to.
+  const devtools = await alice.context().newCDPSession(alice);
+  for (const [size, width, height] of [[24, 320, 480], [24, 1280, 720], [32, 390, 844], [32, 1280, 720], [32, 320, 256], [24, 800, 200]]) {
+    const where = `at ${width}×${height} with a font of ${size} px`;
+    await devtools.send('Page.setFontSizes', { fontSizes: { standard: size, fixed: size } });
+    await alice.setViewportSize({ width, height });
+    for (const selector of ['#quit', '#send']) {
+      await alice.locator(selector).scrollIntoViewIfNeeded();
+      const { isWhole, isOnTop } = await seen(alice, selector);
+      assert.ok(isWhole && isOnTop, `${selector} can be reached ${where}`);
+    }
+    if (height > 400) await expectTalk(alice, where);
+    assert.ok((await alice.locator('#log').boundingBox()).height >= 2 * size, `messages are seen ${where}`);
+  }
+  await alice.close({ runBeforeUnload: true });
 
   // A keyboard that covers the page, as on iOS: only the visual viewport is smaller.
   const bob = await join(server, 'bob', { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
