@@ -2,7 +2,7 @@
 // take the name, and leave again.
 
 import assert from 'node:assert/strict';
-import { expectHere, expectText, forgiveLostConnections, hear, join, nc, play, say, serve, takeName, wire } from '../stage.mjs';
+import { expect, expectHere, expectText, forgiveLostConnections, hear, join, nc, play, say, serve, takeName, wire } from '../stage.mjs';
 
 await play(async () => {
   const server = await serve({ options: ['--line-rate', '0', '--resume-timeout', '1'] });
@@ -39,7 +39,10 @@ await play(async () => {
   line.mend();
   await expectText(alice, '#name-reason', 'The connection broke, and your name is no longer free.');
   await expectText(alice, '#name-error', '“alice” is taken. Choose another name.');
-  assert.equal(await alice.locator('#names .self, #you:visible').count(), 0);
+  await expect(alice, () => {
+    const isShown = (node) => node.checkVisibility();
+    return ![...document.querySelectorAll('#names .self, #you')].some(isShown);
+  }, null, 'nobody is shown as the user');
   third.say('MSG and not she either');
   await takeName(alice, 'alice2');
   await expectHere(alice, 'nora*', 'alice', 'alice2');
