@@ -13,7 +13,7 @@ pub(super) fn explain(code: &str, text: &str) -> String {
             | ErrorCode::NameTooLong
             | ErrorCode::NameMissing,
         ) => name_refused(text),
-        Some(ErrorCode::TargetAbsent) => text.replace("(WHO lists names)", "(chinwag who lists the members)"),
+        Some(ErrorCode::TargetAbsent) => text.replace("WHO lists names", "chinwag who lists the members"),
         Some(ErrorCode::TooOld) => text.replace("write: SINCE", "use --since"),
         Some(ErrorCode::EpochChanged) => format!("{}; chinwag history prints the last messages", cause(text)),
         Some(ErrorCode::IdAhead) => {
@@ -63,8 +63,8 @@ mod tests {
             "al is reserved until x is stored; choose another with --nick",
         );
         check(
-            "ERR WHISPER target-absent al is not here (WHO lists names); nothing was delivered",
-            "al is not here (chinwag who lists the members); nothing was delivered",
+            "ERR WHISPER target-absent al is not here; nothing was delivered; WHO lists names",
+            "al is not here; nothing was delivered; chinwag who lists the members",
         );
         check(
             "ERR SINCE id-ahead the last id is 5; from another epoch? that is in HELLO; write: HISTORY [count]",
@@ -85,7 +85,7 @@ mod tests {
         let lines = ["NICK a,b", "NICK", "HISTORY x", "HISTORY 1 2", "SEARCH", "WHISPER bob", "WHISPER", "MSG"];
         for line in lines.into_iter().map(ToOwned::to_owned).chain([format!("SEARCH {words}")]) {
             if let Err(refusal) = Command::parse(&line, Mode::Commands) {
-                let told = explain(refusal.code.as_str(), refusal.text.as_str());
+                let told = explain(refusal.code.as_str(), &refusal.text(Mode::Commands));
                 assert!(!told.contains("write:") && !told.contains("NICK") && !told.is_empty(), "{line:?}: {told}");
             }
         }

@@ -372,8 +372,8 @@ mod tests {
         check("/w bob psst", &["OK WHISPER bob"], &[Action::Show(whispered)]);
         check(
             "/w eve psst",
-            &["ERR WHISPER target-absent eve is not here (WHO lists names)"],
-            &[warn("eve is not here (/who lists names); not sent: /w eve psst")],
+            &["ERR WHISPER target-absent eve is not here; WHO lists names"],
+            &[warn("eve is not here; /who lists names; not sent: /w eve psst")],
         );
         check("/ping", &["OK PING"], &[note("the server answers")]);
         let named = [note("you are al; /help lists what you can type"), send("WHO")];

@@ -40,7 +40,8 @@ pub(super) async fn talk(
                 match input::text_of(typed.unwrap_or(b"/quit".into())) {
                     Ok(text) => session.typed(&text),
                     Err(refusal) => {
-                        let text = format!("line {number} was not sent: {}", refusal.text.as_str());
+                        let text =
+                            format!("line {number} was not sent: {}", refusal.text(crate::protocol::Mode::Commands));
                         vec![Action::Show(Shown::Warning(text))]
                     }
                 }

@@ -74,7 +74,7 @@ impl Typed {
                 "unknown command {word}; /help lists the commands; to begin a message with a slash, type two: /{word}",
                 word = shortened(word)
             )),
-            Err(refusal) => Self::Wrong(in_client_words(&refusal.text.to_string())),
+            Err(refusal) => Self::Wrong(in_client_words(&refusal.text(Mode::Chat))),
         }
     }
 }
@@ -143,8 +143,8 @@ pub(super) fn in_client_words(text: &str) -> String {
         }
     }
     for (theirs, ours) in [
+        ("; WHO lists", "; /who lists"),
         ("/WHO lists", "/who lists"),
-        ("(WHO lists", "(/who lists"),
         ("/HELP lists", "/help lists"),
         ("(HELP lists", "(/help lists"),
     ] {
@@ -266,7 +266,7 @@ mod tests {
         check("/w", "type: /msg name[,name] text");
         check("/w bob", "there is no text; type: /msg name[,name] text");
         check("/MSG bob, psst", "a name is missing; type: /msg name[,name] text, with no space");
-        check("/w @ psst", "(/who lists names)");
+        check("/w @ psst", "; /who lists names");
         check("/history x", "type: /history [number]");
         check("/nick", "type: /nick name");
         check("/reply hi", "nobody has whispered");
