@@ -251,14 +251,18 @@ impl Command {
 }
 
 fn nick(rest: &str) -> Result<Command, Refusal> {
-    Name::new(rest.trim()).map(Command::Nick).map_err(|error| {
+    Ok(Command::Nick(Name::new(rest.trim())?))
+}
+
+impl From<NameError> for Refusal {
+    fn from(error: NameError) -> Self {
         let code = match error {
             NameError::Missing => ErrorCode::NameMissing,
             NameError::TooLong(_) => ErrorCode::NameTooLong,
             _ => ErrorCode::NameInvalid,
         };
-        Refusal::new(Verb::Nick, code, error.to_string()).with_hint(Hint::Write(Verb::Nick))
-    })
+        Self::new(Verb::Nick, code, error.to_string()).with_hint(Hint::Write(Verb::Nick))
+    }
 }
 
 fn search(rest: &str) -> Result<Command, Refusal> {

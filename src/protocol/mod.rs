@@ -29,7 +29,7 @@ pub use drawing::{Drawing, Drawn, NoStroke, Stroke};
 pub use error::{ErrorCode, Field, Refusal};
 pub use event::{Closing, Event, EventId, LeaveReason, Tag, Timestamp};
 pub use foreign::Foreign;
-pub use heard::Heard;
+pub use heard::{Heard, HeardRefusal};
 pub use hint::Hint;
 pub use line::{BYTE_ORDER_MARK, Decoded, Ending, LineDecoder, LineError};
 pub use name::{Name, NameError};
