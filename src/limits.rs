@@ -27,6 +27,10 @@ pub const TOKEN_BYTES_MAX: usize = 256;
 /// Most characters of an unknown word that an error repeats.
 pub const ECHO_CHARS_MAX: usize = 32;
 
+/// Longest hint of a refusal, in bytes, in any mode. A refusal's text is cut so that its hint fits after it. The longest hint repeats a
+/// word of the client.
+pub const HINT_BYTES_MAX: usize = 512;
+
 /// Longest line the server sends, in bytes, with its tag and its line ending.
 pub const SERVER_LINE_BYTES_MAX: usize = 4608;
 
@@ -578,6 +582,8 @@ const _: () = {
     let tag = "@18446744073709551615 2026-01-01T00:00:00.000Z ".len();
     let leave = "LEAVE ".len() + NAME_BYTES_MAX + " timeout ".len() + TEXT_BYTES_MAX;
     assert!(tag + leave + 2 <= SERVER_LINE_BYTES_MAX);
+    // A refusal and its hint are at most one text.
+    assert!(HINT_BYTES_MAX < TEXT_BYTES_MAX && 4 * (ECHO_CHARS_MAX + 1) < HINT_BYTES_MAX / 2);
     assert!("PAST ".len() + tag + NAME_BYTES_MAX + 1 + TEXT_BYTES_MAX + 2 <= SERVER_LINE_BYTES_MAX);
     // A stroke of so many points can be sent, and be told with who drew it.
     let stroke = "#rrggbb 999".len() + STROKE_POINTS_MAX * " 9999,9999".len();

@@ -13,7 +13,7 @@ use smol::Timer;
 use smol::net::{TcpStream, resolve};
 use socket2::{SockRef, TcpKeepalive};
 
-use super::refusal::cause;
+use super::refusal::explain;
 use super::wire::{read_line, text_of};
 use crate::command_line::quoted;
 use crate::limits::{
@@ -142,7 +142,7 @@ async fn greeted(address: SocketAddr, report: &Sender<Progress>) -> Result<Greet
     let greeting = Heard::new(&text_of(&line.map_err(silent)?));
     match (&greeting.known, greeting.refused()) {
         (Some(ServerLine::Hello(..)), _) => Ok(Greeted { server, greeting }),
-        (_, Some((_, why))) => Err(cause(why).to_owned()),
+        (_, Some(refusal)) => Err(explain(&refusal)),
         (_, None) => Err(format!("it is no chinwag/1 server; it says: {}", greeting.line)),
     }
 }

@@ -25,6 +25,9 @@ impl Heard {
             let number = if NUMBERS.contains(&key) { value.parse::<u64>().ok() } else { None };
             object.insert(key.to_owned(), number.map_or_else(|| json!(value), |number| json!(number)));
         }
+        if let Some(field) = self.refused().and_then(|refusal| refusal.field) {
+            object.insert(field.key().to_owned(), json!(field.id().0));
+        }
         Value::Object(object).to_string()
     }
 }
@@ -102,6 +105,15 @@ mod tests {
         check("OK HELP", r#"{"type":"ok","verb":"HELP"}"#);
         check("OK QUIT", r#"{"type":"ok","verb":"QUIT"}"#);
         check("ERR MSG no-name take one", r#"{"code":"no-name","text":"take one","type":"err","verb":"MSG"}"#);
+        check(
+            "ERR SINCE too-old 31 is the oldest that is kept; for all from there on, write: SINCE 30",
+            r#"{"code":"too-old","oldest":31,"text":"31 is the oldest that is kept; for all from there on, write: SINCE 30","type":"err","verb":"SINCE"}"#,
+        );
+        check(
+            "ERR SINCE id-ahead the last id is 5; from another epoch?",
+            r#"{"code":"id-ahead","last":5,"text":"the last id is 5; from another epoch?","type":"err","verb":"SINCE"}"#,
+        );
+        check("ERR SINCE too-old gone", r#"{"code":"too-old","text":"gone","type":"err","verb":"SINCE"}"#);
         check("USER bob member", r#"{"name":"bob","role":"member","type":"user"}"#);
         check(
             "USER bob coordinator id=1 address=127.0.0.1:5 idle=2 online=3",

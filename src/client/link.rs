@@ -11,7 +11,7 @@ use super::reading::{Read, Reading};
 use super::wire::{Next, Patience, Wire, late};
 use super::{Code, End};
 use crate::limits::{HELD_BYTES_MAX, LINES_IN_FLIGHT_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
-use crate::protocol::{Command, Heard, Mode, Name, Reply, ServerLine};
+use crate::protocol::{Command, Heard, HeardRefusal, Mode, Name, Reply, ServerLine};
 
 /// What came next.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) enum News {
     /// So long until the next attempt to come back.
     Waits(Duration),
     /// There is a connection again, and this is what became of the name.
-    Back(Result<Name, String>),
+    Back(Result<Name, HeardRefusal>),
 }
 
 /// A name on a server, with a connection or on its way back.
@@ -255,7 +255,7 @@ impl Link {
         // Where nobody can choose another name, that the old one is taken is for the next attempt.
         let deadline = self.deadline;
         let named = match or(self.enter(), late(deadline)).await {
-            Ok(Err(why)) if self.retry.is_some() => Err(End(Code::Refused, why)),
+            Ok(Err(refusal)) if self.retry.is_some() => Err(End(Code::Refused, refusal.what)),
             named => named,
         };
         match named {
@@ -280,7 +280,7 @@ impl Link {
         }
     }
 
-    async fn enter(&mut self) -> Result<Result<Name, String>, End> {
+    async fn enter(&mut self) -> Result<Result<Name, HeardRefusal>, End> {
         self.wire.open(&self.address).await?;
         if let Some(name) = self.wire.resume().await? {
             return Ok(Ok(name));

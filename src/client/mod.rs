@@ -108,7 +108,7 @@ fn run(options: &Options) -> Result<(), End> {
     let recall = |line: &str| match Command::parse(line, Mode::Commands) {
         Ok(Some(command)) => block_on(script::recall(options, &command)),
         Ok(None) => Ok(()),
-        Err(refusal) => Err(End(Code::Usage, refusal::explain(refusal.code.as_str(), refusal.text.as_str()))),
+        Err(refusal) => Err(End(Code::Usage, refusal::explain(&refusal.into()))),
     };
     let (command, words) = options.command();
     if command != "send" || options.json {

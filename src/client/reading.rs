@@ -2,10 +2,9 @@
 //! what was missed as if it had been heard. Pure; `protocol.md` (History) says why this leaves no gap.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::protocol::{Command, ErrorCode, Event, EventId, Heard, Past, Replayed, Reply, ServerLine, Tag, Token};
-
-/// What is asked for begins before what is kept.
-const TOO_OLD: &str = ErrorCode::TooOld.as_str();
+use crate::protocol::{
+    Command, ErrorCode, Event, EventId, Field, Heard, Past, Replayed, Reply, ServerLine, Tag, Token,
+};
 
 /// What is asked for is of no use: the ids begin anew.
 const BEGAN_ANEW: [&str; 2] = [ErrorCode::EpochChanged.as_str(), ErrorCode::IdAhead.as_str()];
@@ -149,9 +148,9 @@ impl Reading {
 
     fn read_refusal(&mut self, heard: Heard) -> Vec<Read> {
         let Some(again) = &mut self.again else { return Vec::new() };
-        let (code, text) = heard.refused().unwrap_or_default();
-        let oldest = text.split(' ').next().and_then(|word| word.parse().ok()).filter(|_| code == TOO_OLD);
-        let before = oldest.and_then(|oldest: u64| oldest.checked_sub(1)).map(EventId);
+        let refusal = heard.refused().unwrap_or_default();
+        let oldest = if let Some(Field::Oldest(oldest)) = refusal.field { Some(oldest) } else { None };
+        let before = oldest.and_then(|oldest| oldest.0.checked_sub(1)).map(EventId);
         again.whole = false;
         let (missing, next) = match before {
             Some(before) if again.missed && Some(before) > self.last => {
@@ -163,7 +162,8 @@ impl Reading {
             _ if self.chosen => return [vec![Read::Heard(heard)], self.go_on(false)].concat(),
             _ if again.missed => {
                 (again.missed, self.last, self.before) = (false, None, 0);
-                let why = if BEGAN_ANEW.contains(&code) { "the server began anew" } else { text };
+                let began_anew = BEGAN_ANEW.contains(&refusal.code.as_str());
+                let why = if began_anew { "the server began anew" } else { &refusal.what };
                 let missing = format!("what was said while there was no connection may be missing here: {why}");
                 (missing, Command::History(0))
             }

@@ -1,70 +1,129 @@
-//! A server's refusals in the words of the client's commands. What a server says ends in a hint for those who type the protocol.
+//! Words refusals for the client's users: a hint names an option or a subcommand at a command line, and a slash command at a terminal.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::protocol::ErrorCode;
+use super::typed::usage_of;
+use crate::protocol::{ErrorCode, EventId, HeardRefusal, Hint, Verb};
 
-/// What was refused and why, and what to do at a command line.
-pub(super) fn explain(code: &str, text: &str) -> String {
-    match ErrorCode::from_word(code) {
-        Some(
-            ErrorCode::NameTaken
-            | ErrorCode::NameAlike
-            | ErrorCode::NameInvalid
-            | ErrorCode::NameTooLong
-            | ErrorCode::NameMissing,
-        ) => name_refused(text),
-        Some(ErrorCode::TargetAbsent) => text.replace("(WHO lists names)", "(chinwag who lists the members)"),
-        Some(ErrorCode::TooOld) => text.replace("write: SINCE", "use --since"),
-        Some(ErrorCode::EpochChanged) => format!("{}; chinwag history prints the last messages", cause(text)),
-        Some(ErrorCode::IdAhead) => {
-            let last = text.split("; ").next().unwrap_or(text);
-            format!("{last}; expected an id from this server, see chinwag history --json")
-        }
-        Some(ErrorCode::VerbUnknown) => {
-            "the server does not know this command: it is older than this client".to_owned()
-        }
-        _ => cause(text).to_owned(),
+/// Says what is wrong, and what to do at a command line.
+pub(super) fn explain(refusal: &HeardRefusal) -> String {
+    let hint = match ErrorCode::from_word(&refusal.code) {
+        Some(ErrorCode::VerbUnknown) => return OLD_SERVER.to_owned(),
+        Some(ErrorCode::EpochChanged) => "; chinwag history prints the last messages".to_owned(),
+        _ => refusal.hint.as_ref().map(at_command_line).unwrap_or_default(),
+    };
+    format!("{}{hint}", refusal.what)
+}
+
+/// Says what is wrong, and what to type at a terminal.
+pub(super) fn explain_at_terminal(refusal: &HeardRefusal) -> String {
+    if ErrorCode::from_word(&refusal.code) == Some(ErrorCode::VerbUnknown) {
+        return OLD_SERVER.to_owned();
+    }
+    format!("{}{}", refusal.what, refusal.hint.as_ref().map(at_terminal).unwrap_or_default())
+}
+
+const OLD_SERVER: &str = "the server does not know this command: it is older than this client";
+
+fn at_command_line(hint: &Hint) -> String {
+    match hint {
+        Hint::Write(Verb::Nick) | Hint::ChooseNickname => "; choose another with --nick".to_owned(),
+        Hint::RetryNickname => "; try again later, or choose another with --nick".to_owned(),
+        Hint::TakeNickname => "; take one with --nick".to_owned(),
+        Hint::JoinNamesByCommas => "; write the names with commas and without spaces".to_owned(),
+        Hint::ListMembers => "; chinwag who lists the members".to_owned(),
+        Hint::Since(EventId(id)) => format!("; for all from there on, use --since {id}"),
+        Hint::CheckEpoch => "; expected an id from this server, see chinwag history --json".to_owned(),
+        Hint::CheckHistory => ", so look with chinwag history first; try again later".to_owned(),
+        hint => without_commands(hint).to_owned(),
     }
 }
 
-/// Why a nickname was refused, and what to do.
-pub(super) fn name_refused(text: &str) -> String {
-    format!("{}; choose another with --nick", cause(text))
+fn at_terminal(hint: &Hint) -> String {
+    let write = |before: &str, verb| usage_of(verb).map(|usage| format!("; {before}{usage}")).unwrap_or_default();
+    match hint {
+        Hint::Write(verb) => write("type: ", *verb),
+        Hint::JoinNamesByCommas => write("type: ", Verb::Whisper) + ", with no space in the list",
+        Hint::ChooseNickname => write("choose another and type: ", Verb::Nick),
+        Hint::RetryNickname => write("try again later, or choose another and type: ", Verb::Nick),
+        Hint::TakeNickname => write("take one first: ", Verb::Nick),
+        Hint::ListMembers => "; /who lists names".to_owned(),
+        Hint::ListCommands => "; /help lists the commands".to_owned(),
+        Hint::Since(EventId(id)) => format!("; for all from there on, type: /since {id}"),
+        Hint::CheckEpoch => write("from another epoch? type: ", Verb::History),
+        Hint::CheckHistory => ", so look with /history first; try again later".to_owned(),
+        hint => without_commands(hint).to_owned(),
+    }
 }
 
-/// A refusal's text without the hint which command to write.
-pub(super) fn cause(text: &str) -> &str {
-    match text.rfind("write: ") {
-        Some(at) => text[..at].rsplit_once("; ").map_or(text, |(cause, _)| cause),
-        None => text,
+/// The words of a hint that is not about a command. Empty for what the client does by itself, such as connecting again.
+fn without_commands(hint: &Hint) -> &'static str {
+    match hint {
+        Hint::EnableStore => " (its operator would say: --data PATH)",
+        Hint::AddRarerWord => "; add a rarer word",
+        Hint::SplitLine => ", send it in parts",
+        Hint::EndLinesWithLf => "; end each line with LF",
+        Hint::SendUtf8 => "; send it as UTF-8",
+        Hint::ConvertToUtf8 => "; convert it first: iconv -f UTF-16 -t UTF-8",
+        Hint::RetryLater => "; try again later",
+        Hint::RetryInASecond => "; try again in a second",
+        Hint::CloseConnection => "; close one first",
+        Hint::Write(_)
+        | Hint::JoinNamesByCommas
+        | Hint::ChooseNickname
+        | Hint::RetryNickname
+        | Hint::TakeNickname
+        | Hint::ListMembers
+        | Hint::ListCommands
+        | Hint::Say(_)
+        | Hint::WhisperOrSay
+        | Hint::DoubleSlash(_)
+        | Hint::Since(_)
+        | Hint::CheckEpoch
+        | Hint::CheckHistory
+        | Hint::SplitStroke
+        | Hint::JoinAgainLater
+        | Hint::ResumeOnNewConnection
+        | Hint::ReplaceToken
+        | Hint::Reconnect
+        | Hint::ReconnectAndJoin
+        | Hint::ReconnectAndPong
+        | Hint::ReconnectAndHelp
+        | Hint::UseNetcat
+        | Hint::ConnectWithoutTls => "",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Command, Heard, Mode, Name};
+    use crate::protocol::{Command, Heard, Mode, Refusal, Text};
 
-    fn said(line: &str) -> String {
-        let heard = Heard::new(line);
-        let (code, text) = heard.refused().unwrap();
-        explain(code, text)
+    fn refused(line: &str) -> HeardRefusal {
+        Heard::new(line).refused().unwrap()
     }
 
     #[test]
-    fn refusal_suggests_options_instead_of_commands() {
-        let check = |line: &str, expected: &str| assert_eq!(said(line), expected, "{line:?}");
+    fn refusal_suggests_options_at_command_line() {
+        let check = |line: &str, expected: &str| assert_eq!(explain(&refused(line)), expected, "{line:?}");
         check(
             "ERR NICK name-taken al is taken; choose another and write: NICK name",
             "al is taken; choose another with --nick",
         );
         check(
             "ERR NICK name-taken al is reserved until x is stored; try again later, or choose another and write: NICK name",
-            "al is reserved until x is stored; choose another with --nick",
+            "al is reserved until x is stored; try again later, or choose another with --nick",
         );
         check(
-            "ERR WHISPER target-absent al is not here (WHO lists names); nothing was delivered",
-            "al is not here (chinwag who lists the members); nothing was delivered",
+            "ERR WHISPER target-absent al is not here; nothing was delivered; WHO lists names",
+            "al is not here; nothing was delivered; chinwag who lists the members",
+        );
+        check(
+            "ERR WHISPER target-missing a name is missing; write: WHISPER name[,name...] text, with no space in the list",
+            "a name is missing; write the names with commas and without spaces",
+        );
+        check(
+            "ERR SINCE epoch-changed the epoch is k7qd: ids from another one mean nothing now; write: HISTORY [count]",
+            "the epoch is k7qd: ids from another one mean nothing now; chinwag history prints the last messages",
         );
         check(
             "ERR SINCE id-ahead the last id is 5; from another epoch? that is in HELLO; write: HISTORY [count]",
@@ -74,8 +133,56 @@ mod tests {
             "ERR SINCE too-old 9 is the oldest that is kept; for all from there on, write: SINCE 8",
             "9 is the oldest that is kept; for all from there on, use --since 8",
         );
-        check("ERR MSG later-code no; write: SING la", "no");
-        check("ERR MSG not-stored try again later", "try again later");
+        check("ERR - slow you read too slowly; connect again", "you read too slowly");
+        check("ERR - idle-timeout too quiet; connect again, and answer PING", "too quiet");
+        check("ERR MSG not-stored the disk is full; try again later", "the disk is full; try again later");
+        check("ERR SEARCH verb-unknown unknown command", OLD_SERVER);
+    }
+
+    #[test]
+    fn refusal_suggests_slash_commands_at_terminal() {
+        let check = |line: &str, expected: &str| assert_eq!(explain_at_terminal(&refused(line)), expected, "{line:?}");
+        check(
+            "ERR NICK name-taken al is taken; choose another and write: NICK name",
+            "al is taken; choose another and type: /nick name",
+        );
+        check("ERR MSG text-missing there is no text; write: MSG text", "there is no text; type: text");
+        check("ERR WHO argument-unexpected x is too many; write: WHO", "x is too many; type: /who");
+        check("ERR MSG no-name no name yet; take one first: NICK name", "no name yet; take one first: /nick name");
+        check(
+            "ERR SINCE too-old 9 is the oldest that is kept; for all from there on, write: SINCE 8",
+            "9 is the oldest that is kept; for all from there on, type: /since 8",
+        );
+        check("ERR SET option-unknown it is no option; write: SET echo|tags|draw|resume on|off", "it is no option");
+        check(
+            "ERR - verb-unknown unknown command 'SEARCH' (HELP lists the commands); to say it, write: MSG x",
+            OLD_SERVER,
+        );
+    }
+
+    /// A server of a later version may have other codes and hints.
+    #[test]
+    fn unknown_hint_is_shown_as_it_is() {
+        let refusal = refused("ERR MSG later-code no; write: SING la");
+        assert_eq!([explain(&refusal), explain_at_terminal(&refusal)], ["no; write: SING la"; 2]);
+        let refusal = refused("ERR SING later-code no; try again later");
+        assert_eq!([explain(&refusal), explain_at_terminal(&refusal)], ["no; try again later"; 2]);
+    }
+
+    /// No hint, of any code, tells the user to write a line of the protocol.
+    #[test]
+    fn words_have_no_protocol_syntax() {
+        let open = [Hint::Say(Text::ours("x")), Hint::DoubleSlash(Text::ours("x")), Hint::Since(EventId(8))];
+        for hint in Hint::plain().chain(open) {
+            for code in ErrorCode::ALL {
+                let refusal = Refusal::new(None, code, "it is wrong").with_hint(hint.clone()).into();
+                for words in [explain(&refusal), explain_at_terminal(&refusal)] {
+                    let words = words.replace("UTF-", "").replace("LF", "").replace("PATH", "");
+                    let has_verb = words.contains("write: ") || words.contains(|c: char| c.is_ascii_uppercase());
+                    assert!(!has_verb && !words.is_empty(), "{code:?} {hint:?}: {words}");
+                }
+            }
+        }
     }
 
     /// Whatever is refused before it is sent.
@@ -85,10 +192,10 @@ mod tests {
         let lines = ["NICK a,b", "NICK", "HISTORY x", "HISTORY 1 2", "SEARCH", "WHISPER bob", "WHISPER", "MSG"];
         for line in lines.into_iter().map(ToOwned::to_owned).chain([format!("SEARCH {words}")]) {
             if let Err(refusal) = Command::parse(&line, Mode::Commands) {
-                let told = explain(refusal.code.as_str(), refusal.text.as_str());
-                assert!(!told.contains("write:") && !told.contains("NICK") && !told.is_empty(), "{line:?}: {told}");
+                let explained = explain(&refusal.into());
+                let is_plain = !explained.contains("write: ") && !explained.contains("NICK") && !explained.is_empty();
+                assert!(is_plain, "{line:?}: {explained}");
             }
         }
-        assert!(Name::new("a,b").is_err());
     }
 }

@@ -12,7 +12,7 @@ use super::link::{Link, News};
 use super::options::Options;
 use super::output::Output;
 use super::reading::Reading;
-use super::refusal::{cause, explain, name_refused};
+use super::refusal::explain;
 use super::session::Shown;
 use super::stop::Stop;
 use super::talk::{self, Shared};
@@ -130,8 +130,7 @@ async fn watch_over(link: &mut Link, output: &Output, options: &Options, regex: 
         let heard = match link.next(false, false).await? {
             // Nothing was asked but --since.
             News::Heard(heard) if heard.answers() => {
-                let (code, text) = heard.refused().unwrap_or(("", &heard.line));
-                return Err(End(Code::Refused, explain(code, text)));
+                return Err(End(Code::Refused, heard.refused().map_or(heard.line, |refusal| explain(&refusal))));
             }
             News::Heard(heard) => heard,
             News::Lost(why) => {
@@ -140,7 +139,7 @@ async fn watch_over(link: &mut Link, output: &Output, options: &Options, regex: 
                 continue;
             }
             News::Missing(what) => {
-                output.tell(cause(&what));
+                output.tell(&what);
                 continue;
             }
             _ => continue,
@@ -152,9 +151,7 @@ async fn watch_over(link: &mut Link, output: &Output, options: &Options, regex: 
                 Shown::Event(tag.map(|tag| tag.at), event.clone(), false)
             }
             _ if is_user => Shown::Note(heard.line.replacen("USER ", "", 1)),
-            None if regex.is_none() && options.from.is_none() && heard.refused().is_none() => {
-                Shown::Note(heard.line.clone())
-            }
+            None if regex.is_none() && options.from.is_none() && !heard.is_refused() => Shown::Note(heard.line.clone()),
             _ => continue,
         };
         output.print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local::now()) })?;
@@ -182,7 +179,7 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
     let input = input::stdin().map(|line| line.map(|line| input::with_doubled_iac(&line))).boxed();
     let (output, mut wire, mut refused) = (Output::default(), Wire::with_input(input), false);
     let mut show = |heard: Heard| {
-        refused |= heard.refused().is_some();
+        refused |= heard.is_refused();
         output.print(&if options.json { heard.to_json() } else { heard.line })
     };
     show(wire.connect(&options.address()).await?)?;
@@ -269,7 +266,7 @@ async fn take_name(options: &Options, output: &Output, wire: &mut Wire) -> Resul
                 return Ok(name);
             }
             Err(why) if options.nick.is_some() || attempt == NAMES_TRIED_MAX => {
-                return Err(End(Code::Refused, name_refused(&why)));
+                return Err(End(Code::Refused, explain(&why)));
             }
             Err(_) => attempt += 1,
         }
@@ -298,7 +295,7 @@ fn done(refused: bool) -> Result<(), End> {
 /// Reports on standard error, after `place`, why it was refused, if it was; returns whether it was.
 fn tell_refusal(output: &Output, place: &str, answer: &Heard) -> bool {
     let refused = answer.refused();
-    refused.inspect(|(code, text)| output.tell(&format!("{place}{}", explain(code, text)))).is_some()
+    refused.inspect(|refusal| output.tell(&format!("{place}{}", explain(refusal)))).is_some()
 }
 
 #[cfg(test)]

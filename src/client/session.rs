@@ -4,9 +4,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::typed::{Typed, help, in_client_words};
+use super::refusal::explain_at_terminal;
+use super::typed::{Typed, help};
 use crate::limits::MEMBERS_NOTED_MAX;
-use crate::protocol::{Command, Event, Heard, Mode, Name, Past, Replayed, Reply, ServerLine, Setting, Text, Timestamp};
+use crate::protocol::{
+    Command, Event, Heard, HeardRefusal, Mode, Name, Past, Replayed, Reply, ServerLine, Setting, Text, Timestamp,
+};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,11 +101,11 @@ impl Session {
     }
 
     /// There is a connection, and this is what became of the name.
-    pub(super) fn connected(&mut self, named: Result<Name, String>) -> Vec<Action> {
+    pub(super) fn connected(&mut self, named: Result<Name, HeardRefusal>) -> Vec<Action> {
         (self.linked, self.is_away) = (true, false);
         match named {
             Ok(name) => self.named(name),
-            Err(why) => vec![warn(format!("you have no name now: {}", in_client_words(&why)))],
+            Err(why) => vec![warn(format!("you have no name now: {}", explain_at_terminal(&why)))],
         }
     }
 
@@ -158,8 +161,8 @@ impl Session {
     pub(super) fn received(&mut self, heard: Heard) -> Vec<Action> {
         let unasked = matches!(self.asked.front(), Some(None));
         let asked = if heard.answers() { self.asked.pop_front().flatten() } else { None };
-        if heard.refused().is_some() {
-            let why = in_client_words(heard.text());
+        if let Some(refusal) = heard.refused() {
+            let why = explain_at_terminal(&refusal);
             return match asked {
                 // If SET echo is refused, own messages are shown when they are acknowledged.
                 None if unasked && heard.answers() => Vec::new(),
@@ -372,8 +375,8 @@ mod tests {
         check("/w bob psst", &["OK WHISPER bob"], &[Action::Show(whispered)]);
         check(
             "/w eve psst",
-            &["ERR WHISPER target-absent eve is not here (WHO lists names)"],
-            &[warn("eve is not here (/who lists names); not sent: /w eve psst")],
+            &["ERR WHISPER target-absent eve is not here; WHO lists names"],
+            &[warn("eve is not here; /who lists names; not sent: /w eve psst")],
         );
         check("/ping", &["OK PING"], &[note("the server answers")]);
         let named = [note("you are al; /help lists what you can type"), send("WHO")];
@@ -474,9 +477,9 @@ mod tests {
     fn a_name_that_was_taken_meanwhile_can_be_replaced() {
         let mut session = alice();
         session.disconnected();
-        let taken = "alice is taken; write: NICK name".to_owned();
-        let expected = warn("you have no name now: alice is taken; type: /nick name");
-        assert_eq!(session.connected(Err(taken)), [expected]);
+        let taken = Heard::new("ERR NICK name-taken alice is taken; choose another and write: NICK name").refused();
+        let expected = warn("you have no name now: alice is taken; choose another and type: /nick name");
+        assert_eq!(session.connected(Err(taken.unwrap())), [expected]);
         assert_eq!(session.typed("/nick al"), [send("NICK al")]);
         assert_eq!(hear(&mut session, "OK NICK al"), named("al"));
     }

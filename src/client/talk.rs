@@ -7,6 +7,7 @@ use smol::lock::Mutex;
 
 use super::input;
 use super::link::{Link, News};
+use super::refusal::explain;
 use super::session::{Action, Session, Shown};
 use super::{Code, End};
 
@@ -40,7 +41,7 @@ pub(super) async fn talk(
                 match input::text_of(typed.unwrap_or(b"/quit".into())) {
                     Ok(text) => session.typed(&text),
                     Err(refusal) => {
-                        let text = format!("line {number} was not sent: {}", refusal.text.as_str());
+                        let text = format!("line {number} was not sent: {}", explain(&refusal.into()));
                         vec![Action::Show(Shown::Warning(text))]
                     }
                 }

@@ -242,8 +242,8 @@ impl Terminal {
             }
             match self.during(wire.take_name(&raw)).await? {
                 Ok(Ok(name)) => return Ok((address, name)),
-                // The text after the semicolon suggests a command, which this prompt does not accept.
-                Ok(Err(why)) => self.printer.warn(why.split(';').next().unwrap_or_default()),
+                // The hint suggests a command, which this prompt does not accept.
+                Ok(Err(refusal)) => self.printer.warn(refusal.what),
                 Err(End(_, why)) => {
                     self.printer.warn(why);
                     is_connected = false;

@@ -4,6 +4,7 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::refusal::explain_at_terminal;
 use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
 use crate::protocol::{
     Command, ErrorCode, Mode, Name, Refusal, Verb, fold_case, made_safe, split_indent, split_word, strip_slash,
@@ -74,7 +75,7 @@ impl Typed {
                 "unknown command {word}; /help lists the commands; to begin a message with a slash, type two: /{word}",
                 word = shortened(word)
             )),
-            Err(refusal) => Self::Wrong(in_client_words(&refusal.text.to_string())),
+            Err(refusal) => Self::Wrong(explain_at_terminal(&refusal.into())),
         }
     }
 }
@@ -103,7 +104,7 @@ pub(super) fn is_said(line: &str) -> bool {
 
 /// Whether the client offers this command. The others are the client's own business, or of no use at a terminal.
 fn is_offered(verb: Verb) -> bool {
-    verb == Verb::Since || COMMANDS.iter().any(|(offered, ..)| *offered == Some(verb))
+    usage_of(verb).is_some()
 }
 
 /// The text that a command carries.
@@ -132,25 +133,12 @@ fn shortened(word: &str) -> String {
     if short.len() < word.len() { short + "…" } else { short }
 }
 
-/// The text of a refusal, with the commands that it suggests in the client's own form.
-pub(super) fn in_client_words(text: &str) -> String {
-    let mut text = text.to_owned();
-    for (verb, usage, _) in COMMANDS {
-        for mode in [Mode::Chat, Mode::Commands] {
-            let Some(theirs) = verb.map(|verb| mode.usage(verb)) else { continue };
-            text = text.replace(&format!("write: {theirs}"), &format!("type: {usage}"));
-            text = text.replace(&format!("first: {theirs}"), &format!("first: {usage}"));
-        }
+/// How a command is typed, if the client offers it.
+pub(super) fn usage_of(verb: Verb) -> Option<&'static str> {
+    if verb == Verb::Since {
+        return Some("/since id");
     }
-    for (theirs, ours) in [
-        ("/WHO lists", "/who lists"),
-        ("(WHO lists", "(/who lists"),
-        ("/HELP lists", "/help lists"),
-        ("(HELP lists", "(/help lists"),
-    ] {
-        text = text.replace(theirs, ours);
-    }
-    text
+    COMMANDS.iter().find(|(offered, ..)| *offered == Some(verb)).map(|(_, usage, _)| *usage)
 }
 
 /// The commands that whisper nothing.
@@ -266,7 +254,7 @@ mod tests {
         check("/w", "type: /msg name[,name] text");
         check("/w bob", "there is no text; type: /msg name[,name] text");
         check("/MSG bob, psst", "a name is missing; type: /msg name[,name] text, with no space");
-        check("/w @ psst", "(/who lists names)");
+        check("/w @ psst", "; /who lists names");
         check("/history x", "type: /history [number]");
         check("/nick", "type: /nick name");
         check("/reply hi", "nobody has whispered");

@@ -21,7 +21,8 @@ use crate::limits::{
 };
 use crate::process::reason;
 use crate::protocol::{
-    Command, ErrorCode, Event, Heard, Mode, Name, Reply, ResumeToken, ServerLine, Setting, Text, Token, made_safe,
+    Command, ErrorCode, Event, Heard, HeardRefusal, Mode, Name, Refusal, Reply, ResumeToken, ServerLine, Setting, Text,
+    Token, made_safe,
 };
 
 /// What came next.
@@ -207,15 +208,18 @@ impl Wire {
     }
 
     /// Takes a name. If the server or the protocol refuses it, it is told what for.
-    pub(super) async fn take_name(&mut self, raw: &str) -> Result<Result<Name, String>, End> {
+    pub(super) async fn take_name(&mut self, raw: &str) -> Result<Result<Name, HeardRefusal>, End> {
         let name = match Name::new(raw) {
             Ok(name) => name,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return Ok(Err(Refusal::from(error).into())),
         };
         let answer = self.ask_for(&Command::Nick(name)).await?;
         match answer.known {
             Some(ServerLine::Ok(Reply::Nick(name))) => Ok(Ok(name)),
-            _ => Ok(Err(answer.text().to_owned())),
+            _ => answer
+                .refused()
+                .map(Err)
+                .ok_or_else(|| End(Code::Lost, format!("it is no chinwag/1 server; it answers: {}", answer.line))),
         }
     }
 
@@ -271,7 +275,7 @@ impl Wire {
             Some(ServerLine::Hello(epoch, _)) => self.epoch.clone_from(epoch),
             Some(ServerLine::Ok(Reply::Resumable(token))) => self.token = Some(*token),
             Some(ServerLine::Ok(Reply::Chat(on))) => self.mode = if *on { Mode::Chat } else { Mode::Commands },
-            _ if !heard.answers() => self.farewell = heard.refused().map(|(code, text)| farewell(code, text)),
+            _ if !heard.answers() => self.farewell = heard.refused().map(|refusal| farewell(&refusal)),
             _ => {}
         }
     }
@@ -338,11 +342,11 @@ pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<
 }
 
 /// What an `ERR` says that answers nothing, as an end.
-fn farewell(code: &str, text: &str) -> End {
-    if code == ErrorCode::Resumed.as_str() {
+fn farewell(refusal: &HeardRefusal) -> End {
+    if refusal.code == ErrorCode::Resumed.as_str() {
         return End(Code::TakenOver, "the name went on with another connection".to_owned());
     }
-    End(Code::Lost, format!("the server closed the connection: {}", explain(code, text)))
+    End(Code::Lost, format!("the server closed the connection: {}", explain(refusal)))
 }
 
 /// Fails when the deadline has come.

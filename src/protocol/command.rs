@@ -4,7 +4,7 @@ use super::drawing::CLEAR;
 use super::text::shows_nothing;
 use super::words::count_words;
 use super::{
-    Decoded, Drawing, ErrorCode, EventId, LineDecoder, Name, NameError, NoStroke, NoToken, Refusal, ResumeToken,
+    Decoded, Drawing, ErrorCode, EventId, Hint, LineDecoder, Name, NameError, NoStroke, NoToken, Refusal, ResumeToken,
     Stroke, Text, TextError, Token, Verb, is_blank, is_space, split_word,
 };
 use crate::limits::{
@@ -161,7 +161,7 @@ impl Command {
         let command = match mode {
             Mode::Commands => line.trim_start_matches(is_space),
             Mode::Chat => {
-                let message = |message: &str| text(Verb::Msg, message, mode).map(Self::Msg).map(Some);
+                let message = |message: &str| text(Verb::Msg, message).map(Self::Msg).map(Some);
                 let (indent, typed) = split_indent(line);
                 match strip_slash(typed) {
                     None => return message(line),
@@ -229,40 +229,44 @@ impl Command {
 
     fn parse_arguments(verb: Verb, rest: &str, mode: Mode) -> Result<Self, Refusal> {
         match verb {
-            Verb::Nick => nick(rest, mode),
-            Verb::Resume => resume(rest, mode),
-            Verb::Msg => text(verb, rest, mode).map(Self::Msg),
-            Verb::Whisper => whisper(rest, mode),
-            Verb::Who => none(verb, rest, mode).map(|()| Self::Who),
-            Verb::History => history(rest, mode),
-            Verb::Since => since(rest, mode),
-            Verb::Search => search(rest, mode),
-            Verb::Draw => draw(rest, mode),
-            Verb::Canvas => none(verb, rest, mode).map(|()| Self::Canvas),
-            Verb::Status => none(verb, rest, mode).map(|()| Self::Status),
-            Verb::Ping => token(verb, rest, mode).map(Self::Ping),
+            Verb::Nick => nick(rest),
+            Verb::Resume => resume(rest),
+            Verb::Msg => text(verb, rest).map(Self::Msg),
+            Verb::Whisper => whisper(rest),
+            Verb::Who => none(verb, rest).map(|()| Self::Who),
+            Verb::History => history(rest),
+            Verb::Since => since(rest),
+            Verb::Search => search(rest),
+            Verb::Draw => draw(rest),
+            Verb::Canvas => none(verb, rest).map(|()| Self::Canvas),
+            Verb::Status => none(verb, rest).map(|()| Self::Status),
+            Verb::Ping => token(verb, rest).map(Self::Ping),
             Verb::Pong => Ok(Self::Pong(Text::new(rest.trim()).ok())),
             Verb::Help => help(rest, mode),
-            Verb::Set => set(rest, mode),
-            Verb::Chat => none(verb, rest, mode).map(|()| Self::Chat),
+            Verb::Set => set(rest),
+            Verb::Chat => none(verb, rest).map(|()| Self::Chat),
             Verb::Quit => optional_text(verb, rest).map(Self::Quit),
         }
     }
 }
 
-fn nick(rest: &str, mode: Mode) -> Result<Command, Refusal> {
-    Name::new(rest.trim()).map(Command::Nick).map_err(|error| {
+fn nick(rest: &str) -> Result<Command, Refusal> {
+    Ok(Command::Nick(Name::new(rest.trim())?))
+}
+
+impl From<NameError> for Refusal {
+    fn from(error: NameError) -> Self {
         let code = match error {
             NameError::Missing => ErrorCode::NameMissing,
             NameError::TooLong(_) => ErrorCode::NameTooLong,
             _ => ErrorCode::NameInvalid,
         };
-        Refusal::new(Verb::Nick, code, format!("{error}; write: {}", mode.usage(Verb::Nick)))
-    })
+        Self::new(Verb::Nick, code, error.to_string()).with_hint(Hint::Write(Verb::Nick))
+    }
 }
 
-fn search(rest: &str, mode: Mode) -> Result<Command, Refusal> {
-    let words = text(Verb::Search, rest, mode)?;
+fn search(rest: &str) -> Result<Command, Refusal> {
+    let words = text(Verb::Search, rest)?;
     let count = count_words(words.as_str());
     if count > SEARCH_WORDS_MAX {
         let text = format!("{count} words are too many: expected at most {SEARCH_WORDS_MAX}");
@@ -271,67 +275,58 @@ fn search(rest: &str, mode: Mode) -> Result<Command, Refusal> {
     Ok(Command::Search(words))
 }
 
-fn resume(rest: &str, mode: Mode) -> Result<Command, Refusal> {
+fn resume(rest: &str) -> Result<Command, Refusal> {
     let mut words = rest.split_whitespace();
     let Some(token) = words.next() else {
-        let text = format!("there is no token; write: {}", mode.usage(Verb::Resume));
-        return Err(Refusal::new(Verb::Resume, ErrorCode::TokenMissing, text));
+        let refusal = Refusal::new(Verb::Resume, ErrorCode::TokenMissing, "there is no token");
+        return Err(refusal.with_hint(Hint::Write(Verb::Resume)));
     };
     match words.next() {
-        None => token.parse().map(Command::Resume).map_err(|NoToken| Refusal::token_unknown(mode)),
-        Some(surplus) => Err(unexpected(Verb::Resume, surplus, mode)),
+        None => token.parse().map(Command::Resume).map_err(|NoToken| Refusal::token_unknown()),
+        Some(surplus) => Err(unexpected(Verb::Resume, surplus)),
     }
 }
 
-fn whisper(rest: &str, mode: Mode) -> Result<Command, Refusal> {
-    let refuse = |code, text: String| Err(Refusal::new(Verb::Whisper, code, text));
-    let usage = mode.usage(Verb::Whisper);
+fn whisper(rest: &str) -> Result<Command, Refusal> {
+    let refuse = |code, what: &str| Refusal::new(Verb::Whisper, code, what);
     let (list, said) = split_word(rest.trim_start_matches(is_space));
     let words: Vec<_> = list.split(',').collect();
     if words.contains(&"") {
-        return refuse(
-            ErrorCode::TargetMissing,
-            format!("a name is missing; write: {usage}, with no space in the list"),
-        );
+        return Err(refuse(ErrorCode::TargetMissing, "a name is missing").with_hint(Hint::JoinNamesByCommas));
     }
     if words.len() > WHISPER_NAMES_MAX {
-        return refuse(
-            ErrorCode::TargetsTooMany,
-            format!("{} names, at most {WHISPER_NAMES_MAX} at once; nothing was delivered", words.len()),
-        );
+        let what = format!("{} names, at most {WHISPER_NAMES_MAX} at once; nothing was delivered", words.len());
+        return Err(refuse(ErrorCode::TargetsTooMany, &what));
     }
     let mut names: Vec<Name> = Vec::with_capacity(words.len());
     for word in words {
         let Ok(name) = Name::new(word) else {
-            let word = shortened(word);
-            return refuse(
-                ErrorCode::TargetAbsent,
-                format!("{word} is not here ({}WHO lists names); nothing was delivered", mode.prefix()),
-            );
+            let what = format!("{} is not here; nothing was delivered", shortened(word));
+            return Err(refuse(ErrorCode::TargetAbsent, &what).with_hint(Hint::ListMembers));
         };
         if names.iter().all(|other| other.key() != name.key()) {
             names.push(name);
         }
     }
-    Ok(Command::Whisper(names, text(Verb::Whisper, said.unwrap_or(""), mode)?))
+    Ok(Command::Whisper(names, text(Verb::Whisper, said.unwrap_or(""))?))
 }
 
-fn history(rest: &str, mode: Mode) -> Result<Command, Refusal> {
+fn history(rest: &str) -> Result<Command, Refusal> {
     let mut words = rest.split_whitespace();
-    let count = words.next().map_or(Ok(HISTORY_REPLAYED_DEFAULT), |word| number(Verb::History, word, mode))?;
+    let count = words.next().map_or(Ok(HISTORY_REPLAYED_DEFAULT), |word| number(Verb::History, word))?;
     match words.next() {
         None => Ok(Command::History(count)),
-        Some(surplus) => Err(unexpected(Verb::History, surplus, mode)),
+        Some(surplus) => Err(unexpected(Verb::History, surplus)),
     }
 }
 
-fn since(rest: &str, mode: Mode) -> Result<Command, Refusal> {
+fn since(rest: &str) -> Result<Command, Refusal> {
     let (id, epoch) = split_word(rest.trim());
-    let id = number(Verb::Since, id, mode)?;
-    Ok(Command::Since(EventId(id), token(Verb::Since, epoch.unwrap_or(""), mode)?))
+    let id = number(Verb::Since, id)?;
+    Ok(Command::Since(EventId(id), token(Verb::Since, epoch.unwrap_or(""))?))
 }
 
-fn number(verb: Verb, word: &str, mode: Mode) -> Result<u64, Refusal> {
+fn number(verb: Verb, word: &str) -> Result<u64, Refusal> {
     let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| word.parse().ok()).flatten().ok_or_else(|| {
         let what = if word.is_empty() {
@@ -339,14 +334,14 @@ fn number(verb: Verb, word: &str, mode: Mode) -> Result<u64, Refusal> {
         } else {
             format!("{} is no number", shortened(word))
         };
-        Refusal::new(verb, ErrorCode::NumberInvalid, format!("{what}; write: {}", mode.usage(verb)))
+        Refusal::new(verb, ErrorCode::NumberInvalid, what).with_hint(Hint::Write(verb))
     })
 }
 
-fn draw(rest: &str, mode: Mode) -> Result<Command, Refusal> {
+fn draw(rest: &str) -> Result<Command, Refusal> {
     let (word, surplus) = split_word(rest.trim());
     if word.eq_ignore_ascii_case(CLEAR) {
-        return none(Verb::Draw, surplus.unwrap_or_default(), mode).map(|()| Command::Draw(Drawing::Clear));
+        return none(Verb::Draw, surplus.unwrap_or_default()).map(|()| Command::Draw(Drawing::Clear));
     }
     Stroke::new(rest).map(|stroke| Command::Draw(Drawing::Stroke(stroke))).map_err(|why| {
         let (code, what, is) = match why {
@@ -356,13 +351,12 @@ fn draw(rest: &str, mode: Mode) -> Result<Command, Refusal> {
                 (ErrorCode::PointInvalid, word, format!("no point x,y with both from 0 to {COORDINATE_MAX}"))
             }
             NoStroke::TooMany(count) => {
-                let text =
-                    format!("{count} points, at most {STROKE_POINTS_MAX} at once; send the rest in another DRAW");
-                return Refusal::new(Verb::Draw, ErrorCode::PointsTooMany, text);
+                let what = format!("{count} points, at most {STROKE_POINTS_MAX} at once");
+                return Refusal::new(Verb::Draw, ErrorCode::PointsTooMany, what).with_hint(Hint::SplitStroke);
             }
         };
         let what = if what.is_empty() { "there".to_owned() } else { shortened(what) };
-        Refusal::new(Verb::Draw, code, format!("{what} is {is}; write: {}", mode.usage(Verb::Draw)))
+        Refusal::new(Verb::Draw, code, format!("{what} is {is}")).with_hint(Hint::Write(Verb::Draw))
     })
 }
 
@@ -373,34 +367,30 @@ fn help(rest: &str, mode: Mode) -> Result<Command, Refusal> {
     }
     let word = word.trim_start_matches('/');
     Verb::from_word(word).or_else(|| mode.verb(word)).map(|verb| Command::Help(Some(verb))).ok_or_else(|| {
-        let text = format!("unknown command '{}'; {}HELP lists the commands", shortened(word), mode.prefix());
-        Refusal::new(Verb::Help, ErrorCode::VerbUnknown, text)
+        let what = format!("unknown command '{}'", shortened(word));
+        Refusal::new(Verb::Help, ErrorCode::VerbUnknown, what).with_hint(Hint::ListCommands)
     })
 }
 
-fn set(rest: &str, mode: Mode) -> Result<Command, Refusal> {
-    let usage = mode.usage(Verb::Set);
+fn set(rest: &str) -> Result<Command, Refusal> {
+    let refuse = |code, what: &str| Refusal::new(Verb::Set, code, what).with_hint(Hint::Write(Verb::Set));
     let mut words = rest.split_whitespace();
     let Some(setting) = words.next().and_then(Setting::from_word) else {
-        return Err(Refusal::new(
-            Verb::Set,
-            ErrorCode::OptionUnknown,
-            format!("there are echo, tags, draw and resume; write: {usage}"),
-        ));
+        return Err(refuse(ErrorCode::OptionUnknown, "there are echo, tags, draw and resume"));
     };
     let Some(on) = words.next().and_then(switch_from_word) else {
-        return Err(Refusal::new(Verb::Set, ErrorCode::ValueInvalid, format!("it is on or off; write: {usage}")));
+        return Err(refuse(ErrorCode::ValueInvalid, "it is on or off"));
     };
     match words.next() {
         None => Ok(Command::Set(setting, on)),
-        Some(surplus) => Err(unexpected(Verb::Set, surplus, mode)),
+        Some(surplus) => Err(unexpected(Verb::Set, surplus)),
     }
 }
 
-fn text(verb: Verb, raw: &str, mode: Mode) -> Result<Text, Refusal> {
+fn text(verb: Verb, raw: &str) -> Result<Text, Refusal> {
     Text::new(raw).map_err(|error| match error {
         TextError::TooLong => too_long(verb),
-        _ => Refusal::new(verb, ErrorCode::TextMissing, format!("there is no text; write: {}", mode.usage(verb))),
+        _ => Refusal::new(verb, ErrorCode::TextMissing, "there is no text").with_hint(Hint::Write(verb)),
     })
 }
 
@@ -417,52 +407,45 @@ fn too_long(verb: Verb) -> Refusal {
     Refusal::new(verb, ErrorCode::TextTooLong, text)
 }
 
-fn token(verb: Verb, raw: &str, mode: Mode) -> Result<Option<Token>, Refusal> {
+fn token(verb: Verb, raw: &str) -> Result<Option<Token>, Refusal> {
     match Token::new(raw) {
         Ok(token) => Ok(Some(token)),
         Err(TextError::Blank) => Ok(None),
-        Err(TextError::SeveralWords) => Err(unexpected(verb, raw.split_whitespace().nth(1).unwrap_or_default(), mode)),
+        Err(TextError::SeveralWords) => Err(unexpected(verb, raw.split_whitespace().nth(1).unwrap_or_default())),
         Err(TextError::TooLong) => {
             Err(Refusal::new(verb, ErrorCode::TokenTooLong, format!("a token has at most {TOKEN_BYTES_MAX} bytes")))
         }
     }
 }
 
-fn none(verb: Verb, rest: &str, mode: Mode) -> Result<(), Refusal> {
+fn none(verb: Verb, rest: &str) -> Result<(), Refusal> {
     match rest.split_whitespace().next() {
         None => Ok(()),
-        Some(surplus) => Err(unexpected(verb, surplus, mode)),
+        Some(surplus) => Err(unexpected(verb, surplus)),
     }
 }
 
-fn unexpected(verb: Verb, surplus: &str, mode: Mode) -> Refusal {
-    let text = format!("{} is one argument too many; write: {}", shortened(surplus), mode.usage(verb));
-    Refusal::new(verb, ErrorCode::ArgumentUnexpected, text)
+fn unexpected(verb: Verb, surplus: &str) -> Refusal {
+    let what = format!("{} is one argument too many", shortened(surplus));
+    Refusal::new(verb, ErrorCode::ArgumentUnexpected, what).with_hint(Hint::Write(verb))
 }
 
-/// The refusal of a line that does not begin with a verb. Often users meant the line as a message, so the text says how to send
+/// The refusal of a line that does not begin with a verb. Often users meant the line as a message, so the hint says how to send
 /// one. But it never suggests publishing what may have been meant for one member.
 fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
     let shown = shortened(word);
-    let text = match (mode, word.strip_prefix('/')) {
-        _ if is_blank(line) => "this line has only invisible characters; write: HELP".to_owned(),
-        (Mode::Chat, _) => format!(
-            "unknown command '/{shown}' (/help lists the commands); to whisper: {}; to begin a message with a slash, type two: //{shown}",
-            mode.usage(Verb::Whisper)
-        ),
-        (Mode::Commands, Some(command)) => match Mode::Chat.verb(command.trim_start_matches('/')) {
-            Some(verb) => format!("commands have no slash outside of chat mode; write: {}", mode.usage(verb)),
-            None => format!(
-                "unknown command '{shown}' (HELP lists the commands, without a slash); to whisper, write: {}; to say it to everybody: MSG text",
-                mode.usage(Verb::Whisper)
-            ),
-        },
+    let (what, hint) = match (mode, word.strip_prefix('/')) {
+        _ if is_blank(line) => ("this line has only invisible characters".to_owned(), Hint::ListCommands),
+        (Mode::Chat, _) => (format!("unknown command '/{shown}'"), Hint::DoubleSlash(Text::ours(&shown))),
         (Mode::Commands, None) => {
-            let said = shortened(line.trim());
-            format!("unknown command '{shown}' (HELP lists the commands); to say it, write: MSG {said}")
+            (format!("unknown command '{shown}'"), Hint::Say(Text::ours(&shortened(line.trim()))))
         }
+        (Mode::Commands, Some(command)) => match Mode::Chat.verb(command.trim_start_matches('/')) {
+            Some(verb) => ("commands have no slash outside of chat mode".to_owned(), Hint::Write(verb)),
+            None => (format!("unknown command '{shown}'"), Hint::WhisperOrSay),
+        },
     };
-    Refusal::new(None, ErrorCode::VerbUnknown, text)
+    Refusal::new(None, ErrorCode::VerbUnknown, what).with_hint(hint)
 }
 
 /// Splits a line of chat mode before its first character that shows. An invisible character, or one that a terminal sent by mistake
@@ -489,6 +472,7 @@ fn shortened(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ServerLine;
 
     fn name(raw: &str) -> Name {
         Name::new(raw).unwrap()
@@ -606,7 +590,7 @@ mod tests {
         ];
         for line in refused {
             let refusal = Command::parse(line, Mode::Chat).unwrap_err();
-            assert!(!refusal.text.as_str().contains("psst"), "{line:?}: {refusal}");
+            assert!(!refusal.text(Mode::Chat).contains("psst"), "{line:?}: {refusal}");
         }
         let members_of_both = Command::parse("/msg bob,carol psst", Mode::Chat);
         assert_eq!(members_of_both, Ok(Some(Command::Whisper(vec![name("bob"), name("carol")], said("psst")))));
@@ -702,7 +686,8 @@ mod tests {
     #[test]
     fn error_of_unknown_verb_says_what_to_write() {
         let check = |line: &str, mode, expected: &str| {
-            assert_eq!(Command::parse(line, mode).unwrap_err().to_string(), expected);
+            let refusal = ServerLine::Err(Command::parse(line, mode).unwrap_err());
+            assert_eq!(refusal.in_mode(mode).to_string(), expected);
         };
         check(
             "hello everyone",

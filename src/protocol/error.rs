@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{EventId, Mode, Text, Verb};
+use super::{EventId, Hint, Mode, Text, Verb, made_safe};
+use crate::limits::{HINT_BYTES_MAX, TEXT_BYTES_MAX};
 
 /// What went wrong, in words that never change; `protocol.md` explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,48 +203,128 @@ impl ErrorCode {
     }
 }
 
-/// A line that was not carried out, and why: `ERR verb code text`.
+/// A line that was not carried out, and why: `ERR verb code text`. The text is what is wrong, then the hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The verb refused; none (`-` on the wire) where the line had none that is known.
     pub verb: Option<Verb>,
     /// Why, for scripts.
     pub code: ErrorCode,
-    /// Why, and what to do next, for people. May change; what it repeats of the peer's words is made safe.
-    pub text: Text,
+    /// What is wrong, for users. What it repeats of the client's words is made safe.
+    pub what: Text,
+    /// What to do next.
+    pub hint: Option<Hint>,
+    /// The value that programs read, of a code that has one.
+    pub field: Option<Field>,
+}
+
+/// A value in the text of a refusal, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Of `too-old`: the oldest id that is kept, or the next one if no message is kept.
+    Oldest(EventId),
+    /// Of `id-ahead`: the id of the newest message.
+    Last(EventId),
+}
+
+impl Field {
+    /// Reads the field from the text of an `ERR` line with this code.
+    pub fn parse(code: ErrorCode, text: &str) -> Option<Self> {
+        let field = match code {
+            ErrorCode::TooOld => Self::Oldest,
+            ErrorCode::IdAhead => Self::Last,
+            _ => return None,
+        };
+        let digits = text.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?;
+        digits.parse().ok().map(|id| field(EventId(id)))
+    }
+
+    /// The name of the field.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Oldest(_) => "oldest",
+            Self::Last(_) => "last",
+        }
+    }
+
+    /// The value of the field.
+    pub fn id(self) -> EventId {
+        match self {
+            Self::Oldest(id) | Self::Last(id) => id,
+        }
+    }
 }
 
 impl Refusal {
-    /// A refusal; `text` is made safe as a whole, so that it may repeat what the peer sent.
-    pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, text: impl AsRef<str>) -> Self {
-        Self { verb: verb.into(), code, text: Text::ours(text.as_ref()) }
+    /// A refusal without a hint; `what` is made safe as a whole, so that it may repeat what the client sent.
+    pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, what: impl AsRef<str>) -> Self {
+        let what = made_safe(what.as_ref());
+        // The hint must fit after it.
+        let what = Text::ours(&what[..what.floor_char_boundary(TEXT_BYTES_MAX - HINT_BYTES_MAX)]);
+        Self { verb: verb.into(), code, what, hint: None, field: None }
     }
 
-    /// Something that was asked for is no longer kept; `oldest` is, and `prefix` stands before a verb.
-    pub(crate) fn too_old(verb: Verb, oldest: EventId, prefix: &str) -> Self {
-        let EventId(oldest) = oldest;
-        let before = oldest.saturating_sub(1);
-        let text = format!("{oldest} is the oldest that is kept; for all from there on, write: {prefix}SINCE {before}");
-        Self::new(verb, ErrorCode::TooOld, text)
+    /// The same refusal, with a hint.
+    #[must_use]
+    pub fn with_hint(self, hint: Hint) -> Self {
+        Self { hint: Some(hint), ..self }
     }
 
-    /// That a `RESUME` resumes nothing: whether the token is none or nobody's, nobody learns.
-    pub(crate) fn token_unknown(mode: Mode) -> Self {
-        let text = format!("nobody's name is kept for this token (any more); write: {}", mode.usage(Verb::Nick));
-        Self::new(Verb::Resume, ErrorCode::TokenUnknown, text)
+    /// Messages that were requested are no longer kept. `oldest` is the oldest one that is.
+    pub fn too_old(verb: Verb, oldest: EventId) -> Self {
+        let EventId(id) = oldest;
+        let refusal = Self::new(verb, ErrorCode::TooOld, format!("{id} is the oldest that is kept"));
+        let hint = Hint::Since(EventId(id.saturating_sub(1)));
+        Self { field: Some(Field::Oldest(oldest)), ..refusal.with_hint(hint) }
+    }
+
+    /// No message has the requested id yet. `last` is the id of the newest one.
+    pub fn id_ahead(last: EventId) -> Self {
+        let refusal = Self::new(Verb::Since, ErrorCode::IdAhead, format!("the last id is {}", last.0));
+        Self { field: Some(Field::Last(last)), ..refusal.with_hint(Hint::CheckEpoch) }
+    }
+
+    /// A `RESUME` resumes nothing. Does not reveal whether the token is malformed or unknown.
+    pub(crate) fn token_unknown() -> Self {
+        let what = "nobody's name is kept for this token (any more)";
+        Self::new(Verb::Resume, ErrorCode::TokenUnknown, what).with_hint(Hint::Write(Verb::Nick))
+    }
+
+    /// What follows `ERR`; `None` if it has no such form or if the verb or the code is not known.
+    pub(super) fn parse(rest: &str) -> Option<Self> {
+        let mut words = rest.splitn(3, ' ');
+        let verb = match words.next()? {
+            "-" => None,
+            word => Some(Verb::from_word(word)?),
+        };
+        let code = ErrorCode::from_word(words.next()?)?;
+        let text = words.next()?;
+        let (what, hint) = Hint::split(text);
+        Some(Self { verb, code, what: Text::ours(what), hint, field: Field::parse(code, text) })
+    }
+
+    /// The text of the line: what is wrong, and the hint with commands as a session of this mode writes them.
+    pub fn text(&self, mode: Mode) -> String {
+        self.hint.as_ref().map_or_else(|| self.what.to_string(), |hint| format!("{}{}", self.what, hint.in_mode(mode)))
+    }
+
+    /// Writes the line for a session of this mode.
+    pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, mode: Mode) -> fmt::Result {
+        let verb = self.verb.map_or("-", Verb::as_str);
+        write!(f, "ERR {verb} {} {}", self.code.as_str(), self.text(mode))
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = self.verb.map_or("-", Verb::as_str);
-        write!(f, "ERR {verb} {} {}", self.code.as_str(), self.text)
+        self.write(f, Mode::Commands)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::ECHO_CHARS_MAX;
 
     /// The norm explains every code, once, and no other.
     #[test]
@@ -251,9 +332,47 @@ mod tests {
         let norm = include_str!("../../protocol.md");
         let (_, section) = norm.split_once("\n## Error codes\n").unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
-        let mut listed: Vec<_> =
-            section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        let (_, codes) = section.split_once("\n| code | the line was refused because |\n").unwrap();
+        let mut listed: Vec<_> = codes.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
         listed.sort_unstable();
         assert_eq!(listed, ErrorCode::ALL.map(ErrorCode::as_str));
+    }
+
+    /// The norm lists the fields, by the codes that have one.
+    #[test]
+    fn protocol_lists_fields() {
+        let norm = include_str!("../../protocol.md");
+        let (_, table) = norm.split_once("\n| code | field | its value |\n|---|---|---|\n").unwrap();
+        let rows = table.lines().take_while(|line| line.starts_with('|'));
+        let listed: Vec<_> = rows.map(|row| row.split('`').skip(1).step_by(2).take(2).collect::<Vec<_>>()).collect();
+        let has_field = |code: ErrorCode| Some(vec![code.as_str(), Field::parse(code, "at 31, not 5")?.key()]);
+        assert_eq!(listed, ErrorCode::ALL.into_iter().filter_map(has_field).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn field_is_first_number_of_text() {
+        let check = |line: &str, field| assert_eq!(Refusal::parse(line).unwrap().field, field, "{line:?}");
+        check("SINCE too-old 31 is the oldest", Some(Field::Oldest(EventId(31))));
+        check("SINCE too-old the oldest is 31; write: SINCE 30", Some(Field::Oldest(EventId(31))));
+        check("SINCE id-ahead the last id is 5; from another epoch?", Some(Field::Last(EventId(5))));
+        check("SINCE too-old no number", None);
+        check("SINCE too-old 99999999999999999999", None);
+        check("SINCE epoch-changed the epoch is 22", None);
+    }
+
+    /// The hint always fits, whatever the text before it repeats.
+    #[test]
+    fn refusal_is_at_most_one_text() {
+        let long = "\u{1f3f4}".repeat(TEXT_BYTES_MAX);
+        let longest = Text::ours(&"\u{1f3f4}".repeat(ECHO_CHARS_MAX + 1));
+        let open = [Hint::Say(longest.clone()), Hint::DoubleSlash(longest), Hint::Since(EventId(u64::MAX))];
+        for hint in Hint::plain().chain(open) {
+            let refusal = Refusal::new(None, ErrorCode::VerbUnknown, format!("\x01{long}")).with_hint(hint);
+            for mode in [Mode::Commands, Mode::Chat] {
+                let text = refusal.text(mode);
+                assert!(text.len() <= TEXT_BYTES_MAX, "{} bytes", text.len());
+                assert_eq!(Hint::split(&text), (refusal.what.as_str(), refusal.hint.clone()));
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! A web page can make a browser send lines of its choice to any address that the browser reaches, somebody's own machine
 //! included; but always after the line of a request, by which it is known.
 
-use super::{ErrorCode, Refusal};
+use super::{ErrorCode, Hint, Refusal};
 
 /// Another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,15 +70,11 @@ impl Sniffer {
 
 impl From<Foreign> for Refusal {
     fn from(foreign: Foreign) -> Self {
-        let text = match foreign {
-            Foreign::Http => {
-                "that was an HTTP request, and this is a chat server; join with nc or telnet, and write: NICK name"
-            }
-            Foreign::Tls => {
-                "that was TLS, and this server speaks plain text; connect without TLS, and write: NICK name"
-            }
+        let (what, hint) = match foreign {
+            Foreign::Http => ("that was an HTTP request, and this is a chat server", Hint::UseNetcat),
+            Foreign::Tls => ("that was TLS, and this server speaks plain text", Hint::ConnectWithoutTls),
         };
-        Self::new(None, ErrorCode::WrongProtocol, text)
+        Self::new(None, ErrorCode::WrongProtocol, what).with_hint(hint)
     }
 }
 

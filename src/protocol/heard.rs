@@ -1,7 +1,7 @@
 //! What a line from a server is to whoever reads it, those of later versions too. Nothing in it can harm a terminal.
 
 use super::text::made_safe;
-use super::{ErrorCode, ServerLine};
+use super::{ErrorCode, Field, Hint, Refusal, ServerLine};
 
 /// A line from a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,25 @@ pub struct Heard {
     pub known: Option<ServerLine>,
 }
 
+/// What an `ERR` line says. Its code or its hint may be of a later version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeardRefusal {
+    /// Why, for scripts.
+    pub code: String,
+    /// What is wrong, for users. A hint that is not known here is a part of it.
+    pub what: String,
+    /// What to do next.
+    pub hint: Option<Hint>,
+    /// The value that programs read, of a code that has one.
+    pub field: Option<Field>,
+}
+
+impl From<Refusal> for HeardRefusal {
+    fn from(Refusal { code, what, hint, field, .. }: Refusal) -> Self {
+        Self { code: code.as_str().to_owned(), what: what.to_string(), hint, field }
+    }
+}
+
 impl Heard {
     /// What `line` (without its ending) is.
     pub fn new(line: &str) -> Self {
@@ -19,16 +38,23 @@ impl Heard {
         Self { known: ServerLine::parse(&line), line }
     }
 
-    /// The code and the text of an `ERR`, whether or not the code is known.
-    pub fn refused(&self) -> Option<(&str, &str)> {
+    /// The refusal, if the line is an `ERR`.
+    pub fn refused(&self) -> Option<HeardRefusal> {
+        let (code, text) = self.code_and_text()?;
+        let (what, hint) = Hint::split(text);
+        let field = ErrorCode::from_word(code).and_then(|code| Field::parse(code, text));
+        Some(HeardRefusal { code: code.to_owned(), what: what.to_owned(), hint, field })
+    }
+
+    /// Whether the line is an `ERR`.
+    pub fn is_refused(&self) -> bool {
+        self.code_and_text().is_some()
+    }
+
+    fn code_and_text(&self) -> Option<(&str, &str)> {
         let mut words = self.line.strip_prefix("ERR ")?.splitn(3, ' ').skip(1);
         let code = words.next()?;
         Some((code, words.next().unwrap_or(code)))
-    }
-
-    /// What an `ERR` says to people; of another line, all of it.
-    pub fn text(&self) -> &str {
-        self.refused().map_or(&self.line, |(_, text)| text)
     }
 
     /// Whether it is the final reply to a line that was sent.
@@ -36,7 +62,7 @@ impl Heard {
         // Not every `ERR - …` is: `slow` and the like are said before the connection is closed.
         let of_a_line = [ErrorCode::LineNotUtf8, ErrorCode::LineTooLong, ErrorCode::VerbUnknown].map(ErrorCode::as_str);
         let refused =
-            self.refused().is_some_and(|(code, _)| !self.line.starts_with("ERR - ") || of_a_line.contains(&code));
+            self.code_and_text().is_some_and(|(code, _)| !self.line.starts_with("ERR - ") || of_a_line.contains(&code));
         refused || self.line.starts_with("OK ")
     }
 }
@@ -44,12 +70,13 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::EventId;
 
     #[test]
     fn a_refusal_is_one_whatever_its_code() {
         let check = |line: &str, code: &str, text: &str, answers| {
             let heard = Heard::new(line);
-            assert_eq!((heard.refused(), heard.answers()), (Some((code, text)), answers), "{line:?}");
+            assert_eq!((heard.code_and_text(), heard.answers()), (Some((code, text)), answers), "{line:?}");
         };
         check("ERR NICK name-taken bob is taken", "name-taken", "bob is taken", true);
         check("ERR - verb-unknown hi is no command", "verb-unknown", "hi is no command", true);
@@ -69,5 +96,18 @@ mod tests {
         check("\x1b[2Jboo", "\u{fffd}[2Jboo", false);
         check("MSG", "MSG", false);
         assert_eq!(Heard::new("MSG bob \x1b[2J").line, "MSG bob \u{fffd}[2J");
+    }
+
+    #[test]
+    fn refusal_has_what_hint_and_field() {
+        let check = |line: &str, what: &str, hint, field| {
+            let refusal = Heard::new(line).refused().unwrap();
+            assert_eq!((refusal.what.as_str(), refusal.hint, refusal.field), (what, hint, field), "{line:?}");
+        };
+        let oldest = Some(Field::Oldest(EventId(31)));
+        check("ERR SINCE too-old 31 is the oldest", "31 is the oldest", None, oldest);
+        check("ERR SING too-old 31 it is; try again later", "31 it is", Some(Hint::RetryLater), oldest);
+        check("ERR SING off-key 31; try again later", "31", Some(Hint::RetryLater), None);
+        check("ERR SING off-key", "off-key", None, None);
     }
 }

@@ -2,7 +2,7 @@
 //! so that it does not matter how the network split the input. What a line means is left to [`super::Command`].
 
 use super::foreign::Sniffer;
-use super::{ErrorCode, Foreign, Refusal};
+use super::{ErrorCode, Foreign, Hint, Refusal};
 use crate::limits::{LINE_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
 
 /// The ending of a client's first line, which decides how the server ends its lines.
@@ -53,31 +53,27 @@ pub enum LineError {
 
 impl From<LineError> for Refusal {
     fn from(error: LineError) -> Self {
-        match error {
-            LineError::TooLong => Self::new(
-                None,
+        let (code, what, hint) = match error {
+            LineError::TooLong => (
                 ErrorCode::LineTooLong,
-                format!("a line has at most {LINE_BYTES_MAX} bytes; this one was discarded, send it in parts"),
+                format!("a line has at most {LINE_BYTES_MAX} bytes; this one was discarded"),
+                Hint::SplitLine,
             ),
-            LineError::TooLongWithCr => Self::new(
-                None,
+            LineError::TooLongWithCr => (
                 ErrorCode::LineTooLong,
-                format!(
-                    "your input has CR but no LF in its first {LINE_BYTES_MAX} bytes; it was discarded; end each line with LF, \
-                     or send the first line alone and wait for its reply"
-                ),
+                format!("your input has CR but no LF in its first {LINE_BYTES_MAX} bytes; it was discarded"),
+                Hint::EndLinesWithLf,
             ),
-            LineError::NotUtf8(byte) => Self::new(
-                None,
+            LineError::NotUtf8(byte) => {
+                (ErrorCode::LineNotUtf8, format!("byte {byte} of this line is not UTF-8"), Hint::SendUtf8)
+            }
+            LineError::Utf16 => (
                 ErrorCode::LineNotUtf8,
-                format!("byte {byte} of this line is not UTF-8; send it as UTF-8"),
+                "your input is UTF-16, this server reads UTF-8".to_owned(),
+                Hint::ConvertToUtf8,
             ),
-            LineError::Utf16 => Self::new(
-                None,
-                ErrorCode::LineNotUtf8,
-                "your input is UTF-16, this server reads UTF-8; convert it first: iconv -f UTF-16 -t UTF-8",
-            ),
-        }
+        };
+        Self::new(None, code, what).with_hint(hint)
     }
 }
 

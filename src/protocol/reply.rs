@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 
 use super::command::{switch, switch_from_word};
 use super::{
-    Drawn, ErrorCode, Event, EventId, Name, Past, Refusal, ResumeToken, Setting, Tag, Text, Token, VERSION, Verb,
-    split_word,
+    Drawn, Event, EventId, Mode, Name, Past, Refusal, ResumeToken, Setting, Tag, Text, Token, VERSION, Verb, split_word,
 };
 
 /// The final line of a command that was carried out: `OK verb …`.
@@ -121,16 +120,36 @@ pub enum ServerLine {
 
 impl fmt::Display for ServerLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Hello(None, text) => write!(f, "HELLO {VERSION} {text}"),
-            Self::Hello(Some(epoch), text) => write!(f, "HELLO {VERSION} {EPOCH}{epoch} {text}"),
-            Self::Ok(reply) => reply.fmt(f),
-            Self::Err(refusal) => refusal.fmt(f),
-            Self::User(user) => user.fmt(f),
-            Self::Past(past) => past.fmt(f),
-            Self::Drawn(drawn) => drawn.fmt(f),
-            Self::Event(None, event) => event.fmt(f),
-            Self::Event(Some(tag), event) => write!(f, "{tag}{event}"),
+        self.in_mode(Mode::Commands).fmt(f)
+    }
+}
+
+impl ServerLine {
+    /// The line for a session of this mode: a refusal names commands as they are written in it.
+    pub fn in_mode(&self, mode: Mode) -> LineInMode<'_> {
+        LineInMode { line: self, mode }
+    }
+}
+
+/// A line for a session of a [`Mode`].
+#[derive(Clone, Copy, Debug)]
+pub struct LineInMode<'a> {
+    line: &'a ServerLine,
+    mode: Mode,
+}
+
+impl fmt::Display for LineInMode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            ServerLine::Hello(None, text) => write!(f, "HELLO {VERSION} {text}"),
+            ServerLine::Hello(Some(epoch), text) => write!(f, "HELLO {VERSION} {EPOCH}{epoch} {text}"),
+            ServerLine::Ok(reply) => reply.fmt(f),
+            ServerLine::Err(refusal) => refusal.write(f, self.mode),
+            ServerLine::User(user) => user.fmt(f),
+            ServerLine::Past(past) => past.fmt(f),
+            ServerLine::Drawn(drawn) => drawn.fmt(f),
+            ServerLine::Event(None, event) => event.fmt(f),
+            ServerLine::Event(Some(tag), event) => write!(f, "{tag}{event}"),
         }
     }
 }
@@ -201,7 +220,7 @@ impl ServerLine {
                 (version == VERSION).then_some(Self::Hello(epoch, Text::new(text).ok()?))
             }
             "OK" => Reply::parse(rest?).map(Self::Ok),
-            "ERR" => parse_refusal(rest?).map(Self::Err),
+            "ERR" => Refusal::parse(rest?).map(Self::Err),
             "USER" => User::parse(rest?).map(Self::User),
             "PAST" => Past::parse(rest?).map(Self::Past),
             "STROKE" => Drawn::parse(rest?).map(Self::Drawn),
@@ -265,14 +284,4 @@ impl User {
         };
         Some(Self { name, coordinator, details })
     }
-}
-
-fn parse_refusal(rest: &str) -> Option<Refusal> {
-    let mut words = rest.splitn(3, ' ');
-    let verb = match words.next()? {
-        "-" => None,
-        word => Some(Verb::from_word(word)?),
-    };
-    let code = ErrorCode::from_word(words.next()?)?;
-    Some(Refusal::new(verb, code, words.next()?))
 }

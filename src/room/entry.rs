@@ -72,8 +72,8 @@ pub enum Action {
     Say(Message),
     /// The member's message waits to be stored. Its nickname is reserved until [`Action::Say`] or [`Action::SayFailed`] follows.
     SayPending,
-    /// The origin's message under this nickname could not be stored, for this reason.
-    SayFailed(Name, Arc<str>),
+    /// The origin's message under this nickname could not be stored.
+    SayFailed(Name, StoreFailure),
     /// The member whispers to all of these, or to none.
     Whisper(Vec<Name>, Text),
     /// The member changes the canvas.
@@ -94,6 +94,15 @@ pub enum Action {
     Tick,
     /// The server stops: there are no members any more, and nobody is told of their leaving.
     Stop,
+}
+
+/// Why a message is not published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreFailure {
+    /// It is not stored, for this reason.
+    NotStored(Arc<str>),
+    /// It may be stored: the store did not confirm it in time, for this reason.
+    Unconfirmed(Arc<str>),
 }
 
 /// A message, as it was sent.

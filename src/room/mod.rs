@@ -16,7 +16,7 @@ mod snapshot;
 use std::collections::BTreeMap;
 
 pub use self::canvas::Canvas;
-pub use self::entry::{Action, Entry, MemberId, Message, Origin, SessionId, Uptime, Verifier};
+pub use self::entry::{Action, Entry, MemberId, Message, Origin, SessionId, StoreFailure, Uptime, Verifier};
 pub use self::history::History;
 pub use self::kept::{Keep, Kept};
 use self::names::Collision;

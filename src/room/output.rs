@@ -1,8 +1,6 @@
 //! What comes out of the room. Each output stands for itself: none refers to a state that later entries change.
 
-use std::sync::Arc;
-
-use super::{MemberId, Origin};
+use super::{MemberId, Origin, StoreFailure};
 use crate::protocol::{Event, EventId, LeaveReason, Name, Text, Timestamp};
 
 /// A consequence of an entry. Outputs are delivered in their order.
@@ -77,6 +75,6 @@ pub enum Rejection {
     TargetDetached(Name),
     /// The addressee is the author.
     TargetSelf(Name),
-    /// The message could not be stored, for this reason.
-    NotStored(Arc<str>),
+    /// The message could not be stored.
+    NotStored(StoreFailure),
 }

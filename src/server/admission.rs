@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::pace::{Pace, Rate};
 use crate::limits::{DESCRIPTORS_RESERVED, ORIGINS_KEPT_MIN, TURNED_AWAY_MAX};
-use crate::protocol::{ErrorCode, Refusal};
+use crate::protocol::{ErrorCode, Hint, Refusal};
 
 /// The one place where connections are counted.
 #[derive(Debug)]
@@ -131,12 +131,14 @@ impl Drop for Ticket {
 
 impl From<Full> for Refusal {
     fn from(full: Full) -> Self {
-        let text = match full {
-            Full::Server(max) => format!("{max} are connected, and that is all there is room for; try again later"),
-            Full::Address(max) => format!("{max} are connected from your address, and no more may be; close one first"),
-            Full::Rate(max) => format!("more than {max} a second connect from your address; try again in a second"),
+        let (what, hint) = match full {
+            Full::Server(max) => (format!("{max} are connected, and that is all there is room for"), Hint::RetryLater),
+            Full::Address(max) => {
+                (format!("{max} are connected from your address, and no more may be"), Hint::CloseConnection)
+            }
+            Full::Rate(max) => (format!("more than {max} a second connect from your address"), Hint::RetryInASecond),
         };
-        Self::new(None, ErrorCode::ServerFull, text)
+        Self::new(None, ErrorCode::ServerFull, what).with_hint(hint)
     }
 }
 

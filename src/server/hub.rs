@@ -23,7 +23,7 @@ use crate::limits::{
     PIN_OVERHEAD_BYTES, STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
 };
 use crate::protocol::{
-    Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User,
+    Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Mode, Reply, ServerLine, Tag, Timestamp, User,
 };
 use crate::room::{Kept, Room, SessionId};
 use crate::session::{BySession, Input, InputKind, Output, Query, Sessions};
@@ -73,6 +73,8 @@ pub struct Hub {
 struct Member {
     outbox: Arc<Outbox>,
     dialect: Dialect,
+    /// How refusals name commands.
+    mode: Mode,
     /// From where on they read the feed in `dialect`; none before they joined.
     follows_from: Option<Place>,
     /// Is among `Hub::touched`.
@@ -144,6 +146,7 @@ impl Hub {
                 let member = Member {
                     outbox,
                     dialect: Dialect::default(),
+                    mode: Mode::default(),
                     follows_from: None,
                     touched: false,
                     replayed_at: None,
@@ -367,7 +370,8 @@ impl Hub {
             Output::Speak(session, dialect) => self.speak(session, dialect),
             Output::Follow(session) => self.follow(session),
             Output::Read(session, mode) => {
-                if let Some(member) = self.members.get(session) {
+                if let Some(member) = self.members.get_mut(session) {
+                    member.mode = mode;
                     member.outbox.set_mode(mode);
                 }
             }
@@ -391,7 +395,7 @@ impl Hub {
     fn tell(&mut self, cause: SessionId, session: SessionId, line: &ServerLine) {
         let Some(member) = self.members.get_mut(session) else { return };
         let place = member.place(&self.draft);
-        let write = |text: &mut Vec<u8>| member.dialect.write_line(text, line);
+        let write = |text: &mut Vec<u8>| member.dialect.write_line(text, line.in_mode(member.mode));
         self.private_bytes += if cause == session || cause == SessionId::SERVER {
             member.outbox.pin(place, place, write)
         } else if member.outbox.unasked_bytes() <= WHISPER_BYTES_MAX {
@@ -427,10 +431,10 @@ impl Hub {
     fn recall(&mut self, session: SessionId, query: Query, until: EventId) {
         let Some(member) = self.members.get_mut(session) else { return };
         let Some(stored) = &self.stored else { return };
-        let (prefix, outbox) = (member.outbox.mode().prefix(), Arc::downgrade(&member.outbox));
+        let outbox = Arc::downgrade(&member.outbox);
         // What is stored and not said yet has greater ids.
         let until = until.min(self.draft.said());
-        let answer = stored.answer(query, until, member.dialect, prefix, outbox);
+        let answer = stored.answer(query, until, member.dialect, member.mode, outbox);
         member.outbox.pin_fetched(member.place(&self.draft), answer);
         touch(&mut self.touched, session, member);
     }

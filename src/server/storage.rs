@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use super::Options;
 use super::hub::Hub;
 use crate::feed::{Feed, Missed, Outbox, Pieces};
-use crate::protocol::{Dialect, EventId, Name, Text, Timestamp};
+use crate::protocol::{Dialect, EventId, Mode, Name, Text, Timestamp};
 use crate::room::{Origin, SessionId};
 use crate::session::{InputKind, Query};
 
@@ -58,14 +58,14 @@ pub(super) trait CommitPipeline: Debug + Send {
 
 /// Answers queries from the stored messages, at the speed at which the client reads.
 pub(super) trait StoredMessages: Debug + Send + Sync {
-    /// The answer to a command of the connection of `outbox`, from messages up to the id `until`. `prefix` stands before verbs in the
-    /// client's mode.
+    /// The answer to a command of the connection of `outbox`, from messages up to the id `until`. A refusal is written for a
+    /// session of this mode.
     fn answer(
         &self,
         query: Query,
         until: EventId,
         dialect: Dialect,
-        prefix: &'static str,
+        mode: Mode,
         outbox: Weak<Outbox>,
     ) -> Arc<dyn Pieces>;
 

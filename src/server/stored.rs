@@ -8,7 +8,7 @@ use super::storage::{Storage, StoredMessages};
 use super::storing::Storing;
 use super::{Options, console, made_up_epoch};
 use crate::feed::{Feed, Missed, Outbox, Pieces};
-use crate::protocol::{Dialect, EventId};
+use crate::protocol::{Dialect, EventId, Mode};
 use crate::room::{History, Room};
 use crate::session::{Query, Sessions};
 use crate::store::{self, Durability, Found, QueryQueues, Store, StoreQuery};
@@ -42,10 +42,10 @@ impl StoredMessages for QueryQueues {
         query: Query,
         until: EventId,
         dialect: Dialect,
-        prefix: &'static str,
+        mode: Mode,
         outbox: Weak<Outbox>,
     ) -> Arc<dyn Pieces> {
-        Arc::new(StoreQuery::new(query, until, dialect, prefix, outbox, self.clone()))
+        Arc::new(StoreQuery::new(query, until, dialect, mode, outbox, self.clone()))
     }
 
     fn missed(&self, missed: Missed, outbox: Weak<Outbox>) -> Arc<dyn Pieces> {

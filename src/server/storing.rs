@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::console;
 use super::storage::CommitPipeline;
 use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{EventId, Name, Past, Text, Timestamp};
-use crate::room::{MemberId, Origin, SessionId};
+use crate::room::{MemberId, Origin, SessionId, StoreFailure};
 use crate::session::InputKind;
 use crate::store::{Abandoned, Report, Store};
 
@@ -124,17 +123,18 @@ impl CommitPipeline for Storing {
     }
 
     fn abandon(&mut self) {
-        let why: Arc<str> = match self.store.abandon() {
-            Abandoned::NotStored => "the server is shutting down, and the disk is too slow",
-            Abandoned::Unknown => "the server is shutting down; the disk may have stored it, so look in HISTORY first",
-        }
-        .into();
+        let failure = match self.store.abandon() {
+            Abandoned::NotStored => {
+                StoreFailure::NotStored("the server is shutting down, and the disk is too slow".into())
+            }
+            Abandoned::Unknown => StoreFailure::Unconfirmed("the server is shutting down".into()),
+        };
         let handed_over =
             self.under_way.take().unwrap_or_default().into_iter().map(|sender| (sender.origin, sender.name));
         let unconfirmed = handed_over.chain(self.waiting.drain(..).map(|waiting| (waiting.origin, waiting.name)));
         self.settled.extend(
             unconfirmed
-                .map(|(origin, name)| (origin.session, InputKind::NotStored(origin.member, name, Arc::clone(&why)))),
+                .map(|(origin, name)| (origin.session, InputKind::NotStored(origin.member, name, failure.clone()))),
         );
         (self.is_gathering, self.bytes) = (false, 0);
     }
@@ -159,8 +159,8 @@ impl Storing {
             if !std::mem::replace(&mut self.is_failing, true) {
                 console::not_stored(&why);
             }
-            let why: Arc<str> = why.into();
-            return self.settle(messages, |member, past| InputKind::NotStored(member, past.name, Arc::clone(&why)));
+            let failure = StoreFailure::NotStored(why.into());
+            return self.settle(messages, |member, past| InputKind::NotStored(member, past.name, failure.clone()));
         }
         if std::mem::take(&mut self.is_failing) {
             console::stored_again();
@@ -177,7 +177,8 @@ impl Storing {
         let mut messages = messages.into_iter();
         for Sender { origin, name, is_refused } in self.under_way.take().unwrap_or_default() {
             let action = if is_refused {
-                Some(InputKind::NotStored(origin.member, name, "too many messages already wait for the disk".into()))
+                let failure = StoreFailure::NotStored("too many messages already wait for the disk".into());
+                Some(InputKind::NotStored(origin.member, name, failure))
             } else {
                 messages.next().map(|past| {
                     self.bytes -= cost(&past.name, &past.text);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Output, Query, Session, SessionId, Sessions, private_tag};
 use crate::protocol::{
-    Command, Details, Drawing, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Refusal, Replayed, Reply,
+    Command, Details, Drawing, ErrorCode, Event, EventId, Hint, LeaveReason, Mode, Name, Refusal, Replayed, Reply,
     ResumeToken, Secret, ServerLine, Setting, Text, Timestamp, Token, User, Verb,
 };
 use crate::room::{self, MemberId, Message, Origin, Verifier};
@@ -103,8 +103,8 @@ impl Turn<'_> {
 
     fn resume(&mut self, token: ResumeToken) -> Result<Progress, Refusal> {
         if let Some(name) = self.sessions.name(self.session) {
-            let text = format!("you are {name} already; RESUME comes instead of NICK, on a new connection");
-            return Err(Refusal::new(Verb::Resume, ErrorCode::AlreadyNamed, text));
+            let refusal = Refusal::new(Verb::Resume, ErrorCode::AlreadyNamed, format!("you are {name} already"));
+            return Err(refusal.with_hint(Hint::ResumeOnNewConnection));
         }
         Ok(self.submit(room::Action::Resume(MemberId(token.id), Verifier::new(&token.secret))))
     }
@@ -153,18 +153,16 @@ impl Turn<'_> {
     /// Either all that was said since, or nothing.
     fn since(&mut self, id: EventId, epoch: Option<&Token>) -> Result<(), Refusal> {
         self.named(Verb::Since)?;
-        let history = self.mode().usage(Verb::History);
-        let refuse = |code, text| Err(Refusal::new(Verb::Since, code, text));
         if let (Some(theirs), Some(ours)) = (epoch, self.sessions.room.epoch())
             && theirs != ours
         {
-            let text = format!("the epoch is {ours}: ids from another one mean nothing now; write: {history}");
-            return refuse(ErrorCode::EpochChanged, text);
+            let what = format!("the epoch is {ours}: ids from another one mean nothing now");
+            let refusal = Refusal::new(Verb::Since, ErrorCode::EpochChanged, what);
+            return Err(refusal.with_hint(Hint::Write(Verb::History)));
         }
         let last = self.sessions.room.last_id();
         if id > last {
-            let text = format!("the last id is {}; from another epoch? that is in HELLO; write: {history}", last.0);
-            return refuse(ErrorCode::IdAhead, text);
+            return Err(Refusal::id_ahead(last));
         }
         let Some(numbers) = self.sessions.room.history().since(id) else {
             if self.sessions.stores {
@@ -172,7 +170,7 @@ impl Turn<'_> {
                 return Ok(());
             }
             let oldest = self.sessions.room.history().oldest().unwrap_or(last.next());
-            return Err(Refusal::too_old(Verb::Since, oldest, self.mode().prefix()));
+            return Err(Refusal::too_old(Verb::Since, oldest));
         };
         self.replay(numbers, Reply::Since);
         Ok(())
@@ -194,8 +192,8 @@ impl Turn<'_> {
             self.recall(Query::Words(words));
             return Ok(());
         }
-        let text = "this server keeps no messages that could be searched (its operator would say: --data PATH)";
-        Err(Refusal::new(Verb::Search, ErrorCode::NoStore, text))
+        let what = "this server keeps no messages that could be searched";
+        Err(Refusal::new(Verb::Search, ErrorCode::NoStore, what).with_hint(Hint::EnableStore))
     }
 
     /// The members, in a list that all who ask before the next change share.
@@ -285,8 +283,8 @@ impl Turn<'_> {
 
     fn give_token(&mut self) -> Result<(), Refusal> {
         let secret = self.secret.filter(|_| self.sessions.room.has_resume()).ok_or_else(|| {
-            let text = "this server holds nobody's name; if your connection breaks, join again with NICK";
-            Refusal::new(Verb::Set, ErrorCode::ResumeOff, text)
+            Refusal::new(Verb::Set, ErrorCode::ResumeOff, "this server holds nobody's name")
+                .with_hint(Hint::JoinAgainLater)
         })?;
         self.set_verifier(Some(Verifier::new(&secret)));
         let id = self.origin().member.0;
@@ -323,7 +321,7 @@ impl Turn<'_> {
         self.sessions
             .name(self.session)
             .cloned()
-            .ok_or_else(|| Refusal::new(verb, ErrorCode::NoName, "you have no name yet; take one first: NICK name"))
+            .ok_or_else(|| Refusal::new(verb, ErrorCode::NoName, "you have no name yet").with_hint(Hint::TakeNickname))
     }
 
     /// How the session's lines are read, and so how commands are to be written.

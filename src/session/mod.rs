@@ -18,10 +18,10 @@ pub use self::by_session::BySession;
 pub use self::timeouts::Timeouts;
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    Closing, Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, LeaveReason, Mode, Name, Past, Refusal,
-    Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, User,
+    Closing, Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, Hint, LeaveReason, Mode, Name, Past,
+    Refusal, Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, User,
 };
-use crate::room::{self, Entry, MemberId, Message, Origin, Room, SessionId, Uptime, Verifier};
+use crate::room::{self, Entry, MemberId, Message, Origin, Room, SessionId, StoreFailure, Uptime, Verifier};
 
 /// Something that happened outside.
 #[derive(Clone, Debug)]
@@ -61,8 +61,8 @@ pub enum InputKind {
     Gone(LeaveReason),
     /// This message of the member's is stored, under the id after the last one. The session that sent it may be gone by now.
     Stored(MemberId, Past),
-    /// The member's message under this nickname could not be stored, for this reason. The session that sent it may be gone by now.
-    NotStored(MemberId, Name, Arc<str>),
+    /// The member's message under this nickname could not be stored. The session that sent it may be gone by now.
+    NotStored(MemberId, Name, StoreFailure),
     /// No message up to this id is kept any more; comes from [`SessionId::SERVER`].
     Forget(EventId),
     /// Time since the server started; comes from [`SessionId::SERVER`], about once a second, and again with the same time while
@@ -327,9 +327,8 @@ impl Sessions {
                 out.push(Output::Publish { id: None, at, session, event, own: None });
             }
             room::Output::Rejected(origin, rejection) => {
-                let mode = self.all.get(origin.session).filter(|state| !state.is_gone()).map(|state| state.mode);
-                if let Some(mode) = mode {
-                    self.refuse(at, origin.session, rejection.into_refusal(mode), out);
+                if self.all.get(origin.session).is_some_and(|state| !state.is_gone()) {
+                    self.refuse(at, origin.session, rejection.into(), out);
                 }
             }
         }
@@ -400,8 +399,9 @@ impl Sessions {
     fn take_over(&mut self, session: SessionId, member: MemberId, name: Name, out: &mut Vec<Output>) {
         if let Some(before) = self.session_of(member) {
             if self.all.get(before).is_some_and(|state| !state.is_gone()) {
-                let why = "another connection showed your token and has your name now; if that is not you: RESUME it, then SET resume on for another token";
-                out.push(Output::Tell(before, ServerLine::Err(Refusal::new(None, ErrorCode::Resumed, why))));
+                let what = "another connection showed your token and has your name now";
+                let why = Refusal::new(None, ErrorCode::Resumed, what).with_hint(Hint::ReplaceToken);
+                out.push(Output::Tell(before, ServerLine::Err(why)));
             }
             self.release(before, Closing::Resumed, out);
         }
@@ -477,8 +477,8 @@ impl Sessions {
         let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
         out.push(Output::Tell(session, ServerLine::Err(refusal)));
         if too_many {
-            let why = format!("{ERRORS_IN_A_ROW_MAX} lines in a row were of no use; connect again, and write: HELP");
-            let why = Refusal::new(None, ErrorCode::TooManyErrors, why);
+            let what = format!("{ERRORS_IN_A_ROW_MAX} lines in a row were of no use");
+            let why = Refusal::new(None, ErrorCode::TooManyErrors, what).with_hint(Hint::ReconnectAndHelp);
             self.dismiss(at, session, LeaveReason::Errors, why, out);
         }
     }

@@ -1,47 +1,47 @@
-//! The room's rejections as the client reads them.
+//! The room's rejections as refusals of commands.
 
-use crate::protocol::{ErrorCode, Mode, Name, Refusal, Verb};
-use crate::room::Rejection;
+use crate::protocol::{ErrorCode, Hint, Name, Refusal, Verb};
+use crate::room::{Rejection, StoreFailure};
 
-impl Rejection {
-    /// The refusal of the command, for a client whose lines are read in this mode.
-    pub(super) fn into_refusal(self, mode: Mode) -> Refusal {
-        let whisper = |code, text: String| Refusal::new(Verb::Whisper, code, format!("{text}; nothing was delivered"));
-        match self {
-            Self::NickTaken(name, holder) => {
-                nick_refused(ErrorCode::NameTaken, &name, "is the same name as", &holder, mode)
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::NickTaken(name, holder) => nick(ErrorCode::NameTaken, &name, "is the same name as", &holder),
+            Rejection::NickAlike(name, holder) => nick(ErrorCode::NameAlike, &name, "looks too much like", &holder),
+            Rejection::NickReserved(name) => {
+                let what =
+                    format!("{name} is reserved until a message sent under it, or under a look-alike, is stored");
+                Self::new(Verb::Nick, ErrorCode::NameTaken, what).with_hint(Hint::RetryNickname)
             }
-            Self::NickAlike(name, holder) => {
-                nick_refused(ErrorCode::NameAlike, &name, "looks too much like", &holder, mode)
+            Rejection::TokenUnknown => Self::token_unknown(),
+            Rejection::TargetSelf(name) => whisper(ErrorCode::TargetSelf, &format!("{name} is you")),
+            Rejection::TargetAbsent(name) => {
+                whisper(ErrorCode::TargetAbsent, &format!("{name} is not here")).with_hint(Hint::ListMembers)
             }
-            Self::NickReserved(name) => {
-                let usage = mode.usage(Verb::Nick);
-                let why = format!(
-                    "{name} is reserved until a message sent under it, or under a look-alike, is stored; try again later, or choose another and write: {usage}"
-                );
-                Refusal::new(Verb::Nick, ErrorCode::NameTaken, why)
+            Rejection::TargetDetached(name) => {
+                whisper(ErrorCode::TargetAbsent, &format!("{name} has no connection now and may come back"))
             }
-            Self::TokenUnknown => Refusal::token_unknown(mode),
-            Self::TargetSelf(name) => whisper(ErrorCode::TargetSelf, format!("{name} is you")),
-            Self::TargetAbsent(name) => {
-                whisper(ErrorCode::TargetAbsent, format!("{name} is not here ({}WHO lists names)", mode.prefix()))
+            Rejection::TargetLeaving(name) => {
+                whisper(ErrorCode::TargetAbsent, &format!("{name} is leaving and hears no more"))
             }
-            Self::TargetDetached(name) => {
-                whisper(ErrorCode::TargetAbsent, format!("{name} has no connection now and may come back"))
-            }
-            Self::TargetLeaving(name) => {
-                whisper(ErrorCode::TargetAbsent, format!("{name} is leaving and hears no more"))
-            }
-            Self::NotStored(why) => {
-                let text = format!("nobody got the message: {why}; try again later");
-                Refusal::new(Verb::Msg, ErrorCode::NotStored, text)
+            Rejection::NotStored(StoreFailure::NotStored(why)) => not_stored(&why).with_hint(Hint::RetryLater),
+            Rejection::NotStored(StoreFailure::Unconfirmed(why)) => {
+                not_stored(&format!("{why}; the disk may have stored it")).with_hint(Hint::CheckHistory)
             }
         }
     }
 }
 
-fn nick_refused(code: ErrorCode, name: &Name, how: &str, holder: &Name, mode: Mode) -> Refusal {
-    let why =
+fn nick(code: ErrorCode, name: &Name, how: &str, holder: &Name) -> Refusal {
+    let what =
         if name == holder { format!("{name} is taken") } else { format!("{name} {how} {holder}, which is taken") };
-    Refusal::new(Verb::Nick, code, format!("{why}; choose another and write: {}", mode.usage(Verb::Nick)))
+    Refusal::new(Verb::Nick, code, what).with_hint(Hint::ChooseNickname)
+}
+
+fn whisper(code: ErrorCode, why: &str) -> Refusal {
+    Refusal::new(Verb::Whisper, code, format!("{why}; nothing was delivered"))
+}
+
+fn not_stored(why: &str) -> Refusal {
+    Refusal::new(Verb::Msg, ErrorCode::NotStored, format!("nobody got the message: {why}"))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::tests::{act, say};
 use super::{InputKind, Sessions, Timeouts};
 use crate::protocol::{LeaveReason, Name, Past, ResumeToken, Secret, Text, Timestamp};
-use crate::room::{MemberId, Room, SessionId};
+use crate::room::{MemberId, Room, SessionId, StoreFailure};
 
 /// A room with a store and alice, who is session 1 and whose message is being stored.
 fn room_with_message_of_alice() -> Sessions {
@@ -26,7 +26,8 @@ fn stored(room: &mut Sessions, session: u64, name: &str) -> Vec<String> {
 }
 
 fn not_stored(room: &mut Sessions, session: u64, name: &str) -> Vec<String> {
-    act(room, session, InputKind::NotStored(MemberId(1), Name::new(name).unwrap(), Arc::from("disk full")))
+    let failure = StoreFailure::NotStored(Arc::from("disk full"));
+    act(room, session, InputKind::NotStored(MemberId(1), Name::new(name).unwrap(), failure))
 }
 
 #[track_caller]
@@ -81,7 +82,7 @@ fn reserved_nick_is_no_member() {
     let mut room = room_with_message_of_alice();
     assert_free(&mut room, 2, "bob");
     act(&mut room, 1, InputKind::Gone(LeaveReason::Lost));
-    let absent = "2< ERR WHISPER target-absent alice is not here (WHO lists names); nothing was delivered";
+    let absent = "2< ERR WHISPER target-absent alice is not here; nothing was delivered; WHO lists names";
     assert_eq!(say(&mut room, 2, "WHISPER alice psst"), [absent]);
     assert_eq!(say(&mut room, 2, "WHO"), ["2< USER bob coordinator", "2< OK WHO 1"]);
 }

@@ -5,7 +5,7 @@
 use super::InputKind;
 use super::{Connection, Output, Session, SessionId, Sessions, Uptime, private_tag};
 use crate::limits::EXPIRED_PER_TURN_MAX;
-use crate::protocol::{ErrorCode, Event, LeaveReason, Refusal, ServerLine, Timestamp, Token};
+use crate::protocol::{ErrorCode, Event, Hint, LeaveReason, Refusal, ServerLine, Timestamp, Token};
 use crate::room::{self, Origin};
 
 /// Time that a session may be in a state, in seconds; 0: no limit.
@@ -82,12 +82,12 @@ impl Session {
 
 impl Timeouts {
     fn nameless(self) -> Refusal {
-        let text = format!("you took no name within {} s; connect again and write: NICK name", self.name_seconds);
-        Refusal::new(None, ErrorCode::NameTimeout, text)
+        let what = format!("you took no name within {} s", self.name_seconds);
+        Refusal::new(None, ErrorCode::NameTimeout, what).with_hint(Hint::ReconnectAndJoin)
     }
 
     fn silent(self) -> Refusal {
-        let text = format!("nothing came from you for {} s; connect again, and answer PING", self.idle_seconds);
-        Refusal::new(None, ErrorCode::IdleTimeout, text)
+        let what = format!("nothing came from you for {} s", self.idle_seconds);
+        Refusal::new(None, ErrorCode::IdleTimeout, what).with_hint(Hint::ReconnectAndPong)
     }
 }

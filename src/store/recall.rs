@@ -16,7 +16,9 @@ use crate::feed::{Missed, Next, Outbox, Pieces};
 use crate::limits::{
     HISTORY_SLICE_ROWS, RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, SEARCH_STEPS_PER_CHECK, SEARCH_TURNS_MS,
 };
-use crate::protocol::{Dialect, ErrorCode, Event, EventId, Refusal, Replayed, Reply, Tag, Text, Verb, made_safe};
+use crate::protocol::{
+    Dialect, ErrorCode, Event, EventId, Hint, Mode, Refusal, Replayed, Reply, ServerLine, Tag, Text, Verb, made_safe,
+};
 use crate::session::Query;
 
 /// The queues of two threads: one searches, the other answers all other queries.
@@ -53,8 +55,8 @@ pub struct StoreQuery {
 
 #[derive(Debug)]
 enum What {
-    /// A command: `PAST` lines and the final reply. The string is the prefix of verbs in the client's mode.
-    Answer(Query, &'static str),
+    /// A command: `PAST` lines and the final reply, for a session of this mode.
+    Answer(Query, Mode),
     /// The messages that a slow client missed, as events. `Now` is the clock for notices among them.
     Missed(Now),
 }
@@ -115,7 +117,7 @@ impl StoreQuery {
         query: Query,
         until: EventId,
         dialect: Dialect,
-        prefix: &'static str,
+        mode: Mode,
         outbox: Weak<Outbox>,
         queues: QueryQueues,
     ) -> Self {
@@ -129,7 +131,7 @@ impl StoreQuery {
                 turns: 0,
             }),
         };
-        Self::at(position, What::Answer(query, prefix), until, dialect, outbox, queues)
+        Self::at(position, What::Answer(query, mode), until, dialect, outbox, queues)
     }
 
     /// The messages that the connection of `outbox` missed, as it would have read them.
@@ -160,7 +162,7 @@ impl StoreQuery {
     fn advance(&self, connection: &Connection) -> bool {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = match &self.what {
-            What::Answer(query, prefix) => self.answer(query, prefix, connection, &mut progress),
+            What::Answer(query, mode) => self.answer(query, *mode, connection, &mut progress),
             What::Missed(now) => self.make_up(*now, connection, &mut progress),
         };
         if turn == Turn::Unfinished {
@@ -212,7 +214,7 @@ impl StoreQuery {
     }
 
     /// Continues the answer to a command.
-    fn answer(&self, query: &Query, prefix: &str, connection: &Connection, progress: &mut Progress) -> Turn {
+    fn answer(&self, query: &Query, mode: Mode, connection: &Connection, progress: &mut Progress) -> Turn {
         let (verb, found) = match query {
             Query::Last(_) => (Verb::History, self.look_up(Reply::History, connection, progress)),
             Query::Since(_) => (Verb::Since, self.look_up(Reply::Since, connection, progress)),
@@ -223,7 +225,7 @@ impl StoreQuery {
             Ok(Found::Unfinished) => return Turn::Unfinished,
             Ok(Found::Page) => return Turn::Page,
             Ok(Found::All(reply)) => page.line(reply),
-            Ok(Found::Evicted(oldest)) => page.line(Refusal::too_old(verb, oldest, prefix)),
+            Ok(Found::Evicted(oldest)) => page.line(ServerLine::Err(Refusal::too_old(verb, oldest)).in_mode(mode)),
             Ok(Found::OutOfTime) => page.line(search_timeout(page.count)),
             Err(error) => {
                 let why = format!("the store cannot be read now: {error}");
@@ -377,10 +379,8 @@ fn search_on(connection: &Connection, progress: &mut Progress) -> rusqlite::Resu
 }
 
 fn search_timeout(found: u64) -> Refusal {
-    let text = format!(
-        "the search used more than {SEARCH_CPU_MS_MAX} ms of CPU time and found {found} so far; add a rarer word"
-    );
-    Refusal::new(Verb::Search, ErrorCode::SearchTimeout, text)
+    let what = format!("the search used more than {SEARCH_CPU_MS_MAX} ms of CPU time and found {found} so far");
+    Refusal::new(Verb::Search, ErrorCode::SearchTimeout, what).with_hint(Hint::AddRarerWord)
 }
 
 /// CPU time that this thread has used. Unlike elapsed time, it does not depend on the load of the machine.
@@ -561,7 +561,7 @@ mod tests {
 
     fn query(query: Query) -> Arc<StoreQuery> {
         let queues = QueryQueues { to_search: mpsc::channel().0, to_read: mpsc::channel().0 };
-        Arc::new(StoreQuery::new(query, EventId(1), Dialect::default(), "", Weak::new(), queues))
+        Arc::new(StoreQuery::new(query, EventId(1), Dialect::default(), Mode::Commands, Weak::new(), queues))
     }
 
     #[test]

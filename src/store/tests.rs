@@ -17,7 +17,7 @@ use super::terms::index_terms;
 use super::*;
 use crate::feed::{Missed, Next, Outbox, Pieces as _};
 use crate::limits::{RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX};
-use crate::protocol::{Dialect, Name, Text, Timestamp};
+use crate::protocol::{Dialect, Mode, Name, Text, Timestamp};
 use crate::session::Query;
 
 /// Some day in 2027.
@@ -79,7 +79,14 @@ fn ids(found: &Found) -> Vec<u64> {
 pub(super) fn recall(store: &Store, query: Query, until: u64) -> Vec<String> {
     let outbox = Arc::new(Outbox::default());
     let reads = store.queries().clone();
-    read(&Arc::new(StoreQuery::new(query, EventId(until), Dialect::default(), "", Arc::downgrade(&outbox), reads)))
+    read(&Arc::new(StoreQuery::new(
+        query,
+        EventId(until),
+        Dialect::default(),
+        Mode::Commands,
+        Arc::downgrade(&outbox),
+        reads,
+    )))
 }
 
 /// What one reads who missed the messages after one id and up to another.
@@ -365,7 +372,8 @@ fn search_without_time_left_is_interrupted() {
     let (store, _) = open_in_turn(&path);
     let (outbox, queues) = (Arc::new(Outbox::default()), store.queries().clone());
     let query = Query::Words(Text::ours("odd even"));
-    let query = StoreQuery::new(query, EventId(100_000), Dialect::default(), "", Arc::downgrade(&outbox), queues);
+    let query =
+        StoreQuery::new(query, EventId(100_000), Dialect::default(), Mode::Commands, Arc::downgrade(&outbox), queues);
     query.use_up(Duration::from_millis(SEARCH_CPU_MS_MAX));
     let told = read(&Arc::new(query));
     assert!(told[0].starts_with("ERR SEARCH search-timeout ") && told.len() == 1, "{told:?}");
@@ -443,7 +451,8 @@ fn who_searches_when_the_store_is_closed_has_an_answer() {
     commit(&store, many(1..=last));
     let (outbox, recalls) = (Arc::new(Outbox::default()), store.queries().clone());
     let query = Query::Words(Text::ours("word"));
-    let recall = StoreQuery::new(query, EventId(last), Dialect::default(), "", Arc::downgrade(&outbox), recalls);
+    let recall =
+        StoreQuery::new(query, EventId(last), Dialect::default(), Mode::Commands, Arc::downgrade(&outbox), recalls);
     let recall = Arc::new(recall);
     assert!(matches!(Arc::clone(&recall).next(), Next::NotYet));
     close(store);

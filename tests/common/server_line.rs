@@ -1,14 +1,16 @@
 //! What must hold of every line the server sends, whoever wrote it and whoever reads it.
 
 use chinwag::limits::SERVER_LINE_BYTES_MAX;
-use chinwag::protocol::ServerLine;
+use chinwag::protocol::{Mode, ServerLine};
 
 /// The line fits with its ending, is safe to show, and says the same when it is read back.
 pub(crate) fn check(line: &ServerLine) {
-    let written = line.to_string();
-    assert!(written.len() + "\r\n".len() <= SERVER_LINE_BYTES_MAX, "{} bytes: {written:?}", written.len());
-    assert_safe(&written);
-    assert_eq!(ServerLine::parse(&written).as_ref(), Some(line), "{written:?}");
+    for mode in [Mode::Commands, Mode::Chat] {
+        let written = line.in_mode(mode).to_string();
+        assert!(written.len() + "\r\n".len() <= SERVER_LINE_BYTES_MAX, "{} bytes: {written:?}", written.len());
+        assert_safe(&written);
+        assert_eq!(ServerLine::parse(&written).as_ref(), Some(line), "{written:?}");
+    }
 }
 
 /// Nothing in it ends a line, moves a cursor or turns the reading order. The library says it in other words.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chinwag::protocol::{Drawing, EventId, LeaveReason, Name, Secret, Stroke, Text, Timestamp, Token};
 use chinwag::room::{
-    Action, Canvas, Entry, History, MemberId, Message, Origin, Output, Room, SessionId, Uptime, Verifier,
+    Action, Canvas, Entry, History, MemberId, Message, Origin, Output, Room, SessionId, StoreFailure, Uptime, Verifier,
 };
 
 /// Few, so that they collide: some are the same in another case, or look alike.
@@ -55,7 +55,7 @@ impl Script<'_> {
             3 | 4 => Action::Rename(self.name()?),
             5..=7 => Action::Say(Message { name: self.name()?, at: Timestamp(7), text: self.text()? }),
             8 => Action::SayPending,
-            9 => Action::SayFailed(self.name()?, Arc::from("the disk is full")),
+            9 => Action::SayFailed(self.name()?, StoreFailure::NotStored(Arc::from("the disk is full"))),
             10 => {
                 let names = (0..self.below(3)?).map(|_| self.name()).collect::<Option<_>>()?;
                 Action::Whisper(names, self.text()?)

@@ -13,8 +13,8 @@ use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 use chinwag::limits::{COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
 use chinwag::protocol::{
-    Command, Decoded, Details, Dialect, Drawing, Drawn, ErrorCode, Event, EventId, LeaveReason, LineDecoder, Mode,
-    Name, Past, Refusal, Replayed, Reply, ResumeToken, Secret, ServerLine, Setting, Stroke, Tag, Text, Timestamp,
+    Command, Decoded, Details, Dialect, Drawing, Drawn, ErrorCode, Event, EventId, Hint, LeaveReason, LineDecoder,
+    Mode, Name, Past, Refusal, Replayed, Reply, ResumeToken, Secret, ServerLine, Setting, Stroke, Tag, Text, Timestamp,
     Token, User, Verb,
 };
 
@@ -36,9 +36,11 @@ fn commands() {
 fn server_lines() {
     arbtest(|u| {
         let line = server_line(u)?;
-        let written = line.to_string();
-        assert_eq!(ServerLine::parse(&written), Some(line), "{written:?}");
-        assert!(written.len() + 2 <= SERVER_LINE_BYTES_MAX);
+        for mode in [Mode::Commands, Mode::Chat] {
+            let written = line.in_mode(mode).to_string();
+            assert_eq!(ServerLine::parse(&written).as_ref(), Some(&line), "{written:?}");
+            assert!(written.len() + 2 <= SERVER_LINE_BYTES_MAX);
+        }
         Ok(())
     });
 }
@@ -128,15 +130,41 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
     Ok(match u.int_in_range(0..=7)? {
         0 => ServerLine::Hello(Some(token(u)?), text(u)?),
         1 => ServerLine::Ok(reply(u)?),
-        2 => {
-            let code = *u.choose(&ErrorCode::ALL)?;
-            ServerLine::Err(Refusal::new(option(u, verb)?, code, text(u)?.as_str()))
-        }
+        2 => ServerLine::Err(refusal(u)?),
         5 => ServerLine::Past(Past { id: EventId(u.arbitrary()?), at: time(u)?, name: name(u)?, text: text(u)? }),
         3 => ServerLine::User(user(u)?),
         6 => ServerLine::Drawn(Drawn { name: name(u)?, stroke: stroke(u)? }),
         4 => ServerLine::Event(None, event(u)?),
         _ => ServerLine::Event(Some(tag(u)?), event(u)?),
+    })
+}
+
+fn refusal(u: &mut Unstructured<'_>) -> Result<Refusal> {
+    Ok(match *u.choose(&ErrorCode::ALL)? {
+        // Their texts have a field.
+        ErrorCode::TooOld => Refusal::too_old(verb(u)?, EventId(u.arbitrary()?)),
+        ErrorCode::IdAhead => Refusal::id_ahead(EventId(u.arbitrary()?)),
+        code => {
+            // Words that look like a hint are one when the line is read.
+            let what = text(u)?;
+            let refusal = Refusal::new(option(u, verb)?, code, Hint::split(what.as_str()).0);
+            if u.arbitrary()? { refusal.with_hint(hint(u)?) } else { refusal }
+        }
+    })
+}
+
+fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
+    let plain: Vec<_> = Hint::plain().collect();
+    let words = |u: &mut Unstructured<'_>| {
+        // Users' words that look like a hint, or do not.
+        let looks = ["; try again later", "; write: NICK name", "x", "//", "; for all from there on, write: SINCE 5"];
+        Ok(Text::new(&format!("{}{}", u.choose(&looks)?, name(u)?)).expect("a text"))
+    };
+    Ok(match u.int_in_range(0..=5)? {
+        0 => Hint::Say(words(u)?),
+        1 => Hint::DoubleSlash(words(u)?),
+        2 => Hint::Since(EventId(u.arbitrary()?)),
+        _ => u.choose(&plain)?.clone(),
     })
 }
 

@@ -59,6 +59,6 @@ same 2 "${#errors[@]}"
 
 run send --to alice,nobody psst
 same 1 "$status"
-same 'chinwag: nobody is not here (chinwag who lists the members); nothing was delivered' "$(<"$work/err")"
+same 'chinwag: nobody is not here; nothing was delivered; chinwag who lists the members' "$(<"$work/err")"
 hear alice 'JOIN ci' 'LEAVE ci quit'
 quiet alice

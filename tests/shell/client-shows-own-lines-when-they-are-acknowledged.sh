@@ -18,7 +18,7 @@ keys ' /MSG bob psst' Enter
 screen $'*\n??:?? alice: hello all\n??:?? alice whispers to bob: psst\n>'
 hear bob 'WHISPER alice psst'
 keys '/w eve secret' Enter
-screen $'*\n! eve is not here (/who lists names); nothing was delivered;*not sent: /w eve secret\n>'
+screen $'*\n! eve is not here; nothing was delivered; /who lists names;*not sent: /w eve secret\n>'
 keys '/shrug bob' Enter
 screen $'*\n! unknown command /shrug; /help lists the commands; *//shrug\n>'
 keys '/w bob' Enter

@@ -13,6 +13,7 @@ mod foreign;
 mod history;
 mod order;
 mod port_file;
+mod refusal_texts;
 mod refusals;
 mod resume;
 mod safety;

@@ -120,7 +120,7 @@ fn a_whisper_to_oneself() {
 fn a_whisper_to_one_absent_among_three() {
     named(
         b"WHISPER alice,nobody,bob psst",
-        "ERR WHISPER target-absent nobody is not here (WHO lists names); nothing was delivered",
+        "ERR WHISPER target-absent nobody is not here; nothing was delivered; WHO lists names",
     );
 }
 

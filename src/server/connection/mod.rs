@@ -28,7 +28,7 @@ use super::sockets::Socket;
 use super::storage::StoredMessages;
 use crate::feed::{Feed, Outbox, Source, Standing};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
-use crate::protocol::{Closing, ErrorCode, LeaveReason, Refusal, ServerLine};
+use crate::protocol::{Closing, ErrorCode, Hint, LeaveReason, Refusal, ServerLine};
 use crate::room::SessionId;
 use crate::session::InputKind;
 
@@ -183,20 +183,20 @@ impl Connection {
     fn fell_behind(&self) -> String {
         let kept = self.host.feed.bytes_max();
         format!(
-            "you read too slowly: more was waiting for you than is kept ({kept} bytes, {WHISPER_BYTES_MAX} of whispers); connect again"
+            "you read too slowly: more was waiting for you than is kept ({kept} bytes, {WHISPER_BYTES_MAX} of whispers)"
         )
     }
 
     fn stalled(&self) -> String {
         let seconds = self.host.write_timeout.unwrap_or_default().as_secs();
-        format!("you read nothing of what was waiting for you for {seconds} s; connect again")
+        format!("you read nothing of what was waiting for you for {seconds} s")
     }
 
     /// Says why to a peer that did not read. It stands in the middle of a line, most likely: that is ended first. Its socket is
     /// full, but is given some room for this; whoever reads on later reads it, too.
-    async fn tell_slow(&self, text: &str) -> io::Result<()> {
+    async fn tell_slow(&self, what: &str) -> io::Result<()> {
         SockRef::from(self.socket.get_ref()).set_send_buffer_size(LAST_SEND_BUFFER_BYTES)?;
-        let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, text));
+        let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, what).with_hint(Hint::Reconnect));
         let last_bytes = match &self.frames {
             None => format!("\r\n{line}\r\n").into_bytes(),
             Some(frames) => frames.end(Closing::Left(LeaveReason::Slow), &format!("{line}\n")),

@@ -20,7 +20,7 @@ use super::listen::{Acceptor, Door, Listener};
 use super::sockets::Socket;
 use crate::feed::Outbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
-use crate::protocol::Refusal;
+use crate::protocol::{Mode, Refusal};
 use crate::web::{Answer, Asked, Origins, Request, Status};
 
 /// How browsers are served.
@@ -62,7 +62,7 @@ impl Door for WebDoor {
     }
 
     fn refuse(&self, refusal: Refusal) -> Vec<u8> {
-        to_bytes(&Answer::text(Status::ServiceUnavailable, refusal.text.to_string()), false)
+        to_bytes(&Answer::text(Status::ServiceUnavailable, refusal.text(Mode::Commands)), false)
     }
 }
 

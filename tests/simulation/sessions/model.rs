@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chinwag::limits::CANVAS_BYTES_MAX;
 use chinwag::protocol::{
-    Command, Dialect, ErrorCode, Event, EventId, Name, Reply, ServerLine, Setting, Tag, Timestamp,
+    Command, Dialect, ErrorCode, Event, EventId, Mode, Name, Reply, ServerLine, Setting, Tag, Timestamp,
 };
 use chinwag::room::{Canvas, History as Kept, Room, SessionId};
 use chinwag::session::{Input, InputKind, Output, Sessions, Timeouts};
@@ -43,6 +43,7 @@ pub(super) fn room(timeouts: Timeouts, resume_seconds: u64) -> Sessions {
 struct Stream {
     bytes: Vec<u8>,
     dialect: Dialect,
+    mode: Mode,
     follows: bool,
     echo: bool,
     end: End,
@@ -200,7 +201,7 @@ impl Model {
                 let before = std::mem::replace(&mut self.stream_mut(session).end, End::Released);
                 assert!(before == End::Closed, "closed first, and released once");
             }
-            Output::Read(..) => {}
+            Output::Read(session, mode) => self.stream_mut(session).mode = mode,
             Output::Store(..) | Output::Recall(..) => panic!("{output:?} without a store"),
             Output::Publish { id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "messages have ids, and nothing else has");
@@ -237,7 +238,9 @@ impl Model {
     }
 
     fn tell(&mut self, session: SessionId, line: &ServerLine) {
-        self.stream_mut(session).say(&rendered(line));
+        server_line::check(line);
+        let stream = self.stream_mut(session);
+        stream.say(&line.in_mode(stream.mode).to_string());
     }
 
     /// What is for one alone is for whoever asked. Only a whisper is for others, and then for those named; and the last

@@ -1,0 +1,267 @@
+//! What a user can do about a refusal, as data. An `ERR` line ends with the hint in the words of the protocol; the client and the
+//! page have words of their own.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::sync::LazyLock;
+
+use super::{EventId, Mode, Text, Verb};
+
+/// What a user can do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// Write this command.
+    Write(Verb),
+    /// Write `WHISPER` without spaces between the names.
+    JoinNamesByCommas,
+    /// Choose another nickname.
+    ChooseNickname,
+    /// Try the same nickname again later, or choose another one.
+    RetryNickname,
+    /// Take a nickname first.
+    TakeNickname,
+    /// List the members.
+    ListMembers,
+    /// List the commands.
+    ListCommands,
+    /// The line is no command: say it as a message. This is its beginning.
+    Say(Text),
+    /// A line with a slash is no command outside of chat mode: whisper, or say it as a message.
+    WhisperOrSay,
+    /// A line with a slash is no command in chat mode: whisper, or begin a message with two slashes. This is its first word, without
+    /// the slash.
+    DoubleSlash(Text),
+    /// Ask for all messages after this id.
+    Since(EventId),
+    /// Ask for the last messages; the id may be from another epoch.
+    CheckEpoch,
+    /// Ask the operator to store messages.
+    EnableStore,
+    /// Search for a rarer word.
+    AddRarerWord,
+    /// Send the rest of a stroke in another `DRAW`.
+    SplitStroke,
+    /// Send a line in parts.
+    SplitLine,
+    /// End each line with LF.
+    EndLinesWithLf,
+    /// Send UTF-8.
+    SendUtf8,
+    /// Convert UTF-16 to UTF-8.
+    ConvertToUtf8,
+    /// Try again later.
+    RetryLater,
+    /// Try again in a second.
+    RetryInASecond,
+    /// The message may be stored: look for it before trying again.
+    CheckHistory,
+    /// Close another connection from the same address.
+    CloseConnection,
+    /// Join again with `NICK` if the connection breaks.
+    JoinAgainLater,
+    /// Resume on a new connection, before taking a nickname.
+    ResumeOnNewConnection,
+    /// If it was somebody else who resumed the session: resume it, and get another token.
+    ReplaceToken,
+    /// Connect again.
+    Reconnect,
+    /// Connect again, and take a nickname.
+    ReconnectAndJoin,
+    /// Connect again, and answer `PING`.
+    ReconnectAndPong,
+    /// Connect again, and list the commands.
+    ReconnectAndHelp,
+    /// Connect with nc or telnet, not with an HTTP client.
+    UseNetcat,
+    /// Connect without TLS.
+    ConnectWithoutTls,
+}
+
+/// The beginning of [`Hint::Say`]; the message follows.
+const SAY: &str = " (HELP lists the commands); to say it, write: MSG ";
+
+/// The beginning of [`Hint::DoubleSlash`]; the word follows.
+const DOUBLE_SLASH: &str = " (/help lists the commands); to whisper: /msg name[,name...] text; \
+                            to begin a message with a slash, type two: //";
+
+/// The beginning of [`Hint::Since`]; the command follows, and the id.
+const SINCE: &str = "; for all from there on, write: ";
+
+impl Hint {
+    /// All hints that have no text and no id.
+    pub fn plain() -> impl Iterator<Item = Self> {
+        let others = [
+            Self::JoinNamesByCommas,
+            Self::ChooseNickname,
+            Self::RetryNickname,
+            Self::TakeNickname,
+            Self::ListMembers,
+            Self::ListCommands,
+            Self::WhisperOrSay,
+            Self::CheckEpoch,
+            Self::EnableStore,
+            Self::AddRarerWord,
+            Self::SplitStroke,
+            Self::SplitLine,
+            Self::EndLinesWithLf,
+            Self::SendUtf8,
+            Self::ConvertToUtf8,
+            Self::RetryLater,
+            Self::RetryInASecond,
+            Self::CheckHistory,
+            Self::CloseConnection,
+            Self::JoinAgainLater,
+            Self::ResumeOnNewConnection,
+            Self::ReplaceToken,
+            Self::Reconnect,
+            Self::ReconnectAndJoin,
+            Self::ReconnectAndPong,
+            Self::ReconnectAndHelp,
+            Self::UseNetcat,
+            Self::ConnectWithoutTls,
+        ];
+        Verb::ALL.into_iter().map(Self::Write).chain(others)
+    }
+
+    /// Splits the text of an `ERR` line: what is wrong, and the hint. A hint that is not known here stays in the text.
+    pub fn split(text: &str) -> (&str, Option<Self>) {
+        // First those that end with a user's words, which may look like another hint.
+        if let Some((what, message)) = text.split_once(SAY) {
+            return (what, Some(Self::Say(Text::ours(message))));
+        }
+        if let Some((what, word)) = text.split_once(DOUBLE_SLASH) {
+            return (what, Some(Self::DoubleSlash(Text::ours(word))));
+        }
+        if let Some((what, command)) = text.split_once(SINCE)
+            && let Some(id) = since_id(command)
+        {
+            return (what, Some(Self::Since(id)));
+        }
+        let written = WRITTEN.iter().find_map(|(written, hint)| Some((text.strip_suffix(written.as_str())?, hint)));
+        written.map_or((text, None), |(what, hint)| (what, Some(hint.clone())))
+    }
+
+    /// The hint as an `ERR` line ends with it, for a session of this mode.
+    pub(super) fn in_mode(&self, mode: Mode) -> HintInMode<'_> {
+        HintInMode { hint: self, mode }
+    }
+}
+
+/// The forms of all hints that have no text and no id. The longest come first: some end with another one.
+static WRITTEN: LazyLock<Vec<(String, Hint)>> = LazyLock::new(|| {
+    let in_both = |hint: Hint| [Mode::Commands, Mode::Chat].map(|mode| (hint.in_mode(mode).to_string(), hint.clone()));
+    let mut written: Vec<_> = Hint::plain().flat_map(in_both).collect();
+    written.sort_by_key(|(written, _)| Reverse(written.len()));
+    written
+});
+
+/// The id in `SINCE id` or `/SINCE id`.
+fn since_id(command: &str) -> Option<EventId> {
+    let id = command.strip_prefix('/').unwrap_or(command).strip_prefix("SINCE ")?;
+    let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| id.parse().ok().map(EventId)).flatten()
+}
+
+/// A hint as a session of a mode reads it: with what separates it from the text before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HintInMode<'a> {
+    hint: &'a Hint,
+    mode: Mode,
+}
+
+impl fmt::Display for HintInMode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hint, mode } = *self;
+        let prefix = mode.prefix();
+        match hint {
+            Hint::Write(verb) => write!(f, "; write: {}", mode.usage(*verb)),
+            Hint::JoinNamesByCommas => {
+                write!(f, "; write: {}, with no space in the list", mode.usage(Verb::Whisper))
+            }
+            Hint::ChooseNickname => write!(f, "; choose another and write: {}", mode.usage(Verb::Nick)),
+            Hint::RetryNickname => {
+                write!(f, "; try again later, or choose another and write: {}", mode.usage(Verb::Nick))
+            }
+            Hint::TakeNickname => write!(f, "; take one first: {}", mode.usage(Verb::Nick)),
+            Hint::ListMembers => write!(f, "; {prefix}WHO lists names"),
+            Hint::ListCommands => write!(f, "; {prefix}HELP lists the commands"),
+            Hint::Say(message) => write!(f, "{SAY}{message}"),
+            Hint::WhisperOrSay => write!(
+                f,
+                " (HELP lists the commands, without a slash); to whisper, write: {}; to say it to everybody: {}",
+                Verb::Whisper.usage(),
+                Verb::Msg.usage()
+            ),
+            Hint::DoubleSlash(word) => write!(f, "{DOUBLE_SLASH}{word}"),
+            Hint::Since(EventId(id)) => write!(f, "{SINCE}{prefix}SINCE {id}"),
+            Hint::CheckEpoch => {
+                write!(f, "; from another epoch? that is in HELLO; write: {}", mode.usage(Verb::History))
+            }
+            Hint::EnableStore => f.write_str(" (its operator would say: --data PATH)"),
+            Hint::AddRarerWord => f.write_str("; add a rarer word"),
+            Hint::SplitStroke => f.write_str("; send the rest in another DRAW"),
+            Hint::SplitLine => f.write_str(", send it in parts"),
+            Hint::EndLinesWithLf => {
+                f.write_str("; end each line with LF, or send the first line alone and wait for its reply")
+            }
+            Hint::SendUtf8 => f.write_str("; send it as UTF-8"),
+            Hint::ConvertToUtf8 => f.write_str("; convert it first: iconv -f UTF-16 -t UTF-8"),
+            Hint::RetryLater => f.write_str("; try again later"),
+            Hint::RetryInASecond => f.write_str("; try again in a second"),
+            Hint::CheckHistory => f.write_str(", so look in HISTORY first; try again later"),
+            Hint::CloseConnection => f.write_str("; close one first"),
+            // These are about a new connection, which is not in chat mode.
+            Hint::JoinAgainLater => f.write_str("; if your connection breaks, join again with NICK"),
+            Hint::ResumeOnNewConnection => f.write_str("; RESUME comes instead of NICK, on a new connection"),
+            Hint::ReplaceToken => f.write_str("; if that is not you: RESUME it, then SET resume on for another token"),
+            Hint::Reconnect => f.write_str("; connect again"),
+            Hint::ReconnectAndJoin => f.write_str("; connect again and write: NICK name"),
+            Hint::ReconnectAndPong => f.write_str("; connect again, and answer PING"),
+            Hint::ReconnectAndHelp => f.write_str("; connect again, and write: HELP"),
+            Hint::UseNetcat => f.write_str("; join with nc or telnet, and write: NICK name"),
+            Hint::ConnectWithoutTls => f.write_str("; connect without TLS, and write: NICK name"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_split_before_its_hint() {
+        let check = |text: &str, what: &str, hint| assert_eq!(Hint::split(text), (what, hint), "{text:?}");
+        check("no name; write: NICK name", "no name", Some(Hint::Write(Verb::Nick)));
+        check("no name; write: /NICK name", "no name", Some(Hint::Write(Verb::Nick)));
+        check("no text; write: text", "no text", Some(Hint::Write(Verb::Msg)));
+        check("no text; write: MSG text", "no text", Some(Hint::Write(Verb::Msg)));
+        check("the disk is full; try again later", "the disk is full", Some(Hint::RetryLater));
+        check("it is gone, so look in HISTORY first; try again later", "it is gone", Some(Hint::CheckHistory));
+        check("5; from another epoch? that is in HELLO; write: HISTORY [count]", "5", Some(Hint::CheckEpoch));
+        check("9; for all from there on, write: SINCE 8", "9", Some(Hint::Since(EventId(8))));
+        check("9; for all from there on, write: /SINCE 8", "9", Some(Hint::Since(EventId(8))));
+    }
+
+    /// Servers of later versions may have other hints.
+    #[test]
+    fn unknown_hint_stays_in_text() {
+        for text in [
+            "no",
+            "",
+            "no; write: SING la",
+            "no; write: NICK name, now",
+            "9; for all from there on, write: SINCE x",
+            "9; for all from there on, write: SINCE 99999999999999999999",
+        ] {
+            assert_eq!(Hint::split(text), (text, None));
+        }
+    }
+
+    /// A user's words are no hint.
+    #[test]
+    fn words_in_hint_are_not_split() {
+        let said = "x; write: NICK name";
+        let text = format!("unknown command 'x;'{SAY}{said}");
+        assert_eq!(Hint::split(&text), ("unknown command 'x;'", Some(Hint::Say(Text::ours(said)))));
+    }
+}

@@ -1,0 +1,212 @@
+//! The bytes of each refusal, outside of chat mode and in it. Only the hint, which names commands, differs between the two.
+
+use std::collections::BTreeSet;
+
+use chinwag::protocol::{ErrorCode, EventId, Field, ServerLine};
+
+use crate::common::{EPOCH, Peer, Server};
+
+/// Codes that no line of a member of a server without a store gets, and the tests that check their bytes.
+const ELSEWHERE: [ErrorCode; 10] = [
+    ErrorCode::IdleTimeout,   // room::tests
+    ErrorCode::NameTimeout,   // sockets::timeouts
+    ErrorCode::NotStored,     // stored::faults, stored::waiting
+    ErrorCode::Resumed,       // transcripts: Taking a name back
+    ErrorCode::SearchTimeout, // store::tests
+    ErrorCode::ServerFull,    // sockets::caps
+    ErrorCode::Slow,          // sockets::slow
+    ErrorCode::StoreFailed,   // stored::faults
+    ErrorCode::TooManyErrors, // sockets::foreign
+    ErrorCode::WrongProtocol, // sockets::foreign
+];
+
+const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] text"];
+
+/// Lines, and what follows `ERR`. `~` stands for the slash of chat mode, `{whisper}` for how a whisper is written. An `MSG` is sent
+/// as a bare text in chat mode.
+const REFUSALS: [(&str, &str); 50] = [
+    ("NICK", "NICK name-missing there is no name¦; write: ~NICK name"),
+    ("NICK a,b", "NICK name-invalid a name cannot contain a comma¦; write: ~NICK name"),
+    (
+        "NICK abcdefghijklmnopqrstuvwxyz0123456",
+        "NICK name-too-long a name has at most 32 characters, this has 33¦; write: ~NICK name",
+    ),
+    ("NICK alice", "NICK name-taken alice is taken¦; choose another and write: ~NICK name"),
+    (
+        "NICK ALICE",
+        "NICK name-taken ALICE is the same name as alice, which is taken¦; choose another and write: ~NICK name",
+    ),
+    (
+        "NICK аlice",
+        "NICK name-alike аlice looks too much like alice, which is taken¦; choose another and write: ~NICK name",
+    ),
+    ("RESUME", "RESUME token-missing there is no token¦; write: ~RESUME token"),
+    ("RESUME a b", "RESUME argument-unexpected b is one argument too many¦; write: ~RESUME token"),
+    ("RESUME 1-0a", "RESUME token-unknown nobody's name is kept for this token (any more)¦; write: ~NICK name"),
+    (
+        "RESUME 1-00000000000000000000000000000000",
+        "RESUME already-named you are carol already¦; RESUME comes instead of NICK, on a new connection",
+    ),
+    ("WHISPER", "WHISPER target-missing a name is missing¦; write: {whisper}, with no space in the list"),
+    ("WHISPER alice, psst", "WHISPER target-missing a name is missing¦; write: {whisper}, with no space in the list"),
+    ("WHISPER alice", "WHISPER text-missing there is no text¦; write: {whisper}"),
+    ("WHISPER carol psst", "WHISPER target-self carol is you; nothing was delivered"),
+    ("WHISPER dave psst", "WHISPER target-absent dave is not here; nothing was delivered¦; ~WHO lists names"),
+    ("WHISPER @dave psst", "WHISPER target-absent @dave is not here; nothing was delivered¦; ~WHO lists names"),
+    (
+        "WHISPER a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a psst",
+        "WHISPER targets-too-many 33 names, at most 32 at once; nothing was delivered",
+    ),
+    ("WHO else", "WHO argument-unexpected else is one argument too many¦; write: ~WHO"),
+    ("HISTORY some", "HISTORY number-invalid some is no number¦; write: ~HISTORY [count]"),
+    ("HISTORY 1 2", "HISTORY argument-unexpected 2 is one argument too many¦; write: ~HISTORY [count]"),
+    ("SINCE", "SINCE number-invalid a number is missing¦; write: ~SINCE id [epoch]"),
+    ("SINCE 1 a b", "SINCE argument-unexpected b is one argument too many¦; write: ~SINCE id [epoch]"),
+    (
+        "SINCE 1 zzzz",
+        "SINCE epoch-changed the epoch is k7qd: ids from another one mean nothing now¦; write: ~HISTORY [count]",
+    ),
+    ("SINCE 99", "SINCE id-ahead the last id is 4¦; from another epoch? that is in HELLO; write: ~HISTORY [count]"),
+    ("SINCE 1", "SINCE too-old 3 is the oldest that is kept¦; for all from there on, write: ~SINCE 2"),
+    ("SEARCH", "SEARCH text-missing there is no text¦; write: ~SEARCH words"),
+    (
+        "SEARCH tea",
+        "SEARCH no-store this server keeps no messages that could be searched¦ (its operator would say: --data PATH)",
+    ),
+    (
+        "SEARCH a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7",
+        "SEARCH words-too-many 33 words are too many: expected at most 32",
+    ),
+    (
+        "DRAW red",
+        "DRAW colour-invalid red is no colour like #1e90ff¦; write: ~DRAW #rrggbb width x,y..., or ~DRAW clear",
+    ),
+    (
+        "DRAW #1e90ff 0",
+        "DRAW width-invalid 0 is no width from 1 to 999¦; write: ~DRAW #rrggbb width x,y..., or ~DRAW clear",
+    ),
+    (
+        "DRAW #1e90ff 4",
+        "DRAW point-invalid there is no point x,y with both from 0 to 9999¦; write: ~DRAW #rrggbb width x,y..., or ~DRAW clear",
+    ),
+    (
+        "DRAW clear all",
+        "DRAW argument-unexpected all is one argument too many¦; write: ~DRAW #rrggbb width x,y..., or ~DRAW clear",
+    ),
+    ("CANVAS 5", "CANVAS argument-unexpected 5 is one argument too many¦; write: ~CANVAS"),
+    ("STATUS", "STATUS not-coordinator it shows addresses; only the coordinator may, and that is alice"),
+    ("STATUS all", "STATUS argument-unexpected all is one argument too many¦; write: ~STATUS"),
+    ("PING a b", "PING argument-unexpected b is one argument too many¦; write: ~PING [token]"),
+    ("HELP me", "HELP verb-unknown unknown command 'me'¦; ~HELP lists the commands"),
+    ("SET", "SET option-unknown there are echo, tags, draw and resume¦; write: ~SET echo|tags|draw|resume on|off"),
+    ("SET echo", "SET value-invalid it is on or off¦; write: ~SET echo|tags|draw|resume on|off"),
+    (
+        "SET echo on now",
+        "SET argument-unexpected now is one argument too many¦; write: ~SET echo|tags|draw|resume on|off",
+    ),
+    ("CHAT on", "CHAT argument-unexpected on is one argument too many¦; write: ~CHAT"),
+    ("MSG \u{200b}", "MSG text-missing there is no text¦; write: {message}"),
+    ("QUIT {long}", "QUIT text-too-long the text has more than 4096 bytes once its control characters are replaced"),
+    ("MSG {long}", "MSG text-too-long the text has more than 4096 bytes once its control characters are replaced"),
+    ("PING {longest token}", "PING token-too-long a token has at most 256 bytes"),
+    ("DRAW #1e90ff 4{points}", "DRAW points-too-many 401 points, at most 400 at once¦; send the rest in another DRAW"),
+    ("MSG {longest}", "- line-too-long a line has at most 4096 bytes; this one was discarded¦, send it in parts"),
+    ("WHO {tail}", "WHO argument-unexpected abcdefghijklmnopqrstuvwxyz012345… is one argument too many¦; write: ~WHO"),
+    ("WHO {tab}", "WHO argument-unexpected {replaced} is one argument too many¦; write: ~WHO"),
+    (
+        "SET resume on",
+        "SET resume-off this server holds nobody's name¦; if your connection breaks, join again with NICK",
+    ),
+];
+
+/// Lines that are no commands outside of chat mode, and what follows `ERR - verb-unknown`.
+const UNKNOWN: [(&str, &str); 5] = [
+    ("hello everyone", "unknown command 'hello'¦ (HELP lists the commands); to say it, write: MSG hello everyone"),
+    ("\u{200b}", "this line has only invisible characters¦; HELP lists the commands"),
+    ("/who", "commands have no slash outside of chat mode¦; write: WHO"),
+    ("/msg alice psst", "commands have no slash outside of chat mode¦; write: WHISPER name[,name...] text"),
+    (
+        "/tell alice psst",
+        "unknown command '/tell'¦ (HELP lists the commands, without a slash); \
+         to whisper, write: WHISPER name[,name...] text; to say it to everybody: MSG text",
+    ),
+];
+
+/// The same in chat mode.
+const UNKNOWN_IN_CHAT: [(&str, &str); 2] = [
+    (
+        "/shrug hm",
+        "unknown command '/shrug'¦ (/help lists the commands); to whisper: /msg name[,name...] text; \
+         to begin a message with a slash, type two: //shrug",
+    ),
+    (
+        "/",
+        "unknown command '/'¦ (/help lists the commands); to whisper: /msg name[,name...] text; \
+         to begin a message with a slash, type two: //",
+    ),
+];
+
+#[test]
+fn refusal_has_same_bytes_but_for_commands_in_hint() {
+    let server = Server::with(&["--history", "2", "--resume-timeout", "0"]);
+    let mut alice = server.join("alice");
+    for id in 1..=4 {
+        alice.send("MSG hi");
+        alice.until(&format!("OK MSG {id}"));
+    }
+    let mut nameless = server.connect();
+    check(&mut nameless, "MSG hi", "MSG no-name you have no name yet¦; take one first: NICK name");
+    let mut carol = server.join("carol");
+    let mut seen: BTreeSet<_> = ELSEWHERE.map(ErrorCode::as_str).into_iter().collect();
+    seen.extend(["no-name", "line-not-utf8", "verb-unknown"]);
+    for (line, expected) in REFUSALS {
+        check(&mut carol, &filled(line), &filled(expected).replace('~', "").replace("{whisper}", WHISPER[0]));
+        seen.extend(expected.split(' ').nth(1));
+    }
+    for (line, expected) in UNKNOWN {
+        check(&mut carol, line, &format!("- verb-unknown {expected}"));
+    }
+    carol.send("CHAT");
+    carol.expect("OK CHAT on");
+    for (line, expected) in REFUSALS {
+        let line = line.strip_prefix("MSG ").map_or_else(|| format!("/{line}"), ToOwned::to_owned);
+        let expected = filled(&expected.replace("{message}", "text"));
+        // A verb has its slash; the second one of a `DRAW` had none before either.
+        let expected = expected.replace("or ~", "or ").replace('~', "/").replace("{whisper}", WHISPER[1]);
+        check(&mut carol, &filled(&line), &expected);
+    }
+    for (line, expected) in UNKNOWN_IN_CHAT {
+        check(&mut carol, line, &format!("- verb-unknown {expected}"));
+    }
+    assert_eq!(seen, ErrorCode::ALL.map(ErrorCode::as_str).into(), "every code is in a table");
+    assert_eq!(EPOCH, "k7qd");
+}
+
+/// `¦` stands before the hint in `expected`.
+#[track_caller]
+fn check(peer: &mut Peer, line: &str, expected: &str) {
+    peer.send(line);
+    let read = peer.next().expect("a reply");
+    assert_eq!(read, format!("ERR {}", expected.replace('¦', "")), "{line:?}");
+    let Some(ServerLine::Err(refusal)) = ServerLine::parse(&read) else { panic!("{read:?} is no refusal") };
+    let what = expected.split('¦').next().expect("a text").splitn(3, ' ').last();
+    assert_eq!(Some(refusal.what.as_str()), what, "{line:?}");
+    let field = match refusal.code {
+        ErrorCode::TooOld => Some(Field::Oldest(EventId(3))),
+        ErrorCode::IdAhead => Some(Field::Last(EventId(4))),
+        _ => None,
+    };
+    assert_eq!(refusal.field, field, "{line:?}");
+    assert_eq!(refusal.hint.is_some(), expected.contains('¦'), "{line:?}");
+}
+
+fn filled(text: &str) -> String {
+    text.replace("{longest token}", &"x".repeat(257))
+        .replace("{longest}", &"x".repeat(5000))
+        .replace("{long}", &"\x01".repeat(2000))
+        .replace("{points}", &" 0,0".repeat(401))
+        .replace("{tail}", "abcdefghijklmnopqrstuvwxyz0123456789")
+        .replace("{tab}", "\x1b[2J")
+        .replace("{replaced}", "\u{fffd}[2J")
+        .replace("{message}", "MSG text")
+}
