@@ -15,7 +15,7 @@ pub struct Heard {
 impl Heard {
     /// What `line` (without its ending) is.
     pub fn new(line: &str) -> Self {
-        let line = made_safe(line);
+        let line = made_safe(line).into_owned();
         Self { known: ServerLine::parse(&line), line }
     }
 

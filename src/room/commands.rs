@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::names::Collision;
-use super::{Member, Output, Query, Room, Session, SessionId, private_tag};
+use super::{HistoryQuery, Member, Output, Room, Session, SessionId, private_tag};
 use crate::protocol::{
     Command, Details, Drawing, ErrorCode, Event, EventId, LeaveReason, Mode, Name, Past, Refusal, Reply, ResumeToken,
     Secret, ServerLine, Setting, Text, Timestamp, Token, User, Verb,
@@ -224,7 +224,7 @@ impl Turn<'_> {
     fn history(&mut self, count: u64) -> Result<(), Refusal> {
         self.named(Verb::History)?;
         if self.room.stores && !self.room.history.has_last(count) {
-            self.recall(Query::Last(count));
+            self.query_store(HistoryQuery::Last(count));
             return Ok(());
         }
         let numbers = self.room.history.last(count);
@@ -250,7 +250,7 @@ impl Turn<'_> {
         }
         let Some(numbers) = self.room.history.since(id) else {
             if self.room.stores {
-                self.recall(Query::Since(id));
+                self.query_store(HistoryQuery::Since(id));
                 return Ok(());
             }
             let oldest = self.room.history.oldest().unwrap_or(last.next());
@@ -266,14 +266,14 @@ impl Turn<'_> {
         self.reply(reply(count));
     }
 
-    fn recall(&mut self, query: Query) {
-        self.out.push(Output::Recall(self.session, query, self.room.last_event));
+    fn query_store(&mut self, query: HistoryQuery) {
+        self.out.push(Output::QueryStore(self.session, query, self.room.last_event));
     }
 
     fn search(&mut self, words: Text) -> Result<(), Refusal> {
         self.named(Verb::Search)?;
         if self.room.stores {
-            self.recall(Query::Words(words));
+            self.query_store(HistoryQuery::Words(words));
             return Ok(());
         }
         let text = "this server keeps no messages that could be searched (its operator would say: --data PATH)";

@@ -90,14 +90,14 @@ pub enum Action {
     Shutdown,
 }
 
-/// What is asked of the store.
+/// A command about messages that are not all in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Query {
-    /// The last so many messages.
+pub enum HistoryQuery {
+    /// `HISTORY`: the last messages, this many.
     Last(u64),
-    /// Those with a greater id.
+    /// `SINCE`: the messages with greater ids.
     Since(EventId),
-    /// Those that have these words, the newest first.
+    /// `SEARCH`: the messages with all these words, the newest first.
     Words(Text),
 }
 
@@ -114,8 +114,8 @@ pub enum Output {
     Canvas(SessionId, Range<u64>),
     /// The session says this to everybody, once it is stored; a [`Action::Stored`] or [`Action::NotStored`] follows.
     Store(SessionId, Name, Text),
-    /// The store is to answer the session's command, of what there was up to this id.
-    Recall(SessionId, Query, EventId),
+    /// The session's command is answered from the store, from messages up to this id.
+    QueryStore(SessionId, HistoryQuery, EventId),
     /// An event for everybody who follows.
     Publish {
         /// Its place in the order, unless it is drawn: those who do not draw are to miss no id.

@@ -23,7 +23,9 @@ pub(super) fn act(room: &mut Room, session: u64, action: Action) -> Vec<String> 
     let past = |numbers| room.history().messages().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
     let shown = |output: Output| match output {
         Output::Store(SessionId(session), name, text) => format!("{session} stores {name} {text}"),
-        Output::Recall(SessionId(session), query, EventId(until)) => format!("{session} recalls {query:?} to {until}"),
+        Output::QueryStore(SessionId(session), query, EventId(until)) => {
+            format!("{session} recalls {query:?} to {until}")
+        }
         Output::Canvas(SessionId(session), numbers) => format!("{session}< {}", drawn(numbers)),
         Output::Replay(SessionId(session), numbers) => format!("{session}< {}", past(numbers)),
         Output::Tell(SessionId(session), line) => format!("{session}< {line}"),

@@ -16,6 +16,7 @@ use smol::Timer;
 
 use super::console;
 use super::inbox::Rows;
+use super::query::QueryReply;
 use super::replay::{Replays, Told};
 use super::roster::Rosters;
 use super::storing::Storing;
@@ -26,8 +27,8 @@ use crate::limits::{
 use crate::protocol::{
     Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Reply, ServerLine, Tag, Timestamp, User,
 };
-use crate::room::{Action, BySession, Input, Kept, Output, Query, Room, SessionId};
-use crate::store::{QueryQueues, Report, Store, StoreQuery};
+use crate::room::{Action, BySession, HistoryQuery, Input, Kept, Output, Room, SessionId};
+use crate::store::{QueryQueues, Report, Store};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -123,7 +124,7 @@ impl Hub {
         Self { storing: Some(Storing::new(store, last_id)), draft: Draft::marked(last_id), ..self }
     }
 
-    /// What tells again what is stored, if it is.
+    /// For queries to the store, if there is one.
     pub(super) fn queries(&self) -> Option<&QueryQueues> {
         self.storing.as_ref().map(|storing| storing.store().queries())
     }
@@ -352,7 +353,7 @@ impl Hub {
                     self.is_deferred = true;
                 }
             }
-            Output::Recall(session, query, until) => self.recall(session, query, until),
+            Output::QueryStore(session, query, until) => self.query_store(session, query, until),
             Output::Speak(session, dialect) => self.speak(session, dialect),
             Output::Follow(session) => self.follow(session),
             Output::Read(session, mode) => {
@@ -413,15 +414,15 @@ impl Hub {
         touch(&mut self.touched, session, member);
     }
 
-    fn recall(&mut self, session: SessionId, query: Query, until: EventId) {
+    fn query_store(&mut self, session: SessionId, query: HistoryQuery, until: EventId) {
         let Some(member) = self.members.get_mut(session) else { return };
         let Some(storing) = &self.storing else { return };
-        let (prefix, outbox) = (member.outbox.mode().prefix(), Arc::downgrade(&member.outbox));
-        let queries = storing.store().queries().clone();
         // What is stored and not said yet has greater ids.
         let until = until.min(self.draft.said());
-        let query = StoreQuery::new(query, until, member.dialect, prefix, outbox, queries);
-        member.outbox.pin_fetched(member.place(&self.draft), Arc::new(query));
+        let queries = storing.store().queries();
+        let prefix = member.outbox.mode().prefix();
+        let reply = QueryReply::new(query, until, member.dialect, prefix, &member.outbox, queries);
+        member.outbox.pin_fetched(member.place(&self.draft), Box::new(reply));
         touch(&mut self.touched, session, member);
     }
 

@@ -13,6 +13,7 @@ mod inbox;
 mod listen;
 mod pace;
 mod port_file;
+mod query;
 mod replay;
 mod roster;
 mod shutdown;

@@ -145,7 +145,8 @@ impl HistoryFile {
     }
 
     fn explained(&self, what: &str, error: &io::Error) -> io::Error {
-        let path = made_safe(&self.path.display().to_string());
+        let path = self.path.display().to_string();
+        let path = made_safe(&path);
         io::Error::other(format!("cannot {what} the history {path}: {error}; lines are remembered until you leave"))
     }
 }

@@ -37,7 +37,7 @@ use crate::web::Farewell;
 pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
     pub(super) to_hub: Inbox,
-    /// What tells again what is stored; then messages are stored before they are answered.
+    /// For queries to the store. With a store, messages are stored before they are answered.
     pub(super) queries: Option<QueryQueues>,
     pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,

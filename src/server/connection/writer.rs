@@ -1,7 +1,6 @@
 //! Sends what the feed and the outbox hold for one connection, as fast as its socket takes it.
 
 use std::io;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -14,8 +13,8 @@ use crate::feed::{Cursor, Progress, Standing};
 use crate::limits::{FLUSH_MS_MAX, WRITE_BYTES_MAX};
 use crate::protocol::{Dialect, Event, Tag, Text};
 use crate::room::Action;
+use crate::server::query::CatchUp;
 use crate::server::{console, hub};
-use crate::store::StoreQuery;
 
 /// The sending half of a connection.
 pub(super) struct Writer<'a> {
@@ -106,9 +105,8 @@ impl<'a> Writer<'a> {
             console::fell_behind(*session);
             dialect.write_event(text, Tag { id: None, at: hub::now() }, &Event::Notice(Text::ours(FELL_BEHIND)));
         };
-        let query =
-            |missed| Arc::new(StoreQuery::of_missed(missed, hub::now, Arc::downgrade(outbox), queries.clone())) as _;
-        self.cursor.catch_up(&host.feed, outbox, notice, query);
+        let catch_up = |missed| Box::new(CatchUp::new(missed, hub::now, outbox, queries)) as _;
+        self.cursor.catch_up(&host.feed, outbox, notice, catch_up);
         true
     }
 }

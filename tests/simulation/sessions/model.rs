@@ -194,7 +194,7 @@ impl Model {
                 assert!(before == End::Closed, "closed first, and released once");
             }
             Output::Read(..) => {}
-            Output::Store(..) | Output::Recall(..) => panic!("{output:?} without a store"),
+            Output::Store(..) | Output::QueryStore(..) => panic!("{output:?} without a store"),
             Output::Publish { id, at, session, event, own } => {
                 assert_eq!(id.is_none(), matches!(event, Event::Draw(..)), "what is drawn has no id");
                 assert!(id.is_none_or(|id| id == self.last_event.next()), "ids have no gaps");
