@@ -1,7 +1,6 @@
 //! Pages: the result of a query, a part at a time, as rows.
 
-use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{Connection, Error, params};
+use rusqlite::{Connection, params};
 
 use crate::limits::{QUERY_PAGE_BYTES, QUERY_ROW_OVERHEAD_BYTES};
 use crate::protocol::EventId;
@@ -105,6 +104,12 @@ impl Page {
         self.bytes() >= QUERY_PAGE_BYTES
     }
 
+    /// Memory that the rows take.
+    #[cfg(test)]
+    pub(super) fn allocated_bytes(&self) -> usize {
+        self.strings.capacity() + self.rows.capacity() * size_of::<PackedRow>()
+    }
+
     /// Returns unused memory.
     pub(super) fn shrink(&mut self) {
         self.strings.shrink_to_fit();
@@ -144,16 +149,10 @@ impl Page {
     }
 }
 
-/// A column as text, without the copy that [`rusqlite::Row::get`] makes, and with its errors.
+/// A column as text, without the copy that [`rusqlite::Row::get`] makes, but with its error, which names the column.
 pub(super) fn string<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
-    let value = row.get_ref(column)?;
-    value.as_str().map_err(|error| match error {
-        FromSqlError::InvalidType => {
-            let name = row.as_ref().column_name(column).unwrap_or_default();
-            Error::InvalidColumnType(column, name.to_owned(), value.data_type())
-        }
-        error => Error::FromSqlConversionFailure(column, Type::Text, error.into()),
-    })
+    let string = row.get_ref(column)?.as_str();
+    string.map_err(|error| row.get::<_, String>(column).err().unwrap_or_else(|| error.into()))
 }
 
 #[cfg(test)]
@@ -189,6 +188,7 @@ mod tests {
         assert_eq!(error("SELECT 1 AS id, 'time' AS time, 'ann' AS name, x'ff' AS text"), expected);
         let expected = "Invalid column type Null at index: 1, name: time";
         assert_eq!(error("SELECT 1 AS id, NULL AS time, 'ann' AS name, 'hi' AS text"), expected);
-        assert!(error("VALUES (1, 'time', CAST(x'ff' AS TEXT), 'hi')").contains("invalid utf-8"));
+        let expected = "invalid utf-8 sequence of 1 bytes from index 0 at index 2";
+        assert_eq!(error("VALUES (1, 'time', CAST(x'ff' AS TEXT), 'hi')"), expected);
     }
 }

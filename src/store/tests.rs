@@ -138,6 +138,7 @@ fn next_page(query: &Arc<StoreQuery>) -> Option<Page> {
     let page = wait_for(|| query.poll_page())?;
     let row_max = TEXT_BYTES_MAX + 256;
     assert!(page.bytes() < QUERY_PAGE_BYTES + row_max, "a page of {} bytes", page.bytes());
+    assert!(page.allocated_bytes() <= page.bytes(), "{} bytes of memory", page.allocated_bytes());
     Some(page)
 }
 
@@ -367,9 +368,13 @@ fn dropped_query_is_freed() {
             }
             let freed = queries.each_ref().map(Arc::downgrade);
             drop(queries);
-            // A thread has dropped the queries before this one by the time that it works on this one.
+            // A thread is done with them by the time that it works on the next query; the one that indexes, soon after.
             assert!(query(&store, of, 1000).is_complete());
-            assert!(freed.iter().all(|query| query.strong_count() == 0), "after {pages} pages");
+            let deadline = Instant::now() + WAIT_MAX;
+            while freed.iter().any(|query| query.strong_count() > 0) {
+                assert!(Instant::now() < deadline, "a query is left after {pages} pages");
+                thread::yield_now();
+            }
         }
     }
     close(store, 1000);
