@@ -31,7 +31,7 @@ pub(super) struct CatchUp {
     /// The clock for notices among the messages.
     now: fn() -> Timestamp,
     pages: Pages,
-    /// The last page is not the last one that the query asked for.
+    /// The query failed at its last page.
     has_failed: bool,
 }
 
@@ -91,7 +91,7 @@ impl Pieces for QueryReply {
 }
 
 impl CatchUp {
-    /// What the connection of `outbox` missed.
+    /// Lets the connection of `outbox` catch up.
     pub(super) fn new(missed: Missed, now: fn() -> Timestamp, outbox: &Arc<Outbox>, queries: &QueryQueues) -> Self {
         let Missed { dialect, after, until } = missed;
         let query = || queries.query(Query::After(after), until, outbox_waker(outbox));

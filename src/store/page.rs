@@ -27,7 +27,7 @@ pub struct Row<'a> {
     pub time: &'a str,
     /// The nickname of its author at that time.
     pub name: &'a str,
-    /// What it says.
+    /// Its text.
     pub text: &'a str,
 }
 
@@ -95,7 +95,7 @@ impl Page {
         self.rows.len() as u64
     }
 
-    /// What the rows count: see [`QUERY_ROW_OVERHEAD_BYTES`].
+    /// Size of the rows, by which a page is bounded: their strings, and [`QUERY_ROW_OVERHEAD_BYTES`] for each.
     pub fn bytes(&self) -> usize {
         self.strings.len() + self.rows.len() * QUERY_ROW_OVERHEAD_BYTES
     }

@@ -63,7 +63,7 @@ pub struct StoreQuery {
     next: Mutex<NextPage>,
 }
 
-/// What the consumer gets next.
+/// The next page for the consumer.
 #[derive(Debug, Default)]
 struct NextPage {
     page: Option<Page>,

@@ -128,9 +128,8 @@ pub(crate) fn wait_for<T>(mut poll: impl FnMut() -> Poll<T>) -> T {
         if let Poll::Ready(result) = poll() {
             return result;
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        assert!(!left.is_zero(), "this thread was not woken");
-        thread::park_timeout(left);
+        thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+        assert!(Instant::now() < deadline, "this thread was not woken");
     }
 }
 
