@@ -178,8 +178,13 @@ pub const CANVAS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Strokes that are rendered in one piece, like [`PAGE_MESSAGES`]. More than those, for one who joins is told all of them.
 pub const PAGE_STROKES: u64 = 64;
 
-/// Bytes of past messages from the store that wait for a connection: what may wait for it before its commands are not read on.
-pub const RECALL_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
+/// Size of a page of messages from the store, in bytes: once a page has reached it, the page is complete. A connection has one page,
+/// as rows or as text, and counts it from the command on, like other replies.
+pub const QUERY_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
+
+/// Counts for each row of a page beside its strings: at least what the row takes in memory, and at least what the line that tells
+/// it has beside them. So a page of text is no larger than the page of rows.
+pub const QUERY_ROW_OVERHEAD_BYTES: usize = 32;
 
 /// Most words of a `SEARCH`. A run of text in a script without spaces counts as one word. Each word costs a pass over the
 /// messages that contain it.
@@ -585,6 +590,9 @@ const _: () = {
     // A refusal and its hint are at most one text.
     assert!(HINT_BYTES_MAX < TEXT_BYTES_MAX && 4 * (ECHO_CHARS_MAX + 1) < HINT_BYTES_MAX / 2);
     assert!("PAST ".len() + tag + NAME_BYTES_MAX + 1 + TEXT_BYTES_MAX + 2 <= SERVER_LINE_BYTES_MAX);
+    // What a stored message's line has beside time, name and text: as a reply, or as an event with a tag.
+    assert!("PAST ".len() + "18446744073709551615".len() + 3 + 2 <= QUERY_ROW_OVERHEAD_BYTES);
+    assert!("@".len() + "18446744073709551615".len() + " ".len() + " MSG ".len() + 1 + 2 <= QUERY_ROW_OVERHEAD_BYTES);
     // A stroke of so many points can be sent, and be told with who drew it.
     let stroke = "#rrggbb 999".len() + STROKE_POINTS_MAX * " 9999,9999".len();
     assert!(COORDINATE_MAX == 9999 && STROKE_WIDTH_MAX == 999 && "/DRAW ".len() + stroke <= LINE_BYTES_MAX);

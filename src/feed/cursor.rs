@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::task::Waker;
 
 use smallvec::SmallVec;
@@ -251,7 +250,7 @@ impl Cursor {
         feed: &Feed,
         outbox: &Outbox,
         lead: impl FnOnce(Dialect, &mut Vec<u8>),
-        source: impl FnOnce(Missed) -> Arc<dyn Pieces>,
+        source: impl FnOnce(Missed) -> Box<dyn Pieces>,
     ) {
         let Some(place) = self.place else { return };
         // As in `take`: every pin before that end is there.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use super::{Place, lock};
-use crate::limits::{PIN_OVERHEAD_BYTES, RECALL_PAGE_BYTES};
+use crate::limits::{PIN_OVERHEAD_BYTES, QUERY_PAGE_BYTES};
 use crate::protocol::{Closing, DIALECTS, Dialect, Mode};
 
 /// The mailbox of one connection. The hub puts in, the connection takes out; neither ever waits for the other.
@@ -64,8 +64,8 @@ pub(super) enum PinText {
     Shared(Arc<[u8]>, Range<u32>),
     /// This piece of it is there, and more comes unless the source has ended.
     Fetched {
-        source: Arc<dyn Pieces>,
-        piece: Option<Arc<[u8]>>,
+        source: Box<dyn Pieces>,
+        piece: Option<Vec<u8>>,
         state: Fetching,
         /// What it counts.
         bytes: usize,
@@ -81,22 +81,23 @@ pub(super) enum Fetching {
     Failed,
 }
 
-/// Text that is fetched as it is read.
-pub trait Pieces: Debug + Send + Sync {
-    /// What comes next. Who was told that there is nothing yet is woken when there is.
-    fn next(self: Arc<Self>) -> Next;
+/// Text that is made as the connection reads it. It belongs to one connection, whose task makes it while it holds no lock of the
+/// feed or of the outbox.
+pub trait Pieces: Debug + Send {
+    /// Returns the next piece. After [`Next::NotYet`] the source wakes the connection once there is one.
+    fn next(&mut self) -> Next;
 }
 
-/// What a [`Pieces`] has.
+/// Result of [`Pieces::next`].
 #[derive(Debug)]
 pub enum Next {
-    /// This.
-    Text(Arc<[u8]>),
-    /// Something, but not now.
+    /// The next piece, which is not empty.
+    Text(Vec<u8>),
+    /// The next piece is not ready.
     NotYet,
-    /// Nothing more.
+    /// The text is complete.
     End,
-    /// Nothing more, though there should be.
+    /// The rest of the text cannot be read.
     Failed,
 }
 
@@ -130,7 +131,7 @@ impl Pin {
     /// Fetches what it says next, if nothing is there.
     pub(super) fn fetch(&mut self) {
         if let PinText::Fetched { source, piece: piece @ None, state: state @ Fetching::Open, .. } = &mut self.text {
-            match Arc::clone(source).next() {
+            match source.next() {
                 Next::Text(text) => *piece = Some(text),
                 Next::NotYet => {}
                 Next::End => *state = Fetching::Ended,
@@ -200,8 +201,8 @@ impl Outbox {
     }
 
     /// The same for lines that are fetched when the connection comes to them.
-    pub fn pin_fetched(&self, at: Option<Place>, source: Arc<dyn Pieces>) {
-        let text = PinText::Fetched { source, piece: None, state: Fetching::Open, bytes: RECALL_PAGE_BYTES };
+    pub fn pin_fetched(&self, at: Option<Place>, source: Box<dyn Pieces>) {
+        let text = PinText::Fetched { source, piece: None, state: Fetching::Open, bytes: QUERY_PAGE_BYTES };
         self.pin_text(at, text);
     }
 

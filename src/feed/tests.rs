@@ -336,19 +336,18 @@ fn few_large_texts_are_kept_twice_and_counted_twice() {
 }
 
 /// Pages that somebody else fetches, as many as are permitted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pages {
-    texts: Mutex<VecDeque<&'static str>>,
-    permitted: AtomicU32,
+    texts: VecDeque<&'static str>,
+    permitted: Arc<AtomicU32>,
 }
 
 impl Pieces for Pages {
-    fn next(self: Arc<Self>) -> Next {
-        let mut texts = lock(&self.texts);
-        if !texts.is_empty() && self.permitted.load(Ordering::Relaxed) == 0 {
+    fn next(&mut self) -> Next {
+        if !self.texts.is_empty() && self.permitted.load(Ordering::Relaxed) == 0 {
             return Next::NotYet;
         }
-        texts.pop_front().map_or(Next::End, |text| {
+        self.texts.pop_front().map_or(Next::End, |text| {
             self.permitted.fetch_sub(1, Ordering::Relaxed);
             Next::Text(text.as_bytes().into())
         })
@@ -360,11 +359,11 @@ fn what_is_fetched_stands_in_its_place_and_is_waited_for() {
     for bytes_max in [1, 3, 1000] {
         let mut bench = Bench::new(1 << 20);
         bench.event("one");
-        let pages = [vec!["PAST 1\n", "OK 1\n"], vec!["OK 2\n"], vec![]].map(|texts| {
-            let pages = Arc::new(Pages { texts: Mutex::new(texts.into()), permitted: AtomicU32::new(0) });
-            let source = Arc::clone(&pages);
-            bench.outbox.pin_fetched(Some(bench.draft.place(PLAIN)), source);
-            pages
+        let permitted = [vec!["PAST 1\n", "OK 1\n"], vec!["OK 2\n"], vec![]].map(|texts| {
+            let permitted = Arc::<AtomicU32>::default();
+            let pages = Pages { texts: texts.into(), permitted: Arc::clone(&permitted) };
+            bench.outbox.pin_fetched(Some(bench.draft.place(PLAIN)), Box::new(pages));
+            permitted
         });
         bench.private(PLAIN, "psst\n");
         bench.event("two");
@@ -373,12 +372,12 @@ fn what_is_fetched_stands_in_its_place_and_is_waited_for() {
             assert_eq!(bench.read(bytes_max), (expected.to_owned(), Progress::Idle));
         };
         check("welcome\nMSG a one\n");
-        pages[0].permitted.store(1, Ordering::Relaxed);
+        permitted[0].store(1, Ordering::Relaxed);
         check("PAST 1\n");
         check("");
-        pages[1].permitted.store(1, Ordering::Relaxed);
+        permitted[1].store(1, Ordering::Relaxed);
         check("");
-        pages[0].permitted.store(1, Ordering::Relaxed);
+        permitted[0].store(1, Ordering::Relaxed);
         check("OK 1\nOK 2\npsst\nMSG a two\n");
         assert_eq!(bench.outbox.waiting_bytes(), 0);
     }
@@ -390,7 +389,7 @@ impl Bench {
     fn misses(&mut self, expected: Missed) {
         let source = |missed| {
             assert_eq!(missed, expected);
-            Arc::<EndsLate>::default() as _
+            Box::<EndsLate>::default() as _
         };
         self.cursor.catch_up(&self.feed, &self.outbox, |_, _| {}, source);
     }
@@ -408,7 +407,7 @@ impl Bench {
                         assert_eq!(missed.dialect, dialect);
                         let lines = said.iter().filter(|(id, _)| (missed.after.next()..=missed.until).contains(id));
                         let texts = lines.map(|(_, line)| Box::leak(line.clone().into_boxed_str()) as &'static str);
-                        Arc::new(Pages { texts: Mutex::new(texts.collect()), permitted: AtomicU32::new(u32::MAX) }) as _
+                        Box::new(Pages { texts: texts.collect(), permitted: Arc::new(u32::MAX.into()) }) as _
                     };
                     let lead = |_, text: &mut Vec<u8>| text.extend(b"behind\n");
                     self.cursor.catch_up(&self.feed, &self.outbox, lead, source);
@@ -470,13 +469,13 @@ fn who_falls_off_the_feed_reads_on_from_elsewhere() {
 /// What was missed, whose end shows only when that is permitted.
 #[derive(Debug, Default)]
 struct EndsLate {
-    told: AtomicU32,
-    permitted: AtomicU32,
+    has_begun: bool,
+    permitted: Arc<AtomicU32>,
 }
 
 impl Pieces for EndsLate {
-    fn next(self: Arc<Self>) -> Next {
-        if self.told.fetch_add(1, Ordering::Relaxed) == 0 {
+    fn next(&mut self) -> Next {
+        if !std::mem::replace(&mut self.has_begun, true) {
             return Next::Text(b"MSG a two\nMSG a three\n"[..].into());
         }
         if self.permitted.load(Ordering::Relaxed) == 0 { Next::NotYet } else { Next::End }
@@ -496,14 +495,15 @@ fn who_falls_off_again_at_the_end_of_what_was_missed_goes_on_from_there() {
         bench.publish();
     }
     assert_eq!(bench.read(1000).1, Progress::FellOff);
-    let missed = Arc::<EndsLate>::default();
-    bench.cursor.catch_up(&bench.feed, &bench.outbox, |_, _| {}, |_| Arc::clone(&missed) as _);
+    let missed = EndsLate::default();
+    let permitted = Arc::clone(&missed.permitted);
+    bench.cursor.catch_up(&bench.feed, &bench.outbox, |_, _| {}, |_| Box::new(missed));
     assert_eq!(bench.read(1000), ("MSG a two\nMSG a three\n".to_owned(), Progress::Idle));
     for text in ["four", "five"] {
         bench.event(text);
         bench.publish();
     }
-    missed.permitted.store(1, Ordering::Relaxed);
+    permitted.store(1, Ordering::Relaxed);
     assert_eq!(bench.read(1000).1, Progress::FellOff);
     let expected = Missed { dialect: PLAIN, after: bench.said[2].0, until: bench.said[4].0 };
     bench.misses(expected);

@@ -34,7 +34,7 @@ impl From<Refusal> for HeardRefusal {
 impl Heard {
     /// What `line` (without its ending) is.
     pub fn new(line: &str) -> Self {
-        let line = made_safe(line);
+        let line = made_safe(line).into_owned();
         Self { known: ServerLine::parse(&line), line }
     }
 

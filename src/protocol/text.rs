@@ -37,7 +37,7 @@ impl Text {
 
     /// Like [`Text::new`], but also accepts text that shows nothing.
     fn of_any(raw: &str) -> Result<Self, TextError> {
-        let safe = safe(raw);
+        let safe = made_safe(raw);
         if safe.len() > TEXT_BYTES_MAX {
             return Err(TextError::TooLong);
         }
@@ -46,11 +46,8 @@ impl Text {
 
     /// The same for text of our own making that repeats a peer's words: made safe, and cut if it is too long.
     pub(crate) fn ours(raw: &str) -> Self {
-        let mut safe = made_safe(raw);
-        if safe.len() > TEXT_BYTES_MAX {
-            safe.truncate(safe.floor_char_boundary(TEXT_BYTES_MAX));
-        }
-        Self(safe.into())
+        let safe = made_safe(raw);
+        Self(safe[..safe.floor_char_boundary(TEXT_BYTES_MAX)].into())
     }
 
     /// Whether `name` stands in it as a word of its own, in any case.
@@ -147,12 +144,8 @@ fn is_empty_glyph(c: char) -> bool {
     matches!(c, '\u{2800}' | '\u{fff9}'..='\u{fffc}' | '\u{1d159}')
 }
 
-/// Any text with what no terminal may get replaced, however long it is.
-pub fn made_safe(raw: &str) -> String {
-    safe(raw).into_owned()
-}
-
-fn safe(raw: &str) -> Cow<'_, str> {
+/// Any text, however long, with the characters replaced that no terminal may get.
+pub fn made_safe(raw: &str) -> Cow<'_, str> {
     if raw.chars().all(is_safe) {
         return Cow::Borrowed(raw);
     }

@@ -26,7 +26,7 @@ use crate::protocol::{
     Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Mode, Reply, ServerLine, Tag, Timestamp, User,
 };
 use crate::room::{Kept, Room, SessionId};
-use crate::session::{BySession, Input, InputKind, Output, Query, Sessions};
+use crate::session::{BySession, HistoryQuery, Input, InputKind, Output, Sessions};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -366,7 +366,7 @@ impl Hub {
                     self.is_deferred = true;
                 }
             }
-            Output::Recall(session, query, until) => self.recall(session, query, until),
+            Output::QueryStore(session, query, until) => self.query_store(session, query, until),
             Output::Speak(session, dialect) => self.speak(session, dialect),
             Output::Follow(session) => self.follow(session),
             Output::Read(session, mode) => {
@@ -428,13 +428,12 @@ impl Hub {
         touch(&mut self.touched, session, member);
     }
 
-    fn recall(&mut self, session: SessionId, query: Query, until: EventId) {
+    fn query_store(&mut self, session: SessionId, query: HistoryQuery, until: EventId) {
         let Some(member) = self.members.get_mut(session) else { return };
         let Some(stored) = &self.stored else { return };
-        let outbox = Arc::downgrade(&member.outbox);
         // What is stored and not said yet has greater ids.
         let until = until.min(self.draft.said());
-        let answer = stored.answer(query, until, member.dialect, member.mode, outbox);
+        let answer = stored.answer(query, until, member.dialect, member.mode, &member.outbox);
         member.outbox.pin_fetched(member.place(&self.draft), answer);
         touch(&mut self.touched, session, member);
     }

@@ -14,6 +14,8 @@ mod inbox;
 mod listen;
 mod pace;
 mod port_file;
+#[cfg(feature = "store")]
+mod query;
 mod replay;
 mod roster;
 mod shutdown;

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::fmt::Debug;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::Options;
@@ -11,7 +11,7 @@ use super::hub::Hub;
 use crate::feed::{Feed, Missed, Outbox, Pieces};
 use crate::protocol::{Dialect, EventId, Mode, Name, Text, Timestamp};
 use crate::room::{Origin, SessionId};
-use crate::session::{InputKind, Query};
+use crate::session::{HistoryQuery, InputKind};
 
 /// A store that is not open yet.
 pub trait Storage: Debug + Send + Sync {
@@ -62,13 +62,13 @@ pub(super) trait StoredMessages: Debug + Send + Sync {
     /// session of this mode.
     fn answer(
         &self,
-        query: Query,
+        query: HistoryQuery,
         until: EventId,
         dialect: Dialect,
         mode: Mode,
-        outbox: Weak<Outbox>,
-    ) -> Arc<dyn Pieces>;
+        outbox: &Arc<Outbox>,
+    ) -> Box<dyn Pieces>;
 
     /// The messages that the connection of `outbox` missed, as it would have read them.
-    fn missed(&self, missed: Missed, outbox: Weak<Outbox>) -> Arc<dyn Pieces>;
+    fn missed(&self, missed: Missed, outbox: &Arc<Outbox>) -> Box<dyn Pieces>;
 }

@@ -1,17 +1,18 @@
 //! The SQLite store as the server's [`Storage`].
 
 use std::error::Error;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::hub::{self, Hub};
+use super::query::{CatchUp, QueryReply};
 use super::storage::{Storage, StoredMessages};
 use super::storing::Storing;
 use super::{Options, console, made_up_epoch};
 use crate::feed::{Feed, Missed, Outbox, Pieces};
 use crate::protocol::{Dialect, EventId, Mode};
 use crate::room::{History, Room};
-use crate::session::{Query, Sessions};
-use crate::store::{self, Durability, Found, QueryQueues, Store, StoreQuery};
+use crate::session::{HistoryQuery, Sessions};
+use crate::store::{self, Durability, Found, QueryQueues, Store};
 
 impl Storage for store::Options {
     fn open(&self, options: &Options, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
@@ -39,16 +40,16 @@ pub(super) fn with_store(hub: Hub, store: Store) -> Hub {
 impl StoredMessages for QueryQueues {
     fn answer(
         &self,
-        query: Query,
+        query: HistoryQuery,
         until: EventId,
         dialect: Dialect,
         mode: Mode,
-        outbox: Weak<Outbox>,
-    ) -> Arc<dyn Pieces> {
-        Arc::new(StoreQuery::new(query, until, dialect, mode, outbox, self.clone()))
+        outbox: &Arc<Outbox>,
+    ) -> Box<dyn Pieces> {
+        Box::new(QueryReply::new(query, until, dialect, mode, outbox, self))
     }
 
-    fn missed(&self, missed: Missed, outbox: Weak<Outbox>) -> Arc<dyn Pieces> {
-        Arc::new(StoreQuery::of_missed(missed, hub::now, outbox, self.clone()))
+    fn missed(&self, missed: Missed, outbox: &Arc<Outbox>) -> Box<dyn Pieces> {
+        Box::new(CatchUp::new(missed, hub::now, outbox, self))
     }
 }

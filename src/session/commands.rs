@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Output, Query, Session, SessionId, Sessions, private_tag};
+use super::{HistoryQuery, Output, Session, SessionId, Sessions, private_tag};
 use crate::protocol::{
     Command, Details, Drawing, ErrorCode, Event, EventId, Hint, LeaveReason, Mode, Name, Refusal, Replayed, Reply,
     ResumeToken, Secret, ServerLine, Setting, Text, Timestamp, Token, User, Verb,
@@ -142,7 +142,7 @@ impl Turn<'_> {
     fn history(&mut self, count: u64) -> Result<(), Refusal> {
         self.named(Verb::History)?;
         if self.sessions.stores && !self.sessions.room.history().has_last(count) {
-            self.recall(Query::Last(count));
+            self.query_store(HistoryQuery::Last(count));
             return Ok(());
         }
         let numbers = self.sessions.room.history().last(count);
@@ -166,7 +166,7 @@ impl Turn<'_> {
         }
         let Some(numbers) = self.sessions.room.history().since(id) else {
             if self.sessions.stores {
-                self.recall(Query::Since(id));
+                self.query_store(HistoryQuery::Since(id));
                 return Ok(());
             }
             let oldest = self.sessions.room.history().oldest().unwrap_or(last.next());
@@ -182,14 +182,14 @@ impl Turn<'_> {
         self.reply(reply(Replayed { count, last: self.sessions.room.last_id() }));
     }
 
-    fn recall(&mut self, query: Query) {
-        self.out.push(Output::Recall(self.session, query, self.sessions.room.last_id()));
+    fn query_store(&mut self, query: HistoryQuery) {
+        self.out.push(Output::QueryStore(self.session, query, self.sessions.room.last_id()));
     }
 
     fn search(&mut self, words: Text) -> Result<(), Refusal> {
         self.named(Verb::Search)?;
         if self.sessions.stores {
-            self.recall(Query::Words(words));
+            self.query_store(HistoryQuery::Words(words));
             return Ok(());
         }
         let what = "this server keeps no messages that could be searched";

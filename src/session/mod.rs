@@ -72,14 +72,14 @@ pub enum InputKind {
     Shutdown,
 }
 
-/// A query to the store.
+/// A command about messages that are not all in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Query {
-    /// The last so many messages.
+pub enum HistoryQuery {
+    /// `HISTORY`: the last messages, this many.
     Last(u64),
-    /// Those with a greater id.
+    /// `SINCE`: the messages with greater ids.
     Since(EventId),
-    /// Those that have these words, the newest first.
+    /// `SEARCH`: the messages with all these words, the newest first.
     Words(Text),
 }
 
@@ -97,7 +97,7 @@ pub enum Output {
     /// A message to be stored; an [`InputKind::Stored`] or [`InputKind::NotStored`] follows.
     Store(Origin, Name, Text),
     /// The store answers the session's command, with messages up to this id.
-    Recall(SessionId, Query, EventId),
+    QueryStore(SessionId, HistoryQuery, EventId),
     /// An event for all sessions that follow.
     Publish {
         /// The id, if it is a message.

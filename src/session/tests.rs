@@ -31,7 +31,9 @@ pub(super) fn act(room: &mut Sessions, session: u64, action: InputKind) -> Vec<S
         Output::Store(Origin { session: SessionId(session), .. }, name, text) => {
             format!("{session} stores {name} {text}")
         }
-        Output::Recall(SessionId(session), query, EventId(until)) => format!("{session} recalls {query:?} to {until}"),
+        Output::QueryStore(SessionId(session), query, EventId(until)) => {
+            format!("{session} queries {query:?} up to {until}")
+        }
         Output::Canvas(SessionId(session), numbers) => format!("{session}< {}", drawn(numbers)),
         Output::Replay(SessionId(session), numbers) => format!("{session}< {}", past(numbers)),
         Output::Tell(SessionId(session), line) => format!("{session}< {line}"),

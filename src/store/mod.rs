@@ -1,14 +1,20 @@
-//! What was said, on disk: one SQLite file, written by one thread and read by two others, so that the hub waits for none.
+//! Messages on disk: one SQLite file, which one thread writes and two others read, so that the hub waits for none of them.
 //!
-//! The file is `file`'s, committing is `writer`'s, finding by words `words`'s and `terms`'s, telling again `recall`'s. What a message is and who
-//! gets it is for others to say.
+//! Messages go in as batches and come out as [`Page`]s of rows. The store knows no wire format and no connection: it imports nothing
+//! from `feed`, `room` and `server`, and only values from `protocol` (a test holds it to that).
+//!
+//! `file` opens and migrates the file, `writer` commits, evicts and indexes, `query` and `page` read, `words` is the search index, of the
+//! terms that `terms` makes.
 
 mod clock;
 mod file;
+#[cfg(test)]
+mod layers;
 mod log;
+mod page;
 mod place;
+mod query;
 mod queue;
-mod recall;
 mod terms;
 mod wal;
 mod words;
@@ -22,8 +28,9 @@ use std::time::Duration;
 use async_channel::Receiver;
 
 pub use self::file::{Keep, OpenError};
-use self::recall::Search;
-pub use self::recall::{QueryQueues, StoreQuery};
+pub use self::page::{Evicted, Page, QueryEnd, QueryError, Row};
+use self::query::Search;
+pub use self::query::{Query, QueryQueues, StoreQuery};
 use self::writer::{CommitGate, Writer};
 use crate::protocol::{EventId, Past, Timestamp, Token};
 
@@ -130,10 +137,10 @@ impl Store {
             let _ = closing.send(());
         };
         spawn("store-writer", Box::new(write)).map_err(OpenError::System)?;
-        let read = move || recall::read(&reader, to_be_read);
+        let read = move || query::read(&reader, to_be_read);
         spawn("store-reader", Box::new(read)).map_err(OpenError::System)?;
         let of_writer = asks.clone();
-        let search = move || recall::search(searcher, to_be_found, &of_writer);
+        let search = move || query::search(searcher, to_be_found, &of_writer);
         spawn("store-searcher", Box::new(search)).map_err(OpenError::System)?;
         let queries = QueryQueues { to_search, to_read };
         Ok((Self { asks, reports, queries, closed, gate }, found))

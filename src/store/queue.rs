@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak, mpsc};
 use std::time::{Duration, Instant};
 
-use super::recall::StoreQuery;
+use super::query::StoreQuery;
 use crate::limits::QUERY_OLDEST_SHARE;
 
-/// The queries that wait for one thread: at most one per connection, since a connection asks only for what it sends next.
+/// The queries that wait for one thread. A consumer asks for one page of one query at a time, so there are at most as many as
+/// consumers.
 ///
 /// A long query takes several turns. The query with the fewest turns goes first; among equals, the one that has waited longest.
-/// So a short answer, or the next page of a long one, does not wait for other clients' long queries. A share of the time goes to
+/// So a short answer, or the next page of a long one, does not wait for other consumers' long queries. A share of the time goes to
 /// the query that has waited longest, however many turns it has had.
 #[derive(Debug)]
 pub(super) struct QueryQueue<Q = StoreQuery> {
@@ -20,7 +21,7 @@ pub(super) struct QueryQueue<Q = StoreQuery> {
     oldest: OldestShare,
 }
 
-/// A query that is held by nobody else has lost its client, and is dropped.
+/// A query that is held by nobody else has lost its consumer, and is dropped.
 #[derive(Debug)]
 struct Waiting<Q> {
     query: Weak<Q>,
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn query_without_client_is_dropped() {
+    fn query_without_consumer_is_dropped() {
         let (mut queue, asks) = queue();
         let kept = [Arc::new(("a", 1))];
         asks.send(Arc::downgrade(&Arc::new(("gone", 1)))).unwrap();

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -15,32 +17,33 @@ use unicode_normalization::char::is_combining_mark;
 use super::file::MIGRATIONS;
 use super::terms::index_terms;
 use super::*;
-use crate::feed::{Missed, Next, Outbox, Pieces as _};
-use crate::limits::{RECALL_PAGE_BYTES, SEARCH_CPU_MS_MAX, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX};
-use crate::protocol::{Dialect, Mode, Name, Text, Timestamp};
-use crate::session::Query;
+use crate::limits::{
+    QUERY_PAGE_BYTES, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX,
+    TEXT_BYTES_MAX,
+};
+use crate::protocol::{Name, Text, Timestamp};
 
 /// Some day in 2027.
-pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
-/// What takes longer than this does not come.
+/// Longest wait for anything; then the test fails.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
 
 pub(super) fn options(path: &Path, keep: Keep) -> Options {
     Options { path: path.to_owned(), durability: Durability::Relaxed, keep }
 }
 
-pub(super) fn open(path: &Path, keep: Keep) -> Result<(Store, Found), OpenError> {
+pub(crate) fn open(path: &Path, keep: Keep) -> Result<(Store, Found), OpenError> {
     Store::open(&options(path, keep), None, Token::ours("first"), 3, || NOW)
 }
 
-pub(super) fn past(id: u64, text: &str) -> Past {
+pub(crate) fn past(id: u64, text: &str) -> Past {
     let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
     Past { id: EventId(id), at: Timestamp(NOW.0 - 1000 * (10_000 - i64::try_from(id).unwrap())), name, text }
 }
 
 /// Stores these, and waits until they are.
-pub(super) fn commit(store: &Store, messages: Vec<Past>) {
+pub(crate) fn commit(store: &Store, messages: Vec<Past>) {
     assert_eq!(try_commit(store, messages), Ok(()));
 }
 
@@ -62,12 +65,12 @@ pub(crate) fn next_report(reports: &Receiver<Report>) -> Report {
     block_on(or(async { reports.recv().await.unwrap() }, late))
 }
 
-/// Waits until all up to this id was let go of, which is some time after a commit.
-fn await_dropped(store: &Store, last: u64) {
+/// Waits until the messages up to this id are evicted, some time after a commit.
+pub(crate) fn await_dropped(store: &Store, last: u64) {
     while !matches!(next_report(store.reports()), Report::Dropped(id) if id == EventId(last)) {}
 }
 
-pub(super) fn close(store: Store) {
+pub(crate) fn close(store: Store) {
     store.close(WAIT_MAX);
 }
 
@@ -75,43 +78,77 @@ fn ids(found: &Found) -> Vec<u64> {
     found.messages.iter().map(|past| past.id.0).collect()
 }
 
-/// The whole answer, page by page.
-pub(super) fn recall(store: &Store, query: Query, until: u64) -> Vec<String> {
-    let outbox = Arc::new(Outbox::default());
-    let reads = store.queries().clone();
-    read(&Arc::new(StoreQuery::new(
-        query,
-        EventId(until),
-        Dialect::default(),
-        Mode::Commands,
-        Arc::downgrade(&outbox),
-        reads,
-    )))
+/// The result of a query: all its pages, put together.
+#[derive(Debug, Default)]
+pub(super) struct QueryResult {
+    rows: Vec<(u64, String, String, String)>,
+    evicted: Vec<Evicted>,
+    end: Option<QueryEnd>,
 }
 
-/// What one reads who missed the messages after one id and up to another.
-fn make_up(store: &Store, dialect: Dialect, after: u64, until: u64) -> Vec<String> {
-    let outbox = Arc::new(Outbox::default());
-    let reads = store.queries().clone();
-    let missed = Missed { dialect, after: EventId(after), until: EventId(until) };
-    read(&Arc::new(StoreQuery::of_missed(missed, || NOW, Arc::downgrade(&outbox), reads)))
+impl QueryResult {
+    fn add(&mut self, page: &Page) {
+        assert_eq!(self.end, None, "there is a page after the last one");
+        self.evicted.extend(page.evicted);
+        self.rows.extend(page.rows().map(|Row { id, time, name, text }| (id.0, time.into(), name.into(), text.into())));
+        self.end.clone_from(&page.end);
+    }
+
+    fn ids(&self) -> Vec<u64> {
+        self.rows.iter().map(|row| row.0).collect()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.end == Some(QueryEnd::Complete(self.rows.len() as u64)) && self.evicted.is_empty()
+    }
 }
 
-fn read(recall: &Arc<StoreQuery>) -> Vec<String> {
-    let mut text = Vec::new();
-    let deadline = Instant::now() + WAIT_MAX;
-    loop {
-        assert!(Instant::now() < deadline, "there is no answer");
-        match Arc::clone(recall).next() {
-            Next::Text(page) => {
-                assert!(page.len() < RECALL_PAGE_BYTES + 8192, "a page of {} bytes", page.len());
-                text.extend_from_slice(&page);
-            }
-            Next::NotYet => thread::yield_now(),
-            Next::Failed => panic!("it cannot be read"),
-            Next::End => return String::from_utf8(text).unwrap().lines().map(str::to_owned).collect(),
+pub(super) fn query(store: &Store, query: Query, until: u64) -> QueryResult {
+    read_all(&start(store, query, until))
+}
+
+fn start(store: &Store, query: Query, until: u64) -> Arc<StoreQuery> {
+    store.queries().query(query, EventId(until), thread_waker())
+}
+
+/// Wakes the thread that calls this.
+pub(crate) fn thread_waker() -> Waker {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
         }
     }
+    Arc::new(Unpark(thread::current())).into()
+}
+
+/// Polls again after each wake-up, until it is ready.
+pub(crate) fn wait_for<T>(mut poll: impl FnMut() -> Poll<T>) -> T {
+    let deadline = Instant::now() + WAIT_MAX;
+    loop {
+        if let Poll::Ready(result) = poll() {
+            return result;
+        }
+        thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+        assert!(Instant::now() < deadline, "this thread was not woken");
+    }
+}
+
+fn next_page(query: &Arc<StoreQuery>) -> Option<Page> {
+    let page = wait_for(|| query.poll_page())?;
+    let row_max = TEXT_BYTES_MAX + 256;
+    assert!(page.bytes() < QUERY_PAGE_BYTES + row_max, "a page of {} bytes", page.bytes());
+    assert!(page.allocated_bytes() <= page.bytes(), "{} bytes of memory", page.allocated_bytes());
+    Some(page)
+}
+
+fn read_all(query: &Arc<StoreQuery>) -> QueryResult {
+    let mut result = QueryResult::default();
+    while let Some(page) = next_page(query) {
+        result.add(&page);
+    }
+    assert!(result.end.is_some(), "the last page does not say that it is the last one");
+    result
 }
 
 #[test]
@@ -230,50 +267,154 @@ fn what_cannot_be_stored_leaves_nothing_behind() {
     let failed = try_commit(&store, vec![past(4, "four"), past(5, "five again")]);
     assert!(failed.unwrap_err().contains("UNIQUE"));
     commit(&store, vec![past(6, "six")]);
-    assert_eq!(recall(&store, Query::Since(EventId(0)), 100).len(), 3);
+    assert_eq!(query(&store, Query::After(EventId(0)), 100).ids(), [5, 6]);
     close(store);
     assert_eq!(ids(&open_in_turn(&path).1), [5, 6]);
 }
 
 #[test]
-fn it_is_told_again_in_pages() {
+fn query_in_order_returns_the_rows_as_stored() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
     let said: Vec<_> = (1..=2000).map(|id| past(2 * id, &format!("message {id}"))).collect();
     commit(&store, said.clone());
-    let check = |query: Query, until: u64, expected: &[Past], last: &str| {
-        let mut lines: Vec<_> = expected.iter().map(Past::to_string).collect();
-        lines.push(format!("{last} last={until}"));
-        assert_eq!(recall(&store, query, until), lines);
+    let check = |of: Query, until: u64, expected: &[Past]| {
+        let result = query(&store, of, until);
+        let row = |past: &Past| (past.id.0, past.at.to_string(), past.name.to_string(), past.text.to_string());
+        assert_eq!(result.rows, expected.iter().map(row).collect::<Vec<_>>());
+        assert!(result.is_complete());
     };
-    check(Query::Last(3), 4000, &said[1997..], "OK HISTORY 3");
-    check(Query::Last(3), 3999, &said[1996..1999], "OK HISTORY 3");
-    check(Query::Last(u64::MAX), 4000, &said, "OK HISTORY 2000");
-    check(Query::Last(0), 4000, &[], "OK HISTORY 0");
-    check(Query::Since(EventId(0)), 4000, &said, "OK SINCE 2000");
-    check(Query::Since(EventId(3997)), 4000, &said[1998..], "OK SINCE 2");
-    check(Query::Since(EventId(4000)), 4000, &[], "OK SINCE 0");
+    check(Query::Last(3), 4000, &said[1997..]);
+    check(Query::Last(3), 3999, &said[1996..1999]);
+    check(Query::Last(u64::MAX), 4000, &said);
+    check(Query::Last(0), 4000, &[]);
+    check(Query::After(EventId(0)), 4000, &said);
+    check(Query::After(EventId(3997)), 4000, &said[1998..]);
+    check(Query::After(EventId(4000)), 4000, &[]);
 }
 
 #[test]
-fn what_was_missed_is_told_as_it_was_said_and_what_is_gone_is_told_to_be() {
+fn pages_of_a_query_are_full_but_for_the_last_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    commit(&store, (1..=2000).map(|id| past(id, &format!("message {id}"))).collect());
+    let query = start(&store, Query::Last(2000), 2000);
+    let pages: Vec<_> = std::iter::from_fn(|| next_page(&query)).collect();
+    let (last, others) = pages.split_last().unwrap();
+    assert_eq!(last.end, Some(QueryEnd::Complete(2000)));
+    assert!(others.len() > 3 && others.iter().all(|page| page.bytes() >= QUERY_PAGE_BYTES && page.end.is_none()));
+    assert!(next_page(&query).is_none() && next_page(&query).is_none(), "there is a page after the last one");
+    close(store);
+}
+
+#[test]
+fn query_reports_what_is_evicted_between_two_pages() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
-    let said: Vec<_> = (1..=1500).map(|id| past(2 * id, &format!("message {id}"))).collect();
-    commit(&store, said.clone());
+    commit(&store, (1..=1000).map(|id| past(id, &format!("message {id}"))).collect());
+    let queries = [Query::After(EventId(0)), Query::Last(1000)].map(|of| start(&store, of, 1000));
+    let mut results = queries.each_ref().map(|query| {
+        let mut result = QueryResult::default();
+        result.add(&next_page(query).unwrap());
+        result
+    });
+    // The next page is made when it is asked for; otherwise it would have messages that are evicted here.
+    commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
+    await_dropped(&store, 600);
+    for (query, result) in queries.iter().zip(&mut results) {
+        let after = *result.ids().last().unwrap();
+        while let Some(page) = next_page(query) {
+            result.add(&page);
+        }
+        let evicted = Evicted { after: EventId(after), up_to: EventId(600), oldest: EventId(601) };
+        assert_eq!(result.evicted, [evicted]);
+        assert_eq!(result.ids(), (1..=after).chain(601..=1000).collect::<Vec<_>>());
+        assert_eq!(result.end, Some(QueryEnd::Complete(result.rows.len() as u64)));
+    }
+    close(store);
+}
+
+/// Only messages that the query asks for are reported.
+#[test]
+fn query_reports_what_was_evicted_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
+    commit(&store, (1..=1500).map(|id| past(2 * id, "hi")).collect());
     commit(&store, vec![past(3001, "more")]);
     await_dropped(&store, 1002);
-    let live: Vec<_> = said[501..].iter().map(|past| format!("MSG ann {}", past.text)).collect();
-    let plain = Dialect::default();
-    assert_eq!(make_up(&store, plain, 1002, 3000), live);
-    assert_eq!(make_up(&store, plain, 2999, 3000), live[998..]);
-    assert_eq!(make_up(&store, plain, 3000, 3000), [""; 0]);
-    let gone = "NOTICE what was said after 7, up to 1002, is no longer kept, and is missing here";
-    assert_eq!(make_up(&store, plain, 7, 1006), [gone, "MSG ann message 502", "MSG ann message 503"]);
-    let tagged = Dialect { tags: true, ..plain };
-    let expected =
-        [format!("@- {NOW} {}", gone.replace("1002", "900")), format!("@3000 {} MSG ann message 1500", said[1499].at)];
-    assert_eq!([make_up(&store, tagged, 7, 900), make_up(&store, tagged, 2998, 3000)].concat(), expected);
+    let check = |after: u64, until: u64, up_to: Option<u64>, expected: &[u64]| {
+        let result = query(&store, Query::After(EventId(after)), until);
+        let evicted =
+            up_to.map(|up_to| Evicted { after: EventId(after), up_to: EventId(up_to), oldest: EventId(1004) });
+        assert_eq!((result.ids(), &*result.evicted), (expected.to_vec(), evicted.as_slice()));
+        assert_eq!(result.end, Some(QueryEnd::Complete(expected.len() as u64)));
+    };
+    check(1002, 1005, None, &[1004]);
+    check(1001, 1005, Some(1002), &[1004]);
+    check(7, 1006, Some(1002), &[1004, 1006]);
+    check(7, 900, Some(900), &[]);
+    check(900, 900, None, &[]);
+    assert!(query(&store, Query::Last(u64::MAX), 3001).is_complete(), "the last messages are those that are left");
+    close(store);
+}
+
+/// The renderer makes them safe, not the store.
+#[test]
+fn rows_that_another_program_wrote_are_returned_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    commit(&store, vec![past(1, "hi")]);
+    let row = "INSERT INTO messages VALUES (2, 1, 2, 'at\tnoon', 'e v e', 'tea ' || char(27) || '[31m' || char(10))";
+    Connection::open(&path).unwrap().execute_batch(row).unwrap();
+    let expected = (2, "at\tnoon".to_owned(), "e v e".to_owned(), "tea \u{1b}[31m\n".to_owned());
+    assert_eq!(query(&store, Query::Last(1), 2).rows, std::slice::from_ref(&expected));
+    assert_eq!(query(&store, Query::Words(Text::ours("tea")), 2).rows, [expected]);
+    close(store);
+}
+
+#[test]
+fn query_fails_when_the_file_cannot_be_read_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    commit(&store, (1..=1000).map(|id| past(id, &format!("message {id}"))).collect());
+    let query = start(&store, Query::After(EventId(0)), 1000);
+    let first = next_page(&query).unwrap();
+    assert!(first.end.is_none() && first.rows().count() > 0);
+    Connection::open(&path).unwrap().execute_batch("ALTER TABLE messages RENAME TO hidden").unwrap();
+    let last = next_page(&query).unwrap();
+    let Some(QueryEnd::Failed(QueryError::Read(why))) = &last.end else { panic!("{last:?}") };
+    assert!(why.contains("no such table") && last.rows().next().is_none(), "{last:?}");
+    assert!(next_page(&query).is_none());
+}
+
+/// Dropped before, while or after a thread worked on it, a query leaves nothing behind.
+#[test]
+fn dropped_query_is_freed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    commit(&store, many(1..=1000));
+    for pages in 0..=2 {
+        for of in [Query::Last(1000), Query::Words(Text::ours("word"))] {
+            let queries = [0; 9].map(|_| start(&store, of.clone(), 1000));
+            for query in &queries {
+                (0..pages).for_each(|_| drop(next_page(query)));
+                // A request for the next page.
+                let _ = query.poll_page();
+            }
+            let freed = queries.each_ref().map(Arc::downgrade);
+            drop(queries);
+            // A thread is done with them by the time that it works on the next query; the one that indexes, soon after.
+            assert!(query(&store, of, 1000).is_complete());
+            let deadline = Instant::now() + WAIT_MAX;
+            while freed.iter().any(|query| query.strong_count() > 0) {
+                assert!(Instant::now() < deadline, "a query is left after {pages} pages");
+                thread::yield_now();
+            }
+        }
+    }
+    close(store);
 }
 
 #[test]
@@ -284,9 +425,9 @@ fn words_are_found_as_they_are() {
     let said = texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect();
     commit(&store, said);
     let check = |words: &str, expected: &[u64]| {
-        let lines = recall(&store, Query::Words(Text::ours(words)), 6);
-        assert_eq!(found(&store, words, 6), expected, "{words}");
-        assert_eq!(lines.last(), Some(&format!("OK SEARCH {}", expected.len())), "{words}");
+        let result = query(&store, Query::Words(Text::ours(words)), 6);
+        assert_eq!(result.ids(), expected, "{words}");
+        assert!(result.is_complete(), "{words}");
     };
     check("tea", &[6, 4, 2, 1]);
     check("time tea", &[2, 1]);
@@ -370,13 +511,9 @@ fn search_without_time_left_is_interrupted() {
                     UPDATE state SET value = 100000 WHERE key = 'indexed'";
     Connection::open(&path).unwrap().execute_batch(messages).unwrap();
     let (store, _) = open_in_turn(&path);
-    let (outbox, queues) = (Arc::new(Outbox::default()), store.queries().clone());
-    let query = Query::Words(Text::ours("odd even"));
-    let query =
-        StoreQuery::new(query, EventId(100_000), Dialect::default(), Mode::Commands, Arc::downgrade(&outbox), queues);
+    let query = start(&store, Query::Words(Text::ours("odd even")), 100_000);
     query.use_up(Duration::from_millis(SEARCH_CPU_MS_MAX));
-    let told = read(&Arc::new(query));
-    assert!(told[0].starts_with("ERR SEARCH search-timeout ") && told.len() == 1, "{told:?}");
+    assert_eq!(read_all(&query).end, Some(QueryEnd::OutOfTime(0)));
     assert_eq!(found(&store, "odd", 100_000)[..2], [99_999, 99_997], "and others have their answer");
     close(store);
 }
@@ -387,8 +524,7 @@ fn many(ids: impl Iterator<Item = u64>) -> Vec<Past> {
 }
 
 fn found(store: &Store, words: &str, until: u64) -> Vec<u64> {
-    let lines = recall(store, Query::Words(Text::ours(words)), until);
-    lines.iter().filter_map(|line| line.strip_prefix("PAST ")?.split(' ').next()?.parse().ok()).collect()
+    query(store, Query::Words(Text::ours(words)), until).ids()
 }
 
 #[test]
@@ -415,50 +551,46 @@ fn words_are_found_before_there_is_time_to_index_them() {
 }
 
 #[test]
-fn who_cannot_be_told_what_has_these_words_is_told_so() {
+fn search_fails_when_words_cannot_be_indexed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
     Connection::open(&path).unwrap().execute_batch("DROP TABLE words").unwrap();
     commit(&store, many(1..=1000));
-    let told = recall(&store, Query::Words(Text::ours("word")), 1000);
-    assert!(
-        told[0].starts_with("ERR SEARCH store-failed the words of what was stored last cannot be looked for now: ")
-    );
-    assert_eq!(told.len(), 1);
-    assert_eq!(recall(&store, Query::Last(5), 1000).len(), 6, "and others are told what they ask for");
+    let result = query(&store, Query::Words(Text::ours("word")), 1000);
+    assert!(matches!(result.end, Some(QueryEnd::Failed(QueryError::Index(_)))), "{:?}", result.end);
+    assert!(result.rows.is_empty());
+    assert!(query(&store, Query::Last(5), 1000).is_complete(), "other queries go on");
     close(store);
 }
 
-/// Its answer was one page, however long.
+/// The result was one page, however long.
 #[test]
-fn what_is_found_is_told_in_pages() {
+fn search_result_comes_in_pages() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
     commit(&store, (1..=60).map(|id| past(id, &format!("tea {}", "x".repeat(4000)))).collect());
     let expected: Vec<u64> = (11..=60).rev().collect();
-    assert_eq!(found(&store, "tea", 100), expected);
-    assert_eq!(found(&store, "Tea tea TEA", 100), expected);
+    for words in ["tea", "Tea tea TEA"] {
+        let result = query(&store, Query::Words(Text::ours(words)), 100);
+        assert_eq!((result.ids(), result.end), (expected.clone(), Some(QueryEnd::Complete(SEARCH_FOUND_MAX))));
+    }
     close(store);
 }
 
-/// It was left without an answer, and so was all that stood behind it.
+/// It was left without a result, and so were the commands after it.
 #[test]
-fn who_searches_when_the_store_is_closed_has_an_answer() {
+fn search_ends_when_the_store_is_closed() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
     let last = 3 * STORE_INDEXED_AT_ONCE_MAX;
     commit(&store, many(1..=last));
-    let (outbox, recalls) = (Arc::new(Outbox::default()), store.queries().clone());
-    let query = Query::Words(Text::ours("word"));
-    let recall =
-        StoreQuery::new(query, EventId(last), Dialect::default(), Mode::Commands, Arc::downgrade(&outbox), recalls);
-    let recall = Arc::new(recall);
-    assert!(matches!(Arc::clone(&recall).next(), Next::NotYet));
+    let query = start(&store, Query::Words(Text::ours("word")), last);
+    assert!(query.poll_page().is_pending());
     close(store);
-    let told = read(&recall);
-    let answer = told.last().unwrap();
-    assert!(answer == "OK SEARCH 50" || answer.starts_with("ERR SEARCH store-failed "), "{answer}");
+    let end = read_all(&query).end;
+    let failed = matches!(end, Some(QueryEnd::Failed(QueryError::Index(_))));
+    assert!(failed || end == Some(QueryEnd::Complete(SEARCH_FOUND_MAX)), "{end:?}");
 }
 
 /// Between what the writer stored and what was said, where only others can have put it: it was looked for without an end.
@@ -507,7 +639,7 @@ fn file_of_older_version_is_migrated_and_continues_above_every_id() {
         assert_eq!(found(&store, "old", 71), [71, 9, 4, 3]);
         assert_eq!(found(&store, "елка", 71), [9, 4, 3]);
         assert_eq!(found(&store, "елка", 8), [4, 3]);
-        assert_eq!(recall(&store, Query::Since(EventId(9)), 71).len(), 2);
+        assert_eq!(query(&store, Query::After(EventId(9)), 71).ids(), [71]);
         close(store);
         assert_eq!(integrity(&path), "ok");
     }
@@ -521,8 +653,8 @@ fn migration_keeps_what_is_known_about_deleted_messages() {
     Connection::open(&path).unwrap().execute_batch("UPDATE state SET value = 29 WHERE key = 'dropped'").unwrap();
     let (store, found) = open(&path, Keep::All).unwrap();
     assert_eq!((ids(&found), found.before, found.last_id), (vec![30, 31], EventId(29), EventId(31)));
-    let old = recall(&store, Query::Since(EventId(28)), 31);
-    assert!(old[0].starts_with("ERR SINCE too-old 30 "), "{old:?}");
+    let old = query(&store, Query::After(EventId(28)), 31);
+    assert_eq!(old.evicted, [Evicted { after: EventId(28), up_to: EventId(29), oldest: EventId(30) }]);
     close(store);
 }
 
@@ -559,15 +691,15 @@ fn so_much_is_kept() {
         close(store);
         let (store, found) = open(&path, Keep::All).unwrap();
         assert_eq!(found.last_id, EventId(last));
-        let told = recall(&store, Query::Last(u64::MAX), last);
-        let first = told[0].split(' ').nth(1).unwrap().parse::<u64>().unwrap();
+        let first = query(&store, Query::Last(u64::MAX), last).ids()[0];
         assert_eq!(last + 1 - first, kept, "{keep:?}");
-        let old = recall(&store, Query::Since(EventId(first - 2)), last);
-        assert!(old[0].starts_with(&format!("ERR SINCE too-old {first} ")), "{old:?}");
-        let rest = recall(&store, Query::Since(EventId(first - 1)), last);
-        assert_eq!(rest.len() as u64, kept + 1, "nor is anything else gone");
-        let gone = recall(&store, Query::Words(Text::ours("1")), last);
-        assert_eq!(gone, ["OK SEARCH 0"], "the words of what is gone are gone");
+        let old = query(&store, Query::After(EventId(first - 2)), last);
+        let evicted = Evicted { after: EventId(first - 2), up_to: EventId(first - 1), oldest: EventId(first) };
+        assert_eq!(old.evicted, [evicted]);
+        let rest = query(&store, Query::After(EventId(first - 1)), last);
+        assert!(rest.is_complete() && rest.rows.len() as u64 == kept, "nothing else is evicted");
+        let with_word = query(&store, Query::Words(Text::ours("1")), last);
+        assert_eq!(with_word.ids(), [0; 0], "the words of evicted messages are not in the index");
         close(store);
         assert_eq!(integrity(&path), "ok");
     };
@@ -643,7 +775,7 @@ fn a_file_of_few_long_messages_does_not_grow_beyond_its_size() {
 pub(super) fn integrity(path: &Path) -> String {
     // Words that there was no time for are indexed for a search.
     let (store, found) = open_in_turn(path);
-    recall(&store, Query::Words(Text::ours("words")), found.last_id.0);
+    query(&store, Query::Words(Text::ours("words")), found.last_id.0);
     close(store);
     let file = Connection::open(path).unwrap();
     file.execute("INSERT INTO words(words) VALUES ('integrity-check')", []).unwrap();

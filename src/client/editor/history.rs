@@ -146,8 +146,8 @@ impl HistoryFile {
     }
 
     fn explained(&self, what: &str, error: &io::Error) -> io::Error {
-        let path = made_safe(&self.path.display().to_string());
-        let why = reason(error);
+        let path = self.path.display().to_string();
+        let (path, why) = (made_safe(&path), reason(error));
         io::Error::other(format!("cannot {what} the history {path}: {why}; lines are remembered until you leave"))
     }
 }

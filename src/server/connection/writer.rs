@@ -1,7 +1,6 @@
 //! Sends what the feed and the outbox hold for one connection, as fast as its socket takes it.
 
 use std::io;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -95,7 +94,7 @@ impl<'a> Writer<'a> {
             console::fell_behind(*session);
             dialect.write_event(text, Tag { id: None, at: hub::now() }, &Event::Notice(Text::ours(FELL_BEHIND)));
         };
-        let messages = |missed| stored.missed(missed, Arc::downgrade(outbox));
+        let messages = |missed| stored.missed(missed, outbox);
         self.cursor.catch_up(&host.feed, outbox, notice, messages);
         true
     }

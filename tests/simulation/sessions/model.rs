@@ -202,7 +202,7 @@ impl Model {
                 assert!(before == End::Closed, "closed first, and released once");
             }
             Output::Read(session, mode) => self.stream_mut(session).mode = mode,
-            Output::Store(..) | Output::Recall(..) => panic!("{output:?} without a store"),
+            Output::Store(..) | Output::QueryStore(..) => panic!("{output:?} without a store"),
             Output::Publish { id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "messages have ids, and nothing else has");
                 assert!(id.is_none_or(|id| id == self.last_id.next()), "ids have no gaps");

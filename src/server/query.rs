@@ -1,0 +1,188 @@
+//! Renders messages from the store for one connection: the reply to a command, or the messages that a slow consumer missed.
+//!
+//! The connection's task renders a page once it has written everything before it, and drops the rows then. So a connection has one
+//! page at a time, as rows or as text.
+
+use std::sync::{Arc, Weak};
+use std::task::{Poll, Wake, Waker, ready};
+
+use crate::feed::{Missed, Next, Outbox, Pieces};
+use crate::limits::SEARCH_CPU_MS_MAX;
+use crate::protocol::{
+    Dialect, ErrorCode, Event, EventId, Hint, Mode, Refusal, Replayed, Reply, ServerLine, Tag, Text, Timestamp, Verb,
+    made_safe,
+};
+use crate::session::HistoryQuery;
+use crate::store::{Evicted, Page, Query, QueryEnd, QueryError, QueryQueues, Row, StoreQuery};
+
+/// The reply to `HISTORY`, `SINCE` or `SEARCH`: `PAST` lines and a final line.
+#[derive(Debug)]
+pub(super) struct QueryReply {
+    verb: Verb,
+    /// The final line, if the reply is complete.
+    ok: fn(Replayed) -> Reply,
+    /// The id of the newest message at the reply's place in the order.
+    last: EventId,
+    dialect: Dialect,
+    mode: Mode,
+    pages: Pages,
+}
+
+/// The messages that a slow consumer missed, as the events that it would have read.
+#[derive(Debug)]
+pub(super) struct CatchUp {
+    dialect: Dialect,
+    /// The clock for notices among the messages.
+    now: fn() -> Timestamp,
+    pages: Pages,
+    /// The query failed at its last page.
+    has_failed: bool,
+}
+
+/// The pages of a query. The query is dropped with its last page.
+#[derive(Debug)]
+struct Pages(Option<Arc<StoreQuery>>);
+
+impl QueryReply {
+    /// Answers a command of the connection of `outbox` with messages up to the id `until`.
+    pub(super) fn new(
+        query: HistoryQuery,
+        until: EventId,
+        dialect: Dialect,
+        mode: Mode,
+        outbox: &Arc<Outbox>,
+        queries: &QueryQueues,
+    ) -> Self {
+        let (verb, ok, query): (_, fn(Replayed) -> Reply, _) = match query {
+            HistoryQuery::Last(count) => (Verb::History, Reply::History, Query::Last(count)),
+            HistoryQuery::Since(id) => (Verb::Since, Reply::Since, Query::After(id)),
+            HistoryQuery::Words(words) => (Verb::Search, |replayed| Reply::Search(replayed.count), Query::Words(words)),
+        };
+        let pages = Pages(Some(queries.query(query, until, outbox_waker(outbox))));
+        Self { verb, ok, last: until, dialect, mode, pages }
+    }
+
+    fn render(&mut self, page: &Page) -> Vec<u8> {
+        let mut text = Vec::with_capacity(page.bytes());
+        if let Some(Evicted { oldest, .. }) = page.evicted {
+            // The reply has all messages that were asked for, or ends here.
+            self.pages = Pages(None);
+            self.refuse(&mut text, Refusal::too_old(self.verb, oldest));
+            return text;
+        }
+        for Row { id: EventId(id), time, name, text: said } in page.rows() {
+            let (time, name, said) = (made_safe(time), made_safe(name), made_safe(said));
+            self.dialect.write_line(&mut text, format_args!("PAST {id} {time} {name} {said}"));
+        }
+        match &page.end {
+            None => {}
+            Some(QueryEnd::Complete(count)) => {
+                self.dialect.write_line(&mut text, (self.ok)(Replayed { count: *count, last: self.last }));
+            }
+            Some(QueryEnd::OutOfTime(count)) => self.refuse(&mut text, search_timeout(*count)),
+            Some(QueryEnd::Failed(error)) => self.refuse(&mut text, store_failed(self.verb, error)),
+        }
+        text
+    }
+
+    fn refuse(&self, text: &mut Vec<u8>, refusal: Refusal) {
+        self.dialect.write_line(text, ServerLine::Err(refusal).in_mode(self.mode));
+    }
+}
+
+impl Pieces for QueryReply {
+    fn next(&mut self) -> Next {
+        match self.pages.poll() {
+            Poll::Pending => Next::NotYet,
+            Poll::Ready(None) => Next::End,
+            Poll::Ready(Some(page)) => Next::Text(self.render(&page)),
+        }
+    }
+}
+
+impl CatchUp {
+    /// Lets the connection of `outbox` catch up.
+    pub(super) fn new(missed: Missed, now: fn() -> Timestamp, outbox: &Arc<Outbox>, queries: &QueryQueues) -> Self {
+        let Missed { dialect, after, until } = missed;
+        let query = || queries.query(Query::After(after), until, outbox_waker(outbox));
+        Self { dialect, now, pages: Pages((until > after).then(query)), has_failed: false }
+    }
+
+    fn render(&self, page: &Page) -> Vec<u8> {
+        let mut text = Vec::with_capacity(page.bytes());
+        if let Some(Evicted { after, up_to, .. }) = page.evicted {
+            let notice =
+                format!("what was said after {}, up to {}, is no longer kept, and is missing here", after.0, up_to.0);
+            let tag = Tag { id: None, at: (self.now)() };
+            self.dialect.write_event(&mut text, tag, &Event::Notice(Text::ours(&notice)));
+        }
+        for Row { id: EventId(id), time, name, text: said } in page.rows() {
+            let (name, said) = (made_safe(name), made_safe(said));
+            if self.dialect.tags {
+                let time = made_safe(time);
+                self.dialect.write_line(&mut text, format_args!("@{id} {time} MSG {name} {said}"));
+            } else {
+                self.dialect.write_line(&mut text, format_args!("MSG {name} {said}"));
+            }
+        }
+        text
+    }
+}
+
+impl Pieces for CatchUp {
+    fn next(&mut self) -> Next {
+        match self.pages.poll() {
+            Poll::Pending => Next::NotYet,
+            Poll::Ready(None) if self.has_failed => Next::Failed,
+            Poll::Ready(None) => Next::End,
+            Poll::Ready(Some(page)) => {
+                self.has_failed = matches!(page.end, Some(QueryEnd::Failed(_)));
+                let text = self.render(&page);
+                if text.is_empty() { self.next() } else { Next::Text(text) }
+            }
+        }
+    }
+}
+
+impl Pages {
+    /// Returns the next page, or `None` after the last one.
+    fn poll(&mut self) -> Poll<Option<Page>> {
+        let Some(query) = &self.0 else { return Poll::Ready(None) };
+        let page = ready!(query.poll_page());
+        if page.as_ref().is_none_or(|page| page.end.is_some()) {
+            self.0 = None;
+        }
+        Poll::Ready(page)
+    }
+}
+
+fn search_timeout(found: u64) -> Refusal {
+    let what = format!("the search used more than {SEARCH_CPU_MS_MAX} ms of CPU time and found {found} so far");
+    Refusal::new(Verb::Search, ErrorCode::SearchTimeout, what).with_hint(Hint::AddRarerWord)
+}
+
+fn store_failed(verb: Verb, error: &QueryError) -> Refusal {
+    let text = match error {
+        QueryError::Read(why) => format!("the store cannot be read now: {why}"),
+        QueryError::Index(why) => format!("the words of what was stored last cannot be looked for now: {why}"),
+    };
+    Refusal::new(verb, ErrorCode::StoreFailed, text)
+}
+
+/// Wakes the connection of an outbox, for as long as there is one. The outbox may hold the query, so this must not hold the outbox.
+struct OutboxWaker(Weak<Outbox>);
+
+fn outbox_waker(outbox: &Arc<Outbox>) -> Waker {
+    Arc::new(OutboxWaker(Arc::downgrade(outbox))).into()
+}
+
+impl Wake for OutboxWaker {
+    fn wake(self: Arc<Self>) {
+        if let Some(outbox) = self.0.upgrade() {
+            outbox.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! Holds the store to its layer: rows go in and out, and it knows no wire format and no connection.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+/// Modules of the crate that the store may use.
+const MODULES: [&str; 3] = ["limits", "protocol", "store"];
+
+/// What it may use of `protocol`: values, and the terms of a search.
+const VALUES: [&str; 8] = ["EventId", "Name", "Past", "Text", "Timestamp", "Token", "fold_case", "words"];
+
+/// Words of the wire and of its types that must not be in its code or comments.
+const WIRE: [&str; 10] = ["Dialect", "ERR", "Event", "MSG", "NOTICE", "Outbox", "PAST", "Refusal", "Reply", "Verb"];
+
+#[test]
+fn store_uses_values_only() {
+    let mut checked = BTreeSet::new();
+    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name == "layers.rs" {
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        for used in source.split("crate::").skip(1) {
+            let module = words(used).next().unwrap_or_default();
+            assert!(MODULES.contains(&module) && used.starts_with(module), "{name} uses crate::{module}");
+            for item in used.strip_prefix("protocol::").into_iter().flat_map(items) {
+                assert!(VALUES.contains(&item), "{name} uses crate::protocol::{item}");
+            }
+        }
+        // Tests speak of commands.
+        let code = if name == "tests.rs" { "" } else { source.split("\n#[cfg(test)]\nmod tests {").next().unwrap() };
+        let word = words(code).find(|word| WIRE.contains(word));
+        assert_eq!(word, None, "{name} has a word of the wire");
+        checked.insert(name);
+    }
+    let some = ["mod.rs", "page.rs", "query.rs", "tests.rs", "writer.rs"];
+    assert!(some.iter().all(|name| checked.contains(*name)), "{checked:?}");
+}
+
+/// The first names of what a path lists: `{A, b::{C, D}}` has `A` and `b`, and `A::new()` has `A`.
+fn items(path: &str) -> Vec<&str> {
+    let Some(list) = path.strip_prefix('{') else { return words(path).take(1).collect() };
+    let mut depth = 0;
+    let split = list.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        depth < 0 || (depth == 0 && c == ',')
+    });
+    split.map_while(|item| words(item).next()).collect()
+}
+
+fn words(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+}
+
+#[test]
+fn items_of_a_path_are_found() {
+    assert_eq!(items("Text::ours(x)"), ["Text"]);
+    assert_eq!(items("{EventId, Text};\nfn f() {}"), ["EventId", "Text"]);
+    assert_eq!(items("{\n    A, words::{B, C},\n    D,\n};\n"), ["A", "words", "D"]);
+}

@@ -1,0 +1,195 @@
+//! Pages: the result of a query, a part at a time, as rows.
+
+use rusqlite::{Connection, params};
+
+use super::file::LOBBY;
+use crate::limits::{QUERY_PAGE_BYTES, QUERY_ROW_OVERHEAD_BYTES};
+use crate::protocol::EventId;
+
+/// A part of the result of a query: rows in the order of the query.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// Messages that the query asks for, before the first row of this page, and that are no longer in the store.
+    pub evicted: Option<Evicted>,
+    /// How the query ended; on its last page only.
+    pub end: Option<QueryEnd>,
+    /// The strings of all rows, one after the other: three allocations for each row would take more memory than its strings.
+    strings: String,
+    rows: Vec<PackedRow>,
+}
+
+/// A message as it is stored. Another program may have written it, so the strings may be anything: make them safe before they are
+/// shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Its id.
+    pub id: EventId,
+    /// When it was sent, in RFC 3339.
+    pub time: &'a str,
+    /// The nickname of its author at that time.
+    pub name: &'a str,
+    /// Its text.
+    pub text: &'a str,
+}
+
+/// Messages that are no longer in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evicted {
+    /// They have greater ids than this one.
+    pub after: EventId,
+    /// They have ids up to this one.
+    pub up_to: EventId,
+    /// The oldest message in the store or, if it is empty, the id after the last one evicted.
+    pub oldest: EventId,
+}
+
+/// How a query ended. The counts are of its rows on all pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryEnd {
+    /// The pages have all rows.
+    Complete(u64),
+    /// A search used all the CPU time that it may use. The rows so far are the newest ones.
+    OutOfTime(u64),
+    /// The query failed.
+    Failed(QueryError),
+}
+
+/// Why a query failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryError {
+    /// The file cannot be read.
+    Read(String),
+    /// The words of the newest messages are not in the index, and cannot be added.
+    Index(String),
+}
+
+/// An id, and where each string of the row ends in [`Page::strings`]; each begins where the one before it ends.
+#[derive(Clone, Copy, Debug)]
+struct PackedRow {
+    id: EventId,
+    time_end: usize,
+    name_end: usize,
+    text_end: usize,
+}
+
+const _: () = assert!(size_of::<PackedRow>() <= QUERY_ROW_OVERHEAD_BYTES);
+
+impl Page {
+    /// A last page without rows.
+    pub(super) fn failed(error: QueryError) -> Self {
+        Self { end: Some(QueryEnd::Failed(error)), ..Self::default() }
+    }
+
+    /// The rows, in the order of the query.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let mut start = 0;
+        self.rows.iter().map(move |&PackedRow { id, time_end, name_end, text_end }| {
+            let string = |start, end| &self.strings[start..end];
+            let (time, name, text) = (string(start, time_end), string(time_end, name_end), string(name_end, text_end));
+            start = text_end;
+            Row { id, time, name, text }
+        })
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    /// Size of the rows, by which a page is bounded: their strings, and [`QUERY_ROW_OVERHEAD_BYTES`] for each.
+    pub fn bytes(&self) -> usize {
+        self.strings.len() + self.rows.len() * QUERY_ROW_OVERHEAD_BYTES
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes() >= QUERY_PAGE_BYTES
+    }
+
+    /// Memory that the rows take.
+    #[cfg(test)]
+    pub(super) fn allocated_bytes(&self) -> usize {
+        self.strings.capacity() + self.rows.capacity() * size_of::<PackedRow>()
+    }
+
+    /// Returns unused memory.
+    pub(super) fn shrink(&mut self) {
+        self.strings.shrink_to_fit();
+        self.rows.shrink_to_fit();
+    }
+
+    /// Adds messages after one id and up to another, in order. Returns the id of the last one added if the page is full before the
+    /// end.
+    pub(super) fn fill(
+        &mut self,
+        connection: &Connection,
+        after: EventId,
+        until: EventId,
+    ) -> rusqlite::Result<Option<EventId>> {
+        let sql = "SELECT id, time, name, text FROM messages WHERE room = ? AND id > ? AND id <= ? ORDER BY id";
+        let mut rows = connection.prepare_cached(sql)?;
+        let mut rows = rows.query(params![LOBBY, after.0, until.0])?;
+        while let Some(row) = rows.next()? {
+            self.push(row)?;
+            if self.is_full() {
+                return Ok(self.rows.last().map(|row| row.id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds a row with the columns id, time, name and text.
+    pub(super) fn push(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
+        let (id, time, name, text) = (row.get(0)?, string(row, 1)?, string(row, 2)?, string(row, 3)?);
+        let mut end_of = |string: &str| {
+            self.strings.push_str(string);
+            self.strings.len()
+        };
+        let (time_end, name_end, text_end) = (end_of(time), end_of(name), end_of(text));
+        self.rows.push(PackedRow { id: EventId(id), time_end, name_end, text_end });
+        Ok(())
+    }
+}
+
+/// A column as text, without the copy that [`rusqlite::Row::get`] makes, but with its error, which names the column.
+pub(super) fn string<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
+    let string = row.get_ref(column)?.as_str();
+    string.map_err(|error| row.get::<_, String>(column).err().unwrap_or_else(|| error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(sql: &str) -> rusqlite::Result<Page> {
+        let connection = Connection::open_in_memory().unwrap();
+        let mut page = Page::default();
+        let mut rows = connection.prepare(sql).unwrap();
+        let mut rows = rows.query([]).unwrap();
+        while let Some(row) = rows.next()? {
+            page.push(row)?;
+        }
+        Ok(page)
+    }
+
+    #[test]
+    fn rows_are_what_was_pushed() {
+        let mut page = page("VALUES (3, 'time', '', 'text'), (5, '', 'näme', ''), (9, 't', 'n', '\u{1b}\n')").unwrap();
+        page.shrink();
+        let row = |id, time, name, text| Row { id: EventId(id), time, name, text };
+        let expected = [row(3, "time", "", "text"), row(5, "", "näme", ""), row(9, "t", "n", "\u{1b}\n")];
+        assert_eq!(page.rows().collect::<Vec<_>>(), expected);
+        assert_eq!(page.bytes(), 17 + 3 * QUERY_ROW_OVERHEAD_BYTES);
+    }
+
+    /// The reason that a client reads in an error.
+    #[test]
+    fn row_of_another_type_is_an_error_that_names_the_column() {
+        let error = |sql: &str| page(sql).unwrap_err().to_string();
+        let expected = "Invalid column type Blob at index: 3, name: text";
+        assert_eq!(error("SELECT 1 AS id, 'time' AS time, 'ann' AS name, x'ff' AS text"), expected);
+        let expected = "Invalid column type Null at index: 1, name: time";
+        assert_eq!(error("SELECT 1 AS id, NULL AS time, 'ann' AS name, 'hi' AS text"), expected);
+        let expected = "invalid utf-8 sequence of 1 bytes from index 0 at index 2";
+        assert_eq!(error("VALUES (1, 'time', CAST(x'ff' AS TEXT), 'hi')"), expected);
+    }
+}

@@ -1,0 +1,447 @@
+//! Queries: rows from the store, page by page, as fast as the consumer takes them. At most one page of a query waits for its
+//! consumer, and the store does not work on the next one before it is asked for.
+
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode as SqliteCode, OptionalExtension as _, params};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::file::{LOBBY, evicted};
+use super::page::{self, Evicted, Page, QueryEnd, QueryError};
+use super::queue::QueryQueue;
+use super::terms::WordQuery;
+use super::{Job, words};
+use crate::limits::{HISTORY_SLICE_ROWS, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, SEARCH_STEPS_PER_CHECK, SEARCH_TURNS_MS};
+use crate::protocol::{EventId, Text};
+
+/// Which messages to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// The last messages, at most this many, in order.
+    Last(u64),
+    /// The messages with greater ids, in order.
+    After(EventId),
+    /// The messages that contain all these words, the newest first, up to [`SEARCH_FOUND_MAX`].
+    Words(Text),
+}
+
+/// The queues of two threads: one searches, the other carries out all other queries.
+#[derive(Clone, Debug)]
+pub struct QueryQueues {
+    pub(super) to_search: mpsc::Sender<Weak<StoreQuery>>,
+    pub(super) to_read: mpsc::Sender<Weak<StoreQuery>>,
+}
+
+impl QueryQueues {
+    /// Makes a query for messages with ids up to `until`. The store works on it from the first [`StoreQuery::poll_page`] on, and
+    /// stops when the caller drops it. `waker` is woken when a page is there that was not at the last poll.
+    pub fn query(&self, query: Query, until: EventId, waker: Waker) -> Arc<StoreQuery> {
+        let (position, queue) = match query {
+            Query::Last(rows) => (Position::InOrder(OrderPosition::BeforeStart { at: until, rows }), &self.to_read),
+            Query::After(id) => (Position::InOrder(OrderPosition::After(id)), &self.to_read),
+            Query::Words(words) => (Position::Search(SearchPosition::new(&words, until)), &self.to_search),
+        };
+        let progress = Mutex::new(Progress { position, page: Page::default(), rows_before: 0 });
+        Arc::new(StoreQuery { until, waker, queue: queue.clone(), progress, next: Mutex::default() })
+    }
+}
+
+/// A query for its consumer, who takes its pages, and for the threads, which make them. The threads have it in their queues as long
+/// as the consumer has it.
+#[derive(Debug)]
+pub struct StoreQuery {
+    /// The last id that the query asks for.
+    until: EventId,
+    /// Of the consumer.
+    waker: Waker,
+    /// Of the thread that carries the query out.
+    queue: mpsc::Sender<Weak<Self>>,
+    progress: Mutex<Progress>,
+    next: Mutex<NextPage>,
+}
+
+/// The next page for the consumer.
+#[derive(Debug, Default)]
+struct NextPage {
+    page: Option<Page>,
+    is_requested: bool,
+    /// `page`, or the one before it, is the last one.
+    has_ended: bool,
+}
+
+/// The thread's progress with the query.
+#[derive(Debug)]
+struct Progress {
+    position: Position,
+    /// The page being filled.
+    page: Page,
+    /// Rows on the pages before it.
+    rows_before: u64,
+}
+
+/// Where a query continues.
+#[derive(Debug)]
+enum Position {
+    InOrder(OrderPosition),
+    Search(SearchPosition),
+}
+
+#[derive(Debug)]
+enum OrderPosition {
+    /// The query still looks for its first message, `rows` before this one.
+    BeforeStart { at: EventId, rows: u64 },
+    /// At the messages after this one.
+    After(EventId),
+}
+
+/// At the messages up to an id.
+#[derive(Debug)]
+struct SearchPosition {
+    words: WordQuery,
+    until: EventId,
+    cpu: Duration,
+    /// Turns that ended before the search did.
+    turns: usize,
+}
+
+/// Result of one turn of a query.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    /// The query needs another turn to fill its page.
+    Unfinished,
+    /// The page is full; there may be more rows.
+    PageFull,
+    /// The page is the last one.
+    End(QueryEnd),
+}
+
+impl StoreQuery {
+    /// Returns the next page, or `None` after the last one. If it is not there yet, the store begins to make it.
+    pub fn poll_page(self: &Arc<Self>) -> Poll<Option<Page>> {
+        let mut next = lock(&self.next);
+        if let Some(page) = next.page.take() {
+            return Poll::Ready(Some(page));
+        }
+        if next.has_ended {
+            return Poll::Ready(None);
+        }
+        if !std::mem::replace(&mut next.is_requested, true) {
+            self.enqueue();
+        }
+        Poll::Pending
+    }
+
+    fn enqueue(self: &Arc<Self>) {
+        // Fails only when the server ends.
+        let _ = self.queue.send(Arc::downgrade(self));
+    }
+
+    /// Does one turn's work. Returns whether the query needs another turn before there is a page.
+    fn advance(&self, connection: &Connection) -> bool {
+        let mut progress = lock(&self.progress);
+        let Progress { position, page, rows_before } = &mut *progress;
+        let turn = match position {
+            Position::InOrder(position) => position.advance(connection, self.until, page, *rows_before),
+            Position::Search(search) => search.advance(connection, page, *rows_before),
+        };
+        page.end = match turn {
+            Ok(Turn::Unfinished) => return true,
+            Ok(Turn::PageFull) => None,
+            Ok(Turn::End(end)) => Some(end),
+            Err(error) => Some(QueryEnd::Failed(QueryError::Read(error.to_string()))),
+        };
+        *rows_before += page.len();
+        let page = std::mem::take(page);
+        drop(progress);
+        self.hand_over(page);
+        false
+    }
+
+    /// Ends a search whose words cannot be indexed or read.
+    fn fail(&self, why: impl Display) {
+        self.hand_over(Page::failed(QueryError::Index(why.to_string())));
+    }
+
+    fn hand_over(&self, mut page: Page) {
+        page.shrink();
+        let has_ended = page.end.is_some();
+        *lock(&self.next) = NextPage { page: Some(page), is_requested: false, has_ended };
+        self.waker.wake_by_ref();
+    }
+
+    /// Tells a statement of this query to stop: its CPU time is used up, or its consumer is gone.
+    fn stop_check(self: &Arc<Self>) -> impl FnMut() -> bool + Send + 'static {
+        let query = Arc::downgrade(self);
+        let turn = match &lock(&self.progress).position {
+            Position::Search(search) => search.turn(),
+            Position::InOrder(_) => Duration::MAX,
+        };
+        let end = thread_cpu().saturating_add(turn);
+        // The thread that searches holds the query, too.
+        move || query.strong_count() <= 1 || thread_cpu() >= end
+    }
+
+    /// Counts CPU time as used by the search.
+    #[cfg(test)]
+    pub(super) fn use_up(&self, time: Duration) {
+        if let Position::Search(search) = &mut lock(&self.progress).position {
+            search.cpu = time;
+        }
+    }
+}
+
+/// Locks, also after another thread panicked while it held the lock: the store then ends the server.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl OrderPosition {
+    /// Adds the next messages in order, once their start is known.
+    fn advance(
+        &mut self,
+        connection: &Connection,
+        until: EventId,
+        page: &mut Page,
+        rows_before: u64,
+    ) -> rusqlite::Result<Turn> {
+        // One snapshot: messages that are evicted meanwhile are still in it, or are reported as evicted.
+        let snapshot = connection.unchecked_transaction()?;
+        let evicted = evicted(&snapshot)?;
+        if let Self::BeforeStart { at, rows } = *self {
+            *self = find_start(&snapshot, at, rows, evicted)?;
+        }
+        let Self::After(after) = *self else { return Ok(Turn::Unfinished) };
+        let up_to = evicted.min(until);
+        if up_to > after {
+            let oldest: Option<u64> =
+                snapshot.query_row("SELECT min(id) FROM messages WHERE room = ?", [LOBBY], |row| row.get(0))?;
+            let oldest = oldest.map_or(evicted.next(), EventId);
+            page.evicted = Some(Evicted { after, up_to, oldest });
+        }
+        Ok(match page.fill(&snapshot, after.max(up_to), until)? {
+            None => Turn::End(QueryEnd::Complete(rows_before + page.len())),
+            Some(last) => {
+                *self = Self::After(last);
+                Turn::PageFull
+            }
+        })
+    }
+}
+
+/// Looks for the message that is `rows` before `at`, within one slice. Messages up to `evicted` are no longer in the store.
+fn find_start(snapshot: &Connection, at: EventId, rows: u64, evicted: EventId) -> rusqlite::Result<OrderPosition> {
+    // There cannot be more messages than ids, so these are all.
+    if rows >= at.0.saturating_sub(evicted.0) {
+        return Ok(OrderPosition::After(evicted));
+    }
+    let slice = rows.min(HISTORY_SLICE_ROWS);
+    let sql = "SELECT id FROM messages WHERE room = ? AND id <= ? ORDER BY id DESC LIMIT 1 OFFSET ?";
+    let before = snapshot
+        .prepare_cached(sql)?
+        .query_row(params![LOBBY, at.0, slice], |row| row.get(0).map(EventId))
+        .optional()?;
+    Ok(match before {
+        Some(at) if slice < rows => OrderPosition::BeforeStart { at, rows: rows - slice },
+        before => OrderPosition::After(before.unwrap_or_default().max(evicted)),
+    })
+}
+
+impl SearchPosition {
+    fn new(words: &Text, until: EventId) -> Self {
+        Self { words: WordQuery::new(words.as_str()), until, cpu: Duration::ZERO, turns: 0 }
+    }
+
+    /// CPU time that the next turn may take.
+    fn turn(&self) -> Duration {
+        let left = Duration::from_millis(SEARCH_CPU_MS_MAX).saturating_sub(self.cpu);
+        SEARCH_TURNS_MS.get(self.turns).map_or(left, |&turn| left.min(Duration::from_millis(turn)))
+    }
+
+    /// Searches for at most one turn, the newest messages first.
+    fn advance(&mut self, connection: &Connection, page: &mut Page, rows_before: u64) -> rusqlite::Result<Turn> {
+        if self.words.terms().next().is_none() {
+            return Ok(Turn::End(QueryEnd::Complete(0)));
+        }
+        let (start, turn) = (thread_cpu(), self.turn());
+        let mut is_interrupted = false;
+        let found = words::find(connection, &self.words, self.until, |mut rows| {
+            while let Some(row) = rows.next()? {
+                let id: u64 = row.get(0)?;
+                self.until = EventId(id.saturating_sub(1));
+                if self.words.accepts(page::string(row, 3)?) {
+                    page.push(row)?;
+                }
+                is_interrupted = thread_cpu() >= start + turn;
+                if page.is_full() || rows_before + page.len() == SEARCH_FOUND_MAX || is_interrupted {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        self.cpu += thread_cpu().saturating_sub(start);
+        let count = rows_before + page.len();
+        match found {
+            _ if count == SEARCH_FOUND_MAX => return Ok(Turn::End(QueryEnd::Complete(count))),
+            Err(error) if error.sqlite_error_code() == Some(SqliteCode::OperationInterrupted) => is_interrupted = true,
+            Err(error) => return Err(error),
+            Ok(()) if page.is_full() => return Ok(Turn::PageFull),
+            Ok(()) => {}
+        }
+        if !is_interrupted {
+            return Ok(Turn::End(QueryEnd::Complete(count)));
+        }
+        self.turns += 1;
+        Ok(if self.turn().is_zero() { Turn::End(QueryEnd::OutOfTime(count)) } else { Turn::Unfinished })
+    }
+}
+
+/// CPU time that this thread has used. Unlike elapsed time, it does not depend on the load of the machine.
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// A search that waits for words to be indexed. It ends even if the writer ends first.
+#[derive(Debug)]
+pub(super) struct Search(Weak<StoreQuery>);
+
+impl Search {
+    /// Whether its consumer still waits for it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    /// The last message whose words must be in the index.
+    pub(super) fn until(&self) -> EventId {
+        self.0.upgrade().map(|query| query.until).unwrap_or_default()
+    }
+
+    /// The words are in the index.
+    pub(super) fn go_on(mut self) {
+        if let Some(query) = self.take() {
+            query.enqueue();
+        }
+    }
+
+    /// The words cannot be indexed.
+    pub(super) fn fail(mut self, why: &impl Display) {
+        if let Some(query) = self.take() {
+            query.fail(why);
+        }
+    }
+
+    fn take(&mut self) -> Option<Arc<StoreQuery>> {
+        std::mem::take(&mut self.0).upgrade()
+    }
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        if let Some(query) = self.take() {
+            query.fail("the server is shutting down");
+        }
+    }
+}
+
+/// Carries out queries for as long as anybody can make one.
+pub(super) fn read(connection: &Connection, asked: mpsc::Receiver<Weak<StoreQuery>>) {
+    let mut queue = QueryQueue::new(asked);
+    while queue.give_turn(|query| query.advance(connection)) {}
+}
+
+/// Carries out searches for as long as anybody can make one. A search waits until the writer has indexed all words that it needs;
+/// meanwhile other searches go on.
+pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<StoreQuery>>, writer: &mpsc::Sender<Job>) {
+    let mut queue = QueryQueue::new(asked);
+    while queue.give_turn(|query| match is_behind(&connection, query.until) {
+        Ok(false) => {
+            stop_when(&mut connection, Some(query.stop_check()));
+            let is_unfinished = query.advance(&connection);
+            stop_when(&mut connection, None::<fn() -> bool>);
+            is_unfinished
+        }
+        Ok(true) => {
+            drop(writer.send(Job::Index(Search(Arc::downgrade(query)))));
+            false
+        }
+        Err(error) => {
+            query.fail(error);
+            false
+        }
+    }) {}
+}
+
+/// Whether the index lacks words of messages up to this id.
+fn is_behind(connection: &Connection, until: EventId) -> rusqlite::Result<bool> {
+    words::is_behind(connection, words::seq_of(connection, until)?)
+}
+
+/// Interrupts statements once `check` returns true.
+fn stop_when(connection: &mut Connection, check: Option<impl FnMut() -> bool + Send + 'static>) {
+    // Fails only on a closed connection.
+    let _ = connection.progress_handler(SEARCH_STEPS_PER_CHECK, check);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn search_for_tea() -> Arc<StoreQuery> {
+        let queues = QueryQueues { to_search: mpsc::channel().0, to_read: mpsc::channel().0 };
+        queues.query(Query::Words(Text::ours("tea")), EventId(1), Waker::noop().clone())
+    }
+
+    #[test]
+    fn search_stops_when_its_consumer_is_gone() {
+        let searching = search_for_tea();
+        let consumer = Arc::clone(&searching);
+        let mut stop = searching.stop_check();
+        assert!(!stop());
+        drop(consumer);
+        assert!(stop());
+    }
+
+    #[test]
+    fn search_stops_when_its_time_is_used_up() {
+        let searching = search_for_tea();
+        let _consumer = Arc::clone(&searching);
+        searching.use_up(Duration::from_millis(SEARCH_CPU_MS_MAX));
+        assert!(searching.stop_check()());
+    }
+
+    #[test]
+    fn start_of_history_is_found_in_slices() {
+        let file = Connection::open_in_memory().unwrap();
+        let rows = 3 * HISTORY_SLICE_ROWS + 5;
+        // Every third id is a message's.
+        let sql = "CREATE TABLE messages (seq INTEGER PRIMARY KEY, room INTEGER, id INTEGER, UNIQUE (room, id));
+                   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ROWS)
+                   INSERT INTO messages SELECT i, 1, 3 * i FROM n";
+        file.execute_batch(&sql.replace("ROWS", &rows.to_string())).unwrap();
+        let find = |count: u64, evicted: u64| {
+            let (mut at, mut rows, mut slices) = (EventId(3 * rows), count, 0);
+            loop {
+                slices += 1;
+                match find_start(&file, at, rows, EventId(evicted)).unwrap() {
+                    OrderPosition::BeforeStart { at: next, rows: left } => (at, rows) = (next, left),
+                    OrderPosition::After(id) => return (id.0, slices),
+                }
+            }
+        };
+        let slice = HISTORY_SLICE_ROWS;
+        assert_eq!(find(0, 0), (3 * rows, 1));
+        assert_eq!(find(5, 0), (3 * (rows - 5), 1));
+        assert_eq!(find(slice, 0), (3 * (rows - slice), 1));
+        assert_eq!(find(slice + 1, 0), (3 * (rows - slice - 1), 2));
+        assert_eq!(find(3 * slice + 4, 0), (3, 4));
+        assert_eq!(find(3 * slice + 5, 0), (0, 4), "all there are");
+        assert_eq!(find(3 * slice + 9, 0), (0, 4), "more than there are");
+        assert_eq!(find(3 * rows - 1, 0), (0, 2));
+        assert_eq!(find(3 * rows, 0), (0, 1), "as many as there are ids, which needs no count");
+        assert_eq!(find(u64::MAX, 0), (0, 1));
+        assert_eq!(find(3 * slice, 3 * rows - 30), (3 * rows - 30, 1), "nothing is counted that was evicted");
+    }
+}
