@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod canvas;
+mod dense_map;
 mod entry;
 mod history;
 mod kept;
@@ -16,6 +17,7 @@ mod snapshot;
 use std::collections::BTreeMap;
 
 pub use self::canvas::Canvas;
+pub use self::dense_map::DenseMap;
 pub use self::entry::{Action, Entry, MemberId, Message, Origin, SessionId, StoreFailure, Uptime, Verifier};
 pub use self::history::History;
 pub use self::kept::{Keep, Kept};
@@ -33,7 +35,7 @@ pub struct Room {
     resume_seconds: u64,
     /// Steady time as of the last entry.
     now: Uptime,
-    members: BTreeMap<MemberId, Member>,
+    members: DenseMap<MemberId, Member>,
     /// The members in the order in which they registered; the first is the coordinator.
     by_seniority: BTreeMap<Seniority, MemberId>,
     names: Names,
@@ -59,14 +61,31 @@ pub struct Member {
     name: Name,
     seniority: Seniority,
     registered_at: Uptime,
-    verifier: Option<Verifier>,
     has_ended_input: bool,
-    detached: Option<(Uptime, LeaveReason)>,
+    /// Boxed, because most members have none.
+    resumption: Option<Box<Resumption>>,
     /// Number of the member's messages under this nickname that wait to be stored.
     unpublished: u32,
 }
 
+/// What a member has that can be resumed, or could be.
+#[derive(Clone, Debug, Default)]
+struct Resumption {
+    /// Recognises the secret of the resume token.
+    verifier: Option<Verifier>,
+    /// Since when the member has no connection, and why.
+    detached: Option<(Uptime, LeaveReason)>,
+}
+
 impl Member {
+    fn verifier(&self) -> Option<Verifier> {
+        self.resumption.as_ref()?.verifier
+    }
+
+    fn detached(&self) -> Option<(Uptime, LeaveReason)> {
+        self.resumption.as_ref()?.detached
+    }
+
     /// The nickname.
     pub fn name(&self) -> &Name {
         &self.name
@@ -79,12 +98,12 @@ impl Member {
 
     /// Whether the member can be resumed after it has lost its connection.
     pub fn is_resumable(&self) -> bool {
-        self.verifier.is_some()
+        self.verifier().is_some()
     }
 
     /// Whether the member has no connection.
     pub fn is_detached(&self) -> bool {
-        self.detached.is_some()
+        self.detached().is_some()
     }
 }
 
@@ -144,17 +163,17 @@ impl Room {
 
     /// The members, in the order in which they registered.
     pub fn members(&self) -> impl Iterator<Item = (MemberId, &Member)> {
-        self.by_seniority.values().filter_map(|id| Some((*id, self.members.get(id)?)))
+        self.by_seniority.values().filter_map(|id| Some((*id, self.members.get(*id)?)))
     }
 
     /// A member.
     pub fn member(&self, id: MemberId) -> Option<&Member> {
-        self.members.get(&id)
+        self.members.get(id)
     }
 
     /// The nickname of a member.
     pub fn name(&self, id: MemberId) -> Option<&Name> {
-        Some(&self.members.get(&id)?.name)
+        Some(&self.members.get(id)?.name)
     }
 
     /// The member that has been here longest.
@@ -203,7 +222,7 @@ impl Room {
     }
 
     fn stop(&mut self) {
-        self.members.clear();
+        self.members = DenseMap::default();
         self.by_seniority.clear();
         self.names = Names::default();
         self.has_expired = false;
@@ -222,7 +241,7 @@ struct Turn<'a> {
 impl Turn<'_> {
     fn register(&mut self, name: Name, verifier: Option<Verifier>) {
         let id = self.origin.member;
-        if self.room.members.contains_key(&id) || !self.can_take(&name) {
+        if self.room.members.get(id).is_some() || !self.can_take(&name) {
             return;
         }
         self.room.registered += 1;
@@ -230,9 +249,8 @@ impl Turn<'_> {
             name: name.clone(),
             seniority: self.room.registered,
             registered_at: self.room.now,
-            verifier,
             has_ended_input: false,
-            detached: None,
+            resumption: verifier.map(|verifier| Box::new(Resumption { verifier: Some(verifier), detached: None })),
             unpublished: 0,
         };
         self.room.names.insert(&name, id);
@@ -246,10 +264,10 @@ impl Turn<'_> {
 
     fn rename(&mut self, to: Name) {
         let id = self.origin.member;
-        if !self.room.members.contains_key(&id) || !self.can_take(&to) {
+        if self.room.members.get(id).is_none() || !self.can_take(&to) {
             return;
         }
-        let Some(member) = self.room.members.get_mut(&id) else { return };
+        let Some(member) = self.room.members.get_mut(id) else { return };
         let from = std::mem::replace(&mut member.name, to.clone());
         let unpublished = std::mem::take(&mut member.unpublished);
         self.room.names.remove(&from, id, unpublished);
@@ -280,7 +298,7 @@ impl Turn<'_> {
     }
 
     fn reserve(&mut self) {
-        if let Some(member) = self.room.members.get_mut(&self.origin.member) {
+        if let Some(member) = self.room.members.get_mut(self.origin.member) {
             member.unpublished = member.unpublished.saturating_add(1);
         }
     }
@@ -293,7 +311,7 @@ impl Turn<'_> {
     /// Records that one of the origin's messages under this nickname was published or refused.
     fn settle(&mut self, name: &Name) {
         let id = self.origin.member;
-        match self.room.members.get_mut(&id) {
+        match self.room.members.get_mut(id) {
             Some(member) if member.name == *name && member.unpublished > 0 => member.unpublished -= 1,
             _ => self.room.names.settle(name, id),
         }
@@ -321,22 +339,22 @@ impl Turn<'_> {
     }
 
     fn set_verifier(&mut self, verifier: Option<Verifier>) {
-        if let Some(member) = self.room.members.get_mut(&self.origin.member) {
-            member.verifier = verifier;
+        if let Some(member) = self.room.members.get_mut(self.origin.member) {
+            member.resumption.get_or_insert_default().verifier = verifier;
         }
     }
 
     fn resume(&mut self, id: MemberId, verifier: Verifier) {
         let origin = self.origin;
-        let member = self.room.members.get_mut(&id).filter(|member| member.verifier == Some(verifier));
+        let member = self.room.members.get_mut(id).filter(|member| member.verifier() == Some(verifier));
         let Some(member) = member else { return self.reject(Rejection::TokenUnknown) };
-        member.detached = None;
+        member.resumption.get_or_insert_default().detached = None;
         member.has_ended_input = false;
         self.out.push(Output::Resumed { origin, member: id, name: member.name.clone() });
     }
 
     fn end_input(&mut self) {
-        if let Some(member) = self.room.members.get_mut(&self.origin.member) {
+        if let Some(member) = self.room.members.get_mut(self.origin.member) {
             member.has_ended_input = true;
         }
     }
@@ -344,17 +362,17 @@ impl Turn<'_> {
     fn detach(&mut self, reason: LeaveReason) {
         let id = self.origin.member;
         let (now, can_resume) = (self.room.now, self.room.has_resume());
-        let Some(member) = self.room.members.get_mut(&id) else { return };
-        if !can_resume || member.verifier.is_none() {
+        let Some(member) = self.room.members.get_mut(id) else { return };
+        if !can_resume || !member.is_resumable() {
             return self.leave(id, reason, None);
         }
-        member.detached = Some((now, reason));
+        member.resumption.get_or_insert_default().detached = Some((now, reason));
         self.out.push(Output::Detached(id, reason));
     }
 
     fn leave(&mut self, id: MemberId, reason: LeaveReason, text: Option<Text>) {
         let was_coordinator = self.room.coordinator() == Some(id);
-        let Some(member) = self.room.members.remove(&id) else { return };
+        let Some(member) = self.room.members.remove(id) else { return };
         self.room.names.remove(&member.name, id, member.unpublished);
         self.room.by_seniority.remove(&member.seniority);
         self.room.roster_version += 1;
@@ -368,8 +386,8 @@ impl Turn<'_> {
     fn expire(&mut self) {
         let Room { now, resume_seconds, members, .. } = &*self.room;
         let expired = members.iter().filter_map(|(id, member)| {
-            let (since, reason) = member.detached?;
-            (now.seconds_since(since) > *resume_seconds).then_some((*id, reason))
+            let (since, reason) = member.detached()?;
+            (now.seconds_since(since) > *resume_seconds).then_some((id, reason))
         });
         let expired: Vec<_> = expired.take(EXPIRED_PER_TURN_MAX + 1).collect();
         self.room.has_expired = expired.len() > EXPIRED_PER_TURN_MAX;
@@ -404,15 +422,15 @@ impl Room {
     fn targets(&self, to: &[Name], from: MemberId) -> Result<Vec<(MemberId, Name)>, Rejection> {
         let mut targets = Vec::with_capacity(to.len());
         for name in to {
-            let holder = self.names.holder(name).filter(|holder| self.members.contains_key(holder));
+            let holder = self.names.holder(name).filter(|holder| self.members.get(*holder).is_some());
             match holder {
                 Some(holder) if holder == from => return Err(Rejection::TargetSelf(name.clone())),
                 Some(holder) => targets.push(holder),
                 None => return Err(Rejection::TargetAbsent(name.clone())),
             }
         }
-        let members = targets.into_iter().filter_map(|id| Some((id, self.members.get(&id)?)));
-        let member = |(id, member): (MemberId, &Member)| match member.detached {
+        let members = targets.into_iter().filter_map(|id| Some((id, self.members.get(id)?)));
+        let member = |(id, member): (MemberId, &Member)| match member.detached() {
             Some(_) => Err(Rejection::TargetDetached(member.name.clone())),
             None if member.has_ended_input => Err(Rejection::TargetLeaving(member.name.clone())),
             None => Ok((id, member.name.clone())),

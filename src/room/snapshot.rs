@@ -11,7 +11,7 @@ use minicbor::decode::{self, Decoder};
 use minicbor::encode::{self, Encoder, Write};
 
 use super::kept::{Keep, Kept};
-use super::{Canvas, History, Member, MemberId, Names, Room, Uptime, Verifier};
+use super::{Canvas, History, Member, MemberId, Names, Resumption, Room, Uptime, Verifier};
 use crate::protocol::{Drawn, EventId, LeaveReason, Name, Past, Stroke, Text, Timestamp, Token};
 
 /// The version of the format.
@@ -74,8 +74,8 @@ fn write_room<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, ro
     } = room;
     e.array(11)?.u64(VERSION)?.u64(*resume_seconds)?.u64(now.0)?.u64(*registered)?.bool(*has_expired)?;
     e.array(members.len() as u64)?;
-    for (id, member) in members {
-        write_member(e, *id, member)?;
+    for (id, member) in members.iter() {
+        write_member(e, id, member)?;
     }
     e.array(names.reservations().count() as u64)?;
     for (member, name, messages) in names.reservations() {
@@ -102,7 +102,8 @@ fn write_member<W: Write<Error = std::convert::Infallible>>(
     id: MemberId,
     member: &Member,
 ) -> Written {
-    let Member { name, seniority, registered_at, verifier, has_ended_input, detached, unpublished } = member;
+    let Member { name, seniority, registered_at, has_ended_input, resumption: _, unpublished } = member;
+    let (verifier, detached) = (member.verifier(), member.detached());
     e.array(8)?.u64(id.0)?.str(name.as_str())?.u64(*seniority)?.u64(registered_at.0)?;
     match verifier {
         Some(verifier) => e.bytes(verifier.as_bytes())?,
@@ -174,7 +175,9 @@ fn read_member(d: &mut Decoder<'_>) -> Read<(MemberId, Member)> {
     })?;
     let verifier = verifier.map(Verifier::from_bytes);
     let unpublished = d.u32()?;
-    Ok((id, Member { name, seniority, registered_at, verifier, has_ended_input, detached, unpublished }))
+    let has_resumption = verifier.is_some() || detached.is_some();
+    let resumption = has_resumption.then(|| Box::new(Resumption { verifier, detached }));
+    Ok((id, Member { name, seniority, registered_at, has_ended_input, resumption, unpublished }))
 }
 
 fn read_reservations(d: &mut Decoder<'_>, mut names: Names) -> Read<Names> {

@@ -95,7 +95,7 @@ impl Turn<'_> {
             }
             Some(_) => self.submit(room::Action::Rename(name)),
             None => {
-                let verifier = self.sessions.all.get(self.session).and_then(|state| state.verifier);
+                let verifier = self.sessions.all.get(self.session).and_then(|state| state.verifier.as_deref().copied());
                 self.submit(room::Action::Register(name, verifier))
             }
         }
@@ -293,7 +293,7 @@ impl Turn<'_> {
             // The session answers this line itself.
             self.sessions.submit(self.at, self.origin(), room::Action::SetVerifier(verifier), self.out);
         } else if let Some(state) = self.sessions.all.get_mut(self.session) {
-            state.verifier = verifier;
+            state.verifier = verifier.map(Box::new);
         }
     }
 

@@ -4,7 +4,6 @@
 //! room, and appends [`Output`]s, which are delivered in their order, before the next input. A session ends; its member may remain.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-mod by_session;
 mod commands;
 mod rejection;
 mod timeouts;
@@ -14,14 +13,13 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub use self::by_session::BySession;
 pub use self::timeouts::Timeouts;
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
     Closing, Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, Hint, LeaveReason, Mode, Name, Refusal,
     Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, User,
 };
-use crate::room::{self, MemberId, Origin, Room, SessionId, Uptime, Verifier};
+use crate::room::{self, DenseMap, MemberId, Origin, Room, SessionId, Uptime, Verifier};
 use crate::sequencer::{Change, Memory, Sequencer};
 
 /// Something that happened outside.
@@ -120,6 +118,9 @@ pub enum Output {
     Release(SessionId),
 }
 
+/// A value for each session.
+pub type BySession<T> = DenseMap<SessionId, T>;
+
 /// The sessions, and the room that they share.
 #[derive(Debug)]
 pub struct Sessions {
@@ -168,7 +169,7 @@ struct Session {
     /// The member whose session it is.
     member: Option<MemberId>,
     /// What a member that this session registers can be resumed with.
-    verifier: Option<Verifier>,
+    verifier: Option<Box<Verifier>>,
 }
 
 /// How far a session's connection is.

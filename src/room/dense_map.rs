@@ -1,0 +1,107 @@
+//! A map for keys that come in rising order, nearly, and go in any order: numbers of sessions and members.
+
+/// A sorted vector with gaps. It takes half of the memory of a tree that grows at its end, and to iterate over it, as happens for each
+/// message, is to read memory in order.
+#[derive(Clone, Debug)]
+pub struct DenseMap<K, T> {
+    /// Sorted, without duplicates; `None` is a gap.
+    entries: Vec<(K, Option<T>)>,
+    /// Number of entries that are not gaps. `2 * count >= entries.len()`
+    count: usize,
+}
+
+impl<K, T> Default for DenseMap<K, T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), count: 0 }
+    }
+}
+
+impl<K: Copy + Ord, T> DenseMap<K, T> {
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: K) -> Option<&T> {
+        self.entries[self.place(key).ok()?].1.as_ref()
+    }
+
+    /// The value of `key`, to be changed.
+    pub fn get_mut(&mut self, key: K) -> Option<&mut T> {
+        let place = self.place(key).ok()?;
+        self.entries[place].1.as_mut()
+    }
+
+    /// Sets the value of `key`. Returns the one before.
+    pub fn insert(&mut self, key: K, value: T) -> Option<T> {
+        let before = match self.place(key) {
+            Ok(place) => self.entries[place].1.replace(value),
+            Err(place) => {
+                self.entries.insert(place, (key, Some(value)));
+                None
+            }
+        };
+        self.count += usize::from(before.is_none());
+        before
+    }
+
+    /// Removes and returns the value of `key`.
+    pub fn remove(&mut self, key: K) -> Option<T> {
+        let place = self.place(key).ok()?;
+        let before = self.entries[place].1.take()?;
+        self.count -= 1;
+        if 2 * self.count < self.entries.len() {
+            self.entries.retain(|(_, value)| value.is_some());
+            self.entries.shrink_to(2 * self.count);
+        }
+        Some(before)
+    }
+
+    /// All entries, in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (K, &T)> {
+        self.entries.iter().filter_map(|(key, value)| Some((*key, value.as_ref()?)))
+    }
+
+    fn place(&self, key: K) -> Result<usize, usize> {
+        match self.entries.last() {
+            Some(&(last, _)) if last >= key => self.entries.binary_search_by_key(&key, |&(key, _)| key),
+            _ => Err(self.entries.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Like a tree, whatever is done with it.
+    #[test]
+    fn dense_map_behaves_like_a_map() {
+        arbtest::arbtest(|u| {
+            let (mut ours, mut model) = (DenseMap::<u64, u8>::default(), BTreeMap::new());
+            for _ in 0..u.arbitrary_len::<u16>()? {
+                let key = u.int_in_range(0..=40)?;
+                if u.arbitrary()? {
+                    let value: u8 = u.arbitrary()?;
+                    assert_eq!(ours.insert(key, value), model.insert(key, value));
+                } else {
+                    assert_eq!(ours.remove(key), model.remove(&key));
+                }
+                assert_eq!(ours.get(key), model.get(&key));
+                assert_eq!(ours.get_mut(key), model.get_mut(&key));
+                assert_eq!((ours.len(), ours.is_empty()), (model.len(), model.is_empty()));
+                assert!(ours.iter().eq(model.iter().map(|(&key, value)| (key, value))));
+                assert!(ours.entries.len() <= 2 * ours.count);
+            }
+            Ok(())
+        });
+    }
+}
