@@ -35,7 +35,7 @@ fn ignored_in(status: &str) -> u64 {
 /// Ends the process by a signal that was caught, with the signal's default action. A shell that runs a loop then stops the loop, which
 /// it would not do after an exit code.
 pub fn end_by(signal: Signal) {
-    // This returns only for a signal that ends nothing.
+    // This returns only if the default action of the signal does not end the process.
     let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
 }
 
@@ -114,7 +114,7 @@ impl<'a, S: AsFd> Stream<'a, S> {
         if was_closed(&self.inner) {
             return Err(Errno::BADF.into());
         }
-        // A blocking descriptor would wait longer than is allowed.
+        // A blocking descriptor would ignore the timeout and `stop`.
         let mut must_wait = self.timeout.is_some() || self.stop.is_some();
         loop {
             if must_wait {
@@ -131,7 +131,7 @@ impl<'a, S: AsFd> Stream<'a, S> {
 
 impl<S: AsFd> Write for Stream<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // More could wait in a pipe that is ready.
+        // A larger write can block although the pipe is ready.
         let bytes = &bytes[..bytes.len().min(PIPE_WRITE_BYTES_MAX)];
         self.retry(PollFlags::OUT, |stream| rustix::io::write(stream, bytes))
     }

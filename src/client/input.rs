@@ -1,4 +1,4 @@
-//! The lines of standard input: where they end, by the server's rules, and what is no text.
+//! Reads standard input: splits it into lines by the server's rules, and refuses what is not text.
 
 use std::{io, iter};
 
@@ -13,7 +13,7 @@ use crate::protocol::{BYTE_ORDER_MARK, LineError, Refusal};
 /// Lines of the input, without their endings.
 pub(super) type Input = stream::Boxed<io::Result<Vec<u8>>>;
 
-/// Telnet's escape byte (RFC 854), which is in no UTF-8.
+/// Telnet's escape byte (RFC 854), which never occurs in UTF-8.
 const IAC: u8 = 255;
 
 /// The first bytes of UTF-16, in both byte orders.
@@ -27,7 +27,7 @@ pub(super) fn stdin() -> Input {
 /// A line as text without the CR of CR LF.
 ///
 /// # Errors
-/// It is not UTF-8: the server's refusal of such a line.
+/// If it is not UTF-8, the server's refusal of such a line.
 pub(super) fn text_of(mut line: Vec<u8>) -> Result<String, Refusal> {
     if line.ends_with(b"\r") {
         line.pop();
@@ -97,7 +97,7 @@ struct Line {
 enum LineEnding {
     LineFeed,
     EndOfInput,
-    /// It is too long; the rest of it was skipped.
+    /// The line is too long; the rest of it was skipped.
     Cut,
 }
 
@@ -169,7 +169,7 @@ mod tests {
         check(b"one\ntwo\rthree\r", &[b"one", b"two\rthree\r"]);
         let many = b"MSG hello\r".repeat(2000);
         check(&many, &vec![&b"MSG hello"[..]; 2000]);
-        // The end was not read: LF may be in it.
+        // The limit is reached before the end of the input, which may have an LF.
         let endless = b"MSG hello\r".repeat(INPUT_FIRST_LINE_BYTES_MAX / 10 + 1);
         check(&endless, &[&endless[..INPUT_LINE_BYTES_MAX]]);
     }

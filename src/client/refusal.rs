@@ -1,9 +1,9 @@
-//! A server's refusals in the words of the client's commands. What a server says ends in a hint for those who type the protocol.
+//! Rewords a server's refusals for the command line. The server's texts end with hints for users who type the protocol.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::protocol::ErrorCode;
 
-/// What was refused and why, and what to do at a command line.
+/// The reason of a refusal, and what to do at a command line.
 pub(super) fn explain(code: &str, text: &str) -> String {
     match ErrorCode::from_word(code) {
         Some(
@@ -32,7 +32,7 @@ pub(super) fn name_refused(text: &str) -> String {
     format!("{}; choose another with --nick", cause(text))
 }
 
-/// A refusal's text without the hint which command to write.
+/// The text of a refusal without the hint which command to type.
 pub(super) fn cause(text: &str) -> &str {
     match text.rfind("write: ") {
         Some(at) => text[..at].rsplit_once("; ").map_or(text, |(cause, _)| cause),
@@ -78,7 +78,7 @@ mod tests {
         check("ERR MSG not-stored try again later", "try again later");
     }
 
-    /// Whatever is refused before it is sent.
+    /// The refusals of commands that the client checks itself.
     #[test]
     fn local_refusal_has_no_protocol_syntax() {
         let words = "a ".repeat(99);

@@ -50,7 +50,7 @@ impl Settings {
     }
 
     pub(super) fn restore(&self) {
-        // Likewise.
+        // If this fails, the terminal is gone.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }
@@ -61,6 +61,7 @@ impl Drop for Settings {
     }
 }
 
+/// The size of the terminal.
 pub(super) fn size() -> Size {
     match tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
