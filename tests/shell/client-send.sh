@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `chinwag send`: the text given or each line of standard input, to everybody or to some; what is refused is told and exits
-# with 1, and the rest is said all the same.
+# `chinwag send` sends its text, or each line of standard input, to the room or to some members. It reports a refused line, sends the
+# others, and exits with 1.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
@@ -29,7 +29,7 @@ run send < <(printf 'one\r\n\n  \ntwo\x07\nlast')
 same 0 "$status"
 hear alice 'JOIN ci' 'MSG ci one' $'MSG ci two\ufffd' 'MSG ci last' 'LEAVE ci quit'
 
-# A byte order mark, as Windows programs write it; only the start of the input is special.
+# A byte order mark, as Windows programs write it, is dropped at the start only.
 run send < <(printf '\xef\xbb\xbfone\r\n\xef\xbb\xbftwo')
 same 0 "$status"
 hear alice 'JOIN ci' 'MSG ci one' $'MSG ci \ufefftwo' 'LEAVE ci quit'
