@@ -1,6 +1,6 @@
-// Asks for a name, explains what is wrong with one, and remembers it.
+// The dialog that asks for a name, explains why one is refused, and remembers it.
 
-/** Under one origin there may be several chats, each under a path of its own. */
+/** The key in the local storage. One origin may serve several chats, each under its own path. */
 const REMEMBERED = `chinwag.name ${new URL('.', location.href).pathname}`;
 
 const byId = (id) => document.getElementById(id);
@@ -10,13 +10,13 @@ export class NameDialog {
   #input = byId('name');
   #isForced = true;
 
-  /** `take(name)`: this name is wanted. The dialog stays until `close()`. */
+  /** `take(name)` is called with the name that the user enters. The dialog stays open until `close()`. */
   constructor(take) {
     this.#input.value = remembered();
     byId('name-form').addEventListener('submit', (event) => {
       event.preventDefault();
       const name = this.#input.value.trim();
-      if (!name) return this.refuse('Write a name first.');
+      if (!name) return this.refuse('Type a name first.');
       this.#explain('');
       byId('take-name').disabled = true;
       take(name);
@@ -28,11 +28,11 @@ export class NameDialog {
     });
     byId('keep-name').addEventListener('click', () => this.close());
     this.#dialog.addEventListener('cancel', (event) => this.#isForced && event.preventDefault());
-    // Some browsers close it on a second Escape whatever the page says.
+    // Some browsers close the dialog at a second Escape, although the page prevents it.
     this.#dialog.addEventListener('close', () => this.#isForced && this.#dialog.showModal());
   }
 
-  /** Asks for a name to join by; `reason` says why the user is not in the room any more. */
+  /** Asks for a name to join with. `reason` says why the user is no longer in the room. */
   askToJoin(reason = '') {
     this.#open(`Join the chat at ${location.host}`, 'Join', reason, true);
   }
@@ -42,7 +42,7 @@ export class NameDialog {
     this.#open('Change your name', 'Change', '', false);
   }
 
-  /** Says why there is no answer yet; another name may be tried. */
+  /** Says why there is no reply yet, and lets the user try another name. */
   wait(text) {
     this.#explain(text);
     byId('take-name').disabled = false;
@@ -58,7 +58,7 @@ export class NameDialog {
     try {
       localStorage.setItem(REMEMBERED, name);
     } catch {
-      // A browser may be told to keep nothing. Then it asks each time.
+      // The browser may refuse to store anything. Then the dialog asks each time.
     }
     this.#input.value = name;
   }
