@@ -1,5 +1,5 @@
-//! A place in the room that outlives its connections: where one breaks, it comes back, has its name again and reads what it
-//! missed.
+//! A membership that outlives its connections: when one breaks, the link reconnects, takes its nickname back and reads the messages
+//! that it missed.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,56 +13,56 @@ use super::{Code, End};
 use crate::limits::{HELD_BYTES_MAX, LINES_IN_FLIGHT_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
 use crate::protocol::{Command, Heard, HeardRefusal, Mode, Name, Reply, ServerLine};
 
-/// What came next.
+/// The result of [`Link::next`].
 #[derive(Debug)]
 pub(super) enum News {
-    /// A line from the server; what was missed comes as the event that it was.
+    /// A line from the server. A missed message comes as the event that it was.
     Heard(Heard),
-    /// A line of the input, without its ending; none at its end.
+    /// A line of the input without its ending; `None` at the end of the input.
     Typed(Option<Vec<u8>>),
-    /// Something is missing here; what.
+    /// Messages are missing here; the text says which.
     Missing(String),
-    /// All that was said before is read; whether none of it is missing.
+    /// All earlier messages have been read; `false` if some may be missing.
     CaughtUp(bool),
-    /// The connection is gone; why.
+    /// The connection is lost; the reason.
     Lost(String),
-    /// It could not come back; why.
+    /// An attempt to reconnect failed; the reason.
     Failed(String),
-    /// So long until the next attempt to come back.
+    /// The pause before the next attempt to reconnect.
     Waits(Duration),
-    /// There is a connection again, and this is what became of the name.
+    /// Connected again, with the nickname or the reason why it was refused.
     Back(Result<Name, HeardRefusal>),
 }
 
-/// A name on a server, with a connection or on its way back.
+/// A nickname on a server, connected or reconnecting.
 pub(super) struct Link {
     wire: Wire,
     address: String,
-    /// The name to have.
+    /// The nickname to keep.
     name: Name,
     reading: Reading,
-    /// For how long it tries to come back; for ever if there is none.
+    /// How long to try to reconnect; `None`: without limit.
     retry: Option<Duration>,
-    /// When to stop, whatever happens.
+    /// When to stop in any case.
     deadline: Option<Instant>,
-    /// What came and was not passed on yet.
+    /// News that [`Link::next`] has not returned yet.
     news: VecDeque<News>,
     pauses: ExponentialBackoff,
     /// Whether there is no connection.
     away: bool,
-    /// Until when it tries to come back, while it is away.
+    /// When to give up reconnecting, while it is away.
     retry_until: Option<Instant>,
-    /// How long what was said before may still take to come, and how many bytes of events wait for it.
+    /// The time limits of the reply with earlier messages, and the bytes of events held back until it ends.
     patience: Patience,
     held_bytes: usize,
-    /// Whether there is a connection without a name, and what was missed is yet to be asked for.
+    /// Whether there is a connection without a nickname: missed messages are requested once there is one.
     nameless: bool,
     /// What is left of the time for the next reply.
     reply_left: Duration,
 }
 
 impl Link {
-    /// One that has its name, and reads so much.
+    /// A link over a connection that has its nickname. `reading` decides which earlier messages it reads.
     pub(super) async fn new(
         wire: Wire,
         address: String,
@@ -93,28 +93,28 @@ impl Link {
         link
     }
 
-    /// The name to have.
+    /// The nickname to keep.
     pub(super) fn name(&self) -> &Name {
         &self.name
     }
 
-    /// Where the server is.
+    /// The server as `host:port`.
     pub(super) fn address(&self) -> &str {
         &self.address
     }
 
-    /// How many lines may be on their way. Without a name, each may be the one that takes one, and then what was missed is asked for
-    /// before anything else: the reply to a line after it could be taken for that one.
+    /// Most lines that may wait for a reply. Without a nickname it is one: the line may be a `NICK`, after which missed messages are
+    /// requested, and the reply to a line sent in between could be mistaken for the reply to that request.
     pub(super) fn lines_in_flight_max(&self) -> usize {
         if self.nameless { 1 } else { LINES_IN_FLIGHT_MAX }
     }
 
-    /// Sends a line. If this fails, whoever reads finds out.
+    /// Sends a line. If this fails, [`Link::next`] reports it.
     pub(super) async fn send(&mut self, line: &str) {
         self.wire.send(line.as_bytes()).await;
     }
 
-    /// It is not to come back any more, and to end soon.
+    /// Stops reconnecting, and sets a deadline for the end.
     pub(super) fn stay_away(&mut self) {
         self.retry = Some(Duration::ZERO);
         let last = Instant::now() + Duration::from_millis(REPLY_TOTAL_MS_MAX);
@@ -126,13 +126,14 @@ impl Link {
         self.wire.check_input()
     }
 
-    /// Leaves in good order.
+    /// Sends `QUIT`, and waits a moment for the server to close the connection.
     pub(super) async fn quit(mut self) {
         self.wire.quit().await;
     }
 
-    /// Waits for news or, if it is wanted, a line of the input; fails when the connection is lost for good, nobody reads the
-    /// output any more, or the deadline has come. A server that owes a reply (`is_owed`) and does not send it is left.
+    /// Waits for news or, if `input` is set, for a line of the input. Fails when the connection is lost for good, standard output
+    /// has no reader any more, a signal arrives, or the deadline passes. `is_owed`: the server has a reply to send, and is
+    /// disconnected if it does not send it in time.
     pub(super) async fn next(&mut self, input: bool, is_owed: bool) -> Result<News, End> {
         if !is_owed {
             self.reply_left = REPLY_TIME;
@@ -177,7 +178,7 @@ impl Link {
         }
     }
 
-    /// A line while what was said before is being told. A server that does not end that is left.
+    /// Handles a line during a replay. Gives up a connection whose replay does not end.
     async fn caught(&mut self, time: Duration, heard: Heard) -> Result<(), End> {
         if matches!(heard.known, Some(ServerLine::Event(..))) {
             // The line, and again what was parsed of it.
@@ -186,7 +187,7 @@ impl Link {
         match self.patience.spend(time, &heard) {
             Err(End(_, why)) => self.lost(why),
             Ok(()) if self.held_bytes > HELD_BYTES_MAX => {
-                self.lost("the server sends events and does not end its reply".to_owned())
+                self.lost("the server sent events but did not end its reply".to_owned())
             }
             Ok(()) => {
                 self.heard(heard).await;
@@ -220,7 +221,7 @@ impl Link {
         self.wire.send(command.to_line(Mode::Commands).as_bytes()).await;
     }
 
-    /// Asks for what was said before.
+    /// Requests the earlier messages.
     async fn catch_up(&mut self) {
         let command = self.reading.begin(self.wire.epoch.clone());
         (self.patience, self.held_bytes) = (Patience::new(u64::MAX), 0);
@@ -243,7 +244,7 @@ impl Link {
         Ok(())
     }
 
-    /// Lets the connection go, and sets the time for the next attempt to come back.
+    /// Closes the connection, and schedules the next attempt to reconnect.
     fn pause(&mut self) {
         let pause = self.pauses.next().unwrap_or_default();
         let then = Instant::now() + pause;
@@ -252,7 +253,7 @@ impl Link {
     }
 
     async fn come_back(&mut self) -> Result<(), End> {
-        // Where nobody can choose another name, that the old one is taken is for the next attempt.
+        // With a time limit, a refused nickname fails this attempt, and the next one tries it again: a script cannot choose another one.
         let deadline = self.deadline;
         let named = match or(self.enter(), late(deadline)).await {
             Ok(Err(refusal)) if self.retry.is_some() => Err(End(Code::Refused, refusal.what)),
@@ -270,7 +271,7 @@ impl Link {
             }
             Err(end) if end.0.is_wanted() => Err(end),
             Err(End(_, why)) if self.retry_until.is_some_and(|end| end <= Instant::now()) => {
-                Err(End(Code::Lost, format!("it could not come back in time: {why}")))
+                Err(End(Code::Lost, format!("could not reconnect in time: {why}")))
             }
             Err(End(_, why)) => {
                 self.news.push_back(News::Failed(why));
@@ -290,10 +291,10 @@ impl Link {
     }
 }
 
-/// How long a reply may take.
+/// Longest wait for a reply.
 const REPLY_TIME: Duration = Duration::from_millis(REPLY_TOTAL_MS_MAX);
 
-/// How long to wait before each attempt to connect again.
+/// The pauses before the attempts to reconnect.
 fn pauses() -> ExponentialBackoff {
     let [shortest, longest] = RECONNECT_MS.map(Duration::from_millis);
     let pauses = ExponentialBuilder::new().with_min_delay(shortest).with_max_delay(longest).without_max_times();

@@ -12,7 +12,7 @@ use super::stop::Stop;
 use super::{Code, End, PROGRAM};
 use crate::process::{Stream, reason, was_closed};
 
-/// Where lines are printed, and what ends the wait for their reader.
+/// Standard output and standard error, and what ends a wait for their reader.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Output {
     /// None where signals have their default action.
@@ -36,9 +36,9 @@ impl Output {
         })
     }
 
-    /// Reports something on standard error.
+    /// Prints a message to standard error.
     pub(super) fn tell(&self, text: &str) {
-        // If this fails, only the exit code can tell.
+        // If this fails, only the exit code reports the problem.
         let _ = self.write(io::stderr(), &format!("{PROGRAM}: {text}"));
     }
 

@@ -60,10 +60,10 @@ impl Printer {
         let mut waiting = self.waiting.borrow_mut();
         let dropped = std::mem::take(&mut waiting.dropped);
         if dropped > 0 {
-            let told = format!(
+            let warning = format!(
                 "{dropped} lines are missing here: the terminal accepted no output for too long; /history shows messages again"
             );
-            *text += &(self.look.draw(&Shown::Warning(told), &Local::now()) + "\r\n");
+            *text += &(self.look.draw(&Shown::Warning(warning), &Local::now()) + "\r\n");
         }
         let end = text.len() + PRINT_AT_ONCE_BYTES;
         while text.len() < end

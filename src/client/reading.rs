@@ -1,89 +1,89 @@
-//! How far a conversation was read, over however many connections: what the server tells twice is passed on once, in order, and
-//! what was missed as if it had been heard. Pure; `protocol.md` (History) says why this leaves no gap.
+//! Tracks which messages have been read, across reconnects. Passes each message on once, in order, and missed messages as the events
+//! that they were. Pure; `protocol.md` (History) says why this leaves no gap.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::protocol::{
     Command, ErrorCode, Event, EventId, Field, Heard, Past, Replayed, Reply, ServerLine, Tag, Token,
 };
 
-/// What is asked for is of no use: the ids begin anew.
+/// The requested id belongs to another numbering of messages.
 const BEGAN_ANEW: [&str; 2] = [ErrorCode::EpochChanged.as_str(), ErrorCode::IdAhead.as_str()];
 
-/// What is to be done, in this order.
+/// An action for the caller. Several are carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    /// This is what comes next.
+    /// Pass this line on.
     Heard(Heard),
-    /// Something is missing here; what.
+    /// Report that messages are missing here.
     Missing(String),
-    /// This is to be asked.
+    /// Send this command.
     Ask(Command),
-    /// All that was said before this is passed on; whether none of it is missing.
+    /// All earlier messages have been passed on; `false` if some may be missing.
     CaughtUp(bool),
 }
 
-/// What was read, and what is to be told again.
+/// The last message read, and the replay in progress.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    /// Up to this, all is read that was to be read. None before anything is.
+    /// Everything up to this id has been read. `None` before the first.
     last: Option<EventId>,
-    /// What `last` belongs to.
+    /// The epoch of `last`.
     epoch: Option<Token>,
-    /// How many of the messages before the first connection are passed on, as `PAST`.
+    /// How many messages from before the first connection to pass on, as `PAST`.
     before: u64,
-    /// Whether `last` is of the user's choice: then it is for them to hear that it is no good.
+    /// Whether the user chose `last`: then a refusal of it is passed on.
     chosen: bool,
-    /// What is being told again.
+    /// The replay in progress.
     again: Option<Again>,
 }
 
-/// The reply to `HISTORY` or `SINCE`, while it comes.
+/// A reply to `HISTORY` or `SINCE` that is not complete yet.
 #[derive(Debug)]
 struct Again {
     /// The epoch of the connection.
     epoch: Option<Token>,
-    /// Events that came before the reply was at its end. Messages among them are in the reply, too.
+    /// Events that arrived before the end of the reply. The messages among them are in the reply, too.
     held: Vec<Heard>,
-    /// Whether it is what was missed; otherwise, what came before.
+    /// Whether it has the missed messages; otherwise, those from before the first connection.
     missed: bool,
-    /// Whether nothing of that is missing.
+    /// Whether no message is missing in it.
     whole: bool,
 }
 
 impl Reading {
-    /// From now on; so many messages from before come first.
+    /// Reads from now on, after the last `before` messages.
     pub(super) fn from_now(before: u64) -> Self {
         Self { before, ..Self::default() }
     }
 
-    /// From this id on.
+    /// Reads from after this id on.
     pub(super) fn since(id: EventId, epoch: Option<Token>) -> Self {
         Self { last: Some(id), epoch, chosen: true, ..Self::default() }
     }
 
-    /// Whether something is being told again. What is sent meanwhile must be nothing that is answered like it.
+    /// Whether a replay is in progress. No command with the same reply may be sent meanwhile.
     pub(super) fn is_catching_up(&self) -> bool {
         self.again.is_some()
     }
 
-    /// There is a connection with this epoch, and a name: what is to be asked before anything else.
+    /// Begins a replay on a connection with this epoch and a nickname. Returns the command to send before any other.
     pub(super) fn begin(&mut self, epoch: Option<Token>) -> Command {
         let missed = self.last.is_some();
         self.again = Some(Again { epoch, held: Vec::new(), missed, whole: missed });
         match self.last {
             Some(last) => Command::Since(last, self.epoch.clone()),
-            // Asked for even if no message is wanted: the reply has the id of the last one.
+            // Requested even if no messages are wanted: the reply has the id of the last one, the start of `SINCE` after a reconnect.
             None => Command::History(self.before),
         }
     }
 
-    /// The connection is gone. What will not be told again is passed on now.
+    /// Ends the replay because the connection is lost. Returns the events that no later replay repeats.
     pub(super) fn end(&mut self) -> impl Iterator<Item = Heard> {
         let mut held = Vec::new();
         if let Some(again) = self.again.take() {
             held = again.held;
             if !again.missed {
-                // These messages were said since the name was taken, so they are what is missed now.
+                // These messages follow the taking of the nickname: from the first one on, the next replay repeats them.
                 let first = held.iter().find_map(id_of);
                 self.last = self.last.or(first.map(|id| EventId(id.0.saturating_sub(1))));
                 self.epoch = again.epoch;
@@ -92,7 +92,7 @@ impl Reading {
         held.into_iter().filter(|heard| id_of(heard).is_none())
     }
 
-    /// The server sent this line.
+    /// Handles a line from the server.
     pub(super) fn read(&mut self, heard: Heard) -> Vec<Read> {
         let Some(again) = &mut self.again else { return self.pass(heard).into_iter().collect() };
         match &heard.known {
@@ -118,7 +118,7 @@ impl Reading {
         }
     }
 
-    /// A line where nothing is told again.
+    /// Passes a line on, unless it was passed on before.
     fn pass(&mut self, heard: Heard) -> Option<Read> {
         let is_known = id_of(&heard).is_some_and(|id| self.last.is_some_and(|last| id <= last));
         let said = if let Some(ServerLine::Ok(Reply::Msg(id))) = heard.known { Some(id) } else { id_of(&heard) };
@@ -129,7 +129,7 @@ impl Reading {
     fn read_past(&mut self, past: Past, heard: Heard) -> Vec<Read> {
         let Some(mut again) = self.again.take() else { return Vec::new() };
         let (id, is_unread) = (Some(past.id), self.last.is_none_or(|last| past.id > last));
-        // Only a message that was sent on the connection before can come after an event of this one.
+        // A message in the reply can follow an event of this connection only if it was sent on the previous one and stored late.
         let earlier = again.held.iter().rposition(|held| id_of(held).is_some_and(|held| Some(held) < id));
         let earlier = again.held.drain(..earlier.map_or(0, |at| at + 1));
         let mut all: Vec<_> = earlier.filter_map(|held| self.pass(held)).collect();
@@ -155,16 +155,18 @@ impl Reading {
         let (missing, next) = match before {
             Some(before) if again.missed && Some(before) > self.last => {
                 self.last = Some(before);
-                let missing =
-                    format!("something is missing here: all before message {} is no longer kept", before.next().0);
+                let missing = format!(
+                    "messages are missing here: the server no longer keeps those before id {}",
+                    before.next().0
+                );
                 (missing, Command::Since(before, again.epoch.clone()))
             }
             _ if self.chosen => return [vec![Read::Heard(heard)], self.go_on(false)].concat(),
             _ if again.missed => {
                 (again.missed, self.last, self.before) = (false, None, 0);
                 let began_anew = BEGAN_ANEW.contains(&refusal.code.as_str());
-                let why = if began_anew { "the server began anew" } else { &refusal.what };
-                let missing = format!("what was said while there was no connection may be missing here: {why}");
+                let why = if began_anew { "the server was restarted without them" } else { &refusal.what };
+                let missing = format!("messages sent while you were disconnected may be missing here: {why}");
                 (missing, Command::History(0))
             }
             _ => return self.go_on(false),
@@ -172,7 +174,7 @@ impl Reading {
         vec![Read::Missing(missing), Read::Ask(next)]
     }
 
-    /// What was told again is told; what came meanwhile follows.
+    /// Ends the replay, and passes on the events that arrived during it.
     fn go_on(&mut self, whole: bool) -> Vec<Read> {
         let held = self.again.take().map(|again| again.held).unwrap_or_default();
         let mut all = vec![Read::CaughtUp(whole)];
@@ -196,7 +198,7 @@ mod tests {
         Token::new(word).ok()
     }
 
-    /// What becomes of these lines (`T` stands for the time): each line that is passed on, and what is done besides.
+    /// The actions for these lines (`T` stands for the time), one string each.
     fn read(reading: &mut Reading, lines: &[&str]) -> Vec<String> {
         let heard = lines.iter().map(|line| Heard::new(&line.replace(" T ", &format!(" {TIME} "))));
         let read: Vec<_> = heard.flat_map(|heard| reading.read(heard)).collect();
@@ -212,7 +214,7 @@ mod tests {
         }
     }
 
-    /// One that has read up to id 5, in epoch a, and begins on another connection.
+    /// A reading up to id 5 in epoch a that begins a replay on another connection.
     fn back(now: &str) -> Reading {
         let mut reading = Reading::default();
         assert_eq!(reading.begin(epoch("a")), Command::History(0));
@@ -241,7 +243,7 @@ mod tests {
             ],
             &["@6 T MSG bob a", "caught up: true", "@8 T MSG bob c", "@- T JOIN eve", "@- T WHISPER bob w"],
         );
-        // One's own, stored only after the name was back.
+        // An own message that was stored only after the nickname was taken back.
         check(
             &["@8 T MSG bob c", "PAST 8 T bob c", "PAST 9 T al d", "OK SINCE 2 last=9"],
             &["@8 T MSG bob c", "@9 T MSG al d", "caught up: true"],
@@ -256,10 +258,10 @@ mod tests {
         let lines = ["@8 T MSG bob c", "@- T WHISPER bob w", "PAST 6 T bob a", "PAST 7 T bob b"];
         assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a", "@7 T MSG bob b"]);
         let held: Vec<_> = reading.end().map(Read::Heard).map(written).collect();
-        assert_eq!(held, ["@- T WHISPER bob w"], "nobody tells it again");
+        assert_eq!(held, ["@- T WHISPER bob w"], "no replay repeats it");
         assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(7), epoch("a")));
         assert_eq!(read(&mut reading, &["PAST 8 T bob c", "OK SINCE 1 last=8"]), ["@8 T MSG bob c", "caught up: true"]);
-        // One that was passed on before the reply was at its end is not told again.
+        // A message that was passed on before the end of the reply is not passed on again.
         let mut reading = back("a");
         let lines = ["@6 T MSG bob a", "@7 T MSG bob b", "PAST 6 T bob a", "PAST 7 T bob b"];
         assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a"]);
@@ -282,20 +284,20 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said() {
-        let anew = "missing: what was said while there was no connection may be missing here: the server began anew";
+        let anew = "missing: messages sent while you were disconnected may be missing here: the server was restarted without them";
         let mut reading = back("b");
         let lines = ["@2 T MSG bob q", "ERR SINCE epoch-changed the epoch is b", "OK HISTORY 0 last=2"];
         assert_eq!(read(&mut reading, &lines), [anew, "ask: HISTORY 0", "caught up: false", "@2 T MSG bob q"]);
         assert_eq!(reading.begin(epoch("b")), Command::Since(EventId(2), epoch("b")));
 
         let mut reading = back("a");
-        let old = "missing: something is missing here: all before message 9 is no longer kept";
+        let old = "missing: messages are missing here: the server no longer keeps those before id 9";
         let lines = ["ERR SINCE too-old 9 is the oldest", "PAST 9 T bob z", "OK SINCE 1 last=9"];
         assert_eq!(read(&mut reading, &lines), [old, "ask: SINCE 8 a", "@9 T MSG bob z", "caught up: false"]);
 
-        // A server that says so for ever is not asked for ever.
+        // A server that repeats the refusal gets no endless requests.
         let lines = ["ERR SINCE too-old 9 is the oldest", "ERR SINCE too-old 9 is the oldest", "ERR HISTORY x y"];
-        let again = "missing: what was said while there was no connection may be missing here: 9 is the oldest";
+        let again = "missing: messages sent while you were disconnected may be missing here: 9 is the oldest";
         assert_eq!(read(&mut back("a"), &lines), [old, "ask: SINCE 8 a", again, "ask: HISTORY 0", "caught up: false"]);
     }
 

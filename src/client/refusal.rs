@@ -55,7 +55,7 @@ fn at_terminal(hint: &Hint) -> String {
     }
 }
 
-/// The words of a hint that is not about a command. Empty for what the client does by itself, such as connecting again.
+/// The text of a hint that names no command. Empty for what the client does by itself, such as reconnecting.
 fn without_commands(hint: &Hint) -> &'static str {
     match hint {
         Hint::EnableStore => " (its operator would say: --data PATH)",
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// Whatever is refused before it is sent.
+    /// The refusals of commands that the client checks itself.
     #[test]
     fn local_refusal_has_no_protocol_syntax() {
         let words = "a ".repeat(99);

@@ -1,4 +1,4 @@
-//! How things look at a terminal: a line for each thing to show. Everything shown is safe by then.
+//! Formats what is shown, one line each. Control characters have been replaced before.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::fmt::Display;
@@ -9,21 +9,21 @@ use nu_ansi_term::{Color, Style};
 use super::session::Shown;
 use crate::protocol::{Event, Name, Text};
 
-/// How things are to look.
+/// The options of the format.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Look {
-    /// In colour.
+    /// Print colours.
     pub(super) color: bool,
-    /// Ring the terminal's bell at what is meant for the reader in particular.
+    /// Ring the terminal's bell for whispers to the user and mentions of the user.
     pub(super) bell: bool,
 }
 
-/// The colours of names: those of the terminal's sixteen that can be read on black and on white.
+/// The colours of nicknames: those of the terminal's 16 that are legible on black and on white.
 const NAME_COLORS: [u8; 10] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 13];
 
 impl Look {
-    /// What is printed of `shown`, without the line's ending; times are those of the zone of `now`, with the date if that is
-    /// another one.
+    /// The line to print for `shown`, without an ending. Times are in the zone of `now`, with the date if it is not the date of
+    /// `now`.
     pub(super) fn draw<Z: TimeZone<Offset: Display>>(self, shown: &Shown, now: &DateTime<Z>) -> String {
         let (at, event, for_reader) = match shown {
             Shown::Event(at, event, for_reader) => (at, event, *for_reader),
@@ -63,15 +63,15 @@ impl Look {
             Event::Leave(name, why, Some(text)) => self.dim(&format!("{name} left ({}: {text})", why.as_str())),
             Event::Rename { from, to } => self.dim(&format!("{from} is {to} now")),
             Event::Coordinator(name) => self.dim(&format!("{name} is the coordinator")),
-            Event::Roster(count) => self.dim(&format!("{count} are here:")),
+            Event::Roster(count) => self.dim(&format!("{count} here:")),
             Event::Notice(text) => self.paint(Color::Yellow.into(), &format!("the server says: {text}")),
-            Event::Ping(token) => self.dim(&format!("the server asks for a sign of life: {token}")),
+            Event::Ping(token) => self.dim(&format!("the server checks the connection: PING {token}")),
         }
     }
 
-    /// A name in the colour that it has everywhere and always.
+    /// A nickname in its colour, which never changes.
     fn name(self, name: &Name) -> String {
-        // FNV-1a: the same on every machine and in every version.
+        // FNV-1a gives the same colour on every machine and in every version.
         let hash =
             name.key().bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619));
         self.paint(Color::Fixed(NAME_COLORS[hash as usize % NAME_COLORS.len()]).bold(), name.as_str())
@@ -113,7 +113,7 @@ mod tests {
         check("RENAME bob rob", "bob is rob now");
         check("COORDINATOR bob", "bob is the coordinator");
         check("NOTICE the server stops", "the server says: the server stops");
-        check("PING idle", "the server asks for a sign of life: idle");
+        check("PING idle", "the server checks the connection: PING idle");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The client for scripts: its commands, and a conversation without a terminal.
+//! The subcommands for scripts, and the chat without a terminal.
 
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ use crate::limits::{HISTORY_REPLAYED_DEFAULT, NAMES_TRIED_MAX, SEARCH_FOUND_MAX}
 use crate::process::reason;
 use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Past, Refusal, Reply, ServerLine, Verb};
 
-/// Says the words of `text`, or each line of standard input if there are none, to everybody or to those named.
+/// Sends `text`, or each line of standard input if it is empty, to the room or as whispers to the members of `--to`.
 pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
     let is_input = text.is_empty();
     let lines: Vec<_> = text.join(" ").lines().map(|line| Ok(line.into())).collect();
@@ -33,7 +33,7 @@ pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> 
     let (mut refused, mut number) = (false, 1_u64);
     loop {
         let unsaid = |End(code, why)| {
-            let lines = format!("; line {number} and those after it may not have been said");
+            let lines = format!("; line {number} and later lines may not have been sent");
             End(code, if is_input { why + &lines } else { why })
         };
         let line = match wire.next(true).await.map_err(unsaid)? {
@@ -57,9 +57,9 @@ pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> 
     }
 }
 
-/// The message or whisper of this text; `verb` is what stands before it.
+/// Parses a message or a whisper; `verb` is the command before the text.
 fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
-    // NUL is a no-op, as for the server.
+    // The server ignores NUL, too.
     let text = text.replace('\0', "");
     let parsed = Command::parse(&format!("{verb} {text}"), Mode::Commands);
     match too_long(&parsed, &text) {
@@ -71,7 +71,7 @@ fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
     }
 }
 
-/// Lists who else is here.
+/// Lists the other members.
 pub(super) async fn who(options: &Options) -> Result<(), End> {
     let (output, (mut wire, own)) = (Output::default(), join(options, stream::pending().boxed()).await?);
     let answer = wire.ask(b"WHO", |heard| match &heard.known {
@@ -84,7 +84,7 @@ pub(super) async fn who(options: &Options) -> Result<(), End> {
     leave(wire, tell_refusal(&output, "", &answer)).await
 }
 
-/// Prints what was said before, as `command` asks for it.
+/// Prints past messages: the reply to `HISTORY` or `SEARCH`.
 pub(super) async fn recall(options: &Options, command: &Command) -> Result<(), End> {
     let (output, (mut wire, _)) = (Output::default(), join(options, stream::pending().boxed()).await?);
     let line = command.to_line(Mode::Commands);
@@ -96,7 +96,7 @@ pub(super) async fn recall(options: &Options, command: &Command) -> Result<(), E
     let mut left = messages;
     let answer = wire.ask_for_messages(line.as_bytes(), messages, |heard| match heard.known {
         Some(ServerLine::Past(_)) if left == 0 => {
-            Err(End(Code::Lost, format!("the server sends more than the {messages} messages that were asked for")))
+            Err(End(Code::Lost, format!("the server sent more than the {messages} messages that were requested")))
         }
         Some(ServerLine::Past(_)) if options.json => {
             left -= 1;
@@ -112,7 +112,7 @@ pub(super) async fn recall(options: &Options, command: &Command) -> Result<(), E
     leave(wire, tell_refusal(&output, "", &answer)).await
 }
 
-/// Prints what happens or, with a regular expression, the first that is said and matches.
+/// Prints messages and events or, with a regular expression, the messages that match it.
 pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<(), End> {
     let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let reading = options.since.map_or_else(Reading::default, |id| Reading::since(id, options.epoch.clone()));
@@ -124,18 +124,18 @@ pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<()
 
 async fn watch_over(link: &mut Link, output: &Output, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
     let mut left = options.count.or(regex.map(|_| 1));
-    // How many more belong to the roster that was printed.
+    // Members to come that belong to the roster printed last.
     let mut users = 0;
     while left != Some(0) || users > 0 {
         let heard = match link.next(false, false).await? {
-            // Nothing was asked but --since.
+            // The only request without a reply is that of --since.
             News::Heard(heard) if heard.answers() => {
                 return Err(End(Code::Refused, heard.refused().map_or(heard.line, |refusal| explain(&refusal))));
             }
             News::Heard(heard) => heard,
             News::Lost(why) => {
                 users = 0;
-                output.tell(&format!("{why}; connecting to {} again", link.address()));
+                output.tell(&format!("{why}; reconnecting to {}", link.address()));
                 continue;
             }
             News::Missing(what) => {
@@ -164,7 +164,7 @@ async fn watch_over(link: &mut Link, output: &Output, options: &Options, regex: 
     Ok(())
 }
 
-/// Whether it is said by the one, if it matters who, and matches; where neither matters everything does.
+/// Whether to print an event: a message or whisper of `from` that matches `regex`; without both, every event except `PING`.
 fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool {
     match event {
         Event::Msg(name, text) | Event::Whisper(name, text) => {
@@ -174,7 +174,7 @@ fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool
     }
 }
 
-/// Standard input is protocol: sends it line by line, each when the one before has its reply, and prints what comes.
+/// Sends standard input as protocol lines, each after the reply to the one before, and prints every line received.
 pub(super) async fn raw(options: &Options) -> Result<(), End> {
     let input = input::stdin().map(|line| line.map(|line| input::with_doubled_iac(&line))).boxed();
     let (output, mut wire, mut refused) = (Output::default(), Wire::with_input(input), false);
@@ -205,7 +205,7 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
     done(refused)
 }
 
-/// A terminal's conversation without the terminal.
+/// Chats without a terminal: standard input has the typed lines.
 pub(super) async fn talk(options: &Options) -> Result<(), End> {
     let (mut link, output) = come_and_stay(options, input::stdin(), None, Reading::default()).await?;
     let mut refused = false;
@@ -219,7 +219,7 @@ pub(super) async fn talk(options: &Options) -> Result<(), End> {
     talked.and(read).and_then(|()| done(refused))
 }
 
-/// Joins, and comes back where the connection breaks. A signal ends this in good order: the server would keep the name.
+/// Joins, and reconnects when the connection breaks. At a signal it sends `QUIT`: otherwise the server would keep the nickname.
 async fn come_and_stay(
     options: &Options,
     input: Input,
@@ -238,7 +238,7 @@ async fn come_and_stay(
     if let Err(End(code, _)) = &entered
         && code.is_wanted()
     {
-        // The name may be taken already, and would be held.
+        // The server may have given the nickname already, and would keep it reserved.
         wire.quit().await;
     }
     let name = entered?;
@@ -246,7 +246,7 @@ async fn come_and_stay(
     Ok((Link::new(wire, options.address(), name, reading, Some(options.retry())).await, output))
 }
 
-/// Connects and takes a name.
+/// Connects and takes a nickname.
 async fn join(options: &Options, input: Input) -> Result<(Wire, Name), End> {
     let mut wire = Wire::with_input(input);
     wire.open(&options.address()).await?;
@@ -254,7 +254,7 @@ async fn join(options: &Options, input: Input) -> Result<(Wire, Name), End> {
     Ok((wire, name))
 }
 
-/// Takes the name asked for or, if none is, the user's, with a number if that is taken.
+/// Takes the nickname of `--nick` or else the user's login name, with a number if that is taken.
 async fn take_name(options: &Options, output: &Output, wire: &mut Wire) -> Result<Name, End> {
     let user = options.nick.clone().unwrap_or_else(user_name);
     let (mut raw, mut attempt) = (user.clone(), 1);
@@ -262,7 +262,7 @@ async fn take_name(options: &Options, output: &Output, wire: &mut Wire) -> Resul
         match wire.take_name(&raw).await? {
             Ok(name) if raw == user => return Ok(name),
             Ok(name) => {
-                output.tell(&format!("{user} is taken; the name is {name}"));
+                output.tell(&format!("nickname {user} is taken: using {name}"));
                 return Ok(name);
             }
             Err(why) if options.nick.is_some() || attempt == NAMES_TRIED_MAX => {
@@ -270,18 +270,18 @@ async fn take_name(options: &Options, output: &Output, wire: &mut Wire) -> Resul
             }
             Err(_) => attempt += 1,
         }
-        // First 2; then the longer it takes, the wider the choice: of a hundred at once, each finds one.
+        // The first number is 2. The range then grows with each attempt, so that 100 clients started at once all find a name.
         raw = Name::numbered(&user, fastrand::u32(attempt..=attempt.pow(4) / 8));
     }
 }
 
-/// The user's name, if it can be one here.
+/// The user's login name if it is a valid nickname, otherwise `guest`.
 fn user_name() -> String {
     let names = ["USER", "LOGNAME"].into_iter().filter_map(|variable| std::env::var(variable).ok());
     names.into_iter().find(|name| Name::new(name).is_ok()).unwrap_or_else(|| "guest".to_owned())
 }
 
-/// Leaves in good order. Everything has its reply already.
+/// Sends `QUIT`. Every command has its reply already.
 async fn leave(mut wire: Wire, refused: bool) -> Result<(), End> {
     wire.quit().await;
     wire.check_input()?;
@@ -292,7 +292,7 @@ fn done(refused: bool) -> Result<(), End> {
     if refused { Err(End(Code::Refused, String::new())) } else { Ok(()) }
 }
 
-/// Reports on standard error, after `place`, why it was refused, if it was; returns whether it was.
+/// Reports a refusal on standard error, after `place`. Returns whether `answer` is a refusal.
 fn tell_refusal(output: &Output, place: &str, answer: &Heard) -> bool {
     let refused = answer.refused();
     refused.inspect(|refusal| output.tell(&format!("{place}{}", explain(refusal)))).is_some()

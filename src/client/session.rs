@@ -1,5 +1,5 @@
-//! A conversation as the client keeps track of it: who is here, what was sent and not answered yet, what is to be shown.
-//! Pure; the lines come from elsewhere and go elsewhere, and how things look is for [`super::render`] to say.
+//! The state of a chat: the members, and the lines that were sent and have no reply yet. Turns typed lines and the server's lines
+//! into actions. Pure: [`super::talk`] carries the actions out, and [`super::render`] formats what is shown.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,36 +11,36 @@ use crate::protocol::{
     Command, Event, Heard, HeardRefusal, Mode, Name, Past, Replayed, Reply, ServerLine, Setting, Text, Timestamp,
 };
 
-/// What is to be done.
+/// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// Send this line.
     Send(String),
     /// Show this.
     Show(Shown),
-    /// Leave.
+    /// Leave: end when the server has closed the connection.
     Leave,
 }
 
 /// Something to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// Something happened, then if it is known; whether it is meant for the reader in particular.
+    /// An event, its time if known, and whether it is for the user in particular: a whisper or a mention.
     Event(Option<Timestamp>, Event, bool),
-    /// It was said before.
+    /// A message from before.
     Past(Past),
     /// An own whisper, with its author and targets, once the server has acknowledged it.
     Whispered(Name, Vec<Name>, Text),
-    /// The client's own words, or a line of the server's that is no event.
+    /// A text of the client, or a line of the server that is not an event.
     Note(String),
-    /// The client's own words of something that went wrong.
+    /// A problem, in the client's words.
     Warning(String),
 }
 
-/// One conversation, over however many connections.
+/// One chat, across reconnects.
 #[derive(Debug, Default)]
 pub(super) struct Session {
-    /// The name to have: that of this connection, or of the one before.
+    /// The nickname on this connection or, until it has one, on the previous connection.
     name: Option<Name>,
     linked: bool,
     /// Whether the connection is lost and there is no new one yet.
@@ -50,11 +50,11 @@ pub(super) struct Session {
     /// Lines that were sent and have no final reply yet, in order; `None` for lines from the session itself. Empty while not
     /// `linked`.
     asked: VecDeque<Option<Asked>>,
-    /// What was to be said when a connection broke, as it was typed, and whether it was is not known yet.
+    /// Messages without a reply when the connection broke, as typed and as sent. The replay shows whether they were published.
     unsure: Vec<(String, Text)>,
-    /// Who is here, by the form that tells names apart; in a very large room, not all.
+    /// The members, by the key of their nickname. In a very large room, only a part of them.
     present: BTreeMap<String, Name>,
-    /// Who whispered last.
+    /// The last member who whispered to the user.
     whisperer: Option<Name>,
 }
 
@@ -85,7 +85,7 @@ impl Session {
         self.unsure.iter().map(|(line, _)| line.as_str()).chain(asked.map(|asked| asked.line.as_str()))
     }
 
-    /// The others who are here.
+    /// The nicknames of the other members.
     pub(super) fn others(&self) -> impl Iterator<Item = &str> {
         self.present.values().filter(|name| self.name.as_ref() != Some(name)).map(Name::as_str)
     }
@@ -100,7 +100,7 @@ impl Session {
         self.linked
     }
 
-    /// There is a connection, and this is what became of the name.
+    /// Handles a new connection, with the nickname or the reason why it was refused.
     pub(super) fn connected(&mut self, named: Result<Name, HeardRefusal>) -> Vec<Action> {
         (self.linked, self.is_away) = (true, false);
         match named {
@@ -109,8 +109,8 @@ impl Session {
         }
     }
 
-    /// All that was said while there was no connection is shown, unless some of it is missing (not `whole`). The first time, it
-    /// is what was said before.
+    /// Handles the end of a replay, in which messages may be missing unless it is `whole`. The first replay also begins the
+    /// session.
     pub(super) fn caught_up(&mut self, name: &Name, whole: bool) -> Vec<Action> {
         let mut actions = if self.linked { Vec::new() } else { self.connected(Ok(name.clone())) };
         let said = if whole { "not sent" } else { "perhaps not sent" };
@@ -118,7 +118,7 @@ impl Session {
         actions
     }
 
-    /// The connection is gone. What has no answer may have been heard or not; of messages, what was missed will say.
+    /// Handles the loss of the connection. Lines without a reply may have been lost; for messages, the replay will tell.
     pub(super) fn disconnected(&mut self) -> Vec<Action> {
         (self.linked, self.is_away, self.has_echo) = (false, true, false);
         self.present.clear();
@@ -132,14 +132,14 @@ impl Session {
         actions
     }
 
-    /// The connection is gone for good; whether that is because somebody `left`.
+    /// Handles the loss of the connection for good; `left`: because the user has left.
     pub(super) fn gone(&mut self, left: bool) -> Vec<Action> {
         let mut actions = if self.linked && !left { self.disconnected() } else { Vec::new() };
         actions.extend(self.unsure.drain(..).map(|(line, _)| warn(format!("perhaps not sent: {line}"))));
         actions
     }
 
-    /// Somebody typed this line.
+    /// Handles a typed line.
     pub(super) fn typed(&mut self, line: &str) -> Vec<Action> {
         match Typed::parse(line, self.whisperer.as_ref()) {
             Typed::Blank => Vec::new(),
@@ -157,7 +157,7 @@ impl Session {
         }
     }
 
-    /// The server sent this line.
+    /// Handles a line from the server.
     pub(super) fn received(&mut self, heard: Heard) -> Vec<Action> {
         let unasked = matches!(self.asked.front(), Some(None));
         let asked = if heard.answers() { self.asked.pop_front().flatten() } else { None };
@@ -198,7 +198,7 @@ impl Session {
         let said = match reply {
             Reply::Nick(name) | Reply::Resume(name) => return self.named(name),
             Reply::Who(count) | Reply::Status(count) => format!("{count} here"),
-            Reply::Ping(_) => "the server answers".to_owned(),
+            Reply::Ping(_) => "the server answered".to_owned(),
             Reply::Msg(_)
             | Reply::Whisper(_)
             | Reply::Help
@@ -211,7 +211,7 @@ impl Session {
             Reply::History(Replayed { count, .. }) | Reply::Since(Replayed { count, .. }) | Reply::Search(count)
                 if count == 0 =>
             {
-                "there is no such message".to_owned()
+                "no messages found".to_owned()
             }
             Reply::History(_) | Reply::Since(_) | Reply::Search(_) | Reply::Draw | Reply::Canvas(_) => {
                 return Vec::new();
@@ -220,12 +220,12 @@ impl Session {
         vec![note(said)]
     }
 
-    /// This is the name now, and who is here is asked anew.
+    /// Sets the nickname, and requests the members and, once a connection, own messages as events.
     fn named(&mut self, name: Name) -> Vec<Action> {
-        let mut actions = vec![note(format!("you are {name}; /help lists what you can type"))];
+        let mut actions = vec![note(format!("you are {name}; /help lists the commands"))];
         self.name = Some(name);
         self.present.clear();
-        // Own messages then come back as events, with their time and in the common order.
+        // With echo, own messages arrive as events, with their time and in the order of the room.
         let echo = (!self.has_echo).then_some(Command::Set(Setting::Echo, true));
         self.has_echo = true;
         for command in echo.into_iter().chain([Command::Who]) {
@@ -257,7 +257,7 @@ impl Session {
                 self.arrive(to.clone());
                 self.whisperer = self.whisperer.take().map(|name| if name == *from { to.clone() } else { name });
                 if self.name.as_ref() == Some(from) {
-                    // The reply that follows says so.
+                    // The reply that follows reports it.
                     return Vec::new();
                 }
             }
@@ -310,7 +310,7 @@ mod tests {
         Action::Send(line.to_owned())
     }
 
-    /// A session of alice's in which the roster has come: bob is here.
+    /// A session of alice that has received the member list: alice and bob.
     fn alice() -> Session {
         let mut session = Session::default();
         let first = session.connected(Ok(name("alice")));
@@ -323,14 +323,14 @@ mod tests {
 
     /// The actions once this name is taken on a connection.
     fn named(name: &str) -> [Action; 3] {
-        [note(format!("you are {name}; /help lists what you can type")), send("SET echo on"), send("WHO")]
+        [note(format!("you are {name}; /help lists the commands")), send("SET echo on"), send("WHO")]
     }
 
     fn hear(session: &mut Session, line: &str) -> Vec<Action> {
         session.received(Heard::new(line))
     }
 
-    /// What is shown of a line, as the event's line; with `!` where it is meant for the reader.
+    /// The event shown for a line, as a line; after `!` if it is for the user in particular.
     fn shown(session: &mut Session, line: &str) -> String {
         match hear(session, line).as_slice() {
             [Action::Show(Shown::Event(None, event, for_reader))] => {
@@ -378,8 +378,8 @@ mod tests {
             &["ERR WHISPER target-absent eve is not here; WHO lists names"],
             &[warn("eve is not here; /who lists names; not sent: /w eve psst")],
         );
-        check("/ping", &["OK PING"], &[note("the server answers")]);
-        let named = [note("you are al; /help lists what you can type"), send("WHO")];
+        check("/ping", &["OK PING"], &[note("the server answered")]);
+        let named = [note("you are al; /help lists the commands"), send("WHO")];
         let lines = ["RENAME alice al", "OK NICK al", "USER bob coordinator", "USER al member", "OK WHO 2"];
         check("/nick al", &lines, &named);
         check("/who", &["USER bob member", "OK WHO 1"], &[note("bob member"), note("1 here")]);
@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(session.typed("/reply hm"), [send("WHISPER bob hm")]);
         shown(&mut session, "RENAME bob rob");
         assert_eq!(session.typed("/r hm"), [send("WHISPER rob hm")]);
-        assert_eq!(hear(&mut session, "PING idle"), [], "the connection answers");
+        assert_eq!(hear(&mut session, "PING idle"), [], "the connection answers it");
     }
 
     #[test]
@@ -467,7 +467,7 @@ mod tests {
             assert_eq!(session.sending().collect::<Vec<_>>(), ["two", "three"]);
             assert_eq!(shown(&mut session, "MSG bob three"), "MSG bob three");
             assert_eq!(session.caught_up(&name("alice"), whole), expected);
-            assert_eq!(shown(&mut session, "MSG alice two"), "MSG alice two", "said elsewhere");
+            assert_eq!(shown(&mut session, "MSG alice two"), "MSG alice two", "sent by another client");
         };
         check(true, &[warn("not sent: two"), warn("not sent: three")]);
         check(false, &[warn("perhaps not sent: two"), warn("perhaps not sent: three")]);
@@ -484,7 +484,7 @@ mod tests {
         assert_eq!(hear(&mut session, "OK NICK al"), named("al"));
     }
 
-    /// It is shown before its reply, which may not come any more.
+    /// The event arrives before the reply, which may get lost.
     #[test]
     fn own_message_that_came_back_is_not_reported_as_lost() {
         let mut session = alice();

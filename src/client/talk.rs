@@ -1,4 +1,4 @@
-//! A session over its connections, typed at a terminal or not. What is to be done is for [`Session`] to say.
+//! Runs a chat over a link, for the terminal and for scripts. [`Session`] decides what to do.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::refusal::explain;
 use super::session::{Action, Session, Shown};
 use super::{Code, End};
 
-/// A session that the line editor looks at, too, to complete names.
+/// A session that the line editor also reads, to complete nicknames.
 pub(super) type Shared = Arc<Mutex<Session>>;
 
-/// Talks until the input is at its end or says to leave, or the connection is lost for good. Input that `can_wait` is read only
-/// while there is a connection.
+/// Runs until the input ends or has `/quit`, or the connection is lost for good. Input that `can_wait` is read only while there is
+/// a connection.
 pub(super) async fn talk(
     link: &mut Link,
     session: &Shared,
@@ -50,7 +50,7 @@ pub(super) async fn talk(
             Ok(News::CaughtUp(whole)) => session.caught_up(link.name(), whole),
             Ok(News::Lost(_)) => session.disconnected(),
             Ok(News::Waits(pause)) => {
-                let text = format!("connecting to {} again in {:.1} s", link.address(), pause.as_secs_f64());
+                let text = format!("reconnecting to {} in {:.1} s", link.address(), pause.as_secs_f64());
                 vec![Action::Show(Shown::Note(text))]
             }
             Ok(News::Back(named)) => session.connected(named),
@@ -92,14 +92,14 @@ mod tests {
     use crate::client::wire::{Wire, late};
     use crate::protocol::Name;
 
-    /// The next connection, on which all of this has been sent.
+    /// Accepts a connection and sends these lines on it.
     async fn accept(listener: &TcpListener, lines: &str) -> TcpStream {
         let (mut peer, _) = listener.accept().await.unwrap();
         peer.write_all(lines.as_bytes()).await.unwrap();
         peer
     }
 
-    /// The reply to what was typed was taken for what was missed, where both are asked for in the same way.
+    /// A typed `/history` was sent before the request for missed messages, and its reply was mistaken for theirs.
     #[test]
     fn what_is_typed_after_another_name_waits_for_what_was_missed() {
         let hello = "HELLO chinwag/1 epoch=a hi\nOK SET tags on\n";
@@ -107,7 +107,7 @@ mod tests {
         smol::block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap().to_string();
-            // What is typed is there all the time, and is read when there is a connection.
+            // The typed lines are available from the start, and are read when there is a connection.
             let typed = ["/nick bo", "/history 7"].map(|line| line.as_bytes().to_vec());
             let mut wire = Wire::new(stream::iter(typed).chain(stream::pending()));
             let (opened, before) = zip(wire.open(&address), accept(&listener, hello)).await;
@@ -117,7 +117,7 @@ mod tests {
             let server = async {
                 let mut peer = accept(&listener, &taken).await;
                 let mut lines = BufReader::new(peer.clone()).lines();
-                // The reply to a PING is a barrier: nothing was sent before it but what is expected.
+                // The reply to a PING is a barrier: only the expected lines were sent before it.
                 for (expected, answer) in [
                     (&["SET tags on", "SET resume on", "NICK al", "NICK bo"][..], "PING x"),
                     (&["PONG x"], "OK NICK bo"),

@@ -65,13 +65,13 @@ const PASTE_OFF: &str = "\x1b[?2004l";
 /// Clear the screen.
 const CLEAR: &str = "\x1b[H\x1b[J";
 
-/// Whether there is a person at a terminal, and one on which a line can be edited.
+/// Whether standard input and output are a terminal on which a line can be edited.
 pub(super) fn is_one() -> bool {
     let edits = env::var("TERM").is_ok_and(|term| !["", "dumb", "cons25", "emacs"].contains(&term.as_str()));
     edits && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// Talks until the user leaves.
+/// Chats until the user leaves.
 pub(super) fn run(options: &Options) -> Result<(), End> {
     smol::block_on(converse(options))
 }
@@ -105,7 +105,7 @@ async fn converse(options: &Options) -> Result<(), End> {
             let typed = async {
                 let code = terminal.chat().await;
                 left = Some(code);
-                // The end of the input: the conversation says good-bye to the server.
+                // This ends the input: the chat then sends QUIT.
                 terminal.lines.close();
                 after(farewell_ms(code)).await;
                 Ok(())
@@ -247,7 +247,7 @@ impl Terminal {
                 Err(End(_, why)) => {
                     self.printer.warn(why);
                     is_connected = false;
-                    // Tried once more, on a new connection.
+                    // The nickname is tried once more, on a new connection.
                     nick = (!is_again).then_some(raw);
                     is_again = true;
                 }
@@ -374,7 +374,7 @@ impl Terminal {
                     None => {}
                     Some(Outcome::Line(line)) => return Done::Line(line),
                     Some(Outcome::Leave) => return Done::Left(Code::Done),
-                    // With the others of its process group; nothing but a shell continues them.
+                    // Stops the whole process group, as a shell's job control expects. Only a shell can continue it.
                     Some(Outcome::Suspend) if has_shell() => {
                         let _ = kill_current_process_group(rustix::process::Signal::TSTP);
                     }

@@ -45,12 +45,12 @@ impl Settings {
         self.0 = Some(before);
     }
 
-    /// Restores the settings, unless the shell has taken the terminal back and made its own.
+    /// Restores the settings, unless the shell has taken the terminal back and set its own.
     pub(super) fn restore(&mut self) {
         if let Some(before) = self.0.take()
             && is_foreground()
         {
-            // Likewise.
+            // If this fails, the terminal is gone.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
         }
     }
@@ -62,6 +62,7 @@ impl Drop for Settings {
     }
 }
 
+/// The size of the terminal.
 pub(super) fn size() -> Size {
     match tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {

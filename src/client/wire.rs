@@ -1,4 +1,4 @@
-//! The connection to a server, and what is waited for beside it. The server's `PING` is answered here, for everybody.
+//! One connection to a server, and what the client waits for beside it: input, signals, a deadline. Answers the server's `PING`.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -25,46 +25,46 @@ use crate::protocol::{
     Token, made_safe,
 };
 
-/// What came next.
+/// The result of [`Wire::next`].
 pub(super) enum Next {
     /// A line from the server.
     Heard(Heard),
-    /// A line of the input, without its ending; none at its end.
+    /// A line of the input without its ending; `None` at the end of the input.
     Typed(Option<Vec<u8>>),
 }
 
-/// A server, once connected, an input and an output.
+/// A connection to a server, if there is one, with the client's input and output.
 pub(super) struct Wire {
-    /// None while there is no connection.
+    /// `None` while there is no connection.
     server: Option<BufReader<TcpStream>>,
-    /// What has come of the server's next line.
+    /// The bytes received of the server's next line.
     line: Vec<u8>,
-    /// Why the server closes the connection, if it said so.
+    /// The reason that the server gave for closing the connection.
     farewell: Option<End>,
-    /// What ids belong to on this connection.
+    /// The epoch of the ids on this connection.
     pub(super) epoch: Option<Token>,
-    /// What takes the name back, if it was asked for.
+    /// The resume token, if one was requested.
     pub(super) token: Option<ResumeToken>,
     input: Input,
-    /// Why the input ended before its end.
+    /// The error that ended the input.
     input_error: Option<io::Error>,
     /// Ends when standard output has no reader any more.
     unread: Option<Task<End>>,
-    /// None where signals have their default action.
+    /// `None` if signals have their default action.
     pub(super) stop: Option<Stop>,
-    /// How the server reads what is sent.
+    /// The mode in which the server reads lines.
     pub(super) mode: Mode,
-    /// When to stop waiting.
+    /// When [`Wire::next`] stops waiting.
     pub(super) deadline: Option<Instant>,
 }
 
 impl Wire {
-    /// No server yet, and an input of these lines.
+    /// A wire without a connection, with an input that cannot fail.
     pub(super) fn new(input: impl Stream<Item = Vec<u8>> + Send + 'static) -> Self {
         Self::with_input(input.map(Ok).boxed())
     }
 
-    /// No server yet, and an input that can fail.
+    /// A wire without a connection, with an input that can fail.
     pub(super) fn with_input(input: Input) -> Self {
         let (line, farewell, epoch, token) = (Vec::new(), None, None, None);
         let (input_error, unread, stop, mode, deadline) = (None, None, None, Mode::Commands, None);
@@ -76,7 +76,7 @@ impl Wire {
         self.unread = Some(smol::unblock(output::wait_unread));
     }
 
-    /// Connects to the first of the host's addresses that greets.
+    /// Connects to the first address of the host that sends a greeting.
     pub(super) async fn connect(&mut self, address: &str) -> Result<Heard, End> {
         let dialed = async {
             let unreachable =
@@ -90,13 +90,13 @@ impl Wire {
         Ok(greeting)
     }
 
-    /// The same; has events come with their times.
+    /// Connects, and requests ids and times for events.
     pub(super) async fn open(&mut self, address: &str) -> Result<(), End> {
         self.connect(address).await?;
         self.ask_for(&Command::Set(Setting::Tags, true)).await.map(drop)
     }
 
-    /// Lets the connection go, and waits for the input only, until then.
+    /// Closes the connection. Until the deadline, [`Wire::next`] waits for the input only.
     pub(super) fn wait_until(&mut self, deadline: Instant) {
         (self.server, self.deadline) = (None, Some(deadline));
     }
@@ -117,18 +117,18 @@ impl Wire {
         }
     }
 
-    /// Ends what is sent; what comes can still be read.
+    /// Closes the sending side; lines can still be received.
     pub(super) fn end_input(&self) {
         // If this fails, the connection has ended already.
         let _ = self.server.as_ref().map(|server| server.get_ref().shutdown(Shutdown::Write));
     }
 
-    /// Sends a line and waits for its reply; what comes before the reply goes to `other`.
+    /// Sends a line and waits for its reply. Passes lines that arrive before it to `other`.
     pub(super) async fn ask(&mut self, line: &[u8], other: impl FnMut(Heard) -> Result<(), End>) -> Result<Heard, End> {
         self.ask_for_messages(line, 0, other).await
     }
 
-    /// The same where the reply may have so many past messages.
+    /// Like [`Wire::ask`], for a reply of up to `messages` past messages.
     pub(super) async fn ask_for_messages(
         &mut self,
         line: &[u8],
@@ -152,7 +152,7 @@ impl Wire {
         }
     }
 
-    /// Passes on what comes until the server closes the connection, but for no longer than a reply may take.
+    /// Passes on the lines that arrive until the server closes the connection, but for no longer than a reply may take.
     pub(super) async fn read_rest(&mut self, mut other: impl FnMut(Heard) -> Result<(), End>) -> Result<(), End> {
         let mut patience = Patience::new(0);
         loop {
@@ -167,31 +167,32 @@ impl Wire {
         }
     }
 
-    /// The same with a command, where only the reply matters.
+    /// Sends a command and waits for its reply. Ignores lines that arrive before it.
     pub(super) async fn ask_for(&mut self, command: &Command) -> Result<Heard, End> {
         self.ask(command.to_line(self.mode).as_bytes(), |_| Ok(())).await
     }
 
-    /// The same, for one who is to come back: with a token.
+    /// Like [`Wire::open`], with a resume token for reconnecting.
     pub(super) async fn open_to_stay(&mut self, address: &str) -> Result<(), End> {
         self.open(address).await?;
         self.ask_for_token().await
     }
 
-    /// Takes back the name of the connection before, if there was one and its token is still good.
+    /// Resumes the session of the previous connection, if there was one and its token is still valid.
     pub(super) async fn resume(&mut self) -> Result<Option<Name>, End> {
         let Some(token) = self.token else { return Ok(None) };
         let answer = self.ask_for(&Command::Resume(token)).await?;
         Ok(if let Some(ServerLine::Ok(Reply::Resume(name))) = answer.known { Some(name) } else { None })
     }
 
-    /// Asks for the token that takes back a name. The name is yet to be taken, or it could be held for a token that got lost.
+    /// Requests a resume token. Must run before a nickname is taken: otherwise, if the reply got lost, the nickname would stay
+    /// reserved for a token that nobody knows.
     pub(super) async fn ask_for_token(&mut self) -> Result<(), End> {
-        // Where names are not held it works without.
+        // A server that does not keep nicknames for a resume refuses this; the client works without a token, too.
         self.ask_for(&Command::Set(Setting::Resume, true)).await.map(drop)
     }
 
-    /// Says good-bye, and waits a moment for the server to close the connection.
+    /// Sends `QUIT`, and waits a moment for the server to close the connection.
     pub(super) async fn quit(&mut self) {
         let is_signal = self.stop.take().is_some_and(|stop| stop.code().is_some());
         let wait = if is_signal { FAREWELL_AT_SIGNAL_MS_MAX } else { FAREWELL_MS_MAX };
@@ -207,7 +208,7 @@ impl Wire {
         Err(End(Code::Refused, format!("cannot read standard input: {}", reason(&error))))
     }
 
-    /// Takes a name. If the server or the protocol refuses it, it is told what for.
+    /// Takes a nickname. Returns the refusal if the protocol or the server refuses it.
     pub(super) async fn take_name(&mut self, raw: &str) -> Result<Result<Name, HeardRefusal>, End> {
         let name = match Name::new(raw) {
             Ok(name) => name,
@@ -219,14 +220,14 @@ impl Wire {
             _ => answer
                 .refused()
                 .map(Err)
-                .ok_or_else(|| End(Code::Lost, format!("it is no chinwag/1 server; it answers: {}", answer.line))),
+                .ok_or_else(|| End(Code::Lost, format!("it is not a chinwag/1 server; it replied: {}", answer.line))),
         }
     }
 
-    /// Waits for a line of the server's or, if it is wanted, of the input; fails when the server closed the connection,
-    /// standard output has no reader any more, a signal says to stop, or the deadline has come.
+    /// Waits for a line from the server or, if `input` is set, from the input. Fails when the server has closed the connection,
+    /// standard output has no reader any more, a signal arrives, or the deadline passes.
     pub(super) async fn next(&mut self, input: bool) -> Result<Next, End> {
-        // However fast lines come.
+        // Checked first: a fast stream of lines must not delay the end.
         if let Some(code) = self.stop.as_ref().and_then(Stop::code) {
             return Err(End(code, String::new()));
         }
@@ -281,26 +282,26 @@ impl Wire {
     }
 }
 
-/// How long a reply may take: each line a while, and all of it another while, whatever comes.
+/// The time limits of a reply: one for each line, and one for the whole reply.
 pub(super) struct Patience {
-    /// What is left of the time for all of it.
+    /// The time left for the whole reply.
     left: Duration,
-    /// Past messages that may still come, each of which takes its time.
+    /// Past messages that may still arrive. Each extends the time.
     messages: u64,
 }
 
 impl Patience {
-    /// For a reply with at most so many past messages.
+    /// The limits of a reply of up to `messages` past messages.
     pub(super) fn new(messages: u64) -> Self {
         Self { left: Duration::from_millis(REPLY_TOTAL_MS_MAX), messages }
     }
 
-    /// When the next line must be there.
+    /// When the next line must have arrived.
     pub(super) fn deadline(&self) -> Option<Instant> {
         Instant::now().checked_add(self.left.min(Duration::from_millis(REPLY_MS_MAX)))
     }
 
-    /// This came, after so long a wait.
+    /// Subtracts the time that this line took.
     pub(super) fn spend(&mut self, time: Duration, heard: &Heard) -> Result<(), End> {
         if matches!(heard.known, Some(ServerLine::Past(_))) && self.messages > 0 {
             self.messages -= 1;
@@ -308,23 +309,23 @@ impl Patience {
         }
         self.left = self.left.saturating_sub(time);
         if self.left.is_zero() && !heard.answers() {
-            return Err(End(Code::TimedOut, "timed out: the server does not end its reply".to_owned()));
+            return Err(End(Code::TimedOut, "timed out: the server did not end its reply".to_owned()));
         }
         Ok(())
     }
 }
 
-/// Fails when a signal says to stop.
+/// Fails when a signal arrives.
 async fn stopped<T>(stop: Option<&Stop>) -> Result<T, End> {
     let Some(stop) = stop else { return pending().await };
     Err(End(stop.wait().await, String::new()))
 }
 
-/// The next line, but for what is in `line` already; the error says why there is none. Nothing is lost if this is dropped.
+/// Reads the next line; its beginning may be in `line` already. If the future is dropped, `line` keeps the bytes read so far.
 pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> Result<Vec<u8>, String> {
     loop {
         let left = CLIENT_LINE_BYTES_MAX.saturating_sub(line.len());
-        // Whether it fails or is at its end: what came before it comes first.
+        // At an error or the end of the stream, the line has no LF, which is handled below.
         let _ = server.take(left as u64).read_until(b'\n', line).await;
         let line = std::mem::take(line);
         if !line.ends_with(b"\n") {
@@ -334,29 +335,29 @@ pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<
                 format!("the server sent a line of more than {CLIENT_LINE_BYTES_MAX} bytes; is it a chinwag server?")
             });
         }
-        // What is cut short says less than was said: it counts as not read. Only the last of one who was too slow ends with CR LF.
+        // A server that disconnects a slow consumer in the middle of a line ends that line with CR LF. It counts as not read.
         if !(line.ends_with(b"\r\n") && (line.starts_with(b"@") || line.starts_with(b"PAST "))) {
             return Ok(line);
         }
     }
 }
 
-/// What an `ERR` says that answers nothing, as an end.
+/// The end of the connection that the server announces by an `ERR -`.
 fn farewell(refusal: &HeardRefusal) -> End {
     if refusal.code == ErrorCode::Resumed.as_str() {
-        return End(Code::TakenOver, "the name went on with another connection".to_owned());
+        return End(Code::TakenOver, "another connection resumed this session".to_owned());
     }
     End(Code::Lost, format!("the server closed the connection: {}", explain(refusal)))
 }
 
-/// Fails when the deadline has come.
+/// Fails when the deadline passes.
 pub(super) async fn late<T>(deadline: Option<Instant>) -> Result<T, End> {
     let Some(deadline) = deadline else { return pending().await };
     Timer::at(deadline).await;
     Err(End(Code::TimedOut, "timed out".to_owned()))
 }
 
-/// A line as text without its ending, whatever its bytes are.
+/// A line as text without its ending. Bytes that are not UTF-8 become U+FFFD.
 pub(super) fn text_of(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
@@ -405,7 +406,7 @@ mod tests {
         }
         assert!(patience.deadline().unwrap() <= Instant::now() + Duration::from_secs(1));
         assert!(!spend(&mut patience, 1_000, "USER bob member"));
-        assert!(spend(&mut patience, 1_000, "OK WHO 1"), "the end of the reply is there");
+        assert!(spend(&mut patience, 1_000, "OK WHO 1"), "the reply is complete");
     }
 
     #[test]

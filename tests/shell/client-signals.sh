@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Ctrl-C ends the client by the signal itself: a shell that runs a loop stops the loop, and $? is 130.
+# Ctrl-C ends the client by SIGINT itself: a shell stops its loop, and $? is 130.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd

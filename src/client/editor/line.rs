@@ -7,7 +7,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use crate::limits::{EDITED_BYTES_MAX, UNDO_STEPS_MAX};
 use crate::protocol::made_safe;
 
-/// A place to move to, or to delete up to.
+/// The target of a movement or a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum To {
     Left,
@@ -65,7 +65,7 @@ impl LineBuffer {
         take(&mut self.text)
     }
 
-    /// Inserts text, with characters replaced that no message can have. Returns whether it fitted.
+    /// Inserts text, with characters replaced that a message cannot contain. Returns whether all of it fitted.
     pub(super) fn insert(&mut self, text: &str) -> bool {
         self.remember(true);
         let safe = text.split('\n').map(made_safe).collect::<Vec<_>>().join("\n");
@@ -76,7 +76,7 @@ impl LineBuffer {
         fitting.len() == safe.len()
     }
 
-    /// Replaces the text from `start` to the cursor.
+    /// Replaces the text from `start` to the cursor. Returns whether all of the new text fitted.
     pub(super) fn replace_before_cursor(&mut self, start: usize, text: &str) -> bool {
         self.remember(false);
         self.text.replace_range(start..self.cursor, "");
@@ -91,7 +91,7 @@ impl LineBuffer {
         self.cursor = self.find(to);
     }
 
-    /// Deletes up to there.
+    /// Deletes the text between the cursor and the target.
     pub(super) fn delete(&mut self, to: To) {
         let there = self.find(to);
         let range = there.min(self.cursor)..there.max(self.cursor);
@@ -106,7 +106,7 @@ impl LineBuffer {
         self.text.replace_range(range, "");
     }
 
-    /// Inserts the last deletion.
+    /// Inserts the text of the last deletion. Returns whether all of it fitted.
     pub(super) fn yank(&mut self) -> bool {
         let killed = self.killed.clone();
         self.insert(&killed)
@@ -137,7 +137,7 @@ impl LineBuffer {
         self.cursor += changed.len();
     }
 
-    /// Takes the last change back.
+    /// Undoes the last change.
     pub(super) fn undo(&mut self) {
         if let Some((text, cursor)) = self.undo.pop() {
             (self.text, self.cursor, self.is_inserting) = (text, cursor, false);

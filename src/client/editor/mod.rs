@@ -1,9 +1,9 @@
 //! The line editor: a state machine from keys to [`Outcome`]s. It has no thread, clock or terminal and never waits, so messages can be
 //! printed above it at any time: during a search, a paste, or a key sequence that is not complete.
 //!
-//! It is our own because the libraries do not do that. rustyline (19) reads nothing but keys during a search, a quoted key or a
-//! question, ends at a byte that is not UTF-8 together with what was typed before and after it, and draws a wrapped line twice when the
-//! terminal becomes narrower. reedline asks the terminal where the cursor is, and fails without an answer.
+//! We wrote our own because no library does that. rustyline (19) reads only keys during a search, after Ctrl-V and at a question; it
+//! fails at a byte that is not UTF-8 and loses the text typed around it; and it draws a wrapped line twice when the terminal becomes
+//! narrower. reedline asks the terminal for the cursor position, and fails without an answer.
 
 mod history;
 mod keys;
@@ -39,9 +39,9 @@ pub(super) type Completions = (usize, Vec<String>);
 enum Mode {
     #[default]
     Edit,
-    /// It is inserted literally.
+    /// Inserts the key literally.
     Quote,
-    /// A search through the history for this text; the entry found, and what the line was before.
+    /// A search through the history for `text`: the entry found, and the line from before the search.
     Search { text: String, found: Option<usize>, before: String },
 }
 
@@ -90,7 +90,7 @@ impl Editor {
                 Key::Char(c) | Key::Pasted(c) | Key::Alt(c) => c,
                 Key::Tab => '\t',
                 Key::Enter => '\n',
-                // A message can have no control characters: this shows what becomes of them.
+                // A message cannot have control characters. The server would replace them the same way.
                 _ => char::REPLACEMENT_CHARACTER,
             }),
             Mode::Search { text, found, before } => self.search(key, text, found, before, complete),
@@ -252,10 +252,10 @@ impl Editor {
 }
 
 fn full() -> Outcome {
-    Outcome::Warning(format!("the input line is full ({EDITED_BYTES_MAX} bytes): the rest was not taken"))
+    Outcome::Warning(format!("the input line is full ({EDITED_BYTES_MAX} bytes): the rest was dropped"))
 }
 
-/// A word with a capital.
+/// A word with its first letter in upper case and the others in lower case.
 fn capitalized(word: &str) -> String {
     let at = word.find(char::is_alphanumeric).unwrap_or(0);
     let next = word[at..].chars().next().map_or(at, |c| at + c.len_utf8());
@@ -278,7 +278,7 @@ fn common_start(choices: &[String]) -> String {
 mod tests {
     use super::*;
 
-    /// Presses the keys of `bytes`; the outcomes.
+    /// Presses the keys of `bytes`. Returns the outcomes.
     fn press(editor: &mut Editor, bytes: &[u8]) -> Vec<Outcome> {
         let names = |before: &str| {
             let start = before.rfind(' ').map_or(0, |at| at + 1);
@@ -288,7 +288,7 @@ mod tests {
         KeyDecoder::default().decode(bytes).into_iter().filter_map(|key| editor.press(key, names)).collect()
     }
 
-    /// An editor that has seen these lines.
+    /// An editor with these lines in its history.
     fn editor(history: &[&str]) -> Editor {
         let mut editor = Editor::default();
         for line in history {

@@ -28,7 +28,7 @@ pub(in crate::client) struct Input<'a> {
     pub(in crate::client) choices: &'a [String],
 }
 
-/// A place on the screen, counted from the first row that is drawn.
+/// A cell on the screen, counted from the first row that is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Position {
     row: usize,
@@ -46,7 +46,7 @@ struct Drawn {
 /// How a terminal behaves.
 #[derive(Clone, Copy, Debug, Default)]
 struct Traits {
-    /// It shows a cluster of several characters (an emoji with joiners) in the cells of one.
+    /// It shows a cluster of several characters (an emoji with joiners) in the cells of one character.
     joins: bool,
     /// When it becomes narrower, it moves the end of a row that is too long to the next one; otherwise, it cuts it off.
     reflows: bool,
@@ -149,7 +149,7 @@ impl Screen {
         (rows, place)
     }
 
-    /// How many rows are above that of the cursor now, where the size may have changed since they were drawn.
+    /// The number of rows above the cursor's row now. The size may have changed since they were drawn.
     fn rows_above_cursor(&self, drawn: &Drawn) -> usize {
         let at = drawn.cursor;
         if self.size.columns >= drawn.columns || !self.traits.reflows {
@@ -166,7 +166,7 @@ impl Screen {
         before + self.wrap("", cursor_row, cursor.unwrap_or(cursor_row.len())).1.row
     }
 
-    /// The messages that have no answer yet: a row for each of the first ones.
+    /// The messages without a reply: one row for each of the first [`SENDING_ROWS_MAX`].
     fn sending_rows(&self, sending: &[&str]) -> Vec<String> {
         let shown = sending.iter().take(SENDING_ROWS_MAX).map(|line| self.cut(&format!("sending: {line}")));
         let more = sending.len().saturating_sub(SENDING_ROWS_MAX);

@@ -1,4 +1,4 @@
-// The panel of messages. It keeps its place while the user reads, marks where reading stopped, and counts unread messages.
+// The panel of messages. It keeps the scroll position while the user reads, marks where reading stopped, and counts unread messages.
 
 import { copyAsLines } from './copying.js';
 import { untilTomorrow } from './dates.js';

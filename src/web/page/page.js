@@ -1,4 +1,4 @@
-// Connects the parts of the page: events of the session go to the views, actions of the user to the session.
+// Connects the parts of the page: passes events of the session to the views, and actions of the user to the session.
 
 import { Canvas } from './canvas.js';
 import { Composer } from './composer.js';
@@ -59,7 +59,7 @@ followViewport();
 restoreDraft();
 names.askToJoin();
 
-/** Beside the page: a proxy may serve it under a path of its own. */
+/** The address of the WebSocket, beside the page: a proxy may serve both under a path. */
 function webSocketUrl() {
   const url = new URL('ws', location.origin + location.pathname);
   url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';

@@ -1,16 +1,16 @@
-// Lines of chinwag/1 and what they say. protocol.md is the norm. Nothing here knows the page.
+// Parses and formats lines of chinwag/1; protocol.md is the norm. Pure: no document.
 
 /** Longest line that the server reads, in bytes. */
 export const LINE_BYTES_MAX = 4096;
 
-/** What the server says last, before it closes. These answer no line. */
+/** The codes of the `ERR -` that a server sends before it closes the connection. They are not replies. */
 const LAST_WORDS = new Set([
   'idle-timeout', 'name-timeout', 'resumed', 'server-full', 'slow', 'too-many-errors', 'wrong-protocol',
 ]);
 
 /**
- * What a line from the server says, as `{ kind, … }`; null for one that is not known here, which is to be ignored.
- * An event that carries a tag has its `id` (null if it is no message) and its `time` (RFC 3339).
+ * Parses a line from the server to `{ kind, … }`; null for an unknown line, which the caller ignores. An event with a tag has its
+ * `id` (null if it is no message) and its `time` (RFC 3339).
  */
 export function parse(line) {
   const tag = /^@(\d+|-) (\S+) /.exec(line);
@@ -100,7 +100,7 @@ export function formatQuit(reason) {
   return reason ? `QUIT ${safe(reason)}` : 'QUIT';
 }
 
-/** The length of a line as the server counts it. */
+/** The length of a line in bytes, as the server counts it. */
 export function byteLength(line) {
   return new TextEncoder().encode(line).length;
 }
@@ -113,7 +113,7 @@ function safe(text) {
   return text.replaceAll('\t', ' ').replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');
 }
 
-/** How a stroke is sent. Points are rounded to whole numbers. */
+/** Formats a stroke. Points are rounded to whole numbers. */
 export function formatStroke({ colour, width, points }) {
   return `DRAW ${colour} ${width} ${points.map(({ x, y }) => `${Math.round(x)},${Math.round(y)}`).join(' ')}`;
 }

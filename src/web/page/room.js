@@ -1,6 +1,6 @@
-// The state of the room, from the lines of the server alone. Pure: no clock, no document.
+// The state of the room, built from the server's lines. Pure: no clock, no document.
 
-/** Ids of live messages that are remembered, to show none twice: many more than come during a replay. */
+/** Most ids of live messages that are remembered, to show none twice: many more than arrive during a replay. */
 const READ_MAX = 4000;
 
 export class Room {
@@ -29,7 +29,7 @@ export class Room {
   /** Whether everything up to the newest message has come on this connection. */
   #isCaughtUp = false;
   #read = new Set();
-  /** The last id that was replayed. Replays are in order: everything up to here has come. */
+  /** The last id that was replayed. Replays are in order: everything up to it has arrived. */
   #toldUpTo = 0;
 
   /** The members, `{ key, name, isCoordinator }`, in the order in which they joined. Replaced, never changed. */
@@ -74,7 +74,7 @@ export class Room {
     this.#toldUpTo = 0;
   }
 
-  /** Applies a line. Returns whether there is something to show: a message that comes twice is shown once. */
+  /** Applies a line. Returns whether to show it: a message that arrives twice is shown once. */
   apply(line) {
     CHANGES[line.kind]?.(this, line);
     if (line.id > this.lastId) this.lastId = line.id;

@@ -1,4 +1,4 @@
-// The session with the server: joins, reconnects, sends and draws. It knows the order of commands and replies, not the page.
+// The session with the server: joins, reconnects, sends and draws. It has no document.
 
 import { Connection } from './connection.js';
 import { formatMessage, formatNick, formatQuit, formatStroke, formatWhisper } from './protocol.js';
@@ -8,7 +8,7 @@ import { refusal } from './wording.js';
 /** Past messages requested on joining. */
 const PAST_MESSAGES = 20;
 
-/** Why missed messages cannot be shown. */
+/** Notes about missed messages that cannot be shown. */
 const ANEW = 'The server has restarted and no longer knows the messages above.';
 const TOO_OLD = 'You missed more messages than the server keeps. Some are missing here.';
 
@@ -99,13 +99,13 @@ export class Session {
     this.#isAnew = room.epoch !== null && room.epoch !== epoch;
     room.forgetListed();
     room.beginReplay();
-    // An interrupted replay begins again where it began, whatever live messages came meanwhile.
+    // An interrupted replay is repeated from its beginning, whatever live messages have arrived since.
     if (room.epoch !== epoch || this.#isCaughtUp || this.#missedAfter === null) {
       if (room.epoch !== epoch) room.begin(epoch);
       this.#missedAfter = room.lastId;
     }
     this.#isCaughtUp = false;
-    // Tags carry ids and times. With echo, the user's own events come in the one order, too.
+    // Tags carry ids and times. With echo, own messages and strokes arrive as events, in the common order.
     for (const option of ['tags', 'echo', 'draw']) this.#connection.request(`SET ${option} on`);
     if (!this.#token) return this.#nick();
     this.#connection.request(`RESUME ${this.#token}`, (reply) => {

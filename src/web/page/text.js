@@ -1,4 +1,4 @@
-// Text of others as nodes, never as HTML. Links can be clicked, and the user's name is marked.
+// Makes nodes of other members' text, never HTML. Links can be clicked, and the user's name is marked.
 
 import { namesIn } from './case.js';
 import { linksIn } from './links.js';

@@ -1,5 +1,5 @@
-// The page's own words for answers of the server. The server's texts end with hints for a terminal; the page words them by their
-// code, or shows the text without the hint.
+// The page's texts for refusals and reasons of the server. The server's texts end with hints for a terminal: the page has its own text
+// for a code, or shows the server's text without the hint.
 
 export const NOT_CONNECTED = 'Not sent: there is no connection now. What you wrote is kept.';
 
@@ -7,7 +7,7 @@ const REFUSALS = {
   'line-too-long': () => 'That is too long.',
   'name-taken': (what) => `${what}. Choose another name.`,
   'name-alike': (what) => `${what}. Choose another name.`,
-  'name-missing': () => 'Write a name first.',
+  'name-missing': () => 'Type a name first.',
   'not-coordinator': () => 'Only the coordinator can do that: the member who has been here longest.',
   'not-stored': () => 'The server could not store it. Try again later.',
   'target-absent': (what) => `${what}.`,
@@ -16,11 +16,11 @@ const REFUSALS = {
 };
 
 const LAST_WORDS = {
-  'idle-timeout': 'The server closed the connection because nothing came from this page for too long.',
-  'name-timeout': 'You took longer to choose a name than the server waits. Join again.',
+  'idle-timeout': 'The server closed the connection because this page sent nothing for too long.',
+  'name-timeout': 'You did not choose a name in time. Join again.',
   resumed: 'You are in the room in another window now. Join again to use this one.',
-  'server-full': 'The server has no room for another connection now.',
-  slow: 'This page could not keep up with the server, and was disconnected.',
+  'server-full': 'The server accepts no more connections now. Try again later.',
+  slow: 'The server disconnected this page because it was too slow.',
   'too-many-errors': 'The server did not understand this page, and closed the connection.',
   'wrong-protocol': 'The server did not understand this page, and closed the connection.',
 };
@@ -51,7 +51,7 @@ export function notice(text) {
   return `Server: ${withoutHint(text)}`;
 }
 
-/** What a member did who left, by the reason of the LEAVE. */
+/** The text for a LEAVE, by its reason: `bob left`, `bob lost the connection`. */
 export function departure(reason) {
   return LEAVE_REASONS[reason] ?? 'left';
 }
@@ -61,7 +61,7 @@ export function listed(names) {
   return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
-/** The text of the server without its hint what to type, and without escapes. */
+/** The server's text without the hint what to type, and without escapes. */
 function withoutHint(text) {
   return text.split(/; | \(|: [A-Z]{2,}/)[0].replace(/'\\u\{\w+\}'/, 'an invisible character');
 }

@@ -11,12 +11,12 @@ await play(async () => {
   await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
   const alice = await join(server, 'alice');
   await expectHere(alice, 'nora*', 'alice');
-  /** Presses a key as a browser tells of it. Returns whether the page let it be. */
+  /** Dispatches a key event as a browser does. Returns whether the page left the default action. */
   const press = (page, selector, key, told) => page.evaluate(([selector, key, told]) => {
     const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...told });
     return document.querySelector(selector).dispatchEvent(event);
   }, [selector, key, told]);
-  // Safari ends the composition first and tells of the key afterwards, by the code 229.
+  // Safari ends the composition first and reports the key afterwards, with keyCode 229.
   const composing = [{ isComposing: true, keyCode: 229 }, { isComposing: true, keyCode: 13 }, { isComposing: false, keyCode: 229 }];
 
   for (const told of composing) {
@@ -28,7 +28,7 @@ await play(async () => {
     assert.equal(await alice.inputValue('#text'), 'no');
   }
 
-  // A composition as Chromium has it.
+  // A composition in Chromium.
   await alice.fill('#text', '');
   await alice.focus('#text');
   const devtools = await alice.context().newCDPSession(alice);

@@ -1,4 +1,4 @@
-// A message is pending until the server has acknowledged it; then it looks like everybody's. One that is too long is refused
+// A message is pending until the server has acknowledged it; then it looks like those of others. A message that is too long is refused
 // with its length, before it is sent.
 
 import assert from 'node:assert/strict';
@@ -22,7 +22,7 @@ await play(async () => {
   await alice.fill('#text', '/w nora psst');
   await alice.press('#text', 'Enter');
   assert.equal(await alice.locator('#log .pending').count(), 2);
-  // Messages that come meanwhile stand above it.
+  // Messages that arrive meanwhile are shown above it.
   nora.say('MSG meanwhile');
   await hear(alice, 'meanwhile');
   const texts = await alice.locator('#log .msg .said, #log .whisper .said').allInnerTexts();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { expect, hear, join, nc, open, play, say, serve, takeName } from '../stage.mjs';
 
-/** What of an element can be seen within the part of the page that can. */
+/** The visible part of an element, within the visible part of the page. */
 const seen = (page, selector) => page.evaluate((selector) => {
   const { left, top, right, bottom } = document.querySelector(selector).getBoundingClientRect();
   const height = visualViewport.offsetTop + visualViewport.height;
@@ -43,7 +43,7 @@ await play(async () => {
   await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
   nora.say(...Array.from({ length: 30 }, (_, number) => `MSG line ${number} that is longer than a small window is wide`));
 
-  // The dialog for the name fits as well.
+  // The join dialog fits, too.
   const alice = await open(server, { viewport: { width: 320, height: 256 } });
   const join256 = await seen(alice, '#take-name');
   assert.ok(join256.isWhole && join256.isOnTop, 'Join can be reached');
@@ -108,7 +108,7 @@ await play(async () => {
   await expect(bob, () => document.body.getBoundingClientRect().height === 480, null, 'the page fits above the keyboard');
   await bob.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   await expectUsable(bob, 0.6, 'above a keyboard');
-  // It goes away, and the page has all of its height again.
+  // Without the keyboard, the page has its full height again.
   await bob.evaluate(() => {
     for (const name of ['height', 'offsetTop', 'scale']) delete visualViewport[name];
     visualViewport.dispatchEvent(new Event('resize'));

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whichever way the client is left, at whatever moment, the terminal's settings are what they were.
+# However and whenever the client ends, it restores the terminal's settings.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -9,7 +9,8 @@ join bob nc.openbsd -N "$host" "$port"
 terminal 70 20
 keys "ulimit -c 0; stty -g >'$work/before'" Enter
 
-# Starts the client with these arguments and waits for this screen; then these keys leave it, with this exit code.
+# Starts the client, waits for the screen, runs the command that ends the client, and checks the exit code and the settings:
+# leaves CODE ARGUMENTS SCREEN COMMAND...
 leaves() {
     local code=$1 arguments=$2 shown=$3
     shift 3
@@ -20,7 +21,7 @@ leaves() {
     same "$(<"$work/before")" "$(<"$work/after")"
 }
 
-# Sends a signal to the only program that the terminal's shell has started.
+# Sends a signal to the only program that the terminal's shell runs.
 signal() {
     local shell program
     shell=$("${tmux[@]}" display-message -p '#{pane_pid}')
@@ -49,7 +50,7 @@ leaves 0 "$host:1" $'*try again:' keys C-c
 leaves 0 "$host:1" $'*try again:' keys C-d
 leaves 2 '--color pink' '*' true
 
-# After a program that SIGINT ended, the shell carries out nothing more of its line.
+# After a program that SIGINT ended, the shell skips the rest of the command line.
 for place in "$here; *>" "$host:$port; *your name:" "$host:1; *try again:"; do
     keys "clear; chinwag ${place%; *}; echo not here" Enter
     # shellcheck disable=SC2102 # a pattern
@@ -61,7 +62,7 @@ for place in "$here; *>" "$host:$port; *your name:" "$host:1; *try again:"; do
     same "$(<"$work/before")" "$(<"$work/after")"
 done
 
-# Stopped and continued, it is as it was, and so is the terminal meanwhile.
+# While the client is stopped, the shell has its settings back; continued, the client shows its line again.
 for stop in 'keys C-z' 'signal TSTP'; do
     keys "clear; chinwag $here" Enter
     screen $'*\n>'
@@ -78,7 +79,7 @@ for stop in 'keys C-z' 'signal TSTP'; do
     screen $'*\n$'
 done
 
-# While there is no server.
+# Without a server.
 keys "clear; chinwag $here; echo exit \$?; stty -g >'$work/after'; echo done" Enter
 screen $'*\n>'
 kill -s KILL "${pid[server]}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whatever is in place of the history file, the client starts, reports what it cannot read or write, and remembers lines.
+# The client starts with any kind of file in place of its history file, reports what it cannot read or write, and remembers lines.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -10,7 +10,7 @@ terminal 140 20
 history=$work/state/chinwag/history
 mkdir -p "${history%/*}"
 
-# Starts the client, sends a line, and checks that Up brings back that line, and Up again this one.
+# Starts the client, sends a line, and checks that Up brings back that line, and the next Up the line given: remembers LINE
 remembers() {
     keys "clear; chinwag $host:$port --nick alice" Enter
     screen $'*\n>'
