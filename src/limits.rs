@@ -86,10 +86,10 @@ pub const KEEPALIVE_SECONDS: u64 = 60;
 /// `kill %1` sends SIGTERM together with SIGCONT.
 pub const BACKGROUND_MS_MAX: u64 = 50;
 
-/// Longest the client, after `/quit` or Ctrl-C at a terminal, waits for the server to close the connection, in milliseconds.
+/// Longest the client, after `/quit` or Ctrl-D at a terminal, waits for the server to close the connection, in milliseconds.
 pub const FAREWELL_MS_MAX: u64 = 1_000;
 
-/// Longest that the client, ended by a signal, waits for the server to close the connection, in milliseconds.
+/// Longest that the client, ended by a signal or by Ctrl-C at a terminal, waits for the server to close the connection, in milliseconds.
 pub const FAREWELL_AT_SIGNAL_MS_MAX: u64 = 400;
 
 /// Shortest pause before the client connects again, and the one after which they grow no longer, in milliseconds. Each is twice

@@ -34,8 +34,9 @@ pub(super) fn stdin() -> Input {
 /// If it is not UTF-8, the server's refusal of such a line. If only its beginning was kept, a refusal of its length.
 pub(super) fn text_of(mut line: Vec<u8>) -> Result<String, Refusal> {
     if line.len() >= INPUT_LINE_BYTES_MAX {
-        let what =
-            format!("not sent: the line is {INPUT_LINE_BYTES_MAX} bytes long or longer, the limit is {LINE_BYTES_MAX} bytes");
+        let what = format!(
+            "not sent: the line is {INPUT_LINE_BYTES_MAX} bytes long or longer, the limit is {LINE_BYTES_MAX} bytes"
+        );
         return Err(Refusal::new(None, ErrorCode::LineTooLong, what));
     }
     if line.ends_with(b"\r") {
@@ -206,6 +207,8 @@ mod tests {
         assert_eq!(refusal, "ERR - line-not-utf8 byte 4 of this line is not UTF-8; send it as UTF-8");
         // The cut is within a character.
         let cut = "日".repeat(INPUT_LINE_BYTES_MAX).into_bytes()[..INPUT_LINE_BYTES_MAX].to_vec();
-        assert!(text_of(cut).unwrap_err().to_string().starts_with("ERR - line-too-long not sent: the line is 8192 bytes"));
+        assert!(
+            text_of(cut).unwrap_err().to_string().starts_with("ERR - line-too-long not sent: the line is 8192 bytes")
+        );
     }
 }

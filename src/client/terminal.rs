@@ -114,6 +114,10 @@ async fn converse(options: &Options) -> Result<(), End> {
         }
     };
     terminal.close(farewell_ms(left.unwrap_or(Code::Done))).await;
+    if let Some(signal) = terminal.key_signal {
+        // Like the terminal, signals the whole process group: a shell script stops only if it gets the signal, too.
+        let _ = kill_current_process_group(signal);
+    }
     match left {
         Some(code) if code != Code::Done => Err(End(code, String::new())),
         _ => talked,
@@ -158,6 +162,8 @@ struct Terminal {
     editor: Editor,
     /// `None` if the file cannot be used.
     history: Option<HistoryFile>,
+    /// The signal of the key by which the user left.
+    key_signal: Option<rustix::process::Signal>,
     prompt: &'static str,
     session: Shared,
     /// Where complete lines go.
@@ -190,6 +196,7 @@ impl Terminal {
             ahead: VecDeque::new(),
             editor: Editor::default(),
             history: HistoryFile::of_user(),
+            key_signal: None,
             prompt: "",
             session,
             lines,
@@ -374,6 +381,10 @@ impl Terminal {
                     None => {}
                     Some(Outcome::Line(line)) => return Done::Line(line),
                     Some(Outcome::Leave) => return Done::Left(Code::Done),
+                    Some(Outcome::Signal(signal)) => {
+                        self.key_signal = rustix::process::Signal::from_named_raw(signal as i32);
+                        return Done::Left(Code::Signal(signal));
+                    }
                     // Stops the whole process group, as a shell's job control expects. Only a shell can continue it.
                     Some(Outcome::Suspend) if has_shell() => {
                         let _ = kill_current_process_group(rustix::process::Signal::TSTP);

@@ -34,7 +34,7 @@ const COMMANDS: [(Option<Verb>, &str, &str); 10] = [
     (Some(Verb::Nick), "/nick name", "change your nickname"),
     (Some(Verb::Status), "/status", "list addresses and times (coordinator only)"),
     (Some(Verb::Ping), "/ping", "check whether the server answers"),
-    (Some(Verb::Quit), "/quit [reason]", "leave; also: .exit, QUIT, Ctrl-C, Ctrl-D"),
+    (Some(Verb::Quit), "/quit [reason]", "leave; also: .exit, QUIT, Ctrl-D; Ctrl-C ends the client by SIGINT"),
 ];
 
 /// The lines that `/help` shows.
@@ -93,7 +93,9 @@ pub(super) fn too_long(parsed: &Result<Option<Command>, Refusal>, text: &str) ->
         _ => return None,
     };
     (length > limit).then(|| {
-        format!("not sent: the text is {length} bytes long, the limit is {limit} bytes; shorten it, or send it in parts")
+        format!(
+            "not sent: the text is {length} bytes long, the limit is {limit} bytes; shorten it, or send it in parts"
+        )
     })
 }
 

@@ -82,7 +82,8 @@ fn hundred_cuts_lose_and_repeat_no_message() {
             sender.sync();
         }
         while read + BEHIND_MAX < sent || (sent + 1 == MESSAGES && read < MESSAGES) {
-            let line = lines.next().unwrap_or_else(|| panic!("the client ended after {read} messages")).expect("a line");
+            let line =
+                lines.next().unwrap_or_else(|| panic!("the client ended after {read} messages")).expect("a line");
             assert!(line.contains(&format!("\"text\":\"number {read}\"")), "{read}: {line}");
             read += 1;
         }

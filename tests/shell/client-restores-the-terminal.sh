@@ -33,34 +33,40 @@ here="$host:$port --nick alice"
 leaves 0 "$here" $'*\n>' keys /quit Enter
 leaves 0 "$here" $'*\n>' keys .exit Enter
 leaves 0 "$here" $'*\n>' keys QUIT Enter
-leaves 0 "$here" $'*\n>' keys C-c
 leaves 0 "$here" $'*\n>' keys C-d
-leaves 0 "$here" $'*\n>' keys 'half a line' C-c
-leaves 0 "$here" $'*\n>' keys /st Tab C-c
+leaves 131 "$here" $'*\n>' keys 'C-\'
 leaves 143 "$here" $'*\n>' signal TERM
 leaves 129 "$here" $'*\n>' signal HUP
 leaves 131 "$here" $'*\n>' signal QUIT
 for ending in USR1:138 USR2:140 ALRM:142 VTALRM:154 PROF:155 XCPU:152 ABRT:134 TRAP:133 SYS:159 IO:157; do
     leaves "${ending#*:}" "$here" $'*\n>' signal "${ending%:*}"
 done
-leaves 0 "$host:$port" $'*\nyour name:' keys C-c
 leaves 143 "$host:$port" $'*\nyour name:' signal TERM
 leaves 0 "$host:$port" $'*\nyour name:' keys C-d
-leaves 0 "$host:1" $'*try again:' keys C-c
 leaves 0 "$host:1" $'*try again:' keys C-d
 leaves 2 '--color pink' '*' true
 
 # After a program that SIGINT ended, the shell skips the rest of the command line.
-for place in "$here; *>" "$host:$port; *your name:" "$host:1; *try again:"; do
-    keys "clear; chinwag ${place%; *}; echo not here" Enter
-    # shellcheck disable=SC2102 # a pattern
-    screen "${place#*; }"
-    signal INT
+interrupts() {
+    local arguments=$1 shown=$2
+    shift 2
+    keys "clear; chinwag $arguments; echo not here" Enter
+    screen "$shown"
+    "$@"
     screen $'*\n$'
     keys "echo exit \$?; stty -g >'$work/after'; echo done" Enter
     screen $'*exit 130\ndone\n$'
     same "$(<"$work/before")" "$(<"$work/after")"
+}
+
+for ending in 'signal INT' 'keys C-c'; do
+    interrupts "$here" $'*\n>' $ending
+    interrupts "$host:$port" $'*\nyour name:' $ending
+    interrupts "$host:1" $'*try again:' $ending
 done
+interrupts "$here" $'*\n>' keys 'half a line' C-c
+interrupts "$here" $'*\n>' keys /st Tab C-c
+
 
 # While the client is stopped, the shell has its settings back; continued, the client shows its line again.
 for stop in 'keys C-z' 'signal TSTP'; do
@@ -80,11 +86,10 @@ for stop in 'keys C-z' 'signal TSTP'; do
 done
 
 # Without a server.
-keys "clear; chinwag $here; echo exit \$?; stty -g >'$work/after'; echo done" Enter
-screen $'*\n>'
-kill -s KILL "${pid[server]}"
-hear_end server || true
-screen $'*\n! Server disconnected.\n*>'
-keys C-c
-screen $'*exit 0\ndone\n$'
-same "$(<"$work/before")" "$(<"$work/after")"
+lose_server() {
+    kill -s KILL "${pid[server]}"
+    hear_end server || true
+    screen $'*\n! Server disconnected.\n*>'
+    keys C-c
+}
+interrupts "$here" $'*\n>' lose_server

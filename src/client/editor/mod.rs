@@ -10,6 +10,8 @@ mod keys;
 mod line;
 mod screen;
 
+use async_signal::Signal;
+
 pub(super) use self::history::{History, HistoryFile};
 pub(super) use self::keys::{Key, KeyDecoder};
 use self::line::{LineBuffer, To};
@@ -23,6 +25,8 @@ pub(super) enum Outcome {
     Line(String),
     /// Leave.
     Leave,
+    /// Leave, and end by the signal that a terminal sends for this key by default.
+    Signal(Signal),
     /// Stop the program until the shell continues it.
     Suspend,
     /// Clear the screen.
@@ -110,7 +114,8 @@ impl Editor {
         match key {
             Key::Enter => return Some(Outcome::Line(self.accept())),
             Key::Tab => return self.complete(complete),
-            Key::Ctrl('c' | '\\') => return Some(Outcome::Leave),
+            Key::Ctrl('c') => return Some(Outcome::Signal(Signal::Int)),
+            Key::Ctrl('\\') => return Some(Outcome::Signal(Signal::Quit)),
             Key::Ctrl('d') if self.line.text().is_empty() => return Some(Outcome::Leave),
             Key::Ctrl('z') => return Some(Outcome::Suspend),
             Key::Ctrl('l') => return Some(Outcome::Clear),
@@ -324,11 +329,12 @@ mod tests {
         let check = |bytes: &[u8], expected: &[Outcome]| assert_eq!(press(&mut editor(&[]), bytes), expected);
         check(b"hi\r\r", &[line("hi"), line("")]);
         check(b"\x1b[200~a\r\nb\x1b[201~c\r", &[line("a\nbc")]);
-        check(b"half\x03", &[Outcome::Leave]);
+        check(b"half\x03", &[Outcome::Signal(Signal::Int)]);
+        check(b"half\x1c", &[Outcome::Signal(Signal::Quit)]);
         check(b"x\x04\x7f\x04", &[Outcome::Leave]);
         check(b"\x1a\x0c", &[Outcome::Suspend, Outcome::Clear]);
         // In a search, too.
-        check(b"\x12x\x03", &[Outcome::Leave]);
+        check(b"\x12x\x03", &[Outcome::Signal(Signal::Int)]);
         check(b"\x1b[200~\x03\x04\x1a\x1b[201~", &[]);
     }
 
