@@ -314,7 +314,7 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         let serve = async {
             let (mut server, _) = listener.accept().await.unwrap();
-            let text = format!("HELLO chinwag/1 hi\nOK SET tags on\nOK HISTORY 0\n{lines}");
+            let text = format!("HELLO chinwag/1 hi\nOK SET tags on\nOK HISTORY 0 last=0\n{lines}");
             server.write_all(text.as_bytes()).await.unwrap();
             server
         };
