@@ -196,9 +196,9 @@ fn signal_while_joining_sends_quit() {
     assert_eq!(client.wait().expect("it ends").signal(), Some(15));
 }
 
-/// It has sent every reply.
+/// The server sends every reply and keeps the connection open.
 #[test]
-fn raw_ends_though_the_server_does_not_close() {
+fn raw_ends_although_the_server_does_not_close() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let mut raw = client(listener.local_addr().expect("an address"), &["raw"]).spawn().expect("the client starts");
     let mut peer = accept(&listener);

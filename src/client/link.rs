@@ -57,7 +57,7 @@ pub(super) struct Link {
     held_bytes: usize,
     /// Whether there is a connection without a nickname: missed messages are requested once there is one.
     nameless: bool,
-    /// What is left of the time for the next reply.
+    /// The time left to wait for the next reply.
     reply_left: Duration,
 }
 
@@ -181,7 +181,7 @@ impl Link {
     /// Handles a line during a replay. Gives up a connection whose replay does not end.
     async fn caught(&mut self, time: Duration, heard: Heard) -> Result<(), End> {
         if matches!(heard.known, Some(ServerLine::Event(..))) {
-            // The line, and again what was parsed of it.
+            // The line, and about as much again for the parsed form.
             self.held_bytes += 2 * heard.line.len() + size_of::<Heard>();
         }
         match self.patience.spend(time, &heard) {
@@ -308,7 +308,7 @@ mod tests {
 
     use super::*;
 
-    /// A link that has read what came before, and its server, which has sent `lines` since.
+    /// A link after its first replay, and its server, which then sends `lines`.
     async fn link(lines: &str) -> (Link, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -329,25 +329,25 @@ mod tests {
     }
 
     #[test]
-    fn server_that_owes_a_reply_is_left() {
+    fn server_that_owes_a_reply_is_disconnected() {
         smol::block_on(async {
             let (mut link, _server) = link("MSG bob hi\nOK MSG 1\nMSG bob hi\n").await;
             let little = REPLY_TIME / 2;
             link.reply_left = little;
             assert!(matches!(link.next(false, true).await, Ok(News::Heard(_))));
-            assert!(link.reply_left <= little, "an event is no reply");
+            assert!(link.reply_left <= little, "an event is not a reply");
             assert!(matches!(link.next(false, true).await, Ok(News::Heard(_))));
             assert_eq!(link.reply_left, REPLY_TIME);
             link.reply_left = little;
             assert!(matches!(link.next(false, false).await, Ok(News::Heard(_))));
-            assert!(link.reply_left > little, "nothing was owed");
+            assert!(link.reply_left > little, "the server owed no reply");
             link.reply_left = Duration::from_millis(20);
             assert!(matches!(link.next(false, true).await, Ok(News::Lost(_))));
         });
     }
 
     #[test]
-    fn held_events_are_counted_with_what_was_parsed() {
+    fn held_bytes_include_the_parsed_events() {
         smol::block_on(async {
             let (mut link, _server) = link("").await;
             link.catch_up().await;

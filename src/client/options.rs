@@ -20,7 +20,7 @@ use crate::protocol::{EventId, Name, Token};
     example = "{command_name}\n{command_name} chat.example.org --nick alice\n{command_name} 10.0.0.9 7000 who\n{command_name} 10.0.0.9:7000 send build 41 is green\n{command_name} tail --json | grep -m1 alice\n{command_name} history 50\n{command_name} search green build\n{command_name} tail --since 1204",
     note = "Commands:\n  send [--to name[,name...]] [text]  send the text, or each line of standard input; prints nothing\n  who                                list the other members, as: name coordinator|member\n  tail [--since id] [--count n] [--from name] [--timeout seconds]\n                                     print messages and events as they arrive\n  wait regex [--since id] [--count n] [--from name] [--timeout seconds]\n                                     wait for a message that matches the regular expression; print it\n  history [n]                        print the last n messages (default: 20)\n  search words                       print messages with these words, newest first, if the server\n                                     stores messages (chinwagd --data)\n  raw                                send standard input as protocol lines (protocol.md), each after\n                                     the reply to the one before; print every line received\n  help                               print this help",
     note = "Options may stand anywhere, as --option value or --option=value. Everything after -- is text: {command_name} send -- -5 degrees",
-    note = "Without a command, chinwag chats: at a terminal interactively, otherwise with the lines of standard input as typed lines.",
+    note = "Without a command, chinwag chats: at a terminal interactively (Ctrl-D leaves), otherwise with the lines of standard input as typed lines.",
     error_code(0, "success, or the reader of the output closed it"),
     error_code(1, "the server refused a command, or standard input or output failed"),
     error_code(2, "invalid command line"),
@@ -28,7 +28,7 @@ use crate::protocol::{EventId, Name, Token};
     error_code(4, "the connection was lost"),
     error_code(5, "timed out: --timeout expired, or the server did not answer"),
     error_code(6, "another connection resumed this session"),
-    error_code(129, "ended by SIGHUP; 130: by SIGINT; 131: by SIGQUIT; 143: by SIGTERM")
+    error_code(129, "ended by SIGHUP; 130: by SIGINT (Ctrl-C); 131: by SIGQUIT; 143: by SIGTERM")
 )]
 pub(super) struct Options {
     /// the server, as host, host:port or host port (default: 127.0.0.1:9999), then a command. Put an IPv6 address with a port in

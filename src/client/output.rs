@@ -53,10 +53,10 @@ impl Output {
     }
 }
 
-/// Waits until standard output has no reader any more. Whoever closed a pipe wants no more; a terminal that is gone, or a descriptor that
-/// cannot be written, is an error.
+/// Waits until standard output has no reader any more. A closed pipe ends the client with success; a terminal that is gone, or a
+/// descriptor that cannot be written, is an error.
 pub(super) fn wait_unread() -> End {
-    // No event is asked for: an error is reported in any case.
+    // No event is requested, but `poll` always reports an error.
     while poll(&mut [PollFd::new(&io::stdout(), PollFlags::empty())], None) != Ok(1) {}
     match tcgetattr(io::stdout()) {
         Err(error @ (Errno::IO | Errno::BADF)) => cannot_write(&error.into()),

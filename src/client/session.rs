@@ -275,7 +275,7 @@ impl Session {
         vec![Action::Show(Shown::Event(at, event, for_reader))]
     }
 
-    /// Notes a member, up to a limit: the server must not be able to fill the memory.
+    /// Adds a member, up to a limit, so that a hostile server cannot fill the memory.
     fn arrive(&mut self, name: Name) {
         if self.present.len() < MEMBERS_NOTED_MAX {
             self.present.insert(name.key().to_owned(), name);

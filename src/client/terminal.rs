@@ -262,7 +262,7 @@ impl Terminal {
         }
     }
 
-    /// Asks for another server until one can be connected to; Enter alone keeps the last one.
+    /// Asks for another address until a valid one is typed; Enter alone keeps the last one.
     async fn ask_address(&mut self, last: String) -> Result<String, Code> {
         loop {
             let raw = self.ask("another address, or Enter to try again: ").await?;
@@ -494,7 +494,7 @@ impl Terminal {
                 self.finish_writing().await;
                 write(self.screen.erase() + PASTE_OFF).await;
             };
-            // Does not wait for a terminal that accepts no output: no signal is read meanwhile.
+            // Does not wait for a terminal that accepts no output: no signals are handled during the wait.
             last.or(after(FAREWELL_AT_SIGNAL_MS_MAX)).await;
             self.settings.restore();
             self.is_suspended = true;

@@ -259,7 +259,7 @@ impl Wire {
             let Some(unread) = unread else { return pending().await };
             Err(unread.await)
         };
-        // However fast the server sends, what is typed has its turn.
+        // Alternates between the two, so that a fast server does not hold up the input.
         let next = or(race(heard, typed), or(unread, or(stopped(stop.as_ref()), late(*deadline)))).await;
         if let Ok(Next::Heard(heard)) = &next {
             self.heed(heard).await;
@@ -374,7 +374,7 @@ mod tests {
         patience.spend(Duration::from_millis(ms), &Heard::new(line)).is_ok()
     }
 
-    /// A wire with this input and a server that has sent `text`; and the server.
+    /// A wire with this input, and its server, which has sent `text`.
     async fn wire_with(text: &str, input: impl Stream<Item = Vec<u8>> + Send + 'static) -> (Wire, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut wire = Wire::new(input);
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn next_takes_input_although_the_server_does_not_pause() {
+    fn next_takes_input_beside_a_fast_server() {
         smol::block_on(async {
             let (mut wire, _server) = wire_with(&"MSG bob hi\n".repeat(1000), stream::repeat(b"hi".to_vec())).await;
             let mut typed = 0;

@@ -47,7 +47,7 @@ same 3 "${#replies[@]}"
 [[ ${replies[0]} == '{"id":'*',"type":"ok","verb":"MSG"}' ]]
 [[ ${replies[1]} == '{"code":"text-too-long","text":"'*'","type":"err","verb":"MSG"}' ]]
 
-# What fits alone and not beside its command is not sent either; of a very long line, only the beginning is read.
+# A text that fits alone but not with its command is refused, too. Of a very long line, the client reads only the beginning.
 long=$(printf '%9000s' | sed 's/ /日/g')
 run send --to alice < <(printf '%s\n' "${long:0:1360}" "${long:0:1361}" "$long" two)
 same 1 "$status"

@@ -61,7 +61,7 @@ kill -s TERM "$(pgrep -P "${pid[alice]}")"
 hear_to bob 'LEAVE alice quit'
 close_terminal
 
-# It stops for the shell, although what it has to print is not accepted.
+# SIGTSTP stops the client although the terminal accepts no output.
 open_terminal
 fill_terminal 200
 client=$(pgrep -P "${pid[alice]}")

@@ -43,7 +43,7 @@ rm "$history"
 echo 'in a file without a header' >"$history"
 remembers 'in a file without a header'
 
-# At a limit of file sizes, writing ends other programs by a signal.
+# At the file size limit, a write ends a program by SIGXFSZ unless the program catches it.
 keys "clear; (ulimit -f 0; chinwag $host:$port --nick alice)" Enter
 screen $'*\n>'
 hear bob 'JOIN alice'

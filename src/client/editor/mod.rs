@@ -63,7 +63,7 @@ pub(super) struct Editor {
     repeat: Option<usize>,
     /// The possible completions, until the next key.
     choices: Vec<String>,
-    /// The line is full, and the user was told: the rest of a paste is not taken.
+    /// The line is full, and the user has been warned. The rest of a paste is dropped.
     is_full: bool,
 }
 
@@ -366,7 +366,7 @@ mod tests {
         let paste = "日".repeat(EDITED_BYTES_MAX / 3 + 9) + "x\ny";
         let pasted = [b"\x1b[200~", paste.as_bytes(), b"\x1b[201~"].concat();
         assert_eq!(press(&mut editor, &pasted), [full()]);
-        assert!(editor.input("> ").text.ends_with('日'), "nothing is taken after what was left out");
+        assert!(editor.input("> ").text.ends_with('日'), "text after a dropped character is dropped, too");
         assert_eq!(press(&mut editor, b"x"), []);
         press(&mut editor, b"\x7f\x7f");
         assert_eq!(press(&mut editor, b"xyzxyz"), []);
