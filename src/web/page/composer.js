@@ -79,7 +79,7 @@ export class Composer {
 
   /** Puts text that was not sent back into the box, after earlier such text and before what the user has written since. */
   giveBack(text, reason) {
-    // A change of the text would break off the composition, or double what is composed.
+    // A change of the text would abort the composition, or duplicate its text.
     if (this.#isComposing) {
       this.#box.addEventListener('compositionend', () => this.giveBack(text, reason), { once: true });
       return;

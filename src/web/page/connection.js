@@ -8,7 +8,7 @@ const RETRY_MS = [500, 15_000];
 /** Longest wait for the server's reply, in milliseconds, after this machine slept or changed its network. */
 const PROBE_MS = 5_000;
 
-/** How long the server may take to greet on a new connection, in milliseconds. In a network that drops packets, a browser waits for minutes. */
+/** Limit for the greeting on a new connection, in milliseconds. If the network drops packets, a browser alone would wait for minutes. */
 const CONNECT_MS = 10_000;
 
 /** Close codes after which it does not reconnect: another window has the name now, or the user chose none in time. */

@@ -72,7 +72,7 @@ export class KeyedList {
     return row.element;
   }
 
-  /** An element that is moved loses the focus. */
+  /** Inserts or moves an element. The browser takes the focus from a moved element; this gives it back. */
   #insert(element, next) {
     const focused = element.contains(document.activeElement) ? document.activeElement : null;
     this.#parent.insertBefore(element, next);

@@ -14,7 +14,7 @@ const ENTRIES_MAX = 2000;
 /** Most entries while the user reads further up, so that the entries being read are not dropped. */
 const ENTRIES_WHILE_READING_MAX = 4000;
 
-/** Longest time between two looks at the date, in milliseconds. */
+/** Longest time between two checks of the date, in milliseconds. */
 const DAY_CHECK_MS = 60_000;
 
 export class Log {
@@ -34,7 +34,7 @@ export class Log {
   #readUpTo = Infinity;
   /** The last id seen before the replay began. */
   #missedAfter = Infinity;
-  /** Entries without an id that came before or during the first replay, or during a later one: what is replayed goes before them. */
+  /** Entries without an id from before or during the current replay; null otherwise. Replayed messages go before them. */
   #unplaced = [];
 
   /** `read(id)` is called when the user has seen everything up to this id. */
@@ -51,7 +51,7 @@ export class Log {
     addEventListener('focus', () => this.#look());
     this.#panel.addEventListener('pointerdown', ({ button }) => button === 0 && this.#scroller.hold());
     for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#release());
-    // The end of a press may be lost: to a menu, or outside the window.
+    // The page may not see the end of a press: it may be in a menu or outside the window.
     addEventListener('pointermove', ({ buttons }) => buttons === 0 && this.#release());
     copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
     this.#awaitTomorrow();
@@ -125,7 +125,7 @@ export class Log {
     this.#scroller.toEnd();
   }
 
-  /** The order of an entry without an id: the last id before it, or behind all that is replayed. */
+  /** The order of an entry without an id: the last id before it; during a replay, after all replayed messages. */
   get #order() {
     return this.#unplaced ? Infinity : this.#lastId;
   }
@@ -183,7 +183,7 @@ export class Log {
     return node.classList.contains('day') ? said : null;
   }
 
-  /** A timer stands still while the machine sleeps, and the clock or its time zone may be changed: a long one would be late. */
+  /** Uses short timers: a timer stops while the machine sleeps, and the clock or the time zone may change. */
   #awaitTomorrow() {
     setTimeout(() => {
       this.#view.nameDays(new Date());

@@ -1,5 +1,5 @@
-// The dialog that asks for a name, explains why one is refused, and remembers it. Nobody can use the room before joining, so the dialog is
-// modal then. To change the name it is a popover, and the room stays usable beside it.
+// The dialog that asks for a name, explains why one is refused, and remembers it. Before joining, nobody can use the room, so the
+// dialog is modal. To change the name it is a popover, and the room stays usable beside it.
 
 /** The key in the local storage. One origin may serve several chats, each under its own path. */
 const REMEMBERED = `chinwag.name ${new URL('.', location.href).pathname}`;
@@ -77,7 +77,7 @@ export class NameDialog {
 
   #show(title, action, reason, name) {
     this.#explain('');
-    // What the user has begun to type stays.
+    // Keeps text that the user has begun to type.
     if (!this.#dialog.open) this.#input.value = name;
     byId('name-title').textContent = title;
     byId('take-name').textContent = action;

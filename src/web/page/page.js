@@ -73,7 +73,7 @@ function joined(isBack) {
   hasQuit = false;
   showConnection('Connected');
   showRoom();
-  // When the connection comes back by itself, the user may be reading, drawing or changing the name.
+  // Leaves the focus alone after a reconnect: the user may be reading, drawing or changing the name.
   if (!names.isJoining) return;
   names.close();
   composer.focus();

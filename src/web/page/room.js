@@ -10,7 +10,7 @@ export class Room {
   status = [];
   /** The epoch of the ids. */
   epoch = null;
-  /** The last id received, or named by the server as the newest; null before. */
+  /** The newest id received, or reported by the server as the newest; null before. */
   lastId = null;
 
   /** The members by key, in the order in which they joined. A rename keeps the key. */
@@ -24,9 +24,9 @@ export class Room {
   #listed = [];
   /** Length of the ROSTER that is being received; 0 if there is none. */
   #rosterCount = 0;
-  /** The id of the last message before the user had the present name; Infinity until it is known. Others may have had the name before. */
+  /** The id of the last message before the user took the current name; Infinity until known. Others may have had the name before. */
   #namedAfter = Infinity;
-  /** Whether everything up to the newest message has come on this connection. */
+  /** Whether this connection has replayed everything up to the newest message. */
   #isCaughtUp = false;
   #read = new Set();
   /** The last id that was replayed. Replays are in order: everything up to it has arrived. */
@@ -55,12 +55,12 @@ export class Room {
     return this.#members.get(this.#keys.get(name));
   }
 
-  /** The user has the present name from this event on. */
+  /** Notes that the user has the current name from this event on. */
   beginName() {
     this.#namedAfter = this.#isCaughtUp ? this.lastId : Infinity;
   }
 
-  /** A connection begins, on which past or missed messages will be replayed. */
+  /** Prepares for a new connection, which replays past or missed messages. */
   beginReplay() {
     this.#isCaughtUp = false;
   }
@@ -85,7 +85,7 @@ export class Room {
     return true;
   }
 
-  /** Everything up to this id has come, or was not requested. */
+  /** Ends the replay: everything up to this id has arrived, or was not requested. */
   hasReadUpTo(id) {
     this.lastId = Math.max(this.lastId, id);
     this.#isCaughtUp = true;

@@ -117,8 +117,8 @@ export class Session {
   }
 
   #nick() {
-    // The token comes before the name, and stays the same when it is used: if the connection breaks at any moment from here on, the
-    // page can take its name back. Otherwise the server would hold the name, and refuse it to the page, too.
+    // Requests the resume token before the name; it stays valid after use. If the connection breaks at any moment from here on, the
+    // page can take its name back. Without a token the server would reserve the name and refuse it to the page, too.
     if (!this.#token) this.#askToken();
     this.#connection.request(formatNick(this.#name), (reply) => {
       if (reply?.isOk) this.#joined(reply.value);

@@ -41,7 +41,7 @@ await play(async () => {
   await expect(alice, () => !document.querySelector('#log .pending'), null, 'it is acknowledged');
   assert.equal(await alice.locator('#log .msg').count(), 1);
 
-  // Text that is given back waits until the composition has ended.
+  // A refused message returns to the box only after the composition has ended.
   const carol = await open(server);
   const sockets = await intercept(carol, (line) => line.startsWith('MSG'));
   await takeName(carol, 'carol');
@@ -57,7 +57,7 @@ await play(async () => {
   await editor.send('Input.insertText', { text: '感' });
   await expect(carol, () => document.getElementById('text').value === 'one\n感', null, 'both are in the box');
 
-  // Escape ends a composition, and does not close the popover in which it goes on.
+  // Escape ends a composition and does not close the popover around it.
   await carol.click('#rename');
   for (const told of composing) assert.equal(await press(carol, '#name', 'Escape', told), false);
   assert.equal(await carol.locator('#name-dialog').isVisible(), true);

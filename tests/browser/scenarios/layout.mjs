@@ -36,7 +36,7 @@ await play(async () => {
   assert.equal(new Set(shown.map(([, name]) => name)).size, 1, 'names line up');
   assert.deepEqual(edges.map(([, , isShown]) => isShown), [true, false, false, true, true, true]);
 
-  // A long name takes several lines beside its first message, and none beside the next one. It never touches the time.
+  // A long name wraps beside the first message of a group, takes no space beside the next one, and never touches the time.
   const wide = 'W'.repeat(32);
   const william = nc(server, wide);
   await william.hear(/^HELLO/, `OK NICK ${wide}`);
@@ -72,7 +72,7 @@ await play(async () => {
   assert.ok((await alice.locator('#log').boundingBox()).width > 1440 * 0.8, 'a wide window is used');
   assert.equal(await alice.locator('#drawing').isVisible(), false, 'the canvas is closed');
 
-  // Where the browser forces its own colours, states that are colours elsewhere can be told apart, and so can the pens.
+  // With forced colours, states that are only colours elsewhere are distinguishable, and so are the pens.
   await alice.emulateMedia({ forcedColors: 'active' });
   await alice.getByRole('button', { name: longName }).click();
   const colours = await alice.evaluate(() => {
@@ -92,7 +92,7 @@ await play(async () => {
   await alice.getByRole('button', { name: longName }).click();
   await alice.emulateMedia({ forcedColors: 'none' });
 
-  // On paper, all messages that are shown are printed, and nothing else.
+  // Printing prints all displayed messages and nothing else.
   nora.say(...Array.from({ length: 100 }, (_, number) => `MSG print ${number}`));
   await hear(alice, 'print 99');
   await alice.emulateMedia({ media: 'print' });

@@ -30,11 +30,11 @@ await play(async () => {
   await page.clock.runFor('24:00:00');
   assert.deepEqual((await days()).slice(-2), ['Friday 20 November', 'Yesterday, Saturday 21 November']);
 
-  // A machine that sleeps stops its timers: soon after it wakes, the date is right.
+  // Timers stop while the machine sleeps. The date is correct soon after it wakes.
   await page.clock.setSystemTime(new Date('2026-11-23T09:00:00Z'));
   await page.clock.runFor('01:00');
   assert.deepEqual((await days()).slice(-2), ['Friday 20 November', 'Saturday 21 November']);
-  // What the page notes then stands before messages of the night, and begins no day.
+  // A note from then comes before messages of the night, and does not begin a day.
   await sockets.cut();
   await hear(page, 'The connection broke.');
   await page.clock.runFor('00:01');

@@ -30,7 +30,7 @@ await play(async () => {
 
   const time = new Date().toISOString();
   sockets.inject(`@99 ${time} MSG alice is this on?`, 'OK MSG 99', 'OK WHISPER nora');
-  await expect(alice, () => !document.querySelector('#log .pending'), null, 'nothing is pending');
+  await expect(alice, () => !document.querySelector('#log .pending'), null, 'no message is pending');
   const said = await hear(alice, 'alice', 'is this on?');
   assert.equal(await said.count(), 1);
   assert.match(await said.locator('time').innerText(), /^\d\d:\d\d$/);
@@ -47,7 +47,7 @@ await play(async () => {
   sockets.inject('ERR MSG not-stored the message could not be stored; try again');
   await expectText(alice, '#not-sent', 'Not sent: The server could not store it. Try again later.');
   assert.equal(await alice.inputValue('#text'), 'one more');
-  await expect(alice, () => !document.querySelector('#log .pending'), null, 'nothing is pending');
+  await expect(alice, () => !document.querySelector('#log .pending'), null, 'no message is pending');
   assert.equal((await alice.getByText('one more').count()), 0);
   isHeld = false;
 
