@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn input_line_is_cut_where_it_is_too_long() {
+    fn long_input_line_is_truncated() {
         let long = vec![b'x'; 3 * INPUT_LINE_BYTES_MAX];
         let cut = &long[..INPUT_LINE_BYTES_MAX];
         check(&[&b"a\n\n"[..], &long, b"\nb\r\n", cut, b"\nc"].concat(), &[b"a", b"", cut, b"b\r", cut, b"c"]);

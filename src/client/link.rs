@@ -7,31 +7,31 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures_lite::future::or;
 
-use super::reading::{Read, Reading};
-use super::wire::{Next, Patience, Wire, late};
+use super::reading::{ReadAction, Reading};
+use super::wire::{ReplyTimeout, Wire, WireEvent, time_out};
 use super::{Code, End};
 use crate::limits::{HELD_BYTES_MAX, LINES_IN_FLIGHT_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
 use crate::protocol::{Command, Heard, HeardRefusal, Mode, Name, Reply, ServerLine};
 
 /// The result of [`Link::next`].
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum LinkEvent {
     /// A line from the server. A missed message comes as the event that it was.
-    Heard(Heard),
+    Line(Heard),
     /// A line of the input without its ending; `None` at the end of the input.
-    Typed(Option<Vec<u8>>),
+    Input(Option<Vec<u8>>),
     /// Messages are missing here; the text says which.
-    Missing(String),
+    Gap(String),
     /// All earlier messages have been read; `false` if some may be missing.
     CaughtUp(bool),
     /// The connection is lost; the reason.
     Lost(String),
     /// An attempt to reconnect failed; the reason.
-    Failed(String),
+    AttemptFailed(String),
     /// The pause before the next attempt to reconnect.
-    Waits(Duration),
+    RetryIn(Duration),
     /// Connected again, with the nickname or the reason why it was refused.
-    Back(Result<Name, HeardRefusal>),
+    Reconnected(Result<Name, HeardRefusal>),
 }
 
 /// A nickname on a server, connected or reconnecting.
@@ -45,18 +45,18 @@ pub(super) struct Link {
     retry: Option<Duration>,
     /// When to stop in any case.
     deadline: Option<Instant>,
-    /// News that [`Link::next`] has not returned yet.
-    news: VecDeque<News>,
+    /// Events that [`Link::next`] has not returned yet.
+    events: VecDeque<LinkEvent>,
     pauses: ExponentialBackoff,
     /// Whether there is no connection.
-    away: bool,
+    is_away: bool,
     /// When to give up reconnecting, while it is away.
     retry_until: Option<Instant>,
     /// The time limits of the reply with earlier messages, and the bytes of events held back until it ends.
-    patience: Patience,
+    reply_timeout: ReplyTimeout,
     held_bytes: usize,
     /// Whether there is a connection without a nickname: missed messages are requested once there is one.
-    nameless: bool,
+    is_nameless: bool,
     /// The time left to wait for the next reply.
     reply_left: Duration,
 }
@@ -70,8 +70,9 @@ impl Link {
         reading: Reading,
         retry: Option<Duration>,
     ) -> Self {
-        let (news, pauses, deadline) = (VecDeque::new(), pauses(), wire.deadline);
-        let (away, retry_until, nameless, patience, held_bytes) = (false, None, false, Patience::new(0), 0);
+        let (events, pauses, deadline) = (VecDeque::new(), pauses(), wire.deadline);
+        let (is_away, retry_until, is_nameless, reply_timeout, held_bytes) =
+            (false, None, false, ReplyTimeout::new(0), 0);
         let reply_left = REPLY_TIME;
         let mut link = Self {
             wire,
@@ -80,13 +81,13 @@ impl Link {
             reading,
             retry,
             deadline,
-            news,
+            events,
             pauses,
-            away,
+            is_away,
             retry_until,
-            patience,
+            reply_timeout,
             held_bytes,
-            nameless,
+            is_nameless,
             reply_left,
         };
         link.catch_up().await;
@@ -106,7 +107,7 @@ impl Link {
     /// Most lines that may wait for a reply. Without a nickname it is one: the line may be a `NICK`, after which missed messages are
     /// requested, and the reply to a line sent in between could be mistaken for the reply to that request.
     pub(super) fn lines_in_flight_max(&self) -> usize {
-        if self.nameless { 1 } else { LINES_IN_FLIGHT_MAX }
+        if self.is_nameless { 1 } else { LINES_IN_FLIGHT_MAX }
     }
 
     /// Sends a line. If this fails, [`Link::next`] reports it.
@@ -115,7 +116,7 @@ impl Link {
     }
 
     /// Stops reconnecting, and sets a deadline for the end.
-    pub(super) fn stay_away(&mut self) {
+    pub(super) fn stop_reconnecting(&mut self) {
         self.retry = Some(Duration::ZERO);
         let last = Instant::now() + Duration::from_millis(REPLY_TOTAL_MS_MAX);
         self.deadline = Some(self.deadline.map_or(last, |deadline| deadline.min(last)));
@@ -131,24 +132,24 @@ impl Link {
         self.wire.quit().await;
     }
 
-    /// Waits for news or, if `input` is set, for a line of the input. Fails when the connection is lost for good, standard output
+    /// Waits for an event or, if `input` is set, for a line of the input. Fails when the connection is lost for good, standard output
     /// has no reader any more, a signal arrives, or the deadline passes. `is_owed`: the server has a reply to send, and is
     /// disconnected if it does not send it in time.
-    pub(super) async fn next(&mut self, input: bool, is_owed: bool) -> Result<News, End> {
+    pub(super) async fn next(&mut self, input: bool, is_owed: bool) -> Result<LinkEvent, End> {
         if !is_owed {
             self.reply_left = REPLY_TIME;
         }
         loop {
-            if let Some(news) = self.news.pop_front() {
-                return Ok(news);
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event);
             }
-            if self.away && self.retry == Some(Duration::ZERO) {
+            if self.is_away && self.retry == Some(Duration::ZERO) {
                 return Err(End(Code::Lost, String::new()));
             }
-            let is_catching_up = !self.away && self.reading.is_catching_up();
-            if !self.away {
+            let is_catching_up = !self.is_away && self.reading.is_catching_up();
+            if !self.is_away {
                 let until = match (is_catching_up, is_owed) {
-                    (true, _) => self.patience.deadline(),
+                    (true, _) => self.reply_timeout.deadline(),
                     (_, true) => Instant::now().checked_add(self.reply_left),
                     _ => None,
                 };
@@ -158,19 +159,19 @@ impl Link {
             let next = self.wire.next(input && !is_catching_up).await;
             // Only the wait for the server counts, not the time that the output takes.
             self.reply_left = match &next {
-                Ok(Next::Heard(heard)) if heard.answers() => REPLY_TIME,
+                Ok(WireEvent::Line(heard)) if heard.answers() => REPLY_TIME,
                 _ => self.reply_left.saturating_sub(begun.elapsed()),
             };
             match next {
-                Ok(Next::Typed(line)) => return Ok(News::Typed(line)),
-                Ok(Next::Heard(heard)) if is_catching_up => self.caught(begun.elapsed(), heard).await?,
-                Ok(Next::Heard(heard)) => self.heard(heard).await,
-                Err(End(Code::Lost, why)) => self.lost(why)?,
+                Ok(WireEvent::Input(line)) => return Ok(LinkEvent::Input(line)),
+                Ok(WireEvent::Line(heard)) if is_catching_up => self.receive_in_replay(begun.elapsed(), heard).await?,
+                Ok(WireEvent::Line(heard)) => self.receive(heard).await,
+                Err(End(Code::Lost, why)) => self.handle_loss(why)?,
                 Err(End(Code::TimedOut, why)) if self.deadline.is_none_or(|deadline| Instant::now() < deadline) => {
-                    if self.away {
-                        self.come_back().await?;
+                    if self.is_away {
+                        self.reconnect().await?;
                     } else {
-                        self.lost(why)?;
+                        self.handle_loss(why)?;
                     }
                 }
                 Err(end) => return Err(end),
@@ -179,94 +180,94 @@ impl Link {
     }
 
     /// Handles a line during a replay. Gives up a connection whose replay does not end.
-    async fn caught(&mut self, time: Duration, heard: Heard) -> Result<(), End> {
+    async fn receive_in_replay(&mut self, time: Duration, heard: Heard) -> Result<(), End> {
         if matches!(heard.known, Some(ServerLine::Event(..))) {
             // The line, and about as much again for the parsed form.
             self.held_bytes += 2 * heard.line.len() + size_of::<Heard>();
         }
-        match self.patience.spend(time, &heard) {
-            Err(End(_, why)) => self.lost(why),
+        match self.reply_timeout.spend(time, &heard) {
+            Err(End(_, why)) => self.handle_loss(why),
             Ok(()) if self.held_bytes > HELD_BYTES_MAX => {
-                self.lost("the server sent events but did not end its reply".to_owned())
+                self.handle_loss("the server sent events but did not end its reply".to_owned())
             }
             Ok(()) => {
-                self.heard(heard).await;
+                self.receive(heard).await;
                 Ok(())
             }
         }
     }
 
-    async fn heard(&mut self, heard: Heard) {
+    async fn receive(&mut self, heard: Heard) {
         if let Some(ServerLine::Ok(Reply::Nick(name))) = &heard.known {
             self.name = name.clone();
-            if std::mem::take(&mut self.nameless) {
+            if std::mem::take(&mut self.is_nameless) {
                 self.catch_up().await;
             }
         }
-        for read in self.reading.read(heard) {
-            self.take(read).await;
+        for action in self.reading.receive(heard) {
+            self.handle(action).await;
         }
     }
 
-    async fn take(&mut self, read: Read) {
-        self.news.push_back(match read {
-            Read::Heard(heard) => News::Heard(heard),
-            Read::Missing(what) => News::Missing(what),
-            Read::CaughtUp(whole) => News::CaughtUp(whole),
-            Read::Ask(command) => return self.ask(&command).await,
+    async fn handle(&mut self, action: ReadAction) {
+        self.events.push_back(match action {
+            ReadAction::Line(heard) => LinkEvent::Line(heard),
+            ReadAction::Gap(what) => LinkEvent::Gap(what),
+            ReadAction::CaughtUp(whole) => LinkEvent::CaughtUp(whole),
+            ReadAction::Send(command) => return self.request(&command).await,
         });
     }
 
-    async fn ask(&mut self, command: &Command) {
+    async fn request(&mut self, command: &Command) {
         self.wire.send(command.to_line(Mode::Commands).as_bytes()).await;
     }
 
     /// Requests the earlier messages.
     async fn catch_up(&mut self) {
         let command = self.reading.begin(self.wire.epoch.clone());
-        (self.patience, self.held_bytes) = (Patience::new(u64::MAX), 0);
-        self.ask(&command).await;
+        (self.reply_timeout, self.held_bytes) = (ReplyTimeout::new(u64::MAX), 0);
+        self.request(&command).await;
     }
 
-    fn lost(&mut self, why: String) -> Result<(), End> {
-        self.news.extend(self.reading.end().map(News::Heard));
+    fn handle_loss(&mut self, why: String) -> Result<(), End> {
+        self.events.extend(self.reading.end().map(LinkEvent::Line));
         let for_good = self.retry == Some(Duration::ZERO);
-        if for_good && self.news.is_empty() {
+        if for_good && self.events.is_empty() {
             return Err(End(Code::Lost, why));
         }
-        self.nameless = false;
-        self.away = true;
+        self.is_nameless = false;
+        self.is_away = true;
         self.retry_until = self.retry.and_then(|retry| Instant::now().checked_add(retry));
-        self.news.push_back(News::Lost(why));
+        self.events.push_back(LinkEvent::Lost(why));
         if !for_good {
-            self.pause();
+            self.schedule_attempt();
         }
         Ok(())
     }
 
     /// Closes the connection, and schedules the next attempt to reconnect.
-    fn pause(&mut self) {
+    fn schedule_attempt(&mut self) {
         let pause = self.pauses.next().unwrap_or_default();
         let then = Instant::now() + pause;
         self.wire.wait_until(self.deadline.map_or(then, |deadline| deadline.min(then)));
-        self.news.push_back(News::Waits(pause));
+        self.events.push_back(LinkEvent::RetryIn(pause));
     }
 
-    async fn come_back(&mut self) -> Result<(), End> {
+    async fn reconnect(&mut self) -> Result<(), End> {
         // With a time limit, a refused nickname fails this attempt, and the next one tries it again: a script cannot choose another one.
         let deadline = self.deadline;
-        let named = match or(self.enter(), late(deadline)).await {
+        let named = match or(self.rejoin(), time_out(deadline)).await {
             Ok(Err(refusal)) if self.retry.is_some() => Err(End(Code::Refused, refusal.what)),
             named => named,
         };
         match named {
             Ok(named) => {
-                (self.away, self.pauses, self.wire.deadline) = (false, pauses(), self.deadline);
-                self.nameless = named.is_err();
-                if !self.nameless {
+                (self.is_away, self.pauses, self.wire.deadline) = (false, pauses(), self.deadline);
+                self.is_nameless = named.is_err();
+                if !self.is_nameless {
                     self.catch_up().await;
                 }
-                self.news.push_back(News::Back(named));
+                self.events.push_back(LinkEvent::Reconnected(named));
                 Ok(())
             }
             Err(end) if end.0.is_wanted() => Err(end),
@@ -274,19 +275,19 @@ impl Link {
                 Err(End(Code::Lost, format!("could not reconnect in time: {why}")))
             }
             Err(End(_, why)) => {
-                self.news.push_back(News::Failed(why));
-                self.pause();
+                self.events.push_back(LinkEvent::AttemptFailed(why));
+                self.schedule_attempt();
                 Ok(())
             }
         }
     }
 
-    async fn enter(&mut self) -> Result<Result<Name, HeardRefusal>, End> {
+    async fn rejoin(&mut self) -> Result<Result<Name, HeardRefusal>, End> {
         self.wire.open(&self.address).await?;
         if let Some(name) = self.wire.resume().await? {
             return Ok(Ok(name));
         }
-        self.wire.ask_for_token().await?;
+        self.wire.request_token().await?;
         self.wire.take_name(self.name.as_str()).await
     }
 }
@@ -324,7 +325,7 @@ mod tests {
             Link::new(wire, address.clone(), Name::new("al").unwrap(), Reading::from_now(0), None).await
         };
         let (mut link, server) = futures_lite::future::zip(connect, serve).await;
-        assert!(matches!(link.next(false, false).await, Ok(News::CaughtUp(_))));
+        assert!(matches!(link.next(false, false).await, Ok(LinkEvent::CaughtUp(_))));
         (link, server)
     }
 
@@ -334,15 +335,15 @@ mod tests {
             let (mut link, _server) = link("MSG bob hi\nOK MSG 1\nMSG bob hi\n").await;
             let little = REPLY_TIME / 2;
             link.reply_left = little;
-            assert!(matches!(link.next(false, true).await, Ok(News::Heard(_))));
+            assert!(matches!(link.next(false, true).await, Ok(LinkEvent::Line(_))));
             assert!(link.reply_left <= little, "an event is not a reply");
-            assert!(matches!(link.next(false, true).await, Ok(News::Heard(_))));
+            assert!(matches!(link.next(false, true).await, Ok(LinkEvent::Line(_))));
             assert_eq!(link.reply_left, REPLY_TIME);
             link.reply_left = little;
-            assert!(matches!(link.next(false, false).await, Ok(News::Heard(_))));
+            assert!(matches!(link.next(false, false).await, Ok(LinkEvent::Line(_))));
             assert!(link.reply_left > little, "the server owed no reply");
             link.reply_left = Duration::from_millis(20);
-            assert!(matches!(link.next(false, true).await, Ok(News::Lost(_))));
+            assert!(matches!(link.next(false, true).await, Ok(LinkEvent::Lost(_))));
         });
     }
 
@@ -352,8 +353,8 @@ mod tests {
             let (mut link, _server) = link("").await;
             link.catch_up().await;
             let mut held = 0;
-            while !link.away {
-                link.caught(Duration::ZERO, Heard::new("JOIN bob")).await.unwrap();
+            while !link.is_away {
+                link.receive_in_replay(Duration::ZERO, Heard::new("JOIN bob")).await.unwrap();
                 held += 1;
             }
             assert!(held * size_of::<Heard>() <= 2 * HELD_BYTES_MAX, "{held}");

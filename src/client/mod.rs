@@ -114,8 +114,8 @@ fn check(options: &Options) -> Option<String> {
 }
 
 fn run(options: &Options) -> Result<(), End> {
-    let recall = |line: &str| match Command::parse(line, Mode::Commands) {
-        Ok(Some(command)) => block_on(script::recall(options, &command)),
+    let query = |line: &str| match Command::parse(line, Mode::Commands) {
+        Ok(Some(command)) => block_on(script::print_past(options, &command)),
         Ok(None) => Ok(()),
         Err(refusal) => Err(End(Code::Usage, refusal::explain(&refusal.into()))),
     };
@@ -134,10 +134,10 @@ fn run(options: &Options) -> Result<(), End> {
                 Err(why) => Err(End(Code::Usage, format!("invalid regular expression {}: {why}", quoted(pattern)))),
             }
         }
-        "history" => recall(&format!("HISTORY {}", words.join(" "))),
-        "search" => recall(&format!("SEARCH {}", words.join(" "))),
+        "history" => query(&format!("HISTORY {}", words.join(" "))),
+        "search" => query(&format!("SEARCH {}", words.join(" "))),
         "raw" => block_on(script::raw(options)),
-        _ if terminal::is_one() => terminal::run(options),
+        _ if terminal::is_available() => terminal::run(options),
         _ => block_on(script::talk(options)),
     }
 }
@@ -146,7 +146,7 @@ fn run(options: &Options) -> Result<(), End> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Code {
     /// Success, or the reader of the output closed it.
-    Done,
+    Success,
     /// The server refused a command, or standard input or output failed.
     Refused,
     /// Invalid command line.
@@ -167,7 +167,7 @@ impl Code {
     /// The exit code that the parent process sees. For a signal, the code that a shell reports.
     fn number(self) -> u8 {
         match self {
-            Self::Done => 0,
+            Self::Success => 0,
             Self::Refused => 1,
             Self::Usage => 2,
             Self::Unreachable => 3,
@@ -185,7 +185,7 @@ impl Code {
 
     /// Whether the client ends on request, and not because of a failure.
     fn is_wanted(self) -> bool {
-        matches!(self, Self::Done | Self::Signal(_))
+        matches!(self, Self::Success | Self::Signal(_))
     }
 }
 

@@ -30,14 +30,14 @@ impl Output {
     pub(super) fn print(&self, line: &str) -> Result<(), End> {
         self.write(io::stdout(), line).map_err(|error| match (self.stopped(), error.kind()) {
             (Some(code), _) => End(code, String::new()),
-            (_, io::ErrorKind::BrokenPipe) => End(Code::Done, String::new()),
+            (_, io::ErrorKind::BrokenPipe) => End(Code::Success, String::new()),
             (_, io::ErrorKind::TimedOut) => End(Code::TimedOut, "timed out".to_owned()),
             _ => cannot_write(&error),
         })
     }
 
     /// Prints a message to standard error.
-    pub(super) fn tell(&self, text: &str) {
+    pub(super) fn report(&self, text: &str) {
         // If this fails, only the exit code reports the problem.
         let _ = self.write(io::stderr(), &format!("{PROGRAM}: {text}"));
     }
@@ -60,7 +60,7 @@ pub(super) fn wait_unread() -> End {
     while poll(&mut [PollFd::new(&io::stdout(), PollFlags::empty())], None) != Ok(1) {}
     match tcgetattr(io::stdout()) {
         Err(error @ (Errno::IO | Errno::BADF)) => cannot_write(&error.into()),
-        _ => End(Code::Done, String::new()),
+        _ => End(Code::Success, String::new()),
     }
 }
 

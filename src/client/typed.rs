@@ -12,7 +12,7 @@ use crate::protocol::{
 
 /// The meaning of a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Typed {
+pub(super) enum UserInput {
     /// A blank line.
     Blank,
     /// A command to send. A message is one, too.
@@ -46,7 +46,7 @@ pub(super) fn help() -> impl Iterator<Item = String> {
 const COMPLETED: [&str; 12] =
     ["/help", "/history", "/msg", "/nick", "/ping", "/quit", "/reply", "/search", "/status", "/w", "/whisper", "/who"];
 
-impl Typed {
+impl UserInput {
     /// Parses a line by the grammar of chat mode in `protocol.md`, with a few more commands. `whisperer` is the last member who
     /// whispered to the user.
     pub(super) fn parse(line: &str, whisperer: Option<&Name>) -> Self {
@@ -100,7 +100,7 @@ pub(super) fn too_long(parsed: &Result<Option<Command>, Refusal>, text: &str) ->
 }
 
 /// Whether a typed line is a message or a whisper.
-pub(super) fn is_said(line: &str) -> bool {
+pub(super) fn is_message(line: &str) -> bool {
     let word = split_word(line.trim_start()).0.to_ascii_lowercase();
     ["/reply", "/r"].contains(&word.as_str())
         || matches!(Command::parse(line, Mode::Chat), Ok(Some(Command::Msg(_) | Command::Whisper(..))))
@@ -149,7 +149,7 @@ pub(super) fn usage_of(verb: Verb) -> Option<&'static str> {
 const PUBLIC: [&str; 8] = ["/help", "/history", "/nick", "/ping", "/quit", "/search", "/status", "/who"];
 
 /// The part of a typed line that the history keeps: no whispers, and no text after a mistyped command.
-pub(super) fn remembered(line: &str) -> String {
+pub(super) fn history_entry(line: &str) -> String {
     let (word, _) = split_word(split_indent(line).1);
     let is_command = strip_slash(word).is_some_and(|command| strip_slash(command).is_none());
     if is_command && !PUBLIC.contains(&word) { format!("{word} ") } else { line.trim_end().to_owned() }
@@ -209,11 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn lines_mean_what_people_expect() {
-        let check = |line: &str, expected| assert_eq!(Typed::parse(line, Some(&name("eve"))), expected, "{line:?}");
-        let command = Typed::Command;
-        check("", Typed::Blank);
-        check("  ", Typed::Blank);
+    fn typed_lines_are_parsed() {
+        let check = |line: &str, expected| assert_eq!(UserInput::parse(line, Some(&name("eve"))), expected, "{line:?}");
+        let command = UserInput::Command;
+        check("", UserInput::Blank);
+        check("  ", UserInput::Blank);
         check("hello there", command(Command::Msg(text("hello there"))));
         check(" /who", command(Command::Who));
         check(" hello", command(Command::Msg(text(" hello"))));
@@ -232,8 +232,8 @@ mod tests {
         check("/nick al", command(Command::Nick(name("al"))));
         check("/status", command(Command::Status));
         check("/ping", command(Command::Ping(None)));
-        check("/help", Typed::Help);
-        check("/help w", Typed::Help);
+        check("/help", UserInput::Help);
+        check("/help w", UserInput::Help);
         check("/quit", command(Command::Quit(None)));
         check("/quit tea", command(Command::Quit(Some(text("tea")))));
         check(".exit", command(Command::Quit(None)));
@@ -242,9 +242,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_says_what_to_type() {
-        let check = |line: &str, expected: &str| match Typed::parse(line, None) {
-            Typed::Wrong(why) => assert!(why.contains(expected), "{line:?}: {why}"),
+    fn invalid_line_says_what_to_type() {
+        let check = |line: &str, expected: &str| match UserInput::parse(line, None) {
+            UserInput::Wrong(why) => assert!(why.contains(expected), "{line:?}: {why}"),
             other => panic!("{line:?}: {other:?}"),
         };
         let unknown =
@@ -266,10 +266,10 @@ mod tests {
     }
 
     #[test]
-    fn too_long_a_message_is_refused_with_its_length() {
-        let check = |line: &str, expected: Option<&str>| match (Typed::parse(line, Some(&name("eve"))), expected) {
-            (Typed::Wrong(why), Some(expected)) => assert!(why.starts_with(expected), "{why}"),
-            (Typed::Command(command), None) => {
+    fn overlong_message_is_refused_with_its_length() {
+        let check = |line: &str, expected: Option<&str>| match (UserInput::parse(line, Some(&name("eve"))), expected) {
+            (UserInput::Wrong(why), Some(expected)) => assert!(why.starts_with(expected), "{why}"),
+            (UserInput::Command(command), None) => {
                 assert!(command.to_line(Mode::Commands).len() <= LINE_BYTES_MAX, "{command:?}");
             }
             (other, _) => panic!("{other:?}"),
@@ -291,8 +291,8 @@ mod tests {
     }
 
     #[test]
-    fn whispers_are_not_remembered() {
-        let check = |line: &str, expected: &str| assert_eq!(remembered(line), expected, "{line:?}");
+    fn history_entry_has_no_whisper() {
+        let check = |line: &str, expected: &str| assert_eq!(history_entry(line), expected, "{line:?}");
         check("hello ", "hello");
         check("//w bob is how", "//w bob is how");
         check("/who", "/who");

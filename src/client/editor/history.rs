@@ -41,7 +41,7 @@ impl History {
     }
 
     /// The first entry from `first` on that contains `text`.
-    pub(super) fn find_on(&self, text: &str, first: usize) -> Option<usize> {
+    pub(super) fn find_forward(&self, text: &str, first: usize) -> Option<usize> {
         (first..self.0.len()).find(|at| self.0[*at].contains(text))
     }
 }
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn history_file_keeps_what_is_whole_of_a_damaged_one() {
+    fn damaged_history_file_keeps_intact_lines() {
         let (_directory, mut file) = file(b"#V2\none\ncaf\xe9\n\0\0\n\x1b[2J\n\ntwo\\\nthr");
         assert_eq!(entries(&mut file), ["one", "caf\u{fffd}", "\u{fffd}\u{fffd}", "\u{fffd}[2J", "two\\", "thr"]);
         file.append("four").unwrap();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn history_file_that_cannot_be_used_is_told() {
+    fn unusable_history_file_is_reported() {
         let directory = tempfile::tempdir().unwrap();
         let mut file = HistoryFile::new(directory.path().to_owned());
         let error = file.load().unwrap_err().to_string();
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn history_file_is_cut_to_what_is_kept() {
+    fn long_history_file_is_truncated() {
         let (_directory, mut file) = file("x".repeat(100_000).as_bytes());
         let mut bytes = fs::read(&file.path).unwrap();
         bytes.extend((0..200_000).flat_map(|number| format!("\nline {number}").into_bytes()));

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn key_decoder_takes_nothing_pasted_for_a_key() {
+    fn key_decoder_reads_no_keys_in_a_paste() {
         let pasted = |text: &str| text.chars().map(Key::Pasted).collect::<Vec<_>>();
         assert_eq!(keys(b"\x1b[200~a\r\nb\nc\r\rd\x1b[201~"), pasted("a\nb\nc\n\nd"));
         assert_eq!(keys(b"\x1b[200~\x03\x04\x1a\t\xe9\x1bx\x1b[31m\x1bOA!\x1b[201~\x03"), {

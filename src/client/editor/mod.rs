@@ -14,7 +14,7 @@ use async_signal::Signal;
 
 pub(super) use self::history::{History, HistoryFile};
 pub(super) use self::keys::{Key, KeyDecoder};
-use self::line::{LineBuffer, To};
+use self::line::{LineBuffer, Motion};
 pub(super) use self::screen::{Input, Screen, Size};
 use crate::limits::{EDITED_BYTES_MAX, REPEAT_MAX};
 
@@ -146,19 +146,19 @@ impl Editor {
     fn change(&mut self, key: Key) {
         let line = &mut self.line;
         match key {
-            Key::Left | Key::Ctrl('b') => line.move_to(To::Left),
-            Key::Right | Key::Ctrl('f') => line.move_to(To::Right),
-            Key::Home | Key::Ctrl('a') => line.move_to(To::Start),
-            Key::End | Key::Ctrl('e') => line.move_to(To::End),
-            Key::WordLeft | Key::Alt('b') => line.move_to(To::WordLeft),
-            Key::WordRight | Key::Alt('f') => line.move_to(To::WordRight),
-            Key::Backspace => line.delete(To::Left),
-            Key::Delete | Key::Ctrl('d') => line.delete(To::Right),
-            Key::Ctrl('k') => line.delete(To::End),
-            Key::Ctrl('u') => line.delete(To::Start),
-            Key::Ctrl('w') => line.delete(To::BlankLeft),
-            Key::Alt('d') => line.delete(To::WordRight),
-            Key::Alt('\x7f' | '\x08') => line.delete(To::WordLeft),
+            Key::Left | Key::Ctrl('b') => line.move_to(Motion::Left),
+            Key::Right | Key::Ctrl('f') => line.move_to(Motion::Right),
+            Key::Home | Key::Ctrl('a') => line.move_to(Motion::Start),
+            Key::End | Key::Ctrl('e') => line.move_to(Motion::End),
+            Key::WordLeft | Key::Alt('b') => line.move_to(Motion::WordLeft),
+            Key::WordRight | Key::Alt('f') => line.move_to(Motion::WordRight),
+            Key::Backspace => line.delete(Motion::Left),
+            Key::Delete | Key::Ctrl('d') => line.delete(Motion::Right),
+            Key::Ctrl('k') => line.delete(Motion::End),
+            Key::Ctrl('u') => line.delete(Motion::Start),
+            Key::Ctrl('w') => line.delete(Motion::BlankLeft),
+            Key::Alt('d') => line.delete(Motion::WordRight),
+            Key::Alt('\x7f' | '\x08') => line.delete(Motion::WordLeft),
             Key::Ctrl('t') => line.transpose(),
             Key::Ctrl('_') => line.undo(),
             Key::Alt('u') => line.change_word(str::to_uppercase),
@@ -239,7 +239,7 @@ impl Editor {
                 self.history.find_back(&text, last)
             }
             Key::Ctrl('r') => found.and_then(|at| self.history.find_back(&text, at.checked_sub(1)?)).or(found),
-            Key::Ctrl('s') => found.and_then(|at| self.history.find_on(&text, at + 1)).or(found),
+            Key::Ctrl('s') => found.and_then(|at| self.history.find_forward(&text, at + 1)).or(found),
             Key::Ctrl('g') => {
                 self.line.set(&before);
                 return None;
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn editor_brings_a_refused_line_back_until_the_next_one() {
+    fn editor_recalls_a_refused_line_once() {
         let mut editor = editor(&["one"]);
         editor.keep_refused("/wisper bob psst");
         press(&mut editor, b"\r\x1b[A");

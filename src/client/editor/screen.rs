@@ -37,7 +37,7 @@ struct Position {
 
 /// The rows on the screen now.
 #[derive(Debug)]
-struct Drawn {
+struct DrawnRows {
     rows: Vec<String>,
     cursor: Position,
     columns: usize,
@@ -58,7 +58,7 @@ pub(in crate::client) struct Screen {
     size: Size,
     look: Look,
     traits: Traits,
-    drawn: Option<Drawn>,
+    drawn: Option<DrawnRows>,
 }
 
 impl Screen {
@@ -112,7 +112,7 @@ impl Screen {
         if cursor.column > 0 {
             let _ = write!(written, "\x1b[{}C", cursor.column);
         }
-        self.drawn = Some(Drawn { rows, cursor, columns: self.size.columns });
+        self.drawn = Some(DrawnRows { rows, cursor, columns: self.size.columns });
         written
     }
 
@@ -150,7 +150,7 @@ impl Screen {
     }
 
     /// The number of rows above the cursor's row now. The size may have changed since they were drawn.
-    fn rows_above_cursor(&self, drawn: &Drawn) -> usize {
+    fn rows_above_cursor(&self, drawn: &DrawnRows) -> usize {
         let at = drawn.cursor;
         if self.size.columns >= drawn.columns || !self.traits.reflows {
             return at.row;
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn screen_erases_what_became_of_the_rows_after_a_resize() {
+    fn screen_erases_rows_after_a_resize() {
         let resized = |text: &str, cursor: usize, columns: usize, reflows: bool| {
             let mut screen = screen(10, 9);
             screen.traits.reflows = reflows;
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn screen_shows_what_is_being_sent_and_what_tab_offers() {
+    fn screen_shows_pending_messages_and_completions() {
         let choices: Vec<_> = (0..40).map(|number| format!("name{number:02} ")).collect();
         let input = Input { prompt: "> ".to_owned(), text: "n", cursor: 1, choices: &choices };
         let drawn = screen(20, 20).draw(&["one", "a line that is too long"], &input);

@@ -12,7 +12,7 @@ const PROBE_MS = 5_000;
 const CONNECT_MS = 10_000;
 
 /** Close codes after which it does not reconnect: another window has the name now, or the user chose none in time. */
-const ENDS = new Set(['resumed', 'name-timeout']);
+const FINAL_CODES = new Set(['resumed', 'name-timeout']);
 
 export class Connection {
   #address;
@@ -22,13 +22,13 @@ export class Connection {
   #tries = 0;
   #retry = null;
   #isStopped = true;
-  #lastWord = null;
+  #closeReason = null;
   /** The timer that ends a silent connection: while it connects, and during a probe. Null if nothing is awaited. */
   #deadline = null;
 
   /**
-   * `on.greeted(hello)`: connected. `on.line(line)`: a parsed line arrived. `on.closed({ retryMs, lastWord })`: not connected; the
-   * next attempt follows after `retryMs`, or never if that is null. `lastWord` is the server's reason, if it gave one.
+   * `on.greeted(hello)`: connected. `on.line(line)`: a parsed line arrived. `on.closed({ retryMs, closeReason })`: not connected; the
+   * next attempt follows after `retryMs`, or never if that is null. `closeReason` is the server's reason, if it gave one.
    */
   constructor(address, on) {
     this.#address = address;
@@ -48,7 +48,7 @@ export class Connection {
     if (this.#socket) return;
     const socket = new WebSocket(this.#address);
     this.#socket = socket;
-    this.#lastWord = null;
+    this.#closeReason = null;
     this.#await(CONNECT_MS);
     socket.onmessage = ({ data }) => {
       // The replies to earlier lines come first: each arrival extends the wait.
@@ -64,7 +64,7 @@ export class Connection {
     this.#isStopped = true;
     this.#stopWaiting();
     if (this.#socket?.readyState === WebSocket.CONNECTING) this.#socket.close();
-    if (isWaiting) this.#on.closed({ retryMs: null, lastWord: null });
+    if (isWaiting) this.#on.closed({ retryMs: null, closeReason: null });
   }
 
   /** Sends a line. `answered` gets its final reply, or null if the connection broke before it came. */
@@ -75,7 +75,7 @@ export class Connection {
   }
 
   /** Sends a line that gets no reply. */
-  tell(line) {
+  send(line) {
     if (this.isOpen) this.#socket.send(line);
   }
 
@@ -86,8 +86,8 @@ export class Connection {
       this.#tries = 0;
       this.#stopAwaiting();
       this.#on.greeted(line);
-    } else if (line.isLastWord) {
-      this.#lastWord = line;
+    } else if (line.isCloseReason) {
+      this.#closeReason = line;
     } else {
       // The session applies the reply first, so that the callback sees the changed room.
       this.#on.line(line);
@@ -96,14 +96,14 @@ export class Connection {
   }
 
   #closed() {
-    const [lastWord, answers] = [this.#lastWord, this.#answers];
+    const [closeReason, answers] = [this.#closeReason, this.#answers];
     this.#socket = null;
     this.#answers = [];
     this.#stopAwaiting();
-    if (ENDS.has(lastWord?.code)) this.#isStopped = true;
+    if (FINAL_CODES.has(closeReason?.code)) this.#isStopped = true;
     const retryMs = this.#isStopped ? null : this.#pause();
     if (retryMs !== null) this.#retry = setTimeout(() => this.start(), retryMs);
-    this.#on.closed({ retryMs, lastWord });
+    this.#on.closed({ retryMs, closeReason });
     answers.forEach((answered) => answered(null));
   }
 

@@ -3,7 +3,7 @@
 import { copyAsLines } from './copying.js';
 import { untilTomorrow } from './dates.js';
 import { entryOf, noteEntry, ownEntry, plainLine } from './entries.js';
-import { eachFrame } from './frames.js';
+import { oncePerFrame } from './frames.js';
 import { Scroller } from './scrolling.js';
 import { Transcript } from './transcript.js';
 import { TranscriptView } from './transcript-view.js';
@@ -23,7 +23,7 @@ export class Log {
   #transcript = new Transcript();
   #view = new TranscriptView(this.#panel, this.#transcript);
   #scroller = new Scroller(this.#panel, { isComplete: () => this.#view.isComplete, moved: () => this.#look() });
-  #draw = eachFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isFollowing)));
+  #draw = oncePerFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isFollowing)));
   #read;
   #unread = 0;
   /** Whether the next missed message is the first one, which gets the mark. */
@@ -45,7 +45,7 @@ export class Log {
       this.#panel.focus({ preventScroll: true });
     });
     document.addEventListener('visibilitychange', () => {
-      this.#view.nameDays(new Date());
+      this.#view.updateDates(new Date());
       this.#look();
     });
     addEventListener('focus', () => this.#look());
@@ -54,7 +54,7 @@ export class Log {
     // The page may not see the end of a press: it may be in a menu or outside the window.
     addEventListener('pointermove', ({ buttons }) => buttons === 0 && this.#release());
     copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
-    this.#awaitTomorrow();
+    this.#scheduleMidnight();
   }
 
   /** Begins an epoch. The user saw its messages up to `readUpTo` at an earlier visit. */
@@ -104,14 +104,14 @@ export class Log {
   }
 
   /** Shows a pending message. Returns a function that removes it, in one frame with what takes its place. */
-  pend(to, text, me) {
+  addPending(to, text, me) {
     const entry = ownEntry({ to, text, me, order: this.#lastId });
-    this.#view.pend(entry);
+    this.#view.addPending(entry);
     this.#view.mark(null);
     this.toEnd();
     this.#draw();
     return () => {
-      this.#view.drop(entry);
+      this.#view.removePending(entry);
       this.#draw();
     };
   }
@@ -184,10 +184,10 @@ export class Log {
   }
 
   /** Uses short timers: a timer stops while the machine sleeps, and the clock or the time zone may change. */
-  #awaitTomorrow() {
+  #scheduleMidnight() {
     setTimeout(() => {
-      this.#view.nameDays(new Date());
-      this.#awaitTomorrow();
+      this.#view.updateDates(new Date());
+      this.#scheduleMidnight();
     }, Math.min(untilTomorrow(new Date()), DAY_CHECK_MS));
   }
 }

@@ -2,7 +2,7 @@
 // dialog is modal. To change the name it is a popover, and the room stays usable beside it.
 
 /** The key in the local storage. One origin may serve several chats, each under its own path. */
-const REMEMBERED = `chinwag.name ${new URL('.', location.href).pathname}`;
+const NAME_KEY = `chinwag.name ${new URL('.', location.href).pathname}`;
 
 const byId = (id) => document.getElementById(id);
 
@@ -10,7 +10,7 @@ export class NameDialog {
   #dialog = byId('name-dialog');
   #input = byId('name');
   #isJoining = false;
-  #remembered = remembered();
+  #remembered = loadName();
 
   /** `take(name)` is called with the name that the user enters. The dialog stays open until `close()`. */
   constructor(take) {
@@ -62,7 +62,7 @@ export class NameDialog {
 
   remember(name) {
     try {
-      localStorage.setItem(REMEMBERED, name);
+      localStorage.setItem(NAME_KEY, name);
     } catch {
       // The browser may refuse to store anything. Then the dialog asks each time.
     }
@@ -103,9 +103,9 @@ export class NameDialog {
   }
 }
 
-function remembered() {
+function loadName() {
   try {
-    return localStorage.getItem(REMEMBERED) ?? '';
+    return localStorage.getItem(NAME_KEY) ?? '';
   } catch {
     return '';
   }

@@ -4,7 +4,7 @@
 export const LINE_BYTES_MAX = 4096;
 
 /** The codes of the `ERR -` that a server sends before it closes the connection. They are not replies. */
-const LAST_WORDS = new Set([
+const CLOSE_CODES = new Set([
   'idle-timeout', 'name-timeout', 'resumed', 'server-full', 'slow', 'too-many-errors', 'wrong-protocol',
 ]);
 
@@ -32,7 +32,7 @@ const FORMS = {
   },
   ERR: (rest) => {
     const [verb, code, text] = splitWords(rest, 2);
-    return { kind: 'err', isOk: false, isLastWord: verb === '-' && LAST_WORDS.has(code), verb, code, text };
+    return { kind: 'err', isOk: false, isCloseReason: verb === '-' && CLOSE_CODES.has(code), verb, code, text };
   },
   USER: (rest) => {
     const [name, role, details] = splitWords(rest, 2);

@@ -1,7 +1,7 @@
 // The state of the room, built from the server's lines. Pure: no clock, no document.
 
 /** Most ids of live messages that are remembered, to show none twice: many more than arrive during a replay. */
-const READ_MAX = 4000;
+const LIVE_IDS_MAX = 4000;
 
 export class Room {
   /** The user's name; empty before joining. */
@@ -28,9 +28,9 @@ export class Room {
   #namedAfter = Infinity;
   /** Whether this connection has replayed everything up to the newest message. */
   #isCaughtUp = false;
-  #read = new Set();
+  #liveIds = new Set();
   /** The last id that was replayed. Replays are in order: everything up to it has arrived. */
-  #toldUpTo = 0;
+  #replayedUpTo = 0;
 
   /** The members, `{ key, name, isCoordinator }`, in the order in which they joined. Replaced, never changed. */
   get people() {
@@ -70,18 +70,18 @@ export class Room {
     this.epoch = epoch;
     this.lastId = null;
     this.#namedAfter = Infinity;
-    this.#read.clear();
-    this.#toldUpTo = 0;
+    this.#liveIds.clear();
+    this.#replayedUpTo = 0;
   }
 
   /** Applies a line. Returns whether to show it: a message that arrives twice is shown once. */
   apply(line) {
     CHANGES[line.kind]?.(this, line);
     if (line.id > this.lastId) this.lastId = line.id;
-    if (line.kind === 'past') return this.#isToldFirst(line.id);
+    if (line.kind === 'past') return this.#isFirstReplay(line.id);
     if (line.kind !== 'msg') return SHOWN.has(line.kind);
-    this.#read.add(line.id);
-    if (this.#read.size > READ_MAX) this.#read.delete(this.#read.values().next().value);
+    this.#liveIds.add(line.id);
+    if (this.#liveIds.size > LIVE_IDS_MAX) this.#liveIds.delete(this.#liveIds.values().next().value);
     return true;
   }
 
@@ -92,9 +92,9 @@ export class Room {
     if (this.#namedAfter === Infinity) this.#namedAfter = id;
   }
 
-  #isToldFirst(id) {
-    const isFirst = id > this.#toldUpTo && !this.#read.has(id);
-    this.#toldUpTo = Math.max(this.#toldUpTo, id);
+  #isFirstReplay(id) {
+    const isFirst = id > this.#replayedUpTo && !this.#liveIds.has(id);
+    this.#replayedUpTo = Math.max(this.#replayedUpTo, id);
     return isFirst;
   }
 

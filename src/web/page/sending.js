@@ -90,7 +90,7 @@ export class Sending {
     const { room } = this.#session;
     const isChosen = kind === 'message';
     const to = isChosen ? chosen.map(({ name }) => name) : names;
-    const drop = this.#log.pend(to.length ? to : undefined, text, room.me);
+    const drop = this.#log.addPending(to.length ? to : undefined, text, room.me);
     const answered = (reply) => {
       drop();
       if (!reply?.isOk) return this.#giveBack(raw, reply, isChosen ? chosen : []);

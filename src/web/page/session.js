@@ -9,7 +9,7 @@ import { refusal } from './wording.js';
 const PAST_MESSAGES = 20;
 
 /** Notes about missed messages that cannot be shown. */
-const ANEW = 'The server has restarted and no longer knows the messages above.';
+const RESTARTED = 'The server has restarted and no longer knows the messages above.';
 const TOO_OLD = 'You missed more messages than the server keeps. Some are missing here.';
 
 export class Session {
@@ -24,12 +24,12 @@ export class Session {
   #missedAfter = null;
   /** Whether all messages after it have been replayed. */
   #isCaughtUp = false;
-  #isAnew = false;
+  #isNewEpoch = false;
 
   /**
    * `on.joined(isBack)`, `on.refused(reply, name)`: the result of taking a name. `on.line(line, isNew)`: the room applied a line.
    * `on.note(text, after)`: a note to show, after this id if there is one. `on.caughtUp()`: the replay is complete.
-   * `on.closed({ retryMs, lastWord })`: as `Connection` reports it.
+   * `on.closed({ retryMs, closeReason })`: as `Connection` reports it.
    */
   constructor(address, on) {
     this.#on = on;
@@ -96,7 +96,7 @@ export class Session {
   #greeted({ epoch }) {
     const { room } = this;
     this.#isGreeted = true;
-    this.#isAnew = room.epoch !== null && room.epoch !== epoch;
+    this.#isNewEpoch = room.epoch !== null && room.epoch !== epoch;
     room.forgetListed();
     room.beginReplay();
     // An interrupted replay is repeated from its beginning, whatever live messages have arrived since.
@@ -133,13 +133,13 @@ export class Session {
   }
 
   #joined(name) {
-    const isBack = this.#isAnew || this.#missedAfter !== null;
+    const isBack = this.#isNewEpoch || this.#missedAfter !== null;
     this.#isJoined = true;
     this.#name = name;
     this.room.me = name;
     this.#on.joined(isBack);
     this.#connection.request('WHO');
-    if (this.#isAnew) this.#on.note(ANEW);
+    if (this.#isNewEpoch) this.#on.note(RESTARTED);
     if (this.#missedAfter !== null) this.#askSince();
     else this.#askHistory();
     this.#connection.request('CANVAS');
@@ -165,7 +165,7 @@ export class Session {
   }
 
   #line(line) {
-    if (line.kind === 'ping') this.#connection.tell(`PONG ${line.token}`);
+    if (line.kind === 'ping') this.#connection.send(`PONG ${line.token}`);
     // A client that fell behind missed strokes, too.
     if (line.kind === 'roster') this.#connection.request('CANVAS');
     const isNew = this.room.apply(line);

@@ -15,7 +15,7 @@ const REFUSALS = {
   'targets-too-many': () => 'A whisper can go to at most 32 members.',
 };
 
-const LAST_WORDS = {
+const CLOSE_TEXTS = {
   'idle-timeout': 'The server closed the connection because this page sent nothing for too long.',
   'name-timeout': 'You did not choose a name in time. Join again.',
   resumed: 'You are in the room in another window now. Join again to use this one.',
@@ -42,8 +42,8 @@ export function refusal({ code, text }, name = '') {
 }
 
 /** Why the server closed the connection, as a sentence; empty if it did not say. */
-export function lastWord(line) {
-  return line ? LAST_WORDS[line.code] ?? `${capitalized(withoutHint(line.text))}.` : '';
+export function closeText(line) {
+  return line ? CLOSE_TEXTS[line.code] ?? `${capitalized(withoutHint(line.text))}.` : '';
 }
 
 /** A NOTICE of the server. */
