@@ -7,6 +7,7 @@
 //! | [`limits`] | every bound, with its reason | |
 //! | [`protocol`] | bytes to meaning and back, both directions | who is here |
 //! | [`room`] | members, messages, canvas: a deterministic state machine | sessions, time, order of arrival |
+//! | [`sequencer`] | the one order of all changes; whether a change must be durable first | what a change does |
 //! | [`session`] | each connection's command state, and what its commands change in the room | delivery |
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
 //! | [`web`] | what a browser needs to join: the page, HTTP's heads, WebSocket's frames | sockets |
@@ -33,6 +34,7 @@ pub mod limits;
 pub mod process;
 pub mod protocol;
 pub mod room;
+pub mod sequencer;
 pub mod server;
 pub mod session;
 #[cfg(feature = "store")]

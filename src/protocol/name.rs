@@ -11,7 +11,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
 use super::fold_case;
-use super::text::is_safe;
+use super::text::{is_safe, shows_nothing};
 use crate::limits::{NAME_CHARS_MAX, NAME_MARKS_IN_A_ROW_MAX};
 
 /// A name as its owner wrote it (RFC 8265, 3.4: case preserved, width mapped, NFC), with what it is compared by.
@@ -95,6 +95,18 @@ impl Name {
             rest = rest.get(end + 1..).unwrap_or_default();
         }
         last
+    }
+}
+
+/// A character in an error.
+fn shown(c: char) -> String {
+    let code = u32::from(c);
+    if shows_nothing(c) {
+        format!("an invisible character (U+{code:04X})")
+    } else if c.escape_debug().len() > "\\n".len() {
+        format!("U+{code:04X}")
+    } else {
+        format!("{c:?}")
     }
 }
 
@@ -182,8 +194,8 @@ impl fmt::Display for NameError {
             Self::Space => f.write_str("a name cannot contain a space"),
             Self::Control => f.write_str("a name cannot contain control or direction characters"),
             Self::Comma => f.write_str("a name cannot contain a comma"),
-            Self::Start(c) => write!(f, "a name begins with a letter or a digit, not with {c:?}"),
-            Self::Character(c) => write!(f, "a name cannot contain {c:?}"),
+            Self::Start(c) => write!(f, "a name begins with a letter or a digit, not with {}", shown(*c)),
+            Self::Character(c) => write!(f, "a name cannot contain {}", shown(*c)),
             Self::Marks => write!(f, "a name has at most {NAME_MARKS_IN_A_ROW_MAX} combining marks in a row"),
             Self::Shape => f.write_str("these letters cannot stand together in a name"),
         }

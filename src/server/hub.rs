@@ -17,7 +17,7 @@ use super::console;
 use super::inbox::Rows;
 use super::replay::{Replays, Told};
 use super::roster::Rosters;
-use super::storage::{CommitPipeline, StoredMessages};
+use super::storage::StoredMessages;
 use crate::feed::{Appended, Draft, Feed, Outbox, Place, Standing};
 use crate::limits::{
     PIN_OVERHEAD_BYTES, STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
@@ -54,16 +54,14 @@ pub struct Hub {
     held: BySession<Arc<Outbox>>,
     rosters: Rosters,
     replays: Replays,
-    /// Where messages are stored before anybody gets them, if they are.
-    storing: Option<Box<dyn CommitPipeline>>,
     /// Where stored messages are read, if they are stored.
     stored: Option<Arc<dyn StoredMessages>>,
     /// Bytes of whispers since all that wait were last counted.
     whispered: usize,
     /// Those who did not read, to be let go.
     slow: BTreeSet<SessionId>,
-    /// What was taken last is to be stored first.
-    is_deferred: bool,
+    /// The line that is being carried out was answered.
+    is_answered: bool,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`].
     outputs: Vec<Output>,
 }
@@ -111,20 +109,19 @@ impl Hub {
             held: BySession::default(),
             rosters: Rosters::default(),
             replays: Replays::default(),
-            storing: None,
             stored: None,
             whispered: 0,
             slow: BTreeSet::new(),
-            is_deferred: false,
+            is_answered: false,
             outputs: Vec::new(),
         }
     }
 
-    /// The same hub, with a store for the messages of its room.
+    /// The same hub, which reads stored messages here.
     #[cfg(feature = "store")]
-    pub(super) fn with_store(self, storing: Box<dyn CommitPipeline>, stored: Arc<dyn StoredMessages>) -> Self {
+    pub(super) fn with_stored(self, stored: Arc<dyn StoredMessages>) -> Self {
         let draft = Draft::marked(self.sessions.room().last_id());
-        Self { storing: Some(storing), stored: Some(stored), draft, ..self }
+        Self { stored: Some(stored), draft, ..self }
     }
 
     /// Where stored messages are read, if they are stored.
@@ -172,8 +169,8 @@ impl Hub {
                     Arc::clone(&member.outbox)
                 });
                 self.apply(at, session, action);
-                // Last: whoever sees the line answered can rely on all that came of it. What is to be stored is answered then.
-                if let Some(outbox) = sender.filter(|_| !std::mem::take(&mut self.is_deferred)) {
+                // Last: when the line counts as answered, all its outputs are there. A durable change is answered later.
+                if let Some(outbox) = sender.filter(|_| std::mem::take(&mut self.is_answered)) {
                     outbox.count_answered();
                 }
             }
@@ -194,59 +191,53 @@ impl Hub {
             || self.sessions.expired_wait()
     }
 
-    /// Whether something that was stored, or was not, is to be said before anything else happens.
+    /// Whether entries are to be applied before anything else happens.
     pub fn is_settling(&self) -> bool {
-        self.storing.as_ref().is_some_and(|storing| storing.has_settled())
+        self.sessions.sequencer().has_next()
     }
 
-    /// Whether something is to be handed over to the store at the next turn.
+    /// Whether changes are passed on at the end of the next turn.
     fn is_gathering(&self) -> bool {
-        self.storing.as_ref().is_some_and(|storing| storing.is_gathering())
+        self.sessions.sequencer().needs_turn()
     }
 
-    /// Whether something is on its way to the store.
+    /// Whether changes have not become entries yet.
     pub fn is_storing(&self) -> bool {
-        self.storing.as_ref().is_some_and(|storing| storing.is_busy())
+        self.sessions.sequencer().is_busy()
     }
 
     /// Takes note of one report of the store, if there is one. Returns whether there was.
-    pub fn take_report(&mut self, at: Timestamp) -> bool {
-        let is_taken = self.storing.as_mut().is_some_and(|storing| storing.take_report());
+    pub fn take_report(&mut self) -> bool {
+        let is_taken = self.sessions.sequencer_mut().take_report();
         if is_taken {
-            self.settle(at);
+            self.settle();
         }
         is_taken
     }
 
     /// Waits for a report of the store, and takes note of it. Waits forever without a store. Returns false if the store has failed.
     async fn next_report(&mut self) -> bool {
-        let Some(storing) = &mut self.storing else { return future::pending().await };
-        let is_taken = future::poll_fn(|cx| storing.poll_report(cx)).await;
-        self.settle(now());
+        let is_taken = future::poll_fn(|cx| self.sessions.sequencer_mut().poll_report(cx)).await;
+        self.settle();
         is_taken
     }
 
-    /// Closes the store's file; nothing is said any more.
-    async fn close_store(&mut self) {
-        if let Some(storing) = self.storing.take() {
-            smol::unblock(move || storing.close()).await;
-        }
+    /// Ends the sequencer; nothing is submitted any more.
+    async fn close_sequencer(&mut self) {
+        let mut sequencer = self.sessions.take_sequencer();
+        smol::unblock(move || sequencer.close()).await;
     }
 
-    /// Says what was stored: as much as fits into a segment.
-    fn settle(&mut self, at: Timestamp) {
-        while !self.is_full()
-            && let Some((session, action)) = self.storing.as_mut().and_then(|storing| storing.next_settled())
-        {
-            self.apply(at, session, action);
-            if let Some(member) = self.members.get_mut(session) {
-                touch(&mut self.touched, session, member);
-                member.outbox.count_answered();
+    /// Applies entries that became durable: as many as fit into a segment. Then passes on the changes of this turn.
+    fn settle(&mut self) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        while !self.is_full() && self.sessions.advance(&mut outputs) {
+            for output in outputs.drain(..) {
+                self.deliver(SessionId::SERVER, output);
             }
         }
-        if let Some(storing) = &mut self.storing {
-            storing.start(self.sessions.room().last_id());
-        }
+        self.outputs = outputs;
+        self.sessions.end_turn();
     }
 
     /// Publishes what was drafted and wakes whom it concerns; then lets go of those who do not read, which is drafted for
@@ -269,7 +260,7 @@ impl Hub {
         }
         self.bound_replays();
         self.bound_whispers();
-        self.settle(at);
+        self.settle();
         self.let_go(at);
         self.expire(at);
     }
@@ -328,7 +319,7 @@ impl Hub {
         if !appended.grew.contains(&true) {
             return;
         }
-        let oldest = (appended.shrank && self.storing.is_none()).then(|| self.feed.oldest());
+        let oldest = (appended.shrank && self.stored.is_none()).then(|| self.feed.oldest());
         for (session, member) in self.members.iter() {
             if member.follows_from.is_none() {
                 continue;
@@ -346,12 +337,12 @@ impl Hub {
         let mut outputs = std::mem::take(&mut self.outputs);
         self.sessions.apply(Input { at, session, kind: action }, &mut outputs);
         for output in outputs.drain(..) {
-            self.deliver(at, session, output);
+            self.deliver(session, output);
         }
         self.outputs = outputs;
     }
 
-    fn deliver(&mut self, at: Timestamp, cause: SessionId, output: Output) {
+    fn deliver(&mut self, cause: SessionId, output: Output) {
         match output {
             Output::Publish { id, at, session, event, own } => {
                 self.announce(session, Tag { id, at }, &event, own);
@@ -360,12 +351,7 @@ impl Hub {
             Output::List(session, users) => self.list(session, users),
             Output::Replay(session, numbers) => self.replay(session, numbers, |room| room.history().messages()),
             Output::Canvas(session, numbers) => self.replay(session, numbers, Room::canvas),
-            Output::Store(origin, name, text) => {
-                if let Some(storing) = &mut self.storing {
-                    storing.take(at, origin, name, text, self.feed.bytes_max());
-                    self.is_deferred = true;
-                }
-            }
+            Output::Answered(session) => self.answered(cause, session),
             Output::QueryStore(session, query, until) => self.query_store(session, query, until),
             Output::Speak(session, dialect) => self.speak(session, dialect),
             Output::Follow(session) => self.follow(session),
@@ -378,6 +364,15 @@ impl Hub {
             Output::Close(session, closing) => self.close(session, closing),
             Output::Hold(session) => self.hold(session),
             Output::Release(session) => self.release(session),
+        }
+    }
+
+    fn answered(&mut self, cause: SessionId, session: SessionId) {
+        if cause == session {
+            self.is_answered = true;
+        } else if let Some(member) = self.members.get_mut(session) {
+            touch(&mut self.touched, session, member);
+            member.outbox.count_answered();
         }
     }
 
@@ -509,14 +504,14 @@ pub(super) async fn run(mut hub: Hub, mut rows: Rows) {
             return;
         }
         let at = now();
-        hub.take_report(at);
+        hub.take_report();
         if take_turns(&mut hub, &mut rows, at).is_break() {
             // Lines that were read before the stop, from clients that had more than one turn's worth.
             let _ = take_turns(&mut hub, &mut rows, at);
             settle_in_time(&mut hub).await;
             hub.take(now(), Request::Act(SessionId::SERVER, InputKind::Shutdown));
             hub.publish(now());
-            hub.close_store().await;
+            hub.close_sequencer().await;
         }
         hub.publish(at);
         future::yield_now().await;
@@ -564,9 +559,7 @@ async fn settle_in_time(hub: &mut Hub) {
         Timer::after(Duration::from_millis(STORE_CLOSE_MS_MAX)).await;
     };
     future::or(settle, late).await;
-    if let Some(storing) = &mut hub.storing {
-        storing.abandon();
-    }
+    hub.sessions.sequencer_mut().abandon();
     while hub.is_settling() {
         hub.publish(now());
     }

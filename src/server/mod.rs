@@ -22,9 +22,9 @@ mod shutdown;
 mod sockets;
 mod storage;
 #[cfg(feature = "store")]
-mod stored;
+mod store_sequencer;
 #[cfg(feature = "store")]
-mod storing;
+mod stored;
 #[cfg(feature = "web")]
 mod web;
 

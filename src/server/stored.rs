@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::hub::{self, Hub};
 use super::query::{CatchUp, QueryReply};
 use super::storage::{Storage, StoredMessages};
-use super::storing::Storing;
+use super::store_sequencer::StoreSequencer;
 use super::{Options, console, made_up_epoch};
 use crate::feed::{Feed, Missed, Outbox, Pieces};
 use crate::protocol::{Dialect, EventId, Mode};
@@ -27,14 +27,15 @@ impl Storage for store::Options {
             console::relaxed();
         }
         let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(history).with_last_id(last_id);
-        Ok(with_store(Hub::new(Sessions::new(room, options.timeouts).with_store(), feed), opened))
+        Ok(hub(Sessions::new(room, options.timeouts), feed, opened))
     }
 }
 
-/// The same hub, whose room has this store.
-pub(super) fn with_store(hub: Hub, store: Store) -> Hub {
+/// A hub of these sessions, whose messages are stored.
+pub(super) fn hub(sessions: Sessions, feed: Arc<Feed>, store: Store) -> Hub {
     let queries = Arc::new(store.queries().clone());
-    hub.with_store(Box::new(Storing::new(store)), queries)
+    let sequencer = StoreSequencer::new(store, feed.bytes_max());
+    Hub::new(sessions.with_store(Box::new(sequencer)), feed).with_stored(queries)
 }
 
 impl StoredMessages for QueryQueues {

@@ -111,11 +111,6 @@ impl Turn<'_> {
 
     fn msg(&mut self, text: Text) -> Result<Progress, Refusal> {
         let name = self.named(Verb::Msg)?;
-        if self.sessions.stores {
-            self.submit(room::Action::SayPending);
-            self.out.push(Output::Store(self.origin(), name, text));
-            return Ok(Progress::Submitted);
-        }
         Ok(self.submit(room::Action::Say(Message { name, at: self.at, text })))
     }
 
@@ -141,7 +136,7 @@ impl Turn<'_> {
 
     fn history(&mut self, count: u64) -> Result<(), Refusal> {
         self.named(Verb::History)?;
-        if self.sessions.stores && !self.sessions.room.history().has_last(count) {
+        if self.sessions.has_store && !self.sessions.room.history().has_last(count) {
             self.query_store(HistoryQuery::Last(count));
             return Ok(());
         }
@@ -165,7 +160,7 @@ impl Turn<'_> {
             return Err(Refusal::id_ahead(last));
         }
         let Some(numbers) = self.sessions.room.history().since(id) else {
-            if self.sessions.stores {
+            if self.sessions.has_store {
                 self.query_store(HistoryQuery::Since(id));
                 return Ok(());
             }
@@ -188,7 +183,7 @@ impl Turn<'_> {
 
     fn search(&mut self, words: Text) -> Result<(), Refusal> {
         self.named(Verb::Search)?;
-        if self.sessions.stores {
+        if self.sessions.has_store {
             self.query_store(HistoryQuery::Words(words));
             return Ok(());
         }
@@ -295,7 +290,8 @@ impl Turn<'_> {
     /// Sets what the session's member can be resumed with, now or once it is registered.
     fn set_verifier(&mut self, verifier: Option<Verifier>) {
         if self.sessions.member(self.session).is_some() {
-            self.submit(room::Action::SetVerifier(verifier));
+            // The session answers this line itself.
+            self.sessions.submit(self.at, self.origin(), room::Action::SetVerifier(verifier), self.out);
         } else if let Some(state) = self.sessions.all.get_mut(self.session) {
             state.verifier = verifier;
         }
@@ -335,7 +331,11 @@ impl Turn<'_> {
         Origin { session: self.session, member: self.sessions.member(self.session).unwrap_or(own) }
     }
 
+    /// Submits a change, whose outputs answer the line.
     fn submit(&mut self, action: room::Action) -> Progress {
+        if let Some(line) = &mut self.sessions.line {
+            line.is_answered = false;
+        }
         self.sessions.submit(self.at, self.origin(), action, self.out);
         Progress::Submitted
     }

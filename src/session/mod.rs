@@ -18,10 +18,11 @@ pub use self::by_session::BySession;
 pub use self::timeouts::Timeouts;
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    Closing, Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, Hint, LeaveReason, Mode, Name, Past,
-    Refusal, Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, User,
+    Closing, Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, Hint, LeaveReason, Mode, Name, Refusal,
+    Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, User,
 };
-use crate::room::{self, Entry, MemberId, Message, Origin, Room, SessionId, StoreFailure, Uptime, Verifier};
+use crate::room::{self, MemberId, Origin, Room, SessionId, Uptime, Verifier};
+use crate::sequencer::{Change, Memory, Sequencer};
 
 /// Something that happened outside.
 #[derive(Clone, Debug)]
@@ -59,12 +60,6 @@ pub enum InputKind {
     EndOfInput,
     /// Its connection is gone.
     Gone(LeaveReason),
-    /// This message of the member's is stored, under the id after the last one. The session that sent it may be gone by now.
-    Stored(MemberId, Past),
-    /// The member's message under this nickname could not be stored. The session that sent it may be gone by now.
-    NotStored(MemberId, Name, StoreFailure),
-    /// No message up to this id is kept any more; comes from [`SessionId::SERVER`].
-    Forget(EventId),
     /// Time since the server started; comes from [`SessionId::SERVER`], about once a second, and again with the same time while
     /// [`Sessions::expired_wait`].
     Tick(Uptime),
@@ -94,8 +89,8 @@ pub enum Output {
     Replay(SessionId, Range<u64>),
     /// The strokes with these numbers on the room's canvas.
     Canvas(SessionId, Range<u64>),
-    /// A message to be stored; an [`InputKind::Stored`] or [`InputKind::NotStored`] follows.
-    Store(Origin, Name, Text),
+    /// One more of the session's lines is answered: all outputs of it came before.
+    Answered(SessionId),
     /// The store answers the session's command, with messages up to this id.
     QueryStore(SessionId, HistoryQuery, EventId),
     /// An event for all sessions that follow.
@@ -126,7 +121,7 @@ pub enum Output {
 }
 
 /// The sessions, and the room that they share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sessions {
     room: Room,
     timeouts: Timeouts,
@@ -137,14 +132,23 @@ pub struct Sessions {
     roster: Option<(u64, Arc<[User]>)>,
     /// More sessions are silent than end in one turn.
     silent_wait: bool,
-    /// Messages are stored before they are published.
-    stores: bool,
-    /// Number of entries that the room has applied.
-    entries: u64,
+    /// Messages that are not in memory can be read from a store.
+    has_store: bool,
+    sequencer: Box<dyn Sequencer>,
+    /// The line that is being carried out.
+    line: Option<Line>,
     /// The server stops: new connections are refused.
     stopped: bool,
     /// Kept between calls for its capacity.
     outputs: Vec<room::Output>,
+}
+
+/// A line that is being carried out.
+#[derive(Debug)]
+struct Line {
+    session: SessionId,
+    /// Its outputs are complete when it has been carried out. False while the room has not answered what it submitted.
+    is_answered: bool,
 }
 
 /// What the server knows of one connection.
@@ -192,31 +196,58 @@ const PRESENCE: &str = "yes, the server is here";
 /// The last event.
 const FAREWELL: &str = "the server is shutting down";
 
+impl Default for Sessions {
+    fn default() -> Self {
+        Self::new(Room::default(), Timeouts::default())
+    }
+}
+
 impl Sessions {
     /// No sessions yet, round this room.
     pub fn new(room: Room, timeouts: Timeouts) -> Self {
-        Self { room, timeouts, ..Self::default() }
+        Self {
+            room,
+            timeouts,
+            all: BySession::default(),
+            resumed: BTreeMap::new(),
+            roster: None,
+            silent_wait: false,
+            has_store: false,
+            sequencer: Box::new(Memory::default()),
+            line: None,
+            stopped: false,
+            outputs: Vec::new(),
+        }
     }
 
-    /// The same, with a store: messages are stored before they are published.
+    /// The same, with a store: this is its sequencer.
     #[must_use]
-    pub fn with_store(self) -> Self {
-        Self { stores: true, ..self }
+    pub fn with_store(self, sequencer: Box<dyn Sequencer>) -> Self {
+        Self { has_store: true, sequencer, ..self }
     }
 
     /// Takes an input, and appends what is to be done about it to `out`, in order.
     pub fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
+        let session = input.session;
+        let is_line = matches!(
+            input.kind,
+            InputKind::Blank
+                | InputKind::AreYouThere
+                | InputKind::Command(_)
+                | InputKind::Resumable(_)
+                | InputKind::Refuse(_)
+        );
+        self.line = is_line.then_some(Line { session, is_answered: true });
+        self.carry_out_input(input, out);
+        if self.line.take().is_some_and(|line| line.is_answered) {
+            out.push(Output::Answered(session));
+        }
+    }
+
+    fn carry_out_input(&mut self, input: Input, out: &mut Vec<Output>) {
         let Input { at, session, kind } = input;
         match kind {
             InputKind::Connect(address) => self.connect(session, address, out),
-            InputKind::Stored(member, Past { at: sent_at, name, text, .. }) => {
-                let message = Message { name, at: sent_at, text };
-                self.submit(at, Origin { session, member }, room::Action::Say(message), out);
-            }
-            InputKind::NotStored(member, name, why) => {
-                self.submit(at, Origin { session, member }, room::Action::SayFailed(name, why), out);
-            }
-            InputKind::Forget(id) => self.submit(at, Origin::SERVER, room::Action::Evict(id), out),
             InputKind::Tick(now) => self.tick(at, now, out),
             InputKind::Shutdown => self.shutdown(at, out),
             _ if self.all.get(session).is_none_or(Session::is_gone) => {}
@@ -238,6 +269,26 @@ impl Sessions {
     /// The room.
     pub fn room(&self) -> &Room {
         &self.room
+    }
+
+    /// Continues with another room, which must be in the same state.
+    pub fn replace_room(&mut self, room: Room) {
+        (self.room, self.roster) = (room, None);
+    }
+
+    /// What gives the entries their order.
+    pub fn sequencer(&self) -> &dyn Sequencer {
+        &*self.sequencer
+    }
+
+    /// The same, to be driven.
+    pub fn sequencer_mut(&mut self) -> &mut dyn Sequencer {
+        &mut *self.sequencer
+    }
+
+    /// Takes the sequencer out, to end it. One in memory takes its place.
+    pub fn take_sequencer(&mut self) -> Box<dyn Sequencer> {
+        std::mem::replace(&mut self.sequencer, Box::new(Memory::default()))
     }
 
     /// The member of a session, also after its connection is gone.
@@ -296,21 +347,53 @@ impl Sessions {
         action: room::Action,
         out: &mut Vec<Output>,
     ) {
-        self.entries += 1;
+        self.sequencer.submit(Change { at, uptime, origin, action });
+        while self.advance(out) {}
+    }
+
+    /// Applies the next entry, if there is one. Returns whether there was.
+    pub fn advance(&mut self, out: &mut Vec<Output>) -> bool {
+        let Some(entry) = self.sequencer.next() else { return false };
+        let at = entry.at;
         let mut outputs = std::mem::take(&mut self.outputs);
-        self.room.apply(Entry { seq: self.entries, at, uptime, origin, action }, &mut outputs);
+        self.room.apply(entry, &mut outputs);
         for output in outputs.drain(..) {
             self.take(at, output, out);
         }
         self.outputs = outputs;
+        true
+    }
+
+    /// Ends a turn: the sequencer passes on the changes that it has accepted.
+    pub fn end_turn(&mut self) {
+        self.sequencer.end_turn(self.room.last_id());
+    }
+
+    /// Records that the room has answered a line of the origin.
+    fn answer(&mut self, origin: Origin, out: &mut Vec<Output>) {
+        match &mut self.line {
+            Some(line) if line.session == origin.session => line.is_answered = true,
+            _ => out.push(Output::Answered(origin.session)),
+        }
     }
 
     /// Turns an output of the room into outputs for sessions.
     fn take(&mut self, at: Timestamp, output: room::Output, out: &mut Vec<Output>) {
         match output {
-            room::Output::Event { id, at, origin, event } => self.publish(id, at, origin, event, out),
-            room::Output::Whispered { origin, from, to, text } => self.whispered(at, origin, &from, to, &text, out),
-            room::Output::Resumed { origin, member, name } => self.take_over(origin.session, member, name, out),
+            room::Output::Event { id, at, origin, event } => {
+                self.publish(id, at, origin, event, out);
+                if let Some(origin) = origin {
+                    self.answer(origin, out);
+                }
+            }
+            room::Output::Whispered { origin, from, to, text } => {
+                self.whispered(at, origin, &from, to, &text, out);
+                self.answer(origin, out);
+            }
+            room::Output::Resumed { origin, member, name } => {
+                self.take_over(origin.session, member, name, out);
+                self.answer(origin, out);
+            }
             room::Output::Detached(member, reason) => {
                 let Some(session) = self.session_of(member) else { return };
                 if let Some(state) = self.all.get_mut(session) {
@@ -330,6 +413,7 @@ impl Sessions {
                 if self.all.get(origin.session).is_some_and(|state| !state.is_gone()) {
                     self.refuse(at, origin.session, rejection.into(), out);
                 }
+                self.answer(origin, out);
             }
         }
     }

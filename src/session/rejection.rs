@@ -45,3 +45,45 @@ fn whisper(code: ErrorCode, why: &str) -> Refusal {
 fn not_stored(why: &str) -> Refusal {
     Refusal::new(Verb::Msg, ErrorCode::NotStored, format!("nobody got the message: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Mode;
+
+    #[test]
+    fn rejection_has_its_text_in_both_modes() {
+        let name = |raw: &str| Name::new(raw).unwrap();
+        let check = |rejection: Rejection, expected: &str| {
+            let refusal = Refusal::from(rejection);
+            assert_eq!(refusal.to_string(), format!("ERR {}", expected.replace('~', "")));
+            assert_eq!(refusal.text(Mode::Chat), expected.splitn(3, ' ').last().unwrap().replace('~', "/"));
+        };
+        check(
+            Rejection::NickTaken(name("AL"), name("al")),
+            "NICK name-taken AL is the same name as al, which is taken; choose another and write: ~NICK name",
+        );
+        check(
+            Rejection::NickReserved(name("al")),
+            "NICK name-taken al is reserved until a message sent under it, or under a look-alike, is stored; \
+             try again later, or choose another and write: ~NICK name",
+        );
+        check(
+            Rejection::TargetDetached(name("al")),
+            "WHISPER target-absent al has no connection now and may come back; nothing was delivered",
+        );
+        check(
+            Rejection::TargetLeaving(name("al")),
+            "WHISPER target-absent al is leaving and hears no more; nothing was delivered",
+        );
+        check(
+            Rejection::NotStored(StoreFailure::NotStored("the disk is full".into())),
+            "MSG not-stored nobody got the message: the disk is full; try again later",
+        );
+        check(
+            Rejection::NotStored(StoreFailure::Unconfirmed("the server is shutting down".into())),
+            "MSG not-stored nobody got the message: the server is shutting down; the disk may have stored it, \
+             so look in HISTORY first; try again later",
+        );
+    }
+}

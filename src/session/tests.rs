@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
-use crate::protocol::{Drawn, Token};
+use crate::protocol::{Drawn, Past, Token};
 use crate::room::{Canvas, History};
 
 /// A room with these in it; the first is session 1.
@@ -24,18 +24,24 @@ fn room_of(room: Room, names: &[&str]) -> Sessions {
 pub(super) fn act(room: &mut Sessions, session: u64, action: InputKind) -> Vec<String> {
     let mut out = Vec::new();
     room.apply(Input { at: Timestamp(5_000), session: SessionId(session), kind: action }, &mut out);
+    // Each line is answered at the end of its outputs, unless it waits.
+    let own = Output::Answered(SessionId(session));
+    out.pop_if(|last| *last == own);
+    out.iter().map(|output| shown(room, output)).collect()
+}
+
+/// An output as `act` returns it.
+pub(super) fn shown(room: &Sessions, output: &Output) -> String {
     let drawn = |numbers| room.room().canvas().range(numbers).map(Drawn::to_string).collect::<Vec<_>>().join("/");
     let past =
         |numbers| room.room().history().messages().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
-    let shown = |output: Output| match output {
-        Output::Store(Origin { session: SessionId(session), .. }, name, text) => {
-            format!("{session} stores {name} {text}")
-        }
+    match output {
+        Output::Answered(SessionId(session)) => format!("{session} answered"),
         Output::QueryStore(SessionId(session), query, EventId(until)) => {
             format!("{session} queries {query:?} up to {until}")
         }
-        Output::Canvas(SessionId(session), numbers) => format!("{session}< {}", drawn(numbers)),
-        Output::Replay(SessionId(session), numbers) => format!("{session}< {}", past(numbers)),
+        Output::Canvas(SessionId(session), numbers) => format!("{session}< {}", drawn(numbers.clone())),
+        Output::Replay(SessionId(session), numbers) => format!("{session}< {}", past(numbers.clone())),
         Output::Tell(SessionId(session), line) => format!("{session}< {line}"),
         Output::List(SessionId(session), users) => {
             let users: Vec<_> = users.iter().map(User::to_string).collect();
@@ -43,7 +49,7 @@ pub(super) fn act(room: &mut Sessions, session: u64, action: InputKind) -> Vec<S
         }
         Output::Publish { id, session: SessionId(session), event, own, .. } => {
             let id = id.map_or_else(|| "-".to_owned(), |id| id.0.to_string());
-            let own = own.map(|reply| format!(", for {session} {reply}")).unwrap_or_default();
+            let own = own.as_ref().map(|reply| format!(", for {session} {reply}")).unwrap_or_default();
             format!("*{id} {event}{own}")
         }
         Output::Speak(SessionId(session), dialect) => format!("{session} speaks {}", dialect.index()),
@@ -52,8 +58,7 @@ pub(super) fn act(room: &mut Sessions, session: u64, action: InputKind) -> Vec<S
         Output::Close(SessionId(session), _) => format!("{session} closed"),
         Output::Hold(SessionId(session)) => format!("{session} held"),
         Output::Release(SessionId(session)) => format!("{session} released"),
-    };
-    out.into_iter().map(shown).collect()
+    }
 }
 
 pub(super) fn say(room: &mut Sessions, session: u64, line: &str) -> Vec<String> {

@@ -26,6 +26,7 @@ const ASSETS: &[Asset] = &[
     Asset { path: "/drafts.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/drafts.js") },
     Asset { path: "/entries.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/entries.js") },
     Asset { path: "/frames.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/frames.js") },
+    Asset { path: "/hints.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/hints.js") },
     Asset { path: "/links.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/links.js") },
     Asset { path: "/lists.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/lists.js") },
     Asset { path: "/log.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/log.js") },
@@ -53,4 +54,33 @@ const ASSETS: &[Asset] = &[
 /// The file that is asked for by this path.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{ErrorCode, EventId, Hint, Mode, Refusal, Text, Verb};
+
+    /// The lines of a list in a script of the page.
+    fn lines_of(list: &str) -> impl Iterator<Item = &'static str> {
+        let script = str::from_utf8(find("/hints.js").unwrap().bytes).unwrap();
+        let (_, list) = script.split_once(&format!("const {list} = [")).unwrap();
+        list.split_once("\n];").unwrap().0.lines().map(str::trim)
+    }
+
+    /// The page knows every hint of the server outside of chat mode, and no other.
+    #[test]
+    fn page_has_hints_of_server() {
+        let written = |hint| Refusal::new(None, ErrorCode::NoName, "").with_hint(hint).text(Mode::Commands);
+        let usages = lines_of("USAGES").filter_map(|line| line.strip_prefix('\'')?.strip_suffix("',"));
+        assert_eq!(usages.collect::<Vec<_>>(), Verb::ALL.map(Verb::usage));
+        let texts_of = |list| {
+            let texts = lines_of(list).filter_map(|line| Some(line.strip_suffix("'],")?.split_once("', '")?.1));
+            texts.collect::<Vec<_>>()
+        };
+        let others = Hint::plain().filter(|hint| !matches!(hint, Hint::Write(_)));
+        assert_eq!(texts_of("HINTS"), others.map(written).collect::<Vec<_>>());
+        let open = [Hint::Say(Text::ours("x")), Hint::Since(EventId(8))].map(written);
+        assert_eq!(texts_of("OPEN_HINTS"), open.each_ref().map(|text| &text[..text.len() - 1]));
+    }
 }

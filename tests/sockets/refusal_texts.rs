@@ -8,11 +8,11 @@ use crate::common::{EPOCH, Peer, Server};
 
 /// Codes that no line of a member of a server without a store gets, and the tests that check their bytes.
 const ELSEWHERE: [ErrorCode; 10] = [
-    ErrorCode::IdleTimeout,   // room::tests
+    ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // sockets::timeouts
     ErrorCode::NotStored,     // stored::faults, stored::waiting
     ErrorCode::Resumed,       // transcripts: Taking a name back
-    ErrorCode::SearchTimeout, // store::tests
+    ErrorCode::SearchTimeout, // server::query::tests
     ErrorCode::ServerFull,    // sockets::caps
     ErrorCode::Slow,          // sockets::slow
     ErrorCode::StoreFailed,   // stored::faults

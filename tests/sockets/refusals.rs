@@ -264,6 +264,6 @@ fn name_in_another_case_is_taken_by_its_folding() {
 fn name_of_marks_alone_is_refused() {
     nameless(
         "NICK \u{345}".as_bytes(),
-        "ERR NICK name-invalid a name begins with a letter or a digit, not with '\\u{345}'; write: NICK name",
+        "ERR NICK name-invalid a name begins with a letter or a digit, not with an invisible character (U+0345); write: NICK name",
     );
 }

@@ -101,8 +101,7 @@ impl<'a> Writer<'a> {
 }
 
 /// What is told to a peer that goes on from the store.
-const FELL_BEHIND: &str = "you read too slowly for joins, leaves and the like: they are left out here, messages are not; \
-                           who is here comes at the end of it (ROSTER)";
+const FELL_BEHIND: &str = "you read too slowly: joins, leaves and the like are left out here, messages are not; the list of members follows them";
 
 /// How long the socket has been full. Nothing until it first is: most never are.
 #[derive(Debug, Default)]

@@ -58,8 +58,7 @@ fn storing(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
     let epoch = crate::protocol::Token::ours("epoch");
     let (store, _) = Store::open(&options, None, epoch, 0, || Timestamp(0)).unwrap();
     let reports = store.reports().clone();
-    let hub = Hub::new(Sessions::default().with_store(), Arc::clone(feed));
-    (crate::server::stored::with_store(hub, store), reports)
+    (crate::server::stored::hub(Sessions::default(), Arc::clone(feed), store), reports)
 }
 
 /// Waits until [`Hub::take_report`] finds a report.
@@ -229,7 +228,7 @@ fn what_is_stored_and_not_said_yet_is_not_found() {
     await_report(&reports);
     say(&mut hub, 2, "NICK bob");
     assert_eq!(search(&mut hub), "OK SEARCH 0");
-    assert!(hub.take_report(Timestamp(0)));
+    assert!(hub.take_report());
     hub.publish(Timestamp(0));
     assert_eq!(search(&mut hub), "OK SEARCH 1");
 }
@@ -258,7 +257,7 @@ fn what_is_said_is_what_is_stored() {
             said.push_str(&read(&feed, &mut cursor, &reader));
             if hub.is_storing() {
                 await_report(&reports);
-                assert!(hub.take_report(Timestamp(0)));
+                assert!(hub.take_report());
             }
         };
         for line in ["SET tags on", "SET echo on", "NICK reader"] {
@@ -373,7 +372,7 @@ fn presence_during_a_commit_has_no_id_and_the_batch_is_committed_once() {
         for rename in 0..3 {
             say(&mut hub, 2, &format!("NICK n{number}-{rename}"));
         }
-        assert!(hub.take_report(Timestamp(0)));
+        assert!(hub.take_report());
         while hub.is_behind() || hub.is_storing() {
             assert!(reports.is_empty(), "it is committed again");
             hub.publish(Timestamp(0));
@@ -406,7 +405,7 @@ fn ids_have_no_gap_after_a_failed_commit() {
         while hub.is_behind() || hub.is_storing() {
             if hub.is_storing() && !hub.is_behind() {
                 await_report(&reports);
-                assert!(hub.take_report(Timestamp(0)));
+                assert!(hub.take_report());
             }
             hub.publish(Timestamp(0));
         }

@@ -1,5 +1,7 @@
 // Parses and formats lines of chinwag/1; protocol.md is the norm. Pure: no document.
 
+import { isHelp, splitText } from './hints.js';
+
 /** Longest line that the server reads, in bytes. */
 export const LINE_BYTES_MAX = 4096;
 
@@ -32,7 +34,7 @@ const FORMS = {
   },
   ERR: (rest) => {
     const [verb, code, text] = splitWords(rest, 2);
-    return { kind: 'err', isOk: false, isCloseReason: verb === '-' && CLOSE_CODES.has(code), verb, code, text };
+    return { kind: 'err', isOk: false, isCloseReason: verb === '-' && CLOSE_CODES.has(code), verb, code, ...splitText(text) };
   },
   USER: (rest) => {
     const [name, role, details] = splitWords(rest, 2);
@@ -57,7 +59,8 @@ const FORMS = {
   WHISPER: (rest) => said('whisper', rest),
   ROSTER: (count) => ({ kind: 'roster', count: Number(count) }),
   COORDINATOR: (name) => ({ kind: 'coordinator', name }),
-  NOTICE: (text) => ({ kind: 'notice', text }),
+  // The page has a help of its own.
+  NOTICE: (text) => (isHelp(text) ? null : { kind: 'notice', text }),
   PING: (token) => ({ kind: 'ping', token }),
 };
 

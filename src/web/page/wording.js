@@ -1,18 +1,28 @@
-// The page's texts for refusals and reasons of the server. The server's texts end with hints for a terminal: the page has its own text
-// for a code, or shows the server's text without the hint.
+// The page's texts for refusals and reasons of the server, by their code and the kind of their hint. For others, the page shows the
+// server's text without the hint, which is for a terminal.
 
 export const NOT_CONNECTED = 'Not sent: there is no connection now. What you wrote is kept.';
 
 const REFUSALS = {
-  'line-too-long': () => 'That is too long.',
-  'name-taken': (what) => `${what}. Choose another name.`,
-  'name-alike': (what) => `${what}. Choose another name.`,
-  'name-missing': () => 'Type a name first.',
-  'not-coordinator': () => 'Only the coordinator can do that: the member who has been here longest.',
-  'not-stored': () => 'The server could not store it. Try again later.',
-  'target-absent': (what) => `${what}.`,
-  'target-self': () => 'You cannot whisper to yourself.',
-  'targets-too-many': () => 'A whisper can go to at most 32 members.',
+  'epoch-changed': 'The server has restarted and no longer knows the messages above.',
+  'id-ahead': 'The server has restarted and no longer knows the messages above.',
+  'line-too-long': 'That is too long.',
+  'name-missing': 'Type a name first.',
+  'not-coordinator': 'Only the coordinator can do that: the member who has been here longest.',
+  'not-stored': 'The server could not store it.',
+  'target-self': 'You cannot whisper to yourself.',
+  'targets-too-many': 'A whisper can go to at most 32 members.',
+  'verb-unknown': 'The server did not understand this page. Reload the page.',
+};
+
+/** What to do next, by the kind of the hint. Hints that the page follows by itself have no text. */
+const HINTS = {
+  'check-history': 'It may be published nevertheless: look for it before you send it again.',
+  'choose-nickname': 'Choose another name.',
+  'close-connection': 'Close another window first.',
+  'retry-in-a-second': 'Try again in a second.',
+  'retry-later': 'Try again later.',
+  'retry-nickname': 'Try again later, or choose another name.',
 };
 
 const CLOSE_TEXTS = {
@@ -35,20 +45,19 @@ const LEAVE_REASONS = {
 };
 
 /** Why a command was refused, as a sentence. `name` is the nickname that was requested, if any. */
-export function refusal({ code, text }, name = '') {
-  const what = withoutHint(text);
+export function refusal({ code, what, hint }, name = '') {
   const quoted = name && what.startsWith(`${name} `) ? `“${name}”${what.slice(name.length)}` : what;
-  return REFUSALS[code]?.(quoted) ?? `${capitalized(quoted)}.`;
+  return [REFUSALS[code] ?? sentence(quoted), HINTS[hint]].filter(Boolean).join(' ');
 }
 
 /** Why the server closed the connection, as a sentence; empty if it did not say. */
 export function closeText(line) {
-  return line ? CLOSE_TEXTS[line.code] ?? `${capitalized(withoutHint(line.text))}.` : '';
+  return line ? CLOSE_TEXTS[line.code] ?? sentence(line.what) : '';
 }
 
 /** A NOTICE of the server. */
 export function notice(text) {
-  return `Server: ${withoutHint(text)}`;
+  return `Server: ${text}`;
 }
 
 /** The text for a LEAVE, by its reason: `bob left`, `bob lost the connection`. */
@@ -61,11 +70,6 @@ export function listed(names) {
   return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
-/** The server's text without the hint what to type, and without escapes. */
-function withoutHint(text) {
-  return text.split(/; | \(|: [A-Z]{2,}/)[0].replace(/'\\u\{\w+\}'/, 'an invisible character');
-}
-
-function capitalized(text) {
-  return text && text[0].toUpperCase() + text.slice(1);
+function sentence(text) {
+  return text && `${text[0].toUpperCase()}${text.slice(1)}.`;
 }

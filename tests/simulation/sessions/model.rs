@@ -27,6 +27,8 @@ pub(super) struct Model {
     pub(super) claims: Claims,
     times: Times,
     last_id: EventId,
+    /// Number of actions.
+    applied: u32,
     /// How often somebody was told of a stroke of another's.
     pub(super) shown: u32,
 }
@@ -71,6 +73,7 @@ impl Model {
             claims: Claims::new(resume_seconds),
             times: Times::new(timeouts),
             last_id: EventId::default(),
+            applied: 0,
             shown: 0,
         }
     }
@@ -81,7 +84,9 @@ impl Model {
         let is_connected = session == SessionId::SERVER || self.is_connected(session);
         let mut outputs = Vec::new();
         self.times.take(session, action);
+        self.restore_now_and_then();
         self.room.apply(Input { at, session, kind: action.clone() }, &mut outputs);
+        check_answered(session, action, &outputs);
         self.check_private(session, action, &outputs);
         if let Some(command) = command_of(action) {
             assert_eq!(rules::refused(session, &outputs), refusal, "{command:?} of {session:?}");
@@ -122,6 +127,17 @@ impl Model {
         if is_tick {
             self.times.check(|session| self.is_named(session));
             self.claims.check();
+        }
+    }
+
+    /// Continues with a room that is restored from a snapshot of the other one. The hub's room goes on without that, so both must behave
+    /// alike.
+    fn restore_now_and_then(&mut self) {
+        self.applied = self.applied.wrapping_add(1);
+        // As good as random (Knuth's multiplicative hash).
+        if self.applied.wrapping_mul(2_654_435_761) < u32::MAX / 8 {
+            let restored = Room::restore(&self.room.room().snapshot()).expect("a snapshot can be read");
+            self.room.replace_room(restored);
         }
     }
 
@@ -202,7 +218,8 @@ impl Model {
                 assert!(before == End::Closed, "closed first, and released once");
             }
             Output::Read(session, mode) => self.stream_mut(session).mode = mode,
-            Output::Store(..) | Output::QueryStore(..) => panic!("{output:?} without a store"),
+            Output::Answered(_) => {}
+            Output::QueryStore(..) => panic!("{output:?} without a store"),
             Output::Publish { id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "messages have ids, and nothing else has");
                 assert!(id.is_none_or(|id| id == self.last_id.next()), "ids have no gaps");
@@ -300,4 +317,19 @@ impl Stream {
 fn rendered(line: &ServerLine) -> String {
     server_line::check(line);
     line.to_string()
+}
+
+/// A line is answered once, after all its outputs; nothing else is.
+fn check_answered(session: SessionId, action: &InputKind, outputs: &[Output]) {
+    let is_line = matches!(
+        action,
+        InputKind::Blank
+            | InputKind::AreYouThere
+            | InputKind::Command(_)
+            | InputKind::Resumable(_)
+            | InputKind::Refuse(_)
+    );
+    let answered = outputs.iter().filter(|output| matches!(output, Output::Answered(_))).count();
+    assert_eq!(answered, usize::from(is_line), "{action:?}: {outputs:?}");
+    assert!(!is_line || outputs.last() == Some(&Output::Answered(session)));
 }

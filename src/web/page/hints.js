@@ -1,0 +1,87 @@
+// Splits the text of an ERR line: what is wrong, and the hint what to do next, which names commands of the protocol. The server writes
+// these texts in src/protocol/hint.rs; a test of src/web/page.rs compares the two.
+
+/** The syntax of the commands, as in `; write: …` and HELP. */
+const USAGES = [
+  'NICK name',
+  'MSG text',
+  'WHISPER name[,name...] text',
+  'WHO',
+  'HISTORY [count]',
+  'SINCE id [epoch]',
+  'SEARCH words',
+  'CHAT',
+  'QUIT [reason]',
+  'SET echo|tags|draw|resume on|off',
+  'RESUME token',
+  'PING [token]',
+  'PONG [token]',
+  'DRAW #rrggbb width x,y..., or DRAW clear',
+  'CANVAS',
+  'STATUS',
+  'HELP [verb]',
+];
+
+/** The kind of each hint, and the end of a text that has it. */
+const HINTS = [
+  ...USAGES.map((usage) => ['write', `; write: ${usage}`]),
+  ['write-names-without-spaces', '; write: WHISPER name[,name...] text, with no space in the list'],
+  ['choose-nickname', '; choose another and write: NICK name'],
+  ['retry-nickname', '; try again later, or choose another and write: NICK name'],
+  ['take-nickname', '; take one first: NICK name'],
+  ['list-members', '; WHO lists names'],
+  ['list-commands', '; HELP lists the commands'],
+  ['whisper-or-say', ' (HELP lists the commands, without a slash); to whisper, write: WHISPER name[,name...] text; to say it to everybody: MSG text'],
+  ['check-epoch', '; from another epoch? that is in HELLO; write: HISTORY [count]'],
+  ['enable-store', ' (its operator would say: --data PATH)'],
+  ['add-rarer-word', '; add a rarer word'],
+  ['split-stroke', '; send the rest in another DRAW'],
+  ['split-line', ', send it in parts'],
+  ['end-lines-with-lf', '; end each line with LF, or send the first line alone and wait for its reply'],
+  ['send-utf8', '; send it as UTF-8'],
+  ['convert-to-utf8', '; convert it first: iconv -f UTF-16 -t UTF-8'],
+  ['retry-later', '; try again later'],
+  ['retry-in-a-second', '; try again in a second'],
+  ['check-history', ', so look in HISTORY first; try again later'],
+  ['close-connection', '; close one first'],
+  ['join-again-later', '; if your connection breaks, join again with NICK'],
+  ['resume-on-new-connection', '; RESUME comes instead of NICK, on a new connection'],
+  ['replace-token', '; if that is not you: RESUME it, then SET resume on for another token'],
+  ['reconnect', '; connect again'],
+  ['reconnect-and-join', '; connect again and write: NICK name'],
+  ['reconnect-and-pong', '; connect again, and answer PING'],
+  ['reconnect-and-help', '; connect again, and write: HELP'],
+  ['use-netcat', '; join with nc or telnet, and write: NICK name'],
+  ['connect-without-tls', '; connect without TLS, and write: NICK name'],
+];
+
+/** The longest ones first: some hints end with another hint. */
+const LONGEST_FIRST = HINTS.toSorted(([, one], [, other]) => other.length - one.length);
+
+/** The beginnings of hints that end with the user's text or an id. */
+const OPEN_HINTS = [
+  ['say', ' (HELP lists the commands); to say it, write: MSG '],
+  ['since', '; for all from there on, write: SINCE '],
+];
+
+/** The end of the text of a refused WHISPER, before the hint. The page itself shows that nothing was sent. */
+const NOTHING_DELIVERED = '; nothing was delivered';
+
+/** `{ what, hint }`: what is wrong, and the kind of the hint; null without one. An unknown hint is a part of `what`. */
+export function splitText(text) {
+  for (const [hint, begin] of OPEN_HINTS) {
+    const at = text.indexOf(begin);
+    if (at >= 0) return { what: text.slice(0, at), hint };
+  }
+  const [hint, end] = LONGEST_FIRST.find(([, end]) => text.endsWith(end)) ?? [null, ''];
+  return { what: without(without(text, end), NOTHING_DELIVERED), hint };
+}
+
+/** Whether a NOTICE is a line of HELP. */
+export function isHelp(text) {
+  return USAGES.some((usage) => text.startsWith(`${usage}: `));
+}
+
+function without(text, end) {
+  return text.endsWith(end) ? text.slice(0, text.length - end.length) : text;
+}

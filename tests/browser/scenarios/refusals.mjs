@@ -1,0 +1,78 @@
+// The page has its own texts for refusals: neither a refusal nor a notice shows protocol syntax to the user.
+
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { expectText, hear, intercept, nc, open, play, serve, takeName } from '../stage.mjs';
+
+/** The reply to each line, of a client with a name. */
+async function replies({ line }, lines) {
+  const socket = net.connect(line, '127.0.0.1');
+  socket.end(['NICK probe', ...lines, ''].join('\n'));
+  let text = '';
+  for await (const bytes of socket) text += bytes;
+  return text.split('\n').filter((line) => line.startsWith('ERR '));
+}
+
+const REFUSED = [
+  'NICK', 'NICK a,b', 'NICK two words', 'NICK \u0345', `NICK ${'x'.repeat(33)}`, 'NICK nora', 'NICK NORA', 'NICK nоra',
+  'RESUME', 'RESUME x', 'RESUME x y', `RESUME 1-${'0'.repeat(32)}`,
+  'WHISPER', 'WHISPER nora', 'WHISPER nora, psst', 'WHISPER zed psst', 'WHISPER probe psst', `WHISPER ${'a,'.repeat(33)}a psst`,
+  'WHO else', 'HISTORY x', 'HISTORY 1 2', 'SINCE', 'SINCE 1 zzzz', 'SINCE 99', 'SEARCH', 'SEARCH tea',
+  'DRAW', 'DRAW #1e90ff', 'DRAW #1e90ff 4', `DRAW #1e90ff 4${' 0,0'.repeat(401)}`, 'CANVAS 5', 'STATUS', 'PING a b',
+  'HELP me', 'SET', 'SET echo', 'SET resume on', 'CHAT on', 'MSG', `MSG ${'x'.repeat(5000)}`,
+  'hello', '/who', '/tell nora psst', '\u200b',
+];
+
+/** Protocol syntax: a word in capitals, a hint what to write, an argument in brackets. */
+const SYNTAX = /\b[A-Z]{3,}\b|\bwrite\b|[[\]]/;
+
+await play(async () => {
+  const server = await serve({ options: ['--line-rate', '0', '--resume-timeout', '0'] });
+  const nora = nc(server, 'nora');
+  await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
+  const alice = await open(server);
+
+  const lines = await replies(server, REFUSED);
+  assert.equal(lines.length, REFUSED.length, lines.join('\n'));
+  const worded = await alice.evaluate(async (lines) => {
+    const [{ parse }, { refusal }] = await Promise.all([import('/protocol.js'), import('/wording.js')]);
+    return lines.map((line) => refusal(parse(line)));
+  }, lines);
+  worded.forEach((words, at) => {
+    assert.match(words, /^[A-Z\d].*\.$/u, lines[at]);
+    const own = words.replaceAll('NORA', '');
+    assert.doesNotMatch(own, SYNTAX, lines[at]);
+  });
+  const words = (line) => worded[lines.findIndex((each) => each.startsWith(line))];
+  assert.equal(words('ERR NICK name-taken nora'), 'Nora is taken. Choose another name.');
+  assert.equal(words('ERR WHISPER target-absent'), 'Zed is not here.');
+  assert.equal(words('ERR SEARCH no-store'), 'This server keeps no messages that could be searched.');
+
+  let isHeld = true;
+  const sockets = await intercept(alice, (line) => isHeld && line.startsWith('MSG '));
+  await takeName(alice, '\u0345');
+  const why = 'A name begins with a letter or a digit, not with an invisible character (U+0345).';
+  await expectText(alice, '#name-error', why);
+  await takeName(alice, 'alice');
+  await expectText(alice, '#connection', 'Connected');
+  const refuse = async (refusal, shown) => {
+    await alice.fill('#text', 'hi');
+    await alice.press('#text', 'Enter');
+    sockets.inject(refusal);
+    await expectText(alice, '#not-sent', shown);
+    assert.equal(await alice.inputValue('#text'), 'hi');
+  };
+  const notStored = 'ERR MSG not-stored nobody got the message: the server is shutting down';
+  await refuse(`${notStored}; try again later`, 'Not sent: The server could not store it. Try again later.');
+  await refuse(
+    `${notStored}; the disk may have stored it, so look in HISTORY first; try again later`,
+    'Not sent: The server could not store it. It may be published nevertheless: look for it before you send it again.',
+  );
+  // A refusal of a later server version.
+  await refuse('ERR MSG off-key it is off key; try again later', 'Not sent: It is off key. Try again later.');
+
+  sockets.inject('NOTICE MSG text: say something to everybody', 'NOTICE the server is shutting down');
+  await hear(alice, 'Server: the server is shutting down');
+  assert.equal(await alice.getByText('say something').count(), 0);
+  isHeld = false;
+});
