@@ -15,6 +15,9 @@ const REFUSALS = {
   'verb-unknown': 'The server did not understand this page. Reload the page.',
 };
 
+/** The codes with a text that begins with a nickname, which keeps its case. */
+const NICKNAME_FIRST = new Set(['name-alike', 'name-taken', 'target-absent']);
+
 /** What to do next, by the kind of the hint. Hints that the page follows by itself have no text. */
 const HINTS = {
   'check-history': 'It may be published nevertheless: look for it before you send it again.',
@@ -47,7 +50,8 @@ const LEAVE_REASONS = {
 /** Why a command was refused, as a sentence. `name` is the nickname that was requested, if any. */
 export function refusal({ code, what, hint }, name = '') {
   const quoted = name && what.startsWith(`${name} `) ? `“${name}”${what.slice(name.length)}` : what;
-  return [REFUSALS[code] ?? sentence(quoted), HINTS[hint]].filter(Boolean).join(' ');
+  const said = NICKNAME_FIRST.has(code) ? `${quoted}.` : sentence(quoted);
+  return [REFUSALS[code] ?? said, HINTS[hint]].filter(Boolean).join(' ');
 }
 
 /** Why the server closed the connection, as a sentence; empty if it did not say. */
