@@ -111,7 +111,7 @@ enum LineEnding {
     Cut,
 }
 
-/// The next line; of one that is longer than `bytes_max` only the beginning.
+/// Reads the next line. Keeps only the beginning of a line that is longer than `bytes_max`.
 async fn read_line(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) -> io::Result<Option<Line>> {
     let mut bytes = Vec::new();
     input.take(bytes_max as u64).read_until(b'\n', &mut bytes).await?;

@@ -174,7 +174,7 @@ struct Terminal {
     screen: Screen,
     /// The rows on the screen are out of date.
     is_stale: bool,
-    /// The screen is to be cleared first.
+    /// The next redraw clears the screen first.
     is_cleared: bool,
     /// The shell has the terminal, or has not been asked for it yet.
     is_suspended: bool,
