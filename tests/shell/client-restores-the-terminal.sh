@@ -60,9 +60,12 @@ interrupts() {
 }
 
 for ending in 'signal INT' 'keys C-c'; do
-    interrupts "$here" $'*\n>' $ending
-    interrupts "$host:$port" $'*\nyour name:' $ending
-    interrupts "$host:1" $'*try again:' $ending
+    # shellcheck disable=SC2086 # a command and its argument
+    {
+        interrupts "$here" $'*\n>' $ending
+        interrupts "$host:$port" $'*\nyour name:' $ending
+        interrupts "$host:1" $'*try again:' $ending
+    }
 done
 interrupts "$here" $'*\n>' keys 'half a line' C-c
 interrupts "$here" $'*\n>' keys /st Tab C-c
