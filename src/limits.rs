@@ -34,10 +34,10 @@ pub const HINT_BYTES_MAX: usize = 512;
 /// Longest line the server sends, in bytes, with its tag and its line ending.
 pub const SERVER_LINE_BYTES_MAX: usize = 4608;
 
-/// Longest line the client reads from a server, in bytes; a server that sends a longer one is no chinwag server.
+/// Longest line the client reads from a server, in bytes. A server that sends a longer one is not a chinwag server.
 pub const CLIENT_LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest the client waits for a connection to be made with one address, in milliseconds.
+/// Longest the client waits until one address accepts the connection, in milliseconds.
 pub const CONNECT_MS_MAX: u64 = 5_000;
 
 /// Longest the client waits for the greeting and for a reply, in milliseconds.
@@ -50,10 +50,10 @@ pub const REPLY_TOTAL_MS_MAX: u64 = 30_000;
 /// What each message of a reply may add to [`REPLY_TOTAL_MS_MAX`], in milliseconds.
 pub const REPLY_MESSAGE_MS: u64 = 10;
 
-/// Members that the client notes, to complete their names. Thousands more are of no use to somebody who presses Tab.
+/// Most members whose names the client stores for completion. Tab is of no use among thousands more.
 pub const MEMBERS_NOTED_MAX: usize = 16_384;
 
-/// Bytes of memory for events that the client holds back until it has read what was said before, at most.
+/// Most bytes of memory for events that the client holds back until it has read the earlier messages.
 pub const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Pause before the client tries the server's next address beside those that have not answered, in milliseconds (RFC 8305, section 5).
@@ -86,10 +86,10 @@ pub const KEEPALIVE_SECONDS: u64 = 60;
 /// `kill %1` sends SIGTERM together with SIGCONT.
 pub const BACKGROUND_MS_MAX: u64 = 50;
 
-/// Longest the client, told to leave at a terminal, waits for the server to let it go, in milliseconds.
+/// Longest the client, after `/quit` or Ctrl-D at a terminal, waits for the server to close the connection, in milliseconds.
 pub const FAREWELL_MS_MAX: u64 = 1_000;
 
-/// Longest that the client, ended by a signal, waits for the server to let it go, in milliseconds.
+/// Longest that the client, ended by a signal or by Ctrl-C at a terminal, waits for the server to close the connection, in milliseconds.
 pub const FAREWELL_AT_SIGNAL_MS_MAX: u64 = 400;
 
 /// Shortest pause before the client connects again, and the one after which they grow no longer, in milliseconds. Each is twice
@@ -134,7 +134,7 @@ pub const PRINT_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes written to the terminal at once: few enough that typing stays visible between two writes.
 pub const PRINT_AT_ONCE_BYTES: usize = 16 * 1024;
 
-/// Names that the client tries when the one it chose by itself is taken: fewer than a server takes amiss.
+/// Nicknames that the client tries when the user chose none.
 pub const NAMES_TRIED_MAX: u32 = 9;
 
 /// Messages that are kept to be read again, unless `--history` says otherwise: a day of a quiet room, and what somebody missed

@@ -107,7 +107,7 @@ impl<'a, S: AsFd> Stream<'a, S> {
         if was_closed(&self.inner) {
             return Err(Errno::BADF.into());
         }
-        // A blocking descriptor would wait longer than is allowed.
+        // A blocking descriptor would ignore the timeout and `stop`.
         let mut must_wait = self.timeout.is_some() || self.stop.is_some();
         loop {
             if must_wait {
@@ -124,7 +124,7 @@ impl<'a, S: AsFd> Stream<'a, S> {
 
 impl<S: AsFd> Write for Stream<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // More could wait in a pipe that is ready.
+        // A larger write can block although the pipe is ready.
         let bytes = &bytes[..bytes.len().min(PIPE_WRITE_BYTES_MAX)];
         self.retry(PollFlags::OUT, |stream| rustix::io::write(stream, bytes))
     }

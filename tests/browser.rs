@@ -1,10 +1,10 @@
-//! Plays the scenarios in `tests/browser/scenarios`, each as a test of its own, with Chromium, a server and nc: `cargo test
-//! --test browser canvas` plays those with canvas in their names. What a scenario may use is said in `tests/browser/stage.mjs`.
+//! Runs the scenarios in `tests/browser/scenarios`, one test each, with Chromium, a server and nc: `cargo test
+//! --test browser canvas` runs those with canvas in their names. `tests/browser/stage.mjs` is their test kit.
 
 #[path = "common/scripts.rs"]
 mod scripts;
 
-/// Where there is no node, this says so as the scenarios say what else is missing.
+/// Without node, this reports it in the way in which the scenarios report other missing programs.
 const WITH_NODE: &str = r#"command -v node >/dev/null && exec node "$0"
 echo 'node is missing; scripts/test installs it'
 if [ "${CI-}" = true ]; then exit 1; else exit 77; fi"#;

@@ -1,6 +1,6 @@
-//! The client against servers that do what a chinwag server seldom does, or never: each is a script of lines, sent and
-//! expected. What it does with a real one is shown by the scripts in `tests/shell` and, where connections break all the time, in
-//! `client/cut.rs`.
+//! The client against scripted servers, for behaviour that a chinwag server rarely or never shows: each server is a list of lines to
+//! send and to expect. `tests/shell` tests the client against the real server, and `client/cut.rs` with connections that keep
+//! breaking.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -18,11 +18,11 @@ use std::time::Duration;
 
 use common::exit_status;
 
-/// How long anything may take that should take no time.
+/// Limit for every wait. What is waited for should take almost no time.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A server that follows `script`: `< line` is expected from the client (`< ` alone is its end), `(cut)` breaks the connection
-/// and takes the next one, anything else is sent.
+/// A server that follows `script`: it expects `< line` from the client (`< ` alone: the end of its input); at `(cut)` it breaks the
+/// connection and accepts the next one; it sends every other line.
 fn serve(script: &'static [&str]) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -36,7 +36,7 @@ fn serve(script: &'static [&str]) -> (SocketAddr, JoinHandle<()>) {
                 follow(&mut peer, step);
             }
         }
-        // What the client still says is read, or a reset could overtake what was sent.
+        // Reads the rest of the client's lines: otherwise a reset could overtake the lines sent.
         peer.get_ref().shutdown(std::net::Shutdown::Write).expect("a connection");
         peer.read_to_end(&mut Vec::new()).expect("an end");
     });
@@ -62,7 +62,7 @@ fn read_line(peer: &mut BufReader<TcpStream>) -> String {
     line.trim_end_matches('\n').to_owned()
 }
 
-/// The client with these words, with its input and output held by the test.
+/// The client with these arguments, and pipes to the test as its standard streams.
 fn client(address: SocketAddr, words: &[&str]) -> Command {
     let mut client = Command::new(env!("CARGO_BIN_EXE_chinwag"));
     client.arg(address.to_string()).args(words);
@@ -70,23 +70,23 @@ fn client(address: SocketAddr, words: &[&str]) -> Command {
     client
 }
 
-/// Runs the client with these words against that script: exit code, standard output and standard error.
+/// Runs the client with these arguments against the script. Returns its exit code, standard output and standard error.
 fn run(script: &'static [&str], words: &[&str], input: &str) -> (Option<i32>, String, String) {
     let (address, server) = serve(script);
     let mut client = client(address, words).spawn().expect("the client starts");
     client.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the client reads");
     let Output { status, stdout, stderr } = client.wait_with_output().expect("the client ends");
-    // A server that still waits for the client does not do so for ever: it reads an end.
+    // A server that waits for another connection gets one, and then its end: the test fails instead of hanging.
     drop(TcpStream::connect(address));
     server.join().expect("the script is followed");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8").replace(&address.to_string(), "<address>");
     (status.code(), text(stdout), text(stderr))
 }
 
-/// What the client shows when it comes back after that.
+/// The line by which the client resumes its session on a new connection.
 const TAKE_BACK: &str = "< RESUME 1-0123456789abcdef0123456789abcdef";
 
-/// The begin with every command that stays: a token that takes the name back, and how far the room is.
+/// The beginning of every command that reconnects: it requests a resume token and the last message.
 const JOIN: [&str; 9] = [
     "HELLO chinwag/1 epoch=a hi",
     "< SET tags on",
@@ -99,25 +99,25 @@ const JOIN: [&str; 9] = [
     "OK HISTORY 0 last=0",
 ];
 
-/// Commands that a conversation sends once it has its name: for its own messages as events, and for the members.
+/// The commands of a chat once it has its nickname: it requests its own messages as events, and the members.
 const CONVERSE: [&str; 4] = ["< SET echo on", "OK SET echo on", "< WHO", "OK WHO 0"];
 
 #[test]
-fn what_is_no_chinwag_server_is_said_and_exits_with_3() {
+fn other_kind_of_server_is_reported_with_exit_code_3() {
     let check = |script: &'static [&str], expected: &str| {
         let (code, out, err) = run(script, &["who"], "");
         assert_eq!((code, out.as_str()), (Some(3), ""), "{err}");
         assert_eq!(err, format!("chinwag: could not connect to <address>: {expected}\n"));
     };
-    check(&["SSH-2.0-OpenSSH \x1b[1m"], "it is no chinwag/1 server; it says: SSH-2.0-OpenSSH \u{fffd}[1m");
-    check(&["HELLO chinwag/2 hi"], "it is no chinwag/1 server; it says: HELLO chinwag/2 hi");
+    check(&["SSH-2.0-OpenSSH \x1b[1m"], "it is not a chinwag/1 server; it sent: SSH-2.0-OpenSSH \u{fffd}[1m");
+    check(&["HELLO chinwag/2 hi"], "it is not a chinwag/1 server; it sent: HELLO chinwag/2 hi");
     check(&["ERR - server-full there is no room; try later"], "there is no room; try later");
-    check(&[], "it does not say HELLO; is it a chinwag server?");
+    check(&[], "it did not send HELLO; is it a chinwag server?");
 }
 
-/// A server that says nothing was waited for as long as for any, and the exit code was that of no server.
+/// `--timeout` did not apply before the greeting, and the exit code was 3.
 #[test]
-fn the_timeout_goes_for_a_server_that_does_not_answer() {
+fn timeout_applies_to_a_silent_server() {
     for script in [&["< "][..], &["HELLO chinwag/1 hi", "< SET tags on", "< "]] {
         let (code, _, err) = run(script, &["wait", "--timeout", "4", "x"], "");
         assert_eq!((code, err.as_str()), (Some(5), "chinwag: timed out\n"));
@@ -125,7 +125,7 @@ fn the_timeout_goes_for_a_server_that_does_not_answer() {
 }
 
 #[test]
-fn the_servers_last_words_are_told_and_a_lost_connection_exits_with_4() {
+fn close_reason_is_printed_with_exit_code_4() {
     let check = |last: &'static [&str], expected: &str| {
         let script: Vec<&str> = JOIN.iter().chain(last).copied().collect();
         let (code, _, err) = run(script.leak(), &["tail", "--nick", "al", "--retry", "0"], "");
@@ -137,7 +137,7 @@ fn the_servers_last_words_are_told_and_a_lost_connection_exits_with_4() {
 }
 
 #[test]
-fn the_servers_ping_is_answered_for_every_command() {
+fn every_command_answers_ping() {
     let ping = ["@- 2026-11-20T12:44:29.138Z PING idle", "< PONG idle", "PING again", "< PONG again"];
     let tail: Vec<&str> = JOIN.into_iter().chain(ping).chain(["MSG bob hi", "< QUIT", "OK QUIT"]).collect();
     let (code, out, _) = run(tail.leak(), &["tail", "--count", "1", "--nick", "al"], "");
@@ -149,18 +149,18 @@ fn the_servers_ping_is_answered_for_every_command() {
     assert_eq!((code, out.lines().count()), (Some(0), 5), "{out}");
 }
 
-/// What was sent and has no reply is told when the connection is gone.
+/// A message without a reply is reported when the connection is lost.
 #[test]
-fn nothing_is_lost_in_silence_without_a_terminal() {
+fn unacknowledged_message_is_reported_without_a_terminal() {
     let script: Vec<&str> = JOIN.into_iter().chain(CONVERSE).chain(["< MSG one", "< MSG two", "OK MSG 1"]).collect();
     let (code, out, _) = run(script.leak(), &["--nick", "al", "--retry", "0"], "one\ntwo\n");
     assert_eq!(code, Some(4));
     assert!(out.ends_with("al: one\n! Server disconnected.\n! perhaps not sent: two\n"), "{out}");
 }
 
-/// Lines are numbered as in the input, with the blank ones.
+/// Line numbers count blank lines, too.
 #[test]
-fn send_says_which_line_was_refused_and_from_which_on_nothing_is_known() {
+fn send_reports_refused_and_unconfirmed_lines() {
     let script = &[
         "HELLO chinwag/1 hi",
         "< SET tags on",
@@ -174,14 +174,14 @@ fn send_says_which_line_was_refused_and_from_which_on_nothing_is_known() {
         "< MSG three",
     ];
     let (code, out, err) = run(script, &["send", "--nick", "al"], "one\n\ntwo\nthree\nfour\n");
-    let lost = "the server closed the connection; line 4 and those after it may not have been said";
+    let lost = "the server closed the connection; line 4 and later lines may not have been sent";
     assert_eq!((code, out.as_str()), (Some(4), ""));
     assert_eq!(err, format!("chinwag: line 3: later\nchinwag: {lost}\n"));
 }
 
-/// Or the name could be held, if the server had given it already.
+/// Otherwise the server, if it has given the nickname already, would keep it reserved.
 #[test]
-fn who_is_told_to_stop_while_it_asks_for_a_name_leaves_in_good_order() {
+fn signal_while_joining_sends_quit() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let mut client = client(listener.local_addr().expect("an address"), &["tail", "--nick", "al"])
         .spawn()
@@ -196,9 +196,9 @@ fn who_is_told_to_stop_while_it_asks_for_a_name_leaves_in_good_order() {
     assert_eq!(client.wait().expect("it ends").signal(), Some(15));
 }
 
-/// It has sent every reply.
+/// The server sends every reply and keeps the connection open.
 #[test]
-fn raw_ends_though_the_server_does_not_close() {
+fn raw_ends_although_the_server_does_not_close() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let mut raw = client(listener.local_addr().expect("an address"), &["raw"]).spawn().expect("the client starts");
     let mut peer = accept(&listener);
@@ -210,9 +210,9 @@ fn raw_ends_though_the_server_does_not_close() {
     assert_eq!(exit_status(&mut raw, DEADLINE).code(), Some(0));
 }
 
-/// A later server's words are no obstacle.
+/// The client prints lines of a later protocol version that it cannot parse.
 #[test]
-fn what_a_later_version_says_is_passed_on() {
+fn unknown_lines_are_printed() {
     let last = ["SING la", "LEAVE bob bored", "< QUIT", "OK QUIT bye"];
     let script: &[&str] = JOIN.into_iter().chain(last).collect::<Vec<_>>().leak();
     let (code, out, _) = run(script, &["tail", "--count", "2", "--nick", "al"], "");
@@ -223,25 +223,25 @@ fn what_a_later_version_says_is_passed_on() {
     assert_eq!((code, out.as_str()), (Some(0), expected));
 }
 
-/// Who is here comes after its number, and is no line of its own for `--count`.
+/// For `--count`, `ROSTER` and its `USER` lines are one line.
 #[test]
-fn a_roster_is_printed_whole() {
+fn roster_counts_as_one_line() {
     let check = |words: &[&str], last: &'static [&str], expected: &str| {
         let script = JOIN.into_iter().chain(last.iter().copied()).chain(["< QUIT", "OK QUIT"]).collect::<Vec<_>>();
         let words = [&["tail", "--nick", "al", "--count", "1"], words].concat();
         assert_eq!(run(script.leak(), &words, ""), (Some(0), expected.to_owned(), String::new()));
     };
     let roster = &["ROSTER 2", "USER bob coordinator", "USER al member"];
-    check(&[], roster, "2 are here:\n* bob coordinator\n* al member\n");
+    check(&[], roster, "2 here:\n* bob coordinator\n* al member\n");
     let bob = "{\"name\":\"bob\",\"role\":\"coordinator\",\"type\":\"user\"}\n";
     let al = "{\"name\":\"al\",\"role\":\"member\",\"type\":\"user\"}\n";
     check(&["--json"], roster, &format!("{{\"count\":2,\"type\":\"roster\"}}\n{bob}{al}"));
     check(&["--from", "bob"], &["ROSTER 1", "USER bob coordinator", "MSG bob hi"], "bob: hi\n");
 }
 
-/// Half of a line is not read as a whole, whichever way it was cut short, and half of a message is no message.
+/// A message that the server cut short with CR LF, or that has no line ending, is not printed.
 #[test]
-fn what_was_cut_short_counts_as_not_read() {
+fn truncated_message_is_not_printed() {
     let cut =
         ["@5 2026-11-20T12:44:29.138Z MSG bob one and", "@6 2026-11-20T12:44:29.138Z MSG bob hal\r", "ERR - slow x\r"];
     let script: Vec<&str> = JOIN.into_iter().chain(cut).collect();
@@ -250,9 +250,9 @@ fn what_was_cut_short_counts_as_not_read() {
     assert_eq!((out.lines().count(), out.contains("one and")), (1, true), "{out}");
 }
 
-/// What was sent before the connection broke is looked for in what was missed: said or not, it is neither repeated nor lost.
+/// The client looks for its unacknowledged messages in the replay: it reports those that are missing, and repeats none.
 #[test]
-fn who_comes_back_hears_whether_it_was_heard() {
+fn replay_tells_which_messages_were_lost() {
     let before = ["< MSG one", "< MSG two", "(cut)", "HELLO chinwag/1 epoch=a hi"];
     let back = ["< SET tags on", "OK SET tags on", TAKE_BACK, "OK RESUME al", "< SINCE 0 a"];
     let missed =
@@ -276,14 +276,14 @@ fn who_comes_back_hears_whether_it_was_heard() {
     server.join().expect("the script is followed");
     assert!(shown.pop().is_some_and(|line| line.ends_with(" bob: hi")));
     assert!(shown.pop().is_some_and(|line| line.ends_with(" al: one")));
-    assert_eq!((lines.next(), client.wait().expect("it ends").code()), (None, Some(1)), "something was not sent");
+    assert_eq!((lines.next(), client.wait().expect("it ends").code()), (None, Some(1)), "a message was not sent");
 }
 
-/// More lines than are on their way at once: the rest is there when the connection breaks.
+/// The input has more lines than may wait for a reply: the rest is sent on the next connection.
 #[test]
-fn input_from_a_pipe_waits_for_the_connection() {
+fn piped_input_waits_for_the_next_connection() {
     let lines: Vec<_> = (0..70).map(|number| number.to_string()).collect();
-    // 64 may be on their way, with the two questions before them.
+    // 64 lines may wait for a reply, two of which are SET and WHO.
     let (sent, rest) = lines.split_at(62);
     let said = |lines: &[String]| lines.iter().map(|line| &*format!("< MSG {line}").leak()).collect::<Vec<_>>();
     let back = ["(cut)", "HELLO chinwag/1 epoch=a hi", "< SET tags on", "OK SET tags on", TAKE_BACK, "OK RESUME al"];
@@ -304,13 +304,13 @@ fn input_from_a_pipe_waits_for_the_connection() {
     assert_eq!((code, unsaid), (Some(1), sent.iter().map(String::as_str).collect()), "{out}");
 }
 
-/// Two that took the name from each other would do so for ever.
+/// Otherwise two clients would take the session from each other endlessly.
 #[test]
-fn whose_name_went_on_elsewhere_does_not_come_back() {
+fn session_resumed_elsewhere_exits_with_6() {
     let script: Vec<&str> = JOIN.into_iter().chain(["ERR - resumed another connection showed your token"]).collect();
     let script: &[&str] = script.leak();
     let (code, _, err) = run(script, &["tail", "--nick", "al"], "");
-    assert_eq!((code, err.as_str()), (Some(6), "chinwag: the name went on with another connection\n"));
+    assert_eq!((code, err.as_str()), (Some(6), "chinwag: another connection resumed this session\n"));
     let script: Vec<&str> = JOIN.into_iter().chain(CONVERSE).chain(["ERR - resumed x"]).collect();
     let (address, server) = serve(script.leak());
     let mut client = client(address, &["--nick", "al"]).spawn().expect("the client starts");

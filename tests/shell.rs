@@ -1,5 +1,5 @@
-//! Runs the scripts in `tests/shell`, each as a test of its own: `cargo test --test shell telnet` runs those with telnet in
-//! their names. What a script may use is said in `scripts/peers.sh`.
+//! Runs the scripts in `tests/shell`, one test each: `cargo test --test shell telnet` runs those with telnet in
+//! their names. `scripts/peers.sh` is their test kit.
 
 #[path = "common/scripts.rs"]
 mod scripts;

@@ -1,5 +1,5 @@
-//! Connecting to a server by name: all addresses of the name are tried, each a little after the one before, and the first one that
-//! greets is taken (RFC 8305, "happy eyeballs"). A silent address delays the others by a moment only.
+//! Connects to a server by host name: tries all addresses of the name, each a moment after the one before, and uses the first one
+//! that sends a greeting (RFC 8305, "happy eyeballs"). An address that does not answer delays the others only by that moment.
 
 use std::fmt::Write as _;
 use std::io;
@@ -24,36 +24,37 @@ use crate::protocol::{Heard, ServerLine};
 
 /// A connection, and the greeting that was read from it.
 #[derive(Debug)]
-pub(super) struct Greeted {
+pub(super) struct NewConnection {
     pub(super) server: BufReader<TcpStream>,
     pub(super) greeting: Heard,
 }
 
-/// What became of the attempt with one address.
+/// The state of the attempt with one address.
 enum Progress {
-    /// The connection is there; the greeting is missing.
+    /// Connected; the greeting has not arrived yet.
     Connected,
-    Greeted(Greeted),
+    Greeted(NewConnection),
     Failed(SocketAddr, String),
 }
 
-/// Connects to `host:port`; the error says why no address can be used.
-pub(super) async fn dial(address: &str) -> Result<Greeted, String> {
+/// Connects to `host:port`; the error says why each address failed.
+pub(super) async fn dial(address: &str) -> Result<NewConnection, String> {
     race(addresses(address).await?).await
 }
 
-/// The addresses of `host:port`, those of IPv6 and of IPv4 in turn.
+/// Resolves `host:port`. IPv6 and IPv4 addresses alternate.
 async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     let port = port.parse().map_err(|_| format!("invalid port {}", quoted(port)))?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let found = within(REPLY_MS_MAX, resolve((host, port))).await.map_err(|error| match host.split_once('%') {
-        Some((address, zone)) if address.parse::<Ipv6Addr>().is_ok() => {
-            format!("unknown zone {}: expected a network interface after %, with a link-local address", quoted(zone))
-        }
-        // Perhaps it was meant as a command.
-        _ => format!("{}; {} was taken for the host", reason(&error), quoted(host)),
-    })?;
+    let found =
+        with_timeout(REPLY_MS_MAX, resolve((host, port))).await.map_err(|error| match host.split_once('%') {
+            Some((address, zone)) if address.parse::<Ipv6Addr>().is_ok() => {
+                format!("unknown zone {}: expected a network interface, as in fe80::1%eth0", quoted(zone))
+            }
+            // The word may have been meant as a command.
+            _ => format!("{}; {} was parsed as the server", reason(&error), quoted(host)),
+        })?;
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
     let (mut first, mut second): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_ipv6() == first_is_v6);
     first.dedup();
@@ -70,8 +71,8 @@ async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
     }
 }
 
-/// Tries the addresses, and drops the other attempts once one of them greets.
-async fn race(addresses: Vec<SocketAddr>) -> Result<Greeted, String> {
+/// Tries the addresses, and drops the other attempts once one of them has sent a greeting.
+async fn race(addresses: Vec<SocketAddr>) -> Result<NewConnection, String> {
     let (report, reports) = async_channel::unbounded();
     let (mut next, mut attempts, mut failures) = (addresses.into_iter().peekable(), Vec::new(), Vec::new());
     let mut next_at = Instant::now();
@@ -86,10 +87,10 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<Greeted, String> {
         };
         match or(async { reports.recv().await.ok() }, pause).await {
             None => {
-                attempts.extend(next.next().map(|address| smol::spawn(attempt(address, report.clone()))));
-                next_at = soon(NEXT_ADDRESS_MS);
+                attempts.extend(next.next().map(|address| smol::spawn(try_address(address, report.clone()))));
+                next_at = after_ms(NEXT_ADDRESS_MS);
             }
-            Some(Progress::Connected) => next_at = soon(NEXT_ADDRESS_GREETING_MS),
+            Some(Progress::Connected) => next_at = after_ms(NEXT_ADDRESS_GREETING_MS),
             Some(Progress::Greeted(greeted)) => return Ok(greeted),
             Some(Progress::Failed(address, why)) => {
                 failures.push((address, why));
@@ -97,11 +98,11 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<Greeted, String> {
             }
         }
     }
-    Err(told(&failures))
+    Err(describe(&failures))
 }
 
-/// The failures in one sentence: without addresses if all have the same reason.
-fn told(failures: &[(SocketAddr, String)]) -> String {
+/// The failures in one sentence; without addresses if all have the same reason.
+fn describe(failures: &[(SocketAddr, String)]) -> String {
     let Some((_, first)) = failures.first() else { return "the host has no address".to_owned() };
     if failures.iter().all(|(_, why)| why == first) {
         return first.clone();
@@ -114,15 +115,15 @@ fn told(failures: &[(SocketAddr, String)]) -> String {
     text
 }
 
-async fn attempt(address: SocketAddr, report: Sender<Progress>) {
-    let greeted = greeted(address, &report).await;
+async fn try_address(address: SocketAddr, report: Sender<Progress>) {
+    let greeted = await_greeting(address, &report).await;
     let progress = greeted.map_or_else(|why| Progress::Failed(address, why), Progress::Greeted);
     // If this fails, another address was faster.
     let _ = report.send(progress).await;
 }
 
-async fn greeted(address: SocketAddr, report: &Sender<Progress>) -> Result<Greeted, String> {
-    let stream = within(CONNECT_MS_MAX, TcpStream::connect(address)).await.map_err(|error| match address {
+async fn await_greeting(address: SocketAddr, report: &Sender<Progress>) -> Result<NewConnection, String> {
+    let stream = with_timeout(CONNECT_MS_MAX, TcpStream::connect(address)).await.map_err(|error| match address {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
             let ip = v6.ip();
             format!("a link-local address needs its network interface, such as [{ip}%eth0]:{}", address.port())
@@ -130,25 +131,26 @@ async fn greeted(address: SocketAddr, report: &Sender<Progress>) -> Result<Greet
         _ if error.raw_os_error().is_some() => error.kind().to_string(),
         _ => error.to_string(),
     })?;
-    // Without these it works, too.
+    // The connection works without these two options, too.
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
     let _ = report.send(Progress::Connected).await;
     let mut server = BufReader::new(stream);
     let mut line = Vec::new();
-    let line = within(REPLY_MS_MAX, async { read_line(&mut server, &mut line).await.map_err(io::Error::other) }).await;
-    let silent = |_| "it does not say HELLO; is it a chinwag server?".to_owned();
+    let line =
+        with_timeout(REPLY_MS_MAX, async { read_line(&mut server, &mut line).await.map_err(io::Error::other) }).await;
+    let silent = |_| "it did not send HELLO; is it a chinwag server?".to_owned();
     let greeting = Heard::new(&text_of(&line.map_err(silent)?));
     match (&greeting.known, greeting.refused()) {
-        (Some(ServerLine::Hello(..)), _) => Ok(Greeted { server, greeting }),
+        (Some(ServerLine::Hello(..)), _) => Ok(NewConnection { server, greeting }),
         (_, Some(refusal)) => Err(explain(&refusal)),
-        (_, None) => Err(format!("it is no chinwag/1 server; it says: {}", greeting.line)),
+        (_, None) => Err(format!("it is not a chinwag/1 server; it sent: {}", greeting.line)),
     }
 }
 
 /// Fails with `TimedOut` if it takes longer.
-async fn within<T>(ms: u64, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+async fn with_timeout<T>(ms: u64, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let late = async {
         Timer::after(Duration::from_millis(ms)).await;
         Err(io::ErrorKind::TimedOut.into())
@@ -156,7 +158,7 @@ async fn within<T>(ms: u64, future: impl Future<Output = io::Result<T>>) -> io::
     or(future, late).await
 }
 
-fn soon(ms: u64) -> Instant {
+fn after_ms(ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(ms)
 }
 
@@ -169,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    /// A listener that answers no further connection, as its queue is full.
+    /// A listener whose queue is full: further connections get no answer.
     fn black_hole() -> (Socket, Vec<Socket>, SocketAddr) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
@@ -228,7 +230,7 @@ mod tests {
     fn failures_name_addresses_only_if_they_differ() {
         let gone = |octet| SocketAddr::from((Ipv4Addr::new(127, 0, 0, octet), 1));
         let why = |failures: &[(SocketAddr, &str)]| {
-            told(&failures.iter().map(|(address, why)| (*address, (*why).to_owned())).collect::<Vec<_>>())
+            describe(&failures.iter().map(|(address, why)| (*address, (*why).to_owned())).collect::<Vec<_>>())
         };
         assert_eq!(why(&[(gone(1), "refused"), (gone(2), "refused")]), "refused");
         assert_eq!(

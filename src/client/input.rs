@@ -1,4 +1,4 @@
-//! The lines of standard input: where they end, by the server's rules, and what is no text.
+//! Reads standard input: splits it into lines by the server's rules, and refuses what is not text.
 
 use std::io::{self, Read as _};
 use std::iter;
@@ -14,7 +14,7 @@ use crate::protocol::{BYTE_ORDER_MARK, ErrorCode, LineError, Refusal};
 /// Lines of the input, without their endings.
 pub(super) type Input = stream::Boxed<io::Result<Vec<u8>>>;
 
-/// Telnet's escape byte (RFC 854), which is in no UTF-8.
+/// Telnet's escape byte (RFC 854), which never occurs in UTF-8.
 const IAC: u8 = 255;
 
 /// The byte order marks of other encodings. That of UTF-32 in little-endian order begins with that of UTF-16.
@@ -31,11 +31,12 @@ pub(super) fn stdin() -> Input {
 /// A line as text without the CR of CR LF.
 ///
 /// # Errors
-/// It is not UTF-8: the server's refusal of such a line. Or only its beginning was kept.
+/// If it is not UTF-8, the server's refusal of such a line. If only its beginning was kept, a refusal of its length.
 pub(super) fn text_of(mut line: Vec<u8>) -> Result<String, Refusal> {
     if line.len() >= INPUT_LINE_BYTES_MAX {
-        let what =
-            format!("too long: {INPUT_LINE_BYTES_MAX} bytes or more, at most {LINE_BYTES_MAX} can be sent at once");
+        let what = format!(
+            "not sent: the line is {INPUT_LINE_BYTES_MAX} bytes long or longer, the limit is {LINE_BYTES_MAX} bytes"
+        );
         return Err(Refusal::new(None, ErrorCode::LineTooLong, what));
     }
     if line.ends_with(b"\r") {
@@ -106,11 +107,11 @@ struct Line {
 enum LineEnding {
     LineFeed,
     EndOfInput,
-    /// It is too long; the rest of it was skipped.
+    /// The line is too long; the rest of it was skipped.
     Cut,
 }
 
-/// The next line; of one that is longer than `bytes_max` only the beginning.
+/// Reads the next line. Keeps only the beginning of a line that is longer than `bytes_max`.
 async fn read_line(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) -> io::Result<Option<Line>> {
     let mut bytes = Vec::new();
     input.take(bytes_max as u64).read_until(b'\n', &mut bytes).await?;
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn input_line_is_cut_where_it_is_too_long() {
+    fn long_input_line_is_truncated() {
         let long = vec![b'x'; 3 * INPUT_LINE_BYTES_MAX];
         let cut = &long[..INPUT_LINE_BYTES_MAX];
         check(&[&b"a\n\n"[..], &long, b"\nb\r\n", cut, b"\nc"].concat(), &[b"a", b"", cut, b"b\r", cut, b"c"]);
@@ -178,7 +179,7 @@ mod tests {
         check(b"one\ntwo\rthree\r", &[b"one", b"two\rthree\r"]);
         let many = b"MSG hello\r".repeat(2000);
         check(&many, &vec![&b"MSG hello"[..]; 2000]);
-        // The end was not read: LF may be in it.
+        // The limit is reached before the end of the input, which may have an LF.
         let endless = b"MSG hello\r".repeat(INPUT_FIRST_LINE_BYTES_MAX / 10 + 1);
         check(&endless, &[&endless[..INPUT_LINE_BYTES_MAX]]);
     }
@@ -206,6 +207,8 @@ mod tests {
         assert_eq!(refusal, "ERR - line-not-utf8 byte 4 of this line is not UTF-8; send it as UTF-8");
         // The cut is within a character.
         let cut = "日".repeat(INPUT_LINE_BYTES_MAX).into_bytes()[..INPUT_LINE_BYTES_MAX].to_vec();
-        assert!(text_of(cut).unwrap_err().to_string().starts_with("ERR - line-too-long too long: 8192 bytes or more"));
+        assert!(
+            text_of(cut).unwrap_err().to_string().starts_with("ERR - line-too-long not sent: the line is 8192 bytes")
+        );
     }
 }

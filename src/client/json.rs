@@ -35,7 +35,7 @@ impl Heard {
 /// The keys whose values are numbers.
 const NUMBERS: [&str; 7] = ["id", "count", "last", "width", "session", "idle", "online"];
 
-/// What the words after the first are called in an object; none if the first is not known.
+/// The keys for the words after the first one; none if the first is unknown.
 fn keys(word: &str, rest: &str) -> &'static [&'static str] {
     match (word, rest.split(' ').next().unwrap_or_default()) {
         ("HELLO", _) if rest.split(' ').nth(1).is_some_and(|word| word.starts_with("epoch=")) => {

@@ -1,5 +1,5 @@
-//! A place in the room that outlives its connections: where one breaks, it comes back, has its name again and reads what it
-//! missed.
+//! A membership that outlives its connections: when one breaks, the link reconnects, takes its nickname back and reads the messages
+//! that it missed.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,62 +7,62 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures_lite::future::or;
 
-use super::reading::{Read, Reading};
-use super::wire::{Next, Patience, Wire, late};
+use super::reading::{ReadAction, Reading};
+use super::wire::{ReplyTimeout, Wire, WireEvent, time_out};
 use super::{Code, End};
 use crate::limits::{HELD_BYTES_MAX, LINES_IN_FLIGHT_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
 use crate::protocol::{Command, Heard, HeardRefusal, Mode, Name, Reply, ServerLine};
 
-/// What came next.
+/// The result of [`Link::next`].
 #[derive(Debug)]
-pub(super) enum News {
-    /// A line from the server; what was missed comes as the event that it was.
-    Heard(Heard),
-    /// A line of the input, without its ending; none at its end.
-    Typed(Option<Vec<u8>>),
-    /// Something is missing here; what.
-    Missing(String),
-    /// All that was said before is read; whether none of it is missing.
+pub(super) enum LinkEvent {
+    /// A line from the server. A missed message comes as the event that it was.
+    Line(Heard),
+    /// A line of the input without its ending; `None` at the end of the input.
+    Input(Option<Vec<u8>>),
+    /// Messages are missing here; the text says which.
+    Gap(String),
+    /// All earlier messages have been read; `false` if some may be missing.
     CaughtUp(bool),
-    /// The connection is gone; why.
+    /// The connection is lost; the reason.
     Lost(String),
-    /// It could not come back; why.
-    Failed(String),
-    /// So long until the next attempt to come back.
-    Waits(Duration),
-    /// There is a connection again, and this is what became of the name.
-    Back(Result<Name, HeardRefusal>),
+    /// An attempt to reconnect failed; the reason.
+    AttemptFailed(String),
+    /// The pause before the next attempt to reconnect.
+    RetryIn(Duration),
+    /// Connected again, with the nickname or the reason why it was refused.
+    Reconnected(Result<Name, HeardRefusal>),
 }
 
-/// A name on a server, with a connection or on its way back.
+/// A nickname on a server, connected or reconnecting.
 pub(super) struct Link {
     wire: Wire,
     address: String,
-    /// The name to have.
+    /// The nickname to keep.
     name: Name,
     reading: Reading,
-    /// For how long it tries to come back; for ever if there is none.
+    /// How long to try to reconnect; `None`: without limit.
     retry: Option<Duration>,
-    /// When to stop, whatever happens.
+    /// When to stop in any case.
     deadline: Option<Instant>,
-    /// What came and was not passed on yet.
-    news: VecDeque<News>,
+    /// Events that [`Link::next`] has not returned yet.
+    events: VecDeque<LinkEvent>,
     pauses: ExponentialBackoff,
     /// Whether there is no connection.
-    away: bool,
-    /// Until when it tries to come back, while it is away.
+    is_away: bool,
+    /// When to give up reconnecting, while it is away.
     retry_until: Option<Instant>,
-    /// How long what was said before may still take to come, and how many bytes of events wait for it.
-    patience: Patience,
+    /// The time limits of the reply with earlier messages, and the bytes of events held back until it ends.
+    reply_timeout: ReplyTimeout,
     held_bytes: usize,
-    /// Whether there is a connection without a name, and what was missed is yet to be asked for.
-    nameless: bool,
-    /// What is left of the time for the next reply.
+    /// Whether there is a connection without a nickname: missed messages are requested once there is one.
+    is_nameless: bool,
+    /// The time left to wait for the next reply.
     reply_left: Duration,
 }
 
 impl Link {
-    /// One that has its name, and reads so much.
+    /// A link over a connection that has its nickname. `reading` decides which earlier messages it reads.
     pub(super) async fn new(
         wire: Wire,
         address: String,
@@ -70,8 +70,9 @@ impl Link {
         reading: Reading,
         retry: Option<Duration>,
     ) -> Self {
-        let (news, pauses, deadline) = (VecDeque::new(), pauses(), wire.deadline);
-        let (away, retry_until, nameless, patience, held_bytes) = (false, None, false, Patience::new(0), 0);
+        let (events, pauses, deadline) = (VecDeque::new(), pauses(), wire.deadline);
+        let (is_away, retry_until, is_nameless, reply_timeout, held_bytes) =
+            (false, None, false, ReplyTimeout::new(0), 0);
         let reply_left = REPLY_TIME;
         let mut link = Self {
             wire,
@@ -80,42 +81,42 @@ impl Link {
             reading,
             retry,
             deadline,
-            news,
+            events,
             pauses,
-            away,
+            is_away,
             retry_until,
-            patience,
+            reply_timeout,
             held_bytes,
-            nameless,
+            is_nameless,
             reply_left,
         };
         link.catch_up().await;
         link
     }
 
-    /// The name to have.
+    /// The nickname to keep.
     pub(super) fn name(&self) -> &Name {
         &self.name
     }
 
-    /// Where the server is.
+    /// The server as `host:port`.
     pub(super) fn address(&self) -> &str {
         &self.address
     }
 
-    /// How many lines may be on their way. Without a name, each may be the one that takes one, and then what was missed is asked for
-    /// before anything else: the reply to a line after it could be taken for that one.
+    /// Most lines that may wait for a reply. Without a nickname it is one: the line may be a `NICK`, after which missed messages are
+    /// requested, and the reply to a line sent in between could be mistaken for the reply to that request.
     pub(super) fn lines_in_flight_max(&self) -> usize {
-        if self.nameless { 1 } else { LINES_IN_FLIGHT_MAX }
+        if self.is_nameless { 1 } else { LINES_IN_FLIGHT_MAX }
     }
 
-    /// Sends a line. If this fails, whoever reads finds out.
+    /// Sends a line. If this fails, [`Link::next`] reports it.
     pub(super) async fn send(&mut self, line: &str) {
         self.wire.send(line.as_bytes()).await;
     }
 
-    /// It is not to come back any more, and to end soon.
-    pub(super) fn stay_away(&mut self) {
+    /// Stops reconnecting, and sets a deadline for the end.
+    pub(super) fn stop_reconnecting(&mut self) {
         self.retry = Some(Duration::ZERO);
         let last = Instant::now() + Duration::from_millis(REPLY_TOTAL_MS_MAX);
         self.deadline = Some(self.deadline.map_or(last, |deadline| deadline.min(last)));
@@ -126,28 +127,29 @@ impl Link {
         self.wire.check_input()
     }
 
-    /// Leaves in good order.
+    /// Sends `QUIT`, and waits a moment for the server to close the connection.
     pub(super) async fn quit(mut self) {
         self.wire.quit().await;
     }
 
-    /// Waits for news or, if it is wanted, a line of the input; fails when the connection is lost for good, nobody reads the
-    /// output any more, or the deadline has come. A server that owes a reply (`is_owed`) and does not send it is left.
-    pub(super) async fn next(&mut self, input: bool, is_owed: bool) -> Result<News, End> {
+    /// Waits for an event or, if `input` is set, for a line of the input. Fails when the connection is lost for good, standard output
+    /// has no reader any more, a signal arrives, or the deadline passes. `is_owed`: the server has a reply to send, and is
+    /// disconnected if it does not send it in time.
+    pub(super) async fn next(&mut self, input: bool, is_owed: bool) -> Result<LinkEvent, End> {
         if !is_owed {
             self.reply_left = REPLY_TIME;
         }
         loop {
-            if let Some(news) = self.news.pop_front() {
-                return Ok(news);
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event);
             }
-            if self.away && self.retry == Some(Duration::ZERO) {
+            if self.is_away && self.retry == Some(Duration::ZERO) {
                 return Err(End(Code::Lost, String::new()));
             }
-            let is_catching_up = !self.away && self.reading.is_catching_up();
-            if !self.away {
+            let is_catching_up = !self.is_away && self.reading.is_catching_up();
+            if !self.is_away {
                 let until = match (is_catching_up, is_owed) {
-                    (true, _) => self.patience.deadline(),
+                    (true, _) => self.reply_timeout.deadline(),
                     (_, true) => Instant::now().checked_add(self.reply_left),
                     _ => None,
                 };
@@ -157,19 +159,19 @@ impl Link {
             let next = self.wire.next(input && !is_catching_up).await;
             // Only the wait for the server counts, not the time that the output takes.
             self.reply_left = match &next {
-                Ok(Next::Heard(heard)) if heard.answers() => REPLY_TIME,
+                Ok(WireEvent::Line(heard)) if heard.answers() => REPLY_TIME,
                 _ => self.reply_left.saturating_sub(begun.elapsed()),
             };
             match next {
-                Ok(Next::Typed(line)) => return Ok(News::Typed(line)),
-                Ok(Next::Heard(heard)) if is_catching_up => self.caught(begun.elapsed(), heard).await?,
-                Ok(Next::Heard(heard)) => self.heard(heard).await,
-                Err(End(Code::Lost, why)) => self.lost(why)?,
+                Ok(WireEvent::Input(line)) => return Ok(LinkEvent::Input(line)),
+                Ok(WireEvent::Line(heard)) if is_catching_up => self.receive_in_replay(begun.elapsed(), heard).await?,
+                Ok(WireEvent::Line(heard)) => self.receive(heard).await,
+                Err(End(Code::Lost, why)) => self.handle_loss(why)?,
                 Err(End(Code::TimedOut, why)) if self.deadline.is_none_or(|deadline| Instant::now() < deadline) => {
-                    if self.away {
-                        self.come_back().await?;
+                    if self.is_away {
+                        self.reconnect().await?;
                     } else {
-                        self.lost(why)?;
+                        self.handle_loss(why)?;
                     }
                 }
                 Err(end) => return Err(end),
@@ -177,123 +179,123 @@ impl Link {
         }
     }
 
-    /// A line while what was said before is being told. A server that does not end that is left.
-    async fn caught(&mut self, time: Duration, heard: Heard) -> Result<(), End> {
+    /// Handles a line during a replay. Gives up a connection whose replay does not end.
+    async fn receive_in_replay(&mut self, time: Duration, heard: Heard) -> Result<(), End> {
         if matches!(heard.known, Some(ServerLine::Event(..))) {
-            // The line, and again what was parsed of it.
+            // The line, and about as much again for the parsed form.
             self.held_bytes += 2 * heard.line.len() + size_of::<Heard>();
         }
-        match self.patience.spend(time, &heard) {
-            Err(End(_, why)) => self.lost(why),
+        match self.reply_timeout.spend(time, &heard) {
+            Err(End(_, why)) => self.handle_loss(why),
             Ok(()) if self.held_bytes > HELD_BYTES_MAX => {
-                self.lost("the server sends events and does not end its reply".to_owned())
+                self.handle_loss("the server sent events but did not end its reply".to_owned())
             }
             Ok(()) => {
-                self.heard(heard).await;
+                self.receive(heard).await;
                 Ok(())
             }
         }
     }
 
-    async fn heard(&mut self, heard: Heard) {
+    async fn receive(&mut self, heard: Heard) {
         if let Some(ServerLine::Ok(Reply::Nick(name))) = &heard.known {
             self.name = name.clone();
-            if std::mem::take(&mut self.nameless) {
+            if std::mem::take(&mut self.is_nameless) {
                 self.catch_up().await;
             }
         }
-        for read in self.reading.read(heard) {
-            self.take(read).await;
+        for action in self.reading.receive(heard) {
+            self.handle(action).await;
         }
     }
 
-    async fn take(&mut self, read: Read) {
-        self.news.push_back(match read {
-            Read::Heard(heard) => News::Heard(heard),
-            Read::Missing(what) => News::Missing(what),
-            Read::CaughtUp(whole) => News::CaughtUp(whole),
-            Read::Ask(command) => return self.ask(&command).await,
+    async fn handle(&mut self, action: ReadAction) {
+        self.events.push_back(match action {
+            ReadAction::Line(heard) => LinkEvent::Line(heard),
+            ReadAction::Gap(what) => LinkEvent::Gap(what),
+            ReadAction::CaughtUp(whole) => LinkEvent::CaughtUp(whole),
+            ReadAction::Send(command) => return self.request(&command).await,
         });
     }
 
-    async fn ask(&mut self, command: &Command) {
+    async fn request(&mut self, command: &Command) {
         self.wire.send(command.to_line(Mode::Commands).as_bytes()).await;
     }
 
-    /// Asks for what was said before.
+    /// Requests the earlier messages.
     async fn catch_up(&mut self) {
         let command = self.reading.begin(self.wire.epoch.clone());
-        (self.patience, self.held_bytes) = (Patience::new(u64::MAX), 0);
-        self.ask(&command).await;
+        (self.reply_timeout, self.held_bytes) = (ReplyTimeout::new(u64::MAX), 0);
+        self.request(&command).await;
     }
 
-    fn lost(&mut self, why: String) -> Result<(), End> {
-        self.news.extend(self.reading.end().map(News::Heard));
+    fn handle_loss(&mut self, why: String) -> Result<(), End> {
+        self.events.extend(self.reading.end().map(LinkEvent::Line));
         let for_good = self.retry == Some(Duration::ZERO);
-        if for_good && self.news.is_empty() {
+        if for_good && self.events.is_empty() {
             return Err(End(Code::Lost, why));
         }
-        self.nameless = false;
-        self.away = true;
+        self.is_nameless = false;
+        self.is_away = true;
         self.retry_until = self.retry.and_then(|retry| Instant::now().checked_add(retry));
-        self.news.push_back(News::Lost(why));
+        self.events.push_back(LinkEvent::Lost(why));
         if !for_good {
-            self.pause();
+            self.schedule_attempt();
         }
         Ok(())
     }
 
-    /// Lets the connection go, and sets the time for the next attempt to come back.
-    fn pause(&mut self) {
+    /// Closes the connection, and schedules the next attempt to reconnect.
+    fn schedule_attempt(&mut self) {
         let pause = self.pauses.next().unwrap_or_default();
         let then = Instant::now() + pause;
         self.wire.wait_until(self.deadline.map_or(then, |deadline| deadline.min(then)));
-        self.news.push_back(News::Waits(pause));
+        self.events.push_back(LinkEvent::RetryIn(pause));
     }
 
-    async fn come_back(&mut self) -> Result<(), End> {
-        // Where nobody can choose another name, that the old one is taken is for the next attempt.
+    async fn reconnect(&mut self) -> Result<(), End> {
+        // With a time limit, a refused nickname fails this attempt, and the next one tries it again: a script cannot choose another one.
         let deadline = self.deadline;
-        let named = match or(self.enter(), late(deadline)).await {
+        let named = match or(self.rejoin(), time_out(deadline)).await {
             Ok(Err(refusal)) if self.retry.is_some() => Err(End(Code::Refused, refusal.what)),
             named => named,
         };
         match named {
             Ok(named) => {
-                (self.away, self.pauses, self.wire.deadline) = (false, pauses(), self.deadline);
-                self.nameless = named.is_err();
-                if !self.nameless {
+                (self.is_away, self.pauses, self.wire.deadline) = (false, pauses(), self.deadline);
+                self.is_nameless = named.is_err();
+                if !self.is_nameless {
                     self.catch_up().await;
                 }
-                self.news.push_back(News::Back(named));
+                self.events.push_back(LinkEvent::Reconnected(named));
                 Ok(())
             }
             Err(end) if end.0.is_wanted() => Err(end),
             Err(End(_, why)) if self.retry_until.is_some_and(|end| end <= Instant::now()) => {
-                Err(End(Code::Lost, format!("it could not come back in time: {why}")))
+                Err(End(Code::Lost, format!("could not reconnect in time: {why}")))
             }
             Err(End(_, why)) => {
-                self.news.push_back(News::Failed(why));
-                self.pause();
+                self.events.push_back(LinkEvent::AttemptFailed(why));
+                self.schedule_attempt();
                 Ok(())
             }
         }
     }
 
-    async fn enter(&mut self) -> Result<Result<Name, HeardRefusal>, End> {
+    async fn rejoin(&mut self) -> Result<Result<Name, HeardRefusal>, End> {
         self.wire.open(&self.address).await?;
         if let Some(name) = self.wire.resume().await? {
             return Ok(Ok(name));
         }
-        self.wire.ask_for_token().await?;
+        self.wire.request_token().await?;
         self.wire.take_name(self.name.as_str()).await
     }
 }
 
-/// How long a reply may take.
+/// Longest wait for a reply.
 const REPLY_TIME: Duration = Duration::from_millis(REPLY_TOTAL_MS_MAX);
 
-/// How long to wait before each attempt to connect again.
+/// The pauses before the attempts to reconnect.
 fn pauses() -> ExponentialBackoff {
     let [shortest, longest] = RECONNECT_MS.map(Duration::from_millis);
     let pauses = ExponentialBuilder::new().with_min_delay(shortest).with_max_delay(longest).without_max_times();
@@ -307,7 +309,7 @@ mod tests {
 
     use super::*;
 
-    /// A link that has read what came before, and its server, which has sent `lines` since.
+    /// A link after its first replay, and its server, which then sends `lines`.
     async fn link(lines: &str) -> (Link, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -323,36 +325,36 @@ mod tests {
             Link::new(wire, address.clone(), Name::new("al").unwrap(), Reading::from_now(0), None).await
         };
         let (mut link, server) = futures_lite::future::zip(connect, serve).await;
-        assert!(matches!(link.next(false, false).await, Ok(News::CaughtUp(_))));
+        assert!(matches!(link.next(false, false).await, Ok(LinkEvent::CaughtUp(_))));
         (link, server)
     }
 
     #[test]
-    fn server_that_owes_a_reply_is_left() {
+    fn server_that_owes_a_reply_is_disconnected() {
         smol::block_on(async {
             let (mut link, _server) = link("MSG bob hi\nOK MSG 1\nMSG bob hi\n").await;
             let little = REPLY_TIME / 2;
             link.reply_left = little;
-            assert!(matches!(link.next(false, true).await, Ok(News::Heard(_))));
-            assert!(link.reply_left <= little, "an event is no reply");
-            assert!(matches!(link.next(false, true).await, Ok(News::Heard(_))));
+            assert!(matches!(link.next(false, true).await, Ok(LinkEvent::Line(_))));
+            assert!(link.reply_left <= little, "an event is not a reply");
+            assert!(matches!(link.next(false, true).await, Ok(LinkEvent::Line(_))));
             assert_eq!(link.reply_left, REPLY_TIME);
             link.reply_left = little;
-            assert!(matches!(link.next(false, false).await, Ok(News::Heard(_))));
-            assert!(link.reply_left > little, "nothing was owed");
+            assert!(matches!(link.next(false, false).await, Ok(LinkEvent::Line(_))));
+            assert!(link.reply_left > little, "the server owed no reply");
             link.reply_left = Duration::from_millis(20);
-            assert!(matches!(link.next(false, true).await, Ok(News::Lost(_))));
+            assert!(matches!(link.next(false, true).await, Ok(LinkEvent::Lost(_))));
         });
     }
 
     #[test]
-    fn held_events_are_counted_with_what_was_parsed() {
+    fn held_bytes_include_the_parsed_events() {
         smol::block_on(async {
             let (mut link, _server) = link("").await;
             link.catch_up().await;
             let mut held = 0;
-            while !link.away {
-                link.caught(Duration::ZERO, Heard::new("JOIN bob")).await.unwrap();
+            while !link.is_away {
+                link.receive_in_replay(Duration::ZERO, Heard::new("JOIN bob")).await.unwrap();
                 held += 1;
             }
             assert!(held * size_of::<Heard>() <= 2 * HELD_BYTES_MAX, "{held}");

@@ -1,10 +1,11 @@
-//! The bundled client, `chinwag`: for people at a terminal and for scripts. All that it does could be done by hand with nc.
+//! The bundled client, `chinwag`, for users at a terminal and for scripts. It does nothing that a user could not do by hand with nc.
 //!
-//! What lines mean and how they look is pure: `typed` is what a person types, `session` what follows from that and from what
-//! the server sends, `reading` how far that was read, `render` how it is drawn. The rest is thin: `options` is the command
-//! line, `dial` how a connection is made, `wire` a connection, `link` one after the other, `stop` the signals, `output` what is
-//! printed, `json` a line as an object, `input` the lines of standard input, `refusal` the words for a server's refusals, `talk` a session over them, `editor` the line editor, `terminal` what runs it at
-//! a terminal, `script` the subcommands.
+//! These modules are pure: `typed` parses typed lines, `session` turns them and the server's lines into actions, `reading` tracks
+//! which messages have been read, `render` formats lines for the output, `json` formats them as objects, `refusal` words the server's
+//! refusals for users, `editor` is the line editor. The others do I/O: `options` is the command line, `dial` connects, `wire` is one
+//! connection, `link` reconnects, `talk` runs a session over a link, `stop` receives signals, `input` reads standard input, `output`
+//! prints, `printer` queues lines for the terminal, `tty` reads and writes it, `terminal` runs the editor and the chat, `script` has
+//! the subcommands.
 
 mod dial;
 mod editor;
@@ -41,7 +42,7 @@ use crate::protocol::{Command, Mode, is_blank};
 /// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwag";
 
-/// The program: reads its command line, and returns the exit code.
+/// Runs the client with the arguments of the process. Returns the exit code.
 pub fn main() -> ExitCode {
     let options: Options = match command_line::parse(PROGRAM, &[]) {
         Ok(options) => options,
@@ -73,8 +74,8 @@ fn check(options: &Options) -> Option<String> {
         let server = options.host().unwrap_or_default();
         let hint = nearest(server, COMMANDS.into_iter()).map(|near| format!(", did you mean {near}?"));
         let (hint, commands) = (hint.unwrap_or_default(), COMMANDS.join(", "));
-        let taken = format!("{} was parsed as the server{hint}", quoted(server));
-        return Some(format!("unknown command {}: expected one of {commands} ({taken})", quoted(command)));
+        let parsed = format!("{} was parsed as the server{hint}", quoted(server));
+        return Some(format!("unknown command {}: expected one of {commands} ({parsed})", quoted(command)));
     }
     if let Some(what) = options.wrong_address() {
         return Some(what);
@@ -83,13 +84,21 @@ fn check(options: &Options) -> Option<String> {
         return Some(what);
     }
     if options.epoch.is_some() && options.since.is_none() {
-        return Some("--epoch without --since: expected --since ID, an id of this epoch".to_owned());
+        return Some("--epoch without --since: expected both, as in --since 1204 --epoch k7qd".to_owned());
     }
     match (command, words) {
-        ("send", [_, ..]) if is_blank(&words.concat()) => Some("missing text: the message is blank".to_owned()),
+        ("send", [_, ..]) if is_blank(&words.concat()) => {
+            Some("missing text: the message is blank, expected send TEXT".to_owned())
+        }
         ("wait", [_]) => None,
-        ("wait", _) => Some("wait takes one regular expression: put it in quotes if it has spaces".to_owned()),
-        ("search", _) if is_blank(&words.concat()) => Some("missing words: expected search WORDS".to_owned()),
+        ("wait", []) => Some("missing regular expression: expected wait REGEX".to_owned()),
+        ("wait", [_, surplus, ..]) => Some(format!(
+            "unexpected argument {} after wait: put a regular expression with spaces in quotes",
+            quoted(surplus)
+        )),
+        ("search", _) if is_blank(&words.concat()) => {
+            Some("missing words to search for: expected search WORDS".to_owned())
+        }
         ("raw", []) if options.nick.is_some() => {
             Some("unexpected --nick: raw reads the nickname from its input, as NICK name".to_owned())
         }
@@ -105,8 +114,8 @@ fn check(options: &Options) -> Option<String> {
 }
 
 fn run(options: &Options) -> Result<(), End> {
-    let recall = |line: &str| match Command::parse(line, Mode::Commands) {
-        Ok(Some(command)) => block_on(script::recall(options, &command)),
+    let query = |line: &str| match Command::parse(line, Mode::Commands) {
+        Ok(Some(command)) => block_on(script::print_past(options, &command)),
         Ok(None) => Ok(()),
         Err(refusal) => Err(End(Code::Usage, refusal::explain(&refusal.into()))),
     };
@@ -125,10 +134,10 @@ fn run(options: &Options) -> Result<(), End> {
                 Err(why) => Err(End(Code::Usage, format!("invalid regular expression {}: {why}", quoted(pattern)))),
             }
         }
-        "history" => recall(&format!("HISTORY {}", words.join(" "))),
-        "search" => recall(&format!("SEARCH {}", words.join(" "))),
+        "history" => query(&format!("HISTORY {}", words.join(" "))),
+        "search" => query(&format!("SEARCH {}", words.join(" "))),
         "raw" => block_on(script::raw(options)),
-        _ if terminal::is_one() => terminal::run(options),
+        _ if terminal::is_available() => terminal::run(options),
         _ => block_on(script::talk(options)),
     }
 }
@@ -136,29 +145,29 @@ fn run(options: &Options) -> Result<(), End> {
 /// The exit codes; `--help` explains them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Code {
-    /// All was done, or whoever reads the output wants no more.
-    Done,
-    /// The server refused something, or standard input or output failed.
+    /// Success, or the reader of the output closed it.
+    Success,
+    /// The server refused a command, or standard input or output failed.
     Refused,
-    /// The command line is wrong.
+    /// Invalid command line.
     Usage,
-    /// There is no server to be reached.
+    /// Could not connect.
     Unreachable,
-    /// The connection ended before all was done.
+    /// The connection was lost.
     Lost,
-    /// It took longer than it may.
+    /// `--timeout` expired, or the server did not answer in time.
     TimedOut,
-    /// The name went on with another connection.
+    /// Another connection resumed the session.
     TakenOver,
-    /// A signal ended the client.
+    /// Ended by a signal.
     Signal(Signal),
 }
 
 impl Code {
-    /// The number that the parent process sees. For a signal, it is the one that shells show.
+    /// The exit code that the parent process sees. For a signal, the code that a shell reports.
     fn number(self) -> u8 {
         match self {
-            Self::Done => 0,
+            Self::Success => 0,
             Self::Refused => 1,
             Self::Usage => 2,
             Self::Unreachable => 3,
@@ -169,17 +178,17 @@ impl Code {
         }
     }
 
-    /// The signal that ended the client, if one did.
+    /// The signal that ended the client, if any. It must end the process, too.
     fn signal(self) -> Option<Signal> {
         if let Self::Signal(signal) = self { Some(signal) } else { None }
     }
 
-    /// Whether it is the user's wish, and no failure.
+    /// Whether the client ends on request, and not because of a failure.
     fn is_wanted(self) -> bool {
-        matches!(self, Self::Done | Self::Signal(_))
+        matches!(self, Self::Success | Self::Signal(_))
     }
 }
 
-/// Why the client ended before all was done, and what to tell the user, if that was not told yet.
+/// Why the client ends early: the exit code, and the error to print (empty if there is none, or it is printed already).
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct End(Code, String);

@@ -12,7 +12,7 @@ use super::stop::Stop;
 use super::{Code, End, PROGRAM};
 use crate::process::{Stream, reason, was_closed};
 
-/// Where lines are printed, and what ends the wait for their reader.
+/// Standard output and standard error, and what ends a wait for their reader.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Output {
     /// None where signals have their default action.
@@ -30,15 +30,15 @@ impl Output {
     pub(super) fn print(&self, line: &str) -> Result<(), End> {
         self.write(io::stdout(), line).map_err(|error| match (self.stopped(), error.kind()) {
             (Some(code), _) => End(code, String::new()),
-            (_, io::ErrorKind::BrokenPipe) => End(Code::Done, String::new()),
+            (_, io::ErrorKind::BrokenPipe) => End(Code::Success, String::new()),
             (_, io::ErrorKind::TimedOut) => End(Code::TimedOut, "timed out".to_owned()),
             _ => cannot_write(&error),
         })
     }
 
-    /// Reports something on standard error.
-    pub(super) fn tell(&self, text: &str) {
-        // If this fails, only the exit code can tell.
+    /// Prints a message to standard error.
+    pub(super) fn report(&self, text: &str) {
+        // If this fails, only the exit code reports the problem.
         let _ = self.write(io::stderr(), &format!("{PROGRAM}: {text}"));
     }
 
@@ -53,14 +53,14 @@ impl Output {
     }
 }
 
-/// Waits until standard output has no reader any more. Whoever closed a pipe wants no more; a terminal that is gone, or a descriptor that
-/// cannot be written, is an error.
+/// Waits until standard output has no reader any more. A closed pipe ends the client with success; a terminal that is gone, or a
+/// descriptor that cannot be written, is an error.
 pub(super) fn wait_unread() -> End {
-    // No event is asked for: an error is reported in any case.
+    // No event is requested, but `poll` always reports an error.
     while poll(&mut [PollFd::new(&io::stdout(), PollFlags::empty())], None) != Ok(1) {}
     match tcgetattr(io::stdout()) {
         Err(error @ (Errno::IO | Errno::BADF)) => cannot_write(&error.into()),
-        _ => End(Code::Done, String::new()),
+        _ => End(Code::Success, String::new()),
     }
 }
 

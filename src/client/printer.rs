@@ -8,18 +8,18 @@ use async_channel::{Receiver, Sender};
 use chrono::Local;
 
 use super::render::Look;
-use super::session::Shown;
+use super::session::DisplayItem;
 use crate::limits::{PRINT_AT_ONCE_BYTES, PRINT_BYTES_MAX};
 
 /// Lines on their way to the terminal.
 pub(super) struct Printer {
     look: Look,
-    waiting: RefCell<Waiting>,
+    queue: RefCell<PrintQueue>,
     wake: (Sender<()>, Receiver<()>),
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct PrintQueue {
     lines: VecDeque<String>,
     bytes: usize,
     /// Lines dropped since the last print.
@@ -28,21 +28,21 @@ struct Waiting {
 
 impl Printer {
     pub(super) fn new(look: Look) -> Self {
-        Self { look, waiting: RefCell::default(), wake: async_channel::bounded(1) }
+        Self { look, queue: RefCell::default(), wake: async_channel::bounded(1) }
     }
 
-    pub(super) fn print(&self, shown: &Shown) {
-        self.waiting.borrow_mut().push(self.look.draw(shown, &Local::now()));
+    pub(super) fn print(&self, shown: &DisplayItem) {
+        self.queue.borrow_mut().push(self.look.draw(shown, &Local::now()));
         // If this fails, a wake-up is already pending.
         let _ = self.wake.0.try_send(());
     }
 
     pub(super) fn note(&self, text: impl Into<String>) {
-        self.print(&Shown::Note(text.into()));
+        self.print(&DisplayItem::Note(text.into()));
     }
 
     pub(super) fn warn(&self, text: impl Into<String>) {
-        self.print(&Shown::Warning(text.into()));
+        self.print(&DisplayItem::Warning(text.into()));
     }
 
     /// Waits for something to print.
@@ -52,22 +52,22 @@ impl Printer {
     }
 
     pub(super) fn has_lines(&self) -> bool {
-        !self.waiting.borrow().lines.is_empty()
+        !self.queue.borrow().lines.is_empty()
     }
 
     /// Moves the next lines to `text`, as many as are printed at once.
-    pub(super) fn take_some(&self, text: &mut String) {
-        let mut waiting = self.waiting.borrow_mut();
-        let dropped = std::mem::take(&mut waiting.dropped);
+    pub(super) fn take_batch(&self, text: &mut String) {
+        let mut queue = self.queue.borrow_mut();
+        let dropped = std::mem::take(&mut queue.dropped);
         if dropped > 0 {
-            let told = format!(
+            let warning = format!(
                 "{dropped} lines are missing here: the terminal accepted no output for too long; /history shows messages again"
             );
-            *text += &(self.look.draw(&Shown::Warning(told), &Local::now()) + "\r\n");
+            *text += &(self.look.draw(&DisplayItem::Warning(warning), &Local::now()) + "\r\n");
         }
         let end = text.len() + PRINT_AT_ONCE_BYTES;
         while text.len() < end
-            && let Some(line) = waiting.pop()
+            && let Some(line) = queue.pop()
         {
             *text += &line;
             *text += "\r\n";
@@ -75,7 +75,7 @@ impl Printer {
     }
 }
 
-impl Waiting {
+impl PrintQueue {
     fn push(&mut self, line: String) {
         self.bytes += line.len();
         self.lines.push_back(line);
@@ -96,20 +96,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn printer_drops_the_oldest_lines_and_says_how_many() {
+    fn printer_drops_oldest_lines_and_counts_them() {
         let printer = Printer::new(Look::default());
         let line = "x".repeat(1022);
         for number in 0..PRINT_BYTES_MAX / 1024 + 10 {
             printer.note(format!("{number:05} {}", &line[6..]));
         }
         let mut text = String::new();
-        printer.take_some(&mut text);
+        printer.take_batch(&mut text);
         let mut lines = text.lines();
         assert!(lines.next().unwrap().starts_with("! 10 lines are missing here"), "{text}");
         assert!(lines.next().unwrap().starts_with("* 00010 x"));
         assert!(printer.has_lines() && text.len() < PRINT_AT_ONCE_BYTES + 2048);
         while printer.has_lines() {
-            printer.take_some(&mut text);
+            printer.take_batch(&mut text);
         }
         assert_eq!(text.matches("missing").count(), 1);
     }

@@ -1,10 +1,10 @@
-//! Words refusals for the client's users: a hint names an option or a subcommand at a command line, and a slash command at a terminal.
+//! Words refusals for users: hints name options and subcommands at a command line, and slash commands at a terminal.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use super::typed::usage_of;
 use crate::protocol::{ErrorCode, EventId, HeardRefusal, Hint, Verb};
 
-/// Says what is wrong, and what to do at a command line.
+/// What is wrong, and what to do at a command line.
 pub(super) fn explain(refusal: &HeardRefusal) -> String {
     let hint = match ErrorCode::from_word(&refusal.code) {
         Some(ErrorCode::VerbUnknown) => return OLD_SERVER.to_owned(),
@@ -14,7 +14,7 @@ pub(super) fn explain(refusal: &HeardRefusal) -> String {
     format!("{}{hint}", refusal.what)
 }
 
-/// Says what is wrong, and what to type at a terminal.
+/// What is wrong, and what to type at a terminal.
 pub(super) fn explain_at_terminal(refusal: &HeardRefusal) -> String {
     if ErrorCode::from_word(&refusal.code) == Some(ErrorCode::VerbUnknown) {
         return OLD_SERVER.to_owned();
@@ -55,7 +55,7 @@ fn at_terminal(hint: &Hint) -> String {
     }
 }
 
-/// The words of a hint that is not about a command. Empty for what the client does by itself, such as connecting again.
+/// The text of a hint that names no command. Empty for what the client does by itself, such as reconnecting.
 fn without_commands(hint: &Hint) -> &'static str {
     match hint {
         Hint::EnableStore => " (its operator would say: --data PATH)",
@@ -160,7 +160,7 @@ mod tests {
         );
     }
 
-    /// A server of a later version may have other codes and hints.
+    /// A server of a later version may send other codes and hints.
     #[test]
     fn unknown_hint_is_shown_as_it_is() {
         let refusal = refused("ERR MSG later-code no; write: SING la");
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// Whatever is refused before it is sent.
+    /// The refusals of commands that the client checks itself.
     #[test]
     fn local_refusal_has_no_protocol_syntax() {
         let words = "a ".repeat(99);

@@ -1,4 +1,4 @@
-//! How things look at a terminal: a line for each thing to show. Everything shown is safe by then.
+//! Formats what is shown, one line each. Control characters have been replaced before.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::fmt::Display;
@@ -6,52 +6,52 @@ use std::fmt::Display;
 use chrono::{DateTime, TimeZone};
 use nu_ansi_term::{Color, Style};
 
-use super::session::Shown;
+use super::session::DisplayItem;
 use crate::protocol::{Event, Name, Text};
 
-/// How things are to look.
+/// The options of the format.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Look {
-    /// In colour.
+    /// Print colours.
     pub(super) color: bool,
-    /// Ring the terminal's bell at what is meant for the reader in particular.
+    /// Ring the terminal's bell for whispers to the user and mentions of the user.
     pub(super) bell: bool,
 }
 
-/// The colours of names: those of the terminal's sixteen that can be read on black and on white.
+/// The colours of nicknames: those of the terminal's 16 that are legible on black and on white.
 const NAME_COLORS: [u8; 10] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 13];
 
 impl Look {
-    /// What is printed of `shown`, without the line's ending; times are those of the zone of `now`, with the date if that is
-    /// another one.
-    pub(super) fn draw<Z: TimeZone<Offset: Display>>(self, shown: &Shown, now: &DateTime<Z>) -> String {
-        let (at, event, for_reader) = match shown {
-            Shown::Event(at, event, for_reader) => (at, event, *for_reader),
-            Shown::Past(past) => {
+    /// The line to print for `shown`, without an ending. Times are in the zone of `now`, with the date if it is not the date of
+    /// `now`.
+    pub(super) fn draw<Z: TimeZone<Offset: Display>>(self, shown: &DisplayItem, now: &DateTime<Z>) -> String {
+        let (at, event, for_user) = match shown {
+            DisplayItem::Event(at, event, for_user) => (at, event, *for_user),
+            DisplayItem::Past(past) => {
                 let (at, event) = (Some(past.at), Event::Msg(past.name.clone(), past.text.clone()));
-                return self.dim(&Self::default().draw(&Shown::Event(at, event, false), now));
+                return self.dim(&Self::default().draw(&DisplayItem::Event(at, event, false), now));
             }
-            Shown::Whispered(name, to, text) => {
+            DisplayItem::Whispered(name, to, text) => {
                 let to: Vec<_> = to.iter().map(|name| self.name(name)).collect();
                 let whispers = self.paint(Color::Purple.bold(), "whispers to");
                 let time = self.dim(&now.format("%H:%M").to_string());
                 return format!("{time} {} {whispers} {}: {text}", self.name(name), to.join(", "));
             }
-            Shown::Note(text) => return self.dim(&format!("* {text}")),
-            Shown::Warning(text) => return self.paint(Color::Red.into(), &format!("! {text}")),
+            DisplayItem::Note(text) => return self.dim(&format!("* {text}")),
+            DisplayItem::Warning(text) => return self.paint(Color::Red.into(), &format!("! {text}")),
         };
-        let bell = if for_reader && self.bell { "\x07" } else { "" };
+        let bell = if for_user && self.bell { "\x07" } else { "" };
         let time = at.and_then(|at| DateTime::from_timestamp_millis(at.0)).map(|at| at.with_timezone(&now.timezone()));
         let time = time.map_or_else(String::new, |time| {
             let format = if time.date_naive() == now.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
             self.dim(&time.format(format).to_string()) + " "
         });
-        format!("{bell}{time}{}", self.event(event, for_reader))
+        format!("{bell}{time}{}", self.event(event, for_user))
     }
 
-    fn event(self, event: &Event, for_reader: bool) -> String {
+    fn event(self, event: &Event, for_user: bool) -> String {
         let said =
-            |text: &Text| if for_reader { self.paint(Style::new().bold(), text.as_str()) } else { text.to_string() };
+            |text: &Text| if for_user { self.paint(Style::new().bold(), text.as_str()) } else { text.to_string() };
         match event {
             Event::Msg(from, text) => format!("{}: {}", self.name(from), said(text)),
             Event::Whisper(from, text) => {
@@ -63,15 +63,15 @@ impl Look {
             Event::Leave(name, why, Some(text)) => self.dim(&format!("{name} left ({}: {text})", why.as_str())),
             Event::Rename { from, to } => self.dim(&format!("{from} is {to} now")),
             Event::Coordinator(name) => self.dim(&format!("{name} is the coordinator")),
-            Event::Roster(count) => self.dim(&format!("{count} are here:")),
+            Event::Roster(count) => self.dim(&format!("{count} here:")),
             Event::Notice(text) => self.paint(Color::Yellow.into(), &format!("the server says: {text}")),
-            Event::Ping(token) => self.dim(&format!("the server asks for a sign of life: {token}")),
+            Event::Ping(token) => self.dim(&format!("the server checks the connection: PING {token}")),
         }
     }
 
-    /// A name in the colour that it has everywhere and always.
+    /// A nickname in its colour, which never changes.
     fn name(self, name: &Name) -> String {
-        // FNV-1a: the same on every machine and in every version.
+        // FNV-1a gives the same colour on every machine and in every version.
         let hash =
             name.key().bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619));
         self.paint(Color::Fixed(NAME_COLORS[hash as usize % NAME_COLORS.len()]).bold(), name.as_str())
@@ -91,17 +91,17 @@ mod tests {
     use super::*;
     use crate::protocol::{Heard, ServerLine};
 
-    fn draw(look: Look, line: &str, for_reader: bool) -> String {
+    fn draw(look: Look, line: &str, for_user: bool) -> String {
         let heard = Heard::new(line);
         let shown = match heard.known {
-            Some(ServerLine::Event(tag, event)) => Shown::Event(tag.map(|tag| tag.at), event, for_reader),
+            Some(ServerLine::Event(tag, event)) => DisplayItem::Event(tag.map(|tag| tag.at), event, for_user),
             other => panic!("{line:?}: {other:?}"),
         };
         look.draw(&shown, &DateTime::parse_from_rfc3339("2026-11-21T01:50:00+02:00").unwrap())
     }
 
     #[test]
-    fn lines_read_like_sentences() {
+    fn events_are_drawn_as_sentences() {
         let check = |line: &str, expected: &str| assert_eq!(draw(Look::default(), line, true), expected, "{line:?}");
         check("@12 2026-11-20T23:44:29.138Z MSG bob hi", "01:44 bob: hi");
         check("MSG bob hi", "bob: hi");
@@ -113,14 +113,14 @@ mod tests {
         check("RENAME bob rob", "bob is rob now");
         check("COORDINATOR bob", "bob is the coordinator");
         check("NOTICE the server stops", "the server says: the server stops");
-        check("PING idle", "the server asks for a sign of life: idle");
+        check("PING idle", "the server checks the connection: PING idle");
     }
 
     #[test]
-    fn colour_sets_off_what_is_for_the_reader_and_dims_the_rest() {
+    fn colour_marks_text_for_the_user_and_dims_events() {
         let look = Look { color: true, bell: false };
-        let check = |line: &str, for_reader, expected: &str| {
-            assert_eq!(draw(look, line, for_reader), expected, "{line:?}");
+        let check = |line: &str, for_user, expected: &str| {
+            assert_eq!(draw(look, line, for_user), expected, "{line:?}");
         };
         check("MSG bob hi", false, "\x1b[1;38;5;5mbob\x1b[0m: hi");
         check("MSG bob hi", true, "\x1b[1;38;5;5mbob\x1b[0m: \x1b[1mhi\x1b[0m");
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_has_one_colour_in_any_case_and_others_have_others() {
+    fn name_colour_ignores_case() {
         let look = Look { color: true, bell: false };
         let color = |raw: &str| look.name(&Name::new(raw).unwrap()).replace(raw, "");
         assert_eq!(color("alice"), color("ALICE"));
@@ -139,15 +139,15 @@ mod tests {
     }
 
     #[test]
-    fn own_whispers_look_like_those_of_others() {
+    fn own_whisper_names_its_targets() {
         let [alice, bob, eve] = ["alice", "bob", "eve"].map(|name| Name::new(name).unwrap());
-        let shown = Shown::Whispered(alice, vec![bob, eve], Text::new("psst").unwrap());
+        let shown = DisplayItem::Whispered(alice, vec![bob, eve], Text::new("psst").unwrap());
         let now = DateTime::parse_from_rfc3339("2026-11-21T01:50:00+02:00").unwrap();
         assert_eq!(Look::default().draw(&shown, &now), "01:50 alice whispers to bob, eve: psst");
     }
 
     #[test]
-    fn the_bell_rings_only_if_asked_and_only_for_the_reader() {
+    fn bell_rings_if_enabled_and_for_the_user() {
         let look = Look { color: false, bell: true };
         assert_eq!(draw(look, "MSG bob hi", true), "\x07bob: hi");
         assert_eq!(draw(look, "MSG bob hi", false), "bob: hi");

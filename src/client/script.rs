@@ -1,4 +1,4 @@
-//! The client for scripts: its commands, and a conversation without a terminal.
+//! The subcommands for scripts, and the chat without a terminal.
 
 use std::time::Instant;
 
@@ -8,22 +8,22 @@ use futures_lite::{StreamExt as _, stream};
 use regex_lite::Regex;
 
 use super::input::{self, Input};
-use super::link::{Link, News};
+use super::link::{Link, LinkEvent};
 use super::options::Options;
 use super::output::Output;
 use super::reading::Reading;
 use super::refusal::explain;
-use super::session::Shown;
+use super::session::DisplayItem;
 use super::stop::Stop;
-use super::talk::{self, Shared};
+use super::talk::{self, SharedSession};
 use super::typed::too_long;
-use super::wire::{self, Next, Wire};
+use super::wire::{self, Wire, WireEvent};
 use super::{Code, End};
 use crate::limits::{HISTORY_REPLAYED_DEFAULT, NAMES_TRIED_MAX, SEARCH_FOUND_MAX};
 use crate::process::reason;
 use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Past, Refusal, Reply, ServerLine, Verb};
 
-/// Says the words of `text`, or each line of standard input if there are none, to everybody or to those named.
+/// Sends `text`, or each line of standard input if it is empty, to the room or as whispers to the members of `--to`.
 pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
     let is_input = text.is_empty();
     let lines: Vec<_> = text.join(" ").lines().map(|line| Ok(line.into())).collect();
@@ -32,23 +32,23 @@ pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> 
     let verb = options.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
     let (mut refused, mut number) = (false, 1_u64);
     loop {
-        let unsaid = |End(code, why)| {
-            let lines = format!("; line {number} and those after it may not have been said");
+        let unconfirmed = |End(code, why)| {
+            let lines = format!("; line {number} and later lines may not have been sent");
             End(code, if is_input { why + &lines } else { why })
         };
-        let line = match wire.next(true).await.map_err(unsaid)? {
-            Next::Typed(Some(line)) => input::text_of(line),
-            Next::Typed(None) => return leave(wire, refused).await,
-            Next::Heard(_) => continue,
+        let line = match wire.next(true).await.map_err(unconfirmed)? {
+            WireEvent::Input(Some(line)) => input::text_of(line),
+            WireEvent::Input(None) => return leave(wire, refused).await,
+            WireEvent::Line(_) => continue,
         };
         let answer = match line.and_then(|line| parse_message(&verb, &line)) {
             Ok(None) | Err(Refusal { code: ErrorCode::TextMissing, .. }) => None,
-            Ok(Some(command)) => Some(wire.ask_for(&command).await.map_err(unsaid)?),
+            Ok(Some(command)) => Some(wire.request_reply(&command).await.map_err(unconfirmed)?),
             Err(refusal) => Some(Heard::new(&refusal.to_string())),
         };
         if let Some(answer) = answer {
             let place = if is_input { format!("line {number}: ") } else { String::new() };
-            refused |= tell_refusal(&output, &place, &answer);
+            refused |= report_refusal(&output, &place, &answer);
             if options.json {
                 output.print(&answer.to_json())?;
             }
@@ -57,9 +57,9 @@ pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> 
     }
 }
 
-/// The message or whisper of this text; `verb` is what stands before it.
+/// Parses a message or a whisper; `verb` is the command before the text.
 fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
-    // NUL is a no-op, as for the server.
+    // The server ignores NUL, too.
     let text = text.replace('\0', "");
     let parsed = Command::parse(&format!("{verb} {text}"), Mode::Commands);
     match too_long(&parsed, &text) {
@@ -71,21 +71,21 @@ fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
     }
 }
 
-/// Lists who else is here.
+/// Lists the other members.
 pub(super) async fn who(options: &Options) -> Result<(), End> {
     let (output, (mut wire, own)) = (Output::default(), join(options, stream::pending().boxed()).await?);
-    let answer = wire.ask(b"WHO", |heard| match &heard.known {
+    let answer = wire.request(b"WHO", |heard| match &heard.known {
         Some(ServerLine::User(user)) if user.name != own => {
             output.print(&if options.json { heard.to_json() } else { heard.line.replacen("USER ", "", 1) })
         }
         _ => Ok(()),
     });
     let answer = answer.await?;
-    leave(wire, tell_refusal(&output, "", &answer)).await
+    leave(wire, report_refusal(&output, "", &answer)).await
 }
 
-/// Prints what was said before, as `command` asks for it.
-pub(super) async fn recall(options: &Options, command: &Command) -> Result<(), End> {
+/// Prints past messages: the reply to `HISTORY` or `SEARCH`.
+pub(super) async fn print_past(options: &Options, command: &Command) -> Result<(), End> {
     let (output, (mut wire, _)) = (Output::default(), join(options, stream::pending().boxed()).await?);
     let line = command.to_line(Mode::Commands);
     let messages = match command {
@@ -94,9 +94,9 @@ pub(super) async fn recall(options: &Options, command: &Command) -> Result<(), E
         _ => HISTORY_REPLAYED_DEFAULT,
     };
     let mut left = messages;
-    let answer = wire.ask_for_messages(line.as_bytes(), messages, |heard| match heard.known {
+    let answer = wire.request_messages(line.as_bytes(), messages, |heard| match heard.known {
         Some(ServerLine::Past(_)) if left == 0 => {
-            Err(End(Code::Lost, format!("the server sends more than the {messages} messages that were asked for")))
+            Err(End(Code::Lost, format!("the server sent more than the {messages} messages that were requested")))
         }
         Some(ServerLine::Past(_)) if options.json => {
             left -= 1;
@@ -104,42 +104,44 @@ pub(super) async fn recall(options: &Options, command: &Command) -> Result<(), E
         }
         Some(ServerLine::Past(Past { at, name, text, .. })) => {
             left -= 1;
-            output.print(&options.look().draw(&Shown::Event(Some(at), Event::Msg(name, text), false), &Local::now()))
+            output.print(
+                &options.look().draw(&DisplayItem::Event(Some(at), Event::Msg(name, text), false), &Local::now()),
+            )
         }
         _ => Ok(()),
     });
     let answer = answer.await?;
-    leave(wire, tell_refusal(&output, "", &answer)).await
+    leave(wire, report_refusal(&output, "", &answer)).await
 }
 
-/// Prints what happens or, with a regular expression, the first that is said and matches.
+/// Prints messages and events or, with a regular expression, the messages that match it.
 pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<(), End> {
     let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let reading = options.since.map_or_else(Reading::default, |id| Reading::since(id, options.epoch.clone()));
-    let (mut link, output) = come_and_stay(options, stream::pending().boxed(), deadline, reading).await?;
-    let watched = watch_over(&mut link, &output, options, regex).await;
+    let (mut link, output) = join_resumable(options, stream::pending().boxed(), deadline, reading).await?;
+    let watched = print_watched(&mut link, &output, options, regex).await;
     link.quit().await;
     watched
 }
 
-async fn watch_over(link: &mut Link, output: &Output, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
+async fn print_watched(link: &mut Link, output: &Output, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
     let mut left = options.count.or(regex.map(|_| 1));
-    // How many more belong to the roster that was printed.
+    // Members to come that belong to the roster printed last.
     let mut users = 0;
     while left != Some(0) || users > 0 {
         let heard = match link.next(false, false).await? {
-            // Nothing was asked but --since.
-            News::Heard(heard) if heard.answers() => {
+            // The only request without a reply is that of --since.
+            LinkEvent::Line(heard) if heard.answers() => {
                 return Err(End(Code::Refused, heard.refused().map_or(heard.line, |refusal| explain(&refusal))));
             }
-            News::Heard(heard) => heard,
-            News::Lost(why) => {
+            LinkEvent::Line(heard) => heard,
+            LinkEvent::Lost(why) => {
                 users = 0;
-                output.tell(&format!("{why}; connecting to {} again", link.address()));
+                output.report(&format!("{why}; reconnecting to {}", link.address()));
                 continue;
             }
-            News::Missing(what) => {
-                output.tell(&what);
+            LinkEvent::Gap(what) => {
+                output.report(&what);
                 continue;
             }
             _ => continue,
@@ -148,10 +150,12 @@ async fn watch_over(link: &mut Link, output: &Output, options: &Options, regex: 
         let shown = match &heard.known {
             Some(ServerLine::Event(tag, event)) if is_watched(event, regex, options.from.as_ref()) => {
                 users = if let Event::Roster(count) = event { *count } else { users };
-                Shown::Event(tag.map(|tag| tag.at), event.clone(), false)
+                DisplayItem::Event(tag.map(|tag| tag.at), event.clone(), false)
             }
-            _ if is_user => Shown::Note(heard.line.replacen("USER ", "", 1)),
-            None if regex.is_none() && options.from.is_none() && !heard.is_refused() => Shown::Note(heard.line.clone()),
+            _ if is_user => DisplayItem::Note(heard.line.replacen("USER ", "", 1)),
+            None if regex.is_none() && options.from.is_none() && !heard.is_refused() => {
+                DisplayItem::Note(heard.line.clone())
+            }
             _ => continue,
         };
         output.print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local::now()) })?;
@@ -164,7 +168,7 @@ async fn watch_over(link: &mut Link, output: &Output, options: &Options, regex: 
     Ok(())
 }
 
-/// Whether it is said by the one, if it matters who, and matches; where neither matters everything does.
+/// Whether to print an event: a message or whisper of `from` that matches `regex`; without both, every event except `PING`.
 fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool {
     match event {
         Event::Msg(name, text) | Event::Whisper(name, text) => {
@@ -174,7 +178,7 @@ fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool
     }
 }
 
-/// Standard input is protocol: sends it line by line, each when the one before has its reply, and prints what comes.
+/// Sends standard input as protocol lines, each after the reply to the one before, and prints every line received.
 pub(super) async fn raw(options: &Options) -> Result<(), End> {
     let input = input::stdin().map(|line| line.map(|line| input::with_doubled_iac(&line))).boxed();
     let (output, mut wire, mut refused) = (Output::default(), Wire::with_input(input), false);
@@ -186,11 +190,11 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
     wire.watch_output();
     loop {
         match wire.next(true).await? {
-            Next::Heard(heard) => show(heard)?,
-            Next::Typed(None) => break,
-            Next::Typed(Some(line)) if !wire.mode.replies_to(&line) => wire.send(&line).await,
-            Next::Typed(Some(line)) => {
-                let answer = wire.ask(&line, &mut show).await?;
+            WireEvent::Line(heard) => show(heard)?,
+            WireEvent::Input(None) => break,
+            WireEvent::Input(Some(line)) if !wire.mode.replies_to(&line) => wire.send(&line).await,
+            WireEvent::Input(Some(line)) => {
+                let answer = wire.request(&line, &mut show).await?;
                 let quit = answer.known == Some(ServerLine::Ok(Reply::Quit));
                 show(answer)?;
                 if quit {
@@ -199,28 +203,28 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
             }
         }
     }
-    wire.end_input();
+    wire.close_write();
     wire.read_rest(show).await?;
     wire.check_input()?;
     done(refused)
 }
 
-/// A terminal's conversation without the terminal.
+/// Chats without a terminal: standard input has the typed lines.
 pub(super) async fn talk(options: &Options) -> Result<(), End> {
-    let (mut link, output) = come_and_stay(options, input::stdin(), None, Reading::default()).await?;
+    let (mut link, output) = join_resumable(options, input::stdin(), None, Reading::default()).await?;
     let mut refused = false;
-    let show = |shown: &Shown| {
-        refused |= matches!(shown, Shown::Warning(_));
+    let show = |shown: &DisplayItem| {
+        refused |= matches!(shown, DisplayItem::Warning(_));
         output.print(&options.look().draw(shown, &Local::now()))
     };
-    let talked = talk::talk(&mut link, &Shared::default(), true, show).await;
+    let talked = talk::run(&mut link, &SharedSession::default(), true, show).await;
     let read = link.check_input();
     link.quit().await;
     talked.and(read).and_then(|()| done(refused))
 }
 
-/// Joins, and comes back where the connection breaks. A signal ends this in good order: the server would keep the name.
-async fn come_and_stay(
+/// Joins, and reconnects when the connection breaks. At a signal it sends `QUIT`: otherwise the server would keep the nickname.
+async fn join_resumable(
     options: &Options,
     input: Input,
     deadline: Option<Instant>,
@@ -231,14 +235,14 @@ async fn come_and_stay(
     wire.stop = Some(stop);
     wire.watch_output();
     let enter = async {
-        wire.open_to_stay(&options.address()).await?;
+        wire.open_resumable(&options.address()).await?;
         take_name(options, &output, &mut wire).await
     };
-    let entered = or(enter, wire::late(deadline)).await;
+    let entered = or(enter, wire::time_out(deadline)).await;
     if let Err(End(code, _)) = &entered
         && code.is_wanted()
     {
-        // The name may be taken already, and would be held.
+        // The server may have given the nickname already, and would keep it reserved.
         wire.quit().await;
     }
     let name = entered?;
@@ -246,7 +250,7 @@ async fn come_and_stay(
     Ok((Link::new(wire, options.address(), name, reading, Some(options.retry())).await, output))
 }
 
-/// Connects and takes a name.
+/// Connects and takes a nickname.
 async fn join(options: &Options, input: Input) -> Result<(Wire, Name), End> {
     let mut wire = Wire::with_input(input);
     wire.open(&options.address()).await?;
@@ -254,7 +258,7 @@ async fn join(options: &Options, input: Input) -> Result<(Wire, Name), End> {
     Ok((wire, name))
 }
 
-/// Takes the name asked for or, if none is, the user's, with a number if that is taken.
+/// Takes the nickname of `--nick` or else the user's login name, with a number if that is taken.
 async fn take_name(options: &Options, output: &Output, wire: &mut Wire) -> Result<Name, End> {
     let user = options.nick.clone().unwrap_or_else(user_name);
     let (mut raw, mut attempt) = (user.clone(), 1);
@@ -262,7 +266,7 @@ async fn take_name(options: &Options, output: &Output, wire: &mut Wire) -> Resul
         match wire.take_name(&raw).await? {
             Ok(name) if raw == user => return Ok(name),
             Ok(name) => {
-                output.tell(&format!("{user} is taken; the name is {name}"));
+                output.report(&format!("nickname {user} is taken: using {name}"));
                 return Ok(name);
             }
             Err(why) if options.nick.is_some() || attempt == NAMES_TRIED_MAX => {
@@ -270,18 +274,18 @@ async fn take_name(options: &Options, output: &Output, wire: &mut Wire) -> Resul
             }
             Err(_) => attempt += 1,
         }
-        // First 2; then the longer it takes, the wider the choice: of a hundred at once, each finds one.
+        // The first number is 2. The range then grows with each attempt, so that 100 clients started at once all find a name.
         raw = Name::numbered(&user, fastrand::u32(attempt..=attempt.pow(4) / 8));
     }
 }
 
-/// The user's name, if it can be one here.
+/// The user's login name if it is a valid nickname, otherwise `guest`.
 fn user_name() -> String {
     let names = ["USER", "LOGNAME"].into_iter().filter_map(|variable| std::env::var(variable).ok());
     names.into_iter().find(|name| Name::new(name).is_ok()).unwrap_or_else(|| "guest".to_owned())
 }
 
-/// Leaves in good order. Everything has its reply already.
+/// Sends `QUIT`. Every command has its reply already.
 async fn leave(mut wire: Wire, refused: bool) -> Result<(), End> {
     wire.quit().await;
     wire.check_input()?;
@@ -292,10 +296,10 @@ fn done(refused: bool) -> Result<(), End> {
     if refused { Err(End(Code::Refused, String::new())) } else { Ok(()) }
 }
 
-/// Reports on standard error, after `place`, why it was refused, if it was; returns whether it was.
-fn tell_refusal(output: &Output, place: &str, answer: &Heard) -> bool {
+/// Reports a refusal on standard error, after `place`. Returns whether `answer` is a refusal.
+fn report_refusal(output: &Output, place: &str, answer: &Heard) -> bool {
     let refused = answer.refused();
-    refused.inspect(|refusal| output.tell(&format!("{place}{}", explain(refusal)))).is_some()
+    refused.inspect(|refusal| output.report(&format!("{place}{}", explain(refusal)))).is_some()
 }
 
 #[cfg(test)]
@@ -303,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_said_is_waited_for() {
+    fn watch_filters_by_regex_and_sender() {
         let check = |regex: &str, from: Option<&str>, line: &str, expected| {
             let (regex, from) = (Regex::new(regex).ok(), from.map(|name| Name::new(name).unwrap()));
             let event = Event::parse(line).unwrap();

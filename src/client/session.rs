@@ -1,66 +1,66 @@
-//! A conversation as the client keeps track of it: who is here, what was sent and not answered yet, what is to be shown.
-//! Pure; the lines come from elsewhere and go elsewhere, and how things look is for [`super::render`] to say.
+//! The state of a chat: the members, and the lines that were sent and have no reply yet. Turns typed lines and the server's lines
+//! into actions. Pure: [`super::talk`] carries the actions out, and [`super::render`] formats what is shown.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::refusal::explain_at_terminal;
-use super::typed::{Typed, help};
+use super::typed::{UserInput, help};
 use crate::limits::MEMBERS_NOTED_MAX;
 use crate::protocol::{
     Command, Event, Heard, HeardRefusal, Mode, Name, Past, Replayed, Reply, ServerLine, Setting, Text, Timestamp,
 };
 
-/// What is to be done.
+/// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// Send this line.
     Send(String),
     /// Show this.
-    Show(Shown),
-    /// Leave.
+    Show(DisplayItem),
+    /// Leave: end when the server has closed the connection.
     Leave,
 }
 
 /// Something to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
-    /// Something happened, then if it is known; whether it is meant for the reader in particular.
+pub(super) enum DisplayItem {
+    /// An event, its time if known, and whether it is for the user in particular: a whisper or a mention.
     Event(Option<Timestamp>, Event, bool),
-    /// It was said before.
+    /// A message from before.
     Past(Past),
     /// An own whisper, with its author and targets, once the server has acknowledged it.
     Whispered(Name, Vec<Name>, Text),
-    /// The client's own words, or a line of the server's that is no event.
+    /// A text of the client, or a line of the server that is not an event.
     Note(String),
-    /// The client's own words of something that went wrong.
+    /// A problem, in the client's words.
     Warning(String),
 }
 
-/// One conversation, over however many connections.
+/// One chat, across reconnects.
 #[derive(Debug, Default)]
 pub(super) struct Session {
-    /// The name to have: that of this connection, or of the one before.
+    /// The nickname on this connection or, until it has one, on the previous connection.
     name: Option<Name>,
-    linked: bool,
+    is_linked: bool,
     /// Whether the connection is lost and there is no new one yet.
     is_away: bool,
     /// Whether the server was asked, on this connection, to send own messages as events.
     has_echo: bool,
     /// Lines that were sent and have no final reply yet, in order; `None` for lines from the session itself. Empty while not
     /// `linked`.
-    asked: VecDeque<Option<Asked>>,
-    /// What was to be said when a connection broke, as it was typed, and whether it was is not known yet.
-    unsure: Vec<(String, Text)>,
-    /// Who is here, by the form that tells names apart; in a very large room, not all.
-    present: BTreeMap<String, Name>,
-    /// Who whispered last.
+    unanswered: VecDeque<Option<SentLine>>,
+    /// Messages without a reply when the connection broke, as typed and as sent. The replay shows whether they were published.
+    unconfirmed: Vec<(String, Text)>,
+    /// The members, by the key of their nickname. In a very large room, only a part of them.
+    members: BTreeMap<String, Name>,
+    /// The last member who whispered to the user.
     whisperer: Option<Name>,
 }
 
 /// A typed line that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Asked {
+struct SentLine {
     line: String,
     command: Command,
     /// Whether the message has already come back as an event.
@@ -70,9 +70,9 @@ struct Asked {
 impl Session {
     /// Why a typed line cannot be sent now, if it cannot.
     pub(super) fn refusal(&self, line: &str) -> Option<String> {
-        match Typed::parse(line, self.whisperer.as_ref()) {
-            Typed::Wrong(why) => Some(why),
-            Typed::Command(command) if self.is_away && !matches!(command, Command::Quit(_)) => {
+        match UserInput::parse(line, self.whisperer.as_ref()) {
+            UserInput::Wrong(why) => Some(why),
+            UserInput::Command(command) if self.is_away && !matches!(command, Command::Quit(_)) => {
                 Some(format!("not sent, there is no connection: {line}"))
             }
             _ => None,
@@ -81,124 +81,124 @@ impl Session {
 
     /// The messages and whispers that the server has not acknowledged yet.
     pub(super) fn sending(&self) -> impl Iterator<Item = &str> {
-        let asked = self.asked.iter().flatten().filter(|asked| asked.is_said() && !asked.is_shown);
-        self.unsure.iter().map(|(line, _)| line.as_str()).chain(asked.map(|asked| asked.line.as_str()))
+        let asked = self.unanswered.iter().flatten().filter(|asked| asked.is_message() && !asked.is_shown);
+        self.unconfirmed.iter().map(|(line, _)| line.as_str()).chain(asked.map(|asked| asked.line.as_str()))
     }
 
-    /// The others who are here.
+    /// The nicknames of the other members.
     pub(super) fn others(&self) -> impl Iterator<Item = &str> {
-        self.present.values().filter(|name| self.name.as_ref() != Some(name)).map(Name::as_str)
+        self.members.values().filter(|name| self.name.as_ref() != Some(name)).map(Name::as_str)
     }
 
     /// How many lines were sent and have no final reply yet.
     pub(super) fn unanswered(&self) -> usize {
-        self.asked.len()
+        self.unanswered.len()
     }
 
     /// Whether there is a connection.
     pub(super) fn is_linked(&self) -> bool {
-        self.linked
+        self.is_linked
     }
 
-    /// There is a connection, and this is what became of the name.
-    pub(super) fn connected(&mut self, named: Result<Name, HeardRefusal>) -> Vec<Action> {
-        (self.linked, self.is_away) = (true, false);
+    /// Handles a new connection, with the nickname or the reason why it was refused.
+    pub(super) fn handle_connect(&mut self, named: Result<Name, HeardRefusal>) -> Vec<Action> {
+        (self.is_linked, self.is_away) = (true, false);
         match named {
-            Ok(name) => self.named(name),
+            Ok(name) => self.handle_name(name),
             Err(why) => vec![warn(format!("you have no name now: {}", explain_at_terminal(&why)))],
         }
     }
 
-    /// All that was said while there was no connection is shown, unless some of it is missing (not `whole`). The first time, it
-    /// is what was said before.
-    pub(super) fn caught_up(&mut self, name: &Name, whole: bool) -> Vec<Action> {
-        let mut actions = if self.linked { Vec::new() } else { self.connected(Ok(name.clone())) };
+    /// Handles the end of a replay, in which messages may be missing unless it is `whole`. The first replay also begins the
+    /// session.
+    pub(super) fn handle_replay_end(&mut self, name: &Name, whole: bool) -> Vec<Action> {
+        let mut actions = if self.is_linked { Vec::new() } else { self.handle_connect(Ok(name.clone())) };
         let said = if whole { "not sent" } else { "perhaps not sent" };
-        actions.extend(self.unsure.drain(..).map(|(line, _)| warn(format!("{said}: {line}"))));
+        actions.extend(self.unconfirmed.drain(..).map(|(line, _)| warn(format!("{said}: {line}"))));
         actions
     }
 
-    /// The connection is gone. What has no answer may have been heard or not; of messages, what was missed will say.
-    pub(super) fn disconnected(&mut self) -> Vec<Action> {
-        (self.linked, self.is_away, self.has_echo) = (false, true, false);
-        self.present.clear();
+    /// Handles the loss of the connection. Lines without a reply may have been lost; for messages, the replay will tell.
+    pub(super) fn handle_disconnect(&mut self) -> Vec<Action> {
+        (self.is_linked, self.is_away, self.has_echo) = (false, true, false);
+        self.members.clear();
         let mut actions = vec![warn("Server disconnected.")];
-        for Asked { line, command, .. } in self.asked.drain(..).flatten().filter(|asked| !asked.is_shown) {
+        for SentLine { line, command, .. } in self.unanswered.drain(..).flatten().filter(|asked| !asked.is_shown) {
             match command {
-                Command::Msg(text) => self.unsure.push((line, text)),
+                Command::Msg(text) => self.unconfirmed.push((line, text)),
                 _ => actions.push(warn(format!("perhaps not sent: {line}"))),
             }
         }
         actions
     }
 
-    /// The connection is gone for good; whether that is because somebody `left`.
-    pub(super) fn gone(&mut self, left: bool) -> Vec<Action> {
-        let mut actions = if self.linked && !left { self.disconnected() } else { Vec::new() };
-        actions.extend(self.unsure.drain(..).map(|(line, _)| warn(format!("perhaps not sent: {line}"))));
+    /// Handles the loss of the connection for good; `left`: because the user has left.
+    pub(super) fn handle_end(&mut self, left: bool) -> Vec<Action> {
+        let mut actions = if self.is_linked && !left { self.handle_disconnect() } else { Vec::new() };
+        actions.extend(self.unconfirmed.drain(..).map(|(line, _)| warn(format!("perhaps not sent: {line}"))));
         actions
     }
 
-    /// Somebody typed this line.
-    pub(super) fn typed(&mut self, line: &str) -> Vec<Action> {
-        match Typed::parse(line, self.whisperer.as_ref()) {
-            Typed::Blank => Vec::new(),
-            Typed::Help => help().map(note).collect(),
-            Typed::Wrong(why) => vec![warn(why)],
-            Typed::Command(command @ Command::Quit(_)) => {
+    /// Handles a typed line.
+    pub(super) fn handle_input(&mut self, line: &str) -> Vec<Action> {
+        match UserInput::parse(line, self.whisperer.as_ref()) {
+            UserInput::Blank => Vec::new(),
+            UserInput::Help => help().map(note).collect(),
+            UserInput::Wrong(why) => vec![warn(why)],
+            UserInput::Command(command @ Command::Quit(_)) => {
                 vec![Action::Send(command.to_line(Mode::Commands)), Action::Leave]
             }
-            Typed::Command(_) if !self.linked => vec![warn(format!("not sent, there is no connection: {line}"))],
-            Typed::Command(command) => {
+            UserInput::Command(_) if !self.is_linked => vec![warn(format!("not sent, there is no connection: {line}"))],
+            UserInput::Command(command) => {
                 let sent = command.to_line(Mode::Commands);
-                self.asked.push_back(Some(Asked { line: line.to_owned(), command, is_shown: false }));
+                self.unanswered.push_back(Some(SentLine { line: line.to_owned(), command, is_shown: false }));
                 vec![Action::Send(sent)]
             }
         }
     }
 
-    /// The server sent this line.
-    pub(super) fn received(&mut self, heard: Heard) -> Vec<Action> {
-        let unasked = matches!(self.asked.front(), Some(None));
-        let asked = if heard.answers() { self.asked.pop_front().flatten() } else { None };
+    /// Handles a line from the server.
+    pub(super) fn handle_line(&mut self, heard: Heard) -> Vec<Action> {
+        let is_internal = matches!(self.unanswered.front(), Some(None));
+        let asked = if heard.answers() { self.unanswered.pop_front().flatten() } else { None };
         if let Some(refusal) = heard.refused() {
             let why = explain_at_terminal(&refusal);
             return match asked {
                 // If SET echo is refused, own messages are shown when they are acknowledged.
-                None if unasked && heard.answers() => Vec::new(),
-                Some(asked) if asked.is_said() => vec![warn(format!("{why}; not sent: {}", asked.line))],
+                None if is_internal && heard.answers() => Vec::new(),
+                Some(asked) if asked.is_message() => vec![warn(format!("{why}; not sent: {}", asked.line))],
                 _ => vec![warn(why)],
             };
         }
         match heard.known {
-            Some(ServerLine::Ok(reply)) if !unasked => self.answered(reply, asked),
+            Some(ServerLine::Ok(reply)) if !is_internal => self.handle_reply(reply, asked),
             Some(ServerLine::User(user)) => {
-                self.arrive(user.name);
-                if unasked { Vec::new() } else { vec![note(heard.line.replacen("USER ", "", 1))] }
+                self.add_member(user.name);
+                if is_internal { Vec::new() } else { vec![note(heard.line.replacen("USER ", "", 1))] }
             }
-            Some(ServerLine::Past(past)) => vec![Action::Show(Shown::Past(past))],
-            Some(ServerLine::Event(tag, event)) => self.happened(tag.map(|tag| tag.at), event),
+            Some(ServerLine::Past(past)) => vec![Action::Show(DisplayItem::Past(past))],
+            Some(ServerLine::Event(tag, event)) => self.handle_event(tag.map(|tag| tag.at), event),
             Some(_) => Vec::new(),
             None => vec![note(heard.line)],
         }
     }
 
-    fn answered(&mut self, reply: Reply, asked: Option<Asked>) -> Vec<Action> {
-        if let (Some(Asked { command, is_shown, .. }), Some(own)) = (asked, self.name.clone()) {
+    fn handle_reply(&mut self, reply: Reply, asked: Option<SentLine>) -> Vec<Action> {
+        if let (Some(SentLine { command, is_shown, .. }), Some(own)) = (asked, self.name.clone()) {
             match (&reply, command) {
                 (Reply::Whisper(names), Command::Whisper(_, text)) => {
-                    return vec![Action::Show(Shown::Whispered(own, names.clone(), text))];
+                    return vec![Action::Show(DisplayItem::Whispered(own, names.clone(), text))];
                 }
                 (Reply::Msg(_), Command::Msg(text)) if !is_shown => {
-                    return vec![Action::Show(Shown::Event(None, Event::Msg(own, text), false))];
+                    return vec![Action::Show(DisplayItem::Event(None, Event::Msg(own, text), false))];
                 }
                 _ => {}
             }
         }
         let said = match reply {
-            Reply::Nick(name) | Reply::Resume(name) => return self.named(name),
+            Reply::Nick(name) | Reply::Resume(name) => return self.handle_name(name),
             Reply::Who(count) | Reply::Status(count) => format!("{count} here"),
-            Reply::Ping(_) => "the server answers".to_owned(),
+            Reply::Ping(_) => "the server answered".to_owned(),
             Reply::Msg(_)
             | Reply::Whisper(_)
             | Reply::Help
@@ -211,7 +211,7 @@ impl Session {
             Reply::History(Replayed { count, .. }) | Reply::Since(Replayed { count, .. }) | Reply::Search(count)
                 if count == 0 =>
             {
-                "there is no such message".to_owned()
+                "no messages found".to_owned()
             }
             Reply::History(_) | Reply::Since(_) | Reply::Search(_) | Reply::Draw | Reply::Canvas(_) => {
                 return Vec::new();
@@ -220,82 +220,82 @@ impl Session {
         vec![note(said)]
     }
 
-    /// This is the name now, and who is here is asked anew.
-    fn named(&mut self, name: Name) -> Vec<Action> {
-        let mut actions = vec![note(format!("you are {name}; /help lists what you can type"))];
+    /// Sets the nickname, and requests the members and, once a connection, own messages as events.
+    fn handle_name(&mut self, name: Name) -> Vec<Action> {
+        let mut actions = vec![note(format!("you are {name}; /help lists the commands"))];
         self.name = Some(name);
-        self.present.clear();
-        // Own messages then come back as events, with their time and in the common order.
+        self.members.clear();
+        // With echo, own messages arrive as events, with their time and in the order of the room.
         let echo = (!self.has_echo).then_some(Command::Set(Setting::Echo, true));
         self.has_echo = true;
         for command in echo.into_iter().chain([Command::Who]) {
-            self.asked.push_back(None);
+            self.unanswered.push_back(None);
             actions.push(Action::Send(command.to_line(Mode::Commands)));
         }
         actions
     }
 
     /// Records that an own message has come back as an event: it is acknowledged.
-    fn has_come_back(&mut self, said: &Text) {
-        let is_it =
-            |asked: &&mut Asked| !asked.is_shown && matches!(&asked.command, Command::Msg(text) if text == said);
-        if let Some(asked) = self.asked.iter_mut().flatten().find(is_it) {
+    fn acknowledge(&mut self, said: &Text) {
+        let is_match =
+            |asked: &&mut SentLine| !asked.is_shown && matches!(&asked.command, Command::Msg(text) if text == said);
+        if let Some(asked) = self.unanswered.iter_mut().flatten().find(is_match) {
             asked.is_shown = true;
-        } else if let Some(at) = self.unsure.iter().position(|(_, text)| text == said) {
-            self.unsure.remove(at);
+        } else if let Some(at) = self.unconfirmed.iter().position(|(_, text)| text == said) {
+            self.unconfirmed.remove(at);
         }
     }
 
-    fn happened(&mut self, at: Option<Timestamp>, event: Event) -> Vec<Action> {
-        let mut for_reader = false;
+    fn handle_event(&mut self, at: Option<Timestamp>, event: Event) -> Vec<Action> {
+        let mut for_user = false;
         match &event {
             Event::Ping(_) => return Vec::new(),
-            Event::Join(name) => self.arrive(name.clone()),
-            Event::Leave(name, ..) => drop(self.present.remove(name.key())),
+            Event::Join(name) => self.add_member(name.clone()),
+            Event::Leave(name, ..) => drop(self.members.remove(name.key())),
             Event::Rename { from, to } => {
-                self.present.remove(from.key());
-                self.arrive(to.clone());
+                self.members.remove(from.key());
+                self.add_member(to.clone());
                 self.whisperer = self.whisperer.take().map(|name| if name == *from { to.clone() } else { name });
                 if self.name.as_ref() == Some(from) {
-                    // The reply that follows says so.
+                    // The reply that follows reports it.
                     return Vec::new();
                 }
             }
             Event::Whisper(from, _) => {
                 self.whisperer = Some(from.clone());
-                for_reader = true;
+                for_user = true;
             }
-            Event::Msg(from, said) if self.name.as_ref() == Some(from) => self.has_come_back(said),
+            Event::Msg(from, said) if self.name.as_ref() == Some(from) => self.acknowledge(said),
             Event::Msg(_, text) => {
-                for_reader = self.name.as_ref().is_some_and(|name| text.mentions(name));
+                for_user = self.name.as_ref().is_some_and(|name| text.mentions(name));
             }
-            Event::Roster(_) => self.present.clear(),
+            Event::Roster(_) => self.members.clear(),
             Event::Coordinator(_) | Event::Notice(_) | Event::Draw(..) => {}
         }
-        vec![Action::Show(Shown::Event(at, event, for_reader))]
+        vec![Action::Show(DisplayItem::Event(at, event, for_user))]
     }
 
-    /// Notes a member, up to a limit: the server must not be able to fill the memory.
-    fn arrive(&mut self, name: Name) {
-        if self.present.len() < MEMBERS_NOTED_MAX {
-            self.present.insert(name.key().to_owned(), name);
+    /// Adds a member, up to a limit, so that a hostile server cannot fill the memory.
+    fn add_member(&mut self, name: Name) {
+        if self.members.len() < MEMBERS_NOTED_MAX {
+            self.members.insert(name.key().to_owned(), name);
         }
     }
 }
 
-impl Asked {
+impl SentLine {
     /// Whether the line is a message or a whisper.
-    fn is_said(&self) -> bool {
+    fn is_message(&self) -> bool {
         matches!(self.command, Command::Msg(_) | Command::Whisper(..))
     }
 }
 
 fn note(text: impl Into<String>) -> Action {
-    Action::Show(Shown::Note(text.into()))
+    Action::Show(DisplayItem::Note(text.into()))
 }
 
 fn warn(text: impl Into<String>) -> Action {
-    Action::Show(Shown::Warning(text.into()))
+    Action::Show(DisplayItem::Warning(text.into()))
 }
 
 #[cfg(test)]
@@ -310,10 +310,10 @@ mod tests {
         Action::Send(line.to_owned())
     }
 
-    /// A session of alice's in which the roster has come: bob is here.
+    /// A session of alice that has received the member list: alice and bob.
     fn alice() -> Session {
         let mut session = Session::default();
-        let first = session.connected(Ok(name("alice")));
+        let first = session.handle_connect(Ok(name("alice")));
         assert_eq!(first, named("alice"));
         for line in ["OK SET echo on", "USER alice coordinator", "USER bob member", "OK WHO 2"] {
             assert_eq!(hear(&mut session, line), [], "{line}");
@@ -323,18 +323,18 @@ mod tests {
 
     /// The actions once this name is taken on a connection.
     fn named(name: &str) -> [Action; 3] {
-        [note(format!("you are {name}; /help lists what you can type")), send("SET echo on"), send("WHO")]
+        [note(format!("you are {name}; /help lists the commands")), send("SET echo on"), send("WHO")]
     }
 
     fn hear(session: &mut Session, line: &str) -> Vec<Action> {
-        session.received(Heard::new(line))
+        session.handle_line(Heard::new(line))
     }
 
-    /// What is shown of a line, as the event's line; with `!` where it is meant for the reader.
+    /// The event shown for a line, as a line; after `!` if it is for the user in particular.
     fn shown(session: &mut Session, line: &str) -> String {
         match hear(session, line).as_slice() {
-            [Action::Show(Shown::Event(None, event, for_reader))] => {
-                format!("{}{event}", if *for_reader { "!" } else { "" })
+            [Action::Show(DisplayItem::Event(None, event, for_user))] => {
+                format!("{}{event}", if *for_user { "!" } else { "" })
             }
             other => panic!("{line:?}: {other:?}"),
         }
@@ -345,8 +345,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_sent() {
-        let check = |line: &str, expected: &[Action]| assert_eq!(alice().typed(line), expected, "{line:?}");
+    fn typed_line_is_sent_as_command() {
+        let check = |line: &str, expected: &[Action]| assert_eq!(alice().handle_input(line), expected, "{line:?}");
         check("", &[]);
         check("hi", &[send("MSG hi")]);
         check("//x", &[send("MSG /x")]);
@@ -359,27 +359,27 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_shown_only_where_they_say_something() {
+    fn reply_without_information_is_not_shown() {
         let mut session = alice();
         let mut check = |typed: &str, answer: &[&str], expected: &[Action]| {
-            session.typed(typed);
+            session.handle_input(typed);
             let shown: Vec<_> = answer.iter().flat_map(|line| hear(&mut session, line)).collect();
             assert_eq!(shown, expected, "{typed:?}");
         };
         let said = |text| Event::Msg(name("alice"), Text::new(text).unwrap());
-        let own = |event| Action::Show(Shown::Event(None, event, false));
+        let own = |event| Action::Show(DisplayItem::Event(None, event, false));
         check("hi", &["MSG alice hi", "OK MSG 4"], &[own(said("hi"))]);
         // A server that does not send own messages back.
         check("hi alice", &["OK MSG 5"], &[own(said("hi alice"))]);
-        let whispered = Shown::Whispered(name("alice"), vec![name("bob")], Text::new("psst").unwrap());
+        let whispered = DisplayItem::Whispered(name("alice"), vec![name("bob")], Text::new("psst").unwrap());
         check("/w bob psst", &["OK WHISPER bob"], &[Action::Show(whispered)]);
         check(
             "/w eve psst",
             &["ERR WHISPER target-absent eve is not here; WHO lists names"],
             &[warn("eve is not here; /who lists names; not sent: /w eve psst")],
         );
-        check("/ping", &["OK PING"], &[note("the server answers")]);
-        let named = [note("you are al; /help lists what you can type"), send("WHO")];
+        check("/ping", &["OK PING"], &[note("the server answered")]);
+        let named = [note("you are al; /help lists the commands"), send("WHO")];
         let lines = ["RENAME alice al", "OK NICK al", "USER bob coordinator", "USER al member", "OK WHO 2"];
         check("/nick al", &lines, &named);
         check("/who", &["USER bob member", "OK WHO 1"], &[note("bob member"), note("1 here")]);
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_here_follows_from_the_events() {
+    fn members_follow_events() {
         let mut session = alice();
         for (line, expected) in [
             ("JOIN eve", &["bob", "eve"][..]),
@@ -408,98 +408,98 @@ mod tests {
         for number in 0..2 * MEMBERS_NOTED_MAX {
             hear(&mut session, &format!("JOIN u{number}"));
         }
-        assert_eq!(session.present.len(), MEMBERS_NOTED_MAX);
+        assert_eq!(session.members.len(), MEMBERS_NOTED_MAX);
         hear(&mut session, "RENAME bob rob");
         assert!(others(&session).contains(&"rob"));
     }
 
     #[test]
-    fn whispers_and_mentions_are_for_the_reader_and_a_reply_goes_back() {
+    fn whispers_and_mentions_are_for_the_user() {
         let mut session = alice();
         assert_eq!(shown(&mut session, "MSG bob hi all"), "MSG bob hi all");
         assert_eq!(shown(&mut session, "MSG bob hi Alice!"), "!MSG bob hi Alice!");
         assert_eq!(shown(&mut session, "WHISPER bob psst"), "!WHISPER bob psst");
-        assert_eq!(session.typed("/reply hm"), [send("WHISPER bob hm")]);
+        assert_eq!(session.handle_input("/reply hm"), [send("WHISPER bob hm")]);
         shown(&mut session, "RENAME bob rob");
-        assert_eq!(session.typed("/r hm"), [send("WHISPER rob hm")]);
-        assert_eq!(hear(&mut session, "PING idle"), [], "the connection answers");
+        assert_eq!(session.handle_input("/r hm"), [send("WHISPER rob hm")]);
+        assert_eq!(hear(&mut session, "PING idle"), [], "the connection answers it");
     }
 
     #[test]
-    fn nothing_typed_is_lost_in_silence() {
+    fn unsent_lines_are_reported() {
         let mut session = alice();
-        assert_eq!(session.typed("one"), [send("MSG one")]);
-        assert_eq!(session.typed("two"), [send("MSG two")]);
+        assert_eq!(session.handle_input("one"), [send("MSG one")]);
+        assert_eq!(session.handle_input("two"), [send("MSG two")]);
         assert_eq!(session.sending().collect::<Vec<_>>(), ["one", "two"]);
         assert_eq!(shown(&mut session, "MSG alice one"), "MSG alice one");
         assert_eq!(session.sending().collect::<Vec<_>>(), ["two"]);
         assert_eq!(hear(&mut session, "OK MSG 4"), []);
-        assert_eq!(session.typed("/w bob three"), [send("WHISPER bob three")]);
+        assert_eq!(session.handle_input("/w bob three"), [send("WHISPER bob three")]);
         let lost = [warn("Server disconnected."), warn("perhaps not sent: /w bob three")];
-        assert_eq!(session.disconnected(), lost);
+        assert_eq!(session.handle_disconnect(), lost);
         assert_eq!(session.sending().collect::<Vec<_>>(), ["two"]);
-        assert_eq!(session.typed("three"), [warn("not sent, there is no connection: three")]);
+        assert_eq!(session.handle_input("three"), [warn("not sent, there is no connection: three")]);
         assert_eq!(session.refusal("three"), Some("not sent, there is no connection: three".to_owned()));
         assert_eq!(session.refusal("/quit"), None);
-        assert_eq!(session.typed("/help"), help().map(note).collect::<Vec<_>>());
+        assert_eq!(session.handle_input("/help"), help().map(note).collect::<Vec<_>>());
         assert_eq!(others(&session), [""; 0]);
-        assert_eq!(session.connected(Ok(name("alice"))), named("alice"));
+        assert_eq!(session.handle_connect(Ok(name("alice"))), named("alice"));
         assert_eq!(session.refusal("four"), None);
-        assert_eq!(session.typed("four"), [send("MSG four")]);
-        assert_eq!(session.disconnected(), [warn("Server disconnected.")]);
-        assert_eq!(session.typed("/quit tea"), [send("QUIT tea"), Action::Leave]);
-        assert_eq!(session.gone(true), [warn("perhaps not sent: two"), warn("perhaps not sent: four")]);
-        assert_eq!(session.gone(true), []);
+        assert_eq!(session.handle_input("four"), [send("MSG four")]);
+        assert_eq!(session.handle_disconnect(), [warn("Server disconnected.")]);
+        assert_eq!(session.handle_input("/quit tea"), [send("QUIT tea"), Action::Leave]);
+        assert_eq!(session.handle_end(true), [warn("perhaps not sent: two"), warn("perhaps not sent: four")]);
+        assert_eq!(session.handle_end(true), []);
     }
 
     #[test]
-    fn what_was_missed_tells_whether_something_was_sent() {
+    fn replay_tells_which_messages_were_sent() {
         let check = |whole, expected: &[Action]| {
             let mut session = alice();
             for line in ["one", "two", "two", "three"] {
-                session.typed(line);
+                session.handle_input(line);
             }
-            session.disconnected();
-            session.connected(Ok(name("alice")));
+            session.handle_disconnect();
+            session.handle_connect(Ok(name("alice")));
             for line in ["MSG alice one", "MSG alice two"] {
                 assert_eq!(shown(&mut session, line), line);
             }
             assert_eq!(session.sending().collect::<Vec<_>>(), ["two", "three"]);
             assert_eq!(shown(&mut session, "MSG bob three"), "MSG bob three");
-            assert_eq!(session.caught_up(&name("alice"), whole), expected);
-            assert_eq!(shown(&mut session, "MSG alice two"), "MSG alice two", "said elsewhere");
+            assert_eq!(session.handle_replay_end(&name("alice"), whole), expected);
+            assert_eq!(shown(&mut session, "MSG alice two"), "MSG alice two", "sent by another client");
         };
         check(true, &[warn("not sent: two"), warn("not sent: three")]);
         check(false, &[warn("perhaps not sent: two"), warn("perhaps not sent: three")]);
     }
 
     #[test]
-    fn a_name_that_was_taken_meanwhile_can_be_replaced() {
+    fn name_taken_while_away_can_be_replaced() {
         let mut session = alice();
-        session.disconnected();
+        session.handle_disconnect();
         let taken = Heard::new("ERR NICK name-taken alice is taken; choose another and write: NICK name").refused();
         let expected = warn("you have no name now: alice is taken; choose another and type: /nick name");
-        assert_eq!(session.connected(Err(taken.unwrap())), [expected]);
-        assert_eq!(session.typed("/nick al"), [send("NICK al")]);
+        assert_eq!(session.handle_connect(Err(taken.unwrap())), [expected]);
+        assert_eq!(session.handle_input("/nick al"), [send("NICK al")]);
         assert_eq!(hear(&mut session, "OK NICK al"), named("al"));
     }
 
-    /// It is shown before its reply, which may not come any more.
+    /// The event arrives before the reply, which may get lost.
     #[test]
     fn own_message_that_came_back_is_not_reported_as_lost() {
         let mut session = alice();
-        session.typed("one");
+        session.handle_input("one");
         shown(&mut session, "MSG alice one");
-        assert_eq!(session.disconnected(), [warn("Server disconnected.")]);
-        assert_eq!(session.gone(false), []);
+        assert_eq!(session.handle_disconnect(), [warn("Server disconnected.")]);
+        assert_eq!(session.handle_end(false), []);
     }
 
     #[test]
-    fn a_servers_control_characters_are_shown_and_not_obeyed() {
+    fn control_characters_are_replaced() {
         let mut session = alice();
         assert_eq!(hear(&mut session, "\x1b[2J"), [note("\u{fffd}[2J")]);
         let text = Text::new("\x1b]0;x\x07").unwrap();
-        let expected = Action::Show(Shown::Event(None, Event::Msg(name("bob"), text), false));
+        let expected = Action::Show(DisplayItem::Event(None, Event::Msg(name("bob"), text), false));
         assert_eq!(hear(&mut session, "MSG bob \x1b]0;x\x07"), [expected]);
         assert_eq!(hear(&mut session, "ERR - slow \x1b[1m"), [warn("\u{fffd}[1m")]);
     }

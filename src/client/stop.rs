@@ -1,5 +1,5 @@
-//! A signal that says to stop: SIGHUP, SIGINT or SIGTERM. It ends every wait, in tasks and in threads; and if the client does not
-//! end by itself soon, whatever holds it up, the signal's default action ends it.
+//! The signals that end the client: SIGHUP, SIGINT and SIGTERM. A signal ends every wait, in tasks and in threads. If the client
+//! has not ended after a grace time, whatever blocks it, the signal's default action ends it.
 
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,35 +18,35 @@ use super::Code;
 use crate::limits::SIGNAL_GRACE_MS_MAX;
 use crate::process::catch;
 
-/// The signals, from now on. Clones share them.
+/// Tells whether a signal has arrived. Clones share the state.
 #[derive(Clone, Debug)]
 pub(super) struct Stop(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     signal: OnceLock<Code>,
-    /// Closed at the signal, to wake tasks.
+    /// Closed by a signal, to wake tasks.
     closed: Receiver<()>,
-    /// Closed at the signal, to wake threads that wait for a descriptor.
+    /// Closed by a signal, to wake threads that wait for a descriptor.
     hung_up: PipeReader,
 }
 
 impl Stop {
-    /// Catches the signals, except those that are ignored.
+    /// Catches the signals, except those that were ignored at the start.
     pub(super) fn new() -> io::Result<Self> {
         let (open, closed) = async_channel::bounded(1);
         let (hung_up, writer) = io::pipe()?;
         let stop = Self(Arc::new(Inner { signal: OnceLock::new(), closed, hung_up }));
-        let told = stop.clone();
+        let shared = stop.clone();
         let mut signals = catch(&[Signal::Hup, Signal::Int, Signal::Term])?;
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let Some(Ok(signal)) = smol::block_on(signals.next()) else { return };
-            let _ = told.0.signal.set(Code::Signal(signal));
+            let _ = shared.0.signal.set(Code::Signal(signal));
             drop((open, writer));
             let grace = async {
                 Timer::after(Duration::from_millis(SIGNAL_GRACE_MS_MAX)).await;
             };
-            // A second signal does not wait.
+            // A second signal ends the grace time.
             smol::block_on(or(grace, async { drop(signals.next().await) }));
             end_by(signal);
         })?;
@@ -60,12 +60,12 @@ impl Stop {
 
     /// Waits for a signal.
     pub(super) async fn wait(&self) -> Code {
-        // Nothing is ever sent: this ends when the channel is closed.
+        // Nothing is ever sent: this returns when the channel is closed.
         let _ = self.0.closed.recv().await;
         self.code().unwrap_or(Code::Signal(Signal::Term))
     }
 
-    /// A descriptor that is closed at the signal, for `poll`.
+    /// A descriptor for `poll` that reports a hang-up after a signal.
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.hung_up.as_fd()
     }
@@ -74,6 +74,6 @@ impl Stop {
 /// Ends the process by a signal that was caught, with the signal's default action. A shell that runs a loop then stops the loop, which
 /// it would not do after an exit code.
 pub(super) fn end_by(signal: Signal) {
-    // This returns only for a signal that ends nothing.
+    // This returns only if the default action of the signal does not end the process.
     let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
 }

@@ -1,4 +1,4 @@
-//! A session over its connections, typed at a terminal or not. What is to be done is for [`Session`] to say.
+//! Runs a chat over a link, for the terminal and for scripts. [`Session`] decides what to do.
 
 use std::sync::Arc;
 
@@ -6,21 +6,21 @@ use futures_lite::future::yield_now;
 use smol::lock::Mutex;
 
 use super::input;
-use super::link::{Link, News};
+use super::link::{Link, LinkEvent};
 use super::refusal::explain;
-use super::session::{Action, Session, Shown};
+use super::session::{Action, DisplayItem, Session};
 use super::{Code, End};
 
-/// A session that the line editor looks at, too, to complete names.
-pub(super) type Shared = Arc<Mutex<Session>>;
+/// A session that the line editor also reads, to complete nicknames.
+pub(super) type SharedSession = Arc<Mutex<Session>>;
 
-/// Talks until the input is at its end or says to leave, or the connection is lost for good. Input that `can_wait` is read only
-/// while there is a connection.
-pub(super) async fn talk(
+/// Runs until the input ends or has `/quit`, or the connection is lost for good. Input that `can_wait` is read only while there is
+/// a connection.
+pub(super) async fn run(
     link: &mut Link,
-    session: &Shared,
+    session: &SharedSession,
     can_wait: bool,
-    mut show: impl FnMut(&Shown) -> Result<(), End>,
+    mut show: impl FnMut(&DisplayItem) -> Result<(), End>,
 ) -> Result<(), End> {
     let (mut leaving, mut number) = (false, 0_u64);
     loop {
@@ -35,28 +35,28 @@ pub(super) async fn talk(
         let news = link.next(input, unanswered > 0).await;
         let mut session = session.lock_blocking();
         let actions = match news {
-            Ok(News::Heard(heard)) => session.received(heard),
-            Ok(News::Typed(typed)) => {
+            Ok(LinkEvent::Line(heard)) => session.handle_line(heard),
+            Ok(LinkEvent::Input(typed)) => {
                 number += 1;
                 match input::text_of(typed.unwrap_or(b"/quit".into())) {
-                    Ok(text) => session.typed(&text),
+                    Ok(text) => session.handle_input(&text),
                     Err(refusal) => {
                         let text = format!("line {number} was not sent: {}", explain(&refusal.into()));
-                        vec![Action::Show(Shown::Warning(text))]
+                        vec![Action::Show(DisplayItem::Warning(text))]
                     }
                 }
             }
-            Ok(News::Missing(what) | News::Failed(what)) => vec![Action::Show(Shown::Warning(what))],
-            Ok(News::CaughtUp(whole)) => session.caught_up(link.name(), whole),
-            Ok(News::Lost(_)) => session.disconnected(),
-            Ok(News::Waits(pause)) => {
-                let text = format!("connecting to {} again in {:.1} s", link.address(), pause.as_secs_f64());
-                vec![Action::Show(Shown::Note(text))]
+            Ok(LinkEvent::Gap(what) | LinkEvent::AttemptFailed(what)) => vec![Action::Show(DisplayItem::Warning(what))],
+            Ok(LinkEvent::CaughtUp(whole)) => session.handle_replay_end(link.name(), whole),
+            Ok(LinkEvent::Lost(_)) => session.handle_disconnect(),
+            Ok(LinkEvent::RetryIn(pause)) => {
+                let text = format!("reconnecting to {} in {:.1} s", link.address(), pause.as_secs_f64());
+                vec![Action::Show(DisplayItem::Note(text))]
             }
-            Ok(News::Back(named)) => session.connected(named),
+            Ok(LinkEvent::Reconnected(named)) => session.handle_connect(named),
             Err(end) => {
                 let left = leaving && end.0 == Code::Lost && session.unanswered() == 0;
-                for action in session.gone(left) {
+                for action in session.handle_end(left) {
                     if let Action::Show(what) = action {
                         show(&what)?;
                     }
@@ -71,7 +71,7 @@ pub(super) async fn talk(
                 Action::Show(what) => show(&what)?,
                 Action::Leave => {
                     leaving = true;
-                    link.stay_away();
+                    link.stop_reconnecting();
                 }
             }
         }
@@ -89,25 +89,25 @@ mod tests {
 
     use super::*;
     use crate::client::reading::Reading;
-    use crate::client::wire::{Wire, late};
+    use crate::client::wire::{Wire, time_out};
     use crate::protocol::Name;
 
-    /// The next connection, on which all of this has been sent.
+    /// Accepts a connection and sends these lines on it.
     async fn accept(listener: &TcpListener, lines: &str) -> TcpStream {
         let (mut peer, _) = listener.accept().await.unwrap();
         peer.write_all(lines.as_bytes()).await.unwrap();
         peer
     }
 
-    /// The reply to what was typed was taken for what was missed, where both are asked for in the same way.
+    /// A typed `/history` was sent before the request for missed messages, and its reply was mistaken for theirs.
     #[test]
-    fn what_is_typed_after_another_name_waits_for_what_was_missed() {
+    fn typed_command_waits_for_replay_after_rename() {
         let hello = "HELLO chinwag/1 epoch=a hi\nOK SET tags on\n";
         let taken = format!("{hello}ERR SET unknown-setting x\nERR NICK name-taken taken\n");
         smol::block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap().to_string();
-            // What is typed is there all the time, and is read when there is a connection.
+            // The typed lines are available from the start, and are read when there is a connection.
             let typed = ["/nick bo", "/history 7"].map(|line| line.as_bytes().to_vec());
             let mut wire = Wire::new(stream::iter(typed).chain(stream::pending()));
             let (opened, before) = zip(wire.open(&address), accept(&listener, hello)).await;
@@ -117,7 +117,7 @@ mod tests {
             let server = async {
                 let mut peer = accept(&listener, &taken).await;
                 let mut lines = BufReader::new(peer.clone()).lines();
-                // The reply to a PING is a barrier: nothing was sent before it but what is expected.
+                // The reply to a PING is a barrier: only the expected lines were sent before it.
                 for (expected, answer) in [
                     (&["SET tags on", "SET resume on", "NICK al", "NICK bo"][..], "PING x"),
                     (&["PONG x"], "OK NICK bo"),
@@ -131,10 +131,10 @@ mod tests {
                     peer.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
                 }
             };
-            let session = Shared::default();
-            let talk = async { panic!("it ended: {:?}", talk(&mut link, &session, true, |_| Ok(())).await) };
+            let session = SharedSession::default();
+            let talk = async { panic!("it ended: {:?}", run(&mut link, &session, true, |_| Ok(())).await) };
             let deadline = Instant::now().checked_add(Duration::from_secs(20));
-            or(or(server, talk), async { late(deadline).await.unwrap() }).await;
+            or(or(server, talk), async { time_out(deadline).await.unwrap() }).await;
         });
     }
 }

@@ -20,11 +20,11 @@ use super::link::Link;
 use super::options::Options;
 use super::printer::Printer;
 use super::reading::Reading;
-use super::session::Shown;
+use super::session::DisplayItem;
 use super::stop::end_by;
-use super::talk::{self, Shared};
+use super::talk::{self, SharedSession};
 use super::tty::{self, Settings, size, write};
-use super::typed::{completions, is_said, remembered};
+use super::typed::{completions, history_entry, is_message};
 use super::wire::Wire;
 use super::{Code, End};
 use crate::command_line::{with_port, wrong_server};
@@ -65,22 +65,22 @@ const PASTE_OFF: &str = "\x1b[?2004l";
 /// Clear the screen.
 const CLEAR: &str = "\x1b[H\x1b[J";
 
-/// Whether there is a person at a terminal, and one on which a line can be edited.
-pub(super) fn is_one() -> bool {
+/// Whether standard input and output are a terminal on which a line can be edited.
+pub(super) fn is_available() -> bool {
     let edits = env::var("TERM").is_ok_and(|term| !["", "dumb", "cons25", "emacs"].contains(&term.as_str()));
     edits && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// Talks until the user leaves.
+/// Chats until the user leaves.
 pub(super) fn run(options: &Options) -> Result<(), End> {
     smol::block_on(converse(options))
 }
 
 async fn converse(options: &Options) -> Result<(), End> {
-    let (session, printer) = (Shared::default(), Rc::new(Printer::new(options.look())));
+    let (session, printer) = (SharedSession::default(), Rc::new(Printer::new(options.look())));
     let (lines, typed) = async_channel::unbounded();
     let mut wire = Wire::new(typed);
-    let mut terminal = Terminal::open(options, lines, Shared::clone(&session), Rc::clone(&printer))
+    let mut terminal = Terminal::open(options, lines, SharedSession::clone(&session), Rc::clone(&printer))
         .map_err(|error| End(Code::Usage, format!("cannot use this terminal: {error}")))?;
     let mut left = None;
     let talked = match terminal.enter(&mut wire, options).await {
@@ -91,21 +91,21 @@ async fn converse(options: &Options) -> Result<(), End> {
             Ok(())
         }
         Ok((address, name)) => {
-            let show = |shown: &Shown| {
+            let show = |shown: &DisplayItem| {
                 printer.print(shown);
                 Ok(())
             };
             let talked = async {
                 let reading = Reading::from_now(HISTORY_REPLAYED_DEFAULT);
                 let mut link = Link::new(wire, address, name, reading, options.retry).await;
-                let talked = talk::talk(&mut link, &session, false, show).await;
+                let talked = talk::run(&mut link, &session, false, show).await;
                 link.quit().await;
                 talked
             };
             let typed = async {
                 let code = terminal.chat().await;
                 left = Some(code);
-                // The end of the input: the conversation says good-bye to the server.
+                // This ends the input: the chat then sends QUIT.
                 terminal.lines.close();
                 after(farewell_ms(code)).await;
                 Ok(())
@@ -113,15 +113,19 @@ async fn converse(options: &Options) -> Result<(), End> {
             or(talked, typed).await
         }
     };
-    terminal.close(farewell_ms(left.unwrap_or(Code::Done))).await;
+    terminal.close(farewell_ms(left.unwrap_or(Code::Success))).await;
+    if let Some(signal) = terminal.key_signal {
+        // Like the terminal, signals the whole process group: a shell script stops only if it gets the signal, too.
+        let _ = kill_current_process_group(signal);
+    }
     match left {
-        Some(code) if code != Code::Done => Err(End(code, String::new())),
+        Some(code) if code != Code::Success => Err(End(code, String::new())),
         _ => talked,
     }
 }
 
 /// The end of a [`Terminal::step`].
-enum Done {
+enum StepEnd {
     /// A line was typed.
     Line(String),
     /// The user leaves: by a key, or a signal.
@@ -129,7 +133,7 @@ enum Done {
 }
 
 /// An event that [`Terminal::step`] waits for.
-enum Woken {
+enum Wakeup {
     /// Bytes were typed; `None`: the terminal is gone.
     Typed(Option<Vec<u8>>),
     Signal(Signal),
@@ -158,8 +162,10 @@ struct Terminal {
     editor: Editor,
     /// `None` if the file cannot be used.
     history: Option<HistoryFile>,
+    /// The signal of the key by which the user left.
+    key_signal: Option<rustix::process::Signal>,
     prompt: &'static str,
-    session: Shared,
+    session: SharedSession,
     /// Where complete lines go.
     lines: Sender<Vec<u8>>,
     /// Copies of the lines that the session has not taken yet.
@@ -168,7 +174,7 @@ struct Terminal {
     screen: Screen,
     /// The rows on the screen are out of date.
     is_stale: bool,
-    /// The screen is to be cleared first.
+    /// The next redraw clears the screen first.
     is_cleared: bool,
     /// The shell has the terminal, or has not been asked for it yet.
     is_suspended: bool,
@@ -176,7 +182,12 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn open(options: &Options, lines: Sender<Vec<u8>>, session: Shared, printer: Rc<Printer>) -> io::Result<Self> {
+    fn open(
+        options: &Options,
+        lines: Sender<Vec<u8>>,
+        session: SharedSession,
+        printer: Rc<Printer>,
+    ) -> io::Result<Self> {
         let signals = catch(&[&ENDING[..], &OTHER].concat())?;
         let (input, typed) = async_channel::bounded(1);
         thread::Builder::new().name("terminal".to_owned()).spawn(move || tty::read(&input))?;
@@ -190,6 +201,7 @@ impl Terminal {
             ahead: VecDeque::new(),
             editor: Editor::default(),
             history: HistoryFile::of_user(),
+            key_signal: None,
             prompt: "",
             session,
             lines,
@@ -210,7 +222,7 @@ impl Terminal {
         self.load_history().await?;
         loop {
             if !is_connected {
-                if let Err(End(_, why)) = self.during(wire.open_to_stay(&address)).await? {
+                if let Err(End(_, why)) = self.during(wire.open_resumable(&address)).await? {
                     self.printer.warn(why);
                     address = self.ask_address(address).await?;
                     continue;
@@ -247,7 +259,7 @@ impl Terminal {
                 Err(End(_, why)) => {
                     self.printer.warn(why);
                     is_connected = false;
-                    // Tried once more, on a new connection.
+                    // The nickname is tried once more, on a new connection.
                     nick = (!is_again).then_some(raw);
                     is_again = true;
                 }
@@ -255,7 +267,7 @@ impl Terminal {
         }
     }
 
-    /// Asks for another server until one can be connected to; Enter alone keeps the last one.
+    /// Asks for another address until a valid one is typed; Enter alone keeps the last one.
     async fn ask_address(&mut self, last: String) -> Result<String, Code> {
         loop {
             let raw = self.ask("another address, or Enter to try again: ").await?;
@@ -273,8 +285,8 @@ impl Terminal {
         let typed = match self.ahead.pop_front() {
             Some(line) => line,
             None => match self.step().await {
-                Done::Line(line) => line,
-                Done::Left(code) => return Err(code),
+                StepEnd::Line(line) => line,
+                StepEnd::Left(code) => return Err(code),
             },
         };
         let mut lines = typed.lines();
@@ -291,8 +303,8 @@ impl Terminal {
         loop {
             match or(async { Ok(future.as_mut().await) }, async { Err(self.step().await) }).await {
                 Ok(done) => return Ok(done),
-                Err(Done::Left(code)) => return Err(code),
-                Err(Done::Line(line)) => self.ahead.push_back(line),
+                Err(StepEnd::Left(code)) => return Err(code),
+                Err(StepEnd::Line(line)) => self.ahead.push_back(line),
             }
         }
     }
@@ -304,8 +316,8 @@ impl Terminal {
             let line = match self.ahead.pop_front() {
                 Some(line) => line,
                 None => match self.step().await {
-                    Done::Line(line) => line,
-                    Done::Left(code) => return code,
+                    StepEnd::Line(line) => line,
+                    StepEnd::Left(code) => return code,
                 },
             };
             self.submit(&line).await;
@@ -315,7 +327,7 @@ impl Terminal {
     /// Passes each typed line on, if it can be sent.
     async fn submit(&mut self, typed: &str) {
         for line in typed.lines().filter(|line| !line.trim().is_empty()) {
-            self.forget_taken();
+            self.drop_taken();
             let refusal = if self.queued.len() < LINES_WAITING_MAX {
                 self.session.lock_blocking().refusal(line)
             } else {
@@ -347,7 +359,7 @@ impl Terminal {
 
     /// Adds a line to the history, without whispered text; returns whether the history has all of it.
     async fn remember(&mut self, line: &str) -> bool {
-        let kept = remembered(line);
+        let kept = history_entry(line);
         let is_whole = kept == line.trim_end();
         if self.editor.history.add(&kept)
             && let Some(mut file) = self.history.take()
@@ -361,7 +373,7 @@ impl Terminal {
     }
 
     /// Runs the editor until a line is complete or the user leaves. Dropping this before it is done loses nothing.
-    async fn step(&mut self) -> Done {
+    async fn step(&mut self) -> StepEnd {
         if self.is_suspended {
             self.resume();
         }
@@ -372,9 +384,13 @@ impl Terminal {
                 let complete = |before: &str| completions(before, session.lock_blocking().others());
                 match self.editor.press(key, complete) {
                     None => {}
-                    Some(Outcome::Line(line)) => return Done::Line(line),
-                    Some(Outcome::Leave) => return Done::Left(Code::Done),
-                    // With the others of its process group; nothing but a shell continues them.
+                    Some(Outcome::Line(line)) => return StepEnd::Line(line),
+                    Some(Outcome::Leave) => return StepEnd::Left(Code::Success),
+                    Some(Outcome::Signal(signal)) => {
+                        self.key_signal = rustix::process::Signal::from_named_raw(signal as i32);
+                        return StepEnd::Left(Code::Signal(signal));
+                    }
+                    // Stops the whole process group, as a shell's job control expects. Only a shell can continue it.
                     Some(Outcome::Suspend) if has_shell() => {
                         let _ = kill_current_process_group(rustix::process::Signal::TSTP);
                     }
@@ -385,60 +401,60 @@ impl Terminal {
             }
             self.redraw();
             match self.wait().await {
-                Woken::Typed(Some(bytes)) => {
+                Wakeup::Typed(Some(bytes)) => {
                     self.keys.extend(self.decoder.decode(&bytes));
                     self.typed_at = Instant::now();
                 }
-                Woken::Typed(None) => return Done::Left(Code::Signal(Signal::Hup)),
-                Woken::Signal(Signal::Winch) => self.is_stale = true,
-                Woken::Signal(Signal::Tstp) => self.suspend().await,
+                Wakeup::Typed(None) => return StepEnd::Left(Code::Signal(Signal::Hup)),
+                Wakeup::Signal(Signal::Winch) => self.is_stale = true,
+                Wakeup::Signal(Signal::Tstp) => self.suspend().await,
                 // The client was stopped, and the shell has used the terminal since.
-                Woken::Signal(Signal::Cont) => self.resume(),
-                Woken::Signal(Signal::Xfsz) => {}
-                Woken::Signal(signal) => return Done::Left(Code::Signal(signal)),
-                Woken::Printed | Woken::Written => {}
-                Woken::SequenceEnd => self.decoder.end_sequence(),
-                Woken::Background if has_shell() => {
+                Wakeup::Signal(Signal::Cont) => self.resume(),
+                Wakeup::Signal(Signal::Xfsz) => {}
+                Wakeup::Signal(signal) => return StepEnd::Left(Code::Signal(signal)),
+                Wakeup::Printed | Wakeup::Written => {}
+                Wakeup::SequenceEnd => self.decoder.end_sequence(),
+                Wakeup::Background if has_shell() => {
                     end_by(Signal::Tstp);
                     self.resume();
                 }
-                Woken::Background => return Done::Left(Code::Signal(Signal::Hup)),
+                Wakeup::Background => return StepEnd::Left(Code::Signal(Signal::Hup)),
             }
         }
     }
 
-    async fn wait(&mut self) -> Woken {
+    async fn wait(&mut self) -> Wakeup {
         let Self { typed, signals, printer, writing, decoder, typed_at, is_suspended, .. } = self;
         let written = async {
             let Some(task) = writing else { return pending().await };
             task.await;
             *writing = None;
-            Woken::Written
+            Wakeup::Written
         };
         let signal = async {
             match signals.next().await {
-                Some(Ok(signal)) => Woken::Signal(signal),
+                Some(Ok(signal)) => Wakeup::Signal(signal),
                 _ => pending().await,
             }
         };
-        let typed = async { Woken::Typed(typed.recv().await.ok()) };
+        let typed = async { Wakeup::Typed(typed.recv().await.ok()) };
         let printed = async {
             printer.wait().await;
-            Woken::Printed
+            Wakeup::Printed
         };
         let late = async {
             if !decoder.is_in_sequence() {
                 return pending().await;
             }
             Timer::at(*typed_at + Duration::from_millis(KEY_SEQUENCE_MS_MAX)).await;
-            Woken::SequenceEnd
+            Wakeup::SequenceEnd
         };
         let background = async {
             if !*is_suspended {
                 return pending().await;
             }
             after(BACKGROUND_MS_MAX).await;
-            Woken::Background
+            Wakeup::Background
         };
         signal.or(written).or(typed).or(printed).or(late).or(background).await
     }
@@ -454,10 +470,10 @@ impl Terminal {
         if std::mem::take(&mut self.is_cleared) {
             CLEAR.clone_into(&mut text);
         }
-        self.printer.take_some(&mut text);
-        self.forget_taken();
+        self.printer.take_batch(&mut text);
+        self.drop_taken();
         let session = self.session.lock_blocking();
-        let queued = self.queued.iter().map(String::as_str).filter(|line| is_said(line));
+        let queued = self.queued.iter().map(String::as_str).filter(|line| is_message(line));
         let sending: Vec<_> = session.sending().chain(queued).collect();
         text += &self.screen.draw(&sending, &self.editor.input(self.prompt));
         drop(session);
@@ -466,7 +482,7 @@ impl Terminal {
     }
 
     /// Forgets the queued lines that the session has taken.
-    fn forget_taken(&mut self) {
+    fn drop_taken(&mut self) {
         self.queued.drain(..self.queued.len().saturating_sub(self.lines.len()));
     }
 
@@ -483,7 +499,7 @@ impl Terminal {
                 self.finish_writing().await;
                 write(self.screen.erase() + PASTE_OFF).await;
             };
-            // Does not wait for a terminal that accepts no output: no signal is read meanwhile.
+            // Does not wait for a terminal that accepts no output: no signals are handled during the wait.
             last.or(after(FAREWELL_AT_SIGNAL_MS_MAX)).await;
             self.settings.restore();
             self.is_suspended = true;
@@ -507,7 +523,7 @@ impl Terminal {
 
     /// Prints the remaining lines, reports typed lines that were not sent, and restores the terminal.
     async fn close(&mut self, wait_ms: u64) {
-        self.forget_taken();
+        self.drop_taken();
         let unanswered: Vec<_> = self.session.lock_blocking().sending().map(ToOwned::to_owned).collect();
         for line in unanswered {
             self.printer.warn(format!("perhaps not sent: {line}"));
@@ -524,7 +540,7 @@ impl Terminal {
             }
             let mut text = self.screen.erase();
             while self.printer.has_lines() {
-                self.printer.take_some(&mut text);
+                self.printer.take_batch(&mut text);
             }
             write(text + PASTE_OFF).await;
         };

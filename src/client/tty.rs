@@ -26,7 +26,7 @@ pub(super) struct Settings(Option<Termios>);
 impl Settings {
     /// Makes the terminal pass on every key as it is pressed, unchanged and without an echo.
     pub(super) fn change(&mut self) {
-        // If this fails, the terminal is gone, and reading from it says so.
+        // If this fails, the terminal is gone, and reading from it reports that.
         let Some(before) = self.0.take().or_else(|| tcgetattr(io::stdin()).ok()) else { return };
         let mut changed = before.clone();
         changed.input_modes -= InputModes::BRKINT
@@ -40,17 +40,17 @@ impl Settings {
         changed.control_modes |= ControlModes::CS8;
         changed.special_codes[SpecialCodeIndex::VMIN] = 1;
         changed.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // Likewise.
+        // See above.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &changed);
         self.0 = Some(before);
     }
 
-    /// Restores the settings, unless the shell has taken the terminal back and made its own.
+    /// Restores the settings, unless the shell has taken the terminal back and set its own.
     pub(super) fn restore(&mut self) {
         if let Some(before) = self.0.take()
             && is_foreground()
         {
-            // Likewise.
+            // If this fails, the terminal is gone.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
         }
     }
@@ -62,6 +62,7 @@ impl Drop for Settings {
     }
 }
 
+/// The size of the terminal.
 pub(super) fn size() -> Size {
     match tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
@@ -71,10 +72,10 @@ pub(super) fn size() -> Size {
     }
 }
 
-/// Whether the shell has given the terminal to this process group. Otherwise (after Ctrl-Z and `bg`), the system stops the process
-/// when it reads from the terminal or changes its settings, so that it could not even end.
+/// Whether this process group is in the foreground of the terminal. Otherwise (after Ctrl-Z and `bg`), the system stops the process
+/// when it reads from the terminal or changes its settings, and the client could not even exit.
 pub(super) fn is_foreground() -> bool {
-    // Without job control, or when the terminal is gone, nothing is stopped.
+    // Without job control, or when the terminal is gone, the system does not stop the process.
     tcgetpgrp(io::stdin()).map_or(true, |group| group == getpgrp())
 }
 

@@ -1,5 +1,5 @@
-//! What a typed line means, which part of it the history keeps, and what Tab makes of it. Whether it can be sent now is
-//! for [`super::session`] to say.
+//! Parses typed lines, chooses the part of a line that the history keeps, and completes words for Tab. [`super::session`] decides
+//! whether a line can be sent now.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use unicode_normalization::UnicodeNormalization as _;
@@ -10,34 +10,34 @@ use crate::protocol::{
     Command, ErrorCode, Mode, Name, Refusal, Verb, fold_case, made_safe, split_indent, split_word, strip_slash,
 };
 
-/// A typed line.
+/// The meaning of a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Typed {
-    /// Nothing.
+pub(super) enum UserInput {
+    /// A blank line.
     Blank,
-    /// A command, a message among them.
+    /// A command to send. A message is one, too.
     Command(Command),
-    /// What is there to type?
+    /// A request for the list of commands.
     Help,
-    /// Not to be sent; why, and what to type instead.
+    /// An invalid line: the reason, and what to type instead.
     Wrong(String),
 }
 
 /// The commands that `/help` lists: the verb, how it is typed, what it does.
 const COMMANDS: [(Option<Verb>, &str, &str); 10] = [
-    (Some(Verb::Msg), "text", "say something to everybody; //text if it begins with a slash"),
-    (Some(Verb::Whisper), "/msg name[,name] text", "whisper to them: nobody else reads it; /w is the same"),
-    (None, "/reply text", "whisper to the last user who whispered to you"),
-    (Some(Verb::Who), "/who", "list who is here"),
-    (Some(Verb::History), "/history [number]", "show the last messages again"),
-    (Some(Verb::Search), "/search words", "find messages, the newest first, if the server stores them"),
-    (Some(Verb::Nick), "/nick name", "take another name"),
-    (Some(Verb::Status), "/status", "list addresses and times (for the coordinator)"),
-    (Some(Verb::Ping), "/ping", "ask whether the server answers"),
-    (Some(Verb::Quit), "/quit [reason]", "leave; so do .exit, QUIT, Ctrl-C and Ctrl-D"),
+    (Some(Verb::Msg), "text", "send a message to everybody; //text if it begins with a slash"),
+    (Some(Verb::Whisper), "/msg name[,name] text", "whisper: only these members read it; /w is short for it"),
+    (None, "/reply text", "whisper to the last member who whispered to you"),
+    (Some(Verb::Who), "/who", "list the members"),
+    (Some(Verb::History), "/history [number]", "show the last messages"),
+    (Some(Verb::Search), "/search words", "find messages, newest first, if the server stores messages"),
+    (Some(Verb::Nick), "/nick name", "change your nickname"),
+    (Some(Verb::Status), "/status", "list addresses and times (coordinator only)"),
+    (Some(Verb::Ping), "/ping", "check whether the server answers"),
+    (Some(Verb::Quit), "/quit [reason]", "leave; also: .exit, QUIT, Ctrl-D; Ctrl-C ends the client by SIGINT"),
 ];
 
-/// What `/help` says.
+/// The lines that `/help` shows.
 pub(super) fn help() -> impl Iterator<Item = String> {
     COMMANDS.iter().map(|(_, usage, what)| format!("{usage:<22} {what}"))
 }
@@ -46,9 +46,9 @@ pub(super) fn help() -> impl Iterator<Item = String> {
 const COMPLETED: [&str; 12] =
     ["/help", "/history", "/msg", "/nick", "/ping", "/quit", "/reply", "/search", "/status", "/w", "/whisper", "/who"];
 
-impl Typed {
-    /// What `line` means, where `whisperer` was the last to whisper. It is read by the grammar of the protocol's chat mode, with
-    /// a few words more.
+impl UserInput {
+    /// Parses a line by the grammar of chat mode in `protocol.md`, with a few more commands. `whisperer` is the last member who
+    /// whispered to the user.
     pub(super) fn parse(line: &str, whisperer: Option<&Name>) -> Self {
         let (word, rest) = split_word(split_indent(line).1);
         let rest = rest.unwrap_or_default();
@@ -80,29 +80,33 @@ impl Typed {
     }
 }
 
-/// Reports a command that does not fit into a line of the protocol, with the length of its text and the most that fits. `text` is
-/// how the user wrote it.
+/// Reports a command that does not fit into a line of the protocol, with the length of its text and the limit. `text` is the text as
+/// the user wrote it.
 pub(super) fn too_long(parsed: &Result<Option<Command>, Refusal>, text: &str) -> Option<String> {
     let (length, limit) = match parsed {
         Ok(Some(command)) => {
             let length = text_part(command).len();
             (length, LINE_BYTES_MAX - (command.to_line(Mode::Commands).len() - length))
         }
-        // The limit of the text alone; the command before it makes it a little less.
+        // The limit for the whole line. The limit for the text is lower by the length of the command, which is unknown here.
         Err(Refusal { code: ErrorCode::TextTooLong, .. }) => (made_safe(text).len(), LINE_BYTES_MAX),
         _ => return None,
     };
-    (length > limit).then(|| format!("too long: {length} bytes, at most {limit} can be sent at once; it was not sent"))
+    (length > limit).then(|| {
+        format!(
+            "not sent: the text is {length} bytes long, the limit is {limit} bytes; shorten it, or send it in parts"
+        )
+    })
 }
 
 /// Whether a typed line is a message or a whisper.
-pub(super) fn is_said(line: &str) -> bool {
+pub(super) fn is_message(line: &str) -> bool {
     let word = split_word(line.trim_start()).0.to_ascii_lowercase();
     ["/reply", "/r"].contains(&word.as_str())
         || matches!(Command::parse(line, Mode::Chat), Ok(Some(Command::Msg(_) | Command::Whisper(..))))
 }
 
-/// Whether the client offers this command. The others are the client's own business, or of no use at a terminal.
+/// Whether the client offers this command. It sends the others itself, or they have no use at a terminal.
 fn is_offered(verb: Verb) -> bool {
     usage_of(verb).is_some()
 }
@@ -117,7 +121,7 @@ fn text_part(command: &Command) -> String {
     }
 }
 
-/// The text in a typed line that is not a [`Command`].
+/// The text in a typed line that cannot be parsed as a [`Command`].
 fn typed_text(line: &str) -> &str {
     let Some(command) = strip_slash(split_indent(line).1).filter(|command| strip_slash(command).is_none()) else {
         return line;
@@ -133,7 +137,7 @@ fn shortened(word: &str) -> String {
     if short.len() < word.len() { short + "…" } else { short }
 }
 
-/// How a command is typed, if the client offers it.
+/// How the user types a command, if the client offers it.
 pub(super) fn usage_of(verb: Verb) -> Option<&'static str> {
     if verb == Verb::Since {
         return Some("/since id");
@@ -141,11 +145,11 @@ pub(super) fn usage_of(verb: Verb) -> Option<&'static str> {
     COMMANDS.iter().find(|(offered, ..)| *offered == Some(verb)).map(|(_, usage, _)| *usage)
 }
 
-/// The commands that whisper nothing.
+/// The commands whose text is not private.
 const PUBLIC: [&str; 8] = ["/help", "/history", "/nick", "/ping", "/quit", "/search", "/status", "/who"];
 
 /// The part of a typed line that the history keeps: no whispers, and no text after a mistyped command.
-pub(super) fn remembered(line: &str) -> String {
+pub(super) fn history_entry(line: &str) -> String {
     let (word, _) = split_word(split_indent(line).1);
     let is_command = strip_slash(word).is_some_and(|command| strip_slash(command).is_none());
     if is_command && !PUBLIC.contains(&word) { format!("{word} ") } else { line.trim_end().to_owned() }
@@ -154,7 +158,7 @@ pub(super) fn remembered(line: &str) -> String {
 /// Characters after which a name is completed even before its first letter is typed.
 const OPENING: &str = "@([{<\"'`«‹“„‘‚「『（【¿¡*_~#+-=:/|";
 
-/// What the word before the cursor may be completed to: where it begins, and the whole words.
+/// The completions of the word before the cursor: the index where the word begins, and the whole words.
 pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a str>) -> (usize, Vec<String>) {
     let start = before
         .rfind(|c: char| c.is_whitespace() || c == ',')
@@ -186,8 +190,7 @@ pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a 
     (start, Vec::new())
 }
 
-/// A text in which case, width and composition make no difference. Upper case first: `ß` and `SS` are the same then, and both forms
-/// of the small sigma.
+/// A text in a form that ignores case, width and composition: `ß` equals `SS`, and the two small sigmas are equal.
 fn folded(text: &str) -> String {
     fold_case(&text.nfkc().collect::<String>())
 }
@@ -206,11 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn lines_mean_what_people_expect() {
-        let check = |line: &str, expected| assert_eq!(Typed::parse(line, Some(&name("eve"))), expected, "{line:?}");
-        let command = Typed::Command;
-        check("", Typed::Blank);
-        check("  ", Typed::Blank);
+    fn typed_lines_are_parsed() {
+        let check = |line: &str, expected| assert_eq!(UserInput::parse(line, Some(&name("eve"))), expected, "{line:?}");
+        let command = UserInput::Command;
+        check("", UserInput::Blank);
+        check("  ", UserInput::Blank);
         check("hello there", command(Command::Msg(text("hello there"))));
         check(" /who", command(Command::Who));
         check(" hello", command(Command::Msg(text(" hello"))));
@@ -229,8 +232,8 @@ mod tests {
         check("/nick al", command(Command::Nick(name("al"))));
         check("/status", command(Command::Status));
         check("/ping", command(Command::Ping(None)));
-        check("/help", Typed::Help);
-        check("/help w", Typed::Help);
+        check("/help", UserInput::Help);
+        check("/help w", UserInput::Help);
         check("/quit", command(Command::Quit(None)));
         check("/quit tea", command(Command::Quit(Some(text("tea")))));
         check(".exit", command(Command::Quit(None)));
@@ -239,9 +242,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_says_what_to_type() {
-        let check = |line: &str, expected: &str| match Typed::parse(line, None) {
-            Typed::Wrong(why) => assert!(why.contains(expected), "{line:?}: {why}"),
+    fn invalid_line_says_what_to_type() {
+        let check = |line: &str, expected: &str| match UserInput::parse(line, None) {
+            UserInput::Wrong(why) => assert!(why.contains(expected), "{line:?}: {why}"),
             other => panic!("{line:?}: {other:?}"),
         };
         let unknown =
@@ -263,30 +266,33 @@ mod tests {
     }
 
     #[test]
-    fn too_long_a_message_is_refused_with_its_length() {
-        let check = |line: &str, expected: Option<&str>| match (Typed::parse(line, Some(&name("eve"))), expected) {
-            (Typed::Wrong(why), Some(expected)) => assert!(why.starts_with(expected), "{why}"),
-            (Typed::Command(command), None) => {
+    fn overlong_message_is_refused_with_its_length() {
+        let check = |line: &str, expected: Option<&str>| match (UserInput::parse(line, Some(&name("eve"))), expected) {
+            (UserInput::Wrong(why), Some(expected)) => assert!(why.starts_with(expected), "{why}"),
+            (UserInput::Command(command), None) => {
                 assert!(command.to_line(Mode::Commands).len() <= LINE_BYTES_MAX, "{command:?}");
             }
             (other, _) => panic!("{other:?}"),
         };
-        // The line on the wire begins with MSG.
+        // On the wire, `MSG ` stands before the text.
         check(&"x".repeat(4092), None);
-        check(&"x".repeat(4093), Some("too long: 4093 bytes, at most 4092 can be sent at once"));
+        check(&"x".repeat(4093), Some("not sent: the text is 4093 bytes long, the limit is 4092 bytes"));
         check(&format!("//{}", "x".repeat(4091)), None);
-        check(&"é".repeat(3000), Some("too long: 6000 bytes, at most 4096"));
+        check(&"é".repeat(3000), Some("not sent: the text is 6000 bytes long, the limit is 4096"));
         check(&format!("/w bob {}", "x".repeat(4084)), None);
-        check(&format!("/w bob {}", "x".repeat(4085)), Some("too long: 4085 bytes, at most 4084"));
-        check(&format!(" /MSG bob {}", "x".repeat(5000)), Some("too long: 5000 bytes"));
-        check(&format!("/r {}", "x".repeat(5000)), Some("too long: 5000 bytes"));
-        // Control characters take three bytes once they are replaced.
-        check(&"\x01".repeat(2000), Some("too long: 6000 bytes"));
+        check(
+            &format!("/w bob {}", "x".repeat(4085)),
+            Some("not sent: the text is 4085 bytes long, the limit is 4084"),
+        );
+        check(&format!(" /MSG bob {}", "x".repeat(5000)), Some("not sent: the text is 5000 bytes"));
+        check(&format!("/r {}", "x".repeat(5000)), Some("not sent: the text is 5000 bytes"));
+        // A control character becomes U+FFFD, which takes three bytes.
+        check(&"\x01".repeat(2000), Some("not sent: the text is 6000 bytes"));
     }
 
     #[test]
-    fn whispers_are_not_remembered() {
-        let check = |line: &str, expected: &str| assert_eq!(remembered(line), expected, "{line:?}");
+    fn history_entry_has_no_whisper() {
+        let check = |line: &str, expected: &str| assert_eq!(history_entry(line), expected, "{line:?}");
         check("hello ", "hello");
         check("//w bob is how", "//w bob is how");
         check("/who", "/who");
@@ -341,9 +347,9 @@ mod tests {
                 assert!(whole.is_empty() || start == opening.len(), "{opening}{typed}");
             }
         }
-        // After other signs only what has begun.
+        // After other punctuation, only a name of which a letter is typed.
         assert_eq!(completions("hello!", ["alice", "bob"]).1, [""; 0]);
-        // A name with a sign in it.
+        // A name with punctuation in it.
         assert_eq!(completions("(al-b", ["al-bob", "bert"]), (1, vec!["al-bob ".to_owned()]));
     }
 

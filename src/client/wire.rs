@@ -1,4 +1,4 @@
-//! The connection to a server, and what is waited for beside it. The server's `PING` is answered here, for everybody.
+//! One connection to a server, and what the client waits for beside it: input, signals, a deadline. Answers the server's `PING`.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use futures_lite::{Stream, StreamExt as _};
 use smol::net::{Shutdown, TcpStream};
 use smol::{Task, Timer};
 
-use super::dial::{Greeted, dial};
+use super::dial::{NewConnection, dial};
 use super::input::Input;
 use super::refusal::explain;
 use super::stop::Stop;
@@ -25,78 +25,78 @@ use crate::protocol::{
     Token, made_safe,
 };
 
-/// What came next.
-pub(super) enum Next {
+/// The result of [`Wire::next`].
+pub(super) enum WireEvent {
     /// A line from the server.
-    Heard(Heard),
-    /// A line of the input, without its ending; none at its end.
-    Typed(Option<Vec<u8>>),
+    Line(Heard),
+    /// A line of the input without its ending; `None` at the end of the input.
+    Input(Option<Vec<u8>>),
 }
 
-/// A server, once connected, an input and an output.
+/// A connection to a server, if there is one, with the client's input and output.
 pub(super) struct Wire {
-    /// None while there is no connection.
+    /// `None` while there is no connection.
     server: Option<BufReader<TcpStream>>,
-    /// What has come of the server's next line.
+    /// The bytes received of the server's next line.
     line: Vec<u8>,
-    /// Why the server closes the connection, if it said so.
-    farewell: Option<End>,
-    /// What ids belong to on this connection.
+    /// The reason that the server gave for closing the connection.
+    close_reason: Option<End>,
+    /// The epoch of the ids on this connection.
     pub(super) epoch: Option<Token>,
-    /// What takes the name back, if it was asked for.
+    /// The resume token, if one was requested.
     pub(super) token: Option<ResumeToken>,
     input: Input,
-    /// Why the input ended before its end.
+    /// The error that ended the input.
     input_error: Option<io::Error>,
     /// Ends when standard output has no reader any more.
-    unread: Option<Task<End>>,
-    /// None where signals have their default action.
+    output_closed: Option<Task<End>>,
+    /// `None` if signals have their default action.
     pub(super) stop: Option<Stop>,
-    /// How the server reads what is sent.
+    /// The mode in which the server reads lines.
     pub(super) mode: Mode,
-    /// When to stop waiting.
+    /// When [`Wire::next`] stops waiting.
     pub(super) deadline: Option<Instant>,
 }
 
 impl Wire {
-    /// No server yet, and an input of these lines.
+    /// A wire without a connection, with an input that cannot fail.
     pub(super) fn new(input: impl Stream<Item = Vec<u8>> + Send + 'static) -> Self {
         Self::with_input(input.map(Ok).boxed())
     }
 
-    /// No server yet, and an input that can fail.
+    /// A wire without a connection, with an input that can fail.
     pub(super) fn with_input(input: Input) -> Self {
-        let (line, farewell, epoch, token) = (Vec::new(), None, None, None);
-        let (input_error, unread, stop, mode, deadline) = (None, None, None, Mode::Commands, None);
-        Self { server: None, line, farewell, epoch, token, input, input_error, unread, stop, mode, deadline }
+        let (line, close_reason, epoch, token) = (Vec::new(), None, None, None);
+        let (input_error, output_closed, stop, mode, deadline) = (None, None, None, Mode::Commands, None);
+        Self { server: None, line, close_reason, epoch, token, input, input_error, output_closed, stop, mode, deadline }
     }
 
     /// From now on, [`Wire::next`] fails when standard output has no reader any more.
     pub(super) fn watch_output(&mut self) {
-        self.unread = Some(smol::unblock(output::wait_unread));
+        self.output_closed = Some(smol::unblock(output::wait_unread));
     }
 
-    /// Connects to the first of the host's addresses that greets.
+    /// Connects to the first address of the host that sends a greeting.
     pub(super) async fn connect(&mut self, address: &str) -> Result<Heard, End> {
         let dialed = async {
             let unreachable =
                 |why| End(Code::Unreachable, format!("could not connect to {}: {why}", made_safe(address)));
             dial(address).await.map_err(unreachable)
         };
-        let Greeted { server, greeting } = or(dialed, stopped(self.stop.as_ref())).await?;
+        let NewConnection { server, greeting } = or(dialed, fail_on_signal(self.stop.as_ref())).await?;
         (self.server, self.deadline) = (Some(server), None);
-        (self.line, self.farewell, self.mode) = (Vec::new(), None, Mode::Commands);
-        self.heed(&greeting).await;
+        (self.line, self.close_reason, self.mode) = (Vec::new(), None, Mode::Commands);
+        self.handle_line(&greeting).await;
         Ok(greeting)
     }
 
-    /// The same; has events come with their times.
+    /// Connects, and requests ids and times for events.
     pub(super) async fn open(&mut self, address: &str) -> Result<(), End> {
         self.connect(address).await?;
-        self.ask_for(&Command::Set(Setting::Tags, true)).await.map(drop)
+        self.request_reply(&Command::Set(Setting::Tags, true)).await.map(drop)
     }
 
-    /// Lets the connection go, and waits for the input only, until then.
+    /// Closes the connection. Until the deadline, [`Wire::next`] waits for the input only.
     pub(super) fn wait_until(&mut self, deadline: Instant) {
         (self.server, self.deadline) = (None, Some(deadline));
     }
@@ -110,26 +110,30 @@ impl Wire {
             Timer::after(Duration::from_millis(REPLY_MS_MAX)).await;
             false
         };
-        let stopped = async { stopped::<()>(self.stop.as_ref()).await.is_ok() };
-        if !or(sent, or(stopped, late)).await {
+        let signalled = async { fail_on_signal::<()>(self.stop.as_ref()).await.is_ok() };
+        if !or(sent, or(signalled, late)).await {
             // If this fails, it is closed already.
             let _ = server.get_ref().shutdown(Shutdown::Both);
         }
     }
 
-    /// Ends what is sent; what comes can still be read.
-    pub(super) fn end_input(&self) {
+    /// Closes the sending side; lines can still be received.
+    pub(super) fn close_write(&self) {
         // If this fails, the connection has ended already.
         let _ = self.server.as_ref().map(|server| server.get_ref().shutdown(Shutdown::Write));
     }
 
-    /// Sends a line and waits for its reply; what comes before the reply goes to `other`.
-    pub(super) async fn ask(&mut self, line: &[u8], other: impl FnMut(Heard) -> Result<(), End>) -> Result<Heard, End> {
-        self.ask_for_messages(line, 0, other).await
+    /// Sends a line and waits for its reply. Passes lines that arrive before it to `other`.
+    pub(super) async fn request(
+        &mut self,
+        line: &[u8],
+        other: impl FnMut(Heard) -> Result<(), End>,
+    ) -> Result<Heard, End> {
+        self.request_messages(line, 0, other).await
     }
 
-    /// The same where the reply may have so many past messages.
-    pub(super) async fn ask_for_messages(
+    /// Like [`Wire::request`], for a reply of up to `messages` past messages.
+    pub(super) async fn request_messages(
         &mut self,
         line: &[u8],
         messages: u64,
@@ -137,13 +141,13 @@ impl Wire {
     ) -> Result<Heard, End> {
         self.send(line).await;
         let deadline = self.deadline;
-        let mut patience = Patience::new(messages);
+        let mut reply_timeout = ReplyTimeout::new(messages);
         loop {
             let begun = Instant::now();
-            self.deadline = patience.deadline();
+            self.deadline = reply_timeout.deadline();
             let next = self.next(false).await?;
-            let Next::Heard(heard) = next else { continue };
-            patience.spend(begun.elapsed(), &heard)?;
+            let WireEvent::Line(heard) = next else { continue };
+            reply_timeout.spend(begun.elapsed(), &heard)?;
             if heard.answers() {
                 self.deadline = deadline;
                 return Ok(heard);
@@ -152,14 +156,14 @@ impl Wire {
         }
     }
 
-    /// Passes on what comes until the server closes the connection, but for no longer than a reply may take.
+    /// Passes on the lines that arrive until the server closes the connection, but for no longer than a reply may take.
     pub(super) async fn read_rest(&mut self, mut other: impl FnMut(Heard) -> Result<(), End>) -> Result<(), End> {
-        let mut patience = Patience::new(0);
+        let mut reply_timeout = ReplyTimeout::new(0);
         loop {
             let begun = Instant::now();
-            self.deadline = patience.deadline();
-            let Ok(Next::Heard(heard)) = self.next(false).await else { return Ok(()) };
-            let spent = patience.spend(begun.elapsed(), &heard);
+            self.deadline = reply_timeout.deadline();
+            let Ok(WireEvent::Line(heard)) = self.next(false).await else { return Ok(()) };
+            let spent = reply_timeout.spend(begun.elapsed(), &heard);
             other(heard)?;
             if spent.is_err() {
                 return Ok(());
@@ -167,35 +171,36 @@ impl Wire {
         }
     }
 
-    /// The same with a command, where only the reply matters.
-    pub(super) async fn ask_for(&mut self, command: &Command) -> Result<Heard, End> {
-        self.ask(command.to_line(self.mode).as_bytes(), |_| Ok(())).await
+    /// Sends a command and waits for its reply. Ignores lines that arrive before it.
+    pub(super) async fn request_reply(&mut self, command: &Command) -> Result<Heard, End> {
+        self.request(command.to_line(self.mode).as_bytes(), |_| Ok(())).await
     }
 
-    /// The same, for one who is to come back: with a token.
-    pub(super) async fn open_to_stay(&mut self, address: &str) -> Result<(), End> {
+    /// Like [`Wire::open`], with a resume token for reconnecting.
+    pub(super) async fn open_resumable(&mut self, address: &str) -> Result<(), End> {
         self.open(address).await?;
-        self.ask_for_token().await
+        self.request_token().await
     }
 
-    /// Takes back the name of the connection before, if there was one and its token is still good.
+    /// Resumes the session of the previous connection, if there was one and its token is still valid.
     pub(super) async fn resume(&mut self) -> Result<Option<Name>, End> {
         let Some(token) = self.token else { return Ok(None) };
-        let answer = self.ask_for(&Command::Resume(token)).await?;
+        let answer = self.request_reply(&Command::Resume(token)).await?;
         Ok(if let Some(ServerLine::Ok(Reply::Resume(name))) = answer.known { Some(name) } else { None })
     }
 
-    /// Asks for the token that takes back a name. The name is yet to be taken, or it could be held for a token that got lost.
-    pub(super) async fn ask_for_token(&mut self) -> Result<(), End> {
-        // Where names are not held it works without.
-        self.ask_for(&Command::Set(Setting::Resume, true)).await.map(drop)
+    /// Requests a resume token. Must run before a nickname is taken: otherwise, if the reply got lost, the nickname would stay
+    /// reserved for a token that nobody knows.
+    pub(super) async fn request_token(&mut self) -> Result<(), End> {
+        // A server that does not keep nicknames for a resume refuses this; the client works without a token, too.
+        self.request_reply(&Command::Set(Setting::Resume, true)).await.map(drop)
     }
 
-    /// Says good-bye, and waits a moment for the server to close the connection.
+    /// Sends `QUIT`, and waits a moment for the server to close the connection.
     pub(super) async fn quit(&mut self) {
         let is_signal = self.stop.take().is_some_and(|stop| stop.code().is_some());
         let wait = if is_signal { FAREWELL_AT_SIGNAL_MS_MAX } else { FAREWELL_MS_MAX };
-        self.unread = None;
+        self.output_closed = None;
         self.send(b"QUIT").await;
         self.deadline = Instant::now().checked_add(Duration::from_millis(wait));
         while self.server.is_some() && self.next(false).await.is_ok() {}
@@ -207,38 +212,38 @@ impl Wire {
         Err(End(Code::Refused, format!("cannot read standard input: {}", reason(&error))))
     }
 
-    /// Takes a name. If the server or the protocol refuses it, it is told what for.
+    /// Takes a nickname. Returns the refusal if the protocol or the server refuses it.
     pub(super) async fn take_name(&mut self, raw: &str) -> Result<Result<Name, HeardRefusal>, End> {
         let name = match Name::new(raw) {
             Ok(name) => name,
             Err(error) => return Ok(Err(Refusal::from(error).into())),
         };
-        let answer = self.ask_for(&Command::Nick(name)).await?;
+        let answer = self.request_reply(&Command::Nick(name)).await?;
         match answer.known {
             Some(ServerLine::Ok(Reply::Nick(name))) => Ok(Ok(name)),
             _ => answer
                 .refused()
                 .map(Err)
-                .ok_or_else(|| End(Code::Lost, format!("it is no chinwag/1 server; it answers: {}", answer.line))),
+                .ok_or_else(|| End(Code::Lost, format!("it is not a chinwag/1 server; it replied: {}", answer.line))),
         }
     }
 
-    /// Waits for a line of the server's or, if it is wanted, of the input; fails when the server closed the connection,
-    /// standard output has no reader any more, a signal says to stop, or the deadline has come.
-    pub(super) async fn next(&mut self, input: bool) -> Result<Next, End> {
-        // However fast lines come.
+    /// Waits for a line from the server or, if `input` is set, from the input. Fails when the server has closed the connection,
+    /// standard output has no reader any more, a signal arrives, or the deadline passes.
+    pub(super) async fn next(&mut self, input: bool) -> Result<WireEvent, End> {
+        // Checked first: a fast stream of lines must not delay the end.
         if let Some(code) = self.stop.as_ref().and_then(Stop::code) {
             return Err(End(code, String::new()));
         }
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            return late(self.deadline).await;
+            return time_out(self.deadline).await;
         }
-        let Self { server, line, farewell, input: typed, input_error, unread, stop, deadline, .. } = self;
+        let Self { server, line, close_reason, input: typed, input_error, output_closed, stop, deadline, .. } = self;
         let heard = async {
             let Some(server) = server else { return pending().await };
             let line = read_line(server, line).await;
-            let end = |why| farewell.take().unwrap_or(End(Code::Lost, why));
-            Ok(Next::Heard(Heard::new(&text_of(&line.map_err(end)?))))
+            let end = |why| close_reason.take().unwrap_or(End(Code::Lost, why));
+            Ok(WireEvent::Line(Heard::new(&text_of(&line.map_err(end)?))))
         };
         let typed = async {
             if !input {
@@ -252,21 +257,22 @@ impl Wire {
                 }
                 None => None,
             };
-            Ok(Next::Typed(line))
+            Ok(WireEvent::Input(line))
         };
-        let unread = async {
-            let Some(unread) = unread else { return pending().await };
-            Err(unread.await)
+        let output_closed = async {
+            let Some(output_closed) = output_closed else { return pending().await };
+            Err(output_closed.await)
         };
-        // However fast the server sends, what is typed has its turn.
-        let next = or(race(heard, typed), or(unread, or(stopped(stop.as_ref()), late(*deadline)))).await;
-        if let Ok(Next::Heard(heard)) = &next {
-            self.heed(heard).await;
+        // Alternates between the two, so that a fast server does not hold up the input.
+        let next =
+            or(race(heard, typed), or(output_closed, or(fail_on_signal(stop.as_ref()), time_out(*deadline)))).await;
+        if let Ok(WireEvent::Line(heard)) = &next {
+            self.handle_line(heard).await;
         }
         next
     }
 
-    async fn heed(&mut self, heard: &Heard) {
+    async fn handle_line(&mut self, heard: &Heard) {
         match &heard.known {
             Some(ServerLine::Event(_, Event::Ping(token))) => {
                 let pong = Command::Pong(Text::new(&token.to_string()).ok()).to_line(self.mode);
@@ -275,32 +281,32 @@ impl Wire {
             Some(ServerLine::Hello(epoch, _)) => self.epoch.clone_from(epoch),
             Some(ServerLine::Ok(Reply::Resumable(token))) => self.token = Some(*token),
             Some(ServerLine::Ok(Reply::Chat(on))) => self.mode = if *on { Mode::Chat } else { Mode::Commands },
-            _ if !heard.answers() => self.farewell = heard.refused().map(|refusal| farewell(&refusal)),
+            _ if !heard.answers() => self.close_reason = heard.refused().map(|refusal| close_reason(&refusal)),
             _ => {}
         }
     }
 }
 
-/// How long a reply may take: each line a while, and all of it another while, whatever comes.
-pub(super) struct Patience {
-    /// What is left of the time for all of it.
+/// The time limits of a reply: one for each line, and one for the whole reply.
+pub(super) struct ReplyTimeout {
+    /// The time left for the whole reply.
     left: Duration,
-    /// Past messages that may still come, each of which takes its time.
+    /// Past messages that may still arrive. Each extends the time.
     messages: u64,
 }
 
-impl Patience {
-    /// For a reply with at most so many past messages.
+impl ReplyTimeout {
+    /// The limits of a reply of up to `messages` past messages.
     pub(super) fn new(messages: u64) -> Self {
         Self { left: Duration::from_millis(REPLY_TOTAL_MS_MAX), messages }
     }
 
-    /// When the next line must be there.
+    /// When the next line must have arrived.
     pub(super) fn deadline(&self) -> Option<Instant> {
         Instant::now().checked_add(self.left.min(Duration::from_millis(REPLY_MS_MAX)))
     }
 
-    /// This came, after so long a wait.
+    /// Subtracts the time that this line took.
     pub(super) fn spend(&mut self, time: Duration, heard: &Heard) -> Result<(), End> {
         if matches!(heard.known, Some(ServerLine::Past(_))) && self.messages > 0 {
             self.messages -= 1;
@@ -308,23 +314,23 @@ impl Patience {
         }
         self.left = self.left.saturating_sub(time);
         if self.left.is_zero() && !heard.answers() {
-            return Err(End(Code::TimedOut, "timed out: the server does not end its reply".to_owned()));
+            return Err(End(Code::TimedOut, "timed out: the server did not end its reply".to_owned()));
         }
         Ok(())
     }
 }
 
-/// Fails when a signal says to stop.
-async fn stopped<T>(stop: Option<&Stop>) -> Result<T, End> {
+/// Fails when a signal arrives.
+async fn fail_on_signal<T>(stop: Option<&Stop>) -> Result<T, End> {
     let Some(stop) = stop else { return pending().await };
     Err(End(stop.wait().await, String::new()))
 }
 
-/// The next line, but for what is in `line` already; the error says why there is none. Nothing is lost if this is dropped.
+/// Reads the next line; its beginning may be in `line` already. If the future is dropped, `line` keeps the bytes read so far.
 pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> Result<Vec<u8>, String> {
     loop {
         let left = CLIENT_LINE_BYTES_MAX.saturating_sub(line.len());
-        // Whether it fails or is at its end: what came before it comes first.
+        // At an error or the end of the stream, the line has no LF, which is handled below.
         let _ = server.take(left as u64).read_until(b'\n', line).await;
         let line = std::mem::take(line);
         if !line.ends_with(b"\n") {
@@ -334,29 +340,29 @@ pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<
                 format!("the server sent a line of more than {CLIENT_LINE_BYTES_MAX} bytes; is it a chinwag server?")
             });
         }
-        // What is cut short says less than was said: it counts as not read. Only the last of one who was too slow ends with CR LF.
+        // A server that disconnects a slow consumer in the middle of a line ends that line with CR LF. It counts as not read.
         if !(line.ends_with(b"\r\n") && (line.starts_with(b"@") || line.starts_with(b"PAST "))) {
             return Ok(line);
         }
     }
 }
 
-/// What an `ERR` says that answers nothing, as an end.
-fn farewell(refusal: &HeardRefusal) -> End {
+/// The end of the connection that the server announces by an `ERR -`.
+fn close_reason(refusal: &HeardRefusal) -> End {
     if refusal.code == ErrorCode::Resumed.as_str() {
-        return End(Code::TakenOver, "the name went on with another connection".to_owned());
+        return End(Code::TakenOver, "another connection resumed this session".to_owned());
     }
     End(Code::Lost, format!("the server closed the connection: {}", explain(refusal)))
 }
 
-/// Fails when the deadline has come.
-pub(super) async fn late<T>(deadline: Option<Instant>) -> Result<T, End> {
+/// Fails when the deadline passes.
+pub(super) async fn time_out<T>(deadline: Option<Instant>) -> Result<T, End> {
     let Some(deadline) = deadline else { return pending().await };
     Timer::at(deadline).await;
     Err(End(Code::TimedOut, "timed out".to_owned()))
 }
 
-/// A line as text without its ending, whatever its bytes are.
+/// A line as text without its ending. Bytes that are not UTF-8 become U+FFFD.
 pub(super) fn text_of(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
@@ -369,11 +375,11 @@ mod tests {
 
     use super::*;
 
-    fn spend(patience: &mut Patience, ms: u64, line: &str) -> bool {
-        patience.spend(Duration::from_millis(ms), &Heard::new(line)).is_ok()
+    fn spend(reply_timeout: &mut ReplyTimeout, ms: u64, line: &str) -> bool {
+        reply_timeout.spend(Duration::from_millis(ms), &Heard::new(line)).is_ok()
     }
 
-    /// A wire with this input and a server that has sent `text`; and the server.
+    /// A wire with this input, and its server, which has sent `text`.
     async fn wire_with(text: &str, input: impl Stream<Item = Vec<u8>> + Send + 'static) -> (Wire, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut wire = Wire::new(input);
@@ -385,12 +391,12 @@ mod tests {
     }
 
     #[test]
-    fn next_takes_input_although_the_server_does_not_pause() {
+    fn next_takes_input_beside_a_fast_server() {
         smol::block_on(async {
             let (mut wire, _server) = wire_with(&"MSG bob hi\n".repeat(1000), stream::repeat(b"hi".to_vec())).await;
             let mut typed = 0;
             for _ in 0..200 {
-                typed += usize::from(matches!(wire.next(true).await, Ok(Next::Typed(Some(_)))));
+                typed += usize::from(matches!(wire.next(true).await, Ok(WireEvent::Input(Some(_)))));
             }
             assert!((1..200).contains(&typed), "{typed}");
         });
@@ -398,24 +404,24 @@ mod tests {
 
     #[test]
     fn reply_has_an_overall_deadline() {
-        let mut patience = Patience::new(0);
-        assert!(patience.deadline().unwrap() <= Instant::now() + Duration::from_millis(REPLY_MS_MAX));
+        let mut reply_timeout = ReplyTimeout::new(0);
+        assert!(reply_timeout.deadline().unwrap() <= Instant::now() + Duration::from_millis(REPLY_MS_MAX));
         for _ in 1..REPLY_TOTAL_MS_MAX / 1_000 {
-            assert!(spend(&mut patience, 1_000, "USER bob member"));
+            assert!(spend(&mut reply_timeout, 1_000, "USER bob member"));
         }
-        assert!(patience.deadline().unwrap() <= Instant::now() + Duration::from_secs(1));
-        assert!(!spend(&mut patience, 1_000, "USER bob member"));
-        assert!(spend(&mut patience, 1_000, "OK WHO 1"), "the end of the reply is there");
+        assert!(reply_timeout.deadline().unwrap() <= Instant::now() + Duration::from_secs(1));
+        assert!(!spend(&mut reply_timeout, 1_000, "USER bob member"));
+        assert!(spend(&mut reply_timeout, 1_000, "OK WHO 1"), "the reply is complete");
     }
 
     #[test]
-    fn only_messages_that_were_asked_for_extend_the_deadline() {
+    fn only_requested_messages_extend_the_deadline() {
         let past = "PAST 7 2026-11-20T12:44:29.138Z bob hi";
         let rounds = 2 * REPLY_TOTAL_MS_MAX / REPLY_MESSAGE_MS;
         for (messages, line, expected) in [(rounds, past, true), (rounds / 4, past, false), (rounds, "JOIN a", false)] {
-            let mut patience = Patience::new(messages);
-            let is_in_time = (0..rounds).all(|_| spend(&mut patience, REPLY_MESSAGE_MS, line));
-            assert_eq!(is_in_time && spend(&mut patience, 1, line), expected, "{messages} {line}");
+            let mut reply_timeout = ReplyTimeout::new(messages);
+            let is_in_time = (0..rounds).all(|_| spend(&mut reply_timeout, REPLY_MESSAGE_MS, line));
+            assert_eq!(is_in_time && spend(&mut reply_timeout, 1, line), expected, "{messages} {line}");
         }
     }
 }

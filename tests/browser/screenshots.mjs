@@ -1,4 +1,4 @@
-// The pictures for the README: a room in light, in dark, on a phone, and its canvas. `scripts/screenshots` takes them.
+// Takes the README's screenshots: a room in light, in dark, on a phone, and with its canvas. `scripts/screenshots` runs this.
 
 import { fileURLToPath } from 'node:url';
 import { expect, expectHere, hear, join, nc, play, say, serve } from './stage.mjs';
@@ -56,7 +56,7 @@ await play(async () => {
   await take(alice, 'canvas');
 });
 
-/** Draws lines through points of the canvas, as a hand would. */
+/** Draws lines through points of the canvas, with pointer events. */
 async function draw(page, colour, width, ...lines) {
   await page.getByRole('radio', { name: colour }).check();
   await page.getByRole('radio', { name: width }).check();

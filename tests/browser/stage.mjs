@@ -1,5 +1,5 @@
-// What the scenarios are played with: a server, a wire that can be cut, pages in Chromium, and nc. Nothing here sleeps: every
-// wait has a deadline that fails loudly. At the end no page may have had an error.
+// The test kit of the scenarios: a server, a wire that can be cut, pages in Chromium, and nc. Nothing here sleeps: every wait fails
+// at its deadline. A scenario fails if a page has had an error.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -17,14 +17,14 @@ const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** Where scripts/test installs what package.json lists. */
 const PACKAGES = path.join(ROOT, 'target/browser');
 
-/** How long a state may take to come, in milliseconds. It takes 20 s and more on a machine that runs other tests at the same time. */
+/** Limit for every wait, in milliseconds. Waits take 20 s and more on a machine that runs other tests at the same time. */
 const DEADLINE_MS = 60_000;
 
 const ended = [];
 const errors = [];
 const pages = [];
 
-/** Plays a scenario, and ends what was started for it. */
+/** Runs a scenario, and ends the programs that it has started. */
 export async function play(scenario) {
   needs(CHROMIUM, 'apt-get install chromium');
   needs(path.join(PACKAGES, 'node_modules/playwright-core'), 'scripts/test');
@@ -45,7 +45,7 @@ function needs(file, remedy) {
   process.exit(process.env.CI === 'true' ? 1 : 77);
 }
 
-/** A server: `{ line, web }` are its ports. `stop()` ends it; another one can have its ports. */
+/** Starts a server: `{ line, web }` are its ports. `stop()` ends it; another one can use its ports. */
 export async function serve({ line = 0, web = 0, options = [] } = {}) {
   const listen = ['--listen', `127.0.0.1:${line}`, '--web', `127.0.0.1:${web}`];
   const child = spawn(process.env.CHINWAGD, [...listen, '--log', 'error', ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -61,8 +61,8 @@ export async function serve({ line = 0, web = 0, options = [] } = {}) {
 }
 
 /**
- * A wire to a server, by a port of its own: `cut()` breaks what goes over it, and whatever comes until `mend()`. After `hold()`
- * nothing gets through any more. After `swallow()` new connections are accepted and get no answer, until `mend()`.
+ * A wire to a server, with a port of its own: `cut()` breaks its connections, and new ones until `mend()`. After `hold()` the wire
+ * passes nothing on any more. After `swallow()` it accepts new connections and answers nothing on them, until `mend()`.
  */
 export async function wire(port) {
   const sockets = new Set();
@@ -95,7 +95,7 @@ export async function wire(port) {
 
 /**
  * A reverse proxy that serves each server under a path, which it removes: `proxy({ '/a/': server })`. Like nginx, it redirects
- * `/a` to `/a/`. `cut()` breaks its connections; it goes on accepting.
+ * `/a` to `/a/`. `cut()` breaks its connections; it accepts new ones.
  */
 export async function proxy(servers) {
   const sockets = new Set();
@@ -136,7 +136,7 @@ export async function proxy(servers) {
   return { web: listener.address().port, cut };
 }
 
-/** A peer that is nc. `hear(…lines)` reads exactly these; a regular expression stands for a line that it matches. */
+/** A client that is nc. `hear(…lines)` expects exactly these lines; a regular expression stands for a line that it matches. */
 export function nc(server, name) {
   const child = spawn('nc', ['127.0.0.1', String(server.line)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = read(child.stdout);
@@ -153,7 +153,7 @@ export function nc(server, name) {
   return { say, hear };
 }
 
-/** So many connections that read and drop whatever comes; `say(…lines)` sends. */
+/** `count` connections that read and drop all lines; `say(…lines)` sends. */
 export async function crowd(server, count) {
   const connect = () => new Promise((resolve, reject) => {
     const socket = net.connect(server.line, '127.0.0.1', () => resolve(socket)).resume().on('error', reject);
@@ -164,7 +164,7 @@ export async function crowd(server, count) {
   return sockets.map((socket) => ({ say: (...lines) => socket.write(lines.map((line) => `${line}\n`).join('')) }));
 }
 
-/** Lines of a stream, one at a time; `next()` fails if none comes in time. */
+/** The lines of a stream, one at a time; `next()` fails if none arrives in time. */
 function read(stream) {
   const lines = readline.createInterface({ input: stream })[Symbol.asyncIterator]();
   return {
@@ -179,13 +179,13 @@ function read(stream) {
 
 let browser = null;
 
-/** A page of a browser of its own, at the server; not yet in the room. */
+/** Opens the server's page in a new browser. It has not joined yet. */
 export async function open(server, options = {}) {
   const context = await (await launch()).newContext({ viewport: { width: 1280, height: 760 }, locale: 'en-GB', ...options });
   return openIn(context, server);
 }
 
-/** Another page of the same browser: it remembers what that one does. `server.path` is where the page is, `/` by default. */
+/** Opens another page in the same browser, which shares its storage. `server.path` is the path of the page, `/` by default. */
 export async function openIn(context, server) {
   const page = await context.newPage();
   pages.push(page);
@@ -197,8 +197,8 @@ export async function openIn(context, server) {
 }
 
 /**
- * The WebSockets of a page that is loaded anew for it, for what no server does at will. `sent` are the lines of the last one;
- * what `drop(line)` is true of does not reach the server. `inject(…lines)` tells the page something, `cut()` closes it.
+ * Controls the WebSockets of a page, which is reloaded for it. `sent` has the lines of the last WebSocket; lines for which
+ * `drop(line)` is true do not reach the server. `inject(…lines)` sends lines to the page, `cut()` closes the WebSocket.
  */
 export async function intercept(page, drop = () => false) {
   const sockets = { sent: [] };
@@ -216,7 +216,7 @@ export async function intercept(page, drop = () => false) {
   return sockets;
 }
 
-/** A page that is in the room by this name. */
+/** Opens a page that joins the room under this name. */
 export async function join(server, name, options) {
   const page = await open(server, options);
   await takeName(page, name);
@@ -234,12 +234,12 @@ export async function say(page, text) {
   await page.click('#send');
 }
 
-/** Waits for an entry in the log that has all these texts in it, and is no pending message. */
+/** Waits for an entry in the log that contains all these texts and is not pending. */
 export async function hear(page, ...texts) {
   return find(page, '#log > :not(.pending)', texts);
 }
 
-/** Waits for a pending message that has all these texts in it. */
+/** Waits for a pending message that contains all these texts. */
 export async function hearPending(page, ...texts) {
   return find(page, '#log > .pending', texts);
 }
@@ -251,7 +251,7 @@ async function find(page, selector, texts) {
   return entry;
 }
 
-/** Waits until what is found has exactly this text, white space aside. */
+/** Waits until the element has exactly this text, apart from white space. */
 export async function expectText(page, selector, text) {
   await expect(page, ([found, wanted]) => {
     const shown = document.querySelector(found);
@@ -259,7 +259,7 @@ export async function expectText(page, selector, text) {
   }, [selector, text], `${selector} should be ${JSON.stringify(text)}`);
 }
 
-/** Waits until these are listed as here, in this order; `*` marks the coordinator. */
+/** Waits until the list has exactly these members, in this order; `*` marks the coordinator. */
 export async function expectHere(page, ...names) {
   await expect(page, (wanted) => {
     const people = [...document.querySelectorAll('#names li')];
@@ -268,12 +268,12 @@ export async function expectHere(page, ...names) {
   }, names, `here should be ${names}`);
 }
 
-/** Waits until a function in the page is true. */
+/** Waits until a function that runs in the page returns true. */
 export async function expect(page, isTrue, argument, what) {
   await page.waitForFunction(isTrue, argument).catch((error) => assert.fail(`${what}: ${error.message}`));
 }
 
-/** The longest task of the only page there is while something goes on, in milliseconds of its main thread's processor time. */
+/** The longest task of the only open page during an action, in milliseconds of its main thread's processor time. */
 export async function longestTask(page, action) {
   const devtools = await page.context().newCDPSession(page);
   const events = [];
@@ -281,27 +281,27 @@ export async function longestTask(page, action) {
   const categories = ['devtools.timeline', 'toplevel'];
   await devtools.send('Tracing.start', { traceConfig: { includedCategories: categories }, transferMode: 'ReportEvents' });
   await action();
-  // What is left to be done in the frames after it counts, too.
+  // Work in the frames after the action counts, too.
   await page.evaluate(async () => {
     for (let frames = 0; frames < 30; frames += 1) await new Promise(requestAnimationFrame);
   });
   const complete = new Promise((resolve) => devtools.once('Tracing.tracingComplete', resolve));
   await devtools.send('Tracing.end');
   await complete;
-  // The page's main thread is the one that has frames.
+  // Only the page's main thread has frames.
   const { pid, tid } = events.find(({ name }) => name === 'FireAnimationFrame');
   const tasks = events.filter((event) => event.name === 'ThreadControllerImpl::RunTask' && event.pid === pid && event.tid === tid);
   assert.ok(tasks.length > 30, 'the trace has tasks');
   return Math.max(...tasks.map(({ tdur = 0 }) => tdur / 1000));
 }
 
-/** Forgets errors that a scenario brings about: a server that is not there. */
+/** Drops errors that the scenario expects: the server is unreachable. */
 export function forgiveLostConnections() {
   const others = errors.filter((error) => !/WebSocket connection to .* failed/.test(error));
   errors.splice(0, errors.length, ...others);
 }
 
-/** What axe-core finds that is serious or worse, and where. */
+/** The problems that axe-core rates as serious or worse, with their places. */
 export async function seriousFlaws(page) {
   const { source } = packages()('axe-core');
   await page.evaluate(source);
@@ -313,7 +313,7 @@ export async function seriousFlaws(page) {
 
 async function launch() {
   if (browser) return browser;
-  // Without a sandbox, which root may not have; all that is shown is our own.
+  // root cannot use the sandbox. The browser loads only our own pages.
   browser = await packages()('playwright-core').chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
   ended.push(() => browser.close());
   return browser;

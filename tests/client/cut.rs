@@ -13,14 +13,14 @@ use crate::common::Server;
 const MESSAGES: usize = 10_000;
 const CUTS: usize = 100;
 
-/// By how many messages the client may be behind: so it reads some as they are said, and others when it is back.
+/// Most messages that the client may be behind: few enough that it reads some live and others after a reconnect.
 const BEHIND_MAX: usize = 300;
 
-/// Most bytes that get to the client between two cuts; of ten thousand messages there are more than a hundred times as many.
+/// Most bytes that reach the client between two cuts. The 10,000 messages have more than 100 times as many.
 const BYTES_MAX: usize = 6_000;
 
-/// Passes on what both say and cuts so many connections, each after a random number of bytes to the client, of the first one
-/// enough to join; then no more.
+/// A proxy that cuts the first [`CUTS`] connections, each after a random number of bytes to the client; the first one after enough
+/// bytes to join.
 fn proxy(server: SocketAddr, mut random: Rng) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let (address, cuts) = (listener.local_addr().expect("an address"), Arc::new(AtomicUsize::new(0)));
@@ -46,7 +46,7 @@ fn proxy(server: SocketAddr, mut random: Rng) -> (SocketAddr, Arc<AtomicUsize>) 
     (address, cuts)
 }
 
-/// Passes on so many bytes, or all until one of the two is gone.
+/// Copies at most `left` bytes, until one of the two connections ends.
 fn pass_on(from: &mut TcpStream, to: &mut TcpStream, mut left: usize) {
     let mut bytes = [0; 4096];
     while left > 0 {
@@ -58,9 +58,9 @@ fn pass_on(from: &mut TcpStream, to: &mut TcpStream, mut left: usize) {
     }
 }
 
-/// `CHINWAG_SEED=n cargo test --test client` cuts at the same bytes again.
+/// `CHINWAG_SEED=n cargo test --test client` repeats a run with its cuts.
 #[test]
-fn who_is_cut_off_a_hundred_times_reads_ten_thousand_messages_once_in_order() {
+fn hundred_cuts_lose_and_repeat_no_message() {
     let seed = std::env::var("CHINWAG_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("CHINWAG_SEED={seed}");
     let server = Server::with(&["--history", "20000"]);
@@ -82,15 +82,16 @@ fn who_is_cut_off_a_hundred_times_reads_ten_thousand_messages_once_in_order() {
             sender.sync();
         }
         while read + BEHIND_MAX < sent || (sent + 1 == MESSAGES && read < MESSAGES) {
-            let line = lines.next().unwrap_or_else(|| panic!("it ended after {read}")).expect("a line");
+            let line =
+                lines.next().unwrap_or_else(|| panic!("the client ended after {read} messages")).expect("a line");
             assert!(line.contains(&format!("\"text\":\"number {read}\"")), "{read}: {line}");
             read += 1;
         }
     }
-    assert!(lines.next().is_none(), "nothing more");
+    assert!(lines.next().is_none(), "no further line");
     assert!(client.wait().expect("it ends").success());
     assert_eq!(cuts.load(Ordering::Relaxed), CUTS);
-    // It was never away, as far as others know.
+    // Others saw no LEAVE or JOIN in between.
     for number in 0..MESSAGES {
         watcher.expect(&format!("MSG sender number {number}"));
     }

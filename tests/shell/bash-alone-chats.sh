@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# No program at all: bash opens the connection itself, and what it reads has no stray CR in it.
+# bash opens the connection itself, without another program, and reads lines without CR.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs socat

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The two that end their side of the connection by themselves when their input ends.
+# busybox nc and ncat close their sending side by themselves when their input ends.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs busybox ncat

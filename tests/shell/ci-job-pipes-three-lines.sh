@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a CI job does: one pipe, and an exit status that says whether it was heard.
+# A CI job sends three lines through one pipe; the exit status tells whether the message was accepted.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd ncat
@@ -13,13 +13,13 @@ join alice ncat "$host" "$port"
 tell 'build 41 is green'
 hear alice 'JOIN ci' 'MSG ci build 41 is green' 'LEAVE ci quit'
 
-# Ten jobs one after the other: each finds the name free as soon as the one before has ended.
+# Ten jobs in a row: each finds the nickname free as soon as the one before has ended.
 for build in {42..51}; do
     tell "build $build is green"
     hear alice 'JOIN ci' "MSG ci build $build is green" 'LEAVE ci quit'
 done
 
-# Not heard: there is no text.
+# The message is refused: it has no text.
 if tell ''; then fail 'it cannot have been heard'; fi
 hear alice 'JOIN ci' 'LEAVE ci quit'
 quiet alice

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# At a terminal it asks for another address if it cannot connect, and for another name if one is taken or bad, and says why.
+# At a terminal, the client asks for another address if it cannot connect, and for another nickname if one is taken or invalid. It says
+# why.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd

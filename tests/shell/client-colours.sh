@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# In colour on a terminal, unless NO_COLOR, TERM or --color says otherwise; elsewhere only if it is asked for.
+# The client prints colours on a terminal, unless NO_COLOR, TERM or --color turn them off; elsewhere only with --color always.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -8,7 +8,7 @@ serve
 join bob nc.openbsd -N "$host" "$port"
 terminal 60 20
 
-# Started so, the client shows two messages like this.
+# Starts the client with this environment and these options, and checks how it prints two messages: shows PATTERN COMMAND OPTIONS
 shows() {
     keys "clear; $2 $host:$port --nick alice $3" Enter
     hear bob 'JOIN alice'
@@ -31,16 +31,16 @@ colored=$'*\e[2m*\e[*bob\e[*: hi all*\e[1mhi alice*'
 shows "$colored" chinwag ''
 shows "$plain" 'NO_COLOR=1 chinwag' ''
 shows "$plain" chinwag '--color never'
-# What was said before comes first, dim.
+# Past messages come first, dimmed.
 shows $'\e[2m??:?? bob: hi all\n*you are alice*bob\e[*: hi all*\e[1mhi alice*' 'NO_COLOR=1 chinwag' '--color always'
 
-# On a terminal without colours.
+# A terminal without colours.
 keys "clear; TERM=dumb chinwag $host:$port tail --count 1" Enter
 hear bob 'JOIN *'
 say bob 'MSG hi'
 hear bob 'OK MSG *' 'LEAVE *'
 screen $'\n??:?? bob: hi\n$'
-[[ $("${tmux[@]}" capture-pane -pe) != *$'\e['*m* ]] || fail 'it is in colour'
+[[ $("${tmux[@]}" capture-pane -pe) != *$'\e['*m* ]] || fail 'the output has colours'
 
 connect tail "${client[@]}" tail --count 1 --nick tail --color always
 hear bob 'JOIN tail'

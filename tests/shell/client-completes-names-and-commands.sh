@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tab completes commands, and the names of those who are here now.
+# Tab completes commands, and the nicknames of the present members.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -10,9 +10,9 @@ terminal 60 20
 keys "clear; chinwag $host:$port --nick alice" Enter
 screen $'*\n>'
 hear bob 'JOIN alice'
-# Who was here already is known by then.
+# By the reply, the client has received the member list.
 keys /ping Enter
-screen '*the server answers*'
+screen '*the server answered*'
 
 keys 'b' Tab 'hi' Enter
 hear bob 'MSG alice bob: hi'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# At a terminal without the line editor, Ctrl-D ends the input, also after a line was typed. A terminal that is gone ends the
-# commands that print to it, with exit code 1.
+# At a terminal without the line editor, Ctrl-D ends the input, also after a typed line. When a terminal goes away, the commands that
+# print to it exit with 1.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -20,7 +20,7 @@ done
 
 for command in '' tail 'wait x'; do
     window=$("${tmux[@]}" new-window -d -P -F '#{window_id} #{pane_tty}' 'exec cat')
-    # shellcheck disable=SC2086 # words of their own
+    # shellcheck disable=SC2086 # separate words
     connect carol bash -c 'exec "${@:2}" >"$1"' bash "${window#* }" "${client[@]}" $command --nick carol
     hear bob 'JOIN carol'
     "${tmux[@]}" kill-window -t "${window% *}"

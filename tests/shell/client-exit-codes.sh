@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The client's exit codes; of each error one line on standard error, and nothing on standard output.
+# The client's exit codes. An error prints one line to standard error, and nothing to standard output.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
@@ -37,8 +37,8 @@ ends 2 'invalid server " localhost:7": expected host, *' ' localhost:7' who
 ends 2 'two ports for one server: "localhost:7" and "8"*' localhost:7 8 who
 ends 2 'two ports for one server: "localhost:9999" and "9999"*' localhost:9999 9999
 ends 2 'unknown command "later": expected one of *' localhost 9999 later
-ends 2 'wait takes one regular expression*' wait
-ends 2 'wait takes one regular expression*' wait two words
+ends 2 'missing regular expression: expected wait REGEX*' wait
+ends 2 'unexpected argument "words" after wait: put a regular expression with spaces in quotes*' wait two words
 ends 2 'invalid regular expression "(": *' wait '('
 ends 2 'invalid --timeout "soon": expected a number of seconds*' wait x --timeout soon
 ends 2 'invalid --timeout "-1": expected a number of seconds*' wait x --timeout=-1
@@ -64,14 +64,14 @@ ends 2 'invalid --color "pink": expected auto, always or never*' who --color pin
 ends 2 'unexpected --nick: raw reads the nickname from its input*' raw --nick bob
 ends 2 'invalid argument "ten" after history: expected a number of messages*' history ten
 ends 2 'unexpected argument "20" after history*' history 10 20
-ends 2 'missing words: expected search WORDS*' search
-ends 2 'missing words: expected search WORDS*' search ''
-ends 2 'missing words: expected search WORDS*' search ' ' $'\u200b'
+ends 2 'missing words to search for: expected search WORDS*' search
+ends 2 'missing words to search for: *' search ''
+ends 2 'missing words to search for: *' search ' ' $'\u200b'
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1 who
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1 1 who
 ends 3 'could not connect to \[fe80::1%nowhere0\]:9999: unknown zone "nowhere0": expected a network interface*' fe80::1%nowhere0 who
-ends 3 'could not connect to nowhere.invalid:9999: *; "nowhere.invalid" was taken for the host' nowhere.invalid who
+ends 3 'could not connect to nowhere.invalid:9999: *; "nowhere.invalid" was parsed as the server' nowhere.invalid who
 
 serve
 join alice nc.openbsd -N "$host" "$port"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# At a terminal, what comes is printed above the line being typed, which stays intact with its cursor: wide characters and
-# wrapped lines too.
+# Incoming messages are printed above the line being typed. That line and its cursor stay intact, also with wide characters and when
+# it is wrapped.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -23,7 +23,7 @@ screen $'*\n> half a Xline'
 keys Enter
 hear bob 'OK MSG *' 'OK MSG *' 'MSG alice half a Xline'
 
-# Twenty wide characters are forty columns: with the prompt it wraps, and again.
+# 20 wide characters take 40 columns: with the prompt, the line wraps, and then once more.
 wide=日本語日本語日本語日本語日本語日本語日本
 keys "$wide$wide"
 say bob 'WHISPER alice 囲む 👩‍👩‍👧'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `chinwag raw`: standard input is protocol, line by line; at its end the rest is read, and a refusal exits with 1.
+# `chinwag raw` sends standard input as protocol lines, reads the remaining replies at the end, and exits with 1 after a refusal.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
@@ -26,10 +26,10 @@ OK PING last" "$(tail -n +1 "$work/out" | tr -d '\r')"
 run < <(printf 'NICK raw\nnonsense \x1b\ncaf\xe9\nQUIT\nNICK not sent')
 same 1 "$status"
 same 6 "$(wc -l <"$work/out")"
-grep -q $'\e' "$work/out" && fail "it obeys"
+grep -q $'\e' "$work/out" && fail "the output has an escape character"
 same 'OK QUIT' "$(tail -n 1 "$work/out")"
 
-# A byte order mark at the start is dropped; further on, it is text.
+# A byte order mark is dropped at the start only.
 run < <(printf '\xef\xbb\xbfPING a\n\xef\xbb\xbf\n\0PING b\n\0\nMSG GET / HTTP/1.1\nPING c')
 same 1 "$status"
 same 'OK PING a
@@ -42,7 +42,7 @@ run --json < <(printf 'MSG hi\n')
 same 1 "$status"
 same 2 "$(grep -c '^{.*}$' "$work/out")"
 
-# It prints what comes while nobody types, and leaves in good order.
+# It prints events while the input is idle, and leaves the room at the end of the input.
 join alice nc.openbsd -N "$host" "$port"
 connect raw "${client[@]}" raw
 hear raw 'HELLO *'

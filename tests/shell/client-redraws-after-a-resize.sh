@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A half-typed line is drawn once, and no message is erased, when the terminal becomes narrower or wider: wrapped, with wide
-# characters, with the cursor anywhere.
+# When the terminal becomes narrower or wider, a half-typed line is drawn once and no message is erased: with wrapped lines, wide
+# characters, and the cursor at any place.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -24,7 +24,7 @@ screen $'*\n??:?? bob: one\n??:?? bob: two\n> half 日本語 of a line that is �
 # Checks that at this width, after a new message, the screen ends with exactly these rows.
 resized() {
     "${tmux[@]}" resize-window -x "$1" -y 24
-    # tmux tells the program a little later, and moves the rows itself until then.
+    # tmux reports the new size to the program a little later, and moves the rows itself until then.
     local tty end=$((SECONDS + deadline)) all
     tty=$("${tmux[@]}" display-message -p '#{pane_tty}')
     until [[ $(stty -F "$tty" size) == "24 $1" ]]; do ((SECONDS < end)) || fail "the terminal has no new size"; done

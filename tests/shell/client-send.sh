@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `chinwag send`: the text given or each line of standard input, to everybody or to some; what is refused is told and exits
-# with 1, and the rest is said all the same.
+# `chinwag send` sends its text, or each line of standard input, to the room or to some members. It reports a refused line, sends the
+# others, and exits with 1.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
@@ -29,7 +29,7 @@ run send < <(printf 'one\r\n\n  \ntwo\x07\nlast')
 same 0 "$status"
 hear alice 'JOIN ci' 'MSG ci one' $'MSG ci two\ufffd' 'MSG ci last' 'LEAVE ci quit'
 
-# A byte order mark, as Windows programs write it; only the start of the input is special.
+# A byte order mark, as Windows programs write it, is dropped at the start only.
 run send < <(printf '\xef\xbb\xbfone\r\n\xef\xbb\xbftwo')
 same 0 "$status"
 hear alice 'JOIN ci' 'MSG ci one' $'MSG ci \ufefftwo' 'LEAVE ci quit'
@@ -41,20 +41,20 @@ hear alice 'JOIN ci' 'MSG ci ab' 'MSG ci c' 'LEAVE ci quit'
 run send --json < <(printf 'one\n%5000s\ntwo\n' x)
 same 1 "$status"
 hear alice 'JOIN ci' 'MSG ci one' 'MSG ci two' 'LEAVE ci quit'
-same 'chinwag: line 2: too long: 5000 bytes, at most 4096 can be sent at once; it was not sent' "$(<"$work/err")"
+same 'chinwag: line 2: not sent: the text is 5000 bytes long, the limit is 4096 bytes; shorten it, or send it in parts' "$(<"$work/err")"
 mapfile -t replies <"$work/out"
 same 3 "${#replies[@]}"
 [[ ${replies[0]} == '{"id":'*',"type":"ok","verb":"MSG"}' ]]
 [[ ${replies[1]} == '{"code":"text-too-long","text":"'*'","type":"err","verb":"MSG"}' ]]
 
-# What fits alone and not beside its command is not sent either; of a very long line, only the beginning is read.
+# A text that fits alone but not with its command is refused, too. Of a very long line, the client reads only the beginning.
 long=$(printf '%9000s' | sed 's/ /日/g')
 run send --to alice < <(printf '%s\n' "${long:0:1360}" "${long:0:1361}" "$long" two)
 same 1 "$status"
 hear alice 'JOIN ci' 'WHISPER ci *' 'WHISPER ci two' 'LEAVE ci quit'
 mapfile -t errors <"$work/err"
-same 'chinwag: line 2: too long: 4083 bytes, at most 4082 can be sent at once; it was not sent' "${errors[0]}"
-same 'chinwag: line 3: too long: 8192 bytes or more, at most 4096 can be sent at once' "${errors[1]}"
+same 'chinwag: line 2: not sent: the text is 4083 bytes long, the limit is 4082 bytes; shorten it, or send it in parts' "${errors[0]}"
+same 'chinwag: line 3: not sent: the line is 8192 bytes long or longer, the limit is 4096 bytes' "${errors[1]}"
 same 2 "${#errors[@]}"
 
 run send --to alice,nobody psst

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Ctrl-C ends the client by the signal itself: a shell that runs a loop stops the loop, and $? is 130.
+# Ctrl-C ends the client by SIGINT itself: a shell stops its loop, and $? is 130. At the prompt of the line editor, where Ctrl-C is
+# a key, the shell script around the client gets the signal, too. The client first leaves the room.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -17,6 +18,17 @@ for command in tail 'wait x' send raw; do
     keys C-c
     screen $'*\n$'
     [[ $command == raw ]] || hear alice 'LEAVE *'
+    keys 'echo exit $?' Enter
+    screen $'*exit 130\n$'
+done
+loop="for i in one two; do chinwag $host:$port --nick bob; done"
+for command in "$loop" "bash -c '$loop'"; do
+    keys "clear; $command" Enter
+    screen $'*\n>'
+    hear alice 'JOIN bob'
+    keys 'half a line' C-c
+    screen $'*not sent: half a line\n*$'
+    hear alice 'LEAVE bob quit'
     keys 'echo exit $?' Enter
     screen $'*exit 130\n$'
 done

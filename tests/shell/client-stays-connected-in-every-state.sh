@@ -5,7 +5,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
 
-# Long enough for a busy machine: a PING comes after two seconds of silence, the end after four.
+# The server sends PING after two seconds of silence, and disconnects after four: long enough for a busy machine.
 serve --idle-timeout 4
 join bob nc.openbsd -N "$host" "$port"
 terminal 60 20
@@ -15,8 +15,8 @@ hear bob 'JOIN alice'
 keys 'tea for two' Enter
 hear bob 'MSG alice tea for two'
 
-# A PING that bob has to answer, as alice has to: a client that answers none is disconnected by the next one. Then bob's message is
-# shown like this.
+# Waits until bob gets a PING; by then, alice has got one, too, and would be disconnected if she had not answered the one before. Then
+# checks how bob's message is shown: passes TEXT ROWS
 passes() {
     hear bob 'PING *'
     say bob "PONG"
@@ -40,6 +40,6 @@ passes five '> half a paste'
 keys -H 1b 5b 32 30 31 7e
 keys C-u /h Tab
 passes six $'/help     /history\n> /h'
-# The list is there until the next key.
+# The list stays until the next key.
 keys C-c
 hear bob 'LEAVE alice quit'

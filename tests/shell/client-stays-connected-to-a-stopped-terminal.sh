@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A terminal that accepts no output does not stop the connection: messages wait, up to a limit, and the user is told how many are
-# missing. A signal, or closing the terminal, still ends the client.
+# A terminal that accepts no output does not stop the connection: messages are queued up to a limit, and the client reports how many
+# are missing. A signal, or closing the terminal, still ends the client.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd socat
@@ -9,7 +9,7 @@ serve --idle-timeout 3 --line-rate 0
 join bob nc.openbsd -N "$host" "$port"
 export TERM=xterm XDG_STATE_HOME=$work/state
 
-# A terminal whose output is read by nobody but this script.
+# A terminal whose output only this script reads.
 open_terminal() {
     connect alice socat -t 20 - "EXEC:$(client_program) $host\:$port --nick alice,pty,setsid,ctty,rawer"
     hear_to bob 'JOIN alice'
@@ -21,7 +21,7 @@ close_terminal() {
     wait "${pid[alice]}" || true
 }
 
-# bob sends this many messages of a kilobyte.
+# bob sends this many messages of one kilobyte.
 fill_terminal() {
     local text number
     printf -v text '%01000d' 0
@@ -29,7 +29,7 @@ fill_terminal() {
     sync bob
 }
 
-# Two PINGs that bob has to answer: alice has answered, too, if she is still there.
+# Waits for two PINGs to bob: if alice is still here by then, she has answered hers, too.
 outlast() {
     for _ in 1 2; do
         hear_to bob 'PING *'
@@ -44,7 +44,7 @@ fill_terminal 1500
 outlast
 send alice 'still here\r'
 hear bob 'MSG alice still here'
-# All that waits; bash alone would take too long for bob to be asked meanwhile.
+# Reads everything that is queued. bash alone would be so slow that bob would get a PING meanwhile.
 shown=$(timeout "$deadline" sed -n '/! [0-9]* lines are missing here: /p; /bob.*: 1500 /p; /alice.*: still here/{p;q}' <&"${_from[alice]}")
 [[ $shown == *'lines are missing here: the terminal accepted no output'*': 1500 0'*'still here'* ]] || fail "${shown@Q}"
 send alice '/quit\r'
@@ -61,7 +61,7 @@ kill -s TERM "$(pgrep -P "${pid[alice]}")"
 hear_to bob 'LEAVE alice quit'
 close_terminal
 
-# It stops for the shell, although what it has to print is not accepted.
+# SIGTSTP stops the client although the terminal accepts no output.
 open_terminal
 fill_terminal 200
 client=$(pgrep -P "${pid[alice]}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `chinwag tail`: what happens, each line as soon as it happens; so many lines of it, so long, or until nobody reads any more.
+# `chinwag tail` prints messages and events as they arrive: a number of lines, for a time, or until its output is closed.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
@@ -27,7 +27,7 @@ say alice 'WHISPER tail two'
 hear alice 'OK WHISPER tail'
 hear tail '{"from":"alice","id":null,"text":"two","time":"*Z","type":"whisper"}'
 
-# Whoever reads wants no more, though nobody says anything after that.
+# It ends when the reader of its output has gone, also if no further message arrives.
 connect grep bash -c '"$@" | grep -m 1 green' - "${client[@]}" tail --nick grep
 hear alice 'JOIN grep'
 hear tail '{*"name":"grep"*"type":"join"}'
@@ -37,7 +37,7 @@ hear_end grep
 hear alice 'OK MSG *' 'LEAVE grep quit'
 same '' "$(<"$work/grep.err")"
 
-# Only what one says; and so long.
+# Only the messages of one member; and only for a time.
 connect one "${client[@]}" tail --nick one --from ALICE --count 1
 hear_to alice 'JOIN one'
 join carol nc.openbsd -N "$host" "$port"
@@ -51,7 +51,7 @@ status=0
 hear_end one || status=$?
 same 5 "$status"
 
-# Whichever signal ends it, its nickname is free at once. (A script starts background programs with SIGINT ignored.)
+# After any of the signals, its nickname is free at once. (A script starts background programs with SIGINT ignored.)
 for signal in HUP INT TERM; do
     connect "$signal" env --default-signal="$signal" "${client[@]}" tail --nick "$signal"
     hear_to alice "JOIN $signal"

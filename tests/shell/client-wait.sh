@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `chinwag wait`: until somebody, or a certain one, says what matches; 5 if nobody does in time.
+# `chinwag wait` waits for a matching message of any member or of one member, and exits with 5 if none arrives in time.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Without a terminal and without a command, the client takes lines as they would be typed, and ends with 4 when the server goes.
+# Without a terminal and without a command, the client reads lines as if they were typed, and exits with 4 when the server stops.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd

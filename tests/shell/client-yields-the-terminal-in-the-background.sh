@@ -56,18 +56,18 @@ done
 start
 keys C-z
 screen $'*Stopped*\n$'
-# bash tells of it when it waits.
+# bash reports the stop when it waits.
 keys 'clear; bg; wait %1' Enter
 screen $'*&*Stopped*\n$'
 shell_has_terminal
-# Messages that came meanwhile are printed.
+# `fg` prints the messages that arrived in the background.
 say bob 'MSG hello'
 hear_to bob 'OK MSG *'
 keys 'clear; fg' Enter
 screen $'*bob: hello\n> half'
 keys C-c
 hear_to bob 'LEAVE alice quit'
-# Until then, the client reads what is typed.
+# Until the prompt is back, the client may read typed keys.
 screen $'*\n$'
 shell_has_terminal
 

@@ -4,7 +4,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs script nc.openbsd
 
-# Starts the server on a terminal; what the terminal shows is heard from a peer named terminal.
+# Starts the server on a terminal. The peer named terminal reads what the terminal shows.
 serve_on_a_terminal() {
     connect terminal env "$@" script --quiet --return --flush \
         --command "exec '$(server_program)' --listen 127.0.0.1:0" /dev/null

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A machine that has curl and nothing else. All its input is there at once: while curl waits for more, it shows nothing.
+# curl as the only client. Its input is complete at the start: while curl waits for input, it prints nothing.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs curl nc.openbsd
@@ -12,7 +12,7 @@ replies=$(printf 'NICK build\nMSG build 41 is green\nQUIT\n' |
 [[ $replies == 'HELLO '*$'\nOK NICK build\nOK MSG '+([0-9])$'\nOK QUIT' ]]
 hear alice 'JOIN build' 'MSG build build 41 is green' 'LEAVE build quit'
 
-# With its input at an end, it stays and prints whatever is said.
+# After the end of its input, curl stays connected and prints messages.
 echo 'NICK carl' >"$work/carl.input"
 # shellcheck disable=SC2016 # the inner shell's
 connect carl sh -c 'exec curl --silent --show-error --no-buffer "$1" <"$2"' - "telnet://$host:$port" "$work/carl.input"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# 2 for a wrong command line, 1 if it cannot start, 0 for what was asked for; of an error one line on standard error, and
-# nothing on standard output.
+# The server exits with 2 for an invalid command line, with 1 if it cannot start, and with 0 after --help and --version. An error
+# prints one line to standard error, and nothing to standard output.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Two people with different programs talk, one takes another name, and the room passes to who is left.
+# Two users with different programs chat, one changes the nickname, and the remaining member becomes coordinator.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd socat

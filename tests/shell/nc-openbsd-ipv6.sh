@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Over IPv6, and the line the server prints can be typed as it stands.
+# A chat over IPv6. The command that the server prints can be typed as it is.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs ipv6 nc.openbsd socat

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# printf without a last newline, no QUIT: what was said is said, every reply comes, nc ends by itself, and it is seen to leave.
+# Input without a last newline and without QUIT: the last line counts, every reply arrives, nc ends by itself, and others see LEAVE.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd socat
@@ -11,7 +11,7 @@ replies=$(printf 'NICK a\nMSG hi' | timeout "$deadline" nc.openbsd -N "$host" "$
 [[ $replies == 'HELLO '*$'\nOK NICK a\nOK MSG '+([0-9]) ]]
 hear alice 'JOIN a' 'MSG a hi' 'LEAVE a eof'
 
-# Alone in the room it is told that the room is its own.
+# The only member of the room becomes its coordinator.
 finish alice
 replies=$(printf 'NICK a\nMSG hi' | timeout "$deadline" nc.openbsd -N "$host" "$port")
 [[ $replies == 'HELLO '*$'\nOK NICK a\nCOORDINATOR a\nOK MSG '+([0-9]) ]]

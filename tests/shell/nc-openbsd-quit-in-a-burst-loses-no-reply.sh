@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# 500 lines, QUIT, and more that nobody will read: each line before has its reply, and nothing comes after.
+# 500 lines, QUIT, and more lines: each line up to QUIT gets its reply, and the lines after it get none.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# It cannot end its side of the connection alone: QUIT is how it leaves in good order, and how a script of it ends at once.
+# nc.traditional cannot close only its sending side: it leaves the room, and a script ends, with QUIT.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.traditional nc.openbsd

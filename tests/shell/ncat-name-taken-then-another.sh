@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Who is refused a name keeps the connection, is told why, and takes another.
+# A refused nickname leaves the connection open: the client gets the reason, and takes another one.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs ncat nc.openbsd
@@ -18,7 +18,7 @@ hear eve 'OK NICK eve'
 hear alice 'JOIN eve'
 quiet alice
 
-# Once she has left, the name is free.
+# When the member has left, the nickname is free.
 finish alice
 hear eve 'LEAVE alice eof' 'COORDINATOR eve'
 say eve 'NICK alice'

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# A person who asks telnet for character mode: the server says no to echoing and to suppressing go-ahead, and everything
-# works as before.
+# A user asks telnet for character mode: the server refuses to echo and to suppress go-ahead, and everything works as before.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs expect telnet nc.openbsd
@@ -19,7 +18,7 @@ expect -f - "$host" "$port" >"$work/screen" <<'EOF' || fail "telnet showed: $(<"
     send "\x1d"
     expect "telnet> "
     send "mode character\r"
-    # The answer to this comes after the answers to telnet's requests.
+    # The reply to this line comes after the answers to telnet's requests.
     send "PING after\r"
     expect "OK PING after\r\n"
     send "NICK tesx\x16\x7fs\r"

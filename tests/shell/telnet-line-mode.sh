@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A person at telnet, as it starts: CR LF both ways, a mistyped letter taken back, and Ctrl-C, which sends IAC IP and waits
-# for an answer to its timing mark.
+# A user of telnet in its default mode: CR LF in both directions, a corrected letter, and Ctrl-C, which sends IAC IP and waits for an
+# answer to its timing mark.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs expect telnet nc.openbsd
@@ -21,7 +21,7 @@ expect -f - "$host" "$port" "$work/trace" >"$work/screen" <<'EOF' || fail "telne
     expect "HELLO chinwag/1 "
     send "NICK tesx\x16\x7fs\r"
     expect "OK NICK tess\r\n"
-    # Until it has the answer, telnet shows nothing; so each Ctrl-C needs one.
+    # telnet shows nothing until it has the answer, so each Ctrl-C needs one.
     foreach try {1 2} {
         send "MSG half a line\x03"
         send "MSG whole line $try\r"
@@ -37,5 +37,5 @@ EOF
 hear alice 'JOIN tess' 'MSG tess whole line 1' 'MSG tess whole line 2' 'LEAVE tess quit'
 quiet alice
 
-# On the screen both endings look the same; in telnet's own trace, in hexadecimal, "OK QUIT" is to be followed by CR LF.
+# On the screen both endings look the same; in telnet's own trace, in hexadecimal, CR LF must follow "OK QUIT".
 grep -q '4f4b20515549540d0a' "$work/trace" || fail "telnet was sent: $(<"$work/trace")"

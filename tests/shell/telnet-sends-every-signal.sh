@@ -29,7 +29,7 @@ for mode in line character; do
             send "PING $signal-between\r"
             expect "OK PING $signal-between\r\n"
         }
-        # In line mode, what was typed is sent only with Enter; there, Ctrl-D sends it as it is.
+        # In line mode, telnet sends the typed text only at Enter; Ctrl-D sends it as it is.
         set flush [expr {$mode eq "line" ? "\x04" : ""}]
         foreach {signal before after} {
             synch PI NG abort PI NG ao PI NG brk PI NG nop PI NG ip PI NG susp PI NG ga PI NG eor PI NG

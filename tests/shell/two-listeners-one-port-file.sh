@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One line on standard output and one in the port file for each listener, in the order given; all lead to the same room, and
-# at the end the file is gone.
+# The server prints one line for each listener and writes one to the port file, in the order of the options. All listeners lead to the
+# same room. At the end, the server removes the file.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs ipv6 nc.openbsd
@@ -18,5 +18,5 @@ finish six
 finish four 'LEAVE six eof'
 
 [[ -e $work/server.ports ]]
-stop # which also sees to it that there was no further line
+stop # also checks that the server printed no further line
 [[ ! -e $work/server.ports ]]

@@ -1,4 +1,4 @@
-//! The lines typed before, and the file that keeps them from one run to the next.
+//! The history of typed lines, and the file that keeps it from one run to the next.
 
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -23,7 +23,7 @@ impl History {
         self.0.get(index).map(String::as_str)
     }
 
-    /// Adds a line, unless it is blank or repeats the last one; whether it was added.
+    /// Adds a line, unless it is blank or repeats the last one. Returns whether it was added.
     pub(in crate::client) fn add(&mut self, line: &str) -> bool {
         let is_new = !line.trim().is_empty() && self.0.back().is_none_or(|last| last != line);
         if is_new {
@@ -41,7 +41,7 @@ impl History {
     }
 
     /// The first entry from `first` on that contains `text`.
-    pub(super) fn find_on(&self, text: &str, first: usize) -> Option<usize> {
+    pub(super) fn find_forward(&self, text: &str, first: usize) -> Option<usize> {
         (first..self.0.len()).find(|at| self.0[*at].contains(text))
     }
 }
@@ -50,7 +50,7 @@ impl History {
 /// rustyline, which earlier versions used).
 const HEADER: &str = "#V2";
 
-/// The file of a history. Several clients may append to it.
+/// A history file. Several clients may append to it.
 #[derive(Clone, Debug)]
 pub(in crate::client) struct HistoryFile {
     path: PathBuf,
@@ -59,7 +59,7 @@ pub(in crate::client) struct HistoryFile {
 }
 
 impl HistoryFile {
-    /// Where the user's history is kept.
+    /// The history file of the user.
     pub(in crate::client) fn of_user() -> Option<Self> {
         Some(Self::new(dirs::state_dir()?.join("chinwag/history")))
     }
@@ -80,7 +80,7 @@ impl HistoryFile {
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.lines();
         if !is_whole {
-            // The first line is cut.
+            // The first line may be incomplete.
             lines.next();
         }
         let lines = lines.filter(|line| *line != HEADER && line.len() <= EDITED_BYTES_MAX);
@@ -97,9 +97,9 @@ impl HistoryFile {
         self.try_append(line).map_err(|error| self.explained("write", &error))
     }
 
-    /// The last bytes of the file, as many as are read, and whether these are all.
+    /// The last [`HISTORY_FILE_BYTES_MAX`] bytes of the file, and whether that is the whole file.
     fn read(&self) -> io::Result<(Vec<u8>, bool)> {
-        // A pipe would be waited for.
+        // Opening a FIFO would block.
         if !fs::metadata(&self.path)?.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
@@ -135,7 +135,7 @@ impl HistoryFile {
 
     /// Replaces the file by one with these entries.
     fn rewrite(&mut self, history: &History) -> io::Result<()> {
-        // A link stays one.
+        // Replaces the target of a symbolic link, and keeps the link.
         let path = fs::canonicalize(&self.path)?;
         let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
         let entries = history.0.iter().map(|entry| escaped(entry) + "\n").collect::<String>();
@@ -156,7 +156,7 @@ fn escaped(line: &str) -> String {
     line.replace('\\', "\\\\").replace('\n', "\\n")
 }
 
-/// The entry that a line of the file is, with characters replaced that a terminal would obey.
+/// The entry in a line of the file, with control characters replaced.
 fn unescaped(line: &str) -> String {
     let mut entry = String::with_capacity(line.len());
     let mut chars = made_safe(line).chars().collect::<VecDeque<_>>();
@@ -178,7 +178,7 @@ fn unescaped(line: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A file with these bytes in a directory of its own.
+    /// A history file with these bytes, in a new directory.
     fn file(bytes: &[u8]) -> (tempfile::TempDir, HistoryFile) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("history");
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn history_file_keeps_what_is_whole_of_a_damaged_one() {
+    fn damaged_history_file_keeps_intact_lines() {
         let (_directory, mut file) = file(b"#V2\none\ncaf\xe9\n\0\0\n\x1b[2J\n\ntwo\\\nthr");
         assert_eq!(entries(&mut file), ["one", "caf\u{fffd}", "\u{fffd}\u{fffd}", "\u{fffd}[2J", "two\\", "thr"]);
         file.append("four").unwrap();
@@ -211,16 +211,16 @@ mod tests {
     }
 
     #[test]
-    fn history_file_that_cannot_be_used_is_told() {
+    fn unusable_history_file_is_reported() {
         let directory = tempfile::tempdir().unwrap();
         let mut file = HistoryFile::new(directory.path().to_owned());
-        let told = file.load().unwrap_err().to_string();
-        assert!(told.starts_with("cannot read the history /") && told.contains("not a regular file"), "{told}");
+        let error = file.load().unwrap_err().to_string();
+        assert!(error.starts_with("cannot read the history /") && error.contains("not a regular file"), "{error}");
         assert!(file.append("one").is_err());
     }
 
     #[test]
-    fn history_file_is_cut_to_what_is_kept() {
+    fn long_history_file_is_truncated() {
         let (_directory, mut file) = file("x".repeat(100_000).as_bytes());
         let mut bytes = fs::read(&file.path).unwrap();
         bytes.extend((0..200_000).flat_map(|number| format!("\nline {number}").into_bytes()));

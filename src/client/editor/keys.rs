@@ -1,4 +1,4 @@
-//! Bytes from a terminal to keys. Incremental: a key may arrive in pieces, and nothing waits for the rest of it.
+//! Decodes a terminal's bytes into keys. Incremental: a key may arrive in pieces, and the decoder never waits for the rest.
 
 use std::mem::take;
 
@@ -29,7 +29,7 @@ pub(in crate::client) enum Key {
     Other,
 }
 
-/// Longest parameters of a control sequence that are kept. Those with a meaning are shorter.
+/// Longest parameters of a control sequence that are kept. Those of the known keys are shorter.
 const PARAMETER_BYTES_MAX: usize = 16;
 
 /// Where in a key sequence the input is.
@@ -66,12 +66,12 @@ impl KeyDecoder {
         keys
     }
 
-    /// Whether a key sequence has begun. A lone Esc looks like that, too.
+    /// Whether a key sequence has begun, or Esc was pressed alone, which looks the same.
     pub(in crate::client) fn is_in_sequence(&self) -> bool {
         self.state != State::Ground
     }
 
-    /// Forgets a key sequence that was not completed in time: what follows are keys of their own.
+    /// Drops an incomplete key sequence: the bytes that follow are keys of their own.
     pub(in crate::client) fn end_sequence(&mut self) {
         self.state = State::Ground;
     }
@@ -140,7 +140,7 @@ impl KeyDecoder {
         }
     }
 
-    /// The key of a whole sequence. In a paste, only its end is one: colours and the like are left out.
+    /// The key of a complete sequence. Within a paste, all sequences except the end of the paste are dropped.
     fn decode_control_sequence(&mut self, parameters: &[u8], last: u8) -> Option<Key> {
         let mut numbers =
             parameters.split(|byte| *byte == b';').map(|number| str::from_utf8(number).unwrap_or_default());
@@ -200,7 +200,7 @@ fn cursor_key(last: u8) -> Option<Key> {
 mod tests {
     use super::*;
 
-    /// The keys of `bytes`, which are the same however the bytes are split.
+    /// The keys of `bytes`. Checks that they do not depend on how the bytes are split.
     fn keys(bytes: &[u8]) -> Vec<Key> {
         let mut decoder = KeyDecoder::default();
         let whole = decoder.decode(bytes);
@@ -235,13 +235,13 @@ mod tests {
         check(b"caf\xe9 au lait", "caf\u{fffd} au lait");
         check(b"\xff\xc3\x28\xe6\x97x\xa9", "\u{fffd}\u{fffd}(\u{fffd}x\u{fffd}");
         check(b"\xf0\x9f\x91\xf0\x9f\x91\xa9", "\u{fffd}👩");
-        // Half a character hides no key.
+        // An incomplete character does not swallow the next key.
         assert_eq!(keys(b"\xc3\r\xe6\x1b[A"), [Key::Char('\u{fffd}'), Key::Enter, Key::Char('\u{fffd}'), Key::Up]);
         assert_eq!(keys(b"\xc3"), []);
     }
 
     #[test]
-    fn key_decoder_takes_nothing_pasted_for_a_key() {
+    fn key_decoder_reads_no_keys_in_a_paste() {
         let pasted = |text: &str| text.chars().map(Key::Pasted).collect::<Vec<_>>();
         assert_eq!(keys(b"\x1b[200~a\r\nb\nc\r\rd\x1b[201~"), pasted("a\nb\nc\n\nd"));
         assert_eq!(keys(b"\x1b[200~\x03\x04\x1a\t\xe9\x1bx\x1b[31m\x1bOA!\x1b[201~\x03"), {

@@ -7,9 +7,9 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use crate::limits::{EDITED_BYTES_MAX, UNDO_STEPS_MAX};
 use crate::protocol::made_safe;
 
-/// A place to move to, or to delete up to.
+/// The target of a movement or a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum To {
+pub(super) enum Motion {
     Left,
     Right,
     Start,
@@ -65,7 +65,7 @@ impl LineBuffer {
         take(&mut self.text)
     }
 
-    /// Inserts text, with characters replaced that no message can have. Returns whether it fitted.
+    /// Inserts text, with characters replaced that a message cannot contain. Returns whether all of it fitted.
     pub(super) fn insert(&mut self, text: &str) -> bool {
         self.remember(true);
         let safe = text.split('\n').map(made_safe).collect::<Vec<_>>().join("\n");
@@ -76,7 +76,7 @@ impl LineBuffer {
         fitting.len() == safe.len()
     }
 
-    /// Replaces the text from `start` to the cursor.
+    /// Replaces the text from `start` to the cursor. Returns whether all of the new text fitted.
     pub(super) fn replace_before_cursor(&mut self, start: usize, text: &str) -> bool {
         self.remember(false);
         self.text.replace_range(start..self.cursor, "");
@@ -86,27 +86,27 @@ impl LineBuffer {
         fitted
     }
 
-    pub(super) fn move_to(&mut self, to: To) {
+    pub(super) fn move_to(&mut self, to: Motion) {
         self.is_inserting = false;
         self.cursor = self.find(to);
     }
 
-    /// Deletes up to there.
-    pub(super) fn delete(&mut self, to: To) {
+    /// Deletes the text between the cursor and the target.
+    pub(super) fn delete(&mut self, to: Motion) {
         let there = self.find(to);
         let range = there.min(self.cursor)..there.max(self.cursor);
         if range.is_empty() {
             return;
         }
         self.remember(false);
-        if !matches!(to, To::Left | To::Right) {
+        if !matches!(to, Motion::Left | Motion::Right) {
             self.text[range.clone()].clone_into(&mut self.killed);
         }
         self.cursor = range.start;
         self.text.replace_range(range, "");
     }
 
-    /// Inserts the last deletion.
+    /// Inserts the text of the last deletion. Returns whether all of it fitted.
     pub(super) fn yank(&mut self) -> bool {
         let killed = self.killed.clone();
         self.insert(&killed)
@@ -116,9 +116,9 @@ impl LineBuffer {
     pub(super) fn transpose(&mut self) {
         let cursor = self.cursor;
         if cursor == self.text.len() {
-            self.move_to(To::Left);
+            self.move_to(Motion::Left);
         }
-        let (start, middle, end) = (self.find(To::Left), self.cursor, self.find(To::Right));
+        let (start, middle, end) = (self.find(Motion::Left), self.cursor, self.find(Motion::Right));
         self.cursor = cursor;
         if start < middle && middle < end {
             self.remember(false);
@@ -131,13 +131,13 @@ impl LineBuffer {
     /// Changes the word after the cursor.
     pub(super) fn change_word(&mut self, change: impl FnOnce(&str) -> String) {
         self.remember(false);
-        let end = self.find(To::WordRight);
+        let end = self.find(Motion::WordRight);
         let changed = change(&self.text[self.cursor..end]);
         self.text.replace_range(self.cursor..end, &changed);
         self.cursor += changed.len();
     }
 
-    /// Takes the last change back.
+    /// Undoes the last change.
     pub(super) fn undo(&mut self) {
         if let Some((text, cursor)) = self.undo.pop() {
             (self.text, self.cursor, self.is_inserting) = (text, cursor, false);
@@ -154,19 +154,19 @@ impl LineBuffer {
         self.is_inserting = is_inserting;
     }
 
-    fn find(&self, to: To) -> usize {
+    fn find(&self, to: Motion) -> usize {
         let (before, after) = self.text.split_at(self.cursor);
         let is_word = |c: char| c.is_alphanumeric();
         match to {
-            To::Left => self.cursor - before.graphemes(true).next_back().map_or(0, str::len),
-            To::Right => self.cursor + after.graphemes(true).next().map_or(0, str::len),
-            To::Start => 0,
-            To::End => self.text.len(),
-            To::WordLeft => before.trim_end_matches(|c| !is_word(c)).trim_end_matches(is_word).len(),
-            To::WordRight => {
+            Motion::Left => self.cursor - before.graphemes(true).next_back().map_or(0, str::len),
+            Motion::Right => self.cursor + after.graphemes(true).next().map_or(0, str::len),
+            Motion::Start => 0,
+            Motion::End => self.text.len(),
+            Motion::WordLeft => before.trim_end_matches(|c| !is_word(c)).trim_end_matches(is_word).len(),
+            Motion::WordRight => {
                 self.text.len() - after.trim_start_matches(|c| !is_word(c)).trim_start_matches(is_word).len()
             }
-            To::BlankLeft => before.trim_end().trim_end_matches(|c: char| !c.is_whitespace()).len(),
+            Motion::BlankLeft => before.trim_end().trim_end_matches(|c: char| !c.is_whitespace()).len(),
         }
     }
 }
@@ -193,25 +193,25 @@ mod tests {
 
     #[test]
     fn line_buffer_moves_by_clusters_and_words() {
-        check("ae\u{301}|b", |line| line.move_to(To::Left), "a|e\u{301}b");
-        check("|👩‍👩‍👧x", |line| line.move_to(To::Right), "👩‍👩‍👧|x");
-        check("one two, |three", |line| line.move_to(To::WordLeft), "one |two, three");
-        check("one| two, three", |line| line.move_to(To::WordRight), "one two|, three");
-        check("a|b", |line| line.move_to(To::Start), "|ab");
-        check("a|b", |line| line.move_to(To::End), "ab|");
-        check("|", |line| line.move_to(To::Left), "|");
+        check("ae\u{301}|b", |line| line.move_to(Motion::Left), "a|e\u{301}b");
+        check("|👩‍👩‍👧x", |line| line.move_to(Motion::Right), "👩‍👩‍👧|x");
+        check("one two, |three", |line| line.move_to(Motion::WordLeft), "one |two, three");
+        check("one| two, three", |line| line.move_to(Motion::WordRight), "one two|, three");
+        check("a|b", |line| line.move_to(Motion::Start), "|ab");
+        check("a|b", |line| line.move_to(Motion::End), "ab|");
+        check("|", |line| line.move_to(Motion::Left), "|");
     }
 
     #[test]
     fn line_buffer_deletes_and_yanks() {
-        check("日本|語", |line| line.delete(To::Left), "日|語");
-        check("日本|語", |line| line.delete(To::Right), "日本|");
-        check("one two-three| x", |line| line.delete(To::BlankLeft), "one | x");
-        check("one two-three| x", |line| line.delete(To::WordLeft), "one two-| x");
-        check("one |two", |line| line.delete(To::Start), "|two");
+        check("日本|語", |line| line.delete(Motion::Left), "日|語");
+        check("日本|語", |line| line.delete(Motion::Right), "日本|");
+        check("one two-three| x", |line| line.delete(Motion::BlankLeft), "one | x");
+        check("one two-three| x", |line| line.delete(Motion::WordLeft), "one two-| x");
+        check("one |two", |line| line.delete(Motion::Start), "|two");
         let kill_and_yank_twice = |line: &mut LineBuffer| {
-            line.delete(To::End);
-            line.delete(To::Left);
+            line.delete(Motion::End);
+            line.delete(Motion::Left);
             line.yank();
             line.yank();
         };
@@ -223,11 +223,11 @@ mod tests {
     }
 
     #[test]
-    fn line_buffer_undo_takes_typing_back_at_once() {
+    fn line_buffer_undoes_typing_in_one_step() {
         let edit = |line: &mut LineBuffer| {
             line.insert("x");
             line.insert("y");
-            line.delete(To::Left);
+            line.delete(Motion::Left);
             line.undo();
             assert_eq!(line.text(), "abxy");
             line.undo();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn line_buffer_holds_no_control_characters_and_not_more_than_it_may() {
+    fn line_buffer_replaces_control_characters_and_is_bounded() {
         check("|", |line| assert!(line.insert("a\x1b\tb\nc\x07\u{202e}")), "a\u{fffd} b\nc\u{fffd}\u{fffd}|");
         let mut line = LineBuffer::default();
         assert!(!line.insert(&"é".repeat(EDITED_BYTES_MAX)));

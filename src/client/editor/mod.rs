@@ -1,18 +1,20 @@
 //! The line editor: a state machine from keys to [`Outcome`]s. It has no thread, clock or terminal and never waits, so messages can be
 //! printed above it at any time: during a search, a paste, or a key sequence that is not complete.
 //!
-//! It is our own because the libraries do not do that. rustyline (19) reads nothing but keys during a search, a quoted key or a
-//! question, ends at a byte that is not UTF-8 together with what was typed before and after it, and draws a wrapped line twice when the
-//! terminal becomes narrower. reedline asks the terminal where the cursor is, and fails without an answer.
+//! We wrote our own because no library does that. rustyline (19) reads only keys during a search, after Ctrl-V and at a question; it
+//! fails at a byte that is not UTF-8 and loses the text typed around it; and it draws a wrapped line twice when the terminal becomes
+//! narrower. reedline asks the terminal for the cursor position, and fails without an answer.
 
 mod history;
 mod keys;
 mod line;
 mod screen;
 
+use async_signal::Signal;
+
 pub(super) use self::history::{History, HistoryFile};
 pub(super) use self::keys::{Key, KeyDecoder};
-use self::line::{LineBuffer, To};
+use self::line::{LineBuffer, Motion};
 pub(super) use self::screen::{Input, Screen, Size};
 use crate::limits::{EDITED_BYTES_MAX, REPEAT_MAX};
 
@@ -23,6 +25,8 @@ pub(super) enum Outcome {
     Line(String),
     /// Leave.
     Leave,
+    /// Leave, and end by the signal that a terminal sends for this key by default.
+    Signal(Signal),
     /// Stop the program until the shell continues it.
     Suspend,
     /// Clear the screen.
@@ -39,9 +43,9 @@ pub(super) type Completions = (usize, Vec<String>);
 enum Mode {
     #[default]
     Edit,
-    /// It is inserted literally.
+    /// Inserts the key literally.
     Quote,
-    /// A search through the history for this text; the entry found, and what the line was before.
+    /// A search through the history for `text`: the entry found, and the line from before the search.
     Search { text: String, found: Option<usize>, before: String },
 }
 
@@ -59,7 +63,7 @@ pub(super) struct Editor {
     repeat: Option<usize>,
     /// The possible completions, until the next key.
     choices: Vec<String>,
-    /// The line is full, and the user was told: the rest of a paste is not taken.
+    /// The line is full, and the user has been warned. The rest of a paste is dropped.
     is_full: bool,
 }
 
@@ -90,7 +94,7 @@ impl Editor {
                 Key::Char(c) | Key::Pasted(c) | Key::Alt(c) => c,
                 Key::Tab => '\t',
                 Key::Enter => '\n',
-                // A message can have no control characters: this shows what becomes of them.
+                // A message cannot have control characters. The server would replace them the same way.
                 _ => char::REPLACEMENT_CHARACTER,
             }),
             Mode::Search { text, found, before } => self.search(key, text, found, before, complete),
@@ -110,7 +114,8 @@ impl Editor {
         match key {
             Key::Enter => return Some(Outcome::Line(self.accept())),
             Key::Tab => return self.complete(complete),
-            Key::Ctrl('c' | '\\') => return Some(Outcome::Leave),
+            Key::Ctrl('c') => return Some(Outcome::Signal(Signal::Int)),
+            Key::Ctrl('\\') => return Some(Outcome::Signal(Signal::Quit)),
             Key::Ctrl('d') if self.line.text().is_empty() => return Some(Outcome::Leave),
             Key::Ctrl('z') => return Some(Outcome::Suspend),
             Key::Ctrl('l') => return Some(Outcome::Clear),
@@ -141,19 +146,19 @@ impl Editor {
     fn change(&mut self, key: Key) {
         let line = &mut self.line;
         match key {
-            Key::Left | Key::Ctrl('b') => line.move_to(To::Left),
-            Key::Right | Key::Ctrl('f') => line.move_to(To::Right),
-            Key::Home | Key::Ctrl('a') => line.move_to(To::Start),
-            Key::End | Key::Ctrl('e') => line.move_to(To::End),
-            Key::WordLeft | Key::Alt('b') => line.move_to(To::WordLeft),
-            Key::WordRight | Key::Alt('f') => line.move_to(To::WordRight),
-            Key::Backspace => line.delete(To::Left),
-            Key::Delete | Key::Ctrl('d') => line.delete(To::Right),
-            Key::Ctrl('k') => line.delete(To::End),
-            Key::Ctrl('u') => line.delete(To::Start),
-            Key::Ctrl('w') => line.delete(To::BlankLeft),
-            Key::Alt('d') => line.delete(To::WordRight),
-            Key::Alt('\x7f' | '\x08') => line.delete(To::WordLeft),
+            Key::Left | Key::Ctrl('b') => line.move_to(Motion::Left),
+            Key::Right | Key::Ctrl('f') => line.move_to(Motion::Right),
+            Key::Home | Key::Ctrl('a') => line.move_to(Motion::Start),
+            Key::End | Key::Ctrl('e') => line.move_to(Motion::End),
+            Key::WordLeft | Key::Alt('b') => line.move_to(Motion::WordLeft),
+            Key::WordRight | Key::Alt('f') => line.move_to(Motion::WordRight),
+            Key::Backspace => line.delete(Motion::Left),
+            Key::Delete | Key::Ctrl('d') => line.delete(Motion::Right),
+            Key::Ctrl('k') => line.delete(Motion::End),
+            Key::Ctrl('u') => line.delete(Motion::Start),
+            Key::Ctrl('w') => line.delete(Motion::BlankLeft),
+            Key::Alt('d') => line.delete(Motion::WordRight),
+            Key::Alt('\x7f' | '\x08') => line.delete(Motion::WordLeft),
             Key::Ctrl('t') => line.transpose(),
             Key::Ctrl('_') => line.undo(),
             Key::Alt('u') => line.change_word(str::to_uppercase),
@@ -234,7 +239,7 @@ impl Editor {
                 self.history.find_back(&text, last)
             }
             Key::Ctrl('r') => found.and_then(|at| self.history.find_back(&text, at.checked_sub(1)?)).or(found),
-            Key::Ctrl('s') => found.and_then(|at| self.history.find_on(&text, at + 1)).or(found),
+            Key::Ctrl('s') => found.and_then(|at| self.history.find_forward(&text, at + 1)).or(found),
             Key::Ctrl('g') => {
                 self.line.set(&before);
                 return None;
@@ -252,10 +257,10 @@ impl Editor {
 }
 
 fn full() -> Outcome {
-    Outcome::Warning(format!("the input line is full ({EDITED_BYTES_MAX} bytes): the rest was not taken"))
+    Outcome::Warning(format!("the input line is full ({EDITED_BYTES_MAX} bytes): the rest was dropped"))
 }
 
-/// A word with a capital.
+/// A word with its first letter in upper case and the others in lower case.
 fn capitalized(word: &str) -> String {
     let at = word.find(char::is_alphanumeric).unwrap_or(0);
     let next = word[at..].chars().next().map_or(at, |c| at + c.len_utf8());
@@ -278,7 +283,7 @@ fn common_start(choices: &[String]) -> String {
 mod tests {
     use super::*;
 
-    /// Presses the keys of `bytes`; the outcomes.
+    /// Presses the keys of `bytes`. Returns the outcomes.
     fn press(editor: &mut Editor, bytes: &[u8]) -> Vec<Outcome> {
         let names = |before: &str| {
             let start = before.rfind(' ').map_or(0, |at| at + 1);
@@ -288,7 +293,7 @@ mod tests {
         KeyDecoder::default().decode(bytes).into_iter().filter_map(|key| editor.press(key, names)).collect()
     }
 
-    /// An editor that has seen these lines.
+    /// An editor with these lines in its history.
     fn editor(history: &[&str]) -> Editor {
         let mut editor = Editor::default();
         for line in history {
@@ -324,11 +329,12 @@ mod tests {
         let check = |bytes: &[u8], expected: &[Outcome]| assert_eq!(press(&mut editor(&[]), bytes), expected);
         check(b"hi\r\r", &[line("hi"), line("")]);
         check(b"\x1b[200~a\r\nb\x1b[201~c\r", &[line("a\nbc")]);
-        check(b"half\x03", &[Outcome::Leave]);
+        check(b"half\x03", &[Outcome::Signal(Signal::Int)]);
+        check(b"half\x1c", &[Outcome::Signal(Signal::Quit)]);
         check(b"x\x04\x7f\x04", &[Outcome::Leave]);
         check(b"\x1a\x0c", &[Outcome::Suspend, Outcome::Clear]);
         // In a search, too.
-        check(b"\x12x\x03", &[Outcome::Leave]);
+        check(b"\x12x\x03", &[Outcome::Signal(Signal::Int)]);
         check(b"\x1b[200~\x03\x04\x1a\x1b[201~", &[]);
     }
 
@@ -343,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn editor_brings_a_refused_line_back_until_the_next_one() {
+    fn editor_recalls_a_refused_line_once() {
         let mut editor = editor(&["one"]);
         editor.keep_refused("/wisper bob psst");
         press(&mut editor, b"\r\x1b[A");
@@ -360,7 +366,7 @@ mod tests {
         let paste = "日".repeat(EDITED_BYTES_MAX / 3 + 9) + "x\ny";
         let pasted = [b"\x1b[200~", paste.as_bytes(), b"\x1b[201~"].concat();
         assert_eq!(press(&mut editor, &pasted), [full()]);
-        assert!(editor.input("> ").text.ends_with('日'), "nothing is taken after what was left out");
+        assert!(editor.input("> ").text.ends_with('日'), "text after a dropped character is dropped, too");
         assert_eq!(press(&mut editor, b"x"), []);
         press(&mut editor, b"\x7f\x7f");
         assert_eq!(press(&mut editor, b"xyzxyz"), []);

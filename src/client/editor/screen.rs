@@ -28,7 +28,7 @@ pub(in crate::client) struct Input<'a> {
     pub(in crate::client) choices: &'a [String],
 }
 
-/// A place on the screen, counted from the first row that is drawn.
+/// A cell on the screen, counted from the first row that is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Position {
     row: usize,
@@ -37,7 +37,7 @@ struct Position {
 
 /// The rows on the screen now.
 #[derive(Debug)]
-struct Drawn {
+struct DrawnRows {
     rows: Vec<String>,
     cursor: Position,
     columns: usize,
@@ -46,7 +46,7 @@ struct Drawn {
 /// How a terminal behaves.
 #[derive(Clone, Copy, Debug, Default)]
 struct Traits {
-    /// It shows a cluster of several characters (an emoji with joiners) in the cells of one.
+    /// It shows a cluster of several characters (an emoji with joiners) in the cells of one character.
     joins: bool,
     /// When it becomes narrower, it moves the end of a row that is too long to the next one; otherwise, it cuts it off.
     reflows: bool,
@@ -58,7 +58,7 @@ pub(in crate::client) struct Screen {
     size: Size,
     look: Look,
     traits: Traits,
-    drawn: Option<Drawn>,
+    drawn: Option<DrawnRows>,
 }
 
 impl Screen {
@@ -112,7 +112,7 @@ impl Screen {
         if cursor.column > 0 {
             let _ = write!(written, "\x1b[{}C", cursor.column);
         }
-        self.drawn = Some(Drawn { rows, cursor, columns: self.size.columns });
+        self.drawn = Some(DrawnRows { rows, cursor, columns: self.size.columns });
         written
     }
 
@@ -149,8 +149,8 @@ impl Screen {
         (rows, place)
     }
 
-    /// How many rows are above that of the cursor now, where the size may have changed since they were drawn.
-    fn rows_above_cursor(&self, drawn: &Drawn) -> usize {
+    /// The number of rows above the cursor's row now. The size may have changed since they were drawn.
+    fn rows_above_cursor(&self, drawn: &DrawnRows) -> usize {
         let at = drawn.cursor;
         if self.size.columns >= drawn.columns || !self.traits.reflows {
             return at.row;
@@ -166,7 +166,7 @@ impl Screen {
         before + self.wrap("", cursor_row, cursor.unwrap_or(cursor_row.len())).1.row
     }
 
-    /// The messages that have no answer yet: a row for each of the first ones.
+    /// The messages without a reply: one row for each of the first [`SENDING_ROWS_MAX`].
     fn sending_rows(&self, sending: &[&str]) -> Vec<String> {
         let shown = sending.iter().take(SENDING_ROWS_MAX).map(|line| self.cut(&format!("sending: {line}")));
         let more = sending.len().saturating_sub(SENDING_ROWS_MAX);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn screen_erases_what_became_of_the_rows_after_a_resize() {
+    fn screen_erases_rows_after_a_resize() {
         let resized = |text: &str, cursor: usize, columns: usize, reflows: bool| {
             let mut screen = screen(10, 9);
             screen.traits.reflows = reflows;
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn screen_shows_what_is_being_sent_and_what_tab_offers() {
+    fn screen_shows_pending_messages_and_completions() {
         let choices: Vec<_> = (0..40).map(|number| format!("name{number:02} ")).collect();
         let input = Input { prompt: "> ".to_owned(), text: "n", cursor: 1, choices: &choices };
         let drawn = screen(20, 20).draw(&["one", "a line that is too long"], &input);

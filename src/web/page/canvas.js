@@ -42,8 +42,8 @@ export class Canvas {
   /** `draw(stroke, answered)` sends a piece, `clear()` clears the canvas for all. */
   constructor({ draw, clear }) {
     this.#draw = draw;
-    this.#offer('colours', 'colour', COLOURS, (input, colour) => input.style.setProperty('--colour', colour));
-    this.#offer('widths', 'width', WIDTHS, (input, width) => input.style.setProperty('--width', width));
+    this.#addChoices('colours', 'colour', COLOURS, (input, colour) => input.style.setProperty('--colour', colour));
+    this.#addChoices('widths', 'width', WIDTHS, (input, width) => input.style.setProperty('--width', width));
     byId('clear').addEventListener('click', clear);
     this.#canvas.addEventListener('pointerdown', (event) => this.#press(event));
     this.#canvas.addEventListener('pointermove', (event) => this.#drag(event));
@@ -204,7 +204,7 @@ export class Canvas {
   }
 
   /** Radio buttons for a choice of tools; the first is chosen. */
-  #offer(id, name, choices, show) {
+  #addChoices(id, name, choices, show) {
     for (const [label, value] of Object.entries(choices)) {
       const input = element('input', { type: 'radio', name, value });
       input.setAttribute('aria-label', label);

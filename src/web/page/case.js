@@ -1,16 +1,16 @@
-// Compares texts in which case, width and composition make no difference, as the server compares names. Pure: no document.
+// Compares texts as the server compares names: without regard to case, width and composition. Pure: no document.
 
-/** The folded form of a text: texts that the server takes for the same name have the same one. */
+/** The folded form of a text. It is equal for names that are equal to the server. */
 export function foldCase(text) {
-  // Upper case joins what lower case keeps apart: ß and SS, and both forms of the small sigma.
+  // Some letters are equal only in upper case: ß and SS, and both forms of the small sigma.
   return text.normalize('NFKD').toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ').normalize('NFC');
 }
 
-/** Where a name stands in a text as a word, `{ start, end }` each. */
+/** The places where a name is a word of a text, `{ start, end }` each. */
 export function namesIn(text, name) {
   const wanted = foldCase(name);
   const found = [];
-  // Most texts contain no name. Only the others are worth a table.
+  // Most texts contain no name, and need no table.
   if (!wanted || !foldCase(text).includes(wanted)) return found;
   const { folded, places } = foldLetters(text);
   for (let at = folded.indexOf(wanted); at >= 0; at = folded.indexOf(wanted, at + 1)) {
@@ -24,7 +24,7 @@ export function namesIn(text, name) {
 function foldLetters(text) {
   let folded = '';
   const places = [];
-  // Most letters of a text occur several times.
+  // Most letters occur several times in a text.
   const forms = new Map();
   for (const { 0: letter, index } of text.matchAll(/\P{M}\p{M}*|\p{M}+/gu)) {
     if (!forms.has(letter)) forms.set(letter, foldCase(letter));
@@ -36,7 +36,7 @@ function foldLetters(text) {
   return { folded, places };
 }
 
-/** Whether neither a letter nor a digit stands beside this part of the text. */
+/** Whether there is no letter or digit next to this part of the text. */
 function isWord(text, start, end) {
   return !/[\p{L}\p{N}_]\p{M}*$/u.test(text.slice(Math.max(start - 8, 0), start)) && !/^[\p{L}\p{N}_]/u.test(text.slice(end, end + 2));
 }

@@ -1,4 +1,4 @@
-// Completes the word before the cursor: names anywhere, commands at the beginning of a line.
+// Completes the word before the cursor: names anywhere, commands at the start of a line.
 
 import { foldCase } from './case.js';
 import { USAGES } from './typed.js';

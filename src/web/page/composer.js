@@ -79,7 +79,7 @@ export class Composer {
 
   /** Puts text that was not sent back into the box, after earlier such text and before what the user has written since. */
   giveBack(text, reason) {
-    // A change of the text would break off the composition, or double what is composed.
+    // A change of the text would abort the composition, or duplicate its text.
     if (this.#isComposing) {
       this.#box.addEventListener('compositionend', () => this.giveBack(text, reason), { once: true });
       return;
@@ -120,7 +120,7 @@ export class Composer {
     }
   }
 
-  /** Completes the word before the cursor; when repeated, by the next name. Returns false if Tab is to move the focus. */
+  /** Completes the word before the cursor; when repeated, by the next name. Returns false if Tab should move the focus. */
   #complete() {
     const { selectionStart: at, value } = this.#box;
     // The text or the cursor has changed since: complete another word.
@@ -150,7 +150,7 @@ export class Composer {
     this.#changed();
   }
 
-  /** Shows the recipients that the text itself names, or else those who were chosen. */
+  /** Shows the recipients that the text names or, if it names none, those chosen in the list. */
   #showRecipients() {
     const [line = ''] = linesOf(this.#box.value);
     const typed = readLine(line);
@@ -179,7 +179,7 @@ export class Composer {
   }
 }
 
-/** Each line of the box is a message of its own. Blank lines are skipped. */
+/** The lines of the box, each of which is sent by itself. Blank lines are skipped. */
 function linesOf(text) {
   return text.split('\n').filter((line) => line.trim());
 }

@@ -1,18 +1,18 @@
-// A WebSocket to the server that comes back by itself, and which reply belongs to which line. It does not know what lines mean.
+// A WebSocket to the server that reconnects by itself, and matches replies to requests.
 
 import { parse } from './protocol.js';
 
-/** The shortest and the longest pause between two tries, in milliseconds. A name is held for longer than twice the longest. */
+/** Shortest and longest pause before reconnecting, in milliseconds. The server keeps a name for more than twice the longest. */
 const RETRY_MS = [500, 15_000];
 
-/** How long the server may take for a sign of life, in milliseconds, after this machine slept or changed its network. */
+/** Longest wait for the server's reply, in milliseconds, after this machine slept or changed its network. */
 const PROBE_MS = 5_000;
 
-/** How long a connection may take until the server greets, in milliseconds. A network that drops packets would take minutes. */
+/** Limit for the greeting on a new connection, in milliseconds. If the network drops packets, a browser alone would wait for minutes. */
 const CONNECT_MS = 10_000;
 
-/** After these it does not come back by itself: another window has the name now, or nobody is there to give one. */
-const ENDS = new Set(['resumed', 'name-timeout']);
+/** Close codes after which it does not reconnect: another window has the name now, or the user chose none in time. */
+const FINAL_CODES = new Set(['resumed', 'name-timeout']);
 
 export class Connection {
   #address;
@@ -22,13 +22,13 @@ export class Connection {
   #tries = 0;
   #retry = null;
   #isStopped = true;
-  #lastWord = null;
-  /** The timer that ends a connection without a sign of life, or null if none is awaited. */
+  #closeReason = null;
+  /** The timer that ends a silent connection: while it connects, and during a probe. Null if nothing is awaited. */
   #deadline = null;
 
   /**
-   * `on.greeted(hello)`: it is there. `on.line(line)`: what came, parsed. `on.closed({ retryMs, lastWord })`: it is not there;
-   * it is tried again after so many milliseconds, or not at all (null).
+   * `on.greeted(hello)`: connected. `on.line(line)`: a parsed line arrived. `on.closed({ retryMs, closeReason })`: not connected; the
+   * next attempt follows after `retryMs`, or never if that is null. `closeReason` is the server's reason, if it gave one.
    */
   constructor(address, on) {
     this.#address = address;
@@ -41,30 +41,30 @@ export class Connection {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Connects, at once. From here on it comes back whenever it breaks. */
+  /** Connects at once, and reconnects from now on whenever the connection breaks. */
   start() {
     this.#isStopped = false;
     this.#stopWaiting();
     if (this.#socket) return;
     const socket = new WebSocket(this.#address);
     this.#socket = socket;
-    this.#lastWord = null;
+    this.#closeReason = null;
     this.#await(CONNECT_MS);
     socket.onmessage = ({ data }) => {
-      // The answer may have to wait for those to many lines.
+      // The replies to earlier lines come first: each arrival extends the wait.
       if (this.#deadline !== null) this.#await(PROBE_MS);
       data.split('\n').filter(Boolean).forEach((line) => this.#read(line));
     };
     socket.onclose = () => this.#closed();
   }
 
-  /** Does not come back any more. A connection that is there stays until the server has closed it. */
+  /** Stops reconnecting. An open connection stays until the server closes it. */
   stop() {
     const isWaiting = this.#retry !== null;
     this.#isStopped = true;
     this.#stopWaiting();
     if (this.#socket?.readyState === WebSocket.CONNECTING) this.#socket.close();
-    if (isWaiting) this.#on.closed({ retryMs: null, lastWord: null });
+    if (isWaiting) this.#on.closed({ retryMs: null, closeReason: null });
   }
 
   /** Sends a line. `answered` gets its final reply, or null if the connection broke before it came. */
@@ -75,7 +75,7 @@ export class Connection {
   }
 
   /** Sends a line that gets no reply. */
-  tell(line) {
+  send(line) {
     if (this.isOpen) this.#socket.send(line);
   }
 
@@ -86,24 +86,24 @@ export class Connection {
       this.#tries = 0;
       this.#stopAwaiting();
       this.#on.greeted(line);
-    } else if (line.isLastWord) {
-      this.#lastWord = line;
+    } else if (line.isCloseReason) {
+      this.#closeReason = line;
     } else {
-      // First what came before the answer, then the answer: both see what the line has changed.
+      // The session applies the reply first, so that the callback sees the changed room.
       this.#on.line(line);
       if (line.kind === 'ok' || line.kind === 'err') this.#answers.shift()?.(line);
     }
   }
 
   #closed() {
-    const [lastWord, answers] = [this.#lastWord, this.#answers];
+    const [closeReason, answers] = [this.#closeReason, this.#answers];
     this.#socket = null;
     this.#answers = [];
     this.#stopAwaiting();
-    if (ENDS.has(lastWord?.code)) this.#isStopped = true;
+    if (FINAL_CODES.has(closeReason?.code)) this.#isStopped = true;
     const retryMs = this.#isStopped ? null : this.#pause();
     if (retryMs !== null) this.#retry = setTimeout(() => this.start(), retryMs);
-    this.#on.closed({ retryMs, lastWord });
+    this.#on.closed({ retryMs, closeReason });
     answers.forEach((answered) => answered(null));
   }
 
@@ -112,13 +112,13 @@ export class Connection {
     this.#retry = null;
   }
 
-  /** Twice as long after each try, and somewhat at random: those whom a server has lost do not all come back at once. */
+  /** The pause before the next attempt. It doubles each time, and is random in part, so that clients do not all reconnect at once. */
   #pause() {
     const [shortest, longest] = RETRY_MS;
     return Math.min(shortest * 2 ** this.#tries++, longest) * (0.5 + Math.random() / 2);
   }
 
-  /** Finds out whether the connection is still there, which nothing else may tell for minutes. */
+  /** Checks whether the connection still works. Otherwise the browser may notice its loss only after minutes. */
   #probe() {
     if (this.#retry !== null) return this.start();
     if (!this.isOpen) return;

@@ -7,7 +7,7 @@ const SLICE_MS = 4;
 const FRAME_MS_MAX = 250;
 
 /** Returns a function that requests `job` for the next frame. If `job` returns true, it runs again in the frame after that. */
-export function eachFrame(job) {
+export function oncePerFrame(job) {
   let frame = null;
   let timer = null;
   const ask = () => {

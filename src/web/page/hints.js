@@ -1,7 +1,7 @@
 // Splits the text of an ERR line: what is wrong, and the hint what to do next, which names commands of the protocol. The server writes
 // these texts in src/protocol/hint.rs; a test of src/web/page.rs compares the two.
 
-/** How commands are written, as `; write: …` and HELP name them. */
+/** The syntax of the commands, as in `; write: …` and HELP. */
 const USAGES = [
   'NICK name',
   'MSG text',
@@ -22,7 +22,7 @@ const USAGES = [
   'HELP [verb]',
 ];
 
-/** The kind of a hint, and how it ends a text. */
+/** The kind of each hint, and the end of a text that has it. */
 const HINTS = [
   ...USAGES.map((usage) => ['write', `; write: ${usage}`]),
   ['write-names-without-spaces', '; write: WHISPER name[,name...] text, with no space in the list'],
@@ -55,16 +55,16 @@ const HINTS = [
   ['connect-without-tls', '; connect without TLS, and write: NICK name'],
 ];
 
-/** The longest ones first: some end with another one. */
+/** The longest ones first: some hints end with another hint. */
 const LONGEST_FIRST = HINTS.toSorted(([, one], [, other]) => other.length - one.length);
 
-/** How hints begin that end with the user's words or an id. */
+/** The beginnings of hints that end with the user's text or an id. */
 const OPEN_HINTS = [
   ['say', ' (HELP lists the commands); to say it, write: MSG '],
   ['since', '; for all from there on, write: SINCE '],
 ];
 
-/** Ends the text of a refused WHISPER, before the hint. The page says that nothing was sent in its own place. */
+/** The end of the text of a refused WHISPER, before the hint. The page itself shows that nothing was sent. */
 const NOTHING_DELIVERED = '; nothing was delivered';
 
 /** `{ what, hint }`: what is wrong, and the kind of the hint; null without one. An unknown hint is a part of `what`. */

@@ -1,9 +1,9 @@
 // Finds the links in a text. Pure: no document.
 
-/** What a link begins with: a scheme, or `www.` at the beginning of a word. */
+/** The beginning of a link: a scheme, or `www.` at the beginning of a word. */
 const START = String.raw`https?:\/\/|(?<![\p{L}\p{N}.\/@\-])www\.(?=[^.\/\s]+\.[\p{L}\p{N}])`;
 
-/** What ends a link: white space, quotes, brackets of other scripts, sentence marks that need no space after them, another link. */
+/** The end of a link: white space, quotes, brackets of other scripts, punctuation that needs no space after it, another link. */
 const END = String.raw`[\s<>"＂＇＜＞\u200b—…。、，．！？；：｡､،؛؟।၊။។]|[[\p{Ps}\p{Pe}\p{Pi}\p{Pf}]--[\(\)\[\]\{\}‘’]]|[,;\|]https?:\/\/`;
 
 const LINK = String.raw`(?:${START})(?:(?!${END}).)+`;
@@ -13,7 +13,7 @@ const AFTER_LINK = /[.,;:!?'*_~\|\\`‘’]|\p{Cf}|[\p{P}--\p{ASCII}]/v;
 
 const OPENING = { ')': '(', ']': '[', '}': '{' };
 
-/** The links of a text in order, `{ start, end, address }` each. What is shown of a link is the text from `start` to `end`. */
+/** The links of a text in order, `{ start, end, address }` each. The text from `start` to `end` is displayed. */
 export function linksIn(text) {
   const links = [];
   const pattern = new RegExp(LINK, 'giv');

@@ -1,7 +1,7 @@
 // A list that is updated by difference: an element lives as long as its item, and keeps the focus and a press that has begun. Long
 // lists are updated over several frames.
 
-import { eachFrame, slice } from './frames.js';
+import { oncePerFrame, slice } from './frames.js';
 
 export class KeyedList {
   #parent;
@@ -11,7 +11,7 @@ export class KeyedList {
   /** `{ element, item }` by the item's key. */
   #rows = new Map();
   #items = [];
-  #ask = eachFrame(() => this.#work());
+  #ask = oncePerFrame(() => this.#work());
 
   /**
    * Items have a `key` and are immutable. `make(item)` returns an element, `update(element, item)` changes it,
@@ -72,7 +72,7 @@ export class KeyedList {
     return row.element;
   }
 
-  /** An element that is moved loses the focus. */
+  /** Inserts or moves an element. The browser takes the focus from a moved element; this gives it back. */
   #insert(element, next) {
     const focused = element.contains(document.activeElement) ? document.activeElement : null;
     this.#parent.insertBefore(element, next);

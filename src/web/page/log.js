@@ -1,9 +1,9 @@
-// The panel of messages. It keeps its place while the user reads, marks where reading stopped, and counts unread messages.
+// The panel of messages. It keeps the scroll position while the user reads, marks where reading stopped, and counts unread messages.
 
 import { copyAsLines } from './copying.js';
 import { untilTomorrow } from './dates.js';
 import { entryOf, noteEntry, ownEntry, plainLine } from './entries.js';
-import { eachFrame } from './frames.js';
+import { oncePerFrame } from './frames.js';
 import { Scroller } from './scrolling.js';
 import { Transcript } from './transcript.js';
 import { TranscriptView } from './transcript-view.js';
@@ -14,7 +14,7 @@ const ENTRIES_MAX = 2000;
 /** Most entries while the user reads further up, so that the entries being read are not dropped. */
 const ENTRIES_WHILE_READING_MAX = 4000;
 
-/** Longest time between two looks at the date, in milliseconds. */
+/** Longest time between two checks of the date, in milliseconds. */
 const DAY_CHECK_MS = 60_000;
 
 export class Log {
@@ -23,7 +23,7 @@ export class Log {
   #transcript = new Transcript();
   #view = new TranscriptView(this.#panel, this.#transcript);
   #scroller = new Scroller(this.#panel, { isComplete: () => this.#view.isComplete, moved: () => this.#look() });
-  #draw = eachFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isFollowing)));
+  #draw = oncePerFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isFollowing)));
   #read;
   #unread = 0;
   /** Whether the next missed message is the first one, which gets the mark. */
@@ -34,7 +34,7 @@ export class Log {
   #readUpTo = Infinity;
   /** The last id seen before the replay began. */
   #missedAfter = Infinity;
-  /** Entries without an id that came before or during the first replay, or during a later one: what is replayed goes before them. */
+  /** Entries without an id from before or during the current replay; null otherwise. Replayed messages go before them. */
   #unplaced = [];
 
   /** `read(id)` is called when the user has seen everything up to this id. */
@@ -45,16 +45,16 @@ export class Log {
       this.#panel.focus({ preventScroll: true });
     });
     document.addEventListener('visibilitychange', () => {
-      this.#view.nameDays(new Date());
+      this.#view.updateDates(new Date());
       this.#look();
     });
     addEventListener('focus', () => this.#look());
     this.#panel.addEventListener('pointerdown', ({ button }) => button === 0 && this.#scroller.hold());
     for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#release());
-    // The end of a press may be lost: to a menu, or outside the window.
+    // The page may not see the end of a press: it may be in a menu or outside the window.
     addEventListener('pointermove', ({ buttons }) => buttons === 0 && this.#release());
     copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
-    this.#awaitTomorrow();
+    this.#scheduleMidnight();
   }
 
   /** Begins an epoch. The user saw its messages up to `readUpTo` at an earlier visit. */
@@ -104,14 +104,14 @@ export class Log {
   }
 
   /** Shows a pending message. Returns a function that removes it, in one frame with what takes its place. */
-  pend(to, text, me) {
+  addPending(to, text, me) {
     const entry = ownEntry({ to, text, me, order: this.#lastId });
-    this.#view.pend(entry);
+    this.#view.addPending(entry);
     this.#view.mark(null);
     this.toEnd();
     this.#draw();
     return () => {
-      this.#view.drop(entry);
+      this.#view.removePending(entry);
       this.#draw();
     };
   }
@@ -125,7 +125,7 @@ export class Log {
     this.#scroller.toEnd();
   }
 
-  /** The order of an entry without an id: the last id before it, or behind all that is replayed. */
+  /** The order of an entry without an id: the last id before it; during a replay, after all replayed messages. */
   get #order() {
     return this.#unplaced ? Infinity : this.#lastId;
   }
@@ -183,11 +183,11 @@ export class Log {
     return node.classList.contains('day') ? said : null;
   }
 
-  /** A timer stands still while the machine sleeps, and the clock or its time zone may be changed: a long one would be late. */
-  #awaitTomorrow() {
+  /** Uses short timers: a timer stops while the machine sleeps, and the clock or the time zone may change. */
+  #scheduleMidnight() {
     setTimeout(() => {
-      this.#view.nameDays(new Date());
-      this.#awaitTomorrow();
+      this.#view.updateDates(new Date());
+      this.#scheduleMidnight();
     }, Math.min(untilTomorrow(new Date()), DAY_CHECK_MS));
   }
 }

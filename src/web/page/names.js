@@ -1,8 +1,8 @@
-// Asks for a name, explains what is wrong with one, and remembers it. Nobody can use the room before joining, so that dialog is
-// modal; to change the name there is a popover, beside which the room goes on.
+// The dialog that asks for a name, explains why one is refused, and remembers it. Before joining, nobody can use the room, so the
+// dialog is modal. To change the name it is a popover, and the room stays usable beside it.
 
-/** Under one origin there may be several chats, each under a path of its own. */
-const REMEMBERED = `chinwag.name ${new URL('.', location.href).pathname}`;
+/** The key in the local storage. One origin may serve several chats, each under its own path. */
+const NAME_KEY = `chinwag.name ${new URL('.', location.href).pathname}`;
 
 const byId = (id) => document.getElementById(id);
 
@@ -10,14 +10,14 @@ export class NameDialog {
   #dialog = byId('name-dialog');
   #input = byId('name');
   #isJoining = false;
-  #remembered = remembered();
+  #remembered = loadName();
 
-  /** `take(name)`: this name is wanted. The dialog stays until `close()`. */
+  /** `take(name)` is called with the name that the user enters. The dialog stays open until `close()`. */
   constructor(take) {
     byId('name-form').addEventListener('submit', (event) => {
       event.preventDefault();
       const name = this.#input.value.trim();
-      if (!name) return this.refuse('Write a name first.');
+      if (!name) return this.refuse('Type a name first.');
       this.#explain('');
       byId('take-name').disabled = true;
       take(name);
@@ -29,16 +29,16 @@ export class NameDialog {
     });
     byId('keep-name').addEventListener('click', () => this.close());
     this.#dialog.addEventListener('cancel', (event) => event.preventDefault());
-    // Some browsers close it on a second Escape whatever the page says.
+    // Some browsers close the dialog at a second Escape, although the page prevents it.
     this.#dialog.addEventListener('close', () => this.#isJoining && this.#showModal());
   }
 
-  /** Whether it asks for a name to join by. */
+  /** Whether it asks for the name to join with. */
   get isJoining() {
     return this.#isJoining;
   }
 
-  /** Asks for a name to join by; `reason` says why the user is not in the room any more. */
+  /** Asks for a name to join with. `reason` says why the user is no longer in the room. */
   askToJoin(reason = '') {
     this.#isJoining = true;
     this.#show(`Join the chat at ${location.host}`, 'Join', reason, this.#remembered);
@@ -48,7 +48,7 @@ export class NameDialog {
     this.#show('Change your name', 'Change', '', me);
   }
 
-  /** Says why there is no answer yet; another name may be tried. */
+  /** Says why there is no reply yet, and lets the user try another name. */
   wait(text) {
     this.#explain(text);
     byId('take-name').disabled = false;
@@ -62,9 +62,9 @@ export class NameDialog {
 
   remember(name) {
     try {
-      localStorage.setItem(REMEMBERED, name);
+      localStorage.setItem(NAME_KEY, name);
     } catch {
-      // A browser may be told to keep nothing. Then it asks each time.
+      // The browser may refuse to store anything. Then the dialog asks each time.
     }
     this.#remembered = name;
   }
@@ -77,7 +77,7 @@ export class NameDialog {
 
   #show(title, action, reason, name) {
     this.#explain('');
-    // What the user has begun to type stays.
+    // Keeps text that the user has begun to type.
     if (!this.#dialog.open) this.#input.value = name;
     byId('name-title').textContent = title;
     byId('take-name').textContent = action;
@@ -103,9 +103,9 @@ export class NameDialog {
   }
 }
 
-function remembered() {
+function loadName() {
   try {
-    return localStorage.getItem(REMEMBERED) ?? '';
+    return localStorage.getItem(NAME_KEY) ?? '';
   } catch {
     return '';
   }

@@ -1,6 +1,6 @@
 // Desktop notifications of whispers and mentions while the page is out of sight. They are off until the user turns them on.
 
-import { keep, recall } from './storage.js';
+import { load, store } from './storage.js';
 
 /** Longest text in a notification, in characters. */
 const TEXT_MAX = 200;
@@ -14,18 +14,18 @@ export class Notifications {
     // Without TLS, browsers allow them on localhost only.
     this.#button.hidden = !('Notification' in globalThis) || !isSecureContext;
     if (this.#button.hidden) return;
-    this.#show(recall('localStorage', 'notify') === true && Notification.permission === 'granted');
+    this.#show(load('localStorage', 'notify') === true && Notification.permission === 'granted');
     this.#button.addEventListener('click', async () => {
       const isWanted = !this.#isOn;
       const isAllowed = !isWanted || (await Notification.requestPermission()) === 'granted';
       if (!isAllowed) explain('The browser blocks notifications of this page. Allow them in its settings, and try again.');
       this.#show(isWanted && isAllowed);
-      keep('localStorage', 'notify', this.#isOn);
+      store('localStorage', 'notify', this.#isOn);
     });
   }
 
   /** Shows a notification of a whisper or mention, if they are on. */
-  tell({ kind, name, text }) {
+  notify({ kind, name, text }) {
     if (!this.#isOn) return;
     const title = kind === 'whisper' ? `${name} whispers to you` : `${name} mentions you`;
     try {

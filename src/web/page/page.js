@@ -1,9 +1,9 @@
-// Connects the parts of the page: events of the session go to the views, actions of the user to the session.
+// Connects the parts of the page: passes events of the session to the views, and actions of the user to the session.
 
 import { Canvas } from './canvas.js';
 import { Composer } from './composer.js';
-import { keepDraft, recallDraft } from './drafts.js';
-import { eachFrame } from './frames.js';
+import { storeDraft, loadDraft } from './drafts.js';
+import { oncePerFrame } from './frames.js';
 import { Log } from './log.js';
 import { NameDialog } from './names.js';
 import { Notifications } from './notifications.js';
@@ -12,10 +12,10 @@ import { Recipients } from './recipients.js';
 import { Sending } from './sending.js';
 import { Session } from './session.js';
 import { Status } from './status.js';
-import { keep, recall } from './storage.js';
+import { load, store } from './storage.js';
 import { USAGES } from './typed.js';
 import { followViewport } from './viewport.js';
-import { lastWord, listed, refusal } from './wording.js';
+import { closeText, listed, refusal } from './wording.js';
 
 const byId = (id) => document.getElementById(id);
 
@@ -23,7 +23,7 @@ const session = new Session(webSocketUrl(), {
   joined, refused, line, closed, note: (text, after) => log.note(text, { after }), caughtUp: () => log.endReplay(),
 });
 const { room } = session;
-const log = new Log((id) => keep('localStorage', 'read', { epoch: room.epoch, id }));
+const log = new Log((id) => store('localStorage', 'read', { epoch: room.epoch, id }));
 const recipients = new Recipients(recipientsChanged);
 const people = new People(room, recipients, (pointer) => pointer === 'mouse' && composer.focus());
 const composer = new Composer({
@@ -38,7 +38,7 @@ const canvas = new Canvas({ draw: (stroke, answered) => session.draw(stroke, ans
 const status = new Status(() => session.status());
 const names = new NameDialog((name) => (room.me ? rename(name) : session.join(name)));
 const notifications = new Notifications((text) => composer.explain(text));
-const showRoom = eachFrame(() => drawRoom());
+const showRoom = oncePerFrame(() => drawRoom());
 /** The epoch of the ids in the log. */
 let epoch = null;
 let hasQuit = false;
@@ -59,7 +59,7 @@ followViewport();
 restoreDraft();
 names.askToJoin();
 
-/** Beside the page: a proxy may serve it under a path of its own. */
+/** The address of the WebSocket, beside the page: a proxy may serve both under a path. */
 function webSocketUrl() {
   const url = new URL('ws', location.origin + location.pathname);
   url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -73,7 +73,7 @@ function joined(isBack) {
   hasQuit = false;
   showConnection('Connected');
   showRoom();
-  // When the connection comes back by itself, the user may be reading, drawing or changing the name.
+  // Leaves the focus alone after a reconnect: the user may be reading, drawing or changing the name.
   if (!names.isJoining) return;
   names.close();
   composer.focus();
@@ -82,7 +82,7 @@ function joined(isBack) {
 /** Prepares the log for past messages, some of which the user may have read at an earlier visit. */
 function beginReplay() {
   if (room.epoch !== epoch) {
-    const read = recall('localStorage', 'read');
+    const read = load('localStorage', 'read');
     const earlier = read?.epoch === room.epoch ? read.id : Infinity;
     log.begin(epoch === null ? earlier : 0);
     epoch = room.epoch;
@@ -102,22 +102,22 @@ function line(line, isNew) {
   if (line.kind === 'clear') canvas.wipe();
   if (line.kind === 'ok' && line.verb === 'CANVAS') canvas.replayed();
   if (line.kind === 'ok' && line.verb === 'STATUS') status.show(room.status);
-  if (isNew) log.show(line, room, (entry) => notifications.tell(entry));
+  if (isNew) log.show(line, room, (entry) => notifications.notify(entry));
   showRoom();
 }
 
-function closed({ retryMs, lastWord: line }) {
+function closed({ retryMs, closeReason: line }) {
   canvas.forgetReplayed();
   const wasThere = byId('where').classList.contains('connected');
   if (retryMs !== null) {
     if (names.isJoining) names.wait('The server cannot be reached. Trying again…');
-    if (wasThere) log.note(lastWord(line) || 'The connection broke.');
+    if (wasThere) log.note(closeText(line) || 'The connection broke.');
     return showConnection('Not connected, trying again…');
   }
   room.me = '';
   room.replaceMembers([]);
   showConnection('Not connected');
-  names.askToJoin(hasQuit ? 'You have left the room.' : lastWord(line));
+  names.askToJoin(hasQuit ? 'You have left the room.' : closeText(line));
 }
 
 function rename(name) {
@@ -201,11 +201,11 @@ function showConnection(text) {
 }
 
 function saveDraft() {
-  keepDraft(composer.text, recipients.names);
+  storeDraft(composer.text, recipients.names);
 }
 
 function restoreDraft() {
-  const draft = recallDraft();
+  const draft = loadDraft();
   recipients.choose(draft.names.map((name) => ({ name })), room);
   composer.text = draft.text;
 }

@@ -1,6 +1,6 @@
 // The bitmap of the canvas. Strokes are painted in the order of arrival, some in each frame.
 
-import { eachFrame } from './frames.js';
+import { oncePerFrame } from './frames.js';
 
 /** Largest coordinate of a `DRAW`. */
 export const COORDINATE_MAX = 9999;
@@ -16,7 +16,7 @@ export class Paper {
   #scale;
   /** Strokes to be painted in the next frames. */
   #waiting = [];
-  #ask = eachFrame(() => this.#work());
+  #ask = oncePerFrame(() => this.#work());
 
   constructor(canvas) {
     this.#context = canvas.getContext('2d');

@@ -54,7 +54,7 @@ export class People {
     [this.#members, this.#me, this.#isConnected] = [people, me, isConnected];
   }
 
-  /** Shows who is chosen now. */
+  /** Shows which members are chosen. */
   showChosen() {
     for (const button of this.#names.querySelectorAll('button')) {
       const isChosen = String(this.#recipients.has(keyOf(button)));

@@ -1,18 +1,18 @@
-// Lines of chinwag/1 and what they say. protocol.md is the norm. Nothing here knows the page.
+// Parses and formats lines of chinwag/1; protocol.md is the norm. Pure: no document.
 
 import { isHelp, splitText } from './hints.js';
 
 /** Longest line that the server reads, in bytes. */
 export const LINE_BYTES_MAX = 4096;
 
-/** What the server says last, before it closes. These answer no line. */
-const LAST_WORDS = new Set([
+/** The codes of the `ERR -` that a server sends before it closes the connection. They are not replies. */
+const CLOSE_CODES = new Set([
   'idle-timeout', 'name-timeout', 'resumed', 'server-full', 'slow', 'too-many-errors', 'wrong-protocol',
 ]);
 
 /**
- * What a line from the server says, as `{ kind, … }`; null for one that is not known here, which is to be ignored.
- * An event that carries a tag has its `id` (null if it is no message) and its `time` (RFC 3339).
+ * Parses a line from the server to `{ kind, … }`; null for an unknown line, which the caller ignores. An event with a tag has its
+ * `id` (null if it is no message) and its `time` (RFC 3339).
  */
 export function parse(line) {
   const tag = /^@(\d+|-) (\S+) /.exec(line);
@@ -34,7 +34,7 @@ const FORMS = {
   },
   ERR: (rest) => {
     const [verb, code, text] = splitWords(rest, 2);
-    return { kind: 'err', isOk: false, isLastWord: verb === '-' && LAST_WORDS.has(code), verb, code, ...splitText(text) };
+    return { kind: 'err', isOk: false, isCloseReason: verb === '-' && CLOSE_CODES.has(code), verb, code, ...splitText(text) };
   },
   USER: (rest) => {
     const [name, role, details] = splitWords(rest, 2);
@@ -103,7 +103,7 @@ export function formatQuit(reason) {
   return reason ? `QUIT ${safe(reason)}` : 'QUIT';
 }
 
-/** The length of a line as the server counts it. */
+/** The length of a line in bytes, as the server counts it. */
 export function byteLength(line) {
   return new TextEncoder().encode(line).length;
 }
@@ -116,7 +116,7 @@ function safe(text) {
   return text.replaceAll('\t', ' ').replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');
 }
 
-/** How a stroke is sent. Points are rounded to whole numbers. */
+/** Formats a stroke. Points are rounded to whole numbers. */
 export function formatStroke({ colour, width, points }) {
   return `DRAW ${colour} ${width} ${points.map(({ x, y }) => `${Math.round(x)},${Math.round(y)}`).join(' ')}`;
 }

@@ -1,7 +1,7 @@
-// The state of the room, from the lines of the server alone. Pure: no clock, no document.
+// The state of the room, built from the server's lines. Pure: no clock, no document.
 
-/** Ids of live messages that are remembered, to show none twice: many more than come during a replay. */
-const READ_MAX = 4000;
+/** Most ids of live messages that are remembered, to show none twice: many more than arrive during a replay. */
+const LIVE_IDS_MAX = 4000;
 
 export class Room {
   /** The user's name; empty before joining. */
@@ -10,7 +10,7 @@ export class Room {
   status = [];
   /** The epoch of the ids. */
   epoch = null;
-  /** The last id received, or named by the server as the newest; null before. */
+  /** The newest id received, or reported by the server as the newest; null before. */
   lastId = null;
 
   /** The members by key, in the order in which they joined. A rename keeps the key. */
@@ -24,13 +24,13 @@ export class Room {
   #listed = [];
   /** Length of the ROSTER that is being received; 0 if there is none. */
   #rosterCount = 0;
-  /** The id of the last message before the user had the present name; Infinity until it is known. Others may have had the name before. */
+  /** The id of the last message before the user took the current name; Infinity until known. Others may have had the name before. */
   #namedAfter = Infinity;
-  /** Whether everything up to the newest message has come on this connection. */
+  /** Whether this connection has replayed everything up to the newest message. */
   #isCaughtUp = false;
-  #read = new Set();
-  /** The last id that was replayed. Replays are in order: everything up to here has come. */
-  #toldUpTo = 0;
+  #liveIds = new Set();
+  /** The last id that was replayed. Replays are in order: everything up to it has arrived. */
+  #replayedUpTo = 0;
 
   /** The members, `{ key, name, isCoordinator }`, in the order in which they joined. Replaced, never changed. */
   get people() {
@@ -55,12 +55,12 @@ export class Room {
     return this.#members.get(this.#keys.get(name));
   }
 
-  /** The user has the present name from this event on. */
+  /** Notes that the user has the current name from this event on. */
   beginName() {
     this.#namedAfter = this.#isCaughtUp ? this.lastId : Infinity;
   }
 
-  /** A connection begins, on which past or missed messages will be replayed. */
+  /** Prepares for a new connection, which replays past or missed messages. */
   beginReplay() {
     this.#isCaughtUp = false;
   }
@@ -70,31 +70,31 @@ export class Room {
     this.epoch = epoch;
     this.lastId = null;
     this.#namedAfter = Infinity;
-    this.#read.clear();
-    this.#toldUpTo = 0;
+    this.#liveIds.clear();
+    this.#replayedUpTo = 0;
   }
 
-  /** Applies a line. Returns whether there is something to show: a message that comes twice is shown once. */
+  /** Applies a line. Returns whether to show it: a message that arrives twice is shown once. */
   apply(line) {
     CHANGES[line.kind]?.(this, line);
     if (line.id > this.lastId) this.lastId = line.id;
-    if (line.kind === 'past') return this.#isToldFirst(line.id);
+    if (line.kind === 'past') return this.#isFirstReplay(line.id);
     if (line.kind !== 'msg') return SHOWN.has(line.kind);
-    this.#read.add(line.id);
-    if (this.#read.size > READ_MAX) this.#read.delete(this.#read.values().next().value);
+    this.#liveIds.add(line.id);
+    if (this.#liveIds.size > LIVE_IDS_MAX) this.#liveIds.delete(this.#liveIds.values().next().value);
     return true;
   }
 
-  /** Everything up to this id has come, or was not requested. */
+  /** Ends the replay: everything up to this id has arrived, or was not requested. */
   hasReadUpTo(id) {
     this.lastId = Math.max(this.lastId, id);
     this.#isCaughtUp = true;
     if (this.#namedAfter === Infinity) this.#namedAfter = id;
   }
 
-  #isToldFirst(id) {
-    const isFirst = id > this.#toldUpTo && !this.#read.has(id);
-    this.#toldUpTo = Math.max(this.#toldUpTo, id);
+  #isFirstReplay(id) {
+    const isFirst = id > this.#replayedUpTo && !this.#liveIds.has(id);
+    this.#replayedUpTo = Math.max(this.#replayedUpTo, id);
     return isFirst;
   }
 

@@ -12,7 +12,7 @@ export class Scroller {
   #anchors = [];
   #width = 0;
   #height = 0;
-  /** Whether a press goes on in the panel, and whether the view would have moved to the end meanwhile. */
+  /** Whether a mouse button or finger is down in the panel, and whether the view would have moved to the end since. */
   #isHeld = false;
   #isBehind = false;
   /** The scroll position that was set last. It is rounded: measuring the entries again after each change would add up. */
@@ -32,18 +32,18 @@ export class Scroller {
     return this.#isAtEnd;
   }
 
-  /** Whether the view moves on with the newest entry. */
+  /** Whether the view follows the newest entry. */
   get isFollowing() {
     return this.#isAtEnd && !this.#isHeld;
   }
 
-  /** Keeps the view still: what is pressed must not move away under the pointer, nor the text that is being selected. */
+  /** Keeps the view still during a press, so that the pressed link or the text being selected does not move away from the pointer. */
   hold() {
     this.#isHeld = true;
     this.#anchors = this.#topmost();
   }
 
-  /** Ends this. Returns whether the view has to be moved to the end. */
+  /** Ends the hold. Returns whether the view must move to the end. */
   release() {
     const isBehind = this.#isHeld && this.#isBehind;
     [this.#isHeld, this.#isBehind] = [false, false];

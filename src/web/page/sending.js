@@ -5,7 +5,7 @@ import { LINE_BYTES_MAX, byteLength, formatMessage, formatWhisper } from './prot
 import { readLine } from './typed.js';
 import { NOT_CONNECTED, listed, refusal } from './wording.js';
 
-const UNCONFIRMED = 'The connection broke before the server confirmed this. See whether it arrived before you send it again.';
+const UNCONFIRMED = 'The connection broke before the server confirmed this. Check whether it arrived before you send it again.';
 const ONE_AT_A_TIME = 'Send a command on a line of its own, with nothing else.';
 
 export class Sending {
@@ -27,9 +27,9 @@ export class Sending {
     this.#commands = commands;
   }
 
-  /** Sends lines. Returns the reason if it does not, else an empty string. */
+  /** Sends lines. Returns why they cannot be sent, or an empty string. */
   send(lines) {
-    // The views follow the room once a frame. A name may have gone to another member since.
+    // The views follow the room once a frame. Another member may have taken a chosen name since.
     this.#recipients.follow(this.#session.room);
     const typed = lines.map((line) => ({ ...readLine(line), raw: line }));
     const isCommand = ({ kind }) => kind in this.#commands;
@@ -90,7 +90,7 @@ export class Sending {
     const { room } = this.#session;
     const isChosen = kind === 'message';
     const to = isChosen ? chosen.map(({ name }) => name) : names;
-    const drop = this.#log.pend(to.length ? to : undefined, text, room.me);
+    const drop = this.#log.addPending(to.length ? to : undefined, text, room.me);
     const answered = (reply) => {
       drop();
       if (!reply?.isOk) return this.#giveBack(raw, reply, isChosen ? chosen : []);
@@ -102,7 +102,7 @@ export class Sending {
 
   #giveBack(raw, reply, chosen) {
     this.#composer.giveBack(raw, reply ? `Not sent: ${refusal(reply)}` : UNCONFIRMED);
-    // The choice covers what the user has written since, too: a whisper never becomes public.
+    // The recipients are chosen for later text, too: a whisper never becomes public.
     if (chosen.length) this.#recipients.choose(chosen, this.#session.room);
   }
 }

@@ -1,4 +1,4 @@
-// The session with the server: joins, reconnects, sends and draws. It knows the order of commands and replies, not the page.
+// The session with the server: joins, reconnects, sends and draws. It has no document.
 
 import { Connection } from './connection.js';
 import { formatMessage, formatNick, formatQuit, formatStroke, formatWhisper } from './protocol.js';
@@ -8,8 +8,8 @@ import { refusal } from './wording.js';
 /** Past messages requested on joining. */
 const PAST_MESSAGES = 20;
 
-/** Why missed messages cannot be shown. */
-const ANEW = 'The server has restarted and no longer knows the messages above.';
+/** Notes about missed messages that cannot be shown. */
+const RESTARTED = 'The server has restarted and no longer knows the messages above.';
 const TOO_OLD = 'You missed more messages than the server keeps. Some are missing here.';
 
 export class Session {
@@ -24,12 +24,12 @@ export class Session {
   #missedAfter = null;
   /** Whether all messages after it have been replayed. */
   #isCaughtUp = false;
-  #isAnew = false;
+  #isNewEpoch = false;
 
   /**
    * `on.joined(isBack)`, `on.refused(reply, name)`: the result of taking a name. `on.line(line, isNew)`: the room applied a line.
    * `on.note(text, after)`: a note to show, after this id if there is one. `on.caughtUp()`: the replay is complete.
-   * `on.closed({ retryMs, lastWord })`: as `Connection` reports it.
+   * `on.closed({ retryMs, closeReason })`: as `Connection` reports it.
    */
   constructor(address, on) {
     this.#on = on;
@@ -96,16 +96,16 @@ export class Session {
   #greeted({ epoch }) {
     const { room } = this;
     this.#isGreeted = true;
-    this.#isAnew = room.epoch !== null && room.epoch !== epoch;
+    this.#isNewEpoch = room.epoch !== null && room.epoch !== epoch;
     room.forgetListed();
     room.beginReplay();
-    // An interrupted replay begins again where it began, whatever live messages came meanwhile.
+    // An interrupted replay is repeated from its beginning, whatever live messages have arrived since.
     if (room.epoch !== epoch || this.#isCaughtUp || this.#missedAfter === null) {
       if (room.epoch !== epoch) room.begin(epoch);
       this.#missedAfter = room.lastId;
     }
     this.#isCaughtUp = false;
-    // Tags carry ids and times. With echo, the user's own events come in the one order, too.
+    // Tags carry ids and times. With echo, own messages and strokes arrive as events, in the common order.
     for (const option of ['tags', 'echo', 'draw']) this.#connection.request(`SET ${option} on`);
     if (!this.#token) return this.#nick();
     this.#connection.request(`RESUME ${this.#token}`, (reply) => {
@@ -117,8 +117,8 @@ export class Session {
   }
 
   #nick() {
-    // The token comes before the name, and stays the same when it is used: if the connection breaks at any moment from here on, the
-    // page can take its name back. Otherwise the server would hold the name, and refuse it to the page, too.
+    // Requests the resume token before the name; it stays valid after use. If the connection breaks at any moment from here on, the
+    // page can take its name back. Without a token the server would reserve the name and refuse it to the page, too.
     if (!this.#token) this.#askToken();
     this.#connection.request(formatNick(this.#name), (reply) => {
       if (reply?.isOk) this.#joined(reply.value);
@@ -133,13 +133,13 @@ export class Session {
   }
 
   #joined(name) {
-    const isBack = this.#isAnew || this.#missedAfter !== null;
+    const isBack = this.#isNewEpoch || this.#missedAfter !== null;
     this.#isJoined = true;
     this.#name = name;
     this.room.me = name;
     this.#on.joined(isBack);
     this.#connection.request('WHO');
-    if (this.#isAnew) this.#on.note(ANEW);
+    if (this.#isNewEpoch) this.#on.note(RESTARTED);
     if (this.#missedAfter !== null) this.#askSince();
     else this.#askHistory();
     this.#connection.request('CANVAS');
@@ -165,7 +165,7 @@ export class Session {
   }
 
   #line(line) {
-    if (line.kind === 'ping') this.#connection.tell(`PONG ${line.token}`);
+    if (line.kind === 'ping') this.#connection.send(`PONG ${line.token}`);
     // A client that fell behind missed strokes, too.
     if (line.kind === 'roster') this.#connection.request('CANVAS');
     const isNew = this.room.apply(line);

@@ -4,7 +4,7 @@
 const PATH = new URL('.', location.href).pathname;
 
 /** `area` is `localStorage` or `sessionStorage`. */
-export function keep(area, name, value) {
+export function store(area, name, value) {
   try {
     globalThis[area].setItem(`chinwag.${name} ${PATH}`, JSON.stringify(value));
   } catch {
@@ -13,7 +13,7 @@ export function keep(area, name, value) {
 }
 
 /** The value kept under this name, or null. */
-export function recall(area, name) {
+export function load(area, name) {
   try {
     return JSON.parse(globalThis[area].getItem(`chinwag.${name} ${PATH}`));
   } catch {

@@ -1,9 +1,9 @@
-// Text of others as nodes, never as HTML. Links can be clicked, and the user's name is marked.
+// Makes nodes of other members' text, never HTML. Links can be clicked, and the user's name is marked.
 
 import { namesIn } from './case.js';
 import { linksIn } from './links.js';
 
-/** Most links in a text, and most names marked between two links: each one costs the browser time for layout. */
+/** Most links in a text, and most highlighted names between two links. Each one costs the browser time for layout. */
 const LINKS_MAX = 40;
 const MARKS_MAX = 4;
 

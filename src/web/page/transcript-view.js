@@ -49,7 +49,7 @@ export class TranscriptView {
   }
 
   /** Shows an entry below all others until it is dropped. */
-  pend(entry) {
+  addPending(entry) {
     this.#pending.push(entry);
     const node = this.#make({ ...entry, isPending: true });
     // Screen readers announce it when it is acknowledged.
@@ -60,7 +60,7 @@ export class TranscriptView {
   }
 
   /** Removes a pending entry with the next slice of work. */
-  drop(entry) {
+  removePending(entry) {
     this.#pending = this.#pending.filter((each) => each !== entry);
     this.#dropped.push(entry);
   }
@@ -145,7 +145,7 @@ export class TranscriptView {
   }
 
   /** Updates the lines with dates: after midnight, today is yesterday. */
-  nameDays(now) {
+  updateDates(now) {
     for (const [{ at }, { day }] of this.#shown) {
       const name = day && dayName(at, now);
       if (day && day.textContent !== name) day.textContent = name;

@@ -27,7 +27,7 @@ export class Transcript {
     return this.entries.splice(0, Math.max(this.entries.length - count, 0));
   }
 
-  /** Whether the entry is the first of its day. A note belongs to the entry before: it may stand among messages of another day. */
+  /** Whether the entry is the first of its day. Notes do not count: a note may be among messages of another day. */
   startsDay(index) {
     const { entries } = this;
     if (isNote(entries[index])) return false;

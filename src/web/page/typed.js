@@ -1,4 +1,4 @@
-// Reads a typed line by the grammar of chat mode in protocol.md: a line that begins with a slash is never said to everybody.
+// Parses a typed line by the grammar of chat mode in protocol.md: a line that begins with a slash is never sent to everybody.
 
 /** The usage and the effect of each command, for /help and for hints. */
 export const USAGES = {
@@ -9,11 +9,11 @@ export const USAGES = {
   status: ['/status', 'show addresses and times, if you are the coordinator'],
   canvas: ['/canvas', 'open or close the canvas'],
   ping: ['/ping', 'measure how fast the server answers'],
-  quit: ['/quit reason', 'leave the room; the reason may be left out'],
+  quit: ['/quit [reason]', 'leave the room'],
   help: ['/help', 'list these commands'],
 };
 
-/** The characters of a line before the first one that shows, and the rest. */
+/** The invisible characters at the start of a line, and the rest of the line. */
 const INDENT = /^((?:\p{White_Space}|\p{Default_Ignorable_Code_Point}|\p{Mark}|\p{Control}|[\u2800\ufff9-\ufffd])*)(.*)$/su;
 
 /** Commands of the protocol that the page does not offer. */
@@ -63,7 +63,7 @@ function wrong(verb) {
 }
 
 function hintFor(verb, typed) {
-  if (ELSEWHERE.has(verb)) return `/${verb} has no use on this page. Type /help for a list of commands.`;
+  if (ELSEWHERE.has(verb)) return `/${verb} does not work on this page. Type /help for a list of commands.`;
   const shown = typed.length > 24 ? `${typed.slice(0, 24)}…` : typed;
   const unknown = `There is no command /${verb.slice(0, 24)}. Type /help for a list of commands.`;
   return `${unknown} To begin a message with a slash, type two: /${shown}`;

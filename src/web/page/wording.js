@@ -1,5 +1,5 @@
-// The page's own words for answers of the server, by their code and the kind of their hint. Where there are none, the page shows what the
-// server says is wrong, without the hint, which is for a terminal.
+// The page's texts for refusals and reasons of the server, by their code and the kind of their hint. For others, the page shows the
+// server's text without the hint, which is for a terminal.
 
 export const NOT_CONNECTED = 'Not sent: there is no connection now. What you wrote is kept.';
 
@@ -7,7 +7,7 @@ const REFUSALS = {
   'epoch-changed': 'The server has restarted and no longer knows the messages above.',
   'id-ahead': 'The server has restarted and no longer knows the messages above.',
   'line-too-long': 'That is too long.',
-  'name-missing': 'Write a name first.',
+  'name-missing': 'Type a name first.',
   'not-coordinator': 'Only the coordinator can do that: the member who has been here longest.',
   'not-stored': 'The server could not store it.',
   'target-self': 'You cannot whisper to yourself.',
@@ -15,10 +15,10 @@ const REFUSALS = {
   'verb-unknown': 'The server did not understand this page. Reload the page.',
 };
 
-/** The server's text begins with a nickname, which keeps its case. */
+/** The codes with a text that begins with a nickname, which keeps its case. */
 const NICKNAME_FIRST = new Set(['name-alike', 'name-taken', 'target-absent']);
 
-/** What to do next, by the kind of the hint. Nothing where the page does it by itself. */
+/** What to do next, by the kind of the hint. Hints that the page follows by itself have no text. */
 const HINTS = {
   'check-history': 'It may be published nevertheless: look for it before you send it again.',
   'choose-nickname': 'Choose another name.',
@@ -28,12 +28,12 @@ const HINTS = {
   'retry-nickname': 'Try again later, or choose another name.',
 };
 
-const LAST_WORDS = {
-  'idle-timeout': 'The server closed the connection because nothing came from this page for too long.',
-  'name-timeout': 'You took longer to choose a name than the server waits. Join again.',
+const CLOSE_TEXTS = {
+  'idle-timeout': 'The server closed the connection because this page sent nothing for too long.',
+  'name-timeout': 'You did not choose a name in time. Join again.',
   resumed: 'You are in the room in another window now. Join again to use this one.',
-  'server-full': 'The server has no room for another connection now.',
-  slow: 'This page could not keep up with the server, and was disconnected.',
+  'server-full': 'The server accepts no more connections now. Try again later.',
+  slow: 'The server disconnected this page because it was too slow.',
   'too-many-errors': 'The server did not understand this page, and closed the connection.',
   'wrong-protocol': 'The server did not understand this page, and closed the connection.',
 };
@@ -55,8 +55,8 @@ export function refusal({ code, what, hint }, name = '') {
 }
 
 /** Why the server closed the connection, as a sentence; empty if it did not say. */
-export function lastWord(line) {
-  return line ? LAST_WORDS[line.code] ?? sentence(line.what) : '';
+export function closeText(line) {
+  return line ? CLOSE_TEXTS[line.code] ?? sentence(line.what) : '';
 }
 
 /** A NOTICE of the server. */
@@ -64,7 +64,7 @@ export function notice(text) {
   return `Server: ${text}`;
 }
 
-/** What a member did who left, by the reason of the LEAVE. */
+/** The text for a LEAVE, by its reason: `bob left`, `bob lost the connection`. */
 export function departure(reason) {
   return LEAVE_REASONS[reason] ?? 'left';
 }

@@ -1,4 +1,4 @@
-// axe-core finds nothing serious: at the door, in the room, with its dialogs, in light and in dark.
+// axe-core finds nothing serious: in the join dialog, in the room and in the status dialog, in light and in dark.
 
 import assert from 'node:assert/strict';
 import { hear, nc, open, play, say, seriousFlaws, serve, takeName } from '../stage.mjs';
@@ -10,7 +10,7 @@ await play(async () => {
     const check = async (where) => assert.deepEqual(await seriousFlaws(page), [], `${where}, ${colorScheme}`);
     await takeName(page, 'a b');
     await page.locator('#name-error').filter({ hasText: '.' }).waitFor();
-    await check('at the door');
+    await check('in the join dialog');
     await takeName(page, `alice-${colorScheme}`);
     await hear(page, 'You joined');
     const nora = nc(server, 'nora');

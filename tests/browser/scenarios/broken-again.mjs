@@ -1,4 +1,4 @@
-// A connection that breaks again as soon as it is back: the page takes its name back every time, whatever it did not get to ask.
+// The connection breaks again right after each reconnect. The page takes its name back every time, whichever requests were lost.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, forgiveLostConnections, intercept, nc, open, play, serve, takeName } from '../stage.mjs';
@@ -19,7 +19,7 @@ await play(async () => {
   await expectHere(alice, 'nora*', 'alice');
   await nora.hear('JOIN alice');
 
-  // Nothing that the page says after it has its name back reaches the server.
+  // The lines that the page sends after it has its name back do not reach the server.
   isHeldBack = true;
   for (let count = 1; count <= 3; count += 1) {
     isBack = false;
@@ -35,7 +35,7 @@ await play(async () => {
   await expectText(alice, '#connection', 'Connected');
   await expectHere(alice, 'nora*', 'alice');
   assert.equal(await alice.locator('#name-dialog').isVisible(), false);
-  // Others saw nothing of it.
+  // Other members saw no LEAVE or JOIN.
   nora.say('PING');
   await nora.hear('OK PING');
   forgiveLostConnections();

@@ -1,4 +1,4 @@
-// What is drawn on a page is on another while it is being drawn, and on that of who comes late; nc reads nothing of it.
+// A stroke appears on another page while it is drawn, and on a page that joins later. nc, which did not ask for strokes, gets none.
 
 import { expect, hear, join, nc, play, serve } from '../stage.mjs';
 
@@ -18,7 +18,7 @@ await play(async () => {
   const [alice, bob] = [await join(server, 'alice'), await join(server, 'bob')];
   await nora.hear('JOIN alice', 'JOIN bob');
 
-  // It is closed at first.
+  // The canvas is closed at first.
   for (const page of [alice, bob]) await page.click('#show-canvas');
   const { x, y, width, height } = await alice.locator('#canvas').boundingBox();
   const move = (across, down) => alice.mouse.move(x + width * across, y + height * down, { steps: 10 });
@@ -27,7 +27,7 @@ await play(async () => {
   await move(0.2, 0.2);
   await alice.mouse.down();
   await move(0.5, 0.2);
-  // The button is down still.
+  // The mouse button is still down.
   await colourAt(bob, 3500, 2000, '#dc2626');
   await move(0.5, 0.6);
   await alice.mouse.up();

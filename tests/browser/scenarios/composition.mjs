@@ -11,12 +11,12 @@ await play(async () => {
   await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
   const alice = await join(server, 'alice');
   await expectHere(alice, 'nora*', 'alice');
-  /** Presses a key as a browser tells of it. Returns whether the page let it be. */
+  /** Dispatches a key event as a browser does. Returns whether the page left the default action. */
   const press = (page, selector, key, told) => page.evaluate(([selector, key, told]) => {
     const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...told });
     return document.querySelector(selector).dispatchEvent(event);
   }, [selector, key, told]);
-  // Safari ends the composition first and tells of the key afterwards, by the code 229.
+  // Safari ends the composition first and reports the key afterwards, with keyCode 229.
   const composing = [{ isComposing: true, keyCode: 229 }, { isComposing: true, keyCode: 13 }, { isComposing: false, keyCode: 229 }];
 
   for (const told of composing) {
@@ -28,7 +28,7 @@ await play(async () => {
     assert.equal(await alice.inputValue('#text'), 'no');
   }
 
-  // A composition as Chromium has it.
+  // A composition in Chromium.
   await alice.fill('#text', '');
   await alice.focus('#text');
   const devtools = await alice.context().newCDPSession(alice);
@@ -41,7 +41,7 @@ await play(async () => {
   await expect(alice, () => !document.querySelector('#log .pending'), null, 'it is acknowledged');
   assert.equal(await alice.locator('#log .msg').count(), 1);
 
-  // Text that is given back waits until the composition has ended.
+  // A refused message returns to the box only after the composition has ended.
   const carol = await open(server);
   const sockets = await intercept(carol, (line) => line.startsWith('MSG'));
   await takeName(carol, 'carol');
@@ -57,7 +57,7 @@ await play(async () => {
   await editor.send('Input.insertText', { text: '感' });
   await expect(carol, () => document.getElementById('text').value === 'one\n感', null, 'both are in the box');
 
-  // Escape ends a composition, and does not close the popover in which it goes on.
+  // Escape ends a composition and does not close the popover around it.
   await carol.click('#rename');
   for (const told of composing) assert.equal(await press(carol, '#name', 'Escape', told), false);
   assert.equal(await carol.locator('#name-dialog').isVisible(), true);

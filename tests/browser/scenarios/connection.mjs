@@ -1,4 +1,4 @@
-// A connection that breaks is made again: the name is one's own still, nobody sees it, and what was said meanwhile is told.
+// After a lost connection, the page reconnects under its name, others see no LEAVE, and missed messages are shown.
 
 import assert from 'node:assert/strict';
 import { expectHere, expectText, forgiveLostConnections, hear, join, nc, play, serve, wire } from '../stage.mjs';

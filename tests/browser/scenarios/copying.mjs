@@ -1,4 +1,4 @@
-// A selection of several messages is copied as one line for each, with time and name.
+// A selection of several messages is copied as one line each, with time and name.
 
 import assert from 'node:assert/strict';
 import { hear, join, nc, play, say, serve } from '../stage.mjs';
@@ -14,7 +14,7 @@ await play(async () => {
   await say(alice, 'my own');
   await hear(alice, 'my own');
 
-  /** What is copied of a selection from a place in one message to a place in another. */
+  /** Selects from one place to another, `[text, offset, part]` each, and returns the copied text. */
   const copy = (from, to) => alice.evaluate(([from, to]) => {
     const find = ([text, offset, part]) => {
       const entry = [...document.querySelectorAll('#log > *')].find((each) => each.textContent.includes(text));
@@ -36,16 +36,16 @@ await play(async () => {
       '19:34 nora: https://example.org/x and more', '19:34 alice: my own',
     ].join('\n'),
   );
-  // Of the first and the last message it is the part that is selected.
+  // Of the first and the last message, only the selected part is copied.
   assert.equal(await copy(['first', 6], ['second', 3]), '19:34 nora: words\n19:34 nora: sec');
   assert.equal(await copy(['second', 3], ['first', 6]), '19:34 nora: words\n19:34 nora: sec', 'backwards');
-  // Within one message it is the text as it is.
+  // A selection within one message is copied as it is.
   assert.equal(await copy(['first', 6], ['first', 11]), 'words');
-  // A whole message, with its time and name, is a line; what the selection only touches is none.
+  // A whole message with its time and name is copied as a line; a message that the selection only touches is not.
   assert.equal(await copy(['first', 0, 'time'], ['first', 11]), '19:34 nora: first words');
   assert.equal(await copy(['first', 0, 'time'], ['second', 0, 'time']), '19:34 nora: first words');
 
-  // As a hand does it, with the keyboard.
+  // With the keyboard.
   await alice.locator('#log').focus();
   await alice.context().grantPermissions(['clipboard-read', 'clipboard-write']);
   await copy(['first', 0], ['second', 6]);

@@ -1,4 +1,4 @@
-// Without a connection the page says so everywhere: in its head, at the list, and where messages are sent.
+// Without a connection, the header, the member list and the composer say so.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, forgiveLostConnections, hear, join, nc, play, serve, wire } from '../stage.mjs';

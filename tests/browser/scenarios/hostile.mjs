@@ -1,4 +1,4 @@
-// Text that would be more than text stays text, and does not break out of its place.
+// Messages with HTML, control characters or extreme lengths stay text, and do not break the layout.
 
 import assert from 'node:assert/strict';
 import { expectHere, hear, join, nc, play, say, serve } from '../stage.mjs';
@@ -20,7 +20,7 @@ await play(async () => {
   assert.equal(await alice.locator('#log script, #log img, #log b').count(), 0);
   assert.equal(await alice.title(), 'chinwag');
 
-  // Directions: overrides do not arrive, right-to-left text turns nothing round but itself.
+  // Direction overrides are replaced, and right-to-left text changes no direction but its own.
   eve.say('MSG \u202egnp.exe', 'MSG שלום עולם', 'NICK דוד');
   await hear(alice, '\ufffdgnp.exe');
   const hebrew = await hear(alice, 'שלום עולם');
@@ -28,7 +28,7 @@ await play(async () => {
   assert.equal(await hebrew.evaluate((entry) => getComputedStyle(entry).direction), 'ltr');
   await expectHere(alice, 'alice*', 'דוד');
 
-  // A link of nothing but brackets takes no longer than any: 100 of them would have taken 8 s.
+  // A link of brackets only takes no longer than other links: 100 of them took 8 s once.
   const took = await alice.evaluate(async () => {
     const { textNodes } = await import('/text.js');
     const start = performance.now();

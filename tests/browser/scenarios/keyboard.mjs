@@ -1,4 +1,4 @@
-// All of it without a mouse.
+// Everything can be done with the keyboard.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, hear, join, nc, open, play, serve } from '../stage.mjs';
@@ -10,7 +10,7 @@ await play(async () => {
   const bob = await join(server, 'bob');
   const page = await open(server);
   const { keyboard } = page;
-  /** Tab, or Shift+Tab, until it is there: so everything can be reached. */
+  /** Presses Tab or Shift+Tab until the element has the focus. */
   const goTo = async (name, key = 'Tab') => {
     for (let steps = 0; steps < 60; steps += 1) {
       const label = await page.evaluate(() => {

@@ -8,7 +8,7 @@ await play(async () => {
   const nora = nc(server, 'nora');
   await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
 
-  // The dialog says what this place is.
+  // The join dialog explains the chat room.
   const door = await open(server);
   assert.equal(await door.locator('#name-title').innerText(), `Join the chat at 127.0.0.1:${server.web}`);
   assert.match(await door.locator('#name-place').innerText(), /^This is a chat room\. Everybody in it reads your messages/);
@@ -26,7 +26,7 @@ await play(async () => {
   await say(alice, 'six');
   await hear(alice, 'alice', 'six');
 
-  // Texts begin in one column, and names end in one; a group has its name once.
+  // Texts begin in one column, and names end in one. A group shows its name once.
   const edges = await alice.locator('#log .msg, #log .whisper').evaluateAll((entries) => entries.map((entry) => {
     const [text, name] = ['.said', '.who'].map((part) => entry.querySelector(part).getBoundingClientRect());
     return [text.left, name.right, name.left >= 0];
@@ -36,7 +36,7 @@ await play(async () => {
   assert.equal(new Set(shown.map(([, name]) => name)).size, 1, 'names line up');
   assert.deepEqual(edges.map(([, , isShown]) => isShown), [true, false, false, true, true, true]);
 
-  // A long name takes several lines beside its first message, and none beside the next one. It never touches the time.
+  // A long name wraps beside the first message of a group, takes no space beside the next one, and never touches the time.
   const wide = 'W'.repeat(32);
   const william = nc(server, wide);
   await william.hear(/^HELLO/, `OK NICK ${wide}`);
@@ -72,7 +72,7 @@ await play(async () => {
   assert.ok((await alice.locator('#log').boundingBox()).width > 1440 * 0.8, 'a wide window is used');
   assert.equal(await alice.locator('#drawing').isVisible(), false, 'the canvas is closed');
 
-  // Where the browser forces its own colours, states that are colours elsewhere can be told apart, and so can the pens.
+  // With forced colours, states that are only colours elsewhere are distinguishable, and so are the pens.
   await alice.emulateMedia({ forcedColors: 'active' });
   await alice.getByRole('button', { name: longName }).click();
   const colours = await alice.evaluate(() => {
@@ -92,7 +92,7 @@ await play(async () => {
   await alice.getByRole('button', { name: longName }).click();
   await alice.emulateMedia({ forcedColors: 'none' });
 
-  // On paper, all messages that are shown are printed, and nothing else.
+  // Printing prints all displayed messages and nothing else.
   nora.say(...Array.from({ length: 100 }, (_, number) => `MSG print ${number}`));
   await hear(alice, 'print 99');
   await alice.emulateMedia({ media: 'print' });
@@ -104,7 +104,7 @@ await play(async () => {
   assert.deepEqual(printed, { isWhole: true, isScrolling: false, others: [] });
   await alice.emulateMedia({ media: 'screen' });
 
-  // In the dark the canvas is dark, and what is drawn with the first pen can be seen. It is measured in a picture of the page.
+  // In dark mode the canvas is dark, and strokes of the first pen are visible. Brightness is measured in a screenshot.
   const bob = await join(server, 'bob', { colorScheme: 'dark' });
   await bob.click('#show-canvas');
   const paper = await bob.locator('#canvas').boundingBox();
@@ -125,7 +125,7 @@ await play(async () => {
   }, [picture, [[paper.x + paper.width / 2, paper.y + paper.height / 4], [paper.x + paper.width / 2, paper.y + paper.height / 2]]]);
   assert.ok(brightness[0] < 64 && brightness[1] > 192, `paper and ink are as bright as ${brightness}`);
 
-  // The table of members has times in words, and no ids.
+  // The status table has durations in words, and no ids.
   await bob.close({ runBeforeUnload: true });
   nora.say('QUIT');
   await expectHere(alice, 'alice*', longName);

@@ -1,4 +1,4 @@
-// A link ends where its address does: before the quotes, brackets and punctuation of the sentence that it is in.
+// A link ends before the quotes, brackets and punctuation of the sentence around it.
 
 import assert from 'node:assert/strict';
 import { open, play, serve } from '../stage.mjs';

@@ -1,4 +1,4 @@
-// What is said on a page is heard on another and by nc, and the other way round. The panel stays where one reads.
+// Messages go from a page to another page and to nc, and back. The panel keeps its scroll position while the user reads.
 
 import assert from 'node:assert/strict';
 import { expect, expectText, hear, join, nc, play, say, serve } from '../stage.mjs';
@@ -37,7 +37,7 @@ await play(async () => {
   await hear(bob, 'line 59');
   await bob.locator('#log').evaluate((log) => (log.scrollTop = 0));
   await expect(bob, () => document.getElementById('log').scrollTop === 0, null, 'scrolled up');
-  // A scroll is told of with the next frame.
+  // The page handles a scroll in the next frame.
   await bob.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   nora.say('MSG one more', 'MSG and another');
   await expectText(bob, '#new-messages', '2 new messages ↓');

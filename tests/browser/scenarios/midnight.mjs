@@ -1,4 +1,4 @@
-// At midnight the date changes: what was said today is from yesterday then, and a new day begins with its own line.
+// At midnight the dates change: today's messages become yesterday's, and the first message of a new day gets a line with the date.
 
 import assert from 'node:assert/strict';
 import { expectText, hear, intercept, open, play, serve, takeName } from '../stage.mjs';
@@ -18,7 +18,7 @@ await play(async () => {
 
   const evening = await say('2026-11-20T22:59:00.000Z', 'good evening');
   assert.equal(await evening.locator('time').innerText(), '23:59');
-  // The server's clock is the real one; the lines that it sent are left out.
+  // Lines of the server have the real time, and are left out.
   assert.deepEqual((await days()).slice(-1), ['Today, Friday 20 November']);
 
   await page.clock.runFor('02:00');
@@ -30,11 +30,11 @@ await play(async () => {
   await page.clock.runFor('24:00:00');
   assert.deepEqual((await days()).slice(-2), ['Friday 20 November', 'Yesterday, Saturday 21 November']);
 
-  // A machine that sleeps stops its timers: soon after it wakes, the date is right.
+  // Timers stop while the machine sleeps. The date is correct soon after it wakes.
   await page.clock.setSystemTime(new Date('2026-11-23T09:00:00Z'));
   await page.clock.runFor('01:00');
   assert.deepEqual((await days()).slice(-2), ['Friday 20 November', 'Saturday 21 November']);
-  // What the page notes then stands before messages of the night, and begins no day.
+  // A note from then comes before messages of the night, and does not begin a day.
   await sockets.cut();
   await hear(page, 'The connection broke.');
   await page.clock.runFor('00:01');

@@ -1,4 +1,4 @@
-// Names are found as the server compares them, whatever their case and composition: in mentions, and by Tab.
+// Mentions and Tab compare names as the server does, without regard to case and composition.
 
 import assert from 'node:assert/strict';
 import { expectHere, hear, join, nc, play, serve } from '../stage.mjs';
@@ -15,14 +15,14 @@ await play(async () => {
   const page = await join(server, 'Straße');
   await expectHere(page, 'nora*', 'νικος', 'Zoë', 'Straße');
 
-  /** What is marked in a message of another member. */
+  /** The highlighted part of a message from another member. */
   const marked = async (text) => {
     nora.say(`MSG ${text}`);
     return (await hear(page, text)).last().locator('mark').allInnerTexts();
   };
   assert.deepEqual(await marked('STRASSE, strasse and (straẞe)!'), ['STRASSE', 'strasse', 'straẞe']);
   assert.deepEqual(await marked('Strassen, Stras and Ostraße'), []);
-  // A letter that is two when folded is found as a whole, or not at all.
+  // A letter that folds to two letters matches as a whole, or not at all.
   const found = await page.evaluate(async () => {
     const { namesIn } = await import('./case.js');
     return [['Straß', 'Stras'], ['ßa', 'sa'], ['㎏', 'k'], ['ßa', 'ssa']].map(([text, name]) => namesIn(text, name).length);

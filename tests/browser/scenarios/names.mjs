@@ -1,4 +1,4 @@
-// A name that is taken or bad is explained and asked for again; a good one is remembered, and can be changed.
+// The dialog explains why a name is refused, and asks again. An accepted name is remembered, and can be changed.
 
 import { expect, expectHere, expectText, hear, nc, open, openIn, play, serve, takeName } from '../stage.mjs';
 

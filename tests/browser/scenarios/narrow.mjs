@@ -1,4 +1,4 @@
-// On a phone's width nothing is cut off, and everything is there.
+// At a phone's width, every control is visible and nothing is cut off.
 
 import assert from 'node:assert/strict';
 import { expectHere, hear, join, nc, play, say, serve } from '../stage.mjs';

@@ -1,10 +1,10 @@
-// Desktop notifications are off until they are asked for by a press; then they tell of whispers and mentions that are out of
-// sight, and of nothing else.
+// Desktop notifications are off until the user turns them on. Then the page shows them for whispers and mentions that are out of
+// sight, and for nothing else.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, hear, nc, open, play, serve, takeName } from '../stage.mjs';
 
-/** Takes down what is asked of the browser, and answers for it. */
+/** Replaces the browser's notifications: records requests, and answers them. */
 function record(permission) {
   globalThis.asked = 0;
   globalThis.shown = [];
@@ -41,7 +41,7 @@ await play(async () => {
   nora.say('WHISPER alice before it was asked for');
   await hear(alice, 'before it was asked for');
   assert.deepEqual(await shown(), []);
-  assert.equal(await alice.evaluate(() => globalThis.asked), 0, 'nothing is asked without a press');
+  assert.equal(await alice.evaluate(() => globalThis.asked), 0, 'permission is requested only after a press');
 
   await alice.click('#notify');
   await expect(alice, () => document.getElementById('notify').ariaPressed === 'true', null, 'they are on');
@@ -52,7 +52,7 @@ await play(async () => {
   await alice.evaluate(() => dispatchEvent(new Event('focus')));
   nora.say('MSG alice, are you looking?');
   await hear(alice, 'are you looking?');
-  assert.deepEqual(await shown(), [], 'what is seen needs none');
+  assert.deepEqual(await shown(), [], 'a visible message shows no notification');
 
   await alice.reload();
   assert.equal(await alice.locator('#notify').getAttribute('aria-pressed'), 'true', 'they stay on');

@@ -1,5 +1,5 @@
-// A message is the user's own if the user wrote it, not if its author had the same name: while the page is away, somebody else may
-// take the name, and leave again.
+// A message is the user's own only if the user wrote it. While the page is disconnected, another member may take the name and leave
+// again.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, forgiveLostConnections, hear, join, nc, play, say, serve, takeName, wire } from '../stage.mjs';
@@ -17,7 +17,7 @@ await play(async () => {
   await nora.hear('MSG alice mine');
   assert.equal(await isOwn('mine'), true);
 
-  // The name is held for a second only. Then another member has it.
+  // The server reserves the name for one second. Then another member takes it.
   line.cut();
   await hear(alice, 'The connection broke.');
   await nora.hear('LEAVE alice lost');
@@ -49,7 +49,7 @@ await play(async () => {
   assert.equal(await isOwn('and not she either'), false);
   forgiveLostConnections();
 
-  // Of replayed messages, those that were sent under the name since the user has it are the user's.
+  // Among replayed messages, those sent under the name since the user took it are the user's own.
   const own = await alice.evaluate(async () => {
     const { Room } = await import('./room.js');
     const room = new Room();

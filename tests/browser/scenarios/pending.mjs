@@ -1,4 +1,4 @@
-// A message is pending until the server has acknowledged it; then it looks like everybody's. One that is too long is refused
+// A message is pending until the server has acknowledged it; then it looks like those of others. A message that is too long is refused
 // with its length, before it is sent.
 
 import assert from 'node:assert/strict';
@@ -22,7 +22,7 @@ await play(async () => {
   await alice.fill('#text', '/w nora psst');
   await alice.press('#text', 'Enter');
   assert.equal(await alice.locator('#log .pending').count(), 2);
-  // Messages that come meanwhile stand above it.
+  // Messages that arrive meanwhile are shown above it.
   nora.say('MSG meanwhile');
   await hear(alice, 'meanwhile');
   const texts = await alice.locator('#log .msg .said, #log .whisper .said').allInnerTexts();
@@ -30,7 +30,7 @@ await play(async () => {
 
   const time = new Date().toISOString();
   sockets.inject(`@99 ${time} MSG alice is this on?`, 'OK MSG 99', 'OK WHISPER nora');
-  await expect(alice, () => !document.querySelector('#log .pending'), null, 'nothing is pending');
+  await expect(alice, () => !document.querySelector('#log .pending'), null, 'no message is pending');
   const said = await hear(alice, 'alice', 'is this on?');
   assert.equal(await said.count(), 1);
   assert.match(await said.locator('time').innerText(), /^\d\d:\d\d$/);
@@ -47,7 +47,7 @@ await play(async () => {
   sockets.inject('ERR MSG not-stored nobody got the message: the disk is full; try again later');
   await expectText(alice, '#not-sent', 'Not sent: The server could not store it. Try again later.');
   assert.equal(await alice.inputValue('#text'), 'one more');
-  await expect(alice, () => !document.querySelector('#log .pending'), null, 'nothing is pending');
+  await expect(alice, () => !document.querySelector('#log .pending'), null, 'no message is pending');
   assert.equal((await alice.getByText('one more').count()), 0);
   isHeld = false;
 

@@ -1,4 +1,4 @@
-// The list of who is here keeps itself right; who is here longest is coordinator, and has a table of everybody.
+// The member list follows joins, renames and leaves. The coordinator can open a table of all members.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, hear, join, nc, play, serve, takeName } from '../stage.mjs';
@@ -25,7 +25,7 @@ await play(async () => {
   await expect(alice, () => document.querySelectorAll('#status-rows tr').length === 3, null, 'three rows');
   const row = await alice.locator('#status-rows tr').nth(1).innerText();
   assert.match(row, /^robert\s+127\.0\.0\.1:\d+\s+less than 1 min\s+less than 1 min$/);
-  // It is fresh without being asked for again.
+  // The open table is refreshed by itself.
   nora.say('QUIT tea');
   await expect(alice, () => document.querySelectorAll('#status-rows tr').length === 2, null, 'two rows');
   await alice.getByRole('button', { name: 'Close' }).click();
@@ -42,7 +42,7 @@ await play(async () => {
   await takeName(alice, 'alice');
   await expectHere(bob, 'robert*', 'alice');
   await expectHere(alice, 'robert*', 'alice');
-  // Who closes the page has left.
+  // Closing the page leaves the room.
   await alice.close({ runBeforeUnload: true });
   await expectHere(bob, 'robert*');
 });

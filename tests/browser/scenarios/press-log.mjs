@@ -1,5 +1,5 @@
-// While a press goes on in the log, nothing moves under the pointer: a link is followed, and a text can be selected, however many
-// messages come. Then the view is at the end again.
+// During a press in the log, nothing moves under the pointer: links can be clicked and text can be selected, however many messages
+// arrive. After the press the view returns to the end.
 
 import assert from 'node:assert/strict';
 import { expect, hear, join, nc, play, serve } from '../stage.mjs';
@@ -36,7 +36,7 @@ await play(async () => {
   assert.deepEqual(await page.evaluate(() => clicked.splice(0)), ['https://a.example/x']);
   await atEnd();
 
-  // A selection that is being made keeps its beginning.
+  // A selection in progress keeps its start.
   nora.say('MSG fourth selected words');
   const said = (await hear(page, 'fourth selected words')).last().locator('.said');
   await atEnd();
@@ -47,7 +47,7 @@ await play(async () => {
   await hear(page, 'fifth again');
   await page.mouse.move(place.x + 400, place.y + place.height / 2, { steps: 3 });
   assert.equal(await page.evaluate(() => String(getSelection())), 'fourth selected words');
-  // The release is lost: the next movement ends the press.
+  // The page misses the release. The next movement ends the press.
   await page.evaluate(() => addEventListener('pointerup', (event) => event.stopImmediatePropagation(), { capture: true, once: true }));
   await page.mouse.up();
   await page.mouse.move(place.x, place.y);

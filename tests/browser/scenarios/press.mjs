@@ -1,4 +1,4 @@
-// A press on a name chooses the member that it began on, whatever happens to the list before it ends: a whisper never becomes
+// A press on a name chooses the member on which it began, even if the list changes before it ends: a whisper never becomes
 // public, and never goes to another member.
 
 import assert from 'node:assert/strict';
@@ -72,13 +72,13 @@ await play(async () => {
   await alice.mouse.up();
   assert.equal(await alice.locator('#whispering').isVisible(), false);
 
-  // The row stays the same element: what has the focus keeps it.
+  // The row stays the same element, so that the focus is kept.
   const marked = await button('carol').evaluateHandle((element) => element);
   bob.say('NICK bob');
   await expectHere(alice, 'nora*', 'bob', 'alice');
   assert.equal(await marked.evaluate((element) => element === document.querySelector('button[data-name="bob"]')), true);
 
-  // A focused name that leaves: the focus goes to the next one, and the key that was meant for the first chooses nobody.
+  // When a focused member leaves, the focus moves to the next one, and a key press meant for the first chooses nobody.
   await button('nora').focus();
   nora.say('QUIT');
   await expectHere(alice, 'bob*', 'alice');

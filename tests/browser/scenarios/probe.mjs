@@ -1,4 +1,4 @@
-// A page that is looked at again asks for a sign of life: lines that are answered slowly are one, silence is not.
+// A page that becomes visible again checks its connection: slow replies count as a sign of life, silence does not.
 
 import assert from 'node:assert/strict';
 import { expectText, forgiveLostConnections, hear, join, play, say, serve, wire } from '../stage.mjs';

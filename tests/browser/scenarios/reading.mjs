@@ -21,7 +21,7 @@ const offset = (page, text) => page.evaluate((text) => {
   const entry = [...document.querySelectorAll('#log > *')].find((each) => each.querySelector('.said')?.textContent === text);
   return entry.getBoundingClientRect().top - document.getElementById('log').getBoundingClientRect().top;
 }, text);
-/** The message that the mark stands before. */
+/** The message after the mark. */
 const afterMark = (page) => page.evaluate(() => {
   const { nextElementSibling } = document.querySelector('#log .mark');
   return nextElementSibling.querySelector('.said').textContent;
@@ -56,19 +56,19 @@ await play(async () => {
   await expectStays(alice, read, 'the canvas is opened');
   await alice.click('#show-canvas');
 
-  // More than the page keeps: what is read stays.
+  // More messages than the page keeps: the ones being read stay.
   nora.say(...Array.from({ length: 2500 }, (_, number) => `MSG flood ${number}`));
   await expectText(alice, '#new-messages', '2502 new messages ↓');
   await expectStays(alice, read, 'a flood');
 
-  // The mark stands before the first message that was not seen.
+  // The mark is before the first unseen message.
   assert.equal(await afterMark(alice), 'one more');
   await alice.click('#new-messages');
   await hear(alice, 'flood 2499');
   assert.equal(await alice.title(), 'chinwag');
-  await expect(alice, () => document.querySelectorAll('#log > *').length < 300, null, 'the oldest are put away');
+  await expect(alice, () => document.querySelectorAll('#log > *').length < 300, null, 'the oldest are no longer shown');
 
-  // From the end one can scroll back to older ones, and the view stays while they are added.
+  // Scrolling up from the end adds older messages, and the view stays.
   await alice.locator('#log').evaluate((log) => (log.scrollTop = 0));
   await expect(alice, () => document.querySelectorAll('#log > *').length > 300, null, 'older ones are shown');
   assert.ok(await alice.locator('#log').evaluate((log) => log.scrollTop) > 0);
@@ -95,7 +95,7 @@ await play(async () => {
   }, null, 'the end is shown');
   forgiveLostConnections();
 
-  // History that is inserted above, before what is read.
+  // History is inserted above the messages being read.
   const bob = await open(server);
   const sockets = await intercept(bob, (sent) => /^(HISTORY|CANVAS)/.test(sent));
   await takeName(bob, 'bob');

@@ -1,4 +1,4 @@
-// The page has its own words for what the server refuses: no refusal, and no notice, shows a user how the protocol is written.
+// The page has its own texts for refusals: neither a refusal nor a notice shows protocol syntax to the user.
 
 import assert from 'node:assert/strict';
 import net from 'node:net';
@@ -23,7 +23,7 @@ const REFUSED = [
   'hello', '/who', '/tell nora psst', '\u200b',
 ];
 
-/** The protocol as it is written: a word in capitals, a hint what to write, an argument in brackets. */
+/** Protocol syntax: a word in capitals, a hint what to write, an argument in brackets. */
 const SYNTAX = /\b[A-Z]{3,}\b|\bwrite\b|[[\]]/;
 
 await play(async () => {
@@ -68,7 +68,7 @@ await play(async () => {
     `${notStored}; the disk may have stored it, so look in HISTORY first; try again later`,
     'Not sent: The server could not store it. It may be published nevertheless: look for it before you send it again.',
   );
-  // What a later server may say.
+  // A refusal of a later server version.
   await refuse('ERR MSG off-key it is off key; try again later', 'Not sent: It is off key. Try again later.');
 
   sockets.inject('NOTICE MSG text: say something to everybody', 'NOTICE the server is shutting down');

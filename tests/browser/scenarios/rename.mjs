@@ -1,5 +1,5 @@
-// While the user changes the name, the room goes on beside the popover. A connection that breaks and comes back takes neither the
-// popover, nor what was typed, nor the focus.
+// While the user changes the name, the room stays usable beside the popover. A reconnect keeps the popover, the typed text and the
+// focus.
 
 import assert from 'node:assert/strict';
 import { expect, expectText, forgiveLostConnections, hear, join, nc, play, serve, takeName, wire } from '../stage.mjs';
@@ -23,7 +23,7 @@ await play(async () => {
     await again(count);
   };
 
-  // The log can be scrolled and read beside it, and Escape or a press elsewhere closes it.
+  // The log can be scrolled and read beside the popover. Escape or a press elsewhere closes it.
   await alice.click('#rename');
   assert.equal(await focused(), 'name');
   assert.equal(await alice.locator('#name-dialog').evaluate((dialog) => dialog.matches(':modal')), false);
@@ -49,7 +49,7 @@ await play(async () => {
     assert.equal(await focused(), id, `the focus stays on ${id}`);
   }
 
-  // If the name is lost meanwhile, there is nothing to change: the page asks for a name to join by, and cannot be used without.
+  // If the name is lost meanwhile, the page asks for a name to join with, in a modal dialog.
   await alice.click('#rename');
   line.cut();
   await nora.hear(/^OK MSG/, 'LEAVE alice lost');

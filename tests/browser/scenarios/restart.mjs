@@ -1,4 +1,4 @@
-// The server goes away and another one comes: everybody is back by themselves, and the list is right.
+// The server is replaced by a new one: the pages reconnect by themselves, and the member list is correct.
 
 import { expectHere, expectText, forgiveLostConnections, hear, join, nc, play, say, serve } from '../stage.mjs';
 

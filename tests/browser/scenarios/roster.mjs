@@ -1,4 +1,4 @@
-// Who fell behind is told who is here, and takes that for the list; what was drawn is asked for anew.
+// A page that fell behind gets a ROSTER: it replaces the member list, and requests the canvas again.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, hear, intercept, open, play, say, serve, takeName } from '../stage.mjs';
@@ -9,7 +9,7 @@ await play(async () => {
   const sockets = await intercept(page);
   await takeName(page, 'alice');
   await expectText(page, '#connection', 'Connected');
-  // By then all that is asked for on joining has come.
+  // By then the replies to all requests of joining have arrived.
   await say(page, 'first');
   await hear(page, 'first');
   await expectHere(page, 'alice*');

@@ -1,4 +1,4 @@
-// A line that begins with a slash is a command, a whisper or a refusal, and is never said to everybody.
+// A line that begins with a slash is a command, a whisper or a refusal, and is never sent to everybody.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, hear, join, nc, play, serve } from '../stage.mjs';
@@ -36,7 +36,7 @@ await play(async () => {
   await refuse('/ w bob psst', 'There is no command /');
   await refuse('/wbob psst', 'There is no command /wbob');
   await refuse('/constructor x', 'There is no command /constructor');
-  await refuse('/set tags off', '/set has no use on this page.');
+  await refuse('/set tags off', '/set does not work on this page.');
   await refuse('/w bob', 'Type /w name text to whisper');
   await refuse('/w bob, nora psst', 'Type /w name text to whisper');
   await refuse('/w zed psst', 'Not sent: zed is not here.');
@@ -74,7 +74,7 @@ await play(async () => {
   await bob.hear(/^MSG alice \ufffd+QUIT$/, 'MSG alice /etc/motd', 'MSG alice   /indented', 'MSG alice  just a message');
   await bob.hear('WHISPER alice for bob');
 
-  // The page shows to whom a line goes while it is typed.
+  // While a line is typed, the page shows its recipients.
   await alice.fill('#text', '/w nora,bob psst');
   await expectText(alice, '#whispered-to', 'nora, bob');
   await expectText(alice, '#send', 'Whisper');

@@ -1,4 +1,4 @@
-// A connection that is accepted and gets no answer is given up after ten seconds, and tried again.
+// If a server accepts a connection and does not answer, the page gives up after ten seconds and tries again.
 
 import { expectText, forgiveLostConnections, hear, join, play, serve, wire } from '../stage.mjs';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { expect, hear, join, nc, open, play, say, serve, takeName } from '../stage.mjs';
 
-/** What of an element can be seen within the part of the page that can. */
+/** The visible part of an element, within the visible part of the page. */
 const seen = (page, selector) => page.evaluate((selector) => {
   const { left, top, right, bottom } = document.querySelector(selector).getBoundingClientRect();
   const height = visualViewport.offsetTop + visualViewport.height;
@@ -12,9 +12,9 @@ const seen = (page, selector) => page.evaluate((selector) => {
   return { isWhole, isOnTop: at !== null && document.querySelector(selector).contains(at), height: bottom - top };
 }, selector);
 
-/** Whether messages can be read and sent: the last message, the box and Send are seen. */
+/** Expects the last message, the box and Send to be visible. */
 const expectTalk = async (page, where, selectors = ['#text', '#send', '#log > :last-child']) => {
-  // A test that empties and fills the box within one frame makes the browser scroll; this is about the room that there is.
+  // Emptying and filling the box within one frame makes the browser scroll. This test is about the available space only.
   await page.locator('#log').evaluate((log) => (log.scrollTop = log.scrollHeight));
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   for (const selector of selectors) {
@@ -43,7 +43,7 @@ await play(async () => {
   await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
   nora.say(...Array.from({ length: 30 }, (_, number) => `MSG line ${number} that is longer than a small window is wide`));
 
-  // The dialog for the name fits as well.
+  // The join dialog fits, too.
   const alice = await open(server, { viewport: { width: 320, height: 256 } });
   const join256 = await seen(alice, '#take-name');
   assert.ok(join256.isWhole && join256.isOnTop, 'Join can be reached');
@@ -59,7 +59,7 @@ await play(async () => {
     await expectUsable(alice, share, `at ${width}×${height}`);
   }
 
-  // Also with a long draft, with a whisper that was refused, and with the canvas.
+  // Also with a long draft, a refused whisper, or the canvas.
   const draft = Array.from({ length: 30 }, (_, number) => `draft ${number}`).join('\n');
   const toggleCanvas = () => alice.evaluate(() => document.getElementById('show-canvas').click());
   const more = [[320, 180], [320, 256], [256, 600], [800, 200], [200, 400], [360, 300], [640, 360], [390, 844], [844, 390]];
@@ -74,11 +74,11 @@ await play(async () => {
     await alice.fill('#text', '');
     await toggleCanvas();
     await expectTalk(alice, `with the canvas at ${width}×${height}`, height > 180 ? undefined : ['#text', '#send']);
-    assert.ok((await alice.locator('#canvas').boundingBox()).width > 50, `the canvas is seen at ${width}×${height}`);
+    assert.ok((await alice.locator('#canvas').boundingBox()).width > 50, `the canvas is visible at ${width}×${height}`);
     await toggleCanvas();
   }
 
-  // A larger font of the browser: what does not fit can be scrolled to.
+  // With a larger font in the browser, the parts that do not fit can be scrolled to.
   const devtools = await alice.context().newCDPSession(alice);
   for (const [size, width, height] of [[24, 320, 480], [24, 1280, 720], [32, 390, 844], [32, 1280, 720], [32, 320, 256], [24, 800, 200]]) {
     const where = `at ${width}×${height} with a font of ${size} px`;
@@ -90,7 +90,7 @@ await play(async () => {
       assert.ok(isWhole && isOnTop, `${selector} can be reached ${where}`);
     }
     if (height > 400) await expectTalk(alice, where);
-    assert.ok((await alice.locator('#log').boundingBox()).height >= 2 * size, `messages are seen ${where}`);
+    assert.ok((await alice.locator('#log').boundingBox()).height >= 2 * size, `messages are visible ${where}`);
   }
   await alice.close({ runBeforeUnload: true });
 
@@ -108,7 +108,7 @@ await play(async () => {
   await expect(bob, () => document.body.getBoundingClientRect().height === 480, null, 'the page fits above the keyboard');
   await bob.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   await expectUsable(bob, 0.6, 'above a keyboard');
-  // It goes away, and the page has all of its height again.
+  // Without the keyboard, the page has its full height again.
   await bob.evaluate(() => {
     for (const name of ['height', 'offsetTop', 'scale']) delete visualViewport[name];
     visualViewport.dispatchEvent(new Event('resize'));

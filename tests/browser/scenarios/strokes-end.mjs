@@ -21,7 +21,7 @@ await play(async () => {
     await alice.mouse.down();
     await nora.hear(/^DRAW alice #1c1917 40 /);
   };
-  /** Whether nothing more is drawn: the next thing that others read is this. */
+  /** Checks that nothing more is drawn: the next line that others get is this message. */
   const expectNothing = async (name) => {
     await move(0.9, 0.9);
     await alice.mouse.up();

@@ -1,4 +1,4 @@
-// Two servers under one origin, each under a path of a proxy: pages join the server of their path, and share no name.
+// A proxy serves two servers under one origin, each under a path: pages join the server of their path, and do not share names.
 
 import assert from 'node:assert/strict';
 import {
@@ -28,7 +28,7 @@ await play(async () => {
   await say(bob, 'under a path');
   await nick.hear('MSG bob under a path');
 
-  // As a proxy does after its timeout: the page comes back, and nobody sees that it was away.
+  // A proxy closes the connection after its timeout: the page reconnects, and others see no LEAVE.
   cut();
   await hear(bob, 'The connection broke.');
   await hear(bob, 'Connected again.');

@@ -1,4 +1,4 @@
-// What was sent and not confirmed when the connection breaks is given back: in order, and a whisper for those it was for.
+// When the connection breaks, unconfirmed lines go back into the box in order, and a whisper keeps its recipients.
 
 import assert from 'node:assert/strict';
 import { expectHere, expectText, forgiveLostConnections, hear, join, nc, play, serve, wire } from '../stage.mjs';

@@ -1,4 +1,4 @@
-// Two of three are chosen, and the next line is for them alone; the one after it is for everybody again.
+// The next line goes only to the two members chosen of three; the line after it goes to everybody.
 
 import assert from 'node:assert/strict';
 import { expectHere, expectText, hear, join, nc, play, say, serve } from '../stage.mjs';
@@ -24,7 +24,7 @@ await play(async () => {
   await hear(carol, 'good morning');
   assert.equal(await carol.getByText('not a word').count(), 0);
 
-  // Of a whisper of two lines neither is for all.
+  // Both lines of a whisper of two lines go only to the chosen members.
   await choose('bob');
   await alice.fill('#text', 'psst, one\npsst, two');
   await alice.press('#text', 'Enter');
@@ -34,7 +34,7 @@ await play(async () => {
   await hear(carol, 'that was all');
   assert.equal(await carol.getByText('psst').count(), 0);
 
-  // Who leaves stays chosen, so that what was meant for one is never said to all.
+  // A chosen member who leaves stays chosen, so that a whisper never becomes public.
   await choose('bob');
   await alice.fill('#text', 'a secret for bob');
   await bob.click('#quit');

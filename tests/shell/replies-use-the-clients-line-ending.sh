@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# LF for who sends LF, CR LF for who sends CR LF, and both in the same room.
+# The server ends its lines as the client ended its first one, with LF or CR LF; both kinds share a room.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd socat

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a telnet in character mode sends: every key by itself, Enter as CR NUL, DEL and IAC EL for a line to be edited, and a
-# request in the middle of a word, to which the refusal comes at once, before the next line.
+# telnet in character mode sends each key by itself, Enter as CR NUL, and DEL and IAC EL to edit the line. A telnet request in the
+# middle of a word is refused at once, before the next line.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs socat nc.openbsd
@@ -28,7 +28,7 @@ press o o p s "${erase_line[@]}" M S G ' ' "${interrupt[@]}" o "${subnegotiation
 hear tess $'OK MSG +([0-9])\r'
 hear alice 'MSG tess ok'
 
-# Asked for a second time, it does not answer: two sides that always do go on for ever.
+# A repeated request gets no answer: two sides that always answer would never stop.
 press "${do_echo[@]}"
 quiet tess
 quiet alice

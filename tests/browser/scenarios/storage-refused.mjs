@@ -1,4 +1,4 @@
-// A browser that lets pages keep nothing shows the room all the same.
+// The page works in a browser that refuses to store anything.
 
 import { expectHere, open, play, serve, takeName } from '../stage.mjs';
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Two peers on another host, which is gone from one moment to the next: no end, no reset, no answer. One is found by asking, the
-# other by what is sent to it; nobody who is there waits. The other host is a network namespace.
+# A host with two clients vanishes without closing a connection. The server detects the idle client by TCP keepalive, the other by data
+# that is not acknowledged; the remaining members are not delayed. The other host is a network namespace.
 if [[ ! -v CHINWAG_NAMESPACE ]] && unshare --user --map-root-user --net true 2>/dev/null; then
     CHINWAG_NAMESPACE=here exec unshare --user --map-root-user --net "$0"
 fi

@@ -1,4 +1,4 @@
-// Where the server no longer keeps all that was missed, a note says so where the gap is: above what is still told.
+// If the server no longer keeps all missed messages, a note marks the gap: above the messages that it still has.
 
 import assert from 'node:assert/strict';
 import { expectText, forgiveLostConnections, hear, intercept, nc, open, play, serve, takeName } from '../stage.mjs';
@@ -20,7 +20,7 @@ await play(async () => {
   nora.say(...Array.from({ length: 9 }, (_, number) => `MSG missed ${number}`));
   await expectText(alice, '#connection', 'Connected');
   await hear(alice, 'Connected again.');
-  // Something is said, in public and in private, before the server has answered what was missed.
+  // A message and a whisper arrive before the reply with the missed messages.
   nora.say('MSG meanwhile', 'WHISPER alice psst');
   await hear(alice, 'psst');
   isHeld = false;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A message that is too long is refused before it is sent, with its length, and Up brings it back to be shortened. So is a
-# whisper, although the history does not keep whispers.
+# The client refuses a message that is too long, with its length, before sending it. Up brings the line back, also a whisper, which the
+# history does not keep.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -15,7 +15,7 @@ long=$(printf 'x%.0s' {1..4095})
 for start in '' '/msg bob '; do
     keys -l "$start$long"
     keys Enter
-    screen $'*\n! too long: 4095 bytes, at most 40?? can be sent at once; it was not sent\n>'
+    screen $'*\n! not sent: the text is 4095 bytes long, the limit is 40?? bytes; *\n>'
     keys Up
     screen $'*\n'"> $start"'xxx*'
     for _ in {1..12}; do keys BSpace; done

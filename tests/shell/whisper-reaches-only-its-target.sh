@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Four programs in one room; a whisper is read by whom it names, and leaves no trace elsewhere.
+# Four programs in one room: a whisper reaches the named member, and leaves no trace elsewhere.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd ncat socat busybox

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whichever way the client is left, at whatever moment, the terminal's settings are what they were.
+# However and whenever the client ends, it restores the terminal's settings.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -9,7 +9,8 @@ join bob nc.openbsd -N "$host" "$port"
 terminal 70 20
 keys "ulimit -c 0; stty -g >'$work/before'" Enter
 
-# Starts the client with these arguments and waits for this screen; then these keys leave it, with this exit code.
+# Starts the client, waits for the screen, runs the command that ends the client, and checks the exit code and the settings:
+# leaves CODE ARGUMENTS SCREEN COMMAND...
 leaves() {
     local code=$1 arguments=$2 shown=$3
     shift 3
@@ -20,7 +21,7 @@ leaves() {
     same "$(<"$work/before")" "$(<"$work/after")"
 }
 
-# Sends a signal to the only program that the terminal's shell has started.
+# Sends a signal to the only program that the terminal's shell runs.
 signal() {
     local shell program
     shell=$("${tmux[@]}" display-message -p '#{pane_pid}')
@@ -32,36 +33,45 @@ here="$host:$port --nick alice"
 leaves 0 "$here" $'*\n>' keys /quit Enter
 leaves 0 "$here" $'*\n>' keys .exit Enter
 leaves 0 "$here" $'*\n>' keys QUIT Enter
-leaves 0 "$here" $'*\n>' keys C-c
 leaves 0 "$here" $'*\n>' keys C-d
-leaves 0 "$here" $'*\n>' keys 'half a line' C-c
-leaves 0 "$here" $'*\n>' keys /st Tab C-c
+leaves 131 "$here" $'*\n>' keys 'C-\'
 leaves 143 "$here" $'*\n>' signal TERM
 leaves 129 "$here" $'*\n>' signal HUP
 leaves 131 "$here" $'*\n>' signal QUIT
 for ending in USR1:138 USR2:140 ALRM:142 VTALRM:154 PROF:155 XCPU:152 ABRT:134 TRAP:133 SYS:159 IO:157; do
     leaves "${ending#*:}" "$here" $'*\n>' signal "${ending%:*}"
 done
-leaves 0 "$host:$port" $'*\nyour name:' keys C-c
 leaves 143 "$host:$port" $'*\nyour name:' signal TERM
 leaves 0 "$host:$port" $'*\nyour name:' keys C-d
-leaves 0 "$host:1" $'*try again:' keys C-c
 leaves 0 "$host:1" $'*try again:' keys C-d
 leaves 2 '--color pink' '*' true
 
-# After a program that SIGINT ended, the shell carries out nothing more of its line.
-for place in "$here; *>" "$host:$port; *your name:" "$host:1; *try again:"; do
-    keys "clear; chinwag ${place%; *}; echo not here" Enter
-    # shellcheck disable=SC2102 # a pattern
-    screen "${place#*; }"
-    signal INT
+# After a program that SIGINT ended, the shell skips the rest of the command line.
+interrupts() {
+    local arguments=$1 shown=$2
+    shift 2
+    keys "clear; chinwag $arguments; echo not here" Enter
+    screen "$shown"
+    "$@"
     screen $'*\n$'
     keys "echo exit \$?; stty -g >'$work/after'; echo done" Enter
     screen $'*exit 130\ndone\n$'
     same "$(<"$work/before")" "$(<"$work/after")"
-done
+}
 
-# Stopped and continued, it is as it was, and so is the terminal meanwhile.
+for ending in 'signal INT' 'keys C-c'; do
+    # shellcheck disable=SC2086 # a command and its argument
+    {
+        interrupts "$here" $'*\n>' $ending
+        interrupts "$host:$port" $'*\nyour name:' $ending
+        interrupts "$host:1" $'*try again:' $ending
+    }
+done
+interrupts "$here" $'*\n>' keys 'half a line' C-c
+interrupts "$here" $'*\n>' keys /st Tab C-c
+
+
+# While the client is stopped, the shell has its settings back; continued, the client shows its line again.
 for stop in 'keys C-z' 'signal TSTP'; do
     keys "clear; chinwag $here" Enter
     screen $'*\n>'
@@ -78,12 +88,11 @@ for stop in 'keys C-z' 'signal TSTP'; do
     screen $'*\n$'
 done
 
-# While there is no server.
-keys "clear; chinwag $here; echo exit \$?; stty -g >'$work/after'; echo done" Enter
-screen $'*\n>'
-kill -s KILL "${pid[server]}"
-hear_end server || true
-screen $'*\n! Server disconnected.\n*>'
-keys C-c
-screen $'*exit 0\ndone\n$'
-same "$(<"$work/before")" "$(<"$work/after")"
+# Without a server.
+lose_server() {
+    kill -s KILL "${pid[server]}"
+    hear_end server || true
+    screen $'*\n! Server disconnected.\n*>'
+    keys C-c
+}
+interrupts "$here" $'*\n>' lose_server

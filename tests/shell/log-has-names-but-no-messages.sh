@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The operator reads who connected from where, joined, took another name and left, and why; never what they say. A file
-# gets no colour codes.
+# The log shows connections with their addresses, and nicknames that join, change and leave, with the reason. It has no messages, and in
+# a file no colour codes.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd

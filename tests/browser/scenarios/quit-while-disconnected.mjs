@@ -1,4 +1,4 @@
-// Who quits while there is no connection is in front of the door, and may join again.
+// Quitting without a connection opens the join dialog, from which the user can join again.
 
 import { expectText, forgiveLostConnections, hear, join, play, serve, takeName, wire } from '../stage.mjs';
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Who does not read delays nobody, and is let go, for all to see, when what it has not read is no longer kept.
+# A client that does not read delays nobody. When it falls off the feed, it is disconnected, and the members see its LEAVE.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd socat
@@ -16,7 +16,7 @@ until [[ $line == 'LEAVE stuck slow' ]]; do
     hear bob '@(OK MSG *|LEAVE stuck slow)'
 done
 
-# When it wakes up it reads what the kernels held, and last, why.
+# When it reads again, it gets the bytes that the kernels held, and then the reason.
 sync bob
 kill -s CONT "${pid[stuck]}"
 hear_to stuck 'ERR - slow *'

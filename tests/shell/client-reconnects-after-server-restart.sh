@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The server is killed and started again: the client says so, refuses what is typed meanwhile, comes back and has its name;
-# or is told to leave.
+# The server is killed and started again. The client reports it, refuses lines typed meanwhile, reconnects under its nickname, and
+# leaves at once if told to.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -14,14 +14,14 @@ kill -s KILL "${pid[server]}"
 status=0
 hear_end server || status=$?
 same 137 "$status"
-screen $'*\n! Server disconnected.\n\\* connecting to '"$host:$port"$' again in 0.? s\n*> half a li'
+screen $'*\n! Server disconnected.\n\\* reconnecting to '"$host:$port"$' in 0.? s\n*> half a li'
 keys ne Enter
 screen $'*\n! not sent, there is no connection: half a line\n*>'
 screen $'*\n! could not connect to '"$host:$port"$': connection refused\n*>'
 
 mv "$work/server.err" "$work/killed.err"
 serve --listen "$host:$port"
-screen $'*! Server disconnected.*\n\\* you are alice; *\n! what was said *anew\n??:?? alice is the coordinator\n>'
+screen $'*! Server disconnected.*\n\\* you are alice; *\n! messages sent while *restarted without them\n??:?? alice is the coordinator\n>'
 join bob nc.openbsd -N "$host" "$port"
 keys 'here again' Enter
 hear bob 'MSG alice here again'
@@ -39,7 +39,7 @@ screen $'*\nchinwag *\n! Server disconnected.\n*\n\\* you are alice; *coordinato
 keys 'ded' Enter
 screen $'*\n??:?? alice: suspended\n>'
 
-# While there is no server, /quit leaves at once.
+# Without a server, /quit leaves at once.
 kill -s KILL "${pid[server]}"
 hear_end server || true
 screen $'*\n! Server disconnected.\n*! Server disconnected.\n*>'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a web page would make a browser send: whatever the method, the lines in it are not carried out, and the connection is
-# closed at once.
+# An HTTP request, as a web page could make a browser send it to the chat port: the server closes the connection at once, and runs none
+# of the lines in the request.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs curl nc.openbsd

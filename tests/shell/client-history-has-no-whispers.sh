@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The history lasts over runs, is for its owner's eyes only, and has nothing of what was whispered.
+# The history file keeps lines from one run to the next, is readable only by its owner, and has no text of whispers.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Invalid UTF-8, half a character, and control characters in a paste do not end the client, and do not hide what is typed after
+# Invalid UTF-8, an incomplete character, and control characters in a paste do not end the client, and do not swallow the keys after
 # them.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
@@ -12,7 +12,7 @@ keys "clear; chinwag $host:$port --nick alice" Enter
 screen $'*\n>'
 hear bob 'JOIN alice'
 
-# Latin-1: "café au lait", typed; then half a character.
+# "café au lait" typed in Latin-1; then an incomplete character.
 keys -H 63 61 66 e9 20 61 75 20 6c 61 69 74
 screen $'*\n> caf\ufffd au lait'
 keys Enter

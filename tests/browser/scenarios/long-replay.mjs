@@ -1,4 +1,4 @@
-// However much is told again, the page keeps a bounded part of it, the last, and shows nothing twice.
+// After a replay of any length, the page shows a bounded number of the newest messages, and none twice.
 
 import assert from 'node:assert/strict';
 import { expectText, hear, intercept, open, play, serve, takeName } from '../stage.mjs';

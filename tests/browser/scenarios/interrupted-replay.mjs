@@ -1,4 +1,4 @@
-// A connection that breaks while what was missed is told: the next one tells all of it, and nothing half told stays.
+// The connection breaks during a replay: the next replay shows all missed messages, and nothing of the first one remains.
 
 import assert from 'node:assert/strict';
 import { expectHere, expectText, forgiveLostConnections, hear, intercept, nc, open, play, serve, takeName } from '../stage.mjs';

@@ -24,7 +24,7 @@ screen $'*\n! unknown command /shrug; /help lists the commands; *//shrug\n>'
 keys '/w bob' Enter
 screen $'*\n! there is no text; type: /msg name\\[,name] text\n>'
 
-# A server that does not answer: it is stopped while lines are on their way to it.
+# The server does not answer: it is stopped before the lines are sent.
 kill -s STOP "${pid[server]}"
 keys 'still there?' Enter '/w bob are you?' Enter 'half a li'
 screen $'*\nsending: still there?\nsending: /w bob are you?\n> half a li'
@@ -43,7 +43,7 @@ finish bob || true
 screen $'*\n! Server disconnected.\n*! perhaps not sent: /w bob one more\n*\nsending: half a line\n>'
 mv "$work/server.err" "$work/killed.err"
 serve --listen "$host:$port"
-# The new server knows nothing of what was said before.
+# The new server has no history.
 screen $'*\n\\* you are alice; *! perhaps not sent: half a line\n*>'
 keys C-c
 screen $'*\n$'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `chinwag history`, `search` and `tail --since`: what was said before, as tail prints it, and then what is said.
+# `chinwag history`, `search` and `tail --since` print past messages as tail prints live ones; tail goes on with live ones.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
@@ -15,7 +15,7 @@ like() {
     [[ $2 == $1 ]] || fail "${2@Q} is not like ${1@Q}"
 }
 
-# The client with these arguments prints so many lines.
+# Checks the number of lines that the client prints: prints COUNT ARGUMENTS...
 prints() {
     "${client[@]}" --nick bob "${@:2}" >"$work/out"
     mapfile -t lines <"$work/out"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whatever else comes in between: as many final replies as lines that are not blank, in their order.
+# Each line that is not blank gets one final reply, in order, whatever events arrive in between.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd socat

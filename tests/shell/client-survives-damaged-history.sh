@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whatever is in place of the history file, the client starts, reports what it cannot read or write, and remembers lines.
+# The client starts with any kind of file in place of its history file, reports what it cannot read or write, and remembers lines.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -10,7 +10,7 @@ terminal 140 20
 history=$work/state/chinwag/history
 mkdir -p "${history%/*}"
 
-# Starts the client, sends a line, and checks that Up brings back that line, and Up again this one.
+# Starts the client, sends a line, and checks that Up brings back that line, and the next Up the line given: remembers LINE
 remembers() {
     keys "clear; chinwag $host:$port --nick alice" Enter
     screen $'*\n>'
@@ -43,7 +43,7 @@ rm "$history"
 echo 'in a file without a header' >"$history"
 remembers 'in a file without a header'
 
-# At a limit of file sizes, writing ends other programs by a signal.
+# At the file size limit, a write ends a program by SIGXFSZ unless the program catches it.
 keys "clear; (ulimit -f 0; chinwag $host:$port --nick alice)" Enter
 screen $'*\n>'
 hear bob 'JOIN alice'

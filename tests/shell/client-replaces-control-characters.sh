@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whatever a server sends, the client prints nothing of it that a terminal obeys.
+# The client replaces every control character that a server sends: the terminal obeys none of them.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs socat

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A program is killed, another goes on with its name, and nobody sees it but the operator, whose log has no token. What a
-# script has to keep is one word of one line.
+# A client is killed, and another program resumes its session with the token. Other members see no LEAVE; the server's log shows the
+# resume, but not the token.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
