@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::task::{Context, Poll};
 
-use crate::protocol::{EventId, Timestamp};
+use crate::protocol::{MessageId, Timestamp};
 use crate::room::{Action, Entry, Origin, Uptime};
 
 /// A change of the room that has no place in the order yet.
@@ -46,7 +46,7 @@ pub trait Sequencer: Debug + Send {
     }
 
     /// Passes on what was accepted. `last_id` is the id of the room's newest message.
-    fn end_turn(&mut self, _last_id: EventId) {}
+    fn end_turn(&mut self, _last_id: MessageId) {}
 
     /// Whether there is something to pass on at the end of the next turn, even if nothing else happens.
     fn needs_turn(&self) -> bool {

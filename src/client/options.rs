@@ -10,7 +10,7 @@ use crate::command_line::{
     is_colored, is_server, parse_color, parse_number, parse_seconds, quoted, with_port, wrong_server,
 };
 use crate::limits::RETRY_SECONDS_DEFAULT;
-use crate::protocol::{EventId, Name, Token};
+use crate::protocol::{MessageId, Name, Token};
 
 /// A client for a chinwag chat server: interactive at a terminal and, with a command, for scripts.
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -71,7 +71,7 @@ pub(super) struct Options {
     /// with tail and wait: begin with the messages after this id (--json prints ids); if the server no longer keeps some of them,
     /// standard error says so
     #[argh(option, arg_name = "id", from_str_fn(parse_id))]
-    pub(super) since: Option<EventId>,
+    pub(super) since: Option<MessageId>,
 
     /// with --since: the epoch of the id (epoch= in the server's greeting); if the server has another one, exit with code 1
     #[argh(option, arg_name = "epoch", from_str_fn(parse_epoch))]
@@ -172,8 +172,8 @@ fn parse_count(raw: &str) -> Result<u64, String> {
     parse_number(raw, 1.., "a number of lines")
 }
 
-fn parse_id(raw: &str) -> Result<EventId, String> {
-    parse_number(raw, 0.., "an id").map(EventId)
+fn parse_id(raw: &str) -> Result<MessageId, String> {
+    parse_number(raw, 0.., "an id").map(MessageId)
 }
 
 fn parse_epoch(raw: &str) -> Result<Token, String> {

@@ -3,7 +3,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::protocol::{
-    Command, ErrorCode, Event, EventId, Field, Heard, Past, Replayed, Reply, ServerLine, Tag, Token,
+    Command, ErrorCode, Event, Field, Heard, MessageId, Past, Replayed, Reply, ServerLine, Tag, Token,
 };
 
 /// The requested id belongs to another numbering of messages.
@@ -26,7 +26,7 @@ pub(super) enum ReadAction {
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     /// Everything up to this id has been read. `None` before the first.
-    last: Option<EventId>,
+    last: Option<MessageId>,
     /// The epoch of `last`.
     epoch: Option<Token>,
     /// How many messages from before the first connection to pass on, as `PAST`.
@@ -57,7 +57,7 @@ impl Reading {
     }
 
     /// Reads from after this id on.
-    pub(super) fn since(id: EventId, epoch: Option<Token>) -> Self {
+    pub(super) fn since(id: MessageId, epoch: Option<Token>) -> Self {
         Self { last: Some(id), epoch, is_chosen: true, ..Self::default() }
     }
 
@@ -85,7 +85,7 @@ impl Reading {
             if !replay.is_missed {
                 // These messages follow the taking of the nickname: from the first one on, the next replay repeats them.
                 let first = held.iter().find_map(id_of);
-                self.last = self.last.or(first.map(|id| EventId(id.0.saturating_sub(1))));
+                self.last = self.last.or(first.map(|id| MessageId(id.0.saturating_sub(1))));
                 self.epoch = replay.epoch;
             }
         }
@@ -150,7 +150,7 @@ impl Reading {
         let Some(replay) = &mut self.replay else { return Vec::new() };
         let refusal = heard.refused().unwrap_or_default();
         let oldest = if let Some(Field::Oldest(oldest)) = refusal.field { Some(oldest) } else { None };
-        let before = oldest.and_then(|oldest| oldest.0.checked_sub(1)).map(EventId);
+        let before = oldest.and_then(|oldest| oldest.0.checked_sub(1)).map(MessageId);
         replay.is_whole = false;
         let (missing, next) = match before {
             Some(before) if replay.is_missed && Some(before) > self.last => {
@@ -184,7 +184,7 @@ impl Reading {
 }
 
 /// The id of an event, if it is a message.
-fn id_of(heard: &Heard) -> Option<EventId> {
+fn id_of(heard: &Heard) -> Option<MessageId> {
     if let Some(ServerLine::Event(Some(tag), _)) = &heard.known { tag.id } else { None }
 }
 
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(read(&mut reading, &["OK HISTORY 0 last=3"]), ["caught up: false"]);
         assert_eq!(read(&mut reading, &["@4 T MSG bob y", "OK MSG 5"]), ["@4 T MSG bob y", "OK MSG 5"]);
         assert_eq!(reading.end().count(), 0);
-        assert_eq!(reading.begin(epoch(now)), Command::Since(EventId(5), epoch("a")));
+        assert_eq!(reading.begin(epoch(now)), Command::Since(MessageId(5), epoch("a")));
         reading
     }
 
@@ -259,14 +259,14 @@ mod tests {
         assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a", "@7 T MSG bob b"]);
         let held: Vec<_> = reading.end().map(ReadAction::Line).map(written).collect();
         assert_eq!(held, ["@- T WHISPER bob w"], "no replay repeats it");
-        assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(7), epoch("a")));
+        assert_eq!(reading.begin(epoch("a")), Command::Since(MessageId(7), epoch("a")));
         assert_eq!(read(&mut reading, &["PAST 8 T bob c", "OK SINCE 1 last=8"]), ["@8 T MSG bob c", "caught up: true"]);
         // A message that was passed on before the end of the reply is not passed on again.
         let mut reading = back("a");
         let lines = ["@6 T MSG bob a", "@7 T MSG bob b", "PAST 6 T bob a", "PAST 7 T bob b"];
         assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a"]);
         assert_eq!(reading.end().count(), 0);
-        assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(6), epoch("a")));
+        assert_eq!(reading.begin(epoch("a")), Command::Since(MessageId(6), epoch("a")));
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
             assert_eq!(reading.begin(epoch("a")), Command::History(0));
             assert_eq!(read(&mut reading, lines), [""; 0]);
             assert_eq!(reading.end().map(ReadAction::Line).map(written).collect::<Vec<_>>(), passed);
-            assert_eq!(reading.begin(epoch("a")), Command::Since(EventId(last), epoch("a")), "{lines:?}");
+            assert_eq!(reading.begin(epoch("a")), Command::Since(MessageId(last), epoch("a")), "{lines:?}");
         };
         check(&["@- T WHISPER bob w", "@8 T MSG bob c", "@9 T MSG bob d"], &["@- T WHISPER bob w"], 7);
         check(&["@8 T MSG bob c"], &[], 7);
@@ -288,7 +288,7 @@ mod tests {
         let mut reading = back("b");
         let lines = ["@2 T MSG bob q", "ERR SINCE epoch-changed the epoch is b", "OK HISTORY 0 last=2"];
         assert_eq!(read(&mut reading, &lines), [anew, "ask: HISTORY 0", "caught up: false", "@2 T MSG bob q"]);
-        assert_eq!(reading.begin(epoch("b")), Command::Since(EventId(2), epoch("b")));
+        assert_eq!(reading.begin(epoch("b")), Command::Since(MessageId(2), epoch("b")));
 
         let mut reading = back("a");
         let old = "missing: messages are missing here: the server no longer keeps those before id 9";
@@ -303,8 +303,8 @@ mod tests {
 
     #[test]
     fn refusal_of_a_chosen_id_is_passed_on() {
-        let mut reading = Reading::since(EventId(7), epoch("a"));
-        assert_eq!(reading.begin(epoch("b")), Command::Since(EventId(7), epoch("a")));
+        let mut reading = Reading::since(MessageId(7), epoch("a"));
+        assert_eq!(reading.begin(epoch("b")), Command::Since(MessageId(7), epoch("a")));
         let refusal = "ERR SINCE epoch-changed the epoch is b";
         assert_eq!(read(&mut reading, &[refusal]), [refusal, "caught up: false"]);
     }

@@ -2,7 +2,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use super::typed::usage_of;
-use crate::protocol::{ErrorCode, EventId, HeardRefusal, Hint, Verb};
+use crate::protocol::{ErrorCode, HeardRefusal, Hint, MessageId, Verb};
 
 /// What is wrong, and what to do at a command line.
 pub(super) fn explain(refusal: &HeardRefusal) -> String {
@@ -31,7 +31,7 @@ fn at_command_line(hint: &Hint) -> String {
         Hint::TakeNickname => "; take one with --nick".to_owned(),
         Hint::JoinNamesByCommas => "; write the names with commas and without spaces".to_owned(),
         Hint::ListMembers => "; chinwag who lists the members".to_owned(),
-        Hint::Since(EventId(id)) => format!("; for all from there on, use --since {id}"),
+        Hint::Since(MessageId(id)) => format!("; for all from there on, use --since {id}"),
         Hint::CheckEpoch => "; expected an id from this server, see chinwag history --json".to_owned(),
         Hint::CheckHistory => ", so look with chinwag history first; try again later".to_owned(),
         hint => without_commands(hint).to_owned(),
@@ -48,7 +48,7 @@ fn at_terminal(hint: &Hint) -> String {
         Hint::TakeNickname => write("take one first: ", Verb::Nick),
         Hint::ListMembers => "; /who lists names".to_owned(),
         Hint::ListCommands => "; /help lists the commands".to_owned(),
-        Hint::Since(EventId(id)) => format!("; for all from there on, type: /since {id}"),
+        Hint::Since(MessageId(id)) => format!("; for all from there on, type: /since {id}"),
         Hint::CheckEpoch => write("from another epoch? type: ", Verb::History),
         Hint::CheckHistory => ", so look with /history first; try again later".to_owned(),
         hint => without_commands(hint).to_owned(),
@@ -172,7 +172,7 @@ mod tests {
     /// No hint, of any code, tells the user to write a line of the protocol.
     #[test]
     fn words_have_no_protocol_syntax() {
-        let open = [Hint::Say(Text::ours("x")), Hint::DoubleSlash(Text::ours("x")), Hint::Since(EventId(8))];
+        let open = [Hint::Say(Text::ours("x")), Hint::DoubleSlash(Text::ours("x")), Hint::Since(MessageId(8))];
         for hint in Hint::plain().chain(open) {
             for code in ErrorCode::ALL {
                 let refusal = Refusal::new(None, code, "it is wrong").with_hint(hint.clone()).into();

@@ -11,7 +11,7 @@ use super::log::{FellOff, Piece};
 use super::outbox::{Fetching, Pin, PinText, State};
 use super::{Feed, Outbox, Pieces, Place, Standing};
 use crate::limits::{WRITE_BYTES_MAX, WRITE_SLICES_MAX};
-use crate::protocol::{Dialect, EventId};
+use crate::protocol::{Dialect, MessageId};
 
 /// Reads the feed and the private lines of one connection as one stream.
 #[derive(Debug, Default)]
@@ -59,9 +59,9 @@ pub struct Missed {
     /// How the reader is spoken to.
     pub dialect: Dialect,
     /// They have greater ids than this one.
-    pub after: EventId,
+    pub after: MessageId,
     /// They have ids up to this one.
-    pub until: EventId,
+    pub until: MessageId,
 }
 
 /// Something to write.

@@ -1,7 +1,7 @@
 //! Lines rendered one after the other, and the last message up to each of them.
 
 use crate::limits::MARKED_BYTES;
-use crate::protocol::{Dialect, Event, EventId, Tag};
+use crate::protocol::{Dialect, Event, MessageId, Tag};
 
 /// Lines that are being rendered in one dialect.
 #[derive(Debug, Default)]
@@ -9,7 +9,7 @@ pub(super) struct Rendering {
     bytes: Vec<u8>,
     marks: Vec<Mark>,
     /// The last message up to the last line.
-    last: EventId,
+    last: MessageId,
 }
 
 /// Lines that are published.
@@ -19,7 +19,7 @@ pub(super) struct Lines {
     /// Empty if the feed has no marks.
     marks: Box<[Mark]>,
     /// The last message up to the last line.
-    last: EventId,
+    last: MessageId,
 }
 
 /// A run of lines of one kind, up to the next mark. It begins at `offset`.
@@ -32,14 +32,14 @@ struct Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Run {
     /// Messages with consecutive ids, from this one on.
-    Messages(EventId),
+    Messages(MessageId),
     /// Other events, after the message with this id.
-    Others(EventId),
+    Others(MessageId),
 }
 
 impl Rendering {
     /// Appends a line. In a feed with marks, `before` is the id of the last message before it.
-    pub(super) fn push(&mut self, dialect: Dialect, tag: Tag, event: &Event, before: Option<EventId>) {
+    pub(super) fn push(&mut self, dialect: Dialect, tag: Tag, event: &Event, before: Option<MessageId>) {
         if let Some(before) = before {
             self.mark(tag.id.map_or(Run::Others(before), Run::Messages));
         }
@@ -85,7 +85,7 @@ impl Lines {
     /// The position of a reader that has read `read` bytes: the last message that it has read, also in part, and the rest of the line
     /// that it has read in part. `None` at the very begin, and without marks.
     #[expect(clippy::naive_bytecount, reason = "a thousand bytes, for one who is behind")]
-    pub(super) fn standing(&self, read: usize) -> Option<(EventId, &[u8])> {
+    pub(super) fn standing(&self, read: usize) -> Option<(MessageId, &[u8])> {
         let last_byte = read.checked_sub(1)?;
         if read == self.bytes.len() && !self.marks.is_empty() {
             return Some((self.last, &[]));
@@ -93,7 +93,7 @@ impl Lines {
         let mark = self.marks[..self.marks.partition_point(|mark| mark.offset as usize <= last_byte)].last()?;
         let lines_before = self.bytes[mark.offset as usize..last_byte].iter().filter(|&&byte| byte == b'\n').count();
         let id = match mark.lines {
-            Run::Messages(first) => EventId(first.0 + lines_before as u64),
+            Run::Messages(first) => MessageId(first.0 + lines_before as u64),
             Run::Others(before) => before,
         };
         if self.bytes[last_byte] == b'\n' {
@@ -117,13 +117,13 @@ mod tests {
         let mut expected = Vec::new();
         let mut id = 0;
         for number in 0..300_u64 {
-            let (before, is_message) = (EventId(id), number % 50 != 7 && number % 23 > 2);
+            let (before, is_message) = (MessageId(id), number % 50 != 7 && number % 23 > 2);
             id += if number % 37 == 5 { 100 } else { 1 } * u64::from(is_message);
-            let tag = Tag { id: is_message.then_some(EventId(id)), at: Timestamp(0) };
+            let tag = Tag { id: is_message.then_some(MessageId(id)), at: Timestamp(0) };
             let text = Text::new(&"x".repeat(1 + usize::try_from(number * 7 % 400).unwrap())).unwrap();
             let start = rendering.len();
             rendering.push(Dialect::default(), tag, &Event::Msg(Name::new("a").unwrap(), text), Some(before));
-            expected.push((start, rendering.len(), EventId(id)));
+            expected.push((start, rendering.len(), MessageId(id)));
         }
         let lines = rendering.take();
         assert!(lines.marks.len() < 100, "{} marks", lines.marks.len());

@@ -12,7 +12,7 @@ use super::{Place, lock};
 use crate::limits::{
     SEGMENT_BYTES_MAX, SEGMENT_OVERHEAD_BYTES, SEGMENT_SHARE, SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE,
 };
-use crate::protocol::{DIALECTS, Dialect, Event, EventId, Tag};
+use crate::protocol::{DIALECTS, Dialect, Event, MessageId, Tag};
 
 /// Everything published, for as long as the retention allows, in each dialect that was in use when it was published.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ struct Log {
     /// Where the last segment ends, in each dialect.
     ends: [u64; DIALECTS],
     /// The last message in it.
-    said: EventId,
+    said: MessageId,
     /// Has some texts once more.
     file: Option<MemoryFile>,
 }
@@ -80,7 +80,7 @@ impl Feed {
             segments: VecDeque::new(),
             bytes: 0,
             ends: Default::default(),
-            said: EventId::default(),
+            said: MessageId::default(),
             file: MemoryFile::new(bytes_max / SENDFILE_SHARE),
         };
         Self { log: Mutex::new(log), ends: Default::default(), bytes_max }
@@ -208,7 +208,7 @@ impl Piece {
     }
 
     /// Where a reader stands who has read so many bytes of it; see [`Lines::standing`].
-    pub(super) fn standing(&self, bytes: usize) -> Option<(EventId, &[u8])> {
+    pub(super) fn standing(&self, bytes: usize) -> Option<(MessageId, &[u8])> {
         self.lines.standing(self.range.start + bytes)
     }
 
@@ -226,7 +226,7 @@ pub struct Draft {
     starts: [u64; DIALECTS],
     texts: [Rendering; DIALECTS],
     /// The last message.
-    said: EventId,
+    said: MessageId,
     /// For each line, the last message up to it can be found.
     is_marked: bool,
     /// How many sessions read each dialect.
@@ -235,7 +235,7 @@ pub struct Draft {
 
 impl Draft {
     /// An empty one, after the message with this id, for readers who can find what they missed elsewhere.
-    pub fn marked(said: EventId) -> Self {
+    pub fn marked(said: MessageId) -> Self {
         Self { said, is_marked: true, ..Self::default() }
     }
 
@@ -251,7 +251,7 @@ impl Draft {
     }
 
     /// The last message.
-    pub fn said(&self) -> EventId {
+    pub fn said(&self) -> MessageId {
         self.said
     }
 

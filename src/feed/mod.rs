@@ -21,7 +21,7 @@ pub use cursor::{Cursor, Missed, Progress, Source};
 pub use log::{Appended, Draft, Feed};
 pub use outbox::{Next, Outbox, Pieces, Standing};
 
-use crate::protocol::{Dialect, EventId};
+use crate::protocol::{Dialect, MessageId};
 
 /// A place in the feed, between two lines: so many bytes of its rendering in this dialect come before it.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub struct Place {
     /// Bytes of it before the place, since the server started.
     pub offset: u64,
     /// What was said before the place has ids up to this one, and what is said after it greater ones.
-    pub after: EventId,
+    pub after: MessageId,
 }
 
 impl PartialEq for Place {

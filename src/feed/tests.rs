@@ -9,7 +9,7 @@ use std::task::{Wake, Waker};
 
 use super::*;
 use crate::limits::{SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE};
-use crate::protocol::{Closing, DIALECTS, Drawing, Ending, Event, EventId, Name, Tag, Text, Timestamp};
+use crate::protocol::{Closing, DIALECTS, Drawing, Ending, Event, MessageId, Name, Tag, Text, Timestamp};
 
 const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false, draw: false };
 const CRLF: Dialect = Dialect { ending: Ending::CrLf, tags: false, draw: false };
@@ -23,7 +23,7 @@ struct Bench {
     cursor: Cursor,
     wakes: Arc<Wakes>,
     /// What was said, and how the reader would read it.
-    said: Vec<(EventId, String)>,
+    said: Vec<(MessageId, String)>,
 }
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Bench {
             wakes: Arc::default(),
             said: Vec::new(),
         };
-        bench.draft = Draft::marked(EventId(0));
+        bench.draft = Draft::marked(MessageId(0));
         let begin = bench.draft.enter(PLAIN);
         bench.outbox.pin(None, Some(begin), |text| text.extend(b"welcome\n"));
         bench
@@ -54,7 +54,7 @@ impl Bench {
 
     fn event(&mut self, text: &str) {
         let event = Event::Msg(Name::new("a").unwrap(), Text::new(text).unwrap());
-        let id = EventId(3 * self.said.len() as u64 + 1);
+        let id = MessageId(3 * self.said.len() as u64 + 1);
         self.said.push((id, format!("{event}\n")));
         self.draft.push(Tag { id: Some(id), at: Timestamp(0) }, &event);
     }

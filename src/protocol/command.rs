@@ -4,8 +4,8 @@ use super::drawing::CLEAR;
 use super::text::shows_nothing;
 use super::words::count_words;
 use super::{
-    Decoded, Drawing, ErrorCode, EventId, Hint, LineDecoder, Name, NameError, NoStroke, NoToken, Refusal, ResumeToken,
-    Stroke, Text, TextError, Token, Verb, is_blank, is_space, split_word,
+    Decoded, Drawing, ErrorCode, Hint, LineDecoder, MessageId, Name, NameError, NoStroke, NoToken, Refusal,
+    ResumeToken, Stroke, Text, TextError, Token, Verb, is_blank, is_space, split_word,
 };
 use crate::limits::{
     COORDINATE_MAX, ECHO_CHARS_MAX, HISTORY_REPLAYED_DEFAULT, SEARCH_WORDS_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX,
@@ -28,7 +28,7 @@ pub enum Command {
     /// What were the last messages? At most so many.
     History(u64),
     /// What was said after this? In this epoch, if one is named.
-    Since(EventId, Option<Token>),
+    Since(MessageId, Option<Token>),
     /// Which messages have these words?
     Search(Text),
     /// Do this to the canvas.
@@ -213,8 +213,8 @@ impl Command {
                 format!("WHISPER {} {text}", names.join(","))
             }
             (Self::History(count), _) => format!("HISTORY {count}"),
-            (Self::Since(EventId(id), None), _) => format!("SINCE {id}"),
-            (Self::Since(EventId(id), Some(epoch)), _) => format!("SINCE {id} {epoch}"),
+            (Self::Since(MessageId(id), None), _) => format!("SINCE {id}"),
+            (Self::Since(MessageId(id), Some(epoch)), _) => format!("SINCE {id} {epoch}"),
             (Self::Search(words), _) => format!("SEARCH {words}"),
             (Self::Draw(drawing), _) => format!("DRAW {drawing}"),
             (Self::Set(setting, on), _) => format!("SET {} {}", setting.as_str(), switch(*on)),
@@ -323,7 +323,7 @@ fn history(rest: &str) -> Result<Command, Refusal> {
 fn since(rest: &str) -> Result<Command, Refusal> {
     let (id, epoch) = split_word(rest.trim());
     let id = number(Verb::Since, id)?;
-    Ok(Command::Since(EventId(id), token(Verb::Since, epoch.unwrap_or(""))?))
+    Ok(Command::Since(MessageId(id), token(Verb::Since, epoch.unwrap_or(""))?))
 }
 
 fn number(verb: Verb, word: &str) -> Result<u64, Refusal> {
@@ -519,8 +519,8 @@ mod tests {
         check("WHO", Command::Who);
         check("HISTORY", Command::History(20));
         check("history 5 ", Command::History(5));
-        check("SINCE 12", Command::Since(EventId(12), None));
-        check("SINCE  12  k7qd ", Command::Since(EventId(12), Some(Token::new("k7qd").unwrap())));
+        check("SINCE 12", Command::Since(MessageId(12), None));
+        check("SINCE  12  k7qd ", Command::Since(MessageId(12), Some(Token::new("k7qd").unwrap())));
         check("SEARCH tea time", Command::Search(said("tea time")));
         check("status ", Command::Status);
         check("draw CLEAR ", Command::Draw(Drawing::Clear));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{EventId, Hint, Mode, Text, Verb, made_safe};
+use super::{Hint, MessageId, Mode, Text, Verb, made_safe};
 use crate::limits::{HINT_BYTES_MAX, TEXT_BYTES_MAX};
 
 /// What went wrong, in words that never change; `protocol.md` explains each.
@@ -222,9 +222,9 @@ pub struct Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// Of `too-old`: the oldest id that is kept, or the next one if no message is kept.
-    Oldest(EventId),
+    Oldest(MessageId),
     /// Of `id-ahead`: the id of the newest message.
-    Last(EventId),
+    Last(MessageId),
 }
 
 impl Field {
@@ -236,7 +236,7 @@ impl Field {
             _ => return None,
         };
         let digits = text.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?;
-        digits.parse().ok().map(|id| field(EventId(id)))
+        digits.parse().ok().map(|id| field(MessageId(id)))
     }
 
     /// The name of the field.
@@ -248,7 +248,7 @@ impl Field {
     }
 
     /// The value of the field.
-    pub fn id(self) -> EventId {
+    pub fn id(self) -> MessageId {
         match self {
             Self::Oldest(id) | Self::Last(id) => id,
         }
@@ -271,15 +271,15 @@ impl Refusal {
     }
 
     /// Messages that were requested are no longer kept. `oldest` is the oldest one that is.
-    pub fn too_old(verb: Verb, oldest: EventId) -> Self {
-        let EventId(id) = oldest;
+    pub fn too_old(verb: Verb, oldest: MessageId) -> Self {
+        let MessageId(id) = oldest;
         let refusal = Self::new(verb, ErrorCode::TooOld, format!("{id} is the oldest that is kept"));
-        let hint = Hint::Since(EventId(id.saturating_sub(1)));
+        let hint = Hint::Since(MessageId(id.saturating_sub(1)));
         Self { field: Some(Field::Oldest(oldest)), ..refusal.with_hint(hint) }
     }
 
     /// No message has the requested id yet. `last` is the id of the newest one.
-    pub fn id_ahead(last: EventId) -> Self {
+    pub fn id_ahead(last: MessageId) -> Self {
         let refusal = Self::new(Verb::Since, ErrorCode::IdAhead, format!("the last id is {}", last.0));
         Self { field: Some(Field::Last(last)), ..refusal.with_hint(Hint::CheckEpoch) }
     }
@@ -352,9 +352,9 @@ mod tests {
     #[test]
     fn field_is_first_number_of_text() {
         let check = |line: &str, field| assert_eq!(Refusal::parse(line).unwrap().field, field, "{line:?}");
-        check("SINCE too-old 31 is the oldest", Some(Field::Oldest(EventId(31))));
-        check("SINCE too-old the oldest is 31; write: SINCE 30", Some(Field::Oldest(EventId(31))));
-        check("SINCE id-ahead the last id is 5; from another epoch?", Some(Field::Last(EventId(5))));
+        check("SINCE too-old 31 is the oldest", Some(Field::Oldest(MessageId(31))));
+        check("SINCE too-old the oldest is 31; write: SINCE 30", Some(Field::Oldest(MessageId(31))));
+        check("SINCE id-ahead the last id is 5; from another epoch?", Some(Field::Last(MessageId(5))));
         check("SINCE too-old no number", None);
         check("SINCE too-old 99999999999999999999", None);
         check("SINCE epoch-changed the epoch is 22", None);
@@ -365,7 +365,7 @@ mod tests {
     fn refusal_is_at_most_one_text() {
         let long = "\u{1f3f4}".repeat(TEXT_BYTES_MAX);
         let longest = Text::ours(&"\u{1f3f4}".repeat(ECHO_CHARS_MAX + 1));
-        let open = [Hint::Say(longest.clone()), Hint::DoubleSlash(longest), Hint::Since(EventId(u64::MAX))];
+        let open = [Hint::Say(longest.clone()), Hint::DoubleSlash(longest), Hint::Since(MessageId(u64::MAX))];
         for hint in Hint::plain().chain(open) {
             let refusal = Refusal::new(None, ErrorCode::VerbUnknown, format!("\x01{long}")).with_hint(hint);
             for mode in [Mode::Commands, Mode::Chat] {

@@ -9,9 +9,9 @@ use super::{Drawing, Name, Text, Token, split_word};
 
 /// The number of a message: 1, 2, 3 and so on, without gaps, in the order of the room. No other event has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EventId(pub u64);
+pub struct MessageId(pub u64);
 
-impl EventId {
+impl MessageId {
     /// The one that follows.
     #[must_use]
     pub fn next(self) -> Self {
@@ -199,7 +199,7 @@ impl Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
     /// The id of a message; none (`-`) for every other event.
-    pub id: Option<EventId>,
+    pub id: Option<MessageId>,
     /// When it happened.
     pub at: Timestamp,
 }
@@ -207,7 +207,7 @@ pub struct Tag {
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.id {
-            Some(EventId(id)) => write!(f, "@{id} {} ", self.at),
+            Some(MessageId(id)) => write!(f, "@{id} {} ", self.at),
             None => write!(f, "@- {} ", self.at),
         }
     }
@@ -218,7 +218,7 @@ impl Tag {
     pub fn parse(line: &str) -> Option<(Self, &str)> {
         let (id, rest) = line.strip_prefix('@')?.split_once(' ')?;
         let (time, rest) = rest.split_once(' ')?;
-        let id = if id == "-" { None } else { Some(EventId(id.parse().ok()?)) };
+        let id = if id == "-" { None } else { Some(MessageId(id.parse().ok()?)) };
         Some((Self { id, at: Timestamp::parse(time)? }, rest))
     }
 }

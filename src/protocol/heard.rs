@@ -70,7 +70,7 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::EventId;
+    use crate::protocol::MessageId;
 
     #[test]
     fn a_refusal_is_one_whatever_its_code() {
@@ -104,7 +104,7 @@ mod tests {
             let refusal = Heard::new(line).refused().unwrap();
             assert_eq!((refusal.what.as_str(), refusal.hint, refusal.field), (what, hint, field), "{line:?}");
         };
-        let oldest = Some(Field::Oldest(EventId(31)));
+        let oldest = Some(Field::Oldest(MessageId(31)));
         check("ERR SINCE too-old 31 is the oldest", "31 is the oldest", None, oldest);
         check("ERR SING too-old 31 it is; try again later", "31 it is", Some(Hint::RetryLater), oldest);
         check("ERR SING off-key 31; try again later", "31", Some(Hint::RetryLater), None);

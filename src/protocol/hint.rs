@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::sync::LazyLock;
 
-use super::{EventId, Mode, Text, Verb};
+use super::{MessageId, Mode, Text, Verb};
 
 /// What a user can do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum Hint {
     /// the slash.
     DoubleSlash(Text),
     /// Ask for all messages after this id.
-    Since(EventId),
+    Since(MessageId),
     /// Ask for the last messages; the id may be from another epoch.
     CheckEpoch,
     /// Ask the operator to store messages.
@@ -156,10 +156,10 @@ static WRITTEN: LazyLock<Vec<(String, Hint)>> = LazyLock::new(|| {
 });
 
 /// The id in `SINCE id` or `/SINCE id`.
-fn since_id(command: &str) -> Option<EventId> {
+fn since_id(command: &str) -> Option<MessageId> {
     let id = command.strip_prefix('/').unwrap_or(command).strip_prefix("SINCE ")?;
     let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| id.parse().ok().map(EventId)).flatten()
+    is_number.then(|| id.parse().ok().map(MessageId)).flatten()
 }
 
 /// A hint as a session of a mode reads it: with what separates it from the text before.
@@ -193,7 +193,7 @@ impl fmt::Display for HintInMode<'_> {
                 Verb::Msg.usage()
             ),
             Hint::DoubleSlash(word) => write!(f, "{DOUBLE_SLASH}{word}"),
-            Hint::Since(EventId(id)) => write!(f, "{SINCE}{prefix}SINCE {id}"),
+            Hint::Since(MessageId(id)) => write!(f, "{SINCE}{prefix}SINCE {id}"),
             Hint::CheckEpoch => {
                 write!(f, "; from another epoch? that is in HELLO; write: {}", mode.usage(Verb::History))
             }
@@ -238,8 +238,8 @@ mod tests {
         check("the disk is full; try again later", "the disk is full", Some(Hint::RetryLater));
         check("it is gone, so look in HISTORY first; try again later", "it is gone", Some(Hint::CheckHistory));
         check("5; from another epoch? that is in HELLO; write: HISTORY [count]", "5", Some(Hint::CheckEpoch));
-        check("9; for all from there on, write: SINCE 8", "9", Some(Hint::Since(EventId(8))));
-        check("9; for all from there on, write: /SINCE 8", "9", Some(Hint::Since(EventId(8))));
+        check("9; for all from there on, write: SINCE 8", "9", Some(Hint::Since(MessageId(8))));
+        check("9; for all from there on, write: /SINCE 8", "9", Some(Hint::Since(MessageId(8))));
     }
 
     /// Servers of later versions may have other hints.

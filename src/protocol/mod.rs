@@ -27,7 +27,7 @@ pub use command::{Command, Mode, Setting, split_indent, strip_slash};
 pub use dialect::{DIALECTS, Dialect};
 pub use drawing::{Drawing, Drawn, NoStroke, Stroke};
 pub use error::{ErrorCode, Field, Refusal};
-pub use event::{Closing, Event, EventId, LeaveReason, Tag, Timestamp};
+pub use event::{Closing, Event, LeaveReason, MessageId, Tag, Timestamp};
 pub use foreign::Foreign;
 pub use heard::{Heard, HeardRefusal};
 pub use hint::Hint;

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::{EventId, Name, Text, Timestamp, split_word};
+use super::{MessageId, Name, Text, Timestamp, split_word};
 
 /// A message that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
     /// Its number in the order.
-    pub id: EventId,
+    pub id: MessageId,
     /// When it was said.
     pub at: Timestamp,
     /// Who said it, by the name of that time.
@@ -19,7 +19,7 @@ pub struct Past {
 
 impl fmt::Display for Past {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id: EventId(id), at, name, text } = self;
+        let Self { id: MessageId(id), at, name, text } = self;
         write!(f, "PAST {id} {at} {name} {text}")
     }
 }
@@ -31,7 +31,7 @@ impl Past {
         let (time, rest) = rest.split_once(' ')?;
         let (name, text) = split_word(rest);
         Some(Self {
-            id: EventId(id.parse().ok()?),
+            id: MessageId(id.parse().ok()?),
             at: Timestamp::parse(time)?,
             name: Name::new(name).ok()?,
             text: Text::new(text?).ok()?,

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use super::command::{switch, switch_from_word};
 use super::{
-    Drawn, Event, EventId, Mode, Name, Past, Refusal, ResumeToken, Setting, Tag, Text, Token, VERSION, Verb, split_word,
+    Drawn, Event, MessageId, Mode, Name, Past, Refusal, ResumeToken, Setting, Tag, Text, Token, VERSION, Verb,
+    split_word,
 };
 
 /// The final line of a command that was carried out: `OK verb …`.
@@ -16,7 +17,7 @@ pub enum Reply {
     /// The name is yours again.
     Resume(Name),
     /// It was said, at this place in the order.
-    Msg(EventId),
+    Msg(MessageId),
     /// These were told.
     Whisper(Vec<Name>),
     /// So many are here; their `USER` lines came before.
@@ -54,12 +55,12 @@ pub struct Replayed {
     pub count: u64,
     /// Id of the newest message at the reply's place in the order, whether or not it was sent again; 0 before the first message.
     /// A client that has read up to here asks for `SINCE` this id later.
-    pub last: EventId,
+    pub last: MessageId,
 }
 
 impl fmt::Display for Replayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { count, last: EventId(last) } = self;
+        let Self { count, last: MessageId(last) } = self;
         write!(f, "{count} {LAST}{last}")
     }
 }
@@ -68,7 +69,7 @@ impl Replayed {
     fn parse(rest: &str) -> Option<Self> {
         let mut words = rest.split(' ');
         let count = words.next()?.parse().ok()?;
-        Some(Self { count, last: EventId(words.next()?.strip_prefix(LAST)?.parse().ok()?) })
+        Some(Self { count, last: MessageId(words.next()?.strip_prefix(LAST)?.parse().ok()?) })
     }
 }
 
@@ -159,7 +160,7 @@ impl fmt::Display for Reply {
         match self {
             Self::Nick(name) => write!(f, "OK NICK {name}"),
             Self::Resume(name) => write!(f, "OK RESUME {name}"),
-            Self::Msg(EventId(id)) => write!(f, "OK MSG {id}"),
+            Self::Msg(MessageId(id)) => write!(f, "OK MSG {id}"),
             Self::Whisper(names) => {
                 f.write_str("OK WHISPER ")?;
                 for (at, name) in names.iter().enumerate() {
@@ -236,7 +237,7 @@ impl Reply {
         Some(match (verb, arguments) {
             (Verb::Nick, Some(name)) => Self::Nick(Name::new(name).ok()?),
             (Verb::Resume, Some(name)) => Self::Resume(Name::new(name).ok()?),
-            (Verb::Msg, Some(id)) => Self::Msg(EventId(id.parse().ok()?)),
+            (Verb::Msg, Some(id)) => Self::Msg(MessageId(id.parse().ok()?)),
             (Verb::Whisper, Some(names)) => {
                 Self::Whisper(names.split(',').map(Name::new).collect::<Result<_, _>>().ok()?)
             }

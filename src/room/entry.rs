@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
 
-use crate::protocol::{Drawing, EventId, LeaveReason, Name, Secret, Text, Timestamp};
+use crate::protocol::{Drawing, LeaveReason, MessageId, Name, Secret, Text, Timestamp};
 
 /// A connection's number, given once in the life of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +89,7 @@ pub enum Action {
     /// The member leaves.
     Leave(LeaveReason, Option<Text>),
     /// No message up to this id is kept any more.
-    Evict(EventId),
+    Evict(MessageId),
     /// Nothing but the passing of time. Members that were detached for too long leave.
     Tick,
     /// The server stops: there are no members any more, and nobody is told of their leaving.

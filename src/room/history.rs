@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use super::kept::{Keep, Kept};
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_MESSAGES_DEFAULT, PAST_OVERHEAD_BYTES};
-use crate::protocol::{EventId, Past};
+use crate::protocol::{MessageId, Past};
 
 /// The last messages, each with a number: how many there were before it.
 #[derive(Debug)]
 pub struct History {
     messages: Kept<Past>,
     /// The id of the newest that is not kept; 0 if all are.
-    dropped_id: EventId,
+    dropped_id: MessageId,
 }
 
 impl Default for History {
@@ -29,16 +29,16 @@ impl Keep for Past {
 impl History {
     /// None yet; keeps so many, within [`HISTORY_BYTES_MAX`].
     pub fn new(messages_max: usize) -> Self {
-        Self { messages: Kept::new(messages_max, HISTORY_BYTES_MAX), dropped_id: EventId::default() }
+        Self { messages: Kept::new(messages_max, HISTORY_BYTES_MAX), dropped_id: MessageId::default() }
     }
 
     /// The same as before. The newest message that is not kept has the id `dropped_id`.
-    pub(super) fn restore(messages: Kept<Past>, dropped_id: EventId) -> Self {
+    pub(super) fn restore(messages: Kept<Past>, dropped_id: MessageId) -> Self {
         Self { messages, dropped_id }
     }
 
     /// The id of the newest message that is not kept; 0 if all are.
-    pub(super) fn dropped_id(&self) -> EventId {
+    pub(super) fn dropped_id(&self) -> MessageId {
         self.dropped_id
     }
 
@@ -50,7 +50,7 @@ impl History {
     }
 
     /// Lets go of all up to this id.
-    pub fn forget(&mut self, id: EventId) {
+    pub fn forget(&mut self, id: MessageId) {
         while self.oldest().is_some_and(|oldest| oldest <= id) {
             self.messages.drop_oldest();
         }
@@ -60,7 +60,7 @@ impl History {
     /// Whether the last so many are all here, or all there ever were.
     pub fn has_last(&self, count: u64) -> bool {
         let all = self.messages.all();
-        self.dropped_id == EventId::default() || count <= all.end - all.start
+        self.dropped_id == MessageId::default() || count <= all.end - all.start
     }
 
     /// All that are kept.
@@ -75,12 +75,12 @@ impl History {
     }
 
     /// The numbers of those with a greater id than this. None if one of them is no longer kept.
-    pub fn since(&self, id: EventId) -> Option<Range<u64>> {
+    pub fn since(&self, id: MessageId) -> Option<Range<u64>> {
         (id >= self.dropped_id).then(|| self.messages.after(|past| past.id <= id))
     }
 
     /// The id of the oldest that is kept.
-    pub fn oldest(&self) -> Option<EventId> {
+    pub fn oldest(&self) -> Option<MessageId> {
         self.messages.oldest().map(|past| past.id)
     }
 }
@@ -93,13 +93,13 @@ mod tests {
 
     fn past(id: u64, text: &str) -> Past {
         let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
-        Past { id: EventId(id), at: Timestamp(0), name, text }
+        Past { id: MessageId(id), at: Timestamp(0), name, text }
     }
 
     #[test]
     fn the_last_ones_are_kept_and_none_is_passed_over_silently() {
         let mut history = History::new(3);
-        assert_eq!((history.last(20), history.since(EventId(7)), history.oldest()), (0..0, Some(0..0), None));
+        assert_eq!((history.last(20), history.since(MessageId(7)), history.oldest()), (0..0, Some(0..0), None));
         for id in [2, 5, 6, 9, 12] {
             history.push(past(id, "hi"));
         }
@@ -109,13 +109,13 @@ mod tests {
         );
         let ids = |numbers| history.messages.range(numbers).map(|past| past.id.0).collect::<Vec<_>>();
         assert_eq!((ids(2..5), ids(0..3), ids(4..9), ids(9..9)), (vec![6, 9, 12], vec![6], vec![12], vec![]));
-        let since = |id| history.since(EventId(id));
+        let since = |id| history.since(MessageId(id));
         assert_eq!([since(0), since(4), since(5), since(7)], [None, None, Some(2..5), Some(3..5)]);
         assert_eq!([since(12), since(99)], [Some(5..5), Some(5..5)]);
-        assert_eq!(history.oldest(), Some(EventId(6)));
+        assert_eq!(history.oldest(), Some(MessageId(6)));
         let mut none = History::new(0);
         none.push(past(1, "hi"));
-        assert_eq!((none.since(EventId(0)), none.since(EventId(1)), none.messages.all()), (None, Some(1..1), 1..1));
+        assert_eq!((none.since(MessageId(0)), none.since(MessageId(1)), none.messages.all()), (None, Some(1..1), 1..1));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use self::names::Names;
 pub use self::output::{Output, Rejection};
 pub use self::snapshot::SnapshotError;
 use crate::limits::EXPIRED_PER_TURN_MAX;
-use crate::protocol::{Drawing, Drawn, Event, EventId, LeaveReason, Name, Past, Text, Timestamp, Token};
+use crate::protocol::{Drawing, Drawn, Event, LeaveReason, MessageId, Name, Past, Text, Timestamp, Token};
 
 /// The room.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ pub struct Room {
     /// What the ids belong to; `None` if clients are not told.
     epoch: Option<Token>,
     /// The id of the newest message, also if it was deleted.
-    last_id: EventId,
+    last_id: MessageId,
     history: History,
     canvas: Canvas,
     registered: Seniority,
@@ -133,7 +133,7 @@ impl Room {
 
     /// The same room, whose newest message had the id `last_id`.
     #[must_use]
-    pub fn with_last_id(self, last_id: EventId) -> Self {
+    pub fn with_last_id(self, last_id: MessageId) -> Self {
         Self { last_id, ..self }
     }
 
@@ -192,7 +192,7 @@ impl Room {
     }
 
     /// The id of the newest message, also if it was deleted; 0 before the first one.
-    pub fn last_id(&self) -> EventId {
+    pub fn last_id(&self) -> MessageId {
         self.last_id
     }
 

@@ -1,7 +1,7 @@
 //! What comes out of the room. Each output stands for itself: none refers to a state that later entries change.
 
 use super::{MemberId, Origin, StoreFailure};
-use crate::protocol::{Event, EventId, LeaveReason, Name, Text, Timestamp};
+use crate::protocol::{Event, LeaveReason, MessageId, Name, Text, Timestamp};
 
 /// A consequence of an entry. Outputs are delivered in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub enum Output {
     /// An event for all members.
     Event {
         /// The id, if it is a message.
-        id: Option<EventId>,
+        id: Option<MessageId>,
         /// When it happened.
         at: Timestamp,
         /// Whose command it is, if it is a command's effect: its reply takes the place of the event.

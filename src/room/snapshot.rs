@@ -12,7 +12,7 @@ use minicbor::encode::{self, Encoder, Write};
 
 use super::kept::{Keep, Kept};
 use super::{Canvas, History, Member, MemberId, Names, Resumption, Room, Uptime, Verifier};
-use crate::protocol::{Drawn, EventId, LeaveReason, Name, Past, Stroke, Text, Timestamp, Token};
+use crate::protocol::{Drawn, LeaveReason, MessageId, Name, Past, Stroke, Text, Timestamp, Token};
 
 /// The version of the format.
 const VERSION: u64 = 1;
@@ -146,12 +146,12 @@ fn read_room(d: &mut Decoder<'_>) -> Read<Room> {
     }
     room.names = read_reservations(d, std::mem::take(&mut room.names))?;
     room.epoch = optional(d, |d| parsed(d.str()?, |epoch| Token::new(epoch).ok()))?;
-    room.last_id = EventId(d.u64()?);
+    room.last_id = MessageId(d.u64()?);
     expect_array(d, 2)?;
-    let dropped_id = EventId(d.u64()?);
+    let dropped_id = MessageId(d.u64()?);
     let messages = read_kept(d, |d| {
         expect_array(d, 4)?;
-        let (id, at) = (EventId(d.u64()?), Timestamp(d.i64()?));
+        let (id, at) = (MessageId(d.u64()?), Timestamp(d.i64()?));
         Ok(Past { id, at, name: read_name(d)?, text: parsed(d.str()?, |text| Text::new(text).ok())? })
     })?;
     room.history = History::restore(messages, dropped_id);

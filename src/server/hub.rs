@@ -23,7 +23,7 @@ use crate::limits::{
     PIN_OVERHEAD_BYTES, STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
 };
 use crate::protocol::{
-    Closing, DIALECTS, Dialect, Event, EventId, LeaveReason, Mode, Reply, ServerLine, Tag, Timestamp, User,
+    Closing, DIALECTS, Dialect, Event, LeaveReason, MessageId, Mode, Reply, ServerLine, Tag, Timestamp, User,
 };
 use crate::room::{Kept, Room, SessionId};
 use crate::session::{BySession, HistoryQuery, Input, InputKind, Output, Sessions};
@@ -423,7 +423,7 @@ impl Hub {
         touch(&mut self.touched, session, member);
     }
 
-    fn query_store(&mut self, session: SessionId, query: HistoryQuery, until: EventId) {
+    fn query_store(&mut self, session: SessionId, query: HistoryQuery, until: MessageId) {
         let Some(member) = self.members.get_mut(session) else { return };
         let Some(stored) = &self.stored else { return };
         // What is stored and not said yet has greater ids.

@@ -9,7 +9,7 @@ use std::task::{Poll, Wake, Waker, ready};
 use crate::feed::{Missed, Next, Outbox, Pieces};
 use crate::limits::SEARCH_CPU_MS_MAX;
 use crate::protocol::{
-    Dialect, ErrorCode, Event, EventId, Hint, Mode, Refusal, Replayed, Reply, ServerLine, Tag, Text, Timestamp, Verb,
+    Dialect, ErrorCode, Event, Hint, MessageId, Mode, Refusal, Replayed, Reply, ServerLine, Tag, Text, Timestamp, Verb,
     made_safe,
 };
 use crate::session::HistoryQuery;
@@ -22,7 +22,7 @@ pub(super) struct QueryReply {
     /// The final line, if the reply is complete.
     ok: fn(Replayed) -> Reply,
     /// The id of the newest message at the reply's place in the order.
-    last: EventId,
+    last: MessageId,
     dialect: Dialect,
     mode: Mode,
     pages: Pages,
@@ -47,7 +47,7 @@ impl QueryReply {
     /// Answers a command of the connection of `outbox` with messages up to the id `until`.
     pub(super) fn new(
         query: HistoryQuery,
-        until: EventId,
+        until: MessageId,
         dialect: Dialect,
         mode: Mode,
         outbox: &Arc<Outbox>,
@@ -70,7 +70,7 @@ impl QueryReply {
             self.refuse(&mut text, Refusal::too_old(self.verb, oldest));
             return text;
         }
-        for Row { id: EventId(id), time, name, text: said } in page.rows() {
+        for Row { id: MessageId(id), time, name, text: said } in page.rows() {
             let (time, name, said) = (made_safe(time), made_safe(name), made_safe(said));
             self.dialect.write_line(&mut text, format_args!("PAST {id} {time} {name} {said}"));
         }
@@ -116,7 +116,7 @@ impl CatchUp {
             let tag = Tag { id: None, at: (self.now)() };
             self.dialect.write_event(&mut text, tag, &Event::Notice(Text::ours(&notice)));
         }
-        for Row { id: EventId(id), time, name, text: said } in page.rows() {
+        for Row { id: MessageId(id), time, name, text: said } in page.rows() {
             let (name, said) = (made_safe(name), made_safe(said));
             if self.dialect.tags {
                 let time = made_safe(time);

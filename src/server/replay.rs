@@ -174,14 +174,14 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{EventId, Name, Text, Timestamp};
+    use crate::protocol::{MessageId, Name, Text, Timestamp};
     use crate::room::History;
 
     fn history(said: u64, kept: usize) -> History {
         let mut history = History::new(kept);
         for id in 0..said {
             let (name, text) = (Name::new("ann").unwrap(), Text::new(&format!("message {id}")).unwrap());
-            history.push(Past { id: EventId(id), at: Timestamp(0), name, text });
+            history.push(Past { id: MessageId(id), at: Timestamp(0), name, text });
         }
         history
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Options;
 use super::hub::Hub;
 use crate::feed::{Feed, Missed, Outbox, Pieces};
-use crate::protocol::{Dialect, EventId, Mode};
+use crate::protocol::{Dialect, MessageId, Mode};
 use crate::session::HistoryQuery;
 
 /// A store that is not open yet.
@@ -27,7 +27,7 @@ pub(super) trait StoredMessages: Debug + Send + Sync {
     fn answer(
         &self,
         query: HistoryQuery,
-        until: EventId,
+        until: MessageId,
         dialect: Dialect,
         mode: Mode,
         outbox: &Arc<Outbox>,

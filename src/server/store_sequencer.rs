@@ -11,7 +11,7 @@ use futures_lite::{Stream as _, ready};
 
 use super::console;
 use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
-use crate::protocol::{EventId, Name, Past, Timestamp};
+use crate::protocol::{MessageId, Name, Past, Timestamp};
 use crate::room::{Action, Entry, Message, Origin, StoreFailure, Uptime};
 use crate::sequencer::{Change, Numbering, Sequencer};
 use crate::store::{Abandoned, Report, Store};
@@ -150,7 +150,7 @@ impl Sequencer for StoreSequencer {
     ///
     /// The first message waits for one more turn: busy clients have sent more by then, and all of it is committed, and sent to every
     /// reader, at once. Without that, small and large batches alternated, and readers were written to twice as often.
-    fn end_turn(&mut self, last_id: EventId) {
+    fn end_turn(&mut self, last_id: MessageId) {
         let Some(store) = &self.store else { return };
         // `last_id` is not the last one while messages are ready.
         if self.committing.is_some() || !self.ready.is_empty() || self.waiting.is_empty() {
@@ -167,7 +167,7 @@ impl Sequencer for StoreSequencer {
         for Waiting { author, message } in self.waiting.drain(..count) {
             authors.push(author);
             messages.extend(message.and_then(|Message { name, at, text }| {
-                let id = EventId(ids.next()?);
+                let id = MessageId(ids.next()?);
                 Some(Past { id, at, name, text })
             }));
         }

@@ -9,7 +9,7 @@ use super::storage::{Storage, StoredMessages};
 use super::store_sequencer::StoreSequencer;
 use super::{Options, console, made_up_epoch};
 use crate::feed::{Feed, Missed, Outbox, Pieces};
-use crate::protocol::{Dialect, EventId, Mode};
+use crate::protocol::{Dialect, MessageId, Mode};
 use crate::room::{History, Room};
 use crate::session::{HistoryQuery, Sessions};
 use crate::store::{self, Durability, Found, QueryQueues, Store};
@@ -42,7 +42,7 @@ impl StoredMessages for QueryQueues {
     fn answer(
         &self,
         query: HistoryQuery,
-        until: EventId,
+        until: MessageId,
         dialect: Dialect,
         mode: Mode,
         outbox: &Arc<Outbox>,

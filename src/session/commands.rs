@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{HistoryQuery, Output, Session, SessionId, Sessions, private_tag};
 use crate::protocol::{
-    Command, Details, Drawing, ErrorCode, Event, EventId, Hint, LeaveReason, Mode, Name, Refusal, Replayed, Reply,
+    Command, Details, Drawing, ErrorCode, Event, Hint, LeaveReason, MessageId, Mode, Name, Refusal, Replayed, Reply,
     ResumeToken, Secret, ServerLine, Setting, Text, Timestamp, Token, User, Verb,
 };
 use crate::room::{self, MemberId, Message, Origin, Verifier};
@@ -146,7 +146,7 @@ impl Turn<'_> {
     }
 
     /// Either all that was said since, or nothing.
-    fn since(&mut self, id: EventId, epoch: Option<&Token>) -> Result<(), Refusal> {
+    fn since(&mut self, id: MessageId, epoch: Option<&Token>) -> Result<(), Refusal> {
         self.named(Verb::Since)?;
         if let (Some(theirs), Some(ours)) = (epoch, self.sessions.room.epoch())
             && theirs != ours

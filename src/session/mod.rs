@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use self::timeouts::Timeouts;
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    Closing, Command, Dialect, Ending, ErrorCode, Event, EventId, Foreign, Hint, LeaveReason, Mode, Name, Refusal,
+    Closing, Command, Dialect, Ending, ErrorCode, Event, Foreign, Hint, LeaveReason, MessageId, Mode, Name, Refusal,
     Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, User,
 };
 use crate::room::{self, DenseMap, MemberId, Origin, Room, SessionId, Uptime, Verifier};
@@ -71,7 +71,7 @@ pub enum HistoryQuery {
     /// `HISTORY`: the last messages, this many.
     Last(u64),
     /// `SINCE`: the messages with greater ids.
-    Since(EventId),
+    Since(MessageId),
     /// `SEARCH`: the messages with all these words, the newest first.
     Words(Text),
 }
@@ -90,11 +90,11 @@ pub enum Output {
     /// One more of the session's lines is answered: all outputs of it came before.
     Answered(SessionId),
     /// The store answers the session's command, with messages up to this id.
-    QueryStore(SessionId, HistoryQuery, EventId),
+    QueryStore(SessionId, HistoryQuery, MessageId),
     /// An event for all sessions that follow.
     Publish {
         /// The id, if it is a message.
-        id: Option<EventId>,
+        id: Option<MessageId>,
         /// When it happened.
         at: Timestamp,
         /// The session whose event it is.
@@ -422,7 +422,7 @@ impl Sessions {
     /// Publishes an event. The session whose command it was reads the reply in the event's place, or after it if it wants an echo.
     fn publish(
         &mut self,
-        id: Option<EventId>,
+        id: Option<MessageId>,
         at: Timestamp,
         origin: Option<Origin>,
         event: Event,

@@ -37,7 +37,7 @@ pub(super) fn shown(room: &Sessions, output: &Output) -> String {
         |numbers| room.room().history().messages().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
     match output {
         Output::Answered(SessionId(session)) => format!("{session} answered"),
-        Output::QueryStore(SessionId(session), query, EventId(until)) => {
+        Output::QueryStore(SessionId(session), query, MessageId(until)) => {
             format!("{session} queries {query:?} up to {until}")
         }
         Output::Canvas(SessionId(session), numbers) => format!("{session}< {}", drawn(numbers.clone())),

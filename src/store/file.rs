@@ -17,7 +17,7 @@ use super::clock::Notes;
 use super::place::{Place, companion};
 use super::{Durability, Found, Options, log, words};
 use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
-use crate::protocol::{EventId, Name, Past, Text, Timestamp, Token};
+use crate::protocol::{MessageId, Name, Past, Text, Timestamp, Token};
 
 /// Tells a file of ours (`PRAGMA application_id`): "chwg".
 const APPLICATION_ID: i32 = 0x6368_7767;
@@ -428,7 +428,7 @@ fn take_up(
         connection.pragma_update(None, "synchronous", "NORMAL")?;
     }
     let (messages, before) = newest(connection, count + 1)?;
-    Ok(Found { epoch, last_id: EventId(last_id), before: before.max(EventId(evicted)), messages })
+    Ok(Found { epoch, last_id: MessageId(last_id), before: before.max(MessageId(evicted)), messages })
 }
 
 /// Notes that the server ended in good order: everything is on the disk.
@@ -440,9 +440,9 @@ pub(super) fn note_good_end(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// The highest id of the messages that are no longer kept; 0 if all are.
-pub(super) fn evicted(connection: &Connection) -> rusqlite::Result<EventId> {
+pub(super) fn evicted(connection: &Connection) -> rusqlite::Result<MessageId> {
     let sql = "SELECT evicted FROM rooms WHERE room = ?";
-    connection.prepare_cached(sql)?.query_row([LOBBY], |row| row.get(0)).map(EventId)
+    connection.prepare_cached(sql)?.query_row([LOBBY], |row| row.get(0)).map(MessageId)
 }
 
 /// The `seq` of the newest message that is stored, or was.
@@ -455,15 +455,15 @@ pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<Seq> {
 
 /// The newest messages, at most so many, in order, back to the first row that is no message: another program may have written it, or
 /// a version with other rules. With them, the id of that row, since history in memory must have no gap.
-fn newest(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<Past>, EventId)> {
+fn newest(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<Past>, MessageId)> {
     let mut rows =
         connection.prepare("SELECT id, time, name, text FROM messages WHERE room = ? ORDER BY id DESC LIMIT ?")?;
     let mut rows = rows.query(params![LOBBY, count as u64])?;
     let mut messages = Vec::new();
-    let mut before = EventId::default();
+    let mut before = MessageId::default();
     while let Some(row) = rows.next()? {
         let Some(past) = past(row)? else {
-            before = EventId(row.get(0)?);
+            before = MessageId(row.get(0)?);
             break;
         };
         messages.push(past);
@@ -483,7 +483,7 @@ pub(super) fn set_state(connection: &Connection, key: &str, seq: Seq) -> rusqlit
 }
 
 /// Records the highest `seq` and id ever given, in the transaction that gives them.
-pub(super) fn set_last(transaction: &Transaction<'_>, seq: Seq, id: EventId) -> rusqlite::Result<()> {
+pub(super) fn set_last(transaction: &Transaction<'_>, seq: Seq, id: MessageId) -> rusqlite::Result<()> {
     set_state(transaction, LAST_SEQ, seq)?;
     let sql = "UPDATE rooms SET last_id = ? WHERE room = ?";
     transaction.prepare_cached(sql)?.execute(params![id.0, LOBBY]).map(drop)
@@ -592,7 +592,7 @@ pub(super) fn past(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Past>> {
     let (id, time, name, text): (u64, String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
     let parsed = || {
         Some(Past {
-            id: EventId(id),
+            id: MessageId(id),
             at: Timestamp::parse(&time)?,
             name: Name::new(&name).ok()?,
             text: Text::new(&text).ok()?,

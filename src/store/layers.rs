@@ -7,7 +7,7 @@ use std::fs;
 const MODULES: [&str; 3] = ["limits", "protocol", "store"];
 
 /// What it may use of `protocol`: values, and the terms of a search.
-const VALUES: [&str; 8] = ["EventId", "Name", "Past", "Text", "Timestamp", "Token", "fold_case", "words"];
+const VALUES: [&str; 8] = ["MessageId", "Name", "Past", "Text", "Timestamp", "Token", "fold_case", "words"];
 
 /// Words of the wire and of its types that must not be in its code or comments.
 const WIRE: [&str; 10] = ["Dialect", "ERR", "Event", "MSG", "NOTICE", "Outbox", "PAST", "Refusal", "Reply", "Verb"];
@@ -57,6 +57,6 @@ fn words(code: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn items_of_a_path_are_found() {
     assert_eq!(items("Text::ours(x)"), ["Text"]);
-    assert_eq!(items("{EventId, Text};\nfn f() {}"), ["EventId", "Text"]);
+    assert_eq!(items("{MessageId, Text};\nfn f() {}"), ["MessageId", "Text"]);
     assert_eq!(items("{\n    A, words::{B, C},\n    D,\n};\n"), ["A", "words", "D"]);
 }

@@ -32,7 +32,7 @@ pub use self::page::{Evicted, Page, QueryEnd, QueryError, Row};
 use self::query::Search;
 pub use self::query::{Query, QueryQueues, StoreQuery};
 use self::writer::{CommitGate, Writer};
-use crate::protocol::{EventId, Past, Timestamp, Token};
+use crate::protocol::{MessageId, Past, Timestamp, Token};
 
 /// What is to be stored, and how.
 #[derive(Clone, Debug)]
@@ -64,9 +64,9 @@ pub struct Found {
     /// What its ids belong to.
     pub epoch: Token,
     /// The id of the newest message, also if it was deleted: no greater id was ever given in this epoch.
-    pub last_id: EventId,
+    pub last_id: MessageId,
     /// `messages` has none up to this id: they are deleted, or in the file alone.
-    pub before: EventId,
+    pub before: MessageId,
     /// The newest messages, in order and without a gap; one more than were asked for, if there are more.
     pub messages: Vec<Past>,
 }
@@ -77,7 +77,7 @@ pub enum Report {
     /// It stored all of these messages, or none of them for this reason.
     Committed(Vec<Past>, Result<(), String>),
     /// All up to this id are not kept any more.
-    Dropped(EventId),
+    Dropped(MessageId),
 }
 
 /// A file that is open, and the threads that write and read it.

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::file::LOBBY;
 use crate::limits::{QUERY_PAGE_BYTES, QUERY_ROW_OVERHEAD_BYTES};
-use crate::protocol::EventId;
+use crate::protocol::MessageId;
 
 /// A part of the result of a query: rows in the order of the query.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub struct Page {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
     /// Its id.
-    pub id: EventId,
+    pub id: MessageId,
     /// When it was sent, in RFC 3339.
     pub time: &'a str,
     /// The nickname of its author at that time.
@@ -36,11 +36,11 @@ pub struct Row<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evicted {
     /// They have greater ids than this one.
-    pub after: EventId,
+    pub after: MessageId,
     /// They have ids up to this one.
-    pub up_to: EventId,
+    pub up_to: MessageId,
     /// The oldest message in the store or, if it is empty, the id after the last one evicted.
-    pub oldest: EventId,
+    pub oldest: MessageId,
 }
 
 /// How a query ended. The counts are of its rows on all pages.
@@ -66,7 +66,7 @@ pub enum QueryError {
 /// An id, and where each string of the row ends in [`Page::strings`]; each begins where the one before it ends.
 #[derive(Clone, Copy, Debug)]
 struct PackedRow {
-    id: EventId,
+    id: MessageId,
     time_end: usize,
     name_end: usize,
     text_end: usize,
@@ -122,9 +122,9 @@ impl Page {
     pub(super) fn fill(
         &mut self,
         connection: &Connection,
-        after: EventId,
-        until: EventId,
-    ) -> rusqlite::Result<Option<EventId>> {
+        after: MessageId,
+        until: MessageId,
+    ) -> rusqlite::Result<Option<MessageId>> {
         let sql = "SELECT id, time, name, text FROM messages WHERE room = ? AND id > ? AND id <= ? ORDER BY id";
         let mut rows = connection.prepare_cached(sql)?;
         let mut rows = rows.query(params![LOBBY, after.0, until.0])?;
@@ -145,7 +145,7 @@ impl Page {
             self.strings.len()
         };
         let (time_end, name_end, text_end) = (end_of(time), end_of(name), end_of(text));
-        self.rows.push(PackedRow { id: EventId(id), time_end, name_end, text_end });
+        self.rows.push(PackedRow { id: MessageId(id), time_end, name_end, text_end });
         Ok(())
     }
 }
@@ -175,7 +175,7 @@ mod tests {
     fn rows_are_what_was_pushed() {
         let mut page = page("VALUES (3, 'time', '', 'text'), (5, '', 'näme', ''), (9, 't', 'n', '\u{1b}\n')").unwrap();
         page.shrink();
-        let row = |id, time, name, text| Row { id: EventId(id), time, name, text };
+        let row = |id, time, name, text| Row { id: MessageId(id), time, name, text };
         let expected = [row(3, "time", "", "text"), row(5, "", "näme", ""), row(9, "t", "n", "\u{1b}\n")];
         assert_eq!(page.rows().collect::<Vec<_>>(), expected);
         assert_eq!(page.bytes(), 17 + 3 * QUERY_ROW_OVERHEAD_BYTES);

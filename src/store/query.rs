@@ -15,7 +15,7 @@ use super::queue::QueryQueue;
 use super::terms::WordQuery;
 use super::{Job, words};
 use crate::limits::{HISTORY_SLICE_ROWS, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, SEARCH_STEPS_PER_CHECK, SEARCH_TURNS_MS};
-use crate::protocol::{EventId, Text};
+use crate::protocol::{MessageId, Text};
 
 /// Which messages to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Query {
     /// The last messages, at most this many, in order.
     Last(u64),
     /// The messages with greater ids, in order.
-    After(EventId),
+    After(MessageId),
     /// The messages that contain all these words, the newest first, up to [`SEARCH_FOUND_MAX`].
     Words(Text),
 }
@@ -38,7 +38,7 @@ pub struct QueryQueues {
 impl QueryQueues {
     /// Makes a query for messages with ids up to `until`. The store works on it from the first [`StoreQuery::poll_page`] on, and
     /// stops when the caller drops it. `waker` is woken when a page is there that was not at the last poll.
-    pub fn query(&self, query: Query, until: EventId, waker: Waker) -> Arc<StoreQuery> {
+    pub fn query(&self, query: Query, until: MessageId, waker: Waker) -> Arc<StoreQuery> {
         let (position, queue) = match query {
             Query::Last(rows) => (Position::InOrder(OrderPosition::BeforeStart { at: until, rows }), &self.to_read),
             Query::After(id) => (Position::InOrder(OrderPosition::After(id)), &self.to_read),
@@ -54,7 +54,7 @@ impl QueryQueues {
 #[derive(Debug)]
 pub struct StoreQuery {
     /// The last id that the query asks for.
-    until: EventId,
+    until: MessageId,
     /// Of the consumer.
     waker: Waker,
     /// Of the thread that carries the query out.
@@ -92,16 +92,16 @@ enum Position {
 #[derive(Debug)]
 enum OrderPosition {
     /// The query still looks for its first message, `rows` before this one.
-    BeforeStart { at: EventId, rows: u64 },
+    BeforeStart { at: MessageId, rows: u64 },
     /// At the messages after this one.
-    After(EventId),
+    After(MessageId),
 }
 
 /// At the messages up to an id.
 #[derive(Debug)]
 struct SearchPosition {
     words: WordQuery,
-    until: EventId,
+    until: MessageId,
     cpu: Duration,
     /// Turns that ended before the search did.
     turns: usize,
@@ -203,7 +203,7 @@ impl OrderPosition {
     fn advance(
         &mut self,
         connection: &Connection,
-        until: EventId,
+        until: MessageId,
         page: &mut Page,
         rows_before: u64,
     ) -> rusqlite::Result<Turn> {
@@ -218,7 +218,7 @@ impl OrderPosition {
         if up_to > after {
             let oldest: Option<u64> =
                 snapshot.query_row("SELECT min(id) FROM messages WHERE room = ?", [LOBBY], |row| row.get(0))?;
-            let oldest = oldest.map_or(evicted.next(), EventId);
+            let oldest = oldest.map_or(evicted.next(), MessageId);
             page.evicted = Some(Evicted { after, up_to, oldest });
         }
         Ok(match page.fill(&snapshot, after.max(up_to), until)? {
@@ -232,7 +232,7 @@ impl OrderPosition {
 }
 
 /// Looks for the message that is `rows` before `at`, within one slice. Messages up to `evicted` are no longer in the store.
-fn find_start(snapshot: &Connection, at: EventId, rows: u64, evicted: EventId) -> rusqlite::Result<OrderPosition> {
+fn find_start(snapshot: &Connection, at: MessageId, rows: u64, evicted: MessageId) -> rusqlite::Result<OrderPosition> {
     // There cannot be more messages than ids, so these are all.
     if rows >= at.0.saturating_sub(evicted.0) {
         return Ok(OrderPosition::After(evicted));
@@ -241,7 +241,7 @@ fn find_start(snapshot: &Connection, at: EventId, rows: u64, evicted: EventId) -
     let sql = "SELECT id FROM messages WHERE room = ? AND id <= ? ORDER BY id DESC LIMIT 1 OFFSET ?";
     let before = snapshot
         .prepare_cached(sql)?
-        .query_row(params![LOBBY, at.0, slice], |row| row.get(0).map(EventId))
+        .query_row(params![LOBBY, at.0, slice], |row| row.get(0).map(MessageId))
         .optional()?;
     Ok(match before {
         Some(at) if slice < rows => OrderPosition::BeforeStart { at, rows: rows - slice },
@@ -250,7 +250,7 @@ fn find_start(snapshot: &Connection, at: EventId, rows: u64, evicted: EventId) -
 }
 
 impl SearchPosition {
-    fn new(words: &Text, until: EventId) -> Self {
+    fn new(words: &Text, until: MessageId) -> Self {
         Self { words: WordQuery::new(words.as_str()), until, cpu: Duration::ZERO, turns: 0 }
     }
 
@@ -270,7 +270,7 @@ impl SearchPosition {
         let found = words::find(connection, &self.words, self.until, |mut rows| {
             while let Some(row) = rows.next()? {
                 let id: u64 = row.get(0)?;
-                self.until = EventId(id.saturating_sub(1));
+                self.until = MessageId(id.saturating_sub(1));
                 if self.words.accepts(page::string(row, 3)?) {
                     page.push(row)?;
                 }
@@ -315,7 +315,7 @@ impl Search {
     }
 
     /// The last message whose words must be in the index.
-    pub(super) fn until(&self) -> EventId {
+    pub(super) fn until(&self) -> MessageId {
         self.0.upgrade().map(|query| query.until).unwrap_or_default()
     }
 
@@ -375,7 +375,7 @@ pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<Stor
 }
 
 /// Whether the index lacks words of messages up to this id.
-fn is_behind(connection: &Connection, until: EventId) -> rusqlite::Result<bool> {
+fn is_behind(connection: &Connection, until: MessageId) -> rusqlite::Result<bool> {
     words::is_behind(connection, words::seq_of(connection, until)?)
 }
 
@@ -391,7 +391,7 @@ mod tests {
 
     fn search_for_tea() -> Arc<StoreQuery> {
         let queues = QueryQueues { to_search: mpsc::channel().0, to_read: mpsc::channel().0 };
-        queues.query(Query::Words(Text::ours("tea")), EventId(1), Waker::noop().clone())
+        queues.query(Query::Words(Text::ours("tea")), MessageId(1), Waker::noop().clone())
     }
 
     #[test]
@@ -422,10 +422,10 @@ mod tests {
                    INSERT INTO messages SELECT i, 1, 3 * i FROM n";
         file.execute_batch(&sql.replace("ROWS", &rows.to_string())).unwrap();
         let find = |count: u64, evicted: u64| {
-            let (mut at, mut rows, mut slices) = (EventId(3 * rows), count, 0);
+            let (mut at, mut rows, mut slices) = (MessageId(3 * rows), count, 0);
             loop {
                 slices += 1;
-                match find_start(&file, at, rows, EventId(evicted)).unwrap() {
+                match find_start(&file, at, rows, MessageId(evicted)).unwrap() {
                     OrderPosition::BeforeStart { at: next, rows: left } => (at, rows) = (next, left),
                     OrderPosition::After(id) => return (id.0, slices),
                 }

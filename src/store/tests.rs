@@ -39,7 +39,7 @@ pub(crate) fn open(path: &Path, keep: Keep) -> Result<(Store, Found), OpenError>
 
 pub(crate) fn past(id: u64, text: &str) -> Past {
     let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
-    Past { id: EventId(id), at: Timestamp(NOW.0 - 1000 * (10_000 - i64::try_from(id).unwrap())), name, text }
+    Past { id: MessageId(id), at: Timestamp(NOW.0 - 1000 * (10_000 - i64::try_from(id).unwrap())), name, text }
 }
 
 /// Stores these, and waits until they are.
@@ -67,7 +67,7 @@ pub(crate) fn next_report(reports: &Receiver<Report>) -> Report {
 
 /// Waits until the messages up to this id are evicted, some time after a commit.
 pub(crate) fn await_dropped(store: &Store, last: u64) {
-    while !matches!(next_report(store.reports()), Report::Dropped(id) if id == EventId(last)) {}
+    while !matches!(next_report(store.reports()), Report::Dropped(id) if id == MessageId(last)) {}
 }
 
 pub(crate) fn close(store: Store) {
@@ -108,7 +108,7 @@ pub(super) fn query(store: &Store, query: Query, until: u64) -> QueryResult {
 }
 
 fn start(store: &Store, query: Query, until: u64) -> Arc<StoreQuery> {
-    store.queries().query(query, EventId(until), thread_waker())
+    store.queries().query(query, MessageId(until), thread_waker())
 }
 
 /// Wakes the thread that calls this.
@@ -156,12 +156,12 @@ fn epoch_ids_and_newest_messages_are_found_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, found) = open(&path, Keep::All).unwrap();
-    assert_eq!((found.epoch.to_string(), found.last_id, found.messages), ("first".to_owned(), EventId(0), vec![]));
+    assert_eq!((found.epoch.to_string(), found.last_id, found.messages), ("first".to_owned(), MessageId(0), vec![]));
     let said: Vec<_> = (1..=7).map(|id| past(id, &format!("message {id}"))).collect();
     commit(&store, said.clone());
     close(store);
     let (store, found) = open_with(&path, Durability::Full, None);
-    assert_eq!((found.epoch.to_string(), found.last_id), ("first".to_owned(), EventId(7)));
+    assert_eq!((found.epoch.to_string(), found.last_id), ("first".to_owned(), MessageId(7)));
     assert_eq!(found.messages, said[3..], "the last three, and one more that says that there are more");
     close(store);
     assert_eq!(open_with(&path, Durability::Full, Some("third")).1.epoch.to_string(), "third");
@@ -216,7 +216,7 @@ fn id_of_a_deleted_message_never_returns() {
     for (left, delete) in [(vec![1, 2], "DELETE FROM messages WHERE id > 2"), (vec![], "DELETE FROM messages")] {
         Connection::open(&path).unwrap().execute_batch(delete).unwrap();
         let (store, found) = open_in_turn(&path);
-        assert_eq!((ids(&found), found.last_id), (left, EventId(5)), "{delete}");
+        assert_eq!((ids(&found), found.last_id), (left, MessageId(5)), "{delete}");
         close(store);
     }
     let (store, _) = open_in_turn(&path);
@@ -243,7 +243,7 @@ fn messages_in_memory_end_at_a_row_that_is_no_message() {
     ] {
         Connection::open(&path).unwrap().execute_batch(change).unwrap();
         let (store, found) = open_in_turn(&path);
-        assert_eq!((ids(&found), found.before), (expected, EventId(before)), "{change}");
+        assert_eq!((ids(&found), found.before), (expected, MessageId(before)), "{change}");
         close(store);
     }
 }
@@ -267,7 +267,7 @@ fn what_cannot_be_stored_leaves_nothing_behind() {
     let failed = try_commit(&store, vec![past(4, "four"), past(5, "five again")]);
     assert!(failed.unwrap_err().contains("UNIQUE"));
     commit(&store, vec![past(6, "six")]);
-    assert_eq!(query(&store, Query::After(EventId(0)), 100).ids(), [5, 6]);
+    assert_eq!(query(&store, Query::After(MessageId(0)), 100).ids(), [5, 6]);
     close(store);
     assert_eq!(ids(&open_in_turn(&path).1), [5, 6]);
 }
@@ -288,9 +288,9 @@ fn query_in_order_returns_the_rows_as_stored() {
     check(Query::Last(3), 3999, &said[1996..1999]);
     check(Query::Last(u64::MAX), 4000, &said);
     check(Query::Last(0), 4000, &[]);
-    check(Query::After(EventId(0)), 4000, &said);
-    check(Query::After(EventId(3997)), 4000, &said[1998..]);
-    check(Query::After(EventId(4000)), 4000, &[]);
+    check(Query::After(MessageId(0)), 4000, &said);
+    check(Query::After(MessageId(3997)), 4000, &said[1998..]);
+    check(Query::After(MessageId(4000)), 4000, &[]);
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn query_reports_what_is_evicted_between_two_pages() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, &format!("message {id}"))).collect());
-    let queries = [Query::After(EventId(0)), Query::Last(1000)].map(|of| start(&store, of, 1000));
+    let queries = [Query::After(MessageId(0)), Query::Last(1000)].map(|of| start(&store, of, 1000));
     let mut results = queries.each_ref().map(|query| {
         let mut result = QueryResult::default();
         result.add(&next_page(query).unwrap());
@@ -326,7 +326,7 @@ fn query_reports_what_is_evicted_between_two_pages() {
         while let Some(page) = next_page(query) {
             result.add(&page);
         }
-        let evicted = Evicted { after: EventId(after), up_to: EventId(600), oldest: EventId(601) };
+        let evicted = Evicted { after: MessageId(after), up_to: MessageId(600), oldest: MessageId(601) };
         assert_eq!(result.evicted, [evicted]);
         assert_eq!(result.ids(), (1..=after).chain(601..=1000).collect::<Vec<_>>());
         assert_eq!(result.end, Some(QueryEnd::Complete(result.rows.len() as u64)));
@@ -343,9 +343,9 @@ fn query_reports_what_was_evicted_before_it() {
     commit(&store, vec![past(3001, "more")]);
     await_dropped(&store, 1002);
     let check = |after: u64, until: u64, up_to: Option<u64>, expected: &[u64]| {
-        let result = query(&store, Query::After(EventId(after)), until);
+        let result = query(&store, Query::After(MessageId(after)), until);
         let evicted =
-            up_to.map(|up_to| Evicted { after: EventId(after), up_to: EventId(up_to), oldest: EventId(1004) });
+            up_to.map(|up_to| Evicted { after: MessageId(after), up_to: MessageId(up_to), oldest: MessageId(1004) });
         assert_eq!((result.ids(), &*result.evicted), (expected.to_vec(), evicted.as_slice()));
         assert_eq!(result.end, Some(QueryEnd::Complete(expected.len() as u64)));
     };
@@ -379,7 +379,7 @@ fn query_fails_when_the_file_cannot_be_read_any_more() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, &format!("message {id}"))).collect());
-    let query = start(&store, Query::After(EventId(0)), 1000);
+    let query = start(&store, Query::After(MessageId(0)), 1000);
     let first = next_page(&query).unwrap();
     assert!(first.end.is_none() && first.rows().count() > 0);
     Connection::open(&path).unwrap().execute_batch("ALTER TABLE messages RENAME TO hidden").unwrap();
@@ -634,12 +634,12 @@ fn file_of_older_version_is_migrated_and_continues_above_every_id() {
         older_file(&path, version, &[3, 4, 9], 70);
         let (store, opened) = open(&path, Keep::All).unwrap();
         let (epoch, last) = (opened.epoch.to_string(), opened.last_id);
-        assert_eq!((ids(&opened), &*epoch, last), (vec![3, 4, 9], "then", EventId(70)), "{version}");
+        assert_eq!((ids(&opened), &*epoch, last), (vec![3, 4, 9], "then", MessageId(70)), "{version}");
         commit(&store, vec![past(71, "not so old")]);
         assert_eq!(found(&store, "old", 71), [71, 9, 4, 3]);
         assert_eq!(found(&store, "елка", 71), [9, 4, 3]);
         assert_eq!(found(&store, "елка", 8), [4, 3]);
-        assert_eq!(query(&store, Query::After(EventId(9)), 71).ids(), [71]);
+        assert_eq!(query(&store, Query::After(MessageId(9)), 71).ids(), [71]);
         close(store);
         assert_eq!(integrity(&path), "ok");
     }
@@ -652,9 +652,9 @@ fn migration_keeps_what_is_known_about_deleted_messages() {
     older_file(&path, 3, &[30, 31], 31);
     Connection::open(&path).unwrap().execute_batch("UPDATE state SET value = 29 WHERE key = 'dropped'").unwrap();
     let (store, found) = open(&path, Keep::All).unwrap();
-    assert_eq!((ids(&found), found.before, found.last_id), (vec![30, 31], EventId(29), EventId(31)));
-    let old = query(&store, Query::After(EventId(28)), 31);
-    assert_eq!(old.evicted, [Evicted { after: EventId(28), up_to: EventId(29), oldest: EventId(30) }]);
+    assert_eq!((ids(&found), found.before, found.last_id), (vec![30, 31], MessageId(29), MessageId(31)));
+    let old = query(&store, Query::After(MessageId(28)), 31);
+    assert_eq!(old.evicted, [Evicted { after: MessageId(28), up_to: MessageId(29), oldest: MessageId(30) }]);
     close(store);
 }
 
@@ -690,13 +690,13 @@ fn so_much_is_kept() {
         let last = said + said / at_once + 1;
         close(store);
         let (store, found) = open(&path, Keep::All).unwrap();
-        assert_eq!(found.last_id, EventId(last));
+        assert_eq!(found.last_id, MessageId(last));
         let first = query(&store, Query::Last(u64::MAX), last).ids()[0];
         assert_eq!(last + 1 - first, kept, "{keep:?}");
-        let old = query(&store, Query::After(EventId(first - 2)), last);
-        let evicted = Evicted { after: EventId(first - 2), up_to: EventId(first - 1), oldest: EventId(first) };
+        let old = query(&store, Query::After(MessageId(first - 2)), last);
+        let evicted = Evicted { after: MessageId(first - 2), up_to: MessageId(first - 1), oldest: MessageId(first) };
         assert_eq!(old.evicted, [evicted]);
-        let rest = query(&store, Query::After(EventId(first - 1)), last);
+        let rest = query(&store, Query::After(MessageId(first - 1)), last);
         assert!(rest.is_complete() && rest.rows.len() as u64 == kept, "nothing else is evicted");
         let with_word = query(&store, Query::Words(Text::ours("1")), last);
         assert_eq!(with_word.ids(), [0; 0], "the words of evicted messages are not in the index");

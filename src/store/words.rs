@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
 use super::file::{LOBBY, Seq, set_state, state};
 use super::terms::{WordQuery, index_terms, rules_version};
 use crate::limits::{STORE_INDEX_BEHIND_MAX, STORE_INDEXED_AT_ONCE_BYTES, STORE_INDEXED_AT_ONCE_MAX};
-use crate::protocol::EventId;
+use crate::protocol::MessageId;
 
 /// State key: the terms of all messages up to this `seq` are in the index.
 const INDEXED: &str = "indexed";
@@ -37,7 +37,7 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// The message with this id, or the last one before it.
-pub(super) fn seq_of(connection: &Connection, id: EventId) -> rusqlite::Result<Seq> {
+pub(super) fn seq_of(connection: &Connection, id: MessageId) -> rusqlite::Result<Seq> {
     let sql = "SELECT seq FROM messages WHERE room = ? AND id <= ? ORDER BY id DESC LIMIT 1";
     let seq = connection.prepare_cached(sql)?.query_row(params![LOBBY, id.0], |row| row.get(0).map(Seq)).optional()?;
     Ok(seq.unwrap_or_default())
@@ -96,7 +96,7 @@ pub(super) fn remove(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Resu
 pub(super) fn find<T>(
     connection: &Connection,
     query: &WordQuery,
-    until: EventId,
+    until: MessageId,
     take: impl FnOnce(Rows<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     let sql = "SELECT m.id, m.time, m.name, m.text FROM words JOIN messages m ON m.seq = words.rowid \

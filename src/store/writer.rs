@@ -485,7 +485,7 @@ mod tests {
     use std::sync::atomic::AtomicI64;
 
     use super::*;
-    use crate::protocol::{EventId, Token};
+    use crate::protocol::{MessageId, Token};
     use crate::store::tests::{NOW, close, commit, next_report, past};
     use crate::store::{Durability, Options, Store};
 
@@ -772,7 +772,7 @@ mod tests {
         transaction.commit().unwrap();
         drop(file);
         let store = open(&path, || NOW);
-        let expected = Report::Dropped(EventId(unreadable + 1));
+        let expected = Report::Dropped(MessageId(unreadable + 1));
         assert_eq!(format!("{:?}", next_report(store.reports())), format!("{expected:?}"));
         close(store);
         assert_eq!(ids(&path), [unreadable + 2]);

@@ -59,7 +59,7 @@ pub(super) fn find(path: &str) -> Option<&'static Asset> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{ErrorCode, EventId, Hint, Mode, Refusal, Text, Verb};
+    use crate::protocol::{ErrorCode, Hint, MessageId, Mode, Refusal, Text, Verb};
 
     /// The lines of a list in a script of the page.
     fn lines_of(list: &str) -> impl Iterator<Item = &'static str> {
@@ -80,7 +80,7 @@ mod tests {
         };
         let others = Hint::plain().filter(|hint| !matches!(hint, Hint::Write(_)));
         assert_eq!(texts_of("HINTS"), others.map(written).collect::<Vec<_>>());
-        let open = [Hint::Say(Text::ours("x")), Hint::Since(EventId(8))].map(written);
+        let open = [Hint::Say(Text::ours("x")), Hint::Since(MessageId(8))].map(written);
         assert_eq!(texts_of("OPEN_HINTS"), open.each_ref().map(|text| &text[..text.len() - 1]));
     }
 }

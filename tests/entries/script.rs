@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use chinwag::protocol::{Drawing, EventId, LeaveReason, Name, Secret, Stroke, Text, Timestamp, Token};
+use chinwag::protocol::{Drawing, LeaveReason, MessageId, Name, Secret, Stroke, Text, Timestamp, Token};
 use chinwag::room::{
     Action, Canvas, Entry, History, MemberId, Message, Origin, Output, Room, SessionId, StoreFailure, Uptime, Verifier,
 };
@@ -67,7 +67,7 @@ impl Script<'_> {
             15 => Action::EndOfInput,
             16 => Action::Detach(self.reason()?),
             17 => Action::Leave(self.reason()?, Some(self.text()?)),
-            18 => Action::Evict(EventId(self.one_of(&[0, 1, 3, 9, 30, u64::MAX])?)),
+            18 => Action::Evict(MessageId(self.one_of(&[0, 1, 3, 9, 30, u64::MAX])?)),
             _ if self.below(40)? == 0 => Action::Stop,
             _ => Action::Tick,
         })

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use chinwag::limits::{LINE_BYTES_MAX, WHISPER_NAMES_MAX};
 use chinwag::protocol::{
-    Command, Decoded, Dialect, Drawing, Drawn, Ending, Event, EventId, LeaveReason, LineDecoder, LineError, Mode, Name,
-    Refusal, Reply, ServerLine, Tag, Timestamp, User,
+    Command, Decoded, Dialect, Drawing, Drawn, Ending, Event, LeaveReason, LineDecoder, LineError, MessageId, Mode,
+    Name, Refusal, Reply, ServerLine, Tag, Timestamp, User,
 };
 
 #[path = "../common/server_line.rs"]
@@ -212,7 +212,7 @@ fn check_name(name: &Name) {
 
 /// With and without a tag the event is one line that says the same, and ends as the dialect has it.
 fn check_event(event: &Event) {
-    let tag = Tag { id: Some(EventId(u64::MAX)), at: Timestamp(253_402_300_799_999) };
+    let tag = Tag { id: Some(MessageId(u64::MAX)), at: Timestamp(253_402_300_799_999) };
     for (tags, ending) in [(true, Ending::CrLf), (false, Ending::Lf)] {
         let line = ServerLine::Event(tags.then_some(tag), event.clone());
         server_line::check(&line);

@@ -13,7 +13,7 @@ use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 use chinwag::limits::{COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
 use chinwag::protocol::{
-    Command, Decoded, Details, Dialect, Drawing, Drawn, ErrorCode, Event, EventId, Hint, LeaveReason, LineDecoder,
+    Command, Decoded, Details, Dialect, Drawing, Drawn, ErrorCode, Event, Hint, LeaveReason, LineDecoder, MessageId,
     Mode, Name, Past, Refusal, Replayed, Reply, ResumeToken, Secret, ServerLine, Setting, Stroke, Tag, Text, Timestamp,
     Token, User, Verb,
 };
@@ -117,7 +117,7 @@ fn command(u: &mut Unstructured<'_>) -> Result<Command> {
         8 => Command::Set(setting(u)?, u.arbitrary()?),
         9 => Command::Chat,
         10 => Command::History(u.arbitrary()?),
-        11 => Command::Since(EventId(u.arbitrary()?), option(u, token)?),
+        11 => Command::Since(MessageId(u.arbitrary()?), option(u, token)?),
         12 => Command::Search(text(u)?),
         13 => Command::Resume(resume_token(u)?),
         14 => Command::Draw(drawing(u)?),
@@ -131,7 +131,7 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
         0 => ServerLine::Hello(Some(token(u)?), text(u)?),
         1 => ServerLine::Ok(reply(u)?),
         2 => ServerLine::Err(refusal(u)?),
-        5 => ServerLine::Past(Past { id: EventId(u.arbitrary()?), at: time(u)?, name: name(u)?, text: text(u)? }),
+        5 => ServerLine::Past(Past { id: MessageId(u.arbitrary()?), at: time(u)?, name: name(u)?, text: text(u)? }),
         3 => ServerLine::User(user(u)?),
         6 => ServerLine::Drawn(Drawn { name: name(u)?, stroke: stroke(u)? }),
         4 => ServerLine::Event(None, event(u)?),
@@ -142,8 +142,8 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
 fn refusal(u: &mut Unstructured<'_>) -> Result<Refusal> {
     Ok(match *u.choose(&ErrorCode::ALL)? {
         // Their texts have a field.
-        ErrorCode::TooOld => Refusal::too_old(verb(u)?, EventId(u.arbitrary()?)),
-        ErrorCode::IdAhead => Refusal::id_ahead(EventId(u.arbitrary()?)),
+        ErrorCode::TooOld => Refusal::too_old(verb(u)?, MessageId(u.arbitrary()?)),
+        ErrorCode::IdAhead => Refusal::id_ahead(MessageId(u.arbitrary()?)),
         code => {
             // Words that look like a hint are one when the line is read.
             let what = text(u)?;
@@ -163,7 +163,7 @@ fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
     Ok(match u.int_in_range(0..=5)? {
         0 => Hint::Say(words(u)?),
         1 => Hint::DoubleSlash(words(u)?),
-        2 => Hint::Since(EventId(u.arbitrary()?)),
+        2 => Hint::Since(MessageId(u.arbitrary()?)),
         _ => u.choose(&plain)?.clone(),
     })
 }
@@ -171,15 +171,15 @@ fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
 fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
     Ok(match u.int_in_range(0..=16)? {
         0 => Reply::Nick(name(u)?),
-        1 => Reply::Msg(EventId(u.arbitrary()?)),
+        1 => Reply::Msg(MessageId(u.arbitrary()?)),
         2 => Reply::Whisper(names(u)?),
         3 => Reply::Who(u.arbitrary()?),
         4 => Reply::Status(u.arbitrary()?),
         5 => Reply::Ping(option(u, token)?),
         6 => Reply::Help,
         7 => Reply::Set(setting(u)?, u.arbitrary()?),
-        9 => Reply::History(Replayed { count: u.arbitrary()?, last: EventId(u.arbitrary()?) }),
-        10 => Reply::Since(Replayed { count: u.arbitrary()?, last: EventId(u.arbitrary()?) }),
+        9 => Reply::History(Replayed { count: u.arbitrary()?, last: MessageId(u.arbitrary()?) }),
+        10 => Reply::Since(Replayed { count: u.arbitrary()?, last: MessageId(u.arbitrary()?) }),
         11 => Reply::Search(u.arbitrary()?),
         8 => Reply::Chat(u.arbitrary()?),
         12 => Reply::Resume(name(u)?),
@@ -233,7 +233,7 @@ fn user(u: &mut Unstructured<'_>) -> Result<User> {
 
 fn tag(u: &mut Unstructured<'_>) -> Result<Tag> {
     let at = time(u)?;
-    Ok(Tag { id: option(u, |u| u.arbitrary().map(EventId))?, at })
+    Ok(Tag { id: option(u, |u| u.arbitrary().map(MessageId))?, at })
 }
 
 /// From 1970 to 9999: what RFC 3339 has.

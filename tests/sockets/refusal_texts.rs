@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chinwag::protocol::{ErrorCode, EventId, Field, ServerLine};
+use chinwag::protocol::{ErrorCode, Field, MessageId, ServerLine};
 
 use crate::common::{EPOCH, Peer, Server};
 
@@ -192,8 +192,8 @@ fn check(peer: &mut Peer, line: &str, expected: &str) {
     let what = expected.split('¦').next().expect("a text").splitn(3, ' ').last();
     assert_eq!(Some(refusal.what.as_str()), what, "{line:?}");
     let field = match refusal.code {
-        ErrorCode::TooOld => Some(Field::Oldest(EventId(3))),
-        ErrorCode::IdAhead => Some(Field::Last(EventId(4))),
+        ErrorCode::TooOld => Some(Field::Oldest(MessageId(3))),
+        ErrorCode::IdAhead => Some(Field::Last(MessageId(4))),
         _ => None,
     };
     assert_eq!(refusal.field, field, "{line:?}");

@@ -57,7 +57,7 @@ fn read(outbox: &Outbox, mut pieces: impl Pieces) -> (String, bool) {
 
 fn reply(store: &Store, dialect: Dialect, mode: Mode, query: HistoryQuery, until: u64) -> String {
     let outbox = outbox();
-    let reply = QueryReply::new(query, EventId(until), dialect, mode, &outbox, store.queries());
+    let reply = QueryReply::new(query, MessageId(until), dialect, mode, &outbox, store.queries());
     let (text, is_complete) = read(&outbox, reply);
     assert!(is_complete, "a reply ends with a line, whatever happens");
     text
@@ -65,7 +65,7 @@ fn reply(store: &Store, dialect: Dialect, mode: Mode, query: HistoryQuery, until
 
 fn catch_up(store: &Store, dialect: Dialect, after: u64, until: u64) -> (String, bool) {
     let outbox = outbox();
-    let missed = Missed { dialect, after: EventId(after), until: EventId(until) };
+    let missed = Missed { dialect, after: MessageId(after), until: MessageId(until) };
     read(&outbox, CatchUp::new(missed, || NOW, &outbox, store.queries()))
 }
 
@@ -93,9 +93,9 @@ fn reply_is_past_lines_and_the_count() {
     check(&HistoryQuery::Last(3), &said[1997..], "OK HISTORY 3 last=4000");
     check(&HistoryQuery::Last(u64::MAX), &said, "OK HISTORY 2000 last=4000");
     check(&HistoryQuery::Last(0), &[], "OK HISTORY 0 last=4000");
-    check(&HistoryQuery::Since(EventId(0)), &said, "OK SINCE 2000 last=4000");
-    check(&HistoryQuery::Since(EventId(3997)), &said[1998..], "OK SINCE 2 last=4000");
-    check(&HistoryQuery::Since(EventId(4000)), &[], "OK SINCE 0 last=4000");
+    check(&HistoryQuery::Since(MessageId(0)), &said, "OK SINCE 2000 last=4000");
+    check(&HistoryQuery::Since(MessageId(3997)), &said[1998..], "OK SINCE 2 last=4000");
+    check(&HistoryQuery::Since(MessageId(4000)), &[], "OK SINCE 0 last=4000");
     check(&words("message 1234"), &said[1233..1234], "OK SEARCH 1");
     check(&words("tea"), &[], "OK SEARCH 0");
     close(store);
@@ -108,7 +108,8 @@ fn reply_of_one_page_is_one_piece() {
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
     commit(&store, vec![past(1, "one"), past(2, "two")]);
     let outbox = outbox();
-    let mut reply = QueryReply::new(HistoryQuery::Last(2), EventId(2), PLAIN, Mode::Commands, &outbox, store.queries());
+    let mut reply =
+        QueryReply::new(HistoryQuery::Last(2), MessageId(2), PLAIN, Mode::Commands, &outbox, store.queries());
     assert_eq!(next(&outbox, &mut reply).unwrap().lines().count(), 3);
     assert_eq!(next(&outbox, &mut reply), Err(true));
     close(store);
@@ -121,7 +122,7 @@ fn reply_ends_as_too_old_where_messages_are_evicted() {
     commit(&store, (1..=1000).map(|id| past(id, "hi")).collect());
     let outbox = outbox();
     let mut history =
-        QueryReply::new(HistoryQuery::Last(1000), EventId(1000), CR_LF, Mode::Chat, &outbox, store.queries());
+        QueryReply::new(HistoryQuery::Last(1000), MessageId(1000), CR_LF, Mode::Chat, &outbox, store.queries());
     let first = next(&outbox, &mut history).unwrap();
     assert!(first.starts_with("PAST 1 ") && first.ends_with(" hi\r\n"));
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
@@ -129,7 +130,7 @@ fn reply_ends_as_too_old_where_messages_are_evicted() {
     let last = "ERR HISTORY too-old 601 is the oldest that is kept; for all from there on, write: /SINCE 600\r\n";
     assert_eq!(next(&outbox, &mut history).unwrap(), last);
     assert_eq!(next(&outbox, &mut history), Err(true));
-    let since = |id| reply(&store, PLAIN, Mode::Commands, HistoryQuery::Since(EventId(id)), 1600);
+    let since = |id| reply(&store, PLAIN, Mode::Commands, HistoryQuery::Since(MessageId(id)), 1600);
     let too_old = "ERR SINCE too-old 601 is the oldest that is kept; for all from there on, write: SINCE 600\n";
     assert_eq!([since(0), since(599)], [too_old; 2]);
     assert!(since(600).starts_with("PAST 601 ") && since(600).ends_with("OK SINCE 1000 last=1600\n"));
@@ -148,8 +149,8 @@ fn reply_says_why_the_store_failed() {
     assert!(reply(&store, PLAIN, Mode::Commands, words("tea"), 1000).starts_with(expected));
     let outbox = outbox();
     let mut since = QueryReply::new(
-        HistoryQuery::Since(EventId(0)),
-        EventId(1000),
+        HistoryQuery::Since(MessageId(0)),
+        MessageId(1000),
         PLAIN,
         Mode::Commands,
         &outbox,
@@ -203,7 +204,7 @@ fn catch_up_is_the_missed_events_and_a_notice_of_what_is_evicted() {
     check(PLAIN, 1002, 3000, &live(&said[501..]));
     check(Dialect { tags: true, ..CR_LF }, 1002, 3000, &said[501..].iter().map(tagged).collect::<String>());
     check(CR_LF, 2999, 3000, "MSG ann message 1500\r\n");
-    let missed = Missed { dialect: PLAIN, after: EventId(3000), until: EventId(3000) };
+    let missed = Missed { dialect: PLAIN, after: MessageId(3000), until: MessageId(3000) };
     let mut nothing = CatchUp::new(missed, || NOW, &outbox(), store.queries());
     assert!(matches!(nothing.next(), Next::End), "there is nothing to wait for");
     let gone = "NOTICE what was said after 7, up to 1002, is no longer kept, and is missing here\n";
@@ -218,7 +219,7 @@ fn catch_up_goes_on_after_messages_that_are_evicted_meanwhile() {
     let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, &id.to_string())).collect());
     let outbox = outbox();
-    let missed = Missed { dialect: PLAIN, after: EventId(0), until: EventId(1000) };
+    let missed = Missed { dialect: PLAIN, after: MessageId(0), until: MessageId(1000) };
     let mut catch_up = CatchUp::new(missed, || NOW, &outbox, store.queries());
     let first = next(&outbox, &mut catch_up).unwrap();
     let last = first.lines().last().unwrap().strip_prefix("MSG ann ").unwrap();
@@ -251,7 +252,7 @@ fn outbox_with_an_unread_reply_is_freed() {
     let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
     commit(&store, vec![past(1, "hi")]);
     let history = |outbox: &Arc<Outbox>| {
-        QueryReply::new(HistoryQuery::Last(1), EventId(1), PLAIN, Mode::Commands, outbox, store.queries())
+        QueryReply::new(HistoryQuery::Last(1), MessageId(1), PLAIN, Mode::Commands, outbox, store.queries())
     };
     let (unread, requested) = (outbox(), outbox());
     for outbox in [&unread, &requested] {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chinwag::limits::CANVAS_BYTES_MAX;
 use chinwag::protocol::{
-    Command, Dialect, ErrorCode, Event, EventId, Mode, Name, Reply, ServerLine, Setting, Tag, Timestamp,
+    Command, Dialect, ErrorCode, Event, MessageId, Mode, Name, Reply, ServerLine, Setting, Tag, Timestamp,
 };
 use chinwag::room::{Canvas, History as Kept, Room, SessionId};
 use chinwag::session::{Input, InputKind, Output, Sessions, Timeouts};
@@ -26,7 +26,7 @@ pub(super) struct Model {
     pub(super) said: Said,
     pub(super) claims: Claims,
     times: Times,
-    last_id: EventId,
+    last_id: MessageId,
     /// Number of actions.
     applied: u32,
     /// How often somebody was told of a stroke of another's.
@@ -72,7 +72,7 @@ impl Model {
             said: Said::default(),
             claims: Claims::new(resume_seconds),
             times: Times::new(timeouts),
-            last_id: EventId::default(),
+            last_id: MessageId::default(),
             applied: 0,
             shown: 0,
         }

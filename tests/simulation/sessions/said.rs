@@ -1,6 +1,6 @@
 //! All that was said and drawn, and what of it the room still has to know.
 
-use chinwag::protocol::{Command, Drawing, Drawn, ErrorCode, Event, EventId, Name, Past, Text, Timestamp};
+use chinwag::protocol::{Command, Drawing, Drawn, ErrorCode, Event, MessageId, Name, Past, Text, Timestamp};
 
 /// So few that they are soon too few.
 pub(super) const KEPT: usize = 20;
@@ -8,8 +8,8 @@ pub(super) const STROKES_KEPT: usize = 3;
 
 #[derive(Default)]
 pub(super) struct Said {
-    messages: Vec<(EventId, Timestamp, Name, Text)>,
-    last: EventId,
+    messages: Vec<(MessageId, Timestamp, Name, Text)>,
+    last: MessageId,
     /// Since the canvas was cleared.
     drawn: Vec<Drawn>,
     /// How often somebody asked for the canvas, and something was on it.
@@ -17,7 +17,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    pub(super) fn take(&mut self, id: Option<EventId>, at: Timestamp, event: &Event) {
+    pub(super) fn take(&mut self, id: Option<MessageId>, at: Timestamp, event: &Event) {
         match event {
             Event::Draw(_, Drawing::Clear) => self.drawn.clear(),
             Event::Draw(name, Drawing::Stroke(stroke)) => {
@@ -33,7 +33,7 @@ impl Said {
     }
 
     /// Why `SINCE` this has to be refused.
-    pub(super) fn refusal(&self, id: EventId) -> Option<ErrorCode> {
+    pub(super) fn refusal(&self, id: MessageId) -> Option<ErrorCode> {
         let missed = self.messages.iter().filter(|(said, ..)| *said > id).count();
         match () {
             () if id > self.last => Some(ErrorCode::IdAhead),
