@@ -5,10 +5,11 @@
 //! | module | what it does | what it leaves to others |
 //! |---|---|---|
 //! | [`limits`] | every bound, with its reason | |
-//! | [`protocol`] | bytes to meaning and back, both directions | who is here |
+//! | [`protocol`] | lines, names, texts, ids, events: the elements of the wire | what a line asks for |
 //! | [`room`] | members, messages, canvas: a deterministic state machine | sessions, time, order of arrival |
 //! | [`sequencer`] | the one order of all changes; whether a change must be durable first | what a change does |
-//! | [`session`] | each connection's command state, and what its commands change in the room | delivery |
+//! | [`command`] | the commands, a module for each: grammar, permission, effect, reply and help | where a session keeps its state |
+//! | [`session`] | each connection's command state | delivery |
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
 //! | [`web`] | what a browser needs to join: the page, HTTP's heads, WebSocket's frames | sockets |
 //! | [`store`] | what was said, on disk, and its two threads | who gets it |
@@ -19,7 +20,7 @@
 //!
 //! `web`, `store` and `client` are Cargo features, on by default. The server uses the first two through traits of its own.
 //!
-//! `limits`, `protocol`, `room`, `feed` and `web` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
+//! `limits`, `protocol`, `room`, `command`, `feed` and `web` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
 //! for what goes over the wire.
 
 // Beside the lints of Cargo.toml, which hold for the tests too: a peer's bytes must not be able to end the process, and
@@ -28,6 +29,7 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+pub mod command;
 pub mod command_line;
 pub mod feed;
 pub mod limits;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Wake, Waker};
 
+use chinwag::command::Command;
 use chinwag::feed::{Cursor, Feed, Outbox, Progress, Source};
 use chinwag::limits::FEED_BYTES_DEFAULT;
-use chinwag::protocol::{Command, Dialect, Mode, Timestamp};
+use chinwag::protocol::{Dialect, Mode, Timestamp};
 use chinwag::room::SessionId;
 use chinwag::server::hub::{Hub, Request};
 use chinwag::session::{InputKind, Sessions};

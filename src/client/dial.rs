@@ -15,12 +15,12 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::refusal::explain;
 use super::wire::{read_line, text_of};
+use crate::command::{Heard, ServerLine};
 use crate::command_line::quoted;
 use crate::limits::{
     ADDRESSES_MAX, CONNECT_MS_MAX, KEEPALIVE_SECONDS, NEXT_ADDRESS_GREETING_MS, NEXT_ADDRESS_MS, REPLY_MS_MAX,
 };
 use crate::process::reason;
-use crate::protocol::{Heard, ServerLine};
 
 /// A connection, and the greeting that was read from it.
 #[derive(Debug)]

@@ -7,9 +7,10 @@ use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, StreamExt as _, stream};
 use smol::Unblock;
 
+use crate::command::Refusal;
 use crate::limits::{INPUT_FIRST_LINE_BYTES_MAX, INPUT_LINE_BYTES_MAX, LINE_BYTES_MAX};
 use crate::process;
-use crate::protocol::{BYTE_ORDER_MARK, ErrorCode, LineError, Refusal};
+use crate::protocol::{BYTE_ORDER_MARK, ErrorCode, LineError};
 
 /// Lines of the input, without their endings.
 pub(super) type Input = stream::Boxed<io::Result<Vec<u8>>>;

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::protocol::{Heard, Tag};
+use crate::command::{Heard, Verb};
+use crate::protocol::Tag;
 
 impl Heard {
     /// The line as a JSON object, in one line.
@@ -36,35 +37,34 @@ impl Heard {
 const NUMBERS: [&str; 7] = ["id", "count", "last", "width", "session", "idle", "online"];
 
 /// The keys for the words after the first one; none if the first is unknown.
-fn keys(word: &str, rest: &str) -> &'static [&'static str] {
-    match (word, rest.split(' ').next().unwrap_or_default()) {
-        ("HELLO", _) if rest.split(' ').nth(1).is_some_and(|word| word.starts_with("epoch=")) => {
+fn keys(word: &str, rest: &str) -> Vec<&'static str> {
+    let keys: &[_] = match word {
+        "OK" => return reply_keys(rest.split(' ').next().unwrap_or_default()),
+        "HELLO" if rest.split(' ').nth(1).is_some_and(|word| word.starts_with("epoch=")) => {
             &["version", "epoch", "text"]
         }
-        ("HELLO", _) => &["version", "text"],
-        ("ERR", _) => &["verb", "code", "text"],
-        ("USER", _) => &["name", "role", "session", "address", "idle", "online"],
-        ("OK", "NICK" | "RESUME") => &["verb", "name"],
-        ("OK", "MSG") => &["verb", "id"],
-        ("OK", "WHISPER") => &["verb", "names"],
-        ("OK", "HISTORY" | "SINCE") => &["verb", "count", "last"],
-        ("OK", "WHO" | "STATUS" | "SEARCH" | "CANVAS") => &["verb", "count"],
-        ("OK", "PING") => &["verb", "token"],
-        ("OK", "SET") => &["verb", "option", "value", "token"],
-        ("OK", "CHAT") => &["verb", "value"],
-        ("OK", _) => &["verb"],
-        ("JOIN" | "COORDINATOR", _) => &["name"],
-        ("LEAVE", _) => &["name", "reason", "text"],
-        ("RENAME", _) => &["from", "to"],
-        ("MSG" | "WHISPER", _) => &["from", "text"],
-        ("PAST", _) => &["id", "time", "from", "text"],
-        ("ROSTER", _) => &["count"],
-        ("DRAW", _) if rest.ends_with(" clear") => &["from", "action"],
-        ("DRAW" | "STROKE", _) => &["from", "colour", "width", "points"],
-        ("NOTICE", _) => &["text"],
-        ("PING", _) => &["token"],
+        "HELLO" => &["version", "text"],
+        "ERR" => &["verb", "code", "text"],
+        "USER" => &["name", "role", "session", "address", "idle", "online"],
+        "JOIN" | "COORDINATOR" => &["name"],
+        "LEAVE" => &["name", "reason", "text"],
+        "RENAME" => &["from", "to"],
+        "MSG" | "WHISPER" => &["from", "text"],
+        "PAST" => &["id", "time", "from", "text"],
+        "ROSTER" => &["count"],
+        "DRAW" if rest.ends_with(" clear") => &["from", "action"],
+        "DRAW" | "STROKE" => &["from", "colour", "width", "points"],
+        "NOTICE" => &["text"],
+        "PING" => &["token"],
         _ => &[],
-    }
+    };
+    keys.to_vec()
+}
+
+/// The keys for the words of a reply. Servers of later versions may have other commands.
+fn reply_keys(verb: &str) -> Vec<&'static str> {
+    let keys = Verb::from_word(verb).map_or(&["text"][..], |verb| verb.specification().reply_keys);
+    [&["verb"], keys].concat()
 }
 
 #[cfg(test)]
@@ -142,6 +142,7 @@ mod tests {
         check("NOTICE bye", r#"{"text":"bye","type":"notice"}"#);
         check("PING idle", r#"{"token":"idle","type":"ping"}"#);
         check("OK NICK 42", r#"{"name":"42","type":"ok","verb":"NICK"}"#);
+        check("OK SING 3 la", r#"{"text":"3 la","type":"ok","verb":"SING"}"#);
         check("SING la", r#"{"line":"SING la","type":"unknown"}"#);
     }
 }

@@ -10,8 +10,9 @@ use futures_lite::future::or;
 use super::reading::{ReadAction, Reading};
 use super::wire::{ReplyTimeout, Wire, WireEvent, time_out};
 use super::{Code, End};
+use crate::command::{Command, Heard, HeardRefusal, Reply, ServerLine};
 use crate::limits::{HELD_BYTES_MAX, LINES_IN_FLIGHT_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
-use crate::protocol::{Command, Heard, HeardRefusal, Mode, Name, Reply, ServerLine};
+use crate::protocol::{Mode, Name};
 
 /// The result of [`Link::next`].
 #[derive(Debug)]

@@ -36,8 +36,9 @@ use smol::block_on;
 use self::options::{COMMANDS, Options};
 use self::output::Output;
 use self::stop::end_by;
+use crate::command::Command;
 use crate::command_line::{self, nearest, parse_number, quoted};
-use crate::protocol::{Command, Mode, is_blank};
+use crate::protocol::{Mode, is_blank};
 
 /// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwag";

@@ -2,9 +2,8 @@
 //! that they were. Pure; `protocol.md` (History) says why this leaves no gap.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::protocol::{
-    Command, ErrorCode, Event, Field, Heard, MessageId, Past, Replayed, Reply, ServerLine, Tag, Token,
-};
+use crate::command::{Command, Heard, History, Replayed, Reply, ServerLine, Since};
+use crate::protocol::{ErrorCode, Event, Field, MessageId, Past, Tag, Token};
 
 /// The requested id belongs to another numbering of messages.
 const OTHER_EPOCH: [&str; 2] = [ErrorCode::EpochChanged.as_str(), ErrorCode::IdAhead.as_str()];
@@ -71,9 +70,9 @@ impl Reading {
         let is_missed = self.last.is_some();
         self.replay = Some(Replay { epoch, held: Vec::new(), is_missed, is_whole: is_missed });
         match self.last {
-            Some(last) => Command::Since(last, self.epoch.clone()),
+            Some(last) => Since { after: last, epoch: self.epoch.clone() }.into(),
             // Requested even if no messages are wanted: the reply has the id of the last one, the start of `SINCE` after a reconnect.
-            None => Command::History(self.before),
+            None => History(self.before).into(),
         }
     }
 
@@ -159,7 +158,7 @@ impl Reading {
                     "messages are missing here: the server no longer keeps those before id {}",
                     before.next().0
                 );
-                (missing, Command::Since(before, replay.epoch.clone()))
+                (missing, Since { after: before, epoch: replay.epoch.clone() }.into())
             }
             _ if self.is_chosen => return [vec![ReadAction::Line(heard)], self.end_replay(false)].concat(),
             _ if replay.is_missed => {
@@ -167,7 +166,7 @@ impl Reading {
                 let is_other_epoch = OTHER_EPOCH.contains(&refusal.code.as_str());
                 let why = if is_other_epoch { "the server was restarted without them" } else { &refusal.what };
                 let missing = format!("messages sent while you were disconnected may be missing here: {why}");
-                (missing, Command::History(0))
+                (missing, History(0).into())
             }
             _ => return self.end_replay(false),
         };
@@ -194,6 +193,10 @@ mod tests {
 
     const TIME: &str = "2026-11-20T12:44:29.138Z";
 
+    fn since(after: MessageId, epoch: Option<Token>) -> Command {
+        Since { after, epoch }.into()
+    }
+
     fn epoch(word: &str) -> Option<Token> {
         Token::new(word).ok()
     }
@@ -217,11 +220,11 @@ mod tests {
     /// A reading up to id 5 in epoch a that begins a replay on another connection.
     fn back(now: &str) -> Reading {
         let mut reading = Reading::default();
-        assert_eq!(reading.begin(epoch("a")), Command::History(0));
+        assert_eq!(reading.begin(epoch("a")), History(0).into());
         assert_eq!(read(&mut reading, &["OK HISTORY 0 last=3"]), ["caught up: false"]);
         assert_eq!(read(&mut reading, &["@4 T MSG bob y", "OK MSG 5"]), ["@4 T MSG bob y", "OK MSG 5"]);
         assert_eq!(reading.end().count(), 0);
-        assert_eq!(reading.begin(epoch(now)), Command::Since(MessageId(5), epoch("a")));
+        assert_eq!(reading.begin(epoch(now)), since(MessageId(5), epoch("a")));
         reading
     }
 
@@ -259,24 +262,24 @@ mod tests {
         assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a", "@7 T MSG bob b"]);
         let held: Vec<_> = reading.end().map(ReadAction::Line).map(written).collect();
         assert_eq!(held, ["@- T WHISPER bob w"], "no replay repeats it");
-        assert_eq!(reading.begin(epoch("a")), Command::Since(MessageId(7), epoch("a")));
+        assert_eq!(reading.begin(epoch("a")), since(MessageId(7), epoch("a")));
         assert_eq!(read(&mut reading, &["PAST 8 T bob c", "OK SINCE 1 last=8"]), ["@8 T MSG bob c", "caught up: true"]);
         // A message that was passed on before the end of the reply is not passed on again.
         let mut reading = back("a");
         let lines = ["@6 T MSG bob a", "@7 T MSG bob b", "PAST 6 T bob a", "PAST 7 T bob b"];
         assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a"]);
         assert_eq!(reading.end().count(), 0);
-        assert_eq!(reading.begin(epoch("a")), Command::Since(MessageId(6), epoch("a")));
+        assert_eq!(reading.begin(epoch("a")), since(MessageId(6), epoch("a")));
     }
 
     #[test]
     fn loss_before_the_first_reply_leaves_no_gap() {
         let check = |lines: &[&str], passed: &[&str], last| {
             let mut reading = Reading::default();
-            assert_eq!(reading.begin(epoch("a")), Command::History(0));
+            assert_eq!(reading.begin(epoch("a")), History(0).into());
             assert_eq!(read(&mut reading, lines), [""; 0]);
             assert_eq!(reading.end().map(ReadAction::Line).map(written).collect::<Vec<_>>(), passed);
-            assert_eq!(reading.begin(epoch("a")), Command::Since(MessageId(last), epoch("a")), "{lines:?}");
+            assert_eq!(reading.begin(epoch("a")), since(MessageId(last), epoch("a")), "{lines:?}");
         };
         check(&["@- T WHISPER bob w", "@8 T MSG bob c", "@9 T MSG bob d"], &["@- T WHISPER bob w"], 7);
         check(&["@8 T MSG bob c"], &[], 7);
@@ -288,7 +291,7 @@ mod tests {
         let mut reading = back("b");
         let lines = ["@2 T MSG bob q", "ERR SINCE epoch-changed the epoch is b", "OK HISTORY 0 last=2"];
         assert_eq!(read(&mut reading, &lines), [anew, "ask: HISTORY 0", "caught up: false", "@2 T MSG bob q"]);
-        assert_eq!(reading.begin(epoch("b")), Command::Since(MessageId(2), epoch("b")));
+        assert_eq!(reading.begin(epoch("b")), since(MessageId(2), epoch("b")));
 
         let mut reading = back("a");
         let old = "missing: messages are missing here: the server no longer keeps those before id 9";
@@ -304,7 +307,7 @@ mod tests {
     #[test]
     fn refusal_of_a_chosen_id_is_passed_on() {
         let mut reading = Reading::since(MessageId(7), epoch("a"));
-        assert_eq!(reading.begin(epoch("b")), Command::Since(MessageId(7), epoch("a")));
+        assert_eq!(reading.begin(epoch("b")), since(MessageId(7), epoch("a")));
         let refusal = "ERR SINCE epoch-changed the epoch is b";
         assert_eq!(read(&mut reading, &[refusal]), [refusal, "caught up: false"]);
     }
@@ -312,7 +315,7 @@ mod tests {
     #[test]
     fn past_messages_stay_past() {
         let mut reading = Reading::from_now(20);
-        assert_eq!(reading.begin(None), Command::History(20));
+        assert_eq!(reading.begin(None), History(20).into());
         let lines = ["@4 T MSG bob b", "PAST 3 T bob a", "PAST 4 T bob b", "OK HISTORY 2 last=4"];
         assert_eq!(read(&mut reading, &lines), ["PAST 3 T bob a", "caught up: false", "@4 T MSG bob b"]);
     }

@@ -2,7 +2,8 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use super::typed::usage_of;
-use crate::protocol::{ErrorCode, HeardRefusal, Hint, MessageId, Verb};
+use crate::command::{HeardRefusal, Hint, Verb};
+use crate::protocol::{ErrorCode, MessageId};
 
 /// What is wrong, and what to do at a command line.
 pub(super) fn explain(refusal: &HeardRefusal) -> String {
@@ -96,7 +97,8 @@ fn without_commands(hint: &Hint) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Command, Heard, Mode, Refusal, Text};
+    use crate::command::{Command, Heard, Refusal};
+    use crate::protocol::{Mode, Text};
 
     fn refused(line: &str) -> HeardRefusal {
         Heard::new(line).refused().unwrap()

@@ -89,7 +89,7 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Heard, ServerLine};
+    use crate::command::{Heard, ServerLine};
 
     fn draw(look: Look, line: &str, for_user: bool) -> String {
         let heard = Heard::new(line);

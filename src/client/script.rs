@@ -19,9 +19,10 @@ use super::talk::{self, SharedSession};
 use super::typed::too_long;
 use super::wire::{self, Wire, WireEvent};
 use super::{Code, End};
+use crate::command::{Command, Done, Heard, History, Refusal, Reply, ServerLine, Verb};
 use crate::limits::{HISTORY_REPLAYED_DEFAULT, NAMES_TRIED_MAX, SEARCH_FOUND_MAX};
 use crate::process::reason;
-use crate::protocol::{Command, ErrorCode, Event, Heard, Mode, Name, Past, Refusal, Reply, ServerLine, Verb};
+use crate::protocol::{ErrorCode, Event, Mode, Name, Past};
 
 /// Sends `text`, or each line of standard input if it is empty, to the room or as whispers to the members of `--to`.
 pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
@@ -89,7 +90,7 @@ pub(super) async fn print_past(options: &Options, command: &Command) -> Result<(
     let (output, (mut wire, _)) = (Output::default(), join(options, stream::pending().boxed()).await?);
     let line = command.to_line(Mode::Commands);
     let messages = match command {
-        Command::History(count) => *count,
+        Command::History(History(count)) => *count,
         Command::Search(..) => SEARCH_FOUND_MAX,
         _ => HISTORY_REPLAYED_DEFAULT,
     };
@@ -192,10 +193,10 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
         match wire.next(true).await? {
             WireEvent::Line(heard) => show(heard)?,
             WireEvent::Input(None) => break,
-            WireEvent::Input(Some(line)) if !wire.mode.replies_to(&line) => wire.send(&line).await,
+            WireEvent::Input(Some(line)) if !Command::has_reply(&line, wire.mode) => wire.send(&line).await,
             WireEvent::Input(Some(line)) => {
                 let answer = wire.request(&line, &mut show).await?;
-                let quit = answer.known == Some(ServerLine::Ok(Reply::Quit));
+                let quit = answer.known == Some(ServerLine::Ok(Reply::Quit(Done)));
                 show(answer)?;
                 if quit {
                     break;

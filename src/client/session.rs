@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::refusal::explain_at_terminal;
 use super::typed::{UserInput, help};
+use crate::command::{Command, Heard, HeardRefusal, Msg, Replayed, Reply, ServerLine, Set, Setting, Whisper, Who};
 use crate::limits::MEMBERS_NOTED_MAX;
-use crate::protocol::{
-    Command, Event, Heard, HeardRefusal, Mode, Name, Past, Replayed, Reply, ServerLine, Setting, Text, Timestamp,
-};
+use crate::protocol::{Event, Mode, Name, Past, Text, Timestamp};
 
 /// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +124,7 @@ impl Session {
         let mut actions = vec![warn("Server disconnected.")];
         for SentLine { line, command, .. } in self.unanswered.drain(..).flatten().filter(|asked| !asked.is_shown) {
             match command {
-                Command::Msg(text) => self.unconfirmed.push((line, text)),
+                Command::Msg(Msg(text)) => self.unconfirmed.push((line, text)),
                 _ => actions.push(warn(format!("perhaps not sent: {line}"))),
             }
         }
@@ -183,13 +182,14 @@ impl Session {
         }
     }
 
+    #[expect(clippy::match_wildcard_for_single_variants, reason = "a new command needs no words of its own here")]
     fn handle_reply(&mut self, reply: Reply, asked: Option<SentLine>) -> Vec<Action> {
         if let (Some(SentLine { command, is_shown, .. }), Some(own)) = (asked, self.name.clone()) {
             match (&reply, command) {
-                (Reply::Whisper(names), Command::Whisper(_, text)) => {
+                (Reply::Whisper(names), Command::Whisper(Whisper { text, .. })) => {
                     return vec![Action::Show(DisplayItem::Whispered(own, names.clone(), text))];
                 }
-                (Reply::Msg(_), Command::Msg(text)) if !is_shown => {
+                (Reply::Msg(_), Command::Msg(Msg(text))) if !is_shown => {
                     return vec![Action::Show(DisplayItem::Event(None, Event::Msg(own, text), false))];
                 }
                 _ => {}
@@ -199,23 +199,27 @@ impl Session {
             Reply::Nick(name) | Reply::Resume(name) => return self.handle_name(name),
             Reply::Who(count) | Reply::Status(count) => format!("{count} here"),
             Reply::Ping(_) => "the server answered".to_owned(),
-            Reply::Msg(_)
-            | Reply::Whisper(_)
-            | Reply::Help
-            | Reply::Set(..)
-            | Reply::Resumable(_)
-            | Reply::Chat(_)
-            | Reply::Quit => {
-                return Vec::new();
-            }
             Reply::History(Replayed { count, .. }) | Reply::Since(Replayed { count, .. }) | Reply::Search(count)
                 if count == 0 =>
             {
                 "no messages found".to_owned()
             }
-            Reply::History(_) | Reply::Since(_) | Reply::Search(_) | Reply::Draw | Reply::Canvas(_) => {
-                return Vec::new();
-            }
+            Reply::Msg(_)
+            | Reply::Whisper(_)
+            | Reply::History(_)
+            | Reply::Since(_)
+            | Reply::Search(_)
+            | Reply::Draw(_)
+            | Reply::Canvas(_)
+            | Reply::Help(_)
+            | Reply::Set(_)
+            | Reply::Chat(_)
+            | Reply::Quit(_) => return Vec::new(),
+            #[allow(
+                clippy::match_wildcard_for_single_variants,
+                reason = "a new command needs no words of its own here"
+            )]
+            other => other.to_string(),
         };
         vec![note(said)]
     }
@@ -226,9 +230,9 @@ impl Session {
         self.name = Some(name);
         self.members.clear();
         // With echo, own messages arrive as events, with their time and in the order of the room.
-        let echo = (!self.has_echo).then_some(Command::Set(Setting::Echo, true));
+        let echo = (!self.has_echo).then_some(Command::from(Set { setting: Setting::Echo, on: true }));
         self.has_echo = true;
-        for command in echo.into_iter().chain([Command::Who]) {
+        for command in echo.into_iter().chain([Who.into()]) {
             self.unanswered.push_back(None);
             actions.push(Action::Send(command.to_line(Mode::Commands)));
         }
@@ -237,8 +241,9 @@ impl Session {
 
     /// Records that an own message has come back as an event: it is acknowledged.
     fn acknowledge(&mut self, said: &Text) {
-        let is_match =
-            |asked: &&mut SentLine| !asked.is_shown && matches!(&asked.command, Command::Msg(text) if text == said);
+        let is_match = |asked: &&mut SentLine| {
+            !asked.is_shown && matches!(&asked.command, Command::Msg(Msg(text)) if text == said)
+        };
         if let Some(asked) = self.unanswered.iter_mut().flatten().find(is_match) {
             asked.is_shown = true;
         } else if let Some(at) = self.unconfirmed.iter().position(|(_, text)| text == said) {

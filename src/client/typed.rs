@@ -5,10 +5,9 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::refusal::explain_at_terminal;
+use crate::command::{Command, Msg, Quit, Refusal, Search, Verb, Whisper, split_indent, strip_slash};
 use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
-use crate::protocol::{
-    Command, ErrorCode, Mode, Name, Refusal, Verb, fold_case, made_safe, split_indent, split_word, strip_slash,
-};
+use crate::protocol::{ErrorCode, Mode, Name, fold_case, made_safe, split_word};
 
 /// The meaning of a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,9 +113,10 @@ fn is_offered(verb: Verb) -> bool {
 /// The text that a command carries.
 fn text_part(command: &Command) -> String {
     match command {
-        Command::Msg(text) | Command::Whisper(_, text) | Command::Search(text) | Command::Quit(Some(text)) => {
-            text.to_string()
-        }
+        Command::Msg(Msg(text))
+        | Command::Whisper(Whisper { text, .. })
+        | Command::Search(Search(text))
+        | Command::Quit(Quit(Some(text))) => text.to_string(),
         _ => String::new(),
     }
 }
@@ -198,6 +198,7 @@ fn folded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::{Nick, Ping, Status, Who};
     use crate::protocol::Text;
 
     fn text(raw: &str) -> Text {
@@ -208,37 +209,40 @@ mod tests {
         Name::new(raw).unwrap()
     }
 
+    fn command(command: impl Into<Command>) -> UserInput {
+        UserInput::Command(command.into())
+    }
+
     #[test]
     fn typed_lines_are_parsed() {
         let check = |line: &str, expected| assert_eq!(UserInput::parse(line, Some(&name("eve"))), expected, "{line:?}");
-        let command = UserInput::Command;
         check("", UserInput::Blank);
         check("  ", UserInput::Blank);
-        check("hello there", command(Command::Msg(text("hello there"))));
-        check(" /who", command(Command::Who));
-        check(" hello", command(Command::Msg(text(" hello"))));
-        check("//etc/motd", command(Command::Msg(text("/etc/motd"))));
-        check("QUIT now", command(Command::Msg(text("QUIT now"))));
-        check("quit", command(Command::Msg(text("quit"))));
-        check("/w bob psst", command(Command::Whisper(vec![name("bob")], text("psst"))));
-        check("/W bob,eve psst", command(Command::Whisper(vec![name("bob"), name("eve")], text("psst"))));
+        check("hello there", command(Msg(text("hello there"))));
+        check(" /who", command(Who));
+        check(" hello", command(Msg(text(" hello"))));
+        check("//etc/motd", command(Msg(text("/etc/motd"))));
+        check("QUIT now", command(Msg(text("QUIT now"))));
+        check("quit", command(Msg(text("quit"))));
+        check("/w bob psst", command(Whisper { to: vec![name("bob")], text: text("psst") }));
+        check("/W bob,eve psst", command(Whisper { to: vec![name("bob"), name("eve")], text: text("psst") }));
         for line in ["/msg bob psst", " /msg bob psst", " /w bob psst", "／msg bob psst", "\x1b/w bob psst"] {
-            check(line, command(Command::Whisper(vec![name("bob")], text("psst"))));
+            check(line, command(Whisper { to: vec![name("bob")], text: text("psst") }));
         }
-        check("/whisper bob psst", command(Command::Whisper(vec![name("bob")], text("psst"))));
-        check("/reply  me too", command(Command::Whisper(vec![name("eve")], text(" me too"))));
-        check("/r ok", command(Command::Whisper(vec![name("eve")], text("ok"))));
-        check("/who", command(Command::Who));
-        check("/nick al", command(Command::Nick(name("al"))));
-        check("/status", command(Command::Status));
-        check("/ping", command(Command::Ping(None)));
+        check("/whisper bob psst", command(Whisper { to: vec![name("bob")], text: text("psst") }));
+        check("/reply  me too", command(Whisper { to: vec![name("eve")], text: text(" me too") }));
+        check("/r ok", command(Whisper { to: vec![name("eve")], text: text("ok") }));
+        check("/who", command(Who));
+        check("/nick al", command(Nick(name("al"))));
+        check("/status", command(Status));
+        check("/ping", command(Ping(None)));
         check("/help", UserInput::Help);
         check("/help w", UserInput::Help);
-        check("/quit", command(Command::Quit(None)));
-        check("/quit tea", command(Command::Quit(Some(text("tea")))));
-        check(".exit", command(Command::Quit(None)));
-        check("QUIT", command(Command::Quit(None)));
-        check("QUIT ", command(Command::Quit(None)));
+        check("/quit", command(Quit(None)));
+        check("/quit tea", command(Quit(Some(text("tea")))));
+        check(".exit", command(Quit(None)));
+        check("QUIT", command(Quit(None)));
+        check("QUIT ", command(Quit(None)));
     }
 
     #[test]

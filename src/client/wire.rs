@@ -15,15 +15,15 @@ use super::input::Input;
 use super::refusal::explain;
 use super::stop::Stop;
 use super::{Code, End, output};
+use crate::command::{
+    Command, Heard, HeardRefusal, Nick, Pong, Refusal, Reply, Resume, ServerLine, Set, SetReply, Setting,
+};
 use crate::limits::{
     CLIENT_LINE_BYTES_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX,
     REPLY_TOTAL_MS_MAX,
 };
 use crate::process::reason;
-use crate::protocol::{
-    Command, ErrorCode, Event, Heard, HeardRefusal, Mode, Name, Refusal, Reply, ResumeToken, ServerLine, Setting, Text,
-    Token, made_safe,
-};
+use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, Text, Token, made_safe};
 
 /// The result of [`Wire::next`].
 pub(super) enum WireEvent {
@@ -93,7 +93,7 @@ impl Wire {
     /// Connects, and requests ids and times for events.
     pub(super) async fn open(&mut self, address: &str) -> Result<(), End> {
         self.connect(address).await?;
-        self.request_reply(&Command::Set(Setting::Tags, true)).await.map(drop)
+        self.request_reply(&Set { setting: Setting::Tags, on: true }.into()).await.map(drop)
     }
 
     /// Closes the connection. Until the deadline, [`Wire::next`] waits for the input only.
@@ -185,7 +185,7 @@ impl Wire {
     /// Resumes the session of the previous connection, if there was one and its token is still valid.
     pub(super) async fn resume(&mut self) -> Result<Option<Name>, End> {
         let Some(token) = self.token else { return Ok(None) };
-        let answer = self.request_reply(&Command::Resume(token)).await?;
+        let answer = self.request_reply(&Resume(token).into()).await?;
         Ok(if let Some(ServerLine::Ok(Reply::Resume(name))) = answer.known { Some(name) } else { None })
     }
 
@@ -193,7 +193,7 @@ impl Wire {
     /// reserved for a token that nobody knows.
     pub(super) async fn request_token(&mut self) -> Result<(), End> {
         // A server that does not keep nicknames for a resume refuses this; the client works without a token, too.
-        self.request_reply(&Command::Set(Setting::Resume, true)).await.map(drop)
+        self.request_reply(&Set { setting: Setting::Resume, on: true }.into()).await.map(drop)
     }
 
     /// Sends `QUIT`, and waits a moment for the server to close the connection.
@@ -218,7 +218,7 @@ impl Wire {
             Ok(name) => name,
             Err(error) => return Ok(Err(Refusal::from(error).into())),
         };
-        let answer = self.request_reply(&Command::Nick(name)).await?;
+        let answer = self.request_reply(&Nick(name).into()).await?;
         match answer.known {
             Some(ServerLine::Ok(Reply::Nick(name))) => Ok(Ok(name)),
             _ => answer
@@ -275,11 +275,11 @@ impl Wire {
     async fn handle_line(&mut self, heard: &Heard) {
         match &heard.known {
             Some(ServerLine::Event(_, Event::Ping(token))) => {
-                let pong = Command::Pong(Text::new(&token.to_string()).ok()).to_line(self.mode);
+                let pong = Command::from(Pong(Text::new(&token.to_string()).ok())).to_line(self.mode);
                 self.send(pong.as_bytes()).await;
             }
             Some(ServerLine::Hello(epoch, _)) => self.epoch.clone_from(epoch),
-            Some(ServerLine::Ok(Reply::Resumable(token))) => self.token = Some(*token),
+            Some(ServerLine::Ok(Reply::Set(SetReply::Resumable(token)))) => self.token = Some(*token),
             Some(ServerLine::Ok(Reply::Chat(on))) => self.mode = if *on { Mode::Chat } else { Mode::Commands },
             _ if !heard.answers() => self.close_reason = heard.refused().map(|refusal| close_reason(&refusal)),
             _ => {}

@@ -93,7 +93,7 @@ pub enum Drawing {
 }
 
 /// What stands in place of a stroke.
-pub(super) const CLEAR: &str = "clear";
+pub(crate) const CLEAR: &str = "clear";
 
 impl fmt::Display for Drawing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,7 +106,7 @@ impl fmt::Display for Drawing {
 
 impl Drawing {
     /// What follows the name in a `DRAW`.
-    pub(super) fn parse(rest: &str) -> Option<Self> {
+    pub(crate) fn parse(rest: &str) -> Option<Self> {
         if rest == CLEAR { Some(Self::Clear) } else { Stroke::new(rest).ok().map(Self::Stroke) }
     }
 }
@@ -128,7 +128,7 @@ impl fmt::Display for Drawn {
 
 impl Drawn {
     /// What follows `STROKE`.
-    pub(super) fn parse(rest: &str) -> Option<Self> {
+    pub(crate) fn parse(rest: &str) -> Option<Self> {
         let (name, stroke) = split_word(rest);
         Some(Self { name: Name::new(name).ok()?, stroke: Stroke::new(stroke?).ok()? })
     }

@@ -1,9 +1,6 @@
-//! The `ERR` line: a stable code for scripts and a sentence for people.
+//! The codes of `ERR` lines, for scripts.
 
-use std::fmt;
-
-use super::{Hint, MessageId, Mode, Text, Verb, made_safe};
-use crate::limits::{HINT_BYTES_MAX, TEXT_BYTES_MAX};
+use super::MessageId;
 
 /// What went wrong, in words that never change; `protocol.md` explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,21 +200,6 @@ impl ErrorCode {
     }
 }
 
-/// A line that was not carried out, and why: `ERR verb code text`. The text is what is wrong, then the hint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The verb refused; none (`-` on the wire) where the line had none that is known.
-    pub verb: Option<Verb>,
-    /// Why, for scripts.
-    pub code: ErrorCode,
-    /// What is wrong, for users. What it repeats of the client's words is made safe.
-    pub what: Text,
-    /// What to do next.
-    pub hint: Option<Hint>,
-    /// The value that programs read, of a code that has one.
-    pub field: Option<Field>,
-}
-
 /// A value in the text of a refusal, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -255,76 +237,9 @@ impl Field {
     }
 }
 
-impl Refusal {
-    /// A refusal without a hint; `what` is made safe as a whole, so that it may repeat what the client sent.
-    pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, what: impl AsRef<str>) -> Self {
-        let what = made_safe(what.as_ref());
-        // The hint must fit after it.
-        let what = Text::ours(&what[..what.floor_char_boundary(TEXT_BYTES_MAX - HINT_BYTES_MAX)]);
-        Self { verb: verb.into(), code, what, hint: None, field: None }
-    }
-
-    /// The same refusal, with a hint.
-    #[must_use]
-    pub fn with_hint(self, hint: Hint) -> Self {
-        Self { hint: Some(hint), ..self }
-    }
-
-    /// Messages that were requested are no longer kept. `oldest` is the oldest one that is.
-    pub fn too_old(verb: Verb, oldest: MessageId) -> Self {
-        let MessageId(id) = oldest;
-        let refusal = Self::new(verb, ErrorCode::TooOld, format!("{id} is the oldest that is kept"));
-        let hint = Hint::Since(MessageId(id.saturating_sub(1)));
-        Self { field: Some(Field::Oldest(oldest)), ..refusal.with_hint(hint) }
-    }
-
-    /// No message has the requested id yet. `last` is the id of the newest one.
-    pub fn id_ahead(last: MessageId) -> Self {
-        let refusal = Self::new(Verb::Since, ErrorCode::IdAhead, format!("the last id is {}", last.0));
-        Self { field: Some(Field::Last(last)), ..refusal.with_hint(Hint::CheckEpoch) }
-    }
-
-    /// A `RESUME` resumes nothing. Does not reveal whether the token is malformed or unknown.
-    pub(crate) fn token_unknown() -> Self {
-        let what = "nobody's name is kept for this token (any more)";
-        Self::new(Verb::Resume, ErrorCode::TokenUnknown, what).with_hint(Hint::Write(Verb::Nick))
-    }
-
-    /// What follows `ERR`; `None` if it has no such form or if the verb or the code is not known.
-    pub(super) fn parse(rest: &str) -> Option<Self> {
-        let mut words = rest.splitn(3, ' ');
-        let verb = match words.next()? {
-            "-" => None,
-            word => Some(Verb::from_word(word)?),
-        };
-        let code = ErrorCode::from_word(words.next()?)?;
-        let text = words.next()?;
-        let (what, hint) = Hint::split(text);
-        Some(Self { verb, code, what: Text::ours(what), hint, field: Field::parse(code, text) })
-    }
-
-    /// The text of the line: what is wrong, and the hint with commands as a session of this mode writes them.
-    pub fn text(&self, mode: Mode) -> String {
-        self.hint.as_ref().map_or_else(|| self.what.to_string(), |hint| format!("{}{}", self.what, hint.in_mode(mode)))
-    }
-
-    /// Writes the line for a session of this mode.
-    pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, mode: Mode) -> fmt::Result {
-        let verb = self.verb.map_or("-", Verb::as_str);
-        write!(f, "ERR {verb} {} {}", self.code.as_str(), self.text(mode))
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, Mode::Commands)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::ECHO_CHARS_MAX;
 
     /// The norm explains every code, once, and no other.
     #[test]
@@ -347,32 +262,5 @@ mod tests {
         let listed: Vec<_> = rows.map(|row| row.split('`').skip(1).step_by(2).take(2).collect::<Vec<_>>()).collect();
         let has_field = |code: ErrorCode| Some(vec![code.as_str(), Field::parse(code, "at 31, not 5")?.key()]);
         assert_eq!(listed, ErrorCode::ALL.into_iter().filter_map(has_field).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn field_is_first_number_of_text() {
-        let check = |line: &str, field| assert_eq!(Refusal::parse(line).unwrap().field, field, "{line:?}");
-        check("SINCE too-old 31 is the oldest", Some(Field::Oldest(MessageId(31))));
-        check("SINCE too-old the oldest is 31; write: SINCE 30", Some(Field::Oldest(MessageId(31))));
-        check("SINCE id-ahead the last id is 5; from another epoch?", Some(Field::Last(MessageId(5))));
-        check("SINCE too-old no number", None);
-        check("SINCE too-old 99999999999999999999", None);
-        check("SINCE epoch-changed the epoch is 22", None);
-    }
-
-    /// The hint always fits, whatever the text before it repeats.
-    #[test]
-    fn refusal_is_at_most_one_text() {
-        let long = "\u{1f3f4}".repeat(TEXT_BYTES_MAX);
-        let longest = Text::ours(&"\u{1f3f4}".repeat(ECHO_CHARS_MAX + 1));
-        let open = [Hint::Say(longest.clone()), Hint::DoubleSlash(longest), Hint::Since(MessageId(u64::MAX))];
-        for hint in Hint::plain().chain(open) {
-            let refusal = Refusal::new(None, ErrorCode::VerbUnknown, format!("\x01{long}")).with_hint(hint);
-            for mode in [Mode::Commands, Mode::Chat] {
-                let text = refusal.text(mode);
-                assert!(text.len() <= TEXT_BYTES_MAX, "{} bytes", text.len());
-                assert_eq!(Hint::split(&text), (refusal.what.as_str(), refusal.hint.clone()));
-            }
-        }
     }
 }

@@ -3,8 +3,6 @@
 //! A web page can make a browser send lines of its choice to any address that the browser reaches, somebody's own machine
 //! included; but always after the line of a request, by which it is known.
 
-use super::{ErrorCode, Hint, Refusal};
-
 /// Another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign {
@@ -65,16 +63,6 @@ impl Sniffer {
             [0xff, 0xfe, byte, 0] | [0xfe, 0xff, 0, byte] => is_text(byte),
             _ => false,
         }
-    }
-}
-
-impl From<Foreign> for Refusal {
-    fn from(foreign: Foreign) -> Self {
-        let (what, hint) = match foreign {
-            Foreign::Http => ("that was an HTTP request, and this is a chat server", Hint::UseNetcat),
-            Foreign::Tls => ("that was TLS, and this server speaks plain text", Hint::ConnectWithoutTls),
-        };
-        Self::new(None, ErrorCode::WrongProtocol, what).with_hint(hint)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Bytes to lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8, all statefully,
-//! so that it does not matter how the network split the input. What a line means is left to [`super::Command`].
+//! so that it does not matter how the network split the input. What a line means is left to [`crate::command`].
 
+use super::Foreign;
 use super::foreign::Sniffer;
-use super::{ErrorCode, Foreign, Hint, Refusal};
 use crate::limits::{LINE_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
 
 /// The ending of a client's first line, which decides how the server ends its lines.
@@ -49,32 +49,6 @@ pub enum LineError {
     NotUtf8(usize),
     /// UTF-16, by the byte order mark at the start of the input.
     Utf16,
-}
-
-impl From<LineError> for Refusal {
-    fn from(error: LineError) -> Self {
-        let (code, what, hint) = match error {
-            LineError::TooLong => (
-                ErrorCode::LineTooLong,
-                format!("a line has at most {LINE_BYTES_MAX} bytes; this one was discarded"),
-                Hint::SplitLine,
-            ),
-            LineError::TooLongWithCr => (
-                ErrorCode::LineTooLong,
-                format!("your input has CR but no LF in its first {LINE_BYTES_MAX} bytes; it was discarded"),
-                Hint::EndLinesWithLf,
-            ),
-            LineError::NotUtf8(byte) => {
-                (ErrorCode::LineNotUtf8, format!("byte {byte} of this line is not UTF-8"), Hint::SendUtf8)
-            }
-            LineError::Utf16 => (
-                ErrorCode::LineNotUtf8,
-                "your input is UTF-16, this server reads UTF-8".to_owned(),
-                Hint::ConvertToUtf8,
-            ),
-        };
-        Self::new(None, code, what).with_hint(hint)
-    }
 }
 
 /// Turns what one peer sends into lines.

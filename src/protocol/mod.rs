@@ -1,44 +1,39 @@
-//! The wire of chinwag/1, both directions: bytes to meaning and back, as `protocol.md` has it.
+//! The elements of chinwag/1, as `protocol.md` defines them: lines, names, texts, ids, events. What a line asks for, and what answers
+//! it, is for [`crate::command`].
 //!
-//! Pure: no clock, no socket, no randomness (the two lints below hold it to that). It knows nothing of who is in the
-//! room; [`crate::room`] decides what a command does, this says only what it is.
+//! Pure: no clock, no socket, no randomness (the two lints below enforce that).
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod case;
-mod command;
 mod dialect;
 mod drawing;
 mod error;
 mod event;
 mod foreign;
-mod heard;
-mod hint;
 mod line;
+mod mode;
 mod name;
 mod past;
-mod reply;
 mod resume;
 mod text;
-mod verb;
+mod user;
 pub(crate) mod words;
 
 pub(crate) use case::fold_case;
-pub use command::{Command, Mode, Setting, split_indent, strip_slash};
 pub use dialect::{DIALECTS, Dialect};
+pub(crate) use drawing::CLEAR;
 pub use drawing::{Drawing, Drawn, NoStroke, Stroke};
-pub use error::{ErrorCode, Field, Refusal};
+pub use error::{ErrorCode, Field};
 pub use event::{Closing, Event, LeaveReason, MessageId, Tag, Timestamp};
 pub use foreign::Foreign;
-pub use heard::{Heard, HeardRefusal};
-pub use hint::Hint;
 pub use line::{BYTE_ORDER_MARK, Decoded, Ending, LineDecoder, LineError};
+pub use mode::Mode;
 pub use name::{Name, NameError};
 pub use past::Past;
-pub use reply::{Details, LineInMode, Replayed, Reply, ServerLine, User};
 pub use resume::{NoToken, ResumeToken, Secret};
-pub(crate) use text::is_blank;
 pub use text::{Text, TextError, Token, made_safe};
-pub use verb::Verb;
+pub(crate) use text::{is_blank, shows_nothing};
+pub use user::{Details, User};
 
 /// The protocol's name and version, as `HELLO` says it.
 pub const VERSION: &str = "chinwag/1";

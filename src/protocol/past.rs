@@ -26,7 +26,7 @@ impl fmt::Display for Past {
 
 impl Past {
     /// What follows `PAST`.
-    pub(super) fn parse(rest: &str) -> Option<Self> {
+    pub(crate) fn parse(rest: &str) -> Option<Self> {
         let (id, rest) = rest.split_once(' ')?;
         let (time, rest) = rest.split_once(' ')?;
         let (name, text) = split_word(rest);

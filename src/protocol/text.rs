@@ -124,7 +124,7 @@ pub(crate) fn is_blank(text: &str) -> bool {
 
 /// Whether a character is invisible by itself: white space, a character that Unicode lets a display ignore, a combining mark
 /// without a base character, or one of a few with an empty glyph.
-pub(super) fn shows_nothing(c: char) -> bool {
+pub(crate) fn shows_nothing(c: char) -> bool {
     c.is_whitespace() || is_default_ignorable(c) || is_combining_mark(c) || is_empty_glyph(c)
 }
 

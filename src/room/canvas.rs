@@ -5,9 +5,9 @@ use crate::limits::{CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, PAST_OVERHEAD_BYTES};
 use crate::protocol::Drawn;
 
 /// The strokes since the canvas was cleared. Where there are too many, the oldest fade.
-pub type Canvas = Kept<Drawn>;
+pub type RecentStrokes = Kept<Drawn>;
 
-impl Default for Canvas {
+impl Default for RecentStrokes {
     fn default() -> Self {
         Self::new(CANVAS_STROKES_MAX, CANVAS_BYTES_MAX)
     }

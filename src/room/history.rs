@@ -8,13 +8,13 @@ use crate::protocol::{MessageId, Past};
 
 /// The last messages, each with a number: how many there were before it.
 #[derive(Debug)]
-pub struct History {
+pub struct RecentMessages {
     messages: Kept<Past>,
     /// The id of the newest that is not kept; 0 if all are.
     dropped_id: MessageId,
 }
 
-impl Default for History {
+impl Default for RecentMessages {
     fn default() -> Self {
         Self::new(HISTORY_MESSAGES_DEFAULT)
     }
@@ -26,7 +26,7 @@ impl Keep for Past {
     }
 }
 
-impl History {
+impl RecentMessages {
     /// None yet; keeps so many, within [`HISTORY_BYTES_MAX`].
     pub fn new(messages_max: usize) -> Self {
         Self { messages: Kept::new(messages_max, HISTORY_BYTES_MAX), dropped_id: MessageId::default() }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_last_ones_are_kept_and_none_is_passed_over_silently() {
-        let mut history = History::new(3);
+        let mut history = RecentMessages::new(3);
         assert_eq!((history.last(20), history.since(MessageId(7)), history.oldest()), (0..0, Some(0..0), None));
         for id in [2, 5, 6, 9, 12] {
             history.push(past(id, "hi"));
@@ -113,14 +113,14 @@ mod tests {
         assert_eq!([since(0), since(4), since(5), since(7)], [None, None, Some(2..5), Some(3..5)]);
         assert_eq!([since(12), since(99)], [Some(5..5), Some(5..5)]);
         assert_eq!(history.oldest(), Some(MessageId(6)));
-        let mut none = History::new(0);
+        let mut none = RecentMessages::new(0);
         none.push(past(1, "hi"));
         assert_eq!((none.since(MessageId(0)), none.since(MessageId(1)), none.messages.all()), (None, Some(1..1), 1..1));
     }
 
     #[test]
     fn they_are_bounded_in_bytes() {
-        let mut history = History::new(usize::MAX);
+        let mut history = RecentMessages::new(usize::MAX);
         let text = "x".repeat(TEXT_BYTES_MAX);
         for id in 1..=2 * (HISTORY_BYTES_MAX / TEXT_BYTES_MAX) as u64 {
             history.push(past(id, &text));

@@ -16,10 +16,10 @@ mod snapshot;
 
 use std::collections::BTreeMap;
 
-pub use self::canvas::Canvas;
+pub use self::canvas::RecentStrokes;
 pub use self::dense_map::DenseMap;
 pub use self::entry::{Action, Entry, MemberId, Message, Origin, SessionId, StoreFailure, Uptime, Verifier};
-pub use self::history::History;
+pub use self::history::RecentMessages;
 pub use self::kept::{Keep, Kept};
 use self::names::Collision;
 pub use self::names::Names;
@@ -45,8 +45,8 @@ pub struct Room {
     epoch: Option<Token>,
     /// The id of the newest message, also if it was deleted.
     last_id: MessageId,
-    history: History,
-    canvas: Canvas,
+    history: RecentMessages,
+    canvas: RecentStrokes,
     registered: Seniority,
     /// Counts the changes of what `WHO` lists, so that a list can be kept until the next one.
     roster_version: u64,
@@ -121,13 +121,13 @@ impl Room {
 
     /// The same room, which keeps this history.
     #[must_use]
-    pub fn with_history(self, history: History) -> Self {
+    pub fn with_history(self, history: RecentMessages) -> Self {
         Self { history, ..self }
     }
 
     /// The same room, which keeps this canvas.
     #[must_use]
-    pub fn with_canvas(self, canvas: Canvas) -> Self {
+    pub fn with_canvas(self, canvas: RecentStrokes) -> Self {
         Self { canvas, ..self }
     }
 
@@ -197,12 +197,12 @@ impl Room {
     }
 
     /// The messages in memory.
-    pub fn history(&self) -> &History {
+    pub fn history(&self) -> &RecentMessages {
         &self.history
     }
 
     /// The strokes in memory.
-    pub fn canvas(&self) -> &Canvas {
+    pub fn canvas(&self) -> &RecentStrokes {
         &self.canvas
     }
 

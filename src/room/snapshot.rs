@@ -11,7 +11,7 @@ use minicbor::decode::{self, Decoder};
 use minicbor::encode::{self, Encoder, Write};
 
 use super::kept::{Keep, Kept};
-use super::{Canvas, History, Member, MemberId, Names, Resumption, Room, Uptime, Verifier};
+use super::{Member, MemberId, Names, RecentMessages, RecentStrokes, Resumption, Room, Uptime, Verifier};
 use crate::protocol::{Drawn, LeaveReason, MessageId, Name, Past, Stroke, Text, Timestamp, Token};
 
 /// The version of the format.
@@ -154,7 +154,7 @@ fn read_room(d: &mut Decoder<'_>) -> Read<Room> {
         let (id, at) = (MessageId(d.u64()?), Timestamp(d.i64()?));
         Ok(Past { id, at, name: read_name(d)?, text: parsed(d.str()?, |text| Text::new(text).ok())? })
     })?;
-    room.history = History::restore(messages, dropped_id);
+    room.history = RecentMessages::restore(messages, dropped_id);
     room.canvas = read_canvas(d)?;
     Ok(room)
 }
@@ -189,7 +189,7 @@ fn read_reservations(d: &mut Decoder<'_>, mut names: Names) -> Read<Names> {
     Ok(names)
 }
 
-fn read_canvas(d: &mut Decoder<'_>) -> Read<Canvas> {
+fn read_canvas(d: &mut Decoder<'_>) -> Read<RecentStrokes> {
     read_kept(d, |d| {
         expect_array(d, 2)?;
         Ok(Drawn { name: read_name(d)?, stroke: parsed(d.str()?, |stroke| Stroke::new(stroke).ok())? })

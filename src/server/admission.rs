@@ -8,8 +8,9 @@ use std::time::Instant;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::pace::{Pace, Rate};
+use crate::command::{Hint, Refusal};
 use crate::limits::{DESCRIPTORS_RESERVED, ORIGINS_KEPT_MIN, TURNED_AWAY_MAX};
-use crate::protocol::{ErrorCode, Hint, Refusal};
+use crate::protocol::ErrorCode;
 
 /// The one place where connections are counted.
 #[derive(Debug)]

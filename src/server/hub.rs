@@ -18,15 +18,15 @@ use super::inbox::Rows;
 use super::replay::{Replays, Told};
 use super::roster::Rosters;
 use super::storage::StoredMessages;
+use crate::command::HistoryQuery;
+use crate::command::{Reply, ServerLine};
 use crate::feed::{Appended, Draft, Feed, Outbox, Place, Standing};
 use crate::limits::{
     PIN_OVERHEAD_BYTES, STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
 };
-use crate::protocol::{
-    Closing, DIALECTS, Dialect, Event, LeaveReason, MessageId, Mode, Reply, ServerLine, Tag, Timestamp, User,
-};
+use crate::protocol::{Closing, DIALECTS, Dialect, Event, LeaveReason, MessageId, Mode, Tag, Timestamp, User};
 use crate::room::{Kept, Room, SessionId};
-use crate::session::{BySession, HistoryQuery, Input, InputKind, Output, Sessions};
+use crate::session::{BySession, Input, InputKind, Output, Sessions};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl Hub {
                     InputKind::Blank
                         | InputKind::AreYouThere
                         | InputKind::Command(_)
-                        | InputKind::Resumable(_)
+                        | InputKind::CommandWithSecret(..)
                         | InputKind::Refuse(_)
                 );
                 let sender = self.members.get_mut(session).filter(|_| is_line).map(|member| {

@@ -15,11 +15,11 @@ use super::admission::{Admission, Full, Ticket};
 use super::connection::{self, FrameLayer, Host};
 use super::sockets::{Socket as PeerSocket, Sockets};
 use super::{StartError, console};
+use crate::command::{Refusal, ServerLine};
 use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
     RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, TURNED_AWAY_LOG_SECONDS, USER_TIMEOUT_EIGHTHS,
 };
-use crate::protocol::{Refusal, ServerLine};
 use crate::room::SessionId;
 
 /// An address to listen on, and the protocol of its clients.

@@ -61,7 +61,7 @@ use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
 use crate::process::reason;
 use crate::protocol::Token;
-use crate::room::{History, Room, SessionId, Uptime};
+use crate::room::{RecentMessages, Room, SessionId, Uptime};
 use crate::session::{InputKind, Sessions, Timeouts};
 
 /// What a server is to do.
@@ -210,7 +210,7 @@ fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
         return store.open(options, Arc::clone(feed)).map_err(StartError::Store);
     }
     let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
-    let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(History::new(options.history));
+    let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(RecentMessages::new(options.history));
     Ok(Hub::new(Sessions::new(room, options.timeouts), Arc::clone(feed)))
 }
 

@@ -6,21 +6,17 @@
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker, ready};
 
+use crate::command::HistoryQuery;
+use crate::command::{Hint, Refusal, Replayed, ServerLine, Verb};
 use crate::feed::{Missed, Next, Outbox, Pieces};
 use crate::limits::SEARCH_CPU_MS_MAX;
-use crate::protocol::{
-    Dialect, ErrorCode, Event, Hint, MessageId, Mode, Refusal, Replayed, Reply, ServerLine, Tag, Text, Timestamp, Verb,
-    made_safe,
-};
-use crate::session::HistoryQuery;
+use crate::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, Tag, Text, Timestamp, made_safe};
 use crate::store::{Evicted, Page, Query, QueryEnd, QueryError, QueryQueues, Row, StoreQuery};
 
 /// The reply to `HISTORY`, `SINCE` or `SEARCH`: `PAST` lines and a final line.
 #[derive(Debug)]
 pub(super) struct QueryReply {
-    verb: Verb,
-    /// The final line, if the reply is complete.
-    ok: fn(Replayed) -> Reply,
+    query: HistoryQuery,
     /// The id of the newest message at the reply's place in the order.
     last: MessageId,
     dialect: Dialect,
@@ -53,13 +49,13 @@ impl QueryReply {
         outbox: &Arc<Outbox>,
         queries: &QueryQueues,
     ) -> Self {
-        let (verb, ok, query): (_, fn(Replayed) -> Reply, _) = match query {
-            HistoryQuery::Last(count) => (Verb::History, Reply::History, Query::Last(count)),
-            HistoryQuery::Since(id) => (Verb::Since, Reply::Since, Query::After(id)),
-            HistoryQuery::Words(words) => (Verb::Search, |replayed| Reply::Search(replayed.count), Query::Words(words)),
+        let of_store = match &query {
+            HistoryQuery::Last(count) => Query::Last(*count),
+            HistoryQuery::Since(id) => Query::After(*id),
+            HistoryQuery::Words(words) => Query::Words(words.clone()),
         };
-        let pages = Pages(Some(queries.query(query, until, outbox_waker(outbox))));
-        Self { verb, ok, last: until, dialect, mode, pages }
+        let pages = Pages(Some(queries.query(of_store, until, outbox_waker(outbox))));
+        Self { query, last: until, dialect, mode, pages }
     }
 
     fn render(&mut self, page: &Page) -> Vec<u8> {
@@ -67,7 +63,7 @@ impl QueryReply {
         if let Some(Evicted { oldest, .. }) = page.evicted {
             // The reply has all messages that were asked for, or ends here.
             self.pages = Pages(None);
-            self.refuse(&mut text, Refusal::too_old(self.verb, oldest));
+            self.refuse(&mut text, Refusal::too_old(self.query.verb(), oldest));
             return text;
         }
         for Row { id: MessageId(id), time, name, text: said } in page.rows() {
@@ -77,10 +73,10 @@ impl QueryReply {
         match &page.end {
             None => {}
             Some(QueryEnd::Complete(count)) => {
-                self.dialect.write_line(&mut text, (self.ok)(Replayed { count: *count, last: self.last }));
+                self.dialect.write_line(&mut text, self.query.reply(Replayed { count: *count, last: self.last }));
             }
             Some(QueryEnd::OutOfTime(count)) => self.refuse(&mut text, search_timeout(*count)),
-            Some(QueryEnd::Failed(error)) => self.refuse(&mut text, store_failed(self.verb, error)),
+            Some(QueryEnd::Failed(error)) => self.refuse(&mut text, store_failed(self.query.verb(), error)),
         }
         text
     }

@@ -175,10 +175,10 @@ impl Page {
 mod tests {
     use super::*;
     use crate::protocol::{MessageId, Name, Text, Timestamp};
-    use crate::room::History;
+    use crate::room::RecentMessages;
 
-    fn history(said: u64, kept: usize) -> History {
-        let mut history = History::new(kept);
+    fn history(said: u64, kept: usize) -> RecentMessages {
+        let mut history = RecentMessages::new(kept);
         for id in 0..said {
             let (name, text) = (Name::new("ann").unwrap(), Text::new(&format!("message {id}")).unwrap());
             history.push(Past { id: MessageId(id), at: Timestamp(0), name, text });
@@ -186,7 +186,7 @@ mod tests {
         history
     }
 
-    fn lent(replays: &mut Replays, history: &History, numbers: Range<u64>) -> (String, usize) {
+    fn lent(replays: &mut Replays, history: &RecentMessages, numbers: Range<u64>) -> (String, usize) {
         let mut text = Vec::new();
         let take = |(page, range): Piece| text.extend_from_slice(&page[range.start as usize..range.end as usize]);
         let rendered = replays.lend(history.messages(), numbers, Dialect::default(), take);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::Options;
 use super::hub::Hub;
+use crate::command::HistoryQuery;
 use crate::feed::{Feed, Missed, Outbox, Pieces};
 use crate::protocol::{Dialect, MessageId, Mode};
-use crate::session::HistoryQuery;
 
 /// A store that is not open yet.
 pub trait Storage: Debug + Send + Sync {

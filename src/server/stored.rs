@@ -8,15 +8,16 @@ use super::query::{CatchUp, QueryReply};
 use super::storage::{Storage, StoredMessages};
 use super::store_sequencer::StoreSequencer;
 use super::{Options, console, made_up_epoch};
+use crate::command::HistoryQuery;
 use crate::feed::{Feed, Missed, Outbox, Pieces};
 use crate::protocol::{Dialect, MessageId, Mode};
-use crate::room::{History, Room};
-use crate::session::{HistoryQuery, Sessions};
+use crate::room::{RecentMessages, Room};
+use crate::session::Sessions;
 use crate::store::{self, Durability, Found, QueryQueues, Store};
 
 impl Storage for store::Options {
     fn open(&self, options: &Options, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
-        let mut history = History::new(options.history);
+        let mut history = RecentMessages::new(options.history);
         let opened = Store::open(self, options.epoch.clone(), made_up_epoch(), options.history, hub::now);
         let (opened, Found { epoch, last_id, before, messages }) = opened?;
         for past in messages {

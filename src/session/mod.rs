@@ -4,9 +4,8 @@
 //! room, and appends [`Output`]s, which are delivered in their order, before the next input. A session ends; its member may remain.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-mod commands;
-mod rejection;
 mod timeouts;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,10 +13,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::timeouts::Timeouts;
+use crate::command::{Command, Done, Hint, HistoryQuery, Refusal, Reply, ServerLine};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    Closing, Command, Dialect, Ending, ErrorCode, Event, Foreign, Hint, LeaveReason, MessageId, Mode, Name, Refusal,
-    Reply, Secret, ServerLine, Setting, Tag, Text, Timestamp, User,
+    Closing, Dialect, Ending, ErrorCode, Event, Foreign, LeaveReason, MessageId, Mode, Name, Secret, Tag, Text,
+    Timestamp, User,
 };
 use crate::room::{self, DenseMap, MemberId, Origin, Room, SessionId, Uptime, Verifier};
 use crate::sequencer::{Change, Memory, Sequencer};
@@ -46,8 +46,8 @@ pub enum InputKind {
     AreYouThere,
     /// It sent a command.
     Command(Command),
-    /// It sent `SET resume on`; this secret is for its token, and was never in any other.
-    Resumable(Secret),
+    /// It sent a command that needs a secret; no other command had this one.
+    CommandWithSecret(Command, Secret),
     /// It sent a line that is no command; this is the answer.
     Refuse(Refusal),
     /// It speaks another protocol.
@@ -63,17 +63,6 @@ pub enum InputKind {
     Tick(Uptime),
     /// The server stops; comes from [`SessionId::SERVER`].
     Shutdown,
-}
-
-/// A command about messages that are not all in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HistoryQuery {
-    /// `HISTORY`: the last messages, this many.
-    Last(u64),
-    /// `SINCE`: the messages with greater ids.
-    Since(MessageId),
-    /// `SEARCH`: the messages with all these words, the newest first.
-    Words(Text),
 }
 
 /// Something to be done for a session, in the order given.
@@ -235,7 +224,7 @@ impl Sessions {
             InputKind::Blank
                 | InputKind::AreYouThere
                 | InputKind::Command(_)
-                | InputKind::Resumable(_)
+                | InputKind::CommandWithSecret(..)
                 | InputKind::Refuse(_)
         );
         self.line = is_line.then_some(Line { session, is_answered: true });
@@ -256,9 +245,7 @@ impl Sessions {
             InputKind::Blank => self.touch(session),
             InputKind::AreYouThere => self.show_presence(at, session, out),
             InputKind::Command(command) => self.carry_out(at, session, command, None, out),
-            InputKind::Resumable(secret) => {
-                self.carry_out(at, session, Command::Set(Setting::Resume, true), Some(secret), out);
-            }
+            InputKind::CommandWithSecret(command, secret) => self.carry_out(at, session, command, Some(secret), out),
             InputKind::Refuse(refusal) => self.refuse(at, session, refusal, out),
             InputKind::Foreign(foreign) => self.dismiss(at, session, LeaveReason::Errors, foreign.into(), out),
             InputKind::CaughtUp => self.caught_up(at, session, out),
@@ -438,7 +425,7 @@ impl Sessions {
         let reply = match &event {
             Event::Join(name) | Event::Rename { to: name, .. } => Some(Reply::Nick(name.clone())),
             Event::Msg(..) => id.map(Reply::Msg),
-            Event::Draw(..) => Some(Reply::Draw),
+            Event::Draw(..) => Some(Reply::Draw(Done)),
             _ => None,
         };
         if reply.is_some() {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use super::tests::{act, say, shown};
+use super::tests::{act, resumable, say, shown};
 use super::{InputKind, Sessions, Timeouts};
 use crate::protocol::{LeaveReason, Name, ResumeToken, Secret};
 use crate::room::{Action, Entry, Message, Room, SessionId, StoreFailure};
@@ -140,7 +140,7 @@ fn nick_given_up_after_resume_is_reserved() {
     for give_up in ["NICK al", "QUIT"] {
         let mut room = room_with_message_of_alice();
         let secret = Secret::new([7; 16]);
-        act(&mut room.0, 1, InputKind::Resumable(secret));
+        act(&mut room.0, 1, resumable(secret));
         say(&mut room.0, 2, &format!("RESUME {}", ResumeToken { id: 1, secret }));
         assert_eq!(
             say(&mut room.0, 2, "NICK alice"),
@@ -158,7 +158,7 @@ fn nick_given_up_after_resume_is_reserved() {
 fn nick_is_reserved_until_every_author_of_that_nick_is_published() {
     let mut room = room_with_message_of_alice();
     let secret = Secret::new([7; 16]);
-    act(&mut room.0, 1, InputKind::Resumable(secret));
+    act(&mut room.0, 1, resumable(secret));
     say(&mut room.0, 2, &format!("RESUME {}", ResumeToken { id: 1, secret }));
     say(&mut room.0, 2, "MSG again");
     act(&mut room.0, 2, InputKind::Gone(LeaveReason::Errors));

@@ -1,9 +1,10 @@
 //! One name and several connections, line in, lines out.
 
-use super::tests::{act, room, say, tick};
+use super::tests::{act, resumable, room, say, tick};
 use super::{InputKind, Sessions, Timeouts};
+use crate::command::Quit;
 use crate::limits::ERRORS_IN_A_ROW_MAX;
-use crate::protocol::{Command, Foreign, LeaveReason, ResumeToken, Secret};
+use crate::protocol::{Foreign, LeaveReason, ResumeToken, Secret};
 use crate::room::Room;
 
 /// The secret that this number stands for, and the token with it that was given to the session with this number.
@@ -22,7 +23,7 @@ fn resumable_room(names: &[&str]) -> Sessions {
     let mut room = Sessions::new(Room::new(RESUME_SECONDS), Timeouts::default());
     for (session, name) in (1..).zip(names) {
         connect(&mut room, session);
-        let given = act(&mut room, session.into(), InputKind::Resumable(secret(session)));
+        let given = act(&mut room, session.into(), resumable(secret(session)));
         assert_eq!(given, [format!("{session}< OK SET resume on {}", token(session.into(), session))]);
         say(&mut room, session.into(), &format!("NICK {name}"));
     }
@@ -62,7 +63,7 @@ fn a_token_works_until_it_is_replaced_or_the_name_is_gone() {
         let resumed = say(&mut room, session.into(), &format!("RESUME {}", token(1, 1)));
         assert!(resumed.contains(&format!("{session}< OK RESUME alice")), "{resumed:?}");
     }
-    assert_eq!(act(&mut room, 5, InputKind::Resumable(secret(9))), [format!("5< OK SET resume on {}", token(1, 9))]);
+    assert_eq!(act(&mut room, 5, resumable(secret(9))), [format!("5< OK SET resume on {}", token(1, 9))]);
     connect(&mut room, 6);
     let mut refused = |line: &str| {
         let unknown = "ERR RESUME token-unknown nobody's name is kept for this token (any more); write: NICK name";
@@ -117,12 +118,12 @@ fn whoever_says_goodbye_or_talks_nonsense_is_not_waited_for() {
     check(|| InputKind::Gone(LeaveReason::Lost), true);
     check(|| InputKind::Gone(LeaveReason::Eof), true);
     check(|| InputKind::Gone(LeaveReason::Slow), true);
-    check(|| InputKind::Command(Command::Quit(None)), false);
+    check(|| InputKind::Command(Quit(None).into()), false);
     check(|| InputKind::Foreign(Foreign::Http), false);
 
     let mut room = Sessions::new(Room::new(60), Timeouts { idle_seconds: 20, ..Timeouts::default() });
     connect(&mut room, 1);
-    act(&mut room, 1, InputKind::Resumable(secret(1)));
+    act(&mut room, 1, resumable(secret(1)));
     say(&mut room, 1, "NICK alice");
     assert_eq!(tick(&mut room, 21)[1..], ["1 closed", "1 held"]);
     assert_eq!(tick(&mut room, 82), ["1 closed", "1 released", "*- LEAVE alice timeout"]);
@@ -135,11 +136,11 @@ fn a_token_is_for_a_name_and_for_those_who_have_none() {
     let own = "ERR RESUME already-named you are alice already; RESUME comes instead of NICK, on a new connection";
     assert_eq!(say(&mut room, 1, &format!("RESUME {}", token(1, 1))), [format!("1< {own}")]);
     connect(&mut room, 2);
-    act(&mut room, 2, InputKind::Resumable(secret(2)));
+    act(&mut room, 2, resumable(secret(2)));
     assert!(say(&mut room, 2, &format!("RESUME {}", token(2, 2)))[0].contains("token-unknown"));
     assert_eq!(act(&mut room, 2, InputKind::Gone(LeaveReason::Lost)), ["2 closed", "2 released"]);
     connect(&mut room, 3);
-    act(&mut room, 3, InputKind::Resumable(secret(3)));
+    act(&mut room, 3, resumable(secret(3)));
     say(&mut room, 3, &format!("RESUME {}", token(1, 1)));
     assert!(say(&mut room, 3, "QUIT").contains(&"*- LEAVE alice quit".to_owned()));
     connect(&mut room, 4);
@@ -151,7 +152,7 @@ fn names_are_not_held_unless_the_operator_and_the_peer_want_it() {
     let mut room = room(&["alice"]);
     let refusal =
         "1< ERR SET resume-off this server holds nobody's name; if your connection breaks, join again with NICK";
-    assert_eq!(act(&mut room, 1, InputKind::Resumable(secret(1))), [refusal]);
+    assert_eq!(act(&mut room, 1, resumable(secret(1))), [refusal]);
     assert_eq!(say(&mut room, 1, "SET resume on"), [refusal]);
     assert_eq!(say(&mut room, 1, "SET resume off"), ["1< OK SET resume off"]);
     let mut room = resumable_room(&["alice"]);

@@ -2,9 +2,10 @@
 //! transcripts in `protocol.md`.
 
 use super::*;
+use crate::command::{Set, Setting};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
 use crate::protocol::{Drawn, Past, Token};
-use crate::room::{Canvas, History};
+use crate::room::{RecentMessages, RecentStrokes};
 
 /// A room with these in it; the first is session 1.
 pub(super) fn room(names: &[&str]) -> Sessions {
@@ -18,6 +19,11 @@ fn room_of(room: Room, names: &[&str]) -> Sessions {
         say(&mut room, session, &format!("NICK {name}"));
     }
     room
+}
+
+/// `SET resume on`, with this secret.
+pub(super) fn resumable(secret: Secret) -> InputKind {
+    InputKind::CommandWithSecret(Set { setting: Setting::Resume, on: true }.into(), secret)
 }
 
 /// What comes of an action: `session< line` for private lines, `* event` for published ones, and the other outputs.
@@ -107,7 +113,7 @@ fn the_list_follows_every_change() {
 #[test]
 fn what_was_said_is_said_again_to_whoever_asks() {
     let mut room =
-        room_of(Room::new(0).with_epoch(Token::ours("k7qd")).with_history(History::new(2)), &["alice", "bob"]);
+        room_of(Room::new(0).with_epoch(Token::ours("k7qd")).with_history(RecentMessages::new(2)), &["alice", "bob"]);
     let mut check =
         |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
     let time = "1970-01-01T00:00:05.000Z";
@@ -137,7 +143,7 @@ fn what_was_said_is_said_again_to_whoever_asks() {
 
 #[test]
 fn what_is_drawn_has_no_id_and_fades_or_is_cleared() {
-    let canvas = Canvas::new(2, crate::limits::CANVAS_BYTES_MAX);
+    let canvas = RecentStrokes::new(2, crate::limits::CANVAS_BYTES_MAX);
     let mut room = room_of(Room::new(0).with_canvas(canvas), &["alice", "bob"]);
     let mut check =
         |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");

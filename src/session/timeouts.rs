@@ -4,8 +4,9 @@
 #[cfg(doc)]
 use super::InputKind;
 use super::{Connection, Output, Session, SessionId, Sessions, Uptime, private_tag};
+use crate::command::{Hint, Refusal, ServerLine};
 use crate::limits::EXPIRED_PER_TURN_MAX;
-use crate::protocol::{ErrorCode, Event, Hint, LeaveReason, Refusal, ServerLine, Timestamp, Token};
+use crate::protocol::{ErrorCode, Event, LeaveReason, Timestamp, Token};
 use crate::room::{self, Origin};
 
 /// Time that a session may be in a state, in seconds; 0: no limit.

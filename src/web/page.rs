@@ -59,7 +59,8 @@ pub(super) fn find(path: &str) -> Option<&'static Asset> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{ErrorCode, Hint, MessageId, Mode, Refusal, Text, Verb};
+    use crate::command::{Hint, Refusal, Verb};
+    use crate::protocol::{ErrorCode, MessageId, Mode, Text};
 
     /// The lines of a list in a script of the page.
     fn lines_of(list: &str) -> impl Iterator<Item = &'static str> {
@@ -68,12 +69,20 @@ mod tests {
         list.split_once("\n];").unwrap().0.lines().map(str::trim)
     }
 
+    /// The page tells the syntax of a command from the text around it by its form: a word in capitals, without `;` and `:` after it.
+    #[test]
+    fn page_knows_syntax_of_commands_by_its_form() {
+        for verb in Verb::ALL {
+            let arguments = verb.usage().strip_prefix(verb.as_str()).unwrap();
+            assert!(verb.as_str().bytes().all(|byte| byte.is_ascii_uppercase()), "{verb}");
+            assert!(arguments.is_empty() || arguments.starts_with(' ') && !arguments.contains([';', ':']), "{verb}");
+        }
+    }
+
     /// The page knows every hint of the server outside of chat mode, and no other.
     #[test]
     fn page_has_hints_of_server() {
         let written = |hint| Refusal::new(None, ErrorCode::NoName, "").with_hint(hint).text(Mode::Commands);
-        let usages = lines_of("USAGES").filter_map(|line| line.strip_prefix('\'')?.strip_suffix("',"));
-        assert_eq!(usages.collect::<Vec<_>>(), Verb::ALL.map(Verb::usage));
         let texts_of = |list| {
             let texts = lines_of(list).filter_map(|line| Some(line.strip_suffix("'],")?.split_once("', '")?.1));
             texts.collect::<Vec<_>>()

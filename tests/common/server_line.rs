@@ -1,7 +1,8 @@
 //! What must hold of every line the server sends, whoever wrote it and whoever reads it.
 
+use chinwag::command::ServerLine;
 use chinwag::limits::SERVER_LINE_BYTES_MAX;
-use chinwag::protocol::{Mode, ServerLine};
+use chinwag::protocol::Mode;
 
 /// The line fits with its ending, is safe to show, and says the same when it is read back.
 pub(crate) fn check(line: &ServerLine) {

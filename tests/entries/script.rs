@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chinwag::protocol::{Drawing, LeaveReason, MessageId, Name, Secret, Stroke, Text, Timestamp, Token};
 use chinwag::room::{
-    Action, Canvas, Entry, History, MemberId, Message, Origin, Output, Room, SessionId, StoreFailure, Uptime, Verifier,
+    Action, Entry, MemberId, Message, Origin, Output, RecentMessages, RecentStrokes, Room, SessionId, StoreFailure,
+    Uptime, Verifier,
 };
 
 /// Few, so that they collide: some are the same in another case, or look alike.
@@ -83,7 +84,7 @@ impl Script<'_> {
 
 fn empty_room() -> Room {
     let room = Room::new(3).with_epoch(Token::new("k7qd").expect("a token"));
-    room.with_history(History::new(5)).with_canvas(Canvas::new(3, 10_000))
+    room.with_history(RecentMessages::new(5)).with_canvas(RecentStrokes::new(3, 10_000))
 }
 
 /// A room with members, messages, strokes, reservations and detached members.

@@ -5,10 +5,11 @@
 
 use std::sync::LazyLock;
 
+use chinwag::command::{Command, Draw, Msg, Nick, Ping, Quit, Refusal, Reply, Resume, ServerLine, SetReply, Whisper};
 use chinwag::limits::{LINE_BYTES_MAX, WHISPER_NAMES_MAX};
 use chinwag::protocol::{
-    Command, Decoded, Dialect, Drawing, Drawn, Ending, Event, LeaveReason, LineDecoder, LineError, MessageId, Mode,
-    Name, Refusal, Reply, ServerLine, Tag, Timestamp, User,
+    Decoded, Dialect, Drawing, Drawn, Ending, Event, LeaveReason, LineDecoder, LineError, MessageId, Mode, Name, Tag,
+    Timestamp, User,
 };
 
 #[path = "../common/server_line.rs"]
@@ -168,34 +169,34 @@ fn check_editing(line: &str) {
 fn check_command(command: &Command) {
     let longest = LONGEST_NAME.clone();
     let events = match command.clone() {
-        Command::Nick(name) => {
+        Command::Nick(Nick(name)) => {
             check_name(&name);
             server_line::check(&ServerLine::Ok(Reply::Nick(name.clone())));
             server_line::check(&ServerLine::User(User { name: name.clone(), coordinator: true, details: None }));
             vec![Event::Join(name.clone()), Event::Rename { from: longest, to: name }]
         }
-        Command::Msg(text) => vec![Event::Msg(longest, text)],
-        Command::Whisper(names, text) => {
+        Command::Msg(Msg(text)) => vec![Event::Msg(longest, text)],
+        Command::Whisper(Whisper { to: names, text }) => {
             assert!((1..=WHISPER_NAMES_MAX).contains(&names.len()));
             names.iter().for_each(check_name);
             server_line::check(&ServerLine::Ok(Reply::Whisper(names)));
             vec![Event::Whisper(longest, text)]
         }
-        Command::Draw(drawing) => {
+        Command::Draw(Draw(drawing)) => {
             if let Drawing::Stroke(stroke) = drawing.clone() {
                 server_line::check(&ServerLine::Drawn(Drawn { name: longest.clone(), stroke }));
             }
             vec![Event::Draw(longest, drawing)]
         }
-        Command::Resume(token) => {
-            server_line::check(&ServerLine::Ok(Reply::Resumable(token)));
+        Command::Resume(Resume(token)) => {
+            server_line::check(&ServerLine::Ok(Reply::Set(SetReply::Resumable(token))));
             Vec::new()
         }
-        Command::Ping(token) => {
+        Command::Ping(Ping(token)) => {
             server_line::check(&ServerLine::Ok(Reply::Ping(token.clone())));
             token.map(Event::Ping).into_iter().collect()
         }
-        Command::Quit(text) => vec![Event::Leave(longest, LeaveReason::Timeout, text)],
+        Command::Quit(Quit(text)) => vec![Event::Leave(longest, LeaveReason::Timeout, text)],
         _ => Vec::new(),
     };
     events.iter().for_each(check_event);

@@ -11,11 +11,14 @@ use std::net::IpAddr;
 
 use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
+use chinwag::command::{
+    Canvas, Chat, Command, Done, Draw, Help, Hint, History, Msg, Nick, Ping, Pong, Quit, Refusal, Replayed, Reply,
+    Resume, Search, ServerLine, Set, SetReply, Setting, Since, Status, Verb, Whisper, Who,
+};
 use chinwag::limits::{COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
 use chinwag::protocol::{
-    Command, Decoded, Details, Dialect, Drawing, Drawn, ErrorCode, Event, Hint, LeaveReason, LineDecoder, MessageId,
-    Mode, Name, Past, Refusal, Replayed, Reply, ResumeToken, Secret, ServerLine, Setting, Stroke, Tag, Text, Timestamp,
-    Token, User, Verb,
+    Decoded, Details, Dialect, Drawing, Drawn, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode, Name, Past,
+    ResumeToken, Secret, Stroke, Tag, Text, Timestamp, Token, User,
 };
 
 #[test]
@@ -68,7 +71,7 @@ fn dialects() {
 fn any_line() {
     arbtest(|u| {
         let line: String = u.arbitrary()?;
-        for verb in Verb::ALL.map(Verb::as_str).into_iter().chain(["", "/"]) {
+        for verb in Verb::ALL.iter().map(|verb| verb.as_str()).chain(["", "/"]) {
             lines::check(format!("\0{verb} {line}\n/{verb} {line}").as_bytes());
         }
         Ok(())
@@ -106,23 +109,23 @@ fn seeds_of_browsers() {
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {
     Ok(match u.int_in_range(0..=16)? {
-        0 => Command::Nick(name(u)?),
-        1 => Command::Msg(text(u)?),
-        2 => Command::Whisper(distinct(names(u)?), text(u)?),
-        3 => Command::Who,
-        4 => Command::Status,
-        5 => Command::Ping(option(u, token)?),
-        6 => Command::Pong(option(u, trimmed)?),
-        7 => Command::Help(option(u, verb)?),
-        8 => Command::Set(setting(u)?, u.arbitrary()?),
-        9 => Command::Chat,
-        10 => Command::History(u.arbitrary()?),
-        11 => Command::Since(MessageId(u.arbitrary()?), option(u, token)?),
-        12 => Command::Search(text(u)?),
-        13 => Command::Resume(resume_token(u)?),
-        14 => Command::Draw(drawing(u)?),
-        15 => Command::Canvas,
-        _ => Command::Quit(option(u, trimmed)?),
+        0 => Nick(name(u)?).into(),
+        1 => Msg(text(u)?).into(),
+        2 => Whisper { to: distinct(names(u)?), text: text(u)? }.into(),
+        3 => Who.into(),
+        4 => Status.into(),
+        5 => Ping(option(u, token)?).into(),
+        6 => Pong(option(u, trimmed)?).into(),
+        7 => Help(option(u, verb)?).into(),
+        8 => Set { setting: setting(u)?, on: u.arbitrary()? }.into(),
+        9 => Chat.into(),
+        10 => History(u.arbitrary()?).into(),
+        11 => Since { after: MessageId(u.arbitrary()?), epoch: option(u, token)? }.into(),
+        12 => Search(text(u)?).into(),
+        13 => Resume(resume_token(u)?).into(),
+        14 => Draw(drawing(u)?).into(),
+        15 => Canvas.into(),
+        _ => Quit(option(u, trimmed)?).into(),
     })
 }
 
@@ -176,17 +179,17 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
         3 => Reply::Who(u.arbitrary()?),
         4 => Reply::Status(u.arbitrary()?),
         5 => Reply::Ping(option(u, token)?),
-        6 => Reply::Help,
-        7 => Reply::Set(setting(u)?, u.arbitrary()?),
+        6 => Reply::Help(Done),
+        7 => Reply::Set(SetReply::Set(setting(u)?, u.arbitrary()?)),
         9 => Reply::History(Replayed { count: u.arbitrary()?, last: MessageId(u.arbitrary()?) }),
         10 => Reply::Since(Replayed { count: u.arbitrary()?, last: MessageId(u.arbitrary()?) }),
         11 => Reply::Search(u.arbitrary()?),
         8 => Reply::Chat(u.arbitrary()?),
         12 => Reply::Resume(name(u)?),
-        13 => Reply::Resumable(resume_token(u)?),
-        14 => Reply::Draw,
+        13 => Reply::Set(SetReply::Resumable(resume_token(u)?)),
+        14 => Reply::Draw(Done),
         15 => Reply::Canvas(u.arbitrary()?),
-        _ => Reply::Quit,
+        _ => Reply::Quit(Done),
     })
 }
 
@@ -284,7 +287,7 @@ fn resume_token(u: &mut Unstructured<'_>) -> Result<ResumeToken> {
 }
 
 fn verb(u: &mut Unstructured<'_>) -> Result<Verb> {
-    u.choose(&Verb::ALL).copied()
+    u.choose(Verb::ALL).copied()
 }
 
 fn setting(u: &mut Unstructured<'_>) -> Result<Setting> {

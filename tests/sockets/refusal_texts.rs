@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use chinwag::protocol::{ErrorCode, Field, MessageId, ServerLine};
+use chinwag::command::ServerLine;
+use chinwag::protocol::{ErrorCode, Field, MessageId};
 
 use crate::common::{EPOCH, Peer, Server};
 

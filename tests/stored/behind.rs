@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use chinwag::protocol::{Event, Heard, Reply, ServerLine};
+use chinwag::command::{Heard, Reply, ServerLine};
+use chinwag::protocol::Event;
 
 use crate::common::{Peer, Server};
 

@@ -12,9 +12,9 @@ use crate::protocol::made_safe;
 
 /// The lines typed before, oldest first.
 #[derive(Debug, Default)]
-pub(in crate::client) struct History(VecDeque<String>);
+pub(in crate::client) struct InputHistory(VecDeque<String>);
 
-impl History {
+impl InputHistory {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -69,8 +69,8 @@ impl HistoryFile {
     }
 
     /// Reads the file. Bytes that are not UTF-8 become U+FFFD. A missing file is an empty history.
-    pub(in crate::client) fn load(&mut self) -> io::Result<History> {
-        let mut history = History::default();
+    pub(in crate::client) fn load(&mut self) -> io::Result<InputHistory> {
+        let mut history = InputHistory::default();
         let (bytes, is_whole) = match self.read() {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(history),
@@ -134,7 +134,7 @@ impl HistoryFile {
     }
 
     /// Replaces the file by one with these entries.
-    fn rewrite(&mut self, history: &History) -> io::Result<()> {
+    fn rewrite(&mut self, history: &InputHistory) -> io::Result<()> {
         // Replaces the target of a symbolic link, and keeps the link.
         let path = fs::canonicalize(&self.path)?;
         let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn history_adds_no_blank_line_and_no_repetition() {
-        let mut history = History::default();
+        let mut history = InputHistory::default();
         let added = ["one", "one", "", " ", "two", "one"].map(|line| history.add(line));
         assert_eq!(added, [true, false, false, false, true, true]);
     }

@@ -12,7 +12,7 @@ mod screen;
 
 use async_signal::Signal;
 
-pub(super) use self::history::{History, HistoryFile};
+pub(super) use self::history::{HistoryFile, InputHistory};
 pub(super) use self::keys::{Key, KeyDecoder};
 use self::line::{LineBuffer, Motion};
 pub(super) use self::screen::{Input, Screen, Size};
@@ -53,7 +53,7 @@ enum Mode {
 #[derive(Debug, Default)]
 pub(super) struct Editor {
     line: LineBuffer,
-    pub(super) history: History,
+    pub(super) history: InputHistory,
     mode: Mode,
     /// The history entry being shown, and the line that was being typed.
     browsed: Option<(usize, String)>,

@@ -26,9 +26,10 @@ use super::inbox::{Inbox, Row};
 use super::pace::Rate;
 use super::sockets::Socket;
 use super::storage::StoredMessages;
+use crate::command::{Hint, Refusal, ServerLine};
 use crate::feed::{Feed, Outbox, Source, Standing};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
-use crate::protocol::{Closing, ErrorCode, Hint, LeaveReason, Refusal, ServerLine};
+use crate::protocol::{Closing, ErrorCode, LeaveReason};
 use crate::room::SessionId;
 use crate::session::InputKind;
 

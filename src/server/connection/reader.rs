@@ -8,11 +8,12 @@ use futures_lite::future;
 use smol::Timer;
 
 use super::{Connection, FrameLayer, Framed};
+use crate::command::{Command, Following, Refusal};
 use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
     PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
 };
-use crate::protocol::{Command, Decoded, Ending, LeaveReason, LineDecoder, LineError, Refusal, Secret, Setting};
+use crate::protocol::{Decoded, Ending, LeaveReason, LineDecoder, LineError, Secret};
 use crate::server::pace::Pace;
 use crate::session::InputKind;
 
@@ -180,31 +181,21 @@ impl<'a> Reader<'a> {
     /// Hands a line of `bytes` bytes, or telnet's AYT, to the hub, and waits until more may follow.
     async fn hand_over(&mut self, action: InputKind, bytes: u32) -> io::Result<()> {
         let connection = self.connection;
-        // A command with a long answer, and one that changes how the next line is read, are waited for.
-        let wait_for_answer = matches!(
-            &action,
-            InputKind::Command(
-                Command::Chat
-                    | Command::Who
-                    | Command::Status
-                    | Command::History(_)
-                    | Command::Since(..)
-                    | Command::Canvas
-                    | Command::Help(_)
-            )
-        );
-        let is_message = matches!(action, InputKind::Command(Command::Msg(_)));
-        if !is_message {
+        let following = match &action {
+            InputKind::Command(command) => command.verb().specification().following,
+            _ => Following::Pipelined,
+        };
+        if following != Following::Stored {
             self.until_stored().await;
         }
-        let is_stored = is_message && connection.host.stored.is_some();
+        let is_stored = following == Following::Stored && connection.host.stored.is_some();
         self.storing |= is_stored;
         connection.tell_line(action, bytes)?;
         self.handed_over += 1;
-        let in_flight_max = match (wait_for_answer, is_stored) {
-            (true, _) => 1,
-            (false, false) => LINES_IN_FLIGHT_MAX,
-            (false, true) => messages_in_flight_max(bytes as usize),
+        let in_flight_max = match following {
+            Following::Awaited => 1,
+            Following::Stored if is_stored => messages_in_flight_max(bytes as usize),
+            Following::Stored | Following::Pipelined => LINES_IN_FLIGHT_MAX,
         };
         connection
             .until(|outbox| {
@@ -246,14 +237,13 @@ fn messages_in_flight_max(bytes: usize) -> usize {
     (MESSAGES_IN_FLIGHT_BYTES / (bytes + PAST_OVERHEAD_BYTES)).clamp(LINES_IN_FLIGHT_MAX, MESSAGES_IN_FLIGHT_MAX)
 }
 
-/// The command, with the randomness that it takes to carry it out. A system that has none gives no tokens.
+/// The command, with the secret that it needs. A system without randomness gives no tokens.
 fn with_secret(command: Command) -> InputKind {
     let mut random = [0; 16];
-    match command {
-        Command::Set(Setting::Resume, true) if getrandom::fill(&mut random).is_ok() => {
-            InputKind::Resumable(Secret::new(random))
-        }
-        command => InputKind::Command(command),
+    if command.needs_secret() && getrandom::fill(&mut random).is_ok() {
+        InputKind::CommandWithSecret(command, Secret::new(random))
+    } else {
+        InputKind::Command(command)
     }
 }
 

@@ -9,10 +9,11 @@ use std::time::Instant;
 use async_channel::Receiver;
 
 use super::*;
+use crate::command::{Command, Ping};
 use crate::feed::{Cursor, Progress, Source};
 use crate::limits::FEED_BYTES_MIN;
-use crate::protocol::{Command, Mode};
-use crate::room::{History, Room, Uptime};
+use crate::protocol::Mode;
+use crate::room::{RecentMessages, Room, Uptime};
 use crate::session::Timeouts;
 #[cfg(feature = "store")]
 use crate::store::{Durability, Keep, Options, Report, Store, tests::WAIT_MAX};
@@ -21,7 +22,7 @@ use crate::store::{Durability, Keep, Options, Report, Store, tests::WAIT_MAX};
 pub(in crate::server) const FAULT: &str = "fault-in-the-hub";
 
 pub(super) fn fail_if_asked(request: &Request) {
-    if let Request::Act(_, InputKind::Command(Command::Ping(Some(token)))) = request {
+    if let Request::Act(_, InputKind::Command(Command::Ping(Ping(Some(token))))) = request {
         assert_ne!(token.to_string(), FAULT);
     }
 }
@@ -174,7 +175,7 @@ fn whispers_that_nobody_reads_are_bounded_in_all() {
 fn past_messages_that_nobody_reads_are_bounded() {
     let feed_bytes = 64 * 1024;
     let feed = Arc::new(Feed::new(feed_bytes));
-    let room = Sessions::new(Room::default().with_history(History::new(50)), Timeouts::default());
+    let room = Sessions::new(Room::default().with_history(RecentMessages::new(50)), Timeouts::default());
     let mut hub = Hub::new(room, Arc::clone(&feed));
     let mut kept = Vec::new();
     for session in 1..=400 {

@@ -18,9 +18,10 @@ use super::console;
 use super::hub::{Request as HubRequest, now};
 use super::listen::{Acceptor, Door, Listener};
 use super::sockets::Socket;
+use crate::command::Refusal;
 use crate::feed::Outbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
-use crate::protocol::{Mode, Refusal};
+use crate::protocol::Mode;
 use crate::web::{Answer, Asked, Origins, Request, Status};
 
 /// How browsers are served.

@@ -1,30 +1,8 @@
 // Splits the text of an ERR line: what is wrong, and the hint what to do next, which names commands of the protocol. The server writes
-// these texts in src/protocol/hint.rs; a test of src/web/page.rs compares the two.
-
-/** The syntax of the commands, as in `; write: …` and HELP. */
-const USAGES = [
-  'NICK name',
-  'MSG text',
-  'WHISPER name[,name...] text',
-  'WHO',
-  'HISTORY [count]',
-  'SINCE id [epoch]',
-  'SEARCH words',
-  'CHAT',
-  'QUIT [reason]',
-  'SET echo|tags|draw|resume on|off',
-  'RESUME token',
-  'PING [token]',
-  'PONG [token]',
-  'DRAW #rrggbb width x,y..., or DRAW clear',
-  'CANVAS',
-  'STATUS',
-  'HELP [verb]',
-];
+// these texts in src/command/hint.rs; a test of src/web/page.rs compares the two.
 
 /** The kind of each hint, and the end of a text that has it. */
 const HINTS = [
-  ...USAGES.map((usage) => ['write', `; write: ${usage}`]),
   ['write-names-without-spaces', '; write: WHISPER name[,name...] text, with no space in the list'],
   ['choose-nickname', '; choose another and write: NICK name'],
   ['retry-nickname', '; try again later, or choose another and write: NICK name'],
@@ -58,6 +36,12 @@ const HINTS = [
 /** The longest ones first: some hints end with another hint. */
 const LONGEST_FIRST = HINTS.toSorted(([, one], [, other]) => other.length - one.length);
 
+/** The hint to write a command, whichever it is: the verb and its arguments. */
+const WRITE = /; write: [A-Z]+(?: [^;:]+)?$/;
+
+/** A line of HELP: the verb, its arguments, and what the command does. */
+const HELP = /^[A-Z]+(?: [^;:]+)?: /;
+
 /** The beginnings of hints that end with the user's text or an id. */
 const OPEN_HINTS = [
   ['say', ' (HELP lists the commands); to say it, write: MSG '],
@@ -73,13 +57,14 @@ export function splitText(text) {
     const at = text.indexOf(begin);
     if (at >= 0) return { what: text.slice(0, at), hint };
   }
-  const [hint, end] = LONGEST_FIRST.find(([, end]) => text.endsWith(end)) ?? [null, ''];
+  const [hint, end] = LONGEST_FIRST.find(([, end]) => text.endsWith(end)) ?? ['write', WRITE.exec(text)?.[0]];
+  if (end === undefined) return { what: without(text, NOTHING_DELIVERED), hint: null };
   return { what: without(without(text, end), NOTHING_DELIVERED), hint };
 }
 
 /** Whether a NOTICE is a line of HELP. */
 export function isHelp(text) {
-  return USAGES.some((usage) => text.startsWith(`${usage}: `));
+  return HELP.test(text);
 }
 
 function without(text, end) {

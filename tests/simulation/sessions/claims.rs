@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chinwag::protocol::{Command, LeaveReason, ResumeToken, Setting};
+use chinwag::command::{Command, Resume, Set, Setting};
+use chinwag::protocol::{LeaveReason, ResumeToken};
 use chinwag::room::{SessionId, Uptime};
 use chinwag::session::InputKind;
 
@@ -59,8 +60,10 @@ impl Claims {
     pub(super) fn take(&mut self, session: SessionId, action: &InputKind) {
         match action {
             InputKind::Tick(now) => self.now = *now,
-            InputKind::Command(Command::Set(Setting::Resume, false)) => drop(self.tokens.remove(&session)),
-            InputKind::Command(Command::Resume(token)) => {
+            InputKind::Command(Command::Set(Set { setting: Setting::Resume, on: false })) => {
+                self.tokens.remove(&session);
+            }
+            InputKind::Command(Command::Resume(Resume(token))) => {
                 let holder = self.holder(*token).expect("it was not refused");
                 self.tokens.remove(&holder);
                 self.tokens.insert(session, *token);

@@ -19,9 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use chinwag::command::{Command, Refusal, Verb};
 use chinwag::feed::{Feed, Standing};
 use chinwag::limits::{LONE_CR_SILENCE_MS, PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
-use chinwag::protocol::{Command, Ending, LeaveReason, LineError, Mode, Refusal, Secret, Setting, Timestamp, Verb};
+use chinwag::protocol::{Ending, LeaveReason, LineError, Mode, Secret, Timestamp};
 use chinwag::room::{SessionId, Uptime};
 use chinwag::server::hub::{Hub, Request};
 use chinwag::session::{InputKind, Timeouts};
@@ -252,9 +253,9 @@ impl<'a> Run<'a> {
         let mode = peer.outbox.mode();
         let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
             Ok(None) => InputKind::Blank,
-            Ok(Some(Command::Set(Setting::Resume, true))) => {
+            Ok(Some(command)) if command.needs_secret() => {
                 self.last_secret += 1;
-                InputKind::Resumable(Secret::new(self.last_secret.to_be_bytes()))
+                InputKind::CommandWithSecret(command, Secret::new(self.last_secret.to_be_bytes()))
             }
             Ok(Some(command)) => InputKind::Command(command),
             Err(refusal) => InputKind::Refuse(refusal),
@@ -265,7 +266,7 @@ impl<'a> Run<'a> {
             _ if !is_known => {}
             InputKind::Command(command) if command.verb() == Verb::Pong => {}
             InputKind::Command(command) => peer.reader.expect(Some(command.verb())),
-            InputKind::Resumable(_) => peer.reader.expect(Some(Verb::Set)),
+            InputKind::CommandWithSecret(..) => peer.reader.expect(Some(Verb::Set)),
             InputKind::Refuse(refusal) => peer.reader.expect(refusal.verb),
             _ => {}
         }

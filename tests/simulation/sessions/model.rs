@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chinwag::command::{Command, Reply, Resume, ServerLine, Set, SetReply, Setting, Whisper};
 use chinwag::limits::CANVAS_BYTES_MAX;
-use chinwag::protocol::{
-    Command, Dialect, ErrorCode, Event, MessageId, Mode, Name, Reply, ServerLine, Setting, Tag, Timestamp,
-};
-use chinwag::room::{Canvas, History as Kept, Room, SessionId};
+use chinwag::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, Name, Tag, Timestamp};
+use chinwag::room::{RecentMessages, RecentStrokes, Room, SessionId};
 use chinwag::session::{Input, InputKind, Output, Sessions, Timeouts};
 
 use super::claims::Claims;
@@ -35,8 +34,8 @@ pub(super) struct Model {
 
 /// A room that keeps little.
 pub(super) fn room(timeouts: Timeouts, resume_seconds: u64) -> Sessions {
-    let canvas = Canvas::new(said::STROKES_KEPT, CANVAS_BYTES_MAX);
-    let room = Room::new(resume_seconds).with_history(Kept::new(said::KEPT)).with_canvas(canvas);
+    let canvas = RecentStrokes::new(said::STROKES_KEPT, CANVAS_BYTES_MAX);
+    let room = Room::new(resume_seconds).with_history(RecentMessages::new(said::KEPT)).with_canvas(canvas);
     Sessions::new(room, timeouts)
 }
 
@@ -151,7 +150,9 @@ impl Model {
     }
 
     fn set(&mut self, session: SessionId, command: &Command) {
-        if let (Some(stream), &Command::Set(Setting::Echo, on)) = (self.streams.get_mut(&session), command) {
+        if let (Some(stream), &Command::Set(Set { setting: Setting::Echo, on })) =
+            (self.streams.get_mut(&session), command)
+        {
             stream.echo = on;
         }
     }
@@ -183,7 +184,7 @@ impl Model {
         match output {
             Output::Tell(session, line) => {
                 match line {
-                    ServerLine::Ok(Reply::Resumable(token)) => self.claims.give(session, token),
+                    ServerLine::Ok(Reply::Set(SetReply::Resumable(token))) => self.claims.give(session, token),
                     ServerLine::Ok(Reply::History(replayed) | Reply::Since(replayed)) => {
                         assert_eq!(replayed.last, self.last_id, "the baseline is the newest message");
                     }
@@ -264,7 +265,9 @@ impl Model {
     /// word to a connection whose name is taken back.
     fn check_private(&self, from: SessionId, action: &InputKind, outputs: &[Output]) {
         let taken_back = match action {
-            InputKind::Command(Command::Resume(token)) => self.claims.holder(*token).filter(|&holder| holder != from),
+            InputKind::Command(Command::Resume(Resume(token))) => {
+                self.claims.holder(*token).filter(|&holder| holder != from)
+            }
             _ => None,
         };
         let others = outputs.iter().filter_map(|output| match output {
@@ -277,14 +280,17 @@ impl Model {
         });
         let told: Vec<&Name> = others
             .map(|(session, line)| match (line, action) {
-                (ServerLine::Event(_, Event::Whisper(name, text)), InputKind::Command(Command::Whisper(_, said))) => {
+                (
+                    ServerLine::Event(_, Event::Whisper(name, text)),
+                    InputKind::Command(Command::Whisper(Whisper { text: said, .. })),
+                ) => {
                     assert_eq!((Some(name), text), (self.room.name(from), said), "told as it was whispered");
                     self.room.name(session).expect("a name that was whispered to")
                 }
                 _ => panic!("{from:?} did {action:?}, and {session:?} alone was told {line}"),
             })
             .collect();
-        if let InputKind::Command(Command::Whisper(to, _)) = action {
+        if let InputKind::Command(Command::Whisper(Whisper { to, .. })) = action {
             let meant = to.iter().map(Name::key);
             assert!(told.is_empty() || told.iter().map(|name| name.key()).eq(meant), "{to:?}, but {told:?} were told");
         }
@@ -299,7 +305,7 @@ impl Model {
 fn command_of(action: &InputKind) -> Option<Command> {
     match action {
         InputKind::Command(command) => Some(command.clone()),
-        InputKind::Resumable(_) => Some(Command::Set(Setting::Resume, true)),
+        InputKind::CommandWithSecret(command, _) => Some(command.clone()),
         _ => None,
     }
 }
@@ -326,7 +332,7 @@ fn check_answered(session: SessionId, action: &InputKind, outputs: &[Output]) {
         InputKind::Blank
             | InputKind::AreYouThere
             | InputKind::Command(_)
-            | InputKind::Resumable(_)
+            | InputKind::CommandWithSecret(..)
             | InputKind::Refuse(_)
     );
     let answered = outputs.iter().filter(|output| matches!(output, Output::Answered(_))).count();

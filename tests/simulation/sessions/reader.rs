@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use chinwag::protocol::{ErrorCode, Verb};
+use chinwag::command::Verb;
+use chinwag::protocol::ErrorCode;
 
 /// Why the server closes a connection: no answer to any line, and the last line of all.
 const DISMISSALS: [ErrorCode; 5] = [

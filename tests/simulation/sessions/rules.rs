@@ -1,6 +1,7 @@
 //! Which commands are refused, and why: `protocol.md` in few words. Whatever the room answers has to be what these say.
 
-use chinwag::protocol::{Command, ErrorCode, Name, ServerLine, Setting};
+use chinwag::command::{Command, Nick, Resume, ServerLine, Set, Setting, Since, Whisper};
+use chinwag::protocol::{ErrorCode, Name};
 use chinwag::room::SessionId;
 use chinwag::session::{Output, Sessions};
 
@@ -18,22 +19,22 @@ pub(super) fn refusal(
 ) -> Option<ErrorCode> {
     let own = room.name(session);
     match command {
-        Command::Nick(name) => refused_name(room, own, name),
+        Command::Nick(Nick(name)) => refused_name(room, own, name),
         Command::Resume(_) if own.is_some() => Some(ErrorCode::AlreadyNamed),
-        Command::Resume(token) => {
+        Command::Resume(Resume(token)) => {
             let is_good = claims.holder(*token).is_some_and(|holder| room.name(holder).is_some());
             (!is_good).then_some(ErrorCode::TokenUnknown)
         }
-        Command::Set(Setting::Resume, true) => (!claims.are_kept()).then_some(ErrorCode::ResumeOff),
+        Command::Set(Set { setting: Setting::Resume, on: true }) => {
+            (!claims.are_kept()).then_some(ErrorCode::ResumeOff)
+        }
         Command::Ping(_) | Command::Pong(_) | Command::Help(_) | Command::Set(..) | Command::Quit(_) => None,
         _ if own.is_none() => Some(ErrorCode::NoName),
-        Command::Status => (room.names().next() != own).then_some(ErrorCode::NotCoordinator),
-        Command::Whisper(to, _) => refused_target(room, deaf, own, to),
-        Command::Msg(_) | Command::Who | Command::Chat | Command::History(_) | Command::Draw(_) | Command::Canvas => {
-            None
-        }
-        Command::Since(id, _) => said.refusal(*id),
+        Command::Status(_) => (room.names().next() != own).then_some(ErrorCode::NotCoordinator),
+        Command::Whisper(Whisper { to, .. }) => refused_target(room, deaf, own, to),
+        Command::Since(Since { after: id, .. }) => said.refusal(*id),
         Command::Search(_) => Some(ErrorCode::NoStore),
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! All that was said and drawn, and what of it the room still has to know.
 
-use chinwag::protocol::{Command, Drawing, Drawn, ErrorCode, Event, MessageId, Name, Past, Text, Timestamp};
+use chinwag::command::{Command, History, Since};
+use chinwag::protocol::{Drawing, Drawn, ErrorCode, Event, MessageId, Name, Past, Text, Timestamp};
 
 /// So few that they are soon too few.
 pub(super) const KEPT: usize = 20;
@@ -53,8 +54,10 @@ impl Said {
     pub(super) fn check(&self, command: &Command, replayed: &[&Past]) {
         let kept = &self.messages[self.messages.len().saturating_sub(KEPT)..];
         let asked = match command {
-            Command::History(count) => &kept[kept.len() - kept.len().min(usize::try_from(*count).expect("few"))..],
-            Command::Since(id, _) => &kept[kept.iter().take_while(|(said, ..)| said <= id).count()..],
+            Command::History(History(count)) => {
+                &kept[kept.len() - kept.len().min(usize::try_from(*count).expect("few"))..]
+            }
+            Command::Since(Since { after: id, .. }) => &kept[kept.iter().take_while(|(said, ..)| said <= id).count()..],
             _ => panic!("{command:?} asks for nothing of it"),
         };
         let replayed = replayed.iter().map(|Past { id, at, name, text }| (*id, *at, name.clone(), text.clone()));

@@ -30,7 +30,7 @@ impl Times {
             InputKind::Blank
             | InputKind::AreYouThere
             | InputKind::Command(_)
-            | InputKind::Resumable(_)
+            | InputKind::CommandWithSecret(..)
             | InputKind::Refuse(_) => {
                 self.peers.entry(session).and_modify(|(_, last_line_at)| *last_line_at = self.now);
             }

@@ -1,6 +1,7 @@
 //! The room's rejections as refusals of commands.
 
-use crate::protocol::{ErrorCode, Hint, Name, Refusal, Verb};
+use super::{Hint, Refusal, Verb};
+use crate::protocol::{ErrorCode, Name};
 use crate::room::{Rejection, StoreFailure};
 
 impl From<Rejection> for Refusal {

@@ -1,7 +1,7 @@
 //! What a line from a server is to whoever reads it, those of later versions too. Nothing in it can harm a terminal.
 
-use super::text::made_safe;
-use super::{ErrorCode, Field, Hint, Refusal, ServerLine};
+use super::{Hint, Refusal, ServerLine};
+use crate::protocol::{ErrorCode, Field, made_safe};
 
 /// A line from a server.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::sync::LazyLock;
 
-use super::{MessageId, Mode, Text, Verb};
+use super::Verb;
+use crate::protocol::{MessageId, Mode, Text};
 
 /// What a user can do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +121,7 @@ impl Hint {
             Self::UseNetcat,
             Self::ConnectWithoutTls,
         ];
-        Verb::ALL.into_iter().map(Self::Write).chain(others)
+        Verb::ALL.iter().copied().map(Self::Write).chain(others)
     }
 
     /// Splits the text of an `ERR` line: what is wrong, and the hint. A hint that is not known here stays in the text.
@@ -174,15 +175,15 @@ impl fmt::Display for HintInMode<'_> {
         let Self { hint, mode } = *self;
         let prefix = mode.prefix();
         match hint {
-            Hint::Write(verb) => write!(f, "; write: {}", mode.usage(*verb)),
+            Hint::Write(verb) => write!(f, "; write: {}", verb.usage_in(mode)),
             Hint::JoinNamesByCommas => {
-                write!(f, "; write: {}, with no space in the list", mode.usage(Verb::Whisper))
+                write!(f, "; write: {}, with no space in the list", Verb::Whisper.usage_in(mode))
             }
-            Hint::ChooseNickname => write!(f, "; choose another and write: {}", mode.usage(Verb::Nick)),
+            Hint::ChooseNickname => write!(f, "; choose another and write: {}", Verb::Nick.usage_in(mode)),
             Hint::RetryNickname => {
-                write!(f, "; try again later, or choose another and write: {}", mode.usage(Verb::Nick))
+                write!(f, "; try again later, or choose another and write: {}", Verb::Nick.usage_in(mode))
             }
-            Hint::TakeNickname => write!(f, "; take one first: {}", mode.usage(Verb::Nick)),
+            Hint::TakeNickname => write!(f, "; take one first: {}", Verb::Nick.usage_in(mode)),
             Hint::ListMembers => write!(f, "; {prefix}WHO lists names"),
             Hint::ListCommands => write!(f, "; {prefix}HELP lists the commands"),
             Hint::Say(message) => write!(f, "{SAY}{message}"),
@@ -195,7 +196,7 @@ impl fmt::Display for HintInMode<'_> {
             Hint::DoubleSlash(word) => write!(f, "{DOUBLE_SLASH}{word}"),
             Hint::Since(MessageId(id)) => write!(f, "{SINCE}{prefix}SINCE {id}"),
             Hint::CheckEpoch => {
-                write!(f, "; from another epoch? that is in HELLO; write: {}", mode.usage(Verb::History))
+                write!(f, "; from another epoch? that is in HELLO; write: {}", Verb::History.usage_in(mode))
             }
             Hint::EnableStore => f.write_str(" (its operator would say: --data PATH)"),
             Hint::AddRarerWord => f.write_str("; add a rarer word"),

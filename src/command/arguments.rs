@@ -1,0 +1,74 @@
+//! Arguments that several commands have, and the refusals of wrong ones.
+
+use super::{Hint, Refusal, Verb};
+use crate::limits::{ECHO_CHARS_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
+use crate::protocol::{ErrorCode, Text, TextError, Token};
+
+/// A text, verbatim.
+pub(super) fn text(verb: Verb, arguments: &str) -> Result<Text, Refusal> {
+    Text::new(arguments).map_err(|error| match error {
+        TextError::TooLong => too_long(verb),
+        _ => Refusal::new(verb, ErrorCode::TextMissing, "there is no text").with_hint(Hint::Write(verb)),
+    })
+}
+
+/// A text without the white space around it; `None` if nothing of it shows.
+pub(super) fn optional_text(verb: Verb, arguments: &str) -> Result<Option<Text>, Refusal> {
+    match Text::new(arguments.trim()) {
+        Ok(text) => Ok(Some(text)),
+        Err(TextError::TooLong) => Err(too_long(verb)),
+        Err(_) => Ok(None),
+    }
+}
+
+fn too_long(verb: Verb) -> Refusal {
+    let text = format!("the text has more than {TEXT_BYTES_MAX} bytes once its control characters are replaced");
+    Refusal::new(verb, ErrorCode::TextTooLong, text)
+}
+
+/// A number, in decimal digits alone.
+pub(super) fn number(verb: Verb, word: &str) -> Result<u64, Refusal> {
+    let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| word.parse().ok()).flatten().ok_or_else(|| {
+        let what = if word.is_empty() {
+            "a number is missing".to_owned()
+        } else {
+            format!("{} is no number", shortened(word))
+        };
+        Refusal::new(verb, ErrorCode::NumberInvalid, what).with_hint(Hint::Write(verb))
+    })
+}
+
+/// A word, if there is one.
+pub(super) fn optional_token(verb: Verb, arguments: &str) -> Result<Option<Token>, Refusal> {
+    match Token::new(arguments) {
+        Ok(token) => Ok(Some(token)),
+        Err(TextError::Blank) => Ok(None),
+        Err(TextError::SeveralWords) => Err(unexpected(verb, arguments.split_whitespace().nth(1).unwrap_or_default())),
+        Err(TextError::TooLong) => {
+            Err(Refusal::new(verb, ErrorCode::TokenTooLong, format!("a token has at most {TOKEN_BYTES_MAX} bytes")))
+        }
+    }
+}
+
+/// Nothing more.
+pub(super) fn none(verb: Verb, arguments: &str) -> Result<(), Refusal> {
+    match arguments.split_whitespace().next() {
+        None => Ok(()),
+        Some(surplus) => Err(unexpected(verb, surplus)),
+    }
+}
+
+/// The refusal of an argument too many.
+pub(super) fn unexpected(verb: Verb, surplus: &str) -> Refusal {
+    let what = format!("{} is one argument too many", shortened(surplus));
+    Refusal::new(verb, ErrorCode::ArgumentUnexpected, what).with_hint(Hint::Write(verb))
+}
+
+/// A client's words for an error line, cut off after [`ECHO_CHARS_MAX`] characters.
+pub(super) fn shortened(words: &str) -> String {
+    match words.char_indices().nth(ECHO_CHARS_MAX) {
+        None => words.to_owned(),
+        Some((end, _)) => format!("{}…", &words[..end]),
+    }
+}

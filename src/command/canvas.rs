@@ -1,0 +1,43 @@
+//! `CANVAS`: sends the strokes on the canvas.
+
+use std::fmt;
+
+use super::arguments::none;
+use super::{Context, Definition, Following, Refusal, Reply, Specification, Verb};
+use crate::protocol::Mode;
+
+/// What is on the canvas?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Canvas;
+
+impl Definition for Canvas {
+    const SPECIFICATION: Specification = Specification {
+        verb: "CANVAS",
+        usage: "CANVAS",
+        summary: "get all that was drawn since the last DRAW clear, as far as it is kept",
+        following: Following::Awaited,
+        reply_keys: &["count"],
+        ..Specification::DEFAULT
+    };
+
+    /// Number of strokes; their `STROKE` lines came before.
+    type Reply = u64;
+
+    fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
+        none(Verb::Canvas, arguments).map(|()| Self)
+    }
+
+    fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        let numbers = context.room().canvas().all();
+        let count = numbers.end - numbers.start;
+        context.send_strokes(numbers);
+        context.reply(Reply::Canvas(count));
+        Ok(())
+    }
+}
+
+impl fmt::Display for Canvas {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}

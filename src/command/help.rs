@@ -1,0 +1,60 @@
+//! `HELP`: lists the commands, or explains one.
+
+use std::fmt;
+
+use super::arguments::shortened;
+use super::{Context, Definition, Done, Following, Hint, Refusal, Reply, ServerLine, Specification, Verb};
+use crate::protocol::{ErrorCode, Event, Mode, Text};
+
+/// What can be written, or what does this command do?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Help(pub Option<Verb>);
+
+impl Definition for Help {
+    const SPECIFICATION: Specification = Specification {
+        verb: "HELP",
+        usage: "HELP [verb]",
+        summary: "list the commands, or explain one",
+        needs_nickname: false,
+        following: Following::Awaited,
+        ..Specification::DEFAULT
+    };
+
+    /// The `NOTICE` lines came before.
+    type Reply = Done;
+
+    fn parse(arguments: &str, mode: Mode) -> Result<Self, Refusal> {
+        let word = arguments.trim();
+        if word.is_empty() {
+            return Ok(Self(None));
+        }
+        let word = word.trim_start_matches('/');
+        let verb = Verb::from_word(word).or_else(|| Verb::from_word_in(word, mode));
+        verb.map(|verb| Self(Some(verb))).ok_or_else(|| {
+            let what = format!("unknown command '{}'", shortened(word));
+            Refusal::new(Verb::Help, ErrorCode::VerbUnknown, what).with_hint(Hint::ListCommands)
+        })
+    }
+
+    fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        let mode = context.mode();
+        let verbs = match self.0 {
+            // There `/msg` whispers, and a message has no verb.
+            Some(Verb::Msg) if mode == Mode::Chat => &[Verb::Whisper, Verb::Msg],
+            Some(verb) => &[verb][..],
+            None => Verb::ALL,
+        };
+        for verb in verbs {
+            let line = format!("{}: {}", verb.usage_in(mode), verb.specification().summary);
+            context.send(ServerLine::Event(None, Event::Notice(Text::ours(&line))));
+        }
+        context.reply(Reply::Help(Done));
+        Ok(())
+    }
+}
+
+impl fmt::Display for Help {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|verb| verb.fmt(f))
+    }
+}

@@ -1,0 +1,54 @@
+//! `HISTORY`: sends the last messages again.
+
+use std::fmt;
+
+use super::arguments::{number, unexpected};
+use super::{Context, Definition, Following, HistoryQuery, Refusal, Replayed, Reply, Specification, Verb};
+use crate::limits::HISTORY_REPLAYED_DEFAULT;
+use crate::protocol::Mode;
+
+/// What were the last messages? At most this many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History(pub u64);
+
+impl Definition for History {
+    const SPECIFICATION: Specification = Specification {
+        verb: "HISTORY",
+        usage: "HISTORY [count]",
+        summary: "get the last messages again (20, if you do not say how many)",
+        following: Following::Awaited,
+        reply_keys: &["count", "last"],
+        ..Specification::DEFAULT
+    };
+
+    type Reply = Replayed;
+
+    fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
+        let mut words = arguments.split_whitespace();
+        let count = words.next().map_or(Ok(HISTORY_REPLAYED_DEFAULT), |word| number(Verb::History, word))?;
+        match words.next() {
+            None => Ok(Self(count)),
+            Some(surplus) => Err(unexpected(Verb::History, surplus)),
+        }
+    }
+
+    fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        let Self(count) = self;
+        let history = context.room().history();
+        if context.has_store() && !history.has_last(count) {
+            context.query_store(HistoryQuery::Last(count));
+            return Ok(());
+        }
+        let (numbers, last) = (history.last(count), context.room().last_id());
+        let count = numbers.end - numbers.start;
+        context.send_messages(numbers);
+        context.reply(Reply::History(Replayed { count, last }));
+        Ok(())
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

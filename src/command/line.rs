@@ -1,0 +1,106 @@
+//! A client's line to a command and back, in both modes.
+
+use super::arguments::{shortened, text};
+use super::{Command, Context, Hint, Msg, Refusal, Verb};
+use crate::protocol::{Decoded, ErrorCode, LineDecoder, Mode, Text, is_blank, is_space, shows_nothing, split_word};
+
+impl Command {
+    /// What `line` asks for; `None` for a blank line, which asks for nothing.
+    ///
+    /// # Errors
+    /// The refusal to answer with, if the line is no command or its arguments are wrong.
+    pub fn parse(line: &str, mode: Mode) -> Result<Option<Self>, Refusal> {
+        if line.trim().is_empty() {
+            return Ok(None);
+        }
+        let command = match mode {
+            Mode::Commands => line.trim_start_matches(is_space),
+            Mode::Chat => {
+                let message = |message: &str| text(Verb::Msg, message).map(|text| Some(Msg(text).into()));
+                let (indent, typed) = split_indent(line);
+                match strip_slash(typed) {
+                    None => return message(line),
+                    Some(escaped) if strip_slash(escaped).is_some() => return message(&format!("{indent}{escaped}")),
+                    Some(command) => command,
+                }
+            }
+        };
+        let (word, rest) = split_word(command);
+        let Some(verb) = Verb::from_word_in(word, mode) else { return Err(unknown(word, line, mode)) };
+        Self::parse_arguments(verb, rest.unwrap_or(""), mode).map(Some)
+    }
+
+    /// The line, without its ending, that [`Command::parse`] reads as this command.
+    pub fn to_line(&self, mode: Mode) -> String {
+        if let (Self::Msg(Msg(text)), Mode::Chat) = (self, mode) {
+            let (indent, typed) = split_indent(text.as_str());
+            return format!("{indent}{}{typed}", if strip_slash(typed).is_some() { "/" } else { "" });
+        }
+        let (verb, arguments) = (self.verb(), self.arguments().to_string());
+        let space = if arguments.is_empty() { "" } else { " " };
+        format!("{}{verb}{space}{arguments}", mode.prefix())
+    }
+
+    /// Whether a line (without its ending) gets a reply in this mode. Blank lines get none, and `PONG`.
+    pub fn has_reply(line: &[u8], mode: Mode) -> bool {
+        // The line may be any but the first of a connection, which is decoded differently.
+        let (mut decoder, input) = (LineDecoder::of_known_peer(), [b"\n", line, b"\n"].concat());
+        let mut rest = &input[..];
+        let mut lines = std::iter::from_fn(|| decoder.next(&mut rest)).filter_map(|decoded| match decoded {
+            Decoded::Line(line) => Some(line),
+            _ => None,
+        });
+        match lines.nth(1) {
+            Some(Ok(line)) => match Self::parse(&line, mode) {
+                Ok(command) => command.is_some_and(|command| command.verb().specification().has_reply),
+                Err(_) => true,
+            },
+            Some(Err(_)) => true,
+            None => false,
+        }
+    }
+
+    /// Carries the command out, if the session may use it.
+    ///
+    /// # Errors
+    /// The refusal to answer with, if it changed nothing.
+    pub fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        let verb = self.verb();
+        if verb.specification().needs_nickname && context.nickname().is_none() {
+            let refusal = Refusal::new(verb, ErrorCode::NoName, "you have no name yet");
+            return Err(refusal.with_hint(Hint::TakeNickname));
+        }
+        self.run_permitted(context)
+    }
+}
+
+/// The refusal of a line that does not begin with a verb. Often users meant the line as a message, so the hint says how to send
+/// one. But it never suggests publishing what may have been meant for one member.
+fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
+    let shown = shortened(word);
+    let (what, hint) = match (mode, word.strip_prefix('/')) {
+        _ if is_blank(line) => ("this line has only invisible characters".to_owned(), Hint::ListCommands),
+        (Mode::Chat, _) => (format!("unknown command '/{shown}'"), Hint::DoubleSlash(Text::ours(&shown))),
+        (Mode::Commands, None) => {
+            (format!("unknown command '{shown}'"), Hint::Say(Text::ours(&shortened(line.trim()))))
+        }
+        (Mode::Commands, Some(command)) => match Verb::from_word_in(command.trim_start_matches('/'), Mode::Chat) {
+            Some(verb) => ("commands have no slash outside of chat mode".to_owned(), Hint::Write(verb)),
+            None => (format!("unknown command '{shown}'"), Hint::WhisperOrSay),
+        },
+    };
+    Refusal::new(None, ErrorCode::VerbUnknown, what).with_hint(hint)
+}
+
+/// Splits a line of chat mode before its first character that shows. An invisible character, or one that a terminal sent by mistake
+/// (escape, for instance), must not turn a command into a message. Such a character is replaced in a message, so its replacement
+/// counts as well.
+pub fn split_indent(line: &str) -> (&str, &str) {
+    let is_indent = |c: char| shows_nothing(c) || c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    line.split_at(line.len() - line.trim_start_matches(is_indent).len())
+}
+
+/// The text after a slash. Input methods for Chinese, Japanese and Korean type the full-width one.
+pub fn strip_slash(text: &str) -> Option<&str> {
+    text.strip_prefix(['/', '／'])
+}

@@ -1,0 +1,49 @@
+//! `PING`: asks for an answer, after all that came before it.
+
+use std::fmt;
+
+use super::arguments::optional_token;
+use super::{Context, Definition, Refusal, Reply, ReplyWords, Specification, Verb};
+use crate::protocol::{Mode, Token};
+
+/// Answer with this token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ping(pub Option<Token>);
+
+impl Definition for Ping {
+    const SPECIFICATION: Specification = Specification {
+        verb: "PING",
+        usage: "PING [token]",
+        summary: "get OK PING back, after all that came before it",
+        needs_nickname: false,
+        reply_keys: &["token"],
+        ..Specification::DEFAULT
+    };
+
+    type Reply = Option<Token>;
+
+    fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
+        optional_token(Verb::Ping, arguments).map(Self)
+    }
+
+    fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        context.reply(Reply::Ping(self.0));
+        Ok(())
+    }
+}
+
+impl fmt::Display for Ping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|token| token.fmt(f))
+    }
+}
+
+impl ReplyWords for Option<Token> {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter().try_for_each(|token| write!(f, " {token}"))
+    }
+
+    fn parse(words: Option<&str>) -> Option<Self> {
+        words.map(Token::new).transpose().ok()
+    }
+}

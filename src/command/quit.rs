@@ -1,0 +1,39 @@
+//! `QUIT`: leaves, and ends the session.
+
+use std::fmt;
+
+use super::arguments::optional_text;
+use super::{Context, Definition, Done, Refusal, Reply, Specification, Verb};
+use crate::protocol::{Mode, Text};
+
+/// Leave, for this reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quit(pub Option<Text>);
+
+impl Definition for Quit {
+    const SPECIFICATION: Specification = Specification {
+        verb: "QUIT",
+        usage: "QUIT [reason]",
+        summary: "leave",
+        needs_nickname: false,
+        ..Specification::DEFAULT
+    };
+
+    type Reply = Done;
+
+    fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
+        optional_text(Verb::Quit, arguments).map(Self)
+    }
+
+    fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        context.reply(Reply::Quit(Done));
+        context.quit(self.0);
+        Ok(())
+    }
+}
+
+impl fmt::Display for Quit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|reason| reason.fmt(f))
+    }
+}

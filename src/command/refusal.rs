@@ -1,0 +1,157 @@
+//! The `ERR` line: a stable code for scripts and a sentence for people.
+
+use std::fmt;
+
+use super::{Hint, Verb};
+use crate::limits::{HINT_BYTES_MAX, LINE_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::protocol::{ErrorCode, Field, Foreign, LineError, MessageId, Mode, Text, made_safe};
+
+/// A line that was not carried out, and why: `ERR verb code text`. The text is what is wrong, then the hint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The verb refused; none (`-` on the wire) where the line had none that is known.
+    pub verb: Option<Verb>,
+    /// Why, for scripts.
+    pub code: ErrorCode,
+    /// What is wrong, for users. What it repeats of the client's words is made safe.
+    pub what: Text,
+    /// What to do next.
+    pub hint: Option<Hint>,
+    /// The value that programs read, of a code that has one.
+    pub field: Option<Field>,
+}
+
+impl Refusal {
+    /// A refusal without a hint; `what` is made safe as a whole, so that it may repeat what the client sent.
+    pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, what: impl AsRef<str>) -> Self {
+        let what = made_safe(what.as_ref());
+        // The hint must fit after it.
+        let what = Text::ours(&what[..what.floor_char_boundary(TEXT_BYTES_MAX - HINT_BYTES_MAX)]);
+        Self { verb: verb.into(), code, what, hint: None, field: None }
+    }
+
+    /// The same refusal, with a hint.
+    #[must_use]
+    pub fn with_hint(self, hint: Hint) -> Self {
+        Self { hint: Some(hint), ..self }
+    }
+
+    /// Messages that were requested are no longer kept. `oldest` is the oldest one that is.
+    pub fn too_old(verb: Verb, oldest: MessageId) -> Self {
+        let MessageId(id) = oldest;
+        let refusal = Self::new(verb, ErrorCode::TooOld, format!("{id} is the oldest that is kept"));
+        let hint = Hint::Since(MessageId(id.saturating_sub(1)));
+        Self { field: Some(Field::Oldest(oldest)), ..refusal.with_hint(hint) }
+    }
+
+    /// No message has the requested id yet. `last` is the id of the newest one.
+    pub fn id_ahead(last: MessageId) -> Self {
+        let refusal = Self::new(Verb::Since, ErrorCode::IdAhead, format!("the last id is {}", last.0));
+        Self { field: Some(Field::Last(last)), ..refusal.with_hint(Hint::CheckEpoch) }
+    }
+
+    /// A `RESUME` resumes nothing. Does not reveal whether the token is malformed or unknown.
+    pub(crate) fn token_unknown() -> Self {
+        let what = "nobody's name is kept for this token (any more)";
+        Self::new(Verb::Resume, ErrorCode::TokenUnknown, what).with_hint(Hint::Write(Verb::Nick))
+    }
+
+    /// What follows `ERR`; `None` if it has no such form or if the verb or the code is not known.
+    pub(super) fn parse(rest: &str) -> Option<Self> {
+        let mut words = rest.splitn(3, ' ');
+        let verb = match words.next()? {
+            "-" => None,
+            word => Some(Verb::from_word(word)?),
+        };
+        let code = ErrorCode::from_word(words.next()?)?;
+        let text = words.next()?;
+        let (what, hint) = Hint::split(text);
+        Some(Self { verb, code, what: Text::ours(what), hint, field: Field::parse(code, text) })
+    }
+
+    /// The text of the line: what is wrong, and the hint with commands as a session of this mode writes them.
+    pub fn text(&self, mode: Mode) -> String {
+        self.hint.as_ref().map_or_else(|| self.what.to_string(), |hint| format!("{}{}", self.what, hint.in_mode(mode)))
+    }
+
+    /// Writes the line for a session of this mode.
+    pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, mode: Mode) -> fmt::Result {
+        let verb = self.verb.map_or("-", Verb::as_str);
+        write!(f, "ERR {verb} {} {}", self.code.as_str(), self.text(mode))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Mode::Commands)
+    }
+}
+
+impl From<LineError> for Refusal {
+    fn from(error: LineError) -> Self {
+        let (code, what, hint) = match error {
+            LineError::TooLong => (
+                ErrorCode::LineTooLong,
+                format!("a line has at most {LINE_BYTES_MAX} bytes; this one was discarded"),
+                Hint::SplitLine,
+            ),
+            LineError::TooLongWithCr => (
+                ErrorCode::LineTooLong,
+                format!("your input has CR but no LF in its first {LINE_BYTES_MAX} bytes; it was discarded"),
+                Hint::EndLinesWithLf,
+            ),
+            LineError::NotUtf8(byte) => {
+                (ErrorCode::LineNotUtf8, format!("byte {byte} of this line is not UTF-8"), Hint::SendUtf8)
+            }
+            LineError::Utf16 => (
+                ErrorCode::LineNotUtf8,
+                "your input is UTF-16, this server reads UTF-8".to_owned(),
+                Hint::ConvertToUtf8,
+            ),
+        };
+        Self::new(None, code, what).with_hint(hint)
+    }
+}
+
+impl From<Foreign> for Refusal {
+    fn from(foreign: Foreign) -> Self {
+        let (what, hint) = match foreign {
+            Foreign::Http => ("that was an HTTP request, and this is a chat server", Hint::UseNetcat),
+            Foreign::Tls => ("that was TLS, and this server speaks plain text", Hint::ConnectWithoutTls),
+        };
+        Self::new(None, ErrorCode::WrongProtocol, what).with_hint(hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::ECHO_CHARS_MAX;
+
+    #[test]
+    fn field_is_first_number_of_text() {
+        let check = |line: &str, field| assert_eq!(Refusal::parse(line).unwrap().field, field, "{line:?}");
+        check("SINCE too-old 31 is the oldest", Some(Field::Oldest(MessageId(31))));
+        check("SINCE too-old the oldest is 31; write: SINCE 30", Some(Field::Oldest(MessageId(31))));
+        check("SINCE id-ahead the last id is 5; from another epoch?", Some(Field::Last(MessageId(5))));
+        check("SINCE too-old no number", None);
+        check("SINCE too-old 99999999999999999999", None);
+        check("SINCE epoch-changed the epoch is 22", None);
+    }
+
+    /// The hint always fits, whatever the text before it repeats.
+    #[test]
+    fn refusal_is_at_most_one_text() {
+        let long = "\u{1f3f4}".repeat(TEXT_BYTES_MAX);
+        let longest = Text::ours(&"\u{1f3f4}".repeat(ECHO_CHARS_MAX + 1));
+        let open = [Hint::Say(longest.clone()), Hint::DoubleSlash(longest), Hint::Since(MessageId(u64::MAX))];
+        for hint in Hint::plain().chain(open) {
+            let refusal = Refusal::new(None, ErrorCode::VerbUnknown, format!("\x01{long}")).with_hint(hint);
+            for mode in [Mode::Commands, Mode::Chat] {
+                let text = refusal.text(mode);
+                assert!(text.len() <= TEXT_BYTES_MAX, "{} bytes", text.len());
+                assert_eq!(Hint::split(&text), (refusal.what.as_str(), refusal.hint.clone()));
+            }
+        }
+    }
+}

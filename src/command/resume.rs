@@ -1,0 +1,54 @@
+//! `RESUME`: continues a member on another connection.
+
+use std::fmt;
+
+use super::arguments::unexpected;
+use super::{Context, Definition, Hint, Refusal, Specification, Verb};
+use crate::protocol::{ErrorCode, Mode, Name, NoToken, ResumeToken};
+use crate::room::{Action, MemberId, Verifier};
+
+/// Continue the member that this token was given for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume(pub ResumeToken);
+
+impl Definition for Resume {
+    const SPECIFICATION: Specification = Specification {
+        verb: "RESUME",
+        usage: "RESUME token",
+        summary: "take your name back, instead of NICK, with the token of SET resume on",
+        needs_nickname: false,
+        reply_keys: &["name"],
+        ..Specification::DEFAULT
+    };
+
+    /// The member's nickname.
+    type Reply = Name;
+
+    fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
+        let mut words = arguments.split_whitespace();
+        let Some(token) = words.next() else {
+            let refusal = Refusal::new(Verb::Resume, ErrorCode::TokenMissing, "there is no token");
+            return Err(refusal.with_hint(Hint::Write(Verb::Resume)));
+        };
+        match words.next() {
+            None => token.parse().map(Self).map_err(|NoToken| Refusal::token_unknown()),
+            Some(surplus) => Err(unexpected(Verb::Resume, surplus)),
+        }
+    }
+
+    fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        let Self(ResumeToken { id, secret }) = self;
+        if let Some(name) = context.nickname() {
+            let refusal = Refusal::new(Verb::Resume, ErrorCode::AlreadyNamed, format!("you are {name} already"));
+            return Err(refusal.with_hint(Hint::ResumeOnNewConnection));
+        }
+        context.submit(Action::Resume(MemberId(id), Verifier::new(&secret)));
+        Ok(())
+    }
+}
+
+impl fmt::Display for Resume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

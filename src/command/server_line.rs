@@ -1,0 +1,90 @@
+//! The server's side of the wire but for events: the greeting, replies, and any line it may send as one type.
+
+use std::fmt;
+
+use super::{Refusal, Reply};
+use crate::protocol::{Drawn, Event, Mode, Past, Tag, Text, Token, User, VERSION, split_word};
+
+/// Any line the server sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerLine {
+    /// The first line on a connection: the room's epoch, if it has one, and what to do.
+    Hello(Option<Token>, Text),
+    /// A command was carried out.
+    Ok(Reply),
+    /// A line was not.
+    Err(Refusal),
+    /// One of those here.
+    User(User),
+    /// Something that was said before.
+    Past(Past),
+    /// Something that is on the canvas.
+    Drawn(Drawn),
+    /// Something happened.
+    Event(Option<Tag>, Event),
+}
+
+impl fmt::Display for ServerLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.in_mode(Mode::Commands).fmt(f)
+    }
+}
+
+impl ServerLine {
+    /// The line for a session of this mode: a refusal names commands as they are written in it.
+    pub fn in_mode(&self, mode: Mode) -> LineInMode<'_> {
+        LineInMode { line: self, mode }
+    }
+}
+
+/// A line for a session of a [`Mode`].
+#[derive(Clone, Copy, Debug)]
+pub struct LineInMode<'a> {
+    line: &'a ServerLine,
+    mode: Mode,
+}
+
+impl fmt::Display for LineInMode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            ServerLine::Hello(None, text) => write!(f, "HELLO {VERSION} {text}"),
+            ServerLine::Hello(Some(epoch), text) => write!(f, "HELLO {VERSION} {EPOCH}{epoch} {text}"),
+            ServerLine::Ok(reply) => reply.fmt(f),
+            ServerLine::Err(refusal) => refusal.write(f, self.mode),
+            ServerLine::User(user) => user.fmt(f),
+            ServerLine::Past(past) => past.fmt(f),
+            ServerLine::Drawn(drawn) => drawn.fmt(f),
+            ServerLine::Event(None, event) => event.fmt(f),
+            ServerLine::Event(Some(tag), event) => write!(f, "{tag}{event}"),
+        }
+    }
+}
+
+/// What stands before the epoch.
+const EPOCH: &str = "epoch=";
+
+impl ServerLine {
+    /// What `line` (without its ending) says; `None` if it is nothing that chinwag/1 has.
+    pub fn parse(line: &str) -> Option<Self> {
+        if let Some((tag, rest)) = Tag::parse(line) {
+            return Some(Self::Event(Some(tag), Event::parse(rest)?));
+        }
+        let (word, rest) = split_word(line);
+        match word {
+            "HELLO" => {
+                let (version, text) = rest?.split_once(' ')?;
+                let (epoch, text) = match text.strip_prefix(EPOCH).and_then(|rest| rest.split_once(' ')) {
+                    Some((epoch, text)) => (Some(Token::new(epoch).ok()?), text),
+                    None => (None, text),
+                };
+                (version == VERSION).then_some(Self::Hello(epoch, Text::new(text).ok()?))
+            }
+            "OK" => Reply::parse(rest?).map(Self::Ok),
+            "ERR" => Refusal::parse(rest?).map(Self::Err),
+            "USER" => User::parse(rest?).map(Self::User),
+            "PAST" => Past::parse(rest?).map(Self::Past),
+            "STROKE" => Drawn::parse(rest?).map(Self::Drawn),
+            _ => Event::parse(line).map(|event| Self::Event(None, event)),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `SET`: turns an option of the session on or off.
+
+use std::fmt;
+
+use super::arguments::unexpected;
+use super::reply::{on_off, on_off_from_word};
+use super::{Context, Definition, Hint, Refusal, Reply, ReplyWords, Specification, Verb};
+use crate::protocol::{Dialect, ErrorCode, Mode, ResumeToken};
+use crate::room::Verifier;
+
+/// Turn this on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Set {
+    /// The option.
+    pub setting: Setting,
+    /// Whether it is on.
+    pub on: bool,
+}
+
+/// An option of a session. All are off at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// The session gets its own events as events too.
+    Echo,
+    /// Events begin with `@id time`.
+    Tags,
+    /// Changes of the canvas come as events.
+    Draw,
+    /// The session can be resumed on another connection.
+    Resume,
+}
+
+impl Setting {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Echo, Self::Tags, Self::Draw, Self::Resume];
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Tags => "tags",
+            Self::Draw => "draw",
+            Self::Resume => "resume",
+        }
+    }
+
+    /// The setting that `word` is, in any case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|setting| setting.as_str().eq_ignore_ascii_case(word))
+    }
+}
+
+impl Definition for Set {
+    const SPECIFICATION: Specification = Specification {
+        verb: "SET",
+        usage: "SET echo|tags|draw|resume on|off",
+        summary: "echo: get your own messages too; tags: events begin with @id time; draw: get what is drawn; \
+                  resume: get a token for RESUME",
+        needs_nickname: false,
+        reply_keys: &["option", "value", "token"],
+        ..Specification::DEFAULT
+    };
+
+    type Reply = SetReply;
+
+    fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
+        let refuse = |code, what: &str| Refusal::new(Verb::Set, code, what).with_hint(Hint::Write(Verb::Set));
+        let mut words = arguments.split_whitespace();
+        let Some(setting) = words.next().and_then(Setting::from_word) else {
+            return Err(refuse(ErrorCode::OptionUnknown, "there are echo, tags, draw and resume"));
+        };
+        let Some(on) = words.next().and_then(on_off_from_word) else {
+            return Err(refuse(ErrorCode::ValueInvalid, "it is on or off"));
+        };
+        match words.next() {
+            None => Ok(Self { setting, on }),
+            Some(surplus) => Err(unexpected(Verb::Set, surplus)),
+        }
+    }
+
+    fn needs_secret(&self) -> bool {
+        matches!(self, Self { setting: Setting::Resume, on: true })
+    }
+
+    fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        let Self { setting, on } = self;
+        if self.needs_secret() {
+            return give_token(context);
+        }
+        // The reply comes first: it is the last thing before the change.
+        context.reply(Reply::Set(SetReply::Set(setting, on)));
+        let dialect = context.dialect();
+        match setting {
+            Setting::Resume => context.set_verifier(None),
+            Setting::Tags => context.set_dialect(Dialect { tags: on, ..dialect }),
+            Setting::Draw => context.set_dialect(Dialect { draw: on, ..dialect }),
+            Setting::Echo => context.set_echo(on),
+        }
+        Ok(())
+    }
+}
+
+fn give_token(context: &mut dyn Context) -> Result<(), Refusal> {
+    let Some(secret) = context.secret().filter(|_| context.room().has_resume()) else {
+        let refusal = Refusal::new(Verb::Set, ErrorCode::ResumeOff, "this server holds nobody's name");
+        return Err(refusal.with_hint(Hint::JoinAgainLater));
+    };
+    context.set_verifier(Some(Verifier::new(&secret)));
+    let token = ResumeToken { id: context.member().0, secret };
+    context.reply(Reply::Set(SetReply::Resumable(token)));
+    Ok(())
+}
+
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.setting.as_str(), on_off(self.on))
+    }
+}
+
+/// The reply to `SET`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetReply {
+    /// The option has this value.
+    Set(Setting, bool),
+    /// The option `resume` is on, and this token resumes the session.
+    Resumable(ResumeToken),
+}
+
+impl ReplyWords for SetReply {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set(setting, on) => write!(f, " {} {}", setting.as_str(), on_off(*on)),
+            Self::Resumable(token) => write!(f, " resume on {token}"),
+        }
+    }
+
+    fn parse(words: Option<&str>) -> Option<Self> {
+        let (setting, value) = words?.split_once(' ')?;
+        match (Setting::from_word(setting)?, value.split_once(' ')) {
+            (Setting::Resume, Some(("on", token))) => token.parse().ok().map(Self::Resumable),
+            (setting, _) => Some(Self::Set(setting, on_off_from_word(value)?)),
+        }
+    }
+}

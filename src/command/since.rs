@@ -1,0 +1,73 @@
+//! `SINCE`: sends all messages after one of them, or none.
+
+use std::fmt;
+
+use super::arguments::{number, optional_token};
+use super::{Context, Definition, Following, Hint, HistoryQuery, Refusal, Replayed, Reply, Specification, Verb};
+use crate::protocol::{ErrorCode, MessageId, Mode, Token, split_word};
+
+/// What was said after this message?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// Id of the message; 0 stands before the first one.
+    pub after: MessageId,
+    /// The epoch that the id is from, if the client knows it.
+    pub epoch: Option<Token>,
+}
+
+impl Definition for Since {
+    const SPECIFICATION: Specification = Specification {
+        verb: "SINCE",
+        usage: "SINCE id [epoch]",
+        summary: "get the messages after the one with this id; the epoch is in HELLO",
+        following: Following::Awaited,
+        reply_keys: &["count", "last"],
+        ..Specification::DEFAULT
+    };
+
+    type Reply = Replayed;
+
+    fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
+        let (id, epoch) = split_word(arguments.trim());
+        let after = MessageId(number(Verb::Since, id)?);
+        Ok(Self { after, epoch: optional_token(Verb::Since, epoch.unwrap_or(""))? })
+    }
+
+    fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        let Self { after, epoch } = self;
+        let room = context.room();
+        if let (Some(theirs), Some(ours)) = (&epoch, room.epoch())
+            && theirs != ours
+        {
+            let what = format!("the epoch is {ours}: ids from another one mean nothing now");
+            let refusal = Refusal::new(Verb::Since, ErrorCode::EpochChanged, what);
+            return Err(refusal.with_hint(Hint::Write(Verb::History)));
+        }
+        let last = room.last_id();
+        if after > last {
+            return Err(Refusal::id_ahead(last));
+        }
+        let Some(numbers) = room.history().since(after) else {
+            if context.has_store() {
+                context.query_store(HistoryQuery::Since(after));
+                return Ok(());
+            }
+            let oldest = room.history().oldest().unwrap_or(last.next());
+            return Err(Refusal::too_old(Verb::Since, oldest));
+        };
+        let count = numbers.end - numbers.start;
+        context.send_messages(numbers);
+        context.reply(Reply::Since(Replayed { count, last }));
+        Ok(())
+    }
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { after: MessageId(id), epoch } = self;
+        match epoch {
+            Some(epoch) => write!(f, "{id} {epoch}"),
+            None => write!(f, "{id}"),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `STATUS`: lists the members with their addresses and times, for the coordinator alone.
+
+use std::fmt;
+
+use super::arguments::none;
+use super::{ConnectionInfo, Context, Definition, Following, Refusal, Reply, Specification, Verb, list_members};
+use crate::protocol::{Details, ErrorCode, Mode, Name};
+use crate::room::MemberId;
+
+/// Who is here, from where, since when?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status;
+
+impl Definition for Status {
+    const SPECIFICATION: Specification = Specification {
+        verb: "STATUS",
+        usage: "STATUS",
+        summary: "list addresses and times (for the coordinator)",
+        following: Following::Awaited,
+        reply_keys: &["count"],
+        ..Specification::DEFAULT
+    };
+
+    /// Number of members; their `USER` lines came before.
+    type Reply = u64;
+
+    fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
+        none(Verb::Status, arguments).map(|()| Self)
+    }
+
+    fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        let room = context.room();
+        let coordinator = room.coordinator();
+        if coordinator != Some(context.member()) {
+            let name = coordinator.and_then(|member| room.name(member)).map_or("nobody", Name::as_str);
+            let text = format!("it shows addresses; only the coordinator may, and that is {name}");
+            return Err(Refusal::new(Verb::Status, ErrorCode::NotCoordinator, text));
+        }
+        let details = |id: MemberId| {
+            let ConnectionInfo { address, last_line_at } = context.connection_of(id)?;
+            Some(Details {
+                id: id.0,
+                address,
+                idle_seconds: room.now().seconds_since(last_line_at),
+                online_seconds: room.now().seconds_since(room.member(id)?.registered_at()),
+            })
+        };
+        let users = list_members(room, details);
+        let count = users.len() as u64;
+        context.send_users(users);
+        context.reply(Reply::Status(count));
+        Ok(())
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}

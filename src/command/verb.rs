@@ -1,0 +1,46 @@
+//! The first word of a command.
+
+use std::fmt;
+
+use super::Verb;
+use crate::protocol::Mode;
+
+impl Verb {
+    /// The verb that `word` is, in any case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|verb| verb.as_str().eq_ignore_ascii_case(word))
+    }
+
+    /// The verb that `word` is in this mode, in any case. In chat mode an alias goes before a verb: `/msg` whispers, as in IRC
+    /// clients, so that no line that begins with a slash is said to everybody.
+    pub(super) fn from_word_in(word: &str, mode: Mode) -> Option<Self> {
+        let is_alias =
+            |verb: &Self| verb.specification().chat_aliases.iter().any(|alias| alias.eq_ignore_ascii_case(word));
+        let alias = Self::ALL.iter().copied().find(|verb| mode == Mode::Chat && is_alias(verb));
+        alias.or_else(|| Self::from_word(word))
+    }
+
+    /// The word, in capitals.
+    pub fn as_str(self) -> &'static str {
+        self.specification().verb
+    }
+
+    /// The verb and its arguments; optional ones are in brackets.
+    pub fn usage(self) -> &'static str {
+        self.specification().usage
+    }
+
+    /// The usage as a session of this mode writes the command, so that a user can type what an error suggests.
+    pub fn usage_in(self, mode: Mode) -> String {
+        match self.specification().chat_usage {
+            Some(usage) if mode == Mode::Chat => usage.to_owned(),
+            _ => format!("{}{}", mode.prefix(), self.usage()),
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

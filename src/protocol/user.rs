@@ -1,0 +1,67 @@
+//! A member, as `WHO` and `STATUS` list it: the `USER` line.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::Name;
+
+const COORDINATOR: &str = "coordinator";
+const MEMBER: &str = "member";
+
+/// Somebody who is here, as `WHO` and `STATUS` list them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Their name.
+    pub name: Name,
+    /// Whether they are the coordinator.
+    pub coordinator: bool,
+    /// What only the coordinator is shown.
+    pub details: Option<Details>,
+}
+
+/// What `STATUS` adds to a [`User`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// The session's number, never given twice while the server runs.
+    pub id: u64,
+    /// Where they connected from.
+    pub address: SocketAddr,
+    /// Seconds since their last line.
+    pub idle_seconds: u64,
+    /// Seconds since they joined.
+    pub online_seconds: u64,
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = if self.coordinator { COORDINATOR } else { MEMBER };
+        write!(f, "USER {} {role}", self.name)?;
+        if let Some(Details { id, address, idle_seconds, online_seconds }) = self.details {
+            write!(f, " id={id} address={address} idle={idle_seconds} online={online_seconds}")?;
+        }
+        Ok(())
+    }
+}
+
+impl User {
+    pub(crate) fn parse(rest: &str) -> Option<Self> {
+        let mut words = rest.split(' ');
+        let name = Name::new(words.next()?).ok()?;
+        let coordinator = match words.next()? {
+            COORDINATOR => true,
+            MEMBER => false,
+            _ => return None,
+        };
+        let mut value = |key: &str| words.next()?.strip_prefix(key)?.strip_prefix('=');
+        let details = match value("id") {
+            None => None,
+            Some(id) => Some(Details {
+                id: id.parse().ok()?,
+                address: value("address")?.parse().ok()?,
+                idle_seconds: value("idle")?.parse().ok()?,
+                online_seconds: value("online")?.parse().ok()?,
+            }),
+        };
+        Some(Self { name, coordinator, details })
+    }
+}
