@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::arguments::none;
-use super::{Context, Definition, Following, Refusal, Reply, Specification, Verb};
+use super::{Context, Definition, Pipelining, Refusal, Reply, Specification, Verb};
 use crate::protocol::Mode;
 
 /// What is on the canvas?
@@ -15,7 +15,7 @@ impl Definition for Canvas {
         verb: "CANVAS",
         usage: "CANVAS",
         summary: "get all that was drawn since the last DRAW clear, as far as it is kept",
-        following: Following::Awaited,
+        pipelining: Pipelining::Off,
         reply_keys: &["count"],
         ..Specification::DEFAULT
     };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::arguments::none;
-use super::{Context, Definition, Following, Refusal, Reply, Specification, Verb};
+use super::{Context, Definition, Pipelining, Refusal, Reply, Specification, Verb};
 use crate::protocol::Mode;
 
 /// Switch to the other [`Mode`].
@@ -15,7 +15,7 @@ impl Definition for Chat {
         verb: "CHAT",
         usage: "CHAT",
         summary: "switch to chat mode: a line is a message, /verb a command, /msg name text whispers; /chat ends it",
-        following: Following::Awaited,
+        pipelining: Pipelining::Off,
         reply_keys: &["value"],
         ..Specification::DEFAULT
     };

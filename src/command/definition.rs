@@ -48,8 +48,8 @@ pub struct Specification {
     pub has_reply: bool,
     /// Whether it is refused to a session without a nickname.
     pub needs_nickname: bool,
-    /// When the connection's next line may be carried out.
-    pub following: Following,
+    /// Which of the connection's next lines may be carried out before the reply.
+    pub pipelining: Pipelining,
     /// The keys, in the client's JSON, of the words after `OK` and the verb. The last one has the rest of the line.
     pub reply_keys: &'static [&'static str],
 }
@@ -64,20 +64,20 @@ impl Specification {
         summary: "",
         has_reply: true,
         needs_nickname: true,
-        following: Following::Pipelined,
+        pipelining: Pipelining::Any,
         reply_keys: &[],
     };
 }
 
-/// When a connection's next line may follow a command.
+/// Which of a connection's next lines may be carried out before a command is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Following {
-    /// At once.
-    Pipelined,
-    /// At once if it is such a command too; otherwise after the reply, if the server stores messages.
-    Stored,
-    /// After the reply: it is long, or decides how the next line is read.
-    Awaited,
+pub enum Pipelining {
+    /// All.
+    Any,
+    /// More commands with the same verb. Without a store, all.
+    SameVerb,
+    /// None: the reply is long, or decides how the next line is read.
+    Off,
 }
 
 /// Declares the modules of the commands, and makes [`Command`](super::Command), [`Verb`](super::Verb) and [`Reply`](super::Reply) of

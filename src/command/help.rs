@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::arguments::shortened;
-use super::{Context, Definition, Done, Following, Hint, Refusal, Reply, ServerLine, Specification, Verb};
+use super::{Context, Definition, Done, Hint, Pipelining, Refusal, Reply, ServerLine, Specification, Verb};
 use crate::protocol::{ErrorCode, Event, Mode, Text};
 
 /// What can be written, or what does this command do?
@@ -16,7 +16,7 @@ impl Definition for Help {
         usage: "HELP [verb]",
         summary: "list the commands, or explain one",
         needs_nickname: false,
-        following: Following::Awaited,
+        pipelining: Pipelining::Off,
         ..Specification::DEFAULT
     };
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::arguments::{number, unexpected};
-use super::{Context, Definition, Following, HistoryQuery, Refusal, Replayed, Reply, Specification, Verb};
+use super::{Context, Definition, HistoryQuery, Pipelining, Refusal, Replayed, Reply, Specification, Verb};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::Mode;
 
@@ -16,7 +16,7 @@ impl Definition for History {
         verb: "HISTORY",
         usage: "HISTORY [count]",
         summary: "get the last messages again (20, if you do not say how many)",
-        following: Following::Awaited,
+        pipelining: Pipelining::Off,
         reply_keys: &["count", "last"],
         ..Specification::DEFAULT
     };

@@ -21,7 +21,7 @@ mod server_line;
 mod verb;
 
 pub use self::context::{ConnectionInfo, Context, HistoryQuery};
-pub use self::definition::{Definition, Following, Specification};
+pub use self::definition::{Definition, Pipelining, Specification};
 pub use self::heard::{Heard, HeardRefusal};
 pub use self::hint::Hint;
 pub use self::line::{split_indent, strip_slash};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::arguments::text;
-use super::{Context, Definition, Following, Refusal, Specification, Verb};
+use super::{Context, Definition, Pipelining, Refusal, Specification, Verb};
 use crate::protocol::{MessageId, Mode, Text};
 use crate::room::{Action, Message};
 
@@ -17,7 +17,7 @@ impl Definition for Msg {
         usage: "MSG text",
         chat_usage: Some("text"),
         summary: "say something to everybody",
-        following: Following::Stored,
+        pipelining: Pipelining::SameVerb,
         reply_keys: &["id"],
         ..Specification::DEFAULT
     };

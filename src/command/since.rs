@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::arguments::{number, optional_token};
-use super::{Context, Definition, Following, Hint, HistoryQuery, Refusal, Replayed, Reply, Specification, Verb};
+use super::{Context, Definition, Hint, HistoryQuery, Pipelining, Refusal, Replayed, Reply, Specification, Verb};
 use crate::protocol::{ErrorCode, MessageId, Mode, Token, split_word};
 
 /// What was said after this message?
@@ -20,7 +20,7 @@ impl Definition for Since {
         verb: "SINCE",
         usage: "SINCE id [epoch]",
         summary: "get the messages after the one with this id; the epoch is in HELLO",
-        following: Following::Awaited,
+        pipelining: Pipelining::Off,
         reply_keys: &["count", "last"],
         ..Specification::DEFAULT
     };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::arguments::none;
-use super::{ConnectionInfo, Context, Definition, Following, Refusal, Reply, Specification, Verb, list_members};
+use super::{ConnectionInfo, Context, Definition, Pipelining, Refusal, Reply, Specification, Verb, list_members};
 use crate::protocol::{Details, ErrorCode, Mode, Name};
 use crate::room::MemberId;
 
@@ -16,7 +16,7 @@ impl Definition for Status {
         verb: "STATUS",
         usage: "STATUS",
         summary: "list addresses and times (for the coordinator)",
-        following: Following::Awaited,
+        pipelining: Pipelining::Off,
         reply_keys: &["count"],
         ..Specification::DEFAULT
     };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::arguments::none;
-use super::{Context, Definition, Following, Refusal, Reply, Specification, Verb};
+use super::{Context, Definition, Pipelining, Refusal, Reply, Specification, Verb};
 use crate::protocol::{Details, Mode, User};
 use crate::room::{MemberId, Room};
 
@@ -17,7 +17,7 @@ impl Definition for Who {
         verb: "WHO",
         usage: "WHO",
         summary: "list who is here",
-        following: Following::Awaited,
+        pipelining: Pipelining::Off,
         reply_keys: &["count"],
         ..Specification::DEFAULT
     };

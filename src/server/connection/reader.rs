@@ -8,7 +8,7 @@ use futures_lite::future;
 use smol::Timer;
 
 use super::{Connection, FrameLayer, Framed};
-use crate::command::{Command, Following, Refusal};
+use crate::command::{Command, Pipelining, Refusal};
 use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
     PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
@@ -181,21 +181,21 @@ impl<'a> Reader<'a> {
     /// Hands a line of `bytes` bytes, or telnet's AYT, to the hub, and waits until more may follow.
     async fn hand_over(&mut self, action: InputKind, bytes: u32) -> io::Result<()> {
         let connection = self.connection;
-        let following = match &action {
-            InputKind::Command(command) => command.verb().specification().following,
-            _ => Following::Pipelined,
+        let pipelining = match &action {
+            InputKind::Command(command) => command.verb().specification().pipelining,
+            _ => Pipelining::Any,
         };
-        if following != Following::Stored {
+        if pipelining != Pipelining::SameVerb {
             self.until_stored().await;
         }
-        let is_stored = following == Following::Stored && connection.host.stored.is_some();
+        let is_stored = pipelining == Pipelining::SameVerb && connection.host.stored.is_some();
         self.storing |= is_stored;
         connection.tell_line(action, bytes)?;
         self.handed_over += 1;
-        let in_flight_max = match following {
-            Following::Awaited => 1,
-            Following::Stored if is_stored => messages_in_flight_max(bytes as usize),
-            Following::Stored | Following::Pipelined => LINES_IN_FLIGHT_MAX,
+        let in_flight_max = match pipelining {
+            Pipelining::Off => 1,
+            Pipelining::SameVerb if is_stored => messages_in_flight_max(bytes as usize),
+            Pipelining::SameVerb | Pipelining::Any => LINES_IN_FLIGHT_MAX,
         };
         connection
             .until(|outbox| {
