@@ -146,7 +146,7 @@ fn is_empty_glyph(c: char) -> bool {
 
 /// Any text, however long, with the characters replaced that no terminal may get.
 pub fn made_safe(raw: &str) -> Cow<'_, str> {
-    if raw.chars().all(is_safe) {
+    if is_printable_ascii(raw) || raw.chars().all(is_safe) {
         return Cow::Borrowed(raw);
     }
     let made = raw
@@ -158,6 +158,11 @@ pub fn made_safe(raw: &str) -> Cow<'_, str> {
         })
         .collect();
     Cow::Owned(made)
+}
+
+/// Looks at every byte, without an early exit, so that the compiler can use vector instructions.
+fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'))
 }
 
 #[cfg(test)]

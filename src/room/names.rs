@@ -89,6 +89,9 @@ impl Names {
 
     /// Records that one of the member's messages, under a nickname that it has given up, was published or refused.
     pub(super) fn settle(&mut self, name: &Name, member: MemberId) {
+        if self.reservations.is_empty() {
+            return;
+        }
         let key = (member, name.to_string());
         let Some(messages) = self.reservations.get_mut(&key) else { return };
         *messages -= 1;
