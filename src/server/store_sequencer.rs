@@ -191,16 +191,19 @@ impl Sequencer for StoreSequencer {
 
     fn abandon(&mut self) {
         let Some(store) = &self.store else { return };
+        let not_stored = StoreFailure::NotStored("the server is shutting down, and the disk is too slow".into());
         let failure = match store.abandon() {
-            Abandoned::NotStored => {
-                StoreFailure::NotStored("the server is shutting down, and the disk is too slow".into())
-            }
+            Abandoned::NotStored => not_stored.clone(),
             Abandoned::Unknown => StoreFailure::Unconfirmed("the server is shutting down".into()),
         };
-        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|waiting| waiting.author);
-        let unconfirmed = self.committing.take().unwrap_or_default().into_iter().chain(waiting);
-        for Author { origin, name, .. } in unconfirmed {
+        // The batch may be stored already.
+        while self.take_report() {}
+        for Author { origin, name, is_refused } in self.committing.take().unwrap_or_default() {
+            let failure = if is_refused { &not_stored } else { &failure };
             self.push(origin, Action::SayFailed(name, failure.clone()));
+        }
+        for Waiting { author: Author { origin, name, .. }, .. } in std::mem::take(&mut self.waiting) {
+            self.push(origin, Action::SayFailed(name, not_stored.clone()));
         }
         (self.is_gathering, self.bytes) = (false, 0);
     }
