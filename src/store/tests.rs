@@ -817,6 +817,11 @@ fn files_that_cannot_be_used_are_refused_and_left_as_they_are() {
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
     check("newer.db", &newer, "has version 99, and this chinwagd knows up to 4");
+    let other_tables = |path: &Path| {
+        newer(path);
+        sqlite(path, "DROP TABLE state; CREATE TABLE state (other); PRAGMA wal_checkpoint(TRUNCATE)");
+    };
+    check("tables.db", &other_tables, "has version 99, and this chinwagd knows up to 4");
     let damaged = |path: &Path| {
         close(open(path, Keep::All).unwrap().0);
         let mut bytes = fs::read(path).unwrap();
