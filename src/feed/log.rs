@@ -250,11 +250,6 @@ impl Draft {
         self.said = tag.id.unwrap_or(self.said);
     }
 
-    /// The last message.
-    pub fn said(&self) -> MessageId {
-        self.said
-    }
-
     /// The place after all that was rendered so far.
     pub fn place(&self, dialect: Dialect) -> Place {
         let index = dialect.index();

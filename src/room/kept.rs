@@ -30,8 +30,7 @@ impl<T: Keep> Kept<T> {
     /// The same as before, if it was within its bounds: the first of these has the number `dropped`.
     pub(super) fn restore(count_max: usize, bytes_max: usize, dropped: u64, things: VecDeque<T>) -> Option<Self> {
         let bytes = things.iter().map(T::cost).sum();
-        let fits =
-            things.len() <= count_max && bytes <= bytes_max && dropped.checked_add(things.len() as u64).is_some();
+        let fits = things.len() <= count_max && bytes <= bytes_max;
         fits.then_some(Self { things, dropped, bytes, count_max, bytes_max })
     }
 

@@ -155,7 +155,7 @@ impl Room {
             Action::EndOfInput => turn.end_input(),
             Action::Detach(reason) => turn.detach(reason),
             Action::Leave(reason, text) => turn.leave(origin.member, reason, text),
-            Action::Evict(id) => self.history.forget(id),
+            Action::Evict(id) => self.history.forget(id.min(self.last_id)),
             Action::Tick => turn.expire(),
             Action::Stop => self.stop(),
         }

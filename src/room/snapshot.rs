@@ -17,6 +17,9 @@ use crate::protocol::{Drawn, LeaveReason, MessageId, Name, Past, Stroke, Text, T
 /// The version of the format.
 const VERSION: u64 = 1;
 
+/// The highest value of a counter. No room comes near it, and one that did would overflow after it was restored.
+const COUNTER_MAX: u64 = u64::MAX / 2;
+
 /// Why bytes are no snapshot.
 #[derive(Debug)]
 pub struct SnapshotError(decode::Error);
@@ -133,7 +136,8 @@ fn read_room(d: &mut Decoder<'_>) -> Read<Room> {
     if d.u64()? != VERSION {
         return Err(decode::Error::message("it has another version"));
     }
-    let mut room = Room { resume_seconds: d.u64()?, now: Uptime(d.u64()?), registered: d.u64()?, ..Room::default() };
+    let (resume_seconds, now, registered) = (d.u64()?, Uptime(d.u64()?), counter(d)?);
+    let mut room = Room { resume_seconds, now, registered, ..Room::default() };
     room.has_expired = d.bool()?;
     for _ in 0..length(d)? {
         let (id, member) = read_member(d)?;
@@ -146,7 +150,13 @@ fn read_room(d: &mut Decoder<'_>) -> Read<Room> {
     }
     room.names = read_reservations(d, std::mem::take(&mut room.names))?;
     room.epoch = optional(d, |d| parsed(d.str()?, |epoch| Token::new(epoch).ok()))?;
-    room.last_id = MessageId(d.u64()?);
+    room.last_id = MessageId(counter(d)?);
+    room.history = read_history(d, room.last_id)?;
+    room.canvas = read_canvas(d)?;
+    Ok(room)
+}
+
+fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> Read<RecentMessages> {
     expect_array(d, 2)?;
     let dropped_id = MessageId(d.u64()?);
     let messages = read_kept(d, |d| {
@@ -154,9 +164,12 @@ fn read_room(d: &mut Decoder<'_>) -> Read<Room> {
         let (id, at) = (MessageId(d.u64()?), Timestamp(d.i64()?));
         Ok(Past { id, at, name: read_name(d)?, text: parsed(d.str()?, |text| Text::new(text).ok())? })
     })?;
-    room.history = RecentMessages::restore(messages, dropped_id);
-    room.canvas = read_canvas(d)?;
-    Ok(room)
+    let mut newest = dropped_id;
+    let is_rising = messages.range(messages.all()).all(|past| std::mem::replace(&mut newest, past.id) < past.id);
+    if !is_rising || newest > last_id {
+        return Err(decode::Error::message("the ids of messages are out of order"));
+    }
+    Ok(RecentMessages::restore(messages, dropped_id))
 }
 
 fn read_member(d: &mut Decoder<'_>) -> Read<(MemberId, Member)> {
@@ -199,7 +212,7 @@ fn read_canvas(d: &mut Decoder<'_>) -> Read<RecentStrokes> {
 fn read_kept<T: Keep>(d: &mut Decoder<'_>, read: impl Fn(&mut Decoder<'_>) -> Read<T>) -> Read<Kept<T>> {
     expect_array(d, 4)?;
     let bound = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-    let (count_max, bytes_max, dropped) = (bound(d.u64()?), bound(d.u64()?), d.u64()?);
+    let (count_max, bytes_max, dropped) = (bound(d.u64()?), bound(d.u64()?), counter(d)?);
     let things = (0..length(d)?).map(|_| read(d)).collect::<Read<VecDeque<_>>>()?;
     Kept::restore(count_max, bytes_max, dropped, things).ok_or_else(|| decode::Error::message("a bound is exceeded"))
 }
@@ -216,6 +229,11 @@ fn optional<'b, T>(d: &mut Decoder<'b>, read: impl FnOnce(&mut Decoder<'b>) -> R
     if d.datatype()? == Type::Null { d.null().map(|()| None) } else { read(d).map(Some) }
 }
 
+fn counter(d: &mut Decoder<'_>) -> Read<u64> {
+    let value = d.u64()?;
+    if value <= COUNTER_MAX { Ok(value) } else { Err(decode::Error::message("a counter is too high")) }
+}
+
 /// The length of the array that begins here.
 fn length(d: &mut Decoder<'_>) -> Read<u64> {
     d.array()?.ok_or_else(|| decode::Error::message("an array has no length"))
@@ -223,4 +241,73 @@ fn length(d: &mut Decoder<'_>) -> Read<u64> {
 
 fn expect_array(d: &mut Decoder<'_>, expected: u64) -> Read<()> {
     if length(d)? == expected { Ok(()) } else { Err(decode::Error::message("an array has another length")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::{Action, Entry, Message, Origin, SessionId};
+
+    fn apply(room: &mut Room, member: u64, action: Action) {
+        let origin = Origin { session: SessionId(member), member: MemberId(member) };
+        let entry = Entry { seq: 1, at: Timestamp(5), uptime: Uptime(3), origin, action };
+        room.apply(entry, &mut Vec::new());
+    }
+
+    /// A room with a member and three messages.
+    fn room() -> Room {
+        let mut room = Room::new(3);
+        let name = Name::new("ann").unwrap();
+        apply(&mut room, 1, Action::Register(name.clone(), None));
+        for _ in 0..3 {
+            let message = Message { name: name.clone(), at: Timestamp(5), text: Text::new("hello").unwrap() };
+            apply(&mut room, 1, Action::Say(message));
+        }
+        assert!(Room::restore(&room.snapshot()).is_ok());
+        room
+    }
+
+    #[track_caller]
+    fn assert_refused(damage: impl FnOnce(&mut Room)) {
+        let mut room = room();
+        damage(&mut room);
+        assert!(Room::restore(&room.snapshot()).is_err(), "{room:?}");
+    }
+
+    /// Such a room would give an id twice.
+    #[test]
+    fn snapshot_with_message_beyond_last_id_is_refused() {
+        assert_refused(|room| room.last_id = MessageId(2));
+        assert_refused(|room| room.history.forget(MessageId(4)));
+    }
+
+    #[test]
+    fn snapshot_with_messages_out_of_order_is_refused() {
+        let past = |id| {
+            let (name, text) = (Name::new("ann").unwrap(), Text::new("hello").unwrap());
+            Past { id: MessageId(id), at: Timestamp(5), name, text }
+        };
+        assert_refused(|room| room.history.push(past(3)));
+        assert_refused(|room| room.history.push(past(1)));
+        assert_refused(|room| room.history = RecentMessages::restore(Kept::new(5, 5000), MessageId(4)));
+    }
+
+    /// Such a room would panic at the next entry.
+    #[test]
+    fn snapshot_with_counter_at_its_end_is_refused() {
+        assert_refused(|room| room.last_id = MessageId(u64::MAX));
+        assert_refused(|room| room.registered = u64::MAX);
+        assert_refused(|room| room.canvas = Kept::restore(1, 1000, u64::MAX, VecDeque::new()).unwrap());
+    }
+
+    /// Later messages are kept, and nothing says that they are not.
+    #[test]
+    fn evict_beyond_newest_message_ends_with_it() {
+        let mut room = room();
+        apply(&mut room, 1, Action::Evict(MessageId(u64::MAX)));
+        let message = Message { name: Name::new("ann").unwrap(), at: Timestamp(5), text: Text::new("hi").unwrap() };
+        apply(&mut room, 1, Action::Say(message));
+        assert_eq!(room.history().since(MessageId(2)), None);
+        assert_eq!(room.history().since(MessageId(3)), Some(3..4));
+    }
 }

@@ -426,8 +426,6 @@ impl Hub {
     fn query_store(&mut self, session: SessionId, query: HistoryQuery, until: MessageId) {
         let Some(member) = self.members.get_mut(session) else { return };
         let Some(stored) = &self.stored else { return };
-        // What is stored and not said yet has greater ids.
-        let until = until.min(self.draft.said());
         let answer = stored.answer(query, until, member.dialect, member.mode, &member.outbox);
         member.outbox.pin_fetched(member.place(&self.draft), answer);
         touch(&mut self.touched, session, member);

@@ -191,16 +191,19 @@ impl Sequencer for StoreSequencer {
 
     fn abandon(&mut self) {
         let Some(store) = &self.store else { return };
+        let not_stored = StoreFailure::NotStored("the server is shutting down, and the disk is too slow".into());
         let failure = match store.abandon() {
-            Abandoned::NotStored => {
-                StoreFailure::NotStored("the server is shutting down, and the disk is too slow".into())
-            }
+            Abandoned::NotStored => not_stored.clone(),
             Abandoned::Unknown => StoreFailure::Unconfirmed("the server is shutting down".into()),
         };
-        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|waiting| waiting.author);
-        let unconfirmed = self.committing.take().unwrap_or_default().into_iter().chain(waiting);
-        for Author { origin, name, .. } in unconfirmed {
+        // The batch may be stored already.
+        while self.take_report() {}
+        for Author { origin, name, is_refused } in self.committing.take().unwrap_or_default() {
+            let failure = if is_refused { &not_stored } else { &failure };
             self.push(origin, Action::SayFailed(name, failure.clone()));
+        }
+        for Waiting { author: Author { origin, name, .. }, .. } in std::mem::take(&mut self.waiting) {
+            self.push(origin, Action::SayFailed(name, not_stored.clone()));
         }
         (self.is_gathering, self.bytes) = (false, 0);
     }
@@ -214,4 +217,83 @@ impl Sequencer for StoreSequencer {
 
 fn cost(name: &Name, text: &str) -> usize {
     name.as_str().len() + text.len() + PAST_OVERHEAD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::protocol::{Text, Token};
+    use crate::store::tests::WAIT_MAX;
+    use crate::store::{Durability, Keep, Options};
+
+    fn sequencer(directory: &Path, bytes_max: usize) -> StoreSequencer {
+        let options = Options { path: directory.join("chat.db"), durability: Durability::Relaxed, keep: Keep::All };
+        let (store, _) = Store::open(&options, None, Token::ours("epoch"), 0, || Timestamp(0)).unwrap();
+        StoreSequencer::new(store, bytes_max)
+    }
+
+    fn submit(sequencer: &mut StoreSequencer, text: &str) {
+        let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
+        let action = Action::Say(Message { name, at: Timestamp(0), text });
+        sequencer.submit(Change { at: Timestamp(0), uptime: Uptime(0), origin: Origin::SERVER, action });
+    }
+
+    fn say(sequencer: &mut StoreSequencer, text: &str) {
+        submit(sequencer, text);
+        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::SayPending)));
+    }
+
+    /// Ends turns until a batch is passed on, and waits for its result.
+    fn commit(sequencer: &mut StoreSequencer, last_id: MessageId) {
+        sequencer.end_turn(last_id);
+        sequencer.end_turn(last_id);
+        assert!(sequencer.committing.is_some(), "nothing is committed");
+        let deadline = Instant::now() + WAIT_MAX;
+        while !sequencer.take_report() {
+            assert!(Instant::now() < deadline, "there is no report");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Takes all entries. Returns the number of messages that are stored, and of those that are not.
+    fn results(sequencer: &mut StoreSequencer) -> (usize, usize) {
+        let actions: Vec<_> = std::iter::from_fn(|| sequencer.next()).map(|entry| entry.action).collect();
+        let stored = actions.iter().filter(|action| matches!(action, Action::Say(_))).count();
+        (stored, actions.len() - stored)
+    }
+
+    /// The room has not given their ids yet: the next batch would get the same ones.
+    #[test]
+    fn batch_waits_while_entries_of_last_one_are_not_applied() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut sequencer = sequencer(directory.path(), usize::MAX);
+        say(&mut sequencer, "one");
+        say(&mut sequencer, "two");
+        commit(&mut sequencer, MessageId(0));
+        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::Say(_))), "the room applies one");
+        submit(&mut sequencer, "three");
+        for _ in 0..3 {
+            sequencer.end_turn(MessageId(1));
+        }
+        assert!(sequencer.committing.is_none(), "it was passed on with the id of a message that is stored");
+        results(&mut sequencer);
+        commit(&mut sequencer, MessageId(2));
+        assert_eq!(results(&mut sequencer), (1, 0));
+    }
+
+    #[test]
+    fn refused_message_takes_no_space_of_later_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut sequencer = sequencer(directory.path(), 2 * cost(&Name::new("ann").unwrap(), "text"));
+        for last_id in [0, 2, 4] {
+            for _ in 0..5 {
+                say(&mut sequencer, "text");
+            }
+            commit(&mut sequencer, MessageId(last_id));
+            assert_eq!((results(&mut sequencer), sequencer.bytes), ((2, 3), 0));
+        }
+    }
 }

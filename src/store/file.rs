@@ -278,11 +278,14 @@ pub(super) fn open(
     if !is_new && !is_ours(&connection).map_err(sqlite)? {
         return Err(OpenError::Foreign(path));
     }
+    // First: a later version may have other tables.
+    let version = version(&connection).map_err(sqlite)?;
+    let Some(migrations) = MIGRATIONS.get(version..) else { return Err(OpenError::Newer(path, version)) };
     if let Some(before) = left_behind(&connection, &path).map_err(sqlite)? {
         return Err(OpenError::Moved(path, before));
     }
     set_up(&connection, is_new).map_err(sqlite)?;
-    migrate(&mut connection).map_err(sqlite)?.map_err(|version| OpenError::Newer(path.clone(), version))?;
+    migrate(&mut connection, version, migrations).map_err(sqlite)?;
     words::prepare(&mut connection).map_err(sqlite)?;
     let found = take_up(&mut connection, options.durability, epoch, made_up, count).map_err(sqlite)?;
     note_path(&connection, &path).map_err(sqlite)?;
@@ -375,22 +378,24 @@ fn set_up(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")
 }
 
-/// Brings the file up to date. Fails with the version of the file if this program does not know it.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
-    let version: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let Some(missing) = MIGRATIONS.get(version..) else { return Ok(Err(version)) };
-    for (number, migration) in (version + 1..).zip(missing) {
+fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Brings the file up to date, from this version, with all later migrations.
+fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> rusqlite::Result<()> {
+    for (number, migration) in (version + 1..).zip(migrations) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "user_version", number)?;
         transaction.commit()?;
     }
-    if version > 0 && !missing.is_empty() {
+    if version > 0 && !migrations.is_empty() {
         // Gives back the space of what was replaced.
         free_pages(connection, None)?;
         checkpoint(connection)?;
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// Continues where the last server ended.

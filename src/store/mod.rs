@@ -95,7 +95,7 @@ pub struct Store {
 pub enum Abandoned {
     /// It is not stored, and will not be.
     NotStored,
-    /// The commit has begun, and may succeed.
+    /// The commit has begun, and may succeed, or has succeeded: if so, [`Store::reports`] says it.
     Unknown,
 }
 
@@ -149,6 +149,7 @@ impl Store {
     /// Stores messages in one transaction; [`Store::reports`] has the result. Their ids follow that of the newest message, so only
     /// one call may be under way.
     pub fn commit(&self, messages: Vec<Past>) {
+        self.gate.reopen();
         // Fails only if the thread is gone, which ends the server: see `reports`.
         let _ = self.asks.send(Job::Commit(messages));
     }

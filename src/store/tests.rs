@@ -206,6 +206,43 @@ fn unclean_end_with_relaxed_durability_begins_a_new_epoch() {
     check(Durability::Full, false, Durability::Full, "old");
 }
 
+/// The epoch that began after the unclean end has all of its messages.
+#[test]
+fn unclean_end_with_full_durability_keeps_the_epoch_begun_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    drop(open_with(&path, Durability::Relaxed, Some("old")));
+    let (store, found) = open_with(&path, Durability::Full, None);
+    assert_eq!(found.epoch.to_string(), "new");
+    // Not closed.
+    drop(store);
+    let options = Options { path: path.clone(), durability: Durability::Full, keep: Keep::All };
+    let found = loop {
+        match Store::open(&options, None, Token::ours("newer"), 3, || NOW) {
+            Err(OpenError::Locked(_)) => thread::yield_now(),
+            opened => break opened.unwrap().1,
+        }
+    };
+    assert_eq!(found.epoch.to_string(), "new");
+}
+
+/// Another program wrote it while no server had the file.
+#[test]
+fn id_of_a_message_of_another_program_is_not_given_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Keep::All).unwrap();
+    commit(&store, vec![past(1, "one")]);
+    close(store);
+    let insert = "INSERT INTO messages SELECT 2, room, 9, time, name, text FROM messages";
+    Connection::open(&path).unwrap().execute_batch(insert).unwrap();
+    let (store, found) = open_in_turn(&path);
+    assert_eq!(found.last_id, MessageId(9));
+    commit(&store, vec![past(10, "ten")]);
+    close(store);
+    assert_eq!(ids(&open_in_turn(&path).1), [1, 9, 10]);
+}
+
 #[test]
 fn id_of_a_deleted_message_never_returns() {
     let directory = tempfile::tempdir().unwrap();
@@ -817,6 +854,11 @@ fn files_that_cannot_be_used_are_refused_and_left_as_they_are() {
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
     check("newer.db", &newer, "has version 99, and this chinwagd knows up to 4");
+    let other_tables = |path: &Path| {
+        newer(path);
+        sqlite(path, "DROP TABLE state; CREATE TABLE state (other); PRAGMA wal_checkpoint(TRUNCATE)");
+    };
+    check("tables.db", &other_tables, "has version 99, and this chinwagd knows up to 4");
     let damaged = |path: &Path| {
         close(open(path, Keep::All).unwrap().0);
         let mut bytes = fs::read(path).unwrap();

@@ -64,23 +64,30 @@ pub(super) struct CommitGate(AtomicU8);
 
 impl CommitGate {
     const OPEN: u8 = 0;
-    const COMMITTING: u8 = 1;
+    /// The commit has begun, and may have succeeded.
+    const BEGUN: u8 = 1;
     const CLOSED: u8 = 2;
+
+    /// Prepares for the next batch. The result of the one before it must be known.
+    pub(super) fn reopen(&self) {
+        // Fails if no batch was committed since, or if it is closed; then it stays closed.
+        let _ = self.step(Self::BEGUN, Self::OPEN);
+    }
 
     pub(super) fn close(&self) -> Abandoned {
         match self.0.swap(Self::CLOSED, Ordering::SeqCst) {
-            Self::COMMITTING => Abandoned::Unknown,
+            Self::BEGUN => Abandoned::Unknown,
             _ => Abandoned::NotStored,
         }
     }
 
     fn pass<T>(&self, commit: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, CommitError> {
-        let step = |from, to| self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
-        step(Self::OPEN, Self::COMMITTING).map_err(|_| CommitError::Abandoned)?;
-        let committed = commit();
-        // Fails if it was closed meanwhile; then it stays closed.
-        let _ = step(Self::COMMITTING, Self::OPEN);
-        Ok(committed?)
+        self.step(Self::OPEN, Self::BEGUN).map_err(|_| CommitError::Abandoned)?;
+        Ok(commit()?)
+    }
+
+    fn step(&self, from: u8, to: u8) -> Result<u8, u8> {
+        self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
     }
 }
 
@@ -483,10 +490,11 @@ impl Ages {
 mod tests {
     use std::path::Path;
     use std::sync::atomic::AtomicI64;
+    use std::time::Instant;
 
     use super::*;
     use crate::protocol::{MessageId, Token};
-    use crate::store::tests::{NOW, close, commit, next_report, past};
+    use crate::store::tests::{NOW, WAIT_MAX, close, commit, next_report, past};
     use crate::store::{Durability, Options, Store};
 
     const DAY: Duration = Duration::from_hours(24);
@@ -792,5 +800,38 @@ mod tests {
         assert_eq!(result, Err("the server is shutting down".to_owned()));
         close(store);
         assert_eq!(ids(&path), [0; 0]);
+    }
+
+    /// The caller has not read the report yet, so it does not know that the batch is stored.
+    #[test]
+    fn abandon_after_unread_commit_is_unknown() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let store = open(&path, || NOW);
+        commit_at(&store, 1, NOW);
+        store.commit(vec![past(2, "stored")]);
+        let deadline = Instant::now() + WAIT_MAX;
+        while store.reports().is_empty() {
+            assert!(Instant::now() < deadline, "there is no report");
+            std::thread::yield_now();
+        }
+        assert_eq!(store.abandon(), Abandoned::Unknown);
+        close(store);
+        assert_eq!(ids(&path), [1, 2]);
+    }
+
+    #[test]
+    fn abandon_before_next_commit_begins_is_not_stored() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        let store = open(&path, || NOW);
+        commit_at(&store, 1, NOW);
+        let file = Connection::open(&path).unwrap();
+        file.execute_batch("BEGIN IMMEDIATE").unwrap();
+        store.commit(vec![past(2, "late")]);
+        assert_eq!(store.abandon(), Abandoned::NotStored, "it waits for the file");
+        file.execute_batch("ROLLBACK").unwrap();
+        close(store);
+        assert_eq!(ids(&path), [1]);
     }
 }

@@ -415,3 +415,34 @@ fn ids_have_no_gap_after_a_failed_commit() {
     let replies: Vec<_> = heard.lines().filter_map(|line| line.split_once(" MSG ")).collect();
     assert!(matches!(replies[..], [("OK", "1"), ("ERR", _), ("OK", "2")]), "{heard}");
 }
+
+/// Stops waiting for the store. Returns the replies to messages.
+#[cfg(feature = "store")]
+fn abandon(hub: &mut Hub, feed: &Feed, author: &Outbox) -> Vec<String> {
+    hub.sessions.sequencer_mut().abandon();
+    while hub.is_settling() {
+        hub.publish(Timestamp(0));
+    }
+    let heard = read(feed, &mut Cursor::new(), author);
+    heard.lines().filter(|line| line.contains(" MSG ")).map(str::to_owned).collect()
+}
+
+/// A batch is committed, and its report has not been read, when the server gives up.
+#[test]
+#[cfg(feature = "store")]
+fn message_stored_before_abandon_is_published() {
+    let directory = tempfile::tempdir().unwrap();
+    let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
+    let (mut hub, reports) = storing(directory.path().join("chat.db"), &feed);
+    let author = connect(&mut hub, 1);
+    say(&mut hub, 1, "NICK a");
+    say(&mut hub, 1, "MSG stored");
+    hub.publish(Timestamp(0));
+    hub.publish(Timestamp(0));
+    await_report(&reports);
+    say(&mut hub, 1, "MSG waiting");
+    let replies = abandon(&mut hub, &feed, &author);
+    assert_eq!(replies.len(), 2, "{replies:?}");
+    assert_eq!(replies[0], "OK MSG 1");
+    assert!(replies[1].starts_with("ERR MSG not-stored") && !replies[1].contains("may have"), "{replies:?}");
+}
