@@ -191,8 +191,9 @@ fn join(
 fn malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error) -> Asked {
     let request_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let version = request_line.split(|&byte| byte == b' ').nth(2).unwrap_or_default();
-    // A handshake record and its version (RFC 8446, section 5.1); no HTTP request begins with this byte.
-    if matches!(bytes, [22] | [22, 3, ..]) {
+    // The type of a handshake record (RFC 8446, section 5.1). No HTTP request begins with this byte, and the answer must not depend on how
+    // many bytes arrived with it.
+    if bytes.first() == Some(&22) {
         let text = "this port speaks plain HTTP, not TLS; use http://, or put a proxy that speaks TLS in front of it";
         Asked::Tls(bad_request(text))
     } else if error == Error::Version && version.starts_with(b"HTTP/") {
@@ -554,7 +555,7 @@ mod tests {
             refused(version, Status::VersionNotSupported, "expected HTTP/1.1");
         }
         refused("\u{16}\u{3}\u{1}\u{2}", Status::BadRequest, "not TLS");
-        for start in ["\u{16}", "\u{16}\u{3}", "\u{16}\u{3}\u{3}\u{2}"] {
+        for start in ["\u{16}", "\u{16}\u{3}", "\u{16}\u{3}\u{3}\u{2}", "\u{16}\u{1}"] {
             assert!(matches!(read(start).unwrap().asked, Asked::Tls(_)), "{start:?}");
         }
     }
