@@ -420,7 +420,7 @@ fn is_special(byte: u8) -> bool {
 
 /// True for special bytes and for other control characters, which lines rarely have.
 fn may_be_special(byte: u8) -> bool {
-    (byte < b' ') | (byte & DEL == DEL)
+    byte < b' ' || byte & DEL == DEL
 }
 
 #[cfg(test)]
