@@ -227,7 +227,7 @@ pub struct Draft {
     texts: [Rendering; DIALECTS],
     /// The last message.
     said: MessageId,
-    /// For each line, the last message up to it can be found.
+    /// An empty draft with marks, which find the last message up to each line. `said` is the id of the newest message.
     is_marked: bool,
     /// How many sessions read each dialect.
     readers: [usize; DIALECTS],
