@@ -18,7 +18,7 @@
 //! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
 //! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
 //!
-//! `web`, `store` and `client` are Cargo features, on by default. The server defines traits for the first two, and uses them through these traits.
+//! `web`, `store` and `client` are Cargo features, on by default. The server uses the first two through traits that it defines.
 //!
 //! `limits`, `protocol`, `room`, `sequencer`, `command`, `session`, `feed` and `web` are pure: no clock, no socket, no task, no randomness.
 //! `protocol.md` specifies what goes over the wire.
