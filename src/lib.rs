@@ -1,27 +1,27 @@
 //! chinwag: a chat server that any program able to open a TCP socket can join.
 //!
-//! The map of the house, from the inside out. Each module uses those above it and none below:
+//! Code map, from the inside out. Each module uses those above it and none below:
 //!
 //! | module | what it does | what it leaves to others |
 //! |---|---|---|
 //! | [`limits`] | every bound, with its reason | |
-//! | [`protocol`] | lines, names, texts, ids, events: the elements of the wire | what a line asks for |
+//! | [`protocol`] | lines, names, texts, ids, events: the elements of the wire | what a line means |
 //! | [`room`] | members, messages, canvas: a deterministic state machine | sessions, time, order of arrival |
 //! | [`sequencer`] | the one order of all changes; whether a change must be durable first | what a change does |
-//! | [`command`] | the commands, a module for each: grammar, permission, effect, reply and help | where a session keeps its state |
+//! | [`command`] | one module for each command: grammar, permission, effect, reply and help | session state |
 //! | [`session`] | each connection's command state | delivery |
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
 //! | [`web`] | what a browser needs to join: the page, HTTP's heads, WebSocket's frames | sockets |
-//! | [`store`] | what was said, on disk, and its two threads | who gets it |
+//! | [`store`] | messages on disk, and the threads that write, read and search them | who gets them |
 //! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
 //! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
 //! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
 //!
-//! `web`, `store` and `client` are Cargo features, on by default. The server uses the first two through traits of its own.
+//! `web`, `store` and `client` are Cargo features, on by default. The server uses the first two through traits that it defines.
 //!
-//! `limits`, `protocol`, `room`, `command`, `feed` and `web` are pure: no clock, no socket, no task, no randomness. `protocol.md` is the norm
-//! for what goes over the wire.
+//! `limits`, `protocol`, `room`, `sequencer`, `command`, `session`, `feed` and `web` are pure: no clock, no socket, no task, no randomness.
+//! `protocol.md` specifies what goes over the wire.
 
 // Beside the lints of Cargo.toml, which hold for the tests too: a peer's bytes must not be able to end the process, and
 // standard output is an interface with one line a listener.

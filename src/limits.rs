@@ -50,7 +50,7 @@ pub const REPLY_TOTAL_MS_MAX: u64 = 30_000;
 /// What each message of a reply may add to [`REPLY_TOTAL_MS_MAX`], in milliseconds.
 pub const REPLY_MESSAGE_MS: u64 = 10;
 
-/// Most members whose names the client stores for completion. Tab is of no use among thousands more.
+/// Most members whose names the client stores for completion. Completion is useless among thousands more.
 pub const MEMBERS_NOTED_MAX: usize = 16_384;
 
 /// Most bytes of memory for events that the client holds back until it has read the earlier messages.
@@ -178,12 +178,12 @@ pub const CANVAS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Strokes that are rendered in one piece, like [`PAGE_MESSAGES`]. More than those, for one who joins is told all of them.
 pub const PAGE_STROKES: u64 = 64;
 
-/// Size of a page of messages from the store, in bytes: once a page has reached it, the page is complete. A connection has one page,
-/// as rows or as text, and counts it from the command on, like other replies.
+/// Size at which a page of messages from the store is full, in bytes. A connection has at most one page, as rows or as text, which counts
+/// as part of its backlog from the command on, like other replies.
 pub const QUERY_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
 
-/// Counts for each row of a page beside its strings: at least what the row takes in memory, and at least what the line that tells
-/// it has beside them. So a page of text is no larger than the page of rows.
+/// Bytes that each row of a page counts in addition to its strings: at least the memory of the row, and at least the rest of the row's
+/// rendered line. So a page of text is no larger than the page of rows.
 pub const QUERY_ROW_OVERHEAD_BYTES: usize = 32;
 
 /// Most words of a `SEARCH`. A run of text in a script without spaces counts as one word. Each word costs a pass over the
@@ -252,8 +252,8 @@ pub const STORE_INDEXED_AT_ONCE_BYTES: u64 = 4 * STORE_BATCH_INDEXED_BYTES as u6
 /// waits long for that, and a flood does not outrun it.
 pub const STORE_PRUNED_AT_ONCE_MAX: u64 = 1_000;
 
-/// Unused pages of the store's file, of 4 KiB each, that are removed after a deletion, at most: several times those that it left
-/// unused, so that a commit does not wait long.
+/// Most unused pages, of 4 KiB each, that are removed from the store's file after a deletion: several times as many as a deletion leaves
+/// unused, but few enough that a commit does not wait long.
 pub const STORE_PAGES_FREED_AT_ONCE_MAX: u32 = 1_024;
 
 /// How often the store looks for what is too old when nothing is said, and tries again what failed, in milliseconds.
@@ -590,7 +590,7 @@ const _: () = {
     // A refusal and its hint are at most one text.
     assert!(HINT_BYTES_MAX < TEXT_BYTES_MAX && 4 * (ECHO_CHARS_MAX + 1) < HINT_BYTES_MAX / 2);
     assert!("PAST ".len() + tag + NAME_BYTES_MAX + 1 + TEXT_BYTES_MAX + 2 <= SERVER_LINE_BYTES_MAX);
-    // What a stored message's line has beside time, name and text: as a reply, or as an event with a tag.
+    // The rest of a stored message's line beside time, name and text: as a reply, or as an event with a tag.
     assert!("PAST ".len() + "18446744073709551615".len() + 3 + 2 <= QUERY_ROW_OVERHEAD_BYTES);
     assert!("@".len() + "18446744073709551615".len() + " ".len() + " MSG ".len() + 1 + 2 <= QUERY_ROW_OVERHEAD_BYTES);
     // A stroke of so many points can be sent, and be told with who drew it.

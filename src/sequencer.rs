@@ -1,8 +1,8 @@
-//! Gives every change of the room its place in the one order. Nothing else numbers anything.
+//! The sequencer: puts all changes of the room into one order. It alone numbers entries.
 //!
-//! A change is submitted, and comes back as an entry for [`Room::apply`](crate::room::Room::apply). Presence comes back at once. A
-//! durable change (a message) comes back when it is durable; where that is so is known here only. [`Memory`] is the sequencer of a
-//! server that stores nothing. One with a store is in `server`; a log that several servers share could be another.
+//! The caller submits a change, and the sequencer returns it as an entry for [`Room::apply`](crate::room::Room::apply): a message once
+//! it is durable, any other change at once. Only the sequencer knows whether a message must be stored first. [`Memory`] is the sequencer
+//! of a server without a store; the one with a store is in `server`. A log that several servers share could be a third one.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use crate::protocol::{MessageId, Timestamp};
 use crate::room::{Action, Entry, Origin, Uptime};
 
-/// A change of the room that has no place in the order yet.
+/// A change of the room that is not in the order yet.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Wall time.
@@ -27,46 +27,46 @@ pub struct Change {
 
 /// Turns changes into entries.
 ///
-/// The hub calls it in this order, turn by turn: [`Sequencer::submit`] and [`Sequencer::next`] for each command; at the end of the
-/// turn [`Sequencer::next`] for what has become durable, then [`Sequencer::end_turn`]. Between turns it waits with
-/// [`Sequencer::poll_report`]. At the end of all it calls [`Sequencer::abandon`] and [`Sequencer::close`].
+/// In each turn, the hub calls [`Sequencer::submit`] and [`Sequencer::next`] for each command; at the end of the turn, it calls
+/// [`Sequencer::next`] for the messages that have become durable, then [`Sequencer::end_turn`]. Between turns, it waits with
+/// [`Sequencer::poll_report`]. When the server stops, it calls [`Sequencer::abandon`] and [`Sequencer::close`].
 pub trait Sequencer: Debug + Send {
     /// Accepts a change.
     fn submit(&mut self, change: Change);
 
-    /// The next entry for the room.
+    /// Returns the next entry for the room.
     fn next(&mut self) -> Option<Entry>;
 
     /// Whether [`Sequencer::next`] has an entry.
     fn has_next(&self) -> bool;
 
-    /// Whether an accepted change has not come back as an entry yet.
+    /// Whether a submitted change has not been returned as an entry yet.
     fn is_busy(&self) -> bool {
         self.has_next()
     }
 
-    /// Passes on what was accepted. `last_id` is the id of the room's newest message.
+    /// Passes the submitted changes to the store. `last_id` is the id of the room's newest message.
     fn end_turn(&mut self, _last_id: MessageId) {}
 
-    /// Whether there is something to pass on at the end of the next turn, even if nothing else happens.
+    /// Whether the hub must run another turn, even without input, so that [`Sequencer::end_turn`] passes changes to the store.
     fn needs_turn(&self) -> bool {
         false
     }
 
-    /// Takes note of one report about durable changes, if there is one. Returns whether there was.
+    /// Processes one report of the store, if there is one. Returns whether there was.
     fn take_report(&mut self) -> bool {
         false
     }
 
-    /// Ready once it has taken note of a report. The output is false if there will be no more because of a fault.
+    /// Waits for a report of the store, and processes it. The output is false if the store has failed: no report follows.
     fn poll_report(&mut self, _cx: &mut Context<'_>) -> Poll<bool> {
         Poll::Pending
     }
 
-    /// Refuses all changes that are not known to be durable. Used when there is no time left to wait.
+    /// Refuses all messages that are not known to be durable. Used when there is no time left to wait.
     fn abandon(&mut self) {}
 
-    /// Ends in good order, for which it blocks. Nothing is submitted any more.
+    /// Closes the store in good order; blocks until then. The caller submits nothing afterwards.
     fn close(&mut self) {}
 }
 
@@ -75,7 +75,7 @@ pub trait Sequencer: Debug + Send {
 pub struct Numbering(u64);
 
 impl Numbering {
-    /// The next entry, with this change.
+    /// Makes the next entry, with this change.
     pub fn entry(&mut self, change: Change) -> Entry {
         self.0 += 1;
         let Change { at, uptime, origin, action } = change;
@@ -83,7 +83,7 @@ impl Numbering {
     }
 }
 
-/// The sequencer of a server that stores nothing: every change comes back at once.
+/// The sequencer of a server without a store: returns every change at once.
 #[derive(Debug, Default)]
 pub struct Memory {
     numbering: Numbering,

@@ -1,10 +1,10 @@
-//! Arguments that several commands have, and the refusals of wrong ones.
+//! Parsers of arguments that several commands have, and the refusals of invalid ones.
 
 use super::{Hint, Refusal, Verb};
 use crate::limits::{ECHO_CHARS_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
 use crate::protocol::{ErrorCode, Text, TextError, Token};
 
-/// A text, verbatim.
+/// Parses a text, verbatim.
 pub(super) fn text(verb: Verb, arguments: &str) -> Result<Text, Refusal> {
     Text::new(arguments).map_err(|error| match error {
         TextError::TooLong => too_long(verb),
@@ -12,7 +12,7 @@ pub(super) fn text(verb: Verb, arguments: &str) -> Result<Text, Refusal> {
     })
 }
 
-/// A text without the white space around it; `None` if nothing of it shows.
+/// Parses a text and removes the white space around it; `None` if it has no visible character.
 pub(super) fn optional_text(verb: Verb, arguments: &str) -> Result<Option<Text>, Refusal> {
     match Text::new(arguments.trim()) {
         Ok(text) => Ok(Some(text)),
@@ -26,7 +26,7 @@ fn too_long(verb: Verb) -> Refusal {
     Refusal::new(verb, ErrorCode::TextTooLong, text)
 }
 
-/// A number, in decimal digits alone.
+/// Parses a number of decimal digits only.
 pub(super) fn number(verb: Verb, word: &str) -> Result<u64, Refusal> {
     let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| word.parse().ok()).flatten().ok_or_else(|| {
@@ -39,7 +39,7 @@ pub(super) fn number(verb: Verb, word: &str) -> Result<u64, Refusal> {
     })
 }
 
-/// A word, if there is one.
+/// Parses a word, if there is one.
 pub(super) fn optional_token(verb: Verb, arguments: &str) -> Result<Option<Token>, Refusal> {
     match Token::new(arguments) {
         Ok(token) => Ok(Some(token)),
@@ -51,7 +51,7 @@ pub(super) fn optional_token(verb: Verb, arguments: &str) -> Result<Option<Token
     }
 }
 
-/// Nothing more.
+/// Checks that there are no arguments.
 pub(super) fn none(verb: Verb, arguments: &str) -> Result<(), Refusal> {
     match arguments.split_whitespace().next() {
         None => Ok(()),
@@ -59,13 +59,13 @@ pub(super) fn none(verb: Verb, arguments: &str) -> Result<(), Refusal> {
     }
 }
 
-/// The refusal of an argument too many.
+/// The refusal of a surplus argument.
 pub(super) fn unexpected(verb: Verb, surplus: &str) -> Refusal {
     let what = format!("{} is one argument too many", shortened(surplus));
     Refusal::new(verb, ErrorCode::ArgumentUnexpected, what).with_hint(Hint::Write(verb))
 }
 
-/// A client's words for an error line, cut off after [`ECHO_CHARS_MAX`] characters.
+/// Words of a client as an error line repeats them: cut after [`ECHO_CHARS_MAX`] characters.
 pub(super) fn shortened(words: &str) -> String {
     match words.char_indices().nth(ECHO_CHARS_MAX) {
         None => words.to_owned(),

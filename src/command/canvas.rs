@@ -6,7 +6,7 @@ use super::arguments::none;
 use super::{Context, Definition, Pipelining, Refusal, Reply, Specification, Verb};
 use crate::protocol::Mode;
 
-/// What is on the canvas?
+/// Send all strokes on the canvas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Canvas;
 
@@ -20,7 +20,7 @@ impl Definition for Canvas {
         ..Specification::DEFAULT
     };
 
-    /// Number of strokes; their `STROKE` lines came before.
+    /// Number of strokes. Their `STROKE` lines precede the reply.
     type Reply = u64;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {

@@ -1,4 +1,4 @@
-//! What a command may read and change.
+//! The interface through which a command reads and changes its session and the room.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -8,9 +8,9 @@ use super::{Replayed, Reply, ServerLine, Verb};
 use crate::protocol::{Dialect, MessageId, Mode, Name, Secret, Text, Timestamp, User};
 use crate::room::{Action, MemberId, Room, Uptime, Verifier};
 
-/// The session whose command is carried out, with what it may read and change. What is sent keeps its order.
+/// The session that sent the command, and the room. The session gets lines in the order in which the command sends them.
 pub trait Context {
-    /// When the server got the command.
+    /// When the server received the command.
     fn time(&self) -> Timestamp;
 
     /// The room.
@@ -19,7 +19,7 @@ pub trait Context {
     /// Whether messages that are not in memory can be read from a store.
     fn has_store(&self) -> bool;
 
-    /// The session's member; without a nickname, the one that the session would register.
+    /// The session's member or, before it has a nickname, the member that it would register.
     fn member(&self) -> MemberId;
 
     /// The session's nickname, if it has one.
@@ -28,35 +28,35 @@ pub trait Context {
     /// The members, in the order in which they registered.
     fn members(&mut self) -> Arc<[User]>;
 
-    /// What the server knows of a member's connection, now or last; `None` if there is no such member.
+    /// The member's connection, or its last one if it is detached; `None` if there is no such member.
     fn connection_of(&self, member: MemberId) -> Option<ConnectionInfo>;
 
-    /// 128 random bits that no other command had, if [`Definition::needs_secret`](super::Definition::needs_secret) and the system
-    /// has them.
+    /// 128 random bits, new for each command. `None` if the system has no randomness, or
+    /// [`Definition::needs_secret`](super::Definition::needs_secret) is false.
     fn secret(&self) -> Option<Secret>;
 
-    /// How the session's lines are read.
+    /// The mode in which the session's lines are parsed.
     fn mode(&self) -> Mode;
 
-    /// Changes how the session's lines are read, from the next line on.
+    /// Sets the mode, from the session's next line on.
     fn set_mode(&mut self, mode: Mode);
 
     /// How lines are rendered for the session.
     fn dialect(&self) -> Dialect;
 
-    /// Changes how lines are rendered for the session, from here on.
+    /// Sets how lines are rendered for the session, from here on.
     fn set_dialect(&mut self, dialect: Dialect);
 
-    /// Sets whether the session gets its own events as events too.
+    /// Sets whether the session also gets the events of its own commands.
     fn set_echo(&mut self, echo: bool);
 
-    /// What a member that the session registers can be resumed with.
+    /// The verifier of the resume token that the session requested before it took a nickname.
     fn verifier(&self) -> Option<Verifier>;
 
-    /// Sets what the session's member can be resumed with, now or once it is registered.
+    /// Sets the verifier of the resume token of the session's member. Without a nickname, it applies once the session takes one.
     fn set_verifier(&mut self, verifier: Option<Verifier>);
 
-    /// Submits a change to the room. Its result answers the command.
+    /// Submits a change to the room. Its result is the reply to the command.
     fn submit(&mut self, action: Action);
 
     /// Ends the session; its member leaves for this reason.
@@ -65,12 +65,12 @@ pub trait Context {
     /// Sends a line to the session.
     fn send(&mut self, line: ServerLine);
 
-    /// Sends the final line.
+    /// Sends the final reply.
     fn reply(&mut self, reply: Reply) {
         self.send(ServerLine::Ok(reply));
     }
 
-    /// Sends a `USER` line for each of these.
+    /// Sends a `USER` line for each member in the list.
     fn send_users(&mut self, users: Arc<[User]>);
 
     /// Sends a `PAST` line for each message with these numbers in the room's history.
@@ -79,20 +79,20 @@ pub trait Context {
     /// Sends a `STROKE` line for each stroke with these numbers on the room's canvas.
     fn send_strokes(&mut self, numbers: Range<u64>);
 
-    /// Lets the store answer the command.
+    /// Passes the command to the store, which replies to it.
     fn query_store(&mut self, query: HistoryQuery);
 }
 
-/// What the server knows of a connection.
+/// The address of a connection, and its last sign of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionInfo {
     /// The address of the client.
     pub address: SocketAddr,
-    /// When the last line came.
+    /// When the last line arrived.
     pub last_line_at: Uptime,
 }
 
-/// A command about messages that are not all in memory.
+/// A command that needs messages from the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HistoryQuery {
     /// `HISTORY`: the last messages, this many.
@@ -113,7 +113,7 @@ impl HistoryQuery {
         }
     }
 
-    /// The final line, after all messages were sent.
+    /// The final reply, sent after all messages.
     pub fn reply(&self, replayed: Replayed) -> Reply {
         match self {
             Self::Last(_) => Reply::History(replayed),

@@ -1,61 +1,61 @@
-//! What the module of a command defines, and the types made of all definitions.
+//! What a command's module must define, and the macro that generates [`Command`](super::Command) and other types from all definitions.
 
 use std::fmt;
 
 use super::{Context, Refusal, ReplyWords};
 use crate::protocol::Mode;
 
-/// A command: its arguments, and all that is known of it. `Display` writes the arguments as [`Definition::parse`] reads them.
+/// A command with its arguments. `Display` writes the arguments in the form that [`Definition::parse`] reads.
 pub trait Definition: fmt::Display + Sized {
-    /// The facts.
+    /// The command's verb, help and properties.
     const SPECIFICATION: Specification;
 
-    /// What follows `OK` and the verb.
+    /// The words after `OK` and the verb in the reply.
     type Reply: ReplyWords;
 
-    /// Reads the arguments: what follows the verb and one space.
+    /// Parses the arguments: the text after the verb and one space.
     ///
     /// # Errors
-    /// The refusal to answer with, if they are wrong.
+    /// The refusal to send if the arguments are invalid.
     fn parse(arguments: &str, mode: Mode) -> Result<Self, Refusal>;
 
-    /// Whether [`Context::secret`] must have a secret.
+    /// Whether the command uses [`Context::secret`].
     fn needs_secret(&self) -> bool {
         false
     }
 
-    /// Carries the command out. It replies now, or submits a change whose result answers it.
+    /// Runs the command. It either replies at once, or submits a change to the room, whose result is the reply.
     ///
     /// # Errors
-    /// The refusal to answer with, if it changed nothing.
+    /// The refusal to send. A refused command changes nothing.
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal>;
 }
 
-/// The facts about a command.
+/// A command's verb, help and properties.
 #[derive(Clone, Copy, Debug)]
 pub struct Specification {
     /// The first word, in capitals.
     pub verb: &'static str,
     /// The verb and its arguments; optional ones are in brackets.
     pub usage: &'static str,
-    /// The same in chat mode, if it is not the usage after a slash.
+    /// The usage in chat mode, if it is not a slash followed by `usage`.
     pub chat_usage: Option<&'static str>,
-    /// Other words for the verb in chat mode, in lower case.
+    /// Aliases of the verb in chat mode, in lower case.
     pub chat_aliases: &'static [&'static str],
-    /// What it does, in half a sentence.
+    /// What the command does, for `HELP`.
     pub summary: &'static str,
-    /// Whether it gets a final reply.
+    /// Whether the command gets a reply.
     pub has_reply: bool,
-    /// Whether it is refused to a session without a nickname.
+    /// Whether only a session with a nickname may use the command.
     pub needs_nickname: bool,
-    /// Which of the connection's next lines may be carried out before the reply.
+    /// Which of the connection's next lines may be sent to the hub before the reply.
     pub pipelining: Pipelining,
-    /// The keys, in the client's JSON, of the words after `OK` and the verb. The last one has the rest of the line.
+    /// JSON keys (`chinwag --json`) of the words after `OK` and the verb. The last key gets the rest of the line.
     pub reply_keys: &'static [&'static str],
 }
 
 impl Specification {
-    /// The values of what a specification leaves out.
+    /// The values of the fields that a specification omits.
     pub const DEFAULT: Self = Self {
         verb: "",
         usage: "",
@@ -69,36 +69,36 @@ impl Specification {
     };
 }
 
-/// Which of a connection's next lines may be carried out before a command is answered.
+/// Which of a connection's next lines may be sent to the hub before a command is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pipelining {
     /// All.
     Any,
     /// More commands with the same verb. Without a store, all.
     SameVerb,
-    /// None: the reply is long, or decides how the next line is read.
+    /// None: the reply is long, or the command changes how the next line is parsed.
     Off,
 }
 
-/// Declares the modules of the commands, and makes [`Command`](super::Command), [`Verb`](super::Verb) and [`Reply`](super::Reply) of
+/// Declares the commands' modules, and generates [`Command`](super::Command), [`Verb`](super::Verb) and [`Reply`](super::Reply) from
 /// their definitions.
 macro_rules! commands {
     ($($module:ident: $Command:ident,)+) => {
         $(mod $module; pub use self::$module::$Command;)+
 
-        /// A command with its arguments. Whether it may be carried out is for [`Command::run`] to say.
+        /// A command with its arguments. [`Command::run`] checks whether the session may use it.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Command {
             $(#[doc = concat!("See [`", stringify!($Command), "`].")] $Command($Command),)+
         }
 
-        /// The first word of a command. Clients write it in any case.
+        /// The first word of a command. Clients may write it in any letter case.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Verb {
             $(#[doc = concat!("See [`", stringify!($Command), "`].")] $Command,)+
         }
 
-        /// The final line of a command that was carried out: `OK verb …`.
+        /// The final reply to a command that succeeded: `OK verb …`.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Reply {
             $(#[doc = concat!("The reply to [`", stringify!($Command), "`].")]
@@ -112,10 +112,10 @@ macro_rules! commands {
         })+
 
         impl Verb {
-            /// All of them, in the order in which `HELP` lists them.
+            /// All verbs, in the order in which `HELP` lists them.
             pub const ALL: &[Self] = &[$(Self::$Command,)+];
 
-            /// The facts about the command.
+            /// The command's specification.
             pub fn specification(self) -> &'static Specification {
                 match self {
                     $(Self::$Command => &<$Command as Definition>::SPECIFICATION,)+
@@ -131,7 +131,7 @@ macro_rules! commands {
                 }
             }
 
-            /// Whether it takes a secret to carry it out: see [`Context::secret`].
+            /// Whether the command uses [`Context::secret`].
             pub fn needs_secret(&self) -> bool {
                 match self {
                     $(Self::$Command(command) => command.needs_secret(),)+

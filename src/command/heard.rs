@@ -1,4 +1,4 @@
-//! What a line from a server is to whoever reads it, those of later versions too. Nothing in it can harm a terminal.
+//! A server's line as a client parses it, also a line of a later protocol version. All strings are safe to print to a terminal.
 
 use super::{Hint, Refusal, ServerLine};
 use crate::protocol::{ErrorCode, Field, made_safe};
@@ -8,20 +8,20 @@ use crate::protocol::{ErrorCode, Field, made_safe};
 pub struct Heard {
     /// The line without its ending, made safe to print.
     pub line: String,
-    /// What it says, if it is known.
+    /// The parsed line, if this version knows it.
     pub known: Option<ServerLine>,
 }
 
-/// What an `ERR` line says. Its code or its hint may be of a later version.
+/// The parts of an `ERR` line. It may have a code or a hint of a later version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeardRefusal {
-    /// Why, for scripts.
+    /// The code, for scripts.
     pub code: String,
-    /// What is wrong, for users. A hint that is not known here is a part of it.
+    /// What is wrong, for users. An unknown hint remains a part of it.
     pub what: String,
     /// What to do next.
     pub hint: Option<Hint>,
-    /// The value that programs read, of a code that has one.
+    /// The value for programs, if the code has one.
     pub field: Option<Field>,
 }
 
@@ -32,7 +32,7 @@ impl From<Refusal> for HeardRefusal {
 }
 
 impl Heard {
-    /// What `line` (without its ending) is.
+    /// Parses `line`, without its ending.
     pub fn new(line: &str) -> Self {
         let line = made_safe(line).into_owned();
         Self { known: ServerLine::parse(&line), line }
@@ -57,9 +57,9 @@ impl Heard {
         Some((code, words.next().unwrap_or(code)))
     }
 
-    /// Whether it is the final reply to a line that was sent.
+    /// Whether the line is the final reply to a line of the client.
     pub fn answers(&self) -> bool {
-        // Not every `ERR - …` is: `slow` and the like are said before the connection is closed.
+        // Some `ERR - …` lines answer no line: the server sends `slow` and the like before it closes the connection.
         let of_a_line = [ErrorCode::LineNotUtf8, ErrorCode::LineTooLong, ErrorCode::VerbUnknown].map(ErrorCode::as_str);
         let refused =
             self.code_and_text().is_some_and(|(code, _)| !self.line.starts_with("ERR - ") || of_a_line.contains(&code));
@@ -73,7 +73,7 @@ mod tests {
     use crate::protocol::MessageId;
 
     #[test]
-    fn a_refusal_is_one_whatever_its_code() {
+    fn err_line_with_any_code_is_a_refusal() {
         let check = |line: &str, code: &str, text: &str, answers| {
             let heard = Heard::new(line);
             assert_eq!((heard.code_and_text(), heard.answers()), (Some((code, text)), answers), "{line:?}");
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_made_visible() {
+    fn control_characters_are_replaced() {
         let check = |line: &str, shown: &str, answers| {
             let heard = Heard::new(line);
             assert_eq!((heard.line.as_str(), heard.known.as_ref(), heard.answers()), (shown, None, answers));

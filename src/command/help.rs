@@ -6,7 +6,7 @@ use super::arguments::shortened;
 use super::{Context, Definition, Done, Hint, Pipelining, Refusal, Reply, ServerLine, Specification, Verb};
 use crate::protocol::{ErrorCode, Event, Mode, Text};
 
-/// What can be written, or what does this command do?
+/// List all commands, or explain this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Help(pub Option<Verb>);
 
@@ -20,7 +20,7 @@ impl Definition for Help {
         ..Specification::DEFAULT
     };
 
-    /// The `NOTICE` lines came before.
+    /// The `NOTICE` lines precede it.
     type Reply = Done;
 
     fn parse(arguments: &str, mode: Mode) -> Result<Self, Refusal> {
@@ -39,7 +39,7 @@ impl Definition for Help {
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let mode = context.mode();
         let verbs = match self.0 {
-            // There `/msg` whispers, and a message has no verb.
+            // In chat mode `/msg` whispers, and a message has no verb.
             Some(Verb::Msg) if mode == Mode::Chat => &[Verb::Whisper, Verb::Msg],
             Some(verb) => &[verb][..],
             None => Verb::ALL,

@@ -1,5 +1,5 @@
-//! What a user can do about a refusal, as data. An `ERR` line ends with the hint in the words of the protocol; the client and the
-//! page have words of their own.
+//! Hints: what a user can do after a refusal, as data. An `ERR` line ends with the hint in protocol syntax; the client and the page
+//! word hints themselves.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -25,12 +25,12 @@ pub enum Hint {
     ListMembers,
     /// List the commands.
     ListCommands,
-    /// The line is no command: say it as a message. This is its beginning.
+    /// The line is not a command: send it as a message. Holds the beginning of the line.
     Say(Text),
-    /// A line with a slash is no command outside of chat mode: whisper, or say it as a message.
+    /// The unknown command began with a slash outside of chat mode: whisper, or send a message.
     WhisperOrSay,
-    /// A line with a slash is no command in chat mode: whisper, or begin a message with two slashes. This is its first word, without
-    /// the slash.
+    /// The command is unknown in chat mode: whisper, or begin a message with two slashes. Holds the line's first word, without the
+    /// slash.
     DoubleSlash(Text),
     /// Ask for all messages after this id.
     Since(MessageId),
@@ -62,7 +62,7 @@ pub enum Hint {
     JoinAgainLater,
     /// Resume on a new connection, before taking a nickname.
     ResumeOnNewConnection,
-    /// If it was somebody else who resumed the session: resume it, and get another token.
+    /// If somebody else resumed the session: resume it again, and request another token.
     ReplaceToken,
     /// Connect again.
     Reconnect,
@@ -78,14 +78,14 @@ pub enum Hint {
     ConnectWithoutTls,
 }
 
-/// The beginning of [`Hint::Say`]; the message follows.
+/// The first part of a written [`Hint::Say`]; the message follows.
 const SAY: &str = " (HELP lists the commands); to say it, write: MSG ";
 
-/// The beginning of [`Hint::DoubleSlash`]; the word follows.
+/// The first part of a written [`Hint::DoubleSlash`]; the word follows.
 const DOUBLE_SLASH: &str = " (/help lists the commands); to whisper: /msg name[,name...] text; \
                             to begin a message with a slash, type two: //";
 
-/// The beginning of [`Hint::Since`]; the command follows, and the id.
+/// The first part of a written [`Hint::Since`]; the command and the id follow.
 const SINCE: &str = "; for all from there on, write: ";
 
 impl Hint {
@@ -124,9 +124,9 @@ impl Hint {
         Verb::ALL.iter().copied().map(Self::Write).chain(others)
     }
 
-    /// Splits the text of an `ERR` line: what is wrong, and the hint. A hint that is not known here stays in the text.
+    /// Splits the text of an `ERR` line into what is wrong and the hint. An unknown hint stays in the text.
     pub fn split(text: &str) -> (&str, Option<Self>) {
-        // First those that end with a user's words, which may look like another hint.
+        // Hints that end with a user's words come first: these words may look like another hint.
         if let Some((what, message)) = text.split_once(SAY) {
             return (what, Some(Self::Say(Text::ours(message))));
         }
@@ -142,13 +142,13 @@ impl Hint {
         written.map_or((text, None), |(what, hint)| (what, Some(hint.clone())))
     }
 
-    /// The hint as an `ERR` line ends with it, for a session of this mode.
+    /// The hint as written at the end of an `ERR` line, for a session in this mode.
     pub(super) fn in_mode(&self, mode: Mode) -> HintInMode<'_> {
         HintInMode { hint: self, mode }
     }
 }
 
-/// The forms of all hints that have no text and no id. The longest come first: some end with another one.
+/// All hints that have no text and no id, as written in both modes. The longest come first, because some end with another one.
 static WRITTEN: LazyLock<Vec<(String, Hint)>> = LazyLock::new(|| {
     let in_both = |hint: Hint| [Mode::Commands, Mode::Chat].map(|mode| (hint.in_mode(mode).to_string(), hint.clone()));
     let mut written: Vec<_> = Hint::plain().flat_map(in_both).collect();
@@ -163,7 +163,7 @@ fn since_id(command: &str) -> Option<MessageId> {
     is_number.then(|| id.parse().ok().map(MessageId)).flatten()
 }
 
-/// A hint as a session of a mode reads it: with what separates it from the text before.
+/// A hint, with commands written for a mode. `Display` begins with the separator from the text before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HintInMode<'a> {
     hint: &'a Hint,
@@ -211,7 +211,7 @@ impl fmt::Display for HintInMode<'_> {
             Hint::RetryInASecond => f.write_str("; try again in a second"),
             Hint::CheckHistory => f.write_str(", so look in HISTORY first; try again later"),
             Hint::CloseConnection => f.write_str("; close one first"),
-            // These are about a new connection, which is not in chat mode.
+            // These hints are about a new connection, which begins outside of chat mode.
             Hint::JoinAgainLater => f.write_str("; if your connection breaks, join again with NICK"),
             Hint::ResumeOnNewConnection => f.write_str("; RESUME comes instead of NICK, on a new connection"),
             Hint::ReplaceToken => f.write_str("; if that is not you: RESUME it, then SET resume on for another token"),
@@ -258,7 +258,7 @@ mod tests {
         }
     }
 
-    /// A user's words are no hint.
+    /// A user's words are not parsed as a hint.
     #[test]
     fn words_in_hint_are_not_split() {
         let said = "x; write: NICK name";

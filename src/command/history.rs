@@ -7,7 +7,7 @@ use super::{Context, Definition, HistoryQuery, Pipelining, Refusal, Replayed, Re
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::Mode;
 
-/// What were the last messages? At most this many.
+/// Send the last messages again, at most this many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct History(pub u64);
 

@@ -1,14 +1,14 @@
-//! A client's line to a command and back, in both modes.
+//! Parses a client's line into a command, and writes a command as a line, in both modes.
 
 use super::arguments::{shortened, text};
 use super::{Command, Context, Hint, Msg, Refusal, Verb};
 use crate::protocol::{Decoded, ErrorCode, LineDecoder, Mode, Text, is_blank, is_space, shows_nothing, split_word};
 
 impl Command {
-    /// What `line` asks for; `None` for a blank line, which asks for nothing.
+    /// Parses a line. Returns `None` if it is blank.
     ///
     /// # Errors
-    /// The refusal to answer with, if the line is no command or its arguments are wrong.
+    /// The refusal to send if the line is not a command or its arguments are invalid.
     pub fn parse(line: &str, mode: Mode) -> Result<Option<Self>, Refusal> {
         if line.trim().is_empty() {
             return Ok(None);
@@ -41,9 +41,9 @@ impl Command {
         format!("{}{verb}{space}{arguments}", mode.prefix())
     }
 
-    /// Whether a line (without its ending) gets a reply in this mode. Blank lines get none, and `PONG`.
+    /// Whether a line (without its ending) gets a reply in this mode. Blank lines and `PONG` get none.
     pub fn has_reply(line: &[u8], mode: Mode) -> bool {
-        // The line may be any but the first of a connection, which is decoded differently.
+        // A blank line goes first, because the first line of a connection is decoded differently.
         let (mut decoder, input) = (LineDecoder::of_known_peer(), [b"\n", line, b"\n"].concat());
         let mut rest = &input[..];
         let mut lines = std::iter::from_fn(|| decoder.next(&mut rest)).filter_map(|decoded| match decoded {
@@ -60,10 +60,10 @@ impl Command {
         }
     }
 
-    /// Carries the command out, if the session may use it.
+    /// Runs the command, if the session may use it.
     ///
     /// # Errors
-    /// The refusal to answer with, if it changed nothing.
+    /// The refusal to send. A refused command changes nothing.
     pub fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let verb = self.verb();
         if verb.specification().needs_nickname && context.nickname().is_none() {
@@ -74,8 +74,8 @@ impl Command {
     }
 }
 
-/// The refusal of a line that does not begin with a verb. Often users meant the line as a message, so the hint says how to send
-/// one. But it never suggests publishing what may have been meant for one member.
+/// The refusal of a line that does not begin with a verb. Users often mean such a line as a message, so the hint says how to send
+/// one. But the hint never suggests publishing a line that may have been a whisper.
 fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
     let shown = shortened(word);
     let (what, hint) = match (mode, word.strip_prefix('/')) {
@@ -92,15 +92,15 @@ fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
     Refusal::new(None, ErrorCode::VerbUnknown, what).with_hint(hint)
 }
 
-/// Splits a line of chat mode before its first character that shows. An invisible character, or one that a terminal sent by mistake
-/// (escape, for instance), must not turn a command into a message. Such a character is replaced in a message, so its replacement
-/// counts as well.
+/// Splits a line of chat mode before its first visible character. An invisible character, or one that a terminal sent by mistake
+/// (escape, for instance), must not turn a command into a message. U+FFFD counts as invisible, because it replaces such characters in
+/// messages.
 pub fn split_indent(line: &str) -> (&str, &str) {
     let is_indent = |c: char| shows_nothing(c) || c.is_control() || c == char::REPLACEMENT_CHARACTER;
     line.split_at(line.len() - line.trim_start_matches(is_indent).len())
 }
 
-/// The text after a slash. Input methods for Chinese, Japanese and Korean type the full-width one.
+/// Returns the text after a leading slash. Accepts the full-width slash, which input methods for Chinese, Japanese and Korean type.
 pub fn strip_slash(text: &str) -> Option<&str> {
     text.strip_prefix(['/', '／'])
 }

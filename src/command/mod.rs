@@ -1,10 +1,10 @@
-//! The commands, a module for each: grammar, permission, effect, reply and help stand together. And what else a line may be answered
-//! with: [`Refusal`], [`ServerLine`].
+//! The commands. Each has one module with its grammar, permission, effect, reply and help. [`Refusal`] is the `ERR` line, and
+//! [`ServerLine`] is any line that the server sends.
 //!
 //! To add a command, write its module, add its line to the list below, and document it in `protocol.md`.
 //!
-//! A line takes this way: [`Command::parse`] on the connection's task, [`Command::run`] in the hub's turn, with the [`Context`] of the
-//! session. Pure, like [`crate::protocol`].
+//! The connection's task parses a line with [`Command::parse`]. Then the hub runs the command with [`Command::run`], which gets the
+//! [`Context`] of the session. Pure, like [`crate::protocol`].
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 #[macro_use]
@@ -31,7 +31,7 @@ pub use self::server_line::{LineInMode, ServerLine};
 pub use self::set::{SetReply, Setting};
 pub use self::who::list_members;
 
-// In the order in which `HELP` lists them. rustfmt does not see these modules: `scripts/test` formats the folder.
+// `HELP` lists the commands in this order. `cargo fmt` does not see modules that a macro declares: `scripts/test` checks this folder.
 commands! {
     nick: Nick,
     msg: Msg,

@@ -1,4 +1,4 @@
-//! `NICK`: takes a nickname and joins, or takes another one.
+//! `NICK`: joins under a nickname, or changes the nickname.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! `PING`: asks for an answer, after all that came before it.
+//! `PING`: gets a reply, after the replies to all lines before it.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::arguments::optional_token;
 use super::{Context, Definition, Refusal, Reply, ReplyWords, Specification, Verb};
 use crate::protocol::{Mode, Token};
 
-/// Answer with this token.
+/// Reply with this token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ping(pub Option<Token>);
 

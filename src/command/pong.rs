@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Context, Definition, NoReply, Refusal, Specification};
 use crate::protocol::{Mode, Text};
 
-/// The client is there.
+/// The client is alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pong(pub Option<Text>);
 
@@ -26,7 +26,7 @@ impl Definition for Pong {
         Ok(Self(Text::new(arguments.trim()).ok()))
     }
 
-    /// Every line is a sign of life; there is nothing else to do.
+    /// Does nothing: every line counts as a sign of life.
     fn run(self, _: &mut dyn Context) -> Result<(), Refusal> {
         Ok(())
     }

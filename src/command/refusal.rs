@@ -1,4 +1,4 @@
-//! The `ERR` line: a stable code for scripts and a sentence for people.
+//! The `ERR` line: a stable code for scripts, and a text for users.
 
 use std::fmt;
 
@@ -6,26 +6,26 @@ use super::{Hint, Verb};
 use crate::limits::{HINT_BYTES_MAX, LINE_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::protocol::{ErrorCode, Field, Foreign, LineError, MessageId, Mode, Text, made_safe};
 
-/// A line that was not carried out, and why: `ERR verb code text`. The text is what is wrong, then the hint.
+/// The final reply to a line that was refused: `ERR verb code text`. The text says what is wrong, and ends with the hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The verb refused; none (`-` on the wire) where the line had none that is known.
+    /// The verb of the line; `None` (`-` on the wire) if the line has no known verb.
     pub verb: Option<Verb>,
-    /// Why, for scripts.
+    /// The code, for scripts.
     pub code: ErrorCode,
-    /// What is wrong, for users. What it repeats of the client's words is made safe.
+    /// What is wrong, for users. Words that it repeats from the client are made safe.
     pub what: Text,
     /// What to do next.
     pub hint: Option<Hint>,
-    /// The value that programs read, of a code that has one.
+    /// The value for programs, if the code has one.
     pub field: Option<Field>,
 }
 
 impl Refusal {
-    /// A refusal without a hint; `what` is made safe as a whole, so that it may repeat what the client sent.
+    /// A refusal without a hint. `what` may repeat what the client sent: all of it is made safe.
     pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, what: impl AsRef<str>) -> Self {
         let what = made_safe(what.as_ref());
-        // The hint must fit after it.
+        // Leaves room for the hint.
         let what = Text::ours(&what[..what.floor_char_boundary(TEXT_BYTES_MAX - HINT_BYTES_MAX)]);
         Self { verb: verb.into(), code, what, hint: None, field: None }
     }
@@ -36,7 +36,7 @@ impl Refusal {
         Self { hint: Some(hint), ..self }
     }
 
-    /// Messages that were requested are no longer kept. `oldest` is the oldest one that is.
+    /// Requested messages are no longer kept. `oldest` is the id of the oldest message that is kept, or the next id if there is none.
     pub fn too_old(verb: Verb, oldest: MessageId) -> Self {
         let MessageId(id) = oldest;
         let refusal = Self::new(verb, ErrorCode::TooOld, format!("{id} is the oldest that is kept"));
@@ -50,13 +50,13 @@ impl Refusal {
         Self { field: Some(Field::Last(last)), ..refusal.with_hint(Hint::CheckEpoch) }
     }
 
-    /// A `RESUME` resumes nothing. Does not reveal whether the token is malformed or unknown.
+    /// `RESUME` failed. Does not reveal whether the token is malformed or unknown.
     pub(crate) fn token_unknown() -> Self {
         let what = "nobody's name is kept for this token (any more)";
         Self::new(Verb::Resume, ErrorCode::TokenUnknown, what).with_hint(Hint::Write(Verb::Nick))
     }
 
-    /// What follows `ERR`; `None` if it has no such form or if the verb or the code is not known.
+    /// Parses the text after `ERR`; `None` if its form, verb or code is unknown.
     pub(super) fn parse(rest: &str) -> Option<Self> {
         let mut words = rest.splitn(3, ' ');
         let verb = match words.next()? {
@@ -69,12 +69,12 @@ impl Refusal {
         Some(Self { verb, code, what: Text::ours(what), hint, field: Field::parse(code, text) })
     }
 
-    /// The text of the line: what is wrong, and the hint with commands as a session of this mode writes them.
+    /// The text of the line: what is wrong, and the hint, with commands written for this mode.
     pub fn text(&self, mode: Mode) -> String {
         self.hint.as_ref().map_or_else(|| self.what.to_string(), |hint| format!("{}{}", self.what, hint.in_mode(mode)))
     }
 
-    /// Writes the line for a session of this mode.
+    /// Writes the line for a session in this mode.
     pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, mode: Mode) -> fmt::Result {
         let verb = self.verb.map_or("-", Verb::as_str);
         write!(f, "ERR {verb} {} {}", self.code.as_str(), self.text(mode))

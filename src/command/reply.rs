@@ -1,16 +1,17 @@
-//! The final line of a command that was carried out: `OK`, the verb, and words that the command defines.
+//! The final reply to a command that succeeded: `OK`, the verb, and words that the command defines.
 
 use std::fmt;
 
 use super::{Reply, Verb};
 use crate::protocol::{MessageId, Name, split_word};
 
-/// What follows the verb in an `OK` line.
+/// The words after the verb in an `OK` line.
 pub trait ReplyWords {
     /// Writes the words, each with a space before it.
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
-    /// Reads what follows the verb and a space; `None` stands for nothing. Returns `None` if it is something else.
+    /// Parses the text after the verb and a space; the argument is `None` if the line ends with the verb. Returns `None` if the text is
+    /// invalid.
     fn parse(words: Option<&str>) -> Option<Self>
     where
         Self: Sized;
@@ -24,14 +25,14 @@ impl fmt::Display for Reply {
 }
 
 impl Reply {
-    /// What follows `OK`; `None` if it is no reply that is known.
+    /// Parses the text after `OK`; `None` if the reply is unknown.
     pub(super) fn parse(rest: &str) -> Option<Self> {
         let (verb, words) = split_word(rest);
         Self::parse_words(Verb::from_word(verb)?, words)
     }
 }
 
-/// No words.
+/// A reply without words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done;
 
@@ -114,14 +115,14 @@ pub(super) fn on_off_from_word(word: &str) -> Option<bool> {
 /// The reply to `HISTORY` and `SINCE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replayed {
-    /// Number of messages; their `PAST` lines came before.
+    /// Number of messages. Their `PAST` lines precede the reply.
     pub count: u64,
-    /// Id of the newest message at the reply's place in the order, whether or not it was sent again; 0 before the first message.
-    /// A client that has read up to here asks for `SINCE` this id later.
+    /// Id of the newest message at the reply's place in the order, whether or not it is among these; 0 before the first message.
+    /// A client that has read up to here can send `SINCE` with this id later.
     pub last: MessageId,
 }
 
-/// Precedes the id of the newest message.
+/// Precedes the id of the newest message in the line.
 const LAST: &str = "last=";
 
 impl ReplyWords for Replayed {

@@ -8,7 +8,7 @@ use crate::limits::SEARCH_WORDS_MAX;
 use crate::protocol::words::count_words;
 use crate::protocol::{ErrorCode, Mode, Text};
 
-/// Which messages have all these words?
+/// Find the messages that contain all these words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search(pub Text);
 
@@ -21,7 +21,7 @@ impl Definition for Search {
         ..Specification::DEFAULT
     };
 
-    /// Number of messages found; their `PAST` lines came before.
+    /// Number of messages found. Their `PAST` lines precede the reply.
     type Reply = u64;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {

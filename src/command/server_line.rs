@@ -1,4 +1,4 @@
-//! The server's side of the wire but for events: the greeting, replies, and any line it may send as one type.
+//! All lines that the server sends, as one type.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use crate::protocol::{Drawn, Event, Mode, Past, Tag, Text, Token, User, VERSION,
 /// Any line the server sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerLine {
-    /// The first line on a connection: the room's epoch, if it has one, and what to do.
+    /// The first line on a connection: the room's epoch, if it has one, and what to type.
     Hello(Option<Token>, Text),
-    /// A command was carried out.
+    /// A command succeeded.
     Ok(Reply),
-    /// A line was not.
+    /// A line was refused, or the server closes the connection.
     Err(Refusal),
-    /// One of those here.
+    /// A member, in a member list.
     User(User),
-    /// Something that was said before.
+    /// A past message.
     Past(Past),
-    /// Something that is on the canvas.
+    /// A stroke on the canvas.
     Drawn(Drawn),
-    /// Something happened.
+    /// An event, with its tag if the session wants tags.
     Event(Option<Tag>, Event),
 }
 
@@ -31,13 +31,13 @@ impl fmt::Display for ServerLine {
 }
 
 impl ServerLine {
-    /// The line for a session of this mode: a refusal names commands as they are written in it.
+    /// The line for a session in this mode, which decides how hints write commands.
     pub fn in_mode(&self, mode: Mode) -> LineInMode<'_> {
         LineInMode { line: self, mode }
     }
 }
 
-/// A line for a session of a [`Mode`].
+/// A line for a session in a [`Mode`].
 #[derive(Clone, Copy, Debug)]
 pub struct LineInMode<'a> {
     line: &'a ServerLine,
@@ -60,11 +60,11 @@ impl fmt::Display for LineInMode<'_> {
     }
 }
 
-/// What stands before the epoch.
+/// Precedes the epoch in the greeting.
 const EPOCH: &str = "epoch=";
 
 impl ServerLine {
-    /// What `line` (without its ending) says; `None` if it is nothing that chinwag/1 has.
+    /// Parses a line, without its ending; `None` if chinwag/1 does not define it.
     pub fn parse(line: &str) -> Option<Self> {
         if let Some((tag, rest)) = Tag::parse(line) {
             return Some(Self::Event(Some(tag), Event::parse(rest)?));

@@ -8,7 +8,7 @@ use super::{Context, Definition, Hint, Refusal, Reply, ReplyWords, Specification
 use crate::protocol::{Dialect, ErrorCode, Mode, ResumeToken};
 use crate::room::Verifier;
 
-/// Turn this on or off.
+/// Turn this option on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Set {
     /// The option.
@@ -20,18 +20,18 @@ pub struct Set {
 /// An option of a session. All are off at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// The session gets its own events as events too.
+    /// The session also gets the events of its own commands.
     Echo,
     /// Events begin with `@id time`.
     Tags,
-    /// Changes of the canvas come as events.
+    /// The session gets changes of the canvas as events.
     Draw,
     /// The session can be resumed on another connection.
     Resume,
 }
 
 impl Setting {
-    /// All of them.
+    /// All options.
     pub const ALL: [Self; 4] = [Self::Echo, Self::Tags, Self::Draw, Self::Resume];
 
     /// The word on the wire.
@@ -44,7 +44,7 @@ impl Setting {
         }
     }
 
-    /// The setting that `word` is, in any case.
+    /// The option with this name, in any letter case.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|setting| setting.as_str().eq_ignore_ascii_case(word))
     }
@@ -87,7 +87,7 @@ impl Definition for Set {
         if self.needs_secret() {
             return give_token(context);
         }
-        // The reply comes first: it is the last thing before the change.
+        // The reply comes first: the change applies to the lines after it.
         context.reply(Reply::Set(SetReply::Set(setting, on)));
         let dialect = context.dialect();
         match setting {

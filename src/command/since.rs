@@ -1,4 +1,4 @@
-//! `SINCE`: sends all messages after one of them, or none.
+//! `SINCE`: sends all messages after an id, or refuses.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use super::arguments::{number, optional_token};
 use super::{Context, Definition, Hint, HistoryQuery, Pipelining, Refusal, Replayed, Reply, Specification, Verb};
 use crate::protocol::{ErrorCode, MessageId, Mode, Token, split_word};
 
-/// What was said after this message?
+/// Send all messages after this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Since {
-    /// Id of the message; 0 stands before the first one.
+    /// Id of the message; 0: from the first message on.
     pub after: MessageId,
-    /// The epoch that the id is from, if the client knows it.
+    /// The epoch of the id, if the client names it.
     pub epoch: Option<Token>,
 }
 

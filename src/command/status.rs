@@ -7,7 +7,7 @@ use super::{ConnectionInfo, Context, Definition, Pipelining, Refusal, Reply, Spe
 use crate::protocol::{Details, ErrorCode, Mode, Name};
 use crate::room::MemberId;
 
-/// Who is here, from where, since when?
+/// List the members with addresses and times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status;
 
@@ -21,7 +21,7 @@ impl Definition for Status {
         ..Specification::DEFAULT
     };
 
-    /// Number of members; their `USER` lines came before.
+    /// Number of members. Their `USER` lines precede the reply.
     type Reply = u64;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {

@@ -1,4 +1,4 @@
-//! Lines to commands and back, and the texts of refusals.
+//! Parsing and writing of commands, and the texts of refusals.
 
 use super::*;
 use crate::protocol::{Drawing, ErrorCode, MessageId, Mode, Name, Stroke, Text, Token};
@@ -12,7 +12,7 @@ fn said(raw: &str) -> Text {
 }
 
 #[test]
-fn a_line_gets_a_reply_unless_it_is_blank_or_a_pong() {
+fn line_has_reply_unless_blank_or_pong() {
     let check = |line: &[u8], mode: Mode, expected| {
         assert_eq!(Command::has_reply(line, mode), expected, "{:?}", line.escape_ascii().to_string());
     };
@@ -75,7 +75,7 @@ fn lines_are_commands() {
 }
 
 #[test]
-fn in_chat_a_bare_line_is_a_message() {
+fn line_without_slash_is_a_message_in_chat_mode() {
     fn check(line: &str, expected: impl Into<Command>) {
         assert_eq!(Command::parse(line, Mode::Chat), Ok(Some(expected.into())), "{line:?}");
     }
@@ -129,7 +129,7 @@ fn slash_never_publishes_in_chat_mode() {
     assert_eq!(Command::parse("msg psst", Mode::Commands), Ok(Some(Msg(said("psst")).into())));
 }
 
-/// Any text can be said in chat mode, also one that begins with slashes.
+/// Chat mode can send any text, also one that begins with slashes.
 #[test]
 fn message_in_chat_mode_round_trips() {
     arbtest::arbtest(|u| {
@@ -145,7 +145,7 @@ fn message_in_chat_mode_round_trips() {
 }
 
 #[test]
-fn blank_lines_ask_for_nothing() {
+fn blank_line_is_ignored() {
     for line in ["", " ", "\t "] {
         assert_eq!(Command::parse(line, Mode::Commands), Ok(None));
         assert_eq!(Command::parse(line, Mode::Chat), Ok(None));
@@ -153,16 +153,16 @@ fn blank_lines_ask_for_nothing() {
 }
 
 #[test]
-fn line_that_shows_nothing_is_no_blank_line() {
+fn line_of_invisible_characters_is_refused() {
     for (mode, code) in [(Mode::Commands, ErrorCode::VerbUnknown), (Mode::Chat, ErrorCode::TextMissing)] {
         let refusal = Command::parse("\u{200b} \u{3164}", mode).unwrap_err();
         assert_eq!(refusal.code, code);
-        assert!(refusal.to_string().is_ascii(), "it repeats nothing of the line: {refusal}");
+        assert!(refusal.to_string().is_ascii(), "the refusal repeats the line: {refusal}");
     }
 }
 
 #[test]
-fn wrong_lines_are_refused_with_a_code() {
+fn invalid_line_is_refused_with_its_code() {
     let check = |line: &str, verb: Option<Verb>, code| {
         let refusal = Command::parse(line, Mode::Commands).unwrap_err();
         assert_eq!((refusal.verb, refusal.code), (verb, code), "{line:?}");
@@ -249,7 +249,7 @@ fn error_of_unknown_verb_says_what_to_write() {
     );
 }
 
-/// The norm has a row for each command, and no other.
+/// The table in protocol.md lists exactly the commands that exist.
 #[test]
 fn protocol_lists_commands() {
     let norm = include_str!("../../protocol.md");

@@ -6,13 +6,13 @@ use super::Verb;
 use crate::protocol::Mode;
 
 impl Verb {
-    /// The verb that `word` is, in any case.
+    /// The verb that is this word, in any letter case.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|verb| verb.as_str().eq_ignore_ascii_case(word))
     }
 
-    /// The verb that `word` is in this mode, in any case. In chat mode an alias goes before a verb: `/msg` whispers, as in IRC
-    /// clients, so that no line that begins with a slash is said to everybody.
+    /// The verb that this word stands for in this mode, in any letter case. In chat mode an alias takes precedence over a verb: `/msg`
+    /// whispers, as in IRC clients, so that no line that begins with a slash is published.
     pub(super) fn from_word_in(word: &str, mode: Mode) -> Option<Self> {
         let is_alias =
             |verb: &Self| verb.specification().chat_aliases.iter().any(|alias| alias.eq_ignore_ascii_case(word));
@@ -30,7 +30,7 @@ impl Verb {
         self.specification().usage
     }
 
-    /// The usage as a session of this mode writes the command, so that a user can type what an error suggests.
+    /// The usage as written in this mode, so that a user can type what an error suggests.
     pub fn usage_in(self, mode: Mode) -> String {
         match self.specification().chat_usage {
             Some(usage) if mode == Mode::Chat => usage.to_owned(),

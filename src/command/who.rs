@@ -8,7 +8,7 @@ use super::{Context, Definition, Pipelining, Refusal, Reply, Specification, Verb
 use crate::protocol::{Details, Mode, User};
 use crate::room::{MemberId, Room};
 
-/// Who is here?
+/// List the members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Who;
 
@@ -22,7 +22,7 @@ impl Definition for Who {
         ..Specification::DEFAULT
     };
 
-    /// Number of members; their `USER` lines came before.
+    /// Number of members. Their `USER` lines precede the reply.
     type Reply = u64;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
@@ -44,7 +44,7 @@ impl fmt::Display for Who {
     }
 }
 
-/// The members in the order in which they registered, with what `details` adds to each.
+/// The members in the order in which they registered. `details` returns the part that only `STATUS` shows.
 pub fn list_members(room: &Room, details: impl Fn(MemberId) -> Option<Details>) -> Arc<[User]> {
     let coordinator = room.coordinator();
     let user = |(id, member): (MemberId, &crate::room::Member)| User {

@@ -1,4 +1,4 @@
-//! Lines rendered one after the other, and the last message up to each of them.
+//! Rendered lines, and an index that finds the last message up to each of them.
 
 use crate::limits::MARKED_BYTES;
 use crate::protocol::{Dialect, Event, MessageId, Tag};
@@ -16,7 +16,7 @@ pub(super) struct Rendering {
 #[derive(Debug)]
 pub(super) struct Lines {
     pub(super) bytes: Box<[u8]>,
-    /// Empty if the feed has no marks.
+    /// Marks in the text. Empty if the feed has none.
     marks: Box<[Mark]>,
     /// The last message up to the last line.
     last: MessageId,
@@ -46,7 +46,8 @@ impl Rendering {
         dialect.write_event(&mut self.bytes, tag, event);
     }
 
-    /// Marks a run of lines, and at least every [`MARKED_BYTES`]: marks are few, and the lines in between are soon counted.
+    /// Marks the start of a run of lines, and adds a mark at least every [`MARKED_BYTES`]: so there are few marks, and few lines to count
+    /// between two of them.
     fn mark(&mut self, line: Run) {
         let offset = self.bytes.len();
         let continues = match (line, self.marks.last().map(|mark| mark.lines)) {
@@ -82,8 +83,8 @@ impl Lines {
         self.bytes.len() + size_of_val(&*self.marks)
     }
 
-    /// The position of a reader that has read `read` bytes: the last message that it has read, also in part, and the rest of the line
-    /// that it has read in part. `None` at the very begin, and without marks.
+    /// The position of a reader that has read `read` bytes: the last message of which it has read at least a part, and the rest of its
+    /// partly read line. `None` at the very beginning, and without marks.
     #[expect(clippy::naive_bytecount, reason = "a thousand bytes, for one who is behind")]
     pub(super) fn standing(&self, read: usize) -> Option<(MessageId, &[u8])> {
         let last_byte = read.checked_sub(1)?;
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
     use crate::protocol::{Name, Text, Timestamp};
 
-    /// With ids that are left out, lines that have none, and lines of many lengths.
+    /// The lines include gaps between ids, lines without ids, and many lengths.
     #[test]
     fn last_message_and_rest_of_line_are_known_at_every_byte() {
         let mut rendering = Rendering::default();

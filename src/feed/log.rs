@@ -225,16 +225,16 @@ pub struct Draft {
     /// Where the feed ends, and so the draft starts.
     starts: [u64; DIALECTS],
     texts: [Rendering; DIALECTS],
-    /// The last message.
+    /// The id of the newest message.
     said: MessageId,
-    /// For each line, the last message up to it can be found.
+    /// Lines are marked, so that the last message up to each of them can be found.
     is_marked: bool,
     /// How many sessions read each dialect.
     readers: [usize; DIALECTS],
 }
 
 impl Draft {
-    /// An empty one, after the message with this id, for readers who can find what they missed elsewhere.
+    /// An empty draft with marks, after the message with the id `said`. For a server with a store, from which slow consumers catch up.
     pub fn marked(said: MessageId) -> Self {
         Self { said, is_marked: true, ..Self::default() }
     }

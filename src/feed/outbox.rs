@@ -81,8 +81,8 @@ pub(super) enum Fetching {
     Failed,
 }
 
-/// Text that is made as the connection reads it. It belongs to one connection, whose task makes it while it holds no lock of the
-/// feed or of the outbox.
+/// Text that is rendered piece by piece, while the client reads it. The connection's task renders it without holding a lock of the feed
+/// or of the outbox.
 pub trait Pieces: Debug + Send {
     /// Returns the next piece. After [`Next::NotYet`] the source wakes the connection once there is one.
     fn next(&mut self) -> Next;

@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(listed, ErrorCode::ALL.map(ErrorCode::as_str));
     }
 
-    /// The norm lists the fields, by the codes that have one.
+    /// The table in protocol.md lists exactly the codes that have a field.
     #[test]
     fn protocol_lists_fields() {
         let norm = include_str!("../../protocol.md");

@@ -1,5 +1,5 @@
 //! Bytes to lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8, all statefully,
-//! so that it does not matter how the network split the input. What a line means is left to [`crate::command`].
+//! so that it does not matter how the network split the input. [`crate::command`] parses the lines.
 
 use super::Foreign;
 use super::foreign::Sniffer;

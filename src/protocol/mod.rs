@@ -1,5 +1,5 @@
-//! The elements of chinwag/1, as `protocol.md` defines them: lines, names, texts, ids, events. What a line asks for, and what answers
-//! it, is for [`crate::command`].
+//! The elements of chinwag/1, as `protocol.md` defines them: lines, names, texts, ids, events. [`crate::command`] has the commands and
+//! replies.
 //!
 //! Pure: no clock, no socket, no randomness (the two lints below enforce that).
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]

@@ -1,6 +1,6 @@
-//! How a session's lines are read.
+//! The mode in which a session's lines are parsed.
 
-/// How a session's lines are read.
+/// The mode in which a session's lines are parsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// A line is a command.
@@ -12,7 +12,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// What precedes a verb in this mode.
+    /// The prefix of a verb in this mode.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::Commands => "",

@@ -7,7 +7,7 @@ use super::{MessageId, Name, Text, Timestamp, split_word};
 /// A message that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
-    /// Its number in the order.
+    /// The id of the message.
     pub id: MessageId,
     /// When it was said.
     pub at: Timestamp,

@@ -144,7 +144,7 @@ fn is_empty_glyph(c: char) -> bool {
     matches!(c, '\u{2800}' | '\u{fff9}'..='\u{fffc}' | '\u{1d159}')
 }
 
-/// Any text, however long, with the characters replaced that no terminal may get.
+/// Replaces all characters that are unsafe to print to a terminal, in a text of any length.
 pub fn made_safe(raw: &str) -> Cow<'_, str> {
     if is_printable_ascii(raw) || raw.chars().all(is_safe) {
         return Cow::Borrowed(raw);

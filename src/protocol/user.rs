@@ -1,4 +1,4 @@
-//! A member, as `WHO` and `STATUS` list it: the `USER` line.
+//! The `USER` line: a member in the lists of `WHO` and `STATUS`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,27 +8,27 @@ use super::Name;
 const COORDINATOR: &str = "coordinator";
 const MEMBER: &str = "member";
 
-/// Somebody who is here, as `WHO` and `STATUS` list them.
+/// A member in the lists of `WHO` and `STATUS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Their name.
+    /// The nickname.
     pub name: Name,
-    /// Whether they are the coordinator.
+    /// Whether the member is the coordinator.
     pub coordinator: bool,
-    /// What only the coordinator is shown.
+    /// The part that only `STATUS` shows, to the coordinator.
     pub details: Option<Details>,
 }
 
 /// What `STATUS` adds to a [`User`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Details {
-    /// The session's number, never given twice while the server runs.
+    /// The member's number, unique for as long as the server runs.
     pub id: u64,
-    /// Where they connected from.
+    /// The address of the client.
     pub address: SocketAddr,
-    /// Seconds since their last line.
+    /// Seconds since the client's last line.
     pub idle_seconds: u64,
-    /// Seconds since they joined.
+    /// Seconds since the member joined.
     pub online_seconds: u64,
 }
 

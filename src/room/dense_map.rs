@@ -1,7 +1,7 @@
-//! A map for keys that come in rising order, nearly, and go in any order: numbers of sessions and members.
+//! A map for keys that are added in nearly ascending order and removed in any order: numbers of sessions and members.
 
-/// A sorted vector with gaps. It takes half of the memory of a tree that grows at its end, and to iterate over it, as happens for each
-/// message, is to read memory in order.
+/// A sorted vector with gaps. It takes half the memory of a tree to which keys are added in ascending order. The hub iterates over it
+/// for each message, which reads memory sequentially.
 #[derive(Clone, Debug)]
 pub struct DenseMap<K, T> {
     /// Sorted, without duplicates; `None` is a gap.
@@ -32,13 +32,13 @@ impl<K: Copy + Ord, T> DenseMap<K, T> {
         self.entries[self.place(key).ok()?].1.as_ref()
     }
 
-    /// The value of `key`, to be changed.
+    /// The value of `key`, mutable.
     pub fn get_mut(&mut self, key: K) -> Option<&mut T> {
         let place = self.place(key).ok()?;
         self.entries[place].1.as_mut()
     }
 
-    /// Sets the value of `key`. Returns the one before.
+    /// Sets the value of `key`. Returns the previous value.
     pub fn insert(&mut self, key: K, value: T) -> Option<T> {
         let before = match self.place(key) {
             Ok(place) => self.entries[place].1.replace(value),
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// Like a tree, whatever is done with it.
+    /// Compares with a `BTreeMap` after random operations.
     #[test]
     fn dense_map_behaves_like_a_map() {
         arbtest::arbtest(|u| {

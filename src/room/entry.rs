@@ -1,4 +1,4 @@
-//! What goes into the room: one change to the shared state, in its place in the one order.
+//! Entries: the room's input. An entry is one change to the room, numbered in the order of all changes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::protocol::{Drawing, LeaveReason, MessageId, Name, Secret, Text, Timestamp};
 
-/// A connection's number, given once in the life of a server.
+/// A connection's number, unique for as long as the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
 
@@ -16,8 +16,8 @@ impl SessionId {
     pub const SERVER: Self = Self(0);
 }
 
-/// A member's number, never given twice. A member has it for its whole life, also without a connection and after it was resumed on
-/// another one. It is the number of the session that registered it.
+/// A member's number, unique for as long as the server runs: that of the session that registered the member. The member keeps it while
+/// it is detached, and after it was resumed on another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemberId(pub u64);
 
@@ -26,18 +26,18 @@ pub struct MemberId(pub u64);
 pub struct Uptime(pub u64);
 
 impl Uptime {
-    /// Whole seconds from `earlier` to here.
+    /// Whole seconds since `earlier`; 0 if that is later.
     pub fn seconds_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// The cause of an entry, to which its replies go.
+/// The session and the member that caused an entry. The session gets the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The session. Its replies are lost if it has ended meanwhile.
+    /// The session. The reply is dropped if the session has ended meanwhile.
     pub session: SessionId,
-    /// The member that acts, or is about to register.
+    /// The member that acts, or that the entry registers.
     pub member: MemberId,
 }
 
@@ -46,10 +46,10 @@ impl Origin {
     pub const SERVER: Self = Self { session: SessionId::SERVER, member: MemberId(0) };
 }
 
-/// One change to the room, in its place in the one order.
+/// One change to the room, numbered in the order of all changes.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Number of the entry, from 1. Only the sequencer gives it.
+    /// Number of the entry, from 1. The sequencer assigns it.
     pub seq: u64,
     /// Wall time, which never goes backwards from one entry to the next.
     pub at: Timestamp,
@@ -68,31 +68,31 @@ pub enum Action {
     Register(Name, Option<Verifier>),
     /// The member takes another nickname.
     Rename(Name),
-    /// A message of the origin, durable: it is applied when it is stored.
+    /// Publishes a message of the origin. With a store, the sequencer returns this entry once the message is durable.
     Say(Message),
-    /// The member's message waits to be stored. Its nickname is reserved until [`Action::Say`] or [`Action::SayFailed`] follows.
+    /// The origin's message is being stored. Its nickname is reserved until [`Action::Say`] or [`Action::SayFailed`] follows.
     SayPending,
     /// The origin's message under this nickname could not be stored.
     SayFailed(Name, StoreFailure),
-    /// The member whispers to all of these, or to none.
+    /// The member whispers to all of these members, or to none if one of them cannot get it.
     Whisper(Vec<Name>, Text),
     /// The member changes the canvas.
     Draw(Drawing),
-    /// The member can be resumed with this verifier, instead of the one that it had.
+    /// Replaces the verifier of the member's resume token; `None`: the member cannot be resumed.
     SetVerifier(Option<Verifier>),
-    /// The origin's session continues this member, if the verifier is the member's.
+    /// The origin's session takes over this member, if the member has this verifier.
     Resume(MemberId, Verifier),
-    /// The member sends no more, and reads no more than its replies.
+    /// The member's client has ended its input, and only reads its remaining replies.
     EndOfInput,
     /// The member has lost its connection. It remains if it can be resumed, and leaves otherwise.
     Detach(LeaveReason),
     /// The member leaves.
     Leave(LeaveReason, Option<Text>),
-    /// No message up to this id is kept any more.
+    /// The store has deleted all messages up to this id.
     Evict(MessageId),
-    /// Nothing but the passing of time. Members that were detached for too long leave.
+    /// Advances the time. Members that were detached for too long leave.
     Tick,
-    /// The server stops: there are no members any more, and nobody is told of their leaving.
+    /// The server stops: removes all members, without events.
     Stop,
 }
 
@@ -101,22 +101,22 @@ pub enum Action {
 pub enum StoreFailure {
     /// It is not stored, for this reason.
     NotStored(Arc<str>),
-    /// It may be stored: the store did not confirm it in time, for this reason.
+    /// It may be stored, but the store did not confirm it in time, for this reason.
     Unconfirmed(Arc<str>),
 }
 
 /// A message, as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The nickname of its author then.
+    /// The author's nickname when it was sent.
     pub name: Name,
     /// When it was sent.
     pub at: Timestamp,
-    /// What it says.
+    /// The text.
     pub text: Text,
 }
 
-/// A hash of the secret in a resume token: it recognises the secret and does not reveal it.
+/// A hash of the secret in a resume token: it verifies the secret without revealing it.
 ///
 /// The secret has 128 random bits, so one round of SHA-256 suffices.
 #[derive(Clone, Copy)]
@@ -140,7 +140,7 @@ impl Verifier {
 }
 
 impl PartialEq for Verifier {
-    /// Takes the same time whatever the result is.
+    /// Compares in constant time.
     fn eq(&self, other: &Self) -> bool {
         self.0.as_slice().ct_eq(other.0.as_slice()).into()
     }

@@ -32,7 +32,7 @@ impl RecentMessages {
         Self { messages: Kept::new(messages_max, HISTORY_BYTES_MAX), dropped_id: MessageId::default() }
     }
 
-    /// The same as before. The newest message that is not kept has the id `dropped_id`.
+    /// Restores a snapshot. The newest message that is not kept has the id `dropped_id`.
     pub(super) fn restore(messages: Kept<Past>, dropped_id: MessageId) -> Self {
         Self { messages, dropped_id }
     }

@@ -27,14 +27,14 @@ impl<T: Keep> Kept<T> {
         Self { things: VecDeque::new(), dropped: 0, bytes: 0, count_max, bytes_max }
     }
 
-    /// The same as before, if it was within its bounds: the first of these has the number `dropped`.
+    /// Restores a snapshot, in which the first thing has the number `dropped`. Returns `None` if it exceeds its bounds.
     pub(super) fn restore(count_max: usize, bytes_max: usize, dropped: u64, things: VecDeque<T>) -> Option<Self> {
         let bytes = things.iter().map(T::cost).sum();
         let fits = things.len() <= count_max && bytes <= bytes_max;
         fits.then_some(Self { things, dropped, bytes, count_max, bytes_max })
     }
 
-    /// The most that are kept, in number and in bytes.
+    /// The bounds: the count and the bytes.
     pub(super) fn bounds(&self) -> (usize, usize) {
         (self.count_max, self.bytes_max)
     }

@@ -1,8 +1,7 @@
-//! The shared state: nicknames, members, messages, canvas. A deterministic state machine with one entrance, [`Room::apply`].
+//! The shared state: nicknames, members, messages, canvas. A deterministic state machine; [`Room::apply`] alone changes it.
 //!
 //! Pure: no clock, no I/O, no randomness, and no panic on any entry. The same entries in the same order give the same outputs on any
-//! machine. It knows members and not sessions: how a client speaks, and how outputs reach it, is for [`crate::session`] and
-//! [`crate::server`].
+//! machine. The room has members, not sessions: [`crate::session`] handles the clients' commands, and [`crate::server`] delivers outputs.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod canvas;
@@ -31,7 +30,7 @@ use crate::protocol::{Drawing, Drawn, Event, LeaveReason, MessageId, Name, Past,
 /// The room.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// Time for which a detached member remains, in seconds; 0: no member can be resumed.
+    /// Seconds for which a detached member remains; 0: no member can be resumed.
     resume_seconds: u64,
     /// Steady time as of the last entry.
     now: Uptime,
@@ -39,20 +38,20 @@ pub struct Room {
     /// The members in the order in which they registered; the first is the coordinator.
     by_seniority: BTreeMap<Seniority, MemberId>,
     names: Names,
-    /// More members have expired than leave in one entry.
+    /// More detached members have expired than may leave in one entry.
     has_expired: bool,
-    /// What the ids belong to; `None` if clients are not told.
+    /// The epoch of the message ids; `None` if clients are not told.
     epoch: Option<Token>,
     /// The id of the newest message, also if it was deleted.
     last_id: MessageId,
     history: RecentMessages,
     canvas: RecentStrokes,
     registered: Seniority,
-    /// Counts the changes of what `WHO` lists, so that a list can be kept until the next one.
+    /// Counts the changes of the member list, so that a rendered list can be reused until the next change.
     roster_version: u64,
 }
 
-/// Number of members that ever registered, up to this one.
+/// Rank of a member by registration: 1 for the first member that ever registered.
 type Seniority = u64;
 
 /// A nickname in the room, with or without a connection.
@@ -64,14 +63,14 @@ pub struct Member {
     has_ended_input: bool,
     /// Boxed, because most members have none.
     resumption: Option<Box<Resumption>>,
-    /// Number of the member's messages under this nickname that wait to be stored.
+    /// Number of the member's messages under this nickname that are being stored.
     unpublished: u32,
 }
 
-/// What a member has that can be resumed, or could be.
+/// State of a member that can be resumed, or is detached.
 #[derive(Clone, Debug, Default)]
 struct Resumption {
-    /// Recognises the secret of the resume token.
+    /// Checks the secret of the resume token.
     verifier: Option<Verifier>,
     /// Since when the member has no connection, and why.
     detached: Option<(Uptime, LeaveReason)>,
@@ -108,7 +107,7 @@ impl Member {
 }
 
 impl Room {
-    /// An empty room, in which detached members remain for this time; 0: no member can be resumed.
+    /// An empty room, in which detached members remain for `resume_seconds`; 0: no member can be resumed.
     pub fn new(resume_seconds: u64) -> Self {
         Self { resume_seconds, ..Self::default() }
     }
@@ -186,7 +185,7 @@ impl Room {
         self.roster_version
     }
 
-    /// What the ids belong to.
+    /// The epoch of the message ids.
     pub fn epoch(&self) -> Option<&Token> {
         self.epoch.as_ref()
     }
@@ -216,7 +215,7 @@ impl Room {
         self.resume_seconds > 0
     }
 
-    /// Whether members that expired have not left yet. The next [`Action::Tick`], with the same time or a later one, continues.
+    /// Whether more detached members have expired. The next [`Action::Tick`], with the same time or a later one, lets them leave.
     pub fn has_expired(&self) -> bool {
         self.has_expired
     }
@@ -382,7 +381,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Lets members leave that were detached for too long, at most [`EXPIRED_PER_TURN_MAX`].
+    /// Removes members that were detached for too long, at most [`EXPIRED_PER_TURN_MAX`].
     fn expire(&mut self) {
         let Room { now, resume_seconds, members, .. } = &*self.room;
         let expired = members.iter().filter_map(|(id, member)| {
@@ -418,7 +417,7 @@ impl Turn<'_> {
 }
 
 impl Room {
-    /// The members of these nicknames, if all of them can be whispered to.
+    /// The members with these nicknames, if all of them can get a whisper.
     fn targets(&self, to: &[Name], from: MemberId) -> Result<Vec<(MemberId, Name)>, Rejection> {
         let mut targets = Vec::with_capacity(to.len());
         for name in to {

@@ -1,4 +1,4 @@
-//! The nicknames that members hold, those that are reserved, and those that look too much like one of them.
+//! The nicknames that members hold, and those that are reserved. Finds a nickname that is the same as one of them, or looks alike.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ pub(super) enum Collision {
 }
 
 impl Names {
-    /// The member that holds this nickname, however it is written.
+    /// The member that holds this nickname, in any spelling with the same key.
     pub(super) fn holder(&self, name: &Name) -> Option<MemberId> {
         self.held.by_key.get(&By(name.clone())).copied()
     }

@@ -1,9 +1,9 @@
-//! What comes out of the room. Each output stands for itself: none refers to a state that later entries change.
+//! The room's outputs. Each is self-contained: none refers to state that later entries change.
 
 use super::{MemberId, Origin, StoreFailure};
 use crate::protocol::{Event, LeaveReason, MessageId, Name, Text, Timestamp};
 
-/// A consequence of an entry. Outputs are delivered in their order.
+/// An effect of an entry. Outputs must be delivered in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// An event for all members.
@@ -12,7 +12,7 @@ pub enum Output {
         id: Option<MessageId>,
         /// When it happened.
         at: Timestamp,
-        /// Whose command it is, if it is a command's effect: its reply takes the place of the event.
+        /// The origin, if a command caused the event: its session gets the reply in place of the event.
         origin: Option<Origin>,
         /// The event.
         event: Event,
@@ -23,21 +23,21 @@ pub enum Output {
         origin: Origin,
         /// The author's nickname.
         from: Name,
-        /// The addressees, with their nicknames.
+        /// The recipients, with their nicknames.
         to: Vec<(MemberId, Name)>,
         /// The text.
         text: Text,
     },
-    /// The session of the origin continues the member from here on, and the session that had it does not.
+    /// The origin's session takes over the member from its previous session.
     Resumed {
-        /// The session.
+        /// The session that resumed the member.
         origin: Origin,
         /// The member.
         member: MemberId,
         /// The member's nickname.
         name: Name,
     },
-    /// The member has no connection from here on, for this reason, and can be resumed.
+    /// The member is detached, for this reason: it has lost its connection, and can be resumed.
     Detached(MemberId, LeaveReason),
     /// The member has left the room, for this reason. All other members are told.
     Left {
@@ -47,7 +47,7 @@ pub enum Output {
         name: Name,
         /// Why.
         reason: LeaveReason,
-        /// Why, in the user's own words.
+        /// The reason that the user gave.
         text: Option<Text>,
         /// When.
         at: Timestamp,
@@ -59,21 +59,21 @@ pub enum Output {
 /// Why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// Another member, of this nickname, has the same one.
+    /// The first nickname is the same as the second one, which another member has.
     NickTaken(Name, Name),
-    /// It looks like the nickname of another member.
+    /// The first nickname looks like the second one, which another member has.
     NickAlike(Name, Name),
-    /// A message under the nickname, or under one that looks alike, waits to be stored.
+    /// A message under this nickname, or under one that looks alike, is being stored.
     NickReserved(Name),
     /// The token resumes no member.
     TokenUnknown,
-    /// The addressee is not a member.
+    /// The recipient is not a member.
     TargetAbsent(Name),
-    /// The addressee has ended its input, and is about to leave.
+    /// The recipient has ended its input, and is about to leave.
     TargetLeaving(Name),
-    /// The addressee has no connection, and may come back.
+    /// The recipient is detached, and may come back.
     TargetDetached(Name),
-    /// The addressee is the author.
+    /// The recipient is the author.
     TargetSelf(Name),
     /// The message could not be stored.
     NotStored(StoreFailure),

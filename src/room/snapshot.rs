@@ -1,6 +1,6 @@
-//! The whole state of the room as bytes, and back.
+//! Snapshots: the room's complete state as bytes.
 //!
-//! The bytes are canonical: two rooms that behave alike from here on have the same. They are CBOR (RFC 8949) in its deterministic
+//! The bytes are canonical: two rooms with the same further behaviour have the same snapshot. They are CBOR (RFC 8949) in its deterministic
 //! encoding (section 4.2): arrays of a fixed length, shortest integers, sorted members.
 
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ const VERSION: u64 = 1;
 /// The highest value of a counter. No room comes near it, and one that did would overflow after it was restored.
 const COUNTER_MAX: u64 = u64::MAX / 2;
 
-/// Why bytes are no snapshot.
+/// Why bytes are not a valid snapshot.
 #[derive(Debug)]
 pub struct SnapshotError(decode::Error);
 
@@ -32,13 +32,13 @@ impl fmt::Display for SnapshotError {
 
 impl std::error::Error for SnapshotError {}
 
-/// Writing to memory does not fail.
+/// The result of writing to memory, which never fails.
 type Written = Result<(), encode::Error<std::convert::Infallible>>;
 
 type Read<T> = Result<T, decode::Error>;
 
 impl Room {
-    /// The state as bytes.
+    /// Writes the room's state as bytes.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         // Cannot fail, see `Written`.
@@ -46,10 +46,10 @@ impl Room {
         bytes
     }
 
-    /// The room of which these bytes are the snapshot.
+    /// Reads the room from a snapshot.
     ///
     /// # Errors
-    /// The bytes are not a snapshot of this version, or contradict themselves.
+    /// The bytes are not a snapshot of this version, or are inconsistent.
     pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let mut decoder = Decoder::new(bytes);
         let room = read_room(&mut decoder).map_err(SnapshotError)?;

@@ -28,8 +28,8 @@ use crate::room::SessionId;
 
 /// Logs events of this level and above to standard error, in colour where that is wanted.
 ///
-/// A thread of its own writes the lines. If standard error accepts nothing, [`LOG_LINES_MAX`] lines wait and further ones are dropped;
-/// nobody else waits.
+/// A dedicated thread writes the lines, so that no other thread waits. If standard error accepts nothing, up to [`LOG_LINES_MAX`] lines
+/// wait, and further ones are dropped.
 pub fn start(level: LevelFilter) -> Log {
     let log = Log::to(Stream::new(io::stderr(), None), Duration::from_millis(LOG_FLUSH_MS_MAX));
     let lines = log.lines.clone();
@@ -45,7 +45,7 @@ pub fn start(level: LevelFilter) -> Log {
     log
 }
 
-/// The lines that wait to be written.
+/// The queue of lines that wait to be written.
 #[derive(Clone, Debug)]
 struct LogQueue(Sender<Vec<u8>>);
 
@@ -115,7 +115,7 @@ impl Log {
             }
             drop(writing);
         };
-        // Without the thread there is no log. The server cannot start its other threads then either, and reports that.
+        // Without the thread there is no log. The server then fails to start its other threads, too, and reports that.
         let _ = thread::Builder::new().name("log-writer".to_owned()).spawn(write);
         Self { lines: LogQueue(lines), end, flush_max }
     }

@@ -1,7 +1,7 @@
-//! The hub owns the room: it carries inputs in, publishes what comes out, and wakes whom it concerns.
+//! The hub owns the room: it passes inputs to the sessions, publishes the outputs, and wakes the connections that get them.
 //!
-//! [`Hub`] itself is as deterministic as the room and waits for nobody; `run` is the task round it, which adds the queue
-//! and the clock.
+//! [`Hub`] itself is as deterministic as the room, and never waits; `run` is the task around it, which adds the queues and the
+//! clock.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ pub enum Request {
     Connect(SessionId, SocketAddr, Arc<Outbox>),
     /// Something else happened.
     Act(SessionId, InputKind),
-    /// Somebody asks whether there is an answer: this outbox counts one.
+    /// A health check: the hub adds one to the count of answered lines of this outbox.
     Probe(Arc<Outbox>),
 }
 
@@ -60,7 +60,7 @@ pub struct Hub {
     whispered: usize,
     /// Those who did not read, to be let go.
     slow: BTreeSet<SessionId>,
-    /// The line that is being carried out was answered.
+    /// The line that is being processed has its final reply.
     is_answered: bool,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`].
     outputs: Vec<Output>,
@@ -71,7 +71,7 @@ pub struct Hub {
 struct Member {
     outbox: Arc<Outbox>,
     dialect: Dialect,
-    /// How refusals name commands.
+    /// The mode in which hints write commands.
     mode: Mode,
     /// From where on they read the feed in `dialect`; none before they joined.
     follows_from: Option<Place>,
@@ -134,7 +134,7 @@ impl Hub {
         &self.sessions
     }
 
-    /// Carries out a request. What others get to see of it is there after the next [`Hub::publish`].
+    /// Processes a request. Its events are visible to others after the next [`Hub::publish`].
     pub fn take(&mut self, at: Timestamp, request: Request) {
         #[cfg(test)]
         tests::fail_if_asked(&request);
@@ -169,7 +169,7 @@ impl Hub {
                     Arc::clone(&member.outbox)
                 });
                 self.apply(at, session, action);
-                // Last: when the line counts as answered, all its outputs are there. A durable change is answered later.
+                // Last: once a line counts as answered, all its outputs must be in the outbox. A message is answered once it is durable.
                 if let Some(outbox) = sender.filter(|_| std::mem::take(&mut self.is_answered)) {
                     outbox.count_answered();
                 }
@@ -191,22 +191,22 @@ impl Hub {
             || self.sessions.expired_wait()
     }
 
-    /// Whether entries are to be applied before anything else happens.
+    /// Whether entries are ready. They must be applied before the next request.
     pub fn is_settling(&self) -> bool {
         self.sessions.sequencer().has_next()
     }
 
-    /// Whether changes are passed on at the end of the next turn.
+    /// Whether the next turn passes messages to the store when it ends.
     fn is_gathering(&self) -> bool {
         self.sessions.sequencer().needs_turn()
     }
 
-    /// Whether changes have not become entries yet.
+    /// Whether submitted changes have not been applied yet.
     pub fn is_storing(&self) -> bool {
         self.sessions.sequencer().is_busy()
     }
 
-    /// Takes note of one report of the store, if there is one. Returns whether there was.
+    /// Processes one report of the store, if there is one. Returns whether there was.
     pub fn take_report(&mut self) -> bool {
         let is_taken = self.sessions.sequencer_mut().take_report();
         if is_taken {
@@ -215,20 +215,20 @@ impl Hub {
         is_taken
     }
 
-    /// Waits for a report of the store, and takes note of it. Waits forever without a store. Returns false if the store has failed.
+    /// Waits for a report of the store, and processes it. Waits forever without a store. Returns false if the store has failed.
     async fn next_report(&mut self) -> bool {
         let is_taken = future::poll_fn(|cx| self.sessions.sequencer_mut().poll_report(cx)).await;
         self.settle();
         is_taken
     }
 
-    /// Ends the sequencer; nothing is submitted any more.
+    /// Closes the sequencer. The hub submits nothing afterwards.
     async fn close_sequencer(&mut self) {
         let mut sequencer = self.sessions.take_sequencer();
         smol::unblock(move || sequencer.close()).await;
     }
 
-    /// Applies entries that became durable: as many as fit into a segment. Then passes on the changes of this turn.
+    /// Applies ready entries, as many as fit into a segment. Then ends the sequencer's turn.
     fn settle(&mut self) {
         let mut outputs = std::mem::take(&mut self.outputs);
         while !self.is_full() && self.sessions.advance(&mut outputs) {
@@ -265,7 +265,7 @@ impl Hub {
         self.expire(at);
     }
 
-    /// Lets the next members leave that timed out at the last tick, if more timed out than leave in one turn.
+    /// Repeats the last tick, if more sessions or members timed out at it than may leave in one turn.
     fn expire(&mut self, at: Timestamp) {
         if self.sessions.expired_wait() && !self.is_full() && !self.is_settling() {
             self.apply(at, SessionId::SERVER, InputKind::Tick(self.sessions.now()));
@@ -543,7 +543,7 @@ async fn wait(hub: &mut Hub, rows: &mut Rows) -> bool {
     future::or(report, rows.wait()).await
 }
 
-/// Answers every message at the end, with its result from the store. If that takes too long, refuses it.
+/// At shutdown, waits for the store's result of each message, and replies to its author. Refuses messages whose result comes too late.
 async fn settle_in_time(hub: &mut Hub) {
     let settle = async {
         while hub.is_storing() {

@@ -42,7 +42,7 @@ impl Listener {
 
 /// The protocol of a listener's clients, up to their first line.
 pub(super) trait Door: Debug + Send + Sync {
-    /// How a user on the same machine can join at this address.
+    /// Tells a user on the same machine how to join at this address.
     fn invitation(&self, address: SocketAddr) -> String;
 
     /// Serves a client that was admitted.
@@ -52,7 +52,7 @@ pub(super) trait Door: Debug + Send + Sync {
     fn refuse(&self, refusal: Refusal) -> Vec<u8>;
 }
 
-/// Clients speak lines from the start.
+/// Clients send lines from the start.
 #[derive(Debug)]
 struct LineDoor;
 
@@ -120,7 +120,7 @@ impl Listeners {
     }
 }
 
-/// Admits and serves clients, whichever listener they come by.
+/// Admits and serves the clients of all listeners.
 #[derive(Clone)]
 pub(super) struct Acceptor {
     pub(super) executor: Arc<Executor<'static>>,
@@ -147,7 +147,7 @@ impl Acceptor {
         }
     }
 
-    /// Serves a client whose next bytes are lines, in frames if there are any.
+    /// Serves a client whose next bytes are lines, inside `frames` if there are any.
     pub(super) fn serve(
         &self,
         socket: PeerSocket,

@@ -1,8 +1,9 @@
-//! The thin shell round the pure core: sockets, tasks, signals and the operator's log, on smol.
+//! The thin shell around the pure core: sockets, tasks, signals and the operator's log, on smol.
 //!
 //! One task accepts on each listener, one serves each connection (its reader and its writer, in `connection`), and one, the `hub`,
-//! owns the room. A listener has a door, which knows what its clients speak before their first line (`listen`, `web`). The hub is fed by
-//! the `inbox`, a bounded row for each connection, and never waits for a client. What it needs of a store is in `storage`.
+//! owns the room. Each listener has a `Door`: the protocol that its clients speak before their first line (`listen`, `web`). Connections
+//! send requests to the hub through the `inbox`, which has one bounded queue for each connection. The hub never waits for a client.
+//! `storage` is the hub's interface to a store.
 
 pub mod console;
 pub mod hub;
@@ -91,9 +92,9 @@ pub struct Options {
     pub write_timeout: Option<Duration>,
     /// Within which a host that vanished is found, at least [`LOST_TIMEOUT_SECONDS_MIN`]; none is when TCP likes.
     pub lost_timeout: Option<Duration>,
-    /// Time that a session may be silent, or without a nickname.
+    /// How long a session may be silent, or without a nickname.
     pub timeouts: Timeouts,
-    /// Time that a member which can be resumed remains without a connection, in seconds; 0: no member can be resumed.
+    /// Seconds for which a detached member can be resumed before it leaves; 0: no member can be resumed.
     pub resume_seconds: u64,
 }
 
@@ -204,7 +205,7 @@ async fn stopped<T>(signals: &mut Signals) -> Option<T> {
     None
 }
 
-/// A hub whose room is empty, or has the stored messages.
+/// Makes the hub. Its room has the newest stored messages, if there is a store.
 fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
     if let Some(store) = &options.store {
         return store.open(options, Arc::clone(feed)).map_err(StartError::Store);

@@ -1,7 +1,7 @@
 //! Renders messages from the store for one connection: the reply to a command, or the messages that a slow consumer missed.
 //!
-//! The connection's task renders a page once it has written everything before it, and drops the rows then. So a connection has one
-//! page at a time, as rows or as text.
+//! The connection's task renders a page once it has written everything before it, and then drops the rows. So a connection has at most
+//! one page in memory, as rows or as text.
 
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker, ready};
@@ -24,14 +24,14 @@ pub(super) struct QueryReply {
     pages: Pages,
 }
 
-/// The messages that a slow consumer missed, as the events that it would have read.
+/// The messages that a slow consumer missed, rendered as events.
 #[derive(Debug)]
 pub(super) struct CatchUp {
     dialect: Dialect,
     /// The clock for notices among the messages.
     now: fn() -> Timestamp,
     pages: Pages,
-    /// The query failed at its last page.
+    /// The query has failed; its last page says why.
     has_failed: bool,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct CatchUp {
 struct Pages(Option<Arc<StoreQuery>>);
 
 impl QueryReply {
-    /// Answers a command of the connection of `outbox` with messages up to the id `until`.
+    /// Replies to a command on the connection of `outbox`, with messages up to the id `until`.
     pub(super) fn new(
         query: HistoryQuery,
         until: MessageId,
@@ -61,7 +61,7 @@ impl QueryReply {
     fn render(&mut self, page: &Page) -> Vec<u8> {
         let mut text = Vec::with_capacity(page.bytes());
         if let Some(Evicted { oldest, .. }) = page.evicted {
-            // The reply has all messages that were asked for, or ends here.
+            // A reply without all requested messages would be incomplete: end it with an error.
             self.pages = Pages(None);
             self.refuse(&mut text, Refusal::too_old(self.query.verb(), oldest));
             return text;
@@ -165,7 +165,7 @@ fn store_failed(verb: Verb, error: &QueryError) -> Refusal {
     Refusal::new(verb, ErrorCode::StoreFailed, text)
 }
 
-/// Wakes the connection of an outbox, for as long as there is one. The outbox may hold the query, so this must not hold the outbox.
+/// Wakes the connection of an outbox, if the outbox still exists. Holds it weakly, because the outbox may own the query.
 struct OutboxWaker(Weak<Outbox>);
 
 fn outbox_waker(outbox: &Arc<Outbox>) -> Waker {

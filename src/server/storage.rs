@@ -1,5 +1,5 @@
-//! The interface between the server and a store, beside the sequencer. `stored` implements it, with the feature `store`. A server without a store
-//! keeps its messages in memory.
+//! The server's interface to a store, except for commits: those go through the sequencer. `stored` implements it, with the feature
+//! `store`. A server without a store keeps its messages in memory.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -20,10 +20,10 @@ pub trait Storage: Debug + Send + Sync {
     fn open(&self, options: &Options, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>>;
 }
 
-/// Answers queries from the stored messages, at the speed at which the client reads.
+/// Reads stored messages for connections, no faster than each client reads.
 pub(super) trait StoredMessages: Debug + Send + Sync {
-    /// The answer to a command of the connection of `outbox`, from messages up to the id `until`. A refusal is written for a
-    /// session of this mode.
+    /// The reply to a command on the connection of `outbox`, with messages up to the id `until`. Hints of a refusal are written for
+    /// this mode.
     fn answer(
         &self,
         query: HistoryQuery,
@@ -33,6 +33,6 @@ pub(super) trait StoredMessages: Debug + Send + Sync {
         outbox: &Arc<Outbox>,
     ) -> Box<dyn Pieces>;
 
-    /// The messages that the connection of `outbox` missed, as it would have read them.
+    /// The messages that the connection of `outbox` missed, rendered as events.
     fn missed(&self, missed: Missed, outbox: &Arc<Outbox>) -> Box<dyn Pieces>;
 }

@@ -1,5 +1,5 @@
-//! The sequencer of a server with a store: a message is committed before it becomes an entry. One batch is committed while the next one
-//! gathers. Presence does not wait.
+//! The sequencer of a server with a store: commits a message before it becomes an entry. While one batch is being committed, it gathers
+//! the next one. All other changes become entries at once.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -30,9 +30,9 @@ pub(super) struct StoreSequencer {
     /// Bytes of the messages that wait or are being committed.
     bytes: usize,
     bytes_max: usize,
-    /// The messages that wait are committed at the end of the next turn.
+    /// The waiting messages will be committed at the end of the next turn.
     is_gathering: bool,
-    /// The messages that are being committed, in order, among them those that are refused.
+    /// The authors of the batch that is being committed, in order. Includes those of refused messages.
     committing: Option<Vec<Author>>,
     ready: VecDeque<Entry>,
     is_failing: bool,
@@ -41,7 +41,7 @@ pub(super) struct StoreSequencer {
 #[derive(Debug)]
 struct Waiting {
     author: Author,
-    /// `None` if the message is refused: its author reads that after the replies before it.
+    /// `None` if the message is refused. It waits nevertheless, so that its author gets the replies in order.
     message: Option<Message>,
 }
 
@@ -54,7 +54,7 @@ struct Author {
 }
 
 impl StoreSequencer {
-    /// Messages of at most `bytes_max` bytes wait; more are refused.
+    /// Refuses messages while more than `bytes_max` bytes of messages wait or are being committed.
     pub(super) fn new(store: Store, bytes_max: usize) -> Self {
         Self {
             reports: Box::pin(store.reports().clone()),
@@ -92,7 +92,7 @@ impl StoreSequencer {
         }
     }
 
-    /// Makes entries of a batch. The ids of a batch that failed are given to the next one: nobody has seen them.
+    /// Makes entries of a batch. The next batch reuses the ids of a failed one, because nobody has seen them.
     fn finish(&mut self, messages: Vec<Past>, result: Result<(), String>) {
         let failure = result.err().map(|why| {
             if !std::mem::replace(&mut self.is_failing, true) {
@@ -145,14 +145,15 @@ impl Sequencer for StoreSequencer {
         self.committing.is_some() || !self.waiting.is_empty() || !self.ready.is_empty()
     }
 
-    /// Commits the messages that wait, unless others are being committed. They get the ids after `last_id`, because no other batch is
-    /// being committed, and nothing but a message has an id.
+    /// Commits the waiting messages, unless a batch is being committed. They get the ids after `last_id`, because no other batch is
+    /// being committed, and only messages have ids.
     ///
-    /// The first message waits for one more turn: busy clients have sent more by then, and all of it is committed, and sent to every
-    /// reader, at once. Without that, small and large batches alternated, and readers were written to twice as often.
+    /// The first message waits for one more turn, in which busy clients send more. So all of these messages are committed in one batch,
+    /// and sent to each reader at once. Without that wait, small and large batches alternated, and each reader needed twice as many
+    /// writes.
     fn end_turn(&mut self, last_id: MessageId) {
         let Some(store) = &self.store else { return };
-        // `last_id` is not the last one while messages are ready.
+        // While entries are ready, `last_id` may be lower than the last committed id.
         if self.committing.is_some() || !self.ready.is_empty() || self.waiting.is_empty() {
             return;
         }

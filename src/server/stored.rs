@@ -32,7 +32,7 @@ impl Storage for store::Options {
     }
 }
 
-/// A hub of these sessions, whose messages are stored.
+/// A hub with these sessions, which stores their messages.
 pub(super) fn hub(sessions: Sessions, feed: Arc<Feed>, store: Store) -> Hub {
     let queries = Arc::new(store.queries().clone());
     let sequencer = StoreSequencer::new(store, feed.bytes_max());

@@ -1,7 +1,7 @@
-//! What the server knows of each connection, and how its lines change the room: session machines round the [`Room`].
+//! Sessions: a state machine for each connection, which turns the connection's lines into changes of the [`Room`].
 //!
-//! Pure, and driven like this: [`Sessions::apply`] takes an [`Input`] of one session, carries out its command or submits an entry to the
-//! room, and appends [`Output`]s, which are delivered in their order, before the next input. A session ends; its member may remain.
+//! Pure. The caller passes each [`Input`] to [`Sessions::apply`], which runs the command and appends [`Output`]s. The caller delivers them
+//! in order, before the next input. When a session ends, its member may remain in the room.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod timeouts;
@@ -22,122 +22,123 @@ use crate::protocol::{
 use crate::room::{self, DenseMap, MemberId, Origin, Room, SessionId, Uptime, Verifier};
 use crate::sequencer::{Change, Memory, Sequencer};
 
-/// Something that happened outside.
+/// An event outside of the room, such as a client's line.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// The session that it comes from. Inputs of a session that is not connected, or no longer, change nothing.
+    /// The session that it comes from. Inputs of a session without a connection change nothing, except [`InputKind::Connect`].
     pub session: SessionId,
-    /// What it is.
+    /// What happened.
     pub kind: InputKind,
 }
 
-/// What an [`Input`] tells.
+/// What happened in an [`Input`].
 #[derive(Clone, Debug)]
 pub enum InputKind {
     /// A client connected, from this address.
     Connect(SocketAddr),
     /// How the client ends its lines.
     Ending(Ending),
-    /// It sent a blank line: a sign of life, and no more.
+    /// The client sent a blank line, which only counts as a sign of life.
     Blank,
-    /// The client sent telnet's AYT: it asks for a visible sign that the server is there.
+    /// The client sent telnet's AYT: it asks for a visible answer.
     AreYouThere,
-    /// It sent a command.
+    /// The client sent a command.
     Command(Command),
-    /// It sent a command that needs a secret; no other command had this one.
+    /// The client sent a command that needs a secret. The secret is new for each command.
     CommandWithSecret(Command, Secret),
-    /// It sent a line that is no command; this is the answer.
+    /// The client sent an invalid line; this refusal is the reply.
     Refuse(Refusal),
-    /// It speaks another protocol.
+    /// The client speaks another protocol.
     Foreign(Foreign),
-    /// It missed events, and gets them again from here on.
+    /// The client had fallen behind and missed events. It has caught up, and gets all events from here on.
     CaughtUp,
-    /// It sends no more, but still gets its replies. An [`InputKind::Gone`] follows when it has them.
+    /// The client has ended its input. It still gets its replies; [`InputKind::Gone`] follows when it has them.
     EndOfInput,
-    /// Its connection is gone.
+    /// The connection is closed or broken.
     Gone(LeaveReason),
-    /// Time since the server started; comes from [`SessionId::SERVER`], about once a second, and again with the same time while
-    /// [`Sessions::expired_wait`].
+    /// Time since the server started; comes from [`SessionId::SERVER`] about once a second, and is repeated with the same time while
+    /// [`Sessions::expired_wait`] is true.
     Tick(Uptime),
     /// The server stops; comes from [`SessionId::SERVER`].
     Shutdown,
 }
 
-/// Something to be done for a session, in the order given.
+/// An instruction for the hub. The hub carries out outputs in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A line for one session alone, at this place in the order.
+    /// Sends a line to one session, at this place in the order.
     Tell(SessionId, ServerLine),
-    /// A line for each member. For `WHO` it is one list for all who ask, until it changes.
+    /// Sends a `USER` line for each member. Until the members change, all replies to `WHO` share one list.
     List(SessionId, Arc<[User]>),
-    /// The messages with these numbers in the room's history.
+    /// Sends the messages with these numbers in the room's history.
     Replay(SessionId, Range<u64>),
-    /// The strokes with these numbers on the room's canvas.
+    /// Sends the strokes with these numbers on the room's canvas.
     Canvas(SessionId, Range<u64>),
-    /// One more of the session's lines is answered: all outputs of it came before.
+    /// One more of the session's lines is answered: all of its outputs precede this one.
     Answered(SessionId),
-    /// The store answers the session's command, with messages up to this id.
+    /// Lets the store answer the session's command, with messages up to this id.
     QueryStore(SessionId, HistoryQuery, MessageId),
-    /// An event for all sessions that follow.
+    /// Publishes an event to all sessions that follow.
     Publish {
         /// The id, if it is a message.
         id: Option<MessageId>,
         /// When it happened.
         at: Timestamp,
-        /// The session whose event it is.
+        /// The session whose command caused the event.
         session: SessionId,
         /// The event.
         event: Event,
-        /// What that session gets in its place; `None`: the event.
+        /// The reply that this session gets in place of the event; `None`: it gets the event.
         own: Option<Reply>,
     },
-    /// From here on the session gets lines in this dialect.
+    /// Sets the session's dialect, from here on.
     Speak(SessionId, Dialect),
-    /// From here on the session gets the events published.
+    /// Lets the session follow: it gets all published events from here on.
     Follow(SessionId),
-    /// From here on the session's lines are read in this mode.
+    /// Sets the mode of the session's lines, from here on.
     Read(SessionId, Mode),
-    /// The session gets nothing after what it got so far, for this reason.
+    /// Closes the session's connection after the outputs so far, for this reason.
     Close(SessionId, Closing),
-    /// The session has no connection any more. Its member remains, and it counts as connected up to the release.
+    /// The session has lost its connection, but its member remains. The connection counts as connected, for `--max-clients` and
+    /// `--max-per-address`, until [`Output::Release`].
     Hold(SessionId),
-    /// Nothing remains of the session; always the last output for it.
+    /// Drops the session; always its last output.
     Release(SessionId),
 }
 
 /// A value for each session.
 pub type BySession<T> = DenseMap<SessionId, T>;
 
-/// The sessions, and the room that they share.
+/// All sessions, and the room that they share.
 #[derive(Debug)]
 pub struct Sessions {
     room: Room,
     timeouts: Timeouts,
     all: BySession<Session>,
-    /// The sessions of members that were resumed. Every other member has the session of its own number.
+    /// The sessions of members that were resumed. The session of any other member has the member's number.
     resumed: BTreeMap<MemberId, SessionId>,
     /// The last reply to `WHO`, with the version of the roster.
     roster: Option<(u64, Arc<[User]>)>,
-    /// More sessions are silent than end in one turn.
+    /// More sessions have timed out than may end in one turn.
     silent_wait: bool,
     /// Messages that are not in memory can be read from a store.
     has_store: bool,
     sequencer: Box<dyn Sequencer>,
-    /// The line that is being carried out.
+    /// The line that is being processed.
     line: Option<Line>,
-    /// The server stops: new connections are refused.
+    /// The server is shutting down and refuses new connections.
     stopped: bool,
     /// Kept between calls for its capacity.
     outputs: Vec<room::Output>,
 }
 
-/// A line that is being carried out.
+/// A line that is being processed.
 #[derive(Debug)]
 struct Line {
     session: SessionId,
-    /// Its outputs are complete when it has been carried out. False while the room has not answered what it submitted.
+    /// The line has its final reply. False while the room has not applied the change that the command submitted.
     is_answered: bool,
 }
 
@@ -151,23 +152,23 @@ struct Session {
     connection: Connection,
     connected_at: Uptime,
     last_line_at: Uptime,
-    /// Lines up to the last that were no commands at all, or guessed tokens. `errors < ERRORS_IN_A_ROW_MAX`
+    /// Number of lines in a row, up to the last one, that had no known verb or an unknown token. `errors < ERRORS_IN_A_ROW_MAX`
     errors: u32,
-    /// It was asked for a sign of life since its last line.
+    /// The server has sent a `PING` since the session's last line.
     asked: bool,
-    /// The member whose session it is.
+    /// The member of the session, once it has a nickname.
     member: Option<MemberId>,
-    /// What a member that this session registers can be resumed with.
+    /// The verifier of the resume token that was requested before the session took a nickname.
     verifier: Option<Box<Verifier>>,
 }
 
-/// How far a session's connection is.
+/// State of a session's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Connection {
     Open,
-    /// The client sends no more.
+    /// The client has ended its input.
     HalfClosed,
-    /// There is none any more, and the member remains.
+    /// The connection is closed; the member is detached.
     Gone,
 }
 
@@ -177,13 +178,13 @@ impl Session {
     }
 }
 
-/// What the greeting says after the version.
+/// The text of the greeting.
 const GREETING: &str = "type NICK and your name to join, HELP for help";
 
 /// The answer to telnet's AYT.
 const PRESENCE: &str = "yes, the server is here";
 
-/// The last event.
+/// The text of the last event, when the server shuts down.
 const FAREWELL: &str = "the server is shutting down";
 
 impl Default for Sessions {
@@ -193,7 +194,7 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// No sessions yet, round this room.
+    /// No sessions yet, and this room.
     pub fn new(room: Room, timeouts: Timeouts) -> Self {
         Self {
             room,
@@ -210,13 +211,13 @@ impl Sessions {
         }
     }
 
-    /// The same, with a store: this is its sequencer.
+    /// Adds a store, whose sequencer this is.
     #[must_use]
     pub fn with_store(self, sequencer: Box<dyn Sequencer>) -> Self {
         Self { has_store: true, sequencer, ..self }
     }
 
-    /// Takes an input, and appends what is to be done about it to `out`, in order.
+    /// Processes an input, and appends the outputs to `out`, in order.
     pub fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
         let session = input.session;
         let is_line = matches!(
@@ -259,22 +260,22 @@ impl Sessions {
         &self.room
     }
 
-    /// Continues with another room, which must be in the same state.
+    /// Replaces the room with another one in the same state.
     pub fn replace_room(&mut self, room: Room) {
         (self.room, self.roster) = (room, None);
     }
 
-    /// What gives the entries their order.
+    /// The sequencer of the room's changes.
     pub fn sequencer(&self) -> &dyn Sequencer {
         &*self.sequencer
     }
 
-    /// The same, to be driven.
+    /// The sequencer, mutable.
     pub fn sequencer_mut(&mut self) -> &mut dyn Sequencer {
         &mut *self.sequencer
     }
 
-    /// Takes the sequencer out, to end it. One in memory takes its place.
+    /// Takes the sequencer out so that it can be closed, and puts a [`Memory`] in its place.
     pub fn take_sequencer(&mut self) -> Box<dyn Sequencer> {
         std::mem::replace(&mut self.sequencer, Box::new(Memory::default()))
     }
@@ -294,7 +295,7 @@ impl Sessions {
         self.room.members().map(|(_, member)| member.name())
     }
 
-    /// The number of the first session of a session's member, if that was another one.
+    /// The first session of this session's member, if it is another one: this session has resumed the member.
     pub fn resumed(&self, session: SessionId) -> Option<SessionId> {
         let first = SessionId(self.member(session)?.0);
         (first != session).then_some(first)
@@ -322,7 +323,7 @@ impl Sessions {
         (self.member(session) == Some(member)).then_some(session)
     }
 
-    /// Lets the room apply an entry, and takes its outputs.
+    /// Submits a change, and applies the entries that are ready.
     fn submit(&mut self, at: Timestamp, origin: Origin, action: room::Action, out: &mut Vec<Output>) {
         self.submit_at(self.room.now(), at, origin, action, out);
     }
@@ -352,7 +353,7 @@ impl Sessions {
         true
     }
 
-    /// Ends a turn: the sequencer passes on the changes that it has accepted.
+    /// Ends a turn: the sequencer passes the submitted changes to the store.
     pub fn end_turn(&mut self) {
         self.sequencer.end_turn(self.room.last_id());
     }
@@ -365,7 +366,7 @@ impl Sessions {
         }
     }
 
-    /// Turns an output of the room into outputs for sessions.
+    /// Translates an output of the room into outputs for sessions.
     fn take(&mut self, at: Timestamp, output: room::Output, out: &mut Vec<Output>) {
         match output {
             room::Output::Event { id, at, origin, event } => {
@@ -406,7 +407,7 @@ impl Sessions {
         }
     }
 
-    /// Publishes an event. The session whose command it was reads the reply in the event's place, or after it if it wants an echo.
+    /// Publishes an event. The session whose command caused it gets the reply in place of the event or, with `SET echo on`, after it.
     fn publish(
         &mut self,
         id: Option<MessageId>,
@@ -467,7 +468,7 @@ impl Sessions {
         }
     }
 
-    /// The session continues a member. The session that had it ends.
+    /// The session takes over a member. The member's previous session ends.
     fn take_over(&mut self, session: SessionId, member: MemberId, name: Name, out: &mut Vec<Output>) {
         if let Some(before) = self.session_of(member) {
             if self.all.get(before).is_some_and(|state| !state.is_gone()) {
@@ -483,7 +484,7 @@ impl Sessions {
         out.extend([Output::Tell(session, ServerLine::Ok(Reply::Resume(name))), Output::Follow(session)]);
     }
 
-    /// Ends a session. Nothing remains of it.
+    /// Ends and drops a session.
     fn release(&mut self, session: SessionId, closing: Closing, out: &mut Vec<Output>) {
         if let Some(member) = self.all.remove(session).and_then(|state| state.member) {
             self.resumed.remove(&member);
@@ -539,8 +540,8 @@ impl Sessions {
         out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), notice)));
     }
 
-    /// Answers a line that cannot be carried out. After too many in a row that were no commands at all, or that guessed tokens, the
-    /// session is ended.
+    /// Refuses a line. Ends the session after too many lines in a row that had no known verb or an unknown token, because clients must
+    /// not guess tokens.
     fn refuse(&mut self, at: Timestamp, session: SessionId, refusal: Refusal, out: &mut Vec<Output>) {
         self.touch(session);
         let Some(state) = self.all.get_mut(session) else { return };
@@ -555,7 +556,7 @@ impl Sessions {
         }
     }
 
-    /// Ends a session, and says why.
+    /// Tells a session why it is ended, and ends it.
     fn dismiss(&mut self, at: Timestamp, session: SessionId, reason: LeaveReason, why: Refusal, out: &mut Vec<Output>) {
         out.push(Output::Tell(session, ServerLine::Err(why)));
         self.leave(at, session, reason, None, out);
@@ -582,7 +583,7 @@ impl Sessions {
         let Some(origin) = self.origin(session) else {
             return self.release(session, Closing::Left(reason), out);
         };
-        // `QUIT` is a good-bye. All else may come of a bad connection; but a client that sent no commands does not come back.
+        // After `QUIT`, and after too many invalid lines, the client does not come back. Any other end may be a broken connection.
         let action = match reason {
             LeaveReason::Quit | LeaveReason::Errors => room::Action::Leave(reason, text),
             _ => room::Action::Detach(reason),
@@ -590,7 +591,7 @@ impl Sessions {
         self.submit(at, origin, action, out);
     }
 
-    /// The origin of entries of a session that has a member.
+    /// The origin of a session's entries, if the session has a member.
     fn origin(&self, session: SessionId) -> Option<Origin> {
         Some(Origin { session, member: self.member(session)? })
     }
@@ -601,7 +602,7 @@ impl Sessions {
         out.push(Output::Speak(session, state.dialect));
     }
 
-    /// The session gave a sign of life.
+    /// Records a sign of life of the session.
     fn touch(&mut self, session: SessionId) {
         let now = self.room.now();
         if let Some(state) = self.all.get_mut(session) {
@@ -615,7 +616,7 @@ fn farewell() -> Event {
     Event::Notice(Text::ours(FAREWELL))
 }
 
-/// The tag of an event that one session alone gets, if it wants tags.
+/// The tag of an event for this session alone, if the session wants tags.
 fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
     state.dialect.tags.then_some(Tag { id: None, at })
 }

@@ -1,4 +1,4 @@
-//! Nicknames of messages that are being stored, line in, lines out.
+//! Tests of reserved nicknames: the author of a message gives the nickname up while the message is being stored.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -54,7 +54,7 @@ fn room_with_message_of_alice() -> (Sessions, Arc<Mutex<State>>) {
     (room, state)
 }
 
-/// The oldest message that waits, which has this author, is stored, or refused.
+/// Stores or refuses the oldest waiting message, which must have this author.
 fn settle(room: &mut Sessions, state: &Mutex<State>, name: &str, is_stored: bool) -> Vec<String> {
     {
         let State { numbering, waiting, ready } = &mut *state.lock().unwrap();
@@ -119,13 +119,13 @@ fn nick_is_free_at_once_without_unpublished_messages() {
     let mut room = room_with_message_of_alice();
     stored(&mut room, "alice");
     say(&mut room.0, 1, "MSG another");
-    assert_eq!(not_stored(&mut room, "alice").len(), 2, "the refusal, and that it answers the line");
+    assert_eq!(not_stored(&mut room, "alice").len(), 2, "the refusal and `answered`");
     act(&mut room.0, 1, InputKind::Gone(LeaveReason::Lost));
     assert_free(&mut room.0, 2, "alice");
 }
 
 #[test]
-fn reserved_nick_is_no_member() {
+fn reserved_nick_is_not_a_member() {
     let mut room = room_with_message_of_alice();
     assert_free(&mut room.0, 2, "bob");
     act(&mut room.0, 1, InputKind::Gone(LeaveReason::Lost));

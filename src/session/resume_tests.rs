@@ -1,4 +1,4 @@
-//! One name and several connections, line in, lines out.
+//! Tests of resume: one member on several connections.
 
 use super::tests::{act, resumable, room, say, tick};
 use super::{InputKind, Sessions, Timeouts};
@@ -7,7 +7,7 @@ use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{Foreign, LeaveReason, ResumeToken, Secret};
 use crate::room::Room;
 
-/// The secret that this number stands for, and the token with it that was given to the session with this number.
+/// The secret with this number. `token` makes the token of a session with that secret.
 fn secret(number: u8) -> Secret {
     Secret::new([number; 16])
 }
@@ -18,7 +18,7 @@ fn token(session: u64, number: u8) -> String {
 
 const RESUME_SECONDS: u64 = 60;
 
-/// A room where names are held, with these in it; the first is session 1 and has the token of the secret 1, and so on.
+/// A room where members can be resumed, with these members; the first one has session 1 and a token with secret 1, and so on.
 fn resumable_room(names: &[&str]) -> Sessions {
     let mut room = Sessions::new(Room::new(RESUME_SECONDS), Timeouts::default());
     for (session, name) in (1..).zip(names) {
@@ -34,9 +34,9 @@ fn connect(room: &mut Sessions, session: u8) {
     act(room, session.into(), InputKind::Connect(([127, 0, 0, session], 1024).into()));
 }
 
-/// From a connection not yet known dead.
+/// Even if the server has not noticed yet that the first connection is dead.
 #[test]
-fn a_name_goes_on_with_another_connection_and_nobody_sees_it() {
+fn resume_moves_member_without_events() {
     let mut room = resumable_room(&["alice", "bob"]);
     say(&mut room, 1, "SET tags on");
     tick(&mut room, 40);
@@ -54,9 +54,9 @@ fn a_name_goes_on_with_another_connection_and_nobody_sees_it() {
     assert_eq!(room.connected(), 2);
 }
 
-/// A reply may be lost with the connection that asked, so the token works again; and again.
+/// The reply to `RESUME` may be lost with its connection, so the token can be used again.
 #[test]
-fn a_token_works_until_it_is_replaced_or_the_name_is_gone() {
+fn token_works_until_replaced_or_member_left() {
     let mut room = resumable_room(&["alice", "bob"]);
     for session in 3..6 {
         connect(&mut room, session);
@@ -79,9 +79,9 @@ fn a_token_works_until_it_is_replaced_or_the_name_is_gone() {
     assert!(say(&mut room, 6, &format!("RESUME {}", token(2, 2)))[0].contains("token-unknown"));
 }
 
-/// The name is nobody else's meanwhile, and its owner is coordinator; only a whisper does not go into the void.
+/// Meanwhile nobody else can take the name, and its owner stays coordinator. Only whispers to it are refused.
 #[test]
-fn a_name_whose_connection_is_gone_is_held_for_a_while() {
+fn detached_member_remains_until_timeout() {
     let mut room = resumable_room(&["alice", "bob"]);
     tick(&mut room, 7);
     assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Lost)), ["1 closed", "1 held"]);
@@ -108,7 +108,7 @@ fn a_name_whose_connection_is_gone_is_held_for_a_while() {
 }
 
 #[test]
-fn whoever_says_goodbye_or_talks_nonsense_is_not_waited_for() {
+fn quit_or_errors_leave_at_once_despite_token() {
     let check = |action: fn() -> InputKind, is_held: bool| {
         let mut room = resumable_room(&["alice"]);
         let out = act(&mut room, 1, action());
@@ -129,9 +129,9 @@ fn whoever_says_goodbye_or_talks_nonsense_is_not_waited_for() {
     assert_eq!(tick(&mut room, 82), ["1 closed", "1 released", "*- LEAVE alice timeout"]);
 }
 
-/// One who has the name that a token was asked for before; one who has a name; one without.
+/// Requests a token before `NICK`, with a nickname, and without taking one.
 #[test]
-fn a_token_is_for_a_name_and_for_those_who_have_none() {
+fn token_can_be_requested_with_or_without_name() {
     let mut room = resumable_room(&["alice"]);
     let own = "ERR RESUME already-named you are alice already; RESUME comes instead of NICK, on a new connection";
     assert_eq!(say(&mut room, 1, &format!("RESUME {}", token(1, 1))), [format!("1< {own}")]);
@@ -148,7 +148,7 @@ fn a_token_is_for_a_name_and_for_those_who_have_none() {
 }
 
 #[test]
-fn names_are_not_held_unless_the_operator_and_the_peer_want_it() {
+fn member_detaches_only_with_timeout_and_token() {
     let mut room = room(&["alice"]);
     let refusal =
         "1< ERR SET resume-off this server holds nobody's name; if your connection breaks, join again with NICK";
@@ -164,7 +164,7 @@ fn names_are_not_held_unless_the_operator_and_the_peer_want_it() {
 }
 
 #[test]
-fn who_guesses_tokens_is_sent_away() {
+fn guessing_tokens_ends_the_session() {
     let mut room = resumable_room(&["alice"]);
     connect(&mut room, 2);
     for guess in 1..ERRORS_IN_A_ROW_MAX {

@@ -1,5 +1,5 @@
-//! Sessions and their room, line in, lines out. What several see of it, in which order, is tried by the simulation and by the
-//! transcripts in `protocol.md`.
+//! Tests of sessions and their room: the outputs of each line. The simulation and the transcripts in `protocol.md` test what several
+//! members see, and in which order.
 
 use super::*;
 use crate::command::{Set, Setting};
@@ -7,7 +7,7 @@ use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
 use crate::protocol::{Drawn, Past, Token};
 use crate::room::{RecentMessages, RecentStrokes};
 
-/// A room with these in it; the first is session 1.
+/// A room with these members; the first one has session 1.
 pub(super) fn room(names: &[&str]) -> Sessions {
     room_of(Room::default(), names)
 }
@@ -26,7 +26,7 @@ pub(super) fn resumable(secret: Secret) -> InputKind {
     InputKind::CommandWithSecret(Set { setting: Setting::Resume, on: true }.into(), secret)
 }
 
-/// What comes of an action: `session< line` for private lines, `* event` for published ones, and the other outputs.
+/// The outputs of an action: `session< line` for private lines, `* event` for published ones, and the other outputs.
 pub(super) fn act(room: &mut Sessions, session: u64, action: InputKind) -> Vec<String> {
     let mut out = Vec::new();
     room.apply(Input { at: Timestamp(5_000), session: SessionId(session), kind: action }, &mut out);
@@ -76,7 +76,7 @@ pub(super) fn say(room: &mut Sessions, session: u64, line: &str) -> Vec<String> 
 }
 
 #[test]
-fn commands_have_these_outputs_in_this_order() {
+fn commands_have_their_outputs_in_order() {
     let mut room = room(&["alice", "bob"]);
     let mut check =
         |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
@@ -96,7 +96,7 @@ fn commands_have_these_outputs_in_this_order() {
 }
 
 #[test]
-fn the_list_follows_every_change() {
+fn who_list_follows_every_change() {
     let mut room = room(&["alice", "bob"]);
     let mut who = |line: &str| {
         say(&mut room, 2, line);
@@ -111,7 +111,7 @@ fn the_list_follows_every_change() {
 }
 
 #[test]
-fn what_was_said_is_said_again_to_whoever_asks() {
+fn history_is_replayed_on_request() {
     let mut room =
         room_of(Room::new(0).with_epoch(Token::ours("k7qd")).with_history(RecentMessages::new(2)), &["alice", "bob"]);
     let mut check =
@@ -142,7 +142,7 @@ fn what_was_said_is_said_again_to_whoever_asks() {
 }
 
 #[test]
-fn what_is_drawn_has_no_id_and_fades_or_is_cleared() {
+fn strokes_have_no_id_and_are_evicted_or_cleared() {
     let canvas = RecentStrokes::new(2, crate::limits::CANVAS_BYTES_MAX);
     let mut room = room_of(Room::new(0).with_canvas(canvas), &["alice", "bob"]);
     let mut check =
@@ -168,7 +168,7 @@ fn what_is_drawn_has_no_id_and_fades_or_is_cleared() {
 }
 
 #[test]
-fn fifty_lines_in_a_row_that_are_no_commands_are_too_many() {
+fn fifty_invalid_lines_in_a_row_end_the_session() {
     let mut room = room(&["alice"]);
     for _ in 1..ERRORS_IN_A_ROW_MAX {
         assert_eq!(say(&mut room, 1, "nonsense").len(), 1);
@@ -182,9 +182,9 @@ fn fifty_lines_in_a_row_that_are_no_commands_are_too_many() {
     assert_eq!(say(&mut room, 1, "nonsense")[1..], [why, "1 closed", "1 released", "*- LEAVE alice errors"]);
 }
 
-/// Their OK would promise what nobody will read.
+/// An `OK` would promise a delivery that cannot happen.
 #[test]
-fn who_is_leaving_is_not_whispered_to() {
+fn whisper_to_leaving_member_is_refused() {
     let mut room = room(&["alice", "bob"]);
     act(&mut room, 2, InputKind::EndOfInput);
     let refusal = "ERR WHISPER target-absent bob is leaving and hears no more; nothing was delivered";
@@ -192,7 +192,7 @@ fn who_is_leaving_is_not_whispered_to() {
 }
 
 #[test]
-fn joining_is_seen_by_oneself_only_with_echo() {
+fn own_join_is_an_event_only_with_echo() {
     let mut room = room(&["alice"]);
     act(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     assert_eq!(say(&mut room, 2, "NICK bob"), ["*- JOIN bob", "2< OK NICK bob", "2 follows"]);
@@ -202,7 +202,7 @@ fn joining_is_seen_by_oneself_only_with_echo() {
 }
 
 #[test]
-fn a_name_is_free_again_at_once() {
+fn name_is_free_at_once_after_leave() {
     let mut room = room(&["alice", "bob"]);
     say(&mut room, 1, "NICK carol");
     assert_eq!(say(&mut room, 2, "NICK ALICE"), ["*- RENAME bob ALICE, for 2 OK NICK ALICE"]);
@@ -211,7 +211,7 @@ fn a_name_is_free_again_at_once() {
 }
 
 #[test]
-fn the_end_of_input_is_not_yet_the_leave() {
+fn end_of_input_is_not_a_leave() {
     let mut room = room(&["alice"]);
     assert_eq!(act(&mut room, 1, InputKind::EndOfInput), ["1 closed"]);
     assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Eof)), ["1 closed", "1 released", "*- LEAVE alice eof"]);
@@ -219,7 +219,7 @@ fn the_end_of_input_is_not_yet_the_leave() {
 }
 
 #[test]
-fn who_comes_while_the_server_stops_is_sent_away() {
+fn connection_during_shutdown_is_refused() {
     let mut room = room(&["alice"]);
     let farewell = "NOTICE the server is shutting down";
     assert_eq!(act(&mut room, 0, InputKind::Shutdown), [&format!("*- {farewell}"), "1 closed", "1 released"]);
@@ -229,7 +229,7 @@ fn who_comes_while_the_server_stops_is_sent_away() {
 }
 
 #[test]
-fn status_tells_idle_and_online_seconds() {
+fn status_has_idle_and_online_seconds() {
     let mut room = room(&["alice", "bob"]);
     tick(&mut room, 40);
     act(&mut room, 2, InputKind::Blank);
@@ -244,7 +244,7 @@ pub(super) fn tick(room: &mut Sessions, seconds: u64) -> Vec<String> {
 }
 
 #[test]
-fn who_takes_no_name_in_time_is_sent_away_whatever_they_send() {
+fn name_timeout_ends_session_despite_lines() {
     let mut room = Sessions::new(Room::default(), Timeouts { name_seconds: 60, ..Timeouts::default() });
     for session in 1..=3 {
         act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
@@ -259,7 +259,7 @@ fn who_takes_no_name_in_time_is_sent_away_whatever_they_send() {
 }
 
 #[test]
-fn who_is_silent_is_asked_and_then_leaves() {
+fn silent_session_gets_ping_then_leaves() {
     let mut room = Sessions::new(Room::default(), Timeouts { name_seconds: 60, idle_seconds: 20 });
     for (session, name) in [(1, "alice"), (2, "bob"), (3, "carol")] {
         act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
@@ -285,7 +285,7 @@ fn who_is_silent_is_asked_and_then_leaves() {
 }
 
 #[test]
-fn who_missed_events_is_told_who_is_here() {
+fn caught_up_session_gets_member_list() {
     let mut room = room(&["alice", "bob"]);
     say(&mut room, 2, "SET tags on");
     let users = "USER alice coordinator/USER bob member";

@@ -1,5 +1,5 @@
-//! Sessions that were silent, or without a nickname, for too long. The time comes with the input: a wall clock, which can be set back
-//! or on, ends no session.
+//! Ends sessions that were silent, or without a nickname, for too long. Uses the steady time of [`InputKind::Tick`]: setting the wall
+//! clock ends no session.
 
 #[cfg(doc)]
 use super::InputKind;
@@ -12,24 +12,24 @@ use crate::room::{self, Origin};
 /// Time that a session may be in a state, in seconds; 0: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Without a nickname, from the moment it connected, whatever it sends.
+    /// Without a nickname, counted from the connection on, whatever the client sends.
     pub name_seconds: u64,
-    /// Without a line. At half of this time the session is asked for a sign of life.
+    /// Without a line. After half of this time, the server sends a `PING`.
     pub idle_seconds: u64,
 }
 
-/// What is due for a session.
+/// Timeout that is due for a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Due {
-    /// It has had its time to take a name.
+    /// The session took no nickname in time.
     Nameless,
-    /// It has had its time to say anything.
+    /// The session was silent for too long.
     Silent,
-    /// It has had half of that.
+    /// The session was silent for half of that time.
     Question,
 }
 
-/// What is asked for a sign of life with.
+/// The token of the server's `PING`.
 const IDLE: &str = "idle";
 
 impl Sessions {
@@ -64,7 +64,7 @@ impl Sessions {
 }
 
 impl Session {
-    /// Never too early: what began within a second counts from its begin.
+    /// Compares with `>` because times are whole seconds: so no timeout is due too early.
     fn due(&self, now: Uptime, timeouts: Timeouts) -> Option<Due> {
         let Timeouts { name_seconds, idle_seconds } = timeouts;
         if self.connection != Connection::Open {

@@ -1,4 +1,4 @@
-//! Carries out the commands of sessions: what a command may read and change, for the session whose command it is.
+//! Runs the commands of sessions: implements [`Context`] for the session that sent the command.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use crate::command::{Command, ConnectionInfo, Context, HistoryQuery, ServerLine,
 use crate::protocol::{Dialect, Event, LeaveReason, Mode, Name, Secret, Text, Timestamp, User};
 use crate::room::{Action, MemberId, Origin, Room, Verifier};
 
-/// One command being carried out.
+/// A command that is being run.
 struct Turn<'a> {
     sessions: &'a mut Sessions,
     at: Timestamp,
     session: SessionId,
     secret: Option<Secret>,
     out: &'a mut Vec<Output>,
-    /// The command changed the room, which answers it.
+    /// The command has submitted a change to the room, whose result is the reply.
     has_submitted: bool,
 }
 
@@ -41,7 +41,7 @@ impl Sessions {
         }
     }
 
-    /// Sends the list of members to a session that missed who came and went.
+    /// Sends the member list to a session that missed joins and leaves.
     pub(super) fn caught_up(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
         let Some(state) = self.all.get(session).filter(|state| state.member.is_some()) else { return };
         let tag = private_tag(state, at);
@@ -50,7 +50,7 @@ impl Sessions {
         out.push(Output::List(session, members));
     }
 
-    /// The members, in a list that all who ask before the next change share.
+    /// The member list. Until the members change, all replies share it.
     fn list_members(&mut self) -> Arc<[User]> {
         let version = self.room.roster_version();
         let kept = self.roster.take().filter(|(of, _)| *of == version);
@@ -139,7 +139,7 @@ impl Context for Turn<'_> {
 
     fn set_verifier(&mut self, verifier: Option<Verifier>) {
         if self.sessions.member(self.session).is_some() {
-            // The command answers this line itself.
+            // Unlike `Context::submit`: the command itself replies, and the room does not.
             self.sessions.submit(self.at, self.origin(), Action::SetVerifier(verifier), self.out);
         } else if let Some(state) = self.state_mut() {
             state.verifier = verifier.map(Box::new);

@@ -47,8 +47,8 @@ pub(super) const MIGRATIONS: [&str; 4] = [
         tokenize=\"unicode61 remove_diacritics 2 categories 'L* M* N* Co Cn So'\");
     UPDATE state SET value = 0 WHERE key = 'indexed';
 ",
-    // Messages of several rooms, each room with its own epoch and ids. `seq` is the order of all messages, and the rowid of the index.
-    // Until now joins and leaves had ids, too: new ids continue above all that clients may have seen.
+    // Allows several rooms, each with its own epoch and ids. `seq` numbers the messages of all rooms, and is the rowid of the index.
+    // In older formats, joins and leaves had ids, too: new ids continue above all ids that clients may have seen.
     "
     ALTER TABLE messages RENAME TO old_messages;
     CREATE TABLE rooms (
@@ -87,7 +87,7 @@ const LAST_SEQ: &str = "last_seq";
 /// State key: a server with `--durability relaxed` has the file open, or had it and was not stopped in good order.
 const RELAXED: &str = "relaxed";
 
-/// The number of a message in the order of all rooms together; never given twice.
+/// The number of a message in the order of all messages of all rooms. Never reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Seq(pub(super) u64);
 
@@ -350,7 +350,7 @@ fn note_path(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Removes unused pages from the end of the file: at most so many, or all.
+/// Removes unused pages from the end of the file: at most `count_max`, or all.
 pub(super) fn free_pages(connection: &Connection, count_max: Option<u32>) -> rusqlite::Result<()> {
     // Each step of the statement frees one page.
     let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({})", count_max.unwrap_or(0)))?;
@@ -391,17 +391,17 @@ fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> 
         transaction.commit()?;
     }
     if version > 0 && !migrations.is_empty() {
-        // Gives back the space of what was replaced.
+        // Returns the space of the replaced tables to the file system.
         free_pages(connection, None)?;
         checkpoint(connection)?;
     }
     Ok(())
 }
 
-/// Continues where the last server ended.
+/// Reads the state that the last server left, and determines the epoch.
 ///
-/// If that one had relaxed durability and was not stopped in good order, its last messages may be lost, and their ids would be given
-/// again: a new epoch begins.
+/// If the last server had relaxed durability and was not stopped in good order, its last messages may be lost, and their ids would be
+/// given again: a new epoch begins.
 fn take_up(
     connection: &mut Connection,
     durability: Durability,
@@ -429,17 +429,17 @@ fn take_up(
     };
     transaction.commit()?;
     if durability == Durability::Relaxed {
-        // Only now: the note must be on the disk before a message can be lost.
+        // Only after the commit: the note `RELAXED` must be on the disk before a message can be lost.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
     }
     let (messages, before) = newest(connection, count + 1)?;
     Ok(Found { epoch, last_id: MessageId(last_id), before: before.max(MessageId(evicted)), messages })
 }
 
-/// Notes that the server ended in good order: everything is on the disk.
+/// Removes the note `RELAXED`: the server ends in good order, and all messages are on the disk.
 pub(super) fn note_good_end(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // The messages come first.
+    // Messages must reach the disk before the note is removed.
     checkpoint(connection)?;
     connection.execute("DELETE FROM state WHERE key = ?", [RELAXED]).map(drop)
 }
@@ -450,7 +450,7 @@ pub(super) fn evicted(connection: &Connection) -> rusqlite::Result<MessageId> {
     connection.prepare_cached(sql)?.query_row([LOBBY], |row| row.get(0)).map(MessageId)
 }
 
-/// The `seq` of the newest message that is stored, or was.
+/// The `seq` of the newest message that was ever stored.
 pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<Seq> {
     // Other programs may have written messages, too.
     let newest =
@@ -494,7 +494,7 @@ pub(super) fn set_last(transaction: &Transaction<'_>, seq: Seq, id: MessageId) -
     transaction.prepare_cached(sql)?.execute(params![id.0, LOBBY]).map(drop)
 }
 
-/// Records that no message up to this one is kept, before they are deleted.
+/// Records that no message up to this one is kept. Must precede their deletion.
 pub(super) fn set_evicted(transaction: &Transaction<'_>, up_to: Seq) -> rusqlite::Result<()> {
     // Within a room, the order of ids is that of `seq`.
     let sql = "UPDATE rooms SET evicted = gone.last \

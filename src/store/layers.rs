@@ -1,4 +1,4 @@
-//! Holds the store to its layer: rows go in and out, and it knows no wire format and no connection.
+//! Checks that the store stays in its layer: it must not use the wire format, nor connections.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 /// Modules of the crate that the store may use.
 const MODULES: [&str; 3] = ["limits", "protocol", "store"];
 
-/// What it may use of `protocol`: values, and the terms of a search.
+/// Items of `protocol` that it may use: values, and the words of a search.
 const VALUES: [&str; 8] = ["MessageId", "Name", "Past", "Text", "Timestamp", "Token", "fold_case", "words"];
 
 /// Words of the wire and of its types that must not be in its code or comments.
@@ -29,7 +29,7 @@ fn store_uses_values_only() {
                 assert!(VALUES.contains(&item), "{name} uses crate::protocol::{item}");
             }
         }
-        // Tests speak of commands.
+        // Tests may name commands.
         let code = if name == "tests.rs" { "" } else { source.split("\n#[cfg(test)]\nmod tests {").next().unwrap() };
         let word = words(code).find(|word| WIRE.contains(word));
         assert_eq!(word, None, "{name} has a word of the wire");
@@ -39,7 +39,7 @@ fn store_uses_values_only() {
     assert!(some.iter().all(|name| checked.contains(*name)), "{checked:?}");
 }
 
-/// The first names of what a path lists: `{A, b::{C, D}}` has `A` and `b`, and `A::new()` has `A`.
+/// The first name of each item in a path: `A` and `b` for `{A, b::{C, D}}`, and `A` for `A::new()`.
 fn items(path: &str) -> Vec<&str> {
     let Some(list) = path.strip_prefix('{') else { return words(path).take(1).collect() };
     let mut depth = 0;

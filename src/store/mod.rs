@@ -1,9 +1,10 @@
-//! Messages on disk: one SQLite file, which one thread writes and two others read, so that the hub waits for none of them.
+//! Messages on disk, in one SQLite file. One thread writes it, a second one reads it and a third one searches it, so that the hub never
+//! waits for the disk.
 //!
 //! Messages go in as batches and come out as [`Page`]s of rows. The store knows no wire format and no connection: it imports nothing
-//! from `feed`, `room` and `server`, and only values from `protocol` (a test holds it to that).
+//! from `feed`, `room` and `server`, and only values from `protocol` (a test checks that).
 //!
-//! `file` opens and migrates the file, `writer` commits, evicts and indexes, `query` and `page` read, `words` is the search index, of the
+//! `file` opens and migrates the file; `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index of the
 //! terms that `terms` makes.
 
 mod clock;
@@ -65,7 +66,7 @@ pub struct Found {
     pub epoch: Token,
     /// The id of the newest message, also if it was deleted: no greater id was ever given in this epoch.
     pub last_id: MessageId,
-    /// `messages` has none up to this id: they are deleted, or in the file alone.
+    /// `messages` has no message up to this id: those are deleted, or only in the file.
     pub before: MessageId,
     /// The newest messages, in order and without a gap; one more than were asked for, if there are more.
     pub messages: Vec<Past>,
@@ -76,7 +77,7 @@ pub struct Found {
 pub enum Report {
     /// It stored all of these messages, or none of them for this reason.
     Committed(Vec<Past>, Result<(), String>),
-    /// All up to this id are not kept any more.
+    /// Evicted all messages up to this id.
     Dropped(MessageId),
 }
 
@@ -102,7 +103,7 @@ pub enum Abandoned {
 #[derive(Debug)]
 enum Job {
     Commit(Vec<Past>),
-    /// There is one who looks for words that are not all in the index.
+    /// A search needs words that are not in the index yet.
     Index(Search),
     Close,
 }
@@ -133,7 +134,7 @@ impl Store {
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.to_owned()).spawn(run);
         let write = move || {
             writer.run(&jobs, &to_hub);
-            // Nobody waits any more if the server was in a hurry.
+            // Fails if `Store::close` has stopped waiting.
             let _ = closing.send(());
         };
         spawn("store-writer", Box::new(write)).map_err(OpenError::System)?;
@@ -146,15 +147,15 @@ impl Store {
         Ok((Self { asks, reports, queries, closed, gate }, found))
     }
 
-    /// Stores messages in one transaction; [`Store::reports`] has the result. Their ids follow that of the newest message, so only
-    /// one call may be under way.
+    /// Stores messages in one transaction; [`Store::reports`] gets the result. Their ids follow that of the newest message, so the
+    /// caller must await the result before the next call.
     pub fn commit(&self, messages: Vec<Past>) {
         self.gate.reopen();
         // Fails only if the thread is gone, which ends the server: see `reports`.
         let _ = self.asks.send(Job::Commit(messages));
     }
 
-    /// Where it is said what was done. Closed after a fault in the thread that writes.
+    /// The reports of the writing thread. Closed after a fault in that thread.
     pub fn reports(&self) -> &Receiver<Report> {
         &self.reports
     }

@@ -1,4 +1,4 @@
-//! Pages: the result of a query, a part at a time, as rows.
+//! Pages: parts of a query's result, as rows.
 
 use rusqlite::{Connection, params};
 
@@ -9,7 +9,7 @@ use crate::protocol::MessageId;
 /// A part of the result of a query: rows in the order of the query.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// Messages that the query asks for, before the first row of this page, and that are no longer in the store.
+    /// Messages that the query asks for and that belong before the first row of this page, but are no longer in the store.
     pub evicted: Option<Evicted>,
     /// How the query ended; on its last page only.
     pub end: Option<QueryEnd>,
@@ -18,7 +18,7 @@ pub struct Page {
     rows: Vec<PackedRow>,
 }
 
-/// A message as it is stored. Another program may have written it, so the strings may be anything: make them safe before they are
+/// A message as it is stored. Another program may have written it, so the strings are untrusted: make them safe before they are
 /// shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
@@ -35,20 +35,20 @@ pub struct Row<'a> {
 /// Messages that are no longer in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evicted {
-    /// They have greater ids than this one.
+    /// Their ids are greater than this one.
     pub after: MessageId,
-    /// They have ids up to this one.
+    /// Their ids are at most this one.
     pub up_to: MessageId,
     /// The oldest message in the store or, if it is empty, the id after the last one evicted.
     pub oldest: MessageId,
 }
 
-/// How a query ended. The counts are of its rows on all pages.
+/// How a query ended. Each count is the number of rows on all pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryEnd {
     /// The pages have all rows.
     Complete(u64),
-    /// A search used all the CPU time that it may use. The rows so far are the newest ones.
+    /// A search has used all its CPU time. It has found the newest of the matching messages.
     OutOfTime(u64),
     /// The query failed.
     Failed(QueryError),
@@ -91,12 +91,12 @@ impl Page {
         })
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     pub(super) fn len(&self) -> u64 {
         self.rows.len() as u64
     }
 
-    /// Size of the rows, by which a page is bounded: their strings, and [`QUERY_ROW_OVERHEAD_BYTES`] for each.
+    /// Size of the rows, which bounds a page: their strings, and [`QUERY_ROW_OVERHEAD_BYTES`] for each.
     pub fn bytes(&self) -> usize {
         self.strings.len() + self.rows.len() * QUERY_ROW_OVERHEAD_BYTES
     }
@@ -150,7 +150,7 @@ impl Page {
     }
 }
 
-/// A column as text, without the copy that [`rusqlite::Row::get`] makes, but with its error, which names the column.
+/// A column as text. Unlike [`rusqlite::Row::get`], it does not copy the text. It returns the same error, which names the column.
 pub(super) fn string<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
     let string = row.get_ref(column)?.as_str();
     string.map_err(|error| row.get::<_, String>(column).err().unwrap_or_else(|| error.into()))
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(page.bytes(), 17 + 3 * QUERY_ROW_OVERHEAD_BYTES);
     }
 
-    /// The reason that a client reads in an error.
+    /// Clients read this text in an error.
     #[test]
     fn row_of_another_type_is_an_error_that_names_the_column() {
         let error = |sql: &str| page(sql).unwrap_err().to_string();

@@ -37,7 +37,7 @@ pub struct QueryQueues {
 
 impl QueryQueues {
     /// Makes a query for messages with ids up to `until`. The store works on it from the first [`StoreQuery::poll_page`] on, and
-    /// stops when the caller drops it. `waker` is woken when a page is there that was not at the last poll.
+    /// stops when the caller drops it. After a poll that was pending, the store wakes `waker` once the page is ready.
     pub fn query(&self, query: Query, until: MessageId, waker: Waker) -> Arc<StoreQuery> {
         let (position, queue) = match query {
             Query::Last(rows) => (Position::InOrder(OrderPosition::BeforeStart { at: until, rows }), &self.to_read),
@@ -49,15 +49,15 @@ impl QueryQueues {
     }
 }
 
-/// A query for its consumer, who takes its pages, and for the threads, which make them. The threads have it in their queues as long
-/// as the consumer has it.
+/// A query, shared by the consumer, which takes its pages, and a thread of the store, which makes them. The thread holds it weakly: when
+/// the consumer drops it, it is gone.
 #[derive(Debug)]
 pub struct StoreQuery {
     /// The last id that the query asks for.
     until: MessageId,
-    /// Of the consumer.
+    /// Wakes the consumer.
     waker: Waker,
-    /// Of the thread that carries the query out.
+    /// Queue of the thread that runs the query.
     queue: mpsc::Sender<Weak<Self>>,
     progress: Mutex<Progress>,
     next: Mutex<NextPage>,
@@ -68,7 +68,7 @@ pub struct StoreQuery {
 struct NextPage {
     page: Option<Page>,
     is_requested: bool,
-    /// `page`, or the one before it, is the last one.
+    /// `page` is the last page or, if it is `None`, the consumer has taken the last page.
     has_ended: bool,
 }
 
@@ -91,19 +91,19 @@ enum Position {
 
 #[derive(Debug)]
 enum OrderPosition {
-    /// The query still looks for its first message, `rows` before this one.
+    /// The query still looks for its first message, which is `rows` messages before this one.
     BeforeStart { at: MessageId, rows: u64 },
-    /// At the messages after this one.
+    /// The query continues with the messages after this one.
     After(MessageId),
 }
 
-/// At the messages up to an id.
+/// A search continues with the messages up to the id `until`.
 #[derive(Debug)]
 struct SearchPosition {
     words: WordQuery,
     until: MessageId,
     cpu: Duration,
-    /// Turns that ended before the search did.
+    /// Number of turns so far.
     turns: usize,
 }
 
@@ -119,7 +119,7 @@ enum Turn {
 }
 
 impl StoreQuery {
-    /// Returns the next page, or `None` after the last one. If it is not there yet, the store begins to make it.
+    /// Returns the next page, or `None` after the last one. If it is not ready, requests it from the store.
     pub fn poll_page(self: &Arc<Self>) -> Poll<Option<Page>> {
         let mut next = lock(&self.next);
         if let Some(page) = next.page.take() {
@@ -139,7 +139,7 @@ impl StoreQuery {
         let _ = self.queue.send(Arc::downgrade(self));
     }
 
-    /// Does one turn's work. Returns whether the query needs another turn before there is a page.
+    /// Does one turn's work. Returns whether the query needs another turn to fill its page.
     fn advance(&self, connection: &Connection) -> bool {
         let mut progress = lock(&self.progress);
         let Progress { position, page, rows_before } = &mut *progress;
@@ -160,7 +160,7 @@ impl StoreQuery {
         false
     }
 
-    /// Ends a search whose words cannot be indexed or read.
+    /// Ends a search, because the index cannot be read or completed.
     fn fail(&self, why: impl Display) {
         self.hand_over(Page::failed(QueryError::Index(why.to_string())));
     }
@@ -172,7 +172,7 @@ impl StoreQuery {
         self.waker.wake_by_ref();
     }
 
-    /// Tells a statement of this query to stop: its CPU time is used up, or its consumer is gone.
+    /// Returns a check that is true when a statement of this query must stop: its CPU time is used up, or its consumer is gone.
     fn stop_check(self: &Arc<Self>) -> impl FnMut() -> bool + Send + 'static {
         let query = Arc::downgrade(self);
         let turn = match &lock(&self.progress).position {
@@ -180,7 +180,7 @@ impl StoreQuery {
             Position::InOrder(_) => Duration::MAX,
         };
         let end = thread_cpu().saturating_add(turn);
-        // The thread that searches holds the query, too.
+        // The searching thread holds one reference itself.
         move || query.strong_count() <= 1 || thread_cpu() >= end
     }
 
@@ -193,7 +193,7 @@ impl StoreQuery {
     }
 }
 
-/// Locks, also after another thread panicked while it held the lock: the store then ends the server.
+/// Locks, even if another thread panicked while it held the lock: such a fault ends the server anyway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -207,7 +207,7 @@ impl OrderPosition {
         page: &mut Page,
         rows_before: u64,
     ) -> rusqlite::Result<Turn> {
-        // One snapshot: messages that are evicted meanwhile are still in it, or are reported as evicted.
+        // In one transaction: a message that is evicted meanwhile is either still in the snapshot, or reported as evicted.
         let snapshot = connection.unchecked_transaction()?;
         let evicted = evicted(&snapshot)?;
         if let Self::BeforeStart { at, rows } = *self {
@@ -304,7 +304,7 @@ fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// A search that waits for words to be indexed. It ends even if the writer ends first.
+/// A search that waits until the writer has indexed its words. Dropping it fails the search.
 #[derive(Debug)]
 pub(super) struct Search(Weak<StoreQuery>);
 
@@ -319,14 +319,14 @@ impl Search {
         self.0.upgrade().map(|query| query.until).unwrap_or_default()
     }
 
-    /// The words are in the index.
+    /// Continues the search: the words are in the index.
     pub(super) fn go_on(mut self) {
         if let Some(query) = self.take() {
             query.enqueue();
         }
     }
 
-    /// The words cannot be indexed.
+    /// Fails the search: the words cannot be indexed.
     pub(super) fn fail(mut self, why: &impl Display) {
         if let Some(query) = self.take() {
             query.fail(why);
@@ -346,14 +346,14 @@ impl Drop for Search {
     }
 }
 
-/// Carries out queries for as long as anybody can make one.
+/// Runs queries until all [`QueryQueues`] are dropped.
 pub(super) fn read(connection: &Connection, asked: mpsc::Receiver<Weak<StoreQuery>>) {
     let mut queue = QueryQueue::new(asked);
     while queue.give_turn(|query| query.advance(connection)) {}
 }
 
-/// Carries out searches for as long as anybody can make one. A search waits until the writer has indexed all words that it needs;
-/// meanwhile other searches go on.
+/// Runs searches until all [`QueryQueues`] are dropped. A search waits until the writer has indexed all words that it needs; meanwhile
+/// other searches run.
 pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<StoreQuery>>, writer: &mpsc::Sender<Job>) {
     let mut queue = QueryQueue::new(asked);
     while queue.give_turn(|query| match is_behind(&connection, query.until) {

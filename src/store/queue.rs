@@ -16,12 +16,12 @@ use crate::limits::QUERY_OLDEST_SHARE;
 #[derive(Debug)]
 pub(super) struct QueryQueue<Q = StoreQuery> {
     asked: mpsc::Receiver<Weak<Q>>,
-    /// In the order of arrival; after a turn, a query goes to the end.
+    /// In order of arrival; a query goes to the end after its turn.
     waiting: VecDeque<Waiting<Q>>,
     oldest: OldestShare,
 }
 
-/// A query that is held by nobody else has lost its consumer, and is dropped.
+/// A waiting query. Held weakly: a query whose consumer has dropped it is removed.
 #[derive(Debug)]
 struct Waiting<Q> {
     query: Weak<Q>,

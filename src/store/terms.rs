@@ -12,8 +12,8 @@ pub(super) fn rules_version() -> String {
         + &format!(" {:?}", unicode_normalization::UNICODE_VERSION)
 }
 
-/// The terms under which a text is indexed, separated by one space: its words; for a run, its characters and its pairs of
-/// adjacent characters.
+/// The terms under which a text is indexed, separated by one space: its words or, for a run of text without spaces, its characters and
+/// its pairs of adjacent characters.
 pub(super) fn index_terms(text: &str) -> String {
     let folded = fold(text);
     if folded.is_ascii() {
@@ -36,7 +36,7 @@ pub(super) fn index_terms(text: &str) -> String {
 pub(super) struct WordQuery {
     /// Each must be among the text's index terms.
     terms: BTreeSet<String>,
-    /// Each must occur in the folded text, which their terms alone do not guarantee.
+    /// Each must occur in the folded text. A text with all terms does not always contain the run.
     runs: BTreeSet<String>,
 }
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_alone_are_no_word() {
+    fn run_matches_only_adjacent_characters() {
         let check = |words: &str, text: &str| assert!(!finds(words, text), "{words} in {text}");
         check("会議", "会 議");
         check("会議", "議会");
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_has_few_terms_however_long_its_runs_are() {
+    fn long_run_has_a_bounded_number_of_terms() {
         let run: String = ('一'..).take(1000).collect();
         let query = WordQuery::new(&run);
         assert_eq!(query.terms().count(), SEARCH_RUN_TERMS_MAX);

@@ -168,7 +168,7 @@ fn epoch_ids_and_newest_messages_are_found_again() {
     assert_eq!(open_with(&path, Durability::Full, None).1.epoch.to_string(), "third");
 }
 
-/// Opens the file, after the last store that was dropped has let it go.
+/// Opens the file. Waits until the last store, which was dropped, has unlocked it.
 fn open_with(path: &Path, durability: Durability, epoch: Option<&str>) -> (Store, Found) {
     let options = Options { path: path.to_owned(), durability, keep: Keep::All };
     loop {
@@ -196,7 +196,7 @@ fn unclean_end_with_relaxed_durability_begins_a_new_epoch() {
         let (store, found) = open_with(&path, next, None);
         assert_eq!((found.epoch.to_string(), found.last_id), (expected.to_owned(), id), "{durability:?} {is_clean}");
         close(store);
-        // It begins once.
+        // A new epoch begins only once.
         assert_eq!(open_with(&path, Durability::Full, None).1.epoch.to_string(), expected);
     };
     check(Durability::Relaxed, true, Durability::Relaxed, "old");
@@ -355,7 +355,7 @@ fn query_reports_what_is_evicted_between_two_pages() {
         result.add(&next_page(query).unwrap());
         result
     });
-    // The next page is made when it is asked for; otherwise it would have messages that are evicted here.
+    // The store makes the next page only on request; otherwise the page would have messages that are evicted here.
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
     await_dropped(&store, 600);
     for (query, result) in queries.iter().zip(&mut results) {
@@ -395,7 +395,7 @@ fn query_reports_what_was_evicted_before_it() {
     close(store);
 }
 
-/// The renderer makes them safe, not the store.
+/// The renderer makes the strings safe, not the store.
 #[test]
 fn rows_that_another_program_wrote_are_returned_as_they_are() {
     let directory = tempfile::tempdir().unwrap();
@@ -426,7 +426,7 @@ fn query_fails_when_the_file_cannot_be_read_any_more() {
     assert!(next_page(&query).is_none());
 }
 
-/// Dropped before, while or after a thread worked on it, a query leaves nothing behind.
+/// A query that is dropped before, while or after a thread works on it is freed.
 #[test]
 fn dropped_query_is_freed() {
     let directory = tempfile::tempdir().unwrap();
@@ -601,7 +601,7 @@ fn search_fails_when_words_cannot_be_indexed() {
     close(store);
 }
 
-/// The result was one page, however long.
+/// The result used to be one page of any length.
 #[test]
 fn search_result_comes_in_pages() {
     let directory = tempfile::tempdir().unwrap();
@@ -615,7 +615,7 @@ fn search_result_comes_in_pages() {
     close(store);
 }
 
-/// It was left without a result, and so were the commands after it.
+/// The search used to get no result, and so did the commands after it.
 #[test]
 fn search_ends_when_the_store_is_closed() {
     let directory = tempfile::tempdir().unwrap();
@@ -643,7 +643,7 @@ fn what_others_wrote_is_found() {
     close(store);
 }
 
-/// A file of an older version, with messages of these ids. That server had given, or set aside, the ids up to `ids_up_to`.
+/// Writes a file of an older version, with messages with these ids. Its server had given or reserved the ids up to `ids_up_to`.
 fn older_file(path: &Path, version: usize, ids: &[u64], ids_up_to: u64) {
     let file = Connection::open(path).unwrap();
     file.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
@@ -777,7 +777,7 @@ fn a_file_does_not_grow_beyond_its_size() {
     assert_eq!(integrity(&path), "ok");
 }
 
-/// Only one page was removed from the file after each deletion.
+/// Each deletion used to remove only one page from the file.
 #[test]
 fn file_shrinks_when_messages_are_deleted() {
     let directory = tempfile::tempdir().unwrap();

@@ -36,7 +36,7 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// The message with this id, or the last one before it.
+/// The `seq` of the message with this id or, if it is deleted, of the last one before it.
 pub(super) fn seq_of(connection: &Connection, id: MessageId) -> rusqlite::Result<Seq> {
     let sql = "SELECT seq FROM messages WHERE room = ? AND id <= ? ORDER BY id DESC LIMIT 1";
     let seq = connection.prepare_cached(sql)?.query_row(params![LOBBY, id.0], |row| row.get(0).map(Seq)).optional()?;
@@ -50,7 +50,7 @@ pub(super) fn is_behind(connection: &Connection, last: Seq) -> rusqlite::Result<
     connection.prepare_cached(sql)?.query_row([after.0, last.0], |row| row.get(0))
 }
 
-/// Whether the index is behind the messages up to `last` by so much that it must not fall behind further.
+/// Whether the index lags by more than [`STORE_INDEX_BEHIND_MAX`] messages behind `last`, and must not lag further.
 pub(super) fn is_far_behind(connection: &Connection, last: Seq) -> rusqlite::Result<bool> {
     Ok(last.0 > state(connection, INDEXED)?.0 + STORE_INDEX_BEHIND_MAX)
 }
@@ -66,7 +66,7 @@ pub(super) fn index(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Resul
     set_state(transaction, INDEXED, up_to)
 }
 
-/// The last one of the messages after one and up to another that are indexed at once.
+/// The last message of the next step of indexing, which has messages after `after` and up to `last`.
 fn part_of(transaction: &Transaction<'_>, after: Seq, last: Seq) -> rusqlite::Result<Seq> {
     let sql = "SELECT seq, octet_length(text) FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq";
     let mut rows = transaction.prepare_cached(sql)?;

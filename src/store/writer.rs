@@ -1,5 +1,5 @@
-//! Commits what is said, indexes its words when there is time, and lets go of what is too much. A thread of its own: how long the
-//! disk takes is nobody else's business.
+//! The writing thread: commits messages, indexes their words when there is time, and evicts messages beyond `--keep`. It has a thread
+//! of its own, so that only it waits for the disk.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -26,7 +26,7 @@ use crate::limits::{
 };
 use crate::protocol::{Past, Timestamp};
 
-/// The one who writes.
+/// State of the writing thread.
 pub(super) struct Writer {
     file: StoreFile,
     keep: Keep,
@@ -54,7 +54,7 @@ struct Ages {
     /// The messages that were stored while the clock was doubted.
     doubted: Vec<RangeInclusive<Seq>>,
     time_shifts: Vec<TimeShift>,
-    /// The ages of all messages up to this one are unknown: they need not be read again.
+    /// The ages of all messages up to this one are unknown, so they need not be read again.
     unknown_up_to: Seq,
 }
 
@@ -330,8 +330,8 @@ impl Writer {
         self.clock_noted_until = Duration::ZERO;
     }
 
-    /// These messages, with those stored before them since the clock was last trusted: it extends the last range if no message was
-    /// stored after it, also before a restart.
+    /// The range of these messages and of those before them that were stored since the clock was last trusted. Extends the last range,
+    /// even over a restart, if no message was stored between them.
     fn doubted_with(&self, messages: RangeInclusive<Seq>) -> RangeInclusive<Seq> {
         let before = self.ages.doubted.last().filter(|before| *before.end() >= self.stored);
         before.map_or(*messages.start(), |before| *before.start())..=*messages.end()
@@ -418,7 +418,7 @@ fn delete_up_to(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<u6
     transaction.prepare_cached(sql)?.execute([last.0]).map(|count| count as u64)
 }
 
-/// The last message to delete now, where `count` are stored: a part of what is too much, so that no commit waits long.
+/// The last message to delete now, if `count` are stored: only a part of the surplus, so that no commit waits long.
 fn surplus(transaction: &Transaction<'_>, keep: Keep, count: u64, at_once: u64) -> rusqlite::Result<Option<Seq>> {
     let nth_oldest = |nth: u64| {
         let sql = "SELECT seq FROM messages ORDER BY seq LIMIT 1 OFFSET ?";

@@ -37,7 +37,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Begins after the message with this id, when these were here.
+    /// Begins after the message with this id, with these members.
     pub(crate) fn new(before: u64, present: impl IntoIterator<Item = String>) -> Self {
         let present: BTreeSet<_> = present.into_iter().collect();
         let regulars = present.len();

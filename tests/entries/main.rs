@@ -1,4 +1,4 @@
-//! The room on its own: any entries in any order, and snapshots at any point.
+//! Tests of the room alone: random entries, and snapshots at random points.
 
 mod script;
 #[path = "../common/seeds.rs"]
@@ -7,7 +7,7 @@ mod seeds;
 use chinwag::room::Room;
 
 #[test]
-fn no_entry_makes_the_room_panic_and_snapshots_continue_alike() {
+fn entries_never_panic_and_snapshots_behave_alike() {
     let (mut events, mut rejections) = (0, 0);
     arbtest::arbtest(|u| {
         let bytes = u.bytes(u.len())?;
@@ -19,7 +19,7 @@ fn no_entry_makes_the_room_panic_and_snapshots_continue_alike() {
     .size_min(2_000)
     .size_max(8_000)
     .budget_ms(5_000);
-    assert!(events > 1_000 && rejections > 200, "the entries do too little: {events} events, {rejections} rejections");
+    assert!(events > 1_000 && rejections > 200, "too few effects: {events} events, {rejections} rejections");
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn kept_seeds() {
 }
 
 #[test]
-fn bytes_that_are_no_snapshot_are_refused() {
+fn invalid_snapshot_is_refused() {
     let snapshot = script::some_room().snapshot();
     assert!(Room::restore(&snapshot).is_ok());
     assert!(Room::restore(&[]).is_err());
@@ -38,7 +38,7 @@ fn bytes_that_are_no_snapshot_are_refused() {
         assert!(Room::restore(&snapshot[..length]).is_err(), "cut at {length}");
     }
     assert!(Room::restore(&[&snapshot[..], &[0]].concat()).is_err(), "something follows");
-    // A changed byte is refused, or makes another room, of which it is the snapshot.
+    // With a changed bit, the snapshot is refused, or is the valid snapshot of another room.
     for at in 0..snapshot.len() {
         for bit in 0..8 {
             let mut changed = snapshot.clone();

@@ -1,5 +1,5 @@
-//! A room that is driven by bytes: they choose entries, sensible ones and others. Beside it, a room that is restored from a snapshot at
-//! random points, and must do the same.
+//! Drives a room with bytes, which choose valid and invalid entries. A second room, restored from a snapshot at random points, must give
+//! the same outputs.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use chinwag::room::{
     Uptime, Verifier,
 };
 
-/// Few, so that they collide: some are the same in another case, or look alike.
+/// Only a few nicknames, so that they collide: some differ only in case, or look alike.
 const NAMES: [&str; 8] = ["ann", "Ann", "bob", "b0b", "аnn", "carol", "dave", "Dave"];
 const MEMBERS: u64 = 6;
 const STROKE: &str = "#1e90ff 40 0,0 9,9";
 
-/// What happened, so that a test can tell whether the entries did something.
+/// Counts of outputs, so that a test can check that the entries had effects.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) events: u32,
     pub(crate) rejections: u32,
 }
 
-/// The bytes that are left.
+/// The remaining bytes.
 struct Script<'a>(std::slice::Iter<'a, u8>);
 
 impl Script<'_> {
@@ -135,7 +135,7 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
     seen
 }
 
-/// Each member has a nickname of its own, and the coordinator is the first of them.
+/// Checks that all nicknames differ, and that the coordinator is the first member.
 fn check(room: &Room) {
     let members: Vec<_> = room.members().collect();
     assert_eq!(room.coordinator(), members.first().map(|(id, _)| *id));

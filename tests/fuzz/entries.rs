@@ -1,4 +1,4 @@
-//! Any entries of the room, in any order. See `tests/entries/script.rs`.
+//! Random entries of the room. See `tests/entries/script.rs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

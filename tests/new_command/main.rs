@@ -1,5 +1,5 @@
-//! One command stands in one place: `echo.patch` adds the command `ECHO`. It touches one module, its line in the list of commands, a test
-//! and protocol.md; with it applied to a copy of the sources, the tests of commands pass.
+//! A new command needs one new module. `echo.patch` adds the command `ECHO`: it adds a module, one line in the list of commands, a test,
+//! and lines in protocol.md. The tests of commands pass in a copy of the sources to which it is applied.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 const PATCH: &str = include_str!("echo.patch");
 
-/// What `cargo` reads to build the server and its tests.
+/// The files that `cargo` needs to build the server and its tests.
 const SOURCES: [&str; 7] = ["Cargo.toml", "Cargo.lock", "README.md", "protocol.md", "src", "tests", "benches"];
 
 #[test]
@@ -38,7 +38,7 @@ fn new_command_works_once_patched() {
     let directory = patched_copy();
     let features = ["--no-default-features", "--locked", "--offline"];
     let tests = ["--lib", "--test", "echo", "--test", "transcripts"];
-    // Not with the artifacts of the tests themselves, whose server this build would replace.
+    // A target directory of its own: this build must not replace the server that the other tests run.
     let status = Command::new(env!("CARGO"))
         .arg("test")
         .args(features)
@@ -52,14 +52,14 @@ fn new_command_works_once_patched() {
     assert!(status.success(), "in {}", directory.display());
 }
 
-/// A copy of the sources with the patch applied. Its unchanged files keep their times, so that little is compiled again.
+/// Copies the sources and applies the patch. Unchanged files keep their modification times, so that Cargo recompiles little.
 fn patched_copy() -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-command");
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).expect("a directory");
     let sources = SOURCES.map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
     run(Command::new("cp").arg("-Rp").args(sources).arg(&directory));
-    // Without the ceiling, git would take the repository around it for the one to patch, and apply nothing.
+    // Without the ceiling, git would find the repository around the copy, and apply nothing.
     let patch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/new_command/echo.patch");
     let ceiling = directory.parent().expect("it has a parent").to_owned();
     run(Command::new("git").arg("apply").arg(patch).current_dir(&directory).env("GIT_CEILING_DIRECTORIES", ceiling));

@@ -144,11 +144,11 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
 
 fn refusal(u: &mut Unstructured<'_>) -> Result<Refusal> {
     Ok(match *u.choose(&ErrorCode::ALL)? {
-        // Their texts have a field.
+        // The texts of these codes have a field.
         ErrorCode::TooOld => Refusal::too_old(verb(u)?, MessageId(u.arbitrary()?)),
         ErrorCode::IdAhead => Refusal::id_ahead(MessageId(u.arbitrary()?)),
         code => {
-            // Words that look like a hint are one when the line is read.
+            // The parser takes words that look like a hint for one.
             let what = text(u)?;
             let refusal = Refusal::new(option(u, verb)?, code, Hint::split(what.as_str()).0);
             if u.arbitrary()? { refusal.with_hint(hint(u)?) } else { refusal }
@@ -159,7 +159,7 @@ fn refusal(u: &mut Unstructured<'_>) -> Result<Refusal> {
 fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
     let plain: Vec<_> = Hint::plain().collect();
     let words = |u: &mut Unstructured<'_>| {
-        // Users' words that look like a hint, or do not.
+        // Users' words; some look like a hint.
         let looks = ["; try again later", "; write: NICK name", "x", "//", "; for all from there on, write: SINCE 5"];
         Ok(Text::new(&format!("{}{}", u.choose(&looks)?, name(u)?)).expect("a text"))
     };

@@ -1,4 +1,4 @@
-//! The bytes of each refusal, outside of chat mode and in it. Only the hint, which names commands, differs between the two.
+//! The bytes of each refusal, in both modes. Only the commands in the hint differ between the modes.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use chinwag::protocol::{ErrorCode, Field, MessageId};
 
 use crate::common::{EPOCH, Peer, Server};
 
-/// Codes that no line of a member of a server without a store gets, and the tests that check their bytes.
+/// Codes that a member cannot cause by a line on a server without a store, and the tests that check their bytes.
 const ELSEWHERE: [ErrorCode; 10] = [
     ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // sockets::timeouts
@@ -23,8 +23,8 @@ const ELSEWHERE: [ErrorCode; 10] = [
 
 const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] text"];
 
-/// Lines, and what follows `ERR`. `~` stands for the slash of chat mode, `{whisper}` for how a whisper is written. An `MSG` is sent
-/// as a bare text in chat mode.
+/// Lines, and the text after `ERR`. `~` stands for the slash of chat mode, `{whisper}` for the usage of `WHISPER`. In chat mode, the text
+/// of `MSG` is sent without the verb.
 const REFUSALS: [(&str, &str); 50] = [
     ("NICK", "NICK name-missing there is no name¦; write: ~NICK name"),
     ("NICK a,b", "NICK name-invalid a name cannot contain a comma¦; write: ~NICK name"),
@@ -120,7 +120,7 @@ const REFUSALS: [(&str, &str); 50] = [
     ),
 ];
 
-/// Lines that are no commands outside of chat mode, and what follows `ERR - verb-unknown`.
+/// Lines without a known verb outside of chat mode, and the text after `ERR - verb-unknown`.
 const UNKNOWN: [(&str, &str); 5] = [
     ("hello everyone", "unknown command 'hello'¦ (HELP lists the commands); to say it, write: MSG hello everyone"),
     ("\u{200b}", "this line has only invisible characters¦; HELP lists the commands"),
@@ -133,7 +133,7 @@ const UNKNOWN: [(&str, &str); 5] = [
     ),
 ];
 
-/// The same in chat mode.
+/// Such lines in chat mode.
 const UNKNOWN_IN_CHAT: [(&str, &str); 2] = [
     (
         "/shrug hm",
@@ -148,7 +148,7 @@ const UNKNOWN_IN_CHAT: [(&str, &str); 2] = [
 ];
 
 #[test]
-fn refusal_has_same_bytes_but_for_commands_in_hint() {
+fn modes_differ_only_in_commands_of_hints() {
     let server = Server::with(&["--history", "2", "--resume-timeout", "0"]);
     let mut alice = server.join("alice");
     for id in 1..=4 {
@@ -172,7 +172,7 @@ fn refusal_has_same_bytes_but_for_commands_in_hint() {
     for (line, expected) in REFUSALS {
         let line = line.strip_prefix("MSG ").map_or_else(|| format!("/{line}"), ToOwned::to_owned);
         let expected = filled(&expected.replace("{message}", "text"));
-        // A verb has its slash; the second one of a `DRAW` had none before either.
+        // The first verb gets the slash. The second one, in the usage of `DRAW`, has none.
         let expected = expected.replace("or ~", "or ").replace('~', "/").replace("{whisper}", WHISPER[1]);
         check(&mut carol, &filled(&line), &expected);
     }
@@ -183,7 +183,7 @@ fn refusal_has_same_bytes_but_for_commands_in_hint() {
     assert_eq!(EPOCH, "k7qd");
 }
 
-/// `¦` stands before the hint in `expected`.
+/// `¦` separates the text from the hint in `expected`.
 #[track_caller]
 fn check(peer: &mut Peer, line: &str, expected: &str) {
     peer.send(line);

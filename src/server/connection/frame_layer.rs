@@ -8,9 +8,10 @@ use crate::feed::Source;
 use crate::protocol::Closing;
 use crate::server::sockets::Socket;
 
-/// One connection's frames, both ways. Its reader and its writer are one task, so that neither waits for a lock in here.
+/// The frames of one connection, in both directions. One task runs the connection's reader and writer, so a lock in here is never
+/// contended.
 pub(in crate::server) trait FrameLayer: Debug + Send + Sync {
-    /// Takes apart what was received: returns the next thing in `input`, which moves past it, and `None` at its end.
+    /// Parses received bytes: returns the next piece of `input`, and advances `input` past it. `None`: `input` is used up.
     #[expect(clippy::mut_mut, reason = "the input is moved on, and may be decoded in place")]
     fn read<'a>(&self, input: &mut &'a mut [u8]) -> Option<Framed<'a>>;
 
@@ -26,7 +27,7 @@ pub(in crate::server) trait FrameLayer: Debug + Send + Sync {
     /// Ready when a control frame is due because nothing was sent for a while.
     fn poll_silence(&self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// The last bytes of the connection: the end of a frame that was cut, these lines, and why the server closes.
+    /// The last bytes of the connection: the rest of a partly sent frame, these lines, and a close frame with the reason.
     fn end(&self, closing: Closing, last_lines: &str) -> Vec<u8>;
 }
 
@@ -38,10 +39,10 @@ pub(in crate::server) enum Framed<'a> {
     Text(&'a [u8]),
     /// A message ends, and with it a line.
     EndOfMessage,
-    /// A control frame that makes one due in return.
+    /// A control frame to which a control frame must be sent as the answer.
     Control,
-    /// The client ends the connection. Nothing comes after it.
+    /// The client ends the connection. Nothing comes after this.
     EndOfInput,
-    /// The frames are wrong. Nothing comes after it.
+    /// The frames are invalid. Nothing comes after this.
     Invalid,
 }

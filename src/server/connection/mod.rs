@@ -37,7 +37,7 @@ use crate::session::InputKind;
 pub(super) struct Host {
     pub(super) feed: Arc<Feed>,
     pub(super) to_hub: Inbox,
-    /// Where stored messages are read, if messages are stored. Then they are answered only after they are stored.
+    /// Reads stored messages, if there is a store. `MSG` is then acknowledged only after the message is stored.
     pub(super) stored: Option<Arc<dyn StoredMessages>>,
     pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,
@@ -97,7 +97,7 @@ pub(super) async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io
 /// A peer's socket, and what is for it.
 pub(super) struct Connection {
     socket: Socket,
-    /// What the lines are wrapped in, both ways; `None`: they are sent as they are.
+    /// The frames around the lines, in both directions; `None`: lines are sent without frames.
     frames: Option<Box<dyn FrameLayer>>,
     session: SessionId,
     host: Arc<Host>,

@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
             }
         }
         if connection.frames.is_some() {
-            // A client that means to end it sends a frame that says so.
+            // A client that ends the connection in good order sends a close frame first.
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Box::pin(self.finish()).await
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         while let Some(framed) = frames.read(&mut rest) {
             match framed {
                 Framed::Text(text) => {
-                    // It is no other protocol's, whatever it is.
+                    // Text in frames is never taken for another protocol.
                     let _ = self.take_text(text).await?;
                 }
                 Framed::EndOfMessage => {
@@ -138,14 +138,14 @@ impl<'a> Reader<'a> {
                 // The writer sends the control frame.
                 Framed::Control => self.connection.outbox.wake(),
                 Framed::EndOfInput => return self.end_with(InputKind::EndOfInput).await,
-                // What was sent before is carried out, and then the client is seen to leave.
+                // The lines before it are carried out first; then the member leaves.
                 Framed::Invalid => return self.end_with(InputKind::Gone(LeaveReason::Errors)).await,
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Tells the hub, after all that was sent before, why nothing more is read.
+    /// Reports the end of input to the hub, after all lines before it.
     async fn end_with(&mut self, action: InputKind) -> io::Result<ControlFlow<()>> {
         self.until_stored().await;
         self.connection.tell(action)?;
@@ -237,7 +237,7 @@ fn messages_in_flight_max(bytes: usize) -> usize {
     (MESSAGES_IN_FLIGHT_BYTES / (bytes + PAST_OVERHEAD_BYTES)).clamp(LINES_IN_FLIGHT_MAX, MESSAGES_IN_FLIGHT_MAX)
 }
 
-/// The command, with the secret that it needs. A system without randomness gives no tokens.
+/// The command, with the secret that it needs. Without randomness from the system there is no secret, and `SET resume on` is refused.
 fn with_secret(command: Command) -> InputKind {
     let mut random = [0; 16];
     if command.needs_secret() && getrandom::fill(&mut random).is_ok() {

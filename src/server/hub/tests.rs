@@ -52,7 +52,7 @@ fn read(feed: &Feed, cursor: &mut Cursor, outbox: &Outbox) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// A hub whose room stores its messages in this file, and where the store reports.
+/// A hub with a store in this file, and the receiver of the store's reports.
 #[cfg(feature = "store")]
 fn storing(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
     let options = Options { path, durability: Durability::Relaxed, keep: Keep::All };
@@ -84,7 +84,7 @@ fn stuck(hub: &mut Hub, lines: &[&str]) -> Arc<Outbox> {
 
 /// The cursor of one who is stuck since before they joined has never been in the feed; it was taken for nobody's.
 #[test]
-fn a_peer_that_is_stuck_since_before_it_joined_is_let_go() {
+fn client_blocked_since_before_joining_is_disconnected() {
     let talk = ["MSG hello"; 200];
     for before in [&["NICK a"][..], &["NICK a", "SET tags on"], &["SET tags on", "NICK a", "SET tags off"]] {
         let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(4096)));
@@ -97,7 +97,7 @@ fn a_peer_that_is_stuck_since_before_it_joined_is_let_go() {
 /// One who reads everything in time, beside many who fall off at once: their leaves alone are more than is kept, and
 /// were once published before anybody could read on.
 #[test]
-fn those_who_read_stay_when_many_are_let_go() {
+fn readers_stay_when_many_slow_consumers_are_disconnected() {
     let feed = Arc::new(Feed::new(64 * 1024));
     let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
     let join = |hub: &mut Hub, session: u64| {
@@ -128,7 +128,7 @@ fn those_who_read_stay_when_many_are_let_go() {
 
 /// Whoever leaves more whispers unread than may wait for one is let go, and not before.
 #[test]
-fn whispers_that_one_does_not_read_are_bounded() {
+fn unread_whispers_of_one_client_are_bounded() {
     let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(64 * 1024 * 1024)));
     let outbox = stuck(&mut hub, &["NICK bob"]);
     connect(&mut hub, 2);
@@ -145,7 +145,7 @@ fn whispers_that_one_does_not_read_are_bounded() {
 
 /// No one of them has many, and one reads.
 #[test]
-fn whispers_that_nobody_reads_are_bounded_in_all() {
+fn unread_whispers_of_all_clients_are_bounded() {
     let feed_bytes = 64 * 1024;
     let feed = Arc::new(Feed::new(feed_bytes));
     let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
@@ -172,7 +172,7 @@ fn whispers_that_nobody_reads_are_bounded_in_all() {
 
 /// Each asks for messages that are another page with the next one, and nobody reads; but one does. Nobody falls off the feed.
 #[test]
-fn past_messages_that_nobody_reads_are_bounded() {
+fn unread_replays_are_bounded() {
     let feed_bytes = 64 * 1024;
     let feed = Arc::new(Feed::new(feed_bytes));
     let room = Sessions::new(Room::default().with_history(RecentMessages::new(50)), Timeouts::default());
@@ -202,7 +202,7 @@ fn past_messages_that_nobody_reads_are_bounded() {
 /// A search between the commit and the publication does not find the message.
 #[test]
 #[cfg(feature = "store")]
-fn what_is_stored_and_not_said_yet_is_not_found() {
+fn stored_but_unpublished_message_is_not_found() {
     let directory = tempfile::tempdir().unwrap();
     let feed = Arc::new(Feed::new(64 * 1024));
     let (mut hub, reports) = storing(directory.path().join("chat.db"), &feed);
@@ -234,10 +234,10 @@ fn what_is_stored_and_not_said_yet_is_not_found() {
     assert_eq!(search(&mut hub), "OK SEARCH 1");
 }
 
-/// However late the disk is, and while others come and go.
+/// Even if the disk is slow, and members join and leave meanwhile.
 #[test]
 #[cfg(feature = "store")]
-fn what_is_said_is_what_is_stored() {
+fn published_messages_are_the_stored_ones() {
     arbtest::arbtest(|u| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
@@ -299,7 +299,7 @@ fn ids(lines: &str, which: impl Fn(&str) -> bool) -> impl Iterator<Item = u64> {
 
 /// Each asks after a change of its own, and nobody reads.
 #[test]
-fn lists_that_nobody_reads_are_bounded() {
+fn unread_member_lists_are_bounded() {
     let feed_bytes = 64 * 1024;
     let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(feed_bytes)));
     let mut kept = Vec::new();
@@ -348,7 +348,7 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
     }
 }
 
-/// A join during a commit used to take the id of a message, and the whole batch was committed again.
+/// A join during a commit used to take the id of a message, so that the whole batch had to be committed again.
 #[test]
 #[cfg(feature = "store")]
 fn presence_during_a_commit_has_no_id_and_the_batch_is_committed_once() {

@@ -1,4 +1,4 @@
-//! What a client reads, byte for byte, of messages in a real store.
+//! The bytes that a client reads when messages come from a real store.
 
 use std::io;
 use std::path::Path;
@@ -23,10 +23,10 @@ fn outbox() -> Arc<Outbox> {
     outbox
 }
 
-/// The next piece of text, or whether the text is complete. It comes when the connection is woken.
+/// Waits for the next piece of text. `Err(true)`: the text is complete; `Err(false)`: it has failed.
 fn next(outbox: &Outbox, pieces: &mut impl Pieces) -> Result<String, bool> {
     wait_for(|| {
-        // As a connection does: it asks to be woken before it looks.
+        // Registers before it checks, as a connection does.
         outbox.register(&thread_waker());
         Poll::Ready(match pieces.next() {
             Next::Text(text) => {
@@ -101,7 +101,7 @@ fn reply_is_past_lines_and_the_count() {
     close(store);
 }
 
-/// One write carries all of it.
+/// So one write sends all of it.
 #[test]
 fn reply_of_one_page_is_one_piece() {
     let directory = tempfile::tempdir().unwrap();
@@ -172,7 +172,7 @@ fn search_timeout_says_how_much_was_found() {
     assert_eq!(search_timeout(7).to_string(), expected);
 }
 
-/// Another program wrote them.
+/// Another program may have written the row.
 #[test]
 fn unsafe_characters_of_a_row_are_replaced() {
     let directory = tempfile::tempdir().unwrap();
@@ -231,14 +231,14 @@ fn catch_up_goes_on_after_messages_that_are_evicted_meanwhile() {
     close(store);
 }
 
-/// The connection is then closed: it would miss messages that nobody told it of.
+/// The connection is then closed, because it would miss messages silently.
 #[test]
 fn catch_up_fails_with_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Keep::All).unwrap();
     commit(&store, (1..=9).map(|id| past(id, "hi")).collect());
-    // The rows before this one are told.
+    // The rows before this one are sent.
     sql(&path, "UPDATE messages SET text = x'ff' WHERE id = 5");
     assert_eq!(catch_up(&store, PLAIN, 0, 9), ("MSG ann hi\n".repeat(4), false));
     sql(&path, "ALTER TABLE messages RENAME TO hidden");

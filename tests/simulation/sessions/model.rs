@@ -129,11 +129,11 @@ impl Model {
         }
     }
 
-    /// Continues with a room that is restored from a snapshot of the other one. The hub's room goes on without that, so both must behave
-    /// alike.
+    /// Replaces the room by one restored from its snapshot. The hub's room is never replaced, so the comparison with it shows whether
+    /// both behave alike.
     fn restore_now_and_then(&mut self) {
         self.applied = self.applied.wrapping_add(1);
-        // As good as random (Knuth's multiplicative hash).
+        // Pseudo-random (Knuth's multiplicative hash).
         if self.applied.wrapping_mul(2_654_435_761) < u32::MAX / 8 {
             let restored = Room::restore(&self.room.room().snapshot()).expect("a snapshot can be read");
             self.room.replace_room(restored);
@@ -222,7 +222,7 @@ impl Model {
             Output::Answered(_) => {}
             Output::QueryStore(..) => panic!("{output:?} without a store"),
             Output::Publish { id, at, session, event, own } => {
-                assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "messages have ids, and nothing else has");
+                assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "only messages have ids");
                 assert!(id.is_none_or(|id| id == self.last_id.next()), "ids have no gaps");
                 self.last_id = id.unwrap_or(self.last_id);
                 self.history.take(&event);
@@ -325,7 +325,7 @@ fn rendered(line: &ServerLine) -> String {
     line.to_string()
 }
 
-/// A line is answered once, after all its outputs; nothing else is.
+/// Checks that each line is answered once, after all its outputs, and nothing else is answered.
 fn check_answered(session: SessionId, action: &InputKind, outputs: &[Output]) {
     let is_line = matches!(
         action,
