@@ -19,7 +19,8 @@ pub trait ReplyWords {
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OK {}", self.verb())?;
+        f.write_str("OK ")?;
+        f.write_str(self.verb().as_str())?;
         self.words().write(f)
     }
 }
