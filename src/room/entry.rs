@@ -51,7 +51,7 @@ impl Origin {
 pub struct Entry {
     /// Number of the entry, from 1. The sequencer assigns it.
     pub seq: u64,
-    /// Wall time, which never goes backwards from one entry to the next.
+    /// Wall time. It goes backwards when the clock is set back: nothing in the room compares it.
     pub at: Timestamp,
     /// Steady time, for timeouts.
     pub uptime: Uptime,
