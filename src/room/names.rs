@@ -55,7 +55,13 @@ impl Names {
         let shown = || self.held.by_skeleton.1.get(&By(name.clone())).copied().filter(other);
         let alike = mapped.or_else(shown).map(Collision::Alike);
         let is_own = holder.is_some();
-        alike.or_else(|| (!is_own && self.reserved.has_any(name)).then_some(Collision::Reserved))
+        alike.or_else(|| (!is_own && self.is_reserved_by_other(name, member)).then_some(Collision::Reserved))
+    }
+
+    /// Whether a member other than this one reserves the nickname, or one that looks alike.
+    fn is_reserved_by_other(&self, name: &Name, member: MemberId) -> bool {
+        let reserving = self.reserved.largest(name);
+        reserving > 1 || (reserving == 1 && !self.reservations.contains_key(&(member, name.to_string())))
     }
 
     /// Gives a nickname that does not collide to a member that has none.
@@ -109,11 +115,14 @@ impl<T: Copy> ByForm<T> {
         update(&mut self.by_skeleton.0, name, &change);
         update(&mut self.by_skeleton.1, name, &change);
     }
+}
 
-    fn has_any(&self, name: &Name) -> bool {
-        self.by_key.contains_key(&By(name.clone()))
-            || self.by_skeleton.0.contains_key(&By(name.clone()))
-            || self.by_skeleton.1.contains_key(&By(name.clone()))
+impl ByForm<u32> {
+    /// The largest number of any form of the name.
+    fn largest(&self, name: &Name) -> u32 {
+        let by_key = self.by_key.get(&By(name.clone()));
+        let by_skeleton = (self.by_skeleton.0.get(&By(name.clone())), self.by_skeleton.1.get(&By(name.clone())));
+        [by_key, by_skeleton.0, by_skeleton.1].into_iter().flatten().copied().max().unwrap_or(0)
     }
 }
 

@@ -104,6 +104,21 @@ fn nick_of_gone_author_is_reserved_until_message_is_published() {
 }
 
 #[test]
+fn author_takes_back_own_nick_while_message_waits() {
+    let mut room = room_with_message_of_alice();
+    say(&mut room.0, 1, "NICK bob");
+    assert_reserved(&mut room.0, 2, "ALICE");
+    let renamed = say(&mut room.0, 1, "NICK alice");
+    assert_eq!(renamed[0], "*- RENAME bob alice, for 1 OK NICK alice");
+    say(&mut room.0, 1, "MSG again");
+    say(&mut room.0, 1, "NICK carol");
+    assert_eq!(stored(&mut room, "alice"), ["*1 MSG alice hi, for 1 OK MSG 1", "1 answered"]);
+    assert_reserved(&mut room.0, 2, "alice");
+    assert_eq!(stored(&mut room, "alice"), ["*2 MSG alice again, for 1 OK MSG 2", "1 answered"]);
+    assert_free(&mut room.0, 2, "alice");
+}
+
+#[test]
 fn nick_of_gone_author_is_free_after_message_is_refused() {
     let mut room = room_with_message_of_alice();
     say(&mut room.0, 1, "MSG another");
