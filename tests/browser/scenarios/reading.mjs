@@ -8,6 +8,8 @@ import {
 
 /** Scrolls so that the message with this text is at the top, and waits until the page knows. */
 const readAt = async (page, text) => {
+  const isThere = (text) => [...document.querySelectorAll('#log .said')].some((each) => each.textContent === text);
+  await expect(page, isThere, text, `${text} is in the log`);
   await page.evaluate((text) => {
     const entry = [...document.querySelectorAll('#log > *')].find((each) => each.querySelector('.said')?.textContent === text);
     const log = document.getElementById('log');
