@@ -379,6 +379,14 @@ pub const FEED_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 /// Smallest `--feed-bytes`: several times what one send buffer takes, or readers in good order would fall off.
 pub const FEED_BYTES_MIN: usize = 1024 * 1024;
 
+/// Limit on the memory for all output that clients have not read, as a multiple of `--feed-bytes`. The feed takes at most one of these
+/// parts, so as much again is left for mailboxes.
+pub const BACKLOG_FEEDS: usize = 2;
+
+/// Growth of the backlog after which slow consumers are searched for again, as a share of its limit: one of this many parts. A search
+/// looks at every client.
+pub const BACKLOG_GROWTH_SHARE: usize = 16;
+
 /// What a segment counts against the retention beside its text: its place in the log and its allocations' headers.
 pub const SEGMENT_OVERHEAD_BYTES: usize = 256;
 

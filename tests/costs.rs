@@ -69,7 +69,7 @@ fn allocations(readers: u64) -> u64 {
     deliver(&feed, &mut at_work);
     let counted = allocation_counter::measure(|| {
         for message in messages {
-            hub.take(Timestamp(0), Request::Act(SessionId(1), InputKind::Command(message)));
+            hub.process(Timestamp(0), Request::Act(SessionId(1), InputKind::Command(message)));
             hub.publish(Timestamp(0));
             deliver(&feed, &mut at_work);
         }
@@ -79,9 +79,9 @@ fn allocations(readers: u64) -> u64 {
 
 fn join(hub: &mut Hub, session: SessionId) -> (Arc<Outbox>, Cursor) {
     let outbox = Arc::new(Outbox::default());
-    hub.take(Timestamp(0), Request::Connect(session, ([127, 0, 0, 1], 1024).into(), Arc::clone(&outbox)));
+    hub.process(Timestamp(0), Request::Connect(session, ([127, 0, 0, 1], 1024).into(), Arc::clone(&outbox)));
     let nick = Command::parse(&format!("NICK reader-{}", session.0), Mode::Commands).expect("a command");
-    hub.take(Timestamp(0), Request::Act(session, InputKind::Command(nick.expect("not blank"))));
+    hub.process(Timestamp(0), Request::Act(session, InputKind::Command(nick.expect("not blank"))));
     hub.publish(Timestamp(0));
     (outbox, Cursor::new())
 }
@@ -115,7 +115,7 @@ fn what_is_drawn_costs_only_those_who_draw() {
     let mut at_work: Vec<_> = (1..=3).map(|number| join(&mut hub, SessionId(number))).collect();
     let mut say = |session, line: &str| {
         let command = Command::parse(line, Mode::Commands).expect("a command").expect("not blank");
-        hub.take(Timestamp(0), Request::Act(SessionId(session), InputKind::Command(command)));
+        hub.process(Timestamp(0), Request::Act(SessionId(session), InputKind::Command(command)));
         hub.publish(Timestamp(0));
     };
     say(2, "SET draw on");

@@ -378,7 +378,7 @@ impl Cursor {
         if urgent > 0 {
             self.urgent = self.urgent[urgent..].into();
         }
-        outbox.wrote(urgent, 0);
+        outbox.wrote_urgent(urgent);
         bytes -= urgent;
         loop {
             if let Some(pin) = self.pins.front_mut().filter(|pin| pin.at == self.place) {

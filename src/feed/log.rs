@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::extent::{Extent, MemoryFile};
 use super::lines::{Lines, Rendering};
-use super::{Place, lock};
+use super::{Backlog, Place, lock};
 use crate::limits::{
     SEGMENT_BYTES_MAX, SEGMENT_OVERHEAD_BYTES, SEGMENT_SHARE, SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE,
 };
@@ -20,6 +20,7 @@ pub struct Feed {
     log: Mutex<Log>,
     /// A copy of `Log::ends`, so that a reader at the end finds out without the lock.
     ends: [AtomicU64; DIALECTS],
+    backlog: Arc<Backlog>,
     bytes_max: usize,
 }
 
@@ -83,7 +84,12 @@ impl Feed {
             said: MessageId::default(),
             file: MemoryFile::new(bytes_max / SENDFILE_SHARE),
         };
-        Self { log: Mutex::new(log), ends: Default::default(), bytes_max }
+        Self { log: Mutex::new(log), ends: Default::default(), backlog: Arc::default(), bytes_max }
+    }
+
+    /// The backlog in which the segments count.
+    pub fn backlog(&self) -> &Arc<Backlog> {
+        &self.backlog
     }
 
     /// Publishes the draft, if there is something in it, and makes it empty again.
@@ -92,6 +98,7 @@ impl Feed {
             return Appended { grew: [false; DIALECTS], shrank: false };
         }
         let mut log = lock(&self.log);
+        let bytes_before = log.total_bytes();
         let segment = Segment { starts: draft.starts, texts: draft.take_texts(log.file.as_mut()) };
         log.bytes += segment.cost();
         for dialect in 0..DIALECTS {
@@ -103,12 +110,13 @@ impl Feed {
         log.said = draft.said;
         log.segments.push_back(segment);
         let before = log.segments.len();
-        let in_file = log.file.as_ref().map_or(0, MemoryFile::bytes);
-        while log.bytes + in_file > self.bytes_max && log.segments.len() > 1 {
+        while log.total_bytes() > self.bytes_max && log.segments.len() > 1 {
             if let Some(oldest) = log.segments.pop_front() {
                 log.bytes -= oldest.cost();
             }
         }
+        self.backlog.add(log.total_bytes());
+        self.backlog.subtract(bytes_before);
         Appended { grew, shrank: log.segments.len() < before }
     }
 
@@ -138,6 +146,11 @@ impl Feed {
     #[cfg(test)]
     pub(super) fn file_bytes(&self) -> u64 {
         lock(&self.log).file.as_ref().map_or(0, MemoryFile::system_bytes)
+    }
+
+    /// Memory of the segments that are kept, in bytes.
+    pub fn bytes(&self) -> usize {
+        lock(&self.log).total_bytes()
     }
 
     /// The most bytes kept.
@@ -174,6 +187,11 @@ impl Feed {
 }
 
 impl Log {
+    /// Memory of the segments and of the file.
+    fn total_bytes(&self) -> usize {
+        self.bytes + self.file.as_ref().map_or(0, MemoryFile::bytes)
+    }
+
     fn keeps(&self, place: Place) -> bool {
         self.segments.front().is_some_and(|oldest| oldest.starts[place.dialect.index()] <= place.offset)
     }

@@ -9,6 +9,7 @@
 //! nothing here waits for a reader.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod backlog;
 mod cursor;
 mod extent;
 mod lines;
@@ -17,6 +18,7 @@ mod outbox;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use backlog::{Backlog, SharedLines};
 pub use cursor::{Cursor, Missed, Progress, Source};
 pub use log::{Appended, Draft, Feed};
 pub use outbox::{Next, Outbox, Pieces, Standing};

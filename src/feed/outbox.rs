@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use super::{Place, lock};
+use super::{Backlog, Place, SharedLines, lock};
 use crate::limits::{PIN_OVERHEAD_BYTES, QUERY_PAGE_BYTES};
 use crate::protocol::{Closing, DIALECTS, Dialect, Mode};
 
@@ -15,12 +15,13 @@ use crate::protocol::{Closing, DIALECTS, Dialect, Mode};
 #[derive(Debug)]
 pub struct Outbox {
     state: Mutex<State>,
+    backlog: Arc<Backlog>,
     /// Bytes of private lines not yet written, with their overhead, and urgent bytes.
     waiting_bytes: AtomicUsize,
-    /// Those of them that the connection did not ask for: whispers.
+    /// The part of them that only this mailbox keeps: without shared lines and store queries. Counted in `backlog`.
+    own_bytes: AtomicUsize,
+    /// The part of them that the connection did not ask for: whispers.
     unasked_bytes: AtomicUsize,
-    /// Pins not yet written whose text is shared with other connections.
-    shared_pins: AtomicUsize,
     /// Lines of the connection that were carried out or refused.
     answered: AtomicU64,
     /// Where the connection's cursor is, packed by [`pack`], for the hub to see who fell off.
@@ -31,6 +32,12 @@ pub struct Outbox {
 pub(super) struct State {
     /// In the order of their places.
     pub(super) pins: VecDeque<Pin>,
+    /// The lines of each pin with shared lines that is not yet written, also after the cursor took the pin.
+    #[expect(
+        clippy::box_collection,
+        reason = "most mailboxes hold none: a pointer takes a quarter of the memory of an empty queue"
+    )]
+    shared: Option<Box<VecDeque<Arc<SharedLines>>>>,
     /// Bytes to send before anything else, outside of any line.
     pub(super) urgent: Vec<u8>,
     /// Nothing comes after the last pin, for this reason.
@@ -60,8 +67,8 @@ pub(super) struct Pin {
 #[derive(Debug)]
 pub(super) enum PinText {
     Own(Vec<u8>),
-    /// A stretch of what several connections are to read.
-    Shared(Arc<[u8]>, Range<u32>),
+    /// A part of lines that several mailboxes hold.
+    Shared(Arc<SharedLines>, Range<u32>),
     /// This piece of it is there, and more comes unless the source has ended.
     Fetched {
         source: Box<dyn Pieces>,
@@ -114,10 +121,6 @@ impl Deref for PinText {
 }
 
 impl Pin {
-    fn is_shared(&self) -> bool {
-        matches!(self.text, PinText::Shared(..))
-    }
-
     /// Whether more comes than is there.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.text, PinText::Fetched { state: Fetching::Open | Fetching::Failed, .. })
@@ -148,12 +151,21 @@ impl Pin {
         self.fetch();
     }
 
+    /// What it adds to the bytes that wait for the connection.
     pub(super) fn cost(&self) -> usize {
         let bytes = match &self.text {
             PinText::Fetched { bytes, .. } => *bytes,
             text => text.len(),
         };
         bytes + PIN_OVERHEAD_BYTES
+    }
+
+    /// The part of it that only this mailbox keeps.
+    fn own_cost(&self) -> usize {
+        match &self.text {
+            PinText::Own(text) => text.len() + PIN_OVERHEAD_BYTES,
+            PinText::Shared(..) | PinText::Fetched { .. } => PIN_OVERHEAD_BYTES,
+        }
     }
 }
 
@@ -170,20 +182,33 @@ pub enum Standing {
 }
 
 impl Default for Outbox {
+    /// An empty one, whose lines are no other mailbox's backlog.
     fn default() -> Self {
-        Self {
-            state: Mutex::default(),
-            waiting_bytes: AtomicUsize::new(0),
-            unasked_bytes: AtomicUsize::new(0),
-            shared_pins: AtomicUsize::new(0),
-            answered: AtomicU64::new(0),
-            reached: AtomicU64::new(pack(None)),
-        }
+        Self::new(&Arc::default())
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.discard();
     }
 }
 
 /// The hub's side.
 impl Outbox {
+    /// An empty one, whose lines count as this backlog.
+    pub fn new(backlog: &Arc<Backlog>) -> Self {
+        Self {
+            state: Mutex::default(),
+            backlog: Arc::clone(backlog),
+            waiting_bytes: AtomicUsize::new(0),
+            own_bytes: AtomicUsize::new(0),
+            unasked_bytes: AtomicUsize::new(0),
+            answered: AtomicU64::new(0),
+            reached: AtomicU64::new(pack(None)),
+        }
+    }
+
     /// Leaves private lines, written by `write`, to be read at the place `at`; the cursor goes on from `then`. After
     /// [`Outbox::close`] it does nothing. Returns how many bytes were written.
     pub fn pin(&self, at: Option<Place>, then: Option<Place>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
@@ -196,7 +221,7 @@ impl Outbox {
     }
 
     /// The same for a stretch of lines that several connections are to read, and that are kept once for all of them.
-    pub fn pin_shared(&self, at: Option<Place>, text: Arc<[u8]>, range: Range<u32>) {
+    pub fn pin_shared(&self, at: Option<Place>, text: Arc<SharedLines>, range: Range<u32>) {
         self.pin_text(at, PinText::Shared(text, range));
     }
 
@@ -211,6 +236,9 @@ impl Outbox {
         if state.closing.is_none() {
             let pin = Pin { at, text, then: at, unasked_bytes: 0 };
             self.count_pin(&pin);
+            if let PinText::Shared(lines, _) = &pin.text {
+                state.shared.get_or_insert_default().push_back(Arc::clone(lines));
+            }
             state.pins.push_back(pin);
         }
     }
@@ -242,7 +270,10 @@ impl Outbox {
             }
         };
         self.waiting_bytes.fetch_add(cost, Ordering::Relaxed);
-        self.unasked_bytes.fetch_add(if unasked { cost } else { 0 }, Ordering::Relaxed);
+        self.keep(cost);
+        if unasked {
+            self.unasked_bytes.fetch_add(cost, Ordering::Relaxed);
+        }
         bytes
     }
 
@@ -299,9 +330,11 @@ impl Outbox {
         self.unasked_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether lines wait that are shared with other connections.
-    pub fn has_shared(&self) -> bool {
-        self.shared_pins.load(Ordering::Relaxed) > 0
+    /// Memory that only this mailbox keeps, in bytes. `shared` gets the lines that it holds together with other mailboxes, some of them
+    /// several times.
+    pub fn holdings(&self, shared: impl FnMut(&Arc<SharedLines>)) -> usize {
+        lock(&self.state).shared.iter().flat_map(|lines| lines.iter()).for_each(shared);
+        self.own_bytes.load(Ordering::Relaxed)
     }
 
     /// Where the connection's cursor is: so many bytes into this dialect.
@@ -321,6 +354,7 @@ impl Outbox {
     pub fn push_urgent(&self, bytes: &[u8]) {
         lock(&self.state).urgent.extend_from_slice(bytes);
         self.waiting_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.keep(bytes.len());
         self.wake();
     }
 
@@ -358,19 +392,51 @@ impl Outbox {
         look(&mut lock(&self.state))
     }
 
+    /// Drops all lines that are not yet written. The cursor must be dropped before.
+    pub fn discard(&self) {
+        let mut state = lock(&self.state);
+        state.pins = VecDeque::new();
+        state.shared = None;
+        self.backlog.subtract(self.own_bytes.swap(0, Ordering::Relaxed));
+    }
+
     pub(super) fn count_pin(&self, pin: &Pin) {
         self.waiting_bytes.fetch_add(pin.cost(), Ordering::Relaxed);
-        self.shared_pins.fetch_add(usize::from(pin.is_shared()), Ordering::Relaxed);
+        self.keep(pin.own_cost());
     }
 
     pub(super) fn wrote_pin(&self, pin: &Pin) {
-        self.wrote(pin.cost(), pin.unasked_bytes);
-        self.shared_pins.fetch_sub(usize::from(pin.is_shared()), Ordering::Relaxed);
+        self.waiting_bytes.fetch_sub(pin.cost(), Ordering::Relaxed);
+        if pin.unasked_bytes > 0 {
+            self.unasked_bytes.fetch_sub(pin.unasked_bytes, Ordering::Relaxed);
+        }
+        self.free(pin.own_cost());
+        if let PinText::Shared(..) = pin.text {
+            // Shared lines are written in the order in which they were pinned.
+            let mut state = lock(&self.state);
+            let lines = state.shared.as_mut().and_then(|lines| lines.pop_front());
+            if state.shared.as_ref().is_some_and(|lines| lines.is_empty()) {
+                state.shared = None;
+            }
+            drop((state, lines));
+        }
     }
 
-    pub(super) fn wrote(&self, bytes: usize, unasked_bytes: usize) {
-        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.unasked_bytes.fetch_sub(unasked_bytes, Ordering::Relaxed);
+    pub(super) fn wrote_urgent(&self, bytes: usize) {
+        if bytes > 0 {
+            self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.free(bytes);
+        }
+    }
+
+    fn keep(&self, bytes: usize) {
+        self.own_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.backlog.add(bytes);
+    }
+
+    fn free(&self, bytes: usize) {
+        self.own_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.backlog.subtract(bytes);
     }
 
     pub(super) fn reach(&self, place: Option<Place>) {

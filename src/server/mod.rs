@@ -10,6 +10,7 @@ pub mod hub;
 
 mod admission;
 mod connection;
+mod delivery;
 mod driver;
 mod inbox;
 mod listen;
@@ -17,8 +18,6 @@ mod pace;
 mod port_file;
 #[cfg(feature = "store")]
 mod query;
-mod replay;
-mod roster;
 mod shutdown;
 mod sockets;
 mod storage;

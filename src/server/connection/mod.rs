@@ -67,7 +67,8 @@ pub(super) fn connect(
     host: Arc<Host>,
     ticket: Ticket,
 ) -> Connection {
-    Connection { socket, frames, session, host, row: Arc::default(), outbox: Arc::default(), _ticket: ticket }
+    let outbox = Arc::new(Outbox::new(host.feed.backlog()));
+    Connection { socket, frames, session, host, row: Arc::default(), outbox, _ticket: ticket }
 }
 
 /// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
@@ -124,6 +125,7 @@ impl Connection {
     pub(super) async fn serve(self) {
         // A fault in one connection is the end of that one. The log has it by the panic hook.
         let end = AssertUnwindSafe(self.talk()).catch_unwind().await;
+        self.outbox.discard();
         let ending = AssertUnwindSafe(self.end(end.unwrap_or(End::Lost))).catch_unwind();
         let _ = Box::pin(ending).await;
         console::disconnected(self.session);

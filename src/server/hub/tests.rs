@@ -10,10 +10,10 @@ use async_channel::Receiver;
 
 use super::*;
 use crate::command::{Command, Ping};
-use crate::feed::{Cursor, Progress, Source};
+use crate::feed::{Cursor, Progress, Source, Standing};
 use crate::limits::FEED_BYTES_MIN;
 use crate::protocol::Mode;
-use crate::room::{RecentMessages, Room, Uptime};
+use crate::room::{Room, Uptime};
 use crate::session::Timeouts;
 #[cfg(feature = "store")]
 use crate::store::{Durability, Keep, Options, Report, Store, tests::WAIT_MAX};
@@ -27,20 +27,21 @@ pub(super) fn fail_if_asked(request: &Request) {
     }
 }
 
-fn connect(hub: &mut Hub, session: u64) -> Arc<Outbox> {
-    let (address, outbox) = (([127, 0, 0, 1], 1024).into(), Arc::default());
-    hub.take(Timestamp(0), Request::Connect(SessionId(session), address, Arc::clone(&outbox)));
+pub(super) fn connect(hub: &mut Hub, session: u64) -> Arc<Outbox> {
+    let outbox = Arc::new(Outbox::new(hub.delivery.feed().backlog()));
+    let address = ([127, 0, 0, 1], 1024).into();
+    hub.process(Timestamp(0), Request::Connect(SessionId(session), address, Arc::clone(&outbox)));
     outbox
 }
 
 /// What comes of it is there after the next [`Hub::publish`].
-fn say(hub: &mut Hub, session: u64, line: &str) {
+pub(super) fn say(hub: &mut Hub, session: u64, line: &str) {
     let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
-    hub.take(Timestamp(0), Request::Act(SessionId(session), InputKind::Command(command)));
+    hub.process(Timestamp(0), Request::Act(SessionId(session), InputKind::Command(command)));
 }
 
 /// All that the connection of this outbox can write now.
-fn read(feed: &Feed, cursor: &mut Cursor, outbox: &Outbox) -> String {
+pub(super) fn read(feed: &Feed, cursor: &mut Cursor, outbox: &Outbox) -> String {
     let mut text = Vec::new();
     cursor.take_new(feed, outbox, std::task::Waker::noop());
     let mut take = |source: Source<'_>| {
@@ -115,7 +116,7 @@ fn readers_stay_when_many_slow_consumers_are_disconnected() {
         join(&mut hub, session);
         turn(&mut hub);
     }
-    while hub.is_behind() {
+    while hub.is_turn_due() {
         turn(&mut hub);
     }
     for _ in 0..200 {
@@ -124,79 +125,6 @@ fn readers_stay_when_many_slow_consumers_are_disconnected() {
     }
     assert_eq!(reader.standing(), Standing::Present);
     assert_eq!(hub.sessions().connected(), 1);
-}
-
-/// Whoever leaves more whispers unread than may wait for one is let go, and not before.
-#[test]
-fn unread_whispers_of_one_client_are_bounded() {
-    let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(64 * 1024 * 1024)));
-    let outbox = stuck(&mut hub, &["NICK bob"]);
-    connect(&mut hub, 2);
-    say(&mut hub, 2, "NICK ann");
-    let line = format!("WHISPER bob {}", "x".repeat(4000));
-    let kept = (0..1000).find(|_| {
-        say(&mut hub, 2, &line);
-        hub.publish(Timestamp(0));
-        outbox.standing() == Standing::Slow
-    });
-    // One more than fits is kept, and the one after it is too much.
-    assert_eq!(kept, Some(WHISPER_BYTES_MAX / (4000 + "WHISPER ann \n".len()) + 1));
-}
-
-/// No one of them has many, and one reads.
-#[test]
-fn unread_whispers_of_all_clients_are_bounded() {
-    let feed_bytes = 64 * 1024;
-    let feed = Arc::new(Feed::new(feed_bytes));
-    let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
-    let mut kept = Vec::new();
-    for session in 1..=102 {
-        kept.push(connect(&mut hub, session));
-        say(&mut hub, session, &format!("NICK n{session}"));
-    }
-    hub.publish(Timestamp(0));
-    let mut cursor = Cursor::new();
-    for round in 0..2000 {
-        for session in [2, 3 + round % 100] {
-            say(&mut hub, 1, &format!("WHISPER n{session} {}", "x".repeat(500)));
-        }
-        hub.publish(Timestamp(0));
-        read(&feed, &mut cursor, &kept[1]);
-        let waiting: usize = hub.members.iter().map(|(_, member)| member.outbox.unasked_bytes()).sum();
-        assert!(waiting <= feed_bytes + 2048, "{waiting} bytes wait after {round} rounds");
-    }
-    assert_eq!(kept[1].standing(), Standing::Present, "the one who reads");
-    let let_go = kept[2..].iter().filter(|outbox| outbox.standing() == Standing::Slow).count();
-    assert!(let_go > 50, "{let_go} of those who do not");
-}
-
-/// Each asks for messages that are another page with the next one, and nobody reads; but one does. Nobody falls off the feed.
-#[test]
-fn unread_replays_are_bounded() {
-    let feed_bytes = 64 * 1024;
-    let feed = Arc::new(Feed::new(feed_bytes));
-    let room = Sessions::new(Room::default().with_history(RecentMessages::new(50)), Timeouts::default());
-    let mut hub = Hub::new(room, Arc::clone(&feed));
-    let mut kept = Vec::new();
-    for session in 1..=400 {
-        kept.push(connect(&mut hub, session));
-        say(&mut hub, session, &format!("NICK n{session}"));
-    }
-    let mut cursor = Cursor::new();
-    for session in 2..=400 {
-        say(&mut hub, 1, &format!("MSG {}", "x".repeat(100)));
-        for asking in [1, session] {
-            say(&mut hub, asking, "HISTORY 50");
-        }
-        while hub.is_behind() {
-            hub.publish(Timestamp(0));
-            read(&feed, &mut cursor, &kept[0]);
-        }
-        assert!(hub.replays.bytes() <= feed_bytes, "{} bytes wait", hub.replays.bytes());
-    }
-    assert_eq!(kept[0].standing(), Standing::Present, "the one who reads");
-    let let_go = kept[1..].iter().filter(|outbox| outbox.standing() == Standing::Slow).count();
-    assert!(let_go > 50, "{let_go} of those who do not");
 }
 
 /// A search between the commit and the publication does not find the message.
@@ -252,7 +180,7 @@ fn published_messages_are_the_stored_ones() {
         let (reader, mut cursor, mut said) = (connect(&mut hub, 1), Cursor::new(), String::new());
         let mut settle = |hub: &mut Hub, said: &mut String| {
             hub.publish(Timestamp(0));
-            while hub.is_behind() {
+            while hub.is_turn_due() {
                 hub.publish(Timestamp(0));
             }
             said.push_str(&read(&feed, &mut cursor, &reader));
@@ -276,7 +204,7 @@ fn published_messages_are_the_stored_ones() {
                 _ => say(&mut hub, u.int_in_range(1..=3)?, &format!("MSG {step}")),
             }
         }
-        while hub.is_storing() || hub.is_behind() {
+        while hub.is_storing() || hub.is_turn_due() {
             settle(&mut hub, &mut said);
         }
         settle(&mut hub, &mut said);
@@ -297,24 +225,6 @@ fn ids(lines: &str, which: impl Fn(&str) -> bool) -> impl Iterator<Item = u64> {
     tagged.filter_map(move |(id, rest)| id.parse().ok().filter(|_| which(rest.split_once(' ').unwrap_or_default().1)))
 }
 
-/// Each asks after a change of its own, and nobody reads.
-#[test]
-fn unread_member_lists_are_bounded() {
-    let feed_bytes = 64 * 1024;
-    let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(feed_bytes)));
-    let mut kept = Vec::new();
-    for session in 1..1000 {
-        kept.push(connect(&mut hub, session));
-        say(&mut hub, session, &format!("NICK {session:0>32}"));
-        say(&mut hub, session, "WHO");
-        while hub.is_behind() {
-            hub.publish(Timestamp(0));
-        }
-        let waiting: usize = hub.members.iter().map(|(_, member)| member.outbox.waiting_bytes()).sum();
-        assert!(waiting < 4 * feed_bytes, "{waiting} bytes wait for {session} peers");
-    }
-}
-
 /// Only 64 used to leave per tick, so that members expired more slowly than new ones were admitted.
 #[test]
 fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
@@ -333,12 +243,12 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
         let mut cursor = Cursor::new();
         let mut heard = String::new();
         for seconds in [0, 20, 21] {
-            hub.take(Timestamp(0), Request::Act(SessionId::SERVER, InputKind::Tick(Uptime(seconds))));
+            hub.process(Timestamp(0), Request::Act(SessionId::SERVER, InputKind::Tick(Uptime(seconds))));
             if seconds < 21 {
                 say(&mut hub, 1, "PING");
             }
             hub.publish(Timestamp(0));
-            while hub.is_behind() {
+            while hub.is_turn_due() {
                 hub.publish(Timestamp(0));
                 heard += &read(&feed, &mut cursor, &reader);
             }
@@ -374,7 +284,7 @@ fn presence_during_a_commit_has_no_id_and_the_batch_is_committed_once() {
             say(&mut hub, 2, &format!("NICK n{number}-{rename}"));
         }
         assert!(hub.take_report());
-        while hub.is_behind() || hub.is_storing() {
+        while hub.is_turn_due() || hub.is_storing() {
             assert!(reports.is_empty(), "it is committed again");
             hub.publish(Timestamp(0));
         }
@@ -403,8 +313,8 @@ fn ids_have_no_gap_after_a_failed_commit() {
         file.execute_batch(change).unwrap();
         say(&mut hub, 1, &format!("MSG {text}"));
         hub.publish(Timestamp(0));
-        while hub.is_behind() || hub.is_storing() {
-            if hub.is_storing() && !hub.is_behind() {
+        while hub.is_turn_due() || hub.is_storing() {
+            if hub.is_storing() && !hub.is_turn_due() {
                 await_report(&reports);
                 assert!(hub.take_report());
             }
@@ -420,7 +330,7 @@ fn ids_have_no_gap_after_a_failed_commit() {
 #[cfg(feature = "store")]
 fn abandon(hub: &mut Hub, feed: &Feed, author: &Outbox) -> Vec<String> {
     hub.sessions.sequencer_mut().abandon();
-    while hub.is_settling() {
+    while hub.has_entries() {
         hub.publish(Timestamp(0));
     }
     let heard = read(feed, &mut Cursor::new(), author);

@@ -171,7 +171,7 @@ mod tests {
         let at_work = async {
             assert!(rows.wait().await);
             rows.take_turns(|request| {
-                hub.take(Timestamp(0), request);
+                hub.process(Timestamp(0), request);
                 std::ops::ControlFlow::Continue(())
             });
             future::pending().await

@@ -77,9 +77,9 @@ impl Wake for Woken {
 }
 
 impl Peer {
-    pub(super) fn new(patience: usize) -> Self {
+    pub(super) fn new(patience: usize, feed: &Feed) -> Self {
         Self {
-            outbox: Arc::default(),
+            outbox: Arc::new(Outbox::new(feed.backlog())),
             reader: Reader::default(),
             state: State::Waiting,
             cursor: Cursor::new(),

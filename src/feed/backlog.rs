@@ -1,0 +1,80 @@
+//! The one count of the output that clients have not read yet.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::limits::SEGMENT_OVERHEAD_BYTES;
+
+/// Memory for output that clients have not read, in bytes: the feed's segments, and the lines in all mailboxes.
+///
+/// It does not count what each connection has at most once, which `--max-clients` bounds: the kernel's send buffer, one page of a store
+/// query, the rest of a partly sent line.
+#[derive(Debug, Default)]
+pub struct Backlog(AtomicUsize);
+
+impl Backlog {
+    /// Memory of all output that is kept.
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn subtract(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Lines that several mailboxes hold, kept once for all of them.
+///
+/// While the server keeps them for clients that will ask, they are not backlog. From [`SharedLines::retire`] on they are, until the last
+/// mailbox drops them.
+#[derive(Debug)]
+pub struct SharedLines {
+    bytes: Box<[u8]>,
+    /// The backlog in which they count, once they are retired.
+    backlog: OnceLock<Arc<Backlog>>,
+}
+
+impl SharedLines {
+    /// Lines that are not retired.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes: bytes.into(), backlog: OnceLock::new() }
+    }
+
+    /// Counts the lines as backlog: no further mailbox will get them.
+    pub fn retire(&self, backlog: &Arc<Backlog>) {
+        if self.backlog.set(Arc::clone(backlog)).is_ok() {
+            backlog.add(self.cost());
+        }
+    }
+
+    /// Whether the lines count as backlog.
+    pub fn is_retired(&self) -> bool {
+        self.backlog.get().is_some()
+    }
+
+    /// Memory that the lines take, in bytes.
+    pub fn cost(&self) -> usize {
+        self.bytes.len() + SEGMENT_OVERHEAD_BYTES
+    }
+}
+
+impl Deref for SharedLines {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for SharedLines {
+    fn drop(&mut self) {
+        if let Some(backlog) = self.backlog.get() {
+            backlog.subtract(self.cost());
+        }
+    }
+}

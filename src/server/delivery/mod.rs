@@ -1,0 +1,308 @@
+//! Delivers outputs: events to the feed, all other lines to the mailboxes of clients.
+//!
+//! The hub calls [`Delivery::deliver`] for each output, in order, and [`Delivery::publish`] at the end of its turn. Nothing is sent before
+//! that, so what happens in one turn costs each connection one write.
+
+mod pages;
+mod slow_consumers;
+mod user_lists;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use self::pages::{PageCache, Paged};
+use self::slow_consumers::BacklogLimit;
+use self::user_lists::UserLists;
+use super::storage::StoredMessages;
+use crate::command::{HistoryQuery, Reply, ServerLine};
+use crate::feed::{Appended, Draft, Feed, Outbox, Place, Standing};
+use crate::limits::{TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
+use crate::protocol::{Closing, DIALECTS, Dialect, Event, MessageId, Mode, Tag, User};
+use crate::room::{Kept, Room, SessionId};
+use crate::session::{BySession, Output};
+
+/// The feed, and a mailbox for each client.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    feed: Arc<Feed>,
+    draft: Draft,
+    clients: BySession<Client>,
+    /// The mailboxes that got lines since the last publish.
+    to_wake: Vec<(SessionId, Arc<Outbox>)>,
+    /// Bytes of private lines rendered since the last publish.
+    private_bytes: usize,
+    /// The mailboxes of detached members: their connections count as connected for as long as these exist.
+    detached: BySession<Arc<Outbox>>,
+    user_lists: UserLists,
+    pages: PageCache,
+    /// Reads stored messages, if there is a store.
+    stored: Option<Arc<dyn StoredMessages>>,
+    backlog_limit: BacklogLimit,
+    /// Slow consumers that are not yet disconnected.
+    slow: BTreeSet<SessionId>,
+}
+
+/// A connection that gets output.
+#[derive(Debug)]
+struct Client {
+    outbox: Arc<Outbox>,
+    dialect: Dialect,
+    /// The mode in which hints write commands.
+    mode: Mode,
+    /// Where the client began to follow the feed in `dialect`. `None`: it does not follow.
+    follows_from: Option<Place>,
+    /// It is in `Delivery::to_wake`.
+    is_to_wake: bool,
+}
+
+impl Client {
+    /// The position in the feed of lines for this client alone.
+    fn place(&self, draft: &Draft) -> Option<Place> {
+        self.follows_from.map(|_| draft.place(self.dialect))
+    }
+
+    /// Whether the next event for the client was evicted from the feed.
+    fn has_fallen_off(&self, oldest: &[u64; DIALECTS]) -> bool {
+        // The cursor of a blocked client may not have come to `follows_from` yet.
+        let reached = self.outbox.reached().filter(|(dialect, _)| *dialect == self.dialect);
+        let offset = reached.map(|(_, offset)| offset).or(self.follows_from.map(|place| place.offset));
+        offset.is_some_and(|offset| offset < oldest[self.dialect.index()])
+    }
+}
+
+impl Delivery {
+    pub(super) fn new(feed: Arc<Feed>) -> Self {
+        Self {
+            backlog_limit: BacklogLimit::new(&feed),
+            feed,
+            draft: Draft::default(),
+            clients: BySession::default(),
+            to_wake: Vec::new(),
+            private_bytes: 0,
+            detached: BySession::default(),
+            user_lists: UserLists::default(),
+            pages: PageCache::default(),
+            stored: None,
+            slow: BTreeSet::new(),
+        }
+    }
+
+    /// Reads older messages from this store. The newest stored message has the id `last_id`.
+    #[cfg(feature = "store")]
+    pub(super) fn with_stored(self, stored: Arc<dyn StoredMessages>, last_id: MessageId) -> Self {
+        Self { stored: Some(stored), draft: Draft::marked(last_id), ..self }
+    }
+
+    #[cfg(test)]
+    pub(super) fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    pub(super) fn stored(&self) -> Option<&Arc<dyn StoredMessages>> {
+        self.stored.as_ref()
+    }
+
+    /// Adds a client whose lines go to this mailbox.
+    pub(super) fn connect(&mut self, session: SessionId, outbox: Arc<Outbox>) {
+        let client = Client {
+            outbox,
+            dialect: Dialect::default(),
+            mode: Mode::default(),
+            follows_from: None,
+            is_to_wake: false,
+        };
+        self.clients.insert(session, client);
+    }
+
+    /// Whether to publish before more outputs are delivered.
+    pub(super) fn is_full(&self) -> bool {
+        self.private_bytes > TURN_PRIVATE_BYTES_MAX || self.draft.is_full(self.feed.bytes_max())
+    }
+
+    /// Whether events wait for the next [`Delivery::publish`].
+    pub(super) fn has_events(&self) -> bool {
+        !self.draft.is_empty()
+    }
+
+    /// Delivers an output. `cause` is the session whose input caused it.
+    pub(super) fn deliver(&mut self, room: &Room, cause: SessionId, output: Output) {
+        match output {
+            Output::Publish { id, at, session, event, own } => self.add_event(session, Tag { id, at }, &event, own),
+            Output::Tell(session, line) => self.send(cause, session, &line),
+            Output::List(session, users) => self.send_users(session, users),
+            Output::Replay(session, numbers) => self.send_pages(session, numbers, room.history().messages()),
+            Output::Canvas(session, numbers) => self.send_pages(session, numbers, room.canvas()),
+            Output::QueryStore(session, query, until) => self.query_store(session, query, until),
+            Output::Answered(session) => self.count_answered(session),
+            Output::Speak(session, dialect) => self.set_dialect(session, dialect),
+            Output::Read(session, mode) => self.set_mode(session, mode),
+            Output::Follow(session) => self.follow(session),
+            Output::Close(session, closing) => self.close(session, closing),
+            Output::Hold(session) => self.detach(session),
+            Output::Release(session) => self.drop_session(session),
+        }
+    }
+
+    /// Appends the events to the feed, then wakes the connections that have something to send. Finds slow consumers: they are
+    /// disconnected one turn later, so that clients that keep up can read in between.
+    pub(super) fn publish(&mut self) {
+        let appended = self.feed.append(&mut self.draft);
+        self.private_bytes = 0;
+        for (session, outbox) in self.to_wake.drain(..) {
+            outbox.wake();
+            if let Some(client) = self.clients.get_mut(session) {
+                client.is_to_wake = false;
+            }
+        }
+        self.wake_followers(appended);
+        let outboxes = self.clients.iter().map(|(session, client)| (session, &client.outbox));
+        self.slow.extend(self.backlog_limit.find_slow(&self.feed, outboxes));
+    }
+
+    /// Whether slow consumers wait to be disconnected.
+    pub(super) fn has_slow(&self) -> bool {
+        !self.slow.is_empty()
+    }
+
+    /// The next slow consumer, whose connection now ends without the rest of its output. The youngest session first, so that the
+    /// coordinator changes at most once.
+    pub(super) fn disconnect_slow(&mut self) -> Option<SessionId> {
+        let session = self.slow.pop_last()?;
+        if let Some(client) = self.clients.get(session) {
+            client.outbox.release(Standing::Slow);
+        }
+        Some(session)
+    }
+
+    /// Wakes the followers that wait for an event. Without a store, those that have fallen off the feed are slow consumers.
+    fn wake_followers(&mut self, appended: Appended) {
+        if !appended.grew.contains(&true) {
+            return;
+        }
+        let oldest = (appended.shrank && self.stored.is_none()).then(|| self.feed.oldest());
+        for (session, client) in self.clients.iter() {
+            if client.follows_from.is_none() {
+                continue;
+            }
+            if appended.grew[client.dialect.index()] {
+                client.outbox.wake_awaiting();
+            }
+            if oldest.is_some_and(|oldest| client.has_fallen_off(&oldest)) {
+                self.slow.insert(session);
+            }
+        }
+    }
+
+    /// Adds an event to the draft. The session that caused it gets `own` in its place.
+    fn add_event(&mut self, session: SessionId, tag: Tag, event: &Event, own: Option<Reply>) {
+        let own = own.and_then(|reply| Some((self.clients.get_mut(session)?, reply)));
+        let Some((client, reply)) = own else { return self.draft.push(tag, event) };
+        let before = client.place(&self.draft);
+        self.draft.push(tag, event);
+        let after = client.place(&self.draft);
+        self.private_bytes += client.outbox.pin(before, after, |text| client.dialect.write_line(text, reply));
+        wake_later(&mut self.to_wake, session, client);
+    }
+
+    fn send(&mut self, cause: SessionId, session: SessionId, line: &ServerLine) {
+        let Some(client) = self.clients.get_mut(session) else { return };
+        let place = client.place(&self.draft);
+        let write = |text: &mut Vec<u8>| client.dialect.write_line(text, line.in_mode(client.mode));
+        self.private_bytes += if cause == session || cause == SessionId::SERVER {
+            client.outbox.pin(place, place, write)
+        } else if client.outbox.unasked_bytes() <= WHISPER_BYTES_MAX {
+            client.outbox.pin_unasked(place, write)
+        } else {
+            self.slow.insert(session);
+            return;
+        };
+        wake_later(&mut self.to_wake, session, client);
+    }
+
+    fn send_users(&mut self, session: SessionId, users: Arc<[User]>) {
+        let Some(client) = self.clients.get_mut(session) else { return };
+        let (lines, rendered) = self.user_lists.render(users, client.dialect, self.feed.backlog());
+        self.private_bytes += rendered;
+        let all = 0..u32::try_from(lines.len()).unwrap_or(u32::MAX);
+        client.outbox.pin_shared(client.place(&self.draft), lines, all);
+        wake_later(&mut self.to_wake, session, client);
+    }
+
+    fn send_pages<T: Paged>(&mut self, session: SessionId, numbers: Range<u64>, items: &Kept<T>) {
+        let Some(client) = self.clients.get_mut(session) else { return };
+        let place = client.place(&self.draft);
+        let send = |lines, range| client.outbox.pin_shared(place, lines, range);
+        self.private_bytes += self.pages.render(items, numbers, client.dialect, self.feed.backlog(), send);
+        wake_later(&mut self.to_wake, session, client);
+    }
+
+    fn query_store(&mut self, session: SessionId, query: HistoryQuery, until: MessageId) {
+        let Some(client) = self.clients.get_mut(session) else { return };
+        let Some(stored) = &self.stored else { return };
+        let answer = stored.answer(query, until, client.dialect, client.mode, &client.outbox);
+        client.outbox.pin_fetched(client.place(&self.draft), answer);
+        wake_later(&mut self.to_wake, session, client);
+    }
+
+    fn count_answered(&mut self, session: SessionId) {
+        let Some(client) = self.clients.get_mut(session) else { return };
+        client.outbox.count_answered();
+        wake_later(&mut self.to_wake, session, client);
+    }
+
+    fn set_dialect(&mut self, session: SessionId, dialect: Dialect) {
+        let Some(client) = self.clients.get_mut(session) else { return };
+        let before = client.place(&self.draft);
+        if before.is_some() {
+            self.draft.exit(client.dialect);
+            client.follows_from = Some(self.draft.enter(dialect));
+        }
+        client.dialect = dialect;
+        client.outbox.pin(before, client.follows_from, |_| {});
+    }
+
+    fn set_mode(&mut self, session: SessionId, mode: Mode) {
+        let Some(client) = self.clients.get_mut(session) else { return };
+        client.mode = mode;
+        client.outbox.set_mode(mode);
+    }
+
+    fn follow(&mut self, session: SessionId) {
+        let Some(client) = self.clients.get_mut(session) else { return };
+        client.follows_from = Some(self.draft.enter(client.dialect));
+        client.outbox.pin(None, client.follows_from, |_| {});
+    }
+
+    /// Ends the client's output here.
+    fn close(&mut self, session: SessionId, closing: Closing) {
+        let Some(client) = self.clients.get_mut(session) else { return };
+        client.outbox.close(client.place(&self.draft), closing);
+        if client.follows_from.take().is_some() {
+            self.draft.exit(client.dialect);
+        }
+        wake_later(&mut self.to_wake, session, client);
+    }
+
+    fn detach(&mut self, session: SessionId) {
+        let Some(client) = self.clients.remove(session) else { return };
+        client.outbox.release(Standing::Released);
+        self.to_wake.push((session, Arc::clone(&client.outbox)));
+        self.detached.insert(session, client.outbox);
+    }
+
+    fn drop_session(&mut self, session: SessionId) {
+        let client = self.clients.remove(session).map(|client| client.outbox);
+        let Some(outbox) = client.or_else(|| self.detached.remove(session)) else { return };
+        outbox.release(Standing::Released);
+        outbox.forget();
+        self.to_wake.push((session, outbox));
+    }
+}
+
+/// Wakes the client's connection at the next publish.
+fn wake_later(to_wake: &mut Vec<(SessionId, Arc<Outbox>)>, session: SessionId, client: &mut Client) {
+    if !std::mem::replace(&mut client.is_to_wake, true) {
+        to_wake.push((session, Arc::clone(&client.outbox)));
+    }
+}

@@ -1,0 +1,173 @@
+//! The replies to `HISTORY`, `SINCE` and `CANVAS`: rendered once, in pages, for all clients that ask.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::feed::{Backlog, SharedLines};
+use crate::limits::{PAGE_MESSAGES, PAGE_STROKES};
+use crate::protocol::{Dialect, Drawn, Ending, Past};
+use crate::room::{Keep, Kept};
+
+/// The rendered pages of the room's history and canvas.
+#[derive(Debug, Default)]
+pub(super) struct PageCache {
+    messages: Pages,
+    strokes: Pages,
+}
+
+/// Pages for each line ending, by page number.
+pub(super) type Pages = [BTreeMap<u64, Page>; 2];
+
+/// An item that is sent in pages. Page `n` has the items with the numbers from `n * ITEMS` on.
+pub(super) trait Paged: Keep + Display {
+    /// Number of items in a page.
+    const ITEMS: u64;
+
+    fn pages(cache: &mut PageCache) -> &mut Pages;
+}
+
+impl Paged for Past {
+    const ITEMS: u64 = PAGE_MESSAGES;
+
+    fn pages(cache: &mut PageCache) -> &mut Pages {
+        &mut cache.messages
+    }
+}
+
+impl Paged for Drawn {
+    const ITEMS: u64 = PAGE_STROKES;
+
+    fn pages(cache: &mut PageCache) -> &mut Pages {
+        &mut cache.strokes
+    }
+}
+
+/// A rendered page. It may lack items that were evicted before it was rendered, or added afterwards.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// The number of its first item.
+    first: u64,
+    lines: Arc<SharedLines>,
+    /// The offset at which each item ends, in bytes.
+    ends: Vec<u32>,
+}
+
+impl PageCache {
+    /// Calls `send` with the lines of the items with these numbers, page by page. Returns how many bytes were rendered for this call.
+    /// Retires pages that are out of date.
+    pub(super) fn render<T: Paged>(
+        &mut self,
+        items: &Kept<T>,
+        numbers: Range<u64>,
+        dialect: Dialect,
+        backlog: &Arc<Backlog>,
+        mut send: impl FnMut(Arc<SharedLines>, Range<u32>),
+    ) -> usize {
+        let all = T::pages(self);
+        for pages in &mut *all {
+            while let Some(oldest) = pages.first_entry().filter(|page| *page.key() < items.all().start / T::ITEMS) {
+                oldest.remove().lines.retire(backlog);
+            }
+        }
+        let pages = &mut all[usize::from(dialect.ending == Ending::CrLf)];
+        let mut rendered = 0;
+        let mut from = numbers.start;
+        while from < numbers.end {
+            let number = from / T::ITEMS;
+            let until = numbers.end.min((number + 1) * T::ITEMS);
+            if pages.get(&number).is_none_or(|page| page.range(from..until).is_none()) {
+                let page = Page::new(items, number, dialect);
+                rendered += page.lines.len();
+                if let Some(before) = pages.insert(number, page) {
+                    before.lines.retire(backlog);
+                }
+            }
+            if let Some(page) = pages.get(&number)
+                && let Some(range) = page.range(from..until)
+            {
+                send(Arc::clone(&page.lines), range);
+            }
+            from = until;
+        }
+        rendered
+    }
+}
+
+impl Page {
+    fn new<T: Paged>(items: &Kept<T>, number: u64, dialect: Dialect) -> Self {
+        let numbers = number * T::ITEMS..(number + 1) * T::ITEMS;
+        let first = numbers.start.max(items.all().start);
+        let (mut text, mut ends) = (Vec::new(), Vec::new());
+        for item in items.range(numbers) {
+            dialect.write_line(&mut text, item);
+            // A page has few lines, each of a few thousand bytes.
+            ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        }
+        Self { first, lines: Arc::new(SharedLines::new(text)), ends }
+    }
+
+    /// The bytes of the items with these numbers. `None` if the page lacks one of them.
+    fn range(&self, numbers: Range<u64>) -> Option<Range<u32>> {
+        let end = |number: u64| match number.checked_sub(self.first)? {
+            0 => Some(0),
+            count => self.ends.get(usize::try_from(count).ok()? - 1).copied(),
+        };
+        Some(end(numbers.start)?..end(numbers.end)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{MessageId, Name, Text, Timestamp};
+    use crate::room::RecentMessages;
+
+    fn history(published: u64, count_max: usize) -> RecentMessages {
+        let mut history = RecentMessages::new(count_max);
+        for id in 0..published {
+            let (name, text) = (Name::new("ann").unwrap(), Text::new(&format!("message {id}")).unwrap());
+            history.push(Past { id: MessageId(id), at: Timestamp(0), name, text });
+        }
+        history
+    }
+
+    /// The lines of these messages, and how many bytes were rendered for them.
+    fn render(cache: &mut PageCache, history: &RecentMessages, numbers: Range<u64>) -> (String, usize) {
+        let mut text = Vec::new();
+        let send = |lines: Arc<SharedLines>, range: Range<u32>| {
+            text.extend_from_slice(&lines[range.start as usize..range.end as usize]);
+        };
+        let rendered = cache.render(history.messages(), numbers, Dialect::default(), &Arc::default(), send);
+        (String::from_utf8(text).unwrap(), rendered)
+    }
+
+    #[test]
+    fn page_cache_renders_each_message_once() {
+        for (published, count_max) in [(40, 100), (100, 40), (16, 16), (32, 15)] {
+            let history = history(published, count_max);
+            let mut cache = PageCache::default();
+            let all = history.messages().all();
+            assert!(render(&mut cache, &history, all.clone()).1 > 0);
+            for start in all.clone() {
+                for end in start..=all.end {
+                    let expected: String =
+                        history.messages().range(start..end).map(|past| format!("{past}\n")).collect();
+                    assert_eq!(render(&mut cache, &history, start..end), (expected, 0), "{start}..{end} of {all:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn page_cache_renders_few_old_messages_with_a_new_one() {
+        let mut cache = PageCache::default();
+        for published in 1..100 {
+            let (text, rendered) = render(&mut cache, &history(published, 50), published.saturating_sub(50)..published);
+            assert_eq!(text.lines().count() as u64, published.min(50));
+            assert!(rendered <= 1024, "{rendered} bytes");
+        }
+        assert!(cache.messages[0].len() <= 5, "pages that are out of date are still cached");
+    }
+}

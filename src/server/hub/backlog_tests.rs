@@ -1,0 +1,134 @@
+//! The memory for unread output is bounded, whatever it consists of, and only slow consumers are disconnected for it.
+
+use super::tests::{connect, read, say};
+use super::*;
+use crate::feed::{Cursor, Standing};
+use crate::limits::{
+    BACKLOG_FEEDS, BACKLOG_GROWTH_SHARE, FEED_BYTES_MIN, SEGMENT_BYTES_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
+};
+use crate::room::{RecentMessages, Room};
+use crate::session::Timeouts;
+
+const CLIENTS: u64 = 500;
+
+/// What fills the backlog in one round.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Feed,
+    Whispers,
+    UserLists,
+    PastMessages,
+    Canvas,
+}
+
+impl Kind {
+    /// The lines of the client that reads, and those of a client that does not.
+    fn lines(self, round: u64, slow: u64) -> (String, Option<&'static str>) {
+        let text = "x".repeat(3_000);
+        match self {
+            Self::Feed => (format!("MSG {text}"), None),
+            Self::Whispers => (format!("WHISPER n{slow:0>31} {text}"), None),
+            Self::UserLists => (format!("NICK reader{round}"), Some("WHO")),
+            Self::PastMessages => (format!("MSG {}", "hello".repeat(100)), Some("HISTORY 50")),
+            Self::Canvas => (format!("DRAW #000000 3{}", " 10,10 9999,9999".repeat(150)), Some("CANVAS")),
+        }
+    }
+}
+
+/// The number of clients that are disconnected when these kinds of output are sent, in turns, to clients that read nothing. Checks the
+/// backlog after each turn, and that the one client that reads stays.
+fn fill(kinds: &[Kind], rounds: u64) -> usize {
+    let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
+    let room = Room::default().with_history(RecentMessages::new(50));
+    let mut hub = Hub::new(Sessions::new(room, Timeouts::default()), Arc::clone(&feed));
+    let reader = connect(&mut hub, 1);
+    say(&mut hub, 1, "NICK reader");
+    let mut slow: Vec<_> = (2..CLIENTS + 2).map(|session| Some(connect(&mut hub, session))).collect();
+    for session in 2..CLIENTS + 2 {
+        say(&mut hub, session, &format!("NICK n{session:0>31}"));
+    }
+    let mut cursor = Cursor::new();
+    let bytes_max = BACKLOG_FEEDS * FEED_BYTES_MIN;
+    let turn = 2 * (TURN_PRIVATE_BYTES_MAX + SEGMENT_BYTES_MAX);
+    for round in 0..rounds {
+        let session = 2 + round % CLIENTS;
+        for kind in kinds {
+            let (of_reader, of_slow) = kind.lines(round, session);
+            say(&mut hub, 1, &of_reader);
+            if let Some(line) = of_slow.filter(|_| slow[usize::try_from(round % CLIENTS).unwrap()].is_some()) {
+                say(&mut hub, session, line);
+            }
+            loop {
+                hub.publish(Timestamp(0));
+                read(&feed, &mut cursor, &reader);
+                for outbox in &mut slow {
+                    // The connection ends, and drops its mailbox.
+                    outbox.take_if(|outbox| outbox.standing() == Standing::Slow);
+                }
+                let bytes = feed.backlog().bytes();
+                assert!(bytes <= bytes_max + bytes_max / BACKLOG_GROWTH_SHARE + turn, "{bytes} bytes in round {round}");
+                if !hub.is_turn_due() {
+                    break;
+                }
+            }
+        }
+    }
+    assert_eq!(reader.standing(), Standing::Present, "the client that reads");
+    let left: usize = slow.iter().flatten().map(|outbox| outbox.holdings(|_| {})).sum();
+    drop((slow, reader));
+    assert!(feed.backlog().bytes() >= feed.bytes() && left <= bytes_max);
+    usize::try_from(CLIENTS).unwrap() + 1 - hub.sessions().connected()
+}
+
+/// The feed keeps no more for readers that have fallen off it; the others share what is left.
+#[test]
+fn backlog_of_events_is_bounded() {
+    assert_eq!(fill(&[Kind::Feed], 500), usize::try_from(CLIENTS).unwrap());
+}
+
+#[test]
+fn backlog_of_whispers_is_bounded() {
+    let disconnected = fill(&[Kind::Whispers], 2_000);
+    assert!((100..450).contains(&disconnected), "{disconnected}");
+}
+
+#[test]
+fn backlog_of_user_lists_is_bounded() {
+    let disconnected = fill(&[Kind::UserLists], 500);
+    assert!((100..480).contains(&disconnected), "{disconnected}");
+}
+
+#[test]
+fn backlog_of_past_messages_is_bounded() {
+    let disconnected = fill(&[Kind::PastMessages], 500);
+    assert!((100..480).contains(&disconnected), "{disconnected}");
+}
+
+#[test]
+fn backlog_of_strokes_is_bounded() {
+    let disconnected = fill(&[Kind::Canvas], 500);
+    assert!((100..480).contains(&disconnected), "{disconnected}");
+}
+
+#[test]
+fn backlog_of_all_kinds_together_is_bounded() {
+    let kinds = [Kind::Feed, Kind::Whispers, Kind::UserLists, Kind::PastMessages, Kind::Canvas];
+    assert!(fill(&kinds, 500) >= 400);
+}
+
+#[test]
+fn unread_whispers_of_one_client_are_bounded() {
+    let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(64 * 1024 * 1024)));
+    let outbox = connect(&mut hub, 1);
+    say(&mut hub, 1, "NICK bob");
+    connect(&mut hub, 2);
+    say(&mut hub, 2, "NICK ann");
+    let line = format!("WHISPER bob {}", "x".repeat(4000));
+    let kept = (0..1000).find(|_| {
+        say(&mut hub, 2, &line);
+        hub.publish(Timestamp(0));
+        outbox.standing() == Standing::Slow
+    });
+    // One more than fits is kept; the next one is too much.
+    assert_eq!(kept, Some(WHISPER_BYTES_MAX / (4000 + "WHISPER ann \n".len()) + 1));
+}
