@@ -9,8 +9,9 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
+use crate::common::log::{Faults, Log};
 use crate::peer::{Peer, Sender};
-use crate::wire::{Faults, LINE_BYTES, Log, Order, sender_name};
+use crate::wire::{LINE_BYTES, Order, sender_name};
 
 /// Most bytes read from a peer before it is another's turn.
 const READ_BYTES_MAX: usize = 256 * 1024;
@@ -66,7 +67,7 @@ pub(crate) struct Load {
     events: Vec<epoll::Event>,
     buffer: Vec<u8>,
     checking: Checking,
-    log: Log,
+    log: Log<Order>,
     readers: Vec<Reader>,
     senders: Vec<Sender>,
     /// Messages that came: at the readers, in bytes, and at the senders.
@@ -330,7 +331,7 @@ impl Load {
             if reader.peer.open {
                 let got = reader.position.unwrap_or(0);
                 faults.lost += self.log.end.saturating_sub(got).div_ceil(LINE_BYTES as u64);
-                faults.disorderly += reader.peer.skipped + u64::from(reader.differs);
+                faults.out_of_order += reader.peer.skipped + u64::from(reader.differs);
             } else {
                 faults.closed += 1;
             }
