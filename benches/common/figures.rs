@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::log::Faults;
 
@@ -68,6 +69,12 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
+}
+
+/// The latency that so many of a thousand do not exceed, in milliseconds; 0 if there are none. The latencies are sorted.
+pub(crate) fn percentile_ms(sorted: &[Duration], permille: usize) -> f64 {
+    let index = (sorted.len() * permille / 1000).min(sorted.len().saturating_sub(1));
+    sorted.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3
 }
 
 /// Formats a figure with three or four significant digits, and with commas between groups of three.

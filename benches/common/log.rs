@@ -27,6 +27,18 @@ impl Faults {
         self.other += other.other;
     }
 
+    /// Checks the sequence number of a message. `next`: the one that its sender's next message has; `None` if there is no such
+    /// sender.
+    pub(crate) fn check_sequence(&mut self, next: Option<&mut u64>, sequence: u64) {
+        match next {
+            Some(next) if sequence >= *next => {
+                self.lost += sequence - *next;
+                *next = sequence + 1;
+            }
+            _ => self.out_of_order += 1,
+        }
+    }
+
     pub(crate) fn any(self) -> bool {
         self.lost + self.out_of_order + self.closed + self.other > 0
     }

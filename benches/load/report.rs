@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::common::figures::{Run, Runs, format_figure, median};
+use crate::common::figures::{Run, Runs, format_figure, median, percentile_ms};
 use crate::common::log::Faults;
 use crate::common::server::machine;
 
@@ -11,23 +11,18 @@ impl Run {
     /// Adds the median and the 99th percentile.
     pub(crate) fn add_latencies(&mut self, names: [&'static str; 2], mut latencies: Vec<Duration>) {
         latencies.sort_unstable();
-        for (name, percent) in names.into_iter().zip([50, 99]) {
-            self.add(name, percentile_ms(&latencies, percent));
+        for (name, permille) in names.into_iter().zip([500, 990]) {
+            self.add(name, percentile_ms(&latencies, permille));
         }
     }
 
     /// Adds the median, the 99th percentile and the maximum.
     pub(crate) fn add_latencies_to_max(&mut self, name: &str, mut latencies: Vec<Duration>) {
         latencies.sort_unstable();
-        for (suffix, percent) in [("p50", 50), ("p99", 99), ("max", 100)] {
-            self.add(format!("{name}_ms_{suffix}"), percentile_ms(&latencies, percent));
+        for (suffix, permille) in [("p50", 500), ("p99", 990), ("max", 1000)] {
+            self.add(format!("{name}_ms_{suffix}"), percentile_ms(&latencies, permille));
         }
     }
-}
-
-fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
-    let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    sorted.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3
 }
 
 /// All runs of a scenario.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
+use crate::common::event_loop::EventLoop as _;
 use crate::common::figures::{Run, Runs};
 use crate::common::log::TEXT_BYTES;
 use crate::common::server::{Cpu, Server, own_cpu};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
+use crate::common::event_loop::EventLoop as _;
 use crate::common::figures::{Run, Runs};
 use crate::common::log::Faults;
 use crate::common::server::Server;

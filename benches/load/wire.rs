@@ -64,21 +64,10 @@ impl Order {
     pub(crate) fn take_event(&mut self, line: &[u8]) -> Option<(usize, u64)> {
         let message = parse(line);
         match message {
-            Some((sender, sequence)) => self.take(sender, sequence),
+            Some((sender, sequence)) => self.faults.check_sequence(self.next.get_mut(sender), sequence),
             None => self.faults.out_of_order += u64::from(!is_expected(line)),
         }
         message
-    }
-
-    /// Takes note of a message.
-    fn take(&mut self, sender: usize, sequence: u64) {
-        match self.next.get_mut(sender) {
-            Some(next) if sequence >= *next => {
-                self.faults.lost += sequence - *next;
-                *next = sequence + 1;
-            }
-            _ => self.faults.out_of_order += 1,
-        }
     }
 
     /// Up to which message a sender is seen.

@@ -4,14 +4,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::common::event_loop::{EventLoop, Poller};
 use crate::common::log::{Faults, Log};
-use crate::connection::{Connection, Poller, READ_BYTES_MAX};
+use crate::connection::{Connection, READ_BYTES_MAX};
 use crate::protocol::{Protocol, Role, Route};
 use crate::sender::Sender;
 use crate::text::{Order, parse_text};
-
-/// How long to wait for the next input before giving up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many windows of all senders the average reader may be behind before the senders pause. It allows any batching, and
 /// for 1,000 readers it is below every server's limit for slow consumers.
@@ -55,7 +53,6 @@ pub(crate) struct Clients {
     address: SocketAddr,
     plan: Plan,
     poller: Poller,
-    ready: Vec<usize>,
     buffer: Vec<u8>,
     /// Compares bytes instead of checking lines.
     compares_bytes: bool,
@@ -78,7 +75,6 @@ impl Clients {
             protocol,
             address,
             poller: Poller::new(),
-            ready: Vec::new(),
             buffer: vec![0; READ_BYTES_MAX],
             compares_bytes,
             log: Log::new(Order::new(protocol, plan.senders, None)),
@@ -255,51 +251,6 @@ impl Clients {
         faults
     }
 
-    pub(crate) fn turn_for(&mut self, duration: Duration) {
-        let end = Instant::now() + duration;
-        while let Some(rest) = end.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) {
-            self.turn(rest);
-        }
-    }
-
-    /// Takes turns until `holds` is true; returns false if no input comes for [`PATIENCE`].
-    fn turn_until(&mut self, holds: impl Fn(&Self) -> bool) -> bool {
-        let mut quiet_since = Instant::now();
-        while !holds(self) {
-            if self.turn(Duration::from_millis(100)) {
-                quiet_since = Instant::now();
-            }
-            if quiet_since.elapsed() > PATIENCE {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Reads once from every connection that has input; waits up to `wait` for the first. Returns whether there was input.
-    fn turn(&mut self, wait: Duration) -> bool {
-        let mut ready = std::mem::take(&mut self.ready);
-        self.poller.wait(wait, &mut ready);
-        for &number in &ready {
-            let connection = if let Some(sender) = number.checked_sub(self.plan.readers) {
-                let sender = &mut self.senders[sender];
-                sender.read(&mut self.buffer);
-                &sender.connection
-            } else {
-                self.read_reader(number);
-                &self.readers[number].connection
-            };
-            if !connection.open {
-                self.poller.remove(connection);
-            }
-        }
-        self.ready = ready;
-        if !self.readers_are_behind() {
-            self.senders.iter_mut().for_each(Sender::refill);
-        }
-        !self.ready.is_empty()
-    }
-
     fn read_reader(&mut self, number: usize) {
         let reader = &mut self.readers[number];
         let count = reader.connection.read(&mut self.buffer);
@@ -321,6 +272,32 @@ impl Clients {
                 }
             });
             self.received += order.messages - before;
+        }
+    }
+}
+
+impl EventLoop for Clients {
+    fn poller(&mut self) -> &mut Poller {
+        &mut self.poller
+    }
+
+    fn read(&mut self, number: usize) {
+        let connection = if let Some(sender) = number.checked_sub(self.plan.readers) {
+            let sender = &mut self.senders[sender];
+            sender.read(&mut self.buffer);
+            &sender.connection
+        } else {
+            self.read_reader(number);
+            &self.readers[number].connection
+        };
+        if !connection.open {
+            self.poller.remove(connection);
+        }
+    }
+
+    fn finish_turn(&mut self) {
+        if !self.readers_are_behind() {
+            self.senders.iter_mut().for_each(Sender::refill);
         }
     }
 }

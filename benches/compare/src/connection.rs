@@ -3,50 +3,12 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
-use std::time::Duration;
-
-use rustix::event::{Timespec, epoll};
-use rustix::io::Errno;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::protocol::Step;
 
 /// Most bytes read from a connection in one turn.
 pub(crate) const READ_BYTES_MAX: usize = 256 * 1024;
-
-/// Finds the connections that have input.
-pub(crate) struct Poller {
-    epoll: OwnedFd,
-    events: Vec<epoll::Event>,
-}
-
-impl Poller {
-    pub(crate) fn new() -> Self {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
-        Self { epoll, events: Vec::with_capacity(1024) }
-    }
-
-    pub(crate) fn add(&self, connection: &Connection, number: usize) {
-        let data = epoll::EventData::new_u64(number as u64);
-        epoll::add(&self.epoll, &connection.stream, data, epoll::EventFlags::IN).expect("epoll takes a socket");
-    }
-
-    pub(crate) fn remove(&self, connection: &Connection) {
-        epoll::delete(&self.epoll, &connection.stream).expect("it was added");
-    }
-
-    /// Replaces `ready` with the numbers of the connections that have input; waits up to `wait` for the first.
-    pub(crate) fn wait(&mut self, wait: Duration, ready: &mut Vec<usize>) {
-        self.events.clear();
-        let timeout = Timespec::try_from(wait).expect("a short time");
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&timeout)) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => panic!("epoll: {error}"),
-        }
-        ready.clear();
-        ready.extend(self.events.iter().map(|event| usize::try_from({ event.data }.u64()).expect("64-bit")));
-    }
-}
 
 /// Splits a stream that comes in pieces into lines.
 #[derive(Default)]
@@ -149,6 +111,12 @@ impl Connection {
             Err(_) => self.open = false,
         }
         0
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::clients::PATIENCE;
+use crate::common::event_loop::{EventLoop, Poller};
 use crate::common::figures::Run;
 use crate::common::log::Faults;
-use crate::connection::{Connection, Poller, READ_BYTES_MAX};
+use crate::connection::{Connection, READ_BYTES_MAX};
 use crate::contender::{BacklogLimit, Contender};
 use crate::protocol::{Presence, Role, Route};
 
@@ -55,7 +55,6 @@ pub(crate) struct Members {
     /// `None` if presence is not checked.
     presence: Option<&'static dyn Presence>,
     poller: Poller,
-    ready: Vec<usize>,
     buffer: Vec<u8>,
     all: Vec<Member>,
     /// Announcements received by all members.
@@ -104,7 +103,6 @@ impl Members {
         Self {
             presence,
             poller: Poller::new(),
-            ready: Vec::new(),
             buffer: vec![0; READ_BYTES_MAX],
             all: Vec::new(),
             announcements: 0,
@@ -173,25 +171,11 @@ impl Members {
         }
         faults
     }
+}
 
-    /// Reads until `holds` is true; returns false if no input comes for [`PATIENCE`].
-    fn turn_until(&mut self, holds: impl Fn(&Self) -> bool) -> bool {
-        let mut quiet_since = Instant::now();
-        while !holds(self) {
-            let mut ready = std::mem::take(&mut self.ready);
-            self.poller.wait(Duration::from_millis(100), &mut ready);
-            for &number in &ready {
-                self.read(number);
-            }
-            if !ready.is_empty() {
-                quiet_since = Instant::now();
-            }
-            self.ready = ready;
-            if quiet_since.elapsed() > PATIENCE {
-                return false;
-            }
-        }
-        true
+impl EventLoop for Members {
+    fn poller(&mut self) -> &mut Poller {
+        &mut self.poller
     }
 
     fn read(&mut self, number: usize) {

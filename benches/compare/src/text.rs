@@ -69,13 +69,7 @@ impl Order {
     fn check_message(&mut self, sender: usize, sequence: u64) {
         self.messages += 1;
         let is_allowed = self.only.is_none_or(|only| only == sender);
-        match self.next.get_mut(sender).filter(|_| is_allowed) {
-            Some(next) if sequence >= *next => {
-                self.faults.lost += sequence - *next;
-                *next = sequence + 1;
-            }
-            _ => self.faults.out_of_order += 1,
-        }
+        self.faults.check_sequence(self.next.get_mut(sender).filter(|_| is_allowed), sequence);
     }
 
     /// Expects this sender's messages from the second on.

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::clients::{Checking, Clients, Plan};
-use crate::common::figures::Run;
+use crate::common::event_loop::EventLoop as _;
+use crate::common::figures::{Run, percentile_ms};
 use crate::common::log::TEXT_BYTES;
 use crate::common::server::{Cpu, Server, own_cpu};
 use crate::contender::{BacklogLimit, Contender};
@@ -279,7 +280,6 @@ fn add_latencies(run: &mut Run, mut latencies: Vec<Duration>) {
     }
     latencies.sort_unstable();
     for (name, permille) in [("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000)] {
-        let index = (latencies.len() * permille / 1000).min(latencies.len() - 1);
-        run.add(format!("arrived_ms_{name}"), latencies[index].as_secs_f64() * 1e3);
+        run.add(format!("arrived_ms_{name}"), percentile_ms(&latencies, permille));
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use argh::FromArgs;
 
 use self::list::{Attack, MEMBERS};
+use crate::common::event_loop::EventLoop as _;
 use crate::common::figures::{Run, Runs, format_figure};
 use crate::common::server::{Server, machine};
 use crate::load::{Checking, Load};
