@@ -1,7 +1,7 @@
 //! The hub owns the room: it passes inputs to the sessions, publishes the outputs, and wakes the connections that get them.
 //!
-//! [`Hub`] itself is as deterministic as the room, and never waits; `run` is the task around it, which adds the queues and the
-//! clock.
+//! [`Hub`] is driven by its caller: requests and the time are arguments. `run` is the task that does so: it reads the queues and the
+//! clock, and it alone waits, for requests and for reports of the store.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
