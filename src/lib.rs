@@ -12,7 +12,7 @@
 //! | [`session`] | each connection's command state | delivery |
 //! | [`feed`] | the shared log, and each reader's way through it | sockets |
 //! | [`web`] | what a browser needs to join: the page, HTTP's heads, WebSocket's frames | sockets |
-//! | [`store`] | messages on disk, and the threads that write, read and search them | who gets them |
+//! | [`store`] | messages on disk, and the three threads that write, read and search them | who gets them |
 //! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
 //! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
@@ -20,7 +20,8 @@
 //!
 //! `web`, `store` and `client` are Cargo features, on by default. The server uses the first two through traits that it defines.
 //!
-//! `limits`, `protocol`, `room`, `sequencer`, `command`, `session`, `feed` and `web` are pure: no clock, no socket, no task, no randomness.
+//! `limits`, `protocol`, `room`, `sequencer`, `command`, `session` and `web` are pure: no clock, no I/O, no task, no randomness. So is
+//! `feed`, except for locks and for a memory file that the kernel sends from. Clippy checks this, by the lists in `.clippy.toml`.
 //! `protocol.md` specifies what goes over the wire.
 
 // Beside the lints of Cargo.toml, which hold for the tests too: a peer's bytes must not be able to end the process, and

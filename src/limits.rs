@@ -1,6 +1,7 @@
 //! Every bound of the server and of the client, each with its reason. Bounds that depend on one another are tied by `const`
-//! asserts at the end, so that changing one without the other does not compile. `protocol.md` states those that a peer can
+//! asserts at the end, so that changing one without the other does not compile. `protocol.md` states those that a client can
 //! notice.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 /// Longest line a peer may send, in bytes, without its line ending and after telnet's bytes are taken out.
 /// One page: generous for a person, small enough that a partial line for each of 10,000 peers is no burden.
@@ -108,6 +109,9 @@ pub const HISTORY_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Bytes in the client's input line: 16 messages, so that a paste of several lines fits. More is refused.
 pub const EDITED_BYTES_MAX: usize = 16 * LINE_BYTES_MAX;
+
+/// Longest parameters of a terminal's control sequence, in bytes, that the client keeps. Those of the known keys are shorter.
+pub const KEY_PARAMETER_BYTES_MAX: usize = 16;
 
 /// Changes of the input line that can be undone.
 pub const UNDO_STEPS_MAX: usize = 100;

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
+use crate::common::figures::{Run, Runs};
+use crate::common::log::TEXT_BYTES;
+use crate::common::server::Server;
 use crate::load::{Checking, Load};
 use crate::mob::{Mob, Plan};
-use crate::report::{Report, Run};
-use crate::server::Server;
-use crate::wire::TEXT_BYTES;
+use crate::report::Report;
 
 /// A paced group beside none, one and ten who flood, with the default rate limit and with none.
 #[derive(FromArgs)]
@@ -55,11 +56,11 @@ impl Flood {
                 "{} members say {} messages a second of {TEXT_BYTES} bytes, {} s each; {:?} over and over from none, 1 and 10",
                 self.members, self.rate, self.seconds, self.line
             ),
-            runs: Vec::new(),
+            runs: Runs::default(),
         });
         for _ in 0..runs {
             for (report, (_, arguments)) in reports.iter_mut().zip(limits) {
-                report.runs.push(self.run(binary, arguments));
+                report.runs.0.push(self.run(binary, arguments));
             }
         }
         reports.into()
@@ -77,10 +78,10 @@ impl Flood {
     /// Returns how busy the server was, in percent of a processor.
     fn run_beside(&self, binary: &Path, arguments: &[&str], flooders: usize, name: &str, run: &mut Run) -> f64 {
         let server = Server::start(binary, arguments);
-        let mut load = Load::new(server.address, Checking::All, self.members);
+        let mut load = Load::new(server.address(), Checking::All, self.members);
         load.join(0, self.members);
         let line = format!("{}\n", self.line);
-        let mob = Mob::start(server.address, vec![Plan { joins: true, ..Plan::flood(line.as_bytes()) }; flooders]);
+        let mob = Mob::start(server.address(), vec![Plan { joins: true, ..Plan::flood(line.as_bytes()) }; flooders]);
         load.pace(self.rate, WARM_UP, |_| {});
         load.start_timing();
         let (cpu_before, start) = (server.cpu_precise(), Instant::now());

@@ -2,24 +2,21 @@
 //! What is sent when, and what is measured, is for the scenarios to say.
 
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
+use crate::common::event_loop::{EventLoop, Poller};
+use crate::common::log::{Faults, Log};
 use crate::peer::{Peer, Sender};
-use crate::wire::{Faults, LINE_BYTES, Log, Order, sender_name};
+use crate::wire::{LINE_BYTES, Order, sender_name};
 
 /// Most bytes read from a peer before it is another's turn.
 const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// Peers that join at the same time.
 const JOINING_MAX: usize = 500;
-
-/// How long anything may take before it counts as never.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is done with what readers get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +59,10 @@ pub(crate) struct Load {
     address: SocketAddr,
     /// Where the readers connect, if it is over WebSocket.
     web: Option<SocketAddr>,
-    epoll: OwnedFd,
-    events: Vec<epoll::Event>,
+    poller: Poller,
     buffer: Vec<u8>,
     checking: Checking,
-    log: Log,
+    log: Log<Order>,
     readers: Vec<Reader>,
     senders: Vec<Sender>,
     /// Messages that came: at the readers, in bytes, and at the senders.
@@ -84,8 +80,7 @@ impl Load {
         Self {
             address,
             web: None,
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll"),
-            events: Vec::with_capacity(1024),
+            poller: Poller::new(),
             buffer: vec![0; READ_BYTES_MAX],
             checking,
             log: Log::new(Order::new(senders)),
@@ -142,8 +137,7 @@ impl Load {
     }
 
     fn admit(&self, mut peer: Peer, number: usize, name: &str) -> Peer {
-        let data = epoll::EventData::new_u64(number as u64);
-        epoll::add(&self.epoll, &peer.stream, data, epoll::EventFlags::IN).expect("epoll takes a socket");
+        self.poller.add(&peer.stream, number);
         peer.await_line("OK NICK");
         peer.send(format!("NICK {name}\n").as_bytes());
         peer
@@ -173,7 +167,7 @@ impl Load {
     /// From here on the readers do not read.
     pub(crate) fn stop_reading(&mut self) {
         for reader in &self.readers {
-            epoll::delete(&self.epoll, &reader.peer.stream).expect("it was added");
+            self.poller.remove(&reader.peer.stream);
         }
     }
 
@@ -218,57 +212,6 @@ impl Load {
     /// How long the messages took that arrived since timing began.
     pub(crate) fn take_arrivals(&mut self) -> Vec<Duration> {
         self.arrivals.take().unwrap_or_default()
-    }
-
-    pub(crate) fn turn_for(&mut self, duration: Duration) {
-        let end = Instant::now() + duration;
-        while let Some(rest) = end.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) {
-            self.turn(rest);
-        }
-    }
-
-    /// Takes turns until it holds; says whether it ever did. Patience begins anew whenever something arrives.
-    pub(crate) fn turn_until(&mut self, holds: impl Fn(&Self) -> bool) -> bool {
-        let mut quiet_since = Instant::now();
-        while !holds(self) {
-            if self.turn(Duration::from_millis(100)) {
-                quiet_since = Instant::now();
-            }
-            if quiet_since.elapsed() > PATIENCE {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Takes what came, once; waits for something no longer than `wait`. Says whether there was something.
-    pub(crate) fn turn(&mut self, wait: Duration) -> bool {
-        let mut events = std::mem::take(&mut self.events);
-        events.clear();
-        let timeout = Timespec::try_from(wait).expect("a short time");
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => panic!("epoll: {error}"),
-        }
-        for event in &events {
-            let number = usize::try_from({ event.data }.u64()).expect("64-bit");
-            self.read(number);
-        }
-        self.events = events;
-        !self.events.is_empty()
-    }
-
-    fn read(&mut self, number: usize) {
-        let peer = if let Some(sender) = number.checked_sub(self.readers.len()) {
-            self.read_sender(sender);
-            &self.senders[sender].peer
-        } else {
-            self.read_reader(number);
-            &self.readers[number].peer
-        };
-        if !peer.open {
-            epoll::delete(&self.epoll, &peer.stream).expect("it was added");
-        }
     }
 
     fn read_reader(&mut self, number: usize) {
@@ -330,7 +273,7 @@ impl Load {
             if reader.peer.open {
                 let got = reader.position.unwrap_or(0);
                 faults.lost += self.log.end.saturating_sub(got).div_ceil(LINE_BYTES as u64);
-                faults.disorderly += reader.peer.skipped + u64::from(reader.differs);
+                faults.out_of_order += reader.peer.skipped + u64::from(reader.differs);
             } else {
                 faults.closed += 1;
             }
@@ -362,5 +305,24 @@ impl Load {
         }
         let settled = |load: &Self| load.senders.iter().all(|sender| !sender.peer.open || sender.unacknowledged() == 0);
         assert!(self.turn_until(settled), "the server does not acknowledge everything");
+    }
+}
+
+impl EventLoop for Load {
+    fn poller(&mut self) -> &mut Poller {
+        &mut self.poller
+    }
+
+    fn read(&mut self, number: usize) {
+        let peer = if let Some(sender) = number.checked_sub(self.readers.len()) {
+            self.read_sender(sender);
+            &self.senders[sender].peer
+        } else {
+            self.read_reader(number);
+            &self.readers[number].peer
+        };
+        if !peer.open {
+            self.poller.remove(&peer.stream);
+        }
     }
 }

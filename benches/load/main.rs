@@ -1,15 +1,16 @@
-//! The load generator: what a delivery costs, and what an attack costs. It starts the real server on one processor and
-//! drives it from the other.
+//! The load generator: measures what a delivery costs chinwagd, and what an attack costs it. It starts the server on one
+//! processor and sends from the other. `benches/compare` is the package that measures other servers beside it.
 //!
-//! A delivery is one message that arrives at one receiver other than its sender. That everything arrives, in order, is
-//! checked for every well-behaved receiver; if it does not, the exit status is 1. `cargo bench --bench load -- --help` lists
-//! what can be varied; above each scenario's figures stands the command that measures them again.
+//! A delivery is one message that arrives at one reader other than its sender. Every well-behaved reader checks that
+//! everything arrives, in order; if it does not, the exit status is 1. `cargo bench --bench load -- --help` lists the
+//! options; above the figures of each scenario stands the command that measures them again.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool that prints its findings")]
 #![expect(clippy::expect_used, reason = "a measurement that meets an error is void, and says so")]
 #![expect(clippy::cast_precision_loss, reason = "no figure here has more than fifty bits that mean something")]
 
 mod attacks;
-mod compare;
+#[path = "../common/mod.rs"]
+mod common;
 mod flood;
 mod load;
 mod mob;
@@ -29,7 +30,6 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use self::attacks::Attacks;
-use self::compare::{Compare, Relay};
 use self::flood::Flood;
 use self::paced::Paced;
 use self::report::Report;
@@ -40,7 +40,7 @@ use self::stuck_minute::StuckMinute;
 /// Measures chinwagd under load and under attack: all scenarios with their defaults, or one.
 #[derive(FromArgs)]
 struct Arguments {
-    /// how often each scenario is run; the median counts (default: 3, 1 of attacks and stuck-minute, 5 of compare)
+    /// how often each scenario is run; the median counts (default: 3, 1 of attacks and stuck-minute)
     #[argh(option)]
     runs: Option<usize>,
 
@@ -61,8 +61,6 @@ enum Scenario {
     Flood(Flood),
     Attacks(Attacks),
     StuckMinute(StuckMinute),
-    Compare(Compare),
-    Relay(Relay),
 }
 
 impl Scenario {
@@ -82,8 +80,7 @@ impl Scenario {
     fn runs_default(&self) -> usize {
         match self {
             Self::Saturated(_) | Self::Paced(_) | Self::Stuck(_) | Self::Flood(_) => 3,
-            Self::Attacks(_) | Self::StuckMinute(_) | Self::Relay(_) => 1,
-            Self::Compare(_) => 5,
+            Self::Attacks(_) | Self::StuckMinute(_) => 1,
         }
     }
 
@@ -97,8 +94,6 @@ impl Scenario {
             Self::Flood(flood) => flood.measure(server, runs),
             Self::Attacks(attacks) => return attacks.measure_and_print(server, runs),
             Self::StuckMinute(stuck_minute) => vec![stuck_minute.measure(server, runs)],
-            Self::Compare(compare) => return compare.measure_and_print(server, runs),
-            Self::Relay(relay) => relay.run(),
         };
         reports.iter().for_each(Report::print);
         reports
@@ -124,14 +119,9 @@ fn main() -> ExitCode {
         println!("\n$ cargo bench --bench load -- {}", command.trim_start());
         for report in scenario.measure(&arguments.server, arguments.runs) {
             faultless &= !report.faults().any();
-            // The comparison writes a file of its own.
-            if !matches!(scenario, Scenario::Compare(_)) {
-                json.push(format!("\"{}\":{}", report.scenario, report.json()));
-            }
+            json.push(format!("\"{}\":{}", report.scenario, report.runs.json()));
         }
     }
-    if !json.is_empty() {
-        println!("\n{{{}}}", json.join(","));
-    }
+    println!("\n{{{}}}", json.join(","));
     if faultless { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

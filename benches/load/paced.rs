@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
+use crate::common::event_loop::EventLoop as _;
+use crate::common::figures::{Run, Runs};
+use crate::common::log::TEXT_BYTES;
+use crate::common::server::{Server, own_cpu};
 use crate::load::{Checking, Load};
-use crate::report::{Report, Run};
+use crate::report::Report;
 use crate::saturated::add_cpu;
-use crate::server::{Server, own_cpu};
-use crate::wire::TEXT_BYTES;
 
 /// Evenly spaced messages: how long each takes to reach each reader.
 #[derive(FromArgs)]
@@ -40,14 +42,14 @@ impl Paced {
             "{} readers (every byte compared), {} messages a second of {TEXT_BYTES} bytes, {} s",
             self.readers, self.rate, self.seconds
         );
-        let runs = (0..runs).map(|_| self.run(binary)).collect();
+        let runs = Runs((0..runs).map(|_| self.run(binary)).collect());
         Report { scenario: "paced".into(), description, runs }
     }
 
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
         let server = Server::start(binary, &["--line-rate", "0", "--connect-rate", "0"]);
-        let mut load = Load::new(server.address, Checking::All, 1);
+        let mut load = Load::new(server.address(), Checking::All, 1);
         load.join(self.readers, 1);
         load.start_timing_arrivals();
         load.senders()[0].latencies = Some(Vec::new());

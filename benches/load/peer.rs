@@ -4,8 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use crate::common::log::Faults;
 use crate::web::{Frames, frame, shake_hands};
-use crate::wire::{Faults, Order, write_command};
+use crate::wire::{Order, write_command};
 
 /// A connection that is read line by line.
 pub(crate) struct Peer {
@@ -201,7 +202,7 @@ impl Sender {
                 match (sent_at, &mut *latencies) {
                     (Some(&sent_at), Some(latencies)) => latencies.push(now - sent_at),
                     (Some(_), None) => {}
-                    (None, _) => order.faults.disorderly += 1,
+                    (None, _) => order.faults.out_of_order += 1,
                 }
                 *acknowledged += 1;
             } else if !line.starts_with(b"OK PING ") {

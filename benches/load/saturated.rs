@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
+use crate::common::event_loop::EventLoop as _;
+use crate::common::figures::{Run, Runs};
+use crate::common::log::TEXT_BYTES;
+use crate::common::server::{Cpu, Server, own_cpu};
 use crate::load::{Checking, Load};
-use crate::report::{Report, Run};
-use crate::server::{Cpu, Server, own_cpu};
-use crate::wire::{LINE_BYTES, TEXT_BYTES, parse_senders};
+use crate::report::Report;
+use crate::wire::{LINE_BYTES, parse_senders};
 
 /// As many messages as the server takes: deliveries a second, processor time a delivery, memory a connection.
 #[derive(FromArgs)]
@@ -79,7 +82,7 @@ impl Saturated {
             self.seconds,
             if self.both { ", server on both processors" } else { "" }
         );
-        let runs = (0..runs).map(|_| self.run(binary)).collect();
+        let runs = Runs((0..runs).map(|_| self.run(binary)).collect());
         Report { scenario: "saturated".into(), description, runs }
     }
 
@@ -89,7 +92,7 @@ impl Saturated {
         let web: &[_] = if self.web { &["--web", "127.0.0.1:0"] } else { &[] };
         let server = start(binary, &[&["--line-rate", "0", "--connect-rate", "0"], web].concat());
         let checking = if self.discard && !self.web { Checking::Sample } else { Checking::All };
-        let mut load = Load::new(server.address, checking, self.senders).over_web(server.web);
+        let mut load = Load::new(server.address(), checking, self.senders).over_web(server.web_address());
         let empty_bytes = server.resident_bytes();
         let start = Instant::now();
         load.join(self.readers, self.senders);

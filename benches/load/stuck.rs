@@ -6,10 +6,14 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 
+use crate::common::event_loop::EventLoop as _;
+use crate::common::figures::{Run, Runs};
+use crate::common::log::Faults;
+use crate::common::server::Server;
 use crate::load::{Checking, Load};
-use crate::report::{Report, Run};
-use crate::server::{Server, kernel_tcp_bytes};
-use crate::wire::{Faults, LINE_BYTES};
+use crate::report::Report;
+use crate::server::kernel_tcp_bytes;
+use crate::wire::LINE_BYTES;
 
 /// Readers that do not read, beside a flood of several times what is kept: memory, and the delay for others.
 #[derive(FromArgs)]
@@ -59,7 +63,7 @@ impl Stuck {
             "{} readers that do not read, {} x {} bytes said in messages of {LINE_BYTES}; \"alone\" is without the stuck",
             self.readers, self.times, self.feed_bytes
         );
-        let runs = (0..runs).map(|_| self.run(binary)).collect();
+        let runs = Runs((0..runs).map(|_| self.run(binary)).collect());
         Report { scenario: "stuck".into(), description, runs }
     }
 
@@ -88,7 +92,7 @@ impl Stuck {
     fn flood(&self, binary: &Path, stuck: usize) -> Flood {
         let feed_bytes = self.feed_bytes.to_string();
         let server = Server::start(binary, &["--line-rate", "0", "--connect-rate", "0", "--feed-bytes", &feed_bytes]);
-        let mut load = Load::new(server.address, Checking::All, SENDERS);
+        let mut load = Load::new(server.address(), Checking::All, SENDERS);
         load.join(stuck, SENDERS);
         load.stop_reading();
         load.senders()[HEALTHY].latencies = Some(Vec::new());

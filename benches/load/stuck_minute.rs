@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 use argh::FromArgs;
 use socket2::{Domain, Socket, Type};
 
+use crate::common::figures::{Run, Runs};
+use crate::common::log::TEXT_BYTES;
+use crate::common::server::Server;
 use crate::load::{Checking, Load};
 use crate::mob::RECEIVE_BUFFER_BYTES;
 use crate::peer::Sender;
-use crate::report::{Report, Run};
-use crate::server::{Server, kernel_tcp_bytes};
-use crate::wire::{ATTACKER, TEXT_BYTES, parse_senders};
+use crate::report::Report;
+use crate::server::kernel_tcp_bytes;
+use crate::wire::{ATTACKER, parse_senders};
 
 /// Readers that do not read, all the time, while others chat for a minute: memory, second by second.
 #[derive(FromArgs)]
@@ -94,15 +97,15 @@ impl StuckMinute {
             self.seconds,
             self.fill_seconds
         );
-        let runs = (0..runs).map(|_| self.run(binary)).collect();
+        let runs = Runs((0..runs).map(|_| self.run(binary)).collect());
         Report { scenario: "stuck-minute".into(), description, runs }
     }
 
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
         let server = Server::start(binary, &["--feed-bytes", &self.feed_bytes.to_string()]);
-        let mut crowd = Crowd::new(server.address, self.hold);
-        let mut load = Load::new(server.address, Checking::All, self.talkers);
+        let mut crowd = Crowd::new(server.address(), self.hold);
+        let mut load = Load::new(server.address(), Checking::All, self.talkers);
         load.join(0, self.talkers);
         let filling = self.chat(&server, &mut load, &mut crowd, self.fill_seconds);
         load.start_timing();

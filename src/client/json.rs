@@ -1,4 +1,5 @@
-//! A line from a server as an object for scripts; `README.md` documents it.
+//! A line from a server as an object for scripts; `README.md` documents it. Pure.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,7 @@
 //! The bundled client, `chinwag`, for users at a terminal and for scripts. It does nothing that a user could not do by hand with nc.
 //!
-//! These modules are pure: `typed` parses typed lines, `session` turns them and the server's lines into actions, `reading` tracks
+//! These modules are pure, except for the history file and the environment in `editor`: `typed` parses typed lines,
+//! `session` turns them and the server's lines into actions, `reading` tracks
 //! which messages have been read, `render` formats lines for the output, `json` formats them as objects, `refusal` words the server's
 //! refusals for users, `editor` is the line editor. The others do I/O: `options` is the command line, `dial` connects, `wire` is one
 //! connection, `link` reconnects, `talk` runs a session over a link, `stop` receives signals, `input` reads standard input, `output`

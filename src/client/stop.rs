@@ -1,5 +1,6 @@
-//! The signals that end the client: SIGHUP, SIGINT and SIGTERM. A signal ends every wait, in tasks and in threads. If the client
-//! has not ended after a grace time, whatever blocks it, the signal's default action ends it.
+//! The signals that end the client without the line editor: SIGHUP, SIGINT and SIGTERM. A signal ends every wait, in tasks and in
+//! threads. If the client has not ended after a grace time, whatever blocks it, the signal's default action ends it. With the line
+//! editor, [`super::terminal`] catches the signals.
 
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};

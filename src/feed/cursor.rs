@@ -82,7 +82,8 @@ pub enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// A copy of all of it, for those who have no socket to write it to.
+    /// Copies the bytes, for a caller without a socket.
+    #[expect(clippy::disallowed_methods, reason = "reads the memory file of the feed")]
     pub fn to_vec(&self) -> io::Result<Vec<u8>> {
         match *self {
             Self::Memory(slices) => Ok(slices.iter().flat_map(|slice| slice.iter().copied()).collect()),

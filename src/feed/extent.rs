@@ -1,4 +1,8 @@
-//! Large texts once more, in memory that the kernel sends from without copying it: `memfd_create(2)`, `sendfile(2)`.
+//! A second copy of large texts, in a memory file (`memfd_create(2)`) from which `sendfile(2)` sends without copying.
+//!
+//! The memory file is the exception to the purity of the feed. It belongs to this process alone. If the system has no memory files,
+//! or if a write to it fails, the text is sent from the feed: connections receive the same bytes.
+#![expect(clippy::disallowed_methods, reason = "a memory file is reached through system calls")]
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};

@@ -1,12 +1,12 @@
 //! The room is a log, a connection is a cursor.
 //!
-//! Everything published is appended once, rendered, to one shared log, the [`Feed`]. A connection keeps no copy of what it
-//! is to get, only a [`Cursor`]. What is for one connection alone (replies, whispers) waits in its [`Outbox`], each pinned
-//! to the [`Place`] in the feed at which it happened; so private lines keep their place in the one order, one's own event
+//! Everything published is appended to one shared log, the [`Feed`], rendered once for each dialect in use. A connection keeps no
+//! copy of what it is to get, only a [`Cursor`]. What is for one connection alone (replies, whispers) waits in its [`Outbox`], each
+//! pinned to the [`Place`] in the feed at which it happened; so private lines keep their place in the one order, one's own event
 //! is replaced by its acknowledgement, and joining, leaving and changing the dialect happen at an exact place.
 //!
-//! Pure but for the locks and for memory that the kernel shares (`extent`): it never writes to a socket itself ([`Cursor::write`] is handed a function that does), and
-//! nothing here waits for a reader.
+//! Pure, except for locks, atomics, wakers and the memory file in `extent`. It does not write to sockets: [`Cursor::write`] gets a
+//! function that does. It does not wait for readers.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod backlog;

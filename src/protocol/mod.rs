@@ -1,7 +1,7 @@
 //! The elements of chinwag/1, as `protocol.md` defines them: lines, names, texts, ids, events. [`crate::command`] has the commands and
 //! replies.
 //!
-//! Pure: no clock, no socket, no randomness (the two lints below enforce that).
+//! Pure: no clock, no I/O, no randomness (the two lints below enforce that).
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod case;

@@ -1,5 +1,6 @@
-//! Free text that is safe to show: what people say, their reasons, the words an error repeats. Unsafe characters are
-//! replaced here, once, at the door; nothing behind it looks again.
+//! Free text that is safe to show: messages, reasons for leaving, words that an error repeats. [`made_safe`] replaces unsafe characters
+//! where a text comes in: from a client, from the database file, and in the client from the server and the user. Code that gets a
+//! [`Text`] does not check it again.
 
 use std::borrow::Cow;
 use std::fmt;

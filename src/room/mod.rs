@@ -1,4 +1,5 @@
-//! The shared state: nicknames, members, messages, canvas. A deterministic state machine; [`Room::apply`] alone changes it.
+//! The shared state: nicknames, members, messages, canvas. A deterministic state machine: after it is set up, only
+//! [`Room::apply`] changes it.
 //!
 //! Pure: no clock, no I/O, no randomness, and no panic on any entry. The same entries in the same order give the same outputs on any
 //! machine. The room has members, not sessions: [`crate::session`] handles the clients' commands, and [`crate::server`] delivers outputs.

@@ -1,4 +1,5 @@
-//! What threads do: run tasks and, while none can run, wait for what happens to sockets.
+//! Drives tasks and sockets. All threads of the executor run tasks. One of them, the main thread, also polls the sockets, and waits for
+//! them while no task can run.
 
 use std::io;
 use std::pin::pin;

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! What `settle` and the calls after it deliver is published in the next turn. While entries are ready, or the feed's next segment is full,
-//! no request is processed. [`Hub`] is as deterministic as the room; `run` is the task around it, which adds the inbox and the clock.
+//! no request is processed. [`Hub`] is driven by its caller: requests and the time are arguments. `run` is the task that does so: it reads
+//! the inbox and the clock, and it alone waits, for requests and for reports of the store.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;

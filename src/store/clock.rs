@@ -13,6 +13,7 @@
 //!
 //! Pure: the caller reads both clocks. It calls [`TrustedClock::resume`] with the notes in the file, then
 //! [`TrustedClock::observe`] before each decision and [`TrustedClock::notes`] with each commit.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::time::Duration;
 

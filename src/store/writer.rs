@@ -1,5 +1,5 @@
 //! The writing thread: commits messages, indexes their words when there is time, and evicts messages beyond `--keep`. It has a thread
-//! of its own, so that only it waits for the disk.
+//! of its own, so that no other thread waits until the disk has what is written.
 
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -13,10 +13,13 @@ use std::time::{Duration, Instant};
 use argh::FromArgs;
 
 use self::list::{Attack, MEMBERS};
+use crate::common::event_loop::EventLoop as _;
+use crate::common::figures::{Run, Runs, format_figure};
+use crate::common::server::{Server, machine};
 use crate::load::{Checking, Load};
 use crate::mob::{Mob, Plan, Tally};
-use crate::report::{Report, Run, for_people};
-use crate::server::{Server, kernel_tcp_bytes, machine};
+use crate::report::Report;
+use crate::server::kernel_tcp_bytes;
 
 /// What each attack costs the server and those who are well-behaved.
 #[derive(FromArgs)]
@@ -79,8 +82,11 @@ impl Attacks {
 
     fn measure(&self, binary: &Path, attack: &Attack, runs: usize) -> Report {
         let (runs, accounts): (Vec<_>, Vec<_>) = (0..runs).map(|_| self.run(binary, attack)).unzip();
-        let report =
-            Report { scenario: format!("attacks {}", attack.name).into(), description: attack.what.to_owned(), runs };
+        let report = Report {
+            scenario: format!("attacks {}", attack.name).into(),
+            description: attack.what.to_owned(),
+            runs: Runs(runs),
+        };
         print_row(attack, &report, &accounts[0]);
         report
     }
@@ -88,7 +94,7 @@ impl Attacks {
     fn run(&self, binary: &Path, attack: &Attack) -> (Run, Account) {
         let mut run = Run::default();
         let mut server = Server::start(binary, attack.arguments);
-        let mut load = Load::new(server.address, Checking::All, MEMBERS);
+        let mut load = Load::new(server.address(), Checking::All, MEMBERS);
         load.join(self.listeners, MEMBERS);
         load.pace(RATE, Duration::from_millis(250), |_| {});
         let (descriptors, resident) = (server.descriptors(), server.resident_bytes());
@@ -110,7 +116,7 @@ impl Attacks {
         let duration = Duration::from_secs(self.seconds);
         let mut watch = Watch::start(server);
         load.start_timing();
-        let mob = Mob::start(server.address, plans);
+        let mob = Mob::start(server.address(), plans);
         load.pace(RATE, duration / 2, |_| watch.look());
         watch.halfway();
         load.pace(RATE, duration / 2, |_| watch.look());
@@ -144,7 +150,7 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn start(server: &'a Server) -> Self {
-        server.forget_resident_bytes_max();
+        server.reset_resident_bytes_max();
         let start = (server.cpu_precise(), Instant::now());
         let kernel_before = kernel_tcp_bytes();
         Self {
@@ -200,7 +206,7 @@ fn recovers(server: &mut Server, load: &mut Load, descriptors: usize) -> bool {
 
 /// What somebody new reads first.
 fn greeting(server: &Server) -> Option<String> {
-    let stream = TcpStream::connect_timeout(&server.address, PATIENCE).ok()?;
+    let stream = TcpStream::connect_timeout(&server.address(), PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).ok()?;
@@ -221,7 +227,7 @@ fn print_head() {
 }
 
 fn print_row(attack: &Attack, report: &Report, account: &Account) {
-    let figure = |name| for_people(report.median(name));
+    let figure = |name| format_figure(report.median(name));
     let columns = [
         described(attack, report),
         memory(report),
@@ -254,9 +260,9 @@ fn memory(report: &Report) -> String {
 
 fn processor_time(report: &Report) -> String {
     let (cpu_ms, connections) = (report.median("cpu_ms"), report.median("connections"));
-    let share = for_people(report.median("cpu_percent_second_half"));
+    let share = format_figure(report.median("cpu_percent_second_half"));
     let storm = if connections > report.median("attackers") {
-        format!("; {} connections, {} µs each", whole(connections), for_people(cpu_ms * 1e3 / connections))
+        format!("; {} connections, {} µs each", whole(connections), format_figure(cpu_ms * 1e3 / connections))
     } else {
         String::new()
     };
@@ -264,7 +270,7 @@ fn processor_time(report: &Report) -> String {
 }
 
 fn whole(value: f64) -> String {
-    if value < 100.0 { format!("{value:.0}") } else { for_people(value) }
+    if value < 100.0 { format!("{value:.0}") } else { format_figure(value) }
 }
 
 fn read_by_attackers(tally: &Tally) -> String {

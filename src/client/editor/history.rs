@@ -1,4 +1,5 @@
 //! The history of typed lines, and the file that keeps it from one run to the next.
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the history file")]
 
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions};

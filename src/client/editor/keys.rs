@@ -2,6 +2,8 @@
 
 use std::mem::take;
 
+use crate::limits::KEY_PARAMETER_BYTES_MAX;
+
 /// A key, or a character of a paste.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::client) enum Key {
@@ -28,9 +30,6 @@ pub(in crate::client) enum Key {
     /// A key without a meaning here.
     Other,
 }
-
-/// Longest parameters of a control sequence that are kept. Those of the known keys are shorter.
-const PARAMETER_BYTES_MAX: usize = 16;
 
 /// Where in a key sequence the input is.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -125,7 +124,7 @@ impl KeyDecoder {
             State::Control(mut parameters) => match byte {
                 // The function keys of the Linux console have a second bracket.
                 b' '..=b'?' | b'[' if byte != b'[' || parameters.is_empty() => {
-                    if parameters.len() < PARAMETER_BYTES_MAX {
+                    if parameters.len() < KEY_PARAMETER_BYTES_MAX {
                         parameters.push(byte);
                     }
                     self.state = State::Control(parameters);

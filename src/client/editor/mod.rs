@@ -1,9 +1,11 @@
 //! The line editor: a state machine from keys to [`Outcome`]s. It has no thread, clock or terminal and never waits, so messages can be
-//! printed above it at any time: during a search, a paste, or a key sequence that is not complete.
+//! printed above it at any time: during a search, a paste, or a key sequence that is not complete. Pure, except that `history` also has
+//! the history file, and that `screen` reads from the environment which terminal it is.
 //!
 //! We wrote our own because no library does that. rustyline (19) reads only keys during a search, after Ctrl-V and at a question; it
 //! fails at a byte that is not UTF-8 and loses the text typed around it; and it draws a wrapped line twice when the terminal becomes
 //! narrower. reedline asks the terminal for the cursor position, and fails without an answer.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod history;
 mod keys;

@@ -215,6 +215,7 @@ impl Screen {
 
 impl Traits {
     /// Reads the traits from the environment.
+    #[expect(clippy::disallowed_methods, reason = "the environment says which terminal it is")]
     fn of_terminal() -> Self {
         let (program, term) = (env::var("TERM_PROGRAM"), env::var("TERM"));
         let is_tmux = program.as_deref() == Ok("tmux");

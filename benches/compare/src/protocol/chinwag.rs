@@ -1,32 +1,32 @@
 //! chinwag, in the dialects that a connection may choose.
 
-use super::{Acknowledged, Presence, Protocol, Role, Route, Step, name, number_in, reader_name, sender_name};
+use super::{Acknowledged, Presence, Protocol, Role, Route, Step, name, reader_name, reader_number, sender_name};
 
-/// How the lines that the server sends begin and end.
+/// The dialect of a connection.
 pub(crate) struct Chinwag {
     ending: &'static str,
     tags: bool,
 }
 
-/// Lines as nc gets them.
+/// Lines end with LF, as for nc.
 pub(crate) const PLAIN: Chinwag = Chinwag { ending: "\n", tags: false };
 
-/// Lines as telnet gets them: they end with CR LF.
+/// Lines end with CR LF, as for telnet.
 pub(crate) const WITH_CR: Chinwag = Chinwag { ending: "\r\n", tags: false };
 
-/// Events with their number and time.
+/// Events begin with their id and time.
 pub(crate) const TAGGED: Chinwag = Chinwag { ending: "\n", tags: true };
 
 impl Protocol for Chinwag {
-    fn introduction(&self, role: Role) -> Vec<Step> {
+    fn handshake(&self, role: Role) -> Vec<Step> {
         let ending = self.ending;
         let tags = if self.tags { format!("SET tags on{ending}") } else { String::new() };
         vec![Step::new(format!("{tags}NICK {}{ending}PING in{ending}", name(role)), "OK PING in")]
     }
 
-    fn publish(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
+    fn write_message(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
         match route {
-            Route::Everybody => out.extend_from_slice(b"MSG "),
+            Route::All => out.extend_from_slice(b"MSG "),
             Route::Pairs => out.extend_from_slice(format!("WHISPER {} ", reader_name(number)).as_bytes()),
         }
         out.extend_from_slice(text);
@@ -38,7 +38,7 @@ impl Protocol for Chinwag {
         if is_one { Acknowledged::One } else { Acknowledged::Nothing }
     }
 
-    fn makes_senders_read(&self) -> bool {
+    fn delivers_to_senders(&self) -> bool {
         true
     }
 
@@ -46,13 +46,13 @@ impl Protocol for Chinwag {
         true
     }
 
-    fn carries(&self, before: &[u8], sender: usize) -> bool {
+    fn precedes_text(&self, before: &[u8], sender: usize) -> bool {
         let event = if self.tags { without_tag(before) } else { Some(before) };
         let after_verb = event.and_then(|event| event.strip_prefix(b"MSG ").or(event.strip_prefix(b"WHISPER ")));
         after_verb.and_then(|rest| rest.strip_suffix(b" ")) == Some(sender_name(sender).as_bytes())
     }
 
-    /// Somebody stuck may be let go.
+    /// The server may disconnect readers that do not read.
     fn allows(&self, line: &[u8]) -> bool {
         without_tag(line).unwrap_or(line).starts_with(b"LEAVE ")
     }
@@ -64,20 +64,21 @@ impl Protocol for Chinwag {
 
 impl Presence for Chinwag {
     fn joined(&self, line: &[u8]) -> Option<usize> {
-        number_in(line.strip_prefix(b"JOIN ")?)
+        let event = if self.tags { without_tag(line)? } else { line };
+        reader_number(event.strip_prefix(b"JOIN ")?)
     }
 
-    fn roster(&self) -> Step {
+    fn list_request(&self) -> Step {
         Step::new("WHO\n", "OK WHO ")
     }
 
-    fn list(&self, line: &[u8], take: &mut dyn FnMut(usize)) {
+    fn listed(&self, line: &[u8], on_member: &mut dyn FnMut(usize)) {
         let name = line.strip_prefix(b"USER ").and_then(|rest| rest.split(|&byte| byte == b' ').next());
-        name.and_then(number_in).into_iter().for_each(take);
+        name.and_then(reader_number).into_iter().for_each(on_member);
     }
 }
 
-/// What follows `@12 2026-11-20T12:44:29.138Z `.
+/// The rest of the line after `@12 2026-11-20T12:44:29.138Z `.
 fn without_tag(line: &[u8]) -> Option<&[u8]> {
     line.strip_prefix(b"@")?.splitn(3, |&byte| byte == b' ').nth(2)
 }

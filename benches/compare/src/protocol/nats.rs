@@ -1,7 +1,7 @@
 //! NATS: readers subscribe to a subject.
 
 use super::{Acknowledged, Protocol, Role, Route, Step, topic};
-use crate::wire::TEXT_BYTES;
+use crate::common::log::TEXT_BYTES;
 
 pub(crate) struct Nats;
 
@@ -10,7 +10,7 @@ pub(crate) const NATS: Nats = Nats;
 const CONNECT: &str = "CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false}\r\n";
 
 impl Protocol for Nats {
-    fn introduction(&self, role: Role) -> Vec<Step> {
+    fn handshake(&self, role: Role) -> Vec<Step> {
         let subscribe = match role {
             Role::Reader(route, number) => format!("SUB {} 1\r\n", topic(route, number)),
             Role::Idle(number) => format!("SUB {} 1\r\n", topic(Route::Pairs, number)),
@@ -19,13 +19,13 @@ impl Protocol for Nats {
         vec![Step::new(format!("{CONNECT}{subscribe}PING\r\n"), "PONG")]
     }
 
-    fn publish(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
+    fn write_message(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
         out.extend_from_slice(format!("PUB {} {}\r\n", topic(route, number), text.len()).as_bytes());
         out.extend_from_slice(text);
         out.extend_from_slice(b"\r\n");
     }
 
-    fn ask(&self, out: &mut Vec<u8>) {
+    fn write_acknowledgement_request(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"PING\r\n");
     }
 
@@ -33,16 +33,16 @@ impl Protocol for Nats {
         if line == b"PONG" { Acknowledged::Batch } else { Acknowledged::Nothing }
     }
 
-    fn makes_senders_read(&self) -> bool {
+    fn delivers_to_senders(&self) -> bool {
         false
     }
 
-    /// What two say at the same time may come to two readers in different orders.
+    /// Messages of two senders may reach two readers in different orders.
     fn has_one_order(&self) -> bool {
         false
     }
 
-    fn carries(&self, before: &[u8], _sender: usize) -> bool {
+    fn precedes_text(&self, before: &[u8], _sender: usize) -> bool {
         before.is_empty()
     }
 

@@ -1,4 +1,4 @@
-//! The bare relay: lines as they were sent, to everybody, the sender included.
+//! The bare relay: lines as they were sent, to all clients, the sender included.
 
 use super::{Acknowledged, Protocol, Role, Route, Step};
 
@@ -6,15 +6,15 @@ pub(crate) struct Relay;
 
 pub(crate) const RELAY: Relay = Relay;
 
-/// Whoever reads this gets what is said from here on.
+/// The first line to each client. The client receives everything sent after that.
 pub(crate) const GREETING: &str = "ready";
 
 impl Protocol for Relay {
-    fn introduction(&self, _role: Role) -> Vec<Step> {
+    fn handshake(&self, _role: Role) -> Vec<Step> {
         vec![Step::new("", GREETING)]
     }
 
-    fn publish(&self, out: &mut Vec<u8>, _route: Route, _number: usize, text: &[u8]) {
+    fn write_message(&self, out: &mut Vec<u8>, _route: Route, _number: usize, text: &[u8]) {
         out.extend_from_slice(text);
         out.push(b'\n');
     }
@@ -23,7 +23,7 @@ impl Protocol for Relay {
         Acknowledged::Nothing
     }
 
-    fn makes_senders_read(&self) -> bool {
+    fn delivers_to_senders(&self) -> bool {
         true
     }
 
@@ -31,7 +31,7 @@ impl Protocol for Relay {
         true
     }
 
-    fn carries(&self, before: &[u8], _sender: usize) -> bool {
+    fn precedes_text(&self, before: &[u8], _sender: usize) -> bool {
         before.is_empty()
     }
 

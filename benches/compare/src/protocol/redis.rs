@@ -7,7 +7,7 @@ pub(crate) struct Redis;
 pub(crate) const REDIS: Redis = Redis;
 
 impl Protocol for Redis {
-    fn introduction(&self, role: Role) -> Vec<Step> {
+    fn handshake(&self, role: Role) -> Vec<Step> {
         let channel = match role {
             Role::Sender(..) => return vec![Step::new("PING\r\n", "+PONG")],
             Role::Reader(route, number) => topic(route, number),
@@ -16,7 +16,7 @@ impl Protocol for Redis {
         vec![Step::new(format!("SUBSCRIBE {channel}\r\n"), ":1")]
     }
 
-    fn publish(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
+    fn write_message(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
         let topic = topic(route, number);
         let head = format!("*3\r\n$7\r\nPUBLISH\r\n${}\r\n{topic}\r\n${}\r\n", topic.len(), text.len());
         out.extend_from_slice(head.as_bytes());
@@ -28,7 +28,7 @@ impl Protocol for Redis {
         if line.starts_with(b":") { Acknowledged::One } else { Acknowledged::Nothing }
     }
 
-    fn makes_senders_read(&self) -> bool {
+    fn delivers_to_senders(&self) -> bool {
         false
     }
 
@@ -36,11 +36,11 @@ impl Protocol for Redis {
         true
     }
 
-    fn carries(&self, before: &[u8], _sender: usize) -> bool {
+    fn precedes_text(&self, before: &[u8], _sender: usize) -> bool {
         before.is_empty()
     }
 
-    /// The lines round a text: how many parts, each part's length, what it is and of which channel.
+    /// The lines around a text: the number of parts, the length of each, the word `message`, and the channel.
     fn allows(&self, line: &[u8]) -> bool {
         match line {
             [b'*' | b'$', digits @ ..] => digits.iter().all(u8::is_ascii_digit),

@@ -1,20 +1,19 @@
-//! The comparison as a picture: for so many readers, what each server delivers and what that costs it. Legible on a light
-//! and on a dark page: whoever shows it says which it is.
+//! The picture of the comparison: for each number of readers, the deliveries a second of each server, and their cost. Its
+//! colours follow the colour scheme of the page that shows it, light or dark.
 
 use std::fmt::Write as _;
 
-use crate::report::for_people;
+use crate::common::figures::format_figure;
+use crate::table::Table;
+use crate::workload::{COST, RATE};
 
-use super::table::Table;
-use super::workload::{COST, RATE};
-
-/// The workloads shown, one below the other.
+/// The workloads shown, one below the other, with their titles.
 const SHOWN: [(&str, &str); 2] = [("saturated-1000", "1,000 readers"), ("saturated-10000", "10,000 readers")];
 
 const WIDTH: usize = 860;
 const NAME_WIDTH: usize = 80;
 const PANEL_WIDTH: usize = (WIDTH - NAME_WIDTH) / 2;
-/// The longest bar; what is right of it is for the figure.
+/// The length of the longest bar. The space to its right is for the figure.
 const BAR_WIDTH: usize = PANEL_WIDTH - 90;
 const ROW_HEIGHT: usize = 24;
 const BAR_HEIGHT: usize = 16;
@@ -25,8 +24,8 @@ const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#24292f}.head{font
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.quiet{fill:#9198a1}.bar{fill:#6e7681}.chinwag{fill:#3fb67c}\
 .limit{fill:none;stroke:#9198a1}}";
 
-/// Draws those of the shown workloads that were run; nothing if none was.
-pub(super) fn draw(tables: &[Table]) -> Option<String> {
+/// Draws those of [`SHOWN`] that were run; `None` if none was.
+pub(crate) fn draw(tables: &[Table]) -> Option<String> {
     let shown = SHOWN.iter().filter_map(|(name, title)| {
         let table = tables.iter().find(|table| table.workload == *name)?;
         Some((*title, table.medians(RATE), table.medians(COST)))
@@ -52,7 +51,7 @@ fn in_millions(rates: Vec<(&'static str, f64)>) -> Vec<(&'static str, f64)> {
     rates.into_iter().map(|(server, rate)| (server, rate / 1e6)).collect()
 }
 
-/// Adds a bar for each server; the first column has the names, too.
+/// Adds a bar for each server. The first column shows their names too.
 fn draw_panel(out: &mut String, top: usize, column: usize, head: &str, note: &str, bars: &[(&str, f64)]) {
     let left = NAME_WIDTH + column * PANEL_WIDTH;
     let most = bars.iter().map(|(_, value)| *value).fold(f64::MIN_POSITIVE, f64::max);
@@ -61,7 +60,7 @@ fn draw_panel(out: &mut String, top: usize, column: usize, head: &str, note: &st
     for (row, &(server, value)) in bars.iter().enumerate() {
         let y = top + HEAD_HEIGHT + row * ROW_HEIGHT;
         let baseline = y + BAR_HEIGHT - 3;
-        // A bar is never too thin to be seen.
+        // So that even the shortest bar is visible.
         let width = (value / most * BAR_WIDTH as f64).max(1.5);
         if column == 0 {
             let _ = writeln!(out, "<text x=\"{}\" y=\"{baseline}\" text-anchor=\"end\">{server}</text>", left - 8);
@@ -76,7 +75,7 @@ fn draw_panel(out: &mut String, top: usize, column: usize, head: &str, note: &st
             "<rect class=\"{class}\" x=\"{left}\" y=\"{y}\" width=\"{width:.1}\" height=\"{BAR_HEIGHT}\" rx=\"2\"/>\
              <text class=\"quiet\" x=\"{:.1}\" y=\"{baseline}\">{}</text>",
             left as f64 + width + 6.0,
-            for_people(value)
+            format_figure(value)
         );
     }
 }

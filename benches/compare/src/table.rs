@@ -1,16 +1,13 @@
-//! What a workload came to, server by server: as a table in Markdown and as JSON.
-
-use std::borrow::Cow;
+//! The figures of a workload, with a row for each server: as a table in Markdown and as JSON.
 
 use serde_json::{Map, Value, json};
 
-use crate::report::{Report, Run, for_people};
-use crate::server::machine;
-use crate::wire::Faults;
+use crate::common::figures::{Run, Runs, format_figure};
+use crate::common::log::Faults;
+use crate::common::server::machine;
+use crate::workload::Workload;
 
-use super::workload::Workload;
-
-/// How the figures are called at the head of a column, if not by their own name.
+/// The heads of columns that do not show the name of the figure.
 const HEADS: [(&str, &str); 14] = [
     ("deliveries_per_second", "deliveries/s"),
     ("deliveries_per_second_alone", "deliveries/s alone"),
@@ -29,69 +26,63 @@ const HEADS: [(&str, &str); 14] = [
 ];
 
 /// A row for each server, a column for each figure.
-pub(super) struct Table {
-    pub(super) workload: &'static str,
+pub(crate) struct Table {
+    pub(crate) workload: &'static str,
     description: String,
-    /// Each server's name, and its runs.
-    rows: Vec<(&'static str, Report)>,
+    /// The name of each server, and its runs.
+    rows: Vec<(&'static str, Runs)>,
 }
 
 impl Table {
-    pub(super) fn new(workload: &Workload, servers: impl Iterator<Item = &'static str>) -> Self {
-        let report = |server| Report {
-            scenario: Cow::Owned(format!("{}/{server}", workload.name)),
-            description: workload.description(),
-            runs: Vec::new(),
-        };
-        let rows = servers.map(|server| (server, report(server))).collect();
+    pub(crate) fn new(workload: &Workload, servers: impl Iterator<Item = &'static str>) -> Self {
+        let rows = servers.map(|server| (server, Runs::default())).collect();
         Self { workload: workload.name, description: workload.description(), rows }
     }
 
-    /// Adds a run of a server.
-    pub(super) fn add(&mut self, server: &str, run: Run) {
+    /// Adds a run with a server.
+    pub(crate) fn add(&mut self, server: &str, run: Run) {
         let row = self.rows.iter_mut().find(|(name, _)| *name == server);
-        row.expect("a server of this table").1.runs.push(run);
+        row.expect("a server of this table").1.0.push(run);
     }
 
     /// The median of a figure, for each server that has it.
-    pub(super) fn medians(&self, figure: &str) -> Vec<(&'static str, f64)> {
-        self.rows.iter().filter_map(|(server, report)| Some((*server, report.find_median(figure)?))).collect()
+    pub(crate) fn medians(&self, figure: &str) -> Vec<(&'static str, f64)> {
+        self.rows.iter().filter_map(|(server, runs)| Some((*server, runs.find_median(figure)?))).collect()
     }
 
-    pub(super) fn into_reports(self) -> impl Iterator<Item = Report> {
-        self.rows.into_iter().map(|(_, report)| report)
+    pub(crate) fn has_faults(&self) -> bool {
+        self.rows.iter().any(|(_, runs)| runs.faults().any())
     }
 
-    /// Prints the medians.
-    pub(super) fn print(&self) {
+    /// Prints the medians as a table.
+    pub(crate) fn print(&self) {
         println!("\n**{}**: {}\n{}\n", self.workload, self.description, machine());
-        let Some((_, first)) = self.rows.first() else { return println!("no server for it") };
-        let names = first.names();
+        let Some((_, first)) = self.rows.first() else { return println!("no server takes part") };
+        let names: Vec<_> = first.rows().map(|(name, _)| name).collect();
         let mut lines = vec![vec!["server".to_owned()]];
         lines[0].extend(names.iter().map(|name| head(name)));
         lines[0].extend(["lost", "out of order", "closed"].map(str::to_owned));
-        for (server, report) in &self.rows {
-            let Faults { lost, disorderly, closed, .. } = report.faults();
+        for (server, runs) in &self.rows {
+            let Faults { lost, out_of_order, closed, .. } = runs.faults();
             let mut line = vec![(*server).to_owned()];
-            line.extend(names.iter().map(|name| report.find_median(name).map_or("-".into(), for_people)));
-            line.extend([lost, disorderly, closed].map(|count| count.to_string()));
+            line.extend(names.iter().map(|name| runs.find_median(name).map_or("-".into(), format_figure)));
+            line.extend([lost, out_of_order, closed].map(|count| count.to_string()));
             lines.push(line);
         }
         print_aligned(&lines);
     }
 
     fn json(&self) -> Value {
-        let servers = self.rows.iter().map(|(server, report)| {
-            // It is written by hand there, once for all scenarios.
-            let figures = serde_json::from_str(&report.json()).expect("JSON");
+        let servers = self.rows.iter().map(|(server, runs)| {
+            let figures = serde_json::from_str(&runs.json()).expect("JSON");
             ((*server).to_owned(), figures)
         });
         json!({ "description": self.description, "servers": servers.collect::<Map<_, _>>() })
     }
 }
 
-/// All tables as one object: a member for each workload, in it one for each server.
-pub(super) fn json(tables: &[Table], versions: &[(&str, &str)], runs: usize) -> String {
+/// All tables as one object, with a member for each workload, which has a member for each server.
+pub(crate) fn json(tables: &[Table], versions: &[(&str, &str)], runs: usize) -> String {
     let workloads = tables.iter().map(|table| (table.workload.to_owned(), table.json()));
     let versions = versions.iter().map(|(server, version)| ((*server).to_owned(), Value::from(*version)));
     let all = json!({
@@ -108,7 +99,7 @@ fn head(figure: &str) -> String {
     head.map_or_else(|| figure.replace('_', " "), |(_, head)| (*head).to_owned())
 }
 
-/// Prints lines of cells as a table in Markdown; the first is its head.
+/// Prints rows of cells as a table in Markdown. The first row is its head.
 fn print_aligned(lines: &[Vec<String>]) {
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..lines[0].len()).map(width).collect();

@@ -1,26 +1,27 @@
-//! IRC: readers and senders are members of one channel, or say things to each other's names.
+//! IRC: readers and senders are members of one channel, or send to nicknames.
 
-use super::{Acknowledged, Presence, Protocol, Role, Route, Step, TOPIC, name, number_in, reader_name, sender_name};
+use super::{
+    Acknowledged, Presence, Protocol, Role, Route, Step, TOPIC, name, reader_name, reader_number, sender_name,
+};
 
 pub(crate) struct Irc;
 
-/// As any server of it speaks it.
 pub(crate) const IRC: Irc = Irc;
 
 impl Protocol for Irc {
-    fn introduction(&self, role: Role) -> Vec<Step> {
+    fn handshake(&self, role: Role) -> Vec<Step> {
         let name = name(role);
         let register = Step::new(format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n"), " 001 ");
         let join = match role {
-            Role::Reader(Route::Everybody, _) | Role::Sender(Route::Everybody, _) => format!("JOIN #{TOPIC}\r\n"),
+            Role::Reader(Route::All, _) | Role::Sender(Route::All, _) => format!("JOIN #{TOPIC}\r\n"),
             _ => String::new(),
         };
         vec![register, Step::new(format!("{join}PING :in\r\n"), " PONG ")]
     }
 
-    fn publish(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
+    fn write_message(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
         let target = match route {
-            Route::Everybody => format!("#{TOPIC}"),
+            Route::All => format!("#{TOPIC}"),
             Route::Pairs => reader_name(number),
         };
         out.extend_from_slice(format!("PRIVMSG {target} :").as_bytes());
@@ -28,7 +29,7 @@ impl Protocol for Irc {
         out.extend_from_slice(b"\r\n");
     }
 
-    fn ask(&self, out: &mut Vec<u8>) {
+    fn write_acknowledgement_request(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"PING :batch\r\n");
     }
 
@@ -36,7 +37,7 @@ impl Protocol for Irc {
         if words(line).nth(1) == Some(b"PONG") { Acknowledged::Batch } else { Acknowledged::Nothing }
     }
 
-    fn makes_senders_read(&self) -> bool {
+    fn delivers_to_senders(&self) -> bool {
         true
     }
 
@@ -44,7 +45,7 @@ impl Protocol for Irc {
         false
     }
 
-    fn carries(&self, before: &[u8], sender: usize) -> bool {
+    fn precedes_text(&self, before: &[u8], sender: usize) -> bool {
         let mut words = words(before);
         let source = words.next().and_then(source);
         source == Some(sender_name(sender).as_bytes())
@@ -53,7 +54,7 @@ impl Protocol for Irc {
             && words.next() == Some(b":")
     }
 
-    /// Somebody stuck may be let go.
+    /// The server may disconnect readers that do not read.
     fn allows(&self, line: &[u8]) -> bool {
         words(line).nth(1) == Some(b"QUIT")
     }
@@ -67,18 +68,18 @@ impl Presence for Irc {
     fn joined(&self, line: &[u8]) -> Option<usize> {
         let mut words = words(line);
         let name = source(words.next()?)?;
-        (words.next()? == b"JOIN").then(|| number_in(name))?
+        (words.next()? == b"JOIN").then(|| reader_number(name))?
     }
 
-    fn roster(&self) -> Step {
+    fn list_request(&self) -> Step {
         Step::new(format!("NAMES #{TOPIC}\r\n"), " 366 ")
     }
 
-    fn list(&self, line: &[u8], take: &mut dyn FnMut(usize)) {
+    fn listed(&self, line: &[u8], on_member: &mut dyn FnMut(usize)) {
         if words(line).nth(1) == Some(b"353") {
             // `:server 353 me = #bench :@r00000 r00001 …`
             let names = words(line).skip(5).map(|name| name.strip_prefix(b":").unwrap_or(name));
-            names.filter_map(|name| number_in(name.strip_prefix(b"@").unwrap_or(name))).for_each(take);
+            names.filter_map(|name| reader_number(name.strip_prefix(b"@").unwrap_or(name))).for_each(on_member);
         }
     }
 }
@@ -87,7 +88,7 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|&byte| byte == b' ')
 }
 
-/// The name in `:name!user@host`.
+/// The nickname in `:nickname!user@host`.
 fn source(word: &[u8]) -> Option<&[u8]> {
     word.strip_prefix(b":")?.split(|&byte| byte == b'!').next()
 }

@@ -1,0 +1,285 @@
+//! The workloads, and what is measured while a server handles them.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::clients::{Checking, Clients, Plan};
+use crate::common::event_loop::EventLoop as _;
+use crate::common::figures::{Run, percentile_ms};
+use crate::common::log::TEXT_BYTES;
+use crate::common::server::{Cpu, Server, own_cpu};
+use crate::contender::{BacklogLimit, Contender};
+use crate::joins;
+use crate::protocol::Route;
+use crate::text::SENDERS_MAX;
+
+const SENDERS: usize = 10;
+
+/// Most clients of an IRC server, which admits them slowly.
+const IRC_MEMBERS_MAX: usize = 1000;
+
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    kind: Kind,
+    /// Compares the dialects of chinwag instead of servers.
+    dialects: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// Sends as fast as the server takes it.
+    Saturated { readers: usize, window: u64 },
+    /// Sends `rate` messages a second.
+    Paced { readers: usize, rate: u32 },
+    /// All clients join one room; each is announced to the others.
+    Joins { members: usize },
+    /// Sends as fast as the server takes it, each message to one reader.
+    Whispers { pairs: usize, window: u64 },
+    /// All clients connect and send nothing more.
+    Idle { clients: usize },
+    /// Sends as fast as the server takes it, first without and then with readers that do not read.
+    Stuck { readers: usize, stuck: usize, window: u64 },
+}
+
+/// All workloads. With `quick`, each has fewer clients.
+pub(crate) fn workloads(quick: bool) -> Vec<Workload> {
+    let of = |full: usize, short: usize| if quick { short } else { full };
+    let saturated = |readers, window| Kind::Saturated { readers, window };
+    let list = [
+        ("saturated-100", saturated(of(100, 10), 512)),
+        ("saturated-1000", saturated(of(1000, 30), 512)),
+        // A smaller window, so that the slowest server delivers it within seconds.
+        ("saturated-10000", saturated(of(10_000, 100), 128)),
+        ("paced-100", Kind::Paced { readers: of(100, 10), rate: 500 }),
+        ("paced-1000", Kind::Paced { readers: of(1000, 30), rate: 100 }),
+        ("joins", Kind::Joins { members: of(10_000, 50) }),
+        ("whispers", Kind::Whispers { pairs: of(1000, 20), window: 16 }),
+        ("idle", Kind::Idle { clients: of(10_000, 100) }),
+        ("stuck", Kind::Stuck { readers: of(1000, 30), stuck: of(100, 3), window: 512 }),
+        ("dialects", saturated(of(1000, 30), 512)),
+    ];
+    list.map(|(name, kind)| Workload { name, kind, dialects: name == "dialects" }).into()
+}
+
+impl Workload {
+    pub(crate) fn description(&self) -> String {
+        let text = format!("texts of {TEXT_BYTES} bytes");
+        match self.kind {
+            Kind::Saturated { readers, window } => {
+                format!("{readers} readers, {SENDERS} senders with {window} unacknowledged messages each, {text}")
+            }
+            Kind::Paced { readers, rate } => format!("{readers} readers, one sender, {rate} messages a second, {text}"),
+            Kind::Joins { members } => {
+                format!(
+                    "{members} clients join (IRC: at most {IRC_MEMBERS_MAX}); announcements and member lists are checked"
+                )
+            }
+            Kind::Whispers { pairs, window } => {
+                format!("{pairs} pairs with {window} unacknowledged messages each, {text}")
+            }
+            Kind::Idle { clients } => {
+                format!(
+                    "{clients} idle clients (IRC: at most {IRC_MEMBERS_MAX}), each with a nickname or a subscription"
+                )
+            }
+            Kind::Stuck { readers, stuck, window } => format!(
+                "{} readers, without and with {stuck} more that do not read; {SENDERS} senders with {window} unacknowledged \
+                 messages each, {text}; the servers' default limits for slow consumers",
+                readers - stuck
+            ),
+        }
+    }
+
+    /// Whether a server supports the workload, and takes part in it by default or was chosen by name.
+    pub(crate) fn includes(&self, contender: &Contender, by_name: bool) -> bool {
+        let is_dialect = contender.name.starts_with("chinwag-");
+        let is_compared = by_name || if self.dialects { contender.name.starts_with("chinwag") } else { !is_dialect };
+        is_compared
+            && match self.kind {
+                Kind::Saturated { readers, .. } => !contender.admits_slowly() || readers <= IRC_MEMBERS_MAX,
+                Kind::Joins { .. } => contender.protocol.presence().is_some(),
+                Kind::Whispers { .. } => contender.has_whispers(),
+                Kind::Stuck { .. } => contender.has_backlog_limit(),
+                Kind::Paced { .. } | Kind::Idle { .. } => true,
+            }
+    }
+
+    pub(crate) fn run(&self, contender: &Contender, program: &Path, seconds: f64) -> Run {
+        let setup = Setup { contender, program, duration: Duration::from_secs_f64(seconds) };
+        let fewer = |count: usize| if contender.admits_slowly() { count.min(IRC_MEMBERS_MAX) } else { count };
+        match self.kind {
+            Kind::Saturated { readers, window } => setup.saturated(Route::All, readers, SENDERS, window),
+            Kind::Whispers { pairs, window } => setup.saturated(Route::Pairs, pairs, pairs.min(SENDERS_MAX), window),
+            Kind::Paced { readers, rate } => setup.paced(readers, rate),
+            Kind::Joins { members } => joins::run(contender, program, fewer(members)),
+            Kind::Idle { clients } => setup.idle(fewer(clients)),
+            Kind::Stuck { readers, stuck, window } => setup.stuck(readers, stuck, window),
+        }
+    }
+}
+
+/// A server to start, and how long to measure it.
+struct Setup<'a> {
+    contender: &'a Contender,
+    program: &'a Path,
+    duration: Duration,
+}
+
+impl Setup<'_> {
+    fn start(&self, limit: BacklogLimit) -> Server {
+        self.contender.start(self.program, limit)
+    }
+
+    fn connect(&self, server: &Server, plan: Plan) -> Clients {
+        Clients::connect_all(self.contender.protocol, server.address(), plan)
+    }
+
+    /// A plan without stuck readers.
+    fn plan(&self, route: Route, readers: usize, senders: usize, checking: Checking) -> Plan {
+        Plan { readers, senders, stuck: 0, route, checking, handshakes_max: self.contender.handshakes_max }
+    }
+
+    fn saturated(&self, route: Route, readers: usize, senders: usize, window: u64) -> Run {
+        let mut run = Run::default();
+        let server = self.start(BacklogLimit::Highest);
+        let empty_bytes = server.resident_bytes();
+        let mut clients = self.connect(&server, self.plan(route, readers, senders, Checking::Bytes));
+        let idle_bytes = server.resident_bytes();
+        // Before the measurement, so that the kernel has allocated what the first messages need.
+        clients.send_and_drain(window);
+        if route == Route::Pairs {
+            clients.start_timing();
+        }
+        self.measure_saturated(&server, &mut clients, window, &mut run);
+        add_latencies(&mut run, clients.take_latencies());
+        add_bytes_a_connection(&mut run, idle_bytes.saturating_sub(empty_bytes), readers + senders);
+        run.faults = clients.finish();
+        run
+    }
+
+    /// Measures from the first message sent until the last has arrived at all readers.
+    fn measure_saturated(&self, server: &Server, clients: &mut Clients, window: u64, run: &mut Run) {
+        let (interval, sent_before) = (Interval::begin(server), clients.sent());
+        clients.keep_sending(window);
+        clients.turn_for(self.duration);
+        clients.drain();
+        let deliveries = clients.deliveries(clients.sent() - sent_before);
+        interval.end(deliveries, run);
+    }
+
+    fn paced(&self, readers: usize, rate: u32) -> Run {
+        let mut run = Run::default();
+        let server = self.start(BacklogLimit::Highest);
+        let mut clients = self.connect(&server, self.plan(Route::All, readers, 1, Checking::Lines));
+        clients.start_timing();
+        let (interval, sent_before) = (Interval::begin(&server), clients.sent());
+        let start = Instant::now();
+        for number in 0.. {
+            let due = Duration::from_secs(1) * number / rate;
+            if due >= self.duration {
+                break;
+            }
+            clients.turn_for((start + due).saturating_duration_since(Instant::now()));
+            clients.senders[0].send(1);
+        }
+        clients.drain();
+        let deliveries = clients.deliveries(clients.sent() - sent_before);
+        interval.end(deliveries, &mut run);
+        add_latencies(&mut run, clients.take_latencies());
+        run.faults = clients.finish();
+        run
+    }
+
+    fn idle(&self, clients: usize) -> Run {
+        let mut run = Run::default();
+        let server = self.start(BacklogLimit::Highest);
+        let empty_bytes = server.resident_bytes();
+        let members = joins::join_idle(self.contender, server.address(), clients);
+        // Gives the server time to free what it allocated for the handshakes.
+        std::thread::sleep(Duration::from_secs(1).min(self.duration));
+        let bytes = server.resident_bytes().saturating_sub(empty_bytes);
+        add_bytes_a_connection(&mut run, bytes, clients);
+        run.add_bytes("resident_bytes_empty", empty_bytes);
+        run.add("join_seconds", members.join_seconds);
+        run.faults = members.faults();
+        run
+    }
+
+    fn stuck(&self, readers: usize, stuck: usize, window: u64) -> Run {
+        let mut run = Run::default();
+        let alone = self.saturated_beside(0, readers - stuck, window, &mut run);
+        let beside = self.saturated_beside(stuck, readers, window, &mut run);
+        let rate = |run: &Run| run.figures.iter().find(|figure| figure.name == RATE).map_or(0.0, |figure| figure.value);
+        run.add("deliveries_per_second_alone", rate(&alone));
+        run.add("deliveries_per_second_beside_stuck", rate(&beside));
+        run.add("lost_to_the_stuck_percent", (1.0 - rate(&beside) / rate(&alone)) * 100.0);
+        run.figures.extend(beside.figures.into_iter().filter(|figure| figure.name != RATE));
+        run
+    }
+
+    fn saturated_beside(&self, stuck: usize, readers: usize, window: u64, all: &mut Run) -> Run {
+        let mut run = Run::default();
+        let server = self.start(BacklogLimit::Default);
+        let plan = Plan { stuck, ..self.plan(Route::All, readers, SENDERS, Checking::Bytes) };
+        let mut clients = self.connect(&server, plan);
+        let idle_bytes = server.resident_bytes();
+        self.measure_saturated(&server, &mut clients, window, &mut run);
+        run.add_bytes("resident_growth_bytes", server.resident_bytes_max().saturating_sub(idle_bytes));
+        all.faults.add(clients.finish());
+        run
+    }
+}
+
+/// The most important figure.
+pub(crate) const RATE: &str = "deliveries_per_second";
+
+/// The second most important figure, in microseconds.
+pub(crate) const COST: &str = "server_cpu_us_a_delivery";
+
+/// The start of a measurement: the time, and the processor time that server and load generator had used.
+struct Interval<'a> {
+    server: &'a Server,
+    start: Instant,
+    server_cpu: Cpu,
+    server_precise: Duration,
+    own_cpu: Cpu,
+}
+
+impl<'a> Interval<'a> {
+    fn begin(server: &'a Server) -> Self {
+        let (server_cpu, server_precise, own_cpu) = (server.cpu(), server.cpu_precise(), own_cpu());
+        Self { server, start: Instant::now(), server_cpu, server_precise, own_cpu }
+    }
+
+    /// Adds the figures of the time since then.
+    fn end(self, deliveries: u64, run: &mut Run) {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let cpu = self.server.cpu().since(self.server_cpu);
+        let precise = self.server.cpu_precise().saturating_sub(self.server_precise).as_secs_f64();
+        let own = own_cpu().since(self.own_cpu).total().as_secs_f64();
+        let deliveries = deliveries as f64;
+        // The kernel counts the sum in nanoseconds, but user and system time in hundredths of a second.
+        let user = cpu.user.as_secs_f64() / cpu.total().as_secs_f64().max(f64::MIN_POSITIVE);
+        run.add(RATE, deliveries / seconds);
+        run.add(COST, precise * 1e6 / deliveries);
+        run.add("server_user_us_a_delivery", precise * user * 1e6 / deliveries);
+        run.add("server_system_us_a_delivery", precise * (1.0 - user) * 1e6 / deliveries);
+        run.add("server_busy_percent", precise / seconds * 100.0);
+        run.add("load_busy_percent", own / seconds * 100.0);
+    }
+}
+
+fn add_bytes_a_connection(run: &mut Run, bytes: u64, connections: usize) {
+    run.add("resident_bytes_a_connection", bytes as f64 / connections as f64);
+}
+
+/// Adds the latencies from sender to reader, if they were measured.
+fn add_latencies(run: &mut Run, mut latencies: Vec<Duration>) {
+    if latencies.is_empty() {
+        return;
+    }
+    latencies.sort_unstable();
+    for (name, permille) in [("p50", 500), ("p99", 990), ("p99.9", 999), ("max", 1000)] {
+        run.add(format!("arrived_ms_{name}"), percentile_ms(&latencies, permille));
+    }
+}
