@@ -9,9 +9,10 @@ use smallvec::SmallVec;
 
 use super::log::{FellOff, Piece};
 use super::outbox::{Fetching, Pin, PinText, State};
-use super::{Feed, Outbox, Pieces, Place, Standing};
+use super::{Feed, Outbox, Pieces, Place};
 use crate::limits::{WRITE_BYTES_MAX, WRITE_SLICES_MAX};
 use crate::protocol::{Dialect, MessageId};
+use crate::session::Lifecycle;
 
 /// Reads the feed and the private lines of one connection as one stream.
 #[derive(Debug, Default)]
@@ -109,13 +110,13 @@ impl Cursor {
     }
 
     /// Takes note of what is new in the feed and in the outbox. `waker` is woken once for what comes after that, unless
-    /// the writes stop short of it. Returns how the room sees the connection.
-    pub fn take_new(&mut self, feed: &Feed, outbox: &Outbox, waker: &Waker) -> Standing {
+    /// the writes stop short of it. Returns the state of the connection.
+    pub fn take_new(&mut self, feed: &Feed, outbox: &Outbox, waker: &Waker) -> Lifecycle {
         outbox.with_state(|state| {
             state.register(waker);
             self.await_more(true, state);
             self.take(feed, state);
-            state.standing
+            state.lifecycle
         })
     }
 
@@ -139,7 +140,7 @@ impl Cursor {
         if !state.urgent.is_empty() {
             self.urgent = [&self.urgent, &std::mem::take(&mut state.urgent)[..]].concat().into();
         }
-        self.closed = state.closing.is_some();
+        self.closed = state.lifecycle != Lifecycle::Open;
     }
 
     /// Takes what is new, after a stop, before which nothing more was awaited; whether there is something.

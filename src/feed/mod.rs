@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use backlog::{Backlog, SharedLines};
 pub use cursor::{Cursor, Missed, Progress, Source};
 pub use log::{Appended, Draft, Feed};
-pub use outbox::{Next, Outbox, Pieces, Standing};
+pub use outbox::{Next, Outbox, Pieces};
 
 use crate::protocol::{Dialect, MessageId};
 

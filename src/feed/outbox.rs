@@ -9,7 +9,8 @@ use std::task::Waker;
 
 use super::{Backlog, Place, SharedLines, lock};
 use crate::limits::{PIN_OVERHEAD_BYTES, QUERY_PAGE_BYTES};
-use crate::protocol::{Closing, DIALECTS, Dialect, Mode};
+use crate::protocol::{CloseReason, DIALECTS, Dialect, Mode};
+use crate::session::Lifecycle;
 
 /// The mailbox of one connection. The hub puts in, the connection takes out; neither ever waits for the other.
 #[derive(Debug)]
@@ -40,14 +41,11 @@ pub(super) struct State {
     shared: Option<Box<VecDeque<Arc<SharedLines>>>>,
     /// Bytes to send before anything else, outside of any line.
     pub(super) urgent: Vec<u8>,
-    /// Nothing comes after the last pin, for this reason.
-    pub(super) closing: Option<Closing>,
+    /// Unless it is open, nothing comes after the last pin.
+    pub(super) lifecycle: Lifecycle,
     /// The connection is to be woken when more is published.
     pub(super) is_awaiting: bool,
     pub(super) waker: Option<Waker>,
-    pub(super) standing: Standing,
-    /// Not even the connection's name is held.
-    forgotten: bool,
     mode: Mode,
 }
 
@@ -169,18 +167,6 @@ impl Pin {
     }
 }
 
-/// How the room sees the connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
-    /// It is connected.
-    #[default]
-    Present,
-    /// The room has forgotten it.
-    Released,
-    /// The same, because it did not read: what was still to be sent is not.
-    Slow,
-}
-
 impl Default for Outbox {
     /// An empty one, whose lines are no other mailbox's backlog.
     fn default() -> Self {
@@ -233,7 +219,7 @@ impl Outbox {
 
     fn pin_text(&self, at: Option<Place>, text: PinText) {
         let mut state = lock(&self.state);
-        if state.closing.is_none() {
+        if state.lifecycle == Lifecycle::Open {
             let pin = Pin { at, text, then: at, unasked_bytes: 0 };
             self.count_pin(&pin);
             if let PinText::Shared(lines, _) = &pin.text {
@@ -245,7 +231,7 @@ impl Outbox {
 
     fn push(&self, at: Option<Place>, then: Option<Place>, unasked: bool, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let mut state = lock(&self.state);
-        if state.closing.is_some() {
+        if state.lifecycle != Lifecycle::Open {
             return 0;
         }
         let (bytes, cost) = match state.pins.back_mut() {
@@ -277,23 +263,15 @@ impl Outbox {
         bytes
     }
 
-    /// Nothing comes after the place `at`; the first reason is the one that counts.
-    pub fn close(&self, at: Option<Place>, closing: Closing) {
+    /// Nothing comes after the place `at`.
+    pub fn close(&self, at: Option<Place>, reason: CloseReason) {
         self.pin(at, at, |_| {});
-        lock(&self.state).closing.get_or_insert(closing);
+        lock(&self.state).lifecycle.close(reason);
     }
 
-    /// The room has forgotten the connection; `standing` says why.
-    pub fn release(&self, standing: Standing) {
-        let mut state = lock(&self.state);
-        if state.standing == Standing::Present {
-            state.standing = standing;
-        }
-    }
-
-    /// Nothing is kept of the connection, not even its name.
-    pub fn forget(&self) {
-        lock(&self.state).forgotten = true;
+    /// The session gives up the connection, after [`Outbox::close`].
+    pub fn end(&self) {
+        lock(&self.state).lifecycle.end();
     }
 
     /// How the connection's next lines are to be read.
@@ -368,19 +346,9 @@ impl Outbox {
         self.answered.load(Ordering::Acquire)
     }
 
-    /// How the room sees the connection.
-    pub fn standing(&self) -> Standing {
-        lock(&self.state).standing
-    }
-
-    /// Why nothing more comes, if so.
-    pub fn closing(&self) -> Option<Closing> {
-        lock(&self.state).closing
-    }
-
-    /// Whether nothing is kept of the connection; its name may be for longer than [`Outbox::standing`] is `Present`.
-    pub fn is_forgotten(&self) -> bool {
-        lock(&self.state).forgotten
+    /// The state of the connection.
+    pub fn lifecycle(&self) -> Lifecycle {
+        lock(&self.state).lifecycle
     }
 
     /// How the connection's lines are read, as of the last line answered.

@@ -9,7 +9,7 @@ use std::task::{Wake, Waker};
 
 use super::*;
 use crate::limits::{SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE};
-use crate::protocol::{Closing, DIALECTS, Drawing, Ending, Event, MessageId, Name, Tag, Text, Timestamp};
+use crate::protocol::{CloseReason, DIALECTS, Drawing, Ending, Event, MessageId, Name, Tag, Text, Timestamp};
 
 const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false, draw: false };
 const CRLF: Dialect = Dialect { ending: Ending::CrLf, tags: false, draw: false };
@@ -190,7 +190,7 @@ fn what_is_drawn_grows_only_what_those_read_who_draw() {
 fn nothing_comes_after_the_close() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
-    bench.outbox.close(Some(bench.draft.place(PLAIN)), Closing::Stopping);
+    bench.outbox.close(Some(bench.draft.place(PLAIN)), CloseReason::Stopping);
     bench.private(PLAIN, "too late\n");
     bench.event("two");
     bench.publish();

@@ -99,17 +99,17 @@ pub enum Event {
 /// Why a peer left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaveReason {
-    /// It said `QUIT`.
+    /// The client sent `QUIT`.
     Quit,
-    /// Its input ended, and it has read its replies.
+    /// The client ended its input.
     Eof,
-    /// Its connection broke.
+    /// The connection broke.
     Lost,
-    /// It did not read what it was sent.
+    /// The client is a slow consumer.
     Slow,
-    /// Nothing came from it for too long.
+    /// The client was silent for too long.
     Timeout,
-    /// What it sent was no commands, or another protocol.
+    /// The client sent too many invalid lines, or speaks another protocol.
     Errors,
 }
 
@@ -130,14 +130,14 @@ impl LeaveReason {
     }
 }
 
-/// Why the server sends a peer nothing more.
+/// Why the server closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
-    /// It leaves, or has no name and would.
+pub enum CloseReason {
+    /// The member leaves or is detached for this reason; or would, if the session had a nickname.
     Left(LeaveReason),
-    /// Another connection has taken its name back.
+    /// Another connection has resumed the member.
     Resumed,
-    /// The server stops.
+    /// The server shuts down.
     Stopping,
 }
 

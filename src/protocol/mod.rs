@@ -24,7 +24,7 @@ pub use dialect::{DIALECTS, Dialect};
 pub(crate) use drawing::CLEAR;
 pub use drawing::{Drawing, Drawn, NoStroke, Stroke};
 pub use error::{ErrorCode, Field};
-pub use event::{Closing, Event, LeaveReason, MessageId, Tag, Timestamp};
+pub use event::{CloseReason, Event, LeaveReason, MessageId, Tag, Timestamp};
 pub use foreign::Foreign;
 pub use line::{BYTE_ORDER_MARK, Decoded, Ending, LineDecoder, LineError};
 pub use mode::Mode;

@@ -197,9 +197,9 @@ pub(super) fn fell_behind(session: SessionId) {
     debug!(id = session.0, "fell behind");
 }
 
-/// Has no connection any more, and may come back.
-pub(super) fn held(session: SessionId, name: &Name) {
-    info!(id = session.0, %name, "held");
+/// The member has no connection any more, and can be resumed.
+pub(super) fn detached(session: SessionId, name: &Name) {
+    info!(id = session.0, %name, "detached");
 }
 
 /// What happened in the room, as far as it is the operator's business.

@@ -17,6 +17,7 @@
 //! no request is processed. [`Hub`] is driven by its caller: requests and the time are arguments. `run` is the task that does so: it reads
 //! the inbox and the clock, and it alone waits, for requests and for reports of the store.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use crate::feed::{Feed, Outbox};
 use crate::limits::{STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX};
 use crate::protocol::{LeaveReason, Timestamp};
 use crate::room::SessionId;
-use crate::session::{Input, InputKind, Output, Sessions};
+use crate::session::{BySession, Input, InputKind, Output, Sessions};
 
 /// What connections send to the hub.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub enum Request {
     Connect(SessionId, SocketAddr, Arc<Outbox>),
     /// Something else happened.
     Act(SessionId, InputKind),
+    /// The connection's task has ended. The ticket, which counts it as connected, is kept while its member is detached.
+    KeepTicket(SessionId, Box<dyn Any + Send>),
     /// A health check: the hub adds one to the count of answered lines of this mailbox.
     Probe(Arc<Outbox>),
 }
@@ -51,6 +54,8 @@ pub enum Request {
 pub struct Hub {
     sessions: Sessions,
     delivery: Delivery,
+    /// The admission tickets of detached members.
+    tickets: BySession<Box<dyn Any + Send>>,
     /// Kept between calls for its capacity. Empty outside of [`Hub::apply`] and [`Hub::settle`].
     outputs: Vec<Output>,
 }
@@ -58,7 +63,7 @@ pub struct Hub {
 impl Hub {
     /// A hub that owns these sessions and their room, and publishes to `feed`.
     pub fn new(sessions: Sessions, feed: Arc<Feed>) -> Self {
-        Self { sessions, delivery: Delivery::new(feed), outputs: Vec::new() }
+        Self { sessions, delivery: Delivery::new(feed), tickets: BySession::default(), outputs: Vec::new() }
     }
 
     /// The same hub, which reads stored messages here.
@@ -90,6 +95,11 @@ impl Hub {
             Request::Probe(outbox) => {
                 outbox.count_answered();
                 outbox.wake();
+            }
+            Request::KeepTicket(session, ticket) => {
+                if self.sessions.is_detached(session) {
+                    self.tickets.insert(session, ticket);
+                }
             }
             Request::Act(session, kind) => self.apply(at, session, kind),
         }
@@ -165,7 +175,7 @@ impl Hub {
     fn disconnect_slow(&mut self, at: Timestamp) {
         while !self.is_full()
             && !self.has_entries()
-            && let Some(session) = self.delivery.disconnect_slow()
+            && let Some(session) = self.delivery.next_slow()
         {
             self.apply(at, session, InputKind::Gone(LeaveReason::Slow));
         }
@@ -189,6 +199,9 @@ impl Hub {
     fn deliver(&mut self, cause: SessionId, outputs: &mut Vec<Output>) {
         for output in outputs.drain(..) {
             log(&self.sessions, &output);
+            if let Output::Remove(session) = output {
+                self.tickets.remove(session);
+            }
             self.delivery.deliver(self.sessions.room(), cause, output);
         }
     }
@@ -203,9 +216,9 @@ fn log(sessions: &Sessions, output: &Output) {
             (Some(name), None) => console::named(*session, name),
             (None, _) => {}
         },
-        Output::Hold(session) => {
+        Output::Detach(session) => {
             if let Some(name) = sessions.name(*session) {
-                console::held(*session, name);
+                console::detached(*session, name);
             }
         }
         _ => {}

@@ -4,6 +4,7 @@
 //! in order, before the next input. When a session ends, its member may remain in the room.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod lifecycle;
 mod timeouts;
 mod turn;
 
@@ -12,11 +13,12 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use self::lifecycle::Lifecycle;
 pub use self::timeouts::Timeouts;
 use crate::command::{Command, Done, Hint, HistoryQuery, Refusal, Reply, ServerLine};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    Closing, Dialect, Ending, ErrorCode, Event, Foreign, LeaveReason, MessageId, Mode, Name, Secret, Tag, Text,
+    CloseReason, Dialect, Ending, ErrorCode, Event, Foreign, LeaveReason, MessageId, Mode, Name, Secret, Tag, Text,
     Timestamp, User,
 };
 use crate::room::{self, DenseMap, MemberId, Origin, Room, SessionId, Uptime, Verifier};
@@ -100,12 +102,12 @@ pub enum Output {
     /// Sets the mode of the session's lines, from here on.
     Read(SessionId, Mode),
     /// Closes the session's connection after the outputs so far, for this reason.
-    Close(SessionId, Closing),
+    Close(SessionId, CloseReason),
     /// The session has lost its connection, but its member remains. The connection counts as connected, for `--max-clients` and
-    /// `--max-per-address`, until [`Output::Release`].
-    Hold(SessionId),
-    /// Drops the session; always its last output.
-    Release(SessionId),
+    /// `--max-per-address`, until [`Output::Remove`].
+    Detach(SessionId),
+    /// Removes the session; always its last output.
+    Remove(SessionId),
 }
 
 /// A value for each session.
@@ -149,7 +151,7 @@ struct Session {
     dialect: Dialect,
     echo: bool,
     mode: Mode,
-    connection: Connection,
+    lifecycle: Lifecycle,
     connected_at: Uptime,
     last_line_at: Uptime,
     /// Number of lines in a row, up to the last one, that had no known verb or an unknown token. `errors < ERRORS_IN_A_ROW_MAX`
@@ -162,19 +164,9 @@ struct Session {
     verifier: Option<Box<Verifier>>,
 }
 
-/// State of a session's connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Connection {
-    Open,
-    /// The client has ended its input.
-    HalfClosed,
-    /// The connection is closed; the member is detached.
-    Gone,
-}
-
 impl Session {
-    fn is_gone(&self) -> bool {
-        self.connection == Connection::Gone
+    fn is_closed(&self) -> bool {
+        self.lifecycle.is_closed()
     }
 }
 
@@ -241,7 +233,7 @@ impl Sessions {
             InputKind::Connect(address) => self.connect(session, address, out),
             InputKind::Tick(now) => self.tick(at, now, out),
             InputKind::Shutdown => self.shutdown(at, out),
-            _ if self.all.get(session).is_none_or(Session::is_gone) => {}
+            _ if self.all.get(session).is_none_or(Session::is_closed) => {}
             InputKind::Ending(ending) => self.speak(session, out, |dialect| dialect.ending = ending),
             InputKind::Blank => self.touch(session),
             InputKind::AreYouThere => self.show_presence(at, session, out),
@@ -303,7 +295,7 @@ impl Sessions {
 
     /// Number of sessions that are connected, with or without a nickname.
     pub fn connected(&self) -> usize {
-        self.all.iter().filter(|(_, state)| !state.is_gone()).count()
+        self.all.iter().filter(|(_, state)| !state.is_closed()).count()
     }
 
     /// Steady time as of the last [`InputKind::Tick`].
@@ -315,6 +307,11 @@ impl Sessions {
     /// continues.
     pub fn expired_wait(&self) -> bool {
         self.silent_wait || self.room.has_expired()
+    }
+
+    /// Whether the session waits, without a connection, until its member is resumed or leaves.
+    pub fn is_detached(&self, session: SessionId) -> bool {
+        self.all.get(session).is_some_and(Session::is_closed)
     }
 
     /// The session of a member, with or without a connection.
@@ -386,20 +383,21 @@ impl Sessions {
             room::Output::Detached(member, reason) => {
                 let Some(session) = self.session_of(member) else { return };
                 if let Some(state) = self.all.get_mut(session) {
-                    state.connection = Connection::Gone;
+                    state.lifecycle.close(CloseReason::Left(reason));
+                    state.lifecycle.end();
                 }
-                out.extend([Output::Close(session, Closing::Left(reason)), Output::Hold(session)]);
+                out.extend([Output::Close(session, CloseReason::Left(reason)), Output::Detach(session)]);
             }
             room::Output::Left { member, name, reason, text, at } => {
                 let session = self.session_of(member);
                 if let Some(session) = session {
-                    self.release(session, Closing::Left(reason), out);
+                    self.release(session, CloseReason::Left(reason), out);
                 }
                 let (session, event) = (session.unwrap_or(SessionId::SERVER), Event::Leave(name, reason, text));
                 out.push(Output::Publish { id: None, at, session, event, own: None });
             }
             room::Output::Rejected(origin, rejection) => {
-                if self.all.get(origin.session).is_some_and(|state| !state.is_gone()) {
+                if self.all.get(origin.session).is_some_and(|state| !state.is_closed()) {
                     self.refuse(at, origin.session, rejection.into(), out);
                 }
                 self.answer(origin, out);
@@ -419,7 +417,7 @@ impl Sessions {
         let Some(session) = origin.map(|origin| origin.session) else {
             return out.push(Output::Publish { id, at, session: SessionId::SERVER, event, own: None });
         };
-        let Some(state) = self.all.get_mut(session).filter(|state| !state.is_gone()) else {
+        let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) else {
             return out.push(Output::Publish { id, at, session, event, own: None });
         };
         let echo = state.echo;
@@ -462,7 +460,7 @@ impl Sessions {
             let event = Event::Whisper(from.clone(), text.clone());
             out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), event)));
         }
-        if let Some(state) = self.all.get_mut(origin.session).filter(|state| !state.is_gone()) {
+        if let Some(state) = self.all.get_mut(origin.session).filter(|state| !state.is_closed()) {
             state.errors = 0;
             out.push(Output::Tell(origin.session, ServerLine::Ok(Reply::Whisper(names))));
         }
@@ -471,12 +469,12 @@ impl Sessions {
     /// The session takes over a member. The member's previous session ends.
     fn take_over(&mut self, session: SessionId, member: MemberId, name: Name, out: &mut Vec<Output>) {
         if let Some(before) = self.session_of(member) {
-            if self.all.get(before).is_some_and(|state| !state.is_gone()) {
+            if self.all.get(before).is_some_and(|state| !state.is_closed()) {
                 let what = "another connection showed your token and has your name now";
                 let why = Refusal::new(None, ErrorCode::Resumed, what).with_hint(Hint::ReplaceToken);
                 out.push(Output::Tell(before, ServerLine::Err(why)));
             }
-            self.release(before, Closing::Resumed, out);
+            self.release(before, CloseReason::Resumed, out);
         }
         let Some(state) = self.all.get_mut(session) else { return };
         (state.member, state.verifier, state.errors) = (Some(member), None, 0);
@@ -485,18 +483,18 @@ impl Sessions {
     }
 
     /// Ends and drops a session.
-    fn release(&mut self, session: SessionId, closing: Closing, out: &mut Vec<Output>) {
+    fn release(&mut self, session: SessionId, closing: CloseReason, out: &mut Vec<Output>) {
         if let Some(member) = self.all.remove(session).and_then(|state| state.member) {
             self.resumed.remove(&member);
         }
-        out.extend([Output::Close(session, closing), Output::Release(session)]);
+        out.extend([Output::Close(session, closing), Output::Remove(session)]);
     }
 
     fn connect(&mut self, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
         if self.stopped {
             let farewell = ServerLine::Event(None, farewell());
-            let close = Output::Close(session, Closing::Stopping);
-            out.extend([Output::Tell(session, farewell), close, Output::Release(session)]);
+            let close = Output::Close(session, CloseReason::Stopping);
+            out.extend([Output::Tell(session, farewell), close, Output::Remove(session)]);
             return;
         }
         let now = self.room.now();
@@ -505,7 +503,7 @@ impl Sessions {
             dialect: Dialect::default(),
             echo: false,
             mode: Mode::default(),
-            connection: Connection::Open,
+            lifecycle: Lifecycle::Open,
             connected_at: now,
             last_line_at: now,
             errors: 0,
@@ -528,7 +526,7 @@ impl Sessions {
             if state.member.is_none() {
                 out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), farewell())));
             }
-            out.extend([Output::Close(session, Closing::Stopping), Output::Release(session)]);
+            out.extend([Output::Close(session, CloseReason::Stopping), Output::Remove(session)]);
         }
         self.resumed.clear();
     }
@@ -564,12 +562,12 @@ impl Sessions {
 
     fn end_input(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
         if let Some(state) = self.all.get_mut(session) {
-            state.connection = Connection::HalfClosed;
+            state.lifecycle.close(CloseReason::Left(LeaveReason::Eof));
         }
         if let Some(origin) = self.origin(session) {
             self.submit(at, origin, room::Action::EndOfInput, out);
         }
-        out.push(Output::Close(session, Closing::Left(LeaveReason::Eof)));
+        out.push(Output::Close(session, CloseReason::Left(LeaveReason::Eof)));
     }
 
     fn leave(
@@ -581,7 +579,7 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         let Some(origin) = self.origin(session) else {
-            return self.release(session, Closing::Left(reason), out);
+            return self.release(session, CloseReason::Left(reason), out);
         };
         // After `QUIT`, and after too many invalid lines, the client does not come back. Any other end may be a broken connection.
         let action = match reason {

@@ -62,8 +62,8 @@ pub(super) fn shown(room: &Sessions, output: &Output) -> String {
         Output::Follow(SessionId(session)) => format!("{session} follows"),
         Output::Read(SessionId(session), mode) => format!("{session} is read as {mode:?}"),
         Output::Close(SessionId(session), _) => format!("{session} closed"),
-        Output::Hold(SessionId(session)) => format!("{session} held"),
-        Output::Release(SessionId(session)) => format!("{session} released"),
+        Output::Detach(SessionId(session)) => format!("{session} held"),
+        Output::Remove(SessionId(session)) => format!("{session} released"),
     }
 }
 

@@ -3,7 +3,7 @@
 
 #[cfg(doc)]
 use super::InputKind;
-use super::{Connection, Output, Session, SessionId, Sessions, Uptime, private_tag};
+use super::{Lifecycle, Output, Session, SessionId, Sessions, Uptime, private_tag};
 use crate::command::{Hint, Refusal, ServerLine};
 use crate::limits::EXPIRED_PER_TURN_MAX;
 use crate::protocol::{ErrorCode, Event, LeaveReason, Timestamp, Token};
@@ -67,7 +67,7 @@ impl Session {
     /// Compares with `>` because times are whole seconds: so no timeout is due too early.
     fn due(&self, now: Uptime, timeouts: Timeouts) -> Option<Due> {
         let Timeouts { name_seconds, idle_seconds } = timeouts;
-        if self.connection != Connection::Open {
+        if self.lifecycle != Lifecycle::Open {
             return None;
         }
         let silent = now.seconds_since(self.last_line_at);

@@ -8,7 +8,7 @@ use tungstenite::protocol::frame::{Frame, FrameHeader};
 use super::Failure;
 use crate::feed::Source;
 use crate::limits::TEXT_FRAME_BYTES_MAX;
-use crate::protocol::{Closing, LeaveReason};
+use crate::protocol::{CloseReason, LeaveReason};
 
 /// Where in its frames one connection's output is.
 #[derive(Debug, Default)]
@@ -140,13 +140,13 @@ pub struct Farewell<'a> {
     pub reason: &'a str,
 }
 
-impl From<Closing> for Farewell<'static> {
-    fn from(closing: Closing) -> Self {
+impl From<CloseReason> for Farewell<'static> {
+    fn from(closing: CloseReason) -> Self {
         let (code, reason) = match closing {
-            Closing::Left(reason @ (LeaveReason::Quit | LeaveReason::Eof)) => (CloseCode::Normal, reason.as_str()),
-            Closing::Left(reason) => (CloseCode::Policy, reason.as_str()),
-            Closing::Resumed => (CloseCode::Policy, "resumed"),
-            Closing::Stopping => (CloseCode::Away, "the server is shutting down"),
+            CloseReason::Left(reason @ (LeaveReason::Quit | LeaveReason::Eof)) => (CloseCode::Normal, reason.as_str()),
+            CloseReason::Left(reason) => (CloseCode::Policy, reason.as_str()),
+            CloseReason::Resumed => (CloseCode::Policy, "resumed"),
+            CloseReason::Stopping => (CloseCode::Away, "the server is shutting down"),
         };
         Self { last_words: "", code, reason }
     }
@@ -395,11 +395,11 @@ mod tests {
     #[test]
     fn every_end_has_its_code() {
         let check = |closing, code| assert_eq!(u16::from(Farewell::from(closing).code), code, "{closing:?}");
-        check(Closing::Left(LeaveReason::Quit), 1000);
-        check(Closing::Left(LeaveReason::Eof), 1000);
-        check(Closing::Stopping, 1001);
-        check(Closing::Left(LeaveReason::Timeout), 1008);
-        check(Closing::Left(LeaveReason::Errors), 1008);
-        check(Closing::Resumed, 1008);
+        check(CloseReason::Left(LeaveReason::Quit), 1000);
+        check(CloseReason::Left(LeaveReason::Eof), 1000);
+        check(CloseReason::Stopping, 1001);
+        check(CloseReason::Left(LeaveReason::Timeout), 1008);
+        check(CloseReason::Left(LeaveReason::Errors), 1008);
+        check(CloseReason::Resumed, 1008);
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use crate::feed::Source;
-use crate::protocol::Closing;
+use crate::protocol::CloseReason;
 use crate::server::sockets::Socket;
 
 /// The frames of one connection, in both directions. One task runs the connection's reader and writer, so a lock in here is never
@@ -28,7 +28,7 @@ pub(in crate::server) trait FrameLayer: Debug + Send + Sync {
     fn poll_silence(&self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// The last bytes of the connection: the rest of a partly sent frame, these lines, and a close frame with the reason.
-    fn end(&self, closing: Closing, last_lines: &str) -> Vec<u8>;
+    fn end(&self, closing: CloseReason, last_lines: &str) -> Vec<u8>;
 }
 
 /// A piece of a client's frames.

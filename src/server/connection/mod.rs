@@ -27,9 +27,9 @@ use super::pace::Rate;
 use super::sockets::Socket;
 use super::storage::StoredMessages;
 use crate::command::{Hint, Refusal, ServerLine};
-use crate::feed::{Feed, Outbox, Source, Standing};
-use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES, WHISPER_BYTES_MAX};
-use crate::protocol::{Closing, ErrorCode, LeaveReason};
+use crate::feed::{Feed, Outbox, Source};
+use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES};
+use crate::protocol::{CloseReason, ErrorCode, LeaveReason};
 use crate::room::SessionId;
 use crate::session::InputKind;
 
@@ -43,18 +43,13 @@ pub(super) struct Host {
     pub(super) write_timeout: Option<Duration>,
 }
 
-/// Why a connection came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the exchange with a client ended.
+#[derive(Debug)]
 enum End {
-    /// All that was for the peer was sent.
-    Flushed,
-    /// There was to be an end, but the peer did not read what was still for it.
-    Stuck,
-    /// The peer fell behind further than the feed goes back, with no store or one that cannot be read, or has too many whispers
-    /// waiting.
-    Slow,
-    /// The peer's socket took nothing for too long.
-    Stalled,
+    /// The output ended, for the reason that the mailbox has. `is_sent`: the client got all of it; otherwise it did not read it in time.
+    Closed { is_sent: bool },
+    /// The client is a slow consumer. The text tells it why.
+    Slow(String),
     /// The connection broke.
     Lost,
 }
@@ -68,7 +63,7 @@ pub(super) fn connect(
     ticket: Ticket,
 ) -> Connection {
     let outbox = Arc::new(Outbox::new(host.feed.backlog()));
-    Connection { socket, frames, session, host, row: Arc::default(), outbox, _ticket: ticket }
+    Connection { socket, frames, session, host, row: Arc::default(), outbox, ticket }
 }
 
 /// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
@@ -105,7 +100,8 @@ pub(super) struct Connection {
     /// What of the peer's lines is on its way to the hub.
     row: Arc<Row>,
     outbox: Arc<Outbox>,
-    _ticket: Ticket,
+    /// Counts the connection, for as long as it exists.
+    ticket: Ticket,
 }
 
 impl Connection {
@@ -123,20 +119,18 @@ impl Connection {
     /// Ten thousand wait in here and do nothing, so what is not needed for waiting is kept in boxes, for as long as it is
     /// needed.
     pub(super) async fn serve(self) {
-        // A fault in one connection is the end of that one. The log has it by the panic hook.
-        let end = AssertUnwindSafe(self.talk()).catch_unwind().await;
+        // A panic in one connection ends only this connection. The panic hook has logged it.
+        let end = AssertUnwindSafe(self.talk()).catch_unwind().await.unwrap_or(End::Lost);
         self.outbox.discard();
-        let ending = AssertUnwindSafe(self.end(end.unwrap_or(End::Lost))).catch_unwind();
+        let ending = AssertUnwindSafe(self.end(end)).catch_unwind();
         let _ = Box::pin(ending).await;
         console::disconnected(self.session);
-        let Self { socket, outbox, .. } = self;
-        drop(socket);
-        // Who may come back counts as connected, and keeps the ticket; or names could be held without number.
-        until(&outbox, Outbox::is_forgotten).await;
+        let Self { host, row, session, ticket, .. } = self;
+        let _ = host.to_hub.put(&row, Request::KeepTicket(session, Box::new(ticket)), 0);
     }
 
     async fn end(&self, end: End) {
-        self.leave(end).await;
+        self.leave(&end).await;
         self.close(end).await;
     }
 
@@ -154,45 +148,32 @@ impl Connection {
         future::or(writing, reading).await
     }
 
-    /// Says in the room that the peer is gone, unless it knows, and waits until it does: whoever sees the connection
-    /// closed can rely on it that everybody saw the peer leave.
-    async fn leave(&self, end: End) {
+    /// Reports the end to the hub, and waits until the session has given up the connection: a client that sees its connection closed can
+    /// rely on it that all others have seen it leave.
+    async fn leave(&self, end: &End) {
         let reason = match end {
-            End::Flushed | End::Stuck => LeaveReason::Eof,
-            End::Slow | End::Stalled => LeaveReason::Slow,
+            End::Closed { .. } => LeaveReason::Eof,
+            End::Slow(_) => LeaveReason::Slow,
             End::Lost => LeaveReason::Lost,
         };
-        if self.outbox.standing() == Standing::Present && self.tell(InputKind::Gone(reason)).is_ok() {
-            self.until(|outbox| outbox.standing() != Standing::Present).await;
+        if !self.outbox.lifecycle().is_closed() && self.tell(InputKind::Gone(reason)).is_ok() {
+            self.until(|outbox| outbox.lifecycle().is_closed()).await;
         }
     }
 
     /// Closes so that what was sent arrives, late if need be: the kernel keeps it until TCP gives up.
     async fn close(&self, end: End) {
         let closing = async {
-            match end {
-                End::Flushed | End::Stuck | End::Lost => self.end_frames().await?,
-                End::Slow => self.tell_slow(&self.fell_behind()).await?,
-                End::Stalled => self.tell_slow(&self.stalled()).await?,
+            match &end {
+                End::Closed { .. } | End::Lost => self.end_frames().await?,
+                End::Slow(why) => self.tell_slow(why).await?,
             }
             self.socket.drain().await
         };
-        if !matches!(end, End::Stuck | End::Lost) {
+        if !matches!(end, End::Closed { is_sent: false } | End::Lost) {
             // Either way the socket is closed now.
             let _ = in_time(closing).await;
         }
-    }
-
-    fn fell_behind(&self) -> String {
-        let kept = self.host.feed.bytes_max();
-        format!(
-            "you read too slowly: more was waiting for you than is kept ({kept} bytes, {WHISPER_BYTES_MAX} of whispers)"
-        )
-    }
-
-    fn stalled(&self) -> String {
-        let seconds = self.host.write_timeout.unwrap_or_default().as_secs();
-        format!("you read nothing of what was waiting for you for {seconds} s")
     }
 
     /// Says why to a peer that did not read. It stands in the middle of a line, most likely: that is ended first. Its socket is
@@ -202,7 +183,7 @@ impl Connection {
         let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, what).with_hint(Hint::Reconnect));
         let last_bytes = match &self.frames {
             None => format!("\r\n{line}\r\n").into_bytes(),
-            Some(frames) => frames.end(Closing::Left(LeaveReason::Slow), &format!("{line}\n")),
+            Some(frames) => frames.end(CloseReason::Left(LeaveReason::Slow), &format!("{line}\n")),
         };
         self.socket.write_all(&last_bytes).await
     }
@@ -210,7 +191,7 @@ impl Connection {
     /// Ends the frames, if there are any, with the reason for it.
     async fn end_frames(&self) -> io::Result<()> {
         let Some(frames) = &self.frames else { return Ok(()) };
-        let closing = self.outbox.closing().unwrap_or(Closing::Left(LeaveReason::Lost));
+        let closing = self.outbox.lifecycle().reason().unwrap_or(CloseReason::Left(LeaveReason::Lost));
         self.socket.write_all(&frames.end(closing, "")).await
     }
 

@@ -8,8 +8,8 @@ use futures_lite::{FutureExt as _, ready};
 use smol::Timer;
 
 use super::{Connection, End};
-use crate::feed::{Cursor, Progress, Standing};
-use crate::limits::{FLUSH_MS_MAX, WRITE_BYTES_MAX};
+use crate::feed::{Cursor, Progress};
+use crate::limits::{FLUSH_MS_MAX, WHISPER_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::protocol::{Dialect, Event, Tag, Text};
 use crate::server::{console, hub};
 use crate::session::InputKind;
@@ -37,15 +37,15 @@ impl<'a> Writer<'a> {
             // It is over, but for a peer that does not read the rest.
             let give_up = || Box::new(Timer::after(Duration::from_millis(FLUSH_MS_MAX)));
             ready!(self.give_up.get_or_insert_with(give_up).poll(cx));
-            return Poll::Ready(End::Stuck);
+            return Poll::Ready(End::Closed { is_sent: false });
         }
         Poll::Pending
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let Connection { socket, host, outbox, frames, .. } = self.connection;
-        if self.cursor.take_new(&host.feed, outbox, cx.waker()) == Standing::Slow {
-            return Poll::Ready(End::Slow);
+        if self.cursor.take_new(&host.feed, outbox, cx.waker()).is_slow() {
+            return Poll::Ready(End::Slow(self.fell_behind()));
         }
         let mut written = 0;
         loop {
@@ -58,9 +58,9 @@ impl<'a> Writer<'a> {
                     Some(frames) => ready!(frames.poll_silence(cx)),
                     None => return Poll::Pending,
                 },
-                Ok(Progress::Done) => return Poll::Ready(End::Flushed),
+                Ok(Progress::Done) => return Poll::Ready(End::Closed { is_sent: true }),
                 Ok(Progress::FellOff) if self.catch_up() => {}
-                Ok(Progress::FellOff | Progress::Lost) => return Poll::Ready(End::Slow),
+                Ok(Progress::FellOff | Progress::Lost) => return Poll::Ready(End::Slow(self.fell_behind())),
                 // Fails only if the hub is gone, and the server with it.
                 Ok(Progress::Back) => drop(self.connection.tell(InputKind::CaughtUp)),
                 Ok(Progress::Wrote(bytes)) => {
@@ -76,7 +76,7 @@ impl<'a> Writer<'a> {
                     if let Some(timeout) = host.write_timeout
                         && self.stall.poll(cx, timeout).is_ready()
                     {
-                        return Poll::Ready(End::Stalled);
+                        return Poll::Ready(End::Slow(self.stalled()));
                     }
                     ready!(socket.poll_writable(cx));
                 }
@@ -84,6 +84,18 @@ impl<'a> Writer<'a> {
                 Err(_) => return Poll::Ready(End::Lost),
             }
         }
+    }
+
+    fn fell_behind(&self) -> String {
+        let kept = self.connection.host.feed.bytes_max();
+        format!(
+            "you read too slowly: more was waiting for you than is kept ({kept} bytes, {WHISPER_BYTES_MAX} of whispers)"
+        )
+    }
+
+    fn stalled(&self) -> String {
+        let seconds = self.connection.host.write_timeout.unwrap_or_default().as_secs();
+        format!("you read nothing of what was waiting for you for {seconds} s")
     }
 
     /// Goes on from the store, if there is one.

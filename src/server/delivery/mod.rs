@@ -16,9 +16,9 @@ use self::slow_consumers::BacklogLimit;
 use self::user_lists::UserLists;
 use super::storage::StoredMessages;
 use crate::command::{HistoryQuery, Reply, ServerLine};
-use crate::feed::{Appended, Draft, Feed, Outbox, Place, Standing};
+use crate::feed::{Appended, Draft, Feed, Outbox, Place};
 use crate::limits::{TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
-use crate::protocol::{Closing, DIALECTS, Dialect, Event, MessageId, Mode, Tag, User};
+use crate::protocol::{CloseReason, DIALECTS, Dialect, Event, MessageId, Mode, Tag, User};
 use crate::room::{Kept, Room, SessionId};
 use crate::session::{BySession, Output};
 
@@ -32,8 +32,6 @@ pub(super) struct Delivery {
     to_wake: Vec<(SessionId, Arc<Outbox>)>,
     /// Bytes of private lines rendered since the last publish.
     private_bytes: usize,
-    /// The mailboxes of detached members: their connections count as connected for as long as these exist.
-    detached: BySession<Arc<Outbox>>,
     user_lists: UserLists,
     pages: PageCache,
     /// Reads stored messages, if there is a store.
@@ -80,7 +78,6 @@ impl Delivery {
             clients: BySession::default(),
             to_wake: Vec::new(),
             private_bytes: 0,
-            detached: BySession::default(),
             user_lists: UserLists::default(),
             pages: PageCache::default(),
             stored: None,
@@ -138,9 +135,8 @@ impl Delivery {
             Output::Speak(session, dialect) => self.set_dialect(session, dialect),
             Output::Read(session, mode) => self.set_mode(session, mode),
             Output::Follow(session) => self.follow(session),
-            Output::Close(session, closing) => self.close(session, closing),
-            Output::Hold(session) => self.detach(session),
-            Output::Release(session) => self.drop_session(session),
+            Output::Close(session, reason) => self.close(session, reason),
+            Output::Detach(session) | Output::Remove(session) => self.disconnect(session),
         }
     }
 
@@ -165,14 +161,9 @@ impl Delivery {
         !self.slow.is_empty()
     }
 
-    /// The next slow consumer, whose connection now ends without the rest of its output. The youngest session first, so that the
-    /// coordinator changes at most once.
-    pub(super) fn disconnect_slow(&mut self) -> Option<SessionId> {
-        let session = self.slow.pop_last()?;
-        if let Some(client) = self.clients.get(session) {
-            client.outbox.release(Standing::Slow);
-        }
-        Some(session)
+    /// The next slow consumer to disconnect. The youngest session comes first, so that the coordinator changes at most once.
+    pub(super) fn next_slow(&mut self) -> Option<SessionId> {
+        self.slow.pop_last()
     }
 
     /// Wakes the followers that wait for an event. Without a store, those that have fallen off the feed are slow consumers.
@@ -275,27 +266,19 @@ impl Delivery {
     }
 
     /// Ends the client's output here.
-    fn close(&mut self, session: SessionId, closing: Closing) {
+    fn close(&mut self, session: SessionId, reason: CloseReason) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        client.outbox.close(client.place(&self.draft), closing);
+        client.outbox.close(client.place(&self.draft), reason);
         if client.follows_from.take().is_some() {
             self.draft.exit(client.dialect);
         }
         wake_later(&mut self.to_wake, session, client);
     }
 
-    fn detach(&mut self, session: SessionId) {
-        let Some(client) = self.clients.remove(session) else { return };
-        client.outbox.release(Standing::Released);
-        self.to_wake.push((session, Arc::clone(&client.outbox)));
-        self.detached.insert(session, client.outbox);
-    }
-
-    fn drop_session(&mut self, session: SessionId) {
-        let client = self.clients.remove(session).map(|client| client.outbox);
-        let Some(outbox) = client.or_else(|| self.detached.remove(session)) else { return };
-        outbox.release(Standing::Released);
-        outbox.forget();
+    /// The client's connection ends once it has sent what is in its mailbox.
+    fn disconnect(&mut self, session: SessionId) {
+        let Some(Client { outbox, .. }) = self.clients.remove(session) else { return };
+        outbox.end();
         self.to_wake.push((session, outbox));
     }
 }

@@ -2,12 +2,12 @@
 
 use super::tests::{connect, read, say};
 use super::*;
-use crate::feed::{Cursor, Standing};
+use crate::feed::Cursor;
 use crate::limits::{
     BACKLOG_FEEDS, BACKLOG_GROWTH_SHARE, FEED_BYTES_MIN, SEGMENT_BYTES_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
 };
 use crate::room::{RecentMessages, Room};
-use crate::session::Timeouts;
+use crate::session::{Lifecycle, Timeouts};
 
 const CLIENTS: u64 = 500;
 
@@ -63,7 +63,7 @@ fn fill(kinds: &[Kind], rounds: u64) -> usize {
                 read(&feed, &mut cursor, &reader);
                 for outbox in &mut slow {
                     // The connection ends, and drops its mailbox.
-                    outbox.take_if(|outbox| outbox.standing() == Standing::Slow);
+                    outbox.take_if(|outbox| outbox.lifecycle().is_slow());
                 }
                 let bytes = feed.backlog().bytes();
                 assert!(bytes <= bytes_max + bytes_max / BACKLOG_GROWTH_SHARE + turn, "{bytes} bytes in round {round}");
@@ -73,7 +73,7 @@ fn fill(kinds: &[Kind], rounds: u64) -> usize {
             }
         }
     }
-    assert_eq!(reader.standing(), Standing::Present, "the client that reads");
+    assert_eq!(reader.lifecycle(), Lifecycle::Open, "the client that reads");
     let left: usize = slow.iter().flatten().map(|outbox| outbox.holdings(|_| {})).sum();
     drop((slow, reader));
     assert!(feed.backlog().bytes() >= feed.bytes() && left <= bytes_max);
@@ -127,7 +127,7 @@ fn unread_whispers_of_one_client_are_bounded() {
     let kept = (0..1000).find(|_| {
         say(&mut hub, 2, &line);
         hub.publish(Timestamp(0));
-        outbox.standing() == Standing::Slow
+        outbox.lifecycle().is_slow()
     });
     // One more than fits is kept; the next one is too much.
     assert_eq!(kept, Some(WHISPER_BYTES_MAX / (4000 + "WHISPER ann \n".len()) + 1));

@@ -10,11 +10,11 @@ use async_channel::Receiver;
 
 use super::*;
 use crate::command::{Command, Ping};
-use crate::feed::{Cursor, Progress, Source, Standing};
+use crate::feed::{Cursor, Progress, Source};
 use crate::limits::FEED_BYTES_MIN;
 use crate::protocol::Mode;
 use crate::room::{Room, Uptime};
-use crate::session::Timeouts;
+use crate::session::{Lifecycle, Timeouts};
 #[cfg(feature = "store")]
 use crate::store::{Durability, Keep, Options, Report, Store, tests::WAIT_MAX};
 
@@ -90,7 +90,7 @@ fn client_blocked_since_before_joining_is_disconnected() {
     for before in [&["NICK a"][..], &["NICK a", "SET tags on"], &["SET tags on", "NICK a", "SET tags off"]] {
         let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(4096)));
         let outbox = stuck(&mut hub, &[before, &talk].concat());
-        assert_eq!(outbox.standing(), Standing::Slow, "{before:?}");
+        assert!(outbox.lifecycle().is_slow(), "{before:?}");
         assert_eq!(hub.sessions().connected(), 0);
     }
 }
@@ -123,7 +123,7 @@ fn readers_stay_when_many_slow_consumers_are_disconnected() {
         say(&mut hub, 1, &format!("MSG {}", "x".repeat(1000)));
         turn(&mut hub);
     }
-    assert_eq!(reader.standing(), Standing::Present);
+    assert_eq!(reader.lifecycle(), Lifecycle::Open);
     assert_eq!(hub.sessions().connected(), 1);
 }
 
@@ -253,7 +253,7 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
                 heard += &read(&feed, &mut cursor, &reader);
             }
         }
-        assert_eq!((hub.sessions().connected(), reader.standing()), (1, Standing::Present));
+        assert_eq!((hub.sessions().connected(), reader.lifecycle()), (1, Lifecycle::Open));
         assert_eq!(heard.matches("LEAVE ").count(), if are_named { 1_999 } else { 0 });
     }
 }

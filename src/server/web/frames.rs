@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use smol::Timer;
 
 use crate::feed::Source;
-use crate::protocol::{Closing, LeaveReason};
+use crate::protocol::{CloseReason, LeaveReason};
 use crate::server::connection::{FrameLayer, Framed};
 use crate::server::sockets::Socket;
 use crate::web::{Failure, Farewell, Frames, Framing, Incoming};
@@ -96,10 +96,10 @@ impl FrameLayer for WebSocketFrames {
         }
     }
 
-    fn end(&self, closing: Closing, last_lines: &str) -> Vec<u8> {
+    fn end(&self, closing: CloseReason, last_lines: &str) -> Vec<u8> {
         let state = self.state();
         let farewell: Farewell<'_> = match state.failure {
-            Some(failure) if closing == Closing::Left(LeaveReason::Errors) => failure.into(),
+            Some(failure) if closing == CloseReason::Left(LeaveReason::Errors) => failure.into(),
             _ => closing.into(),
         };
         state.outgoing.end(&Farewell { last_words: last_lines, ..farewell })

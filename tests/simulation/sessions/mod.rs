@@ -20,7 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use chinwag::command::{Command, Refusal, Verb};
-use chinwag::feed::{Feed, Standing};
+use chinwag::feed::Feed;
 use chinwag::limits::{LONE_CR_SILENCE_MS, PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
 use chinwag::protocol::{Ending, LeaveReason, LineError, Mode, Secret, Timestamp};
 use chinwag::room::{SessionId, Uptime};
@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
             Ok(Some(command)) => InputKind::Command(command),
             Err(refusal) => InputKind::Refuse(refusal),
         };
-        let is_known = peer.outbox.standing() == Standing::Present;
+        let is_known = !peer.outbox.lifecycle().is_closed();
         match &action {
             // Whom the room has forgotten it does not answer.
             _ if !is_known => {}
@@ -276,10 +276,10 @@ impl<'a> Run<'a> {
     /// Handles a line or AYT, which counts as answered once.
     fn count_answered(&mut self, session: SessionId, action: &InputKind) {
         let outbox = Arc::clone(&self.peers[&session].outbox);
-        let (before, is_known) = (outbox.answered(), outbox.standing() == Standing::Present);
+        let (before, is_known) = (outbox.answered(), !outbox.lifecycle().is_closed());
         self.act(session, action);
         // A line that ends its session needs no count: the connection reads no more.
-        let is_left = is_known && outbox.standing() == Standing::Present;
+        let is_left = is_known && !outbox.lifecycle().is_closed();
         assert_eq!(outbox.answered() - before, u64::from(is_left), "every line is counted as answered once");
     }
 
@@ -303,7 +303,7 @@ impl<'a> Run<'a> {
             assert_eq!(peer.reader.text.len(), self.model.stream(session).len(), "{session:?} was not woken");
         }
         // The hub lets go of slow readers by itself: the youngest first.
-        let slow = self.peers.iter().rev().filter(|(_, peer)| peer.outbox.standing() == Standing::Slow);
+        let slow = self.peers.iter().rev().filter(|(_, peer)| peer.outbox.lifecycle().is_slow());
         let slow: Vec<_> = slow.map(|(&session, _)| session).filter(|&slow| self.model.is_connected(slow)).collect();
         for session in slow {
             self.model.apply(self.now, session, &InputKind::Gone(LeaveReason::Slow));
@@ -331,7 +331,7 @@ impl<'a> Run<'a> {
             } else {
                 self.seen.slow += 1;
             }
-            if self.peers[&session].outbox.standing() == Standing::Present {
+            if !self.peers[&session].outbox.lifecycle().is_closed() {
                 let reason = if state == State::Done { LeaveReason::Eof } else { LeaveReason::Slow };
                 self.act(session, &InputKind::Gone(reason));
             }

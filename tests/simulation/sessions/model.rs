@@ -93,7 +93,7 @@ impl Model {
         }
         if let InputKind::Gone(_) = action {
             let outlives = named.contains(&session) && is_connected && self.claims.outlives(session, action);
-            assert_eq!(outputs.contains(&Output::Hold(session)), outlives, "{action:?} of {session:?}");
+            assert_eq!(outputs.contains(&Output::Detach(session)), outlives, "{action:?} of {session:?}");
         }
         if refusal.is_none() && is_connected {
             self.claims.take(session, action);
@@ -101,9 +101,9 @@ impl Model {
         let is_tick = matches!(action, InputKind::Tick(_));
         for output in outputs {
             match output {
-                Output::Release(session) if self.claims.forget(session, named.contains(&session), is_tick) => {}
-                Output::Release(session) => self.times.forget(session, named.contains(&session), is_tick),
-                Output::Hold(session) => {
+                Output::Remove(session) if self.claims.forget(session, named.contains(&session), is_tick) => {}
+                Output::Remove(session) => self.times.forget(session, named.contains(&session), is_tick),
+                Output::Detach(session) => {
                     assert!(matches!(action, InputKind::Gone(_) | InputKind::Tick(_)), "held after {action:?}");
                     self.times.forget(session, true, is_tick);
                     self.claims.hold(session);
@@ -213,8 +213,8 @@ impl Model {
             Output::Speak(session, dialect) => self.stream_mut(session).dialect = dialect,
             Output::Follow(session) => self.stream_mut(session).follows = true,
             Output::Close(session, _) => self.stream_mut(session).end = End::Closed,
-            Output::Hold(session) => self.stream_mut(session).end = End::Held,
-            Output::Release(session) => {
+            Output::Detach(session) => self.stream_mut(session).end = End::Held,
+            Output::Remove(session) => {
                 let before = std::mem::replace(&mut self.stream_mut(session).end, End::Released);
                 assert!(before == End::Closed, "closed first, and released once");
             }

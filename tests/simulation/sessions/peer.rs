@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-use chinwag::feed::{Cursor, Feed, Outbox, Progress, Source, Standing};
+use chinwag::feed::{Cursor, Feed, Outbox, Progress, Source};
 use chinwag::limits::PRIVATE_BYTES_PAUSE;
 use chinwag::protocol::{Decoded, Ending, Foreign, LineDecoder, LineError};
 
@@ -199,7 +199,7 @@ impl Peer {
     /// The first thing a connection does when it was woken.
     fn take_new(&mut self, feed: &Feed) {
         self.cursor.take_new(feed, &self.outbox, &Waker::from(Arc::clone(&self.woken)));
-        self.state = if self.outbox.standing() == Standing::Slow { State::Slow } else { State::Taken };
+        self.state = if self.outbox.lifecycle().is_slow() { State::Slow } else { State::Taken };
     }
 
     /// The second, with a socket that takes `bytes` more.
