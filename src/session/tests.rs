@@ -95,6 +95,18 @@ fn commands_have_their_outputs_in_order() {
     check(1, "MSG from beyond", &[]);
 }
 
+/// The dialect has a bit for each of CR LF, `tags` and `draw`.
+#[test]
+fn set_changes_one_part_of_dialect() {
+    let mut room = room(&["alice"]);
+    assert_eq!(act(&mut room, 1, InputKind::Ending(Ending::CrLf)), ["1 speaks 1"]);
+    let changes = [("draw on", 5), ("tags on", 7), ("draw off", 3), ("draw on", 7), ("tags off", 5), ("draw off", 1)];
+    for (change, dialect) in changes {
+        let expected = [format!("1< OK SET {change}"), format!("1 speaks {dialect}")];
+        assert_eq!(say(&mut room, 1, &format!("SET {change}")), expected);
+    }
+}
+
 #[test]
 fn who_list_follows_every_change() {
     let mut room = room(&["alice", "bob"]);
