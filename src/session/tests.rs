@@ -2,7 +2,7 @@
 //! members see, and in which order.
 
 use super::*;
-use crate::command::{Set, Setting};
+use crate::command::{Set, Setting, Verb};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
 use crate::protocol::{Drawn, Past, Token};
 use crate::room::{RecentMessages, RecentStrokes};
@@ -93,6 +93,26 @@ fn commands_have_their_outputs_in_order() {
     check(1, "PONG x", &[]);
     check(1, "QUIT", &["1< OK QUIT", "1 closed", "1 released", "*- LEAVE alice quit", "*- COORDINATOR Rob"]);
     check(1, "MSG from beyond", &[]);
+}
+
+#[test]
+fn help_in_chat_mode_shows_what_to_type() {
+    let mut room = room(&["alice"]);
+    let mut help = |line: &str, mode| {
+        let command = Command::parse(line, mode).expect("valid").expect("not blank");
+        act(&mut room, 1, InputKind::Command(command))
+    };
+    assert_eq!(help("HELP /who", Mode::Commands), ["1< NOTICE WHO: list who is here", "1< OK HELP"]);
+    help("CHAT", Mode::Commands);
+    let whisper = "1< NOTICE /msg name[,name...] text: say something to those named only";
+    let message = "1< NOTICE text: say something to everybody";
+    assert_eq!(help("/help /who", Mode::Chat), ["1< NOTICE /WHO: list who is here", "1< OK HELP"]);
+    assert_eq!(help("/help w", Mode::Chat), [whisper, "1< OK HELP"]);
+    assert_eq!(help("/help msg", Mode::Chat), [whisper, message, "1< OK HELP"]);
+    assert!(help("/help draw", Mode::Chat)[0].starts_with("1< NOTICE /DRAW #rrggbb width x,y..., or /DRAW clear: "));
+    let all = help("/help", Mode::Chat);
+    assert_eq!(all.len(), Verb::ALL.len() + 1);
+    assert!(all[1..3].iter().map(String::as_str).eq([message, whisper]), "{all:?}");
 }
 
 /// The dialect has a bit for each of CR LF, `tags` and `draw`.
