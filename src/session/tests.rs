@@ -174,6 +174,27 @@ fn history_is_replayed_on_request() {
 }
 
 #[test]
+fn history_beyond_memory_is_read_from_store() {
+    let history = Room::new(0).with_history(RecentMessages::new(2));
+    let mut room = Sessions::new(history, Timeouts::default()).with_store(Box::new(Memory::default()));
+    act(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    for line in ["NICK alice", "MSG one", "MSG two", "MSG three"] {
+        say(&mut room, 1, line);
+    }
+    let past = |id, text| format!("PAST {id} 1970-01-01T00:00:05.000Z alice {text}");
+    let both = format!("1< {}/{}", past(2, "two"), past(3, "three"));
+    let mut check = |line: &str, expected: &[&str]| assert_eq!(say(&mut room, 1, line), expected, "{line}");
+    check("HISTORY 2", &[&both, "1< OK HISTORY 2 last=3"]);
+    check("HISTORY 3", &["1 queries Last(3) up to 3"]);
+    check("HISTORY", &["1 queries Last(20) up to 3"]);
+    check("SINCE 1", &[&both, "1< OK SINCE 2 last=3"]);
+    check("SINCE 0", &["1 queries Since(MessageId(0)) up to 3"]);
+    let ahead = "1< ERR SINCE id-ahead the last id is 3; from another epoch? that is in HELLO; write: HISTORY [count]";
+    check("SINCE 4", &[ahead]);
+    check("SEARCH one", &["1 queries Words(Text(\"one\")) up to 3"]);
+}
+
+#[test]
 fn strokes_have_no_id_and_are_evicted_or_cleared() {
     let canvas = RecentStrokes::new(2, crate::limits::CANVAS_BYTES_MAX);
     let mut room = room_of(Room::new(0).with_canvas(canvas), &["alice", "bob"]);
