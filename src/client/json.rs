@@ -99,6 +99,10 @@ mod tests {
         check("OK WHO 2", r#"{"count":2,"type":"ok","verb":"WHO"}"#);
         check("OK STATUS 2", r#"{"count":2,"type":"ok","verb":"STATUS"}"#);
         check("OK PING", r#"{"type":"ok","verb":"PING"}"#);
+        check("OK PING sync", r#"{"token":"sync","type":"ok","verb":"PING"}"#);
+        check("OK SEARCH 2", r#"{"count":2,"type":"ok","verb":"SEARCH"}"#);
+        check("OK CANVAS 3", r#"{"count":3,"type":"ok","verb":"CANVAS"}"#);
+        check("OK DRAW", r#"{"type":"ok","verb":"DRAW"}"#);
         check("OK SET tags on", r#"{"option":"tags","type":"ok","value":"on","verb":"SET"}"#);
         check("OK SET resume on 17-0a", r#"{"option":"resume","token":"17-0a","type":"ok","value":"on","verb":"SET"}"#);
         check("OK RESUME bob", r#"{"name":"bob","type":"ok","verb":"RESUME"}"#);

@@ -16,6 +16,7 @@ impl Definition for Draw {
     const SPECIFICATION: Specification = Specification {
         verb: "DRAW",
         usage: "DRAW #rrggbb width x,y..., or DRAW clear",
+        chat_usage: Some("/DRAW #rrggbb width x,y..., or /DRAW clear"),
         summary: "draw a line through these points, for those who SET draw on; x and y go from 0 to 9999",
         ..Specification::DEFAULT
     };

@@ -139,6 +139,16 @@ mod tests {
         check("SINCE epoch-changed the epoch is 22", None);
     }
 
+    /// A client reads the field from the text.
+    #[test]
+    fn refusal_with_field_round_trips() {
+        for refusal in [Refusal::too_old(Verb::Since, MessageId(31)), Refusal::id_ahead(MessageId(5))] {
+            assert!(refusal.field.is_some());
+            let line = refusal.to_string();
+            assert_eq!(Refusal::parse(line.strip_prefix("ERR ").unwrap()), Some(refusal));
+        }
+    }
+
     /// The hint always fits, whatever the text before it repeats.
     #[test]
     fn refusal_is_at_most_one_text() {

@@ -1,6 +1,7 @@
 //! Parsing and writing of commands, and the texts of refusals.
 
 use super::*;
+use crate::limits::{SEARCH_WORDS_MAX, WHISPER_NAMES_MAX};
 use crate::protocol::{Drawing, ErrorCode, MessageId, Mode, Name, Stroke, Text, Token};
 
 fn name(raw: &str) -> Name {
@@ -247,6 +248,45 @@ fn error_of_unknown_verb_says_what_to_write() {
         "ERR - verb-unknown unknown command '/shrug' (/help lists the commands); to whisper: /msg name[,name...] text; \
          to begin a message with a slash, type two: //shrug",
     );
+}
+
+/// The other refusals of `SEARCH` and `WHISPER` are in [`invalid_line_is_refused_with_its_code`].
+#[test]
+fn longest_list_is_accepted() {
+    let names: Vec<_> = (1..=WHISPER_NAMES_MAX).map(|number| name(&format!("n{number}"))).collect();
+    let line = format!("WHISPER {} hi", names.iter().map(Name::as_str).collect::<Vec<_>>().join(","));
+    let whisper = Whisper { to: names, text: said("hi") };
+    assert_eq!(Command::parse(&line, Mode::Commands), Ok(Some(whisper.into())));
+    let words = said(&"tea ".repeat(SEARCH_WORDS_MAX));
+    assert_eq!(Command::parse(&format!("SEARCH {words}"), Mode::Commands), Ok(Some(Search(words).into())));
+}
+
+/// protocol.md lists exactly the commands that work before a client has a nickname.
+#[test]
+fn protocol_lists_commands_that_need_no_nickname() {
+    let norm = include_str!("../../protocol.md");
+    let (_, section) = norm.split_once("\n**Before it has a name** ").unwrap();
+    let (_, list) = section.split_once("\nOnly ").unwrap();
+    let (list, _) = list.split_once(" work.").unwrap();
+    let mut listed: Vec<_> = list.split('`').skip(1).step_by(2).collect();
+    listed.sort_unstable();
+    let needs_none = Verb::ALL.iter().filter(|verb| !verb.specification().needs_nickname);
+    let mut verbs: Vec<_> = needs_none.map(|verb| verb.as_str()).collect();
+    verbs.sort_unstable();
+    assert_eq!(listed, verbs);
+}
+
+/// Replies of many lines are sent one at a time, which bounds the memory for each client. After `CHAT`, the next line is parsed in the
+/// new mode. While messages are being stored, only messages may follow, because replies keep their order.
+#[test]
+fn line_waits_for_replies_before_it() {
+    let with = |pipelining| {
+        let verbs = Verb::ALL.iter().copied().filter(move |verb| verb.specification().pipelining == pipelining);
+        verbs.collect::<Vec<_>>()
+    };
+    let long = [Verb::Who, Verb::History, Verb::Since, Verb::Chat, Verb::Canvas, Verb::Status, Verb::Help];
+    assert_eq!(with(Pipelining::Off), long);
+    assert_eq!(with(Pipelining::SameVerb), [Verb::Msg]);
 }
 
 /// The table in protocol.md lists exactly the commands that exist.

@@ -2,7 +2,7 @@
 //! members see, and in which order.
 
 use super::*;
-use crate::command::{Set, Setting};
+use crate::command::{Set, Setting, Verb};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
 use crate::protocol::{Drawn, Past, Token};
 use crate::room::{RecentMessages, RecentStrokes};
@@ -96,6 +96,38 @@ fn commands_have_their_outputs_in_order() {
 }
 
 #[test]
+fn help_in_chat_mode_shows_what_to_type() {
+    let mut room = room(&["alice"]);
+    let mut help = |line: &str, mode| {
+        let command = Command::parse(line, mode).expect("valid").expect("not blank");
+        act(&mut room, 1, InputKind::Command(command))
+    };
+    assert_eq!(help("HELP /who", Mode::Commands), ["1< NOTICE WHO: list who is here", "1< OK HELP"]);
+    help("CHAT", Mode::Commands);
+    let whisper = "1< NOTICE /msg name[,name...] text: say something to those named only";
+    let message = "1< NOTICE text: say something to everybody";
+    assert_eq!(help("/help /who", Mode::Chat), ["1< NOTICE /WHO: list who is here", "1< OK HELP"]);
+    assert_eq!(help("/help w", Mode::Chat), [whisper, "1< OK HELP"]);
+    assert_eq!(help("/help msg", Mode::Chat), [whisper, message, "1< OK HELP"]);
+    assert!(help("/help draw", Mode::Chat)[0].starts_with("1< NOTICE /DRAW #rrggbb width x,y..., or /DRAW clear: "));
+    let all = help("/help", Mode::Chat);
+    assert_eq!(all.len(), Verb::ALL.len() + 1);
+    assert!(all[1..3].iter().map(String::as_str).eq([message, whisper]), "{all:?}");
+}
+
+/// The dialect has a bit for each of CR LF, `tags` and `draw`.
+#[test]
+fn set_changes_one_part_of_dialect() {
+    let mut room = room(&["alice"]);
+    assert_eq!(act(&mut room, 1, InputKind::Ending(Ending::CrLf)), ["1 speaks 1"]);
+    let changes = [("draw on", 5), ("tags on", 7), ("draw off", 3), ("draw on", 7), ("tags off", 5), ("draw off", 1)];
+    for (change, dialect) in changes {
+        let expected = [format!("1< OK SET {change}"), format!("1 speaks {dialect}")];
+        assert_eq!(say(&mut room, 1, &format!("SET {change}")), expected);
+    }
+}
+
+#[test]
 fn who_list_follows_every_change() {
     let mut room = room(&["alice", "bob"]);
     let mut who = |line: &str| {
@@ -139,6 +171,27 @@ fn history_is_replayed_on_request() {
     let changed =
         "1< ERR SINCE epoch-changed the epoch is k7qd: ids from another one mean nothing now; write: HISTORY [count]";
     check(1, "SINCE 9 older", &[changed]);
+}
+
+#[test]
+fn history_beyond_memory_is_read_from_store() {
+    let history = Room::new(0).with_history(RecentMessages::new(2));
+    let mut room = Sessions::new(history, Timeouts::default()).with_store(Box::new(Memory::default()));
+    act(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    for line in ["NICK alice", "MSG one", "MSG two", "MSG three"] {
+        say(&mut room, 1, line);
+    }
+    let past = |id, text| format!("PAST {id} 1970-01-01T00:00:05.000Z alice {text}");
+    let both = format!("1< {}/{}", past(2, "two"), past(3, "three"));
+    let mut check = |line: &str, expected: &[&str]| assert_eq!(say(&mut room, 1, line), expected, "{line}");
+    check("HISTORY 2", &[&both, "1< OK HISTORY 2 last=3"]);
+    check("HISTORY 3", &["1 queries Last(3) up to 3"]);
+    check("HISTORY", &["1 queries Last(20) up to 3"]);
+    check("SINCE 1", &[&both, "1< OK SINCE 2 last=3"]);
+    check("SINCE 0", &["1 queries Since(MessageId(0)) up to 3"]);
+    let ahead = "1< ERR SINCE id-ahead the last id is 3; from another epoch? that is in HELLO; write: HISTORY [count]";
+    check("SINCE 4", &[ahead]);
+    check("SEARCH one", &["1 queries Words(Text(\"one\")) up to 3"]);
 }
 
 #[test]

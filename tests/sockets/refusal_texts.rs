@@ -172,8 +172,7 @@ fn modes_differ_only_in_commands_of_hints() {
     for (line, expected) in REFUSALS {
         let line = line.strip_prefix("MSG ").map_or_else(|| format!("/{line}"), ToOwned::to_owned);
         let expected = filled(&expected.replace("{message}", "text"));
-        // The first verb gets the slash. The second one, in the usage of `DRAW`, has none.
-        let expected = expected.replace("or ~", "or ").replace('~', "/").replace("{whisper}", WHISPER[1]);
+        let expected = expected.replace('~', "/").replace("{whisper}", WHISPER[1]);
         check(&mut carol, &filled(&line), &expected);
     }
     for (line, expected) in UNKNOWN_IN_CHAT {

@@ -59,3 +59,40 @@ fn what_is_too_old_is_told_no_more_in_a_quiet_room() {
     ann.send("SINCE 0");
     ann.expect_start("ERR SINCE too-old ");
 }
+
+#[test]
+fn history_goes_back_further_than_memory() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    let arguments = ["--history", "2", "--data", path.to_str().expect("a path")];
+    let mut server = Server::with(&arguments);
+    let mut ann = server.join("ann");
+    for number in 1..=5 {
+        ann.send(&format!("MSG {number}"));
+        ann.until(&format!("OK MSG {number}"));
+    }
+    let check = |ann: &mut Peer| {
+        for (question, oldest, reply) in [
+            ("HISTORY 2", 4, "OK HISTORY 2 last=5"),
+            ("HISTORY 4", 2, "OK HISTORY 4 last=5"),
+            ("HISTORY", 1, "OK HISTORY 5 last=5"),
+            ("SINCE 3", 4, "OK SINCE 2 last=5"),
+            ("SINCE 2", 3, "OK SINCE 3 last=5"),
+            ("SINCE 0", 1, "OK SINCE 5 last=5"),
+        ] {
+            ann.send(question);
+            for number in oldest..=5 {
+                let past = ann.expect_start(&format!("PAST {number} "));
+                assert!(past.ends_with(&format!(" ann {number}")), "{question}: {past}");
+            }
+            ann.expect(reply);
+        }
+    };
+    check(&mut ann);
+    server.signal("-TERM");
+    server.wait();
+    server = Server::with(&arguments);
+    let mut ann = server.join("ann");
+    ann.sync();
+    check(&mut ann);
+}

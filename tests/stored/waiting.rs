@@ -21,6 +21,8 @@ fn replies_keep_their_order() {
     for round in 0..50 {
         lines +=
             &format!("MSG {round} a\nMSG {round} b\nPING {round}\nMSG\nMSG {round} c\nNICK ann{round}\nHISTORY 1\n\n");
+        lines +=
+            &format!("MSG {round} d\nDRAW clear\nMSG {round} e\nWHISPER watcher psst\nMSG {round} f\nSET draw off\n");
     }
     peer.send_bytes((lines + "MSG last").as_bytes());
     peer.end_input();
@@ -34,13 +36,17 @@ fn replies_keep_their_order() {
         peer.expect_start("OK MSG ");
         peer.expect(&format!("OK NICK ann{round}"));
         assert!(peer.expect_start("PAST ").ends_with(&format!(" {round} c")));
-        peer.expect(&format!("OK HISTORY 1 last={}", 3 * round + 3));
+        peer.expect(&format!("OK HISTORY 1 last={}", 6 * round + 3));
+        for reply in ["OK DRAW", "OK WHISPER watcher", "OK SET draw off"] {
+            peer.expect_start("OK MSG ");
+            peer.expect(reply);
+        }
     }
     peer.expect_start("OK MSG ");
     peer.expect_end();
     let heard = watcher.until("LEAVE ann49 eof");
     assert_eq!(heard.last().map(String::as_str), Some("MSG ann49 last"));
-    assert_eq!(heard.iter().filter(|line| line.starts_with("MSG ann")).count(), 151);
+    assert_eq!(heard.iter().filter(|line| line.starts_with("MSG ann")).count(), 301);
 }
 
 /// Another program has the file for a while, as a disk might hang: messages wait, all else goes on, and all of it is right

@@ -8,7 +8,7 @@ use futures_lite::future;
 use smol::Timer;
 
 use super::{Connection, FrameLayer, Framed};
-use crate::command::{Command, Pipelining, Refusal};
+use crate::command::{Command, Pipelining, Refusal, Verb};
 use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
     PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, READ_BYTES_MAX, READ_COST_BYTES_MIN, ROW_BYTES_MAX,
@@ -27,8 +27,8 @@ pub(super) struct Reader<'a> {
     /// Lines for which an answer is due or was given. `answered <= handed_over`.
     handed_over: u64,
     ending_told: bool,
-    /// Messages may be on their way to the store: what follows one waits for its answer.
-    storing: bool,
+    /// The verb of the last lines, if the store has to answer them: a line with another verb waits for these answers.
+    storing: Option<Verb>,
 }
 
 impl<'a> Reader<'a> {
@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
             unpaid: 0,
             handed_over: 0,
             ending_told: false,
-            storing: false,
+            storing: None,
         }
     }
 
@@ -181,15 +181,16 @@ impl<'a> Reader<'a> {
     /// Hands a line of `bytes` bytes, or telnet's AYT, to the hub, and waits until more may follow.
     async fn hand_over(&mut self, action: InputKind, bytes: u32) -> io::Result<()> {
         let connection = self.connection;
-        let pipelining = match &action {
-            InputKind::Command(command) => command.verb().specification().pipelining,
-            _ => Pipelining::Any,
+        let verb = match &action {
+            InputKind::Command(command) => Some(command.verb()),
+            _ => None,
         };
-        if pipelining != Pipelining::SameVerb {
+        let pipelining = verb.map_or(Pipelining::Any, |verb| verb.specification().pipelining);
+        if self.storing != verb {
             self.until_stored().await;
         }
         let is_stored = pipelining == Pipelining::SameVerb && connection.host.stored.is_some();
-        self.storing |= is_stored;
+        self.storing = verb.filter(|_| is_stored);
         connection.tell_line(action, bytes)?;
         self.handed_over += 1;
         let in_flight_max = match pipelining {
@@ -207,9 +208,9 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Waits until every message is stored, or is not. Messages alone may follow one another meanwhile.
+    /// Waits until the store has answered every line that it has to answer.
     async fn until_stored(&mut self) {
-        if std::mem::take(&mut self.storing) {
+        if self.storing.take().is_some() {
             self.connection.until(|outbox| outbox.answered() == self.handed_over).await;
         }
     }
