@@ -419,7 +419,7 @@ pub const SENDFILE_READERS_MIN: usize = 16;
 pub const SENDFILE_SHARE: usize = 8;
 
 /// Bytes of one connection's lines that wait for the hub, after which it is not read on until the hub has taken some.
-pub const ROW_BYTES_MAX: u32 = 4096;
+pub const QUEUE_BYTES_MAX: u32 = 4096;
 
 /// Inputs of one connection that the hub carries out before the next connection has its turn.
 pub const TURN_LINES_OF_ONE_MAX: usize = 16;
@@ -512,7 +512,7 @@ pub const PRIVATE_BYTES_PAUSE: usize = 16 * 1024;
 pub const WHISPER_BYTES_MAX: usize = 256 * 1024;
 
 /// What a private line counts beside its text when it stands at a feed position of its own.
-pub const PIN_OVERHEAD_BYTES: usize = 96;
+pub const INSERTION_OVERHEAD_BYTES: usize = 96;
 
 /// Longest a connection that ended its input may take to read its replies before it is closed, in milliseconds.
 pub const FLUSH_MS_MAX: u64 = 10_000;
@@ -586,10 +586,10 @@ pub const TEXT_FRAME_BYTES_MAX: usize = 65_535;
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
 /// Connections beyond what may be that are kept for a moment, so that they can read why; more are closed at once.
-pub const TURNED_AWAY_MAX: usize = 32;
+pub const REFUSED_MAX: usize = 32;
 
 /// How often the log tells, at most, that nobody can be accepted, or that some were turned away, in seconds.
-pub const TURNED_AWAY_LOG_SECONDS: u64 = 60;
+pub const REFUSED_LOG_SECONDS: u64 = 60;
 
 /// Pause after an accept failed for want of a resource (descriptors, memory), in milliseconds: it does not spin.
 pub const ACCEPT_RETRY_MS: u64 = 100;
@@ -611,7 +611,7 @@ const _: () = {
     assert!(tag + "STROKE ".len() + NAME_BYTES_MAX + 1 + stroke + 2 <= SERVER_LINE_BYTES_MAX);
     // Who has to be told all strokes is kept no more for it than for other answers.
     let pins = CANVAS_STROKES_MAX as u64 / PAGE_STROKES + 2;
-    assert!(pins * PIN_OVERHEAD_BYTES as u64 <= PRIVATE_BYTES_PAUSE as u64);
+    assert!(pins * INSERTION_OVERHEAD_BYTES as u64 <= PRIVATE_BYTES_PAUSE as u64);
     assert!(EPOCH_CHARS <= EPOCH_CHARS_MAX && EPOCH_CHARS_MAX <= TOKEN_BYTES_MAX);
     // The longest list of names in a reply.
     assert!("OK WHISPER ".len() + WHISPER_NAMES_MAX * (NAME_BYTES_MAX + 1) + 2 <= SERVER_LINE_BYTES_MAX);
@@ -647,7 +647,7 @@ const _: () = {
     );
     // Whoever waits the longest between two tries to connect has one in time.
     assert!(RECONNECT_MS[1] * 2 <= RESUME_TIMEOUT_SECONDS_DEFAULT * 1000);
-    assert!(TURNED_AWAY_MAX * 2 <= DESCRIPTORS_RESERVED);
+    assert!(REFUSED_MAX * 2 <= DESCRIPTORS_RESERVED);
     // The longest input line fits into the history file, and the longest server line into the print queue.
     assert!(EDITED_BYTES_MAX as u64 <= HISTORY_FILE_BYTES_MAX && SERVER_LINE_BYTES_MAX < PRINT_AT_ONCE_BYTES);
     assert!(2 * PRINT_AT_ONCE_BYTES <= PRINT_BYTES_MAX);

@@ -1,7 +1,7 @@
 //! The sequencer: puts all changes of the room into one order. It alone numbers entries.
 //!
 //! The caller submits a change, and the sequencer returns it as an entry for [`Room::apply`](crate::room::Room::apply): a message once
-//! it is durable, any other change at once. Only the sequencer knows whether a message must be stored first. [`Memory`] is the sequencer
+//! it is durable, any other change at once. Only the sequencer knows whether a message must be stored first. [`MemorySequencer`] is the sequencer
 //! of a server without a store; the one with a store is in `server`. A log that several servers share could be a third one.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -54,7 +54,7 @@ pub trait Sequencer: Debug + Send {
     }
 
     /// Processes one report of the store, if there is one. Returns whether there was.
-    fn take_report(&mut self) -> bool {
+    fn process_report(&mut self) -> bool {
         false
     }
 
@@ -85,12 +85,12 @@ impl Numbering {
 
 /// The sequencer of a server without a store: returns every change at once.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct MemorySequencer {
     numbering: Numbering,
     ready: VecDeque<Entry>,
 }
 
-impl Sequencer for Memory {
+impl Sequencer for MemorySequencer {
     fn submit(&mut self, change: Change) {
         self.ready.push_back(self.numbering.entry(change));
     }

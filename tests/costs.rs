@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Wake, Waker};
 
 use chinwag::command::Command;
-use chinwag::feed::{Cursor, Feed, Outbox, Progress, Source};
+use chinwag::feed::{Cursor, Feed, Mailbox, Progress, Source};
 use chinwag::limits::FEED_BYTES_DEFAULT;
 use chinwag::protocol::{Dialect, Mode, Timestamp};
 use chinwag::room::SessionId;
@@ -77,24 +77,24 @@ fn allocations(readers: u64) -> u64 {
     counted.count_total
 }
 
-fn join(hub: &mut Hub, session: SessionId) -> (Arc<Outbox>, Cursor) {
-    let outbox = Arc::new(Outbox::default());
-    hub.process(Timestamp(0), Request::Connect(session, ([127, 0, 0, 1], 1024).into(), Arc::clone(&outbox)));
+fn join(hub: &mut Hub, session: SessionId) -> (Arc<Mailbox>, Cursor) {
+    let mailbox = Arc::new(Mailbox::default());
+    hub.process(Timestamp(0), Request::Connect(session, ([127, 0, 0, 1], 1024).into(), Arc::clone(&mailbox)));
     let nick = Command::parse(&format!("NICK reader-{}", session.0), Mode::Commands).expect("a command");
     hub.process(Timestamp(0), Request::Act(session, InputKind::Command(nick.expect("not blank"))));
     hub.publish(Timestamp(0));
-    (outbox, Cursor::new())
+    (mailbox, Cursor::new())
 }
 
 /// Lets everybody read all there is.
-fn deliver(feed: &Feed, readers: &mut [(Arc<Outbox>, Cursor)]) {
-    for (outbox, cursor) in readers {
-        cursor.take_new(feed, outbox, Waker::noop());
+fn deliver(feed: &Feed, readers: &mut [(Arc<Mailbox>, Cursor)]) {
+    for (mailbox, cursor) in readers {
+        cursor.take_new(feed, mailbox, Waker::noop());
         let discard = |source: Source<'_>| match source {
             Source::Memory(slices) => std::io::sink().write_vectored(slices),
             Source::File(_, _, bytes) => Ok(bytes.len()),
         };
-        while let Ok(Progress::Wrote(_)) = cursor.write(feed, outbox, discard) {}
+        while let Ok(Progress::Wrote(_)) = cursor.write(feed, mailbox, discard) {}
     }
 }
 
@@ -122,8 +122,8 @@ fn what_is_drawn_costs_only_those_who_draw() {
     deliver(&feed, &mut at_work);
     let mut check = |line: &str, expected: [u32; 3], grew: bool| {
         let wakes: [Arc<Wakes>; 3] = Default::default();
-        for ((outbox, cursor), wakes) in at_work.iter_mut().zip(&wakes) {
-            cursor.take_new(&feed, outbox, &Waker::from(Arc::clone(wakes)));
+        for ((mailbox, cursor), wakes) in at_work.iter_mut().zip(&wakes) {
+            cursor.take_new(&feed, mailbox, &Waker::from(Arc::clone(wakes)));
         }
         let before = feed.end_offset(Dialect::default());
         say(1, line);

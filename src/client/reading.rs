@@ -3,7 +3,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::command::{Command, Heard, History, Replayed, Reply, ServerLine, Since};
-use crate::protocol::{ErrorCode, Event, Field, MessageId, Past, Tag, Token};
+use crate::protocol::{ErrorCode, Event, Field, MessageId, PastMessage, Tag, Token};
 
 /// The requested id belongs to another numbering of messages.
 const OTHER_EPOCH: [&str; 2] = [ErrorCode::EpochChanged.as_str(), ErrorCode::IdAhead.as_str()];
@@ -99,7 +99,7 @@ impl Reading {
                 replay.held.push(heard);
                 Vec::new()
             }
-            Some(ServerLine::Past(past)) => {
+            Some(ServerLine::PastMessage(past)) => {
                 let past = past.clone();
                 self.receive_past(past, heard)
             }
@@ -125,7 +125,7 @@ impl Reading {
         (!is_known).then_some(ReadAction::Line(heard))
     }
 
-    fn receive_past(&mut self, past: Past, heard: Heard) -> Vec<ReadAction> {
+    fn receive_past(&mut self, past: PastMessage, heard: Heard) -> Vec<ReadAction> {
         let Some(mut replay) = self.replay.take() else { return Vec::new() };
         let (id, is_unread) = (Some(past.id), self.last.is_none_or(|last| past.id > last));
         // A message in the reply can follow an event of this connection only if it was sent on the previous one and stored late.

@@ -27,7 +27,7 @@ impl Look {
     pub(super) fn draw<Z: TimeZone<Offset: Display>>(self, shown: &DisplayItem, now: &DateTime<Z>) -> String {
         let (at, event, for_user) = match shown {
             DisplayItem::Event(at, event, for_user) => (at, event, *for_user),
-            DisplayItem::Past(past) => {
+            DisplayItem::PastMessage(past) => {
                 let (at, event) = (Some(past.at), Event::Msg(past.name.clone(), past.text.clone()));
                 return self.dim(&Self::default().draw(&DisplayItem::Event(at, event, false), now));
             }

@@ -22,7 +22,7 @@ use super::{Code, End};
 use crate::command::{Command, Done, Heard, History, Refusal, Reply, ServerLine, Verb};
 use crate::limits::{HISTORY_REPLAYED_DEFAULT, NAMES_TRIED_MAX, SEARCH_FOUND_MAX};
 use crate::process::reason;
-use crate::protocol::{ErrorCode, Event, Mode, Name, Past};
+use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage};
 
 /// Sends `text`, or each line of standard input if it is empty, to the room or as whispers to the members of `--to`.
 pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
@@ -96,14 +96,14 @@ pub(super) async fn print_past(options: &Options, command: &Command) -> Result<(
     };
     let mut left = messages;
     let answer = wire.request_messages(line.as_bytes(), messages, |heard| match heard.known {
-        Some(ServerLine::Past(_)) if left == 0 => {
+        Some(ServerLine::PastMessage(_)) if left == 0 => {
             Err(End(Code::Lost, format!("the server sent more than the {messages} messages that were requested")))
         }
-        Some(ServerLine::Past(_)) if options.json => {
+        Some(ServerLine::PastMessage(_)) if options.json => {
             left -= 1;
             output.print(&heard.to_json())
         }
-        Some(ServerLine::Past(Past { at, name, text, .. })) => {
+        Some(ServerLine::PastMessage(PastMessage { at, name, text, .. })) => {
             left -= 1;
             output.print(
                 &options.look().draw(&DisplayItem::Event(Some(at), Event::Msg(name, text), false), &Local::now()),

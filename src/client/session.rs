@@ -8,7 +8,7 @@ use super::refusal::explain_at_terminal;
 use super::typed::{UserInput, help};
 use crate::command::{Command, Heard, HeardRefusal, Msg, Replayed, Reply, ServerLine, Set, Setting, Whisper, Who};
 use crate::limits::MEMBERS_NOTED_MAX;
-use crate::protocol::{Event, Mode, Name, Past, Text, Timestamp};
+use crate::protocol::{Event, Mode, Name, PastMessage, Text, Timestamp};
 
 /// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) enum DisplayItem {
     /// An event, its time if known, and whether it is for the user in particular: a whisper or a mention.
     Event(Option<Timestamp>, Event, bool),
     /// A message from before.
-    Past(Past),
+    PastMessage(PastMessage),
     /// An own whisper, with its author and targets, once the server has acknowledged it.
     Whispered(Name, Vec<Name>, Text),
     /// A text of the client, or a line of the server that is not an event.
@@ -175,7 +175,7 @@ impl Session {
                 self.add_member(user.name);
                 if is_internal { Vec::new() } else { vec![note(heard.line.replacen("USER ", "", 1))] }
             }
-            Some(ServerLine::Past(past)) => vec![Action::Show(DisplayItem::Past(past))],
+            Some(ServerLine::PastMessage(past)) => vec![Action::Show(DisplayItem::PastMessage(past))],
             Some(ServerLine::Event(tag, event)) => self.handle_event(tag.map(|tag| tag.at), event),
             Some(_) => Vec::new(),
             None => vec![note(heard.line)],

@@ -308,7 +308,7 @@ impl ReplyTimeout {
 
     /// Subtracts the time that this line took.
     pub(super) fn spend(&mut self, time: Duration, heard: &Heard) -> Result<(), End> {
-        if matches!(heard.known, Some(ServerLine::Past(_))) && self.messages > 0 {
+        if matches!(heard.known, Some(ServerLine::PastMessage(_))) && self.messages > 0 {
             self.messages -= 1;
             self.left += Duration::from_millis(REPLY_MESSAGE_MS);
         }

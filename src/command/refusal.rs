@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Hint, Verb};
 use crate::limits::{HINT_BYTES_MAX, LINE_BYTES_MAX, TEXT_BYTES_MAX};
-use crate::protocol::{ErrorCode, Field, Foreign, LineError, MessageId, Mode, Text, made_safe};
+use crate::protocol::{ErrorCode, Field, LineError, MessageId, Mode, OtherProtocol, Text, made_safe};
 
 /// The final reply to a line that was refused: `ERR verb code text`. The text says what is wrong, and ends with the hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,11 +113,11 @@ impl From<LineError> for Refusal {
     }
 }
 
-impl From<Foreign> for Refusal {
-    fn from(foreign: Foreign) -> Self {
+impl From<OtherProtocol> for Refusal {
+    fn from(foreign: OtherProtocol) -> Self {
         let (what, hint) = match foreign {
-            Foreign::Http => ("that was an HTTP request, and this is a chat server", Hint::UseNetcat),
-            Foreign::Tls => ("that was TLS, and this server speaks plain text", Hint::ConnectWithoutTls),
+            OtherProtocol::Http => ("that was an HTTP request, and this is a chat server", Hint::UseNetcat),
+            OtherProtocol::Tls => ("that was TLS, and this server speaks plain text", Hint::ConnectWithoutTls),
         };
         Self::new(None, ErrorCode::WrongProtocol, what).with_hint(hint)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Refusal, Reply};
-use crate::protocol::{Drawn, Event, Mode, Past, Tag, Text, Token, User, VERSION, split_word};
+use crate::protocol::{DrawnStroke, Event, Mode, PastMessage, Tag, Text, Token, User, VERSION, split_word};
 
 /// Any line the server sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub enum ServerLine {
     /// A member, in a member list.
     User(User),
     /// A past message.
-    Past(Past),
+    PastMessage(PastMessage),
     /// A stroke on the canvas.
-    Drawn(Drawn),
+    DrawnStroke(DrawnStroke),
     /// An event, with its tag if the session wants tags.
     Event(Option<Tag>, Event),
 }
@@ -52,8 +52,8 @@ impl fmt::Display for LineInMode<'_> {
             ServerLine::Ok(reply) => reply.fmt(f),
             ServerLine::Err(refusal) => refusal.write(f, self.mode),
             ServerLine::User(user) => user.fmt(f),
-            ServerLine::Past(past) => past.fmt(f),
-            ServerLine::Drawn(drawn) => drawn.fmt(f),
+            ServerLine::PastMessage(past) => past.fmt(f),
+            ServerLine::DrawnStroke(drawn) => drawn.fmt(f),
             ServerLine::Event(None, event) => event.fmt(f),
             ServerLine::Event(Some(tag), event) => write!(f, "{tag}{event}"),
         }
@@ -82,8 +82,8 @@ impl ServerLine {
             "OK" => Reply::parse(rest?).map(Self::Ok),
             "ERR" => Refusal::parse(rest?).map(Self::Err),
             "USER" => User::parse(rest?).map(Self::User),
-            "PAST" => Past::parse(rest?).map(Self::Past),
-            "STROKE" => Drawn::parse(rest?).map(Self::Drawn),
+            "PAST" => PastMessage::parse(rest?).map(Self::PastMessage),
+            "STROKE" => DrawnStroke::parse(rest?).map(Self::DrawnStroke),
             _ => Event::parse(line).map(|event| Self::Event(None, event)),
         }
     }

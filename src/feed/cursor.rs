@@ -7,9 +7,9 @@ use std::task::Waker;
 
 use smallvec::SmallVec;
 
-use super::log::{FellOff, Piece};
-use super::outbox::{Fetching, Pin, PinText, State};
-use super::{Feed, Outbox, Pieces, Place};
+use super::log::{PositionEvicted, SegmentSlice};
+use super::mailbox::{Insertion, InsertionText, MailboxState, PagesState};
+use super::{Feed, Mailbox, PageSource, Position};
 use crate::limits::{WRITE_BYTES_MAX, WRITE_SLICES_MAX};
 use crate::protocol::{Dialect, MessageId};
 use crate::session::Lifecycle;
@@ -18,21 +18,21 @@ use crate::session::Lifecycle;
 #[derive(Debug, Default)]
 pub struct Cursor {
     /// Where in the feed; nowhere before joining. In the middle of a line, that counts as said.
-    place: Option<Place>,
+    position: Option<Position>,
     /// What is left of the line at which the feed was left; it may soon not be kept any more.
     rest_of_line: Option<Box<[u8]>>,
     /// Something was missed in the feed, and the cursor is not back in it.
     is_behind: bool,
-    /// Where the feed ended, in the dialect that is read, when the outbox was last looked into. Every pin up to here has been
+    /// Where the feed ended, in the dialect that is read, when the mailbox was last looked into. Every insertion up to here has been
     /// taken; beyond, there may be some still to come.
     end: u64,
-    /// Those still ahead, taken from the outbox.
-    pins: VecDeque<Pin>,
-    /// Bytes of the first pin's text that were written. `written <= pins[0].text.len()`, 0 without pins.
+    /// Those still ahead, taken from the mailbox.
+    insertions: VecDeque<Insertion>,
+    /// Bytes of the first insertion's text that were written. `written <= insertions[0].text.len()`, 0 without insertions.
     written: usize,
     urgent: Box<[u8]>,
     closed: bool,
-    /// Has seen to it that the hub wakes for what is published from here on. A copy of `State::is_awaiting`, but for that
+    /// Has seen to it that the hub wakes for what is published from here on. A copy of `MailboxState::is_awaiting`, but for that
     /// the hub has taken that back if it did wake.
     is_awaiting: bool,
 }
@@ -47,16 +47,16 @@ pub enum Progress {
     /// All was written, and there will be nothing more.
     Done,
     /// What comes next is no longer kept: see [`Cursor::catch_up`].
-    FellOff,
+    Evicted,
     /// What was missed has been made up for, and the feed is read again from here on.
-    Back,
+    CaughtUp,
     /// What was missed cannot be made up for.
-    Lost,
+    Unreadable,
 }
 
 /// Messages that are no longer in the feed, and were not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missed {
+pub struct MissedMessages {
     /// How the reader is spoken to.
     pub dialect: Dialect,
     /// They have greater ids than this one.
@@ -68,9 +68,9 @@ pub struct Missed {
 /// Something to write.
 enum Chunk {
     Urgent,
-    /// Of the how-manieth pin, from this byte on.
-    Pin(usize, usize),
-    Feed(Piece),
+    /// Of the how-manieth insertion, from this byte on.
+    Insertion(usize, usize),
+    Feed(SegmentSlice),
 }
 
 /// What one write is handed.
@@ -109,10 +109,10 @@ impl Cursor {
         Self::default()
     }
 
-    /// Takes note of what is new in the feed and in the outbox. `waker` is woken once for what comes after that, unless
+    /// Takes note of what is new in the feed and in the mailbox. `waker` is woken once for what comes after that, unless
     /// the writes stop short of it. Returns the state of the connection.
-    pub fn take_new(&mut self, feed: &Feed, outbox: &Outbox, waker: &Waker) -> Lifecycle {
-        outbox.with_state(|state| {
+    pub fn take_new(&mut self, feed: &Feed, mailbox: &Mailbox, waker: &Waker) -> Lifecycle {
+        mailbox.with_state(|state| {
             state.register(waker);
             self.await_more(true, state);
             self.take(feed, state);
@@ -122,20 +122,20 @@ impl Cursor {
 
     /// It is looked and asked under one lock, and the hub publishes before it wakes: either it is seen here that it has
     /// published, or there that it has to wake.
-    fn await_more(&mut self, on: bool, state: &mut State) {
+    fn await_more(&mut self, on: bool, state: &mut MailboxState) {
         state.is_awaiting = on;
         self.is_awaiting = on;
     }
 
-    /// Both under the outbox's lock: the hub pins before it publishes, so whoever sees the end of a segment here gets
-    /// every pin in it.
-    fn take(&mut self, feed: &Feed, state: &mut State) {
-        self.end = self.place.map_or(0, |place| feed.end_offset(place.dialect));
-        if self.pins.is_empty() {
+    /// Both under the mailbox's lock: the hub insertions before it publishes, so whoever sees the end of a segment here gets
+    /// every insertion in it.
+    fn take(&mut self, feed: &Feed, state: &mut MailboxState) {
+        self.end = self.position.map_or(0, |position| feed.end_offset(position.dialect));
+        if self.insertions.is_empty() {
             // Most connections listen most of the time; they hold no empty queues.
-            self.pins = std::mem::take(&mut state.pins);
+            self.insertions = std::mem::take(&mut state.insertions);
         } else {
-            self.pins.extend(std::mem::take(&mut state.pins));
+            self.insertions.extend(std::mem::take(&mut state.insertions));
         }
         if !state.urgent.is_empty() {
             self.urgent = [&self.urgent, &std::mem::take(&mut state.urgent)[..]].concat().into();
@@ -144,15 +144,15 @@ impl Cursor {
     }
 
     /// Takes what is new, after a stop, before which nothing more was awaited; whether there is something.
-    fn has_more(&mut self, feed: &Feed, outbox: &Outbox) -> bool {
+    fn has_more(&mut self, feed: &Feed, mailbox: &Mailbox) -> bool {
         if self.is_awaiting {
             return false;
         }
-        outbox.with_state(|state| {
-            let before = (self.end, self.pins.len(), self.urgent.len(), self.closed);
+        mailbox.with_state(|state| {
+            let before = (self.end, self.insertions.len(), self.urgent.len(), self.closed);
             self.await_more(true, state);
             self.take(feed, state);
-            before != (self.end, self.pins.len(), self.urgent.len(), self.closed)
+            before != (self.end, self.insertions.len(), self.urgent.len(), self.closed)
         })
     }
 
@@ -168,54 +168,54 @@ impl Cursor {
     pub fn write(
         &mut self,
         feed: &Feed,
-        outbox: &Outbox,
+        mailbox: &Mailbox,
         write: impl FnOnce(Source<'_>) -> io::Result<usize>,
     ) -> io::Result<Progress> {
         let chunks = loop {
-            if self.is_back(feed) {
+            if self.has_caught_up(feed) {
                 self.is_behind = false;
-                return Ok(Progress::Back);
+                return Ok(Progress::CaughtUp);
             }
-            if let Some(pin) = self.pins.front_mut().filter(|pin| pin.at == self.place) {
-                pin.fetch();
-                if pin.has_failed() {
-                    return Ok(Progress::Lost);
+            if let Some(insertion) = self.insertions.front_mut().filter(|insertion| insertion.at == self.position) {
+                insertion.fetch_page();
+                if insertion.has_failed() {
+                    return Ok(Progress::Unreadable);
                 }
             }
             let Ok(chunks) = self.gather(feed) else {
-                if self.pins.front().is_none_or(|pin| pin.at != self.place) {
-                    return Ok(Progress::FellOff);
+                if self.insertions.front().is_none_or(|insertion| insertion.at != self.position) {
+                    return Ok(Progress::Evicted);
                 }
                 // It says nothing more, and what follows it is missed from where it ends.
-                self.advance(0, outbox);
+                self.advance(0, mailbox);
                 continue;
             };
             if !chunks.is_empty() {
                 break chunks;
             }
-            self.advance(0, outbox);
-            if self.closed && self.pins.is_empty() {
+            self.advance(0, mailbox);
+            if self.closed && self.insertions.is_empty() {
                 return Ok(Progress::Done);
             }
-            if !self.has_piece() && !self.has_more(feed, outbox) && !self.is_back(feed) {
+            if !self.has_page() && !self.has_more(feed, mailbox) && !self.has_caught_up(feed) {
                 return Ok(Progress::Idle);
             }
         };
-        let written = self.hand_over(&chunks, write);
+        let written = self.write_chunks(&chunks, write);
         if self.is_awaiting && written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             // Whoever is stuck is left alone.
-            outbox.with_state(|state| self.await_more(false, state));
+            mailbox.with_state(|state| self.await_more(false, state));
         }
         let bytes = written?;
         if bytes == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
         let last = self.last(&chunks, bytes);
-        self.advance(bytes, outbox);
+        self.advance(bytes, mailbox);
         match last {
             Some((Chunk::Urgent, _)) | None => {}
-            Some((Chunk::Pin(..), _)) => self.rest_of_line = None,
-            Some((Chunk::Feed(piece), bytes)) => self.stand(piece, bytes),
+            Some((Chunk::Insertion(..), _)) => self.rest_of_line = None,
+            Some((Chunk::Feed(piece), bytes)) => self.note_last_message(piece, bytes),
         }
         Ok(Progress::Wrote(bytes))
     }
@@ -232,60 +232,60 @@ impl Cursor {
     }
 
     /// Takes note of what was read last in the feed: so many bytes of this piece.
-    fn stand(&mut self, piece: &Piece, bytes: usize) {
-        let standing = piece.standing(bytes);
-        self.rest_of_line = standing.filter(|(_, rest)| !rest.is_empty()).map(|(_, rest)| rest.into());
-        if let (Some((after, _)), Some(place)) = (standing, &mut self.place) {
-            place.after = after;
+    fn note_last_message(&mut self, piece: &SegmentSlice, bytes: usize) {
+        let last_message = piece.last_message(bytes);
+        self.rest_of_line = last_message.filter(|(_, rest)| !rest.is_empty()).map(|(_, rest)| rest.into());
+        if let (Some((after, _)), Some(position)) = (last_message, &mut self.position) {
+            position.after = after;
         }
     }
 
-    /// Whether what was missed has been made up for: the cursor is at a place again from which the feed is kept.
-    fn is_back(&self, feed: &Feed) -> bool {
-        self.is_behind && self.place.is_some_and(|place| feed.keeps(place))
+    /// Whether what was missed has been made up for: the cursor is at a position again from which the feed is kept.
+    fn has_caught_up(&self, feed: &Feed) -> bool {
+        self.is_behind && self.position.is_some_and(|position| feed.keeps(position))
     }
 
-    /// After [`Progress::FellOff`]: what comes next, up to the next private line or to where the feed ends now, is read from
+    /// After [`Progress::Evicted`]: what comes next, up to the next private line or to where the feed ends now, is read from
     /// elsewhere. First comes what is left of the line that was begun, and then, unless that was said already, `lead`.
     pub fn catch_up(
         &mut self,
         feed: &Feed,
-        outbox: &Outbox,
+        mailbox: &Mailbox,
         lead: impl FnOnce(Dialect, &mut Vec<u8>),
-        source: impl FnOnce(Missed) -> Box<dyn Pieces>,
+        source: impl FnOnce(MissedMessages) -> Box<dyn PageSource>,
     ) {
-        let Some(place) = self.place else { return };
-        // As in `take`: every pin before that end is there.
-        let end = outbox.with_state(|state| {
-            let end = feed.end(place.dialect);
+        let Some(position) = self.position else { return };
+        // As in `take`: every insertion before that end is there.
+        let end = mailbox.with_state(|state| {
+            let end = feed.end(position.dialect);
             self.take(feed, state);
             end
         });
-        let then = self.pins.front().map_or(Some(end), |pin| pin.at);
+        let then = self.insertions.front().map_or(Some(end), |insertion| insertion.at);
         let until = then.map_or(end.after, |then| then.after);
-        let source = source(Missed { dialect: place.dialect, after: place.after, until });
+        let source = source(MissedMessages { dialect: position.dialect, after: position.after, until });
         // The reader did not ask for it; it does not keep its commands waiting.
-        let text = PinText::Fetched { source, piece: None, state: Fetching::Open, bytes: 0 };
-        self.push_front(Pin { at: self.place, text, then, unasked_bytes: 0 }, outbox);
+        let text = InsertionText::Pages { source, page: None, state: PagesState::Open, bytes: 0 };
+        self.push_front(Insertion { at: self.position, text, then, whisper_bytes: 0 }, mailbox);
         let mut text = self.rest_of_line.take().map_or_else(Vec::new, Vec::from);
         if !std::mem::replace(&mut self.is_behind, true) {
-            lead(place.dialect, &mut text);
+            lead(position.dialect, &mut text);
         }
         if !text.is_empty() {
             self.push_front(
-                Pin { at: self.place, text: PinText::Own(text), then: self.place, unasked_bytes: 0 },
-                outbox,
+                Insertion { at: self.position, text: InsertionText::Own(text), then: self.position, whisper_bytes: 0 },
+                mailbox,
             );
         }
     }
 
-    fn push_front(&mut self, pin: Pin, outbox: &Outbox) {
-        outbox.count_pin(&pin);
-        self.pins.push_front(pin);
+    fn push_front(&mut self, insertion: Insertion, mailbox: &Mailbox) {
+        mailbox.count_insertion(&insertion);
+        self.insertions.push_front(insertion);
     }
 
     /// One piece in a file, or as many in memory as come before the first that is.
-    fn hand_over(&self, chunks: &[Chunk], write: impl FnOnce(Source<'_>) -> io::Result<usize>) -> io::Result<usize> {
+    fn write_chunks(&self, chunks: &[Chunk], write: impl FnOnce(Source<'_>) -> io::Result<usize>) -> io::Result<usize> {
         if let [Chunk::Feed(piece), ..] = chunks
             && let Some((file, offset)) = piece.in_file()
         {
@@ -297,43 +297,43 @@ impl Cursor {
         write(Source::Memory(&slices))
     }
 
-    /// Whether the first pin has something to say, which was fetched just now.
-    fn has_piece(&self) -> bool {
-        self.pins.front().is_some_and(|pin| pin.at == self.place && !pin.text.is_empty())
+    /// Whether the first insertion has something to say, which was fetched just now.
+    fn has_page(&self) -> bool {
+        self.insertions.front().is_some_and(|insertion| insertion.at == self.position && !insertion.text.is_empty())
     }
 
     fn bytes<'a>(&'a self, chunk: &'a Chunk) -> &'a [u8] {
         match chunk {
             Chunk::Urgent => &self.urgent,
-            Chunk::Pin(index, written) => &self.pins[*index].text[*written..],
+            Chunk::Insertion(index, written) => &self.insertions[*index].text[*written..],
             Chunk::Feed(piece) => piece.bytes(),
         }
     }
 
     /// What comes next, up to the bounds of one write.
-    fn gather(&self, feed: &Feed) -> Result<Chunks, FellOff> {
+    fn gather(&self, feed: &Feed) -> Result<Chunks, PositionEvicted> {
         let mut chunks = Chunks::new();
         if !self.urgent.is_empty() {
             chunks.push(Chunk::Urgent);
         }
         let mut bytes = 0;
-        let mut place = self.place;
-        let mut pins = self.pins.iter().enumerate().peekable();
+        let mut position = self.position;
+        let mut insertions = self.insertions.iter().enumerate().peekable();
         while bytes < WRITE_BYTES_MAX && chunks.len() < WRITE_SLICES_MAX {
-            if let Some((index, pin)) = pins.next_if(|(_, pin)| pin.at == place) {
+            if let Some((index, insertion)) = insertions.next_if(|(_, insertion)| insertion.at == position) {
                 let written = if index == 0 { self.written } else { 0 };
-                if written < pin.text.len() {
-                    bytes += pin.text.len() - written;
-                    chunks.push(Chunk::Pin(index, written));
+                if written < insertion.text.len() {
+                    bytes += insertion.text.len() - written;
+                    chunks.push(Chunk::Insertion(index, written));
                 }
-                if pin.is_open() {
+                if insertion.is_open() {
                     break;
                 }
-                place = pin.then;
+                position = insertion.then;
                 continue;
             }
-            let next_pin = pins.peek().map(|(_, pin)| *pin);
-            let Some((from, until)) = self.stretch(place, next_pin) else { break };
+            let next_insertion = insertions.peek().map(|(_, insertion)| *insertion);
+            let Some((from, until)) = self.events_before(position, next_insertion) else { break };
             let before = bytes;
             let read = feed.read(from, until, WRITE_BYTES_MAX - bytes, WRITE_SLICES_MAX - chunks.len(), |piece| {
                 bytes += piece.bytes().len();
@@ -341,20 +341,20 @@ impl Cursor {
             });
             match read {
                 // What stands before it is still read.
-                Err(FellOff) if !chunks.is_empty() => break,
+                Err(PositionEvicted) if !chunks.is_empty() => break,
                 read => read?,
             }
-            place = Some(Place { offset: from.offset + (bytes - before) as u64, ..from });
+            position = Some(Position { offset: from.offset + (bytes - before) as u64, ..from });
         }
         Ok(chunks)
     }
 
-    /// The part of the feed before the next pin, if it is there already.
-    fn stretch(&self, place: Option<Place>, next_pin: Option<&Pin>) -> Option<(Place, u64)> {
+    /// The part of the feed before the next insertion, if it is there already.
+    fn events_before(&self, position: Option<Position>, next_insertion: Option<&Insertion>) -> Option<(Position, u64)> {
         // Where another dialect ends is asked when it is read.
-        let from = place.filter(|place| self.dialect() == Some(place.dialect))?;
-        let until = match next_pin {
-            Some(pin) => pin.at?.offset.min(self.end),
+        let from = position.filter(|position| self.dialect() == Some(position.dialect))?;
+        let until = match next_insertion {
+            Some(insertion) => insertion.at?.offset.min(self.end),
             None if self.closed => return None,
             None => self.end,
         };
@@ -362,54 +362,58 @@ impl Cursor {
     }
 
     /// Goes on from there. Where the feed ends in another dialect was not looked at.
-    fn go_on(&mut self, then: Option<Place>) {
+    fn go_on(&mut self, then: Option<Position>) {
         if self.dialect() != then.map(|then| then.dialect) {
             self.end = then.map_or(0, |then| then.offset);
             self.is_awaiting = false;
         }
-        self.place = then;
+        self.position = then;
     }
 
     fn dialect(&self) -> Option<Dialect> {
-        self.place.map(|place| place.dialect)
+        self.position.map(|position| position.dialect)
     }
 
-    /// Moves on past so many bytes, and past pins that say nothing.
-    fn advance(&mut self, mut bytes: usize, outbox: &Outbox) {
+    /// Moves on past so many bytes, and past insertions that say nothing.
+    fn advance(&mut self, mut bytes: usize, mailbox: &Mailbox) {
         let urgent = bytes.min(self.urgent.len());
         if urgent > 0 {
             self.urgent = self.urgent[urgent..].into();
         }
-        outbox.wrote_urgent(urgent);
+        mailbox.wrote_urgent(urgent);
         bytes -= urgent;
         loop {
-            if let Some(pin) = self.pins.front_mut().filter(|pin| pin.at == self.place) {
-                let rest = pin.text.len() - self.written;
+            if let Some(insertion) = self.insertions.front_mut().filter(|insertion| insertion.at == self.position) {
+                let rest = insertion.text.len() - self.written;
                 if bytes < rest {
                     self.written += bytes;
                     break;
                 }
                 bytes -= rest;
                 self.written = 0;
-                pin.fetch_next();
-                if pin.is_open() {
+                insertion.fetch_next_page();
+                if insertion.is_open() {
                     break;
                 }
-                let then = pin.then;
-                outbox.wrote_pin(pin);
-                self.pins.pop_front();
+                let then = insertion.then;
+                mailbox.wrote_insertion(insertion);
+                self.insertions.pop_front();
                 self.go_on(then);
                 continue;
             }
             if bytes == 0 {
                 break;
             }
-            let Some(place) = &mut self.place else { break };
-            let to_pin = self.pins.front().and_then(|pin| pin.at).map_or(u64::MAX, |at| at.offset - place.offset);
-            let step = to_pin.min(bytes as u64);
-            place.offset += step;
+            let Some(position) = &mut self.position else { break };
+            let to_insertion = self
+                .insertions
+                .front()
+                .and_then(|insertion| insertion.at)
+                .map_or(u64::MAX, |at| at.offset - position.offset);
+            let step = to_insertion.min(bytes as u64);
+            position.offset += step;
             bytes -= usize::try_from(step).unwrap_or(bytes);
         }
-        outbox.reach(self.place);
+        mailbox.reach(self.position);
     }
 }

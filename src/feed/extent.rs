@@ -87,7 +87,7 @@ impl MemoryFile {
 
 impl Extent {
     /// The file, and where in it the text starts.
-    pub(super) fn place(&self) -> (BorrowedFd<'_>, u64) {
+    pub(super) fn location(&self) -> (BorrowedFd<'_>, u64) {
         (self.file.as_fd(), self.start)
     }
 }

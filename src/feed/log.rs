@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::extent::{Extent, MemoryFile};
-use super::lines::{Lines, Rendering};
-use super::{Backlog, Place, lock};
+use super::rendered::{LineBuffer, RenderedLines};
+use super::{Backlog, Position, lock};
 use crate::limits::{
     SEGMENT_BYTES_MAX, SEGMENT_OVERHEAD_BYTES, SEGMENT_SHARE, SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE,
 };
@@ -33,7 +33,7 @@ struct Log {
     /// Where the last segment ends, in each dialect.
     ends: [u64; DIALECTS],
     /// The last message in it.
-    said: MessageId,
+    last_id: MessageId,
     /// Has some texts once more.
     file: Option<MemoryFile>,
 }
@@ -43,27 +43,27 @@ struct Log {
 struct Segment {
     starts: [u64; DIALECTS],
     /// `None` in a dialect that nobody used.
-    texts: [Option<Text>; DIALECTS],
+    texts: [Option<RenderedSegment>; DIALECTS],
 }
 
 /// A segment in one dialect.
 #[derive(Debug)]
-struct Text {
-    lines: Arc<Lines>,
+struct RenderedSegment {
+    lines: Arc<RenderedLines>,
     /// The same for the kernel to send, while that is kept: if there is much, for many, and it is new.
     extent: Weak<Extent>,
 }
 
 /// A piece of a segment.
-pub(super) struct Piece {
-    lines: Arc<Lines>,
+pub(super) struct SegmentSlice {
+    lines: Arc<RenderedLines>,
     range: Range<usize>,
     extent: Option<Arc<Extent>>,
 }
 
-/// The reader's place is no longer kept.
+/// The reader's position is no longer kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FellOff;
+pub(super) struct PositionEvicted;
 
 /// What an append did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Feed {
             segments: VecDeque::new(),
             bytes: 0,
             ends: Default::default(),
-            said: MessageId::default(),
+            last_id: MessageId::default(),
             file: MemoryFile::new(bytes_max / SENDFILE_SHARE),
         };
         Self { log: Mutex::new(log), ends: Default::default(), backlog: Arc::default(), bytes_max }
@@ -99,7 +99,7 @@ impl Feed {
         }
         let mut log = lock(&self.log);
         let bytes_before = log.total_bytes();
-        let segment = Segment { starts: draft.starts, texts: draft.take_texts(log.file.as_mut()) };
+        let segment = Segment { starts: draft.starts, texts: draft.take_rendered(log.file.as_mut()) };
         log.bytes += segment.cost();
         for dialect in 0..DIALECTS {
             log.ends[dialect] = segment.end(dialect);
@@ -107,7 +107,7 @@ impl Feed {
         }
         let grew = segment.texts.each_ref().map(Option::is_some);
         draft.starts = log.ends;
-        log.said = draft.said;
+        log.last_id = draft.last_id;
         log.segments.push_back(segment);
         let before = log.segments.len();
         while log.total_bytes() > self.bytes_max && log.segments.len() > 1 {
@@ -120,7 +120,7 @@ impl Feed {
         Appended { grew, shrank: log.segments.len() < before }
     }
 
-    /// The oldest place kept in each dialect.
+    /// The oldest position kept in each dialect.
     pub fn oldest(&self) -> [u64; DIALECTS] {
         let log = lock(&self.log);
         log.segments.front().map_or(log.ends, |segment| segment.starts)
@@ -132,14 +132,14 @@ impl Feed {
     }
 
     /// Where the feed ends in this dialect, and after which message.
-    pub(super) fn end(&self, dialect: Dialect) -> Place {
+    pub(super) fn end(&self, dialect: Dialect) -> Position {
         let log = lock(&self.log);
-        Place { dialect, offset: log.ends[dialect.index()], after: log.said }
+        Position { dialect, offset: log.ends[dialect.index()], after: log.last_id }
     }
 
-    /// Whether it is still kept what comes after this place.
-    pub(super) fn keeps(&self, place: Place) -> bool {
-        lock(&self.log).keeps(place)
+    /// Whether it is still kept what comes after this position.
+    pub(super) fn keeps(&self, position: Position) -> bool {
+        lock(&self.log).keeps(position)
     }
 
     /// Memory that the file takes.
@@ -161,16 +161,16 @@ impl Feed {
     /// Hands to `take` what is kept from `from` on: up to the offset `until`, and at most so many bytes and pieces.
     pub(super) fn read(
         &self,
-        from: Place,
+        from: Position,
         until: u64,
         bytes_max: usize,
         pieces_max: usize,
-        mut take: impl FnMut(Piece),
-    ) -> Result<(), FellOff> {
+        mut take: impl FnMut(SegmentSlice),
+    ) -> Result<(), PositionEvicted> {
         let dialect = from.dialect.index();
         let log = lock(&self.log);
         if !log.keeps(from) {
-            return Err(FellOff);
+            return Err(PositionEvicted);
         }
         // Most readers are near the end.
         let newest = log.segments.len() - 1;
@@ -192,8 +192,8 @@ impl Log {
         self.bytes + self.file.as_ref().map_or(0, MemoryFile::bytes)
     }
 
-    fn keeps(&self, place: Place) -> bool {
-        self.segments.front().is_some_and(|oldest| oldest.starts[place.dialect.index()] <= place.offset)
+    fn keeps(&self, position: Position) -> bool {
+        self.segments.front().is_some_and(|oldest| oldest.starts[position.dialect.index()] <= position.offset)
     }
 }
 
@@ -207,7 +207,7 @@ impl Segment {
     }
 
     /// The part of the segment between two offsets.
-    fn piece(&self, dialect: usize, from: u64, until: u64) -> Option<Piece> {
+    fn piece(&self, dialect: usize, from: u64, until: u64) -> Option<SegmentSlice> {
         let text = self.texts[dialect].as_ref()?;
         let start = self.starts[dialect];
         let within = |offset: u64| {
@@ -215,24 +215,24 @@ impl Segment {
         };
         let range = within(from)..within(until);
         let extent = if range.len() < SENDFILE_BYTES_MIN { None } else { text.extent.upgrade() };
-        (!range.is_empty()).then(|| Piece { lines: Arc::clone(&text.lines), range, extent })
+        (!range.is_empty()).then(|| SegmentSlice { lines: Arc::clone(&text.lines), range, extent })
     }
 }
 
-impl Piece {
+impl SegmentSlice {
     /// What it says.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.lines.bytes[self.range.clone()]
     }
 
-    /// Where a reader stands who has read so many bytes of it; see [`Lines::standing`].
-    pub(super) fn standing(&self, bytes: usize) -> Option<(MessageId, &[u8])> {
-        self.lines.standing(self.range.start + bytes)
+    /// Where a reader stands who has read so many bytes of it; see [`RenderedLines::last_message`].
+    pub(super) fn last_message(&self, bytes: usize) -> Option<(MessageId, &[u8])> {
+        self.lines.last_message(self.range.start + bytes)
     }
 
     /// Where the kernel can send it from, if that is worth it.
     pub(super) fn in_file(&self) -> Option<(BorrowedFd<'_>, u64)> {
-        let (file, start) = self.extent.as_ref()?.place();
+        let (file, start) = self.extent.as_ref()?.location();
         Some((file, start + self.range.start as u64))
     }
 }
@@ -242,9 +242,9 @@ impl Piece {
 pub struct Draft {
     /// Where the feed ends, and so the draft starts.
     starts: [u64; DIALECTS],
-    texts: [Rendering; DIALECTS],
+    texts: [LineBuffer; DIALECTS],
     /// The id of the newest message.
-    said: MessageId,
+    last_id: MessageId,
     /// Lines are marked, so that the last message up to each of them can be found.
     is_marked: bool,
     /// How many sessions read each dialect.
@@ -252,36 +252,36 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// An empty draft with marks, after the message with the id `said`. For a server with a store, from which slow consumers catch up.
-    pub fn marked(said: MessageId) -> Self {
-        Self { said, is_marked: true, ..Self::default() }
+    /// An empty draft with marks, after the message with the id `last_id`. For a server with a store, from which slow consumers catch up.
+    pub fn marked(last_id: MessageId) -> Self {
+        Self { last_id, is_marked: true, ..Self::default() }
     }
 
     /// Renders an event for everybody whom it is for.
     pub fn push(&mut self, tag: Tag, event: &Event) {
-        let before = self.is_marked.then_some(self.said);
+        let before = self.is_marked.then_some(self.last_id);
         for dialect in Dialect::ALL {
             if self.readers[dialect.index()] > 0 && dialect.has(event) {
                 self.texts[dialect.index()].push(dialect, tag, event, before);
             }
         }
-        self.said = tag.id.unwrap_or(self.said);
+        self.last_id = tag.id.unwrap_or(self.last_id);
     }
 
-    /// The place after all that was rendered so far.
-    pub fn place(&self, dialect: Dialect) -> Place {
+    /// The position after all that was rendered so far.
+    pub fn position(&self, dialect: Dialect) -> Position {
         let index = dialect.index();
-        Place { dialect, offset: self.starts[index] + self.texts[index].len() as u64, after: self.said }
+        Position { dialect, offset: self.starts[index] + self.texts[index].len() as u64, after: self.last_id }
     }
 
-    /// From here on somebody reads this dialect; returns the place.
-    pub fn enter(&mut self, dialect: Dialect) -> Place {
+    /// From here on somebody reads this dialect; returns the position.
+    pub fn add_reader(&mut self, dialect: Dialect) -> Position {
         self.readers[dialect.index()] += 1;
-        self.place(dialect)
+        self.position(dialect)
     }
 
     /// From here on one fewer reads this dialect.
-    pub fn exit(&mut self, dialect: Dialect) {
+    pub fn remove_reader(&mut self, dialect: Dialect) {
         self.readers[dialect.index()] -= 1;
     }
 
@@ -296,10 +296,10 @@ impl Draft {
     }
 
     fn bytes(&self) -> usize {
-        self.texts.iter().map(Rendering::len).sum()
+        self.texts.iter().map(LineBuffer::len).sum()
     }
 
-    fn take_texts(&mut self, mut file: Option<&mut MemoryFile>) -> [Option<Text>; DIALECTS] {
+    fn take_rendered(&mut self, mut file: Option<&mut MemoryFile>) -> [Option<RenderedSegment>; DIALECTS] {
         std::array::from_fn(|dialect| {
             let text = &mut self.texts[dialect];
             if text.len() == 0 {
@@ -308,7 +308,7 @@ impl Draft {
             let for_kernel = text.len() >= SENDFILE_BYTES_MIN && self.readers[dialect] >= SENDFILE_READERS_MIN;
             let lines = text.take();
             let extent = file.as_mut().filter(|_| for_kernel).and_then(|file| file.append(&lines.bytes));
-            Some(Text { lines: lines.into(), extent: extent.unwrap_or_default() })
+            Some(RenderedSegment { lines: lines.into(), extent: extent.unwrap_or_default() })
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The feed, outbox and cursor together, as the hub and a connection use them. The simulation in `tests/` tries what is
+//! The feed, mailbox and cursor together, as the hub and a connection use them. The simulation in `tests/` tries what is
 //! not thought of here.
 
 use std::collections::VecDeque;
@@ -19,11 +19,11 @@ const DRAWING: Dialect = Dialect { draw: true, ..PLAIN };
 struct Bench {
     feed: Feed,
     draft: Draft,
-    outbox: Outbox,
+    mailbox: Mailbox,
     cursor: Cursor,
     wakes: Arc<Wakes>,
     /// What was said, and how the reader would read it.
-    said: Vec<(MessageId, String)>,
+    last_id: Vec<(MessageId, String)>,
 }
 
 #[derive(Default)]
@@ -41,21 +41,21 @@ impl Bench {
         let mut bench = Self {
             feed: Feed::new(bytes_max),
             draft: Draft::default(),
-            outbox: Outbox::default(),
+            mailbox: Mailbox::default(),
             cursor: Cursor::new(),
             wakes: Arc::default(),
-            said: Vec::new(),
+            last_id: Vec::new(),
         };
         bench.draft = Draft::marked(MessageId(0));
-        let begin = bench.draft.enter(PLAIN);
-        bench.outbox.pin(None, Some(begin), |text| text.extend(b"welcome\n"));
+        let begin = bench.draft.add_reader(PLAIN);
+        bench.mailbox.insert(None, Some(begin), |text| text.extend(b"welcome\n"));
         bench
     }
 
     fn event(&mut self, text: &str) {
         let event = Event::Msg(Name::new("a").unwrap(), Text::new(text).unwrap());
-        let id = MessageId(3 * self.said.len() as u64 + 1);
-        self.said.push((id, format!("{event}\n")));
+        let id = MessageId(3 * self.last_id.len() as u64 + 1);
+        self.last_id.push((id, format!("{event}\n")));
         self.draft.push(Tag { id: Some(id), at: Timestamp(0) }, &event);
     }
 
@@ -71,14 +71,14 @@ impl Bench {
 
     /// An event of the reader's own.
     fn own_event(&mut self, text: &str, reply: &str) {
-        let before = Some(self.draft.place(PLAIN));
+        let before = Some(self.draft.position(PLAIN));
         self.event(text);
-        self.outbox.pin(before, Some(self.draft.place(PLAIN)), |line| line.extend(reply.bytes()));
+        self.mailbox.insert(before, Some(self.draft.position(PLAIN)), |line| line.extend(reply.bytes()));
     }
 
     fn private(&self, dialect: Dialect, text: &str) {
-        let place = Some(self.draft.place(dialect));
-        self.outbox.pin(place, place, |line| line.extend(text.bytes()));
+        let position = Some(self.draft.position(dialect));
+        self.mailbox.insert(position, position, |line| line.extend(text.bytes()));
     }
 
     fn publish(&mut self) -> Appended {
@@ -86,7 +86,7 @@ impl Bench {
     }
 
     fn take_new(&mut self) {
-        self.cursor.take_new(&self.feed, &self.outbox, &Waker::from(Arc::clone(&self.wakes)));
+        self.cursor.take_new(&self.feed, &self.mailbox, &Waker::from(Arc::clone(&self.wakes)));
     }
 
     /// All there is, in writes of at most so many bytes.
@@ -103,7 +103,7 @@ impl Bench {
                 got.extend(source.to_vec()?.into_iter().take(bytes_max));
                 Ok(got.len() - before)
             };
-            match self.cursor.write(&self.feed, &self.outbox, take).unwrap() {
+            match self.cursor.write(&self.feed, &self.mailbox, take).unwrap() {
                 Progress::Wrote(_) => {}
                 end => return (String::from_utf8(got).unwrap(), end),
             }
@@ -122,7 +122,7 @@ fn ones_own_event_is_its_acknowledgement_in_its_place() {
         bench.publish();
         let expected = "welcome\nMSG a one\nOK MSG 2\nOK MSG 3\nMSG a four\n";
         assert_eq!(bench.read(bytes_max), (expected.to_owned(), Progress::Idle));
-        assert_eq!(bench.outbox.waiting_bytes(), 0);
+        assert_eq!(bench.mailbox.waiting_bytes(), 0);
     }
 }
 
@@ -142,16 +142,16 @@ fn shared_lines_are_kept_once_and_read_in_their_place() {
     let mut bench = Bench::new(1 << 20);
     let list = Arc::new(SharedLines::new(b"USER a\nUSER b\n".to_vec()));
     bench.event("one");
-    let place = Some(bench.draft.place(PLAIN));
-    bench.outbox.pin_shared(place, Arc::clone(&list), 0..u32::try_from(list.len()).unwrap());
+    let position = Some(bench.draft.position(PLAIN));
+    bench.mailbox.insert_shared(position, Arc::clone(&list), 0..u32::try_from(list.len()).unwrap());
     bench.private(PLAIN, "OK WHO 2\n");
     bench.event("two");
     bench.publish();
-    bench.outbox.pin_unasked(Some(bench.draft.place(PLAIN)), |text| text.extend(b"psst\n"));
+    bench.mailbox.insert_whisper(Some(bench.draft.position(PLAIN)), |text| text.extend(b"psst\n"));
     assert!(Arc::strong_count(&list) > 1);
-    assert!(bench.outbox.unasked_bytes() > 5 && bench.outbox.unasked_bytes() < bench.outbox.waiting_bytes());
+    assert!(bench.mailbox.whisper_bytes() > 5 && bench.mailbox.whisper_bytes() < bench.mailbox.waiting_bytes());
     assert_eq!(bench.read(3).0, "welcome\nMSG a one\nUSER a\nUSER b\nOK WHO 2\nMSG a two\npsst\n");
-    assert_eq!((bench.outbox.unasked_bytes(), bench.outbox.waiting_bytes()), (0, 0));
+    assert_eq!((bench.mailbox.whisper_bytes(), bench.mailbox.waiting_bytes()), (0, 0));
     assert_eq!(Arc::strong_count(&list), 1);
 }
 
@@ -159,10 +159,10 @@ fn shared_lines_are_kept_once_and_read_in_their_place() {
 fn the_dialect_changes_at_an_exact_place() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
-    let before = Some(bench.draft.place(PLAIN));
-    bench.draft.exit(PLAIN);
-    let after = bench.draft.enter(CRLF);
-    bench.outbox.pin(before, Some(after), |_| {});
+    let before = Some(bench.draft.position(PLAIN));
+    bench.draft.remove_reader(PLAIN);
+    let after = bench.draft.add_reader(CRLF);
+    bench.mailbox.insert(before, Some(after), |_| {});
     bench.event("two");
     bench.publish();
     bench.event("three");
@@ -177,7 +177,7 @@ fn what_is_drawn_grows_only_what_those_read_who_draw() {
     let tag = Tag { id: None, at: Timestamp(0) };
     bench.draft.push(tag, &clear);
     assert_eq!(bench.publish().grew, [false; DIALECTS], "nobody draws");
-    bench.draft.enter(DRAWING);
+    bench.draft.add_reader(DRAWING);
     bench.draft.push(tag, &clear);
     assert_eq!(bench.publish().grew, Dialect::ALL.map(|dialect| dialect == DRAWING));
     bench.event("one");
@@ -190,15 +190,15 @@ fn what_is_drawn_grows_only_what_those_read_who_draw() {
 fn nothing_comes_after_the_close() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
-    bench.outbox.close(Some(bench.draft.place(PLAIN)), CloseReason::Stopping);
+    bench.mailbox.close(Some(bench.draft.position(PLAIN)), CloseReason::Stopping);
     bench.private(PLAIN, "too late\n");
     bench.event("two");
     bench.publish();
     assert_eq!(bench.read(1000), ("welcome\nMSG a one\n".to_owned(), Progress::Done));
 }
 
-/// A writer looked into its outbox, then the hub pinned and published, then the writer read the feed: it ran past the pin,
-/// sent its own message to its author, and never found the pin again.
+/// A writer looked into its mailbox, then the hub pinned and published, then the writer read the feed: it ran past the insertion,
+/// sent its own message to its author, and never found the insertion again.
 #[test]
 fn what_is_published_after_a_writer_looked_does_not_outrun_its_pins() {
     let mut bench = Bench::new(1 << 20);
@@ -207,7 +207,7 @@ fn what_is_published_after_a_writer_looked_does_not_outrun_its_pins() {
     bench.own_event("mine", "OK MSG 1\n");
     bench.publish();
     assert_eq!(bench.write(1000), (String::new(), Progress::Idle));
-    bench.outbox.wake_awaiting();
+    bench.mailbox.wake_awaiting();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
     assert_eq!(bench.read(1000), ("OK MSG 1\n".to_owned(), Progress::Idle));
 }
@@ -221,11 +221,11 @@ fn a_reader_that_was_stuck_for_a_moment_is_woken_again() {
     bench.publish();
     bench.take_new();
     let full = |_: Source<'_>| Err(io::ErrorKind::WouldBlock.into());
-    bench.cursor.write(&bench.feed, &bench.outbox, full).unwrap_err();
+    bench.cursor.write(&bench.feed, &bench.mailbox, full).unwrap_err();
     assert_eq!(bench.write(1000).1, Progress::Idle);
     bench.event("two");
     bench.publish();
-    bench.outbox.wake_awaiting();
+    bench.mailbox.wake_awaiting();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
 }
 
@@ -235,15 +235,15 @@ fn a_reader_at_the_end_is_woken_and_a_stuck_one_left_alone() {
     bench.read(1000);
     bench.event("one");
     bench.publish();
-    bench.outbox.wake_awaiting();
-    bench.outbox.wake_awaiting();
+    bench.mailbox.wake_awaiting();
+    bench.mailbox.wake_awaiting();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
     bench.take_new();
     let full = |_: Source<'_>| Err(io::ErrorKind::WouldBlock.into());
-    bench.cursor.write(&bench.feed, &bench.outbox, full).unwrap_err();
-    bench.outbox.wake_awaiting();
+    bench.cursor.write(&bench.feed, &bench.mailbox, full).unwrap_err();
+    bench.mailbox.wake_awaiting();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
-    bench.outbox.wake();
+    bench.mailbox.wake();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 2);
 }
 
@@ -260,9 +260,9 @@ fn what_is_kept_is_bounded_and_who_falls_off_is_found() {
         assert!(kept <= bytes_max as u64, "{kept} bytes are kept");
     }
     assert!(shrank);
-    let (_, reached) = bench.outbox.reached().unwrap();
+    let (_, reached) = bench.mailbox.reached().unwrap();
     assert!(reached < bench.feed.oldest()[PLAIN.index()]);
-    assert_eq!(bench.read(1000).1, Progress::FellOff);
+    assert_eq!(bench.read(1000).1, Progress::Evicted);
 }
 
 /// Between writes a reader holds no segment, or a stuck one would keep what the retention lets go of.
@@ -273,10 +273,10 @@ fn a_reader_that_stopped_in_the_middle_holds_nothing() {
     bench.publish();
     bench.take_new();
     let write = |_: Source<'_>| Ok(10);
-    assert_eq!(bench.cursor.write(&bench.feed, &bench.outbox, write).unwrap(), Progress::Wrote(10));
+    assert_eq!(bench.cursor.write(&bench.feed, &bench.mailbox, write).unwrap(), Progress::Wrote(10));
     bench.event("two");
     bench.publish();
-    assert_eq!(bench.read(1000), (String::new(), Progress::FellOff));
+    assert_eq!(bench.read(1000), (String::new(), Progress::Evicted));
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn a_dialect_that_nobody_reads_is_not_rendered() {
 fn a_large_text_for_many_is_read_from_the_file_and_is_the_same() {
     let mut bench = Bench::new(1 << 20);
     for _ in 1..SENDFILE_READERS_MIN {
-        bench.draft.enter(PLAIN);
+        bench.draft.add_reader(PLAIN);
     }
     bench.event("before");
     bench.own_event("mine", "OK MSG 2\n");
@@ -302,7 +302,7 @@ fn a_large_text_for_many_is_read_from_the_file_and_is_the_same() {
     let expected = format!("welcome\nMSG a before\nOK MSG 2\n{many}whispered\n");
     bench.take_new();
     let (mut got, mut from_file) = (Vec::new(), 0);
-    while let Ok(Progress::Wrote(_)) = bench.cursor.write(&bench.feed, &bench.outbox, |source| {
+    while let Ok(Progress::Wrote(_)) = bench.cursor.write(&bench.feed, &bench.mailbox, |source| {
         let mut bytes = source.to_vec()?;
         // A socket takes what it has room for.
         bytes.truncate(10_000);
@@ -322,7 +322,7 @@ fn few_large_texts_are_kept_twice_and_counted_twice() {
     let bytes_max = 64 * SENDFILE_BYTES_MIN;
     let mut bench = Bench::new(bytes_max);
     for _ in 1..SENDFILE_READERS_MIN {
-        bench.draft.enter(PLAIN);
+        bench.draft.add_reader(PLAIN);
     }
     for _ in 0..100 {
         bench.many_events();
@@ -332,7 +332,7 @@ fn few_large_texts_are_kept_twice_and_counted_twice() {
         assert!((1..=(bytes_max / SENDFILE_SHARE) as u64).contains(&in_file), "{in_file} bytes of memory");
         assert!(kept + in_file <= bytes_max as u64, "{kept} bytes are kept, and {in_file} twice");
     }
-    assert_eq!(bench.read(1000).1, Progress::FellOff);
+    assert_eq!(bench.read(1000).1, Progress::Evicted);
 }
 
 /// Pages that somebody else fetches, as many as are permitted.
@@ -342,14 +342,14 @@ struct Pages {
     permitted: Arc<AtomicU32>,
 }
 
-impl Pieces for Pages {
-    fn next(&mut self) -> Next {
+impl PageSource for Pages {
+    fn next(&mut self) -> NextPage {
         if !self.texts.is_empty() && self.permitted.load(Ordering::Relaxed) == 0 {
-            return Next::NotYet;
+            return NextPage::NotYet;
         }
-        self.texts.pop_front().map_or(Next::End, |text| {
+        self.texts.pop_front().map_or(NextPage::End, |text| {
             self.permitted.fetch_sub(1, Ordering::Relaxed);
-            Next::Text(text.as_bytes().into())
+            NextPage::Text(text.as_bytes().into())
         })
     }
 }
@@ -362,7 +362,7 @@ fn what_is_fetched_stands_in_its_place_and_is_waited_for() {
         let permitted = [vec!["PAST 1\n", "OK 1\n"], vec!["OK 2\n"], vec![]].map(|texts| {
             let permitted = Arc::<AtomicU32>::default();
             let pages = Pages { texts: texts.into(), permitted: Arc::clone(&permitted) };
-            bench.outbox.pin_fetched(Some(bench.draft.place(PLAIN)), Box::new(pages));
+            bench.mailbox.insert_pages(Some(bench.draft.position(PLAIN)), Box::new(pages));
             permitted
         });
         bench.private(PLAIN, "psst\n");
@@ -379,19 +379,19 @@ fn what_is_fetched_stands_in_its_place_and_is_waited_for() {
         check("");
         permitted[0].store(1, Ordering::Relaxed);
         check("OK 1\nOK 2\npsst\nMSG a two\n");
-        assert_eq!(bench.outbox.waiting_bytes(), 0);
+        assert_eq!(bench.mailbox.waiting_bytes(), 0);
     }
 }
 
 impl Bench {
-    /// After [`Progress::FellOff`]: this is what has to be read from elsewhere.
+    /// After [`Progress::Evicted`]: this is what has to be read from elsewhere.
     #[track_caller]
-    fn misses(&mut self, expected: Missed) {
+    fn misses(&mut self, expected: MissedMessages) {
         let source = |missed| {
             assert_eq!(missed, expected);
             Box::<EndsLate>::default() as _
         };
-        self.cursor.catch_up(&self.feed, &self.outbox, |_, _| {}, source);
+        self.cursor.catch_up(&self.feed, &self.mailbox, |_, _| {}, source);
     }
 
     /// All there is, with what fell off the feed from elsewhere.
@@ -401,18 +401,18 @@ impl Bench {
             let (text, end) = self.read(bytes_max);
             all += &text;
             match end {
-                Progress::FellOff => {
-                    let (said, dialect) = (&self.said, PLAIN);
-                    let source = |missed: Missed| {
+                Progress::Evicted => {
+                    let (last_id, dialect) = (&self.last_id, PLAIN);
+                    let source = |missed: MissedMessages| {
                         assert_eq!(missed.dialect, dialect);
-                        let lines = said.iter().filter(|(id, _)| (missed.after.next()..=missed.until).contains(id));
+                        let lines = last_id.iter().filter(|(id, _)| (missed.after.next()..=missed.until).contains(id));
                         let texts = lines.map(|(_, line)| Box::leak(line.clone().into_boxed_str()) as &'static str);
                         Box::new(Pages { texts: texts.collect(), permitted: Arc::new(u32::MAX.into()) }) as _
                     };
                     let lead = |_, text: &mut Vec<u8>| text.extend(b"behind\n");
-                    self.cursor.catch_up(&self.feed, &self.outbox, lead, source);
+                    self.cursor.catch_up(&self.feed, &self.mailbox, lead, source);
                 }
-                Progress::Back => all += "back\n",
+                Progress::CaughtUp => all += "back\n",
                 end => {
                     assert_eq!(end, Progress::Idle);
                     return all;
@@ -423,7 +423,7 @@ impl Bench {
 }
 
 /// Wherever it stopped, also in the middle of a line: nothing is missing, nothing is there twice, and private lines and
-/// acknowledgements are in their places.
+/// acknowledgements are in their positions.
 #[test]
 fn who_falls_off_the_feed_reads_on_from_elsewhere() {
     let lines = "welcome\nMSG a one\nMSG a two\npsst\nOK MSG 3\n";
@@ -443,7 +443,7 @@ fn who_falls_off_the_feed_reads_on_from_elsewhere() {
                 first.extend_from_slice(&bytes[..room]);
                 Ok(room)
             };
-            bench.cursor.write(&bench.feed, &bench.outbox, take).unwrap();
+            bench.cursor.write(&bench.feed, &bench.mailbox, take).unwrap();
         }
         for text in ["four", "five"] {
             bench.event(text);
@@ -462,7 +462,7 @@ fn who_falls_off_the_feed_reads_on_from_elsewhere() {
         bench.event("eight");
         bench.publish();
         assert_eq!(bench.read_all(1000), "MSG a eight\n");
-        assert_eq!(bench.outbox.waiting_bytes(), 0);
+        assert_eq!(bench.mailbox.waiting_bytes(), 0);
     }
 }
 
@@ -473,12 +473,12 @@ struct EndsLate {
     permitted: Arc<AtomicU32>,
 }
 
-impl Pieces for EndsLate {
-    fn next(&mut self) -> Next {
+impl PageSource for EndsLate {
+    fn next(&mut self) -> NextPage {
         if !std::mem::replace(&mut self.has_begun, true) {
-            return Next::Text(b"MSG a two\nMSG a three\n"[..].into());
+            return NextPage::Text(b"MSG a two\nMSG a three\n"[..].into());
         }
-        if self.permitted.load(Ordering::Relaxed) == 0 { Next::NotYet } else { Next::End }
+        if self.permitted.load(Ordering::Relaxed) == 0 { NextPage::NotYet } else { NextPage::End }
     }
 }
 
@@ -494,18 +494,18 @@ fn who_falls_off_again_at_the_end_of_what_was_missed_goes_on_from_there() {
         bench.event(text);
         bench.publish();
     }
-    assert_eq!(bench.read(1000).1, Progress::FellOff);
+    assert_eq!(bench.read(1000).1, Progress::Evicted);
     let missed = EndsLate::default();
     let permitted = Arc::clone(&missed.permitted);
-    bench.cursor.catch_up(&bench.feed, &bench.outbox, |_, _| {}, |_| Box::new(missed));
+    bench.cursor.catch_up(&bench.feed, &bench.mailbox, |_, _| {}, |_| Box::new(missed));
     assert_eq!(bench.read(1000), ("MSG a two\nMSG a three\n".to_owned(), Progress::Idle));
     for text in ["four", "five"] {
         bench.event(text);
         bench.publish();
     }
     permitted.store(1, Ordering::Relaxed);
-    assert_eq!(bench.read(1000).1, Progress::FellOff);
-    let expected = Missed { dialect: PLAIN, after: bench.said[2].0, until: bench.said[4].0 };
+    assert_eq!(bench.read(1000).1, Progress::Evicted);
+    let expected = MissedMessages { dialect: PLAIN, after: bench.last_id[2].0, until: bench.last_id[4].0 };
     bench.misses(expected);
 }
 
@@ -514,10 +514,10 @@ fn who_falls_off_again_at_the_end_of_what_was_missed_goes_on_from_there() {
 fn who_falls_off_after_a_drawing_is_told_nothing_from_before_it() {
     let mut bench = Bench::new(1);
     bench.event("one");
-    let before = Some(bench.draft.place(PLAIN));
-    bench.draft.exit(PLAIN);
-    let after = bench.draft.enter(DRAWING);
-    bench.outbox.pin(before, Some(after), |_| {});
+    let before = Some(bench.draft.position(PLAIN));
+    bench.draft.remove_reader(PLAIN);
+    let after = bench.draft.add_reader(DRAWING);
+    bench.mailbox.insert(before, Some(after), |_| {});
     bench.draft.push(Tag { id: None, at: Timestamp(0) }, &Event::Draw(Name::new("a").unwrap(), Drawing::Clear));
     bench.publish();
     assert_eq!(bench.read(1000).0, "welcome\nMSG a one\nDRAW a clear\n");
@@ -525,7 +525,7 @@ fn who_falls_off_after_a_drawing_is_told_nothing_from_before_it() {
         bench.event(text);
         bench.publish();
     }
-    assert_eq!(bench.read(1000).1, Progress::FellOff);
-    let expected = Missed { dialect: DRAWING, after: bench.said[0].0, until: bench.said[2].0 };
+    assert_eq!(bench.read(1000).1, Progress::Evicted);
+    let expected = MissedMessages { dialect: DRAWING, after: bench.last_id[0].0, until: bench.last_id[2].0 };
     bench.misses(expected);
 }

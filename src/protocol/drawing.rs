@@ -113,20 +113,20 @@ impl Drawing {
 
 /// A stroke that is on the canvas.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drawn {
+pub struct DrawnStroke {
     /// Who drew it, by the name of that time.
     pub name: Name,
     /// What was drawn.
     pub stroke: Stroke,
 }
 
-impl fmt::Display for Drawn {
+impl fmt::Display for DrawnStroke {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "STROKE {} {}", self.name, self.stroke)
     }
 }
 
-impl Drawn {
+impl DrawnStroke {
     /// What follows `STROKE`.
     pub(crate) fn parse(rest: &str) -> Option<Self> {
         let (name, stroke) = split_word(rest);

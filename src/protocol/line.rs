@@ -1,8 +1,8 @@
 //! Bytes to lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8, all statefully,
 //! so that it does not matter how the network split the input. [`crate::command`] parses the lines.
 
-use super::Foreign;
-use super::foreign::Sniffer;
+use super::OtherProtocol;
+use super::other_protocol::Sniffer;
 use crate::limits::{LINE_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
 
 /// The ending of a client's first line, which decides how the server ends its lines.
@@ -35,7 +35,7 @@ pub enum Decoded {
     /// Telnet's AYT (RFC 854): the client asks for a visible sign that the server is there.
     AreYouThere,
     /// The peer speaks another protocol. Comes instead of its first line, and nothing comes after it.
-    Foreign(Foreign),
+    OtherProtocol(OtherProtocol),
 }
 
 /// Why the bytes of a line are no line.
@@ -97,14 +97,14 @@ impl LineDecoder {
         while let Some((&byte, rest)) = input.split_first() {
             let is_in_text = self.is_in_text();
             let decoded = match &mut self.peer {
-                Peer::Foreign => {
+                Peer::OtherProtocol => {
                     *input = &[];
                     return None;
                 }
                 Peer::Unknown(sniffer) => {
                     if let Some(foreign) = sniffer.look(byte) {
-                        self.peer = Peer::Foreign;
-                        return Some(Decoded::Foreign(foreign));
+                        self.peer = Peer::OtherProtocol;
+                        return Some(Decoded::OtherProtocol(foreign));
                     }
                     *input = rest;
                     self.step(byte)
@@ -129,7 +129,7 @@ impl LineDecoder {
 
     /// At the end of the input, or of a message: returns the next line that lacks its ending. Call it until it returns `None`.
     pub fn finish(&mut self) -> Option<Decoded> {
-        if self.peer == Peer::Foreign {
+        if self.peer == Peer::OtherProtocol {
             return None;
         }
         let has_cr = self.carriage_return || self.line.contains(&b'\r');
@@ -356,7 +356,7 @@ enum Peer {
     /// It has, and it is one of ours.
     Ours,
     /// It speaks another protocol.
-    Foreign,
+    OtherProtocol,
 }
 
 impl Default for Peer {
@@ -500,7 +500,7 @@ mod tests {
         check(mark.as_bytes(), &[]);
         check(b"\xff\xfd\x03\0\xef\xbb\xbfhi\n", &[Decoded::Telnet([255, 252, 3]), line("hi")]);
         check(b"\xef\xbb\n", &[Decoded::Line(Err(LineError::NotUtf8(1)))]);
-        check(b"\xef\xbb\xbfGET / HTTP/1.1\r\n", &[Decoded::Foreign(Foreign::Http)]);
+        check(b"\xef\xbb\xbfGET / HTTP/1.1\r\n", &[Decoded::OtherProtocol(OtherProtocol::Http)]);
         let longest = "x".repeat(LINE_BYTES_MAX);
         check(format!("{mark}{longest}\n").as_bytes(), &[line(&longest)]);
         let mut decoder = LineDecoder::of_known_peer();
@@ -563,7 +563,7 @@ mod tests {
         check(b"NICK a\rMSG hi\r", &[line("NICK a"), line("MSG hi")]);
         check(b"NICK a\rMSG hi", &[line("NICK a"), line("MSG hi")]);
         check(b"a\r\rb\r", &[line("a"), line(""), line("b")]);
-        check(b"a\rGET / HTTP/1.1\r", &[Decoded::Foreign(Foreign::Http)]);
+        check(b"a\rGET / HTTP/1.1\r", &[Decoded::OtherProtocol(OtherProtocol::Http)]);
     }
 
     /// Otherwise, a name or a message that a program passes on could carry commands.
@@ -659,7 +659,7 @@ mod tests {
 
     #[test]
     fn a_first_line_of_another_protocol_is_seen_however_it_comes() {
-        let http = Decoded::Foreign(Foreign::Http);
+        let http = Decoded::OtherProtocol(OtherProtocol::Http);
         check(b"GET / HTTP/1.1\r\nHost: x\r\n", std::slice::from_ref(&http));
         check(b"\r\n \nPOST / HTTP/1.1\nNICK a\n", &[line(""), line(" "), http.clone()]);
         check(b"BREW /caf\xe9 HTTP/1.1\n", std::slice::from_ref(&http));
@@ -676,13 +676,13 @@ mod tests {
     #[test]
     fn a_tls_handshake_is_seen_before_there_is_a_line() {
         let seen = |mut bytes: &[u8]| LineDecoder::new().next(&mut bytes);
-        assert_eq!(seen(&[22, 3, 1, 2, 0, 1]), Some(Decoded::Foreign(Foreign::Tls)));
-        assert_eq!(seen(&[22, 3]), Some(Decoded::Foreign(Foreign::Tls)));
-        assert_eq!(seen(b"\x16\x03\x01\x00\n"), Some(Decoded::Foreign(Foreign::Tls)));
+        assert_eq!(seen(&[22, 3, 1, 2, 0, 1]), Some(Decoded::OtherProtocol(OtherProtocol::Tls)));
+        assert_eq!(seen(&[22, 3]), Some(Decoded::OtherProtocol(OtherProtocol::Tls)));
+        assert_eq!(seen(b"\x16\x03\x01\x00\n"), Some(Decoded::OtherProtocol(OtherProtocol::Tls)));
         assert_eq!(seen(&[22]), None);
-        check(b"\x16\x03\x08\x08MSG hi\n", &[Decoded::Foreign(Foreign::Tls)]);
+        check(b"\x16\x03\x08\x08MSG hi\n", &[Decoded::OtherProtocol(OtherProtocol::Tls)]);
         check(b"hi\n\x16\x03\n", &[line("hi"), line("\x16\x03")]);
-        check(&[b"\x16\x03", &[b'x'; LINE_BYTES_MAX][..]].concat(), &[Decoded::Foreign(Foreign::Tls)]);
+        check(&[b"\x16\x03", &[b'x'; LINE_BYTES_MAX][..]].concat(), &[Decoded::OtherProtocol(OtherProtocol::Tls)]);
         check(b"x\x16\x03\n", &[line("x\x16\x03")]);
     }
 

@@ -1,11 +1,11 @@
 //! What is drawn on the canvas, to be told to whoever asks.
 
-use super::kept::{Keep, Kept};
+use super::recent::{Item, Recent};
 use crate::limits::{CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, PAST_OVERHEAD_BYTES};
-use crate::protocol::Drawn;
+use crate::protocol::DrawnStroke;
 
 /// The strokes since the canvas was cleared. Where there are too many, the oldest fade.
-pub type RecentStrokes = Kept<Drawn>;
+pub type RecentStrokes = Recent<DrawnStroke>;
 
 impl Default for RecentStrokes {
     fn default() -> Self {
@@ -13,7 +13,7 @@ impl Default for RecentStrokes {
     }
 }
 
-impl Keep for Drawn {
+impl Item for DrawnStroke {
     fn cost(&self) -> usize {
         self.name.as_str().len() + self.stroke.bytes() + PAST_OVERHEAD_BYTES
     }

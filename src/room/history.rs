@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use super::kept::{Keep, Kept};
+use super::recent::{Item, Recent};
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_MESSAGES_DEFAULT, PAST_OVERHEAD_BYTES};
-use crate::protocol::{MessageId, Past};
+use crate::protocol::{MessageId, PastMessage};
 
 /// The last messages, each with a number: how many there were before it.
 #[derive(Debug)]
 pub struct RecentMessages {
-    messages: Kept<Past>,
+    messages: Recent<PastMessage>,
     /// The id of the newest that is not kept; 0 if all are.
-    dropped_id: MessageId,
+    evicted_id: MessageId,
 }
 
 impl Default for RecentMessages {
@@ -20,7 +20,7 @@ impl Default for RecentMessages {
     }
 }
 
-impl Keep for Past {
+impl Item for PastMessage {
     fn cost(&self) -> usize {
         self.name.as_str().len() + self.text.as_str().len() + PAST_OVERHEAD_BYTES
     }
@@ -29,42 +29,42 @@ impl Keep for Past {
 impl RecentMessages {
     /// None yet; keeps so many, within [`HISTORY_BYTES_MAX`].
     pub fn new(messages_max: usize) -> Self {
-        Self { messages: Kept::new(messages_max, HISTORY_BYTES_MAX), dropped_id: MessageId::default() }
+        Self { messages: Recent::new(messages_max, HISTORY_BYTES_MAX), evicted_id: MessageId::default() }
     }
 
-    /// Restores a snapshot. The newest message that is not kept has the id `dropped_id`.
-    pub(super) fn restore(messages: Kept<Past>, dropped_id: MessageId) -> Self {
-        Self { messages, dropped_id }
+    /// Restores a snapshot. The newest message that is not kept has the id `evicted_id`.
+    pub(super) fn restore(messages: Recent<PastMessage>, evicted_id: MessageId) -> Self {
+        Self { messages, evicted_id }
     }
 
     /// The id of the newest message that is not kept; 0 if all are.
-    pub(super) fn dropped_id(&self) -> MessageId {
-        self.dropped_id
+    pub(super) fn evicted_id(&self) -> MessageId {
+        self.evicted_id
     }
 
     /// Keeps a message, the newest, and lets go of the oldest for it.
-    pub fn push(&mut self, past: Past) {
+    pub fn push(&mut self, past: PastMessage) {
         if let Some(dropped) = self.messages.push(past) {
-            self.dropped_id = dropped.id;
+            self.evicted_id = dropped.id;
         }
     }
 
     /// Lets go of all up to this id.
     pub fn forget(&mut self, id: MessageId) {
         while self.oldest().is_some_and(|oldest| oldest <= id) {
-            self.messages.drop_oldest();
+            self.messages.evict_oldest();
         }
-        self.dropped_id = self.dropped_id.max(id);
+        self.evicted_id = self.evicted_id.max(id);
     }
 
     /// Whether the last so many are all here, or all there ever were.
     pub fn has_last(&self, count: u64) -> bool {
         let all = self.messages.all();
-        self.dropped_id == MessageId::default() || count <= all.end - all.start
+        self.evicted_id == MessageId::default() || count <= all.end - all.start
     }
 
     /// All that are kept.
-    pub fn messages(&self) -> &Kept<Past> {
+    pub fn messages(&self) -> &Recent<PastMessage> {
         &self.messages
     }
 
@@ -76,7 +76,7 @@ impl RecentMessages {
 
     /// The numbers of those with a greater id than this. None if one of them is no longer kept.
     pub fn since(&self, id: MessageId) -> Option<Range<u64>> {
-        (id >= self.dropped_id).then(|| self.messages.after(|past| past.id <= id))
+        (id >= self.evicted_id).then(|| self.messages.after(|past| past.id <= id))
     }
 
     /// The id of the oldest that is kept.
@@ -91,9 +91,9 @@ mod tests {
     use crate::limits::TEXT_BYTES_MAX;
     use crate::protocol::{Name, Text, Timestamp};
 
-    fn past(id: u64, text: &str) -> Past {
+    fn past(id: u64, text: &str) -> PastMessage {
         let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
-        Past { id: MessageId(id), at: Timestamp(0), name, text }
+        PastMessage { id: MessageId(id), at: Timestamp(0), name, text }
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
         let text = "x".repeat(TEXT_BYTES_MAX);
         for id in 1..=2 * (HISTORY_BYTES_MAX / TEXT_BYTES_MAX) as u64 {
             history.push(past(id, &text));
-            let bytes: usize = history.messages.range(history.messages.all()).map(Past::cost).sum();
+            let bytes: usize = history.messages.range(history.messages.all()).map(PastMessage::cost).sum();
             assert!(bytes <= HISTORY_BYTES_MAX);
         }
         let kept = history.messages.range(history.messages.all()).count();

@@ -9,9 +9,9 @@ mod canvas;
 mod dense_map;
 mod entry;
 mod history;
-mod kept;
 mod names;
 mod output;
+mod recent;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -20,13 +20,13 @@ pub use self::canvas::RecentStrokes;
 pub use self::dense_map::DenseMap;
 pub use self::entry::{Action, Entry, MemberId, Message, Origin, SessionId, StoreFailure, Uptime, Verifier};
 pub use self::history::RecentMessages;
-pub use self::kept::{Keep, Kept};
 use self::names::Collision;
 pub use self::names::Names;
 pub use self::output::{Output, Rejection};
+pub use self::recent::{Item, Recent};
 pub use self::snapshot::SnapshotError;
 use crate::limits::EXPIRED_PER_TURN_MAX;
-use crate::protocol::{Drawing, Drawn, Event, LeaveReason, MessageId, Name, Past, Text, Timestamp, Token};
+use crate::protocol::{Drawing, DrawnStroke, Event, LeaveReason, MessageId, Name, PastMessage, Text, Timestamp, Token};
 
 /// The room.
 #[derive(Debug, Default)]
@@ -141,7 +141,7 @@ impl Room {
     pub fn apply(&mut self, entry: Entry, out: &mut Vec<Output>) {
         let Entry { seq: _, at, uptime, origin, action } = entry;
         self.now = self.now.max(uptime);
-        let mut turn = Turn { room: self, at, origin, out };
+        let mut turn = Transition { room: self, at, origin, out };
         match action {
             Action::Register(name, verifier) => turn.register(name, verifier),
             Action::Rename(name) => turn.rename(name),
@@ -231,14 +231,14 @@ impl Room {
 }
 
 /// One entry that is being applied.
-struct Turn<'a> {
+struct Transition<'a> {
     room: &'a mut Room,
     at: Timestamp,
     origin: Origin,
     out: &'a mut Vec<Output>,
 }
 
-impl Turn<'_> {
+impl Transition<'_> {
     fn register(&mut self, name: Name, verifier: Option<Verifier>) {
         let id = self.origin.member;
         if self.room.members.get(id).is_some() || !self.can_take(&name) {
@@ -292,7 +292,7 @@ impl Turn<'_> {
         self.settle(&name);
         let id = self.room.last_id.next();
         self.room.last_id = id;
-        self.room.history.push(Past { id, at, name: name.clone(), text: text.clone() });
+        self.room.history.push(PastMessage { id, at, name: name.clone(), text: text.clone() });
         let event = Event::Msg(name, text);
         self.out.push(Output::Event { id: Some(id), at, origin: Some(self.origin), event });
     }
@@ -331,7 +331,7 @@ impl Turn<'_> {
         match &drawing {
             Drawing::Clear => self.room.canvas.clear(),
             Drawing::Stroke(stroke) => {
-                self.room.canvas.push(Drawn { name: name.clone(), stroke: stroke.clone() });
+                self.room.canvas.push(DrawnStroke { name: name.clone(), stroke: stroke.clone() });
             }
         }
         let event = Event::Draw(name, drawing);

@@ -19,13 +19,13 @@ pub struct Names {
 /// A value for each form by which nicknames collide.
 #[derive(Debug)]
 struct ByForm<T> {
-    by_key: BTreeMap<By<0>, T>,
-    by_skeleton: (BTreeMap<By<1>, T>, BTreeMap<By<2>, T>),
+    by_key: BTreeMap<NameForm<0>, T>,
+    by_skeleton: (BTreeMap<NameForm<1>, T>, BTreeMap<NameForm<2>, T>),
 }
 
 /// A name, compared by one of its forms: the key (0) or a skeleton (1 and 2).
 #[derive(Debug)]
-struct By<const FORM: usize>(Name);
+struct NameForm<const FORM: usize>(Name);
 
 /// Why a member cannot take a nickname.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) enum Collision {
 impl Names {
     /// The member that holds this nickname, in any spelling with the same key.
     pub(super) fn holder(&self, name: &Name) -> Option<MemberId> {
-        self.held.by_key.get(&By(name.clone())).copied()
+        self.held.by_key.get(&NameForm(name.clone())).copied()
     }
 
     /// Why `member` cannot take `name`; `None` if it can. Its own nickname never collides.
@@ -51,8 +51,8 @@ impl Names {
         if let Some(holder) = holder.filter(other) {
             return Some(Collision::Taken(holder));
         }
-        let mapped = self.held.by_skeleton.0.get(&By(name.clone())).copied().filter(other);
-        let shown = || self.held.by_skeleton.1.get(&By(name.clone())).copied().filter(other);
+        let mapped = self.held.by_skeleton.0.get(&NameForm(name.clone())).copied().filter(other);
+        let shown = || self.held.by_skeleton.1.get(&NameForm(name.clone())).copied().filter(other);
         let alike = mapped.or_else(shown).map(Collision::Alike);
         let is_own = holder.is_some();
         alike.or_else(|| (!is_own && self.is_reserved_by_other(name, member)).then_some(Collision::Reserved))
@@ -120,22 +120,23 @@ impl<T: Copy> ByForm<T> {
 impl ByForm<u32> {
     /// The largest number of any form of the name.
     fn largest(&self, name: &Name) -> u32 {
-        let by_key = self.by_key.get(&By(name.clone()));
-        let by_skeleton = (self.by_skeleton.0.get(&By(name.clone())), self.by_skeleton.1.get(&By(name.clone())));
+        let by_key = self.by_key.get(&NameForm(name.clone()));
+        let by_skeleton =
+            (self.by_skeleton.0.get(&NameForm(name.clone())), self.by_skeleton.1.get(&NameForm(name.clone())));
         [by_key, by_skeleton.0, by_skeleton.1].into_iter().flatten().copied().max().unwrap_or(0)
     }
 }
 
 fn update<const FORM: usize, T: Copy>(
-    values: &mut BTreeMap<By<FORM>, T>,
+    values: &mut BTreeMap<NameForm<FORM>, T>,
     name: &Name,
     change: impl Fn(&mut Option<T>),
 ) {
-    let mut value = values.get(&By(name.clone())).copied();
+    let mut value = values.get(&NameForm(name.clone())).copied();
     change(&mut value);
     match value {
-        Some(value) => values.insert(By(name.clone()), value),
-        None => values.remove(&By(name.clone())),
+        Some(value) => values.insert(NameForm(name.clone()), value),
+        None => values.remove(&NameForm(name.clone())),
     };
 }
 
@@ -145,28 +146,28 @@ impl<T> Default for ByForm<T> {
     }
 }
 
-impl<const FORM: usize> By<FORM> {
+impl<const FORM: usize> NameForm<FORM> {
     fn form(&self) -> &str {
         if FORM == 0 { self.0.key() } else { self.0.skeletons()[FORM - 1] }
     }
 }
 
-impl<const FORM: usize> Ord for By<FORM> {
+impl<const FORM: usize> Ord for NameForm<FORM> {
     fn cmp(&self, other: &Self) -> Ordering {
         self.form().cmp(other.form())
     }
 }
 
-impl<const FORM: usize> PartialOrd for By<FORM> {
+impl<const FORM: usize> PartialOrd for NameForm<FORM> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<const FORM: usize> PartialEq for By<FORM> {
+impl<const FORM: usize> PartialEq for NameForm<FORM> {
     fn eq(&self, other: &Self) -> bool {
         self.form() == other.form()
     }
 }
 
-impl<const FORM: usize> Eq for By<FORM> {}
+impl<const FORM: usize> Eq for NameForm<FORM> {}

@@ -10,9 +10,9 @@ use minicbor::data::Type;
 use minicbor::decode::{self, Decoder};
 use minicbor::encode::{self, Encoder, Write};
 
-use super::kept::{Keep, Kept};
+use super::recent::{Item, Recent};
 use super::{Member, MemberId, Names, RecentMessages, RecentStrokes, Resumption, Room, Uptime, Verifier};
-use crate::protocol::{Drawn, LeaveReason, MessageId, Name, Past, Stroke, Text, Timestamp, Token};
+use crate::protocol::{DrawnStroke, LeaveReason, MessageId, Name, PastMessage, Stroke, Text, Timestamp, Token};
 
 /// The version of the format.
 const VERSION: u64 = 1;
@@ -89,12 +89,12 @@ fn write_room<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, ro
         None => e.null()?,
     };
     e.u64(last_id.0)?;
-    e.array(2)?.u64(history.dropped_id().0)?;
-    write_kept(e, history.messages(), |e, Past { id, at, name, text }| {
+    e.array(2)?.u64(history.evicted_id().0)?;
+    write_recent(e, history.messages(), |e, PastMessage { id, at, name, text }| {
         e.array(4)?.u64(id.0)?.i64(at.0)?.str(name.as_str())?.str(text.as_str())?;
         Ok(())
     })?;
-    write_kept(e, canvas, |e, Drawn { name, stroke }| {
+    write_recent(e, canvas, |e, DrawnStroke { name, stroke }| {
         e.array(2)?.str(name.as_str())?.str(&stroke.to_string())?;
         Ok(())
     })
@@ -121,9 +121,9 @@ fn write_member<W: Write<Error = std::convert::Infallible>>(
     Ok(())
 }
 
-fn write_kept<W: Write<Error = std::convert::Infallible>, T: Keep>(
+fn write_recent<W: Write<Error = std::convert::Infallible>, T: Item>(
     e: &mut Encoder<W>,
-    kept: &Kept<T>,
+    kept: &Recent<T>,
     write: impl Fn(&mut Encoder<W>, &T) -> Written,
 ) -> Written {
     let ((count_max, bytes_max), all) = (kept.bounds(), kept.all());
@@ -158,18 +158,18 @@ fn read_room(d: &mut Decoder<'_>) -> Read<Room> {
 
 fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> Read<RecentMessages> {
     expect_array(d, 2)?;
-    let dropped_id = MessageId(d.u64()?);
-    let messages = read_kept(d, |d| {
+    let evicted_id = MessageId(d.u64()?);
+    let messages = read_recent(d, |d| {
         expect_array(d, 4)?;
         let (id, at) = (MessageId(d.u64()?), Timestamp(d.i64()?));
-        Ok(Past { id, at, name: read_name(d)?, text: parsed(d.str()?, |text| Text::new(text).ok())? })
+        Ok(PastMessage { id, at, name: read_name(d)?, text: parsed(d.str()?, |text| Text::new(text).ok())? })
     })?;
-    let mut newest = dropped_id;
+    let mut newest = evicted_id;
     let is_rising = messages.range(messages.all()).all(|past| std::mem::replace(&mut newest, past.id) < past.id);
     if !is_rising || newest > last_id {
         return Err(decode::Error::message("the ids of messages are out of order"));
     }
-    Ok(RecentMessages::restore(messages, dropped_id))
+    Ok(RecentMessages::restore(messages, evicted_id))
 }
 
 fn read_member(d: &mut Decoder<'_>) -> Read<(MemberId, Member)> {
@@ -203,18 +203,18 @@ fn read_reservations(d: &mut Decoder<'_>, mut names: Names) -> Read<Names> {
 }
 
 fn read_canvas(d: &mut Decoder<'_>) -> Read<RecentStrokes> {
-    read_kept(d, |d| {
+    read_recent(d, |d| {
         expect_array(d, 2)?;
-        Ok(Drawn { name: read_name(d)?, stroke: parsed(d.str()?, |stroke| Stroke::new(stroke).ok())? })
+        Ok(DrawnStroke { name: read_name(d)?, stroke: parsed(d.str()?, |stroke| Stroke::new(stroke).ok())? })
     })
 }
 
-fn read_kept<T: Keep>(d: &mut Decoder<'_>, read: impl Fn(&mut Decoder<'_>) -> Read<T>) -> Read<Kept<T>> {
+fn read_recent<T: Item>(d: &mut Decoder<'_>, read: impl Fn(&mut Decoder<'_>) -> Read<T>) -> Read<Recent<T>> {
     expect_array(d, 4)?;
     let bound = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
     let (count_max, bytes_max, dropped) = (bound(d.u64()?), bound(d.u64()?), counter(d)?);
     let things = (0..length(d)?).map(|_| read(d)).collect::<Read<VecDeque<_>>>()?;
-    Kept::restore(count_max, bytes_max, dropped, things).ok_or_else(|| decode::Error::message("a bound is exceeded"))
+    Recent::restore(count_max, bytes_max, dropped, things).ok_or_else(|| decode::Error::message("a bound is exceeded"))
 }
 
 fn read_name(d: &mut Decoder<'_>) -> Read<Name> {
@@ -285,11 +285,11 @@ mod tests {
     fn snapshot_with_messages_out_of_order_is_refused() {
         let past = |id| {
             let (name, text) = (Name::new("ann").unwrap(), Text::new("hello").unwrap());
-            Past { id: MessageId(id), at: Timestamp(5), name, text }
+            PastMessage { id: MessageId(id), at: Timestamp(5), name, text }
         };
         assert_refused(|room| room.history.push(past(3)));
         assert_refused(|room| room.history.push(past(1)));
-        assert_refused(|room| room.history = RecentMessages::restore(Kept::new(5, 5000), MessageId(4)));
+        assert_refused(|room| room.history = RecentMessages::restore(Recent::new(5, 5000), MessageId(4)));
     }
 
     /// Such a room would panic at the next entry.
@@ -297,7 +297,7 @@ mod tests {
     fn snapshot_with_counter_at_its_end_is_refused() {
         assert_refused(|room| room.last_id = MessageId(u64::MAX));
         assert_refused(|room| room.registered = u64::MAX);
-        assert_refused(|room| room.canvas = Kept::restore(1, 1000, u64::MAX, VecDeque::new()).unwrap());
+        assert_refused(|room| room.canvas = Recent::restore(1, 1000, u64::MAX, VecDeque::new()).unwrap());
     }
 
     /// Later messages are kept, and nothing says that they are not.

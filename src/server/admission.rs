@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::pace::{Pace, Rate};
+use super::token_bucket::{Rate, TokenBucket};
 use crate::command::{Hint, Refusal};
-use crate::limits::{DESCRIPTORS_RESERVED, ORIGINS_KEPT_MIN, TURNED_AWAY_MAX};
+use crate::limits::{DESCRIPTORS_RESERVED, ORIGINS_KEPT_MIN, REFUSED_MAX};
 use crate::protocol::ErrorCode;
 
 /// The one place where connections are counted.
@@ -20,25 +20,25 @@ pub(super) struct Admission {
     per_address_max: usize,
     /// How often from one address.
     per_address_rate: Rate,
-    guests: Mutex<Guests>,
+    counts: Mutex<ConnectionCounts>,
 }
 
 #[derive(Debug, Default)]
-struct Guests {
+struct ConnectionCounts {
     /// `clients <= clients_max`
     clients: usize,
     /// Those from where somebody is connected or was lately.
     by_origin: BTreeMap<IpAddr, Origin>,
     /// As soon as so many origins are kept, those are let go from where nobody is.
     origins_max: usize,
-    /// `turned_away <= TURNED_AWAY_MAX`
-    turned_away: usize,
+    /// `refused <= REFUSED_MAX`
+    refused: usize,
 }
 
 #[derive(Debug, Default)]
 struct Origin {
     clients: usize,
-    pace: Pace,
+    pace: TokenBucket,
 }
 
 /// A place in the count; free again when it is dropped.
@@ -53,14 +53,14 @@ enum Kind {
     /// Connected, from there.
     Client(IpAddr),
     /// Only still to be told why not.
-    TurnedAway,
+    Refused,
 }
 
 /// Why somebody is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
+pub(super) enum AdmissionLimit {
     /// There are so many already.
-    Server(usize),
+    Clients(usize),
     /// So many are from the same address.
     Address(usize),
     /// So many have come from the same address within a second.
@@ -69,43 +69,43 @@ pub(super) enum Full {
 
 impl Admission {
     pub(super) fn new(clients_max: usize, per_address_max: usize, per_address_rate: Rate) -> Arc<Self> {
-        Arc::new(Self { clients_max, per_address_max, per_address_rate, guests: Mutex::default() })
+        Arc::new(Self { clients_max, per_address_max, per_address_rate, counts: Mutex::default() })
     }
 
     /// Lets one more in.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Ticket, Full> {
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Ticket, AdmissionLimit> {
         let kind = Kind::Client(origin(address));
-        let mut guests = self.guests();
-        if guests.clients >= self.clients_max {
-            return Err(Full::Server(self.clients_max));
+        let mut counts = self.counts();
+        if counts.clients >= self.clients_max {
+            return Err(AdmissionLimit::Clients(self.clients_max));
         }
-        let here = guests.origin(origin(address), now);
+        let here = counts.origin(origin(address), now);
         if self.per_address_max > 0 && here.clients >= self.per_address_max {
-            return Err(Full::Address(self.per_address_max));
+            return Err(AdmissionLimit::Address(self.per_address_max));
         }
         if !here.pace.try_take(self.per_address_rate, now) {
-            return Err(Full::Rate(self.per_address_rate.per_second));
+            return Err(AdmissionLimit::Rate(self.per_address_rate.per_second));
         }
         here.clients += 1;
-        guests.clients += 1;
+        counts.clients += 1;
         Ok(Ticket { admission: Arc::clone(self), kind })
     }
 
     /// Leave to keep the socket of one who was not let in for a moment; none if too many are kept already.
-    pub(super) fn turn_away(self: &Arc<Self>) -> Option<Ticket> {
-        let mut guests = self.guests();
-        (guests.turned_away < TURNED_AWAY_MAX).then(|| {
-            guests.turned_away += 1;
-            Ticket { admission: Arc::clone(self), kind: Kind::TurnedAway }
+    pub(super) fn refuse(self: &Arc<Self>) -> Option<Ticket> {
+        let mut counts = self.counts();
+        (counts.refused < REFUSED_MAX).then(|| {
+            counts.refused += 1;
+            Ticket { admission: Arc::clone(self), kind: Kind::Refused }
         })
     }
 
-    fn guests(&self) -> MutexGuard<'_, Guests> {
-        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> MutexGuard<'_, ConnectionCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Guests {
+impl ConnectionCounts {
     fn origin(&mut self, origin: IpAddr, now: Instant) -> &mut Origin {
         if self.by_origin.len() >= self.origins_max {
             self.by_origin.retain(|_, origin| origin.clients > 0 || !origin.pace.is_full(now));
@@ -117,12 +117,12 @@ impl Guests {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut guests = self.admission.guests();
+        let mut counts = self.admission.counts();
         match self.kind {
-            Kind::TurnedAway => guests.turned_away -= 1,
+            Kind::Refused => counts.refused -= 1,
             Kind::Client(origin) => {
-                guests.clients -= 1;
-                if let Some(here) = guests.by_origin.get_mut(&origin) {
+                counts.clients -= 1;
+                if let Some(here) = counts.by_origin.get_mut(&origin) {
                     here.clients -= 1;
                 }
             }
@@ -130,14 +130,18 @@ impl Drop for Ticket {
     }
 }
 
-impl From<Full> for Refusal {
-    fn from(full: Full) -> Self {
+impl From<AdmissionLimit> for Refusal {
+    fn from(full: AdmissionLimit) -> Self {
         let (what, hint) = match full {
-            Full::Server(max) => (format!("{max} are connected, and that is all there is room for"), Hint::RetryLater),
-            Full::Address(max) => {
+            AdmissionLimit::Clients(max) => {
+                (format!("{max} are connected, and that is all there is room for"), Hint::RetryLater)
+            }
+            AdmissionLimit::Address(max) => {
                 (format!("{max} are connected from your address, and no more may be"), Hint::CloseConnection)
             }
-            Full::Rate(max) => (format!("more than {max} a second connect from your address"), Hint::RetryInASecond),
+            AdmissionLimit::Rate(max) => {
+                (format!("more than {max} a second connect from your address"), Hint::RetryInASecond)
+            }
         };
         Self::new(None, ErrorCode::ServerFull, what).with_hint(hint)
     }
@@ -175,9 +179,9 @@ mod tests {
         let admit = |address: &str| admission.admit(address.parse().unwrap(), Instant::now());
         let first = admit("192.0.2.1").unwrap();
         let _second = admit("::ffff:192.0.2.1").unwrap();
-        assert_eq!(admit("192.0.2.1").unwrap_err(), Full::Address(2));
+        assert_eq!(admit("192.0.2.1").unwrap_err(), AdmissionLimit::Address(2));
         let _third = admit("192.0.2.2").unwrap();
-        assert_eq!(admit("192.0.2.3").unwrap_err(), Full::Server(3));
+        assert_eq!(admit("192.0.2.3").unwrap_err(), AdmissionLimit::Clients(3));
         drop(first);
         let _again = admit("192.0.2.1").unwrap();
     }
@@ -187,7 +191,7 @@ mod tests {
         let admission = Admission::new(10, 1, UNLIMITED);
         let admit = |address: &str| admission.admit(address.parse().unwrap(), Instant::now());
         let one = admit("2001:db8::1").unwrap();
-        assert_eq!(admit("2001:db8::ffff:0:0:2").unwrap_err(), Full::Address(1));
+        assert_eq!(admit("2001:db8::ffff:0:0:2").unwrap_err(), AdmissionLimit::Address(1));
         let other = admit("2001:db8:0:1::1").unwrap();
         drop((one, other));
     }
@@ -200,7 +204,7 @@ mod tests {
         let admit = |address: &str, ms| admission.admit(address.parse().unwrap(), start + Duration::from_millis(ms));
         let comes = |address, ms| admit(address, ms).map(drop);
         assert_eq!([0, 0, 0, 50].map(|ms| comes("192.0.2.1", ms).is_ok()), [true, true, false, false]);
-        assert_eq!(comes("192.0.2.1", 0), Err(Full::Rate(10)));
+        assert_eq!(comes("192.0.2.1", 0), Err(AdmissionLimit::Rate(10)));
         assert_eq!(comes("192.0.2.2", 50), Ok(()));
         assert_eq!(comes("192.0.2.1", 100), Ok(()));
     }
@@ -212,7 +216,7 @@ mod tests {
         for number in 0..100_000_u32 {
             let now = start + Duration::from_millis(number.into());
             drop(admission.admit(std::net::Ipv4Addr::from_bits(number).into(), now));
-            assert!(admission.guests().by_origin.len() <= 2 * ORIGINS_KEPT_MIN);
+            assert!(admission.counts().by_origin.len() <= 2 * ORIGINS_KEPT_MIN);
         }
     }
 }

@@ -18,7 +18,7 @@ use tracing::{debug, error, info, warn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-use super::admission::Full;
+use super::admission::AdmissionLimit;
 use super::hub::now;
 use crate::command_line::is_colored;
 use crate::limits::{ANNOUNCE_MS_MAX, LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
@@ -144,11 +144,11 @@ pub(super) fn connected(session: SessionId, address: SocketAddr) {
 }
 
 /// One of so many since it was last told.
-pub(super) fn turned_away(address: SocketAddr, full: Full, times: u64) {
+pub(super) fn refused(address: SocketAddr, full: AdmissionLimit, times: u64) {
     let why = match full {
-        Full::Server(_) => "the server is full",
-        Full::Address(_) => "too many from this address",
-        Full::Rate(_) => "too often from this address",
+        AdmissionLimit::Clients(_) => "the server is full",
+        AdmissionLimit::Address(_) => "too many from this address",
+        AdmissionLimit::Rate(_) => "too often from this address",
     };
     info!(%address, why, times, "turned away");
 }

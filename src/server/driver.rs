@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_lite::future;
 use smol::Executor;
 
-use super::sockets::{Bell, Sockets};
+use super::sockets::{Sockets, WakeEvent};
 use crate::limits::TASKS_AT_ONCE_MAX;
 
 /// Drives a future and the executor's tasks on this thread, and all sockets with them: it looks at them after every few
@@ -23,15 +23,15 @@ pub(super) fn block_on<T>(
     executor: &Executor<'static>,
     future: impl Future<Output = T>,
 ) -> io::Result<T> {
-    let alarm = Arc::new(Alarm { bell: sockets.bell()?, state: AtomicU8::new(AWAKE) });
-    let waker = Waker::from(Arc::clone(&alarm));
+    let main_thread = Arc::new(MainThreadWaker { wake_event: sockets.wake_event()?, state: AtomicU8::new(AWAKE) });
+    let waker = Waker::from(Arc::clone(&main_thread));
     let mut all = pin!(future::or(future, run_tasks(executor)));
     loop {
-        alarm.wake_up();
+        main_thread.wake_up();
         if let Poll::Ready(output) = all.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Ok(output);
         }
-        sockets.tell_changes(alarm.fall_asleep())?;
+        sockets.poll_events(main_thread.fall_asleep())?;
     }
 }
 
@@ -46,8 +46,8 @@ pub(super) async fn run_tasks<T>(executor: &Executor<'static>) -> T {
 }
 
 /// Wakes the thread that drives the sockets.
-struct Alarm {
-    bell: Bell,
+struct MainThreadWaker {
+    wake_event: WakeEvent,
     state: AtomicU8,
 }
 
@@ -58,7 +58,7 @@ const RUNG: u8 = 1;
 /// The thread waits, or is about to.
 const ASLEEP: u8 = 2;
 
-impl Alarm {
+impl MainThreadWaker {
     fn wake_up(&self) {
         self.state.store(AWAKE, Ordering::SeqCst);
     }
@@ -69,14 +69,14 @@ impl Alarm {
     }
 }
 
-impl Wake for Alarm {
+impl Wake for MainThreadWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.swap(RUNG, Ordering::SeqCst) == ASLEEP {
-            self.bell.ring();
+            self.wake_event.ring();
         }
     }
 }

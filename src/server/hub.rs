@@ -5,7 +5,7 @@
 //! for each turn:
 //!
 //! ```text
-//! take_report    the store's result of a batch: its messages become ready entries
+//! process_report    the store's result of a batch: its messages become ready entries
 //! process        for each request: Sessions::apply, then Delivery::deliver for each output, in order
 //! publish        Delivery::publish     appends the events to the feed, then wakes the connections
 //!                settle                Sessions::advance applies ready entries, then Sessions::end_turn passes new messages to the store
@@ -28,9 +28,9 @@ use smol::Timer;
 
 use super::console;
 use super::delivery::Delivery;
-use super::inbox::Rows;
+use super::request_queue::RequestQueues;
 use super::storage::StoredMessages;
-use crate::feed::{Feed, Outbox};
+use crate::feed::{Feed, Mailbox};
 use crate::limits::{STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX};
 use crate::protocol::{LeaveReason, Timestamp};
 use crate::room::SessionId;
@@ -40,13 +40,13 @@ use crate::session::{BySession, Input, InputKind, Output, Sessions};
 #[derive(Debug)]
 pub enum Request {
     /// A client connected. Its lines go to this mailbox.
-    Connect(SessionId, SocketAddr, Arc<Outbox>),
+    Connect(SessionId, SocketAddr, Arc<Mailbox>),
     /// Something else happened.
     Act(SessionId, InputKind),
     /// The connection's task has ended. The ticket, which counts it as connected, is kept while its member is detached.
     KeepTicket(SessionId, Box<dyn Any + Send>),
     /// A health check: the hub adds one to the count of answered lines of this mailbox.
-    Probe(Arc<Outbox>),
+    Probe(Arc<Mailbox>),
 }
 
 /// The sessions with their room, and the delivery of their outputs.
@@ -88,13 +88,13 @@ impl Hub {
         #[cfg(test)]
         tests::fail_if_asked(&request);
         match request {
-            Request::Connect(session, address, outbox) => {
-                self.delivery.connect(session, outbox);
+            Request::Connect(session, address, mailbox) => {
+                self.delivery.connect(session, mailbox);
                 self.apply(at, session, InputKind::Connect(address));
             }
-            Request::Probe(outbox) => {
-                outbox.count_answered();
-                outbox.wake();
+            Request::Probe(mailbox) => {
+                mailbox.count_answered();
+                mailbox.wake();
             }
             Request::KeepTicket(session, ticket) => {
                 if self.sessions.is_detached(session) {
@@ -117,7 +117,7 @@ impl Hub {
             || self.delivery.has_events()
             || sequencer.has_next()
             || sequencer.needs_turn()
-            || self.sessions.expired_wait()
+            || self.sessions.has_expired()
     }
 
     /// Whether entries are ready. They must be applied before the next request.
@@ -131,8 +131,8 @@ impl Hub {
     }
 
     /// Processes one report of the store, if there is one. Returns whether there was.
-    pub fn take_report(&mut self) -> bool {
-        let is_taken = self.sessions.sequencer_mut().take_report();
+    pub fn process_report(&mut self) -> bool {
+        let is_taken = self.sessions.sequencer_mut().process_report();
         if is_taken {
             self.settle();
         }
@@ -177,13 +177,13 @@ impl Hub {
             && !self.has_entries()
             && let Some(session) = self.delivery.next_slow()
         {
-            self.apply(at, session, InputKind::Gone(LeaveReason::Slow));
+            self.apply(at, session, InputKind::Disconnected(LeaveReason::Slow));
         }
     }
 
     /// Repeats the last tick, if more sessions or members timed out at it than may leave in one turn.
     fn expire(&mut self, at: Timestamp) {
-        if self.sessions.expired_wait() && !self.is_full() && !self.has_entries() {
+        if self.sessions.has_expired() && !self.is_full() && !self.has_entries() {
             self.apply(at, SessionId::SERVER, InputKind::Tick(self.sessions.now()));
         }
     }
@@ -232,16 +232,16 @@ fn log(sessions: &Sessions, output: &Output) {
 ///
 /// # Panics
 /// After a fault in the store's thread.
-pub(super) async fn run(mut hub: Hub, mut rows: Rows) {
+pub(super) async fn run(mut hub: Hub, mut queues: RequestQueues) {
     loop {
-        if !hub.is_turn_due() && !wait(&mut hub, &mut rows).await {
+        if !hub.is_turn_due() && !wait(&mut hub, &mut queues).await {
             return;
         }
         let at = now();
-        hub.take_report();
-        if take_turns(&mut hub, &mut rows, at).is_break() {
+        hub.process_report();
+        if take_turns(&mut hub, &mut queues, at).is_break() {
             // Lines that were read before the stop, from clients that had more than one turn's worth.
-            let _ = take_turns(&mut hub, &mut rows, at);
+            let _ = take_turns(&mut hub, &mut queues, at);
             settle_in_time(&mut hub).await;
             hub.process(now(), Request::Act(SessionId::SERVER, InputKind::Shutdown));
             hub.publish(now());
@@ -253,11 +253,11 @@ pub(super) async fn run(mut hub: Hub, mut rows: Rows) {
 }
 
 /// Carries out as many requests as there are, or fit into a turn; breaks off where one is that the server stops.
-fn take_turns(hub: &mut Hub, rows: &mut Rows, at: Timestamp) -> ControlFlow<()> {
+fn take_turns(hub: &mut Hub, queues: &mut RequestQueues, at: Timestamp) -> ControlFlow<()> {
     let mut stop = ControlFlow::Continue(());
     let mut taken = 0;
     if !hub.is_full() && !hub.has_entries() {
-        rows.take_turns(|request| {
+        queues.take_turns(|request| {
             if matches!(request, Request::Act(_, InputKind::Shutdown)) {
                 stop = ControlFlow::Break(());
                 return stop;
@@ -271,12 +271,12 @@ fn take_turns(hub: &mut Hub, rows: &mut Rows, at: Timestamp) -> ControlFlow<()> 
 }
 
 /// Waits for requests, or a report of the store. Returns false if neither can come any more.
-async fn wait(hub: &mut Hub, rows: &mut Rows) -> bool {
+async fn wait(hub: &mut Hub, queues: &mut RequestQueues) -> bool {
     let report = async {
         assert!(hub.next_report().await, "the thread that stores messages is gone");
         true
     };
-    future::or(report, rows.wait()).await
+    future::or(report, queues.wait()).await
 }
 
 /// At shutdown, waits for the store's result of each message, and replies to its author. Refuses messages whose result comes too late.

@@ -11,14 +11,14 @@ use futures_lite::future;
 use smol::{Async, Executor, Task, Timer};
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
-use super::admission::{Admission, Full, Ticket};
-use super::connection::{self, FrameLayer, Host};
+use super::admission::{Admission, AdmissionLimit, Ticket};
+use super::connection::{self, ConnectionContext, FrameLayer};
 use super::sockets::{Socket as PeerSocket, Sockets};
 use super::{StartError, console};
 use crate::command::{Refusal, ServerLine};
 use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
-    RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, TURNED_AWAY_LOG_SECONDS, USER_TIMEOUT_EIGHTHS,
+    RECEIVE_BUFFER_BYTES, REFUSED_LOG_SECONDS, SEND_BUFFER_BYTES, USER_TIMEOUT_EIGHTHS,
 };
 use crate::room::SessionId;
 
@@ -26,22 +26,22 @@ use crate::room::SessionId;
 #[derive(Clone, Debug)]
 pub struct Listener {
     address: SocketAddr,
-    door: Arc<dyn Door>,
+    protocol: Arc<dyn ListenerProtocol>,
 }
 
 impl Listener {
     /// A listener for nc, telnet and scripts: plain lines.
     pub fn lines(address: SocketAddr) -> Self {
-        Self::new(address, Arc::new(LineDoor))
+        Self::new(address, Arc::new(LinesProtocol))
     }
 
-    pub(super) fn new(address: SocketAddr, door: Arc<dyn Door>) -> Self {
-        Self { address, door }
+    pub(super) fn new(address: SocketAddr, protocol: Arc<dyn ListenerProtocol>) -> Self {
+        Self { address, protocol }
     }
 }
 
 /// The protocol of a listener's clients, up to their first line.
-pub(super) trait Door: Debug + Send + Sync {
+pub(super) trait ListenerProtocol: Debug + Send + Sync {
     /// Tells a user on the same machine how to join at this address.
     fn invitation(&self, address: SocketAddr) -> String;
 
@@ -54,9 +54,9 @@ pub(super) trait Door: Debug + Send + Sync {
 
 /// Clients send lines from the start.
 #[derive(Debug)]
-struct LineDoor;
+struct LinesProtocol;
 
-impl Door for LineDoor {
+impl ListenerProtocol for LinesProtocol {
     fn invitation(&self, address: SocketAddr) -> String {
         format!("join with: nc {} {}", address.ip(), address.port())
     }
@@ -71,13 +71,13 @@ impl Door for LineDoor {
 }
 
 /// The sockets that clients connect to.
-pub(super) struct Listeners(Vec<(Async<TcpListener>, Arc<dyn Door>)>);
+pub(super) struct Listeners(Vec<(Async<TcpListener>, Arc<dyn ListenerProtocol>)>);
 
 impl Listeners {
     /// Listens on all the addresses, or on none.
     pub(super) fn bind(listeners: &[Listener], lost_timeout: Option<Duration>) -> Result<Self, StartError> {
-        let bind = |Listener { address, door }: &Listener| match bind(*address, lost_timeout) {
-            Ok(listener) => Ok((listener, Arc::clone(door))),
+        let bind = |Listener { address, protocol }: &Listener| match bind(*address, lost_timeout) {
+            Ok(listener) => Ok((listener, Arc::clone(protocol))),
             Err(error) => Err(StartError::Listen(*address, error)),
         };
         Ok(Self(listeners.iter().map(bind).collect::<Result<_, _>>()?))
@@ -90,32 +90,34 @@ impl Listeners {
 
     /// One line for each listener, for standard output.
     pub(super) fn announcement(&self) -> Vec<String> {
-        let line = |(address, door): (_, &dyn Door)| {
-            format!("chinwagd: listening on {address} - {}", door.invitation(on_same_machine(address)))
+        let line = |(address, protocol): (_, &dyn ListenerProtocol)| {
+            format!("chinwagd: listening on {address} - {}", protocol.invitation(on_same_machine(address)))
         };
         self.addresses().map(line).collect()
     }
 
-    fn addresses(&self) -> impl Iterator<Item = (SocketAddr, &dyn Door)> {
-        self.0.iter().filter_map(|(listener, door)| Some((listener.get_ref().local_addr().ok()?, door.as_ref())))
+    fn addresses(&self) -> impl Iterator<Item = (SocketAddr, &dyn ListenerProtocol)> {
+        self.0
+            .iter()
+            .filter_map(|(listener, protocol)| Some((listener.get_ref().local_addr().ok()?, protocol.as_ref())))
     }
 
     /// Accepts clients until what this returns is dropped.
     pub(super) fn accept(
         self,
         executor: &Arc<Executor<'static>>,
-        host: &Arc<Host>,
+        context: &Arc<ConnectionContext>,
         sockets: &Arc<Sockets>,
         admission: &Arc<Admission>,
     ) -> Vec<Task<()>> {
         let acceptor = Acceptor {
             executor: Arc::clone(executor),
-            host: Arc::clone(host),
+            context: Arc::clone(context),
             sockets: Arc::clone(sockets),
             admission: Arc::clone(admission),
             last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
         };
-        let accept = |(listener, door)| executor.spawn(accept(listener, door, acceptor.clone()));
+        let accept = |(listener, protocol)| executor.spawn(accept(listener, protocol, acceptor.clone()));
         self.0.into_iter().map(accept).collect()
     }
 }
@@ -124,22 +126,27 @@ impl Listeners {
 #[derive(Clone)]
 pub(super) struct Acceptor {
     pub(super) executor: Arc<Executor<'static>>,
-    pub(super) host: Arc<Host>,
+    pub(super) context: Arc<ConnectionContext>,
     sockets: Arc<Sockets>,
     admission: Arc<Admission>,
     last_session: Arc<AtomicU64>,
 }
 
 impl Acceptor {
-    fn receive(&self, socket: PeerSocket, address: SocketAddr, door: &dyn Door) -> Result<(), Full> {
+    fn receive(
+        &self,
+        socket: PeerSocket,
+        address: SocketAddr,
+        protocol: &dyn ListenerProtocol,
+    ) -> Result<(), AdmissionLimit> {
         match self.admission.admit(address.ip(), Instant::now()) {
             Ok(ticket) => {
-                door.receive(self, socket, address, ticket);
+                protocol.receive(self, socket, address, ticket);
                 Ok(())
             }
             Err(full) => {
-                let refusal = door.refuse(full.into());
-                if let Some(draining) = connection::turn_away(socket, &refusal, &self.admission) {
+                let refusal = protocol.refuse(full.into());
+                if let Some(draining) = connection::refuse(socket, &refusal, &self.admission) {
                     self.executor.spawn(draining).detach();
                 }
                 Err(full)
@@ -156,7 +163,7 @@ impl Acceptor {
         frames: Option<Box<dyn FrameLayer>>,
     ) {
         let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
-        let connection = connection::connect(socket, frames, session, Arc::clone(&self.host), ticket);
+        let connection = connection::connect(socket, frames, session, Arc::clone(&self.context), ticket);
         console::connected(session, address);
         // Fails only if the hub is gone, and the server with it.
         if connection.announce(address).is_ok() {
@@ -165,16 +172,16 @@ impl Acceptor {
     }
 }
 
-async fn accept(listener: Async<TcpListener>, door: Arc<dyn Door>, acceptor: Acceptor) {
-    let (mut failures, mut turned_away) = (Seldom::default(), Seldom::default());
+async fn accept(listener: Async<TcpListener>, protocol: Arc<dyn ListenerProtocol>, acceptor: Acceptor) {
+    let (mut failures, mut refused) = (LogLimiter::default(), LogLimiter::default());
     let mut accepted: u32 = 0;
     loop {
         let accepted_one = listener.read_with(TcpListener::accept).await;
         let accepted_one = accepted_one.and_then(|(stream, address)| Ok((acceptor.sockets.add(stream)?, address)));
         match accepted_one {
             Ok((socket, address)) => {
-                if let Err(full) = acceptor.receive(socket, address, door.as_ref()) {
-                    turned_away.tell(|times| console::turned_away(address, full, times));
+                if let Err(full) = acceptor.receive(socket, address, protocol.as_ref()) {
+                    refused.tell(|times| console::refused(address, full, times));
                 }
                 accepted = accepted.wrapping_add(1);
                 if accepted.is_multiple_of(ACCEPTS_AT_ONCE_MAX) {
@@ -195,16 +202,16 @@ async fn accept(listener: Async<TcpListener>, door: Arc<dyn Door>, acceptor: Acc
 
 /// Something that can happen many times a second and is told of now and then.
 #[derive(Default)]
-struct Seldom {
+struct LogLimiter {
     told_at: Option<Instant>,
     /// How often it happened since.
     times: u64,
 }
 
-impl Seldom {
+impl LogLimiter {
     fn tell(&mut self, tell: impl FnOnce(u64)) {
         self.times += 1;
-        if self.told_at.is_none_or(|at| at.elapsed().as_secs() >= TURNED_AWAY_LOG_SECONDS) {
+        if self.told_at.is_none_or(|at| at.elapsed().as_secs() >= REFUSED_LOG_SECONDS) {
             tell(std::mem::take(&mut self.times));
             self.told_at = Some(Instant::now());
         }
@@ -254,12 +261,12 @@ fn eighths(timeout: Duration, eighths: u64) -> Duration {
 
 /// An address at which a listener of this address can be reached on the same machine.
 fn on_same_machine(address: SocketAddr) -> SocketAddr {
-    let host = match address.ip() {
+    let context = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    SocketAddr::new(host, address.port())
+    SocketAddr::new(context, address.port())
 }
 
 #[cfg(test)]
@@ -269,7 +276,7 @@ mod tests {
     #[test]
     fn invitation_can_be_typed() {
         let check = |address: &str, expected: &str| {
-            assert_eq!(LineDoor.invitation(on_same_machine(address.parse().unwrap())), expected);
+            assert_eq!(LinesProtocol.invitation(on_same_machine(address.parse().unwrap())), expected);
         };
         check("127.0.0.1:9999", "join with: nc 127.0.0.1 9999");
         check("0.0.0.0:9999", "join with: nc 127.0.0.1 9999");

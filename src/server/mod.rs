@@ -1,7 +1,7 @@
 //! The thin shell around the pure core: sockets, tasks, signals and the operator's log, on smol.
 //!
 //! One task accepts on each listener, one serves each connection (its reader and its writer, in `connection`), and one, the `hub`,
-//! owns the room. Each listener has a `Door`: the protocol that its clients speak before their first line (`listen`, `web`). Connections
+//! owns the room. Each listener has a `ListenerProtocol`: the protocol that its clients speak before their first line (`listen`, `web`). Connections
 //! send requests to the hub through the `inbox`, which has one bounded queue for each connection. The hub never waits for a client.
 //! `storage` is the hub's interface to a store.
 
@@ -12,12 +12,11 @@ mod admission;
 mod connection;
 mod delivery;
 mod driver;
-mod inbox;
 mod listen;
-mod pace;
 mod port_file;
 #[cfg(feature = "store")]
 mod query;
+mod request_queue;
 mod shutdown;
 mod sockets;
 mod storage;
@@ -25,6 +24,7 @@ mod storage;
 mod store_sequencer;
 #[cfg(feature = "store")]
 mod stored;
+mod token_bucket;
 #[cfg(feature = "web")]
 mod web;
 
@@ -42,16 +42,16 @@ use futures_lite::{FutureExt as _, StreamExt as _, future};
 use smol::{Executor, Task, Timer};
 
 use self::admission::Admission;
-use self::connection::Host;
+use self::connection::ConnectionContext;
 use self::hub::{Hub, Request};
-use self::inbox::Inbox;
 pub use self::listen::Listener;
 use self::listen::Listeners;
-pub use self::pace::Rate;
 use self::port_file::PortFile;
+use self::request_queue::HubSender;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
 pub use self::storage::Storage;
+pub use self::token_bucket::Rate;
 #[cfg(feature = "web")]
 pub use self::web::Site;
 use crate::command_line::quoted;
@@ -169,25 +169,25 @@ async fn serve(
     mut signals: Signals,
     sockets: Arc<Sockets>,
 ) -> Result<(), StartError> {
-    let (to_hub, rows) = inbox::new();
+    let (to_hub, queues) = request_queue::new();
     let feed = Arc::new(Feed::new(options.feed_bytes));
     let Some(hub) = future::or(open(&options, &feed), stopped(&mut signals)).await else { return Ok(()) };
     let hub = hub?;
     let (line_rate, write_timeout) = (options.line_rate, options.write_timeout());
-    let host = Arc::new(Host { feed, stored: hub.stored().cloned(), to_hub, line_rate, write_timeout });
-    let mut hub = executor.spawn(hub::run(hub, rows));
+    let context = Arc::new(ConnectionContext { feed, stored: hub.stored().cloned(), to_hub, line_rate, write_timeout });
+    let mut hub = executor.spawn(hub::run(hub, queues));
     let write = |path: &PathBuf| {
         let written = PortFile::write(path, listeners.ports());
         written.map(Arc::new).map_err(|error| StartError::PortFile(path.clone(), error))
     };
     let port_file = options.port_file.as_ref().map(write).transpose()?;
     console::announce(listeners.announcement()).await;
-    let mut vital = listeners.accept(&executor, &host, &sockets, &admission(&options));
-    vital.push(executor.spawn(tell_the_time(host.to_hub.clone())));
+    let mut vital = listeners.accept(&executor, &context, &sockets, &admission(&options));
+    vital.push(executor.spawn(send_ticks(context.to_hub.clone())));
     let in_place = port_file.as_ref().map(Arc::downgrade).unwrap_or_default();
     signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital)), in_place).await;
     drop(vital);
-    shutdown::dismiss(host, hub).await;
+    shutdown::dismiss(context, hub).await;
     drop(port_file);
     Ok(())
 }
@@ -209,13 +209,13 @@ fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
     if let Some(store) = &options.store {
         return store.open(options, Arc::clone(feed)).map_err(StartError::Store);
     }
-    let epoch = options.epoch.clone().unwrap_or_else(made_up_epoch);
+    let epoch = options.epoch.clone().unwrap_or_else(random_epoch);
     let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(RecentMessages::new(options.history));
     Ok(Hub::new(Sessions::new(room, options.timeouts), Arc::clone(feed)))
 }
 
 /// A word that is most likely new: letters that nobody takes for another, and no vowels, lest it be a word.
-fn made_up_epoch() -> Token {
+fn random_epoch() -> Token {
     let letters = b"bcdfghjkmnpqrstvwxz23456789";
     let letter = || char::from(letters[fastrand::usize(..letters.len())]);
     Token::ours(&std::iter::repeat_with(letter).take(EPOCH_CHARS).collect::<String>())
@@ -240,14 +240,14 @@ fn admission(options: &Options) -> Arc<Admission> {
 }
 
 /// Tells the room how much time has passed, for as long as there is one.
-async fn tell_the_time(to_hub: Inbox) {
-    let row = Arc::default();
+async fn send_ticks(to_hub: HubSender) {
+    let queue = Arc::default();
     let mut clock = Clock { uptime: Duration::ZERO, looked_at: Instant::now() };
     let mut ticks = Timer::interval(Duration::from_millis(TICK_MS));
     loop {
         ticks.next().await;
         let now = clock.look(Instant::now());
-        if to_hub.put(&row, Request::Act(SessionId::SERVER, InputKind::Tick(now)), 0).is_err() {
+        if to_hub.send(&queue, Request::Act(SessionId::SERVER, InputKind::Tick(now)), 0).is_err() {
             return;
         }
     }

@@ -8,7 +8,7 @@ use std::task::{Poll, Wake, Waker, ready};
 
 use crate::command::HistoryQuery;
 use crate::command::{Hint, Refusal, Replayed, ServerLine, Verb};
-use crate::feed::{Missed, Next, Outbox, Pieces};
+use crate::feed::{Mailbox, MissedMessages, NextPage, PageSource};
 use crate::limits::SEARCH_CPU_MS_MAX;
 use crate::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, Tag, Text, Timestamp, made_safe};
 use crate::store::{Evicted, Page, Query, QueryEnd, QueryError, QueryQueues, Row, StoreQuery};
@@ -21,7 +21,7 @@ pub(super) struct QueryReply {
     last: MessageId,
     dialect: Dialect,
     mode: Mode,
-    pages: Pages,
+    pages: QueryPages,
 }
 
 /// The messages that a slow consumer missed, rendered as events.
@@ -30,23 +30,23 @@ pub(super) struct CatchUp {
     dialect: Dialect,
     /// The clock for notices among the messages.
     now: fn() -> Timestamp,
-    pages: Pages,
+    pages: QueryPages,
     /// The query has failed; its last page says why.
     has_failed: bool,
 }
 
 /// The pages of a query. The query is dropped with its last page.
 #[derive(Debug)]
-struct Pages(Option<Arc<StoreQuery>>);
+struct QueryPages(Option<Arc<StoreQuery>>);
 
 impl QueryReply {
-    /// Replies to a command on the connection of `outbox`, with messages up to the id `until`.
+    /// Replies to a command on the connection of `mailbox`, with messages up to the id `until`.
     pub(super) fn new(
         query: HistoryQuery,
         until: MessageId,
         dialect: Dialect,
         mode: Mode,
-        outbox: &Arc<Outbox>,
+        mailbox: &Arc<Mailbox>,
         queries: &QueryQueues,
     ) -> Self {
         let of_store = match &query {
@@ -54,7 +54,7 @@ impl QueryReply {
             HistoryQuery::Since(id) => Query::After(*id),
             HistoryQuery::Words(words) => Query::Words(words.clone()),
         };
-        let pages = Pages(Some(queries.query(of_store, until, outbox_waker(outbox))));
+        let pages = QueryPages(Some(queries.query(of_store, until, mailbox_waker(mailbox))));
         Self { query, last: until, dialect, mode, pages }
     }
 
@@ -62,7 +62,7 @@ impl QueryReply {
         let mut text = Vec::with_capacity(page.bytes());
         if let Some(Evicted { oldest, .. }) = page.evicted {
             // A reply without all requested messages would be incomplete: end it with an error.
-            self.pages = Pages(None);
+            self.pages = QueryPages(None);
             self.refuse(&mut text, Refusal::too_old(self.query.verb(), oldest));
             return text;
         }
@@ -86,22 +86,27 @@ impl QueryReply {
     }
 }
 
-impl Pieces for QueryReply {
-    fn next(&mut self) -> Next {
+impl PageSource for QueryReply {
+    fn next(&mut self) -> NextPage {
         match self.pages.poll() {
-            Poll::Pending => Next::NotYet,
-            Poll::Ready(None) => Next::End,
-            Poll::Ready(Some(page)) => Next::Text(self.render(&page)),
+            Poll::Pending => NextPage::NotYet,
+            Poll::Ready(None) => NextPage::End,
+            Poll::Ready(Some(page)) => NextPage::Text(self.render(&page)),
         }
     }
 }
 
 impl CatchUp {
-    /// Lets the connection of `outbox` catch up.
-    pub(super) fn new(missed: Missed, now: fn() -> Timestamp, outbox: &Arc<Outbox>, queries: &QueryQueues) -> Self {
-        let Missed { dialect, after, until } = missed;
-        let query = || queries.query(Query::After(after), until, outbox_waker(outbox));
-        Self { dialect, now, pages: Pages((until > after).then(query)), has_failed: false }
+    /// Lets the connection of `mailbox` catch up.
+    pub(super) fn new(
+        missed: MissedMessages,
+        now: fn() -> Timestamp,
+        mailbox: &Arc<Mailbox>,
+        queries: &QueryQueues,
+    ) -> Self {
+        let MissedMessages { dialect, after, until } = missed;
+        let query = || queries.query(Query::After(after), until, mailbox_waker(mailbox));
+        Self { dialect, now, pages: QueryPages((until > after).then(query)), has_failed: false }
     }
 
     fn render(&self, page: &Page) -> Vec<u8> {
@@ -125,22 +130,22 @@ impl CatchUp {
     }
 }
 
-impl Pieces for CatchUp {
-    fn next(&mut self) -> Next {
+impl PageSource for CatchUp {
+    fn next(&mut self) -> NextPage {
         match self.pages.poll() {
-            Poll::Pending => Next::NotYet,
-            Poll::Ready(None) if self.has_failed => Next::Failed,
-            Poll::Ready(None) => Next::End,
+            Poll::Pending => NextPage::NotYet,
+            Poll::Ready(None) if self.has_failed => NextPage::Failed,
+            Poll::Ready(None) => NextPage::End,
             Poll::Ready(Some(page)) => {
                 self.has_failed = matches!(page.end, Some(QueryEnd::Failed(_)));
                 let text = self.render(&page);
-                if text.is_empty() { self.next() } else { Next::Text(text) }
+                if text.is_empty() { self.next() } else { NextPage::Text(text) }
             }
         }
     }
 }
 
-impl Pages {
+impl QueryPages {
     /// Returns the next page, or `None` after the last one.
     fn poll(&mut self) -> Poll<Option<Page>> {
         let Some(query) = &self.0 else { return Poll::Ready(None) };
@@ -165,17 +170,17 @@ fn store_failed(verb: Verb, error: &QueryError) -> Refusal {
     Refusal::new(verb, ErrorCode::StoreFailed, text)
 }
 
-/// Wakes the connection of an outbox, if the outbox still exists. Holds it weakly, because the outbox may own the query.
-struct OutboxWaker(Weak<Outbox>);
+/// Wakes the connection of an mailbox, if the mailbox still exists. Holds it weakly, because the mailbox may own the query.
+struct MailboxWaker(Weak<Mailbox>);
 
-fn outbox_waker(outbox: &Arc<Outbox>) -> Waker {
-    Arc::new(OutboxWaker(Arc::downgrade(outbox))).into()
+fn mailbox_waker(mailbox: &Arc<Mailbox>) -> Waker {
+    Arc::new(MailboxWaker(Arc::downgrade(mailbox))).into()
 }
 
-impl Wake for OutboxWaker {
+impl Wake for MailboxWaker {
     fn wake(self: Arc<Self>) {
-        if let Some(outbox) = self.0.upgrade() {
-            outbox.wake();
+        if let Some(mailbox) = self.0.upgrade() {
+            mailbox.wake();
         }
     }
 }

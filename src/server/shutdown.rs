@@ -10,7 +10,7 @@ use async_signal::Signal;
 use futures_lite::{StreamExt as _, future};
 use smol::{Task, Timer};
 
-use super::connection::Host;
+use super::connection::ConnectionContext;
 use super::console;
 use super::hub::Request;
 use super::port_file::PortFile;
@@ -80,12 +80,12 @@ fn name_of(signal: Signal) -> &'static str {
 }
 
 /// Tells everybody, and waits until they have read what was acknowledged, or for as long as may be.
-pub(super) async fn dismiss(host: Arc<Host>, hub: Task<()>) {
+pub(super) async fn dismiss(context: Arc<ConnectionContext>, hub: Task<()>) {
     let everybody = async {
         // Fails only if the hub is gone, and everybody with it.
-        let _ = host.to_hub.put(&Arc::default(), Request::Act(SessionId::SERVER, InputKind::Shutdown), 0);
+        let _ = context.to_hub.send(&Arc::default(), Request::Act(SessionId::SERVER, InputKind::Shutdown), 0);
         // When the last connection has let go of its end, too, the hub ends.
-        drop(host);
+        drop(context);
         hub.await;
     };
     let deadline = async {

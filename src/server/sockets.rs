@@ -35,26 +35,26 @@ thread_local! {
 pub(super) struct Sockets {
     epoll: OwnedFd,
     /// By what the kernel is told to call them.
-    changes: Mutex<Slab<Arc<Changes>>>,
+    changes: Mutex<Slab<Arc<Readiness>>>,
 }
 
 /// Ends a wait for changes, from any thread: an eventfd(2).
-pub(super) struct Bell(OwnedFd);
+pub(super) struct WakeEvent(OwnedFd);
 
 /// What the kernel is to call the bell.
-const BELL: u64 = u64::MAX;
+const WAKE_EVENT: u64 = u64::MAX;
 
 /// One connection's socket. One task at a time waits for it.
 pub(super) struct Socket {
     stream: TcpStream,
     sockets: Arc<Sockets>,
     key: usize,
-    changes: Arc<Changes>,
+    changes: Arc<Readiness>,
 }
 
 /// What a socket has become ready for since that was last looked at.
 #[derive(Default)]
-struct Changes {
+struct Readiness {
     ready: AtomicU8,
     task: AtomicWaker,
 }
@@ -75,7 +75,7 @@ impl Sockets {
     /// Takes over a connection that was accepted.
     pub(super) fn add(self: &Arc<Self>, stream: TcpStream) -> io::Result<Socket> {
         stream.set_nonblocking(true)?;
-        let changes = Arc::new(Changes::default());
+        let changes = Arc::new(Readiness::default());
         let key = self.changes().insert(Arc::clone(&changes));
         let socket = Socket { stream, sockets: Arc::clone(self), key, changes };
         epoll::add(&self.epoll, &socket.stream, EventData::new_u64(key as u64), OUTPUT | INPUT)?;
@@ -83,14 +83,14 @@ impl Sockets {
     }
 
     /// What ends a wait for changes.
-    pub(super) fn bell(&self) -> io::Result<Bell> {
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        epoll::add(&self.epoll, &bell, EventData::new_u64(BELL), EventFlags::IN | EventFlags::ET)?;
-        Ok(Bell(bell))
+    pub(super) fn wake_event(&self) -> io::Result<WakeEvent> {
+        let wake_event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        epoll::add(&self.epoll, &wake_event, EventData::new_u64(WAKE_EVENT), EventFlags::IN | EventFlags::ET)?;
+        Ok(WakeEvent(wake_event))
     }
 
     /// Wakes those whose sockets have changed. If none has, and it may, it waits until one does or the bell is rung.
-    pub(super) fn tell_changes(&self, may_wait: bool) -> io::Result<()> {
+    pub(super) fn poll_events(&self, may_wait: bool) -> io::Result<()> {
         let mut events = [const { MaybeUninit::uninit() }; EPOLL_EVENTS_AT_ONCE_MAX];
         let timeout = Timespec::default();
         let events = match epoll::wait(&self.epoll, &mut events, (!may_wait).then_some(&timeout)) {
@@ -108,19 +108,19 @@ impl Sockets {
         Ok(())
     }
 
-    fn changes(&self) -> MutexGuard<'_, Slab<Arc<Changes>>> {
+    fn changes(&self) -> MutexGuard<'_, Slab<Arc<Readiness>>> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Bell {
+impl WakeEvent {
     pub(super) fn ring(&self) {
         // It is edge-triggered and never read. It fails only after 2^64 times.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 }
 
-impl Changes {
+impl Readiness {
     fn tell(&self, flags: EventFlags) {
         let broken = EventFlags::HUP | EventFlags::ERR;
         let meanings = [(EventFlags::IN | EventFlags::RDHUP | broken, READABLE), (EventFlags::OUT | broken, WRITABLE)];

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Options;
 use super::hub::Hub;
 use crate::command::HistoryQuery;
-use crate::feed::{Feed, Missed, Outbox, Pieces};
+use crate::feed::{Feed, Mailbox, MissedMessages, PageSource};
 use crate::protocol::{Dialect, MessageId, Mode};
 
 /// A store that is not open yet.
@@ -22,7 +22,7 @@ pub trait Storage: Debug + Send + Sync {
 
 /// Reads stored messages for connections, no faster than each client reads.
 pub(super) trait StoredMessages: Debug + Send + Sync {
-    /// The reply to a command on the connection of `outbox`, with messages up to the id `until`. Hints of a refusal are written for
+    /// The reply to a command on the connection of `mailbox`, with messages up to the id `until`. Hints of a refusal are written for
     /// this mode.
     fn answer(
         &self,
@@ -30,9 +30,9 @@ pub(super) trait StoredMessages: Debug + Send + Sync {
         until: MessageId,
         dialect: Dialect,
         mode: Mode,
-        outbox: &Arc<Outbox>,
-    ) -> Box<dyn Pieces>;
+        mailbox: &Arc<Mailbox>,
+    ) -> Box<dyn PageSource>;
 
-    /// The messages that the connection of `outbox` missed, rendered as events.
-    fn missed(&self, missed: Missed, outbox: &Arc<Outbox>) -> Box<dyn Pieces>;
+    /// The messages that the connection of `mailbox` missed, rendered as events.
+    fn missed(&self, missed: MissedMessages, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource>;
 }

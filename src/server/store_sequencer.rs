@@ -11,7 +11,7 @@ use futures_lite::{Stream as _, ready};
 
 use super::console;
 use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
-use crate::protocol::{MessageId, Name, Past, Timestamp};
+use crate::protocol::{MessageId, Name, PastMessage, Timestamp};
 use crate::room::{Action, Entry, Message, Origin, StoreFailure, Uptime};
 use crate::sequencer::{Change, Numbering, Sequencer};
 use crate::store::{Abandoned, Report, Store};
@@ -93,7 +93,7 @@ impl StoreSequencer {
     }
 
     /// Makes entries of a batch. The next batch reuses the ids of a failed one, because nobody has seen them.
-    fn finish(&mut self, messages: Vec<Past>, result: Result<(), String>) {
+    fn finish(&mut self, messages: Vec<PastMessage>, result: Result<(), String>) {
         let failure = result.err().map(|why| {
             if !std::mem::replace(&mut self.is_failing, true) {
                 console::not_stored(&why);
@@ -110,7 +110,7 @@ impl StoreSequencer {
                 self.push(origin, Action::SayFailed(name, failure));
                 continue;
             }
-            let Some(Past { at, name, text, .. }) = messages.next() else { continue };
+            let Some(PastMessage { at, name, text, .. }) = messages.next() else { continue };
             self.bytes -= cost(&name, text.as_str());
             let action = match &failure {
                 Some(failure) => Action::SayFailed(name, failure.clone()),
@@ -169,7 +169,7 @@ impl Sequencer for StoreSequencer {
             authors.push(author);
             messages.extend(message.and_then(|Message { name, at, text }| {
                 let id = MessageId(ids.next()?);
-                Some(Past { id, at, name, text })
+                Some(PastMessage { id, at, name, text })
             }));
         }
         self.committing = Some(authors);
@@ -180,7 +180,7 @@ impl Sequencer for StoreSequencer {
         self.is_gathering
     }
 
-    fn take_report(&mut self) -> bool {
+    fn process_report(&mut self) -> bool {
         let report = self.reports.try_recv();
         report.map(|report| self.note(report)).is_ok()
     }
@@ -198,7 +198,7 @@ impl Sequencer for StoreSequencer {
             Abandoned::Unknown => StoreFailure::Unconfirmed("the server is shutting down".into()),
         };
         // The batch may be stored already.
-        while self.take_report() {}
+        while self.process_report() {}
         for Author { origin, name, is_refused } in self.committing.take().unwrap_or_default() {
             let failure = if is_refused { &not_stored } else { &failure };
             self.push(origin, Action::SayFailed(name, failure.clone()));
@@ -228,10 +228,11 @@ mod tests {
     use super::*;
     use crate::protocol::{Text, Token};
     use crate::store::tests::WAIT_MAX;
-    use crate::store::{Durability, Keep, Options};
+    use crate::store::{Durability, Options, Retention};
 
     fn sequencer(directory: &Path, bytes_max: usize) -> StoreSequencer {
-        let options = Options { path: directory.join("chat.db"), durability: Durability::Relaxed, keep: Keep::All };
+        let options =
+            Options { path: directory.join("chat.db"), durability: Durability::Relaxed, keep: Retention::All };
         let (store, _) = Store::open(&options, None, Token::ours("epoch"), 0, || Timestamp(0)).unwrap();
         StoreSequencer::new(store, bytes_max)
     }
@@ -253,7 +254,7 @@ mod tests {
         sequencer.end_turn(last_id);
         assert!(sequencer.committing.is_some(), "nothing is committed");
         let deadline = Instant::now() + WAIT_MAX;
-        while !sequencer.take_report() {
+        while !sequencer.process_report() {
             assert!(Instant::now() < deadline, "there is no report");
             std::thread::yield_now();
         }

@@ -7,19 +7,19 @@ use super::hub::{self, Hub};
 use super::query::{CatchUp, QueryReply};
 use super::storage::{Storage, StoredMessages};
 use super::store_sequencer::StoreSequencer;
-use super::{Options, console, made_up_epoch};
+use super::{Options, console, random_epoch};
 use crate::command::HistoryQuery;
-use crate::feed::{Feed, Missed, Outbox, Pieces};
+use crate::feed::{Feed, Mailbox, MissedMessages, PageSource};
 use crate::protocol::{Dialect, MessageId, Mode};
 use crate::room::{RecentMessages, Room};
 use crate::session::Sessions;
-use crate::store::{self, Durability, Found, QueryQueues, Store};
+use crate::store::{self, Durability, QueryQueues, Store, StoredState};
 
 impl Storage for store::Options {
     fn open(&self, options: &Options, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
         let mut history = RecentMessages::new(options.history);
-        let opened = Store::open(self, options.epoch.clone(), made_up_epoch(), options.history, hub::now);
-        let (opened, Found { epoch, last_id, before, messages }) = opened?;
+        let opened = Store::open(self, options.epoch.clone(), random_epoch(), options.history, hub::now);
+        let (opened, StoredState { epoch, last_id, before, messages }) = opened?;
         for past in messages {
             history.push(past);
         }
@@ -46,12 +46,12 @@ impl StoredMessages for QueryQueues {
         until: MessageId,
         dialect: Dialect,
         mode: Mode,
-        outbox: &Arc<Outbox>,
-    ) -> Box<dyn Pieces> {
-        Box::new(QueryReply::new(query, until, dialect, mode, outbox, self))
+        mailbox: &Arc<Mailbox>,
+    ) -> Box<dyn PageSource> {
+        Box::new(QueryReply::new(query, until, dialect, mode, mailbox, self))
     }
 
-    fn missed(&self, missed: Missed, outbox: &Arc<Outbox>) -> Box<dyn Pieces> {
-        Box::new(CatchUp::new(missed, hub::now, outbox, self))
+    fn missed(&self, missed: MissedMessages, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource> {
+        Box::new(CatchUp::new(missed, hub::now, mailbox, self))
     }
 }

@@ -20,10 +20,10 @@
 //! | state | connection's task | session |
 //! |---|---|---|
 //! | Open | reads and writes | processes lines |
-//! | Closing | writes what is in the mailbox, then reports `Gone` | its member is still in the room |
+//! | Closing | writes what is in the mailbox, then reports `Disconnected` | its member is still in the room |
 //! | Closed | writes what is in the mailbox, unless the reason is `slow`; closes the socket; ends | exists only for a detached member |
 //!
-//! A connection that breaks, or that reads too slowly, reports `Gone`, and waits until it is Closed before it closes the socket: a client that
+//! A connection that breaks, or that reads too slowly, reports `Disconnected`, and waits until it is Closed before it closes the socket: a client that
 //! sees the end of its connection can rely on it that all others have seen it leave. When the task ends, it hands its admission ticket to
 //! the hub, which keeps it while the member is detached.
 

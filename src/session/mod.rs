@@ -4,9 +4,9 @@
 //! in order, before the next input. When a session ends, its member may remain in the room.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod command_run;
 mod lifecycle;
 mod timeouts;
-mod turn;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,11 +18,11 @@ pub use self::timeouts::Timeouts;
 use crate::command::{Command, Done, Hint, HistoryQuery, Refusal, Reply, ServerLine};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    CloseReason, Dialect, Ending, ErrorCode, Event, Foreign, LeaveReason, MessageId, Mode, Name, Secret, Tag, Text,
-    Timestamp, User,
+    CloseReason, Dialect, Ending, ErrorCode, Event, LeaveReason, MessageId, Mode, Name, OtherProtocol, Secret, Tag,
+    Text, Timestamp, User,
 };
 use crate::room::{self, DenseMap, MemberId, Origin, Room, SessionId, Uptime, Verifier};
-use crate::sequencer::{Change, Memory, Sequencer};
+use crate::sequencer::{Change, MemorySequencer, Sequencer};
 
 /// An event outside of the room, such as a client's line.
 #[derive(Clone, Debug)]
@@ -53,15 +53,15 @@ pub enum InputKind {
     /// The client sent an invalid line; this refusal is the reply.
     Refuse(Refusal),
     /// The client speaks another protocol.
-    Foreign(Foreign),
+    OtherProtocol(OtherProtocol),
     /// The client had fallen behind and missed events. It has caught up, and gets all events from here on.
     CaughtUp,
-    /// The client has ended its input. It still gets its replies; [`InputKind::Gone`] follows when it has them.
+    /// The client has ended its input. It still gets its replies; [`InputKind::Disconnected`] follows when it has them.
     EndOfInput,
     /// The connection is closed or broken.
-    Gone(LeaveReason),
+    Disconnected(LeaveReason),
     /// Time since the server started; comes from [`SessionId::SERVER`] about once a second, and is repeated with the same time while
-    /// [`Sessions::expired_wait`] is true.
+    /// [`Sessions::has_expired`] is true.
     Tick(Uptime),
     /// The server stops; comes from [`SessionId::SERVER`].
     Shutdown,
@@ -71,13 +71,13 @@ pub enum InputKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Sends a line to one session, at this place in the order.
-    Tell(SessionId, ServerLine),
+    Send(SessionId, ServerLine),
     /// Sends a `USER` line for each member. Until the members change, all replies to `WHO` share one list.
-    List(SessionId, Arc<[User]>),
+    SendUsers(SessionId, Arc<[User]>),
     /// Sends the messages with these numbers in the room's history.
-    Replay(SessionId, Range<u64>),
+    SendMessages(SessionId, Range<u64>),
     /// Sends the strokes with these numbers on the room's canvas.
-    Canvas(SessionId, Range<u64>),
+    SendStrokes(SessionId, Range<u64>),
     /// One more of the session's lines is answered: all of its outputs precede this one.
     Answered(SessionId),
     /// Lets the store answer the session's command, with messages up to this id.
@@ -96,11 +96,11 @@ pub enum Output {
         own: Option<Reply>,
     },
     /// Sets the session's dialect, from here on.
-    Speak(SessionId, Dialect),
+    SetDialect(SessionId, Dialect),
     /// Lets the session follow: it gets all published events from here on.
     Follow(SessionId),
     /// Sets the mode of the session's lines, from here on.
-    Read(SessionId, Mode),
+    SetMode(SessionId, Mode),
     /// Closes the session's connection after the outputs so far, for this reason.
     Close(SessionId, CloseReason),
     /// The session has lost its connection, but its member remains. The connection counts as connected, for `--max-clients` and
@@ -124,7 +124,7 @@ pub struct Sessions {
     /// The last reply to `WHO`, with the version of the roster.
     roster: Option<(u64, Arc<[User]>)>,
     /// More sessions have timed out than may end in one turn.
-    silent_wait: bool,
+    has_idle_left: bool,
     /// Messages that are not in memory can be read from a store.
     has_store: bool,
     sequencer: Box<dyn Sequencer>,
@@ -157,7 +157,7 @@ struct Session {
     /// Number of lines in a row, up to the last one, that had no known verb or an unknown token. `errors < ERRORS_IN_A_ROW_MAX`
     errors: u32,
     /// The server has sent a `PING` since the session's last line.
-    asked: bool,
+    is_pinged: bool,
     /// The member of the session, once it has a nickname.
     member: Option<MemberId>,
     /// The verifier of the resume token that was requested before the session took a nickname.
@@ -177,7 +177,7 @@ const GREETING: &str = "type NICK and your name to join, HELP for help";
 const PRESENCE: &str = "yes, the server is here";
 
 /// The text of the last event, when the server shuts down.
-const FAREWELL: &str = "the server is shutting down";
+const SHUTDOWN_NOTICE: &str = "the server is shutting down";
 
 impl Default for Sessions {
     fn default() -> Self {
@@ -194,9 +194,9 @@ impl Sessions {
             all: BySession::default(),
             resumed: BTreeMap::new(),
             roster: None,
-            silent_wait: false,
+            has_idle_left: false,
             has_store: false,
-            sequencer: Box::new(Memory::default()),
+            sequencer: Box::new(MemorySequencer::default()),
             line: None,
             stopped: false,
             outputs: Vec::new(),
@@ -221,29 +221,31 @@ impl Sessions {
                 | InputKind::Refuse(_)
         );
         self.line = is_line.then_some(Line { session, is_answered: true });
-        self.carry_out_input(input, out);
+        self.process(input, out);
         if self.line.take().is_some_and(|line| line.is_answered) {
             out.push(Output::Answered(session));
         }
     }
 
-    fn carry_out_input(&mut self, input: Input, out: &mut Vec<Output>) {
+    fn process(&mut self, input: Input, out: &mut Vec<Output>) {
         let Input { at, session, kind } = input;
         match kind {
             InputKind::Connect(address) => self.connect(session, address, out),
             InputKind::Tick(now) => self.tick(at, now, out),
             InputKind::Shutdown => self.shutdown(at, out),
             _ if self.all.get(session).is_none_or(Session::is_closed) => {}
-            InputKind::Ending(ending) => self.speak(session, out, |dialect| dialect.ending = ending),
-            InputKind::Blank => self.touch(session),
+            InputKind::Ending(ending) => self.set_dialect(session, out, |dialect| dialect.ending = ending),
+            InputKind::Blank => self.record_activity(session),
             InputKind::AreYouThere => self.show_presence(at, session, out),
-            InputKind::Command(command) => self.carry_out(at, session, command, None, out),
-            InputKind::CommandWithSecret(command, secret) => self.carry_out(at, session, command, Some(secret), out),
+            InputKind::Command(command) => self.run_command(at, session, command, None, out),
+            InputKind::CommandWithSecret(command, secret) => self.run_command(at, session, command, Some(secret), out),
             InputKind::Refuse(refusal) => self.refuse(at, session, refusal, out),
-            InputKind::Foreign(foreign) => self.dismiss(at, session, LeaveReason::Errors, foreign.into(), out),
+            InputKind::OtherProtocol(foreign) => {
+                self.disconnect_with_error(at, session, LeaveReason::Errors, foreign.into(), out)
+            }
             InputKind::CaughtUp => self.caught_up(at, session, out),
             InputKind::EndOfInput => self.end_input(at, session, out),
-            InputKind::Gone(reason) => self.leave(at, session, reason, None, out),
+            InputKind::Disconnected(reason) => self.leave(at, session, reason, None, out),
         }
     }
 
@@ -267,9 +269,9 @@ impl Sessions {
         &mut *self.sequencer
     }
 
-    /// Takes the sequencer out so that it can be closed, and puts a [`Memory`] in its place.
+    /// Takes the sequencer out so that it can be closed, and puts a [`MemorySequencer`] in its place.
     pub fn take_sequencer(&mut self) -> Box<dyn Sequencer> {
-        std::mem::replace(&mut self.sequencer, Box::new(Memory::default()))
+        std::mem::replace(&mut self.sequencer, Box::new(MemorySequencer::default()))
     }
 
     /// The member of a session, also after its connection is gone.
@@ -305,8 +307,8 @@ impl Sessions {
 
     /// Whether sessions or members that timed out have not ended yet. The next [`InputKind::Tick`], with the same time or a later one,
     /// continues.
-    pub fn expired_wait(&self) -> bool {
-        self.silent_wait || self.room.has_expired()
+    pub fn has_expired(&self) -> bool {
+        self.has_idle_left || self.room.has_expired()
     }
 
     /// Whether the session waits, without a connection, until its member is resumed or leaves.
@@ -434,13 +436,13 @@ impl Sessions {
             state.member = Some(MemberId(session.0));
             out.extend(echo.then_some(Output::Follow(session)));
             out.push(Output::Publish { id, at, session, event, own: None });
-            out.extend(reply.map(|reply| Output::Tell(session, ServerLine::Ok(reply))));
+            out.extend(reply.map(|reply| Output::Send(session, ServerLine::Ok(reply))));
             out.extend((!echo).then_some(Output::Follow(session)));
             return;
         }
         let own = reply.clone().filter(|_| !echo);
         out.push(Output::Publish { id, at, session, event, own });
-        out.extend(reply.filter(|_| echo).map(|reply| Output::Tell(session, ServerLine::Ok(reply))));
+        out.extend(reply.filter(|_| echo).map(|reply| Output::Send(session, ServerLine::Ok(reply))));
     }
 
     fn whispered(
@@ -458,11 +460,11 @@ impl Sessions {
             let Some(session) = self.session_of(member) else { continue };
             let Some(state) = self.all.get(session) else { continue };
             let event = Event::Whisper(from.clone(), text.clone());
-            out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), event)));
+            out.push(Output::Send(session, ServerLine::Event(private_tag(state, at), event)));
         }
         if let Some(state) = self.all.get_mut(origin.session).filter(|state| !state.is_closed()) {
             state.errors = 0;
-            out.push(Output::Tell(origin.session, ServerLine::Ok(Reply::Whisper(names))));
+            out.push(Output::Send(origin.session, ServerLine::Ok(Reply::Whisper(names))));
         }
     }
 
@@ -472,14 +474,14 @@ impl Sessions {
             if self.all.get(before).is_some_and(|state| !state.is_closed()) {
                 let what = "another connection showed your token and has your name now";
                 let why = Refusal::new(None, ErrorCode::Resumed, what).with_hint(Hint::ReplaceToken);
-                out.push(Output::Tell(before, ServerLine::Err(why)));
+                out.push(Output::Send(before, ServerLine::Err(why)));
             }
             self.release(before, CloseReason::Resumed, out);
         }
         let Some(state) = self.all.get_mut(session) else { return };
         (state.member, state.verifier, state.errors) = (Some(member), None, 0);
         self.resumed.insert(member, session);
-        out.extend([Output::Tell(session, ServerLine::Ok(Reply::Resume(name))), Output::Follow(session)]);
+        out.extend([Output::Send(session, ServerLine::Ok(Reply::Resume(name))), Output::Follow(session)]);
     }
 
     /// Ends and drops a session.
@@ -492,9 +494,9 @@ impl Sessions {
 
     fn connect(&mut self, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
         if self.stopped {
-            let farewell = ServerLine::Event(None, farewell());
+            let farewell = ServerLine::Event(None, shutdown_notice());
             let close = Output::Close(session, CloseReason::Stopping);
-            out.extend([Output::Tell(session, farewell), close, Output::Remove(session)]);
+            out.extend([Output::Send(session, farewell), close, Output::Remove(session)]);
             return;
         }
         let now = self.room.now();
@@ -507,24 +509,24 @@ impl Sessions {
             connected_at: now,
             last_line_at: now,
             errors: 0,
-            asked: false,
+            is_pinged: false,
             member: None,
             verifier: None,
         };
         let before = self.all.insert(session, state);
         assert!(before.is_none(), "session numbers are given once");
-        out.push(Output::Tell(session, ServerLine::Hello(self.room.epoch().cloned(), Text::ours(GREETING))));
+        out.push(Output::Send(session, ServerLine::Hello(self.room.epoch().cloned(), Text::ours(GREETING))));
     }
 
     fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
         self.stopped = true;
         if self.room.coordinator().is_some() {
-            out.push(Output::Publish { id: None, at, session: SessionId::SERVER, event: farewell(), own: None });
+            out.push(Output::Publish { id: None, at, session: SessionId::SERVER, event: shutdown_notice(), own: None });
         }
         self.submit(at, Origin::SERVER, room::Action::Stop, out);
         for (session, state) in std::mem::take(&mut self.all).iter() {
             if state.member.is_none() {
-                out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), farewell())));
+                out.push(Output::Send(session, ServerLine::Event(private_tag(state, at), shutdown_notice())));
             }
             out.extend([Output::Close(session, CloseReason::Stopping), Output::Remove(session)]);
         }
@@ -532,31 +534,38 @@ impl Sessions {
     }
 
     fn show_presence(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
-        self.touch(session);
+        self.record_activity(session);
         let Some(state) = self.all.get(session) else { return };
         let notice = Event::Notice(Text::ours(PRESENCE));
-        out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), notice)));
+        out.push(Output::Send(session, ServerLine::Event(private_tag(state, at), notice)));
     }
 
     /// Refuses a line. Ends the session after too many lines in a row that had no known verb or an unknown token, because clients must
     /// not guess tokens.
     fn refuse(&mut self, at: Timestamp, session: SessionId, refusal: Refusal, out: &mut Vec<Output>) {
-        self.touch(session);
+        self.record_activity(session);
         let Some(state) = self.all.get_mut(session) else { return };
         let is_error = refusal.verb.is_none() || refusal.code == ErrorCode::TokenUnknown;
         state.errors = if is_error { state.errors + 1 } else { 0 };
         let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
-        out.push(Output::Tell(session, ServerLine::Err(refusal)));
+        out.push(Output::Send(session, ServerLine::Err(refusal)));
         if too_many {
             let what = format!("{ERRORS_IN_A_ROW_MAX} lines in a row were of no use");
             let why = Refusal::new(None, ErrorCode::TooManyErrors, what).with_hint(Hint::ReconnectAndHelp);
-            self.dismiss(at, session, LeaveReason::Errors, why, out);
+            self.disconnect_with_error(at, session, LeaveReason::Errors, why, out);
         }
     }
 
     /// Tells a session why it is ended, and ends it.
-    fn dismiss(&mut self, at: Timestamp, session: SessionId, reason: LeaveReason, why: Refusal, out: &mut Vec<Output>) {
-        out.push(Output::Tell(session, ServerLine::Err(why)));
+    fn disconnect_with_error(
+        &mut self,
+        at: Timestamp,
+        session: SessionId,
+        reason: LeaveReason,
+        why: Refusal,
+        out: &mut Vec<Output>,
+    ) {
+        out.push(Output::Send(session, ServerLine::Err(why)));
         self.leave(at, session, reason, None, out);
     }
 
@@ -594,24 +603,24 @@ impl Sessions {
         Some(Origin { session, member: self.member(session)? })
     }
 
-    fn speak(&mut self, session: SessionId, out: &mut Vec<Output>, change: impl FnOnce(&mut Dialect)) {
+    fn set_dialect(&mut self, session: SessionId, out: &mut Vec<Output>, change: impl FnOnce(&mut Dialect)) {
         let Some(state) = self.all.get_mut(session) else { return };
         change(&mut state.dialect);
-        out.push(Output::Speak(session, state.dialect));
+        out.push(Output::SetDialect(session, state.dialect));
     }
 
     /// Records a sign of life of the session.
-    fn touch(&mut self, session: SessionId) {
+    fn record_activity(&mut self, session: SessionId) {
         let now = self.room.now();
         if let Some(state) = self.all.get_mut(session) {
             state.last_line_at = now;
-            state.asked = false;
+            state.is_pinged = false;
         }
     }
 }
 
-fn farewell() -> Event {
-    Event::Notice(Text::ours(FAREWELL))
+fn shutdown_notice() -> Event {
+    Event::Notice(Text::ours(SHUTDOWN_NOTICE))
 }
 
 /// The tag of an event for this session alone, if the session wants tags.

@@ -94,7 +94,7 @@ fn assert_free(room: &mut Sessions, session: u64, nick: &str) {
 #[test]
 fn nick_of_gone_author_is_reserved_until_message_is_published() {
     let mut room = room_with_message_of_alice();
-    act(&mut room.0, 1, InputKind::Gone(LeaveReason::Lost));
+    act(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
     for alike in ["alice", "ALICE", "аlice", "Ａｌｉｃｅ"] {
         let refused = say(&mut room.0, 2, &format!("NICK {alike}"));
         assert!(refused[0].starts_with("2< ERR NICK name-taken "), "{refused:?}");
@@ -122,7 +122,7 @@ fn author_takes_back_own_nick_while_message_waits() {
 fn nick_of_gone_author_is_free_after_message_is_refused() {
     let mut room = room_with_message_of_alice();
     say(&mut room.0, 1, "MSG another");
-    act(&mut room.0, 1, InputKind::Gone(LeaveReason::Lost));
+    act(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
     assert_eq!(not_stored(&mut room, "alice"), ["1 answered"]);
     assert_reserved(&mut room.0, 2, "alice");
     assert_eq!(not_stored(&mut room, "alice"), ["1 answered"]);
@@ -135,7 +135,7 @@ fn nick_is_free_at_once_without_unpublished_messages() {
     stored(&mut room, "alice");
     say(&mut room.0, 1, "MSG another");
     assert_eq!(not_stored(&mut room, "alice").len(), 2, "the refusal and `answered`");
-    act(&mut room.0, 1, InputKind::Gone(LeaveReason::Lost));
+    act(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
     assert_free(&mut room.0, 2, "alice");
 }
 
@@ -143,7 +143,7 @@ fn nick_is_free_at_once_without_unpublished_messages() {
 fn reserved_nick_is_not_a_member() {
     let mut room = room_with_message_of_alice();
     assert_free(&mut room.0, 2, "bob");
-    act(&mut room.0, 1, InputKind::Gone(LeaveReason::Lost));
+    act(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
     let absent = "2< ERR WHISPER target-absent alice is not here; nothing was delivered; WHO lists names";
     assert_eq!(say(&mut room.0, 2, "WHISPER alice psst"), [absent]);
     assert_eq!(say(&mut room.0, 2, "WHO"), ["2< USER bob coordinator", "2< OK WHO 1"]);
@@ -176,7 +176,7 @@ fn nick_is_reserved_until_every_author_of_that_nick_is_published() {
     act(&mut room.0, 1, resumable(secret));
     say(&mut room.0, 2, &format!("RESUME {}", ResumeToken { id: 1, secret }));
     say(&mut room.0, 2, "MSG again");
-    act(&mut room.0, 2, InputKind::Gone(LeaveReason::Errors));
+    act(&mut room.0, 2, InputKind::Disconnected(LeaveReason::Errors));
     stored(&mut room, "alice");
     assert_reserved(&mut room.0, 3, "alice");
     stored(&mut room, "alice");

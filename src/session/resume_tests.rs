@@ -4,7 +4,7 @@ use super::tests::{act, resumable, room, say, tick};
 use super::{InputKind, Sessions, Timeouts};
 use crate::command::Quit;
 use crate::limits::ERRORS_IN_A_ROW_MAX;
-use crate::protocol::{Foreign, LeaveReason, ResumeToken, Secret};
+use crate::protocol::{LeaveReason, OtherProtocol, ResumeToken, Secret};
 use crate::room::Room;
 
 /// The secret with this number. `token` makes the token of a session with that secret.
@@ -45,7 +45,7 @@ fn resume_moves_member_without_events() {
     let expected = [why, "1 closed", "1 released", "3< OK RESUME alice", "3 follows"];
     assert_eq!(say(&mut room, 3, &format!("RESUME {}", token(1, 1))), expected);
     assert_eq!(say(&mut room, 1, "MSG from beyond"), Vec::<String>::new());
-    assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Lost)), Vec::<String>::new());
+    assert_eq!(act(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost)), Vec::<String>::new());
     assert_eq!(say(&mut room, 3, "MSG back"), ["*1 MSG alice back, for 3 OK MSG 1"]);
     assert_eq!(say(&mut room, 2, "WHISPER alice hi"), ["3< WHISPER bob hi", "2< OK WHISPER alice"]);
     let alice = "USER alice coordinator id=1 address=127.0.0.3:1024 idle=0 online=40";
@@ -84,8 +84,8 @@ fn token_works_until_replaced_or_member_left() {
 fn detached_member_remains_until_timeout() {
     let mut room = resumable_room(&["alice", "bob"]);
     tick(&mut room, 7);
-    assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Lost)), ["1 closed", "1 held"]);
-    assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Slow)), Vec::<String>::new());
+    assert_eq!(act(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost)), ["1 closed", "1 held"]);
+    assert_eq!(act(&mut room, 1, InputKind::Disconnected(LeaveReason::Slow)), Vec::<String>::new());
     assert_eq!(say(&mut room, 1, "MSG from beyond"), Vec::<String>::new());
     assert_eq!(room.connected(), 1);
     assert_eq!(say(&mut room, 2, "WHO"), ["2< USER alice coordinator/USER bob member", "2< OK WHO 2"]);
@@ -98,7 +98,7 @@ fn detached_member_remains_until_timeout() {
     assert_eq!(say(&mut room, 3, &format!("RESUME {}", token(1, 1))), expected);
     assert_eq!(tick(&mut room, 1000), Vec::<String>::new());
 
-    act(&mut room, 3, InputKind::Gone(LeaveReason::Lost));
+    act(&mut room, 3, InputKind::Disconnected(LeaveReason::Lost));
     let expected = ["3 closed", "3 released", "*- LEAVE alice lost", "*- COORDINATOR bob"];
     assert_eq!(tick(&mut room, 1000 + RESUME_SECONDS), Vec::<String>::new());
     assert_eq!(tick(&mut room, 1001 + RESUME_SECONDS), expected);
@@ -115,11 +115,11 @@ fn quit_or_errors_leave_at_once_despite_token() {
         assert_eq!(out.contains(&"1 held".to_owned()), is_held, "{out:?}");
         assert_eq!(out.iter().any(|line| line.contains("LEAVE alice")), !is_held, "{out:?}");
     };
-    check(|| InputKind::Gone(LeaveReason::Lost), true);
-    check(|| InputKind::Gone(LeaveReason::Eof), true);
-    check(|| InputKind::Gone(LeaveReason::Slow), true);
+    check(|| InputKind::Disconnected(LeaveReason::Lost), true);
+    check(|| InputKind::Disconnected(LeaveReason::Eof), true);
+    check(|| InputKind::Disconnected(LeaveReason::Slow), true);
     check(|| InputKind::Command(Quit(None).into()), false);
-    check(|| InputKind::Foreign(Foreign::Http), false);
+    check(|| InputKind::OtherProtocol(OtherProtocol::Http), false);
 
     let mut room = Sessions::new(Room::new(60), Timeouts { idle_seconds: 20, ..Timeouts::default() });
     connect(&mut room, 1);
@@ -138,7 +138,7 @@ fn token_can_be_requested_with_or_without_name() {
     connect(&mut room, 2);
     act(&mut room, 2, resumable(secret(2)));
     assert!(say(&mut room, 2, &format!("RESUME {}", token(2, 2)))[0].contains("token-unknown"));
-    assert_eq!(act(&mut room, 2, InputKind::Gone(LeaveReason::Lost)), ["2 closed", "2 released"]);
+    assert_eq!(act(&mut room, 2, InputKind::Disconnected(LeaveReason::Lost)), ["2 closed", "2 released"]);
     connect(&mut room, 3);
     act(&mut room, 3, resumable(secret(3)));
     say(&mut room, 3, &format!("RESUME {}", token(1, 1)));
@@ -158,7 +158,7 @@ fn member_detaches_only_with_timeout_and_token() {
     let mut room = resumable_room(&["alice"]);
     say(&mut room, 1, "SET resume off");
     assert_eq!(
-        act(&mut room, 1, InputKind::Gone(LeaveReason::Lost)),
+        act(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost)),
         ["1 closed", "1 released", "*- LEAVE alice lost"]
     );
 }

@@ -4,7 +4,7 @@
 use super::*;
 use crate::command::{Set, Setting, Verb};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
-use crate::protocol::{Drawn, Past, Token};
+use crate::protocol::{DrawnStroke, PastMessage, Token};
 use crate::room::{RecentMessages, RecentStrokes};
 
 /// A room with these members; the first one has session 1.
@@ -38,18 +38,19 @@ pub(super) fn act(room: &mut Sessions, session: u64, action: InputKind) -> Vec<S
 
 /// An output as `act` returns it.
 pub(super) fn shown(room: &Sessions, output: &Output) -> String {
-    let drawn = |numbers| room.room().canvas().range(numbers).map(Drawn::to_string).collect::<Vec<_>>().join("/");
-    let past =
-        |numbers| room.room().history().messages().range(numbers).map(Past::to_string).collect::<Vec<_>>().join("/");
+    let drawn = |numbers| room.room().canvas().range(numbers).map(DrawnStroke::to_string).collect::<Vec<_>>().join("/");
+    let past = |numbers| {
+        room.room().history().messages().range(numbers).map(PastMessage::to_string).collect::<Vec<_>>().join("/")
+    };
     match output {
         Output::Answered(SessionId(session)) => format!("{session} answered"),
         Output::QueryStore(SessionId(session), query, MessageId(until)) => {
             format!("{session} queries {query:?} up to {until}")
         }
-        Output::Canvas(SessionId(session), numbers) => format!("{session}< {}", drawn(numbers.clone())),
-        Output::Replay(SessionId(session), numbers) => format!("{session}< {}", past(numbers.clone())),
-        Output::Tell(SessionId(session), line) => format!("{session}< {line}"),
-        Output::List(SessionId(session), users) => {
+        Output::SendStrokes(SessionId(session), numbers) => format!("{session}< {}", drawn(numbers.clone())),
+        Output::SendMessages(SessionId(session), numbers) => format!("{session}< {}", past(numbers.clone())),
+        Output::Send(SessionId(session), line) => format!("{session}< {line}"),
+        Output::SendUsers(SessionId(session), users) => {
             let users: Vec<_> = users.iter().map(User::to_string).collect();
             format!("{session}< {}", users.join("/"))
         }
@@ -58,9 +59,9 @@ pub(super) fn shown(room: &Sessions, output: &Output) -> String {
             let own = own.as_ref().map(|reply| format!(", for {session} {reply}")).unwrap_or_default();
             format!("*{id} {event}{own}")
         }
-        Output::Speak(SessionId(session), dialect) => format!("{session} speaks {}", dialect.index()),
+        Output::SetDialect(SessionId(session), dialect) => format!("{session} speaks {}", dialect.index()),
         Output::Follow(SessionId(session)) => format!("{session} follows"),
-        Output::Read(SessionId(session), mode) => format!("{session} is read as {mode:?}"),
+        Output::SetMode(SessionId(session), mode) => format!("{session} is read as {mode:?}"),
         Output::Close(SessionId(session), _) => format!("{session} closed"),
         Output::Detach(SessionId(session)) => format!("{session} held"),
         Output::Remove(SessionId(session)) => format!("{session} released"),
@@ -176,7 +177,7 @@ fn history_is_replayed_on_request() {
 #[test]
 fn history_beyond_memory_is_read_from_store() {
     let history = Room::new(0).with_history(RecentMessages::new(2));
-    let mut room = Sessions::new(history, Timeouts::default()).with_store(Box::new(Memory::default()));
+    let mut room = Sessions::new(history, Timeouts::default()).with_store(Box::new(MemorySequencer::default()));
     act(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     for line in ["NICK alice", "MSG one", "MSG two", "MSG three"] {
         say(&mut room, 1, line);
@@ -259,7 +260,7 @@ fn name_is_free_at_once_after_leave() {
     let mut room = room(&["alice", "bob"]);
     say(&mut room, 1, "NICK carol");
     assert_eq!(say(&mut room, 2, "NICK ALICE"), ["*- RENAME bob ALICE, for 2 OK NICK ALICE"]);
-    act(&mut room, 1, InputKind::Gone(LeaveReason::Lost));
+    act(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost));
     assert_eq!(say(&mut room, 2, "NICK carol"), ["*- RENAME ALICE carol, for 2 OK NICK carol"]);
 }
 
@@ -267,8 +268,11 @@ fn name_is_free_at_once_after_leave() {
 fn end_of_input_is_not_a_leave() {
     let mut room = room(&["alice"]);
     assert_eq!(act(&mut room, 1, InputKind::EndOfInput), ["1 closed"]);
-    assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Eof)), ["1 closed", "1 released", "*- LEAVE alice eof"]);
-    assert_eq!(act(&mut room, 1, InputKind::Gone(LeaveReason::Eof)), Vec::<String>::new());
+    assert_eq!(
+        act(&mut room, 1, InputKind::Disconnected(LeaveReason::Eof)),
+        ["1 closed", "1 released", "*- LEAVE alice eof"]
+    );
+    assert_eq!(act(&mut room, 1, InputKind::Disconnected(LeaveReason::Eof)), Vec::<String>::new());
 }
 
 #[test]
@@ -321,7 +325,7 @@ fn silent_session_gets_ping_then_leaves() {
     say(&mut room, 3, "SET tags on");
     assert_eq!(tick(&mut room, 10), Vec::<String>::new());
     assert_eq!(tick(&mut room, 11), ["1< PING idle", "2< PING idle", "3< @- 1970-01-01T00:00:05.000Z PING idle"]);
-    assert_eq!(tick(&mut room, 12), Vec::<String>::new(), "asked once");
+    assert_eq!(tick(&mut room, 12), Vec::<String>::new(), "is_pinged once");
     say(&mut room, 1, "PONG idle");
     act(&mut room, 2, InputKind::Blank);
     say(&mut room, 3, "nonsense is a sign of life, too");
@@ -357,7 +361,7 @@ fn expired_members_leave_in_turns_at_the_same_tick() {
         say(&mut room, session, &format!("NICK {session:0>32}"));
     }
     let mut turn =
-        || (tick(&mut room, 21).iter().filter(|line| line.ends_with("released")).count(), room.expired_wait());
+        || (tick(&mut room, 21).iter().filter(|line| line.ends_with("released")).count(), room.has_expired());
     let turns = [turn(), turn(), turn(), turn()];
     assert_eq!(turns, [(EXPIRED_PER_TURN_MAX, true), (EXPIRED_PER_TURN_MAX, true), (1, false), (0, false)]);
 }

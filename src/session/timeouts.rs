@@ -20,13 +20,13 @@ pub struct Timeouts {
 
 /// Timeout that is due for a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Due {
+enum Timeout {
     /// The session took no nickname in time.
-    Nameless,
+    Registration,
     /// The session was silent for too long.
-    Silent,
+    Idle,
     /// The session was silent for half of that time.
-    Question,
+    Ping,
 }
 
 /// The token of the server's `PING`.
@@ -34,60 +34,66 @@ const IDLE: &str = "idle";
 
 impl Sessions {
     /// Sets the time and handles the timeouts that are due. At most [`EXPIRED_PER_TURN_MAX`] sessions end, and as many members leave;
-    /// if more are due, [`Sessions::expired_wait`] is true and this must be called again.
+    /// if more are due, [`Sessions::has_expired`] is true and this must be called again.
     pub(super) fn tick(&mut self, at: Timestamp, now: Uptime, out: &mut Vec<Output>) {
         self.submit_at(now, at, Origin::SERVER, room::Action::Tick, out);
         let now = self.now();
         let due = |state: &Session| state.due(now, self.timeouts);
         let due: Vec<_> = self.all.iter().filter_map(|(session, state)| Some((session, due(state)?))).collect();
         let mut ended = 0;
-        self.silent_wait = false;
+        self.has_idle_left = false;
         for (session, due) in due {
             match due {
-                Due::Question => self.ask(at, session, out),
-                Due::Nameless => self.dismiss(at, session, LeaveReason::Timeout, self.timeouts.nameless(), out),
-                Due::Silent if ended == EXPIRED_PER_TURN_MAX => self.silent_wait = true,
-                Due::Silent => {
+                Timeout::Ping => self.send_ping(at, session, out),
+                Timeout::Registration => self.disconnect_with_error(
+                    at,
+                    session,
+                    LeaveReason::Timeout,
+                    self.timeouts.registration_error(),
+                    out,
+                ),
+                Timeout::Idle if ended == EXPIRED_PER_TURN_MAX => self.has_idle_left = true,
+                Timeout::Idle => {
                     ended += 1;
-                    self.dismiss(at, session, LeaveReason::Timeout, self.timeouts.silent(), out);
+                    self.disconnect_with_error(at, session, LeaveReason::Timeout, self.timeouts.idle_error(), out);
                 }
             }
         }
     }
 
-    fn ask(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
+    fn send_ping(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
         let Some(state) = self.all.get_mut(session) else { return };
         let Ok(token) = Token::new(IDLE) else { return };
-        state.asked = true;
-        out.push(Output::Tell(session, ServerLine::Event(private_tag(state, at), Event::Ping(token))));
+        state.is_pinged = true;
+        out.push(Output::Send(session, ServerLine::Event(private_tag(state, at), Event::Ping(token))));
     }
 }
 
 impl Session {
     /// Compares with `>` because times are whole seconds: so no timeout is due too early.
-    fn due(&self, now: Uptime, timeouts: Timeouts) -> Option<Due> {
+    fn due(&self, now: Uptime, timeouts: Timeouts) -> Option<Timeout> {
         let Timeouts { name_seconds, idle_seconds } = timeouts;
         if self.lifecycle != Lifecycle::Open {
             return None;
         }
         let silent = now.seconds_since(self.last_line_at);
         if name_seconds > 0 && self.member.is_none() && now.seconds_since(self.connected_at) > name_seconds {
-            return Some(Due::Nameless);
+            return Some(Timeout::Registration);
         }
         if idle_seconds > 0 && silent > idle_seconds {
-            return Some(Due::Silent);
+            return Some(Timeout::Idle);
         }
-        (idle_seconds > 0 && !self.asked && silent > idle_seconds / 2).then_some(Due::Question)
+        (idle_seconds > 0 && !self.is_pinged && silent > idle_seconds / 2).then_some(Timeout::Ping)
     }
 }
 
 impl Timeouts {
-    fn nameless(self) -> Refusal {
+    fn registration_error(self) -> Refusal {
         let what = format!("you took no name within {} s", self.name_seconds);
         Refusal::new(None, ErrorCode::NameTimeout, what).with_hint(Hint::ReconnectAndJoin)
     }
 
-    fn silent(self) -> Refusal {
+    fn idle_error(self) -> Refusal {
         let what = format!("nothing came from you for {} s", self.idle_seconds);
         Refusal::new(None, ErrorCode::IdleTimeout, what).with_hint(Hint::ReconnectAndPong)
     }

@@ -14,10 +14,10 @@ use rusqlite::{
 };
 
 use super::clock::Notes;
-use super::place::{Place, companion};
-use super::{Durability, Found, Options, log, words};
+use super::store_path::{StorePath, companion};
+use super::{Durability, Options, StoredState, log, words};
 use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
-use crate::protocol::{MessageId, Name, Past, Text, Timestamp, Token};
+use crate::protocol::{MessageId, Name, PastMessage, Text, Timestamp, Token};
 
 /// Tells a file of ours (`PRAGMA application_id`): "chwg".
 const APPLICATION_ID: i32 = 0x6368_7767;
@@ -93,7 +93,7 @@ pub(super) struct Seq(pub(super) u64);
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Keep {
+pub enum Retention {
     /// Everything.
     #[default]
     All,
@@ -105,7 +105,7 @@ pub enum Keep {
     Count(u64),
 }
 
-impl FromStr for Keep {
+impl FromStr for Retention {
     type Err = String;
 
     /// `30d`, `1gb`, `100000` or `all`.
@@ -146,7 +146,7 @@ pub enum OpenError {
     /// Another program writes to it, or has locked it.
     Busy(PathBuf),
     /// It is not ours.
-    Foreign(PathBuf),
+    OtherProtocol(PathBuf),
     /// It was written by a later version, which calls itself so.
     Newer(PathBuf, usize),
     /// It is empty, and its `-wal` is not.
@@ -188,7 +188,7 @@ impl fmt::Display for OpenError {
                 path.display(),
                 STORE_BUSY_MS_MAX / 1000
             ),
-            Self::Foreign(path) => write!(
+            Self::OtherProtocol(path) => write!(
                 f,
                 "{} is not a store of chinwagd's, and is left as it is; choose another file with --data",
                 path.display()
@@ -242,7 +242,7 @@ impl OpenError {
             return Self::Full(path);
         }
         match error.sqlite_error_code() {
-            Some(SqliteCode::NotADatabase) => Self::Foreign(path),
+            Some(SqliteCode::NotADatabase) => Self::OtherProtocol(path),
             Some(SqliteCode::DatabaseBusy | SqliteCode::DatabaseLocked) => Self::Busy(path),
             Some(SqliteCode::DiskFull) => Self::Full(path),
             Some(SqliteCode::CannotOpen | SqliteCode::ReadOnly) => Self::Companions(path, error),
@@ -256,7 +256,7 @@ impl OpenError {
 pub(super) struct StoreFile {
     pub(super) connection: Connection,
     /// Last, so that it is closed last.
-    pub(super) place: Place,
+    pub(super) place: StorePath,
 }
 
 pub(super) fn open(
@@ -264,8 +264,8 @@ pub(super) fn open(
     epoch: Option<Token>,
     made_up: Token,
     count: usize,
-) -> Result<(StoreFile, Found), OpenError> {
-    let mut place = Place::lock(&options.path)?;
+) -> Result<(StoreFile, StoredState), OpenError> {
+    let mut place = StorePath::lock(&options.path)?;
     let path = place.path().to_owned();
     let sqlite = |error| OpenError::of(&path, error);
     let system = |error| OpenError::File(path.clone(), error);
@@ -276,7 +276,7 @@ pub(super) fn open(
     }
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite)?;
     if !is_new && !is_ours(&connection).map_err(sqlite)? {
-        return Err(OpenError::Foreign(path));
+        return Err(OpenError::OtherProtocol(path));
     }
     // First: a later version may have other tables.
     let version = version(&connection).map_err(sqlite)?;
@@ -287,7 +287,7 @@ pub(super) fn open(
     set_up(&connection, is_new).map_err(sqlite)?;
     migrate(&mut connection, version, migrations).map_err(sqlite)?;
     words::prepare(&mut connection).map_err(sqlite)?;
-    let found = take_up(&mut connection, options.durability, epoch, made_up, count).map_err(sqlite)?;
+    let found = load(&mut connection, options.durability, epoch, made_up, count).map_err(sqlite)?;
     note_path(&connection, &path).map_err(sqlite)?;
     place.watch_companions(&connection).map_err(system)?;
     let links = place.links().map_err(system)?;
@@ -402,13 +402,13 @@ fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> 
 ///
 /// If the last server had relaxed durability and was not stopped in good order, its last messages may be lost, and their ids would be
 /// given again: a new epoch begins.
-fn take_up(
+fn load(
     connection: &mut Connection,
     durability: Durability,
     epoch: Option<Token>,
     made_up: Token,
     count: usize,
-) -> rusqlite::Result<Found> {
+) -> rusqlite::Result<StoredState> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let may_lack_messages: bool =
         transaction.query_row("SELECT EXISTS (SELECT 1 FROM state WHERE key = ?)", [RELAXED], |row| row.get(0))?;
@@ -433,7 +433,7 @@ fn take_up(
         connection.pragma_update(None, "synchronous", "NORMAL")?;
     }
     let (messages, before) = newest(connection, count + 1)?;
-    Ok(Found { epoch, last_id: MessageId(last_id), before: before.max(MessageId(evicted)), messages })
+    Ok(StoredState { epoch, last_id: MessageId(last_id), before: before.max(MessageId(evicted)), messages })
 }
 
 /// Removes the note `RELAXED`: the server ends in good order, and all messages are on the disk.
@@ -460,7 +460,7 @@ pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<Seq> {
 
 /// The newest messages, at most so many, in order, back to the first row that is no message: another program may have written it, or
 /// a version with other rules. With them, the id of that row, since history in memory must have no gap.
-fn newest(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<Past>, MessageId)> {
+fn newest(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<PastMessage>, MessageId)> {
     let mut rows =
         connection.prepare("SELECT id, time, name, text FROM messages WHERE room = ? ORDER BY id DESC LIMIT ?")?;
     let mut rows = rows.query(params![LOBBY, count as u64])?;
@@ -593,10 +593,10 @@ pub(super) fn forget_clock_of(connection: &Connection, up_to: Seq) -> rusqlite::
 }
 
 /// A row as a message. None if somebody else wrote into the file what is none.
-pub(super) fn past(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Past>> {
+pub(super) fn past(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<PastMessage>> {
     let (id, time, name, text): (u64, String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
     let parsed = || {
-        Some(Past {
+        Some(PastMessage {
             id: MessageId(id),
             at: Timestamp::parse(&time)?,
             name: Name::new(&name).ok()?,

@@ -7,10 +7,10 @@ use std::fs;
 const MODULES: [&str; 3] = ["limits", "protocol", "store"];
 
 /// Items of `protocol` that it may use: values, and the words of a search.
-const VALUES: [&str; 8] = ["MessageId", "Name", "Past", "Text", "Timestamp", "Token", "fold_case", "words"];
+const VALUES: [&str; 8] = ["MessageId", "Name", "PastMessage", "Text", "Timestamp", "Token", "fold_case", "words"];
 
 /// Words of the wire and of its types that must not be in its code or comments.
-const WIRE: [&str; 10] = ["Dialect", "ERR", "Event", "MSG", "NOTICE", "Outbox", "PAST", "Refusal", "Reply", "Verb"];
+const WIRE: [&str; 10] = ["Dialect", "ERR", "Event", "MSG", "NOTICE", "Mailbox", "PAST", "Refusal", "Reply", "Verb"];
 
 #[test]
 fn store_uses_values_only() {

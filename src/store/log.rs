@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::place::Displaced;
+use super::store_path::Displaced;
 use crate::protocol::Timestamp;
 
 /// The wall clock is far from what was expected.

@@ -13,9 +13,9 @@ mod file;
 mod layers;
 mod log;
 mod page;
-mod place;
 mod query;
 mod queue;
+mod store_path;
 mod terms;
 mod wal;
 mod words;
@@ -28,12 +28,12 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 
-pub use self::file::{Keep, OpenError};
+pub use self::file::{OpenError, Retention};
 pub use self::page::{Evicted, Page, QueryEnd, QueryError, Row};
-use self::query::Search;
+use self::query::PendingSearch;
 pub use self::query::{Query, QueryQueues, StoreQuery};
 use self::writer::{CommitGate, Writer};
-use crate::protocol::{MessageId, Past, Timestamp, Token};
+use crate::protocol::{MessageId, PastMessage, Timestamp, Token};
 
 /// What is to be stored, and how.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub struct Options {
     /// When a message counts as stored.
     pub durability: Durability,
     /// What is kept of it.
-    pub keep: Keep,
+    pub keep: Retention,
 }
 
 /// The clock that says how old what is stored is.
@@ -61,7 +61,7 @@ pub enum Durability {
 
 /// What a file held when it was opened.
 #[derive(Debug)]
-pub struct Found {
+pub struct StoredState {
     /// What its ids belong to.
     pub epoch: Token,
     /// The id of the newest message, also if it was deleted: no greater id was ever given in this epoch.
@@ -69,14 +69,14 @@ pub struct Found {
     /// `messages` has no message up to this id: those are deleted, or only in the file.
     pub before: MessageId,
     /// The newest messages, in order and without a gap; one more than were asked for, if there are more.
-    pub messages: Vec<Past>,
+    pub messages: Vec<PastMessage>,
 }
 
 /// What the thread that writes has done.
 #[derive(Debug)]
 pub enum Report {
     /// It stored all of these messages, or none of them for this reason.
-    Committed(Vec<Past>, Result<(), String>),
+    Committed(Vec<PastMessage>, Result<(), String>),
     /// Evicted all messages up to this id.
     Dropped(MessageId),
 }
@@ -102,9 +102,9 @@ pub enum Abandoned {
 
 #[derive(Debug)]
 enum Job {
-    Commit(Vec<Past>),
+    Commit(Vec<PastMessage>),
     /// A search needs words that are not in the index yet.
-    Index(Search),
+    Index(PendingSearch),
     Close,
 }
 
@@ -120,7 +120,7 @@ impl Store {
         made_up: Token,
         count: usize,
         now: Now,
-    ) -> Result<(Self, Found), OpenError> {
+    ) -> Result<(Self, StoredState), OpenError> {
         let (file, found) = file::open(options, epoch, made_up, count)?;
         let (reader, searcher) = (file.open_to_read()?, file.open_to_read()?);
         let (asks, jobs) = mpsc::channel();
@@ -149,7 +149,7 @@ impl Store {
 
     /// Stores messages in one transaction; [`Store::reports`] gets the result. Their ids follow that of the newest message, so the
     /// caller must await the result before the next call.
-    pub fn commit(&self, messages: Vec<Past>) {
+    pub fn commit(&self, messages: Vec<PastMessage>) {
         self.gate.reopen();
         // Fails only if the thread is gone, which ends the server: see `reports`.
         let _ = self.asks.send(Job::Commit(messages));

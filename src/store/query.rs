@@ -40,9 +40,11 @@ impl QueryQueues {
     /// stops when the caller drops it. After a poll that was pending, the store wakes `waker` once the page is ready.
     pub fn query(&self, query: Query, until: MessageId, waker: Waker) -> Arc<StoreQuery> {
         let (position, queue) = match query {
-            Query::Last(rows) => (Position::InOrder(OrderPosition::BeforeStart { at: until, rows }), &self.to_read),
-            Query::After(id) => (Position::InOrder(OrderPosition::After(id)), &self.to_read),
-            Query::Words(words) => (Position::Search(SearchPosition::new(&words, until)), &self.to_search),
+            Query::Last(rows) => {
+                (QueryPosition::InOrder(OrderPosition::BeforeStart { at: until, rows }), &self.to_read)
+            }
+            Query::After(id) => (QueryPosition::InOrder(OrderPosition::After(id)), &self.to_read),
+            Query::Words(words) => (QueryPosition::PendingSearch(SearchPosition::new(&words, until)), &self.to_search),
         };
         let progress = Mutex::new(Progress { position, page: Page::default(), rows_before: 0 });
         Arc::new(StoreQuery { until, waker, queue: queue.clone(), progress, next: Mutex::default() })
@@ -60,12 +62,12 @@ pub struct StoreQuery {
     /// Queue of the thread that runs the query.
     queue: mpsc::Sender<Weak<Self>>,
     progress: Mutex<Progress>,
-    next: Mutex<NextPage>,
+    next: Mutex<PageSlot>,
 }
 
 /// The next page for the consumer.
 #[derive(Debug, Default)]
-struct NextPage {
+struct PageSlot {
     page: Option<Page>,
     is_requested: bool,
     /// `page` is the last page or, if it is `None`, the consumer has taken the last page.
@@ -75,7 +77,7 @@ struct NextPage {
 /// The thread's progress with the query.
 #[derive(Debug)]
 struct Progress {
-    position: Position,
+    position: QueryPosition,
     /// The page being filled.
     page: Page,
     /// Rows on the pages before it.
@@ -84,9 +86,9 @@ struct Progress {
 
 /// Where a query continues.
 #[derive(Debug)]
-enum Position {
+enum QueryPosition {
     InOrder(OrderPosition),
-    Search(SearchPosition),
+    PendingSearch(SearchPosition),
 }
 
 #[derive(Debug)]
@@ -144,8 +146,8 @@ impl StoreQuery {
         let mut progress = lock(&self.progress);
         let Progress { position, page, rows_before } = &mut *progress;
         let turn = match position {
-            Position::InOrder(position) => position.advance(connection, self.until, page, *rows_before),
-            Position::Search(search) => search.advance(connection, page, *rows_before),
+            QueryPosition::InOrder(position) => position.advance(connection, self.until, page, *rows_before),
+            QueryPosition::PendingSearch(search) => search.advance(connection, page, *rows_before),
         };
         page.end = match turn {
             Ok(Turn::Unfinished) => return true,
@@ -168,7 +170,7 @@ impl StoreQuery {
     fn hand_over(&self, mut page: Page) {
         page.shrink();
         let has_ended = page.end.is_some();
-        *lock(&self.next) = NextPage { page: Some(page), is_requested: false, has_ended };
+        *lock(&self.next) = PageSlot { page: Some(page), is_requested: false, has_ended };
         self.waker.wake_by_ref();
     }
 
@@ -176,8 +178,8 @@ impl StoreQuery {
     fn stop_check(self: &Arc<Self>) -> impl FnMut() -> bool + Send + 'static {
         let query = Arc::downgrade(self);
         let turn = match &lock(&self.progress).position {
-            Position::Search(search) => search.turn(),
-            Position::InOrder(_) => Duration::MAX,
+            QueryPosition::PendingSearch(search) => search.turn(),
+            QueryPosition::InOrder(_) => Duration::MAX,
         };
         let end = thread_cpu().saturating_add(turn);
         // The searching thread holds one reference itself.
@@ -187,7 +189,7 @@ impl StoreQuery {
     /// Counts CPU time as used by the search.
     #[cfg(test)]
     pub(super) fn use_up(&self, time: Duration) {
-        if let Position::Search(search) = &mut lock(&self.progress).position {
+        if let QueryPosition::PendingSearch(search) = &mut lock(&self.progress).position {
             search.cpu = time;
         }
     }
@@ -306,9 +308,9 @@ fn thread_cpu() -> Duration {
 
 /// A search that waits until the writer has indexed its words. Dropping it fails the search.
 #[derive(Debug)]
-pub(super) struct Search(Weak<StoreQuery>);
+pub(super) struct PendingSearch(Weak<StoreQuery>);
 
-impl Search {
+impl PendingSearch {
     /// Whether its consumer still waits for it.
     pub(super) fn is_awaited(&self) -> bool {
         self.0.strong_count() > 0
@@ -338,7 +340,7 @@ impl Search {
     }
 }
 
-impl Drop for Search {
+impl Drop for PendingSearch {
     fn drop(&mut self) {
         if let Some(query) = self.take() {
             query.fail("the server is shutting down");
@@ -364,7 +366,7 @@ pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<Stor
             is_unfinished
         }
         Ok(true) => {
-            drop(writer.send(Job::Index(Search(Arc::downgrade(query)))));
+            drop(writer.send(Job::Index(PendingSearch(Arc::downgrade(query)))));
             false
         }
         Err(error) => {

@@ -29,25 +29,25 @@ pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 /// Longest wait for anything; then the test fails.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
 
-pub(super) fn options(path: &Path, keep: Keep) -> Options {
+pub(super) fn options(path: &Path, keep: Retention) -> Options {
     Options { path: path.to_owned(), durability: Durability::Relaxed, keep }
 }
 
-pub(crate) fn open(path: &Path, keep: Keep) -> Result<(Store, Found), OpenError> {
+pub(crate) fn open(path: &Path, keep: Retention) -> Result<(Store, StoredState), OpenError> {
     Store::open(&options(path, keep), None, Token::ours("first"), 3, || NOW)
 }
 
-pub(crate) fn past(id: u64, text: &str) -> Past {
+pub(crate) fn past(id: u64, text: &str) -> PastMessage {
     let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
-    Past { id: MessageId(id), at: Timestamp(NOW.0 - 1000 * (10_000 - i64::try_from(id).unwrap())), name, text }
+    PastMessage { id: MessageId(id), at: Timestamp(NOW.0 - 1000 * (10_000 - i64::try_from(id).unwrap())), name, text }
 }
 
 /// Stores these, and waits until they are.
-pub(crate) fn commit(store: &Store, messages: Vec<Past>) {
+pub(crate) fn commit(store: &Store, messages: Vec<PastMessage>) {
     assert_eq!(try_commit(store, messages), Ok(()));
 }
 
-pub(super) fn try_commit(store: &Store, messages: Vec<Past>) -> Result<(), String> {
+pub(super) fn try_commit(store: &Store, messages: Vec<PastMessage>) -> Result<(), String> {
     store.commit(messages);
     loop {
         if let Report::Committed(_, result) = next_report(store.reports()) {
@@ -74,7 +74,7 @@ pub(crate) fn close(store: Store) {
     store.close(WAIT_MAX);
 }
 
-fn ids(found: &Found) -> Vec<u64> {
+fn ids(found: &StoredState) -> Vec<u64> {
     found.messages.iter().map(|past| past.id.0).collect()
 }
 
@@ -155,7 +155,7 @@ fn read_all(query: &Arc<StoreQuery>) -> QueryResult {
 fn epoch_ids_and_newest_messages_are_found_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, found) = open(&path, Keep::All).unwrap();
+    let (store, found) = open(&path, Retention::All).unwrap();
     assert_eq!((found.epoch.to_string(), found.last_id, found.messages), ("first".to_owned(), MessageId(0), vec![]));
     let said: Vec<_> = (1..=7).map(|id| past(id, &format!("message {id}"))).collect();
     commit(&store, said.clone());
@@ -169,8 +169,8 @@ fn epoch_ids_and_newest_messages_are_found_again() {
 }
 
 /// Opens the file. Waits until the last store, which was dropped, has unlocked it.
-fn open_with(path: &Path, durability: Durability, epoch: Option<&str>) -> (Store, Found) {
-    let options = Options { path: path.to_owned(), durability, keep: Keep::All };
+fn open_with(path: &Path, durability: Durability, epoch: Option<&str>) -> (Store, StoredState) {
+    let options = Options { path: path.to_owned(), durability, keep: Retention::All };
     loop {
         match Store::open(&options, epoch.map(Token::ours), Token::ours("new"), 3, || NOW) {
             Err(OpenError::Locked(_)) => thread::yield_now(),
@@ -216,7 +216,7 @@ fn unclean_end_with_full_durability_keeps_the_epoch_begun_before() {
     assert_eq!(found.epoch.to_string(), "new");
     // Not closed.
     drop(store);
-    let options = Options { path: path.clone(), durability: Durability::Full, keep: Keep::All };
+    let options = Options { path: path.clone(), durability: Durability::Full, keep: Retention::All };
     let found = loop {
         match Store::open(&options, None, Token::ours("newer"), 3, || NOW) {
             Err(OpenError::Locked(_)) => thread::yield_now(),
@@ -231,7 +231,7 @@ fn unclean_end_with_full_durability_keeps_the_epoch_begun_before() {
 fn id_of_a_message_of_another_program_is_not_given_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(1, "one")]);
     close(store);
     let insert = "INSERT INTO messages SELECT 2, room, 9, time, name, text FROM messages";
@@ -247,7 +247,7 @@ fn id_of_a_message_of_another_program_is_not_given_again() {
 fn id_of_a_deleted_message_never_returns() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, (1..=5).map(|id| past(id, "hi")).collect());
     close(store);
     for (left, delete) in [(vec![1, 2], "DELETE FROM messages WHERE id > 2"), (vec![], "DELETE FROM messages")] {
@@ -270,7 +270,7 @@ fn id_of_a_deleted_message_never_returns() {
 fn messages_in_memory_end_at_a_row_that_is_no_message() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, (1..=9).map(|id| past(id, "hi")).collect());
     close(store);
     for (change, expected, before) in [
@@ -286,9 +286,9 @@ fn messages_in_memory_end_at_a_row_that_is_no_message() {
 }
 
 /// `drop` ends the writer some time later.
-pub(super) fn open_in_turn(path: &Path) -> (Store, Found) {
+pub(super) fn open_in_turn(path: &Path) -> (Store, StoredState) {
     loop {
-        match open(path, Keep::All) {
+        match open(path, Retention::All) {
             Err(OpenError::Locked(_)) => thread::yield_now(),
             opened => return opened.unwrap(),
         }
@@ -299,7 +299,7 @@ pub(super) fn open_in_turn(path: &Path) -> (Store, Found) {
 fn what_cannot_be_stored_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(5, "five")]);
     let failed = try_commit(&store, vec![past(4, "four"), past(5, "five again")]);
     assert!(failed.unwrap_err().contains("UNIQUE"));
@@ -312,12 +312,12 @@ fn what_cannot_be_stored_leaves_nothing_behind() {
 #[test]
 fn query_in_order_returns_the_rows_as_stored() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     let said: Vec<_> = (1..=2000).map(|id| past(2 * id, &format!("message {id}"))).collect();
     commit(&store, said.clone());
-    let check = |of: Query, until: u64, expected: &[Past]| {
+    let check = |of: Query, until: u64, expected: &[PastMessage]| {
         let result = query(&store, of, until);
-        let row = |past: &Past| (past.id.0, past.at.to_string(), past.name.to_string(), past.text.to_string());
+        let row = |past: &PastMessage| (past.id.0, past.at.to_string(), past.name.to_string(), past.text.to_string());
         assert_eq!(result.rows, expected.iter().map(row).collect::<Vec<_>>());
         assert!(result.is_complete());
     };
@@ -333,7 +333,7 @@ fn query_in_order_returns_the_rows_as_stored() {
 #[test]
 fn pages_of_a_query_are_full_but_for_the_last_one() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, (1..=2000).map(|id| past(id, &format!("message {id}"))).collect());
     let query = start(&store, Query::Last(2000), 2000);
     let pages: Vec<_> = std::iter::from_fn(|| next_page(&query)).collect();
@@ -347,7 +347,7 @@ fn pages_of_a_query_are_full_but_for_the_last_one() {
 #[test]
 fn query_reports_what_is_evicted_between_two_pages() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, &format!("message {id}"))).collect());
     let queries = [Query::After(MessageId(0)), Query::Last(1000)].map(|of| start(&store, of, 1000));
     let mut results = queries.each_ref().map(|query| {
@@ -375,7 +375,7 @@ fn query_reports_what_is_evicted_between_two_pages() {
 #[test]
 fn query_reports_what_was_evicted_before_it() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     commit(&store, (1..=1500).map(|id| past(2 * id, "hi")).collect());
     commit(&store, vec![past(3001, "more")]);
     await_dropped(&store, 1002);
@@ -400,7 +400,7 @@ fn query_reports_what_was_evicted_before_it() {
 fn rows_that_another_program_wrote_are_returned_as_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(1, "hi")]);
     let row = "INSERT INTO messages VALUES (2, 1, 2, 'at\tnoon', 'e v e', 'tea ' || char(27) || '[31m' || char(10))";
     Connection::open(&path).unwrap().execute_batch(row).unwrap();
@@ -414,7 +414,7 @@ fn rows_that_another_program_wrote_are_returned_as_they_are() {
 fn query_fails_when_the_file_cannot_be_read_any_more() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, &format!("message {id}"))).collect());
     let query = start(&store, Query::After(MessageId(0)), 1000);
     let first = next_page(&query).unwrap();
@@ -430,7 +430,7 @@ fn query_fails_when_the_file_cannot_be_read_any_more() {
 #[test]
 fn dropped_query_is_freed() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, many(1..=1000));
     for pages in 0..=2 {
         for of in [Query::Last(1000), Query::Words(Text::ours("word"))] {
@@ -457,7 +457,7 @@ fn dropped_query_is_freed() {
 #[test]
 fn words_are_found_as_they_are() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     let texts = ["tea time", "Tea, and TIME", "no coffee", "a \"quoted\" tea", "Käse OR tee", "NOT NEAR(tea)", "!?"];
     let said = texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect();
     commit(&store, said);
@@ -483,7 +483,7 @@ fn words_are_found_as_they_are() {
 fn words_are_found_in_any_script() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     let texts =
         ["η Αθήνα", "ёлка", "Straße", "ｔｅａ", "今日は会議があります", "วันนี้มีประชุม", "오늘 회의가 있다", "会 議"];
     commit(&store, texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect());
@@ -507,7 +507,7 @@ fn words_are_found_in_any_script() {
 fn every_term_is_one_token() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    close(open(&path, Keep::All).unwrap().0);
+    close(open(&path, Retention::All).unwrap().0);
     let file = Connection::open(&path).unwrap();
     file.execute_batch("CREATE VIRTUAL TABLE temp.tokens USING fts5vocab(main, words, row); BEGIN").unwrap();
     let chars: Vec<char> = ('\0'..=char::MAX).filter(|c| c.is_alphanumeric() || is_combining_mark(*c)).collect();
@@ -528,7 +528,7 @@ fn every_term_is_one_token() {
 #[test]
 fn search_of_many_turns_finds_each_message_once() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     let said = (1..=600).map(|id| past(id, if id % 50 == 0 { "いろはにほ" } else { "いろは、ろはに、はにほ" }));
     commit(&store, said.collect());
     let expected: Vec<u64> = (1..=12).rev().map(|n| 50 * n).collect();
@@ -540,7 +540,7 @@ fn search_of_many_turns_finds_each_message_once() {
 fn search_without_time_left_is_interrupted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    close(open(&path, Keep::All).unwrap().0);
+    close(open(&path, Retention::All).unwrap().0);
     // No message has both words, so SQLite returns nothing before its end.
     let messages = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
                     INSERT INTO messages SELECT i, 1, i, '2026-11-20T12:44:29.138Z', 'ann', iif(i % 2, 'odd', 'even') FROM n;
@@ -556,7 +556,7 @@ fn search_without_time_left_is_interrupted() {
 }
 
 /// So many that their words are not indexed with them, nor at once.
-fn many(ids: impl Iterator<Item = u64>) -> Vec<Past> {
+fn many(ids: impl Iterator<Item = u64>) -> Vec<PastMessage> {
     ids.map(|id| past(id, &format!("word {id}"))).collect()
 }
 
@@ -568,7 +568,7 @@ fn found(store: &Store, words: &str, until: u64) -> Vec<u64> {
 fn words_are_found_before_there_is_time_to_index_them() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     let last = 2 * STORE_INDEXED_AT_ONCE_MAX + 9;
     commit(&store, many(1..=last));
     assert_eq!(found(&store, "word", last)[..2], [last, last - 1]);
@@ -591,7 +591,7 @@ fn words_are_found_before_there_is_time_to_index_them() {
 fn search_fails_when_words_cannot_be_indexed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     Connection::open(&path).unwrap().execute_batch("DROP TABLE words").unwrap();
     commit(&store, many(1..=1000));
     let result = query(&store, Query::Words(Text::ours("word")), 1000);
@@ -605,7 +605,7 @@ fn search_fails_when_words_cannot_be_indexed() {
 #[test]
 fn search_result_comes_in_pages() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, (1..=60).map(|id| past(id, &format!("tea {}", "x".repeat(4000)))).collect());
     let expected: Vec<u64> = (11..=60).rev().collect();
     for words in ["tea", "Tea tea TEA"] {
@@ -619,7 +619,7 @@ fn search_result_comes_in_pages() {
 #[test]
 fn search_ends_when_the_store_is_closed() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     let last = 3 * STORE_INDEXED_AT_ONCE_MAX;
     commit(&store, many(1..=last));
     let query = start(&store, Query::Words(Text::ours("word")), last);
@@ -635,7 +635,7 @@ fn search_ends_when_the_store_is_closed() {
 fn what_others_wrote_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(1, "ours")]);
     let row = "INSERT INTO messages VALUES (10, 1, 10, '2026-11-20T12:44:29.138Z', 'eve', 'theirs')";
     Connection::open(&path).unwrap().execute_batch(row).unwrap();
@@ -669,7 +669,7 @@ fn file_of_older_version_is_migrated_and_continues_above_every_id() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
         older_file(&path, version, &[3, 4, 9], 70);
-        let (store, opened) = open(&path, Keep::All).unwrap();
+        let (store, opened) = open(&path, Retention::All).unwrap();
         let (epoch, last) = (opened.epoch.to_string(), opened.last_id);
         assert_eq!((ids(&opened), &*epoch, last), (vec![3, 4, 9], "then", MessageId(70)), "{version}");
         commit(&store, vec![past(71, "not so old")]);
@@ -688,7 +688,7 @@ fn migration_keeps_what_is_known_about_deleted_messages() {
     let path = directory.path().join("chat.db");
     older_file(&path, 3, &[30, 31], 31);
     Connection::open(&path).unwrap().execute_batch("UPDATE state SET value = 29 WHERE key = 'dropped'").unwrap();
-    let (store, found) = open(&path, Keep::All).unwrap();
+    let (store, found) = open(&path, Retention::All).unwrap();
     assert_eq!((ids(&found), found.before, found.last_id), (vec![30, 31], MessageId(29), MessageId(31)));
     let old = query(&store, Query::After(MessageId(28)), 31);
     assert_eq!(old.evicted, [Evicted { after: MessageId(28), up_to: MessageId(29), oldest: MessageId(30) }]);
@@ -700,7 +700,7 @@ fn migration_keeps_what_is_known_about_deleted_messages() {
 fn index_of_other_rules_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(1, "tea"), past(2, "coffee")]);
     close(store);
     let other = "INSERT INTO words(words) VALUES ('delete-all'); INSERT INTO words(rowid, terms) VALUES (1, 'TEA9');
@@ -715,7 +715,7 @@ fn index_of_other_rules_is_made_anew() {
 #[test]
 fn so_much_is_kept() {
     let at_once = STORE_PRUNED_AT_ONCE_MAX;
-    let check = |keep: Keep, said: u64, kept: u64| {
+    let check = |keep: Retention, said: u64, kept: u64| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
         let (store, _) = open(&path, keep).unwrap();
@@ -726,7 +726,7 @@ fn so_much_is_kept() {
         }
         let last = said + said / at_once + 1;
         close(store);
-        let (store, found) = open(&path, Keep::All).unwrap();
+        let (store, found) = open(&path, Retention::All).unwrap();
         assert_eq!(found.last_id, MessageId(last));
         let first = query(&store, Query::Last(u64::MAX), last).ids()[0];
         assert_eq!(last + 1 - first, kept, "{keep:?}");
@@ -740,8 +740,8 @@ fn so_much_is_kept() {
         close(store);
         assert_eq!(integrity(&path), "ok");
     };
-    check(Keep::Count(10), 2500, 10);
-    check(Keep::Age(Duration::from_secs(9001)), 2500, 1505);
+    check(Retention::Count(10), 2500, 10);
+    check(Retention::Age(Duration::from_secs(9001)), 2500, 1505);
 }
 
 /// A thousand were let go of after each commit, however many it had.
@@ -749,7 +749,7 @@ fn so_much_is_kept() {
 fn a_flood_does_not_outrun_what_is_let_go_of() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::Count(10)).unwrap();
+    let (store, _) = open(&path, Retention::Count(10)).unwrap();
     let file = Connection::open(&path).unwrap();
     for flood in 0..5 {
         commit(&store, many(flood * 3000 + 1..=(flood + 1) * 3000));
@@ -764,7 +764,7 @@ fn a_flood_does_not_outrun_what_is_let_go_of() {
 fn a_file_does_not_grow_beyond_its_size() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::Bytes(1 << 20)).unwrap();
+    let (store, _) = open(&path, Retention::Bytes(1 << 20)).unwrap();
     let mut id = 0;
     for _ in 0..60 {
         let said = (1..=500).map(|n| past(id + n, &format!("{} {n}", "words and more words ".repeat(5)))).collect();
@@ -782,11 +782,11 @@ fn a_file_does_not_grow_beyond_its_size() {
 fn file_shrinks_when_messages_are_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, (1..=2000).map(|id| past(id, &"long ".repeat(200))).collect());
     close(store);
     let before = fs::metadata(&path).unwrap().len();
-    let (store, _) = open(&path, Keep::Count(100)).unwrap();
+    let (store, _) = open(&path, Retention::Count(100)).unwrap();
     await_dropped(&store, 1900);
     close(store);
     let after = fs::metadata(&path).unwrap().len();
@@ -799,7 +799,7 @@ fn file_shrinks_when_messages_are_deleted() {
 fn a_file_of_few_long_messages_does_not_grow_beyond_its_size() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::Bytes(1 << 20)).unwrap();
+    let (store, _) = open(&path, Retention::Bytes(1 << 20)).unwrap();
     for id in 0..900 {
         commit(&store, vec![past(id + 1, &"long ".repeat(700))]);
     }
@@ -839,7 +839,7 @@ fn files_that_cannot_be_used_are_refused_and_left_as_they_are() {
         let path = directory.path().join(name);
         make(&path);
         let before = fs::read(&path).ok();
-        let error = open(&path, Keep::All).unwrap_err().to_string();
+        let error = open(&path, Retention::All).unwrap_err().to_string();
         assert!(error.contains(expected), "{name}: {error}");
         assert_eq!(fs::read(&path).ok(), before, "{name} was changed");
     };
@@ -850,7 +850,7 @@ fn files_that_cannot_be_used_are_refused_and_left_as_they_are() {
     check("no/such/directory", &|_| {}, "No such file");
     check(".", &|_| {}, "directory");
     let newer = |path: &Path| {
-        close(open(path, Keep::All).unwrap().0);
+        close(open(path, Retention::All).unwrap().0);
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
     check("newer.db", &newer, "has version 99, and this chinwagd knows up to 4");
@@ -860,33 +860,33 @@ fn files_that_cannot_be_used_are_refused_and_left_as_they_are() {
     };
     check("tables.db", &other_tables, "has version 99, and this chinwagd knows up to 4");
     let damaged = |path: &Path| {
-        close(open(path, Keep::All).unwrap().0);
+        close(open(path, Retention::All).unwrap().0);
         let mut bytes = fs::read(path).unwrap();
         bytes[200..4096].fill(0xa5);
         fs::write(path, bytes).unwrap();
     };
     check("damaged.db", &damaged, "is damaged");
     let path = directory.path().join("locked.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
-    let error = open(&path, Keep::All).unwrap_err().to_string();
+    let (store, _) = open(&path, Retention::All).unwrap();
+    let error = open(&path, Retention::All).unwrap_err().to_string();
     assert!(error.contains("in use by another chinwagd"), "{error}");
     close(store);
-    assert!(open(&path, Keep::All).is_ok());
+    assert!(open(&path, Retention::All).is_ok());
 }
 
 #[test]
 fn bounds_are_written_like_this() {
-    let seconds = |seconds| Keep::Age(Duration::from_secs(seconds));
+    let seconds = |seconds| Retention::Age(Duration::from_secs(seconds));
     let table = BTreeMap::from([
-        ("all", Some(Keep::All)),
+        ("all", Some(Retention::All)),
         ("30d", Some(seconds(30 * 24 * 3600))),
         ("12H", Some(seconds(12 * 3600))),
         ("5m", Some(seconds(300))),
         ("9s", Some(seconds(9))),
-        ("1gb", Some(Keep::Bytes(1 << 30))),
-        ("500MB", Some(Keep::Bytes(500 << 20))),
-        ("64kb", Some(Keep::Bytes(64 << 10))),
-        ("100000", Some(Keep::Count(100_000))),
+        ("1gb", Some(Retention::Bytes(1 << 30))),
+        ("500MB", Some(Retention::Bytes(500 << 20))),
+        ("64kb", Some(Retention::Bytes(64 << 10))),
+        ("100000", Some(Retention::Count(100_000))),
         ("0", None),
         ("", None),
         ("d", None),
@@ -897,6 +897,6 @@ fn bounds_are_written_like_this() {
         ("18446744073709551615gb", None),
     ]);
     for (raw, expected) in table {
-        assert_eq!(raw.parse::<Keep>().ok(), expected, "{raw:?}");
+        assert_eq!(raw.parse::<Retention>().ok(), expected, "{raw:?}");
     }
 }

@@ -112,9 +112,9 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::store::place::companion;
+    use crate::store::store_path::companion;
     use crate::store::tests::{WAIT_MAX, close, commit, open, past};
-    use crate::store::{Keep, Store};
+    use crate::store::{Retention, Store};
 
     /// Bytes of text in a batch.
     const BATCH_BYTES: u64 = 100 * 4000;
@@ -158,7 +158,7 @@ mod tests {
     fn wal_stays_bounded_under_readers_without_a_pause() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
-        let (path, (store, _)) = (&path, open(&path, Keep::All).unwrap());
+        let (path, (store, _)) = (&path, open(&path, Retention::All).unwrap());
         let (to_reader, commits) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(move || read_without_pause(path, &commits, READ_MAX));
@@ -173,7 +173,7 @@ mod tests {
     fn wal_grows_beside_a_long_reader_and_shrinks_after_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
-        let (path, (store, _)) = (&path, open(&path, Keep::All).unwrap());
+        let (path, (store, _)) = (&path, open(&path, Retention::All).unwrap());
         let reader = Connection::open(path).unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM state").unwrap();
         let grown = commit_bytes(&store, path, 2 * STORE_WAL_CHECKPOINT_BYTES, &mpsc::channel().0);
@@ -199,7 +199,7 @@ mod tests {
         const HELD: Duration = Duration::from_millis(STORE_CHECKPOINT_LONG_MS_MAX * 3 / 8);
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
-        let (path, (store, _)) = (&path, open(&path, Keep::All).unwrap());
+        let (path, (store, _)) = (&path, open(&path, Retention::All).unwrap());
         let (to_reader, commits) = mpsc::channel();
         let largest = thread::scope(|scope| {
             scope.spawn(move || read_without_pause(path, &commits, HELD / 2));

@@ -17,19 +17,19 @@ use super::file::{
     LOBBY, Seq, StoreFile, TimeShift, checkpoint, clock_notes, doubted_messages, evicted, forget_clock_of, free_pages,
     last_seq, note_clock, note_doubted, note_good_end, note_time_shift, set_evicted, set_last, time_shifts,
 };
-use super::place::Displaced;
+use super::store_path::Displaced;
 use super::wal::{WalBound, checkpoint_within};
-use super::{Abandoned, Job, Keep, Now, Report, Search, log, words};
+use super::{Abandoned, Job, Now, PendingSearch, Report, Retention, log, words};
 use crate::limits::{
     CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS,
     STORE_PAGES_FREED_AT_ONCE_MAX, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX,
 };
-use crate::protocol::{Past, Timestamp};
+use crate::protocol::{PastMessage, Timestamp};
 
 /// State of the writing thread.
 pub(super) struct Writer {
     file: StoreFile,
-    keep: Keep,
+    keep: Retention,
     now: Now,
     clock: TrustedClock,
     ages: Ages,
@@ -45,7 +45,7 @@ pub(super) struct Writer {
     stored: Seq,
     count: u64,
     /// Those who wait for words to be indexed.
-    searches: Vec<Search>,
+    searches: Vec<PendingSearch>,
 }
 
 /// What is known about the ages of messages beside their times.
@@ -127,14 +127,14 @@ enum Left {
 }
 
 impl Writer {
-    pub(super) fn new(file: StoreFile, keep: Keep, now: Now, gate: Arc<CommitGate>) -> rusqlite::Result<Self> {
+    pub(super) fn new(file: StoreFile, keep: Retention, now: Now, gate: Arc<CommitGate>) -> rusqlite::Result<Self> {
         let stored = last_seq(&file.connection)?;
-        let count = if let Keep::Count(_) = keep {
+        let count = if let Retention::Count(_) = keep {
             file.connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))?
         } else {
             0
         };
-        let age = if let Keep::Age(age) = keep { Some(age) } else { None };
+        let age = if let Retention::Age(age) = keep { Some(age) } else { None };
         let clock = TrustedClock::resume(age, clock_notes(&file.connection)?, read_clocks(now));
         let ages = Ages {
             doubted: doubted_messages(&file.connection)?,
@@ -196,7 +196,7 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, messages: &[Past]) -> Result<(), CommitError> {
+    fn commit(&mut self, messages: &[PastMessage]) -> Result<(), CommitError> {
         self.check_place().map_err(CommitError::Displaced)?;
         let now = self.observe_clock();
         let before = last_seq(&self.file.connection)?;
@@ -234,10 +234,10 @@ impl Writer {
 
     /// Indexes some words, if there is time for it or it has to be, and says what is left of it.
     fn index(&mut self, has_time: bool) -> rusqlite::Result<Left> {
-        self.searches.retain(Search::is_awaited);
+        self.searches.retain(PendingSearch::is_awaited);
         let left = self.index_some(has_time);
         match &left {
-            Ok(Left::Nothing) => self.searches.drain(..).for_each(Search::go_on),
+            Ok(Left::Nothing) => self.searches.drain(..).for_each(PendingSearch::go_on),
             Ok(_) => {}
             Err(error) => self.searches.drain(..).for_each(|search| search.fail(error)),
         }
@@ -265,14 +265,14 @@ impl Writer {
 
     /// Lets go of some of what is too much, at least so much of it, and says so; says what is left of it.
     fn prune(&mut self, at_least: u64, to_hub: &Sender<Report>) -> rusqlite::Result<Left> {
-        if self.keep == Keep::All {
+        if self.keep == Retention::All {
             return Ok(Left::Nothing);
         }
         let trusted_time = self.clock.trusted_time();
         let transaction = self.file.connection.transaction()?;
         let at_once = at_least.max(STORE_PRUNED_AT_ONCE_MAX);
         let last = match self.keep {
-            Keep::Age(age) => {
+            Retention::Age(age) => {
                 let Some(now) = trusted_time else { return Ok(Left::Nothing) };
                 let unknown_before = self.ages.unknown_up_to;
                 let last = last_too_old(&transaction, age, now, &mut self.ages, at_once)?;
@@ -308,7 +308,7 @@ impl Writer {
         if let Some(Change::Trusted { ahead_ms }) = change {
             self.shift_times(ahead_ms);
         }
-        match change.filter(|_| matches!(self.keep, Keep::Age(_))) {
+        match change.filter(|_| matches!(self.keep, Retention::Age(_))) {
             Some(Change::Doubted(expected)) => log::clock_doubted(now.wall, expected, self.clock.trial_left()),
             Some(Change::TrialEndsIn(left)) => log::clock_trial_ends(now.wall, left),
             Some(Change::Trusted { .. }) => log::clock_trusted(now.wall),
@@ -397,7 +397,7 @@ fn read_clocks(now: Now) -> Reading {
 }
 
 /// Inserts messages after the one with the `seq` `before`.
-fn insert(transaction: &Transaction<'_>, before: Seq, messages: &[Past]) -> rusqlite::Result<()> {
+fn insert(transaction: &Transaction<'_>, before: Seq, messages: &[PastMessage]) -> rusqlite::Result<()> {
     let Some(first) = messages.first() else { return Ok(()) };
     let mut row = transaction.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)")?;
     // Most of the messages of a batch have the same time.
@@ -419,18 +419,18 @@ fn delete_up_to(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<u6
 }
 
 /// The last message to delete now, if `count` are stored: only a part of the surplus, so that no commit waits long.
-fn surplus(transaction: &Transaction<'_>, keep: Keep, count: u64, at_once: u64) -> rusqlite::Result<Option<Seq>> {
+fn surplus(transaction: &Transaction<'_>, keep: Retention, count: u64, at_once: u64) -> rusqlite::Result<Option<Seq>> {
     let nth_oldest = |nth: u64| {
         let sql = "SELECT seq FROM messages ORDER BY seq LIMIT 1 OFFSET ?";
         transaction.query_row(sql, [nth], |row| row.get(0).map(Seq)).optional()
     };
     Ok(match keep {
-        Keep::All | Keep::Age(_) => None,
-        Keep::Count(kept) => match count.saturating_sub(kept).min(at_once) {
+        Retention::All | Retention::Age(_) => None,
+        Retention::Count(kept) => match count.saturating_sub(kept).min(at_once) {
             0 => None,
             surplus => nth_oldest(surplus - 1)?,
         },
-        Keep::Bytes(bytes) => {
+        Retention::Bytes(bytes) => {
             let pragma = |name: &str| transaction.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0));
             let used = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
             // They may be few and long; half of them are left.
@@ -502,13 +502,13 @@ mod tests {
 
     /// Keeps messages for 30 days.
     fn open(path: &Path, now: Now) -> Store {
-        let keep = Keep::Age(30 * DAY);
+        let keep = Retention::Age(30 * DAY);
         let options = Options { path: path.to_owned(), durability: Durability::Relaxed, keep };
         Store::open(&options, None, Token::ours("epoch"), 0, now).unwrap().0
     }
 
     fn commit_at(store: &Store, id: u64, at: Timestamp) {
-        commit(store, vec![Past { at, ..past(id, "text") }]);
+        commit(store, vec![PastMessage { at, ..past(id, "text") }]);
     }
 
     fn ids(path: &Path) -> Vec<u64> {

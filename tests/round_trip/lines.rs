@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use chinwag::command::{Command, Draw, Msg, Nick, Ping, Quit, Refusal, Reply, Resume, ServerLine, SetReply, Whisper};
 use chinwag::limits::{LINE_BYTES_MAX, WHISPER_NAMES_MAX};
 use chinwag::protocol::{
-    Decoded, Dialect, Drawing, Drawn, Ending, Event, LeaveReason, LineDecoder, LineError, MessageId, Mode, Name, Tag,
-    Timestamp, User,
+    Decoded, Dialect, Drawing, DrawnStroke, Ending, Event, LeaveReason, LineDecoder, LineError, MessageId, Mode, Name,
+    Tag, Timestamp, User,
 };
 
 #[path = "../common/server_line.rs"]
@@ -41,7 +41,7 @@ pub(crate) fn check(script: &[u8]) {
             Decoded::AreYouThere => {}
             Decoded::Line(Ok(line)) => check_line(&line),
             Decoded::Line(Err(error)) => server_line::check(&ServerLine::Err(Refusal::from(error))),
-            Decoded::Foreign(foreign) => server_line::check(&ServerLine::Err(Refusal::from(foreign))),
+            Decoded::OtherProtocol(foreign) => server_line::check(&ServerLine::Err(Refusal::from(foreign))),
         }
     }
 }
@@ -114,7 +114,7 @@ fn check_lines(lines: &[Vec<u8>], all: &[Decoded]) {
             Decoded::Line(Err(LineError::NotUtf8(_))) => assert!(str::from_utf8(&lines[at]).is_err()),
             Decoded::Line(Err(LineError::Utf16)) => panic!("its mark has an IAC in it"),
             Decoded::Telnet(_) | Decoded::AreYouThere => panic!("nothing was asked for"),
-            Decoded::Foreign(_) => return,
+            Decoded::OtherProtocol(_) => return,
         }
     }
     assert!(lines[all.len()..].iter().all(Vec::is_empty) && lines.len() - all.len() <= 2, "{lines:?}");
@@ -125,9 +125,9 @@ fn check_first(all: &[Decoded]) {
     let is_said = |decoded: &Decoded| match decoded {
         Decoded::Line(line) => line.as_ref().map_or(true, |line| !line.trim().is_empty()),
         Decoded::Telnet(_) | Decoded::AreYouThere => false,
-        Decoded::Foreign(_) => true,
+        Decoded::OtherProtocol(_) => true,
     };
-    if let Some(at) = all.iter().position(|decoded| matches!(decoded, Decoded::Foreign(_))) {
+    if let Some(at) = all.iter().position(|decoded| matches!(decoded, Decoded::OtherProtocol(_))) {
         assert_eq!(all.iter().position(is_said), Some(at), "{all:?}");
         assert_eq!(at, all.len() - 1, "{all:?}");
     }
@@ -184,7 +184,7 @@ fn check_command(command: &Command) {
         }
         Command::Draw(Draw(drawing)) => {
             if let Drawing::Stroke(stroke) = drawing.clone() {
-                server_line::check(&ServerLine::Drawn(Drawn { name: longest.clone(), stroke }));
+                server_line::check(&ServerLine::DrawnStroke(DrawnStroke { name: longest.clone(), stroke }));
             }
             vec![Event::Draw(longest, drawing)]
         }

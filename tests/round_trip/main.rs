@@ -17,8 +17,8 @@ use chinwag::command::{
 };
 use chinwag::limits::{COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
 use chinwag::protocol::{
-    Decoded, Details, Dialect, Drawing, Drawn, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode, Name, Past,
-    ResumeToken, Secret, Stroke, Tag, Text, Timestamp, Token, User,
+    Decoded, Details, Dialect, Drawing, DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode, Name,
+    PastMessage, ResumeToken, Secret, Stroke, Tag, Text, Timestamp, Token, User,
 };
 
 #[test]
@@ -134,9 +134,14 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
         0 => ServerLine::Hello(Some(token(u)?), text(u)?),
         1 => ServerLine::Ok(reply(u)?),
         2 => ServerLine::Err(refusal(u)?),
-        5 => ServerLine::Past(Past { id: MessageId(u.arbitrary()?), at: time(u)?, name: name(u)?, text: text(u)? }),
+        5 => ServerLine::PastMessage(PastMessage {
+            id: MessageId(u.arbitrary()?),
+            at: time(u)?,
+            name: name(u)?,
+            text: text(u)?,
+        }),
         3 => ServerLine::User(user(u)?),
-        6 => ServerLine::Drawn(Drawn { name: name(u)?, stroke: stroke(u)? }),
+        6 => ServerLine::DrawnStroke(DrawnStroke { name: name(u)?, stroke: stroke(u)? }),
         4 => ServerLine::Event(None, event(u)?),
         _ => ServerLine::Event(Some(tag(u)?), event(u)?),
     })

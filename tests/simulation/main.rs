@@ -1,4 +1,4 @@
-//! Many peers against one hub: room, feed, outboxes and cursors, without sockets or clocks. What a run is made of and what
+//! Many peers against one hub: room, feed, mailboxes and cursors, without sockets or clocks. What a run is made of and what
 //! it checks is in `sessions`; here are the runs: made up from seeds, and kept from `scripts/fuzz`.
 //!
 //! `CHINWAG_SEED=n cargo test --test simulation` runs one seed again; a failure prints its seed.

@@ -66,12 +66,12 @@ fn from(server: &Server, source: Ipv4Addr) -> Peer {
 fn who_connects_too_often_keeps_nobody_else_out() {
     let server = Server::with(&["--connect-rate", "1"]);
     let mut alice = server.join("alice");
-    let turned_away = (0..2000).find_map(|_| {
+    let refused = (0..2000).find_map(|_| {
         let first = from(&server, Ipv4Addr::new(127, 0, 0, 2)).next();
         first.filter(|line| line != HELLO)
     });
     let why = "ERR - server-full more than 1 a second connect from your address; try again in a second";
-    assert_eq!(turned_away.as_deref(), Some(why));
+    assert_eq!(refused.as_deref(), Some(why));
     server.join("bob");
     alice.until("JOIN bob");
 }

@@ -8,7 +8,7 @@ const HTTP: &str = "ERR - wrong-protocol that was an HTTP request, and this is a
 
 /// Somebody sends this while two chat, is told this, and is closed. Nobody notices.
 #[track_caller]
-fn turned_away(request: &[u8], ending: &str, why: &str) {
+fn refused(request: &[u8], ending: &str, why: &str) {
     let server = Server::paced(&[]);
     let mut alice = server.join("alice");
     let mut stranger = server.connect();
@@ -26,7 +26,7 @@ fn a_post_from_a_web_page_posts_nothing() {
         let request = format!(
             "{method} / HTTP/1.1\r\nHost: 127.0.0.1:9999\r\nContent-Type: text/plain\r\n\r\nNICK mallory\r\nMSG gotcha\r\nQUIT\r\n"
         );
-        turned_away(request.as_bytes(), "", HTTP);
+        refused(request.as_bytes(), "", HTTP);
     }
 }
 
@@ -34,10 +34,10 @@ fn a_post_from_a_web_page_posts_nothing() {
 #[test]
 fn a_request_in_disguise_is_a_request() {
     let long = format!("POST /{} HTTP/1.1\nNICK mallory\n", "x".repeat(20_000));
-    turned_away(long.as_bytes(), "", HTTP);
-    turned_away(b"POST /caf\xe9 HTTP/1.0\nNICK mallory\n", "", HTTP);
-    turned_away(b"POST /\xff\xfa HTTP/1.1\nNICK mallory\n", "", HTTP);
-    turned_away(b"\r\n\r\nPOST / HTTP/1.1\r\nNICK mallory\r\n", "\r", HTTP);
+    refused(long.as_bytes(), "", HTTP);
+    refused(b"POST /caf\xe9 HTTP/1.0\nNICK mallory\n", "", HTTP);
+    refused(b"POST /\xff\xfa HTTP/1.1\nNICK mallory\n", "", HTTP);
+    refused(b"\r\n\r\nPOST / HTTP/1.1\r\nNICK mallory\r\n", "\r", HTTP);
 }
 
 /// What comes after a line of ours is text.
@@ -54,7 +54,7 @@ fn who_has_said_something_may_talk_about_http() {
 fn a_tls_handshake_is_answered_at_once() {
     let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 3];
     let why = "ERR - wrong-protocol that was TLS, and this server speaks plain text; connect without TLS, and write: NICK name";
-    turned_away(&hello, "", why);
+    refused(&hello, "", why);
 }
 
 /// A file by mistake, say. Its lines are answered up to a bound.

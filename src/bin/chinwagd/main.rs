@@ -23,7 +23,7 @@ use chinwag::protocol::Token;
 use chinwag::server::{self, Listener, Options, Rate, console};
 use chinwag::session::Timeouts;
 #[cfg(feature = "store")]
-use chinwag::store::{Durability, Keep};
+use chinwag::store::{Durability, Retention};
 #[cfg(feature = "web")]
 use chinwag::web::Origin;
 use tracing::level_filters::LevelFilter;
@@ -119,7 +119,7 @@ struct Arguments {
     /// everything. By age nothing is deleted while the system clock is implausible; the log says so (default: all)
     #[cfg(feature = "store")]
     #[argh(option, arg_name = "limit", from_str_fn(store::parse_keep))]
-    keep: Option<Keep>,
+    keep: Option<Retention>,
 
     /// the epoch: the word in HELLO that tells which numbering message ids belong to; set it for tests with fixed output, or after
     /// restoring an older copy of the store (default: random at each start, or as stored)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chinwag::server::Options;
-use chinwag::store::{self, Durability, Keep};
+use chinwag::store::{self, Durability, Retention};
 
 use super::{Arguments, Part};
 
@@ -30,6 +30,6 @@ pub(super) fn parse_durability(raw: &str) -> Result<Durability, String> {
     }
 }
 
-pub(super) fn parse_keep(raw: &str) -> Result<Keep, String> {
+pub(super) fn parse_keep(raw: &str) -> Result<Retention, String> {
     raw.parse().map_err(|_| "expected an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all".to_owned())
 }

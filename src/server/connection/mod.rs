@@ -1,4 +1,4 @@
-//! One connection: its reader turns bytes into requests for the hub, its writer sends what the feed and the outbox hold.
+//! One connection: its reader turns bytes into requests for the hub, its writer sends what the feed and the mailbox hold.
 //! Both are parts of one task. Here is how it begins and ends. What a line does is for the room to say.
 
 mod frame_layer;
@@ -22,21 +22,21 @@ use self::writer::Writer;
 use super::admission::{Admission, Ticket};
 use super::console;
 use super::hub::Request;
-use super::inbox::{Inbox, Row};
-use super::pace::Rate;
+use super::request_queue::{HubSender, RequestQueue};
 use super::sockets::Socket;
 use super::storage::StoredMessages;
+use super::token_bucket::Rate;
 use crate::command::{Hint, Refusal, ServerLine};
-use crate::feed::{Feed, Outbox, Source};
+use crate::feed::{Feed, Mailbox, Source};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES};
 use crate::protocol::{CloseReason, ErrorCode, LeaveReason};
 use crate::room::SessionId;
 use crate::session::InputKind;
 
 /// What every connection shares.
-pub(super) struct Host {
+pub(super) struct ConnectionContext {
     pub(super) feed: Arc<Feed>,
-    pub(super) to_hub: Inbox,
+    pub(super) to_hub: HubSender,
     /// Reads stored messages, if there is a store. `MSG` is then acknowledged only after the message is stored.
     pub(super) stored: Option<Arc<dyn StoredMessages>>,
     pub(super) line_rate: Rate,
@@ -59,22 +59,22 @@ pub(super) fn connect(
     socket: Socket,
     frames: Option<Box<dyn FrameLayer>>,
     session: SessionId,
-    host: Arc<Host>,
+    context: Arc<ConnectionContext>,
     ticket: Ticket,
 ) -> Connection {
-    let outbox = Arc::new(Outbox::new(host.feed.backlog()));
-    Connection { socket, frames, session, host, row: Arc::default(), outbox, ticket }
+    let mailbox = Arc::new(Mailbox::new(context.feed.backlog()));
+    Connection { socket, frames, session, context, queue: Arc::default(), mailbox, ticket }
 }
 
 /// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
-pub(super) fn turn_away(
+pub(super) fn refuse(
     socket: Socket,
     why: &[u8],
     admission: &Arc<Admission>,
 ) -> Option<impl Future<Output = ()> + use<>> {
     // A new socket takes it, or is broken already.
     let told = socket.write(Source::Memory(&[IoSlice::new(why)]));
-    let ticket = told.is_ok().then(|| admission.turn_away()).flatten()?;
+    let ticket = told.is_ok().then(|| admission.refuse()).flatten()?;
     Some(async move {
         // Either way the socket is closed now.
         let _ = in_time(socket.drain()).await;
@@ -96,10 +96,10 @@ pub(super) struct Connection {
     /// The frames around the lines, in both directions; `None`: lines are sent without frames.
     frames: Option<Box<dyn FrameLayer>>,
     session: SessionId,
-    host: Arc<Host>,
+    context: Arc<ConnectionContext>,
     /// What of the peer's lines is on its way to the hub.
-    row: Arc<Row>,
-    outbox: Arc<Outbox>,
+    queue: Arc<RequestQueue>,
+    mailbox: Arc<Mailbox>,
     /// Counts the connection, for as long as it exists.
     ticket: Ticket,
 }
@@ -110,8 +110,8 @@ impl Connection {
     /// # Errors
     /// The hub is gone.
     pub(super) fn announce(&self, address: SocketAddr) -> io::Result<()> {
-        let connect = Request::Connect(self.session, address, Arc::clone(&self.outbox));
-        self.host.to_hub.put(&self.row, connect, 0)
+        let connect = Request::Connect(self.session, address, Arc::clone(&self.mailbox));
+        self.context.to_hub.send(&self.queue, connect, 0)
     }
 
     /// Serves the peer from its first byte to its last.
@@ -121,12 +121,12 @@ impl Connection {
     pub(super) async fn serve(self) {
         // A panic in one connection ends only this connection. The panic hook has logged it.
         let end = AssertUnwindSafe(self.talk()).catch_unwind().await.unwrap_or(End::Lost);
-        self.outbox.discard();
+        self.mailbox.discard();
         let ending = AssertUnwindSafe(self.end(end)).catch_unwind();
         let _ = Box::pin(ending).await;
         console::disconnected(self.session);
-        let Self { host, row, session, ticket, .. } = self;
-        let _ = host.to_hub.put(&row, Request::KeepTicket(session, Box::new(ticket)), 0);
+        let Self { context, queue, session, ticket, .. } = self;
+        let _ = context.to_hub.send(&queue, Request::KeepTicket(session, Box::new(ticket)), 0);
     }
 
     async fn end(&self, end: End) {
@@ -156,8 +156,8 @@ impl Connection {
             End::Slow(_) => LeaveReason::Slow,
             End::Lost => LeaveReason::Lost,
         };
-        if !self.outbox.lifecycle().is_closed() && self.tell(InputKind::Gone(reason)).is_ok() {
-            self.until(|outbox| outbox.lifecycle().is_closed()).await;
+        if !self.mailbox.lifecycle().is_closed() && self.tell(InputKind::Disconnected(reason)).is_ok() {
+            self.until(|mailbox| mailbox.lifecycle().is_closed()).await;
         }
     }
 
@@ -191,7 +191,7 @@ impl Connection {
     /// Ends the frames, if there are any, with the reason for it.
     async fn end_frames(&self) -> io::Result<()> {
         let Some(frames) = &self.frames else { return Ok(()) };
-        let closing = self.outbox.lifecycle().reason().unwrap_or(CloseReason::Left(LeaveReason::Lost));
+        let closing = self.mailbox.lifecycle().reason().unwrap_or(CloseReason::Left(LeaveReason::Lost));
         self.socket.write_all(&frames.end(closing, "")).await
     }
 
@@ -209,18 +209,18 @@ impl Connection {
 
     /// Puts into the row what a line of so many bytes says.
     fn tell_line(&self, action: InputKind, bytes: u32) -> io::Result<()> {
-        self.host.to_hub.put(&self.row, Request::Act(self.session, action), bytes)
+        self.context.to_hub.send(&self.queue, Request::Act(self.session, action), bytes)
     }
 
-    async fn until(&self, holds: impl FnMut(&Outbox) -> bool) {
-        until(&self.outbox, holds).await;
+    async fn until(&self, holds: impl FnMut(&Mailbox) -> bool) {
+        until(&self.mailbox, holds).await;
     }
 }
 
-pub(super) async fn until(outbox: &Outbox, mut holds: impl FnMut(&Outbox) -> bool) {
+pub(super) async fn until(mailbox: &Mailbox, mut holds: impl FnMut(&Mailbox) -> bool) {
     future::poll_fn(|cx| {
-        outbox.register(cx.waker());
-        if holds(outbox) { Poll::Ready(()) } else { Poll::Pending }
+        mailbox.register(cx.waker());
+        if holds(mailbox) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! Sends what the feed and the outbox hold for one connection, as fast as its socket takes it.
+//! Sends what the feed and the mailbox hold for one connection, as fast as its socket takes it.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -43,15 +43,15 @@ impl<'a> Writer<'a> {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let Connection { socket, host, outbox, frames, .. } = self.connection;
-        if self.cursor.take_new(&host.feed, outbox, cx.waker()).is_slow() {
+        let Connection { socket, context, mailbox, frames, .. } = self.connection;
+        if self.cursor.take_new(&context.feed, mailbox, cx.waker()).is_slow() {
             return Poll::Ready(End::Slow(self.fell_behind()));
         }
         let mut written = 0;
         loop {
             let progress = match frames.as_ref().and_then(|frames| frames.send_control(socket)) {
                 Some(sent) => sent.map(Progress::Wrote),
-                None => self.cursor.write(&host.feed, outbox, |source| self.connection.send(source)),
+                None => self.cursor.write(&context.feed, mailbox, |source| self.connection.send(source)),
             };
             match progress {
                 Ok(Progress::Idle) => match frames {
@@ -59,10 +59,10 @@ impl<'a> Writer<'a> {
                     None => return Poll::Pending,
                 },
                 Ok(Progress::Done) => return Poll::Ready(End::Closed { is_sent: true }),
-                Ok(Progress::FellOff) if self.catch_up() => {}
-                Ok(Progress::FellOff | Progress::Lost) => return Poll::Ready(End::Slow(self.fell_behind())),
+                Ok(Progress::Evicted) if self.catch_up() => {}
+                Ok(Progress::Evicted | Progress::Unreadable) => return Poll::Ready(End::Slow(self.fell_behind())),
                 // Fails only if the hub is gone, and the server with it.
-                Ok(Progress::Back) => drop(self.connection.tell(InputKind::CaughtUp)),
+                Ok(Progress::CaughtUp) => drop(self.connection.tell(InputKind::CaughtUp)),
                 Ok(Progress::Wrote(bytes)) => {
                     self.stall.end();
                     written += bytes;
@@ -73,7 +73,7 @@ impl<'a> Writer<'a> {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if let Some(timeout) = host.write_timeout
+                    if let Some(timeout) = context.write_timeout
                         && self.stall.poll(cx, timeout).is_ready()
                     {
                         return Poll::Ready(End::Slow(self.stalled()));
@@ -87,27 +87,27 @@ impl<'a> Writer<'a> {
     }
 
     fn fell_behind(&self) -> String {
-        let kept = self.connection.host.feed.bytes_max();
+        let kept = self.connection.context.feed.bytes_max();
         format!(
             "you read too slowly: more was waiting for you than is kept ({kept} bytes, {WHISPER_BYTES_MAX} of whispers)"
         )
     }
 
     fn stalled(&self) -> String {
-        let seconds = self.connection.host.write_timeout.unwrap_or_default().as_secs();
+        let seconds = self.connection.context.write_timeout.unwrap_or_default().as_secs();
         format!("you read nothing of what was waiting for you for {seconds} s")
     }
 
     /// Goes on from the store, if there is one.
     fn catch_up(&mut self) -> bool {
-        let Connection { host, outbox, session, .. } = self.connection;
-        let Some(stored) = &host.stored else { return false };
+        let Connection { context, mailbox, session, .. } = self.connection;
+        let Some(stored) = &context.stored else { return false };
         let notice = |dialect: Dialect, text: &mut Vec<u8>| {
             console::fell_behind(*session);
             dialect.write_event(text, Tag { id: None, at: hub::now() }, &Event::Notice(Text::ours(FELL_BEHIND)));
         };
-        let messages = |missed| stored.missed(missed, outbox);
-        self.cursor.catch_up(&host.feed, outbox, notice, messages);
+        let messages = |missed| stored.missed(missed, mailbox);
+        self.cursor.catch_up(&context.feed, mailbox, notice, messages);
         true
     }
 }
@@ -117,10 +117,10 @@ const FELL_BEHIND: &str = "you read too slowly: joins, leaves and the like are l
 
 /// How long the socket has been full. Nothing until it first is: most never are.
 #[derive(Debug, Default)]
-struct Stall(Option<Box<Full>>);
+struct Stall(Option<Box<StallTimer>>);
 
 #[derive(Debug)]
-struct Full {
+struct StallTimer {
     since: Option<Instant>,
     /// Set at the first stall and left alone while there is progress: it then goes off early and is set again.
     timer: Timer,
@@ -136,8 +136,8 @@ impl Stall {
 
     /// The socket is full. Ready when it has been for as long as `timeout`.
     fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
-        let Full { since, timer } =
-            &mut **self.0.get_or_insert_with(|| Box::new(Full { since: None, timer: Timer::after(timeout) }));
+        let StallTimer { since, timer } =
+            &mut **self.0.get_or_insert_with(|| Box::new(StallTimer { since: None, timer: Timer::after(timeout) }));
         let deadline = *since.get_or_insert_with(Instant::now) + timeout;
         while let Poll::Ready(at) = timer.poll(cx) {
             if at >= deadline {

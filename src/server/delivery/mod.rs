@@ -16,10 +16,10 @@ use self::slow_consumers::BacklogLimit;
 use self::user_lists::UserLists;
 use super::storage::StoredMessages;
 use crate::command::{HistoryQuery, Reply, ServerLine};
-use crate::feed::{Appended, Draft, Feed, Outbox, Place};
+use crate::feed::{Appended, Draft, Feed, Mailbox, Position};
 use crate::limits::{TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
 use crate::protocol::{CloseReason, DIALECTS, Dialect, Event, MessageId, Mode, Tag, User};
-use crate::room::{Kept, Room, SessionId};
+use crate::room::{Recent, Room, SessionId};
 use crate::session::{BySession, Output};
 
 /// The feed, and a mailbox for each client.
@@ -29,7 +29,7 @@ pub(super) struct Delivery {
     draft: Draft,
     clients: BySession<Client>,
     /// The mailboxes that got lines since the last publish.
-    to_wake: Vec<(SessionId, Arc<Outbox>)>,
+    to_wake: Vec<(SessionId, Arc<Mailbox>)>,
     /// Bytes of private lines rendered since the last publish.
     private_bytes: usize,
     user_lists: UserLists,
@@ -44,27 +44,27 @@ pub(super) struct Delivery {
 /// A connection that gets output.
 #[derive(Debug)]
 struct Client {
-    outbox: Arc<Outbox>,
+    mailbox: Arc<Mailbox>,
     dialect: Dialect,
     /// The mode in which hints write commands.
     mode: Mode,
     /// Where the client began to follow the feed in `dialect`. `None`: it does not follow.
-    follows_from: Option<Place>,
+    follows_from: Option<Position>,
     /// It is in `Delivery::to_wake`.
     is_to_wake: bool,
 }
 
 impl Client {
     /// The position in the feed of lines for this client alone.
-    fn place(&self, draft: &Draft) -> Option<Place> {
-        self.follows_from.map(|_| draft.place(self.dialect))
+    fn position(&self, draft: &Draft) -> Option<Position> {
+        self.follows_from.map(|_| draft.position(self.dialect))
     }
 
     /// Whether the next event for the client was evicted from the feed.
     fn has_fallen_off(&self, oldest: &[u64; DIALECTS]) -> bool {
         // The cursor of a blocked client may not have come to `follows_from` yet.
-        let reached = self.outbox.reached().filter(|(dialect, _)| *dialect == self.dialect);
-        let offset = reached.map(|(_, offset)| offset).or(self.follows_from.map(|place| place.offset));
+        let reached = self.mailbox.reached().filter(|(dialect, _)| *dialect == self.dialect);
+        let offset = reached.map(|(_, offset)| offset).or(self.follows_from.map(|position| position.offset));
         offset.is_some_and(|offset| offset < oldest[self.dialect.index()])
     }
 }
@@ -101,9 +101,9 @@ impl Delivery {
     }
 
     /// Adds a client whose lines go to this mailbox.
-    pub(super) fn connect(&mut self, session: SessionId, outbox: Arc<Outbox>) {
+    pub(super) fn connect(&mut self, session: SessionId, mailbox: Arc<Mailbox>) {
         let client = Client {
-            outbox,
+            mailbox,
             dialect: Dialect::default(),
             mode: Mode::default(),
             follows_from: None,
@@ -126,14 +126,14 @@ impl Delivery {
     pub(super) fn deliver(&mut self, room: &Room, cause: SessionId, output: Output) {
         match output {
             Output::Publish { id, at, session, event, own } => self.add_event(session, Tag { id, at }, &event, own),
-            Output::Tell(session, line) => self.send(cause, session, &line),
-            Output::List(session, users) => self.send_users(session, users),
-            Output::Replay(session, numbers) => self.send_pages(session, numbers, room.history().messages()),
-            Output::Canvas(session, numbers) => self.send_pages(session, numbers, room.canvas()),
+            Output::Send(session, line) => self.send(cause, session, &line),
+            Output::SendUsers(session, users) => self.send_users(session, users),
+            Output::SendMessages(session, numbers) => self.send_pages(session, numbers, room.history().messages()),
+            Output::SendStrokes(session, numbers) => self.send_pages(session, numbers, room.canvas()),
             Output::QueryStore(session, query, until) => self.query_store(session, query, until),
             Output::Answered(session) => self.count_answered(session),
-            Output::Speak(session, dialect) => self.set_dialect(session, dialect),
-            Output::Read(session, mode) => self.set_mode(session, mode),
+            Output::SetDialect(session, dialect) => self.set_dialect(session, dialect),
+            Output::SetMode(session, mode) => self.set_mode(session, mode),
             Output::Follow(session) => self.follow(session),
             Output::Close(session, reason) => self.close(session, reason),
             Output::Detach(session) | Output::Remove(session) => self.disconnect(session),
@@ -145,15 +145,15 @@ impl Delivery {
     pub(super) fn publish(&mut self) {
         let appended = self.feed.append(&mut self.draft);
         self.private_bytes = 0;
-        for (session, outbox) in self.to_wake.drain(..) {
-            outbox.wake();
+        for (session, mailbox) in self.to_wake.drain(..) {
+            mailbox.wake();
             if let Some(client) = self.clients.get_mut(session) {
                 client.is_to_wake = false;
             }
         }
         self.wake_followers(appended);
-        let outboxes = self.clients.iter().map(|(session, client)| (session, &client.outbox));
-        self.slow.extend(self.backlog_limit.find_slow(&self.feed, outboxes));
+        let mailboxes = self.clients.iter().map(|(session, client)| (session, &client.mailbox));
+        self.slow.extend(self.backlog_limit.find_slow(&self.feed, mailboxes));
     }
 
     /// Whether slow consumers wait to be disconnected.
@@ -177,7 +177,7 @@ impl Delivery {
                 continue;
             }
             if appended.grew[client.dialect.index()] {
-                client.outbox.wake_awaiting();
+                client.mailbox.wake_awaiting();
             }
             if oldest.is_some_and(|oldest| client.has_fallen_off(&oldest)) {
                 self.slow.insert(session);
@@ -185,25 +185,25 @@ impl Delivery {
         }
     }
 
-    /// Adds an event to the draft. The session that caused it gets `own` in its place.
+    /// Adds an event to the draft. The session that caused it gets `own` in its position.
     fn add_event(&mut self, session: SessionId, tag: Tag, event: &Event, own: Option<Reply>) {
         let own = own.and_then(|reply| Some((self.clients.get_mut(session)?, reply)));
         let Some((client, reply)) = own else { return self.draft.push(tag, event) };
-        let before = client.place(&self.draft);
+        let before = client.position(&self.draft);
         self.draft.push(tag, event);
-        let after = client.place(&self.draft);
-        self.private_bytes += client.outbox.pin(before, after, |text| client.dialect.write_line(text, reply));
+        let after = client.position(&self.draft);
+        self.private_bytes += client.mailbox.insert(before, after, |text| client.dialect.write_line(text, reply));
         wake_later(&mut self.to_wake, session, client);
     }
 
     fn send(&mut self, cause: SessionId, session: SessionId, line: &ServerLine) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        let place = client.place(&self.draft);
+        let position = client.position(&self.draft);
         let write = |text: &mut Vec<u8>| client.dialect.write_line(text, line.in_mode(client.mode));
         self.private_bytes += if cause == session || cause == SessionId::SERVER {
-            client.outbox.pin(place, place, write)
-        } else if client.outbox.unasked_bytes() <= WHISPER_BYTES_MAX {
-            client.outbox.pin_unasked(place, write)
+            client.mailbox.insert(position, position, write)
+        } else if client.mailbox.whisper_bytes() <= WHISPER_BYTES_MAX {
+            client.mailbox.insert_whisper(position, write)
         } else {
             self.slow.insert(session);
             return;
@@ -216,14 +216,14 @@ impl Delivery {
         let (lines, rendered) = self.user_lists.render(users, client.dialect, self.feed.backlog());
         self.private_bytes += rendered;
         let all = 0..u32::try_from(lines.len()).unwrap_or(u32::MAX);
-        client.outbox.pin_shared(client.place(&self.draft), lines, all);
+        client.mailbox.insert_shared(client.position(&self.draft), lines, all);
         wake_later(&mut self.to_wake, session, client);
     }
 
-    fn send_pages<T: Paged>(&mut self, session: SessionId, numbers: Range<u64>, items: &Kept<T>) {
+    fn send_pages<T: Paged>(&mut self, session: SessionId, numbers: Range<u64>, items: &Recent<T>) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        let place = client.place(&self.draft);
-        let send = |lines, range| client.outbox.pin_shared(place, lines, range);
+        let position = client.position(&self.draft);
+        let send = |lines, range| client.mailbox.insert_shared(position, lines, range);
         self.private_bytes += self.pages.render(items, numbers, client.dialect, self.feed.backlog(), send);
         wake_later(&mut self.to_wake, session, client);
     }
@@ -231,61 +231,61 @@ impl Delivery {
     fn query_store(&mut self, session: SessionId, query: HistoryQuery, until: MessageId) {
         let Some(client) = self.clients.get_mut(session) else { return };
         let Some(stored) = &self.stored else { return };
-        let answer = stored.answer(query, until, client.dialect, client.mode, &client.outbox);
-        client.outbox.pin_fetched(client.place(&self.draft), answer);
+        let answer = stored.answer(query, until, client.dialect, client.mode, &client.mailbox);
+        client.mailbox.insert_pages(client.position(&self.draft), answer);
         wake_later(&mut self.to_wake, session, client);
     }
 
     fn count_answered(&mut self, session: SessionId) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        client.outbox.count_answered();
+        client.mailbox.count_answered();
         wake_later(&mut self.to_wake, session, client);
     }
 
     fn set_dialect(&mut self, session: SessionId, dialect: Dialect) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        let before = client.place(&self.draft);
+        let before = client.position(&self.draft);
         if before.is_some() {
-            self.draft.exit(client.dialect);
-            client.follows_from = Some(self.draft.enter(dialect));
+            self.draft.remove_reader(client.dialect);
+            client.follows_from = Some(self.draft.add_reader(dialect));
         }
         client.dialect = dialect;
-        client.outbox.pin(before, client.follows_from, |_| {});
+        client.mailbox.insert(before, client.follows_from, |_| {});
     }
 
     fn set_mode(&mut self, session: SessionId, mode: Mode) {
         let Some(client) = self.clients.get_mut(session) else { return };
         client.mode = mode;
-        client.outbox.set_mode(mode);
+        client.mailbox.set_mode(mode);
     }
 
     fn follow(&mut self, session: SessionId) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        client.follows_from = Some(self.draft.enter(client.dialect));
-        client.outbox.pin(None, client.follows_from, |_| {});
+        client.follows_from = Some(self.draft.add_reader(client.dialect));
+        client.mailbox.insert(None, client.follows_from, |_| {});
     }
 
     /// Ends the client's output here.
     fn close(&mut self, session: SessionId, reason: CloseReason) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        client.outbox.close(client.place(&self.draft), reason);
+        client.mailbox.close(client.position(&self.draft), reason);
         if client.follows_from.take().is_some() {
-            self.draft.exit(client.dialect);
+            self.draft.remove_reader(client.dialect);
         }
         wake_later(&mut self.to_wake, session, client);
     }
 
     /// The client's connection ends once it has sent what is in its mailbox.
     fn disconnect(&mut self, session: SessionId) {
-        let Some(Client { outbox, .. }) = self.clients.remove(session) else { return };
-        outbox.end();
-        self.to_wake.push((session, outbox));
+        let Some(Client { mailbox, .. }) = self.clients.remove(session) else { return };
+        mailbox.end();
+        self.to_wake.push((session, mailbox));
     }
 }
 
 /// Wakes the client's connection at the next publish.
-fn wake_later(to_wake: &mut Vec<(SessionId, Arc<Outbox>)>, session: SessionId, client: &mut Client) {
+fn wake_later(to_wake: &mut Vec<(SessionId, Arc<Mailbox>)>, session: SessionId, client: &mut Client) {
     if !std::mem::replace(&mut client.is_to_wake, true) {
-        to_wake.push((session, Arc::clone(&client.outbox)));
+        to_wake.push((session, Arc::clone(&client.mailbox)));
     }
 }

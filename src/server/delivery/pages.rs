@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::feed::{Backlog, SharedLines};
 use crate::limits::{PAGE_MESSAGES, PAGE_STROKES};
-use crate::protocol::{Dialect, Drawn, Ending, Past};
-use crate::room::{Keep, Kept};
+use crate::protocol::{Dialect, DrawnStroke, Ending, PastMessage};
+use crate::room::{Item, Recent};
 
 /// The rendered pages of the room's history and canvas.
 #[derive(Debug, Default)]
@@ -21,14 +21,14 @@ pub(super) struct PageCache {
 pub(super) type Pages = [BTreeMap<u64, Page>; 2];
 
 /// An item that is sent in pages. Page `n` has the items with the numbers from `n * ITEMS` on.
-pub(super) trait Paged: Keep + Display {
+pub(super) trait Paged: Item + Display {
     /// Number of items in a page.
     const ITEMS: u64;
 
     fn pages(cache: &mut PageCache) -> &mut Pages;
 }
 
-impl Paged for Past {
+impl Paged for PastMessage {
     const ITEMS: u64 = PAGE_MESSAGES;
 
     fn pages(cache: &mut PageCache) -> &mut Pages {
@@ -36,7 +36,7 @@ impl Paged for Past {
     }
 }
 
-impl Paged for Drawn {
+impl Paged for DrawnStroke {
     const ITEMS: u64 = PAGE_STROKES;
 
     fn pages(cache: &mut PageCache) -> &mut Pages {
@@ -59,7 +59,7 @@ impl PageCache {
     /// Retires pages that are out of date.
     pub(super) fn render<T: Paged>(
         &mut self,
-        items: &Kept<T>,
+        items: &Recent<T>,
         numbers: Range<u64>,
         dialect: Dialect,
         backlog: &Arc<Backlog>,
@@ -96,7 +96,7 @@ impl PageCache {
 }
 
 impl Page {
-    fn new<T: Paged>(items: &Kept<T>, number: u64, dialect: Dialect) -> Self {
+    fn new<T: Paged>(items: &Recent<T>, number: u64, dialect: Dialect) -> Self {
         let numbers = number * T::ITEMS..(number + 1) * T::ITEMS;
         let first = numbers.start.max(items.all().start);
         let (mut text, mut ends) = (Vec::new(), Vec::new());
@@ -128,7 +128,7 @@ mod tests {
         let mut history = RecentMessages::new(count_max);
         for id in 0..published {
             let (name, text) = (Name::new("ann").unwrap(), Text::new(&format!("message {id}")).unwrap());
-            history.push(Past { id: MessageId(id), at: Timestamp(0), name, text });
+            history.push(PastMessage { id: MessageId(id), at: Timestamp(0), name, text });
         }
         history
     }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::feed::{Feed, Outbox};
+use crate::feed::{Feed, Mailbox};
 use crate::limits::{BACKLOG_FEEDS, BACKLOG_GROWTH_SHARE};
 use crate::room::SessionId;
 
@@ -40,7 +40,7 @@ impl BacklogLimit {
     pub(super) fn find_slow<'a>(
         &mut self,
         feed: &Feed,
-        clients: impl Iterator<Item = (SessionId, &'a Arc<Outbox>)>,
+        clients: impl Iterator<Item = (SessionId, &'a Arc<Mailbox>)>,
     ) -> Vec<SessionId> {
         let backlog = feed.backlog().bytes();
         self.searched = self.searched.min(backlog);
@@ -55,11 +55,11 @@ impl BacklogLimit {
 
 /// The clients with the greatest parts of the backlog, of which at most `bytes_max` are left without them.
 fn disconnect_greatest<'a>(
-    clients: impl Iterator<Item = (SessionId, &'a Arc<Outbox>)>,
+    clients: impl Iterator<Item = (SessionId, &'a Arc<Mailbox>)>,
     bytes_max: usize,
 ) -> Vec<SessionId> {
     let mut lines = BTreeMap::new();
-    let mut holdings: Vec<Holding> = clients.map(|(session, outbox)| holding(session, outbox, &mut lines)).collect();
+    let mut holdings: Vec<Holding> = clients.map(|(session, mailbox)| holding(session, mailbox, &mut lines)).collect();
     let mut left = holdings.iter().map(|holding| holding.own_bytes).sum::<usize>();
     left += lines.values().map(|holders| holders.cost).sum::<usize>();
     let part = |holding: &Holding| {
@@ -84,9 +84,9 @@ fn disconnect_greatest<'a>(
 }
 
 /// What a client holds. Adds it to the holders of its lines.
-fn holding(session: SessionId, outbox: &Outbox, lines: &mut BTreeMap<usize, Holders>) -> Holding {
+fn holding(session: SessionId, mailbox: &Mailbox, lines: &mut BTreeMap<usize, Holders>) -> Holding {
     let mut shared = Vec::new();
-    let own_bytes = outbox.holdings(|held| {
+    let own_bytes = mailbox.holdings(|held| {
         if held.is_retired() {
             shared.push((Arc::as_ptr(held).addr(), held.cost()));
         }
@@ -104,13 +104,13 @@ mod tests {
     use super::*;
     use crate::feed::{Backlog, SharedLines};
 
-    fn outbox(backlog: &Arc<Backlog>, own_bytes: usize, shared: &[&Arc<SharedLines>]) -> Arc<Outbox> {
-        let outbox = Outbox::new(backlog);
-        outbox.pin(None, None, |text| text.resize(own_bytes, b'x'));
+    fn mailbox(backlog: &Arc<Backlog>, own_bytes: usize, shared: &[&Arc<SharedLines>]) -> Arc<Mailbox> {
+        let mailbox = Mailbox::new(backlog);
+        mailbox.insert(None, None, |text| text.resize(own_bytes, b'x'));
         for lines in shared {
-            outbox.pin_shared(None, Arc::clone(lines), 0..1);
+            mailbox.insert_shared(None, Arc::clone(lines), 0..1);
         }
-        Arc::new(outbox)
+        Arc::new(mailbox)
     }
 
     fn retired(backlog: &Arc<Backlog>, bytes: usize) -> Arc<SharedLines> {
@@ -119,8 +119,8 @@ mod tests {
         Arc::new(lines)
     }
 
-    fn slow(outboxes: &[Arc<Outbox>], bytes_max: usize) -> Vec<u64> {
-        let clients = (1..).map(SessionId).zip(outboxes);
+    fn slow(mailboxes: &[Arc<Mailbox>], bytes_max: usize) -> Vec<u64> {
+        let clients = (1..).map(SessionId).zip(mailboxes);
         disconnect_greatest(clients, bytes_max).iter().map(|session| session.0).collect()
     }
 
@@ -128,38 +128,38 @@ mod tests {
     fn client_that_alone_holds_most_is_disconnected() {
         let backlog = Arc::default();
         let (alone, common) = (retired(&backlog, 50_000), retired(&backlog, 90_000));
-        let outboxes = [
-            outbox(&backlog, 20_000, &[&common]),
-            outbox(&backlog, 100, &[&common]),
-            outbox(&backlog, 100, &[&common, &alone, &alone]),
+        let mailboxes = [
+            mailbox(&backlog, 20_000, &[&common]),
+            mailbox(&backlog, 100, &[&common]),
+            mailbox(&backlog, 100, &[&common, &alone, &alone]),
         ];
-        assert_eq!(slow(&outboxes, 200_000), [0; 0]);
+        assert_eq!(slow(&mailboxes, 200_000), [0; 0]);
         // 30,000 bytes of the common lines each, and what each client alone holds.
-        assert_eq!(slow(&outboxes, 150_000), [3]);
-        assert_eq!(slow(&outboxes, 100_000), [3, 1]);
-        assert_eq!(slow(&outboxes, 0), [3, 1, 2]);
+        assert_eq!(slow(&mailboxes, 150_000), [3]);
+        assert_eq!(slow(&mailboxes, 100_000), [3, 1]);
+        assert_eq!(slow(&mailboxes, 0), [3, 1, 2]);
     }
 
     #[test]
     fn lines_that_are_still_cached_are_nobodys_backlog() {
         let backlog = Arc::default();
         let cached = Arc::new(SharedLines::new(vec![b'x'; 1_000_000]));
-        let outboxes = [outbox(&backlog, 10, &[&cached]), outbox(&backlog, 2_000, &[])];
-        assert_eq!(slow(&outboxes, 1_000), [2]);
+        let mailboxes = [mailbox(&backlog, 10, &[&cached]), mailbox(&backlog, 2_000, &[])];
+        assert_eq!(slow(&mailboxes, 1_000), [2]);
         cached.retire(&backlog);
-        assert_eq!(slow(&outboxes, 1_000), [1, 2]);
+        assert_eq!(slow(&mailboxes, 1_000), [1, 2]);
     }
 
     #[test]
     fn discarded_mailbox_leaves_no_backlog() {
         let backlog: Arc<Backlog> = Arc::default();
         let lines = retired(&backlog, 1_000);
-        let outbox = outbox(&backlog, 500, &[&lines]);
+        let mailbox = mailbox(&backlog, 500, &[&lines]);
         drop(lines);
         assert!(backlog.bytes() > 1_500);
-        outbox.discard();
-        outbox.pin(None, None, |text| text.push(b'x'));
-        drop(outbox);
+        mailbox.discard();
+        mailbox.insert(None, None, |text| text.push(b'x'));
+        drop(mailbox);
         assert_eq!(backlog.bytes(), 0);
     }
 }

@@ -61,9 +61,9 @@ fn fill(kinds: &[Kind], rounds: u64) -> usize {
             loop {
                 hub.publish(Timestamp(0));
                 read(&feed, &mut cursor, &reader);
-                for outbox in &mut slow {
+                for mailbox in &mut slow {
                     // The connection ends, and drops its mailbox.
-                    outbox.take_if(|outbox| outbox.lifecycle().is_slow());
+                    mailbox.take_if(|mailbox| mailbox.lifecycle().is_slow());
                 }
                 let bytes = feed.backlog().bytes();
                 assert!(bytes <= bytes_max + bytes_max / BACKLOG_GROWTH_SHARE + turn, "{bytes} bytes in round {round}");
@@ -74,7 +74,7 @@ fn fill(kinds: &[Kind], rounds: u64) -> usize {
         }
     }
     assert_eq!(reader.lifecycle(), Lifecycle::Open, "the client that reads");
-    let left: usize = slow.iter().flatten().map(|outbox| outbox.holdings(|_| {})).sum();
+    let left: usize = slow.iter().flatten().map(|mailbox| mailbox.holdings(|_| {})).sum();
     drop((slow, reader));
     assert!(feed.backlog().bytes() >= feed.bytes() && left <= bytes_max);
     usize::try_from(CLIENTS).unwrap() + 1 - hub.sessions().connected()
@@ -119,7 +119,7 @@ fn backlog_of_all_kinds_together_is_bounded() {
 #[test]
 fn unread_whispers_of_one_client_are_bounded() {
     let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(64 * 1024 * 1024)));
-    let outbox = connect(&mut hub, 1);
+    let mailbox = connect(&mut hub, 1);
     say(&mut hub, 1, "NICK bob");
     connect(&mut hub, 2);
     say(&mut hub, 2, "NICK ann");
@@ -127,7 +127,7 @@ fn unread_whispers_of_one_client_are_bounded() {
     let kept = (0..1000).find(|_| {
         say(&mut hub, 2, &line);
         hub.publish(Timestamp(0));
-        outbox.lifecycle().is_slow()
+        mailbox.lifecycle().is_slow()
     });
     // One more than fits is kept; the next one is too much.
     assert_eq!(kept, Some(WHISPER_BYTES_MAX / (4000 + "WHISPER ann \n".len()) + 1));

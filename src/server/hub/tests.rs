@@ -16,7 +16,7 @@ use crate::protocol::Mode;
 use crate::room::{Room, Uptime};
 use crate::session::{Lifecycle, Timeouts};
 #[cfg(feature = "store")]
-use crate::store::{Durability, Keep, Options, Report, Store, tests::WAIT_MAX};
+use crate::store::{Durability, Options, Report, Retention, Store, tests::WAIT_MAX};
 
 /// The token of a `PING` that makes the hub fail, for the tests of what comes of it.
 pub(in crate::server) const FAULT: &str = "fault-in-the-hub";
@@ -27,11 +27,11 @@ pub(super) fn fail_if_asked(request: &Request) {
     }
 }
 
-pub(super) fn connect(hub: &mut Hub, session: u64) -> Arc<Outbox> {
-    let outbox = Arc::new(Outbox::new(hub.delivery.feed().backlog()));
+pub(super) fn connect(hub: &mut Hub, session: u64) -> Arc<Mailbox> {
+    let mailbox = Arc::new(Mailbox::new(hub.delivery.feed().backlog()));
     let address = ([127, 0, 0, 1], 1024).into();
-    hub.process(Timestamp(0), Request::Connect(SessionId(session), address, Arc::clone(&outbox)));
-    outbox
+    hub.process(Timestamp(0), Request::Connect(SessionId(session), address, Arc::clone(&mailbox)));
+    mailbox
 }
 
 /// What comes of it is there after the next [`Hub::publish`].
@@ -40,30 +40,30 @@ pub(super) fn say(hub: &mut Hub, session: u64, line: &str) {
     hub.process(Timestamp(0), Request::Act(SessionId(session), InputKind::Command(command)));
 }
 
-/// All that the connection of this outbox can write now.
-pub(super) fn read(feed: &Feed, cursor: &mut Cursor, outbox: &Outbox) -> String {
+/// All that the connection of this mailbox can write now.
+pub(super) fn read(feed: &Feed, cursor: &mut Cursor, mailbox: &Mailbox) -> String {
     let mut text = Vec::new();
-    cursor.take_new(feed, outbox, std::task::Waker::noop());
+    cursor.take_new(feed, mailbox, std::task::Waker::noop());
     let mut take = |source: Source<'_>| {
         let bytes = source.to_vec()?;
         text.extend_from_slice(&bytes);
         Ok(bytes.len())
     };
-    while let Progress::Wrote(_) = cursor.write(feed, outbox, &mut take).unwrap() {}
+    while let Progress::Wrote(_) = cursor.write(feed, mailbox, &mut take).unwrap() {}
     String::from_utf8(text).unwrap()
 }
 
 /// A hub with a store in this file, and the receiver of the store's reports.
 #[cfg(feature = "store")]
 fn storing(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
-    let options = Options { path, durability: Durability::Relaxed, keep: Keep::All };
+    let options = Options { path, durability: Durability::Relaxed, keep: Retention::All };
     let epoch = crate::protocol::Token::ours("epoch");
     let (store, _) = Store::open(&options, None, epoch, 0, || Timestamp(0)).unwrap();
     let reports = store.reports().clone();
     (crate::server::stored::hub(Sessions::default(), Arc::clone(feed), store), reports)
 }
 
-/// Waits until [`Hub::take_report`] finds a report.
+/// Waits until [`Hub::process_report`] finds a report.
 #[cfg(feature = "store")]
 fn await_report(reports: &Receiver<Report>) {
     let deadline = Instant::now() + WAIT_MAX;
@@ -74,13 +74,13 @@ fn await_report(reports: &Receiver<Report>) {
 }
 
 /// Somebody who connects and says these lines, and whose connection never gets to write.
-fn stuck(hub: &mut Hub, lines: &[&str]) -> Arc<Outbox> {
-    let outbox = connect(hub, 1);
+fn stuck(hub: &mut Hub, lines: &[&str]) -> Arc<Mailbox> {
+    let mailbox = connect(hub, 1);
     for line in lines {
         say(hub, 1, line);
         hub.publish(Timestamp(0));
     }
-    outbox
+    mailbox
 }
 
 /// The cursor of one who is stuck since before they joined has never been in the feed; it was taken for nobody's.
@@ -89,8 +89,8 @@ fn client_blocked_since_before_joining_is_disconnected() {
     let talk = ["MSG hello"; 200];
     for before in [&["NICK a"][..], &["NICK a", "SET tags on"], &["SET tags on", "NICK a", "SET tags off"]] {
         let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(4096)));
-        let outbox = stuck(&mut hub, &[before, &talk].concat());
-        assert!(outbox.lifecycle().is_slow(), "{before:?}");
+        let mailbox = stuck(&mut hub, &[before, &talk].concat());
+        assert!(mailbox.lifecycle().is_slow(), "{before:?}");
         assert_eq!(hub.sessions().connected(), 0);
     }
 }
@@ -102,9 +102,9 @@ fn readers_stay_when_many_slow_consumers_are_disconnected() {
     let feed = Arc::new(Feed::new(64 * 1024));
     let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
     let join = |hub: &mut Hub, session: u64| {
-        let outbox = connect(hub, session);
+        let mailbox = connect(hub, session);
         say(hub, session, &format!("NICK {session:0>32}"));
-        outbox
+        mailbox
     };
     let reader = join(&mut hub, 1);
     let mut cursor = Cursor::new();
@@ -138,7 +138,7 @@ fn stored_but_unpublished_message_is_not_found() {
         say(hub, session, line);
         hub.publish(Timestamp(0));
     };
-    let outboxes = [1, 2].map(|session| connect(&mut hub, session));
+    let mailboxes = [1, 2].map(|session| connect(&mut hub, session));
     let mut cursor = Cursor::new();
     let mut search = |hub: &mut Hub| {
         say(hub, 1, "SEARCH tea");
@@ -146,7 +146,7 @@ fn stored_but_unpublished_message_is_not_found() {
         let deadline = Instant::now() + WAIT_MAX;
         while !told.contains("OK SEARCH ") {
             assert!(Instant::now() < deadline, "there is no answer: {told}");
-            told += &read(&feed, &mut cursor, &outboxes[0]);
+            told += &read(&feed, &mut cursor, &mailboxes[0]);
             std::thread::yield_now();
         }
         told.lines().last().unwrap().to_owned()
@@ -157,7 +157,7 @@ fn stored_but_unpublished_message_is_not_found() {
     await_report(&reports);
     say(&mut hub, 2, "NICK bob");
     assert_eq!(search(&mut hub), "OK SEARCH 0");
-    assert!(hub.take_report());
+    assert!(hub.process_report());
     hub.publish(Timestamp(0));
     assert_eq!(search(&mut hub), "OK SEARCH 1");
 }
@@ -186,7 +186,7 @@ fn published_messages_are_the_stored_ones() {
             said.push_str(&read(&feed, &mut cursor, &reader));
             if hub.is_storing() {
                 await_report(&reports);
-                assert!(hub.take_report());
+                assert!(hub.process_report());
             }
         };
         for line in ["SET tags on", "SET echo on", "NICK reader"] {
@@ -283,7 +283,7 @@ fn presence_during_a_commit_has_no_id_and_the_batch_is_committed_once() {
         for rename in 0..3 {
             say(&mut hub, 2, &format!("NICK n{number}-{rename}"));
         }
-        assert!(hub.take_report());
+        assert!(hub.process_report());
         while hub.is_turn_due() || hub.is_storing() {
             assert!(reports.is_empty(), "it is committed again");
             hub.publish(Timestamp(0));
@@ -316,7 +316,7 @@ fn ids_have_no_gap_after_a_failed_commit() {
         while hub.is_turn_due() || hub.is_storing() {
             if hub.is_storing() && !hub.is_turn_due() {
                 await_report(&reports);
-                assert!(hub.take_report());
+                assert!(hub.process_report());
             }
             hub.publish(Timestamp(0));
         }
@@ -328,7 +328,7 @@ fn ids_have_no_gap_after_a_failed_commit() {
 
 /// Stops waiting for the store. Returns the replies to messages.
 #[cfg(feature = "store")]
-fn abandon(hub: &mut Hub, feed: &Feed, author: &Outbox) -> Vec<String> {
+fn abandon(hub: &mut Hub, feed: &Feed, author: &Mailbox) -> Vec<String> {
     hub.sessions.sequencer_mut().abandon();
     while hub.has_entries() {
         hub.publish(Timestamp(0));

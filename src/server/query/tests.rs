@@ -8,28 +8,28 @@ use rusqlite::Connection;
 use super::*;
 use crate::feed::{Cursor, Feed};
 use crate::limits::{QUERY_PAGE_BYTES, SERVER_LINE_BYTES_MAX};
-use crate::protocol::{Ending, Past};
+use crate::protocol::{Ending, PastMessage};
 use crate::store::tests::{NOW, await_dropped, close, commit, open, past, thread_waker, wait_for};
-use crate::store::{Keep, Store};
+use crate::store::{Retention, Store};
 
 const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false, draw: false };
 const CR_LF: Dialect = Dialect { ending: Ending::CrLf, ..PLAIN };
 const TAGGED: Dialect = Dialect { tags: true, ..PLAIN };
 
-/// The outbox of a connection in this thread.
-fn outbox() -> Arc<Outbox> {
-    let outbox = Arc::<Outbox>::default();
-    outbox.register(&thread_waker());
-    outbox
+/// The mailbox of a connection in this thread.
+fn mailbox() -> Arc<Mailbox> {
+    let mailbox = Arc::<Mailbox>::default();
+    mailbox.register(&thread_waker());
+    mailbox
 }
 
 /// Waits for the next piece of text. `Err(true)`: the text is complete; `Err(false)`: it has failed.
-fn next(outbox: &Outbox, pieces: &mut impl Pieces) -> Result<String, bool> {
+fn next(mailbox: &Mailbox, pieces: &mut impl PageSource) -> Result<String, bool> {
     wait_for(|| {
         // Registers before it checks, as a connection does.
-        outbox.register(&thread_waker());
+        mailbox.register(&thread_waker());
         Poll::Ready(match pieces.next() {
-            Next::Text(text) => {
+            NextPage::Text(text) => {
                 assert!(
                     !text.is_empty() && text.len() < QUERY_PAGE_BYTES + SERVER_LINE_BYTES_MAX,
                     "{} bytes",
@@ -37,18 +37,18 @@ fn next(outbox: &Outbox, pieces: &mut impl Pieces) -> Result<String, bool> {
                 );
                 Ok(String::from_utf8(text).unwrap())
             }
-            Next::NotYet => return Poll::Pending,
-            Next::End => Err(true),
-            Next::Failed => Err(false),
+            NextPage::NotYet => return Poll::Pending,
+            NextPage::End => Err(true),
+            NextPage::Failed => Err(false),
         })
     })
 }
 
 /// The whole text, and whether it is complete.
-fn read(outbox: &Outbox, mut pieces: impl Pieces) -> (String, bool) {
+fn read(mailbox: &Mailbox, mut pieces: impl PageSource) -> (String, bool) {
     let mut text = String::new();
     loop {
-        match next(outbox, &mut pieces) {
+        match next(mailbox, &mut pieces) {
             Ok(piece) => text += &piece,
             Err(is_complete) => return (text, is_complete),
         }
@@ -56,17 +56,17 @@ fn read(outbox: &Outbox, mut pieces: impl Pieces) -> (String, bool) {
 }
 
 fn reply(store: &Store, dialect: Dialect, mode: Mode, query: HistoryQuery, until: u64) -> String {
-    let outbox = outbox();
-    let reply = QueryReply::new(query, MessageId(until), dialect, mode, &outbox, store.queries());
-    let (text, is_complete) = read(&outbox, reply);
+    let mailbox = mailbox();
+    let reply = QueryReply::new(query, MessageId(until), dialect, mode, &mailbox, store.queries());
+    let (text, is_complete) = read(&mailbox, reply);
     assert!(is_complete, "a reply ends with a line, whatever happens");
     text
 }
 
 fn catch_up(store: &Store, dialect: Dialect, after: u64, until: u64) -> (String, bool) {
-    let outbox = outbox();
-    let missed = Missed { dialect, after: MessageId(after), until: MessageId(until) };
-    read(&outbox, CatchUp::new(missed, || NOW, &outbox, store.queries()))
+    let mailbox = mailbox();
+    let missed = MissedMessages { dialect, after: MessageId(after), until: MessageId(until) };
+    read(&mailbox, CatchUp::new(missed, || NOW, &mailbox, store.queries()))
 }
 
 fn words(words: &str) -> HistoryQuery {
@@ -80,10 +80,10 @@ fn sql(path: &Path, sql: &str) {
 #[test]
 fn reply_is_past_lines_and_the_count() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     let said: Vec<_> = (1..=2000).map(|id| past(2 * id, &format!("message {id}"))).collect();
     commit(&store, said.clone());
-    let check = |query: &HistoryQuery, expected: &[Past], last: &str| {
+    let check = |query: &HistoryQuery, expected: &[PastMessage], last: &str| {
         let lines: String = expected.iter().map(|past| format!("{past}\n")).collect();
         let expected = format!("{lines}{last}\n");
         assert_eq!(reply(&store, PLAIN, Mode::Commands, query.clone(), 4000), expected);
@@ -105,31 +105,31 @@ fn reply_is_past_lines_and_the_count() {
 #[test]
 fn reply_of_one_page_is_one_piece() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, vec![past(1, "one"), past(2, "two")]);
-    let outbox = outbox();
+    let mailbox = mailbox();
     let mut reply =
-        QueryReply::new(HistoryQuery::Last(2), MessageId(2), PLAIN, Mode::Commands, &outbox, store.queries());
-    assert_eq!(next(&outbox, &mut reply).unwrap().lines().count(), 3);
-    assert_eq!(next(&outbox, &mut reply), Err(true));
+        QueryReply::new(HistoryQuery::Last(2), MessageId(2), PLAIN, Mode::Commands, &mailbox, store.queries());
+    assert_eq!(next(&mailbox, &mut reply).unwrap().lines().count(), 3);
+    assert_eq!(next(&mailbox, &mut reply), Err(true));
     close(store);
 }
 
 #[test]
 fn reply_ends_as_too_old_where_messages_are_evicted() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, "hi")).collect());
-    let outbox = outbox();
+    let mailbox = mailbox();
     let mut history =
-        QueryReply::new(HistoryQuery::Last(1000), MessageId(1000), CR_LF, Mode::Chat, &outbox, store.queries());
-    let first = next(&outbox, &mut history).unwrap();
+        QueryReply::new(HistoryQuery::Last(1000), MessageId(1000), CR_LF, Mode::Chat, &mailbox, store.queries());
+    let first = next(&mailbox, &mut history).unwrap();
     assert!(first.starts_with("PAST 1 ") && first.ends_with(" hi\r\n"));
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
     await_dropped(&store, 600);
     let last = "ERR HISTORY too-old 601 is the oldest that is kept; for all from there on, write: /SINCE 600\r\n";
-    assert_eq!(next(&outbox, &mut history).unwrap(), last);
-    assert_eq!(next(&outbox, &mut history), Err(true));
+    assert_eq!(next(&mailbox, &mut history).unwrap(), last);
+    assert_eq!(next(&mailbox, &mut history), Err(true));
     let since = |id| reply(&store, PLAIN, Mode::Commands, HistoryQuery::Since(MessageId(id)), 1600);
     let too_old = "ERR SINCE too-old 601 is the oldest that is kept; for all from there on, write: SINCE 600\n";
     assert_eq!([since(0), since(599)], [too_old; 2]);
@@ -141,24 +141,24 @@ fn reply_ends_as_too_old_where_messages_are_evicted() {
 fn reply_says_why_the_store_failed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     // Too many to be indexed in their commit.
     commit(&store, (1..=1000).map(|id| past(id, "tea")).collect());
     sql(&path, "ALTER TABLE words RENAME TO hidden");
     let expected = "ERR SEARCH store-failed the words of what was stored last cannot be looked for now: no such table";
     assert!(reply(&store, PLAIN, Mode::Commands, words("tea"), 1000).starts_with(expected));
-    let outbox = outbox();
+    let mailbox = mailbox();
     let mut since = QueryReply::new(
         HistoryQuery::Since(MessageId(0)),
         MessageId(1000),
         PLAIN,
         Mode::Commands,
-        &outbox,
+        &mailbox,
         store.queries(),
     );
-    assert!(next(&outbox, &mut since).unwrap().starts_with("PAST 1 "));
+    assert!(next(&mailbox, &mut since).unwrap().starts_with("PAST 1 "));
     sql(&path, "ALTER TABLE messages RENAME TO elsewhere");
-    let (rest, is_complete) = read(&outbox, since);
+    let (rest, is_complete) = read(&mailbox, since);
     assert!(rest.starts_with("ERR SINCE store-failed the store cannot be read now: no such table: "), "{rest}");
     assert!(rest.lines().count() == 1 && is_complete, "{rest}");
     let history = reply(&store, PLAIN, Mode::Commands, HistoryQuery::Last(1), 1000);
@@ -177,7 +177,7 @@ fn search_timeout_says_how_much_was_found() {
 fn unsafe_characters_of_a_row_are_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(1, "hi")]);
     sql(&path, "INSERT INTO messages VALUES (2, 1, 2, 'no\non', 'e\tve', 'tea ' || char(27, 13, 10) || 'ERR - x')");
     let text = "tea \u{fffd}\u{fffd}\u{fffd}ERR - x";
@@ -191,7 +191,7 @@ fn unsafe_characters_of_a_row_are_replaced() {
 #[test]
 fn catch_up_is_the_missed_events_and_a_notice_of_what_is_evicted() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     let said: Vec<_> = (1..=1500).map(|id| past(2 * id, &format!("message {id}"))).collect();
     commit(&store, said.clone());
     commit(&store, vec![past(3001, "more")]);
@@ -199,14 +199,14 @@ fn catch_up_is_the_missed_events_and_a_notice_of_what_is_evicted() {
     let check = |dialect, after, until, expected: &str| {
         assert_eq!(catch_up(&store, dialect, after, until), (expected.to_owned(), true));
     };
-    let live = |said: &[Past]| said.iter().map(|past| format!("MSG ann {}\n", past.text)).collect::<String>();
-    let tagged = |past: &Past| format!("@{} {} MSG ann {}\r\n", past.id.0, past.at, past.text);
+    let live = |said: &[PastMessage]| said.iter().map(|past| format!("MSG ann {}\n", past.text)).collect::<String>();
+    let tagged = |past: &PastMessage| format!("@{} {} MSG ann {}\r\n", past.id.0, past.at, past.text);
     check(PLAIN, 1002, 3000, &live(&said[501..]));
     check(Dialect { tags: true, ..CR_LF }, 1002, 3000, &said[501..].iter().map(tagged).collect::<String>());
     check(CR_LF, 2999, 3000, "MSG ann message 1500\r\n");
-    let missed = Missed { dialect: PLAIN, after: MessageId(3000), until: MessageId(3000) };
-    let mut nothing = CatchUp::new(missed, || NOW, &outbox(), store.queries());
-    assert!(matches!(nothing.next(), Next::End), "there is nothing to wait for");
+    let missed = MissedMessages { dialect: PLAIN, after: MessageId(3000), until: MessageId(3000) };
+    let mut nothing = CatchUp::new(missed, || NOW, &mailbox(), store.queries());
+    assert!(matches!(nothing.next(), NextPage::End), "there is nothing to wait for");
     let gone = "NOTICE what was said after 7, up to 1002, is no longer kept, and is missing here\n";
     check(PLAIN, 7, 1006, &format!("{gone}MSG ann message 502\nMSG ann message 503\n"));
     check(TAGGED, 7, 900, &format!("@- {NOW} {}", gone.replace("1002", "900")));
@@ -216,18 +216,18 @@ fn catch_up_is_the_missed_events_and_a_notice_of_what_is_evicted() {
 #[test]
 fn catch_up_goes_on_after_messages_that_are_evicted_meanwhile() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::Count(1000)).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, &id.to_string())).collect());
-    let outbox = outbox();
-    let missed = Missed { dialect: PLAIN, after: MessageId(0), until: MessageId(1000) };
-    let mut catch_up = CatchUp::new(missed, || NOW, &outbox, store.queries());
-    let first = next(&outbox, &mut catch_up).unwrap();
+    let mailbox = mailbox();
+    let missed = MissedMessages { dialect: PLAIN, after: MessageId(0), until: MessageId(1000) };
+    let mut catch_up = CatchUp::new(missed, || NOW, &mailbox, store.queries());
+    let first = next(&mailbox, &mut catch_up).unwrap();
     let last = first.lines().last().unwrap().strip_prefix("MSG ann ").unwrap();
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
     await_dropped(&store, 600);
     let live: String = (601..=1000).map(|id| format!("MSG ann {id}\n")).collect();
     let notice = format!("NOTICE what was said after {last}, up to 600, is no longer kept, and is missing here\n");
-    assert_eq!(read(&outbox, catch_up), (notice + &live, true));
+    assert_eq!(read(&mailbox, catch_up), (notice + &live, true));
     close(store);
 }
 
@@ -236,7 +236,7 @@ fn catch_up_goes_on_after_messages_that_are_evicted_meanwhile() {
 fn catch_up_fails_with_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let (store, _) = open(&path, Keep::All).unwrap();
+    let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, (1..=9).map(|id| past(id, "hi")).collect());
     // The rows before this one are sent.
     sql(&path, "UPDATE messages SET text = x'ff' WHERE id = 5");
@@ -245,28 +245,28 @@ fn catch_up_fails_with_the_store() {
     assert_eq!(catch_up(&store, PLAIN, 0, 9), (String::new(), false));
 }
 
-/// An outbox holds the replies that its connection has not come to, and a reply wakes its outbox.
+/// An mailbox holds the replies that its connection has not come to, and a reply wakes its mailbox.
 #[test]
-fn outbox_with_an_unread_reply_is_freed() {
+fn mailbox_with_an_unread_reply_is_freed() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(&directory.path().join("chat.db"), Keep::All).unwrap();
+    let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, vec![past(1, "hi")]);
-    let history = |outbox: &Arc<Outbox>| {
-        QueryReply::new(HistoryQuery::Last(1), MessageId(1), PLAIN, Mode::Commands, outbox, store.queries())
+    let history = |mailbox: &Arc<Mailbox>| {
+        QueryReply::new(HistoryQuery::Last(1), MessageId(1), PLAIN, Mode::Commands, mailbox, store.queries())
     };
-    let (unread, requested) = (outbox(), outbox());
-    for outbox in [&unread, &requested] {
-        outbox.pin_fetched(None, Box::new(history(outbox)));
+    let (unread, requested) = (mailbox(), mailbox());
+    for mailbox in [&unread, &requested] {
+        mailbox.insert_pages(None, Box::new(history(mailbox)));
     }
     let feed = Feed::new(1 << 20);
     let mut cursor = Cursor::new();
     cursor.take_new(&feed, &requested, Waker::noop());
     // Requests the page, which may be there already.
     let _ = cursor.write(&feed, &requested, |_| Err(io::ErrorKind::WouldBlock.into()));
-    let dropped = [unread, requested].map(|outbox| Arc::downgrade(&outbox));
+    let dropped = [unread, requested].map(|mailbox| Arc::downgrade(&mailbox));
     drop(cursor);
     // By the time that this reply is there, the store has nothing more to do for the one before it.
     assert_eq!(reply(&store, PLAIN, Mode::Commands, HistoryQuery::Last(0), 1), "OK HISTORY 0 last=1\n");
-    assert!(dropped.iter().all(|outbox| outbox.upgrade().is_none()));
+    assert!(dropped.iter().all(|mailbox| mailbox.upgrade().is_none()));
     close(store);
 }

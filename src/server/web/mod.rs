@@ -13,13 +13,13 @@ use smol::Timer;
 
 use self::frames::WebSocketFrames;
 use super::admission::Ticket;
-use super::connection::{Host, in_time, until};
+use super::connection::{ConnectionContext, in_time, until};
 use super::console;
 use super::hub::{Request as HubRequest, now};
-use super::listen::{Acceptor, Door, Listener};
+use super::listen::{Acceptor, Listener, ListenerProtocol};
 use super::sockets::Socket;
 use crate::command::Refusal;
-use crate::feed::Outbox;
+use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
 use crate::protocol::Mode;
 use crate::web::{Answer, Asked, Origins, Request, Status};
@@ -38,15 +38,15 @@ pub struct Site {
 impl Listener {
     /// A listener for browsers: HTTP, and lines over WebSocket.
     pub fn web(address: SocketAddr, site: &Arc<Site>) -> Self {
-        Self::new(address, Arc::new(WebDoor(Arc::clone(site))))
+        Self::new(address, Arc::new(WebProtocol(Arc::clone(site))))
     }
 }
 
 /// Clients speak HTTP, and lines over WebSocket.
 #[derive(Debug)]
-struct WebDoor(Arc<Site>);
+struct WebProtocol(Arc<Site>);
 
-impl Door for WebDoor {
+impl ListenerProtocol for WebProtocol {
     fn invitation(&self, address: SocketAddr) -> String {
         format!("open in a browser: http://{address}/")
     }
@@ -54,7 +54,7 @@ impl Door for WebDoor {
     fn receive(&self, acceptor: &Acceptor, socket: Socket, address: SocketAddr, ticket: Ticket) {
         let (executor, acceptor, site) = (&acceptor.executor, acceptor.clone(), Arc::clone(&self.0));
         let receiving = async move {
-            if let Some(socket) = receive(socket, &site, &acceptor.host).await {
+            if let Some(socket) = receive(socket, &site, &acceptor.context).await {
                 let frames = Box::new(WebSocketFrames::new(site.ping_interval));
                 acceptor.serve(socket, address, ticket, Some(frames));
             }
@@ -68,9 +68,9 @@ impl Door for WebDoor {
 }
 
 /// Answers one request. Returns the socket if lines over WebSocket follow; otherwise the socket is closed.
-async fn receive(socket: Socket, site: &Site, host: &Host) -> Option<Socket> {
+async fn receive(socket: Socket, site: &Site, context: &ConnectionContext) -> Option<Socket> {
     // As with a connection, a fault here is the end of this one alone.
-    let answered = AssertUnwindSafe(Box::pin(answer(&socket, site, host))).catch_unwind().await;
+    let answered = AssertUnwindSafe(Box::pin(answer(&socket, site, context))).catch_unwind().await;
     let joins = answered.ok()?.ok()?;
     if joins {
         return Some(socket);
@@ -81,7 +81,7 @@ async fn receive(socket: Socket, site: &Site, host: &Host) -> Option<Socket> {
 }
 
 /// Whether the request is one to join.
-async fn answer(socket: &Socket, site: &Site, host: &Host) -> io::Result<bool> {
+async fn answer(socket: &Socket, site: &Site, context: &ConnectionContext) -> io::Result<bool> {
     let late = async {
         Timer::after(site.head_timeout).await;
         let text = format!("the head of the request did not come within {} s", site.head_timeout.as_secs());
@@ -91,7 +91,7 @@ async fn answer(socket: &Socket, site: &Site, host: &Host) -> io::Result<bool> {
     let joins = matches!(asked, Asked::Join(_));
     let answer = match asked {
         Asked::Join(answer) | Asked::Other(answer) => answer,
-        Asked::Health(answer) => health(host, answer).await,
+        Asked::Health(answer) => health(context, answer).await,
         Asked::Tls(answer) => {
             if let Ok(address) = socket.get_ref().peer_addr() {
                 console::tls_on_plain_port(address);
@@ -120,11 +120,11 @@ fn to_bytes(answer: &Answer, is_head: bool) -> Vec<u8> {
 }
 
 /// `ok` if the hub carries out requests; a refusal if it does not within [`HEALTH_MS_MAX`].
-async fn health(host: &Host, ok: Answer) -> Answer {
+async fn health(context: &ConnectionContext, ok: Answer) -> Answer {
     let asked = async {
-        let outbox: Arc<Outbox> = Arc::default();
-        let told = host.to_hub.put(&Arc::default(), HubRequest::Probe(Arc::clone(&outbox)), 0);
-        until(&outbox, |outbox| told.is_err() || outbox.answered() > 0).await;
+        let mailbox: Arc<Mailbox> = Arc::default();
+        let told = context.to_hub.send(&Arc::default(), HubRequest::Probe(Arc::clone(&mailbox)), 0);
+        until(&mailbox, |mailbox| told.is_err() || mailbox.answered() > 0).await;
         told.is_ok()
     };
     let late = async {
@@ -145,18 +145,18 @@ mod tests {
     use crate::limits::FEED_BYTES_DEFAULT;
     use crate::protocol::Timestamp;
     use crate::server::hub::Hub;
-    use crate::server::{Rate, inbox};
+    use crate::server::{Rate, request_queue};
     use crate::session::Sessions;
 
     #[test]
     fn invitation_can_be_opened() {
-        let invitation = |address: &str| WebDoor(Arc::default()).invitation(address.parse().unwrap());
+        let invitation = |address: &str| WebProtocol(Arc::default()).invitation(address.parse().unwrap());
         assert_eq!(invitation("127.0.0.1:8080"), "open in a browser: http://127.0.0.1:8080/");
         assert_eq!(invitation("[::1]:8080"), "open in a browser: http://[::1]:8080/");
     }
 
-    async fn check(host: &Host) -> Answer {
-        health(host, Answer::text(Status::Ok, "ok")).await
+    async fn check(context: &ConnectionContext) -> Answer {
+        health(context, Answer::text(Status::Ok, "ok")).await
     }
 
     /// One that hangs is found to, and one that goes on is not.
@@ -164,18 +164,18 @@ mod tests {
     fn the_health_is_that_of_the_hub() {
         let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
         let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
-        let (to_hub, mut rows) = inbox::new();
+        let (to_hub, mut queues) = request_queue::new();
         let line_rate = Rate { per_second: 0, burst: 1 };
-        let host = Host { feed, to_hub, stored: None, line_rate, write_timeout: None };
-        assert_eq!(future::block_on(check(&host)).status(), Status::ServiceUnavailable);
+        let context = ConnectionContext { feed, to_hub, stored: None, line_rate, write_timeout: None };
+        assert_eq!(future::block_on(check(&context)).status(), Status::ServiceUnavailable);
         let at_work = async {
-            assert!(rows.wait().await);
-            rows.take_turns(|request| {
+            assert!(queues.wait().await);
+            queues.take_turns(|request| {
                 hub.process(Timestamp(0), request);
                 std::ops::ControlFlow::Continue(())
             });
             future::pending().await
         };
-        assert_eq!(future::block_on(future::or(check(&host), at_work)).status(), Status::Ok);
+        assert_eq!(future::block_on(future::or(check(&context), at_work)).status(), Status::Ok);
     }
 }

@@ -52,7 +52,8 @@ impl Claims {
 
     /// Whether an action, of somebody who has a name and is connected, has to be the end of the connection only.
     pub(super) fn outlives(&self, session: SessionId, action: &InputKind) -> bool {
-        let is_good_bye = !matches!(action, InputKind::Gone(LeaveReason::Lost | LeaveReason::Eof | LeaveReason::Slow));
+        let is_good_bye =
+            !matches!(action, InputKind::Disconnected(LeaveReason::Lost | LeaveReason::Eof | LeaveReason::Slow));
         self.tokens.contains_key(&session) && !is_good_bye
     }
 

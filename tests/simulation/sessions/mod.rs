@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1024));
         let mut peer = Peer::new(patience, &self.feed);
         self.make_room();
-        self.hub.process(self.now, Request::Connect(session, address, Arc::clone(&peer.outbox)));
+        self.hub.process(self.now, Request::Connect(session, address, Arc::clone(&peer.mailbox)));
         self.model.apply(self.now, session, &InputKind::Connect(address));
         let claims = &self.model.claims;
         peer.send(&phrases::first_line(session.0, claims.held(), claims.given.last().copied()));
@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
         let mut line = phrases::line(&mut self.script, &self.model.claims.given);
         let ending = self.script.one_of(&ENDINGS);
         let Some(peer) = self.peers.get_mut(&session) else { return };
-        if peer.outbox.mode() == Mode::Chat && self.script.below(2) == 1 {
+        if peer.mailbox.mode() == Mode::Chat && self.script.below(2) == 1 {
             line.insert(0, b'/');
         }
         line.extend(ending.as_bytes());
@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
         if let Some(peer) = self.peers.get_mut(&session) {
             peer.vanish();
         }
-        self.act(session, &InputKind::Gone(LeaveReason::Lost));
+        self.act(session, &InputKind::Disconnected(LeaveReason::Lost));
     }
 
     /// Time passes, up to half a minute, and the room is told.
@@ -228,7 +228,7 @@ impl<'a> Run<'a> {
             match heard {
                 Heard::Telnet(answer) => self.refuse_option(session, answer),
                 Heard::AreYouThere => self.count_answered(session, &InputKind::AreYouThere),
-                Heard::Foreign(foreign) => self.act(session, &InputKind::Foreign(foreign)),
+                Heard::OtherProtocol(foreign) => self.act(session, &InputKind::OtherProtocol(foreign)),
                 Heard::EndOfInput => self.act(session, &InputKind::EndOfInput),
                 Heard::Line(line, ending) => {
                     if ending == Some(Ending::CrLf) {
@@ -242,7 +242,7 @@ impl<'a> Run<'a> {
 
     fn refuse_option(&mut self, session: SessionId, answer: [u8; 3]) {
         if let Some(peer) = self.peers.get_mut(&session) {
-            peer.outbox.push_urgent(&answer);
+            peer.mailbox.push_urgent(&answer);
             peer.reader.expect_refusal(answer);
         }
     }
@@ -250,7 +250,7 @@ impl<'a> Run<'a> {
     fn line(&mut self, session: SessionId, line: Result<String, LineError>) {
         self.make_room();
         let Some(peer) = self.peers.get_mut(&session) else { return };
-        let mode = peer.outbox.mode();
+        let mode = peer.mailbox.mode();
         let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
             Ok(None) => InputKind::Blank,
             Ok(Some(command)) if command.needs_secret() => {
@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
             Ok(Some(command)) => InputKind::Command(command),
             Err(refusal) => InputKind::Refuse(refusal),
         };
-        let is_known = !peer.outbox.lifecycle().is_closed();
+        let is_known = !peer.mailbox.lifecycle().is_closed();
         match &action {
             // Whom the room has forgotten it does not answer.
             _ if !is_known => {}
@@ -275,12 +275,12 @@ impl<'a> Run<'a> {
 
     /// Handles a line or AYT, which counts as answered once.
     fn count_answered(&mut self, session: SessionId, action: &InputKind) {
-        let outbox = Arc::clone(&self.peers[&session].outbox);
-        let (before, is_known) = (outbox.answered(), !outbox.lifecycle().is_closed());
+        let mailbox = Arc::clone(&self.peers[&session].mailbox);
+        let (before, is_known) = (mailbox.answered(), !mailbox.lifecycle().is_closed());
         self.act(session, action);
         // A line that ends its session needs no count: the connection reads no more.
-        let is_left = is_known && !outbox.lifecycle().is_closed();
-        assert_eq!(outbox.answered() - before, u64::from(is_left), "every line is counted as answered once");
+        let is_left = is_known && !mailbox.lifecycle().is_closed();
+        assert_eq!(mailbox.answered() - before, u64::from(is_left), "every line is counted as answered once");
     }
 
     fn act(&mut self, session: SessionId, action: &InputKind) {
@@ -303,10 +303,10 @@ impl<'a> Run<'a> {
             assert_eq!(peer.reader.text.len(), self.model.stream(session).len(), "{session:?} was not woken");
         }
         // The hub lets go of slow readers by itself: the youngest first.
-        let slow = self.peers.iter().rev().filter(|(_, peer)| peer.outbox.lifecycle().is_slow());
+        let slow = self.peers.iter().rev().filter(|(_, peer)| peer.mailbox.lifecycle().is_slow());
         let slow: Vec<_> = slow.map(|(&session, _)| session).filter(|&slow| self.model.is_connected(slow)).collect();
         for session in slow {
-            self.model.apply(self.now, session, &InputKind::Gone(LeaveReason::Slow));
+            self.model.apply(self.now, session, &InputKind::Disconnected(LeaveReason::Slow));
         }
     }
 
@@ -331,9 +331,9 @@ impl<'a> Run<'a> {
             } else {
                 self.seen.slow += 1;
             }
-            if !self.peers[&session].outbox.lifecycle().is_closed() {
+            if !self.peers[&session].mailbox.lifecycle().is_closed() {
                 let reason = if state == State::Done { LeaveReason::Eof } else { LeaveReason::Slow };
-                self.act(session, &InputKind::Gone(reason));
+                self.act(session, &InputKind::Disconnected(reason));
             }
             self.peers.remove(&session);
             self.model.bury(session);
@@ -354,7 +354,7 @@ impl Run<'_> {
         assert!(names.iter().copied().eq(self.model.room.names()), "the same inputs give the same room");
         assert_eq!(self.hub.sessions().connected(), self.model.room.connected());
         for peer in self.peers.values() {
-            let (waiting, unasked) = (peer.outbox.waiting_bytes(), peer.outbox.unasked_bytes());
+            let (waiting, unasked) = (peer.mailbox.waiting_bytes(), peer.mailbox.whisper_bytes());
             assert!(unasked <= WHISPER_BYTES_MAX + 2 * SERVER_LINE_BYTES_MAX, "{unasked} bytes of whispers wait");
             let asked = PRIVATE_BYTES_PAUSE + (2 + said::KEPT) * SERVER_LINE_BYTES_MAX;
             assert!(waiting <= unasked + asked, "{waiting} bytes wait");
@@ -394,12 +394,12 @@ impl Run<'_> {
             if peer.state == State::Waiting {
                 self.check_end(session);
                 peer.reader.check_refused();
-                let (waiting, unasked) = (peer.outbox.waiting_bytes(), peer.outbox.unasked_bytes());
+                let (waiting, unasked) = (peer.mailbox.waiting_bytes(), peer.mailbox.whisper_bytes());
                 assert_eq!((waiting, unasked), (0, 0), "nothing waits for {session:?}");
             }
         }
         for session in self.peers.keys().copied().collect::<Vec<_>>() {
-            self.act(session, &InputKind::Gone(LeaveReason::Lost));
+            self.act(session, &InputKind::Disconnected(LeaveReason::Lost));
         }
         // Names are held for a while yet.
         self.pass(3_600_000);

@@ -91,7 +91,7 @@ impl Model {
             assert_eq!(rules::refused(session, &outputs), refusal, "{command:?} of {session:?}");
             self.set(session, &command);
         }
-        if let InputKind::Gone(_) = action {
+        if let InputKind::Disconnected(_) = action {
             let outlives = named.contains(&session) && is_connected && self.claims.outlives(session, action);
             assert_eq!(outputs.contains(&Output::Detach(session)), outlives, "{action:?} of {session:?}");
         }
@@ -104,17 +104,17 @@ impl Model {
                 Output::Remove(session) if self.claims.forget(session, named.contains(&session), is_tick) => {}
                 Output::Remove(session) => self.times.forget(session, named.contains(&session), is_tick),
                 Output::Detach(session) => {
-                    assert!(matches!(action, InputKind::Gone(_) | InputKind::Tick(_)), "held after {action:?}");
+                    assert!(matches!(action, InputKind::Disconnected(_) | InputKind::Tick(_)), "held after {action:?}");
                     self.times.forget(session, true, is_tick);
                     self.claims.hold(session);
                 }
                 _ => {}
             }
-            if let (Output::Replay(_, numbers), InputKind::Command(command)) = (&output, action) {
+            if let (Output::SendMessages(_, numbers), InputKind::Command(command)) = (&output, action) {
                 self.said
                     .check(command, &self.room.room().history().messages().range(numbers.clone()).collect::<Vec<_>>());
             }
-            if let Output::Canvas(_, numbers) = &output {
+            if let Output::SendStrokes(_, numbers) = &output {
                 self.said.check_canvas(&self.room.room().canvas().range(numbers.clone()).collect::<Vec<_>>());
             }
             self.deliver(output);
@@ -182,7 +182,7 @@ impl Model {
 
     fn deliver(&mut self, output: Output) {
         match output {
-            Output::Tell(session, line) => {
+            Output::Send(session, line) => {
                 match line {
                     ServerLine::Ok(Reply::Set(SetReply::Resumable(token))) => self.claims.give(session, token),
                     ServerLine::Ok(Reply::History(replayed) | Reply::Since(replayed)) => {
@@ -192,25 +192,33 @@ impl Model {
                 }
                 self.tell(session, &line);
             }
-            Output::List(session, users) => {
+            Output::SendUsers(session, users) => {
                 assert!(users.iter().map(|user| &user.name).eq(self.room.names()), "{users:?} is not who is here");
                 assert!(users.iter().skip(1).all(|user| !user.coordinator) && users[0].coordinator);
                 users.iter().for_each(|user| self.tell(session, &ServerLine::User(user.clone())));
             }
-            Output::Replay(session, numbers) => {
+            Output::SendMessages(session, numbers) => {
+                let lines: Vec<_> = self
+                    .room
+                    .room()
+                    .history()
+                    .messages()
+                    .range(numbers)
+                    .cloned()
+                    .map(ServerLine::PastMessage)
+                    .collect();
+                for line in &lines {
+                    self.tell(session, line);
+                }
+            }
+            Output::SendStrokes(session, numbers) => {
                 let lines: Vec<_> =
-                    self.room.room().history().messages().range(numbers).cloned().map(ServerLine::Past).collect();
+                    self.room.room().canvas().range(numbers).cloned().map(ServerLine::DrawnStroke).collect();
                 for line in &lines {
                     self.tell(session, line);
                 }
             }
-            Output::Canvas(session, numbers) => {
-                let lines: Vec<_> = self.room.room().canvas().range(numbers).cloned().map(ServerLine::Drawn).collect();
-                for line in &lines {
-                    self.tell(session, line);
-                }
-            }
-            Output::Speak(session, dialect) => self.stream_mut(session).dialect = dialect,
+            Output::SetDialect(session, dialect) => self.stream_mut(session).dialect = dialect,
             Output::Follow(session) => self.stream_mut(session).follows = true,
             Output::Close(session, _) => self.stream_mut(session).end = End::Closed,
             Output::Detach(session) => self.stream_mut(session).end = End::Held,
@@ -218,7 +226,7 @@ impl Model {
                 let before = std::mem::replace(&mut self.stream_mut(session).end, End::Released);
                 assert!(before == End::Closed, "closed first, and released once");
             }
-            Output::Read(session, mode) => self.stream_mut(session).mode = mode,
+            Output::SetMode(session, mode) => self.stream_mut(session).mode = mode,
             Output::Answered(_) => {}
             Output::QueryStore(..) => panic!("{output:?} without a store"),
             Output::Publish { id, at, session, event, own } => {
@@ -271,11 +279,11 @@ impl Model {
             _ => None,
         };
         let others = outputs.iter().filter_map(|output| match output {
-            Output::Tell(session, ServerLine::Err(why)) if Some(*session) == taken_back => {
+            Output::Send(session, ServerLine::Err(why)) if Some(*session) == taken_back => {
                 assert_eq!(why.code, ErrorCode::Resumed);
                 None
             }
-            Output::Tell(session, line) if *session != from && from != SessionId::SERVER => Some((*session, line)),
+            Output::Send(session, line) if *session != from && from != SessionId::SERVER => Some((*session, line)),
             _ => None,
         });
         let told: Vec<&Name> = others

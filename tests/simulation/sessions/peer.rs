@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-use chinwag::feed::{Cursor, Feed, Outbox, Progress, Source};
+use chinwag::feed::{Cursor, Feed, Mailbox, Progress, Source};
 use chinwag::limits::PRIVATE_BYTES_PAUSE;
-use chinwag::protocol::{Decoded, Ending, Foreign, LineDecoder, LineError};
+use chinwag::protocol::{Decoded, Ending, LineDecoder, LineError, OtherProtocol};
 
 use super::reader::Reader;
 
 pub(super) struct Peer {
-    pub(super) outbox: Arc<Outbox>,
+    pub(super) mailbox: Arc<Mailbox>,
     pub(super) reader: Reader,
     pub(super) state: State,
     cursor: Cursor,
@@ -63,7 +63,7 @@ pub(super) enum Heard {
     /// Telnet's AYT.
     AreYouThere,
     /// The peer speaks another protocol, and is not read on.
-    Foreign(Foreign),
+    OtherProtocol(OtherProtocol),
     EndOfInput,
 }
 
@@ -79,7 +79,7 @@ impl Wake for Woken {
 impl Peer {
     pub(super) fn new(patience: usize, feed: &Feed) -> Self {
         Self {
-            outbox: Arc::new(Outbox::new(feed.backlog())),
+            mailbox: Arc::new(Mailbox::new(feed.backlog())),
             reader: Reader::default(),
             state: State::Waiting,
             cursor: Cursor::new(),
@@ -124,7 +124,7 @@ impl Peer {
 
     /// The next thing that the connection reads; nothing while too much of what the peer asked for waits to be written.
     pub(super) fn hear(&mut self) -> Option<Heard> {
-        if self.outbox.waiting_bytes() > PRIVATE_BYTES_PAUSE {
+        if self.mailbox.waiting_bytes() > PRIVATE_BYTES_PAUSE {
             return None;
         }
         match self.input {
@@ -159,9 +159,9 @@ impl Peer {
                 let is_first = !std::mem::replace(&mut self.ending_told, true);
                 Heard::Line(line, self.decoder.ending().filter(|_| is_first))
             }
-            Decoded::Foreign(foreign) => {
+            Decoded::OtherProtocol(foreign) => {
                 self.input = Input::Ended;
-                Heard::Foreign(foreign)
+                Heard::OtherProtocol(foreign)
             }
         }
     }
@@ -198,8 +198,8 @@ impl Peer {
 
     /// The first thing a connection does when it was woken.
     fn take_new(&mut self, feed: &Feed) {
-        self.cursor.take_new(feed, &self.outbox, &Waker::from(Arc::clone(&self.woken)));
-        self.state = if self.outbox.lifecycle().is_slow() { State::Slow } else { State::Taken };
+        self.cursor.take_new(feed, &self.mailbox, &Waker::from(Arc::clone(&self.woken)));
+        self.state = if self.mailbox.lifecycle().is_slow() { State::Slow } else { State::Taken };
     }
 
     /// The second, with a socket that takes `bytes` more.
@@ -208,13 +208,13 @@ impl Peer {
         let mut room = bytes;
         while !matches!(self.state, State::Done | State::Slow) {
             let reader = &mut self.reader;
-            let progress = self.cursor.write(feed, &self.outbox, |source| take(&source, &mut room, reader));
+            let progress = self.cursor.write(feed, &self.mailbox, |source| take(&source, &mut room, reader));
             self.state = match progress {
                 Ok(Progress::Wrote(_)) => continue,
                 Ok(Progress::Idle) => State::Waiting,
                 Ok(Progress::Done) => State::Done,
-                Ok(Progress::FellOff) => State::Slow,
-                Ok(Progress::Back | Progress::Lost) => panic!("there is no store to catch up from"),
+                Ok(Progress::Evicted) => State::Slow,
+                Ok(Progress::CaughtUp | Progress::Unreadable) => panic!("there is no store to catch up from"),
                 Err(_) => State::Blocked,
             };
             break;

@@ -41,7 +41,7 @@ pub(super) fn refusal(
 /// Why the room did refuse it.
 pub(super) fn refused(session: SessionId, outputs: &[Output]) -> Option<ErrorCode> {
     outputs.iter().find_map(|output| match output {
-        Output::Tell(to, ServerLine::Err(refusal)) if *to == session => Some(refusal.code),
+        Output::Send(to, ServerLine::Err(refusal)) if *to == session => Some(refusal.code),
         _ => None,
     })
 }

@@ -1,7 +1,7 @@
 //! All that was said and drawn, and what of it the room still has to know.
 
 use chinwag::command::{Command, History, Since};
-use chinwag::protocol::{Drawing, Drawn, ErrorCode, Event, MessageId, Name, Past, Text, Timestamp};
+use chinwag::protocol::{Drawing, DrawnStroke, ErrorCode, Event, MessageId, Name, PastMessage, Text, Timestamp};
 
 /// So few that they are soon too few.
 pub(super) const KEPT: usize = 20;
@@ -12,7 +12,7 @@ pub(super) struct Said {
     messages: Vec<(MessageId, Timestamp, Name, Text)>,
     last: MessageId,
     /// Since the canvas was cleared.
-    drawn: Vec<Drawn>,
+    drawn: Vec<DrawnStroke>,
     /// How often somebody asked for the canvas, and something was on it.
     pub(super) canvases: u32,
 }
@@ -22,7 +22,7 @@ impl Said {
         match event {
             Event::Draw(_, Drawing::Clear) => self.drawn.clear(),
             Event::Draw(name, Drawing::Stroke(stroke)) => {
-                self.drawn.push(Drawn { name: name.clone(), stroke: stroke.clone() });
+                self.drawn.push(DrawnStroke { name: name.clone(), stroke: stroke.clone() });
             }
             _ => {}
         }
@@ -44,14 +44,14 @@ impl Said {
     }
 
     /// What is on the canvas is this.
-    pub(super) fn check_canvas(&mut self, told: &[&Drawn]) {
+    pub(super) fn check_canvas(&mut self, told: &[&DrawnStroke]) {
         let kept = &self.drawn[self.drawn.len().saturating_sub(STROKES_KEPT)..];
         assert!(kept.iter().eq(told.iter().copied()), "{told:?} is not on the canvas");
         self.canvases += u32::from(!told.is_empty());
     }
 
     /// The lines that the command asks for are these, and no others.
-    pub(super) fn check(&self, command: &Command, replayed: &[&Past]) {
+    pub(super) fn check(&self, command: &Command, replayed: &[&PastMessage]) {
         let kept = &self.messages[self.messages.len().saturating_sub(KEPT)..];
         let asked = match command {
             Command::History(History(count)) => {
@@ -60,7 +60,7 @@ impl Said {
             Command::Since(Since { after: id, .. }) => &kept[kept.iter().take_while(|(said, ..)| said <= id).count()..],
             _ => panic!("{command:?} asks for nothing of it"),
         };
-        let replayed = replayed.iter().map(|Past { id, at, name, text }| (*id, *at, name.clone(), text.clone()));
+        let replayed = replayed.iter().map(|PastMessage { id, at, name, text }| (*id, *at, name.clone(), text.clone()));
         assert!(asked.iter().cloned().eq(replayed), "{command:?} is answered with something else");
     }
 }

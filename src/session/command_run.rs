@@ -9,7 +9,7 @@ use crate::protocol::{Dialect, Event, LeaveReason, Mode, Name, Secret, Text, Tim
 use crate::room::{Action, MemberId, Origin, Room, Verifier};
 
 /// A command that is being run.
-struct Turn<'a> {
+struct CommandRun<'a> {
     sessions: &'a mut Sessions,
     at: Timestamp,
     session: SessionId,
@@ -20,7 +20,7 @@ struct Turn<'a> {
 }
 
 impl Sessions {
-    pub(super) fn carry_out(
+    pub(super) fn run_command(
         &mut self,
         at: Timestamp,
         session: SessionId,
@@ -28,11 +28,11 @@ impl Sessions {
         secret: Option<Secret>,
         out: &mut Vec<Output>,
     ) {
-        self.touch(session);
-        let mut turn = Turn { sessions: self, at, session, secret, out, has_submitted: false };
-        match command.run(&mut turn) {
+        self.record_activity(session);
+        let mut run = CommandRun { sessions: self, at, session, secret, out, has_submitted: false };
+        match command.run(&mut run) {
             Err(refusal) => self.refuse(at, session, refusal, out),
-            Ok(()) if turn.has_submitted => {}
+            Ok(()) if run.has_submitted => {}
             Ok(()) => {
                 if let Some(state) = self.all.get_mut(session) {
                     state.errors = 0;
@@ -46,8 +46,8 @@ impl Sessions {
         let Some(state) = self.all.get(session).filter(|state| state.member.is_some()) else { return };
         let tag = private_tag(state, at);
         let members = self.list_members();
-        out.push(Output::Tell(session, ServerLine::Event(tag, Event::Roster(members.len()))));
-        out.push(Output::List(session, members));
+        out.push(Output::Send(session, ServerLine::Event(tag, Event::Roster(members.len()))));
+        out.push(Output::SendUsers(session, members));
     }
 
     /// The member list. Until the members change, all replies share it.
@@ -60,7 +60,7 @@ impl Sessions {
     }
 }
 
-impl Turn<'_> {
+impl CommandRun<'_> {
     fn state(&self) -> Option<&Session> {
         self.sessions.all.get(self.session)
     }
@@ -74,7 +74,7 @@ impl Turn<'_> {
     }
 }
 
-impl Context for Turn<'_> {
+impl Context for CommandRun<'_> {
     fn time(&self) -> Timestamp {
         self.at
     }
@@ -116,7 +116,7 @@ impl Context for Turn<'_> {
         if let Some(state) = self.state_mut() {
             state.mode = mode;
         }
-        self.out.push(Output::Read(self.session, mode));
+        self.out.push(Output::SetMode(self.session, mode));
     }
 
     fn dialect(&self) -> Dialect {
@@ -124,7 +124,7 @@ impl Context for Turn<'_> {
     }
 
     fn set_dialect(&mut self, dialect: Dialect) {
-        self.sessions.speak(self.session, self.out, |current| *current = dialect);
+        self.sessions.set_dialect(self.session, self.out, |current| *current = dialect);
     }
 
     fn set_echo(&mut self, echo: bool) {
@@ -159,19 +159,19 @@ impl Context for Turn<'_> {
     }
 
     fn send(&mut self, line: ServerLine) {
-        self.out.push(Output::Tell(self.session, line));
+        self.out.push(Output::Send(self.session, line));
     }
 
     fn send_users(&mut self, users: Arc<[User]>) {
-        self.out.push(Output::List(self.session, users));
+        self.out.push(Output::SendUsers(self.session, users));
     }
 
     fn send_messages(&mut self, numbers: Range<u64>) {
-        self.out.push(Output::Replay(self.session, numbers));
+        self.out.push(Output::SendMessages(self.session, numbers));
     }
 
     fn send_strokes(&mut self, numbers: Range<u64>) {
-        self.out.push(Output::Canvas(self.session, numbers));
+        self.out.push(Output::SendStrokes(self.session, numbers));
     }
 
     fn query_store(&mut self, query: HistoryQuery) {

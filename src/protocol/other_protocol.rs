@@ -5,7 +5,7 @@
 
 /// Another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Foreign {
+pub enum OtherProtocol {
     /// A request line of HTTP (RFC 9112, section 3), of any method.
     Http,
     /// A TLS handshake (RFC 8446, section 5.1).
@@ -33,14 +33,14 @@ const HTTP: &[u8; 6] = b" HTTP/";
 
 impl Sniffer {
     /// What the peer is by the bytes up to this one.
-    pub(super) fn look(&mut self, byte: u8) -> Option<Foreign> {
+    pub(super) fn look(&mut self, byte: u8) -> Option<OtherProtocol> {
         if let Some(place) = self.begin.get_mut(usize::from(self.count)) {
             *place = byte;
             self.count += 1;
         }
         self.tls = if TLS.get(usize::from(self.tls)) == Some(&byte) { self.tls + 1 } else { u8::MAX };
         if usize::from(self.tls) == TLS.len() {
-            return Some(Foreign::Tls);
+            return Some(OtherProtocol::Tls);
         }
         if byte == b'\0' {
             // NUL is not part of the line.
@@ -48,7 +48,7 @@ impl Sniffer {
         }
         let byte = if byte == b'\t' { b' ' } else { byte.to_ascii_uppercase() };
         match HTTP.get(usize::from(self.http)) {
-            None if byte.is_ascii_digit() => return Some(Foreign::Http),
+            None if byte.is_ascii_digit() => return Some(OtherProtocol::Http),
             Some(&expected) if byte == expected => self.http += 1,
             _ => self.http = u8::from(byte == HTTP[0]),
         }
@@ -77,16 +77,16 @@ mod tests {
             let seen = bytes.iter().find_map(|&byte| sniffer.look(byte));
             assert_eq!(seen, expected, "{}", bytes.escape_ascii());
         };
-        check(b"GET / HTTP/1.1", Some(Foreign::Http));
-        check(b"POST http://example.org/ HTTP/1.0", Some(Foreign::Http));
-        check(b"NICK /MSG HTTP/1.1 ", Some(Foreign::Http));
-        check(b"GET\t/\thttp/1.1", Some(Foreign::Http));
-        check(b"GET /  HTTP/1.1", Some(Foreign::Http));
-        check(b"GET / HTTP HTTP/ HTTP/2", Some(Foreign::Http));
+        check(b"GET / HTTP/1.1", Some(OtherProtocol::Http));
+        check(b"POST http://example.org/ HTTP/1.0", Some(OtherProtocol::Http));
+        check(b"NICK /MSG HTTP/1.1 ", Some(OtherProtocol::Http));
+        check(b"GET\t/\thttp/1.1", Some(OtherProtocol::Http));
+        check(b"GET /  HTTP/1.1", Some(OtherProtocol::Http));
+        check(b"GET / HTTP HTTP/ HTTP/2", Some(OtherProtocol::Http));
         check(b"NICK alice", None);
         check(b"MSG what is HTTP/", None);
         check(b"HTTP/1.1", None);
-        check(&[22, 3, 1], Some(Foreign::Tls));
+        check(&[22, 3, 1], Some(OtherProtocol::Tls));
         check(&[22, 2, 3], None);
         check(&[22, 22, 3], None);
         check(&[b'a', 22, 3], None);

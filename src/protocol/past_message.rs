@@ -6,7 +6,7 @@ use super::{MessageId, Name, Text, Timestamp, split_word};
 
 /// A message that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Past {
+pub struct PastMessage {
     /// The id of the message.
     pub id: MessageId,
     /// When it was said.
@@ -17,14 +17,14 @@ pub struct Past {
     pub text: Text,
 }
 
-impl fmt::Display for Past {
+impl fmt::Display for PastMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id: MessageId(id), at, name, text } = self;
         write!(f, "PAST {id} {at} {name} {text}")
     }
 }
 
-impl Past {
+impl PastMessage {
     /// What follows `PAST`.
     pub(crate) fn parse(rest: &str) -> Option<Self> {
         let (id, rest) = rest.split_once(' ')?;

@@ -15,7 +15,7 @@ use super::OpenError;
 
 /// A database file of which this process holds the lock.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct StorePath {
     /// Absolute and without symbolic links. SQLite takes other paths for a URI (`file:x`) or for a database in memory (`:memory:`).
     path: PathBuf,
     /// Files that must stay where they are.
@@ -45,7 +45,7 @@ struct Lengths {
     shm_min: u64,
     page_bytes: u64,
     wal: File,
-    /// Must not be closed while SQLite uses the `-shm`, for the same reason as [`Place::lock`].
+    /// Must not be closed while SQLite uses the `-shm`, for the same reason as [`StorePath::lock`].
     shm: File,
 }
 
@@ -104,7 +104,7 @@ impl fmt::Display for Displaced {
     }
 }
 
-impl Place {
+impl StorePath {
     /// Locks the file, and creates it if it does not exist.
     pub(super) fn lock(given: &Path) -> Result<Self, OpenError> {
         let failed = |error| OpenError::File(given.to_owned(), error);
@@ -329,8 +329,8 @@ mod tests {
     use super::*;
 
     /// A database with a table `t` of a megabyte that is not in the `-wal` any more.
-    fn database(path: &Path) -> (Place, Connection) {
-        let mut place = Place::lock(path).unwrap();
+    fn database(path: &Path) -> (StorePath, Connection) {
+        let mut place = StorePath::lock(path).unwrap();
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();

@@ -20,12 +20,12 @@ impl Rate {
 
 /// How far a rate is used up.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct TokenBucket {
     /// When the bucket will be full again.
     full_at: Option<Instant>,
 }
 
-impl Pace {
+impl TokenBucket {
     /// Takes a token if there is one now.
     pub(super) fn try_take(&mut self, rate: Rate, now: Instant) -> bool {
         let mut taken = Self { full_at: self.full_at };
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_burst_at_once_and_then_so_many_a_second() {
         let rate = Rate { per_second: 10, burst: 3 };
-        let mut pace = Pace::default();
+        let mut pace = TokenBucket::default();
         let start = Instant::now();
         let mut take = |at_ms| pace.take(rate, start + Duration::from_millis(at_ms)).as_millis();
         assert_eq!([take(0), take(0), take(0)], [0, 0, 0]);
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_taken() {
         let rate = Rate { per_second: 10, burst: 2 };
-        let mut pace = Pace::default();
+        let mut pace = TokenBucket::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         assert_eq!([0, 0, 0, 0].map(|ms| pace.try_take(rate, at(ms))), [true, true, false, false]);

@@ -5,7 +5,7 @@ use crate::protocol::{Dialect, Event, MessageId, Tag};
 
 /// Lines that are being rendered in one dialect.
 #[derive(Debug, Default)]
-pub(super) struct Rendering {
+pub(super) struct LineBuffer {
     bytes: Vec<u8>,
     marks: Vec<Mark>,
     /// The last message up to the last line.
@@ -14,7 +14,7 @@ pub(super) struct Rendering {
 
 /// Lines that are published.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct RenderedLines {
     pub(super) bytes: Box<[u8]>,
     /// Marks in the text. Empty if the feed has none.
     marks: Box<[Mark]>,
@@ -37,7 +37,7 @@ enum Run {
     Others(MessageId),
 }
 
-impl Rendering {
+impl LineBuffer {
     /// Appends a line. In a feed with marks, `before` is the id of the last message before it.
     pub(super) fn push(&mut self, dialect: Dialect, tag: Tag, event: &Event, before: Option<MessageId>) {
         if let Some(before) = before {
@@ -69,15 +69,16 @@ impl Rendering {
     }
 
     /// What was rendered; what comes next begins anew.
-    pub(super) fn take(&mut self) -> Lines {
-        let lines = Lines { bytes: self.bytes.as_slice().into(), marks: self.marks.as_slice().into(), last: self.last };
+    pub(super) fn take(&mut self) -> RenderedLines {
+        let lines =
+            RenderedLines { bytes: self.bytes.as_slice().into(), marks: self.marks.as_slice().into(), last: self.last };
         self.bytes.clear();
         self.marks.clear();
         lines
     }
 }
 
-impl Lines {
+impl RenderedLines {
     /// Memory that it takes.
     pub(super) fn cost(&self) -> usize {
         self.bytes.len() + size_of_val(&*self.marks)
@@ -86,7 +87,7 @@ impl Lines {
     /// The position of a reader that has read `read` bytes: the last message of which it has read at least a part, and the rest of its
     /// partly read line. `None` at the very beginning, and without marks.
     #[expect(clippy::naive_bytecount, reason = "a thousand bytes, for one who is behind")]
-    pub(super) fn standing(&self, read: usize) -> Option<(MessageId, &[u8])> {
+    pub(super) fn last_message(&self, read: usize) -> Option<(MessageId, &[u8])> {
         let last_byte = read.checked_sub(1)?;
         if read == self.bytes.len() && !self.marks.is_empty() {
             return Some((self.last, &[]));
@@ -114,7 +115,7 @@ mod tests {
     /// The lines include gaps between ids, lines without ids, and many lengths.
     #[test]
     fn last_message_and_rest_of_line_are_known_at_every_byte() {
-        let mut rendering = Rendering::default();
+        let mut rendering = LineBuffer::default();
         let mut expected = Vec::new();
         let mut id = 0;
         for number in 0..300_u64 {
@@ -128,10 +129,10 @@ mod tests {
         }
         let lines = rendering.take();
         assert!(lines.marks.len() < 100, "{} marks", lines.marks.len());
-        assert_eq!(lines.standing(0), None);
+        assert_eq!(lines.last_message(0), None);
         for (start, end, id) in expected {
             for read in start + 1..=end {
-                assert_eq!(lines.standing(read), Some((id, &lines.bytes[read..end])), "{read}");
+                assert_eq!(lines.last_message(read), Some((id, &lines.bytes[read..end])), "{read}");
             }
         }
     }

@@ -7,22 +7,22 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use super::{Backlog, Place, SharedLines, lock};
-use crate::limits::{PIN_OVERHEAD_BYTES, QUERY_PAGE_BYTES};
+use super::{Backlog, Position, SharedLines, lock};
+use crate::limits::{INSERTION_OVERHEAD_BYTES, QUERY_PAGE_BYTES};
 use crate::protocol::{CloseReason, DIALECTS, Dialect, Mode};
 use crate::session::Lifecycle;
 
 /// The mailbox of one connection. The hub puts in, the connection takes out; neither ever waits for the other.
 #[derive(Debug)]
-pub struct Outbox {
-    state: Mutex<State>,
+pub struct Mailbox {
+    state: Mutex<MailboxState>,
     backlog: Arc<Backlog>,
     /// Bytes of private lines not yet written, with their overhead, and urgent bytes.
     waiting_bytes: AtomicUsize,
     /// The part of them that only this mailbox keeps: without shared lines and store queries. Counted in `backlog`.
     own_bytes: AtomicUsize,
     /// The part of them that the connection did not ask for: whispers.
-    unasked_bytes: AtomicUsize,
+    whisper_bytes: AtomicUsize,
     /// Lines of the connection that were carried out or refused.
     answered: AtomicU64,
     /// Where the connection's cursor is, packed by [`pack`], for the hub to see who fell off.
@@ -30,10 +30,10 @@ pub struct Outbox {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
-    /// In the order of their places.
-    pub(super) pins: VecDeque<Pin>,
-    /// The lines of each pin with shared lines that is not yet written, also after the cursor took the pin.
+pub(super) struct MailboxState {
+    /// In the order of their positions.
+    pub(super) insertions: VecDeque<Insertion>,
+    /// The lines of each insertion with shared lines that is not yet written, also after the cursor took the insertion.
     #[expect(
         clippy::box_collection,
         reason = "most mailboxes hold none: a pointer takes a quarter of the memory of an empty queue"
@@ -41,7 +41,7 @@ pub(super) struct State {
     shared: Option<Box<VecDeque<Arc<SharedLines>>>>,
     /// Bytes to send before anything else, outside of any line.
     pub(super) urgent: Vec<u8>,
-    /// Unless it is open, nothing comes after the last pin.
+    /// Unless it is open, nothing comes after the last insertion.
     pub(super) lifecycle: Lifecycle,
     /// The connection is to be woken when more is published.
     pub(super) is_awaiting: bool,
@@ -54,24 +54,24 @@ pub(super) struct State {
 /// `then` is further on if the text stands for the connection's own event; in another dialect's rendering if the dialect
 /// changes; somewhere at all (from nowhere) on joining.
 #[derive(Debug)]
-pub(super) struct Pin {
-    pub(super) at: Option<Place>,
-    pub(super) text: PinText,
-    pub(super) then: Option<Place>,
-    /// What of the cost was not asked for. `unasked_bytes <= cost()`.
-    pub(super) unasked_bytes: usize,
+pub(super) struct Insertion {
+    pub(super) at: Option<Position>,
+    pub(super) text: InsertionText,
+    pub(super) then: Option<Position>,
+    /// What of the cost was not asked for. `whisper_bytes <= cost()`.
+    pub(super) whisper_bytes: usize,
 }
 
 #[derive(Debug)]
-pub(super) enum PinText {
+pub(super) enum InsertionText {
     Own(Vec<u8>),
     /// A part of lines that several mailboxes hold.
     Shared(Arc<SharedLines>, Range<u32>),
     /// This piece of it is there, and more comes unless the source has ended.
-    Fetched {
-        source: Box<dyn Pieces>,
-        piece: Option<Vec<u8>>,
-        state: Fetching,
+    Pages {
+        source: Box<dyn PageSource>,
+        page: Option<Vec<u8>>,
+        state: PagesState,
         /// What it counts.
         bytes: usize,
     },
@@ -79,7 +79,7 @@ pub(super) enum PinText {
 
 /// How far a fetching is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fetching {
+pub(super) enum PagesState {
     Open,
     Ended,
     /// There is more, but it cannot be had.
@@ -87,15 +87,15 @@ pub(super) enum Fetching {
 }
 
 /// Text that is rendered piece by piece, while the client reads it. The connection's task renders it without holding a lock of the feed
-/// or of the outbox.
-pub trait Pieces: Debug + Send {
-    /// Returns the next piece. After [`Next::NotYet`] the source wakes the connection once there is one.
-    fn next(&mut self) -> Next;
+/// or of the mailbox.
+pub trait PageSource: Debug + Send {
+    /// Returns the next piece. After [`NextPage::NotYet`] the source wakes the connection once there is one.
+    fn next(&mut self) -> NextPage;
 }
 
-/// Result of [`Pieces::next`].
+/// Result of [`PageSource::next`].
 #[derive(Debug)]
-pub enum Next {
+pub enum NextPage {
     /// The next piece, which is not empty.
     Text(Vec<u8>),
     /// The next piece is not ready.
@@ -106,82 +106,83 @@ pub enum Next {
     Failed,
 }
 
-impl Deref for PinText {
+impl Deref for InsertionText {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
         match self {
             Self::Own(text) => text,
-            Self::Fetched { piece, .. } => piece.as_deref().unwrap_or_default(),
+            Self::Pages { page, .. } => page.as_deref().unwrap_or_default(),
             Self::Shared(text, range) => &text[range.start as usize..range.end as usize],
         }
     }
 }
 
-impl Pin {
+impl Insertion {
     /// Whether more comes than is there.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.text, PinText::Fetched { state: Fetching::Open | Fetching::Failed, .. })
+        matches!(self.text, InsertionText::Pages { state: PagesState::Open | PagesState::Failed, .. })
     }
 
     /// Whether more should come, and cannot.
     pub(super) fn has_failed(&self) -> bool {
-        matches!(self.text, PinText::Fetched { piece: None, state: Fetching::Failed, .. })
+        matches!(self.text, InsertionText::Pages { page: None, state: PagesState::Failed, .. })
     }
 
     /// Fetches what it says next, if nothing is there.
-    pub(super) fn fetch(&mut self) {
-        if let PinText::Fetched { source, piece: piece @ None, state: state @ Fetching::Open, .. } = &mut self.text {
+    pub(super) fn fetch_page(&mut self) {
+        if let InsertionText::Pages { source, page: page @ None, state: state @ PagesState::Open, .. } = &mut self.text
+        {
             match source.next() {
-                Next::Text(text) => *piece = Some(text),
-                Next::NotYet => {}
-                Next::End => *state = Fetching::Ended,
-                Next::Failed => *state = Fetching::Failed,
+                NextPage::Text(text) => *page = Some(text),
+                NextPage::NotYet => {}
+                NextPage::End => *state = PagesState::Ended,
+                NextPage::Failed => *state = PagesState::Failed,
             }
         }
     }
 
     /// The same when all of what is there was said.
-    pub(super) fn fetch_next(&mut self) {
-        if let PinText::Fetched { piece, .. } = &mut self.text {
-            *piece = None;
+    pub(super) fn fetch_next_page(&mut self) {
+        if let InsertionText::Pages { page, .. } = &mut self.text {
+            *page = None;
         }
-        self.fetch();
+        self.fetch_page();
     }
 
     /// What it adds to the bytes that wait for the connection.
     pub(super) fn cost(&self) -> usize {
         let bytes = match &self.text {
-            PinText::Fetched { bytes, .. } => *bytes,
+            InsertionText::Pages { bytes, .. } => *bytes,
             text => text.len(),
         };
-        bytes + PIN_OVERHEAD_BYTES
+        bytes + INSERTION_OVERHEAD_BYTES
     }
 
     /// The part of it that only this mailbox keeps.
     fn own_cost(&self) -> usize {
         match &self.text {
-            PinText::Own(text) => text.len() + PIN_OVERHEAD_BYTES,
-            PinText::Shared(..) | PinText::Fetched { .. } => PIN_OVERHEAD_BYTES,
+            InsertionText::Own(text) => text.len() + INSERTION_OVERHEAD_BYTES,
+            InsertionText::Shared(..) | InsertionText::Pages { .. } => INSERTION_OVERHEAD_BYTES,
         }
     }
 }
 
-impl Default for Outbox {
+impl Default for Mailbox {
     /// An empty one, whose lines are no other mailbox's backlog.
     fn default() -> Self {
         Self::new(&Arc::default())
     }
 }
 
-impl Drop for Outbox {
+impl Drop for Mailbox {
     fn drop(&mut self) {
         self.discard();
     }
 }
 
 /// The hub's side.
-impl Outbox {
+impl Mailbox {
     /// An empty one, whose lines count as this backlog.
     pub fn new(backlog: &Arc<Backlog>) -> Self {
         Self {
@@ -189,87 +190,95 @@ impl Outbox {
             backlog: Arc::clone(backlog),
             waiting_bytes: AtomicUsize::new(0),
             own_bytes: AtomicUsize::new(0),
-            unasked_bytes: AtomicUsize::new(0),
+            whisper_bytes: AtomicUsize::new(0),
             answered: AtomicU64::new(0),
             reached: AtomicU64::new(pack(None)),
         }
     }
 
-    /// Leaves private lines, written by `write`, to be read at the place `at`; the cursor goes on from `then`. After
-    /// [`Outbox::close`] it does nothing. Returns how many bytes were written.
-    pub fn pin(&self, at: Option<Place>, then: Option<Place>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    /// Leaves private lines, written by `write`, to be read at the position `at`; the cursor goes on from `then`. After
+    /// [`Mailbox::close`] it does nothing. Returns how many bytes were written.
+    pub fn insert(&self, at: Option<Position>, then: Option<Position>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         self.push(at, then, false, write)
     }
 
     /// The same for a line that the connection did not ask for.
-    pub fn pin_unasked(&self, at: Option<Place>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    pub fn insert_whisper(&self, at: Option<Position>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         self.push(at, at, true, write)
     }
 
     /// The same for a stretch of lines that several connections are to read, and that are kept once for all of them.
-    pub fn pin_shared(&self, at: Option<Place>, text: Arc<SharedLines>, range: Range<u32>) {
-        self.pin_text(at, PinText::Shared(text, range));
+    pub fn insert_shared(&self, at: Option<Position>, text: Arc<SharedLines>, range: Range<u32>) {
+        self.insert_text(at, InsertionText::Shared(text, range));
     }
 
     /// The same for lines that are fetched when the connection comes to them.
-    pub fn pin_fetched(&self, at: Option<Place>, source: Box<dyn Pieces>) {
-        let text = PinText::Fetched { source, piece: None, state: Fetching::Open, bytes: QUERY_PAGE_BYTES };
-        self.pin_text(at, text);
+    pub fn insert_pages(&self, at: Option<Position>, source: Box<dyn PageSource>) {
+        let text = InsertionText::Pages { source, page: None, state: PagesState::Open, bytes: QUERY_PAGE_BYTES };
+        self.insert_text(at, text);
     }
 
-    fn pin_text(&self, at: Option<Place>, text: PinText) {
+    fn insert_text(&self, at: Option<Position>, text: InsertionText) {
         let mut state = lock(&self.state);
         if state.lifecycle == Lifecycle::Open {
-            let pin = Pin { at, text, then: at, unasked_bytes: 0 };
-            self.count_pin(&pin);
-            if let PinText::Shared(lines, _) = &pin.text {
+            let insertion = Insertion { at, text, then: at, whisper_bytes: 0 };
+            self.count_insertion(&insertion);
+            if let InsertionText::Shared(lines, _) = &insertion.text {
                 state.shared.get_or_insert_default().push_back(Arc::clone(lines));
             }
-            state.pins.push_back(pin);
+            state.insertions.push_back(insertion);
         }
     }
 
-    fn push(&self, at: Option<Place>, then: Option<Place>, unasked: bool, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    fn push(
+        &self,
+        at: Option<Position>,
+        then: Option<Position>,
+        unasked: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
         let mut state = lock(&self.state);
         if state.lifecycle != Lifecycle::Open {
             return 0;
         }
-        let (bytes, cost) = match state.pins.back_mut() {
-            // The cursor comes from the last pin straight to this one: they are one.
-            Some(Pin { text: PinText::Own(text), then: last_then, unasked_bytes, .. }) if *last_then == at => {
+        let (bytes, cost) = match state.insertions.back_mut() {
+            // The cursor comes from the last insertion straight to this one: they are one.
+            Some(Insertion { text: InsertionText::Own(text), then: last_then, whisper_bytes, .. })
+                if *last_then == at =>
+            {
                 let before = text.len();
                 write(text);
                 *last_then = then;
                 let bytes = text.len() - before;
-                *unasked_bytes += if unasked { bytes } else { 0 };
+                *whisper_bytes += if unasked { bytes } else { 0 };
                 (bytes, bytes)
             }
             _ => {
                 let mut text = Vec::new();
                 write(&mut text);
                 let bytes = text.len();
-                let mut pin = Pin { at, text: PinText::Own(text), then, unasked_bytes: 0 };
-                pin.unasked_bytes = if unasked { pin.cost() } else { 0 };
-                let cost = pin.cost();
-                state.pins.push_back(pin);
+                let mut insertion = Insertion { at, text: InsertionText::Own(text), then, whisper_bytes: 0 };
+                insertion.whisper_bytes = if unasked { insertion.cost() } else { 0 };
+                let cost = insertion.cost();
+                state.insertions.push_back(insertion);
                 (bytes, cost)
             }
         };
         self.waiting_bytes.fetch_add(cost, Ordering::Relaxed);
         self.keep(cost);
         if unasked {
-            self.unasked_bytes.fetch_add(cost, Ordering::Relaxed);
+            self.whisper_bytes.fetch_add(cost, Ordering::Relaxed);
         }
         bytes
     }
 
-    /// Nothing comes after the place `at`.
-    pub fn close(&self, at: Option<Place>, reason: CloseReason) {
-        self.pin(at, at, |_| {});
+    /// Nothing comes after the position `at`.
+    pub fn close(&self, at: Option<Position>, reason: CloseReason) {
+        self.insert(at, at, |_| {});
         lock(&self.state).lifecycle.close(reason);
     }
 
-    /// The session gives up the connection, after [`Outbox::close`].
+    /// The session gives up the connection, after [`Mailbox::close`].
     pub fn end(&self) {
         lock(&self.state).lifecycle.end();
     }
@@ -304,8 +313,8 @@ impl Outbox {
     }
 
     /// Bytes of whispers that wait, with what they cost beside their text.
-    pub fn unasked_bytes(&self) -> usize {
-        self.unasked_bytes.load(Ordering::Relaxed)
+    pub fn whisper_bytes(&self) -> usize {
+        self.whisper_bytes.load(Ordering::Relaxed)
     }
 
     /// Memory that only this mailbox keeps, in bytes. `shared` gets the lines that it holds together with other mailboxes, some of them
@@ -322,7 +331,7 @@ impl Outbox {
 }
 
 /// The connection's side.
-impl Outbox {
+impl Mailbox {
     /// Asks to be woken when something changes. To be called before looking.
     pub fn register(&self, waker: &Waker) {
         lock(&self.state).register(waker);
@@ -356,30 +365,30 @@ impl Outbox {
         lock(&self.state).mode
     }
 
-    pub(super) fn with_state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn with_state<T>(&self, look: impl FnOnce(&mut MailboxState) -> T) -> T {
         look(&mut lock(&self.state))
     }
 
     /// Drops all lines that are not yet written. The cursor must be dropped before.
     pub fn discard(&self) {
         let mut state = lock(&self.state);
-        state.pins = VecDeque::new();
+        state.insertions = VecDeque::new();
         state.shared = None;
         self.backlog.subtract(self.own_bytes.swap(0, Ordering::Relaxed));
     }
 
-    pub(super) fn count_pin(&self, pin: &Pin) {
-        self.waiting_bytes.fetch_add(pin.cost(), Ordering::Relaxed);
-        self.keep(pin.own_cost());
+    pub(super) fn count_insertion(&self, insertion: &Insertion) {
+        self.waiting_bytes.fetch_add(insertion.cost(), Ordering::Relaxed);
+        self.keep(insertion.own_cost());
     }
 
-    pub(super) fn wrote_pin(&self, pin: &Pin) {
-        self.waiting_bytes.fetch_sub(pin.cost(), Ordering::Relaxed);
-        if pin.unasked_bytes > 0 {
-            self.unasked_bytes.fetch_sub(pin.unasked_bytes, Ordering::Relaxed);
+    pub(super) fn wrote_insertion(&self, insertion: &Insertion) {
+        self.waiting_bytes.fetch_sub(insertion.cost(), Ordering::Relaxed);
+        if insertion.whisper_bytes > 0 {
+            self.whisper_bytes.fetch_sub(insertion.whisper_bytes, Ordering::Relaxed);
         }
-        self.free(pin.own_cost());
-        if let PinText::Shared(..) = pin.text {
+        self.free(insertion.own_cost());
+        if let InsertionText::Shared(..) = insertion.text {
             // Shared lines are written in the order in which they were pinned.
             let mut state = lock(&self.state);
             let lines = state.shared.as_mut().and_then(|lines| lines.pop_front());
@@ -407,12 +416,12 @@ impl Outbox {
         self.backlog.subtract(bytes);
     }
 
-    pub(super) fn reach(&self, place: Option<Place>) {
-        self.reached.store(pack(place), Ordering::Relaxed);
+    pub(super) fn reach(&self, position: Option<Position>) {
+        self.reached.store(pack(position), Ordering::Relaxed);
     }
 }
 
-impl State {
+impl MailboxState {
     pub(super) fn register(&mut self, waker: &Waker) {
         match &mut self.waker {
             Some(known) => known.clone_from(waker),
@@ -423,9 +432,9 @@ impl State {
 
 const NOWHERE: u64 = u64::MAX;
 
-/// A place as one number: offset and dialect. No server publishes the 2^62 bytes that would not fit.
-fn pack(place: Option<Place>) -> u64 {
-    place.map_or(NOWHERE, |Place { dialect, offset, .. }| offset * DIALECTS as u64 + dialect.index() as u64)
+/// A position as one number: offset and dialect. No server publishes the 2^62 bytes that would not fit.
+fn pack(position: Option<Position>) -> u64 {
+    position.map_or(NOWHERE, |Position { dialect, offset, .. }| offset * DIALECTS as u64 + dialect.index() as u64)
 }
 
 fn unpack(packed: u64) -> Option<(Dialect, u64)> {
