@@ -241,7 +241,7 @@ impl Sessions {
             InputKind::CommandWithSecret(command, secret) => self.run_command(at, session, command, Some(secret), out),
             InputKind::Refuse(refusal) => self.refuse(at, session, refusal, out),
             InputKind::OtherProtocol(foreign) => {
-                self.disconnect_with_error(at, session, LeaveReason::Errors, foreign.into(), out)
+                self.disconnect_with_error(at, session, LeaveReason::Errors, foreign.into(), out);
             }
             InputKind::CaughtUp => self.caught_up(at, session, out),
             InputKind::EndOfInput => self.end_input(at, session, out),
