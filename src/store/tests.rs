@@ -1,5 +1,5 @@
 //! The file by itself: what is found in it again, and which files are refused. Being killed, and disks that fail, are tried with the
-//! real server in `tests/stored`.
+//! real server in `tests/store`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,8 +1,8 @@
 //! Tests of the room alone: random entries, and snapshots at random points.
 
 mod script;
-#[path = "../common/seeds.rs"]
-mod seeds;
+#[path = "../common/corpus.rs"]
+mod corpus;
 
 use chinwag::room::Room;
 
@@ -24,7 +24,7 @@ fn entries_never_panic_and_snapshots_behave_alike() {
 
 #[test]
 fn kept_seeds() {
-    seeds::each("entries", |script| {
+    corpus::each("entries", |script| {
         script::run(script);
     });
 }

@@ -2,8 +2,8 @@
 //! bytes come in, they are read without a panic and answered once a line.
 
 mod lines;
-#[path = "../common/seeds.rs"]
-mod seeds;
+#[path = "../common/corpus.rs"]
+mod corpus;
 #[cfg(feature = "web")]
 mod web;
 
@@ -98,13 +98,13 @@ fn any_bytes_of_a_browser() {
 /// Inputs that `scripts/fuzz` found.
 #[test]
 fn seeds_of_lines() {
-    seeds::each("lines", lines::check);
+    corpus::each("lines", lines::check);
 }
 
 #[test]
 #[cfg(feature = "web")]
 fn seeds_of_browsers() {
-    seeds::each("web", web::check);
+    corpus::each("web", web::check);
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {

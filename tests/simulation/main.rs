@@ -3,8 +3,8 @@
 //!
 //! `CHINWAG_SEED=n cargo test --test simulation` runs one seed again; a failure prints its seed.
 
-#[path = "../common/seeds.rs"]
-mod seeds;
+#[path = "../common/corpus.rs"]
+mod corpus;
 mod sessions;
 
 use sessions::Seen;
@@ -42,7 +42,7 @@ fn every_stream_is_as_the_obvious_server_would_send_it() {
 /// What `scripts/fuzz` once found worth keeping.
 #[test]
 fn kept_seeds() {
-    seeds::each("sessions", |script| {
+    corpus::each("sessions", |script| {
         sessions::run(script);
     });
 }
