@@ -1,8 +1,8 @@
 //! Tests of the room alone: random entries, and snapshots at random points.
 
-mod script;
 #[path = "../common/corpus.rs"]
 mod corpus;
+mod script;
 
 use chinwag::room::Room;
 

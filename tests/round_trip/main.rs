@@ -1,9 +1,9 @@
 //! Parsing and formatting are each other's inverse, for every command and every line the server can send; and whatever
 //! bytes come in, they are read without a panic and answered once a line.
 
-mod lines;
 #[path = "../common/corpus.rs"]
 mod corpus;
+mod lines;
 #[cfg(feature = "web")]
 mod web;
 
