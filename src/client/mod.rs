@@ -3,17 +3,17 @@
 //! These modules are pure, except for the history file and the environment in `editor`: `typed` parses typed lines,
 //! `session` turns them and the server's lines into actions, `reading` tracks
 //! which messages have been read, `render` formats lines for the output, `json` formats them as objects, `refusal` words the server's
-//! refusals for users, `editor` is the line editor. The others do I/O: `options` is the command line, `dial` connects, `wire` is one
+//! refusals for users, `editor` is the line editor. The others do I/O: `arguments` is the command line, `dial` connects, `wire` is one
 //! connection, `link` reconnects, `talk` runs a session over a link, `stop` receives signals, `input` reads standard input, `output`
 //! prints, `printer` queues lines for the terminal, `tty` reads and writes it, `terminal` runs the editor and the chat, `script` has
 //! the subcommands.
 
+mod arguments;
 mod dial;
 mod editor;
 mod input;
 mod json;
 mod link;
-mod options;
 mod output;
 mod printer;
 mod reading;
@@ -31,34 +31,31 @@ mod wire;
 use std::process::ExitCode;
 
 use async_signal::Signal;
-use regex_lite::Regex;
 use smol::block_on;
 
-use self::options::{COMMANDS, Options};
+use self::arguments::{Arguments, Options, Subcommand};
 use self::output::Output;
 use self::stop::end_by;
-use crate::command::Command;
-use crate::command_line::{self, nearest, parse_number, quoted};
-use crate::protocol::{Mode, is_blank};
+use crate::command::{self, Command};
+use crate::command_line;
+use crate::limits::SEARCH_FOUND_MAX;
+use crate::protocol::Mode;
 
 /// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwag";
 
 /// Runs the client with the arguments of the process. Returns the exit code.
 pub fn main() -> ExitCode {
-    let options: Options = match command_line::parse(PROGRAM, &[]) {
-        Ok(options) => options,
+    let arguments: Arguments = match command_line::parse(PROGRAM, &[]) {
+        Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    if options.version {
+    if arguments.version {
         return command_line::print(PROGRAM, concat!("chinwag ", env!("CARGO_PKG_VERSION")));
     }
-    if options.command().0 == "help" {
-        return command_line::print_help::<Options>(PROGRAM);
-    }
-    match check(&options).map_or_else(|| run(&options), |what| Err(End(Code::Usage, what))) {
+    match arguments.options().map_err(|what| End(Code::Usage, what)).and_then(|options| run(&arguments, &options)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(End(Code::Usage, what)) => command_line::refuse(PROGRAM, &what),
+        Err(End(Code::Usage, what)) => command_line::refuse(PROGRAM, arguments.command_name(), &what),
         Err(End(code, what)) => {
             what.lines().for_each(|line| command_line::say_error(PROGRAM, line));
             if let Some(signal) = code.signal() {
@@ -69,78 +66,28 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Checks the arguments before the command runs. Returns the error, if there is one.
-fn check(options: &Options) -> Option<String> {
-    let (command, words) = options.command();
-    if !command.is_empty() && !COMMANDS.contains(&command) {
-        let server = options.host().unwrap_or_default();
-        let hint = nearest(server, COMMANDS.into_iter()).map(|near| format!(", did you mean {near}?"));
-        let (hint, commands) = (hint.unwrap_or_default(), COMMANDS.join(", "));
-        let parsed = format!("{} was parsed as the server{hint}", quoted(server));
-        return Some(format!("unknown command {}: expected one of {commands} ({parsed})", quoted(command)));
-    }
-    if let Some(what) = options.wrong_address() {
-        return Some(what);
-    }
-    if let Some(what) = options.misplaced(command) {
-        return Some(what);
-    }
-    if options.epoch.is_some() && options.since.is_none() {
-        return Some("--epoch without --since: expected both, as in --since 1204 --epoch k7qd".to_owned());
-    }
-    match (command, words) {
-        ("send", [_, ..]) if is_blank(&words.concat()) => {
-            Some("missing text: the message is blank, expected send TEXT".to_owned())
-        }
-        ("wait", [_]) => None,
-        ("wait", []) => Some("missing regular expression: expected wait REGEX".to_owned()),
-        ("wait", [_, surplus, ..]) => Some(format!(
-            "unexpected argument {} after wait: put a regular expression with spaces in quotes",
-            quoted(surplus)
-        )),
-        ("search", _) if is_blank(&words.concat()) => {
-            Some("missing words to search for: expected search WORDS".to_owned())
-        }
-        ("raw", []) if options.nick.is_some() => {
-            Some("unexpected --nick: raw reads the nickname from its input, as NICK name".to_owned())
-        }
-        ("history", [count]) => {
-            let why = parse_number(count, 0.., "a number of messages").err()?;
-            Some(format!("invalid argument {} after history: {why}", quoted(count)))
-        }
-        ("history", [_, surplus, ..]) | ("who" | "tail" | "raw", [surplus, ..]) => {
-            Some(format!("unexpected argument {} after {command}", quoted(surplus)))
-        }
-        _ => None,
-    }
-}
-
-fn run(options: &Options) -> Result<(), End> {
-    let query = |line: &str| match Command::parse(line, Mode::Commands) {
-        Ok(Some(command)) => block_on(script::print_past(options, &command)),
-        Ok(None) => Ok(()),
-        Err(refusal) => Err(End(Code::Usage, refusal::explain(&refusal.into()))),
-    };
-    let (command, words) = options.command();
-    if command != "send" || options.json {
+fn run(arguments: &Arguments, options: &Options) -> Result<(), End> {
+    if options.json || !matches!(arguments.command, Some(Subcommand::Send(_))) {
         Output::check()?;
     }
-    match command {
-        "send" => block_on(script::send(options, words)),
-        "who" => block_on(script::who(options)),
-        "tail" => block_on(script::watch(options, None)),
-        "wait" => {
-            let pattern = words.first().map_or("", String::as_str);
-            match Regex::new(pattern) {
-                Ok(regex) => block_on(script::watch(options, Some(&regex))),
-                Err(why) => Err(End(Code::Usage, format!("invalid regular expression {}: {why}", quoted(pattern)))),
+    match &arguments.command {
+        None if terminal::is_available() => terminal::run(options, arguments.retry),
+        None => block_on(script::chat(options, arguments.retry)),
+        Some(Subcommand::Send(send)) => block_on(script::send(options, send)),
+        Some(Subcommand::Who(_)) => block_on(script::who(options)),
+        Some(Subcommand::Tail(tail)) => block_on(script::watch(options, &tail.filter(), None)),
+        Some(Subcommand::Wait(wait)) => block_on(script::watch(options, &wait.filter(), Some(&wait.regex))),
+        Some(Subcommand::History(history)) => {
+            block_on(script::print_past(options, &command::History(history.count).into(), history.count))
+        }
+        Some(Subcommand::Search(search)) => {
+            let command = Command::parse(&format!("SEARCH {}", search.words.join(" ")), Mode::Commands);
+            match command.map_err(|refusal| End(Code::Usage, refusal::explain(&refusal.into())))? {
+                Some(command) => block_on(script::print_past(options, &command, SEARCH_FOUND_MAX)),
+                None => Ok(()),
             }
         }
-        "history" => query(&format!("HISTORY {}", words.join(" "))),
-        "search" => query(&format!("SEARCH {}", words.join(" "))),
-        "raw" => block_on(script::raw(options)),
-        _ if terminal::is_available() => terminal::run(options),
-        _ => block_on(script::talk(options)),
+        Some(Subcommand::Raw(_)) => block_on(script::raw(options)),
     }
 }
 

@@ -1,15 +1,15 @@
 //! The subcommands for scripts, and the chat without a terminal.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::Local;
 use futures_lite::future::or;
 use futures_lite::{StreamExt as _, stream};
 use regex_lite::Regex;
 
+use super::arguments::{Filter, Options, Send};
 use super::input::{self, Input};
 use super::link::{Link, LinkEvent};
-use super::options::Options;
 use super::output::Output;
 use super::reading::Reading;
 use super::refusal::explain;
@@ -19,18 +19,18 @@ use super::talk::{self, SharedSession};
 use super::typed::too_long;
 use super::wire::{self, Wire, WireEvent};
 use super::{Code, End};
-use crate::command::{Command, Done, Heard, History, Refusal, Reply, ServerLine, Verb};
-use crate::limits::{HISTORY_REPLAYED_DEFAULT, NAMES_TRIED_MAX, SEARCH_FOUND_MAX};
+use crate::command::{Command, Done, Heard, Refusal, Reply, ServerLine, Verb};
+use crate::limits::{NAMES_TRIED_MAX, RETRY_SECONDS_DEFAULT};
 use crate::process::reason;
 use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage};
 
 /// Sends `text`, or each line of standard input if it is empty, to the room or as whispers to the members of `--to`.
-pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
-    let is_input = text.is_empty();
-    let lines: Vec<_> = text.join(" ").lines().map(|line| Ok(line.into())).collect();
+pub(super) async fn send(options: &Options, send: &Send) -> Result<(), End> {
+    let is_input = send.text.is_empty();
+    let lines: Vec<_> = send.text.join(" ").lines().map(|line| Ok(line.into())).collect();
     let input = if is_input { input::stdin() } else { stream::iter(lines).boxed() };
     let (output, (mut wire, _)) = (Output::default(), join(options, input).await?);
-    let verb = options.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
+    let verb = send.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
     let (mut refused, mut number) = (false, 1_u64);
     loop {
         let unconfirmed = |End(code, why)| {
@@ -85,15 +85,10 @@ pub(super) async fn who(options: &Options) -> Result<(), End> {
     leave(wire, report_refusal(&output, "", &answer)).await
 }
 
-/// Prints past messages: the reply to `HISTORY` or `SEARCH`.
-pub(super) async fn print_past(options: &Options, command: &Command) -> Result<(), End> {
+/// Prints past messages: the reply to `HISTORY` or `SEARCH`, which has at most `messages` of them.
+pub(super) async fn print_past(options: &Options, command: &Command, messages: u64) -> Result<(), End> {
     let (output, (mut wire, _)) = (Output::default(), join(options, stream::pending().boxed()).await?);
     let line = command.to_line(Mode::Commands);
-    let messages = match command {
-        Command::History(History(count)) => *count,
-        Command::Search(..) => SEARCH_FOUND_MAX,
-        _ => HISTORY_REPLAYED_DEFAULT,
-    };
     let mut left = messages;
     let answer = wire.request_messages(line.as_bytes(), messages, |heard| match heard.known {
         Some(ServerLine::PastMessage(_)) if left == 0 => {
@@ -105,9 +100,8 @@ pub(super) async fn print_past(options: &Options, command: &Command) -> Result<(
         }
         Some(ServerLine::PastMessage(PastMessage { at, name, text, .. })) => {
             left -= 1;
-            output.print(
-                &options.look().draw(&DisplayItem::Event(Some(at), Event::Msg(name, text), false), &Local::now()),
-            )
+            output
+                .print(&options.look.draw(&DisplayItem::Event(Some(at), Event::Msg(name, text), false), &Local::now()))
         }
         _ => Ok(()),
     });
@@ -116,17 +110,24 @@ pub(super) async fn print_past(options: &Options, command: &Command) -> Result<(
 }
 
 /// Prints messages and events or, with a regular expression, the messages that match it.
-pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<(), End> {
-    let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let reading = options.since.map_or_else(Reading::default, |id| Reading::since(id, options.epoch.clone()));
-    let (mut link, output) = join_resumable(options, stream::pending().boxed(), deadline, reading).await?;
-    let watched = print_watched(&mut link, &output, options, regex).await;
+pub(super) async fn watch(options: &Options, filter: &Filter<'_>, regex: Option<&Regex>) -> Result<(), End> {
+    let deadline = filter.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let reading = filter.since.map_or_else(Reading::default, |id| Reading::since(id, filter.epoch.cloned()));
+    let (mut link, output) =
+        join_resumable(options, stream::pending().boxed(), deadline, reading, filter.retry).await?;
+    let watched = print_watched(&mut link, &output, options, filter, regex).await;
     link.quit().await;
     watched
 }
 
-async fn print_watched(link: &mut Link, output: &Output, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
-    let mut left = options.count.or(regex.map(|_| 1));
+async fn print_watched(
+    link: &mut Link,
+    output: &Output,
+    options: &Options,
+    filter: &Filter<'_>,
+    regex: Option<&Regex>,
+) -> Result<(), End> {
+    let mut left = filter.count.or(regex.map(|_| 1));
     // Members to come that belong to the roster printed last.
     let mut users = 0;
     while left != Some(0) || users > 0 {
@@ -149,17 +150,17 @@ async fn print_watched(link: &mut Link, output: &Output, options: &Options, rege
         };
         let is_user = users > 0 && matches!(heard.known, Some(ServerLine::User(_)));
         let shown = match &heard.known {
-            Some(ServerLine::Event(tag, event)) if is_watched(event, regex, options.from.as_ref()) => {
+            Some(ServerLine::Event(tag, event)) if is_watched(event, regex, filter.from) => {
                 users = if let Event::Roster(count) = event { *count } else { users };
                 DisplayItem::Event(tag.map(|tag| tag.at), event.clone(), false)
             }
             _ if is_user => DisplayItem::Note(heard.line.replacen("USER ", "", 1)),
-            None if regex.is_none() && options.from.is_none() && !heard.is_refused() => {
+            None if regex.is_none() && filter.from.is_none() && !heard.is_refused() => {
                 DisplayItem::Note(heard.line.clone())
             }
             _ => continue,
         };
-        output.print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local::now()) })?;
+        output.print(&if options.json { heard.to_json() } else { options.look.draw(&shown, &Local::now()) })?;
         if is_user {
             users -= 1;
         } else {
@@ -187,7 +188,7 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
         refused |= heard.is_refused();
         output.print(&if options.json { heard.to_json() } else { heard.line })
     };
-    show(wire.connect(&options.address()).await?)?;
+    show(wire.connect(&options.address).await?)?;
     wire.watch_output();
     loop {
         match wire.next(true).await? {
@@ -211,12 +212,12 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
 }
 
 /// Chats without a terminal: standard input has the typed lines.
-pub(super) async fn talk(options: &Options) -> Result<(), End> {
-    let (mut link, output) = join_resumable(options, input::stdin(), None, Reading::default()).await?;
+pub(super) async fn chat(options: &Options, retry: Option<Duration>) -> Result<(), End> {
+    let (mut link, output) = join_resumable(options, input::stdin(), None, Reading::default(), retry).await?;
     let mut refused = false;
     let show = |shown: &DisplayItem| {
         refused |= matches!(shown, DisplayItem::Warning(_));
-        output.print(&options.look().draw(shown, &Local::now()))
+        output.print(&options.look.draw(shown, &Local::now()))
     };
     let talked = talk::run(&mut link, &SharedSession::default(), true, show).await;
     let read = link.check_input();
@@ -230,13 +231,14 @@ async fn join_resumable(
     input: Input,
     deadline: Option<Instant>,
     reading: Reading,
+    retry: Option<Duration>,
 ) -> Result<(Link, Output), End> {
     let stop = Stop::new().map_err(|error| End(Code::Refused, format!("cannot catch signals: {}", reason(&error))))?;
     let (mut wire, output) = (Wire::with_input(input), Output { stop: Some(stop.clone()), deadline });
     wire.stop = Some(stop);
     wire.watch_output();
     let enter = async {
-        wire.open_resumable(&options.address()).await?;
+        wire.open_resumable(&options.address).await?;
         take_name(options, &output, &mut wire).await
     };
     let entered = or(enter, wire::time_out(deadline)).await;
@@ -248,13 +250,14 @@ async fn join_resumable(
     }
     let name = entered?;
     wire.deadline = deadline;
-    Ok((Link::new(wire, options.address(), name, reading, Some(options.retry())).await, output))
+    let retry = retry.unwrap_or(Duration::from_secs(RETRY_SECONDS_DEFAULT));
+    Ok((Link::new(wire, options.address.clone(), name, reading, Some(retry)).await, output))
 }
 
 /// Connects and takes a nickname.
 async fn join(options: &Options, input: Input) -> Result<(Wire, Name), End> {
     let mut wire = Wire::with_input(input);
-    wire.open(&options.address()).await?;
+    wire.open(&options.address).await?;
     let name = take_name(options, &Output::default(), &mut wire).await?;
     Ok((wire, name))
 }

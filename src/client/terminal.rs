@@ -15,9 +15,9 @@ use futures_lite::{FutureExt as _, StreamExt as _};
 use rustix::process::{getpgrp, kill_current_process_group};
 use smol::{Task, Timer};
 
+use super::arguments::Options;
 use super::editor::{Editor, HistoryFile, Key, KeyDecoder, Outcome, Screen};
 use super::link::Link;
-use super::options::Options;
 use super::printer::Printer;
 use super::reading::Reading;
 use super::session::DisplayItem;
@@ -27,7 +27,7 @@ use super::tty::{self, Settings, size, write};
 use super::typed::{completions, history_entry, is_message};
 use super::wire::Wire;
 use super::{Code, End};
-use crate::command_line::{with_port, wrong_server};
+use crate::command_line::{parse_server, quoted};
 use crate::limits::{
     BACKGROUND_MS_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, HISTORY_REPLAYED_DEFAULT, KEY_SEQUENCE_MS_MAX,
     LINES_WAITING_MAX,
@@ -72,12 +72,12 @@ pub(super) fn is_available() -> bool {
 }
 
 /// Chats until the user leaves.
-pub(super) fn run(options: &Options) -> Result<(), End> {
-    smol::block_on(converse(options))
+pub(super) fn run(options: &Options, retry: Option<Duration>) -> Result<(), End> {
+    smol::block_on(converse(options, retry))
 }
 
-async fn converse(options: &Options) -> Result<(), End> {
-    let (session, printer) = (SharedSession::default(), Rc::new(Printer::new(options.look())));
+async fn converse(options: &Options, retry: Option<Duration>) -> Result<(), End> {
+    let (session, printer) = (SharedSession::default(), Rc::new(Printer::new(options.look)));
     let (lines, typed) = async_channel::unbounded();
     let mut wire = Wire::new(typed);
     let mut terminal = Terminal::open(options, lines, SharedSession::clone(&session), Rc::clone(&printer))
@@ -97,7 +97,7 @@ async fn converse(options: &Options) -> Result<(), End> {
             };
             let talked = async {
                 let reading = Reading::from_now(HISTORY_REPLAYED_DEFAULT);
-                let mut link = Link::new(wire, address, name, reading, options.retry).await;
+                let mut link = Link::new(wire, address, name, reading, retry).await;
                 let talked = talk::run(&mut link, &session, false, show).await;
                 link.quit().await;
                 talked
@@ -207,7 +207,7 @@ impl Terminal {
             lines,
             queued: VecDeque::new(),
             printer,
-            screen: Screen::new(size(), options.look()),
+            screen: Screen::new(size(), options.look),
             is_stale: true,
             is_cleared: false,
             is_suspended: true,
@@ -217,7 +217,7 @@ impl Terminal {
 
     /// Connects and takes a name; asks for another address or name until both are accepted, or the user leaves.
     async fn enter(&mut self, wire: &mut Wire, options: &Options) -> Result<(String, Name), Code> {
-        let (mut address, mut nick) = (options.address(), options.nick.clone());
+        let (mut address, mut nick) = (options.address.clone(), options.nick.clone());
         let (mut is_connected, mut is_again) = (false, false);
         self.load_history().await?;
         loop {
@@ -271,10 +271,10 @@ impl Terminal {
     async fn ask_address(&mut self, last: String) -> Result<String, Code> {
         loop {
             let raw = self.ask("another address, or Enter to try again: ").await?;
-            match wrong_server(&raw) {
+            match parse_server(&raw) {
                 _ if raw.is_empty() => return Ok(last),
-                Some(why) => self.printer.warn(why),
-                None => return Ok(with_port(&raw)),
+                Ok(address) => return Ok(address),
+                Err(why) => self.printer.warn(format!("invalid server {}: {why}", quoted(&raw))),
             }
         }
     }
