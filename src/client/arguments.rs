@@ -16,7 +16,7 @@ use crate::protocol::{MessageId, Name, Token, is_blank};
 const SERVER_VARIABLE: &str = "CHINWAG_SERVER";
 
 /// The options that every command has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Options {
     /// The server as `host:port`.
     pub(super) address: String,

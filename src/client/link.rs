@@ -8,10 +8,10 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures_lite::future::or;
 
 use super::reading::{ReadAction, Reading};
-use super::wire::{ReplyTimeout, Wire, WireEvent, time_out};
+use super::wire::{Outgoing, ReplyTimeout, Wire, WireEvent, time_out};
 use super::{Code, End};
 use crate::command::{Command, Heard, HeardRefusal, Reply, ServerLine};
-use crate::limits::{HELD_BYTES_MAX, LINES_IN_FLIGHT_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
+use crate::limits::{HELD_BYTES_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
 use crate::protocol::{Mode, Name};
 
 /// The result of [`Link::next`].
@@ -105,15 +105,9 @@ impl Link {
         &self.address
     }
 
-    /// Most lines that may wait for a reply. Without a nickname it is one: the line may be a `NICK`, after which missed messages are
-    /// requested, and the reply to a line sent in between could be mistaken for the reply to that request.
-    pub(super) fn lines_in_flight_max(&self) -> usize {
-        if self.is_nameless { 1 } else { LINES_IN_FLIGHT_MAX }
-    }
-
-    /// Sends a line. If this fails, [`Link::next`] reports it.
-    pub(super) async fn send(&mut self, line: &str) {
-        self.wire.send(line.as_bytes()).await;
+    /// The sending side of the connection, if there is one.
+    pub(super) fn outgoing(&self) -> Option<Outgoing> {
+        self.wire.outgoing()
     }
 
     /// Stops reconnecting, and sets a deadline for the end.
@@ -157,7 +151,7 @@ impl Link {
                 self.wire.deadline = [self.deadline, until].into_iter().flatten().min();
             }
             let begun = Instant::now();
-            let next = self.wire.next(input && !is_catching_up).await;
+            let next = self.wire.next(input).await;
             // Only the wait for the server counts, not the time that the output takes.
             self.reply_left = match &next {
                 Ok(WireEvent::Line(heard)) if heard.answers() => REPLY_TIME,

@@ -15,7 +15,6 @@ mod input;
 mod json;
 mod link;
 mod output;
-mod printer;
 mod reading;
 mod refusal;
 mod render;
@@ -24,7 +23,6 @@ mod session;
 mod stop;
 mod talk;
 mod terminal;
-mod tty;
 mod typed;
 mod wire;
 
@@ -71,7 +69,7 @@ fn run(arguments: &Arguments, options: &Options) -> Result<(), End> {
         Output::check()?;
     }
     match &arguments.command {
-        None if terminal::is_available() => terminal::run(options, arguments.retry),
+        None if terminal::is_available() => terminal::run(options.clone(), arguments.retry),
         None => block_on(script::chat(options, arguments.retry)),
         Some(Subcommand::Send(send)) => block_on(script::send(options, send)),
         Some(Subcommand::Who(_)) => block_on(script::who(options)),

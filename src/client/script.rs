@@ -15,7 +15,7 @@ use super::reading::Reading;
 use super::refusal::explain;
 use super::session::DisplayItem;
 use super::stop::Stop;
-use super::talk::{self, SharedSession};
+use super::talk::Chat;
 use super::typed::too_long;
 use super::wire::{self, Wire, WireEvent};
 use super::{Code, End};
@@ -219,7 +219,7 @@ pub(super) async fn chat(options: &Options, retry: Option<Duration>) -> Result<(
         refused |= matches!(shown, DisplayItem::Warning(_));
         output.print(&options.look.draw(shown, &Local::now()))
     };
-    let talked = talk::run(&mut link, &SharedSession::default(), true, show).await;
+    let talked = Chat::default().run(&mut link, true, show).await;
     let read = link.check_input();
     link.quit().await;
     talked.and(read).and_then(|()| done(refused))

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::refusal::explain_at_terminal;
 use super::typed::{UserInput, help};
 use crate::command::{Command, Heard, HeardRefusal, Msg, Replayed, Reply, ServerLine, Set, Setting, Whisper, Who};
-use crate::limits::MEMBERS_NOTED_MAX;
+use crate::limits::{LINES_IN_FLIGHT_MAX, LINES_WAITING_MAX, MEMBERS_NOTED_MAX};
 use crate::protocol::{Event, Mode, Name, PastMessage, Text, Timestamp};
 
 /// An action for the caller.
@@ -17,8 +17,6 @@ pub(super) enum Action {
     Send(String),
     /// Show this.
     Show(DisplayItem),
-    /// Leave: end when the server has closed the connection.
-    Leave,
 }
 
 /// Something to show.
@@ -36,18 +34,38 @@ pub(super) enum DisplayItem {
     Warning(String),
 }
 
+/// The state of the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Connection {
+    /// There was none yet.
+    #[default]
+    New,
+    /// Earlier messages are being read. A command with the same reply must not be sent meanwhile.
+    CatchingUp,
+    /// The server refused the nickname. Only one line may wait for its reply: it may be a `NICK`, after which earlier messages are
+    /// requested, and the reply to a line sent in between could be mistaken for the reply to that request.
+    Nameless,
+    Ready,
+    /// It is lost, and there is no new one yet.
+    Lost,
+}
+
 /// One chat, across reconnects.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     /// The nickname on this connection or, until it has one, on the previous connection.
     name: Option<Name>,
-    is_linked: bool,
-    /// Whether the connection is lost and there is no new one yet.
-    is_away: bool,
+    connection: Connection,
+    /// Whether `QUIT` is to be sent after the waiting lines.
+    ends_input: bool,
+    /// Whether `QUIT` was sent.
+    is_leaving: bool,
+    /// Typed lines that are not sent yet.
+    waiting: VecDeque<String>,
     /// Whether the server was asked, on this connection, to send own messages as events.
     has_echo: bool,
-    /// Lines that were sent and have no final reply yet, in order; `None` for lines from the session itself. Empty while not
-    /// `linked`.
+    /// Lines that were sent and have no final reply yet, in order; `None` for lines from the session itself. Empty while there is no
+    /// connection.
     unanswered: VecDeque<Option<SentLine>>,
     /// Messages without a reply when the connection broke, as typed and as sent. The replay shows whether they were published.
     unconfirmed: Vec<(String, Text)>,
@@ -71,11 +89,46 @@ impl Session {
     pub(super) fn refusal(&self, line: &str) -> Option<String> {
         match UserInput::parse(line, self.whisperer.as_ref()) {
             UserInput::Wrong(why) => Some(why),
-            UserInput::Command(command) if self.is_away && !matches!(command, Command::Quit(_)) => {
+            UserInput::Command(command)
+                if self.connection == Connection::Lost && !matches!(command, Command::Quit(_)) =>
+            {
                 Some(format!("not sent, there is no connection: {line}"))
             }
             _ => None,
         }
+    }
+
+    /// Queues a typed line to be sent, unless it cannot be sent: returns the reason.
+    pub(super) fn queue(&mut self, line: &str) -> Option<String> {
+        let refusal = if self.waiting.len() < LINES_WAITING_MAX {
+            self.refusal(line)
+        } else {
+            Some(format!("not sent, {LINES_WAITING_MAX} lines are already waiting to be sent: {line}"))
+        };
+        if refusal.is_none() {
+            self.waiting.push_back(line.to_owned());
+        }
+        refusal
+    }
+
+    /// Leaves when the waiting lines have been sent.
+    pub(super) fn leave(&mut self) {
+        self.ends_input = true;
+    }
+
+    /// Handles the next waiting line, if one can be handled now.
+    pub(super) fn handle_waiting(&mut self) -> Option<Vec<Action>> {
+        // Without a connection, handling a line tells the user that it is not sent.
+        if self.is_leaving || !(self.connection == Connection::Lost || self.takes_input()) {
+            return None;
+        }
+        let line = self.waiting.pop_front().or_else(|| self.ends_input.then(|| "/quit".to_owned()))?;
+        Some(self.handle_input(&line))
+    }
+
+    /// The lines that wait to be sent.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &str> {
+        self.waiting.iter().map(String::as_str)
     }
 
     /// The messages and whispers that the server has not acknowledged yet.
@@ -94,14 +147,28 @@ impl Session {
         self.unanswered.len()
     }
 
-    /// Whether there is a connection.
-    pub(super) fn is_linked(&self) -> bool {
-        self.is_linked
+    /// Whether `QUIT` was sent.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
+    /// Whether a line can be sent now.
+    pub(super) fn takes_input(&self) -> bool {
+        let unanswered_max = match self.connection {
+            Connection::Ready => LINES_IN_FLIGHT_MAX,
+            Connection::Nameless => 1,
+            Connection::New | Connection::CatchingUp | Connection::Lost => 0,
+        };
+        !self.is_leaving && self.unanswered.len() < unanswered_max
+    }
+
+    fn is_connected(&self) -> bool {
+        !matches!(self.connection, Connection::New | Connection::Lost)
     }
 
     /// Handles a new connection, with the nickname or the reason why it was refused.
     pub(super) fn handle_connect(&mut self, named: Result<Name, HeardRefusal>) -> Vec<Action> {
-        (self.is_linked, self.is_away) = (true, false);
+        self.connection = if named.is_ok() { Connection::CatchingUp } else { Connection::Nameless };
         match named {
             Ok(name) => self.handle_name(name),
             Err(why) => vec![warn(format!("you have no name now: {}", explain_at_terminal(&why)))],
@@ -111,7 +178,8 @@ impl Session {
     /// Handles the end of a replay, in which messages may be missing unless it is `whole`. The first replay also begins the
     /// session.
     pub(super) fn handle_replay_end(&mut self, name: &Name, whole: bool) -> Vec<Action> {
-        let mut actions = if self.is_linked { Vec::new() } else { self.handle_connect(Ok(name.clone())) };
+        let mut actions = if self.is_connected() { Vec::new() } else { self.handle_connect(Ok(name.clone())) };
+        self.connection = Connection::Ready;
         let said = if whole { "not sent" } else { "perhaps not sent" };
         actions.extend(self.unconfirmed.drain(..).map(|(line, _)| warn(format!("{said}: {line}"))));
         actions
@@ -119,7 +187,7 @@ impl Session {
 
     /// Handles the loss of the connection. Lines without a reply may have been lost; for messages, the replay will tell.
     pub(super) fn handle_disconnect(&mut self) -> Vec<Action> {
-        (self.is_linked, self.is_away, self.has_echo) = (false, true, false);
+        (self.connection, self.has_echo) = (Connection::Lost, false);
         self.members.clear();
         let mut actions = vec![warn("Server disconnected.")];
         for SentLine { line, command, .. } in self.unanswered.drain(..).flatten().filter(|asked| !asked.is_shown) {
@@ -133,7 +201,7 @@ impl Session {
 
     /// Handles the loss of the connection for good; `left`: because the user has left.
     pub(super) fn handle_end(&mut self, left: bool) -> Vec<Action> {
-        let mut actions = if self.is_linked && !left { self.handle_disconnect() } else { Vec::new() };
+        let mut actions = if self.is_connected() && !left { self.handle_disconnect() } else { Vec::new() };
         actions.extend(self.unconfirmed.drain(..).map(|(line, _)| warn(format!("perhaps not sent: {line}"))));
         actions
     }
@@ -145,9 +213,12 @@ impl Session {
             UserInput::Help => help().map(note).collect(),
             UserInput::Wrong(why) => vec![warn(why)],
             UserInput::Command(command @ Command::Quit(_)) => {
-                vec![Action::Send(command.to_line(Mode::Commands)), Action::Leave]
+                self.is_leaving = true;
+                vec![Action::Send(command.to_line(Mode::Commands))]
             }
-            UserInput::Command(_) if !self.is_linked => vec![warn(format!("not sent, there is no connection: {line}"))],
+            UserInput::Command(_) if !self.is_connected() => {
+                vec![warn(format!("not sent, there is no connection: {line}"))]
+            }
             UserInput::Command(command) => {
                 let sent = command.to_line(Mode::Commands);
                 self.unanswered.push_back(Some(SentLine { line: line.to_owned(), command, is_shown: false }));
@@ -229,6 +300,9 @@ impl Session {
         let mut actions = vec![note(format!("you are {name}; /help lists the commands"))];
         self.name = Some(name);
         self.members.clear();
+        if self.connection == Connection::Nameless {
+            self.connection = Connection::CatchingUp;
+        }
         // With echo, own messages arrive as events, with their time and in the order of the room.
         let echo = (!self.has_echo).then_some(Command::from(Set { setting: Setting::Echo, on: true }));
         self.has_echo = true;
@@ -358,8 +432,8 @@ mod tests {
         check("/w bob psst", &[send("WHISPER bob psst")]);
         check("/reply hm", &[warn("nobody has whispered to you; type: /msg name text")]);
         check("/status", &[send("STATUS")]);
-        check("/quit", &[send("QUIT"), Action::Leave]);
-        check("/quit tea", &[send("QUIT tea"), Action::Leave]);
+        check("/quit", &[send("QUIT")]);
+        check("/quit tea", &[send("QUIT tea")]);
         check("/help", &help().map(note).collect::<Vec<_>>());
     }
 
@@ -452,7 +526,7 @@ mod tests {
         assert_eq!(session.refusal("four"), None);
         assert_eq!(session.handle_input("four"), [send("MSG four")]);
         assert_eq!(session.handle_disconnect(), [warn("Server disconnected.")]);
-        assert_eq!(session.handle_input("/quit tea"), [send("QUIT tea"), Action::Leave]);
+        assert_eq!(session.handle_input("/quit tea"), [send("QUIT tea")]);
         assert_eq!(session.handle_end(true), [warn("perhaps not sent: two"), warn("perhaps not sent: four")]);
         assert_eq!(session.handle_end(true), []);
     }

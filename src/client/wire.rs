@@ -1,12 +1,14 @@
 //! One connection to a server, and what the client waits for beside it: input, signals, a deadline. Answers the server's `PING`.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::{or, pending, race};
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use futures_lite::{Stream, StreamExt as _};
+use smol::lock::Mutex;
 use smol::net::{Shutdown, TcpStream};
 use smol::{Task, Timer};
 
@@ -33,10 +35,44 @@ pub(super) enum WireEvent {
     Input(Option<Vec<u8>>),
 }
 
+/// The sending side of a connection. Clones share it: what one sends is not mixed with what another sends.
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    stream: Arc<Mutex<TcpStream>>,
+    /// `None` if signals have their default action.
+    stop: Option<Stop>,
+}
+
+impl Outgoing {
+    /// Sends the bytes that `bytes` returns once it is the turn of this clone. If this fails, or the server does not read in time, or
+    /// a signal arrives, closes the connection, which [`Wire::next`] finds.
+    pub(super) async fn send(&self, bytes: impl FnOnce() -> Vec<u8>) {
+        let mut stream = self.stream.lock().await;
+        let bytes = bytes();
+        let sent = async { stream.write_all(&bytes).await.is_ok() };
+        let late = async {
+            Timer::after(Duration::from_millis(REPLY_MS_MAX)).await;
+            false
+        };
+        let signalled = async { fail_on_signal::<()>(self.stop.as_ref()).await.is_ok() };
+        if !or(sent, or(signalled, late)).await {
+            // If this fails, it is closed already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Whether both are the same connection.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.stream, &other.stream)
+    }
+}
+
 /// A connection to a server, if there is one, with the client's input and output.
 pub(super) struct Wire {
     /// `None` while there is no connection.
     server: Option<BufReader<TcpStream>>,
+    /// The same connection, to send on.
+    writer: Option<Arc<Mutex<TcpStream>>>,
     /// The bytes received of the server's next line.
     line: Vec<u8>,
     /// The reason that the server gave for closing the connection.
@@ -68,7 +104,20 @@ impl Wire {
     pub(super) fn with_input(input: Input) -> Self {
         let (line, close_reason, epoch, token) = (Vec::new(), None, None, None);
         let (input_error, output_closed, stop, mode, deadline) = (None, None, None, Mode::Commands, None);
-        Self { server: None, line, close_reason, epoch, token, input, input_error, output_closed, stop, mode, deadline }
+        Self {
+            server: None,
+            writer: None,
+            line,
+            close_reason,
+            epoch,
+            token,
+            input,
+            input_error,
+            output_closed,
+            stop,
+            mode,
+            deadline,
+        }
     }
 
     /// From now on, [`Wire::next`] fails when standard output has no reader any more.
@@ -84,6 +133,7 @@ impl Wire {
             dial(address).await.map_err(unreachable)
         };
         let NewConnection { server, greeting } = or(dialed, fail_on_signal(self.stop.as_ref())).await?;
+        self.writer = Some(Arc::new(Mutex::new(server.get_ref().clone())));
         (self.server, self.deadline) = (Some(server), None);
         (self.line, self.close_reason, self.mode) = (Vec::new(), None, Mode::Commands);
         self.handle_line(&greeting).await;
@@ -98,23 +148,19 @@ impl Wire {
 
     /// Closes the connection. Until the deadline, [`Wire::next`] waits for the input only.
     pub(super) fn wait_until(&mut self, deadline: Instant) {
-        (self.server, self.deadline) = (None, Some(deadline));
+        (self.server, self.writer, self.deadline) = (None, None, Some(deadline));
     }
 
     /// Sends a line. If this fails, or the server does not read, [`Wire::next`] finds the connection closed.
     pub(super) async fn send(&mut self, line: &[u8]) {
-        let Some(server) = &mut self.server else { return };
-        let line = [line, b"\n"].concat();
-        let sent = async { server.get_mut().write_all(&line).await.is_ok() };
-        let late = async {
-            Timer::after(Duration::from_millis(REPLY_MS_MAX)).await;
-            false
-        };
-        let signalled = async { fail_on_signal::<()>(self.stop.as_ref()).await.is_ok() };
-        if !or(sent, or(signalled, late)).await {
-            // If this fails, it is closed already.
-            let _ = server.get_ref().shutdown(Shutdown::Both);
+        if let Some(outgoing) = self.outgoing() {
+            outgoing.send(|| [line, b"\n"].concat()).await;
         }
+    }
+
+    /// The sending side of the connection, if there is one.
+    pub(super) fn outgoing(&self) -> Option<Outgoing> {
+        Some(Outgoing { stream: Arc::clone(self.writer.as_ref()?), stop: self.stop.clone() })
     }
 
     /// Closes the sending side; lines can still be received.
@@ -384,6 +430,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut wire = Wire::new(input);
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        wire.writer = Some(Arc::new(Mutex::new(client.clone())));
         wire.server = Some(BufReader::new(client));
         let (mut server, _) = listener.accept().await.unwrap();
         server.write_all(text.as_bytes()).await.unwrap();

@@ -86,7 +86,7 @@ impl Screen {
     }
 
     /// The text that draws the rows. The cursor must be at the start of an empty row.
-    pub(in crate::client) fn draw(&mut self, sending: &[&str], input: &Input<'_>) -> String {
+    pub(in crate::client) fn draw(&mut self, sending: &[String], input: &Input<'_>) -> String {
         let (input_rows, mut cursor) = self.wrap(&input.prompt, input.text, input.cursor);
         let mut rows = self.sending_rows(sending);
         rows.extend(self.choice_rows(input.choices));
@@ -167,7 +167,7 @@ impl Screen {
     }
 
     /// The messages without a reply: one row for each of the first [`SENDING_ROWS_MAX`].
-    fn sending_rows(&self, sending: &[&str]) -> Vec<String> {
+    fn sending_rows(&self, sending: &[String]) -> Vec<String> {
         let shown = sending.iter().take(SENDING_ROWS_MAX).map(|line| self.cut(&format!("sending: {line}")));
         let more = sending.len().saturating_sub(SENDING_ROWS_MAX);
         shown.chain((more > 0).then(|| self.cut(&format!("sending: {more} more")))).collect()
@@ -298,12 +298,12 @@ mod tests {
     fn screen_shows_pending_messages_and_completions() {
         let choices: Vec<_> = (0..40).map(|number| format!("name{number:02} ")).collect();
         let input = Input { prompt: "> ".to_owned(), text: "n", cursor: 1, choices: &choices };
-        let drawn = screen(20, 20).draw(&["one", "a line that is too long"], &input);
+        let drawn = screen(20, 20).draw(&["one", "a line that is too long"].map(str::to_owned), &input);
         let rows: Vec<_> = drawn.split("\r\n").collect();
         assert_eq!(rows[..3], ["sending: one", "sending: a line th…", "name00  name01"]);
         assert_eq!(rows[2 + CHOICE_ROWS_MAX], "and 30 more: type …");
         assert_eq!(rows.last(), Some(&"> n\r\x1b[3C"));
-        let drawn = screen(20, 20).draw(&["x"; 9], &input);
+        let drawn = screen(20, 20).draw(&["x"; 9].map(str::to_owned), &input);
         assert!(drawn.contains("sending: 5 more"), "{drawn:?}");
     }
 }

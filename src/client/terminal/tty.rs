@@ -1,20 +1,18 @@
 //! A terminal's settings, size, input and output.
 
-use std::io::{self, Read as _, Write as _};
-use std::thread;
+use std::io::{self, Read as _, Stdin, Write as _};
 use std::time::Duration;
 
-use async_channel::Sender;
 use rustix::process::getpgrp;
 use rustix::termios::{
     ControlModes, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp,
     tcgetwinsize, tcsetattr,
 };
-use smol::Task;
+use smol::{Async, Task, Timer};
 
-use super::editor::Size;
+use crate::client::editor::Size;
 use crate::limits::BACKGROUND_MS_MAX;
-use crate::process::{Stream, wait_readable};
+use crate::process::Stream;
 
 /// Assumed size of a terminal that does not report one.
 const SIZE_UNKNOWN: Size = Size { columns: 80, rows: 24 };
@@ -79,19 +77,15 @@ pub(super) fn is_foreground() -> bool {
     tcgetpgrp(io::stdin()).map_or(true, |group| group == getpgrp())
 }
 
-/// Reads what is typed until the terminal is gone.
-pub(super) fn read(typed: &Sender<Vec<u8>>) {
-    let (mut stdin, mut buffer) = (Stream::new(io::stdin(), None), [0; 4096]);
-    while wait_readable(io::stdin()).is_ok() {
-        if !is_foreground() {
-            thread::sleep(Duration::from_millis(BACKGROUND_MS_MAX));
-            continue;
-        }
-        let Ok(length @ 1..) = stdin.read(&mut buffer) else { return };
-        if typed.send_blocking(buffer[..length].to_vec()).is_err() {
-            return;
-        }
+/// Reads what is typed. `None`: the terminal is gone.
+pub(super) async fn read(stdin: &Async<Stdin>) -> Option<Vec<u8>> {
+    stdin.readable().await.ok()?;
+    while !is_foreground() {
+        Timer::after(Duration::from_millis(BACKGROUND_MS_MAX)).await;
     }
+    let mut buffer = [0; 4096];
+    let length = Stream::new(io::stdin(), None).read(&mut buffer).ok()?;
+    (length > 0).then(|| buffer[..length].to_vec())
 }
 
 /// Writes to the terminal, on a thread that may block. If the terminal is gone, reading from it reports that.
