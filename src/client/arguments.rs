@@ -80,10 +80,13 @@ pub(super) struct Arguments {
     pub(super) command: Option<Subcommand>,
 }
 
-/// Defines the struct of a command, with the options that all commands have. `hidden_help` after an option accepts it without an
-/// effect: an alias such as `chinwag --color never` works with every command.
+/// Defines the struct of a command, with the options and exit codes that all commands have, and those of its own. `hidden_help` after
+/// an option accepts it without an effect: an alias such as `chinwag --color never` works with every command.
 macro_rules! command {
-    ($(#[$about:meta])* $name:ident(nick $($nick:ident)?, color $($color:ident)?) { $($own:tt)* }) => {
+    (
+        $(#[$about:meta])*
+        $name:ident(nick $($nick:ident)?, color $($color:ident)?, $($code:ident($number:tt, $meaning:tt)),+) { $($own:tt)* }
+    ) => {
         #[derive(FromArgs, ArgsInfo, Debug)]
         $(#[$about])*
         #[argh(
@@ -94,8 +97,7 @@ macro_rules! command {
             error_code(2, "invalid command line"),
             error_code(3, "could not connect"),
             error_code(4, "the connection was lost"),
-            error_code(5, "timed out: --timeout expired (tail and wait), or the server did not answer"),
-            error_code(6, "another connection resumed this session"),
+            $($code($number, $meaning),)+
             error_code(129, "ended by SIGHUP; 130: by SIGINT (Ctrl-C); 131: by SIGQUIT; 143: by SIGTERM")
         )]
         pub(super) struct $name {
@@ -128,6 +130,9 @@ macro_rules! command {
             }
 
             fn options(&self, host: &[String]) -> Result<Options, String> {
+                if let (Some(server), Some(host)) = (&self.server, host.first()) {
+                    return Err(format!("two servers: {} and --server {}, expected one", quoted(host), quoted(server)));
+                }
                 let address = address(self.server.as_deref(), host)?;
                 let (nick, look) = (self.nick.clone(), Look { color: self.color, bell: self.bell });
                 Ok(Options { address, nick, json: self.json, look })
@@ -141,12 +146,13 @@ macro_rules! watch_command {
     ($(#[$about:meta])* $name:ident { $($own:tt)* }) => {
         command! {
             $(#[$about])*
-            $name(nick, color) {
+            $name(
+                nick,
+                color,
+                error_code(5, "timed out: --timeout expired, or the server did not answer"),
+                error_code(6, "another connection resumed this session")
+            ) {
                 $($own)*
-
-                /// exit after this many lines (default: 1 with wait, without limit with tail)
-                #[argh(option, arg_name = "number", from_str_fn(parse_count))]
-                count: Option<u64>,
 
                 /// print only messages and whispers from this member
                 #[argh(option, arg_name = "name")]
@@ -206,9 +212,14 @@ pub(super) enum Subcommand {
 }
 
 command! {
-    /// send a text, or each line of standard input; print nothing or, with --json, each reply
-    #[argh(subcommand, name = "send", example = "{command_name} build 41 is green\n{command_name} --to bob,carol psst\nmake 2>&1 | {command_name}\n{command_name} -- -5 degrees")]
-    Send(nick, color hidden_help) {
+    /// send a text, or each line of standard input
+    #[argh(
+        subcommand,
+        name = "send",
+        example = "{command_name} build 41 is green\n{command_name} --to bob,carol psst\nmake 2>&1 | {command_name}\n{command_name} -- -5 degrees",
+        note = "It prints nothing or, with --json, each reply."
+    )]
+    Send(nick, color hidden_help, error_code(5, "timed out: the server did not answer")) {
         /// the text (default: each line of standard input is one)
         #[argh(positional)]
         pub(super) text: Vec<String>,
@@ -220,31 +231,39 @@ command! {
 }
 
 command! {
-    /// list the other members, as: name coordinator|member
-    #[argh(subcommand, name = "who", example = "{command_name}")]
-    Who(nick, color hidden_help) {}
+    /// list the other members
+    #[argh(subcommand, name = "who", example = "{command_name}", note = "Each line is: name coordinator|member")]
+    Who(nick, color hidden_help, error_code(5, "timed out: the server did not answer")) {}
 }
 
 watch_command! {
     /// print messages and events as they arrive
     #[argh(subcommand, name = "tail", example = "{command_name} --json | grep -m1 alice\n{command_name} --since 1204 --epoch k7qd")]
-    Tail {}
+    Tail {
+        /// exit after this many lines (default: without limit)
+        #[argh(option, arg_name = "number", from_str_fn(parse_count))]
+        count: Option<u64>,
+    }
 }
 
 watch_command! {
-    /// wait for a message that matches a regular expression, and print it
+    /// print the next message that matches a regular expression
     #[argh(subcommand, name = "wait", example = "{command_name} 'build 41 is (green|red)' --from ci --timeout 600")]
     Wait {
         /// the regular expression, in quotes if it has spaces
         #[argh(positional, from_str_fn(parse_regex))]
         pub(super) regex: Regex,
+
+        /// exit after this many messages (default: 1)
+        #[argh(option, arg_name = "number", from_str_fn(parse_count))]
+        count: Option<u64>,
     }
 }
 
 command! {
     /// print the last messages
     #[argh(subcommand, name = "history", example = "{command_name} 50")]
-    History(nick, color) {
+    History(nick, color, error_code(5, "timed out: the server did not answer")) {
         /// how many messages (default: 20)
         #[argh(positional, arg_name = "number", default = "HISTORY_REPLAYED_DEFAULT", from_str_fn(parse_messages))]
         pub(super) count: u64,
@@ -252,9 +271,14 @@ command! {
 }
 
 command! {
-    /// print messages with these words, newest first, if the server stores messages (chinwagd --data)
-    #[argh(subcommand, name = "search", example = "{command_name} green build")]
-    Search(nick, color) {
+    /// print the messages with these words, newest first
+    #[argh(
+        subcommand,
+        name = "search",
+        example = "{command_name} green build",
+        note = "It needs a server that stores messages (chinwagd --data)."
+    )]
+    Search(nick, color, error_code(5, "timed out: the server did not answer")) {
         /// the words
         #[argh(positional)]
         pub(super) words: Vec<String>,
@@ -262,9 +286,14 @@ command! {
 }
 
 command! {
-    /// send standard input as protocol lines (protocol.md), each after the reply to the one before, and print every line received
-    #[argh(subcommand, name = "raw", example = "printf 'NICK bot\\nMSG hi\\n' | {command_name}")]
-    Raw(nick hidden_help, color hidden_help) {}
+    /// send protocol lines, and print every line received
+    #[argh(
+        subcommand,
+        name = "raw",
+        example = "printf 'NICK bot\\nMSG hi\\n' | {command_name}",
+        note = "It reads the lines from standard input (protocol.md describes them), and sends each after the reply to the one before."
+    )]
+    Raw(nick hidden_help, color hidden_help, error_code(5, "timed out: the server did not answer")) {}
 }
 
 /// What all commands have in common.
@@ -328,6 +357,13 @@ impl Arguments {
         let look = Look { color: self.color, bell: self.bell };
         Ok(Options { address, nick: self.nick.clone(), json: false, look })
     }
+
+    /// Reports the only word as an unknown command if it is nearly one. It may be a host, which the caller must have looked up.
+    pub(super) fn unknown_command(&self) -> Option<String> {
+        let [word] = self.host.as_slice() else { return None };
+        let near = nearest(word, command_names().into_iter()).filter(|_| self.command.is_none())?;
+        Some(format!("unknown command {}, did you mean {near}? No host of that name was found, either", quoted(word)))
+    }
 }
 
 /// The server as `host:port`: of `--server`, of the words before the command, or of the environment variable.
@@ -355,9 +391,13 @@ fn address(server: Option<&str>, words: &[String]) -> Result<String, String> {
     parse_server(&raw).map_err(|why| format!("invalid {place} {}: {why}", quoted(&raw)))
 }
 
+fn command_names() -> Vec<&'static str> {
+    Arguments::get_args_info().commands.iter().map(|command| command.name).collect()
+}
+
 /// Reports a word in the place of the command. A mistyped command before it was parsed as the host.
 fn unknown_command(word: &str, host: Option<&str>) -> String {
-    let names: Vec<_> = Arguments::get_args_info().commands.iter().map(|command| command.name).collect();
+    let names = command_names();
     let hint = |host: &str| {
         let near = nearest(host, names.iter().copied()).map(|near| format!(", did you mean {near}?"));
         format!(" ({} was parsed as the server{})", quoted(host), near.unwrap_or_default())

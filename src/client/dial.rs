@@ -43,7 +43,7 @@ pub(super) async fn dial(address: &str) -> Result<NewConnection, String> {
 }
 
 /// Resolves `host:port`. IPv6 and IPv4 addresses alternate.
-async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
+pub(super) async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     let port = port.parse().map_err(|_| format!("invalid port {}", quoted(port)))?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -52,8 +52,7 @@ async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
             Some((address, zone)) if address.parse::<Ipv6Addr>().is_ok() => {
                 format!("unknown zone {}: expected a network interface, as in fe80::1%eth0", quoted(zone))
             }
-            // The word may have been meant as a command.
-            _ => format!("{}; {} was parsed as the server", reason(&error), quoted(host)),
+            _ => format!("{}; expected the name or the address of a host, found {}", reason(&error), quoted(host)),
         })?;
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
     let (mut first, mut second): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_ipv6() == first_is_v6);

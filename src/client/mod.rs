@@ -68,6 +68,11 @@ fn run(arguments: &Arguments, options: &Options) -> Result<(), End> {
     if options.json || !matches!(arguments.command, Some(Subcommand::Send(_))) {
         Output::check()?;
     }
+    if let Some(what) = arguments.unknown_command()
+        && block_on(dial::addresses(&options.address)).is_err()
+    {
+        return Err(End(Code::Usage, what));
+    }
     match &arguments.command {
         None if terminal::is_available() => terminal::run(options.clone(), arguments.retry),
         None => block_on(script::chat(options, arguments.retry)),

@@ -44,9 +44,13 @@ pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(
 ) -> Result<Arguments, ExitCode> {
     let absent = |name: &str| absent(name, program, features);
     let mut words = Words::default();
-    let sorted = words.sort(env::args_os().skip(1), &Arguments::get_args_info(), absent);
+    let info = Arguments::get_args_info();
+    let sorted = words.sort(env::args_os().skip(1), &info, absent);
     let command = words.command.unwrap_or_default();
     if words.is_help {
+        if let Some(what) = words.wrong_topic(&info) {
+            return Err(refuse(program, command, &what));
+        }
         let asked = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>();
         let help = Arguments::from_args(&[program], &asked).err().map(|exit| exit.output);
         return Err(print(program, help.unwrap_or_default().trim_end()));

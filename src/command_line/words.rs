@@ -86,11 +86,17 @@ impl Words {
             self.arguments.push(word);
         } else if let Some(command) = info.commands.iter().find(|command| command.name == word) {
             self.command = Some(command.name);
-        } else if word == "help" {
-            self.is_help = true;
         } else {
+            self.is_help |= word == "help";
             self.leading.push(word);
         }
+    }
+
+    /// Reports a word after `help` that is not a command.
+    pub(super) fn wrong_topic(&self, info: &CommandInfoWithArgs) -> Option<String> {
+        let topic = self.leading.iter().skip_while(|word| *word != "help").nth(1)?;
+        let names: Vec<_> = info.commands.iter().map(|command| command.name).collect();
+        Some(format!("unknown command {} after help: expected one of {}", quoted(topic), names.join(", ")))
     }
 
     /// Reports an option that this command does not have, with those that it has.
@@ -140,12 +146,12 @@ impl Words {
 
     /// Reports an unknown option, and suggests the nearest known one.
     fn unknown(&self, name: &str, info: &CommandInfoWithArgs) -> String {
-        let hint = match nearest(
-            name,
-            self.called(info).flags.iter().filter(|option| !option.hidden).map(|option| option.long),
-        ) {
+        let called = self.called(info);
+        let known = called.flags.iter().filter(|option| !option.hidden).map(|option| option.long);
+        let hint = match nearest(name, known) {
             Some(option) => format!("; did you mean {option}?"),
-            None if info.positionals.is_empty() => String::new(),
+            // The only word of a program with commands is no text.
+            None if called.positionals.is_empty() || !called.commands.is_empty() => String::new(),
             None => "; put -- before text that begins with -".to_owned(),
         };
         format!("unknown option {}{hint}", quoted(name))
@@ -397,6 +403,18 @@ mod tests {
     }
 
     #[test]
+    fn help_for_unknown_command_is_refused() {
+        let check = |raw: &[&str], expected: Option<&str>| {
+            let words = sort_for::<Program>(raw).unwrap();
+            assert_eq!(words.wrong_topic(&Program::get_args_info()).as_deref(), expected, "{raw:?}");
+        };
+        check(&["help", "sned"], Some("unknown command \"sned\" after help: expected one of send, wait"));
+        for raw in [&["help"][..], &["help", "send", "sned"], &["host", "help"], &["--help", "host"]] {
+            check(raw, None);
+        }
+    }
+
+    #[test]
     fn wrong_words_are_explained() {
         let check = |raw: &[&str], expected: &str| assert_eq!(sort(raw).unwrap_err(), expected, "{raw:?}");
         check(&["--cuont=3"], "unknown option \"--cuont\"; did you mean --count?");
@@ -407,6 +425,7 @@ mod tests {
         check(&["--listen", "--json"], "missing value for --listen: expected --listen <addr>");
         check(&["--listen", "-h"], "missing value for --listen: expected --listen <addr>");
         check(&["--count"], "missing value for --count: expected --count <count>");
+        assert_eq!(sort_for::<Program>(&["-n", "al"]).unwrap_err(), "unknown option \"-n\"");
         check(&["--json=true"], "unexpected value \"true\" for --json: it takes none");
     }
 

@@ -16,10 +16,14 @@ ends() {
     [[ $(<"$work/err") == "chinwag: "$words ]] || fail "does not say $words: $(<"$work/err")"
 }
 
-ends 2 'unknown option "--frobnicate"; *; see chinwag --help' --frobnicate
+ends 2 'unknown option "--frobnicate"; see chinwag --help' --frobnicate
 ends 2 'unknown option "--cuont"; did you mean --count*' tail --cuont=3
 ends 2 'unknown option "-5"; put -- before text that begins with -*' send -5 degrees
 ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw, help ("localhost" was parsed as the server)*' localhost later
+ends 2 'unknown command "taill", did you mean tail? No host of that name was found, either; see chinwag --help' taill
+ends 2 'unknown command "foo" after help: expected one of send, who, tail, *' help foo
+ends 2 'unknown option "-n"; see chinwag tail --help' tail -n 3
+ends 2 'unknown option "-n"; see chinwag --help' -n bob
 ends 2 'unknown command "tea": *("serach" was parsed as the server, did you mean search?)*' serach tea
 ends 2 'invalid server "localhost:65536": expected host, host:port or host port, with a port from 1 to 65535*' localhost:65536 who
 ends 2 'invalid server "localhost:http": expected host, host:port or host port*' localhost:http
@@ -70,7 +74,8 @@ ends 2 'missing words to search for: *' search ''
 ends 2 'missing words to search for: *' search ' ' $'\u200b'
 # The server: an option or the words before the command, then the environment. An invalid one is named with its source.
 ends 2 'invalid --server "localhost:0": expected host, host:port or host port, with a port *; see chinwag who --help' who --server localhost:0
-ends 2 'unknown command "localhost": expected one of *(--server has the server)*' --server a localhost who
+ends 2 'unknown command "localhost": expected one of *(--server has the server)*' --server a localhost
+ends 2 'two servers: "localhost" and --server "a", expected one; see chinwag who --help' --server a localhost who
 ends 3 'could not connect to 127.0.0.1:1: connection refused' who --server 127.0.0.1:1
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1 who
 export CHINWAG_SERVER=127.0.0.1:http
@@ -85,7 +90,7 @@ unset CHINWAG_SERVER
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1 1 who
 ends 3 'could not connect to \[fe80::1%nowhere0\]:9999: unknown zone "nowhere0": expected a network interface*' fe80::1%nowhere0 who
-ends 3 'could not connect to nowhere.invalid:9999: *; "nowhere.invalid" was parsed as the server' nowhere.invalid who
+ends 3 'could not connect to nowhere.invalid:9999: *; expected the name or the address of a host, found "nowhere.invalid"' nowhere.invalid who
 
 serve
 join alice nc.openbsd -N "$host" "$port"
