@@ -7,7 +7,7 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs, SubCommand};
 use regex_lite::Regex;
 
-use super::render::Look;
+use super::render::LineFormat;
 use crate::command_line::{is_colored, nearest, parse_color, parse_number, parse_seconds, parse_server, quoted};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::{MessageId, Name, Token, is_blank};
@@ -17,14 +17,14 @@ const SERVER_VARIABLE: &str = "CHINWAG_SERVER";
 
 /// The options that every command has.
 #[derive(Clone, Debug)]
-pub(super) struct Options {
+pub(super) struct ClientOptions {
     /// The server as `host:port`.
     pub(super) address: String,
     /// The nickname that the user chose.
     pub(super) nick: Option<String>,
     /// Whether to print JSON.
     pub(super) json: bool,
-    pub(super) look: Look,
+    pub(super) format: LineFormat,
 }
 
 /// A client for a chinwag chat server. Without a command, it chats: at a terminal interactively (Ctrl-D leaves), otherwise with the
@@ -124,18 +124,18 @@ macro_rules! command {
             bell: bool,
         }
 
-        impl Common for $name {
+        impl CommonOptions for $name {
             fn name(&self) -> &'static str {
                 Self::COMMAND.name
             }
 
-            fn options(&self, host: &[String]) -> Result<Options, String> {
+            fn options(&self, host: &[String]) -> Result<ClientOptions, String> {
                 if let (Some(server), Some(host)) = (&self.server, host.first()) {
                     return Err(format!("two servers: {} and --server {}, expected one", quoted(host), quoted(server)));
                 }
                 let address = address(self.server.as_deref(), host)?;
-                let (nick, look) = (self.nick.clone(), Look { color: self.color, bell: self.bell });
-                Ok(Options { address, nick, json: self.json, look })
+                let (nick, format) = (self.nick.clone(), LineFormat { color: self.color, bell: self.bell });
+                Ok(ClientOptions { address, nick, json: self.json, format })
             }
         }
     };
@@ -179,9 +179,9 @@ macro_rules! watch_command {
         }
 
         impl $name {
-            pub(super) fn filter(&self) -> Filter<'_> {
+            pub(super) fn filter(&self) -> WatchFilter<'_> {
                 let (from, since, epoch) = (self.from.as_ref(), self.since, self.epoch.as_ref());
-                Filter { count: self.count, from, timeout: self.timeout, since, epoch, retry: self.retry }
+                WatchFilter { count: self.count, from, timeout: self.timeout, since, epoch, retry: self.retry }
             }
         }
     };
@@ -189,7 +189,7 @@ macro_rules! watch_command {
 
 /// Which messages and events to print, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Filter<'a> {
+pub(super) struct WatchFilter<'a> {
     pub(super) count: Option<u64>,
     pub(super) from: Option<&'a Name>,
     pub(super) timeout: Option<Duration>,
@@ -202,13 +202,13 @@ pub(super) struct Filter<'a> {
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand)]
 pub(super) enum Subcommand {
-    Send(Send),
-    Who(Who),
-    Tail(Tail),
-    Wait(Wait),
-    History(History),
-    Search(Search),
-    Raw(Raw),
+    Send(SendOptions),
+    Who(WhoOptions),
+    Tail(TailOptions),
+    Wait(WaitOptions),
+    History(HistoryOptions),
+    Search(SearchOptions),
+    Raw(RawOptions),
 }
 
 command! {
@@ -219,7 +219,7 @@ command! {
         example = "{command_name} build 41 is green\n{command_name} --to bob,carol psst\nmake 2>&1 | {command_name}\n{command_name} -- -5 degrees",
         note = "It prints nothing or, with --json, each reply."
     )]
-    Send(nick, color hidden_help, error_code(5, "timed out: the server did not answer")) {
+    SendOptions(nick, color hidden_help, error_code(5, "timed out: the server did not answer")) {
         /// the text (default: each line of standard input is one)
         #[argh(positional)]
         pub(super) text: Vec<String>,
@@ -233,13 +233,13 @@ command! {
 command! {
     /// list the other members
     #[argh(subcommand, name = "who", example = "{command_name}", note = "Each line is: name coordinator|member")]
-    Who(nick, color hidden_help, error_code(5, "timed out: the server did not answer")) {}
+    WhoOptions(nick, color hidden_help, error_code(5, "timed out: the server did not answer")) {}
 }
 
 watch_command! {
     /// print messages and events as they arrive
     #[argh(subcommand, name = "tail", example = "{command_name} --json | grep -m1 alice\n{command_name} --since 1204 --epoch k7qd")]
-    Tail {
+    TailOptions {
         /// exit after this many lines (default: without limit)
         #[argh(option, arg_name = "number", from_str_fn(parse_count))]
         count: Option<u64>,
@@ -249,7 +249,7 @@ watch_command! {
 watch_command! {
     /// print the next message that matches a regular expression
     #[argh(subcommand, name = "wait", example = "{command_name} 'build 41 is (green|red)' --from ci --timeout 600")]
-    Wait {
+    WaitOptions {
         /// the regular expression, in quotes if it has spaces
         #[argh(positional, from_str_fn(parse_regex))]
         pub(super) regex: Regex,
@@ -263,7 +263,7 @@ watch_command! {
 command! {
     /// print the last messages
     #[argh(subcommand, name = "history", example = "{command_name} 50")]
-    History(nick, color, error_code(5, "timed out: the server did not answer")) {
+    HistoryOptions(nick, color, error_code(5, "timed out: the server did not answer")) {
         /// how many messages (default: 20)
         #[argh(positional, arg_name = "number", default = "HISTORY_REPLAYED_DEFAULT", from_str_fn(parse_messages))]
         pub(super) count: u64,
@@ -278,7 +278,7 @@ command! {
         example = "{command_name} green build",
         note = "It needs a server that stores messages (chinwagd --data)."
     )]
-    Search(nick, color, error_code(5, "timed out: the server did not answer")) {
+    SearchOptions(nick, color, error_code(5, "timed out: the server did not answer")) {
         /// the words
         #[argh(positional)]
         pub(super) words: Vec<String>,
@@ -293,19 +293,19 @@ command! {
         example = "printf 'NICK bot\\nMSG hi\\n' | {command_name}",
         note = "It reads the lines from standard input (protocol.md describes them), and sends each after the reply to the one before."
     )]
-    Raw(nick hidden_help, color hidden_help, error_code(5, "timed out: the server did not answer")) {}
+    RawOptions(nick hidden_help, color hidden_help, error_code(5, "timed out: the server did not answer")) {}
 }
 
-/// What all commands have in common.
-trait Common {
+/// The options that all commands have in common.
+trait CommonOptions {
     fn name(&self) -> &'static str;
 
     /// The options; `host` has the words before the command.
-    fn options(&self, host: &[String]) -> Result<Options, String>;
+    fn options(&self, host: &[String]) -> Result<ClientOptions, String>;
 }
 
 impl Subcommand {
-    fn common(&self) -> &dyn Common {
+    fn common(&self) -> &dyn CommonOptions {
         match self {
             Self::Send(send) => send,
             Self::Who(who) => who,
@@ -320,17 +320,17 @@ impl Subcommand {
     /// Reports what argh cannot check.
     fn wrong(&self) -> Option<&'static str> {
         match self {
-            Self::Send(Send { text, .. }) if !text.is_empty() && is_blank(&text.concat()) => {
+            Self::Send(SendOptions { text, .. }) if !text.is_empty() && is_blank(&text.concat()) => {
                 Some("missing text: the message is blank, expected send TEXT")
             }
-            Self::Search(Search { words, .. }) if is_blank(&words.concat()) => {
+            Self::Search(SearchOptions { words, .. }) if is_blank(&words.concat()) => {
                 Some("missing words to search for: expected search WORDS")
             }
-            Self::Tail(Tail { epoch: Some(_), since: None, .. })
-            | Self::Wait(Wait { epoch: Some(_), since: None, .. }) => {
+            Self::Tail(TailOptions { epoch: Some(_), since: None, .. })
+            | Self::Wait(WaitOptions { epoch: Some(_), since: None, .. }) => {
                 Some("--epoch without --since: expected both, as in --since 1204 --epoch k7qd")
             }
-            Self::Raw(Raw { nick: Some(_), .. }) => {
+            Self::Raw(RawOptions { nick: Some(_), .. }) => {
                 Some("unexpected --nick: raw reads the nickname from its input, as NICK name")
             }
             _ => None,
@@ -348,14 +348,14 @@ impl Arguments {
     ///
     /// # Errors
     /// Explains a wrong server, and what argh cannot check.
-    pub(super) fn options(&self) -> Result<Options, String> {
+    pub(super) fn options(&self) -> Result<ClientOptions, String> {
         if let Some(command) = &self.command {
             let options = command.common().options(&self.host)?;
             return command.wrong().map_or(Ok(options), |what| Err(what.to_owned()));
         }
         let address = address(self.server.as_deref(), &self.host)?;
-        let look = Look { color: self.color, bell: self.bell };
-        Ok(Options { address, nick: self.nick.clone(), json: false, look })
+        let format = LineFormat { color: self.color, bell: self.bell };
+        Ok(ClientOptions { address, nick: self.nick.clone(), json: false, format })
     }
 
     /// Reports the only word as an unknown command if it is nearly one. It may be a host, which the caller must have looked up.

@@ -13,8 +13,8 @@ use smol::Timer;
 use smol::net::{TcpStream, resolve};
 use socket2::{SockRef, TcpKeepalive};
 
+use super::connection::{read_line, safe_text};
 use super::refusal::explain;
-use super::wire::{read_line, text_of};
 use crate::command::{Heard, ServerLine};
 use crate::command_line::quoted;
 use crate::limits::{
@@ -30,7 +30,7 @@ pub(super) struct NewConnection {
 }
 
 /// The state of the attempt with one address.
-enum Progress {
+enum AttemptProgress {
     /// Connected; the greeting has not arrived yet.
     Connected,
     Greeted(NewConnection),
@@ -89,9 +89,9 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<NewConnection, String> {
                 attempts.extend(next.next().map(|address| smol::spawn(try_address(address, report.clone()))));
                 next_at = after_ms(NEXT_ADDRESS_MS);
             }
-            Some(Progress::Connected) => next_at = after_ms(NEXT_ADDRESS_GREETING_MS),
-            Some(Progress::Greeted(greeted)) => return Ok(greeted),
-            Some(Progress::Failed(address, why)) => {
+            Some(AttemptProgress::Connected) => next_at = after_ms(NEXT_ADDRESS_GREETING_MS),
+            Some(AttemptProgress::Greeted(greeted)) => return Ok(greeted),
+            Some(AttemptProgress::Failed(address, why)) => {
                 failures.push((address, why));
                 next_at = Instant::now();
             }
@@ -114,14 +114,14 @@ fn describe(failures: &[(SocketAddr, String)]) -> String {
     text
 }
 
-async fn try_address(address: SocketAddr, report: Sender<Progress>) {
+async fn try_address(address: SocketAddr, report: Sender<AttemptProgress>) {
     let greeted = await_greeting(address, &report).await;
-    let progress = greeted.map_or_else(|why| Progress::Failed(address, why), Progress::Greeted);
+    let progress = greeted.map_or_else(|why| AttemptProgress::Failed(address, why), AttemptProgress::Greeted);
     // If this fails, another address was faster.
     let _ = report.send(progress).await;
 }
 
-async fn await_greeting(address: SocketAddr, report: &Sender<Progress>) -> Result<NewConnection, String> {
+async fn await_greeting(address: SocketAddr, report: &Sender<AttemptProgress>) -> Result<NewConnection, String> {
     let stream = with_timeout(CONNECT_MS_MAX, TcpStream::connect(address)).await.map_err(|error| match address {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
             let ip = v6.ip();
@@ -134,13 +134,13 @@ async fn await_greeting(address: SocketAddr, report: &Sender<Progress>) -> Resul
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-    let _ = report.send(Progress::Connected).await;
+    let _ = report.send(AttemptProgress::Connected).await;
     let mut server = BufReader::new(stream);
     let mut line = Vec::new();
     let line =
         with_timeout(REPLY_MS_MAX, async { read_line(&mut server, &mut line).await.map_err(io::Error::other) }).await;
     let silent = |_| "it did not send HELLO; is it a chinwag server?".to_owned();
-    let greeting = Heard::new(&text_of(&line.map_err(silent)?));
+    let greeting = Heard::new(&safe_text(&line.map_err(silent)?));
     match (&greeting.known, greeting.refused()) {
         (Some(ServerLine::Hello(..)), _) => Ok(NewConnection { server, greeting }),
         (_, Some(refusal)) => Err(explain(&refusal)),

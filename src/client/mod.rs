@@ -1,38 +1,37 @@
 //! The bundled client, `chinwag`, for users at a terminal and for scripts. It does nothing that a user could not do by hand with nc.
 //!
-//! These modules are pure, except for the history file and the environment in `editor`: `typed` parses typed lines,
-//! `session` turns them and the server's lines into actions, `reading` tracks
+//! These modules are pure, except for the history file and the environment in `editor`: `typed` parses typed lines, `chat_state`
+//! turns them and the server's lines into actions, `read_progress` tracks
 //! which messages have been read, `render` formats lines for the output, `json` formats them as objects, `refusal` words the server's
-//! refusals for users, `editor` is the line editor. The others do I/O: `arguments` is the command line, `dial` connects, `wire` is one
-//! connection, `link` reconnects, `talk` runs a session over a link, `stop` receives signals, `input` reads standard input, `output`
-//! prints, `printer` queues lines for the terminal, `tty` reads and writes it, `terminal` runs the editor and the chat, `script` has
-//! the subcommands.
+//! refusals for users, `editor` is the line editor. The others do I/O: `arguments` is the command line, `dial` connects, `connection` is one
+//! connection, `membership` keeps a nickname across connections, `shared_chat` runs a chat over a membership, `stop` receives signals, `input`
+//! reads standard input, `output` prints, `terminal` runs the editor and the chat on two threads, `script` has the subcommands.
 
 mod arguments;
+mod chat_state;
+mod connection;
 mod dial;
 mod editor;
 mod input;
 mod json;
-mod link;
+mod membership;
 mod output;
-mod reading;
+mod read_progress;
 mod refusal;
 mod render;
 mod script;
-mod session;
+mod shared_chat;
 mod stop;
-mod talk;
 mod terminal;
 mod typed;
-mod wire;
 
-use std::process::ExitCode;
+use std::process;
 
 use async_signal::Signal;
 use smol::block_on;
 
-use self::arguments::{Arguments, Options, Subcommand};
-use self::output::Output;
+use self::arguments::{Arguments, ClientOptions, Subcommand};
+use self::output::CommandOutput;
 use self::stop::end_by;
 use crate::command::{self, Command};
 use crate::command_line;
@@ -43,7 +42,7 @@ use crate::protocol::Mode;
 const PROGRAM: &str = "chinwag";
 
 /// Runs the client with the arguments of the process. Returns the exit code.
-pub fn main() -> ExitCode {
+pub fn main() -> process::ExitCode {
     let arguments: Arguments = match command_line::parse(PROGRAM, &[]) {
         Ok(arguments) => arguments,
         Err(code) => return code,
@@ -51,27 +50,28 @@ pub fn main() -> ExitCode {
     if arguments.version {
         return command_line::print(PROGRAM, concat!("chinwag ", env!("CARGO_PKG_VERSION")));
     }
-    match arguments.options().map_err(|what| End(Code::Usage, what)).and_then(|options| run(&arguments, &options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(End(Code::Usage, what)) => command_line::refuse(PROGRAM, arguments.command_name(), &what),
-        Err(End(code, what)) => {
+    match arguments.options().map_err(|what| Exit(ExitCode::Usage, what)).and_then(|options| run(&arguments, &options))
+    {
+        Ok(()) => process::ExitCode::SUCCESS,
+        Err(Exit(ExitCode::Usage, what)) => command_line::refuse(PROGRAM, arguments.command_name(), &what),
+        Err(Exit(code, what)) => {
             what.lines().for_each(|line| command_line::say_error(PROGRAM, line));
             if let Some(signal) = code.signal() {
                 end_by(signal);
             }
-            ExitCode::from(code.number())
+            process::ExitCode::from(code.number())
         }
     }
 }
 
-fn run(arguments: &Arguments, options: &Options) -> Result<(), End> {
+fn run(arguments: &Arguments, options: &ClientOptions) -> Result<(), Exit> {
     if options.json || !matches!(arguments.command, Some(Subcommand::Send(_))) {
-        Output::check()?;
+        CommandOutput::check()?;
     }
     if let Some(what) = arguments.unknown_command()
         && block_on(dial::addresses(&options.address)).is_err()
     {
-        return Err(End(Code::Usage, what));
+        return Err(Exit(ExitCode::Usage, what));
     }
     match &arguments.command {
         None if terminal::is_available() => terminal::run(options.clone(), arguments.retry),
@@ -85,7 +85,7 @@ fn run(arguments: &Arguments, options: &Options) -> Result<(), End> {
         }
         Some(Subcommand::Search(search)) => {
             let command = Command::parse(&format!("SEARCH {}", search.words.join(" ")), Mode::Commands);
-            match command.map_err(|refusal| End(Code::Usage, refusal::explain(&refusal.into())))? {
+            match command.map_err(|refusal| Exit(ExitCode::Usage, refusal::explain(&refusal.into())))? {
                 Some(command) => block_on(script::print_past(options, &command, SEARCH_FOUND_MAX)),
                 None => Ok(()),
             }
@@ -96,7 +96,7 @@ fn run(arguments: &Arguments, options: &Options) -> Result<(), End> {
 
 /// The exit codes; `--help` explains them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Code {
+enum ExitCode {
     /// Success, or the reader of the output closed it.
     Success,
     /// The server refused a command, or standard input or output failed.
@@ -115,7 +115,7 @@ enum Code {
     Signal(Signal),
 }
 
-impl Code {
+impl ExitCode {
     /// The exit code that the parent process sees. For a signal, the code that a shell reports.
     fn number(self) -> u8 {
         match self {
@@ -143,4 +143,4 @@ impl Code {
 
 /// Why the client ends early: the exit code, and the error to print (empty if there is none, or it is printed already).
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct End(Code, String);
+struct Exit(ExitCode, String);

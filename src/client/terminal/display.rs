@@ -1,4 +1,4 @@
-//! What the terminal shows: printed lines and, below them, the messages that are being sent and the input line. The thread `send`
+//! The contents of the terminal: printed lines and, below them, the messages that are being sent and the input line. The thread `send`
 //! edits the input line. The thread `receive` prints, and draws the rows below again.
 
 use std::convert::Infallible;
@@ -11,8 +11,8 @@ use smol::lock::Mutex;
 use super::printer::Printer;
 use super::tty::{self, size, write};
 use crate::client::editor::{Editor, Screen};
-use crate::client::render::Look;
-use crate::client::talk::Chat;
+use crate::client::render::LineFormat;
+use crate::client::shared_chat::SharedChat;
 use crate::client::typed::is_message;
 
 /// Turn bracketed paste on and off.
@@ -29,7 +29,7 @@ pub(super) struct Display {
     pub(super) editor: Mutex<Editor>,
     prompt: SyncMutex<&'static str>,
     /// Locked while the terminal accepts output, which may be never.
-    output: Mutex<Output>,
+    output: Mutex<ScreenOutput>,
     /// Whether the shell has the terminal, or has not been asked for it yet.
     is_suspended: AtomicBool,
     /// Whether something else may be on the screen: the rows that were drawn are somewhere else, or gone.
@@ -38,19 +38,19 @@ pub(super) struct Display {
     is_cleared: AtomicBool,
 }
 
-struct Output {
+struct ScreenOutput {
     screen: Screen,
     writing: Option<Task<()>>,
 }
 
 impl Display {
-    pub(super) fn new(look: Look) -> Self {
-        let screen = Screen::new(size(), look);
+    pub(super) fn new(format: LineFormat) -> Self {
+        let screen = Screen::new(size(), format);
         Self {
-            printer: Printer::new(look),
+            printer: Printer::new(format),
             editor: Mutex::default(),
             prompt: SyncMutex::new(""),
-            output: Mutex::new(Output { screen, writing: None }),
+            output: Mutex::new(ScreenOutput { screen, writing: None }),
             is_suspended: AtomicBool::new(true),
             is_reset: AtomicBool::new(true),
             is_cleared: AtomicBool::new(false),
@@ -104,7 +104,7 @@ impl Display {
     }
 
     /// Prints lines, and draws the rows below them again, whenever something has changed.
-    pub(super) async fn run(&self, chat: &Chat) -> Infallible {
+    pub(super) async fn run(&self, chat: &SharedChat) -> Infallible {
         loop {
             self.printer.wait().await;
             let mut output = self.output.lock().await;
@@ -118,7 +118,7 @@ impl Display {
     }
 
     /// The next text to write.
-    async fn next_text(&self, screen: &mut Screen, chat: &Chat) -> String {
+    async fn next_text(&self, screen: &mut Screen, chat: &SharedChat) -> String {
         let editor = self.editor.lock().await;
         // The size may have changed before its signal arrives.
         screen.resize(size());
@@ -130,16 +130,16 @@ impl Display {
         let erased = screen.erase();
         text += if self.is_cleared.swap(false, Ordering::Relaxed) { CLEAR } else { &erased };
         self.printer.take_batch(&mut text);
-        let sending = chat.with_session(|session| {
-            let waiting = session.waiting().filter(|line| is_message(line));
-            session.sending().chain(waiting).map(str::to_owned).collect::<Vec<_>>()
+        let sending = chat.with_state(|state| {
+            let waiting = state.waiting().filter(|line| is_message(line));
+            state.sending().chain(waiting).map(str::to_owned).collect::<Vec<_>>()
         });
         let prompt = *self.prompt.lock().unwrap_or_else(PoisonError::into_inner);
         text + &screen.draw(&sending, &editor.input(prompt))
     }
 }
 
-impl Output {
+impl ScreenOutput {
     /// Writes the text. If this is dropped before it is done, the text is written all the same.
     async fn write(&mut self, text: String) {
         if !text.is_empty() {
@@ -167,10 +167,10 @@ mod tests {
     use futures_lite::future::or;
 
     use super::*;
-    use crate::client::link::Link;
-    use crate::client::reading::Reading;
+    use crate::client::connection::ServerConnection;
+    use crate::client::membership::Membership;
+    use crate::client::read_progress::ReadProgress;
     use crate::client::terminal::Shared;
-    use crate::client::wire::Wire;
     use crate::protocol::Name;
 
     const DEADLINE: Duration = Duration::from_secs(20);
@@ -179,25 +179,26 @@ mod tests {
     fn busy_editor_delays_printing_only() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let shared = Arc::new(Shared::new(Look::default()));
+        let shared = Arc::new(Shared::new(LineFormat::default()));
         let busy = shared.display.editor.lock_blocking();
         let (print, printed) = mpsc::channel();
         let receiving = Arc::clone(&shared);
         thread::spawn(move || {
             let Shared { chat, display, .. } = &*receiving;
             let converse = async {
-                let mut wire = Wire::new(chat.leaving());
-                wire.open(&address).await.unwrap();
+                let mut connection = ServerConnection::new(chat.leaving());
+                connection.open(&address).await.unwrap();
                 let name = Name::new("al").unwrap();
-                let mut link = Link::new(wire, address, name, Reading::from_now(0), Some(Duration::ZERO)).await;
-                let ended = chat.run(&mut link, false, |item| {
+                let mut membership =
+                    Membership::new(connection, address, name, ReadProgress::from_now(0), Some(Duration::ZERO)).await;
+                let ended = chat.run(&mut membership, false, |item| {
                     display.printer.print(item);
                     Ok(())
                 });
                 drop(ended.await);
             };
             let printing = async {
-                let mut screen = Screen::new(size(), Look::default());
+                let mut screen = Screen::new(size(), LineFormat::default());
                 loop {
                     display.printer.wait().await;
                     print.send(display.next_text(&mut screen, chat).await).unwrap();

@@ -1,4 +1,4 @@
-//! The client at a terminal. Two threads share a [`Chat`] and a [`Display`]: `send` reads keys, runs the line editor and sends what the
+//! The client at a terminal. Two threads share a [`SharedChat`] and a [`Display`]: `send` reads keys, runs the line editor and sends what the
 //! user typed; `receive` reads the connection and prints. Neither waits for the other: while the line editor is busy, `receive`
 //! reads and answers the server, and prints later. Calls that can block (writing to the terminal, the history file) run on threads
 //! of their own.
@@ -22,15 +22,15 @@ use smol::{Timer, block_on};
 
 use self::display::Display;
 use self::send::Keyboard;
-use super::arguments::Options;
-use super::render::Look;
-use super::talk::Chat;
-use super::{Code, End};
+use super::arguments::ClientOptions;
+use super::render::LineFormat;
+use super::shared_chat::SharedChat;
+use super::{Exit, ExitCode};
 use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX};
 
 /// The signals that end the client: all that end a program by default and are known to [`Signal`], except faults. None may leave the
 /// terminal with the editor's settings.
-const ENDING: [Signal; 14] = [
+const ENDING_SIGNALS: [Signal; 14] = [
     Signal::Hup,
     Signal::Int,
     Signal::Quit,
@@ -49,7 +49,7 @@ const ENDING: [Signal; 14] = [
 
 /// The signals that are caught and do not end the client. At a limit of file sizes, SIGXFSZ comes when the history is written, and
 /// the write fails.
-const OTHER: [Signal; 4] = [Signal::Tstp, Signal::Cont, Signal::Winch, Signal::Xfsz];
+const OTHER_SIGNALS: [Signal; 4] = [Signal::Tstp, Signal::Cont, Signal::Winch, Signal::Xfsz];
 
 /// Whether standard input and output are a terminal on which a line can be edited.
 pub(super) fn is_available() -> bool {
@@ -57,20 +57,20 @@ pub(super) fn is_available() -> bool {
     edits && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// What the two threads share.
+/// The state that the two threads share.
 struct Shared {
-    chat: Chat,
+    chat: SharedChat,
     display: Display,
     /// Lines that were typed before the chat began.
     answers: (Sender<String>, Receiver<String>),
     /// Closed when the chat begins. Nothing is ever sent on it.
-    begun: (Sender<()>, Receiver<()>),
+    started: (Sender<()>, Receiver<()>),
 }
 
 impl Shared {
-    fn new(look: Look) -> Self {
-        let (answers, begun) = (async_channel::unbounded(), async_channel::bounded(1));
-        Self { chat: Chat::default(), display: Display::new(look), answers, begun }
+    fn new(format: LineFormat) -> Self {
+        let (answers, started) = (async_channel::unbounded(), async_channel::bounded(1));
+        Self { chat: SharedChat::default(), display: Display::new(format), answers, started }
     }
 
     /// Asks for one line.
@@ -85,15 +85,15 @@ impl Shared {
     }
 
     /// Begins the chat.
-    fn begin(&self) {
-        self.begun.1.close();
+    fn start_chat(&self) {
+        self.started.1.close();
         self.display.set_prompt("> ");
     }
 
-    /// Ends the chat or, before it has begun, the attempt to join.
+    /// Ends the chat or, before it has started, the attempt to join.
     fn leave(&self, is_chatting: bool) {
         if is_chatting {
-            self.chat.with_session(super::session::Session::leave);
+            self.chat.with_state(super::chat_state::ChatState::leave);
         } else {
             self.chat.leaving().close();
         }
@@ -101,9 +101,9 @@ impl Shared {
 }
 
 /// Chats until the user leaves.
-pub(super) fn run(options: Options, retry: Option<Duration>) -> Result<(), End> {
-    let failed = |error| End(Code::Usage, format!("cannot use this terminal: {error}"));
-    let shared = Arc::new(Shared::new(options.look));
+pub(super) fn run(options: ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
+    let failed = |error| Exit(ExitCode::Usage, format!("cannot use this terminal: {error}"));
+    let shared = Arc::new(Shared::new(options.format));
     let keyboard = Keyboard::open(Arc::clone(&shared)).map_err(failed)?;
     let (receiving, received) = async_channel::bounded(1);
     let receive = thread::Builder::new().name("receive".to_owned()).spawn(move || {
@@ -118,7 +118,7 @@ pub(super) fn run(options: Options, retry: Option<Duration>) -> Result<(), End> 
         let _ = kill_current_process_group(signal);
     }
     match left {
-        Some(code) if code != Code::Success => Err(End(code, String::new())),
+        Some(code) if code != ExitCode::Success => Err(Exit(code, String::new())),
         _ if over.is_closed() => receive.join().unwrap_or_else(|panic| resume_unwind(panic)),
         // It still waits for the server.
         _ => Ok(()),
@@ -126,7 +126,7 @@ pub(super) fn run(options: Options, retry: Option<Duration>) -> Result<(), End> 
 }
 
 /// How long to wait for the server, and for the terminal, at the end.
-fn farewell_ms(left: Code) -> u64 {
+fn farewell_ms(left: ExitCode) -> u64 {
     if left.signal().is_some() { FAREWELL_AT_SIGNAL_MS_MAX } else { FAREWELL_MS_MAX }
 }
 

@@ -7,13 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_channel::{Receiver, Sender};
 use chrono::Local;
 
-use crate::client::render::Look;
-use crate::client::session::DisplayItem;
+use crate::client::chat_state::DisplayItem;
+use crate::client::render::LineFormat;
 use crate::limits::{PRINT_AT_ONCE_BYTES, PRINT_BYTES_MAX};
 
 /// Lines on their way to the terminal.
 pub(super) struct Printer {
-    look: Look,
+    format: LineFormat,
     queue: Mutex<PrintQueue>,
     wake: (Sender<()>, Receiver<()>),
 }
@@ -27,12 +27,12 @@ struct PrintQueue {
 }
 
 impl Printer {
-    pub(super) fn new(look: Look) -> Self {
-        Self { look, queue: Mutex::default(), wake: async_channel::bounded(1) }
+    pub(super) fn new(format: LineFormat) -> Self {
+        Self { format, queue: Mutex::default(), wake: async_channel::bounded(1) }
     }
 
     pub(super) fn print(&self, shown: &DisplayItem) {
-        self.queue().push(self.look.draw(shown, &Local::now()));
+        self.queue().push(self.format.format_line(shown, &Local::now()));
         self.wake();
     }
 
@@ -68,7 +68,7 @@ impl Printer {
             let warning = format!(
                 "{dropped} lines are missing here: the terminal accepted no output for too long; /history shows messages again"
             );
-            *text += &(self.look.draw(&DisplayItem::Warning(warning), &Local::now()) + "\r\n");
+            *text += &(self.format.format_line(&DisplayItem::Warning(warning), &Local::now()) + "\r\n");
         }
         let end = text.len() + PRINT_AT_ONCE_BYTES;
         while text.len() < end
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn printer_drops_oldest_lines_and_counts_them() {
-        let printer = Printer::new(Look::default());
+        let printer = Printer::new(LineFormat::default());
         let line = "x".repeat(1022);
         for number in 0..PRINT_BYTES_MAX / 1024 + 10 {
             printer.note(format!("{number:05} {}", &line[6..]));

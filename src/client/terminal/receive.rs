@@ -6,52 +6,53 @@ use futures_lite::FutureExt as _;
 use futures_lite::future::{or, pending};
 
 use super::Shared;
-use crate::client::End;
-use crate::client::arguments::Options;
-use crate::client::link::Link;
-use crate::client::reading::Reading;
-use crate::client::wire::Wire;
+use crate::client::Exit;
+use crate::client::arguments::ClientOptions;
+use crate::client::connection::ServerConnection;
+use crate::client::membership::Membership;
+use crate::client::read_progress::ReadProgress;
 use crate::command_line::{parse_server, quoted};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::Name;
 
 /// Chats until the connection is lost for good or the user has left. Prints meanwhile.
-pub(super) async fn run(shared: &Shared, options: &Options, retry: Option<Duration>) -> Result<(), End> {
+pub(super) async fn run(shared: &Shared, options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
     let printing = async { match shared.display.run(&shared.chat).await {} };
     or(chat(shared, options, retry), printing).await
 }
 
-async fn chat(shared: &Shared, options: &Options, retry: Option<Duration>) -> Result<(), End> {
-    let (mut wire, leaving) = (Wire::new(shared.chat.leaving()), shared.chat.leaving());
+async fn chat(shared: &Shared, options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
+    let (mut connection, leaving) = (ServerConnection::new(shared.chat.leaving()), shared.chat.leaving());
     let left = async {
         // Nothing is ever sent: this returns when the channel is closed.
         let _ = leaving.recv().await;
         None
     };
-    let Some((address, name)) = or(left, async { Some(enter(shared, &mut wire, options).await) }).await else {
+    let Some((address, name)) = or(left, async { Some(enter(shared, &mut connection, options).await) }).await else {
         // The server may already have given a nickname, and would keep it reserved.
-        wire.quit().await;
+        connection.quit().await;
         return Ok(());
     };
-    shared.begin();
-    let mut link = Link::new(wire, address, name, Reading::from_now(HISTORY_REPLAYED_DEFAULT), retry).await;
+    shared.start_chat();
+    let mut membership =
+        Membership::new(connection, address, name, ReadProgress::from_now(HISTORY_REPLAYED_DEFAULT), retry).await;
     let print = |item: &_| {
         shared.display.printer.print(item);
         Ok(())
     };
-    let ended = shared.chat.run(&mut link, false, print).await;
-    link.quit().await;
+    let ended = shared.chat.run(&mut membership, false, print).await;
+    membership.quit().await;
     ended
 }
 
 /// Connects and takes a nickname; asks for another address or nickname until both are accepted.
-async fn enter(shared: &Shared, wire: &mut Wire, options: &Options) -> (String, Name) {
+async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &ClientOptions) -> (String, Name) {
     let printer = &shared.display.printer;
     let (mut address, mut nick) = (options.address.clone(), options.nick.clone());
-    let (mut is_connected, mut is_again) = (false, false);
+    let (mut is_connected, mut is_second_try) = (false, false);
     loop {
         if !is_connected {
-            if let Err(End(_, why)) = wire.open_resumable(&address).await {
+            if let Err(Exit(_, why)) = connection.open_resumable(&address).await {
                 printer.warn(why);
                 address = ask_address(shared, address).await;
                 continue;
@@ -63,8 +64,8 @@ async fn enter(shared: &Shared, wire: &mut Wire, options: &Options) -> (String, 
             None => {
                 // While the nickname is typed, the server's PINGs are answered.
                 let heard = async {
-                    let End(_, why) = loop {
-                        if let Err(end) = wire.next(false).await {
+                    let Exit(_, why) = loop {
+                        if let Err(end) = connection.next(false).await {
                             break end;
                         }
                     };
@@ -72,24 +73,24 @@ async fn enter(shared: &Shared, wire: &mut Wire, options: &Options) -> (String, 
                     is_connected = false;
                     pending().await
                 };
-                is_again = false;
+                is_second_try = false;
                 shared.ask("your name: ").or(heard).await
             }
         };
-        if !is_connected && !is_again {
-            (nick, is_again) = (Some(raw), true);
+        if !is_connected && !is_second_try {
+            (nick, is_second_try) = (Some(raw), true);
             continue;
         }
-        match wire.take_name(&raw).await {
+        match connection.take_name(&raw).await {
             Ok(Ok(name)) => return (address, name),
             // The hint suggests a command, which this prompt does not accept.
             Ok(Err(refusal)) => printer.warn(refusal.what),
-            Err(End(_, why)) => {
+            Err(Exit(_, why)) => {
                 printer.warn(why);
                 is_connected = false;
                 // The nickname is tried once more, on a new connection.
-                nick = (!is_again).then_some(raw);
-                is_again = true;
+                nick = (!is_second_try).then_some(raw);
+                is_second_try = true;
             }
         }
     }

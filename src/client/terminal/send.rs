@@ -13,10 +13,10 @@ use futures_lite::{FutureExt as _, StreamExt as _};
 use rustix::process::kill_current_process_group;
 use smol::{Async, Task, Timer};
 
-use super::tty::{self, Settings};
-use super::{ENDING, OTHER, Shared, after, farewell_ms, has_shell};
-use crate::client::Code;
-use crate::client::editor::{HistoryFile, InputHistory, Key, KeyDecoder, Outcome};
+use super::tty::{self, TerminalSettings};
+use super::{ENDING_SIGNALS, OTHER_SIGNALS, Shared, after, farewell_ms, has_shell};
+use crate::client::ExitCode;
+use crate::client::editor::{HistoryFile, InputHistory, Key, KeyDecoder, KeyOutcome};
 use crate::client::stop::end_by;
 use crate::client::typed::{completions, history_entry};
 use crate::limits::{BACKGROUND_MS_MAX, FAREWELL_AT_SIGNAL_MS_MAX, KEY_SEQUENCE_MS_MAX};
@@ -27,8 +27,8 @@ enum Wakeup {
     /// Bytes were typed; `None`: the terminal is gone.
     Typed(Option<Vec<u8>>),
     Signal(Signal),
-    /// The chat has begun: from now on, typed lines are messages and commands.
-    Begun,
+    /// The chat has started: from now on, typed lines are messages and commands.
+    ChatStarted,
     HistoryLoaded(HistoryFile, io::Result<InputHistory>),
     /// A key sequence was not completed in time.
     SequenceEnd,
@@ -39,7 +39,7 @@ enum Wakeup {
 /// The keyboard.
 pub(super) struct Keyboard {
     shared: Arc<Shared>,
-    settings: Settings,
+    settings: TerminalSettings,
     stdin: Async<Stdin>,
     signals: Signals,
     decoder: KeyDecoder,
@@ -65,10 +65,10 @@ impl Keyboard {
         };
         Ok(Self {
             shared,
-            settings: Settings::default(),
+            settings: TerminalSettings::default(),
             // Blocking mode is a property of the terminal, which other programs share.
             stdin: Async::new_nonblocking(io::stdin())?,
-            signals: catch(&[&ENDING[..], &OTHER].concat())?,
+            signals: catch(&[&ENDING_SIGNALS[..], &OTHER_SIGNALS].concat())?,
             decoder: KeyDecoder::default(),
             typed_at: Instant::now(),
             keys: VecDeque::new(),
@@ -81,7 +81,7 @@ impl Keyboard {
 
     /// Runs until the user leaves or the thread `receive` ends, which closes `received`. Then restores the terminal. Returns how the
     /// user left, and the signal to send to the process group.
-    pub(super) async fn run(mut self, received: Receiver<()>) -> (Option<Code>, Option<rustix::process::Signal>) {
+    pub(super) async fn run(mut self, received: Receiver<()>) -> (Option<ExitCode>, Option<rustix::process::Signal>) {
         let shared = Arc::clone(&self.shared);
         let mut sending = pin!(shared.chat.send_waiting(|item| shared.display.printer.print(item)));
         let over = || async {
@@ -94,7 +94,7 @@ impl Keyboard {
             None
         });
         let left = left.await;
-        let wait_ms = farewell_ms(left.unwrap_or(Code::Success));
+        let wait_ms = farewell_ms(left.unwrap_or(ExitCode::Success));
         if left.is_some() {
             shared.leave(self.is_chatting);
             let sending = async { match sending.await {} };
@@ -105,7 +105,7 @@ impl Keyboard {
     }
 
     /// Carries out keys and signals until the user leaves.
-    async fn edit(&mut self) -> Code {
+    async fn edit(&mut self) -> ExitCode {
         self.resume();
         loop {
             while let Some(key) = self.keys.pop_front() {
@@ -119,13 +119,13 @@ impl Keyboard {
                     self.keys.extend(self.decoder.decode(&bytes));
                     self.typed_at = Instant::now();
                 }
-                Wakeup::Typed(None) => return Code::Signal(Signal::Hup),
+                Wakeup::Typed(None) => return ExitCode::Signal(Signal::Hup),
                 Wakeup::Signal(Signal::Winch | Signal::Xfsz) => {}
                 Wakeup::Signal(Signal::Tstp) => self.suspend().await,
                 // The client was stopped, and the shell has used the terminal since.
                 Wakeup::Signal(Signal::Cont) => self.resume(),
-                Wakeup::Signal(signal) => return Code::Signal(signal),
-                Wakeup::Begun => {
+                Wakeup::Signal(signal) => return ExitCode::Signal(signal),
+                Wakeup::ChatStarted => {
                     self.is_chatting = true;
                     // Lines that were typed before the chat began, and answered no question.
                     while let Ok(line) = self.shared.answers.1.try_recv() {
@@ -141,35 +141,35 @@ impl Keyboard {
                 // In the foreground again without SIGCONT: the parent process has set it to be ignored.
                 Wakeup::Background if tty::is_foreground() => self.resume(),
                 Wakeup::Background if has_shell() => end_by(Signal::Tstp),
-                Wakeup::Background => return Code::Signal(Signal::Hup),
+                Wakeup::Background => return ExitCode::Signal(Signal::Hup),
             }
         }
     }
 
     /// Carries out a key. Returns how the user leaves by it, if so.
-    async fn press(&mut self, key: Key) -> Option<Code> {
+    async fn press(&mut self, key: Key) -> Option<ExitCode> {
         let display = &self.shared.display;
         let complete = |before: &str| {
             // Copied, so that a long list delays nobody else.
             let names =
-                self.shared.chat.with_session(|session| session.others().map(str::to_owned).collect::<Vec<_>>());
+                self.shared.chat.with_state(|state| state.other_members().map(str::to_owned).collect::<Vec<_>>());
             completions(before, names.iter().map(String::as_str))
         };
         let outcome = display.editor.lock().await.press(key, complete);
         match outcome? {
-            Outcome::Line(line) => self.accept(&line).await,
-            Outcome::Leave => return Some(Code::Success),
-            Outcome::Signal(signal) => {
+            KeyOutcome::Line(line) => self.accept(&line).await,
+            KeyOutcome::Leave => return Some(ExitCode::Success),
+            KeyOutcome::Signal(signal) => {
                 self.key_signal = rustix::process::Signal::from_named_raw(signal as i32);
-                return Some(Code::Signal(signal));
+                return Some(ExitCode::Signal(signal));
             }
             // Stops the whole process group, as a shell's job control expects. Only a shell can continue it.
-            Outcome::Suspend if has_shell() => {
+            KeyOutcome::Suspend if has_shell() => {
                 let _ = kill_current_process_group(rustix::process::Signal::TSTP);
             }
-            Outcome::Suspend => {}
-            Outcome::Clear => display.clear(),
-            Outcome::Warning(why) => display.printer.warn(why),
+            KeyOutcome::Suspend => {}
+            KeyOutcome::Clear => display.clear(),
+            KeyOutcome::Warning(why) => display.printer.warn(why),
         }
         None
     }
@@ -195,7 +195,7 @@ impl Keyboard {
         if line.trim().is_empty() {
             return;
         }
-        let refusal = self.shared.chat.with_session(|session| session.queue(line));
+        let refusal = self.shared.chat.with_state(|state| state.queue(line));
         let is_kept = self.remember(line).await;
         if let Some(why) = refusal {
             self.shared.display.printer.warn(why);
@@ -229,13 +229,13 @@ impl Keyboard {
             }
         };
         let typed = async { Wakeup::Typed(tty::read(stdin).await) };
-        let begun = async {
+        let started = async {
             if *is_chatting {
                 return pending().await;
             }
             // Nothing is ever sent: this returns when the channel is closed.
-            let _ = shared.begun.1.recv().await;
-            Wakeup::Begun
+            let _ = shared.started.1.recv().await;
+            Wakeup::ChatStarted
         };
         let loaded = async {
             let Some(task) = loading else { return pending().await };
@@ -257,7 +257,7 @@ impl Keyboard {
             after(BACKGROUND_MS_MAX).await;
             Wakeup::Background
         };
-        signal.or(loaded).or(begun).or(typed).or(late).or(background).await
+        signal.or(loaded).or(started).or(typed).or(late).or(background).await
     }
 
     /// Gives the terminal to the shell until the shell continues the client.
@@ -283,9 +283,9 @@ impl Keyboard {
     /// Prints the remaining lines, reports typed lines that were not sent, and restores the terminal.
     async fn close(&mut self, wait_ms: u64) {
         let display = &self.shared.display;
-        let (unanswered, waiting) = self.shared.chat.with_session(|session| {
+        let (unanswered, waiting) = self.shared.chat.with_state(|state| {
             let copy = |lines: &mut dyn Iterator<Item = &str>| lines.map(str::to_owned).collect::<Vec<_>>();
-            (copy(&mut session.sending()), copy(&mut session.waiting()))
+            (copy(&mut state.sending()), copy(&mut state.waiting()))
         });
         for line in unanswered {
             display.printer.warn(format!("perhaps not sent: {line}"));

@@ -10,18 +10,18 @@ use rustix::termios::{
 };
 use smol::{Async, Task, Timer};
 
-use crate::client::editor::Size;
+use crate::client::editor::TerminalSize;
 use crate::limits::BACKGROUND_MS_MAX;
 use crate::process::Stream;
 
 /// Assumed size of a terminal that does not report one.
-const SIZE_UNKNOWN: Size = Size { columns: 80, rows: 24 };
+const SIZE_UNKNOWN: TerminalSize = TerminalSize { columns: 80, rows: 24 };
 
 /// The terminal's settings from before the client changed them, while they are changed; restored on drop.
 #[derive(Default)]
-pub(super) struct Settings(Option<Termios>);
+pub(super) struct TerminalSettings(Option<Termios>);
 
-impl Settings {
+impl TerminalSettings {
     /// Makes the terminal pass on every key as it is pressed, unchanged and without an echo.
     pub(super) fn change(&mut self) {
         // If this fails, the terminal is gone, and reading from it reports that.
@@ -54,17 +54,17 @@ impl Settings {
     }
 }
 
-impl Drop for Settings {
+impl Drop for TerminalSettings {
     fn drop(&mut self) {
         self.restore();
     }
 }
 
 /// The size of the terminal.
-pub(super) fn size() -> Size {
+pub(super) fn size() -> TerminalSize {
     match tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
-            Size { columns: size.ws_col.into(), rows: size.ws_row.into() }
+            TerminalSize { columns: size.ws_col.into(), rows: size.ws_row.into() }
         }
         _ => SIZE_UNKNOWN,
     }
