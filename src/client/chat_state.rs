@@ -553,6 +553,28 @@ mod tests {
     }
 
     #[test]
+    fn waiting_lines_are_sent_in_order_after_the_replay() {
+        let mut state = alice();
+        assert_eq!([state.queue("one"), state.queue("two")], [None, None]);
+        state.leave();
+        assert_eq!(state.handle_waiting(), None, "the replay has not ended");
+        state.handle_replay_end(&name("alice"), true);
+        for line in ["MSG one", "MSG two", "QUIT"] {
+            assert_eq!(state.handle_waiting(), Some(vec![send(line)]));
+        }
+        assert_eq!(state.handle_waiting(), None);
+    }
+
+    #[test]
+    fn line_beyond_the_limit_is_refused() {
+        let mut state = alice();
+        assert!((0..LINES_WAITING_MAX).all(|_| state.queue("hi").is_none()));
+        let refusal = format!("not sent, {LINES_WAITING_MAX} lines are already waiting to be sent: hi");
+        assert_eq!(state.queue("hi"), Some(refusal));
+        assert_eq!(state.waiting().count(), LINES_WAITING_MAX);
+    }
+
+    #[test]
     fn name_taken_while_disconnected_can_be_replaced() {
         let mut state = alice();
         state.handle_disconnect();

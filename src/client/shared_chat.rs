@@ -198,6 +198,24 @@ mod tests {
         peer
     }
 
+    #[test]
+    fn unsent_line_is_sent_on_its_own_connection_only() {
+        smol::block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap().to_string();
+            let mut connections = [(); 2].map(|()| ServerConnection::new(stream::pending()));
+            for connection in &mut connections {
+                let hello = accept(&listener, "HELLO chinwag/1 hi\n");
+                assert!(zip(connection.connect(&address), hello).await.0.is_ok());
+            }
+            let [earlier, current] = connections.map(|connection| connection.outgoing().unwrap());
+            let mut inner =
+                ChatInner { writer: Some(current.clone()), unsent: b"MSG hi\n".to_vec(), ..ChatInner::default() };
+            assert_eq!(inner.take_unsent(&earlier), b"");
+            assert_eq!(inner.take_unsent(&current), b"MSG hi\n");
+        });
+    }
+
     /// A typed `/history` was sent before the request for missed messages, and its reply was mistaken for theirs.
     #[test]
     fn typed_command_waits_for_replay_after_rename() {

@@ -118,7 +118,7 @@ impl Display {
     }
 
     /// The next text to write.
-    async fn next_text(&self, screen: &mut Screen, chat: &SharedChat) -> String {
+    pub(super) async fn next_text(&self, screen: &mut Screen, chat: &SharedChat) -> String {
         let editor = self.editor.lock().await;
         // The size may have changed before its signal arrives.
         screen.resize(size());
@@ -152,71 +152,6 @@ impl ScreenOutput {
         if let Some(writing) = &mut self.writing {
             writing.await;
             self.writing = None;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{BufRead as _, BufReader, Write as _};
-    use std::net::TcpListener;
-    use std::sync::{Arc, mpsc};
-    use std::thread;
-    use std::time::Duration;
-
-    use futures_lite::future::or;
-
-    use super::*;
-    use crate::client::connection::ServerConnection;
-    use crate::client::membership::Membership;
-    use crate::client::read_progress::ReadProgress;
-    use crate::client::terminal::Shared;
-    use crate::protocol::Name;
-
-    const DEADLINE: Duration = Duration::from_secs(20);
-
-    #[test]
-    fn busy_editor_delays_printing_only() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let shared = Arc::new(Shared::new(LineFormat::default()));
-        let busy = shared.display.editor.lock_blocking();
-        let (print, printed) = mpsc::channel();
-        let receiving = Arc::clone(&shared);
-        thread::spawn(move || {
-            let Shared { chat, display, .. } = &*receiving;
-            let converse = async {
-                let mut connection = ServerConnection::new(chat.leaving());
-                connection.open(&address).await.unwrap();
-                let name = Name::new("al").unwrap();
-                let mut membership =
-                    Membership::new(connection, address, name, ReadProgress::from_now(0), Some(Duration::ZERO)).await;
-                let ended = chat.run(&mut membership, false, |item| {
-                    display.printer.print(item);
-                    Ok(())
-                });
-                drop(ended.await);
-            };
-            let printing = async {
-                let mut screen = Screen::new(size(), LineFormat::default());
-                loop {
-                    display.printer.wait().await;
-                    print.send(display.next_text(&mut screen, chat).await).unwrap();
-                }
-            };
-            smol::block_on(or(converse, printing));
-        });
-        let (server, _) = listener.accept().unwrap();
-        server.set_read_timeout(Some(DEADLINE)).unwrap();
-        let mut lines = BufReader::new(server.try_clone().unwrap()).lines().map(Result::unwrap);
-        let greeting = "HELLO chinwag/1 hi\nOK SET tags on\nOK HISTORY 0 last=0\nMSG bob hi\nPING x\n";
-        (&server).write_all(greeting.as_bytes()).unwrap();
-        lines.find(|line| line == "PONG x").expect("the server is answered");
-        assert!(printed.try_recv().is_err(), "nothing is printed meanwhile");
-        drop(busy);
-        let mut text = String::new();
-        while !text.contains("bob: hi") {
-            text += &printed.recv_timeout(DEADLINE).expect("the message is printed");
         }
     }
 }

@@ -107,3 +107,56 @@ async fn ask_address(shared: &Shared, last: String) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+
+    use super::*;
+    use crate::client::editor::Screen;
+    use crate::client::render::LineFormat;
+    use crate::client::terminal::tty::size;
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    /// The replies to the commands by which the client joins, then a message and a `PING`.
+    const LINES: &str = "HELLO chinwag/1 hi\nOK SET tags on\nERR SET unknown-setting x\nOK NICK al\nOK HISTORY 0 last=0\n\
+                         MSG bob hi\nPING x\n";
+
+    #[test]
+    fn busy_editor_delays_printing_only() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, format) = (listener.local_addr().unwrap().to_string(), LineFormat::default());
+        let options = ClientOptions { address, nick: Some("al".to_owned()), json: false, format };
+        let shared = Arc::new(Shared::new(format));
+        let busy = shared.display.editor.lock_blocking();
+        let (print, printed) = mpsc::channel();
+        let receiving = Arc::clone(&shared);
+        thread::spawn(move || {
+            let Shared { chat: shared_chat, display, .. } = &*receiving;
+            // Without a terminal: the texts go to the test.
+            let printing = async {
+                let mut screen = Screen::new(size(), format);
+                loop {
+                    display.printer.wait().await;
+                    print.send(display.next_text(&mut screen, shared_chat).await).unwrap();
+                }
+            };
+            smol::block_on(or(chat(&receiving, &options, Some(Duration::ZERO)), printing)).unwrap();
+        });
+        let (server, _) = listener.accept().unwrap();
+        server.set_read_timeout(Some(DEADLINE)).unwrap();
+        (&server).write_all(LINES.as_bytes()).unwrap();
+        let mut lines = BufReader::new(server.try_clone().unwrap()).lines().map(Result::unwrap);
+        lines.find(|line| line == "PONG x").expect("the client answers PING");
+        assert!(printed.try_recv().is_err(), "nothing is printed meanwhile");
+        drop(busy);
+        let mut text = String::new();
+        while !text.contains("bob: hi") {
+            text += &printed.recv_timeout(DEADLINE).expect("the message is printed");
+        }
+    }
+}
