@@ -13,8 +13,8 @@ use smol::Timer;
 use smol::net::{TcpStream, resolve};
 use socket2::{SockRef, TcpKeepalive};
 
+use super::connection::{read_line, safe_text};
 use super::refusal::explain;
-use super::wire::{read_line, text_of};
 use crate::command::{Heard, ServerLine};
 use crate::command_line::quoted;
 use crate::limits::{
@@ -30,7 +30,7 @@ pub(super) struct NewConnection {
 }
 
 /// The state of the attempt with one address.
-enum Progress {
+enum AttemptProgress {
     /// Connected; the greeting has not arrived yet.
     Connected,
     Greeted(NewConnection),
@@ -43,7 +43,7 @@ pub(super) async fn dial(address: &str) -> Result<NewConnection, String> {
 }
 
 /// Resolves `host:port`. IPv6 and IPv4 addresses alternate.
-async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
+pub(super) async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     let port = port.parse().map_err(|_| format!("invalid port {}", quoted(port)))?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -52,8 +52,7 @@ async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
             Some((address, zone)) if address.parse::<Ipv6Addr>().is_ok() => {
                 format!("unknown zone {}: expected a network interface, as in fe80::1%eth0", quoted(zone))
             }
-            // The word may have been meant as a command.
-            _ => format!("{}; {} was parsed as the server", reason(&error), quoted(host)),
+            _ => format!("{}; expected the name or the address of a host, found {}", reason(&error), quoted(host)),
         })?;
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
     let (mut first, mut second): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_ipv6() == first_is_v6);
@@ -90,9 +89,9 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<NewConnection, String> {
                 attempts.extend(next.next().map(|address| smol::spawn(try_address(address, report.clone()))));
                 next_at = after_ms(NEXT_ADDRESS_MS);
             }
-            Some(Progress::Connected) => next_at = after_ms(NEXT_ADDRESS_GREETING_MS),
-            Some(Progress::Greeted(greeted)) => return Ok(greeted),
-            Some(Progress::Failed(address, why)) => {
+            Some(AttemptProgress::Connected) => next_at = after_ms(NEXT_ADDRESS_GREETING_MS),
+            Some(AttemptProgress::Greeted(greeted)) => return Ok(greeted),
+            Some(AttemptProgress::Failed(address, why)) => {
                 failures.push((address, why));
                 next_at = Instant::now();
             }
@@ -115,14 +114,14 @@ fn describe(failures: &[(SocketAddr, String)]) -> String {
     text
 }
 
-async fn try_address(address: SocketAddr, report: Sender<Progress>) {
+async fn try_address(address: SocketAddr, report: Sender<AttemptProgress>) {
     let greeted = await_greeting(address, &report).await;
-    let progress = greeted.map_or_else(|why| Progress::Failed(address, why), Progress::Greeted);
+    let progress = greeted.map_or_else(|why| AttemptProgress::Failed(address, why), AttemptProgress::Greeted);
     // If this fails, another address was faster.
     let _ = report.send(progress).await;
 }
 
-async fn await_greeting(address: SocketAddr, report: &Sender<Progress>) -> Result<NewConnection, String> {
+async fn await_greeting(address: SocketAddr, report: &Sender<AttemptProgress>) -> Result<NewConnection, String> {
     let stream = with_timeout(CONNECT_MS_MAX, TcpStream::connect(address)).await.map_err(|error| match address {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
             let ip = v6.ip();
@@ -135,13 +134,13 @@ async fn await_greeting(address: SocketAddr, report: &Sender<Progress>) -> Resul
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-    let _ = report.send(Progress::Connected).await;
+    let _ = report.send(AttemptProgress::Connected).await;
     let mut server = BufReader::new(stream);
     let mut line = Vec::new();
     let line =
         with_timeout(REPLY_MS_MAX, async { read_line(&mut server, &mut line).await.map_err(io::Error::other) }).await;
     let silent = |_| "it did not send HELLO; is it a chinwag server?".to_owned();
-    let greeting = Heard::new(&text_of(&line.map_err(silent)?));
+    let greeting = Heard::new(&safe_text(&line.map_err(silent)?));
     match (&greeting.known, greeting.refused()) {
         (Some(ServerLine::Hello(..)), _) => Ok(NewConnection { server, greeting }),
         (_, Some(refusal)) => Err(explain(&refusal)),

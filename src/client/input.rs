@@ -13,7 +13,7 @@ use crate::process;
 use crate::protocol::{BYTE_ORDER_MARK, ErrorCode, LineError};
 
 /// Lines of the input, without their endings.
-pub(super) type Input = stream::Boxed<io::Result<Vec<u8>>>;
+pub(super) type InputLines = stream::Boxed<io::Result<Vec<u8>>>;
 
 /// Telnet's escape byte (RFC 854), which never occurs in UTF-8.
 const IAC: u8 = 255;
@@ -23,7 +23,7 @@ const OTHER_MARKS: [(&[u8], &str); 4] =
     [(b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")];
 
 /// The lines of standard input, until its end or an error.
-pub(super) fn stdin() -> Input {
+pub(super) fn stdin() -> InputLines {
     // At a terminal, Ctrl-D ends one read only: once the input has ended, nothing more is read.
     let stdin = process::Stream::new(io::stdin(), None).chain(io::empty());
     lines_of(BufReader::new(Unblock::new(stdin)))
@@ -33,7 +33,7 @@ pub(super) fn stdin() -> Input {
 ///
 /// # Errors
 /// If it is not UTF-8, the server's refusal of such a line. If only its beginning was kept, a refusal of its length.
-pub(super) fn text_of(mut line: Vec<u8>) -> Result<String, Refusal> {
+pub(super) fn decode_line(mut line: Vec<u8>) -> Result<String, Refusal> {
     if line.len() >= INPUT_LINE_BYTES_MAX {
         let what = format!(
             "not sent: the line is {INPUT_LINE_BYTES_MAX} bytes long or longer, the limit is {LINE_BYTES_MAX} bytes"
@@ -54,7 +54,7 @@ pub(super) fn with_doubled_iac(line: &[u8]) -> Vec<u8> {
 
 /// The lines of `input`, without a byte order mark at its start. CR alone ends the lines of an input that has no LF. UTF-16 and
 /// UTF-32 are errors.
-fn lines_of(input: impl AsyncBufRead + Unpin + Send + 'static) -> Input {
+fn lines_of(input: impl AsyncBufRead + Unpin + Send + 'static) -> InputLines {
     let lines = stream::unfold(Some((input, true)), |state| async move {
         let (mut input, is_first) = state?;
         let lines = if is_first { read_first_lines(&mut input).await } else { read_next_line(&mut input).await };
@@ -69,7 +69,7 @@ fn lines_of(input: impl AsyncBufRead + Unpin + Send + 'static) -> Input {
 
 /// The first line or, if CR alone ends the lines, all of them.
 async fn read_first_lines(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec<Vec<u8>>> {
-    let Some(Line { mut bytes, ending }) = read_line(input, INPUT_FIRST_LINE_BYTES_MAX).await? else {
+    let Some(RawLine { mut bytes, ending }) = read_line(input, INPUT_FIRST_LINE_BYTES_MAX).await? else {
         return Ok(Vec::new());
     };
     if let Some((_, name)) = OTHER_MARKS.iter().find(|(mark, _)| bytes.starts_with(mark)) {
@@ -98,7 +98,7 @@ async fn read_next_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<V
 }
 
 /// A line without its ending.
-struct Line {
+struct RawLine {
     bytes: Vec<u8>,
     ending: LineEnding,
 }
@@ -113,7 +113,7 @@ enum LineEnding {
 }
 
 /// Reads the next line. Keeps only the beginning of a line that is longer than `bytes_max`.
-async fn read_line(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) -> io::Result<Option<Line>> {
+async fn read_line(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) -> io::Result<Option<RawLine>> {
     let mut bytes = Vec::new();
     input.take(bytes_max as u64).read_until(b'\n', &mut bytes).await?;
     if bytes.is_empty() {
@@ -121,10 +121,10 @@ async fn read_line(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) ->
     }
     if bytes.ends_with(b"\n") {
         bytes.pop();
-        return Ok(Some(Line { bytes, ending: LineEnding::LineFeed }));
+        return Ok(Some(RawLine { bytes, ending: LineEnding::LineFeed }));
     }
     if bytes.len() < bytes_max {
-        return Ok(Some(Line { bytes, ending: LineEnding::EndOfInput }));
+        return Ok(Some(RawLine { bytes, ending: LineEnding::EndOfInput }));
     }
     let mut rest = Vec::new();
     while !rest.ends_with(b"\n") {
@@ -133,7 +133,7 @@ async fn read_line(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) ->
             break;
         }
     }
-    Ok(Some(Line { bytes, ending: LineEnding::Cut }))
+    Ok(Some(RawLine { bytes, ending: LineEnding::Cut }))
 }
 
 #[cfg(test)]
@@ -202,14 +202,17 @@ mod tests {
     }
 
     #[test]
-    fn text_is_utf8_without_the_cr_of_crlf() {
-        assert_eq!(text_of(b"caf\xc3\xa9\r".to_vec()), Ok("café".to_owned()));
-        let refusal = text_of(b"caf\xe9".to_vec()).unwrap_err().to_string();
+    fn decoded_line_has_no_cr_of_crlf() {
+        assert_eq!(decode_line(b"caf\xc3\xa9\r".to_vec()), Ok("café".to_owned()));
+        let refusal = decode_line(b"caf\xe9".to_vec()).unwrap_err().to_string();
         assert_eq!(refusal, "ERR - line-not-utf8 byte 4 of this line is not UTF-8; send it as UTF-8");
         // The cut is within a character.
         let cut = "日".repeat(INPUT_LINE_BYTES_MAX).into_bytes()[..INPUT_LINE_BYTES_MAX].to_vec();
         assert!(
-            text_of(cut).unwrap_err().to_string().starts_with("ERR - line-too-long not sent: the line is 8192 bytes")
+            decode_line(cut)
+                .unwrap_err()
+                .to_string()
+                .starts_with("ERR - line-too-long not sent: the line is 8192 bytes")
         );
     }
 }

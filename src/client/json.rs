@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_objects() {
+    fn server_line_becomes_json_object() {
         let check = |line: &str, expected: &str| {
             assert_eq!(Heard::new(line).to_json(), expected, "{line:?}");
         };

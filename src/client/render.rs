@@ -6,12 +6,12 @@ use std::fmt::Display;
 use chrono::{DateTime, TimeZone};
 use nu_ansi_term::{Color, Style};
 
-use super::session::DisplayItem;
+use super::chat_state::DisplayItem;
 use crate::protocol::{Event, Name, Text};
 
 /// The options of the format.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Look {
+pub(super) struct LineFormat {
     /// Print colours.
     pub(super) color: bool,
     /// Ring the terminal's bell for whispers to the user and mentions of the user.
@@ -21,15 +21,15 @@ pub(super) struct Look {
 /// The colours of nicknames: those of the terminal's 16 that are legible on black and on white.
 const NAME_COLORS: [u8; 10] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 13];
 
-impl Look {
+impl LineFormat {
     /// The line to print for `shown`, without an ending. Times are in the zone of `now`, with the date if it is not the date of
     /// `now`.
-    pub(super) fn draw<Z: TimeZone<Offset: Display>>(self, shown: &DisplayItem, now: &DateTime<Z>) -> String {
+    pub(super) fn format_line<Z: TimeZone<Offset: Display>>(self, shown: &DisplayItem, now: &DateTime<Z>) -> String {
         let (at, event, for_user) = match shown {
             DisplayItem::Event(at, event, for_user) => (at, event, *for_user),
             DisplayItem::PastMessage(past) => {
                 let (at, event) = (Some(past.at), Event::Msg(past.name.clone(), past.text.clone()));
-                return self.dim(&Self::default().draw(&DisplayItem::Event(at, event, false), now));
+                return self.dim(&Self::default().format_line(&DisplayItem::Event(at, event, false), now));
             }
             DisplayItem::Whispered(name, to, text) => {
                 let to: Vec<_> = to.iter().map(|name| self.name(name)).collect();
@@ -91,18 +91,19 @@ mod tests {
     use super::*;
     use crate::command::{Heard, ServerLine};
 
-    fn draw(look: Look, line: &str, for_user: bool) -> String {
+    fn draw(format: LineFormat, line: &str, for_user: bool) -> String {
         let heard = Heard::new(line);
         let shown = match heard.known {
             Some(ServerLine::Event(tag, event)) => DisplayItem::Event(tag.map(|tag| tag.at), event, for_user),
             other => panic!("{line:?}: {other:?}"),
         };
-        look.draw(&shown, &DateTime::parse_from_rfc3339("2026-11-21T01:50:00+02:00").unwrap())
+        format.format_line(&shown, &DateTime::parse_from_rfc3339("2026-11-21T01:50:00+02:00").unwrap())
     }
 
     #[test]
     fn events_are_drawn_as_sentences() {
-        let check = |line: &str, expected: &str| assert_eq!(draw(Look::default(), line, true), expected, "{line:?}");
+        let check =
+            |line: &str, expected: &str| assert_eq!(draw(LineFormat::default(), line, true), expected, "{line:?}");
         check("@12 2026-11-20T23:44:29.138Z MSG bob hi", "01:44 bob: hi");
         check("MSG bob hi", "bob: hi");
         check("@- 2026-11-20T12:44:29.138Z WHISPER bob psst", "2026-11-20 14:44 bob whispers: psst");
@@ -118,9 +119,9 @@ mod tests {
 
     #[test]
     fn colour_marks_text_for_the_user_and_dims_events() {
-        let look = Look { color: true, bell: false };
+        let format = LineFormat { color: true, bell: false };
         let check = |line: &str, for_user, expected: &str| {
-            assert_eq!(draw(look, line, for_user), expected, "{line:?}");
+            assert_eq!(draw(format, line, for_user), expected, "{line:?}");
         };
         check("MSG bob hi", false, "\x1b[1;38;5;5mbob\x1b[0m: hi");
         check("MSG bob hi", true, "\x1b[1;38;5;5mbob\x1b[0m: \x1b[1mhi\x1b[0m");
@@ -130,8 +131,8 @@ mod tests {
 
     #[test]
     fn name_colour_ignores_case() {
-        let look = Look { color: true, bell: false };
-        let color = |raw: &str| look.name(&Name::new(raw).unwrap()).replace(raw, "");
+        let format = LineFormat { color: true, bell: false };
+        let color = |raw: &str| format.name(&Name::new(raw).unwrap()).replace(raw, "");
         assert_eq!(color("alice"), color("ALICE"));
         let names = ["alice", "bob", "carol", "dave", "eve", "mallory", "trent", "peggy"];
         let colors: std::collections::BTreeSet<_> = names.into_iter().map(color).collect();
@@ -143,13 +144,13 @@ mod tests {
         let [alice, bob, eve] = ["alice", "bob", "eve"].map(|name| Name::new(name).unwrap());
         let shown = DisplayItem::Whispered(alice, vec![bob, eve], Text::new("psst").unwrap());
         let now = DateTime::parse_from_rfc3339("2026-11-21T01:50:00+02:00").unwrap();
-        assert_eq!(Look::default().draw(&shown, &now), "01:50 alice whispers to bob, eve: psst");
+        assert_eq!(LineFormat::default().format_line(&shown, &now), "01:50 alice whispers to bob, eve: psst");
     }
 
     #[test]
     fn bell_rings_if_enabled_and_for_the_user() {
-        let look = Look { color: false, bell: true };
-        assert_eq!(draw(look, "MSG bob hi", true), "\x07bob: hi");
-        assert_eq!(draw(look, "MSG bob hi", false), "bob: hi");
+        let format = LineFormat { color: false, bell: true };
+        assert_eq!(draw(format, "MSG bob hi", true), "\x07bob: hi");
+        assert_eq!(draw(format, "MSG bob hi", false), "bob: hi");
     }
 }

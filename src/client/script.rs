@@ -1,50 +1,50 @@
 //! The subcommands for scripts, and the chat without a terminal.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::Local;
 use futures_lite::future::or;
 use futures_lite::{StreamExt as _, stream};
 use regex_lite::Regex;
 
-use super::input::{self, Input};
-use super::link::{Link, LinkEvent};
-use super::options::Options;
-use super::output::Output;
-use super::reading::Reading;
+use super::arguments::{ClientOptions, SendOptions, WatchFilter};
+use super::chat_state::DisplayItem;
+use super::connection::{self, ConnectionEvent, ServerConnection};
+use super::input::{self, InputLines};
+use super::membership::{Membership, MembershipEvent};
+use super::output::CommandOutput;
+use super::read_progress::ReadProgress;
 use super::refusal::explain;
-use super::session::DisplayItem;
-use super::stop::Stop;
-use super::talk::{self, SharedSession};
+use super::shared_chat::SharedChat;
+use super::stop::StopSignal;
 use super::typed::too_long;
-use super::wire::{self, Wire, WireEvent};
-use super::{Code, End};
-use crate::command::{Command, Done, Heard, History, Refusal, Reply, ServerLine, Verb};
-use crate::limits::{HISTORY_REPLAYED_DEFAULT, NAMES_TRIED_MAX, SEARCH_FOUND_MAX};
+use super::{Exit, ExitCode};
+use crate::command::{Command, Done, Heard, Refusal, Reply, ServerLine, Verb};
+use crate::limits::{NAMES_TRIED_MAX, RETRY_SECONDS_DEFAULT};
 use crate::process::reason;
 use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage};
 
 /// Sends `text`, or each line of standard input if it is empty, to the room or as whispers to the members of `--to`.
-pub(super) async fn send(options: &Options, text: &[String]) -> Result<(), End> {
-    let is_input = text.is_empty();
-    let lines: Vec<_> = text.join(" ").lines().map(|line| Ok(line.into())).collect();
+pub(super) async fn send(options: &ClientOptions, send: &SendOptions) -> Result<(), Exit> {
+    let is_input = send.text.is_empty();
+    let lines: Vec<_> = send.text.join(" ").lines().map(|line| Ok(line.into())).collect();
     let input = if is_input { input::stdin() } else { stream::iter(lines).boxed() };
-    let (output, (mut wire, _)) = (Output::default(), join(options, input).await?);
-    let verb = options.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
+    let (output, (mut connection, _)) = (CommandOutput::default(), join(options, input).await?);
+    let verb = send.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
     let (mut refused, mut number) = (false, 1_u64);
     loop {
-        let unconfirmed = |End(code, why)| {
+        let unconfirmed = |Exit(code, why)| {
             let lines = format!("; line {number} and later lines may not have been sent");
-            End(code, if is_input { why + &lines } else { why })
+            Exit(code, if is_input { why + &lines } else { why })
         };
-        let line = match wire.next(true).await.map_err(unconfirmed)? {
-            WireEvent::Input(Some(line)) => input::text_of(line),
-            WireEvent::Input(None) => return leave(wire, refused).await,
-            WireEvent::Line(_) => continue,
+        let line = match connection.next(true).await.map_err(unconfirmed)? {
+            ConnectionEvent::Input(Some(line)) => input::decode_line(line),
+            ConnectionEvent::Input(None) => return leave(connection, refused).await,
+            ConnectionEvent::Line(_) => continue,
         };
         let answer = match line.and_then(|line| parse_message(&verb, &line)) {
             Ok(None) | Err(Refusal { code: ErrorCode::TextMissing, .. }) => None,
-            Ok(Some(command)) => Some(wire.request_reply(&command).await.map_err(unconfirmed)?),
+            Ok(Some(command)) => Some(connection.request_reply(&command).await.map_err(unconfirmed)?),
             Err(refusal) => Some(Heard::new(&refusal.to_string())),
         };
         if let Some(answer) = answer {
@@ -73,31 +73,26 @@ fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
 }
 
 /// Lists the other members.
-pub(super) async fn who(options: &Options) -> Result<(), End> {
-    let (output, (mut wire, own)) = (Output::default(), join(options, stream::pending().boxed()).await?);
-    let answer = wire.request(b"WHO", |heard| match &heard.known {
+pub(super) async fn who(options: &ClientOptions) -> Result<(), Exit> {
+    let (output, (mut connection, own)) = (CommandOutput::default(), join(options, stream::pending().boxed()).await?);
+    let answer = connection.request(b"WHO", |heard| match &heard.known {
         Some(ServerLine::User(user)) if user.name != own => {
             output.print(&if options.json { heard.to_json() } else { heard.line.replacen("USER ", "", 1) })
         }
         _ => Ok(()),
     });
     let answer = answer.await?;
-    leave(wire, report_refusal(&output, "", &answer)).await
+    leave(connection, report_refusal(&output, "", &answer)).await
 }
 
-/// Prints past messages: the reply to `HISTORY` or `SEARCH`.
-pub(super) async fn print_past(options: &Options, command: &Command) -> Result<(), End> {
-    let (output, (mut wire, _)) = (Output::default(), join(options, stream::pending().boxed()).await?);
+/// Prints past messages: the reply to `HISTORY` or `SEARCH`, which has at most `messages` of them.
+pub(super) async fn print_past(options: &ClientOptions, command: &Command, messages: u64) -> Result<(), Exit> {
+    let (output, (mut connection, _)) = (CommandOutput::default(), join(options, stream::pending().boxed()).await?);
     let line = command.to_line(Mode::Commands);
-    let messages = match command {
-        Command::History(History(count)) => *count,
-        Command::Search(..) => SEARCH_FOUND_MAX,
-        _ => HISTORY_REPLAYED_DEFAULT,
-    };
     let mut left = messages;
-    let answer = wire.request_messages(line.as_bytes(), messages, |heard| match heard.known {
+    let answer = connection.request_messages(line.as_bytes(), messages, |heard| match heard.known {
         Some(ServerLine::PastMessage(_)) if left == 0 => {
-            Err(End(Code::Lost, format!("the server sent more than the {messages} messages that were requested")))
+            Err(Exit(ExitCode::Lost, format!("the server sent more than the {messages} messages that were requested")))
         }
         Some(ServerLine::PastMessage(_)) if options.json => {
             left -= 1;
@@ -106,60 +101,73 @@ pub(super) async fn print_past(options: &Options, command: &Command) -> Result<(
         Some(ServerLine::PastMessage(PastMessage { at, name, text, .. })) => {
             left -= 1;
             output.print(
-                &options.look().draw(&DisplayItem::Event(Some(at), Event::Msg(name, text), false), &Local::now()),
+                &options
+                    .format
+                    .format_line(&DisplayItem::Event(Some(at), Event::Msg(name, text), false), &Local::now()),
             )
         }
         _ => Ok(()),
     });
     let answer = answer.await?;
-    leave(wire, report_refusal(&output, "", &answer)).await
+    leave(connection, report_refusal(&output, "", &answer)).await
 }
 
 /// Prints messages and events or, with a regular expression, the messages that match it.
-pub(super) async fn watch(options: &Options, regex: Option<&Regex>) -> Result<(), End> {
-    let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let reading = options.since.map_or_else(Reading::default, |id| Reading::since(id, options.epoch.clone()));
-    let (mut link, output) = join_resumable(options, stream::pending().boxed(), deadline, reading).await?;
-    let watched = print_watched(&mut link, &output, options, regex).await;
-    link.quit().await;
+pub(super) async fn watch(
+    options: &ClientOptions,
+    filter: &WatchFilter<'_>,
+    regex: Option<&Regex>,
+) -> Result<(), Exit> {
+    let deadline = filter.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let progress = filter.since.map_or_else(ReadProgress::default, |id| ReadProgress::since(id, filter.epoch.cloned()));
+    let (mut membership, output) =
+        join_resumable(options, stream::pending().boxed(), deadline, progress, filter.retry).await?;
+    let watched = print_watched(&mut membership, &output, options, filter, regex).await;
+    membership.quit().await;
     watched
 }
 
-async fn print_watched(link: &mut Link, output: &Output, options: &Options, regex: Option<&Regex>) -> Result<(), End> {
-    let mut left = options.count.or(regex.map(|_| 1));
+async fn print_watched(
+    membership: &mut Membership,
+    output: &CommandOutput,
+    options: &ClientOptions,
+    filter: &WatchFilter<'_>,
+    regex: Option<&Regex>,
+) -> Result<(), Exit> {
+    let mut left = filter.count.or(regex.map(|_| 1));
     // Members to come that belong to the roster printed last.
     let mut users = 0;
     while left != Some(0) || users > 0 {
-        let heard = match link.next(false, false).await? {
+        let heard = match membership.next(false, false).await? {
             // The only request without a reply is that of --since.
-            LinkEvent::Line(heard) if heard.answers() => {
-                return Err(End(Code::Refused, heard.refused().map_or(heard.line, |refusal| explain(&refusal))));
+            MembershipEvent::Line(heard) if heard.answers() => {
+                return Err(Exit(ExitCode::Refused, heard.refused().map_or(heard.line, |refusal| explain(&refusal))));
             }
-            LinkEvent::Line(heard) => heard,
-            LinkEvent::Lost(why) => {
+            MembershipEvent::Line(heard) => heard,
+            MembershipEvent::Lost(why) => {
                 users = 0;
-                output.report(&format!("{why}; reconnecting to {}", link.address()));
+                output.report(&format!("{why}; reconnecting to {}", membership.address()));
                 continue;
             }
-            LinkEvent::Gap(what) => {
+            MembershipEvent::Gap(what) => {
                 output.report(&what);
                 continue;
             }
             _ => continue,
         };
         let is_user = users > 0 && matches!(heard.known, Some(ServerLine::User(_)));
-        let shown = match &heard.known {
-            Some(ServerLine::Event(tag, event)) if is_watched(event, regex, options.from.as_ref()) => {
+        let item = match &heard.known {
+            Some(ServerLine::Event(tag, event)) if is_watched(event, regex, filter.from) => {
                 users = if let Event::Roster(count) = event { *count } else { users };
                 DisplayItem::Event(tag.map(|tag| tag.at), event.clone(), false)
             }
             _ if is_user => DisplayItem::Note(heard.line.replacen("USER ", "", 1)),
-            None if regex.is_none() && options.from.is_none() && !heard.is_refused() => {
+            None if regex.is_none() && filter.from.is_none() && !heard.is_refused() => {
                 DisplayItem::Note(heard.line.clone())
             }
             _ => continue,
         };
-        output.print(&if options.json { heard.to_json() } else { options.look().draw(&shown, &Local::now()) })?;
+        output.print(&if options.json { heard.to_json() } else { options.format.format_line(&item, &Local::now()) })?;
         if is_user {
             users -= 1;
         } else {
@@ -180,22 +188,24 @@ fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool
 }
 
 /// Sends standard input as protocol lines, each after the reply to the one before, and prints every line received.
-pub(super) async fn raw(options: &Options) -> Result<(), End> {
+pub(super) async fn raw(options: &ClientOptions) -> Result<(), Exit> {
     let input = input::stdin().map(|line| line.map(|line| input::with_doubled_iac(&line))).boxed();
-    let (output, mut wire, mut refused) = (Output::default(), Wire::with_input(input), false);
+    let (output, mut connection, mut refused) = (CommandOutput::default(), ServerConnection::with_input(input), false);
     let mut show = |heard: Heard| {
         refused |= heard.is_refused();
         output.print(&if options.json { heard.to_json() } else { heard.line })
     };
-    show(wire.connect(&options.address()).await?)?;
-    wire.watch_output();
+    show(connection.connect(&options.address).await?)?;
+    connection.watch_output();
     loop {
-        match wire.next(true).await? {
-            WireEvent::Line(heard) => show(heard)?,
-            WireEvent::Input(None) => break,
-            WireEvent::Input(Some(line)) if !Command::has_reply(&line, wire.mode) => wire.send(&line).await,
-            WireEvent::Input(Some(line)) => {
-                let answer = wire.request(&line, &mut show).await?;
+        match connection.next(true).await? {
+            ConnectionEvent::Line(heard) => show(heard)?,
+            ConnectionEvent::Input(None) => break,
+            ConnectionEvent::Input(Some(line)) if !Command::has_reply(&line, connection.mode) => {
+                connection.send(&line).await;
+            }
+            ConnectionEvent::Input(Some(line)) => {
+                let answer = connection.request(&line, &mut show).await?;
                 let quit = answer.known == Some(ServerLine::Ok(Reply::Quit(Done)));
                 show(answer)?;
                 if quit {
@@ -204,74 +214,83 @@ pub(super) async fn raw(options: &Options) -> Result<(), End> {
             }
         }
     }
-    wire.close_write();
-    wire.read_rest(show).await?;
-    wire.check_input()?;
+    connection.close_write();
+    connection.read_rest(show).await?;
+    connection.check_input()?;
     done(refused)
 }
 
 /// Chats without a terminal: standard input has the typed lines.
-pub(super) async fn talk(options: &Options) -> Result<(), End> {
-    let (mut link, output) = join_resumable(options, input::stdin(), None, Reading::default()).await?;
+pub(super) async fn chat(options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
+    let (mut membership, output) =
+        join_resumable(options, input::stdin(), None, ReadProgress::default(), retry).await?;
     let mut refused = false;
-    let show = |shown: &DisplayItem| {
-        refused |= matches!(shown, DisplayItem::Warning(_));
-        output.print(&options.look().draw(shown, &Local::now()))
+    let show = |item: &DisplayItem| {
+        refused |= matches!(item, DisplayItem::Warning(_));
+        output.print(&options.format.format_line(item, &Local::now()))
     };
-    let talked = talk::run(&mut link, &SharedSession::default(), true, show).await;
-    let read = link.check_input();
-    link.quit().await;
+    let talked = SharedChat::default().run(&mut membership, true, show).await;
+    let read = membership.check_input();
+    membership.quit().await;
     talked.and(read).and_then(|()| done(refused))
 }
 
 /// Joins, and reconnects when the connection breaks. At a signal it sends `QUIT`: otherwise the server would keep the nickname.
 async fn join_resumable(
-    options: &Options,
-    input: Input,
+    options: &ClientOptions,
+    input: InputLines,
     deadline: Option<Instant>,
-    reading: Reading,
-) -> Result<(Link, Output), End> {
-    let stop = Stop::new().map_err(|error| End(Code::Refused, format!("cannot catch signals: {}", reason(&error))))?;
-    let (mut wire, output) = (Wire::with_input(input), Output { stop: Some(stop.clone()), deadline });
-    wire.stop = Some(stop);
-    wire.watch_output();
+    progress: ReadProgress,
+    retry: Option<Duration>,
+) -> Result<(Membership, CommandOutput), Exit> {
+    let stop = StopSignal::new()
+        .map_err(|error| Exit(ExitCode::Refused, format!("cannot catch signals: {}", reason(&error))))?;
+    let (mut connection, output) =
+        (ServerConnection::with_input(input), CommandOutput { stop: Some(stop.clone()), deadline });
+    connection.stop = Some(stop);
+    connection.watch_output();
     let enter = async {
-        wire.open_resumable(&options.address()).await?;
-        take_name(options, &output, &mut wire).await
+        connection.open_resumable(&options.address).await?;
+        take_name(options, &output, &mut connection).await
     };
-    let entered = or(enter, wire::time_out(deadline)).await;
-    if let Err(End(code, _)) = &entered
+    let entered = or(enter, connection::time_out(deadline)).await;
+    if let Err(Exit(code, _)) = &entered
         && code.is_wanted()
     {
         // The server may have given the nickname already, and would keep it reserved.
-        wire.quit().await;
+        connection.quit().await;
     }
     let name = entered?;
-    wire.deadline = deadline;
-    Ok((Link::new(wire, options.address(), name, reading, Some(options.retry())).await, output))
+    connection.deadline = deadline;
+    let retry = retry.unwrap_or(Duration::from_secs(RETRY_SECONDS_DEFAULT));
+    Ok((Membership::new(connection, options.address.clone(), name, progress, Some(retry)).await, output))
 }
 
 /// Connects and takes a nickname.
-async fn join(options: &Options, input: Input) -> Result<(Wire, Name), End> {
-    let mut wire = Wire::with_input(input);
-    wire.open(&options.address()).await?;
-    let name = take_name(options, &Output::default(), &mut wire).await?;
-    Ok((wire, name))
+async fn join(options: &ClientOptions, input: InputLines) -> Result<(ServerConnection, Name), Exit> {
+    let mut connection = ServerConnection::with_input(input);
+    connection.open(&options.address).await?;
+    let name = take_name(options, &CommandOutput::default(), &mut connection).await?;
+    Ok((connection, name))
 }
 
 /// Takes the nickname of `--nick` or else the user's login name, with a number if that is taken.
-async fn take_name(options: &Options, output: &Output, wire: &mut Wire) -> Result<Name, End> {
+async fn take_name(
+    options: &ClientOptions,
+    output: &CommandOutput,
+    connection: &mut ServerConnection,
+) -> Result<Name, Exit> {
     let user = options.nick.clone().unwrap_or_else(user_name);
     let (mut raw, mut attempt) = (user.clone(), 1);
     loop {
-        match wire.take_name(&raw).await? {
+        match connection.take_name(&raw).await? {
             Ok(name) if raw == user => return Ok(name),
             Ok(name) => {
                 output.report(&format!("nickname {user} is taken: using {name}"));
                 return Ok(name);
             }
             Err(why) if options.nick.is_some() || attempt == NAMES_TRIED_MAX => {
-                return Err(End(Code::Refused, explain(&why)));
+                return Err(Exit(ExitCode::Refused, explain(&why)));
             }
             Err(_) => attempt += 1,
         }
@@ -287,18 +306,18 @@ fn user_name() -> String {
 }
 
 /// Sends `QUIT`. Every command has its reply already.
-async fn leave(mut wire: Wire, refused: bool) -> Result<(), End> {
-    wire.quit().await;
-    wire.check_input()?;
+async fn leave(mut connection: ServerConnection, refused: bool) -> Result<(), Exit> {
+    connection.quit().await;
+    connection.check_input()?;
     done(refused)
 }
 
-fn done(refused: bool) -> Result<(), End> {
-    if refused { Err(End(Code::Refused, String::new())) } else { Ok(()) }
+fn done(refused: bool) -> Result<(), Exit> {
+    if refused { Err(Exit(ExitCode::Refused, String::new())) } else { Ok(()) }
 }
 
 /// Reports a refusal on standard error, after `place`. Returns whether `answer` is a refusal.
-fn report_refusal(output: &Output, place: &str, answer: &Heard) -> bool {
+fn report_refusal(output: &CommandOutput, place: &str, answer: &Heard) -> bool {
     let refused = answer.refused();
     refused.inspect(|refusal| output.report(&format!("{place}{}", explain(refusal)))).is_some()
 }

@@ -15,24 +15,24 @@ use futures_lite::StreamExt as _;
 use futures_lite::future::or;
 use smol::Timer;
 
-use super::Code;
+use super::ExitCode;
 use crate::limits::SIGNAL_GRACE_MS_MAX;
 use crate::process::catch;
 
 /// Tells whether a signal has arrived. Clones share the state.
 #[derive(Clone, Debug)]
-pub(super) struct Stop(Arc<Inner>);
+pub(super) struct StopSignal(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    signal: OnceLock<Code>,
+    signal: OnceLock<ExitCode>,
     /// Closed by a signal, to wake tasks.
     closed: Receiver<()>,
     /// Closed by a signal, to wake threads that wait for a descriptor.
     hung_up: PipeReader,
 }
 
-impl Stop {
+impl StopSignal {
     /// Catches the signals, except those that were ignored at the start.
     pub(super) fn new() -> io::Result<Self> {
         let (open, closed) = async_channel::bounded(1);
@@ -42,7 +42,7 @@ impl Stop {
         let mut signals = catch(&[Signal::Hup, Signal::Int, Signal::Term])?;
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let Some(Ok(signal)) = smol::block_on(signals.next()) else { return };
-            let _ = shared.0.signal.set(Code::Signal(signal));
+            let _ = shared.0.signal.set(ExitCode::Signal(signal));
             drop((open, writer));
             let grace = async {
                 Timer::after(Duration::from_millis(SIGNAL_GRACE_MS_MAX)).await;
@@ -55,15 +55,15 @@ impl Stop {
     }
 
     /// The exit code of the signal, if there was one.
-    pub(super) fn code(&self) -> Option<Code> {
+    pub(super) fn code(&self) -> Option<ExitCode> {
         self.0.signal.get().copied()
     }
 
     /// Waits for a signal.
-    pub(super) async fn wait(&self) -> Code {
+    pub(super) async fn wait(&self) -> ExitCode {
         // Nothing is ever sent: this returns when the channel is closed.
         let _ = self.0.closed.recv().await;
-        self.code().unwrap_or(Code::Signal(Signal::Term))
+        self.code().unwrap_or(ExitCode::Signal(Signal::Term))
     }
 
     /// A descriptor for `poll` that reports a hang-up after a signal.

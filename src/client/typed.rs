@@ -1,4 +1,4 @@
-//! Parses typed lines, chooses the part of a line that the history keeps, and completes words for Tab. [`super::session`] decides
+//! Parses typed lines, chooses the part of a line that the history keeps, and completes words for Tab. [`super::chat_state`] decides
 //! whether a line can be sent now.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -19,7 +19,7 @@ pub(super) enum UserInput {
     /// A request for the list of commands.
     Help,
     /// An invalid line: the reason, and what to type instead.
-    Wrong(String),
+    Invalid(String),
 }
 
 /// The commands that `/help` lists: the verb, how it is typed, what it does.
@@ -56,25 +56,25 @@ impl UserInput {
             "/help" => return Self::Help,
             "/reply" | "/r" => match whisperer {
                 Some(name) => format!("/whisper {name} {rest}"),
-                None => return Self::Wrong("nobody has whispered to you; type: /msg name text".to_owned()),
+                None => return Self::Invalid("nobody has whispered to you; type: /msg name text".to_owned()),
             },
             _ => line.to_owned(),
         };
         let parsed = Command::parse(&command, Mode::Chat);
         if let Some(why) = too_long(&parsed, typed_text(&command)) {
-            return Self::Wrong(why);
+            return Self::Invalid(why);
         }
         match parsed {
             Ok(None) => Self::Blank,
             Ok(Some(command)) if !is_offered(command.verb()) => {
-                Self::Wrong(format!("{} cannot be used here; /help lists the commands", shortened(word)))
+                Self::Invalid(format!("{} cannot be used here; /help lists the commands", shortened(word)))
             }
             Ok(Some(command)) => Self::Command(command),
-            Err(Refusal { code: ErrorCode::VerbUnknown, .. }) => Self::Wrong(format!(
+            Err(Refusal { code: ErrorCode::VerbUnknown, .. }) => Self::Invalid(format!(
                 "unknown command {word}; /help lists the commands; to begin a message with a slash, type two: /{word}",
                 word = shortened(word)
             )),
-            Err(refusal) => Self::Wrong(explain_at_terminal(&refusal.into())),
+            Err(refusal) => Self::Invalid(explain_at_terminal(&refusal.into())),
         }
     }
 }
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn invalid_line_says_what_to_type() {
         let check = |line: &str, expected: &str| match UserInput::parse(line, None) {
-            UserInput::Wrong(why) => assert!(why.contains(expected), "{line:?}: {why}"),
+            UserInput::Invalid(why) => assert!(why.contains(expected), "{line:?}: {why}"),
             other => panic!("{line:?}: {other:?}"),
         };
         let unknown =
@@ -272,13 +272,13 @@ mod tests {
     #[test]
     fn overlong_message_is_refused_with_its_length() {
         let check = |line: &str, expected: Option<&str>| match (UserInput::parse(line, Some(&name("eve"))), expected) {
-            (UserInput::Wrong(why), Some(expected)) => assert!(why.starts_with(expected), "{why}"),
+            (UserInput::Invalid(why), Some(expected)) => assert!(why.starts_with(expected), "{why}"),
             (UserInput::Command(command), None) => {
                 assert!(command.to_line(Mode::Commands).len() <= LINE_BYTES_MAX, "{command:?}");
             }
             (other, _) => panic!("{other:?}"),
         };
-        // On the wire, `MSG ` stands before the text.
+        // In a line of the protocol, `MSG ` stands before the text.
         check(&"x".repeat(4092), None);
         check(&"x".repeat(4093), Some("not sent: the text is 4093 bytes long, the limit is 4092 bytes"));
         check(&format!("//{}", "x".repeat(4091)), None);

@@ -60,7 +60,7 @@ fn pass_on(from: &mut TcpStream, to: &mut TcpStream, mut left: usize) {
 
 /// `CHINWAG_SEED=n cargo test --test client` repeats a run with its cuts.
 #[test]
-fn hundred_cuts_lose_and_repeat_no_message() {
+fn client_cut_off_100_times_prints_each_message_once() {
     let seed = std::env::var("CHINWAG_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("CHINWAG_SEED={seed}");
     let server = Server::with(&["--history", "20000"]);

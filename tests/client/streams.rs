@@ -65,7 +65,7 @@ fn end(mut child: Child) -> (Option<i32>, String) {
 }
 
 #[test]
-fn nonblocking_stdin_is_waited_for() {
+fn nonblocking_stdin_is_read_to_its_end() {
     let server = Server::start();
     let mut alice = server.join("alice");
     let (reader, mut writer) = io::pipe().expect("a pipe");

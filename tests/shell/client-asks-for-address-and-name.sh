@@ -26,9 +26,12 @@ keys 'a b' Enter
 screen $'*\n! a name cannot contain a space\nyour name:'
 keys Enter
 screen $'*\n! there is no name\nyour name:'
-keys alice Enter
-screen $'*\n\\* you are alice; *\n>'
-hear bob 'JOIN alice'
+# A line that is typed before the chat begins, and answers no question, is a message.
+"${tmux[@]}" set-buffer $'alice\nhello early'
+"${tmux[@]}" paste-buffer -p
+keys Enter
+screen $'*\n\\* you are alice; *\n??:?? alice: hello early\n>'
+hear bob 'JOIN alice' 'MSG alice hello early'
 keys /nick Space bob Enter
 screen $'*\n! bob is taken; choose another and type: /nick name\n>'
 keys /nick Space al Enter

@@ -3,6 +3,7 @@
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
+unset CHINWAG_SERVER
 
 ends() {
     local expected=$1 words=$2
@@ -15,10 +16,14 @@ ends() {
     [[ $(<"$work/err") == "chinwag: "$words ]] || fail "does not say $words: $(<"$work/err")"
 }
 
-ends 2 'unknown option "--frobnicate"; *; see chinwag --help' --frobnicate
+ends 2 'unknown option "--frobnicate"; see chinwag --help' --frobnicate
 ends 2 'unknown option "--cuont"; did you mean --count*' tail --cuont=3
 ends 2 'unknown option "-5"; put -- before text that begins with -*' send -5 degrees
 ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw, help ("localhost" was parsed as the server)*' localhost later
+ends 2 'unknown command "taill", did you mean tail? No host of that name was found, either; see chinwag --help' taill
+ends 2 'unknown command "foo" after help: expected one of send, who, tail, *' help foo
+ends 2 'unknown option "-n"; see chinwag tail --help' tail -n 3
+ends 2 'unknown option "-n"; see chinwag --help' -n bob
 ends 2 'unknown command "tea": *("serach" was parsed as the server, did you mean search?)*' serach tea
 ends 2 'invalid server "localhost:65536": expected host, host:port or host port, with a port from 1 to 65535*' localhost:65536 who
 ends 2 'invalid server "localhost:http": expected host, host:port or host port*' localhost:http
@@ -37,9 +42,9 @@ ends 2 'invalid server " localhost:7": expected host, *' ' localhost:7' who
 ends 2 'two ports for one server: "localhost:7" and "8"*' localhost:7 8 who
 ends 2 'two ports for one server: "localhost:9999" and "9999"*' localhost:9999 9999
 ends 2 'unknown command "later": expected one of *' localhost 9999 later
-ends 2 'missing regular expression: expected wait REGEX*' wait
-ends 2 'unexpected argument "words" after wait: put a regular expression with spaces in quotes*' wait two words
-ends 2 'invalid regular expression "(": *' wait '('
+ends 2 'missing <regex>: expected wait <regex>*; see chinwag wait --help' wait
+ends 2 'unexpected argument "words" after wait: put a <regex> with spaces in quotes*' wait two words
+ends 2 'invalid argument "(" after wait: expected a regular expression: *' wait '('
 ends 2 'invalid --timeout "soon": expected a number of seconds*' wait x --timeout soon
 ends 2 'invalid --timeout "-1": expected a number of seconds*' wait x --timeout=-1
 ends 2 'invalid --from "a,b": a name cannot contain a comma*' wait x --from a,b
@@ -50,16 +55,16 @@ ends 2 'missing value for --nick: expected --nick <name>*' --nick --json who
 ends 2 '--nick is given twice*' --nick a --nick=b
 ends 2 'unexpected value "true" for --json*' --json=true who
 ends 2 'unexpected argument "localhost" after tail*' tail localhost
-ends 2 'unexpected --count: expected it with tail or wait*' send --count 3 x
+ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --nick; see chinwag send --help' send --count 3 x
 ends 2 'invalid --since "yesterday": expected an id, 0 or more*' tail --since yesterday
 ends 2 'missing text: the message is blank*' send ''
 ends 2 'missing text: the message is blank*' send ' ' $'\n'
 ends 2 '--epoch without --since: *' tail --epoch k7qd
 ends 2 'unexpected --retry: expected it with tail or wait, or without a command*' who --retry 3
-ends 2 'unexpected --to: expected it with send*' tail --to bob
+ends 2 'unexpected --to: expected it with send; the options of tail are --count, *' --to bob tail
 ends 2 'invalid --to "": expected nicknames*' send --to= psst
 ends 2 'invalid --to "bob carol": expected nicknames*' send --to 'bob carol' psst
-ends 2 'unexpected --json: expected it with a command*' --json
+ends 2 'unexpected --json: expected it with a command; without a command, the options are --server, --nick, --color, --bell, --retry, --version; see chinwag --help' --json
 ends 2 'invalid --color "pink": expected auto, always or never*' who --color pink
 ends 2 'unexpected --nick: raw reads the nickname from its input*' raw --nick bob
 ends 2 'invalid argument "ten" after history: expected a number of messages*' history ten
@@ -67,11 +72,25 @@ ends 2 'unexpected argument "20" after history*' history 10 20
 ends 2 'missing words to search for: expected search WORDS*' search
 ends 2 'missing words to search for: *' search ''
 ends 2 'missing words to search for: *' search ' ' $'\u200b'
+# The server: an option or the words before the command, then the environment. An invalid one is named with its source.
+ends 2 'invalid --server "localhost:0": expected host, host:port or host port, with a port *; see chinwag who --help' who --server localhost:0
+ends 2 'unknown command "localhost": expected one of *(--server has the server)*' --server a localhost
+ends 2 'two servers: "localhost" and --server "a", expected one; see chinwag who --help' --server a localhost who
+ends 3 'could not connect to 127.0.0.1:1: connection refused' who --server 127.0.0.1:1
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1 who
+export CHINWAG_SERVER=127.0.0.1:http
+ends 2 'invalid CHINWAG_SERVER "127.0.0.1:http": expected host, host:port or host port, with a port *' who
+ends 3 'could not connect to 127.0.0.1:1: connection refused' --server 127.0.0.1:1 who
+ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1 who
+CHINWAG_SERVER=127.0.0.1:2
+ends 3 'could not connect to 127.0.0.1:2: connection refused' who
+ends 3 'could not connect to 127.0.0.1:2: connection refused'
+ends 3 'could not connect to 127.0.0.1:1: connection refused' --server=127.0.0.1:1
+unset CHINWAG_SERVER
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1 1 who
 ends 3 'could not connect to \[fe80::1%nowhere0\]:9999: unknown zone "nowhere0": expected a network interface*' fe80::1%nowhere0 who
-ends 3 'could not connect to nowhere.invalid:9999: *; "nowhere.invalid" was parsed as the server' nowhere.invalid who
+ends 3 'could not connect to nowhere.invalid:9999: *; expected the name or the address of a host, found "nowhere.invalid"' nowhere.invalid who
 
 serve
 join alice nc.openbsd -N "$host" "$port"
@@ -81,8 +100,14 @@ ends 1 'this server keeps no messages that could be searched*' "$host:$port" sea
 ends 1 'the last id is [0-9]; expected an id from this server, see chinwag history --json' "$host:$port" tail --since 99999
 ends 5 'timed out' "$host:$port" wait x --timeout 0
 
+# Options of the chat are accepted with every command, so that an alias can have them.
+for command in 'send x' who history 'search x' raw 'tail --timeout 0' 'wait x --timeout 0'; do
+    # shellcheck disable=SC2086 # words of their own
+    timeout "$deadline" "$(client_program)" --color never --bell --server "$host:$port" $command >/dev/null 2>&1 </dev/null || [[ $? =~ ^[15]$ ]]
+done
+
 same '0 0' "$(set +e; trap - ERR; "$(client_program)" --help | :; echo "${PIPESTATUS[*]}")"
-for asked in --help -h help 'localhost help' --version -V; do
+for asked in --help -h help 'localhost help' --version -V 'send --help' 'help wait' 'who -V'; do
     # shellcheck disable=SC2086 # words of their own
     "$(client_program)" $asked >"$work/out"
     [[ -s $work/out ]]

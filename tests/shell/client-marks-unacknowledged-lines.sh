@@ -45,5 +45,13 @@ mv "$work/server.err" "$work/killed.err"
 serve --listen "$host:$port"
 # The new server has no history.
 screen $'*\n\\* you are alice; *! perhaps not sent: half a line\n*>'
+
+# The server does not answer: the lines beyond those that may be unanswered at once wait, and are not sent when the user leaves.
+kill -s STOP "${pid[server]}"
+"${tmux[@]}" set-buffer "$(seq -f 'line %g' 80)"
+"${tmux[@]}" paste-buffer -p
+keys Enter
+screen $'*\nsending: line 1\n*\nsending: 76 more\n>'
 keys C-c
-screen $'*\n$'
+screen $'*\n! not sent: line 65\n*! not sent: line 80\n*$'
+kill -s CONT "${pid[server]}"

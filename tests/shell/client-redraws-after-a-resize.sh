@@ -21,13 +21,14 @@ typed='half 日本語 of a line that is 折り返す longer'
 keys -l "$typed"
 screen $'*\n??:?? bob: one\n??:?? bob: two\n> half 日本語 of a line that is 折り返す\n longer'
 
-# Checks that at this width, after a new message, the screen ends with exactly these rows.
+# Checks that at this width, at once and after a new message, the screen ends with exactly these rows.
 resized() {
     "${tmux[@]}" resize-window -x "$1" -y 24
     # tmux reports the new size to the program a little later, and moves the rows itself until then.
     local tty end=$((SECONDS + deadline)) all
     tty=$("${tmux[@]}" display-message -p '#{pane_tty}')
     until [[ $(stty -F "$tty" size) == "24 $1" ]]; do ((SECONDS < end)) || fail "the terminal has no new size"; done
+    screen "*"$'\n'"$2"
     say bob "MSG at $1"
     hear bob 'OK MSG *'
     screen "*:?? bob: at $1"$'\n'"$2"

@@ -208,7 +208,7 @@ fn main() -> ExitCode {
         return command_line::print(PROGRAM, &version());
     }
     if let Some(what) = PARTS.iter().find_map(|part| (part.missing)(&arguments)) {
-        return command_line::refuse(PROGRAM, &what);
+        return command_line::refuse(PROGRAM, "", &what);
     }
     let _log = console::start(arguments.log);
     match server::run(&options(arguments)) {

@@ -33,7 +33,7 @@ pub(in crate::client) enum Key {
 
 /// Where in a key sequence the input is.
 #[derive(Debug, Default, PartialEq, Eq)]
-enum State {
+enum DecoderState {
     #[default]
     Ground,
     /// After Esc.
@@ -47,7 +47,7 @@ enum State {
 /// Decodes a terminal's input.
 #[derive(Debug, Default)]
 pub(in crate::client) struct KeyDecoder {
-    state: State,
+    state: DecoderState,
     /// The beginning of a character of several bytes.
     partial: Vec<u8>,
     is_pasting: bool,
@@ -67,12 +67,12 @@ impl KeyDecoder {
 
     /// Whether a key sequence has begun, or Esc was pressed alone, which looks the same.
     pub(in crate::client) fn is_in_sequence(&self) -> bool {
-        self.state != State::Ground
+        self.state != DecoderState::Ground
     }
 
     /// Drops an incomplete key sequence: the bytes that follow are keys of their own.
     pub(in crate::client) fn end_sequence(&mut self) {
-        self.state = State::Ground;
+        self.state = DecoderState::Ground;
     }
 
     fn decode_byte(&mut self, byte: u8, keys: &mut Vec<Key>) {
@@ -101,7 +101,7 @@ impl KeyDecoder {
         }
         Some(match take(&mut self.state) {
             _ if self.is_pasting => Key::Pasted(character),
-            State::Escape => Key::Alt(character),
+            DecoderState::Escape => Key::Alt(character),
             _ => Key::Char(character),
         })
     }
@@ -110,32 +110,34 @@ impl KeyDecoder {
         match take(&mut self.state) {
             // Esc starts a new sequence, also within another one.
             _ if byte == 0x1b => {
-                self.state = State::Escape;
+                self.state = DecoderState::Escape;
                 None
             }
-            State::Escape if byte == b'[' => {
-                self.state = State::Control(Vec::new());
+            DecoderState::Escape if byte == b'[' => {
+                self.state = DecoderState::Control(Vec::new());
                 None
             }
-            State::Escape if byte == b'O' && !self.is_pasting => {
-                self.state = State::Shift3;
+            DecoderState::Escape if byte == b'O' && !self.is_pasting => {
+                self.state = DecoderState::Shift3;
                 None
             }
-            State::Control(mut parameters) => match byte {
+            DecoderState::Control(mut parameters) => match byte {
                 // The function keys of the Linux console have a second bracket.
                 b' '..=b'?' | b'[' if byte != b'[' || parameters.is_empty() => {
                     if parameters.len() < KEY_PARAMETER_BYTES_MAX {
                         parameters.push(byte);
                     }
-                    self.state = State::Control(parameters);
+                    self.state = DecoderState::Control(parameters);
                     None
                 }
                 b'@'..=b'~' => self.decode_control_sequence(&parameters, byte),
                 _ => self.decode_ascii(byte),
             },
-            State::Shift3 => Some(if byte == b'M' { Key::Enter } else { cursor_key(byte).unwrap_or(Key::Other) }),
-            State::Escape if !self.is_pasting => Some(Key::Alt(char::from(byte))),
-            State::Ground | State::Escape => self.decode_plain(byte),
+            DecoderState::Shift3 => {
+                Some(if byte == b'M' { Key::Enter } else { cursor_key(byte).unwrap_or(Key::Other) })
+            }
+            DecoderState::Escape if !self.is_pasting => Some(Key::Alt(char::from(byte))),
+            DecoderState::Ground | DecoderState::Escape => self.decode_plain(byte),
         }
     }
 

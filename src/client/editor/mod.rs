@@ -1,4 +1,4 @@
-//! The line editor: a state machine from keys to [`Outcome`]s. It has no thread, clock or terminal and never waits, so messages can be
+//! The line editor: a state machine from keys to [`KeyOutcome`]s. It has no thread, clock or terminal and never waits, so messages can be
 //! printed above it at any time: during a search, a paste, or a key sequence that is not complete. Pure, except that `history` also has
 //! the history file, and that `screen` reads from the environment which terminal it is.
 //!
@@ -17,12 +17,12 @@ use async_signal::Signal;
 pub(super) use self::history::{HistoryFile, InputHistory};
 pub(super) use self::keys::{Key, KeyDecoder};
 use self::line::{LineBuffer, Motion};
-pub(super) use self::screen::{Input, Screen, Size};
+pub(super) use self::screen::{InputLine, Screen, TerminalSize};
 use crate::limits::{EDITED_BYTES_MAX, REPEAT_MAX};
 
 /// The effect of a key beyond a change of the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum KeyOutcome {
     /// The line is complete. A paste can have put line breaks in it.
     Line(String),
     /// Leave.
@@ -42,7 +42,7 @@ pub(super) type Completions = (usize, Vec<String>);
 
 /// The meaning of the next key.
 #[derive(Debug, Default)]
-enum Mode {
+enum KeyMode {
     #[default]
     Edit,
     /// Inserts the key literally.
@@ -56,7 +56,7 @@ enum Mode {
 pub(super) struct Editor {
     line: LineBuffer,
     pub(super) history: InputHistory,
-    mode: Mode,
+    mode: KeyMode,
     /// The history entry being shown, and the line that was being typed.
     browsed: Option<(usize, String)>,
     /// The last line, if it was refused: it counts as the newest entry.
@@ -71,14 +71,14 @@ pub(super) struct Editor {
 
 impl Editor {
     /// The input line to show; `prompt` is the usual prompt.
-    pub(super) fn input(&self, prompt: &str) -> Input<'_> {
+    pub(super) fn input(&self, prompt: &str) -> InputLine<'_> {
         let prompt = match &self.mode {
-            Mode::Search { text, found, .. } => {
+            KeyMode::Search { text, found, .. } => {
                 format!("({}search)`{text}': ", if found.is_none() && !text.is_empty() { "failed " } else { "" })
             }
             _ => self.repeat.map_or_else(|| prompt.to_owned(), |count| format!("(repeat {count}) ")),
         };
-        Input { prompt, text: self.line.text(), cursor: self.line.cursor(), choices: &self.choices }
+        InputLine { prompt, text: self.line.text(), cursor: self.line.cursor(), choices: &self.choices }
     }
 
     /// Keeps a line that could not be used and is not in the history: Up brings it back, until another line is complete.
@@ -87,23 +87,23 @@ impl Editor {
     }
 
     /// Carries out a key.
-    pub(super) fn press(&mut self, key: Key, complete: impl FnOnce(&str) -> Completions) -> Option<Outcome> {
+    pub(super) fn press(&mut self, key: Key, complete: impl FnOnce(&str) -> Completions) -> Option<KeyOutcome> {
         self.choices.clear();
         self.is_full &= matches!(key, Key::Char(_) | Key::Pasted(_));
         match std::mem::take(&mut self.mode) {
-            Mode::Edit => self.edit(key, complete),
-            Mode::Quote => self.insert(match key {
+            KeyMode::Edit => self.edit(key, complete),
+            KeyMode::Quote => self.insert(match key {
                 Key::Char(c) | Key::Pasted(c) | Key::Alt(c) => c,
                 Key::Tab => '\t',
                 Key::Enter => '\n',
                 // A message cannot have control characters. The server would replace them the same way.
                 _ => char::REPLACEMENT_CHARACTER,
             }),
-            Mode::Search { text, found, before } => self.search(key, text, found, before, complete),
+            KeyMode::Search { text, found, before } => self.search(key, text, found, before, complete),
         }
     }
 
-    fn edit(&mut self, key: Key, complete: impl FnOnce(&str) -> Completions) -> Option<Outcome> {
+    fn edit(&mut self, key: Key, complete: impl FnOnce(&str) -> Completions) -> Option<KeyOutcome> {
         if let Key::Alt(digit @ '0'..='9') = key {
             self.count(digit);
             return None;
@@ -114,16 +114,16 @@ impl Editor {
         }
         let times = self.repeat.take().unwrap_or(1);
         match key {
-            Key::Enter => return Some(Outcome::Line(self.accept())),
+            Key::Enter => return Some(KeyOutcome::Line(self.accept())),
             Key::Tab => return self.complete(complete),
-            Key::Ctrl('c') => return Some(Outcome::Signal(Signal::Int)),
-            Key::Ctrl('\\') => return Some(Outcome::Signal(Signal::Quit)),
-            Key::Ctrl('d') if self.line.text().is_empty() => return Some(Outcome::Leave),
-            Key::Ctrl('z') => return Some(Outcome::Suspend),
-            Key::Ctrl('l') => return Some(Outcome::Clear),
-            Key::Ctrl('v' | 'q') => self.mode = Mode::Quote,
+            Key::Ctrl('c') => return Some(KeyOutcome::Signal(Signal::Int)),
+            Key::Ctrl('\\') => return Some(KeyOutcome::Signal(Signal::Quit)),
+            Key::Ctrl('d') if self.line.text().is_empty() => return Some(KeyOutcome::Leave),
+            Key::Ctrl('z') => return Some(KeyOutcome::Suspend),
+            Key::Ctrl('l') => return Some(KeyOutcome::Clear),
+            Key::Ctrl('v' | 'q') => self.mode = KeyMode::Quote,
             Key::Ctrl('r' | 's') => {
-                self.mode = Mode::Search { text: String::new(), found: None, before: self.line.text().to_owned() };
+                self.mode = KeyMode::Search { text: String::new(), found: None, before: self.line.text().to_owned() };
             }
             Key::Alt('<') => self.browse(|_, _| Some(0)),
             Key::Alt('>') => self.browse(|_, _| None),
@@ -172,7 +172,7 @@ impl Editor {
         }
     }
 
-    fn insert(&mut self, c: char) -> Option<Outcome> {
+    fn insert(&mut self, c: char) -> Option<KeyOutcome> {
         if self.is_full {
             return None;
         }
@@ -210,7 +210,7 @@ impl Editor {
         self.browsed = next.map(|next| (next, typed));
     }
 
-    fn complete(&mut self, complete: impl FnOnce(&str) -> Completions) -> Option<Outcome> {
+    fn complete(&mut self, complete: impl FnOnce(&str) -> Completions) -> Option<KeyOutcome> {
         let (start, mut choices) = complete(self.line.before_cursor());
         let common = common_start(&choices);
         let fitted = common.len() <= self.line.cursor() - start && choices.len() != 1
@@ -229,7 +229,7 @@ impl Editor {
         found: Option<usize>,
         before: String,
         complete: impl FnOnce(&str) -> Completions,
-    ) -> Option<Outcome> {
+    ) -> Option<KeyOutcome> {
         let last = self.history.len().saturating_sub(1);
         let next = match key {
             Key::Char(c) | Key::Pasted(c) if text.len() < EDITED_BYTES_MAX => {
@@ -253,13 +253,13 @@ impl Editor {
             Some(entry) if !text.is_empty() => self.line.set(entry),
             _ => {}
         }
-        self.mode = Mode::Search { found: next.filter(|_| !text.is_empty()), text, before };
+        self.mode = KeyMode::Search { found: next.filter(|_| !text.is_empty()), text, before };
         None
     }
 }
 
-fn full() -> Outcome {
-    Outcome::Warning(format!("the input line is full ({EDITED_BYTES_MAX} bytes): the rest was dropped"))
+fn full() -> KeyOutcome {
+    KeyOutcome::Warning(format!("the input line is full ({EDITED_BYTES_MAX} bytes): the rest was dropped"))
 }
 
 /// A word with its first letter in upper case and the others in lower case.
@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     /// Presses the keys of `bytes`. Returns the outcomes.
-    fn press(editor: &mut Editor, bytes: &[u8]) -> Vec<Outcome> {
+    fn press(editor: &mut Editor, bytes: &[u8]) -> Vec<KeyOutcome> {
         let names = |before: &str| {
             let start = before.rfind(' ').map_or(0, |at| at + 1);
             let names = ["alice ", "bert ", "bob "].into_iter().filter(|name| name.starts_with(&before[start..]));
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn editor_edits() {
+    fn editor_applies_editing_keys() {
         check(&[], b"hello\x01X\x05Y", "> XhelloY|");
         check(&[], b"one two\x17three", "> one three|");
         check(&[], b"ab\x1b5x\x1b[D", "> abxxxx|x");
@@ -326,17 +326,17 @@ mod tests {
     }
 
     #[test]
-    fn editor_returns_what_keys_ask_for() {
-        let line = |text: &str| Outcome::Line(text.to_owned());
-        let check = |bytes: &[u8], expected: &[Outcome]| assert_eq!(press(&mut editor(&[]), bytes), expected);
+    fn editor_key_returns_its_outcome() {
+        let line = |text: &str| KeyOutcome::Line(text.to_owned());
+        let check = |bytes: &[u8], expected: &[KeyOutcome]| assert_eq!(press(&mut editor(&[]), bytes), expected);
         check(b"hi\r\r", &[line("hi"), line("")]);
         check(b"\x1b[200~a\r\nb\x1b[201~c\r", &[line("a\nbc")]);
-        check(b"half\x03", &[Outcome::Signal(Signal::Int)]);
-        check(b"half\x1c", &[Outcome::Signal(Signal::Quit)]);
-        check(b"x\x04\x7f\x04", &[Outcome::Leave]);
-        check(b"\x1a\x0c", &[Outcome::Suspend, Outcome::Clear]);
+        check(b"half\x03", &[KeyOutcome::Signal(Signal::Int)]);
+        check(b"half\x1c", &[KeyOutcome::Signal(Signal::Quit)]);
+        check(b"x\x04\x7f\x04", &[KeyOutcome::Leave]);
+        check(b"\x1a\x0c", &[KeyOutcome::Suspend, KeyOutcome::Clear]);
         // In a search, too.
-        check(b"\x12x\x03", &[Outcome::Signal(Signal::Int)]);
+        check(b"\x12x\x03", &[KeyOutcome::Signal(Signal::Int)]);
         check(b"\x1b[200~\x03\x04\x1a\x1b[201~", &[]);
     }
 
@@ -384,7 +384,7 @@ mod tests {
         check(history, b"\x12fee\x01X", "> X|coffee");
         check(history, b"half\x12xyz", "(failed search)`xyz': half|");
         check(history, b"half\x12tea\x07", "> half|");
-        assert_eq!(press(&mut editor(history), b"\x12two\r"), [Outcome::Line("tea for two".to_owned())]);
+        assert_eq!(press(&mut editor(history), b"\x12two\r"), [KeyOutcome::Line("tea for two".to_owned())]);
     }
 
     #[test]

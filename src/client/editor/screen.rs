@@ -7,19 +7,19 @@ use std::fmt::Write as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::client::render::Look;
+use crate::client::render::LineFormat;
 use crate::limits::{CHOICE_ROWS_MAX, SENDING_ROWS_MAX};
 
 /// The size of a terminal, in character cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::client) struct Size {
+pub(in crate::client) struct TerminalSize {
     pub(in crate::client) columns: usize,
     pub(in crate::client) rows: usize,
 }
 
 /// The state of the line editor to show.
 #[derive(Debug)]
-pub(in crate::client) struct Input<'a> {
+pub(in crate::client) struct InputLine<'a> {
     pub(in crate::client) prompt: String,
     pub(in crate::client) text: &'a str,
     /// A byte index into `text`.
@@ -30,7 +30,7 @@ pub(in crate::client) struct Input<'a> {
 
 /// A cell on the screen, counted from the first row that is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Position {
+struct CellPosition {
     row: usize,
     column: usize,
 }
@@ -39,7 +39,7 @@ struct Position {
 #[derive(Debug)]
 struct DrawnRows {
     rows: Vec<String>,
-    cursor: Position,
+    cursor: CellPosition,
     columns: usize,
 }
 
@@ -55,19 +55,19 @@ struct Traits {
 /// Draws the rows.
 #[derive(Debug)]
 pub(in crate::client) struct Screen {
-    size: Size,
-    look: Look,
+    size: TerminalSize,
+    format: LineFormat,
     traits: Traits,
     drawn: Option<DrawnRows>,
 }
 
 impl Screen {
-    pub(in crate::client) fn new(size: Size, look: Look) -> Self {
-        Self { size, look, traits: Traits::of_terminal(), drawn: None }
+    pub(in crate::client) fn new(size: TerminalSize, format: LineFormat) -> Self {
+        Self { size, format, traits: Traits::of_terminal(), drawn: None }
     }
 
     /// The terminal has this size now.
-    pub(in crate::client) fn resize(&mut self, size: Size) {
+    pub(in crate::client) fn resize(&mut self, size: TerminalSize) {
         self.size = size;
     }
 
@@ -86,7 +86,7 @@ impl Screen {
     }
 
     /// The text that draws the rows. The cursor must be at the start of an empty row.
-    pub(in crate::client) fn draw(&mut self, sending: &[&str], input: &Input<'_>) -> String {
+    pub(in crate::client) fn draw(&mut self, sending: &[String], input: &InputLine<'_>) -> String {
         let (input_rows, mut cursor) = self.wrap(&input.prompt, input.text, input.cursor);
         let mut rows = self.sending_rows(sending);
         rows.extend(self.choice_rows(input.choices));
@@ -102,7 +102,7 @@ impl Screen {
         let mut written = String::new();
         for (at, row) in rows.iter().enumerate() {
             written += if at > 0 { "\r\n" } else { "" };
-            written += &if at < dimmed { self.look.dim(row) } else { row.clone() };
+            written += &if at < dimmed { self.format.dim(row) } else { row.clone() };
         }
         let up = rows.len() - 1 - cursor.row;
         if up > 0 {
@@ -117,7 +117,7 @@ impl Screen {
     }
 
     /// The rows of a prompt and a text, and where the cursor is.
-    fn wrap(&self, prompt: &str, text: &str, cursor: usize) -> (Vec<String>, Position) {
+    fn wrap(&self, prompt: &str, text: &str, cursor: usize) -> (Vec<String>, CellPosition) {
         let columns = self.size.columns.max(1);
         let (mut rows, mut column, mut place) = (vec![String::new()], 0, None);
         let clusters = text.grapheme_indices(true).map(|(at, cluster)| (Some(at), cluster));
@@ -129,7 +129,7 @@ impl Screen {
                 column = 0;
             }
             if at == Some(cursor) {
-                place = Some(Position { row: rows.len() - 1, column: column.min(columns - 1) });
+                place = Some(CellPosition { row: rows.len() - 1, column: column.min(columns - 1) });
             }
             if is_break {
                 rows.push(String::new());
@@ -144,7 +144,7 @@ impl Screen {
                 rows.push(String::new());
                 column = 0;
             }
-            Position { row: rows.len() - 1, column }
+            CellPosition { row: rows.len() - 1, column }
         });
         (rows, place)
     }
@@ -167,7 +167,7 @@ impl Screen {
     }
 
     /// The messages without a reply: one row for each of the first [`SENDING_ROWS_MAX`].
-    fn sending_rows(&self, sending: &[&str]) -> Vec<String> {
+    fn sending_rows(&self, sending: &[String]) -> Vec<String> {
         let shown = sending.iter().take(SENDING_ROWS_MAX).map(|line| self.cut(&format!("sending: {line}")));
         let more = sending.len().saturating_sub(SENDING_ROWS_MAX);
         shown.chain((more > 0).then(|| self.cut(&format!("sending: {more} more")))).collect()
@@ -235,11 +235,11 @@ mod tests {
 
     fn screen(columns: usize, rows: usize) -> Screen {
         let traits = Traits { joins: true, reflows: true };
-        Screen { size: Size { columns, rows }, look: Look::default(), traits, drawn: None }
+        Screen { size: TerminalSize { columns, rows }, format: LineFormat::default(), traits, drawn: None }
     }
 
     fn draw(screen: &mut Screen, text: &str, cursor: usize) -> String {
-        screen.draw(&[], &Input { prompt: "> ".to_owned(), text, cursor, choices: &[] })
+        screen.draw(&[], &InputLine { prompt: "> ".to_owned(), text, cursor, choices: &[] })
     }
 
     /// The sequence that erases the rows, with `above` of them above the cursor.
@@ -283,7 +283,7 @@ mod tests {
             let mut screen = screen(10, 9);
             screen.traits.reflows = reflows;
             draw(&mut screen, text, cursor);
-            screen.resize(Size { columns, rows: 9 });
+            screen.resize(TerminalSize { columns, rows: 9 });
             screen.erase()
         };
         let text = "abcdefghijklm";
@@ -297,13 +297,13 @@ mod tests {
     #[test]
     fn screen_shows_pending_messages_and_completions() {
         let choices: Vec<_> = (0..40).map(|number| format!("name{number:02} ")).collect();
-        let input = Input { prompt: "> ".to_owned(), text: "n", cursor: 1, choices: &choices };
-        let drawn = screen(20, 20).draw(&["one", "a line that is too long"], &input);
+        let input = InputLine { prompt: "> ".to_owned(), text: "n", cursor: 1, choices: &choices };
+        let drawn = screen(20, 20).draw(&["one", "a line that is too long"].map(str::to_owned), &input);
         let rows: Vec<_> = drawn.split("\r\n").collect();
         assert_eq!(rows[..3], ["sending: one", "sending: a line th…", "name00  name01"]);
         assert_eq!(rows[2 + CHOICE_ROWS_MAX], "and 30 more: type …");
         assert_eq!(rows.last(), Some(&"> n\r\x1b[3C"));
-        let drawn = screen(20, 20).draw(&["x"; 9], &input);
+        let drawn = screen(20, 20).draw(&["x"; 9].map(str::to_owned), &input);
         assert!(drawn.contains("sending: 5 more"), "{drawn:?}");
     }
 }

@@ -23,15 +23,15 @@ pub(super) enum ReadAction {
 
 /// The last message read, and the replay in progress.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
+pub(super) struct ReadProgress {
     /// Everything up to this id has been read. `None` before the first.
     last: Option<MessageId>,
     /// The epoch of `last`.
     epoch: Option<Token>,
     /// How many messages from before the first connection to pass on, as `PAST`.
-    before: u64,
+    past_count: u64,
     /// Whether the user chose `last`: then a refusal of it is passed on.
-    is_chosen: bool,
+    is_user_chosen: bool,
     /// The replay in progress.
     replay: Option<Replay>,
 }
@@ -42,22 +42,22 @@ struct Replay {
     /// The epoch of the connection.
     epoch: Option<Token>,
     /// Events that arrived before the end of the reply. The messages among them are in the reply, too.
-    held: Vec<Heard>,
+    deferred: Vec<Heard>,
     /// Whether it has the missed messages; otherwise, those from before the first connection.
-    is_missed: bool,
+    has_missed: bool,
     /// Whether no message is missing in it.
-    is_whole: bool,
+    is_complete: bool,
 }
 
-impl Reading {
-    /// Reads from now on, after the last `before` messages.
-    pub(super) fn from_now(before: u64) -> Self {
-        Self { before, ..Self::default() }
+impl ReadProgress {
+    /// Reads from now on, after the last `past_count` messages.
+    pub(super) fn from_now(past_count: u64) -> Self {
+        Self { past_count, ..Self::default() }
     }
 
     /// Reads from after this id on.
     pub(super) fn since(id: MessageId, epoch: Option<Token>) -> Self {
-        Self { last: Some(id), epoch, is_chosen: true, ..Self::default() }
+        Self { last: Some(id), epoch, is_user_chosen: true, ..Self::default() }
     }
 
     /// Whether a replay is in progress. No command with the same reply may be sent meanwhile.
@@ -67,28 +67,28 @@ impl Reading {
 
     /// Begins a replay on a connection with this epoch and a nickname. Returns the command to send before any other.
     pub(super) fn begin(&mut self, epoch: Option<Token>) -> Command {
-        let is_missed = self.last.is_some();
-        self.replay = Some(Replay { epoch, held: Vec::new(), is_missed, is_whole: is_missed });
+        let has_missed = self.last.is_some();
+        self.replay = Some(Replay { epoch, deferred: Vec::new(), has_missed, is_complete: has_missed });
         match self.last {
             Some(last) => Since { after: last, epoch: self.epoch.clone() }.into(),
             // Requested even if no messages are wanted: the reply has the id of the last one, the start of `SINCE` after a reconnect.
-            None => History(self.before).into(),
+            None => History(self.past_count).into(),
         }
     }
 
     /// Ends the replay because the connection is lost. Returns the events that no later replay repeats.
     pub(super) fn end(&mut self) -> impl Iterator<Item = Heard> {
-        let mut held = Vec::new();
+        let mut deferred = Vec::new();
         if let Some(replay) = self.replay.take() {
-            held = replay.held;
-            if !replay.is_missed {
+            deferred = replay.deferred;
+            if !replay.has_missed {
                 // These messages follow the taking of the nickname: from the first one on, the next replay repeats them.
-                let first = held.iter().find_map(id_of);
+                let first = deferred.iter().find_map(id_of);
                 self.last = self.last.or(first.map(|id| MessageId(id.0.saturating_sub(1))));
                 self.epoch = replay.epoch;
             }
         }
-        held.into_iter().filter(|heard| id_of(heard).is_none())
+        deferred.into_iter().filter(|heard| id_of(heard).is_none())
     }
 
     /// Handles a line from the server.
@@ -96,7 +96,7 @@ impl Reading {
         let Some(replay) = &mut self.replay else { return self.pass_on(heard).into_iter().collect() };
         match &heard.known {
             Some(ServerLine::Event(..)) => {
-                replay.held.push(heard);
+                replay.deferred.push(heard);
                 Vec::new()
             }
             Some(ServerLine::PastMessage(past)) => {
@@ -104,9 +104,9 @@ impl Reading {
                 self.receive_past(past, heard)
             }
             Some(ServerLine::Ok(Reply::History(Replayed { last, .. }) | Reply::Since(Replayed { last, .. }))) => {
-                let (last, epoch, whole) = (*last, replay.epoch.take(), replay.is_whole);
-                (self.epoch, self.is_chosen) = (epoch, false);
-                let all = self.end_replay(whole);
+                let (last, epoch, is_complete) = (*last, replay.epoch.take(), replay.is_complete);
+                (self.epoch, self.is_user_chosen) = (epoch, false);
+                let all = self.end_replay(is_complete);
                 self.last = self.last.max(Some(last));
                 all
             }
@@ -129,11 +129,12 @@ impl Reading {
         let Some(mut replay) = self.replay.take() else { return Vec::new() };
         let (id, is_unread) = (Some(past.id), self.last.is_none_or(|last| past.id > last));
         // A message in the reply can follow an event of this connection only if it was sent on the previous one and stored late.
-        let earlier = replay.held.iter().rposition(|held| id_of(held).is_some_and(|held| Some(held) < id));
-        let earlier = replay.held.drain(..earlier.map_or(0, |at| at + 1));
-        let mut all: Vec<_> = earlier.filter_map(|held| self.pass_on(held)).collect();
-        if is_unread && !replay.held.iter().any(|held| id_of(held) == id) {
-            if replay.is_missed {
+        let earlier =
+            replay.deferred.iter().rposition(|deferred| id_of(deferred).is_some_and(|deferred| Some(deferred) < id));
+        let earlier = replay.deferred.drain(..earlier.map_or(0, |at| at + 1));
+        let mut all: Vec<_> = earlier.filter_map(|deferred| self.pass_on(deferred)).collect();
+        if is_unread && !replay.deferred.iter().any(|deferred| id_of(deferred) == id) {
+            if replay.has_missed {
                 let line = ServerLine::Event(Some(Tag { id, at: past.at }), Event::Msg(past.name, past.text));
                 all.push(ReadAction::Line(Heard { line: line.to_string(), known: Some(line) }));
             } else {
@@ -150,9 +151,9 @@ impl Reading {
         let refusal = heard.refused().unwrap_or_default();
         let oldest = if let Some(Field::Oldest(oldest)) = refusal.field { Some(oldest) } else { None };
         let before = oldest.and_then(|oldest| oldest.0.checked_sub(1)).map(MessageId);
-        replay.is_whole = false;
+        replay.is_complete = false;
         let (missing, next) = match before {
-            Some(before) if replay.is_missed && Some(before) > self.last => {
+            Some(before) if replay.has_missed && Some(before) > self.last => {
                 self.last = Some(before);
                 let missing = format!(
                     "messages are missing here: the server no longer keeps those before id {}",
@@ -160,9 +161,9 @@ impl Reading {
                 );
                 (missing, Since { after: before, epoch: replay.epoch.clone() }.into())
             }
-            _ if self.is_chosen => return [vec![ReadAction::Line(heard)], self.end_replay(false)].concat(),
-            _ if replay.is_missed => {
-                (replay.is_missed, self.last, self.before) = (false, None, 0);
+            _ if self.is_user_chosen => return [vec![ReadAction::Line(heard)], self.end_replay(false)].concat(),
+            _ if replay.has_missed => {
+                (replay.has_missed, self.last, self.past_count) = (false, None, 0);
                 let is_other_epoch = OTHER_EPOCH.contains(&refusal.code.as_str());
                 let why = if is_other_epoch { "the server was restarted without them" } else { &refusal.what };
                 let missing = format!("messages sent while you were disconnected may be missing here: {why}");
@@ -174,10 +175,10 @@ impl Reading {
     }
 
     /// Ends the replay, and passes on the events that arrived during it.
-    fn end_replay(&mut self, whole: bool) -> Vec<ReadAction> {
-        let held = self.replay.take().map(|replay| replay.held).unwrap_or_default();
-        let mut all = vec![ReadAction::CaughtUp(whole)];
-        all.extend(held.into_iter().filter_map(|heard| self.pass_on(heard)));
+    fn end_replay(&mut self, is_complete: bool) -> Vec<ReadAction> {
+        let deferred = self.replay.take().map(|replay| replay.deferred).unwrap_or_default();
+        let mut all = vec![ReadAction::CaughtUp(is_complete)];
+        all.extend(deferred.into_iter().filter_map(|heard| self.pass_on(heard)));
         all
     }
 }
@@ -202,9 +203,9 @@ mod tests {
     }
 
     /// The actions for these lines (`T` stands for the time), one string each.
-    fn read(reading: &mut Reading, lines: &[&str]) -> Vec<String> {
+    fn read(progress: &mut ReadProgress, lines: &[&str]) -> Vec<String> {
         let heard = lines.iter().map(|line| Heard::new(&line.replace(" T ", &format!(" {TIME} "))));
-        let read: Vec<_> = heard.flat_map(|heard| reading.receive(heard)).collect();
+        let read: Vec<_> = heard.flat_map(|heard| progress.receive(heard)).collect();
         read.into_iter().map(written).collect()
     }
 
@@ -213,19 +214,19 @@ mod tests {
             ReadAction::Line(heard) => heard.line.replace(TIME, "T"),
             ReadAction::Gap(what) => format!("missing: {what}"),
             ReadAction::Send(command) => format!("ask: {}", command.to_line(crate::protocol::Mode::Commands)),
-            ReadAction::CaughtUp(whole) => format!("caught up: {whole}"),
+            ReadAction::CaughtUp(is_complete) => format!("caught up: {is_complete}"),
         }
     }
 
-    /// A reading up to id 5 in epoch a that begins a replay on another connection.
-    fn back(now: &str) -> Reading {
-        let mut reading = Reading::default();
-        assert_eq!(reading.begin(epoch("a")), History(0).into());
-        assert_eq!(read(&mut reading, &["OK HISTORY 0 last=3"]), ["caught up: false"]);
-        assert_eq!(read(&mut reading, &["@4 T MSG bob y", "OK MSG 5"]), ["@4 T MSG bob y", "OK MSG 5"]);
-        assert_eq!(reading.end().count(), 0);
-        assert_eq!(reading.begin(epoch(now)), since(MessageId(5), epoch("a")));
-        reading
+    /// The progress up to id 5 in epoch a that begins a replay on another connection.
+    fn back(now: &str) -> ReadProgress {
+        let mut progress = ReadProgress::default();
+        assert_eq!(progress.begin(epoch("a")), History(0).into());
+        assert_eq!(read(&mut progress, &["OK HISTORY 0 last=3"]), ["caught up: false"]);
+        assert_eq!(read(&mut progress, &["@4 T MSG bob y", "OK MSG 5"]), ["@4 T MSG bob y", "OK MSG 5"]);
+        assert_eq!(progress.end().count(), 0);
+        assert_eq!(progress.begin(epoch(now)), since(MessageId(5), epoch("a")));
+        progress
     }
 
     #[test]
@@ -257,46 +258,49 @@ mod tests {
 
     #[test]
     fn replay_resumes_after_a_lost_connection() {
-        let mut reading = back("a");
+        let mut progress = back("a");
         let lines = ["@8 T MSG bob c", "@- T WHISPER bob w", "PAST 6 T bob a", "PAST 7 T bob b"];
-        assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a", "@7 T MSG bob b"]);
-        let held: Vec<_> = reading.end().map(ReadAction::Line).map(written).collect();
-        assert_eq!(held, ["@- T WHISPER bob w"], "no replay repeats it");
-        assert_eq!(reading.begin(epoch("a")), since(MessageId(7), epoch("a")));
-        assert_eq!(read(&mut reading, &["PAST 8 T bob c", "OK SINCE 1 last=8"]), ["@8 T MSG bob c", "caught up: true"]);
+        assert_eq!(read(&mut progress, &lines), ["@6 T MSG bob a", "@7 T MSG bob b"]);
+        let deferred: Vec<_> = progress.end().map(ReadAction::Line).map(written).collect();
+        assert_eq!(deferred, ["@- T WHISPER bob w"], "no replay repeats it");
+        assert_eq!(progress.begin(epoch("a")), since(MessageId(7), epoch("a")));
+        assert_eq!(
+            read(&mut progress, &["PAST 8 T bob c", "OK SINCE 1 last=8"]),
+            ["@8 T MSG bob c", "caught up: true"]
+        );
         // A message that was passed on before the end of the reply is not passed on again.
-        let mut reading = back("a");
+        let mut progress = back("a");
         let lines = ["@6 T MSG bob a", "@7 T MSG bob b", "PAST 6 T bob a", "PAST 7 T bob b"];
-        assert_eq!(read(&mut reading, &lines), ["@6 T MSG bob a"]);
-        assert_eq!(reading.end().count(), 0);
-        assert_eq!(reading.begin(epoch("a")), since(MessageId(6), epoch("a")));
+        assert_eq!(read(&mut progress, &lines), ["@6 T MSG bob a"]);
+        assert_eq!(progress.end().count(), 0);
+        assert_eq!(progress.begin(epoch("a")), since(MessageId(6), epoch("a")));
     }
 
     #[test]
     fn loss_before_the_first_reply_leaves_no_gap() {
         let check = |lines: &[&str], passed: &[&str], last| {
-            let mut reading = Reading::default();
-            assert_eq!(reading.begin(epoch("a")), History(0).into());
-            assert_eq!(read(&mut reading, lines), [""; 0]);
-            assert_eq!(reading.end().map(ReadAction::Line).map(written).collect::<Vec<_>>(), passed);
-            assert_eq!(reading.begin(epoch("a")), since(MessageId(last), epoch("a")), "{lines:?}");
+            let mut progress = ReadProgress::default();
+            assert_eq!(progress.begin(epoch("a")), History(0).into());
+            assert_eq!(read(&mut progress, lines), [""; 0]);
+            assert_eq!(progress.end().map(ReadAction::Line).map(written).collect::<Vec<_>>(), passed);
+            assert_eq!(progress.begin(epoch("a")), since(MessageId(last), epoch("a")), "{lines:?}");
         };
         check(&["@- T WHISPER bob w", "@8 T MSG bob c", "@9 T MSG bob d"], &["@- T WHISPER bob w"], 7);
         check(&["@8 T MSG bob c"], &[], 7);
     }
 
     #[test]
-    fn gap_is_reported() {
+    fn missing_messages_are_reported() {
         let anew = "missing: messages sent while you were disconnected may be missing here: the server was restarted without them";
-        let mut reading = back("b");
+        let mut progress = back("b");
         let lines = ["@2 T MSG bob q", "ERR SINCE epoch-changed the epoch is b", "OK HISTORY 0 last=2"];
-        assert_eq!(read(&mut reading, &lines), [anew, "ask: HISTORY 0", "caught up: false", "@2 T MSG bob q"]);
-        assert_eq!(reading.begin(epoch("b")), since(MessageId(2), epoch("b")));
+        assert_eq!(read(&mut progress, &lines), [anew, "ask: HISTORY 0", "caught up: false", "@2 T MSG bob q"]);
+        assert_eq!(progress.begin(epoch("b")), since(MessageId(2), epoch("b")));
 
-        let mut reading = back("a");
+        let mut progress = back("a");
         let old = "missing: messages are missing here: the server no longer keeps those before id 9";
         let lines = ["ERR SINCE too-old 9 is the oldest", "PAST 9 T bob z", "OK SINCE 1 last=9"];
-        assert_eq!(read(&mut reading, &lines), [old, "ask: SINCE 8 a", "@9 T MSG bob z", "caught up: false"]);
+        assert_eq!(read(&mut progress, &lines), [old, "ask: SINCE 8 a", "@9 T MSG bob z", "caught up: false"]);
 
         // A server that repeats the refusal gets no endless requests.
         let lines = ["ERR SINCE too-old 9 is the oldest", "ERR SINCE too-old 9 is the oldest", "ERR HISTORY x y"];
@@ -306,17 +310,17 @@ mod tests {
 
     #[test]
     fn refusal_of_a_chosen_id_is_passed_on() {
-        let mut reading = Reading::since(MessageId(7), epoch("a"));
-        assert_eq!(reading.begin(epoch("b")), since(MessageId(7), epoch("a")));
+        let mut progress = ReadProgress::since(MessageId(7), epoch("a"));
+        assert_eq!(progress.begin(epoch("b")), since(MessageId(7), epoch("a")));
         let refusal = "ERR SINCE epoch-changed the epoch is b";
-        assert_eq!(read(&mut reading, &[refusal]), [refusal, "caught up: false"]);
+        assert_eq!(read(&mut progress, &[refusal]), [refusal, "caught up: false"]);
     }
 
     #[test]
-    fn past_messages_stay_past() {
-        let mut reading = Reading::from_now(20);
-        assert_eq!(reading.begin(None), History(20).into());
+    fn history_reply_is_passed_on_as_past() {
+        let mut progress = ReadProgress::from_now(20);
+        assert_eq!(progress.begin(None), History(20).into());
         let lines = ["@4 T MSG bob b", "PAST 3 T bob a", "PAST 4 T bob b", "OK HISTORY 2 last=4"];
-        assert_eq!(read(&mut reading, &lines), ["PAST 3 T bob a", "caught up: false", "@4 T MSG bob b"]);
+        assert_eq!(read(&mut progress, &lines), ["PAST 3 T bob a", "caught up: false", "@4 T MSG bob b"]);
     }
 }

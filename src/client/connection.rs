@@ -1,20 +1,22 @@
 //! One connection to a server, and what the client waits for beside it: input, signals, a deadline. Answers the server's `PING`.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::{or, pending, race};
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use futures_lite::{Stream, StreamExt as _};
+use smol::lock::Mutex;
 use smol::net::{Shutdown, TcpStream};
 use smol::{Task, Timer};
 
 use super::dial::{NewConnection, dial};
-use super::input::Input;
+use super::input::InputLines;
 use super::refusal::explain;
-use super::stop::Stop;
-use super::{Code, End, output};
+use super::stop::StopSignal;
+use super::{Exit, ExitCode, output};
 use crate::command::{
     Command, Heard, HeardRefusal, Nick, Pong, Refusal, Reply, Resume, ServerLine, Set, SetReply, Setting,
 };
@@ -25,87 +27,29 @@ use crate::limits::{
 use crate::process::reason;
 use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, Text, Token, made_safe};
 
-/// The result of [`Wire::next`].
-pub(super) enum WireEvent {
+/// The result of [`ServerConnection::next`].
+pub(super) enum ConnectionEvent {
     /// A line from the server.
     Line(Heard),
     /// A line of the input without its ending; `None` at the end of the input.
     Input(Option<Vec<u8>>),
 }
 
-/// A connection to a server, if there is one, with the client's input and output.
-pub(super) struct Wire {
-    /// `None` while there is no connection.
-    server: Option<BufReader<TcpStream>>,
-    /// The bytes received of the server's next line.
-    line: Vec<u8>,
-    /// The reason that the server gave for closing the connection.
-    close_reason: Option<End>,
-    /// The epoch of the ids on this connection.
-    pub(super) epoch: Option<Token>,
-    /// The resume token, if one was requested.
-    pub(super) token: Option<ResumeToken>,
-    input: Input,
-    /// The error that ended the input.
-    input_error: Option<io::Error>,
-    /// Ends when standard output has no reader any more.
-    output_closed: Option<Task<End>>,
+/// The sending side of a connection. Clones share it: what one sends is not mixed with what another sends.
+#[derive(Clone)]
+pub(super) struct ConnectionWriter {
+    stream: Arc<Mutex<TcpStream>>,
     /// `None` if signals have their default action.
-    pub(super) stop: Option<Stop>,
-    /// The mode in which the server reads lines.
-    pub(super) mode: Mode,
-    /// When [`Wire::next`] stops waiting.
-    pub(super) deadline: Option<Instant>,
+    stop: Option<StopSignal>,
 }
 
-impl Wire {
-    /// A wire without a connection, with an input that cannot fail.
-    pub(super) fn new(input: impl Stream<Item = Vec<u8>> + Send + 'static) -> Self {
-        Self::with_input(input.map(Ok).boxed())
-    }
-
-    /// A wire without a connection, with an input that can fail.
-    pub(super) fn with_input(input: Input) -> Self {
-        let (line, close_reason, epoch, token) = (Vec::new(), None, None, None);
-        let (input_error, output_closed, stop, mode, deadline) = (None, None, None, Mode::Commands, None);
-        Self { server: None, line, close_reason, epoch, token, input, input_error, output_closed, stop, mode, deadline }
-    }
-
-    /// From now on, [`Wire::next`] fails when standard output has no reader any more.
-    pub(super) fn watch_output(&mut self) {
-        self.output_closed = Some(smol::unblock(output::wait_unread));
-    }
-
-    /// Connects to the first address of the host that sends a greeting.
-    pub(super) async fn connect(&mut self, address: &str) -> Result<Heard, End> {
-        let dialed = async {
-            let unreachable =
-                |why| End(Code::Unreachable, format!("could not connect to {}: {why}", made_safe(address)));
-            dial(address).await.map_err(unreachable)
-        };
-        let NewConnection { server, greeting } = or(dialed, fail_on_signal(self.stop.as_ref())).await?;
-        (self.server, self.deadline) = (Some(server), None);
-        (self.line, self.close_reason, self.mode) = (Vec::new(), None, Mode::Commands);
-        self.handle_line(&greeting).await;
-        Ok(greeting)
-    }
-
-    /// Connects, and requests ids and times for events.
-    pub(super) async fn open(&mut self, address: &str) -> Result<(), End> {
-        self.connect(address).await?;
-        self.request_reply(&Set { setting: Setting::Tags, on: true }.into()).await.map(drop)
-    }
-
-    /// Closes the connection. Until the deadline, [`Wire::next`] waits for the input only.
-    pub(super) fn wait_until(&mut self, deadline: Instant) {
-        (self.server, self.deadline) = (None, Some(deadline));
-    }
-
-    /// Sends a line. If this fails, or the server does not read, [`Wire::next`] finds the connection closed.
-    pub(super) async fn send(&mut self, line: &[u8]) {
-        let Some(server) = &mut self.server else { return };
-        let line = [line, b"\n"].concat();
-        let sent = async { server.get_mut().write_all(&line).await.is_ok() };
+impl ConnectionWriter {
+    /// Sends the bytes that `bytes` returns once it is the turn of this clone. If this fails, or the server does not read in time, or
+    /// a signal arrives, closes the connection, which [`ServerConnection::next`] finds.
+    pub(super) async fn send(&self, bytes: impl FnOnce() -> Vec<u8>) {
+        let mut stream = self.stream.lock().await;
+        let bytes = bytes();
+        let sent = async { stream.write_all(&bytes).await.is_ok() };
         let late = async {
             Timer::after(Duration::from_millis(REPLY_MS_MAX)).await;
             false
@@ -113,8 +57,110 @@ impl Wire {
         let signalled = async { fail_on_signal::<()>(self.stop.as_ref()).await.is_ok() };
         if !or(sent, or(signalled, late)).await {
             // If this fails, it is closed already.
-            let _ = server.get_ref().shutdown(Shutdown::Both);
+            let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Whether both are the same connection.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.stream, &other.stream)
+    }
+}
+
+/// A connection to a server, if there is one, with the client's input and output.
+pub(super) struct ServerConnection {
+    /// `None` while there is no connection.
+    server: Option<BufReader<TcpStream>>,
+    /// The same connection, to send on.
+    writer: Option<Arc<Mutex<TcpStream>>>,
+    /// The bytes received of the server's next line.
+    line: Vec<u8>,
+    /// The reason that the server gave for closing the connection.
+    close_reason: Option<Exit>,
+    /// The epoch of the ids on this connection.
+    pub(super) epoch: Option<Token>,
+    /// The resume token, if one was requested.
+    pub(super) token: Option<ResumeToken>,
+    input: InputLines,
+    /// The error that ended the input.
+    input_error: Option<io::Error>,
+    /// Ends when standard output has no reader any more.
+    output_closed: Option<Task<Exit>>,
+    /// `None` if signals have their default action.
+    pub(super) stop: Option<StopSignal>,
+    /// The mode in which the server reads lines.
+    pub(super) mode: Mode,
+    /// When [`ServerConnection::next`] stops waiting.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl ServerConnection {
+    /// Not connected yet, with an input that cannot fail.
+    pub(super) fn new(input: impl Stream<Item = Vec<u8>> + Send + 'static) -> Self {
+        Self::with_input(input.map(Ok).boxed())
+    }
+
+    /// Not connected yet, with an input that can fail.
+    pub(super) fn with_input(input: InputLines) -> Self {
+        let (line, close_reason, epoch, token) = (Vec::new(), None, None, None);
+        let (input_error, output_closed, stop, mode, deadline) = (None, None, None, Mode::Commands, None);
+        Self {
+            server: None,
+            writer: None,
+            line,
+            close_reason,
+            epoch,
+            token,
+            input,
+            input_error,
+            output_closed,
+            stop,
+            mode,
+            deadline,
+        }
+    }
+
+    /// From now on, [`ServerConnection::next`] fails when standard output has no reader any more.
+    pub(super) fn watch_output(&mut self) {
+        self.output_closed = Some(smol::unblock(output::wait_until_closed));
+    }
+
+    /// Connects to the first address of the host that sends a greeting.
+    pub(super) async fn connect(&mut self, address: &str) -> Result<Heard, Exit> {
+        let dialed = async {
+            let unreachable =
+                |why| Exit(ExitCode::Unreachable, format!("could not connect to {}: {why}", made_safe(address)));
+            dial(address).await.map_err(unreachable)
+        };
+        let NewConnection { server, greeting } = or(dialed, fail_on_signal(self.stop.as_ref())).await?;
+        self.writer = Some(Arc::new(Mutex::new(server.get_ref().clone())));
+        (self.server, self.deadline) = (Some(server), None);
+        (self.line, self.close_reason, self.mode) = (Vec::new(), None, Mode::Commands);
+        self.handle_line(&greeting).await;
+        Ok(greeting)
+    }
+
+    /// Connects, and requests ids and times for events.
+    pub(super) async fn open(&mut self, address: &str) -> Result<(), Exit> {
+        self.connect(address).await?;
+        self.request_reply(&Set { setting: Setting::Tags, on: true }.into()).await.map(drop)
+    }
+
+    /// Closes the connection. Until the deadline, [`ServerConnection::next`] waits for the input only.
+    pub(super) fn wait_until(&mut self, deadline: Instant) {
+        (self.server, self.writer, self.deadline) = (None, None, Some(deadline));
+    }
+
+    /// Sends a line. If this fails, or the server does not read, [`ServerConnection::next`] finds the connection closed.
+    pub(super) async fn send(&mut self, line: &[u8]) {
+        if let Some(outgoing) = self.outgoing() {
+            outgoing.send(|| [line, b"\n"].concat()).await;
+        }
+    }
+
+    /// The sending side of the connection, if there is one.
+    pub(super) fn outgoing(&self) -> Option<ConnectionWriter> {
+        Some(ConnectionWriter { stream: Arc::clone(self.writer.as_ref()?), stop: self.stop.clone() })
     }
 
     /// Closes the sending side; lines can still be received.
@@ -127,18 +173,18 @@ impl Wire {
     pub(super) async fn request(
         &mut self,
         line: &[u8],
-        other: impl FnMut(Heard) -> Result<(), End>,
-    ) -> Result<Heard, End> {
+        other: impl FnMut(Heard) -> Result<(), Exit>,
+    ) -> Result<Heard, Exit> {
         self.request_messages(line, 0, other).await
     }
 
-    /// Like [`Wire::request`], for a reply of up to `messages` past messages.
+    /// Like [`ServerConnection::request`], for a reply of up to `messages` past messages.
     pub(super) async fn request_messages(
         &mut self,
         line: &[u8],
         messages: u64,
-        mut other: impl FnMut(Heard) -> Result<(), End>,
-    ) -> Result<Heard, End> {
+        mut other: impl FnMut(Heard) -> Result<(), Exit>,
+    ) -> Result<Heard, Exit> {
         self.send(line).await;
         let deadline = self.deadline;
         let mut reply_timeout = ReplyTimeout::new(messages);
@@ -146,7 +192,7 @@ impl Wire {
             let begun = Instant::now();
             self.deadline = reply_timeout.deadline();
             let next = self.next(false).await?;
-            let WireEvent::Line(heard) = next else { continue };
+            let ConnectionEvent::Line(heard) = next else { continue };
             reply_timeout.spend(begun.elapsed(), &heard)?;
             if heard.answers() {
                 self.deadline = deadline;
@@ -157,12 +203,12 @@ impl Wire {
     }
 
     /// Passes on the lines that arrive until the server closes the connection, but for no longer than a reply may take.
-    pub(super) async fn read_rest(&mut self, mut other: impl FnMut(Heard) -> Result<(), End>) -> Result<(), End> {
+    pub(super) async fn read_rest(&mut self, mut other: impl FnMut(Heard) -> Result<(), Exit>) -> Result<(), Exit> {
         let mut reply_timeout = ReplyTimeout::new(0);
         loop {
             let begun = Instant::now();
             self.deadline = reply_timeout.deadline();
-            let Ok(WireEvent::Line(heard)) = self.next(false).await else { return Ok(()) };
+            let Ok(ConnectionEvent::Line(heard)) = self.next(false).await else { return Ok(()) };
             let spent = reply_timeout.spend(begun.elapsed(), &heard);
             other(heard)?;
             if spent.is_err() {
@@ -172,18 +218,18 @@ impl Wire {
     }
 
     /// Sends a command and waits for its reply. Ignores lines that arrive before it.
-    pub(super) async fn request_reply(&mut self, command: &Command) -> Result<Heard, End> {
+    pub(super) async fn request_reply(&mut self, command: &Command) -> Result<Heard, Exit> {
         self.request(command.to_line(self.mode).as_bytes(), |_| Ok(())).await
     }
 
-    /// Like [`Wire::open`], with a resume token for reconnecting.
-    pub(super) async fn open_resumable(&mut self, address: &str) -> Result<(), End> {
+    /// Like [`ServerConnection::open`], with a resume token for reconnecting.
+    pub(super) async fn open_resumable(&mut self, address: &str) -> Result<(), Exit> {
         self.open(address).await?;
         self.request_token().await
     }
 
     /// Resumes the session of the previous connection, if there was one and its token is still valid.
-    pub(super) async fn resume(&mut self) -> Result<Option<Name>, End> {
+    pub(super) async fn resume(&mut self) -> Result<Option<Name>, Exit> {
         let Some(token) = self.token else { return Ok(None) };
         let answer = self.request_reply(&Resume(token).into()).await?;
         Ok(if let Some(ServerLine::Ok(Reply::Resume(name))) = answer.known { Some(name) } else { None })
@@ -191,7 +237,7 @@ impl Wire {
 
     /// Requests a resume token. Must run before a nickname is taken: otherwise, if the reply got lost, the nickname would stay
     /// reserved for a token that nobody knows.
-    pub(super) async fn request_token(&mut self) -> Result<(), End> {
+    pub(super) async fn request_token(&mut self) -> Result<(), Exit> {
         // A server that does not keep nicknames for a resume refuses this; the client works without a token, too.
         self.request_reply(&Set { setting: Setting::Resume, on: true }.into()).await.map(drop)
     }
@@ -207,13 +253,13 @@ impl Wire {
     }
 
     /// Fails if the input could not be read to its end.
-    pub(super) fn check_input(&mut self) -> Result<(), End> {
+    pub(super) fn check_input(&mut self) -> Result<(), Exit> {
         let Some(error) = self.input_error.take() else { return Ok(()) };
-        Err(End(Code::Refused, format!("cannot read standard input: {}", reason(&error))))
+        Err(Exit(ExitCode::Refused, format!("cannot read standard input: {}", reason(&error))))
     }
 
     /// Takes a nickname. Returns the refusal if the protocol or the server refuses it.
-    pub(super) async fn take_name(&mut self, raw: &str) -> Result<Result<Name, HeardRefusal>, End> {
+    pub(super) async fn take_name(&mut self, raw: &str) -> Result<Result<Name, HeardRefusal>, Exit> {
         let name = match Name::new(raw) {
             Ok(name) => name,
             Err(error) => return Ok(Err(Refusal::from(error).into())),
@@ -221,19 +267,18 @@ impl Wire {
         let answer = self.request_reply(&Nick(name).into()).await?;
         match answer.known {
             Some(ServerLine::Ok(Reply::Nick(name))) => Ok(Ok(name)),
-            _ => answer
-                .refused()
-                .map(Err)
-                .ok_or_else(|| End(Code::Lost, format!("it is not a chinwag/1 server; it replied: {}", answer.line))),
+            _ => answer.refused().map(Err).ok_or_else(|| {
+                Exit(ExitCode::Lost, format!("it is not a chinwag/1 server; it replied: {}", answer.line))
+            }),
         }
     }
 
     /// Waits for a line from the server or, if `input` is set, from the input. Fails when the server has closed the connection,
     /// standard output has no reader any more, a signal arrives, or the deadline passes.
-    pub(super) async fn next(&mut self, input: bool) -> Result<WireEvent, End> {
+    pub(super) async fn next(&mut self, input: bool) -> Result<ConnectionEvent, Exit> {
         // Checked first: a fast stream of lines must not delay the end.
-        if let Some(code) = self.stop.as_ref().and_then(Stop::code) {
-            return Err(End(code, String::new()));
+        if let Some(code) = self.stop.as_ref().and_then(StopSignal::code) {
+            return Err(Exit(code, String::new()));
         }
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return time_out(self.deadline).await;
@@ -242,8 +287,8 @@ impl Wire {
         let heard = async {
             let Some(server) = server else { return pending().await };
             let line = read_line(server, line).await;
-            let end = |why| close_reason.take().unwrap_or(End(Code::Lost, why));
-            Ok(WireEvent::Line(Heard::new(&text_of(&line.map_err(end)?))))
+            let end = |why| close_reason.take().unwrap_or(Exit(ExitCode::Lost, why));
+            Ok(ConnectionEvent::Line(Heard::new(&safe_text(&line.map_err(end)?))))
         };
         let typed = async {
             if !input {
@@ -257,7 +302,7 @@ impl Wire {
                 }
                 None => None,
             };
-            Ok(WireEvent::Input(line))
+            Ok(ConnectionEvent::Input(line))
         };
         let output_closed = async {
             let Some(output_closed) = output_closed else { return pending().await };
@@ -266,7 +311,7 @@ impl Wire {
         // Alternates between the two, so that a fast server does not hold up the input.
         let next =
             or(race(heard, typed), or(output_closed, or(fail_on_signal(stop.as_ref()), time_out(*deadline)))).await;
-        if let Ok(WireEvent::Line(heard)) = &next {
+        if let Ok(ConnectionEvent::Line(heard)) = &next {
             self.handle_line(heard).await;
         }
         next
@@ -307,23 +352,23 @@ impl ReplyTimeout {
     }
 
     /// Subtracts the time that this line took.
-    pub(super) fn spend(&mut self, time: Duration, heard: &Heard) -> Result<(), End> {
+    pub(super) fn spend(&mut self, time: Duration, heard: &Heard) -> Result<(), Exit> {
         if matches!(heard.known, Some(ServerLine::PastMessage(_))) && self.messages > 0 {
             self.messages -= 1;
             self.left += Duration::from_millis(REPLY_MESSAGE_MS);
         }
         self.left = self.left.saturating_sub(time);
         if self.left.is_zero() && !heard.answers() {
-            return Err(End(Code::TimedOut, "timed out: the server did not end its reply".to_owned()));
+            return Err(Exit(ExitCode::TimedOut, "timed out: the server did not end its reply".to_owned()));
         }
         Ok(())
     }
 }
 
 /// Fails when a signal arrives.
-async fn fail_on_signal<T>(stop: Option<&Stop>) -> Result<T, End> {
+async fn fail_on_signal<T>(stop: Option<&StopSignal>) -> Result<T, Exit> {
     let Some(stop) = stop else { return pending().await };
-    Err(End(stop.wait().await, String::new()))
+    Err(Exit(stop.wait().await, String::new()))
 }
 
 /// Reads the next line; its beginning may be in `line` already. If the future is dropped, `line` keeps the bytes read so far.
@@ -348,22 +393,22 @@ pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<
 }
 
 /// The end of the connection that the server announces by an `ERR -`.
-fn close_reason(refusal: &HeardRefusal) -> End {
+fn close_reason(refusal: &HeardRefusal) -> Exit {
     if refusal.code == ErrorCode::Resumed.as_str() {
-        return End(Code::TakenOver, "another connection resumed this session".to_owned());
+        return Exit(ExitCode::TakenOver, "another connection resumed this session".to_owned());
     }
-    End(Code::Lost, format!("the server closed the connection: {}", explain(refusal)))
+    Exit(ExitCode::Lost, format!("the server closed the connection: {}", explain(refusal)))
 }
 
 /// Fails when the deadline passes.
-pub(super) async fn time_out<T>(deadline: Option<Instant>) -> Result<T, End> {
+pub(super) async fn time_out<T>(deadline: Option<Instant>) -> Result<T, Exit> {
     let Some(deadline) = deadline else { return pending().await };
     Timer::at(deadline).await;
-    Err(End(Code::TimedOut, "timed out".to_owned()))
+    Err(Exit(ExitCode::TimedOut, "timed out".to_owned()))
 }
 
 /// A line as text without its ending. Bytes that are not UTF-8 become U+FFFD.
-pub(super) fn text_of(line: &[u8]) -> String {
+pub(super) fn safe_text(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
 }
@@ -379,24 +424,29 @@ mod tests {
         reply_timeout.spend(Duration::from_millis(ms), &Heard::new(line)).is_ok()
     }
 
-    /// A wire with this input, and its server, which has sent `text`.
-    async fn wire_with(text: &str, input: impl Stream<Item = Vec<u8>> + Send + 'static) -> (Wire, TcpStream) {
+    /// A connection with this input, and its server, which has sent `text`.
+    async fn wire_with(
+        text: &str,
+        input: impl Stream<Item = Vec<u8>> + Send + 'static,
+    ) -> (ServerConnection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut wire = Wire::new(input);
+        let mut connection = ServerConnection::new(input);
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        wire.server = Some(BufReader::new(client));
+        connection.writer = Some(Arc::new(Mutex::new(client.clone())));
+        connection.server = Some(BufReader::new(client));
         let (mut server, _) = listener.accept().await.unwrap();
         server.write_all(text.as_bytes()).await.unwrap();
-        (wire, server)
+        (connection, server)
     }
 
     #[test]
     fn next_takes_input_beside_a_fast_server() {
         smol::block_on(async {
-            let (mut wire, _server) = wire_with(&"MSG bob hi\n".repeat(1000), stream::repeat(b"hi".to_vec())).await;
+            let (mut connection, _server) =
+                wire_with(&"MSG bob hi\n".repeat(1000), stream::repeat(b"hi".to_vec())).await;
             let mut typed = 0;
             for _ in 0..200 {
-                typed += usize::from(matches!(wire.next(true).await, Ok(WireEvent::Input(Some(_)))));
+                typed += usize::from(matches!(connection.next(true).await, Ok(ConnectionEvent::Input(Some(_)))));
             }
             assert!((1..200).contains(&typed), "{typed}");
         });

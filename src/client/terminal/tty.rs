@@ -1,29 +1,27 @@
 //! A terminal's settings, size, input and output.
 
-use std::io::{self, Read as _, Write as _};
-use std::thread;
+use std::io::{self, Read as _, Stdin, Write as _};
 use std::time::Duration;
 
-use async_channel::Sender;
 use rustix::process::getpgrp;
 use rustix::termios::{
     ControlModes, InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp,
     tcgetwinsize, tcsetattr,
 };
-use smol::Task;
+use smol::{Async, Task, Timer};
 
-use super::editor::Size;
+use crate::client::editor::TerminalSize;
 use crate::limits::BACKGROUND_MS_MAX;
-use crate::process::{Stream, wait_readable};
+use crate::process::Stream;
 
 /// Assumed size of a terminal that does not report one.
-const SIZE_UNKNOWN: Size = Size { columns: 80, rows: 24 };
+const SIZE_UNKNOWN: TerminalSize = TerminalSize { columns: 80, rows: 24 };
 
 /// The terminal's settings from before the client changed them, while they are changed; restored on drop.
 #[derive(Default)]
-pub(super) struct Settings(Option<Termios>);
+pub(super) struct TerminalSettings(Option<Termios>);
 
-impl Settings {
+impl TerminalSettings {
     /// Makes the terminal pass on every key as it is pressed, unchanged and without an echo.
     pub(super) fn change(&mut self) {
         // If this fails, the terminal is gone, and reading from it reports that.
@@ -56,17 +54,17 @@ impl Settings {
     }
 }
 
-impl Drop for Settings {
+impl Drop for TerminalSettings {
     fn drop(&mut self) {
         self.restore();
     }
 }
 
 /// The size of the terminal.
-pub(super) fn size() -> Size {
+pub(super) fn size() -> TerminalSize {
     match tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
-            Size { columns: size.ws_col.into(), rows: size.ws_row.into() }
+            TerminalSize { columns: size.ws_col.into(), rows: size.ws_row.into() }
         }
         _ => SIZE_UNKNOWN,
     }
@@ -79,19 +77,15 @@ pub(super) fn is_foreground() -> bool {
     tcgetpgrp(io::stdin()).map_or(true, |group| group == getpgrp())
 }
 
-/// Reads what is typed until the terminal is gone.
-pub(super) fn read(typed: &Sender<Vec<u8>>) {
-    let (mut stdin, mut buffer) = (Stream::new(io::stdin(), None), [0; 4096]);
-    while wait_readable(io::stdin()).is_ok() {
-        if !is_foreground() {
-            thread::sleep(Duration::from_millis(BACKGROUND_MS_MAX));
-            continue;
-        }
-        let Ok(length @ 1..) = stdin.read(&mut buffer) else { return };
-        if typed.send_blocking(buffer[..length].to_vec()).is_err() {
-            return;
-        }
+/// Reads what is typed. `None`: the terminal is gone.
+pub(super) async fn read(stdin: &Async<Stdin>) -> Option<Vec<u8>> {
+    stdin.readable().await.ok()?;
+    while !is_foreground() {
+        Timer::after(Duration::from_millis(BACKGROUND_MS_MAX)).await;
     }
+    let mut buffer = [0; 4096];
+    let length = Stream::new(io::stdin(), None).read(&mut buffer).ok()?;
+    (length > 0).then(|| buffer[..length].to_vec())
 }
 
 /// Writes to the terminal, on a thread that may block. If the terminal is gone, reading from it reports that.

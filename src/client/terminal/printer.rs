@@ -1,20 +1,20 @@
 //! The queue of lines to print above the input line. It is bounded and never waits, so a terminal that accepts no output does not
 //! stop the conversation.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
 use chrono::Local;
 
-use super::render::Look;
-use super::session::DisplayItem;
+use crate::client::chat_state::DisplayItem;
+use crate::client::render::LineFormat;
 use crate::limits::{PRINT_AT_ONCE_BYTES, PRINT_BYTES_MAX};
 
 /// Lines on their way to the terminal.
 pub(super) struct Printer {
-    look: Look,
-    queue: RefCell<PrintQueue>,
+    format: LineFormat,
+    queue: Mutex<PrintQueue>,
     wake: (Sender<()>, Receiver<()>),
 }
 
@@ -27,12 +27,17 @@ struct PrintQueue {
 }
 
 impl Printer {
-    pub(super) fn new(look: Look) -> Self {
-        Self { look, queue: RefCell::default(), wake: async_channel::bounded(1) }
+    pub(super) fn new(format: LineFormat) -> Self {
+        Self { format, queue: Mutex::default(), wake: async_channel::bounded(1) }
     }
 
     pub(super) fn print(&self, shown: &DisplayItem) {
-        self.queue.borrow_mut().push(self.look.draw(shown, &Local::now()));
+        self.queue().push(self.format.format_line(shown, &Local::now()));
+        self.wake();
+    }
+
+    /// Ends [`Printer::wait`].
+    pub(super) fn wake(&self) {
         // If this fails, a wake-up is already pending.
         let _ = self.wake.0.try_send(());
     }
@@ -45,25 +50,25 @@ impl Printer {
         self.print(&DisplayItem::Warning(text.into()));
     }
 
-    /// Waits for something to print.
+    /// Waits for something to print or to draw.
     pub(super) async fn wait(&self) {
         // This cannot fail: the sender is held here.
         let _ = self.wake.1.recv().await;
     }
 
     pub(super) fn has_lines(&self) -> bool {
-        !self.queue.borrow().lines.is_empty()
+        !self.queue().lines.is_empty()
     }
 
     /// Moves the next lines to `text`, as many as are printed at once.
     pub(super) fn take_batch(&self, text: &mut String) {
-        let mut queue = self.queue.borrow_mut();
+        let mut queue = self.queue();
         let dropped = std::mem::take(&mut queue.dropped);
         if dropped > 0 {
             let warning = format!(
                 "{dropped} lines are missing here: the terminal accepted no output for too long; /history shows messages again"
             );
-            *text += &(self.look.draw(&DisplayItem::Warning(warning), &Local::now()) + "\r\n");
+            *text += &(self.format.format_line(&DisplayItem::Warning(warning), &Local::now()) + "\r\n");
         }
         let end = text.len() + PRINT_AT_ONCE_BYTES;
         while text.len() < end
@@ -72,6 +77,13 @@ impl Printer {
             *text += &line;
             *text += "\r\n";
         }
+        if !queue.lines.is_empty() {
+            self.wake();
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, PrintQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,7 +109,7 @@ mod tests {
 
     #[test]
     fn printer_drops_oldest_lines_and_counts_them() {
-        let printer = Printer::new(Look::default());
+        let printer = Printer::new(LineFormat::default());
         let line = "x".repeat(1022);
         for number in 0..PRINT_BYTES_MAX / 1024 + 10 {
             printer.note(format!("{number:05} {}", &line[6..]));

@@ -1,0 +1,438 @@
+//! The client's command line: the options of the chat and of each command.
+
+use std::env;
+use std::io;
+use std::time::Duration;
+
+use argh::{ArgsInfo, FromArgs, SubCommand};
+use regex_lite::Regex;
+
+use super::render::LineFormat;
+use crate::command_line::{is_colored, nearest, parse_color, parse_number, parse_seconds, parse_server, quoted};
+use crate::limits::HISTORY_REPLAYED_DEFAULT;
+use crate::protocol::{MessageId, Name, Token, is_blank};
+
+/// The environment variable with the server.
+const SERVER_VARIABLE: &str = "CHINWAG_SERVER";
+
+/// The options that every command has.
+#[derive(Clone, Debug)]
+pub(super) struct ClientOptions {
+    /// The server as `host:port`.
+    pub(super) address: String,
+    /// The nickname that the user chose.
+    pub(super) nick: Option<String>,
+    /// Whether to print JSON.
+    pub(super) json: bool,
+    pub(super) format: LineFormat,
+}
+
+/// A client for a chinwag chat server. Without a command, it chats: at a terminal interactively (Ctrl-D leaves), otherwise with the
+/// lines of standard input as typed lines.
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(
+    help_triggers("-h", "--help"),
+    usage = "[host [port]] [options] [command]",
+    example = "{command_name}\n{command_name} chat.example.org --nick alice\n{command_name} 10.0.0.9 7000 who\n{command_name} 10.0.0.9:7000 send build 41 is green\n{command_name} tail --json --server 10.0.0.9:7000\n{command_name} send --help",
+    note = "The server: --server, or host and port before the command, or the environment variable CHINWAG_SERVER, or 127.0.0.1:9999. The first of these counts; --server and a host before the command cannot be combined.",
+    note = "Options may stand anywhere, as --option value or --option=value. Everything after -- is text: {command_name} send -- -5 degrees",
+    error_code(0, "success, or the reader of the output closed it"),
+    error_code(1, "the server refused a command, or standard input or output failed"),
+    error_code(2, "invalid command line"),
+    error_code(3, "could not connect"),
+    error_code(4, "the connection was lost"),
+    error_code(5, "timed out: the server did not answer"),
+    error_code(6, "another connection resumed this session"),
+    error_code(129, "ended by SIGHUP; 130: by SIGINT (Ctrl-C); 131: by SIGQUIT; 143: by SIGTERM")
+)]
+pub(super) struct Arguments {
+    /// the server, as host, host:port or host port. Put an IPv6 address with a port in brackets; it may have a zone:
+    /// `[fe80::1%eth0]:9999`
+    #[argh(positional, arg_name = "host port")]
+    host: Vec<String>,
+
+    /// the server (default: the environment variable `CHINWAG_SERVER`, otherwise 127.0.0.1:9999)
+    #[argh(option, arg_name = "host[:port]")]
+    server: Option<String>,
+
+    /// the nickname to take (default: ask at a terminal; otherwise your login name, with a number if that is taken)
+    #[argh(option, arg_name = "name", from_str_fn(parse_nick))]
+    nick: Option<String>,
+
+    /// print in colour: auto, always or never (default: auto: at a terminal, unless `NO_COLOR` is set or TERM is dumb)
+    #[argh(option, arg_name = "when", default = "is_colored(&io::stdout())", from_str_fn(parse_color))]
+    color: bool,
+
+    /// ring the terminal's bell for whispers to you and messages that mention your nickname
+    #[argh(switch)]
+    bell: bool,
+
+    /// after a lost connection, try to reconnect for this many seconds; 0: do not reconnect (default: 60; at a terminal, without
+    /// limit)
+    #[argh(option, arg_name = "seconds", from_str_fn(parse_seconds))]
+    pub(super) retry: Option<Duration>,
+
+    /// print the version and exit
+    #[argh(switch, short = 'V')]
+    pub(super) version: bool,
+
+    #[argh(subcommand)]
+    pub(super) command: Option<Subcommand>,
+}
+
+/// Defines the struct of a command, with the options and exit codes that all commands have, and those of its own. `hidden_help` after
+/// an option accepts it without an effect: an alias such as `chinwag --color never` works with every command.
+macro_rules! command {
+    (
+        $(#[$about:meta])*
+        $name:ident(nick $($nick:ident)?, color $($color:ident)?, $($code:ident($number:tt, $meaning:tt)),+) { $($own:tt)* }
+    ) => {
+        #[derive(FromArgs, ArgsInfo, Debug)]
+        $(#[$about])*
+        #[argh(
+            help_triggers("-h", "--help"),
+            note = "The server may also stand before the command, as host, host:port or host port. Everything after -- is text.",
+            error_code(0, "success, or the reader of the output closed it"),
+            error_code(1, "the server refused a command, or standard input or output failed"),
+            error_code(2, "invalid command line"),
+            error_code(3, "could not connect"),
+            error_code(4, "the connection was lost"),
+            $($code($number, $meaning),)+
+            error_code(129, "ended by SIGHUP; 130: by SIGINT (Ctrl-C); 131: by SIGQUIT; 143: by SIGTERM")
+        )]
+        pub(super) struct $name {
+            $($own)*
+
+            /// print one JSON object per line
+            #[argh(switch)]
+            json: bool,
+
+            /// the server (default: the environment variable `CHINWAG_SERVER`, otherwise 127.0.0.1:9999)
+            #[argh(option, arg_name = "host[:port]")]
+            server: Option<String>,
+
+            /// the nickname to take (default: your login name, with a number if that is taken)
+            #[argh(option, arg_name = "name", from_str_fn(parse_nick), $($nick)?)]
+            nick: Option<String>,
+
+            /// print in colour: auto, always or never (default: auto: at a terminal, unless `NO_COLOR` is set or TERM is dumb)
+            #[argh(option, arg_name = "when", default = "is_colored(&io::stdout())", from_str_fn(parse_color), $($color)?)]
+            color: bool,
+
+            /// ring the terminal's bell
+            #[argh(switch, hidden_help)]
+            bell: bool,
+        }
+
+        impl CommonOptions for $name {
+            fn name(&self) -> &'static str {
+                Self::COMMAND.name
+            }
+
+            fn options(&self, host: &[String]) -> Result<ClientOptions, String> {
+                if let (Some(server), Some(host)) = (&self.server, host.first()) {
+                    return Err(format!("two servers: {} and --server {}, expected one", quoted(host), quoted(server)));
+                }
+                let address = address(self.server.as_deref(), host)?;
+                let (nick, format) = (self.nick.clone(), LineFormat { color: self.color, bell: self.bell });
+                Ok(ClientOptions { address, nick, json: self.json, format })
+            }
+        }
+    };
+}
+
+/// Defines the struct of a command that prints messages and events as they arrive.
+macro_rules! watch_command {
+    ($(#[$about:meta])* $name:ident { $($own:tt)* }) => {
+        command! {
+            $(#[$about])*
+            $name(
+                nick,
+                color,
+                error_code(5, "timed out: --timeout expired, or the server did not answer"),
+                error_code(6, "another connection resumed this session")
+            ) {
+                $($own)*
+
+                /// print only messages and whispers from this member
+                #[argh(option, arg_name = "name")]
+                from: Option<Name>,
+
+                /// exit after this many seconds, with exit code 5
+                #[argh(option, arg_name = "seconds", from_str_fn(parse_seconds))]
+                timeout: Option<Duration>,
+
+                /// begin with the messages after this id (--json prints ids); if the server no longer keeps some of them,
+                /// standard error says so
+                #[argh(option, arg_name = "id", from_str_fn(parse_id))]
+                since: Option<MessageId>,
+
+                /// with --since: the epoch of the id (epoch= in the server's greeting); if the server has another one, exit
+                /// with code 1
+                #[argh(option, arg_name = "epoch", from_str_fn(parse_epoch))]
+                epoch: Option<Token>,
+
+                /// after a lost connection, try to reconnect for this many seconds; 0: do not reconnect (default: 60)
+                #[argh(option, arg_name = "seconds", from_str_fn(parse_seconds))]
+                retry: Option<Duration>,
+            }
+        }
+
+        impl $name {
+            pub(super) fn filter(&self) -> WatchFilter<'_> {
+                let (from, since, epoch) = (self.from.as_ref(), self.since, self.epoch.as_ref());
+                WatchFilter { count: self.count, from, timeout: self.timeout, since, epoch, retry: self.retry }
+            }
+        }
+    };
+}
+
+/// Which messages and events to print, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WatchFilter<'a> {
+    pub(super) count: Option<u64>,
+    pub(super) from: Option<&'a Name>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) since: Option<MessageId>,
+    pub(super) epoch: Option<&'a Token>,
+    pub(super) retry: Option<Duration>,
+}
+
+/// The commands. Any other first word is the server.
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand)]
+pub(super) enum Subcommand {
+    Send(SendOptions),
+    Who(WhoOptions),
+    Tail(TailOptions),
+    Wait(WaitOptions),
+    History(HistoryOptions),
+    Search(SearchOptions),
+    Raw(RawOptions),
+}
+
+command! {
+    /// send a text, or each line of standard input
+    #[argh(
+        subcommand,
+        name = "send",
+        example = "{command_name} build 41 is green\n{command_name} --to bob,carol psst\nmake 2>&1 | {command_name}\n{command_name} -- -5 degrees",
+        note = "It prints nothing or, with --json, each reply."
+    )]
+    SendOptions(nick, color hidden_help, error_code(5, "timed out: the server did not answer")) {
+        /// the text (default: each line of standard input is one)
+        #[argh(positional)]
+        pub(super) text: Vec<String>,
+
+        /// whisper to these members (separated by commas)
+        #[argh(option, arg_name = "names", from_str_fn(parse_names))]
+        pub(super) to: Option<String>,
+    }
+}
+
+command! {
+    /// list the other members
+    #[argh(subcommand, name = "who", example = "{command_name}", note = "Each line is: name coordinator|member")]
+    WhoOptions(nick, color hidden_help, error_code(5, "timed out: the server did not answer")) {}
+}
+
+watch_command! {
+    /// print messages and events as they arrive
+    #[argh(subcommand, name = "tail", example = "{command_name} --json | grep -m1 alice\n{command_name} --since 1204 --epoch k7qd")]
+    TailOptions {
+        /// exit after this many lines (default: without limit)
+        #[argh(option, arg_name = "number", from_str_fn(parse_count))]
+        count: Option<u64>,
+    }
+}
+
+watch_command! {
+    /// print the next message that matches a regular expression
+    #[argh(subcommand, name = "wait", example = "{command_name} 'build 41 is (green|red)' --from ci --timeout 600")]
+    WaitOptions {
+        /// the regular expression, in quotes if it has spaces
+        #[argh(positional, from_str_fn(parse_regex))]
+        pub(super) regex: Regex,
+
+        /// exit after this many messages (default: 1)
+        #[argh(option, arg_name = "number", from_str_fn(parse_count))]
+        count: Option<u64>,
+    }
+}
+
+command! {
+    /// print the last messages
+    #[argh(subcommand, name = "history", example = "{command_name} 50")]
+    HistoryOptions(nick, color, error_code(5, "timed out: the server did not answer")) {
+        /// how many messages (default: 20)
+        #[argh(positional, arg_name = "number", default = "HISTORY_REPLAYED_DEFAULT", from_str_fn(parse_messages))]
+        pub(super) count: u64,
+    }
+}
+
+command! {
+    /// print the messages with these words, newest first
+    #[argh(
+        subcommand,
+        name = "search",
+        example = "{command_name} green build",
+        note = "It needs a server that stores messages (chinwagd --data)."
+    )]
+    SearchOptions(nick, color, error_code(5, "timed out: the server did not answer")) {
+        /// the words
+        #[argh(positional)]
+        pub(super) words: Vec<String>,
+    }
+}
+
+command! {
+    /// send protocol lines, and print every line received
+    #[argh(
+        subcommand,
+        name = "raw",
+        example = "printf 'NICK bot\\nMSG hi\\n' | {command_name}",
+        note = "It reads the lines from standard input (protocol.md describes them), and sends each after the reply to the one before."
+    )]
+    RawOptions(nick hidden_help, color hidden_help, error_code(5, "timed out: the server did not answer")) {}
+}
+
+/// The options that all commands have in common.
+trait CommonOptions {
+    fn name(&self) -> &'static str;
+
+    /// The options; `host` has the words before the command.
+    fn options(&self, host: &[String]) -> Result<ClientOptions, String>;
+}
+
+impl Subcommand {
+    fn common(&self) -> &dyn CommonOptions {
+        match self {
+            Self::Send(send) => send,
+            Self::Who(who) => who,
+            Self::Tail(tail) => tail,
+            Self::Wait(wait) => wait,
+            Self::History(history) => history,
+            Self::Search(search) => search,
+            Self::Raw(raw) => raw,
+        }
+    }
+
+    /// Reports what argh cannot check.
+    fn wrong(&self) -> Option<&'static str> {
+        match self {
+            Self::Send(SendOptions { text, .. }) if !text.is_empty() && is_blank(&text.concat()) => {
+                Some("missing text: the message is blank, expected send TEXT")
+            }
+            Self::Search(SearchOptions { words, .. }) if is_blank(&words.concat()) => {
+                Some("missing words to search for: expected search WORDS")
+            }
+            Self::Tail(TailOptions { epoch: Some(_), since: None, .. })
+            | Self::Wait(WaitOptions { epoch: Some(_), since: None, .. }) => {
+                Some("--epoch without --since: expected both, as in --since 1204 --epoch k7qd")
+            }
+            Self::Raw(RawOptions { nick: Some(_), .. }) => {
+                Some("unexpected --nick: raw reads the nickname from its input, as NICK name")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Arguments {
+    /// The name of the command; empty without one.
+    pub(super) fn command_name(&self) -> &'static str {
+        self.command.as_ref().map_or("", |command| command.common().name())
+    }
+
+    /// The options of the command or of the chat.
+    ///
+    /// # Errors
+    /// Explains a wrong server, and what argh cannot check.
+    pub(super) fn options(&self) -> Result<ClientOptions, String> {
+        if let Some(command) = &self.command {
+            let options = command.common().options(&self.host)?;
+            return command.wrong().map_or(Ok(options), |what| Err(what.to_owned()));
+        }
+        let address = address(self.server.as_deref(), &self.host)?;
+        let format = LineFormat { color: self.color, bell: self.bell };
+        Ok(ClientOptions { address, nick: self.nick.clone(), json: false, format })
+    }
+
+    /// Reports the only word as an unknown command if it is nearly one. It may be a host, which the caller must have looked up.
+    pub(super) fn unknown_command(&self) -> Option<String> {
+        let [word] = self.host.as_slice() else { return None };
+        let near = nearest(word, command_names().into_iter()).filter(|_| self.command.is_none())?;
+        Some(format!("unknown command {}, did you mean {near}? No host of that name was found, either", quoted(word)))
+    }
+}
+
+/// The server as `host:port`: of `--server`, of the words before the command, or of the environment variable.
+fn address(server: Option<&str>, words: &[String]) -> Result<String, String> {
+    let is_number = |word: &&String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let (host, rest) = match words.split_first() {
+        Some((host, rest)) if server.is_none() => (Some(host), rest),
+        _ => (None, words),
+    };
+    let port = rest.first().filter(is_number).filter(|_| host.is_some());
+    if let Some(command) = rest.get(usize::from(port.is_some())) {
+        return Err(unknown_command(command, host.map(String::as_str)));
+    }
+    let variable = env::var_os(SERVER_VARIABLE).filter(|value| !value.is_empty());
+    let (place, raw) = match (server, host, port, variable) {
+        (Some(server), ..) => ("--server", server.to_owned()),
+        (_, Some(host), Some(port), _) if parse_server(host).is_ok_and(|address| address == *host) => {
+            return Err(format!("two ports for one server: {} and {}, expected one", quoted(host), quoted(port)));
+        }
+        (_, Some(host), Some(port), _) => ("server", format!("{host} {port}")),
+        (_, Some(host), ..) => ("server", host.clone()),
+        (.., Some(variable)) => (SERVER_VARIABLE, variable.to_string_lossy().into_owned()),
+        _ => ("server", "127.0.0.1".to_owned()),
+    };
+    parse_server(&raw).map_err(|why| format!("invalid {place} {}: {why}", quoted(&raw)))
+}
+
+fn command_names() -> Vec<&'static str> {
+    Arguments::get_args_info().commands.iter().map(|command| command.name).collect()
+}
+
+/// Reports a word in the place of the command. A mistyped command before it was parsed as the host.
+fn unknown_command(word: &str, host: Option<&str>) -> String {
+    let names = command_names();
+    let hint = |host: &str| {
+        let near = nearest(host, names.iter().copied()).map(|near| format!(", did you mean {near}?"));
+        format!(" ({} was parsed as the server{})", quoted(host), near.unwrap_or_default())
+    };
+    let hint = host.map_or(" (--server has the server)".to_owned(), hint);
+    format!("unknown command {}: expected one of {}, help{hint}", quoted(word), names.join(", "))
+}
+
+/// Accepts any nickname: the server checks it, and at a terminal the user is asked for another one.
+fn parse_nick(raw: &str) -> Result<String, String> {
+    if raw.is_empty() { Err("expected a nickname".to_owned()) } else { Ok(raw.to_owned()) }
+}
+
+/// Refuses blanks and empty names: with them, the server would read the first word of the text as a name.
+fn parse_names(raw: &str) -> Result<String, String> {
+    let are_names = raw.split(',').all(|name| Name::new(name).is_ok());
+    if are_names { Ok(raw.to_owned()) } else { Err("expected nicknames separated by commas".to_owned()) }
+}
+
+fn parse_regex(raw: &str) -> Result<Regex, String> {
+    Regex::new(raw).map_err(|why| format!("expected a regular expression: {why}"))
+}
+
+fn parse_messages(raw: &str) -> Result<u64, String> {
+    parse_number(raw, 0.., "a number of messages")
+}
+
+fn parse_count(raw: &str) -> Result<u64, String> {
+    parse_number(raw, 1.., "a number of lines")
+}
+
+fn parse_id(raw: &str) -> Result<MessageId, String> {
+    parse_number(raw, 0.., "an id").map(MessageId)
+}
+
+fn parse_epoch(raw: &str) -> Result<Token, String> {
+    Token::new(raw).map_err(|_| "expected the word after epoch= in the server's greeting, such as k7qd".to_owned())
+}

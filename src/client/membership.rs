@@ -1,0 +1,363 @@
+//! A membership that outlives its connections: when one breaks, the client reconnects, takes its nickname back and reads the messages
+//! that it missed.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use futures_lite::future::or;
+
+use super::connection::{ConnectionEvent, ConnectionWriter, ReplyTimeout, ServerConnection, time_out};
+use super::read_progress::{ReadAction, ReadProgress};
+use super::{Exit, ExitCode};
+use crate::command::{Command, Heard, HeardRefusal, Reply, ServerLine};
+use crate::limits::{HELD_BYTES_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
+use crate::protocol::{Mode, Name};
+
+/// The result of [`Membership::next`].
+#[derive(Debug)]
+pub(super) enum MembershipEvent {
+    /// A line from the server. A missed message comes as the event that it was.
+    Line(Heard),
+    /// A line of the input without its ending; `None` at the end of the input.
+    Input(Option<Vec<u8>>),
+    /// Messages are missing here; the text says which.
+    Gap(String),
+    /// All earlier messages have been read; `false` if some may be missing.
+    CaughtUp(bool),
+    /// The connection is lost; the reason.
+    Lost(String),
+    /// An attempt to reconnect failed; the reason.
+    AttemptFailed(String),
+    /// The pause before the next attempt to reconnect.
+    RetryIn(Duration),
+    /// Connected again, with the nickname or the reason why it was refused.
+    Reconnected(Result<Name, HeardRefusal>),
+}
+
+/// A nickname on a server, connected or reconnecting.
+pub(super) struct Membership {
+    connection: ServerConnection,
+    address: String,
+    /// The nickname to keep.
+    name: Name,
+    progress: ReadProgress,
+    /// How long to try to reconnect; `None`: without limit.
+    retry: Option<Duration>,
+    /// When to stop in any case.
+    deadline: Option<Instant>,
+    /// Events that [`Membership::next`] has not returned yet.
+    events: VecDeque<MembershipEvent>,
+    backoff: ExponentialBackoff,
+    /// Whether there is no connection.
+    is_disconnected: bool,
+    /// When to give up reconnecting, while it is away.
+    retry_until: Option<Instant>,
+    /// The time limits of the reply with earlier messages, and the bytes of events held back until it ends.
+    reply_timeout: ReplyTimeout,
+    deferred_bytes: usize,
+    /// Whether there is a connection without a nickname: missed messages are requested once there is one.
+    is_nameless: bool,
+    /// The time left to wait for the next reply.
+    reply_time_left: Duration,
+}
+
+impl Membership {
+    /// A membership over a connection that has its nickname. `progress` decides which earlier messages it reads.
+    pub(super) async fn new(
+        connection: ServerConnection,
+        address: String,
+        name: Name,
+        progress: ReadProgress,
+        retry: Option<Duration>,
+    ) -> Self {
+        let (events, backoff, deadline) = (VecDeque::new(), backoff(), connection.deadline);
+        let (is_disconnected, retry_until, is_nameless, reply_timeout, deferred_bytes) =
+            (false, None, false, ReplyTimeout::new(0), 0);
+        let reply_time_left = REPLY_TIME;
+        let mut membership = Self {
+            connection,
+            address,
+            name,
+            progress,
+            retry,
+            deadline,
+            events,
+            backoff,
+            is_disconnected,
+            retry_until,
+            reply_timeout,
+            deferred_bytes,
+            is_nameless,
+            reply_time_left,
+        };
+        membership.catch_up().await;
+        membership
+    }
+
+    /// The nickname to keep.
+    pub(super) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The server as `host:port`.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The sending side of the connection, if there is one.
+    pub(super) fn outgoing(&self) -> Option<ConnectionWriter> {
+        self.connection.outgoing()
+    }
+
+    /// Stops reconnecting, and sets a deadline for the end.
+    pub(super) fn stop_reconnecting(&mut self) {
+        self.retry = Some(Duration::ZERO);
+        let last = Instant::now() + Duration::from_millis(REPLY_TOTAL_MS_MAX);
+        self.deadline = Some(self.deadline.map_or(last, |deadline| deadline.min(last)));
+    }
+
+    /// Fails if the input could not be read to its end.
+    pub(super) fn check_input(&mut self) -> Result<(), Exit> {
+        self.connection.check_input()
+    }
+
+    /// Sends `QUIT`, and waits a moment for the server to close the connection.
+    pub(super) async fn quit(mut self) {
+        self.connection.quit().await;
+    }
+
+    /// Waits for an event or, if `input` is set, for a line of the input. Fails when the connection is lost for good, standard output
+    /// has no reader any more, a signal arrives, or the deadline passes. `is_reply_due`: the server has a reply to send, and is
+    /// disconnected if it does not send it in time.
+    pub(super) async fn next(&mut self, input: bool, is_reply_due: bool) -> Result<MembershipEvent, Exit> {
+        if !is_reply_due {
+            self.reply_time_left = REPLY_TIME;
+        }
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event);
+            }
+            if self.is_disconnected && self.retry == Some(Duration::ZERO) {
+                return Err(Exit(ExitCode::Lost, String::new()));
+            }
+            let is_catching_up = !self.is_disconnected && self.progress.is_catching_up();
+            if !self.is_disconnected {
+                let until = match (is_catching_up, is_reply_due) {
+                    (true, _) => self.reply_timeout.deadline(),
+                    (_, true) => Instant::now().checked_add(self.reply_time_left),
+                    _ => None,
+                };
+                self.connection.deadline = [self.deadline, until].into_iter().flatten().min();
+            }
+            let begun = Instant::now();
+            let next = self.connection.next(input).await;
+            // Only the wait for the server counts, not the time that the output takes.
+            self.reply_time_left = match &next {
+                Ok(ConnectionEvent::Line(heard)) if heard.answers() => REPLY_TIME,
+                _ => self.reply_time_left.saturating_sub(begun.elapsed()),
+            };
+            match next {
+                Ok(ConnectionEvent::Input(line)) => return Ok(MembershipEvent::Input(line)),
+                Ok(ConnectionEvent::Line(heard)) if is_catching_up => {
+                    self.receive_in_replay(begun.elapsed(), heard).await?;
+                }
+                Ok(ConnectionEvent::Line(heard)) => self.receive(heard).await,
+                Err(Exit(ExitCode::Lost, why)) => self.handle_loss(why)?,
+                Err(Exit(ExitCode::TimedOut, why))
+                    if self.deadline.is_none_or(|deadline| Instant::now() < deadline) =>
+                {
+                    if self.is_disconnected {
+                        self.reconnect().await?;
+                    } else {
+                        self.handle_loss(why)?;
+                    }
+                }
+                Err(end) => return Err(end),
+            }
+        }
+    }
+
+    /// Handles a line during a replay. Gives up a connection whose replay does not end.
+    async fn receive_in_replay(&mut self, time: Duration, heard: Heard) -> Result<(), Exit> {
+        if matches!(heard.known, Some(ServerLine::Event(..))) {
+            // The line, and about as much again for the parsed form.
+            self.deferred_bytes += 2 * heard.line.len() + size_of::<Heard>();
+        }
+        match self.reply_timeout.spend(time, &heard) {
+            Err(Exit(_, why)) => self.handle_loss(why),
+            Ok(()) if self.deferred_bytes > HELD_BYTES_MAX => {
+                self.handle_loss("the server sent events but did not end its reply".to_owned())
+            }
+            Ok(()) => {
+                self.receive(heard).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn receive(&mut self, heard: Heard) {
+        if let Some(ServerLine::Ok(Reply::Nick(name))) = &heard.known {
+            self.name = name.clone();
+            if std::mem::take(&mut self.is_nameless) {
+                self.catch_up().await;
+            }
+        }
+        for action in self.progress.receive(heard) {
+            self.handle(action).await;
+        }
+    }
+
+    async fn handle(&mut self, action: ReadAction) {
+        self.events.push_back(match action {
+            ReadAction::Line(heard) => MembershipEvent::Line(heard),
+            ReadAction::Gap(what) => MembershipEvent::Gap(what),
+            ReadAction::CaughtUp(whole) => MembershipEvent::CaughtUp(whole),
+            ReadAction::Send(command) => return self.request(&command).await,
+        });
+    }
+
+    async fn request(&mut self, command: &Command) {
+        self.connection.send(command.to_line(Mode::Commands).as_bytes()).await;
+    }
+
+    /// Requests the earlier messages.
+    async fn catch_up(&mut self) {
+        let command = self.progress.begin(self.connection.epoch.clone());
+        (self.reply_timeout, self.deferred_bytes) = (ReplyTimeout::new(u64::MAX), 0);
+        self.request(&command).await;
+    }
+
+    fn handle_loss(&mut self, why: String) -> Result<(), Exit> {
+        self.events.extend(self.progress.end().map(MembershipEvent::Line));
+        let for_good = self.retry == Some(Duration::ZERO);
+        if for_good && self.events.is_empty() {
+            return Err(Exit(ExitCode::Lost, why));
+        }
+        self.is_nameless = false;
+        self.is_disconnected = true;
+        self.retry_until = self.retry.and_then(|retry| Instant::now().checked_add(retry));
+        self.events.push_back(MembershipEvent::Lost(why));
+        if !for_good {
+            self.schedule_attempt();
+        }
+        Ok(())
+    }
+
+    /// Closes the connection, and schedules the next attempt to reconnect.
+    fn schedule_attempt(&mut self) {
+        let pause = self.backoff.next().unwrap_or_default();
+        let then = Instant::now() + pause;
+        self.connection.wait_until(self.deadline.map_or(then, |deadline| deadline.min(then)));
+        self.events.push_back(MembershipEvent::RetryIn(pause));
+    }
+
+    async fn reconnect(&mut self) -> Result<(), Exit> {
+        // With a time limit, a refused nickname fails this attempt, and the next one tries it again: a script cannot choose another one.
+        let deadline = self.deadline;
+        let named = match or(self.rejoin(), time_out(deadline)).await {
+            Ok(Err(refusal)) if self.retry.is_some() => Err(Exit(ExitCode::Refused, refusal.what)),
+            named => named,
+        };
+        match named {
+            Ok(named) => {
+                (self.is_disconnected, self.backoff, self.connection.deadline) = (false, backoff(), self.deadline);
+                self.is_nameless = named.is_err();
+                if !self.is_nameless {
+                    self.catch_up().await;
+                }
+                self.events.push_back(MembershipEvent::Reconnected(named));
+                Ok(())
+            }
+            Err(end) if end.0.is_wanted() => Err(end),
+            Err(Exit(_, why)) if self.retry_until.is_some_and(|end| end <= Instant::now()) => {
+                Err(Exit(ExitCode::Lost, format!("could not reconnect in time: {why}")))
+            }
+            Err(Exit(_, why)) => {
+                self.events.push_back(MembershipEvent::AttemptFailed(why));
+                self.schedule_attempt();
+                Ok(())
+            }
+        }
+    }
+
+    async fn rejoin(&mut self) -> Result<Result<Name, HeardRefusal>, Exit> {
+        self.connection.open(&self.address).await?;
+        if let Some(name) = self.connection.resume().await? {
+            return Ok(Ok(name));
+        }
+        self.connection.request_token().await?;
+        self.connection.take_name(self.name.as_str()).await
+    }
+}
+
+/// Longest wait for a reply.
+const REPLY_TIME: Duration = Duration::from_millis(REPLY_TOTAL_MS_MAX);
+
+/// The pauses before the attempts to reconnect.
+fn backoff() -> ExponentialBackoff {
+    let [shortest, longest] = RECONNECT_MS.map(Duration::from_millis);
+    let backoff = ExponentialBuilder::new().with_min_delay(shortest).with_max_delay(longest).without_max_times();
+    backoff.with_jitter().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::{AsyncWriteExt as _, stream};
+    use smol::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A membership after its first replay, and its server, which then sends `lines`.
+    async fn membership(lines: &str) -> (Membership, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let serve = async {
+            let (mut server, _) = listener.accept().await.unwrap();
+            let text = format!("HELLO chinwag/1 hi\nOK SET tags on\nOK HISTORY 0 last=0\n{lines}");
+            server.write_all(text.as_bytes()).await.unwrap();
+            server
+        };
+        let connect = async {
+            let mut connection = ServerConnection::new(stream::pending());
+            connection.open(&address).await.unwrap();
+            Membership::new(connection, address.clone(), Name::new("al").unwrap(), ReadProgress::from_now(0), None)
+                .await
+        };
+        let (mut membership, server) = futures_lite::future::zip(connect, serve).await;
+        assert!(matches!(membership.next(false, false).await, Ok(MembershipEvent::CaughtUp(_))));
+        (membership, server)
+    }
+
+    #[test]
+    fn overdue_reply_disconnects() {
+        smol::block_on(async {
+            let (mut membership, _server) = membership("MSG bob hi\nOK MSG 1\nMSG bob hi\n").await;
+            let little = REPLY_TIME / 2;
+            membership.reply_time_left = little;
+            assert!(matches!(membership.next(false, true).await, Ok(MembershipEvent::Line(_))));
+            assert!(membership.reply_time_left <= little, "an event is not a reply");
+            assert!(matches!(membership.next(false, true).await, Ok(MembershipEvent::Line(_))));
+            assert_eq!(membership.reply_time_left, REPLY_TIME);
+            membership.reply_time_left = little;
+            assert!(matches!(membership.next(false, false).await, Ok(MembershipEvent::Line(_))));
+            assert!(membership.reply_time_left > little, "the server owed no reply");
+            membership.reply_time_left = Duration::from_millis(20);
+            assert!(matches!(membership.next(false, true).await, Ok(MembershipEvent::Lost(_))));
+        });
+    }
+
+    #[test]
+    fn deferred_bytes_include_parsed_events() {
+        smol::block_on(async {
+            let (mut membership, _server) = membership("").await;
+            membership.catch_up().await;
+            let mut held = 0;
+            while !membership.is_disconnected {
+                membership.receive_in_replay(Duration::ZERO, Heard::new("JOIN bob")).await.unwrap();
+                held += 1;
+            }
+            assert!(held * size_of::<Heard>() <= 2 * HELD_BYTES_MAX, "{held}");
+        });
+    }
+}

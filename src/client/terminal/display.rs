@@ -1,0 +1,157 @@
+//! The contents of the terminal: printed lines and, below them, the messages that are being sent and the input line. The thread `send`
+//! edits the input line. The thread `receive` prints, and draws the rows below again.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex as SyncMutex, PoisonError};
+
+use smol::Task;
+use smol::lock::Mutex;
+
+use super::printer::Printer;
+use super::tty::{self, size, write};
+use crate::client::editor::{Editor, Screen};
+use crate::client::render::LineFormat;
+use crate::client::shared_chat::SharedChat;
+use crate::client::typed::is_message;
+
+/// Turn bracketed paste on and off.
+const PASTE_ON: &str = "\x1b[?2004h";
+const PASTE_OFF: &str = "\x1b[?2004l";
+
+/// Clear the screen.
+const CLEAR: &str = "\x1b[H\x1b[J";
+
+/// The screen, shared by the two threads.
+pub(super) struct Display {
+    pub(super) printer: Printer,
+    /// Locked while a key is carried out: nothing is printed meanwhile, and nobody else waits for it.
+    pub(super) editor: Mutex<Editor>,
+    prompt: SyncMutex<&'static str>,
+    /// Locked while the terminal accepts output, which may be never.
+    output: Mutex<ScreenOutput>,
+    /// Whether the shell has the terminal, or has not been asked for it yet.
+    is_suspended: AtomicBool,
+    /// Whether something else may be on the screen: the rows that were drawn are somewhere else, or gone.
+    is_reset: AtomicBool,
+    /// Whether to clear the screen first.
+    is_cleared: AtomicBool,
+}
+
+struct ScreenOutput {
+    screen: Screen,
+    writing: Option<Task<()>>,
+}
+
+impl Display {
+    pub(super) fn new(format: LineFormat) -> Self {
+        let screen = Screen::new(size(), format);
+        Self {
+            printer: Printer::new(format),
+            editor: Mutex::default(),
+            prompt: SyncMutex::new(""),
+            output: Mutex::new(ScreenOutput { screen, writing: None }),
+            is_suspended: AtomicBool::new(true),
+            is_reset: AtomicBool::new(true),
+            is_cleared: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn set_prompt(&self, prompt: &'static str) {
+        *self.prompt.lock().unwrap_or_else(PoisonError::into_inner) = prompt;
+        self.printer.wake();
+    }
+
+    /// Clears the screen.
+    pub(super) fn clear(&self) {
+        self.is_cleared.store(true, Ordering::Relaxed);
+        self.printer.wake();
+    }
+
+    pub(super) fn is_suspended(&self) -> bool {
+        self.is_suspended.load(Ordering::Relaxed)
+    }
+
+    /// Begins to draw, on a screen with other text on it, unless the shell has the terminal.
+    pub(super) fn resume(&self, is_foreground: bool) {
+        self.is_reset.store(true, Ordering::Relaxed);
+        self.is_suspended.store(!is_foreground, Ordering::Relaxed);
+        self.printer.wake();
+    }
+
+    /// Erases the rows, and draws nothing more.
+    pub(super) async fn suspend(&self) {
+        self.is_suspended.store(true, Ordering::Relaxed);
+        let mut output = self.output.lock().await;
+        output.finish_writing().await;
+        let text = output.screen.erase() + PASTE_OFF;
+        output.write(text).await;
+    }
+
+    /// Prints the remaining lines, erases the rows, and draws nothing more.
+    pub(super) async fn close(&self) {
+        let was_suspended = self.is_suspended.swap(true, Ordering::Relaxed);
+        let mut output = self.output.lock().await;
+        output.finish_writing().await;
+        if was_suspended || !tty::is_foreground() {
+            return;
+        }
+        let mut text = output.screen.erase();
+        while self.printer.has_lines() {
+            self.printer.take_batch(&mut text);
+        }
+        output.write(text + PASTE_OFF).await;
+    }
+
+    /// Prints lines, and draws the rows below them again, whenever something has changed.
+    pub(super) async fn run(&self, chat: &SharedChat) -> Infallible {
+        loop {
+            self.printer.wait().await;
+            let mut output = self.output.lock().await;
+            output.finish_writing().await;
+            // The thread `send` may not know yet that the shell has taken the terminal.
+            if !self.is_suspended() && tty::is_foreground() {
+                let text = self.next_text(&mut output.screen, chat).await;
+                output.write(text).await;
+            }
+        }
+    }
+
+    /// The next text to write.
+    pub(super) async fn next_text(&self, screen: &mut Screen, chat: &SharedChat) -> String {
+        let editor = self.editor.lock().await;
+        // The size may have changed before its signal arrives.
+        screen.resize(size());
+        let mut text = String::new();
+        if self.is_reset.swap(false, Ordering::Relaxed) {
+            screen.forget();
+            text += PASTE_ON;
+        }
+        let erased = screen.erase();
+        text += if self.is_cleared.swap(false, Ordering::Relaxed) { CLEAR } else { &erased };
+        self.printer.take_batch(&mut text);
+        let sending = chat.with_state(|state| {
+            let waiting = state.waiting().filter(|line| is_message(line));
+            state.sending().chain(waiting).map(str::to_owned).collect::<Vec<_>>()
+        });
+        let prompt = *self.prompt.lock().unwrap_or_else(PoisonError::into_inner);
+        text + &screen.draw(&sending, &editor.input(prompt))
+    }
+}
+
+impl ScreenOutput {
+    /// Writes the text. If this is dropped before it is done, the text is written all the same.
+    async fn write(&mut self, text: String) {
+        if !text.is_empty() {
+            self.writing = Some(write(text));
+            self.finish_writing().await;
+        }
+    }
+
+    async fn finish_writing(&mut self) {
+        if let Some(writing) = &mut self.writing {
+            writing.await;
+            self.writing = None;
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The client at a terminal. Two threads share a [`SharedChat`] and a [`Display`]: `send` reads keys, runs the line editor and sends what the
+//! user typed; `receive` reads the connection and prints. Neither waits for the other: while the line editor is busy, `receive`
+//! reads and answers the server, and prints later. Calls that can block (writing to the terminal, the history file) run on threads
+//! of their own.
+
+mod display;
+mod printer;
+mod receive;
+mod send;
+mod tty;
+
+use std::io::{self, IsTerminal as _};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use async_channel::{Receiver, Sender};
+use async_signal::Signal;
+use rustix::process::{getpgrp, kill_current_process_group};
+use smol::{Timer, block_on};
+
+use self::display::Display;
+use self::send::Keyboard;
+use super::arguments::ClientOptions;
+use super::render::LineFormat;
+use super::shared_chat::SharedChat;
+use super::{Exit, ExitCode};
+use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX};
+
+/// The signals that end the client: all that end a program by default and are known to [`Signal`], except faults. None may leave the
+/// terminal with the editor's settings.
+const ENDING_SIGNALS: [Signal; 14] = [
+    Signal::Hup,
+    Signal::Int,
+    Signal::Quit,
+    Signal::Term,
+    Signal::Trap,
+    Signal::Abort,
+    Signal::Usr1,
+    Signal::Usr2,
+    Signal::Alarm,
+    Signal::Xcpu,
+    Signal::Vtalarm,
+    Signal::Prof,
+    Signal::Io,
+    Signal::Sys,
+];
+
+/// The signals that are caught and do not end the client. At a limit of file sizes, SIGXFSZ comes when the history is written, and
+/// the write fails.
+const OTHER_SIGNALS: [Signal; 4] = [Signal::Tstp, Signal::Cont, Signal::Winch, Signal::Xfsz];
+
+/// Whether standard input and output are a terminal on which a line can be edited.
+pub(super) fn is_available() -> bool {
+    let edits = env::var("TERM").is_ok_and(|term| !["", "dumb", "cons25", "emacs"].contains(&term.as_str()));
+    edits && io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// The state that the two threads share.
+struct Shared {
+    chat: SharedChat,
+    display: Display,
+    /// Lines that were typed before the chat began.
+    answers: (Sender<String>, Receiver<String>),
+    /// Closed when the chat begins. Nothing is ever sent on it.
+    started: (Sender<()>, Receiver<()>),
+}
+
+impl Shared {
+    fn new(format: LineFormat) -> Self {
+        let (answers, started) = (async_channel::unbounded(), async_channel::bounded(1));
+        Self { chat: SharedChat::default(), display: Display::new(format), answers, started }
+    }
+
+    /// Asks for one line.
+    async fn ask(&self, prompt: &'static str) -> String {
+        self.display.set_prompt(prompt);
+        // This cannot fail: the sender is held here.
+        let line = self.answers.1.recv().await.unwrap_or_default();
+        self.display.set_prompt("");
+        let answer = line.trim().to_owned();
+        self.display.printer.note(format!("{prompt}{answer}"));
+        answer
+    }
+
+    /// Begins the chat.
+    fn start_chat(&self) {
+        self.started.1.close();
+        self.display.set_prompt("> ");
+    }
+
+    /// Ends the chat or, before it has started, the attempt to join.
+    fn leave(&self, is_chatting: bool) {
+        if is_chatting {
+            self.chat.with_state(super::chat_state::ChatState::leave);
+        } else {
+            self.chat.leaving().close();
+        }
+    }
+}
+
+/// Chats until the user leaves.
+pub(super) fn run(options: ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
+    let failed = |error| Exit(ExitCode::Usage, format!("cannot use this terminal: {error}"));
+    let shared = Arc::new(Shared::new(options.format));
+    let keyboard = Keyboard::open(Arc::clone(&shared)).map_err(failed)?;
+    let (receiving, received) = async_channel::bounded(1);
+    let receive = thread::Builder::new().name("receive".to_owned()).spawn(move || {
+        let _receiving = receiving;
+        block_on(receive::run(&shared, &options, retry))
+    });
+    let (receive, over) = (receive.map_err(failed)?, received.clone());
+    let send = thread::Builder::new().name("send".to_owned()).spawn(move || block_on(keyboard.run(received)));
+    let (left, key_signal) = send.map_err(failed)?.join().unwrap_or_else(|panic| resume_unwind(panic));
+    if let Some(signal) = key_signal {
+        // Like the terminal, signals the whole process group: a shell script stops only if it gets the signal, too.
+        let _ = kill_current_process_group(signal);
+    }
+    match left {
+        Some(code) if code != ExitCode::Success => Err(Exit(code, String::new())),
+        _ if over.is_closed() => receive.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        // It still waits for the server.
+        _ => Ok(()),
+    }
+}
+
+/// How long to wait for the server, and for the terminal, at the end.
+fn farewell_ms(left: ExitCode) -> u64 {
+    if left.signal().is_some() { FAREWELL_AT_SIGNAL_MS_MAX } else { FAREWELL_MS_MAX }
+}
+
+/// Whether something can continue this process group after it was stopped: the parent of its first process, in the same session.
+/// Otherwise the group is orphaned, and SIGTSTP must not stop it (POSIX).
+fn has_shell() -> bool {
+    let parent_and_session = |pid: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name before the last bracket may have blanks; then state, parent, group and session follow.
+        let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
+        Some((fields.get(1)?.clone(), fields.get(3)?.clone()))
+    };
+    let shell = || {
+        let (parent, session) = parent_and_session(&getpgrp().to_string())?;
+        Some(parent_and_session(&parent)?.1 == session)
+    };
+    shell().unwrap_or(false)
+}
+
+async fn after(ms: u64) {
+    Timer::after(Duration::from_millis(ms)).await;
+}

@@ -1,0 +1,162 @@
+//! The thread `receive`: connects, asks for an address and a nickname if they are missing, reads the connection, and prints.
+
+use std::time::Duration;
+
+use futures_lite::FutureExt as _;
+use futures_lite::future::{or, pending};
+
+use super::Shared;
+use crate::client::Exit;
+use crate::client::arguments::ClientOptions;
+use crate::client::connection::ServerConnection;
+use crate::client::membership::Membership;
+use crate::client::read_progress::ReadProgress;
+use crate::command_line::{parse_server, quoted};
+use crate::limits::HISTORY_REPLAYED_DEFAULT;
+use crate::protocol::Name;
+
+/// Chats until the connection is lost for good or the user has left. Prints meanwhile.
+pub(super) async fn run(shared: &Shared, options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
+    let printing = async { match shared.display.run(&shared.chat).await {} };
+    or(chat(shared, options, retry), printing).await
+}
+
+async fn chat(shared: &Shared, options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
+    let (mut connection, leaving) = (ServerConnection::new(shared.chat.leaving()), shared.chat.leaving());
+    let left = async {
+        // Nothing is ever sent: this returns when the channel is closed.
+        let _ = leaving.recv().await;
+        None
+    };
+    let Some((address, name)) = or(left, async { Some(enter(shared, &mut connection, options).await) }).await else {
+        // The server may already have given a nickname, and would keep it reserved.
+        connection.quit().await;
+        return Ok(());
+    };
+    shared.start_chat();
+    let mut membership =
+        Membership::new(connection, address, name, ReadProgress::from_now(HISTORY_REPLAYED_DEFAULT), retry).await;
+    let print = |item: &_| {
+        shared.display.printer.print(item);
+        Ok(())
+    };
+    let ended = shared.chat.run(&mut membership, false, print).await;
+    membership.quit().await;
+    ended
+}
+
+/// Connects and takes a nickname; asks for another address or nickname until both are accepted.
+async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &ClientOptions) -> (String, Name) {
+    let printer = &shared.display.printer;
+    let (mut address, mut nick) = (options.address.clone(), options.nick.clone());
+    let (mut is_connected, mut is_second_try) = (false, false);
+    loop {
+        if !is_connected {
+            if let Err(Exit(_, why)) = connection.open_resumable(&address).await {
+                printer.warn(why);
+                address = ask_address(shared, address).await;
+                continue;
+            }
+            is_connected = true;
+        }
+        let raw = match nick.take() {
+            Some(raw) => raw,
+            None => {
+                // While the nickname is typed, the server's PINGs are answered.
+                let heard = async {
+                    let Exit(_, why) = loop {
+                        if let Err(end) = connection.next(false).await {
+                            break end;
+                        }
+                    };
+                    printer.warn(format!("{why}; the name you type is used on a new connection"));
+                    is_connected = false;
+                    pending().await
+                };
+                is_second_try = false;
+                shared.ask("your name: ").or(heard).await
+            }
+        };
+        if !is_connected && !is_second_try {
+            (nick, is_second_try) = (Some(raw), true);
+            continue;
+        }
+        match connection.take_name(&raw).await {
+            Ok(Ok(name)) => return (address, name),
+            // The hint suggests a command, which this prompt does not accept.
+            Ok(Err(refusal)) => printer.warn(refusal.what),
+            Err(Exit(_, why)) => {
+                printer.warn(why);
+                is_connected = false;
+                // The nickname is tried once more, on a new connection.
+                nick = (!is_second_try).then_some(raw);
+                is_second_try = true;
+            }
+        }
+    }
+}
+
+/// Asks for another address until a valid one is typed; Enter alone keeps the last one.
+async fn ask_address(shared: &Shared, last: String) -> String {
+    loop {
+        let raw = shared.ask("another address, or Enter to try again: ").await;
+        match parse_server(&raw) {
+            _ if raw.is_empty() => return last,
+            Ok(address) => return address,
+            Err(why) => shared.display.printer.warn(format!("invalid server {}: {why}", quoted(&raw))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+
+    use super::*;
+    use crate::client::editor::Screen;
+    use crate::client::render::LineFormat;
+    use crate::client::terminal::tty::size;
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    /// The replies to the commands by which the client joins, then a message and a `PING`.
+    const LINES: &str = "HELLO chinwag/1 hi\nOK SET tags on\nERR SET unknown-setting x\nOK NICK al\nOK HISTORY 0 last=0\n\
+                         MSG bob hi\nPING x\n";
+
+    #[test]
+    fn busy_editor_delays_printing_only() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, format) = (listener.local_addr().unwrap().to_string(), LineFormat::default());
+        let options = ClientOptions { address, nick: Some("al".to_owned()), json: false, format };
+        let shared = Arc::new(Shared::new(format));
+        let busy = shared.display.editor.lock_blocking();
+        let (print, printed) = mpsc::channel();
+        let receiving = Arc::clone(&shared);
+        thread::spawn(move || {
+            let Shared { chat: shared_chat, display, .. } = &*receiving;
+            // Without a terminal: the texts go to the test.
+            let printing = async {
+                let mut screen = Screen::new(size(), format);
+                loop {
+                    display.printer.wait().await;
+                    print.send(display.next_text(&mut screen, shared_chat).await).unwrap();
+                }
+            };
+            smol::block_on(or(chat(&receiving, &options, Some(Duration::ZERO)), printing)).unwrap();
+        });
+        let (server, _) = listener.accept().unwrap();
+        server.set_read_timeout(Some(DEADLINE)).unwrap();
+        (&server).write_all(LINES.as_bytes()).unwrap();
+        let mut lines = BufReader::new(server.try_clone().unwrap()).lines().map(Result::unwrap);
+        lines.find(|line| line == "PONG x").expect("the client answers PING");
+        assert!(printed.try_recv().is_err(), "nothing is printed meanwhile");
+        drop(busy);
+        let mut text = String::new();
+        while !text.contains("bob: hi") {
+            text += &printed.recv_timeout(DEADLINE).expect("the message is printed");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The thread `send`: reads keys, runs the line editor, and sends the lines that the user typed.
+
+use std::collections::VecDeque;
+use std::io::{self, Stdin};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_channel::Receiver;
+use async_signal::{Signal, Signals};
+use futures_lite::future::{or, pending};
+use futures_lite::{FutureExt as _, StreamExt as _};
+use rustix::process::kill_current_process_group;
+use smol::{Async, Task, Timer};
+
+use super::tty::{self, TerminalSettings};
+use super::{ENDING_SIGNALS, OTHER_SIGNALS, Shared, after, farewell_ms, has_shell};
+use crate::client::ExitCode;
+use crate::client::editor::{HistoryFile, InputHistory, Key, KeyDecoder, KeyOutcome};
+use crate::client::stop::end_by;
+use crate::client::typed::{completions, history_entry};
+use crate::limits::{BACKGROUND_MS_MAX, FAREWELL_AT_SIGNAL_MS_MAX, KEY_SEQUENCE_MS_MAX};
+use crate::process::catch;
+
+/// An event that the thread waits for.
+enum Wakeup {
+    /// Bytes were typed; `None`: the terminal is gone.
+    Typed(Option<Vec<u8>>),
+    Signal(Signal),
+    /// The chat has started: from now on, typed lines are messages and commands.
+    ChatStarted,
+    HistoryLoaded(HistoryFile, io::Result<InputHistory>),
+    /// A key sequence was not completed in time.
+    SequenceEnd,
+    /// The client is in the background, and no signal came.
+    Background,
+}
+
+/// The keyboard.
+pub(super) struct Keyboard {
+    shared: Arc<Shared>,
+    settings: TerminalSettings,
+    stdin: Async<Stdin>,
+    signals: Signals,
+    decoder: KeyDecoder,
+    /// When something was typed last.
+    typed_at: Instant,
+    /// Keys that were pressed and not carried out yet.
+    keys: VecDeque<Key>,
+    /// `None` if the file cannot be used.
+    history: Option<HistoryFile>,
+    loading: Option<Task<(HistoryFile, io::Result<InputHistory>)>>,
+    is_chatting: bool,
+    /// The signal of the key by which the user left.
+    key_signal: Option<rustix::process::Signal>,
+}
+
+impl Keyboard {
+    pub(super) fn open(shared: Arc<Shared>) -> io::Result<Self> {
+        let load = |mut file: HistoryFile| {
+            smol::unblock(move || {
+                let history = file.load();
+                (file, history)
+            })
+        };
+        Ok(Self {
+            shared,
+            settings: TerminalSettings::default(),
+            // Blocking mode is a property of the terminal, which other programs share.
+            stdin: Async::new_nonblocking(io::stdin())?,
+            signals: catch(&[&ENDING_SIGNALS[..], &OTHER_SIGNALS].concat())?,
+            decoder: KeyDecoder::default(),
+            typed_at: Instant::now(),
+            keys: VecDeque::new(),
+            history: None,
+            loading: HistoryFile::of_user().map(load),
+            is_chatting: false,
+            key_signal: None,
+        })
+    }
+
+    /// Runs until the user leaves or the thread `receive` ends, which closes `received`. Then restores the terminal. Returns how the
+    /// user left, and the signal to send to the process group.
+    pub(super) async fn run(mut self, received: Receiver<()>) -> (Option<ExitCode>, Option<rustix::process::Signal>) {
+        let shared = Arc::clone(&self.shared);
+        let mut sending = pin!(shared.chat.send_waiting(|item| shared.display.printer.print(item)));
+        let over = || async {
+            // Nothing is ever sent: this returns when the channel is closed.
+            let _ = received.recv().await;
+        };
+        let left = async { Some(self.edit().await) };
+        let left = left.or(async { match sending.as_mut().await {} }).or(async {
+            over().await;
+            None
+        });
+        let left = left.await;
+        let wait_ms = farewell_ms(left.unwrap_or(ExitCode::Success));
+        if left.is_some() {
+            shared.leave(self.is_chatting);
+            let sending = async { match sending.await {} };
+            over().or(sending).or(after(wait_ms)).await;
+        }
+        self.close(wait_ms).await;
+        (left, self.key_signal)
+    }
+
+    /// Carries out keys and signals until the user leaves.
+    async fn edit(&mut self) -> ExitCode {
+        self.resume();
+        loop {
+            while let Some(key) = self.keys.pop_front() {
+                if let Some(code) = self.press(key).await {
+                    return code;
+                }
+            }
+            self.shared.display.printer.wake();
+            match self.wait().await {
+                Wakeup::Typed(Some(bytes)) => {
+                    self.keys.extend(self.decoder.decode(&bytes));
+                    self.typed_at = Instant::now();
+                }
+                Wakeup::Typed(None) => return ExitCode::Signal(Signal::Hup),
+                Wakeup::Signal(Signal::Winch | Signal::Xfsz) => {}
+                Wakeup::Signal(Signal::Tstp) => self.suspend().await,
+                // The client was stopped, and the shell has used the terminal since.
+                Wakeup::Signal(Signal::Cont) => self.resume(),
+                Wakeup::Signal(signal) => return ExitCode::Signal(signal),
+                Wakeup::ChatStarted => {
+                    self.is_chatting = true;
+                    // Lines that were typed before the chat began, and answered no question.
+                    while let Ok(line) = self.shared.answers.1.try_recv() {
+                        self.submit(&line).await;
+                    }
+                }
+                Wakeup::HistoryLoaded(file, Ok(history)) => {
+                    self.shared.display.editor.lock().await.history = history;
+                    self.history = Some(file);
+                }
+                Wakeup::HistoryLoaded(_, Err(error)) => self.shared.display.printer.warn(error.to_string()),
+                Wakeup::SequenceEnd => self.decoder.end_sequence(),
+                // In the foreground again without SIGCONT: the parent process has set it to be ignored.
+                Wakeup::Background if tty::is_foreground() => self.resume(),
+                Wakeup::Background if has_shell() => end_by(Signal::Tstp),
+                Wakeup::Background => return ExitCode::Signal(Signal::Hup),
+            }
+        }
+    }
+
+    /// Carries out a key. Returns how the user leaves by it, if so.
+    async fn press(&mut self, key: Key) -> Option<ExitCode> {
+        let display = &self.shared.display;
+        let complete = |before: &str| {
+            // Copied, so that a long list delays nobody else.
+            let names =
+                self.shared.chat.with_state(|state| state.other_members().map(str::to_owned).collect::<Vec<_>>());
+            completions(before, names.iter().map(String::as_str))
+        };
+        let outcome = display.editor.lock().await.press(key, complete);
+        match outcome? {
+            KeyOutcome::Line(line) => self.accept(&line).await,
+            KeyOutcome::Leave => return Some(ExitCode::Success),
+            KeyOutcome::Signal(signal) => {
+                self.key_signal = rustix::process::Signal::from_named_raw(signal as i32);
+                return Some(ExitCode::Signal(signal));
+            }
+            // Stops the whole process group, as a shell's job control expects. Only a shell can continue it.
+            KeyOutcome::Suspend if has_shell() => {
+                let _ = kill_current_process_group(rustix::process::Signal::TSTP);
+            }
+            KeyOutcome::Suspend => {}
+            KeyOutcome::Clear => display.clear(),
+            KeyOutcome::Warning(why) => display.printer.warn(why),
+        }
+        None
+    }
+
+    /// Handles a complete line, which can have line breaks. Before the chat, it has answers.
+    async fn accept(&mut self, typed: &str) {
+        if self.is_chatting {
+            for line in typed.lines() {
+                self.submit(line).await;
+            }
+            return;
+        }
+        // Enter alone is an answer, too.
+        let lines = typed.lines().chain(typed.is_empty().then_some(""));
+        for line in lines {
+            // This cannot fail: the channel is unbounded, and its receiver is held here.
+            let _ = self.shared.answers.0.try_send(line.to_owned());
+        }
+    }
+
+    /// Queues a line, if it can be sent, and adds it to the history.
+    async fn submit(&mut self, line: &str) {
+        if line.trim().is_empty() {
+            return;
+        }
+        let refusal = self.shared.chat.with_state(|state| state.queue(line));
+        let is_kept = self.remember(line).await;
+        if let Some(why) = refusal {
+            self.shared.display.printer.warn(why);
+            if !is_kept {
+                self.shared.display.editor.lock().await.keep_refused(line);
+            }
+        }
+    }
+
+    /// Adds a line to the history, without whispered text; returns whether the history has all of it.
+    async fn remember(&mut self, line: &str) -> bool {
+        let kept = history_entry(line);
+        let is_whole = kept == line.trim_end();
+        // The editor is not locked while the disk is written.
+        let is_new = self.shared.display.editor.lock().await.history.add(&kept);
+        if is_new && let Some(mut file) = self.history.take() {
+            match smol::unblock(move || (file.append(&kept), file)).await {
+                (Ok(()), file) => self.history = Some(file),
+                (Err(error), _) => self.shared.display.printer.warn(error.to_string()),
+            }
+        }
+        is_whole
+    }
+
+    async fn wait(&mut self) -> Wakeup {
+        let Self { stdin, signals, decoder, typed_at, is_chatting, loading, shared, .. } = self;
+        let signal = async {
+            match signals.next().await {
+                Some(Ok(signal)) => Wakeup::Signal(signal),
+                _ => pending().await,
+            }
+        };
+        let typed = async { Wakeup::Typed(tty::read(stdin).await) };
+        let started = async {
+            if *is_chatting {
+                return pending().await;
+            }
+            // Nothing is ever sent: this returns when the channel is closed.
+            let _ = shared.started.1.recv().await;
+            Wakeup::ChatStarted
+        };
+        let loaded = async {
+            let Some(task) = loading else { return pending().await };
+            let (file, history) = task.await;
+            *loading = None;
+            Wakeup::HistoryLoaded(file, history)
+        };
+        let late = async {
+            if !decoder.is_in_sequence() {
+                return pending().await;
+            }
+            Timer::at(*typed_at + Duration::from_millis(KEY_SEQUENCE_MS_MAX)).await;
+            Wakeup::SequenceEnd
+        };
+        let background = async {
+            if !shared.display.is_suspended() {
+                return pending().await;
+            }
+            after(BACKGROUND_MS_MAX).await;
+            Wakeup::Background
+        };
+        signal.or(loaded).or(started).or(typed).or(late).or(background).await
+    }
+
+    /// Gives the terminal to the shell until the shell continues the client.
+    async fn suspend(&mut self) {
+        if !self.shared.display.is_suspended() {
+            // Does not wait for a terminal that accepts no output: no signals are handled during the wait.
+            or(self.shared.display.suspend(), after(FAREWELL_AT_SIGNAL_MS_MAX)).await;
+            self.settings.restore();
+        }
+        // This stops the process until SIGCONT continues it. That signal is caught, too, and resumes the client.
+        end_by(Signal::Tstp);
+    }
+
+    /// Takes the terminal, unless the shell has it.
+    fn resume(&mut self) {
+        let is_foreground = tty::is_foreground();
+        if is_foreground {
+            self.settings.change();
+        }
+        self.shared.display.resume(is_foreground);
+    }
+
+    /// Prints the remaining lines, reports typed lines that were not sent, and restores the terminal.
+    async fn close(&mut self, wait_ms: u64) {
+        let display = &self.shared.display;
+        let (unanswered, waiting) = self.shared.chat.with_state(|state| {
+            let copy = |lines: &mut dyn Iterator<Item = &str>| lines.map(str::to_owned).collect::<Vec<_>>();
+            (copy(&mut state.sending()), copy(&mut state.waiting()))
+        });
+        for line in unanswered {
+            display.printer.warn(format!("perhaps not sent: {line}"));
+        }
+        let half = display.editor.lock().await.input("").text.to_owned();
+        for line in waiting.into_iter().chain([half]).filter(|line| !line.trim().is_empty()) {
+            display.printer.warn(format!("not sent: {}", line.replace('\n', " ")));
+        }
+        // Does not wait for a terminal that accepts no output.
+        or(display.close(), after(wait_ms)).await;
+        self.settings.restore();
+    }
+}

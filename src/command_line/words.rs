@@ -1,0 +1,466 @@
+//! Sorts the words of a command line for argh: users may put options and the command in any order, as `--option value` or
+//! `--option=value`. Explains errors in them.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+
+use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality, PositionalInfo};
+
+use super::{nearest, quoted};
+
+/// A sorted command line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Words {
+    /// Options and their values; switches have none.
+    options: Vec<(&'static str, Option<String>)>,
+    /// The words before the command or, without a command, all of them.
+    leading: Vec<String>,
+    /// The command, if the program has commands.
+    pub(super) command: Option<&'static str>,
+    /// The words after the command.
+    arguments: Vec<String>,
+    /// The user asks for help.
+    pub(super) is_help: bool,
+}
+
+impl Words {
+    /// Sorts the words. `absent` explains an option that this program could have but does not.
+    ///
+    /// # Errors
+    /// Explains the first wrong word.
+    pub(super) fn sort(
+        &mut self,
+        raw: impl Iterator<Item = OsString>,
+        info: &CommandInfoWithArgs,
+        absent: impl Fn(&str) -> Option<String>,
+    ) -> Result<(), String> {
+        let mut given = BTreeSet::new();
+        let mut raw = raw.map(OsString::into_string).peekable();
+        while let Some(word) = raw.next() {
+            let word = word.map_err(|bytes| not_utf8("argument", &bytes))?;
+            if word == "--" {
+                for word in raw.by_ref() {
+                    self.add(word.map_err(|bytes| not_utf8("argument", &bytes))?, info);
+                }
+                break;
+            }
+            if !is_option(&word) {
+                self.add(word, info);
+                continue;
+            }
+            let (name, value) = split(&word);
+            if ["-h", "--help"].contains(&name) && value.is_none() {
+                self.is_help = true;
+                continue;
+            }
+            let option = find(name, info).ok_or_else(|| absent(name).unwrap_or_else(|| self.unknown(name, info)))?;
+            if option.optionality != Optionality::Repeating
+                && option.kind != FlagInfoKind::Switch
+                && !given.insert(option.long)
+            {
+                return Err(format!("{} is given twice: expected once", option.long));
+            }
+            let value = match (&option.kind, value) {
+                (FlagInfoKind::Switch, None) => None,
+                (FlagInfoKind::Switch, Some(value)) => {
+                    return Err(format!("unexpected value {} for {name}: it takes none", quoted(value)));
+                }
+                (FlagInfoKind::Option { .. }, Some(value)) => Some(value.to_owned()),
+                (FlagInfoKind::Option { arg_name }, None) => {
+                    let value = raw.next_if(|next| next.as_ref().map_or(true, |next| is_value(next, info)));
+                    let missing = || format!("missing value for {name}: expected {name} <{arg_name}>");
+                    Some(value.ok_or_else(missing)?.map_err(|bytes| not_utf8(name, &bytes))?)
+                }
+            };
+            self.options.push((option.long, value));
+        }
+        if self.options.iter().any(|(name, _)| *name == "--version") {
+            // It is an option of the program, and may stand after a command.
+            (self.command, self.arguments) = (None, Vec::new());
+        }
+        self.wrong_option(info).or_else(|| self.wrong_argument(info)).map_or(Ok(()), Err)
+    }
+
+    fn add(&mut self, word: String, info: &CommandInfoWithArgs) {
+        if self.command.is_some() {
+            self.arguments.push(word);
+        } else if let Some(command) = info.commands.iter().find(|command| command.name == word) {
+            self.command = Some(command.name);
+        } else {
+            self.is_help |= word == "help";
+            self.leading.push(word);
+        }
+    }
+
+    /// Reports a word after `help` that is not a command.
+    pub(super) fn wrong_topic(&self, info: &CommandInfoWithArgs) -> Option<String> {
+        let topic = self.leading.iter().skip_while(|word| *word != "help").nth(1)?;
+        let names: Vec<_> = info.commands.iter().map(|command| command.name).collect();
+        Some(format!("unknown command {} after help: expected one of {}", quoted(topic), names.join(", ")))
+    }
+
+    /// Reports an option that this command does not have, with those that it has.
+    fn wrong_option(&self, info: &CommandInfoWithArgs) -> Option<String> {
+        let has = |info: &CommandInfoWithArgs, name: &str| info.flags.iter().any(|flag| flag.long == name);
+        let shows =
+            |info: &CommandInfoWithArgs, name: &str| info.flags.iter().any(|flag| flag.long == name && !flag.hidden);
+        let own = self.called(info);
+        let (option, _) = self.options.iter().find(|(name, _)| !has(own, name))?;
+        let commands = info.commands.iter().filter(|command| shows(&command.command, option));
+        let commands: Vec<_> = commands.map(|command| command.name).collect();
+        let mut places = match commands.as_slice() {
+            [] => Vec::new(),
+            all if all.len() == info.commands.len() => vec!["with a command".to_owned()],
+            some => vec![format!("with {}", some.join(" or "))],
+        };
+        places.extend(has(info, option).then(|| "without a command".to_owned()));
+        let known = own.flags.iter().filter(|flag| !flag.hidden && flag.long != "--help");
+        let known = known.map(|flag| flag.long).collect::<Vec<_>>().join(", ");
+        let whose = self
+            .command
+            .map_or("without a command, the options are".to_owned(), |command| format!("the options of {command} are"));
+        Some(format!("unexpected {option}: expected it {}; {whose} {known}", places.join(", or ")))
+    }
+
+    /// Reports a missing or surplus word.
+    fn wrong_argument(&self, info: &CommandInfoWithArgs) -> Option<String> {
+        let known = self.called(info).positionals;
+        let is_required = |known: &&PositionalInfo<'_>| known.optionality == Optionality::Required;
+        match (self.command, self.leading.first()) {
+            (None, Some(word)) if known.is_empty() => {
+                Some(format!("unexpected argument {}: expected options only", quoted(word)))
+            }
+            (Some(command), _) => {
+                if let Some(missing) = known.iter().skip(self.arguments.len()).find(is_required) {
+                    return Some(format!("missing <{}>: expected {command} <{}>", missing.name, missing.name));
+                }
+                let is_open = known.iter().any(|known| known.optionality == Optionality::Repeating);
+                let surplus = self.arguments.get(known.len()).filter(|_| !is_open)?;
+                let last = known.last().filter(is_required);
+                let hint = last.map(|last| format!(": put a <{}> with spaces in quotes", last.name));
+                Some(format!("unexpected argument {} after {command}{}", quoted(surplus), hint.unwrap_or_default()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Reports an unknown option, and suggests the nearest known one.
+    fn unknown(&self, name: &str, info: &CommandInfoWithArgs) -> String {
+        let called = self.called(info);
+        let known = called.flags.iter().filter(|option| !option.hidden).map(|option| option.long);
+        let hint = match nearest(name, known) {
+            Some(option) => format!("; did you mean {option}?"),
+            // The only word of a program with commands is no text.
+            None if called.positionals.is_empty() || !called.commands.is_empty() => String::new(),
+            None => "; put -- before text that begins with -".to_owned(),
+        };
+        format!("unknown option {}{hint}", quoted(name))
+    }
+
+    /// The command, or the program without a command.
+    fn called<'a>(&self, info: &'a CommandInfoWithArgs) -> &'a CommandInfoWithArgs {
+        let called = info.commands.iter().find(|command| Some(command.name) == self.command);
+        called.map_or(info, |called| &called.command)
+    }
+
+    /// The words in the order that argh expects: the options of a command after it, and all other words after `--`.
+    pub(super) fn all(&self) -> Vec<&str> {
+        let options = self.options.iter().flat_map(|(name, value)| [Some(*name), value.as_deref()]).flatten();
+        let leading = ["--"].into_iter().chain(self.leading.iter().map(String::as_str));
+        match self.command {
+            None => options.chain(leading).collect(),
+            Some(command) => {
+                let arguments = self.arguments.iter().map(String::as_str);
+                leading.chain([command]).chain(options).chain(["--"]).chain(arguments).collect()
+            }
+        }
+    }
+
+    /// Turns argh's text about a value that cannot be parsed into our form.
+    pub(super) fn explain(&self, output: &str) -> String {
+        let option = |(name, value): &(&str, Option<String>)| {
+            let value = value.as_deref()?;
+            let why = output.strip_prefix(&format!("Error parsing option '{name}' with value '{value}': "))?;
+            Some(format!("invalid {name} {}: {}", quoted(value), why.trim_end()))
+        };
+        let argument = |value: &String| {
+            let why = output.strip_prefix("Error parsing positional argument ")?;
+            let (_, why) = why.split_once(&format!(" with value '{value}': "))?;
+            let command = self.command.unwrap_or_default();
+            Some(format!("invalid argument {} after {command}: {}", quoted(value), why.trim_end()))
+        };
+        let explained = self.options.iter().find_map(option).or_else(|| self.arguments.iter().find_map(argument));
+        explained.unwrap_or_else(|| output.trim_end().replace('\n', " "))
+    }
+}
+
+/// Whether a word looks like an option; `-` alone does not.
+fn is_option(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('-')
+}
+
+/// Whether a word can be the value of the option before it. A word that looks like an option cannot: the value was forgotten.
+/// After `=`, any value can be given.
+fn is_value(word: &str, info: &CommandInfoWithArgs) -> bool {
+    !word.starts_with("--") && word != "-h" && find(word, info).is_none()
+}
+
+/// The name and the value of `--name=value`.
+fn split(word: &str) -> (&str, Option<&str>) {
+    match word.split_once('=') {
+        Some((name, value)) if word.starts_with("--") => (name, Some(value)),
+        _ => (word, None),
+    }
+}
+
+/// An option of the program or of one of its commands.
+fn find(name: &str, info: &CommandInfoWithArgs) -> Option<&'static FlagInfo<'static>> {
+    let is_short = |short: char| name.strip_prefix('-').is_some_and(|letter| letter.chars().eq([short]));
+    let commands = info.commands.iter().map(|command| command.command.flags);
+    let mut known = [info.flags].into_iter().chain(commands).flatten();
+    known.find(|option| option.long == name || option.short.is_some_and(is_short))
+}
+
+fn not_utf8(what: &str, bytes: &OsStr) -> String {
+    let shown = bytes.as_encoded_bytes().escape_ascii().to_string();
+    format!("invalid {what} {}: expected UTF-8", quoted(&shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use argh::{ArgsInfo, FromArgs};
+
+    use super::super::{Feature, absent};
+    use super::*;
+
+    /// Options for a trial.
+    #[derive(FromArgs, ArgsInfo, Debug)]
+    #[expect(dead_code, reason = "only its words are looked at")]
+    struct Trial {
+        /// what is said
+        #[argh(positional)]
+        words: Vec<String>,
+
+        /// a number
+        #[argh(option)]
+        count: Option<u8>,
+
+        /// addresses
+        #[argh(option, arg_name = "addr")]
+        listen: Vec<String>,
+
+        /// a switch
+        #[argh(switch)]
+        json: bool,
+
+        /// print the version and exit
+        #[argh(switch, short = 'V')]
+        version: bool,
+    }
+
+    /// Options of a program with commands.
+    #[derive(FromArgs, ArgsInfo, Debug)]
+    #[expect(dead_code, reason = "only its words are looked at")]
+    struct Program {
+        /// the server
+        #[argh(positional)]
+        server: Vec<String>,
+
+        /// a name
+        #[argh(option)]
+        nick: Option<String>,
+
+        /// print the version and exit
+        #[argh(switch, short = 'V')]
+        version: bool,
+
+        #[argh(subcommand)]
+        command: Option<Command>,
+    }
+
+    #[derive(FromArgs, ArgsInfo, Debug)]
+    #[argh(subcommand)]
+    #[expect(dead_code, reason = "only its words are looked at")]
+    enum Command {
+        Send(Send),
+        Wait(Wait),
+    }
+
+    /// send a text
+    #[derive(FromArgs, ArgsInfo, Debug)]
+    #[argh(subcommand, name = "send")]
+    #[expect(dead_code, reason = "only its words are looked at")]
+    struct Send {
+        /// the text
+        #[argh(positional)]
+        text: Vec<String>,
+
+        /// a name
+        #[argh(option)]
+        nick: Option<String>,
+
+        /// print JSON
+        #[argh(switch)]
+        json: bool,
+    }
+
+    /// wait for a text
+    #[derive(FromArgs, ArgsInfo, Debug)]
+    #[argh(subcommand, name = "wait")]
+    #[expect(dead_code, reason = "only its words are looked at")]
+    struct Wait {
+        /// the text
+        #[argh(positional)]
+        regex: String,
+
+        /// how many
+        #[argh(option)]
+        count: Option<u8>,
+
+        /// print JSON
+        #[argh(switch)]
+        json: bool,
+
+        /// accepted, without effect
+        #[argh(option, hidden_help)]
+        nick: Option<String>,
+    }
+
+    fn sort_for<A: ArgsInfo>(raw: &[&str]) -> Result<Words, String> {
+        let mut words = Words::default();
+        let sorted = words.sort(raw.iter().map(OsString::from), &A::get_args_info(), |_| None);
+        if words.is_help { Ok(words) } else { sorted.map(|()| words) }
+    }
+
+    fn sort(raw: &[&str]) -> Result<Words, String> {
+        sort_for::<Trial>(raw)
+    }
+
+    #[test]
+    fn words_are_sorted_for_argh() {
+        let check = |raw: &[&str], expected: &[&str]| {
+            assert_eq!(sort(raw).unwrap().all(), expected, "{raw:?}");
+        };
+        check(&["--count=3", "hi", "--json"], &["--count", "3", "--json", "--", "hi"]);
+        check(
+            &["--listen", "a", "--listen=b=c", "--listen="],
+            &["--listen", "a", "--listen", "b=c", "--listen", "", "--"],
+        );
+        check(&["-V", "-", "a=b", "--", "--count=3", "-h"], &["--version", "--", "-", "a=b", "--count=3", "-h"]);
+        check(&["--count", "-5", "--listen=--json"], &["--count", "-5", "--listen", "--json", "--"]);
+        check(&["--", "send", "help me"], &["--", "send", "help me"]);
+    }
+
+    #[test]
+    fn options_follow_their_command() {
+        let check = |raw: &[&str], expected: &[&str]| {
+            assert_eq!(sort_for::<Program>(raw).unwrap().all(), expected, "{raw:?}");
+        };
+        check(&["--nick", "al", "host"], &["--nick", "al", "--", "host"]);
+        check(
+            &["--nick=al", "host", "7", "send", "--json", "hi", "send", "help"],
+            &["--", "host", "7", "send", "--nick", "al", "--json", "--", "hi", "send", "help"],
+        );
+        check(&["send", "--", "--json"], &["--", "send", "--", "--json"]);
+        check(&["wait", "--nick", "al", "x"], &["--", "wait", "--nick", "al", "--", "x"]);
+        check(&["send", "hi", "-V"], &["--version", "--"]);
+        assert!(Program::from_args(&["x"], &["--", "host", "7", "send", "--json", "--", "--nick"]).is_ok());
+    }
+
+    #[test]
+    fn option_of_another_command_is_refused_with_the_known_ones() {
+        let check = |raw: &[&str], expected: &str| {
+            assert_eq!(sort_for::<Program>(raw).unwrap_err(), expected, "{raw:?}");
+        };
+        check(
+            &["send", "--count", "3", "x"],
+            "unexpected --count: expected it with wait; the options of send are --nick, --json",
+        );
+        check(
+            &["--json"],
+            "unexpected --json: expected it with a command; without a command, the options are --nick, --version",
+        );
+        check(&["wait"], "missing <regex>: expected wait <regex>");
+        check(&["wait", "a", "b"], "unexpected argument \"b\" after wait: put a <regex> with spaces in quotes");
+        check(&["send", "--jsn"], "unknown option \"--jsn\"; did you mean --json?");
+    }
+
+    #[test]
+    fn help_is_asked_for_by_option_or_word() {
+        for raw in [&["-h"][..], &["--help"], &["help"], &["--json", "help", "send"], &["--help", "--unknown"]] {
+            assert!(sort(raw).unwrap().is_help, "{raw:?}");
+        }
+        for (raw, command) in [
+            (&["send", "--help"][..], Some("send")),
+            (&["-h", "host", "wait"], Some("wait")),
+            (&["help", "send"], Some("send")),
+            (&["host", "help"], None),
+        ] {
+            let words = sort_for::<Program>(raw).unwrap();
+            assert_eq!((words.is_help, words.command), (true, command), "{raw:?}");
+        }
+        assert!(!sort_for::<Program>(&["send", "help"]).unwrap().is_help);
+    }
+
+    #[test]
+    fn help_for_unknown_command_is_refused() {
+        let check = |raw: &[&str], expected: Option<&str>| {
+            let words = sort_for::<Program>(raw).unwrap();
+            assert_eq!(words.wrong_topic(&Program::get_args_info()).as_deref(), expected, "{raw:?}");
+        };
+        check(&["help", "sned"], Some("unknown command \"sned\" after help: expected one of send, wait"));
+        for raw in [&["help"][..], &["help", "send", "sned"], &["host", "help"], &["--help", "host"]] {
+            check(raw, None);
+        }
+    }
+
+    #[test]
+    fn wrong_words_are_explained() {
+        let check = |raw: &[&str], expected: &str| assert_eq!(sort(raw).unwrap_err(), expected, "{raw:?}");
+        check(&["--cuont=3"], "unknown option \"--cuont\"; did you mean --count?");
+        check(&["-listen"], "unknown option \"-listen\"; did you mean --listen?");
+        check(&["--LIST"], "unknown option \"--LIST\"; did you mean --listen?");
+        check(&["-5"], "unknown option \"-5\"; put -- before text that begins with -");
+        check(&["--count", "3", "--count=4"], "--count is given twice: expected once");
+        check(&["--listen", "--json"], "missing value for --listen: expected --listen <addr>");
+        check(&["--listen", "-h"], "missing value for --listen: expected --listen <addr>");
+        check(&["--count"], "missing value for --count: expected --count <count>");
+        assert_eq!(sort_for::<Program>(&["-n", "al"]).unwrap_err(), "unknown option \"-n\"");
+        check(&["--json=true"], "unexpected value \"true\" for --json: it takes none");
+    }
+
+    #[test]
+    fn option_of_absent_feature_is_explained() {
+        let feature = |is_built| Feature { name: "store", is_built, options: &["--data"] };
+        assert_eq!(absent("--data", "chinwagd", &[feature(true)]), None);
+        assert_eq!(absent("--date", "chinwagd", &[feature(false)]), None);
+        let error = absent("--data", "chinwagd", &[feature(false)]).unwrap();
+        assert_eq!(
+            error,
+            "--data needs the feature store, and this chinwagd was built without it; build one that has it: \
+             cargo build --release --bin chinwagd --features store"
+        );
+        let raw = ["--date=x", "--data=x"].map(OsString::from);
+        let explain = |name: &str| absent(name, "chinwagd", &[feature(false)]);
+        let info = Trial::get_args_info();
+        let sort = |raw: &[OsString]| Words::default().sort(raw.iter().cloned(), &info, explain);
+        assert!(sort(&raw).unwrap_err().starts_with("unknown option"));
+        assert_eq!(sort(&raw[1..]), Err(error));
+    }
+
+    #[test]
+    fn parse_error_names_option_and_value() {
+        let words = sort(&["--listen=x", "--count", "many\n"]).unwrap();
+        let error = Trial::from_args(&["trial"], &words.all()).unwrap_err();
+        let said = words.explain(&error.output);
+        assert!(said.starts_with(r#"invalid --count "many\n": "#), "{said}");
+    }
+
+    #[test]
+    fn word_that_is_not_utf8_is_shown_escaped() {
+        let latin1 = std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec());
+        let words = [OsString::from("--listen"), latin1].into_iter();
+        let error = Words::default().sort(words, &Trial::get_args_info(), |_| None).unwrap_err();
+        assert_eq!(error, r#"invalid --listen "caf\xe9": expected UTF-8"#);
+    }
+}
