@@ -69,6 +69,7 @@ pub struct LineDecoder {
     refused: Option<Box<Refused>>,
     ending: Option<Ending>,
     peer: Peer,
+    structure: Structure,
 }
 
 impl LineDecoder {
@@ -81,6 +82,14 @@ impl LineDecoder {
     /// message.
     pub fn of_known_peer() -> Self {
         Self { peer: Peer::Ours, lone_cr: LoneCr::Character, ..Self::default() }
+    }
+
+    /// A decoder for a client of ours whose input is messages, each followed by [`END_OF_MESSAGE`].
+    ///
+    /// The end of a message ends its last line, if that has no ending of its own. A message that has not ended when the input ends is
+    /// incomplete: the line in it is discarded.
+    pub fn of_messages() -> Self {
+        Self { structure: Structure::Messages, ..Self::of_known_peer() }
     }
 
     /// The ending of the peer's first line, once there is one.
@@ -127,9 +136,9 @@ impl LineDecoder {
         None
     }
 
-    /// At the end of the input, or of a message: returns the next line that lacks its ending. Call it until it returns `None`.
+    /// At the end of the input: returns the next line that lacks its ending. Call it until it returns `None`.
     pub fn finish(&mut self) -> Option<Decoded> {
-        if self.peer == Peer::OtherProtocol {
+        if self.peer == Peer::OtherProtocol || self.structure == Structure::Messages {
             return None;
         }
         let has_cr = self.carriage_return || self.line.contains(&b'\r');
@@ -139,6 +148,10 @@ impl LineDecoder {
         if self.lone_cr == LoneCr::Splitting {
             return Some(self.next_of_list());
         }
+        self.take_unended_line()
+    }
+
+    fn take_unended_line(&mut self) -> Option<Decoded> {
         self.carriage_return = false;
         (self.overlong || !self.line.is_empty()).then(|| self.take_line())
     }
@@ -163,6 +176,9 @@ impl LineDecoder {
     /// One byte through telnet's layer (RFC 854).
     fn step(&mut self, byte: u8) -> Option<Decoded> {
         let (next, decoded) = match (self.telnet, byte) {
+            (Telnet::Data, END_OF_MESSAGE) if self.structure == Structure::Messages => {
+                (Telnet::Data, self.take_unended_line())
+            }
             (Telnet::Data, IAC) => (Telnet::Command, None),
             (Telnet::Data, byte) => (Telnet::Data, self.data(byte)),
             (Telnet::Command, IAC) => (Telnet::Data, self.data(IAC)),
@@ -348,6 +364,15 @@ enum Encoding {
     Utf16,
 }
 
+/// Whether the input is divided into anything but lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Structure {
+    #[default]
+    Lines,
+    /// Messages, with [`END_OF_MESSAGE`] after each. There is no telnet in them.
+    Messages,
+}
+
 /// What is known of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Peer {
@@ -397,6 +422,9 @@ const DO: u8 = 253;
 const DONT: u8 = 254;
 const IAC: u8 = 255;
 const TIMING_MARK: u8 = 6;
+
+/// Marks the end of a message for [`LineDecoder::of_messages`]. No UTF-8 text has this byte.
+pub const END_OF_MESSAGE: u8 = 0xff;
 
 /// U+FEFF in UTF-8: Windows programs write it at the start of a text.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -577,10 +605,53 @@ mod tests {
             while decoder.next(&mut rest).is_some() {}
             assert!(!decoder.may_end_lines_at_cr(), "{}", input.escape_ascii());
         }
-        let mut web = LineDecoder::of_known_peer();
+        let mut web = LineDecoder::of_messages();
         assert_eq!(web.next(&mut &b"NICK a\r"[..]), None);
         assert!(!web.may_end_lines_at_cr());
-        assert_eq!(web.finish(), Some(line("NICK a")));
+        assert_eq!(web.next(&mut &[END_OF_MESSAGE][..]), Some(line("NICK a")));
+    }
+
+    /// Results of messages, and the line ending, however the input is cut.
+    fn decode_messages(messages: &[&str]) -> (Vec<Decoded>, Option<Ending>) {
+        let input: Vec<u8> = messages.iter().flat_map(|message| message.bytes().chain([END_OF_MESSAGE])).collect();
+        let decode = |pieces: &[&[u8]]| {
+            let mut decoder = LineDecoder::of_messages();
+            let mut all = Vec::new();
+            for piece in pieces {
+                let mut rest = *piece;
+                all.extend(std::iter::from_fn(|| decoder.next(&mut rest)));
+            }
+            assert_eq!(decoder.finish(), None);
+            (all, decoder.ending())
+        };
+        let whole = decode(&[&input]);
+        for at in 0..input.len() {
+            assert_eq!(decode(&[&input[..at], &input[at..]]), whole, "{messages:?} cut at {at}");
+        }
+        whole
+    }
+
+    #[test]
+    fn end_of_message_ends_a_line_that_has_no_ending() {
+        let check = |messages: &[&str], lines: &[Decoded], ending: Option<Ending>| {
+            assert_eq!(decode_messages(messages), (lines.to_vec(), ending), "{messages:?}");
+        };
+        check(&["NICK a", "", "MSG b"], &[line("NICK a"), line("MSG b")], None);
+        check(&["NICK a\nMSG b\n"], &[line("NICK a"), line("MSG b")], Some(Ending::Lf));
+        check(&["NICK a\r\nMSG b", "MSG c"], &[line("NICK a"), line("MSG b"), line("MSG c")], Some(Ending::CrLf));
+        check(&["NICK a\r", "\nMSG b"], &[line("NICK a"), line(""), line("MSG b")], Some(Ending::Lf));
+        check(&["\0", "\u{feff}PING \0a"], &[line("PING a")], None);
+        check(&["PINg\u{8}G a"], &[line("PING a")], None);
+        check(&[&"x".repeat(LINE_BYTES_MAX + 1), "a"], &[Decoded::Line(Err(LineError::TooLong)), line("a")], None);
+        check(&["GET / HTTP/1.1\r\n"], &[line("GET / HTTP/1.1")], Some(Ending::CrLf));
+    }
+
+    #[test]
+    fn message_without_end_at_end_of_input_is_discarded() {
+        let mut decoder = LineDecoder::of_messages();
+        let mut rest = &b"PING whole\nPING ha"[..];
+        assert_eq!(decoder.next(&mut rest), Some(line("PING whole")));
+        assert_eq!((decoder.next(&mut rest), decoder.finish()), (None, None));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) use drawing::CLEAR;
 pub use drawing::{Drawing, DrawnStroke, NoStroke, Stroke};
 pub use error::{ErrorCode, Field};
 pub use event::{CloseReason, Event, LeaveReason, MessageId, Tag, Timestamp};
-pub use line::{BYTE_ORDER_MARK, Decoded, Ending, LineDecoder, LineError};
+pub use line::{BYTE_ORDER_MARK, Decoded, END_OF_MESSAGE, Ending, LineDecoder, LineError};
 pub use mode::Mode;
 pub use name::{Name, NameError};
 pub use other_protocol::OtherProtocol;

@@ -12,8 +12,9 @@ use smol::{Async, Executor, Task, Timer};
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use super::admission::{Admission, AdmissionLimit, Ticket};
-use super::connection::{self, ConnectionContext, FrameLayer};
-use super::sockets::{Socket as PeerSocket, Sockets};
+use super::connection::{self, ConnectionContext};
+use super::sockets::Sockets;
+use super::transport::{Tcp, Transport};
 use super::{StartError, console};
 use crate::command::{Refusal, ServerLine};
 use crate::limits::{
@@ -46,7 +47,7 @@ pub(super) trait ListenerProtocol: Debug + Send + Sync {
     fn invitation(&self, address: SocketAddr) -> String;
 
     /// Serves a client that was admitted.
-    fn receive(&self, acceptor: &Acceptor, socket: PeerSocket, address: SocketAddr, ticket: Ticket);
+    fn receive(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket);
 
     /// The bytes to send to a client that was not admitted.
     fn refuse(&self, refusal: Refusal) -> Vec<u8>;
@@ -61,8 +62,8 @@ impl ListenerProtocol for LinesProtocol {
         format!("join with: nc {} {}", address.ip(), address.port())
     }
 
-    fn receive(&self, acceptor: &Acceptor, socket: PeerSocket, address: SocketAddr, ticket: Ticket) {
-        acceptor.serve(socket, address, ticket, None);
+    fn receive(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket) {
+        acceptor.serve(tcp, address, ticket);
     }
 
     fn refuse(&self, refusal: Refusal) -> Vec<u8> {
@@ -133,20 +134,15 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    fn receive(
-        &self,
-        socket: PeerSocket,
-        address: SocketAddr,
-        protocol: &dyn ListenerProtocol,
-    ) -> Result<(), AdmissionLimit> {
+    fn receive(&self, tcp: Tcp, address: SocketAddr, protocol: &dyn ListenerProtocol) -> Result<(), AdmissionLimit> {
         match self.admission.admit(address.ip(), Instant::now()) {
             Ok(ticket) => {
-                protocol.receive(self, socket, address, ticket);
+                protocol.receive(self, tcp, address, ticket);
                 Ok(())
             }
             Err(full) => {
                 let refusal = protocol.refuse(full.into());
-                if let Some(draining) = connection::refuse(socket, &refusal, &self.admission) {
+                if let Some(draining) = connection::refuse(tcp, &refusal, &self.admission) {
                     self.executor.spawn(draining).detach();
                 }
                 Err(full)
@@ -154,16 +150,10 @@ impl Acceptor {
         }
     }
 
-    /// Serves a client whose next bytes are lines, inside `frames` if there are any.
-    pub(super) fn serve(
-        &self,
-        socket: PeerSocket,
-        address: SocketAddr,
-        ticket: Ticket,
-        frames: Option<Box<dyn FrameLayer>>,
-    ) {
+    /// Serves a client whose next bytes are lines, as this transport has them.
+    pub(super) fn serve<T: Transport + 'static>(&self, transport: T, address: SocketAddr, ticket: Ticket) {
         let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
-        let connection = connection::connect(socket, frames, session, Arc::clone(&self.context), ticket);
+        let connection = connection::connect(transport, session, Arc::clone(&self.context), ticket);
         console::connected(session, address);
         // Fails only if the hub is gone, and the server with it.
         if connection.announce(address).is_ok() {
@@ -177,10 +167,11 @@ async fn accept(listener: Async<TcpListener>, protocol: Arc<dyn ListenerProtocol
     let mut accepted: u32 = 0;
     loop {
         let accepted_one = listener.read_with(TcpListener::accept).await;
-        let accepted_one = accepted_one.and_then(|(stream, address)| Ok((acceptor.sockets.add(stream)?, address)));
+        let accepted_one =
+            accepted_one.and_then(|(stream, address)| Ok((Tcp::new(stream, &acceptor.sockets)?, address)));
         match accepted_one {
-            Ok((socket, address)) => {
-                if let Err(full) = acceptor.receive(socket, address, protocol.as_ref()) {
+            Ok((tcp, address)) => {
+                if let Err(full) = acceptor.receive(tcp, address, protocol.as_ref()) {
                     refused.tell(|times| console::refused(address, full, times));
                 }
                 accepted = accepted.wrapping_add(1);

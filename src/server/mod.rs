@@ -25,6 +25,7 @@ mod store_sequencer;
 #[cfg(feature = "store")]
 mod stored;
 mod token_bucket;
+mod transport;
 #[cfg(feature = "web")]
 mod web;
 

@@ -3,33 +3,20 @@
 //! A connection is one task, and waits for its own socket only. For that, this takes a seventh of the memory of smol's
 //! sockets, which any number of tasks can wait for, and no system call to begin to wait.
 
-use std::cell::RefCell;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::mem::MaybeUninit;
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
-use futures_lite::{future, ready};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
-use rustix::fs::sendfile;
 use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
 use slab::Slab;
-use smol::Timer;
 
-use crate::feed::Source;
-use crate::limits::{DRAIN_PAUSE_MS, EPOLL_EVENTS_AT_ONCE_MAX, READ_BYTES_MAX};
-
-thread_local! {
-    /// What a socket is read into before as much as came is copied out: no connection holds more than it got.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into());
-}
+use crate::limits::EPOLL_EVENTS_AT_ONCE_MAX;
 
 /// Every connection's socket.
 pub(super) struct Sockets {
@@ -44,9 +31,9 @@ pub(super) struct WakeEvent(OwnedFd);
 /// What the kernel is to call the bell.
 const WAKE_EVENT: u64 = u64::MAX;
 
-/// One connection's socket. One task at a time waits for it.
-pub(super) struct Socket {
-    stream: TcpStream,
+/// A socket that epoll watches until this is dropped. One task at a time waits for it.
+pub(super) struct Watched<S: AsFd> {
+    socket: S,
     sockets: Arc<Sockets>,
     key: usize,
     changes: Arc<Readiness>,
@@ -72,14 +59,13 @@ impl Sockets {
         Ok(Arc::new(Self { epoll, changes: Mutex::default() }))
     }
 
-    /// Takes over a connection that was accepted.
-    pub(super) fn add(self: &Arc<Self>, stream: TcpStream) -> io::Result<Socket> {
-        stream.set_nonblocking(true)?;
+    /// Watches a non-blocking socket.
+    pub(super) fn watch<S: AsFd>(self: &Arc<Self>, socket: S) -> io::Result<Watched<S>> {
         let changes = Arc::new(Readiness::default());
         let key = self.changes().insert(Arc::clone(&changes));
-        let socket = Socket { stream, sockets: Arc::clone(self), key, changes };
-        epoll::add(&self.epoll, &socket.stream, EventData::new_u64(key as u64), OUTPUT | INPUT)?;
-        Ok(socket)
+        let watched = Watched { socket, sockets: Arc::clone(self), key, changes };
+        epoll::add(&self.epoll, &watched.socket, EventData::new_u64(key as u64), OUTPUT | INPUT)?;
+        Ok(watched)
     }
 
     /// What ends a wait for changes.
@@ -154,92 +140,40 @@ impl Readiness {
     }
 }
 
-impl Socket {
+impl<S: AsFd> Watched<S> {
     /// The socket itself.
-    pub(super) fn get_ref(&self) -> &TcpStream {
-        &self.stream
+    pub(super) fn get_ref(&self) -> &S {
+        &self.socket
     }
 
-    /// What has come, at most `bytes_max`, as soon as something has; `None` at the end. Until then no buffer is held.
-    pub(super) async fn read_some(&self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
-        future::poll_fn(|cx| self.poll_read(cx, bytes_max)).await
-    }
-
-    /// Reads until the kernel has nothing more: epoll is edge-triggered, so a change is reported once. A short read does not mean
-    /// that: the kernel also ends a read at TCP's urgent mark (tcp(7)).
-    fn poll_read(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<Vec<u8>>>> {
-        loop {
-            ready!(self.changes.poll(cx, READABLE));
-            let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
-                let count = (&self.stream).read(&mut scratch[..bytes_max])?;
-                Ok((count > 0).then(|| scratch[..count].to_vec()))
-            });
-            match read {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.changes.set(READABLE),
-                read => {
-                    self.changes.set(READABLE);
-                    return Poll::Ready(read);
-                }
-            }
-        }
-    }
-
-    /// Whether to be told of what comes. A socket that is not to be read for a while is left alone by this: of a million
-    /// packets, one after the other, the kernel tells a million times.
-    pub(super) fn listen(&self, on: bool) -> io::Result<()> {
-        let flags = if on { OUTPUT | INPUT } else { OUTPUT };
-        // If something has come by the time that it listens again, that is told at once.
-        Ok(epoll::modify(&self.sockets.epoll, &self.stream, EventData::new_u64(self.key as u64), flags)?)
-    }
-
-    /// Writes as much as the kernel takes.
+    /// Ready if the socket may have become readable since the last call.
     ///
-    /// # Errors
-    /// `WouldBlock` if it takes nothing; [`Socket::poll_writable`] says when it is worth another try.
-    pub(super) fn write(&self, source: Source<'_>) -> io::Result<usize> {
-        let written = match source {
-            // One piece, as there mostly is. This costs less than `write`, and than a list of one.
-            Source::Memory([slice]) => send(&self.stream, slice, SendFlags::NOSIGNAL),
-            Source::Memory(slices) => rustix::io::writev(&self.stream, slices),
-            Source::File(file, mut offset, bytes) => sendfile(&self.stream, file, Some(&mut offset), bytes.len()),
-        };
-        Ok(written?)
+    /// epoll is edge-triggered: it reports a change once. So the caller reads until the kernel returns `WouldBlock`, or calls
+    /// [`Watched::set_readable`] so that the next call is ready.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.changes.poll(cx, READABLE)
     }
 
-    /// Ready if the kernel may have begun to take something since it was last full.
+    /// Makes the next [`Watched::poll_readable`] ready.
+    pub(super) fn set_readable(&self) {
+        self.changes.set(READABLE);
+    }
+
+    /// Ready if the socket may have become writable since the last call.
     pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.changes.poll(cx, WRITABLE)
     }
 
-    /// Writes all of it.
-    pub(super) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match (&self.stream).write(bytes) {
-                Ok(count) => bytes = &bytes[count..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    future::poll_fn(|cx| self.poll_writable(cx)).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends what is sent, and reads what still comes until the peer has ended, too. Input left unread would turn the close
-    /// into a reset, which destroys what is under way.
-    pub(super) async fn drain(&self) -> io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)?;
-        while self.read_some(READ_BYTES_MAX).await?.is_some() {
-            // Or those who go on sending would keep a processor busy with it.
-            Timer::after(Duration::from_millis(DRAIN_PAUSE_MS)).await;
-        }
-        Ok(())
+    /// Turns reports of input on or off. While they are off, input costs no system call: otherwise the kernel reports each of a million
+    /// small packets.
+    pub(super) fn watch_input(&self, on: bool) -> io::Result<()> {
+        let flags = if on { OUTPUT | INPUT } else { OUTPUT };
+        // The kernel reports input that has arrived in between at once.
+        Ok(epoll::modify(&self.sockets.epoll, &self.socket, EventData::new_u64(self.key as u64), flags)?)
     }
 }
 
-impl Drop for Socket {
+impl<S: AsFd> Drop for Watched<S> {
     fn drop(&mut self) {
         self.sockets.changes().remove(self.key);
     }

@@ -1,7 +1,6 @@
 //! One connection: its reader turns bytes into requests for the hub, its writer sends what the feed and the mailbox hold.
 //! Both are parts of one task. Here is how it begins and ends. What a line does is for the room to say.
 
-mod frame_layer;
 mod reader;
 mod writer;
 
@@ -14,18 +13,16 @@ use std::time::Duration;
 
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
-use socket2::SockRef;
 
-pub(super) use self::frame_layer::{FrameLayer, Framed};
 use self::reader::Reader;
 use self::writer::Writer;
 use super::admission::{Admission, Ticket};
 use super::console;
 use super::hub::Request;
 use super::request_queue::{HubSender, RequestQueue};
-use super::sockets::Socket;
 use super::storage::StoredMessages;
 use super::token_bucket::Rate;
+use super::transport::Transport;
 use crate::command::{Hint, Refusal, ServerLine};
 use crate::feed::{Feed, Mailbox, Source};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES};
@@ -55,29 +52,28 @@ enum End {
 }
 
 /// One peer's connection, for as long as which the ticket is kept. To be announced to the hub before it is served.
-pub(super) fn connect(
-    socket: Socket,
-    frames: Option<Box<dyn FrameLayer>>,
+pub(super) fn connect<T: Transport>(
+    transport: T,
     session: SessionId,
     context: Arc<ConnectionContext>,
     ticket: Ticket,
-) -> Connection {
+) -> Connection<T> {
     let mailbox = Arc::new(Mailbox::new(context.feed.backlog()));
-    Connection { socket, frames, session, context, queue: Arc::default(), mailbox, ticket }
+    Connection { transport, session, context, queue: Arc::default(), mailbox, ticket }
 }
 
 /// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
-pub(super) fn refuse(
-    socket: Socket,
+pub(super) fn refuse<T: Transport>(
+    transport: T,
     why: &[u8],
     admission: &Arc<Admission>,
-) -> Option<impl Future<Output = ()> + use<>> {
+) -> Option<impl Future<Output = ()> + use<T>> {
     // A new socket takes it, or is broken already.
-    let told = socket.write(Source::Memory(&[IoSlice::new(why)]));
+    let told = transport.write(&[], Source::Memory(&[IoSlice::new(why)]));
     let ticket = told.is_ok().then(|| admission.refuse()).flatten()?;
     Some(async move {
         // Either way the socket is closed now.
-        let _ = in_time(socket.drain()).await;
+        let _ = in_time(transport.close()).await;
         drop(ticket);
     })
 }
@@ -91,10 +87,8 @@ pub(super) async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io
 }
 
 /// A peer's socket, and what is for it.
-pub(super) struct Connection {
-    socket: Socket,
-    /// The frames around the lines, in both directions; `None`: lines are sent without frames.
-    frames: Option<Box<dyn FrameLayer>>,
+pub(super) struct Connection<T> {
+    transport: T,
     session: SessionId,
     context: Arc<ConnectionContext>,
     /// What of the peer's lines is on its way to the hub.
@@ -104,7 +98,7 @@ pub(super) struct Connection {
     ticket: Ticket,
 }
 
-impl Connection {
+impl<T: Transport> Connection<T> {
     /// Tells the hub of it.
     ///
     /// # Errors
@@ -165,10 +159,13 @@ impl Connection {
     async fn close(&self, end: End) {
         let closing = async {
             match &end {
-                End::Closed { .. } | End::Lost => self.end_frames().await?,
+                End::Closed { .. } | End::Lost => {
+                    let reason = self.mailbox.lifecycle().reason().unwrap_or(CloseReason::Left(LeaveReason::Lost));
+                    self.transport.send_end(reason, None).await?;
+                }
                 End::Slow(why) => self.tell_slow(why).await?,
             }
-            self.socket.drain().await
+            self.transport.close().await
         };
         if !matches!(end, End::Closed { is_sent: false } | End::Lost) {
             // Either way the socket is closed now.
@@ -176,31 +173,12 @@ impl Connection {
         }
     }
 
-    /// Says why to a peer that did not read. It stands in the middle of a line, most likely: that is ended first. Its socket is
-    /// full, but is given some room for this; whoever reads on later reads it, too.
+    /// Tells a slow consumer why it is disconnected. Its socket is full, so it gets some room for that; a client that reads on later reads
+    /// it.
     async fn tell_slow(&self, what: &str) -> io::Result<()> {
-        SockRef::from(self.socket.get_ref()).set_send_buffer_size(LAST_SEND_BUFFER_BYTES)?;
+        self.transport.set_send_buffer(LAST_SEND_BUFFER_BYTES)?;
         let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, what).with_hint(Hint::Reconnect));
-        let last_bytes = match &self.frames {
-            None => format!("\r\n{line}\r\n").into_bytes(),
-            Some(frames) => frames.end(CloseReason::Left(LeaveReason::Slow), &format!("{line}\n")),
-        };
-        self.socket.write_all(&last_bytes).await
-    }
-
-    /// Ends the frames, if there are any, with the reason for it.
-    async fn end_frames(&self) -> io::Result<()> {
-        let Some(frames) = &self.frames else { return Ok(()) };
-        let closing = self.mailbox.lifecycle().reason().unwrap_or(CloseReason::Left(LeaveReason::Lost));
-        self.socket.write_all(&frames.end(closing, "")).await
-    }
-
-    /// Sends as much as the kernel takes.
-    fn send(&self, source: Source<'_>) -> io::Result<usize> {
-        match &self.frames {
-            None => self.socket.write(source),
-            Some(frames) => frames.send(&self.socket, source),
-        }
+        self.transport.send_end(CloseReason::Left(LeaveReason::Slow), Some(&line.to_string())).await
     }
 
     fn tell(&self, action: InputKind) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use smol::Timer;
 
-use super::{Connection, FrameLayer, Framed};
+use super::Connection;
 use crate::command::{Command, Pipelining, Refusal, Verb};
 use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
@@ -15,11 +15,12 @@ use crate::limits::{
 };
 use crate::protocol::{Decoded, Ending, LeaveReason, LineDecoder, LineError, Secret};
 use crate::server::token_bucket::TokenBucket;
+use crate::server::transport::{Input, Transport, read};
 use crate::session::InputKind;
 
 /// The receiving half of a connection.
-pub(super) struct Reader<'a> {
-    connection: &'a Connection,
+pub(super) struct Reader<'a, T: Transport> {
+    connection: &'a Connection<T>,
     decoder: LineDecoder,
     bucket: TokenBucket,
     /// Bytes that were read and not yet paid for by a token.
@@ -31,12 +32,11 @@ pub(super) struct Reader<'a> {
     has_unstored: Option<Verb>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(connection: &'a Connection) -> Self {
-        let is_framed = connection.frames.is_some();
+impl<'a, T: Transport> Reader<'a, T> {
+    pub(super) fn new(connection: &'a Connection<T>) -> Self {
         Self {
             connection,
-            decoder: if is_framed { LineDecoder::of_known_peer() } else { LineDecoder::new() },
+            decoder: connection.transport.decoder(),
             bucket: TokenBucket::default(),
             uncharged_bytes: 0,
             lines_sent: 0,
@@ -54,50 +54,51 @@ impl<'a> Reader<'a> {
         // What was read may have to wait for the rate; it is not to be much.
         let bytes_max = if connection.context.line_rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
         loop {
-            let read = if self.decoder.may_end_lines_at_cr() {
-                Box::pin(self.read_after_cr(bytes_max)).await?
+            let input = if self.decoder.may_end_lines_at_cr() {
+                Box::pin(self.read_after_cr(bytes_max)).await
             } else {
-                connection.socket.read_some(bytes_max).await?
+                read(&connection.transport, bytes_max).await
             };
-            let Some(mut bytes) = read else { break };
-            if Box::pin(self.process_bytes(&mut bytes)).await?.is_break() {
-                return Ok(());
+            match input {
+                Ok(Some(input)) => {
+                    if Box::pin(self.process_input(input)).await?.is_break() {
+                        return Ok(());
+                    }
+                }
+                Ok(None) => return Box::pin(self.finish()).await,
+                // The client leaves after the lines before the error.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Box::pin(self.end_with(InputKind::Disconnected(LeaveReason::Errors))).await;
+                }
+                Err(error) => return Err(error),
             }
         }
-        if connection.frames.is_some() {
-            // A client that ends the connection in good order sends a close frame first.
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Box::pin(self.finish()).await
     }
 
     /// Reads on after a CR that may be this client's line ending: if nothing follows for a while, it is.
-    async fn read_after_cr(&mut self, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+    async fn read_after_cr(&mut self, bytes_max: usize) -> io::Result<Option<Input>> {
         let connection = self.connection;
-        let read = async { Some(connection.socket.read_some(bytes_max).await) };
+        let input = async { Some(read(&connection.transport, bytes_max).await) };
         let silence = async {
             Timer::after(Duration::from_millis(LONE_CR_SILENCE_MS)).await;
             None
         };
-        if let Some(read) = future::or(read, silence).await {
-            return read;
+        if let Some(input) = future::or(input, silence).await {
+            return input;
         }
         self.decoder.end_lines_at_cr();
         // Another protocol would have been detected before a line ends.
         let _ = self.process_text(&[]).await?;
-        connection.socket.read_some(bytes_max).await
+        read(&connection.transport, bytes_max).await
     }
 
-    /// Carries out the lines that end in `bytes`, and breaks off where nothing more is to be read.
-    async fn process_bytes(&mut self, bytes: &mut [u8]) -> io::Result<ControlFlow<()>> {
+    /// Processes the lines that end in `input`. Breaks if nothing more is to be read.
+    async fn process_input(&mut self, input: Input) -> io::Result<ControlFlow<()>> {
         let connection = self.connection;
         // Telnet's requests are answered, too; their answers can go unread like any.
         connection.until(|mailbox| mailbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
-        self.uncharged_bytes += bytes.len().max(READ_COST_BYTES_MIN);
-        let flow = match &connection.frames {
-            Some(frames) => self.process_frames(frames.as_ref(), bytes).await?,
-            None => self.process_text(bytes).await?,
-        };
+        self.uncharged_bytes += input.wire_bytes.max(READ_COST_BYTES_MIN);
+        let flow = self.process_text(&input.bytes).await?;
         // A line without end, or nothing but telnet's bytes, or frames' headers.
         while flow.is_continue() && self.uncharged_bytes > LINE_BYTES_MAX {
             self.spend_token().await?;
@@ -117,39 +118,19 @@ impl<'a> Reader<'a> {
                     self.send_line(InputKind::AreYouThere, 0).await?;
                 }
                 Decoded::Line(line) => self.process_line(line).await?,
-                Decoded::OtherProtocol(foreign) => return self.end_with(InputKind::OtherProtocol(foreign)).await,
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    async fn process_frames(&mut self, frames: &dyn FrameLayer, mut rest: &mut [u8]) -> io::Result<ControlFlow<()>> {
-        while let Some(framed) = frames.read(&mut rest) {
-            match framed {
-                Framed::Text(text) => {
-                    // Text in frames is never taken for another protocol.
-                    let _ = self.process_text(text).await?;
+                Decoded::OtherProtocol(protocol) => {
+                    self.end_with(InputKind::OtherProtocol(protocol)).await?;
+                    return Ok(ControlFlow::Break(()));
                 }
-                Framed::EndOfMessage => {
-                    while let Some(Decoded::Line(line)) = self.decoder.finish() {
-                        self.process_line(line).await?;
-                    }
-                }
-                // The writer sends the control frame.
-                Framed::Control => self.connection.mailbox.wake(),
-                Framed::EndOfInput => return self.end_with(InputKind::EndOfInput).await,
-                // The lines before it are carried out first; then the member leaves.
-                Framed::Invalid => return self.end_with(InputKind::Disconnected(LeaveReason::Errors)).await,
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
     /// Reports the end of input to the hub, after all lines before it.
-    async fn end_with(&mut self, action: InputKind) -> io::Result<ControlFlow<()>> {
+    async fn end_with(&mut self, action: InputKind) -> io::Result<()> {
         self.wait_until_stored().await;
-        self.connection.tell(action)?;
-        Ok(ControlFlow::Break(()))
+        self.connection.tell(action)
     }
 
     /// Carries out what stands behind the last line's end.
@@ -157,8 +138,7 @@ impl<'a> Reader<'a> {
         while let Some(Decoded::Line(line)) = self.decoder.finish() {
             self.process_line(line).await?;
         }
-        self.wait_until_stored().await;
-        self.connection.tell(InputKind::EndOfInput)
+        self.end_with(InputKind::EndOfInput).await
     }
 
     async fn process_line(&mut self, line: Result<String, LineError>) -> io::Result<()> {
@@ -221,15 +201,15 @@ impl<'a> Reader<'a> {
     /// The connection broke meanwhile. Reading would show it only after all that came before.
     async fn spend_token(&mut self) -> io::Result<()> {
         self.uncharged_bytes = self.uncharged_bytes.saturating_sub(LINE_BYTES_MAX);
-        let Connection { context, socket, .. } = self.connection;
+        let Connection { context, transport, .. } = self.connection;
         let wait = self.bucket.take(context.line_rate, Instant::now());
         if wait.is_zero() {
             return Ok(());
         }
-        socket.listen(false)?;
+        transport.watch_input(false)?;
         Timer::after(wait).await;
-        socket.listen(true)?;
-        socket.get_ref().take_error()?.map_or(Ok(()), Err)
+        transport.watch_input(true)?;
+        transport.take_error()
     }
 }
 

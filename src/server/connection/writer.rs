@@ -11,20 +11,21 @@ use super::{Connection, End};
 use crate::feed::{Cursor, Progress};
 use crate::limits::{FLUSH_MS_MAX, WHISPER_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::protocol::{Dialect, Event, Tag, Text};
+use crate::server::transport::Transport;
 use crate::server::{console, hub};
 use crate::session::InputKind;
 
 /// The sending half of a connection.
-pub(super) struct Writer<'a> {
-    connection: &'a Connection,
+pub(super) struct Writer<'a, T: Transport> {
+    connection: &'a Connection<T>,
     cursor: Cursor,
     stall: Stall,
     /// Set when there will be nothing more. Boxed: it is not needed for waiting.
     give_up: Option<Box<Timer>>,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(connection: &'a Connection) -> Self {
+impl<'a, T: Transport> Writer<'a, T> {
+    pub(super) fn new(connection: &'a Connection<T>) -> Self {
         Self { connection, cursor: Cursor::new(), stall: Stall::default(), give_up: None }
     }
 
@@ -43,21 +44,21 @@ impl<'a> Writer<'a> {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let Connection { socket, context, mailbox, frames, .. } = self.connection;
+        let Connection { transport, context, mailbox, .. } = self.connection;
         if self.cursor.take_new(&context.feed, mailbox, cx.waker()).is_slow() {
             return Poll::Ready(End::Slow(self.fell_behind()));
         }
         let mut written = 0;
         loop {
-            let progress = match frames.as_ref().and_then(|frames| frames.send_control(socket)) {
-                Some(sent) => sent.map(Progress::Wrote),
-                None => self.cursor.write(&context.feed, mailbox, |source| self.connection.send(source)),
+            let progress = match self.cursor.write(&context.feed, mailbox, |source| transport.write(&[], source)) {
+                Ok(no_lines @ (Progress::Idle | Progress::Done)) => match transport.poll_control(cx) {
+                    Poll::Ready(sent) => sent.map(Progress::Wrote),
+                    Poll::Pending => Ok(no_lines),
+                },
+                progress => progress,
             };
             match progress {
-                Ok(Progress::Idle) => match frames {
-                    Some(frames) => ready!(frames.poll_silence(cx)),
-                    None => return Poll::Pending,
-                },
+                Ok(Progress::Idle) => return Poll::Pending,
                 Ok(Progress::Done) => return Poll::Ready(End::Closed { is_sent: true }),
                 Ok(Progress::Evicted) if self.catch_up() => {}
                 Ok(Progress::Evicted | Progress::Unreadable) => return Poll::Ready(End::Slow(self.fell_behind())),
@@ -78,7 +79,7 @@ impl<'a> Writer<'a> {
                     {
                         return Poll::Ready(End::Slow(self.stalled()));
                     }
-                    ready!(socket.poll_writable(cx));
+                    ready!(transport.poll_writable(cx));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Poll::Ready(End::Lost),

@@ -1,7 +1,5 @@
 //! Browsers: answers their requests, and takes those that ask for WebSocket for clients like any other.
 
-mod frames;
-
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -11,13 +9,12 @@ use std::time::Duration;
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 
-use self::frames::WebSocketFrames;
 use super::admission::Ticket;
 use super::connection::{ConnectionContext, in_time, until};
 use super::console;
 use super::hub::{Request as HubRequest, now};
 use super::listen::{Acceptor, Listener, ListenerProtocol};
-use super::sockets::Socket;
+use super::transport::{Tcp, Transport, WebSocket, read as read_from, write_all};
 use crate::command::Refusal;
 use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
@@ -51,12 +48,11 @@ impl ListenerProtocol for WebProtocol {
         format!("open in a browser: http://{address}/")
     }
 
-    fn receive(&self, acceptor: &Acceptor, socket: Socket, address: SocketAddr, ticket: Ticket) {
+    fn receive(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket) {
         let (executor, acceptor, site) = (&acceptor.executor, acceptor.clone(), Arc::clone(&self.0));
         let receiving = async move {
-            if let Some(socket) = receive(socket, &site, &acceptor.context).await {
-                let frames = Box::new(WebSocketFrames::new(site.ping_interval));
-                acceptor.serve(socket, address, ticket, Some(frames));
+            if let Some(tcp) = receive(tcp, address, &site, &acceptor.context).await {
+                acceptor.serve(WebSocket::new(tcp, site.ping_interval), address, ticket);
             }
         };
         executor.spawn(receiving).detach();
@@ -67,47 +63,55 @@ impl ListenerProtocol for WebProtocol {
     }
 }
 
-/// Answers one request. Returns the socket if lines over WebSocket follow; otherwise the socket is closed.
-async fn receive(socket: Socket, site: &Site, context: &ConnectionContext) -> Option<Socket> {
+/// Answers one request. Returns the transport if lines over WebSocket follow; otherwise it is closed.
+async fn receive<T: Transport>(
+    transport: T,
+    address: SocketAddr,
+    site: &Site,
+    context: &ConnectionContext,
+) -> Option<T> {
     // As with a connection, a fault here is the end of this one alone.
-    let answered = AssertUnwindSafe(Box::pin(answer(&socket, site, context))).catch_unwind().await;
+    let answered = AssertUnwindSafe(Box::pin(answer(&transport, address, site, context))).catch_unwind().await;
     let joins = answered.ok()?.ok()?;
     if joins {
-        return Some(socket);
+        return Some(transport);
     }
     // Either way the socket is closed now.
-    let _ = in_time(socket.drain()).await;
+    let _ = in_time(transport.close()).await;
     None
 }
 
 /// Whether the request is one to join.
-async fn answer(socket: &Socket, site: &Site, context: &ConnectionContext) -> io::Result<bool> {
+async fn answer(
+    transport: &impl Transport,
+    address: SocketAddr,
+    site: &Site,
+    context: &ConnectionContext,
+) -> io::Result<bool> {
     let late = async {
         Timer::after(site.head_timeout).await;
         let text = format!("the head of the request did not come within {} s", site.head_timeout.as_secs());
         Ok(Request { is_head: false, asked: Asked::Other(Answer::text(Status::RequestTimeout, text)) })
     };
-    let Request { is_head, asked } = future::or(read(socket, &site.origins), late).await?;
+    let Request { is_head, asked } = future::or(read(transport, &site.origins), late).await?;
     let joins = matches!(asked, Asked::Join(_));
     let answer = match asked {
         Asked::Join(answer) | Asked::Other(answer) => answer,
         Asked::Health(answer) => health(context, answer).await,
         Asked::Tls(answer) => {
-            if let Ok(address) = socket.get_ref().peer_addr() {
-                console::tls_on_plain_port(address);
-            }
+            console::tls_on_plain_port(address);
             answer
         }
     };
-    in_time(socket.write_all(&to_bytes(&answer, is_head))).await?;
+    in_time(write_all(transport, &to_bytes(&answer, is_head))).await?;
     Ok(joins)
 }
 
-async fn read(socket: &Socket, origins: &Origins) -> io::Result<Request> {
+async fn read(transport: &impl Transport, origins: &Origins) -> io::Result<Request> {
     let mut head = Vec::new();
     loop {
-        let more = socket.read_some(HEAD_BYTES_MAX - head.len()).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        head.extend(more);
+        let more = read_from(transport, HEAD_BYTES_MAX - head.len()).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        head.extend(more.bytes);
         if let Some(request) = Request::read(&head, origins) {
             return Ok(request);
         }

@@ -1,0 +1,124 @@
+//! Plain TCP: the client's bytes are lines from the first one on.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice, Read as _};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_lite::ready;
+use rustix::fs::sendfile;
+use rustix::net::{SendFlags, send};
+use smallvec::SmallVec;
+use smol::Timer;
+use socket2::SockRef;
+
+use super::{Input, Transport, read, write_all};
+use crate::feed::Source;
+use crate::limits::{DRAIN_PAUSE_MS, READ_BYTES_MAX};
+use crate::protocol::{CloseReason, LineDecoder};
+use crate::server::sockets::{Sockets, Watched};
+
+thread_local! {
+    /// The buffer of each `read`. Only what arrived is copied out, so a connection holds no more than that.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into());
+}
+
+/// A TCP socket.
+pub(in crate::server) struct Tcp(Watched<TcpStream>);
+
+impl Tcp {
+    /// The transport of an accepted connection.
+    pub(in crate::server) fn new(stream: TcpStream, sockets: &Arc<Sockets>) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self(sockets.watch(stream)?))
+    }
+
+    fn stream(&self) -> &TcpStream {
+        self.0.get_ref()
+    }
+}
+
+impl Transport for Tcp {
+    fn decoder(&self) -> LineDecoder {
+        LineDecoder::new()
+    }
+
+    /// Reads until the kernel returns `WouldBlock`, or there is some input. A short read does not mean that there is no more: the kernel
+    /// also ends a read at TCP's urgent mark (tcp(7)).
+    fn poll_read(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<Input>>> {
+        loop {
+            ready!(self.0.poll_readable(cx));
+            let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
+                let count = self.stream().read(&mut scratch[..bytes_max])?;
+                Ok((count > 0).then(|| Input { bytes: scratch[..count].to_vec(), wire_bytes: count }))
+            });
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.0.set_readable(),
+                read => {
+                    self.0.set_readable();
+                    return Poll::Ready(read);
+                }
+            }
+        }
+    }
+
+    fn watch_input(&self, on: bool) -> io::Result<()> {
+        self.0.watch_input(on)
+    }
+
+    fn take_error(&self) -> io::Result<()> {
+        self.stream().take_error()?.map_or(Ok(()), Err)
+    }
+
+    fn write(&self, header: &[u8], source: Source<'_>) -> io::Result<usize> {
+        let written = match source {
+            // Mostly one piece. This costs less than `write`, and than a list of one.
+            Source::Memory([slice]) if header.is_empty() => send(self.stream(), slice, SendFlags::NOSIGNAL),
+            Source::Memory(slices) if header.is_empty() => rustix::io::writev(self.stream(), slices),
+            Source::Memory(slices) => {
+                let all: SmallVec<[_; 8]> =
+                    std::iter::once(IoSlice::new(header)).chain(slices.iter().copied()).collect();
+                rustix::io::writev(self.stream(), &all)
+            }
+            Source::File(file, mut offset, bytes) => {
+                // The kernel sends it in one packet with what follows.
+                let of_header = if header.is_empty() { 0 } else { send(self.stream(), header, SendFlags::MORE)? };
+                if of_header < header.len() {
+                    return Ok(of_header);
+                }
+                match sendfile(self.stream(), file, Some(&mut offset), bytes.len()) {
+                    Ok(of_source) => Ok(of_header + of_source),
+                    Err(_) if of_header > 0 => Ok(of_header),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        Ok(written?)
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_writable(cx)
+    }
+
+    fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
+        SockRef::from(self.stream()).set_send_buffer_size(bytes)
+    }
+
+    async fn send_end(&self, _: CloseReason, last_line: Option<&str>) -> io::Result<()> {
+        let Some(line) = last_line else { return Ok(()) };
+        // The output most likely stopped within a line: the first line ending completes that one.
+        write_all(self, format!("\r\n{line}\r\n").as_bytes()).await
+    }
+
+    async fn close(&self) -> io::Result<()> {
+        self.stream().shutdown(Shutdown::Write)?;
+        while read(self, READ_BYTES_MAX).await?.is_some() {
+            // A client that goes on sending must not keep a processor busy.
+            Timer::after(Duration::from_millis(DRAIN_PAUSE_MS)).await;
+        }
+        Ok(())
+    }
+}

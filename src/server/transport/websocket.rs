@@ -1,0 +1,349 @@
+//! WebSocket: lines in text messages, on top of another transport.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_lite::{Stream as _, ready};
+use smallvec::SmallVec;
+use smol::Timer;
+
+use super::{Input, Transport, write_all};
+use crate::feed::Source;
+use crate::protocol::{CloseReason, END_OF_MESSAGE, LeaveReason, LineDecoder};
+use crate::web::{Failure, Farewell, Frames, Framing, Incoming};
+
+/// WebSocket over `T`, after the handshake. Boxed, because the compiler keeps room for a transport twice in the task of its connection.
+pub(in crate::server) struct WebSocket<T>(Box<Parts<T>>);
+
+struct Parts<T> {
+    inner: T,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    incoming: Frames,
+    outgoing: Framing,
+    /// Set once no frame is read any more: by a close frame, or by the first error in the client's frames.
+    end: Option<Result<(), Failure>>,
+    /// `end` has been returned to the reader.
+    end_was_read: bool,
+    /// Set if a silent connection is pinged, so that no proxy on the way closes it.
+    pings: Option<Timer>,
+}
+
+impl<T: Transport> WebSocket<T> {
+    /// Pings the client after a silence of `ping_interval`; `None`: never.
+    pub(in crate::server) fn new(inner: T, ping_interval: Option<Duration>) -> Self {
+        let state = State { pings: ping_interval.map(Timer::interval), ..State::default() };
+        Self(Box::new(Parts { inner, state: Mutex::new(state) }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a control frame if one is due and no other frame is sent in part. Returns the number of bytes; `None`: none is due.
+    fn send_control(&self, framing: &mut Framing) -> Option<io::Result<usize>> {
+        let sent = self.0.inner.write(&[], Source::Memory(&[IoSlice::new(framing.control()?)]));
+        if let Ok(bytes) = sent {
+            framing.sent_control(bytes);
+        }
+        Some(sent)
+    }
+
+    /// Writes a frame header, and at most `bytes_max` bytes of `source` after it.
+    fn write_framed(&self, header: &[u8], source: &Source<'_>, bytes_max: usize) -> io::Result<usize> {
+        match *source {
+            Source::Memory(slices) => {
+                let mut left = bytes_max;
+                let slices = slices.iter().map(|slice| {
+                    let slice = &slice[..slice.len().min(left)];
+                    left -= slice.len();
+                    slice
+                });
+                let slices: SmallVec<[_; 8]> = slices.filter(|slice| !slice.is_empty()).map(IoSlice::new).collect();
+                self.0.inner.write(header, Source::Memory(&slices))
+            }
+            Source::File(file, offset, bytes) => {
+                self.0.inner.write(header, Source::File(file, offset, &bytes[..bytes.len().min(bytes_max)]))
+            }
+        }
+    }
+}
+
+impl State {
+    /// Replaces frames with what is in them: the text of each message and [`END_OF_MESSAGE`] after it. Notes what else they say.
+    fn unframe(&mut self, input: &mut Vec<u8>, cx: &Context<'_>) {
+        let mut bytes = Vec::with_capacity(input.len());
+        let mut rest = input.as_mut_slice();
+        while let Some(incoming) = self.incoming.next(&mut rest) {
+            match incoming {
+                Incoming::Text(text) => bytes.extend_from_slice(text),
+                Incoming::EndOfMessage => bytes.push(END_OF_MESSAGE),
+                Incoming::Ping(payload) => {
+                    self.outgoing.answer(payload);
+                    // For `poll_control`, or `write`.
+                    cx.waker().wake_by_ref();
+                }
+                Incoming::Close => self.end = Some(Ok(())),
+                Incoming::Failed(failure) => self.end = Some(Err(failure)),
+            }
+        }
+        *input = bytes;
+    }
+
+    /// The result of reading after the last frame.
+    fn read_end(&mut self) -> Option<io::Result<Option<Input>>> {
+        let end = self.end?;
+        self.end_was_read = true;
+        Some(match end {
+            Ok(()) => Ok(None),
+            Err(failure) => Err(io::Error::new(io::ErrorKind::InvalidData, failure.as_str())),
+        })
+    }
+
+    /// What the close frame says.
+    fn farewell(&self, closing: CloseReason) -> Farewell<'static> {
+        match self.end {
+            Some(Err(failure)) if self.end_was_read && closing == CloseReason::Left(LeaveReason::Errors) => {
+                failure.into()
+            }
+            _ => closing.into(),
+        }
+    }
+}
+
+impl<T: Transport> Transport for WebSocket<T> {
+    fn decoder(&self) -> LineDecoder {
+        LineDecoder::of_messages()
+    }
+
+    fn poll_read(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<Input>>> {
+        let mut state = self.state();
+        if let Some(end) = state.read_end() {
+            return Poll::Ready(end);
+        }
+        let Some(mut input) = ready!(self.0.inner.poll_read(cx, bytes_max))? else {
+            // A client that ends the connection in good order sends a close frame first.
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        };
+        state.unframe(&mut input.bytes, cx);
+        Poll::Ready(Ok(Some(input)))
+    }
+
+    fn watch_input(&self, on: bool) -> io::Result<()> {
+        self.0.inner.watch_input(on)
+    }
+
+    fn take_error(&self) -> io::Result<()> {
+        self.0.inner.take_error()
+    }
+
+    /// Sends lines in a text frame. `Interrupted` after a frame header alone was sent: nothing of `source` was.
+    fn write(&self, header: &[u8], source: Source<'_>) -> io::Result<usize> {
+        debug_assert!(header.is_empty(), "lines have no header");
+        let framing = &mut self.state().outgoing;
+        if let Some(sent) = self.send_control(framing) {
+            sent?;
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        framing.begin(&source);
+        let (header, text_bytes) = framing.next();
+        match self.write_framed(header, &source, text_bytes)? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            sent => match framing.sent(sent, &source) {
+                0 => Err(io::ErrorKind::Interrupted.into()),
+                of_source => Ok(of_source),
+            },
+        }
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.inner.poll_writable(cx)
+    }
+
+    fn poll_control(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut state = self.state();
+        let State { outgoing, pings, .. } = &mut *state;
+        loop {
+            if let Some(sent) = self.send_control(outgoing) {
+                return Poll::Ready(sent);
+            }
+            let Some(pings) = pings else { return Poll::Pending };
+            ready!(Pin::new(pings).poll_next(cx));
+            outgoing.ping_if_silent();
+        }
+    }
+
+    fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
+        self.0.inner.set_send_buffer(bytes)
+    }
+
+    /// Sends blank lines in place of the rest of a frame that was sent in part, then `last_line`, then a close frame.
+    async fn send_end(&self, closing: CloseReason, last_line: Option<&str>) -> io::Result<()> {
+        let last_words = last_line.map_or_else(String::new, |line| format!("{line}\n"));
+        let last_bytes = {
+            let state = self.state();
+            state.outgoing.end(&Farewell { last_words: &last_words, ..state.farewell(closing) })
+        };
+        write_all(&self.0.inner, &last_bytes).await
+    }
+
+    async fn close(&self) -> io::Result<()> {
+        self.0.inner.close().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::{Wake, Waker};
+
+    use futures_lite::future;
+
+    use super::*;
+    use crate::server::transport::tests::Pipe;
+
+    /// Bytes for the decoder, and their size on the wire.
+    type Read = io::Result<Option<(Vec<u8>, usize)>>;
+
+    #[derive(Default)]
+    struct Wakes(AtomicU32);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn web_socket() -> WebSocket<Pipe> {
+        WebSocket::new(Pipe::default(), None)
+    }
+
+    /// A whole frame, masked with zeros.
+    fn frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
+        [&[first_byte, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0], payload].concat()
+    }
+
+    fn poll_read(web_socket: &WebSocket<Pipe>, waker: &Waker) -> Poll<Read> {
+        let read = web_socket.poll_read(&mut Context::from_waker(waker), 4096);
+        read.map_ok(|input| input.map(|Input { bytes, wire_bytes }| (bytes, wire_bytes)))
+    }
+
+    #[track_caller]
+    fn expect_input(web_socket: &WebSocket<Pipe>, bytes: &[u8], wire_bytes: usize) {
+        let Poll::Ready(Ok(Some(input))) = poll_read(web_socket, Waker::noop()) else { panic!("no input") };
+        assert_eq!(input, (bytes.to_vec(), wire_bytes));
+    }
+
+    /// How reading ends: `None` in good order.
+    #[track_caller]
+    fn expect_end(web_socket: &WebSocket<Pipe>, expected: Option<io::ErrorKind>) {
+        for _ in 0..2 {
+            let Poll::Ready(end) = poll_read(web_socket, Waker::noop()) else { panic!("it reads on") };
+            assert_eq!(end.map(|input| input.is_none()).map_err(|error| error.kind()), expected.map_or(Ok(true), Err));
+            web_socket.0.inner.receive_end();
+        }
+    }
+
+    fn write(web_socket: &WebSocket<Pipe>, line: &str) -> io::Result<usize> {
+        web_socket.write(&[], Source::Memory(&[IoSlice::new(line.as_bytes())]))
+    }
+
+    #[test]
+    fn message_is_marked_at_its_end_and_counted_with_its_headers() {
+        let web = web_socket();
+        web.0.inner.receive(&[frame(0x81, b"PING a"), frame(0x81, b""), frame(0x01, b"PING b\nPI")].concat());
+        expect_input(&web, b"PING a\xff\xffPING b\nPI", 12 + 6 + 15);
+        web.0.inner.receive(&frame(0x80, b"NG c\n"));
+        expect_input(&web, b"NG c\n\xff", 11);
+        // Nothing but a control frame costs, too.
+        web.0.inner.receive(&frame(0x8a, b""));
+        expect_input(&web, b"", 6);
+        assert!(poll_read(&web, Waker::noop()).is_pending());
+    }
+
+    #[test]
+    fn close_frame_is_the_end_of_input() {
+        let web = web_socket();
+        web.0.inner.receive(&[frame(0x81, b"PING a"), frame(0x88, b""), frame(0x81, b"PING b")].concat());
+        expect_input(&web, b"PING a\xff", 12 + 6 + 12);
+        expect_end(&web, None);
+    }
+
+    #[test]
+    fn end_without_close_frame_is_unexpected() {
+        let web = web_socket();
+        web.0.inner.receive(&frame(0x81, b"PING a"));
+        web.0.inner.receive_end();
+        expect_input(&web, b"PING a\xff", 12);
+        expect_end(&web, Some(io::ErrorKind::UnexpectedEof));
+    }
+
+    #[test]
+    fn invalid_frame_is_an_error_after_the_lines_before_it() {
+        let web = web_socket();
+        web.0.inner.receive(&[frame(0x81, b"PING a"), frame(0x82, b"x"), frame(0x81, b"PING b")].concat());
+        // A session that ends before the reader gets there is told the reason of that end.
+        expect_input(&web, b"PING a\xff", 12 + 7 + 12);
+        assert_eq!(
+            web.state().farewell(CloseReason::Left(LeaveReason::Errors)),
+            CloseReason::Left(LeaveReason::Errors).into()
+        );
+        expect_end(&web, Some(io::ErrorKind::InvalidData));
+        assert_eq!(web.state().farewell(CloseReason::Left(LeaveReason::Errors)), Failure::Binary.into());
+        assert_eq!(web.state().farewell(CloseReason::Stopping), CloseReason::Stopping.into());
+    }
+
+    #[test]
+    fn ping_wakes_the_task_and_pong_goes_before_lines() {
+        let (web, count) = (web_socket(), Arc::new(Wakes::default()));
+        let waker = Waker::from(Arc::clone(&count));
+        web.0.inner.receive(&frame(0x81, b"PING a"));
+        assert!(poll_read(&web, &waker).is_ready());
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        web.0.inner.receive(&frame(0x89, b"x"));
+        assert!(poll_read(&web, &waker).is_ready());
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "nobody else would poll the writer");
+        assert_eq!(write(&web, "hi\n").map_err(|error| error.kind()), Err(io::ErrorKind::Interrupted));
+        assert_eq!(write(&web, "hi\n").unwrap(), 3);
+        assert_eq!(web.0.inner.take_sent(), b"\x8a\x01x\x81\x03hi\n");
+        // The same without a line to send.
+        web.0.inner.receive(&frame(0x89, b"y"));
+        assert!(poll_read(&web, &waker).is_ready());
+        let mut cx = Context::from_waker(&waker);
+        assert!(matches!(web.poll_control(&mut cx), Poll::Ready(Ok(3))));
+        assert!(web.poll_control(&mut cx).is_pending());
+        assert_eq!(web.0.inner.take_sent(), b"\x8a\x01y");
+    }
+
+    #[test]
+    fn header_sent_alone_is_no_part_of_the_lines() {
+        let web = web_socket();
+        web.0.inner.set_room(2);
+        assert_eq!(write(&web, "hi\n").map_err(|error| error.kind()), Err(io::ErrorKind::Interrupted));
+        assert_eq!(write(&web, "hi\n").map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
+        web.0.inner.set_room(1);
+        assert_eq!(write(&web, "hi\n").unwrap(), 1);
+        web.0.inner.set_room(9);
+        assert_eq!(write(&web, "i\n").unwrap(), 2);
+        assert_eq!(web.0.inner.take_sent(), b"\x81\x03hi\n");
+    }
+
+    #[test]
+    fn end_completes_a_frame_then_says_the_last_line_and_the_reason() {
+        let web = web_socket();
+        web.0.inner.set_room(3);
+        assert_eq!(write(&web, "hi\n").unwrap(), 1);
+        web.set_send_buffer(100).unwrap();
+        future::block_on(web.send_end(CloseReason::Left(LeaveReason::Slow), Some("ERR - slow"))).unwrap();
+        assert_eq!(web.0.inner.take_sent(), b"\x81\x03h\n\n\x81\x0bERR - slow\n\x88\x06\x03\xf0slow");
+        future::block_on(web.close()).unwrap();
+        assert_eq!(web.0.inner.closed.load(Ordering::Relaxed), 1);
+    }
+}
