@@ -19,7 +19,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
 use super::admission::AdmissionLimit;
-use super::hub::now;
+use super::clock::wall_time;
 use crate::command_line::is_colored;
 use crate::limits::{ANNOUNCE_MS_MAX, LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
 use crate::process::{Stream, reason, write_line};
@@ -134,7 +134,7 @@ struct LocalTime;
 
 impl FormatTime for LocalTime {
     fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
-        let time = now().utc().with_timezone(&Local).to_rfc3339_opts(SecondsFormat::Millis, false);
+        let time = wall_time().utc().with_timezone(&Local).to_rfc3339_opts(SecondsFormat::Millis, false);
         if w.has_ansi_escapes() { write!(w, "{}", Style::new().dimmed().paint(time)) } else { w.write_str(&time) }
     }
 }

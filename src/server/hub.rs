@@ -21,11 +21,12 @@ use std::any::Any;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_lite::future;
 use smol::Timer;
 
+use super::clock::Clock;
 use super::console;
 use super::delivery::Delivery;
 use super::request_queue::RequestQueues;
@@ -85,8 +86,6 @@ impl Hub {
 
     /// Processes a request. Its events are visible to others after the next [`Hub::publish`].
     pub fn process(&mut self, at: Timestamp, request: Request) {
-        #[cfg(test)]
-        tests::fail_if_asked(&request);
         match request {
             Request::Connect(session, address, mailbox) => {
                 self.delivery.connect(session, mailbox);
@@ -232,19 +231,19 @@ fn log(sessions: &Sessions, output: &Output) {
 ///
 /// # Panics
 /// After a fault in the store's thread.
-pub(super) async fn run(mut hub: Hub, mut queues: RequestQueues) {
+pub(super) async fn run(mut hub: Hub, mut queues: RequestQueues, clock: Arc<dyn Clock>) {
     loop {
         if !hub.is_turn_due() && !wait(&mut hub, &mut queues).await {
             return;
         }
-        let at = now();
+        let at = clock.wall();
         hub.process_report();
         if take_turns(&mut hub, &mut queues, at).is_break() {
             // Lines that were read before the stop, from clients that had more than one turn's worth.
             let _ = take_turns(&mut hub, &mut queues, at);
-            settle_in_time(&mut hub).await;
-            hub.process(now(), Request::Act(SessionId::SERVER, InputKind::Shutdown));
-            hub.publish(now());
+            settle_in_time(&mut hub, &*clock).await;
+            hub.process(clock.wall(), Request::Act(SessionId::SERVER, InputKind::Shutdown));
+            hub.publish(clock.wall());
             hub.close_sequencer().await;
         }
         hub.publish(at);
@@ -280,13 +279,13 @@ async fn wait(hub: &mut Hub, queues: &mut RequestQueues) -> bool {
 }
 
 /// At shutdown, waits for the store's result of each message, and replies to its author. Refuses messages whose result comes too late.
-async fn settle_in_time(hub: &mut Hub) {
+async fn settle_in_time(hub: &mut Hub, clock: &dyn Clock) {
     let settle = async {
         while hub.is_storing() {
             if !hub.has_entries() && !hub.sessions.sequencer().needs_turn() && !hub.next_report().await {
                 return;
             }
-            hub.publish(now());
+            hub.publish(clock.wall());
         }
     };
     let late = async {
@@ -295,18 +294,11 @@ async fn settle_in_time(hub: &mut Hub) {
     future::or(settle, late).await;
     hub.sessions.sequencer_mut().abandon();
     while hub.has_entries() {
-        hub.publish(now());
+        hub.publish(clock.wall());
     }
-}
-
-/// The server's wall clock, which dates everything. Times before 1970 read as the start of 1970, and times after 9999 as the end
-/// of 9999, the latest that RFC 3339 can write.
-pub(super) fn now() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)).clamped()
 }
 
 #[cfg(test)]
 mod backlog_tests;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -21,6 +21,7 @@ use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
     RECEIVE_BUFFER_BYTES, REFUSED_LOG_SECONDS, SEND_BUFFER_BYTES, USER_TIMEOUT_EIGHTHS,
 };
+use crate::protocol::Timestamp;
 use crate::room::SessionId;
 
 /// An address to listen on, and the protocol of its clients.
@@ -49,8 +50,8 @@ pub(super) trait ListenerProtocol: Debug + Send + Sync {
     /// Serves a client that was admitted.
     fn receive(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket);
 
-    /// The bytes to send to a client that was not admitted.
-    fn refuse(&self, refusal: Refusal) -> Vec<u8>;
+    /// The bytes to send to a client that was not admitted, at this time.
+    fn refuse(&self, refusal: Refusal, at: Timestamp) -> Vec<u8>;
 }
 
 /// Clients send lines from the start.
@@ -66,7 +67,7 @@ impl ListenerProtocol for LinesProtocol {
         acceptor.serve(tcp, address, ticket);
     }
 
-    fn refuse(&self, refusal: Refusal) -> Vec<u8> {
+    fn refuse(&self, refusal: Refusal, _: Timestamp) -> Vec<u8> {
         format!("{}\n", ServerLine::Err(refusal)).into_bytes()
     }
 }
@@ -135,13 +136,13 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     fn receive(&self, tcp: Tcp, address: SocketAddr, protocol: &dyn ListenerProtocol) -> Result<(), AdmissionLimit> {
-        match self.admission.admit(address.ip(), Instant::now()) {
+        match self.admission.admit(address.ip(), self.context.clock.steady()) {
             Ok(ticket) => {
                 protocol.receive(self, tcp, address, ticket);
                 Ok(())
             }
             Err(full) => {
-                let refusal = protocol.refuse(full.into());
+                let refusal = protocol.refuse(full.into(), self.context.clock.wall());
                 if let Some(draining) = connection::refuse(tcp, &refusal, &self.admission) {
                     self.executor.spawn(draining).detach();
                 }
@@ -172,7 +173,7 @@ async fn accept(listener: Async<TcpListener>, protocol: Arc<dyn ListenerProtocol
         match accepted_one {
             Ok((tcp, address)) => {
                 if let Err(full) = acceptor.receive(tcp, address, protocol.as_ref()) {
-                    refused.tell(|times| console::refused(address, full, times));
+                    refused.tell(acceptor.context.clock.steady(), |times| console::refused(address, full, times));
                 }
                 accepted = accepted.wrapping_add(1);
                 if accepted.is_multiple_of(ACCEPTS_AT_ONCE_MAX) {
@@ -184,7 +185,7 @@ async fn accept(listener: Async<TcpListener>, protocol: Arc<dyn ListenerProtocol
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             // No descriptors, no memory: others have to leave first.
             Err(error) => {
-                failures.tell(|_| console::accept_failed(&error));
+                failures.tell(acceptor.context.clock.steady(), |_| console::accept_failed(&error));
                 Timer::after(Duration::from_millis(ACCEPT_RETRY_MS)).await;
             }
         }
@@ -200,11 +201,11 @@ struct LogLimiter {
 }
 
 impl LogLimiter {
-    fn tell(&mut self, tell: impl FnOnce(u64)) {
+    fn tell(&mut self, now: Instant, tell: impl FnOnce(u64)) {
         self.times += 1;
-        if self.told_at.is_none_or(|at| at.elapsed().as_secs() >= REFUSED_LOG_SECONDS) {
+        if self.told_at.is_none_or(|at| (now - at).as_secs() >= REFUSED_LOG_SECONDS) {
             tell(std::mem::take(&mut self.times));
-            self.told_at = Some(Instant::now());
+            self.told_at = Some(now);
         }
     }
 }

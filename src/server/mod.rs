@@ -9,6 +9,7 @@ pub mod console;
 pub mod hub;
 
 mod admission;
+mod clock;
 mod connection;
 mod delivery;
 mod driver;
@@ -37,12 +38,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::{FutureExt as _, StreamExt as _, future};
 use smol::{Executor, Task, Timer};
 
 use self::admission::Admission;
+use self::clock::{Clock, SystemClock, UptimeMeter};
 use self::connection::ConnectionContext;
 use self::hub::{Hub, Request};
 pub use self::listen::Listener;
@@ -62,7 +64,7 @@ use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
 use crate::process::reason;
 use crate::protocol::Token;
-use crate::room::{RecentMessages, Room, SessionId, Uptime};
+use crate::room::{RecentMessages, Room, SessionId};
 use crate::session::{InputKind, Sessions, Timeouts};
 
 /// What a server is to do.
@@ -175,8 +177,10 @@ async fn serve(
     let Some(hub) = future::or(open(&options, &feed), stopped(&mut signals)).await else { return Ok(()) };
     let hub = hub?;
     let (line_rate, write_timeout) = (options.line_rate, options.write_timeout());
-    let context = Arc::new(ConnectionContext { feed, stored: hub.stored().cloned(), to_hub, line_rate, write_timeout });
-    let mut hub = executor.spawn(hub::run(hub, queues));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (stored, context_clock) = (hub.stored().cloned(), Arc::clone(&clock));
+    let context = Arc::new(ConnectionContext { feed, stored, to_hub, line_rate, write_timeout, clock: context_clock });
+    let mut hub = executor.spawn(hub::run(hub, queues, Arc::clone(&clock)));
     let write = |path: &PathBuf| {
         let written = PortFile::write(path, listeners.ports());
         written.map(Arc::new).map_err(|error| StartError::PortFile(path.clone(), error))
@@ -184,7 +188,7 @@ async fn serve(
     let port_file = options.port_file.as_ref().map(write).transpose()?;
     console::announce(listeners.announcement()).await;
     let mut vital = listeners.accept(&executor, &context, &sockets, &admission(&options));
-    vital.push(executor.spawn(send_ticks(context.to_hub.clone())));
+    vital.push(executor.spawn(send_ticks(context.to_hub.clone(), clock)));
     let in_place = port_file.as_ref().map(Arc::downgrade).unwrap_or_default();
     signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital)), in_place).await;
     drop(vital);
@@ -241,32 +245,16 @@ fn admission(options: &Options) -> Arc<Admission> {
 }
 
 /// Tells the room how much time has passed, for as long as there is one.
-async fn send_ticks(to_hub: HubSender) {
+async fn send_ticks(to_hub: HubSender, clock: Arc<dyn Clock>) {
     let queue = Arc::default();
-    let mut clock = Clock { uptime: Duration::ZERO, looked_at: Instant::now() };
+    let mut meter = UptimeMeter::new(clock.steady());
     let mut ticks = Timer::interval(Duration::from_millis(TICK_MS));
     loop {
         ticks.next().await;
-        let now = clock.look(Instant::now());
+        let now = meter.read(clock.steady());
         if to_hub.send(&queue, Request::Act(SessionId::SERVER, InputKind::Tick(now)), 0).is_err() {
             return;
         }
-    }
-}
-
-/// How long the server has run. Time in which it did not (it was stopped, its machine slept) does not count: in that it heard
-/// nobody, and nobody is to be closed for it.
-struct Clock {
-    uptime: Duration,
-    looked_at: Instant,
-}
-
-impl Clock {
-    fn look(&mut self, now: Instant) -> Uptime {
-        let passed = now.saturating_duration_since(self.looked_at);
-        self.uptime += passed.min(2 * Duration::from_millis(TICK_MS));
-        self.looked_at = now;
-        Uptime(self.uptime.as_secs())
     }
 }
 
@@ -288,16 +276,36 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
+    use crate::room::{Action, Entry};
+    use crate::sequencer::{Change, MemorySequencer, Sequencer};
 
-    /// A server that was stopped for an hour closed everybody as silent.
-    #[test]
-    fn time_in_which_the_server_did_not_run_does_not_count() {
-        let start = Instant::now();
-        let mut clock = Clock { uptime: Duration::ZERO, looked_at: start };
-        let mut look = |ms| clock.look(start + Duration::from_millis(ms)).0;
-        assert_eq!([look(1000), look(2010), look(3000)], [1, 2, 3]);
-        assert_eq!(look(3_603_000), 5);
-        assert_eq!([look(3_603_000), look(3_604_000)], [5, 6]);
+    /// A store whose sequencer panics at the first message, in the hub's task.
+    #[derive(Debug)]
+    struct FaultyStorage;
+
+    impl Storage for FaultyStorage {
+        fn open(&self, options: &Options, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
+            let sessions = Sessions::new(Room::new(options.resume_seconds), options.timeouts);
+            Ok(Hub::new(sessions.with_store(Box::new(FaultySequencer::default())), feed))
+        }
+    }
+
+    #[derive(Debug, Default)]
+    struct FaultySequencer(MemorySequencer);
+
+    impl Sequencer for FaultySequencer {
+        fn submit(&mut self, change: Change) {
+            assert!(!matches!(change.action, Action::Say(_)), "a fault in the hub, on purpose");
+            self.0.submit(change);
+        }
+
+        fn next(&mut self) -> Option<Entry> {
+            self.0.next()
+        }
+
+        fn has_next(&self) -> bool {
+            self.0.has_next()
+        }
     }
 
     /// Without the one who owns the room everybody would wait for ever.
@@ -313,7 +321,7 @@ mod tests {
             max_per_address: 0,
             history: 0,
             epoch: None,
-            store: None,
+            store: Some(Arc::new(FaultyStorage)),
             line_rate: Rate { per_second: 0, burst: 1 },
             connect_rate: Rate { per_second: 0, burst: 1 },
             write_timeout: None,
@@ -329,7 +337,7 @@ mod tests {
             }
         };
         let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        writeln!(peer, "PING {}", hub::tests::FAULT).unwrap();
+        writeln!(peer, "NICK ann\nMSG hi").unwrap();
         assert!(server.join().is_err(), "it ended in good order");
         assert!(!port_file.exists(), "the port file tells of nobody");
     }

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use super::hub::{self, Hub};
+use super::clock::wall_time;
+use super::hub::Hub;
 use super::query::{CatchUp, QueryReply};
 use super::storage::{Storage, StoredMessages};
 use super::store_sequencer::StoreSequencer;
@@ -18,7 +19,7 @@ use crate::store::{self, Durability, QueryQueues, Store, StoredState};
 impl Storage for store::Options {
     fn open(&self, options: &Options, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
         let mut history = RecentMessages::new(options.history);
-        let opened = Store::open(self, options.epoch.clone(), random_epoch(), options.history, hub::now);
+        let opened = Store::open(self, options.epoch.clone(), random_epoch(), options.history, wall_time);
         let (opened, StoredState { epoch, last_id, before, messages }) = opened?;
         for past in messages {
             history.push(past);
@@ -52,6 +53,6 @@ impl StoredMessages for QueryQueues {
     }
 
     fn missed(&self, missed: MissedMessages, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource> {
-        Box::new(CatchUp::new(missed, hub::now, mailbox, self))
+        Box::new(CatchUp::new(missed, wall_time, mailbox, self))
     }
 }

@@ -17,6 +17,7 @@ use smol::Timer;
 use self::reader::Reader;
 use self::writer::Writer;
 use super::admission::{Admission, Ticket};
+use super::clock::Clock;
 use super::console;
 use super::hub::Request;
 use super::request_queue::{HubSender, RequestQueue};
@@ -38,6 +39,7 @@ pub(super) struct ConnectionContext {
     pub(super) stored: Option<Arc<dyn StoredMessages>>,
     pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// How the exchange with a client ended.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::future;
 use smol::Timer;
@@ -202,7 +202,7 @@ impl<'a, T: Transport> Reader<'a, T> {
     async fn spend_token(&mut self) -> io::Result<()> {
         self.uncharged_bytes = self.uncharged_bytes.saturating_sub(LINE_BYTES_MAX);
         let Connection { context, transport, .. } = self.connection;
-        let wait = self.bucket.take(context.line_rate, Instant::now());
+        let wait = self.bucket.take(context.line_rate, context.clock.steady());
         if wait.is_zero() {
             return Ok(());
         }

@@ -11,8 +11,8 @@ use super::{Connection, End};
 use crate::feed::{Cursor, Progress};
 use crate::limits::{FLUSH_MS_MAX, WHISPER_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::protocol::{Dialect, Event, Tag, Text};
+use crate::server::console;
 use crate::server::transport::Transport;
-use crate::server::{console, hub};
 use crate::session::InputKind;
 
 /// The sending half of a connection.
@@ -75,7 +75,7 @@ impl<'a, T: Transport> Writer<'a, T> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if let Some(timeout) = context.write_timeout
-                        && self.stall.poll(cx, timeout).is_ready()
+                        && self.stall.poll(cx, timeout, context.clock.steady()).is_ready()
                     {
                         return Poll::Ready(End::Slow(self.stalled()));
                     }
@@ -105,7 +105,11 @@ impl<'a, T: Transport> Writer<'a, T> {
         let Some(stored) = &context.stored else { return false };
         let notice = |dialect: Dialect, text: &mut Vec<u8>| {
             console::fell_behind(*session);
-            dialect.write_event(text, Tag { id: None, at: hub::now() }, &Event::Notice(Text::ours(FELL_BEHIND)));
+            dialect.write_event(
+                text,
+                Tag { id: None, at: context.clock.wall() },
+                &Event::Notice(Text::ours(FELL_BEHIND)),
+            );
         };
         let messages = |missed| stored.missed(missed, mailbox);
         self.cursor.catch_up(&context.feed, mailbox, notice, messages);
@@ -135,17 +139,43 @@ impl Stall {
         }
     }
 
-    /// The socket is full. Ready when it has been for as long as `timeout`.
-    fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
+    /// The socket is full at the time `now`. Ready when it has been for as long as `timeout`.
+    fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration, now: Instant) -> Poll<()> {
         let StallTimer { since, timer } =
             &mut **self.0.get_or_insert_with(|| Box::new(StallTimer { since: None, timer: Timer::after(timeout) }));
-        let deadline = *since.get_or_insert_with(Instant::now) + timeout;
-        while let Poll::Ready(at) = timer.poll(cx) {
-            if at >= deadline {
-                return Poll::Ready(());
-            }
-            timer.set_at(deadline);
+        let deadline = *since.get_or_insert(now) + timeout;
+        if now >= deadline {
+            return Poll::Ready(());
+        }
+        while timer.poll(cx).is_ready() {
+            timer.set_after(deadline.saturating_duration_since(now));
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Timestamp;
+    use crate::server::clock::Clock as _;
+    use crate::server::clock::tests::ManualClock;
+
+    /// No timer goes off in here: it is the clock that is asked.
+    #[test]
+    fn stall_ends_after_timeout_without_progress() {
+        let timeout = Duration::from_hours(1);
+        let clock = ManualClock::new(Timestamp(0));
+        let mut stall = Stall::default();
+        let mut is_stalled_after = |seconds, progress: bool| {
+            clock.advance(Duration::from_secs(seconds));
+            if progress {
+                stall.end();
+            }
+            stall.poll(&mut Context::from_waker(std::task::Waker::noop()), timeout, clock.steady()).is_ready()
+        };
+        assert!(!is_stalled_after(0, false) && !is_stalled_after(3599, false));
+        assert!(!is_stalled_after(1, true), "the client has read something");
+        assert!(!is_stalled_after(3599, false) && is_stalled_after(1, false));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use async_channel::Receiver;
 
 use super::*;
-use crate::command::{Command, Ping};
+use crate::command::Command;
 use crate::feed::{Cursor, Progress, Source};
 use crate::limits::FEED_BYTES_MIN;
 use crate::protocol::Mode;
@@ -17,15 +17,6 @@ use crate::room::{Room, Uptime};
 use crate::session::{Lifecycle, Timeouts};
 #[cfg(feature = "store")]
 use crate::store::{Durability, Options, Report, Retention, Store, tests::WAIT_MAX};
-
-/// The token of a `PING` that makes the hub fail, for the tests of what comes of it.
-pub(in crate::server) const FAULT: &str = "fault-in-the-hub";
-
-pub(super) fn fail_if_asked(request: &Request) {
-    if let Request::Act(_, InputKind::Command(Command::Ping(Ping(Some(token))))) = request {
-        assert_ne!(token.to_string(), FAULT);
-    }
-}
 
 pub(super) fn connect(hub: &mut Hub, session: u64) -> Arc<Mailbox> {
     let mailbox = Arc::new(Mailbox::new(hub.delivery.feed().backlog()));

@@ -12,13 +12,13 @@ use smol::Timer;
 use super::admission::Ticket;
 use super::connection::{ConnectionContext, in_time, until};
 use super::console;
-use super::hub::{Request as HubRequest, now};
+use super::hub::Request as HubRequest;
 use super::listen::{Acceptor, Listener, ListenerProtocol};
 use super::transport::{Tcp, Transport, WebSocket, read as read_from, write_all};
 use crate::command::Refusal;
 use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
-use crate::protocol::Mode;
+use crate::protocol::{Mode, Timestamp};
 use crate::web::{Answer, Asked, Origins, Request, Status};
 
 /// How browsers are served.
@@ -58,8 +58,8 @@ impl ListenerProtocol for WebProtocol {
         executor.spawn(receiving).detach();
     }
 
-    fn refuse(&self, refusal: Refusal) -> Vec<u8> {
-        to_bytes(&Answer::text(Status::ServiceUnavailable, refusal.text(Mode::Commands)), false)
+    fn refuse(&self, refusal: Refusal, at: Timestamp) -> Vec<u8> {
+        to_bytes(&Answer::text(Status::ServiceUnavailable, refusal.text(Mode::Commands)), false, at)
     }
 }
 
@@ -103,7 +103,7 @@ async fn answer(
             answer
         }
     };
-    in_time(write_all(transport, &to_bytes(&answer, is_head))).await?;
+    in_time(write_all(transport, &to_bytes(&answer, is_head, context.clock.wall()))).await?;
     Ok(joins)
 }
 
@@ -118,9 +118,9 @@ async fn read(transport: &impl Transport, origins: &Origins) -> io::Result<Reque
     }
 }
 
-/// An answer that is sent now.
-fn to_bytes(answer: &Answer, is_head: bool) -> Vec<u8> {
-    answer.to_bytes(&now().utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string(), is_head)
+/// An answer that is sent at this time.
+fn to_bytes(answer: &Answer, is_head: bool, at: Timestamp) -> Vec<u8> {
+    answer.to_bytes(&at.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string(), is_head)
 }
 
 /// `ok` if the hub carries out requests; a refusal if it does not within [`HEALTH_MS_MAX`].
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::feed::Feed;
     use crate::limits::FEED_BYTES_DEFAULT;
-    use crate::protocol::Timestamp;
+    use crate::server::clock::SystemClock;
     use crate::server::hub::Hub;
     use crate::server::{Rate, request_queue};
     use crate::session::Sessions;
@@ -170,7 +170,14 @@ mod tests {
         let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
         let (to_hub, mut queues) = request_queue::new();
         let line_rate = Rate { per_second: 0, burst: 1 };
-        let context = ConnectionContext { feed, to_hub, stored: None, line_rate, write_timeout: None };
+        let context = ConnectionContext {
+            feed,
+            to_hub,
+            stored: None,
+            line_rate,
+            write_timeout: None,
+            clock: Arc::new(SystemClock),
+        };
         assert_eq!(future::block_on(check(&context)).status(), Status::ServiceUnavailable);
         let at_work = async {
             assert!(queues.wait().await);
