@@ -3,7 +3,7 @@
 //! One task accepts on each listener, one serves each connection (its reader and its writer, in `connection`), and one, the `hub`,
 //! owns the room. Each listener has a `ListenerProtocol`: the protocol that its clients speak before their first line (`listen`, `web`). Connections
 //! send requests to the hub through the `inbox`, which has one bounded queue for each connection. The hub never waits for a client.
-//! `storage` is the hub's interface to a store.
+//! `storage` is the hub's interface to a store, `transport` a connection's to its client; `clock` is the server's time.
 
 pub mod console;
 pub mod hub;
