@@ -44,7 +44,7 @@ impl<'a> Writer<'a> {
 
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let Connection { socket, context, mailbox, frames, .. } = self.connection;
-        if self.cursor.take_new(&context.feed, mailbox, cx.waker()).is_slow() {
+        if self.cursor.fetch_new(&context.feed, mailbox, cx.waker()).is_slow() {
             return Poll::Ready(End::Slow(self.fell_behind()));
         }
         let mut written = 0;

@@ -43,7 +43,7 @@ pub(super) fn say(hub: &mut Hub, session: u64, line: &str) {
 /// All that the connection of this mailbox can write now.
 pub(super) fn read(feed: &Feed, cursor: &mut Cursor, mailbox: &Mailbox) -> String {
     let mut text = Vec::new();
-    cursor.take_new(feed, mailbox, std::task::Waker::noop());
+    cursor.fetch_new(feed, mailbox, std::task::Waker::noop());
     let mut take = |source: Source<'_>| {
         let bytes = source.to_vec()?;
         text.extend_from_slice(&bytes);

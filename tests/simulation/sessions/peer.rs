@@ -172,7 +172,7 @@ impl Peer {
         if self.state == State::Taken || self.state == State::Blocked && bytes.is_multiple_of(2) {
             self.write(feed, bytes);
         } else if self.take_wake() || self.state == State::Blocked {
-            self.take_new(feed);
+            self.fetch_new(feed);
         }
     }
 
@@ -182,7 +182,7 @@ impl Peer {
             self.write(feed, usize::MAX);
         }
         while self.take_wake() || self.state == State::Blocked && self.patience > 0 {
-            self.take_new(feed);
+            self.fetch_new(feed);
             self.write(feed, usize::MAX);
         }
     }
@@ -197,8 +197,8 @@ impl Peer {
     }
 
     /// The first thing a connection does when it was woken.
-    fn take_new(&mut self, feed: &Feed) {
-        self.cursor.take_new(feed, &self.mailbox, &Waker::from(Arc::clone(&self.woken)));
+    fn fetch_new(&mut self, feed: &Feed) {
+        self.cursor.fetch_new(feed, &self.mailbox, &Waker::from(Arc::clone(&self.woken)));
         self.state = if self.mailbox.lifecycle().is_slow() { State::Slow } else { State::Taken };
     }
 
