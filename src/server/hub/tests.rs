@@ -91,7 +91,7 @@ fn client_blocked_since_before_joining_is_disconnected() {
         let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(4096)));
         let mailbox = stuck(&mut hub, &[before, &talk].concat());
         assert!(mailbox.lifecycle().is_slow(), "{before:?}");
-        assert_eq!(hub.sessions().connected(), 0);
+        assert_eq!(hub.sessions().connected_count(), 0);
     }
 }
 
@@ -124,7 +124,7 @@ fn readers_stay_when_many_slow_consumers_are_disconnected() {
         turn(&mut hub);
     }
     assert_eq!(reader.lifecycle(), Lifecycle::Open);
-    assert_eq!(hub.sessions().connected(), 1);
+    assert_eq!(hub.sessions().connected_count(), 1);
 }
 
 /// A search between the commit and the publication does not find the message.
@@ -253,7 +253,7 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
                 heard += &read(&feed, &mut cursor, &reader);
             }
         }
-        assert_eq!((hub.sessions().connected(), reader.lifecycle()), (1, Lifecycle::Open));
+        assert_eq!((hub.sessions().connected_count(), reader.lifecycle()), (1, Lifecycle::Open));
         assert_eq!(heard.matches("LEAVE ").count(), if are_named { 1_999 } else { 0 });
     }
 }
@@ -329,7 +329,7 @@ fn ids_have_no_gap_after_a_failed_commit() {
 /// Stops waiting for the store. Returns the replies to messages.
 #[cfg(feature = "store")]
 fn abandon(hub: &mut Hub, feed: &Feed, author: &Mailbox) -> Vec<String> {
-    hub.sessions.sequencer_mut().abandon();
+    hub.sessions.sequencer_mut().refuse_unconfirmed();
     while hub.has_entries() {
         hub.publish(Timestamp(0));
     }
