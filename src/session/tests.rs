@@ -63,7 +63,7 @@ pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
         Output::Follow(SessionId(session)) => format!("{session} follows"),
         Output::SetMode(SessionId(session), mode) => format!("{session} mode {mode:?}"),
         Output::Close(SessionId(session), _) => format!("{session} closed"),
-        Output::Detach(SessionId(session)) => format!("{session} held"),
+        Output::Detach(SessionId(session)) => format!("{session} detached"),
         Output::Remove(SessionId(session)) => format!("{session} removed"),
     }
 }
