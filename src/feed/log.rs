@@ -262,7 +262,7 @@ impl SegmentBuilder {
     pub fn push(&mut self, tag: Tag, event: &Event) {
         let before = self.is_marked.then_some(self.last_id);
         for dialect in Dialect::ALL {
-            if self.readers[dialect.index()] > 0 && dialect.has(event) {
+            if self.readers[dialect.index()] > 0 && dialect.shows(event) {
                 self.renderings[dialect.index()].push(dialect, tag, event, before);
             }
         }

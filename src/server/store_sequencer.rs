@@ -233,7 +233,7 @@ mod tests {
     fn sequencer(directory: &Path, bytes_max: usize) -> StoreSequencer {
         let options =
             Options { path: directory.join("chat.db"), durability: Durability::Relaxed, keep: Retention::All };
-        let (store, _) = Store::open(&options, None, Token::ours("epoch"), 0, || Timestamp(0)).unwrap();
+        let (store, _) = Store::open(&options, None, Token::truncated("epoch"), 0, || Timestamp(0)).unwrap();
         StoreSequencer::new(store, bytes_max)
     }
 

@@ -431,7 +431,7 @@ impl Sessions {
         };
         let before = self.all.insert(session, state);
         assert!(before.is_none(), "session numbers are given once");
-        out.push(Output::Send(session, ServerLine::Hello(self.room.epoch().cloned(), Text::ours(GREETING))));
+        out.push(Output::Send(session, ServerLine::Hello(self.room.epoch().cloned(), Text::truncated(GREETING))));
     }
 
     fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
@@ -452,7 +452,7 @@ impl Sessions {
     fn show_presence(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
         self.record_activity(session);
         let Some(state) = self.all.get(session) else { return };
-        let notice = Event::Notice(Text::ours(PRESENCE));
+        let notice = Event::Notice(Text::truncated(PRESENCE));
         out.push(Output::Send(session, ServerLine::Event(private_tag(state, at), notice)));
     }
 
@@ -536,7 +536,7 @@ impl Sessions {
 }
 
 fn shutdown_notice() -> Event {
-    Event::Notice(Text::ours(SHUTDOWN_NOTICE))
+    Event::Notice(Text::truncated(SHUTDOWN_NOTICE))
 }
 
 /// The tag of an event that is sent to this session only, if the session wants tags.

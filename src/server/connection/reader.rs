@@ -13,7 +13,7 @@ use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
     PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, QUEUE_BYTES_MAX, READ_BYTES_MAX, READ_COST_BYTES_MIN,
 };
-use crate::protocol::{Decoded, Ending, LeaveReason, LineDecoder, LineError, Secret};
+use crate::protocol::{DecoderOutput, Ending, LeaveReason, LineDecoder, LineError, Secret};
 use crate::server::token_bucket::TokenBucket;
 use crate::session::InputKind;
 
@@ -36,7 +36,7 @@ impl<'a> Reader<'a> {
         let is_framed = connection.frames.is_some();
         Self {
             connection,
-            decoder: if is_framed { LineDecoder::of_known_peer() } else { LineDecoder::new() },
+            decoder: if is_framed { LineDecoder::without_detection() } else { LineDecoder::new() },
             bucket: TokenBucket::default(),
             uncharged_bytes: 0,
             lines_sent: 0,
@@ -111,13 +111,13 @@ impl<'a> Reader<'a> {
         let connection = self.connection;
         while let Some(decoded) = self.decoder.next(&mut rest) {
             match decoded {
-                Decoded::Telnet(answer) => connection.mailbox.push_urgent(&answer),
-                Decoded::AreYouThere => {
+                DecoderOutput::Telnet(answer) => connection.mailbox.push_urgent(&answer),
+                DecoderOutput::AreYouThere => {
                     self.spend_token().await?;
                     self.send_line(InputKind::AreYouThere, 0).await?;
                 }
-                Decoded::Line(line) => self.process_line(line).await?,
-                Decoded::OtherProtocol(foreign) => return self.end_with(InputKind::OtherProtocol(foreign)).await,
+                DecoderOutput::Line(line) => self.process_line(line).await?,
+                DecoderOutput::OtherProtocol(foreign) => return self.end_with(InputKind::OtherProtocol(foreign)).await,
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
                     let _ = self.process_text(text).await?;
                 }
                 Framed::EndOfMessage => {
-                    while let Some(Decoded::Line(line)) = self.decoder.finish() {
+                    while let Some(DecoderOutput::Line(line)) = self.decoder.finish() {
                         self.process_line(line).await?;
                     }
                 }
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
 
     /// Carries out what stands behind the last line's end.
     async fn finish(&mut self) -> io::Result<()> {
-        while let Some(Decoded::Line(line)) = self.decoder.finish() {
+        while let Some(DecoderOutput::Line(line)) = self.decoder.finish() {
             self.process_line(line).await?;
         }
         self.wait_until_stored().await;

@@ -104,7 +104,7 @@ impl<'a> Writer<'a> {
         let Some(stored) = &context.stored else { return false };
         let notice = |dialect: Dialect, text: &mut Vec<u8>| {
             console::fell_behind(*session);
-            dialect.write_event(text, Tag { id: None, at: hub::now() }, &Event::Notice(Text::ours(FELL_BEHIND)));
+            dialect.write_event(text, Tag { id: None, at: hub::now() }, &Event::Notice(Text::truncated(FELL_BEHIND)));
         };
         let messages = |missed| stored.missed(missed, mailbox);
         self.cursor.catch_up(&context.feed, mailbox, notice, messages);

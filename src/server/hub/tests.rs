@@ -57,7 +57,7 @@ pub(super) fn read(feed: &Feed, cursor: &mut Cursor, mailbox: &Mailbox) -> Strin
 #[cfg(feature = "store")]
 fn storing(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
     let options = Options { path, durability: Durability::Relaxed, keep: Retention::All };
-    let epoch = crate::protocol::Token::ours("epoch");
+    let epoch = crate::protocol::Token::truncated("epoch");
     let (store, _) = Store::open(&options, None, epoch, 0, || Timestamp(0)).unwrap();
     let reports = store.reports().clone();
     (crate::server::stored::hub(Sessions::default(), Arc::clone(feed), store), reports)

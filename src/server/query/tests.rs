@@ -70,7 +70,7 @@ fn catch_up(store: &Store, dialect: Dialect, after: u64, until: u64) -> (String,
 }
 
 fn words(words: &str) -> HistoryQuery {
-    HistoryQuery::Words(Text::ours(words))
+    HistoryQuery::Words(Text::truncated(words))
 }
 
 fn sql(path: &Path, sql: &str) {

@@ -8,7 +8,7 @@ use std::task::{Wake, Waker};
 
 use chinwag::feed::{Cursor, Feed, Mailbox, Progress, Source};
 use chinwag::limits::PRIVATE_BYTES_PAUSE;
-use chinwag::protocol::{Decoded, Ending, LineDecoder, LineError, OtherProtocol};
+use chinwag::protocol::{DecoderOutput, Ending, LineDecoder, LineError, OtherProtocol};
 
 use super::reader::Reader;
 
@@ -151,15 +151,15 @@ impl Peer {
         decoded.map(|decoded| self.heard(decoded))
     }
 
-    fn heard(&mut self, decoded: Decoded) -> Heard {
+    fn heard(&mut self, decoded: DecoderOutput) -> Heard {
         match decoded {
-            Decoded::Telnet(answer) => Heard::Telnet(answer),
-            Decoded::AreYouThere => Heard::AreYouThere,
-            Decoded::Line(line) => {
+            DecoderOutput::Telnet(answer) => Heard::Telnet(answer),
+            DecoderOutput::AreYouThere => Heard::AreYouThere,
+            DecoderOutput::Line(line) => {
                 let is_first = !std::mem::replace(&mut self.ending_told, true);
                 Heard::Line(line, self.decoder.ending().filter(|_| is_first))
             }
-            Decoded::OtherProtocol(foreign) => {
+            DecoderOutput::OtherProtocol(foreign) => {
                 self.input = Input::Ended;
                 Heard::OtherProtocol(foreign)
             }
