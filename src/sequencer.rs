@@ -29,7 +29,7 @@ pub struct Change {
 ///
 /// In each turn, the hub calls [`Sequencer::submit`] and [`Sequencer::next`] for each command; at the end of the turn, it calls
 /// [`Sequencer::next`] for the messages that have become durable, then [`Sequencer::end_turn`]. Between turns, it waits with
-/// [`Sequencer::poll_report`]. When the server stops, it calls [`Sequencer::abandon`] and [`Sequencer::close`].
+/// [`Sequencer::poll_report`]. When the server stops, it calls [`Sequencer::refuse_unconfirmed`] and [`Sequencer::close`].
 pub trait Sequencer: Debug + Send {
     /// Accepts a change.
     fn submit(&mut self, change: Change);
@@ -63,8 +63,8 @@ pub trait Sequencer: Debug + Send {
         Poll::Pending
     }
 
-    /// Refuses all messages that are not known to be durable. Used when there is no time left to wait.
-    fn abandon(&mut self) {}
+    /// Refuses each message whose commit is not confirmed. Used at shutdown, when there is no time left to wait.
+    fn refuse_unconfirmed(&mut self) {}
 
     /// Closes the store in good order; blocks until then. The caller submits nothing afterwards.
     fn close(&mut self) {}
@@ -76,7 +76,7 @@ pub struct Numbering(u64);
 
 impl Numbering {
     /// Makes the next entry, with this change.
-    pub fn entry(&mut self, change: Change) -> Entry {
+    pub fn next_entry(&mut self, change: Change) -> Entry {
         self.0 += 1;
         let Change { at, uptime, origin, action } = change;
         Entry { seq: self.0, at, uptime, origin, action }
@@ -92,7 +92,7 @@ pub struct MemorySequencer {
 
 impl Sequencer for MemorySequencer {
     fn submit(&mut self, change: Change) {
-        self.ready.push_back(self.numbering.entry(change));
+        self.ready.push_back(self.numbering.next_entry(change));
     }
 
     fn next(&mut self) -> Option<Entry> {

@@ -89,7 +89,7 @@ fn join(hub: &mut Hub, session: SessionId) -> (Arc<Mailbox>, Cursor) {
 /// Lets everybody read all there is.
 fn deliver(feed: &Feed, readers: &mut [(Arc<Mailbox>, Cursor)]) {
     for (mailbox, cursor) in readers {
-        cursor.take_new(feed, mailbox, Waker::noop());
+        cursor.fetch_new(feed, mailbox, Waker::noop());
         let discard = |source: Source<'_>| match source {
             Source::Memory(slices) => std::io::sink().write_vectored(slices),
             Source::File(_, _, bytes) => Ok(bytes.len()),
@@ -123,7 +123,7 @@ fn what_is_drawn_costs_only_those_who_draw() {
     let mut check = |line: &str, expected: [u32; 3], grew: bool| {
         let wakes: [Arc<Wakes>; 3] = Default::default();
         for ((mailbox, cursor), wakes) in at_work.iter_mut().zip(&wakes) {
-            cursor.take_new(&feed, mailbox, &Waker::from(Arc::clone(wakes)));
+            cursor.fetch_new(&feed, mailbox, &Waker::from(Arc::clone(wakes)));
         }
         let before = feed.end_offset(Dialect::default());
         say(1, line);

@@ -1,5 +1,5 @@
 //! The state of a chat: the members, and the lines that were sent and have no reply yet. Turns typed lines and the server's lines
-//! into actions. Pure: [`super::chat`] carries the actions out, and [`super::render`] formats what is shown.
+//! into actions. Pure: [`super::shared_chat`] carries the actions out, and [`super::render`] formats what is shown.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::collections::{BTreeMap, VecDeque};

@@ -25,7 +25,7 @@ use crate::limits::{
     REPLY_TOTAL_MS_MAX,
 };
 use crate::process::reason;
-use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, Text, Token, made_safe};
+use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, Text, Token, sanitize};
 
 /// The result of [`ServerConnection::next`].
 pub(super) enum ConnectionEvent {
@@ -129,7 +129,7 @@ impl ServerConnection {
     pub(super) async fn connect(&mut self, address: &str) -> Result<Heard, Exit> {
         let dialed = async {
             let unreachable =
-                |why| Exit(ExitCode::Unreachable, format!("could not connect to {}: {why}", made_safe(address)));
+                |why| Exit(ExitCode::Unreachable, format!("could not connect to {}: {why}", sanitize(address)));
             dial(address).await.map_err(unreachable)
         };
         let NewConnection { server, greeting } = or(dialed, fail_on_signal(self.stop.as_ref())).await?;

@@ -3,7 +3,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::command::{Command, Heard, History, Replayed, Reply, ServerLine, Since};
-use crate::protocol::{ErrorCode, Event, Field, MessageId, PastMessage, Tag, Token};
+use crate::protocol::{ErrorCode, ErrorField, Event, MessageId, PastMessage, Tag, Token};
 
 /// The requested id belongs to another numbering of messages.
 const OTHER_EPOCH: [&str; 2] = [ErrorCode::EpochChanged.as_str(), ErrorCode::IdAhead.as_str()];
@@ -149,7 +149,7 @@ impl ReadProgress {
     fn receive_refusal(&mut self, heard: Heard) -> Vec<ReadAction> {
         let Some(replay) = &mut self.replay else { return Vec::new() };
         let refusal = heard.refused().unwrap_or_default();
-        let oldest = if let Some(Field::Oldest(oldest)) = refusal.field { Some(oldest) } else { None };
+        let oldest = if let Some(ErrorField::Oldest(oldest)) = refusal.field { Some(oldest) } else { None };
         let before = oldest.and_then(|oldest| oldest.0.checked_sub(1)).map(MessageId);
         replay.is_complete = false;
         let (missing, next) = match before {

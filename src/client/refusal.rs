@@ -174,7 +174,8 @@ mod tests {
     /// No hint, of any code, tells the user to write a line of the protocol.
     #[test]
     fn words_have_no_protocol_syntax() {
-        let open = [Hint::Say(Text::ours("x")), Hint::DoubleSlash(Text::ours("x")), Hint::Since(MessageId(8))];
+        let open =
+            [Hint::Say(Text::truncated("x")), Hint::DoubleSlash(Text::truncated("x")), Hint::Since(MessageId(8))];
         for hint in Hint::plain().chain(open) {
             for code in ErrorCode::ALL {
                 let refusal = Refusal::new(None, code, "it is wrong").with_hint(hint.clone()).into();

@@ -295,7 +295,7 @@ async fn take_name(
             Err(_) => attempt += 1,
         }
         // The first number is 2. The range then grows with each attempt, so that 100 clients started at once all find a name.
-        raw = Name::numbered(&user, fastrand::u32(attempt..=attempt.pow(4) / 8));
+        raw = Name::with_number(&user, fastrand::u32(attempt..=attempt.pow(4) / 8));
     }
 }
 

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::refusal::explain_at_terminal;
 use crate::command::{Command, Msg, Quit, Refusal, Search, Verb, Whisper, split_indent, strip_slash};
 use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
-use crate::protocol::{ErrorCode, Mode, Name, fold_case, made_safe, split_word};
+use crate::protocol::{ErrorCode, Mode, Name, fold_case, sanitize, split_word};
 
 /// The meaning of a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub(super) fn too_long(parsed: &Result<Option<Command>, Refusal>, text: &str) ->
             (length, LINE_BYTES_MAX - (command.to_line(Mode::Commands).len() - length))
         }
         // The limit for the whole line. The limit for the text is lower by the length of the command, which is unknown here.
-        Err(Refusal { code: ErrorCode::TextTooLong, .. }) => (made_safe(text).len(), LINE_BYTES_MAX),
+        Err(Refusal { code: ErrorCode::TextTooLong, .. }) => (sanitize(text).len(), LINE_BYTES_MAX),
         _ => return None,
     };
     (length > limit).then(|| {
@@ -133,7 +133,7 @@ fn typed_text(line: &str) -> &str {
 }
 
 fn shortened(word: &str) -> String {
-    let short: String = made_safe(word).chars().take(ECHO_CHARS_MAX).collect();
+    let short: String = sanitize(word).chars().take(ECHO_CHARS_MAX).collect();
     if short.len() < word.len() { short + "…" } else { short }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::arguments::{none, shortened};
 use super::{Context, Definition, Done, Hint, Refusal, Specification, Verb};
 use crate::limits::{COORDINATE_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
-use crate::protocol::{CLEAR, Drawing, ErrorCode, Mode, NoStroke, Stroke, split_word};
+use crate::protocol::{CLEAR, Drawing, ErrorCode, Mode, StrokeError, Stroke, split_word};
 use crate::room::Action;
 
 /// Change the canvas.
@@ -37,14 +37,14 @@ impl Definition for Draw {
     }
 }
 
-fn refusal(why: NoStroke<'_>) -> Refusal {
+fn refusal(why: StrokeError<'_>) -> Refusal {
     let (code, what, is) = match why {
-        NoStroke::Colour(word) => (ErrorCode::ColourInvalid, word, "no colour like #1e90ff".to_owned()),
-        NoStroke::Width(word) => (ErrorCode::WidthInvalid, word, format!("no width from 1 to {STROKE_WIDTH_MAX}")),
-        NoStroke::Point(word) => {
+        StrokeError::Colour(word) => (ErrorCode::ColourInvalid, word, "no colour like #1e90ff".to_owned()),
+        StrokeError::Width(word) => (ErrorCode::WidthInvalid, word, format!("no width from 1 to {STROKE_WIDTH_MAX}")),
+        StrokeError::Point(word) => {
             (ErrorCode::PointInvalid, word, format!("no point x,y with both from 0 to {COORDINATE_MAX}"))
         }
-        NoStroke::TooMany(count) => {
+        StrokeError::TooMany(count) => {
             let what = format!("{count} points, at most {STROKE_POINTS_MAX} at once");
             return Refusal::new(Verb::Draw, ErrorCode::PointsTooMany, what).with_hint(Hint::SplitStroke);
         }

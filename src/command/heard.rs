@@ -1,7 +1,7 @@
 //! A server's line as a client parses it, also a line of a later protocol version. All strings are safe to print to a terminal.
 
 use super::{Hint, Refusal, ServerLine};
-use crate::protocol::{ErrorCode, Field, made_safe};
+use crate::protocol::{ErrorCode, ErrorField, sanitize};
 
 /// A line from a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct HeardRefusal {
     /// What to do next.
     pub hint: Option<Hint>,
     /// The value for programs, if the code has one.
-    pub field: Option<Field>,
+    pub field: Option<ErrorField>,
 }
 
 impl From<Refusal> for HeardRefusal {
@@ -34,7 +34,7 @@ impl From<Refusal> for HeardRefusal {
 impl Heard {
     /// Parses `line`, without its ending.
     pub fn new(line: &str) -> Self {
-        let line = made_safe(line).into_owned();
+        let line = sanitize(line).into_owned();
         Self { known: ServerLine::parse(&line), line }
     }
 
@@ -42,7 +42,7 @@ impl Heard {
     pub fn refused(&self) -> Option<HeardRefusal> {
         let (code, text) = self.code_and_text()?;
         let (what, hint) = Hint::split(text);
-        let field = ErrorCode::from_word(code).and_then(|code| Field::parse(code, text));
+        let field = ErrorCode::from_word(code).and_then(|code| ErrorField::parse(code, text));
         Some(HeardRefusal { code: code.to_owned(), what: what.to_owned(), hint, field })
     }
 
@@ -104,7 +104,7 @@ mod tests {
             let refusal = Heard::new(line).refused().unwrap();
             assert_eq!((refusal.what.as_str(), refusal.hint, refusal.field), (what, hint, field), "{line:?}");
         };
-        let oldest = Some(Field::Oldest(MessageId(31)));
+        let oldest = Some(ErrorField::Oldest(MessageId(31)));
         check("ERR SINCE too-old 31 is the oldest", "31 is the oldest", None, oldest);
         check("ERR SING too-old 31 it is; try again later", "31 it is", Some(Hint::RetryLater), oldest);
         check("ERR SING off-key 31; try again later", "31", Some(Hint::RetryLater), None);

@@ -46,7 +46,7 @@ impl Definition for Help {
         };
         for verb in verbs {
             let line = format!("{}: {}", verb.usage_in(mode), verb.specification().summary);
-            context.send(ServerLine::Event(None, Event::Notice(Text::ours(&line))));
+            context.send(ServerLine::Event(None, Event::Notice(Text::truncated(&line))));
         }
         context.reply(Reply::Help(Done));
         Ok(())

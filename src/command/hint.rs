@@ -128,10 +128,10 @@ impl Hint {
     pub fn split(text: &str) -> (&str, Option<Self>) {
         // Hints that end with a user's words come first: these words may look like another hint.
         if let Some((what, message)) = text.split_once(SAY) {
-            return (what, Some(Self::Say(Text::ours(message))));
+            return (what, Some(Self::Say(Text::truncated(message))));
         }
         if let Some((what, word)) = text.split_once(DOUBLE_SLASH) {
-            return (what, Some(Self::DoubleSlash(Text::ours(word))));
+            return (what, Some(Self::DoubleSlash(Text::truncated(word))));
         }
         if let Some((what, command)) = text.split_once(SINCE)
             && let Some(id) = since_id(command)
@@ -263,6 +263,6 @@ mod tests {
     fn words_in_hint_are_not_split() {
         let said = "x; write: NICK name";
         let text = format!("unknown command 'x;'{SAY}{said}");
-        assert_eq!(Hint::split(&text), ("unknown command 'x;'", Some(Hint::Say(Text::ours(said)))));
+        assert_eq!(Hint::split(&text), ("unknown command 'x;'", Some(Hint::Say(Text::truncated(said)))));
     }
 }

@@ -35,7 +35,7 @@ impl Definition for History {
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let Self(count) = self;
         let history = context.room().history();
-        if context.has_store() && !history.has_last(count) {
+        if context.has_store() && !history.retains_last(count) {
             context.query_store(HistoryQuery::Last(count));
             return Ok(());
         }

@@ -2,7 +2,9 @@
 
 use super::arguments::{shortened, text};
 use super::{Command, Context, Hint, Msg, Refusal, Verb};
-use crate::protocol::{Decoded, ErrorCode, LineDecoder, Mode, Text, is_blank, is_space, shows_nothing, split_word};
+use crate::protocol::{
+    DecoderOutput, ErrorCode, LineDecoder, Mode, Text, is_blank, is_space, shows_nothing, split_word,
+};
 
 impl Command {
     /// Parses a line. Returns `None` if it is blank.
@@ -44,10 +46,10 @@ impl Command {
     /// Whether a line (without its ending) gets a reply in this mode. Blank lines and `PONG` get none.
     pub fn has_reply(line: &[u8], mode: Mode) -> bool {
         // A blank line goes first, because the first line of a connection is decoded differently.
-        let (mut decoder, input) = (LineDecoder::of_known_peer(), [b"\n", line, b"\n"].concat());
+        let (mut decoder, input) = (LineDecoder::without_detection(), [b"\n", line, b"\n"].concat());
         let mut rest = &input[..];
         let mut lines = std::iter::from_fn(|| decoder.next(&mut rest)).filter_map(|decoded| match decoded {
-            Decoded::Line(line) => Some(line),
+            DecoderOutput::Line(line) => Some(line),
             _ => None,
         });
         match lines.nth(1) {
@@ -80,9 +82,9 @@ fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
     let shown = shortened(word);
     let (what, hint) = match (mode, word.strip_prefix('/')) {
         _ if is_blank(line) => ("this line has only invisible characters".to_owned(), Hint::ListCommands),
-        (Mode::Chat, _) => (format!("unknown command '/{shown}'"), Hint::DoubleSlash(Text::ours(&shown))),
+        (Mode::Chat, _) => (format!("unknown command '/{shown}'"), Hint::DoubleSlash(Text::truncated(&shown))),
         (Mode::Commands, None) => {
-            (format!("unknown command '{shown}'"), Hint::Say(Text::ours(&shortened(line.trim()))))
+            (format!("unknown command '{shown}'"), Hint::Say(Text::truncated(&shortened(line.trim()))))
         }
         (Mode::Commands, Some(command)) => match Verb::from_word_in(command.trim_start_matches('/'), Mode::Chat) {
             Some(verb) => ("commands have no slash outside of chat mode".to_owned(), Hint::Write(verb)),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Hint, Verb};
 use crate::limits::{HINT_BYTES_MAX, LINE_BYTES_MAX, TEXT_BYTES_MAX};
-use crate::protocol::{ErrorCode, Field, LineError, MessageId, Mode, OtherProtocol, Text, made_safe};
+use crate::protocol::{ErrorCode, ErrorField, LineError, MessageId, Mode, OtherProtocol, Text, sanitize};
 
 /// The final reply to a line that was refused: `ERR verb code text`. The text says what is wrong, and ends with the hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +18,15 @@ pub struct Refusal {
     /// What to do next.
     pub hint: Option<Hint>,
     /// The value for programs, if the code has one.
-    pub field: Option<Field>,
+    pub field: Option<ErrorField>,
 }
 
 impl Refusal {
     /// A refusal without a hint. `what` may repeat what the client sent: all of it is made safe.
     pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, what: impl AsRef<str>) -> Self {
-        let what = made_safe(what.as_ref());
+        let what = sanitize(what.as_ref());
         // Leaves room for the hint.
-        let what = Text::ours(&what[..what.floor_char_boundary(TEXT_BYTES_MAX - HINT_BYTES_MAX)]);
+        let what = Text::truncated(&what[..what.floor_char_boundary(TEXT_BYTES_MAX - HINT_BYTES_MAX)]);
         Self { verb: verb.into(), code, what, hint: None, field: None }
     }
 
@@ -41,13 +41,13 @@ impl Refusal {
         let MessageId(id) = oldest;
         let refusal = Self::new(verb, ErrorCode::TooOld, format!("{id} is the oldest that is kept"));
         let hint = Hint::Since(MessageId(id.saturating_sub(1)));
-        Self { field: Some(Field::Oldest(oldest)), ..refusal.with_hint(hint) }
+        Self { field: Some(ErrorField::Oldest(oldest)), ..refusal.with_hint(hint) }
     }
 
     /// No message has the requested id yet. `last` is the id of the newest one.
     pub fn id_ahead(last: MessageId) -> Self {
         let refusal = Self::new(Verb::Since, ErrorCode::IdAhead, format!("the last id is {}", last.0));
-        Self { field: Some(Field::Last(last)), ..refusal.with_hint(Hint::CheckEpoch) }
+        Self { field: Some(ErrorField::Last(last)), ..refusal.with_hint(Hint::CheckEpoch) }
     }
 
     /// `RESUME` failed. Does not reveal whether the token is malformed or unknown.
@@ -66,7 +66,7 @@ impl Refusal {
         let code = ErrorCode::from_word(words.next()?)?;
         let text = words.next()?;
         let (what, hint) = Hint::split(text);
-        Some(Self { verb, code, what: Text::ours(what), hint, field: Field::parse(code, text) })
+        Some(Self { verb, code, what: Text::truncated(what), hint, field: ErrorField::parse(code, text) })
     }
 
     /// The text of the line: what is wrong, and the hint, with commands written for this mode.
@@ -131,9 +131,9 @@ mod tests {
     #[test]
     fn field_is_first_number_of_text() {
         let check = |line: &str, field| assert_eq!(Refusal::parse(line).unwrap().field, field, "{line:?}");
-        check("SINCE too-old 31 is the oldest", Some(Field::Oldest(MessageId(31))));
-        check("SINCE too-old the oldest is 31; write: SINCE 30", Some(Field::Oldest(MessageId(31))));
-        check("SINCE id-ahead the last id is 5; from another epoch?", Some(Field::Last(MessageId(5))));
+        check("SINCE too-old 31 is the oldest", Some(ErrorField::Oldest(MessageId(31))));
+        check("SINCE too-old the oldest is 31; write: SINCE 30", Some(ErrorField::Oldest(MessageId(31))));
+        check("SINCE id-ahead the last id is 5; from another epoch?", Some(ErrorField::Last(MessageId(5))));
         check("SINCE too-old no number", None);
         check("SINCE too-old 99999999999999999999", None);
         check("SINCE epoch-changed the epoch is 22", None);
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn refusal_is_at_most_one_text() {
         let long = "\u{1f3f4}".repeat(TEXT_BYTES_MAX);
-        let longest = Text::ours(&"\u{1f3f4}".repeat(ECHO_CHARS_MAX + 1));
+        let longest = Text::truncated(&"\u{1f3f4}".repeat(ECHO_CHARS_MAX + 1));
         let open = [Hint::Say(longest.clone()), Hint::DoubleSlash(longest), Hint::Since(MessageId(u64::MAX))];
         for hint in Hint::plain().chain(open) {
             let refusal = Refusal::new(None, ErrorCode::VerbUnknown, format!("\x01{long}")).with_hint(hint);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::arguments::unexpected;
 use super::{Context, Definition, Hint, Refusal, Specification, Verb};
-use crate::protocol::{ErrorCode, Mode, Name, NoToken, ResumeToken};
+use crate::protocol::{ErrorCode, Mode, Name, InvalidToken, ResumeToken};
 use crate::room::{Action, MemberId, Verifier};
 
 /// Continue the member that this token was given for.
@@ -31,7 +31,7 @@ impl Definition for Resume {
             return Err(refusal.with_hint(Hint::Write(Verb::Resume)));
         };
         match words.next() {
-            None => token.parse().map(Self).map_err(|NoToken| Refusal::token_unknown()),
+            None => token.parse().map(Self).map_err(|InvalidToken| Refusal::token_unknown()),
             Some(surplus) => Err(unexpected(Verb::Resume, surplus)),
         }
     }

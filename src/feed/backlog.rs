@@ -1,4 +1,4 @@
-//! The one count of the output that clients have not read yet.
+//! Counts the memory of all output that clients have not read yet.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,13 +8,13 @@ use crate::limits::SEGMENT_OVERHEAD_BYTES;
 
 /// Memory for output that clients have not read, in bytes: the feed's segments, and the lines in all mailboxes.
 ///
-/// It does not count what each connection has at most once, which `--max-clients` bounds: the kernel's send buffer, one page of a store
-/// query, the rest of a partly sent line.
+/// Not counted is what each connection has at most once, which `--max-clients` bounds: the kernel's send buffer, one page of a store
+/// query, and the rest of a partly sent line.
 #[derive(Debug, Default)]
 pub struct Backlog(AtomicUsize);
 
 impl Backlog {
-    /// Memory of all output that is kept.
+    /// Memory of all retained output, in bytes.
     pub fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
@@ -28,24 +28,24 @@ impl Backlog {
     }
 }
 
-/// Lines that several mailboxes hold, kept once for all of them.
+/// Lines that several mailboxes share: one copy in memory.
 ///
-/// While the server keeps them for clients that will ask, they are not backlog. From [`SharedLines::retire`] on they are, until the last
+/// While the server retains them for clients that will ask, they are not backlog. After [`SharedLines::retire`] they are, until the last
 /// mailbox drops them.
 #[derive(Debug)]
 pub struct SharedLines {
     bytes: Box<[u8]>,
-    /// The backlog in which they count, once they are retired.
+    /// The backlog that counts them, once they are retired.
     backlog: OnceLock<Arc<Backlog>>,
 }
 
 impl SharedLines {
-    /// Lines that are not retired.
+    /// Creates lines that are not retired.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self { bytes: bytes.into(), backlog: OnceLock::new() }
     }
 
-    /// Counts the lines as backlog: no further mailbox will get them.
+    /// Counts the lines as backlog. Call it when no further mailbox will get them.
     pub fn retire(&self, backlog: &Arc<Backlog>) {
         if self.backlog.set(Arc::clone(backlog)).is_ok() {
             backlog.add(self.cost());

@@ -1,4 +1,4 @@
-//! A reader's way through the feed: where it is, and the private lines on its way.
+//! Reads the feed and the private lines of one connection as one stream.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -14,76 +14,79 @@ use crate::limits::{WRITE_BYTES_MAX, WRITE_SLICES_MAX};
 use crate::protocol::{Dialect, MessageId};
 use crate::session::Lifecycle;
 
-/// Reads the feed and the private lines of one connection as one stream.
+/// The read position of one connection, in the feed and in its mailbox.
 #[derive(Debug, Default)]
 pub struct Cursor {
-    /// Where in the feed; nowhere before joining. In the middle of a line, that counts as said.
+    /// Position in the feed. `None` until the connection reads the feed. In the middle of a line, `last_message` includes that line.
     position: Option<Position>,
-    /// What is left of the line at which the feed was left; it may soon not be kept any more.
+    /// The unsent rest of the line in which the cursor stopped: the feed may evict it before it is sent.
     rest_of_line: Option<Box<[u8]>>,
-    /// Something was missed in the feed, and the cursor is not back in it.
-    is_behind: bool,
-    /// Where the feed ended, in the dialect that is read, when the mailbox was last looked into. Every insertion up to here has been
-    /// taken; beyond, there may be some still to come.
-    end: u64,
-    /// Those still ahead, taken from the mailbox.
+    /// The cursor lost its position in the feed and reads the missed messages from elsewhere.
+    is_catching_up: bool,
+    /// End of the feed, in the cursor's dialect, when the mailbox was last drained. All insertions up to this offset are in
+    /// `insertions`; further ones may still be in the mailbox.
+    feed_end: u64,
+    /// Insertions that are not yet sent, in the order of their positions.
     insertions: VecDeque<Insertion>,
-    /// Bytes of the first insertion's text that were written. `written <= insertions[0].text.len()`, 0 without insertions.
+    /// Bytes of the first insertion's text that are sent. `written <= insertions[0].text.len()`, 0 without insertions.
     written: usize,
     urgent: Box<[u8]>,
     closed: bool,
-    /// Has seen to it that the hub wakes for what is published from here on. A copy of `MailboxState::is_awaiting`, but for that
-    /// the hub has taken that back if it did wake.
-    is_awaiting: bool,
+    /// The hub wakes this connection when it appends to the feed. The hub resets `MailboxState::awaits_feed` when it wakes the
+    /// connection, but not this copy.
+    awaits_feed: bool,
 }
 
-/// What a call of [`Cursor::write`] came to.
+/// Result of [`Cursor::write`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// So many bytes were written; there may be more.
+    /// Number of bytes written. More may be ready.
     Wrote(usize),
-    /// There is nothing to write now.
+    /// Nothing to write at the moment.
     Idle,
-    /// All was written, and there will be nothing more.
+    /// Everything was written, and the mailbox is closed.
     Done,
-    /// What comes next is no longer kept: see [`Cursor::catch_up`].
+    /// The feed evicted the bytes at the cursor's position: call [`Cursor::catch_up`].
     Evicted,
-    /// What was missed has been made up for, and the feed is read again from here on.
+    /// All missed messages were written; the cursor reads the feed again.
     CaughtUp,
-    /// What was missed cannot be made up for.
+    /// The missed messages cannot be read.
     Unreadable,
 }
 
-/// Messages that are no longer in the feed, and were not read.
+/// A range of messages that the feed evicted before the connection read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MissedMessages {
-    /// How the reader is spoken to.
+    /// The connection's dialect at that position.
     pub dialect: Dialect,
-    /// They have greater ids than this one.
+    /// The last message before the range.
     pub after: MessageId,
-    /// They have ids up to this one.
+    /// The last message of the range.
     pub until: MessageId,
 }
 
-/// Something to write.
+/// A part of one write.
 enum Chunk {
     Urgent,
-    /// Of the how-manieth insertion, from this byte on.
+    /// Index of the insertion, and the first byte of its text to write.
     Insertion(usize, usize),
     Feed(SegmentSlice),
 }
 
-/// What one write is handed.
+/// The bytes of one write.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
-    /// Bytes in memory, one piece after the other.
+    /// Bytes in memory, for `writev(2)`.
     Memory(&'a [IoSlice<'a>]),
-    /// These bytes, which are in a file, too, from this offset on.
+    /// A file and an offset in it, for `sendfile(2)`, and the same bytes in memory.
     File(BorrowedFd<'a>, u64, &'a [u8]),
 }
 
 impl Source<'_> {
-    /// Copies the bytes, for a caller without a socket.
+    /// Copies the bytes, for a caller that has no socket.
+    ///
+    /// # Errors
+    /// The feed's memory file cannot be read.
     #[expect(clippy::disallowed_methods, reason = "reads the memory file of the feed")]
     pub fn to_vec(&self) -> io::Result<Vec<u8>> {
         match *self {
@@ -98,41 +101,41 @@ impl Source<'_> {
     }
 }
 
-/// What one write takes: one piece, mostly, and then nothing is allocated for it.
+/// The parts of one write: mostly one, so that nothing is allocated.
 type Chunks = SmallVec<[Chunk; CHUNKS_INLINE]>;
 
 const CHUNKS_INLINE: usize = 4;
 
 impl Cursor {
-    /// A cursor that is nowhere yet.
+    /// Creates a cursor without a position in the feed.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes note of what is new in the feed and in the mailbox. `waker` is woken once for what comes after that, unless
-    /// the writes stop short of it. Returns the state of the connection.
-    pub fn take_new(&mut self, feed: &Feed, mailbox: &Mailbox, waker: &Waker) -> Lifecycle {
+    /// Loads new output from the feed and the mailbox. Output that arrives later wakes `waker` once; while the socket is full, output
+    /// in the feed does not. Returns the state of the connection.
+    pub fn fetch_new(&mut self, feed: &Feed, mailbox: &Mailbox, waker: &Waker) -> Lifecycle {
         mailbox.with_state(|state| {
             state.register(waker);
-            self.await_more(true, state);
-            self.take(feed, state);
+            self.set_awaits_feed(true, state);
+            self.drain_mailbox(feed, state);
             state.lifecycle
         })
     }
 
-    /// It is looked and asked under one lock, and the hub publishes before it wakes: either it is seen here that it has
-    /// published, or there that it has to wake.
-    fn await_more(&mut self, on: bool, state: &mut MailboxState) {
-        state.is_awaiting = on;
-        self.is_awaiting = on;
+    /// Asks the hub to wake the connection when it appends to the feed, or no longer to. No wake-up is lost: the caller holds the
+    /// mailbox's lock while it sets the flag and reads the feed's end, and the hub appends before it wakes.
+    fn set_awaits_feed(&mut self, on: bool, state: &mut MailboxState) {
+        state.awaits_feed = on;
+        self.awaits_feed = on;
     }
 
-    /// Both under the mailbox's lock: the hub insertions before it publishes, so whoever sees the end of a segment here gets
-    /// every insertion in it.
-    fn take(&mut self, feed: &Feed, state: &mut MailboxState) {
-        self.end = self.position.map_or(0, |position| feed.end_offset(position.dialect));
+    /// Loads the end of the feed and all new insertions. The caller holds the mailbox's lock. The hub inserts private lines before it
+    /// appends their segment to the feed, so all insertions up to the end that is read here are in the mailbox.
+    fn drain_mailbox(&mut self, feed: &Feed, state: &mut MailboxState) {
+        self.feed_end = self.position.map_or(0, |position| feed.end_offset(position.dialect));
         if self.insertions.is_empty() {
-            // Most connections listen most of the time; they hold no empty queues.
+            // Moves the queue: an idle connection holds no empty queue of its own.
             self.insertions = std::mem::take(&mut state.insertions);
         } else {
             self.insertions.extend(std::mem::take(&mut state.insertions));
@@ -143,28 +146,29 @@ impl Cursor {
         self.closed = state.lifecycle != Lifecycle::Open;
     }
 
-    /// Takes what is new, after a stop, before which nothing more was awaited; whether there is something.
-    fn has_more(&mut self, feed: &Feed, mailbox: &Mailbox) -> bool {
-        if self.is_awaiting {
+    /// Loads new output if the cursor did not ask for wake-ups, because the socket was full or the dialect changed. Returns whether
+    /// there is any.
+    fn fetch_more(&mut self, feed: &Feed, mailbox: &Mailbox) -> bool {
+        if self.awaits_feed {
             return false;
         }
         mailbox.with_state(|state| {
-            let before = (self.end, self.insertions.len(), self.urgent.len(), self.closed);
-            self.await_more(true, state);
-            self.take(feed, state);
-            before != (self.end, self.insertions.len(), self.urgent.len(), self.closed)
+            let before = (self.feed_end, self.insertions.len(), self.urgent.len(), self.closed);
+            self.set_awaits_feed(true, state);
+            self.drain_mailbox(feed, state);
+            before != (self.feed_end, self.insertions.len(), self.urgent.len(), self.closed)
         })
     }
 
-    /// Whether there will be nothing more than what was taken.
+    /// Whether the mailbox was closed when new output was last loaded: nothing comes after it.
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Hands what comes next to `write`, which says how many bytes of it it took.
+    /// Calls `write` with the next bytes and advances by the number of bytes that it returns.
     ///
     /// # Errors
-    /// Those of `write`; nothing is lost by one.
+    /// Those of `write`. The cursor does not advance then, so the call can be repeated. `WriteZero` if `write` returns 0.
     pub fn write(
         &mut self,
         feed: &Feed,
@@ -173,7 +177,7 @@ impl Cursor {
     ) -> io::Result<Progress> {
         let chunks = loop {
             if self.has_caught_up(feed) {
-                self.is_behind = false;
+                self.is_catching_up = false;
                 return Ok(Progress::CaughtUp);
             }
             if let Some(insertion) = self.insertions.front_mut().filter(|insertion| insertion.at == self.position) {
@@ -182,71 +186,72 @@ impl Cursor {
                     return Ok(Progress::Unreadable);
                 }
             }
-            let Ok(chunks) = self.gather(feed) else {
+            let Ok(chunks) = self.next_chunks(feed) else {
                 if self.insertions.front().is_none_or(|insertion| insertion.at != self.position) {
                     return Ok(Progress::Evicted);
                 }
-                // It says nothing more, and what follows it is missed from where it ends.
-                self.advance(0, mailbox);
+                // The feed is evicted behind this insertion, and all of the insertion is written: catch up from its end.
+                self.mark_written(0, mailbox);
                 continue;
             };
             if !chunks.is_empty() {
                 break chunks;
             }
-            self.advance(0, mailbox);
+            self.mark_written(0, mailbox);
             if self.closed && self.insertions.is_empty() {
                 return Ok(Progress::Done);
             }
-            if !self.has_page() && !self.has_more(feed, mailbox) && !self.has_caught_up(feed) {
+            if !self.has_page() && !self.fetch_more(feed, mailbox) && !self.has_caught_up(feed) {
                 return Ok(Progress::Idle);
             }
         };
         let written = self.write_chunks(&chunks, write);
-        if self.is_awaiting && written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-            // Whoever is stuck is left alone.
-            mailbox.with_state(|state| self.await_more(false, state));
+        if self.awaits_feed && written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            // Readiness of the socket wakes a blocked writer; new data does not.
+            mailbox.with_state(|state| self.set_awaits_feed(false, state));
         }
         let bytes = written?;
         if bytes == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        let last = self.last(&chunks, bytes);
-        self.advance(bytes, mailbox);
-        match last {
+        let last_written_chunk = self.last_written_chunk(&chunks, bytes);
+        self.mark_written(bytes, mailbox);
+        match last_written_chunk {
             Some((Chunk::Urgent, _)) | None => {}
             Some((Chunk::Insertion(..), _)) => self.rest_of_line = None,
-            Some((Chunk::Feed(piece), bytes)) => self.note_last_message(piece, bytes),
+            Some((Chunk::Feed(slice), bytes)) => self.note_last_message(slice, bytes),
         }
         Ok(Progress::Wrote(bytes))
     }
 
-    /// In which of the chunks so many bytes end, and how many of them are in it.
-    fn last<'a>(&self, chunks: &'a [Chunk], mut bytes: usize) -> Option<(&'a Chunk, usize)> {
+    /// The chunk in which the first `bytes` bytes end, and how many of them are in that chunk.
+    fn last_written_chunk<'a>(&self, chunks: &'a [Chunk], mut bytes: usize) -> Option<(&'a Chunk, usize)> {
         chunks.iter().find_map(|chunk| {
             let length = self.bytes(chunk).len();
             let is_last = bytes <= length;
-            let last = is_last.then_some((chunk, bytes));
+            let found = is_last.then_some((chunk, bytes));
             bytes -= bytes.min(length);
-            last
+            found
         })
     }
 
-    /// Takes note of what was read last in the feed: so many bytes of this piece.
-    fn note_last_message(&mut self, piece: &SegmentSlice, bytes: usize) {
-        let last_message = piece.last_message(bytes);
+    /// Records the last message that was read, at least in part: `bytes` bytes of `slice` are written.
+    fn note_last_message(&mut self, slice: &SegmentSlice, bytes: usize) {
+        let last_message = slice.last_message(bytes);
         self.rest_of_line = last_message.filter(|(_, rest)| !rest.is_empty()).map(|(_, rest)| rest.into());
         if let (Some((after, _)), Some(position)) = (last_message, &mut self.position) {
-            position.after = after;
+            position.last_message = after;
         }
     }
 
-    /// Whether what was missed has been made up for: the cursor is at a position again from which the feed is kept.
+    /// Whether the cursor has read all missed messages and is back at a position that the feed retains.
     fn has_caught_up(&self, feed: &Feed) -> bool {
-        self.is_behind && self.position.is_some_and(|position| feed.keeps(position))
+        self.is_catching_up && self.position.is_some_and(|position| feed.retains(position))
     }
 
-    /// After [`Progress::Evicted`]: what comes next, up to the next private line or to where the feed ends now, is read from
-    /// elsewhere. First comes what is left of the line that was begun, and then, unless that was said already, `lead`.
+    /// After [`Progress::Evicted`]: reads the missed messages, up to the next private line or the present end of the feed, from
+    /// `source`. Before them, the cursor writes the rest of a partly written line and the lines that `lead` adds; `lead` is called only
+    /// when catching up begins.
     pub fn catch_up(
         &mut self,
         feed: &Feed,
@@ -255,25 +260,30 @@ impl Cursor {
         source: impl FnOnce(MissedMessages) -> Box<dyn PageSource>,
     ) {
         let Some(position) = self.position else { return };
-        // As in `take`: every insertion before that end is there.
+        // As in `drain_mailbox`: all insertions before this end are loaded.
         let end = mailbox.with_state(|state| {
             let end = feed.end(position.dialect);
-            self.take(feed, state);
+            self.drain_mailbox(feed, state);
             end
         });
-        let then = self.insertions.front().map_or(Some(end), |insertion| insertion.at);
-        let until = then.map_or(end.after, |then| then.after);
-        let source = source(MissedMessages { dialect: position.dialect, after: position.after, until });
-        // The reader did not ask for it; it does not keep its commands waiting.
+        let resume_at = self.insertions.front().map_or(Some(end), |insertion| insertion.at);
+        let until = resume_at.map_or(end.last_message, |resume_at| resume_at.last_message);
+        let source = source(MissedMessages { dialect: position.dialect, after: position.last_message, until });
+        // Costs 0 bytes: the client did not ask for these lines, so they must not delay its commands.
         let text = InsertionText::Pages { source, page: None, state: PagesState::Open, bytes: 0 };
-        self.push_front(Insertion { at: self.position, text, then, whisper_bytes: 0 }, mailbox);
+        self.push_front(Insertion { at: self.position, text, resume_at, whisper_bytes: 0 }, mailbox);
         let mut text = self.rest_of_line.take().map_or_else(Vec::new, Vec::from);
-        if !std::mem::replace(&mut self.is_behind, true) {
+        if !std::mem::replace(&mut self.is_catching_up, true) {
             lead(position.dialect, &mut text);
         }
         if !text.is_empty() {
             self.push_front(
-                Insertion { at: self.position, text: InsertionText::Own(text), then: self.position, whisper_bytes: 0 },
+                Insertion {
+                    at: self.position,
+                    text: InsertionText::Own(text),
+                    resume_at: self.position,
+                    whisper_bytes: 0,
+                },
                 mailbox,
             );
         }
@@ -284,20 +294,20 @@ impl Cursor {
         self.insertions.push_front(insertion);
     }
 
-    /// One piece in a file, or as many in memory as come before the first that is.
+    /// Writes one slice from the memory file, or all chunks before the first slice that is in the memory file.
     fn write_chunks(&self, chunks: &[Chunk], write: impl FnOnce(Source<'_>) -> io::Result<usize>) -> io::Result<usize> {
-        if let [Chunk::Feed(piece), ..] = chunks
-            && let Some((file, offset)) = piece.in_file()
+        if let [Chunk::Feed(slice), ..] = chunks
+            && let Some((file, offset)) = slice.file_location()
         {
-            return write(Source::File(file, offset, piece.bytes()));
+            return write(Source::File(file, offset, slice.bytes()));
         }
         let in_memory =
-            chunks.iter().take_while(|chunk| !matches!(chunk, Chunk::Feed(piece) if piece.in_file().is_some()));
+            chunks.iter().take_while(|chunk| !matches!(chunk, Chunk::Feed(slice) if slice.file_location().is_some()));
         let slices: SmallVec<[_; CHUNKS_INLINE]> = in_memory.map(|chunk| IoSlice::new(self.bytes(chunk))).collect();
         write(Source::Memory(&slices))
     }
 
-    /// Whether the first insertion has something to say, which was fetched just now.
+    /// Whether a page of the first insertion is ready to be written.
     fn has_page(&self) -> bool {
         self.insertions.front().is_some_and(|insertion| insertion.at == self.position && !insertion.text.is_empty())
     }
@@ -306,12 +316,12 @@ impl Cursor {
         match chunk {
             Chunk::Urgent => &self.urgent,
             Chunk::Insertion(index, written) => &self.insertions[*index].text[*written..],
-            Chunk::Feed(piece) => piece.bytes(),
+            Chunk::Feed(slice) => slice.bytes(),
         }
     }
 
-    /// What comes next, up to the bounds of one write.
-    fn gather(&self, feed: &Feed) -> Result<Chunks, PositionEvicted> {
+    /// The next chunks, within the limits of one write.
+    fn next_chunks(&self, feed: &Feed) -> Result<Chunks, PositionEvicted> {
         let mut chunks = Chunks::new();
         if !self.urgent.is_empty() {
             chunks.push(Chunk::Urgent);
@@ -326,21 +336,21 @@ impl Cursor {
                     bytes += insertion.text.len() - written;
                     chunks.push(Chunk::Insertion(index, written));
                 }
-                if insertion.is_open() {
+                if insertion.has_more_pages() {
                     break;
                 }
-                position = insertion.then;
+                position = insertion.resume_at;
                 continue;
             }
             let next_insertion = insertions.peek().map(|(_, insertion)| *insertion);
             let Some((from, until)) = self.events_before(position, next_insertion) else { break };
             let before = bytes;
-            let read = feed.read(from, until, WRITE_BYTES_MAX - bytes, WRITE_SLICES_MAX - chunks.len(), |piece| {
-                bytes += piece.bytes().len();
-                chunks.push(Chunk::Feed(piece));
+            let read = feed.read(from, until, WRITE_BYTES_MAX - bytes, WRITE_SLICES_MAX - chunks.len(), |slice| {
+                bytes += slice.bytes().len();
+                chunks.push(Chunk::Feed(slice));
             });
             match read {
-                // What stands before it is still read.
+                // Write the chunks before the evicted position first.
                 Err(PositionEvicted) if !chunks.is_empty() => break,
                 read => read?,
             }
@@ -349,38 +359,38 @@ impl Cursor {
         Ok(chunks)
     }
 
-    /// The part of the feed before the next insertion, if it is there already.
+    /// The published part of the feed between `position` and the next insertion: its start, and its end offset.
     fn events_before(&self, position: Option<Position>, next_insertion: Option<&Insertion>) -> Option<(Position, u64)> {
-        // Where another dialect ends is asked when it is read.
+        // The end of the feed in another dialect is not loaded yet.
         let from = position.filter(|position| self.dialect() == Some(position.dialect))?;
         let until = match next_insertion {
-            Some(insertion) => insertion.at?.offset.min(self.end),
+            Some(insertion) => insertion.at?.offset.min(self.feed_end),
             None if self.closed => return None,
-            None => self.end,
+            None => self.feed_end,
         };
         (from.offset < until).then_some((from, until))
     }
 
-    /// Goes on from there. Where the feed ends in another dialect was not looked at.
-    fn go_on(&mut self, then: Option<Position>) {
-        if self.dialect() != then.map(|then| then.dialect) {
-            self.end = then.map_or(0, |then| then.offset);
-            self.is_awaiting = false;
+    /// Moves the cursor to a position. After a change of dialect the end of the feed has to be loaded again.
+    fn jump_to(&mut self, resume_at: Option<Position>) {
+        if self.dialect() != resume_at.map(|resume_at| resume_at.dialect) {
+            self.feed_end = resume_at.map_or(0, |resume_at| resume_at.offset);
+            self.awaits_feed = false;
         }
-        self.position = then;
+        self.position = resume_at;
     }
 
     fn dialect(&self) -> Option<Dialect> {
         self.position.map(|position| position.dialect)
     }
 
-    /// Moves on past so many bytes, and past insertions that say nothing.
-    fn advance(&mut self, mut bytes: usize, mailbox: &Mailbox) {
+    /// Advances by `bytes`, and past insertions that are empty.
+    fn mark_written(&mut self, mut bytes: usize, mailbox: &Mailbox) {
         let urgent = bytes.min(self.urgent.len());
         if urgent > 0 {
             self.urgent = self.urgent[urgent..].into();
         }
-        mailbox.wrote_urgent(urgent);
+        mailbox.uncount_urgent(urgent);
         bytes -= urgent;
         loop {
             if let Some(insertion) = self.insertions.front_mut().filter(|insertion| insertion.at == self.position) {
@@ -392,13 +402,13 @@ impl Cursor {
                 bytes -= rest;
                 self.written = 0;
                 insertion.fetch_next_page();
-                if insertion.is_open() {
+                if insertion.has_more_pages() {
                     break;
                 }
-                let then = insertion.then;
-                mailbox.wrote_insertion(insertion);
+                let resume_at = insertion.resume_at;
+                mailbox.uncount_insertion(insertion);
                 self.insertions.pop_front();
-                self.go_on(then);
+                self.jump_to(resume_at);
                 continue;
             }
             if bytes == 0 {
@@ -414,6 +424,6 @@ impl Cursor {
             position.offset += step;
             bytes -= usize::try_from(step).unwrap_or(bytes);
         }
-        mailbox.reach(self.position);
+        mailbox.record_cursor(self.position);
     }
 }

@@ -1,4 +1,4 @@
-//! The shared log: append, segments, retention.
+//! The shared log of events: append, read, evict.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -6,85 +6,85 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::extent::{Extent, MemoryFile};
-use super::rendered::{LineBuffer, RenderedLines};
+use super::memory_file::{FileRange, MemoryFile};
+use super::rendered::{RenderBuffer, RenderedLines};
 use super::{Backlog, Position, lock};
 use crate::limits::{
     SEGMENT_BYTES_MAX, SEGMENT_OVERHEAD_BYTES, SEGMENT_SHARE, SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE,
 };
 use crate::protocol::{DIALECTS, Dialect, Event, MessageId, Tag};
 
-/// Everything published, for as long as the retention allows, in each dialect that was in use when it was published.
+/// The log of all published events, within the retention, in each dialect that was in use when they were published.
 #[derive(Debug)]
 pub struct Feed {
-    log: Mutex<Log>,
-    /// A copy of `Log::ends`, so that a reader at the end finds out without the lock.
+    state: Mutex<FeedState>,
+    /// A copy of `FeedState::ends`: a reader at the end needs no lock to see that it is there.
     ends: [AtomicU64; DIALECTS],
     backlog: Arc<Backlog>,
     bytes_max: usize,
 }
 
 #[derive(Debug)]
-struct Log {
-    /// Without gaps: in each dialect a segment starts where the one before it ends.
+struct FeedState {
+    /// Oldest first, without gaps: in each dialect a segment starts where the previous one ends.
     segments: VecDeque<Segment>,
-    /// What the segments count against the retention. With the file, `bytes <= bytes_max`, or there is one segment only.
+    /// Memory of the segments, in bytes. With the memory file, `bytes <= bytes_max`, or there is only one segment.
     bytes: usize,
-    /// Where the last segment ends, in each dialect.
+    /// End of the last segment, in each dialect.
     ends: [u64; DIALECTS],
-    /// The last message in it.
+    /// The last message in the feed.
     last_id: MessageId,
-    /// Has some texts once more.
+    /// Copies of large segments, for sendfile.
     file: Option<MemoryFile>,
 }
 
-/// What was published at once.
+/// The events of one append.
 #[derive(Debug)]
 struct Segment {
     starts: [u64; DIALECTS],
-    /// `None` in a dialect that nobody used.
-    texts: [Option<RenderedSegment>; DIALECTS],
+    /// `None` in a dialect that had no readers.
+    renderings: [Option<RenderedSegment>; DIALECTS],
 }
 
 /// A segment in one dialect.
 #[derive(Debug)]
 struct RenderedSegment {
     lines: Arc<RenderedLines>,
-    /// The same for the kernel to send, while that is kept: if there is much, for many, and it is new.
-    extent: Weak<Extent>,
+    /// The copy in the memory file, while that exists: only large new segments with many readers have one.
+    file_range: Weak<FileRange>,
 }
 
-/// A piece of a segment.
+/// A part of a segment.
 pub(super) struct SegmentSlice {
     lines: Arc<RenderedLines>,
     range: Range<usize>,
-    extent: Option<Arc<Extent>>,
+    file_range: Option<Arc<FileRange>>,
 }
 
-/// The reader's position is no longer kept.
+/// The feed no longer retains this position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PositionEvicted;
 
-/// What an append did.
+/// Result of [`Feed::append`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// In which dialects there is something new to read.
+pub struct AppendOutcome {
+    /// For each dialect, whether there is something new to read.
     pub grew: [bool; DIALECTS],
-    /// Whether something old was let go of.
-    pub shrank: bool,
+    /// Whether old segments were evicted.
+    pub evicted: bool,
 }
 
 impl Feed {
-    /// An empty feed that keeps at most `bytes_max` bytes, over all dialects together.
+    /// Creates an empty feed that retains at most `bytes_max` bytes, in all dialects together.
     pub fn new(bytes_max: usize) -> Self {
-        let log = Log {
+        let state = FeedState {
             segments: VecDeque::new(),
             bytes: 0,
             ends: Default::default(),
             last_id: MessageId::default(),
             file: MemoryFile::new(bytes_max / SENDFILE_SHARE),
         };
-        Self { log: Mutex::new(log), ends: Default::default(), backlog: Arc::default(), bytes_max }
+        Self { state: Mutex::new(state), ends: Default::default(), backlog: Arc::default(), bytes_max }
     }
 
     /// The backlog in which the segments count.
@@ -92,200 +92,205 @@ impl Feed {
         &self.backlog
     }
 
-    /// Publishes the draft, if there is something in it, and makes it empty again.
-    pub fn append(&self, draft: &mut Draft) -> Appended {
-        if draft.is_empty() {
-            return Appended { grew: [false; DIALECTS], shrank: false };
+    /// Publishes the events in the builder, if any, and empties it. Evicts the oldest segments beyond the retention.
+    pub fn append(&self, builder: &mut SegmentBuilder) -> AppendOutcome {
+        if builder.is_empty() {
+            return AppendOutcome { grew: [false; DIALECTS], evicted: false };
         }
-        let mut log = lock(&self.log);
-        let bytes_before = log.total_bytes();
-        let segment = Segment { starts: draft.starts, texts: draft.take_rendered(log.file.as_mut()) };
-        log.bytes += segment.cost();
+        let mut state = lock(&self.state);
+        let bytes_before = state.total_bytes();
+        let segment = Segment { starts: builder.starts, renderings: builder.build(state.file.as_mut()) };
+        state.bytes += segment.cost();
         for dialect in 0..DIALECTS {
-            log.ends[dialect] = segment.end(dialect);
-            self.ends[dialect].store(log.ends[dialect], Ordering::Release);
+            state.ends[dialect] = segment.end(dialect);
+            self.ends[dialect].store(state.ends[dialect], Ordering::Release);
         }
-        let grew = segment.texts.each_ref().map(Option::is_some);
-        draft.starts = log.ends;
-        log.last_id = draft.last_id;
-        log.segments.push_back(segment);
-        let before = log.segments.len();
-        while log.total_bytes() > self.bytes_max && log.segments.len() > 1 {
-            if let Some(oldest) = log.segments.pop_front() {
-                log.bytes -= oldest.cost();
+        let grew = segment.renderings.each_ref().map(Option::is_some);
+        builder.starts = state.ends;
+        state.last_id = builder.last_id;
+        state.segments.push_back(segment);
+        let before = state.segments.len();
+        while state.total_bytes() > self.bytes_max && state.segments.len() > 1 {
+            if let Some(oldest) = state.segments.pop_front() {
+                state.bytes -= oldest.cost();
             }
         }
-        self.backlog.add(log.total_bytes());
+        self.backlog.add(state.total_bytes());
         self.backlog.subtract(bytes_before);
-        Appended { grew, shrank: log.segments.len() < before }
+        AppendOutcome { grew, evicted: state.segments.len() < before }
     }
 
-    /// The oldest position kept in each dialect.
+    /// The oldest retained offset in each dialect.
     pub fn oldest(&self) -> [u64; DIALECTS] {
-        let log = lock(&self.log);
-        log.segments.front().map_or(log.ends, |segment| segment.starts)
+        let state = lock(&self.state);
+        state.segments.front().map_or(state.ends, |segment| segment.starts)
     }
 
-    /// Where the feed ends in this dialect.
+    /// End of the feed in this dialect, as an offset.
     pub fn end_offset(&self, dialect: Dialect) -> u64 {
         self.ends[dialect.index()].load(Ordering::Acquire)
     }
 
-    /// Where the feed ends in this dialect, and after which message.
+    /// End of the feed in this dialect, as a position.
     pub(super) fn end(&self, dialect: Dialect) -> Position {
-        let log = lock(&self.log);
-        Position { dialect, offset: log.ends[dialect.index()], after: log.last_id }
+        let state = lock(&self.state);
+        Position { dialect, offset: state.ends[dialect.index()], last_message: state.last_id }
     }
 
-    /// Whether it is still kept what comes after this position.
-    pub(super) fn keeps(&self, position: Position) -> bool {
-        lock(&self.log).keeps(position)
+    /// Whether the feed retains everything after this position.
+    pub(super) fn retains(&self, position: Position) -> bool {
+        lock(&self.state).retains(position)
     }
 
-    /// Memory that the file takes.
+    /// Memory of the file, by the kernel's count, in bytes.
     #[cfg(test)]
     pub(super) fn file_bytes(&self) -> u64 {
-        lock(&self.log).file.as_ref().map_or(0, MemoryFile::system_bytes)
+        lock(&self.state).file.as_ref().map_or(0, MemoryFile::system_bytes)
     }
 
-    /// Memory of the segments that are kept, in bytes.
+    /// Memory of the retained segments, in bytes.
     pub fn bytes(&self) -> usize {
-        lock(&self.log).total_bytes()
+        lock(&self.state).total_bytes()
     }
 
-    /// The most bytes kept.
+    /// The retention, in bytes.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
-    /// Hands to `take` what is kept from `from` on: up to the offset `until`, and at most so many bytes and pieces.
+    /// Calls `visit` with the segments from `from` to the offset `until`, at most `bytes_max` bytes and `slices_max` slices.
     pub(super) fn read(
         &self,
         from: Position,
         until: u64,
         bytes_max: usize,
-        pieces_max: usize,
-        mut take: impl FnMut(SegmentSlice),
+        slices_max: usize,
+        mut visit: impl FnMut(SegmentSlice),
     ) -> Result<(), PositionEvicted> {
         let dialect = from.dialect.index();
-        let log = lock(&self.log);
-        if !log.keeps(from) {
+        let state = lock(&self.state);
+        if !state.retains(from) {
             return Err(PositionEvicted);
         }
         // Most readers are near the end.
-        let newest = log.segments.len() - 1;
-        let first = if log.segments[newest].starts[dialect] <= from.offset {
+        let newest = state.segments.len() - 1;
+        let first = if state.segments[newest].starts[dialect] <= from.offset {
             newest
         } else {
-            log.segments.partition_point(|segment| segment.end(dialect) <= from.offset)
+            state.segments.partition_point(|segment| segment.end(dialect) <= from.offset)
         };
         let until = until.min(from.offset + bytes_max as u64);
-        let pieces = log.segments.range(first..).filter_map(|segment| segment.piece(dialect, from.offset, until));
-        pieces.take(pieces_max).for_each(&mut take);
+        let slices = state.segments.range(first..).filter_map(|segment| segment.slice(dialect, from.offset, until));
+        slices.take(slices_max).for_each(&mut visit);
         Ok(())
     }
 }
 
-impl Log {
-    /// Memory of the segments and of the file.
+impl FeedState {
+    /// Memory of the segments and of the memory file, in bytes.
     fn total_bytes(&self) -> usize {
         self.bytes + self.file.as_ref().map_or(0, MemoryFile::bytes)
     }
 
-    fn keeps(&self, position: Position) -> bool {
+    fn retains(&self, position: Position) -> bool {
         self.segments.front().is_some_and(|oldest| oldest.starts[position.dialect.index()] <= position.offset)
     }
 }
 
 impl Segment {
     fn end(&self, dialect: usize) -> u64 {
-        self.starts[dialect] + self.texts[dialect].as_ref().map_or(0, |text| text.lines.bytes.len() as u64)
+        self.starts[dialect]
+            + self.renderings[dialect].as_ref().map_or(0, |rendering| rendering.lines.bytes.len() as u64)
     }
 
     fn cost(&self) -> usize {
-        self.texts.iter().flatten().map(|text| text.lines.cost()).sum::<usize>() + SEGMENT_OVERHEAD_BYTES
+        self.renderings.iter().flatten().map(|rendering| rendering.lines.cost()).sum::<usize>() + SEGMENT_OVERHEAD_BYTES
     }
 
     /// The part of the segment between two offsets.
-    fn piece(&self, dialect: usize, from: u64, until: u64) -> Option<SegmentSlice> {
-        let text = self.texts[dialect].as_ref()?;
+    fn slice(&self, dialect: usize, from: u64, until: u64) -> Option<SegmentSlice> {
+        let rendering = self.renderings[dialect].as_ref()?;
         let start = self.starts[dialect];
         let within = |offset: u64| {
-            usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX).min(text.lines.bytes.len())
+            usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX).min(rendering.lines.bytes.len())
         };
         let range = within(from)..within(until);
-        let extent = if range.len() < SENDFILE_BYTES_MIN { None } else { text.extent.upgrade() };
-        (!range.is_empty()).then(|| SegmentSlice { lines: Arc::clone(&text.lines), range, extent })
+        let file_range = if range.len() < SENDFILE_BYTES_MIN { None } else { rendering.file_range.upgrade() };
+        (!range.is_empty()).then(|| SegmentSlice { lines: Arc::clone(&rendering.lines), range, file_range })
     }
 }
 
 impl SegmentSlice {
-    /// What it says.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.lines.bytes[self.range.clone()]
     }
 
-    /// Where a reader stands who has read so many bytes of it; see [`RenderedLines::last_message`].
+    /// The last message in the first `bytes` bytes of the slice; see [`RenderedLines::last_message`].
     pub(super) fn last_message(&self, bytes: usize) -> Option<(MessageId, &[u8])> {
         self.lines.last_message(self.range.start + bytes)
     }
 
-    /// Where the kernel can send it from, if that is worth it.
-    pub(super) fn in_file(&self) -> Option<(BorrowedFd<'_>, u64)> {
-        let (file, start) = self.extent.as_ref()?.location();
+    /// File and offset for sendfile, if the slice is large enough to be worth it.
+    pub(super) fn file_location(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        let (file, start) = self.file_range.as_ref()?.location();
         Some((file, start + self.range.start as u64))
     }
 }
 
-/// What is about to be published: events rendered one after the other, in every dialect that has readers.
+/// Collects events for the next append and renders them in each dialect that has readers.
 #[derive(Debug, Default)]
-pub struct Draft {
-    /// Where the feed ends, and so the draft starts.
+pub struct SegmentBuilder {
+    /// End of the feed, where the new segment will start.
     starts: [u64; DIALECTS],
-    texts: [LineBuffer; DIALECTS],
-    /// The id of the newest message.
+    renderings: [RenderBuffer; DIALECTS],
+    /// The last message so far.
     last_id: MessageId,
-    /// Lines are marked, so that the last message up to each of them can be found.
+    /// Renders marks, by which the last message before each line is found.
     is_marked: bool,
-    /// How many sessions read each dialect.
+    /// Number of sessions that read each dialect.
     readers: [usize; DIALECTS],
 }
 
-impl Draft {
-    /// An empty draft with marks, after the message with the id `last_id`. For a server with a store, from which slow consumers catch up.
-    pub fn marked(last_id: MessageId) -> Self {
+impl SegmentBuilder {
+    /// Creates an empty builder that renders marks, after the message with the id `last_id`. For a server with a store, from which slow
+    /// consumers catch up.
+    pub fn with_marks(last_id: MessageId) -> Self {
         Self { last_id, is_marked: true, ..Self::default() }
     }
 
-    /// Renders an event for everybody whom it is for.
+    /// Adds an event, rendered in each dialect that has readers and shows such events.
     pub fn push(&mut self, tag: Tag, event: &Event) {
         let before = self.is_marked.then_some(self.last_id);
         for dialect in Dialect::ALL {
-            if self.readers[dialect.index()] > 0 && dialect.has(event) {
-                self.texts[dialect.index()].push(dialect, tag, event, before);
+            if self.readers[dialect.index()] > 0 && dialect.shows(event) {
+                self.renderings[dialect.index()].push(dialect, tag, event, before);
             }
         }
         self.last_id = tag.id.unwrap_or(self.last_id);
     }
 
-    /// The position after all that was rendered so far.
+    /// The position after all events so far.
     pub fn position(&self, dialect: Dialect) -> Position {
         let index = dialect.index();
-        Position { dialect, offset: self.starts[index] + self.texts[index].len() as u64, after: self.last_id }
+        Position {
+            dialect,
+            offset: self.starts[index] + self.renderings[index].len() as u64,
+            last_message: self.last_id,
+        }
     }
 
-    /// From here on somebody reads this dialect; returns the position.
+    /// Counts one more reader of this dialect, from here on. Returns the position.
     pub fn add_reader(&mut self, dialect: Dialect) -> Position {
         self.readers[dialect.index()] += 1;
         self.position(dialect)
     }
 
-    /// From here on one fewer reads this dialect.
+    /// Counts one reader fewer of this dialect, from here on.
     pub fn remove_reader(&mut self, dialect: Dialect) {
         self.readers[dialect.index()] -= 1;
     }
 
-    /// Whether it is time to publish, for a feed that keeps so many bytes.
+    /// Whether to publish now, in a feed that retains `bytes_max` bytes.
     pub fn is_full(&self, bytes_max: usize) -> bool {
         self.bytes() >= (bytes_max / SEGMENT_SHARE).min(SEGMENT_BYTES_MAX)
     }
@@ -296,19 +301,19 @@ impl Draft {
     }
 
     fn bytes(&self) -> usize {
-        self.texts.iter().map(LineBuffer::len).sum()
+        self.renderings.iter().map(RenderBuffer::len).sum()
     }
 
-    fn take_rendered(&mut self, mut file: Option<&mut MemoryFile>) -> [Option<RenderedSegment>; DIALECTS] {
+    fn build(&mut self, mut file: Option<&mut MemoryFile>) -> [Option<RenderedSegment>; DIALECTS] {
         std::array::from_fn(|dialect| {
-            let text = &mut self.texts[dialect];
-            if text.len() == 0 {
+            let buffer = &mut self.renderings[dialect];
+            if buffer.len() == 0 {
                 return None;
             }
-            let for_kernel = text.len() >= SENDFILE_BYTES_MIN && self.readers[dialect] >= SENDFILE_READERS_MIN;
-            let lines = text.take();
-            let extent = file.as_mut().filter(|_| for_kernel).and_then(|file| file.append(&lines.bytes));
-            Some(RenderedSegment { lines: lines.into(), extent: extent.unwrap_or_default() })
+            let for_kernel = buffer.len() >= SENDFILE_BYTES_MIN && self.readers[dialect] >= SENDFILE_READERS_MIN;
+            let lines = buffer.finish();
+            let file_range = file.as_mut().filter(|_| for_kernel).and_then(|file| file.append(&lines.bytes));
+            Some(RenderedSegment { lines: lines.into(), file_range: file_range.unwrap_or_default() })
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Where the hub leaves what is for one connection, and the two agree on how far they are.
+//! Lines for one connection: the hub inserts them, the connection's cursor writes them.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -12,21 +12,22 @@ use crate::limits::{INSERTION_OVERHEAD_BYTES, QUERY_PAGE_BYTES};
 use crate::protocol::{CloseReason, DIALECTS, Dialect, Mode};
 use crate::session::Lifecycle;
 
-/// The mailbox of one connection. The hub puts in, the connection takes out; neither ever waits for the other.
+/// The lines for one connection only (replies, whispers), and what the hub and the connection tell each other. Neither waits for the
+/// other.
 #[derive(Debug)]
 pub struct Mailbox {
     state: Mutex<MailboxState>,
     backlog: Arc<Backlog>,
     /// Bytes of private lines not yet written, with their overhead, and urgent bytes.
     waiting_bytes: AtomicUsize,
-    /// The part of them that only this mailbox keeps: without shared lines and store queries. Counted in `backlog`.
+    /// The part of `waiting_bytes` that only this mailbox retains: without shared lines and store queries. Counted in `backlog`.
     own_bytes: AtomicUsize,
-    /// The part of them that the connection did not ask for: whispers.
+    /// The part of `waiting_bytes` that the client did not ask for: whispers.
     whisper_bytes: AtomicUsize,
-    /// Lines of the connection that were carried out or refused.
+    /// Number of the client's lines that were carried out or refused.
     answered: AtomicU64,
-    /// Where the connection's cursor is, packed by [`pack`], for the hub to see who fell off.
-    reached: AtomicU64,
+    /// Position of the connection's cursor, packed by [`pack`]: the hub finds slow consumers by it.
+    cursor_offset: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -39,66 +40,66 @@ pub(super) struct MailboxState {
         reason = "most mailboxes hold none: a pointer takes a quarter of the memory of an empty queue"
     )]
     shared: Option<Box<VecDeque<Arc<SharedLines>>>>,
-    /// Bytes to send before anything else, outside of any line.
+    /// Bytes to send before everything else, outside of any line.
     pub(super) urgent: Vec<u8>,
-    /// Unless it is open, nothing comes after the last insertion.
+    /// If it is not open, nothing comes after the last insertion.
     pub(super) lifecycle: Lifecycle,
-    /// The connection is to be woken when more is published.
-    pub(super) is_awaiting: bool,
+    /// The hub wakes the connection when it appends to the feed.
+    pub(super) awaits_feed: bool,
     pub(super) waker: Option<Waker>,
     mode: Mode,
 }
 
-/// When the cursor comes to `at`, it says `text` and goes on from `then`.
+/// Private text at a position in the feed: a cursor at `at` writes `text`, then continues at `resume_at`.
 ///
-/// `then` is further on if the text stands for the connection's own event; in another dialect's rendering if the dialect
-/// changes; somewhere at all (from nowhere) on joining.
+/// `resume_at` is further on if the text replaces the client's own event. It is in another dialect if the dialect changes. It is the
+/// first position of all (and `at` is `None`) if the connection begins to read the feed.
 #[derive(Debug)]
 pub(super) struct Insertion {
     pub(super) at: Option<Position>,
     pub(super) text: InsertionText,
-    pub(super) then: Option<Position>,
-    /// What of the cost was not asked for. `whisper_bytes <= cost()`.
+    pub(super) resume_at: Option<Position>,
+    /// The part of the cost that whispers cause. `whisper_bytes <= cost()`.
     pub(super) whisper_bytes: usize,
 }
 
 #[derive(Debug)]
 pub(super) enum InsertionText {
     Own(Vec<u8>),
-    /// A part of lines that several mailboxes hold.
+    /// A part of lines that several mailboxes share.
     Shared(Arc<SharedLines>, Range<u32>),
-    /// This piece of it is there, and more comes unless the source has ended.
+    /// Text that comes in pages. `page` is the one to write now; more follow while `state` is open.
     Pages {
         source: Box<dyn PageSource>,
         page: Option<Vec<u8>>,
         state: PagesState,
-        /// What it counts.
+        /// The bytes that it adds to `waiting_bytes`.
         bytes: usize,
     },
 }
 
-/// How far a fetching is.
+/// State of an insertion that comes in pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PagesState {
     Open,
     Ended,
-    /// There is more, but it cannot be had.
+    /// There are more pages, but the source cannot read them.
     Failed,
 }
 
-/// Text that is rendered piece by piece, while the client reads it. The connection's task renders it without holding a lock of the feed
-/// or of the mailbox.
+/// Text that is rendered in pages, while the client reads it. The connection's task renders it and holds no lock of the feed or of the
+/// mailbox.
 pub trait PageSource: Debug + Send {
-    /// Returns the next piece. After [`NextPage::NotYet`] the source wakes the connection once there is one.
+    /// Returns the next page. After [`NextPage::NotYet`] the source wakes the connection when there is one.
     fn next(&mut self) -> NextPage;
 }
 
 /// Result of [`PageSource::next`].
 #[derive(Debug)]
 pub enum NextPage {
-    /// The next piece, which is not empty.
+    /// The next page, which is not empty.
     Text(Vec<u8>),
-    /// The next piece is not ready.
+    /// The next page is not ready.
     NotYet,
     /// The text is complete.
     End,
@@ -119,17 +120,17 @@ impl Deref for InsertionText {
 }
 
 impl Insertion {
-    /// Whether more comes than is there.
-    pub(super) fn is_open(&self) -> bool {
+    /// Whether more pages follow the one that is loaded.
+    pub(super) fn has_more_pages(&self) -> bool {
         matches!(self.text, InsertionText::Pages { state: PagesState::Open | PagesState::Failed, .. })
     }
 
-    /// Whether more should come, and cannot.
+    /// Whether a page is missing because the source cannot read it.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.text, InsertionText::Pages { page: None, state: PagesState::Failed, .. })
     }
 
-    /// Fetches what it says next, if nothing is there.
+    /// Fetches the next page, if none is loaded.
     pub(super) fn fetch_page(&mut self) {
         if let InsertionText::Pages { source, page: page @ None, state: state @ PagesState::Open, .. } = &mut self.text
         {
@@ -142,7 +143,7 @@ impl Insertion {
         }
     }
 
-    /// The same when all of what is there was said.
+    /// Drops the loaded page, which is written, and fetches the next one.
     pub(super) fn fetch_next_page(&mut self) {
         if let InsertionText::Pages { page, .. } = &mut self.text {
             *page = None;
@@ -150,7 +151,7 @@ impl Insertion {
         self.fetch_page();
     }
 
-    /// What it adds to the bytes that wait for the connection.
+    /// The bytes that it adds to `waiting_bytes`.
     pub(super) fn cost(&self) -> usize {
         let bytes = match &self.text {
             InsertionText::Pages { bytes, .. } => *bytes,
@@ -159,7 +160,7 @@ impl Insertion {
         bytes + INSERTION_OVERHEAD_BYTES
     }
 
-    /// The part of it that only this mailbox keeps.
+    /// The part of the cost that only this mailbox retains.
     fn own_cost(&self) -> usize {
         match &self.text {
             InsertionText::Own(text) => text.len() + INSERTION_OVERHEAD_BYTES,
@@ -169,7 +170,7 @@ impl Insertion {
 }
 
 impl Default for Mailbox {
-    /// An empty one, whose lines are no other mailbox's backlog.
+    /// Creates an empty mailbox with a backlog of its own.
     fn default() -> Self {
         Self::new(&Arc::default())
     }
@@ -181,9 +182,9 @@ impl Drop for Mailbox {
     }
 }
 
-/// The hub's side.
+/// Called by the hub.
 impl Mailbox {
-    /// An empty one, whose lines count as this backlog.
+    /// Creates an empty mailbox whose lines count in `backlog`.
     pub fn new(backlog: &Arc<Backlog>) -> Self {
         Self {
             state: Mutex::default(),
@@ -192,27 +193,27 @@ impl Mailbox {
             own_bytes: AtomicUsize::new(0),
             whisper_bytes: AtomicUsize::new(0),
             answered: AtomicU64::new(0),
-            reached: AtomicU64::new(pack(None)),
+            cursor_offset: AtomicU64::new(pack(None)),
         }
     }
 
-    /// Leaves private lines, written by `write`, to be read at the position `at`; the cursor goes on from `then`. After
-    /// [`Mailbox::close`] it does nothing. Returns how many bytes were written.
-    pub fn insert(&self, at: Option<Position>, then: Option<Position>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
-        self.push(at, then, false, write)
+    /// Inserts lines, written by `write`, at the position `at`; the cursor continues at `resume_at`. Does nothing after
+    /// [`Mailbox::close`]. Returns the number of bytes written.
+    pub fn insert(&self, at: Option<Position>, resume_at: Option<Position>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.push_own_text(at, resume_at, false, write)
     }
 
-    /// The same for a line that the connection did not ask for.
+    /// Inserts a whisper, or another line that the client did not ask for, at the position `at`. Returns the number of bytes written.
     pub fn insert_whisper(&self, at: Option<Position>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
-        self.push(at, at, true, write)
+        self.push_own_text(at, at, true, write)
     }
 
-    /// The same for a stretch of lines that several connections are to read, and that are kept once for all of them.
+    /// Inserts a range of lines that several mailboxes share, at the position `at`.
     pub fn insert_shared(&self, at: Option<Position>, text: Arc<SharedLines>, range: Range<u32>) {
         self.insert_text(at, InsertionText::Shared(text, range));
     }
 
-    /// The same for lines that are fetched when the connection comes to them.
+    /// Inserts text that is rendered in pages when the cursor reaches the position `at`.
     pub fn insert_pages(&self, at: Option<Position>, source: Box<dyn PageSource>) {
         let text = InsertionText::Pages { source, page: None, state: PagesState::Open, bytes: QUERY_PAGE_BYTES };
         self.insert_text(at, text);
@@ -221,7 +222,7 @@ impl Mailbox {
     fn insert_text(&self, at: Option<Position>, text: InsertionText) {
         let mut state = lock(&self.state);
         if state.lifecycle == Lifecycle::Open {
-            let insertion = Insertion { at, text, then: at, whisper_bytes: 0 };
+            let insertion = Insertion { at, text, resume_at: at, whisper_bytes: 0 };
             self.count_insertion(&insertion);
             if let InsertionText::Shared(lines, _) = &insertion.text {
                 state.shared.get_or_insert_default().push_back(Arc::clone(lines));
@@ -230,11 +231,11 @@ impl Mailbox {
         }
     }
 
-    fn push(
+    fn push_own_text(
         &self,
         at: Option<Position>,
-        then: Option<Position>,
-        unasked: bool,
+        resume_at: Option<Position>,
+        is_whisper: bool,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
         let mut state = lock(&self.state);
@@ -242,37 +243,37 @@ impl Mailbox {
             return 0;
         }
         let (bytes, cost) = match state.insertions.back_mut() {
-            // The cursor comes from the last insertion straight to this one: they are one.
-            Some(Insertion { text: InsertionText::Own(text), then: last_then, whisper_bytes, .. })
-                if *last_then == at =>
+            // The last insertion ends where this one begins: append to it.
+            Some(Insertion { text: InsertionText::Own(text), resume_at: last_resume_at, whisper_bytes, .. })
+                if *last_resume_at == at =>
             {
                 let before = text.len();
                 write(text);
-                *last_then = then;
+                *last_resume_at = resume_at;
                 let bytes = text.len() - before;
-                *whisper_bytes += if unasked { bytes } else { 0 };
+                *whisper_bytes += if is_whisper { bytes } else { 0 };
                 (bytes, bytes)
             }
             _ => {
                 let mut text = Vec::new();
                 write(&mut text);
                 let bytes = text.len();
-                let mut insertion = Insertion { at, text: InsertionText::Own(text), then, whisper_bytes: 0 };
-                insertion.whisper_bytes = if unasked { insertion.cost() } else { 0 };
+                let mut insertion = Insertion { at, text: InsertionText::Own(text), resume_at, whisper_bytes: 0 };
+                insertion.whisper_bytes = if is_whisper { insertion.cost() } else { 0 };
                 let cost = insertion.cost();
                 state.insertions.push_back(insertion);
                 (bytes, cost)
             }
         };
         self.waiting_bytes.fetch_add(cost, Ordering::Relaxed);
-        self.keep(cost);
-        if unasked {
+        self.add_own_bytes(cost);
+        if is_whisper {
             self.whisper_bytes.fetch_add(cost, Ordering::Relaxed);
         }
         bytes
     }
 
-    /// Nothing comes after the position `at`.
+    /// Closes the mailbox: nothing comes after the position `at`.
     pub fn close(&self, at: Option<Position>, reason: CloseReason) {
         self.insert(at, at, |_| {});
         lock(&self.state).lifecycle.close(reason);
@@ -283,12 +284,12 @@ impl Mailbox {
         lock(&self.state).lifecycle.end();
     }
 
-    /// How the connection's next lines are to be read.
+    /// Sets how the client's next lines are read.
     pub fn set_mode(&self, mode: Mode) {
         lock(&self.state).mode = mode;
     }
 
-    /// One more of the connection's lines was carried out or refused.
+    /// Counts one more of the client's lines as carried out or refused.
     pub fn count_answered(&self) {
         self.answered.fetch_add(1, Ordering::Release);
     }
@@ -301,56 +302,56 @@ impl Mailbox {
         }
     }
 
-    /// Wakes the connection if it awaits what is published; one that is stuck is left alone.
-    pub fn wake_awaiting(&self) {
+    /// Wakes the connection if it waits for new data in the feed. A connection whose socket is full does not.
+    pub fn wake_if_awaiting_feed(&self) {
         let waker = {
             let mut state = lock(&self.state);
-            if std::mem::take(&mut state.is_awaiting) { state.waker.take() } else { None }
+            if std::mem::take(&mut state.awaits_feed) { state.waker.take() } else { None }
         };
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    /// Bytes of whispers that wait, with what they cost beside their text.
+    /// Bytes of whispers not yet written, with their overhead.
     pub fn whisper_bytes(&self) -> usize {
         self.whisper_bytes.load(Ordering::Relaxed)
     }
 
-    /// Memory that only this mailbox keeps, in bytes. `shared` gets the lines that it holds together with other mailboxes, some of them
-    /// several times.
-    pub fn holdings(&self, shared: impl FnMut(&Arc<SharedLines>)) -> usize {
+    /// Memory that only this mailbox retains, in bytes. Calls `shared` for each use of lines that it shares with other mailboxes, so
+    /// several times if they are inserted several times.
+    pub fn measure_memory(&self, shared: impl FnMut(&Arc<SharedLines>)) -> usize {
         lock(&self.state).shared.iter().flat_map(|lines| lines.iter()).for_each(shared);
         self.own_bytes.load(Ordering::Relaxed)
     }
 
-    /// Where the connection's cursor is: so many bytes into this dialect.
-    pub fn reached(&self) -> Option<(Dialect, u64)> {
-        unpack(self.reached.load(Ordering::Relaxed))
+    /// Position of the connection's cursor: dialect and offset. `None` if it does not read the feed.
+    pub fn cursor_offset(&self) -> Option<(Dialect, u64)> {
+        unpack(self.cursor_offset.load(Ordering::Relaxed))
     }
 }
 
-/// The connection's side.
+/// Called by the connection.
 impl Mailbox {
-    /// Asks to be woken when something changes. To be called before looking.
+    /// Registers the waker to call when something changes. Call it before looking for changes.
     pub fn register(&self, waker: &Waker) {
         lock(&self.state).register(waker);
     }
 
-    /// Bytes to be sent as soon as may be, outside of any line.
+    /// Adds bytes to send before everything else, outside of any line.
     pub fn push_urgent(&self, bytes: &[u8]) {
         lock(&self.state).urgent.extend_from_slice(bytes);
         self.waiting_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
-        self.keep(bytes.len());
+        self.add_own_bytes(bytes.len());
         self.wake();
     }
 
-    /// Bytes that wait for this connection alone, with what they cost beside their text.
+    /// Bytes not yet written that are for this connection only, with their overhead.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting_bytes.load(Ordering::Relaxed)
     }
 
-    /// Lines that were carried out or refused.
+    /// Number of the client's lines that were carried out or refused.
     pub fn answered(&self) -> u64 {
         self.answered.load(Ordering::Acquire)
     }
@@ -360,7 +361,7 @@ impl Mailbox {
         lock(&self.state).lifecycle
     }
 
-    /// How the connection's lines are read, as of the last line answered.
+    /// How the client's lines are read, as of the last line that was answered.
     pub fn mode(&self) -> Mode {
         lock(&self.state).mode
     }
@@ -369,7 +370,7 @@ impl Mailbox {
         look(&mut lock(&self.state))
     }
 
-    /// Drops all lines that are not yet written. The cursor must be dropped before.
+    /// Drops all lines that are not yet written. Drop the cursor first.
     pub fn discard(&self) {
         let mut state = lock(&self.state);
         state.insertions = VecDeque::new();
@@ -379,17 +380,17 @@ impl Mailbox {
 
     pub(super) fn count_insertion(&self, insertion: &Insertion) {
         self.waiting_bytes.fetch_add(insertion.cost(), Ordering::Relaxed);
-        self.keep(insertion.own_cost());
+        self.add_own_bytes(insertion.own_cost());
     }
 
-    pub(super) fn wrote_insertion(&self, insertion: &Insertion) {
+    pub(super) fn uncount_insertion(&self, insertion: &Insertion) {
         self.waiting_bytes.fetch_sub(insertion.cost(), Ordering::Relaxed);
         if insertion.whisper_bytes > 0 {
             self.whisper_bytes.fetch_sub(insertion.whisper_bytes, Ordering::Relaxed);
         }
-        self.free(insertion.own_cost());
+        self.subtract_own_bytes(insertion.own_cost());
         if let InsertionText::Shared(..) = insertion.text {
-            // Shared lines are written in the order in which they were pinned.
+            // Shared lines are written in the order in which they were inserted.
             let mut state = lock(&self.state);
             let lines = state.shared.as_mut().and_then(|lines| lines.pop_front());
             if state.shared.as_ref().is_some_and(|lines| lines.is_empty()) {
@@ -399,25 +400,25 @@ impl Mailbox {
         }
     }
 
-    pub(super) fn wrote_urgent(&self, bytes: usize) {
+    pub(super) fn uncount_urgent(&self, bytes: usize) {
         if bytes > 0 {
             self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            self.free(bytes);
+            self.subtract_own_bytes(bytes);
         }
     }
 
-    fn keep(&self, bytes: usize) {
+    fn add_own_bytes(&self, bytes: usize) {
         self.own_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.backlog.add(bytes);
     }
 
-    fn free(&self, bytes: usize) {
+    fn subtract_own_bytes(&self, bytes: usize) {
         self.own_bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.backlog.subtract(bytes);
     }
 
-    pub(super) fn reach(&self, position: Option<Position>) {
-        self.reached.store(pack(position), Ordering::Relaxed);
+    pub(super) fn record_cursor(&self, position: Option<Position>) {
+        self.cursor_offset.store(pack(position), Ordering::Relaxed);
     }
 }
 
@@ -432,7 +433,7 @@ impl MailboxState {
 
 const NOWHERE: u64 = u64::MAX;
 
-/// A position as one number: offset and dialect. No server publishes the 2^62 bytes that would not fit.
+/// Packs a position into one number: offset and dialect. No server publishes the 2^62 bytes that would not fit.
 fn pack(position: Option<Position>) -> u64 {
     position.map_or(NOWHERE, |Position { dialect, offset, .. }| offset * DIALECTS as u64 + dialect.index() as u64)
 }

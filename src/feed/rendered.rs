@@ -1,18 +1,18 @@
-//! Rendered lines, and an index that finds the last message up to each of them.
+//! Rendered lines, and an index that finds the last message at each byte of them.
 
 use crate::limits::MARKED_BYTES;
 use crate::protocol::{Dialect, Event, MessageId, Tag};
 
-/// Lines that are being rendered in one dialect.
+/// Lines in one dialect for the next segment.
 #[derive(Debug, Default)]
-pub(super) struct LineBuffer {
+pub(super) struct RenderBuffer {
     bytes: Vec<u8>,
     marks: Vec<Mark>,
     /// The last message up to the last line.
     last: MessageId,
 }
 
-/// Lines that are published.
+/// The lines of a published segment in one dialect.
 #[derive(Debug)]
 pub(super) struct RenderedLines {
     pub(super) bytes: Box<[u8]>,
@@ -37,7 +37,7 @@ enum Run {
     Others(MessageId),
 }
 
-impl LineBuffer {
+impl RenderBuffer {
     /// Appends a line. In a feed with marks, `before` is the id of the last message before it.
     pub(super) fn push(&mut self, dialect: Dialect, tag: Tag, event: &Event, before: Option<MessageId>) {
         if let Some(before) = before {
@@ -57,7 +57,7 @@ impl LineBuffer {
         };
         let is_near = |mark: &Mark| offset - (mark.offset as usize) < MARKED_BYTES;
         if !continues || !self.marks.last().is_some_and(is_near) {
-            // A segment is far smaller.
+            // A segment is far smaller than 4 GiB.
             self.marks.push(Mark { offset: u32::try_from(offset).unwrap_or(u32::MAX), lines: line });
         }
         let (Run::Messages(last) | Run::Others(last)) = line;
@@ -68,8 +68,8 @@ impl LineBuffer {
         self.bytes.len()
     }
 
-    /// What was rendered; what comes next begins anew.
-    pub(super) fn take(&mut self) -> RenderedLines {
+    /// Returns the lines and empties the buffer.
+    pub(super) fn finish(&mut self) -> RenderedLines {
         let lines =
             RenderedLines { bytes: self.bytes.as_slice().into(), marks: self.marks.as_slice().into(), last: self.last };
         self.bytes.clear();
@@ -79,14 +79,14 @@ impl LineBuffer {
 }
 
 impl RenderedLines {
-    /// Memory that it takes.
+    /// Memory of the lines and the index, in bytes.
     pub(super) fn cost(&self) -> usize {
         self.bytes.len() + size_of_val(&*self.marks)
     }
 
-    /// The position of a reader that has read `read` bytes: the last message of which it has read at least a part, and the rest of its
-    /// partly read line. `None` at the very beginning, and without marks.
-    #[expect(clippy::naive_bytecount, reason = "a thousand bytes, for one who is behind")]
+    /// The last message of which a reader that has read `read` bytes has read at least a part, and the rest of a partly read line. `None`
+    /// at the very beginning, and without marks.
+    #[expect(clippy::naive_bytecount, reason = "at most a thousand bytes, once for a slow consumer")]
     pub(super) fn last_message(&self, read: usize) -> Option<(MessageId, &[u8])> {
         let last_byte = read.checked_sub(1)?;
         if read == self.bytes.len() && !self.marks.is_empty() {
@@ -114,8 +114,8 @@ mod tests {
 
     /// The lines include gaps between ids, lines without ids, and many lengths.
     #[test]
-    fn last_message_and_rest_of_line_are_known_at_every_byte() {
-        let mut rendering = LineBuffer::default();
+    fn last_message_is_known_at_every_byte() {
+        let mut buffer = RenderBuffer::default();
         let mut expected = Vec::new();
         let mut id = 0;
         for number in 0..300_u64 {
@@ -123,11 +123,11 @@ mod tests {
             id += if number % 37 == 5 { 100 } else { 1 } * u64::from(is_message);
             let tag = Tag { id: is_message.then_some(MessageId(id)), at: Timestamp(0) };
             let text = Text::new(&"x".repeat(1 + usize::try_from(number * 7 % 400).unwrap())).unwrap();
-            let start = rendering.len();
-            rendering.push(Dialect::default(), tag, &Event::Msg(Name::new("a").unwrap(), text), Some(before));
-            expected.push((start, rendering.len(), MessageId(id)));
+            let start = buffer.len();
+            buffer.push(Dialect::default(), tag, &Event::Msg(Name::new("a").unwrap(), text), Some(before));
+            expected.push((start, buffer.len(), MessageId(id)));
         }
-        let lines = rendering.take();
+        let lines = buffer.finish();
         assert!(lines.marks.len() < 100, "{} marks", lines.marks.len());
         assert_eq!(lines.last_message(0), None);
         for (start, end, id) in expected {

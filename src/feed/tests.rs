@@ -1,5 +1,4 @@
-//! The feed, mailbox and cursor together, as the hub and a connection use them. The simulation in `tests/` tries what is
-//! not thought of here.
+//! Feed, mailbox and cursor together, as the hub and a connection use them. The simulation in `tests/` covers random inputs.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,14 +14,14 @@ const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false, draw: false };
 const CRLF: Dialect = Dialect { ending: Ending::CrLf, tags: false, draw: false };
 const DRAWING: Dialect = Dialect { draw: true, ..PLAIN };
 
-/// A feed with a hub's hand on it and one reader.
+/// A feed, as the hub uses it, with one reader.
 struct Bench {
     feed: Feed,
-    draft: Draft,
+    builder: SegmentBuilder,
     mailbox: Mailbox,
     cursor: Cursor,
     wakes: Arc<Wakes>,
-    /// What was said, and how the reader would read it.
+    /// The messages so far, and their lines in the reader's dialect.
     last_id: Vec<(MessageId, String)>,
 }
 
@@ -36,18 +35,18 @@ impl Wake for Wakes {
 }
 
 impl Bench {
-    /// The reader follows from the begin on.
+    /// The reader reads the feed from its beginning.
     fn new(bytes_max: usize) -> Self {
         let mut bench = Self {
             feed: Feed::new(bytes_max),
-            draft: Draft::default(),
+            builder: SegmentBuilder::default(),
             mailbox: Mailbox::default(),
             cursor: Cursor::new(),
             wakes: Arc::default(),
             last_id: Vec::new(),
         };
-        bench.draft = Draft::marked(MessageId(0));
-        let begin = bench.draft.add_reader(PLAIN);
+        bench.builder = SegmentBuilder::with_marks(MessageId(0));
+        let begin = bench.builder.add_reader(PLAIN);
         bench.mailbox.insert(None, Some(begin), |text| text.extend(b"welcome\n"));
         bench
     }
@@ -56,10 +55,10 @@ impl Bench {
         let event = Event::Msg(Name::new("a").unwrap(), Text::new(text).unwrap());
         let id = MessageId(3 * self.last_id.len() as u64 + 1);
         self.last_id.push((id, format!("{event}\n")));
-        self.draft.push(Tag { id: Some(id), at: Timestamp(0) }, &event);
+        self.builder.push(Tag { id: Some(id), at: Timestamp(0) }, &event);
     }
 
-    /// So many that the kernel is to send them by itself. Returns the lines.
+    /// Adds enough events that the segment goes into the memory file. Returns their lines.
     fn many_events(&mut self) -> String {
         let texts = (0..).map(|number| format!("{number:0>1000}")).take(SENDFILE_BYTES_MIN * 2 / 1000);
         let lines = texts.map(|text| {
@@ -69,29 +68,29 @@ impl Bench {
         lines.collect()
     }
 
-    /// An event of the reader's own.
+    /// Adds an event that the reader caused itself.
     fn own_event(&mut self, text: &str, reply: &str) {
-        let before = Some(self.draft.position(PLAIN));
+        let before = Some(self.builder.position(PLAIN));
         self.event(text);
-        self.mailbox.insert(before, Some(self.draft.position(PLAIN)), |line| line.extend(reply.bytes()));
+        self.mailbox.insert(before, Some(self.builder.position(PLAIN)), |line| line.extend(reply.bytes()));
     }
 
     fn private(&self, dialect: Dialect, text: &str) {
-        let position = Some(self.draft.position(dialect));
+        let position = Some(self.builder.position(dialect));
         self.mailbox.insert(position, position, |line| line.extend(text.bytes()));
     }
 
-    fn publish(&mut self) -> Appended {
-        self.feed.append(&mut self.draft)
+    fn publish(&mut self) -> AppendOutcome {
+        self.feed.append(&mut self.builder)
     }
 
-    fn take_new(&mut self) {
-        self.cursor.take_new(&self.feed, &self.mailbox, &Waker::from(Arc::clone(&self.wakes)));
+    fn fetch_new(&mut self) {
+        self.cursor.fetch_new(&self.feed, &self.mailbox, &Waker::from(Arc::clone(&self.wakes)));
     }
 
-    /// All there is, in writes of at most so many bytes.
+    /// Reads everything that is ready, in writes of at most `bytes_max` bytes.
     fn read(&mut self, bytes_max: usize) -> (String, Progress) {
-        self.take_new();
+        self.fetch_new();
         self.write(bytes_max)
     }
 
@@ -112,7 +111,7 @@ impl Bench {
 }
 
 #[test]
-fn ones_own_event_is_its_acknowledgement_in_its_place() {
+fn own_event_is_replaced_by_its_reply() {
     for bytes_max in [1, 3, 1000] {
         let mut bench = Bench::new(1 << 20);
         bench.event("one");
@@ -127,7 +126,7 @@ fn ones_own_event_is_its_acknowledgement_in_its_place() {
 }
 
 #[test]
-fn private_lines_stand_where_they_happened() {
+fn private_lines_are_read_at_their_position() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
     bench.private(PLAIN, "psst\n");
@@ -138,16 +137,16 @@ fn private_lines_stand_where_they_happened() {
 }
 
 #[test]
-fn shared_lines_are_kept_once_and_read_in_their_place() {
+fn shared_lines_are_read_at_their_position_and_stored_once() {
     let mut bench = Bench::new(1 << 20);
     let list = Arc::new(SharedLines::new(b"USER a\nUSER b\n".to_vec()));
     bench.event("one");
-    let position = Some(bench.draft.position(PLAIN));
+    let position = Some(bench.builder.position(PLAIN));
     bench.mailbox.insert_shared(position, Arc::clone(&list), 0..u32::try_from(list.len()).unwrap());
     bench.private(PLAIN, "OK WHO 2\n");
     bench.event("two");
     bench.publish();
-    bench.mailbox.insert_whisper(Some(bench.draft.position(PLAIN)), |text| text.extend(b"psst\n"));
+    bench.mailbox.insert_whisper(Some(bench.builder.position(PLAIN)), |text| text.extend(b"psst\n"));
     assert!(Arc::strong_count(&list) > 1);
     assert!(bench.mailbox.whisper_bytes() > 5 && bench.mailbox.whisper_bytes() < bench.mailbox.waiting_bytes());
     assert_eq!(bench.read(3).0, "welcome\nMSG a one\nUSER a\nUSER b\nOK WHO 2\nMSG a two\npsst\n");
@@ -156,12 +155,12 @@ fn shared_lines_are_kept_once_and_read_in_their_place() {
 }
 
 #[test]
-fn the_dialect_changes_at_an_exact_place() {
+fn dialect_changes_at_exact_position() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
-    let before = Some(bench.draft.position(PLAIN));
-    bench.draft.remove_reader(PLAIN);
-    let after = bench.draft.add_reader(CRLF);
+    let before = Some(bench.builder.position(PLAIN));
+    bench.builder.remove_reader(PLAIN);
+    let after = bench.builder.add_reader(CRLF);
     bench.mailbox.insert(before, Some(after), |_| {});
     bench.event("two");
     bench.publish();
@@ -171,14 +170,14 @@ fn the_dialect_changes_at_an_exact_place() {
 }
 
 #[test]
-fn what_is_drawn_grows_only_what_those_read_who_draw() {
+fn drawing_is_rendered_only_in_dialects_with_draw() {
     let mut bench = Bench::new(1 << 20);
     let clear = Event::Draw(Name::new("a").unwrap(), Drawing::Clear);
     let tag = Tag { id: None, at: Timestamp(0) };
-    bench.draft.push(tag, &clear);
+    bench.builder.push(tag, &clear);
     assert_eq!(bench.publish().grew, [false; DIALECTS], "nobody draws");
-    bench.draft.add_reader(DRAWING);
-    bench.draft.push(tag, &clear);
+    bench.builder.add_reader(DRAWING);
+    bench.builder.push(tag, &clear);
     assert_eq!(bench.publish().grew, Dialect::ALL.map(|dialect| dialect == DRAWING));
     bench.event("one");
     assert_eq!(bench.publish().grew, Dialect::ALL.map(|dialect| dialect == DRAWING || dialect == PLAIN));
@@ -187,91 +186,91 @@ fn what_is_drawn_grows_only_what_those_read_who_draw() {
 }
 
 #[test]
-fn nothing_comes_after_the_close() {
+fn closed_mailbox_ends_the_stream() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
-    bench.mailbox.close(Some(bench.draft.position(PLAIN)), CloseReason::Stopping);
+    bench.mailbox.close(Some(bench.builder.position(PLAIN)), CloseReason::Stopping);
     bench.private(PLAIN, "too late\n");
     bench.event("two");
     bench.publish();
     assert_eq!(bench.read(1000), ("welcome\nMSG a one\n".to_owned(), Progress::Done));
 }
 
-/// A writer looked into its mailbox, then the hub pinned and published, then the writer read the feed: it ran past the insertion,
-/// sent its own message to its author, and never found the insertion again.
+/// Regression: a writer drained its mailbox, the hub inserted a line and appended, and the writer read the feed past the insertion. The
+/// author read its own message, and never its reply.
 #[test]
-fn what_is_published_after_a_writer_looked_does_not_outrun_its_pins() {
+fn append_after_drain_does_not_skip_insertions() {
     let mut bench = Bench::new(1 << 20);
     assert_eq!(bench.read(1000), ("welcome\n".to_owned(), Progress::Idle));
-    bench.take_new();
+    bench.fetch_new();
     bench.own_event("mine", "OK MSG 1\n");
     bench.publish();
     assert_eq!(bench.write(1000), (String::new(), Progress::Idle));
-    bench.mailbox.wake_awaiting();
+    bench.mailbox.wake_if_awaiting_feed();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
     assert_eq!(bench.read(1000), ("OK MSG 1\n".to_owned(), Progress::Idle));
 }
 
-/// A socket was full, and ready again at once; the writer went on, came to the end, and was not woken any more, because
-/// the hub still took it for stuck.
+/// Regression: a socket was full and ready again at once; the writer went on to the end, and the hub, which took it for blocked, did not
+/// wake it any more.
 #[test]
-fn a_reader_that_was_stuck_for_a_moment_is_woken_again() {
+fn briefly_blocked_reader_is_woken_again() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
     bench.publish();
-    bench.take_new();
+    bench.fetch_new();
     let full = |_: Source<'_>| Err(io::ErrorKind::WouldBlock.into());
     bench.cursor.write(&bench.feed, &bench.mailbox, full).unwrap_err();
     assert_eq!(bench.write(1000).1, Progress::Idle);
     bench.event("two");
     bench.publish();
-    bench.mailbox.wake_awaiting();
+    bench.mailbox.wake_if_awaiting_feed();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
 }
 
 #[test]
-fn a_reader_at_the_end_is_woken_and_a_stuck_one_left_alone() {
+fn append_wakes_waiting_reader_but_not_blocked_one() {
     let mut bench = Bench::new(1 << 20);
     bench.read(1000);
     bench.event("one");
     bench.publish();
-    bench.mailbox.wake_awaiting();
-    bench.mailbox.wake_awaiting();
+    bench.mailbox.wake_if_awaiting_feed();
+    bench.mailbox.wake_if_awaiting_feed();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
-    bench.take_new();
+    bench.fetch_new();
     let full = |_: Source<'_>| Err(io::ErrorKind::WouldBlock.into());
     bench.cursor.write(&bench.feed, &bench.mailbox, full).unwrap_err();
-    bench.mailbox.wake_awaiting();
+    bench.mailbox.wake_if_awaiting_feed();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 1);
     bench.mailbox.wake();
     assert_eq!(bench.wakes.0.load(Ordering::Relaxed), 2);
 }
 
 #[test]
-fn what_is_kept_is_bounded_and_who_falls_off_is_found() {
+fn feed_retains_its_maximum_and_finds_evicted_reader() {
     let bytes_max = 4096;
     let mut bench = Bench::new(bytes_max);
     bench.read(1000);
-    let mut shrank = false;
+    let mut evicted = false;
     for _ in 0..100 {
         bench.event(&"x".repeat(100));
-        shrank |= bench.publish().shrank;
+        evicted |= bench.publish().evicted;
         let kept = bench.feed.end_offset(PLAIN) - bench.feed.oldest()[PLAIN.index()];
         assert!(kept <= bytes_max as u64, "{kept} bytes are kept");
     }
-    assert!(shrank);
-    let (_, reached) = bench.mailbox.reached().unwrap();
-    assert!(reached < bench.feed.oldest()[PLAIN.index()]);
+    assert!(evicted);
+    let (_, cursor_offset) = bench.mailbox.cursor_offset().unwrap();
+    assert!(cursor_offset < bench.feed.oldest()[PLAIN.index()]);
     assert_eq!(bench.read(1000).1, Progress::Evicted);
 }
 
-/// Between writes a reader holds no segment, or a stuck one would keep what the retention lets go of.
+/// A reader holds no segment between writes, or a blocked one would keep evicted segments in memory.
 #[test]
-fn a_reader_that_stopped_in_the_middle_holds_nothing() {
+fn reader_between_writes_holds_no_segment() {
     let mut bench = Bench::new(1);
     bench.event("one");
     bench.publish();
-    bench.take_new();
+    bench.fetch_new();
     let write = |_: Source<'_>| Ok(10);
     assert_eq!(bench.cursor.write(&bench.feed, &bench.mailbox, write).unwrap(), Progress::Wrote(10));
     bench.event("two");
@@ -280,19 +279,19 @@ fn a_reader_that_stopped_in_the_middle_holds_nothing() {
 }
 
 #[test]
-fn a_dialect_that_nobody_reads_is_not_rendered() {
+fn dialect_without_readers_is_not_rendered() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
     bench.publish();
     assert!(Dialect::ALL.iter().all(|&dialect| (bench.feed.end_offset(dialect) > 0) == (dialect == PLAIN)));
 }
 
-/// From where on the kernel sends by itself, the bytes and their order are the same.
+/// A connection sends the same bytes in the same order from memory and from the file.
 #[test]
-fn a_large_text_for_many_is_read_from_the_file_and_is_the_same() {
+fn large_segment_with_many_readers_is_sent_from_file_unchanged() {
     let mut bench = Bench::new(1 << 20);
     for _ in 1..SENDFILE_READERS_MIN {
-        bench.draft.add_reader(PLAIN);
+        bench.builder.add_reader(PLAIN);
     }
     bench.event("before");
     bench.own_event("mine", "OK MSG 2\n");
@@ -300,29 +299,29 @@ fn a_large_text_for_many_is_read_from_the_file_and_is_the_same() {
     bench.private(PLAIN, "whispered\n");
     bench.publish();
     let expected = format!("welcome\nMSG a before\nOK MSG 2\n{many}whispered\n");
-    bench.take_new();
+    bench.fetch_new();
     let (mut got, mut from_file) = (Vec::new(), 0);
     while let Ok(Progress::Wrote(_)) = bench.cursor.write(&bench.feed, &bench.mailbox, |source| {
         let mut bytes = source.to_vec()?;
-        // A socket takes what it has room for.
+        // Takes as much as a socket has room for.
         bytes.truncate(10_000);
         from_file += if matches!(source, Source::File(..)) { bytes.len() } else { 0 };
         got.extend_from_slice(&bytes);
         Ok(bytes.len())
     }) {}
     assert_eq!(String::from_utf8(got).unwrap(), expected);
-    // A rest that is small is copied.
+    // The end of the segment is smaller than a send from the file.
     let rest = many.len() - from_file;
     assert!(rest < SENDFILE_BYTES_MIN, "{rest} bytes were copied");
 }
 
-/// The copies for the kernel count against the retention, are of the newest only, and go.
+/// The copies in the memory file count against the retention, and the oldest are evicted.
 #[test]
-fn few_large_texts_are_kept_twice_and_counted_twice() {
+fn memory_file_is_bounded_and_counts_against_retention() {
     let bytes_max = 64 * SENDFILE_BYTES_MIN;
     let mut bench = Bench::new(bytes_max);
     for _ in 1..SENDFILE_READERS_MIN {
-        bench.draft.add_reader(PLAIN);
+        bench.builder.add_reader(PLAIN);
     }
     for _ in 0..100 {
         bench.many_events();
@@ -335,35 +334,35 @@ fn few_large_texts_are_kept_twice_and_counted_twice() {
     assert_eq!(bench.read(1000).1, Progress::Evicted);
 }
 
-/// Pages that somebody else fetches, as many as are permitted.
+/// A source with as many pages ready as `ready` says.
 #[derive(Debug)]
-struct Pages {
+struct TestPages {
     texts: VecDeque<&'static str>,
-    permitted: Arc<AtomicU32>,
+    ready: Arc<AtomicU32>,
 }
 
-impl PageSource for Pages {
+impl PageSource for TestPages {
     fn next(&mut self) -> NextPage {
-        if !self.texts.is_empty() && self.permitted.load(Ordering::Relaxed) == 0 {
+        if !self.texts.is_empty() && self.ready.load(Ordering::Relaxed) == 0 {
             return NextPage::NotYet;
         }
         self.texts.pop_front().map_or(NextPage::End, |text| {
-            self.permitted.fetch_sub(1, Ordering::Relaxed);
+            self.ready.fetch_sub(1, Ordering::Relaxed);
             NextPage::Text(text.as_bytes().into())
         })
     }
 }
 
 #[test]
-fn what_is_fetched_stands_in_its_place_and_is_waited_for() {
+fn paged_text_is_read_at_its_position_and_awaited() {
     for bytes_max in [1, 3, 1000] {
         let mut bench = Bench::new(1 << 20);
         bench.event("one");
-        let permitted = [vec!["PAST 1\n", "OK 1\n"], vec!["OK 2\n"], vec![]].map(|texts| {
-            let permitted = Arc::<AtomicU32>::default();
-            let pages = Pages { texts: texts.into(), permitted: Arc::clone(&permitted) };
-            bench.mailbox.insert_pages(Some(bench.draft.position(PLAIN)), Box::new(pages));
-            permitted
+        let ready = [vec!["PAST 1\n", "OK 1\n"], vec!["OK 2\n"], vec![]].map(|texts| {
+            let ready = Arc::<AtomicU32>::default();
+            let pages = TestPages { texts: texts.into(), ready: Arc::clone(&ready) };
+            bench.mailbox.insert_pages(Some(bench.builder.position(PLAIN)), Box::new(pages));
+            ready
         });
         bench.private(PLAIN, "psst\n");
         bench.event("two");
@@ -372,30 +371,30 @@ fn what_is_fetched_stands_in_its_place_and_is_waited_for() {
             assert_eq!(bench.read(bytes_max), (expected.to_owned(), Progress::Idle));
         };
         check("welcome\nMSG a one\n");
-        permitted[0].store(1, Ordering::Relaxed);
+        ready[0].store(1, Ordering::Relaxed);
         check("PAST 1\n");
         check("");
-        permitted[1].store(1, Ordering::Relaxed);
+        ready[1].store(1, Ordering::Relaxed);
         check("");
-        permitted[0].store(1, Ordering::Relaxed);
+        ready[0].store(1, Ordering::Relaxed);
         check("OK 1\nOK 2\npsst\nMSG a two\n");
         assert_eq!(bench.mailbox.waiting_bytes(), 0);
     }
 }
 
 impl Bench {
-    /// After [`Progress::Evicted`]: this is what has to be read from elsewhere.
+    /// After [`Progress::Evicted`]: asserts which messages have to be read from elsewhere.
     #[track_caller]
-    fn misses(&mut self, expected: MissedMessages) {
+    fn assert_missed(&mut self, expected: MissedMessages) {
         let source = |missed| {
             assert_eq!(missed, expected);
-            Box::<EndsLate>::default() as _
+            Box::<LateEnd>::default() as _
         };
         self.cursor.catch_up(&self.feed, &self.mailbox, |_, _| {}, source);
     }
 
-    /// All there is, with what fell off the feed from elsewhere.
-    fn read_all(&mut self, bytes_max: usize) -> String {
+    /// Reads everything that is ready. Reads messages that the feed evicted from elsewhere.
+    fn read_and_catch_up(&mut self, bytes_max: usize) -> String {
         let mut all = String::new();
         loop {
             let (text, end) = self.read(bytes_max);
@@ -407,7 +406,7 @@ impl Bench {
                         assert_eq!(missed.dialect, dialect);
                         let lines = last_id.iter().filter(|(id, _)| (missed.after.next()..=missed.until).contains(id));
                         let texts = lines.map(|(_, line)| Box::leak(line.clone().into_boxed_str()) as &'static str);
-                        Box::new(Pages { texts: texts.collect(), permitted: Arc::new(u32::MAX.into()) }) as _
+                        Box::new(TestPages { texts: texts.collect(), ready: Arc::new(u32::MAX.into()) }) as _
                     };
                     let lead = |_, text: &mut Vec<u8>| text.extend(b"behind\n");
                     self.cursor.catch_up(&self.feed, &self.mailbox, lead, source);
@@ -422,10 +421,10 @@ impl Bench {
     }
 }
 
-/// Wherever it stopped, also in the middle of a line: nothing is missing, nothing is there twice, and private lines and
-/// acknowledgements are in their positions.
+/// At each byte at which a reader can stop, also in the middle of a line: no line is missing or repeated, and private lines and replies
+/// are at their positions.
 #[test]
-fn who_falls_off_the_feed_reads_on_from_elsewhere() {
+fn evicted_reader_catches_up_without_gap_or_repeat() {
     let lines = "welcome\nMSG a one\nMSG a two\npsst\nOK MSG 3\n";
     for stop in 0..=lines.len() {
         let mut bench = Bench::new(1);
@@ -434,7 +433,7 @@ fn who_falls_off_the_feed_reads_on_from_elsewhere() {
         bench.private(PLAIN, "psst\n");
         bench.own_event("mine", "OK MSG 3\n");
         bench.publish();
-        bench.take_new();
+        bench.fetch_new();
         let mut first = Vec::new();
         while first.len() < stop {
             let take = |source: Source<'_>| {
@@ -454,38 +453,38 @@ fn who_falls_off_the_feed_reads_on_from_elsewhere() {
         bench.publish();
         bench.event("seven");
         bench.publish();
-        let rest = bench.read_all(1 + stop % 7);
+        let rest = bench.read_and_catch_up(1 + stop % 7);
         let read = String::from_utf8(first).unwrap() + &rest;
         assert!(rest.contains("behind\n") && rest.contains("back\n"), "{read}");
         let told = read.replacen("behind\n", "", 1).replace("back\n", "");
         assert_eq!(told, lines.to_owned() + "MSG a four\nMSG a five\nOK MSG 6\nlater\nMSG a seven\n", "after {stop}");
         bench.event("eight");
         bench.publish();
-        assert_eq!(bench.read_all(1000), "MSG a eight\n");
+        assert_eq!(bench.read_and_catch_up(1000), "MSG a eight\n");
         assert_eq!(bench.mailbox.waiting_bytes(), 0);
     }
 }
 
-/// What was missed, whose end shows only when that is permitted.
+/// A source whose end is known only once `ready` says so.
 #[derive(Debug, Default)]
-struct EndsLate {
+struct LateEnd {
     has_begun: bool,
-    permitted: Arc<AtomicU32>,
+    ready: Arc<AtomicU32>,
 }
 
-impl PageSource for EndsLate {
+impl PageSource for LateEnd {
     fn next(&mut self) -> NextPage {
         if !std::mem::replace(&mut self.has_begun, true) {
             return NextPage::Text(b"MSG a two\nMSG a three\n"[..].into());
         }
-        if self.permitted.load(Ordering::Relaxed) == 0 { NextPage::NotYet } else { NextPage::End }
+        if self.ready.load(Ordering::Relaxed) == 0 { NextPage::NotYet } else { NextPage::End }
     }
 }
 
-/// The last page of what was missed was full, and what came after it was not kept any more when the next was found to be empty: the
-/// reader was taken back to before all of it, again and again, without ever letting others go on.
+/// Regression: the feed evicted a position while the end of a full last page was not known yet. Catching up began again before all of the
+/// messages, again and again.
 #[test]
-fn who_falls_off_again_at_the_end_of_what_was_missed_goes_on_from_there() {
+fn catch_up_resumes_after_second_eviction() {
     let mut bench = Bench::new(1);
     bench.event("one");
     bench.publish();
@@ -495,30 +494,30 @@ fn who_falls_off_again_at_the_end_of_what_was_missed_goes_on_from_there() {
         bench.publish();
     }
     assert_eq!(bench.read(1000).1, Progress::Evicted);
-    let missed = EndsLate::default();
-    let permitted = Arc::clone(&missed.permitted);
+    let missed = LateEnd::default();
+    let ready = Arc::clone(&missed.ready);
     bench.cursor.catch_up(&bench.feed, &bench.mailbox, |_, _| {}, |_| Box::new(missed));
     assert_eq!(bench.read(1000), ("MSG a two\nMSG a three\n".to_owned(), Progress::Idle));
     for text in ["four", "five"] {
         bench.event(text);
         bench.publish();
     }
-    permitted.store(1, Ordering::Relaxed);
+    ready.store(1, Ordering::Relaxed);
     assert_eq!(bench.read(1000).1, Progress::Evicted);
     let expected = MissedMessages { dialect: PLAIN, after: bench.last_id[2].0, until: bench.last_id[4].0 };
-    bench.misses(expected);
+    bench.assert_missed(expected);
 }
 
-/// A drawing has no id of its own. Whoever read one first in a dialect that was new, and fell off, was told all that is stored.
+/// Regression: a drawing has no id. A reader that read one first in a new dialect, and was evicted, read the whole store.
 #[test]
-fn who_falls_off_after_a_drawing_is_told_nothing_from_before_it() {
+fn catch_up_after_drawing_begins_at_last_message() {
     let mut bench = Bench::new(1);
     bench.event("one");
-    let before = Some(bench.draft.position(PLAIN));
-    bench.draft.remove_reader(PLAIN);
-    let after = bench.draft.add_reader(DRAWING);
+    let before = Some(bench.builder.position(PLAIN));
+    bench.builder.remove_reader(PLAIN);
+    let after = bench.builder.add_reader(DRAWING);
     bench.mailbox.insert(before, Some(after), |_| {});
-    bench.draft.push(Tag { id: None, at: Timestamp(0) }, &Event::Draw(Name::new("a").unwrap(), Drawing::Clear));
+    bench.builder.push(Tag { id: None, at: Timestamp(0) }, &Event::Draw(Name::new("a").unwrap(), Drawing::Clear));
     bench.publish();
     assert_eq!(bench.read(1000).0, "welcome\nMSG a one\nDRAW a clear\n");
     for text in ["two", "three"] {
@@ -527,5 +526,5 @@ fn who_falls_off_after_a_drawing_is_told_nothing_from_before_it() {
     }
     assert_eq!(bench.read(1000).1, Progress::Evicted);
     let expected = MissedMessages { dialect: DRAWING, after: bench.last_id[0].0, until: bench.last_id[2].0 };
-    bench.misses(expected);
+    bench.assert_missed(expected);
 }

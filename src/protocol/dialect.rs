@@ -1,26 +1,26 @@
-//! How a peer is spoken to: what ends its lines, whether its events carry tags, and whether it is told what is drawn.
+//! Dialects: how lines are rendered for a connection.
 
 use std::fmt::Display;
 use std::io::Write as _;
 
 use super::{Ending, Event, Tag};
 
-/// A way to render events. The feed keeps one rendering for each dialect in use.
+/// How lines are rendered for a connection. The feed keeps one rendering of its events for each dialect in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dialect {
-    /// What ends a line.
+    /// The line ending.
     pub ending: Ending,
     /// Whether events begin with their [`Tag`].
     pub tags: bool,
-    /// Whether what is drawn is among them.
+    /// Whether `DRAW` events are included.
     pub draw: bool,
 }
 
-/// How many dialects there are.
+/// Number of dialects.
 pub const DIALECTS: usize = 8;
 
 impl Dialect {
-    /// All of them, each at its index.
+    /// All dialects, each at its index.
     pub const ALL: [Self; DIALECTS] = {
         let mut all = [Self { ending: Ending::Lf, tags: false, draw: false }; DIALECTS];
         let mut index = 0;
@@ -32,17 +32,17 @@ impl Dialect {
         all
     };
 
-    /// A number of its own for each dialect, below [`DIALECTS`].
+    /// Number of the dialect, below [`DIALECTS`].
     pub fn index(self) -> usize {
         usize::from(self.ending == Ending::CrLf) + 2 * usize::from(self.tags) + 4 * usize::from(self.draw)
     }
 
-    /// Whether the event is for a peer of this dialect.
-    pub fn has(self, event: &Event) -> bool {
+    /// Whether clients with this dialect receive the event.
+    pub fn shows(self, event: &Event) -> bool {
         self.draw || !matches!(event, Event::Draw(..))
     }
 
-    /// Appends an event to `out`, as a peer of this dialect reads it.
+    /// Appends an event to `out`, rendered in this dialect.
     pub fn write_event(self, out: &mut Vec<u8>, tag: Tag, event: &Event) {
         if self.tags {
             append(out, tag);
@@ -50,7 +50,7 @@ impl Dialect {
         self.write_line(out, event);
     }
 
-    /// Appends a line that carries no tag.
+    /// Appends a line without a tag.
     pub fn write_line(self, out: &mut Vec<u8>, line: impl Display) {
         append(out, line);
         out.extend_from_slice(self.ending.as_bytes());

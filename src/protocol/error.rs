@@ -2,96 +2,96 @@
 
 use super::MessageId;
 
-/// What went wrong, in words that never change; `protocol.md` explains each.
+/// The code of an error, which never changes; `protocol.md` explains each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
-    /// A `RESUME` by somebody who has a name.
+    /// `RESUME` by a client that has a nickname.
     AlreadyNamed,
-    /// An argument too many.
+    /// The command has too many arguments.
     ArgumentUnexpected,
-    /// A `DRAW` without a colour.
+    /// `DRAW` without a valid colour.
     ColourInvalid,
-    /// `SINCE` in an epoch that is over.
+    /// `SINCE` with an epoch that is over.
     EpochChanged,
-    /// `SINCE` an id that was not given yet.
+    /// `SINCE` with an id above the newest one.
     IdAhead,
-    /// Nothing came from the peer for too long; said last, before the connection is closed.
+    /// The client was silent for too long. Sent last, before the connection is closed.
     IdleTimeout,
-    /// A line of more bytes than may be.
+    /// The line has too many bytes.
     LineTooLong,
-    /// A line that is no UTF-8.
+    /// The line is not UTF-8.
     LineNotUtf8,
-    /// A name too much like one that is taken.
+    /// The nickname looks like another member's nickname.
     NameAlike,
-    /// A name with something in it that a name cannot have.
+    /// The nickname contains something that is not allowed.
     NameInvalid,
-    /// A `NICK` without a name.
+    /// `NICK` without a nickname.
     NameMissing,
-    /// A name that somebody has.
+    /// Another member has the nickname.
     NameTaken,
-    /// The peer took no name for too long; said last, before the connection is closed.
+    /// The client did not take a nickname in time. Sent last, before the connection is closed.
     NameTimeout,
-    /// A name of too many characters.
+    /// The nickname has too many characters.
     NameTooLong,
-    /// The command needs a name first.
+    /// The command needs a nickname.
     NoName,
-    /// `SEARCH` where no messages are stored.
+    /// `SEARCH` on a server without a store.
     NoStore,
-    /// Only the coordinator may.
+    /// Only the coordinator may send this command.
     NotCoordinator,
-    /// A message that could not be stored; nobody got it.
+    /// The message could not be stored, and was not published.
     NotStored,
-    /// Something that is to be a number is none.
+    /// An argument is not a number.
     NumberInvalid,
-    /// `SET` of an option that is not known or not named.
+    /// `SET` without a known option.
     OptionUnknown,
-    /// A `DRAW` without a point, or with one that is none.
+    /// `DRAW` without points, or with an invalid point.
     PointInvalid,
-    /// A `DRAW` of too many points.
+    /// `DRAW` with too many points.
     PointsTooMany,
-    /// The server keeps nobody's name.
+    /// The server does not resume sessions.
     ResumeOff,
-    /// The name goes on with another connection; said last, before this one is closed.
+    /// Another connection resumed the session. Sent last, before the connection is closed.
     Resumed,
-    /// A `SEARCH` that took too long.
+    /// The `SEARCH` took too long.
     SearchTimeout,
-    /// One connection more than may be; said instead of a greeting.
+    /// The server has too many connections. Sent instead of the greeting.
     ServerFull,
-    /// The peer did not read for too long; said last, before the connection is closed.
+    /// The client is a slow consumer. Sent last, before the connection is closed.
     Slow,
-    /// What is stored cannot be read now.
+    /// The store cannot be read.
     StoreFailed,
-    /// A whisper to somebody who is not here.
+    /// The recipient of the whisper is not a member.
     TargetAbsent,
-    /// A whisper without a name.
+    /// The whisper has no recipient.
     TargetMissing,
-    /// A whisper to oneself.
+    /// The recipient of the whisper is its author.
     TargetSelf,
-    /// A whisper to too many.
+    /// The whisper has too many recipients.
     TargetsTooMany,
-    /// A message or whisper without text.
+    /// The message or whisper has no text.
     TextMissing,
-    /// A text that is too long once it is made safe.
+    /// The text is too long, after unsafe characters are replaced.
     TextTooLong,
-    /// A `RESUME` without a token.
+    /// `RESUME` without a token.
     TokenMissing,
-    /// A token that is too long.
+    /// The token is too long.
     TokenTooLong,
-    /// A `RESUME` with a token that is nobody's.
+    /// `RESUME` with a token that resumes no member.
     TokenUnknown,
-    /// Too many lines in a row that were no commands or guessed tokens; said last, before the connection is closed.
+    /// Too many lines in a row had no known verb or an unknown token. Sent last, before the connection is closed.
     TooManyErrors,
-    /// `SINCE` an id after which something is no longer kept.
+    /// `SINCE` with an id whose following messages are not all retained.
     TooOld,
-    /// `SET` to neither on nor off.
+    /// `SET` with a value that is neither on nor off.
     ValueInvalid,
-    /// No command begins with this word.
+    /// The first word of the line is not a command.
     VerbUnknown,
-    /// A `DRAW` without a width, or with one that is none.
+    /// `DRAW` without a valid width.
     WidthInvalid,
-    /// A `SEARCH` for too many words.
+    /// `SEARCH` with too many words.
     WordsTooMany,
-    /// The peer speaks another protocol; said last, before the connection is closed.
+    /// The client speaks another protocol. Sent last, before the connection is closed.
     WrongProtocol,
 }
 
@@ -202,14 +202,14 @@ impl ErrorCode {
 
 /// A value in the text of a refusal, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+pub enum ErrorField {
     /// Of `too-old`: the oldest id that is kept, or the next one if no message is kept.
     Oldest(MessageId),
     /// Of `id-ahead`: the id of the newest message.
     Last(MessageId),
 }
 
-impl Field {
+impl ErrorField {
     /// Reads the field from the text of an `ERR` line with this code.
     pub fn parse(code: ErrorCode, text: &str) -> Option<Self> {
         let field = match code {
@@ -243,7 +243,7 @@ mod tests {
 
     /// The norm explains every code, once, and no other.
     #[test]
-    fn the_protocol_lists_these_codes() {
+    fn protocol_lists_error_codes() {
         let norm = include_str!("../../protocol.md");
         let (_, section) = norm.split_once("\n## Error codes\n").unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
@@ -255,12 +255,12 @@ mod tests {
 
     /// The table in protocol.md lists exactly the codes that have a field.
     #[test]
-    fn protocol_lists_fields() {
+    fn protocol_lists_error_fields() {
         let norm = include_str!("../../protocol.md");
         let (_, table) = norm.split_once("\n| code | field | its value |\n|---|---|---|\n").unwrap();
         let rows = table.lines().take_while(|line| line.starts_with('|'));
         let listed: Vec<_> = rows.map(|row| row.split('`').skip(1).step_by(2).take(2).collect::<Vec<_>>()).collect();
-        let has_field = |code: ErrorCode| Some(vec![code.as_str(), Field::parse(code, "at 31, not 5")?.key()]);
+        let has_field = |code: ErrorCode| Some(vec![code.as_str(), ErrorField::parse(code, "at 31, not 5")?.key()]);
         assert_eq!(listed, ErrorCode::ALL.into_iter().filter_map(has_field).collect::<Vec<_>>());
     }
 }

@@ -1,4 +1,4 @@
-//! What happens in a room, and how a line tells it.
+//! The events in a room, and the lines that carry them.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use super::{Drawing, Name, Text, Token, split_word};
 pub struct MessageId(pub u64);
 
 impl MessageId {
-    /// The one that follows.
+    /// The next id.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
 
-/// A point in time, in milliseconds since 1970 (UTC). The core is told it and never asks a clock.
+/// A point in time, in milliseconds since 1970 (UTC). It comes with the input: the core reads no clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
@@ -66,37 +66,37 @@ impl Timestamp {
     }
 }
 
-/// Something that others get to know.
+/// An event that members read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody took their first name and is here.
+    /// A member joined.
     Join(Name),
-    /// Somebody is gone, and why; in their own words if they gave some.
+    /// A member left, for this reason, with the text that the user gave.
     Leave(Name, LeaveReason, Option<Text>),
-    /// Somebody took another name.
+    /// A member changed its nickname.
     Rename {
-        /// The name they had.
+        /// The previous nickname.
         from: Name,
-        /// The name they have.
+        /// The new nickname.
         to: Name,
     },
-    /// Somebody said something to all.
+    /// A message to the room.
     Msg(Name, Text),
-    /// Somebody drew something, or cleared the canvas.
+    /// A member drew a stroke, or cleared the canvas.
     Draw(Name, Drawing),
-    /// Somebody said something to the reader.
+    /// A message to chosen members.
     Whisper(Name, Text),
-    /// Who is coordinator from here on.
+    /// This member is coordinator from here on.
     Coordinator(Name),
-    /// The reader missed who came and went; here come so many [`User`](super::User) lines that say who is here.
+    /// The reader missed joins and leaves. This number of [`User`](super::User) lines follows: the present members.
     Roster(usize),
-    /// The server has something to say.
+    /// Text from the server.
     Notice(Text),
-    /// The server wants a sign of life.
+    /// The server asks for a reply, to see that the client is alive.
     Ping(Token),
 }
 
-/// Why a peer left.
+/// Why a member left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaveReason {
     /// The client sent `QUIT`.
@@ -160,7 +160,7 @@ impl fmt::Display for Event {
 }
 
 impl Event {
-    /// The event that `line` (without tag and ending) tells, if it is one.
+    /// Parses a line, without tag and ending. `None` if it is not an event.
     pub fn parse(line: &str) -> Option<Self> {
         let (word, rest) = split_word(line);
         let rest = rest?;
@@ -195,10 +195,10 @@ impl Event {
     }
 }
 
-/// What precedes an event for a reader that asked for tags: `@id time `.
+/// The prefix of an event, for clients that asked for tags: `@id time `.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
-    /// The id of a message; none (`-`) for every other event.
+    /// The id, if the event is a message; shown as `-` otherwise.
     pub id: Option<MessageId>,
     /// When it happened.
     pub at: Timestamp,
@@ -214,7 +214,7 @@ impl fmt::Display for Tag {
 }
 
 impl Tag {
-    /// The tag at the begin of `line`, and what follows it.
+    /// Parses the tag at the start of `line`. Returns it and the rest of the line.
     pub fn parse(line: &str) -> Option<(Self, &str)> {
         let (id, rest) = line.strip_prefix('@')?.split_once(' ')?;
         let (time, rest) = rest.split_once(' ')?;

@@ -1,14 +1,14 @@
-//! Bytes to lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8, all statefully,
-//! so that it does not matter how the network split the input. [`crate::command`] parses the lines.
+//! Decodes bytes into lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8. The result does not
+//! depend on how the network splits the input. [`crate::command`] parses the lines.
 
 use super::OtherProtocol;
-use super::other_protocol::Sniffer;
+use super::other_protocol::ProtocolDetector;
 use crate::limits::{LINE_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
 
 /// The ending of a client's first line, which decides how the server ends its lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
-    /// Line feed alone: nc, scripts.
+    /// Line feed alone: sent by nc and scripts.
     #[default]
     Lf,
     /// Carriage return and line feed, carriage return and NUL (RFC 854: telnet), or carriage return alone.
@@ -25,38 +25,38 @@ impl Ending {
     }
 }
 
-/// What comes out of the bytes.
+/// Output of [`LineDecoder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decoded {
+pub enum DecoderOutput {
     /// A whole line without its ending; it may be blank.
     Line(Result<String, LineError>),
-    /// Bytes to send back as they are, outside of any line: an option is refused.
+    /// Bytes to send back as they are, outside of any line: the refusal of a telnet option.
     Telnet([u8; 3]),
     /// Telnet's AYT (RFC 854): the client asks for a visible sign that the server is there.
     AreYouThere,
-    /// The peer speaks another protocol. Comes instead of its first line, and nothing comes after it.
+    /// The client speaks another protocol. Replaces its first line, and nothing follows.
     OtherProtocol(OtherProtocol),
 }
 
-/// Why the bytes of a line are no line.
+/// Why bytes are not a valid line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineError {
-    /// More than [`LINE_BYTES_MAX`] bytes; all of it was discarded.
+    /// More than [`LINE_BYTES_MAX`] bytes. All of the line is discarded.
     TooLong,
-    /// The same, before any line has ended, and with CR in it: CR alone probably ends this client's lines.
+    /// Like `TooLong`, before any line has ended, and with a CR in the line: CR alone probably ends this client's lines.
     TooLongWithCr,
-    /// Not UTF-8, from this byte on (counted from 1).
+    /// Not UTF-8. The number is that of the first invalid byte, from 1.
     NotUtf8(usize),
     /// UTF-16, by the byte order mark at the start of the input.
     Utf16,
 }
 
-/// Turns what one peer sends into lines.
+/// Decodes the bytes of one client into lines.
 #[derive(Debug, Default)]
 pub struct LineDecoder {
-    /// The line so far. `line.len() <= LINE_BYTES_MAX`, and it is empty while `overlong`.
+    /// The line so far. `line.len() <= LINE_BYTES_MAX`; empty while `overlong`.
     line: Vec<u8>,
-    /// The line is too long already: the rest of it is discarded as it comes.
+    /// The line is too long: the rest of it is discarded as it arrives.
     overlong: bool,
     /// The line is too long and had a CR in it while CR alone could still end this client's lines.
     overlong_with_cr: bool,
@@ -64,69 +64,70 @@ pub struct LineDecoder {
     carriage_return: bool,
     lone_cr: LoneCr,
     encoding: Encoding,
-    telnet: Telnet,
-    /// Which options were refused. Boxed: most peers never negotiate.
-    refused: Option<Box<Refused>>,
+    telnet: TelnetState,
+    /// The options that were refused. Boxed, because most clients never negotiate.
+    refused: Option<Box<RefusedOptions>>,
     ending: Option<Ending>,
-    peer: Peer,
+    client: ClientKind,
     structure: Structure,
 }
 
 impl LineDecoder {
-    /// A decoder at the begin of a connection.
+    /// Creates a decoder for a new connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A decoder for a client that is known to speak no other protocol, and to end its lines with LF or with the end of a
-    /// message.
-    pub fn of_known_peer() -> Self {
-        Self { peer: Peer::Ours, lone_cr: LoneCr::Character, ..Self::default() }
+    /// Creates a decoder that detects neither other protocols nor lines that end with CR alone: for a client whose transport shows that
+    /// it speaks chinwag, and frames its lines.
+    pub fn without_detection() -> Self {
+        Self { client: ClientKind::Chinwag, lone_cr: LoneCr::Character, ..Self::default() }
     }
 
-    /// A decoder for a client of ours whose input is messages, each followed by [`END_OF_MESSAGE`].
+    /// Creates a decoder for input that is divided into messages, each followed by [`END_OF_MESSAGE`]. It detects neither other protocols
+    /// nor lines that end with CR alone.
     ///
     /// The end of a message ends its last line, if that has no ending of its own. A message that has not ended when the input ends is
     /// incomplete: the line in it is discarded.
     pub fn of_messages() -> Self {
-        Self { structure: Structure::Messages, ..Self::of_known_peer() }
+        Self { structure: Structure::Messages, ..Self::without_detection() }
     }
 
-    /// The ending of the peer's first line, once there is one.
+    /// The ending of the client's first line, once it has arrived.
     pub fn ending(&self) -> Option<Ending> {
         self.ending
     }
 
-    /// The next thing in `input`, which is moved on past it. `None` when all of `input` is used up; an unfinished line
-    /// is kept for the next call.
-    pub fn next(&mut self, input: &mut &[u8]) -> Option<Decoded> {
+    /// Decodes the next item of `input`, and advances `input` past it. `None` once all of `input` is consumed; the decoder keeps an
+    /// unfinished line for the next call.
+    pub fn next(&mut self, input: &mut &[u8]) -> Option<DecoderOutput> {
         if self.lone_cr == LoneCr::Splitting {
-            return Some(self.next_of_list());
+            return Some(self.next_cr_line());
         }
         while let Some((&byte, rest)) = input.split_first() {
             let is_in_text = self.is_in_text();
-            let decoded = match &mut self.peer {
-                Peer::OtherProtocol => {
+            let decoded = match &mut self.client {
+                ClientKind::OtherProtocol => {
                     *input = &[];
                     return None;
                 }
-                Peer::Unknown(sniffer) => {
-                    if let Some(foreign) = sniffer.look(byte) {
-                        self.peer = Peer::OtherProtocol;
-                        return Some(Decoded::OtherProtocol(foreign));
+                ClientKind::Undetected(detector) => {
+                    if let Some(protocol) = detector.inspect(byte) {
+                        self.client = ClientKind::OtherProtocol;
+                        return Some(DecoderOutput::OtherProtocol(protocol));
                     }
                     *input = rest;
-                    self.step(byte)
+                    self.process_byte(byte)
                 }
-                Peer::Ours if is_in_text && !is_special(byte) => {
-                    let plain = plain_prefix(input);
+                ClientKind::Chinwag if is_in_text && !is_special(byte) => {
+                    let plain = plain_prefix_len(input);
                     self.extend(&input[..plain]);
                     *input = &input[plain..];
                     None
                 }
-                Peer::Ours => {
+                ClientKind::Chinwag => {
                     *input = rest;
-                    self.step(byte)
+                    self.process_byte(byte)
                 }
             };
             if decoded.is_some() {
@@ -137,8 +138,8 @@ impl LineDecoder {
     }
 
     /// At the end of the input: returns the next line that lacks its ending. Call it until it returns `None`.
-    pub fn finish(&mut self) -> Option<Decoded> {
-        if self.peer == Peer::OtherProtocol || self.structure == Structure::Messages {
+    pub fn finish(&mut self) -> Option<DecoderOutput> {
+        if self.client == ClientKind::OtherProtocol || self.structure == Structure::Messages {
             return None;
         }
         let has_cr = self.carriage_return || self.line.contains(&b'\r');
@@ -146,20 +147,20 @@ impl LineDecoder {
             self.end_lines_at_cr();
         }
         if self.lone_cr == LoneCr::Splitting {
-            return Some(self.next_of_list());
+            return Some(self.next_cr_line());
         }
         self.take_unended_line()
     }
 
-    fn take_unended_line(&mut self) -> Option<Decoded> {
+    fn take_unended_line(&mut self) -> Option<DecoderOutput> {
         self.carriage_return = false;
-        (self.overlong || !self.line.is_empty()).then(|| self.take_line())
+        (self.overlong || !self.line.is_empty()).then(|| self.finish_line())
     }
 
     /// Whether all input so far is one unfinished line that ends with CR. If nothing follows for a while, CR alone ends this
     /// client's lines: call [`LineDecoder::end_lines_at_cr`].
     pub fn may_end_lines_at_cr(&self) -> bool {
-        self.lone_cr == LoneCr::Unknown && self.carriage_return && self.telnet == Telnet::Data
+        self.lone_cr == LoneCr::Unknown && self.carriage_return && self.telnet == TelnetState::Data
     }
 
     /// Makes CR alone end a line, also in the input so far; [`LineDecoder::next`] returns those lines first.
@@ -168,50 +169,50 @@ impl LineDecoder {
         self.ending = Some(Ending::CrLf);
     }
 
-    /// Bytes held for the unfinished line: less than twice [`LINE_BYTES_MAX`], whatever comes.
+    /// Bytes allocated for the unfinished line: less than twice [`LINE_BYTES_MAX`].
     pub fn held_bytes(&self) -> usize {
         self.line.capacity()
     }
 
-    /// One byte through telnet's layer (RFC 854).
-    fn step(&mut self, byte: u8) -> Option<Decoded> {
+    /// Processes one byte of input through the telnet layer (RFC 854).
+    fn process_byte(&mut self, byte: u8) -> Option<DecoderOutput> {
         let (next, decoded) = match (self.telnet, byte) {
-            (Telnet::Data, END_OF_MESSAGE) if self.structure == Structure::Messages => {
-                (Telnet::Data, self.take_unended_line())
+            (TelnetState::Data, END_OF_MESSAGE) if self.structure == Structure::Messages => {
+                (TelnetState::Data, self.take_unended_line())
             }
-            (Telnet::Data, IAC) => (Telnet::Command, None),
-            (Telnet::Data, byte) => (Telnet::Data, self.data(byte)),
-            (Telnet::Command, IAC) => (Telnet::Data, self.data(IAC)),
-            (Telnet::Command, SB) => (Telnet::Subnegotiation(0), None),
-            (Telnet::Command, WILL | WONT | DO | DONT) => (Telnet::Option(byte), None),
-            (Telnet::Command, EC) => {
+            (TelnetState::Data, IAC) => (TelnetState::Command, None),
+            (TelnetState::Data, byte) => (TelnetState::Data, self.process_data(byte)),
+            (TelnetState::Command, IAC) => (TelnetState::Data, self.process_data(IAC)),
+            (TelnetState::Command, SB) => (TelnetState::Subnegotiation(0), None),
+            (TelnetState::Command, WILL | WONT | DO | DONT) => (TelnetState::Option(byte), None),
+            (TelnetState::Command, EC) => {
                 if !std::mem::take(&mut self.carriage_return) {
                     self.erase_character();
                 }
-                (Telnet::Data, None)
+                (TelnetState::Data, None)
             }
-            (Telnet::Command, EL) => {
+            (TelnetState::Command, EL) => {
                 self.erase_line();
-                (Telnet::Data, None)
+                (TelnetState::Data, None)
             }
-            (Telnet::Command, AYT) => (Telnet::Data, Some(Decoded::AreYouThere)),
-            (Telnet::Command, _) => (Telnet::Data, None),
-            (Telnet::Option(request), option) => (Telnet::Data, self.refuse(request, option)),
-            (Telnet::Subnegotiation(SUBNEGOTIATION_BYTES_MAX..), _) => {
-                self.telnet = Telnet::Data;
-                return self.step(byte);
+            (TelnetState::Command, AYT) => (TelnetState::Data, Some(DecoderOutput::AreYouThere)),
+            (TelnetState::Command, _) => (TelnetState::Data, None),
+            (TelnetState::Option(request), option) => (TelnetState::Data, self.refuse_option(request, option)),
+            (TelnetState::Subnegotiation(SUBNEGOTIATION_BYTES_MAX..), _) => {
+                self.telnet = TelnetState::Data;
+                return self.process_byte(byte);
             }
-            (Telnet::Subnegotiation(bytes), IAC) => (Telnet::SubnegotiationCommand(bytes + 1), None),
-            (Telnet::Subnegotiation(bytes), _) => (Telnet::Subnegotiation(bytes + 1), None),
-            (Telnet::SubnegotiationCommand(_), SE) => (Telnet::Data, None),
-            (Telnet::SubnegotiationCommand(bytes), _) => (Telnet::Subnegotiation(bytes + 1), None),
+            (TelnetState::Subnegotiation(bytes), IAC) => (TelnetState::SubnegotiationCommand(bytes + 1), None),
+            (TelnetState::Subnegotiation(bytes), _) => (TelnetState::Subnegotiation(bytes + 1), None),
+            (TelnetState::SubnegotiationCommand(_), SE) => (TelnetState::Data, None),
+            (TelnetState::SubnegotiationCommand(bytes), _) => (TelnetState::Subnegotiation(bytes + 1), None),
         };
         self.telnet = next;
         decoded
     }
 
-    /// Handles one byte of data. NUL is a no-op (RFC 854), except after CR: CR NUL is a line ending.
-    fn data(&mut self, byte: u8) -> Option<Decoded> {
+    /// Processes one byte of data. NUL is a no-op (RFC 854), except after CR: CR NUL is a line ending.
+    fn process_data(&mut self, byte: u8) -> Option<DecoderOutput> {
         if std::mem::take(&mut self.carriage_return) {
             match (self.lone_cr, byte) {
                 (LoneCr::LineEnd, b'\n' | b'\0') => {
@@ -239,12 +240,12 @@ impl LineDecoder {
 
     /// Whether bytes that are not special are simply characters of the line.
     fn is_in_text(&self) -> bool {
-        self.encoding != Encoding::Unknown && self.telnet == Telnet::Data && !self.carriage_return
+        self.encoding != Encoding::Unknown && self.telnet == TelnetState::Data && !self.carriage_return
     }
 
     fn extend(&mut self, bytes: &[u8]) {
         if self.overlong || self.line.len() + bytes.len() > LINE_BYTES_MAX {
-            // Nothing of it is carried out, even if it has CRs: LF may follow, and then it was one line, with text from a stranger.
+            // Discards all of it, even if it has CRs: LF may follow, which would make it one line, possibly with text of another user.
             let has_cr = self.line.contains(&b'\r') || bytes.contains(&b'\r');
             self.overlong_with_cr |= has_cr && self.lone_cr == LoneCr::Unknown;
             self.overlong = true;
@@ -282,30 +283,30 @@ impl LineDecoder {
         self.carriage_return = false;
     }
 
-    fn end_line(&mut self, ending: Ending) -> Decoded {
+    fn end_line(&mut self, ending: Ending) -> DecoderOutput {
         self.ending.get_or_insert(ending);
         if self.lone_cr == LoneCr::Unknown {
             self.lone_cr = LoneCr::Character;
         }
-        self.take_line()
+        self.finish_line()
     }
 
-    /// Takes the first line from `line`, in which a CR ends each line but the last.
-    fn next_of_list(&mut self) -> Decoded {
+    /// Removes the first line from `line`, in which a CR ends each line but the last.
+    fn next_cr_line(&mut self) -> DecoderOutput {
         let Some(end) = self.line.iter().position(|&byte| byte == b'\r') else {
             self.lone_cr = LoneCr::LineEnd;
-            return self.take_line();
+            return self.finish_line();
         };
         let rest = self.line.split_off(end + 1);
         self.line.truncate(end);
-        let decoded = self.take_line();
+        let decoded = self.finish_line();
         self.line = rest;
         decoded
     }
 
-    fn take_line(&mut self) -> Decoded {
-        match self.peer {
-            Peer::Unknown(sniffer) if sniffer.is_utf16() => self.encoding = Encoding::Utf16,
+    fn finish_line(&mut self) -> DecoderOutput {
+        match self.client {
+            ClientKind::Undetected(detector) if detector.is_utf16() => self.encoding = Encoding::Utf16,
             _ if self.encoding == Encoding::Unknown => self.encoding = Encoding::Utf8,
             _ => {}
         }
@@ -319,14 +320,14 @@ impl LineDecoder {
             String::from_utf8(line).map_err(|error| LineError::NotUtf8(error.utf8_error().valid_up_to() + 1))
         };
         if !line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
-            self.peer = Peer::Ours;
+            self.client = ClientKind::Chinwag;
         }
-        Decoded::Line(line)
+        DecoderOutput::Line(line)
     }
 
-    /// Says no to an option, once: RFC 1143 shows how two sides that answer every request can go on for ever. The timing
-    /// mark (RFC 860) is no option that stays on; telnet sends one at each interrupt and waits for each answer.
-    fn refuse(&mut self, request: u8, option: u8) -> Option<Decoded> {
+    /// Refuses an option, once: if both sides answered every request, they could go on without end (RFC 1143). The timing mark (RFC 860)
+    /// is refused each time, because telnet sends it at each interrupt and waits for the answer.
+    fn refuse_option(&mut self, request: u8, option: u8) -> Option<DecoderOutput> {
         let (side, answer) = match request {
             WILL => (0, DONT),
             DO => (1, WONT),
@@ -336,7 +337,7 @@ impl LineDecoder {
         let (word, bit) = (usize::from(option / 64), 1 << (option % 64));
         let again = refused.0[side][word] & bit != 0;
         refused.0[side][word] |= bit;
-        (!again || option == TIMING_MARK).then_some(Decoded::Telnet([IAC, answer, option]))
+        (!again || option == TIMING_MARK).then_some(DecoderOutput::Telnet([IAC, answer, option]))
     }
 }
 
@@ -364,7 +365,7 @@ enum Encoding {
     Utf16,
 }
 
-/// Whether the input is divided into anything but lines.
+/// How the input is divided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Structure {
     #[default]
@@ -373,41 +374,41 @@ enum Structure {
     Messages,
 }
 
-/// What is known of the peer.
+/// The client's protocol, as far as it is detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Peer {
-    /// It has sent no line yet that is not blank.
-    Unknown(Sniffer),
-    /// It has, and it is one of ours.
-    Ours,
-    /// It speaks another protocol.
+enum ClientKind {
+    /// The client has sent only blank lines so far.
+    Undetected(ProtocolDetector),
+    /// The client has sent a line of chinwag's protocol.
+    Chinwag,
+    /// The client speaks another protocol.
     OtherProtocol,
 }
 
-impl Default for Peer {
+impl Default for ClientKind {
     fn default() -> Self {
-        Self::Unknown(Sniffer::default())
+        Self::Undetected(ProtocolDetector::default())
     }
 }
 
-/// Where in a telnet sequence the input stands.
+/// State of the telnet layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Telnet {
+enum TelnetState {
     #[default]
     Data,
     /// After IAC.
     Command,
-    /// After IAC and this request.
+    /// After IAC and this request: WILL, WONT, DO or DONT.
     Option(u8),
-    /// Within IAC SB … IAC SE, so many bytes in.
+    /// Within IAC SB … IAC SE, after this number of bytes.
     Subnegotiation(usize),
-    /// After an IAC within.
+    /// After an IAC within IAC SB … IAC SE.
     SubnegotiationCommand(usize),
 }
 
-/// One bit for each option: of those the peer would use, of those it asks us to use.
+/// One bit for each option: first of the options that the client offers, then of those that it requests.
 #[derive(Debug, Default)]
-struct Refused([[u64; 4]; 2]);
+struct RefusedOptions([[u64; 4]; 2]);
 
 const BS: u8 = 0x08;
 const DEL: u8 = 0x7f;
@@ -429,8 +430,8 @@ pub const END_OF_MESSAGE: u8 = 0xff;
 /// U+FEFF in UTF-8: Windows programs write it at the start of a text.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Number of bytes before the first special one.
-fn plain_prefix(input: &[u8]) -> usize {
+/// Number of bytes before the first special byte.
+fn plain_prefix_len(input: &[u8]) -> usize {
     // Whole blocks first, each without an early exit, so that the compiler can use vector instructions.
     let (blocks, _) = input.as_chunks::<SCAN_BLOCK_BYTES>();
     let is_plain = |block: &&[u8; SCAN_BLOCK_BYTES]| !block.iter().fold(false, |any, &byte| any | may_be_special(byte));
@@ -439,7 +440,7 @@ fn plain_prefix(input: &[u8]) -> usize {
     scanned + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
 }
 
-/// Bytes that [`plain_prefix`] looks at in one go: two vectors of 16 bytes, which every x86-64 and ARM64 processor has.
+/// Bytes that [`plain_prefix_len`] tests at a time: two vectors of 16 bytes, which every x86-64 and ARM64 processor has.
 const SCAN_BLOCK_BYTES: usize = 32;
 
 fn is_special(byte: u8) -> bool {
@@ -452,330 +453,4 @@ fn may_be_special(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Everything that comes of `input` when it arrives in these pieces, the unfinished line at the end too.
-    fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Decoded> {
-        let mut decoder = LineDecoder::new();
-        let mut all = Vec::new();
-        for mut piece in pieces {
-            while let Some(decoded) = decoder.next(&mut piece) {
-                all.push(decoded);
-            }
-        }
-        all.extend(std::iter::from_fn(|| decoder.finish()));
-        all
-    }
-
-    fn line(text: &str) -> Decoded {
-        Decoded::Line(Ok(text.to_owned()))
-    }
-
-    fn check(input: &[u8], expected: &[Decoded]) {
-        assert_eq!(decode([input]), expected, "{:?}", input.escape_ascii().to_string());
-        assert_eq!(decode(input.chunks(1)), expected, "byte by byte: {:?}", input.escape_ascii().to_string());
-    }
-
-    #[test]
-    fn lf_crlf_and_cr_nul_end_a_line_and_nothing_else_does() {
-        check(b"a\nb\r\nc\r\0d", &[line("a"), line("b"), line("c"), line("d")]);
-        check(b"a\rb\n", &[line("a\rb")]);
-        check(b"a\r\r\n", &[line("a\r")]);
-        check(b"\n\r\n\r\0", &[line(""), line(""), line("")]);
-        check(b"last\r", &[line("last")]);
-        check(b"", &[]);
-    }
-
-    #[test]
-    fn the_first_line_tells_the_ending() {
-        let ending = |mut input: &[u8]| {
-            let mut decoder = LineDecoder::new();
-            while decoder.next(&mut input).is_some() {}
-            decoder.ending()
-        };
-        assert_eq!(ending(b"a"), None);
-        assert_eq!(ending(b"a\nb\r\n"), Some(Ending::Lf));
-        assert_eq!(ending(b"a\r\nb\n"), Some(Ending::CrLf));
-        assert_eq!(ending(b"\r\0"), Some(Ending::CrLf));
-    }
-
-    #[test]
-    fn nul_anywhere_but_after_cr_is_no_part_of_a_line() {
-        check(b"\0MSG hi\0\0 there\0\n", &[line("MSG hi there")]);
-        check(b"\0\0\0", &[]);
-        check(b"\0\n\0\r\n", &[line(""), line("")]);
-        check(b"a\r\0\0b\0\r\0", &[line("a"), line("b")]);
-        check(b"caf\xc3\0\xa9\n", &[line("café")]);
-        let longest = "x".repeat(LINE_BYTES_MAX);
-        check(format!("\0{longest}\0\n").as_bytes(), &[line(&longest)]);
-    }
-
-    #[test]
-    fn are_you_there_is_asked_at_any_place_and_leaves_the_line_whole() {
-        check(b"\xff\xf6", &[Decoded::AreYouThere]);
-        check(b"MSG ha\xff\xf6lf\n", &[Decoded::AreYouThere, line("MSG half")]);
-        check(b"a\r\xff\xf6\nb", &[Decoded::AreYouThere, line("a"), line("b")]);
-    }
-
-    #[test]
-    fn byte_order_mark_is_dropped_at_the_start_only() {
-        let mark = "\u{feff}";
-        check(format!("{mark}NICK a\n{mark}x\n").as_bytes(), &[line("NICK a"), line("\u{feff}x")]);
-        check(format!("{mark}\r\nNICK a\r\n").as_bytes(), &[line(""), line("NICK a")]);
-        check(format!("{mark}{mark}a\n").as_bytes(), &[line("\u{feff}a")]);
-        check(format!("\n{mark}a\n").as_bytes(), &[line(""), line("\u{feff}a")]);
-        check(mark.as_bytes(), &[]);
-        check(b"\xff\xfd\x03\0\xef\xbb\xbfhi\n", &[Decoded::Telnet([255, 252, 3]), line("hi")]);
-        check(b"\xef\xbb\n", &[Decoded::Line(Err(LineError::NotUtf8(1)))]);
-        check(b"\xef\xbb\xbfGET / HTTP/1.1\r\n", &[Decoded::OtherProtocol(OtherProtocol::Http)]);
-        let longest = "x".repeat(LINE_BYTES_MAX);
-        check(format!("{mark}{longest}\n").as_bytes(), &[line(&longest)]);
-        let mut decoder = LineDecoder::of_known_peer();
-        assert_eq!(decoder.next(&mut "\u{feff}MSG hi\n".as_bytes()), Some(line("MSG hi")));
-    }
-
-    #[test]
-    fn utf16_is_named_in_every_line_that_is_not_blank() {
-        let utf16 = Decoded::Line(Err(LineError::Utf16));
-        let encode = |text: &str, to_bytes: fn(u16) -> [u8; 2]| {
-            format!("\u{feff}{text}").encode_utf16().flat_map(to_bytes).collect::<Vec<u8>>()
-        };
-        for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
-            check(&encode("NICK a\nMSG ж\n", to_bytes), &[utf16.clone(), utf16.clone()]);
-            let blank = line("");
-            let lines = [utf16.clone(), blank.clone(), utf16.clone(), blank];
-            check(&encode("NICK a\r\nMSG hi\r\n", to_bytes), &lines);
-        }
-        // A telnet client that refuses an option and then sends a line.
-        check(b"\xff\xfe\x01MSG hi\n", &[line("MSG hi")]);
-        check(b"\xff\xfe\x01\0\0MSG hi\n", &[line("MSG hi")]);
-    }
-
-    /// Results of `input` followed by silence, then of `later`; and the line ending.
-    fn decode_after_silence(input: &[u8], later: &[u8]) -> (Vec<Decoded>, Vec<Decoded>, Option<Ending>) {
-        let mut decoder = LineDecoder::new();
-        let mut all_of = |mut input: &[u8], is_followed_by_silence: bool| {
-            let mut all: Vec<_> = std::iter::from_fn(|| decoder.next(&mut input)).collect();
-            if is_followed_by_silence && decoder.may_end_lines_at_cr() {
-                decoder.end_lines_at_cr();
-                all.extend(std::iter::from_fn(|| decoder.next(&mut &b""[..])));
-            }
-            all
-        };
-        let (before, after) = (all_of(input, true), all_of(later, false));
-        (before, after, decoder.ending())
-    }
-
-    #[test]
-    fn cr_alone_ends_lines_if_nothing_follows_the_first_ones() {
-        let check = |input: &[u8], later: &[u8], before: &[Decoded], after: &[Decoded]| {
-            let decoded = decode_after_silence(input, later);
-            assert_eq!(decoded, (before.to_vec(), after.to_vec(), Some(Ending::CrLf)), "{}", input.escape_ascii());
-        };
-        check(b"NICK a\r", b"MSG hi\rMSG ho\r", &[line("NICK a")], &[line("MSG hi"), line("MSG ho")]);
-        check(b"NICK a\rMSG b\r", b"c\r", &[line("NICK a"), line("MSG b")], &[line("c")]);
-        check(b"\r\r", b"a\r", &[line(""), line("")], &[line("a")]);
-        check(b"\xef\xbb\xbfNICK a\r", b"", &[line("NICK a")], &[]);
-        check(b"caf\xc3\rb\r", b"", &[Decoded::Line(Err(LineError::NotUtf8(4))), line("b")], &[]);
-        let long = [&[b'x'; LINE_BYTES_MAX + 1][..], b"\r"].concat();
-        check(&long, b"a\r", &[Decoded::Line(Err(LineError::TooLong))], &[line("a")]);
-        // A telnet client whose CR LF arrived in two packets, far apart; and one that sends LF now and then.
-        check(b"a\r", b"\nb\rc\r\nd\r", &[line("a")], &[line("b\rc")]);
-        check(b"a\r", b"\0b\rc\r\0", &[line("a")], &[line("b\rc")]);
-        check(b"a\r", b"b\nc\r", &[line("a")], &[line("b"), line("c")]);
-    }
-
-    #[test]
-    fn cr_alone_ends_lines_of_an_input_that_has_no_other_ending() {
-        check(b"NICK a\rMSG hi\r", &[line("NICK a"), line("MSG hi")]);
-        check(b"NICK a\rMSG hi", &[line("NICK a"), line("MSG hi")]);
-        check(b"a\r\rb\r", &[line("a"), line(""), line("b")]);
-        check(b"a\rGET / HTTP/1.1\r", &[Decoded::OtherProtocol(OtherProtocol::Http)]);
-    }
-
-    /// Otherwise, a name or a message that a program passes on could carry commands.
-    #[test]
-    fn cr_inside_a_line_that_lf_ends_is_a_character() {
-        check(b"NICK a\rMSG evil\n", &[line("NICK a\rMSG evil")]);
-        check(b"NICK a\nMSG b\rQUIT\nMSG c\rQUIT", &[line("NICK a"), line("MSG b\rQUIT"), line("MSG c\rQUIT")]);
-        for input in [&b"NICK a\nMSG b\r"[..], b"NICK a\r\nMSG b\r", b"NICK a\r\0MSG b\r", b"NICK a", b"a\r\xff"] {
-            let mut decoder = LineDecoder::new();
-            let mut rest = input;
-            while decoder.next(&mut rest).is_some() {}
-            assert!(!decoder.may_end_lines_at_cr(), "{}", input.escape_ascii());
-        }
-        let mut web = LineDecoder::of_messages();
-        assert_eq!(web.next(&mut &b"NICK a\r"[..]), None);
-        assert!(!web.may_end_lines_at_cr());
-        assert_eq!(web.next(&mut &[END_OF_MESSAGE][..]), Some(line("NICK a")));
-    }
-
-    /// Results of messages, and the line ending, however the input is cut.
-    fn decode_messages(messages: &[&str]) -> (Vec<Decoded>, Option<Ending>) {
-        let input: Vec<u8> = messages.iter().flat_map(|message| message.bytes().chain([END_OF_MESSAGE])).collect();
-        let decode = |pieces: &[&[u8]]| {
-            let mut decoder = LineDecoder::of_messages();
-            let mut all = Vec::new();
-            for piece in pieces {
-                let mut rest = *piece;
-                all.extend(std::iter::from_fn(|| decoder.next(&mut rest)));
-            }
-            assert_eq!(decoder.finish(), None);
-            (all, decoder.ending())
-        };
-        let whole = decode(&[&input]);
-        for at in 0..input.len() {
-            assert_eq!(decode(&[&input[..at], &input[at..]]), whole, "{messages:?} cut at {at}");
-        }
-        whole
-    }
-
-    #[test]
-    fn end_of_message_ends_a_line_that_has_no_ending() {
-        let check = |messages: &[&str], lines: &[Decoded], ending: Option<Ending>| {
-            assert_eq!(decode_messages(messages), (lines.to_vec(), ending), "{messages:?}");
-        };
-        check(&["NICK a", "", "MSG b"], &[line("NICK a"), line("MSG b")], None);
-        check(&["NICK a\nMSG b\n"], &[line("NICK a"), line("MSG b")], Some(Ending::Lf));
-        check(&["NICK a\r\nMSG b", "MSG c"], &[line("NICK a"), line("MSG b"), line("MSG c")], Some(Ending::CrLf));
-        check(&["NICK a\r", "\nMSG b"], &[line("NICK a"), line(""), line("MSG b")], Some(Ending::Lf));
-        check(&["\0", "\u{feff}PING \0a"], &[line("PING a")], None);
-        check(&["PINg\u{8}G a"], &[line("PING a")], None);
-        check(&[&"x".repeat(LINE_BYTES_MAX + 1), "a"], &[Decoded::Line(Err(LineError::TooLong)), line("a")], None);
-        check(&["GET / HTTP/1.1\r\n"], &[line("GET / HTTP/1.1")], Some(Ending::CrLf));
-    }
-
-    #[test]
-    fn message_without_end_at_end_of_input_is_discarded() {
-        let mut decoder = LineDecoder::of_messages();
-        let mut rest = &b"PING whole\nPING ha"[..];
-        assert_eq!(decoder.next(&mut rest), Some(line("PING whole")));
-        assert_eq!((decoder.next(&mut rest), decoder.finish()), (None, None));
-    }
-
-    #[test]
-    fn telnet_sequences_are_taken_out_and_options_refused_once() {
-        check(b"he\xff\xf1llo\n", &[line("hello")]);
-        check(b"\xff\xfd\x03hi\n", &[Decoded::Telnet([255, 252, 3]), line("hi")]);
-        check(b"\xff\xfb\x1f\xff\xfb\x1f\n", &[Decoded::Telnet([255, 254, 31]), line("")]);
-        check(b"\xff\xfc\x03\xff\xfe\x03x\n", &[line("x")]);
-        check(b"a\xff\xfa\x1f\0P\0\x18\xff\xf0b\n", &[line("ab")]);
-        check(b"a\xff\xfa\xff\xff\xf0\xff\xf0b\n", &[line("ab")]);
-        check(b"\xff\xfd\x06\xff\xfd\x06", &[Decoded::Telnet([255, 252, 6]), Decoded::Telnet([255, 252, 6])]);
-        check(b"a\r\xff\xf1\nb", &[line("a"), line("b")]);
-    }
-
-    #[test]
-    fn a_doubled_iac_is_data_and_so_no_utf8() {
-        check(b"ab\xff\xff\n", &[Decoded::Line(Err(LineError::NotUtf8(3)))]);
-    }
-
-    #[test]
-    fn an_endless_subnegotiation_is_bounded() {
-        let mut input = b"\xff\xfa".to_vec();
-        input.extend([b'x'; SUBNEGOTIATION_BYTES_MAX]);
-        input.extend(b"MSG hi\n");
-        check(&input, &[line("MSG hi")]);
-    }
-
-    #[test]
-    fn editing_keys_edit_whole_characters() {
-        check(b"helo\x08lo\n", &[line("hello")]);
-        check(b"helo\x7flo\n", &[line("hello")]);
-        check(b"helo\xff\xf7lo\n", &[line("hello")]);
-        check("caf\u{e9}\x08e\n".as_bytes(), &[line("cafe")]);
-        check("ok 😀\x7f\n".as_bytes(), &[line("ok ")]);
-        check(b"\x08\x08a\n", &[line("a")]);
-        check(b"oops\xff\xf8fine\n", &[line("fine")]);
-        check(b"one\r\xff\xf7two\n", &[line("onetwo")]);
-        check(b"one\r\x08two\n", &[line("onetwo")]);
-    }
-
-    #[test]
-    fn a_line_too_long_is_one_error_and_the_next_is_whole() {
-        let longest = "x".repeat(LINE_BYTES_MAX);
-        check(format!("{longest}\n").as_bytes(), &[line(&longest)]);
-        let too_long = Decoded::Line(Err(LineError::TooLong));
-        check(format!("{longest}y\nnext\n").as_bytes(), &[too_long.clone(), line("next")]);
-        check("z".repeat(100_000).as_bytes(), std::slice::from_ref(&too_long));
-    }
-
-    /// It could be one line with a long text from a stranger, and LF could follow: no CR in it ends a line.
-    #[test]
-    fn too_long_input_with_cr_alone_is_one_error_that_names_cr() {
-        let with_cr = Decoded::Line(Err(LineError::TooLongWithCr));
-        let lines = format!("NICK a\r{}", "MSG hello\r".repeat(LINE_BYTES_MAX / 10 + 1));
-        let name = format!("NICK {}\rMSG evil", "x".repeat(LINE_BYTES_MAX));
-        for input in [&lines, &name, &format!("{lines}MSG last"), &format!("{name}\r")] {
-            check(input.as_bytes(), std::slice::from_ref(&with_cr));
-            check(format!("{input}\nMSG b\r\n").as_bytes(), &[with_cr.clone(), line("MSG b")]);
-            let whole = decode([input.as_bytes()]);
-            // Around the first CR and around the limit; `check` has split it everywhere at once.
-            for at in (0..64).chain(LINE_BYTES_MAX - 64..=input.len()) {
-                let (left, right) = input.as_bytes().split_at(at);
-                assert_eq!(decode([left, right]), whole, "split at {at}");
-            }
-        }
-        // The client sends on after silence, as the error told it.
-        let (before, after, _) = decode_after_silence(lines.as_bytes(), b"NICK a\rMSG b\r");
-        assert_eq!((before, after), (vec![with_cr], vec![line("NICK a"), line("MSG b")]));
-        // CR is not the cause where it ends the only line, or where other lines have ended with LF.
-        let too_long = Decoded::Line(Err(LineError::TooLong));
-        check(format!("{}\r", "x".repeat(LINE_BYTES_MAX + 1)).as_bytes(), std::slice::from_ref(&too_long));
-        check(format!("NICK a\n{lines}\n").as_bytes(), &[line("NICK a"), too_long]);
-        let erased = [lines.as_bytes(), &[IAC, EL], b"x".repeat(LINE_BYTES_MAX + 1).as_slice(), b"\n"].concat();
-        check(&erased, &[Decoded::Line(Err(LineError::TooLong))]);
-    }
-
-    #[test]
-    fn a_first_line_of_another_protocol_is_seen_however_it_comes() {
-        let http = Decoded::OtherProtocol(OtherProtocol::Http);
-        check(b"GET / HTTP/1.1\r\nHost: x\r\n", std::slice::from_ref(&http));
-        check(b"\r\n \nPOST / HTTP/1.1\nNICK a\n", &[line(""), line(" "), http.clone()]);
-        check(b"BREW /caf\xe9 HTTP/1.1\n", std::slice::from_ref(&http));
-        check(b"GET / HTTP/1.0", std::slice::from_ref(&http));
-        let long = format!("POST /{} HTTP/1.1\r\n", "x".repeat(100_000));
-        check(long.as_bytes(), std::slice::from_ref(&http));
-        check(b"GET /\xff HTTP/1.1\n", std::slice::from_ref(&http));
-        check(&[b"GET /\xff\xfa HTTP/1.1", &[b'x'; 2000][..]].concat(), std::slice::from_ref(&http));
-        check(b"GET / HTTP/1.1\xff\xf8\n", std::slice::from_ref(&http));
-        check("\u{3000}\n\x0b\nPOST / HTTP/1.1\n".as_bytes(), &[line("\u{3000}"), line("\x0b"), http]);
-        check(b"NICK a\nMSG a HTTP/1.1\n", &[line("NICK a"), line("MSG a HTTP/1.1")]);
-    }
-
-    #[test]
-    fn a_tls_handshake_is_seen_before_there_is_a_line() {
-        let seen = |mut bytes: &[u8]| LineDecoder::new().next(&mut bytes);
-        assert_eq!(seen(&[22, 3, 1, 2, 0, 1]), Some(Decoded::OtherProtocol(OtherProtocol::Tls)));
-        assert_eq!(seen(&[22, 3]), Some(Decoded::OtherProtocol(OtherProtocol::Tls)));
-        assert_eq!(seen(b"\x16\x03\x01\x00\n"), Some(Decoded::OtherProtocol(OtherProtocol::Tls)));
-        assert_eq!(seen(&[22]), None);
-        check(b"\x16\x03\x08\x08MSG hi\n", &[Decoded::OtherProtocol(OtherProtocol::Tls)]);
-        check(b"hi\n\x16\x03\n", &[line("hi"), line("\x16\x03")]);
-        check(&[b"\x16\x03", &[b'x'; LINE_BYTES_MAX][..]].concat(), &[Decoded::OtherProtocol(OtherProtocol::Tls)]);
-        check(b"x\x16\x03\n", &[line("x\x16\x03")]);
-    }
-
-    #[test]
-    fn half_a_character_is_one_error() {
-        check(b"caf\xc3\nnext\n", &[Decoded::Line(Err(LineError::NotUtf8(4))), line("next")]);
-    }
-
-    /// The same comes out however the input is split.
-    #[test]
-    fn every_split_gives_the_same() {
-        arbtest::arbtest(|u| {
-            let alphabet = b"\n\r\0\x08\x7f\xff\xfa\xf0\xf6\xfb\xfd\xfe\x03abMSG \xc3\xa9\xef\xbb\xbf\x16";
-            let input: Vec<u8> =
-                (0..u.int_in_range(0..=40)?).map(|_| u.choose(alphabet).copied()).collect::<Result<_, _>>()?;
-            let whole = decode([&input[..]]);
-            for at in 0..=input.len() {
-                let (left, right) = input.split_at(at);
-                assert_eq!(decode([left, right]), whole, "split at {at}: {:?}", input.escape_ascii().to_string());
-            }
-            assert_eq!(decode(input.chunks(1)), whole, "byte by byte: {:?}", input.escape_ascii().to_string());
-            Ok(())
-        });
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! The elements of chinwag/1, as `protocol.md` defines them: lines, names, texts, ids, events. [`crate::command`] has the commands and
 //! replies.
 //!
-//! Pure: no clock, no I/O, no randomness (the two lints below enforce that).
+//! Pure: no clock, no I/O, no randomness. The two lints below check this.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod case;
@@ -22,28 +22,28 @@ pub(crate) mod words;
 pub(crate) use case::fold_case;
 pub use dialect::{DIALECTS, Dialect};
 pub(crate) use drawing::CLEAR;
-pub use drawing::{Drawing, DrawnStroke, NoStroke, Stroke};
-pub use error::{ErrorCode, Field};
+pub use drawing::{Drawing, DrawnStroke, Stroke, StrokeError};
+pub use error::{ErrorCode, ErrorField};
 pub use event::{CloseReason, Event, LeaveReason, MessageId, Tag, Timestamp};
-pub use line::{BYTE_ORDER_MARK, Decoded, END_OF_MESSAGE, Ending, LineDecoder, LineError};
+pub use line::{BYTE_ORDER_MARK, DecoderOutput, END_OF_MESSAGE, Ending, LineDecoder, LineError};
 pub use mode::Mode;
 pub use name::{Name, NameError};
 pub use other_protocol::OtherProtocol;
 pub use past_message::PastMessage;
-pub use resume::{NoToken, ResumeToken, Secret};
-pub use text::{Text, TextError, Token, made_safe};
+pub use resume::{InvalidToken, ResumeToken, Secret};
+pub use text::{Text, TextError, Token, sanitize};
 pub(crate) use text::{is_blank, shows_nothing};
 pub use user::{Details, User};
 
-/// The protocol's name and version, as `HELLO` says it.
+/// The protocol's name and version, as in `HELLO`.
 pub const VERSION: &str = "chinwag/1";
 
-/// What separates the words of a line (WSP of RFC 5234): a space or a tab.
+/// Whether a character separates the words of a line (WSP of RFC 5234): a space or a tab.
 pub(crate) fn is_space(c: char) -> bool {
     c == ' ' || c == '\t'
 }
 
-/// Splits a line at its first space: the word, and what follows that one space, verbatim. `None` where no space is.
+/// Splits a line at its first space, into the word and the rest; `None` without a space.
 pub(crate) fn split_word(line: &str) -> (&str, Option<&str>) {
     match line.split_once(is_space) {
         Some((word, rest)) => (word, Some(rest)),

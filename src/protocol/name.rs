@@ -1,5 +1,5 @@
-//! Names: RFC 8265 usernames that no two peers can confuse. Says what a name is and when two are the same or too alike;
-//! who holds which is the room's business.
+//! Names: RFC 8265 usernames. Decides what a valid name is, and which names are the same or look alike; the room decides which member
+//! holds which name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,43 +14,46 @@ use super::fold_case;
 use super::text::{is_safe, shows_nothing};
 use crate::limits::{NAME_CHARS_MAX, NAME_MARKS_IN_A_ROW_MAX};
 
-/// A name as its owner wrote it (RFC 8265, 3.4: case preserved, width mapped, NFC), with what it is compared by.
+/// A nickname as its owner wrote it (RFC 8265, 3.4: case preserved, width mapped, NFC), with the forms by which it is compared.
 ///
-/// Equal names (`==`) are written alike; [`Name::key`] and [`Name::skeletons`] say which ones collide.
+/// Two names are equal (`==`) if they are displayed alike; [`Name::key`] and [`Name::skeletons`] decide which names collide.
 ///
-/// The forms are kept in one piece, for rooms are full of names: as it is shown, the key, the two skeletons, with line feeds
-/// between; one that is the same as the one before it is left empty, as most are.
+/// One string holds all forms, to save memory: the displayed name, the key and the two skeletons, separated by line feeds. A form that is
+/// equal to the previous one is left empty, as most are.
 #[derive(Clone)]
 pub struct Name(Arc<str>);
 
-/// Why something is no name. Its text is what the error line says.
+/// Why text is not a name. `Display` is the text of the `ERR` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// There is none.
+    /// The text is empty.
     Missing,
-    /// More than [`NAME_CHARS_MAX`] characters; so many.
+    /// It has this number of characters, more than [`NAME_CHARS_MAX`].
     TooLong(usize),
-    /// White space in it.
+    /// It contains white space.
     Space,
-    /// A control character, or one that turns the reading order.
+    /// It contains a control character, or one that changes the reading order.
     Control,
-    /// A comma, which separates names in `WHISPER`.
+    /// It contains a comma, which separates names in `WHISPER`.
     Comma,
-    /// It begins with neither a letter nor a digit.
+    /// It does not begin with a letter or a digit.
     Start(char),
-    /// A character that RFC 8264's `IdentifierClass` does not allow.
+    /// It contains a character that RFC 8264's `IdentifierClass` does not allow.
     Character(char),
-    /// Too many combining marks on one letter.
+    /// It has too many combining marks on one letter.
     Marks,
-    /// Mixed directions or another rule on the whole (RFC 5893's bidi rule, or no stable form).
+    /// It breaks a rule on the whole name: it mixes directions (RFC 5893's bidi rule), or has no stable form.
     Shape,
 }
 
 impl Name {
-    /// The name in `raw`, which is taken as it is: white space around it is an error.
+    /// Validates a name. Does not trim: white space around it is an error.
+    ///
+    /// # Errors
+    /// The first rule that `raw` breaks.
     pub fn new(raw: &str) -> Result<Self, NameError> {
         check_characters(raw)?;
-        let [shown, rest @ ..] = if raw.is_ascii() { ascii_forms(raw) } else { forms(raw)? };
+        let [shown, rest @ ..] = if raw.is_ascii() { ascii_forms(raw) } else { compute_forms(raw)? };
         let mut forms = shown.clone();
         let mut before = &shown;
         for form in &rest {
@@ -61,23 +64,23 @@ impl Name {
         Ok(Self(forms.into()))
     }
 
-    /// What to take instead of `raw` where that is taken: `raw-2`, cut so that it is not too long.
-    pub fn numbered(raw: &str, number: u32) -> String {
+    /// An alternative to a name that is taken: `raw-2`, truncated to the maximum length.
+    pub fn with_number(raw: &str, number: u32) -> String {
         let suffix = format!("-{number}");
         raw.chars().take(NAME_CHARS_MAX - suffix.len()).collect::<String>() + &suffix
     }
 
-    /// The name as it is shown.
+    /// The name as displayed.
     pub fn as_str(&self) -> &str {
         self.form(0)
     }
 
-    /// The form that is equal for names that are the same in another case (full case folding, Unicode 3.13).
+    /// The form by which names are the same, regardless of case (full case folding, Unicode 3.13).
     pub fn key(&self) -> &str {
         self.form(1)
     }
 
-    /// Names are too alike if one of these forms is equal: the UTS #39 skeletons of the key and, case-folded, of the displayed
+    /// The forms by which names look alike, if one of them is equal: the UTS #39 skeletons of the key and, case-folded, of the displayed
     /// name. Both are needed: only the first finds that `rnia` looks like `Mia`, only the second that `AIice` looks like `Alice`.
     pub fn skeletons(&self) -> [&str; 2] {
         [self.form(2), self.form(3)]
@@ -87,7 +90,7 @@ impl Name {
         let mut rest = &*self.0;
         let mut last = "";
         for _ in 0..=index {
-            // They are short: to look at every byte takes less time than to prepare for a search.
+            // Names are short: testing every byte takes less time than preparing a search.
             let end = rest.bytes().position(|byte| byte == b'\n').unwrap_or(rest.len());
             if end > 0 {
                 last = &rest[..end];
@@ -98,8 +101,8 @@ impl Name {
     }
 }
 
-/// A character in an error.
-fn shown(c: char) -> String {
+/// A character, as shown in an error.
+fn describe_char(c: char) -> String {
     let code = u32::from(c);
     if shows_nothing(c) {
         format!("an invisible character (U+{code:04X})")
@@ -110,7 +113,7 @@ fn shown(c: char) -> String {
     }
 }
 
-/// Our own bounds, beside those of PRECIS; checked before its mappings (so that a hostile name costs little) and after.
+/// Checks our own limits, beside those of PRECIS: before its mappings, so that a hostile name costs little, and after them.
 fn check_characters(raw: &str) -> Result<(), NameError> {
     let first = raw.chars().next().ok_or(NameError::Missing)?;
     if raw.contains(char::is_whitespace) {
@@ -140,32 +143,32 @@ fn check_characters(raw: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// As it is shown, the key, the skeletons.
-fn forms(raw: &str) -> Result<[String; 4], NameError> {
-    let shown = stable(raw)?;
+/// The displayed name, the key and the skeletons.
+fn compute_forms(raw: &str) -> Result<[String; 4], NameError> {
+    let shown = enforce_profile(raw)?;
     check_characters(&shown)?;
     let key = fold_case(&shown);
-    let of_key = skeleton(&key).collect::<String>().replace(DOTTED_TWICE, "i");
-    let of_shown = fold_case(&skeleton(&shown).collect::<String>());
-    Ok([shown, key, of_key, of_shown])
+    let key_skeleton = skeleton(&key).collect::<String>().replace(DOTTED_TWICE, "i");
+    let shown_skeleton = fold_case(&skeleton(&shown).collect::<String>());
+    Ok([shown, key, key_skeleton, shown_skeleton])
 }
 
 /// An i with a dot above, the case folding of İ. It looks like i.
 const DOTTED_TWICE: &str = "i\u{307}";
 
-/// The same of printable ASCII, which the class allows (RFC 8264, 9.11), and of which every mapping but that of case leaves
-/// each character alone: names are looked up more often than taken, and most are such.
+/// Like [`compute_forms`], for printable ASCII, which the class allows (RFC 8264, 9.11) and which only the mapping of case changes. Most
+/// names are ASCII, and names are looked up more often than taken.
 fn ascii_forms(raw: &str) -> [String; 4] {
     static SKELETONS: LazyLock<Vec<String>> =
         LazyLock::new(|| ('\0'..='\x7f').map(|c| skeleton(c.encode_utf8(&mut [0; 4])).collect()).collect());
     let skeleton = |text: &str| text.bytes().map(|c| SKELETONS[usize::from(c)].as_str()).collect::<String>();
     let key = raw.to_ascii_lowercase();
-    let (of_key, of_shown) = (skeleton(&key), fold_case(&skeleton(raw)));
-    [raw.to_owned(), key, of_key, of_shown]
+    let (key_skeleton, shown_skeleton) = (skeleton(&key), fold_case(&skeleton(raw)));
+    [raw.to_owned(), key, key_skeleton, shown_skeleton]
 }
 
-/// Applies the profile until it changes nothing more; RFC 8264, 7 warns that once may not be enough.
-fn stable(raw: &str) -> Result<String, NameError> {
+/// Applies the profile until it changes nothing; once may not be enough (RFC 8264, 7).
+fn enforce_profile(raw: &str) -> Result<String, NameError> {
     let mut form = raw.to_owned();
     for _ in 0..4 {
         let next = UsernameCasePreserved::enforce(form.as_str()).map_err(NameError::from_precis)?;
@@ -194,8 +197,8 @@ impl fmt::Display for NameError {
             Self::Space => f.write_str("a name cannot contain a space"),
             Self::Control => f.write_str("a name cannot contain control or direction characters"),
             Self::Comma => f.write_str("a name cannot contain a comma"),
-            Self::Start(c) => write!(f, "a name begins with a letter or a digit, not with {}", shown(*c)),
-            Self::Character(c) => write!(f, "a name cannot contain {}", shown(*c)),
+            Self::Start(c) => write!(f, "a name begins with a letter or a digit, not with {}", describe_char(*c)),
+            Self::Character(c) => write!(f, "a name cannot contain {}", describe_char(*c)),
             Self::Marks => write!(f, "a name has at most {NAME_MARKS_IN_A_ROW_MAX} combining marks in a row"),
             Self::Shape => f.write_str("these letters cannot stand together in a name"),
         }
@@ -235,16 +238,16 @@ mod tests {
     use unicode_normalization::UnicodeNormalization as _;
 
     use super::*;
-    use crate::protocol::{is_blank, made_safe};
+    use crate::protocol::{is_blank, sanitize};
 
     #[test]
-    fn a_numbered_name_fits() {
-        assert_eq!(Name::numbered("alice", 2), "alice-2");
-        assert_eq!(Name::numbered(&"x".repeat(32), 10), format!("{}-10", "x".repeat(29)));
+    fn name_with_number_fits_the_limit() {
+        assert_eq!(Name::with_number("alice", 2), "alice-2");
+        assert_eq!(Name::with_number(&"x".repeat(32), 10), format!("{}-10", "x".repeat(29)));
     }
 
     #[test]
-    fn names_are_shown_as_written_but_for_width_and_composition() {
+    fn name_is_displayed_with_case_preserved_and_width_mapped() {
         let check = |raw: &str, shown: &str| assert_eq!(Name::new(raw).unwrap().as_str(), shown, "{raw:?}");
         check("alice", "alice");
         check("Alice", "Alice");
@@ -258,21 +261,21 @@ mod tests {
         check(&"x".repeat(NAME_CHARS_MAX), &"x".repeat(NAME_CHARS_MAX));
     }
 
-    /// The short way gives what the long way does, for every such character and for every two.
+    /// The fast path gives the same forms as the full one, for each pair of printable ASCII characters.
     #[test]
-    fn ascii_is_mapped_as_the_profiles_say() {
+    fn ascii_forms_equal_full_forms() {
         for a in ' '..='~' {
             for b in ' '..='~' {
                 let raw: String = ['x', a, b, 'X'].iter().collect();
                 if check_characters(&raw).is_ok() {
-                    assert_eq!(forms(&raw), Ok(ascii_forms(&raw)), "{raw}");
+                    assert_eq!(compute_forms(&raw), Ok(ascii_forms(&raw)), "{raw}");
                 }
             }
         }
     }
 
     #[test]
-    fn what_is_no_name_is_refused_with_its_reason() {
+    fn invalid_name_is_refused_with_its_reason() {
         let check = |raw: &str, expected| assert_eq!(Name::new(raw), Err(expected), "{raw:?}");
         check("", NameError::Missing);
         check("two words", NameError::Space);
@@ -295,20 +298,20 @@ mod tests {
         check("aשלום", NameError::Shape);
     }
 
-    /// For every code point there is, in a name that is taken and in the error if it cannot be.
+    /// Checks every code point: in a valid name, and in the error about an invalid one.
     #[test]
-    fn no_code_point_gets_through_that_a_terminal_obeys() {
+    fn no_code_point_controls_the_terminal() {
         for c in '\0'..=char::MAX {
             let shown = match Name::new(&format!("a{c}")) {
                 Ok(name) => name.to_string(),
-                Err(error) => made_safe(&error.to_string()).into_owned(),
+                Err(error) => sanitize(&error.to_string()).into_owned(),
             };
             assert!(shown.chars().all(|c| is_safe(c) && c >= ' ' && c != '\x7f'), "{c:?}");
         }
     }
 
     #[test]
-    fn the_same_name_in_another_case_or_width_has_the_same_key() {
+    fn key_ignores_case_and_width() {
         let check = |a: &str, b: &str| assert_eq!(Name::new(a).unwrap().key(), Name::new(b).unwrap().key(), "{a} {b}");
         check("alice", "ALICE");
         check("alice", "Ａｌｉｃｅ");
@@ -350,7 +353,7 @@ mod tests {
     /// Checks every code point that shows nothing by itself: no name consists of it, and none contains it, unless it is a mark on
     /// a letter.
     #[test]
-    fn name_has_no_character_that_shows_nothing() {
+    fn name_has_no_invisible_character() {
         for c in ('\0'..=char::MAX).filter(|&c| is_blank(&c.to_string())) {
             assert!(Name::new(&c.to_string()).is_err() && Name::new(&format!("{c}a")).is_err(), "{c:?}");
             let is_on_a_letter = is_combining_mark(c) && skeleton(&c.to_string()).next().is_some();

@@ -1,7 +1,7 @@
-//! Peers that mean to speak to another server, by what they send first.
+//! Detects clients that speak another protocol, by the first bytes that they send.
 //!
-//! A web page can make a browser send lines of its choice to any address that the browser reaches, somebody's own machine
-//! included; but always after the line of a request, by which it is known.
+//! A web page can make a browser send lines of its choice to any address that the browser reaches, also to the user's own machine; but a
+//! request line always comes first, and it is detected.
 
 /// Another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,30 +12,29 @@ pub enum OtherProtocol {
     Tls,
 }
 
-/// Looks at the first bytes of a peer, as they come: before telnet's sequences, keys that edit or a length limit could hide
-/// what they are.
+/// Inspects the first bytes of a client as they arrive, before telnet sequences, editing keys or the length limit can hide them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sniffer {
-    /// Bytes at the very begin that are those of a handshake; more than it takes once there was another.
+pub(super) struct ProtocolDetector {
+    /// Number of bytes at the very start that match a TLS handshake; larger than its length once a byte did not match.
     tls: u8,
-    /// Bytes up to the last that are those of a request's version, in any case.
+    /// Number of bytes, up to the last one, that match the version in an HTTP request, in any case.
     http: u8,
-    /// Number of bytes in `begin`, which are the first ones of the input.
+    /// Number of bytes in `start`, the first bytes of the input.
     count: u8,
-    begin: [u8; 4],
+    start: [u8; 4],
 }
 
-/// The type of the record and the major version.
+/// The record type and the major version.
 const TLS: [u8; 2] = [22, 3];
 
-/// What comes before a digit.
+/// The bytes before the first digit of the version.
 const HTTP: &[u8; 6] = b" HTTP/";
 
-impl Sniffer {
-    /// What the peer is by the bytes up to this one.
-    pub(super) fn look(&mut self, byte: u8) -> Option<OtherProtocol> {
-        if let Some(place) = self.begin.get_mut(usize::from(self.count)) {
-            *place = byte;
+impl ProtocolDetector {
+    /// The client's protocol, if it is known with this byte.
+    pub(super) fn inspect(&mut self, byte: u8) -> Option<OtherProtocol> {
+        if let Some(slot) = self.start.get_mut(usize::from(self.count)) {
+            *slot = byte;
             self.count += 1;
         }
         self.tls = if TLS.get(usize::from(self.tls)) == Some(&byte) { self.tls + 1 } else { u8::MAX };
@@ -55,11 +54,11 @@ impl Sniffer {
         None
     }
 
-    /// Whether the first bytes are UTF-16: a byte order mark and an ASCII character. In telnet, one of the two byte orders of the
-    /// mark is IAC DONT; but there, no NUL follows two bytes later.
+    /// Whether the first bytes are UTF-16: a byte order mark and an ASCII character. In telnet, IAC DONT equals one of the two byte
+    /// orders of the mark, but no NUL follows two bytes later.
     pub(super) fn is_utf16(self) -> bool {
         let is_text = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
-        match self.begin {
+        match self.start {
             [0xff, 0xfe, byte, 0] | [0xfe, 0xff, 0, byte] => is_text(byte),
             _ => false,
         }
@@ -71,10 +70,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_protocols_are_known_by_their_first_bytes() {
+    fn other_protocol_is_detected_by_its_first_bytes() {
         let check = |bytes: &[u8], expected| {
-            let mut sniffer = Sniffer::default();
-            let seen = bytes.iter().find_map(|&byte| sniffer.look(byte));
+            let mut detector = ProtocolDetector::default();
+            let seen = bytes.iter().find_map(|&byte| detector.inspect(byte));
             assert_eq!(seen, expected, "{}", bytes.escape_ascii());
         };
         check(b"GET / HTTP/1.1", Some(OtherProtocol::Http));

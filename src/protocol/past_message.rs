@@ -1,19 +1,19 @@
-//! What was said before, and how a line tells it again.
+//! Past messages, and the lines that carry them.
 
 use std::fmt;
 
 use super::{MessageId, Name, Text, Timestamp, split_word};
 
-/// A message that was published.
+/// A published message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastMessage {
     /// The id of the message.
     pub id: MessageId,
-    /// When it was said.
+    /// When it was sent.
     pub at: Timestamp,
-    /// Who said it, by the name of that time.
+    /// The author's nickname at that time.
     pub name: Name,
-    /// What was said.
+    /// The text.
     pub text: Text,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for PastMessage {
 }
 
 impl PastMessage {
-    /// What follows `PAST`.
+    /// Parses the part of a line after `PAST`.
     pub(crate) fn parse(rest: &str) -> Option<Self> {
         let (id, rest) = rest.split_once(' ')?;
         let (time, rest) = rest.split_once(' ')?;

@@ -1,21 +1,21 @@
-//! The token by which a peer takes its name back: `SET resume on` gives it, `RESUME` shows it.
+//! Resume tokens: `SET resume on` returns one, `RESUME` takes a session back with it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use subtle::ConstantTimeEq as _;
 
-/// 128 bits that nobody can guess. How long it takes to compare two says nothing about them, and `Debug` shows none.
+/// 128 random bits. Comparing two secrets takes constant time, and `Debug` does not reveal them.
 #[derive(Clone, Copy)]
 pub struct Secret([u8; 16]);
 
 impl Secret {
-    /// A secret of these bytes, which are to be random.
+    /// Creates a secret from random bytes.
     pub fn new(random: [u8; 16]) -> Self {
         Self(random)
     }
 
-    /// The bytes, for a hash of them.
+    /// The bytes, for a hash.
     pub(crate) fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -35,12 +35,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whose name it is, and the proof that it is one's own. On the wire: `number-secret`, the secret as 32 hexadecimal digits.
+/// Identifies a session, and proves that it is one's own. On the wire: `number-secret`, the secret as 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResumeToken {
-    /// The number of the session that it was given to, by which it is found. No secret: `STATUS` shows it.
+    /// The number of the session that requested the token. It is not secret: `STATUS` shows it.
     pub id: u64,
-    /// What nobody else knows.
+    /// The proof.
     pub secret: Secret,
 }
 
@@ -50,21 +50,21 @@ impl fmt::Display for ResumeToken {
     }
 }
 
-/// Nothing that the server has ever given as a token.
+/// The text does not have the form of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoToken;
+pub struct InvalidToken;
 
 impl FromStr for ResumeToken {
-    type Err = NoToken;
+    type Err = InvalidToken;
 
-    fn from_str(word: &str) -> Result<Self, NoToken> {
-        let (id, secret) = word.split_once('-').ok_or(NoToken)?;
+    fn from_str(word: &str) -> Result<Self, InvalidToken> {
+        let (id, secret) = word.split_once('-').ok_or(InvalidToken)?;
         let is_written = |digits: &str, is_digit: fn(&u8) -> bool| digits.as_bytes().iter().all(is_digit);
         if secret.len() != 32 || !is_written(secret, u8::is_ascii_hexdigit) || !is_written(id, u8::is_ascii_digit) {
-            return Err(NoToken);
+            return Err(InvalidToken);
         }
-        let secret = u128::from_str_radix(secret, 16).map_err(|_| NoToken)?;
-        Ok(Self { id: id.parse().map_err(|_| NoToken)?, secret: Secret(secret.to_be_bytes()) })
+        let secret = u128::from_str_radix(secret, 16).map_err(|_| InvalidToken)?;
+        Ok(Self { id: id.parse().map_err(|_| InvalidToken)?, secret: Secret(secret.to_be_bytes()) })
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_a_number_and_a_secret() {
+    fn token_is_number_and_secret() {
         let token = ResumeToken { id: 17, secret: Secret::new([0xa; 16]) };
         let written = "17-0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
         assert_eq!(token.to_string(), written);
@@ -84,17 +84,17 @@ mod tests {
     }
 
     #[test]
-    fn other_words_are_no_tokens() {
+    fn malformed_token_is_refused() {
         let digits = "0a".repeat(16);
         let words = ["", "-", "17", "17-", "17-0a", &digits, &format!("-{digits}"), &format!("17-{digits}0")];
         let signed = [format!("+1-{digits}"), format!("1-+{}", &digits[1..]), format!("18446744073709551616-{digits}")];
         for word in words.into_iter().chain(signed.iter().map(String::as_str)) {
-            assert_eq!(word.parse::<ResumeToken>(), Err(NoToken), "{word:?}");
+            assert_eq!(word.parse::<ResumeToken>(), Err(InvalidToken), "{word:?}");
         }
     }
 
     #[test]
-    fn debugging_shows_no_secret() {
+    fn debug_output_hides_secret() {
         let token = ResumeToken { id: 17, secret: Secret::new([0xab; 16]) };
         assert_eq!(format!("{token:?}"), "ResumeToken { id: 17, secret: Secret }");
     }

@@ -1,4 +1,4 @@
-//! Free text that is safe to show: messages, reasons for leaving, words that an error repeats. [`made_safe`] replaces unsafe characters
+//! Text that is safe to display: messages, reasons for leaving, words that an error repeats. [`sanitize`] replaces unsafe characters
 //! where a text comes in: from a client, from the database file, and in the client from the server and the user. Code that gets a
 //! [`Text`] does not check it again.
 
@@ -11,47 +11,50 @@ use unicode_normalization::char::is_combining_mark;
 use super::{Name, fold_case};
 use crate::limits::{TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
 
-/// Text that shows something, of at most [`TEXT_BYTES_MAX`] bytes, in which no character can end a line, move a cursor or turn the
-/// reading order: having a `Text` is the proof. Its clones share it.
+/// Text with something visible, of at most [`TEXT_BYTES_MAX`] bytes, without characters that end a line, move a cursor or change the
+/// reading order: having a `Text` is the proof. Clones share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text(Arc<str>);
 
-/// Why something is no [`Text`] or no [`Token`].
+/// Why text is not a [`Text`] or a [`Token`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextError {
-    /// The text has only white space and characters that show nothing by themselves.
+    /// It has only white space and invisible characters.
     Blank,
-    /// More bytes than may be, after replacement.
+    /// It has too many bytes, after unsafe characters are replaced.
     TooLong,
-    /// A token of more than one word.
+    /// It has several words, and a token has one.
     SeveralWords,
 }
 
 impl Text {
-    /// The text as it may be shown. White space stays as it is, but for a tab, which becomes a space.
+    /// Replaces unsafe characters. White space stays as it is, but a tab becomes a space.
+    ///
+    /// # Errors
+    /// The text is blank or too long.
     pub fn new(raw: &str) -> Result<Self, TextError> {
         if is_blank(raw) {
             return Err(TextError::Blank);
         }
-        Self::of_any(raw)
+        Self::sanitized(raw)
     }
 
-    /// Like [`Text::new`], but also accepts text that shows nothing.
-    fn of_any(raw: &str) -> Result<Self, TextError> {
-        let safe = made_safe(raw);
+    /// Like [`Text::new`], but also accepts invisible text.
+    fn sanitized(raw: &str) -> Result<Self, TextError> {
+        let safe = sanitize(raw);
         if safe.len() > TEXT_BYTES_MAX {
             return Err(TextError::TooLong);
         }
         Ok(Self(Arc::from(&*safe)))
     }
 
-    /// The same for text of our own making that repeats a peer's words: made safe, and cut if it is too long.
-    pub(crate) fn ours(raw: &str) -> Self {
-        let safe = made_safe(raw);
+    /// Text of the server, which may repeat a client's words: replaces unsafe characters and truncates it to [`TEXT_BYTES_MAX`].
+    pub(crate) fn truncated(raw: &str) -> Self {
+        let safe = sanitize(raw);
         Self(safe[..safe.floor_char_boundary(TEXT_BYTES_MAX)].into())
     }
 
-    /// Whether `name` stands in it as a word of its own, in any case.
+    /// Whether the text contains `name` as a word, in any case.
     pub fn mentions(&self, name: &Name) -> bool {
         let text = fold_case(&self.0);
         let is_part_of_word = |c: char| c.is_alphanumeric() || is_combining_mark(c);
@@ -62,7 +65,7 @@ impl Text {
         })
     }
 
-    /// The text itself.
+    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -74,12 +77,15 @@ impl fmt::Display for Text {
     }
 }
 
-/// One word of at most [`TOKEN_BYTES_MAX`] bytes that a `PING` carries and its answer repeats.
+/// One word of at most [`TOKEN_BYTES_MAX`] bytes. A `PING` carries it and the answer repeats it; an epoch is one, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token(Text);
 
 impl Token {
-    /// The token in `raw`, white space around it taken off.
+    /// Validates a token, without the white space around it.
+    ///
+    /// # Errors
+    /// The token is empty, has several words, or is too long.
     pub fn new(raw: &str) -> Result<Self, TextError> {
         let word = raw.trim();
         if word.contains(char::is_whitespace) {
@@ -88,17 +94,17 @@ impl Token {
         if word.is_empty() {
             return Err(TextError::Blank);
         }
-        // Only its sender knows what a token means, so it may also show nothing.
-        let text = Text::of_any(word)?;
+        // A token may be invisible: only its sender knows what it means.
+        let text = Text::sanitized(word)?;
         if text.as_str().len() > TOKEN_BYTES_MAX {
             return Err(TextError::TooLong);
         }
         Ok(Self(text))
     }
 
-    /// A word of our own making, which is short and not blank.
-    pub(crate) fn ours(word: &str) -> Self {
-        Self(Text::ours(word))
+    /// A token of the server, which must be short and not blank.
+    pub(crate) fn truncated(word: &str) -> Self {
+        Self(Text::truncated(word))
     }
 }
 
@@ -108,11 +114,11 @@ impl fmt::Display for Token {
     }
 }
 
-/// Whether a character may reach another peer's terminal.
+/// Whether a character is safe to print to a terminal.
 ///
-/// Not: control characters (C0, DEL and C1: Unicode's Cc), line and paragraph separators, and the explicit bidirectional
-/// embeddings, overrides and isolates (UAX #9, 2). Joiners, variation selectors and the implicit direction marks stay:
-/// emoji and several scripts need them, and their effect ends with the word.
+/// Unsafe are control characters (C0, DEL and C1: Unicode's Cc), line and paragraph separators, and the explicit bidirectional
+/// embeddings, overrides and isolates (UAX #9, 2). Joiners, variation selectors and the implicit direction marks are safe: emoji and
+/// several scripts need them, and their effect ends with the word.
 pub(super) fn is_safe(c: char) -> bool {
     !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
@@ -146,7 +152,7 @@ fn is_empty_glyph(c: char) -> bool {
 }
 
 /// Replaces all characters that are unsafe to print to a terminal, in a text of any length.
-pub fn made_safe(raw: &str) -> Cow<'_, str> {
+pub fn sanitize(raw: &str) -> Cow<'_, str> {
     if is_printable_ascii(raw) || raw.chars().all(is_safe) {
         return Cow::Borrowed(raw);
     }
@@ -161,7 +167,7 @@ pub fn made_safe(raw: &str) -> Cow<'_, str> {
     Cow::Owned(made)
 }
 
-/// Looks at every byte, without an early exit, so that the compiler can use vector instructions.
+/// Tests every byte, without an early exit, so that the compiler can use vector instructions.
 fn is_printable_ascii(text: &str) -> bool {
     text.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'))
 }
@@ -173,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_made_safe_and_otherwise_kept() {
+    fn text_replaces_only_unsafe_characters() {
         let check = |raw: &str, expected: &str| assert_eq!(Text::new(raw).unwrap().as_str(), expected, "{raw:?}");
         check("hi", "hi");
         check("  two  spaces  ", "  two  spaces  ");
@@ -186,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_mentioned_as_a_word() {
+    fn mention_is_a_whole_word() {
         let al = Name::new("Al").unwrap();
         let check = |text: &str, expected| assert_eq!(Text::new(text).unwrap().mentions(&al), expected, "{text:?}");
         check("al", true);
@@ -246,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn our_own_text_is_cut_at_a_character() {
-        let cut = Text::ours(&"é".repeat(TEXT_BYTES_MAX));
+    fn truncated_text_ends_at_a_character() {
+        let cut = Text::truncated(&"é".repeat(TEXT_BYTES_MAX));
         assert_eq!(cut.as_str().len(), TEXT_BYTES_MAX);
-        assert_eq!(Text::ours("a\nb").as_str(), "a\u{fffd}b");
+        assert_eq!(Text::truncated("a\nb").as_str(), "a\u{fffd}b");
     }
 
     #[test]
-    fn a_token_is_one_word() {
+    fn token_of_several_words_is_refused() {
         assert_eq!(Token::new(" sync ").unwrap().to_string(), "sync");
         assert_eq!(Token::new("two words"), Err(TextError::SeveralWords));
         assert_eq!(Token::new(""), Err(TextError::Blank));
@@ -262,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_shows_something_is_kept_whole() {
+    fn visible_text_is_unchanged() {
         let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
         let texts = [
             "👩\u{200d}👩\u{200d}👧",
@@ -282,15 +288,15 @@ mod tests {
 
     /// The table agrees with UTS #39, which has its own table of the characters that a skeleton leaves out.
     #[test]
-    fn default_ignorable_is_what_a_skeleton_leaves_out() {
+    fn default_ignorable_agrees_with_skeleton() {
         for c in '\0'..=char::MAX {
             assert_eq!(is_default_ignorable(c), skeleton(&c.to_string()).next().is_none(), "{c:?}");
         }
     }
 
-    /// For every code point there is: what comes out holds nothing that a terminal obeys.
+    /// Checks every code point: the result contains no character that a terminal obeys.
     #[test]
-    fn no_code_point_gets_through_that_a_terminal_obeys() {
+    fn no_code_point_controls_the_terminal() {
         for c in '\0'..=char::MAX {
             if let Ok(text) = Text::new(&format!("a{c}b")) {
                 assert!(text.as_str().chars().all(|c| is_safe(c) && c >= ' ' && c != '\x7f'), "{c:?}");

@@ -43,7 +43,7 @@ fn fold_ascii(text: &str) -> String {
     folded
 }
 
-/// How many words a text has.
+/// Number of words in a text.
 pub(crate) fn count_words(text: &str) -> usize {
     fold(text).split_ascii_whitespace().count()
 }
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_counted_as_they_are_indexed() {
+    fn word_count_agrees_with_index() {
         let check = |text: &str, count: usize| assert_eq!(count_words(text), count, "{text}");
         check("", 0);
         check("!? \u{200b} ☕", 0);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn character_that_stands_for_many_costs_no_more() {
+    fn character_that_folds_to_many_stays_bounded() {
         let longest = "\u{fdfa}".repeat(1300);
         assert!(fold(&longest).chars().count() <= SEARCH_CHARS_MAX);
         for text in ["Việt ".repeat(500), "한글".repeat(600), "ガ".repeat(1300)] {

@@ -1,10 +1,10 @@
-//! What is drawn on the canvas, to be told to whoever asks.
+//! The strokes on the canvas, which clients read with `CANVAS`.
 
-use super::recent::{Item, Recent};
+use super::recent::{MemoryCost, Recent};
 use crate::limits::{CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, PAST_OVERHEAD_BYTES};
 use crate::protocol::DrawnStroke;
 
-/// The strokes since the canvas was cleared. Where there are too many, the oldest fade.
+/// The newest strokes since the canvas was cleared.
 pub type RecentStrokes = Recent<DrawnStroke>;
 
 impl Default for RecentStrokes {
@@ -13,7 +13,7 @@ impl Default for RecentStrokes {
     }
 }
 
-impl Item for DrawnStroke {
+impl MemoryCost for DrawnStroke {
     fn cost(&self) -> usize {
         self.name.as_str().len() + self.stroke.bytes() + PAST_OVERHEAD_BYTES
     }

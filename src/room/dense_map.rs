@@ -29,21 +29,21 @@ impl<K: Copy + Ord, T> DenseMap<K, T> {
 
     /// The value of `key`.
     pub fn get(&self, key: K) -> Option<&T> {
-        self.entries[self.place(key).ok()?].1.as_ref()
+        self.entries[self.index_of(key).ok()?].1.as_ref()
     }
 
     /// The value of `key`, mutable.
     pub fn get_mut(&mut self, key: K) -> Option<&mut T> {
-        let place = self.place(key).ok()?;
-        self.entries[place].1.as_mut()
+        let index = self.index_of(key).ok()?;
+        self.entries[index].1.as_mut()
     }
 
     /// Sets the value of `key`. Returns the previous value.
     pub fn insert(&mut self, key: K, value: T) -> Option<T> {
-        let before = match self.place(key) {
-            Ok(place) => self.entries[place].1.replace(value),
-            Err(place) => {
-                self.entries.insert(place, (key, Some(value)));
+        let before = match self.index_of(key) {
+            Ok(index) => self.entries[index].1.replace(value),
+            Err(index) => {
+                self.entries.insert(index, (key, Some(value)));
                 None
             }
         };
@@ -53,8 +53,8 @@ impl<K: Copy + Ord, T> DenseMap<K, T> {
 
     /// Removes and returns the value of `key`.
     pub fn remove(&mut self, key: K) -> Option<T> {
-        let place = self.place(key).ok()?;
-        let before = self.entries[place].1.take()?;
+        let index = self.index_of(key).ok()?;
+        let before = self.entries[index].1.take()?;
         self.count -= 1;
         if 2 * self.count < self.entries.len() {
             self.entries.retain(|(_, value)| value.is_some());
@@ -68,7 +68,7 @@ impl<K: Copy + Ord, T> DenseMap<K, T> {
         self.entries.iter().filter_map(|(key, value)| Some((*key, value.as_ref()?)))
     }
 
-    fn place(&self, key: K) -> Result<usize, usize> {
+    fn index_of(&self, key: K) -> Result<usize, usize> {
         match self.entries.last() {
             Some(&(last, _)) if last >= key => self.entries.binary_search_by_key(&key, |&(key, _)| key),
             _ => Err(self.entries.len()),
@@ -84,7 +84,7 @@ mod tests {
 
     /// Compares with a `BTreeMap` after random operations.
     #[test]
-    fn dense_map_behaves_like_a_map() {
+    fn dense_map_behaves_like_btree_map() {
         arbtest::arbtest(|u| {
             let (mut ours, mut model) = (DenseMap::<u64, u8>::default(), BTreeMap::new());
             for _ in 0..u.arbitrary_len::<u16>()? {

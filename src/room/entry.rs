@@ -61,7 +61,7 @@ pub struct Entry {
     pub action: Action,
 }
 
-/// What an [`Entry`] changes.
+/// The change of an [`Entry`].
 #[derive(Clone, Debug)]
 pub enum Action {
     /// The origin becomes a member under this nickname. The verifier, if there is one, lets it resume.
@@ -74,7 +74,7 @@ pub enum Action {
     SayPending,
     /// The origin's message under this nickname could not be stored.
     SayFailed(Name, StoreFailure),
-    /// The member whispers to all of these members, or to none if one of them cannot get it.
+    /// The member whispers to all of these members, or to none if one of them cannot receive it.
     Whisper(Vec<Name>, Text),
     /// The member changes the canvas.
     Draw(Drawing),

@@ -1,16 +1,16 @@
-//! The messages that are kept in memory to be read again.
+//! The newest messages, in memory for `HISTORY` and `SINCE`.
 
 use std::ops::Range;
 
-use super::recent::{Item, Recent};
+use super::recent::{MemoryCost, Recent};
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_MESSAGES_DEFAULT, PAST_OVERHEAD_BYTES};
 use crate::protocol::{MessageId, PastMessage};
 
-/// The last messages, each with a number: how many there were before it.
+/// The newest messages. Each has a number: how many messages precede it. Numbers differ from ids, which may have gaps.
 #[derive(Debug)]
 pub struct RecentMessages {
     messages: Recent<PastMessage>,
-    /// The id of the newest that is not kept; 0 if all are.
+    /// Id of the newest evicted message; 0 if none was evicted.
     evicted_id: MessageId,
 }
 
@@ -20,66 +20,66 @@ impl Default for RecentMessages {
     }
 }
 
-impl Item for PastMessage {
+impl MemoryCost for PastMessage {
     fn cost(&self) -> usize {
         self.name.as_str().len() + self.text.as_str().len() + PAST_OVERHEAD_BYTES
     }
 }
 
 impl RecentMessages {
-    /// None yet; keeps so many, within [`HISTORY_BYTES_MAX`].
+    /// Creates an empty history that retains at most `messages_max` messages and [`HISTORY_BYTES_MAX`] bytes.
     pub fn new(messages_max: usize) -> Self {
         Self { messages: Recent::new(messages_max, HISTORY_BYTES_MAX), evicted_id: MessageId::default() }
     }
 
-    /// Restores a snapshot. The newest message that is not kept has the id `evicted_id`.
+    /// Restores a snapshot. `evicted_id` is the id of the newest evicted message.
     pub(super) fn restore(messages: Recent<PastMessage>, evicted_id: MessageId) -> Self {
         Self { messages, evicted_id }
     }
 
-    /// The id of the newest message that is not kept; 0 if all are.
+    /// Id of the newest evicted message; 0 if none was evicted.
     pub(super) fn evicted_id(&self) -> MessageId {
         self.evicted_id
     }
 
-    /// Keeps a message, the newest, and lets go of the oldest for it.
+    /// Appends the newest message and evicts the oldest ones beyond the limits.
     pub fn push(&mut self, past: PastMessage) {
-        if let Some(dropped) = self.messages.push(past) {
-            self.evicted_id = dropped.id;
+        if let Some(evicted) = self.messages.push(past) {
+            self.evicted_id = evicted.id;
         }
     }
 
-    /// Lets go of all up to this id.
-    pub fn forget(&mut self, id: MessageId) {
+    /// Evicts all messages up to this id.
+    pub fn evict_up_to(&mut self, id: MessageId) {
         while self.oldest().is_some_and(|oldest| oldest <= id) {
             self.messages.evict_oldest();
         }
         self.evicted_id = self.evicted_id.max(id);
     }
 
-    /// Whether the last so many are all here, or all there ever were.
-    pub fn has_last(&self, count: u64) -> bool {
+    /// Whether memory holds the last `count` messages, or all messages that there ever were.
+    pub fn retains_last(&self, count: u64) -> bool {
         let all = self.messages.all();
         self.evicted_id == MessageId::default() || count <= all.end - all.start
     }
 
-    /// All that are kept.
+    /// The retained messages.
     pub fn messages(&self) -> &Recent<PastMessage> {
         &self.messages
     }
 
-    /// The numbers of the last ones, at most so many.
+    /// Numbers of the last `count` messages, as far as they are retained.
     pub fn last(&self, count: u64) -> Range<u64> {
         let all = self.messages.all();
         all.end.saturating_sub(count).max(all.start)..all.end
     }
 
-    /// The numbers of those with a greater id than this. None if one of them is no longer kept.
+    /// Numbers of the messages with ids above `id`. `None` if one of them was evicted.
     pub fn since(&self, id: MessageId) -> Option<Range<u64>> {
         (id >= self.evicted_id).then(|| self.messages.after(|past| past.id <= id))
     }
 
-    /// The id of the oldest that is kept.
+    /// Id of the oldest retained message.
     pub fn oldest(&self) -> Option<MessageId> {
         self.messages.oldest().map(|past| past.id)
     }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ones_are_kept_and_none_is_passed_over_silently() {
+    fn since_returns_none_after_eviction() {
         let mut history = RecentMessages::new(3);
         assert_eq!((history.last(20), history.since(MessageId(7)), history.oldest()), (0..0, Some(0..0), None));
         for id in [2, 5, 6, 9, 12] {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_bounded_in_bytes() {
+    fn recent_messages_stay_within_byte_limit() {
         let mut history = RecentMessages::new(usize::MAX);
         let text = "x".repeat(TEXT_BYTES_MAX);
         for id in 1..=2 * (HISTORY_BYTES_MAX / TEXT_BYTES_MAX) as u64 {
@@ -127,7 +127,7 @@ mod tests {
             let bytes: usize = history.messages.range(history.messages.all()).map(PastMessage::cost).sum();
             assert!(bytes <= HISTORY_BYTES_MAX);
         }
-        let kept = history.messages.range(history.messages.all()).count();
-        assert_eq!(kept, HISTORY_BYTES_MAX / (TEXT_BYTES_MAX + "ann".len() + PAST_OVERHEAD_BYTES));
+        let recent = history.messages.range(history.messages.all()).count();
+        assert_eq!(recent, HISTORY_BYTES_MAX / (TEXT_BYTES_MAX + "ann".len() + PAST_OVERHEAD_BYTES));
     }
 }

@@ -23,7 +23,7 @@ pub use self::history::RecentMessages;
 use self::names::Collision;
 pub use self::names::Names;
 pub use self::output::{Output, Rejection};
-pub use self::recent::{Item, Recent};
+pub use self::recent::{MemoryCost, Recent};
 pub use self::snapshot::SnapshotError;
 use crate::limits::EXPIRED_PER_TURN_MAX;
 use crate::protocol::{Drawing, DrawnStroke, Event, LeaveReason, MessageId, Name, PastMessage, Text, Timestamp, Token};
@@ -108,30 +108,30 @@ impl Member {
 }
 
 impl Room {
-    /// An empty room, in which detached members remain for `resume_seconds`; 0: no member can be resumed.
+    /// Creates an empty room, in which detached members remain for `resume_seconds`; 0: no member can be resumed.
     pub fn new(resume_seconds: u64) -> Self {
         Self { resume_seconds, ..Self::default() }
     }
 
-    /// The same room, with this epoch.
+    /// Sets the epoch.
     #[must_use]
     pub fn with_epoch(self, epoch: Token) -> Self {
         Self { epoch: Some(epoch), ..self }
     }
 
-    /// The same room, which keeps this history.
+    /// Sets the messages in memory.
     #[must_use]
     pub fn with_history(self, history: RecentMessages) -> Self {
         Self { history, ..self }
     }
 
-    /// The same room, which keeps this canvas.
+    /// Sets the canvas.
     #[must_use]
     pub fn with_canvas(self, canvas: RecentStrokes) -> Self {
         Self { canvas, ..self }
     }
 
-    /// The same room, whose newest message had the id `last_id`.
+    /// Sets the id of the newest message.
     #[must_use]
     pub fn with_last_id(self, last_id: MessageId) -> Self {
         Self { last_id, ..self }
@@ -141,22 +141,22 @@ impl Room {
     pub fn apply(&mut self, entry: Entry, out: &mut Vec<Output>) {
         let Entry { seq: _, at, uptime, origin, action } = entry;
         self.now = self.now.max(uptime);
-        let mut turn = Transition { room: self, at, origin, out };
+        let mut transition = Transition { room: self, at, origin, out };
         match action {
-            Action::Register(name, verifier) => turn.register(name, verifier),
-            Action::Rename(name) => turn.rename(name),
-            Action::Say(message) => turn.say(message),
-            Action::SayPending => turn.reserve(),
-            Action::SayFailed(name, why) => turn.fail(&name, Rejection::NotStored(why)),
-            Action::Whisper(to, text) => turn.whisper(&to, text),
-            Action::Draw(drawing) => turn.draw(drawing),
-            Action::SetVerifier(verifier) => turn.set_verifier(verifier),
-            Action::Resume(member, verifier) => turn.resume(member, verifier),
-            Action::EndOfInput => turn.end_input(),
-            Action::Detach(reason) => turn.detach(reason),
-            Action::Leave(reason, text) => turn.leave(origin.member, reason, text),
-            Action::Evict(id) => self.history.forget(id.min(self.last_id)),
-            Action::Tick => turn.expire(),
+            Action::Register(name, verifier) => transition.register(name, verifier),
+            Action::Rename(name) => transition.rename(name),
+            Action::Say(message) => transition.say(message),
+            Action::SayPending => transition.count_unpublished(),
+            Action::SayFailed(name, why) => transition.reject_message(&name, Rejection::NotStored(why)),
+            Action::Whisper(to, text) => transition.whisper(&to, text),
+            Action::Draw(drawing) => transition.draw(drawing),
+            Action::SetVerifier(verifier) => transition.set_verifier(verifier),
+            Action::Resume(member, verifier) => transition.resume(member, verifier),
+            Action::EndOfInput => transition.end_input(),
+            Action::Detach(reason) => transition.detach(reason),
+            Action::Leave(reason, text) => transition.leave(origin.member, reason, text),
+            Action::Evict(id) => self.history.evict_up_to(id.min(self.last_id)),
+            Action::Tick => transition.remove_expired(),
             Action::Stop => self.stop(),
         }
     }
@@ -230,7 +230,7 @@ impl Room {
     }
 }
 
-/// One entry that is being applied.
+/// Application of one entry.
 struct Transition<'a> {
     room: &'a mut Room,
     at: Timestamp,
@@ -241,7 +241,7 @@ struct Transition<'a> {
 impl Transition<'_> {
     fn register(&mut self, name: Name, verifier: Option<Verifier>) {
         let id = self.origin.member;
-        if self.room.members.get(id).is_some() || !self.can_take(&name) {
+        if self.room.members.get(id).is_some() || !self.check_nick(&name) {
             return;
         }
         self.room.registered += 1;
@@ -264,7 +264,7 @@ impl Transition<'_> {
 
     fn rename(&mut self, to: Name) {
         let id = self.origin.member;
-        if self.room.members.get(id).is_none() || !self.can_take(&to) {
+        if self.room.members.get(id).is_none() || !self.check_nick(&to) {
             return;
         }
         let Some(member) = self.room.members.get_mut(id) else { return };
@@ -275,9 +275,9 @@ impl Transition<'_> {
         self.publish_own(Event::Rename { from, to });
     }
 
-    /// Whether the origin may take the nickname. If not, rejects the command.
-    fn can_take(&mut self, name: &Name) -> bool {
-        let Some(collision) = self.room.names.collision(name, self.origin.member) else { return true };
+    /// Whether the origin may take the nickname. If not, rejects the command, with the reason.
+    fn check_nick(&mut self, name: &Name) -> bool {
+        let Some(collision) = self.room.names.find_collision(name, self.origin.member) else { return true };
         let held = |holder| self.room.name(holder).unwrap_or(name).clone();
         let rejection = match collision {
             Collision::Taken(holder) => Rejection::NickTaken(name.clone(), held(holder)),
@@ -289,7 +289,7 @@ impl Transition<'_> {
     }
 
     fn say(&mut self, Message { name, at, text }: Message) {
-        self.settle(&name);
+        self.release_reservation(&name);
         let id = self.room.last_id.next();
         self.room.last_id = id;
         self.room.history.push(PastMessage { id, at, name: name.clone(), text: text.clone() });
@@ -297,30 +297,30 @@ impl Transition<'_> {
         self.out.push(Output::Event { id: Some(id), at, origin: Some(self.origin), event });
     }
 
-    fn reserve(&mut self) {
+    fn count_unpublished(&mut self) {
         if let Some(member) = self.room.members.get_mut(self.origin.member) {
             member.unpublished = member.unpublished.saturating_add(1);
         }
     }
 
-    fn fail(&mut self, name: &Name, rejection: Rejection) {
-        self.settle(name);
+    fn reject_message(&mut self, name: &Name, rejection: Rejection) {
+        self.release_reservation(name);
         self.reject(rejection);
     }
 
     /// Records that one of the origin's messages under this nickname was published or refused.
-    fn settle(&mut self, name: &Name) {
+    fn release_reservation(&mut self, name: &Name) {
         let id = self.origin.member;
         match self.room.members.get_mut(id) {
             Some(member) if member.name == *name && member.unpublished > 0 => member.unpublished -= 1,
-            _ => self.room.names.settle(name, id),
+            _ => self.room.names.release_reservation(name, id),
         }
     }
 
     fn whisper(&mut self, to: &[Name], text: Text) {
         let origin = self.origin;
         let Some(from) = self.room.name(origin.member).cloned() else { return };
-        match self.room.targets(to, origin.member) {
+        match self.room.find_recipients(to, origin.member) {
             Ok(to) => self.out.push(Output::Whispered { origin, from, to, text }),
             Err(rejection) => self.reject(rejection),
         }
@@ -383,7 +383,7 @@ impl Transition<'_> {
     }
 
     /// Removes members that were detached for too long, at most [`EXPIRED_PER_TURN_MAX`].
-    fn expire(&mut self) {
+    fn remove_expired(&mut self) {
         let Room { now, resume_seconds, members, .. } = &*self.room;
         let expired = members.iter().filter_map(|(id, member)| {
             let (since, reason) = member.detached()?;
@@ -418,8 +418,8 @@ impl Transition<'_> {
 }
 
 impl Room {
-    /// The members with these nicknames, if all of them can get a whisper.
-    fn targets(&self, to: &[Name], from: MemberId) -> Result<Vec<(MemberId, Name)>, Rejection> {
+    /// The members with these nicknames, if all of them can receive a whisper.
+    fn find_recipients(&self, to: &[Name], from: MemberId) -> Result<Vec<(MemberId, Name)>, Rejection> {
         let mut targets = Vec::with_capacity(to.len());
         for name in to {
             let holder = self.names.holder(name).filter(|holder| self.members.get(*holder).is_some());

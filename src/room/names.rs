@@ -1,4 +1,4 @@
-//! The nicknames that members hold, and those that are reserved. Finds a nickname that is the same as one of them, or looks alike.
+//! The nicknames that members hold, and the reserved ones. Finds a nickname in use that collides with another one.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -32,9 +32,9 @@ struct NameForm<const FORM: usize>(Name);
 pub(super) enum Collision {
     /// This member holds the same nickname.
     Taken(MemberId),
-    /// This member holds one that looks alike.
+    /// This member holds a nickname that looks alike.
     Alike(MemberId),
-    /// A message under it, or under one that looks alike, is not published yet.
+    /// A message under this nickname, or under a similar one, is not published yet.
     Reserved,
 }
 
@@ -45,7 +45,7 @@ impl Names {
     }
 
     /// Why `member` cannot take `name`; `None` if it can. Its own nickname never collides.
-    pub(super) fn collision(&self, name: &Name, member: MemberId) -> Option<Collision> {
+    pub(super) fn find_collision(&self, name: &Name, member: MemberId) -> Option<Collision> {
         let other = |holder: &MemberId| *holder != member;
         let holder = self.holder(name);
         if let Some(holder) = holder.filter(other) {
@@ -58,19 +58,19 @@ impl Names {
         alike.or_else(|| (!is_own && self.is_reserved_by_other(name, member)).then_some(Collision::Reserved))
     }
 
-    /// Whether a member other than this one reserves the nickname, or one that looks alike.
+    /// Whether another member reserves the nickname or a similar one.
     fn is_reserved_by_other(&self, name: &Name, member: MemberId) -> bool {
-        let reserving = self.reserved.largest(name);
+        let reserving = self.reserved.max_count(name);
         reserving > 1 || (reserving == 1 && !self.reservations.contains_key(&(member, name.to_string())))
     }
 
-    /// Gives a nickname that does not collide to a member that has none.
+    /// Records that `member`, which has no nickname, holds this one. It must not collide.
     pub(super) fn insert(&mut self, name: &Name, member: MemberId) {
         self.held.update(name, |holder| *holder = Some(member));
     }
 
     /// Frees the nickname of a member. If the member has unpublished messages under it, others may take it only after
-    /// [`Names::settle`] was called for each of them.
+    /// [`Names::release_reservation`] was called for each of them.
     pub(super) fn remove(&mut self, name: &Name, member: MemberId, unpublished: u32) {
         self.held.update(name, |holder| *holder = None);
         self.reserve(name, member, unpublished);
@@ -94,7 +94,7 @@ impl Names {
     }
 
     /// Records that one of the member's messages, under a nickname that it has given up, was published or refused.
-    pub(super) fn settle(&mut self, name: &Name, member: MemberId) {
+    pub(super) fn release_reservation(&mut self, name: &Name, member: MemberId) {
         if self.reservations.is_empty() {
             return;
         }
@@ -118,8 +118,8 @@ impl<T: Copy> ByForm<T> {
 }
 
 impl ByForm<u32> {
-    /// The largest number of any form of the name.
-    fn largest(&self, name: &Name) -> u32 {
+    /// The largest count of any form of the name.
+    fn max_count(&self, name: &Name) -> u32 {
         let by_key = self.by_key.get(&NameForm(name.clone()));
         let by_skeleton =
             (self.by_skeleton.0.get(&NameForm(name.clone())), self.by_skeleton.1.get(&NameForm(name.clone())));

@@ -39,7 +39,7 @@ pub enum Output {
     },
     /// The member is detached, for this reason: it has lost its connection, and can be resumed.
     Detached(MemberId, LeaveReason),
-    /// The member has left the room, for this reason. All other members are told.
+    /// The member has left the room, for this reason. The other members receive a `LEAVE`.
     Left {
         /// The member.
         member: MemberId,
@@ -63,7 +63,7 @@ pub enum Rejection {
     NickTaken(Name, Name),
     /// The first nickname looks like the second one, which another member has.
     NickAlike(Name, Name),
-    /// A message under this nickname, or under one that looks alike, is being stored.
+    /// A message under this nickname, or under a similar one, is being stored.
     NickReserved(Name),
     /// The token resumes no member.
     TokenUnknown,

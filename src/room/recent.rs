@@ -1,45 +1,45 @@
-//! The last of what happened, each with a number, to be told again: bounded in count and in bytes.
+//! The newest items of a sequence, limited in number and memory.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Something that is kept.
-pub trait Item {
-    /// What it counts against the bytes.
+/// An item whose memory is limited.
+pub trait MemoryCost {
+    /// Memory of the item, in bytes.
     fn cost(&self) -> usize;
 }
 
-/// The last ones, each with a number: how many there were before it.
+/// The newest items of a sequence. Each has a number: how many items precede it in the sequence.
 #[derive(Debug)]
 pub struct Recent<T> {
     items: VecDeque<T>,
-    /// The number of the first. `evicted + items.len()` is that of the next one.
+    /// Number of the oldest retained item. The next item's number is `evicted + items.len()`.
     evicted: u64,
-    /// What they cost. `bytes <= bytes_max`
+    /// Memory of the items, in bytes. `bytes <= bytes_max`
     bytes: usize,
     count_max: usize,
     bytes_max: usize,
 }
 
-impl<T: Item> Recent<T> {
-    /// None yet; keeps so many, within so many bytes.
+impl<T: MemoryCost> Recent<T> {
+    /// Creates an empty sequence that retains at most `count_max` items and `bytes_max` bytes.
     pub fn new(count_max: usize, bytes_max: usize) -> Self {
         Self { items: VecDeque::new(), evicted: 0, bytes: 0, count_max, bytes_max }
     }
 
-    /// Restores a snapshot, in which the first thing has the number `evicted`. Returns `None` if it exceeds its bounds.
+    /// Restores a snapshot, in which the oldest retained item has the number `evicted`. Returns `None` if it exceeds its limits.
     pub(super) fn restore(count_max: usize, bytes_max: usize, evicted: u64, items: VecDeque<T>) -> Option<Self> {
         let bytes = items.iter().map(T::cost).sum();
         let fits = items.len() <= count_max && bytes <= bytes_max;
         fits.then_some(Self { items, evicted, bytes, count_max, bytes_max })
     }
 
-    /// The bounds: the count and the bytes.
+    /// The limits: number of items, and bytes.
     pub(super) fn bounds(&self) -> (usize, usize) {
         (self.count_max, self.bytes_max)
     }
 
-    /// Keeps one more, the newest, and lets go of the oldest for it. Returns the last of those.
+    /// Appends an item and evicts the oldest ones beyond the limits. Returns the last evicted item.
     pub fn push(&mut self, item: T) -> Option<T> {
         self.bytes += item.cost();
         self.items.push_back(item);
@@ -50,7 +50,7 @@ impl<T: Item> Recent<T> {
         evicted
     }
 
-    /// Lets go of the oldest.
+    /// Evicts the oldest item and returns it.
     pub fn evict_oldest(&mut self) -> Option<T> {
         let oldest = self.items.pop_front()?;
         self.bytes -= oldest.cost();
@@ -58,34 +58,34 @@ impl<T: Item> Recent<T> {
         Some(oldest)
     }
 
-    /// Lets go of all.
+    /// Evicts all items.
     pub fn clear(&mut self) {
         self.evicted = self.all().end;
         self.bytes = 0;
         self.items = VecDeque::new();
     }
 
-    /// The numbers of all that are kept.
+    /// Numbers of all retained items.
     pub fn all(&self) -> Range<u64> {
         self.evicted..self.evicted + self.items.len() as u64
     }
 
-    /// The numbers of those after the ones for which `is_before` holds.
+    /// Numbers of the retained items after those for which `is_before` holds.
     pub fn after(&self, is_before: impl FnMut(&T) -> bool) -> Range<u64> {
         self.evicted + self.items.partition_point(is_before) as u64..self.all().end
     }
 
-    /// The oldest.
+    /// The oldest retained item.
     pub fn oldest(&self) -> Option<&T> {
         self.items.front()
     }
 
-    /// Those with these numbers, as far as they are kept.
+    /// The items with these numbers, as far as they are retained.
     pub fn range(&self, numbers: Range<u64>) -> impl Iterator<Item = &T> {
-        let place = |number: u64| {
+        let index = |number: u64| {
             usize::try_from(number.saturating_sub(self.evicted)).unwrap_or(usize::MAX).min(self.items.len())
         };
-        let (start, end) = (place(numbers.start), place(numbers.end));
+        let (start, end) = (index(numbers.start), index(numbers.end));
         self.items.range(start..end.max(start))
     }
 }
@@ -94,24 +94,24 @@ impl<T: Item> Recent<T> {
 mod tests {
     use super::*;
 
-    impl Item for usize {
+    impl MemoryCost for usize {
         fn cost(&self) -> usize {
             *self
         }
     }
 
     #[test]
-    fn the_last_ones_are_kept_within_both_bounds() {
-        let mut kept = Recent::new(3, 100);
+    fn recent_items_stay_within_both_limits() {
+        let mut recent = Recent::new(3, 100);
         for (cost, evicted, all) in [(10, None, 0..1), (20, None, 0..2), (30, None, 0..3), (40, Some(10), 1..4)] {
-            assert_eq!((kept.push(cost), kept.all()), (evicted, all));
+            assert_eq!((recent.push(cost), recent.all()), (evicted, all));
         }
-        assert_eq!((kept.push(70), kept.all(), kept.oldest()), (Some(40), 4..5, Some(&70)));
-        assert_eq!((kept.push(101), kept.all(), kept.bytes), (Some(101), 6..6, 0));
-        kept.push(60);
-        kept.clear();
-        assert_eq!((kept.all(), kept.bytes, kept.range(0..9).count()), (7..7, 0, 0));
-        kept.push(80);
-        assert_eq!((kept.all(), kept.range(0..9).collect::<Vec<_>>()), (7..8, vec![&80]));
+        assert_eq!((recent.push(70), recent.all(), recent.oldest()), (Some(40), 4..5, Some(&70)));
+        assert_eq!((recent.push(101), recent.all(), recent.bytes), (Some(101), 6..6, 0));
+        recent.push(60);
+        recent.clear();
+        assert_eq!((recent.all(), recent.bytes, recent.range(0..9).count()), (7..7, 0, 0));
+        recent.push(80);
+        assert_eq!((recent.all(), recent.range(0..9).collect::<Vec<_>>()), (7..8, vec![&80]));
     }
 }

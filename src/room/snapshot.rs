@@ -10,14 +10,14 @@ use minicbor::data::Type;
 use minicbor::decode::{self, Decoder};
 use minicbor::encode::{self, Encoder, Write};
 
-use super::recent::{Item, Recent};
+use super::recent::{MemoryCost, Recent};
 use super::{Member, MemberId, Names, RecentMessages, RecentStrokes, Resumption, Room, Uptime, Verifier};
 use crate::protocol::{DrawnStroke, LeaveReason, MessageId, Name, PastMessage, Stroke, Text, Timestamp, Token};
 
 /// The version of the format.
 const VERSION: u64 = 1;
 
-/// The highest value of a counter. No room comes near it, and one that did would overflow after it was restored.
+/// The highest value of a counter. No room comes near it; a higher one could overflow after it was restored.
 const COUNTER_MAX: u64 = u64::MAX / 2;
 
 /// Why bytes are not a valid snapshot.
@@ -33,16 +33,16 @@ impl fmt::Display for SnapshotError {
 impl std::error::Error for SnapshotError {}
 
 /// The result of writing to memory, which never fails.
-type Written = Result<(), encode::Error<std::convert::Infallible>>;
+type WriteResult = Result<(), encode::Error<std::convert::Infallible>>;
 
-type Read<T> = Result<T, decode::Error>;
+type ReadResult<T> = Result<T, decode::Error>;
 
 impl Room {
     /// Writes the room's state as bytes.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        // Cannot fail, see `Written`.
-        let _: Written = write_room(&mut Encoder::new(&mut bytes), self);
+        // Cannot fail, see `WriteResult`.
+        let _: WriteResult = write_room(&mut Encoder::new(&mut bytes), self);
         bytes
     }
 
@@ -60,7 +60,7 @@ impl Room {
     }
 }
 
-fn write_room<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, room: &Room) -> Written {
+fn write_room<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, room: &Room) -> WriteResult {
     let Room {
         resume_seconds,
         now,
@@ -104,7 +104,7 @@ fn write_member<W: Write<Error = std::convert::Infallible>>(
     e: &mut Encoder<W>,
     id: MemberId,
     member: &Member,
-) -> Written {
+) -> WriteResult {
     let Member { name, seniority, registered_at, has_ended_input, resumption: _, unpublished } = member;
     let (verifier, detached) = (member.verifier(), member.detached());
     e.array(8)?.u64(id.0)?.str(name.as_str())?.u64(*seniority)?.u64(registered_at.0)?;
@@ -121,27 +121,27 @@ fn write_member<W: Write<Error = std::convert::Infallible>>(
     Ok(())
 }
 
-fn write_recent<W: Write<Error = std::convert::Infallible>, T: Item>(
+fn write_recent<W: Write<Error = std::convert::Infallible>, T: MemoryCost>(
     e: &mut Encoder<W>,
-    kept: &Recent<T>,
-    write: impl Fn(&mut Encoder<W>, &T) -> Written,
-) -> Written {
-    let ((count_max, bytes_max), all) = (kept.bounds(), kept.all());
+    recent: &Recent<T>,
+    write: impl Fn(&mut Encoder<W>, &T) -> WriteResult,
+) -> WriteResult {
+    let ((count_max, bytes_max), all) = (recent.bounds(), recent.all());
     e.array(4)?.u64(count_max as u64)?.u64(bytes_max as u64)?.u64(all.start)?.array(all.end - all.start)?;
-    kept.range(all).try_for_each(|thing| write(e, thing))
+    recent.range(all).try_for_each(|item| write(e, item))
 }
 
-fn read_room(d: &mut Decoder<'_>) -> Read<Room> {
+fn read_room(d: &mut Decoder<'_>) -> ReadResult<Room> {
     expect_array(d, 11)?;
     if d.u64()? != VERSION {
         return Err(decode::Error::message("it has another version"));
     }
-    let (resume_seconds, now, registered) = (d.u64()?, Uptime(d.u64()?), counter(d)?);
+    let (resume_seconds, now, registered) = (d.u64()?, Uptime(d.u64()?), read_counter(d)?);
     let mut room = Room { resume_seconds, now, registered, ..Room::default() };
     room.has_expired = d.bool()?;
-    for _ in 0..length(d)? {
+    for _ in 0..read_array_length(d)? {
         let (id, member) = read_member(d)?;
-        let is_free = room.names.collision(&member.name, id).is_none() && member.seniority <= room.registered;
+        let is_free = room.names.find_collision(&member.name, id).is_none() && member.seniority <= room.registered;
         room.names.insert(&member.name, id);
         let is_new = room.by_seniority.insert(member.seniority, id).is_none();
         if !is_free || !is_new || room.members.insert(id, member).is_some() {
@@ -149,20 +149,20 @@ fn read_room(d: &mut Decoder<'_>) -> Read<Room> {
         }
     }
     room.names = read_reservations(d, std::mem::take(&mut room.names))?;
-    room.epoch = optional(d, |d| parsed(d.str()?, |epoch| Token::new(epoch).ok()))?;
-    room.last_id = MessageId(counter(d)?);
+    room.epoch = read_optional(d, |d| parse_with(d.str()?, |epoch| Token::new(epoch).ok()))?;
+    room.last_id = MessageId(read_counter(d)?);
     room.history = read_history(d, room.last_id)?;
     room.canvas = read_canvas(d)?;
     Ok(room)
 }
 
-fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> Read<RecentMessages> {
+fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> ReadResult<RecentMessages> {
     expect_array(d, 2)?;
     let evicted_id = MessageId(d.u64()?);
     let messages = read_recent(d, |d| {
         expect_array(d, 4)?;
         let (id, at) = (MessageId(d.u64()?), Timestamp(d.i64()?));
-        Ok(PastMessage { id, at, name: read_name(d)?, text: parsed(d.str()?, |text| Text::new(text).ok())? })
+        Ok(PastMessage { id, at, name: read_name(d)?, text: parse_with(d.str()?, |text| Text::new(text).ok())? })
     })?;
     let mut newest = evicted_id;
     let is_rising = messages.range(messages.all()).all(|past| std::mem::replace(&mut newest, past.id) < past.id);
@@ -172,19 +172,19 @@ fn read_history(d: &mut Decoder<'_>, last_id: MessageId) -> Read<RecentMessages>
     Ok(RecentMessages::restore(messages, evicted_id))
 }
 
-fn read_member(d: &mut Decoder<'_>) -> Read<(MemberId, Member)> {
+fn read_member(d: &mut Decoder<'_>) -> ReadResult<(MemberId, Member)> {
     expect_array(d, 8)?;
     let (id, name) = (MemberId(d.u64()?), read_name(d)?);
     let (seniority, registered_at) = (d.u64()?, Uptime(d.u64()?));
-    let verifier = optional(d, |d| {
+    let verifier = read_optional(d, |d| {
         <[u8; 32]>::try_from(d.bytes()?).map_err(|_| decode::Error::message("a verifier is too short"))
     })?;
     let has_ended_input = d.bool()?;
-    let detached = optional(d, |d| {
+    let detached = read_optional(d, |d| {
         expect_array(d, 2)?;
         let since = Uptime(d.u64()?);
         let reason = |word: &str| LeaveReason::ALL.into_iter().find(|reason| reason.as_str() == word);
-        Ok((since, parsed(d.str()?, reason)?))
+        Ok((since, parse_with(d.str()?, reason)?))
     })?;
     let verifier = verifier.map(Verifier::from_bytes);
     let unpublished = d.u32()?;
@@ -193,8 +193,8 @@ fn read_member(d: &mut Decoder<'_>) -> Read<(MemberId, Member)> {
     Ok((id, Member { name, seniority, registered_at, has_ended_input, resumption, unpublished }))
 }
 
-fn read_reservations(d: &mut Decoder<'_>, mut names: Names) -> Read<Names> {
-    for _ in 0..length(d)? {
+fn read_reservations(d: &mut Decoder<'_>, mut names: Names) -> ReadResult<Names> {
+    for _ in 0..read_array_length(d)? {
         expect_array(d, 3)?;
         let (member, name) = (MemberId(d.u64()?), read_name(d)?);
         names.reserve(&name, member, d.u32()?);
@@ -202,45 +202,51 @@ fn read_reservations(d: &mut Decoder<'_>, mut names: Names) -> Read<Names> {
     Ok(names)
 }
 
-fn read_canvas(d: &mut Decoder<'_>) -> Read<RecentStrokes> {
+fn read_canvas(d: &mut Decoder<'_>) -> ReadResult<RecentStrokes> {
     read_recent(d, |d| {
         expect_array(d, 2)?;
-        Ok(DrawnStroke { name: read_name(d)?, stroke: parsed(d.str()?, |stroke| Stroke::new(stroke).ok())? })
+        Ok(DrawnStroke { name: read_name(d)?, stroke: parse_with(d.str()?, |stroke| Stroke::new(stroke).ok())? })
     })
 }
 
-fn read_recent<T: Item>(d: &mut Decoder<'_>, read: impl Fn(&mut Decoder<'_>) -> Read<T>) -> Read<Recent<T>> {
+fn read_recent<T: MemoryCost>(
+    d: &mut Decoder<'_>,
+    read: impl Fn(&mut Decoder<'_>) -> ReadResult<T>,
+) -> ReadResult<Recent<T>> {
     expect_array(d, 4)?;
     let bound = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-    let (count_max, bytes_max, dropped) = (bound(d.u64()?), bound(d.u64()?), counter(d)?);
-    let things = (0..length(d)?).map(|_| read(d)).collect::<Read<VecDeque<_>>>()?;
-    Recent::restore(count_max, bytes_max, dropped, things).ok_or_else(|| decode::Error::message("a bound is exceeded"))
+    let (count_max, bytes_max, evicted) = (bound(d.u64()?), bound(d.u64()?), read_counter(d)?);
+    let items = (0..read_array_length(d)?).map(|_| read(d)).collect::<ReadResult<VecDeque<_>>>()?;
+    Recent::restore(count_max, bytes_max, evicted, items).ok_or_else(|| decode::Error::message("a bound is exceeded"))
 }
 
-fn read_name(d: &mut Decoder<'_>) -> Read<Name> {
-    parsed(d.str()?, |name| Name::new(name).ok())
+fn read_name(d: &mut Decoder<'_>) -> ReadResult<Name> {
+    parse_with(d.str()?, |name| Name::new(name).ok())
 }
 
-fn parsed<T>(raw: &str, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+fn parse_with<T>(raw: &str, parse: impl FnOnce(&str) -> Option<T>) -> ReadResult<T> {
     parse(raw).ok_or_else(|| decode::Error::message("a text is not valid"))
 }
 
-fn optional<'b, T>(d: &mut Decoder<'b>, read: impl FnOnce(&mut Decoder<'b>) -> Read<T>) -> Read<Option<T>> {
+fn read_optional<'b, T>(
+    d: &mut Decoder<'b>,
+    read: impl FnOnce(&mut Decoder<'b>) -> ReadResult<T>,
+) -> ReadResult<Option<T>> {
     if d.datatype()? == Type::Null { d.null().map(|()| None) } else { read(d).map(Some) }
 }
 
-fn counter(d: &mut Decoder<'_>) -> Read<u64> {
+fn read_counter(d: &mut Decoder<'_>) -> ReadResult<u64> {
     let value = d.u64()?;
     if value <= COUNTER_MAX { Ok(value) } else { Err(decode::Error::message("a counter is too high")) }
 }
 
 /// The length of the array that begins here.
-fn length(d: &mut Decoder<'_>) -> Read<u64> {
+fn read_array_length(d: &mut Decoder<'_>) -> ReadResult<u64> {
     d.array()?.ok_or_else(|| decode::Error::message("an array has no length"))
 }
 
-fn expect_array(d: &mut Decoder<'_>, expected: u64) -> Read<()> {
-    if length(d)? == expected { Ok(()) } else { Err(decode::Error::message("an array has another length")) }
+fn expect_array(d: &mut Decoder<'_>, expected: u64) -> ReadResult<()> {
+    if read_array_length(d)? == expected { Ok(()) } else { Err(decode::Error::message("an array has another length")) }
 }
 
 #[cfg(test)]
@@ -278,7 +284,7 @@ mod tests {
     #[test]
     fn snapshot_with_message_beyond_last_id_is_refused() {
         assert_refused(|room| room.last_id = MessageId(2));
-        assert_refused(|room| room.history.forget(MessageId(4)));
+        assert_refused(|room| room.history.evict_up_to(MessageId(4)));
     }
 
     #[test]
@@ -300,9 +306,9 @@ mod tests {
         assert_refused(|room| room.canvas = Recent::restore(1, 1000, u64::MAX, VecDeque::new()).unwrap());
     }
 
-    /// Later messages are kept, and nothing says that they are not.
+    /// Evicting up to an id that is not given yet must not evict later messages.
     #[test]
-    fn evict_beyond_newest_message_ends_with_it() {
+    fn evict_beyond_newest_message_evicts_only_up_to_it() {
         let mut room = room();
         apply(&mut room, 1, Action::Evict(MessageId(u64::MAX)));
         let message = Message { name: Name::new("ann").unwrap(), at: Timestamp(5), text: Text::new("hi").unwrap() };

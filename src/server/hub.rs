@@ -210,7 +210,7 @@ impl Hub {
 fn log(sessions: &Sessions, output: &Output) {
     match output {
         Output::Publish { session, event, .. } => console::event(*session, event),
-        Output::Follow(session) => match (sessions.name(*session), sessions.resumed(*session)) {
+        Output::Follow(session) => match (sessions.name(*session), sessions.resumed_session(*session)) {
             (Some(name), Some(first)) => console::resumed(*session, first, name),
             (Some(name), None) => console::named(*session, name),
             (None, _) => {}
@@ -292,7 +292,7 @@ async fn settle_in_time(hub: &mut Hub, clock: &dyn Clock) {
         Timer::after(Duration::from_millis(STORE_CLOSE_MS_MAX)).await;
     };
     future::or(settle, late).await;
-    hub.sessions.sequencer_mut().abandon();
+    hub.sessions.sequencer_mut().refuse_unconfirmed();
     while hub.has_entries() {
         hub.publish(clock.wall());
     }

@@ -223,7 +223,7 @@ fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
 fn random_epoch() -> Token {
     let letters = b"bcdfghjkmnpqrstvwxz23456789";
     let letter = || char::from(letters[fastrand::usize(..letters.len())]);
-    Token::ours(&std::iter::repeat_with(letter).take(EPOCH_CHARS).collect::<String>())
+    Token::truncated(&std::iter::repeat_with(letter).take(EPOCH_CHARS).collect::<String>())
 }
 
 /// Waits for one of tasks that are not to end.

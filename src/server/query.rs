@@ -10,7 +10,7 @@ use crate::command::HistoryQuery;
 use crate::command::{Hint, Refusal, Replayed, ServerLine, Verb};
 use crate::feed::{Mailbox, MissedMessages, NextPage, PageSource};
 use crate::limits::SEARCH_CPU_MS_MAX;
-use crate::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, Tag, Text, Timestamp, made_safe};
+use crate::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, Tag, Text, Timestamp, sanitize};
 use crate::store::{Evicted, Page, Query, QueryEnd, QueryError, QueryQueues, Row, StoreQuery};
 
 /// The reply to `HISTORY`, `SINCE` or `SEARCH`: `PAST` lines and a final line.
@@ -67,7 +67,7 @@ impl QueryReply {
             return text;
         }
         for Row { id: MessageId(id), time, name, text: said } in page.rows() {
-            let (time, name, said) = (made_safe(time), made_safe(name), made_safe(said));
+            let (time, name, said) = (sanitize(time), sanitize(name), sanitize(said));
             self.dialect.write_line(&mut text, format_args!("PAST {id} {time} {name} {said}"));
         }
         match &page.end {
@@ -115,12 +115,12 @@ impl CatchUp {
             let notice =
                 format!("what was said after {}, up to {}, is no longer kept, and is missing here", after.0, up_to.0);
             let tag = Tag { id: None, at: (self.now)() };
-            self.dialect.write_event(&mut text, tag, &Event::Notice(Text::ours(&notice)));
+            self.dialect.write_event(&mut text, tag, &Event::Notice(Text::truncated(&notice)));
         }
         for Row { id: MessageId(id), time, name, text: said } in page.rows() {
-            let (name, said) = (made_safe(name), made_safe(said));
+            let (name, said) = (sanitize(name), sanitize(said));
             if self.dialect.tags {
-                let time = made_safe(time);
+                let time = sanitize(time);
                 self.dialect.write_line(&mut text, format_args!("@{id} {time} MSG {name} {said}"));
             } else {
                 self.dialect.write_line(&mut text, format_args!("MSG {name} {said}"));

@@ -74,7 +74,7 @@ impl StoreSequencer {
 
     fn push(&mut self, origin: Origin, action: Action) {
         let change = Change { at: self.at, uptime: self.uptime, origin, action };
-        self.ready.push_back(self.numbering.entry(change));
+        self.ready.push_back(self.numbering.next_entry(change));
     }
 
     fn wait(&mut self, origin: Origin, message: Message) {
@@ -190,7 +190,7 @@ impl Sequencer for StoreSequencer {
         Poll::Ready(report.map(|report| self.note(report)).is_some())
     }
 
-    fn abandon(&mut self) {
+    fn refuse_unconfirmed(&mut self) {
         let Some(store) = &self.store else { return };
         let not_stored = StoreFailure::NotStored("the server is shutting down, and the disk is too slow".into());
         let failure = match store.abandon() {
@@ -233,7 +233,7 @@ mod tests {
     fn sequencer(directory: &Path, bytes_max: usize) -> StoreSequencer {
         let options =
             Options { path: directory.join("chat.db"), durability: Durability::Relaxed, keep: Retention::All };
-        let (store, _) = Store::open(&options, None, Token::ours("epoch"), 0, || Timestamp(0)).unwrap();
+        let (store, _) = Store::open(&options, None, Token::truncated("epoch"), 0, || Timestamp(0)).unwrap();
         StoreSequencer::new(store, bytes_max)
     }
 

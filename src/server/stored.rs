@@ -24,7 +24,7 @@ impl Storage for store::Options {
         for past in messages {
             history.push(past);
         }
-        history.forget(before);
+        history.evict_up_to(before);
         if self.durability == Durability::Relaxed {
             console::relaxed();
         }

@@ -42,7 +42,7 @@ impl Sessions {
     }
 
     /// Sends the member list to a session that missed joins and leaves.
-    pub(super) fn caught_up(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
+    pub(super) fn send_roster(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
         let Some(state) = self.all.get(session).filter(|state| state.member.is_some()) else { return };
         let tag = private_tag(state, at);
         let members = self.list_members();

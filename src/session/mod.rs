@@ -5,110 +5,26 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod command_run;
+mod input;
 mod lifecycle;
+mod output;
 mod timeouts;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::sync::Arc;
 
+pub use self::input::{Input, InputKind};
 pub use self::lifecycle::Lifecycle;
+pub use self::output::Output;
 pub use self::timeouts::Timeouts;
-use crate::command::{Command, Done, Hint, HistoryQuery, Refusal, Reply, ServerLine};
+use crate::command::{Done, Hint, Refusal, Reply, ServerLine};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    CloseReason, Dialect, Ending, ErrorCode, Event, LeaveReason, MessageId, Mode, Name, OtherProtocol, Secret, Tag,
-    Text, Timestamp, User,
+    CloseReason, Dialect, ErrorCode, Event, LeaveReason, MessageId, Mode, Name, Tag, Text, Timestamp, User,
 };
 use crate::room::{self, DenseMap, MemberId, Origin, Room, SessionId, Uptime, Verifier};
 use crate::sequencer::{Change, MemorySequencer, Sequencer};
-
-/// An event outside of the room, such as a client's line.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// When it happened.
-    pub at: Timestamp,
-    /// The session that it comes from. Inputs of a session without a connection change nothing, except [`InputKind::Connect`].
-    pub session: SessionId,
-    /// What happened.
-    pub kind: InputKind,
-}
-
-/// What happened in an [`Input`].
-#[derive(Clone, Debug)]
-pub enum InputKind {
-    /// A client connected, from this address.
-    Connect(SocketAddr),
-    /// How the client ends its lines.
-    Ending(Ending),
-    /// The client sent a blank line, which only counts as a sign of life.
-    Blank,
-    /// The client sent telnet's AYT: it asks for a visible answer.
-    AreYouThere,
-    /// The client sent a command.
-    Command(Command),
-    /// The client sent a command that needs a secret. The secret is new for each command.
-    CommandWithSecret(Command, Secret),
-    /// The client sent an invalid line; this refusal is the reply.
-    Refuse(Refusal),
-    /// The client speaks another protocol.
-    OtherProtocol(OtherProtocol),
-    /// The client had fallen behind and missed events. It has caught up, and gets all events from here on.
-    CaughtUp,
-    /// The client has ended its input. It still gets its replies; [`InputKind::Disconnected`] follows when it has them.
-    EndOfInput,
-    /// The connection is closed or broken.
-    Disconnected(LeaveReason),
-    /// Time since the server started; comes from [`SessionId::SERVER`] about once a second, and is repeated with the same time while
-    /// [`Sessions::has_expired`] is true.
-    Tick(Uptime),
-    /// The server stops; comes from [`SessionId::SERVER`].
-    Shutdown,
-}
-
-/// An instruction for the hub. The hub carries out outputs in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Sends a line to one session, at this place in the order.
-    Send(SessionId, ServerLine),
-    /// Sends a `USER` line for each member. Until the members change, all replies to `WHO` share one list.
-    SendUsers(SessionId, Arc<[User]>),
-    /// Sends the messages with these numbers in the room's history.
-    SendMessages(SessionId, Range<u64>),
-    /// Sends the strokes with these numbers on the room's canvas.
-    SendStrokes(SessionId, Range<u64>),
-    /// One more of the session's lines is answered: all of its outputs precede this one.
-    Answered(SessionId),
-    /// Lets the store answer the session's command, with messages up to this id.
-    QueryStore(SessionId, HistoryQuery, MessageId),
-    /// Publishes an event to all sessions that follow.
-    Publish {
-        /// The id, if it is a message.
-        id: Option<MessageId>,
-        /// When it happened.
-        at: Timestamp,
-        /// The session whose command caused the event.
-        session: SessionId,
-        /// The event.
-        event: Event,
-        /// The reply that this session gets in place of the event; `None`: it gets the event.
-        own: Option<Reply>,
-    },
-    /// Sets the session's dialect, from here on.
-    SetDialect(SessionId, Dialect),
-    /// Lets the session follow: it gets all published events from here on.
-    Follow(SessionId),
-    /// Sets the mode of the session's lines, from here on.
-    SetMode(SessionId, Mode),
-    /// Closes the session's connection after the outputs so far, for this reason.
-    Close(SessionId, CloseReason),
-    /// The session has lost its connection, but its member remains. The connection counts as connected, for `--max-clients` and
-    /// `--max-per-address`, until [`Output::Remove`].
-    Detach(SessionId),
-    /// Removes the session; always its last output.
-    Remove(SessionId),
-}
 
 /// A value for each session.
 pub type BySession<T> = DenseMap<SessionId, T>;
@@ -119,32 +35,32 @@ pub struct Sessions {
     room: Room,
     timeouts: Timeouts,
     all: BySession<Session>,
-    /// The sessions of members that were resumed. The session of any other member has the member's number.
+    /// The sessions of members that were resumed. For any other member, the session has the member's number.
     resumed: BTreeMap<MemberId, SessionId>,
     /// The last reply to `WHO`, with the version of the roster.
     roster: Option<(u64, Arc<[User]>)>,
     /// More sessions have timed out than may end in one turn.
-    has_idle_left: bool,
+    has_more_idle: bool,
     /// Messages that are not in memory can be read from a store.
     has_store: bool,
     sequencer: Box<dyn Sequencer>,
-    /// The line that is being processed.
-    line: Option<Line>,
+    /// The line in progress.
+    line: Option<PendingLine>,
     /// The server is shutting down and refuses new connections.
     stopped: bool,
-    /// Kept between calls for its capacity.
+    /// An empty buffer, kept for its capacity.
     outputs: Vec<room::Output>,
 }
 
-/// A line that is being processed.
+/// A line in progress.
 #[derive(Debug)]
-struct Line {
+struct PendingLine {
     session: SessionId,
-    /// The line has its final reply. False while the room has not applied the change that the command submitted.
+    /// Whether the line has its final reply. False until the room has applied the change that the command submitted.
     is_answered: bool,
 }
 
-/// What the server knows of one connection.
+/// State of one connection.
 #[derive(Debug)]
 struct Session {
     address: SocketAddr,
@@ -186,7 +102,7 @@ impl Default for Sessions {
 }
 
 impl Sessions {
-    /// No sessions yet, and this room.
+    /// Creates the state without sessions, with this room.
     pub fn new(room: Room, timeouts: Timeouts) -> Self {
         Self {
             room,
@@ -194,7 +110,7 @@ impl Sessions {
             all: BySession::default(),
             resumed: BTreeMap::new(),
             roster: None,
-            has_idle_left: false,
+            has_more_idle: false,
             has_store: false,
             sequencer: Box::new(MemorySequencer::default()),
             line: None,
@@ -203,7 +119,7 @@ impl Sessions {
         }
     }
 
-    /// Adds a store, whose sequencer this is.
+    /// Sets the store's sequencer.
     #[must_use]
     pub fn with_store(self, sequencer: Box<dyn Sequencer>) -> Self {
         Self { has_store: true, sequencer, ..self }
@@ -220,7 +136,7 @@ impl Sessions {
                 | InputKind::CommandWithSecret(..)
                 | InputKind::Refuse(_)
         );
-        self.line = is_line.then_some(Line { session, is_answered: true });
+        self.line = is_line.then_some(PendingLine { session, is_answered: true });
         self.process(input, out);
         if self.line.take().is_some_and(|line| line.is_answered) {
             out.push(Output::Answered(session));
@@ -240,10 +156,10 @@ impl Sessions {
             InputKind::Command(command) => self.run_command(at, session, command, None, out),
             InputKind::CommandWithSecret(command, secret) => self.run_command(at, session, command, Some(secret), out),
             InputKind::Refuse(refusal) => self.refuse(at, session, refusal, out),
-            InputKind::OtherProtocol(foreign) => {
-                self.disconnect_with_error(at, session, LeaveReason::Errors, foreign.into(), out);
+            InputKind::OtherProtocol(protocol) => {
+                self.disconnect_with_error(at, session, LeaveReason::Errors, protocol.into(), out);
             }
-            InputKind::CaughtUp => self.caught_up(at, session, out),
+            InputKind::CaughtUp => self.send_roster(at, session, out),
             InputKind::EndOfInput => self.end_input(at, session, out),
             InputKind::Disconnected(reason) => self.leave(at, session, reason, None, out),
         }
@@ -254,7 +170,7 @@ impl Sessions {
         &self.room
     }
 
-    /// Replaces the room with another one in the same state.
+    /// Replaces the room with another one in the same state: for tests of snapshots.
     pub fn replace_room(&mut self, room: Room) {
         (self.room, self.roster) = (room, None);
     }
@@ -290,13 +206,13 @@ impl Sessions {
     }
 
     /// The first session of this session's member, if it is another one: this session has resumed the member.
-    pub fn resumed(&self, session: SessionId) -> Option<SessionId> {
+    pub fn resumed_session(&self, session: SessionId) -> Option<SessionId> {
         let first = SessionId(self.member(session)?.0);
         (first != session).then_some(first)
     }
 
-    /// Number of sessions that are connected, with or without a nickname.
-    pub fn connected(&self) -> usize {
+    /// Number of connected sessions, with or without a nickname.
+    pub fn connected_count(&self) -> usize {
         self.all.iter().filter(|(_, state)| !state.is_closed()).count()
     }
 
@@ -308,7 +224,7 @@ impl Sessions {
     /// Whether sessions or members that timed out have not ended yet. The next [`InputKind::Tick`], with the same time or a later one,
     /// continues.
     pub fn has_expired(&self) -> bool {
-        self.has_idle_left || self.room.has_expired()
+        self.has_more_idle || self.room.has_expired()
     }
 
     /// Whether the session waits, without a connection, until its member is resumed or leaves.
@@ -346,7 +262,7 @@ impl Sessions {
         let mut outputs = std::mem::take(&mut self.outputs);
         self.room.apply(entry, &mut outputs);
         for output in outputs.drain(..) {
-            self.take(at, output, out);
+            self.translate_output(at, output, out);
         }
         self.outputs = outputs;
         true
@@ -358,7 +274,7 @@ impl Sessions {
     }
 
     /// Records that the room has answered a line of the origin.
-    fn answer(&mut self, origin: Origin, out: &mut Vec<Output>) {
+    fn record_answer(&mut self, origin: Origin, out: &mut Vec<Output>) {
         match &mut self.line {
             Some(line) if line.session == origin.session => line.is_answered = true,
             _ => out.push(Output::Answered(origin.session)),
@@ -366,21 +282,21 @@ impl Sessions {
     }
 
     /// Translates an output of the room into outputs for sessions.
-    fn take(&mut self, at: Timestamp, output: room::Output, out: &mut Vec<Output>) {
+    fn translate_output(&mut self, at: Timestamp, output: room::Output, out: &mut Vec<Output>) {
         match output {
             room::Output::Event { id, at, origin, event } => {
                 self.publish(id, at, origin, event, out);
                 if let Some(origin) = origin {
-                    self.answer(origin, out);
+                    self.record_answer(origin, out);
                 }
             }
             room::Output::Whispered { origin, from, to, text } => {
-                self.whispered(at, origin, &from, to, &text, out);
-                self.answer(origin, out);
+                self.deliver_whisper(at, origin, &from, to, &text, out);
+                self.record_answer(origin, out);
             }
             room::Output::Resumed { origin, member, name } => {
-                self.take_over(origin.session, member, name, out);
-                self.answer(origin, out);
+                self.resume_member(origin.session, member, name, out);
+                self.record_answer(origin, out);
             }
             room::Output::Detached(member, reason) => {
                 let Some(session) = self.session_of(member) else { return };
@@ -393,7 +309,7 @@ impl Sessions {
             room::Output::Left { member, name, reason, text, at } => {
                 let session = self.session_of(member);
                 if let Some(session) = session {
-                    self.release(session, CloseReason::Left(reason), out);
+                    self.remove_session(session, CloseReason::Left(reason), out);
                 }
                 let (session, event) = (session.unwrap_or(SessionId::SERVER), Event::Leave(name, reason, text));
                 out.push(Output::Publish { id: None, at, session, event, own: None });
@@ -402,7 +318,7 @@ impl Sessions {
                 if self.all.get(origin.session).is_some_and(|state| !state.is_closed()) {
                     self.refuse(at, origin.session, rejection.into(), out);
                 }
-                self.answer(origin, out);
+                self.record_answer(origin, out);
             }
         }
     }
@@ -445,7 +361,7 @@ impl Sessions {
         out.extend(reply.filter(|_| echo).map(|reply| Output::Send(session, ServerLine::Ok(reply))));
     }
 
-    fn whispered(
+    fn deliver_whisper(
         &mut self,
         at: Timestamp,
         origin: Origin,
@@ -468,15 +384,15 @@ impl Sessions {
         }
     }
 
-    /// The session takes over a member. The member's previous session ends.
-    fn take_over(&mut self, session: SessionId, member: MemberId, name: Name, out: &mut Vec<Output>) {
+    /// Resumes a member on this session. The member's previous session ends.
+    fn resume_member(&mut self, session: SessionId, member: MemberId, name: Name, out: &mut Vec<Output>) {
         if let Some(before) = self.session_of(member) {
             if self.all.get(before).is_some_and(|state| !state.is_closed()) {
                 let what = "another connection showed your token and has your name now";
                 let why = Refusal::new(None, ErrorCode::Resumed, what).with_hint(Hint::ReplaceToken);
                 out.push(Output::Send(before, ServerLine::Err(why)));
             }
-            self.release(before, CloseReason::Resumed, out);
+            self.remove_session(before, CloseReason::Resumed, out);
         }
         let Some(state) = self.all.get_mut(session) else { return };
         (state.member, state.verifier, state.errors) = (Some(member), None, 0);
@@ -484,8 +400,8 @@ impl Sessions {
         out.extend([Output::Send(session, ServerLine::Ok(Reply::Resume(name))), Output::Follow(session)]);
     }
 
-    /// Ends and drops a session.
-    fn release(&mut self, session: SessionId, closing: CloseReason, out: &mut Vec<Output>) {
+    /// Ends and removes a session.
+    fn remove_session(&mut self, session: SessionId, closing: CloseReason, out: &mut Vec<Output>) {
         if let Some(member) = self.all.remove(session).and_then(|state| state.member) {
             self.resumed.remove(&member);
         }
@@ -515,7 +431,7 @@ impl Sessions {
         };
         let before = self.all.insert(session, state);
         assert!(before.is_none(), "session numbers are given once");
-        out.push(Output::Send(session, ServerLine::Hello(self.room.epoch().cloned(), Text::ours(GREETING))));
+        out.push(Output::Send(session, ServerLine::Hello(self.room.epoch().cloned(), Text::truncated(GREETING))));
     }
 
     fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
@@ -536,7 +452,7 @@ impl Sessions {
     fn show_presence(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
         self.record_activity(session);
         let Some(state) = self.all.get(session) else { return };
-        let notice = Event::Notice(Text::ours(PRESENCE));
+        let notice = Event::Notice(Text::truncated(PRESENCE));
         out.push(Output::Send(session, ServerLine::Event(private_tag(state, at), notice)));
     }
 
@@ -556,7 +472,7 @@ impl Sessions {
         }
     }
 
-    /// Tells a session why it is ended, and ends it.
+    /// Sends a session the reason why it ends, and ends it.
     fn disconnect_with_error(
         &mut self,
         at: Timestamp,
@@ -588,7 +504,7 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         let Some(origin) = self.origin(session) else {
-            return self.release(session, CloseReason::Left(reason), out);
+            return self.remove_session(session, CloseReason::Left(reason), out);
         };
         // After `QUIT`, and after too many invalid lines, the client does not come back. Any other end may be a broken connection.
         let action = match reason {
@@ -609,7 +525,7 @@ impl Sessions {
         out.push(Output::SetDialect(session, state.dialect));
     }
 
-    /// Records a sign of life of the session.
+    /// Records that the session's client is alive.
     fn record_activity(&mut self, session: SessionId) {
         let now = self.room.now();
         if let Some(state) = self.all.get_mut(session) {
@@ -620,10 +536,10 @@ impl Sessions {
 }
 
 fn shutdown_notice() -> Event {
-    Event::Notice(Text::ours(SHUTDOWN_NOTICE))
+    Event::Notice(Text::truncated(SHUTDOWN_NOTICE))
 }
 
-/// The tag of an event for this session alone, if the session wants tags.
+/// The tag of an event that is sent to this session only, if the session wants tags.
 fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
     state.dialect.tags.then_some(Tag { id: None, at })
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use super::tests::{act, resumable, say, shown};
+use super::tests::{apply, format_output, resumable, send_line};
 use super::{InputKind, Sessions, Timeouts};
 use crate::protocol::{LeaveReason, Name, ResumeToken, Secret};
 use crate::room::{Action, Entry, Message, Room, SessionId, StoreFailure};
@@ -11,24 +11,24 @@ use crate::sequencer::{Change, Numbering, Sequencer};
 
 /// A sequencer whose store confirms or refuses messages when the test says so, in the order in which they were sent.
 #[derive(Debug, Default)]
-struct Stalled(Arc<Mutex<State>>);
+struct StalledSequencer(Arc<Mutex<StalledStore>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct StalledStore {
     numbering: Numbering,
     waiting: VecDeque<(Change, Message)>,
     ready: VecDeque<Entry>,
 }
 
-impl Sequencer for Stalled {
+impl Sequencer for StalledSequencer {
     fn submit(&mut self, change: Change) {
-        let State { numbering, waiting, ready } = &mut *self.0.lock().unwrap();
+        let StalledStore { numbering, waiting, ready } = &mut *self.0.lock().unwrap();
         match change.action.clone() {
             Action::Say(message) => {
-                ready.push_back(numbering.entry(Change { action: Action::SayPending, ..change.clone() }));
+                ready.push_back(numbering.next_entry(Change { action: Action::SayPending, ..change.clone() }));
                 waiting.push_back((change, message));
             }
-            _ => ready.push_back(numbering.entry(change)),
+            _ => ready.push_back(numbering.next_entry(change)),
         }
     }
 
@@ -42,44 +42,44 @@ impl Sequencer for Stalled {
 }
 
 /// A room with a store and alice, who is member 1 and whose message is being stored.
-fn room_with_message_of_alice() -> (Sessions, Arc<Mutex<State>>) {
+fn room_with_message_of_alice() -> (Sessions, Arc<Mutex<StalledStore>>) {
     let state = Arc::default();
     let room = Sessions::new(Room::new(60), Timeouts::default());
-    let mut room = room.with_store(Box::new(Stalled(Arc::clone(&state))));
+    let mut room = room.with_store(Box::new(StalledSequencer(Arc::clone(&state))));
     for session in 1..=3 {
-        act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     }
-    say(&mut room, 1, "NICK alice");
-    assert_eq!(say(&mut room, 1, "MSG hi"), [""; 0], "it waits");
+    send_line(&mut room, 1, "NICK alice");
+    assert_eq!(send_line(&mut room, 1, "MSG hi"), [""; 0], "it waits");
     (room, state)
 }
 
 /// Stores or refuses the oldest waiting message, which must have this author.
-fn settle(room: &mut Sessions, state: &Mutex<State>, name: &str, is_stored: bool) -> Vec<String> {
+fn finish_oldest(room: &mut Sessions, state: &Mutex<StalledStore>, name: &str, is_stored: bool) -> Vec<String> {
     {
-        let State { numbering, waiting, ready } = &mut *state.lock().unwrap();
+        let StalledStore { numbering, waiting, ready } = &mut *state.lock().unwrap();
         let (change, message) = waiting.pop_front().unwrap();
         assert_eq!(message.name.as_str(), name);
         let failure = StoreFailure::NotStored(Arc::from("disk full"));
         let action = if is_stored { change.action } else { Action::SayFailed(message.name, failure) };
-        ready.push_back(numbering.entry(Change { action, ..change }));
+        ready.push_back(numbering.next_entry(Change { action, ..change }));
     }
     let mut out = Vec::new();
     assert!(room.advance(&mut out) && !room.advance(&mut out));
-    out.iter().map(|output| shown(room, output)).collect()
+    out.iter().map(|output| format_output(room, output)).collect()
 }
 
-fn stored(room: &mut (Sessions, Arc<Mutex<State>>), name: &str) -> Vec<String> {
-    settle(&mut room.0, &room.1, name, true)
+fn stored(room: &mut (Sessions, Arc<Mutex<StalledStore>>), name: &str) -> Vec<String> {
+    finish_oldest(&mut room.0, &room.1, name, true)
 }
 
-fn not_stored(room: &mut (Sessions, Arc<Mutex<State>>), name: &str) -> Vec<String> {
-    settle(&mut room.0, &room.1, name, false)
+fn not_stored(room: &mut (Sessions, Arc<Mutex<StalledStore>>), name: &str) -> Vec<String> {
+    finish_oldest(&mut room.0, &room.1, name, false)
 }
 
 #[track_caller]
 fn assert_reserved(room: &mut Sessions, session: u64, nick: &str) {
-    let refused = say(room, session, &format!("NICK {nick}"));
+    let refused = send_line(room, session, &format!("NICK {nick}"));
     let expected = format!(
         "{session}< ERR NICK name-taken {nick} is reserved until a message sent under it, or under a look-alike, is stored"
     );
@@ -88,15 +88,15 @@ fn assert_reserved(room: &mut Sessions, session: u64, nick: &str) {
 
 #[track_caller]
 fn assert_free(room: &mut Sessions, session: u64, nick: &str) {
-    assert!(say(room, session, &format!("NICK {nick}")).contains(&format!("{session}< OK NICK {nick}")));
+    assert!(send_line(room, session, &format!("NICK {nick}")).contains(&format!("{session}< OK NICK {nick}")));
 }
 
 #[test]
 fn nick_of_gone_author_is_reserved_until_message_is_published() {
     let mut room = room_with_message_of_alice();
-    act(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
+    apply(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
     for alike in ["alice", "ALICE", "аlice", "Ａｌｉｃｅ"] {
-        let refused = say(&mut room.0, 2, &format!("NICK {alike}"));
+        let refused = send_line(&mut room.0, 2, &format!("NICK {alike}"));
         assert!(refused[0].starts_with("2< ERR NICK name-taken "), "{refused:?}");
     }
     assert_eq!(stored(&mut room, "alice"), ["*1 MSG alice hi", "1 answered"]);
@@ -106,12 +106,12 @@ fn nick_of_gone_author_is_reserved_until_message_is_published() {
 #[test]
 fn author_takes_back_own_nick_while_message_waits() {
     let mut room = room_with_message_of_alice();
-    say(&mut room.0, 1, "NICK bob");
+    send_line(&mut room.0, 1, "NICK bob");
     assert_reserved(&mut room.0, 2, "ALICE");
-    let renamed = say(&mut room.0, 1, "NICK alice");
+    let renamed = send_line(&mut room.0, 1, "NICK alice");
     assert_eq!(renamed[0], "*- RENAME bob alice, for 1 OK NICK alice");
-    say(&mut room.0, 1, "MSG again");
-    say(&mut room.0, 1, "NICK carol");
+    send_line(&mut room.0, 1, "MSG again");
+    send_line(&mut room.0, 1, "NICK carol");
     assert_eq!(stored(&mut room, "alice"), ["*1 MSG alice hi, for 1 OK MSG 1", "1 answered"]);
     assert_reserved(&mut room.0, 2, "alice");
     assert_eq!(stored(&mut room, "alice"), ["*2 MSG alice again, for 1 OK MSG 2", "1 answered"]);
@@ -121,8 +121,8 @@ fn author_takes_back_own_nick_while_message_waits() {
 #[test]
 fn nick_of_gone_author_is_free_after_message_is_refused() {
     let mut room = room_with_message_of_alice();
-    say(&mut room.0, 1, "MSG another");
-    act(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
+    send_line(&mut room.0, 1, "MSG another");
+    apply(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
     assert_eq!(not_stored(&mut room, "alice"), ["1 answered"]);
     assert_reserved(&mut room.0, 2, "alice");
     assert_eq!(not_stored(&mut room, "alice"), ["1 answered"]);
@@ -133,9 +133,9 @@ fn nick_of_gone_author_is_free_after_message_is_refused() {
 fn nick_is_free_at_once_without_unpublished_messages() {
     let mut room = room_with_message_of_alice();
     stored(&mut room, "alice");
-    say(&mut room.0, 1, "MSG another");
+    send_line(&mut room.0, 1, "MSG another");
     assert_eq!(not_stored(&mut room, "alice").len(), 2, "the refusal and `answered`");
-    act(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
+    apply(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
     assert_free(&mut room.0, 2, "alice");
 }
 
@@ -143,10 +143,10 @@ fn nick_is_free_at_once_without_unpublished_messages() {
 fn reserved_nick_is_not_a_member() {
     let mut room = room_with_message_of_alice();
     assert_free(&mut room.0, 2, "bob");
-    act(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
+    apply(&mut room.0, 1, InputKind::Disconnected(LeaveReason::Lost));
     let absent = "2< ERR WHISPER target-absent alice is not here; nothing was delivered; WHO lists names";
-    assert_eq!(say(&mut room.0, 2, "WHISPER alice psst"), [absent]);
-    assert_eq!(say(&mut room.0, 2, "WHO"), ["2< USER bob coordinator", "2< OK WHO 1"]);
+    assert_eq!(send_line(&mut room.0, 2, "WHISPER alice psst"), [absent]);
+    assert_eq!(send_line(&mut room.0, 2, "WHO"), ["2< USER bob coordinator", "2< OK WHO 1"]);
 }
 
 /// A second connection resumes the session and gives the nickname up before the first one's message is stored.
@@ -155,14 +155,14 @@ fn nick_given_up_after_resume_is_reserved() {
     for give_up in ["NICK al", "QUIT"] {
         let mut room = room_with_message_of_alice();
         let secret = Secret::new([7; 16]);
-        act(&mut room.0, 1, resumable(secret));
-        say(&mut room.0, 2, &format!("RESUME {}", ResumeToken { id: 1, secret }));
+        apply(&mut room.0, 1, resumable(secret));
+        send_line(&mut room.0, 2, &format!("RESUME {}", ResumeToken { id: 1, secret }));
         assert_eq!(
-            say(&mut room.0, 2, "NICK alice"),
+            send_line(&mut room.0, 2, "NICK alice"),
             ["2< OK NICK alice"],
             "its own nickname is not reserved against it"
         );
-        say(&mut room.0, 2, give_up);
+        send_line(&mut room.0, 2, give_up);
         assert_reserved(&mut room.0, 3, "alice");
         assert_eq!(stored(&mut room, "alice").len(), 2);
         assert_free(&mut room.0, 3, "alice");
@@ -173,10 +173,10 @@ fn nick_given_up_after_resume_is_reserved() {
 fn nick_is_reserved_until_every_author_of_that_nick_is_published() {
     let mut room = room_with_message_of_alice();
     let secret = Secret::new([7; 16]);
-    act(&mut room.0, 1, resumable(secret));
-    say(&mut room.0, 2, &format!("RESUME {}", ResumeToken { id: 1, secret }));
-    say(&mut room.0, 2, "MSG again");
-    act(&mut room.0, 2, InputKind::Disconnected(LeaveReason::Errors));
+    apply(&mut room.0, 1, resumable(secret));
+    send_line(&mut room.0, 2, &format!("RESUME {}", ResumeToken { id: 1, secret }));
+    send_line(&mut room.0, 2, "MSG again");
+    apply(&mut room.0, 2, InputKind::Disconnected(LeaveReason::Errors));
     stored(&mut room, "alice");
     assert_reserved(&mut room.0, 3, "alice");
     stored(&mut room, "alice");
@@ -189,11 +189,11 @@ fn nick_is_reserved_until_every_author_of_that_nick_is_published() {
 fn rename_to_other_case_reserves_look_alikes_of_both() {
     let mut room = room_with_message_of_alice();
     stored(&mut room, "alice");
-    say(&mut room.0, 1, "NICK AIice");
-    say(&mut room.0, 1, "MSG hi");
-    assert!(say(&mut room.0, 1, "NICK aiice")[0].ends_with("for 1 OK NICK aiice"));
-    assert!(say(&mut room.0, 2, "NICK alice")[0].contains("name-taken alice is reserved"));
+    send_line(&mut room.0, 1, "NICK AIice");
+    send_line(&mut room.0, 1, "MSG hi");
+    assert!(send_line(&mut room.0, 1, "NICK aiice")[0].ends_with("for 1 OK NICK aiice"));
+    assert!(send_line(&mut room.0, 2, "NICK alice")[0].contains("name-taken alice is reserved"));
     stored(&mut room, "AIice");
     assert_free(&mut room.0, 2, "alice");
-    assert!(say(&mut room.0, 3, "NICK aiice")[0].contains("name-taken"));
+    assert!(send_line(&mut room.0, 3, "NICK aiice")[0].contains("name-taken"));
 }

@@ -1,6 +1,6 @@
 //! Tests of resume: one member on several connections.
 
-use super::tests::{act, resumable, room, say, tick};
+use super::tests::{apply, resumable, room, send_line, tick};
 use super::{InputKind, Sessions, Timeouts};
 use crate::command::Quit;
 use crate::limits::ERRORS_IN_A_ROW_MAX;
@@ -23,35 +23,35 @@ fn resumable_room(names: &[&str]) -> Sessions {
     let mut room = Sessions::new(Room::new(RESUME_SECONDS), Timeouts::default());
     for (session, name) in (1..).zip(names) {
         connect(&mut room, session);
-        let given = act(&mut room, session.into(), resumable(secret(session)));
+        let given = apply(&mut room, session.into(), resumable(secret(session)));
         assert_eq!(given, [format!("{session}< OK SET resume on {}", token(session.into(), session))]);
-        say(&mut room, session.into(), &format!("NICK {name}"));
+        send_line(&mut room, session.into(), &format!("NICK {name}"));
     }
     room
 }
 
 fn connect(room: &mut Sessions, session: u8) {
-    act(room, session.into(), InputKind::Connect(([127, 0, 0, session], 1024).into()));
+    apply(room, session.into(), InputKind::Connect(([127, 0, 0, session], 1024).into()));
 }
 
 /// Even if the server has not noticed yet that the first connection is dead.
 #[test]
 fn resume_moves_member_without_events() {
     let mut room = resumable_room(&["alice", "bob"]);
-    say(&mut room, 1, "SET tags on");
+    send_line(&mut room, 1, "SET tags on");
     tick(&mut room, 40);
     connect(&mut room, 3);
     let why = "1< ERR - resumed another connection showed your token and has your name now; if that is not you: RESUME it, then SET resume on for another token";
-    let expected = [why, "1 closed", "1 released", "3< OK RESUME alice", "3 follows"];
-    assert_eq!(say(&mut room, 3, &format!("RESUME {}", token(1, 1))), expected);
-    assert_eq!(say(&mut room, 1, "MSG from beyond"), Vec::<String>::new());
-    assert_eq!(act(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost)), Vec::<String>::new());
-    assert_eq!(say(&mut room, 3, "MSG back"), ["*1 MSG alice back, for 3 OK MSG 1"]);
-    assert_eq!(say(&mut room, 2, "WHISPER alice hi"), ["3< WHISPER bob hi", "2< OK WHISPER alice"]);
+    let expected = [why, "1 closed", "1 removed", "3< OK RESUME alice", "3 follows"];
+    assert_eq!(send_line(&mut room, 3, &format!("RESUME {}", token(1, 1))), expected);
+    assert_eq!(send_line(&mut room, 1, "MSG from beyond"), Vec::<String>::new());
+    assert_eq!(apply(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost)), Vec::<String>::new());
+    assert_eq!(send_line(&mut room, 3, "MSG back"), ["*1 MSG alice back, for 3 OK MSG 1"]);
+    assert_eq!(send_line(&mut room, 2, "WHISPER alice hi"), ["3< WHISPER bob hi", "2< OK WHISPER alice"]);
     let alice = "USER alice coordinator id=1 address=127.0.0.3:1024 idle=0 online=40";
     let bob = "USER bob member id=2 address=127.0.0.2:1024 idle=0 online=40";
-    assert_eq!(say(&mut room, 3, "STATUS"), [format!("3< {alice}/{bob}"), "3< OK STATUS 2".to_owned()]);
-    assert_eq!(room.connected(), 2);
+    assert_eq!(send_line(&mut room, 3, "STATUS"), [format!("3< {alice}/{bob}"), "3< OK STATUS 2".to_owned()]);
+    assert_eq!(room.connected_count(), 2);
 }
 
 /// The reply to `RESUME` may be lost with its connection, so the token can be used again.
@@ -60,23 +60,23 @@ fn token_works_until_replaced_or_member_left() {
     let mut room = resumable_room(&["alice", "bob"]);
     for session in 3..6 {
         connect(&mut room, session);
-        let resumed = say(&mut room, session.into(), &format!("RESUME {}", token(1, 1)));
+        let resumed = send_line(&mut room, session.into(), &format!("RESUME {}", token(1, 1)));
         assert!(resumed.contains(&format!("{session}< OK RESUME alice")), "{resumed:?}");
     }
-    assert_eq!(act(&mut room, 5, resumable(secret(9))), [format!("5< OK SET resume on {}", token(1, 9))]);
+    assert_eq!(apply(&mut room, 5, resumable(secret(9))), [format!("5< OK SET resume on {}", token(1, 9))]);
     connect(&mut room, 6);
     let mut refused = |line: &str| {
         let unknown = "ERR RESUME token-unknown nobody's name is kept for this token (any more); write: NICK name";
-        assert_eq!(say(&mut room, 6, line), [format!("6< {unknown}")], "{line}");
+        assert_eq!(send_line(&mut room, 6, line), [format!("6< {unknown}")], "{line}");
     };
     refused(&format!("RESUME {}", token(1, 1)));
     refused(&format!("RESUME {}", token(5, 9)));
     refused(&format!("RESUME {}", token(2, 9)));
     refused("RESUME 1-0909");
-    say(&mut room, 5, "SET resume off");
-    assert!(say(&mut room, 6, &format!("RESUME {}", token(1, 9)))[0].contains("token-unknown"));
-    say(&mut room, 2, "QUIT");
-    assert!(say(&mut room, 6, &format!("RESUME {}", token(2, 2)))[0].contains("token-unknown"));
+    send_line(&mut room, 5, "SET resume off");
+    assert!(send_line(&mut room, 6, &format!("RESUME {}", token(1, 9)))[0].contains("token-unknown"));
+    send_line(&mut room, 2, "QUIT");
+    assert!(send_line(&mut room, 6, &format!("RESUME {}", token(2, 2)))[0].contains("token-unknown"));
 }
 
 /// Meanwhile nobody else can take the name, and its owner stays coordinator. Only whispers to it are refused.
@@ -84,36 +84,36 @@ fn token_works_until_replaced_or_member_left() {
 fn detached_member_remains_until_timeout() {
     let mut room = resumable_room(&["alice", "bob"]);
     tick(&mut room, 7);
-    assert_eq!(act(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost)), ["1 closed", "1 held"]);
-    assert_eq!(act(&mut room, 1, InputKind::Disconnected(LeaveReason::Slow)), Vec::<String>::new());
-    assert_eq!(say(&mut room, 1, "MSG from beyond"), Vec::<String>::new());
-    assert_eq!(room.connected(), 1);
-    assert_eq!(say(&mut room, 2, "WHO"), ["2< USER alice coordinator/USER bob member", "2< OK WHO 2"]);
+    assert_eq!(apply(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost)), ["1 closed", "1 detached"]);
+    assert_eq!(apply(&mut room, 1, InputKind::Disconnected(LeaveReason::Slow)), Vec::<String>::new());
+    assert_eq!(send_line(&mut room, 1, "MSG from beyond"), Vec::<String>::new());
+    assert_eq!(room.connected_count(), 1);
+    assert_eq!(send_line(&mut room, 2, "WHO"), ["2< USER alice coordinator/USER bob member", "2< OK WHO 2"]);
     let refusal = "ERR WHISPER target-absent alice has no connection now and may come back; nothing was delivered";
-    assert_eq!(say(&mut room, 2, "WHISPER alice hi"), [format!("2< {refusal}")]);
-    assert!(say(&mut room, 2, "NICK ALICE")[0].contains("name-taken"));
+    assert_eq!(send_line(&mut room, 2, "WHISPER alice hi"), [format!("2< {refusal}")]);
+    assert!(send_line(&mut room, 2, "NICK ALICE")[0].contains("name-taken"));
     assert_eq!(tick(&mut room, 7 + RESUME_SECONDS), Vec::<String>::new());
     connect(&mut room, 3);
-    let expected = ["1 closed", "1 released", "3< OK RESUME alice", "3 follows"];
-    assert_eq!(say(&mut room, 3, &format!("RESUME {}", token(1, 1))), expected);
+    let expected = ["1 closed", "1 removed", "3< OK RESUME alice", "3 follows"];
+    assert_eq!(send_line(&mut room, 3, &format!("RESUME {}", token(1, 1))), expected);
     assert_eq!(tick(&mut room, 1000), Vec::<String>::new());
 
-    act(&mut room, 3, InputKind::Disconnected(LeaveReason::Lost));
-    let expected = ["3 closed", "3 released", "*- LEAVE alice lost", "*- COORDINATOR bob"];
+    apply(&mut room, 3, InputKind::Disconnected(LeaveReason::Lost));
+    let expected = ["3 closed", "3 removed", "*- LEAVE alice lost", "*- COORDINATOR bob"];
     assert_eq!(tick(&mut room, 1000 + RESUME_SECONDS), Vec::<String>::new());
     assert_eq!(tick(&mut room, 1001 + RESUME_SECONDS), expected);
     connect(&mut room, 4);
-    assert!(say(&mut room, 4, &format!("RESUME {}", token(1, 1)))[0].contains("token-unknown"));
-    assert_eq!(say(&mut room, 4, "NICK alice"), ["*- JOIN alice", "4< OK NICK alice", "4 follows"]);
+    assert!(send_line(&mut room, 4, &format!("RESUME {}", token(1, 1)))[0].contains("token-unknown"));
+    assert_eq!(send_line(&mut room, 4, "NICK alice"), ["*- JOIN alice", "4< OK NICK alice", "4 follows"]);
 }
 
 #[test]
 fn quit_or_errors_leave_at_once_despite_token() {
-    let check = |action: fn() -> InputKind, is_held: bool| {
+    let check = |action: fn() -> InputKind, is_detached: bool| {
         let mut room = resumable_room(&["alice"]);
-        let out = act(&mut room, 1, action());
-        assert_eq!(out.contains(&"1 held".to_owned()), is_held, "{out:?}");
-        assert_eq!(out.iter().any(|line| line.contains("LEAVE alice")), !is_held, "{out:?}");
+        let out = apply(&mut room, 1, action());
+        assert_eq!(out.contains(&"1 detached".to_owned()), is_detached, "{out:?}");
+        assert_eq!(out.iter().any(|line| line.contains("LEAVE alice")), !is_detached, "{out:?}");
     };
     check(|| InputKind::Disconnected(LeaveReason::Lost), true);
     check(|| InputKind::Disconnected(LeaveReason::Eof), true);
@@ -123,10 +123,10 @@ fn quit_or_errors_leave_at_once_despite_token() {
 
     let mut room = Sessions::new(Room::new(60), Timeouts { idle_seconds: 20, ..Timeouts::default() });
     connect(&mut room, 1);
-    act(&mut room, 1, resumable(secret(1)));
-    say(&mut room, 1, "NICK alice");
-    assert_eq!(tick(&mut room, 21)[1..], ["1 closed", "1 held"]);
-    assert_eq!(tick(&mut room, 82), ["1 closed", "1 released", "*- LEAVE alice timeout"]);
+    apply(&mut room, 1, resumable(secret(1)));
+    send_line(&mut room, 1, "NICK alice");
+    assert_eq!(tick(&mut room, 21)[1..], ["1 closed", "1 detached"]);
+    assert_eq!(tick(&mut room, 82), ["1 closed", "1 removed", "*- LEAVE alice timeout"]);
 }
 
 /// Requests a token before `NICK`, with a nickname, and without taking one.
@@ -134,17 +134,17 @@ fn quit_or_errors_leave_at_once_despite_token() {
 fn token_can_be_requested_with_or_without_name() {
     let mut room = resumable_room(&["alice"]);
     let own = "ERR RESUME already-named you are alice already; RESUME comes instead of NICK, on a new connection";
-    assert_eq!(say(&mut room, 1, &format!("RESUME {}", token(1, 1))), [format!("1< {own}")]);
+    assert_eq!(send_line(&mut room, 1, &format!("RESUME {}", token(1, 1))), [format!("1< {own}")]);
     connect(&mut room, 2);
-    act(&mut room, 2, resumable(secret(2)));
-    assert!(say(&mut room, 2, &format!("RESUME {}", token(2, 2)))[0].contains("token-unknown"));
-    assert_eq!(act(&mut room, 2, InputKind::Disconnected(LeaveReason::Lost)), ["2 closed", "2 released"]);
+    apply(&mut room, 2, resumable(secret(2)));
+    assert!(send_line(&mut room, 2, &format!("RESUME {}", token(2, 2)))[0].contains("token-unknown"));
+    assert_eq!(apply(&mut room, 2, InputKind::Disconnected(LeaveReason::Lost)), ["2 closed", "2 removed"]);
     connect(&mut room, 3);
-    act(&mut room, 3, resumable(secret(3)));
-    say(&mut room, 3, &format!("RESUME {}", token(1, 1)));
-    assert!(say(&mut room, 3, "QUIT").contains(&"*- LEAVE alice quit".to_owned()));
+    apply(&mut room, 3, resumable(secret(3)));
+    send_line(&mut room, 3, &format!("RESUME {}", token(1, 1)));
+    assert!(send_line(&mut room, 3, "QUIT").contains(&"*- LEAVE alice quit".to_owned()));
     connect(&mut room, 4);
-    assert!(say(&mut room, 4, &format!("RESUME {}", token(3, 3)))[0].contains("token-unknown"));
+    assert!(send_line(&mut room, 4, &format!("RESUME {}", token(3, 3)))[0].contains("token-unknown"));
 }
 
 #[test]
@@ -152,14 +152,14 @@ fn member_detaches_only_with_timeout_and_token() {
     let mut room = room(&["alice"]);
     let refusal =
         "1< ERR SET resume-off this server holds nobody's name; if your connection breaks, join again with NICK";
-    assert_eq!(act(&mut room, 1, resumable(secret(1))), [refusal]);
-    assert_eq!(say(&mut room, 1, "SET resume on"), [refusal]);
-    assert_eq!(say(&mut room, 1, "SET resume off"), ["1< OK SET resume off"]);
+    assert_eq!(apply(&mut room, 1, resumable(secret(1))), [refusal]);
+    assert_eq!(send_line(&mut room, 1, "SET resume on"), [refusal]);
+    assert_eq!(send_line(&mut room, 1, "SET resume off"), ["1< OK SET resume off"]);
     let mut room = resumable_room(&["alice"]);
-    say(&mut room, 1, "SET resume off");
+    send_line(&mut room, 1, "SET resume off");
     assert_eq!(
-        act(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost)),
-        ["1 closed", "1 released", "*- LEAVE alice lost"]
+        apply(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost)),
+        ["1 closed", "1 removed", "*- LEAVE alice lost"]
     );
 }
 
@@ -169,8 +169,8 @@ fn guessing_tokens_ends_the_session() {
     connect(&mut room, 2);
     for guess in 1..ERRORS_IN_A_ROW_MAX {
         let line = if guess % 2 == 0 { "RESUME me".to_owned() } else { format!("RESUME {}", token(1, 2)) };
-        assert_eq!(say(&mut room, 2, &line).len(), 1);
+        assert_eq!(send_line(&mut room, 2, &line).len(), 1);
     }
     let why = "2< ERR - too-many-errors 50 lines in a row were of no use; connect again, and write: HELP";
-    assert_eq!(say(&mut room, 2, &format!("RESUME {}", token(1, 3)))[1..], [why, "2 closed", "2 released"]);
+    assert_eq!(send_line(&mut room, 2, &format!("RESUME {}", token(1, 3)))[1..], [why, "2 closed", "2 removed"]);
 }

@@ -2,9 +2,9 @@
 //! members see, and in which order.
 
 use super::*;
-use crate::command::{Set, Setting, Verb};
+use crate::command::{Command, Set, Setting, Verb};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
-use crate::protocol::{DrawnStroke, PastMessage, Token};
+use crate::protocol::{DrawnStroke, Ending, PastMessage, Secret, Token};
 use crate::room::{RecentMessages, RecentStrokes};
 
 /// A room with these members; the first one has session 1.
@@ -15,8 +15,8 @@ pub(super) fn room(names: &[&str]) -> Sessions {
 fn room_of(room: Room, names: &[&str]) -> Sessions {
     let mut room = Sessions::new(room, Timeouts::default());
     for (session, name) in (1..).zip(names) {
-        act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
-        say(&mut room, session, &format!("NICK {name}"));
+        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        send_line(&mut room, session, &format!("NICK {name}"));
     }
     room
 }
@@ -27,17 +27,17 @@ pub(super) fn resumable(secret: Secret) -> InputKind {
 }
 
 /// The outputs of an action: `session< line` for private lines, `* event` for published ones, and the other outputs.
-pub(super) fn act(room: &mut Sessions, session: u64, action: InputKind) -> Vec<String> {
+pub(super) fn apply(room: &mut Sessions, session: u64, action: InputKind) -> Vec<String> {
     let mut out = Vec::new();
     room.apply(Input { at: Timestamp(5_000), session: SessionId(session), kind: action }, &mut out);
     // Each line is answered at the end of its outputs, unless it waits.
     let own = Output::Answered(SessionId(session));
     out.pop_if(|last| *last == own);
-    out.iter().map(|output| shown(room, output)).collect()
+    out.iter().map(|output| format_output(room, output)).collect()
 }
 
-/// An output as `act` returns it.
-pub(super) fn shown(room: &Sessions, output: &Output) -> String {
+/// An output as `apply` returns it.
+pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
     let drawn = |numbers| room.room().canvas().range(numbers).map(DrawnStroke::to_string).collect::<Vec<_>>().join("/");
     let past = |numbers| {
         room.room().history().messages().range(numbers).map(PastMessage::to_string).collect::<Vec<_>>().join("/")
@@ -59,40 +59,40 @@ pub(super) fn shown(room: &Sessions, output: &Output) -> String {
             let own = own.as_ref().map(|reply| format!(", for {session} {reply}")).unwrap_or_default();
             format!("*{id} {event}{own}")
         }
-        Output::SetDialect(SessionId(session), dialect) => format!("{session} speaks {}", dialect.index()),
+        Output::SetDialect(SessionId(session), dialect) => format!("{session} dialect {}", dialect.index()),
         Output::Follow(SessionId(session)) => format!("{session} follows"),
-        Output::SetMode(SessionId(session), mode) => format!("{session} is read as {mode:?}"),
+        Output::SetMode(SessionId(session), mode) => format!("{session} mode {mode:?}"),
         Output::Close(SessionId(session), _) => format!("{session} closed"),
-        Output::Detach(SessionId(session)) => format!("{session} held"),
-        Output::Remove(SessionId(session)) => format!("{session} released"),
+        Output::Detach(SessionId(session)) => format!("{session} detached"),
+        Output::Remove(SessionId(session)) => format!("{session} removed"),
     }
 }
 
-pub(super) fn say(room: &mut Sessions, session: u64, line: &str) -> Vec<String> {
+pub(super) fn send_line(room: &mut Sessions, session: u64, line: &str) -> Vec<String> {
     let action = match Command::parse(line, Mode::Commands) {
         Ok(command) => InputKind::Command(command.expect("not blank")),
         Err(refusal) => InputKind::Refuse(refusal),
     };
-    act(room, session, action)
+    apply(room, session, action)
 }
 
 #[test]
 fn commands_have_their_outputs_in_order() {
     let mut room = room(&["alice", "bob"]);
     let mut check =
-        |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
+        |session, line: &str, expected: &[&str]| assert_eq!(send_line(&mut room, session, line), expected, "{line}");
     check(1, "MSG hi", &["*1 MSG alice hi, for 1 OK MSG 1"]);
     check(2, "NICK rob", &["*- RENAME bob rob, for 2 OK NICK rob"]);
     check(2, "NICK rob", &["2< OK NICK rob"]);
     check(2, "NICK Rob", &["*- RENAME rob Rob, for 2 OK NICK Rob"]);
     check(1, "WHISPER ROB hi", &["2< WHISPER alice hi", "1< OK WHISPER Rob"]);
-    check(1, "SET tags on", &["1< OK SET tags on", "1 speaks 2"]);
+    check(1, "SET tags on", &["1< OK SET tags on", "1 dialect 2"]);
     check(2, "WHISPER alice hi", &["1< @- 1970-01-01T00:00:05.000Z WHISPER Rob hi", "2< OK WHISPER alice"]);
     check(1, "SET echo on", &["1< OK SET echo on"]);
     check(1, "MSG again", &["*2 MSG alice again", "1< OK MSG 2"]);
-    check(1, "CHAT", &["1 is read as Chat", "1< OK CHAT on"]);
+    check(1, "CHAT", &["1 mode Chat", "1< OK CHAT on"]);
     check(1, "PONG x", &[]);
-    check(1, "QUIT", &["1< OK QUIT", "1 closed", "1 released", "*- LEAVE alice quit", "*- COORDINATOR Rob"]);
+    check(1, "QUIT", &["1< OK QUIT", "1 closed", "1 removed", "*- LEAVE alice quit", "*- COORDINATOR Rob"]);
     check(1, "MSG from beyond", &[]);
 }
 
@@ -101,7 +101,7 @@ fn help_in_chat_mode_shows_what_to_type() {
     let mut room = room(&["alice"]);
     let mut help = |line: &str, mode| {
         let command = Command::parse(line, mode).expect("valid").expect("not blank");
-        act(&mut room, 1, InputKind::Command(command))
+        apply(&mut room, 1, InputKind::Command(command))
     };
     assert_eq!(help("HELP /who", Mode::Commands), ["1< NOTICE WHO: list who is here", "1< OK HELP"]);
     help("CHAT", Mode::Commands);
@@ -120,11 +120,11 @@ fn help_in_chat_mode_shows_what_to_type() {
 #[test]
 fn set_changes_one_part_of_dialect() {
     let mut room = room(&["alice"]);
-    assert_eq!(act(&mut room, 1, InputKind::Ending(Ending::CrLf)), ["1 speaks 1"]);
+    assert_eq!(apply(&mut room, 1, InputKind::Ending(Ending::CrLf)), ["1 dialect 1"]);
     let changes = [("draw on", 5), ("tags on", 7), ("draw off", 3), ("draw on", 7), ("tags off", 5), ("draw off", 1)];
     for (change, dialect) in changes {
-        let expected = [format!("1< OK SET {change}"), format!("1 speaks {dialect}")];
-        assert_eq!(say(&mut room, 1, &format!("SET {change}")), expected);
+        let expected = [format!("1< OK SET {change}"), format!("1 dialect {dialect}")];
+        assert_eq!(send_line(&mut room, 1, &format!("SET {change}")), expected);
     }
 }
 
@@ -132,23 +132,25 @@ fn set_changes_one_part_of_dialect() {
 fn who_list_follows_every_change() {
     let mut room = room(&["alice", "bob"]);
     let mut who = |line: &str| {
-        say(&mut room, 2, line);
-        say(&mut room, 2, "WHO")
+        send_line(&mut room, 2, line);
+        send_line(&mut room, 2, "WHO")
     };
     assert_eq!(who("PING"), ["2< USER alice coordinator/USER bob member", "2< OK WHO 2"]);
     assert_eq!(who("NICK rob"), ["2< USER alice coordinator/USER rob member", "2< OK WHO 2"]);
-    act(&mut room, 3, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
-    say(&mut room, 3, "NICK carol");
-    say(&mut room, 1, "QUIT");
-    assert_eq!(say(&mut room, 2, "WHO"), ["2< USER rob coordinator/USER carol member", "2< OK WHO 2"]);
+    apply(&mut room, 3, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    send_line(&mut room, 3, "NICK carol");
+    send_line(&mut room, 1, "QUIT");
+    assert_eq!(send_line(&mut room, 2, "WHO"), ["2< USER rob coordinator/USER carol member", "2< OK WHO 2"]);
 }
 
 #[test]
 fn history_is_replayed_on_request() {
-    let mut room =
-        room_of(Room::new(0).with_epoch(Token::ours("k7qd")).with_history(RecentMessages::new(2)), &["alice", "bob"]);
+    let mut room = room_of(
+        Room::new(0).with_epoch(Token::truncated("k7qd")).with_history(RecentMessages::new(2)),
+        &["alice", "bob"],
+    );
     let mut check =
-        |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
+        |session, line: &str, expected: &[&str]| assert_eq!(send_line(&mut room, session, line), expected, "{line}");
     let time = "1970-01-01T00:00:05.000Z";
     let [one, two, three] = ["1 {} alice one", "2 {} alice two", "3 {} alice three"]
         .map(|past| format!("1< PAST {}", past.replace("{}", time)));
@@ -178,13 +180,13 @@ fn history_is_replayed_on_request() {
 fn history_beyond_memory_is_read_from_store() {
     let history = Room::new(0).with_history(RecentMessages::new(2));
     let mut room = Sessions::new(history, Timeouts::default()).with_store(Box::new(MemorySequencer::default()));
-    act(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    apply(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     for line in ["NICK alice", "MSG one", "MSG two", "MSG three"] {
-        say(&mut room, 1, line);
+        send_line(&mut room, 1, line);
     }
     let past = |id, text| format!("PAST {id} 1970-01-01T00:00:05.000Z alice {text}");
     let both = format!("1< {}/{}", past(2, "two"), past(3, "three"));
-    let mut check = |line: &str, expected: &[&str]| assert_eq!(say(&mut room, 1, line), expected, "{line}");
+    let mut check = |line: &str, expected: &[&str]| assert_eq!(send_line(&mut room, 1, line), expected, "{line}");
     check("HISTORY 2", &[&both, "1< OK HISTORY 2 last=3"]);
     check("HISTORY 3", &["1 queries Last(3) up to 3"]);
     check("HISTORY", &["1 queries Last(20) up to 3"]);
@@ -200,8 +202,8 @@ fn strokes_have_no_id_and_are_evicted_or_cleared() {
     let canvas = RecentStrokes::new(2, crate::limits::CANVAS_BYTES_MAX);
     let mut room = room_of(Room::new(0).with_canvas(canvas), &["alice", "bob"]);
     let mut check =
-        |session, line: &str, expected: &[&str]| assert_eq!(say(&mut room, session, line), expected, "{line}");
-    check(2, "SET draw on", &["2< OK SET draw on", "2 speaks 4"]);
+        |session, line: &str, expected: &[&str]| assert_eq!(send_line(&mut room, session, line), expected, "{line}");
+    check(2, "SET draw on", &["2< OK SET draw on", "2 dialect 4"]);
     check(1, "CANVAS", &["1< ", "1< OK CANVAS 0"]);
     check(1, "DRAW #FF0000 9 1,2", &["*- DRAW alice #ff0000 9 1,2, for 1 OK DRAW"]);
     check(1, "MSG like this", &["*1 MSG alice like this, for 1 OK MSG 1"]);
@@ -212,7 +214,7 @@ fn strokes_have_no_id_and_are_evicted_or_cleared() {
     check(2, "CANVAS", &["2< STROKE bob #0000ff 9 3,4 5,6/STROKE alice #ff0000 9 7,8", "2< OK CANVAS 2"]);
     check(1, "DRAW clear", &["*- DRAW alice clear, for 1 OK DRAW"]);
     check(2, "CANVAS", &["2< ", "2< OK CANVAS 0"]);
-    check(2, "SET draw off", &["2< OK SET draw off", "2 speaks 0"]);
+    check(2, "SET draw off", &["2< OK SET draw off", "2 dialect 0"]);
     check(
         1,
         "DRAW #000000 0 1,1",
@@ -225,93 +227,93 @@ fn strokes_have_no_id_and_are_evicted_or_cleared() {
 fn fifty_invalid_lines_in_a_row_end_the_session() {
     let mut room = room(&["alice"]);
     for _ in 1..ERRORS_IN_A_ROW_MAX {
-        assert_eq!(say(&mut room, 1, "nonsense").len(), 1);
+        assert_eq!(send_line(&mut room, 1, "nonsense").len(), 1);
     }
-    say(&mut room, 1, "MSG");
+    send_line(&mut room, 1, "MSG");
     for _ in 1..ERRORS_IN_A_ROW_MAX {
-        assert_eq!(say(&mut room, 1, "nonsense").len(), 1);
-        act(&mut room, 1, InputKind::Blank);
+        assert_eq!(send_line(&mut room, 1, "nonsense").len(), 1);
+        apply(&mut room, 1, InputKind::Blank);
     }
     let why = "1< ERR - too-many-errors 50 lines in a row were of no use; connect again, and write: HELP";
-    assert_eq!(say(&mut room, 1, "nonsense")[1..], [why, "1 closed", "1 released", "*- LEAVE alice errors"]);
+    assert_eq!(send_line(&mut room, 1, "nonsense")[1..], [why, "1 closed", "1 removed", "*- LEAVE alice errors"]);
 }
 
 /// An `OK` would promise a delivery that cannot happen.
 #[test]
 fn whisper_to_leaving_member_is_refused() {
     let mut room = room(&["alice", "bob"]);
-    act(&mut room, 2, InputKind::EndOfInput);
+    apply(&mut room, 2, InputKind::EndOfInput);
     let refusal = "ERR WHISPER target-absent bob is leaving and hears no more; nothing was delivered";
-    assert_eq!(say(&mut room, 1, "WHISPER bob hi"), [format!("1< {refusal}")]);
+    assert_eq!(send_line(&mut room, 1, "WHISPER bob hi"), [format!("1< {refusal}")]);
 }
 
 #[test]
 fn own_join_is_an_event_only_with_echo() {
     let mut room = room(&["alice"]);
-    act(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
-    assert_eq!(say(&mut room, 2, "NICK bob"), ["*- JOIN bob", "2< OK NICK bob", "2 follows"]);
-    act(&mut room, 3, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
-    say(&mut room, 3, "SET echo on");
-    assert_eq!(say(&mut room, 3, "NICK carol"), ["3 follows", "*- JOIN carol", "3< OK NICK carol"]);
+    apply(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    assert_eq!(send_line(&mut room, 2, "NICK bob"), ["*- JOIN bob", "2< OK NICK bob", "2 follows"]);
+    apply(&mut room, 3, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    send_line(&mut room, 3, "SET echo on");
+    assert_eq!(send_line(&mut room, 3, "NICK carol"), ["3 follows", "*- JOIN carol", "3< OK NICK carol"]);
 }
 
 #[test]
 fn name_is_free_at_once_after_leave() {
     let mut room = room(&["alice", "bob"]);
-    say(&mut room, 1, "NICK carol");
-    assert_eq!(say(&mut room, 2, "NICK ALICE"), ["*- RENAME bob ALICE, for 2 OK NICK ALICE"]);
-    act(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost));
-    assert_eq!(say(&mut room, 2, "NICK carol"), ["*- RENAME ALICE carol, for 2 OK NICK carol"]);
+    send_line(&mut room, 1, "NICK carol");
+    assert_eq!(send_line(&mut room, 2, "NICK ALICE"), ["*- RENAME bob ALICE, for 2 OK NICK ALICE"]);
+    apply(&mut room, 1, InputKind::Disconnected(LeaveReason::Lost));
+    assert_eq!(send_line(&mut room, 2, "NICK carol"), ["*- RENAME ALICE carol, for 2 OK NICK carol"]);
 }
 
 #[test]
 fn end_of_input_is_not_a_leave() {
     let mut room = room(&["alice"]);
-    assert_eq!(act(&mut room, 1, InputKind::EndOfInput), ["1 closed"]);
+    assert_eq!(apply(&mut room, 1, InputKind::EndOfInput), ["1 closed"]);
     assert_eq!(
-        act(&mut room, 1, InputKind::Disconnected(LeaveReason::Eof)),
-        ["1 closed", "1 released", "*- LEAVE alice eof"]
+        apply(&mut room, 1, InputKind::Disconnected(LeaveReason::Eof)),
+        ["1 closed", "1 removed", "*- LEAVE alice eof"]
     );
-    assert_eq!(act(&mut room, 1, InputKind::Disconnected(LeaveReason::Eof)), Vec::<String>::new());
+    assert_eq!(apply(&mut room, 1, InputKind::Disconnected(LeaveReason::Eof)), Vec::<String>::new());
 }
 
 #[test]
 fn connection_during_shutdown_is_refused() {
     let mut room = room(&["alice"]);
     let farewell = "NOTICE the server is shutting down";
-    assert_eq!(act(&mut room, 0, InputKind::Shutdown), [&format!("*- {farewell}"), "1 closed", "1 released"]);
-    let late = act(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
-    assert_eq!(late, [&format!("2< {farewell}"), "2 closed", "2 released"]);
-    assert_eq!(room.connected(), 0);
+    assert_eq!(apply(&mut room, 0, InputKind::Shutdown), [&format!("*- {farewell}"), "1 closed", "1 removed"]);
+    let late = apply(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    assert_eq!(late, [&format!("2< {farewell}"), "2 closed", "2 removed"]);
+    assert_eq!(room.connected_count(), 0);
 }
 
 #[test]
 fn status_has_idle_and_online_seconds() {
     let mut room = room(&["alice", "bob"]);
     tick(&mut room, 40);
-    act(&mut room, 2, InputKind::Blank);
+    apply(&mut room, 2, InputKind::Blank);
     tick(&mut room, 63);
     let bob = "USER bob member id=2 address=127.0.0.1:1024 idle=23 online=63";
     let alice = "USER alice coordinator id=1 address=127.0.0.1:1024 idle=0 online=63";
-    assert_eq!(say(&mut room, 1, "STATUS"), [format!("1< {alice}/{bob}"), "1< OK STATUS 2".to_owned()]);
+    assert_eq!(send_line(&mut room, 1, "STATUS"), [format!("1< {alice}/{bob}"), "1< OK STATUS 2".to_owned()]);
 }
 
 pub(super) fn tick(room: &mut Sessions, seconds: u64) -> Vec<String> {
-    act(room, SessionId::SERVER.0, InputKind::Tick(Uptime(seconds)))
+    apply(room, SessionId::SERVER.0, InputKind::Tick(Uptime(seconds)))
 }
 
 #[test]
 fn name_timeout_ends_session_despite_lines() {
     let mut room = Sessions::new(Room::default(), Timeouts { name_seconds: 60, ..Timeouts::default() });
     for session in 1..=3 {
-        act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     }
-    say(&mut room, 1, "NICK alice");
+    send_line(&mut room, 1, "NICK alice");
     assert_eq!(tick(&mut room, 60), Vec::<String>::new());
-    say(&mut room, 2, "PING still typing");
-    act(&mut room, 3, InputKind::EndOfInput);
+    send_line(&mut room, 2, "PING still typing");
+    apply(&mut room, 3, InputKind::EndOfInput);
     let why = "ERR - name-timeout you took no name within 60 s; connect again and write: NICK name";
-    assert_eq!(tick(&mut room, 61), [&format!("2< {why}"), "2 closed", "2 released"]);
+    assert_eq!(tick(&mut room, 61), [&format!("2< {why}"), "2 closed", "2 removed"]);
     assert_eq!(tick(&mut room, 1000), Vec::<String>::new());
 }
 
@@ -319,24 +321,24 @@ fn name_timeout_ends_session_despite_lines() {
 fn silent_session_gets_ping_then_leaves() {
     let mut room = Sessions::new(Room::default(), Timeouts { name_seconds: 60, idle_seconds: 20 });
     for (session, name) in [(1, "alice"), (2, "bob"), (3, "carol")] {
-        act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
-        say(&mut room, session, &format!("NICK {name}"));
+        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        send_line(&mut room, session, &format!("NICK {name}"));
     }
-    say(&mut room, 3, "SET tags on");
+    send_line(&mut room, 3, "SET tags on");
     assert_eq!(tick(&mut room, 10), Vec::<String>::new());
     assert_eq!(tick(&mut room, 11), ["1< PING idle", "2< PING idle", "3< @- 1970-01-01T00:00:05.000Z PING idle"]);
     assert_eq!(tick(&mut room, 12), Vec::<String>::new(), "is_pinged once");
-    say(&mut room, 1, "PONG idle");
-    act(&mut room, 2, InputKind::Blank);
-    say(&mut room, 3, "nonsense is a sign of life, too");
+    send_line(&mut room, 1, "PONG idle");
+    apply(&mut room, 2, InputKind::Blank);
+    send_line(&mut room, 3, "nonsense is a sign of life, too");
     assert_eq!(tick(&mut room, 23), ["1< PING idle", "2< PING idle", "3< @- 1970-01-01T00:00:05.000Z PING idle"]);
-    say(&mut room, 3, "PONG idle");
+    send_line(&mut room, 3, "PONG idle");
     let why = "ERR - idle-timeout nothing came from you for 20 s; connect again, and answer PING";
     let left = ["*- LEAVE alice timeout", "*- COORDINATOR bob", "*- LEAVE bob timeout", "*- COORDINATOR carol"];
-    let told = |session| [format!("{session}< {why}"), format!("{session} closed"), format!("{session} released")];
-    let mut out = told(1).to_vec();
+    let expected = |session| [format!("{session}< {why}"), format!("{session} closed"), format!("{session} removed")];
+    let mut out = expected(1).to_vec();
     out.extend([left[0].to_owned(), left[1].to_owned()]);
-    out.extend(told(2));
+    out.extend(expected(2));
     out.extend([left[2].to_owned(), left[3].to_owned()]);
     assert_eq!(tick(&mut room, 33), out);
 }
@@ -344,24 +346,23 @@ fn silent_session_gets_ping_then_leaves() {
 #[test]
 fn caught_up_session_gets_member_list() {
     let mut room = room(&["alice", "bob"]);
-    say(&mut room, 2, "SET tags on");
+    send_line(&mut room, 2, "SET tags on");
     let users = "USER alice coordinator/USER bob member";
-    assert_eq!(act(&mut room, 1, InputKind::CaughtUp), ["1< ROSTER 2".to_owned(), format!("1< {users}")]);
+    assert_eq!(apply(&mut room, 1, InputKind::CaughtUp), ["1< ROSTER 2".to_owned(), format!("1< {users}")]);
     let tagged = "2< @- 1970-01-01T00:00:05.000Z ROSTER 2";
-    assert_eq!(act(&mut room, 2, InputKind::CaughtUp), [tagged.to_owned(), format!("2< {users}")]);
-    say(&mut room, 2, "QUIT");
-    assert_eq!(act(&mut room, 2, InputKind::CaughtUp), [""; 0]);
+    assert_eq!(apply(&mut room, 2, InputKind::CaughtUp), [tagged.to_owned(), format!("2< {users}")]);
+    send_line(&mut room, 2, "QUIT");
+    assert_eq!(apply(&mut room, 2, InputKind::CaughtUp), [""; 0]);
 }
 
 #[test]
 fn expired_members_leave_in_turns_at_the_same_tick() {
     let mut room = Sessions::new(Room::default(), Timeouts { idle_seconds: 20, ..Timeouts::default() });
     for session in 1..=EXPIRED_PER_TURN_MAX as u64 * 2 + 1 {
-        act(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
-        say(&mut room, session, &format!("NICK {session:0>32}"));
+        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        send_line(&mut room, session, &format!("NICK {session:0>32}"));
     }
-    let mut turn =
-        || (tick(&mut room, 21).iter().filter(|line| line.ends_with("released")).count(), room.has_expired());
+    let mut turn = || (tick(&mut room, 21).iter().filter(|line| line.ends_with("removed")).count(), room.has_expired());
     let turns = [turn(), turn(), turn(), turn()];
     assert_eq!(turns, [(EXPIRED_PER_TURN_MAX, true), (EXPIRED_PER_TURN_MAX, true), (1, false), (0, false)]);
 }

@@ -38,12 +38,12 @@ impl Sessions {
     pub(super) fn tick(&mut self, at: Timestamp, now: Uptime, out: &mut Vec<Output>) {
         self.submit_at(now, at, Origin::SERVER, room::Action::Tick, out);
         let now = self.now();
-        let due = |state: &Session| state.due(now, self.timeouts);
+        let due = |state: &Session| state.due_timeout(now, self.timeouts);
         let due: Vec<_> = self.all.iter().filter_map(|(session, state)| Some((session, due(state)?))).collect();
         let mut ended = 0;
-        self.has_idle_left = false;
-        for (session, due) in due {
-            match due {
+        self.has_more_idle = false;
+        for (session, timeout) in due {
+            match timeout {
                 Timeout::Ping => self.send_ping(at, session, out),
                 Timeout::Registration => self.disconnect_with_error(
                     at,
@@ -52,7 +52,7 @@ impl Sessions {
                     self.timeouts.registration_error(),
                     out,
                 ),
-                Timeout::Idle if ended == EXPIRED_PER_TURN_MAX => self.has_idle_left = true,
+                Timeout::Idle if ended == EXPIRED_PER_TURN_MAX => self.has_more_idle = true,
                 Timeout::Idle => {
                     ended += 1;
                     self.disconnect_with_error(at, session, LeaveReason::Timeout, self.timeouts.idle_error(), out);
@@ -71,7 +71,7 @@ impl Sessions {
 
 impl Session {
     /// Compares with `>` because times are whole seconds: so no timeout is due too early.
-    fn due(&self, now: Uptime, timeouts: Timeouts) -> Option<Timeout> {
+    fn due_timeout(&self, now: Uptime, timeouts: Timeouts) -> Option<Timeout> {
         let Timeouts { name_seconds, idle_seconds } = timeouts;
         if self.lifecycle != Lifecycle::Open {
             return None;

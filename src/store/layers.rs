@@ -56,7 +56,7 @@ fn words(code: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn items_of_a_path_are_found() {
-    assert_eq!(items("Text::ours(x)"), ["Text"]);
+    assert_eq!(items("Text::truncated(x)"), ["Text"]);
     assert_eq!(items("{MessageId, Text};\nfn f() {}"), ["MessageId", "Text"]);
     assert_eq!(items("{\n    A, words::{B, C},\n    D,\n};\n"), ["A", "words", "D"]);
 }

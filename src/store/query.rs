@@ -393,7 +393,7 @@ mod tests {
 
     fn search_for_tea() -> Arc<StoreQuery> {
         let queues = QueryQueues { to_search: mpsc::channel().0, to_read: mpsc::channel().0 };
-        queues.query(Query::Words(Text::ours("tea")), MessageId(1), Waker::noop().clone())
+        queues.query(Query::Words(Text::truncated("tea")), MessageId(1), Waker::noop().clone())
     }
 
     #[test]

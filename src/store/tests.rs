@@ -34,7 +34,7 @@ pub(super) fn options(path: &Path, keep: Retention) -> Options {
 }
 
 pub(crate) fn open(path: &Path, keep: Retention) -> Result<(Store, StoredState), OpenError> {
-    Store::open(&options(path, keep), None, Token::ours("first"), 3, || NOW)
+    Store::open(&options(path, keep), None, Token::truncated("first"), 3, || NOW)
 }
 
 pub(crate) fn past(id: u64, text: &str) -> PastMessage {
@@ -172,7 +172,7 @@ fn epoch_ids_and_newest_messages_are_found_again() {
 fn open_with(path: &Path, durability: Durability, epoch: Option<&str>) -> (Store, StoredState) {
     let options = Options { path: path.to_owned(), durability, keep: Retention::All };
     loop {
-        match Store::open(&options, epoch.map(Token::ours), Token::ours("new"), 3, || NOW) {
+        match Store::open(&options, epoch.map(Token::truncated), Token::truncated("new"), 3, || NOW) {
             Err(OpenError::Locked(_)) => thread::yield_now(),
             opened => return opened.unwrap(),
         }
@@ -218,7 +218,7 @@ fn unclean_end_with_full_durability_keeps_the_epoch_begun_before() {
     drop(store);
     let options = Options { path: path.clone(), durability: Durability::Full, keep: Retention::All };
     let found = loop {
-        match Store::open(&options, None, Token::ours("newer"), 3, || NOW) {
+        match Store::open(&options, None, Token::truncated("newer"), 3, || NOW) {
             Err(OpenError::Locked(_)) => thread::yield_now(),
             opened => break opened.unwrap().1,
         }
@@ -406,7 +406,7 @@ fn rows_that_another_program_wrote_are_returned_as_they_are() {
     Connection::open(&path).unwrap().execute_batch(row).unwrap();
     let expected = (2, "at\tnoon".to_owned(), "e v e".to_owned(), "tea \u{1b}[31m\n".to_owned());
     assert_eq!(query(&store, Query::Last(1), 2).rows, std::slice::from_ref(&expected));
-    assert_eq!(query(&store, Query::Words(Text::ours("tea")), 2).rows, [expected]);
+    assert_eq!(query(&store, Query::Words(Text::truncated("tea")), 2).rows, [expected]);
     close(store);
 }
 
@@ -433,7 +433,7 @@ fn dropped_query_is_freed() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, many(1..=1000));
     for pages in 0..=2 {
-        for of in [Query::Last(1000), Query::Words(Text::ours("word"))] {
+        for of in [Query::Last(1000), Query::Words(Text::truncated("word"))] {
             let queries = [0; 9].map(|_| start(&store, of.clone(), 1000));
             for query in &queries {
                 (0..pages).for_each(|_| drop(next_page(query)));
@@ -462,7 +462,7 @@ fn words_are_found_as_they_are() {
     let said = texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect();
     commit(&store, said);
     let check = |words: &str, expected: &[u64]| {
-        let result = query(&store, Query::Words(Text::ours(words)), 6);
+        let result = query(&store, Query::Words(Text::truncated(words)), 6);
         assert_eq!(result.ids(), expected, "{words}");
         assert!(result.is_complete(), "{words}");
     };
@@ -548,7 +548,7 @@ fn search_without_time_left_is_interrupted() {
                     UPDATE state SET value = 100000 WHERE key = 'indexed'";
     Connection::open(&path).unwrap().execute_batch(messages).unwrap();
     let (store, _) = open_in_turn(&path);
-    let query = start(&store, Query::Words(Text::ours("odd even")), 100_000);
+    let query = start(&store, Query::Words(Text::truncated("odd even")), 100_000);
     query.use_up(Duration::from_millis(SEARCH_CPU_MS_MAX));
     assert_eq!(read_all(&query).end, Some(QueryEnd::OutOfTime(0)));
     assert_eq!(found(&store, "odd", 100_000)[..2], [99_999, 99_997], "and others have their answer");
@@ -561,7 +561,7 @@ fn many(ids: impl Iterator<Item = u64>) -> Vec<PastMessage> {
 }
 
 fn found(store: &Store, words: &str, until: u64) -> Vec<u64> {
-    query(store, Query::Words(Text::ours(words)), until).ids()
+    query(store, Query::Words(Text::truncated(words)), until).ids()
 }
 
 #[test]
@@ -594,7 +594,7 @@ fn search_fails_when_words_cannot_be_indexed() {
     let (store, _) = open(&path, Retention::All).unwrap();
     Connection::open(&path).unwrap().execute_batch("DROP TABLE words").unwrap();
     commit(&store, many(1..=1000));
-    let result = query(&store, Query::Words(Text::ours("word")), 1000);
+    let result = query(&store, Query::Words(Text::truncated("word")), 1000);
     assert!(matches!(result.end, Some(QueryEnd::Failed(QueryError::Index(_)))), "{:?}", result.end);
     assert!(result.rows.is_empty());
     assert!(query(&store, Query::Last(5), 1000).is_complete(), "other queries go on");
@@ -609,7 +609,7 @@ fn search_result_comes_in_pages() {
     commit(&store, (1..=60).map(|id| past(id, &format!("tea {}", "x".repeat(4000)))).collect());
     let expected: Vec<u64> = (11..=60).rev().collect();
     for words in ["tea", "Tea tea TEA"] {
-        let result = query(&store, Query::Words(Text::ours(words)), 100);
+        let result = query(&store, Query::Words(Text::truncated(words)), 100);
         assert_eq!((result.ids(), result.end), (expected.clone(), Some(QueryEnd::Complete(SEARCH_FOUND_MAX))));
     }
     close(store);
@@ -622,7 +622,7 @@ fn search_ends_when_the_store_is_closed() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     let last = 3 * STORE_INDEXED_AT_ONCE_MAX;
     commit(&store, many(1..=last));
-    let query = start(&store, Query::Words(Text::ours("word")), last);
+    let query = start(&store, Query::Words(Text::truncated("word")), last);
     assert!(query.poll_page().is_pending());
     close(store);
     let end = read_all(&query).end;
@@ -735,7 +735,7 @@ fn so_much_is_kept() {
         assert_eq!(old.evicted, [evicted]);
         let rest = query(&store, Query::After(MessageId(first - 1)), last);
         assert!(rest.is_complete() && rest.rows.len() as u64 == kept, "nothing else is evicted");
-        let with_word = query(&store, Query::Words(Text::ours("1")), last);
+        let with_word = query(&store, Query::Words(Text::truncated("1")), last);
         assert_eq!(with_word.ids(), [0; 0], "the words of evicted messages are not in the index");
         close(store);
         assert_eq!(integrity(&path), "ok");
@@ -812,7 +812,7 @@ fn a_file_of_few_long_messages_does_not_grow_beyond_its_size() {
 pub(super) fn integrity(path: &Path) -> String {
     // Words that there was no time for are indexed for a search.
     let (store, found) = open_in_turn(path);
-    query(&store, Query::Words(Text::ours("words")), found.last_id.0);
+    query(&store, Query::Words(Text::truncated("words")), found.last_id.0);
     close(store);
     let file = Connection::open(path).unwrap();
     file.execute("INSERT INTO words(words) VALUES ('integrity-check')", []).unwrap();

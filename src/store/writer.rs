@@ -504,7 +504,7 @@ mod tests {
     fn open(path: &Path, now: Now) -> Store {
         let keep = Retention::Age(30 * DAY);
         let options = Options { path: path.to_owned(), durability: Durability::Relaxed, keep };
-        Store::open(&options, None, Token::ours("epoch"), 0, now).unwrap().0
+        Store::open(&options, None, Token::truncated("epoch"), 0, now).unwrap().0
     }
 
     fn commit_at(store: &Store, id: u64, at: Timestamp) {

@@ -89,7 +89,7 @@ mod tests {
         };
         let others = Hint::plain().filter(|hint| !matches!(hint, Hint::Write(_)));
         assert_eq!(texts_of("HINTS"), others.map(written).collect::<Vec<_>>());
-        let open = [Hint::Say(Text::ours("x")), Hint::Since(MessageId(8))].map(written);
+        let open = [Hint::Say(Text::truncated("x")), Hint::Since(MessageId(8))].map(written);
         assert_eq!(texts_of("OPEN_HINTS"), open.each_ref().map(|text| &text[..text.len() - 1]));
     }
 }

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use chinwag::command::{Command, Draw, Msg, Nick, Ping, Quit, Refusal, Reply, Resume, ServerLine, SetReply, Whisper};
 use chinwag::limits::{LINE_BYTES_MAX, WHISPER_NAMES_MAX};
 use chinwag::protocol::{
-    Decoded, Dialect, Drawing, DrawnStroke, Ending, Event, LeaveReason, LineDecoder, LineError, MessageId, Mode, Name,
-    Tag, Timestamp, User,
+    DecoderOutput, Dialect, Drawing, DrawnStroke, Ending, Event, LeaveReason, LineDecoder, LineError, MessageId, Mode,
+    Name, Tag, Timestamp, User,
 };
 
 #[path = "../common/server_line.rs"]
@@ -37,11 +37,11 @@ pub(crate) fn check(script: &[u8]) {
     }
     for decoded in whole.0.into_iter().take(LINES_MAX) {
         match decoded {
-            Decoded::Telnet([iac, ..]) => assert_eq!(iac, 255),
-            Decoded::AreYouThere => {}
-            Decoded::Line(Ok(line)) => check_line(&line),
-            Decoded::Line(Err(error)) => server_line::check(&ServerLine::Err(Refusal::from(error))),
-            Decoded::OtherProtocol(foreign) => server_line::check(&ServerLine::Err(Refusal::from(foreign))),
+            DecoderOutput::Telnet([iac, ..]) => assert_eq!(iac, 255),
+            DecoderOutput::AreYouThere => {}
+            DecoderOutput::Line(Ok(line)) => check_line(&line),
+            DecoderOutput::Line(Err(error)) => server_line::check(&ServerLine::Err(Refusal::from(error))),
+            DecoderOutput::OtherProtocol(foreign) => server_line::check(&ServerLine::Err(Refusal::from(foreign))),
         }
     }
 }
@@ -64,7 +64,7 @@ fn pieces(script: &[u8]) -> Vec<&[u8]> {
 }
 
 /// All that comes of the pieces, the unfinished line at the end too, and the ending of the first line.
-fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Decoded>, Option<Ending>) {
+fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<DecoderOutput>, Option<Ending>) {
     let mut decoder = LineDecoder::new();
     let mut all = Vec::new();
     for mut piece in pieces {
@@ -103,31 +103,31 @@ fn obvious_lines(input: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// They are what was decoded; at the end an empty one is none.
-fn check_lines(lines: &[Vec<u8>], all: &[Decoded]) {
+fn check_lines(lines: &[Vec<u8>], all: &[DecoderOutput]) {
     for (at, decoded) in all.iter().enumerate() {
         match decoded {
-            Decoded::Line(Ok(line)) => assert_eq!(line.as_bytes(), lines[at]),
-            Decoded::Line(Err(LineError::TooLong)) => assert!(lines[at].len() > LINE_BYTES_MAX),
-            Decoded::Line(Err(LineError::TooLongWithCr)) => {
+            DecoderOutput::Line(Ok(line)) => assert_eq!(line.as_bytes(), lines[at]),
+            DecoderOutput::Line(Err(LineError::TooLong)) => assert!(lines[at].len() > LINE_BYTES_MAX),
+            DecoderOutput::Line(Err(LineError::TooLongWithCr)) => {
                 assert!(at == 0 && lines[at].len() > LINE_BYTES_MAX && lines[at].contains(&b'\r'));
             }
-            Decoded::Line(Err(LineError::NotUtf8(_))) => assert!(str::from_utf8(&lines[at]).is_err()),
-            Decoded::Line(Err(LineError::Utf16)) => panic!("its mark has an IAC in it"),
-            Decoded::Telnet(_) | Decoded::AreYouThere => panic!("nothing was asked for"),
-            Decoded::OtherProtocol(_) => return,
+            DecoderOutput::Line(Err(LineError::NotUtf8(_))) => assert!(str::from_utf8(&lines[at]).is_err()),
+            DecoderOutput::Line(Err(LineError::Utf16)) => panic!("its mark has an IAC in it"),
+            DecoderOutput::Telnet(_) | DecoderOutput::AreYouThere => panic!("nothing was asked for"),
+            DecoderOutput::OtherProtocol(_) => return,
         }
     }
     assert!(lines[all.len()..].iter().all(Vec::is_empty) && lines.len() - all.len() <= 2, "{lines:?}");
 }
 
 /// Another protocol shows before anything was said, and then nothing else is.
-fn check_first(all: &[Decoded]) {
-    let is_said = |decoded: &Decoded| match decoded {
-        Decoded::Line(line) => line.as_ref().map_or(true, |line| !line.trim().is_empty()),
-        Decoded::Telnet(_) | Decoded::AreYouThere => false,
-        Decoded::OtherProtocol(_) => true,
+fn check_first(all: &[DecoderOutput]) {
+    let is_said = |decoded: &DecoderOutput| match decoded {
+        DecoderOutput::Line(line) => line.as_ref().map_or(true, |line| !line.trim().is_empty()),
+        DecoderOutput::Telnet(_) | DecoderOutput::AreYouThere => false,
+        DecoderOutput::OtherProtocol(_) => true,
     };
-    if let Some(at) = all.iter().position(|decoded| matches!(decoded, Decoded::OtherProtocol(_))) {
+    if let Some(at) = all.iter().position(|decoded| matches!(decoded, DecoderOutput::OtherProtocol(_))) {
         assert_eq!(all.iter().position(is_said), Some(at), "{all:?}");
         assert_eq!(at, all.len() - 1, "{all:?}");
     }
@@ -158,7 +158,7 @@ fn check_editing(line: &str) {
     if line.len() + 4 > LINE_BYTES_MAX || line.contains('\r') {
         return;
     }
-    let expected = ["-", line].map(|line| Decoded::Line(Ok(line.to_owned())));
+    let expected = ["-", line].map(|line| DecoderOutput::Line(Ok(line.to_owned())));
     for (before, after) in SLIPS {
         let input = [b"-\n", before, line.as_bytes(), after, b"\n"].concat();
         assert_eq!(decode([&input[..]]).0, expected, "with {before:?} and {after:?}");

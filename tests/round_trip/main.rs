@@ -17,8 +17,8 @@ use chinwag::command::{
 };
 use chinwag::limits::{COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
 use chinwag::protocol::{
-    Decoded, Details, Dialect, Drawing, DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode, Name,
-    PastMessage, ResumeToken, Secret, Stroke, Tag, Text, Timestamp, Token, User,
+    DecoderOutput, Details, Dialect, Drawing, DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode,
+    Name, PastMessage, ResumeToken, Secret, Stroke, Tag, Text, Timestamp, Token, User,
 };
 
 #[test]
@@ -57,7 +57,9 @@ fn dialects() {
             let mut bytes = Vec::new();
             dialect.write_event(&mut bytes, tag, &event);
             let mut decoder = LineDecoder::new();
-            let Some(Decoded::Line(Ok(line))) = decoder.next(&mut &bytes[..]) else { panic!("no line: {bytes:?}") };
+            let Some(DecoderOutput::Line(Ok(line))) = decoder.next(&mut &bytes[..]) else {
+                panic!("no line: {bytes:?}")
+            };
             let expected = ServerLine::Event(dialect.tags.then_some(tag), event.clone());
             assert_eq!(ServerLine::parse(&line), Some(expected), "{line:?}");
             assert_eq!(decoder.ending(), Some(dialect.ending));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chinwag::command::ServerLine;
-use chinwag::protocol::{ErrorCode, Field, MessageId};
+use chinwag::protocol::{ErrorCode, ErrorField, MessageId};
 
 use crate::common::{EPOCH, Peer, Server};
 
@@ -192,8 +192,8 @@ fn check(peer: &mut Peer, line: &str, expected: &str) {
     let what = expected.split('¦').next().expect("a text").splitn(3, ' ').last();
     assert_eq!(Some(refusal.what.as_str()), what, "{line:?}");
     let field = match refusal.code {
-        ErrorCode::TooOld => Some(Field::Oldest(MessageId(3))),
-        ErrorCode::IdAhead => Some(Field::Last(MessageId(4))),
+        ErrorCode::TooOld => Some(ErrorField::Oldest(MessageId(3))),
+        ErrorCode::IdAhead => Some(ErrorField::Last(MessageId(4))),
         _ => None,
     };
     assert_eq!(refusal.field, field, "{line:?}");

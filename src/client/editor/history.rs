@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::limits::{EDITED_BYTES_MAX, HISTORY_FILE_BYTES_MAX, HISTORY_LINES_MAX};
 use crate::process::reason;
-use crate::protocol::made_safe;
+use crate::protocol::sanitize;
 
 /// The lines typed before, oldest first.
 #[derive(Debug, Default)]
@@ -148,7 +148,7 @@ impl HistoryFile {
 
     fn explained(&self, what: &str, error: &io::Error) -> io::Error {
         let path = self.path.display().to_string();
-        let (path, why) = (made_safe(&path), reason(error));
+        let (path, why) = (sanitize(&path), reason(error));
         io::Error::other(format!("cannot {what} the history {path}: {why}; lines are remembered until you leave"))
     }
 }
@@ -160,7 +160,7 @@ fn escaped(line: &str) -> String {
 /// The entry in a line of the file, with control characters replaced.
 fn unescaped(line: &str) -> String {
     let mut entry = String::with_capacity(line.len());
-    let mut chars = made_safe(line).chars().collect::<VecDeque<_>>();
+    let mut chars = sanitize(line).chars().collect::<VecDeque<_>>();
     while let Some(c) = chars.pop_front() {
         match (c, chars.front()) {
             ('\\', Some('n')) => entry.push('\n'),

@@ -5,7 +5,7 @@ use std::mem::take;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::limits::{EDITED_BYTES_MAX, UNDO_STEPS_MAX};
-use crate::protocol::made_safe;
+use crate::protocol::sanitize;
 
 /// The target of a movement or a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl LineBuffer {
     /// Inserts text, with characters replaced that a message cannot contain. Returns whether all of it fitted.
     pub(super) fn insert(&mut self, text: &str) -> bool {
         self.remember(true);
-        let safe = text.split('\n').map(made_safe).collect::<Vec<_>>().join("\n");
+        let safe = text.split('\n').map(sanitize).collect::<Vec<_>>().join("\n");
         let left = EDITED_BYTES_MAX.saturating_sub(self.text.len());
         let fitting = &safe[..safe.floor_char_boundary(left)];
         self.text.insert_str(self.cursor, fitting);

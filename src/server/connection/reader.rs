@@ -13,7 +13,7 @@ use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
     PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, QUEUE_BYTES_MAX, READ_BYTES_MAX, READ_COST_BYTES_MIN,
 };
-use crate::protocol::{Decoded, Ending, LeaveReason, LineDecoder, LineError, Secret};
+use crate::protocol::{DecoderOutput, Ending, LeaveReason, LineDecoder, LineError, Secret};
 use crate::server::token_bucket::TokenBucket;
 use crate::server::transport::{Input, Transport, read};
 use crate::session::InputKind;
@@ -112,13 +112,13 @@ impl<'a, T: Transport> Reader<'a, T> {
         let connection = self.connection;
         while let Some(decoded) = self.decoder.next(&mut rest) {
             match decoded {
-                Decoded::Telnet(answer) => connection.mailbox.push_urgent(&answer),
-                Decoded::AreYouThere => {
+                DecoderOutput::Telnet(answer) => connection.mailbox.push_urgent(&answer),
+                DecoderOutput::AreYouThere => {
                     self.spend_token().await?;
                     self.send_line(InputKind::AreYouThere, 0).await?;
                 }
-                Decoded::Line(line) => self.process_line(line).await?,
-                Decoded::OtherProtocol(protocol) => {
+                DecoderOutput::Line(line) => self.process_line(line).await?,
+                DecoderOutput::OtherProtocol(protocol) => {
                     self.end_with(InputKind::OtherProtocol(protocol)).await?;
                     return Ok(ControlFlow::Break(()));
                 }
@@ -135,7 +135,7 @@ impl<'a, T: Transport> Reader<'a, T> {
 
     /// Carries out what stands behind the last line's end.
     async fn finish(&mut self) -> io::Result<()> {
-        while let Some(Decoded::Line(line)) = self.decoder.finish() {
+        while let Some(DecoderOutput::Line(line)) = self.decoder.finish() {
             self.process_line(line).await?;
         }
         self.end_with(InputKind::EndOfInput).await

@@ -45,7 +45,7 @@ impl<'a, T: Transport> Writer<'a, T> {
 
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let Connection { transport, context, mailbox, .. } = self.connection;
-        if self.cursor.take_new(&context.feed, mailbox, cx.waker()).is_slow() {
+        if self.cursor.fetch_new(&context.feed, mailbox, cx.waker()).is_slow() {
             return Poll::Ready(End::Slow(self.fell_behind()));
         }
         let mut written = 0;
@@ -108,7 +108,7 @@ impl<'a, T: Transport> Writer<'a, T> {
             dialect.write_event(
                 text,
                 Tag { id: None, at: context.clock.wall() },
-                &Event::Notice(Text::ours(FELL_BEHIND)),
+                &Event::Notice(Text::truncated(FELL_BEHIND)),
             );
         };
         let messages = |missed| stored.missed(missed, mailbox);

@@ -16,7 +16,7 @@ use self::slow_consumers::BacklogLimit;
 use self::user_lists::UserLists;
 use super::storage::StoredMessages;
 use crate::command::{HistoryQuery, Reply, ServerLine};
-use crate::feed::{Appended, Draft, Feed, Mailbox, Position};
+use crate::feed::{AppendOutcome, Feed, Mailbox, Position, SegmentBuilder};
 use crate::limits::{TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
 use crate::protocol::{CloseReason, DIALECTS, Dialect, Event, MessageId, Mode, Tag, User};
 use crate::room::{Recent, Room, SessionId};
@@ -26,7 +26,7 @@ use crate::session::{BySession, Output};
 #[derive(Debug)]
 pub(super) struct Delivery {
     feed: Arc<Feed>,
-    draft: Draft,
+    draft: SegmentBuilder,
     clients: BySession<Client>,
     /// The mailboxes that got lines since the last publish.
     to_wake: Vec<(SessionId, Arc<Mailbox>)>,
@@ -56,14 +56,14 @@ struct Client {
 
 impl Client {
     /// The position in the feed of lines for this client alone.
-    fn position(&self, draft: &Draft) -> Option<Position> {
+    fn position(&self, draft: &SegmentBuilder) -> Option<Position> {
         self.follows_from.map(|_| draft.position(self.dialect))
     }
 
     /// Whether the next event for the client was evicted from the feed.
     fn has_fallen_off(&self, oldest: &[u64; DIALECTS]) -> bool {
         // The cursor of a blocked client may not have come to `follows_from` yet.
-        let reached = self.mailbox.reached().filter(|(dialect, _)| *dialect == self.dialect);
+        let reached = self.mailbox.cursor_offset().filter(|(dialect, _)| *dialect == self.dialect);
         let offset = reached.map(|(_, offset)| offset).or(self.follows_from.map(|position| position.offset));
         offset.is_some_and(|offset| offset < oldest[self.dialect.index()])
     }
@@ -74,7 +74,7 @@ impl Delivery {
         Self {
             backlog_limit: BacklogLimit::new(&feed),
             feed,
-            draft: Draft::default(),
+            draft: SegmentBuilder::default(),
             clients: BySession::default(),
             to_wake: Vec::new(),
             private_bytes: 0,
@@ -88,7 +88,7 @@ impl Delivery {
     /// Reads older messages from this store. The newest stored message has the id `last_id`.
     #[cfg(feature = "store")]
     pub(super) fn with_stored(self, stored: Arc<dyn StoredMessages>, last_id: MessageId) -> Self {
-        Self { stored: Some(stored), draft: Draft::marked(last_id), ..self }
+        Self { stored: Some(stored), draft: SegmentBuilder::with_marks(last_id), ..self }
     }
 
     #[cfg(test)]
@@ -167,17 +167,17 @@ impl Delivery {
     }
 
     /// Wakes the followers that wait for an event. Without a store, those that have fallen off the feed are slow consumers.
-    fn wake_followers(&mut self, appended: Appended) {
+    fn wake_followers(&mut self, appended: AppendOutcome) {
         if !appended.grew.contains(&true) {
             return;
         }
-        let oldest = (appended.shrank && self.stored.is_none()).then(|| self.feed.oldest());
+        let oldest = (appended.evicted && self.stored.is_none()).then(|| self.feed.oldest());
         for (session, client) in self.clients.iter() {
             if client.follows_from.is_none() {
                 continue;
             }
             if appended.grew[client.dialect.index()] {
-                client.mailbox.wake_awaiting();
+                client.mailbox.wake_if_awaiting_feed();
             }
             if oldest.is_some_and(|oldest| client.has_fallen_off(&oldest)) {
                 self.slow.insert(session);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::feed::{Backlog, SharedLines};
 use crate::limits::{PAGE_MESSAGES, PAGE_STROKES};
 use crate::protocol::{Dialect, DrawnStroke, Ending, PastMessage};
-use crate::room::{Item, Recent};
+use crate::room::{MemoryCost, Recent};
 
 /// The rendered pages of the room's history and canvas.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub(super) struct PageCache {
 pub(super) type Pages = [BTreeMap<u64, Page>; 2];
 
 /// An item that is sent in pages. Page `n` has the items with the numbers from `n * ITEMS` on.
-pub(super) trait Paged: Item + Display {
+pub(super) trait Paged: MemoryCost + Display {
     /// Number of items in a page.
     const ITEMS: u64;
 

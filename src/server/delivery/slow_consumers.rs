@@ -86,7 +86,7 @@ fn disconnect_greatest<'a>(
 /// What a client holds. Adds it to the holders of its lines.
 fn holding(session: SessionId, mailbox: &Mailbox, lines: &mut BTreeMap<usize, Holders>) -> Holding {
     let mut shared = Vec::new();
-    let own_bytes = mailbox.holdings(|held| {
+    let own_bytes = mailbox.measure_memory(|held| {
         if held.is_retired() {
             shared.push((Arc::as_ptr(held).addr(), held.cost()));
         }

@@ -74,10 +74,10 @@ fn fill(kinds: &[Kind], rounds: u64) -> usize {
         }
     }
     assert_eq!(reader.lifecycle(), Lifecycle::Open, "the client that reads");
-    let left: usize = slow.iter().flatten().map(|mailbox| mailbox.holdings(|_| {})).sum();
+    let left: usize = slow.iter().flatten().map(|mailbox| mailbox.measure_memory(|_| {})).sum();
     drop((slow, reader));
     assert!(feed.backlog().bytes() >= feed.bytes() && left <= bytes_max);
-    usize::try_from(CLIENTS).unwrap() + 1 - hub.sessions().connected()
+    usize::try_from(CLIENTS).unwrap() + 1 - hub.sessions().connected_count()
 }
 
 /// The feed keeps no more for readers that have fallen off it; the others share what is left.

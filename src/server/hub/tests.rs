@@ -34,7 +34,7 @@ pub(super) fn say(hub: &mut Hub, session: u64, line: &str) {
 /// All that the connection of this mailbox can write now.
 pub(super) fn read(feed: &Feed, cursor: &mut Cursor, mailbox: &Mailbox) -> String {
     let mut text = Vec::new();
-    cursor.take_new(feed, mailbox, std::task::Waker::noop());
+    cursor.fetch_new(feed, mailbox, std::task::Waker::noop());
     let mut take = |source: Source<'_>| {
         let bytes = source.to_vec()?;
         text.extend_from_slice(&bytes);
@@ -48,7 +48,7 @@ pub(super) fn read(feed: &Feed, cursor: &mut Cursor, mailbox: &Mailbox) -> Strin
 #[cfg(feature = "store")]
 fn storing(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
     let options = Options { path, durability: Durability::Relaxed, keep: Retention::All };
-    let epoch = crate::protocol::Token::ours("epoch");
+    let epoch = crate::protocol::Token::truncated("epoch");
     let (store, _) = Store::open(&options, None, epoch, 0, || Timestamp(0)).unwrap();
     let reports = store.reports().clone();
     (crate::server::stored::hub(Sessions::default(), Arc::clone(feed), store), reports)
@@ -82,7 +82,7 @@ fn client_blocked_since_before_joining_is_disconnected() {
         let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(4096)));
         let mailbox = stuck(&mut hub, &[before, &talk].concat());
         assert!(mailbox.lifecycle().is_slow(), "{before:?}");
-        assert_eq!(hub.sessions().connected(), 0);
+        assert_eq!(hub.sessions().connected_count(), 0);
     }
 }
 
@@ -115,7 +115,7 @@ fn readers_stay_when_many_slow_consumers_are_disconnected() {
         turn(&mut hub);
     }
     assert_eq!(reader.lifecycle(), Lifecycle::Open);
-    assert_eq!(hub.sessions().connected(), 1);
+    assert_eq!(hub.sessions().connected_count(), 1);
 }
 
 /// A search between the commit and the publication does not find the message.
@@ -244,7 +244,7 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
                 heard += &read(&feed, &mut cursor, &reader);
             }
         }
-        assert_eq!((hub.sessions().connected(), reader.lifecycle()), (1, Lifecycle::Open));
+        assert_eq!((hub.sessions().connected_count(), reader.lifecycle()), (1, Lifecycle::Open));
         assert_eq!(heard.matches("LEAVE ").count(), if are_named { 1_999 } else { 0 });
     }
 }
@@ -320,7 +320,7 @@ fn ids_have_no_gap_after_a_failed_commit() {
 /// Stops waiting for the store. Returns the replies to messages.
 #[cfg(feature = "store")]
 fn abandon(hub: &mut Hub, feed: &Feed, author: &Mailbox) -> Vec<String> {
-    hub.sessions.sequencer_mut().abandon();
+    hub.sessions.sequencer_mut().refuse_unconfirmed();
     while hub.has_entries() {
         hub.publish(Timestamp(0));
     }

@@ -70,7 +70,7 @@ fn catch_up(store: &Store, dialect: Dialect, after: u64, until: u64) -> (String,
 }
 
 fn words(words: &str) -> HistoryQuery {
-    HistoryQuery::Words(Text::ours(words))
+    HistoryQuery::Words(Text::truncated(words))
 }
 
 fn sql(path: &Path, sql: &str) {
@@ -260,7 +260,7 @@ fn mailbox_with_an_unread_reply_is_freed() {
     }
     let feed = Feed::new(1 << 20);
     let mut cursor = Cursor::new();
-    cursor.take_new(&feed, &requested, Waker::noop());
+    cursor.fetch_new(&feed, &requested, Waker::noop());
     // Requests the page, which may be there already.
     let _ = cursor.write(&feed, &requested, |_| Err(io::ErrorKind::WouldBlock.into()));
     let dropped = [unread, requested].map(|mailbox| Arc::downgrade(&mailbox));

@@ -352,7 +352,7 @@ impl Run<'_> {
             assert_eq!(skeletons.len(), names.len(), "two names too alike: {names:?}");
         }
         assert!(names.iter().copied().eq(self.model.room.names()), "the same inputs give the same room");
-        assert_eq!(self.hub.sessions().connected(), self.model.room.connected());
+        assert_eq!(self.hub.sessions().connected_count(), self.model.room.connected_count());
         for peer in self.peers.values() {
             let (waiting, unasked) = (peer.mailbox.waiting_bytes(), peer.mailbox.whisper_bytes());
             assert!(unasked <= WHISPER_BYTES_MAX + 2 * SERVER_LINE_BYTES_MAX, "{unasked} bytes of whispers wait");
@@ -403,7 +403,11 @@ impl Run<'_> {
         }
         // Names are held for a while yet.
         self.pass(3_600_000);
-        assert_eq!((self.hub.sessions().names().count(), self.hub.sessions().connected()), (0, 0), "all have left");
+        assert_eq!(
+            (self.hub.sessions().names().count(), self.hub.sessions().connected_count()),
+            (0, 0),
+            "all have left"
+        );
         self.publish();
         self.peers.clear();
         assert_eq!(self.feed.backlog().bytes(), self.feed.bytes(), "only the feed is left of the backlog");

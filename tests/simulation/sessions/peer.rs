@@ -8,7 +8,7 @@ use std::task::{Wake, Waker};
 
 use chinwag::feed::{Cursor, Feed, Mailbox, Progress, Source};
 use chinwag::limits::PRIVATE_BYTES_PAUSE;
-use chinwag::protocol::{Decoded, Ending, LineDecoder, LineError, OtherProtocol};
+use chinwag::protocol::{DecoderOutput, Ending, LineDecoder, LineError, OtherProtocol};
 
 use super::reader::Reader;
 
@@ -151,15 +151,15 @@ impl Peer {
         decoded.map(|decoded| self.heard(decoded))
     }
 
-    fn heard(&mut self, decoded: Decoded) -> Heard {
+    fn heard(&mut self, decoded: DecoderOutput) -> Heard {
         match decoded {
-            Decoded::Telnet(answer) => Heard::Telnet(answer),
-            Decoded::AreYouThere => Heard::AreYouThere,
-            Decoded::Line(line) => {
+            DecoderOutput::Telnet(answer) => Heard::Telnet(answer),
+            DecoderOutput::AreYouThere => Heard::AreYouThere,
+            DecoderOutput::Line(line) => {
                 let is_first = !std::mem::replace(&mut self.ending_told, true);
                 Heard::Line(line, self.decoder.ending().filter(|_| is_first))
             }
-            Decoded::OtherProtocol(foreign) => {
+            DecoderOutput::OtherProtocol(foreign) => {
                 self.input = Input::Ended;
                 Heard::OtherProtocol(foreign)
             }
@@ -172,7 +172,7 @@ impl Peer {
         if self.state == State::Taken || self.state == State::Blocked && bytes.is_multiple_of(2) {
             self.write(feed, bytes);
         } else if self.take_wake() || self.state == State::Blocked {
-            self.take_new(feed);
+            self.fetch_new(feed);
         }
     }
 
@@ -182,7 +182,7 @@ impl Peer {
             self.write(feed, usize::MAX);
         }
         while self.take_wake() || self.state == State::Blocked && self.patience > 0 {
-            self.take_new(feed);
+            self.fetch_new(feed);
             self.write(feed, usize::MAX);
         }
     }
@@ -197,8 +197,8 @@ impl Peer {
     }
 
     /// The first thing a connection does when it was woken.
-    fn take_new(&mut self, feed: &Feed) {
-        self.cursor.take_new(feed, &self.mailbox, &Waker::from(Arc::clone(&self.woken)));
+    fn fetch_new(&mut self, feed: &Feed) {
+        self.cursor.fetch_new(feed, &self.mailbox, &Waker::from(Arc::clone(&self.woken)));
         self.state = if self.mailbox.lifecycle().is_slow() { State::Slow } else { State::Taken };
     }
 

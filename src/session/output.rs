@@ -1,0 +1,51 @@
+//! Outputs: what the sessions tell the hub to do.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::command::{HistoryQuery, Reply, ServerLine};
+use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, Timestamp, User};
+use crate::room::SessionId;
+
+/// An instruction for the hub. The hub carries out outputs in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Sends a line to one session, at this place in the order.
+    Send(SessionId, ServerLine),
+    /// Sends a `USER` line for each member. Until the members change, all replies to `WHO` share one list.
+    SendUsers(SessionId, Arc<[User]>),
+    /// Sends the messages with these numbers in the room's history.
+    SendMessages(SessionId, Range<u64>),
+    /// Sends the strokes with these numbers on the room's canvas.
+    SendStrokes(SessionId, Range<u64>),
+    /// One more of the session's lines is answered: all of its outputs precede this one.
+    Answered(SessionId),
+    /// Queries the store for the session's command, with messages up to this id.
+    QueryStore(SessionId, HistoryQuery, MessageId),
+    /// Publishes an event to all sessions that read the feed.
+    Publish {
+        /// The id, if it is a message.
+        id: Option<MessageId>,
+        /// When it happened.
+        at: Timestamp,
+        /// The session whose command caused the event.
+        session: SessionId,
+        /// The event.
+        event: Event,
+        /// The reply that this session receives in place of the event; `None`: it receives the event.
+        own: Option<Reply>,
+    },
+    /// Sets the session's dialect, from here on.
+    SetDialect(SessionId, Dialect),
+    /// Makes the session read the feed: it receives all events published from here on.
+    Follow(SessionId),
+    /// Sets the mode of the session's lines, from here on.
+    SetMode(SessionId, Mode),
+    /// Closes the session's connection after the outputs so far, for this reason.
+    Close(SessionId, CloseReason),
+    /// The session has lost its connection, but its member remains. The connection counts as connected, for `--max-clients` and
+    /// `--max-per-address`, until [`Output::Remove`].
+    Detach(SessionId),
+    /// Removes the session; always its last output.
+    Remove(SessionId),
+}
