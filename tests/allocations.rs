@@ -1,9 +1,6 @@
 //! What a delivery costs, counted and not timed: the figures are the same on any machine, so a change that makes
 //! deliveries dearer fails here.
 
-#[path = "common/mod.rs"]
-mod common;
-
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,48 +13,6 @@ use chinwag::protocol::{Dialect, Mode, Timestamp};
 use chinwag::room::SessionId;
 use chinwag::server::hub::{Hub, Request};
 use chinwag::session::{InputKind, Sessions};
-use common::{Peer, Server, sends_from};
-
-fn read_up_to(readers: &mut [Peer], text: &str) {
-    for reader in readers {
-        reader.until(&format!("MSG ann {text}"));
-    }
-}
-
-/// A message that comes alone is sent once to each who reads it, and its acknowledgement once; those that come together
-/// are sent together.
-#[test]
-fn a_delivery_is_at_most_one_send_and_less_in_a_crowd() {
-    const READERS: u64 = 100;
-    let server = Server::start();
-    let mut readers: Vec<_> = (0..READERS).map(|number| server.join(&format!("reader-{number}"))).collect();
-    let mut ann = server.join("ann");
-    read_up_to(&mut readers, &say(&mut ann, "first"));
-    let sends = || sends_from(server.address).expect("it was there a moment ago");
-
-    let Some(before) = sends_from(server.address) else { return };
-    for number in 0..50 {
-        read_up_to(&mut readers, &say(&mut ann, &format!("alone-{number}")));
-    }
-    let alone = (sends() - before) * 100 / (50 * READERS);
-    assert!((100..110).contains(&alone), "{alone} sends for a hundred deliveries");
-
-    let before = sends();
-    for round in 0..20 {
-        let lines: String = (0..50).map(|number| format!("MSG together-{round}-{number}\n")).collect();
-        ann.send_bytes(lines.as_bytes());
-        read_up_to(&mut readers, &format!("together-{round}-49"));
-        ann.sync();
-    }
-    let together = (sends() - before) * 100 / (20 * 50 * READERS);
-    assert!(together < 10, "{together} sends for a hundred deliveries");
-}
-
-fn say(peer: &mut Peer, text: &str) -> String {
-    peer.send(&format!("MSG {text}"));
-    peer.sync();
-    text.to_owned()
-}
 
 /// What it takes to publish a hundred messages, one after the other, and to hand each to so many readers.
 fn allocations(readers: u64) -> u64 {

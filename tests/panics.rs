@@ -10,7 +10,7 @@ use std::{fs, thread};
 use chinwag::limits::FEED_BYTES_DEFAULT;
 use chinwag::server::{self, Listener, Options, Rate};
 use chinwag::session::Timeouts;
-use common::{DEADLINE, Peer};
+use common::{Client, DEADLINE};
 
 /// A server within the test; it ends with it. Returns its port.
 fn start(port_file: &Path) -> u16 {
@@ -46,11 +46,11 @@ fn a_fault_in_one_connection_ends_that_one_only() {
     let directory = tempfile::tempdir().expect("a directory");
     let port = start(&directory.path().join("port"));
     let join = |name: &str| {
-        let mut peer = Peer::new(std::net::TcpStream::connect(("127.0.0.1", port)).expect("the server accepts"));
-        peer.send(&format!("NICK {name}"));
-        peer.until(&format!("OK NICK {name}"));
-        peer.sync();
-        peer
+        let mut client = Client::new(std::net::TcpStream::connect(("127.0.0.1", port)).expect("the server accepts"));
+        client.send(&format!("NICK {name}"));
+        client.until(&format!("OK NICK {name}"));
+        client.sync();
+        client
     };
     let mut alice = join("alice");
     let mut bob = join("bob");

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use common::{Peer, Server};
+use common::{Client, Server};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 const DOCUMENTS: [(&str, &str); 2] =
@@ -97,19 +97,19 @@ impl Transcript {
     }
 
     fn run_peers(&self, server: &Server) -> Result<(), Failed> {
-        let mut peers: BTreeMap<&str, Option<Peer>> = BTreeMap::new();
+        let mut clients: BTreeMap<&str, Option<Client>> = BTreeMap::new();
         let mut token = None;
         for line in &self.lines {
             let at = line.find(['<', '>']).ok_or("a line of a transcript has < or >")?;
             let (name, rest) = line.split_at(at);
-            let peer = peers.entry(name).or_insert_with(|| Some(server.connect_raw()));
-            let open = peer.as_mut().ok_or_else(|| format!("{line}: the connection is closed"))?;
+            let client = clients.entry(name).or_insert_with(|| Some(server.connect_raw()));
+            let open = client.as_mut().ok_or_else(|| format!("{line}: the connection is closed"))?;
             match rest.split_at(2) {
                 ("> ", "(end of input)") => open.end_input(),
                 ("> ", sent) => open.send(&sent.replace(TOKEN, token.as_deref().unwrap_or(TOKEN))),
                 ("< ", "(closed)") => {
                     open.expect_end();
-                    *peer = None;
+                    *client = None;
                 }
                 ("< ", expected) => {
                     let got = open.next();
@@ -123,8 +123,8 @@ impl Transcript {
                 _ => return Err(format!("{line}: neither sent nor received").into()),
             }
         }
-        for peer in peers.values_mut().flatten() {
-            peer.expect_nothing();
+        for client in clients.values_mut().flatten() {
+            client.expect_nothing();
         }
         Ok(())
     }

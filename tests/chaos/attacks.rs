@@ -18,7 +18,7 @@ const OVERLONG: usize = 5000;
 /// A name that stands only in what is not to be carried out.
 pub(crate) const NOBODY: &str = "evil";
 
-/// What one hostile peer does, from its connection to its end. Time is counted in turns of [`crate::storm::TURN`].
+/// What one hostile client does, from its connection to its end. Time is counted in turns of [`crate::storm::TURN`].
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) kind: &'static str,
@@ -39,7 +39,7 @@ pub(crate) struct Plan {
     pub(crate) expects: Option<&'static str>,
 }
 
-/// How a hostile peer ends.
+/// How a hostile client ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// It closes its socket, whatever is under way.

@@ -1,4 +1,4 @@
-//! A hostile world: hundreds of peers do their worst to one server for half a minute, while ten others chat and one listens.
+//! A hostile world: hundreds of clients do their worst to one server for half a minute, while ten others chat and one listens.
 //!
 //! Those must not notice: they lose nothing, read one order and wait for nothing longer than [`LATENCY_MAX`]. When the
 //! hostile ones are gone, the server must hold no more than before they came: descriptors, threads, tasks, memory; and
@@ -40,7 +40,7 @@ const WARM_UP: Duration = Duration::from_secs(4);
 const NAME_TIMEOUT_SECONDS: &str = "2";
 
 /// How much more memory the server may have after the storm than before. Before, what it keeps by design, the feed, is
-/// full. The longer a storm, the more peers are stuck at once, each with whispers and lists waiting for it (256 KiB
+/// full. The longer a storm, the more clients are stuck at once, each with whispers and lists waiting for it (256 KiB
 /// of whispers at most); when they are gone, the allocator keeps the space. That comes to 6 to 10 MB, reached within the
 /// first minute of a storm of any length. If each of its connections left 2 KB behind, it would be more than the margin.
 const MEMORY_MARGIN: u64 = 16 * 1024 * 1024;
@@ -53,7 +53,7 @@ const REST_TICKS_MAX: u64 = 20;
 #[test]
 fn ten_chat_undisturbed_while_hundreds_do_their_worst_and_nothing_of_those_is_left() {
     let seed = variable("CHINWAG_SEED").unwrap_or_else(|| fastrand::u64(..));
-    say(format_args!("CHINWAG_SEED={seed}, {HOSTILE} hostile peers, {REGULARS} regulars"));
+    say(format_args!("CHINWAG_SEED={seed}, {HOSTILE} hostile clients, {REGULARS} regulars"));
     let storm = variable("CHINWAG_CHAOS_SECONDS").map_or(STORM, Duration::from_secs).max(STORM);
     let random = Rng::with_seed(seed);
     let (mut world, mut regulars) = World::new();
@@ -141,9 +141,9 @@ fn fill_feed(server: &Server, regulars: &mut Regulars) {
     const LINE_BYTES: usize = 4000;
     let lines = format!("MSG {}\n", "x".repeat(LINE_BYTES)).repeat(LINES);
     for number in 0..FEED_BYTES_DEFAULT.div_ceil(LINES * LINE_BYTES) {
-        let mut peer = server.connect();
-        peer.send_bytes(format!("NICK filler{number}\n{lines}QUIT\n").as_bytes());
-        peer.until("OK QUIT");
+        let mut client = server.connect();
+        client.send_bytes(format!("NICK filler{number}\n{lines}QUIT\n").as_bytes());
+        client.until("OK QUIT");
         let expected = regulars.lines_read() + REGULARS * LINES;
         assert!(
             regulars.chat_until(DEADLINE, |regulars| regulars.lines_read() >= expected),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::common::{DEADLINE, Peer, Server};
+use crate::common::{Client, DEADLINE, Server};
 use crate::history::{self, History};
 use crate::latency::Latencies;
 
@@ -15,7 +15,7 @@ use crate::latency::Latencies;
 pub(crate) const REGULARS: usize = TALKERS + 1;
 pub(crate) const TALKERS: usize = 10;
 
-/// Nine lines a second: within the rate that every peer has by default.
+/// Nine lines a second: within the rate that every client has by default.
 const LINE_EVERY: Duration = Duration::from_millis(111);
 
 /// One line of so many is a whisper, and one of the first regular's a change of name.
@@ -25,7 +25,7 @@ const RENAME_EVERY: usize = 13;
 /// Longest that any line may wait for its reply, and any message to be read by each of them.
 ///
 /// It stands for "nobody is starved", and is no measure of how fast the server is; that is printed. It has to hold on a
-/// machine whose two processors are busy with something else, this very test included. A server that lets one peer
+/// machine whose two processors are busy with something else, this very test included. A server that lets one client
 /// wait for the end of another's flood exceeds it tenfold.
 pub(crate) const LATENCY_MAX: Duration = Duration::from_secs(5);
 
@@ -42,16 +42,16 @@ pub(crate) struct Regulars {
 impl Regulars {
     /// All of them, who joined, each with habits of their own, and have read all that happened until then.
     pub(crate) fn join(server: &Server) -> Self {
-        let mut peers: Vec<_> = (0..REGULARS).map(|number| Habits::of(number).join(server, number)).collect();
-        peers[0].sync();
-        peers[0].send("MSG begin");
-        let before = peers[0].expect_start("OK MSG ")["OK MSG ".len()..].parse().expect("an id");
+        let mut clients: Vec<_> = (0..REGULARS).map(|number| Habits::of(number).join(server, number)).collect();
+        clients[0].sync();
+        clients[0].send("MSG begin");
+        let before = clients[0].expect_start("OK MSG ")["OK MSG ".len()..].parse().expect("an id");
         let begin = format!("MSG {} begin", name(0));
-        for peer in &mut peers[1..] {
-            while !peer.next().expect("all that happened").trim_end().ends_with(&begin) {}
+        for client in &mut clients[1..] {
+            while !client.next().expect("all that happened").trim_end().ends_with(&begin) {}
         }
         let history = History::new(before, (0..REGULARS).map(name));
-        let all = peers.iter().enumerate().map(|(number, peer)| Regular::new(number, peer.stream())).collect();
+        let all = clients.iter().enumerate().map(|(number, client)| Regular::new(number, client.stream())).collect();
         let (answered, arrived) = (Latencies::default(), Latencies::default());
         Self { all, history, answered, arrived, scratch: vec![0; 64 * 1024] }
     }
@@ -302,16 +302,16 @@ impl Habits {
         Self { crlf: number & 1 > 0, tags: number & 2 > 0, echo: number & 4 > 0 }
     }
 
-    fn join(self, server: &Server, number: usize) -> Peer {
-        let mut peer = server.connect();
+    fn join(self, server: &Server, number: usize) -> Client {
+        let mut client = server.connect();
         let mut lines = vec![format!("NICK {}", name(number))];
         lines.extend(self.tags.then(|| "SET tags on".to_owned()));
         lines.extend(self.echo.then(|| "SET echo on".to_owned()));
         for line in lines {
-            peer.send_bytes(format!("{line}{}", self.ending()).as_bytes());
-            assert_eq!(self.strip_ending(&peer.next().expect("a reply")), format!("OK {line}"));
+            client.send_bytes(format!("{line}{}", self.ending()).as_bytes());
+            assert_eq!(self.strip_ending(&client.next().expect("a reply")), format!("OK {line}"));
         }
-        peer
+        client
     }
 
     fn ending(self) -> &'static str {

@@ -1,4 +1,4 @@
-//! Carries out the attacks: several hundred hostile peers on one thread, each of which gets its turn every few milliseconds.
+//! Carries out the attacks: several hundred hostile clients on one thread, each of which gets its turn every few milliseconds.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -12,7 +12,7 @@ use socket2::SockRef;
 use crate::attacks::{End, Plan, Planner};
 use crate::common::DEADLINE;
 
-/// Hostile peers at any moment.
+/// Hostile clients at any moment.
 pub(crate) const HOSTILE: usize = 400;
 
 /// How often each of them gets a turn.

@@ -1,14 +1,20 @@
-//! What black-box tests share: the real server on a free port, and peers that are plain sockets. Nothing here sleeps:
-//! reads have a deadline that fails loudly, and `Peer::sync` is the barrier.
-#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
+//! What black-box tests share: the real server on a free port, and clients over each of its transports. Nothing here sleeps:
+//! reads have a deadline that fails loudly, and `Client::sync` is the barrier.
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test program uses a part of it")]
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
+pub use self::client::{Client, Site, Tcp, Transport};
+#[cfg(feature = "web")]
+pub use self::websocket::WebSocket;
+
+mod client;
+#[cfg(feature = "web")]
+mod websocket;
 
 /// How long anything may take that should take no time: long enough for a machine busy with something else.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -35,13 +41,13 @@ impl Server {
         Self::with(&[])
     }
 
-    /// The same, with further arguments.
+    /// The same with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
         Self::spawn(command(&["--listen", "127.0.0.1:0", "--log", "error", "--line-rate", "0"]).args(arguments))
     }
 
-    /// One that holds its peers to a rate: the default one, or another.
-    pub fn paced(arguments: &[&str]) -> Self {
+    /// A server with a rate limit for lines: the default one, or that of the arguments.
+    pub fn rate_limited(arguments: &[&str]) -> Self {
         Self::spawn(command(&["--listen", "127.0.0.1:0", "--log", "error"]).args(arguments))
     }
 
@@ -57,37 +63,24 @@ impl Server {
         Self { child, stdout, address }
     }
 
-    /// A peer that has read its greeting.
-    pub fn connect(&self) -> Peer {
-        let mut peer = self.connect_raw();
-        peer.expect(HELLO);
-        peer
+    /// A client that has read its greeting.
+    pub fn connect(&self) -> Client {
+        client::connect(self.address)
     }
 
-    /// A peer that has read nothing.
-    pub fn connect_raw(&self) -> Peer {
-        Peer::new(TcpStream::connect(self.address).expect("the server accepts"))
+    /// A client that has read nothing.
+    pub fn connect_raw(&self) -> Client {
+        client::connect_raw(self.address, None)
     }
 
-    /// A peer of this name that has read up to its own joining, and that everybody has seen.
-    pub fn join(&self, name: &str) -> Peer {
-        let mut peer = self.connect();
-        peer.send(&format!("NICK {name}"));
-        peer.expect(&format!("OK NICK {name}"));
-        peer.sync();
-        peer
+    /// A member that has read everything up to its own join, which every other member has seen.
+    pub fn join(&self, nick: &str) -> Client {
+        self.connect().joined(nick)
     }
 
-    /// The same for one whose kernel holds little for it.
-    pub fn join_narrow(&self, name: &str) -> Peer {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket.set_recv_buffer_size(64 * 1024).expect("a socket");
-        socket.connect(&self.address.into()).expect("the server accepts");
-        let mut peer = Peer::new(socket.into());
-        peer.expect(HELLO);
-        peer.send(&format!("NICK {name}"));
-        peer.sync();
-        peer
+    /// The same with a small receive buffer, so that the server soon notices if the member does not read.
+    pub fn join_narrow(&self, nick: &str) -> Client {
+        client::connect_narrow(self.address).joined(nick)
     }
 
     /// Its standard error, if that is piped.
@@ -130,8 +123,8 @@ impl Server {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("/proc").count()
     }
 
-    /// Waits until no more than these are open, which `watcher` does not notice.
-    pub fn wait_for_descriptors(&self, max: usize, watcher: &mut Peer) {
+    /// Waits until at most `max` descriptors are open. `watcher` receives nothing meanwhile that matters.
+    pub fn wait_for_descriptors<T: Transport>(&self, max: usize, watcher: &mut Client<T>) {
         let start = Instant::now();
         while self.descriptors() > max {
             watcher.sync();
@@ -211,19 +204,6 @@ pub fn needs(program: &str) -> bool {
     false
 }
 
-/// The lines that `next` tells before this one.
-#[track_caller]
-pub fn lines_before(last: &str, mut next: impl FnMut() -> Option<String>) -> Vec<String> {
-    let mut before = Vec::new();
-    loop {
-        match next() {
-            Some(line) if line == last => return before,
-            Some(line) => before.push(line),
-            None => panic!("closed before {last:?}, after {before:?}"),
-        }
-    }
-}
-
 /// How often has been sent from a server's address so far: in segments of TCP, of which each `send` takes one. None, loudly, where
 /// nothing tells.
 pub fn sends_from(address: SocketAddr) -> Option<u64> {
@@ -254,150 +234,4 @@ fn read_line(from: &mut impl BufRead) -> String {
     let mut line = String::new();
     from.read_line(&mut line).expect("a line");
     line.trim_end_matches('\n').to_owned()
-}
-
-/// Somebody at the other end of a socket.
-pub struct Peer {
-    input: BufReader<TcpStream>,
-    syncs: u32,
-}
-
-impl Peer {
-    pub fn new(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-        stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
-        stream.set_nodelay(true).expect("no delay");
-        Self { input: BufReader::new(stream), syncs: 0 }
-    }
-
-    pub fn stream(&self) -> &TcpStream {
-        self.input.get_ref()
-    }
-
-    /// Sends a line.
-    pub fn send(&mut self, line: &str) {
-        self.send_bytes(format!("{line}\n").as_bytes());
-    }
-
-    pub fn send_bytes(&mut self, bytes: &[u8]) {
-        self.input.get_mut().write_all(bytes).expect("the server reads");
-    }
-
-    /// The next line, without LF; `None` at the end.
-    pub fn next(&mut self) -> Option<String> {
-        let mut line = Vec::new();
-        match self.input.read_until(b'\n', &mut line) {
-            Ok(0) => None,
-            Ok(_) => {
-                assert_eq!(line.pop(), Some(b'\n'), "half a line: {:?}", line.escape_ascii().to_string());
-                Some(String::from_utf8(line).expect("UTF-8"))
-            }
-            Err(error) => panic!("no line within {DEADLINE:?}: {error}"),
-        }
-    }
-
-    /// The next whole line, of a server that may be gone.
-    pub fn next_if_any(&mut self) -> Option<String> {
-        let mut line = Vec::new();
-        self.input.read_until(b'\n', &mut line).ok()?;
-        line.pop().filter(|last| *last == b'\n').map(|_| String::from_utf8(line).expect("UTF-8"))
-    }
-
-    /// The next line is this.
-    #[track_caller]
-    pub fn expect(&mut self, line: &str) {
-        assert_eq!(self.next().as_deref(), Some(line));
-    }
-
-    /// The next line begins like this; returns it.
-    #[track_caller]
-    pub fn expect_start(&mut self, start: &str) -> String {
-        let line = self.next().unwrap_or_else(|| panic!("closed instead of {start:?}"));
-        assert!(line.starts_with(start), "{line:?} does not begin with {start:?}");
-        line
-    }
-
-    /// There is nothing more, ever.
-    #[track_caller]
-    pub fn expect_end(&mut self) {
-        assert_eq!(self.next(), None);
-    }
-
-    /// The barrier: all that was sent before has happened. Returns what came until then.
-    #[track_caller]
-    pub fn sync(&mut self) -> Vec<String> {
-        self.syncs += 1;
-        let token = format!("sync-{}", self.syncs);
-        self.send(&format!("PING {token}"));
-        self.until(&format!("OK PING {token}"))
-    }
-
-    /// This line is among what was heard already, or comes next.
-    #[track_caller]
-    pub fn expect_after(&mut self, heard: &[String], line: &str) {
-        if !heard.iter().any(|heard| heard == line) {
-            self.expect(line);
-        }
-    }
-
-    /// Nothing is left to read.
-    #[track_caller]
-    pub fn expect_nothing(&mut self) {
-        assert_eq!(self.sync(), Vec::<String>::new());
-    }
-
-    /// Nothing comes for so long. It is the silence that is looked at here, or what goes on meanwhile.
-    pub fn expect_silence(&mut self, time: Duration) {
-        self.stream().set_read_timeout(Some(time)).expect("a timeout");
-        let silence = self.input.fill_buf().map(<[u8]>::len);
-        self.stream().set_read_timeout(Some(DEADLINE)).expect("a timeout");
-        assert!(silence.is_err(), "{silence:?} bytes came");
-    }
-
-    /// What comes before this line.
-    #[track_caller]
-    pub fn until(&mut self, last: &str) -> Vec<String> {
-        lines_before(last, || self.next())
-    }
-
-    /// The first line that begins like this, whatever comes before it.
-    #[track_caller]
-    pub fn until_start(&mut self, start: &str) -> String {
-        loop {
-            let line = self.next().unwrap_or_else(|| panic!("closed before {start:?}"));
-            if line.starts_with(start) {
-                return line;
-            }
-        }
-    }
-
-    /// What has come, whatever it is; `None` at the end, however it came about.
-    pub fn next_bytes(&mut self) -> Option<Vec<u8>> {
-        let bytes = self.input.fill_buf().unwrap_or_default().to_vec();
-        self.input.consume(bytes.len());
-        (!bytes.is_empty()).then_some(bytes)
-    }
-
-    /// Reads so many bytes, whatever they are.
-    pub fn skip_bytes(&mut self, count: u64) {
-        let read = io::copy(&mut (&mut self.input).take(count), &mut io::sink()).expect("a connection");
-        assert_eq!(read, count, "closed");
-    }
-
-    /// Ends its input.
-    pub fn end_input(&mut self) {
-        self.stream().shutdown(Shutdown::Write).expect("a connection");
-    }
-
-    /// All that still comes.
-    pub fn rest(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.next()).collect()
-    }
-
-    /// All that still comes, as bytes.
-    pub fn rest_bytes(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.input.read_to_end(&mut bytes).expect("an end in good order");
-        bytes
-    }
 }

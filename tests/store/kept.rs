@@ -3,18 +3,18 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::common::{DEADLINE, Peer, Server};
+use crate::common::{Client, DEADLINE, Server};
 
 fn serve(path: &Path, keep: &str) -> Server {
     Server::with(&["--keep", keep, "--data", path.to_str().expect("a path")])
 }
 
 /// Asks until the last line of the answer begins with that, and returns the lines before it.
-fn ask_until(peer: &mut Peer, question: &str, last: &str) -> Vec<String> {
+fn ask_until(client: &mut Client, question: &str, last: &str) -> Vec<String> {
     let deadline = Instant::now() + DEADLINE;
     while Instant::now() < deadline {
-        peer.send(question);
-        let mut lines = peer.sync();
+        client.send(question);
+        let mut lines = client.sync();
         if lines.last().is_some_and(|line| line.starts_with(last)) {
             lines.pop();
             return lines;
@@ -71,7 +71,7 @@ fn history_goes_back_further_than_memory() {
         ann.send(&format!("MSG {number}"));
         ann.until(&format!("OK MSG {number}"));
     }
-    let check = |ann: &mut Peer| {
+    let check = |ann: &mut Client| {
         for (question, oldest, reply) in [
             ("HISTORY 2", 4, "OK HISTORY 2 last=5"),
             ("HISTORY 4", 2, "OK HISTORY 4 last=5"),

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
-use crate::common::{DEADLINE, EPOCH, Peer, Server};
+use crate::common::{Client, DEADLINE, EPOCH, Server};
 
 const KILLS: u64 = 20;
 const SENDERS: usize = 100;
@@ -114,7 +114,7 @@ fn check(data: &str, path: &std::path::Path, acknowledged: &BTreeMap<u64, String
 }
 
 /// Stopped in good order, now and then.
-fn stop(mut server: Server, reader: Peer) {
+fn stop(mut server: Server, reader: Client) {
     server.signal("-TERM");
     assert!(server.wait().0.success());
     drop(reader);

@@ -3,7 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod behind;
 mod clock;
 mod faults;
 mod kept;

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{Peer, Server, command};
+use crate::common::{Client, Server, command};
 
 /// A server in this directory, with `data` as the user writes it.
 pub(crate) fn serve(directory: &Path, data: &str) -> Command {
@@ -126,7 +126,7 @@ fn file_moved_without_its_wal_is_refused() {
 type Accident = fn(&Path);
 
 /// Sends a message and causes the accident; from then on messages are refused. Returns the server and the refused client.
-fn displaced(directory: &Path, accident: Accident) -> (Server, Peer) {
+fn displaced(directory: &Path, accident: Accident) -> (Server, Client) {
     let server = Server::spawn(&mut serve(directory, "chat.db"));
     let mut ann = server.join("ann");
     ann.send("MSG before");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::common::{Peer, Server};
+use crate::common::{Client, Server};
 use crate::paths::{history, refused, serve, stop, store};
 
 const WARNED: &str = "refusing them until chinwagd is restarted";
@@ -16,7 +16,7 @@ fn resize(path: &Path, change: impl Fn(u64) -> u64) {
 }
 
 /// A server with messages in the database and, after them, in the `-wal`.
-fn server_with_messages(directory: &Path) -> (Server, Peer) {
+fn server_with_messages(directory: &Path) -> (Server, Client) {
     let server = Server::spawn(&mut serve(directory, "chat.db"));
     let mut ann = server.join("ann");
     for text in ["one", "two"] {
@@ -43,7 +43,7 @@ fn refuses_after_truncation(directory: &Path, name: &str, change: Change) -> Str
     let (server, mut ann) = server_with_messages(directory);
     let before = directory.join(name).metadata().expect("a length").len();
     resize(&directory.join(name), change);
-    let expect_refused = |ann: &mut Peer| {
+    let expect_refused = |ann: &mut Client| {
         ann.send("MSG refused");
         ann.expect_start("ERR MSG not-stored nobody got the message: the store's file was truncated ");
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chinwag::limits::STORE_CLOSE_MS_MAX;
 use socket2::SockRef;
 
-use crate::common::{Peer, STOP_DEADLINE, Server, command};
+use crate::common::{Client, STOP_DEADLINE, Server, command};
 
 /// Replies keep their order, whatever has to be stored between them.
 #[test]
@@ -16,7 +16,7 @@ fn replies_keep_their_order() {
     let data = directory.path().join("chat.db");
     let server = Server::with(&["--data", data.to_str().expect("a path")]);
     let mut watcher = server.join("watcher");
-    let mut peer = server.connect();
+    let mut client = server.connect();
     let mut lines = "MSG too early\nNICK ann\n".to_owned();
     for round in 0..50 {
         lines +=
@@ -24,26 +24,26 @@ fn replies_keep_their_order() {
         lines +=
             &format!("MSG {round} d\nDRAW clear\nMSG {round} e\nWHISPER watcher psst\nMSG {round} f\nSET draw off\n");
     }
-    peer.send_bytes((lines + "MSG last").as_bytes());
-    peer.end_input();
-    peer.expect_start("ERR MSG no-name ");
-    peer.expect("OK NICK ann");
+    client.send_bytes((lines + "MSG last").as_bytes());
+    client.end_input();
+    client.expect_start("ERR MSG no-name ");
+    client.expect("OK NICK ann");
     for round in 0..50 {
-        peer.expect_start("OK MSG ");
-        peer.expect_start("OK MSG ");
-        peer.expect(&format!("OK PING {round}"));
-        peer.expect_start("ERR MSG text-missing ");
-        peer.expect_start("OK MSG ");
-        peer.expect(&format!("OK NICK ann{round}"));
-        assert!(peer.expect_start("PAST ").ends_with(&format!(" {round} c")));
-        peer.expect(&format!("OK HISTORY 1 last={}", 6 * round + 3));
+        client.expect_start("OK MSG ");
+        client.expect_start("OK MSG ");
+        client.expect(&format!("OK PING {round}"));
+        client.expect_start("ERR MSG text-missing ");
+        client.expect_start("OK MSG ");
+        client.expect(&format!("OK NICK ann{round}"));
+        assert!(client.expect_start("PAST ").ends_with(&format!(" {round} c")));
+        client.expect(&format!("OK HISTORY 1 last={}", 6 * round + 3));
         for reply in ["OK DRAW", "OK WHISPER watcher", "OK SET draw off"] {
-            peer.expect_start("OK MSG ");
-            peer.expect(reply);
+            client.expect_start("OK MSG ");
+            client.expect(reply);
         }
     }
-    peer.expect_start("OK MSG ");
-    peer.expect_end();
+    client.expect_start("OK MSG ");
+    client.expect_end();
     let heard = watcher.until("LEAVE ann49 eof");
     assert_eq!(heard.last().map(String::as_str), Some("MSG ann49 last"));
     assert_eq!(heard.iter().filter(|line| line.starts_with("MSG ann")).count(), 301);
@@ -112,11 +112,11 @@ fn message_is_never_published_under_another_members_nick() {
 }
 
 /// Sends a line and, once the server has read it, resets the connection.
-fn break_off(mut peer: Peer, line: &str) {
+fn break_off(mut client: Client, line: &str) {
     // One packet: the server has read all of it when it answers the first line.
-    peer.send_bytes(format!("PING read\n{line}\n").as_bytes());
-    peer.until("OK PING read");
-    SockRef::from(peer.stream()).set_linger(Some(Duration::ZERO)).expect("a socket");
+    client.send_bytes(format!("PING read\n{line}\n").as_bytes());
+    client.until("OK PING read");
+    SockRef::from(client.stream()).set_linger(Some(Duration::ZERO)).expect("a socket");
 }
 
 /// It is closed in good order: ids go on without a gap, and the file is one file.
@@ -159,15 +159,15 @@ fn what_is_about_the_store_needs_one() {
 }
 
 /// Stops the server once it has read these messages, while they wait for the disk, and then calls `then`. Returns the replies.
-fn stop_with(server: &Server, peer: &mut Peer, messages: &str, then: impl FnOnce()) -> Vec<String> {
+fn stop_with(server: &Server, client: &mut Client, messages: &str, then: impl FnOnce()) -> Vec<String> {
     let mut witness = server.join("witness");
     // In one packet, after a line whose effect others see.
-    peer.send_bytes(format!("WHISPER witness now\n{messages}").as_bytes());
+    client.send_bytes(format!("WHISPER witness now\n{messages}").as_bytes());
     witness.until_start("WHISPER ");
     witness.sync();
     server.signal("-TERM");
     then();
-    let mut answers = peer.until("NOTICE the server is shutting down");
+    let mut answers = client.until("NOTICE the server is shutting down");
     answers.retain(|line| line.starts_with("OK MSG ") || line.starts_with("ERR "));
     answers
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{HELLO, Peer, Server};
+use crate::common::{Client, HELLO, Server};
 
 const PRESENCE: &str = "NOTICE yes, the server is here";
 
@@ -10,11 +10,11 @@ const PRESENCE: &str = "NOTICE yes, the server is here";
 #[track_caller]
 fn check_at_every_split(server: &Server, input: &[u8], expected: &str) {
     for at in 0..=input.len() {
-        let mut peer = server.connect();
-        peer.send_bytes(&input[..at]);
-        peer.send_bytes(&input[at..]);
-        peer.end_input();
-        let got = String::from_utf8(peer.rest_bytes()).expect("UTF-8");
+        let mut client = server.connect();
+        client.send_bytes(&input[..at]);
+        client.send_bytes(&input[at..]);
+        client.end_input();
+        let got = String::from_utf8(client.rest_bytes()).expect("UTF-8");
         assert_eq!(got, expected, "split at {at}: {}", input.escape_ascii());
     }
 }
@@ -87,7 +87,7 @@ fn are_you_there_is_answered_by_a_line_of_its_own() {
 /// Each AYT costs as much as a line: otherwise two bytes would make the server send thirty, without end.
 #[test]
 fn are_you_there_is_answered_at_the_rate_of_lines() {
-    let server = Server::paced(&["--line-rate", "2", "--line-burst", "2"]);
+    let server = Server::rate_limited(&["--line-rate", "2", "--line-burst", "2"]);
     let mut alice = server.connect();
     let start = Instant::now();
     alice.send_bytes(&b"\xff\xf6".repeat(4));
@@ -106,10 +106,10 @@ fn byte_order_mark_at_the_start_is_ignored() {
 #[test]
 fn byte_order_mark_does_not_hide_another_protocol() {
     let server = Server::start();
-    let mut peer = server.connect();
-    peer.send_bytes(b"\xef\xbb\xbfGET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    peer.expect_start("ERR - wrong-protocol that was an HTTP request");
-    peer.expect_end();
+    let mut client = server.connect();
+    client.send_bytes(b"\xef\xbb\xbfGET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.expect_start("ERR - wrong-protocol that was an HTTP request");
+    client.expect_end();
 }
 
 #[test]
@@ -126,26 +126,26 @@ fn utf16_is_refused_by_its_name() {
 
 /// Sends these bytes and reads the answers before anything follows.
 #[track_caller]
-fn say(peer: &mut Peer, bytes: &[u8], answers: &[&str]) {
-    peer.send_bytes(bytes);
+fn say(client: &mut Client, bytes: &[u8], answers: &[&str]) {
+    client.send_bytes(bytes);
     for answer in answers {
-        peer.expect(answer);
+        client.expect(answer);
     }
 }
 
 #[test]
 fn cr_alone_ends_lines_once_nothing_follows_the_first() {
     let server = Server::start();
-    let mut peer = server.connect();
-    peer.send_bytes(b"\xef\xbb\xbfPI");
-    say(&mut peer, b"NG a\rPING b\r", &["OK PING a\r", "OK PING b\r"]);
+    let mut client = server.connect();
+    client.send_bytes(b"\xef\xbb\xbfPI");
+    say(&mut client, b"NG a\rPING b\r", &["OK PING a\r", "OK PING b\r"]);
     // From now on lines are answered at once.
-    say(&mut peer, b"PING c\rPING d", &["OK PING c\r"]);
-    say(&mut peer, b"\r\rPING e\x08f\r", &["OK PING d\r", "OK PING f\r"]);
-    peer.send_bytes(b"PING last");
-    peer.end_input();
-    peer.expect("OK PING last\r");
-    peer.expect_end();
+    say(&mut client, b"PING c\rPING d", &["OK PING c\r"]);
+    say(&mut client, b"\r\rPING e\x08f\r", &["OK PING d\r", "OK PING f\r"]);
+    client.send_bytes(b"PING last");
+    client.end_input();
+    client.expect("OK PING last\r");
+    client.expect_end();
 }
 
 #[test]
@@ -160,12 +160,12 @@ fn cr_alone_ends_lines_of_a_whole_input() {
 fn cr_and_lf_far_apart_are_one_ending() {
     let server = Server::start();
     for second in [b"\n", b"\0"] {
-        let mut peer = server.connect();
-        say(&mut peer, b"PING a\r", &["OK PING a\r"]);
-        peer.send_bytes(second);
-        peer.send_bytes(b"MSG one\rPING two\r\n");
-        peer.expect("ERR MSG no-name you have no name yet; take one first: NICK name\r");
-        say(&mut peer, b"PING b\r\n", &["OK PING b\r"]);
+        let mut client = server.connect();
+        say(&mut client, b"PING a\r", &["OK PING a\r"]);
+        client.send_bytes(second);
+        client.send_bytes(b"MSG one\rPING two\r\n");
+        client.expect("ERR MSG no-name you have no name yet; take one first: NICK name\r");
+        say(&mut client, b"PING b\r\n", &["OK PING b\r"]);
     }
 }
 
@@ -192,8 +192,8 @@ fn cr_inside_a_line_that_lf_ends_is_no_ending() {
 #[test]
 fn end_of_input_after_cr_is_no_second_line() {
     let server = Server::start();
-    let mut peer = server.connect_raw();
-    peer.send_bytes(b"NICK a\r\nMSG hi\r");
-    peer.end_input();
-    assert_eq!(peer.rest(), [HELLO, "OK NICK a\r", "COORDINATOR a\r", "OK MSG 1\r"]);
+    let mut client = server.connect_raw();
+    client.send_bytes(b"NICK a\r\nMSG hi\r");
+    client.end_input();
+    assert_eq!(client.rest(), [HELLO, "OK NICK a\r", "COORDINATOR a\r", "OK MSG 1\r"]);
 }

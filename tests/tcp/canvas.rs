@@ -17,11 +17,11 @@ fn what_is_on_the_canvas_and_what_is_drawn_then_have_neither_gap_nor_duplicate()
     let mut visits = Vec::new();
     thread::scope(|scope| {
         let drawers = (0..DRAWERS).map(|number| {
-            let mut peer = server.join(&format!("drawer{number}"));
+            let mut client = server.join(&format!("drawer{number}"));
             scope.spawn(move || {
                 for stroke in 0..STROKES {
-                    peer.send(&format!("DRAW #1e90ff 40 {number},{stroke}"));
-                    peer.sync();
+                    client.send(&format!("DRAW #1e90ff 40 {number},{stroke}"));
+                    client.sync();
                 }
             })
         });
@@ -40,18 +40,18 @@ fn what_is_on_the_canvas_and_what_is_drawn_then_have_neither_gap_nor_duplicate()
 
 /// What is on the canvas and what is drawn for a while after, each by whom and what.
 fn visit(server: &Server) -> Vec<String> {
-    let mut peer = server.connect();
-    peer.send_bytes(b"SET draw on\nNICK guest\nCANVAS\nPING a\n");
-    let lines = peer.until("OK PING a");
+    let mut client = server.connect();
+    client.send_bytes(b"SET draw on\nNICK guest\nCANVAS\nPING a\n");
+    let lines = client.until("OK PING a");
     let end = lines.iter().position(|line| line.starts_with("OK CANVAS ")).expect("an answer");
     let mut seen = told(&lines[..end], "STROKE ");
     assert_eq!(lines[end], format!("OK CANVAS {}", seen.len()));
     seen.extend(told(&lines[end..], "DRAW "));
     for _ in 0..20 {
-        seen.extend(told(&peer.sync(), "DRAW "));
+        seen.extend(told(&client.sync(), "DRAW "));
     }
-    peer.send("QUIT");
-    seen.extend(told(&peer.rest(), "DRAW "));
+    client.send("QUIT");
+    seen.extend(told(&client.rest(), "DRAW "));
     seen
 }
 

@@ -1,4 +1,4 @@
-//! More peers than there may be.
+//! More clients than there may be.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chinwag::limits::DESCRIPTORS_RESERVED;
 use socket2::{Domain, Socket, Type};
 
-use crate::common::{DEADLINE, EPOCH, HELLO, Peer, Server, command};
+use crate::common::{Client, DEADLINE, EPOCH, HELLO, Server, command};
 
 #[test]
 fn one_connection_too_many_is_told_and_closed() {
@@ -30,12 +30,12 @@ fn one_connection_too_many_is_told_and_closed() {
 }
 
 /// A place is free when the one who had it is closed, which nobody else sees.
-fn wait_for_hello(server: &Server) -> Peer {
+fn wait_for_hello(server: &Server) -> Client {
     let start = Instant::now();
     loop {
-        let mut peer = server.connect_raw();
-        if peer.next().as_deref() == Some(HELLO) {
-            return peer;
+        let mut client = server.connect_raw();
+        if client.next().as_deref() == Some(HELLO) {
+            return client;
         }
         assert!(start.elapsed() < DEADLINE, "there is no room again");
     }
@@ -54,11 +54,11 @@ fn one_address_has_no_more_than_its_share() {
     wait_for_hello(&server);
 }
 
-fn from(server: &Server, source: Ipv4Addr) -> Peer {
+fn from(server: &Server, source: Ipv4Addr) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from((source, 0)).into()).expect("an address of this machine");
     socket.connect(&server.address.into()).expect("the server accepts");
-    Peer::new(TcpStream::from(socket))
+    Client::new(TcpStream::from(socket))
 }
 
 /// One who comes too often, and is gone at once each time, keeps only themselves out.
@@ -94,7 +94,7 @@ fn who_may_come_back_counts_as_connected() {
     assert_eq!(watcher.sync(), ["JOIN mallory", "LEAVE mallory lost"]);
 }
 
-/// The limit of open files is raised as far as it goes, and not all of it is for peers.
+/// The limit of open files is raised as far as it goes, and not all of it is for clients.
 #[test]
 fn as_many_are_let_in_as_there_are_descriptors_but_for_a_reserve() {
     let limited = Command::new("sh")
@@ -117,9 +117,9 @@ fn a_crowd_before_a_full_room_takes_nothing_from_it() {
     let before = server.descriptors();
     for _ in 0..3 {
         let crowd: Vec<_> = (0..200).map(|_| server.connect_raw()).collect();
-        for mut peer in crowd {
-            peer.expect_start("ERR - server-full ");
-            peer.expect_end();
+        for mut client in crowd {
+            client.expect_start("ERR - server-full ");
+            client.expect_end();
         }
         alice.sync();
     }
@@ -164,12 +164,12 @@ fn without_descriptors_the_room_goes_on_and_recovers() {
     alice.expect_silence(Duration::from_secs(1));
     let spent = server.cpu_ticks() - before;
     assert!(spent < 50, "it spins: {spent} ticks of 10 ms in a second");
-    for peer in &mut crowd {
-        peer.expect(HELLO);
+    for client in &mut crowd {
+        client.expect(HELLO);
         // The next in the line takes the place.
-        peer.send("QUIT");
-        peer.expect("OK QUIT");
-        peer.expect_end();
+        client.send("QUIT");
+        client.expect("OK QUIT");
+        client.expect_end();
     }
     drop(crowd);
     server.join("bob");

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::net::TcpListener;
 use std::process::Stdio;
 
-use crate::common::{HELLO, Peer, STOP_DEADLINE, Server, address_in, command};
+use crate::common::{Client, HELLO, STOP_DEADLINE, Server, address_in, command};
 
 /// Runs it to its end, which must be at once: exit code, standard output and standard error.
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -185,7 +185,7 @@ fn there_is_one_line_for_each_listener_and_the_port_file_is_whole_by_then() {
     assert!(second.is_ipv6());
     let ports = fs::read_to_string(&port_file).expect("the port file");
     assert_eq!(ports, format!("{}\n{}\n", server.address.port(), second.port()));
-    let mut over_ipv6 = Peer::new(std::net::TcpStream::connect(second).expect("IPv6"));
+    let mut over_ipv6 = Client::new(std::net::TcpStream::connect(second).expect("IPv6"));
     over_ipv6.expect(HELLO);
     over_ipv6.send("NICK six");
     over_ipv6.expect("OK NICK six");
@@ -204,11 +204,11 @@ fn the_log_says_who_and_why_but_not_what() {
     let mut line = String::new();
     let mut stdout = std::io::BufReader::new(child.stdout.take().expect("piped"));
     std::io::BufRead::read_line(&mut stdout, &mut line).expect("a line");
-    let mut peer = Peer::new(std::net::TcpStream::connect(address_in(&line)).expect("it accepts"));
-    peer.expect(HELLO);
-    peer.send_bytes(b"NICK alice\nMSG secret words\nNICK Alice\nQUIT secret reason\n");
-    assert_eq!(peer.rest().last().map(String::as_str), Some("OK QUIT"));
-    let from = peer.stream().local_addr().expect("an address").to_string();
+    let mut client = Client::new(std::net::TcpStream::connect(address_in(&line)).expect("it accepts"));
+    client.expect(HELLO);
+    client.send_bytes(b"NICK alice\nMSG secret words\nNICK Alice\nQUIT secret reason\n");
+    assert_eq!(client.rest().last().map(String::as_str), Some("OK QUIT"));
+    let from = client.stream().local_addr().expect("an address").to_string();
     std::process::Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
     let mut log = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut log).expect("UTF-8");
@@ -238,12 +238,12 @@ fn a_log_that_nobody_takes_does_not_hold_up_the_room() {
     for stderr in [Stdio::from(pipe), Stdio::from(full), Stdio::from(broken)] {
         let mut server =
             Server::spawn(command(&["--listen", "127.0.0.1:0", "--log", "debug", "--line-rate", "0"]).stderr(stderr));
-        let mut peer = server.join("a");
+        let mut client = server.join("a");
         // More than a pipe holds.
         for number in 0..2000 {
-            peer.send(&format!("NICK a{number}"));
+            client.send(&format!("NICK a{number}"));
         }
-        peer.sync();
+        client.sync();
         server.join("b");
         server.signal("-TERM");
         let (status, took) = server.wait();

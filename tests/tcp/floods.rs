@@ -1,4 +1,4 @@
-//! Peers that send more than their share: they are slowed, lose nothing, and cost the others nothing.
+//! Clients that send more than their share: they are slowed, lose nothing, and cost the others nothing.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,44 +9,17 @@ use socket2::SockRef;
 
 use crate::common::{HELLO, Server};
 
-#[test]
-fn a_thousand_lines_at_once_are_carried_out_in_full_at_the_rate() {
-    const LINES: usize = 1000;
-    const BURST: usize = 40;
-    const RATE: usize = 500;
-    let server = Server::paced(&["--line-rate", "500"]);
-    let mut watcher = server.join("watcher");
-    let mut script = server.join("script");
-    watcher.expect("JOIN script");
-    // Joining took two of the burst.
-    let start = Instant::now();
-    let lines: String = (0..LINES).map(|number| format!("MSG {number}\n")).collect();
-    script.send_bytes(lines.as_bytes());
-    script.end_input();
-    for number in 0..LINES {
-        script.expect(&format!("OK MSG {}", number + 1));
-    }
-    script.expect_end();
-    let least =
-        Duration::from_secs(1) * u32::try_from(LINES - BURST).expect("a few") / u32::try_from(RATE).expect("a few");
-    assert!(start.elapsed() > least, "{:?} is faster than the rate", start.elapsed());
-    for number in 0..LINES {
-        watcher.expect(&format!("MSG script {number}"));
-    }
-    watcher.expect("LEAVE script eof");
-}
-
 /// Whatever a flood is made of, it costs as many tokens as lines of its length, at least.
 #[test]
 fn what_is_no_line_is_paid_for_as_well() {
     const TOKENS: usize = 100;
-    let server = Server::paced(&["--line-rate", "50", "--line-burst", "20"]);
+    let server = Server::rate_limited(&["--line-rate", "50", "--line-burst", "20"]);
     let bytes = TOKENS * 4096;
     let check = |flood: &[u8], answer: &[&str]| {
-        let mut peer = server.connect();
+        let mut client = server.connect();
         let start = Instant::now();
-        peer.send_bytes(flood);
-        assert_eq!(peer.sync(), answer);
+        client.send_bytes(flood);
+        assert_eq!(client.sync(), answer);
         assert!(start.elapsed() > Duration::from_millis(1600), "after {:?}", start.elapsed());
     };
     thread::scope(|scope| {
@@ -63,12 +36,12 @@ fn what_is_no_line_is_paid_for_as_well() {
 #[test]
 fn many_small_packets_are_paid_for() {
     const TOKENS: usize = 100;
-    let server = Server::paced(&["--line-rate", "50", "--line-burst", "20"]);
-    let mut peer = server.connect();
+    let server = Server::rate_limited(&["--line-rate", "50", "--line-burst", "20"]);
+    let mut client = server.connect();
     let start = Instant::now();
     for _ in 0..(TOKENS + 2) * 4096 / 64 {
-        peer.send_bytes(&[255, 253, 6]);
-        peer.skip_bytes(3);
+        client.send_bytes(&[255, 253, 6]);
+        client.skip_bytes(3);
     }
     assert!(start.elapsed() > Duration::from_millis(1600), "after {:?}", start.elapsed());
 }
@@ -77,7 +50,7 @@ fn many_small_packets_are_paid_for() {
 #[test]
 fn a_hundred_floods_do_not_grow_the_server() {
     const FLOODS: u64 = 100;
-    let server = Server::paced(&[]);
+    let server = Server::rate_limited(&[]);
     let mut watcher = server.join("watcher");
     let before = server.resident_bytes();
     let lines = b"PING\n".repeat(20_000);
@@ -99,7 +72,7 @@ fn a_hundred_floods_do_not_grow_the_server() {
 /// Its lines would be carried out for hours, and it would keep its name as long.
 #[test]
 fn a_flooder_that_is_gone_does_not_stay() {
-    let server = Server::paced(&[]);
+    let server = Server::rate_limited(&[]);
     let mut watcher = server.join("watcher");
     let mut flooder = server.join("flooder");
     watcher.expect("JOIN flooder");
@@ -115,16 +88,16 @@ fn others_get_their_turn_in_a_megabyte_of_tiny_commands() {
     const LINES: usize = 200_000;
     let server = Server::start();
     let mut watcher = server.join("watcher");
-    let mut peer = server.connect_raw();
-    let mut writer = peer.stream().try_clone().expect("a clone");
+    let mut client = server.connect_raw();
+    let mut writer = client.stream().try_clone().expect("a clone");
     let answered = AtomicUsize::new(0);
     thread::scope(|scope| {
         scope.spawn(move || writer.write_all(&b"PING\n".repeat(LINES)).expect("the server reads"));
         let answered = &answered;
         scope.spawn(move || {
-            peer.expect(HELLO);
+            client.expect(HELLO);
             for _ in 0..LINES {
-                peer.expect("OK PING");
+                client.expect("OK PING");
                 answered.fetch_add(1, Ordering::Relaxed);
             }
         });

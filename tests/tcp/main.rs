@@ -1,4 +1,5 @@
-//! The real server over real sockets. Each module is one matter; what they share is in `common`.
+//! The server over plain TCP: what is particular to it, and what does not depend on the transport. Tests that run over every transport
+//! are in `tests/transports`.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -18,7 +19,5 @@ mod refusals;
 mod resume;
 mod safety;
 mod signals;
-mod slow;
 mod streams;
-mod timeouts;
 mod urgent;

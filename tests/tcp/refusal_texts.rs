@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use chinwag::command::ServerLine;
 use chinwag::protocol::{ErrorCode, ErrorField, MessageId};
 
-use crate::common::{EPOCH, Peer, Server};
+use crate::common::{Client, EPOCH, Server};
 
 /// Codes that a member cannot cause by a line on a server without a store, and the tests that check their bytes.
 const ELSEWHERE: [ErrorCode; 10] = [
     ErrorCode::IdleTimeout,   // session::tests
-    ErrorCode::NameTimeout,   // sockets::timeouts
-    ErrorCode::NotStored,     // stored::faults, stored::waiting
+    ErrorCode::NameTimeout,   // transports::timeouts
+    ErrorCode::NotStored,     // store::faults, store::waiting
     ErrorCode::Resumed,       // transcripts: Taking a name back
     ErrorCode::SearchTimeout, // server::query::tests
-    ErrorCode::ServerFull,    // sockets::caps
-    ErrorCode::Slow,          // sockets::slow
-    ErrorCode::StoreFailed,   // stored::faults
-    ErrorCode::TooManyErrors, // sockets::foreign
-    ErrorCode::WrongProtocol, // sockets::foreign
+    ErrorCode::ServerFull,    // tcp::caps
+    ErrorCode::Slow,          // transports::slow_consumers
+    ErrorCode::StoreFailed,   // store::faults
+    ErrorCode::TooManyErrors, // transports::endings
+    ErrorCode::WrongProtocol, // tcp::foreign
 ];
 
 const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] text"];
@@ -184,9 +184,9 @@ fn modes_differ_only_in_commands_of_hints() {
 
 /// `¦` separates the text from the hint in `expected`.
 #[track_caller]
-fn check(peer: &mut Peer, line: &str, expected: &str) {
-    peer.send(line);
-    let read = peer.next().expect("a reply");
+fn check(client: &mut Client, line: &str, expected: &str) {
+    client.send(line);
+    let read = client.next().expect("a reply");
     assert_eq!(read, format!("ERR {}", expected.replace('¦', "")), "{line:?}");
     let Some(ServerLine::Err(refusal)) = ServerLine::parse(&read) else { panic!("{read:?} is no refusal") };
     let what = expected.split('¦').next().expect("a text").splitn(3, ' ').last();

@@ -1,6 +1,6 @@
 //! Each wrong line alone gets its clear `ERR` and harms nothing else.
 
-use crate::common::{Peer, Server};
+use crate::common::{Client, Server};
 
 /// Alice, Bob and Carol are here; a newcomer without a name sends `line`, which is refused like this. Nobody notices, and
 /// the newcomer can join.
@@ -13,7 +13,7 @@ fn nameless(line: &[u8], refusal: &str) {
     }
     let mut newcomer = server.connect();
     refused(&mut newcomer, line, refusal);
-    others.iter_mut().for_each(Peer::expect_nothing);
+    others.iter_mut().for_each(Client::expect_nothing);
     newcomer.send("NICK newcomer");
     newcomer.expect("OK NICK newcomer");
     for other in &mut others {
@@ -31,7 +31,7 @@ fn named(line: &[u8], refusal: &str) {
         other.sync();
     }
     refused(&mut carol, line, refusal);
-    others.iter_mut().for_each(Peer::expect_nothing);
+    others.iter_mut().for_each(Client::expect_nothing);
     carol.send("MSG still here");
     carol.expect_start("OK MSG ");
     for other in &mut others {
@@ -40,10 +40,10 @@ fn named(line: &[u8], refusal: &str) {
 }
 
 #[track_caller]
-fn refused(peer: &mut Peer, line: &[u8], refusal: &str) {
-    peer.send_bytes(line);
-    peer.send_bytes(b"\n");
-    assert_eq!(peer.sync(), [refusal]);
+fn refused(client: &mut Client, line: &[u8], refusal: &str) {
+    client.send_bytes(line);
+    client.send_bytes(b"\n");
+    assert_eq!(client.sync(), [refusal]);
 }
 
 #[test]
@@ -149,26 +149,6 @@ fn invalid_utf8() {
 #[test]
 fn half_a_character_at_the_end_of_a_line() {
     named(b"MSG caf\xc3", "ERR - line-not-utf8 byte 8 of this line is not UTF-8; send it as UTF-8");
-}
-
-#[test]
-fn a_line_of_100_kilobytes() {
-    let mut line = b"MSG ".to_vec();
-    line.resize(100_000, b'x');
-    named(&line, "ERR - line-too-long a line has at most 4096 bytes; this one was discarded, send it in parts");
-}
-
-/// The longest line there may be is carried out.
-#[test]
-fn a_line_of_4096_bytes_is_not_too_long() {
-    let server = Server::start();
-    let mut alice = server.join("alice");
-    let mut bob = server.join("bob");
-    drop(alice.sync());
-    let text = "x".repeat(4092);
-    bob.send(&format!("MSG {text}"));
-    bob.expect_start("OK MSG ");
-    alice.expect(&format!("MSG bob {text}"));
 }
 
 /// What people send cannot move another's cursor or turn their text round.

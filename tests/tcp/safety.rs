@@ -1,11 +1,11 @@
-//! Whatever code points a peer sends, wherever it can put them: what reaches another peer, what an error repeats to the sender
+//! Whatever code points a client sends, wherever it can put them: what reaches another client, what an error repeats to the sender
 //! and what the operator's log says holds nothing that a terminal obeys.
 
 use std::io::Read as _;
 use std::process::Stdio;
 use std::thread;
 
-use crate::common::{Peer, Server, command};
+use crate::common::{Client, Server, command};
 
 /// What a terminal does something about other than to show it. Written down here by itself, not taken from the server.
 fn is_obeyed(c: char) -> bool {
@@ -27,11 +27,11 @@ fn all(count: usize) -> impl Iterator<Item = String> {
 
 /// Sends the lines, some at a time, and looks at all that comes of them: to the one who sends, and to one who listens. The
 /// command between begins the count of errors anew.
-fn say_all(peer: &mut Peer, listener: &mut Peer, lines: impl Iterator<Item = String>) {
+fn say_all(client: &mut Client, listener: &mut Client, lines: impl Iterator<Item = String>) {
     let mut lines = lines.peekable();
     while lines.peek().is_some() {
-        lines.by_ref().take(40).for_each(|line| peer.send(&line));
-        peer.sync().iter().chain(&listener.sync()).for_each(|line| assert_harmless(line));
+        lines.by_ref().take(40).for_each(|line| client.send(&line));
+        client.sync().iter().chain(&listener.sync()).for_each(|line| assert_harmless(line));
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use chinwag::limits::STORE_CLOSE_MS_MAX;
 
-use crate::common::{DEADLINE, EPOCH, Peer, STOP_DEADLINE, Server};
+use crate::common::{Client, DEADLINE, EPOCH, STOP_DEADLINE, Server};
 
 /// The server's command line, started with signals as this option of `env` sets them: the test itself may have been started
 /// in the background, where some are ignored.
@@ -31,17 +31,17 @@ fn server(arguments: &[&str]) -> Server {
     Server::spawn(&mut with_signals("--default-signal=HUP,INT,TERM", arguments))
 }
 
-/// A server with clients that do not read, which delays its stop. The first of these peers reads.
-fn server_with_stuck_readers(arguments: &[&str]) -> (Server, Vec<Peer>) {
+/// A server with clients that do not read, which delays its stop. The first of these clients reads.
+fn server_with_stuck_readers(arguments: &[&str]) -> (Server, Vec<Client>) {
     let server = server(arguments);
     let mut talker = server.join("talker");
-    let mut peers: Vec<_> = (0..3).map(|number| server.join(&format!("stuck{number}"))).collect();
+    let mut clients: Vec<_> = (0..3).map(|number| server.join(&format!("stuck{number}"))).collect();
     for _ in 0..2000 {
         talker.send(&format!("MSG {}", "x".repeat(500)));
     }
     talker.sync();
-    peers.insert(0, talker);
-    (server, peers)
+    clients.insert(0, talker);
+    (server, clients)
 }
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -67,8 +67,8 @@ fn first_signal_stops_in_order() {
         alice.sync();
         let start = Instant::now();
         server.signal(signal);
-        for peer in [&mut nameless, &mut alice] {
-            assert_eq!(peer.rest(), ["NOTICE the server is shutting down"], "{signal}");
+        for client in [&mut nameless, &mut alice] {
+            assert_eq!(client.rest(), ["NOTICE the server is shutting down"], "{signal}");
         }
         assert_eq!(server.wait().0.code(), Some(0), "{signal}");
         assert!(!ports.exists(), "{signal}: the port file is left");
@@ -104,9 +104,9 @@ fn second_signal_ends_at_once() {
 fn status_after(first: &str, second: &str) -> Option<i32> {
     let directory = tempfile::tempdir().expect("a directory");
     let ports = directory.path().join("port");
-    let (mut server, mut peers) = server_with_stuck_readers(&["--port-file", text(&ports)]);
+    let (mut server, mut clients) = server_with_stuck_readers(&["--port-file", text(&ports)]);
     server.signal(first);
-    peers[0].until("NOTICE the server is shutting down");
+    clients[0].until("NOTICE the server is shutting down");
     // Those that come right after the first one are taken for copies of it.
     while server.is_running() {
         server.signal(second);
@@ -120,11 +120,11 @@ fn status_after(first: &str, second: &str) -> Option<i32> {
 #[test]
 fn copy_of_the_first_signal_does_not_cut_the_stop_short() {
     for signal in ["-TERM", "-INT"] {
-        let (mut server, mut peers) = server_with_stuck_readers(&[]);
+        let (mut server, mut clients) = server_with_stuck_readers(&[]);
         // All at once: by a shell, which needs no process for each.
         let all = format!("for copy in 1 2 3 4 5; do kill {signal} {}; done", server.pid());
         assert!(Command::new("sh").args(["-c", &all]).status().expect("sh runs").success());
-        peers[0].until("NOTICE the server is shutting down");
+        clients[0].until("NOTICE the server is shutting down");
         assert_eq!(server.wait().0.code(), Some(0), "{signal}");
     }
 }
@@ -133,9 +133,9 @@ fn copy_of_the_first_signal_does_not_cut_the_stop_short() {
 #[test]
 fn second_hangup_does_not_cut_the_stop_short() {
     for first in ["-HUP", "-TERM"] {
-        let (mut server, mut peers) = server_with_stuck_readers(&[]);
+        let (mut server, mut clients) = server_with_stuck_readers(&[]);
         server.signal(first);
-        peers[0].until("NOTICE the server is shutting down");
+        clients[0].until("NOTICE the server is shutting down");
         server.signal("-HUP");
         assert_eq!(server.wait().0.code(), Some(0), "{first}");
     }

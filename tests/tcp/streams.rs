@@ -11,7 +11,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 
-use crate::common::{DEADLINE, EPOCH, Peer, STOP_DEADLINE, command, exit_code};
+use crate::common::{Client, DEADLINE, EPOCH, STOP_DEADLINE, command, exit_code};
 
 const PROGRAMS: &[&str] = &[
     env!("CARGO_BIN_EXE_chinwagd"),
@@ -62,7 +62,7 @@ impl Quiet {
         Self { child, directory }
     }
 
-    fn join(&mut self, name: &str) -> Peer {
+    fn join(&mut self, name: &str) -> Client {
         let (path, start) = (self.directory.path().join("port"), Instant::now());
         let port = loop {
             if let Some(port) = fs::read_to_string(&path).ok().and_then(|port| port.trim().parse().ok()) {
@@ -72,10 +72,10 @@ impl Quiet {
             thread::yield_now();
         };
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut peer = Peer::new(std::net::TcpStream::connect(address).expect("it accepts"));
-        peer.send(&format!("NICK {name}"));
-        peer.sync();
-        peer
+        let mut client = Client::new(std::net::TcpStream::connect(address).expect("it accepts"));
+        client.send(&format!("NICK {name}"));
+        client.sync();
+        client
     }
 
     /// Stops it by SIGTERM; it must end soon.

@@ -2,11 +2,11 @@
 
 use socket2::SockRef;
 
-use crate::common::{Peer, Server};
+use crate::common::{Client, Server};
 
 /// Sends bytes of which the last is urgent.
-fn send_urgent(peer: &Peer, bytes: &[u8]) {
-    let sent = SockRef::from(peer.stream()).send_out_of_band(bytes).expect("the server reads");
+fn send_urgent(client: &Client, bytes: &[u8]) {
+    let sent = SockRef::from(client.stream()).send_out_of_band(bytes).expect("the server reads");
     assert_eq!(sent, bytes.len());
 }
 
@@ -25,25 +25,6 @@ fn urgent_byte_inside_one_packet_does_not_hide_the_rest() {
 }
 
 #[test]
-fn urgent_byte_at_any_place_is_text_in_its_place() {
-    const LINES: &[u8] = "PING a\nMSG é😀\r\nPING b\n".as_bytes();
-    let server = Server::start();
-    let mut watcher = server.join("watcher");
-    for at in 0..LINES.len() {
-        let mut peer = server.join("a");
-        send_urgent(&peer, &LINES[..=at]);
-        peer.send_bytes(&LINES[at + 1..]);
-        peer.expect("OK PING a");
-        peer.expect_start("OK MSG ");
-        peer.expect("OK PING b");
-        peer.send("QUIT");
-        peer.until("OK QUIT");
-        peer.expect_end();
-        assert_eq!(watcher.sync(), ["JOIN a", "MSG a é😀", "LEAVE a quit"], "urgent at byte {at}");
-    }
-}
-
-#[test]
 fn several_urgent_bytes_are_text_in_their_places() {
     let server = Server::start();
     let mut alice = server.join("alice");
@@ -56,10 +37,10 @@ fn several_urgent_bytes_are_text_in_their_places() {
 #[test]
 fn urgent_last_byte_before_the_end_of_input_is_read() {
     let server = Server::start();
-    let mut peer = server.join("a");
-    send_urgent(&peer, b"PING last");
-    peer.end_input();
-    assert_eq!(peer.rest(), ["OK PING last"]);
+    let mut client = server.join("a");
+    send_urgent(&client, b"PING last");
+    client.end_input();
+    assert_eq!(client.rest(), ["OK PING last"]);
 }
 
 /// Synch (RFC 854): IAC DM, with DM urgent. If the kernel removed DM, IAC would take the first byte of the next line.
@@ -79,7 +60,7 @@ fn telnet_synch_does_not_damage_the_next_line() {
 /// The client is not read while it waits for its rate limit, and then in full.
 #[test]
 fn urgent_bytes_beyond_the_rate_are_read_when_it_is_their_turn() {
-    let server = Server::paced(&["--line-rate", "100", "--line-burst", "1"]);
+    let server = Server::rate_limited(&["--line-rate", "100", "--line-burst", "1"]);
     let mut alice = server.join("alice");
     for number in 0..20 {
         send_urgent(&alice, format!("PING {number}\n").as_bytes());

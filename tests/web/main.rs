@@ -1,13 +1,10 @@
-//! Browsers, as the server sees them: HTTP over plain sockets, and a WebSocket client that is not our own.
+//! HTTP requests, and what is particular to WebSocket. What it has in common with the other transports is in `tests/transports`.
 
 #[path = "../common/mod.rs"]
 mod common;
 
-mod bytes;
-mod client;
-mod endings;
+mod close_frames;
+mod frames;
+mod http;
 mod proxies;
 mod requests;
-mod room;
-mod slow;
-mod urgent;

@@ -3,15 +3,13 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 
-use tungstenite::Message;
-
-use crate::client::{HANDSHAKE, Site, rest, status};
-use crate::common::{Server, command};
+use crate::common::{Server, Site, WebSocket, command};
+use crate::http::{HANDSHAKE, rest, status};
 
 /// The whole answer to these bytes, up to the end of the connection, as head and body.
 #[track_caller]
-fn exchange(site: &Site, request: &[u8]) -> (String, String) {
-    let mut stream = site.connect_raw();
+fn exchange(site: &Site<WebSocket>, request: &[u8]) -> (String, String) {
+    let mut stream = site.open();
     stream.write_all(request).expect("the server reads");
     let answer = rest(&mut stream);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {answer:?}"));
@@ -29,7 +27,7 @@ fn field<'a>(head: &'a str, name: &str) -> &'a str {
 
 #[test]
 fn health_check_is_answered_as_load_balancers_send_it() {
-    let site = Site::start();
+    let site = Site::<WebSocket>::start();
     for request in [
         "GET /healthz HTTP/1.0\r\n\r\n",
         "GET /healthz HTTP/1.0\r\nHost: chinwag.internal:8080\r\nConnection: keep-alive\r\n\r\n",
@@ -54,7 +52,7 @@ fn health_check_is_answered_as_load_balancers_send_it() {
 /// A HEAD request gets the head alone.
 #[test]
 fn every_answer_has_a_length_and_closes() {
-    let site = Site::start();
+    let site = Site::<WebSocket>::start();
     let host = "Host: localhost\r\n";
     for (request_line, fields, expected) in [
         ("GET / HTTP/1.1", host, 200),
@@ -87,8 +85,8 @@ fn every_answer_has_a_length_and_closes() {
 /// A reset instead of an orderly end could destroy the answer on its way.
 #[test]
 fn answer_reaches_client_that_still_sends() {
-    let site = Site::start();
-    let mut stream = site.connect_raw();
+    let site = Site::<WebSocket>::start();
+    let mut stream = site.open();
     let mut sender = stream.try_clone().expect("a descriptor");
     sender.write_all(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n").expect("it reads");
     let mut answer = Vec::new();
@@ -106,7 +104,7 @@ fn answer_reaches_client_that_still_sends() {
 
 #[test]
 fn upgrade_over_http_1_0_is_refused() {
-    let site = Site::start();
+    let site = Site::<WebSocket>::start();
     let answer = site.ask(&[&["GET /ws HTTP/1.0", "Host: localhost"], &HANDSHAKE[..]].concat());
     assert!(status(&answer) == 426 && answer.contains("proxy_http_version 1.1"), "{answer}");
     assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
@@ -116,9 +114,9 @@ fn upgrade_over_http_1_0_is_refused() {
 #[test]
 fn web_origin_is_the_same_with_and_without_default_port() {
     for option in ["https://chat.example.org", "https://chat.example.org:443", "HTTPS://Chat.Example.org:443/"] {
-        let site = Site::with(&["--web-origin", option]);
+        let site = Site::<WebSocket>::with(&["--web-origin", option]);
         let joins = |host: &str, origin: &str| {
-            let mut stream = site.connect_raw();
+            let mut stream = site.open();
             let head = [&["GET /ws HTTP/1.1", &format!("Host: {host}"), &format!("Origin: {origin}")], &HANDSHAKE[..]];
             stream.write_all((head.concat().join("\r\n") + "\r\n\r\n").as_bytes()).expect("the server reads");
             let mut line = String::new();
@@ -153,32 +151,11 @@ fn invalid_web_origin_says_what_is_expected() {
 }
 
 #[test]
-fn silent_connection_is_pinged() {
-    let site = Site::with(&["--web-ping", "1"]);
-    let mut peer = site.connect();
-    // The second ping comes although only the first was sent.
-    for _ in 0..2 {
-        let message = peer.socket.read().expect("a ping");
-        assert!(matches!(&message, Message::Ping(payload) if payload.is_empty()), "{message:?}");
-    }
-    peer.expect_nothing();
-}
-
-/// The answer does not wait for the next line, or for a ping of the server's own.
-#[test]
-fn ping_alone_is_answered() {
-    let site = Site::with(&["--web-ping", "0"]);
-    let mut peer = site.connect();
-    peer.socket.send(Message::Ping("a".into())).expect("the server reads");
-    assert_eq!(peer.socket.read().expect("a pong"), Message::Pong("a".into()));
-}
-
-#[test]
 fn tls_handshake_gets_a_text_and_a_log_line() {
     let mut command = command(&["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0"]);
     let mut server = Server::spawn(command.stderr(Stdio::piped()));
     let mut stderr = server.take_stderr();
-    let mut site = Site::adopt(server);
+    let mut site = Site::<WebSocket>::adopt(server);
     // How a ClientHello begins (RFC 8446, section 5.1).
     let (head, body) = exchange(&site, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
     assert!(status(&head) == 400 && body.contains("plain HTTP, not TLS"), "{head}\n{body}");

@@ -1,0 +1,31 @@
+//! What holds over every transport, asserted once: each test here takes the transport as a parameter. What is particular to one
+//! transport is in `tests/tcp` or `tests/web`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+/// Makes each of these functions a test for each transport, such as `tcp::whisper_reaches_only_its_targets` and
+/// `websocket::whisper_reaches_only_its_targets`.
+macro_rules! test_each_transport {
+    ($($test:ident),* $(,)?) => {
+        mod tcp {
+            $(#[test] fn $test() { super::$test::<crate::common::Tcp>(); })*
+        }
+        #[cfg(feature = "web")]
+        mod websocket {
+            $(#[test] fn $test() { super::$test::<crate::common::WebSocket>(); })*
+        }
+    };
+}
+
+mod bytes;
+#[cfg(feature = "store")]
+mod catch_up;
+mod delivery;
+mod endings;
+mod order;
+mod rate_limit;
+mod resume;
+mod slow_consumers;
+mod timeouts;
+mod urgent;
