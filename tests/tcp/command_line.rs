@@ -198,32 +198,42 @@ fn there_is_one_line_for_each_listener_and_the_port_file_is_whole_by_then() {
 }
 
 #[test]
-fn the_log_says_who_and_why_but_not_what() {
-    let mut child =
-        command(&["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let mut line = String::new();
-    let mut stdout = std::io::BufReader::new(child.stdout.take().expect("piped"));
-    std::io::BufRead::read_line(&mut stdout, &mut line).expect("a line");
-    let mut client = Client::new(std::net::TcpStream::connect(address_in(&line)).expect("it accepts"));
-    client.expect(HELLO);
-    client.send_bytes(b"NICK alice\nMSG secret words\nNICK Alice\nQUIT secret reason\n");
-    assert_eq!(client.rest().last().map(String::as_str), Some("OK QUIT"));
-    let from = client.stream().local_addr().expect("an address").to_string();
-    std::process::Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
+fn log_has_nicknames_and_reasons_but_no_text_and_no_token() {
+    let mut command = command(&["--listen", "127.0.0.1:0", "--log", "debug", "--line-rate", "0"]);
+    let mut server = Server::spawn(command.stderr(Stdio::piped()));
+    let mut alice = server.connect();
+    let from = alice.stream().local_addr().expect("an address").to_string();
+    alice.send("NICK alice");
+    for line in ["MSG secret words", "WHISPER bob secret", "secret", "PING secret", "NICK \x1b[31msecret", "NICK Alice"]
+    {
+        alice.send(line);
+    }
+    alice.send("SET resume on");
+    let reply = alice.until_start("OK SET resume on ");
+    let (_, secret) = reply.rsplit_once('-').expect("a token");
+    let token = reply.rsplit(' ').next().expect("a token");
+    drop(alice);
+    let mut resumed = server.connect();
+    resumed.send(&format!("RESUME {token}\nQUIT secret reason"));
+    assert_eq!(resumed.rest(), ["OK RESUME Alice", "OK QUIT"]);
+    let mut stderr = server.take_stderr();
+    server.signal("-TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
     let mut log = String::new();
-    child.stderr.take().expect("piped").read_to_string(&mut log).expect("UTF-8");
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
-    for said in [
+    stderr.read_to_string(&mut log).expect("UTF-8");
+    for logged in [
         &format!("INFO connected id=1 address={from}"),
         "INFO joined id=1 name=alice",
         "INFO renamed id=1 from=alice to=Alice",
-        "INFO left id=1 name=Alice reason=quit",
+        "INFO resumed id=2 first=1 name=Alice",
+        "INFO left id=2 name=Alice reason=quit",
         "INFO stopping",
     ] {
-        assert!(log.contains(said), "{said:?} is missing in\n{log}");
+        assert!(log.contains(logged), "{logged:?} is missing in\n{log}");
     }
-    assert!(!log.contains("secret"), "{log}");
-    assert!(!log.contains('\x1b'), "no colour but on a terminal: {log}");
+    assert_eq!(log.matches(" left ").count(), 1, "{log}");
+    assert!(!log.contains("secret") && !log.contains(secret), "{log}");
+    assert!(!log.contains('\x1b'), "colour only on a terminal: {log}");
     let time = log.split(' ').next().expect("a time");
     assert!(chrono::DateTime::parse_from_rfc3339(time).is_ok(), "{time}");
 }

@@ -20,16 +20,17 @@ fn resume<T: Transport>(site: &Site<T>, token: &str) -> Client<T> {
     client
 }
 
-fn resume_after_reset_is_silent<T: Transport>() {
+fn resume_after_lost_connection_is_silent<T: Transport>() {
     let site = Site::<T>::start();
     let (mut alice, mut watcher) = (site.join("alice"), site.join("watcher"));
     let token = token(&mut alice);
     for round in 0..20 {
-        if round % 2 == 0 {
-            alice.reset();
-        } else {
+        match round % 3 {
+            0 => alice.reset(),
+            // The client's program was killed.
+            1 => drop(alice),
             // Before, after or during the resumption.
-            thread::spawn(move || alice.reset());
+            _ => drop(thread::spawn(move || alice.reset())),
         }
         alice = resume(&site, &token);
         alice.send(&format!("MSG {round}"));
@@ -131,7 +132,7 @@ fn slow_consumer_can_resume<T: Transport>() {
 }
 
 test_each_transport!(
-    resume_after_reset_is_silent,
+    resume_after_lost_connection_is_silent,
     simultaneous_resumes_leave_one_connection,
     resume_cuts_off_sending_connection_between_two_lines,
     slow_consumer_can_resume,
