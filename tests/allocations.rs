@@ -64,7 +64,7 @@ impl Wake for Wakes {
 
 /// Those who do not draw are not woken for what is drawn, and there is nothing for them to read.
 #[test]
-fn what_is_drawn_costs_only_those_who_draw() {
+fn stroke_wakes_only_drawing_clients() {
     let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
     let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
     let mut at_work: Vec<_> = (1..=3).map(|number| join(&mut hub, SessionId(number))).collect();
@@ -94,7 +94,7 @@ fn what_is_drawn_costs_only_those_who_draw() {
 
 /// A reader more makes no allocation more.
 #[test]
-fn a_delivery_allocates_nothing() {
+fn delivery_allocates_nothing() {
     let (few, many) = (allocations(10), allocations(1010));
     assert!(few > 0, "they are not counted");
     assert!(many <= few + 1_000, "{few} allocations with ten readers, {many} with a thousand more");

@@ -42,7 +42,7 @@ fn start(port_file: &Path) -> u16 {
 }
 
 #[test]
-fn a_fault_in_one_connection_ends_that_one_only() {
+fn panic_in_a_connection_ends_only_that_connection() {
     let directory = tempfile::tempdir().expect("a directory");
     let port = start(&directory.path().join("port"));
     let join = |name: &str| {

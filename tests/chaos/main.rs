@@ -51,7 +51,7 @@ const REST: Duration = Duration::from_secs(2);
 const REST_TICKS_MAX: u64 = 20;
 
 #[test]
-fn ten_chat_undisturbed_while_hundreds_do_their_worst_and_nothing_of_those_is_left() {
+fn hostile_clients_disturb_no_regular_and_leave_nothing() {
     let seed = variable("CHINWAG_SEED").unwrap_or_else(|| fastrand::u64(..));
     say(format_args!("CHINWAG_SEED={seed}, {HOSTILE} hostile clients, {REGULARS} regulars"));
     let storm = variable("CHINWAG_CHAOS_SECONDS").map_or(STORM, Duration::from_secs).max(STORM);

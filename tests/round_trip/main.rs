@@ -22,7 +22,7 @@ use chinwag::protocol::{
 };
 
 #[test]
-fn commands() {
+fn command_reads_back_as_written() {
     arbtest(|u| {
         let command = command(u)?;
         for mode in [Mode::Commands, Mode::Chat] {
@@ -36,7 +36,7 @@ fn commands() {
 }
 
 #[test]
-fn server_lines() {
+fn server_line_reads_back_as_written() {
     arbtest(|u| {
         let line = server_line(u)?;
         for mode in [Mode::Commands, Mode::Chat] {
@@ -50,7 +50,7 @@ fn server_lines() {
 
 /// What a dialect writes, read by the decoder a peer could have, is the same line.
 #[test]
-fn dialects() {
+fn event_reads_back_in_every_dialect() {
     arbtest(|u| {
         let (event, tag) = (event(u)?, tag(u)?);
         for dialect in Dialect::ALL {
@@ -70,7 +70,7 @@ fn dialects() {
 
 /// Any line that begins with a verb, and any bytes at all: the check is the one that `scripts/fuzz lines` runs.
 #[test]
-fn any_line() {
+fn any_line_keeps_the_rules() {
     arbtest(|u| {
         let line: String = u.arbitrary()?;
         for verb in Verb::ALL.iter().map(|verb| verb.as_str()).chain(["", "/"]) {
@@ -81,7 +81,7 @@ fn any_line() {
 }
 
 #[test]
-fn any_bytes() {
+fn any_bytes_keep_the_rules() {
     arbtest(|u| {
         lines::check(u.bytes(u.len())?);
         Ok(())
@@ -90,7 +90,7 @@ fn any_bytes() {
 
 #[test]
 #[cfg(feature = "web")]
-fn any_bytes_of_a_browser() {
+fn any_frames_keep_the_rules() {
     arbtest(|u| {
         web::check(u.bytes(u.len())?);
         Ok(())
@@ -99,13 +99,13 @@ fn any_bytes_of_a_browser() {
 
 /// Inputs that `scripts/fuzz` found.
 #[test]
-fn seeds_of_lines() {
+fn fuzz_seeds_of_lines_keep_the_rules() {
     corpus::each("lines", lines::check);
 }
 
 #[test]
 #[cfg(feature = "web")]
-fn seeds_of_browsers() {
+fn fuzz_seeds_of_frames_keep_the_rules() {
     corpus::each("web", web::check);
 }
 

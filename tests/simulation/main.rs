@@ -15,7 +15,7 @@ const SEEDS: u64 = 80;
 const SCRIPT_BYTES: usize = 6000;
 
 #[test]
-fn every_stream_is_as_the_obvious_server_would_send_it() {
+fn streams_equal_those_of_the_model() {
     match std::env::var("CHINWAG_SEED") {
         Ok(seed) => println!("{:?}", simulate(seed.parse().expect("CHINWAG_SEED is a number"))),
         Err(_) => {
@@ -41,7 +41,7 @@ fn every_stream_is_as_the_obvious_server_would_send_it() {
 
 /// What `scripts/fuzz` once found worth keeping.
 #[test]
-fn kept_seeds() {
+fn fuzz_seeds_equal_the_model() {
     corpus::each("sessions", |script| {
         sessions::run(script);
     });

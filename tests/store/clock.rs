@@ -90,7 +90,7 @@ fn keep_age_ignores_a_clock_two_years_ahead() {
 
 /// A clock that showed the year 10000, or a year before 1970, used to end the server or to write unreadable times.
 #[test]
-fn clock_outside_of_its_range_is_clamped() {
+fn clock_out_of_range_is_clamped() {
     let directory = tempfile::tempdir().expect("a directory");
     for (name, clock, expected) in [
         ("late", "@9999-12-31 23:59:59", "9999-12-31T23:59:59."),

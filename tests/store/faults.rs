@@ -19,7 +19,7 @@ fn fails(data: &Path, why: &str) {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_told_at_the_start() {
+fn unusable_file_fails_the_start() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     fs::write(path("letter"), "dear diary, ".repeat(1000)).expect("a file");
@@ -90,7 +90,7 @@ impl Disk {
 }
 
 #[test]
-fn a_full_disk_refuses_messages_and_nothing_else() {
+fn full_disk_refuses_messages_only() {
     let directory = tempfile::tempdir().expect("a directory");
     let Some(mut disk) = Disk::new(directory.path()) else { return };
     let (mut ann, mut bob) = (disk.server.join("ann"), disk.server.join("bob"));
@@ -133,7 +133,7 @@ fn a_full_disk_refuses_messages_and_nothing_else() {
 
 /// At the start.
 #[test]
-fn a_disk_that_is_full_or_read_only_is_told_at_the_start() {
+fn full_or_read_only_disk_fails_the_start() {
     let check = |mount: &str, why: &str| {
         let directory = tempfile::tempdir().expect("a directory");
         let script = format!("{mount}\n exec \"$2\" --listen 127.0.0.1:0 --data \"$1/chat.db\"");
@@ -157,7 +157,7 @@ fn a_disk_that_is_full_or_read_only_is_told_at_the_start() {
 
 /// Other tests start with a new file on a full disk; here the file has messages, and no space for more.
 #[test]
-fn start_on_a_disk_that_became_full_fails_until_there_is_space() {
+fn start_on_full_disk_fails_until_there_is_space() {
     let directory = tempfile::tempdir().expect("a directory");
     let script = "mount -t tmpfs -o size=1m chinwag \"$1\"
         mkfifo \"$1/out\"
@@ -182,7 +182,7 @@ fn start_on_a_disk_that_became_full_fails_until_there_is_space() {
 
 /// A first start that a full disk interrupted used to leave a file that was refused as somebody else's.
 #[test]
-fn first_start_on_a_full_disk_leaves_a_file_that_can_be_used() {
+fn first_start_on_full_disk_leaves_usable_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let script = "mount -t tmpfs -o size=1m chinwag \"$1\"
         mkfifo \"$1/out\"
@@ -242,7 +242,7 @@ fn start_beside_a_writer_that_ends_in_time_succeeds() {
 
 /// Runs without the capabilities that let root override permissions.
 #[test]
-fn start_without_permission_says_so() {
+fn start_without_permission_fails() {
     if !needs("setpriv") {
         return;
     }

@@ -14,7 +14,7 @@ const AHEAD: usize = 4;
 
 /// Every message that was acknowledged is in the history, with the id that was told, in order, once; none is there twice.
 #[test]
-fn what_was_acknowledged_outlives_twenty_kills() {
+fn acknowledged_messages_survive_kills() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.db");
     let data = path.to_str().expect("a path");

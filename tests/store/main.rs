@@ -5,9 +5,9 @@ mod common;
 
 mod clock;
 mod faults;
-mod kept;
 mod killed;
 mod paths;
+mod retention;
 mod synced;
 mod truncated;
 mod waiting;

@@ -63,7 +63,7 @@ fn path_is_never_a_uri_or_memory() {
 }
 
 #[test]
-fn path_that_names_no_regular_file_is_refused_at_once() {
+fn path_of_no_regular_file_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
     fs::create_dir(at("directory")).expect("a directory");
@@ -143,7 +143,7 @@ fn displaced(directory: &Path, accident: Accident) -> (Server, Client) {
 const WARNED: &str = "refusing them until the file is back at its path";
 
 #[test]
-fn file_displaced_while_the_server_runs_refuses_messages() {
+fn displaced_file_refuses_messages() {
     let accidents: [(&str, Accident); 6] = [
         ("deleted", |directory| fs::remove_file(directory.join("chat.db")).expect("it is there")),
         ("moved", |directory| fs::rename(directory.join("chat.db"), directory.join("old.db")).expect("it is there")),
@@ -183,7 +183,7 @@ fn file_displaced_while_the_server_runs_refuses_messages() {
 }
 
 #[test]
-fn file_that_comes_back_takes_messages_again() {
+fn restored_file_accepts_messages() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
     let (server, mut ann) = displaced(directory.path(), |directory| {

@@ -11,7 +11,7 @@ use crate::common::{Client, STOP_DEADLINE, Server, command};
 
 /// Replies keep their order, whatever has to be stored between them.
 #[test]
-fn replies_keep_their_order() {
+fn replies_to_stored_and_other_lines_keep_order() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("chat.db");
     let server = Server::with(&["--data", data.to_str().expect("a path")]);
@@ -52,7 +52,7 @@ fn replies_keep_their_order() {
 /// Another program has the file for a while, as a disk might hang: messages wait, all else goes on, and all of it is right
 /// afterwards.
 #[test]
-fn while_the_disk_hangs_everything_else_goes_on() {
+fn locked_store_delays_messages_only() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.db");
     let server = Server::with(&["--data", path.to_str().expect("a path"), "--history", "2"]);
@@ -90,7 +90,7 @@ fn while_the_disk_hangs_everything_else_goes_on() {
 
 /// Another program locks the file, like a hanging disk, while the author's connection breaks and others try to take the nickname.
 #[test]
-fn message_is_never_published_under_another_members_nick() {
+fn pending_message_keeps_its_authors_nick() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.db");
     let server = Server::with(&["--data", path.to_str().expect("a path")]);
@@ -121,7 +121,7 @@ fn break_off(mut client: Client, line: &str) {
 
 /// It is closed in good order: ids go on without a gap, and the file is one file.
 #[test]
-fn a_server_that_is_stopped_leaves_one_file() {
+fn stop_leaves_one_file() {
     assert!((0..10).any(|_| leaves_one_file()), "the disk always took too long");
 }
 
@@ -150,7 +150,7 @@ fn leaves_one_file() -> bool {
 }
 
 #[test]
-fn what_is_about_the_store_needs_one() {
+fn store_option_without_data_is_refused() {
     for arguments in [["--keep", "30d"], ["--durability", "relaxed"]] {
         let output = command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("it runs");
         assert_eq!(output.status.code(), Some(2));
@@ -174,7 +174,7 @@ fn stop_with(server: &Server, client: &mut Client, messages: &str, then: impl Fn
 
 /// The file is locked until the server has ended, so no message can be stored.
 #[test]
-fn message_on_its_way_at_the_stop_is_refused_if_the_disk_hangs() {
+fn pending_message_at_stop_is_refused_if_store_is_locked() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.db");
     let mut server = Server::with(&["--data", path.to_str().expect("a path")]);
@@ -197,7 +197,7 @@ fn message_on_its_way_at_the_stop_is_refused_if_the_disk_hangs() {
 
 /// The file is locked for a part of the time that the stop takes.
 #[test]
-fn message_on_its_way_at_the_stop_is_answered_as_it_is_stored() {
+fn pending_message_at_stop_gets_true_reply() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.db");
     let mut answers = Vec::new();

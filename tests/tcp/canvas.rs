@@ -12,7 +12,7 @@ const STROKES: usize = 300;
 /// Somebody comes while others draw: what they are told, and what comes after that, is what is on the canvas in the end, as far
 /// as they stayed.
 #[test]
-fn what_is_on_the_canvas_and_what_is_drawn_then_have_neither_gap_nor_duplicate() {
+fn canvas_and_draw_events_have_no_gap_or_duplicate() {
     let server = Server::start();
     let mut visits = Vec::new();
     thread::scope(|scope| {
@@ -61,7 +61,7 @@ fn told(lines: &[String], word: &str) -> Vec<String> {
 
 /// Nor does it come to those who do not draw.
 #[test]
-fn the_oldest_strokes_fade() {
+fn full_canvas_evicts_oldest_strokes() {
     let server = Server::start();
     let [mut ann, mut bob] = ["ann", "bob"].map(|name| server.join(name));
     ann.sync();

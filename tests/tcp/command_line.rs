@@ -25,7 +25,7 @@ fn check_refused(arguments: &[&str], expected: &str) {
 
 /// Every error names the option, the value and what is expected, in the project's own words.
 #[test]
-fn wrong_command_line_is_one_clear_line_and_exit_code_2() {
+fn invalid_option_is_one_line_and_exit_code_2() {
     let check = check_refused;
     let form = "expected host:port, such as 127.0.0.1:9999 or [::1]:9999";
     check(&["--frobnicate"], "unknown option \"--frobnicate\"");
@@ -71,7 +71,7 @@ fn wrong_command_line_is_one_clear_line_and_exit_code_2() {
 
 #[test]
 #[cfg(feature = "store")]
-fn wrong_option_of_the_store_is_refused() {
+fn invalid_store_option_is_refused() {
     let check = check_refused;
     check(&["--durability", "x"], "invalid --durability \"x\": expected full or relaxed");
     check(&["--durability=full"], "--durability without --data: expected --data PATH, the file to store messages in");
@@ -85,7 +85,7 @@ fn wrong_option_of_the_store_is_refused() {
 
 #[test]
 #[cfg(feature = "web")]
-fn wrong_option_for_browsers_is_refused() {
+fn invalid_web_option_is_refused() {
     let web = "expected --web ADDR, where browsers connect, such as --web 127.0.0.1:8080";
     for option in ["--web-origin=https://x.example", "--web-head-timeout=5", "--web-ping=5"] {
         let (name, _) = option.split_once('=').expect("a value");
@@ -110,7 +110,7 @@ const FEATURE_OPTIONS: [(&str, bool, &[&str]); 2] = [
 
 /// `--help` lists the options of the features that the server has. Those of other features are refused with the way to build them.
 #[test]
-fn options_are_those_of_the_features() {
+fn option_of_missing_feature_is_refused() {
     let (_, help, _) = run(&["--help"]);
     for (feature, is_built, options) in FEATURE_OPTIONS {
         for option in options {
@@ -129,7 +129,7 @@ fn options_are_those_of_the_features() {
 }
 
 #[test]
-fn version_names_the_features() {
+fn version_lists_features() {
     let (_, version, _) = run(&["--version"]);
     let names = FEATURE_OPTIONS.iter().filter(|(_, is_built, _)| *is_built).map(|(feature, ..)| *feature);
     let names: Vec<_> = names.collect();
@@ -138,7 +138,7 @@ fn version_names_the_features() {
 }
 
 #[test]
-fn option_value_may_stand_after_equals_sign() {
+fn option_value_after_equals_sign_is_accepted() {
     let mut server = Server::spawn(&mut command(&["--listen=127.0.0.1:0", "--log=error", "--line-rate=0"]));
     server.join("alice");
     server.signal("-TERM");
@@ -146,7 +146,7 @@ fn option_value_may_stand_after_equals_sign() {
 }
 
 #[test]
-fn what_cannot_start_is_one_clear_line_and_exit_code_1() {
+fn address_in_use_is_one_line_and_exit_code_1() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let (code, out, err) = run(&["--listen", &address]);
@@ -160,7 +160,7 @@ fn what_cannot_start_is_one_clear_line_and_exit_code_1() {
 }
 
 #[test]
-fn help_and_version_are_on_standard_output() {
+fn help_and_version_go_to_stdout() {
     for asked in [&["--help"][..], &["-h"], &["help"], &["--log=off", "--help"]] {
         let (code, out, err) = run(asked);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{asked:?}");
@@ -176,7 +176,7 @@ fn help_and_version_are_on_standard_output() {
 }
 
 #[test]
-fn there_is_one_line_for_each_listener_and_the_port_file_is_whole_by_then() {
+fn each_listener_gets_a_line_after_the_port_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let port_file = directory.path().join("port");
     let path = port_file.to_str().expect("UTF-8");
@@ -198,7 +198,7 @@ fn there_is_one_line_for_each_listener_and_the_port_file_is_whole_by_then() {
 }
 
 #[test]
-fn log_has_nicknames_and_reasons_but_no_text_and_no_token() {
+fn log_has_nicks_but_no_text_and_no_token() {
     let mut command = command(&["--listen", "127.0.0.1:0", "--log", "debug", "--line-rate", "0"]);
     let mut server = Server::spawn(command.stderr(Stdio::piped()));
     let mut alice = server.connect();
@@ -240,7 +240,7 @@ fn log_has_nicknames_and_reasons_but_no_text_and_no_token() {
 
 /// Nobody reads the log, or nobody can: the room goes on, and ends when it is told to.
 #[test]
-fn a_log_that_nobody_takes_does_not_hold_up_the_room() {
+fn unread_log_delays_no_client() {
     let (unread, pipe) = std::io::pipe().expect("a pipe");
     let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
     let (gone, broken) = std::io::pipe().expect("a pipe");

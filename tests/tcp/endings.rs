@@ -11,7 +11,7 @@ use crate::common::{Client, HELLO, Server};
 /// The server reads on until the client closes, too: input left unread would turn its close into a reset, which destroys
 /// replies under way.
 #[test]
-fn what_a_peer_still_sends_after_quit_makes_no_reset() {
+fn input_after_quit_causes_no_reset() {
     let server = Server::start();
     let mut other = server.join("other");
     assert!((0..10).any(|_| is_read_after_quit(&server, &mut other)), "it always took too long");
@@ -77,7 +77,7 @@ fn each_line_gets_one_reply_in_order() {
 }
 
 #[test]
-fn the_answer_comes_in_the_ending_of_the_first_line() {
+fn replies_use_line_ending_of_first_line() {
     let server = Server::start();
     let check = |input: &[u8], expected: &str| {
         let mut client = server.connect_raw();
@@ -94,7 +94,7 @@ fn the_answer_comes_in_the_ending_of_the_first_line() {
 }
 
 #[test]
-fn a_peer_that_reads_no_more_but_sends_is_served() {
+fn client_that_shut_down_reading_is_served() {
     let server = Server::start();
     let mut watcher = server.join("watcher");
     let mut client = server.join("a");

@@ -11,7 +11,7 @@ use crate::common::{HELLO, Server};
 
 /// Whatever a flood is made of, it costs as many tokens as lines of its length, at least.
 #[test]
-fn what_is_no_line_is_paid_for_as_well() {
+fn blank_lines_and_telnet_bytes_count_for_the_rate() {
     const TOKENS: usize = 100;
     let server = Server::rate_limited(&["--line-rate", "50", "--line-burst", "20"]);
     let bytes = TOKENS * 4096;
@@ -34,7 +34,7 @@ fn what_is_no_line_is_paid_for_as_well() {
 
 /// A packet of a few bytes is not free either: here each is read by itself, since it is answered before the next is sent.
 #[test]
-fn many_small_packets_are_paid_for() {
+fn small_packets_count_for_the_rate() {
     const TOKENS: usize = 100;
     let server = Server::rate_limited(&["--line-rate", "50", "--line-burst", "20"]);
     let mut client = server.connect();
@@ -48,7 +48,7 @@ fn many_small_packets_are_paid_for() {
 
 /// What has to wait waits with its sender.
 #[test]
-fn a_hundred_floods_do_not_grow_the_server() {
+fn floods_need_no_memory() {
     const FLOODS: u64 = 100;
     let server = Server::rate_limited(&[]);
     let mut watcher = server.join("watcher");
@@ -71,7 +71,7 @@ fn a_hundred_floods_do_not_grow_the_server() {
 
 /// Its lines would be carried out for hours, and it would keep its name as long.
 #[test]
-fn a_flooder_that_is_gone_does_not_stay() {
+fn reset_flooder_leaves_at_once() {
     let server = Server::rate_limited(&[]);
     let mut watcher = server.join("watcher");
     let mut flooder = server.join("flooder");
@@ -84,7 +84,7 @@ fn a_flooder_that_is_gone_does_not_stay() {
 
 /// Without a rate, too, others get their turn between its batches.
 #[test]
-fn others_get_their_turn_in_a_megabyte_of_tiny_commands() {
+fn flood_without_rate_limit_delays_no_other_client() {
     const LINES: usize = 200_000;
     let server = Server::start();
     let mut watcher = server.join("watcher");

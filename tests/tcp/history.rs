@@ -10,7 +10,7 @@ const MESSAGES: usize = 500;
 /// Somebody comes while others talk, and goes, and comes again, with the last id they read: what they are told again and what
 /// comes as events is every message, once, in order.
 #[test]
-fn what_is_told_again_and_what_comes_have_neither_gap_nor_duplicate() {
+fn replay_and_events_have_no_gap_or_duplicate() {
     let server = Server::with(&["--history", "10000"]);
     let (mut heard, mut visits) = (Vec::new(), 0);
     thread::scope(|scope| {
@@ -74,7 +74,7 @@ fn parse(rest: &str) -> Option<(u64, String)> {
 }
 
 #[test]
-fn an_epoch_is_made_up_and_is_another_each_time() {
+fn epoch_differs_at_each_start() {
     use crate::common::command;
     use std::process::{Command, Stdio};
     let epoch = || {

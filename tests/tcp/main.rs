@@ -4,20 +4,20 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod admission;
 mod bytes;
 mod canvas;
-mod caps;
 mod command_line;
+mod control_characters;
 mod endings;
 mod floods;
-mod foreign;
 mod history;
 mod order;
+mod other_protocols;
 mod port_file;
 mod refusal_texts;
 mod refusals;
 mod resume;
-mod safety;
 mod signals;
 mod streams;
 mod urgent;

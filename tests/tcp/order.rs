@@ -7,7 +7,7 @@ use crate::common::{Client, Server};
 
 /// A roster made from `WHO` and changed by what comes after is right, whenever it was made.
 #[test]
-fn a_roster_is_never_wrong() {
+fn who_reply_and_events_agree() {
     let server = Server::start();
     let mut watcher = server.join("watcher");
     thread::scope(|scope| {
@@ -57,7 +57,7 @@ fn read_to_who(client: &mut Client, roster: &mut Option<BTreeSet<String>>) -> BT
 
 /// Two who want the same name at once: one has it, the other is told.
 #[test]
-fn of_many_who_want_a_name_at_once_one_gets_it() {
+fn simultaneous_nicks_admit_one() {
     let server = Server::start();
     let mut clients: Vec<_> = (0..40).map(|_| server.connect()).collect();
     for round in 0..10 {
@@ -77,7 +77,7 @@ fn of_many_who_want_a_name_at_once_one_gets_it() {
 
 /// The coordinator is the one here longest, whoever they are called by then.
 #[test]
-fn the_coordinator_hands_over() {
+fn coordinator_leaves_next_is_named() {
     let server = Server::start();
     let mut alice = server.join("alice");
     let mut bob = server.join("bob");

@@ -14,11 +14,11 @@ const ELSEWHERE: [ErrorCode; 10] = [
     ErrorCode::NotStored,     // store::faults, store::waiting
     ErrorCode::Resumed,       // transcripts: Taking a name back
     ErrorCode::SearchTimeout, // server::query::tests
-    ErrorCode::ServerFull,    // tcp::caps
+    ErrorCode::ServerFull,    // tcp::admission
     ErrorCode::Slow,          // transports::slow_consumers
     ErrorCode::StoreFailed,   // store::faults
     ErrorCode::TooManyErrors, // transports::endings
-    ErrorCode::WrongProtocol, // tcp::foreign
+    ErrorCode::WrongProtocol, // tcp::other_protocols
 ];
 
 const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] text"];
@@ -148,7 +148,7 @@ const UNKNOWN_IN_CHAT: [(&str, &str); 2] = [
 ];
 
 #[test]
-fn modes_differ_only_in_commands_of_hints() {
+fn refusals_differ_between_modes_only_in_hints() {
     let server = Server::with(&["--history", "2", "--resume-timeout", "0"]);
     let mut alice = server.join("alice");
     for id in 1..=4 {

@@ -1,159 +1,101 @@
-//! Each wrong line alone gets its clear `ERR` and harms nothing else.
+//! Invalid lines: each one is refused with its reason, and has no effect.
 
 use crate::common::{Client, Server};
 
-/// Alice, Bob and Carol are here; a newcomer without a name sends `line`, which is refused like this. Nobody notices, and
-/// the newcomer can join.
-#[track_caller]
-fn nameless(line: &[u8], refusal: &str) {
-    let server = Server::start();
-    let mut others = ["alice", "bob", "carol"].map(|name| server.join(name));
-    for other in &mut others {
-        other.sync();
-    }
-    let mut newcomer = server.connect();
-    refused(&mut newcomer, line, refusal);
-    others.iter_mut().for_each(Client::expect_nothing);
-    newcomer.send("NICK newcomer");
-    newcomer.expect("OK NICK newcomer");
-    for other in &mut others {
-        other.expect("JOIN newcomer");
-    }
-}
-
-/// The same for Carol, who has a name.
-#[track_caller]
-fn named(line: &[u8], refusal: &str) {
-    let server = Server::start();
-    let mut others = ["alice", "bob"].map(|name| server.join(name));
-    let mut carol = server.join("carol");
-    for other in &mut others {
-        other.sync();
-    }
-    refused(&mut carol, line, refusal);
-    others.iter_mut().for_each(Client::expect_nothing);
-    carol.send("MSG still here");
-    carol.expect_start("OK MSG ");
-    for other in &mut others {
-        other.expect("MSG carol still here");
-    }
-}
-
+/// Sends a line. The refusal is all that the client receives.
 #[track_caller]
 fn refused(client: &mut Client, line: &[u8], refusal: &str) {
     client.send_bytes(line);
     client.send_bytes(b"\n");
-    assert_eq!(client.sync(), [refusal]);
+    assert_eq!(client.sync(), [refusal], "{}", line.escape_ascii());
 }
 
-#[test]
-fn no_name_given() {
-    nameless(b"NICK", "ERR NICK name-missing there is no name; write: NICK name");
-}
-
-#[test]
-fn a_name_that_is_taken() {
-    nameless(b"NICK alice", "ERR NICK name-taken alice is taken; choose another and write: NICK name");
-}
-
-#[test]
-fn a_name_that_is_taken_in_another_case() {
-    nameless(
-        b"NICK ALICE",
+/// Lines of a client without a nickname, in a room with Alice.
+const UNNAMED: [(&str, &str); 9] = [
+    ("NICK", "ERR NICK name-missing there is no name; write: NICK name"),
+    ("NICK alice", "ERR NICK name-taken alice is taken; choose another and write: NICK name"),
+    (
+        "NICK ALICE",
         "ERR NICK name-taken ALICE is the same name as alice, which is taken; choose another and write: NICK name",
-    );
-}
-
-#[test]
-fn a_look_alike() {
-    nameless(
-        "NICK аlice".as_bytes(),
+    ),
+    (
+        "NICK аlice",
         "ERR NICK name-alike аlice looks too much like alice, which is taken; choose another and write: NICK name",
-    );
-}
-
-#[test]
-fn a_name_of_33_characters() {
-    nameless(
-        b"NICK abcdefghijklmnopqrstuvwxyz0123456",
+    ),
+    (
+        "NICK abcdefghijklmnopqrstuvwxyz0123456",
         "ERR NICK name-too-long a name has at most 32 characters, this has 33; write: NICK name",
-    );
-}
+    ),
+    ("NICK dave the rave", "ERR NICK name-invalid a name cannot contain a space; write: NICK name"),
+    ("NICK da\x1bve", "ERR NICK name-invalid a name cannot contain control or direction characters; write: NICK name"),
+    (
+        "NICK \u{345}",
+        "ERR NICK name-invalid a name begins with a letter or a digit, not with an invisible character (U+0345); write: NICK name",
+    ),
+    ("MSG hello", "ERR MSG no-name you have no name yet; take one first: NICK name"),
+];
 
 #[test]
-fn a_name_with_a_space() {
-    nameless(b"NICK dave the rave", "ERR NICK name-invalid a name cannot contain a space; write: NICK name");
+fn refused_line_of_unnamed_client_has_no_effect() {
+    let server = Server::start();
+    let [mut alice, mut bob] = ["alice", "bob"].map(|nick| server.join(nick));
+    alice.sync();
+    for (line, refusal) in UNNAMED {
+        let mut newcomer = server.connect();
+        refused(&mut newcomer, line.as_bytes(), refusal);
+        [&mut alice, &mut bob].into_iter().for_each(Client::expect_nothing);
+        newcomer.send("NICK newcomer\nQUIT");
+        assert_eq!(newcomer.rest(), ["OK NICK newcomer", "OK QUIT"], "{line}");
+        for other in [&mut alice, &mut bob] {
+            assert_eq!(other.sync(), ["JOIN newcomer", "LEAVE newcomer quit"], "{line}");
+        }
+    }
 }
 
-#[test]
-fn a_name_with_a_control_character() {
-    nameless(
-        b"NICK da\x1bve",
-        "ERR NICK name-invalid a name cannot contain control or direction characters; write: NICK name",
-    );
-}
-
-#[test]
-fn a_message_before_a_name() {
-    nameless(b"MSG hello", "ERR MSG no-name you have no name yet; take one first: NICK name");
-}
-
-#[test]
-fn an_empty_message() {
-    named(b"MSG ", "ERR MSG text-missing there is no text; write: MSG text");
-}
-
-#[test]
-fn a_whisper_to_nobody() {
-    named(
+/// Lines of Carol, in a room with Alice and Bob.
+const NAMED: [(&[u8], &str); 9] = [
+    (b"MSG ", "ERR MSG text-missing there is no text; write: MSG text"),
+    (
         b"WHISPER",
         "ERR WHISPER target-missing a name is missing; write: WHISPER name[,name...] text, with no space in the list",
-    );
-}
-
-#[test]
-fn a_whisper_to_oneself() {
-    named(b"WHISPER carol psst", "ERR WHISPER target-self carol is you; nothing was delivered");
-}
-
-#[test]
-fn a_whisper_to_one_absent_among_three() {
-    named(
+    ),
+    (b"WHISPER carol psst", "ERR WHISPER target-self carol is you; nothing was delivered"),
+    (
         b"WHISPER alice,nobody,bob psst",
         "ERR WHISPER target-absent nobody is not here; nothing was delivered; WHO lists names",
-    );
-}
-
-#[test]
-fn an_unknown_verb() {
-    named(
+    ),
+    (
         b"hello everybody",
         "ERR - verb-unknown unknown command 'hello' (HELP lists the commands); to say it, write: MSG hello everybody",
-    );
-}
-
-#[test]
-fn an_unknown_verb_that_a_terminal_would_obey() {
-    named(
+    ),
+    (
         b"\x1b[2J\x1b]0;gotcha\x07",
         "ERR - verb-unknown unknown command '\u{fffd}[2J\u{fffd}]0;gotcha\u{fffd}' (HELP lists the commands); \
          to say it, write: MSG \u{fffd}[2J\u{fffd}]0;gotcha\u{fffd}",
-    );
+    ),
+    (b"MSG caf\xe9", "ERR - line-not-utf8 byte 8 of this line is not UTF-8; send it as UTF-8"),
+    (b"MSG caf\xc3", "ERR - line-not-utf8 byte 8 of this line is not UTF-8; send it as UTF-8"),
+    (b"\xff\xff", "ERR - line-not-utf8 byte 1 of this line is not UTF-8; send it as UTF-8"),
+];
+
+#[test]
+fn refused_line_of_member_has_no_effect() {
+    let server = Server::start();
+    let [mut alice, mut bob, mut carol] = ["alice", "bob", "carol"].map(|nick| server.join(nick));
+    alice.sync();
+    bob.sync();
+    for (number, (line, refusal)) in (1..).zip(NAMED) {
+        refused(&mut carol, line, refusal);
+        [&mut alice, &mut bob].into_iter().for_each(Client::expect_nothing);
+        carol.send("MSG still here");
+        carol.expect(&format!("OK MSG {number}"));
+        alice.expect("MSG carol still here");
+        bob.expect("MSG carol still here");
+    }
 }
 
 #[test]
-fn invalid_utf8() {
-    named(b"MSG caf\xe9", "ERR - line-not-utf8 byte 8 of this line is not UTF-8; send it as UTF-8");
-}
-
-#[test]
-fn half_a_character_at_the_end_of_a_line() {
-    named(b"MSG caf\xc3", "ERR - line-not-utf8 byte 8 of this line is not UTF-8; send it as UTF-8");
-}
-
-/// What people send cannot move another's cursor or turn their text round.
-#[test]
-fn text_is_made_safe_at_the_door() {
+fn control_characters_in_text_are_replaced() {
     let server = Server::start();
     let mut alice = server.join("alice");
     let mut bob = server.join("bob");
@@ -166,9 +108,9 @@ fn text_is_made_safe_at_the_door() {
     alice.expect("LEAVE bob quit \u{fffd}c");
 }
 
-/// Carol sends each of these with every command that carries text; nobody receives any of it.
+/// With every command that has a text.
 #[test]
-fn text_that_shows_nothing_is_missing() {
+fn invisible_text_is_refused() {
     let server = Server::start();
     let mut alice = server.join("alice");
     let mut carol = server.join("carol");
@@ -215,7 +157,7 @@ fn visible_text_is_sent_unchanged() {
 }
 
 #[test]
-fn name_in_another_case_is_taken_by_its_folding() {
+fn nick_in_another_case_is_taken() {
     let server = Server::start();
     let mut alice = server.connect();
     let mut bob = server.join("bob");
@@ -237,13 +179,4 @@ fn name_in_another_case_is_taken_by_its_folding() {
         alice.expect(&format!("OK NICK {}", others[0]));
         bob.expect(&format!("RENAME {name} {}", others[0]));
     }
-}
-
-/// A mark would be drawn on the character before it.
-#[test]
-fn name_of_marks_alone_is_refused() {
-    nameless(
-        "NICK \u{345}".as_bytes(),
-        "ERR NICK name-invalid a name begins with a letter or a digit, not with an invisible character (U+0345); write: NICK name",
-    );
 }

@@ -13,7 +13,7 @@ fn token(client: &mut Client) -> String {
 }
 
 #[test]
-fn who_does_not_come_back_has_left() {
+fn resume_timeout_ends_detached_member() {
     let server = Server::with(&["--resume-timeout", "2"]);
     let mut alice = server.join("alice");
     let mut watcher = server.join("watcher");
@@ -30,7 +30,7 @@ fn who_does_not_come_back_has_left() {
 
 /// A name that is held takes a place among the connections there may be, but no more.
 #[test]
-fn what_is_held_is_the_name_and_no_socket() {
+fn detached_member_keeps_nick_and_no_socket() {
     let server = Server::start();
     let mut watcher = server.join("watcher");
     let before = server.descriptors();
@@ -45,7 +45,7 @@ fn what_is_held_is_the_name_and_no_socket() {
 }
 
 #[test]
-fn tokens_are_long_and_no_two_are_alike() {
+fn resume_tokens_are_random() {
     let server = Server::start();
     let mut alice = server.join("alice");
     let tokens: BTreeSet<_> = (0..100).map(|_| token(&mut alice)).collect();
@@ -59,7 +59,7 @@ fn tokens_are_long_and_no_two_are_alike() {
 }
 
 #[test]
-fn names_are_not_held_where_the_operator_does_not_want_it() {
+fn resume_timeout_zero_refuses_resumption() {
     let server = Server::with(&["--resume-timeout", "0"]);
     let mut alice = server.join("alice");
     alice.send("SET resume on");

@@ -82,7 +82,7 @@ fn first_signal_stops_in_order() {
 }
 
 #[test]
-fn stop_is_soon_though_some_do_not_read() {
+fn slow_consumers_do_not_delay_stop() {
     for signal in ["-TERM", "-INT", "-HUP"] {
         let (mut server, _peers) = server_with_stuck_readers(&[]);
         server.signal(signal);
@@ -118,7 +118,7 @@ fn status_after(first: &str, second: &str) -> Option<i32> {
 
 /// `timeout` signals its child and then its process group, to which the child belongs.
 #[test]
-fn copy_of_the_first_signal_does_not_cut_the_stop_short() {
+fn copy_of_first_signal_is_ignored() {
     for signal in ["-TERM", "-INT"] {
         let (mut server, mut clients) = server_with_stuck_readers(&[]);
         // All at once: by a shell, which needs no process for each.
@@ -131,7 +131,7 @@ fn copy_of_the_first_signal_does_not_cut_the_stop_short() {
 
 /// When a terminal closes, the kernel and the shell each send a SIGHUP; systemd may send one right after SIGTERM.
 #[test]
-fn second_hangup_does_not_cut_the_stop_short() {
+fn second_hangup_is_ignored() {
     for first in ["-HUP", "-TERM"] {
         let (mut server, mut clients) = server_with_stuck_readers(&[]);
         server.signal(first);

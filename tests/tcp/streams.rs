@@ -99,7 +99,7 @@ fn quiet(directory: &Path) -> Command {
 }
 
 #[test]
-fn room_opens_and_stops_whatever_stdout_is() {
+fn unwritable_stdout_stops_no_server() {
     for (what, stdout, _unread) in useless() {
         let mut stdout = Some(stdout);
         let mut server = Quiet::spawn(|directory| {
@@ -114,7 +114,7 @@ fn room_opens_and_stops_whatever_stdout_is() {
 
 /// Other tests cover a log that nobody reads; here, no stream works.
 #[test]
-fn room_opens_and_stops_though_no_stream_works() {
+fn unwritable_streams_stop_no_server() {
     for ((what, stdout, _unread), (_, stderr, _unread_too)) in useless().into_iter().zip(useless()) {
         let (mut stdout, mut stderr) = (Some(stdout), Some(stderr));
         let mut server = Quiet::spawn(|directory| {
@@ -128,7 +128,7 @@ fn room_opens_and_stops_though_no_stream_works() {
 }
 
 #[test]
-fn late_reader_of_stdout_gets_the_listening_line() {
+fn full_stdout_gets_listening_line_later() {
     let deadline = Timespec::try_from(DEADLINE).expect("a time");
     for flags in [OFlags::empty(), OFlags::NONBLOCK] {
         let (mut reader, writer) = full_pipe(flags);
@@ -154,7 +154,7 @@ fn late_reader_of_stdout_gets_the_listening_line() {
 
 /// Neither a socket nor the store may get the descriptor of a standard stream.
 #[test]
-fn closed_streams_are_not_reused() {
+fn closed_streams_become_dev_null() {
     let mut server = Quiet::spawn(|directory| {
         let mut command = Command::new("sh");
         command.args(["-c", "exec \"$@\" <&- >&- 2>&-", "sh", env!("CARGO_BIN_EXE_chinwagd"), "--epoch", EPOCH]);
@@ -174,7 +174,7 @@ fn closed_streams_are_not_reused() {
 
 /// Nobody reads the log, and it exceeds its buffer: standard output must not report that.
 #[test]
-fn stdout_has_nothing_about_a_stuck_log() {
+fn stuck_log_prints_nothing_on_stdout() {
     let (_unread, full) = full_pipe(OFlags::empty());
     let (stdout, writer) = io::pipe().expect("a pipe");
     let (mut full, mut writer) = (Some(full), Some(writer));
@@ -194,7 +194,7 @@ fn stdout_has_nothing_about_a_stuck_log() {
 }
 
 #[test]
-fn error_ends_the_program_though_stderr_is_full() {
+fn unwritable_stderr_delays_no_exit() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let check = |program: &str, arguments: &[&str], expected| {
@@ -211,7 +211,7 @@ fn error_ends_the_program_though_stderr_is_full() {
 }
 
 #[test]
-fn help_that_cannot_be_written_is_an_error() {
+fn unwritable_help_is_an_error() {
     for program in PROGRAMS {
         for option in ["--help", "--version"] {
             let to = |stdout: Stdio| {

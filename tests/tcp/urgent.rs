@@ -12,7 +12,7 @@ fn send_urgent(client: &Client, bytes: &[u8]) {
 
 /// The kernel ends a read at the urgent mark, so the first read is short although more has arrived with it.
 #[test]
-fn urgent_byte_inside_one_packet_does_not_hide_the_rest() {
+fn urgent_byte_in_a_packet_does_not_delay_the_rest() {
     let server = Server::start();
     let mut alice = server.join("alice");
     send_urgent(&alice, b"PING one\nPING two\n");
@@ -25,7 +25,7 @@ fn urgent_byte_inside_one_packet_does_not_hide_the_rest() {
 }
 
 #[test]
-fn several_urgent_bytes_are_text_in_their_places() {
+fn urgent_bytes_in_a_row_keep_their_places() {
     let server = Server::start();
     let mut alice = server.join("alice");
     for byte in b"PING every-byte\n".chunks(1) {
@@ -35,7 +35,7 @@ fn several_urgent_bytes_are_text_in_their_places() {
 }
 
 #[test]
-fn urgent_last_byte_before_the_end_of_input_is_read() {
+fn urgent_last_byte_is_read() {
     let server = Server::start();
     let mut client = server.join("a");
     send_urgent(&client, b"PING last");
@@ -45,7 +45,7 @@ fn urgent_last_byte_before_the_end_of_input_is_read() {
 
 /// Synch (RFC 854): IAC DM, with DM urgent. If the kernel removed DM, IAC would take the first byte of the next line.
 #[test]
-fn telnet_synch_does_not_damage_the_next_line() {
+fn telnet_synch_keeps_the_next_line() {
     let server = Server::start();
     let mut alice = server.join("alice");
     send_urgent(&alice, b"\xff\xf2");
@@ -59,7 +59,7 @@ fn telnet_synch_does_not_damage_the_next_line() {
 
 /// The client is not read while it waits for its rate limit, and then in full.
 #[test]
-fn urgent_bytes_beyond_the_rate_are_read_when_it_is_their_turn() {
+fn urgent_bytes_beyond_the_rate_are_read_later() {
     let server = Server::rate_limited(&["--line-rate", "100", "--line-burst", "1"]);
     let mut alice = server.join("alice");
     for number in 0..20 {

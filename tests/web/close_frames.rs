@@ -25,7 +25,7 @@ fn check(end: impl FnOnce(&mut Client<WebSocket>), lines: &[&str], left: &str, c
 }
 
 #[test]
-fn half_a_message_is_none() {
+fn close_frame_discards_unfinished_line() {
     let end = |alice: &mut Client<WebSocket>| {
         alice.send_frame(Data::Text, b"PING whole\nPING ha", false);
         alice.stream().write_all(b"\x88\x80\0\0\0\0").expect("the server reads");
@@ -34,7 +34,7 @@ fn half_a_message_is_none() {
 }
 
 #[test]
-fn what_is_no_text_message_ends_it_with_the_reason() {
+fn invalid_frame_closes_with_its_code() {
     let binary = |alice: &mut Client<WebSocket>| alice.send_message(Message::binary(b"x".to_vec()));
     check(binary, &[], "LEAVE alice errors", 1003);
     let half = |alice: &mut Client<WebSocket>| alice.send_frame(Data::Text, b"PING a\nMSG caf\xc3", true);
@@ -47,7 +47,7 @@ fn what_is_no_text_message_ends_it_with_the_reason() {
 }
 
 #[test]
-fn frame_with_a_length_that_is_not_minimal_ends_it() {
+fn overlong_frame_length_closes_with_1002() {
     let sixteen_bits = |alice: &mut Client<WebSocket>| {
         alice.stream().write_all(b"\x81\x82\0\0\0\0hi\x81\xfe\0\x02\0\0\0\0no").expect("the server reads");
     };
@@ -78,7 +78,7 @@ fn frames_after_a_close_frame_are_ignored() {
 }
 
 #[test]
-fn close_frame_that_the_standard_forbids_is_an_error() {
+fn invalid_close_frame_closes_with_its_code() {
     for (payload, code) in
         [(&b"\x03"[..], 1002), (b"\x03\xed", 1002), (b"\x03\xee", 1002), (b"\x03\xf7", 1002), (b"\x03\xe8\xc3", 1007)]
     {
@@ -91,7 +91,7 @@ fn close_frame_that_the_standard_forbids_is_an_error() {
 
 /// Told by its header alone, and by fragments that never end.
 #[test]
-fn a_message_is_bounded() {
+fn too_long_message_closes_with_1009() {
     let huge = |alice: &mut Client<WebSocket>| {
         alice.stream().write_all(b"\x81\xff\0\0\0\0\x7f\xff\xff\xff\0\0\0\0").expect("the server reads");
     };
@@ -106,7 +106,7 @@ fn a_message_is_bounded() {
 }
 
 #[test]
-fn end_of_stream_without_a_close_frame_leaves_as_lost() {
+fn end_of_stream_without_close_frame_is_lost() {
     let site = Site::<WebSocket>::start();
     let (mut bob, alice) = (site.server.join("bob"), site.join("alice"));
     bob.expect("JOIN alice");

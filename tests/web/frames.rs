@@ -8,7 +8,7 @@ use tungstenite::protocol::frame::coding::Data;
 use crate::common::{Client, Site, WebSocket};
 
 #[test]
-fn message_is_one_or_more_lines() {
+fn message_may_have_several_lines() {
     let site = Site::<WebSocket>::start();
     let mut alice = site.connect();
     alice.send("NICK alice\nPING a\r\nPING b\n");
@@ -25,7 +25,7 @@ fn message_is_one_or_more_lines() {
 }
 
 #[test]
-fn cr_alone_ends_no_line_of_a_message() {
+fn cr_in_a_message_ends_no_line() {
     let site = Site::<WebSocket>::start();
     let mut alice = site.connect();
     alice.send("NICK alice\rMSG hi");

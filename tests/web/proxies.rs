@@ -26,7 +26,7 @@ fn field<'a>(head: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
-fn health_check_is_answered_as_load_balancers_send_it() {
+fn health_check_accepts_load_balancer_requests() {
     let site = Site::<WebSocket>::start();
     for request in [
         "GET /healthz HTTP/1.0\r\n\r\n",
@@ -51,7 +51,7 @@ fn health_check_is_answered_as_load_balancers_send_it() {
 
 /// A HEAD request gets the head alone.
 #[test]
-fn every_answer_has_a_length_and_closes() {
+fn answer_has_length_and_closes() {
     let site = Site::<WebSocket>::start();
     let host = "Host: localhost\r\n";
     for (request_line, fields, expected) in [
@@ -112,7 +112,7 @@ fn upgrade_over_http_1_0_is_refused() {
 
 /// A proxy may or may not pass the port on, and an operator may or may not write it.
 #[test]
-fn web_origin_is_the_same_with_and_without_default_port() {
+fn web_origin_ignores_default_port() {
     for option in ["https://chat.example.org", "https://chat.example.org:443", "HTTPS://Chat.Example.org:443/"] {
         let site = Site::<WebSocket>::with(&["--web-origin", option]);
         let joins = |host: &str, origin: &str| {
@@ -151,7 +151,7 @@ fn invalid_web_origin_says_what_is_expected() {
 }
 
 #[test]
-fn tls_handshake_gets_a_text_and_a_log_line() {
+fn tls_handshake_on_web_port_is_logged() {
     let mut command = command(&["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0"]);
     let mut server = Server::spawn(command.stderr(Stdio::piped()));
     let mut stderr = server.take_stderr();

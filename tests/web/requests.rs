@@ -6,7 +6,7 @@ use crate::common::{Client, Site, WebSocket};
 use crate::http::{HANDSHAKE, rest, status};
 
 #[test]
-fn the_page_is_there_and_trusts_nobody() {
+fn page_is_served_with_strict_headers() {
     let site = Site::<WebSocket>::start();
     let page = site.ask(&["GET / HTTP/1.1", "Host: localhost"]);
     assert_eq!(status(&page), 200);
@@ -37,7 +37,7 @@ fn the_page_is_there_and_trusts_nobody() {
 }
 
 #[test]
-fn every_file_of_the_page_is_there() {
+fn page_files_are_served() {
     let site = Site::<WebSocket>::start();
     let page = site.ask(&["GET / HTTP/1.1", "Host: localhost"]);
     let mut files = 0;
@@ -60,7 +60,7 @@ fn every_file_of_the_page_is_there() {
 }
 
 #[test]
-fn what_is_not_there_or_may_not_be_done_is_said() {
+fn unknown_path_or_method_gets_its_status() {
     let site = Site::<WebSocket>::start();
     assert_eq!(site.status("GET /nothing HTTP/1.1", &[]), 404);
     assert_eq!(site.status("GET /../Cargo.toml HTTP/1.1", &[]), 404);
@@ -79,7 +79,7 @@ fn what_is_not_there_or_may_not_be_done_is_said() {
 }
 
 #[test]
-fn the_health_is_that_of_the_room() {
+fn healthz_answers_ok() {
     let site = Site::<WebSocket>::start();
     let answer = site.ask(&["GET /healthz HTTP/1.1", "Host: anything.internal"]);
     assert!(status(&answer) == 200 && answer.ends_with("\r\n\r\nok\n"), "{answer}");
@@ -87,7 +87,7 @@ fn the_health_is_that_of_the_room() {
 
 /// Whatever page somebody has open elsewhere in their browser, it cannot join in their place.
 #[test]
-fn only_the_servers_own_pages_may_join() {
+fn foreign_origin_is_refused() {
     let site = Site::<WebSocket>::with(&["--web-origin", "https://chat.example.org"]);
     let joins = |host: &str, origin: &str| {
         let head = ["GET /ws HTTP/1.1", &format!("Host: {host}"), &format!("Origin: {origin}")];
@@ -115,7 +115,7 @@ fn only_the_servers_own_pages_may_join() {
 }
 
 #[test]
-fn a_head_is_bounded_in_bytes() {
+fn too_long_head_gets_431() {
     let site = Site::<WebSocket>::start();
     let long = format!("GET /{} HTTP/1.1", "x".repeat(10_000));
     assert_eq!(site.status(&long, &[]), 431);
@@ -128,7 +128,7 @@ fn a_head_is_bounded_in_bytes() {
 }
 
 #[test]
-fn a_head_is_bounded_in_time() {
+fn late_head_gets_408() {
     let site = Site::<WebSocket>::with(&["--web-head-timeout", "1"]);
     let mut half = site.open();
     half.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").expect("it reads");
@@ -142,7 +142,7 @@ fn a_head_is_bounded_in_time() {
 
 /// They count, be they clients or not, for as long as they are connected.
 #[test]
-fn browsers_count_as_everybody_does() {
+fn max_clients_counts_browsers() {
     let site = Site::<WebSocket>::with(&["--max-clients", "2"]);
     let mut alice = site.server.join("alice");
     let mut bob = site.join("bob");
@@ -159,7 +159,7 @@ fn browsers_count_as_everybody_does() {
 }
 
 #[test]
-fn one_address_has_no_more_than_its_share() {
+fn max_per_address_counts_browsers() {
     let site = Site::<WebSocket>::with(&["--max-per-address", "1"]);
     let _alice = site.join("alice");
     assert_eq!(status(&site.ask(&["GET / HTTP/1.1", "Host: localhost"])), 503);
@@ -167,7 +167,7 @@ fn one_address_has_no_more_than_its_share() {
 
 /// A line client that takes the wrong port is told so, and one that takes the right one is not disturbed.
 #[test]
-fn the_two_ports_are_told_apart() {
+fn chat_line_on_web_port_gets_a_hint() {
     let site = Site::<WebSocket>::start();
     let mut alice = site.server.connect();
     let mut lost = Client::new(site.open());

@@ -21,7 +21,7 @@ fn refused(request: &[u8], ending: &str, why: &str) {
 
 /// What a web page makes a browser post, with lines in it that would be commands.
 #[test]
-fn a_post_from_a_web_page_posts_nothing() {
+fn http_request_runs_no_command() {
     for method in ["POST", "GET", "NICK", "MSG", "M-SEARCH"] {
         let request = format!(
             "{method} / HTTP/1.1\r\nHost: 127.0.0.1:9999\r\nContent-Type: text/plain\r\n\r\nNICK mallory\r\nMSG gotcha\r\nQUIT\r\n"
@@ -32,7 +32,7 @@ fn a_post_from_a_web_page_posts_nothing() {
 
 /// Whether its line is too long to be kept, or no UTF-8, or comes after blank ones.
 #[test]
-fn a_request_in_disguise_is_a_request() {
+fn malformed_http_request_runs_no_command() {
     let long = format!("POST /{} HTTP/1.1\nNICK mallory\n", "x".repeat(20_000));
     refused(long.as_bytes(), "", HTTP);
     refused(b"POST /caf\xe9 HTTP/1.0\nNICK mallory\n", "", HTTP);
@@ -42,7 +42,7 @@ fn a_request_in_disguise_is_a_request() {
 
 /// What comes after a line of ours is text.
 #[test]
-fn who_has_said_something_may_talk_about_http() {
+fn http_text_after_a_command_is_text() {
     let server = Server::start();
     let mut alice = server.join("alice");
     alice.send("MSG GET / HTTP/1.1");
@@ -51,7 +51,7 @@ fn who_has_said_something_may_talk_about_http() {
 
 /// It waits for an answer to its first message, which has no line.
 #[test]
-fn a_tls_handshake_is_answered_at_once() {
+fn tls_handshake_is_refused_at_once() {
     let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 3];
     let why = "ERR - wrong-protocol that was TLS, and this server speaks plain text; connect without TLS, and write: NICK name";
     refused(&hello, "", why);
@@ -59,7 +59,7 @@ fn a_tls_handshake_is_answered_at_once() {
 
 /// Nothing but noise, with and without line ends.
 #[test]
-fn noise_is_closed_and_does_no_harm() {
+fn random_bytes_disconnect_only_their_sender() {
     let server = Server::start();
     let mut alice = server.join("alice");
     let mut random = fastrand::Rng::with_seed(3);

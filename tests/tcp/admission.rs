@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 use crate::common::{Client, DEADLINE, EPOCH, HELLO, Server, command};
 
 #[test]
-fn one_connection_too_many_is_told_and_closed() {
+fn connection_beyond_max_clients_is_refused() {
     let server = Server::with(&["--max-clients", "2"]);
     let mut alice = server.join("alice");
     let bob = server.join("bob");
@@ -42,7 +42,7 @@ fn wait_for_hello(server: &Server) -> Client {
 }
 
 #[test]
-fn one_address_has_no_more_than_its_share() {
+fn connection_beyond_max_per_address_is_refused() {
     let server = Server::with(&["--max-per-address", "2"]);
     let first = server.connect();
     let _second = server.connect();
@@ -63,7 +63,7 @@ fn from(server: &Server, source: Ipv4Addr) -> Client {
 
 /// One who comes too often, and is gone at once each time, keeps only themselves out.
 #[test]
-fn who_connects_too_often_keeps_nobody_else_out() {
+fn connect_rate_applies_to_each_address() {
     let server = Server::with(&["--connect-rate", "1"]);
     let mut alice = server.join("alice");
     let refused = (0..2000).find_map(|_| {
@@ -78,7 +78,7 @@ fn who_connects_too_often_keeps_nobody_else_out() {
 
 /// Or one could hold name after name and have one connection.
 #[test]
-fn who_may_come_back_counts_as_connected() {
+fn detached_member_counts_for_its_address() {
     let server = Server::with(&["--max-per-address", "1", "--resume-timeout", "2"]);
     let mut watcher = server.join("watcher");
     let there = Ipv4Addr::new(127, 0, 0, 2);
@@ -96,7 +96,7 @@ fn who_may_come_back_counts_as_connected() {
 
 /// The limit of open files is raised as far as it goes, and not all of it is for clients.
 #[test]
-fn as_many_are_let_in_as_there_are_descriptors_but_for_a_reserve() {
+fn descriptor_limit_bounds_clients() {
     let limited = Command::new("sh")
         .args(["-c", "ulimit -Sn 100; ulimit -Hn 200; exec \"$@\"", "sh"])
         .arg(command(&[]).get_program())
@@ -111,7 +111,7 @@ fn as_many_are_let_in_as_there_are_descriptors_but_for_a_reserve() {
 
 /// More at once than are given a moment to read why.
 #[test]
-fn a_crowd_before_a_full_room_takes_nothing_from_it() {
+fn refused_connections_leave_no_descriptors() {
     let server = Server::with(&["--max-clients", "1"]);
     let mut alice = server.join("alice");
     let before = server.descriptors();
@@ -128,7 +128,7 @@ fn a_crowd_before_a_full_room_takes_nothing_from_it() {
 
 /// Those who are in chat on, those who are not wait, and get in when somebody leaves. The log tells it once.
 #[test]
-fn without_descriptors_the_room_goes_on_and_recovers() {
+fn exhausted_descriptors_delay_new_clients_only() {
     let limited = Command::new("sh")
         .args(["-c", "ulimit -n 40; exec \"$@\"", "sh"])
         .arg(command(&[]).get_program())

@@ -25,7 +25,7 @@ fn ask_until(client: &mut Client, question: &str, last: &str) -> Vec<String> {
 
 /// All that was stored was taken for all there ever was.
 #[test]
-fn what_was_let_go_of_is_missed_after_a_restart() {
+fn since_after_restart_reports_deleted_messages() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.db");
     let mut server = serve(&path, "10");
@@ -49,7 +49,7 @@ fn what_was_let_go_of_is_missed_after_a_restart() {
 
 /// It was told for as long as nobody said anything more.
 #[test]
-fn what_is_too_old_is_told_no_more_in_a_quiet_room() {
+fn keep_age_hides_old_messages_in_a_quiet_room() {
     let directory = tempfile::tempdir().expect("a directory");
     let server = serve(&directory.path().join("chat.db"), "1s");
     let mut ann = server.join("ann");

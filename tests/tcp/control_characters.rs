@@ -36,7 +36,7 @@ fn say_all(client: &mut Client, listener: &mut Client, lines: impl Iterator<Item
 }
 
 #[test]
-fn no_code_point_that_a_terminal_obeys_reaches_anybody() {
+fn control_characters_reach_no_client_and_no_log() {
     let arguments = ["--listen", "127.0.0.1:0", "--log", "debug", "--line-rate", "0"];
     let mut server = Server::spawn(command(&arguments).stderr(Stdio::piped()));
     let mut log = server.take_stderr();
