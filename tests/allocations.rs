@@ -1,5 +1,4 @@
-//! What a delivery costs, counted and not timed: the figures are the same on any machine, so a change that makes
-//! deliveries dearer fails here.
+//! Counts the allocations and wake-ups of a delivery. Unlike times, the counts are the same on every machine.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use chinwag::room::SessionId;
 use chinwag::server::hub::{Hub, Request};
 use chinwag::session::{InputKind, Sessions};
 
-/// What it takes to publish a hundred messages, one after the other, and to hand each to so many readers.
+/// Allocations to publish a hundred messages, one after the other, and to deliver each of them to this many readers.
 fn allocations(readers: u64) -> u64 {
     let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
     let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
@@ -41,7 +40,7 @@ fn join(hub: &mut Hub, session: SessionId) -> (Arc<Mailbox>, Cursor) {
     (mailbox, Cursor::new())
 }
 
-/// Lets everybody read all there is.
+/// Lets every reader read everything.
 fn deliver(feed: &Feed, readers: &mut [(Arc<Mailbox>, Cursor)]) {
     for (mailbox, cursor) in readers {
         cursor.fetch_new(feed, mailbox, Waker::noop());
@@ -62,7 +61,7 @@ impl Wake for Wakes {
     }
 }
 
-/// Those who do not draw are not woken for what is drawn, and there is nothing for them to read.
+/// Other clients are not woken for it, and have nothing to read.
 #[test]
 fn stroke_wakes_only_drawing_clients() {
     let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
@@ -92,10 +91,9 @@ fn stroke_wakes_only_drawing_clients() {
     }
 }
 
-/// A reader more makes no allocation more.
 #[test]
 fn delivery_allocates_nothing() {
     let (few, many) = (allocations(10), allocations(1010));
-    assert!(few > 0, "they are not counted");
+    assert!(few > 0, "allocations are not counted");
     assert!(many <= few + 1_000, "{few} allocations with ten readers, {many} with a thousand more");
 }

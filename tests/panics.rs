@@ -1,5 +1,5 @@
-//! Faults in the server itself. What no command line lets through, its library is asked for here: a write timeout beyond all
-//! time, which a connection cannot add to its clock when its socket is full, and panics.
+//! Panics in the server. The library accepts a write timeout that no command line accepts: a connection panics when it adds the
+//! timeout to its clock, once its socket is full.
 
 mod common;
 
@@ -12,7 +12,7 @@ use chinwag::server::{self, Listener, Options, Rate};
 use chinwag::session::Timeouts;
 use common::{Client, DEADLINE};
 
-/// A server within the test; it ends with it. Returns its port.
+/// Starts a server within the test process. Returns its port.
 fn start(port_file: &Path) -> u16 {
     let options = Options {
         listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
@@ -57,7 +57,7 @@ fn panic_in_a_connection_ends_only_that_connection() {
     for round in 0..3 {
         let name = format!("stuck{round}");
         let mut stuck = join(&name);
-        // Its socket is full of the answers, of which it reads none.
+        // It reads none of the replies, so its socket becomes full.
         stuck.send_bytes("HELP\n".repeat(20_000).as_bytes());
         bob.until(&format!("LEAVE {name} lost"));
         while stuck.next_bytes().is_some() {}

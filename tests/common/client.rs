@@ -141,7 +141,7 @@ impl Client {
         (!bytes.is_empty()).then_some(bytes)
     }
 
-    /// Reads so many bytes.
+    /// Reads and discards `count` bytes.
     pub fn skip_bytes(&mut self, count: u64) {
         let read = io::copy(&mut (&mut self.transport.0).take(count), &mut io::sink()).expect("a connection");
         assert_eq!(read, count, "closed");
@@ -154,7 +154,7 @@ impl Client {
         bytes
     }
 
-    /// Nothing arrives for so long. The silence itself is what the test checks, or what happens meanwhile.
+    /// Nothing arrives for this time. Only for tests of the silence itself.
     pub fn expect_silence(&mut self, time: Duration) {
         self.stream().set_read_timeout(Some(time)).expect("a timeout");
         let silence = self.transport.0.fill_buf().map(<[u8]>::len);
@@ -222,14 +222,14 @@ impl<T: Transport> Client<T> {
         line
     }
 
-    /// There are no more lines, and the connection is closed in good order.
+    /// No more lines come, and the connection is closed in good order.
     #[track_caller]
     pub fn expect_end(&mut self) {
         assert_eq!(self.next(), None);
         self.transport.read_end();
     }
 
-    /// The same, and with this close code if the transport has one.
+    /// No more lines come, and the connection is closed in good order, with this close code if the transport has one.
     #[track_caller]
     pub fn expect_closed(&mut self, code: u16) {
         assert_eq!(self.next(), None);
@@ -246,7 +246,7 @@ impl<T: Transport> Client<T> {
         self.until(&format!("OK PING {token}"))
     }
 
-    /// This line is among those that were read already, or is the next one.
+    /// `read` has this line, or the next line is this one.
     #[track_caller]
     pub fn expect_after(&mut self, read: &[String], line: &str) {
         if !read.iter().any(|read| read == line) {
@@ -312,12 +312,12 @@ impl<T: Transport> Site<T> {
         Self::with(&[])
     }
 
-    /// The same with further arguments.
+    /// Starts a server with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
         Self::adopt(Server::with(&[T::LISTENER, arguments].concat()))
     }
 
-    /// The same with a rate limit for lines.
+    /// Starts a server with a rate limit for lines.
     pub fn rate_limited(arguments: &[&str]) -> Self {
         Self::adopt(Server::rate_limited(&[T::LISTENER, arguments].concat()))
     }
@@ -343,7 +343,7 @@ impl<T: Transport> Site<T> {
         self.connect().joined(nick)
     }
 
-    /// The same with a small receive buffer, so that the server soon notices if the member does not read.
+    /// A member with a small receive buffer, so that the server soon notices if it does not read.
     pub fn join_narrow(&self, nick: &str) -> Client<T> {
         connect_narrow(self.address).joined(nick)
     }

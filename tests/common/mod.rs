@@ -1,4 +1,4 @@
-//! What black-box tests share: the real server on a free port, and clients over each of its transports. Nothing here sleeps:
+//! The kit of the black-box tests: the real server on a free port, and clients over each of its transports. Nothing here sleeps:
 //! reads have a deadline that fails loudly, and `Client::sync` is the barrier.
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test program uses a part of it")]
 
@@ -16,19 +16,19 @@ mod client;
 #[cfg(feature = "web")]
 mod websocket;
 
-/// How long anything may take that should take no time: long enough for a machine busy with something else.
+/// Limit for anything that should take no time. Long enough for a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long stopping may take: the second that is promised, and what a machine adds that is busy with something else.
+/// Limit for a stop: the promised second, and more for a busy machine.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What the ids of every server belong to.
+/// The epoch of every server.
 pub const EPOCH: &str = "k7qd";
 
 /// The first line on every connection.
 pub const HELLO: &str = "HELLO chinwag/1 epoch=k7qd type NICK and your name to join, HELP for help";
 
-/// A server of the test's own, killed at the end.
+/// A server process, killed at the end.
 pub struct Server {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -36,27 +36,27 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that listens on a free port of 127.0.0.1 and carries out lines as fast as they come.
+    /// Starts a server on a free port of 127.0.0.1, without a rate limit for lines.
     pub fn start() -> Self {
         Self::with(&[])
     }
 
-    /// The same with further arguments.
+    /// Starts a server with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
         Self::spawn(command(&["--listen", "127.0.0.1:0", "--log", "error", "--line-rate", "0"]).args(arguments))
     }
 
-    /// A server with a rate limit for lines: the default one, or that of the arguments.
+    /// Starts a server with a rate limit for lines: the default one, or that of the arguments.
     pub fn rate_limited(arguments: &[&str]) -> Self {
         Self::spawn(command(&["--listen", "127.0.0.1:0", "--log", "error"]).args(arguments))
     }
 
-    /// One of the test's own command line.
+    /// Starts a server by this command line.
     pub fn spawn(command: &mut Command) -> Self {
         Self::adopt(command.stdout(Stdio::piped()).spawn().expect("the server starts"))
     }
 
-    /// One that was started, with its standard output piped.
+    /// Takes a process whose standard output is piped.
     pub fn adopt(mut child: Child) -> Self {
         let mut stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
         let address = address_in(&read_line(&mut stdout));
@@ -78,12 +78,12 @@ impl Server {
         self.connect().joined(nick)
     }
 
-    /// The same with a small receive buffer, so that the server soon notices if the member does not read.
+    /// A member with a small receive buffer, so that the server soon notices if it does not read.
     pub fn join_narrow(&self, nick: &str) -> Client {
         client::connect_narrow(self.address).joined(nick)
     }
 
-    /// Its standard error, if that is piped.
+    /// Standard error, if it is piped.
     pub fn take_stderr(&mut self) -> ChildStderr {
         self.child.stderr.take().expect("standard error is piped")
     }
@@ -106,7 +106,7 @@ impl Server {
         assert!(status.success());
     }
 
-    /// How it exited, and how long that took.
+    /// Waits for the exit. Returns the status, and how long it took.
     pub fn wait(&mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
         loop {
@@ -118,12 +118,12 @@ impl Server {
         }
     }
 
-    /// Open descriptors.
+    /// Number of open descriptors.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("/proc").count()
     }
 
-    /// Waits until at most `max` descriptors are open. `watcher` receives nothing meanwhile that matters.
+    /// Waits until at most `max` descriptors are open, with `watcher` as the barrier.
     pub fn wait_for_descriptors<T: Transport>(&self, max: usize, watcher: &mut Client<T>) {
         let start = Instant::now();
         while self.descriptors() > max {
@@ -139,7 +139,7 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
-    /// Bytes of the feed that the kernel sends from without copying them.
+    /// Bytes of the feed's memory file.
     pub fn shared_with_the_kernel(&self) -> u64 {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("/proc");
         let of_feed = descriptors.map(|descriptor| descriptor.expect("/proc").path()).filter(|path| {
@@ -158,7 +158,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -171,13 +171,13 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// The exit code of a program that must end within this time.
+/// The exit code of a process, which must end in this time.
 #[track_caller]
 pub fn exit_code(child: &mut Child, time: Duration) -> Option<i32> {
     exit_status(child, time).code()
 }
 
-/// The exit status of a program that has to end in this time.
+/// The exit status of a process, which must end in this time.
 #[track_caller]
 pub fn exit_status(child: &mut Child, time: Duration) -> ExitStatus {
     let start = Instant::now();
@@ -204,8 +204,7 @@ pub fn needs(program: &str) -> bool {
     false
 }
 
-/// How often has been sent from a server's address so far: in segments of TCP, of which each `send` takes one. None, loudly, where
-/// nothing tells.
+/// Number of sends from a server's address so far, counted in TCP segments: each small `send` is one. `None` without `ss`.
 pub fn sends_from(address: SocketAddr) -> Option<u64> {
     let Ok(listed) = Command::new("ss").args(["-tinHO", &format!("sport = :{}", address.port())]).output() else {
         assert_ne!(

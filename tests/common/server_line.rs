@@ -1,4 +1,4 @@
-//! What must hold of every line the server sends, whoever wrote it and whoever reads it.
+//! Rules for every line that the server sends.
 
 use chinwag::command::ServerLine;
 use chinwag::limits::SERVER_LINE_BYTES_MAX;

@@ -44,7 +44,7 @@ fn acknowledged_messages_survive_kills() {
         }
         heard += messages;
         server.signal("-KILL");
-        // What it had sent by then.
+        // The messages sent by then.
         while let Some(line) = watcher.next_if_any() {
             last_id = last_id.max(if line.starts_with('@') { id_of(&line) } else { 0 });
         }

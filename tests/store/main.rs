@@ -1,4 +1,4 @@
-//! The real server with a store: what was acknowledged is there again, whatever happens to the server and its disk.
+//! The server with a store: acknowledged messages survive whatever happens to the server and its disk.
 
 #[path = "../common/mod.rs"]
 mod common;

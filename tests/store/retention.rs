@@ -1,4 +1,4 @@
-//! What `--keep` has let go of is told to nobody any more, and who asks for it is told so.
+//! Messages that `--keep` has deleted are never sent again, and a request for them is refused.
 
 use std::path::Path;
 use std::time::Instant;

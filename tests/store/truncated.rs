@@ -76,7 +76,7 @@ fn truncated_file_refuses_messages_until_the_restart() {
         let log = refuses_after_truncation(directory.path(), name, change);
         assert_eq!(log.matches(WARNED).count(), 1, "{name}: {log}");
         assert!(log.contains(name), "{log}");
-        // What was still in the file cannot be brought back, but nothing was added to the damage.
+        // The lost messages cannot be restored, but the server does no further damage.
         if !kept.is_empty() {
             let server = Server::spawn(&mut serve(directory.path(), "chat.db"));
             assert_eq!(history(&server), kept, "{name}");

@@ -1,4 +1,4 @@
-//! What waits for the store, and what does not.
+//! Only messages wait for the store.
 
 use std::fs;
 use std::process::Stdio;
@@ -9,7 +9,6 @@ use socket2::SockRef;
 
 use crate::common::{Client, STOP_DEADLINE, Server, command};
 
-/// Replies keep their order, whatever has to be stored between them.
 #[test]
 fn replies_to_stored_and_other_lines_keep_order() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -49,8 +48,7 @@ fn replies_to_stored_and_other_lines_keep_order() {
     assert_eq!(heard.iter().filter(|line| line.starts_with("MSG ann")).count(), 301);
 }
 
-/// Another program has the file for a while, as a disk might hang: messages wait, all else goes on, and all of it is right
-/// afterwards.
+/// Another program locks the file, like a hanging disk. Afterwards, every message has its place.
 #[test]
 fn locked_store_delays_messages_only() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -119,13 +117,13 @@ fn break_off(mut client: Client, line: &str) {
     SockRef::from(client.stream()).set_linger(Some(Duration::ZERO)).expect("a socket");
 }
 
-/// It is closed in good order: ids go on without a gap, and the file is one file.
+/// The next start finds it, and ids go on without a gap.
 #[test]
 fn stop_leaves_one_file() {
     assert!((0..10).any(|_| leaves_one_file()), "the disk always took too long");
 }
 
-/// Whether it did, three times. If not, the disk took longer than the end waits for it.
+/// Whether it does, three times. `false`: the disk took longer than a stop waits for it.
 fn leaves_one_file() -> bool {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.db");

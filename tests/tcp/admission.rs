@@ -1,4 +1,4 @@
-//! More clients than there may be.
+//! Limits on connections.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -18,7 +18,7 @@ fn connection_beyond_max_clients_is_refused() {
     alice.expect("JOIN bob");
     for _ in 0..3 {
         let mut third = server.connect_raw();
-        // What it sent before it was told does not cost it the telling.
+        // Unread input must not turn the close into a reset, which destroys the refusal.
         third.send_bytes(b"NICK carol\nMSG hi\n");
         third.expect("ERR - server-full 2 are connected, and that is all there is room for; try again later");
         third.expect_end();
@@ -29,7 +29,7 @@ fn connection_beyond_max_clients_is_refused() {
     wait_for_hello(&server);
 }
 
-/// A place is free when the one who had it is closed, which nobody else sees.
+/// Connects until there is room again.
 fn wait_for_hello(server: &Server) -> Client {
     let start = Instant::now();
     loop {
@@ -37,7 +37,7 @@ fn wait_for_hello(server: &Server) -> Client {
         if client.next().as_deref() == Some(HELLO) {
             return client;
         }
-        assert!(start.elapsed() < DEADLINE, "there is no room again");
+        assert!(start.elapsed() < DEADLINE, "still full");
     }
 }
 
@@ -61,7 +61,7 @@ fn from(server: &Server, source: Ipv4Addr) -> Client {
     Client::new(TcpStream::from(socket))
 }
 
-/// One who comes too often, and is gone at once each time, keeps only themselves out.
+/// A client that connects and disconnects too often is refused; clients at other addresses are not.
 #[test]
 fn connect_rate_applies_to_each_address() {
     let server = Server::with(&["--connect-rate", "1"]);
@@ -76,7 +76,7 @@ fn connect_rate_applies_to_each_address() {
     alice.until("JOIN bob");
 }
 
-/// Or one could hold name after name and have one connection.
+/// Otherwise, a client could keep many nicknames with one connection.
 #[test]
 fn detached_member_counts_for_its_address() {
     let server = Server::with(&["--max-per-address", "1", "--resume-timeout", "2"]);
@@ -89,12 +89,12 @@ fn detached_member_counts_for_its_address() {
     drop(mallory);
     let start = Instant::now();
     while from(&server, there).next().as_deref() != Some(HELLO) {
-        assert!(start.elapsed() < DEADLINE, "there is no room again");
+        assert!(start.elapsed() < DEADLINE, "still full");
     }
     assert_eq!(watcher.sync(), ["JOIN mallory", "LEAVE mallory lost"]);
 }
 
-/// The limit of open files is raised as far as it goes, and not all of it is for clients.
+/// The server raises the soft limit to the hard limit, and keeps a reserve for itself.
 #[test]
 fn descriptor_limit_bounds_clients() {
     let limited = Command::new("sh")
@@ -109,7 +109,7 @@ fn descriptor_limit_bounds_clients() {
     server.connect_raw().expect_start("ERR - server-full ");
 }
 
-/// More at once than are given a moment to read why.
+/// More connections at once than are given time to read the refusal.
 #[test]
 fn refused_connections_leave_no_descriptors() {
     let server = Server::with(&["--max-clients", "1"]);
@@ -126,7 +126,7 @@ fn refused_connections_leave_no_descriptors() {
     server.wait_for_descriptors(before, &mut alice);
 }
 
-/// Those who are in chat on, those who are not wait, and get in when somebody leaves. The log tells it once.
+/// Members chat on. New clients wait, and are accepted when others leave. The log has one warning.
 #[test]
 fn exhausted_descriptors_delay_new_clients_only() {
     let limited = Command::new("sh")
@@ -166,7 +166,7 @@ fn exhausted_descriptors_delay_new_clients_only() {
     assert!(spent < 50, "it spins: {spent} ticks of 10 ms in a second");
     for client in &mut crowd {
         client.expect(HELLO);
-        // The next in the line takes the place.
+        // Its descriptor goes to the next client.
         client.send("QUIT");
         client.expect("OK QUIT");
         client.expect_end();
@@ -175,5 +175,5 @@ fn exhausted_descriptors_delay_new_clients_only() {
     server.join("bob");
     server.signal("-TERM");
     assert_eq!(server.wait().0.code(), Some(0));
-    assert_eq!(log.collect::<Vec<_>>(), Vec::<String>::new(), "told once");
+    assert_eq!(log.collect::<Vec<_>>(), Vec::<String>::new(), "one warning");
 }

@@ -1,4 +1,4 @@
-//! What is drawn comes to those who draw, and to them all of it.
+//! The canvas: what `CANVAS` lists, and the `DRAW` events that follow.
 
 use std::thread;
 
@@ -9,8 +9,7 @@ use crate::common::Server;
 const DRAWERS: usize = 4;
 const STROKES: usize = 300;
 
-/// Somebody comes while others draw: what they are told, and what comes after that, is what is on the canvas in the end, as far
-/// as they stayed.
+/// A guest joins and leaves while others draw. The list and the events that follow are the beginning of the final canvas.
 #[test]
 fn canvas_and_draw_events_have_no_gap_or_duplicate() {
     let server = Server::start();
@@ -38,7 +37,7 @@ fn canvas_and_draw_events_have_no_gap_or_duplicate() {
     }
 }
 
-/// What is on the canvas and what is drawn for a while after, each by whom and what.
+/// The strokes on the canvas, and those drawn for a while after that.
 fn visit(server: &Server) -> Vec<String> {
     let mut client = server.connect();
     client.send_bytes(b"SET draw on\nNICK guest\nCANVAS\nPING a\n");
@@ -59,7 +58,7 @@ fn told(lines: &[String], word: &str) -> Vec<String> {
     lines.iter().filter_map(|line| line.strip_prefix(word)).map(str::to_owned).collect()
 }
 
-/// Nor does it come to those who do not draw.
+/// Members without `SET draw on` get no strokes.
 #[test]
 fn full_canvas_evicts_oldest_strokes() {
     let server = Server::start();

@@ -1,5 +1,5 @@
-//! Whatever code points a client sends, wherever it can put them: what reaches another client, what an error repeats to the sender
-//! and what the operator's log says holds nothing that a terminal obeys.
+//! Every code point in every place where a client can send it: no line for a client and no line of the log has a character that a
+//! terminal acts on.
 
 use std::io::Read as _;
 use std::process::Stdio;
@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::common::{Client, Server, command};
 
-/// What a terminal does something about other than to show it. Written down here by itself, not taken from the server.
+/// Whether a terminal acts on the character instead of showing it. On purpose not the server's own list.
 fn is_obeyed(c: char) -> bool {
     let point = u32::from(c);
     matches!(point, 0x00..=0x1f | 0x7f | 0x80..=0x9f)
@@ -19,14 +19,13 @@ fn assert_harmless(line: &str) {
     assert!(!line.contains(is_obeyed), "{}", line.escape_debug());
 }
 
-/// Every code point but the line end, so many a line.
+/// Every code point except LF, `count` in each line.
 fn all(count: usize) -> impl Iterator<Item = String> {
     let mut points = ('\0'..=char::MAX).filter(|&c| c != '\n');
     std::iter::from_fn(move || Some(points.by_ref().take(count).collect::<String>()).filter(|some| !some.is_empty()))
 }
 
-/// Sends the lines, some at a time, and looks at all that comes of them: to the one who sends, and to one who listens. The
-/// command between begins the count of errors anew.
+/// Sends the lines, and checks all lines that the sender and the listener read. `PING` in between resets the count of errors.
 fn say_all(client: &mut Client, listener: &mut Client, lines: impl Iterator<Item = String>) {
     let mut lines = lines.peekable();
     while lines.peek().is_some() {

@@ -1,4 +1,4 @@
-//! How conversations end: end of input, `QUIT`, a connection that breaks, a server that stops.
+//! Endings that are particular to TCP, and the replies up to the end.
 
 use std::io::Write as _;
 use std::net::Shutdown;

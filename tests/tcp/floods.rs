@@ -1,4 +1,4 @@
-//! Clients that send more than their share: they are slowed, lose nothing, and cost the others nothing.
+//! Clients that send too much are slowed down, and delay no other client.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use socket2::SockRef;
 
 use crate::common::{HELLO, Server};
 
-/// Whatever a flood is made of, it costs as many tokens as lines of its length, at least.
+/// So does a line without end. Each costs as many tokens as the longest lines of its length.
 #[test]
 fn blank_lines_and_telnet_bytes_count_for_the_rate() {
     const TOKENS: usize = 100;
@@ -32,7 +32,7 @@ fn blank_lines_and_telnet_bytes_count_for_the_rate() {
     });
 }
 
-/// A packet of a few bytes is not free either: here each is read by itself, since it is answered before the next is sent.
+/// Each packet is read by itself, because it is answered before the next one is sent.
 #[test]
 fn small_packets_count_for_the_rate() {
     const TOKENS: usize = 100;
@@ -46,7 +46,7 @@ fn small_packets_count_for_the_rate() {
     assert!(start.elapsed() > Duration::from_millis(1600), "after {:?}", start.elapsed());
 }
 
-/// What has to wait waits with its sender.
+/// Input beyond the rate stays in the kernels' buffers.
 #[test]
 fn floods_need_no_memory() {
     const FLOODS: u64 = 100;
@@ -69,7 +69,7 @@ fn floods_need_no_memory() {
     assert!(grown < FLOODS * 16 * 1024 + 1024 * 1024, "it grew by {grown} bytes");
 }
 
-/// Its lines would be carried out for hours, and it would keep its name as long.
+/// Its waiting lines would take hours, and it would keep its nickname meanwhile.
 #[test]
 fn reset_flooder_leaves_at_once() {
     let server = Server::rate_limited(&[]);
@@ -82,7 +82,6 @@ fn reset_flooder_leaves_at_once() {
     watcher.expect("LEAVE flooder lost");
 }
 
-/// Without a rate, too, others get their turn between its batches.
 #[test]
 fn flood_without_rate_limit_delays_no_other_client() {
     const LINES: usize = 200_000;

@@ -1,4 +1,4 @@
-//! What was said is said again, and fits what is said now.
+//! Past messages, and the events that follow them.
 
 use std::thread;
 
@@ -7,8 +7,8 @@ use crate::common::{EPOCH, Server};
 const SENDERS: usize = 8;
 const MESSAGES: usize = 500;
 
-/// Somebody comes while others talk, and goes, and comes again, with the last id they read: what they are told again and what
-/// comes as events is every message, once, in order.
+/// A guest joins and leaves again and again while others send, each time with the last id that it read. Replays and events together
+/// are every message, once, in order.
 #[test]
 fn replay_and_events_have_no_gap_or_duplicate() {
     let server = Server::with(&["--history", "10000"]);
@@ -41,7 +41,7 @@ fn replay_and_events_have_no_gap_or_duplicate() {
     }
 }
 
-/// Reads what was missed and a bit of what is said now.
+/// Reads the missed messages, and then events for a while.
 fn visit(server: &Server, heard: &mut Vec<(u64, String)>) {
     let mut client = server.connect();
     let since = heard.last().map_or(0, |(id, _)| *id);
@@ -62,7 +62,7 @@ fn visit(server: &Server, heard: &mut Vec<(u64, String)>) {
     heard.extend(client.rest().iter().filter_map(|line| event(line)));
 }
 
-/// Its id, and the name and the text.
+/// The id, and the author with the text.
 fn event(line: &str) -> Option<(u64, String)> {
     parse(&line.strip_prefix('@')?.replacen(" MSG ", " ", 1)).filter(|_| line.contains(" MSG "))
 }

@@ -1,11 +1,11 @@
-//! One order for everybody, and what stands where in it.
+//! The room's members: what `WHO` and the events say, and who becomes coordinator.
 
 use std::collections::BTreeSet;
 use std::thread;
 
 use crate::common::{Client, Server};
 
-/// A roster made from `WHO` and changed by what comes after is right, whenever it was made.
+/// A list from `WHO`, updated by the events after it, equals every later list.
 #[test]
 fn who_reply_and_events_agree() {
     let server = Server::start();
@@ -31,7 +31,7 @@ fn who_reply_and_events_agree() {
         while churn.iter().any(|thread| !thread.is_finished()) {
             watcher.send("WHO");
             let listed = read_to_who(&mut watcher, &mut roster);
-            assert_eq!(roster.get_or_insert(listed.clone()), &listed, "the roster has gone wrong");
+            assert_eq!(roster.get_or_insert(listed.clone()), &listed, "the events do not lead to this list");
         }
     });
 }
@@ -55,7 +55,7 @@ fn read_to_who(client: &mut Client, roster: &mut Option<BTreeSet<String>>) -> BT
     }
 }
 
-/// Two who want the same name at once: one has it, the other is told.
+/// Also with different case.
 #[test]
 fn simultaneous_nicks_admit_one() {
     let server = Server::start();
@@ -75,7 +75,7 @@ fn simultaneous_nicks_admit_one() {
     }
 }
 
-/// The coordinator is the one here longest, whoever they are called by then.
+/// The member that has been here longest, even if it was renamed.
 #[test]
 fn coordinator_leaves_next_is_named() {
     let server = Server::start();

@@ -1,4 +1,4 @@
-//! Clients that speak something else: they are told, closed, and nothing of what they sent is carried out.
+//! Clients of other protocols are refused and disconnected, and none of their lines is run.
 
 use std::io::Write as _;
 
@@ -6,7 +6,7 @@ use crate::common::{Client, HELLO, Server};
 
 const HTTP: &str = "ERR - wrong-protocol that was an HTTP request, and this is a chat server; join with nc or telnet, and write: NICK name";
 
-/// Somebody sends this while two chat, is told this, and is closed. Nobody notices.
+/// The request is answered by this refusal, and the connection is closed. The members do not notice.
 #[track_caller]
 fn refused(request: &[u8], ending: &str, why: &str) {
     let server = Server::rate_limited(&[]);
@@ -19,7 +19,7 @@ fn refused(request: &[u8], ending: &str, why: &str) {
     alice.expect_nothing();
 }
 
-/// What a web page makes a browser post, with lines in it that would be commands.
+/// A web page can make a browser post lines that are commands.
 #[test]
 fn http_request_runs_no_command() {
     for method in ["POST", "GET", "NICK", "MSG", "M-SEARCH"] {
@@ -30,7 +30,7 @@ fn http_request_runs_no_command() {
     }
 }
 
-/// Whether its line is too long to be kept, or no UTF-8, or comes after blank ones.
+/// Its first line is too long, or not UTF-8, or comes after blank lines.
 #[test]
 fn malformed_http_request_runs_no_command() {
     let long = format!("POST /{} HTTP/1.1\nNICK mallory\n", "x".repeat(20_000));
@@ -40,7 +40,6 @@ fn malformed_http_request_runs_no_command() {
     refused(b"\r\n\r\nPOST / HTTP/1.1\r\nNICK mallory\r\n", "\r", HTTP);
 }
 
-/// What comes after a line of ours is text.
 #[test]
 fn http_text_after_a_command_is_text() {
     let server = Server::start();
@@ -49,7 +48,7 @@ fn http_text_after_a_command_is_text() {
     alice.expect("OK MSG 1");
 }
 
-/// It waits for an answer to its first message, which has no line.
+/// Although its first message has no line end: the client waits for an answer to it.
 #[test]
 fn tls_handshake_is_refused_at_once() {
     let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 3];
@@ -57,7 +56,6 @@ fn tls_handshake_is_refused_at_once() {
     refused(&hello, "", why);
 }
 
-/// Nothing but noise, with and without line ends.
 #[test]
 fn random_bytes_disconnect_only_their_sender() {
     let server = Server::start();

@@ -1,10 +1,10 @@
-//! Names that go on with another connection, and that nobody else gets.
+//! Detached members, and their tokens.
 
 use std::collections::BTreeSet;
 
 use crate::common::{Client, Server};
 
-/// Asks for a token.
+/// Turns on resumption. Returns the token.
 fn token(client: &mut Client) -> String {
     client.send("SET resume on");
     let start = "OK SET resume on ";
@@ -28,7 +28,6 @@ fn resume_timeout_ends_detached_member() {
     late.expect("OK NICK alice");
 }
 
-/// A name that is held takes a place among the connections there may be, but no more.
 #[test]
 fn detached_member_keeps_nick_and_no_socket() {
     let server = Server::start();

@@ -10,20 +10,6 @@ fn send_urgent(client: &Client, bytes: &[u8]) {
     assert_eq!(sent, bytes.len());
 }
 
-/// The kernel ends a read at the urgent mark, so the first read is short although more has arrived with it.
-#[test]
-fn urgent_byte_in_a_packet_does_not_delay_the_rest() {
-    let server = Server::start();
-    let mut alice = server.join("alice");
-    send_urgent(&alice, b"PING one\nPING two\n");
-    alice.expect("OK PING one");
-    alice.expect("OK PING two");
-    alice.send_bytes(b"PING thr");
-    send_urgent(&alice, b"e");
-    alice.send_bytes(b"e\n");
-    alice.expect("OK PING three");
-}
-
 #[test]
 fn urgent_bytes_in_a_row_keep_their_places() {
     let server = Server::start();

@@ -1,4 +1,4 @@
-//! Readers that fall off the feed: they read on from the store, and lose nothing but who came and went meanwhile.
+//! Readers that are evicted from the feed: they read on from the store, and miss only joins, leaves and renames.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use chinwag::protocol::Event;
 
 use crate::common::{Client, Site, Transport};
 
-/// More of them than the feed and the kernels at both ends hold.
+/// More messages than the feed and the kernels at both ends hold.
 const MESSAGES: usize = 12_000;
-/// So many in one packet, with as many whispers.
+/// Messages in one packet, with as many whispers.
 const AT_ONCE: usize = 50;
 const TEXT: usize = 200;
 
@@ -19,7 +19,7 @@ fn start<T: Transport>(directory: &tempfile::TempDir, arguments: &[&str]) -> Sit
     Site::<T>::with(&[&["--data", data.to_str().expect("a path")], &patient[..], arguments].concat())
 }
 
-/// Says so many messages, numbered from `first` on, each followed by `after(number)`; what was heard meanwhile.
+/// Sends `count` messages, numbered from `first` on, each followed by the lines `after(number)`. Returns the lines that came meanwhile.
 fn talk<T: Transport>(
     talker: &mut Client<T>,
     first: usize,
@@ -36,20 +36,20 @@ fn talk<T: Transport>(
     heard
 }
 
-/// What a reader makes of its lines.
+/// State that a reader keeps from its lines.
 #[derive(Default)]
 struct Reader {
     name: String,
-    /// Who said what, in order; one's own by its id alone.
+    /// Author and text of each message, in order. Its own messages have their id as the text.
     said: Vec<(String, String)>,
     whispered: Vec<String>,
-    /// Kept from the events.
+    /// Members, according to the events.
     present: BTreeSet<String>,
     coordinator: String,
     rosters: usize,
     notices: Vec<String>,
     last_id: u64,
-    /// Of a list that comes unasked.
+    /// `USER` lines still to come after `ROSTER`.
     users_left: usize,
 }
 
@@ -74,7 +74,7 @@ impl Reader {
         }
     }
 
-    /// Reads everything up to now.
+    /// Reads everything that was sent so far.
     fn read<T: Transport>(&mut self, client: &mut Client<T>) {
         for line in client.sync() {
             if T::HAS_FILLERS && line.is_empty() {
@@ -85,7 +85,7 @@ impl Reader {
     }
 
     fn take(&mut self, line: &str) {
-        let known = Heard::new(line).known.unwrap_or_else(|| panic!("{line:?} is no line of the server's"));
+        let known = Heard::new(line).known.unwrap_or_else(|| panic!("unknown line {line:?}"));
         let id = match &known {
             ServerLine::Event(Some(tag), _) => tag.id.map(|id| id.0),
             // With an echo the event came just before.
@@ -100,7 +100,7 @@ impl Reader {
         match known {
             ServerLine::Ok(Reply::Msg(id)) => self.said.push((self.name.clone(), id.0.to_string())),
             ServerLine::User(user) => {
-                self.users_left = self.users_left.checked_sub(1).expect("it was said that a list comes");
+                self.users_left = self.users_left.checked_sub(1).expect("ROSTER announced it");
                 self.here(user.name.as_str(), user.coordinator);
             }
             ServerLine::Event(_, event) => self.happened(event),
@@ -133,7 +133,7 @@ impl Reader {
         }
     }
 
-    /// What is kept from the events is what the server says.
+    /// `WHO` lists the members that the events tell.
     fn check_who<T: Transport>(&self, client: &mut Client<T>) {
         assert_eq!(self.users_left, 0);
         let now = Self::new(client, &self.name);
@@ -141,7 +141,7 @@ impl Reader {
     }
 }
 
-/// What was said by others, in order, and where one's own messages were among it.
+/// Both have read the same messages in the same order.
 fn same(reader: &Reader, reference: &Reader) {
     assert_eq!(reader.said.len(), reference.said.len(), "{}", reader.name);
     for (number, (theirs, (name, text))) in reader.said.iter().zip(&reference.said).enumerate() {
@@ -153,8 +153,8 @@ fn same(reader: &Reader, reference: &Reader) {
     }
 }
 
-/// Several at once, each spoken to in its own way, twice; one of them talks itself and is whispered to; people come, go and
-/// take other names meanwhile.
+/// Three readers with different dialects, evicted twice. One of them also sends messages and gets whispers. Members join, leave and
+/// rename meanwhile.
 fn evicted_reader_gets_every_message_from_the_store<T: Transport>() {
     let directory = tempfile::tempdir().expect("a directory");
     let site = start::<T>(&directory, &["--write-timeout", "0"]);
@@ -170,7 +170,7 @@ fn evicted_reader_gets_every_message_from_the_store<T: Transport>() {
     for round in 0..2 {
         for part in 0..10 {
             let first = (10 * round + part) * MESSAGES / 10;
-            // Its whispers and replies wait for it; they are few enough.
+            // Whispers and replies stay in its mailbox; they are few enough.
             let whisper = |number| if number % 50 == 0 { format!("WHISPER plain {number}\n") } else { String::new() };
             talk(&mut talker, first, MESSAGES / 10, whisper);
             stuck[0].send(&format!("MSG my own {round} {part}"));
@@ -190,10 +190,10 @@ fn evicted_reader_gets_every_message_from_the_store<T: Transport>() {
         }
         for (reader, client) in readers.iter_mut().zip(&mut stuck) {
             reader.read(client);
-            // By then it is back in the feed, and gets the list that it is told of.
+            // Now it reads from the feed again, and gets the rest of the member list.
             reader.read(client);
             reader.check_who(client);
-            assert!(reader.rosters > round, "{} did not fall off", reader.name);
+            assert!(reader.rosters > round, "{} was not evicted", reader.name);
         }
         all.read(&mut reference);
         for reader in &readers {
@@ -202,11 +202,11 @@ fn evicted_reader_gets_every_message_from_the_store<T: Transport>() {
         assert_eq!(readers[0].whispered.len(), (round + 1) * MESSAGES / 50);
         late.next().expect("a line");
     }
-    assert_eq!((all.rosters, all.said.len()), (0, 2 * MESSAGES + 42), "who keeps up notices nothing");
+    assert_eq!((all.rosters, all.said.len()), (0, 2 * MESSAGES + 42), "a reader that keeps up gets no roster");
     assert!(readers.iter().all(|reader| reader.notices.iter().all(|text| text.contains("you read too slowly"))));
 }
 
-/// It is told what it missed for good.
+/// The notice says which messages are missing.
 fn evicted_reader_is_told_of_deleted_messages<T: Transport>() {
     let directory = tempfile::tempdir().expect("a directory");
     let site = start::<T>(&directory, &["--write-timeout", "0", "--keep", "1000"]);
@@ -219,7 +219,7 @@ fn evicted_reader_is_told_of_deleted_messages<T: Transport>() {
     let words: Vec<_> = missing.split([' ', ',']).collect();
     let ["what", "was", "said", "after", after, "", "up", "to", until, ..] = &*words else { panic!("{missing}") };
     let gone = until.parse::<usize>().expect("an id") - after.parse::<usize>().expect("an id");
-    // Nothing else had an id meanwhile.
+    // Only messages have ids.
     assert_eq!(reader.said.len() + gone, MESSAGES);
     let numbers = reader.said.iter().map(|(_, text)| text.split(' ').next().and_then(|n| n.parse::<usize>().ok()));
     let numbers: Vec<_> = numbers.map(|number| number.expect("a number")).collect();
@@ -227,7 +227,7 @@ fn evicted_reader_is_told_of_deleted_messages<T: Transport>() {
     assert_eq!(numbers.last(), Some(&(MESSAGES - 1)));
 }
 
-/// Then it is let go as without a store, and nothing is missing silently.
+/// Nothing is missing silently.
 fn evicted_reader_without_store_is_disconnected<T: Transport>() {
     let directory = tempfile::tempdir().expect("a directory");
     let site = start::<T>(&directory, &["--write-timeout", "0"]);
@@ -241,7 +241,7 @@ fn evicted_reader_without_store_is_disconnected<T: Transport>() {
     talker.until("LEAVE stuck slow");
 }
 
-/// One that reads nothing at all is not waited for, be there a store or not.
+/// A reader that reads nothing at all is disconnected, with a store as without one.
 fn write_timeout_applies_with_a_store<T: Transport>() {
     let directory = tempfile::tempdir().expect("a directory");
     let site = start::<T>(&directory, &["--write-timeout", "1"]);

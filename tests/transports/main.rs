@@ -1,5 +1,4 @@
-//! What holds over every transport, asserted once: each test here takes the transport as a parameter. What is particular to one
-//! transport is in `tests/tcp` or `tests/web`.
+//! Tests that take the transport as a parameter and run over each of them. Tests of one transport are in `tests/tcp` and `tests/web`.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::common::{Client, DEADLINE, Site, Transport};
 
-/// Whatever it sends meanwhile. The other members do not notice.
+/// Even if it sends commands, or half a line. The members do not notice.
 fn name_timeout_disconnects_unnamed_client<T: Transport>() {
     let site = Site::<T>::with(&["--name-timeout", "3"]);
     let mut alice = site.join("alice");

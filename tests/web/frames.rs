@@ -33,7 +33,7 @@ fn cr_in_a_message_ends_no_line() {
     alice.expect_nothing();
 }
 
-/// A message that has no text is no line, and does not end the first one.
+/// An empty message does not count as the start of the input.
 #[test]
 fn byte_order_mark_is_ignored_after_empty_messages() {
     let site = Site::<WebSocket>::start();

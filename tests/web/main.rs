@@ -1,4 +1,4 @@
-//! HTTP requests, and what is particular to WebSocket. What it has in common with the other transports is in `tests/transports`.
+//! HTTP requests and WebSocket frames. `tests/transports` has the tests that run over every transport.
 
 #[path = "../common/mod.rs"]
 mod common;

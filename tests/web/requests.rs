@@ -1,4 +1,4 @@
-//! What is answered to requests: in order, bounded in bytes and in time, and to nobody who has no business here.
+//! Answers to HTTP requests, and the limits of requests.
 
 use std::io::Write as _;
 
@@ -62,7 +62,6 @@ fn page_files_are_served() {
 #[test]
 fn unknown_path_or_method_gets_its_status() {
     let site = Site::<WebSocket>::start();
-    assert_eq!(site.status("GET /nothing HTTP/1.1", &[]), 404);
     assert_eq!(site.status("GET /../Cargo.toml HTTP/1.1", &[]), 404);
     let answer = site.ask(&["POST / HTTP/1.1", "Host: localhost", "Content-Length: 5", "", "hello"]);
     assert_eq!(status(&answer), 405);
@@ -74,18 +73,10 @@ fn unknown_path_or_method_gets_its_status() {
     old[2] = "Sec-WebSocket-Version: 8";
     let answer = site.ask(&[&["GET /ws HTTP/1.1", "Host: localhost"], &old[..]].concat());
     assert!(status(&answer) == 426 && answer.contains("\r\nSec-WebSocket-Version: 13\r\n"), "{answer}");
-    assert_eq!(status(&site.ask(&["GET / HTTP/1.1"])), 400, "without a Host");
     assert_eq!(status(&site.ask(&["NICK alice"])), 400);
 }
 
-#[test]
-fn healthz_answers_ok() {
-    let site = Site::<WebSocket>::start();
-    let answer = site.ask(&["GET /healthz HTTP/1.1", "Host: anything.internal"]);
-    assert!(status(&answer) == 200 && answer.ends_with("\r\n\r\nok\n"), "{answer}");
-}
-
-/// Whatever page somebody has open elsewhere in their browser, it cannot join in their place.
+/// A page of another site, open in a user's browser, cannot join in the user's place.
 #[test]
 fn foreign_origin_is_refused() {
     let site = Site::<WebSocket>::with(&["--web-origin", "https://chat.example.org"]);
@@ -105,7 +96,7 @@ fn foreign_origin_is_refused() {
     assert_eq!(joins(&own, "https://evil.example"), 403);
     assert_eq!(joins(&own, "http://127.0.0.1:1"), 403);
     assert_eq!(joins(&own, "null"), 403);
-    // One whose name first was that of another machine, and now is that of this one.
+    // DNS rebinding: the page's host name has come to mean this server.
     assert_eq!(joins("evil.example:8080", "http://evil.example:8080"), 421);
     let (bare, handshake) = (format!("Host: {own}"), HANDSHAKE);
     let mut stream = site.open();
@@ -140,7 +131,7 @@ fn late_head_gets_408() {
     }
 }
 
-/// They count, be they clients or not, for as long as they are connected.
+/// Every HTTP connection counts while it is open.
 #[test]
 fn max_clients_counts_browsers() {
     let site = Site::<WebSocket>::with(&["--max-clients", "2"]);
@@ -165,7 +156,7 @@ fn max_per_address_counts_browsers() {
     assert_eq!(status(&site.ask(&["GET / HTTP/1.1", "Host: localhost"])), 503);
 }
 
-/// A line client that takes the wrong port is told so, and one that takes the right one is not disturbed.
+/// Another client, on the right port, is not disturbed.
 #[test]
 fn chat_line_on_web_port_gets_a_hint() {
     let site = Site::<WebSocket>::start();
