@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker, ready};
 
 use crate::command::HistoryQuery;
-use crate::command::{Hint, Refusal, Replayed, ServerLine, Verb};
+use crate::command::{Hint, HistoryReply, Refusal, ServerLine, Verb};
 use crate::feed::{Mailbox, MissedMessages, NextPage, PageSource};
 use crate::limits::SEARCH_CPU_MS_MAX;
 use crate::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, Tag, Text, Timestamp, sanitize};
@@ -73,7 +73,7 @@ impl QueryReply {
         match &page.end {
             None => {}
             Some(QueryEnd::Complete(count)) => {
-                self.dialect.write_line(&mut text, self.query.reply(Replayed { count: *count, last: self.last }));
+                self.dialect.write_line(&mut text, self.query.reply(HistoryReply { count: *count, last: self.last }));
             }
             Some(QueryEnd::OutOfTime(count)) => self.refuse(&mut text, search_timeout(*count)),
             Some(QueryEnd::Failed(error)) => self.refuse(&mut text, store_failed(self.query.verb(), error)),
