@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::refusal::explain_at_terminal;
 use super::typed::{UserInput, help};
-use crate::command::{Command, Heard, HeardRefusal, Msg, Replayed, Reply, ServerLine, Set, Setting, Whisper, Who};
+use crate::command::{
+    Command, HistoryReply, Msg, ReceivedLine, ReceivedRefusal, Reply, ServerLine, Set, Setting, Whisper, Who,
+};
 use crate::limits::{LINES_IN_FLIGHT_MAX, LINES_WAITING_MAX, MEMBERS_NOTED_MAX};
 use crate::protocol::{Event, Mode, Name, PastMessage, Text, Timestamp};
 
@@ -167,7 +169,7 @@ impl ChatState {
     }
 
     /// Handles a new connection, with the nickname or the reason why it was refused.
-    pub(super) fn handle_connect(&mut self, named: Result<Name, HeardRefusal>) -> Vec<ChatAction> {
+    pub(super) fn handle_connect(&mut self, named: Result<Name, ReceivedRefusal>) -> Vec<ChatAction> {
         self.phase = if named.is_ok() { ConnectionPhase::CatchingUp } else { ConnectionPhase::Nameless };
         match named {
             Ok(name) => self.handle_name(name),
@@ -228,14 +230,14 @@ impl ChatState {
     }
 
     /// Handles a line from the server.
-    pub(super) fn handle_line(&mut self, heard: Heard) -> Vec<ChatAction> {
+    pub(super) fn handle_line(&mut self, heard: ReceivedLine) -> Vec<ChatAction> {
         let is_internal = matches!(self.unanswered.front(), Some(None));
-        let request = if heard.answers() { self.unanswered.pop_front().flatten() } else { None };
-        if let Some(refusal) = heard.refused() {
+        let request = if heard.is_reply() { self.unanswered.pop_front().flatten() } else { None };
+        if let Some(refusal) = heard.refusal() {
             let why = explain_at_terminal(&refusal);
             return match request {
                 // If SET echo is refused, own messages are shown when they are acknowledged.
-                None if is_internal && heard.answers() => Vec::new(),
+                None if is_internal && heard.is_reply() => Vec::new(),
                 Some(request) if request.is_message() => vec![warn(format!("{why}; not sent: {}", request.line))],
                 _ => vec![warn(why)],
             };
@@ -270,7 +272,9 @@ impl ChatState {
             Reply::Nick(name) | Reply::Resume(name) => return self.handle_name(name),
             Reply::Who(count) | Reply::Status(count) => format!("{count} here"),
             Reply::Ping(_) => "the server answered".to_owned(),
-            Reply::History(Replayed { count, .. }) | Reply::Since(Replayed { count, .. }) | Reply::Search(count)
+            Reply::History(HistoryReply { count, .. })
+            | Reply::Since(HistoryReply { count, .. })
+            | Reply::Search(count)
                 if count == 0 =>
             {
                 "no messages found".to_owned()

@@ -18,7 +18,7 @@ use super::refusal::explain;
 use super::stop::StopSignal;
 use super::{Exit, ExitCode, output};
 use crate::command::{
-    Command, Heard, HeardRefusal, Nick, Pong, Refusal, Reply, Resume, ServerLine, Set, SetReply, Setting,
+    Command, Nick, Pong, ReceivedLine, ReceivedRefusal, Refusal, Reply, Resume, ServerLine, Set, SetReply, Setting,
 };
 use crate::limits::{
     CLIENT_LINE_BYTES_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX,
@@ -30,7 +30,7 @@ use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, Text, Token, sa
 /// The result of [`ServerConnection::next`].
 pub(super) enum ConnectionEvent {
     /// A line from the server.
-    Line(Heard),
+    Line(ReceivedLine),
     /// A line of the input without its ending; `None` at the end of the input.
     Input(Option<Vec<u8>>),
 }
@@ -126,7 +126,7 @@ impl ServerConnection {
     }
 
     /// Connects to the first address of the host that sends a greeting.
-    pub(super) async fn connect(&mut self, address: &str) -> Result<Heard, Exit> {
+    pub(super) async fn connect(&mut self, address: &str) -> Result<ReceivedLine, Exit> {
         let dialed = async {
             let unreachable =
                 |why| Exit(ExitCode::Unreachable, format!("could not connect to {}: {why}", sanitize(address)));
@@ -173,8 +173,8 @@ impl ServerConnection {
     pub(super) async fn request(
         &mut self,
         line: &[u8],
-        other: impl FnMut(Heard) -> Result<(), Exit>,
-    ) -> Result<Heard, Exit> {
+        other: impl FnMut(ReceivedLine) -> Result<(), Exit>,
+    ) -> Result<ReceivedLine, Exit> {
         self.request_messages(line, 0, other).await
     }
 
@@ -183,8 +183,8 @@ impl ServerConnection {
         &mut self,
         line: &[u8],
         messages: u64,
-        mut other: impl FnMut(Heard) -> Result<(), Exit>,
-    ) -> Result<Heard, Exit> {
+        mut other: impl FnMut(ReceivedLine) -> Result<(), Exit>,
+    ) -> Result<ReceivedLine, Exit> {
         self.send(line).await;
         let deadline = self.deadline;
         let mut reply_timeout = ReplyTimeout::new(messages);
@@ -194,7 +194,7 @@ impl ServerConnection {
             let next = self.next(false).await?;
             let ConnectionEvent::Line(heard) = next else { continue };
             reply_timeout.spend(begun.elapsed(), &heard)?;
-            if heard.answers() {
+            if heard.is_reply() {
                 self.deadline = deadline;
                 return Ok(heard);
             }
@@ -203,7 +203,10 @@ impl ServerConnection {
     }
 
     /// Passes on the lines that arrive until the server closes the connection, but for no longer than a reply may take.
-    pub(super) async fn read_rest(&mut self, mut other: impl FnMut(Heard) -> Result<(), Exit>) -> Result<(), Exit> {
+    pub(super) async fn read_rest(
+        &mut self,
+        mut other: impl FnMut(ReceivedLine) -> Result<(), Exit>,
+    ) -> Result<(), Exit> {
         let mut reply_timeout = ReplyTimeout::new(0);
         loop {
             let begun = Instant::now();
@@ -218,7 +221,7 @@ impl ServerConnection {
     }
 
     /// Sends a command and waits for its reply. Ignores lines that arrive before it.
-    pub(super) async fn request_reply(&mut self, command: &Command) -> Result<Heard, Exit> {
+    pub(super) async fn request_reply(&mut self, command: &Command) -> Result<ReceivedLine, Exit> {
         self.request(command.to_line(self.mode).as_bytes(), |_| Ok(())).await
     }
 
@@ -259,7 +262,7 @@ impl ServerConnection {
     }
 
     /// Takes a nickname. Returns the refusal if the protocol or the server refuses it.
-    pub(super) async fn take_name(&mut self, raw: &str) -> Result<Result<Name, HeardRefusal>, Exit> {
+    pub(super) async fn take_name(&mut self, raw: &str) -> Result<Result<Name, ReceivedRefusal>, Exit> {
         let name = match Name::new(raw) {
             Ok(name) => name,
             Err(error) => return Ok(Err(Refusal::from(error).into())),
@@ -267,7 +270,7 @@ impl ServerConnection {
         let answer = self.request_reply(&Nick(name).into()).await?;
         match answer.known {
             Some(ServerLine::Ok(Reply::Nick(name))) => Ok(Ok(name)),
-            _ => answer.refused().map(Err).ok_or_else(|| {
+            _ => answer.refusal().map(Err).ok_or_else(|| {
                 Exit(ExitCode::Lost, format!("it is not a chinwag/1 server; it replied: {}", answer.line))
             }),
         }
@@ -288,7 +291,7 @@ impl ServerConnection {
             let Some(server) = server else { return pending().await };
             let line = read_line(server, line).await;
             let end = |why| close_reason.take().unwrap_or(Exit(ExitCode::Lost, why));
-            Ok(ConnectionEvent::Line(Heard::new(&safe_text(&line.map_err(end)?))))
+            Ok(ConnectionEvent::Line(ReceivedLine::new(&safe_text(&line.map_err(end)?))))
         };
         let typed = async {
             if !input {
@@ -317,7 +320,7 @@ impl ServerConnection {
         next
     }
 
-    async fn handle_line(&mut self, heard: &Heard) {
+    async fn handle_line(&mut self, heard: &ReceivedLine) {
         match &heard.known {
             Some(ServerLine::Event(_, Event::Ping(token))) => {
                 let pong = Command::from(Pong(Text::new(&token.to_string()).ok())).to_line(self.mode);
@@ -326,7 +329,7 @@ impl ServerConnection {
             Some(ServerLine::Hello(epoch, _)) => self.epoch.clone_from(epoch),
             Some(ServerLine::Ok(Reply::Set(SetReply::Resumable(token)))) => self.token = Some(*token),
             Some(ServerLine::Ok(Reply::Chat(on))) => self.mode = if *on { Mode::Chat } else { Mode::Commands },
-            _ if !heard.answers() => self.close_reason = heard.refused().map(|refusal| close_reason(&refusal)),
+            _ if !heard.is_reply() => self.close_reason = heard.refusal().map(|refusal| close_reason(&refusal)),
             _ => {}
         }
     }
@@ -352,13 +355,13 @@ impl ReplyTimeout {
     }
 
     /// Subtracts the time that this line took.
-    pub(super) fn spend(&mut self, time: Duration, heard: &Heard) -> Result<(), Exit> {
+    pub(super) fn spend(&mut self, time: Duration, heard: &ReceivedLine) -> Result<(), Exit> {
         if matches!(heard.known, Some(ServerLine::PastMessage(_))) && self.messages > 0 {
             self.messages -= 1;
             self.left += Duration::from_millis(REPLY_MESSAGE_MS);
         }
         self.left = self.left.saturating_sub(time);
-        if self.left.is_zero() && !heard.answers() {
+        if self.left.is_zero() && !heard.is_reply() {
             return Err(Exit(ExitCode::TimedOut, "timed out: the server did not end its reply".to_owned()));
         }
         Ok(())
@@ -393,7 +396,7 @@ pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<
 }
 
 /// The end of the connection that the server announces by an `ERR -`.
-fn close_reason(refusal: &HeardRefusal) -> Exit {
+fn close_reason(refusal: &ReceivedRefusal) -> Exit {
     if refusal.code == ErrorCode::Resumed.as_str() {
         return Exit(ExitCode::TakenOver, "another connection resumed this session".to_owned());
     }
@@ -421,7 +424,7 @@ mod tests {
     use super::*;
 
     fn spend(reply_timeout: &mut ReplyTimeout, ms: u64, line: &str) -> bool {
-        reply_timeout.spend(Duration::from_millis(ms), &Heard::new(line)).is_ok()
+        reply_timeout.spend(Duration::from_millis(ms), &ReceivedLine::new(line)).is_ok()
     }
 
     /// A connection with this input, and its server, which has sent `text`.

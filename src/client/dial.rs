@@ -15,7 +15,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::connection::{read_line, safe_text};
 use super::refusal::explain;
-use crate::command::{Heard, ServerLine};
+use crate::command::{ReceivedLine, ServerLine};
 use crate::command_line::quoted;
 use crate::limits::{
     ADDRESSES_MAX, CONNECT_MS_MAX, KEEPALIVE_SECONDS, NEXT_ADDRESS_GREETING_MS, NEXT_ADDRESS_MS, REPLY_MS_MAX,
@@ -26,7 +26,7 @@ use crate::process::reason;
 #[derive(Debug)]
 pub(super) struct NewConnection {
     pub(super) server: BufReader<TcpStream>,
-    pub(super) greeting: Heard,
+    pub(super) greeting: ReceivedLine,
 }
 
 /// The state of the attempt with one address.
@@ -140,8 +140,8 @@ async fn await_greeting(address: SocketAddr, report: &Sender<AttemptProgress>) -
     let line =
         with_timeout(REPLY_MS_MAX, async { read_line(&mut server, &mut line).await.map_err(io::Error::other) }).await;
     let silent = |_| "it did not send HELLO; is it a chinwag server?".to_owned();
-    let greeting = Heard::new(&safe_text(&line.map_err(silent)?));
-    match (&greeting.known, greeting.refused()) {
+    let greeting = ReceivedLine::new(&safe_text(&line.map_err(silent)?));
+    match (&greeting.known, greeting.refusal()) {
         (Some(ServerLine::Hello(..)), _) => Ok(NewConnection { server, greeting }),
         (_, Some(refusal)) => Err(explain(&refusal)),
         (_, None) => Err(format!("it is not a chinwag/1 server; it sent: {}", greeting.line)),

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::command::{Heard, Verb};
+use crate::command::{ReceivedLine, Verb};
 use crate::protocol::Tag;
 
-impl Heard {
+impl ReceivedLine {
     /// The line as a JSON object, in one line.
     pub(super) fn to_json(&self) -> String {
         let (tag, line) = Tag::parse(&self.line).map_or((None, self.line.as_str()), |(tag, rest)| (Some(tag), rest));
@@ -27,7 +27,7 @@ impl Heard {
             let number = if NUMBERS.contains(&key) { value.parse::<u64>().ok() } else { None };
             object.insert(key.to_owned(), number.map_or_else(|| json!(value), |number| json!(number)));
         }
-        if let Some(field) = self.refused().and_then(|refusal| refusal.field) {
+        if let Some(field) = self.refusal().and_then(|refusal| refusal.field) {
             object.insert(field.key().to_owned(), json!(field.id().0));
         }
         Value::Object(object).to_string()
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn server_line_becomes_json_object() {
         let check = |line: &str, expected: &str| {
-            assert_eq!(Heard::new(line).to_json(), expected, "{line:?}");
+            assert_eq!(ReceivedLine::new(line).to_json(), expected, "{line:?}");
         };
         check("HELLO chinwag/1 hi", r#"{"text":"hi","type":"hello","version":"chinwag/1"}"#);
         check("HELLO chinwag/1 epoch=k7qd hi", r#"{"epoch":"k7qd","text":"hi","type":"hello","version":"chinwag/1"}"#);

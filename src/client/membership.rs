@@ -10,7 +10,7 @@ use futures_lite::future::or;
 use super::connection::{ConnectionEvent, ConnectionWriter, ReplyTimeout, ServerConnection, time_out};
 use super::read_progress::{ReadAction, ReadProgress};
 use super::{Exit, ExitCode};
-use crate::command::{Command, Heard, HeardRefusal, Reply, ServerLine};
+use crate::command::{Command, ReceivedLine, ReceivedRefusal, Reply, ServerLine};
 use crate::limits::{HELD_BYTES_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
 use crate::protocol::{Mode, Name};
 
@@ -18,7 +18,7 @@ use crate::protocol::{Mode, Name};
 #[derive(Debug)]
 pub(super) enum MembershipEvent {
     /// A line from the server. A missed message comes as the event that it was.
-    Line(Heard),
+    Line(ReceivedLine),
     /// A line of the input without its ending; `None` at the end of the input.
     Input(Option<Vec<u8>>),
     /// Messages are missing here; the text says which.
@@ -32,7 +32,7 @@ pub(super) enum MembershipEvent {
     /// The pause before the next attempt to reconnect.
     RetryIn(Duration),
     /// Connected again, with the nickname or the reason why it was refused.
-    Reconnected(Result<Name, HeardRefusal>),
+    Reconnected(Result<Name, ReceivedRefusal>),
 }
 
 /// A nickname on a server, connected or reconnecting.
@@ -154,7 +154,7 @@ impl Membership {
             let next = self.connection.next(input).await;
             // Only the wait for the server counts, not the time that the output takes.
             self.reply_time_left = match &next {
-                Ok(ConnectionEvent::Line(heard)) if heard.answers() => REPLY_TIME,
+                Ok(ConnectionEvent::Line(heard)) if heard.is_reply() => REPLY_TIME,
                 _ => self.reply_time_left.saturating_sub(begun.elapsed()),
             };
             match next {
@@ -179,10 +179,10 @@ impl Membership {
     }
 
     /// Handles a line during a replay. Gives up a connection whose replay does not end.
-    async fn receive_in_replay(&mut self, time: Duration, heard: Heard) -> Result<(), Exit> {
+    async fn receive_in_replay(&mut self, time: Duration, heard: ReceivedLine) -> Result<(), Exit> {
         if matches!(heard.known, Some(ServerLine::Event(..))) {
             // The line, and about as much again for the parsed form.
-            self.deferred_bytes += 2 * heard.line.len() + size_of::<Heard>();
+            self.deferred_bytes += 2 * heard.line.len() + size_of::<ReceivedLine>();
         }
         match self.reply_timeout.spend(time, &heard) {
             Err(Exit(_, why)) => self.handle_loss(why),
@@ -196,7 +196,7 @@ impl Membership {
         }
     }
 
-    async fn receive(&mut self, heard: Heard) {
+    async fn receive(&mut self, heard: ReceivedLine) {
         if let Some(ServerLine::Ok(Reply::Nick(name))) = &heard.known {
             self.name = name.clone();
             if std::mem::take(&mut self.is_nameless) {
@@ -256,7 +256,7 @@ impl Membership {
         // With a time limit, a refused nickname fails this attempt, and the next one tries it again: a script cannot choose another one.
         let deadline = self.deadline;
         let named = match or(self.rejoin(), time_out(deadline)).await {
-            Ok(Err(refusal)) if self.retry.is_some() => Err(Exit(ExitCode::Refused, refusal.what)),
+            Ok(Err(refusal)) if self.retry.is_some() => Err(Exit(ExitCode::Refused, refusal.problem)),
             named => named,
         };
         match named {
@@ -281,7 +281,7 @@ impl Membership {
         }
     }
 
-    async fn rejoin(&mut self) -> Result<Result<Name, HeardRefusal>, Exit> {
+    async fn rejoin(&mut self) -> Result<Result<Name, ReceivedRefusal>, Exit> {
         self.connection.open(&self.address).await?;
         if let Some(name) = self.connection.resume().await? {
             return Ok(Ok(name));
@@ -354,10 +354,10 @@ mod tests {
             membership.catch_up().await;
             let mut held = 0;
             while !membership.is_disconnected {
-                membership.receive_in_replay(Duration::ZERO, Heard::new("JOIN bob")).await.unwrap();
+                membership.receive_in_replay(Duration::ZERO, ReceivedLine::new("JOIN bob")).await.unwrap();
                 held += 1;
             }
-            assert!(held * size_of::<Heard>() <= 2 * HELD_BYTES_MAX, "{held}");
+            assert!(held * size_of::<ReceivedLine>() <= 2 * HELD_BYTES_MAX, "{held}");
         });
     }
 }

@@ -2,7 +2,7 @@
 //! that they were. Pure; `protocol.md` (History) says why this leaves no gap.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use crate::command::{Command, Heard, History, Replayed, Reply, ServerLine, Since};
+use crate::command::{Command, History, HistoryReply, ReceivedLine, Reply, ServerLine, Since};
 use crate::protocol::{ErrorCode, ErrorField, Event, MessageId, PastMessage, Tag, Token};
 
 /// The requested id belongs to another numbering of messages.
@@ -12,7 +12,7 @@ const OTHER_EPOCH: [&str; 2] = [ErrorCode::EpochChanged.as_str(), ErrorCode::IdA
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ReadAction {
     /// Pass this line on.
-    Line(Heard),
+    Line(ReceivedLine),
     /// Report that messages are missing here.
     Gap(String),
     /// Send this command.
@@ -42,7 +42,7 @@ struct Replay {
     /// The epoch of the connection.
     epoch: Option<Token>,
     /// Events that arrived before the end of the reply. The messages among them are in the reply, too.
-    deferred: Vec<Heard>,
+    deferred: Vec<ReceivedLine>,
     /// Whether it has the missed messages; otherwise, those from before the first connection.
     has_missed: bool,
     /// Whether no message is missing in it.
@@ -77,7 +77,7 @@ impl ReadProgress {
     }
 
     /// Ends the replay because the connection is lost. Returns the events that no later replay repeats.
-    pub(super) fn end(&mut self) -> impl Iterator<Item = Heard> {
+    pub(super) fn end(&mut self) -> impl Iterator<Item = ReceivedLine> {
         let mut deferred = Vec::new();
         if let Some(replay) = self.replay.take() {
             deferred = replay.deferred;
@@ -92,7 +92,7 @@ impl ReadProgress {
     }
 
     /// Handles a line from the server.
-    pub(super) fn receive(&mut self, heard: Heard) -> Vec<ReadAction> {
+    pub(super) fn receive(&mut self, heard: ReceivedLine) -> Vec<ReadAction> {
         let Some(replay) = &mut self.replay else { return self.pass_on(heard).into_iter().collect() };
         match &heard.known {
             Some(ServerLine::Event(..)) => {
@@ -103,7 +103,9 @@ impl ReadProgress {
                 let past = past.clone();
                 self.receive_past(past, heard)
             }
-            Some(ServerLine::Ok(Reply::History(Replayed { last, .. }) | Reply::Since(Replayed { last, .. }))) => {
+            Some(ServerLine::Ok(
+                Reply::History(HistoryReply { last, .. }) | Reply::Since(HistoryReply { last, .. }),
+            )) => {
                 let (last, epoch, is_complete) = (*last, replay.epoch.take(), replay.is_complete);
                 (self.epoch, self.is_user_chosen) = (epoch, false);
                 let all = self.end_replay(is_complete);
@@ -118,14 +120,14 @@ impl ReadProgress {
     }
 
     /// Passes a line on, unless it was passed on before.
-    fn pass_on(&mut self, heard: Heard) -> Option<ReadAction> {
+    fn pass_on(&mut self, heard: ReceivedLine) -> Option<ReadAction> {
         let is_known = id_of(&heard).is_some_and(|id| self.last.is_some_and(|last| id <= last));
         let said = if let Some(ServerLine::Ok(Reply::Msg(id))) = heard.known { Some(id) } else { id_of(&heard) };
         self.last = self.last.max(said);
         (!is_known).then_some(ReadAction::Line(heard))
     }
 
-    fn receive_past(&mut self, past: PastMessage, heard: Heard) -> Vec<ReadAction> {
+    fn receive_past(&mut self, past: PastMessage, heard: ReceivedLine) -> Vec<ReadAction> {
         let Some(mut replay) = self.replay.take() else { return Vec::new() };
         let (id, is_unread) = (Some(past.id), self.last.is_none_or(|last| past.id > last));
         // A message in the reply can follow an event of this connection only if it was sent on the previous one and stored late.
@@ -136,7 +138,7 @@ impl ReadProgress {
         if is_unread && !replay.deferred.iter().any(|deferred| id_of(deferred) == id) {
             if replay.has_missed {
                 let line = ServerLine::Event(Some(Tag { id, at: past.at }), Event::Msg(past.name, past.text));
-                all.push(ReadAction::Line(Heard { line: line.to_string(), known: Some(line) }));
+                all.push(ReadAction::Line(ReceivedLine { line: line.to_string(), known: Some(line) }));
             } else {
                 all.push(ReadAction::Line(heard));
             }
@@ -146,9 +148,9 @@ impl ReadProgress {
         all
     }
 
-    fn receive_refusal(&mut self, heard: Heard) -> Vec<ReadAction> {
+    fn receive_refusal(&mut self, heard: ReceivedLine) -> Vec<ReadAction> {
         let Some(replay) = &mut self.replay else { return Vec::new() };
-        let refusal = heard.refused().unwrap_or_default();
+        let refusal = heard.refusal().unwrap_or_default();
         let oldest = if let Some(ErrorField::Oldest(oldest)) = refusal.field { Some(oldest) } else { None };
         let before = oldest.and_then(|oldest| oldest.0.checked_sub(1)).map(MessageId);
         replay.is_complete = false;
@@ -165,7 +167,7 @@ impl ReadProgress {
             _ if replay.has_missed => {
                 (replay.has_missed, self.last, self.past_count) = (false, None, 0);
                 let is_other_epoch = OTHER_EPOCH.contains(&refusal.code.as_str());
-                let why = if is_other_epoch { "the server was restarted without them" } else { &refusal.what };
+                let why = if is_other_epoch { "the server was restarted without them" } else { &refusal.problem };
                 let missing = format!("messages sent while you were disconnected may be missing here: {why}");
                 (missing, History(0).into())
             }
@@ -184,7 +186,7 @@ impl ReadProgress {
 }
 
 /// The id of an event, if it is a message.
-fn id_of(heard: &Heard) -> Option<MessageId> {
+fn id_of(heard: &ReceivedLine) -> Option<MessageId> {
     if let Some(ServerLine::Event(Some(tag), _)) = &heard.known { tag.id } else { None }
 }
 
@@ -204,7 +206,7 @@ mod tests {
 
     /// The actions for these lines (`T` stands for the time), one string each.
     fn read(progress: &mut ReadProgress, lines: &[&str]) -> Vec<String> {
-        let heard = lines.iter().map(|line| Heard::new(&line.replace(" T ", &format!(" {TIME} "))));
+        let heard = lines.iter().map(|line| ReceivedLine::new(&line.replace(" T ", &format!(" {TIME} "))));
         let read: Vec<_> = heard.flat_map(|heard| progress.receive(heard)).collect();
         read.into_iter().map(written).collect()
     }

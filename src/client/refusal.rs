@@ -2,25 +2,25 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use super::typed::usage_of;
-use crate::command::{HeardRefusal, Hint, Verb};
+use crate::command::{Hint, ReceivedRefusal, Verb};
 use crate::protocol::{ErrorCode, MessageId};
 
 /// What is wrong, and what to do at a command line.
-pub(super) fn explain(refusal: &HeardRefusal) -> String {
+pub(super) fn explain(refusal: &ReceivedRefusal) -> String {
     let hint = match ErrorCode::from_word(&refusal.code) {
         Some(ErrorCode::VerbUnknown) => return OLD_SERVER.to_owned(),
         Some(ErrorCode::EpochChanged) => "; chinwag history prints the last messages".to_owned(),
         _ => refusal.hint.as_ref().map(at_command_line).unwrap_or_default(),
     };
-    format!("{}{hint}", refusal.what)
+    format!("{}{hint}", refusal.problem)
 }
 
 /// What is wrong, and what to type at a terminal.
-pub(super) fn explain_at_terminal(refusal: &HeardRefusal) -> String {
+pub(super) fn explain_at_terminal(refusal: &ReceivedRefusal) -> String {
     if ErrorCode::from_word(&refusal.code) == Some(ErrorCode::VerbUnknown) {
         return OLD_SERVER.to_owned();
     }
-    format!("{}{}", refusal.what, refusal.hint.as_ref().map(at_terminal).unwrap_or_default())
+    format!("{}{}", refusal.problem, refusal.hint.as_ref().map(at_terminal).unwrap_or_default())
 }
 
 const OLD_SERVER: &str = "the server does not know this command: it is older than this client";
@@ -97,11 +97,11 @@ fn without_commands(hint: &Hint) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Command, Heard, Refusal};
+    use crate::command::{Command, ReceivedLine, Refusal};
     use crate::protocol::{Mode, Text};
 
-    fn refused(line: &str) -> HeardRefusal {
-        Heard::new(line).refused().unwrap()
+    fn refused(line: &str) -> ReceivedRefusal {
+        ReceivedLine::new(line).refusal().unwrap()
     }
 
     #[test]

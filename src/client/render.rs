@@ -89,10 +89,10 @@ impl LineFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Heard, ServerLine};
+    use crate::command::{ReceivedLine, ServerLine};
 
     fn draw(format: LineFormat, line: &str, for_user: bool) -> String {
-        let heard = Heard::new(line);
+        let heard = ReceivedLine::new(line);
         let shown = match heard.known {
             Some(ServerLine::Event(tag, event)) => DisplayItem::Event(tag.map(|tag| tag.at), event, for_user),
             other => panic!("{line:?}: {other:?}"),

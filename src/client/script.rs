@@ -19,7 +19,7 @@ use super::shared_chat::SharedChat;
 use super::stop::StopSignal;
 use super::typed::too_long;
 use super::{Exit, ExitCode};
-use crate::command::{Command, Done, Heard, Refusal, Reply, ServerLine, Verb};
+use crate::command::{Command, EmptyReply, ReceivedLine, Refusal, Reply, ServerLine, Verb};
 use crate::limits::{NAMES_TRIED_MAX, RETRY_SECONDS_DEFAULT};
 use crate::process::reason;
 use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage};
@@ -45,7 +45,7 @@ pub(super) async fn send(options: &ClientOptions, send: &SendOptions) -> Result<
         let answer = match line.and_then(|line| parse_message(&verb, &line)) {
             Ok(None) | Err(Refusal { code: ErrorCode::TextMissing, .. }) => None,
             Ok(Some(command)) => Some(connection.request_reply(&command).await.map_err(unconfirmed)?),
-            Err(refusal) => Some(Heard::new(&refusal.to_string())),
+            Err(refusal) => Some(ReceivedLine::new(&refusal.to_string())),
         };
         if let Some(answer) = answer {
             let place = if is_input { format!("line {number}: ") } else { String::new() };
@@ -140,8 +140,8 @@ async fn print_watched(
     while left != Some(0) || users > 0 {
         let heard = match membership.next(false, false).await? {
             // The only request without a reply is that of --since.
-            MembershipEvent::Line(heard) if heard.answers() => {
-                return Err(Exit(ExitCode::Refused, heard.refused().map_or(heard.line, |refusal| explain(&refusal))));
+            MembershipEvent::Line(heard) if heard.is_reply() => {
+                return Err(Exit(ExitCode::Refused, heard.refusal().map_or(heard.line, |refusal| explain(&refusal))));
             }
             MembershipEvent::Line(heard) => heard,
             MembershipEvent::Lost(why) => {
@@ -162,7 +162,7 @@ async fn print_watched(
                 DisplayItem::Event(tag.map(|tag| tag.at), event.clone(), false)
             }
             _ if is_user => DisplayItem::Note(heard.line.replacen("USER ", "", 1)),
-            None if regex.is_none() && filter.from.is_none() && !heard.is_refused() => {
+            None if regex.is_none() && filter.from.is_none() && !heard.is_refusal() => {
                 DisplayItem::Note(heard.line.clone())
             }
             _ => continue,
@@ -191,8 +191,8 @@ fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool
 pub(super) async fn raw(options: &ClientOptions) -> Result<(), Exit> {
     let input = input::stdin().map(|line| line.map(|line| input::with_doubled_iac(&line))).boxed();
     let (output, mut connection, mut refused) = (CommandOutput::default(), ServerConnection::with_input(input), false);
-    let mut show = |heard: Heard| {
-        refused |= heard.is_refused();
+    let mut show = |heard: ReceivedLine| {
+        refused |= heard.is_refusal();
         output.print(&if options.json { heard.to_json() } else { heard.line })
     };
     show(connection.connect(&options.address).await?)?;
@@ -206,7 +206,7 @@ pub(super) async fn raw(options: &ClientOptions) -> Result<(), Exit> {
             }
             ConnectionEvent::Input(Some(line)) => {
                 let answer = connection.request(&line, &mut show).await?;
-                let quit = answer.known == Some(ServerLine::Ok(Reply::Quit(Done)));
+                let quit = answer.known == Some(ServerLine::Ok(Reply::Quit(EmptyReply)));
                 show(answer)?;
                 if quit {
                     break;
@@ -317,8 +317,8 @@ fn done(refused: bool) -> Result<(), Exit> {
 }
 
 /// Reports a refusal on standard error, after `place`. Returns whether `answer` is a refusal.
-fn report_refusal(output: &CommandOutput, place: &str, answer: &Heard) -> bool {
-    let refused = answer.refused();
+fn report_refusal(output: &CommandOutput, place: &str, answer: &ReceivedLine) -> bool {
+    let refused = answer.refusal();
     refused.inspect(|refusal| output.report(&format!("{place}{}", explain(refusal)))).is_some()
 }
 

@@ -5,46 +5,45 @@ use crate::limits::{ECHO_CHARS_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
 use crate::protocol::{ErrorCode, Text, TextError, Token};
 
 /// Parses a text, verbatim.
-pub(super) fn text(verb: Verb, arguments: &str) -> Result<Text, Refusal> {
+pub(super) fn parse_text(verb: Verb, arguments: &str) -> Result<Text, Refusal> {
     Text::new(arguments).map_err(|error| match error {
-        TextError::TooLong => too_long(verb),
+        TextError::TooLong => text_too_long(verb),
         _ => Refusal::new(verb, ErrorCode::TextMissing, "there is no text").with_hint(Hint::Write(verb)),
     })
 }
 
 /// Parses a text and removes the white space around it; `None` if it has no visible character.
-pub(super) fn optional_text(verb: Verb, arguments: &str) -> Result<Option<Text>, Refusal> {
+pub(super) fn parse_optional_text(verb: Verb, arguments: &str) -> Result<Option<Text>, Refusal> {
     match Text::new(arguments.trim()) {
         Ok(text) => Ok(Some(text)),
-        Err(TextError::TooLong) => Err(too_long(verb)),
+        Err(TextError::TooLong) => Err(text_too_long(verb)),
         Err(_) => Ok(None),
     }
 }
 
-fn too_long(verb: Verb) -> Refusal {
+fn text_too_long(verb: Verb) -> Refusal {
     let text = format!("the text has more than {TEXT_BYTES_MAX} bytes once its control characters are replaced");
     Refusal::new(verb, ErrorCode::TextTooLong, text)
 }
 
 /// Parses a number of decimal digits only.
-pub(super) fn number(verb: Verb, word: &str) -> Result<u64, Refusal> {
+pub(super) fn parse_number(verb: Verb, word: &str) -> Result<u64, Refusal> {
     let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| word.parse().ok()).flatten().ok_or_else(|| {
-        let what = if word.is_empty() {
-            "a number is missing".to_owned()
-        } else {
-            format!("{} is no number", shortened(word))
-        };
+        let what =
+            if word.is_empty() { "a number is missing".to_owned() } else { format!("{} is no number", shorten(word)) };
         Refusal::new(verb, ErrorCode::NumberInvalid, what).with_hint(Hint::Write(verb))
     })
 }
 
 /// Parses a word, if there is one.
-pub(super) fn optional_token(verb: Verb, arguments: &str) -> Result<Option<Token>, Refusal> {
+pub(super) fn parse_optional_token(verb: Verb, arguments: &str) -> Result<Option<Token>, Refusal> {
     match Token::new(arguments) {
         Ok(token) => Ok(Some(token)),
         Err(TextError::Blank) => Ok(None),
-        Err(TextError::SeveralWords) => Err(unexpected(verb, arguments.split_whitespace().nth(1).unwrap_or_default())),
+        Err(TextError::SeveralWords) => {
+            Err(unexpected_argument(verb, arguments.split_whitespace().nth(1).unwrap_or_default()))
+        }
         Err(TextError::TooLong) => {
             Err(Refusal::new(verb, ErrorCode::TokenTooLong, format!("a token has at most {TOKEN_BYTES_MAX} bytes")))
         }
@@ -52,21 +51,21 @@ pub(super) fn optional_token(verb: Verb, arguments: &str) -> Result<Option<Token
 }
 
 /// Checks that there are no arguments.
-pub(super) fn none(verb: Verb, arguments: &str) -> Result<(), Refusal> {
+pub(super) fn expect_none(verb: Verb, arguments: &str) -> Result<(), Refusal> {
     match arguments.split_whitespace().next() {
         None => Ok(()),
-        Some(surplus) => Err(unexpected(verb, surplus)),
+        Some(surplus) => Err(unexpected_argument(verb, surplus)),
     }
 }
 
 /// The refusal of a surplus argument.
-pub(super) fn unexpected(verb: Verb, surplus: &str) -> Refusal {
-    let what = format!("{} is one argument too many", shortened(surplus));
+pub(super) fn unexpected_argument(verb: Verb, surplus: &str) -> Refusal {
+    let what = format!("{} is one argument too many", shorten(surplus));
     Refusal::new(verb, ErrorCode::ArgumentUnexpected, what).with_hint(Hint::Write(verb))
 }
 
 /// Words of a client as an error line repeats them: cut after [`ECHO_CHARS_MAX`] characters.
-pub(super) fn shortened(words: &str) -> String {
+pub(super) fn shorten(words: &str) -> String {
     match words.char_indices().nth(ECHO_CHARS_MAX) {
         None => words.to_owned(),
         Some((end, _)) => format!("{}…", &words[..end]),

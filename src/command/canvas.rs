@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::arguments::none;
+use super::arguments::expect_none;
 use super::{Context, Definition, Pipelining, Refusal, Reply, Specification, Verb};
 use crate::protocol::Mode;
 
@@ -24,7 +24,7 @@ impl Definition for Canvas {
     type Reply = u64;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        none(Verb::Canvas, arguments).map(|()| Self)
+        expect_none(Verb::Canvas, arguments).map(|()| Self)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {

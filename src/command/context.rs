@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Replayed, Reply, ServerLine, Verb};
+use super::{HistoryReply, Reply, ServerLine, Verb};
 use crate::protocol::{Dialect, MessageId, Mode, Name, Secret, Text, Timestamp, User};
 use crate::room::{Action, MemberId, Room, Uptime, Verifier};
 
@@ -114,7 +114,7 @@ impl HistoryQuery {
     }
 
     /// The final reply, sent after all messages.
-    pub fn reply(&self, replayed: Replayed) -> Reply {
+    pub fn reply(&self, replayed: HistoryReply) -> Reply {
         match self {
             Self::Last(_) => Reply::History(replayed),
             Self::Since(_) => Reply::Since(replayed),

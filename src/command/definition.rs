@@ -72,7 +72,7 @@ impl Specification {
 /// Which of a connection's next lines may be sent to the hub before a command is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pipelining {
-    /// All.
+    /// All lines.
     Any,
     /// More commands with the same verb. Without a store, all.
     SameVerb,

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::arguments::{none, shortened};
-use super::{Context, Definition, Done, Hint, Refusal, Specification, Verb};
+use super::arguments::{expect_none, shorten};
+use super::{Context, Definition, EmptyReply, Hint, Refusal, Specification, Verb};
 use crate::limits::{COORDINATE_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
-use crate::protocol::{CLEAR, Drawing, ErrorCode, Mode, StrokeError, Stroke, split_word};
+use crate::protocol::{CLEAR, Drawing, ErrorCode, Mode, Stroke, StrokeError, split_word};
 use crate::room::Action;
 
 /// Change the canvas.
@@ -21,14 +21,14 @@ impl Definition for Draw {
         ..Specification::DEFAULT
     };
 
-    type Reply = Done;
+    type Reply = EmptyReply;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
         let (word, surplus) = split_word(arguments.trim());
         if word.eq_ignore_ascii_case(CLEAR) {
-            return none(Verb::Draw, surplus.unwrap_or_default()).map(|()| Self(Drawing::Clear));
+            return expect_none(Verb::Draw, surplus.unwrap_or_default()).map(|()| Self(Drawing::Clear));
         }
-        Stroke::new(arguments).map(|stroke| Self(Drawing::Stroke(stroke))).map_err(refusal)
+        Stroke::new(arguments).map(|stroke| Self(Drawing::Stroke(stroke))).map_err(refusal_of)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
@@ -37,7 +37,7 @@ impl Definition for Draw {
     }
 }
 
-fn refusal(why: StrokeError<'_>) -> Refusal {
+fn refusal_of(why: StrokeError<'_>) -> Refusal {
     let (code, what, is) = match why {
         StrokeError::Colour(word) => (ErrorCode::ColourInvalid, word, "no colour like #1e90ff".to_owned()),
         StrokeError::Width(word) => (ErrorCode::WidthInvalid, word, format!("no width from 1 to {STROKE_WIDTH_MAX}")),
@@ -49,7 +49,7 @@ fn refusal(why: StrokeError<'_>) -> Refusal {
             return Refusal::new(Verb::Draw, ErrorCode::PointsTooMany, what).with_hint(Hint::SplitStroke);
         }
     };
-    let what = if what.is_empty() { "there".to_owned() } else { shortened(what) };
+    let what = if what.is_empty() { "there".to_owned() } else { shorten(what) };
     Refusal::new(Verb::Draw, code, format!("{what} is {is}")).with_hint(Hint::Write(Verb::Draw))
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::arguments::shortened;
-use super::{Context, Definition, Done, Hint, Pipelining, Refusal, Reply, ServerLine, Specification, Verb};
+use super::arguments::shorten;
+use super::{Context, Definition, EmptyReply, Hint, Pipelining, Refusal, Reply, ServerLine, Specification, Verb};
 use crate::protocol::{ErrorCode, Event, Mode, Text};
 
 /// List all commands, or explain this one.
@@ -21,7 +21,7 @@ impl Definition for Help {
     };
 
     /// The `NOTICE` lines precede it.
-    type Reply = Done;
+    type Reply = EmptyReply;
 
     fn parse(arguments: &str, mode: Mode) -> Result<Self, Refusal> {
         let word = arguments.trim();
@@ -31,7 +31,7 @@ impl Definition for Help {
         let word = word.trim_start_matches('/');
         let verb = Verb::from_word(word).or_else(|| Verb::from_word_in(word, mode));
         verb.map(|verb| Self(Some(verb))).ok_or_else(|| {
-            let what = format!("unknown command '{}'", shortened(word));
+            let what = format!("unknown command '{}'", shorten(word));
             Refusal::new(Verb::Help, ErrorCode::VerbUnknown, what).with_hint(Hint::ListCommands)
         })
     }
@@ -48,7 +48,7 @@ impl Definition for Help {
             let line = format!("{}: {}", verb.usage_in(mode), verb.specification().summary);
             context.send(ServerLine::Event(None, Event::Notice(Text::truncated(&line))));
         }
-        context.reply(Reply::Help(Done));
+        context.reply(Reply::Help(EmptyReply));
         Ok(())
     }
 }

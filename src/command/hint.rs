@@ -138,7 +138,8 @@ impl Hint {
         {
             return (what, Some(Self::Since(id)));
         }
-        let written = WRITTEN.iter().find_map(|(written, hint)| Some((text.strip_suffix(written.as_str())?, hint)));
+        let written =
+            WRITTEN_HINTS.iter().find_map(|(written, hint)| Some((text.strip_suffix(written.as_str())?, hint)));
         written.map_or((text, None), |(what, hint)| (what, Some(hint.clone())))
     }
 
@@ -149,7 +150,7 @@ impl Hint {
 }
 
 /// All hints that have no text and no id, as written in both modes. The longest come first, because some end with another one.
-static WRITTEN: LazyLock<Vec<(String, Hint)>> = LazyLock::new(|| {
+static WRITTEN_HINTS: LazyLock<Vec<(String, Hint)>> = LazyLock::new(|| {
     let in_both = |hint: Hint| [Mode::Commands, Mode::Chat].map(|mode| (hint.in_mode(mode).to_string(), hint.clone()));
     let mut written: Vec<_> = Hint::plain().flat_map(in_both).collect();
     written.sort_by_key(|(written, _)| Reverse(written.len()));

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::arguments::{number, unexpected};
-use super::{Context, Definition, HistoryQuery, Pipelining, Refusal, Replayed, Reply, Specification, Verb};
+use super::arguments::{parse_number, unexpected_argument};
+use super::{Context, Definition, HistoryQuery, HistoryReply, Pipelining, Refusal, Reply, Specification, Verb};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::Mode;
 
@@ -21,14 +21,14 @@ impl Definition for History {
         ..Specification::DEFAULT
     };
 
-    type Reply = Replayed;
+    type Reply = HistoryReply;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
         let mut words = arguments.split_whitespace();
-        let count = words.next().map_or(Ok(HISTORY_REPLAYED_DEFAULT), |word| number(Verb::History, word))?;
+        let count = words.next().map_or(Ok(HISTORY_REPLAYED_DEFAULT), |word| parse_number(Verb::History, word))?;
         match words.next() {
             None => Ok(Self(count)),
-            Some(surplus) => Err(unexpected(Verb::History, surplus)),
+            Some(surplus) => Err(unexpected_argument(Verb::History, surplus)),
         }
     }
 
@@ -42,7 +42,7 @@ impl Definition for History {
         let (numbers, last) = (history.last(count), context.room().last_id());
         let count = numbers.end - numbers.start;
         context.send_messages(numbers);
-        context.reply(Reply::History(Replayed { count, last }));
+        context.reply(Reply::History(HistoryReply { count, last }));
         Ok(())
     }
 }

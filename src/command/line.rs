@@ -1,6 +1,6 @@
 //! Parses a client's line into a command, and writes a command as a line, in both modes.
 
-use super::arguments::{shortened, text};
+use super::arguments::{parse_text, shorten};
 use super::{Command, Context, Hint, Msg, Refusal, Verb};
 use crate::protocol::{
     DecoderOutput, ErrorCode, LineDecoder, Mode, Text, is_blank, is_space, shows_nothing, split_word,
@@ -18,7 +18,7 @@ impl Command {
         let command = match mode {
             Mode::Commands => line.trim_start_matches(is_space),
             Mode::Chat => {
-                let message = |message: &str| text(Verb::Msg, message).map(|text| Some(Msg(text).into()));
+                let message = |message: &str| parse_text(Verb::Msg, message).map(|text| Some(Msg(text).into()));
                 let (indent, typed) = split_indent(line);
                 match strip_slash(typed) {
                     None => return message(line),
@@ -28,7 +28,7 @@ impl Command {
             }
         };
         let (word, rest) = split_word(command);
-        let Some(verb) = Verb::from_word_in(word, mode) else { return Err(unknown(word, line, mode)) };
+        let Some(verb) = Verb::from_word_in(word, mode) else { return Err(unknown_command(word, line, mode)) };
         Self::parse_arguments(verb, rest.unwrap_or(""), mode).map(Some)
     }
 
@@ -78,13 +78,13 @@ impl Command {
 
 /// The refusal of a line that does not begin with a verb. Users often mean such a line as a message, so the hint says how to send
 /// one. But the hint never suggests publishing a line that may have been a whisper.
-fn unknown(word: &str, line: &str, mode: Mode) -> Refusal {
-    let shown = shortened(word);
+fn unknown_command(word: &str, line: &str, mode: Mode) -> Refusal {
+    let shown = shorten(word);
     let (what, hint) = match (mode, word.strip_prefix('/')) {
         _ if is_blank(line) => ("this line has only invisible characters".to_owned(), Hint::ListCommands),
         (Mode::Chat, _) => (format!("unknown command '/{shown}'"), Hint::DoubleSlash(Text::truncated(&shown))),
         (Mode::Commands, None) => {
-            (format!("unknown command '{shown}'"), Hint::Say(Text::truncated(&shortened(line.trim()))))
+            (format!("unknown command '{shown}'"), Hint::Say(Text::truncated(&shorten(line.trim()))))
         }
         (Mode::Commands, Some(command)) => match Verb::from_word_in(command.trim_start_matches('/'), Mode::Chat) {
             Some(verb) => ("commands have no slash outside of chat mode".to_owned(), Hint::Write(verb)),

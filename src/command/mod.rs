@@ -11,9 +11,9 @@
 mod definition;
 mod arguments;
 mod context;
-mod heard;
 mod hint;
 mod line;
+mod received_line;
 mod refusal;
 mod rejection;
 mod reply;
@@ -22,11 +22,11 @@ mod verb;
 
 pub use self::context::{ConnectionInfo, Context, HistoryQuery};
 pub use self::definition::{Definition, Pipelining, Specification};
-pub use self::heard::{Heard, HeardRefusal};
 pub use self::hint::Hint;
 pub use self::line::{split_indent, strip_slash};
+pub use self::received_line::{ReceivedLine, ReceivedRefusal};
 pub use self::refusal::Refusal;
-pub use self::reply::{Done, NoReply, Replayed, ReplyWords};
+pub use self::reply::{EmptyReply, HistoryReply, NoReply, ReplyWords};
 pub use self::server_line::{LineInMode, ServerLine};
 pub use self::set::{SetReply, Setting};
 pub use self::who::list_members;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::arguments::text;
+use super::arguments::parse_text;
 use super::{Context, Definition, Pipelining, Refusal, Specification, Verb};
 use crate::protocol::{MessageId, Mode, Text};
 use crate::room::{Action, Message};
@@ -25,7 +25,7 @@ impl Definition for Msg {
     type Reply = MessageId;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        text(Verb::Msg, arguments).map(Self)
+        parse_text(Verb::Msg, arguments).map(Self)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::arguments::optional_token;
+use super::arguments::parse_optional_token;
 use super::{Context, Definition, Refusal, Reply, ReplyWords, Specification, Verb};
 use crate::protocol::{Mode, Token};
 
@@ -23,7 +23,7 @@ impl Definition for Ping {
     type Reply = Option<Token>;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        optional_token(Verb::Ping, arguments).map(Self)
+        parse_optional_token(Verb::Ping, arguments).map(Self)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {

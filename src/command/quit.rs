@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::arguments::optional_text;
-use super::{Context, Definition, Done, Refusal, Reply, Specification, Verb};
+use super::arguments::parse_optional_text;
+use super::{Context, Definition, EmptyReply, Refusal, Reply, Specification, Verb};
 use crate::protocol::{Mode, Text};
 
 /// Leave, for this reason.
@@ -19,14 +19,14 @@ impl Definition for Quit {
         ..Specification::DEFAULT
     };
 
-    type Reply = Done;
+    type Reply = EmptyReply;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        optional_text(Verb::Quit, arguments).map(Self)
+        parse_optional_text(Verb::Quit, arguments).map(Self)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        context.reply(Reply::Quit(Done));
+        context.reply(Reply::Quit(EmptyReply));
         context.quit(self.0);
         Ok(())
     }

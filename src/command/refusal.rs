@@ -13,8 +13,8 @@ pub struct Refusal {
     pub verb: Option<Verb>,
     /// The code, for scripts.
     pub code: ErrorCode,
-    /// What is wrong, for users. Words that it repeats from the client are made safe.
-    pub what: Text,
+    /// What is wrong, for users. Unsafe characters in words of the client are replaced.
+    pub problem: Text,
     /// What to do next.
     pub hint: Option<Hint>,
     /// The value for programs, if the code has one.
@@ -22,21 +22,21 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal without a hint. `what` may repeat what the client sent: all of it is made safe.
-    pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, what: impl AsRef<str>) -> Self {
-        let what = sanitize(what.as_ref());
+    /// Creates a refusal without a hint. `problem` may repeat words of the client: unsafe characters are replaced.
+    pub fn new(verb: impl Into<Option<Verb>>, code: ErrorCode, problem: impl AsRef<str>) -> Self {
+        let problem = sanitize(problem.as_ref());
         // Leaves room for the hint.
-        let what = Text::truncated(&what[..what.floor_char_boundary(TEXT_BYTES_MAX - HINT_BYTES_MAX)]);
-        Self { verb: verb.into(), code, what, hint: None, field: None }
+        let problem = Text::truncated(&problem[..problem.floor_char_boundary(TEXT_BYTES_MAX - HINT_BYTES_MAX)]);
+        Self { verb: verb.into(), code, problem, hint: None, field: None }
     }
 
-    /// The same refusal, with a hint.
+    /// Adds a hint.
     #[must_use]
     pub fn with_hint(self, hint: Hint) -> Self {
         Self { hint: Some(hint), ..self }
     }
 
-    /// Requested messages are no longer kept. `oldest` is the id of the oldest message that is kept, or the next id if there is none.
+    /// Requested messages were evicted. `oldest` is the id of the oldest retained message, or the next id if none is retained.
     pub fn too_old(verb: Verb, oldest: MessageId) -> Self {
         let MessageId(id) = oldest;
         let refusal = Self::new(verb, ErrorCode::TooOld, format!("{id} is the oldest that is kept"));
@@ -52,8 +52,8 @@ impl Refusal {
 
     /// `RESUME` failed. Does not reveal whether the token is malformed or unknown.
     pub(crate) fn token_unknown() -> Self {
-        let what = "nobody's name is kept for this token (any more)";
-        Self::new(Verb::Resume, ErrorCode::TokenUnknown, what).with_hint(Hint::Write(Verb::Nick))
+        let problem = "nobody's name is kept for this token (any more)";
+        Self::new(Verb::Resume, ErrorCode::TokenUnknown, problem).with_hint(Hint::Write(Verb::Nick))
     }
 
     /// Parses the text after `ERR`; `None` if its form, verb or code is unknown.
@@ -65,13 +65,15 @@ impl Refusal {
         };
         let code = ErrorCode::from_word(words.next()?)?;
         let text = words.next()?;
-        let (what, hint) = Hint::split(text);
-        Some(Self { verb, code, what: Text::truncated(what), hint, field: ErrorField::parse(code, text) })
+        let (problem, hint) = Hint::split(text);
+        Some(Self { verb, code, problem: Text::truncated(problem), hint, field: ErrorField::parse(code, text) })
     }
 
     /// The text of the line: what is wrong, and the hint, with commands written for this mode.
     pub fn text(&self, mode: Mode) -> String {
-        self.hint.as_ref().map_or_else(|| self.what.to_string(), |hint| format!("{}{}", self.what, hint.in_mode(mode)))
+        self.hint
+            .as_ref()
+            .map_or_else(|| self.problem.to_string(), |hint| format!("{}{}", self.problem, hint.in_mode(mode)))
     }
 
     /// Writes the line for a session in this mode.
@@ -89,7 +91,7 @@ impl fmt::Display for Refusal {
 
 impl From<LineError> for Refusal {
     fn from(error: LineError) -> Self {
-        let (code, what, hint) = match error {
+        let (code, problem, hint) = match error {
             LineError::TooLong => (
                 ErrorCode::LineTooLong,
                 format!("a line has at most {LINE_BYTES_MAX} bytes; this one was discarded"),
@@ -109,17 +111,17 @@ impl From<LineError> for Refusal {
                 Hint::ConvertToUtf8,
             ),
         };
-        Self::new(None, code, what).with_hint(hint)
+        Self::new(None, code, problem).with_hint(hint)
     }
 }
 
 impl From<OtherProtocol> for Refusal {
-    fn from(foreign: OtherProtocol) -> Self {
-        let (what, hint) = match foreign {
+    fn from(protocol: OtherProtocol) -> Self {
+        let (problem, hint) = match protocol {
             OtherProtocol::Http => ("that was an HTTP request, and this is a chat server", Hint::UseNetcat),
             OtherProtocol::Tls => ("that was TLS, and this server speaks plain text", Hint::ConnectWithoutTls),
         };
-        Self::new(None, ErrorCode::WrongProtocol, what).with_hint(hint)
+        Self::new(None, ErrorCode::WrongProtocol, problem).with_hint(hint)
     }
 }
 
@@ -160,7 +162,7 @@ mod tests {
             for mode in [Mode::Commands, Mode::Chat] {
                 let text = refusal.text(mode);
                 assert!(text.len() <= TEXT_BYTES_MAX, "{} bytes", text.len());
-                assert_eq!(Hint::split(&text), (refusal.what.as_str(), refusal.hint.clone()));
+                assert_eq!(Hint::split(&text), (refusal.problem.as_str(), refusal.hint.clone()));
             }
         }
     }

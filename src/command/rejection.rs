@@ -7,43 +7,47 @@ use crate::room::{Rejection, StoreFailure};
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::NickTaken(name, holder) => nick(ErrorCode::NameTaken, &name, "is the same name as", &holder),
-            Rejection::NickAlike(name, holder) => nick(ErrorCode::NameAlike, &name, "looks too much like", &holder),
+            Rejection::NickTaken(name, holder) => {
+                nick_refusal(ErrorCode::NameTaken, &name, "is the same name as", &holder)
+            }
+            Rejection::NickAlike(name, holder) => {
+                nick_refusal(ErrorCode::NameAlike, &name, "looks too much like", &holder)
+            }
             Rejection::NickReserved(name) => {
                 let what =
                     format!("{name} is reserved until a message sent under it, or under a look-alike, is stored");
                 Self::new(Verb::Nick, ErrorCode::NameTaken, what).with_hint(Hint::RetryNickname)
             }
             Rejection::TokenUnknown => Self::token_unknown(),
-            Rejection::TargetSelf(name) => whisper(ErrorCode::TargetSelf, &format!("{name} is you")),
+            Rejection::TargetSelf(name) => whisper_refusal(ErrorCode::TargetSelf, &format!("{name} is you")),
             Rejection::TargetAbsent(name) => {
-                whisper(ErrorCode::TargetAbsent, &format!("{name} is not here")).with_hint(Hint::ListMembers)
+                whisper_refusal(ErrorCode::TargetAbsent, &format!("{name} is not here")).with_hint(Hint::ListMembers)
             }
             Rejection::TargetDetached(name) => {
-                whisper(ErrorCode::TargetAbsent, &format!("{name} has no connection now and may come back"))
+                whisper_refusal(ErrorCode::TargetAbsent, &format!("{name} has no connection now and may come back"))
             }
             Rejection::TargetLeaving(name) => {
-                whisper(ErrorCode::TargetAbsent, &format!("{name} is leaving and hears no more"))
+                whisper_refusal(ErrorCode::TargetAbsent, &format!("{name} is leaving and hears no more"))
             }
-            Rejection::NotStored(StoreFailure::NotStored(why)) => not_stored(&why).with_hint(Hint::RetryLater),
+            Rejection::NotStored(StoreFailure::NotStored(why)) => not_stored_refusal(&why).with_hint(Hint::RetryLater),
             Rejection::NotStored(StoreFailure::Unconfirmed(why)) => {
-                not_stored(&format!("{why}; the disk may have stored it")).with_hint(Hint::CheckHistory)
+                not_stored_refusal(&format!("{why}; the disk may have stored it")).with_hint(Hint::CheckHistory)
             }
         }
     }
 }
 
-fn nick(code: ErrorCode, name: &Name, how: &str, holder: &Name) -> Refusal {
+fn nick_refusal(code: ErrorCode, name: &Name, how: &str, holder: &Name) -> Refusal {
     let what =
         if name == holder { format!("{name} is taken") } else { format!("{name} {how} {holder}, which is taken") };
     Refusal::new(Verb::Nick, code, what).with_hint(Hint::ChooseNickname)
 }
 
-fn whisper(code: ErrorCode, why: &str) -> Refusal {
+fn whisper_refusal(code: ErrorCode, why: &str) -> Refusal {
     Refusal::new(Verb::Whisper, code, format!("{why}; nothing was delivered"))
 }
 
-fn not_stored(why: &str) -> Refusal {
+fn not_stored_refusal(why: &str) -> Refusal {
     Refusal::new(Verb::Msg, ErrorCode::NotStored, format!("nobody got the message: {why}"))
 }
 
@@ -53,7 +57,7 @@ mod tests {
     use crate::protocol::Mode;
 
     #[test]
-    fn rejection_has_its_text_in_both_modes() {
+    fn rejection_is_worded_for_each_mode() {
         let name = |raw: &str| Name::new(raw).unwrap();
         let check = |rejection: Rejection, expected: &str| {
             let refusal = Refusal::from(rejection);

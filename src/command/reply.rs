@@ -35,9 +35,9 @@ impl Reply {
 
 /// A reply without words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Done;
+pub struct EmptyReply;
 
-impl ReplyWords for Done {
+impl ReplyWords for EmptyReply {
     fn write(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(())
     }
@@ -115,7 +115,7 @@ pub(super) fn on_off_from_word(word: &str) -> Option<bool> {
 
 /// The reply to `HISTORY` and `SINCE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replayed {
+pub struct HistoryReply {
     /// Number of messages. Their `PAST` lines precede the reply.
     pub count: u64,
     /// Id of the newest message at the reply's place in the order, whether or not it is among these; 0 before the first message.
@@ -126,7 +126,7 @@ pub struct Replayed {
 /// Precedes the id of the newest message in the line.
 const LAST: &str = "last=";
 
-impl ReplyWords for Replayed {
+impl ReplyWords for HistoryReply {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { count, last: MessageId(last) } = self;
         write!(f, " {count} {LAST}{last}")

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::arguments::unexpected;
+use super::arguments::unexpected_argument;
 use super::{Context, Definition, Hint, Refusal, Specification, Verb};
-use crate::protocol::{ErrorCode, Mode, Name, InvalidToken, ResumeToken};
+use crate::protocol::{ErrorCode, InvalidToken, Mode, Name, ResumeToken};
 use crate::room::{Action, MemberId, Verifier};
 
 /// Continue the member that this token was given for.
@@ -32,7 +32,7 @@ impl Definition for Resume {
         };
         match words.next() {
             None => token.parse().map(Self).map_err(|InvalidToken| Refusal::token_unknown()),
-            Some(surplus) => Err(unexpected(Verb::Resume, surplus)),
+            Some(surplus) => Err(unexpected_argument(Verb::Resume, surplus)),
         }
     }
 

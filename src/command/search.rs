@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::arguments::text;
+use super::arguments::parse_text;
 use super::{Context, Definition, Hint, HistoryQuery, Refusal, Specification, Verb};
 use crate::limits::SEARCH_WORDS_MAX;
 use crate::protocol::words::count_words;
@@ -25,7 +25,7 @@ impl Definition for Search {
     type Reply = u64;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        let words = text(Verb::Search, arguments)?;
+        let words = parse_text(Verb::Search, arguments)?;
         let count = count_words(words.as_str());
         if count > SEARCH_WORDS_MAX {
             let text = format!("{count} words are too many: expected at most {SEARCH_WORDS_MAX}");

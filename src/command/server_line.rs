@@ -1,4 +1,4 @@
-//! All lines that the server sends, as one type.
+//! The lines that the server sends, as one type.
 
 use std::fmt;
 

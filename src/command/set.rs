@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::arguments::unexpected;
+use super::arguments::unexpected_argument;
 use super::reply::{on_off, on_off_from_word};
 use super::{Context, Definition, Hint, Refusal, Reply, ReplyWords, Specification, Verb};
 use crate::protocol::{Dialect, ErrorCode, Mode, ResumeToken};
@@ -74,7 +74,7 @@ impl Definition for Set {
         };
         match words.next() {
             None => Ok(Self { setting, on }),
-            Some(surplus) => Err(unexpected(Verb::Set, surplus)),
+            Some(surplus) => Err(unexpected_argument(Verb::Set, surplus)),
         }
     }
 

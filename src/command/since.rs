@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::arguments::{number, optional_token};
-use super::{Context, Definition, Hint, HistoryQuery, Pipelining, Refusal, Replayed, Reply, Specification, Verb};
+use super::arguments::{parse_number, parse_optional_token};
+use super::{Context, Definition, Hint, HistoryQuery, HistoryReply, Pipelining, Refusal, Reply, Specification, Verb};
 use crate::protocol::{ErrorCode, MessageId, Mode, Token, split_word};
 
 /// Send all messages after this one.
@@ -25,12 +25,12 @@ impl Definition for Since {
         ..Specification::DEFAULT
     };
 
-    type Reply = Replayed;
+    type Reply = HistoryReply;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
         let (id, epoch) = split_word(arguments.trim());
-        let after = MessageId(number(Verb::Since, id)?);
-        Ok(Self { after, epoch: optional_token(Verb::Since, epoch.unwrap_or(""))? })
+        let after = MessageId(parse_number(Verb::Since, id)?);
+        Ok(Self { after, epoch: parse_optional_token(Verb::Since, epoch.unwrap_or(""))? })
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
@@ -57,7 +57,7 @@ impl Definition for Since {
         };
         let count = numbers.end - numbers.start;
         context.send_messages(numbers);
-        context.reply(Reply::Since(Replayed { count, last }));
+        context.reply(Reply::Since(HistoryReply { count, last }));
         Ok(())
     }
 }

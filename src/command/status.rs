@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::arguments::none;
+use super::arguments::expect_none;
 use super::{ConnectionInfo, Context, Definition, Pipelining, Refusal, Reply, Specification, Verb, list_members};
 use crate::protocol::{Details, ErrorCode, Mode, Name};
 use crate::room::MemberId;
@@ -25,7 +25,7 @@ impl Definition for Status {
     type Reply = u64;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        none(Verb::Status, arguments).map(|()| Self)
+        expect_none(Verb::Status, arguments).map(|()| Self)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {

@@ -8,7 +8,7 @@ fn name(raw: &str) -> Name {
     Name::new(raw).unwrap()
 }
 
-fn said(raw: &str) -> Text {
+fn text(raw: &str) -> Text {
     Text::new(raw).unwrap()
 }
 
@@ -36,23 +36,23 @@ fn line_has_reply_unless_blank_or_pong() {
 }
 
 #[test]
-fn lines_are_commands() {
+fn line_is_parsed_as_its_command() {
     fn check(line: &str, expected: impl Into<Command>) {
         assert_eq!(Command::parse(line, Mode::Commands), Ok(Some(expected.into())), "{line:?}");
     }
     check("NICK alice", Nick(name("alice")));
     check("nick  alice ", Nick(name("alice")));
-    check("  Msg hi there", Msg(said("hi there")));
-    check("MSG  indented ", Msg(said(" indented ")));
-    check("MSG\thi", Msg(said("hi")));
-    check("WHISPER bob hi", Whisper { to: vec![name("bob")], text: said("hi") });
-    check("WHISPER bob,carol,BOB hi", Whisper { to: vec![name("bob"), name("carol")], text: said("hi") });
+    check("  Msg hi there", Msg(text("hi there")));
+    check("MSG  indented ", Msg(text(" indented ")));
+    check("MSG\thi", Msg(text("hi")));
+    check("WHISPER bob hi", Whisper { to: vec![name("bob")], text: text("hi") });
+    check("WHISPER bob,carol,BOB hi", Whisper { to: vec![name("bob"), name("carol")], text: text("hi") });
     check("WHO", Who);
     check("HISTORY", History(20));
     check("history 5 ", History(5));
     check("SINCE 12", Since { after: MessageId(12), epoch: None });
     check("SINCE  12  k7qd ", Since { after: MessageId(12), epoch: Some(Token::new("k7qd").unwrap()) });
-    check("SEARCH tea time", Search(said("tea time")));
+    check("SEARCH tea time", Search(text("tea time")));
     check("status ", Status);
     check("draw CLEAR ", Draw(Drawing::Clear));
     let stroke = Stroke::new("#1e90ff 40 0,0 9999,9999").unwrap();
@@ -61,7 +61,7 @@ fn lines_are_commands() {
     check("SET draw on", Set { setting: Setting::Draw, on: true });
     check("PING", Ping(None));
     check("PING sync-1", Ping(Some(Token::new("sync-1").unwrap())));
-    check("PONG any thing", Pong(Some(said("any thing"))));
+    check("PONG any thing", Pong(Some(text("any thing"))));
     check("HELP", Help(None));
     check("HELP msg", Help(Some(Verb::Msg)));
     check("SET echo ON", Set { setting: Setting::Echo, on: true });
@@ -72,7 +72,7 @@ fn lines_are_commands() {
     check("CHAT", Chat);
     check("QUIT", Quit(None));
     check("QUIT \u{200b}", Quit(None));
-    check("QUIT see you", Quit(Some(said("see you"))));
+    check("QUIT see you", Quit(Some(text("see you"))));
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn line_without_slash_is_a_message_in_chat_mode() {
     fn check(line: &str, expected: impl Into<Command>) {
         assert_eq!(Command::parse(line, Mode::Chat), Ok(Some(expected.into())), "{line:?}");
     }
-    check("hi", Msg(said("hi")));
-    check("WHO", Msg(said("WHO")));
-    check("//etc/passwd", Msg(said("/etc/passwd")));
-    check("  //etc/passwd", Msg(said("  /etc/passwd")));
-    check("1/2", Msg(said("1/2")));
+    check("hi", Msg(text("hi")));
+    check("WHO", Msg(text("WHO")));
+    check("//etc/passwd", Msg(text("/etc/passwd")));
+    check("  //etc/passwd", Msg(text("  /etc/passwd")));
+    check("1/2", Msg(text("1/2")));
     check("/who", Who);
     check(" \t\u{3000}/who", Who);
     check("/help msg", Help(Some(Verb::Msg)));
@@ -94,7 +94,7 @@ fn line_without_slash_is_a_message_in_chat_mode() {
 
 #[test]
 fn slash_never_publishes_in_chat_mode() {
-    let whisper: Command = Whisper { to: vec![name("bob")], text: said("psst") }.into();
+    let whisper: Command = Whisper { to: vec![name("bob")], text: text("psst") }.into();
     for line in [
         "/msg bob psst",
         "/MSG bob psst",
@@ -126,8 +126,8 @@ fn slash_never_publishes_in_chat_mode() {
         assert!(!refusal.text(Mode::Chat).contains("psst"), "{line:?}: {refusal}");
     }
     let members_of_both = Command::parse("/msg bob,carol psst", Mode::Chat);
-    assert_eq!(members_of_both, Ok(Some(Whisper { to: vec![name("bob"), name("carol")], text: said("psst") }.into())));
-    assert_eq!(Command::parse("msg psst", Mode::Commands), Ok(Some(Msg(said("psst")).into())));
+    assert_eq!(members_of_both, Ok(Some(Whisper { to: vec![name("bob"), name("carol")], text: text("psst") }.into())));
+    assert_eq!(Command::parse("msg psst", Mode::Commands), Ok(Some(Msg(text("psst")).into())));
 }
 
 /// Chat mode can send any text, also one that begins with slashes.
@@ -255,9 +255,9 @@ fn error_of_unknown_verb_says_what_to_write() {
 fn longest_list_is_accepted() {
     let names: Vec<_> = (1..=WHISPER_NAMES_MAX).map(|number| name(&format!("n{number}"))).collect();
     let line = format!("WHISPER {} hi", names.iter().map(Name::as_str).collect::<Vec<_>>().join(","));
-    let whisper = Whisper { to: names, text: said("hi") };
+    let whisper = Whisper { to: names, text: text("hi") };
     assert_eq!(Command::parse(&line, Mode::Commands), Ok(Some(whisper.into())));
-    let words = said(&"tea ".repeat(SEARCH_WORDS_MAX));
+    let words = text(&"tea ".repeat(SEARCH_WORDS_MAX));
     assert_eq!(Command::parse(&format!("SEARCH {words}"), Mode::Commands), Ok(Some(Search(words).into())));
 }
 

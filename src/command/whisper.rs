@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::arguments::{shortened, text};
+use super::arguments::{parse_text, shorten};
 use super::{Context, Definition, Hint, Refusal, ReplyWords, Specification, Verb};
 use crate::limits::WHISPER_NAMES_MAX;
 use crate::protocol::{ErrorCode, Mode, Name, Text, is_space, split_word};
@@ -45,14 +45,14 @@ impl Definition for Whisper {
         let mut to: Vec<Name> = Vec::with_capacity(words.len());
         for word in words {
             let Ok(name) = Name::new(word) else {
-                let what = format!("{} is not here; nothing was delivered", shortened(word));
+                let what = format!("{} is not here; nothing was delivered", shorten(word));
                 return Err(refuse(ErrorCode::TargetAbsent, &what).with_hint(Hint::ListMembers));
             };
             if to.iter().all(|other| other.key() != name.key()) {
                 to.push(name);
             }
         }
-        Ok(Self { to, text: text(Verb::Whisper, said.unwrap_or(""))? })
+        Ok(Self { to, text: parse_text(Verb::Whisper, said.unwrap_or(""))? })
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
@@ -63,13 +63,13 @@ impl Definition for Whisper {
 
 impl fmt::Display for Whisper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", joined(&self.to), self.text)
+        write!(f, "{} {}", join_names(&self.to), self.text)
     }
 }
 
 impl ReplyWords for Vec<Name> {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " {}", joined(self))
+        write!(f, " {}", join_names(self))
     }
 
     fn parse(words: Option<&str>) -> Option<Self> {
@@ -77,6 +77,6 @@ impl ReplyWords for Vec<Name> {
     }
 }
 
-fn joined(names: &[Name]) -> String {
+fn join_names(names: &[Name]) -> String {
     names.iter().map(Name::as_str).collect::<Vec<_>>().join(",")
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::arguments::none;
+use super::arguments::expect_none;
 use super::{Context, Definition, Pipelining, Refusal, Reply, Specification, Verb};
 use crate::protocol::{Details, Mode, User};
 use crate::room::{MemberId, Room};
@@ -26,7 +26,7 @@ impl Definition for Who {
     type Reply = u64;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        none(Verb::Who, arguments).map(|()| Self)
+        expect_none(Verb::Who, arguments).map(|()| Self)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 //!
 //! The memory file is the exception to the purity of the feed. No other process opens it. If the system has no memory files, or if a
 //! write to one fails, connections send the same bytes from the feed.
-#![expect(clippy::disallowed_methods, reason = "a memory file is cursor_offset through system calls")]
+#![expect(clippy::disallowed_methods, reason = "a memory file is reached through system calls")]
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};

@@ -7,11 +7,11 @@ use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker, ready};
 
 use crate::command::HistoryQuery;
-use crate::command::{Hint, Refusal, Replayed, ServerLine, Verb};
+use crate::command::{Hint, HistoryReply, Refusal, ServerLine, Verb};
 use crate::feed::{Mailbox, MissedMessages, NextPage, PageSource};
 use crate::limits::SEARCH_CPU_MS_MAX;
 use crate::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, Tag, Text, Timestamp, sanitize};
-use crate::store::{Evicted, Page, Query, QueryEnd, QueryError, QueryQueues, Row, StoreQuery};
+use crate::store::{EvictedRange, Page, Query, QueryEnd, QueryError, QueryQueues, Row, StoreQuery};
 
 /// The reply to `HISTORY`, `SINCE` or `SEARCH`: `PAST` lines and a final line.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl QueryReply {
 
     fn render(&mut self, page: &Page) -> Vec<u8> {
         let mut text = Vec::with_capacity(page.bytes());
-        if let Some(Evicted { oldest, .. }) = page.evicted {
+        if let Some(EvictedRange { oldest, .. }) = page.evicted {
             // A reply without all requested messages would be incomplete: end it with an error.
             self.pages = QueryPages(None);
             self.refuse(&mut text, Refusal::too_old(self.query.verb(), oldest));
@@ -73,7 +73,7 @@ impl QueryReply {
         match &page.end {
             None => {}
             Some(QueryEnd::Complete(count)) => {
-                self.dialect.write_line(&mut text, self.query.reply(Replayed { count: *count, last: self.last }));
+                self.dialect.write_line(&mut text, self.query.reply(HistoryReply { count: *count, last: self.last }));
             }
             Some(QueryEnd::OutOfTime(count)) => self.refuse(&mut text, search_timeout(*count)),
             Some(QueryEnd::Failed(error)) => self.refuse(&mut text, store_failed(self.query.verb(), error)),
@@ -111,7 +111,7 @@ impl CatchUp {
 
     fn render(&self, page: &Page) -> Vec<u8> {
         let mut text = Vec::with_capacity(page.bytes());
-        if let Some(Evicted { after, up_to, .. }) = page.evicted {
+        if let Some(EvictedRange { after, up_to, .. }) = page.evicted {
             let notice =
                 format!("what was said after {}, up to {}, is no longer kept, and is missing here", after.0, up_to.0);
             let tag = Tag { id: None, at: (self.now)() };

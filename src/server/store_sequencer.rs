@@ -14,7 +14,7 @@ use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{MessageId, Name, PastMessage, Timestamp};
 use crate::room::{Action, Entry, Message, Origin, StoreFailure, Uptime};
 use crate::sequencer::{Change, Numbering, Sequencer};
-use crate::store::{Abandoned, Report, Store};
+use crate::store::{CommitFate, Report, Store};
 
 /// The store, and the messages on their way to it and back.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl StoreSequencer {
     fn note(&mut self, report: Report) {
         match report {
             Report::Committed(messages, result) => self.finish(messages, result),
-            Report::Dropped(id) => self.push(Origin::SERVER, Action::Evict(id)),
+            Report::Evicted(id) => self.push(Origin::SERVER, Action::Evict(id)),
         }
     }
 
@@ -193,9 +193,9 @@ impl Sequencer for StoreSequencer {
     fn refuse_unconfirmed(&mut self) {
         let Some(store) = &self.store else { return };
         let not_stored = StoreFailure::NotStored("the server is shutting down, and the disk is too slow".into());
-        let failure = match store.abandon() {
-            Abandoned::NotStored => not_stored.clone(),
-            Abandoned::Unknown => StoreFailure::Unconfirmed("the server is shutting down".into()),
+        let failure = match store.stop_commits() {
+            CommitFate::NotStored => not_stored.clone(),
+            CommitFate::Unknown => StoreFailure::Unconfirmed("the server is shutting down".into()),
         };
         // The batch may be stored already.
         while self.process_report() {}

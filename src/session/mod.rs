@@ -18,7 +18,7 @@ pub use self::input::{Input, InputKind};
 pub use self::lifecycle::Lifecycle;
 pub use self::output::Output;
 pub use self::timeouts::Timeouts;
-use crate::command::{Done, Hint, Refusal, Reply, ServerLine};
+use crate::command::{EmptyReply, Hint, Refusal, Reply, ServerLine};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
     CloseReason, Dialect, ErrorCode, Event, LeaveReason, MessageId, Mode, Name, Tag, Text, Timestamp, User,
@@ -342,7 +342,7 @@ impl Sessions {
         let reply = match &event {
             Event::Join(name) | Event::Rename { to: name, .. } => Some(Reply::Nick(name.clone())),
             Event::Msg(..) => id.map(Reply::Msg),
-            Event::Draw(..) => Some(Reply::Draw(Done)),
+            Event::Draw(..) => Some(Reply::Draw(EmptyReply)),
             _ => None,
         };
         if reply.is_some() {

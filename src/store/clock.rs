@@ -8,7 +8,7 @@
 //! told whether the server was off or the clock was set, and the trial begins again.
 //!
 //! At the end of a trial either the reference was wrong, or the server was off. In both cases the reference has counted the time
-//! for which a message was certainly kept. So the difference is reported with [`Change::Trusted`], and the caller must add it to
+//! for which a message was certainly kept. So the difference is reported with [`ClockChange::Trusted`], and the caller must add it to
 //! the times of all messages that were stored before.
 //!
 //! Pure: the caller reads both clocks. It calls [`TrustedClock::resume`] with the notes in the file, then
@@ -25,13 +25,13 @@ use crate::protocol::Timestamp;
 
 /// Both clocks, read at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct ClockReading {
     pub(super) wall: Timestamp,
-    /// Since an arbitrary moment before the server started. Advances while the machine sleeps; nobody can set it.
+    /// Time since an arbitrary moment before the server started. Advances while the machine sleeps, and cannot be set.
     pub(super) steady: Duration,
 }
 
-impl Reading {
+impl ClockReading {
     /// The reading of a correct wall clock at a later time of the steady clock.
     fn expected_at(self, steady: Duration) -> Timestamp {
         self.wall.plus(steady.saturating_sub(self.steady))
@@ -40,7 +40,7 @@ impl Reading {
 
 /// State that the file keeps, so that a restart does not make a wrong clock look right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Notes {
+pub(super) struct ClockNotes {
     /// The reference; `None` in a new file.
     pub(super) trusted: Option<Timestamp>,
     /// If the clock is doubted: its last reading, and how long it has run steadily.
@@ -49,7 +49,7 @@ pub(super) struct Notes {
 
 /// A change that [`TrustedClock::observe`] detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum ClockChange {
     /// The wall clock is far from this expected time. It is doubted.
     Doubted(Timestamp),
     /// It is still doubted, and will be trusted after this time.
@@ -61,16 +61,16 @@ pub(super) enum Change {
 
 #[derive(Debug)]
 pub(super) struct TrustedClock {
-    limits: Limits,
+    limits: ClockLimits,
     /// The last reading that was trusted.
-    trusted: Reading,
+    trusted: ClockReading,
     doubt: Option<Doubt>,
     /// Last state reported to the caller.
     is_trusted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+struct ClockLimits {
     /// Largest step of the wall clock that counts as a correction.
     step: Duration,
     /// Time after which a doubted clock that runs steadily is trusted.
@@ -79,15 +79,15 @@ struct Limits {
 
 #[derive(Clone, Copy, Debug)]
 struct Doubt {
-    last: Reading,
+    last: ClockReading,
     steady_for: Duration,
 }
 
 impl TrustedClock {
     /// Continues from the notes in the file. `age` is that of `--keep`, if it is set.
-    pub(super) fn resume(age: Option<Duration>, notes: Notes, now: Reading) -> Self {
-        let limits = Limits::of(age);
-        let trusted = Reading { wall: notes.trusted.unwrap_or(now.wall), ..now };
+    pub(super) fn resume(age: Option<Duration>, notes: ClockNotes, now: ClockReading) -> Self {
+        let limits = ClockLimits::for_age(age);
+        let trusted = ClockReading { wall: notes.trusted.unwrap_or(now.wall), ..now };
         let is_continued = |wall: Timestamp| is_near(wall, now.wall, limits.step);
         let doubt = notes.doubted.filter(|(wall, _)| is_continued(*wall));
         let doubt = doubt.map(|(_, steady_for)| Doubt { last: now, steady_for });
@@ -95,7 +95,7 @@ impl TrustedClock {
     }
 
     /// Compares the wall clock with the reference.
-    pub(super) fn observe(&mut self, now: Reading) -> Option<Change> {
+    pub(super) fn observe(&mut self, now: ClockReading) -> Option<ClockChange> {
         let expected = self.trusted.expected_at(now.steady);
         let is_back = self.is_near(expected, now.wall);
         let before = self.doubt;
@@ -105,17 +105,17 @@ impl TrustedClock {
             self.trusted = now;
             let ahead_ms = if is_back { 0 } else { now.wall.0.saturating_sub(expected.0) };
             // The first observation can end a trial from before a restart.
-            return (!was_trusted || !is_back).then_some(Change::Trusted { ahead_ms });
+            return (!was_trusted || !is_back).then_some(ClockChange::Trusted { ahead_ms });
         };
         if was_trusted {
-            return Some(Change::Doubted(expected));
+            return Some(ClockChange::Doubted(expected));
         }
         let is_due = before.is_some_and(|before| self.limits.is_warning_due(before.steady_for, doubt.steady_for));
-        is_due.then(|| Change::TrialEndsIn(self.trial_left()))
+        is_due.then(|| ClockChange::TrialEndsIn(self.trial_left()))
     }
 
     /// The doubt about a clock that is far from the reference; `None` once it has run steadily for long enough.
-    fn doubt_at(&self, now: Reading) -> Option<Doubt> {
+    fn doubt_at(&self, now: ClockReading) -> Option<Doubt> {
         let before = self.doubt.filter(|doubt| self.is_near(doubt.last.expected_at(now.steady), now.wall));
         let steady_for =
             before.map_or(Duration::ZERO, |doubt| doubt.steady_for + now.steady.saturating_sub(doubt.last.steady));
@@ -147,18 +147,18 @@ impl TrustedClock {
     }
 
     /// The notes to store in the file.
-    pub(super) fn notes(&self, now: Reading) -> Notes {
-        Notes {
+    pub(super) fn notes(&self, now: ClockReading) -> ClockNotes {
+        ClockNotes {
             trusted: Some(self.trusted.expected_at(now.steady)),
             doubted: self.doubt.map(|doubt| (doubt.last.wall, doubt.steady_for)),
         }
     }
 }
 
-impl Limits {
+impl ClockLimits {
     /// The shorter messages are kept, the smaller the step that would delete some of them too early. The trial is at most `age`:
     /// after that time, all messages from before the start are too old by any clock.
-    fn of(age: Option<Duration>) -> Self {
+    fn for_age(age: Option<Duration>) -> Self {
         let (step_min, step_max) =
             (Duration::from_secs(CLOCK_STEP_SECONDS_MIN), Duration::from_secs(CLOCK_STEP_SECONDS_MAX));
         let trial_max = Duration::from_secs(CLOCK_TRIAL_SECONDS_MAX);
@@ -191,7 +191,7 @@ mod tests {
     const STEP: Duration = Duration::from_mins(10);
 
     /// The clock came back to the reference.
-    const BACK: Change = Change::Trusted { ahead_ms: 0 };
+    const BACK: ClockChange = ClockChange::Trusted { ahead_ms: 0 };
 
     /// Some day in 2027.
     const START: Timestamp = Timestamp(1_800_000_000_000);
@@ -199,50 +199,50 @@ mod tests {
     /// A server with both its clocks, and the notes in its file.
     struct Server {
         clock: TrustedClock,
-        now: Reading,
+        now: ClockReading,
         age: Duration,
     }
 
     impl Server {
         fn start(age: Duration) -> Self {
-            let now = Reading { wall: START, steady: Duration::ZERO };
-            let mut server = Self { clock: TrustedClock::resume(Some(age), Notes::default(), now), now, age };
+            let now = ClockReading { wall: START, steady: Duration::ZERO };
+            let mut server = Self { clock: TrustedClock::resume(Some(age), ClockNotes::default(), now), now, age };
             assert_eq!(server.clock.observe(now), None);
             server
         }
 
         /// Restarts the server after this time, with a wall clock that shows `wall`.
-        fn restart(&mut self, off: Duration, wall: Timestamp) -> Option<Change> {
+        fn restart(&mut self, off: Duration, wall: Timestamp) -> Option<ClockChange> {
             let notes = self.clock.notes(self.now);
-            self.now = Reading { wall, steady: self.now.steady + off };
+            self.now = ClockReading { wall, steady: self.now.steady + off };
             self.clock = TrustedClock::resume(Some(self.age), notes, self.now);
             self.clock.observe(self.now)
         }
 
         /// Lets both clocks run, and observes them every [`STEP`]. Returns the changes except warnings.
-        fn run(&mut self, time: Duration) -> Vec<Change> {
+        fn run(&mut self, time: Duration) -> Vec<ClockChange> {
             let mut changes = self.run_with_warnings(time);
-            changes.retain(|change| !matches!(change, Change::TrialEndsIn(_)));
+            changes.retain(|change| !matches!(change, ClockChange::TrialEndsIn(_)));
             changes
         }
 
-        fn run_with_warnings(&mut self, time: Duration) -> Vec<Change> {
+        fn run_with_warnings(&mut self, time: Duration) -> Vec<ClockChange> {
             let (mut changes, end) = (Vec::new(), self.now.steady + time);
             while self.now.steady < end {
                 let passed = end.saturating_sub(self.now.steady).min(STEP);
-                self.now = Reading { wall: self.now.wall.plus(passed), steady: self.now.steady + passed };
+                self.now = ClockReading { wall: self.now.wall.plus(passed), steady: self.now.steady + passed };
                 changes.extend(self.clock.observe(self.now));
             }
             changes
         }
 
         /// How far the wall clock is ahead of the reference.
-        fn ahead(&self) -> Change {
-            Change::Trusted { ahead_ms: self.now.wall.0 - self.clock.trusted.expected_at(self.now.steady).0 }
+        fn ahead(&self) -> ClockChange {
+            ClockChange::Trusted { ahead_ms: self.now.wall.0 - self.clock.trusted.expected_at(self.now.steady).0 }
         }
 
         /// Sets the wall clock.
-        fn set(&mut self, wall: Timestamp) -> Option<Change> {
+        fn set(&mut self, wall: Timestamp) -> Option<ClockChange> {
             self.now.wall = wall;
             self.clock.observe(self.now)
         }
@@ -253,7 +253,7 @@ mod tests {
         let mut server = Server::start(30 * DAY);
         server.run(HOUR);
         let right = server.now.wall;
-        assert_eq!(server.set(right.plus(2 * YEAR)), Some(Change::Doubted(right)));
+        assert_eq!(server.set(right.plus(2 * YEAR)), Some(ClockChange::Doubted(right)));
         assert_eq!((server.run(HOUR), server.clock.is_trusted()), (vec![], false));
         assert_eq!(server.set(right.plus(HOUR)), Some(BACK));
         assert!(server.clock.is_trusted());
@@ -262,13 +262,13 @@ mod tests {
     #[test]
     fn clock_jump_back_is_doubted_and_leaves_the_reference_alone() {
         let mut server = Server::start(30 * DAY);
-        assert_eq!(server.set(START.minus(2 * YEAR)), Some(Change::Doubted(START)));
+        assert_eq!(server.set(START.minus(2 * YEAR)), Some(ClockChange::Doubted(START)));
         server.run(HOUR);
         assert_eq!(server.set(START.plus(HOUR)), Some(BACK));
     }
 
     #[test]
-    fn clock_that_flaps_is_doubted_for_ever() {
+    fn flapping_clock_stays_doubted() {
         let mut server = Server::start(30 * DAY);
         for round in 0..100 {
             let by = if round % 2 == 0 { 2 * YEAR } else { 3 * YEAR };
@@ -284,7 +284,7 @@ mod tests {
         server.set(START.plus(YEAR));
         assert_eq!(server.run(23 * HOUR + 5 * STEP), []);
         let ahead_ms = i64::try_from(YEAR.as_millis()).unwrap();
-        assert_eq!(server.run(STEP), [Change::Trusted { ahead_ms }]);
+        assert_eq!(server.run(STEP), [ClockChange::Trusted { ahead_ms }]);
         assert_eq!((server.run(DAY), server.clock.is_trusted()), (vec![], true));
     }
 
@@ -300,17 +300,17 @@ mod tests {
     }
 
     #[test]
-    fn clock_wrong_at_the_start_is_doubted() {
+    fn clock_wrong_at_start_is_doubted() {
         let mut server = Server::start(30 * DAY);
         let noted = server.clock.notes(server.now).trusted;
-        assert_eq!(server.restart(HOUR, START.plus(2 * YEAR)), Some(Change::Doubted(START)));
+        assert_eq!(server.restart(HOUR, START.plus(2 * YEAR)), Some(ClockChange::Doubted(START)));
         assert_eq!(server.clock.notes(server.now).trusted, noted, "the reference stays");
         assert_eq!(
             server.restart(HOUR, START.plus(2 * YEAR)),
-            Some(Change::Doubted(START)),
+            Some(ClockChange::Doubted(START)),
             "it is said at each start"
         );
-        assert_eq!(server.restart(HOUR, START.minus(2 * YEAR)), Some(Change::Doubted(START)));
+        assert_eq!(server.restart(HOUR, START.minus(2 * YEAR)), Some(ClockChange::Doubted(START)));
         assert_eq!(server.restart(HOUR, START.plus(4 * HOUR)), None);
         assert!(server.clock.is_trusted());
     }
@@ -323,7 +323,7 @@ mod tests {
         for day in 1..=5 {
             assert_eq!(server.run(4 * HOUR), [], "day {day}");
             let start = server.now.wall.plus(20 * HOUR);
-            assert!(matches!(server.restart(20 * HOUR, start), Some(Change::Doubted(_))), "day {day}");
+            assert!(matches!(server.restart(20 * HOUR, start), Some(ClockChange::Doubted(_))), "day {day}");
             assert_eq!(server.clock.trial_left(), (6 - day) * 4 * HOUR, "the time while it is off does not count");
         }
         let ahead = server.ahead();
@@ -331,14 +331,14 @@ mod tests {
         assert_eq!(server.restart(HOUR, server.now.wall.plus(HOUR)), None, "it stays trusted");
     }
 
-    /// A clock that is seven days later cannot be told from one that was set.
+    /// A clock that runs seven days ahead looks like a clock that was set.
     #[test]
     fn trial_begins_again_after_a_week_off() {
         let mut server = Server::start(30 * DAY);
         // Up for four hours once a week.
         for week in 1..=20 {
             let start = server.now.wall.plus(7 * DAY);
-            assert!(matches!(server.restart(7 * DAY, start), Some(Change::Doubted(_))), "week {week}");
+            assert!(matches!(server.restart(7 * DAY, start), Some(ClockChange::Doubted(_))), "week {week}");
             assert_eq!((server.run(4 * HOUR), server.clock.trial_left()), (vec![], 20 * HOUR), "week {week}");
         }
         let ahead = server.ahead();
@@ -352,7 +352,7 @@ mod tests {
             let mut server = Server::start(30 * DAY);
             server.restart(HOUR, first);
             server.run(23 * HOUR + 5 * STEP);
-            assert!(matches!(server.restart(HOUR, second), Some(Change::Doubted(_))));
+            assert!(matches!(server.restart(HOUR, second), Some(ClockChange::Doubted(_))));
             assert_eq!((server.run(23 * HOUR + 5 * STEP), server.clock.is_trusted()), (vec![], false));
         }
     }
@@ -379,7 +379,7 @@ mod tests {
             let mut server = Server::start(age);
             server.set(START.minus(YEAR));
             let changes = server.run_with_warnings(age.min(DAY).saturating_sub(STEP));
-            assert_eq!(changes, expected.into_iter().map(Change::TrialEndsIn).collect::<Vec<_>>(), "{age:?}");
+            assert_eq!(changes, expected.into_iter().map(ClockChange::TrialEndsIn).collect::<Vec<_>>(), "{age:?}");
             let ahead = server.ahead();
             assert_eq!(server.run_with_warnings(STEP), [ahead], "{age:?}");
         }
@@ -391,7 +391,7 @@ mod tests {
             let mut server = Server::start(age);
             assert_eq!(server.restart(off, START.plus(off)), None, "{age:?}");
             let long = off + Duration::from_secs(1);
-            let expected = Some(Change::Doubted(server.now.wall));
+            let expected = Some(ClockChange::Doubted(server.now.wall));
             assert_eq!(server.restart(long, server.now.wall.plus(long)), expected, "{age:?}");
             let ahead = server.ahead();
             assert_eq!(server.run(age.min(DAY)), [ahead], "{age:?}");
@@ -399,9 +399,9 @@ mod tests {
     }
 
     #[test]
-    fn sleep_of_the_machine_is_no_step() {
+    fn machine_sleep_is_not_a_step() {
         let mut server = Server::start(30 * DAY);
-        server.now = Reading { wall: START.plus(YEAR), steady: YEAR };
+        server.now = ClockReading { wall: START.plus(YEAR), steady: YEAR };
         assert_eq!(server.clock.observe(server.now), None);
     }
 
@@ -409,7 +409,7 @@ mod tests {
     fn clock_at_the_ends_of_time_is_doubted() {
         for wall in [Timestamp::MIN, Timestamp::MAX] {
             let mut server = Server::start(30 * DAY);
-            assert_eq!(server.set(wall), Some(Change::Doubted(START)));
+            assert_eq!(server.set(wall), Some(ClockChange::Doubted(START)));
             server.run(HOUR);
             assert_eq!(server.set(START.plus(HOUR)), Some(BACK));
         }

@@ -1,28 +1,23 @@
-//! The file: whose it is, what is in it, and bringing an older one up to date.
+//! The database file: open, configure, migrate, load and evict.
 
-use std::fmt;
 use std::io;
-use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use rusqlite::{
-    Connection, ErrorCode as SqliteCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, ffi,
-    params,
-};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::clock::Notes;
+use super::open_error::OpenError;
 use super::store_path::{StorePath, companion};
 use super::{Durability, Options, StoredState, log, words};
 use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
 use crate::protocol::{MessageId, Name, PastMessage, Text, Timestamp, Token};
 
-/// Tells a file of ours (`PRAGMA application_id`): "chwg".
+/// `PRAGMA application_id` of a store: "chwg".
 const APPLICATION_ID: i32 = 0x6368_7767;
 
-/// What brings a file from each version (`PRAGMA user_version`) to the next. `README.md` documents the outcome.
+/// The SQL that migrates a file from each version (`PRAGMA user_version`) to the next. `README.md` documents the result.
 pub(super) const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE messages (
@@ -84,31 +79,31 @@ pub(super) const LOBBY: i64 = 1;
 /// State key: the highest `seq` that a message ever had.
 const LAST_SEQ: &str = "last_seq";
 
-/// State key: a server with `--durability relaxed` has the file open, or had it and was not stopped in good order.
+/// State key: a server with `--durability relaxed` has the file open, or crashed while it had.
 const RELAXED: &str = "relaxed";
 
-/// The number of a message in the order of all messages of all rooms. Never reused.
+/// The number of a message in the order of all rooms. Never reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Seq(pub(super) u64);
 
-/// How much is kept.
+/// How many messages are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Retention {
-    /// Everything.
+    /// All messages.
     #[default]
     All,
-    /// What is not older than this.
+    /// Messages that are not older than this.
     Age(Duration),
-    /// As much as makes a file of so many bytes.
+    /// As many messages as fit into a file of this many bytes.
     Bytes(u64),
-    /// The last so many.
+    /// This number of messages.
     Count(u64),
 }
 
 impl FromStr for Retention {
     type Err = String;
 
-    /// `30d`, `1gb`, `100000` or `all`.
+    /// Parses `30d`, `1gb`, `100000` or `all`.
     fn from_str(raw: &str) -> Result<Self, String> {
         let wrong =
             || format!("{raw} is no bound; write an age (12h, 30d), a size (500mb, 1gb), a number of messages, or all");
@@ -132,181 +127,62 @@ impl FromStr for Retention {
     }
 }
 
-/// Why a file cannot be used.
-#[derive(Debug)]
-pub enum OpenError {
-    /// It cannot be opened to be written.
-    File(PathBuf, io::Error),
-    /// It is not a regular file but, for example, a directory or a device.
-    NotRegular(PathBuf, &'static str),
-    /// Something other than a regular file is where SQLite keeps a file beside it.
-    BesideIt(PathBuf, &'static str),
-    /// Another server has it.
-    Locked(PathBuf),
-    /// Another program writes to it, or has locked it.
-    Busy(PathBuf),
-    /// It is not ours.
-    OtherProtocol(PathBuf),
-    /// It was written by a later version, which calls itself so.
-    Newer(PathBuf, usize),
-    /// It is empty, and its `-wal` is not.
-    Orphaned(PathBuf),
-    /// It was last used by this other path, and messages are still in the `-wal` there.
-    Moved(PathBuf, PathBuf),
-    /// There is no space.
-    Full(PathBuf),
-    /// SQLite cannot use the files that it keeps beside it.
-    Companions(PathBuf, rusqlite::Error),
-    /// It is damaged, or something else is wrong with it.
-    Sqlite(PathBuf, rusqlite::Error),
-    /// There are no threads.
-    System(io::Error),
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path, error) => write!(f, "cannot open the store {}: {error}", path.display()),
-            Self::NotRegular(path, kind) => write!(
-                f,
-                "cannot use {} as a store: it is {kind}; --data expects the path of a regular file, or of one to create",
-                path.display()
-            ),
-            Self::BesideIt(path, kind) => write!(
-                f,
-                "cannot use {}: it is {kind}, and SQLite keeps a file of this name beside the store; move it away",
-                path.display()
-            ),
-            Self::Locked(path) => write!(
-                f,
-                "the store {} is in use by another chinwagd; stop that one or choose another file with --data",
-                path.display()
-            ),
-            Self::Busy(path) => write!(
-                f,
-                "another program is writing to the store {}, or has locked it, for more than {} s; end that program and start again",
-                path.display(),
-                STORE_BUSY_MS_MAX / 1000
-            ),
-            Self::OtherProtocol(path) => write!(
-                f,
-                "{} is not a store of chinwagd's, and is left as it is; choose another file with --data",
-                path.display()
-            ),
-            Self::Newer(path, version) => write!(
-                f,
-                "the store {} has version {version}, and this chinwagd knows up to {}; use a newer chinwagd",
-                path.display(),
-                MIGRATIONS.len()
-            ),
-            Self::Orphaned(path) => write!(
-                f,
-                "the store {0} is empty, but {0}-wal holds messages of the file that was there; put that file back, or move {0}-wal away to start with an empty store",
-                path.display()
-            ),
-            Self::Moved(path, before) => write!(
-                f,
-                "the store {0} was last used as {1}, and its latest messages are still in {1}-wal; if it was moved, move {1}-wal to {0}-wal; if it is another name of the same file, use --data {1}; if it is a copy, move {1}-wal away",
-                path.display(),
-                before.display()
-            ),
-            Self::Full(path) => write!(
-                f,
-                "cannot use the store {}: database or disk is full; free some space and start again",
-                path.display()
-            ),
-            Self::Companions(path, error) => write!(
-                f,
-                "cannot use the store {0}: SQLite cannot open or create {0}-wal and {0}-shm ({error}); check that the directory and these files can be written, and that the path has at most 500 bytes",
-                path.display()
-            ),
-            Self::Sqlite(path, error) if error.sqlite_error_code() == Some(SqliteCode::DatabaseCorrupt) => write!(
-                f,
-                "the store {} is damaged ({error}); put a copy in its place, or move it away to begin anew",
-                path.display()
-            ),
-            Self::Sqlite(path, error) => write!(f, "cannot use the store {}: {error}", path.display()),
-            Self::System(error) => write!(f, "cannot start: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-impl OpenError {
-    /// The reason behind an SQLite error at the start.
-    fn of(path: &Path, error: rusqlite::Error) -> Self {
-        let path = path.to_owned();
-        // Only the extended code tells that the `-shm` could not grow.
-        if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
-            return Self::Full(path);
-        }
-        match error.sqlite_error_code() {
-            Some(SqliteCode::NotADatabase) => Self::OtherProtocol(path),
-            Some(SqliteCode::DatabaseBusy | SqliteCode::DatabaseLocked) => Self::Busy(path),
-            Some(SqliteCode::DiskFull) => Self::Full(path),
-            Some(SqliteCode::CannotOpen | SqliteCode::ReadOnly) => Self::Companions(path, error),
-            _ => Self::Sqlite(path, error),
-        }
-    }
-}
-
-/// A file that nobody else writes.
+/// A file that this process has locked, and its writing connection.
 #[derive(Debug)]
 pub(super) struct StoreFile {
     pub(super) connection: Connection,
-    /// Last, so that it is closed last.
-    pub(super) place: StorePath,
+    /// Last, so that it is dropped last.
+    pub(super) store_path: StorePath,
 }
 
 pub(super) fn open(
     options: &Options,
     epoch: Option<Token>,
-    made_up: Token,
+    new_epoch: Token,
     count: usize,
 ) -> Result<(StoreFile, StoredState), OpenError> {
-    let mut place = StorePath::lock(&options.path)?;
-    let path = place.path().to_owned();
-    let sqlite = |error| OpenError::of(&path, error);
+    let mut store_path = StorePath::lock(&options.path)?;
+    let path = store_path.path().to_owned();
+    let sqlite = |error| OpenError::from_sqlite(&path, error);
     let system = |error| OpenError::File(path.clone(), error);
-    place.check_companions()?;
-    let is_new = place.is_empty().map_err(system)?;
-    if is_new && place.wal_bytes() > 0 {
+    store_path.check_companions()?;
+    let is_new = store_path.is_empty().map_err(system)?;
+    if is_new && store_path.wal_bytes() > 0 {
         return Err(OpenError::Orphaned(path));
     }
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite)?;
     if !is_new && !is_ours(&connection).map_err(sqlite)? {
-        return Err(OpenError::OtherProtocol(path));
+        return Err(OpenError::OtherProgram(path));
     }
-    // First: a later version may have other tables.
-    let version = version(&connection).map_err(sqlite)?;
+    // First, because a later version may have other tables.
+    let version = read_version(&connection).map_err(sqlite)?;
     let Some(migrations) = MIGRATIONS.get(version..) else { return Err(OpenError::Newer(path, version)) };
-    if let Some(before) = left_behind(&connection, &path).map_err(sqlite)? {
+    if let Some(before) = path_before_move(&connection, &path).map_err(sqlite)? {
         return Err(OpenError::Moved(path, before));
     }
-    set_up(&connection, is_new).map_err(sqlite)?;
+    configure(&connection, is_new).map_err(sqlite)?;
     migrate(&mut connection, version, migrations).map_err(sqlite)?;
     words::prepare(&mut connection).map_err(sqlite)?;
-    let found = load(&mut connection, options.durability, epoch, made_up, count).map_err(sqlite)?;
+    let state = load_state(&mut connection, options.durability, epoch, new_epoch, count).map_err(sqlite)?;
     note_path(&connection, &path).map_err(sqlite)?;
-    place.watch_companions(&connection).map_err(system)?;
-    let links = place.links().map_err(system)?;
+    store_path.watch_companions(&connection).map_err(system)?;
+    let links = store_path.links().map_err(system)?;
     if links > 1 {
         log::hard_links(&path, links);
     }
-    Ok((StoreFile { connection, place }, found))
+    Ok((StoreFile { connection, store_path }, state))
 }
 
 impl StoreFile {
-    /// A second, read-only connection to the file.
+    /// Opens a read-only connection to the file.
     pub(super) fn open_to_read(&self) -> Result<Connection, OpenError> {
-        let path = self.place.path();
-        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| OpenError::of(path, error))
+        let path = self.store_path.path();
+        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| OpenError::from_sqlite(path, error))
     }
 }
 
 fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
-    // The file exists, and its path had no symbolic links. One that is there now would lead to another file.
+    // The file exists, and its path had no symbolic links. A link that is there now would lead to another file.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(STORE_BUSY_MS_MAX))?;
@@ -320,7 +196,7 @@ fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
 
 /// The path under which the file was last used, if that is another path and the `-wal` there holds messages that this file lacks:
 /// the file was moved after a crash, or is used through another hard link.
-fn left_behind(connection: &Connection, path: &Path) -> rusqlite::Result<Option<PathBuf>> {
+fn path_before_move(connection: &Connection, path: &Path) -> rusqlite::Result<Option<PathBuf>> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'state')";
     if !connection.query_row(sql, [], |row| row.get(0))? {
         return Ok(None);
@@ -340,7 +216,7 @@ fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
     Ok(id(one)? == id(other)?)
 }
 
-/// Notes the path in the file itself, not only in the `-wal`, for [`left_behind`].
+/// Notes the path in the file itself, not only in the `-wal`, for [`path_before_move`].
 fn note_path(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     let Some(path) = path.to_str() else { return Ok(()) };
     let sql = "INSERT INTO state VALUES ('path', ?1) ON CONFLICT DO UPDATE SET value = ?1 WHERE value <> ?1";
@@ -364,10 +240,10 @@ pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).map(|is_busy| !is_busy)
 }
 
-fn set_up(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
+fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     if is_new {
-        // One transaction: wherever it is interrupted, a file that is not empty is ours. It must be the first that writes: only
-        // then do deleted messages make the file smaller.
+        // One transaction, so that a non-empty file is always ours, even after an interruption. It must be the first one that writes:
+        // only then does SQLite shrink the file after deletions.
         let transaction = connection.unchecked_transaction()?;
         transaction.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -378,11 +254,11 @@ fn set_up(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<usize> {
+fn read_version(connection: &Connection) -> rusqlite::Result<usize> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Brings the file up to date, from this version, with all later migrations.
+/// Migrates the file from `version` to the current one.
 fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> rusqlite::Result<()> {
     for (number, migration) in (version + 1..).zip(migrations) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -398,15 +274,14 @@ fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> 
     Ok(())
 }
 
-/// Reads the state that the last server left, and determines the epoch.
+/// Loads the state that the last server left, and determines the epoch.
 ///
-/// If the last server had relaxed durability and was not stopped in good order, its last messages may be lost, and their ids would be
-/// given again: a new epoch begins.
-fn load(
+/// If a server with relaxed durability crashed, its last messages may be lost, and their ids would be given again: a new epoch begins.
+fn load_state(
     connection: &mut Connection,
     durability: Durability,
     epoch: Option<Token>,
-    made_up: Token,
+    new_epoch: Token,
     count: usize,
 ) -> rusqlite::Result<StoredState> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -417,7 +292,7 @@ fn load(
     if may_lack_messages && epoch.is_some() && epoch == kept {
         log::epoch_may_repeat_ids();
     }
-    let epoch = epoch.or(kept.filter(|_| !may_lack_messages)).unwrap_or(made_up);
+    let epoch = epoch.or(kept.filter(|_| !may_lack_messages)).unwrap_or(new_epoch);
     // Other programs may have written messages, too.
     let sql = "UPDATE rooms SET epoch = ?2, last_id = max(last_id, ifnull((SELECT max(id) FROM messages WHERE room = ?1), 0)) \
                WHERE room = ?1 RETURNING last_id, evicted";
@@ -432,42 +307,42 @@ fn load(
         // Only after the commit: the note `RELAXED` must be on the disk before a message can be lost.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
     }
-    let (messages, before) = newest(connection, count + 1)?;
+    let (messages, before) = newest_messages(connection, count + 1)?;
     Ok(StoredState { epoch, last_id: MessageId(last_id), before: before.max(MessageId(evicted)), messages })
 }
 
-/// Removes the note `RELAXED`: the server ends in good order, and all messages are on the disk.
-pub(super) fn note_good_end(connection: &Connection) -> rusqlite::Result<()> {
+/// Removes the note `RELAXED`: the server shuts down cleanly, and all messages are on the disk.
+pub(super) fn note_clean_shutdown(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Messages must reach the disk before the note is removed.
     checkpoint(connection)?;
     connection.execute("DELETE FROM state WHERE key = ?", [RELAXED]).map(drop)
 }
 
-/// The highest id of the messages that are no longer kept; 0 if all are.
+/// The highest evicted id; 0 if no message was evicted.
 pub(super) fn evicted(connection: &Connection) -> rusqlite::Result<MessageId> {
     let sql = "SELECT evicted FROM rooms WHERE room = ?";
     connection.prepare_cached(sql)?.query_row([LOBBY], |row| row.get(0)).map(MessageId)
 }
 
-/// The `seq` of the newest message that was ever stored.
+/// The `seq` of the newest message ever stored.
 pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<Seq> {
     // Other programs may have written messages, too.
     let newest =
         connection.prepare_cached("SELECT ifnull(max(seq), 0) FROM messages")?.query_row([], |row| row.get(0))?;
-    Ok(state(connection, LAST_SEQ)?.max(Seq(newest)))
+    Ok(read_state(connection, LAST_SEQ)?.max(Seq(newest)))
 }
 
-/// The newest messages, at most so many, in order, back to the first row that is no message: another program may have written it, or
-/// a version with other rules. With them, the id of that row, since history in memory must have no gap.
-fn newest(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<PastMessage>, MessageId)> {
+/// The newest messages, at most `count`, in order, back to the first invalid row, which another program or another version may have
+/// written. Also returns the id of that row, because history in memory must have no gap.
+fn newest_messages(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<PastMessage>, MessageId)> {
     let mut rows =
         connection.prepare("SELECT id, time, name, text FROM messages WHERE room = ? ORDER BY id DESC LIMIT ?")?;
     let mut rows = rows.query(params![LOBBY, count as u64])?;
     let mut messages = Vec::new();
     let mut before = MessageId::default();
     while let Some(row) = rows.next()? {
-        let Some(past) = past(row)? else {
+        let Some(past) = read_message(row)? else {
             before = MessageId(row.get(0)?);
             break;
         };
@@ -478,7 +353,7 @@ fn newest(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<PastMe
 }
 
 /// The `seq` under this state key.
-pub(super) fn state(connection: &Connection, key: &str) -> rusqlite::Result<Seq> {
+pub(super) fn read_state(connection: &Connection, key: &str) -> rusqlite::Result<Seq> {
     connection.prepare_cached("SELECT value FROM state WHERE key = ?")?.query_row([key], |row| row.get(0)).map(Seq)
 }
 
@@ -487,14 +362,14 @@ pub(super) fn set_state(connection: &Connection, key: &str, seq: Seq) -> rusqlit
     connection.prepare_cached("UPDATE state SET value = ? WHERE key = ?")?.execute(params![seq.0, key]).map(drop)
 }
 
-/// Records the highest `seq` and id ever given, in the transaction that gives them.
+/// Records the highest `seq` and id ever given. Call it in the transaction that gives them.
 pub(super) fn set_last(transaction: &Transaction<'_>, seq: Seq, id: MessageId) -> rusqlite::Result<()> {
     set_state(transaction, LAST_SEQ, seq)?;
     let sql = "UPDATE rooms SET last_id = ? WHERE room = ?";
     transaction.prepare_cached(sql)?.execute(params![id.0, LOBBY]).map(drop)
 }
 
-/// Records that no message up to this one is kept. Must precede their deletion.
+/// Records that the messages up to this one are evicted. Call it before they are deleted.
 pub(super) fn set_evicted(transaction: &Transaction<'_>, up_to: Seq) -> rusqlite::Result<()> {
     // Within a room, the order of ids is that of `seq`.
     let sql = "UPDATE rooms SET evicted = gone.last \
@@ -503,97 +378,8 @@ pub(super) fn set_evicted(transaction: &Transaction<'_>, up_to: Seq) -> rusqlite
     transaction.prepare_cached(sql)?.execute([up_to.0]).map(drop)
 }
 
-/// The notes about the wall clock. If a file has none yet, the time of its newest message is the reference.
-pub(super) fn clock_notes(connection: &Connection) -> rusqlite::Result<Notes> {
-    let number = |key: &str| {
-        let mut row = connection.prepare_cached("SELECT value FROM state WHERE key = ?")?;
-        row.query_row([key], |row| row.get::<_, i64>(0)).optional()
-    };
-    let newest = || -> rusqlite::Result<Option<Timestamp>> {
-        // Other programs may have written something else there.
-        let sql = "SELECT max(time) FROM messages WHERE time GLOB '[0-9][0-9][0-9][0-9]-*'";
-        let time: Option<String> = connection.query_row(sql, [], |row| row.get(0))?;
-        Ok(time.and_then(|time| Timestamp::parse(&time)))
-    };
-    let trusted = number("clock_trusted")?.map(|time| Timestamp(time).clamped());
-    let doubted = number("clock_doubted")?.zip(number("clock_steady_ms")?);
-    let doubted = doubted.map(|(wall, steady_ms)| {
-        (Timestamp(wall).clamped(), Duration::from_millis(u64::try_from(steady_ms).unwrap_or(0)))
-    });
-    Ok(Notes { trusted: trusted.map_or_else(newest, |trusted| Ok(Some(trusted)))?, doubted })
-}
-
-pub(super) fn note_clock(connection: &Connection, notes: Notes) -> rusqlite::Result<()> {
-    let set = |key: &str, value: i64| {
-        connection.prepare_cached("INSERT OR REPLACE INTO state VALUES (?, ?)")?.execute(params![key, value]).map(drop)
-    };
-    if let Some(trusted) = notes.trusted {
-        set("clock_trusted", trusted.0)?;
-    }
-    let Some((wall, steady_for)) = notes.doubted else {
-        let sql = "DELETE FROM state WHERE key IN ('clock_doubted', 'clock_steady_ms')";
-        return connection.prepare_cached(sql)?.execute([]).map(drop);
-    };
-    set("clock_doubted", wall.0)?;
-    set("clock_steady_ms", i64::try_from(steady_for.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Key prefix of a range of messages. The `seq` of the first one follows it; that of the last one is the value.
-const DOUBTED: &str = "clock_doubted_ids:";
-
-/// The messages that were stored while the clock was doubted: their times are unreliable.
-pub(super) fn doubted_messages(connection: &Connection) -> rusqlite::Result<Vec<RangeInclusive<Seq>>> {
-    let mut rows = connection.prepare("SELECT substr(key, ?), value FROM state WHERE key GLOB ? ORDER BY value")?;
-    let rows = rows.query_map(params![DOUBTED.len() + 1, format!("{DOUBTED}*")], |row| {
-        Ok(row.get::<_, String>(0)?.parse().ok().map(Seq).zip(Some(Seq(row.get(1)?))))
-    })?;
-    rows.filter_map(Result::transpose).map(|range| range.map(|(first, last)| first..=last)).collect()
-}
-
-pub(super) fn note_doubted(connection: &Connection, messages: &RangeInclusive<Seq>) -> rusqlite::Result<()> {
-    let key = format!("{DOUBTED}{}", messages.start().0);
-    let sql = "INSERT OR REPLACE INTO state VALUES (?, ?)";
-    connection.prepare_cached(sql)?.execute(params![key, messages.end().0]).map(drop)
-}
-
-/// Key prefix of a time shift. The `seq` of the last message follows it; the milliseconds are the value.
-const TIME_SHIFT: &str = "clock_shift:";
-
-/// The clock replaced a reference that was `ahead_ms` behind it, after the message `last`: so much must be added to the times of
-/// the messages up to that one to compare them with the clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TimeShift {
-    pub(super) last: Seq,
-    pub(super) ahead_ms: i64,
-}
-
-/// The time shifts, in order.
-pub(super) fn time_shifts(connection: &Connection) -> rusqlite::Result<Vec<TimeShift>> {
-    let sql = "SELECT CAST(substr(key, ?) AS INTEGER) AS last, value FROM state WHERE key GLOB ? ORDER BY last";
-    let mut rows = connection.prepare(sql)?;
-    let rows = rows.query_map(params![TIME_SHIFT.len() + 1, format!("{TIME_SHIFT}*")], |row| {
-        Ok(TimeShift { last: Seq(row.get(0)?), ahead_ms: row.get(1)? })
-    })?;
-    rows.collect()
-}
-
-pub(super) fn note_time_shift(connection: &Connection, shift: TimeShift) -> rusqlite::Result<()> {
-    let key = format!("{TIME_SHIFT}{}", shift.last.0);
-    let sql = "INSERT OR REPLACE INTO state VALUES (?, ?)";
-    connection.prepare_cached(sql)?.execute(params![key, shift.ahead_ms]).map(drop)
-}
-
-/// Removes the notes about messages up to this one, which are deleted.
-pub(super) fn forget_clock_of(connection: &Connection, up_to: Seq) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM state WHERE key GLOB ? AND value <= ?";
-    connection.prepare_cached(sql)?.execute(params![format!("{DOUBTED}*"), up_to.0])?;
-    let sql = "DELETE FROM state WHERE key GLOB ? AND CAST(substr(key, ?) AS INTEGER) <= ?";
-    let shift = params![format!("{TIME_SHIFT}*"), TIME_SHIFT.len() + 1, up_to.0];
-    connection.prepare_cached(sql)?.execute(shift).map(drop)
-}
-
-/// A row as a message. None if somebody else wrote into the file what is none.
-pub(super) fn past(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<PastMessage>> {
+/// Reads a row as a message; `None` if another program wrote an invalid one.
+pub(super) fn read_message(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<PastMessage>> {
     let (id, time, name, text): (u64, String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
     let parsed = || {
         Some(PastMessage {

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::store_path::Displaced;
 use crate::protocol::Timestamp;
 
-/// The wall clock is far from what was expected.
+/// The wall clock is far from the expected time.
 pub(super) fn clock_doubted(clock: Timestamp, expected: Timestamp, trial_left: Duration) {
     warn!(
         %clock,
@@ -18,7 +18,7 @@ pub(super) fn clock_doubted(clock: Timestamp, expected: Timestamp, trial_left: D
     );
 }
 
-/// Repeats that warning while there is still time to set the clock.
+/// Repeats the warning while there is still time to set the clock.
 pub(super) fn clock_trial_ends(clock: Timestamp, left: Duration) {
     warn!(
         %clock,

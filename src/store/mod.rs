@@ -1,17 +1,19 @@
-//! Messages on disk, in one SQLite file. One thread writes it, a second one reads it and a third one searches it, so that the hub never
-//! waits for the disk.
+//! Messages on disk, in one SQLite file. One thread writes the file, one reads it and one searches it, so that the hub never waits for
+//! the disk.
 //!
 //! Messages go in as batches and come out as [`Page`]s of rows. The store knows no wire format and no connection: it imports nothing
 //! from `feed`, `room` and `server`, and only values from `protocol` (a test checks that).
 //!
-//! `file` opens and migrates the file; `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index of the
-//! terms that `terms` makes.
+//! `file` opens and migrates the file; `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
+//! terms from `terms`; `clock` and `clock_notes` decide whether messages may be deleted by age.
 
 mod clock;
+mod clock_notes;
 mod file;
 #[cfg(test)]
 mod layers;
 mod log;
+mod open_error;
 mod page;
 mod query;
 mod queue;
@@ -28,75 +30,76 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 
-pub use self::file::{OpenError, Retention};
-pub use self::page::{Evicted, Page, QueryEnd, QueryError, Row};
+pub use self::file::Retention;
+pub use self::open_error::OpenError;
+pub use self::page::{EvictedRange, Page, QueryEnd, QueryError, Row};
 use self::query::PendingSearch;
 pub use self::query::{Query, QueryQueues, StoreQuery};
 use self::writer::{CommitGate, Writer};
 use crate::protocol::{MessageId, PastMessage, Timestamp, Token};
 
-/// What is to be stored, and how.
+/// Where and how to store messages.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
     /// When a message counts as stored.
     pub durability: Durability,
-    /// What is kept of it.
+    /// Which messages to keep.
     pub keep: Retention,
 }
 
-/// The clock that says how old what is stored is.
+/// Reads the wall clock, which tells the age of messages.
 pub type Now = fn() -> Timestamp;
 
 /// When a message counts as stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// When the disk has it: it outlives the machine's failing.
+    /// When the disk has it: it survives a crash of the machine.
     #[default]
     Full,
-    /// When the operating system has it: it outlives the server's failing.
+    /// When the operating system has it: it survives a crash of the server.
     Relaxed,
 }
 
-/// What a file held when it was opened.
+/// The contents of a file when it was opened.
 #[derive(Debug)]
 pub struct StoredState {
-    /// What its ids belong to.
+    /// The epoch of the ids.
     pub epoch: Token,
     /// The id of the newest message, also if it was deleted: no greater id was ever given in this epoch.
     pub last_id: MessageId,
-    /// `messages` has no message up to this id: those are deleted, or only in the file.
+    /// `messages` has no message up to this id: these are evicted, or only in the file.
     pub before: MessageId,
-    /// The newest messages, in order and without a gap; one more than were asked for, if there are more.
+    /// The newest messages, in order and without a gap; one more than the caller asked for, if there are more.
     pub messages: Vec<PastMessage>,
 }
 
-/// What the thread that writes has done.
+/// A report of the writing thread.
 #[derive(Debug)]
 pub enum Report {
-    /// It stored all of these messages, or none of them for this reason.
+    /// The thread has stored all of these messages, or none of them, for this reason.
     Committed(Vec<PastMessage>, Result<(), String>),
-    /// Evicted all messages up to this id.
-    Dropped(MessageId),
+    /// The thread has evicted all messages up to this id.
+    Evicted(MessageId),
 }
 
-/// A file that is open, and the threads that write and read it.
+/// An open file, with the threads that write, read and search it.
 #[derive(Debug)]
 pub struct Store {
-    asks: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Job>,
     reports: Receiver<Report>,
     queries: QueryQueues,
     closed: mpsc::Receiver<()>,
     gate: Arc<CommitGate>,
 }
 
-/// Fate of a batch that the hub no longer waits for.
+/// What happens to a batch for which the hub no longer waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Abandoned {
-    /// It is not stored, and will not be.
+pub enum CommitFate {
+    /// The batch is not stored, and will not be.
     NotStored,
-    /// The commit has begun, and may succeed, or has succeeded: if so, [`Store::reports`] says it.
+    /// The commit has begun, and may succeed or have succeeded: then [`Store::reports`] reports it.
     Unknown,
 }
 
@@ -109,42 +112,42 @@ enum Job {
 }
 
 impl Store {
-    /// Opens the file, or makes it. Its epoch is this one from now on, or the one that it has; a new one gets `made_up`. Looks up
-    /// the last `count` messages.
+    /// Opens the file, or creates it. The epoch is `epoch` or, if that is `None`, the file's own; a new file gets `new_epoch`. Loads the
+    /// last `count` messages.
     ///
     /// # Errors
-    /// What is wrong with the file.
+    /// The reason why the file cannot be used.
     pub fn open(
         options: &Options,
         epoch: Option<Token>,
-        made_up: Token,
+        new_epoch: Token,
         count: usize,
         now: Now,
     ) -> Result<(Self, StoredState), OpenError> {
-        let (file, found) = file::open(options, epoch, made_up, count)?;
+        let (file, state) = file::open(options, epoch, new_epoch, count)?;
         let (reader, searcher) = (file.open_to_read()?, file.open_to_read()?);
-        let (asks, jobs) = mpsc::channel();
+        let (jobs, job_queue) = mpsc::channel();
         let (to_hub, reports) = async_channel::unbounded();
-        let (to_read, to_be_read) = mpsc::channel();
-        let (to_search, to_be_found) = mpsc::channel();
+        let (to_read, read_requests) = mpsc::channel();
+        let (to_search, search_requests) = mpsc::channel();
         let (closing, closed) = mpsc::channel();
         let gate = Arc::default();
         let writer = Writer::new(file, options.keep, now, Arc::clone(&gate));
         let writer = writer.map_err(|error| OpenError::Sqlite(options.path.clone(), error))?;
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.to_owned()).spawn(run);
         let write = move || {
-            writer.run(&jobs, &to_hub);
+            writer.run(&job_queue, &to_hub);
             // Fails if `Store::close` has stopped waiting.
             let _ = closing.send(());
         };
         spawn("store-writer", Box::new(write)).map_err(OpenError::System)?;
-        let read = move || query::read(&reader, to_be_read);
+        let read = move || query::read(&reader, read_requests);
         spawn("store-reader", Box::new(read)).map_err(OpenError::System)?;
-        let of_writer = asks.clone();
-        let search = move || query::search(searcher, to_be_found, &of_writer);
+        let to_writer = jobs.clone();
+        let search = move || query::search(searcher, search_requests, &to_writer);
         spawn("store-searcher", Box::new(search)).map_err(OpenError::System)?;
         let queries = QueryQueues { to_search, to_read };
-        Ok((Self { asks, reports, queries, closed, gate }, found))
+        Ok((Self { jobs, reports, queries, closed, gate }, state))
     }
 
     /// Stores messages in one transaction; [`Store::reports`] gets the result. Their ids follow that of the newest message, so the
@@ -152,7 +155,7 @@ impl Store {
     pub fn commit(&self, messages: Vec<PastMessage>) {
         self.gate.reopen();
         // Fails only if the thread is gone, which ends the server: see `reports`.
-        let _ = self.asks.send(Job::Commit(messages));
+        let _ = self.jobs.send(Job::Commit(messages));
     }
 
     /// The reports of the writing thread. Closed after a fault in that thread.
@@ -160,8 +163,8 @@ impl Store {
         &self.reports
     }
 
-    /// Prevents all further commits. Used when there is no time left to wait for them.
-    pub fn abandon(&self) -> Abandoned {
+    /// Prevents all further commits, when there is no time left to wait for them.
+    pub fn stop_commits(&self) -> CommitFate {
         self.gate.close()
     }
 
@@ -170,9 +173,9 @@ impl Store {
         &self.queries
     }
 
-    /// Closes the file in good order, unless that takes too long; then the next start puts it in order.
+    /// Closes the file. After `wait_max`, returns before the file is closed; the next start recovers it.
     pub fn close(self, wait_max: Duration) {
-        let _ = self.asks.send(Job::Close);
+        let _ = self.jobs.send(Job::Close);
         let _ = self.closed.recv_timeout(wait_max);
     }
 }

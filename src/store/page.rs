@@ -9,37 +9,36 @@ use crate::protocol::MessageId;
 /// A part of the result of a query: rows in the order of the query.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// Messages that the query asks for and that belong before the first row of this page, but are no longer in the store.
-    pub evicted: Option<Evicted>,
+    /// Messages that belong before the first row of this page, but were evicted.
+    pub evicted: Option<EvictedRange>,
     /// How the query ended; on its last page only.
     pub end: Option<QueryEnd>,
-    /// The strings of all rows, one after the other: three allocations for each row would take more memory than its strings.
+    /// The strings of all rows, in one allocation: three allocations for each row would take more memory than its strings.
     strings: String,
     rows: Vec<PackedRow>,
 }
 
-/// A message as it is stored. Another program may have written it, so the strings are untrusted: make them safe before they are
-/// shown.
+/// A stored message. Another program may have written it: replace unsafe characters before the strings are displayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
-    /// Its id.
+    /// The id.
     pub id: MessageId,
     /// When it was sent, in RFC 3339.
     pub time: &'a str,
-    /// The nickname of its author at that time.
+    /// The author's nickname at that time.
     pub name: &'a str,
-    /// Its text.
+    /// The text.
     pub text: &'a str,
 }
 
-/// Messages that are no longer in the store.
+/// A range of evicted messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Evicted {
-    /// Their ids are greater than this one.
+pub struct EvictedRange {
+    /// The last id before the range.
     pub after: MessageId,
-    /// Their ids are at most this one.
+    /// The last id of the range.
     pub up_to: MessageId,
-    /// The oldest message in the store or, if it is empty, the id after the last one evicted.
+    /// The oldest message in the store or, if the store is empty, the id after the last evicted one.
     pub oldest: MessageId,
 }
 
@@ -48,7 +47,7 @@ pub struct Evicted {
 pub enum QueryEnd {
     /// The pages have all rows.
     Complete(u64),
-    /// A search has used all its CPU time. It has found the newest of the matching messages.
+    /// A search has used all its CPU time. The rows are the newest matching messages.
     OutOfTime(u64),
     /// The query failed.
     Failed(QueryError),
@@ -63,7 +62,7 @@ pub enum QueryError {
     Index(String),
 }
 
-/// An id, and where each string of the row ends in [`Page::strings`]; each begins where the one before it ends.
+/// An id, and the end of each string of the row in [`Page::strings`]; each string begins where the previous one ends.
 #[derive(Clone, Copy, Debug)]
 struct PackedRow {
     id: MessageId,
@@ -75,7 +74,7 @@ struct PackedRow {
 const _: () = assert!(size_of::<PackedRow>() <= QUERY_ROW_OVERHEAD_BYTES);
 
 impl Page {
-    /// A last page without rows.
+    /// Creates a last page without rows.
     pub(super) fn failed(error: QueryError) -> Self {
         Self { end: Some(QueryEnd::Failed(error)), ..Self::default() }
     }
@@ -105,7 +104,7 @@ impl Page {
         self.bytes() >= QUERY_PAGE_BYTES
     }
 
-    /// Memory that the rows take.
+    /// Memory of the rows, in bytes.
     #[cfg(test)]
     pub(super) fn allocated_bytes(&self) -> usize {
         self.strings.capacity() + self.rows.capacity() * size_of::<PackedRow>()
@@ -117,8 +116,7 @@ impl Page {
         self.rows.shrink_to_fit();
     }
 
-    /// Adds messages after one id and up to another, in order. Returns the id of the last one added if the page is full before the
-    /// end.
+    /// Appends messages after one id and up to another, in order. If the page is full before the end, returns the id of the last message.
     pub(super) fn fill(
         &mut self,
         connection: &Connection,
@@ -137,7 +135,7 @@ impl Page {
         Ok(None)
     }
 
-    /// Adds a row with the columns id, time, name and text.
+    /// Appends a row with the columns id, time, name and text.
     pub(super) fn push(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
         let (id, time, name, text) = (row.get(0)?, string(row, 1)?, string(row, 2)?, string(row, 3)?);
         let mut end_of = |string: &str| {

@@ -1,5 +1,5 @@
-//! Queries: rows from the store, page by page, as fast as the consumer takes them. At most one page of a query waits for its
-//! consumer, and the store does not work on the next one before it is asked for.
+//! Queries: rows from the store in pages, as fast as the consumer takes them. At most one page of a query waits for its consumer, and the
+//! store makes the next page only on request.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode as SqliteCode, OptionalExtension as _, para
 use rustix::time::{ClockId, clock_gettime};
 
 use super::file::{LOBBY, evicted};
-use super::page::{self, Evicted, Page, QueryEnd, QueryError};
+use super::page::{self, EvictedRange, Page, QueryEnd, QueryError};
 use super::queue::QueryQueue;
 use super::terms::WordQuery;
 use super::{Job, words};
@@ -28,7 +28,7 @@ pub enum Query {
     Words(Text),
 }
 
-/// The queues of two threads: one searches, the other carries out all other queries.
+/// The queues of two threads: one runs searches, the other all other queries.
 #[derive(Clone, Debug)]
 pub struct QueryQueues {
     pub(super) to_search: mpsc::Sender<Weak<StoreQuery>>,
@@ -36,32 +36,32 @@ pub struct QueryQueues {
 }
 
 impl QueryQueues {
-    /// Makes a query for messages with ids up to `until`. The store works on it from the first [`StoreQuery::poll_page`] on, and
-    /// stops when the caller drops it. After a poll that was pending, the store wakes `waker` once the page is ready.
+    /// Creates a query for messages with ids up to `until`. The store works on it from the first [`StoreQuery::poll_page`] on, until the
+    /// caller drops it. After a poll that was pending, the store wakes `waker` when the page is ready.
     pub fn query(&self, query: Query, until: MessageId, waker: Waker) -> Arc<StoreQuery> {
         let (position, queue) = match query {
             Query::Last(rows) => {
                 (QueryPosition::InOrder(OrderPosition::BeforeStart { at: until, rows }), &self.to_read)
             }
             Query::After(id) => (QueryPosition::InOrder(OrderPosition::After(id)), &self.to_read),
-            Query::Words(words) => (QueryPosition::PendingSearch(SearchPosition::new(&words, until)), &self.to_search),
+            Query::Words(words) => (QueryPosition::Search(SearchPosition::new(&words, until)), &self.to_search),
         };
-        let progress = Mutex::new(Progress { position, page: Page::default(), rows_before: 0 });
+        let progress = Mutex::new(QueryProgress { position, page: Page::default(), rows_before: 0 });
         Arc::new(StoreQuery { until, waker, queue: queue.clone(), progress, next: Mutex::default() })
     }
 }
 
-/// A query, shared by the consumer, which takes its pages, and a thread of the store, which makes them. The thread holds it weakly: when
-/// the consumer drops it, it is gone.
+/// A query, shared by the consumer, which takes its pages, and a thread of the store, which makes them. The thread holds a weak
+/// reference: the query is freed when the consumer drops it.
 #[derive(Debug)]
 pub struct StoreQuery {
-    /// The last id that the query asks for.
+    /// The last id that the query covers.
     until: MessageId,
     /// Wakes the consumer.
     waker: Waker,
     /// Queue of the thread that runs the query.
     queue: mpsc::Sender<Weak<Self>>,
-    progress: Mutex<Progress>,
+    progress: Mutex<QueryProgress>,
     next: Mutex<PageSlot>,
 }
 
@@ -76,7 +76,7 @@ struct PageSlot {
 
 /// The thread's progress with the query.
 #[derive(Debug)]
-struct Progress {
+struct QueryProgress {
     position: QueryPosition,
     /// The page being filled.
     page: Page,
@@ -88,7 +88,7 @@ struct Progress {
 #[derive(Debug)]
 enum QueryPosition {
     InOrder(OrderPosition),
-    PendingSearch(SearchPosition),
+    Search(SearchPosition),
 }
 
 #[derive(Debug)]
@@ -111,7 +111,7 @@ struct SearchPosition {
 
 /// Result of one turn of a query.
 #[derive(Debug, PartialEq, Eq)]
-enum Turn {
+enum TurnResult {
     /// The query needs another turn to fill its page.
     Unfinished,
     /// The page is full; there may be more rows.
@@ -142,32 +142,32 @@ impl StoreQuery {
     }
 
     /// Does one turn's work. Returns whether the query needs another turn to fill its page.
-    fn advance(&self, connection: &Connection) -> bool {
+    fn run_turn(&self, connection: &Connection) -> bool {
         let mut progress = lock(&self.progress);
-        let Progress { position, page, rows_before } = &mut *progress;
+        let QueryProgress { position, page, rows_before } = &mut *progress;
         let turn = match position {
-            QueryPosition::InOrder(position) => position.advance(connection, self.until, page, *rows_before),
-            QueryPosition::PendingSearch(search) => search.advance(connection, page, *rows_before),
+            QueryPosition::InOrder(position) => position.run_turn(connection, self.until, page, *rows_before),
+            QueryPosition::Search(search) => search.run_turn(connection, page, *rows_before),
         };
         page.end = match turn {
-            Ok(Turn::Unfinished) => return true,
-            Ok(Turn::PageFull) => None,
-            Ok(Turn::End(end)) => Some(end),
+            Ok(TurnResult::Unfinished) => return true,
+            Ok(TurnResult::PageFull) => None,
+            Ok(TurnResult::End(end)) => Some(end),
             Err(error) => Some(QueryEnd::Failed(QueryError::Read(error.to_string()))),
         };
         *rows_before += page.len();
         let page = std::mem::take(page);
         drop(progress);
-        self.hand_over(page);
+        self.deliver(page);
         false
     }
 
     /// Ends a search, because the index cannot be read or completed.
     fn fail(&self, why: impl Display) {
-        self.hand_over(Page::failed(QueryError::Index(why.to_string())));
+        self.deliver(Page::failed(QueryError::Index(why.to_string())));
     }
 
-    fn hand_over(&self, mut page: Page) {
+    fn deliver(&self, mut page: Page) {
         page.shrink();
         let has_ended = page.end.is_some();
         *lock(&self.next) = PageSlot { page: Some(page), is_requested: false, has_ended };
@@ -178,7 +178,7 @@ impl StoreQuery {
     fn stop_check(self: &Arc<Self>) -> impl FnMut() -> bool + Send + 'static {
         let query = Arc::downgrade(self);
         let turn = match &lock(&self.progress).position {
-            QueryPosition::PendingSearch(search) => search.turn(),
+            QueryPosition::Search(search) => search.turn_time(),
             QueryPosition::InOrder(_) => Duration::MAX,
         };
         let end = thread_cpu().saturating_add(turn);
@@ -189,45 +189,45 @@ impl StoreQuery {
     /// Counts CPU time as used by the search.
     #[cfg(test)]
     pub(super) fn use_up(&self, time: Duration) {
-        if let QueryPosition::PendingSearch(search) = &mut lock(&self.progress).position {
+        if let QueryPosition::Search(search) = &mut lock(&self.progress).position {
             search.cpu = time;
         }
     }
 }
 
-/// Locks, even if another thread panicked while it held the lock: such a fault ends the server anyway.
+/// Locks a mutex, also if a thread panicked while it held the lock: such a fault ends the server anyway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl OrderPosition {
     /// Adds the next messages in order, once their start is known.
-    fn advance(
+    fn run_turn(
         &mut self,
         connection: &Connection,
         until: MessageId,
         page: &mut Page,
         rows_before: u64,
-    ) -> rusqlite::Result<Turn> {
+    ) -> rusqlite::Result<TurnResult> {
         // In one transaction: a message that is evicted meanwhile is either still in the snapshot, or reported as evicted.
         let snapshot = connection.unchecked_transaction()?;
         let evicted = evicted(&snapshot)?;
         if let Self::BeforeStart { at, rows } = *self {
             *self = find_start(&snapshot, at, rows, evicted)?;
         }
-        let Self::After(after) = *self else { return Ok(Turn::Unfinished) };
+        let Self::After(after) = *self else { return Ok(TurnResult::Unfinished) };
         let up_to = evicted.min(until);
         if up_to > after {
             let oldest: Option<u64> =
                 snapshot.query_row("SELECT min(id) FROM messages WHERE room = ?", [LOBBY], |row| row.get(0))?;
             let oldest = oldest.map_or(evicted.next(), MessageId);
-            page.evicted = Some(Evicted { after, up_to, oldest });
+            page.evicted = Some(EvictedRange { after, up_to, oldest });
         }
         Ok(match page.fill(&snapshot, after.max(up_to), until)? {
-            None => Turn::End(QueryEnd::Complete(rows_before + page.len())),
+            None => TurnResult::End(QueryEnd::Complete(rows_before + page.len())),
             Some(last) => {
                 *self = Self::After(last);
-                Turn::PageFull
+                TurnResult::PageFull
             }
         })
     }
@@ -257,17 +257,17 @@ impl SearchPosition {
     }
 
     /// CPU time that the next turn may take.
-    fn turn(&self) -> Duration {
+    fn turn_time(&self) -> Duration {
         let left = Duration::from_millis(SEARCH_CPU_MS_MAX).saturating_sub(self.cpu);
         SEARCH_TURNS_MS.get(self.turns).map_or(left, |&turn| left.min(Duration::from_millis(turn)))
     }
 
     /// Searches for at most one turn, the newest messages first.
-    fn advance(&mut self, connection: &Connection, page: &mut Page, rows_before: u64) -> rusqlite::Result<Turn> {
+    fn run_turn(&mut self, connection: &Connection, page: &mut Page, rows_before: u64) -> rusqlite::Result<TurnResult> {
         if self.words.terms().next().is_none() {
-            return Ok(Turn::End(QueryEnd::Complete(0)));
+            return Ok(TurnResult::End(QueryEnd::Complete(0)));
         }
-        let (start, turn) = (thread_cpu(), self.turn());
+        let (start, turn) = (thread_cpu(), self.turn_time());
         let mut is_interrupted = false;
         let found = words::find(connection, &self.words, self.until, |mut rows| {
             while let Some(row) = rows.next()? {
@@ -286,21 +286,25 @@ impl SearchPosition {
         self.cpu += thread_cpu().saturating_sub(start);
         let count = rows_before + page.len();
         match found {
-            _ if count == SEARCH_FOUND_MAX => return Ok(Turn::End(QueryEnd::Complete(count))),
+            _ if count == SEARCH_FOUND_MAX => return Ok(TurnResult::End(QueryEnd::Complete(count))),
             Err(error) if error.sqlite_error_code() == Some(SqliteCode::OperationInterrupted) => is_interrupted = true,
             Err(error) => return Err(error),
-            Ok(()) if page.is_full() => return Ok(Turn::PageFull),
+            Ok(()) if page.is_full() => return Ok(TurnResult::PageFull),
             Ok(()) => {}
         }
         if !is_interrupted {
-            return Ok(Turn::End(QueryEnd::Complete(count)));
+            return Ok(TurnResult::End(QueryEnd::Complete(count)));
         }
         self.turns += 1;
-        Ok(if self.turn().is_zero() { Turn::End(QueryEnd::OutOfTime(count)) } else { Turn::Unfinished })
+        Ok(if self.turn_time().is_zero() {
+            TurnResult::End(QueryEnd::OutOfTime(count))
+        } else {
+            TurnResult::Unfinished
+        })
     }
 }
 
-/// CPU time that this thread has used. Unlike elapsed time, it does not depend on the load of the machine.
+/// CPU time of this thread. Unlike elapsed time, it does not depend on the load of the machine.
 fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
@@ -322,46 +326,50 @@ impl PendingSearch {
     }
 
     /// Continues the search: the words are in the index.
-    pub(super) fn go_on(mut self) {
-        if let Some(query) = self.take() {
+    pub(super) fn resume(mut self) {
+        if let Some(query) = self.take_query() {
             query.enqueue();
         }
     }
 
     /// Fails the search: the words cannot be indexed.
     pub(super) fn fail(mut self, why: &impl Display) {
-        if let Some(query) = self.take() {
+        if let Some(query) = self.take_query() {
             query.fail(why);
         }
     }
 
-    fn take(&mut self) -> Option<Arc<StoreQuery>> {
+    fn take_query(&mut self) -> Option<Arc<StoreQuery>> {
         std::mem::take(&mut self.0).upgrade()
     }
 }
 
 impl Drop for PendingSearch {
     fn drop(&mut self) {
-        if let Some(query) = self.take() {
+        if let Some(query) = self.take_query() {
             query.fail("the server is shutting down");
         }
     }
 }
 
 /// Runs queries until all [`QueryQueues`] are dropped.
-pub(super) fn read(connection: &Connection, asked: mpsc::Receiver<Weak<StoreQuery>>) {
-    let mut queue = QueryQueue::new(asked);
-    while queue.give_turn(|query| query.advance(connection)) {}
+pub(super) fn read(connection: &Connection, requests: mpsc::Receiver<Weak<StoreQuery>>) {
+    let mut queue = QueryQueue::new(requests);
+    while queue.give_turn(|query| query.run_turn(connection)) {}
 }
 
 /// Runs searches until all [`QueryQueues`] are dropped. A search waits until the writer has indexed all words that it needs; meanwhile
 /// other searches run.
-pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<StoreQuery>>, writer: &mpsc::Sender<Job>) {
-    let mut queue = QueryQueue::new(asked);
-    while queue.give_turn(|query| match is_behind(&connection, query.until) {
+pub(super) fn search(
+    mut connection: Connection,
+    requests: mpsc::Receiver<Weak<StoreQuery>>,
+    writer: &mpsc::Sender<Job>,
+) {
+    let mut queue = QueryQueue::new(requests);
+    while queue.give_turn(|query| match index_lags_up_to(&connection, query.until) {
         Ok(false) => {
             stop_when(&mut connection, Some(query.stop_check()));
-            let is_unfinished = query.advance(&connection);
+            let is_unfinished = query.run_turn(&connection);
             stop_when(&mut connection, None::<fn() -> bool>);
             is_unfinished
         }
@@ -377,8 +385,8 @@ pub(super) fn search(mut connection: Connection, asked: mpsc::Receiver<Weak<Stor
 }
 
 /// Whether the index lacks words of messages up to this id.
-fn is_behind(connection: &Connection, until: MessageId) -> rusqlite::Result<bool> {
-    words::is_behind(connection, words::seq_of(connection, until)?)
+fn index_lags_up_to(connection: &Connection, until: MessageId) -> rusqlite::Result<bool> {
+    words::index_lags(connection, words::seq_of(connection, until)?)
 }
 
 /// Interrupts statements once `check` returns true.

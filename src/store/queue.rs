@@ -10,25 +10,25 @@ use crate::limits::QUERY_OLDEST_SHARE;
 /// The queries that wait for one thread. A consumer asks for one page of one query at a time, so there are at most as many as
 /// consumers.
 ///
-/// A long query takes several turns. The query with the fewest turns goes first; among equals, the one that has waited longest.
-/// So a short answer, or the next page of a long one, does not wait for other consumers' long queries. A share of the time goes to
-/// the query that has waited longest, however many turns it has had.
+/// A long query takes several turns. The query with the fewest turns goes first; among equals, the oldest one. So a short answer, or the
+/// next page of a long one, does not wait for long queries of other consumers. A share of the time goes to the oldest query, however many
+/// turns it has had.
 #[derive(Debug)]
 pub(super) struct QueryQueue<Q = StoreQuery> {
-    asked: mpsc::Receiver<Weak<Q>>,
+    requests: mpsc::Receiver<Weak<Q>>,
     /// In order of arrival; a query goes to the end after its turn.
-    waiting: VecDeque<Waiting<Q>>,
+    waiting: VecDeque<WaitingQuery<Q>>,
     oldest: OldestShare,
 }
 
 /// A waiting query. Held weakly: a query whose consumer has dropped it is removed.
 #[derive(Debug)]
-struct Waiting<Q> {
+struct WaitingQuery<Q> {
     query: Weak<Q>,
     turns: u32,
 }
 
-/// Gives the query that has waited longest its share of the time, and not more.
+/// Gives the oldest query its share of the time, and not more.
 #[derive(Debug, Default)]
 struct OldestShare {
     /// Time that the other queries must have before it is due again.
@@ -47,18 +47,18 @@ impl OldestShare {
 }
 
 impl<Q> QueryQueue<Q> {
-    pub(super) fn new(asked: mpsc::Receiver<Weak<Q>>) -> Self {
-        Self { asked, waiting: VecDeque::new(), oldest: OldestShare::default() }
+    pub(super) fn new(requests: mpsc::Receiver<Weak<Q>>) -> Self {
+        Self { requests, waiting: VecDeque::new(), oldest: OldestShare::default() }
     }
 
-    /// Gives one query a turn; waits for a query if there is none. `advance` does one turn's work and returns whether the query
-    /// needs another turn. Returns false once nobody can ask any more.
-    pub(super) fn give_turn(&mut self, advance: impl FnOnce(&Arc<Q>) -> bool) -> bool {
+    /// Gives one query a turn; waits for a query if there is none. `run_turn` does the work of one turn and returns whether the query
+    /// needs another one. Returns false once all senders are dropped.
+    pub(super) fn give_turn(&mut self, run_turn: impl FnOnce(&Arc<Q>) -> bool) -> bool {
         if self.waiting.is_empty() {
-            let Ok(query) = self.asked.recv() else { return false };
-            self.waiting.push_back(Waiting { query, turns: 0 });
+            let Ok(query) = self.requests.recv() else { return false };
+            self.waiting.push_back(WaitingQuery { query, turns: 0 });
         }
-        self.waiting.extend(self.asked.try_iter().map(|query| Waiting { query, turns: 0 }));
+        self.waiting.extend(self.requests.try_iter().map(|query| WaitingQuery { query, turns: 0 }));
         self.waiting.retain(|waiting| waiting.query.strong_count() > 0);
         let is_oldest = self.oldest.is_due();
         let fewest = self.waiting.iter().enumerate().min_by_key(|(_, waiting)| waiting.turns).map(|(index, _)| index);
@@ -66,8 +66,8 @@ impl<Q> QueryQueue<Q> {
             if is_oldest { self.waiting.pop_front() } else { fewest.and_then(|index| self.waiting.remove(index)) };
         let Some((query, turns)) = next.and_then(|next| Some((next.query.upgrade()?, next.turns))) else { return true };
         let started = Instant::now();
-        if advance(&query) {
-            self.waiting.push_back(Waiting { query: Arc::downgrade(&query), turns: turns + 1 });
+        if run_turn(&query) {
+            self.waiting.push_back(WaitingQuery { query: Arc::downgrade(&query), turns: turns + 1 });
         }
         self.oldest.count(is_oldest, started.elapsed());
         true
@@ -109,8 +109,8 @@ mod tests {
     }
 
     fn queue() -> (QueryQueue<Job>, mpsc::Sender<Weak<Job>>) {
-        let (asks, asked) = mpsc::channel();
-        (QueryQueue::new(asked), asks)
+        let (asks, requests) = mpsc::channel();
+        (QueryQueue::new(requests), asks)
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
     fn short_query_overtakes_long_ones() {
         let (mut queue, asks) = queue();
         let long: Vec<_> = ["a", "b", "c"].map(|name| Arc::new((name, 100))).into();
-        queue.waiting.extend(long.iter().map(|job| Waiting { query: Arc::downgrade(job), turns: 7 }));
+        queue.waiting.extend(long.iter().map(|job| WaitingQuery { query: Arc::downgrade(job), turns: 7 }));
         let short = [Arc::new(("s", 2))];
         assert!(turns(&mut queue, Duration::MAX, &short, asks).starts_with("ssabcabc"));
     }
@@ -133,7 +133,7 @@ mod tests {
     fn oldest_query_is_due_after_its_share() {
         let (mut queue, asks) = queue();
         let jobs = [("a", 3), ("b", 1)].map(Arc::new);
-        queue.waiting.push_back(Waiting { query: Arc::downgrade(&jobs[0]), turns: 9 });
+        queue.waiting.push_back(WaitingQuery { query: Arc::downgrade(&jobs[0]), turns: 9 });
         assert_eq!(turns(&mut queue, Duration::ZERO, &jobs[1..], asks), "abaa");
         let mut share = OldestShare::default();
         assert!(share.is_due());

@@ -1,5 +1,5 @@
-//! Where the database is. A value of `--data` is always a path, and the file that is locked is the file that SQLite uses and that
-//! the next start finds.
+//! The path of the database. A value of `--data` is always a path, and the locked file is the file that SQLite uses and that the next
+//! start finds.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,15 +13,15 @@ use rustix::fs::OFlags;
 
 use super::OpenError;
 
-/// A database file of which this process holds the lock.
+/// A database file that this process has locked.
 #[derive(Debug)]
 pub(super) struct StorePath {
     /// Absolute and without symbolic links. SQLite takes other paths for a URI (`file:x`) or for a database in memory (`:memory:`).
     path: PathBuf,
     /// Files that must stay where they are.
-    watched: Vec<Watched>,
+    watched: Vec<WatchedFile>,
     /// Set once SQLite has opened the files beside the database.
-    lengths: Option<Lengths>,
+    lengths: Option<KnownLengths>,
     /// The file that was found truncated. Stays set: whatever happens to the file later, SQLite's view of it is wrong.
     truncated: Option<PathBuf>,
     /// Holds the lock. Must be closed after SQLite's own descriptors, because closing it drops their locks, too (fcntl(2)).
@@ -29,16 +29,14 @@ pub(super) struct StorePath {
 }
 
 #[derive(Debug)]
-struct Watched {
+struct WatchedFile {
     path: PathBuf,
     id: FileId,
 }
 
-/// What is needed to notice that another program truncated a file.
-///
-/// SQLite does not notice: it goes on writing at the old offsets.
+/// The lengths by which a truncation by another program is noticed. SQLite does not notice it: it goes on writing at the old offsets.
 #[derive(Debug)]
-struct Lengths {
+struct KnownLengths {
     /// Fewest bytes of the database. It shrinks only when SQLite vacuums it.
     database_min: u64,
     /// Fewest bytes of the `-shm`. It never shrinks while it is open.
@@ -53,7 +51,7 @@ struct Lengths {
 const WAL_HEADER_BYTES: u64 = 32;
 const WAL_FRAME_HEADER_BYTES: u64 = 24;
 
-/// Identity of a file, whatever path leads to it.
+/// Identity of a file, by whatever path it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -70,11 +68,11 @@ impl From<&Metadata> for FileId {
 #[derive(Debug)]
 pub(super) struct Displaced {
     path: PathBuf,
-    how: How,
+    how: DisplacedKind,
 }
 
 #[derive(Debug)]
-enum How {
+enum DisplacedKind {
     Gone,
     Replaced,
     Truncated,
@@ -88,18 +86,20 @@ impl Displaced {
 
     /// Whether a restart is needed, and SQLite must not write what it believes to be the contents of the files.
     pub(super) fn is_truncated(&self) -> bool {
-        matches!(self.how, How::Truncated)
+        matches!(self.how, DisplacedKind::Truncated)
     }
 }
 
-/// For clients, which must not learn paths.
+/// The text is for clients, which must not learn paths.
 impl fmt::Display for Displaced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.how {
-            How::Gone => f.write_str("the store's file was deleted or moved while the server was running"),
-            How::Replaced => f.write_str("the store's file was replaced by another one while the server was running"),
-            How::Truncated => f.write_str("the store's file was truncated while the server was running"),
-            How::Unreadable(error) => write!(f, "the store's file can no longer be found or read: {error}"),
+            DisplacedKind::Gone => f.write_str("the store's file was deleted or moved while the server was running"),
+            DisplacedKind::Replaced => {
+                f.write_str("the store's file was replaced by another one while the server was running")
+            }
+            DisplacedKind::Truncated => f.write_str("the store's file was truncated while the server was running"),
+            DisplacedKind::Unreadable(error) => write!(f, "the store's file can no longer be found or read: {error}"),
         }
     }
 }
@@ -109,8 +109,8 @@ impl StorePath {
     pub(super) fn lock(given: &Path) -> Result<Self, OpenError> {
         let failed = |error| OpenError::File(given.to_owned(), error);
         let absolute = path::absolute(given).map_err(failed)?;
-        // Before it is opened: opening a device can have side effects, and opening a FIFO can block for ever.
-        if let Some(kind) = fs::metadata(&absolute).ok().and_then(|metadata| unfit(&metadata)) {
+        // Before the file is opened: opening a device can have side effects, and opening a FIFO can block forever.
+        if let Some(kind) = fs::metadata(&absolute).ok().and_then(|metadata| irregular_kind(&metadata)) {
             return Err(OpenError::NotRegular(given.to_owned(), kind));
         }
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
@@ -118,7 +118,7 @@ impl StorePath {
             File::options().read(true).write(true).create(true).truncate(false).custom_flags(flags).open(&absolute);
         let lock = file.map_err(failed)?;
         let metadata = lock.metadata().map_err(failed)?;
-        if let Some(kind) = unfit(&metadata) {
+        if let Some(kind) = irregular_kind(&metadata) {
             return Err(OpenError::NotRegular(given.to_owned(), kind));
         }
         lock.try_lock().map_err(|error| match error {
@@ -126,11 +126,11 @@ impl StorePath {
             TryLockError::Error(error) => failed(error),
         })?;
         let (path, id) = (absolute.canonicalize().map_err(failed)?, FileId::from(&metadata));
-        let mut place = Self { path, watched: Vec::new(), lengths: None, truncated: None, lock };
-        let given = [absolute].into_iter().filter(|absolute| *absolute != place.path);
-        place.watched = given.chain([place.path.clone()]).map(|path| Watched { path, id }).collect();
-        place.check_paths().map_err(|displaced| failed(io::Error::other(displaced.to_string())))?;
-        Ok(place)
+        let mut opened = Self { path, watched: Vec::new(), lengths: None, truncated: None, lock };
+        let given = [absolute].into_iter().filter(|absolute| *absolute != opened.path);
+        opened.watched = given.chain([opened.path.clone()]).map(|path| WatchedFile { path, id }).collect();
+        opened.check_paths().map_err(|displaced| failed(io::Error::other(displaced.to_string())))?;
+        Ok(opened)
     }
 
     /// The path for SQLite.
@@ -157,8 +157,8 @@ impl StorePath {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 found => found.map_err(failed)?,
             };
-            if let Some(kind) = unfit(&metadata) {
-                return Err(OpenError::BesideIt(path, kind));
+            if let Some(kind) = irregular_kind(&metadata) {
+                return Err(OpenError::CompanionNotRegular(path, kind));
             }
             File::options().read(true).write(true).open(&path).map_err(failed)?;
         }
@@ -170,10 +170,10 @@ impl StorePath {
         for suffix in ["-wal", "-shm"] {
             let path = companion(&self.path, suffix);
             let id = FileId::from(&fs::metadata(&path)?);
-            self.watched.push(Watched { path, id });
+            self.watched.push(WatchedFile { path, id });
         }
         let shm = File::options().read(true).write(true).open(companion(&self.path, "-shm"))?;
-        self.lengths = Some(Lengths {
+        self.lengths = Some(KnownLengths {
             database_min: self.lock.metadata()?.len(),
             shm_min: shm.metadata()?.len(),
             page_bytes: pragma(connection, "PRAGMA page_size").map_err(io::Error::other)?,
@@ -192,18 +192,18 @@ impl StorePath {
             self.check_paths()?;
             self.truncated = self
                 .find_truncated(connection)
-                .map_err(|error| Displaced { path: self.path.clone(), how: How::Unreadable(error) })?;
+                .map_err(|error| Displaced { path: self.path.clone(), how: DisplacedKind::Unreadable(error) })?;
         }
-        self.truncated.clone().map_or(Ok(()), |path| Err(Displaced { path, how: How::Truncated }))
+        self.truncated.clone().map_or(Ok(()), |path| Err(Displaced { path, how: DisplacedKind::Truncated }))
     }
 
     fn check_paths(&self) -> Result<(), Displaced> {
-        self.watched.iter().try_for_each(|Watched { path, id }| {
+        self.watched.iter().try_for_each(|WatchedFile { path, id }| {
             let how = match fs::metadata(path) {
                 Ok(metadata) if FileId::from(&metadata) == *id => return Ok(()),
-                Ok(_) => How::Replaced,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => How::Gone,
-                Err(error) => How::Unreadable(error),
+                Ok(_) => DisplacedKind::Replaced,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => DisplacedKind::Gone,
+                Err(error) => DisplacedKind::Unreadable(error),
             };
             Err(Displaced { path: path.clone(), how })
         })
@@ -239,7 +239,7 @@ impl StorePath {
     }
 }
 
-impl Lengths {
+impl KnownLengths {
     /// Returns whether the `-shm` was truncated. If so, gives it its length back: SQLite maps it into memory, and an access beyond
     /// its end would kill the process (SIGBUS). SQLite rebuilds the contents from the `-wal`.
     fn restore_shm(&mut self) -> io::Result<bool> {
@@ -289,7 +289,7 @@ impl Lengths {
     }
 }
 
-/// Pages of the database, including those that are still in the write-ahead log.
+/// Number of pages of the database, with those that are still in the write-ahead log.
 fn page_count(connection: &Connection) -> rusqlite::Result<u64> {
     pragma(connection, "PRAGMA page_count")
 }
@@ -312,7 +312,7 @@ pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The kind of file, unless it is a regular file.
-fn unfit(metadata: &Metadata) -> Option<&'static str> {
+fn irregular_kind(metadata: &Metadata) -> Option<&'static str> {
     let kind = metadata.file_type();
     Some(match () {
         () if kind.is_file() => return None,
@@ -330,15 +330,15 @@ mod tests {
 
     /// A database with a table `t` of a megabyte that is not in the `-wal` any more.
     fn database(path: &Path) -> (StorePath, Connection) {
-        let mut place = StorePath::lock(path).unwrap();
+        let mut opened = StorePath::lock(path).unwrap();
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
         connection.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(1000000))").unwrap();
         checkpoint(&connection);
-        place.watch_companions(&connection).unwrap();
-        assert!(place.check(&connection).is_ok());
-        (place, connection)
+        opened.watch_companions(&connection).unwrap();
+        assert!(opened.check(&connection).is_ok());
+        (opened, connection)
     }
 
     fn checkpoint(connection: &Connection) {
@@ -352,41 +352,41 @@ mod tests {
     #[test]
     fn growth_after_our_vacuum_and_checkpoint_is_no_truncation() {
         let directory = tempfile::tempdir().unwrap();
-        let (mut place, connection) = database(&directory.path().join("chat.db"));
-        let before = place.lock.metadata().unwrap().len();
+        let (mut opened, connection) = database(&directory.path().join("chat.db"));
+        let before = opened.lock.metadata().unwrap().len();
         connection.execute_batch("DELETE FROM t; PRAGMA incremental_vacuum").unwrap();
-        place.accept_vacuum(&connection).unwrap();
+        opened.accept_vacuum(&connection).unwrap();
         checkpoint(&connection);
-        assert!(place.lock.metadata().unwrap().len() < before);
+        assert!(opened.lock.metadata().unwrap().len() < before);
         connection.execute_batch("INSERT INTO t VALUES (zeroblob(1000000))").unwrap();
-        assert!(place.check(&connection).is_ok());
+        assert!(opened.check(&connection).is_ok());
         checkpoint(&connection);
-        assert!(place.check(&connection).is_ok());
+        assert!(opened.check(&connection).is_ok());
     }
 
     #[test]
     fn wal_with_a_hole_at_its_start_is_truncated() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
-        let (mut place, connection) = database(&path);
+        let (mut opened, connection) = database(&path);
         connection.execute_batch("INSERT INTO t VALUES (1)").unwrap();
-        assert!(place.check(&connection).is_ok());
+        assert!(opened.check(&connection).is_ok());
         resize(&path, "-wal", 0);
         // A commit that had passed its check already.
         connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
-        assert!(place.check(&connection).is_err_and(|displaced| displaced.is_truncated()));
+        assert!(opened.check(&connection).is_err_and(|displaced| displaced.is_truncated()));
     }
 
     #[test]
     fn truncated_database_is_noticed_after_a_growth() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
-        let (mut place, connection) = database(&path);
-        let before = place.lock.metadata().unwrap().len();
+        let (mut opened, connection) = database(&path);
+        let before = opened.lock.metadata().unwrap().len();
         connection.execute_batch("INSERT INTO t VALUES (zeroblob(1000000))").unwrap();
         checkpoint(&connection);
-        assert!(place.check(&connection).is_ok());
+        assert!(opened.check(&connection).is_ok());
         resize(&path, "", before);
-        assert!(place.check(&connection).is_err_and(|displaced| displaced.is_truncated()));
+        assert!(opened.check(&connection).is_err_and(|displaced| displaced.is_truncated()));
     }
 }

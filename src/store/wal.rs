@@ -1,6 +1,6 @@
-//! Keeps the write-ahead log small, even while others read the store without a pause.
+//! Limits the write-ahead log, even while others read the store without a pause.
 //!
-//! SQLite restarts the log only when nobody reads from it. Short readers that follow one another without a pause would let it
+//! SQLite restarts the log only when there is no reader. Short readers that follow one another without a pause would let it
 //! grow without limit. A checkpoint that waits for readers prevents that: it holds off writers, and a reader that starts
 //! meanwhile finds everything in the file and does not need the log.
 
@@ -17,24 +17,24 @@ use crate::limits::{
 
 #[derive(Debug)]
 pub(super) struct WalBound {
-    short: Wait,
-    long: Wait,
+    short: CheckpointWait,
+    long: CheckpointWait,
     /// Whether the operator was warned that the log is too large.
     is_warned: bool,
 }
 
-/// A checkpoint that waits for readers, and when it is due. A long-running reader must not delay every commit.
+/// When a checkpoint that waits for readers is due. A long-running reader must not delay every commit.
 #[derive(Debug)]
-struct Wait {
+struct CheckpointWait {
     ms: u64,
-    /// Fewest bytes of the log for which it waits.
+    /// Fewest bytes of the log for which a checkpoint waits.
     bytes_min: u64,
     /// Due beyond this many bytes, or after this time.
     at: u64,
     after: Instant,
 }
 
-impl Wait {
+impl CheckpointWait {
     fn new(ms: u64, bytes_min: u64) -> Self {
         Self { ms, bytes_min, at: bytes_min, after: Instant::now() }
     }
@@ -43,7 +43,7 @@ impl Wait {
         bytes > self.at || (bytes > self.bytes_min && Instant::now() >= self.after)
     }
 
-    /// Plans the next wait, now that one has ended.
+    /// Plans the next checkpoint, now that one has ended.
     fn postpone(&mut self, at: u64) {
         self.at = at;
         self.after = Instant::now() + Duration::from_millis(self.ms * STORE_CHECKPOINT_PAUSE_FACTOR);
@@ -53,17 +53,17 @@ impl Wait {
 impl WalBound {
     pub(super) fn new() -> Self {
         Self {
-            short: Wait::new(STORE_CHECKPOINT_MS_MAX, STORE_WAL_CHECKPOINT_BYTES),
-            long: Wait::new(STORE_CHECKPOINT_LONG_MS_MAX, STORE_WAL_URGENT_BYTES),
+            short: CheckpointWait::new(STORE_CHECKPOINT_MS_MAX, STORE_WAL_CHECKPOINT_BYTES),
+            long: CheckpointWait::new(STORE_CHECKPOINT_LONG_MS_MAX, STORE_WAL_URGENT_BYTES),
             is_warned: false,
         }
     }
 
-    /// Empties the log if it is too large. Returns whether it is small.
-    pub(super) fn keep(&mut self, file: &StoreFile) -> rusqlite::Result<bool> {
-        let bytes = file.place.wal_bytes();
+    /// Empties the log if it is too large and a checkpoint is due. Returns whether it is small.
+    pub(super) fn limit_size(&mut self, file: &StoreFile) -> rusqlite::Result<bool> {
+        let bytes = file.store_path.wal_bytes();
         if bytes <= STORE_WAL_CHECKPOINT_BYTES {
-            self.settle();
+            self.reset();
             return Ok(true);
         }
         let is_long = self.long.is_due(bytes);
@@ -80,7 +80,7 @@ impl WalBound {
         }
         let is_small = checkpointed?;
         if is_small {
-            self.settle();
+            self.reset();
         }
         if !is_small && bytes > STORE_WAL_BYTES_MAX && !std::mem::replace(&mut self.is_warned, true) {
             log::wal_grows(bytes);
@@ -88,7 +88,7 @@ impl WalBound {
         Ok(is_small)
     }
 
-    fn settle(&mut self) {
+    fn reset(&mut self) {
         self.short.at = self.short.bytes_min;
         self.long.at = self.long.bytes_min;
         if std::mem::take(&mut self.is_warned) {

@@ -7,7 +7,7 @@
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
 
-use super::file::{LOBBY, Seq, set_state, state};
+use super::file::{LOBBY, Seq, read_state, set_state};
 use super::terms::{WordQuery, index_terms, rules_version};
 use crate::limits::{STORE_INDEX_BEHIND_MAX, STORE_INDEXED_AT_ONCE_BYTES, STORE_INDEXED_AT_ONCE_MAX};
 use crate::protocol::MessageId;
@@ -44,30 +44,30 @@ pub(super) fn seq_of(connection: &Connection, id: MessageId) -> rusqlite::Result
 }
 
 /// Whether there are messages up to `last` whose terms are not in the index.
-pub(super) fn is_behind(connection: &Connection, last: Seq) -> rusqlite::Result<bool> {
+pub(super) fn index_lags(connection: &Connection, last: Seq) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE seq > ? AND seq <= ?)";
-    let after = state(connection, INDEXED)?;
+    let after = read_state(connection, INDEXED)?;
     connection.prepare_cached(sql)?.query_row([after.0, last.0], |row| row.get(0))
 }
 
 /// Whether the index lags by more than [`STORE_INDEX_BEHIND_MAX`] messages behind `last`, and must not lag further.
-pub(super) fn is_far_behind(connection: &Connection, last: Seq) -> rusqlite::Result<bool> {
-    Ok(last.0 > state(connection, INDEXED)?.0 + STORE_INDEX_BEHIND_MAX)
+pub(super) fn index_lags_far(connection: &Connection, last: Seq) -> rusqlite::Result<bool> {
+    Ok(last.0 > read_state(connection, INDEXED)?.0 + STORE_INDEX_BEHIND_MAX)
 }
 
 /// Indexes messages that are not indexed yet, up to `last` or the limit for one step.
 ///
 /// One statement: with a trigger for each row it takes ten times as long.
-pub(super) fn index(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<()> {
-    let after = state(transaction, INDEXED)?;
-    let up_to = part_of(transaction, after, last)?;
+pub(super) fn index_messages(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<()> {
+    let after = read_state(transaction, INDEXED)?;
+    let up_to = next_step_end(transaction, after, last)?;
     let sql = "INSERT INTO words(rowid, terms) SELECT seq, index_terms(text) FROM messages WHERE seq > ? AND seq <= ?";
     transaction.prepare_cached(sql)?.execute([after.0, up_to.0])?;
     set_state(transaction, INDEXED, up_to)
 }
 
 /// The last message of the next step of indexing, which has messages after `after` and up to `last`.
-fn part_of(transaction: &Transaction<'_>, after: Seq, last: Seq) -> rusqlite::Result<Seq> {
+fn next_step_end(transaction: &Transaction<'_>, after: Seq, last: Seq) -> rusqlite::Result<Seq> {
     let sql = "SELECT seq, octet_length(text) FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq";
     let mut rows = transaction.prepare_cached(sql)?;
     let mut rows = rows.query([after.0, last.0])?;
@@ -84,25 +84,25 @@ fn part_of(transaction: &Transaction<'_>, after: Seq, last: Seq) -> rusqlite::Re
 
 /// Removes the terms of the messages up to `last` from the index, as far as they are in it, before the messages are deleted.
 pub(super) fn remove(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<()> {
-    let indexed = state(transaction, INDEXED)?;
+    let indexed = read_state(transaction, INDEXED)?;
     let sql = "INSERT INTO words(words, rowid, terms) \
                SELECT 'delete', seq, index_terms(text) FROM messages WHERE seq <= ?";
     transaction.prepare_cached(sql)?.execute([last.min(indexed).0])?;
     Ok(())
 }
 
-/// Passes the messages up to the id `until` that have all terms of the query, the newest first, to `take`. They are candidates:
+/// Passes the messages up to the id `until` that have all terms of the query, the newest first, to `visit`. They are candidates:
 /// [`WordQuery::accepts`] decides.
 pub(super) fn find<T>(
     connection: &Connection,
     query: &WordQuery,
     until: MessageId,
-    take: impl FnOnce(Rows<'_>) -> rusqlite::Result<T>,
+    visit: impl FnOnce(Rows<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     let sql = "SELECT m.id, m.time, m.name, m.text FROM words JOIN messages m ON m.seq = words.rowid \
                WHERE words MATCH ? AND words.rowid <= ? AND m.room = ? ORDER BY words.rowid DESC";
     // Terms hold letters, digits and marks only: quoted, none of them is an operator of FTS5's
     // (<https://sqlite.org/fts5.html>, 3.1).
     let terms: String = query.terms().map(|term| format!("\"{term}\" ")).collect();
-    take(connection.prepare_cached(sql)?.query(params![terms, seq_of(connection, until)?.0, LOBBY])?)
+    visit(connection.prepare_cached(sql)?.query(params![terms, seq_of(connection, until)?.0, LOBBY])?)
 }

@@ -12,8 +12,8 @@ use std::net::IpAddr;
 use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 use chinwag::command::{
-    Canvas, Chat, Command, Done, Draw, Help, Hint, History, Msg, Nick, Ping, Pong, Quit, Refusal, Replayed, Reply,
-    Resume, Search, ServerLine, Set, SetReply, Setting, Since, Status, Verb, Whisper, Who,
+    Canvas, Chat, Command, Draw, EmptyReply, Help, Hint, History, HistoryReply, Msg, Nick, Ping, Pong, Quit, Refusal,
+    Reply, Resume, Search, ServerLine, Set, SetReply, Setting, Since, Status, Verb, Whisper, Who,
 };
 use chinwag::limits::{COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
 use chinwag::protocol::{
@@ -186,17 +186,17 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
         3 => Reply::Who(u.arbitrary()?),
         4 => Reply::Status(u.arbitrary()?),
         5 => Reply::Ping(option(u, token)?),
-        6 => Reply::Help(Done),
+        6 => Reply::Help(EmptyReply),
         7 => Reply::Set(SetReply::Set(setting(u)?, u.arbitrary()?)),
-        9 => Reply::History(Replayed { count: u.arbitrary()?, last: MessageId(u.arbitrary()?) }),
-        10 => Reply::Since(Replayed { count: u.arbitrary()?, last: MessageId(u.arbitrary()?) }),
+        9 => Reply::History(HistoryReply { count: u.arbitrary()?, last: MessageId(u.arbitrary()?) }),
+        10 => Reply::Since(HistoryReply { count: u.arbitrary()?, last: MessageId(u.arbitrary()?) }),
         11 => Reply::Search(u.arbitrary()?),
         8 => Reply::Chat(u.arbitrary()?),
         12 => Reply::Resume(name(u)?),
         13 => Reply::Set(SetReply::Resumable(resume_token(u)?)),
-        14 => Reply::Draw(Done),
+        14 => Reply::Draw(EmptyReply),
         15 => Reply::Canvas(u.arbitrary()?),
-        _ => Reply::Quit(Done),
+        _ => Reply::Quit(EmptyReply),
     })
 }
 

@@ -190,7 +190,7 @@ fn check(client: &mut Client, line: &str, expected: &str) {
     assert_eq!(read, format!("ERR {}", expected.replace('¦', "")), "{line:?}");
     let Some(ServerLine::Err(refusal)) = ServerLine::parse(&read) else { panic!("{read:?} is no refusal") };
     let what = expected.split('¦').next().expect("a text").splitn(3, ' ').last();
-    assert_eq!(Some(refusal.what.as_str()), what, "{line:?}");
+    assert_eq!(Some(refusal.problem.as_str()), what, "{line:?}");
     let field = match refusal.code {
         ErrorCode::TooOld => Some(ErrorField::Oldest(MessageId(3))),
         ErrorCode::IdAhead => Some(ErrorField::Last(MessageId(4))),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chinwag::command::{Heard, Reply, ServerLine};
+use chinwag::command::{ReceivedLine, Reply, ServerLine};
 use chinwag::protocol::Event;
 
 use crate::common::{Client, Site, Transport};
@@ -85,7 +85,7 @@ impl Reader {
     }
 
     fn take(&mut self, line: &str) {
-        let known = Heard::new(line).known.unwrap_or_else(|| panic!("unknown line {line:?}"));
+        let known = ReceivedLine::new(line).known.unwrap_or_else(|| panic!("unknown line {line:?}"));
         let id = match &known {
             ServerLine::Event(Some(tag), _) => tag.id.map(|id| id.0),
             // With an echo the event came just before.

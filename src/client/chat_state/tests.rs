@@ -27,7 +27,7 @@ fn named(name: &str) -> [ChatAction; 3] {
 }
 
 fn hear(state: &mut ChatState, line: &str) -> Vec<ChatAction> {
-    state.handle_line(Heard::new(line))
+    state.handle_line(ReceivedLine::new(line))
 }
 
 /// The event shown for a line, as a line; after `!` if it is for the user in particular.
@@ -199,7 +199,7 @@ fn line_beyond_the_limit_is_refused() {
 fn name_taken_while_disconnected_can_be_replaced() {
     let mut state = alice();
     state.handle_disconnect();
-    let taken = Heard::new("ERR NICK name-taken alice is taken; choose another and write: NICK name").refused();
+    let taken = ReceivedLine::new("ERR NICK name-taken alice is taken; choose another and write: NICK name").refusal();
     let expected = warn("you have no name now: alice is taken; choose another and type: /nick name");
     assert_eq!(state.handle_connect(Err(taken.unwrap())), [expected]);
     assert_eq!(state.handle_input("/nick al"), [send("NICK al")]);

@@ -84,7 +84,7 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
         match connection.take_name(&raw).await {
             Ok(Ok(name)) => return (address, name),
             // The hint suggests a command, which this prompt does not accept.
-            Ok(Err(refusal)) => printer.warn(refusal.what),
+            Ok(Err(refusal)) => printer.warn(refusal.problem),
             Err(Exit(_, why)) => {
                 printer.warn(why);
                 is_connected = false;

@@ -9,7 +9,7 @@ use super::*;
 use crate::feed::{Cursor, Feed};
 use crate::limits::{QUERY_PAGE_BYTES, SERVER_LINE_BYTES_MAX};
 use crate::protocol::{Ending, PastMessage};
-use crate::store::tests::{NOW, await_dropped, close, commit, open, past, thread_waker, wait_for};
+use crate::store::tests::{NOW, await_eviction, close, commit, open, past, thread_waker, wait_for};
 use crate::store::{Retention, Store};
 
 const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false, draw: false };
@@ -126,7 +126,7 @@ fn reply_ends_as_too_old_where_messages_are_evicted() {
     let first = next(&mailbox, &mut history).unwrap();
     assert!(first.starts_with("PAST 1 ") && first.ends_with(" hi\r\n"));
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
-    await_dropped(&store, 600);
+    await_eviction(&store, 600);
     let last = "ERR HISTORY too-old 601 is the oldest that is kept; for all from there on, write: /SINCE 600\r\n";
     assert_eq!(next(&mailbox, &mut history).unwrap(), last);
     assert_eq!(next(&mailbox, &mut history), Err(true));
@@ -195,7 +195,7 @@ fn catch_up_is_the_missed_events_and_a_notice_of_what_is_evicted() {
     let said: Vec<_> = (1..=1500).map(|id| past(2 * id, &format!("message {id}"))).collect();
     commit(&store, said.clone());
     commit(&store, vec![past(3001, "more")]);
-    await_dropped(&store, 1002);
+    await_eviction(&store, 1002);
     let check = |dialect, after, until, expected: &str| {
         assert_eq!(catch_up(&store, dialect, after, until), (expected.to_owned(), true));
     };
@@ -224,7 +224,7 @@ fn catch_up_goes_on_after_messages_that_are_evicted_meanwhile() {
     let first = next(&mailbox, &mut catch_up).unwrap();
     let last = first.lines().last().unwrap().strip_prefix("MSG ann ").unwrap();
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
-    await_dropped(&store, 600);
+    await_eviction(&store, 600);
     let live: String = (601..=1000).map(|id| format!("MSG ann {id}\n")).collect();
     let notice = format!("NOTICE what was said after {last}, up to 600, is no longer kept, and is missing here\n");
     assert_eq!(read(&mailbox, catch_up), (notice + &live, true));

@@ -5,8 +5,8 @@ use crate::protocol::{ErrorCode, ErrorField, sanitize};
 
 /// A line from a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
-    /// The line without its ending, made safe to print.
+pub struct ReceivedLine {
+    /// The line without its ending. Characters that are unsafe to print are replaced.
     pub line: String,
     /// The parsed line, if this version knows it.
     pub known: Option<ServerLine>,
@@ -14,24 +14,24 @@ pub struct Heard {
 
 /// The parts of an `ERR` line. It may have a code or a hint of a later version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeardRefusal {
+pub struct ReceivedRefusal {
     /// The code, for scripts.
     pub code: String,
     /// What is wrong, for users. An unknown hint remains a part of it.
-    pub what: String,
+    pub problem: String,
     /// What to do next.
     pub hint: Option<Hint>,
     /// The value for programs, if the code has one.
     pub field: Option<ErrorField>,
 }
 
-impl From<Refusal> for HeardRefusal {
-    fn from(Refusal { code, what, hint, field, .. }: Refusal) -> Self {
-        Self { code: code.as_str().to_owned(), what: what.to_string(), hint, field }
+impl From<Refusal> for ReceivedRefusal {
+    fn from(Refusal { code, problem, hint, field, .. }: Refusal) -> Self {
+        Self { code: code.as_str().to_owned(), problem: problem.to_string(), hint, field }
     }
 }
 
-impl Heard {
+impl ReceivedLine {
     /// Parses `line`, without its ending.
     pub fn new(line: &str) -> Self {
         let line = sanitize(line).into_owned();
@@ -39,15 +39,15 @@ impl Heard {
     }
 
     /// The refusal, if the line is an `ERR`.
-    pub fn refused(&self) -> Option<HeardRefusal> {
+    pub fn refusal(&self) -> Option<ReceivedRefusal> {
         let (code, text) = self.code_and_text()?;
-        let (what, hint) = Hint::split(text);
+        let (problem, hint) = Hint::split(text);
         let field = ErrorCode::from_word(code).and_then(|code| ErrorField::parse(code, text));
-        Some(HeardRefusal { code: code.to_owned(), what: what.to_owned(), hint, field })
+        Some(ReceivedRefusal { code: code.to_owned(), problem: problem.to_owned(), hint, field })
     }
 
     /// Whether the line is an `ERR`.
-    pub fn is_refused(&self) -> bool {
+    pub fn is_refusal(&self) -> bool {
         self.code_and_text().is_some()
     }
 
@@ -58,7 +58,7 @@ impl Heard {
     }
 
     /// Whether the line is the final reply to a line of the client.
-    pub fn answers(&self) -> bool {
+    pub fn is_reply(&self) -> bool {
         // Some `ERR - …` lines answer no line: the server sends `slow` and the like before it closes the connection.
         let of_a_line = [ErrorCode::LineNotUtf8, ErrorCode::LineTooLong, ErrorCode::VerbUnknown].map(ErrorCode::as_str);
         let refused =
@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn err_line_with_any_code_is_a_refusal() {
         let check = |line: &str, code: &str, text: &str, answers| {
-            let heard = Heard::new(line);
-            assert_eq!((heard.code_and_text(), heard.answers()), (Some((code, text)), answers), "{line:?}");
+            let heard = ReceivedLine::new(line);
+            assert_eq!((heard.code_and_text(), heard.is_reply()), (Some((code, text)), answers), "{line:?}");
         };
         check("ERR NICK name-taken bob is taken", "name-taken", "bob is taken", true);
         check("ERR - verb-unknown hi is no command", "verb-unknown", "hi is no command", true);
@@ -89,20 +89,20 @@ mod tests {
     #[test]
     fn control_characters_are_replaced() {
         let check = |line: &str, shown: &str, answers| {
-            let heard = Heard::new(line);
-            assert_eq!((heard.line.as_str(), heard.known.as_ref(), heard.answers()), (shown, None, answers));
+            let heard = ReceivedLine::new(line);
+            assert_eq!((heard.line.as_str(), heard.known.as_ref(), heard.is_reply()), (shown, None, answers));
         };
         check("OK SING 3\x07", "OK SING 3\u{fffd}", true);
         check("\x1b[2Jboo", "\u{fffd}[2Jboo", false);
         check("MSG", "MSG", false);
-        assert_eq!(Heard::new("MSG bob \x1b[2J").line, "MSG bob \u{fffd}[2J");
+        assert_eq!(ReceivedLine::new("MSG bob \x1b[2J").line, "MSG bob \u{fffd}[2J");
     }
 
     #[test]
     fn refusal_has_what_hint_and_field() {
-        let check = |line: &str, what: &str, hint, field| {
-            let refusal = Heard::new(line).refused().unwrap();
-            assert_eq!((refusal.what.as_str(), refusal.hint, refusal.field), (what, hint, field), "{line:?}");
+        let check = |line: &str, problem: &str, hint, field| {
+            let refusal = ReceivedLine::new(line).refusal().unwrap();
+            assert_eq!((refusal.problem.as_str(), refusal.hint, refusal.field), (problem, hint, field), "{line:?}");
         };
         let oldest = Some(ErrorField::Oldest(MessageId(31)));
         check("ERR SINCE too-old 31 is the oldest", "31 is the oldest", None, oldest);

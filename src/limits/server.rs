@@ -1,0 +1,61 @@
+//! Limits of the server: accepting connections, the hub's clock, the shutdown, the log.
+
+/// Connections that the kernel queues while the server is busy; the kernel lowers it to its own limit.
+pub const ACCEPT_BACKLOG: i32 = 4096;
+
+/// Tasks that run before the sockets are polled again: a writer takes about ten microseconds, and new input waits for all of them.
+pub const TASKS_AT_ONCE_MAX: usize = 16;
+
+/// Most socket events from one `epoll_wait(2)`; then the tasks of these sockets run.
+pub const EPOLL_EVENTS_AT_ONCE_MAX: usize = 1024;
+
+/// Connections accepted before existing ones get their turn: few enough that the pause is a few milliseconds, and enough that many
+/// clients join at a time in a large room, where a turn takes long.
+pub const ACCEPTS_AT_ONCE_MAX: u32 = 256;
+
+/// Interval at which the room is told the time, in milliseconds. The room counts whole seconds.
+pub const TICK_MS: u64 = 1000;
+
+/// Members that time out in one turn of the hub; the others leave in the next turns. Few enough that their `LEAVE`s are one segment of
+/// the feed, which readers have time to read before the next one.
+pub const EXPIRED_PER_TURN_MAX: usize = 64;
+
+/// Longest time that a shutdown waits for clients to receive the replies, in milliseconds. The shutdown must take less than a second.
+pub const SHUTDOWN_MS_MAX: u64 = 600;
+
+/// Time after the signal that stops the server in which another one counts as a copy of it, in milliseconds: `timeout`, `sudo` and
+/// wrappers that pass on Ctrl-C send the same signal to a process and to its group.
+pub const SIGNAL_COPY_MS_MAX: u64 = 200;
+
+/// Longest time that the shutdown waits for the operator's log to be written, in milliseconds.
+pub const LOG_FLUSH_MS_MAX: u64 = 150;
+
+/// Longest time that an error which ends the server waits for standard error to accept it, in milliseconds. The exit code reports the
+/// failure as well, and a stalled reader must not keep the process alive.
+pub const ERROR_WRITE_MS_MAX: u64 = 500;
+
+/// Longest time that the start waits for standard output to accept the lines about listeners, in milliseconds. After that they are
+/// written in the background: programs that wait for a line get it as soon as they read.
+pub const ANNOUNCE_MS_MAX: u64 = 100;
+
+/// Most bytes of a port file. A longer file is not treated as an old port file, and is left alone.
+pub const PORT_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Most characters of a value that an error about the command line repeats.
+pub const SHOWN_VALUE_CHARS_MAX: usize = 60;
+
+/// Lines of the operator's log that wait for standard error; more are dropped. A slow reader of the log does not delay the room.
+pub const LOG_LINES_MAX: usize = 4096;
+
+/// File descriptors that connections cannot use: for standard streams, listeners, the reactor, the log, and connections that are being
+/// turned away.
+pub const DESCRIPTORS_RESERVED: usize = 64;
+
+/// Connections above the limit that stay open for a moment, so that they can read the reason; further ones are closed at once.
+pub const REFUSED_MAX: usize = 32;
+
+/// Shortest interval between two log lines about connections that were not accepted or were turned away, in seconds.
+pub const REFUSED_LOG_SECONDS: u64 = 60;
+
+/// Pause after an accept failed for want of a resource (descriptors, memory), in milliseconds, so that the loop does not spin.
+pub const ACCEPT_RETRY_MS: u64 = 100;

@@ -1,0 +1,129 @@
+//! The reasons why a file cannot be used as a store.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{ErrorCode as SqliteCode, ffi};
+
+use super::file::MIGRATIONS;
+use crate::limits::STORE_BUSY_MS_MAX;
+
+/// Why a file cannot be used.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The file cannot be opened for writing.
+    File(PathBuf, io::Error),
+    /// The path is not a regular file but, for example, a directory or a device.
+    NotRegular(PathBuf, &'static str),
+    /// The path of a file that SQLite keeps beside the database is not a regular file.
+    CompanionNotRegular(PathBuf, &'static str),
+    /// Another server has locked the file.
+    Locked(PathBuf),
+    /// Another program writes to the file, or has locked it.
+    Busy(PathBuf),
+    /// The file is not a store of chinwagd.
+    OtherProgram(PathBuf),
+    /// A later version of chinwagd wrote the file; its version is this one.
+    Newer(PathBuf, usize),
+    /// The file is empty, but its `-wal` is not.
+    Orphaned(PathBuf),
+    /// The file was last used under this other path, and messages are still in the `-wal` there.
+    Moved(PathBuf, PathBuf),
+    /// The disk is full.
+    Full(PathBuf),
+    /// SQLite cannot use the files that it keeps beside the database.
+    Companions(PathBuf, rusqlite::Error),
+    /// The file is damaged, or SQLite cannot use it for another reason.
+    Sqlite(PathBuf, rusqlite::Error),
+    /// The system cannot start a thread.
+    System(io::Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, error) => write!(f, "cannot open the store {}: {error}", path.display()),
+            Self::NotRegular(path, kind) => write!(
+                f,
+                "cannot use {} as a store: it is {kind}; --data expects the path of a regular file, or of one to create",
+                path.display()
+            ),
+            Self::CompanionNotRegular(path, kind) => write!(
+                f,
+                "cannot use {}: it is {kind}, and SQLite keeps a file of this name beside the store; move it away",
+                path.display()
+            ),
+            Self::Locked(path) => write!(
+                f,
+                "the store {} is in use by another chinwagd; stop that one or choose another file with --data",
+                path.display()
+            ),
+            Self::Busy(path) => write!(
+                f,
+                "another program is writing to the store {}, or has locked it, for more than {} s; end that program and start again",
+                path.display(),
+                STORE_BUSY_MS_MAX / 1000
+            ),
+            Self::OtherProgram(path) => write!(
+                f,
+                "{} is not a store of chinwagd's, and is left as it is; choose another file with --data",
+                path.display()
+            ),
+            Self::Newer(path, version) => write!(
+                f,
+                "the store {} has version {version}, and this chinwagd knows up to {}; use a newer chinwagd",
+                path.display(),
+                MIGRATIONS.len()
+            ),
+            Self::Orphaned(path) => write!(
+                f,
+                "the store {0} is empty, but {0}-wal holds messages of the file that was there; put that file back, or move {0}-wal away to start with an empty store",
+                path.display()
+            ),
+            Self::Moved(path, before) => write!(
+                f,
+                "the store {0} was last used as {1}, and its latest messages are still in {1}-wal; if it was moved, move {1}-wal to {0}-wal; if it is another name of the same file, use --data {1}; if it is a copy, move {1}-wal away",
+                path.display(),
+                before.display()
+            ),
+            Self::Full(path) => write!(
+                f,
+                "cannot use the store {}: database or disk is full; free some space and start again",
+                path.display()
+            ),
+            Self::Companions(path, error) => write!(
+                f,
+                "cannot use the store {0}: SQLite cannot open or create {0}-wal and {0}-shm ({error}); check that the directory and these files can be written, and that the path has at most 500 bytes",
+                path.display()
+            ),
+            Self::Sqlite(path, error) if error.sqlite_error_code() == Some(SqliteCode::DatabaseCorrupt) => write!(
+                f,
+                "the store {} is damaged ({error}); put a copy in its place, or move it away to begin anew",
+                path.display()
+            ),
+            Self::Sqlite(path, error) => write!(f, "cannot use the store {}: {error}", path.display()),
+            Self::System(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl OpenError {
+    /// Classifies an SQLite error at the start.
+    pub(super) fn from_sqlite(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        // Only the extended code tells that the `-shm` could not grow.
+        if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
+            return Self::Full(path);
+        }
+        match error.sqlite_error_code() {
+            Some(SqliteCode::NotADatabase) => Self::OtherProgram(path),
+            Some(SqliteCode::DatabaseBusy | SqliteCode::DatabaseLocked) => Self::Busy(path),
+            Some(SqliteCode::DiskFull) => Self::Full(path),
+            Some(SqliteCode::CannotOpen | SqliteCode::ReadOnly) => Self::Companions(path, error),
+            _ => Self::Sqlite(path, error),
+        }
+    }
+}

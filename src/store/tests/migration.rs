@@ -1,0 +1,72 @@
+//! Tests of files of older versions.
+
+use super::*;
+
+/// Writes a file of an older version, with messages with these ids. Its server had given or reserved the ids up to `ids_up_to`.
+fn older_file(path: &Path, version: usize, ids: &[u64], ids_up_to: u64) {
+    let file = Connection::open(path).unwrap();
+    file.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
+    file.pragma_update(None, "application_id", 0x6368_7767).unwrap();
+    for migration in &MIGRATIONS[..version] {
+        file.execute_batch(migration).unwrap();
+    }
+    for id in ids {
+        let sql = "INSERT INTO messages VALUES (?, '2026-11-20T12:44:29.138Z', 'ann', 'old, Ёлка')";
+        file.execute(sql, [id]).unwrap();
+    }
+    if version < 3 {
+        file.execute_batch("INSERT INTO words(words) VALUES ('rebuild')").unwrap();
+    }
+    file.execute("UPDATE state SET value = ? WHERE key = 'ids_up_to'", [ids_up_to]).unwrap();
+    file.execute_batch("INSERT INTO state VALUES ('epoch', 'then')").unwrap();
+    file.pragma_update(None, "user_version", version).unwrap();
+}
+
+#[test]
+fn migrated_file_gives_ids_above_all_older_ones() {
+    for version in 1..MIGRATIONS.len() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        older_file(&path, version, &[3, 4, 9], 70);
+        let (store, opened) = open(&path, Retention::All).unwrap();
+        let (epoch, last) = (opened.epoch.to_string(), opened.last_id);
+        assert_eq!((ids(&opened), &*epoch, last), (vec![3, 4, 9], "then", MessageId(70)), "{version}");
+        commit(&store, vec![past(71, "not so old")]);
+        assert_eq!(find_ids(&store, "old", 71), [71, 9, 4, 3]);
+        assert_eq!(find_ids(&store, "елка", 71), [9, 4, 3]);
+        assert_eq!(find_ids(&store, "елка", 8), [4, 3]);
+        assert_eq!(query(&store, Query::After(MessageId(9)), 71).ids(), [71]);
+        close(store);
+        assert_eq!(integrity(&path), "ok");
+    }
+}
+
+#[test]
+fn migration_keeps_evicted_id() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    older_file(&path, 3, &[30, 31], 31);
+    Connection::open(&path).unwrap().execute_batch("UPDATE state SET value = 29 WHERE key = 'dropped'").unwrap();
+    let (store, found) = open(&path, Retention::All).unwrap();
+    assert_eq!((ids(&found), found.before, found.last_id), (vec![30, 31], MessageId(29), MessageId(31)));
+    let old = query(&store, Query::After(MessageId(28)), 31);
+    assert_eq!(old.evicted, [EvictedRange { after: MessageId(28), up_to: MessageId(29), oldest: MessageId(30) }]);
+    close(store);
+}
+
+/// With other rules, a deleted message would leave terms behind, and words with characters of a newer Unicode would not be found.
+#[test]
+fn index_with_other_rules_is_rebuilt() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Retention::All).unwrap();
+    commit(&store, vec![past(1, "tea"), past(2, "coffee")]);
+    close(store);
+    let other = "INSERT INTO words(words) VALUES ('delete-all'); INSERT INTO words(rowid, terms) VALUES (1, 'TEA9');
+                 UPDATE state SET value = '0' WHERE key = 'word_rules'";
+    Connection::open(&path).unwrap().execute_batch(other).unwrap();
+    let (store, _) = open_in_turn(&path);
+    assert_eq!((find_ids(&store, "tea", 2), find_ids(&store, "tea9", 2)), (vec![1], vec![]));
+    close(store);
+    assert_eq!(integrity(&path), "ok");
+}
