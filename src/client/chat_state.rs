@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::offered_commands::help;
 use super::refusal::explain_at_terminal;
-use super::typed::{UserInput, help};
+use super::typed::UserInput;
 use crate::command::{
     Command, HistoryReply, Msg, ReceivedLine, ReceivedRefusal, Reply, ServerLine, Set, Setting, Whisper, Who,
 };

@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_lite::AsyncWriteExt as _;
 use futures_lite::future::{or, pending, race};
 use futures_lite::io::BufReader;
-use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use futures_lite::{Stream, StreamExt as _};
 use smol::lock::Mutex;
 use smol::net::{Shutdown, TcpStream};
@@ -14,16 +14,14 @@ use smol::{Task, Timer};
 
 use super::dial::{NewConnection, dial};
 use super::input::InputLines;
+use super::line_reader::{read_line, safe_text};
 use super::refusal::explain;
 use super::stop::StopSignal;
 use super::{Exit, ExitCode, output};
 use crate::command::{
     Command, Nick, Pong, ReceivedLine, ReceivedRefusal, Refusal, Reply, Resume, ServerLine, Set, SetReply, Setting,
 };
-use crate::limits::{
-    CLIENT_LINE_BYTES_MAX, FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX,
-    REPLY_TOTAL_MS_MAX,
-};
+use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX, REPLY_TOTAL_MS_MAX};
 use crate::process::reason;
 use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, Text, Token, sanitize};
 
@@ -374,27 +372,6 @@ async fn fail_on_signal<T>(stop: Option<&StopSignal>) -> Result<T, Exit> {
     Err(Exit(stop.wait().await, String::new()))
 }
 
-/// Reads the next line; its beginning may be in `line` already. If the future is dropped, `line` keeps the bytes read so far.
-pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> Result<Vec<u8>, String> {
-    loop {
-        let left = CLIENT_LINE_BYTES_MAX.saturating_sub(line.len());
-        // At an error or the end of the stream, the line has no LF, which is handled below.
-        let _ = server.take(left as u64).read_until(b'\n', line).await;
-        let line = std::mem::take(line);
-        if !line.ends_with(b"\n") {
-            return Err(if line.len() < CLIENT_LINE_BYTES_MAX {
-                "the server closed the connection".to_owned()
-            } else {
-                format!("the server sent a line of more than {CLIENT_LINE_BYTES_MAX} bytes; is it a chinwag server?")
-            });
-        }
-        // A server that disconnects a slow consumer in the middle of a line ends that line with CR LF. It counts as not read.
-        if !(line.ends_with(b"\r\n") && (line.starts_with(b"@") || line.starts_with(b"PAST "))) {
-            return Ok(line);
-        }
-    }
-}
-
 /// The end of the connection that the server announces by an `ERR -`.
 fn close_reason(refusal: &ReceivedRefusal) -> Exit {
     if refusal.code == ErrorCode::Resumed.as_str() {
@@ -408,12 +385,6 @@ pub(super) async fn time_out<T>(deadline: Option<Instant>) -> Result<T, Exit> {
     let Some(deadline) = deadline else { return pending().await };
     Timer::at(deadline).await;
     Err(Exit(ExitCode::TimedOut, "timed out".to_owned()))
-}
-
-/// A line as text without its ending. Bytes that are not UTF-8 become U+FFFD.
-pub(super) fn safe_text(line: &[u8]) -> String {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use smol::Timer;
 use smol::net::{TcpStream, resolve};
 use socket2::{SockRef, TcpKeepalive};
 
-use super::connection::{read_line, safe_text};
+use super::line_reader::{read_line, safe_text};
 use super::refusal::explain;
 use crate::command::{ReceivedLine, ServerLine};
 use crate::command_line::quoted;

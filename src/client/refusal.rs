@@ -1,7 +1,7 @@
 //! Words refusals for users: hints name options and subcommands at a command line, and slash commands at a terminal.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
-use super::typed::usage_of;
+use super::offered_commands::usage_of;
 use crate::command::{Hint, ReceivedRefusal, Verb};
 use crate::protocol::{ErrorCode, MessageId};
 

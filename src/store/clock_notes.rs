@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::clock::ClockNotes;
-use super::file::Seq;
+use super::schema::Seq;
 use crate::protocol::Timestamp;
 
 /// Reads the notes about the wall clock. In a file without notes, the time of the newest message is the reference.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::open_error::OpenError;
+use super::schema::{LOBBY, MIGRATIONS, Seq, read_state, set_state};
 use super::store_path::{StorePath, companion};
 use super::{Durability, Options, StoredState, log, words};
 use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
@@ -17,74 +18,11 @@ use crate::protocol::{MessageId, Name, PastMessage, Text, Timestamp, Token};
 /// `PRAGMA application_id` of a store: "chwg".
 const APPLICATION_ID: i32 = 0x6368_7767;
 
-/// The SQL that migrates a file from each version (`PRAGMA user_version`) to the next. `README.md` documents the result.
-pub(super) const MIGRATIONS: [&str; 4] = [
-    "
-    CREATE TABLE messages (
-        id   INTEGER PRIMARY KEY,
-        time TEXT NOT NULL,
-        name TEXT NOT NULL,
-        text TEXT NOT NULL
-    );
-    CREATE TABLE state (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-    INSERT INTO state VALUES ('ids_up_to', 0), ('dropped', 0);
-    CREATE VIRTUAL TABLE words USING fts5(text, content='messages', content_rowid='id', columnsize=0,
-        tokenize='unicode61 remove_diacritics 2');
-",
-    "
-    INSERT INTO state SELECT 'indexed', ifnull(max(id), 0) FROM messages;
-",
-    // Replaces the index with one of our own terms, which is filled after the start. A token may contain every character that a
-    // term may contain.
-    "
-    DROP TABLE words;
-    CREATE VIRTUAL TABLE words USING fts5(terms, content='', columnsize=0, detail=none,
-        tokenize=\"unicode61 remove_diacritics 2 categories 'L* M* N* Co Cn So'\");
-    UPDATE state SET value = 0 WHERE key = 'indexed';
-",
-    // Allows several rooms, each with its own epoch and ids. `seq` numbers the messages of all rooms, and is the rowid of the index.
-    // In older formats, joins and leaves had ids, too: new ids continue above all ids that clients may have seen.
-    "
-    ALTER TABLE messages RENAME TO old_messages;
-    CREATE TABLE rooms (
-        room    INTEGER PRIMARY KEY,
-        name    TEXT NOT NULL UNIQUE,
-        epoch   TEXT NOT NULL,
-        last_id INTEGER NOT NULL,
-        evicted INTEGER NOT NULL
-    );
-    CREATE TABLE messages (
-        seq  INTEGER PRIMARY KEY,
-        room INTEGER NOT NULL,
-        id   INTEGER NOT NULL,
-        time TEXT NOT NULL,
-        name TEXT NOT NULL,
-        text TEXT NOT NULL,
-        UNIQUE (room, id)
-    );
-    INSERT INTO messages SELECT id, 1, id, time, name, text FROM old_messages ORDER BY id;
-    DROP TABLE old_messages;
-    INSERT INTO rooms VALUES (1, '#lobby',
-        ifnull((SELECT value FROM state WHERE key = 'epoch'), ''),
-        max((SELECT value FROM state WHERE key = 'ids_up_to'), ifnull((SELECT max(id) FROM messages), 0)),
-        (SELECT value FROM state WHERE key = 'dropped'));
-    INSERT INTO state VALUES ('last_seq', ifnull((SELECT max(seq) FROM messages), 0));
-    DELETE FROM state WHERE key IN ('epoch', 'ids_up_to', 'dropped');
-",
-];
-
-/// The `room` of all messages: there is one room.
-pub(super) const LOBBY: i64 = 1;
-
 /// State key: the highest `seq` that a message ever had.
 const LAST_SEQ: &str = "last_seq";
 
 /// State key: a server with `--durability relaxed` has the file open, or crashed while it had.
 const RELAXED: &str = "relaxed";
-
-/// The number of a message in the order of all rooms. Never reused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Seq(pub(super) u64);
 
 /// How many messages are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -350,16 +288,6 @@ fn newest_messages(connection: &Connection, count: usize) -> rusqlite::Result<(V
     }
     messages.reverse();
     Ok((messages, before))
-}
-
-/// The `seq` under this state key.
-pub(super) fn read_state(connection: &Connection, key: &str) -> rusqlite::Result<Seq> {
-    connection.prepare_cached("SELECT value FROM state WHERE key = ?")?.query_row([key], |row| row.get(0)).map(Seq)
-}
-
-/// Sets the `seq` under a state key that exists.
-pub(super) fn set_state(connection: &Connection, key: &str, seq: Seq) -> rusqlite::Result<()> {
-    connection.prepare_cached("UPDATE state SET value = ? WHERE key = ?")?.execute(params![seq.0, key]).map(drop)
 }
 
 /// Records the highest `seq` and id ever given. Call it in the transaction that gives them.

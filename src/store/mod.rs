@@ -17,6 +17,7 @@ mod open_error;
 mod page;
 mod query;
 mod queue;
+mod schema;
 mod store_path;
 mod terms;
 mod wal;

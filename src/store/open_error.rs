@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{ErrorCode as SqliteCode, ffi};
 
-use super::file::MIGRATIONS;
+use super::schema::MIGRATIONS;
 use crate::limits::STORE_BUSY_MS_MAX;
 
 /// Why a file cannot be used.

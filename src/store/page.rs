@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::file::LOBBY;
+use super::schema::LOBBY;
 use crate::limits::{QUERY_PAGE_BYTES, QUERY_ROW_OVERHEAD_BYTES};
 use crate::protocol::MessageId;
 

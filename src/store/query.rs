@@ -9,9 +9,10 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode as SqliteCode, OptionalExtension as _, params};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::file::{LOBBY, evicted};
+use super::file::evicted;
 use super::page::{self, EvictedRange, Page, QueryEnd, QueryError};
 use super::queue::QueryQueue;
+use super::schema::LOBBY;
 use super::terms::WordQuery;
 use super::{Job, words};
 use crate::limits::{HISTORY_SLICE_ROWS, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, SEARCH_STEPS_PER_CHECK, SEARCH_TURNS_MS};

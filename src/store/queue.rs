@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak, mpsc};
 use std::time::{Duration, Instant};
 
-use super::query::StoreQuery;
 use crate::limits::QUERY_OLDEST_SHARE;
 
 /// The queries that wait for one thread. A consumer asks for one page of one query at a time, so there are at most as many as
@@ -14,7 +13,7 @@ use crate::limits::QUERY_OLDEST_SHARE;
 /// next page of a long one, does not wait for long queries of other consumers. A share of the time goes to the oldest query, however many
 /// turns it has had.
 #[derive(Debug)]
-pub(super) struct QueryQueue<Q = StoreQuery> {
+pub(super) struct QueryQueue<Q> {
     requests: mpsc::Receiver<Weak<Q>>,
     /// In order of arrival; a query goes to the end after its turn.
     waiting: VecDeque<WaitingQuery<Q>>,

@@ -7,7 +7,7 @@
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
 
-use super::file::{LOBBY, Seq, read_state, set_state};
+use super::schema::{LOBBY, Seq, read_state, set_state};
 use super::terms::{WordQuery, index_terms, rules_version};
 use crate::limits::{STORE_INDEX_BEHIND_MAX, STORE_INDEXED_AT_ONCE_BYTES, STORE_INDEXED_AT_ONCE_MAX};
 use crate::protocol::MessageId;

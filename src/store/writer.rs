@@ -17,9 +17,8 @@ use super::clock_notes::{
     TimeShift, clock_notes, doubted_messages, note_clock, note_doubted, note_time_shift, remove_clock_notes,
     time_shifts,
 };
-use super::file::{
-    LOBBY, Seq, StoreFile, checkpoint, evicted, free_pages, last_seq, note_clean_shutdown, set_evicted, set_last,
-};
+use super::file::{StoreFile, checkpoint, evicted, free_pages, last_seq, note_clean_shutdown, set_evicted, set_last};
+use super::schema::{LOBBY, Seq};
 use super::store_path::Displaced;
 use super::wal::{WalBound, checkpoint_within};
 use super::{CommitFate, Job, Now, PendingSearch, Report, Retention, log, words};

@@ -19,7 +19,7 @@ use smol::Timer;
 use smol::future::{block_on, or};
 use unicode_normalization::char::is_combining_mark;
 
-use super::file::MIGRATIONS;
+use super::schema::MIGRATIONS;
 use super::terms::index_terms;
 use super::*;
 use crate::limits::{
