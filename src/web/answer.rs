@@ -1,13 +1,13 @@
-//! What an HTTP request is answered with.
+//! Answers to HTTP requests.
 
 use super::page::Asset;
 use crate::limits::UNAVAILABLE_RETRY_SECONDS;
 
-/// One answer; the connection is closed after it, but for [`Status::SwitchingProtocols`].
+/// An answer. The connection closes after it, except after [`Status::SwitchingProtocols`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     status: Status,
-    /// A header that belongs to this status.
+    /// A field that this status requires.
     header: Option<(&'static str, String)>,
     media_type: &'static str,
     body: Body,
@@ -19,7 +19,7 @@ enum Body {
     File(&'static [u8]),
 }
 
-/// The status codes that are in use (RFC 9110, section 15; RFC 6585).
+/// The status codes in use (RFC 9110, section 15; RFC 6585).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are those of the standard")]
 pub enum Status {
@@ -38,7 +38,7 @@ pub enum Status {
     VersionNotSupported = 505,
 }
 
-/// Of the page nothing but itself is trusted, and nothing may show it as its own. Whoever looks again gets what there is now.
+/// The page may load only its own files, and no other page may embed it. Browsers ask for the current version each time.
 const SECURITY: &str = "\
     Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
@@ -50,7 +50,7 @@ const SECURITY: &str = "\
     Cache-Control: no-cache\r\n";
 
 impl Answer {
-    /// A line of text that says what to do next.
+    /// Creates an answer with a line of text, which says what to do next.
     pub fn text(status: Status, text: impl Into<String>) -> Self {
         let header = match status {
             Status::ServiceUnavailable => Some(("Retry-After", UNAVAILABLE_RETRY_SECONDS.to_string())),
@@ -59,23 +59,22 @@ impl Answer {
         Self { status, header, media_type: "text/plain; charset=utf-8", body: Body::Text(text.into() + "\n") }
     }
 
-    /// From here on it is WebSocket (RFC 6455, section 4.2.2).
-    pub(super) fn switch(accept: String) -> Self {
+    /// Creates the answer that switches to WebSocket (RFC 6455, section 4.2.2).
+    pub(super) fn switching_protocols(accept: String) -> Self {
         let header = Some(("Sec-WebSocket-Accept", accept));
         Self { status: Status::SwitchingProtocols, header, media_type: "", body: Body::File(&[]) }
     }
 
-    pub(super) fn with(self, name: &'static str, value: &str) -> Self {
+    pub(super) fn with_header(self, name: &'static str, value: &str) -> Self {
         Self { header: Some((name, value.to_owned())), ..self }
     }
 
-    /// What kind of answer it is.
+    /// The status code.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// The answer as it is sent at this time (an IMF-fixdate, RFC 9110, section 5.6.7); without its body if only the head was
-    /// asked for.
+    /// Renders the answer, with `date` (an IMF-fixdate, RFC 9110, section 5.6.7). Omits the body if `is_head`.
     pub fn to_bytes(&self, date: &str, is_head: bool) -> Vec<u8> {
         let body = match &self.body {
             Body::Text(text) => text.as_bytes(),
@@ -134,7 +133,7 @@ mod tests {
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
     #[test]
-    fn every_answer_but_one_has_a_length_and_ends_the_connection() {
+    fn answer_except_switch_has_length_and_closes() {
         let answer = Answer::text(Status::NotFound, "no").to_bytes(DATE, false);
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), "{answer}");
@@ -144,12 +143,12 @@ mod tests {
         {
             assert!(answer.contains(&format!("\r\n{line}\r\n")), "no {line} in {answer}");
         }
-        let switch = String::from_utf8(Answer::switch("x=".to_owned()).to_bytes(DATE, false)).unwrap();
+        let switch = String::from_utf8(Answer::switching_protocols("x=".to_owned()).to_bytes(DATE, false)).unwrap();
         assert!(switch.ends_with("Sec-WebSocket-Accept: x=\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"));
     }
 
     #[test]
-    fn the_head_alone_is_that_of_the_whole() {
+    fn head_only_answer_equals_head_of_full_answer() {
         let answer = Answer::text(Status::Ok, "ok");
         let (whole, head) = (answer.to_bytes(DATE, false), answer.to_bytes(DATE, true));
         assert_eq!(whole, [&head, &b"ok\n"[..]].concat());

@@ -1,4 +1,4 @@
-//! A peer's frames: what text is in them, handed on as it comes, so that a message takes no more memory than a line does.
+//! Decodes a client's WebSocket frames. Returns text as it arrives, so that a message takes no more memory than a line.
 
 use std::io::Cursor;
 
@@ -8,36 +8,36 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use crate::limits::{CONTROL_BYTES_MAX, FRAME_HEADER_BYTES_MAX, MESSAGE_BYTES_MAX};
 
-/// What comes out of a peer's frames.
+/// Output of [`FrameDecoder`].
 #[derive(Debug, PartialEq, Eq)]
-pub enum Incoming<'a> {
-    /// A part of a text message; it may end within a character.
+pub enum FrameEvent<'a> {
+    /// A part of a text message. It may end within a character.
     Text(&'a [u8]),
-    /// The message ends here.
+    /// The end of a message.
     EndOfMessage,
-    /// A ping, to be answered with these bytes.
+    /// A ping with this payload, which the pong repeats.
     Ping(Vec<u8>),
-    /// The peer ends the connection. Nothing comes after it.
+    /// The client closes the connection. Nothing follows.
     Close,
-    /// What comes is not to be read on. Nothing comes after it.
-    Failed(Failure),
+    /// The frames are invalid. Nothing follows.
+    Failed(FrameError),
 }
 
-/// Why a peer's frames are not read on.
+/// Why a client's frames are invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// They are not as RFC 6455 says.
+pub enum FrameError {
+    /// They violate RFC 6455.
     Protocol,
     /// A message is not text.
     Binary,
-    /// A text is not UTF-8.
+    /// A text message is not UTF-8.
     NotUtf8,
     /// A message has more than [`MESSAGE_BYTES_MAX`] bytes.
     TooLong,
 }
 
-impl Failure {
-    /// What the peer is closed with (RFC 6455, section 7.4).
+impl FrameError {
+    /// The code for the close frame (RFC 6455, section 7.4).
     pub fn code(self) -> CloseCode {
         match self {
             Self::Protocol => CloseCode::Protocol,
@@ -47,7 +47,7 @@ impl Failure {
         }
     }
 
-    /// The same for people.
+    /// The text for the close frame.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Protocol => "the frames violate RFC 6455",
@@ -58,84 +58,84 @@ impl Failure {
     }
 }
 
-/// Takes one peer's frames apart.
+/// Decodes the frames of one client.
 #[derive(Debug, Default)]
-pub struct Frames {
-    /// The begin of the next header.
+pub struct FrameDecoder {
+    /// The start of the next header.
     header: SmallVec<[u8; FRAME_HEADER_BYTES_MAX]>,
     frame: Option<Frame>,
-    /// Bytes of the message so far, with those announced, while there is one. `message <= MESSAGE_BYTES_MAX`
+    /// Length of the unfinished message so far, with the bytes that the current frame announces. `message <= MESSAGE_BYTES_MAX`
     message: Option<usize>,
-    text: Utf8,
-    /// What came of a control frame. `control.len() <= CONTROL_BYTES_MAX`
+    text: Utf8Validator,
+    /// The payload of a control frame so far. `control.len() <= CONTROL_BYTES_MAX`
     control: Vec<u8>,
-    /// What was read is not UTF-8, after what was handed on of it.
+    /// Invalid UTF-8 follows the text that was returned.
     is_not_utf8: bool,
     is_over: bool,
 }
 
-/// The frame that is being read.
+/// The current frame.
 #[derive(Debug)]
 struct Frame {
     opcode: OpCode,
     is_final: bool,
-    /// What its next bytes are masked with, in this order.
+    /// The mask of the next bytes, in this order.
     mask: [u8; 4],
-    /// Bytes that are still to come.
+    /// Bytes of the payload that have not arrived.
     left: usize,
 }
 
 #[expect(clippy::mut_mut, reason = "the input is moved on, and unmasked where it is")]
-impl Frames {
-    /// The next thing in `input`, which is moved on past it, and unmasked. `None` when all of it is used up.
-    pub fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
+impl FrameDecoder {
+    /// Decodes the next item of `input`, unmasks it in place, and advances `input` past it. `None` once all of `input` is consumed.
+    pub fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<FrameEvent<'a>> {
         if self.is_over {
             return None;
         }
-        let incoming = self.step(input).unwrap_or_else(|failure| Some(Incoming::Failed(failure)));
-        self.is_over = matches!(incoming, Some(Incoming::Close | Incoming::Failed(_)));
+        let incoming = self.decode(input).unwrap_or_else(|failure| Some(FrameEvent::Failed(failure)));
+        self.is_over = matches!(incoming, Some(FrameEvent::Close | FrameEvent::Failed(_)));
         incoming
     }
 
-    fn step<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Incoming<'a>>, Failure> {
+    fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<FrameEvent<'a>>, FrameError> {
         if self.is_not_utf8 {
-            return Err(Failure::NotUtf8);
+            return Err(FrameError::NotUtf8);
         }
         loop {
             let Some(frame) = &mut self.frame else {
                 let Some((byte, rest)) = std::mem::take(input).split_first_mut() else { return Ok(None) };
                 *input = rest;
                 self.header.push(*byte);
-                let parsed = FrameHeader::parse(&mut Cursor::new(&self.header)).map_err(|_| Failure::Protocol)?;
+                let parsed = FrameHeader::parse(&mut Cursor::new(&self.header)).map_err(|_| FrameError::Protocol)?;
                 if let Some((header, bytes)) = parsed {
                     if !has_minimal_length(&self.header, bytes) {
-                        return Err(Failure::Protocol);
+                        return Err(FrameError::Protocol);
                     }
                     self.header.clear();
-                    self.begin(&header, bytes)?;
+                    self.begin_frame(&header, bytes)?;
                 }
                 continue;
             };
-            let piece = frame.take(input);
+            let piece = frame.unmask_payload(input);
             let is_whole = frame.left == 0;
             match frame.opcode {
                 OpCode::Data(_) if !piece.is_empty() => {
-                    let right = self.text.look(piece);
-                    self.is_not_utf8 = right < piece.len();
-                    // Or lines before it would be carried out only if they came in a packet of their own.
-                    return Ok(Some(Incoming::Text(&piece[..right])));
+                    let valid = self.text.validate(piece);
+                    self.is_not_utf8 = valid < piece.len();
+                    // Returns the valid part first: the result must not depend on how the network splits the input.
+                    return Ok(Some(FrameEvent::Text(&piece[..valid])));
                 }
                 OpCode::Data(_) if is_whole => {
                     if self.frame.take().is_some_and(|frame| frame.is_final) {
                         self.message = None;
-                        self.text.end()?;
-                        return Ok(Some(Incoming::EndOfMessage));
+                        self.text.finish()?;
+                        return Ok(Some(FrameEvent::EndOfMessage));
                     }
                 }
                 OpCode::Control(kind) if is_whole => {
                     self.control.extend_from_slice(piece);
                     self.frame = None;
-                    if let Some(incoming) = obey(kind, std::mem::take(&mut self.control))? {
+                    if let Some(incoming) = parse_control(kind, std::mem::take(&mut self.control))? {
                         return Ok(Some(incoming));
                     }
                 }
@@ -148,22 +148,24 @@ impl Frames {
         }
     }
 
-    fn begin(&mut self, header: &FrameHeader, bytes: u64) -> Result<(), Failure> {
-        // A server must not take frames that are not masked (RFC 6455, section 5.1).
-        let mask = header.mask.filter(|_| !(header.rsv1 || header.rsv2 || header.rsv3)).ok_or(Failure::Protocol)?;
+    fn begin_frame(&mut self, header: &FrameHeader, bytes: u64) -> Result<(), FrameError> {
+        // A server must close a connection with unmasked frames (RFC 6455, section 5.1).
+        let mask = header.mask.filter(|_| !(header.rsv1 || header.rsv2 || header.rsv3)).ok_or(FrameError::Protocol)?;
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         match (header.opcode, self.message) {
-            (OpCode::Control(_), _) if !header.is_final || bytes > CONTROL_BYTES_MAX => return Err(Failure::Protocol),
+            (OpCode::Control(_), _) if !header.is_final || bytes > CONTROL_BYTES_MAX => {
+                return Err(FrameError::Protocol);
+            }
             (OpCode::Control(_), _) => {}
-            (OpCode::Data(Data::Binary), None) => return Err(Failure::Binary),
+            (OpCode::Data(Data::Binary), None) => return Err(FrameError::Binary),
             (OpCode::Data(Data::Text), None) | (OpCode::Data(Data::Continue), Some(_)) => {
                 let message = self.message.unwrap_or(0).saturating_add(bytes);
                 if message > MESSAGE_BYTES_MAX {
-                    return Err(Failure::TooLong);
+                    return Err(FrameError::TooLong);
                 }
                 self.message = Some(message);
             }
-            (OpCode::Data(_), _) => return Err(Failure::Protocol),
+            (OpCode::Data(_), _) => return Err(FrameError::Protocol),
         }
         self.frame = Some(Frame { opcode: header.opcode, is_final: header.is_final, mask, left: bytes });
         Ok(())
@@ -172,8 +174,8 @@ impl Frames {
 
 #[expect(clippy::mut_mut, reason = "as above")]
 impl Frame {
-    /// What of the frame is in `input`, unmasked (RFC 6455, section 5.3).
-    fn take<'a>(&mut self, input: &mut &'a mut [u8]) -> &'a [u8] {
+    /// Unmasks the part of the payload that is in `input` (RFC 6455, section 5.3), and returns it.
+    fn unmask_payload<'a>(&mut self, input: &mut &'a mut [u8]) -> &'a [u8] {
         let bytes = self.left.min(input.len());
         let (piece, rest) = std::mem::take(input).split_at_mut(bytes);
         *input = rest;
@@ -193,66 +195,70 @@ fn has_minimal_length(header: &[u8], bytes: u64) -> bool {
     }
 }
 
-/// Whether a peer may close with this code (RFC 6455, section 7.4, and its registry at IANA).
-fn may_be_sent(code: u16) -> bool {
+/// Whether a client may send this close code (RFC 6455, section 7.4, and its registry at IANA).
+fn is_valid_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// What comes of a control frame, if anything does.
-fn obey(kind: Control, payload: Vec<u8>) -> Result<Option<Incoming<'static>>, Failure> {
+/// The event of a control frame, if it has one.
+fn parse_control(kind: Control, payload: Vec<u8>) -> Result<Option<FrameEvent<'static>>, FrameError> {
     match kind {
-        Control::Ping => Ok(Some(Incoming::Ping(payload))),
+        Control::Ping => Ok(Some(FrameEvent::Ping(payload))),
         Control::Pong | Control::Reserved(_) => Ok(None),
         Control::Close => match payload.split_first_chunk() {
-            None if payload.is_empty() => Ok(Some(Incoming::Close)),
-            None => Err(Failure::Protocol),
+            None if payload.is_empty() => Ok(Some(FrameEvent::Close)),
+            None => Err(FrameError::Protocol),
             Some((&code, reason)) => {
-                str::from_utf8(reason).map_err(|_| Failure::NotUtf8)?;
-                if may_be_sent(u16::from_be_bytes(code)) { Ok(Some(Incoming::Close)) } else { Err(Failure::Protocol) }
+                str::from_utf8(reason).map_err(|_| FrameError::NotUtf8)?;
+                if is_valid_close_code(u16::from_be_bytes(code)) {
+                    Ok(Some(FrameEvent::Close))
+                } else {
+                    Err(FrameError::Protocol)
+                }
             }
         },
     }
 }
 
-/// Looks whether text is UTF-8, in whatever pieces it comes.
+/// Validates UTF-8 that arrives in pieces.
 #[derive(Debug, Default)]
-struct Utf8 {
-    /// The begin of a character.
+struct Utf8Validator {
+    /// The start of an incomplete character.
     cut: SmallVec<[u8; 4]>,
 }
 
-impl Utf8 {
-    /// How many bytes of it are, or may be.
-    fn look(&mut self, text: &[u8]) -> usize {
-        let mut looked = 0;
+impl Utf8Validator {
+    /// Number of leading bytes that are valid, or may become valid.
+    fn validate(&mut self, text: &[u8]) -> usize {
+        let mut checked = 0;
         while !self.cut.is_empty()
-            && let Some(&byte) = text.get(looked)
+            && let Some(&byte) = text.get(checked)
         {
             self.cut.push(byte);
-            match begun(&self.cut) {
+            match incomplete_character(&self.cut) {
                 Ok([]) => self.cut.clear(),
                 Ok(_) => {}
-                Err(_) => return looked,
+                Err(_) => return checked,
             }
-            looked += 1;
+            checked += 1;
         }
-        match begun(&text[looked..]) {
+        match incomplete_character(&text[checked..]) {
             Ok(cut) => {
                 self.cut.extend_from_slice(cut);
                 text.len()
             }
-            Err(right) => looked + right,
+            Err(valid) => checked + valid,
         }
     }
 
-    /// The text ends here.
-    fn end(&self) -> Result<(), Failure> {
-        if self.cut.is_empty() { Ok(()) } else { Err(Failure::NotUtf8) }
+    /// Checks that the text does not end within a character.
+    fn finish(&self) -> Result<(), FrameError> {
+        if self.cut.is_empty() { Ok(()) } else { Err(FrameError::NotUtf8) }
     }
 }
 
-/// The character at the end that is only begun; or how many bytes stand before what is none.
-fn begun(text: &[u8]) -> Result<&[u8], usize> {
+/// The incomplete character at the end; or, as an error, the number of bytes before an invalid one.
+fn incomplete_character(text: &[u8]) -> Result<&[u8], usize> {
     match str::from_utf8(text) {
         Ok(_) => Ok(&[]),
         Err(error) if error.error_len().is_none() => Ok(&text[error.valid_up_to()..]),
@@ -267,7 +273,7 @@ mod tests {
 
     use super::*;
 
-    /// A frame with these first four bits and this opcode, masked.
+    /// A masked frame with these first four bits and this opcode.
     fn frame(bits: u8, opcode: u8, payload: &[u8]) -> Vec<u8> {
         let mask = [1, 2, 3, 250];
         let mut frame = vec![bits << 4 | opcode];
@@ -287,9 +293,9 @@ mod tests {
         frame
     }
 
-    /// Hands over what comes of it when it arrives in pieces of this size.
-    fn each(bytes: &[u8], piece: usize, mut take: impl FnMut(Incoming<'_>)) {
-        let mut frames = Frames::default();
+    /// Calls `take` with each event of input that arrives in pieces of this size.
+    fn each(bytes: &[u8], piece: usize, mut take: impl FnMut(FrameEvent<'_>)) {
+        let mut frames = FrameDecoder::default();
         for piece in bytes.chunks(piece) {
             let mut piece = piece.to_vec();
             let mut rest = piece.as_mut_slice();
@@ -299,15 +305,15 @@ mod tests {
         }
     }
 
-    /// The same as whole messages, pings, and the end.
+    /// The events, as whole messages, pings, and the close.
     fn read(bytes: &[u8], piece: usize) -> Vec<String> {
         let (mut all, mut text) = (Vec::new(), Vec::new());
         each(bytes, piece, |incoming| match incoming {
-            Incoming::Text(more) => text.extend_from_slice(more),
-            Incoming::EndOfMessage => all.push(String::from_utf8(std::mem::take(&mut text)).unwrap()),
-            Incoming::Ping(payload) => all.push(format!("ping {}", payload.escape_ascii())),
-            Incoming::Close => all.push("close".to_owned()),
-            Incoming::Failed(failure) => all.push(format!("{failure:?}")),
+            FrameEvent::Text(more) => text.extend_from_slice(more),
+            FrameEvent::EndOfMessage => all.push(String::from_utf8(std::mem::take(&mut text)).unwrap()),
+            FrameEvent::Ping(payload) => all.push(format!("ping {}", payload.escape_ascii())),
+            FrameEvent::Close => all.push("close".to_owned()),
+            FrameEvent::Failed(failure) => all.push(format!("{failure:?}")),
         });
         all
     }
@@ -320,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_unmasked_and_put_together() {
+    fn text_is_unmasked_and_joined() {
         check(&frame(8, 1, b"MSG hi"), &["MSG hi"]);
         check(&frame(8, 1, b""), &[""]);
         check(&frame(8, 1, "x".repeat(126).as_bytes()), &["x".repeat(126).as_str()]);
@@ -330,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_said_by_its_code() {
+    fn invalid_text_fails_with_its_code() {
         check(&frame(8, 2, b"x"), &["Binary"]);
         check(&frame(8, 1, b"caf\xc3"), &["NotUtf8"]);
         check(&frame(0, 1, b"\xed\xa0\x80 never read"), &["NotUtf8"]);
@@ -341,13 +347,13 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_what_is_not_utf8_is_handed_on_however_it_arrives() {
+    fn text_before_invalid_utf8_is_returned_at_every_split() {
         let bytes = frame(8, 1, b"MSG hi\nMSG caf\xc3\xa9\n\xe2\x82MSG no\n");
         for piece in 1..bytes.len() {
             let (mut text, mut failed) = (Vec::new(), false);
             each(&bytes, piece, |incoming| match incoming {
-                Incoming::Text(more) => text.extend_from_slice(more),
-                other => failed = other == Incoming::Failed(Failure::NotUtf8),
+                FrameEvent::Text(more) => text.extend_from_slice(more),
+                other => failed = other == FrameEvent::Failed(FrameError::NotUtf8),
             });
             let lines = String::from_utf8_lossy(&text);
             assert!(failed && lines.starts_with("MSG hi\nMSG caf\u{e9}\n"), "in pieces of {piece}: {lines}");
@@ -356,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_standard_forbids_is_an_error() {
+    fn frame_that_violates_the_standard_is_an_error() {
         check(&[0x81, 1, b'x'], &["Protocol"]);
         for bits in [0b1100, 0b1010, 0b1001] {
             check(&frame(bits, 1, b"x"), &["Protocol"]);
@@ -374,7 +380,7 @@ mod tests {
             check(&frame(12, opcode, b""), &["Protocol"]);
             check(&[0x80 | opcode, 0], &["Protocol"]);
         }
-        // A message has to end before another kind begins.
+        // A message must end before another one begins.
         check(&[frame(0, 1, b"x"), frame(8, 2, b"y")].concat(), &["Protocol"]);
         check(&[frame(8, 1, b"x"), frame(8, 0, b"y")].concat(), &["x", "Protocol"]);
     }
@@ -389,14 +395,14 @@ mod tests {
         check(&with_length(&[0xff, 0, 0, 0, 0, 0, 0, 0, 2], b"hi"), &["Protocol"]);
         check(&with_length(&[0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], &vec![b'x'; 65_535]), &["Protocol"]);
         check(&with_length(&[0xff, 0, 0, 0, 0, 0, 1, 0, 0], &vec![b'x'; 65_536]), &["x".repeat(65_536).as_str()]);
-        // The most significant bit has to be 0.
+        // The most significant bit must be 0.
         check(&with_length(&[0xff, 0x80, 0, 0, 0, 0, 0, 0, 2], b"hi"), &["Protocol"]);
         check(&[0x89, 0xfe, 0, 2, 0, 0, 0, 0, b'h', b'i'], &["Protocol"]);
         check(&[0x88, 0xfe, 0, 0, 0, 0, 0, 0], &["Protocol"]);
     }
 
     #[test]
-    fn close_code_has_to_be_one_that_may_be_sent() {
+    fn invalid_close_code_is_an_error() {
         let check = |codes: &[u16], expected: &str| {
             for code in codes {
                 check(&frame(8, 8, &code.to_be_bytes()), &[expected]);
@@ -407,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_comes_after_the_end() {
+    fn nothing_follows_a_close() {
         check(&[frame(8, 8, b""), frame(8, 1, b"x")].concat(), &["close"]);
         check(&frame(8, 8, b"\x03\xe8good-bye"), &["close"]);
         check(&frame(8, 8, &[b"\x03\xe8", &[b'x'; 123][..]].concat()), &["close"]);
@@ -417,7 +423,7 @@ mod tests {
         check(&[frame(8, 2, b""), frame(8, 1, b"x")].concat(), &["Binary"]);
     }
 
-    /// Bytes to read, and nowhere to write to.
+    /// A stream with these bytes to read, which cannot be written.
     struct Input<'a>(&'a [u8]);
 
     impl std::io::Read for Input<'_> {
@@ -436,7 +442,7 @@ mod tests {
         }
     }
 
-    /// What tungstenite makes of the same bytes.
+    /// The events of the same bytes, as decoded by tungstenite.
     fn read_by_tungstenite(bytes: &[u8]) -> Vec<String> {
         let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX));
         let (mut context, mut input) = (WebSocketContext::new(Role::Server, Some(config)), Input(bytes));
@@ -461,10 +467,10 @@ mod tests {
         }
     }
 
-    /// Of any frames the same is made as by a reader that has every message whole. Text is found not to be UTF-8 earlier here,
-    /// and so may be binary data, or what is wrong with a frame after it.
+    /// The decoder agrees with tungstenite on random frames. It finds invalid UTF-8 earlier, because tungstenite reads whole messages
+    /// first; and so it may not reach a binary message or an invalid frame after it.
     #[test]
-    fn the_same_comes_out_as_of_tungstenite() {
+    fn events_equal_those_of_tungstenite() {
         arbtest::arbtest(|u| {
             let mut bytes = Vec::new();
             for _ in 0..u.int_in_range(0..=6)? {

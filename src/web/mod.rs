@@ -1,7 +1,7 @@
-//! What a browser needs to join: the page, the heads of HTTP requests and their answers (RFC 9110, RFC 9112), and WebSocket's
-//! frames (RFC 6455), both ways. What is in the frames is the protocol that every peer speaks.
+//! What a browser needs to join: the page, HTTP request heads and answers (RFC 9110, RFC 9112), and WebSocket frames in both directions
+//! (RFC 6455). The frames carry the same protocol as a TCP connection.
 //!
-//! Pure: bytes in, bytes out. Sockets, and how long anything may take, are for [`crate::server`].
+//! Pure: bytes in, bytes out. [`crate::server`] has the sockets and the timeouts.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod answer;
@@ -14,7 +14,7 @@ mod request;
 mod target;
 
 pub use self::answer::{Answer, Status};
-pub use self::incoming::{Failure, Frames, Incoming};
+pub use self::incoming::{FrameDecoder, FrameError, FrameEvent};
 pub use self::origins::{Origin, Origins};
-pub use self::outgoing::{Farewell, Framing};
-pub use self::request::{Asked, Request};
+pub use self::outgoing::{CloseMessage, FrameEncoder};
+pub use self::request::{Request, RequestKind};

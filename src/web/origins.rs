@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::authority::{Authority, Host};
 
-/// Where a page comes from (RFC 6454).
+/// The origin of a web page (RFC 6454).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     scheme: Scheme,
@@ -66,24 +66,24 @@ impl FromStr for Origin {
     }
 }
 
-/// The origins that are allowed beside the page's own.
+/// The allowed origins, in addition to the server's own.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(Vec<Origin>);
 
 impl Origins {
-    /// Allows these, and no others.
+    /// Allows these origins in addition to the server's own.
     pub fn new(allowed: Vec<Origin>) -> Self {
         Self(allowed)
     }
 
-    /// Whether a page of this origin may join through this host: it came from this host, or its origin is allowed.
-    pub(super) fn allow(&self, origin: &Origin, host: &Authority) -> bool {
+    /// Whether a page of this origin may join through this host: the page came from this host, or its origin is allowed.
+    pub(super) fn allows(&self, origin: &Origin, host: &Authority) -> bool {
         origin.is_at(host) || self.0.contains(origin)
     }
 
-    /// Whether the server accepts this host. Any other name may belong to an attacker who has pointed it at this machine (DNS
-    /// rebinding): a page from there would have the server's own origin. That cannot be done with addresses.
-    pub(super) fn know(&self, host: &Host) -> bool {
+    /// Whether the server accepts this host: an address, or a configured name. An attacker can point any other name at this machine (DNS
+    /// rebinding), and a page from there would have the server's own origin.
+    pub(super) fn accepts_host(&self, host: &Host) -> bool {
         match host {
             Host::Address(_) => true,
             Host::Name(name) => name == "localhost" || self.0.iter().any(|origin| origin.host == *host),
@@ -155,7 +155,7 @@ mod tests {
     fn page_joins_from_own_or_allowed_origin() {
         let allowed = origins(&["https://chat.example.org:443", "http://plain.example.org:8080"]);
         let check = |origin, host, expected| {
-            let is_allowed = Origin::parse(origin).is_some_and(|origin| allowed.allow(&origin, &authority(host)));
+            let is_allowed = Origin::parse(origin).is_some_and(|origin| allowed.allows(&origin, &authority(host)));
             assert_eq!(is_allowed, expected, "{origin} at {host}");
         };
         check("http://127.0.0.1:8080", "127.0.0.1:8080", true);
@@ -183,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn server_goes_by_addresses_and_configured_names() {
+    fn server_accepts_addresses_and_configured_names() {
         let origins = origins(&["https://chat.example.org:8443"]);
         let known = ["127.0.0.1:8080", "[::1]:8080", "[::1]", "10.0.0.9", "LocalHost:1", "localhost."];
         for known in known.into_iter().chain(["chat.example.org", "Chat.example.org:80", "chat.example.org.:8443"]) {
-            assert!(origins.know(&authority(known).host), "{known}");
+            assert!(origins.accepts_host(&authority(known).host), "{known}");
         }
         for unknown in [
             "evil.example:8080",
@@ -197,7 +197,7 @@ mod tests {
             "0x7f.1",
             "a.localhost",
         ] {
-            assert!(!origins.know(&authority(unknown).host), "{unknown}");
+            assert!(!origins.accepts_host(&authority(unknown).host), "{unknown}");
         }
     }
 }

@@ -1,60 +1,60 @@
-//! The frames that a peer is sent: what is shared by all readers stays as it is, and headers go before it.
+//! Encodes a server's WebSocket frames: all readers share the text, and each connection sends headers before it.
 
 use smallvec::SmallVec;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::protocol::frame::{Frame, FrameHeader};
 
-use super::Failure;
+use super::FrameError;
 use crate::feed::Source;
 use crate::limits::TEXT_FRAME_BYTES_MAX;
 use crate::protocol::{CloseReason, LeaveReason};
 
-/// Where in its frames one connection's output is.
+/// The position of one connection's output in its frames.
 #[derive(Debug, Default)]
-pub struct Framing {
-    /// What of the frame's header is to be sent.
+pub struct FrameEncoder {
+    /// The unsent part of the frame's header.
     header: SmallVec<[u8; 4]>,
-    /// Bytes of the frame's text that are to be sent after it.
+    /// Unsent bytes of the frame's text.
     left: usize,
-    /// Those of them that come next. `next <= left`
+    /// Bytes of `left` that the source has now. `next <= left`
     next: usize,
-    /// The character within which the frame was cut, as far as it was sent. Empty unless `left > 0`
+    /// The sent part of the character at which the text was cut. Empty unless `left > 0`.
     cut: SmallVec<[u8; 8]>,
-    /// What of a control frame is to be sent.
+    /// The unsent part of a control frame.
     control: Vec<u8>,
-    /// What the last ping is to be answered with. Those before it need no answer (RFC 6455, section 5.5.3): nothing piles up.
+    /// The payload of the last ping. Earlier pings need no answer (RFC 6455, section 5.5.3), so pongs do not accumulate.
     pong: Option<Vec<u8>>,
     /// A ping is due.
     is_ping_due: bool,
-    /// Something was sent since [`Framing::ping_if_silent`] last looked.
+    /// Whether anything was sent since the last call of [`FrameEncoder::ping_if_silent`].
     has_sent: bool,
 }
 
-impl Framing {
-    /// Begins a frame with the whole lines at the begin of `source`, unless there is one that was not sent whole.
+impl FrameEncoder {
+    /// Begins a frame with the whole lines at the start of `source`, unless a frame is partly sent.
     ///
-    /// Then `source` begins with the rest of the line that was cut. What follows it need not be what was announced, if that
-    /// is not kept any more: when no other line fits, blank ones fill up the frame.
+    /// In that case `source` begins with the rest of the cut line. What follows may differ from the announced text if the feed has
+    /// evicted that: if the next line does not fit, blank lines fill the frame.
     pub fn begin(&mut self, source: &Source<'_>) {
         let (lines, all) = whole_lines(source, self.left);
         self.next = if all < self.left { all } else { lines };
         if self.next == 0 {
             self.header.resize(self.header.len() + self.left, b'\n');
             let (lines, all) = whole_lines(source, TEXT_FRAME_BYTES_MAX);
-            // No line is as long as a frame may be.
+            // No line is longer than a frame may be.
             self.left = if lines == 0 { all } else { lines };
             self.next = self.left;
-            self.header.extend(text_header(self.left));
+            self.header.extend(text_frame_header(self.left));
         }
     }
 
-    /// What is to be sent before the text, and how many bytes of the text after it.
+    /// The unsent header, and how many bytes of the source follow it.
     pub fn next(&self) -> (&[u8], usize) {
         (&self.header, self.next)
     }
 
-    /// So many bytes of both were sent, those of the text from the begin of `source`; returns how many these are.
+    /// Records that `bytes` bytes of header and source were sent. Returns how many of them are of the source.
     pub fn sent(&mut self, bytes: usize, source: &Source<'_>) -> usize {
         self.has_sent = true;
         let of_header = bytes.min(self.header.len());
@@ -65,26 +65,26 @@ impl Framing {
         if self.left == 0 {
             self.cut.clear();
         } else if of_text > 0 {
-            self.cut.extend_from_slice(end_of(source, of_text));
-            let begun = begun(&self.cut).len();
-            self.cut.drain(..self.cut.len() - begun);
+            self.cut.extend_from_slice(last_bytes(source, of_text));
+            let incomplete_character = incomplete_character(&self.cut).len();
+            self.cut.drain(..self.cut.len() - incomplete_character);
         }
         of_text
     }
 
-    /// The peer asks for a sign of life.
-    pub fn answer(&mut self, ping: Vec<u8>) {
+    /// Queues a pong with this payload.
+    pub fn queue_pong(&mut self, ping: Vec<u8>) {
         self.pong = Some(ping);
     }
 
-    /// Makes a ping due unless something was sent since the last call; returns whether it did.
+    /// Makes a ping due if nothing was sent since the last call. Returns whether it did.
     pub fn ping_if_silent(&mut self) -> bool {
         let is_silent = !std::mem::take(&mut self.has_sent);
         self.is_ping_due |= is_silent;
         is_silent
     }
 
-    /// What is to be sent before any text, if it is time for that.
+    /// The unsent part of a control frame, if one is due and no other frame is partly sent.
     pub fn control(&mut self) -> Option<&[u8]> {
         if !self.is_between_frames() {
             return None;
@@ -99,7 +99,7 @@ impl Framing {
         Some(&self.control)
     }
 
-    /// So many bytes of that were sent.
+    /// Records that `bytes` bytes of the control frame were sent.
     pub fn sent_control(&mut self, bytes: usize) {
         self.has_sent = true;
         self.control.drain(..bytes);
@@ -108,16 +108,16 @@ impl Framing {
         }
     }
 
-    /// The end of all that is sent. In a frame that was not sent whole, blank lines stand for what is missing; a character that
-    /// was not becomes another.
-    pub fn end(&self, farewell: &Farewell<'_>) -> Vec<u8> {
+    /// The bytes that close the connection. They complete a partly sent frame with blank lines, and a partly sent character with another
+    /// one.
+    pub fn end(&self, farewell: &CloseMessage<'_>) -> Vec<u8> {
         let mut bytes = [&self.control, &self.header[..]].concat();
         let filled = bytes.len() + self.left;
-        bytes.extend(completion(&self.cut));
+        bytes.extend(completion_bytes(&self.cut));
         bytes.resize(filled, b'\n');
-        if !farewell.last_words.is_empty() {
-            bytes.extend(text_header(farewell.last_words.len()));
-            bytes.extend_from_slice(farewell.last_words.as_bytes());
+        if !farewell.last_lines.is_empty() {
+            bytes.extend(text_frame_header(farewell.last_lines.len()));
+            bytes.extend_from_slice(farewell.last_lines.as_bytes());
         }
         let close = CloseFrame { code: farewell.code, reason: farewell.reason.into() };
         bytes.extend(to_bytes(Frame::close(Some(close))));
@@ -129,18 +129,18 @@ impl Framing {
     }
 }
 
-/// What a peer is told at the end.
+/// The content of the close frame, and the last lines before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Farewell<'a> {
-    /// Whole lines, of at most [`TEXT_FRAME_BYTES_MAX`] bytes; or none.
-    pub last_words: &'a str,
-    /// What kind of end it is, to programs (RFC 6455, section 7.4).
+pub struct CloseMessage<'a> {
+    /// Whole lines of at most [`TEXT_FRAME_BYTES_MAX`] bytes, or an empty string.
+    pub last_lines: &'a str,
+    /// The code for programs (RFC 6455, section 7.4).
     pub code: CloseCode,
-    /// The same to people.
+    /// The reason for users.
     pub reason: &'a str,
 }
 
-impl From<CloseReason> for Farewell<'static> {
+impl From<CloseReason> for CloseMessage<'static> {
     fn from(closing: CloseReason) -> Self {
         let (code, reason) = match closing {
             CloseReason::Left(reason @ (LeaveReason::Quit | LeaveReason::Eof)) => (CloseCode::Normal, reason.as_str()),
@@ -148,17 +148,17 @@ impl From<CloseReason> for Farewell<'static> {
             CloseReason::Resumed => (CloseCode::Policy, "resumed"),
             CloseReason::Stopping => (CloseCode::Away, "the server is shutting down"),
         };
-        Self { last_words: "", code, reason }
+        Self { last_lines: "", code, reason }
     }
 }
 
-impl From<Failure> for Farewell<'static> {
-    fn from(failure: Failure) -> Self {
-        Self { last_words: "", code: failure.code(), reason: failure.as_str() }
+impl From<FrameError> for CloseMessage<'static> {
+    fn from(failure: FrameError) -> Self {
+        Self { last_lines: "", code: failure.code(), reason: failure.as_str() }
     }
 }
 
-/// Of so many bytes at the begin of a source, those up to the last end of a line, and all that there are.
+/// For the first `bytes_max` bytes of a source: the length up to the last line ending, and the whole length.
 fn whole_lines(source: &Source<'_>, bytes_max: usize) -> (usize, usize) {
     let (mut lines, mut all) = (0, 0);
     let mut look = |bytes: &[u8]| {
@@ -173,8 +173,8 @@ fn whole_lines(source: &Source<'_>, bytes_max: usize) -> (usize, usize) {
     (lines, all)
 }
 
-/// The last bytes of so many of a source: as many as a character has that is not whole. None stands across slices.
-fn end_of<'a>(source: &Source<'a>, mut bytes: usize) -> &'a [u8] {
+/// The last bytes of the first `bytes` of a source: enough for an incomplete character. No character is split between slices.
+fn last_bytes<'a>(source: &Source<'a>, mut bytes: usize) -> &'a [u8] {
     let end = |all: &'a [u8], end: usize| &all[end.saturating_sub(3)..end];
     match *source {
         Source::File(_, _, all) => end(all, bytes),
@@ -190,28 +190,28 @@ fn end_of<'a>(source: &Source<'a>, mut bytes: usize) -> &'a [u8] {
     }
 }
 
-/// The character that is only begun at the end of UTF-8 that may begin within one.
-fn begun(text: &[u8]) -> &[u8] {
+/// The incomplete character at the end of UTF-8, which may begin within a character.
+fn incomplete_character(text: &[u8]) -> &[u8] {
     let start = text.iter().rposition(|byte| byte & 0b1100_0000 != 0b1000_0000).unwrap_or(text.len());
     if str::from_utf8(&text[start..]).is_err() { &text[start..] } else { &[] }
 }
 
-/// What makes a character of one that is only begun: the least that may stand there (RFC 3629, section 4).
-fn completion(begun: &[u8]) -> impl Iterator<Item = u8> {
-    let bytes = begun.first().map_or(0, |first| first.leading_ones() as usize);
-    let least = |at| match (begun.first(), at) {
+/// The bytes that complete a character: the lowest valid ones (RFC 3629, section 4).
+fn completion_bytes(incomplete_character: &[u8]) -> impl Iterator<Item = u8> {
+    let bytes = incomplete_character.first().map_or(0, |first| first.leading_ones() as usize);
+    let least = |at| match (incomplete_character.first(), at) {
         (Some(0xe0), 1) => 0xa0,
         (Some(0xf0), 1) => 0x90,
         _ => 0x80,
     };
-    (begun.len()..bytes).map(least)
+    (incomplete_character.len()..bytes).map(least)
 }
 
-fn text_header(bytes: usize) -> SmallVec<[u8; 4]> {
+fn text_frame_header(bytes: usize) -> SmallVec<[u8; 4]> {
     let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
     let mut room = [0; 4];
     let mut rest = room.as_mut_slice();
-    // It has four bytes at most, as the text has no more than is allowed.
+    // Four bytes suffice, because the text is no longer than the limit.
     let _ = header.format(bytes as u64, &mut rest);
     let used = 4 - rest.len();
     SmallVec::from_slice(&room[..used])
@@ -219,7 +219,7 @@ fn text_header(bytes: usize) -> SmallVec<[u8; 4]> {
 
 fn to_bytes(frame: Frame) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(frame.len());
-    // Memory takes all of it.
+    // Writing to memory does not fail.
     let _ = frame.format(&mut bytes);
     bytes
 }
@@ -233,13 +233,13 @@ mod tests {
 
     use super::*;
 
-    /// Frames these pieces, of which each write takes so many bytes at most.
-    fn framed(pieces: &[&str], bytes_max: usize) -> (Framing, Vec<u8>) {
-        let (mut framing, mut sent) = (Framing::default(), Vec::new());
+    /// Encodes these pieces, with writes of at most `bytes_max` bytes.
+    fn framed(pieces: &[&str], bytes_max: usize) -> (FrameEncoder, Vec<u8>) {
+        let (mut framing, mut sent) = (FrameEncoder::default(), Vec::new());
         let text = pieces.concat();
         let mut at = 0;
         while at < text.len() {
-            // As it is found anew before each write.
+            // The slices are gathered again before each write.
             let slices: Vec<_> = rest(pieces, at).into_iter().map(|piece| IoSlice::new(piece.as_bytes())).collect();
             framing.begin(&Source::Memory(&slices));
             let (header, left) = framing.next();
@@ -260,15 +260,15 @@ mod tests {
         pieces.iter().map(cut).filter(|piece| !piece.is_empty()).collect()
     }
 
-    /// What a client reads.
+    /// The messages that a client reads.
     fn messages(bytes: &[u8]) -> Vec<Message> {
         let mut client = WebSocket::from_raw_socket(Cursor::new(bytes.to_vec()), Role::Client, None);
-        // It is the end of the bytes that is an error.
+        // The error is the end of the bytes.
         std::iter::from_fn(|| client.read().ok()).collect()
     }
 
     #[test]
-    fn a_client_reads_whole_lines_however_they_are_taken() {
+    fn client_reads_whole_lines_at_every_write_size() {
         let long = "MSG alice ".to_owned() + &"x".repeat(4000) + "\n";
         let many = long.repeat(40);
         for pieces in [&["HELLO\n"][..], &["OK a\n", "JOIN b\nMSG b hi\n"], &[&many, "half a", " line\n", &many]] {
@@ -281,14 +281,14 @@ mod tests {
         }
     }
 
-    /// A frame was announced, and what was to be in it is not kept any more.
+    /// The feed evicted the rest of the announced text.
     #[test]
-    fn what_comes_instead_of_what_was_announced_is_whole_lines_too() {
+    fn evicted_rest_of_frame_becomes_whole_lines() {
         let announced = "MSG a one\nMSG a caf\u{e9}\n".to_owned() + &"MSG a gone\n".repeat(20);
         for (sent, other) in
             (2..announced.len()).flat_map(|sent| [1, 5, 30, 3000].map(|bytes| (sent, "x".repeat(bytes))))
         {
-            let mut framing = Framing::default();
+            let mut framing = FrameEncoder::default();
             framing.begin(&Source::Memory(&[IoSlice::new(announced.as_bytes())]));
             let header = framing.next().0.to_vec();
             let of_text = framing.sent(sent, &Source::Memory(&[IoSlice::new(announced.as_bytes())]));
@@ -309,7 +309,7 @@ mod tests {
                 let of_text = framing.sent(taken, &Source::Memory(&slices));
                 source.drain(..of_text);
             }
-            let end = framing.end(&Farewell { last_words: "", code: CloseCode::Normal, reason: "" });
+            let end = framing.end(&CloseMessage { last_lines: "", code: CloseCode::Normal, reason: "" });
             bytes.extend(end);
             let mut read = messages(&bytes);
             assert!(matches!(read.pop(), Some(Message::Close(_))), "{sent} {}", other.len());
@@ -321,17 +321,17 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_ping_is_answered_and_between_frames() {
-        let mut framing = Framing::default();
+    fn only_the_last_ping_is_answered_between_frames() {
+        let mut framing = FrameEncoder::default();
         assert_eq!(framing.control(), None);
         framing.begin(&Source::Memory(&[IoSlice::new(b"hi\n")]));
-        framing.answer(b"one".to_vec());
-        framing.answer(b"two".to_vec());
+        framing.queue_pong(b"one".to_vec());
+        framing.queue_pong(b"two".to_vec());
         assert_eq!(framing.control(), None);
         assert_eq!(framing.sent(5, &Source::Memory(&[IoSlice::new(b"hi\n")])), 3);
         assert_eq!(framing.control(), Some(&b"\x8a\x03two"[..]));
         framing.sent_control(2);
-        framing.answer(b"three".to_vec());
+        framing.queue_pong(b"three".to_vec());
         assert_eq!(framing.control(), Some(&b"two"[..]));
         framing.sent_control(3);
         assert_eq!(framing.control(), Some(&b"\x8a\x05three"[..]));
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn ping_is_due_only_after_silence() {
-        let mut framing = Framing::default();
+        let mut framing = FrameEncoder::default();
         let source = [IoSlice::new(b"hi\n")];
         framing.begin(&Source::Memory(&source));
         framing.sent(5, &Source::Memory(&source));
@@ -358,10 +358,10 @@ mod tests {
 
     #[test]
     fn ping_waits_for_the_end_of_a_frame_and_for_a_pong() {
-        let mut framing = Framing::default();
+        let mut framing = FrameEncoder::default();
         framing.begin(&Source::Memory(&[IoSlice::new(b"hi\n")]));
         assert!(framing.ping_if_silent());
-        framing.answer(b"one".to_vec());
+        framing.queue_pong(b"one".to_vec());
         assert_eq!(framing.control(), None);
         framing.sent(5, &Source::Memory(&[IoSlice::new(b"hi\n")]));
         assert_eq!(framing.control(), Some(&b"\x8a\x03one"[..]));
@@ -370,13 +370,13 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_read_wherever_it_comes() {
-        let farewell = Farewell { last_words: "ERR - slow\n", code: CloseCode::Policy, reason: "slow" };
+    fn close_is_read_at_every_position() {
+        let farewell = CloseMessage { last_lines: "ERR - slow\n", code: CloseCode::Policy, reason: "slow" };
         let text = "MSG a\u{e9}\u{800}\u{d7ff}\u{20ac}\u{10000}\u{10ffff}b\nMSG c\n";
         let all = [&[0x81, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
         let lines: Vec<_> = text.split_inclusive('\n').map(|line| IoSlice::new(line.as_bytes())).collect();
         for (first, second) in (0..all.len()).flat_map(|first| (first..all.len()).map(move |second| (first, second))) {
-            let mut framing = Framing::default();
+            let mut framing = FrameEncoder::default();
             framing.begin(&Source::Memory(&lines));
             let of_text = framing.sent(first, &Source::Memory(&lines));
             let rest = [IoSlice::new(&text.as_bytes()[of_text..])];
@@ -393,8 +393,8 @@ mod tests {
     }
 
     #[test]
-    fn every_end_has_its_code() {
-        let check = |closing, code| assert_eq!(u16::from(Farewell::from(closing).code), code, "{closing:?}");
+    fn close_reason_has_its_code() {
+        let check = |closing, code| assert_eq!(u16::from(CloseMessage::from(closing).code), code, "{closing:?}");
         check(CloseReason::Left(LeaveReason::Quit), 1000);
         check(CloseReason::Left(LeaveReason::Eof), 1000);
         check(CloseReason::Stopping, 1001);

@@ -1,4 +1,4 @@
-//! The page: files that are a part of the program.
+//! The page: files that are compiled into the program.
 
 /// A file of the page.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ const ASSETS: &[Asset] = &[
     Asset { path: "/wording.js", media_type: JAVASCRIPT, bytes: include_bytes!("page/wording.js") },
 ];
 
-/// The file that is asked for by this path.
+/// The file at this path.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
 }
@@ -69,9 +69,9 @@ mod tests {
         list.split_once("\n];").unwrap().0.lines().map(str::trim)
     }
 
-    /// The page tells the syntax of a command from the text around it by its form: a word in capitals, without `;` and `:` after it.
+    /// The page recognizes the syntax of a command in text by its form: a word in capitals, without `;` and `:` after it.
     #[test]
-    fn page_knows_syntax_of_commands_by_its_form() {
+    fn page_recognizes_command_syntax() {
         for verb in Verb::ALL {
             let arguments = verb.usage().strip_prefix(verb.as_str()).unwrap();
             assert!(verb.as_str().bytes().all(|byte| byte.is_ascii_uppercase()), "{verb}");

@@ -1,4 +1,4 @@
-//! The head of an HTTP request (RFC 9112): what it asks for, or why it is refused.
+//! HTTP request heads (RFC 9112): the kind of request, or the reason for its refusal.
 
 use httparse::{EMPTY_HEADER, Error, Header, Status as Parsed};
 use tungstenite::handshake::derive_accept_key;
@@ -9,29 +9,29 @@ use super::target::Target;
 use super::{Answer, Origin, Origins, Status};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 
-/// A request, as far as it matters.
+/// The relevant parts of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The answer is sent without its body.
+    /// The method is HEAD: send the answer without its body.
     pub is_head: bool,
     /// The kind of request, with its answer.
-    pub asked: Asked,
+    pub asked: RequestKind,
 }
 
 /// Kinds of requests, with their answers.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// To join: after this answer it is WebSocket.
+pub enum RequestKind {
+    /// A WebSocket handshake: after this answer, the connection speaks WebSocket.
     Join(Answer),
-    /// A health check: this is the answer if the server is healthy.
+    /// A health check: the answer if the server is healthy.
     Health(Answer),
-    /// Something that is answered with this.
+    /// Any other request.
     Other(Answer),
-    /// A TLS handshake instead of HTTP, with its answer.
+    /// A TLS handshake instead of HTTP.
     Tls(Answer),
 }
 
-/// A part of the server that a path leads to.
+/// A part of the server, by its path.
 #[derive(Clone, Copy, Debug)]
 enum Resource {
     /// The server as a whole (`OPTIONS *`).
@@ -50,13 +50,13 @@ impl Request {
         let mut fields = [EMPTY_HEADER; HEAD_FIELDS_MAX];
         let mut head = httparse::Request::new(&mut fields);
         let asked = match head.parse(bytes) {
-            Ok(Parsed::Complete(end)) => ask(&head, &bytes[end..], origins).unwrap_or_else(Asked::Other),
+            Ok(Parsed::Complete(end)) => answer_head(&head, &bytes[end..], origins).unwrap_or_else(RequestKind::Other),
             Ok(Parsed::Partial) if bytes.len() < HEAD_BYTES_MAX => return None,
-            Ok(Parsed::Partial) | Err(Error::TooManyHeaders) => Asked::Other(Answer::text(
+            Ok(Parsed::Partial) | Err(Error::TooManyHeaders) => RequestKind::Other(Answer::text(
                 Status::RequestHeaderFieldsTooLarge,
                 format!("the head of a request has at most {HEAD_BYTES_MAX} bytes and {HEAD_FIELDS_MAX} fields here"),
             )),
-            Err(error) => malformed(bytes, &head, error),
+            Err(error) => answer_malformed(bytes, &head, error),
         };
         Some(Self { is_head: head.method == Some("HEAD"), asked })
     }
@@ -72,7 +72,7 @@ impl Resource {
         }
     }
 
-    /// The methods that it accepts, as in an `Allow` field.
+    /// The methods that the resource accepts, as in an `Allow` field.
     fn methods(self) -> &'static str {
         match self {
             Self::WebSocket => "GET, OPTIONS",
@@ -80,14 +80,14 @@ impl Resource {
         }
     }
 
-    /// Whether it is served under any host name: its answer is the same for every client.
+    /// Whether the resource is served under any host name: its answer is the same for every client.
     fn has_any_host(self) -> bool {
         matches!(self, Self::Server | Self::Health)
     }
 }
 
-/// Answers a complete head that is followed by `rest`. An error is an answer, too: a refusal.
-fn ask(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Result<Asked, Answer> {
+/// Answers a complete head, which `rest` follows. The error is a refusal.
+fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Result<RequestKind, Answer> {
     let (method, target) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());
     if !METHODS.contains(&method) {
         let text = "the method is unknown (methods are case-sensitive); this server answers GET, HEAD and OPTIONS";
@@ -96,7 +96,7 @@ fn ask(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Resu
     if method == "CONNECT" {
         return Err(not_allowed(Resource::Server.methods(), "this server is not a proxy"));
     }
-    let in_field = host(head)?;
+    let in_field = read_host(head)?;
     let target =
         Target::parse(target).ok().filter(|target| target.path != "*" || method == "OPTIONS").ok_or_else(|| {
             bad_request("the target is invalid: expected a path, such as /, or a URL such as http://host/")
@@ -105,7 +105,7 @@ fn ask(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Resu
     let resource = Resource::find(&target.path);
     if let Some(authority) = &host
         && !resource.is_some_and(Resource::has_any_host)
-        && !origins.know(&authority.host)
+        && !origins.accepts_host(&authority.host)
     {
         let why = "this server was not told that it goes by this name (its operator would say: --web-origin https://NAME); \
                    use its address";
@@ -120,19 +120,19 @@ fn ask(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Resu
         return Err(not_allowed(methods, &format!("the method is not allowed here: expected one of {methods}")));
     }
     Ok(match resource {
-        Resource::Health if method == "OPTIONS" => Asked::Health(options(methods)),
-        Resource::Health => Asked::Health(Answer::text(Status::Ok, "ok")),
-        _ if method == "OPTIONS" => Asked::Other(options(methods)),
-        Resource::WebSocket => Asked::Join(join(head, rest, host.as_ref(), origins)?),
-        Resource::Asset(asset) => Asked::Other(asset.into()),
-        Resource::Server => Asked::Other(options(methods)),
+        Resource::Health if method == "OPTIONS" => RequestKind::Health(options(methods)),
+        Resource::Health => RequestKind::Health(Answer::text(Status::Ok, "ok")),
+        _ if method == "OPTIONS" => RequestKind::Other(options(methods)),
+        Resource::WebSocket => RequestKind::Join(answer_handshake(head, rest, host.as_ref(), origins)?),
+        Resource::Asset(asset) => RequestKind::Other(asset.into()),
+        Resource::Server => RequestKind::Other(options(methods)),
     })
 }
 
-/// The host in the `Host` field. Only HTTP/1.0 clients may leave it out, and an empty one counts as left out (RFC 9112, section
-/// 3.2); browsers do neither.
-fn host(head: &httparse::Request<'_, '_>) -> Result<Option<Authority>, Answer> {
-    match one(head.headers, "Host")? {
+/// Parses the `Host` field. Only HTTP/1.0 clients may omit it, and an empty one counts as omitted (RFC 9112, section 3.2); browsers do
+/// neither.
+fn read_host(head: &httparse::Request<'_, '_>) -> Result<Option<Authority>, Answer> {
+    match single_value(head.headers, "Host")? {
         None if head.version == Some(0) => Ok(None),
         None => Err(bad_request("the Host field is missing")),
         Some("") => Ok(None),
@@ -143,8 +143,8 @@ fn host(head: &httparse::Request<'_, '_>) -> Result<Option<Authority>, Answer> {
     }
 }
 
-/// The handshake of WebSocket (RFC 6455, section 4.2).
-fn join(
+/// Answers a WebSocket handshake (RFC 6455, section 4.2).
+fn answer_handshake(
     head: &httparse::Request<'_, '_>,
     rest: &[u8],
     host: Option<&Authority>,
@@ -160,22 +160,22 @@ fn join(
                     page is at /";
         return Err(Answer::text(Status::UpgradeRequired, text));
     }
-    if one(fields, "Sec-WebSocket-Version")? != Some("13") {
+    if single_value(fields, "Sec-WebSocket-Version")? != Some("13") {
         let answer = Answer::text(Status::UpgradeRequired, "the version of WebSocket has to be 13");
-        return Err(answer.with("Sec-WebSocket-Version", "13"));
+        return Err(answer.with_header("Sec-WebSocket-Version", "13"));
     }
-    let key = one(fields, "Sec-WebSocket-Key")?.filter(|key| is_key(key));
+    let key = single_value(fields, "Sec-WebSocket-Key")?.filter(|key| is_key(key));
     let key = key.ok_or_else(|| bad_request("Sec-WebSocket-Key has to be 16 bytes in base64"))?;
     let host = host.ok_or_else(|| bad_request("the Host field is empty"))?;
     // Browsers always send an origin; other clients could send any.
-    if let Some(origin) = one(fields, "Origin")?
-        && !Origin::parse(origin).is_some_and(|origin| origins.allow(&origin, host))
+    if let Some(origin) = single_value(fields, "Origin")?
+        && !Origin::parse(origin).is_some_and(|origin| origins.allows(&origin, host))
     {
         let why = "pages from elsewhere may not join here (the operator would say: --web-origin ORIGIN)";
         return Err(Answer::text(Status::Forbidden, why));
     }
     // The server would read a body as frames, while a proxy takes it for the body.
-    if one(fields, "Content-Length")?.is_some_and(|length| length != "0")
+    if single_value(fields, "Content-Length")?.is_some_and(|length| length != "0")
         || values(fields, "Transfer-Encoding").next().is_some()
     {
         return Err(bad_request("a WebSocket handshake has no body"));
@@ -184,41 +184,41 @@ fn join(
     if !rest.is_empty() {
         return Err(bad_request("a client must not send frames before the answer"));
     }
-    Ok(Answer::switch(derive_accept_key(key.as_bytes())))
+    Ok(Answer::switching_protocols(derive_accept_key(key.as_bytes())))
 }
 
-/// The answer to bytes that are not a request.
-fn malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error) -> Asked {
+/// Answers bytes that are not an HTTP request.
+fn answer_malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error) -> RequestKind {
     let request_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let version = request_line.split(|&byte| byte == b' ').nth(2).unwrap_or_default();
     // The type of a handshake record (RFC 8446, section 5.1). No HTTP request begins with this byte, and the answer must not depend on how
     // many bytes arrived with it.
     if bytes.first() == Some(&22) {
         let text = "this port speaks plain HTTP, not TLS; use http://, or put a proxy that speaks TLS in front of it";
-        Asked::Tls(bad_request(text))
+        RequestKind::Tls(bad_request(text))
     } else if error == Error::Version && version.starts_with(b"HTTP/") {
         let text = "the version of HTTP is not supported: expected HTTP/1.1 or HTTP/1.0";
-        Asked::Other(Answer::text(Status::VersionNotSupported, text))
+        RequestKind::Other(Answer::text(Status::VersionNotSupported, text))
     } else if head.version.is_some() {
-        Asked::Other(bad_request("a header field is malformed: expected lines of the form Name: value"))
+        RequestKind::Other(bad_request("a header field is malformed: expected lines of the form Name: value"))
     } else {
         let text =
             "this is not an HTTP request, and this port is for browsers; with nc or telnet, use the --listen port";
-        Asked::Other(bad_request(text))
+        RequestKind::Other(bad_request(text))
     }
 }
 
-/// The answer to `OPTIONS` (RFC 9110, section 9.3.7).
+/// Answers `OPTIONS` (RFC 9110, section 9.3.7).
 fn options(methods: &str) -> Answer {
-    Answer::text(Status::Ok, methods).with("Allow", methods)
+    Answer::text(Status::Ok, methods).with_header("Allow", methods)
 }
 
 fn not_allowed(methods: &str, why: &str) -> Answer {
-    Answer::text(Status::MethodNotAllowed, why).with("Allow", methods)
+    Answer::text(Status::MethodNotAllowed, why).with_header("Allow", methods)
 }
 
-/// The value of a field that may be there once.
-fn one<'a>(fields: &[Header<'a>], name: &str) -> Result<Option<&'a str>, Answer> {
+/// The value of a field, if the field is there. More than one is an error.
+fn single_value<'a>(fields: &[Header<'a>], name: &str) -> Result<Option<&'a str>, Answer> {
     let mut values = values(fields, name);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -234,13 +234,13 @@ fn values<'a>(fields: &[Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8
     fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
 }
 
-/// Whether a list, which may be in several fields, has this word.
+/// Whether a list, which may span several fields, contains this word.
 fn has_word(fields: &[Header<'_>], name: &str, word: &str) -> bool {
     let words = values(fields, name).flat_map(|value| value.split(|&byte| byte == b','));
     words.map(<[u8]>::trim_ascii).any(|listed| listed.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// 16 bytes in base64: 22 letters, and what fills them up.
+/// Whether a key is 16 bytes in base64: 22 characters and the padding.
 fn is_key(key: &str) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
     key.strip_suffix("==").is_some_and(|letters| letters.len() == 22 && letters.as_bytes().iter().all(is_letter))
@@ -264,7 +264,10 @@ mod tests {
     #[track_caller]
     fn answer(head: &str) -> Answer {
         match read(head).expect("a whole head").asked {
-            Asked::Join(answer) | Asked::Health(answer) | Asked::Other(answer) | Asked::Tls(answer) => answer,
+            RequestKind::Join(answer)
+            | RequestKind::Health(answer)
+            | RequestKind::Other(answer)
+            | RequestKind::Tls(answer) => answer,
         }
     }
 
@@ -282,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_found_and_what_is_not_is_not() {
+    fn path_is_found_or_answered_404() {
         assert_eq!(status("GET /", ""), 200);
         assert_eq!(status("GET /index.html", ""), 200);
         assert_eq!(status("HEAD /page.css?x=1", ""), 200);
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn method_is_answered_by_what_it_is_asked_of() {
+    fn method_is_answered_by_its_resource() {
         for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE"] {
             assert_eq!(status(&format!("{method} /"), ""), 405, "{method}");
             assert_eq!(status(&format!("{method} /healthz"), ""), 405, "{method}");
@@ -320,7 +323,7 @@ mod tests {
             ("http://localhost", read_only),
             ("/ws", "GET, OPTIONS"),
         ] {
-            let expected = Answer::text(Status::Ok, methods).with("Allow", methods);
+            let expected = Answer::text(Status::Ok, methods).with_header("Allow", methods);
             assert_eq!(answer(&format!("OPTIONS {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")), expected, "{target}");
         }
         assert_eq!(status("OPTIONS /nothing", ""), 404);
@@ -330,8 +333,8 @@ mod tests {
     }
 
     #[test]
-    fn health_check_may_come_under_any_host_or_none() {
-        let is_health = |head: &str| matches!(read(head).expect("a whole head").asked, Asked::Health(_));
+    fn health_check_accepts_any_host() {
+        let is_health = |head: &str| matches!(read(head).expect("a whole head").asked, RequestKind::Health(_));
         for host in ["chinwag.internal", "evil.example:8080", "10.0.0.9", ""] {
             assert!(is_health(&format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n")), "{host}");
         }
@@ -365,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn absolute_target_holds_in_place_of_host() {
+    fn absolute_target_replaces_host_field() {
         let asked = |target: &str, host: &str, origin: &str| {
             let origin = if origin.is_empty() { String::new() } else { format!("Origin: {origin}\r\n") };
             answer(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{origin}{HANDSHAKE}\r\n")).status() as u16
@@ -380,10 +383,10 @@ mod tests {
     }
 
     #[test]
-    fn the_handshake_is_the_standards() {
+    fn handshake_follows_the_standard() {
         let head = format!("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n{HANDSHAKE}\r\n");
         // The key and the answer are those of RFC 6455, section 1.3.
-        let expected = Asked::Join(Answer::switch("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned()));
+        let expected = RequestKind::Join(Answer::switching_protocols("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned()));
         assert_eq!(read(&head), Some(Request { is_head: false, asked: expected }));
         let check = |from: &str, to: &str, expected: u16| {
             assert_eq!(status("GET /ws", &HANDSHAKE.replace(from, to)), expected, "{from:?} as {to:?}");
@@ -430,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_pages_own_origin_may_join_or_one_that_is_allowed() {
+    fn only_own_or_allowed_origin_may_join() {
         let joins = |origin: &str| status("GET /ws", &format!("{HANDSHAKE}Origin: {origin}\r\n"));
         assert_eq!(joins("http://127.0.0.1:8080"), 101);
         assert_eq!(joins("https://chat.example.org"), 101);
@@ -443,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_the_server_was_not_told_is_not_its_own() {
+    fn unknown_host_name_is_refused() {
         let asked = |path: &str, host: &str| {
             let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: https://{host}\r\n{HANDSHAKE}\r\n");
             answer(&head).status() as u16
@@ -457,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_whole_or_waited_for_up_to_a_bound() {
+    fn incomplete_head_is_awaited_up_to_its_limit() {
         for part in ["", "GET / HTTP/1.1\r\nHost: a\r\n", "\r\n\r\n", "\n", "G"] {
             assert_eq!(read(part), None, "{part:?}");
         }
@@ -470,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn head_is_read_leniently_where_the_standard_allows() {
+    fn head_is_read_leniently() {
         for head in [
             "GET / HTTP/1.1\nHost: localhost\n\n",
             "\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -488,7 +491,7 @@ mod tests {
 
     /// Reading a head never panics, wherever it is cut, and a part of an accepted head is never refused.
     #[test]
-    fn any_bytes_are_answered_or_waited_for() {
+    fn any_bytes_are_answered_or_awaited() {
         let pieces = [
             "GET ",
             "OPTIONS ",
@@ -526,7 +529,7 @@ mod tests {
             }
             let whole = read(&head);
             let cut = (0..head.len()).filter(|&at| head.is_char_boundary(at)).find_map(|at| read(&head[..at]));
-            if let Some(Request { asked: Asked::Join(_), .. }) = whole {
+            if let Some(Request { asked: RequestKind::Join(_), .. }) = whole {
                 assert_eq!(cut, None, "{head:?}");
             }
             Ok(())
@@ -534,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_told_what_was_expected() {
+    fn invalid_request_says_what_is_expected() {
         for noise in [
             "NICK alice\n",
             "NICK alice x\n",
@@ -556,7 +559,7 @@ mod tests {
         }
         refused("\u{16}\u{3}\u{1}\u{2}", Status::BadRequest, "not TLS");
         for start in ["\u{16}", "\u{16}\u{3}", "\u{16}\u{3}\u{3}\u{2}", "\u{16}\u{1}"] {
-            assert!(matches!(read(start).unwrap().asked, Asked::Tls(_)), "{start:?}");
+            assert!(matches!(read(start).unwrap().asked, RequestKind::Tls(_)), "{start:?}");
         }
     }
 }

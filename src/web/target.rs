@@ -22,7 +22,7 @@ impl<'a> Target<'a> {
     /// dropped.
     pub(super) fn parse(raw: &'a str) -> Result<Self, InvalidTarget> {
         if raw == "*" || raw.starts_with('/') {
-            return Ok(Self { authority: None, path: normal(raw) });
+            return Ok(Self { authority: None, path: normalize(raw) });
         }
         let (scheme, rest) = raw.split_once("://").ok_or(InvalidTarget)?;
         if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
@@ -30,14 +30,14 @@ impl<'a> Target<'a> {
         }
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let authority = Authority::parse(authority).ok_or(InvalidTarget)?;
-        let path = if path.starts_with('/') { normal(path) } else { "/".into() };
+        let path = if path.starts_with('/') { normalize(path) } else { "/".into() };
         Ok(Self { authority: Some(authority), path })
     }
 }
 
 /// The path in the form for look-ups: without the query, with unreserved characters decoded (RFC 3986, section 6.2.2.2), and with
 /// repeated slashes merged, which proxies may produce when they remove a prefix.
-fn normal(path: &str) -> Cow<'_, str> {
+fn normalize(path: &str) -> Cow<'_, str> {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     if !path.contains('%') && !path.contains("//") {
         return path.into();
@@ -45,7 +45,7 @@ fn normal(path: &str) -> Cow<'_, str> {
     let mut normal = String::with_capacity(path.len());
     let mut rest = path;
     while let Some(first) = rest.chars().next() {
-        let (character, bytes) = unreserved(rest).map_or((first, first.len_utf8()), |decoded| (decoded, 3));
+        let (character, bytes) = decode_unreserved(rest).map_or((first, first.len_utf8()), |decoded| (decoded, 3));
         if character != '/' || !normal.ends_with('/') {
             normal.push(character);
         }
@@ -55,7 +55,7 @@ fn normal(path: &str) -> Cow<'_, str> {
 }
 
 /// The unreserved character that is percent-encoded at the start of this text, if there is one.
-fn unreserved(text: &str) -> Option<char> {
+fn decode_unreserved(text: &str) -> Option<char> {
     let digits = text.strip_prefix('%')?.get(..2)?;
     let byte = digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16))?.ok()?;
     (byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)).then_some(byte.into())

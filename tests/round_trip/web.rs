@@ -2,7 +2,7 @@
 //! and by `scripts/fuzz web`.
 
 use chinwag::limits::{CONTROL_BYTES_MAX, HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
-use chinwag::web::{Asked, Frames, Incoming, Origins, Request};
+use chinwag::web::{FrameDecoder, FrameEvent, Origins, Request, RequestKind};
 
 /// Looks at both.
 pub(crate) fn check(bytes: &[u8]) {
@@ -23,12 +23,15 @@ fn check_head(bytes: &[u8]) {
         let request = Request::read(&bytes[..end], &origins);
         match &answered {
             None => {}
-            Some(Request { asked: Asked::Join(_), .. }) => {
-                assert!(matches!(request, Some(Request { asked: Asked::Other(_), .. })), "who did not wait joins");
+            Some(Request { asked: RequestKind::Join(_), .. }) => {
+                assert!(
+                    matches!(request, Some(Request { asked: RequestKind::Other(_), .. })),
+                    "who did not wait joins"
+                );
             }
             Some(_) => assert_eq!(request, answered, "{}", bytes[..end].escape_ascii()),
         }
-        if let Some(Request { asked: Asked::Other(answer) | Asked::Join(answer), .. }) = &request {
+        if let Some(Request { asked: RequestKind::Other(answer) | RequestKind::Join(answer), .. }) = &request {
             check_answer(&answer.to_bytes("Sun, 06 Nov 1994 08:49:37 GMT", false));
         }
         answered = request.or(answered);
@@ -47,25 +50,25 @@ fn check_answer(answer: &[u8]) {
 
 /// Whole messages, pings, and the end, after which there is nothing.
 fn messages<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
-    let (mut frames, mut all, mut text, mut is_over) = (Frames::default(), Vec::new(), Vec::new(), false);
+    let (mut frames, mut all, mut text, mut is_over) = (FrameDecoder::default(), Vec::new(), Vec::new(), false);
     for piece in pieces {
         let mut piece = piece.to_vec();
         let mut rest = piece.as_mut_slice();
         while let Some(incoming) = frames.next(&mut rest) {
             assert!(!is_over, "{incoming:?} after the end");
-            is_over = matches!(incoming, Incoming::Close | Incoming::Failed(_));
+            is_over = matches!(incoming, FrameEvent::Close | FrameEvent::Failed(_));
             match incoming {
-                Incoming::Text(more) => text.extend_from_slice(more),
-                Incoming::EndOfMessage => {
+                FrameEvent::Text(more) => text.extend_from_slice(more),
+                FrameEvent::EndOfMessage => {
                     assert!(text.len() <= MESSAGE_BYTES_MAX);
                     all.push(String::from_utf8(std::mem::take(&mut text)).expect("a message is UTF-8"));
                 }
-                Incoming::Ping(payload) => {
+                FrameEvent::Ping(payload) => {
                     assert!(payload.len() <= CONTROL_BYTES_MAX);
                     all.push(format!("ping {}", payload.escape_ascii()));
                 }
-                Incoming::Close => all.push("close".to_owned()),
-                Incoming::Failed(failure) => all.push(format!("{failure:?}")),
+                FrameEvent::Close => all.push("close".to_owned()),
+                FrameEvent::Failed(failure) => all.push(format!("{failure:?}")),
             }
         }
     }

@@ -13,7 +13,7 @@ use smol::Timer;
 use super::{Input, Transport, write_all};
 use crate::feed::Source;
 use crate::protocol::{CloseReason, END_OF_MESSAGE, LeaveReason, LineDecoder};
-use crate::web::{Failure, Farewell, Frames, Framing, Incoming};
+use crate::web::{CloseMessage, FrameDecoder, FrameEncoder, FrameError, FrameEvent};
 
 /// WebSocket over `T`, after the handshake. Boxed, because the compiler keeps room for a transport twice in the task of its connection.
 pub(in crate::server) struct WebSocket<T>(Box<Parts<T>>);
@@ -25,10 +25,10 @@ struct Parts<T> {
 
 #[derive(Debug, Default)]
 struct State {
-    incoming: Frames,
-    outgoing: Framing,
+    incoming: FrameDecoder,
+    outgoing: FrameEncoder,
     /// Set once no frame is read any more: by a close frame, or by the first error in the client's frames.
-    end: Option<Result<(), Failure>>,
+    end: Option<Result<(), FrameError>>,
     /// `end` has been returned to the reader.
     end_was_read: bool,
     /// Set if a silent connection is pinged, so that no proxy on the way closes it.
@@ -47,7 +47,7 @@ impl<T: Transport> WebSocket<T> {
     }
 
     /// Sends a control frame if one is due and no other frame is sent in part. Returns the number of bytes; `None`: none is due.
-    fn send_control(&self, framing: &mut Framing) -> Option<io::Result<usize>> {
+    fn send_control(&self, framing: &mut FrameEncoder) -> Option<io::Result<usize>> {
         let sent = self.0.inner.write(&[], Source::Memory(&[IoSlice::new(framing.control()?)]));
         if let Ok(bytes) = sent {
             framing.sent_control(bytes);
@@ -82,15 +82,15 @@ impl State {
         let mut rest = input.as_mut_slice();
         while let Some(incoming) = self.incoming.next(&mut rest) {
             match incoming {
-                Incoming::Text(text) => bytes.extend_from_slice(text),
-                Incoming::EndOfMessage => bytes.push(END_OF_MESSAGE),
-                Incoming::Ping(payload) => {
-                    self.outgoing.answer(payload);
+                FrameEvent::Text(text) => bytes.extend_from_slice(text),
+                FrameEvent::EndOfMessage => bytes.push(END_OF_MESSAGE),
+                FrameEvent::Ping(payload) => {
+                    self.outgoing.queue_pong(payload);
                     // For `poll_control`, or `write`.
                     cx.waker().wake_by_ref();
                 }
-                Incoming::Close => self.end = Some(Ok(())),
-                Incoming::Failed(failure) => self.end = Some(Err(failure)),
+                FrameEvent::Close => self.end = Some(Ok(())),
+                FrameEvent::Failed(failure) => self.end = Some(Err(failure)),
             }
         }
         *input = bytes;
@@ -107,7 +107,7 @@ impl State {
     }
 
     /// What the close frame says.
-    fn farewell(&self, closing: CloseReason) -> Farewell<'static> {
+    fn farewell(&self, closing: CloseReason) -> CloseMessage<'static> {
         match self.end {
             Some(Err(failure)) if self.end_was_read && closing == CloseReason::Left(LeaveReason::Errors) => {
                 failure.into()
@@ -185,10 +185,10 @@ impl<T: Transport> Transport for WebSocket<T> {
 
     /// Sends blank lines in place of the rest of a frame that was sent in part, then `last_line`, then a close frame.
     async fn send_end(&self, closing: CloseReason, last_line: Option<&str>) -> io::Result<()> {
-        let last_words = last_line.map_or_else(String::new, |line| format!("{line}\n"));
+        let last_lines = last_line.map_or_else(String::new, |line| format!("{line}\n"));
         let last_bytes = {
             let state = self.state();
-            state.outgoing.end(&Farewell { last_words: &last_words, ..state.farewell(closing) })
+            state.outgoing.end(&CloseMessage { last_lines: &last_lines, ..state.farewell(closing) })
         };
         write_all(&self.0.inner, &last_bytes).await
     }
@@ -296,7 +296,7 @@ mod tests {
             CloseReason::Left(LeaveReason::Errors).into()
         );
         expect_end(&web, Some(io::ErrorKind::InvalidData));
-        assert_eq!(web.state().farewell(CloseReason::Left(LeaveReason::Errors)), Failure::Binary.into());
+        assert_eq!(web.state().farewell(CloseReason::Left(LeaveReason::Errors)), FrameError::Binary.into());
         assert_eq!(web.state().farewell(CloseReason::Stopping), CloseReason::Stopping.into());
     }
 

@@ -19,7 +19,7 @@ use crate::command::Refusal;
 use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
 use crate::protocol::{Mode, Timestamp};
-use crate::web::{Answer, Asked, Origins, Request, Status};
+use crate::web::{Answer, Origins, Request, RequestKind, Status};
 
 /// How browsers are served.
 #[derive(Clone, Debug, Default)]
@@ -91,14 +91,14 @@ async fn answer(
     let late = async {
         Timer::after(site.head_timeout).await;
         let text = format!("the head of the request did not come within {} s", site.head_timeout.as_secs());
-        Ok(Request { is_head: false, asked: Asked::Other(Answer::text(Status::RequestTimeout, text)) })
+        Ok(Request { is_head: false, asked: RequestKind::Other(Answer::text(Status::RequestTimeout, text)) })
     };
     let Request { is_head, asked } = future::or(read(transport, &site.origins), late).await?;
-    let joins = matches!(asked, Asked::Join(_));
+    let joins = matches!(asked, RequestKind::Join(_));
     let answer = match asked {
-        Asked::Join(answer) | Asked::Other(answer) => answer,
-        Asked::Health(answer) => health(context, answer).await,
-        Asked::Tls(answer) => {
+        RequestKind::Join(answer) | RequestKind::Other(answer) => answer,
+        RequestKind::Health(answer) => health(context, answer).await,
+        RequestKind::Tls(answer) => {
             console::tls_on_plain_port(address);
             answer
         }
