@@ -89,7 +89,7 @@ impl LineDecoder {
     ///
     /// The end of a message ends its last line, if that has no ending of its own. A message that has not ended when the input ends is
     /// incomplete: the line in it is discarded.
-    pub fn of_messages() -> Self {
+    pub fn for_messages() -> Self {
         Self { structure: Structure::Messages, ..Self::without_detection() }
     }
 
@@ -149,10 +149,10 @@ impl LineDecoder {
         if self.lone_cr == LoneCr::Splitting {
             return Some(self.next_cr_line());
         }
-        self.take_unended_line()
+        self.finish_unended_line()
     }
 
-    fn take_unended_line(&mut self) -> Option<DecoderOutput> {
+    fn finish_unended_line(&mut self) -> Option<DecoderOutput> {
         self.carriage_return = false;
         (self.overlong || !self.line.is_empty()).then(|| self.finish_line())
     }
@@ -178,7 +178,7 @@ impl LineDecoder {
     fn process_byte(&mut self, byte: u8) -> Option<DecoderOutput> {
         let (next, decoded) = match (self.telnet, byte) {
             (TelnetState::Data, END_OF_MESSAGE) if self.structure == Structure::Messages => {
-                (TelnetState::Data, self.take_unended_line())
+                (TelnetState::Data, self.finish_unended_line())
             }
             (TelnetState::Data, IAC) => (TelnetState::Command, None),
             (TelnetState::Data, byte) => (TelnetState::Data, self.process_data(byte)),
@@ -370,7 +370,7 @@ enum Encoding {
 enum Structure {
     #[default]
     Lines,
-    /// Messages, with [`END_OF_MESSAGE`] after each. There is no telnet in them.
+    /// Messages, with [`END_OF_MESSAGE`] after each. They contain no telnet sequences.
     Messages,
 }
 
@@ -424,7 +424,7 @@ const DONT: u8 = 254;
 const IAC: u8 = 255;
 const TIMING_MARK: u8 = 6;
 
-/// Marks the end of a message for [`LineDecoder::of_messages`]. No UTF-8 text has this byte.
+/// Marks the end of a message for [`LineDecoder::for_messages`]. No UTF-8 text has this byte.
 pub const END_OF_MESSAGE: u8 = 0xff;
 
 /// U+FEFF in UTF-8: Windows programs write it at the start of a text.

@@ -22,7 +22,7 @@ pub use self::entry::{Action, Entry, MemberId, Message, Origin, SessionId, Store
 pub use self::history::RecentMessages;
 use self::names::Collision;
 pub use self::names::Names;
-pub use self::output::{Output, Rejection};
+pub use self::output::{Rejection, RoomOutput};
 pub use self::recent::{MemoryCost, Recent};
 pub use self::snapshot::SnapshotError;
 use crate::limits::EXPIRED_PER_TURN_MAX;
@@ -138,7 +138,7 @@ impl Room {
     }
 
     /// Applies an entry, and appends its consequences to `out`.
-    pub fn apply(&mut self, entry: Entry, out: &mut Vec<Output>) {
+    pub fn apply(&mut self, entry: Entry, out: &mut Vec<RoomOutput>) {
         let Entry { seq: _, at, uptime, origin, action } = entry;
         self.now = self.now.max(uptime);
         let mut transition = Transition { room: self, at, origin, out };
@@ -235,7 +235,7 @@ struct Transition<'a> {
     room: &'a mut Room,
     at: Timestamp,
     origin: Origin,
-    out: &'a mut Vec<Output>,
+    out: &'a mut Vec<RoomOutput>,
 }
 
 impl Transition<'_> {
@@ -294,7 +294,7 @@ impl Transition<'_> {
         self.room.last_id = id;
         self.room.history.push(PastMessage { id, at, name: name.clone(), text: text.clone() });
         let event = Event::Msg(name, text);
-        self.out.push(Output::Event { id: Some(id), at, origin: Some(self.origin), event });
+        self.out.push(RoomOutput::Event { id: Some(id), at, origin: Some(self.origin), event });
     }
 
     fn count_unpublished(&mut self) {
@@ -321,7 +321,7 @@ impl Transition<'_> {
         let origin = self.origin;
         let Some(from) = self.room.name(origin.member).cloned() else { return };
         match self.room.find_recipients(to, origin.member) {
-            Ok(to) => self.out.push(Output::Whispered { origin, from, to, text }),
+            Ok(to) => self.out.push(RoomOutput::Whispered { origin, from, to, text }),
             Err(rejection) => self.reject(rejection),
         }
     }
@@ -335,7 +335,7 @@ impl Transition<'_> {
             }
         }
         let event = Event::Draw(name, drawing);
-        self.out.push(Output::Event { id: None, at: self.at, origin: Some(self.origin), event });
+        self.out.push(RoomOutput::Event { id: None, at: self.at, origin: Some(self.origin), event });
     }
 
     fn set_verifier(&mut self, verifier: Option<Verifier>) {
@@ -350,7 +350,7 @@ impl Transition<'_> {
         let Some(member) = member else { return self.reject(Rejection::TokenUnknown) };
         member.resumption.get_or_insert_default().detached = None;
         member.has_ended_input = false;
-        self.out.push(Output::Resumed { origin, member: id, name: member.name.clone() });
+        self.out.push(RoomOutput::Resumed { origin, member: id, name: member.name.clone() });
     }
 
     fn end_input(&mut self) {
@@ -367,7 +367,7 @@ impl Transition<'_> {
             return self.leave(id, reason, None);
         }
         member.resumption.get_or_insert_default().detached = Some((now, reason));
-        self.out.push(Output::Detached(id, reason));
+        self.out.push(RoomOutput::Detached(id, reason));
     }
 
     fn leave(&mut self, id: MemberId, reason: LeaveReason, text: Option<Text>) {
@@ -376,7 +376,7 @@ impl Transition<'_> {
         self.room.names.remove(&member.name, id, member.unpublished);
         self.room.by_seniority.remove(&member.seniority);
         self.room.roster_version += 1;
-        self.out.push(Output::Left { member: id, name: member.name, reason, text, at: self.at });
+        self.out.push(RoomOutput::Left { member: id, name: member.name, reason, text, at: self.at });
         if was_coordinator {
             self.announce_coordinator();
         }
@@ -409,11 +409,11 @@ impl Transition<'_> {
     /// Publishes a change of the members.
     fn publish(&mut self, event: Event, origin: Option<Origin>) {
         self.room.roster_version += 1;
-        self.out.push(Output::Event { id: None, at: self.at, origin, event });
+        self.out.push(RoomOutput::Event { id: None, at: self.at, origin, event });
     }
 
     fn reject(&mut self, rejection: Rejection) {
-        self.out.push(Output::Rejected(self.origin, rejection));
+        self.out.push(RoomOutput::Rejected(self.origin, rejection));
     }
 }
 

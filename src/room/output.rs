@@ -5,7 +5,7 @@ use crate::protocol::{Event, LeaveReason, MessageId, Name, Text, Timestamp};
 
 /// An effect of an entry. Outputs must be delivered in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
+pub enum RoomOutput {
     /// An event for all members.
     Event {
         /// The id, if it is a message.

@@ -23,7 +23,7 @@ use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
     CloseReason, Dialect, ErrorCode, Event, LeaveReason, MessageId, Mode, Name, Tag, Text, Timestamp, User,
 };
-use crate::room::{self, DenseMap, MemberId, Origin, Room, SessionId, Uptime, Verifier};
+use crate::room::{self, DenseMap, MemberId, Origin, Room, RoomOutput, SessionId, Uptime, Verifier};
 use crate::sequencer::{Change, MemorySequencer, Sequencer};
 
 /// A value for each session.
@@ -49,7 +49,7 @@ pub struct Sessions {
     /// The server is shutting down and refuses new connections.
     stopped: bool,
     /// An empty buffer, kept for its capacity.
-    outputs: Vec<room::Output>,
+    outputs: Vec<RoomOutput>,
 }
 
 /// A line in progress.
@@ -282,23 +282,23 @@ impl Sessions {
     }
 
     /// Translates an output of the room into outputs for sessions.
-    fn translate_output(&mut self, at: Timestamp, output: room::Output, out: &mut Vec<Output>) {
+    fn translate_output(&mut self, at: Timestamp, output: RoomOutput, out: &mut Vec<Output>) {
         match output {
-            room::Output::Event { id, at, origin, event } => {
+            RoomOutput::Event { id, at, origin, event } => {
                 self.publish(id, at, origin, event, out);
                 if let Some(origin) = origin {
                     self.record_answer(origin, out);
                 }
             }
-            room::Output::Whispered { origin, from, to, text } => {
+            RoomOutput::Whispered { origin, from, to, text } => {
                 self.deliver_whisper(at, origin, &from, to, &text, out);
                 self.record_answer(origin, out);
             }
-            room::Output::Resumed { origin, member, name } => {
+            RoomOutput::Resumed { origin, member, name } => {
                 self.resume_member(origin.session, member, name, out);
                 self.record_answer(origin, out);
             }
-            room::Output::Detached(member, reason) => {
+            RoomOutput::Detached(member, reason) => {
                 let Some(session) = self.session_of(member) else { return };
                 if let Some(state) = self.all.get_mut(session) {
                     state.lifecycle.close(CloseReason::Left(reason));
@@ -306,7 +306,7 @@ impl Sessions {
                 }
                 out.extend([Output::Close(session, CloseReason::Left(reason)), Output::Detach(session)]);
             }
-            room::Output::Left { member, name, reason, text, at } => {
+            RoomOutput::Left { member, name, reason, text, at } => {
                 let session = self.session_of(member);
                 if let Some(session) = session {
                     self.remove_session(session, CloseReason::Left(reason), out);
@@ -314,7 +314,7 @@ impl Sessions {
                 let (session, event) = (session.unwrap_or(SessionId::SERVER), Event::Leave(name, reason, text));
                 out.push(Output::Publish { id: None, at, session, event, own: None });
             }
-            room::Output::Rejected(origin, rejection) => {
+            RoomOutput::Rejected(origin, rejection) => {
                 if self.all.get(origin.session).is_some_and(|state| !state.is_closed()) {
                     self.refuse(at, origin.session, rejection.into(), out);
                 }

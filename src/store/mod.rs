@@ -36,7 +36,7 @@ pub use self::open_error::OpenError;
 pub use self::page::{EvictedRange, Page, QueryEnd, QueryError, Row};
 use self::query::PendingSearch;
 pub use self::query::{Query, QueryQueues, StoreQuery};
-use self::writer::{CommitGate, Writer};
+use self::writer::{CommitGate, StoreWriter};
 use crate::protocol::{MessageId, PastMessage, Timestamp, Token};
 
 /// Where and how to store messages.
@@ -133,7 +133,7 @@ impl Store {
         let (to_search, search_requests) = mpsc::channel();
         let (closing, closed) = mpsc::channel();
         let gate = Arc::default();
-        let writer = Writer::new(file, options.keep, now, Arc::clone(&gate));
+        let writer = StoreWriter::new(file, options.keep, now, Arc::clone(&gate));
         let writer = writer.map_err(|error| OpenError::Sqlite(options.path.clone(), error))?;
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.to_owned()).spawn(run);
         let write = move || {

@@ -78,14 +78,14 @@ mod tests {
     use super::*;
 
     /// A name, and the turns that the job needs.
-    type Job = (&'static str, u32);
+    type TestJob = (&'static str, u32);
 
     /// Gives turns until no job waits, and returns the names of the jobs in the order of their turns.
     fn turns(
-        queue: &mut QueryQueue<Job>,
+        queue: &mut QueryQueue<TestJob>,
         others: Duration,
-        given: &[Arc<Job>],
-        asks: mpsc::Sender<Weak<Job>>,
+        given: &[Arc<TestJob>],
+        asks: mpsc::Sender<Weak<TestJob>>,
     ) -> String {
         for job in given {
             asks.send(Arc::downgrade(job)).unwrap();
@@ -107,7 +107,7 @@ mod tests {
         }
     }
 
-    fn queue() -> (QueryQueue<Job>, mpsc::Sender<Weak<Job>>) {
+    fn queue() -> (QueryQueue<TestJob>, mpsc::Sender<Weak<TestJob>>) {
         let (asks, requests) = mpsc::channel();
         (QueryQueue::new(requests), asks)
     }

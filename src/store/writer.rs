@@ -29,7 +29,7 @@ use crate::limits::{
 use crate::protocol::{PastMessage, Timestamp};
 
 /// State of the writing thread.
-pub(super) struct Writer {
+pub(super) struct StoreWriter {
     file: StoreFile,
     keep: Retention,
     now: Now,
@@ -128,7 +128,7 @@ enum PendingWork {
     Nothing,
 }
 
-impl Writer {
+impl StoreWriter {
     pub(super) fn new(file: StoreFile, keep: Retention, now: Now, gate: Arc<CommitGate>) -> rusqlite::Result<Self> {
         let stored = last_seq(&file.connection)?;
         let count = if let Retention::Count(_) = keep {

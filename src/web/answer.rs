@@ -3,10 +3,10 @@
 use super::page::Asset;
 use crate::limits::UNAVAILABLE_RETRY_SECONDS;
 
-/// An answer. The connection closes after it, except after [`Status::SwitchingProtocols`].
+/// An answer. The connection closes after it, except after [`HttpStatus::SwitchingProtocols`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    status: Status,
+    status: HttpStatus,
     /// A field that this status requires.
     header: Option<(&'static str, String)>,
     media_type: &'static str,
@@ -22,7 +22,7 @@ enum Body {
 /// The status codes in use (RFC 9110, section 15; RFC 6585).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are those of the standard")]
-pub enum Status {
+pub enum HttpStatus {
     SwitchingProtocols = 101,
     Ok = 200,
     BadRequest = 400,
@@ -51,9 +51,9 @@ const SECURITY: &str = "\
 
 impl Answer {
     /// Creates an answer with a line of text, which says what to do next.
-    pub fn text(status: Status, text: impl Into<String>) -> Self {
+    pub fn text(status: HttpStatus, text: impl Into<String>) -> Self {
         let header = match status {
-            Status::ServiceUnavailable => Some(("Retry-After", UNAVAILABLE_RETRY_SECONDS.to_string())),
+            HttpStatus::ServiceUnavailable => Some(("Retry-After", UNAVAILABLE_RETRY_SECONDS.to_string())),
             _ => None,
         };
         Self { status, header, media_type: "text/plain; charset=utf-8", body: Body::Text(text.into() + "\n") }
@@ -62,7 +62,7 @@ impl Answer {
     /// Creates the answer that switches to WebSocket (RFC 6455, section 4.2.2).
     pub(super) fn switching_protocols(accept: String) -> Self {
         let header = Some(("Sec-WebSocket-Accept", accept));
-        Self { status: Status::SwitchingProtocols, header, media_type: "", body: Body::File(&[]) }
+        Self { status: HttpStatus::SwitchingProtocols, header, media_type: "", body: Body::File(&[]) }
     }
 
     pub(super) fn with_header(self, name: &'static str, value: &str) -> Self {
@@ -70,7 +70,7 @@ impl Answer {
     }
 
     /// The status code.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> HttpStatus {
         self.status
     }
 
@@ -85,10 +85,10 @@ impl Answer {
             head += &format!("{name}: {value}\r\n");
         }
         head += &match self.status {
-            Status::SwitchingProtocols => "Upgrade: websocket\r\nConnection: Upgrade\r\n".to_owned(),
+            HttpStatus::SwitchingProtocols => "Upgrade: websocket\r\nConnection: Upgrade\r\n".to_owned(),
             status => {
-                let connection = if status == Status::UpgradeRequired { "Upgrade, close" } else { "close" };
-                let upgrade = if status == Status::UpgradeRequired { "Upgrade: websocket\r\n" } else { "" };
+                let connection = if status == HttpStatus::UpgradeRequired { "Upgrade, close" } else { "close" };
+                let upgrade = if status == HttpStatus::UpgradeRequired { "Upgrade: websocket\r\n" } else { "" };
                 let (media_type, bytes) = (self.media_type, body.len());
                 format!(
                     "{upgrade}Connection: {connection}\r\nContent-Type: {media_type}\r\nContent-Length: {bytes}\r\n{SECURITY}"
@@ -102,11 +102,11 @@ impl Answer {
 
 impl From<&'static Asset> for Answer {
     fn from(asset: &'static Asset) -> Self {
-        Self { status: Status::Ok, header: None, media_type: asset.media_type, body: Body::File(asset.bytes) }
+        Self { status: HttpStatus::Ok, header: None, media_type: asset.media_type, body: Body::File(asset.bytes) }
     }
 }
 
-impl Status {
+impl HttpStatus {
     fn reason(self) -> &'static str {
         match self {
             Self::SwitchingProtocols => "Switching Protocols",
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn answer_except_switch_has_length_and_closes() {
-        let answer = Answer::text(Status::NotFound, "no").to_bytes(DATE, false);
+        let answer = Answer::text(HttpStatus::NotFound, "no").to_bytes(DATE, false);
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\nno\n"), "{answer}");
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn head_only_answer_equals_head_of_full_answer() {
-        let answer = Answer::text(Status::Ok, "ok");
+        let answer = Answer::text(HttpStatus::Ok, "ok");
         let (whole, head) = (answer.to_bytes(DATE, false), answer.to_bytes(DATE, true));
         assert_eq!(whole, [&head, &b"ok\n"[..]].concat());
     }

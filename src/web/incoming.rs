@@ -424,15 +424,15 @@ mod tests {
     }
 
     /// A stream with these bytes to read, which cannot be written.
-    struct Input<'a>(&'a [u8]);
+    struct ReadOnlyStream<'a>(&'a [u8]);
 
-    impl std::io::Read for Input<'_> {
+    impl std::io::Read for ReadOnlyStream<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
             self.0.read(buffer)
         }
     }
 
-    impl std::io::Write for Input<'_> {
+    impl std::io::Write for ReadOnlyStream<'_> {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             Ok(bytes.len())
         }
@@ -445,7 +445,7 @@ mod tests {
     /// The events of the same bytes, as decoded by tungstenite.
     fn read_by_tungstenite(bytes: &[u8]) -> Vec<String> {
         let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX));
-        let (mut context, mut input) = (WebSocketContext::new(Role::Server, Some(config)), Input(bytes));
+        let (mut context, mut input) = (WebSocketContext::new(Role::Server, Some(config)), ReadOnlyStream(bytes));
         let mut all = Vec::new();
         loop {
             all.push(match context.read(&mut input) {

@@ -13,8 +13,8 @@ mod page;
 mod request;
 mod target;
 
-pub use self::answer::{Answer, Status};
+pub use self::answer::{Answer, HttpStatus};
 pub use self::incoming::{FrameDecoder, FrameError, FrameEvent};
-pub use self::origins::{Origin, Origins};
+pub use self::origins::{AllowedOrigins, WebOrigin};
 pub use self::outgoing::{CloseMessage, FrameEncoder};
-pub use self::request::{Request, RequestKind};
+pub use self::request::{HttpRequest, RequestKind};

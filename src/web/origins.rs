@@ -6,7 +6,7 @@ use super::authority::{Authority, Host};
 
 /// The origin of a web page (RFC 6454).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct WebOrigin {
     scheme: Scheme,
     host: Host,
     port: u16,
@@ -32,7 +32,7 @@ impl Scheme {
     }
 }
 
-impl Origin {
+impl WebOrigin {
     /// Parses an `Origin` field. A port that is the scheme's default may be left out.
     pub(super) fn parse(raw: &str) -> Option<Self> {
         let (scheme, authority) = raw.split_once("://")?;
@@ -47,7 +47,7 @@ impl Origin {
 }
 
 /// Parses the value of `--web-origin`, which may end with a slash, like a URL from a browser's address bar.
-impl FromStr for Origin {
+impl FromStr for WebOrigin {
     type Err = String;
 
     fn from_str(raw: &str) -> Result<Self, String> {
@@ -68,16 +68,16 @@ impl FromStr for Origin {
 
 /// The allowed origins, in addition to the server's own.
 #[derive(Clone, Debug, Default)]
-pub struct Origins(Vec<Origin>);
+pub struct AllowedOrigins(Vec<WebOrigin>);
 
-impl Origins {
+impl AllowedOrigins {
     /// Allows these origins in addition to the server's own.
-    pub fn new(allowed: Vec<Origin>) -> Self {
+    pub fn new(allowed: Vec<WebOrigin>) -> Self {
         Self(allowed)
     }
 
     /// Whether a page of this origin may join through this host: the page came from this host, or its origin is allowed.
-    pub(super) fn allows(&self, origin: &Origin, host: &Authority) -> bool {
+    pub(super) fn allows(&self, origin: &WebOrigin, host: &Authority) -> bool {
         origin.is_at(host) || self.0.contains(origin)
     }
 
@@ -95,8 +95,8 @@ impl Origins {
 mod tests {
     use super::*;
 
-    fn origins(allowed: &[&str]) -> Origins {
-        Origins::new(allowed.iter().map(|origin| origin.parse().unwrap()).collect())
+    fn origins(allowed: &[&str]) -> AllowedOrigins {
+        AllowedOrigins::new(allowed.iter().map(|origin| origin.parse().unwrap()).collect())
     }
 
     fn authority(raw: &str) -> Authority {
@@ -107,7 +107,7 @@ mod tests {
     fn origin_spellings_are_equal() {
         let same = |first: &str, others: &[&str]| {
             for other in others {
-                assert_eq!(first.parse::<Origin>(), other.parse(), "{first} and {other}");
+                assert_eq!(first.parse::<WebOrigin>(), other.parse(), "{first} and {other}");
             }
         };
         same(
@@ -131,14 +131,14 @@ mod tests {
             ("https://a", "https://b"),
             ("https://a", "https://a.b"),
         ] {
-            assert_ne!(one.parse::<Origin>(), other.parse(), "{one} and {other}");
+            assert_ne!(one.parse::<WebOrigin>(), other.parse(), "{one} and {other}");
         }
     }
 
     #[test]
     fn invalid_origin_says_what_is_expected() {
         let check = |raw: &str, expected: &str| {
-            let error = raw.parse::<Origin>().expect_err(raw);
+            let error = raw.parse::<WebOrigin>().expect_err(raw);
             assert!(error.starts_with(expected), "{raw}: {error}");
         };
         for raw in
@@ -155,7 +155,7 @@ mod tests {
     fn page_joins_from_own_or_allowed_origin() {
         let allowed = origins(&["https://chat.example.org:443", "http://plain.example.org:8080"]);
         let check = |origin, host, expected| {
-            let is_allowed = Origin::parse(origin).is_some_and(|origin| allowed.allows(&origin, &authority(host)));
+            let is_allowed = WebOrigin::parse(origin).is_some_and(|origin| allowed.allows(&origin, &authority(host)));
             assert_eq!(is_allowed, expected, "{origin} at {host}");
         };
         check("http://127.0.0.1:8080", "127.0.0.1:8080", true);

@@ -5,13 +5,13 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::authority::Authority;
 use super::page::{self, Asset};
-use super::target::Target;
-use super::{Answer, Origin, Origins, Status};
+use super::target::RequestTarget;
+use super::{AllowedOrigins, Answer, HttpStatus, WebOrigin};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 
 /// The relevant parts of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct HttpRequest {
     /// The method is HEAD: send the answer without its body.
     pub is_head: bool,
     /// The kind of request, with its answer.
@@ -44,16 +44,16 @@ enum Resource {
 /// Methods that a standard defines (RFC 9110, section 9; RFC 5789). Others are answered as not implemented.
 const METHODS: [&str; 9] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"];
 
-impl Request {
+impl HttpRequest {
     /// Parses the head at the start of these bytes; `None` if it is incomplete.
-    pub fn read(bytes: &[u8], origins: &Origins) -> Option<Self> {
+    pub fn read(bytes: &[u8], origins: &AllowedOrigins) -> Option<Self> {
         let mut fields = [EMPTY_HEADER; HEAD_FIELDS_MAX];
         let mut head = httparse::Request::new(&mut fields);
         let asked = match head.parse(bytes) {
             Ok(Parsed::Complete(end)) => answer_head(&head, &bytes[end..], origins).unwrap_or_else(RequestKind::Other),
             Ok(Parsed::Partial) if bytes.len() < HEAD_BYTES_MAX => return None,
             Ok(Parsed::Partial) | Err(Error::TooManyHeaders) => RequestKind::Other(Answer::text(
-                Status::RequestHeaderFieldsTooLarge,
+                HttpStatus::RequestHeaderFieldsTooLarge,
                 format!("the head of a request has at most {HEAD_BYTES_MAX} bytes and {HEAD_FIELDS_MAX} fields here"),
             )),
             Err(error) => answer_malformed(bytes, &head, error),
@@ -87,20 +87,20 @@ impl Resource {
 }
 
 /// Answers a complete head, which `rest` follows. The error is a refusal.
-fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins) -> Result<RequestKind, Answer> {
+fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &AllowedOrigins) -> Result<RequestKind, Answer> {
     let (method, target) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());
     if !METHODS.contains(&method) {
         let text = "the method is unknown (methods are case-sensitive); this server answers GET, HEAD and OPTIONS";
-        return Err(Answer::text(Status::NotImplemented, text));
+        return Err(Answer::text(HttpStatus::NotImplemented, text));
     }
     if method == "CONNECT" {
         return Err(not_allowed(Resource::Server.methods(), "this server is not a proxy"));
     }
     let in_field = read_host(head)?;
     let target =
-        Target::parse(target).ok().filter(|target| target.path != "*" || method == "OPTIONS").ok_or_else(|| {
-            bad_request("the target is invalid: expected a path, such as /, or a URL such as http://host/")
-        })?;
+        RequestTarget::parse(target).ok().filter(|target| target.path != "*" || method == "OPTIONS").ok_or_else(
+            || bad_request("the target is invalid: expected a path, such as /, or a URL such as http://host/"),
+        )?;
     let host = target.authority.or(in_field);
     let resource = Resource::find(&target.path);
     if let Some(authority) = &host
@@ -109,11 +109,11 @@ fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins)
     {
         let why = "this server was not told that it goes by this name (its operator would say: --web-origin https://NAME); \
                    use its address";
-        return Err(Answer::text(Status::MisdirectedRequest, why));
+        return Err(Answer::text(HttpStatus::MisdirectedRequest, why));
     }
     let Some(resource) = resource else {
         let why = "not found; the page is at / (a proxy that serves it under a path must remove that path)";
-        return Err(Answer::text(Status::NotFound, why));
+        return Err(Answer::text(HttpStatus::NotFound, why));
     };
     let methods = resource.methods();
     if !methods.split(", ").any(|allowed| allowed == method) {
@@ -121,7 +121,7 @@ fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &Origins)
     }
     Ok(match resource {
         Resource::Health if method == "OPTIONS" => RequestKind::Health(options(methods)),
-        Resource::Health => RequestKind::Health(Answer::text(Status::Ok, "ok")),
+        Resource::Health => RequestKind::Health(Answer::text(HttpStatus::Ok, "ok")),
         _ if method == "OPTIONS" => RequestKind::Other(options(methods)),
         Resource::WebSocket => RequestKind::Join(answer_handshake(head, rest, host.as_ref(), origins)?),
         Resource::Asset(asset) => RequestKind::Other(asset.into()),
@@ -148,20 +148,20 @@ fn answer_handshake(
     head: &httparse::Request<'_, '_>,
     rest: &[u8],
     host: Option<&Authority>,
-    origins: &Origins,
+    origins: &AllowedOrigins,
 ) -> Result<Answer, Answer> {
     let fields = &*head.headers;
     if head.version == Some(0) {
         let text = "WebSocket takes HTTP/1.1; behind nginx, set: proxy_http_version 1.1";
-        return Err(Answer::text(Status::UpgradeRequired, text));
+        return Err(Answer::text(HttpStatus::UpgradeRequired, text));
     }
     if !has_word(fields, "Upgrade", "websocket") || !has_word(fields, "Connection", "upgrade") {
         let text = "this is for WebSocket, with Upgrade: websocket and Connection: Upgrade, which a proxy has to pass on; the \
                     page is at /";
-        return Err(Answer::text(Status::UpgradeRequired, text));
+        return Err(Answer::text(HttpStatus::UpgradeRequired, text));
     }
     if single_value(fields, "Sec-WebSocket-Version")? != Some("13") {
-        let answer = Answer::text(Status::UpgradeRequired, "the version of WebSocket has to be 13");
+        let answer = Answer::text(HttpStatus::UpgradeRequired, "the version of WebSocket has to be 13");
         return Err(answer.with_header("Sec-WebSocket-Version", "13"));
     }
     let key = single_value(fields, "Sec-WebSocket-Key")?.filter(|key| is_key(key));
@@ -169,10 +169,10 @@ fn answer_handshake(
     let host = host.ok_or_else(|| bad_request("the Host field is empty"))?;
     // Browsers always send an origin; other clients could send any.
     if let Some(origin) = single_value(fields, "Origin")?
-        && !Origin::parse(origin).is_some_and(|origin| origins.allows(&origin, host))
+        && !WebOrigin::parse(origin).is_some_and(|origin| origins.allows(&origin, host))
     {
         let why = "pages from elsewhere may not join here (the operator would say: --web-origin ORIGIN)";
-        return Err(Answer::text(Status::Forbidden, why));
+        return Err(Answer::text(HttpStatus::Forbidden, why));
     }
     // The server would read a body as frames, while a proxy takes it for the body.
     if single_value(fields, "Content-Length")?.is_some_and(|length| length != "0")
@@ -198,7 +198,7 @@ fn answer_malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error
         RequestKind::Tls(bad_request(text))
     } else if error == Error::Version && version.starts_with(b"HTTP/") {
         let text = "the version of HTTP is not supported: expected HTTP/1.1 or HTTP/1.0";
-        RequestKind::Other(Answer::text(Status::VersionNotSupported, text))
+        RequestKind::Other(Answer::text(HttpStatus::VersionNotSupported, text))
     } else if head.version.is_some() {
         RequestKind::Other(bad_request("a header field is malformed: expected lines of the form Name: value"))
     } else {
@@ -210,11 +210,11 @@ fn answer_malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error
 
 /// Answers `OPTIONS` (RFC 9110, section 9.3.7).
 fn options(methods: &str) -> Answer {
-    Answer::text(Status::Ok, methods).with_header("Allow", methods)
+    Answer::text(HttpStatus::Ok, methods).with_header("Allow", methods)
 }
 
 fn not_allowed(methods: &str, why: &str) -> Answer {
-    Answer::text(Status::MethodNotAllowed, why).with_header("Allow", methods)
+    Answer::text(HttpStatus::MethodNotAllowed, why).with_header("Allow", methods)
 }
 
 /// The value of a field, if the field is there. More than one is an error.
@@ -247,7 +247,7 @@ fn is_key(key: &str) -> bool {
 }
 
 fn bad_request(why: &str) -> Answer {
-    Answer::text(Status::BadRequest, why)
+    Answer::text(HttpStatus::BadRequest, why)
 }
 
 #[cfg(test)]
@@ -257,8 +257,8 @@ mod tests {
     const HANDSHAKE: &str = "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-    fn read(head: &str) -> Option<Request> {
-        Request::read(head.as_bytes(), &Origins::new(vec!["https://chat.example.org".parse().unwrap()]))
+    fn read(head: &str) -> Option<HttpRequest> {
+        HttpRequest::read(head.as_bytes(), &AllowedOrigins::new(vec!["https://chat.example.org".parse().unwrap()]))
     }
 
     #[track_caller]
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn refused(head: &str, status: Status, text: &str) {
+    fn refused(head: &str, status: HttpStatus, text: &str) {
         let bytes = answer(head).to_bytes("", false);
         let body = String::from_utf8(bytes).expect("text");
         assert!(answer(head).status() == status && body.contains(text), "{head:?}: {body}");
@@ -323,13 +323,13 @@ mod tests {
             ("http://localhost", read_only),
             ("/ws", "GET, OPTIONS"),
         ] {
-            let expected = Answer::text(Status::Ok, methods).with_header("Allow", methods);
+            let expected = Answer::text(HttpStatus::Ok, methods).with_header("Allow", methods);
             assert_eq!(answer(&format!("OPTIONS {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")), expected, "{target}");
         }
         assert_eq!(status("OPTIONS /nothing", ""), 404);
         assert_eq!(status("GET *", ""), 400);
         // HAProxy's health check by default.
-        assert_eq!(answer("OPTIONS / HTTP/1.0\r\n\r\n").status(), Status::Ok);
+        assert_eq!(answer("OPTIONS / HTTP/1.0\r\n\r\n").status(), HttpStatus::Ok);
     }
 
     #[test]
@@ -348,23 +348,23 @@ mod tests {
     #[test]
     fn host_field_is_checked() {
         for path in ["/", "/healthz", "/ws"] {
-            refused(&format!("GET {path} HTTP/1.1\r\n\r\n"), Status::BadRequest, "the Host field is missing");
+            refused(&format!("GET {path} HTTP/1.1\r\n\r\n"), HttpStatus::BadRequest, "the Host field is missing");
             let twice = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n\r\n");
-            refused(&twice, Status::BadRequest, "more than one Host");
+            refused(&twice, HttpStatus::BadRequest, "more than one Host");
             for invalid in
                 ["a b", "user@localhost", "localhost:x", "localhost:65536", "localhost, localhost", "[::1", "a/b"]
             {
                 for target in [path.to_owned(), format!("http://localhost{path}")] {
                     let head = format!("GET {target} HTTP/1.1\r\nHost: {invalid}\r\n\r\n");
-                    refused(&head, Status::BadRequest, "the Host field is invalid");
+                    refused(&head, HttpStatus::BadRequest, "the Host field is invalid");
                 }
             }
         }
         // No browser sends these.
-        assert_eq!(answer("GET / HTTP/1.0\r\n\r\n").status(), Status::Ok);
-        assert_eq!(answer("GET / HTTP/1.1\r\nHost:\r\n\r\n").status(), Status::Ok);
+        assert_eq!(answer("GET / HTTP/1.0\r\n\r\n").status(), HttpStatus::Ok);
+        assert_eq!(answer("GET / HTTP/1.1\r\nHost:\r\n\r\n").status(), HttpStatus::Ok);
         let empty = format!("GET /ws HTTP/1.1\r\nHost: \r\n{HANDSHAKE}\r\n");
-        refused(&empty, Status::BadRequest, "the Host field is empty");
+        refused(&empty, HttpStatus::BadRequest, "the Host field is empty");
     }
 
     #[test]
@@ -387,7 +387,7 @@ mod tests {
         let head = format!("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n{HANDSHAKE}\r\n");
         // The key and the answer are those of RFC 6455, section 1.3.
         let expected = RequestKind::Join(Answer::switching_protocols("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned()));
-        assert_eq!(read(&head), Some(Request { is_head: false, asked: expected }));
+        assert_eq!(read(&head), Some(HttpRequest { is_head: false, asked: expected }));
         let check = |from: &str, to: &str, expected: u16| {
             assert_eq!(status("GET /ws", &HANDSHAKE.replace(from, to)), expected, "{from:?} as {to:?}");
         };
@@ -412,14 +412,14 @@ mod tests {
         check("==\r\n", "==\r\nTransfer-Encoding: chunked\r\n", 400);
         assert_eq!(status("GET /ws", ""), 426);
         let early = format!("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n{HANDSHAKE}\r\n\u{1}");
-        refused(&early, Status::BadRequest, "must not send frames before the answer");
+        refused(&early, HttpStatus::BadRequest, "must not send frames before the answer");
     }
 
     #[test]
     fn upgrade_over_http_1_0_is_refused() {
         for host in ["Host: localhost\r\n", ""] {
             let head = format!("GET /ws HTTP/1.0\r\n{host}{HANDSHAKE}\r\n");
-            refused(&head, Status::UpgradeRequired, "proxy_http_version 1.1");
+            refused(&head, HttpStatus::UpgradeRequired, "proxy_http_version 1.1");
         }
     }
 
@@ -465,10 +465,10 @@ mod tests {
             assert_eq!(read(part), None, "{part:?}");
         }
         let text = "has at most";
-        refused(&format!("GET /{}", "x".repeat(HEAD_BYTES_MAX)), Status::RequestHeaderFieldsTooLarge, text);
-        refused(&"\r\n".repeat(HEAD_BYTES_MAX / 2), Status::RequestHeaderFieldsTooLarge, text);
+        refused(&format!("GET /{}", "x".repeat(HEAD_BYTES_MAX)), HttpStatus::RequestHeaderFieldsTooLarge, text);
+        refused(&"\r\n".repeat(HEAD_BYTES_MAX / 2), HttpStatus::RequestHeaderFieldsTooLarge, text);
         let fields = "A: b\r\n".repeat(HEAD_FIELDS_MAX + 1);
-        refused(&format!("GET / HTTP/1.1\r\n{fields}"), Status::RequestHeaderFieldsTooLarge, text);
+        refused(&format!("GET / HTTP/1.1\r\n{fields}"), HttpStatus::RequestHeaderFieldsTooLarge, text);
         assert!(read(&format!("HEAD / HTTP/1.1\r\n{fields}")).unwrap().is_head);
     }
 
@@ -485,7 +485,7 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n",
         ] {
-            assert_eq!(answer(head).status(), Status::Ok, "{head:?}");
+            assert_eq!(answer(head).status(), HttpStatus::Ok, "{head:?}");
         }
     }
 
@@ -529,7 +529,7 @@ mod tests {
             }
             let whole = read(&head);
             let cut = (0..head.len()).filter(|&at| head.is_char_boundary(at)).find_map(|at| read(&head[..at]));
-            if let Some(Request { asked: RequestKind::Join(_), .. }) = whole {
+            if let Some(HttpRequest { asked: RequestKind::Join(_), .. }) = whole {
                 assert_eq!(cut, None, "{head:?}");
             }
             Ok(())
@@ -546,18 +546,18 @@ mod tests {
             "GET /a b HTTP/1.1\r\n\r\n",
             "GET  / HTTP/1.1\r\n\r\n",
         ] {
-            refused(noise, Status::BadRequest, "this is not an HTTP request");
+            refused(noise, HttpStatus::BadRequest, "this is not an HTTP request");
         }
         for fields in
             [" folded", "Host: localhost\r\n folded", "Host : localhost", "no colon", ": x", "A\u{1}: b", "A: b\u{1}"]
         {
             let head = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
-            refused(&head, Status::BadRequest, "a header field is malformed");
+            refused(&head, HttpStatus::BadRequest, "a header field is malformed");
         }
         for version in ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "GET / HTTP/0.9\r\n\r\n"] {
-            refused(version, Status::VersionNotSupported, "expected HTTP/1.1");
+            refused(version, HttpStatus::VersionNotSupported, "expected HTTP/1.1");
         }
-        refused("\u{16}\u{3}\u{1}\u{2}", Status::BadRequest, "not TLS");
+        refused("\u{16}\u{3}\u{1}\u{2}", HttpStatus::BadRequest, "not TLS");
         for start in ["\u{16}", "\u{16}\u{3}", "\u{16}\u{3}\u{3}\u{2}", "\u{16}\u{1}"] {
             assert!(matches!(read(start).unwrap().asked, RequestKind::Tls(_)), "{start:?}");
         }

@@ -6,7 +6,7 @@ use super::authority::Authority;
 
 /// A parsed target.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Target<'a> {
+pub(super) struct RequestTarget<'a> {
     /// Set for a target in absolute form; it takes the place of the `Host` field.
     pub(super) authority: Option<Authority>,
     /// `*` stands for the server as a whole.
@@ -17,7 +17,7 @@ pub(super) struct Target<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct InvalidTarget;
 
-impl<'a> Target<'a> {
+impl<'a> RequestTarget<'a> {
     /// Parses a target in origin form (`/path`), absolute form (`http://host/path`) or asterisk form (`*`). Queries are
     /// dropped.
     pub(super) fn parse(raw: &'a str) -> Result<Self, InvalidTarget> {
@@ -68,7 +68,7 @@ mod tests {
     #[track_caller]
     fn check(raw: &str, authority: Option<&str>, path: &str) {
         let authority = authority.map(|raw| Authority::parse(raw).unwrap());
-        assert_eq!(Target::parse(raw), Ok(Target { authority, path: path.into() }), "{raw}");
+        assert_eq!(RequestTarget::parse(raw), Ok(RequestTarget { authority, path: path.into() }), "{raw}");
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
             "http:///x",
             "http://u@a/",
         ] {
-            assert_eq!(Target::parse(invalid), Err(InvalidTarget), "{invalid}");
+            assert_eq!(RequestTarget::parse(invalid), Err(InvalidTarget), "{invalid}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chinwag::protocol::{Drawing, LeaveReason, MessageId, Name, Secret, Stroke, Text, Timestamp, Token};
 use chinwag::room::{
-    Action, Entry, MemberId, Message, Origin, Output, RecentMessages, RecentStrokes, Room, SessionId, StoreFailure,
+    Action, Entry, MemberId, Message, Origin, RecentMessages, RecentStrokes, Room, RoomOutput, SessionId, StoreFailure,
     Uptime, Verifier,
 };
 
@@ -127,8 +127,8 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
             restored = Room::restore(&snapshot).expect("a snapshot can be read");
         }
         for output in &outputs {
-            seen.events += u32::from(matches!(output, Output::Event { .. }));
-            seen.rejections += u32::from(matches!(output, Output::Rejected(..)));
+            seen.events += u32::from(matches!(output, RoomOutput::Event { .. }));
+            seen.rejections += u32::from(matches!(output, RoomOutput::Rejected(..)));
         }
         check(&room);
     }

@@ -2,7 +2,7 @@
 //! and by `scripts/fuzz web`.
 
 use chinwag::limits::{CONTROL_BYTES_MAX, HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
-use chinwag::web::{FrameDecoder, FrameEvent, Origins, Request, RequestKind};
+use chinwag::web::{AllowedOrigins, FrameDecoder, FrameEvent, HttpRequest, RequestKind};
 
 /// Looks at both.
 pub(crate) fn check(bytes: &[u8]) {
@@ -15,23 +15,23 @@ pub(crate) fn check(bytes: &[u8]) {
 /// A head is whole at some byte, and what comes after it changes nothing, but that nobody joins who did not wait.
 fn check_head(bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
-    let origins = Origins::new(vec!["https://chat.example.org".parse().expect("an origin")]);
+    let origins = AllowedOrigins::new(vec!["https://chat.example.org".parse().expect("an origin")]);
     let mut answered = None;
     let mut ends: Vec<_> = (0..=bytes.len()).step_by(bytes.len() / 64 + 1).chain([bytes.len()]).collect();
     ends.dedup();
     for end in ends {
-        let request = Request::read(&bytes[..end], &origins);
+        let request = HttpRequest::read(&bytes[..end], &origins);
         match &answered {
             None => {}
-            Some(Request { asked: RequestKind::Join(_), .. }) => {
+            Some(HttpRequest { asked: RequestKind::Join(_), .. }) => {
                 assert!(
-                    matches!(request, Some(Request { asked: RequestKind::Other(_), .. })),
+                    matches!(request, Some(HttpRequest { asked: RequestKind::Other(_), .. })),
                     "who did not wait joins"
                 );
             }
             Some(_) => assert_eq!(request, answered, "{}", bytes[..end].escape_ascii()),
         }
-        if let Some(Request { asked: RequestKind::Other(answer) | RequestKind::Join(answer), .. }) = &request {
+        if let Some(HttpRequest { asked: RequestKind::Other(answer) | RequestKind::Join(answer), .. }) = &request {
             check_answer(&answer.to_bytes("Sun, 06 Nov 1994 08:49:37 GMT", false));
         }
         answered = request.or(answered);

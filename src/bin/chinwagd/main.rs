@@ -25,7 +25,7 @@ use chinwag::session::Timeouts;
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Retention};
 #[cfg(feature = "web")]
-use chinwag::web::Origin;
+use chinwag::web::WebOrigin;
 use tracing::level_filters::LevelFilter;
 
 /// The name in errors and in `--version`.
@@ -65,7 +65,7 @@ struct Arguments {
     /// repeated (default: only the server's own page, under an IP address or localhost)
     #[cfg(feature = "web")]
     #[argh(option, arg_name = "origin", from_str_fn(web::parse_origin))]
-    web_origin: Vec<Origin>,
+    web_origin: Vec<WebOrigin>,
 
     /// close a browser's connection whose request is not complete within this time, in seconds (default: 10)
     #[cfg(feature = "web")]

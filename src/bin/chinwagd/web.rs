@@ -6,7 +6,7 @@ use std::time::Duration;
 use chinwag::command_line::parse_number;
 use chinwag::limits::{HEAD_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX, WEB_PING_SECONDS_DEFAULT};
 use chinwag::server::{Listener, Options, Site};
-use chinwag::web::{Origin, Origins};
+use chinwag::web::{AllowedOrigins, WebOrigin};
 
 use super::{Arguments, Part, seconds};
 
@@ -25,14 +25,14 @@ fn missing(arguments: &Arguments) -> Option<String> {
 /// Adds the listeners for browsers.
 fn add(arguments: &mut Arguments, options: &mut Options) {
     let site = Arc::new(Site {
-        origins: Origins::new(std::mem::take(&mut arguments.web_origin)),
+        origins: AllowedOrigins::new(std::mem::take(&mut arguments.web_origin)),
         head_timeout: Duration::from_secs(arguments.web_head_timeout.unwrap_or(HEAD_TIMEOUT_SECONDS_DEFAULT)),
         ping_interval: seconds(arguments.web_ping.unwrap_or(WEB_PING_SECONDS_DEFAULT)),
     });
     options.listen.extend(arguments.web.iter().flatten().map(|&address| Listener::web(address, &site)));
 }
 
-pub(super) fn parse_origin(raw: &str) -> Result<Origin, String> {
+pub(super) fn parse_origin(raw: &str) -> Result<WebOrigin, String> {
     raw.parse()
 }
 

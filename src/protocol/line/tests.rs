@@ -152,7 +152,7 @@ fn cr_within_a_line_that_lf_ends_is_a_character() {
         while decoder.next(&mut rest).is_some() {}
         assert!(!decoder.may_end_lines_at_cr(), "{}", input.escape_ascii());
     }
-    let mut web = LineDecoder::of_messages();
+    let mut web = LineDecoder::for_messages();
     assert_eq!(web.next(&mut &b"NICK a\r"[..]), None);
     assert!(!web.may_end_lines_at_cr());
     assert_eq!(web.next(&mut &[END_OF_MESSAGE][..]), Some(line("NICK a")));
@@ -162,7 +162,7 @@ fn cr_within_a_line_that_lf_ends_is_a_character() {
 fn decode_messages(messages: &[&str]) -> (Vec<DecoderOutput>, Option<Ending>) {
     let input: Vec<u8> = messages.iter().flat_map(|message| message.bytes().chain([END_OF_MESSAGE])).collect();
     let decode = |pieces: &[&[u8]]| {
-        let mut decoder = LineDecoder::of_messages();
+        let mut decoder = LineDecoder::for_messages();
         let mut all = Vec::new();
         for piece in pieces {
             let mut rest = *piece;
@@ -195,7 +195,7 @@ fn end_of_message_ends_a_line_that_has_no_ending() {
 
 #[test]
 fn message_without_end_at_end_of_input_is_discarded() {
-    let mut decoder = LineDecoder::of_messages();
+    let mut decoder = LineDecoder::for_messages();
     let mut rest = &b"PING whole\nPING ha"[..];
     assert_eq!(decoder.next(&mut rest), Some(line("PING whole")));
     assert_eq!((decoder.next(&mut rest), decoder.finish()), (None, None));

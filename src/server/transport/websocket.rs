@@ -119,7 +119,7 @@ impl State {
 
 impl<T: Transport> Transport for WebSocket<T> {
     fn decoder(&self) -> LineDecoder {
-        LineDecoder::of_messages()
+        LineDecoder::for_messages()
     }
 
     fn poll_read(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<Input>>> {

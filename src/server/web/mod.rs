@@ -19,13 +19,13 @@ use crate::command::Refusal;
 use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
 use crate::protocol::{Mode, Timestamp};
-use crate::web::{Answer, Origins, Request, RequestKind, Status};
+use crate::web::{AllowedOrigins, Answer, HttpRequest, HttpStatus, RequestKind};
 
 /// How browsers are served.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
     /// Whose pages may join, beside the server's own.
-    pub origins: Origins,
+    pub origins: AllowedOrigins,
     /// How long the head of a request may take.
     pub head_timeout: Duration,
     /// Length of the silence on a WebSocket connection after which a ping is sent; `None`: never.
@@ -59,7 +59,7 @@ impl ListenerProtocol for WebProtocol {
     }
 
     fn refuse(&self, refusal: Refusal, at: Timestamp) -> Vec<u8> {
-        to_bytes(&Answer::text(Status::ServiceUnavailable, refusal.text(Mode::Commands)), false, at)
+        to_bytes(&Answer::text(HttpStatus::ServiceUnavailable, refusal.text(Mode::Commands)), false, at)
     }
 }
 
@@ -91,9 +91,9 @@ async fn answer(
     let late = async {
         Timer::after(site.head_timeout).await;
         let text = format!("the head of the request did not come within {} s", site.head_timeout.as_secs());
-        Ok(Request { is_head: false, asked: RequestKind::Other(Answer::text(Status::RequestTimeout, text)) })
+        Ok(HttpRequest { is_head: false, asked: RequestKind::Other(Answer::text(HttpStatus::RequestTimeout, text)) })
     };
-    let Request { is_head, asked } = future::or(read(transport, &site.origins), late).await?;
+    let HttpRequest { is_head, asked } = future::or(read(transport, &site.origins), late).await?;
     let joins = matches!(asked, RequestKind::Join(_));
     let answer = match asked {
         RequestKind::Join(answer) | RequestKind::Other(answer) => answer,
@@ -107,12 +107,12 @@ async fn answer(
     Ok(joins)
 }
 
-async fn read(transport: &impl Transport, origins: &Origins) -> io::Result<Request> {
+async fn read(transport: &impl Transport, origins: &AllowedOrigins) -> io::Result<HttpRequest> {
     let mut head = Vec::new();
     loop {
         let more = read_from(transport, HEAD_BYTES_MAX - head.len()).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         head.extend(more.bytes);
-        if let Some(request) = Request::read(&head, origins) {
+        if let Some(request) = HttpRequest::read(&head, origins) {
             return Ok(request);
         }
     }
@@ -138,7 +138,7 @@ async fn health(context: &ConnectionContext, ok: Answer) -> Answer {
     if future::or(asked, late).await {
         ok
     } else {
-        Answer::text(Status::ServiceUnavailable, format!("the room did not answer within {HEALTH_MS_MAX} ms"))
+        Answer::text(HttpStatus::ServiceUnavailable, format!("the room did not answer within {HEALTH_MS_MAX} ms"))
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
     }
 
     async fn check(context: &ConnectionContext) -> Answer {
-        health(context, Answer::text(Status::Ok, "ok")).await
+        health(context, Answer::text(HttpStatus::Ok, "ok")).await
     }
 
     /// One that hangs is found to, and one that goes on is not.
@@ -178,7 +178,7 @@ mod tests {
             write_timeout: None,
             clock: Arc::new(SystemClock),
         };
-        assert_eq!(future::block_on(check(&context)).status(), Status::ServiceUnavailable);
+        assert_eq!(future::block_on(check(&context)).status(), HttpStatus::ServiceUnavailable);
         let at_work = async {
             assert!(queues.wait().await);
             queues.take_turns(|request| {
@@ -187,6 +187,6 @@ mod tests {
             });
             future::pending().await
         };
-        assert_eq!(future::block_on(future::or(check(&context), at_work)).status(), Status::Ok);
+        assert_eq!(future::block_on(future::or(check(&context), at_work)).status(), HttpStatus::Ok);
     }
 }
