@@ -456,8 +456,12 @@ fn evicted_reader_catches_up_without_gap_or_repeat() {
         let rest = bench.read_and_catch_up(1 + stop % 7);
         let read = String::from_utf8(first).unwrap() + &rest;
         assert!(rest.contains("behind\n") && rest.contains("back\n"), "{read}");
-        let told = read.replacen("behind\n", "", 1).replace("back\n", "");
-        assert_eq!(told, lines.to_owned() + "MSG a four\nMSG a five\nOK MSG 6\nlater\nMSG a seven\n", "after {stop}");
+        let lines_read = read.replacen("behind\n", "", 1).replace("back\n", "");
+        assert_eq!(
+            lines_read,
+            lines.to_owned() + "MSG a four\nMSG a five\nOK MSG 6\nlater\nMSG a seven\n",
+            "after {stop}"
+        );
         bench.event("eight");
         bench.publish();
         assert_eq!(bench.read_and_catch_up(1000), "MSG a eight\n");

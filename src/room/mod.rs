@@ -41,7 +41,7 @@ pub struct Room {
     names: Names,
     /// More detached members have expired than may leave in one entry.
     has_expired: bool,
-    /// The epoch of the message ids; `None` if clients are not told.
+    /// The epoch of the message ids; `None` if clients do not learn it.
     epoch: Option<Token>,
     /// The id of the newest message, also if it was deleted.
     last_id: MessageId,

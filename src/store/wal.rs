@@ -137,8 +137,8 @@ mod tests {
         sizes.max().unwrap()
     }
 
-    /// Reads in transactions that overlap: each lasts for two commits, and for each of them at most `wait_max`. Ends when nobody can
-    /// commit any more.
+    /// Reads in transactions that overlap: each lasts for two commits, and for each of them at most `wait_max`. Ends when the
+    /// sender is dropped.
     fn read_without_pause(path: &Path, commits: &mpsc::Receiver<()>, wait_max: Duration) {
         let connections = [(); 2].map(|()| Connection::open(path).unwrap());
         let mut before: Option<&Connection> = None;

@@ -40,7 +40,7 @@ pub(super) struct StoreWriter {
     /// Time of the steady clock at which the notes about the clock are due; a commit writes them earlier.
     clock_noted_until: Duration,
     wal: WalBound,
-    /// Whether the log says already that a file is not where it was.
+    /// Whether the log has reported that a file is not where it was.
     is_displaced: bool,
     gate: Arc<CommitGate>,
     /// The last stored message.

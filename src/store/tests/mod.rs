@@ -171,12 +171,12 @@ fn reopened_store_has_epoch_ids_and_newest_messages() {
     let path = directory.path().join("chat.db");
     let (store, found) = open(&path, Retention::All).unwrap();
     assert_eq!((found.epoch.to_string(), found.last_id, found.messages), ("first".to_owned(), MessageId(0), vec![]));
-    let said: Vec<_> = (1..=7).map(|id| past(id, &format!("message {id}"))).collect();
-    commit(&store, said.clone());
+    let messages: Vec<_> = (1..=7).map(|id| past(id, &format!("message {id}"))).collect();
+    commit(&store, messages.clone());
     close(store);
     let (store, found) = open_with(&path, Durability::Full, None);
     assert_eq!((found.epoch.to_string(), found.last_id), ("first".to_owned(), MessageId(7)));
-    assert_eq!(found.messages, said[3..], "the last three, and one more that says that there are more");
+    assert_eq!(found.messages, messages[3..], "the last three, and one more that says that there are more");
     close(store);
     assert_eq!(open_with(&path, Durability::Full, Some("third")).1.epoch.to_string(), "third");
     assert_eq!(open_with(&path, Durability::Full, None).1.epoch.to_string(), "third");

@@ -6,20 +6,20 @@ use super::*;
 fn query_in_order_returns_stored_rows() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
-    let said: Vec<_> = (1..=2000).map(|id| past(2 * id, &format!("message {id}"))).collect();
-    commit(&store, said.clone());
+    let messages: Vec<_> = (1..=2000).map(|id| past(2 * id, &format!("message {id}"))).collect();
+    commit(&store, messages.clone());
     let check = |of: Query, until: u64, expected: &[PastMessage]| {
         let result = query(&store, of, until);
         let row = |past: &PastMessage| (past.id.0, past.at.to_string(), past.name.to_string(), past.text.to_string());
         assert_eq!(result.rows, expected.iter().map(row).collect::<Vec<_>>());
         assert!(result.is_complete());
     };
-    check(Query::Last(3), 4000, &said[1997..]);
-    check(Query::Last(3), 3999, &said[1996..1999]);
-    check(Query::Last(u64::MAX), 4000, &said);
+    check(Query::Last(3), 4000, &messages[1997..]);
+    check(Query::Last(3), 3999, &messages[1996..1999]);
+    check(Query::Last(u64::MAX), 4000, &messages);
     check(Query::Last(0), 4000, &[]);
-    check(Query::After(MessageId(0)), 4000, &said);
-    check(Query::After(MessageId(3997)), 4000, &said[1998..]);
+    check(Query::After(MessageId(0)), 4000, &messages);
+    check(Query::After(MessageId(3997)), 4000, &messages[1998..]);
     check(Query::After(MessageId(4000)), 4000, &[]);
 }
 

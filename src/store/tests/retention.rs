@@ -5,16 +5,16 @@ use super::*;
 #[test]
 fn retention_keeps_the_configured_amount() {
     let at_once = STORE_PRUNED_AT_ONCE_MAX;
-    let check = |keep: Retention, said: u64, kept: u64| {
+    let check = |keep: Retention, count: u64, kept: u64| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
         let (store, _) = open(&path, keep).unwrap();
-        commit(&store, (1..=said).map(|id| past(id, &format!("message {id}"))).collect());
+        commit(&store, (1..=count).map(|id| past(id, &format!("message {id}"))).collect());
         // Each commit evicts a part: make as many as necessary.
-        for id in 1..=said / at_once + 1 {
-            commit(&store, vec![past(said + id, "more")]);
+        for id in 1..=count / at_once + 1 {
+            commit(&store, vec![past(count + id, "more")]);
         }
-        let last = said + said / at_once + 1;
+        let last = count + count / at_once + 1;
         close(store);
         let (store, found) = open(&path, Retention::All).unwrap();
         assert_eq!(found.last_id, MessageId(last));
@@ -58,8 +58,8 @@ fn file_stays_within_its_size() {
     let (store, _) = open(&path, Retention::Bytes(1 << 20)).unwrap();
     let mut id = 0;
     for _ in 0..60 {
-        let said = (1..=500).map(|n| past(id + n, &format!("{} {n}", "words and more words ".repeat(5)))).collect();
-        commit(&store, said);
+        let messages = (1..=500).map(|n| past(id + n, &format!("{} {n}", "words and more words ".repeat(5)))).collect();
+        commit(&store, messages);
         id += 500;
     }
     close(store);

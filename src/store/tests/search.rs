@@ -7,8 +7,8 @@ fn search_finds_words() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     let texts = ["tea time", "Tea, and TIME", "no coffee", "a \"quoted\" tea", "Käse OR tee", "NOT NEAR(tea)", "!?"];
-    let said = texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect();
-    commit(&store, said);
+    let messages = texts.iter().zip(1..).map(|(text, id)| past(id, text)).collect();
+    commit(&store, messages);
     let check = |words: &str, expected: &[u64]| {
         let result = query(&store, Query::Words(Text::truncated(words)), 6);
         assert_eq!(result.ids(), expected, "{words}");
@@ -77,8 +77,8 @@ fn term_is_one_token() {
 fn search_of_many_turns_finds_each_message_once() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
-    let said = (1..=600).map(|id| past(id, if id % 50 == 0 { "いろはにほ" } else { "いろは、ろはに、はにほ" }));
-    commit(&store, said.collect());
+    let messages = (1..=600).map(|id| past(id, if id % 50 == 0 { "いろはにほ" } else { "いろは、ろはに、はにほ" }));
+    commit(&store, messages.collect());
     let expected: Vec<u64> = (1..=12).rev().map(|n| 50 * n).collect();
     assert_eq!(find_ids(&store, "いろはにほ", 600), expected);
     close(store);
