@@ -22,7 +22,7 @@ use super::admission::AdmissionLimit;
 use super::clock::wall_time;
 use crate::command_line::is_colored;
 use crate::limits::{ANNOUNCE_MS_MAX, LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
-use crate::process::{Stream, reason, write_line};
+use crate::process::{Stream, error_text, write_line};
 use crate::protocol::{Event, Name};
 use crate::room::SessionId;
 
@@ -75,14 +75,14 @@ pub(super) async fn announce(lines: Vec<String>) {
     let print = move || {
         for line in lines {
             if let Err(error) = write_line(io::stdout(), &line, None) {
-                warn!(error = %reason(&error), "cannot write to standard output");
+                warn!(error = %error_text(&error), "cannot write to standard output");
                 break;
             }
         }
         drop(done);
     };
     if let Err(error) = thread::Builder::new().name("announcer".to_owned()).spawn(print) {
-        warn!(error = %reason(&error), "cannot write to standard output");
+        warn!(error = %error_text(&error), "cannot write to standard output");
     }
     let late = async {
         Timer::after(Duration::from_millis(ANNOUNCE_MS_MAX)).await;

@@ -62,7 +62,7 @@ use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
-use crate::process::reason;
+use crate::process::error_text;
 use crate::protocol::Token;
 use crate::room::{RecentMessages, Room, SessionId};
 use crate::session::{InputKind, Sessions, Timeouts};
@@ -131,12 +131,12 @@ impl std::fmt::Display for StartError {
                     "cannot listen on {address}: the address is in use; stop what listens there or choose another port"
                 )
             }
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {}", reason(error)),
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {}", error_text(error)),
             Self::Store(error) => error.fmt(f),
             Self::PortFile(path, error) => {
-                write!(f, "cannot write the port file {}: {}", quoted(&path.to_string_lossy()), reason(error))
+                write!(f, "cannot write the port file {}: {}", quoted(&path.to_string_lossy()), error_text(error))
             }
-            Self::System(error) => write!(f, "cannot start: {}", reason(error)),
+            Self::System(error) => write!(f, "cannot start: {}", error_text(error)),
         }
     }
 }

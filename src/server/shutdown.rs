@@ -15,7 +15,7 @@ use super::console;
 use super::hub::Request;
 use super::port_file::PortFile;
 use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
-use crate::process::catch;
+use crate::process::catch_signals;
 use crate::room::SessionId;
 use crate::session::InputKind;
 
@@ -29,8 +29,8 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
-        let stop = catch(&[Signal::Term, Signal::Int, Signal::Hup])?;
-        Ok(Self { stop, _file_size: catch(&[Signal::Xfsz])? })
+        let stop = catch_signals(&[Signal::Term, Signal::Int, Signal::Hup])?;
+        Ok(Self { stop, _file_size: catch_signals(&[Signal::Xfsz])? })
     }
 
     /// Waits for the first signal, and logs it.

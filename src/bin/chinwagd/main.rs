@@ -205,16 +205,16 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     if arguments.version {
-        return command_line::print(PROGRAM, &version());
+        return command_line::print_output(PROGRAM, &version());
     }
     if let Some(what) = PARTS.iter().find_map(|part| (part.missing)(&arguments)) {
-        return command_line::refuse(PROGRAM, "", &what);
+        return command_line::print_usage_error(PROGRAM, "", &what);
     }
     let _log = console::start(arguments.log);
     match server::run(&options(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            command_line::say_error(PROGRAM, &error.to_string());
+            command_line::print_error(PROGRAM, &error.to_string());
             ExitCode::FAILURE
         }
     }
