@@ -15,7 +15,7 @@
 //! | [`store`] | messages on disk, and the three threads that write, read and search them | who gets them |
 //! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
-//! | [`server`] | smol: listeners, a task for each connection, the one that owns the room, the operator's log | meaning |
+//! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
 //! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
 //!
 //! `web`, `store` and `client` are Cargo features, on by default. The server uses the first two through traits that it defines.
@@ -24,7 +24,7 @@
 //! `feed`, except for locks and for a memory file that the kernel sends from. Clippy checks this, by the lists in `.clippy.toml`.
 //! `protocol.md` specifies what goes over the wire.
 
-// Beside the lints of Cargo.toml, which hold for the tests too: a peer's bytes must not be able to end the process, and
+// Beside the lints of Cargo.toml, which hold for the tests too: no bytes of a client may end the process, and
 // standard output is an interface with one line a listener.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 

@@ -1,4 +1,4 @@
-//! The process state that the parent sets up: ignored signals, and standard streams in any condition.
+//! The process state that a program inherits: ignored signals, and standard streams that may be closed or non-blocking.
 
 mod closed;
 
@@ -14,12 +14,12 @@ use rustix::io::Errno;
 pub(crate) use self::closed::was_closed;
 use crate::limits::PIPE_WRITE_BYTES_MAX;
 
-/// Catches these signals, except those that the parent process has set to be ignored: `nohup` does so with SIGHUP, and a shell
-/// script with SIGINT for programs started with `&`. Must run before any other handler for them is installed.
+/// Catches these signals, unless they are ignored since the start of the program: `nohup` ignores SIGHUP, and a shell script ignores SIGINT
+/// for programs that it starts with `&`. Must run before any other handler for them is installed.
 ///
 /// # Errors
-/// Those of the system, such as running out of descriptors.
-pub fn catch(signals: &[Signal]) -> io::Result<Signals> {
+/// Errors of the system, such as too many open files.
+pub fn catch_signals(signals: &[Signal]) -> io::Result<Signals> {
     // Without /proc, ignored signals cannot be detected; then all are caught.
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = ignored_in(&status);
@@ -35,7 +35,7 @@ fn ignored_in(status: &str) -> u64 {
 /// Writes a line to a standard stream. Waits while the stream is full, also if another program has made it non-blocking.
 ///
 /// # Errors
-/// Those of the stream; `TimedOut` if it accepts nothing within `timeout` (`None`: no limit).
+/// Errors of the stream. `TimedOut` if it accepts nothing within `timeout` (`None`: no limit).
 pub fn write_line(stream: impl AsFd, line: &str, timeout: Option<Duration>) -> io::Result<()> {
     Stream::new(stream, timeout).write_all(format!("{line}\n").as_bytes())
 }
@@ -43,16 +43,16 @@ pub fn write_line(stream: impl AsFd, line: &str, timeout: Option<Duration>) -> i
 /// Waits until a read from the stream returns at once.
 ///
 /// # Errors
-/// Those of the system.
+/// Errors of the system.
 pub fn wait_readable(stream: impl AsFd) -> io::Result<()> {
-    wait(stream.as_fd(), PollFlags::IN, None, None)
+    wait_ready(stream.as_fd(), PollFlags::IN, None, None)
 }
 
 /// Waits until the stream is ready or has an error.
 ///
 /// # Errors
-/// `TimedOut` after `timeout`; [`Errno::CANCELED`] once `stop` is readable or closed.
-fn wait(
+/// `TimedOut` after `timeout`. [`Errno::CANCELED`] once `stop` is readable or closed.
+fn wait_ready(
     stream: BorrowedFd<'_>,
     readiness: PollFlags,
     timeout: Option<Duration>,
@@ -77,8 +77,8 @@ fn wait(
     }
 }
 
-/// A standard stream, read and written without a buffer. Unlike those of `std::io`, it waits on a non-blocking descriptor instead of
-/// failing, and reports a descriptor that is closed or cannot be used (EBADF) instead of claiming success.
+/// A standard stream, read and written without a buffer. Unlike the streams of `std::io`, it waits if the descriptor is non-blocking, and
+/// fails if the descriptor is closed or cannot be used (EBADF).
 #[derive(Debug)]
 pub struct Stream<'a, S> {
     inner: S,
@@ -94,15 +94,15 @@ impl<'a, S: AsFd> Stream<'a, S> {
 
     /// Fails with [`Errno::CANCELED`] instead of waiting once `stop` is readable or closed.
     #[must_use]
-    pub fn until(self, stop: Option<BorrowedFd<'a>>) -> Self {
+    pub fn with_stop(self, stop: Option<BorrowedFd<'a>>) -> Self {
         Self { stop, ..self }
     }
 
     fn wait(&self, readiness: PollFlags) -> io::Result<()> {
-        wait(self.inner.as_fd(), readiness, self.timeout, self.stop)
+        wait_ready(self.inner.as_fd(), readiness, self.timeout, self.stop)
     }
 
-    /// Calls the system, again whenever the stream is ready.
+    /// Repeats a system call until it does not fail with EAGAIN or EINTR. Waits for the stream in between.
     fn retry(&self, readiness: PollFlags, mut call: impl FnMut(&S) -> Result<usize, Errno>) -> io::Result<usize> {
         if was_closed(&self.inner) {
             return Err(Errno::BADF.into());
@@ -141,7 +141,7 @@ impl<S: AsFd> Read for Stream<'_, S> {
 }
 
 /// The system's text for an error, without Rust's "(os error N)".
-pub fn reason(error: &io::Error) -> String {
+pub fn error_text(error: &io::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(" (os error ") {
         Some((words, _)) if error.raw_os_error().is_some() => words.to_owned(),
@@ -199,7 +199,7 @@ mod tests {
             fcntl_setfl(&writer, flags).unwrap();
             let (stop, running) = io::pipe().unwrap();
             let write = thread::spawn(move || {
-                let mut stream = Stream::new(&writer, None).until(Some(stop.as_fd()));
+                let mut stream = Stream::new(&writer, None).with_stop(Some(stop.as_fd()));
                 stream.write_all(&vec![b'x'; 1_000_000])
             });
             drop(running);
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn reason_omits_error_number() {
-        assert_eq!(reason(&Errno::NOENT.into()), "No such file or directory");
-        assert_eq!(reason(&io::Error::other("x (os error 2)")), "x (os error 2)");
+        assert_eq!(error_text(&Errno::NOENT.into()), "No such file or directory");
+        assert_eq!(error_text(&io::Error::other("x (os error 2)")), "x (os error 2)");
     }
 }

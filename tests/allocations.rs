@@ -10,7 +10,7 @@ use chinwag::feed::{Cursor, Feed, Mailbox, Progress, Source};
 use chinwag::limits::FEED_BYTES_DEFAULT;
 use chinwag::protocol::{Dialect, Mode, Timestamp};
 use chinwag::room::SessionId;
-use chinwag::server::hub::{Hub, Request};
+use chinwag::server::hub::{Hub, HubRequest};
 use chinwag::session::{InputKind, Sessions};
 
 /// Allocations to publish a hundred messages, one after the other, and to deliver each of them to this many readers.
@@ -23,7 +23,7 @@ fn allocations(readers: u64) -> u64 {
     deliver(&feed, &mut at_work);
     let counted = allocation_counter::measure(|| {
         for message in messages {
-            hub.process(Timestamp(0), Request::Act(SessionId(1), InputKind::Command(message)));
+            hub.process(Timestamp(0), HubRequest::Input(SessionId(1), InputKind::Command(message)));
             hub.publish(Timestamp(0));
             deliver(&feed, &mut at_work);
         }
@@ -33,9 +33,9 @@ fn allocations(readers: u64) -> u64 {
 
 fn join(hub: &mut Hub, session: SessionId) -> (Arc<Mailbox>, Cursor) {
     let mailbox = Arc::new(Mailbox::default());
-    hub.process(Timestamp(0), Request::Connect(session, ([127, 0, 0, 1], 1024).into(), Arc::clone(&mailbox)));
+    hub.process(Timestamp(0), HubRequest::Connect(session, ([127, 0, 0, 1], 1024).into(), Arc::clone(&mailbox)));
     let nick = Command::parse(&format!("NICK reader-{}", session.0), Mode::Commands).expect("a command");
-    hub.process(Timestamp(0), Request::Act(session, InputKind::Command(nick.expect("not blank"))));
+    hub.process(Timestamp(0), HubRequest::Input(session, InputKind::Command(nick.expect("not blank"))));
     hub.publish(Timestamp(0));
     (mailbox, Cursor::new())
 }
@@ -69,7 +69,7 @@ fn stroke_wakes_only_drawing_clients() {
     let mut at_work: Vec<_> = (1..=3).map(|number| join(&mut hub, SessionId(number))).collect();
     let mut say = |session, line: &str| {
         let command = Command::parse(line, Mode::Commands).expect("a command").expect("not blank");
-        hub.process(Timestamp(0), Request::Act(SessionId(session), InputKind::Command(command)));
+        hub.process(Timestamp(0), HubRequest::Input(SessionId(session), InputKind::Command(command)));
         hub.publish(Timestamp(0));
     };
     say(2, "SET draw on");

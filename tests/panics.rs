@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use chinwag::limits::FEED_BYTES_DEFAULT;
-use chinwag::server::{self, Listener, Options, Rate};
+use chinwag::server::{self, Listener, Rate, ServerOptions};
 use chinwag::session::Timeouts;
 use common::{Client, DEADLINE};
 
 /// Starts a server within the test process. Returns its port.
 fn start(port_file: &Path) -> u16 {
-    let options = Options {
+    let options = ServerOptions {
         listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
         port_file: Some(port_file.to_owned()),
         feed_bytes: FEED_BYTES_DEFAULT,

@@ -1,4 +1,4 @@
-//! The client's program.
+//! The program `chinwag`, the bundled client.
 
 use std::process::ExitCode;
 

@@ -22,7 +22,7 @@ use crate::command::{
     Command, Nick, Pong, ReceivedLine, ReceivedRefusal, Refusal, Reply, Resume, ServerLine, Set, SetReply, Setting,
 };
 use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX, REPLY_TOTAL_MS_MAX};
-use crate::process::reason;
+use crate::process::error_text;
 use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, Text, Token, sanitize};
 
 /// The result of [`ServerConnection::next`].
@@ -256,7 +256,7 @@ impl ServerConnection {
     /// Fails if the input could not be read to its end.
     pub(super) fn check_input(&mut self) -> Result<(), Exit> {
         let Some(error) = self.input_error.take() else { return Ok(()) };
-        Err(Exit(ExitCode::Refused, format!("cannot read standard input: {}", reason(&error))))
+        Err(Exit(ExitCode::Refused, format!("cannot read standard input: {}", error_text(&error))))
     }
 
     /// Takes a nickname. Returns the refusal if the protocol or the server refuses it.

@@ -20,7 +20,7 @@ use crate::command_line::quoted;
 use crate::limits::{
     ADDRESSES_MAX, CONNECT_MS_MAX, KEEPALIVE_SECONDS, NEXT_ADDRESS_GREETING_MS, NEXT_ADDRESS_MS, REPLY_MS_MAX,
 };
-use crate::process::reason;
+use crate::process::error_text;
 
 /// A connection, and the greeting that was read from it.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(super) async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> 
             Some((address, zone)) if address.parse::<Ipv6Addr>().is_ok() => {
                 format!("unknown zone {}: expected a network interface, as in fe80::1%eth0", quoted(zone))
             }
-            _ => format!("{}; expected the name or the address of a host, found {}", reason(&error), quoted(host)),
+            _ => format!("{}; expected the name or the address of a host, found {}", error_text(&error), quoted(host)),
         })?;
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
     let (mut first, mut second): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_ipv6() == first_is_v6);

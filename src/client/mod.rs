@@ -50,14 +50,14 @@ pub fn main() -> process::ExitCode {
         Err(code) => return code,
     };
     if arguments.version {
-        return command_line::print(PROGRAM, concat!("chinwag ", env!("CARGO_PKG_VERSION")));
+        return command_line::print_output(PROGRAM, concat!("chinwag ", env!("CARGO_PKG_VERSION")));
     }
     match arguments.options().map_err(|what| Exit(ExitCode::Usage, what)).and_then(|options| run(&arguments, &options))
     {
         Ok(()) => process::ExitCode::SUCCESS,
-        Err(Exit(ExitCode::Usage, what)) => command_line::refuse(PROGRAM, arguments.command_name(), &what),
+        Err(Exit(ExitCode::Usage, what)) => command_line::print_usage_error(PROGRAM, arguments.command_name(), &what),
         Err(Exit(code, what)) => {
-            what.lines().for_each(|line| command_line::say_error(PROGRAM, line));
+            what.lines().for_each(|line| command_line::print_error(PROGRAM, line));
             if let Some(signal) = code.signal() {
                 end_by(signal);
             }

@@ -10,7 +10,7 @@ use rustix::termios::tcgetattr;
 
 use super::stop::StopSignal;
 use super::{Exit, ExitCode, PROGRAM};
-use crate::process::{Stream, reason, was_closed};
+use crate::process::{Stream, error_text, was_closed};
 
 /// Standard output and standard error, and what ends a wait for their reader.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ impl CommandOutput {
 
     fn write(&self, stream: impl AsFd, line: &str) -> io::Result<()> {
         let timeout = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let mut stream = Stream::new(stream, timeout).until(self.stop.as_ref().map(StopSignal::as_fd));
+        let mut stream = Stream::new(stream, timeout).with_stop(self.stop.as_ref().map(StopSignal::as_fd));
         stream.write_all(format!("{line}\n").as_bytes())
     }
 
@@ -65,5 +65,5 @@ pub(super) fn wait_until_closed() -> Exit {
 }
 
 fn cannot_write(error: &io::Error) -> Exit {
-    Exit(ExitCode::Refused, format!("cannot write to standard output: {}", reason(error)))
+    Exit(ExitCode::Refused, format!("cannot write to standard output: {}", error_text(error)))
 }

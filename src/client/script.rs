@@ -21,7 +21,7 @@ use super::typed::too_long;
 use super::{Exit, ExitCode};
 use crate::command::{Command, EmptyReply, ReceivedLine, Refusal, Reply, ServerLine, Verb};
 use crate::limits::{NAMES_TRIED_MAX, RETRY_SECONDS_DEFAULT};
-use crate::process::reason;
+use crate::process::error_text;
 use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage};
 
 /// Sends `text`, or each line of standard input if it is empty, to the room or as whispers to the members of `--to`.
@@ -244,7 +244,7 @@ async fn join_resumable(
     retry: Option<Duration>,
 ) -> Result<(Membership, CommandOutput), Exit> {
     let stop = StopSignal::new()
-        .map_err(|error| Exit(ExitCode::Refused, format!("cannot catch signals: {}", reason(&error))))?;
+        .map_err(|error| Exit(ExitCode::Refused, format!("cannot catch signals: {}", error_text(&error))))?;
     let (mut connection, output) =
         (ServerConnection::with_input(input), CommandOutput { stop: Some(stop.clone()), deadline });
     connection.stop = Some(stop);

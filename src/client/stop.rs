@@ -17,7 +17,7 @@ use smol::Timer;
 
 use super::ExitCode;
 use crate::limits::SIGNAL_GRACE_MS_MAX;
-use crate::process::catch;
+use crate::process::catch_signals;
 
 /// Tells whether a signal has arrived. Clones share the state.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl StopSignal {
         let (hung_up, writer) = io::pipe()?;
         let stop = Self(Arc::new(Inner { signal: OnceLock::new(), closed, hung_up }));
         let shared = stop.clone();
-        let mut signals = catch(&[Signal::Hup, Signal::Int, Signal::Term])?;
+        let mut signals = catch_signals(&[Signal::Hup, Signal::Int, Signal::Term])?;
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let Some(Ok(signal)) = smol::block_on(signals.next()) else { return };
             let _ = shared.0.signal.set(ExitCode::Signal(signal));

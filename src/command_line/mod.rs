@@ -1,7 +1,7 @@
-//! Reads the command lines of both programs, and explains errors in them.
+//! Parses the command lines of both programs, and reports errors in them.
 
-mod server;
-mod words;
+mod server_address;
+mod sorted_arguments;
 
 use std::env;
 use std::fmt::Display;
@@ -13,80 +13,79 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, TopLevelCommand};
 
-pub use self::server::parse_server;
-use self::words::Words;
+pub use self::server_address::parse_server;
+use self::sorted_arguments::SortedArguments;
 use crate::limits::{ERROR_WRITE_MS_MAX, SHOWN_VALUE_CHARS_MAX};
-use crate::process::{reason, write_line};
+use crate::process::{error_text, write_line};
 
-/// The exit code after a wrong command line, as with most programs.
+/// The exit code after an error in the command line, as in most programs.
 pub const EXIT_USAGE: u8 = 2;
 
-/// A part of a program that can be left out when it is built, and the options that it adds.
+/// A Cargo feature of a program, and the options that it adds.
 #[derive(Clone, Copy, Debug)]
 pub struct Feature {
-    /// Its name for Cargo.
+    /// Its name in Cargo.
     pub name: &'static str,
-    /// Whether this program has it.
+    /// Whether this program is built with it.
     pub is_built: bool,
-    /// Its options, as they are given.
+    /// Its options, with the hyphens.
     pub options: &'static [&'static str],
 }
 
-/// The arguments of the program of that name, whose options depend on these features.
+/// Parses the command line of `program`, whose options depend on these features. Prints the help or the error, if any.
 ///
 /// # Errors
 ///
-/// The exit code: 0 after `--help`, 1 if standard output does not accept the help, 2 after an error. The user has already been
-/// told.
+/// The exit code of the program: 0 after `--help`, 1 if standard output does not accept the help, 2 after an error.
 pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(
     program: &str,
     features: &[Feature],
 ) -> Result<Arguments, ExitCode> {
-    let absent = |name: &str| absent(name, program, features);
-    let mut words = Words::default();
+    let absent = |name: &str| explain_absent(name, program, features);
+    let mut words = SortedArguments::default();
     let info = Arguments::get_args_info();
     let sorted = words.sort(env::args_os().skip(1), &info, absent);
     let command = words.command.unwrap_or_default();
     if words.is_help {
-        if let Some(what) = words.wrong_topic(&info) {
-            return Err(refuse(program, command, &what));
+        if let Some(what) = words.unknown_topic(&info) {
+            return Err(print_usage_error(program, command, &what));
         }
         let asked = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>();
         let help = Arguments::from_args(&[program], &asked).err().map(|exit| exit.output);
-        return Err(print(program, help.unwrap_or_default().trim_end()));
+        return Err(print_output(program, help.unwrap_or_default().trim_end()));
     }
-    sorted.map_err(|what| refuse(program, command, &what))?;
-    let parsed = Arguments::from_args(&[program], &words.all());
-    parsed.map_err(|exit| refuse(program, command, &words.explain(&exit.output)))
+    sorted.map_err(|what| print_usage_error(program, command, &what))?;
+    let parsed = Arguments::from_args(&[program], &words.in_argh_order());
+    parsed.map_err(|exit| print_usage_error(program, command, &words.explain_argh_error(&exit.output)))
 }
 
-/// Prints to standard output, and returns the exit code for that. A reader that has closed the pipe counts as success.
-pub fn print(program: &str, text: &str) -> ExitCode {
+/// Prints a text to standard output. Returns the exit code: 0 on success, and also if the reader has closed the pipe.
+pub fn print_output(program: &str, text: &str) -> ExitCode {
     match write_line(io::stdout(), text, None) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say_error(program, &format!("cannot write to standard output: {}", reason(&error)));
+            print_error(program, &format!("cannot write to standard output: {}", error_text(&error)));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,
     }
 }
 
-/// Reports a wrong command line in one line, refers to the `--help` of the command (empty: of the program), and returns the exit
-/// code.
-pub fn refuse(program: &str, command: &str, what: &str) -> ExitCode {
+/// Prints an error in the command line, in one line, with a reference to the `--help` of the command (empty: of the program). Returns the
+/// exit code.
+pub fn print_usage_error(program: &str, command: &str, what: &str) -> ExitCode {
     let separator = if command.is_empty() { "" } else { " " };
-    say_error(program, &format!("{what}; see {program}{separator}{command} --help"));
+    print_error(program, &format!("{what}; see {program}{separator}{command} --help"));
     ExitCode::from(EXIT_USAGE)
 }
 
-/// Reports on standard error, in one line, why the program ends. Gives up if standard error accepts nothing for a while.
-pub fn say_error(program: &str, what: &str) {
+/// Prints an error to standard error, in one line. Gives up if standard error accepts nothing within [`ERROR_WRITE_MS_MAX`].
+pub fn print_error(program: &str, what: &str) {
     let line = format!("{program}: {}", escaped(what.chars()));
-    // If this fails, the exit code still tells of the error.
+    // If this fails, the exit code still reports the error.
     let _ = write_line(io::stderr(), &line, Some(Duration::from_millis(ERROR_WRITE_MS_MAX)));
 }
 
-/// A value as errors show it: in quotes, shortened, safe for a terminal.
+/// Formats a value for an error: in quotes, shortened, safe for a terminal.
 pub fn quoted(value: &str) -> String {
     let mut chars = value.chars();
     let start = escaped(chars.by_ref().take(SHOWN_VALUE_CHARS_MAX));
@@ -102,8 +101,8 @@ fn escaped(chars: impl Iterator<Item = char>) -> String {
     chars.map(escape).collect()
 }
 
-/// Reports an option of a feature that this program was built without.
-fn absent(name: &str, program: &str, features: &[Feature]) -> Option<String> {
+/// Explains an option of a feature that this program was built without. `None` if it is not such an option.
+fn explain_absent(name: &str, program: &str, features: &[Feature]) -> Option<String> {
     let feature = features.iter().find(|feature| !feature.is_built && feature.options.contains(&name))?.name;
     Some(format!(
         "{name} needs the feature {feature}, and this {program} was built without it; build one that has it: \
@@ -111,7 +110,7 @@ fn absent(name: &str, program: &str, features: &[Feature]) -> Option<String> {
     ))
 }
 
-/// The candidate nearest to this word: with the same start, or few other letters.
+/// The candidate nearest to this word: it begins with the word, or differs in few letters.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.trim_start_matches('-').to_lowercase().replace('_', "-");
     let word = plain(word);
@@ -124,17 +123,18 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     candidates.filter_map(distance).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
-/// Whether to write in colour there: on a terminal, unless `NO_COLOR` is set (no-color.org) or `TERM` is `dumb`, empty or not set.
+/// Whether to write to `output` in colour: if it is a terminal, unless `NO_COLOR` is set (no-color.org) or `TERM` is `dumb`, empty or not
+/// set.
 pub fn is_colored(output: &impl IsTerminal) -> bool {
     let is_plain = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     output.is_terminal() && !is_plain && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Whether to colour standard output, from `auto` (where that is wanted), `always` or `never`.
+/// Parses `auto`, `always` or `never` to whether standard output is written in colour. `auto` decides by [`is_colored`].
 ///
 /// # Errors
 ///
-/// Says which words are expected.
+/// Another word. The error has the expected ones.
 pub fn parse_color(raw: &str) -> Result<bool, String> {
     match raw {
         "auto" => Ok(is_colored(&io::stdout())),
@@ -148,13 +148,13 @@ pub fn parse_color(raw: &str) -> Result<bool, String> {
 ///
 /// # Errors
 ///
-/// Says which numbers are expected.
+/// Not a number, or out of range. The error has the expected numbers.
 pub fn parse_number<N: FromStr + PartialOrd + Display>(
     raw: &str,
     range: impl RangeBounds<N>,
     what: &str,
 ) -> Result<N, String> {
-    // Rust would accept +1, too.
+    // Rust's parser also accepts +1.
     let number = raw.parse().ok().filter(|number| range.contains(number) && !raw.starts_with('+'));
     number.ok_or_else(|| match (range.start_bound(), range.end_bound()) {
         (Bound::Included(first), Bound::Included(last)) => format!("expected {what} from {first} to {last}"),
@@ -163,11 +163,11 @@ pub fn parse_number<N: FromStr + PartialOrd + Display>(
     })
 }
 
-/// A time from seconds, with decimals or without.
+/// Parses a number of seconds, with or without decimals.
 ///
 /// # Errors
 ///
-/// Says which numbers are expected.
+/// Not a number of seconds.
 pub fn parse_seconds(raw: &str) -> Result<Duration, String> {
     let seconds = raw.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.ok_or_else(|| "expected a number of seconds".to_owned())

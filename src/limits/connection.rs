@@ -94,8 +94,8 @@ pub const CONNECT_RATE_DEFAULT: u32 = 500;
 /// Connections from one address that are accepted at once after a pause: a crowd that returns after a failure connects soon.
 pub const CONNECT_BURST: u32 = 1000;
 
-/// Number of addresses from which the server looks for those that it can forget.
-pub const ORIGINS_KEPT_MIN: usize = 1024;
+/// Number of addresses with counters at which the server first removes those without a connection.
+pub const ADDRESSES_KEPT_MIN: usize = 1024;
 
 /// Default of `--name-timeout`, in seconds. Long enough to type a few nicknames; short enough that silent connections do not accumulate.
 pub const NAME_TIMEOUT_SECONDS_DEFAULT: u64 = 60;

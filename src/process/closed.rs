@@ -1,5 +1,5 @@
-//! Whether a standard stream was closed when the program started (`program >&-`). Rust opens /dev/null in place of a closed standard
-//! stream before `main`; without this, everything that is written there would count as written.
+//! Detects standard streams that were closed when the program started (`program >&-`). Rust opens /dev/null in place of a closed standard
+//! stream before `main`, so writing to it would seem to succeed.
 
 use std::os::fd::{AsFd, AsRawFd as _};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,7 +11,7 @@ use rustix::stdio::{stderr, stdin, stdout};
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 
 ctor::declarative::ctor! {
-    /// Runs before `main`, when Rust's runtime is not ready: it must call nothing but the system.
+    /// Runs before `main`, when Rust's runtime is not ready, so it may only make system calls.
     #[ctor(unsafe)]
     fn note_closed_streams() {
         for (number, stream) in [stdin(), stdout(), stderr()].into_iter().enumerate() {

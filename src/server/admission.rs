@@ -1,4 +1,4 @@
-//! Who is let in: so many connections in all, and so many, and so often, from one address.
+//! Admission of connections: limits their number, their number from one address, and their rate from one address.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,61 +9,61 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::token_bucket::{Rate, TokenBucket};
 use crate::command::{Hint, Refusal};
-use crate::limits::{DESCRIPTORS_RESERVED, ORIGINS_KEPT_MIN, REFUSED_MAX};
+use crate::limits::{ADDRESSES_KEPT_MIN, DESCRIPTORS_RESERVED, REFUSED_MAX};
 use crate::protocol::ErrorCode;
 
-/// The one place where connections are counted.
+/// The limits, and the counters of connections.
 #[derive(Debug)]
 pub(super) struct Admission {
     clients_max: usize,
-    /// 0 is as many as come.
+    /// 0: no limit.
     per_address_max: usize,
-    /// How often from one address.
     per_address_rate: Rate,
     counts: Mutex<ConnectionCounts>,
 }
 
 #[derive(Debug, Default)]
 struct ConnectionCounts {
-    /// `clients <= clients_max`
+    /// Admitted clients: at most `Admission::clients_max`.
     clients: usize,
-    /// Those from where somebody is connected or was lately.
-    by_origin: BTreeMap<IpAddr, Origin>,
-    /// As soon as so many origins are kept, those are let go from where nobody is.
-    origins_max: usize,
-    /// `refused <= REFUSED_MAX`
+    /// The addresses of clients, and addresses that had clients until recently.
+    by_address: BTreeMap<IpAddr, AddressUsage>,
+    /// The size of `by_address` at which addresses without clients are removed.
+    addresses_max: usize,
+    /// Refused connections that are still open: at most [`REFUSED_MAX`].
     refused: usize,
 }
 
+/// The connections from one address.
 #[derive(Debug, Default)]
-struct Origin {
+struct AddressUsage {
     clients: usize,
-    pace: TokenBucket,
+    bucket: TokenBucket,
 }
 
-/// A place in the count; free again when it is dropped.
+/// Counts one connection until it is dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     admission: Arc<Admission>,
-    kind: Kind,
+    kind: TicketKind,
 }
 
 #[derive(Debug)]
-enum Kind {
-    /// Connected, from there.
+enum TicketKind {
+    /// An admitted client from this address.
     Client(IpAddr),
-    /// Only still to be told why not.
+    /// A refused connection that stays open until the client has read the reason.
     Refused,
 }
 
-/// Why somebody is not let in.
+/// The limit for which a connection is refused, with its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AdmissionLimit {
-    /// There are so many already.
+    /// Connections.
     Clients(usize),
-    /// So many are from the same address.
+    /// Connections from one address.
     Address(usize),
-    /// So many have come from the same address within a second.
+    /// New connections from one address in a second.
     Rate(u32),
 }
 
@@ -72,31 +72,31 @@ impl Admission {
         Arc::new(Self { clients_max, per_address_max, per_address_rate, counts: Mutex::default() })
     }
 
-    /// Lets one more in.
+    /// Admits a client from this address, or returns the limit that it exceeds.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Ticket, AdmissionLimit> {
-        let kind = Kind::Client(origin(address));
+        let kind = TicketKind::Client(counted_address(address));
         let mut counts = self.counts();
         if counts.clients >= self.clients_max {
             return Err(AdmissionLimit::Clients(self.clients_max));
         }
-        let here = counts.origin(origin(address), now);
-        if self.per_address_max > 0 && here.clients >= self.per_address_max {
+        let usage = counts.usage(counted_address(address), now);
+        if self.per_address_max > 0 && usage.clients >= self.per_address_max {
             return Err(AdmissionLimit::Address(self.per_address_max));
         }
-        if !here.pace.try_take(self.per_address_rate, now) {
+        if !usage.bucket.try_spend(self.per_address_rate, now) {
             return Err(AdmissionLimit::Rate(self.per_address_rate.per_second));
         }
-        here.clients += 1;
+        usage.clients += 1;
         counts.clients += 1;
         Ok(Ticket { admission: Arc::clone(self), kind })
     }
 
-    /// Leave to keep the socket of one who was not let in for a moment; none if too many are kept already.
-    pub(super) fn refuse(self: &Arc<Self>) -> Option<Ticket> {
+    /// Counts a refused connection, so that its socket may stay open until the client has read the reason. `None` if there are too many.
+    pub(super) fn admit_refused(self: &Arc<Self>) -> Option<Ticket> {
         let mut counts = self.counts();
         (counts.refused < REFUSED_MAX).then(|| {
             counts.refused += 1;
-            Ticket { admission: Arc::clone(self), kind: Kind::Refused }
+            Ticket { admission: Arc::clone(self), kind: TicketKind::Refused }
         })
     }
 
@@ -106,12 +106,12 @@ impl Admission {
 }
 
 impl ConnectionCounts {
-    fn origin(&mut self, origin: IpAddr, now: Instant) -> &mut Origin {
-        if self.by_origin.len() >= self.origins_max {
-            self.by_origin.retain(|_, origin| origin.clients > 0 || !origin.pace.is_full(now));
-            self.origins_max = 2 * self.by_origin.len() + ORIGINS_KEPT_MIN;
+    fn usage(&mut self, address: IpAddr, now: Instant) -> &mut AddressUsage {
+        if self.by_address.len() >= self.addresses_max {
+            self.by_address.retain(|_, usage| usage.clients > 0 || !usage.bucket.is_full(now));
+            self.addresses_max = 2 * self.by_address.len() + ADDRESSES_KEPT_MIN;
         }
-        self.by_origin.entry(origin).or_default()
+        self.by_address.entry(address).or_default()
     }
 }
 
@@ -119,11 +119,11 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let mut counts = self.admission.counts();
         match self.kind {
-            Kind::Refused => counts.refused -= 1,
-            Kind::Client(origin) => {
+            TicketKind::Refused => counts.refused -= 1,
+            TicketKind::Client(address) => {
                 counts.clients -= 1;
-                if let Some(here) = counts.by_origin.get_mut(&origin) {
-                    here.clients -= 1;
+                if let Some(usage) = counts.by_address.get_mut(&address) {
+                    usage.clients -= 1;
                 }
             }
         }
@@ -131,8 +131,8 @@ impl Drop for Ticket {
 }
 
 impl From<AdmissionLimit> for Refusal {
-    fn from(full: AdmissionLimit) -> Self {
-        let (what, hint) = match full {
+    fn from(limit: AdmissionLimit) -> Self {
+        let (what, hint) = match limit {
             AdmissionLimit::Clients(max) => {
                 (format!("{max} are connected, and that is all there is room for"), Hint::RetryLater)
             }
@@ -147,18 +147,18 @@ impl From<AdmissionLimit> for Refusal {
     }
 }
 
-/// What counts as one address: of IPv6 the network of 64 bits, all of which one host may have (RFC 6177).
-fn origin(address: IpAddr) -> IpAddr {
+/// The address under which connections are counted: for IPv6 the /64 network, because one host may have all of it (RFC 6177).
+fn counted_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         IpAddr::V4(address) => address.into(),
     }
 }
 
-/// Raises the limit of open files as far as it goes, and returns for how many connections that is enough.
-pub(super) fn room_for_clients() -> usize {
+/// Raises the limit of open files to its maximum. Returns the number of connections that it allows.
+pub(super) fn raise_descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
-    // If it cannot be raised, it has to do as it is.
+    // Without a higher limit, there is room for fewer connections.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let open_files =
         getrlimit(Resource::Nofile).current.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
@@ -174,7 +174,7 @@ mod tests {
     const UNLIMITED: Rate = Rate { per_second: 0, burst: 1 };
 
     #[test]
-    fn so_many_in_all_and_so_many_from_one_address() {
+    fn admit_limits_all_clients_and_those_of_one_address() {
         let admission = Admission::new(3, 2, UNLIMITED);
         let admit = |address: &str| admission.admit(address.parse().unwrap(), Instant::now());
         let first = admit("192.0.2.1").unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_network_is_one_address() {
+    fn admit_counts_ipv6_network_as_one_address() {
         let admission = Admission::new(10, 1, UNLIMITED);
         let admit = |address: &str| admission.admit(address.parse().unwrap(), Instant::now());
         let one = admit("2001:db8::1").unwrap();
@@ -196,27 +196,27 @@ mod tests {
         drop((one, other));
     }
 
-    /// Whoever comes too often keeps only themselves out.
+    /// Clients at other addresses are admitted meanwhile.
     #[test]
-    fn so_often_from_one_address() {
+    fn admit_limits_rate_of_one_address() {
         let admission = Admission::new(10, 0, Rate { per_second: 10, burst: 2 });
         let start = Instant::now();
         let admit = |address: &str, ms| admission.admit(address.parse().unwrap(), start + Duration::from_millis(ms));
-        let comes = |address, ms| admit(address, ms).map(drop);
-        assert_eq!([0, 0, 0, 50].map(|ms| comes("192.0.2.1", ms).is_ok()), [true, true, false, false]);
-        assert_eq!(comes("192.0.2.1", 0), Err(AdmissionLimit::Rate(10)));
-        assert_eq!(comes("192.0.2.2", 50), Ok(()));
-        assert_eq!(comes("192.0.2.1", 100), Ok(()));
+        let connect = |address, ms| admit(address, ms).map(drop);
+        assert_eq!([0, 0, 0, 50].map(|ms| connect("192.0.2.1", ms).is_ok()), [true, true, false, false]);
+        assert_eq!(connect("192.0.2.1", 0), Err(AdmissionLimit::Rate(10)));
+        assert_eq!(connect("192.0.2.2", 50), Ok(()));
+        assert_eq!(connect("192.0.2.1", 100), Ok(()));
     }
 
     #[test]
-    fn nothing_is_kept_for_long_of_those_who_left() {
+    fn counters_of_addresses_without_clients_are_removed() {
         let admission = Admission::new(10, 0, Rate { per_second: 10, burst: 2 });
         let start = Instant::now();
         for number in 0..100_000_u32 {
             let now = start + Duration::from_millis(number.into());
             drop(admission.admit(std::net::Ipv4Addr::from_bits(number).into(), now));
-            assert!(admission.counts().by_origin.len() <= 2 * ORIGINS_KEPT_MIN);
+            assert!(admission.counts().by_address.len() <= 2 * ADDRESSES_KEPT_MIN);
         }
     }
 }

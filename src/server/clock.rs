@@ -1,4 +1,4 @@
-//! The server's clock. It is handed in, so that a test can set its own.
+//! The server's clock, behind a trait, so that a test can use its own.
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant, SystemTime};
@@ -7,12 +7,12 @@ use crate::limits::TICK_MS;
 use crate::protocol::Timestamp;
 use crate::room::Uptime;
 
-/// Says what time it is. Timers are not a part of it.
+/// A source of the current time. It has no timers.
 pub(super) trait Clock: Debug + Send + Sync {
-    /// Steady time: for rates and timeouts.
+    /// Steady time, for rates and timeouts.
     fn steady(&self) -> Instant;
 
-    /// Wall time: for dates.
+    /// Wall time, for dates.
     fn wall(&self) -> Timestamp;
 }
 
@@ -46,12 +46,12 @@ pub(super) struct UptimeMeter {
 }
 
 impl UptimeMeter {
-    /// The server starts now.
+    /// Starts at 0.
     pub(super) fn new(now: Instant) -> Self {
         Self { uptime: Duration::ZERO, read_at: now }
     }
 
-    /// Called once each [`TICK_MS`].
+    /// Returns the uptime. Must be called every [`TICK_MS`]: after a longer pause, only twice that time counts.
     pub(super) fn read(&mut self, now: Instant) -> Uptime {
         let passed = now.saturating_duration_since(self.read_at);
         self.uptime += passed.min(2 * Duration::from_millis(TICK_MS));
@@ -92,9 +92,9 @@ pub(super) mod tests {
         }
     }
 
-    /// A server that was stopped for an hour disconnected all clients as silent.
+    /// A server that was stopped for an hour used to disconnect all clients as idle.
     #[test]
-    fn uptime_skips_time_in_which_the_server_did_not_run() {
+    fn uptime_skips_time_while_server_was_stopped() {
         let clock = ManualClock::new(Timestamp(0));
         let mut meter = UptimeMeter::new(clock.steady());
         let mut read_after = |ms| {

@@ -1,5 +1,5 @@
-//! The operator's log, on standard error: who connected from where, named themselves, left and why. Never what people
-//! say, and nothing of theirs raw: a [`Name`] is safe for terminals by its type.
+//! The operator's log on standard error, and the announcement on standard output. The log has connections, nicknames and reasons for
+//! leaving. It has no messages, and no bytes of clients unescaped: a [`Name`] has no control characters.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -22,16 +22,16 @@ use super::admission::AdmissionLimit;
 use super::clock::wall_time;
 use crate::command_line::is_colored;
 use crate::limits::{ANNOUNCE_MS_MAX, LOG_FLUSH_MS_MAX, LOG_LINES_MAX};
-use crate::process::{Stream, reason, write_line};
+use crate::process::{Stream, error_text, write_line};
 use crate::protocol::{Event, Name};
 use crate::room::SessionId;
 
-/// Logs events of this level and above to standard error, in colour where that is wanted.
+/// Starts the log: lines of this level and above go to standard error, in colour if [`is_colored`] allows it. Panics are logged, too.
 ///
 /// A dedicated thread writes the lines, so that no other thread waits. If standard error accepts nothing, up to [`LOG_LINES_MAX`] lines
 /// wait, and further ones are dropped.
 pub fn start(level: LevelFilter) -> Log {
-    let log = Log::to(Stream::new(io::stderr(), None), Duration::from_millis(LOG_FLUSH_MS_MAX));
+    let log = Log::new(Stream::new(io::stderr(), None), Duration::from_millis(LOG_FLUSH_MS_MAX));
     let lines = log.lines.clone();
     tracing_subscriber::fmt()
         .with_max_level(level)
@@ -41,7 +41,7 @@ pub fn start(level: LevelFilter) -> Log {
         .with_timer(LocalTime)
         .log_internal_errors(false)
         .init();
-    panic::set_hook(Box::new(fault));
+    panic::set_hook(Box::new(log_panic));
     log
 }
 
@@ -61,28 +61,27 @@ impl Write for LogQueue {
     }
 }
 
-/// A panic, in one line. What it says may repeat a peer's bytes, so they are escaped.
-fn fault(info: &PanicHookInfo<'_>) {
+/// Logs a panic in one line. Its message may contain bytes of a client, so it is escaped.
+fn log_panic(info: &PanicHookInfo<'_>) {
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let what = info.payload_as_str().unwrap_or_default();
     error!(%place, ?what, "a fault in the server: please report it");
 }
 
-/// Prints these lines on standard output. If nobody reads them within [`ANNOUNCE_MS_MAX`], a thread keeps trying, and the room
-/// opens nevertheless.
+/// Prints lines to standard output. If it does not accept them within [`ANNOUNCE_MS_MAX`], returns, and a thread keeps trying.
 pub(super) async fn announce(lines: Vec<String>) {
     let (done, printed) = async_channel::bounded::<()>(1);
     let print = move || {
         for line in lines {
             if let Err(error) = write_line(io::stdout(), &line, None) {
-                warn!(error = %reason(&error), "cannot write to standard output");
+                warn!(error = %error_text(&error), "cannot write to standard output");
                 break;
             }
         }
         drop(done);
     };
     if let Err(error) = thread::Builder::new().name("announcer".to_owned()).spawn(print) {
-        warn!(error = %reason(&error), "cannot write to standard output");
+        warn!(error = %error_text(&error), "cannot write to standard output");
     }
     let late = async {
         Timer::after(Duration::from_millis(ANNOUNCE_MS_MAX)).await;
@@ -94,18 +93,17 @@ pub(super) async fn announce(lines: Vec<String>) {
     future::or(printed, late).await;
 }
 
-/// A log and the thread that writes it. Dropping it ends the log: the lines that wait are written, if that takes no longer than
-/// `flush_max`.
+/// The log, and the thread that writes it. Dropping it ends the log after the waiting lines are written, at most after `flush_max`.
 #[derive(Debug)]
 pub struct Log {
     lines: LogQueue,
-    /// Closed by the thread at its end.
+    /// The thread closes this channel when it ends.
     end: mpsc::Receiver<()>,
     flush_max: Duration,
 }
 
 impl Log {
-    fn to(mut output: impl Write + Send + 'static, flush_max: Duration) -> Self {
+    fn new(mut output: impl Write + Send + 'static, flush_max: Duration) -> Self {
         let (lines, queue) = async_channel::bounded::<Vec<u8>>(LOG_LINES_MAX);
         let (writing, end) = mpsc::channel();
         let write = move || {
@@ -115,7 +113,7 @@ impl Log {
             }
             drop(writing);
         };
-        // Without the thread there is no log. The server then fails to start its other threads, too, and reports that.
+        // If the thread does not start, nothing is logged. The server then fails to start its other threads, too, and reports that.
         let _ = thread::Builder::new().name("log-writer".to_owned()).spawn(write);
         Self { lines: LogQueue(lines), end, flush_max }
     }
@@ -123,13 +121,13 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // The thread writes what is in the queue, and ends.
+        // The thread writes the lines in the queue, then ends.
         self.lines.0.close();
         let _ = self.end.recv_timeout(self.flush_max);
     }
 }
 
-/// RFC 3339, with the offset of the place where the operator reads it.
+/// Writes the time in the form of RFC 3339, in the local time zone.
 struct LocalTime;
 
 impl FormatTime for LocalTime {
@@ -139,13 +137,13 @@ impl FormatTime for LocalTime {
     }
 }
 
-pub(super) fn connected(session: SessionId, address: SocketAddr) {
+pub(super) fn log_connected(session: SessionId, address: SocketAddr) {
     info!(id = session.0, %address, "connected");
 }
 
-/// One of so many since it was last told.
-pub(super) fn refused(address: SocketAddr, full: AdmissionLimit, times: u64) {
-    let why = match full {
+/// Logs a refused connection. `times` connections were refused since the last such line.
+pub(super) fn log_refused(address: SocketAddr, limit: AdmissionLimit, times: u64) {
+    let why = match limit {
         AdmissionLimit::Clients(_) => "the server is full",
         AdmissionLimit::Address(_) => "too many from this address",
         AdmissionLimit::Rate(_) => "too often from this address",
@@ -154,56 +152,56 @@ pub(super) fn refused(address: SocketAddr, full: AdmissionLimit, times: u64) {
 }
 
 #[cfg(feature = "web")]
-pub(super) fn tls_on_plain_port(address: SocketAddr) {
+pub(super) fn log_tls_on_plain_port(address: SocketAddr) {
     info!(%address, "refused a TLS handshake: the --web port speaks plain HTTP");
 }
 
-pub(super) fn few_descriptors(clients_max: usize, room: usize) {
+pub(super) fn log_few_descriptors(clients_max: usize, room: usize) {
     warn!(clients_max, room, "the limit of open files leaves room for fewer connections; raise it: ulimit -n");
 }
 
 #[cfg(feature = "store")]
-pub(super) fn relaxed() {
+pub(super) fn log_relaxed_durability() {
     warn!(
         "durability=relaxed: messages are acknowledged before the disk has them; if the machine fails, the last ones are lost"
     );
 }
 
 #[cfg(feature = "store")]
-pub(super) fn not_stored(error: &str) {
+pub(super) fn log_store_failed(error: &str) {
     warn!(%error, "cannot store what is said; refusing it until it can");
 }
 
 #[cfg(feature = "store")]
-pub(super) fn stored_again() {
+pub(super) fn log_store_recovered() {
     info!("what is said is stored again");
 }
 
-pub(super) fn disconnected(session: SessionId) {
+pub(super) fn log_disconnected(session: SessionId) {
     debug!(id = session.0, "disconnected");
 }
 
-pub(super) fn named(session: SessionId, name: &Name) {
+pub(super) fn log_joined(session: SessionId, name: &Name) {
     info!(id = session.0, %name, "joined");
 }
 
-/// Took a name back that was first in use by another session.
-pub(super) fn resumed(session: SessionId, first: SessionId, name: &Name) {
+/// Logs that a session resumed the member of the session `first`.
+pub(super) fn log_resumed(session: SessionId, first: SessionId, name: &Name) {
     info!(id = session.0, first = first.0, %name, "resumed");
 }
 
-/// Has not read what is gone from the feed, and goes on from the store.
-pub(super) fn fell_behind(session: SessionId) {
+/// Logs that the feed evicted a client's position, and that it catches up from the store.
+pub(super) fn log_fell_behind(session: SessionId) {
     debug!(id = session.0, "fell behind");
 }
 
-/// The member has no connection any more, and can be resumed.
-pub(super) fn detached(session: SessionId, name: &Name) {
+/// Logs that a member lost its connection and can be resumed.
+pub(super) fn log_detached(session: SessionId, name: &Name) {
     info!(id = session.0, %name, "detached");
 }
 
-/// What happened in the room, as far as it is the operator's business.
-pub(super) fn event(session: SessionId, event: &Event) {
+/// Logs an event of the room that concerns the operator.
+pub(super) fn log_event(session: SessionId, event: &Event) {
     match event {
         Event::Rename { from, to } => info!(id = session.0, %from, %to, "renamed"),
         Event::Leave(name, reason, _) => info!(id = session.0, %name, reason = %reason.as_str(), "left"),
@@ -212,11 +210,11 @@ pub(super) fn event(session: SessionId, event: &Event) {
     }
 }
 
-pub(super) fn accept_failed(error: &io::Error) {
+pub(super) fn log_accept_failed(error: &io::Error) {
     warn!(%error, "cannot accept; trying until it can");
 }
 
-pub(super) fn stopping(signal: &str) {
+pub(super) fn log_stopping(signal: &str) {
     info!(signal, "stopping; a second SIGTERM or SIGINT stops at once");
 }
 
@@ -224,7 +222,7 @@ pub(super) fn stopping(signal: &str) {
 mod tests {
     use super::*;
 
-    /// An output that accepts a line only after it was told to.
+    /// An output that accepts a line only after the test has allowed it.
     struct Gate {
         open: mpsc::Receiver<()>,
         written: mpsc::Sender<Vec<u8>>,
@@ -243,15 +241,15 @@ mod tests {
         }
     }
 
-    fn log(flush_max: Duration) -> (Log, mpsc::Sender<()>, mpsc::Receiver<Vec<u8>>) {
+    fn gated_log(flush_max: Duration) -> (Log, mpsc::Sender<()>, mpsc::Receiver<Vec<u8>>) {
         let (opener, open) = mpsc::channel();
         let (written, lines) = mpsc::channel();
-        (Log::to(Gate { open, written }, flush_max), opener, lines)
+        (Log::new(Gate { open, written }, flush_max), opener, lines)
     }
 
     #[test]
-    fn dropped_log_has_written_all_lines() {
-        let (mut log, opener, lines) = log(Duration::MAX);
+    fn dropped_log_writes_all_lines() {
+        let (mut log, opener, lines) = gated_log(Duration::MAX);
         drop(opener);
         for number in 0..1000 {
             log.lines.write_all(format!("{number}\n").as_bytes()).unwrap();
@@ -262,8 +260,8 @@ mod tests {
     }
 
     #[test]
-    fn stuck_log_drops_lines_and_ends() {
-        let (mut log, opener, lines) = log(Duration::ZERO);
+    fn blocked_log_drops_lines_and_ends() {
+        let (mut log, opener, lines) = gated_log(Duration::ZERO);
         for _ in 0..2 * LOG_LINES_MAX {
             log.lines.write_all(b"line\n").unwrap();
         }

@@ -1,4 +1,4 @@
-//! Drives tasks and sockets. All threads of the executor run tasks. One of them, the main thread, also polls the sockets, and waits for
+//! Runs tasks and polls sockets. All threads of the executor run tasks. One of them, the main thread, also polls the sockets, and waits for
 //! them while no task can run.
 
 use std::io;
@@ -13,11 +13,11 @@ use smol::Executor;
 use super::sockets::{Sockets, WakeEvent};
 use crate::limits::TASKS_AT_ONCE_MAX;
 
-/// Drives a future and the executor's tasks on this thread, and all sockets with them: it looks at them after every few
-/// tasks and, while none can run, waits for them.
+/// Runs a future, the executor's tasks and the sockets on this thread until the future completes. Polls the sockets after every
+/// [`TASKS_AT_ONCE_MAX`] tasks. While no task can run, waits for the sockets.
 ///
 /// # Errors
-/// Those of epoll: nobody can be served.
+/// epoll fails. No connection can be served then.
 pub(super) fn block_on<T>(
     sockets: &Sockets,
     executor: &Executor<'static>,
@@ -27,15 +27,15 @@ pub(super) fn block_on<T>(
     let waker = Waker::from(Arc::clone(&main_thread));
     let mut all = pin!(future::or(future, run_tasks(executor)));
     loop {
-        main_thread.wake_up();
+        main_thread.mark_awake();
         if let Poll::Ready(output) = all.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Ok(output);
         }
-        sockets.poll_events(main_thread.fall_asleep())?;
+        sockets.poll_events(main_thread.try_sleep())?;
     }
 }
 
-/// Runs the executor's tasks, and yields after every few.
+/// Runs the executor's tasks. Yields after every [`TASKS_AT_ONCE_MAX`] tasks.
 pub(super) async fn run_tasks<T>(executor: &Executor<'static>) -> T {
     loop {
         for _ in 0..TASKS_AT_ONCE_MAX {
@@ -45,26 +45,26 @@ pub(super) async fn run_tasks<T>(executor: &Executor<'static>) -> T {
     }
 }
 
-/// Wakes the thread that drives the sockets.
+/// Wakes the main thread, which polls the sockets.
 struct MainThreadWaker {
     wake_event: WakeEvent,
     state: AtomicU8,
 }
 
-/// The thread runs, and nothing came that it has not seen.
+/// The thread runs, and was not woken since it last polled its future.
 const AWAKE: u8 = 0;
-/// The thread runs, and is to look again.
-const RUNG: u8 = 1;
-/// The thread waits, or is about to.
+/// The thread runs, and must poll its future again before it sleeps.
+const WOKEN: u8 = 1;
+/// The thread waits for the sockets, or is about to.
 const ASLEEP: u8 = 2;
 
 impl MainThreadWaker {
-    fn wake_up(&self) {
+    fn mark_awake(&self) {
         self.state.store(AWAKE, Ordering::SeqCst);
     }
 
-    /// Whether the thread may wait: it need not look again.
-    fn fall_asleep(&self) -> bool {
+    /// Marks the thread as asleep unless it was woken. Returns whether it may wait.
+    fn try_sleep(&self) -> bool {
         self.state.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 }
@@ -75,8 +75,8 @@ impl Wake for MainThreadWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.state.swap(RUNG, Ordering::SeqCst) == ASLEEP {
-            self.wake_event.ring();
+        if self.state.swap(WOKEN, Ordering::SeqCst) == ASLEEP {
+            self.wake_event.signal();
         }
     }
 }

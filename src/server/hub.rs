@@ -1,21 +1,20 @@
 //! The hub: the loop that owns the sessions and their room.
 //!
-//! Connections send it requests through the inbox; it never waits for a client. Beside it stand the sessions, with the room and the
-//! sequencer (the commit pipeline), and the delivery, with the feed and the mailboxes. This is the one order in which they are called, once
-//! for each turn:
+//! Connections send it requests through `request_queue`; it never waits for a client. It owns the sessions, with the room and the sequencer
+//! (the commit pipeline), and the delivery, with the feed and the mailboxes. Each turn calls them in this order:
 //!
 //! ```text
-//! process_report    the store's result of a batch: its messages become ready entries
-//! process        for each request: Sessions::apply, then Delivery::deliver for each output, in order
-//! publish        Delivery::publish     appends the events to the feed, then wakes the connections
-//!                settle                Sessions::advance applies ready entries, then Sessions::end_turn passes new messages to the store
-//!                disconnect_slow       the slow consumers that Delivery::publish found leave
-//!                expire                the rest of the members that timed out leave
+//! process_report  the store's result of a batch: its messages become ready entries
+//! process         for each request: Sessions::apply, then Delivery::deliver for each output, in order
+//! publish         Delivery::publish     appends the events to the feed, then wakes the connections
+//!                 apply_ready           Sessions::advance applies ready entries, then Sessions::end_turn passes new messages to the store
+//!                 disconnect_slow       disconnects the slow consumers that Delivery::publish found
+//!                 expire_members        removes the rest of the members that timed out
 //! ```
 //!
-//! What `settle` and the calls after it deliver is published in the next turn. While entries are ready, or the feed's next segment is full,
-//! no request is processed. [`Hub`] is driven by its caller: requests and the time are arguments. `run` is the task that does so: it reads
-//! the inbox and the clock, and it alone waits, for requests and for reports of the store.
+//! The next turn publishes the output of `apply_ready` and the calls after it. While entries are ready, or the feed's next segment is full,
+//! no request is processed. [`Hub`] is driven by its caller: requests and the time are arguments. The task `run` drives it: it receives the
+//! requests, reads the clock, and is the only part that waits, for requests and for reports of the store.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -29,24 +28,24 @@ use smol::Timer;
 use super::clock::Clock;
 use super::console;
 use super::delivery::Delivery;
-use super::request_queue::RequestQueues;
-use super::storage::StoredMessages;
+use super::request_queue::HubReceiver;
+use super::store_interface::StoreReader;
 use crate::feed::{Feed, Mailbox};
 use crate::limits::{STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX};
 use crate::protocol::{LeaveReason, Timestamp};
 use crate::room::SessionId;
 use crate::session::{BySession, Input, InputKind, Output, Sessions};
 
-/// What connections send to the hub.
+/// A request of a connection to the hub.
 #[derive(Debug)]
-pub enum Request {
+pub enum HubRequest {
     /// A client connected. Its lines go to this mailbox.
     Connect(SessionId, SocketAddr, Arc<Mailbox>),
-    /// Something else happened.
-    Act(SessionId, InputKind),
-    /// The connection's task has ended. The ticket, which counts it as connected, is kept while its member is detached.
+    /// An input for the session: a command, the end of input, a broken connection, and so on.
+    Input(SessionId, InputKind),
+    /// The connection's task has ended. The hub keeps the ticket, which counts the client as connected, while its member is detached.
     KeepTicket(SessionId, Box<dyn Any + Send>),
-    /// A health check: the hub adds one to the count of answered lines of this mailbox.
+    /// A health check: the hub adds one to this mailbox's count of answered lines.
     Probe(Arc<Mailbox>),
 }
 
@@ -57,26 +56,26 @@ pub struct Hub {
     delivery: Delivery,
     /// The admission tickets of detached members.
     tickets: BySession<Box<dyn Any + Send>>,
-    /// Kept between calls for its capacity. Empty outside of [`Hub::apply`] and [`Hub::settle`].
+    /// Kept between calls for its capacity. Empty outside of [`Hub::apply`] and [`Hub::apply_ready`].
     outputs: Vec<Output>,
 }
 
 impl Hub {
-    /// A hub that owns these sessions and their room, and publishes to `feed`.
+    /// Creates a hub that owns these sessions and their room, and publishes to `feed`.
     pub fn new(sessions: Sessions, feed: Arc<Feed>) -> Self {
         Self { sessions, delivery: Delivery::new(feed), tickets: BySession::default(), outputs: Vec::new() }
     }
 
-    /// The same hub, which reads stored messages here.
+    /// Lets the hub read stored messages.
     #[cfg(feature = "store")]
-    pub(super) fn with_stored(self, stored: Arc<dyn StoredMessages>) -> Self {
+    pub(super) fn with_store_reader(self, reader: Arc<dyn StoreReader>) -> Self {
         let last_id = self.sessions.room().last_id();
-        Self { delivery: self.delivery.with_stored(stored, last_id), ..self }
+        Self { delivery: self.delivery.with_store_reader(reader, last_id), ..self }
     }
 
-    /// Where stored messages are read, if they are stored.
-    pub(super) fn stored(&self) -> Option<&Arc<dyn StoredMessages>> {
-        self.delivery.stored()
+    /// The reader of stored messages. `None` without a store.
+    pub(super) fn store_reader(&self) -> Option<&Arc<dyn StoreReader>> {
+        self.delivery.store_reader()
     }
 
     /// The sessions and their room.
@@ -85,27 +84,27 @@ impl Hub {
     }
 
     /// Processes a request. Its events are visible to others after the next [`Hub::publish`].
-    pub fn process(&mut self, at: Timestamp, request: Request) {
+    pub fn process(&mut self, at: Timestamp, request: HubRequest) {
         match request {
-            Request::Connect(session, address, mailbox) => {
+            HubRequest::Connect(session, address, mailbox) => {
                 self.delivery.connect(session, mailbox);
                 self.apply(at, session, InputKind::Connect(address));
             }
-            Request::Probe(mailbox) => {
+            HubRequest::Probe(mailbox) => {
                 mailbox.count_answered();
                 mailbox.wake();
             }
-            Request::KeepTicket(session, ticket) => {
+            HubRequest::KeepTicket(session, ticket) => {
                 if self.sessions.is_detached(session) {
                     self.tickets.insert(session, ticket);
                 }
             }
-            Request::Act(session, kind) => self.apply(at, session, kind),
+            HubRequest::Input(session, kind) => self.apply(at, session, kind),
         }
     }
 
     /// Whether to publish before processing more requests.
-    pub fn is_full(&self) -> bool {
+    pub fn must_publish(&self) -> bool {
         self.delivery.is_full()
     }
 
@@ -120,29 +119,29 @@ impl Hub {
     }
 
     /// Whether entries are ready. They must be applied before the next request.
-    pub fn has_entries(&self) -> bool {
+    pub fn has_ready_entries(&self) -> bool {
         self.sessions.sequencer().has_next()
     }
 
     /// Whether submitted changes have not been applied yet.
-    pub fn is_storing(&self) -> bool {
+    pub fn has_pending_changes(&self) -> bool {
         self.sessions.sequencer().is_busy()
     }
 
     /// Processes one report of the store, if there is one. Returns whether there was.
     pub fn process_report(&mut self) -> bool {
-        let is_taken = self.sessions.sequencer_mut().process_report();
-        if is_taken {
-            self.settle();
+        let was_processed = self.sessions.sequencer_mut().process_report();
+        if was_processed {
+            self.apply_ready();
         }
-        is_taken
+        was_processed
     }
 
     /// Waits for a report of the store, and processes it. Waits forever without a store. Returns false if the store has failed.
     async fn next_report(&mut self) -> bool {
-        let is_taken = future::poll_fn(|cx| self.sessions.sequencer_mut().poll_report(cx)).await;
-        self.settle();
-        is_taken
+        let was_processed = future::poll_fn(|cx| self.sessions.sequencer_mut().poll_report(cx)).await;
+        self.apply_ready();
+        was_processed
     }
 
     /// Closes the sequencer. The hub submits nothing afterwards.
@@ -151,19 +150,19 @@ impl Hub {
         smol::unblock(move || sequencer.close()).await;
     }
 
-    /// Publishes the events of the turn. Then applies ready entries, and lets slow consumers and expired members leave; those events are
-    /// published in the next turn.
+    /// Publishes the events of the turn. Then applies ready entries, disconnects slow consumers and removes expired members; the next turn
+    /// publishes those events.
     pub fn publish(&mut self, at: Timestamp) {
         self.delivery.publish();
-        self.settle();
+        self.apply_ready();
         self.disconnect_slow(at);
-        self.expire(at);
+        self.expire_members(at);
     }
 
     /// Applies ready entries, as many as fit into a segment. Then ends the sequencer's turn.
-    fn settle(&mut self) {
+    fn apply_ready(&mut self) {
         let mut outputs = std::mem::take(&mut self.outputs);
-        while !self.is_full() && self.sessions.advance(&mut outputs) {
+        while !self.must_publish() && self.sessions.advance(&mut outputs) {
             self.deliver(SessionId::SERVER, &mut outputs);
         }
         self.outputs = outputs;
@@ -172,17 +171,17 @@ impl Hub {
 
     /// Disconnects slow consumers, as many as fit into a segment.
     fn disconnect_slow(&mut self, at: Timestamp) {
-        while !self.is_full()
-            && !self.has_entries()
+        while !self.must_publish()
+            && !self.has_ready_entries()
             && let Some(session) = self.delivery.next_slow()
         {
             self.apply(at, session, InputKind::Disconnected(LeaveReason::Slow));
         }
     }
 
-    /// Repeats the last tick, if more sessions or members timed out at it than may leave in one turn.
-    fn expire(&mut self, at: Timestamp) {
-        if self.sessions.has_expired() && !self.is_full() && !self.has_entries() {
+    /// Repeats the last tick if more sessions or members timed out at it than may leave in one turn.
+    fn expire_members(&mut self, at: Timestamp) {
+        if self.sessions.has_expired() && !self.must_publish() && !self.has_ready_entries() {
             self.apply(at, SessionId::SERVER, InputKind::Tick(self.sessions.now()));
         }
     }
@@ -197,7 +196,7 @@ impl Hub {
     /// Delivers outputs, in order, and empties the list.
     fn deliver(&mut self, cause: SessionId, outputs: &mut Vec<Output>) {
         for output in outputs.drain(..) {
-            log(&self.sessions, &output);
+            log_output(&self.sessions, &output);
             if let Output::Remove(session) = output {
                 self.tickets.remove(session);
             }
@@ -206,43 +205,43 @@ impl Hub {
     }
 }
 
-/// Writes to the operator's log what an output means.
-fn log(sessions: &Sessions, output: &Output) {
+/// Logs an output that concerns the operator.
+fn log_output(sessions: &Sessions, output: &Output) {
     match output {
-        Output::Publish { session, event, .. } => console::event(*session, event),
+        Output::Publish { session, event, .. } => console::log_event(*session, event),
         Output::Follow(session) => match (sessions.name(*session), sessions.resumed_session(*session)) {
-            (Some(name), Some(first)) => console::resumed(*session, first, name),
-            (Some(name), None) => console::named(*session, name),
+            (Some(name), Some(first)) => console::log_resumed(*session, first, name),
+            (Some(name), None) => console::log_joined(*session, name),
             (None, _) => {}
         },
         Output::Detach(session) => {
             if let Some(name) = sessions.name(*session) {
-                console::detached(*session, name);
+                console::log_detached(*session, name);
             }
         }
         _ => {}
     }
 }
 
-/// Runs a hub for as long as requests can come.
+/// Runs the turns of a hub until no request can come any more.
 ///
-/// A turn carries out all that waits, up to a bound, and publishes it at once; then the writers that were woken run
-/// before the next turn. So the more there is to do, the more each write carries.
+/// Each turn processes the requests that wait, up to a bound, and publishes the result once. Then the writers that it woke run before the
+/// next turn. So under heavy load, each write carries more.
 ///
 /// # Panics
-/// After a fault in the store's thread.
-pub(super) async fn run(mut hub: Hub, mut queues: RequestQueues, clock: Arc<dyn Clock>) {
+/// If the store's writer thread has panicked.
+pub(super) async fn run(mut hub: Hub, mut requests: HubReceiver, clock: Arc<dyn Clock>) {
     loop {
-        if !hub.is_turn_due() && !wait(&mut hub, &mut queues).await {
+        if !hub.is_turn_due() && !wait_for_work(&mut hub, &mut requests).await {
             return;
         }
         let at = clock.wall();
         hub.process_report();
-        if take_turns(&mut hub, &mut queues, at).is_break() {
-            // Lines that were read before the stop, from clients that had more than one turn's worth.
-            let _ = take_turns(&mut hub, &mut queues, at);
-            settle_in_time(&mut hub, &*clock).await;
-            hub.process(clock.wall(), Request::Act(SessionId::SERVER, InputKind::Shutdown));
+        if process_requests(&mut hub, &mut requests, at).is_break() {
+            // Processes what clients sent before the stop beyond their share of one turn.
+            let _ = process_requests(&mut hub, &mut requests, at);
+            finish_commits(&mut hub, &*clock).await;
+            hub.process(clock.wall(), HubRequest::Input(SessionId::SERVER, InputKind::Shutdown));
             hub.publish(clock.wall());
             hub.close_sequencer().await;
         }
@@ -251,38 +250,43 @@ pub(super) async fn run(mut hub: Hub, mut queues: RequestQueues, clock: Arc<dyn 
     }
 }
 
-/// Carries out as many requests as there are, or fit into a turn; breaks off where one is that the server stops.
-fn take_turns(hub: &mut Hub, queues: &mut RequestQueues, at: Timestamp) -> ControlFlow<()> {
+/// Processes the requests that wait, as many as fit into a turn. Breaks at the request to shut down.
+fn process_requests(hub: &mut Hub, requests: &mut HubReceiver, at: Timestamp) -> ControlFlow<()> {
     let mut stop = ControlFlow::Continue(());
-    let mut taken = 0;
-    if !hub.is_full() && !hub.has_entries() {
-        queues.take_turns(|request| {
-            if matches!(request, Request::Act(_, InputKind::Shutdown)) {
+    let mut processed = 0;
+    if !hub.must_publish() && !hub.has_ready_entries() {
+        requests.process_in_turns(|request| {
+            if matches!(request, HubRequest::Input(_, InputKind::Shutdown)) {
                 stop = ControlFlow::Break(());
                 return stop;
             }
             hub.process(at, request);
-            taken += 1;
-            if taken < TURN_INPUTS_MAX && !hub.is_full() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            processed += 1;
+            if processed < TURN_INPUTS_MAX && !hub.must_publish() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         });
     }
     stop
 }
 
 /// Waits for requests, or a report of the store. Returns false if neither can come any more.
-async fn wait(hub: &mut Hub, queues: &mut RequestQueues) -> bool {
+async fn wait_for_work(hub: &mut Hub, requests: &mut HubReceiver) -> bool {
     let report = async {
         assert!(hub.next_report().await, "the thread that stores messages is gone");
         true
     };
-    future::or(report, queues.wait()).await
+    future::or(report, requests.wait()).await
 }
 
-/// At shutdown, waits for the store's result of each message, and replies to its author. Refuses messages whose result comes too late.
-async fn settle_in_time(hub: &mut Hub, clock: &dyn Clock) {
-    let settle = async {
-        while hub.is_storing() {
-            if !hub.has_entries() && !hub.sessions.sequencer().needs_turn() && !hub.next_report().await {
+/// At shutdown, waits for the store's result of each message, and replies to its author. After [`STORE_CLOSE_MS_MAX`], refuses the messages
+/// that have no result.
+async fn finish_commits(hub: &mut Hub, clock: &dyn Clock) {
+    let commits = async {
+        while hub.has_pending_changes() {
+            if !hub.has_ready_entries() && !hub.sessions.sequencer().needs_turn() && !hub.next_report().await {
                 return;
             }
             hub.publish(clock.wall());
@@ -291,9 +295,9 @@ async fn settle_in_time(hub: &mut Hub, clock: &dyn Clock) {
     let late = async {
         Timer::after(Duration::from_millis(STORE_CLOSE_MS_MAX)).await;
     };
-    future::or(settle, late).await;
+    future::or(commits, late).await;
     hub.sessions.sequencer_mut().refuse_unconfirmed();
-    while hub.has_entries() {
+    while hub.has_ready_entries() {
         hub.publish(clock.wall());
     }
 }

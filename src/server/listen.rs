@@ -1,4 +1,4 @@
-//! Listeners: binds them, announces their addresses, accepts connections.
+//! Listeners: binds sockets, announces their addresses, accepts connections.
 
 use std::fmt::Debug;
 use std::io;
@@ -12,7 +12,7 @@ use smol::{Async, Executor, Task, Timer};
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use super::admission::{Admission, AdmissionLimit, Ticket};
-use super::connection::{self, ConnectionContext};
+use super::connection::{Connection, ConnectionContext, send_refusal};
 use super::sockets::Sockets;
 use super::transport::{Tcp, Transport};
 use super::{StartError, console};
@@ -32,7 +32,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// A listener for nc, telnet and scripts: plain lines.
+    /// Creates a listener for clients that speak plain lines: nc, telnet, scripts.
     pub fn lines(address: SocketAddr) -> Self {
         Self::new(address, Arc::new(LinesProtocol))
     }
@@ -42,16 +42,16 @@ impl Listener {
     }
 }
 
-/// The protocol of a listener's clients, up to their first line.
+/// The protocol of a listener's clients, before their first line.
 pub(super) trait ListenerProtocol: Debug + Send + Sync {
-    /// Tells a user on the same machine how to join at this address.
+    /// Explains to a user on the same machine how to join at this address.
     fn invitation(&self, address: SocketAddr) -> String;
 
-    /// Serves a client that was admitted.
-    fn receive(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket);
+    /// Serves an admitted client.
+    fn serve(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket);
 
-    /// The bytes to send to a client that was not admitted, at this time.
-    fn refuse(&self, refusal: Refusal, at: Timestamp) -> Vec<u8>;
+    /// The bytes to send to a client that is not admitted. `at` is the current time.
+    fn render_refusal(&self, refusal: Refusal, at: Timestamp) -> Vec<u8>;
 }
 
 /// Clients send lines from the start.
@@ -63,20 +63,23 @@ impl ListenerProtocol for LinesProtocol {
         format!("join with: nc {} {}", address.ip(), address.port())
     }
 
-    fn receive(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket) {
-        acceptor.serve(tcp, address, ticket);
+    fn serve(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket) {
+        acceptor.spawn_connection(tcp, address, ticket);
     }
 
-    fn refuse(&self, refusal: Refusal, _: Timestamp) -> Vec<u8> {
+    fn render_refusal(&self, refusal: Refusal, _: Timestamp) -> Vec<u8> {
         format!("{}\n", ServerLine::Err(refusal)).into_bytes()
     }
 }
 
-/// The sockets that clients connect to.
+/// The listening sockets, each with its protocol.
 pub(super) struct Listeners(Vec<(Async<TcpListener>, Arc<dyn ListenerProtocol>)>);
 
 impl Listeners {
-    /// Listens on all the addresses, or on none.
+    /// Listens on all addresses.
+    ///
+    /// # Errors
+    /// The first address that the server cannot listen on. It then listens on none.
     pub(super) fn bind(listeners: &[Listener], lost_timeout: Option<Duration>) -> Result<Self, StartError> {
         let bind = |Listener { address, protocol }: &Listener| match bind(*address, lost_timeout) {
             Ok(listener) => Ok((listener, Arc::clone(protocol))),
@@ -93,7 +96,7 @@ impl Listeners {
     /// One line for each listener, for standard output.
     pub(super) fn announcement(&self) -> Vec<String> {
         let line = |(address, protocol): (_, &dyn ListenerProtocol)| {
-            format!("chinwagd: listening on {address} - {}", protocol.invitation(on_same_machine(address)))
+            format!("chinwagd: listening on {address} - {}", protocol.invitation(reachable_address(address)))
         };
         self.addresses().map(line).collect()
     }
@@ -104,7 +107,7 @@ impl Listeners {
             .filter_map(|(listener, protocol)| Some((listener.get_ref().local_addr().ok()?, protocol.as_ref())))
     }
 
-    /// Accepts clients until what this returns is dropped.
+    /// Starts a task for each listener that accepts clients. The caller stops the tasks by dropping them.
     pub(super) fn accept(
         self,
         executor: &Arc<Executor<'static>>,
@@ -135,28 +138,33 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    fn receive(&self, tcp: Tcp, address: SocketAddr, protocol: &dyn ListenerProtocol) -> Result<(), AdmissionLimit> {
+    fn admit_or_refuse(
+        &self,
+        tcp: Tcp,
+        address: SocketAddr,
+        protocol: &dyn ListenerProtocol,
+    ) -> Result<(), AdmissionLimit> {
         match self.admission.admit(address.ip(), self.context.clock.steady()) {
             Ok(ticket) => {
-                protocol.receive(self, tcp, address, ticket);
+                protocol.serve(self, tcp, address, ticket);
                 Ok(())
             }
-            Err(full) => {
-                let refusal = protocol.refuse(full.into(), self.context.clock.wall());
-                if let Some(draining) = connection::refuse(tcp, &refusal, &self.admission) {
+            Err(limit) => {
+                let refusal = protocol.render_refusal(limit.into(), self.context.clock.wall());
+                if let Some(draining) = send_refusal(tcp, &refusal, &self.admission) {
                     self.executor.spawn(draining).detach();
                 }
-                Err(full)
+                Err(limit)
             }
         }
     }
 
-    /// Serves a client whose next bytes are lines, as this transport has them.
-    pub(super) fn serve<T: Transport + 'static>(&self, transport: T, address: SocketAddr, ticket: Ticket) {
+    /// Starts a task that serves a connection. The client's next bytes on this transport are lines.
+    pub(super) fn spawn_connection<T: Transport + 'static>(&self, transport: T, address: SocketAddr, ticket: Ticket) {
         let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
-        let connection = connection::connect(transport, session, Arc::clone(&self.context), ticket);
-        console::connected(session, address);
-        // Fails only if the hub is gone, and the server with it.
+        let connection = Connection::new(transport, session, Arc::clone(&self.context), ticket);
+        console::log_connected(session, address);
+        // Fails only if the hub has ended, and the server with it.
         if connection.announce(address).is_ok() {
             self.executor.spawn(connection.serve()).detach();
         }
@@ -165,56 +173,56 @@ impl Acceptor {
 
 async fn accept(listener: Async<TcpListener>, protocol: Arc<dyn ListenerProtocol>, acceptor: Acceptor) {
     let (mut failures, mut refused) = (LogLimiter::default(), LogLimiter::default());
-    let mut accepted: u32 = 0;
+    let mut count: u32 = 0;
     loop {
-        let accepted_one = listener.read_with(TcpListener::accept).await;
-        let accepted_one =
-            accepted_one.and_then(|(stream, address)| Ok((Tcp::new(stream, &acceptor.sockets)?, address)));
-        match accepted_one {
+        let accepted = listener.read_with(TcpListener::accept).await;
+        let accepted = accepted.and_then(|(stream, address)| Ok((Tcp::new(stream, &acceptor.sockets)?, address)));
+        match accepted {
             Ok((tcp, address)) => {
-                if let Err(full) = acceptor.receive(tcp, address, protocol.as_ref()) {
-                    refused.tell(acceptor.context.clock.steady(), |times| console::refused(address, full, times));
+                if let Err(limit) = acceptor.admit_or_refuse(tcp, address, protocol.as_ref()) {
+                    refused.log(acceptor.context.clock.steady(), |times| console::log_refused(address, limit, times));
                 }
-                accepted = accepted.wrapping_add(1);
-                if accepted.is_multiple_of(ACCEPTS_AT_ONCE_MAX) {
-                    // In a crowd the next is there already, and this would go on for as long as it comes.
+                count = count.wrapping_add(1);
+                if count.is_multiple_of(ACCEPTS_AT_ONCE_MAX) {
+                    // During a burst of connections, this loop would never wait, so other tasks would not run.
                     future::yield_now().await;
                 }
             }
-            // The peer went away before it was its turn.
+            // The client closed the connection before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            // No descriptors, no memory: others have to leave first.
+            // Out of descriptors or memory: other connections must end first.
             Err(error) => {
-                failures.tell(acceptor.context.clock.steady(), |_| console::accept_failed(&error));
+                failures.log(acceptor.context.clock.steady(), |_| console::log_accept_failed(&error));
                 Timer::after(Duration::from_millis(ACCEPT_RETRY_MS)).await;
             }
         }
     }
 }
 
-/// Something that can happen many times a second and is told of now and then.
+/// Limits a frequent log line to one every [`REFUSED_LOG_SECONDS`].
 #[derive(Default)]
 struct LogLimiter {
-    told_at: Option<Instant>,
-    /// How often it happened since.
-    times: u64,
+    logged_at: Option<Instant>,
+    /// Events since then.
+    count: u64,
 }
 
 impl LogLimiter {
-    fn tell(&mut self, now: Instant, tell: impl FnOnce(u64)) {
-        self.times += 1;
-        if self.told_at.is_none_or(|at| (now - at).as_secs() >= REFUSED_LOG_SECONDS) {
-            tell(std::mem::take(&mut self.times));
-            self.told_at = Some(now);
+    /// Counts an event. Calls `log` with the number of events since the last call, unless that was too recent.
+    fn log(&mut self, now: Instant, log: impl FnOnce(u64)) {
+        self.count += 1;
+        if self.logged_at.is_none_or(|at| (now - at).as_secs() >= REFUSED_LOG_SECONDS) {
+            log(std::mem::take(&mut self.count));
+            self.logged_at = Some(now);
         }
     }
 }
 
-/// A listening socket. What is set here, accepted sockets inherit.
+/// Creates a listening socket. Accepted sockets inherit its options.
 fn bind(address: SocketAddr, lost_timeout: Option<Duration>) -> io::Result<Async<TcpListener>> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
-        // As said, and no more: 0.0.0.0 and [::] can both be listened on.
+        // So that the server can listen on both 0.0.0.0 and [::].
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
@@ -225,15 +233,15 @@ fn bind(address: SocketAddr, lost_timeout: Option<Duration>) -> io::Result<Async
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     if let Some(timeout) = lost_timeout {
-        find_lost_hosts(&socket, timeout)?;
+        detect_lost_hosts(&socket, timeout)?;
     }
     socket.bind(&address.into())?;
     socket.listen(ACCEPT_BACKLOG)?;
     Async::new(socket.into())
 }
 
-/// Asks a silent peer's host now and then whether it is there, and gives up on one that does not answer.
-fn find_lost_hosts(socket: &Socket, timeout: Duration) -> io::Result<()> {
+/// Sends TCP keepalive probes on silent connections, and ends connections whose host does not answer within `timeout`.
+fn detect_lost_hosts(socket: &Socket, timeout: Duration) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(eighths(timeout, KEEPALIVE_IDLE_EIGHTHS))
         .with_interval(eighths(timeout, KEEPALIVE_INTERVAL_EIGHTHS));
@@ -241,24 +249,24 @@ fn find_lost_hosts(socket: &Socket, timeout: Duration) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(user_timeout(timeout)))
 }
 
-/// How long TCP waits for what was sent to be taken.
+/// The time after which TCP ends a connection whose data is not acknowledged (`TCP_USER_TIMEOUT`, tcp(7)).
 pub(super) fn user_timeout(lost_timeout: Duration) -> Duration {
     eighths(lost_timeout, USER_TIMEOUT_EIGHTHS)
 }
 
-/// In whole seconds, as TCP has them.
+/// A number of eighths of a timeout, in whole seconds: TCP has no shorter unit for keepalive.
 fn eighths(timeout: Duration, eighths: u64) -> Duration {
     Duration::from_secs(timeout.as_secs() * eighths / 8)
 }
 
-/// An address at which a listener of this address can be reached on the same machine.
-fn on_same_machine(address: SocketAddr) -> SocketAddr {
-    let context = match address.ip() {
+/// An address at which programs on the same machine reach a listener with this address.
+fn reachable_address(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    SocketAddr::new(context, address.port())
+    SocketAddr::new(ip, address.port())
 }
 
 #[cfg(test)]
@@ -266,9 +274,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn invitation_can_be_typed() {
+    fn invitation_is_a_command_that_works_here() {
         let check = |address: &str, expected: &str| {
-            assert_eq!(LinesProtocol.invitation(on_same_machine(address.parse().unwrap())), expected);
+            assert_eq!(LinesProtocol.invitation(reachable_address(address.parse().unwrap())), expected);
         };
         check("127.0.0.1:9999", "join with: nc 127.0.0.1 9999");
         check("0.0.0.0:9999", "join with: nc 127.0.0.1 9999");

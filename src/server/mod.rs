@@ -1,9 +1,12 @@
-//! The thin shell around the pure core: sockets, tasks, signals and the operator's log, on smol.
+//! The shell around the pure core: sockets, tasks, signals and the operator's log, on smol.
 //!
-//! One task accepts on each listener, one serves each connection (its reader and its writer, in `connection`), and one, the `hub`,
-//! owns the room. Each listener has a `ListenerProtocol`: the protocol that its clients speak before their first line (`listen`, `web`). Connections
-//! send requests to the hub through the `inbox`, which has one bounded queue for each connection. The hub never waits for a client.
-//! `storage` is the hub's interface to a store, `transport` a connection's to its client; `clock` is the server's time.
+//! One task accepts on each listener. One task serves each connection: its reader and its writer (`connection`). One task, the `hub`, owns
+//! the room. A `ListenerProtocol` serves clients up to their first line (`listen`, `web`). Connections send requests to the hub through
+//! `request_queue`, which has one bounded queue for each connection. The hub never waits for a client.
+//!
+//! A connection reaches its client through a `transport`. The hub reaches the store through two interfaces: `store_interface` opens and reads
+//! it, [`Sequencer`](crate::sequencer::Sequencer) commits messages. `store_adapter` and `store_sequencer` implement them for SQLite;
+//! `store_pages` renders what is read. `clock` is the server's time.
 
 pub mod console;
 pub mod hub;
@@ -15,16 +18,16 @@ mod delivery;
 mod driver;
 mod listen;
 mod port_file;
-#[cfg(feature = "store")]
-mod query;
 mod request_queue;
 mod shutdown;
 mod sockets;
-mod storage;
+#[cfg(feature = "store")]
+mod store_adapter;
+mod store_interface;
+#[cfg(feature = "store")]
+mod store_pages;
 #[cfg(feature = "store")]
 mod store_sequencer;
-#[cfg(feature = "store")]
-mod stored;
 mod token_bucket;
 mod transport;
 #[cfg(feature = "web")]
@@ -46,62 +49,64 @@ use smol::{Executor, Task, Timer};
 use self::admission::Admission;
 use self::clock::{Clock, SystemClock, UptimeMeter};
 use self::connection::ConnectionContext;
-use self::hub::{Hub, Request};
+use self::hub::{Hub, HubRequest};
 pub use self::listen::Listener;
 use self::listen::Listeners;
 use self::port_file::PortFile;
 use self::request_queue::HubSender;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
-pub use self::storage::Storage;
+pub use self::store_interface::StoreOpener;
 pub use self::token_bucket::Rate;
 #[cfg(feature = "web")]
-pub use self::web::Site;
+pub use self::web::WebOptions;
 use crate::command_line::quoted;
 use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
-use crate::process::reason;
+use crate::process::error_text;
 use crate::protocol::Token;
 use crate::room::{RecentMessages, Room, SessionId};
 use crate::session::{InputKind, Sessions, Timeouts};
 
-/// What a server is to do.
+/// The configuration of a server.
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// Where to listen; port 0 is any free one.
+pub struct ServerOptions {
+    /// The addresses to listen on, each with its protocol. Port 0: any free port.
     pub listen: Vec<Listener>,
-    /// Where to write the ports listened on, one a line.
+    /// The file to write the listening ports to, one per line.
     pub port_file: Option<PathBuf>,
-    /// Bytes of the feed kept for readers that are behind.
+    /// The size of the feed in bytes: the backlog of events that is kept for slow clients.
     pub feed_bytes: usize,
-    /// How many may be connected; unless it is said, as many as the limit of open files leaves room for.
+    /// The maximum number of connections. `None`: as many as the limit of open files allows.
     pub max_clients: Option<usize>,
-    /// How many may be connected from one address, an IPv6 network of 64 bits counted as one; 0 is as many as come.
+    /// The maximum number of connections from one address. An IPv6 /64 network counts as one address. 0: no limit.
     pub max_per_address: usize,
-    /// How many messages are kept to be read again, within a bound in bytes.
+    /// The number of messages kept in memory for `HISTORY` and `SINCE`. There is a limit in bytes, too.
     pub history: usize,
-    /// What the ids belong to; made up unless it is said.
+    /// The epoch of the message ids. `None`: the store's or, without a store, a random one.
     pub epoch: Option<Token>,
-    /// Where messages are stored; `None`: they are kept in memory.
-    pub store: Option<Arc<dyn Storage>>,
-    /// How fast each peer's lines are carried out.
+    /// The store for messages. `None`: messages are kept in memory.
+    pub store: Option<Arc<dyn StoreOpener>>,
+    /// The rate at which the lines of each client are processed. Further lines wait.
     pub line_rate: Rate,
-    /// How fast peers are let in from one address; the others are turned away.
+    /// The rate at which connections from one address are admitted. Further connections are refused.
     pub connect_rate: Rate,
-    /// How long a peer's socket may take nothing of what waits for it; none is for as long as `lost_timeout` allows.
+    /// A client that accepts no bytes of its backlog for this time is disconnected. `None`: after half of TCP's user timeout, if there is a
+    /// `lost_timeout`; otherwise never.
     pub write_timeout: Option<Duration>,
-    /// Within which a host that vanished is found, at least [`LOST_TIMEOUT_SECONDS_MIN`]; none is when TCP likes.
+    /// A host that has vanished is detected within this time, at least [`LOST_TIMEOUT_SECONDS_MIN`]. `None`: the kernel decides.
     pub lost_timeout: Option<Duration>,
     /// How long a session may be silent, or without a nickname.
     pub timeouts: Timeouts,
-    /// Seconds for which a detached member can be resumed before it leaves; 0: no member can be resumed.
+    /// Seconds for which a detached member can be resumed before it leaves. 0: no member can be resumed.
     pub resume_seconds: u64,
 }
 
-impl Options {
-    /// A peer whose socket is full is let go, and told, well before TCP takes it for lost.
+impl ServerOptions {
+    /// The write timeout in effect: at most half of TCP's user timeout. So a slow consumer is disconnected, with an error, before the
+    /// kernel reports its connection as lost.
     fn write_timeout(&self) -> Option<Duration> {
         let Some(lost_timeout) = self.lost_timeout else { return self.write_timeout };
         let longest = listen::user_timeout(lost_timeout) / 2;
@@ -112,13 +117,13 @@ impl Options {
 /// Why a server could not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// This address cannot be listened on.
+    /// The server cannot listen on this address.
     Listen(SocketAddr, io::Error),
     /// The store cannot be opened.
     Store(Box<dyn Error + Send + Sync>),
     /// The port file cannot be written.
     PortFile(PathBuf, io::Error),
-    /// The system does not give what a server needs: signals, threads.
+    /// The system refuses a resource: signal handlers, threads or epoll.
     System(io::Error),
 }
 
@@ -131,30 +136,30 @@ impl std::fmt::Display for StartError {
                     "cannot listen on {address}: the address is in use; stop what listens there or choose another port"
                 )
             }
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {}", reason(error)),
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {}", error_text(error)),
             Self::Store(error) => error.fmt(f),
             Self::PortFile(path, error) => {
-                write!(f, "cannot write the port file {}: {}", quoted(&path.to_string_lossy()), reason(error))
+                write!(f, "cannot write the port file {}: {}", quoted(&path.to_string_lossy()), error_text(error))
             }
-            Self::System(error) => write!(f, "cannot start: {}", reason(error)),
+            Self::System(error) => write!(f, "cannot start: {}", error_text(error)),
         }
     }
 }
 
 impl Error for StartError {}
 
-/// Serves until a signal stops it, then closes every connection and returns.
+/// Runs a server until a signal stops it. Then closes all connections and returns.
 ///
 /// # Errors
-/// What kept it from starting.
+/// The server cannot start.
 ///
 /// # Panics
-/// After a fault in a task that everybody needs: the one that owns the room, one that accepts, the clock. One in a connection
-/// ends only that.
-pub fn run(options: &Options) -> Result<(), StartError> {
+/// If a task panics that all connections need: the hub, a listener, or the timer of ticks. A panic in a connection ends only that
+/// connection.
+pub fn run(options: &ServerOptions) -> Result<(), StartError> {
     let signals = Signals::new().map_err(StartError::System)?;
     if let Some(path) = &options.port_file {
-        // Checked first, so that a server that cannot start creates no store.
+        // Checks before it opens the store, so that a server that cannot start creates no store.
         PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
     }
     let listeners = Listeners::bind(&options.listen, options.lost_timeout)?;
@@ -168,49 +173,50 @@ pub fn run(options: &Options) -> Result<(), StartError> {
 async fn serve(
     executor: Arc<Executor<'static>>,
     listeners: Listeners,
-    options: Options,
+    options: ServerOptions,
     mut signals: Signals,
     sockets: Arc<Sockets>,
 ) -> Result<(), StartError> {
-    let (to_hub, queues) = request_queue::new();
+    let (to_hub, requests) = request_queue::channel();
     let feed = Arc::new(Feed::new(options.feed_bytes));
-    let Some(hub) = future::or(open(&options, &feed), stopped(&mut signals)).await else { return Ok(()) };
+    let Some(hub) = future::or(open_hub(&options, &feed), wait_for_stop(&mut signals)).await else { return Ok(()) };
     let hub = hub?;
     let (line_rate, write_timeout) = (options.line_rate, options.write_timeout());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (stored, context_clock) = (hub.stored().cloned(), Arc::clone(&clock));
-    let context = Arc::new(ConnectionContext { feed, stored, to_hub, line_rate, write_timeout, clock: context_clock });
-    let mut hub = executor.spawn(hub::run(hub, queues, Arc::clone(&clock)));
+    let (store_reader, context_clock) = (hub.store_reader().cloned(), Arc::clone(&clock));
+    let context =
+        Arc::new(ConnectionContext { feed, store_reader, to_hub, line_rate, write_timeout, clock: context_clock });
+    let mut hub = executor.spawn(hub::run(hub, requests, Arc::clone(&clock)));
     let write = |path: &PathBuf| {
         let written = PortFile::write(path, listeners.ports());
         written.map(Arc::new).map_err(|error| StartError::PortFile(path.clone(), error))
     };
     let port_file = options.port_file.as_ref().map(write).transpose()?;
     console::announce(listeners.announcement()).await;
-    let mut vital = listeners.accept(&executor, &context, &sockets, &admission(&options));
-    vital.push(executor.spawn(send_ticks(context.to_hub.clone(), clock)));
-    let in_place = port_file.as_ref().map(Arc::downgrade).unwrap_or_default();
-    signals.until_stopped(future::or(&mut hub, first_to_end(&mut vital)), in_place).await;
-    drop(vital);
-    shutdown::dismiss(context, hub).await;
+    let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &create_admission(&options));
+    critical_tasks.push(executor.spawn(send_ticks(context.to_hub.clone(), clock)));
+    let weak_port_file = port_file.as_ref().map(Arc::downgrade).unwrap_or_default();
+    signals.run_until_stop(future::or(&mut hub, wait_for_any(&mut critical_tasks)), weak_port_file).await;
+    drop(critical_tasks);
+    shutdown::close_connections(context, hub).await;
     drop(port_file);
     Ok(())
 }
 
-/// Creates the hub on a thread of its own: opening a store takes long if the file is locked or large.
-async fn open(options: &Options, feed: &Arc<Feed>) -> Option<Result<Hub, StartError>> {
+/// Creates the hub in another thread: opening a store takes long if the file is locked or large.
+async fn open_hub(options: &ServerOptions, feed: &Arc<Feed>) -> Option<Result<Hub, StartError>> {
     let (options, feed) = (options.clone(), Arc::clone(feed));
-    Some(smol::unblock(move || hub(&options, &feed)).await)
+    Some(smol::unblock(move || create_hub(&options, &feed)).await)
 }
 
-/// Completes when a signal stops the server before it has started to serve.
-async fn stopped<T>(signals: &mut Signals) -> Option<T> {
-    signals.stop().await;
+/// Waits for a signal that stops the server. Returns `None`.
+async fn wait_for_stop<T>(signals: &mut Signals) -> Option<T> {
+    signals.wait_first().await;
     None
 }
 
-/// Makes the hub. Its room has the newest stored messages, if there is a store.
-fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
+/// Creates the hub. With a store, its room has the newest stored messages.
+fn create_hub(options: &ServerOptions, feed: &Arc<Feed>) -> Result<Hub, StartError> {
     if let Some(store) = &options.store {
         return store.open(options, Arc::clone(feed)).map_err(StartError::Store);
     }
@@ -219,15 +225,15 @@ fn hub(options: &Options, feed: &Arc<Feed>) -> Result<Hub, StartError> {
     Ok(Hub::new(Sessions::new(room, options.timeouts), Arc::clone(feed)))
 }
 
-/// A word that is most likely new: letters that nobody takes for another, and no vowels, lest it be a word.
+/// A random epoch of characters that look different from each other. It has no vowels, so that it does not spell a word.
 fn random_epoch() -> Token {
     let letters = b"bcdfghjkmnpqrstvwxz23456789";
     let letter = || char::from(letters[fastrand::usize(..letters.len())]);
     Token::truncated(&std::iter::repeat_with(letter).take(EPOCH_CHARS).collect::<String>())
 }
 
-/// Waits for one of tasks that are not to end.
-async fn first_to_end(tasks: &mut [Task<()>]) {
+/// Waits until one of the tasks ends.
+async fn wait_for_any(tasks: &mut [Task<()>]) {
     future::poll_fn(|cx| {
         let ended = tasks.iter_mut().any(|task| task.poll(cx).is_ready());
         if ended { Poll::Ready(()) } else { Poll::Pending }
@@ -235,16 +241,16 @@ async fn first_to_end(tasks: &mut [Task<()>]) {
     .await;
 }
 
-fn admission(options: &Options) -> Arc<Admission> {
-    let room = admission::room_for_clients();
+fn create_admission(options: &ServerOptions) -> Arc<Admission> {
+    let room = admission::raise_descriptor_limit();
     let max_clients = options.max_clients.unwrap_or(room);
     if max_clients > room {
-        console::few_descriptors(max_clients, room);
+        console::log_few_descriptors(max_clients, room);
     }
     Admission::new(max_clients, options.max_per_address, options.connect_rate)
 }
 
-/// Tells the room how much time has passed, for as long as there is one.
+/// Sends a tick with the uptime to the hub every [`TICK_MS`], until the hub ends.
 async fn send_ticks(to_hub: HubSender, clock: Arc<dyn Clock>) {
     let queue = Arc::default();
     let mut meter = UptimeMeter::new(clock.steady());
@@ -252,13 +258,13 @@ async fn send_ticks(to_hub: HubSender, clock: Arc<dyn Clock>) {
     loop {
         ticks.next().await;
         let now = meter.read(clock.steady());
-        if to_hub.send(&queue, Request::Act(SessionId::SERVER, InputKind::Tick(now)), 0).is_err() {
+        if to_hub.send(&queue, HubRequest::Input(SessionId::SERVER, InputKind::Tick(now)), 0).is_err() {
             return;
         }
     }
 }
 
-/// Lets the executor run on every processor that the process may use; the main thread is one of them.
+/// Starts one executor thread for each processor that the process may use, except one: the main thread runs tasks, too.
 fn spawn_threads(executor: &Arc<Executor<'static>>) -> io::Result<()> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     for number in 1..threads {
@@ -279,12 +285,12 @@ mod tests {
     use crate::room::{Action, Entry};
     use crate::sequencer::{Change, MemorySequencer, Sequencer};
 
-    /// A store whose sequencer panics at the first message, in the hub's task.
+    /// Opens a store whose sequencer panics at the first message, in the task of the hub.
     #[derive(Debug)]
-    struct FaultyStorage;
+    struct FaultyStore;
 
-    impl Storage for FaultyStorage {
-        fn open(&self, options: &Options, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
+    impl StoreOpener for FaultyStore {
+        fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
             let sessions = Sessions::new(Room::new(options.resume_seconds), options.timeouts);
             Ok(Hub::new(sessions.with_store(Box::new(FaultySequencer::default())), feed))
         }
@@ -308,12 +314,12 @@ mod tests {
         }
     }
 
-    /// Without the one who owns the room everybody would wait for ever.
+    /// Otherwise all clients would wait forever.
     #[test]
-    fn a_fault_in_the_hub_ends_the_server() {
+    fn panic_in_hub_ends_server() {
         let directory = tempfile::tempdir().unwrap();
         let port_file = directory.path().join("port");
-        let options = Options {
+        let options = ServerOptions {
             listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
             port_file: Some(port_file.clone()),
             feed_bytes: crate::limits::FEED_BYTES_DEFAULT,
@@ -321,7 +327,7 @@ mod tests {
             max_per_address: 0,
             history: 0,
             epoch: None,
-            store: Some(Arc::new(FaultyStorage)),
+            store: Some(Arc::new(FaultyStore)),
             line_rate: Rate { per_second: 0, burst: 1 },
             connect_rate: Rate { per_second: 0, burst: 1 },
             write_timeout: None,
@@ -331,14 +337,14 @@ mod tests {
         };
         let server = thread::spawn(move || run(&options));
         let port = loop {
-            assert!(!server.is_finished(), "it did not start");
+            assert!(!server.is_finished(), "the server did not start");
             if let Ok(port) = fs::read_to_string(&port_file) {
                 break port.trim().parse::<u16>().unwrap();
             }
         };
-        let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        writeln!(peer, "NICK ann\nMSG hi").unwrap();
-        assert!(server.join().is_err(), "it ended in good order");
-        assert!(!port_file.exists(), "the port file tells of nobody");
+        let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        writeln!(client, "NICK ann\nMSG hi").unwrap();
+        assert!(server.join().is_err(), "the server ended without a panic");
+        assert!(!port_file.exists(), "the port file was not removed");
     }
 }

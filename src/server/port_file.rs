@@ -1,4 +1,4 @@
-//! The port file, which tells scripts the server's ports while it runs.
+//! The port file, from which scripts read the server's ports while it runs.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 
 use crate::limits::PORT_FILE_BYTES_MAX;
 
-/// Readable by everybody, as far as the umask allows; writable by the owner.
+/// Readable by all users, unless the umask forbids it; writable by the owner.
 const PORT_FILE_MODE: u32 = 0o644;
 
 /// A port file that is in place. Dropping it removes it.
@@ -21,10 +21,10 @@ pub(super) struct PortFile {
 }
 
 impl PortFile {
-    /// Checks that this path may be written: a new path, an empty file or an older port file. Any other file is somebody else's.
+    /// Checks that the path may be written: it must be new, an empty file or an older port file.
     ///
     /// # Errors
-    /// Names the kind of file that was found, or is the system's error.
+    /// Another kind of file, named in the error, or an error of the system.
     pub(super) fn check(path: &Path) -> io::Result<()> {
         let found = match fs::symlink_metadata(path) {
             Ok(found) => found.file_type(),

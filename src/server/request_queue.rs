@@ -1,7 +1,7 @@
-//! The way to the hub: each connection puts what it has into a row of its own, and the rows take turns.
+//! The queues of requests from connections to the hub: one for each connection, served in turns.
 //!
-//! In one queue for all, a connection that finds it full would have to wait for room, and whoever comes by at the right moment
-//! takes it: in a crowd some never got any.
+//! A single bounded queue would be unfair: a connection that finds it full waits for space, and another connection may take the space
+//! first. With many busy clients, some were never served.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,50 +10,52 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
 
-use super::hub::Request;
+use super::hub::HubRequest;
 use crate::limits::TURN_LINES_OF_ONE_MAX;
 
-/// Where rows are brought to. While anybody has one of these, the hub goes on.
+/// Sends requests to the hub. The hub runs until all senders are dropped.
 #[derive(Clone)]
 pub(super) struct HubSender(Sender<Arc<RequestQueue>>);
 
-/// What one connection has for the hub, in its order.
+/// The requests of one connection, in order.
 #[derive(Default)]
-pub(super) struct RequestQueue(Mutex<State>);
+pub(super) struct RequestQueue(Mutex<QueueState>);
 
-/// Most connections have nothing to say most of the time, and keep no memory for it.
 #[derive(Default)]
-struct State {
-    /// With the bytes of each.
+struct QueueState {
+    /// Requests, each with the bytes of its line. `None` while the queue is empty, as it mostly is: an idle connection needs no memory for
+    /// it.
     #[expect(clippy::box_collection, reason = "a pointer takes a quarter of the memory of an empty queue")]
-    waiting: Option<Box<VecDeque<(Request, u32)>>>,
-    /// Those of all that wait.
+    requests: Option<Box<VecDeque<(HubRequest, u32)>>>,
+    /// The sum of the bytes of all requests.
     bytes: u32,
-    /// The hub has the row, or will find it.
-    is_known: bool,
+    /// The queue is in `HubReceiver::scheduled` or on its way there.
+    is_scheduled: bool,
 }
 
-/// The rows that are not empty, and whose turn it is.
-pub(super) struct RequestQueues {
-    new: Receiver<Arc<RequestQueue>>,
-    known: VecDeque<Arc<RequestQueue>>,
+/// Receives requests in the hub, from one connection after the other.
+pub(super) struct HubReceiver {
+    arrivals: Receiver<Arc<RequestQueue>>,
+    /// Queues with requests, in the order of their turns.
+    scheduled: VecDeque<Arc<RequestQueue>>,
 }
 
-pub(super) fn new() -> (HubSender, RequestQueues) {
-    let (sender, new) = async_channel::unbounded();
-    (HubSender(sender), RequestQueues { new, known: VecDeque::new() })
+/// Creates the hub's receiver, and a sender that connections clone.
+pub(super) fn channel() -> (HubSender, HubReceiver) {
+    let (sender, arrivals) = async_channel::unbounded();
+    (HubSender(sender), HubReceiver { arrivals, scheduled: VecDeque::new() })
 }
 
 impl HubSender {
-    /// Puts a request of so many bytes at the end of a row.
+    /// Appends a request, whose line has this many bytes, to the queue of its connection.
     ///
     /// # Errors
-    /// `NotConnected`: the hub is gone.
-    pub(super) fn send(&self, queue: &Arc<RequestQueue>, request: Request, bytes: u32) -> io::Result<()> {
+    /// `NotConnected`: the hub has ended.
+    pub(super) fn send(&self, queue: &Arc<RequestQueue>, request: HubRequest, bytes: u32) -> io::Result<()> {
         let mut state = queue.state();
         state.bytes += bytes;
-        state.waiting.get_or_insert_default().push_back((request, bytes));
-        if std::mem::replace(&mut state.is_known, true) {
+        state.requests.get_or_insert_default().push_back((request, bytes));
+        if std::mem::replace(&mut state.is_scheduled, true) {
             return Ok(());
         }
         drop(state);
@@ -62,48 +64,49 @@ impl HubSender {
 }
 
 impl RequestQueue {
-    /// Bytes of lines that the hub has not taken yet.
+    /// The bytes of lines in the queue.
     pub(super) fn bytes(&self) -> u32 {
         self.state().bytes
     }
 
-    /// What comes next. If nothing does, the row is forgotten until it is brought again.
-    fn pop(&self) -> Option<Request> {
+    /// Removes the first request. Without one, the queue is no longer scheduled, and frees its memory.
+    fn pop(&self) -> Option<HubRequest> {
         let mut state = self.state();
-        let Some((request, bytes)) = state.waiting.as_mut().and_then(|waiting| waiting.pop_front()) else {
-            *state = State::default();
+        let Some((request, bytes)) = state.requests.as_mut().and_then(|requests| requests.pop_front()) else {
+            *state = QueueState::default();
             return None;
         };
         state.bytes -= bytes;
         Some(request)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl RequestQueues {
-    /// Waits until there is a row; whether there ever will be.
+impl HubReceiver {
+    /// Waits for a request. Returns false if none can come any more, because all senders are dropped.
     pub(super) async fn wait(&mut self) -> bool {
-        if self.known.is_empty() {
-            let Ok(queue) = self.new.recv().await else { return false };
-            self.known.push_back(queue);
+        if self.scheduled.is_empty() {
+            let Ok(queue) = self.arrivals.recv().await else { return false };
+            self.scheduled.push_back(queue);
         }
         true
     }
 
-    /// Lets one row after the other have a turn, until all are empty or `take` says that it is enough.
-    pub(super) fn take_turns(&mut self, mut take: impl FnMut(Request) -> ControlFlow<()>) {
-        while let Ok(queue) = self.new.try_recv() {
-            self.known.push_back(queue);
+    /// Calls `process` with the requests of one queue after the other, at most [`TURN_LINES_OF_ONE_MAX`] of each in a row, until all queues
+    /// are empty or `process` breaks.
+    pub(super) fn process_in_turns(&mut self, mut process: impl FnMut(HubRequest) -> ControlFlow<()>) {
+        while let Ok(queue) = self.arrivals.try_recv() {
+            self.scheduled.push_back(queue);
         }
-        while let Some(queue) = self.known.pop_front() {
+        while let Some(queue) = self.scheduled.pop_front() {
             let turn = std::iter::from_fn(|| queue.pop()).take(TURN_LINES_OF_ONE_MAX);
             let mut lines = 0;
-            let flow = turn.inspect(|_| lines += 1).try_for_each(&mut take);
+            let flow = turn.inspect(|_| lines += 1).try_for_each(&mut process);
             if flow.is_break() || lines == TURN_LINES_OF_ONE_MAX {
-                self.known.push_back(queue);
+                self.scheduled.push_back(queue);
             }
             if flow.is_break() {
                 return;
@@ -120,64 +123,65 @@ mod tests {
     use crate::room::SessionId;
     use crate::session::InputKind;
 
-    fn crowd(inbox: &HubSender, sessions: u64, lines: usize) -> Vec<Arc<RequestQueue>> {
+    /// Sends this number of lines from each of the sessions 0, 1, and so on.
+    fn send_lines(to_hub: &HubSender, sessions: u64, lines: usize) -> Vec<Arc<RequestQueue>> {
         let queues: Vec<Arc<RequestQueue>> = (0..sessions).map(|_| Arc::default()).collect();
         for _ in 0..lines {
             for (session, queue) in (0..).map(SessionId).zip(&queues) {
-                inbox.send(queue, Request::Act(session, InputKind::Blank), 1).unwrap();
+                to_hub.send(queue, HubRequest::Input(session, InputKind::Blank), 1).unwrap();
             }
         }
         queues
     }
 
-    /// Those of so many requests that come next, by session.
-    fn take(queues: &mut RequestQueues, most: usize) -> Vec<u64> {
-        let mut taken = Vec::new();
-        queues.take_turns(|request| {
-            let Request::Act(session, _) = request else { panic!("nobody connects") };
-            taken.push(session.0);
-            if taken.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    /// The sessions of the next requests, at most `count_max`.
+    fn receive(requests: &mut HubReceiver, count_max: usize) -> Vec<u64> {
+        let mut sessions = Vec::new();
+        requests.process_in_turns(|request| {
+            let HubRequest::Input(session, _) = request else { panic!("nobody connects") };
+            sessions.push(session.0);
+            if sessions.len() < count_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        taken
+        sessions
     }
 
-    /// In a crowd in which everybody always had more to say, some were not heard for as long as it lasted.
+    /// With many clients that always had more lines to send, some were never served.
     #[test]
-    fn everybody_has_a_turn_before_anybody_has_another() {
-        let (inbox, mut queues) = new();
-        let crowd = crowd(&inbox, 10, 3 * TURN_LINES_OF_ONE_MAX);
+    fn every_queue_has_a_turn_before_any_has_another() {
+        let (to_hub, mut requests) = channel();
+        let queues = send_lines(&to_hub, 10, 3 * TURN_LINES_OF_ONE_MAX);
         let late: Arc<RequestQueue> = Arc::default();
-        inbox.send(&late, Request::Act(SessionId(10), InputKind::Blank), 1).unwrap();
-        let mut order = take(&mut queues, 11 * TURN_LINES_OF_ONE_MAX);
+        to_hub.send(&late, HubRequest::Input(SessionId(10), InputKind::Blank), 1).unwrap();
+        let mut order = receive(&mut requests, 11 * TURN_LINES_OF_ONE_MAX);
         order.dedup();
         assert_eq!(order[..11], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-        // Whoever comes meanwhile waits for those only who were there.
-        inbox.send(&late, Request::Act(SessionId(10), InputKind::Blank), 1).unwrap();
-        let before = take(&mut queues, usize::MAX).iter().take_while(|session| **session != 10).count();
+        // A queue that is scheduled again waits only for the queues before it.
+        to_hub.send(&late, HubRequest::Input(SessionId(10), InputKind::Blank), 1).unwrap();
+        let before = receive(&mut requests, usize::MAX).iter().take_while(|session| **session != 10).count();
         assert!(before <= 10 * 2 * TURN_LINES_OF_ONE_MAX, "{before} lines came before");
-        assert!(crowd.iter().all(|queue| queue.bytes() == 0));
+        assert!(queues.iter().all(|queue| queue.bytes() == 0));
     }
 
-    /// One that is broken off says the rest at its next turn, and nothing is said twice.
+    /// The rest of an interrupted turn is processed in the next one, and nothing twice.
     #[test]
-    fn nothing_is_lost_when_it_is_enough() {
-        let (inbox, mut queues) = new();
-        let crowd = crowd(&inbox, 3, 50);
-        let mut taken = [0; 3];
-        for most in (1..20).cycle() {
-            let some = take(&mut queues, most);
+    fn interrupted_turn_loses_no_request() {
+        let (to_hub, mut requests) = channel();
+        let queues = send_lines(&to_hub, 3, 50);
+        let mut counts = [0; 3];
+        for count_max in (1..20).cycle() {
+            let some = receive(&mut requests, count_max);
             for session in &some {
-                taken[usize::try_from(*session).unwrap()] += 1;
+                counts[usize::try_from(*session).unwrap()] += 1;
             }
             if some.is_empty() {
                 break;
             }
         }
-        assert_eq!(taken, [50; 3]);
-        inbox.send(&crowd[1], Request::Act(SessionId(1), InputKind::Blank), 1).unwrap();
-        assert!(future::block_on(queues.wait()));
-        assert_eq!(take(&mut queues, 10), [1]);
-        drop(inbox);
-        assert!(!future::block_on(queues.wait()));
+        assert_eq!(counts, [50; 3]);
+        to_hub.send(&queues[1], HubRequest::Input(SessionId(1), InputKind::Blank), 1).unwrap();
+        assert!(future::block_on(requests.wait()));
+        assert_eq!(receive(&mut requests, 10), [1]);
+        drop(to_hub);
+        assert!(!future::block_on(requests.wait()));
     }
 }

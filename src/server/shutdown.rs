@@ -1,4 +1,4 @@
-//! The end: signals, and closing every connection in good order but in bounded time.
+//! Shutdown: the signals that start it, and the end of all connections in bounded time.
 
 use std::io;
 use std::process;
@@ -12,10 +12,10 @@ use smol::{Task, Timer};
 
 use super::connection::ConnectionContext;
 use super::console;
-use super::hub::Request;
+use super::hub::HubRequest;
 use super::port_file::PortFile;
 use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
-use crate::process::catch;
+use crate::process::catch_signals;
 use crate::room::SessionId;
 use crate::session::InputKind;
 
@@ -29,42 +29,42 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
-        let stop = catch(&[Signal::Term, Signal::Int, Signal::Hup])?;
-        Ok(Self { stop, _file_size: catch(&[Signal::Xfsz])? })
+        let stop = catch_signals(&[Signal::Term, Signal::Int, Signal::Hup])?;
+        Ok(Self { stop, _file_size: catch_signals(&[Signal::Xfsz])? })
     }
 
     /// Waits for the first signal, and logs it.
-    pub(super) async fn stop(&mut self) {
+    pub(super) async fn wait_first(&mut self) {
         match self.stop.next().await {
-            Some(Ok(signal)) => console::stopping(name_of(signal)),
+            Some(Ok(signal)) => console::log_stopping(name_of(signal)),
             // The stream of signals has failed: only SIGKILL stops the server.
             _ => future::pending().await,
         }
     }
 
-    /// Waits for the first signal. From then on, a second one removes the port file and ends the process at once, with the
-    /// status that a shell gives it.
-    pub(super) async fn until_stopped(mut self, vital: impl Future<Output = ()>, port_file: Weak<PortFile>) {
-        future::or(self.stop(), vital).await;
-        let first = Instant::now();
-        let at_second = move || {
-            let Some(second) = smol::block_on(self.second(first)) else { return };
+    /// Waits for the first signal, or until `critical_tasks` completes. From then on, a second signal removes the port file and ends the
+    /// process at once, with the status 128 + signal number, as after a death by that signal.
+    pub(super) async fn run_until_stop(mut self, critical_tasks: impl Future<Output = ()>, port_file: Weak<PortFile>) {
+        future::or(self.wait_first(), critical_tasks).await;
+        let first_at = Instant::now();
+        let exit_at_second = move || {
+            let Some(second) = smol::block_on(self.wait_second(first_at)) else { return };
             if let Some(file) = port_file.upgrade() {
                 file.remove();
             }
             process::exit(128 + second as i32);
         };
-        // If there is no thread, only the second signal has no effect.
-        let _ = thread::Builder::new().name("second-signal".to_owned()).spawn(at_second);
+        // Without the thread, a second signal has no effect; the server still stops after the first one.
+        let _ = thread::Builder::new().name("second-signal".to_owned()).spawn(exit_at_second);
     }
 
-    /// The next signal that ends the process at once. SIGHUP does not: the kernel and the shell each send one when a terminal
-    /// closes, and systemd may send one right after SIGTERM (`SendSIGHUP=`). Nor does a copy of the first one.
-    async fn second(&mut self, first: Instant) -> Option<Signal> {
+    /// Waits for a signal that ends the process at once. Ignores SIGHUP: the kernel and the shell each send one when a terminal closes, and
+    /// systemd may send one right after SIGTERM (`SendSIGHUP=`). Ignores copies of the first signal, too.
+    async fn wait_second(&mut self, first_at: Instant) -> Option<Signal> {
         loop {
             match self.stop.next().await? {
                 Ok(Signal::Hup) => {}
-                _ if first.elapsed() < Duration::from_millis(SIGNAL_COPY_MS_MAX) => {}
+                _ if first_at.elapsed() < Duration::from_millis(SIGNAL_COPY_MS_MAX) => {}
                 signal => return signal.ok(),
             }
         }
@@ -79,17 +79,17 @@ fn name_of(signal: Signal) -> &'static str {
     }
 }
 
-/// Tells everybody, and waits until they have read what was acknowledged, or for as long as may be.
-pub(super) async fn dismiss(context: Arc<ConnectionContext>, hub: Task<()>) {
-    let everybody = async {
-        // Fails only if the hub is gone, and everybody with it.
-        let _ = context.to_hub.send(&Arc::default(), Request::Act(SessionId::SERVER, InputKind::Shutdown), 0);
-        // When the last connection has let go of its end, too, the hub ends.
+/// Shuts the hub down, which closes all connections. Waits until all clients have read their output, at most [`SHUTDOWN_MS_MAX`].
+pub(super) async fn close_connections(context: Arc<ConnectionContext>, hub: Task<()>) {
+    let closed = async {
+        // Fails only if the hub has ended, and all connections with it.
+        let _ = context.to_hub.send(&Arc::default(), HubRequest::Input(SessionId::SERVER, InputKind::Shutdown), 0);
+        // The hub ends when the last connection has dropped its sender, too.
         drop(context);
         hub.await;
     };
     let deadline = async {
         Timer::after(Duration::from_millis(SHUTDOWN_MS_MAX)).await;
     };
-    future::or(everybody, deadline).await;
+    future::or(closed, deadline).await;
 }

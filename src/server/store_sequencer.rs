@@ -16,7 +16,7 @@ use crate::room::{Action, Entry, Message, Origin, StoreFailure, Uptime};
 use crate::sequencer::{Change, Numbering, Sequencer};
 use crate::store::{CommitFate, Report, Store};
 
-/// The store, and the messages on their way to it and back.
+/// The store, the messages that wait for a commit, and the entries that are ready.
 #[derive(Debug)]
 pub(super) struct StoreSequencer {
     /// `None` once it is closed.
@@ -26,26 +26,27 @@ pub(super) struct StoreSequencer {
     /// The times of the last change.
     at: Timestamp,
     uptime: Uptime,
-    waiting: VecDeque<Waiting>,
-    /// Bytes of the messages that wait or are being committed.
+    waiting: VecDeque<WaitingMessage>,
+    /// Bytes of the messages that wait or are being committed: at most `bytes_max`.
     bytes: usize,
     bytes_max: usize,
-    /// The waiting messages will be committed at the end of the next turn.
-    is_gathering: bool,
+    /// The end of the next turn commits the waiting messages.
+    is_batch_open: bool,
     /// The authors of the batch that is being committed, in order. Includes those of refused messages.
     committing: Option<Vec<Author>>,
     ready: VecDeque<Entry>,
-    is_failing: bool,
+    /// The last commit has failed. Only changes of this are logged.
+    has_commit_failed: bool,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingMessage {
     author: Author,
-    /// `None` if the message is refused. It waits nevertheless, so that its author gets the replies in order.
+    /// `None` if the message is refused. The refusal waits, too, so that the author gets its replies in order.
     message: Option<Message>,
 }
 
-/// Who sent a message, and under which nickname.
+/// The session that sent a message, and its nickname at that time.
 #[derive(Debug)]
 struct Author {
     origin: Origin,
@@ -54,7 +55,8 @@ struct Author {
 }
 
 impl StoreSequencer {
-    /// Refuses messages while more than `bytes_max` bytes of messages wait or are being committed.
+    /// Creates a sequencer that commits messages to `store`. It refuses a message if more than `bytes_max` bytes would wait or be
+    /// committed.
     pub(super) fn new(store: Store, bytes_max: usize) -> Self {
         Self {
             reports: Box::pin(store.reports().clone()),
@@ -65,58 +67,58 @@ impl StoreSequencer {
             waiting: VecDeque::new(),
             bytes: 0,
             bytes_max,
-            is_gathering: false,
+            is_batch_open: false,
             committing: None,
             ready: VecDeque::new(),
-            is_failing: false,
+            has_commit_failed: false,
         }
     }
 
-    fn push(&mut self, origin: Origin, action: Action) {
+    fn push_entry(&mut self, origin: Origin, action: Action) {
         let change = Change { at: self.at, uptime: self.uptime, origin, action };
         self.ready.push_back(self.numbering.next_entry(change));
     }
 
-    fn wait(&mut self, origin: Origin, message: Message) {
-        let bytes = cost(&message.name, message.text.as_str());
+    fn enqueue(&mut self, origin: Origin, message: Message) {
+        let bytes = memory_cost(&message.name, message.text.as_str());
         let is_refused = self.bytes + bytes > self.bytes_max;
         self.bytes += if is_refused { 0 } else { bytes };
         let author = Author { origin, name: message.name.clone(), is_refused };
-        self.waiting.push_back(Waiting { author, message: (!is_refused).then_some(message) });
+        self.waiting.push_back(WaitingMessage { author, message: (!is_refused).then_some(message) });
     }
 
-    fn note(&mut self, report: Report) {
+    fn process(&mut self, report: Report) {
         match report {
-            Report::Committed(messages, result) => self.finish(messages, result),
-            Report::Evicted(id) => self.push(Origin::SERVER, Action::Evict(id)),
+            Report::Committed(messages, result) => self.finish_batch(messages, result),
+            Report::Evicted(id) => self.push_entry(Origin::SERVER, Action::Evict(id)),
         }
     }
 
-    /// Makes entries of a batch. The next batch reuses the ids of a failed one, because nobody has seen them.
-    fn finish(&mut self, messages: Vec<PastMessage>, result: Result<(), String>) {
+    /// Makes entries of a batch. The next batch reuses the ids of a failed one, because no client has seen them.
+    fn finish_batch(&mut self, messages: Vec<PastMessage>, result: Result<(), String>) {
         let failure = result.err().map(|why| {
-            if !std::mem::replace(&mut self.is_failing, true) {
-                console::not_stored(&why);
+            if !std::mem::replace(&mut self.has_commit_failed, true) {
+                console::log_store_failed(&why);
             }
             StoreFailure::NotStored(why.into())
         });
-        if failure.is_none() && std::mem::take(&mut self.is_failing) {
-            console::stored_again();
+        if failure.is_none() && std::mem::take(&mut self.has_commit_failed) {
+            console::log_store_recovered();
         }
         let mut messages = messages.into_iter();
         for Author { origin, name, is_refused } in self.committing.take().unwrap_or_default() {
             if is_refused {
                 let failure = StoreFailure::NotStored("too many messages already wait for the disk".into());
-                self.push(origin, Action::SayFailed(name, failure));
+                self.push_entry(origin, Action::SayFailed(name, failure));
                 continue;
             }
             let Some(PastMessage { at, name, text, .. }) = messages.next() else { continue };
-            self.bytes -= cost(&name, text.as_str());
+            self.bytes -= memory_cost(&name, text.as_str());
             let action = match &failure {
                 Some(failure) => Action::SayFailed(name, failure.clone()),
                 None => Action::Say(Message { name, at, text }),
             };
-            self.push(origin, action);
+            self.push_entry(origin, action);
         }
     }
 }
@@ -126,10 +128,10 @@ impl Sequencer for StoreSequencer {
         (self.at, self.uptime) = (change.at, change.uptime);
         match change.action {
             Action::Say(message) => {
-                self.push(change.origin, Action::SayPending);
-                self.wait(change.origin, message);
+                self.push_entry(change.origin, Action::SayPending);
+                self.enqueue(change.origin, message);
             }
-            action => self.push(change.origin, action),
+            action => self.push_entry(change.origin, action),
         }
     }
 
@@ -145,27 +147,26 @@ impl Sequencer for StoreSequencer {
         self.committing.is_some() || !self.waiting.is_empty() || !self.ready.is_empty()
     }
 
-    /// Commits the waiting messages, unless a batch is being committed. They get the ids after `last_id`, because no other batch is
-    /// being committed, and only messages have ids.
+    /// Commits the waiting messages, unless a batch is being committed. They get the ids after `last_id`: no other batch is being
+    /// committed, and only messages have ids.
     ///
-    /// The first message waits for one more turn, in which busy clients send more. So all of these messages are committed in one batch,
-    /// and sent to each reader at once. Without that wait, small and large batches alternated, and each reader needed twice as many
-    /// writes.
+    /// A batch stays open for one more turn, in which busy clients send more messages. All of them are committed in one batch, and sent to
+    /// each reader at once. Without that turn, small and large batches alternated, and each reader needed twice as many writes.
     fn end_turn(&mut self, last_id: MessageId) {
         let Some(store) = &self.store else { return };
         // While entries are ready, `last_id` may be lower than the last committed id.
         if self.committing.is_some() || !self.ready.is_empty() || self.waiting.is_empty() {
             return;
         }
-        self.is_gathering = !self.is_gathering;
-        if self.is_gathering {
+        self.is_batch_open = !self.is_batch_open;
+        if self.is_batch_open {
             return;
         }
         let count = self.waiting.len().min(STORE_BATCH_MAX);
         let mut ids = last_id.0 + 1..;
         let mut messages = Vec::with_capacity(count);
         let mut authors = Vec::with_capacity(count);
-        for Waiting { author, message } in self.waiting.drain(..count) {
+        for WaitingMessage { author, message } in self.waiting.drain(..count) {
             authors.push(author);
             messages.extend(message.and_then(|Message { name, at, text }| {
                 let id = MessageId(ids.next()?);
@@ -177,17 +178,17 @@ impl Sequencer for StoreSequencer {
     }
 
     fn needs_turn(&self) -> bool {
-        self.is_gathering
+        self.is_batch_open
     }
 
     fn process_report(&mut self) -> bool {
         let report = self.reports.try_recv();
-        report.map(|report| self.note(report)).is_ok()
+        report.map(|report| self.process(report)).is_ok()
     }
 
     fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let report = ready!(self.reports.as_mut().poll_next(cx));
-        Poll::Ready(report.map(|report| self.note(report)).is_some())
+        Poll::Ready(report.map(|report| self.process(report)).is_some())
     }
 
     fn refuse_unconfirmed(&mut self) {
@@ -197,16 +198,16 @@ impl Sequencer for StoreSequencer {
             CommitFate::NotStored => not_stored.clone(),
             CommitFate::Unknown => StoreFailure::Unconfirmed("the server is shutting down".into()),
         };
-        // The batch may be stored already.
+        // The store may have committed the batch before it was abandoned.
         while self.process_report() {}
         for Author { origin, name, is_refused } in self.committing.take().unwrap_or_default() {
             let failure = if is_refused { &not_stored } else { &failure };
-            self.push(origin, Action::SayFailed(name, failure.clone()));
+            self.push_entry(origin, Action::SayFailed(name, failure.clone()));
         }
-        for Waiting { author: Author { origin, name, .. }, .. } in std::mem::take(&mut self.waiting) {
-            self.push(origin, Action::SayFailed(name, not_stored.clone()));
+        for WaitingMessage { author: Author { origin, name, .. }, .. } in std::mem::take(&mut self.waiting) {
+            self.push_entry(origin, Action::SayFailed(name, not_stored.clone()));
         }
-        (self.is_gathering, self.bytes) = (false, 0);
+        (self.is_batch_open, self.bytes) = (false, 0);
     }
 
     fn close(&mut self) {
@@ -216,7 +217,8 @@ impl Sequencer for StoreSequencer {
     }
 }
 
-fn cost(name: &Name, text: &str) -> usize {
+/// The memory that a message needs, in bytes.
+fn memory_cost(name: &Name, text: &str) -> usize {
     name.as_str().len() + text.len() + PAST_OVERHEAD_BYTES
 }
 
@@ -248,7 +250,7 @@ mod tests {
         assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::SayPending)));
     }
 
-    /// Ends turns until a batch is passed on, and waits for its result.
+    /// Ends turns until a batch is passed to the store, and waits for its result.
     fn commit(sequencer: &mut StoreSequencer, last_id: MessageId) {
         sequencer.end_turn(last_id);
         sequencer.end_turn(last_id);
@@ -260,16 +262,16 @@ mod tests {
         }
     }
 
-    /// Takes all entries. Returns the number of messages that are stored, and of those that are not.
+    /// Takes all entries. Returns the number of stored messages, and the number of refused ones.
     fn results(sequencer: &mut StoreSequencer) -> (usize, usize) {
         let actions: Vec<_> = std::iter::from_fn(|| sequencer.next()).map(|entry| entry.action).collect();
         let stored = actions.iter().filter(|action| matches!(action, Action::Say(_))).count();
         (stored, actions.len() - stored)
     }
 
-    /// The room has not given their ids yet: the next batch would get the same ones.
+    /// Otherwise the next batch would get ids that the last batch has, because the room has not applied all of its entries.
     #[test]
-    fn batch_waits_while_entries_of_last_one_are_not_applied() {
+    fn end_turn_commits_nothing_while_entries_are_ready() {
         let directory = tempfile::tempdir().unwrap();
         let mut sequencer = sequencer(directory.path(), usize::MAX);
         say(&mut sequencer, "one");
@@ -280,7 +282,7 @@ mod tests {
         for _ in 0..3 {
             sequencer.end_turn(MessageId(1));
         }
-        assert!(sequencer.committing.is_none(), "it was passed on with the id of a message that is stored");
+        assert!(sequencer.committing.is_none(), "a batch has the id of a stored message");
         results(&mut sequencer);
         commit(&mut sequencer, MessageId(2));
         assert_eq!(results(&mut sequencer), (1, 0));
@@ -289,7 +291,7 @@ mod tests {
     #[test]
     fn refused_message_takes_no_space_of_later_ones() {
         let directory = tempfile::tempdir().unwrap();
-        let mut sequencer = sequencer(directory.path(), 2 * cost(&Name::new("ann").unwrap(), "text"));
+        let mut sequencer = sequencer(directory.path(), 2 * memory_cost(&Name::new("ann").unwrap(), "text"));
         for last_id in [0, 2, 4] {
             for _ in 0..5 {
                 say(&mut sequencer, "text");

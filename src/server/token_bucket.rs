@@ -1,14 +1,16 @@
-//! How fast one peer's lines are read, and peers of one address are let in: a token bucket, as the generic cell rate algorithm (ITU-T I.371,
-//! annex A), which needs no more than one point in time. Floods are slowed, not punished.
+//! The rate limit: a token bucket. It limits the lines of each client and the connections from each address. Lines beyond the rate wait;
+//! they do not end the connection.
+//!
+//! The implementation is the generic cell rate algorithm (ITU-T I.371, annex A), whose only state is one point in time.
 
 use std::time::{Duration, Instant};
 
-/// How fast something may happen.
+/// The parameters of a token bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How often a second in the long run; 0 is as often as it comes.
+    /// Tokens that are added in a second. 0: no limit.
     pub per_second: u32,
-    /// How often at once, after a silence. At least 1.
+    /// Tokens that the bucket holds: the number of events at once after a silence. At least 1.
     pub burst: u32,
 }
 
@@ -18,31 +20,31 @@ impl Rate {
     }
 }
 
-/// How far a rate is used up.
+/// The state of a token bucket. It is full at first.
 #[derive(Debug, Default)]
 pub(super) struct TokenBucket {
-    /// When the bucket will be full again.
+    /// The time at which the bucket will be full. `None`: it is full.
     full_at: Option<Instant>,
 }
 
 impl TokenBucket {
-    /// Takes a token if there is one now.
-    pub(super) fn try_take(&mut self, rate: Rate, now: Instant) -> bool {
-        let mut taken = Self { full_at: self.full_at };
-        let is_there = taken.take(rate, now).is_zero();
-        if is_there {
-            *self = taken;
+    /// Spends a token if the bucket has one. Returns whether it had.
+    pub(super) fn try_spend(&mut self, rate: Rate, now: Instant) -> bool {
+        let mut spent = Self { full_at: self.full_at };
+        let is_available = spent.spend(rate, now).is_zero();
+        if is_available {
+            *self = spent;
         }
-        is_there
+        is_available
     }
 
-    /// Whether nothing is used up any more.
+    /// Whether the bucket has all its tokens.
     pub(super) fn is_full(&self, now: Instant) -> bool {
         self.full_at.is_none_or(|full_at| full_at <= now)
     }
 
-    /// Takes a token. Returns how long to wait before what it is for.
-    pub(super) fn take(&mut self, rate: Rate, now: Instant) -> Duration {
+    /// Spends a token, in advance if the bucket is empty. Returns how long the caller must wait before it may act.
+    pub(super) fn spend(&mut self, rate: Rate, now: Instant) -> Duration {
         if rate.is_unlimited() {
             return Duration::ZERO;
         }
@@ -58,27 +60,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_at_once_and_then_so_many_a_second() {
+    fn spend_waits_after_burst() {
         let rate = Rate { per_second: 10, burst: 3 };
-        let mut pace = TokenBucket::default();
+        let mut bucket = TokenBucket::default();
         let start = Instant::now();
-        let mut take = |at_ms| pace.take(rate, start + Duration::from_millis(at_ms)).as_millis();
-        assert_eq!([take(0), take(0), take(0)], [0, 0, 0]);
-        assert_eq!(take(0), 100);
-        assert_eq!(take(100), 100, "it waited for the one before");
-        assert_eq!(take(250), 50, "half of the time has passed already");
-        assert_eq!([take(5000), take(5000), take(5000)], [0, 0, 0], "no more is saved up than a burst");
-        assert_eq!(take(5000), 100);
+        let mut spend = |at_ms| bucket.spend(rate, start + Duration::from_millis(at_ms)).as_millis();
+        assert_eq!([spend(0), spend(0), spend(0)], [0, 0, 0]);
+        assert_eq!(spend(0), 100);
+        assert_eq!(spend(100), 100, "after the token before it");
+        assert_eq!(spend(250), 50, "half of the interval has passed");
+        assert_eq!([spend(5000), spend(5000), spend(5000)], [0, 0, 0], "the bucket holds no more than a burst");
+        assert_eq!(spend(5000), 100);
     }
 
     #[test]
-    fn what_is_not_there_is_not_taken() {
+    fn try_spend_on_empty_bucket_spends_nothing() {
         let rate = Rate { per_second: 10, burst: 2 };
-        let mut pace = TokenBucket::default();
+        let mut bucket = TokenBucket::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        assert_eq!([0, 0, 0, 0].map(|ms| pace.try_take(rate, at(ms))), [true, true, false, false]);
-        assert_eq!([99, 100, 150].map(|ms| pace.try_take(rate, at(ms))), [false, true, false]);
-        assert!(!pace.is_full(at(299)) && pace.is_full(at(300)));
+        assert_eq!([0, 0, 0, 0].map(|ms| bucket.try_spend(rate, at(ms))), [true, true, false, false]);
+        assert_eq!([99, 100, 150].map(|ms| bucket.try_spend(rate, at(ms))), [false, true, false]);
+        assert!(!bucket.is_full(at(299)) && bucket.is_full(at(300)));
     }
 }

@@ -13,7 +13,7 @@ const ELSEWHERE: [ErrorCode; 10] = [
     ErrorCode::NameTimeout,   // transports::timeouts
     ErrorCode::NotStored,     // store::faults, store::waiting
     ErrorCode::Resumed,       // transcripts: Taking a name back
-    ErrorCode::SearchTimeout, // server::query::tests
+    ErrorCode::SearchTimeout, // server::store_pages::tests
     ErrorCode::ServerFull,    // tcp::admission
     ErrorCode::Slow,          // transports::slow_consumers
     ErrorCode::StoreFailed,   // store::faults

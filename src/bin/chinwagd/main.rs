@@ -20,7 +20,7 @@ use chinwag::limits::{
     RESUME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX, WRITE_TIMEOUT_SECONDS_DEFAULT,
 };
 use chinwag::protocol::Token;
-use chinwag::server::{self, Listener, Options, Rate, console};
+use chinwag::server::{self, Listener, Rate, ServerOptions, console};
 use chinwag::session::Timeouts;
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Retention};
@@ -183,20 +183,20 @@ const FEATURES: &[Feature] = &[
     },
 ];
 
-/// What a feature does with its options.
-struct Part {
-    /// Reports the first of them that needs another option, if that one is not given.
-    missing: fn(&Arguments) -> Option<String>,
-    /// Makes the server do what they say.
-    add: fn(&mut Arguments, &mut Options),
+/// The options of a feature.
+struct OptionGroup {
+    /// Returns an error if another option is missing that an option of this group needs.
+    find_missing: fn(&Arguments) -> Option<String>,
+    /// Applies the options to the configuration of the server.
+    apply: fn(&mut Arguments, &mut ServerOptions),
 }
 
-/// The features of this program.
-const PARTS: &[Part] = &[
+/// The option groups of the features that this program is built with.
+const OPTION_GROUPS: &[OptionGroup] = &[
     #[cfg(feature = "store")]
-    store::PART,
+    store::OPTION_GROUP,
     #[cfg(feature = "web")]
-    web::PART,
+    web::OPTION_GROUP,
 ];
 
 fn main() -> ExitCode {
@@ -205,16 +205,16 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     if arguments.version {
-        return command_line::print(PROGRAM, &version());
+        return command_line::print_output(PROGRAM, &version());
     }
-    if let Some(what) = PARTS.iter().find_map(|part| (part.missing)(&arguments)) {
-        return command_line::refuse(PROGRAM, "", &what);
+    if let Some(what) = OPTION_GROUPS.iter().find_map(|group| (group.find_missing)(&arguments)) {
+        return command_line::print_usage_error(PROGRAM, "", &what);
     }
     let _log = console::start(arguments.log);
-    match server::run(&options(arguments)) {
+    match server::run(&server_options(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            command_line::say_error(PROGRAM, &error.to_string());
+            command_line::print_error(PROGRAM, &error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -227,12 +227,12 @@ fn version() -> String {
     format!("chinwagd {}\nfeatures: {features}", env!("CARGO_PKG_VERSION"))
 }
 
-/// What the server is to do.
-fn options(mut arguments: Arguments) -> Options {
+/// The configuration of the server.
+fn server_options(mut arguments: Arguments) -> ServerOptions {
     let default = || vec![SocketAddr::from(([127, 0, 0, 1], 9999))];
     let listen: Vec<_> = std::mem::take(&mut arguments.listen).into_iter().flatten().collect();
     let listen = if listen.is_empty() { default() } else { listen };
-    let mut options = Options {
+    let mut options = ServerOptions {
         listen: listen.into_iter().map(Listener::lines).collect(),
         port_file: arguments.port_file.take(),
         feed_bytes: arguments.feed_bytes,
@@ -248,8 +248,8 @@ fn options(mut arguments: Arguments) -> Options {
         timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
         resume_seconds: arguments.resume_timeout,
     };
-    for part in PARTS {
-        (part.add)(&mut arguments, &mut options);
+    for group in OPTION_GROUPS {
+        (group.apply)(&mut arguments, &mut options);
     }
     options
 }
@@ -267,7 +267,7 @@ fn parse_address(raw: &str) -> Result<Vec<SocketAddr>, String> {
         return Err(format!("expected 0.0.0.0:{port} (and [::]:{port}) for every address of this machine"));
     }
     let addresses = raw.to_socket_addrs().map_err(|_| format!("this host has no known address; {form}"))?;
-    // A name may stand for an address of each kind (localhost), and more than once for the same.
+    // A host name may have an IPv4 and an IPv6 address (localhost); the resolver may return one of them twice.
     Ok(addresses.collect::<BTreeSet<_>>().into_iter().collect())
 }
 

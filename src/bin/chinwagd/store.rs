@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use chinwag::server::Options;
+use chinwag::server::ServerOptions;
 use chinwag::store::{self, Durability, Retention};
 
-use super::{Arguments, Part};
+use super::{Arguments, OptionGroup};
 
-pub(super) const PART: Part = Part { missing, add };
+pub(super) const OPTION_GROUP: OptionGroup = OptionGroup { find_missing, apply };
 
-fn missing(arguments: &Arguments) -> Option<String> {
+fn find_missing(arguments: &Arguments) -> Option<String> {
     let given = [(arguments.durability.is_some(), "--durability"), (arguments.keep.is_some(), "--keep")];
     let (_, option) = given.into_iter().find(|(is_given, _)| *is_given && arguments.data.is_none())?;
     Some(format!("{option} without --data: expected --data PATH, the file to store messages in"))
 }
 
-/// Makes the server store its messages.
-fn add(arguments: &mut Arguments, options: &mut Options) {
+/// Configures the server to store its messages.
+fn apply(arguments: &mut Arguments, options: &mut ServerOptions) {
     let Some(path) = arguments.data.take() else { return };
     let (durability, keep) = (arguments.durability.unwrap_or_default(), arguments.keep.unwrap_or_default());
     options.store = Some(Arc::new(store::Options { path, durability, keep }));

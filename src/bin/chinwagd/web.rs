@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use chinwag::command_line::parse_number;
 use chinwag::limits::{HEAD_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX, WEB_PING_SECONDS_DEFAULT};
-use chinwag::server::{Listener, Options, Site};
+use chinwag::server::{Listener, ServerOptions, WebOptions};
 use chinwag::web::{AllowedOrigins, WebOrigin};
 
-use super::{Arguments, Part, seconds};
+use super::{Arguments, OptionGroup, seconds};
 
-pub(super) const PART: Part = Part { missing, add };
+pub(super) const OPTION_GROUP: OptionGroup = OptionGroup { find_missing, apply };
 
-fn missing(arguments: &Arguments) -> Option<String> {
+fn find_missing(arguments: &Arguments) -> Option<String> {
     let given = [
         (!arguments.web_origin.is_empty(), "--web-origin"),
         (arguments.web_head_timeout.is_some(), "--web-head-timeout"),
@@ -23,13 +23,13 @@ fn missing(arguments: &Arguments) -> Option<String> {
 }
 
 /// Adds the listeners for browsers.
-fn add(arguments: &mut Arguments, options: &mut Options) {
-    let site = Arc::new(Site {
+fn apply(arguments: &mut Arguments, options: &mut ServerOptions) {
+    let web_options = Arc::new(WebOptions {
         origins: AllowedOrigins::new(std::mem::take(&mut arguments.web_origin)),
         head_timeout: Duration::from_secs(arguments.web_head_timeout.unwrap_or(HEAD_TIMEOUT_SECONDS_DEFAULT)),
         ping_interval: seconds(arguments.web_ping.unwrap_or(WEB_PING_SECONDS_DEFAULT)),
     });
-    options.listen.extend(arguments.web.iter().flatten().map(|&address| Listener::web(address, &site)));
+    options.listen.extend(arguments.web.iter().flatten().map(|&address| Listener::web(address, &web_options)));
 }
 
 pub(super) fn parse_origin(raw: &str) -> Result<WebOrigin, String> {

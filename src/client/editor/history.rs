@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::limits::{EDITED_BYTES_MAX, HISTORY_FILE_BYTES_MAX, HISTORY_LINES_MAX};
-use crate::process::reason;
+use crate::process::error_text;
 use crate::protocol::sanitize;
 
 /// The lines typed before, oldest first.
@@ -148,7 +148,7 @@ impl HistoryFile {
 
     fn explained(&self, what: &str, error: &io::Error) -> io::Error {
         let path = self.path.display().to_string();
-        let (path, why) = (sanitize(&path), reason(error));
+        let (path, why) = (sanitize(&path), error_text(error));
         io::Error::other(format!("cannot {what} the history {path}: {why}; lines are remembered until you leave"))
     }
 }

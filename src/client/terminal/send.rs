@@ -20,7 +20,7 @@ use crate::client::editor::{HistoryFile, InputHistory, Key, KeyDecoder, KeyOutco
 use crate::client::stop::end_by;
 use crate::client::typed::{completions, history_entry};
 use crate::limits::{BACKGROUND_MS_MAX, FAREWELL_AT_SIGNAL_MS_MAX, KEY_SEQUENCE_MS_MAX};
-use crate::process::catch;
+use crate::process::catch_signals;
 
 /// An event that the thread waits for.
 enum Wakeup {
@@ -68,7 +68,7 @@ impl Keyboard {
             settings: TerminalSettings::default(),
             // Blocking mode is a property of the terminal, which other programs share.
             stdin: Async::new_nonblocking(io::stdin())?,
-            signals: catch(&[&ENDING_SIGNALS[..], &OTHER_SIGNALS].concat())?,
+            signals: catch_signals(&[&ENDING_SIGNALS[..], &OTHER_SIGNALS].concat())?,
             decoder: KeyDecoder::default(),
             typed_at: Instant::now(),
             keys: VecDeque::new(),

@@ -1,5 +1,5 @@
-//! One connection: its reader turns bytes into requests for the hub, its writer sends what the feed and the mailbox hold.
-//! Both are parts of one task. Here is how it begins and ends. What a line does is for the room to say.
+//! One connection, in one task: its reader turns bytes into requests for the hub; its writer sends the feed and the mailbox. This module
+//! starts and ends the task. Its parts do not know what a command does.
 
 mod reader;
 mod writer;
@@ -14,14 +14,14 @@ use std::time::Duration;
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 
-use self::reader::Reader;
-use self::writer::Writer;
+use self::reader::InputReader;
+use self::writer::OutputWriter;
 use super::admission::{Admission, Ticket};
 use super::clock::Clock;
 use super::console;
-use super::hub::Request;
+use super::hub::HubRequest;
 use super::request_queue::{HubSender, RequestQueue};
-use super::storage::StoredMessages;
+use super::store_interface::StoreReader;
 use super::token_bucket::Rate;
 use super::transport::Transport;
 use crate::command::{Hint, Refusal, ServerLine};
@@ -31,12 +31,12 @@ use crate::protocol::{CloseReason, ErrorCode, LeaveReason};
 use crate::room::SessionId;
 use crate::session::InputKind;
 
-/// What every connection shares.
+/// State that all connections share.
 pub(super) struct ConnectionContext {
     pub(super) feed: Arc<Feed>,
     pub(super) to_hub: HubSender,
-    /// Reads stored messages, if there is a store. `MSG` is then acknowledged only after the message is stored.
-    pub(super) stored: Option<Arc<dyn StoredMessages>>,
+    /// Reads stored messages. With a store, `MSG` is acknowledged only after the message is stored.
+    pub(super) store_reader: Option<Arc<dyn StoreReader>>,
     pub(super) line_rate: Rate,
     pub(super) write_timeout: Option<Duration>,
     pub(super) clock: Arc<dyn Clock>,
@@ -44,43 +44,34 @@ pub(super) struct ConnectionContext {
 
 /// How the exchange with a client ended.
 #[derive(Debug)]
-enum End {
-    /// The output ended, for the reason that the mailbox has. `is_sent`: the client got all of it; otherwise it did not read it in time.
+enum ConnectionEnd {
+    /// The hub ended the output; the mailbox has the reason. `is_sent`: all of it was sent; otherwise the client did not read it in time.
     Closed { is_sent: bool },
-    /// The client is a slow consumer. The text tells it why.
+    /// The client is a slow consumer. The text explains why.
     Slow(String),
     /// The connection broke.
     Lost,
 }
 
-/// One peer's connection, for as long as which the ticket is kept. To be announced to the hub before it is served.
-pub(super) fn connect<T: Transport>(
+/// Sends a refusal to a client that is not admitted. Returns a future that closes the connection after the client has read the refusal, at
+/// most after [`DRAIN_MS_MAX`]. `None` if the connection is closed at once, because too many refused ones are open.
+pub(super) fn send_refusal<T: Transport>(
     transport: T,
-    session: SessionId,
-    context: Arc<ConnectionContext>,
-    ticket: Ticket,
-) -> Connection<T> {
-    let mailbox = Arc::new(Mailbox::new(context.feed.backlog()));
-    Connection { transport, session, context, queue: Arc::default(), mailbox, ticket }
-}
-
-/// Says why somebody is not served. They have a moment to read it, unless many are having theirs.
-pub(super) fn refuse<T: Transport>(
-    transport: T,
-    why: &[u8],
+    refusal: &[u8],
     admission: &Arc<Admission>,
 ) -> Option<impl Future<Output = ()> + use<T>> {
-    // A new socket takes it, or is broken already.
-    let told = transport.write(&[], Source::Memory(&[IoSlice::new(why)]));
-    let ticket = told.is_ok().then(|| admission.refuse()).flatten()?;
+    // The send buffer of a new socket is empty, so all of it is written, or the socket is broken.
+    let sent = transport.write(&[], Source::Memory(&[IoSlice::new(refusal)]));
+    let ticket = sent.is_ok().then(|| admission.admit_refused()).flatten()?;
     Some(async move {
-        // Either way the socket is closed now.
-        let _ = in_time(transport.close()).await;
+        // The socket is closed even after an error.
+        let _ = with_drain_timeout(transport.close()).await;
         drop(ticket);
     })
 }
 
-pub(super) async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+/// Runs `closing` for at most [`DRAIN_MS_MAX`].
+pub(super) async fn with_drain_timeout(closing: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     let deadline = async {
         Timer::after(Duration::from_millis(DRAIN_MS_MAX)).await;
         Err(io::ErrorKind::TimedOut.into())
@@ -88,119 +79,126 @@ pub(super) async fn in_time(closing: impl Future<Output = io::Result<()>>) -> io
     future::or(closing, deadline).await
 }
 
-/// A peer's socket, and what is for it.
+/// The state of a connection, shared by its reader and its writer.
 pub(super) struct Connection<T> {
     transport: T,
     session: SessionId,
     context: Arc<ConnectionContext>,
-    /// What of the peer's lines is on its way to the hub.
+    /// Requests that the hub has not processed yet.
     queue: Arc<RequestQueue>,
     mailbox: Arc<Mailbox>,
-    /// Counts the connection, for as long as it exists.
+    /// Counts the connection while it exists.
     ticket: Ticket,
 }
 
 impl<T: Transport> Connection<T> {
-    /// Tells the hub of it.
+    /// Creates a connection. The caller calls [`Connection::announce`], then [`Connection::serve`].
+    pub(super) fn new(transport: T, session: SessionId, context: Arc<ConnectionContext>, ticket: Ticket) -> Self {
+        let mailbox = Arc::new(Mailbox::new(context.feed.backlog()));
+        Self { transport, session, context, queue: Arc::default(), mailbox, ticket }
+    }
+
+    /// Announces the connection to the hub.
     ///
     /// # Errors
-    /// The hub is gone.
+    /// The hub has ended.
     pub(super) fn announce(&self, address: SocketAddr) -> io::Result<()> {
-        let connect = Request::Connect(self.session, address, Arc::clone(&self.mailbox));
+        let connect = HubRequest::Connect(self.session, address, Arc::clone(&self.mailbox));
         self.context.to_hub.send(&self.queue, connect, 0)
     }
 
-    /// Serves the peer from its first byte to its last.
+    /// Serves the client until the connection ends.
     ///
-    /// Ten thousand wait in here and do nothing, so what is not needed for waiting is kept in boxes, for as long as it is
-    /// needed.
+    /// An idle connection waits in here. To keep its future small, the futures of rare steps are boxed.
     pub(super) async fn serve(self) {
         // A panic in one connection ends only this connection. The panic hook has logged it.
-        let end = AssertUnwindSafe(self.talk()).catch_unwind().await.unwrap_or(End::Lost);
+        let end = AssertUnwindSafe(self.run_exchange()).catch_unwind().await.unwrap_or(ConnectionEnd::Lost);
         self.mailbox.discard();
-        let ending = AssertUnwindSafe(self.end(end)).catch_unwind();
-        let _ = Box::pin(ending).await;
-        console::disconnected(self.session);
+        let finishing = AssertUnwindSafe(self.finish(end)).catch_unwind();
+        let _ = Box::pin(finishing).await;
+        console::log_disconnected(self.session);
         let Self { context, queue, session, ticket, .. } = self;
-        let _ = context.to_hub.send(&queue, Request::KeepTicket(session, Box::new(ticket)), 0);
+        let _ = context.to_hub.send(&queue, HubRequest::KeepTicket(session, Box::new(ticket)), 0);
     }
 
-    async fn end(&self, end: End) {
-        self.leave(&end).await;
-        self.close(end).await;
+    async fn finish(&self, end: ConnectionEnd) {
+        self.report_end(&end).await;
+        self.close_transport(end).await;
     }
 
-    /// Reads and writes until there is nothing more to do. The writer goes first: what it sends may let the reader go on.
-    async fn talk(&self) -> End {
-        let (mut writer, mut reader) = (Writer::new(self), Reader::new(self));
+    /// Reads and writes until the connection ends. Polls the writer first: its progress may allow the reader to continue.
+    async fn run_exchange(&self) -> ConnectionEnd {
+        let (mut writer, mut reader) = (OutputWriter::new(self), InputReader::new(self));
         let writing = future::poll_fn(|cx| writer.poll(cx));
         let reading = async {
             match reader.read().await {
-                // The writer sends the rest, and ends the conversation.
+                // The writer sends the rest, and then ends the exchange.
                 Ok(()) => future::pending().await,
-                Err(_) => End::Lost,
+                Err(_) => ConnectionEnd::Lost,
             }
         };
         future::or(writing, reading).await
     }
 
-    /// Reports the end to the hub, and waits until the session has given up the connection: a client that sees its connection closed can
-    /// rely on it that all others have seen it leave.
-    async fn leave(&self, end: &End) {
+    /// Reports the end to the hub, and waits until the session is closed. So when a client sees its connection closed, all other clients
+    /// have been sent its `LEAVE`.
+    async fn report_end(&self, end: &ConnectionEnd) {
         let reason = match end {
-            End::Closed { .. } => LeaveReason::Eof,
-            End::Slow(_) => LeaveReason::Slow,
-            End::Lost => LeaveReason::Lost,
+            ConnectionEnd::Closed { .. } => LeaveReason::Eof,
+            ConnectionEnd::Slow(_) => LeaveReason::Slow,
+            ConnectionEnd::Lost => LeaveReason::Lost,
         };
-        if !self.mailbox.lifecycle().is_closed() && self.tell(InputKind::Disconnected(reason)).is_ok() {
-            self.until(|mailbox| mailbox.lifecycle().is_closed()).await;
+        if !self.mailbox.lifecycle().is_closed() && self.send_to_hub(InputKind::Disconnected(reason)).is_ok() {
+            self.wait_for_mailbox(|mailbox| mailbox.lifecycle().is_closed()).await;
         }
     }
 
-    /// Closes so that what was sent arrives, late if need be: the kernel keeps it until TCP gives up.
-    async fn close(&self, end: End) {
+    /// Sends the reason of the end, and closes the transport. Output that was sent still arrives after that: the kernel keeps it until TCP
+    /// gives up.
+    async fn close_transport(&self, end: ConnectionEnd) {
         let closing = async {
             match &end {
-                End::Closed { .. } | End::Lost => {
+                ConnectionEnd::Closed { .. } | ConnectionEnd::Lost => {
                     let reason = self.mailbox.lifecycle().reason().unwrap_or(CloseReason::Left(LeaveReason::Lost));
                     self.transport.send_end(reason, None).await?;
                 }
-                End::Slow(why) => self.tell_slow(why).await?,
+                ConnectionEnd::Slow(why) => self.send_slow_error(why).await?,
             }
             self.transport.close().await
         };
-        if !matches!(end, End::Closed { is_sent: false } | End::Lost) {
-            // Either way the socket is closed now.
-            let _ = in_time(closing).await;
+        if !matches!(end, ConnectionEnd::Closed { is_sent: false } | ConnectionEnd::Lost) {
+            // The socket is closed even after an error.
+            let _ = with_drain_timeout(closing).await;
         }
     }
 
-    /// Tells a slow consumer why it is disconnected. Its socket is full, so it gets some room for that; a client that reads on later reads
-    /// it.
-    async fn tell_slow(&self, what: &str) -> io::Result<()> {
+    /// Sends an error to a slow consumer before it is disconnected. Its socket is full, so this raises the size of the send buffer; a
+    /// client that reads on later gets the error.
+    async fn send_slow_error(&self, what: &str) -> io::Result<()> {
         self.transport.set_send_buffer(LAST_SEND_BUFFER_BYTES)?;
         let line = ServerLine::Err(Refusal::new(None, ErrorCode::Slow, what).with_hint(Hint::Reconnect));
         self.transport.send_end(CloseReason::Left(LeaveReason::Slow), Some(&line.to_string())).await
     }
 
-    fn tell(&self, action: InputKind) -> io::Result<()> {
-        self.tell_line(action, 0)
+    fn send_to_hub(&self, kind: InputKind) -> io::Result<()> {
+        self.send_line_to_hub(kind, 0)
     }
 
-    /// Puts into the row what a line of so many bytes says.
-    fn tell_line(&self, action: InputKind, bytes: u32) -> io::Result<()> {
-        self.context.to_hub.send(&self.queue, Request::Act(self.session, action), bytes)
+    /// Sends an input to the hub that comes from a line of this many bytes.
+    fn send_line_to_hub(&self, kind: InputKind, bytes: u32) -> io::Result<()> {
+        self.context.to_hub.send(&self.queue, HubRequest::Input(self.session, kind), bytes)
     }
 
-    async fn until(&self, holds: impl FnMut(&Mailbox) -> bool) {
-        until(&self.mailbox, holds).await;
+    async fn wait_for_mailbox(&self, condition: impl FnMut(&Mailbox) -> bool) {
+        wait_for_mailbox(&self.mailbox, condition).await;
     }
 }
 
-pub(super) async fn until(mailbox: &Mailbox, mut holds: impl FnMut(&Mailbox) -> bool) {
+/// Waits until `condition` is true. Checks it after each wake-up by the mailbox.
+pub(super) async fn wait_for_mailbox(mailbox: &Mailbox, mut condition: impl FnMut(&Mailbox) -> bool) {
     future::poll_fn(|cx| {
         mailbox.register(cx.waker());
-        if holds(mailbox) { Poll::Ready(()) } else { Poll::Pending }
+        if condition(mailbox) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }

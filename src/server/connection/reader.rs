@@ -1,4 +1,5 @@
-//! Turns what one peer sends into requests for the hub, no faster than its rate allows and its replies are read.
+//! Turns the input of one client into requests for the hub. Applies the rate limit, and backpressure while the client does not read its
+//! replies.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -15,24 +16,24 @@ use crate::limits::{
 };
 use crate::protocol::{DecoderOutput, Ending, LeaveReason, LineDecoder, LineError, Secret};
 use crate::server::token_bucket::TokenBucket;
-use crate::server::transport::{Input, Transport, read};
+use crate::server::transport::{ReceivedBytes, Transport, read_input};
 use crate::session::InputKind;
 
 /// The receiving half of a connection.
-pub(super) struct Reader<'a, T: Transport> {
+pub(super) struct InputReader<'a, T: Transport> {
     connection: &'a Connection<T>,
     decoder: LineDecoder,
     bucket: TokenBucket,
-    /// Bytes that were read and not yet paid for by a token.
+    /// Bytes that were read and for which no token was spent yet.
     uncharged_bytes: usize,
-    /// Lines for which an answer is due or was given. `answered <= lines_sent`.
+    /// Lines sent to the hub, answered or not.
     lines_sent: u64,
     is_ending_sent: bool,
-    /// The verb of the last lines, if the store has to answer them: a line with another verb waits for these answers.
-    has_unstored: Option<Verb>,
+    /// The verb of the last lines, if their replies wait for the store. A line with another verb is sent only after these replies.
+    unstored_verb: Option<Verb>,
 }
 
-impl<'a, T: Transport> Reader<'a, T> {
+impl<'a, T: Transport> InputReader<'a, T> {
     pub(super) fn new(connection: &'a Connection<T>) -> Self {
         Self {
             connection,
@@ -41,23 +42,23 @@ impl<'a, T: Transport> Reader<'a, T> {
             uncharged_bytes: 0,
             lines_sent: 0,
             is_ending_sent: false,
-            has_unstored: None,
+            unstored_verb: None,
         }
     }
 
-    /// Reads to the end of the input, or until it shows that there is nothing in it for us.
+    /// Reads until the end of the input, or until the client turns out to speak another protocol.
     ///
     /// # Errors
-    /// The connection broke, or the hub is gone.
+    /// The connection broke, or the hub has ended.
     pub(super) async fn read(&mut self) -> io::Result<()> {
         let connection = self.connection;
-        // What was read may have to wait for the rate; it is not to be much.
+        // With a rate limit, lines that were read may have to wait, so little is read at once.
         let bytes_max = if connection.context.line_rate.is_unlimited() { READ_BYTES_MAX } else { LINE_BYTES_MAX };
         loop {
             let input = if self.decoder.may_end_lines_at_cr() {
                 Box::pin(self.read_after_cr(bytes_max)).await
             } else {
-                read(&connection.transport, bytes_max).await
+                read_input(&connection.transport, bytes_max).await
             };
             match input {
                 Ok(Some(input)) => {
@@ -68,17 +69,17 @@ impl<'a, T: Transport> Reader<'a, T> {
                 Ok(None) => return Box::pin(self.finish()).await,
                 // The client leaves after the lines before the error.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Box::pin(self.end_with(InputKind::Disconnected(LeaveReason::Errors))).await;
+                    return Box::pin(self.report_end(InputKind::Disconnected(LeaveReason::Errors))).await;
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Reads on after a CR that may be this client's line ending: if nothing follows for a while, it is.
-    async fn read_after_cr(&mut self, bytes_max: usize) -> io::Result<Option<Input>> {
+    /// Reads on after a CR. If nothing follows for [`LONE_CR_SILENCE_MS`], this client ends its lines with CR.
+    async fn read_after_cr(&mut self, bytes_max: usize) -> io::Result<Option<ReceivedBytes>> {
         let connection = self.connection;
-        let input = async { Some(read(&connection.transport, bytes_max).await) };
+        let input = async { Some(read_input(&connection.transport, bytes_max).await) };
         let silence = async {
             Timer::after(Duration::from_millis(LONE_CR_SILENCE_MS)).await;
             None
@@ -89,20 +90,20 @@ impl<'a, T: Transport> Reader<'a, T> {
         self.decoder.end_lines_at_cr();
         // Another protocol would have been detected before a line ends.
         let _ = self.process_text(&[]).await?;
-        read(&connection.transport, bytes_max).await
+        read_input(&connection.transport, bytes_max).await
     }
 
-    /// Processes the lines that end in `input`. Breaks if nothing more is to be read.
-    async fn process_input(&mut self, input: Input) -> io::Result<ControlFlow<()>> {
+    /// Processes the lines that end in `input`. Breaks if the rest of the input is ignored.
+    async fn process_input(&mut self, input: ReceivedBytes) -> io::Result<ControlFlow<()>> {
         let connection = self.connection;
-        // Telnet's requests are answered, too; their answers can go unread like any.
-        connection.until(|mailbox| mailbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
+        // Backpressure also for telnet's requests: a client may leave the answers unread.
+        connection.wait_for_mailbox(|mailbox| mailbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE).await;
         self.uncharged_bytes += input.wire_bytes.max(READ_COST_BYTES_MIN);
         let flow = self.process_text(&input.bytes).await?;
-        // A line without end, or nothing but telnet's bytes, or frames' headers.
+        // Bytes without a complete line: part of a long line, telnet commands, frame headers.
         while flow.is_continue() && self.uncharged_bytes > LINE_BYTES_MAX {
             self.spend_token().await?;
-            // Without a rate limit there is no pause, and a client that sends such bytes without end would keep others waiting.
+            // Without a rate limit, spending a token does not wait; an endless stream of such bytes would keep other tasks from running.
             future::yield_now().await;
         }
         Ok(flow)
@@ -119,7 +120,7 @@ impl<'a, T: Transport> Reader<'a, T> {
                 }
                 DecoderOutput::Line(line) => self.process_line(line).await?,
                 DecoderOutput::OtherProtocol(protocol) => {
-                    self.end_with(InputKind::OtherProtocol(protocol)).await?;
+                    self.report_end(InputKind::OtherProtocol(protocol)).await?;
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -127,51 +128,51 @@ impl<'a, T: Transport> Reader<'a, T> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Reports the end of input to the hub, after all lines before it.
-    async fn end_with(&mut self, action: InputKind) -> io::Result<()> {
+    /// Reports the end of the input to the hub, after the store's replies to all lines before it.
+    async fn report_end(&mut self, kind: InputKind) -> io::Result<()> {
         self.wait_until_stored().await;
-        self.connection.tell(action)
+        self.connection.send_to_hub(kind)
     }
 
-    /// Carries out what stands behind the last line's end.
+    /// Processes the last line, which may lack a line ending. Then reports the end of the input.
     async fn finish(&mut self) -> io::Result<()> {
         while let Some(DecoderOutput::Line(line)) = self.decoder.finish() {
             self.process_line(line).await?;
         }
-        self.end_with(InputKind::EndOfInput).await
+        self.report_end(InputKind::EndOfInput).await
     }
 
     async fn process_line(&mut self, line: Result<String, LineError>) -> io::Result<()> {
         let connection = self.connection;
         self.spend_token().await?;
         if !std::mem::replace(&mut self.is_ending_sent, true) && self.decoder.ending() == Some(Ending::CrLf) {
-            connection.tell(InputKind::Ending(Ending::CrLf))?;
+            connection.send_to_hub(InputKind::Ending(Ending::CrLf))?;
         }
-        // No line is too long for that.
+        // The conversion cannot fail: a line has at most `LINE_BYTES_MAX` bytes.
         let bytes = line.as_ref().map_or(0, |line| u32::try_from(line.len()).unwrap_or(u32::MAX));
         let mode = connection.mailbox.mode();
-        let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
+        let kind = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
             Ok(None) => InputKind::Blank,
-            Ok(Some(command)) => with_secret(command),
+            Ok(Some(command)) => add_secret(command),
             Err(refusal) => InputKind::Refuse(refusal),
         };
-        self.send_line(action, bytes).await
+        self.send_line(kind, bytes).await
     }
 
-    /// Hands a line of `bytes` bytes, or telnet's AYT, to the hub, and waits until more may follow.
-    async fn send_line(&mut self, action: InputKind, bytes: u32) -> io::Result<()> {
+    /// Sends a line of `bytes` bytes, or telnet's AYT, to the hub. Then waits until the next line may be sent.
+    async fn send_line(&mut self, kind: InputKind, bytes: u32) -> io::Result<()> {
         let connection = self.connection;
-        let verb = match &action {
+        let verb = match &kind {
             InputKind::Command(command) => Some(command.verb()),
             _ => None,
         };
         let pipelining = verb.map_or(Pipelining::Any, |verb| verb.specification().pipelining);
-        if self.has_unstored != verb {
+        if self.unstored_verb != verb {
             self.wait_until_stored().await;
         }
-        let is_stored = pipelining == Pipelining::SameVerb && connection.context.stored.is_some();
-        self.has_unstored = verb.filter(|_| is_stored);
-        connection.tell_line(action, bytes)?;
+        let is_stored = pipelining == Pipelining::SameVerb && connection.context.store_reader.is_some();
+        self.unstored_verb = verb.filter(|_| is_stored);
+        connection.send_line_to_hub(kind, bytes)?;
         self.lines_sent += 1;
         let in_flight_max = match pipelining {
             Pipelining::Off => 1,
@@ -179,7 +180,7 @@ impl<'a, T: Transport> Reader<'a, T> {
             Pipelining::SameVerb | Pipelining::Any => LINES_IN_FLIGHT_MAX,
         };
         connection
-            .until(|mailbox| {
+            .wait_for_mailbox(|mailbox| {
                 self.lines_sent - mailbox.answered() < in_flight_max as u64
                     && mailbox.waiting_bytes() <= PRIVATE_BYTES_PAUSE
                     && connection.queue.bytes() <= QUEUE_BYTES_MAX
@@ -188,21 +189,21 @@ impl<'a, T: Transport> Reader<'a, T> {
         Ok(())
     }
 
-    /// Waits until the store has answered every line that it has to answer.
+    /// Waits until all replies that wait for the store are sent.
     async fn wait_until_stored(&mut self) {
-        if self.has_unstored.take().is_some() {
-            self.connection.until(|mailbox| mailbox.answered() == self.lines_sent).await;
+        if self.unstored_verb.take().is_some() {
+            self.connection.wait_for_mailbox(|mailbox| mailbox.answered() == self.lines_sent).await;
         }
     }
 
-    /// Pays a token for a line, or for as many bytes as the longest has, once there is one.
+    /// Spends a token for one line, or for [`LINE_BYTES_MAX`] bytes without a line. Waits if the bucket is empty.
     ///
     /// # Errors
-    /// The connection broke meanwhile. Reading would show it only after all that came before.
+    /// The connection broke during the wait. A read would report that only after all input before it.
     async fn spend_token(&mut self) -> io::Result<()> {
         self.uncharged_bytes = self.uncharged_bytes.saturating_sub(LINE_BYTES_MAX);
         let Connection { context, transport, .. } = self.connection;
-        let wait = self.bucket.take(context.line_rate, context.clock.steady());
+        let wait = self.bucket.spend(context.line_rate, context.clock.steady());
         if wait.is_zero() {
             return Ok(());
         }
@@ -213,13 +214,14 @@ impl<'a, T: Transport> Reader<'a, T> {
     }
 }
 
-/// How many messages as long as this one may be on their way to the store.
+/// The number of messages of this length that may be in flight to the store.
 fn messages_in_flight_max(bytes: usize) -> usize {
     (MESSAGES_IN_FLIGHT_BYTES / (bytes + PAST_OVERHEAD_BYTES)).clamp(LINES_IN_FLIGHT_MAX, MESSAGES_IN_FLIGHT_MAX)
 }
 
-/// The command, with the secret that it needs. Without randomness from the system there is no secret, and `SET resume on` is refused.
-fn with_secret(command: Command) -> InputKind {
+/// Adds a random secret to a command that needs one. If the system has no randomness, the command gets no secret, and `SET resume on` is
+/// refused.
+fn add_secret(command: Command) -> InputKind {
     let mut random = [0; 16];
     if command.needs_secret() && getrandom::fill(&mut random).is_ok() {
         InputKind::CommandWithSecret(command, Secret::new(random))
@@ -232,9 +234,9 @@ fn with_secret(command: Command) -> InputKind {
 mod tests {
     use super::*;
 
-    /// When it was 64 of each, ten who said as much as they could were heard four fifths as often.
+    /// With a fixed limit of 64 messages, ten clients that sent as fast as they could reached four fifths of the throughput.
     #[test]
-    fn more_short_messages_are_on_their_way_to_the_store_than_long_ones() {
+    fn messages_in_flight_max_is_higher_for_short_messages() {
         assert_eq!(messages_in_flight_max(64), MESSAGES_IN_FLIGHT_MAX);
         assert_eq!(messages_in_flight_max(300), 165);
         assert_eq!(messages_in_flight_max(LINE_BYTES_MAX), LINES_IN_FLIGHT_MAX);

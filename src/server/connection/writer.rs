@@ -1,4 +1,4 @@
-//! Sends what the feed and the mailbox hold for one connection, as fast as its socket takes it.
+//! Sends the feed and the mailbox of one connection, as fast as its socket accepts them.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_lite::{FutureExt as _, ready};
 use smol::Timer;
 
-use super::{Connection, End};
+use super::{Connection, ConnectionEnd};
 use crate::feed::{Cursor, Progress};
 use crate::limits::{FLUSH_MS_MAX, WHISPER_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::protocol::{Dialect, Event, Tag, Text};
@@ -16,37 +16,37 @@ use crate::server::transport::Transport;
 use crate::session::InputKind;
 
 /// The sending half of a connection.
-pub(super) struct Writer<'a, T: Transport> {
+pub(super) struct OutputWriter<'a, T: Transport> {
     connection: &'a Connection<T>,
     cursor: Cursor,
     stall: Stall,
-    /// Set when there will be nothing more. Boxed: it is not needed for waiting.
-    give_up: Option<Box<Timer>>,
+    /// Limits the time in which the client must read the rest of a closed output. Boxed, because most connections never need it.
+    flush_timer: Option<Box<Timer>>,
 }
 
-impl<'a, T: Transport> Writer<'a, T> {
+impl<'a, T: Transport> OutputWriter<'a, T> {
     pub(super) fn new(connection: &'a Connection<T>) -> Self {
-        Self { connection, cursor: Cursor::new(), stall: Stall::default(), give_up: None }
+        Self { connection, cursor: Cursor::new(), stall: Stall::default(), flush_timer: None }
     }
 
-    /// Writes what there is. Ready when there will be no more, or no more can be written.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    /// Writes available output. Ready when the output has ended, or no more can be written.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
         if let Poll::Ready(end) = self.write(cx) {
             return Poll::Ready(end);
         }
         if self.cursor.is_closed() {
-            // It is over, but for a peer that does not read the rest.
-            let give_up = || Box::new(Timer::after(Duration::from_millis(FLUSH_MS_MAX)));
-            ready!(self.give_up.get_or_insert_with(give_up).poll(cx));
-            return Poll::Ready(End::Closed { is_sent: false });
+            // The output is closed, and the client has not read the rest yet.
+            let flush_timer = || Box::new(Timer::after(Duration::from_millis(FLUSH_MS_MAX)));
+            ready!(self.flush_timer.get_or_insert_with(flush_timer).poll(cx));
+            return Poll::Ready(ConnectionEnd::Closed { is_sent: false });
         }
         Poll::Pending
     }
 
-    fn write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
         let Connection { transport, context, mailbox, .. } = self.connection;
         if self.cursor.fetch_new(&context.feed, mailbox, cx.waker()).is_slow() {
-            return Poll::Ready(End::Slow(self.fell_behind()));
+            return Poll::Ready(ConnectionEnd::Slow(self.fell_behind_text()));
         }
         let mut written = 0;
         loop {
@@ -59,16 +59,18 @@ impl<'a, T: Transport> Writer<'a, T> {
             };
             match progress {
                 Ok(Progress::Idle) => return Poll::Pending,
-                Ok(Progress::Done) => return Poll::Ready(End::Closed { is_sent: true }),
+                Ok(Progress::Done) => return Poll::Ready(ConnectionEnd::Closed { is_sent: true }),
                 Ok(Progress::Evicted) if self.catch_up() => {}
-                Ok(Progress::Evicted | Progress::Unreadable) => return Poll::Ready(End::Slow(self.fell_behind())),
-                // Fails only if the hub is gone, and the server with it.
-                Ok(Progress::CaughtUp) => drop(self.connection.tell(InputKind::CaughtUp)),
+                Ok(Progress::Evicted | Progress::Unreadable) => {
+                    return Poll::Ready(ConnectionEnd::Slow(self.fell_behind_text()));
+                }
+                // Fails only if the hub has ended, and the server with it.
+                Ok(Progress::CaughtUp) => drop(self.connection.send_to_hub(InputKind::CaughtUp)),
                 Ok(Progress::Wrote(bytes)) => {
-                    self.stall.end();
+                    self.stall.note_progress();
                     written += bytes;
                     if written >= WRITE_BYTES_MAX {
-                        // There may be more, for as long as somebody publishes and the peer reads. Others first.
+                        // Lets other tasks run: under constant load, this loop would never end.
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
@@ -77,69 +79,69 @@ impl<'a, T: Transport> Writer<'a, T> {
                     if let Some(timeout) = context.write_timeout
                         && self.stall.poll(cx, timeout, context.clock.steady()).is_ready()
                     {
-                        return Poll::Ready(End::Slow(self.stalled()));
+                        return Poll::Ready(ConnectionEnd::Slow(self.stalled_text()));
                     }
                     ready!(transport.poll_writable(cx));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Poll::Ready(End::Lost),
+                Err(_) => return Poll::Ready(ConnectionEnd::Lost),
             }
         }
     }
 
-    fn fell_behind(&self) -> String {
+    fn fell_behind_text(&self) -> String {
         let kept = self.connection.context.feed.bytes_max();
         format!(
             "you read too slowly: more was waiting for you than is kept ({kept} bytes, {WHISPER_BYTES_MAX} of whispers)"
         )
     }
 
-    fn stalled(&self) -> String {
+    fn stalled_text(&self) -> String {
         let seconds = self.connection.context.write_timeout.unwrap_or_default().as_secs();
         format!("you read nothing of what was waiting for you for {seconds} s")
     }
 
-    /// Goes on from the store, if there is one.
+    /// Makes the cursor catch up from the store. Returns false without a store.
     fn catch_up(&mut self) -> bool {
         let Connection { context, mailbox, session, .. } = self.connection;
-        let Some(stored) = &context.stored else { return false };
+        let Some(reader) = &context.store_reader else { return false };
         let notice = |dialect: Dialect, text: &mut Vec<u8>| {
-            console::fell_behind(*session);
+            console::log_fell_behind(*session);
             dialect.write_event(
                 text,
                 Tag { id: None, at: context.clock.wall() },
                 &Event::Notice(Text::truncated(FELL_BEHIND)),
             );
         };
-        let messages = |missed| stored.missed(missed, mailbox);
+        let messages = |missed| reader.start_catch_up(missed, mailbox);
         self.cursor.catch_up(&context.feed, mailbox, notice, messages);
         true
     }
 }
 
-/// What is told to a peer that goes on from the store.
+/// The notice to a client that catches up from the store.
 const FELL_BEHIND: &str = "you read too slowly: joins, leaves and the like are left out here, messages are not; the list of members follows them";
 
-/// How long the socket has been full. Nothing until it first is: most never are.
+/// Measures for how long the socket has accepted nothing. `None` until the socket is first full: most never are.
 #[derive(Debug, Default)]
 struct Stall(Option<Box<StallTimer>>);
 
 #[derive(Debug)]
 struct StallTimer {
     since: Option<Instant>,
-    /// Set at the first stall and left alone while there is progress: it then goes off early and is set again.
+    /// Started at the first stall. Progress does not move it: when it expires early, it is set again.
     timer: Timer,
 }
 
 impl Stall {
-    /// The socket took something.
-    fn end(&mut self) {
+    /// The socket has accepted some bytes.
+    fn note_progress(&mut self) {
         if let Some(full) = &mut self.0 {
             full.since = None;
         }
     }
 
-    /// The socket is full at the time `now`. Ready when it has been for as long as `timeout`.
+    /// The socket is full at the time `now`. Ready if it has been full for `timeout`.
     fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration, now: Instant) -> Poll<()> {
         let StallTimer { since, timer } =
             &mut **self.0.get_or_insert_with(|| Box::new(StallTimer { since: None, timer: Timer::after(timeout) }));
@@ -161,16 +163,16 @@ mod tests {
     use crate::server::clock::Clock as _;
     use crate::server::clock::tests::ManualClock;
 
-    /// No timer goes off in here: it is the clock that is asked.
+    /// The test moves the clock; no timer expires.
     #[test]
-    fn stall_ends_after_timeout_without_progress() {
+    fn stall_is_ready_after_timeout_without_progress() {
         let timeout = Duration::from_hours(1);
         let clock = ManualClock::new(Timestamp(0));
         let mut stall = Stall::default();
         let mut is_stalled_after = |seconds, progress: bool| {
             clock.advance(Duration::from_secs(seconds));
             if progress {
-                stall.end();
+                stall.note_progress();
             }
             stall.poll(&mut Context::from_waker(std::task::Waker::noop()), timeout, clock.steady()).is_ready()
         };

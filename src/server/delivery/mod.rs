@@ -1,7 +1,7 @@
 //! Delivers outputs: events to the feed, all other lines to the mailboxes of clients.
 //!
 //! The hub calls [`Delivery::deliver`] for each output, in order, and [`Delivery::publish`] at the end of its turn. Nothing is sent before
-//! that, so what happens in one turn costs each connection one write.
+//! that, so each connection sends the output of a turn in one write.
 
 mod pages;
 mod slow_consumers;
@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::pages::{PageCache, Paged};
+use self::pages::{PageCache, PagedItem};
 use self::slow_consumers::BacklogLimit;
 use self::user_lists::UserLists;
-use super::storage::StoredMessages;
+use super::store_interface::StoreReader;
 use crate::command::{HistoryQuery, Reply, ServerLine};
 use crate::feed::{AppendOutcome, Feed, Mailbox, Position, SegmentBuilder};
 use crate::limits::{TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
@@ -26,43 +26,44 @@ use crate::session::{BySession, Output};
 #[derive(Debug)]
 pub(super) struct Delivery {
     feed: Arc<Feed>,
-    draft: SegmentBuilder,
+    /// The events since the last publish.
+    builder: SegmentBuilder,
     clients: BySession<Client>,
     /// The mailboxes that got lines since the last publish.
-    to_wake: Vec<(SessionId, Arc<Mailbox>)>,
+    pending_wakes: Vec<(SessionId, Arc<Mailbox>)>,
     /// Bytes of private lines rendered since the last publish.
     private_bytes: usize,
     user_lists: UserLists,
     pages: PageCache,
     /// Reads stored messages, if there is a store.
-    stored: Option<Arc<dyn StoredMessages>>,
+    store_reader: Option<Arc<dyn StoreReader>>,
     backlog_limit: BacklogLimit,
     /// Slow consumers that are not yet disconnected.
     slow: BTreeSet<SessionId>,
 }
 
-/// A connection that gets output.
+/// A client that gets output.
 #[derive(Debug)]
 struct Client {
     mailbox: Arc<Mailbox>,
     dialect: Dialect,
     /// The mode in which hints write commands.
     mode: Mode,
-    /// Where the client began to follow the feed in `dialect`. `None`: it does not follow.
+    /// The position at which the client began to follow the feed in `dialect`. `None`: it does not follow.
     follows_from: Option<Position>,
-    /// It is in `Delivery::to_wake`.
-    is_to_wake: bool,
+    /// The client is in `Delivery::pending_wakes`.
+    is_wake_pending: bool,
 }
 
 impl Client {
-    /// The position in the feed of lines for this client alone.
-    fn position(&self, draft: &SegmentBuilder) -> Option<Position> {
-        self.follows_from.map(|_| draft.position(self.dialect))
+    /// The position in the feed of the next line for this client alone. `None`: the client does not follow the feed.
+    fn position(&self, builder: &SegmentBuilder) -> Option<Position> {
+        self.follows_from.map(|_| builder.position(self.dialect))
     }
 
     /// Whether the next event for the client was evicted from the feed.
-    fn has_fallen_off(&self, oldest: &[u64; DIALECTS]) -> bool {
-        // The cursor of a blocked client may not have come to `follows_from` yet.
+    fn is_evicted(&self, oldest: &[u64; DIALECTS]) -> bool {
+        // The cursor of a blocked client may not have reached `follows_from` yet.
         let reached = self.mailbox.cursor_offset().filter(|(dialect, _)| *dialect == self.dialect);
         let offset = reached.map(|(_, offset)| offset).or(self.follows_from.map(|position| position.offset));
         offset.is_some_and(|offset| offset < oldest[self.dialect.index()])
@@ -74,21 +75,21 @@ impl Delivery {
         Self {
             backlog_limit: BacklogLimit::new(&feed),
             feed,
-            draft: SegmentBuilder::default(),
+            builder: SegmentBuilder::default(),
             clients: BySession::default(),
-            to_wake: Vec::new(),
+            pending_wakes: Vec::new(),
             private_bytes: 0,
             user_lists: UserLists::default(),
             pages: PageCache::default(),
-            stored: None,
+            store_reader: None,
             slow: BTreeSet::new(),
         }
     }
 
     /// Reads older messages from this store. The newest stored message has the id `last_id`.
     #[cfg(feature = "store")]
-    pub(super) fn with_stored(self, stored: Arc<dyn StoredMessages>, last_id: MessageId) -> Self {
-        Self { stored: Some(stored), draft: SegmentBuilder::with_marks(last_id), ..self }
+    pub(super) fn with_store_reader(self, reader: Arc<dyn StoreReader>, last_id: MessageId) -> Self {
+        Self { store_reader: Some(reader), builder: SegmentBuilder::with_marks(last_id), ..self }
     }
 
     #[cfg(test)]
@@ -96,8 +97,8 @@ impl Delivery {
         &self.feed
     }
 
-    pub(super) fn stored(&self) -> Option<&Arc<dyn StoredMessages>> {
-        self.stored.as_ref()
+    pub(super) fn store_reader(&self) -> Option<&Arc<dyn StoreReader>> {
+        self.store_reader.as_ref()
     }
 
     /// Adds a client whose lines go to this mailbox.
@@ -107,19 +108,19 @@ impl Delivery {
             dialect: Dialect::default(),
             mode: Mode::default(),
             follows_from: None,
-            is_to_wake: false,
+            is_wake_pending: false,
         };
         self.clients.insert(session, client);
     }
 
-    /// Whether to publish before more outputs are delivered.
+    /// Whether the caller must publish before it delivers more outputs.
     pub(super) fn is_full(&self) -> bool {
-        self.private_bytes > TURN_PRIVATE_BYTES_MAX || self.draft.is_full(self.feed.bytes_max())
+        self.private_bytes > TURN_PRIVATE_BYTES_MAX || self.builder.is_full(self.feed.bytes_max())
     }
 
     /// Whether events wait for the next [`Delivery::publish`].
     pub(super) fn has_events(&self) -> bool {
-        !self.draft.is_empty()
+        !self.builder.is_empty()
     }
 
     /// Delivers an output. `cause` is the session whose input caused it.
@@ -140,15 +141,15 @@ impl Delivery {
         }
     }
 
-    /// Appends the events to the feed, then wakes the connections that have something to send. Finds slow consumers: they are
-    /// disconnected one turn later, so that clients that keep up can read in between.
+    /// Appends the events to the feed, then wakes the connections that have output. Finds slow consumers. The hub disconnects them one turn
+    /// later, so that clients that keep up can read in between.
     pub(super) fn publish(&mut self) {
-        let appended = self.feed.append(&mut self.draft);
+        let appended = self.feed.append(&mut self.builder);
         self.private_bytes = 0;
-        for (session, mailbox) in self.to_wake.drain(..) {
+        for (session, mailbox) in self.pending_wakes.drain(..) {
             mailbox.wake();
             if let Some(client) = self.clients.get_mut(session) {
-                client.is_to_wake = false;
+                client.is_wake_pending = false;
             }
         }
         self.wake_followers(appended);
@@ -166,12 +167,12 @@ impl Delivery {
         self.slow.pop_last()
     }
 
-    /// Wakes the followers that wait for an event. Without a store, those that have fallen off the feed are slow consumers.
+    /// Wakes the followers that wait for an event. Without a store, a follower whose next event was evicted is a slow consumer.
     fn wake_followers(&mut self, appended: AppendOutcome) {
         if !appended.grew.contains(&true) {
             return;
         }
-        let oldest = (appended.evicted && self.stored.is_none()).then(|| self.feed.oldest());
+        let oldest = (appended.evicted && self.store_reader.is_none()).then(|| self.feed.oldest());
         for (session, client) in self.clients.iter() {
             if client.follows_from.is_none() {
                 continue;
@@ -179,26 +180,26 @@ impl Delivery {
             if appended.grew[client.dialect.index()] {
                 client.mailbox.wake_if_awaiting_feed();
             }
-            if oldest.is_some_and(|oldest| client.has_fallen_off(&oldest)) {
+            if oldest.is_some_and(|oldest| client.is_evicted(&oldest)) {
                 self.slow.insert(session);
             }
         }
     }
 
-    /// Adds an event to the draft. The session that caused it gets `own` in its position.
+    /// Adds an event to the builder. The session that caused it gets `own` in its position.
     fn add_event(&mut self, session: SessionId, tag: Tag, event: &Event, own: Option<Reply>) {
         let own = own.and_then(|reply| Some((self.clients.get_mut(session)?, reply)));
-        let Some((client, reply)) = own else { return self.draft.push(tag, event) };
-        let before = client.position(&self.draft);
-        self.draft.push(tag, event);
-        let after = client.position(&self.draft);
+        let Some((client, reply)) = own else { return self.builder.push(tag, event) };
+        let before = client.position(&self.builder);
+        self.builder.push(tag, event);
+        let after = client.position(&self.builder);
         self.private_bytes += client.mailbox.insert(before, after, |text| client.dialect.write_line(text, reply));
-        wake_later(&mut self.to_wake, session, client);
+        wake_later(&mut self.pending_wakes, session, client);
     }
 
     fn send(&mut self, cause: SessionId, session: SessionId, line: &ServerLine) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        let position = client.position(&self.draft);
+        let position = client.position(&self.builder);
         let write = |text: &mut Vec<u8>| client.dialect.write_line(text, line.in_mode(client.mode));
         self.private_bytes += if cause == session || cause == SessionId::SERVER {
             client.mailbox.insert(position, position, write)
@@ -208,7 +209,7 @@ impl Delivery {
             self.slow.insert(session);
             return;
         };
-        wake_later(&mut self.to_wake, session, client);
+        wake_later(&mut self.pending_wakes, session, client);
     }
 
     fn send_users(&mut self, session: SessionId, users: Arc<[User]>) {
@@ -216,38 +217,38 @@ impl Delivery {
         let (lines, rendered) = self.user_lists.render(users, client.dialect, self.feed.backlog());
         self.private_bytes += rendered;
         let all = 0..u32::try_from(lines.len()).unwrap_or(u32::MAX);
-        client.mailbox.insert_shared(client.position(&self.draft), lines, all);
-        wake_later(&mut self.to_wake, session, client);
+        client.mailbox.insert_shared(client.position(&self.builder), lines, all);
+        wake_later(&mut self.pending_wakes, session, client);
     }
 
-    fn send_pages<T: Paged>(&mut self, session: SessionId, numbers: Range<u64>, items: &Recent<T>) {
+    fn send_pages<T: PagedItem>(&mut self, session: SessionId, numbers: Range<u64>, items: &Recent<T>) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        let position = client.position(&self.draft);
+        let position = client.position(&self.builder);
         let send = |lines, range| client.mailbox.insert_shared(position, lines, range);
         self.private_bytes += self.pages.render(items, numbers, client.dialect, self.feed.backlog(), send);
-        wake_later(&mut self.to_wake, session, client);
+        wake_later(&mut self.pending_wakes, session, client);
     }
 
     fn query_store(&mut self, session: SessionId, query: HistoryQuery, until: MessageId) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        let Some(stored) = &self.stored else { return };
-        let answer = stored.answer(query, until, client.dialect, client.mode, &client.mailbox);
-        client.mailbox.insert_pages(client.position(&self.draft), answer);
-        wake_later(&mut self.to_wake, session, client);
+        let Some(reader) = &self.store_reader else { return };
+        let answer = reader.start_query(query, until, client.dialect, client.mode, &client.mailbox);
+        client.mailbox.insert_pages(client.position(&self.builder), answer);
+        wake_later(&mut self.pending_wakes, session, client);
     }
 
     fn count_answered(&mut self, session: SessionId) {
         let Some(client) = self.clients.get_mut(session) else { return };
         client.mailbox.count_answered();
-        wake_later(&mut self.to_wake, session, client);
+        wake_later(&mut self.pending_wakes, session, client);
     }
 
     fn set_dialect(&mut self, session: SessionId, dialect: Dialect) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        let before = client.position(&self.draft);
+        let before = client.position(&self.builder);
         if before.is_some() {
-            self.draft.remove_reader(client.dialect);
-            client.follows_from = Some(self.draft.add_reader(dialect));
+            self.builder.remove_reader(client.dialect);
+            client.follows_from = Some(self.builder.add_reader(dialect));
         }
         client.dialect = dialect;
         client.mailbox.insert(before, client.follows_from, |_| {});
@@ -261,31 +262,31 @@ impl Delivery {
 
     fn follow(&mut self, session: SessionId) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        client.follows_from = Some(self.draft.add_reader(client.dialect));
+        client.follows_from = Some(self.builder.add_reader(client.dialect));
         client.mailbox.insert(None, client.follows_from, |_| {});
     }
 
-    /// Ends the client's output here.
+    /// Ends the client's output after the lines so far.
     fn close(&mut self, session: SessionId, reason: CloseReason) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        client.mailbox.close(client.position(&self.draft), reason);
+        client.mailbox.close(client.position(&self.builder), reason);
         if client.follows_from.take().is_some() {
-            self.draft.remove_reader(client.dialect);
+            self.builder.remove_reader(client.dialect);
         }
-        wake_later(&mut self.to_wake, session, client);
+        wake_later(&mut self.pending_wakes, session, client);
     }
 
-    /// The client's connection ends once it has sent what is in its mailbox.
+    /// Removes the client. Its connection ends once it has sent the contents of its mailbox.
     fn disconnect(&mut self, session: SessionId) {
         let Some(Client { mailbox, .. }) = self.clients.remove(session) else { return };
         mailbox.end();
-        self.to_wake.push((session, mailbox));
+        self.pending_wakes.push((session, mailbox));
     }
 }
 
 /// Wakes the client's connection at the next publish.
-fn wake_later(to_wake: &mut Vec<(SessionId, Arc<Mailbox>)>, session: SessionId, client: &mut Client) {
-    if !std::mem::replace(&mut client.is_to_wake, true) {
-        to_wake.push((session, Arc::clone(&client.mailbox)));
+fn wake_later(pending_wakes: &mut Vec<(SessionId, Arc<Mailbox>)>, session: SessionId, client: &mut Client) {
+    if !std::mem::replace(&mut client.is_wake_pending, true) {
+        pending_wakes.push((session, Arc::clone(&client.mailbox)));
     }
 }

@@ -13,40 +13,41 @@ use crate::room::{MemoryCost, Recent};
 /// The rendered pages of the room's history and canvas.
 #[derive(Debug, Default)]
 pub(super) struct PageCache {
-    messages: Pages,
-    strokes: Pages,
+    messages: RenderedPages,
+    strokes: RenderedPages,
 }
 
-/// Pages for each line ending, by page number.
-pub(super) type Pages = [BTreeMap<u64, Page>; 2];
+/// The rendered pages for each line ending, by page number.
+pub(super) type RenderedPages = [BTreeMap<u64, RenderedPage>; 2];
 
 /// An item that is sent in pages. Page `n` has the items with the numbers from `n * ITEMS` on.
-pub(super) trait Paged: MemoryCost + Display {
+pub(super) trait PagedItem: MemoryCost + Display {
     /// Number of items in a page.
     const ITEMS: u64;
 
-    fn pages(cache: &mut PageCache) -> &mut Pages;
+    /// The cached pages of this type of item.
+    fn pages(cache: &mut PageCache) -> &mut RenderedPages;
 }
 
-impl Paged for PastMessage {
+impl PagedItem for PastMessage {
     const ITEMS: u64 = PAGE_MESSAGES;
 
-    fn pages(cache: &mut PageCache) -> &mut Pages {
+    fn pages(cache: &mut PageCache) -> &mut RenderedPages {
         &mut cache.messages
     }
 }
 
-impl Paged for DrawnStroke {
+impl PagedItem for DrawnStroke {
     const ITEMS: u64 = PAGE_STROKES;
 
-    fn pages(cache: &mut PageCache) -> &mut Pages {
+    fn pages(cache: &mut PageCache) -> &mut RenderedPages {
         &mut cache.strokes
     }
 }
 
-/// A rendered page. It may lack items that were evicted before it was rendered, or added afterwards.
+/// The lines of a page. It may lack items that were evicted before it was rendered, or added afterwards.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct RenderedPage {
     /// The number of its first item.
     first: u64,
     lines: Arc<SharedLines>,
@@ -55,9 +56,9 @@ pub(super) struct Page {
 }
 
 impl PageCache {
-    /// Calls `send` with the lines of the items with these numbers, page by page. Returns how many bytes were rendered for this call.
+    /// Calls `send` with the lines of the items with these numbers, page by page. Returns the number of bytes rendered for this call.
     /// Retires pages that are out of date.
-    pub(super) fn render<T: Paged>(
+    pub(super) fn render<T: PagedItem>(
         &mut self,
         items: &Recent<T>,
         numbers: Range<u64>,
@@ -78,7 +79,7 @@ impl PageCache {
             let number = from / T::ITEMS;
             let until = numbers.end.min((number + 1) * T::ITEMS);
             if pages.get(&number).is_none_or(|page| page.range(from..until).is_none()) {
-                let page = Page::new(items, number, dialect);
+                let page = RenderedPage::new(items, number, dialect);
                 rendered += page.lines.len();
                 if let Some(before) = pages.insert(number, page) {
                     before.lines.retire(backlog);
@@ -95,14 +96,14 @@ impl PageCache {
     }
 }
 
-impl Page {
-    fn new<T: Paged>(items: &Recent<T>, number: u64, dialect: Dialect) -> Self {
+impl RenderedPage {
+    fn new<T: PagedItem>(items: &Recent<T>, number: u64, dialect: Dialect) -> Self {
         let numbers = number * T::ITEMS..(number + 1) * T::ITEMS;
         let first = numbers.start.max(items.all().start);
         let (mut text, mut ends) = (Vec::new(), Vec::new());
         for item in items.range(numbers) {
             dialect.write_line(&mut text, item);
-            // A page has few lines, each of a few thousand bytes.
+            // The conversion cannot fail: a page has few lines, each of a few thousand bytes.
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
         Self { first, lines: Arc::new(SharedLines::new(text)), ends }
@@ -133,7 +134,7 @@ mod tests {
         history
     }
 
-    /// The lines of these messages, and how many bytes were rendered for them.
+    /// Returns the lines of these messages, and the number of bytes rendered for them.
     fn render(cache: &mut PageCache, history: &RecentMessages, numbers: Range<u64>) -> (String, usize) {
         let mut text = Vec::new();
         let send = |lines: Arc<SharedLines>, range: Range<u32>| {

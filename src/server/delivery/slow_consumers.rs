@@ -1,4 +1,4 @@
-//! Bounds the memory for output that clients have not read.
+//! Limits the memory for output that clients have not read, and selects the slow consumers to disconnect.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,18 +12,21 @@ use crate::room::SessionId;
 #[derive(Debug)]
 pub(super) struct BacklogLimit {
     bytes_max: usize,
-    /// The backlog after the last search for slow consumers, or less. Memory of clients that were disconnected then may be part of it.
-    searched: usize,
+    /// The backlog after the last search for slow consumers, or less. Memory of clients that were disconnected then may still be part of
+    /// it.
+    searched_bytes: usize,
 }
 
-/// Retired lines, and how many clients hold them.
+/// The clients that hold some retired lines.
 struct Holders {
+    /// The memory of the lines, in bytes.
     cost: usize,
+    /// The number of clients.
     count: usize,
 }
 
 /// A client's part of the backlog.
-struct Holding {
+struct ClientBacklog {
     session: SessionId,
     own_bytes: usize,
     /// Keys of [`Holders`], without duplicates.
@@ -32,43 +35,44 @@ struct Holding {
 
 impl BacklogLimit {
     pub(super) fn new(feed: &Feed) -> Self {
-        Self { bytes_max: BACKLOG_FEEDS * feed.bytes_max(), searched: 0 }
+        Self { bytes_max: BACKLOG_FEEDS * feed.bytes_max(), searched_bytes: 0 }
     }
 
-    /// The clients to disconnect so that the backlog falls below the limit. Each time it is the client that alone holds back most of it:
-    /// lines that several clients hold are divided among them.
+    /// The clients to disconnect so that the backlog falls below the limit: the client with the largest part of the backlog, then the next.
+    /// Lines that several clients hold are divided among them.
     pub(super) fn find_slow<'a>(
         &mut self,
         feed: &Feed,
         clients: impl Iterator<Item = (SessionId, &'a Arc<Mailbox>)>,
     ) -> Vec<SessionId> {
         let backlog = feed.backlog().bytes();
-        self.searched = self.searched.min(backlog);
-        // A search looks at all clients, so it is repeated only after the backlog has grown.
-        if backlog <= self.bytes_max.max(self.searched + self.bytes_max / BACKLOG_GROWTH_SHARE) {
+        self.searched_bytes = self.searched_bytes.min(backlog);
+        // A search visits all clients, so it is repeated only after the backlog has grown.
+        if backlog <= self.bytes_max.max(self.searched_bytes + self.bytes_max / BACKLOG_GROWTH_SHARE) {
             return Vec::new();
         }
-        self.searched = backlog;
-        disconnect_greatest(clients, self.bytes_max.saturating_sub(feed.bytes()))
+        self.searched_bytes = backlog;
+        select_largest(clients, self.bytes_max.saturating_sub(feed.bytes()))
     }
 }
 
-/// The clients with the greatest parts of the backlog, of which at most `bytes_max` are left without them.
-fn disconnect_greatest<'a>(
+/// Selects the clients with the largest parts of the backlog, as few as leave a backlog of at most `bytes_max`.
+fn select_largest<'a>(
     clients: impl Iterator<Item = (SessionId, &'a Arc<Mailbox>)>,
     bytes_max: usize,
 ) -> Vec<SessionId> {
     let mut lines = BTreeMap::new();
-    let mut holdings: Vec<Holding> = clients.map(|(session, mailbox)| holding(session, mailbox, &mut lines)).collect();
-    let mut left = holdings.iter().map(|holding| holding.own_bytes).sum::<usize>();
+    let mut backlogs: Vec<ClientBacklog> =
+        clients.map(|(session, mailbox)| measure_backlog(session, mailbox, &mut lines)).collect();
+    let mut left = backlogs.iter().map(|backlog| backlog.own_bytes).sum::<usize>();
     left += lines.values().map(|holders| holders.cost).sum::<usize>();
-    let part = |holding: &Holding| {
-        let shared = holding.shared.iter().filter_map(|key| lines.get(key));
-        holding.own_bytes + shared.map(|holders| holders.cost / holders.count).sum::<usize>()
+    let part = |backlog: &ClientBacklog| {
+        let shared = backlog.shared.iter().filter_map(|key| lines.get(key));
+        backlog.own_bytes + shared.map(|holders| holders.cost / holders.count).sum::<usize>()
     };
-    holdings.sort_by_cached_key(|holding| (Reverse(part(holding)), holding.session));
+    backlogs.sort_by_cached_key(|backlog| (Reverse(part(backlog)), backlog.session));
     let mut slow = Vec::new();
-    for Holding { session, own_bytes, shared } in holdings {
+    for ClientBacklog { session, own_bytes, shared } in backlogs {
         if left <= bytes_max {
             break;
         }
@@ -83,8 +87,8 @@ fn disconnect_greatest<'a>(
     slow
 }
 
-/// What a client holds. Adds it to the holders of its lines.
-fn holding(session: SessionId, mailbox: &Mailbox, lines: &mut BTreeMap<usize, Holders>) -> Holding {
+/// Measures a client's part of the backlog. Adds the client to the holders of its lines.
+fn measure_backlog(session: SessionId, mailbox: &Mailbox, lines: &mut BTreeMap<usize, Holders>) -> ClientBacklog {
     let mut shared = Vec::new();
     let own_bytes = mailbox.measure_memory(|held| {
         if held.is_retired() {
@@ -96,7 +100,7 @@ fn holding(session: SessionId, mailbox: &Mailbox, lines: &mut BTreeMap<usize, Ho
     for &(key, cost) in &shared {
         lines.entry(key).or_insert(Holders { cost, count: 0 }).count += 1;
     }
-    Holding { session, own_bytes, shared: shared.into_iter().map(|(key, _)| key).collect() }
+    ClientBacklog { session, own_bytes, shared: shared.into_iter().map(|(key, _)| key).collect() }
 }
 
 #[cfg(test)]
@@ -121,11 +125,11 @@ mod tests {
 
     fn slow(mailboxes: &[Arc<Mailbox>], bytes_max: usize) -> Vec<u64> {
         let clients = (1..).map(SessionId).zip(mailboxes);
-        disconnect_greatest(clients, bytes_max).iter().map(|session| session.0).collect()
+        select_largest(clients, bytes_max).iter().map(|session| session.0).collect()
     }
 
     #[test]
-    fn client_that_alone_holds_most_is_disconnected() {
+    fn select_largest_divides_common_lines() {
         let backlog = Arc::default();
         let (alone, common) = (retired(&backlog, 50_000), retired(&backlog, 90_000));
         let mailboxes = [
@@ -134,14 +138,14 @@ mod tests {
             mailbox(&backlog, 100, &[&common, &alone, &alone]),
         ];
         assert_eq!(slow(&mailboxes, 200_000), [0; 0]);
-        // 30,000 bytes of the common lines each, and what each client alone holds.
+        // Each client has 30,000 bytes of the common lines, and its own bytes.
         assert_eq!(slow(&mailboxes, 150_000), [3]);
         assert_eq!(slow(&mailboxes, 100_000), [3, 1]);
         assert_eq!(slow(&mailboxes, 0), [3, 1, 2]);
     }
 
     #[test]
-    fn lines_that_are_still_cached_are_nobodys_backlog() {
+    fn cached_lines_count_only_when_retired() {
         let backlog = Arc::default();
         let cached = Arc::new(SharedLines::new(vec![b'x'; 1_000_000]));
         let mailboxes = [mailbox(&backlog, 10, &[&cached]), mailbox(&backlog, 2_000, &[])];

@@ -1,4 +1,4 @@
-//! The memory for unread output is bounded, whatever it consists of, and only slow consumers are disconnected for it.
+//! The memory for unread output of every kind is bounded, and only slow consumers are disconnected for it.
 
 use super::tests::{connect, read, say};
 use super::*;
@@ -11,9 +11,9 @@ use crate::session::{Lifecycle, Timeouts};
 
 const CLIENTS: u64 = 500;
 
-/// What fills the backlog in one round.
+/// A kind of output that fills the backlog.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum BacklogKind {
     Feed,
     Whispers,
     UserLists,
@@ -21,8 +21,8 @@ enum Kind {
     Canvas,
 }
 
-impl Kind {
-    /// The lines of the client that reads, and those of a client that does not.
+impl BacklogKind {
+    /// The line that the reading client sends, and the line that a slow consumer sends.
     fn lines(self, round: u64, slow: u64) -> (String, Option<&'static str>) {
         let text = "x".repeat(3_000);
         match self {
@@ -35,9 +35,9 @@ impl Kind {
     }
 }
 
-/// The number of clients that are disconnected when these kinds of output are sent, in turns, to clients that read nothing. Checks the
-/// backlog after each turn, and that the one client that reads stays.
-fn fill(kinds: &[Kind], rounds: u64) -> usize {
+/// Sends these kinds of output, in turns, to clients that read nothing. Returns the number of clients that are disconnected. Checks the
+/// backlog after each turn, and that the client that reads stays connected.
+fn fill(kinds: &[BacklogKind], rounds: u64) -> usize {
     let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
     let room = Room::default().with_history(RecentMessages::new(50));
     let mut hub = Hub::new(Sessions::new(room, Timeouts::default()), Arc::clone(&feed));
@@ -80,39 +80,45 @@ fn fill(kinds: &[Kind], rounds: u64) -> usize {
     usize::try_from(CLIENTS).unwrap() + 1 - hub.sessions().connected_count()
 }
 
-/// The feed keeps no more for readers that have fallen off it; the others share what is left.
+/// All clients that do not read are disconnected when the feed evicts their position.
 #[test]
 fn backlog_of_events_is_bounded() {
-    assert_eq!(fill(&[Kind::Feed], 500), usize::try_from(CLIENTS).unwrap());
+    assert_eq!(fill(&[BacklogKind::Feed], 500), usize::try_from(CLIENTS).unwrap());
 }
 
 #[test]
 fn backlog_of_whispers_is_bounded() {
-    let disconnected = fill(&[Kind::Whispers], 2_000);
+    let disconnected = fill(&[BacklogKind::Whispers], 2_000);
     assert!((100..450).contains(&disconnected), "{disconnected}");
 }
 
 #[test]
 fn backlog_of_user_lists_is_bounded() {
-    let disconnected = fill(&[Kind::UserLists], 500);
+    let disconnected = fill(&[BacklogKind::UserLists], 500);
     assert!((100..480).contains(&disconnected), "{disconnected}");
 }
 
 #[test]
 fn backlog_of_past_messages_is_bounded() {
-    let disconnected = fill(&[Kind::PastMessages], 500);
+    let disconnected = fill(&[BacklogKind::PastMessages], 500);
     assert!((100..480).contains(&disconnected), "{disconnected}");
 }
 
 #[test]
 fn backlog_of_strokes_is_bounded() {
-    let disconnected = fill(&[Kind::Canvas], 500);
+    let disconnected = fill(&[BacklogKind::Canvas], 500);
     assert!((100..480).contains(&disconnected), "{disconnected}");
 }
 
 #[test]
 fn backlog_of_all_kinds_together_is_bounded() {
-    let kinds = [Kind::Feed, Kind::Whispers, Kind::UserLists, Kind::PastMessages, Kind::Canvas];
+    let kinds = [
+        BacklogKind::Feed,
+        BacklogKind::Whispers,
+        BacklogKind::UserLists,
+        BacklogKind::PastMessages,
+        BacklogKind::Canvas,
+    ];
     assert!(fill(&kinds, 500) >= 400);
 }
 
@@ -129,6 +135,6 @@ fn unread_whispers_of_one_client_are_bounded() {
         hub.publish(Timestamp(0));
         mailbox.lifecycle().is_slow()
     });
-    // One more than fits is kept; the next one is too much.
+    // The mailbox accepts one whisper beyond the limit, and the next one disconnects the client.
     assert_eq!(kept, Some(WHISPER_BYTES_MAX / (4000 + "WHISPER ann \n".len()) + 1));
 }

@@ -1,4 +1,4 @@
-//! The hub with its room, its feed and its store, without sockets.
+//! Tests of the hub with its room, feed and store, without sockets.
 
 #[cfg(feature = "store")]
 use std::path::PathBuf;
@@ -21,17 +21,17 @@ use crate::store::{Durability, Options, Report, Retention, Store, tests::WAIT_MA
 pub(super) fn connect(hub: &mut Hub, session: u64) -> Arc<Mailbox> {
     let mailbox = Arc::new(Mailbox::new(hub.delivery.feed().backlog()));
     let address = ([127, 0, 0, 1], 1024).into();
-    hub.process(Timestamp(0), Request::Connect(SessionId(session), address, Arc::clone(&mailbox)));
+    hub.process(Timestamp(0), HubRequest::Connect(SessionId(session), address, Arc::clone(&mailbox)));
     mailbox
 }
 
-/// What comes of it is there after the next [`Hub::publish`].
+/// Sends a line to the hub. Its output is visible after the next [`Hub::publish`].
 pub(super) fn say(hub: &mut Hub, session: u64, line: &str) {
     let command = Command::parse(line, Mode::Commands).unwrap().unwrap();
-    hub.process(Timestamp(0), Request::Act(SessionId(session), InputKind::Command(command)));
+    hub.process(Timestamp(0), HubRequest::Input(SessionId(session), InputKind::Command(command)));
 }
 
-/// All that the connection of this mailbox can write now.
+/// The output that the connection of this mailbox can write now.
 pub(super) fn read(feed: &Feed, cursor: &mut Cursor, mailbox: &Mailbox) -> String {
     let mut text = Vec::new();
     cursor.fetch_new(feed, mailbox, std::task::Waker::noop());
@@ -46,12 +46,12 @@ pub(super) fn read(feed: &Feed, cursor: &mut Cursor, mailbox: &Mailbox) -> Strin
 
 /// A hub with a store in this file, and the receiver of the store's reports.
 #[cfg(feature = "store")]
-fn storing(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
+fn hub_with_store(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
     let options = Options { path, durability: Durability::Relaxed, keep: Retention::All };
     let epoch = crate::protocol::Token::truncated("epoch");
     let (store, _) = Store::open(&options, None, epoch, 0, || Timestamp(0)).unwrap();
     let reports = store.reports().clone();
-    (crate::server::stored::hub(Sessions::default(), Arc::clone(feed), store), reports)
+    (crate::server::store_adapter::create_hub(Sessions::default(), Arc::clone(feed), store), reports)
 }
 
 /// Waits until [`Hub::process_report`] finds a report.
@@ -64,8 +64,8 @@ fn await_report(reports: &Receiver<Report>) {
     }
 }
 
-/// Somebody who connects and says these lines, and whose connection never gets to write.
-fn stuck(hub: &mut Hub, lines: &[&str]) -> Arc<Mailbox> {
+/// Connects a client that sends these lines and reads nothing.
+fn connect_blocked(hub: &mut Hub, lines: &[&str]) -> Arc<Mailbox> {
     let mailbox = connect(hub, 1);
     for line in lines {
         say(hub, 1, line);
@@ -74,20 +74,20 @@ fn stuck(hub: &mut Hub, lines: &[&str]) -> Arc<Mailbox> {
     mailbox
 }
 
-/// The cursor of one who is stuck since before they joined has never been in the feed; it was taken for nobody's.
+/// The cursor of a client that has read nothing since before its `NICK` has no position in the feed. Such a client used to stay connected.
 #[test]
 fn client_blocked_since_before_joining_is_disconnected() {
-    let talk = ["MSG hello"; 200];
+    let messages = ["MSG hello"; 200];
     for before in [&["NICK a"][..], &["NICK a", "SET tags on"], &["SET tags on", "NICK a", "SET tags off"]] {
         let mut hub = Hub::new(Sessions::default(), Arc::new(Feed::new(4096)));
-        let mailbox = stuck(&mut hub, &[before, &talk].concat());
+        let mailbox = connect_blocked(&mut hub, &[before, &messages].concat());
         assert!(mailbox.lifecycle().is_slow(), "{before:?}");
         assert_eq!(hub.sessions().connected_count(), 0);
     }
 }
 
-/// One who reads everything in time, beside many who fall off at once: their leaves alone are more than is kept, and
-/// were once published before anybody could read on.
+/// The `LEAVE` events of many slow consumers are larger than the feed. They used to be published at once, so that even a client that keeps
+/// up was evicted.
 #[test]
 fn readers_stay_when_many_slow_consumers_are_disconnected() {
     let feed = Arc::new(Feed::new(64 * 1024));
@@ -124,7 +124,7 @@ fn readers_stay_when_many_slow_consumers_are_disconnected() {
 fn stored_but_unpublished_message_is_not_found() {
     let directory = tempfile::tempdir().unwrap();
     let feed = Arc::new(Feed::new(64 * 1024));
-    let (mut hub, reports) = storing(directory.path().join("chat.db"), &feed);
+    let (mut hub, reports) = hub_with_store(directory.path().join("chat.db"), &feed);
     let say = |hub: &mut Hub, session, line: &str| {
         say(hub, session, line);
         hub.publish(Timestamp(0));
@@ -133,14 +133,14 @@ fn stored_but_unpublished_message_is_not_found() {
     let mut cursor = Cursor::new();
     let mut search = |hub: &mut Hub| {
         say(hub, 1, "SEARCH tea");
-        let mut told = String::new();
+        let mut output = String::new();
         let deadline = Instant::now() + WAIT_MAX;
-        while !told.contains("OK SEARCH ") {
-            assert!(Instant::now() < deadline, "there is no answer: {told}");
-            told += &read(&feed, &mut cursor, &mailboxes[0]);
+        while !output.contains("OK SEARCH ") {
+            assert!(Instant::now() < deadline, "there is no answer: {output}");
+            output += &read(&feed, &mut cursor, &mailboxes[0]);
             std::thread::yield_now();
         }
-        told.lines().last().unwrap().to_owned()
+        output.lines().last().unwrap().to_owned()
     };
     say(&mut hub, 1, "NICK ann");
     say(&mut hub, 1, "MSG tea");
@@ -153,15 +153,15 @@ fn stored_but_unpublished_message_is_not_found() {
     assert_eq!(search(&mut hub), "OK SEARCH 1");
 }
 
-/// Even if the disk is slow, and members join and leave meanwhile.
+/// Holds for any order of messages, renames, turns and commits.
 #[test]
 #[cfg(feature = "store")]
-fn published_messages_are_the_stored_ones() {
+fn published_messages_equal_stored_ones() {
     arbtest::arbtest(|u| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
         let feed = Arc::new(Feed::new(64 * 1024));
-        let (mut hub, reports) = storing(path.clone(), &feed);
+        let (mut hub, reports) = hub_with_store(path.clone(), &feed);
         let file = rusqlite::Connection::open(&path).unwrap();
         let stored = || -> Vec<(u64, String)> {
             let mut rows = file.prepare("SELECT id, name || ' ' || text FROM messages ORDER BY seq").unwrap();
@@ -175,7 +175,7 @@ fn published_messages_are_the_stored_ones() {
                 hub.publish(Timestamp(0));
             }
             said.push_str(&read(&feed, &mut cursor, &reader));
-            if hub.is_storing() {
+            if hub.has_pending_changes() {
                 await_report(&reports);
                 assert!(hub.process_report());
             }
@@ -195,7 +195,7 @@ fn published_messages_are_the_stored_ones() {
                 _ => say(&mut hub, u.int_in_range(1..=3)?, &format!("MSG {step}")),
             }
         }
-        while hub.is_storing() || hub.is_turn_due() {
+        while hub.has_pending_changes() || hub.is_turn_due() {
             settle(&mut hub, &mut said);
         }
         settle(&mut hub, &mut said);
@@ -209,7 +209,7 @@ fn published_messages_are_the_stored_ones() {
     .budget_ms(1_000);
 }
 
-/// The ids of those events in lines with tags.
+/// The ids of the events that match `which`, in lines with tags.
 #[cfg(feature = "store")]
 fn ids(lines: &str, which: impl Fn(&str) -> bool) -> impl Iterator<Item = u64> {
     let tagged = lines.lines().filter_map(|line| line.strip_prefix('@')?.split_once(' '));
@@ -218,7 +218,7 @@ fn ids(lines: &str, which: impl Fn(&str) -> bool) -> impl Iterator<Item = u64> {
 
 /// Only 64 used to leave per tick, so that members expired more slowly than new ones were admitted.
 #[test]
-fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
+fn expired_sessions_all_leave_at_one_tick() {
     for are_named in [true, false] {
         let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
         let timeouts = Timeouts { idle_seconds: 20, ..Timeouts::default() };
@@ -232,30 +232,30 @@ fn all_expired_sessions_leave_at_one_tick_and_readers_keep_up() {
             }
         }
         let mut cursor = Cursor::new();
-        let mut heard = String::new();
+        let mut output = String::new();
         for seconds in [0, 20, 21] {
-            hub.process(Timestamp(0), Request::Act(SessionId::SERVER, InputKind::Tick(Uptime(seconds))));
+            hub.process(Timestamp(0), HubRequest::Input(SessionId::SERVER, InputKind::Tick(Uptime(seconds))));
             if seconds < 21 {
                 say(&mut hub, 1, "PING");
             }
             hub.publish(Timestamp(0));
             while hub.is_turn_due() {
                 hub.publish(Timestamp(0));
-                heard += &read(&feed, &mut cursor, &reader);
+                output += &read(&feed, &mut cursor, &reader);
             }
         }
         assert_eq!((hub.sessions().connected_count(), reader.lifecycle()), (1, Lifecycle::Open));
-        assert_eq!(heard.matches("LEAVE ").count(), if are_named { 1_999 } else { 0 });
+        assert_eq!(output.matches("LEAVE ").count(), if are_named { 1_999 } else { 0 });
     }
 }
 
 /// A join during a commit used to take the id of a message, so that the whole batch had to be committed again.
 #[test]
 #[cfg(feature = "store")]
-fn presence_during_a_commit_has_no_id_and_the_batch_is_committed_once() {
+fn rename_during_commit_takes_no_id_and_keeps_batch() {
     let directory = tempfile::tempdir().unwrap();
     let feed = Arc::new(Feed::new(64 * 1024));
-    let (mut hub, reports) = storing(directory.path().join("chat.db"), &feed);
+    let (mut hub, reports) = hub_with_store(directory.path().join("chat.db"), &feed);
     let reader = connect(&mut hub, 3);
     for line in ["SET tags on", "NICK reader"] {
         say(&mut hub, 3, line);
@@ -275,24 +275,24 @@ fn presence_during_a_commit_has_no_id_and_the_batch_is_committed_once() {
             say(&mut hub, 2, &format!("NICK n{number}-{rename}"));
         }
         assert!(hub.process_report());
-        while hub.is_turn_due() || hub.is_storing() {
-            assert!(reports.is_empty(), "it is committed again");
+        while hub.is_turn_due() || hub.has_pending_changes() {
+            assert!(reports.is_empty(), "the batch is committed again");
             hub.publish(Timestamp(0));
         }
     }
-    let heard = read(&feed, &mut Cursor::new(), &reader);
-    assert_eq!((ids(&heard, |_| true).collect::<Vec<_>>(), commits), (vec![1, 2, 3, 4, 5], 5));
-    assert_eq!(heard.matches("@- ").count(), 3 + 15, "{heard}");
+    let output = read(&feed, &mut Cursor::new(), &reader);
+    assert_eq!((ids(&output, |_| true).collect::<Vec<_>>(), commits), (vec![1, 2, 3, 4, 5], 5));
+    assert_eq!(output.matches("@- ").count(), 3 + 15, "{output}");
 }
 
-/// The ids of a batch that failed are given to the next one.
+/// The next batch reuses the ids of a failed one.
 #[test]
 #[cfg(feature = "store")]
-fn ids_have_no_gap_after_a_failed_commit() {
+fn ids_have_no_gap_after_failed_commit() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
-    let (mut hub, reports) = storing(path.clone(), &feed);
+    let (mut hub, reports) = hub_with_store(path.clone(), &feed);
     let file = rusqlite::Connection::open(&path).unwrap();
     let author = connect(&mut hub, 1);
     say(&mut hub, 1, "NICK a");
@@ -304,37 +304,37 @@ fn ids_have_no_gap_after_a_failed_commit() {
         file.execute_batch(change).unwrap();
         say(&mut hub, 1, &format!("MSG {text}"));
         hub.publish(Timestamp(0));
-        while hub.is_turn_due() || hub.is_storing() {
-            if hub.is_storing() && !hub.is_turn_due() {
+        while hub.is_turn_due() || hub.has_pending_changes() {
+            if hub.has_pending_changes() && !hub.is_turn_due() {
                 await_report(&reports);
                 assert!(hub.process_report());
             }
             hub.publish(Timestamp(0));
         }
     }
-    let heard = read(&feed, &mut Cursor::new(), &author);
-    let replies: Vec<_> = heard.lines().filter_map(|line| line.split_once(" MSG ")).collect();
-    assert!(matches!(replies[..], [("OK", "1"), ("ERR", _), ("OK", "2")]), "{heard}");
+    let output = read(&feed, &mut Cursor::new(), &author);
+    let replies: Vec<_> = output.lines().filter_map(|line| line.split_once(" MSG ")).collect();
+    assert!(matches!(replies[..], [("OK", "1"), ("ERR", _), ("OK", "2")]), "{output}");
 }
 
-/// Stops waiting for the store. Returns the replies to messages.
+/// Refuses the messages that the store has not confirmed. Returns the replies to all messages.
 #[cfg(feature = "store")]
 fn abandon(hub: &mut Hub, feed: &Feed, author: &Mailbox) -> Vec<String> {
     hub.sessions.sequencer_mut().refuse_unconfirmed();
-    while hub.has_entries() {
+    while hub.has_ready_entries() {
         hub.publish(Timestamp(0));
     }
-    let heard = read(feed, &mut Cursor::new(), author);
-    heard.lines().filter(|line| line.contains(" MSG ")).map(str::to_owned).collect()
+    let output = read(feed, &mut Cursor::new(), author);
+    output.lines().filter(|line| line.contains(" MSG ")).map(str::to_owned).collect()
 }
 
-/// A batch is committed, and its report has not been read, when the server gives up.
+/// The report of a committed batch has not been processed when the server stops.
 #[test]
 #[cfg(feature = "store")]
 fn message_stored_before_abandon_is_published() {
     let directory = tempfile::tempdir().unwrap();
     let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
-    let (mut hub, reports) = storing(directory.path().join("chat.db"), &feed);
+    let (mut hub, reports) = hub_with_store(directory.path().join("chat.db"), &feed);
     let author = connect(&mut hub, 1);
     say(&mut hub, 1, "NICK a");
     say(&mut hub, 1, "MSG stored");

@@ -1,4 +1,4 @@
-//! A transport without a socket, and the seam's rules for transports that use another one.
+//! A transport without a socket, for tests of transports that use another one.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 
-/// What comes in, in pieces, and what is sent. Accepts output up to `room` bytes.
+/// Returns the input piece by piece, and keeps the output. Accepts up to `room` bytes of output; `None`: no limit.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     pub(super) input: Mutex<VecDeque<io::Result<Option<Vec<u8>>>>>,
@@ -38,12 +38,12 @@ impl Transport for Pipe {
         LineDecoder::new()
     }
 
-    fn poll_read(&self, _: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<Input>>> {
+    fn poll_read(&self, _: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<ReceivedBytes>>> {
         match self.input.lock().unwrap().pop_front() {
             None => Poll::Pending,
             Some(Ok(Some(bytes))) => {
                 assert!(bytes.len() <= bytes_max, "the test's pieces are short");
-                Poll::Ready(Ok(Some(Input { wire_bytes: bytes.len(), bytes })))
+                Poll::Ready(Ok(Some(ReceivedBytes { wire_bytes: bytes.len(), bytes })))
             }
             Some(Ok(None)) => Poll::Ready(Ok(None)),
             Some(Err(error)) => Poll::Ready(Err(error)),
@@ -72,7 +72,7 @@ impl Transport for Pipe {
     }
 
     fn poll_writable(&self, _: &mut Context<'_>) -> Poll<()> {
-        panic!("no test waits for room");
+        panic!("no test waits until the pipe is writable");
     }
 
     fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
@@ -81,7 +81,7 @@ impl Transport for Pipe {
     }
 
     async fn send_end(&self, _: CloseReason, _: Option<&str>) -> io::Result<()> {
-        panic!("a transport on top of this one has its own end");
+        panic!("a transport on top of the pipe sends its own end");
     }
 
     async fn close(&self) -> io::Result<()> {

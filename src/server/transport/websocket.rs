@@ -1,4 +1,4 @@
-//! WebSocket: lines in text messages, on top of another transport.
+//! WebSocket: lines in text messages, over another transport.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,47 +10,47 @@ use futures_lite::{Stream as _, ready};
 use smallvec::SmallVec;
 use smol::Timer;
 
-use super::{Input, Transport, write_all};
+use super::{ReceivedBytes, Transport, write_all};
 use crate::feed::Source;
 use crate::protocol::{CloseReason, END_OF_MESSAGE, LeaveReason, LineDecoder};
 use crate::web::{CloseMessage, FrameDecoder, FrameEncoder, FrameError, FrameEvent};
 
-/// WebSocket over `T`, after the handshake. Boxed, because the compiler keeps room for a transport twice in the task of its connection.
+/// WebSocket over `T`, after the handshake. Boxed, because the future of a connection has space for its transport twice.
 pub(in crate::server) struct WebSocket<T>(Box<Parts<T>>);
 
 struct Parts<T> {
     inner: T,
-    state: Mutex<State>,
+    state: Mutex<WebSocketState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WebSocketState {
     incoming: FrameDecoder,
     outgoing: FrameEncoder,
-    /// Set once no frame is read any more: by a close frame, or by the first error in the client's frames.
+    /// The end of the input: a close frame, or the first error in the client's frames. No frame is read after it.
     end: Option<Result<(), FrameError>>,
     /// `end` has been returned to the reader.
-    end_was_read: bool,
-    /// Set if a silent connection is pinged, so that no proxy on the way closes it.
+    is_end_read: bool,
+    /// The interval of pings on a silent connection, so that no proxy closes it.
     pings: Option<Timer>,
 }
 
 impl<T: Transport> WebSocket<T> {
     /// Pings the client after a silence of `ping_interval`; `None`: never.
     pub(in crate::server) fn new(inner: T, ping_interval: Option<Duration>) -> Self {
-        let state = State { pings: ping_interval.map(Timer::interval), ..State::default() };
+        let state = WebSocketState { pings: ping_interval.map(Timer::interval), ..WebSocketState::default() };
         Self(Box::new(Parts { inner, state: Mutex::new(state) }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WebSocketState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a control frame if one is due and no other frame is sent in part. Returns the number of bytes; `None`: none is due.
-    fn send_control(&self, framing: &mut FrameEncoder) -> Option<io::Result<usize>> {
-        let sent = self.0.inner.write(&[], Source::Memory(&[IoSlice::new(framing.control()?)]));
+    fn send_control(&self, encoder: &mut FrameEncoder) -> Option<io::Result<usize>> {
+        let sent = self.0.inner.write(&[], Source::Memory(&[IoSlice::new(encoder.control()?)]));
         if let Ok(bytes) = sent {
-            framing.sent_control(bytes);
+            encoder.sent_control(bytes);
         }
         Some(sent)
     }
@@ -75,8 +75,8 @@ impl<T: Transport> WebSocket<T> {
     }
 }
 
-impl State {
-    /// Replaces frames with what is in them: the text of each message and [`END_OF_MESSAGE`] after it. Notes what else they say.
+impl WebSocketState {
+    /// Replaces frames with the text of their messages, and [`END_OF_MESSAGE`] after each. Processes control frames.
     fn unframe(&mut self, input: &mut Vec<u8>, cx: &Context<'_>) {
         let mut bytes = Vec::with_capacity(input.len());
         let mut rest = input.as_mut_slice();
@@ -86,32 +86,30 @@ impl State {
                 FrameEvent::EndOfMessage => bytes.push(END_OF_MESSAGE),
                 FrameEvent::Ping(payload) => {
                     self.outgoing.queue_pong(payload);
-                    // For `poll_control`, or `write`.
+                    // `poll_control` or `write` sends the pong.
                     cx.waker().wake_by_ref();
                 }
                 FrameEvent::Close => self.end = Some(Ok(())),
-                FrameEvent::Failed(failure) => self.end = Some(Err(failure)),
+                FrameEvent::Failed(error) => self.end = Some(Err(error)),
             }
         }
         *input = bytes;
     }
 
-    /// The result of reading after the last frame.
-    fn read_end(&mut self) -> Option<io::Result<Option<Input>>> {
+    /// The result of a read after the last frame. `None` if there may be more frames.
+    fn read_end(&mut self) -> Option<io::Result<Option<ReceivedBytes>>> {
         let end = self.end?;
-        self.end_was_read = true;
+        self.is_end_read = true;
         Some(match end {
             Ok(()) => Ok(None),
-            Err(failure) => Err(io::Error::new(io::ErrorKind::InvalidData, failure.as_str())),
+            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error.as_str())),
         })
     }
 
-    /// What the close frame says.
-    fn farewell(&self, closing: CloseReason) -> CloseMessage<'static> {
+    /// The contents of the close frame.
+    fn close_message(&self, closing: CloseReason) -> CloseMessage<'static> {
         match self.end {
-            Some(Err(failure)) if self.end_was_read && closing == CloseReason::Left(LeaveReason::Errors) => {
-                failure.into()
-            }
+            Some(Err(error)) if self.is_end_read && closing == CloseReason::Left(LeaveReason::Errors) => error.into(),
             _ => closing.into(),
         }
     }
@@ -122,13 +120,13 @@ impl<T: Transport> Transport for WebSocket<T> {
         LineDecoder::for_messages()
     }
 
-    fn poll_read(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<Input>>> {
+    fn poll_read(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<io::Result<Option<ReceivedBytes>>> {
         let mut state = self.state();
         if let Some(end) = state.read_end() {
             return Poll::Ready(end);
         }
         let Some(mut input) = ready!(self.0.inner.poll_read(cx, bytes_max))? else {
-            // A client that ends the connection in good order sends a close frame first.
+            // A client that closes properly sends a close frame first.
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         };
         state.unframe(&mut input.bytes, cx);
@@ -143,19 +141,19 @@ impl<T: Transport> Transport for WebSocket<T> {
         self.0.inner.take_error()
     }
 
-    /// Sends lines in a text frame. `Interrupted` after a frame header alone was sent: nothing of `source` was.
+    /// Sends lines in a text frame. Returns `Interrupted` if only a control frame or a frame header was sent, and nothing of `source`.
     fn write(&self, header: &[u8], source: Source<'_>) -> io::Result<usize> {
         debug_assert!(header.is_empty(), "lines have no header");
-        let framing = &mut self.state().outgoing;
-        if let Some(sent) = self.send_control(framing) {
+        let encoder = &mut self.state().outgoing;
+        if let Some(sent) = self.send_control(encoder) {
             sent?;
             return Err(io::ErrorKind::Interrupted.into());
         }
-        framing.begin(&source);
-        let (header, text_bytes) = framing.next();
+        encoder.begin(&source);
+        let (header, text_bytes) = encoder.next();
         match self.write_framed(header, &source, text_bytes)? {
             0 => Err(io::ErrorKind::WriteZero.into()),
-            sent => match framing.sent(sent, &source) {
+            sent => match encoder.sent(sent, &source) {
                 0 => Err(io::ErrorKind::Interrupted.into()),
                 of_source => Ok(of_source),
             },
@@ -168,7 +166,7 @@ impl<T: Transport> Transport for WebSocket<T> {
 
     fn poll_control(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut state = self.state();
-        let State { outgoing, pings, .. } = &mut *state;
+        let WebSocketState { outgoing, pings, .. } = &mut *state;
         loop {
             if let Some(sent) = self.send_control(outgoing) {
                 return Poll::Ready(sent);
@@ -183,12 +181,12 @@ impl<T: Transport> Transport for WebSocket<T> {
         self.0.inner.set_send_buffer(bytes)
     }
 
-    /// Sends blank lines in place of the rest of a frame that was sent in part, then `last_line`, then a close frame.
+    /// Sends blank lines instead of the rest of a frame that was sent in part, then `last_line`, then a close frame.
     async fn send_end(&self, closing: CloseReason, last_line: Option<&str>) -> io::Result<()> {
         let last_lines = last_line.map_or_else(String::new, |line| format!("{line}\n"));
         let last_bytes = {
             let state = self.state();
-            state.outgoing.end(&CloseMessage { last_lines: &last_lines, ..state.farewell(closing) })
+            state.outgoing.end(&CloseMessage { last_lines: &last_lines, ..state.close_message(closing) })
         };
         write_all(&self.0.inner, &last_bytes).await
     }
@@ -209,13 +207,10 @@ mod tests {
     use super::*;
     use crate::server::transport::tests::Pipe;
 
-    /// Bytes for the decoder, and their size on the wire.
-    type Read = io::Result<Option<(Vec<u8>, usize)>>;
-
     #[derive(Default)]
-    struct Wakes(AtomicU32);
+    struct WakeCounter(AtomicU32);
 
-    impl Wake for Wakes {
+    impl Wake for WakeCounter {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -230,22 +225,21 @@ mod tests {
         [&[first_byte, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0], payload].concat()
     }
 
-    fn poll_read(web_socket: &WebSocket<Pipe>, waker: &Waker) -> Poll<Read> {
-        let read = web_socket.poll_read(&mut Context::from_waker(waker), 4096);
-        read.map_ok(|input| input.map(|Input { bytes, wire_bytes }| (bytes, wire_bytes)))
+    fn poll_read(web_socket: &WebSocket<Pipe>, waker: &Waker) -> Poll<io::Result<Option<ReceivedBytes>>> {
+        web_socket.poll_read(&mut Context::from_waker(waker), 4096)
     }
 
     #[track_caller]
     fn expect_input(web_socket: &WebSocket<Pipe>, bytes: &[u8], wire_bytes: usize) {
         let Poll::Ready(Ok(Some(input))) = poll_read(web_socket, Waker::noop()) else { panic!("no input") };
-        assert_eq!(input, (bytes.to_vec(), wire_bytes));
+        assert_eq!((&*input.bytes, input.wire_bytes), (bytes, wire_bytes));
     }
 
-    /// How reading ends: `None` in good order.
+    /// Checks how reading ends: with this error, or with a close frame (`None`).
     #[track_caller]
     fn expect_end(web_socket: &WebSocket<Pipe>, expected: Option<io::ErrorKind>) {
         for _ in 0..2 {
-            let Poll::Ready(end) = poll_read(web_socket, Waker::noop()) else { panic!("it reads on") };
+            let Poll::Ready(end) = poll_read(web_socket, Waker::noop()) else { panic!("the input has not ended") };
             assert_eq!(end.map(|input| input.is_none()).map_err(|error| error.kind()), expected.map_or(Ok(true), Err));
             web_socket.0.inner.receive_end();
         }
@@ -256,20 +250,20 @@ mod tests {
     }
 
     #[test]
-    fn message_is_marked_at_its_end_and_counted_with_its_headers() {
+    fn read_marks_end_of_message_and_counts_headers() {
         let web = web_socket();
         web.0.inner.receive(&[frame(0x81, b"PING a"), frame(0x81, b""), frame(0x01, b"PING b\nPI")].concat());
         expect_input(&web, b"PING a\xff\xffPING b\nPI", 12 + 6 + 15);
         web.0.inner.receive(&frame(0x80, b"NG c\n"));
         expect_input(&web, b"NG c\n\xff", 11);
-        // Nothing but a control frame costs, too.
+        // A control frame alone counts, too.
         web.0.inner.receive(&frame(0x8a, b""));
         expect_input(&web, b"", 6);
         assert!(poll_read(&web, Waker::noop()).is_pending());
     }
 
     #[test]
-    fn close_frame_is_the_end_of_input() {
+    fn close_frame_ends_input() {
         let web = web_socket();
         web.0.inner.receive(&[frame(0x81, b"PING a"), frame(0x88, b""), frame(0x81, b"PING b")].concat());
         expect_input(&web, b"PING a\xff", 12 + 6 + 12);
@@ -277,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn end_without_close_frame_is_unexpected() {
+    fn end_without_close_frame_is_an_error() {
         let web = web_socket();
         web.0.inner.receive(&frame(0x81, b"PING a"));
         web.0.inner.receive_end();
@@ -286,34 +280,34 @@ mod tests {
     }
 
     #[test]
-    fn invalid_frame_is_an_error_after_the_lines_before_it() {
+    fn invalid_frame_fails_after_lines_before_it() {
         let web = web_socket();
         web.0.inner.receive(&[frame(0x81, b"PING a"), frame(0x82, b"x"), frame(0x81, b"PING b")].concat());
-        // A session that ends before the reader gets there is told the reason of that end.
+        // If the session ends before the reader has read the error, the close frame has the session's reason.
         expect_input(&web, b"PING a\xff", 12 + 7 + 12);
         assert_eq!(
-            web.state().farewell(CloseReason::Left(LeaveReason::Errors)),
+            web.state().close_message(CloseReason::Left(LeaveReason::Errors)),
             CloseReason::Left(LeaveReason::Errors).into()
         );
         expect_end(&web, Some(io::ErrorKind::InvalidData));
-        assert_eq!(web.state().farewell(CloseReason::Left(LeaveReason::Errors)), FrameError::Binary.into());
-        assert_eq!(web.state().farewell(CloseReason::Stopping), CloseReason::Stopping.into());
+        assert_eq!(web.state().close_message(CloseReason::Left(LeaveReason::Errors)), FrameError::Binary.into());
+        assert_eq!(web.state().close_message(CloseReason::Stopping), CloseReason::Stopping.into());
     }
 
     #[test]
-    fn ping_wakes_the_task_and_pong_goes_before_lines() {
-        let (web, count) = (web_socket(), Arc::new(Wakes::default()));
+    fn ping_wakes_task_and_pong_precedes_lines() {
+        let (web, count) = (web_socket(), Arc::new(WakeCounter::default()));
         let waker = Waker::from(Arc::clone(&count));
         web.0.inner.receive(&frame(0x81, b"PING a"));
         assert!(poll_read(&web, &waker).is_ready());
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
         web.0.inner.receive(&frame(0x89, b"x"));
         assert!(poll_read(&web, &waker).is_ready());
-        assert_eq!(count.0.load(Ordering::Relaxed), 1, "nobody else would poll the writer");
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "the ping did not wake the task");
         assert_eq!(write(&web, "hi\n").map_err(|error| error.kind()), Err(io::ErrorKind::Interrupted));
         assert_eq!(write(&web, "hi\n").unwrap(), 3);
         assert_eq!(web.0.inner.take_sent(), b"\x8a\x01x\x81\x03hi\n");
-        // The same without a line to send.
+        // Without a line to send, `poll_control` sends the pong.
         web.0.inner.receive(&frame(0x89, b"y"));
         assert!(poll_read(&web, &waker).is_ready());
         let mut cx = Context::from_waker(&waker);
@@ -323,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn header_sent_alone_is_no_part_of_the_lines() {
+    fn write_does_not_count_header_sent_alone() {
         let web = web_socket();
         web.0.inner.set_room(2);
         assert_eq!(write(&web, "hi\n").map_err(|error| error.kind()), Err(io::ErrorKind::Interrupted));
@@ -336,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn end_completes_a_frame_then_says_the_last_line_and_the_reason() {
+    fn send_end_completes_frame_then_sends_line_and_reason() {
         let web = web_socket();
         web.0.inner.set_room(3);
         assert_eq!(write(&web, "hi\n").unwrap(), 1);

@@ -24,7 +24,7 @@ use chinwag::feed::Feed;
 use chinwag::limits::{LONE_CR_SILENCE_MS, PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
 use chinwag::protocol::{Ending, LeaveReason, LineError, Mode, Secret, Timestamp};
 use chinwag::room::{SessionId, Uptime};
-use chinwag::server::hub::{Hub, Request};
+use chinwag::server::hub::{Hub, HubRequest};
 use chinwag::session::{InputKind, Timeouts};
 
 use self::model::Model;
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1024));
         let mut peer = Peer::new(patience, &self.feed);
         self.make_room();
-        self.hub.process(self.now, Request::Connect(session, address, Arc::clone(&peer.mailbox)));
+        self.hub.process(self.now, HubRequest::Connect(session, address, Arc::clone(&peer.mailbox)));
         self.model.apply(self.now, session, &InputKind::Connect(address));
         let claims = &self.model.claims;
         peer.send(&phrases::first_line(session.0, claims.held(), claims.given.last().copied()));
@@ -285,14 +285,14 @@ impl<'a> Run<'a> {
 
     fn act(&mut self, session: SessionId, action: &InputKind) {
         self.make_room();
-        self.hub.process(self.now, Request::Act(session, action.clone()));
+        self.hub.process(self.now, HubRequest::Input(session, action.clone()));
         self.model.apply(self.now, session, action);
         self.progress += 1;
     }
 
     /// What the hub's task does before it takes more.
     fn make_room(&mut self) {
-        while self.hub.is_full() {
+        while self.hub.must_publish() {
             self.publish();
         }
     }

@@ -1,7 +1,7 @@
-//! Renders messages from the store for one connection: the reply to a command, or the messages that a slow consumer missed.
+//! Renders pages of messages from the store for one connection: the reply to a command, or the messages that a slow client missed.
 //!
-//! The connection's task renders a page once it has written everything before it, and then drops the rows. So a connection has at most
-//! one page in memory, as rows or as text.
+//! The connection's task renders a page once it has written everything before it, and then drops the rows. So a connection has at most one
+//! page in memory, as rows or as text.
 
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker, ready};
@@ -17,21 +17,21 @@ use crate::store::{EvictedRange, Page, Query, QueryEnd, QueryError, QueryQueues,
 #[derive(Debug)]
 pub(super) struct QueryReply {
     query: HistoryQuery,
-    /// The id of the newest message at the reply's place in the order.
+    /// The id of the newest message before the reply.
     last: MessageId,
     dialect: Dialect,
     mode: Mode,
     pages: QueryPages,
 }
 
-/// The messages that a slow consumer missed, rendered as events.
+/// The messages that a slow client missed, rendered as events.
 #[derive(Debug)]
 pub(super) struct CatchUp {
     dialect: Dialect,
     /// The clock for notices among the messages.
     now: fn() -> Timestamp,
     pages: QueryPages,
-    /// The query has failed; its last page says why.
+    /// The query has failed; its last page has the error.
     has_failed: bool,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct CatchUp {
 struct QueryPages(Option<Arc<StoreQuery>>);
 
 impl QueryReply {
-    /// Replies to a command on the connection of `mailbox`, with messages up to the id `until`.
+    /// Starts the reply to a command on the connection of `mailbox`, with messages up to the id `until`.
     pub(super) fn new(
         query: HistoryQuery,
         until: MessageId,
@@ -97,7 +97,7 @@ impl PageSource for QueryReply {
 }
 
 impl CatchUp {
-    /// Lets the connection of `mailbox` catch up.
+    /// Starts to catch up on the connection of `mailbox`.
     pub(super) fn new(
         missed: MissedMessages,
         now: fn() -> Timestamp,
@@ -170,7 +170,7 @@ fn store_failed(verb: Verb, error: &QueryError) -> Refusal {
     Refusal::new(verb, ErrorCode::StoreFailed, text)
 }
 
-/// Wakes the connection of an mailbox, if the mailbox still exists. Holds it weakly, because the mailbox may own the query.
+/// Wakes the connection of a mailbox, if the mailbox still exists. The reference is weak, because the mailbox may own the query.
 struct MailboxWaker(Weak<Mailbox>);
 
 fn mailbox_waker(mailbox: &Arc<Mailbox>) -> Waker {

@@ -1,4 +1,4 @@
-//! Sorts the words of a command line for argh: users may put options and the command in any order, as `--option value` or
+//! Sorts the words of a command line for argh: users may write options and the command in any order, and options as `--option value` or
 //! `--option=value`. Explains errors in them.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use super::{nearest, quoted};
 
 /// A sorted command line.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Words {
+pub(super) struct SortedArguments {
     /// Options and their values; switches have none.
     options: Vec<(&'static str, Option<String>)>,
     /// The words before the command or, without a command, all of them.
@@ -23,7 +23,7 @@ pub(super) struct Words {
     pub(super) is_help: bool,
 }
 
-impl Words {
+impl SortedArguments {
     /// Sorts the words. `absent` explains an option that this program could have but does not.
     ///
     /// # Errors
@@ -40,20 +40,21 @@ impl Words {
             let word = word.map_err(|bytes| not_utf8("argument", &bytes))?;
             if word == "--" {
                 for word in raw.by_ref() {
-                    self.add(word.map_err(|bytes| not_utf8("argument", &bytes))?, info);
+                    self.add_word(word.map_err(|bytes| not_utf8("argument", &bytes))?, info);
                 }
                 break;
             }
             if !is_option(&word) {
-                self.add(word, info);
+                self.add_word(word, info);
                 continue;
             }
-            let (name, value) = split(&word);
+            let (name, value) = split_value(&word);
             if ["-h", "--help"].contains(&name) && value.is_none() {
                 self.is_help = true;
                 continue;
             }
-            let option = find(name, info).ok_or_else(|| absent(name).unwrap_or_else(|| self.unknown(name, info)))?;
+            let option = find_option(name, info)
+                .ok_or_else(|| absent(name).unwrap_or_else(|| self.explain_unknown(name, info)))?;
             if option.optionality != Optionality::Repeating
                 && option.kind != FlagInfoKind::Switch
                 && !given.insert(option.long)
@@ -75,13 +76,13 @@ impl Words {
             self.options.push((option.long, value));
         }
         if self.options.iter().any(|(name, _)| *name == "--version") {
-            // It is an option of the program, and may stand after a command.
+            // `--version` is an option of the program, but may follow a command.
             (self.command, self.arguments) = (None, Vec::new());
         }
         self.wrong_option(info).or_else(|| self.wrong_argument(info)).map_or(Ok(()), Err)
     }
 
-    fn add(&mut self, word: String, info: &CommandInfoWithArgs) {
+    fn add_word(&mut self, word: String, info: &CommandInfoWithArgs) {
         if self.command.is_some() {
             self.arguments.push(word);
         } else if let Some(command) = info.commands.iter().find(|command| command.name == word) {
@@ -92,19 +93,19 @@ impl Words {
         }
     }
 
-    /// Reports a word after `help` that is not a command.
-    pub(super) fn wrong_topic(&self, info: &CommandInfoWithArgs) -> Option<String> {
+    /// Explains a word after `help` that is not a command.
+    pub(super) fn unknown_topic(&self, info: &CommandInfoWithArgs) -> Option<String> {
         let topic = self.leading.iter().skip_while(|word| *word != "help").nth(1)?;
         let names: Vec<_> = info.commands.iter().map(|command| command.name).collect();
         Some(format!("unknown command {} after help: expected one of {}", quoted(topic), names.join(", ")))
     }
 
-    /// Reports an option that this command does not have, with those that it has.
+    /// Explains an option that this command does not have, and lists the options that it has.
     fn wrong_option(&self, info: &CommandInfoWithArgs) -> Option<String> {
         let has = |info: &CommandInfoWithArgs, name: &str| info.flags.iter().any(|flag| flag.long == name);
         let shows =
             |info: &CommandInfoWithArgs, name: &str| info.flags.iter().any(|flag| flag.long == name && !flag.hidden);
-        let own = self.called(info);
+        let own = self.called_command(info);
         let (option, _) = self.options.iter().find(|(name, _)| !has(own, name))?;
         let commands = info.commands.iter().filter(|command| shows(&command.command, option));
         let commands: Vec<_> = commands.map(|command| command.name).collect();
@@ -122,9 +123,9 @@ impl Words {
         Some(format!("unexpected {option}: expected it {}; {whose} {known}", places.join(", or ")))
     }
 
-    /// Reports a missing or surplus word.
+    /// Explains a missing or surplus word.
     fn wrong_argument(&self, info: &CommandInfoWithArgs) -> Option<String> {
-        let known = self.called(info).positionals;
+        let known = self.called_command(info).positionals;
         let is_required = |known: &&PositionalInfo<'_>| known.optionality == Optionality::Required;
         match (self.command, self.leading.first()) {
             (None, Some(word)) if known.is_empty() => {
@@ -144,13 +145,13 @@ impl Words {
         }
     }
 
-    /// Reports an unknown option, and suggests the nearest known one.
-    fn unknown(&self, name: &str, info: &CommandInfoWithArgs) -> String {
-        let called = self.called(info);
+    /// Explains an unknown option, and suggests the nearest known one.
+    fn explain_unknown(&self, name: &str, info: &CommandInfoWithArgs) -> String {
+        let called = self.called_command(info);
         let known = called.flags.iter().filter(|option| !option.hidden).map(|option| option.long);
         let hint = match nearest(name, known) {
             Some(option) => format!("; did you mean {option}?"),
-            // The only word of a program with commands is no text.
+            // A program with commands takes no text without a command.
             None if called.positionals.is_empty() || !called.commands.is_empty() => String::new(),
             None => "; put -- before text that begins with -".to_owned(),
         };
@@ -158,13 +159,13 @@ impl Words {
     }
 
     /// The command, or the program without a command.
-    fn called<'a>(&self, info: &'a CommandInfoWithArgs) -> &'a CommandInfoWithArgs {
+    fn called_command<'a>(&self, info: &'a CommandInfoWithArgs) -> &'a CommandInfoWithArgs {
         let called = info.commands.iter().find(|command| Some(command.name) == self.command);
         called.map_or(info, |called| &called.command)
     }
 
     /// The words in the order that argh expects: the options of a command after it, and all other words after `--`.
-    pub(super) fn all(&self) -> Vec<&str> {
+    pub(super) fn in_argh_order(&self) -> Vec<&str> {
         let options = self.options.iter().flat_map(|(name, value)| [Some(*name), value.as_deref()]).flatten();
         let leading = ["--"].into_iter().chain(self.leading.iter().map(String::as_str));
         match self.command {
@@ -176,8 +177,8 @@ impl Words {
         }
     }
 
-    /// Turns argh's text about a value that cannot be parsed into our form.
-    pub(super) fn explain(&self, output: &str) -> String {
+    /// Converts argh's error about a value that cannot be parsed to our form.
+    pub(super) fn explain_argh_error(&self, output: &str) -> String {
         let option = |(name, value): &(&str, Option<String>)| {
             let value = value.as_deref()?;
             let why = output.strip_prefix(&format!("Error parsing option '{name}' with value '{value}': "))?;
@@ -199,22 +200,22 @@ fn is_option(word: &str) -> bool {
     word.len() > 1 && word.starts_with('-')
 }
 
-/// Whether a word can be the value of the option before it. A word that looks like an option cannot: the value was forgotten.
-/// After `=`, any value can be given.
+/// Whether a word can be the value of the option before it. A word that looks like an option cannot: the user forgot the value. After `=`,
+/// any value is possible.
 fn is_value(word: &str, info: &CommandInfoWithArgs) -> bool {
-    !word.starts_with("--") && word != "-h" && find(word, info).is_none()
+    !word.starts_with("--") && word != "-h" && find_option(word, info).is_none()
 }
 
-/// The name and the value of `--name=value`.
-fn split(word: &str) -> (&str, Option<&str>) {
+/// Splits `--name=value`. Other words have no value.
+fn split_value(word: &str) -> (&str, Option<&str>) {
     match word.split_once('=') {
         Some((name, value)) if word.starts_with("--") => (name, Some(value)),
         _ => (word, None),
     }
 }
 
-/// An option of the program or of one of its commands.
-fn find(name: &str, info: &CommandInfoWithArgs) -> Option<&'static FlagInfo<'static>> {
+/// Finds an option of the program or of one of its commands.
+fn find_option(name: &str, info: &CommandInfoWithArgs) -> Option<&'static FlagInfo<'static>> {
     let is_short = |short: char| name.strip_prefix('-').is_some_and(|letter| letter.chars().eq([short]));
     let commands = info.commands.iter().map(|command| command.command.flags);
     let mut known = [info.flags].into_iter().chain(commands).flatten();
@@ -230,12 +231,12 @@ fn not_utf8(what: &str, bytes: &OsStr) -> String {
 mod tests {
     use argh::{ArgsInfo, FromArgs};
 
-    use super::super::{Feature, absent};
+    use super::super::{Feature, explain_absent};
     use super::*;
 
     /// Options for a trial.
     #[derive(FromArgs, ArgsInfo, Debug)]
-    #[expect(dead_code, reason = "only its words are looked at")]
+    #[expect(dead_code, reason = "only the names of its options are used")]
     struct Trial {
         /// what is said
         #[argh(positional)]
@@ -260,7 +261,7 @@ mod tests {
 
     /// Options of a program with commands.
     #[derive(FromArgs, ArgsInfo, Debug)]
-    #[expect(dead_code, reason = "only its words are looked at")]
+    #[expect(dead_code, reason = "only the names of its options are used")]
     struct Program {
         /// the server
         #[argh(positional)]
@@ -275,22 +276,22 @@ mod tests {
         version: bool,
 
         #[argh(subcommand)]
-        command: Option<Command>,
+        command: Option<TestCommand>,
     }
 
     #[derive(FromArgs, ArgsInfo, Debug)]
     #[argh(subcommand)]
-    #[expect(dead_code, reason = "only its words are looked at")]
-    enum Command {
-        Send(Send),
-        Wait(Wait),
+    #[expect(dead_code, reason = "only the names of its options are used")]
+    enum TestCommand {
+        Send(SendCommand),
+        Wait(WaitCommand),
     }
 
     /// send a text
     #[derive(FromArgs, ArgsInfo, Debug)]
     #[argh(subcommand, name = "send")]
-    #[expect(dead_code, reason = "only its words are looked at")]
-    struct Send {
+    #[expect(dead_code, reason = "only the names of its options are used")]
+    struct SendCommand {
         /// the text
         #[argh(positional)]
         text: Vec<String>,
@@ -307,8 +308,8 @@ mod tests {
     /// wait for a text
     #[derive(FromArgs, ArgsInfo, Debug)]
     #[argh(subcommand, name = "wait")]
-    #[expect(dead_code, reason = "only its words are looked at")]
-    struct Wait {
+    #[expect(dead_code, reason = "only the names of its options are used")]
+    struct WaitCommand {
         /// the text
         #[argh(positional)]
         regex: String,
@@ -326,20 +327,20 @@ mod tests {
         nick: Option<String>,
     }
 
-    fn sort_for<A: ArgsInfo>(raw: &[&str]) -> Result<Words, String> {
-        let mut words = Words::default();
+    fn sort_for<A: ArgsInfo>(raw: &[&str]) -> Result<SortedArguments, String> {
+        let mut words = SortedArguments::default();
         let sorted = words.sort(raw.iter().map(OsString::from), &A::get_args_info(), |_| None);
         if words.is_help { Ok(words) } else { sorted.map(|()| words) }
     }
 
-    fn sort(raw: &[&str]) -> Result<Words, String> {
+    fn sort(raw: &[&str]) -> Result<SortedArguments, String> {
         sort_for::<Trial>(raw)
     }
 
     #[test]
     fn words_are_sorted_for_argh() {
         let check = |raw: &[&str], expected: &[&str]| {
-            assert_eq!(sort(raw).unwrap().all(), expected, "{raw:?}");
+            assert_eq!(sort(raw).unwrap().in_argh_order(), expected, "{raw:?}");
         };
         check(&["--count=3", "hi", "--json"], &["--count", "3", "--json", "--", "hi"]);
         check(
@@ -354,7 +355,7 @@ mod tests {
     #[test]
     fn options_follow_their_command() {
         let check = |raw: &[&str], expected: &[&str]| {
-            assert_eq!(sort_for::<Program>(raw).unwrap().all(), expected, "{raw:?}");
+            assert_eq!(sort_for::<Program>(raw).unwrap().in_argh_order(), expected, "{raw:?}");
         };
         check(&["--nick", "al", "host"], &["--nick", "al", "--", "host"]);
         check(
@@ -386,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn help_is_asked_for_by_option_or_word() {
+    fn help_is_found_as_option_or_word() {
         for raw in [&["-h"][..], &["--help"], &["help"], &["--json", "help", "send"], &["--help", "--unknown"]] {
             assert!(sort(raw).unwrap().is_help, "{raw:?}");
         }
@@ -406,7 +407,7 @@ mod tests {
     fn help_for_unknown_command_is_refused() {
         let check = |raw: &[&str], expected: Option<&str>| {
             let words = sort_for::<Program>(raw).unwrap();
-            assert_eq!(words.wrong_topic(&Program::get_args_info()).as_deref(), expected, "{raw:?}");
+            assert_eq!(words.unknown_topic(&Program::get_args_info()).as_deref(), expected, "{raw:?}");
         };
         check(&["help", "sned"], Some("unknown command \"sned\" after help: expected one of send, wait"));
         for raw in [&["help"][..], &["help", "send", "sned"], &["host", "help"], &["--help", "host"]] {
@@ -432,18 +433,18 @@ mod tests {
     #[test]
     fn option_of_absent_feature_is_explained() {
         let feature = |is_built| Feature { name: "store", is_built, options: &["--data"] };
-        assert_eq!(absent("--data", "chinwagd", &[feature(true)]), None);
-        assert_eq!(absent("--date", "chinwagd", &[feature(false)]), None);
-        let error = absent("--data", "chinwagd", &[feature(false)]).unwrap();
+        assert_eq!(explain_absent("--data", "chinwagd", &[feature(true)]), None);
+        assert_eq!(explain_absent("--date", "chinwagd", &[feature(false)]), None);
+        let error = explain_absent("--data", "chinwagd", &[feature(false)]).unwrap();
         assert_eq!(
             error,
             "--data needs the feature store, and this chinwagd was built without it; build one that has it: \
              cargo build --release --bin chinwagd --features store"
         );
         let raw = ["--date=x", "--data=x"].map(OsString::from);
-        let explain = |name: &str| absent(name, "chinwagd", &[feature(false)]);
+        let explain = |name: &str| explain_absent(name, "chinwagd", &[feature(false)]);
         let info = Trial::get_args_info();
-        let sort = |raw: &[OsString]| Words::default().sort(raw.iter().cloned(), &info, explain);
+        let sort = |raw: &[OsString]| SortedArguments::default().sort(raw.iter().cloned(), &info, explain);
         assert!(sort(&raw).unwrap_err().starts_with("unknown option"));
         assert_eq!(sort(&raw[1..]), Err(error));
     }
@@ -451,16 +452,16 @@ mod tests {
     #[test]
     fn parse_error_names_option_and_value() {
         let words = sort(&["--listen=x", "--count", "many\n"]).unwrap();
-        let error = Trial::from_args(&["trial"], &words.all()).unwrap_err();
-        let said = words.explain(&error.output);
-        assert!(said.starts_with(r#"invalid --count "many\n": "#), "{said}");
+        let error = Trial::from_args(&["trial"], &words.in_argh_order()).unwrap_err();
+        let error = words.explain_argh_error(&error.output);
+        assert!(error.starts_with(r#"invalid --count "many\n": "#), "{error}");
     }
 
     #[test]
     fn word_that_is_not_utf8_is_shown_escaped() {
         let latin1 = std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec());
         let words = [OsString::from("--listen"), latin1].into_iter();
-        let error = Words::default().sort(words, &Trial::get_args_info(), |_| None).unwrap_err();
+        let error = SortedArguments::default().sort(words, &Trial::get_args_info(), |_| None).unwrap_err();
         assert_eq!(error, r#"invalid --listen "caf\xe9": expected UTF-8"#);
     }
 }

@@ -1,4 +1,4 @@
-//! The bytes that a client reads when messages come from a real store.
+//! The bytes that a client reads when its messages come from a store on disk.
 
 use std::io;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn mailbox() -> Arc<Mailbox> {
     mailbox
 }
 
-/// Waits for the next piece of text. `Err(true)`: the text is complete; `Err(false)`: it has failed.
+/// Waits for the next piece of text. `Err(true)`: the text is complete. `Err(false)`: the query has failed.
 fn next(mailbox: &Mailbox, pieces: &mut impl PageSource) -> Result<String, bool> {
     wait_for(|| {
         // Registers before it checks, as a connection does.
@@ -59,7 +59,7 @@ fn reply(store: &Store, dialect: Dialect, mode: Mode, query: HistoryQuery, until
     let mailbox = mailbox();
     let reply = QueryReply::new(query, MessageId(until), dialect, mode, &mailbox, store.queries());
     let (text, is_complete) = read(&mailbox, reply);
-    assert!(is_complete, "a reply ends with a line, whatever happens");
+    assert!(is_complete, "the reply has no final line");
     text
 }
 
@@ -78,7 +78,7 @@ fn sql(path: &Path, sql: &str) {
 }
 
 #[test]
-fn reply_is_past_lines_and_the_count() {
+fn reply_has_past_lines_and_count() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     let said: Vec<_> = (1..=2000).map(|id| past(2 * id, &format!("message {id}"))).collect();
@@ -101,7 +101,7 @@ fn reply_is_past_lines_and_the_count() {
     close(store);
 }
 
-/// So one write sends all of it.
+/// So that one write sends all of it.
 #[test]
 fn reply_of_one_page_is_one_piece() {
     let directory = tempfile::tempdir().unwrap();
@@ -116,7 +116,7 @@ fn reply_of_one_page_is_one_piece() {
 }
 
 #[test]
-fn reply_ends_as_too_old_where_messages_are_evicted() {
+fn reply_ends_as_too_old_after_eviction() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, "hi")).collect());
@@ -138,11 +138,11 @@ fn reply_ends_as_too_old_where_messages_are_evicted() {
 }
 
 #[test]
-fn reply_says_why_the_store_failed() {
+fn reply_of_failed_store_has_reason() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Retention::All).unwrap();
-    // Too many to be indexed in their commit.
+    // So many messages are indexed only after their commit.
     commit(&store, (1..=1000).map(|id| past(id, "tea")).collect());
     sql(&path, "ALTER TABLE words RENAME TO hidden");
     let expected = "ERR SEARCH store-failed the words of what was stored last cannot be looked for now: no such table";
@@ -166,15 +166,15 @@ fn reply_says_why_the_store_failed() {
 }
 
 #[test]
-fn search_timeout_says_how_much_was_found() {
+fn search_timeout_has_count() {
     let expected = "ERR SEARCH search-timeout \
                     the search used more than 200 ms of CPU time and found 7 so far; add a rarer word";
     assert_eq!(search_timeout(7).to_string(), expected);
 }
 
-/// Another program may have written the row.
+/// Another program may have written the row to the database.
 #[test]
-fn unsafe_characters_of_a_row_are_replaced() {
+fn row_with_unsafe_characters_is_sanitized() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Retention::All).unwrap();
@@ -189,7 +189,7 @@ fn unsafe_characters_of_a_row_are_replaced() {
 }
 
 #[test]
-fn catch_up_is_the_missed_events_and_a_notice_of_what_is_evicted() {
+fn catch_up_has_missed_events_and_notice_of_eviction() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     let said: Vec<_> = (1..=1500).map(|id| past(2 * id, &format!("message {id}"))).collect();
@@ -206,7 +206,7 @@ fn catch_up_is_the_missed_events_and_a_notice_of_what_is_evicted() {
     check(CR_LF, 2999, 3000, "MSG ann message 1500\r\n");
     let missed = MissedMessages { dialect: PLAIN, after: MessageId(3000), until: MessageId(3000) };
     let mut nothing = CatchUp::new(missed, || NOW, &mailbox(), store.queries());
-    assert!(matches!(nothing.next(), NextPage::End), "there is nothing to wait for");
+    assert!(matches!(nothing.next(), NextPage::End), "there is no page to wait for");
     let gone = "NOTICE what was said after 7, up to 1002, is no longer kept, and is missing here\n";
     check(PLAIN, 7, 1006, &format!("{gone}MSG ann message 502\nMSG ann message 503\n"));
     check(TAGGED, 7, 900, &format!("@- {NOW} {}", gone.replace("1002", "900")));
@@ -214,7 +214,7 @@ fn catch_up_is_the_missed_events_and_a_notice_of_what_is_evicted() {
 }
 
 #[test]
-fn catch_up_goes_on_after_messages_that_are_evicted_meanwhile() {
+fn catch_up_continues_after_eviction() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, &id.to_string())).collect());
@@ -231,9 +231,9 @@ fn catch_up_goes_on_after_messages_that_are_evicted_meanwhile() {
     close(store);
 }
 
-/// The connection is then closed, because it would miss messages silently.
+/// The connection is then closed, so that the client does not miss messages silently.
 #[test]
-fn catch_up_fails_with_the_store() {
+fn catch_up_fails_if_store_fails() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Retention::All).unwrap();
@@ -245,9 +245,9 @@ fn catch_up_fails_with_the_store() {
     assert_eq!(catch_up(&store, PLAIN, 0, 9), (String::new(), false));
 }
 
-/// An mailbox holds the replies that its connection has not come to, and a reply wakes its mailbox.
+/// A mailbox owns the replies that its connection has not sent yet, and a reply holds a waker of its mailbox. This cycle must not leak.
 #[test]
-fn mailbox_with_an_unread_reply_is_freed() {
+fn mailbox_with_unread_reply_is_freed() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, vec![past(1, "hi")]);
@@ -261,11 +261,11 @@ fn mailbox_with_an_unread_reply_is_freed() {
     let feed = Feed::new(1 << 20);
     let mut cursor = Cursor::new();
     cursor.fetch_new(&feed, &requested, Waker::noop());
-    // Requests the page, which may be there already.
+    // Requests the page, which may be ready already.
     let _ = cursor.write(&feed, &requested, |_| Err(io::ErrorKind::WouldBlock.into()));
     let dropped = [unread, requested].map(|mailbox| Arc::downgrade(&mailbox));
     drop(cursor);
-    // By the time that this reply is there, the store has nothing more to do for the one before it.
+    // The store answers in order: when it has sent this reply, it has finished the one before.
     assert_eq!(reply(&store, PLAIN, Mode::Commands, HistoryQuery::Last(0), 1), "OK HISTORY 0 last=1\n");
     assert!(dropped.iter().all(|mailbox| mailbox.upgrade().is_none()));
     close(store);

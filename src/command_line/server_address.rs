@@ -9,7 +9,7 @@ use super::parse_number;
 ///
 /// # Errors
 ///
-/// Says what is expected, if there is no host, or no port that a client can connect to.
+/// The host is missing, or the port is not from 1 to 65535. The error has the expected forms.
 pub fn parse_server(raw: &str) -> Result<String, String> {
     let address = with_port(raw);
     let is_port = |port: &str| parse_number(port, 1..=u16::MAX, "").is_ok();
@@ -46,7 +46,7 @@ fn is_host(host: &str) -> bool {
 /// An IPv6 address in brackets; other hosts as they are.
 fn bracketed(host: &str) -> String {
     let (address, zone) = host.split_once('%').unwrap_or((host, ""));
-    // What follows a colon would be a port that belongs after the brackets; the system would ignore it.
+    // The zone cannot have a colon: the part after it would be a port, which belongs after the brackets.
     let is_address = address.parse::<Ipv6Addr>().is_ok() && !zone.contains(':');
     if is_address { format!("[{host}]") } else { host.to_owned() }
 }

@@ -1,14 +1,14 @@
-//! The SQLite store as the server's [`Storage`].
+//! Implements the interface to a store for the SQLite store.
 
 use std::error::Error;
 use std::sync::Arc;
 
 use super::clock::wall_time;
 use super::hub::Hub;
-use super::query::{CatchUp, QueryReply};
-use super::storage::{Storage, StoredMessages};
+use super::store_interface::{StoreOpener, StoreReader};
+use super::store_pages::{CatchUp, QueryReply};
 use super::store_sequencer::StoreSequencer;
-use super::{Options, console, random_epoch};
+use super::{ServerOptions, console, random_epoch};
 use crate::command::HistoryQuery;
 use crate::feed::{Feed, Mailbox, MissedMessages, PageSource};
 use crate::protocol::{Dialect, MessageId, Mode};
@@ -16,8 +16,8 @@ use crate::room::{RecentMessages, Room};
 use crate::session::Sessions;
 use crate::store::{self, Durability, QueryQueues, Store, StoredState};
 
-impl Storage for store::Options {
-    fn open(&self, options: &Options, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
+impl StoreOpener for store::Options {
+    fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
         let mut history = RecentMessages::new(options.history);
         let opened = Store::open(self, options.epoch.clone(), random_epoch(), options.history, wall_time);
         let (opened, StoredState { epoch, last_id, before, messages }) = opened?;
@@ -26,22 +26,22 @@ impl Storage for store::Options {
         }
         history.evict_up_to(before);
         if self.durability == Durability::Relaxed {
-            console::relaxed();
+            console::log_relaxed_durability();
         }
         let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(history).with_last_id(last_id);
-        Ok(hub(Sessions::new(room, options.timeouts), feed, opened))
+        Ok(create_hub(Sessions::new(room, options.timeouts), feed, opened))
     }
 }
 
-/// A hub with these sessions, which stores their messages.
-pub(super) fn hub(sessions: Sessions, feed: Arc<Feed>, store: Store) -> Hub {
+/// Creates a hub with these sessions, which commits their messages to the store.
+pub(super) fn create_hub(sessions: Sessions, feed: Arc<Feed>, store: Store) -> Hub {
     let queries = Arc::new(store.queries().clone());
     let sequencer = StoreSequencer::new(store, feed.bytes_max());
-    Hub::new(sessions.with_store(Box::new(sequencer)), feed).with_stored(queries)
+    Hub::new(sessions.with_store(Box::new(sequencer)), feed).with_store_reader(queries)
 }
 
-impl StoredMessages for QueryQueues {
-    fn answer(
+impl StoreReader for QueryQueues {
+    fn start_query(
         &self,
         query: HistoryQuery,
         until: MessageId,
@@ -52,7 +52,7 @@ impl StoredMessages for QueryQueues {
         Box::new(QueryReply::new(query, until, dialect, mode, mailbox, self))
     }
 
-    fn missed(&self, missed: MissedMessages, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource> {
+    fn start_catch_up(&self, missed: MissedMessages, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource> {
         Box::new(CatchUp::new(missed, wall_time, mailbox, self))
     }
 }
