@@ -18,6 +18,8 @@
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
 //! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
 //!
+//! `docs/architecture.md` describes how they work together, and where to look for what.
+//!
 //! `web`, `store` and `client` are Cargo features, on by default. The server uses the first two through traits that it defines.
 //!
 //! `limits`, `protocol`, `room`, `sequencer`, `command`, `session` and `web` are pure: no clock, no I/O, no task, no randomness. So is

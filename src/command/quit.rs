@@ -1,4 +1,5 @@
-//! `QUIT`: leaves, and ends the session.
+//! `QUIT`: the member leaves, also if it could be resumed; all others get a `LEAVE` with the reason. Then the connection is closed
+//! ([`CloseReason::Left`](crate::protocol::CloseReason::Left)).
 
 use std::fmt;
 

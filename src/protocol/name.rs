@@ -16,7 +16,7 @@ use crate::limits::{NAME_CHARS_MAX, NAME_MARKS_IN_A_ROW_MAX};
 
 /// A nickname as its owner wrote it (RFC 8265, 3.4: case preserved, width mapped, NFC), with the forms by which it is compared.
 ///
-/// Two names are equal (`==`) if they are displayed alike; [`Name::key`] and [`Name::skeletons`] decide which names collide.
+/// Two names are equal (`==`) if the same characters are displayed; [`Name::key`] and [`Name::skeletons`] decide which names collide.
 ///
 /// One string holds all forms, to save memory: the displayed name, the key and the two skeletons, separated by line feeds. A form that is
 /// equal to the previous one is left empty, as most are.

@@ -71,7 +71,7 @@ pub struct Member {
 /// State of a member that can be resumed, or is detached.
 #[derive(Clone, Debug, Default)]
 struct Resumption {
-    /// Checks the secret of the resume token.
+    /// The hash of the secret in the resume token, if the member has one.
     verifier: Option<Verifier>,
     /// Since when the member has no connection, and why.
     detached: Option<(Uptime, LeaveReason)>,

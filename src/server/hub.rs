@@ -17,7 +17,6 @@
 //! requests, reads the clock, and is the only part that waits, for requests and for reports of the store.
 
 use std::any::Any;
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,25 +28,13 @@ use super::clock::Clock;
 use super::console;
 use super::delivery::Delivery;
 use super::request_queue::HubReceiver;
-use super::store_interface::StoreReader;
-use crate::feed::{Feed, Mailbox};
+pub use super::request_queue::HubRequest;
+use super::store_reader::StoreReader;
+use crate::feed::Feed;
 use crate::limits::{STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX};
 use crate::protocol::{LeaveReason, Timestamp};
 use crate::room::SessionId;
 use crate::session::{BySession, Input, InputKind, Output, Sessions};
-
-/// A request of a connection to the hub.
-#[derive(Debug)]
-pub enum HubRequest {
-    /// A client connected. Its lines go to this mailbox.
-    Connect(SessionId, SocketAddr, Arc<Mailbox>),
-    /// An input for the session: a command, the end of input, a broken connection, and so on.
-    Input(SessionId, InputKind),
-    /// The connection's task has ended. The hub keeps the ticket, which counts the client as connected, while its member is detached.
-    KeepTicket(SessionId, Box<dyn Any + Send>),
-    /// A health check: the hub adds one to this mailbox's count of answered lines.
-    Probe(Arc<Mailbox>),
-}
 
 /// The sessions with their room, and the delivery of their outputs.
 #[derive(Debug)]

@@ -26,6 +26,7 @@ mod store_adapter;
 mod store_interface;
 #[cfg(feature = "store")]
 mod store_pages;
+mod store_reader;
 #[cfg(feature = "store")]
 mod store_sequencer;
 mod token_bucket;

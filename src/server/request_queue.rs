@@ -3,15 +3,32 @@
 //! A single bounded queue would be unfair: a connection that finds it full waits for space, and another connection may take the space
 //! first. With many busy clients, some were never served.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
 
-use super::hub::HubRequest;
+use crate::feed::Mailbox;
 use crate::limits::TURN_LINES_OF_ONE_MAX;
+use crate::room::SessionId;
+use crate::session::InputKind;
+
+/// A request of a connection to the hub.
+#[derive(Debug)]
+pub enum HubRequest {
+    /// A client connected. Its lines go to this mailbox.
+    Connect(SessionId, SocketAddr, Arc<Mailbox>),
+    /// An input for the session: a command, the end of input, a broken connection, and so on.
+    Input(SessionId, InputKind),
+    /// The connection's task has ended. The hub keeps the ticket, which counts the client as connected, while its member is detached.
+    KeepTicket(SessionId, Box<dyn Any + Send>),
+    /// A health check: the hub adds one to this mailbox's count of answered lines.
+    Probe(Arc<Mailbox>),
+}
 
 /// Sends requests to the hub. The hub runs until all senders are dropped.
 #[derive(Clone)]

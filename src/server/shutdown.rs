@@ -1,4 +1,5 @@
 //! Shutdown: the signals that start it, and the end of all connections in bounded time.
+//! `Sessions::shutdown` decides what clients are sent.
 
 use std::io;
 use std::process;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::clock::wall_time;
 use super::hub::Hub;
-use super::store_interface::{StoreOpener, StoreReader};
+use super::store_interface::StoreOpener;
 use super::store_pages::{CatchUp, QueryReply};
+use super::store_reader::StoreReader;
 use super::store_sequencer::StoreSequencer;
 use super::{ServerOptions, console, random_epoch};
 use crate::command::HistoryQuery;

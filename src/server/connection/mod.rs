@@ -21,7 +21,7 @@ use super::clock::Clock;
 use super::console;
 use super::hub::HubRequest;
 use super::request_queue::{HubSender, RequestQueue};
-use super::store_interface::StoreReader;
+use super::store_reader::StoreReader;
 use super::token_bucket::Rate;
 use super::transport::Transport;
 use crate::command::{Hint, Refusal, ServerLine};

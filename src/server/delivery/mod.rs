@@ -14,7 +14,7 @@ use std::sync::Arc;
 use self::pages::{PageCache, PagedItem};
 use self::slow_consumers::BacklogLimit;
 use self::user_lists::UserLists;
-use super::store_interface::StoreReader;
+use super::store_reader::StoreReader;
 use crate::command::{HistoryQuery, Reply, ServerLine};
 use crate::feed::{AppendOutcome, Feed, Mailbox, Position, SegmentBuilder};
 use crate::limits::{TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
@@ -197,6 +197,8 @@ impl Delivery {
         wake_later(&mut self.pending_wakes, session, client);
     }
 
+    /// Sends a line to one session. A line that another session caused is limited as a whisper is; the server itself causes replies to
+    /// messages that were stored.
     fn send(&mut self, cause: SessionId, session: SessionId, line: &ServerLine) {
         let Some(client) = self.clients.get_mut(session) else { return };
         let position = client.position(&self.builder);

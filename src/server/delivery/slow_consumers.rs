@@ -1,4 +1,7 @@
 //! Limits the memory for output that clients have not read, and selects the slow consumers to disconnect.
+//!
+//! This is one of three ways to become a slow consumer. In [`super::Delivery`], the other two are: a client is sent a whisper while too many
+//! wait for it, and, without a store, the next event for a client was evicted from the feed.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -17,7 +20,7 @@ pub(super) struct BacklogLimit {
     searched_bytes: usize,
 }
 
-/// The clients that hold some retired lines.
+/// The clients that hold some retired lines: lines that no further client will get.
 struct Holders {
     /// The memory of the lines, in bytes.
     cost: usize,

@@ -10,7 +10,7 @@ use async_channel::Receiver;
 
 use super::*;
 use crate::command::Command;
-use crate::feed::{Cursor, Progress, Source};
+use crate::feed::{Cursor, Mailbox, Progress, Source};
 use crate::limits::FEED_BYTES_MIN;
 use crate::protocol::Mode;
 use crate::room::{Room, Uptime};
