@@ -103,3 +103,35 @@ impl Sequencer for MemorySequencer {
         !self.ready.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn submit(sequencer: &mut MemorySequencer) {
+        let (at, uptime) = (Timestamp(0), Uptime(0));
+        sequencer.submit(Change { at, uptime, origin: Origin::SERVER, action: Action::Tick });
+    }
+
+    #[test]
+    fn memory_sequencer_returns_each_change_once_with_next_number() {
+        let mut sequencer = MemorySequencer::default();
+        submit(&mut sequencer);
+        submit(&mut sequencer);
+        assert!(sequencer.has_next() && sequencer.is_busy());
+        assert_eq!([(); 3].map(|()| sequencer.next().map(|entry| entry.seq)), [Some(1), Some(2), None]);
+        assert!(!sequencer.has_next() && !sequencer.is_busy());
+    }
+
+    /// Otherwise the hub would run turns without end, or would wait for reports that never come.
+    #[test]
+    fn memory_sequencer_needs_no_turn_and_has_no_reports() {
+        let mut sequencer = MemorySequencer::default();
+        submit(&mut sequencer);
+        sequencer.end_turn(MessageId(0));
+        assert!(!sequencer.needs_turn() && !sequencer.process_report());
+        assert!(sequencer.poll_report(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+}

@@ -264,6 +264,22 @@ fn feed_retains_its_maximum_and_finds_evicted_reader() {
     assert_eq!(bench.read(1000).1, Progress::Evicted);
 }
 
+#[test]
+fn feed_evicts_no_more_than_exceeds_its_limit() {
+    let bytes_max = 4096;
+    let mut bench = Bench::new(bytes_max);
+    let mut publish = || {
+        bench.event(&"x".repeat(100));
+        bench.publish();
+        bench.feed.bytes()
+    };
+    let segment_bytes = publish();
+    let segments_max = bytes_max / segment_bytes;
+    for count in 2..3 * segments_max {
+        assert_eq!(publish(), segment_bytes * count.min(segments_max));
+    }
+}
+
 /// A reader holds no segment between writes, or a blocked one would keep evicted segments in memory.
 #[test]
 fn reader_between_writes_holds_no_segment() {

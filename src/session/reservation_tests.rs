@@ -1,11 +1,11 @@
-//! Tests of reserved nicknames: the author of a message gives the nickname up while the message is being stored.
+//! Tests with messages that are being stored: their replies, and the nicknames that their authors give up meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use super::tests::{apply, format_output, resumable, send_line};
 use super::{InputKind, Sessions, Timeouts};
-use crate::protocol::{LeaveReason, Name, ResumeToken, Secret};
+use crate::protocol::{LeaveReason, MessageId, Name, ResumeToken, Secret};
 use crate::room::{Action, Entry, Message, Room, SessionId, StoreFailure};
 use crate::sequencer::{Change, Numbering, Sequencer};
 
@@ -18,11 +18,13 @@ struct StalledStore {
     numbering: Numbering,
     waiting: VecDeque<(Change, Message)>,
     ready: VecDeque<Entry>,
+    /// The ids that turns ended with.
+    last_ids: Vec<MessageId>,
 }
 
 impl Sequencer for StalledSequencer {
     fn submit(&mut self, change: Change) {
-        let StalledStore { numbering, waiting, ready } = &mut *self.0.lock().unwrap();
+        let StalledStore { numbering, waiting, ready, .. } = &mut *self.0.lock().unwrap();
         match change.action.clone() {
             Action::Say(message) => {
                 ready.push_back(numbering.next_entry(Change { action: Action::SayPending, ..change.clone() }));
@@ -38,6 +40,10 @@ impl Sequencer for StalledSequencer {
 
     fn has_next(&self) -> bool {
         !self.0.lock().unwrap().ready.is_empty()
+    }
+
+    fn end_turn(&mut self, last_id: MessageId) {
+        self.0.lock().unwrap().last_ids.push(last_id);
     }
 }
 
@@ -56,17 +62,20 @@ fn room_with_message_of_alice() -> (Sessions, Arc<Mutex<StalledStore>>) {
 
 /// Stores or refuses the oldest waiting message, which must have this author.
 fn finish_oldest(room: &mut Sessions, state: &Mutex<StalledStore>, name: &str, is_stored: bool) -> Vec<String> {
-    {
-        let StalledStore { numbering, waiting, ready } = &mut *state.lock().unwrap();
-        let (change, message) = waiting.pop_front().unwrap();
-        assert_eq!(message.name.as_str(), name);
-        let failure = StoreFailure::NotStored(Arc::from("disk full"));
-        let action = if is_stored { change.action } else { Action::SayFailed(message.name, failure) };
-        ready.push_back(numbering.next_entry(Change { action, ..change }));
-    }
+    make_oldest_ready(state, name, is_stored);
     let mut out = Vec::new();
     assert!(room.advance(&mut out) && !room.advance(&mut out));
     out.iter().map(|output| format_output(room, output)).collect()
+}
+
+/// Makes an entry of the oldest waiting message, which must have this author.
+fn make_oldest_ready(state: &Mutex<StalledStore>, name: &str, is_stored: bool) {
+    let StalledStore { numbering, waiting, ready, .. } = &mut *state.lock().unwrap();
+    let (change, message) = waiting.pop_front().unwrap();
+    assert_eq!(message.name.as_str(), name);
+    let failure = StoreFailure::NotStored(Arc::from("disk full"));
+    let action = if is_stored { change.action } else { Action::SayFailed(message.name, failure) };
+    ready.push_back(numbering.next_entry(Change { action, ..change }));
 }
 
 fn stored(room: &mut (Sessions, Arc<Mutex<StalledStore>>), name: &str) -> Vec<String> {
@@ -196,4 +205,30 @@ fn rename_to_other_case_reserves_look_alikes_of_both() {
     stored(&mut room, "AIice");
     assert_free(&mut room.0, 2, "alice");
     assert!(send_line(&mut room.0, 3, "NICK aiice")[0].contains("name-taken"));
+}
+
+/// The entry of a stored message may be applied while another line is processed.
+#[test]
+fn stored_message_and_line_processed_with_it_are_both_answered() {
+    let (mut room, state) = room_with_message_of_alice();
+    make_oldest_ready(&state, "alice", true);
+    let expected = ["*1 MSG alice hi, for 1 OK MSG 1", "1 answered", "*- JOIN bob", "2< OK NICK bob", "2 follows"];
+    assert_eq!(send_line(&mut room, 2, "NICK bob"), expected);
+}
+
+#[test]
+fn line_is_answered_after_all_of_its_outputs() {
+    let mut room = Sessions::default();
+    apply(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    let expected = ["*- JOIN alice", "1< OK NICK alice", "1 follows", "*- COORDINATOR alice"];
+    assert_eq!(send_line(&mut room, 1, "NICK alice"), expected);
+}
+
+#[test]
+fn turn_ends_with_id_of_newest_message() {
+    let mut room = room_with_message_of_alice();
+    room.0.end_turn();
+    stored(&mut room, "alice");
+    room.0.end_turn();
+    assert_eq!(room.1.lock().unwrap().last_ids, [MessageId(0), MessageId(1)]);
 }

@@ -5,7 +5,7 @@ use super::{InputKind, Sessions, Timeouts};
 use crate::command::Quit;
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{LeaveReason, OtherProtocol, ResumeToken, Secret};
-use crate::room::Room;
+use crate::room::{Room, SessionId};
 
 /// The secret with this number. `token` makes the token of a session with that secret.
 fn secret(number: u8) -> Secret {
@@ -52,6 +52,8 @@ fn resume_moves_member_without_events() {
     let bob = "USER bob member id=2 address=127.0.0.2:1024 idle=0 online=40";
     assert_eq!(send_line(&mut room, 3, "STATUS"), [format!("3< {alice}/{bob}"), "3< OK STATUS 2".to_owned()]);
     assert_eq!(room.connected_count(), 2);
+    assert_eq!([1, 2, 3].map(|session| room.resumed_session(SessionId(session))), [None, None, Some(SessionId(1))]);
+    assert_eq!(room.names().map(ToString::to_string).collect::<Vec<_>>(), ["alice", "bob"]);
 }
 
 /// The reply to `RESUME` may be lost with its connection, so the token can be used again.
@@ -88,6 +90,7 @@ fn detached_member_remains_until_timeout() {
     assert_eq!(apply(&mut room, 1, InputKind::Disconnected(LeaveReason::Slow)), Vec::<String>::new());
     assert_eq!(send_line(&mut room, 1, "MSG from beyond"), Vec::<String>::new());
     assert_eq!(room.connected_count(), 1);
+    assert_eq!([1, 2, 3].map(|session| room.is_detached(SessionId(session))), [true, false, false]);
     assert_eq!(send_line(&mut room, 2, "WHO"), ["2< USER alice coordinator/USER bob member", "2< OK WHO 2"]);
     let refusal = "ERR WHISPER target-absent alice has no connection now and may come back; nothing was delivered";
     assert_eq!(send_line(&mut room, 2, "WHISPER alice hi"), [format!("2< {refusal}")]);

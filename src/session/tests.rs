@@ -229,10 +229,13 @@ fn fifty_invalid_lines_in_a_row_end_the_session() {
     for _ in 1..ERRORS_IN_A_ROW_MAX {
         assert_eq!(send_line(&mut room, 1, "nonsense").len(), 1);
     }
-    send_line(&mut room, 1, "MSG");
-    for _ in 1..ERRORS_IN_A_ROW_MAX {
-        assert_eq!(send_line(&mut room, 1, "nonsense").len(), 1);
-        apply(&mut room, 1, InputKind::Blank);
+    // Any known command interrupts the row, also a refused one. A blank line does not.
+    for command in ["MSG", "PING"] {
+        send_line(&mut room, 1, command);
+        for _ in 1..ERRORS_IN_A_ROW_MAX {
+            assert_eq!(send_line(&mut room, 1, "nonsense").len(), 1);
+            apply(&mut room, 1, InputKind::Blank);
+        }
     }
     let why = "1< ERR - too-many-errors 50 lines in a row were of no use; connect again, and write: HELP";
     assert_eq!(send_line(&mut room, 1, "nonsense")[1..], [why, "1 closed", "1 removed", "*- LEAVE alice errors"]);
@@ -365,4 +368,15 @@ fn expired_members_leave_in_turns_at_the_same_tick() {
     let mut turn = || (tick(&mut room, 21).iter().filter(|line| line.ends_with("removed")).count(), room.has_expired());
     let turns = [turn(), turn(), turn(), turn()];
     assert_eq!(turns, [(EXPIRED_PER_TURN_MAX, true), (EXPIRED_PER_TURN_MAX, true), (1, false), (0, false)]);
+}
+
+/// Telnet's AYT is a sign of life, like a line.
+#[test]
+fn are_you_there_gets_a_notice_and_postpones_the_idle_timeout() {
+    let mut room = Sessions::new(Room::default(), Timeouts { idle_seconds: 20, ..Timeouts::default() });
+    apply(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    tick(&mut room, 10);
+    assert_eq!(apply(&mut room, 1, InputKind::AreYouThere), ["1< NOTICE yes, the server is here"]);
+    assert_eq!(tick(&mut room, 20), Vec::<String>::new());
+    assert_eq!(tick(&mut room, 21), ["1< PING idle"]);
 }
