@@ -3,7 +3,7 @@
 use super::tests::{apply, resumable, room, send_line, tick};
 use super::{InputKind, Sessions, Timeouts};
 use crate::command::Quit;
-use crate::limits::ERRORS_IN_A_ROW_MAX;
+use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
 use crate::protocol::{LeaveReason, OtherProtocol, ResumeToken, Secret};
 use crate::room::{Room, SessionId};
 
@@ -108,6 +108,23 @@ fn detached_member_remains_until_timeout() {
     connect(&mut room, 4);
     assert!(send_line(&mut room, 4, &format!("RESUME {}", token(1, 1)))[0].contains("token-unknown"));
     assert_eq!(send_line(&mut room, 4, "NICK alice"), ["*- JOIN alice", "4< OK NICK alice", "4 follows"]);
+}
+
+#[test]
+fn expired_detached_members_leave_in_turns_at_the_same_tick() {
+    let mut room = Sessions::new(Room::new(RESUME_SECONDS), Timeouts::default());
+    for session in 1..=EXPIRED_PER_TURN_MAX as u64 * 2 + 1 {
+        apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+        apply(&mut room, session, resumable(secret(1)));
+        send_line(&mut room, session, &format!("NICK {session:0>32}"));
+        apply(&mut room, session, InputKind::Disconnected(LeaveReason::Lost));
+    }
+    let mut turn = || {
+        let removed = tick(&mut room, RESUME_SECONDS + 1).iter().filter(|line| line.ends_with("removed")).count();
+        (removed, room.has_expired())
+    };
+    let turns = [turn(), turn(), turn(), turn()];
+    assert_eq!(turns, [(EXPIRED_PER_TURN_MAX, true), (EXPIRED_PER_TURN_MAX, true), (1, false), (0, false)]);
 }
 
 #[test]

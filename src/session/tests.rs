@@ -141,6 +141,12 @@ fn who_list_follows_every_change() {
     send_line(&mut room, 3, "NICK carol");
     send_line(&mut room, 1, "QUIT");
     assert_eq!(send_line(&mut room, 2, "WHO"), ["2< USER rob coordinator/USER carol member", "2< OK WHO 2"]);
+    apply(&mut room, 4, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    send_line(&mut room, 4, "NICK dave");
+    send_line(&mut room, 3, "QUIT");
+    assert_eq!(send_line(&mut room, 2, "WHO"), ["2< USER rob coordinator/USER dave member", "2< OK WHO 2"]);
+    send_line(&mut room, 4, "QUIT");
+    assert_eq!(send_line(&mut room, 2, "WHO"), ["2< USER rob coordinator", "2< OK WHO 1"]);
 }
 
 #[test]
@@ -251,6 +257,13 @@ fn whisper_to_leaving_member_is_refused() {
 }
 
 #[test]
+fn whisper_to_own_name_is_refused() {
+    let mut room = room(&["alice", "bob"]);
+    let refused = send_line(&mut room, 1, "WHISPER bob,ALICE hi");
+    assert!(refused.len() == 1 && refused[0].starts_with("1< ERR WHISPER target-self "), "{refused:?}");
+}
+
+#[test]
 fn own_join_is_an_event_only_with_echo() {
     let mut room = room(&["alice"]);
     apply(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
@@ -287,7 +300,7 @@ fn connection_during_shutdown_is_refused() {
     assert_eq!(apply(&mut room, 0, InputKind::Shutdown), [&format!("*- {farewell}"), "1 closed", "1 removed"]);
     let late = apply(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     assert_eq!(late, [&format!("2< {farewell}"), "2 closed", "2 removed"]);
-    assert_eq!(room.connected_count(), 0);
+    assert_eq!((room.connected_count(), room.names().count()), (0, 0));
 }
 
 #[test]
@@ -295,10 +308,21 @@ fn status_has_idle_and_online_seconds() {
     let mut room = room(&["alice", "bob"]);
     tick(&mut room, 40);
     apply(&mut room, 2, InputKind::Blank);
+    apply(&mut room, 3, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
+    tick(&mut room, 50);
+    send_line(&mut room, 3, "NICK carol");
     tick(&mut room, 63);
     let bob = "USER bob member id=2 address=127.0.0.1:1024 idle=23 online=63";
     let alice = "USER alice coordinator id=1 address=127.0.0.1:1024 idle=0 online=63";
-    assert_eq!(send_line(&mut room, 1, "STATUS"), [format!("1< {alice}/{bob}"), "1< OK STATUS 2".to_owned()]);
+    let carol = "USER carol member id=3 address=127.0.0.1:1024 idle=13 online=13";
+    let expected = [format!("1< {alice}/{bob}/{carol}"), "1< OK STATUS 3".to_owned()];
+    assert_eq!(send_line(&mut room, 1, "STATUS"), expected);
+}
+
+#[test]
+fn ids_continue_after_last_id_of_room() {
+    let mut room = room_of(Room::default().with_last_id(MessageId(5)), &["alice"]);
+    assert_eq!(send_line(&mut room, 1, "MSG hi"), ["*6 MSG alice hi, for 1 OK MSG 6"]);
 }
 
 pub(super) fn tick(room: &mut Sessions, seconds: u64) -> Vec<String> {
@@ -343,6 +367,7 @@ fn silent_session_gets_ping_then_leaves() {
     out.extend([left[0].to_owned(), left[1].to_owned()]);
     out.extend(expected(2));
     out.extend([left[2].to_owned(), left[3].to_owned()]);
+    assert_eq!(tick(&mut room, 32), Vec::<String>::new());
     assert_eq!(tick(&mut room, 33), out);
 }
 
