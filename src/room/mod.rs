@@ -100,11 +100,6 @@ impl Member {
     pub fn is_resumable(&self) -> bool {
         self.verifier().is_some()
     }
-
-    /// Whether the member has no connection.
-    pub fn is_detached(&self) -> bool {
-        self.detached().is_some()
-    }
 }
 
 impl Room {
