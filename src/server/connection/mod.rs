@@ -117,7 +117,9 @@ impl<T: Transport> Connection<T> {
         let finishing = AssertUnwindSafe(self.finish(end)).catch_unwind();
         let _ = Box::pin(finishing).await;
         console::log_disconnected(self.session);
-        let Self { context, queue, session, ticket, .. } = self;
+        let Self { transport, context, queue, session, ticket, .. } = self;
+        // The ticket counts the connection until its descriptor is closed.
+        drop(transport);
         let _ = context.to_hub.send(&queue, HubRequest::KeepTicket(session, Box::new(ticket)), 0);
     }
 
@@ -153,23 +155,22 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Sends the reason of the end, and closes the transport. Output that was sent still arrives after that: the kernel keeps it until TCP
-    /// gives up.
+    /// Sends the reason of the end, and closes the transport, if the client can still receive. Output that was sent still arrives after
+    /// that: the kernel keeps it until TCP gives up.
     async fn close_transport(&self, end: ConnectionEnd) {
         let closing = async {
-            match &end {
-                ConnectionEnd::Closed { .. } | ConnectionEnd::Lost => {
+            match end {
+                ConnectionEnd::Closed { is_sent: false } | ConnectionEnd::Lost => return Ok(()),
+                ConnectionEnd::Closed { is_sent: true } => {
                     let reason = self.mailbox.lifecycle().reason().unwrap_or(CloseReason::Left(LeaveReason::Lost));
                     self.transport.send_end(reason, None).await?;
                 }
-                ConnectionEnd::Slow(why) => self.send_slow_error(why).await?,
+                ConnectionEnd::Slow(why) => self.send_slow_error(&why).await?,
             }
             self.transport.close().await
         };
-        if !matches!(end, ConnectionEnd::Closed { is_sent: false } | ConnectionEnd::Lost) {
-            // The socket is closed even after an error.
-            let _ = with_drain_timeout(closing).await;
-        }
+        // The socket is closed even after an error.
+        let _ = with_drain_timeout(closing).await;
     }
 
     /// Sends an error to a slow consumer before it is disconnected. Its socket is full, so this raises the size of the send buffer; a
