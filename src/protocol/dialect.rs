@@ -34,7 +34,7 @@ impl Dialect {
 
     /// Number of the dialect, below [`DIALECTS`].
     pub fn index(self) -> usize {
-        usize::from(self.ending == Ending::CrLf) + 2 * usize::from(self.tags) + 4 * usize::from(self.draw)
+        self.ending.index() + 2 * usize::from(self.tags) + 4 * usize::from(self.draw)
     }
 
     /// Whether clients with this dialect receive the event.

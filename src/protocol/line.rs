@@ -23,6 +23,11 @@ impl Ending {
             Self::CrLf => b"\r\n",
         }
     }
+
+    /// Number of the ending, 0 or 1: for arrays with a value for each.
+    pub fn index(self) -> usize {
+        usize::from(self == Self::CrLf)
+    }
 }
 
 /// Output of [`LineDecoder`].

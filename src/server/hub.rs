@@ -97,11 +97,10 @@ impl Hub {
 
     /// Whether another turn is due, even without a request.
     pub fn is_turn_due(&self) -> bool {
-        let sequencer = self.sessions.sequencer();
         self.delivery.has_slow()
             || self.delivery.has_events()
-            || sequencer.has_next()
-            || sequencer.needs_turn()
+            || self.has_ready_entries()
+            || self.sessions.sequencer().needs_turn()
             || self.sessions.has_expired()
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::feed::{Backlog, SharedLines};
 use crate::limits::{PAGE_MESSAGES, PAGE_STROKES};
-use crate::protocol::{Dialect, DrawnStroke, Ending, PastMessage};
+use crate::protocol::{Dialect, DrawnStroke, PastMessage};
 use crate::room::{MemoryCost, Recent};
 
 /// The rendered pages of the room's history and canvas.
@@ -72,7 +72,7 @@ impl PageCache {
                 oldest.remove().lines.retire(backlog);
             }
         }
-        let pages = &mut all[usize::from(dialect.ending == Ending::CrLf)];
+        let pages = &mut all[dialect.ending.index()];
         let mut rendered = 0;
         let mut from = numbers.start;
         while from < numbers.end {

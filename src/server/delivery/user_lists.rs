@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::feed::{Backlog, SharedLines};
-use crate::protocol::{Dialect, Ending, User};
+use crate::protocol::{Dialect, User};
 
 /// The latest list for each line ending.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl UserLists {
         dialect: Dialect,
         backlog: &Arc<Backlog>,
     ) -> (Arc<SharedLines>, usize) {
-        let latest = &mut self.0[usize::from(dialect.ending == Ending::CrLf)];
+        let latest = &mut self.0[dialect.ending.index()];
         if let Some(list) = latest.as_ref().filter(|list| Arc::ptr_eq(&list.users, &users)) {
             return (Arc::clone(&list.lines), 0);
         }

@@ -1,5 +1,7 @@
 //! The memory for unread output of every kind is bounded, and only slow consumers are disconnected for it.
 
+use std::ops::Range;
+
 use super::tests::{connect, read, say};
 use super::*;
 use crate::feed::Cursor;
@@ -80,6 +82,12 @@ fn fill(kinds: &[BacklogKind], rounds: u64) -> usize {
     usize::try_from(CLIENTS).unwrap() + 1 - hub.sessions().connected_count()
 }
 
+/// Some of the clients that do not read are disconnected, the others keep their backlog.
+fn assert_disconnected(kind: BacklogKind, rounds: u64, expected: Range<usize>) {
+    let disconnected = fill(&[kind], rounds);
+    assert!(expected.contains(&disconnected), "{disconnected}");
+}
+
 /// All clients that do not read are disconnected when the feed evicts their position.
 #[test]
 fn backlog_of_events_is_bounded() {
@@ -88,26 +96,22 @@ fn backlog_of_events_is_bounded() {
 
 #[test]
 fn backlog_of_whispers_is_bounded() {
-    let disconnected = fill(&[BacklogKind::Whispers], 2_000);
-    assert!((100..450).contains(&disconnected), "{disconnected}");
+    assert_disconnected(BacklogKind::Whispers, 2_000, 100..450);
 }
 
 #[test]
 fn backlog_of_user_lists_is_bounded() {
-    let disconnected = fill(&[BacklogKind::UserLists], 500);
-    assert!((100..480).contains(&disconnected), "{disconnected}");
+    assert_disconnected(BacklogKind::UserLists, 500, 100..480);
 }
 
 #[test]
 fn backlog_of_past_messages_is_bounded() {
-    let disconnected = fill(&[BacklogKind::PastMessages], 500);
-    assert!((100..480).contains(&disconnected), "{disconnected}");
+    assert_disconnected(BacklogKind::PastMessages, 500, 100..480);
 }
 
 #[test]
 fn backlog_of_strokes_is_bounded() {
-    let disconnected = fill(&[BacklogKind::Canvas], 500);
-    assert!((100..480).contains(&disconnected), "{disconnected}");
+    assert_disconnected(BacklogKind::Canvas, 500, 100..480);
 }
 
 #[test]
