@@ -203,3 +203,22 @@ pub(super) async fn wait_for_mailbox(mailbox: &Mailbox, mut condition: impl FnMu
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::transport::Tcp;
+
+    /// Each idle connection keeps a future of this size in memory. A rare step that would make it larger is boxed.
+    const FUTURE_BYTES_MAX: usize = 640;
+
+    fn future_bytes<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn future_of_idle_connection_is_small() {
+        let bytes = future_bytes(Connection::<Tcp>::serve);
+        assert!(bytes <= FUTURE_BYTES_MAX, "{bytes}");
+    }
+}
