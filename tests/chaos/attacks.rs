@@ -1,63 +1,63 @@
-//! What the hostile ones do, each kind of attack as a plan that anybody can carry out.
+//! The kinds of attack. Each is a plan for one hostile client; `storm.rs` carries the plans out.
 
 use fastrand::Rng;
 
 use crate::regulars::REGULARS;
 
-/// Bytes of what is sent again and again that are made at once.
-const FLOOD_BYTES_MADE: usize = 8 * 1024;
+/// Size of the block that a flood repeats, in bytes.
+const FLOOD_BLOCK_BYTES: usize = 8 * 1024;
 
 const MEBIBYTE: usize = 1024 * 1024;
 
-/// More than anybody gets to send.
+/// Size of a flood that ends only with its connection.
 const ENDLESS: usize = usize::MAX;
 
-/// More than the longest line.
+/// Length of a line that exceeds the limit, in bytes.
 const OVERLONG: usize = 5000;
 
-/// A name that stands only in what is not to be carried out.
+/// A nickname that only the bodies of HTTP requests contain. The server must never run the command that takes it.
 pub(crate) const NOBODY: &str = "evil";
 
-/// What one hostile client does, from its connection to its end. Time is counted in turns of [`crate::storm::TURN`].
+/// The actions of one hostile client, from its connection to its end. Time is counted in turns of [`crate::storm::TURN`].
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) kind: &'static str,
-    /// Sent first.
+    /// The bytes that it sends first.
     pub(crate) opening: Vec<u8>,
-    /// Sent after that, again and again until it is so many bytes.
+    /// The block that it then repeats, until it has sent `flood_bytes`.
     pub(crate) flood: Vec<u8>,
     pub(crate) flood_bytes: usize,
-    /// At the next bell it takes the name that all others take then.
+    /// At the next signal it takes the nickname that all other contenders take.
     pub(crate) contends: bool,
-    /// Most bytes written, and read, in a turn.
+    /// Most bytes that it writes, and reads, in a turn.
     pub(crate) write_max: usize,
     pub(crate) read_max: usize,
-    /// After so many turns comes the end.
+    /// Turns until its end.
     pub(crate) turns: usize,
     pub(crate) end: End,
-    /// What the server must have said by the time it closes.
+    /// The start of a line that the server must send before it closes the connection.
     pub(crate) expects: Option<&'static str>,
 }
 
 /// How a hostile client ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It closes its socket, whatever is under way.
+    /// It closes its socket.
     Vanish,
-    /// The same, with a reset.
+    /// It resets its connection.
     Reset,
-    /// It ends its input and reads to the end, which it waits for.
+    /// It shuts down its sending side, and reads until the server closes.
     HalfClose,
     /// It waits for the server to close.
     Wait,
 }
 
-/// Thinks up plans.
+/// Draws plans at random.
 pub(crate) struct Planner {
     pub(crate) random: Rng,
-    /// How many names were given.
+    /// Number of nicknames in use by plans so far.
     names: usize,
-    /// Somebody who does not read.
+    /// The nickname of a client that does not read.
     stuck: String,
 }
 
@@ -66,18 +66,18 @@ impl Planner {
         Self { random, names: 0, stuck: "nobody".to_owned() }
     }
 
-    /// Any of them.
+    /// A plan of any kind.
     pub(crate) fn any(&mut self) -> Plan {
         let (kind, make) = KINDS[self.random.usize(..KINDS.len())];
         Plan { kind, ..make(self) }
     }
 
-    /// To connect and to be gone.
+    /// Connects and disconnects at once.
     pub(crate) fn vanish(&mut self) -> Plan {
         Plan { kind: "vanish", turns: 0, ..self.plan("") }
     }
 
-    /// For someone who reads as they should, writes as fast as they can, and is gone before long, one way or the other.
+    /// Sends these bytes as fast as possible, reads everything, and disconnects after a random time.
     fn plan(&mut self, opening: impl Into<Vec<u8>>) -> Plan {
         Plan {
             kind: "",
@@ -93,7 +93,7 @@ impl Planner {
         }
     }
 
-    /// The same for someone with a name.
+    /// Takes a nickname, then acts like [`Planner::plan`].
     fn named(&mut self, lines: &str) -> Plan {
         let name = self.name();
         self.plan(format!("NICK {name}\n{lines}"))
@@ -104,10 +104,10 @@ impl Planner {
         format!("hostile{}", self.names)
     }
 
-    /// A mebibyte of this.
-    fn flood(&mut self, what: &[u8]) -> Plan {
+    /// Sends a mebibyte of this block.
+    fn flood(&mut self, block: &[u8]) -> Plan {
         let read_max = if self.random.bool() { 64 * 1024 } else { 0 };
-        let flood = what.repeat(FLOOD_BYTES_MADE / what.len() + 1);
+        let flood = block.repeat(FLOOD_BLOCK_BYTES / block.len() + 1);
         Plan { flood, flood_bytes: MEBIBYTE, read_max, ..self.named("") }
     }
 
@@ -115,12 +115,12 @@ impl Planner {
         Plan { read_max: 0, turns: self.random.usize(300..1000), ..self.plan(opening) }
     }
 
-    /// Says this, ends its input, and must read that before the end.
+    /// Sends these lines and ends its input. It must read a line that starts with `expects`.
     fn said(&mut self, lines: impl Into<Vec<u8>>, expects: &'static str) -> Plan {
         Plan { turns: 1, end: End::HalfClose, expects: Some(expects), ..self.plan(lines) }
     }
 
-    /// Says this and must be closed for it.
+    /// Sends these lines, for which the server must disconnect it, with a line that starts with `expects`.
     fn refused(&mut self, lines: impl Into<Vec<u8>>, expects: &'static str) -> Plan {
         Plan { turns: 1, end: End::Wait, expects: Some(expects), ..self.plan(lines) }
     }
@@ -163,7 +163,7 @@ const KINDS: &[(&str, Make)] = &[
         let to = by.random.usize(1..REGULARS);
         by.flood(format!("WHISPER regular{to} psst\n").as_bytes())
     }),
-    ("flood of whispers to one who does not read", |by| {
+    ("flood of whispers to a client that does not read", |by| {
         let line = format!("WHISPER {} {}\n", by.stuck, "psst".repeat(500));
         by.flood(line.as_bytes())
     }),
@@ -179,17 +179,17 @@ const KINDS: &[(&str, Make)] = &[
     ("long messages", |by| by.named(&format!("MSG {}\n", "loud ".repeat(400)).repeat(30))),
     // Bytes.
     ("flood of bytes", |by| {
-        let bytes = by.random_bytes(FLOOD_BYTES_MADE);
+        let bytes = by.random_bytes(FLOOD_BLOCK_BYTES);
         by.flood(&bytes)
     }),
     ("a line without end", |by| Plan { flood_bytes: ENDLESS, ..by.flood(b"x") }),
     ("a line without end, slowly", |by| Plan { flood_bytes: ENDLESS, write_max: 7, ..by.flood(b"x") }),
     ("a line too long", |by| by.said(format!("PING {}\nPING", "x".repeat(OVERLONG)), "ERR - line-too-long ")),
     ("half a character", |by| by.said(*b"PING \xe2\x82\nPING\xe2", "ERR - line-not-utf8 ")),
-    ("what a terminal obeys", |by| {
+    ("terminal control codes", |by| {
         by.named("MSG \x1b[2J\x07\u{9b}31m\u{202e}\u{2028}\nNICK \x1b]0;x\x07\nQUIT \x1b[H\n")
     }),
-    ("what is no command", |by| {
+    ("invalid commands", |by| {
         let lines = b"\xff\xfe\xfd\x00\x01\n".repeat(60);
         by.refused(lines, "ERR - too-many-errors ")
     }),
@@ -212,7 +212,7 @@ const KINDS: &[(&str, Make)] = &[
         by.refused(format!("POST / HTTP/1.1\nContent-Length: 2000\n\n{body}"), "ERR - wrong-protocol ")
     }),
     ("tls", |by| by.refused(*b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "ERR - wrong-protocol ")),
-    // Names. Twice each: it takes many.
+    // Names. Each kind stands here twice, so that there are enough contenders.
     ("take the name that all take", |by| Plan { contends: true, ..by.plan("") }),
     ("take the name that all take", |by| Plan { contends: true, ..by.plan("") }),
     ("change to the name that all take", |by| Plan { contends: true, ..by.named("") }),

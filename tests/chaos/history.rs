@@ -1,12 +1,12 @@
-//! The one order of events as the first regular to read each wrote it down; the others must read the same. What can be
-//! wrong with the order in itself is checked as it grows.
+//! The order of events. The first regular client that reads an event appends it; all others must read the same events in the same
+//! order. Each appended event is checked for consistency with those before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::attacks::NOBODY;
 
-/// What a regular's messages begin with, so that nobody else's are taken for one.
+/// The first character of a regular client's messages. No hostile client sends it.
 const MARK: char = '#';
 
 /// The text of a regular's message.
@@ -14,7 +14,7 @@ pub(crate) fn text(regular: usize, number: usize) -> String {
     format!("{MARK}{regular}/{number} is what I say")
 }
 
-/// Who says it, and the how-manieth of theirs it is, of a text that [`text`] made.
+/// Parses a text that [`text`] made. Returns the number of the regular client and the number of its message.
 pub(crate) fn parse_text(text: &str) -> Option<(usize, usize)> {
     let (mark, _) = text.strip_prefix(MARK)?.split_once(' ')?;
     let (regular, number) = mark.split_once('/')?;
@@ -27,17 +27,17 @@ pub(crate) struct History {
     events: Vec<Box<str>>,
     /// For each event, the id of the last message up to it.
     ids: Vec<u64>,
-    /// The names taken, in lower case: none is ever taken twice.
+    /// The nicknames in use, in lower case. No two members may have the same.
     present: BTreeSet<String>,
-    /// How many left, by reason.
+    /// Number of members that left, by reason.
     pub(crate) left: BTreeMap<String, usize>,
-    /// When each message of each regular was sent. The first `seen` of them are in `events`, in this order.
+    /// When each message of each regular client was sent. The first `seen` of them are in `events`, in this order.
     sent_at: Vec<Vec<Instant>>,
     seen: Vec<usize>,
 }
 
 impl History {
-    /// Begins after the message with this id, with these members.
+    /// Starts after the message with this id, with these members.
     pub(crate) fn new(before: u64, present: impl IntoIterator<Item = String>) -> Self {
         let present: BTreeSet<_> = present.into_iter().collect();
         let regulars = present.len();
@@ -61,23 +61,22 @@ impl History {
         position.checked_sub(1).map_or(self.before, |last| self.ids[last])
     }
 
-    /// How many names are taken.
+    /// Number of members.
     pub(crate) fn present(&self) -> usize {
         self.present.len()
     }
 
-    /// The next message of this regular is about to be sent. Returns its number.
-    pub(crate) fn sends(&mut self, regular: usize) -> usize {
+    /// Records that this regular client sends its next message. Returns the number of the message.
+    pub(crate) fn record_send(&mut self, regular: usize) -> usize {
         self.sent_at[regular].push(Instant::now());
         self.sent_at[regular].len() - 1
     }
 
-    /// Somebody reads an event at this position, for the first time or as others did. Returns how long a regular's
-    /// message took to get there.
+    /// Records that a regular client read this event at this position. Returns the delay of the message, if a regular client sent it.
     ///
     /// # Errors
-    /// What others read there.
-    pub(crate) fn reads(&mut self, position: usize, event: &str) -> Result<Option<Duration>, &str> {
+    /// Another client read a different event at this position. Returns that event.
+    pub(crate) fn record_read(&mut self, position: usize, event: &str) -> Result<Option<Duration>, &str> {
         if position == self.events.len() {
             self.append(event);
         } else if &*self.events[position] != event {
@@ -87,7 +86,7 @@ impl History {
         Ok(message.map(|(regular, number)| self.sent_at[regular][number].elapsed()))
     }
 
-    /// Every message that was sent is in it.
+    /// Whether it contains every message that regular clients sent.
     pub(crate) fn is_complete(&self) -> bool {
         self.sent_at.iter().map(Vec::len).eq(self.seen.iter().copied())
     }
@@ -97,9 +96,9 @@ impl History {
     }
 
     fn append(&mut self, event: &str) {
-        assert!(!event.contains(char::is_control), "a terminal would obey {event:?}");
+        assert!(!event.contains(char::is_control), "a control character in {event:?}");
         if let Some((regular, number)) = parse_message(event) {
-            assert_eq!(number, self.seen[regular], "of regular {regular} comes {event:?}");
+            assert_eq!(number, self.seen[regular], "regular client {regular}: out of order: {event:?}");
             self.seen[regular] += 1;
         }
         let mut words = event.split(' ');
@@ -115,19 +114,19 @@ impl History {
                 self.take_name(word());
             }
             "MSG" => {}
-            _ => panic!("{event:?} was not to happen"),
+            _ => panic!("unexpected event {event:?}"),
         }
         self.ids.push(self.last_id(self.events.len()) + u64::from(event.starts_with("MSG ")));
         self.events.push(event.into());
     }
 
     fn take_name(&mut self, name: &str) {
-        assert_ne!(name, NOBODY, "what came by another protocol was carried out");
-        assert!(self.present.insert(name.to_lowercase()), "{name} is taken twice");
+        assert_ne!(name, NOBODY, "the server ran a command from an HTTP request");
+        assert!(self.present.insert(name.to_lowercase()), "two members have the nickname {name}");
     }
 
     fn drop_name(&mut self, name: &str) {
-        assert!(self.present.remove(&name.to_lowercase()), "{name} is not here");
+        assert!(self.present.remove(&name.to_lowercase()), "{name} is not a member");
     }
 }
 

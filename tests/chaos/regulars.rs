@@ -1,4 +1,4 @@
-//! Those who behave: ten who chat, and one who listens. They check every line they read.
+//! The regular clients: ten that chat, and one that only reads. They check every line that they read.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -11,38 +11,39 @@ use crate::common::{Client, DEADLINE, Server};
 use crate::history::{self, History};
 use crate::latency::Latencies;
 
-/// The last of them only listens: nothing of its own makes up for what the server forgets to send it.
+/// The last regular client only reads. If the server forgets to wake it, no reply to a line of its own hides that.
 pub(crate) const REGULARS: usize = TALKERS + 1;
 pub(crate) const TALKERS: usize = 10;
 
-/// Nine lines a second: within the rate that every client has by default.
+/// Nine lines a second: within the default rate limit.
 const LINE_EVERY: Duration = Duration::from_millis(111);
 
-/// One line of so many is a whisper, and one of the first regular's a change of name.
+/// Every sixth line is a whisper.
 const WHISPER_EVERY: usize = 6;
+
+/// Every thirteenth line of the first regular client changes its nickname.
 const RENAME_EVERY: usize = 13;
 
-/// Longest that any line may wait for its reply, and any message to be read by each of them.
+/// Longest time from a line to its reply, and from a message to its delivery to each regular client.
 ///
-/// It stands for "nobody is starved", and is no measure of how fast the server is; that is printed. It has to hold on a
-/// machine whose two processors are busy with something else, this very test included. A server that lets one client
-/// wait for the end of another's flood exceeds it tenfold.
+/// The limit shows that no client is starved. It does not measure the server's speed: the test prints that. The limit must hold on a
+/// machine with two busy processors. A server that makes a client wait for the end of another client's flood exceeds it tenfold.
 pub(crate) const LATENCY_MAX: Duration = Duration::from_secs(5);
 
 pub(crate) struct Regulars {
     all: Vec<Regular>,
     pub(crate) history: History,
-    /// How long lines waited for their replies.
+    /// Times from a line to its reply.
     pub(crate) answered: Latencies,
-    /// How long messages took to each of the others.
+    /// Times from a message to its delivery to another regular client.
     pub(crate) arrived: Latencies,
     scratch: Vec<u8>,
 }
 
 impl Regulars {
-    /// All of them, who joined, each with habits of their own, and have read all that happened until then.
+    /// Joins all regular clients, each with its own dialect. They have then read all earlier events.
     pub(crate) fn join(server: &Server) -> Self {
-        let mut clients: Vec<_> = (0..REGULARS).map(|number| Habits::of(number).join(server, number)).collect();
+        let mut clients: Vec<_> = (0..REGULARS).map(|number| Dialect::of(number).join(server, number)).collect();
         clients[0].sync();
         clients[0].send("MSG begin");
         let before = clients[0].expect_start("OK MSG ")["OK MSG ".len()..].parse().expect("an id");
@@ -56,7 +57,7 @@ impl Regulars {
         Self { all, history, answered, arrived, scratch: vec![0; 64 * 1024] }
     }
 
-    /// Lets them chat until it holds. Returns false if it does not within `deadline`.
+    /// Lets the regular clients chat until `holds` returns true. Returns false if it does not within `deadline`.
     pub(crate) fn chat_until(&mut self, deadline: Duration, mut holds: impl FnMut(&mut Self) -> bool) -> bool {
         let start = Instant::now();
         while !holds(self) {
@@ -65,40 +66,40 @@ impl Regulars {
             }
             for number in 0..TALKERS {
                 if self.all[number].next_line_at <= Instant::now() {
-                    self.speak(number);
+                    self.send_line(number);
                 }
             }
             let next = self.all[..TALKERS].iter().map(|regular| regular.next_line_at).min().expect("some");
-            self.listen(next.saturating_duration_since(Instant::now()));
+            self.read_for(next.saturating_duration_since(Instant::now()));
         }
         true
     }
 
-    /// Nobody says anything more, until everybody has read everything.
-    pub(crate) fn fall_silent(&mut self) {
+    /// Sends nothing more, and reads until every regular client has read everything.
+    pub(crate) fn read_everything(&mut self) {
         let start = Instant::now();
         while !self.have_read_everything() {
             assert!(start.elapsed() < DEADLINE, "some have not read everything within {DEADLINE:?}");
-            self.listen(LATENCY_MAX);
+            self.read_for(LATENCY_MAX);
         }
     }
 
-    /// Nothing that was sent is lost: no message, no whisper, no reply, and no event that one of them read.
+    /// Whether every message, whisper, reply and event has reached every regular client that must read it.
     fn have_read_everything(&self) -> bool {
         let all_whispers = (0..REGULARS).all(|reader| {
-            self.all.iter().all(|sender| sender.whispered[reader] == self.all[reader].heard[sender.number])
+            self.all.iter().all(|sender| sender.whispers_sent[reader] == self.all[reader].whispers_read[sender.number])
         });
         let up_to_date = |regular: &Regular| regular.due.is_empty() && regular.position == self.history.len();
         all_whispers && self.history.is_complete() && self.all.iter().all(up_to_date)
     }
 
-    /// Nobody says anything for so long, and nobody reads anything.
+    /// Sends nothing for `length`, and checks that no line arrives.
     pub(crate) fn expect_silence(&mut self, length: Duration) {
         let end = Instant::now() + length;
         let before = self.lines_read();
         while let Some(rest) = end.checked_duration_since(Instant::now()) {
-            self.listen(rest);
-            assert_eq!(self.lines_read(), before, "somebody is told something for nothing");
+            self.read_for(rest);
+            assert_eq!(self.lines_read(), before, "the server sent a line without a reason");
         }
     }
 
@@ -107,11 +108,11 @@ impl Regulars {
     }
 
     pub(crate) fn whispers(&self) -> usize {
-        self.all.iter().flat_map(|regular| &regular.heard).sum()
+        self.all.iter().flat_map(|regular| &regular.whispers_read).sum()
     }
 
-    /// Reads what comes within this time.
-    fn listen(&mut self, time: Duration) {
+    /// Reads what arrives within this time.
+    fn read_for(&mut self, time: Duration) {
         let mut sockets: Vec<_> = self.all.iter().map(|regular| PollFd::new(&regular.stream, PollFlags::IN)).collect();
         let time = Timespec::try_from(time).expect("a short time");
         poll(&mut sockets, Some(&time)).expect("poll");
@@ -121,7 +122,7 @@ impl Regulars {
         }
         for regular in &self.all {
             let waiting = regular.due.front().map_or(Duration::ZERO, |due| due.since.elapsed());
-            assert!(waiting <= LATENCY_MAX, "regular {} waits for a reply since {waiting:?}", regular.number);
+            assert!(waiting <= LATENCY_MAX, "regular client {}: no reply for {waiting:?}", regular.number);
         }
     }
 
@@ -129,106 +130,108 @@ impl Regulars {
         loop {
             let regular = &mut self.all[number];
             let count = match regular.stream.read(&mut self.scratch) {
-                Ok(0) => panic!("regular {number} was closed"),
+                Ok(0) => panic!("the server closed regular client {number}"),
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => panic!("regular {number} lost its connection: {error}"),
+                Err(error) => panic!("regular client {number}: {error}"),
             };
-            let mut bytes = std::mem::take(&mut regular.part);
+            let mut bytes = std::mem::take(&mut regular.partial_line);
             bytes.extend_from_slice(&self.scratch[..count]);
             let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-            self.all[number].part = bytes.split_off(whole);
+            self.all[number].partial_line = bytes.split_off(whole);
             for line in String::from_utf8(bytes).expect("UTF-8").split_terminator('\n') {
-                self.take_line(number, line);
+                self.read_line(number, line);
             }
         }
     }
 
-    fn take_line(&mut self, number: usize, line: &str) {
+    fn read_line(&mut self, number: usize, line: &str) {
         let regular = &mut self.all[number];
         regular.lines_read += 1;
-        let line = regular.habits.strip_ending(line);
+        let line = regular.dialect.strip_ending(line);
         match line.split(' ').next() {
-            Some("OK") => self.take_reply(number, line),
-            Some("ERR" | "USER" | "NOTICE" | "HELLO" | "PING") => panic!("regular {number} did not ask for {line:?}"),
+            Some("OK") => self.read_reply(number, line),
+            Some("ERR" | "USER" | "NOTICE" | "HELLO" | "PING") => {
+                panic!("regular client {number}: unexpected {line:?}")
+            }
             _ => {
-                let event = regular.habits.strip_tag(line, self.history.last_id(regular.position));
+                let event = regular.dialect.strip_tag(line, self.history.last_id(regular.position));
                 match event.strip_prefix("WHISPER ") {
-                    Some(whisper) => regular.take_whisper(whisper),
-                    None => self.take_event(number, event),
+                    Some(whisper) => regular.read_whisper(whisper),
+                    None => self.read_event(number, event),
                 }
             }
         }
     }
 
-    /// What a reply is to must be what was sent first of all that has none; its event stands in the one order here.
-    fn take_reply(&mut self, number: usize, line: &str) {
+    /// Checks that this is the reply to the oldest line without one. The client's own event has its place in the order here.
+    fn read_reply(&mut self, number: usize, line: &str) {
         let regular = &mut self.all[number];
-        let due = regular.due.pop_front().unwrap_or_else(|| panic!("regular {number} did not ask for {line:?}"));
+        let due = regular.due.pop_front().unwrap_or_else(|| panic!("regular client {number}: unexpected {line:?}"));
         self.answered.add(due.since.elapsed());
         if let Some(own) = &due.own_event
-            && !regular.habits.echo
+            && !regular.dialect.echo
         {
-            self.take_event(number, own);
+            self.read_event(number, own);
         }
         let id = self.history.last_id(self.all[number].position);
         let expected = if due.reply.is_empty() { format!("OK MSG {id}") } else { due.reply };
-        assert_eq!(line, expected, "regular {number} reads another reply");
+        assert_eq!(line, expected, "reply to regular client {number}");
     }
 
-    fn take_event(&mut self, number: usize, event: &str) {
+    fn read_event(&mut self, number: usize, event: &str) {
         let regular = &mut self.all[number];
         let position = regular.position;
         regular.position += 1;
-        match self.history.reads(position, event) {
+        match self.history.record_read(position, event) {
             Ok(latency) => latency.into_iter().for_each(|latency| self.arrived.add(latency)),
-            Err(others) => panic!("regular {number} reads {event:?} where others read {others:?}"),
+            Err(others) => panic!("regular client {number} reads {event:?} where others read {others:?}"),
         }
     }
 
-    fn speak(&mut self, number: usize) {
+    fn send_line(&mut self, number: usize) {
         let regular = &mut self.all[number];
         regular.next_line_at = Instant::now() + LINE_EVERY;
-        regular.spoken += 1;
-        if number == 0 && regular.spoken.is_multiple_of(RENAME_EVERY) {
+        regular.lines_sent += 1;
+        if number == 0 && regular.lines_sent.is_multiple_of(RENAME_EVERY) {
             regular.rename();
-        } else if regular.spoken.is_multiple_of(WHISPER_EVERY) {
+        } else if regular.lines_sent.is_multiple_of(WHISPER_EVERY) {
             regular.whisper();
         } else {
-            let text = history::text(number, self.history.sends(number));
+            let text = history::text(number, self.history.record_send(number));
             let event = format!("MSG {} {text}", regular.name);
             regular.send(&format!("MSG {text}"), String::new(), Some(event));
         }
     }
 }
 
-/// One of them, by the number they tell themselves apart by.
+/// A regular client.
 struct Regular {
     number: usize,
     name: String,
-    habits: Habits,
+    dialect: Dialect,
     stream: TcpStream,
-    /// What was read of a line that has not all come.
-    part: Vec<u8>,
+    /// The bytes of a line whose end has not arrived.
+    partial_line: Vec<u8>,
     lines_read: usize,
-    /// How many events were read.
+    /// Number of events that it has read.
     position: usize,
-    /// Lines sent that have no reply yet, the oldest first.
+    /// Lines without a reply so far, the oldest first.
     due: VecDeque<Due>,
     next_line_at: Instant,
-    /// Lines sent.
-    spoken: usize,
-    /// Whispers sent to, and heard from, each of them.
-    whispered: [usize; REGULARS],
-    heard: [usize; REGULARS],
+    lines_sent: usize,
+    /// Number of whispers to each regular client.
+    whispers_sent: [usize; REGULARS],
+    /// Number of whispers from each regular client.
+    whispers_read: [usize; REGULARS],
 }
 
-/// What a line that was sent waits for.
+/// The reply and the event that a line must cause.
 struct Due {
     since: Instant,
     /// Empty for `OK MSG` with the right id.
     reply: String,
-    /// What the others read.
+    /// The event that other clients read.
     own_event: Option<String>,
 }
 
@@ -239,16 +242,16 @@ impl Regular {
         Self {
             number,
             name: name(number),
-            habits: Habits::of(number),
+            dialect: Dialect::of(number),
             stream,
-            part: Vec::new(),
+            partial_line: Vec::new(),
             lines_read: 0,
             position: 0,
             due: VecDeque::new(),
             next_line_at: Instant::now() + Duration::from_millis(11 * number as u64),
-            spoken: 0,
-            whispered: [0; REGULARS],
-            heard: [0; REGULARS],
+            lines_sent: 0,
+            whispers_sent: [0; REGULARS],
+            whispers_read: [0; REGULARS],
         }
     }
 
@@ -259,29 +262,31 @@ impl Regular {
         self.name = to;
     }
 
-    /// To another, each in turn, but never to the first, whose name changes.
+    /// Whispers to each regular client in turn, except to the first, whose nickname changes.
     fn whisper(&mut self) {
         let others = REGULARS - 1;
-        let turn = 1 + self.spoken / WHISPER_EVERY % others;
+        let turn = 1 + self.lines_sent / WHISPER_EVERY % others;
         let to = if turn == self.number { 1 + turn % others } else { turn };
-        let text = history::text(self.number, self.whispered[to]);
-        self.whispered[to] += 1;
+        let text = history::text(self.number, self.whispers_sent[to]);
+        self.whispers_sent[to] += 1;
         self.send(&format!("WHISPER {} {text}", name(to)), format!("OK WHISPER {}", name(to)), None);
     }
 
-    fn take_whisper(&mut self, whisper: &str) {
+    fn read_whisper(&mut self, whisper: &str) {
         let (_, text) = whisper.split_once(' ').expect("a text");
-        // Others whisper, too.
+        // Hostile clients whisper, too.
         let Some((sender, number)) = history::parse_text(text) else { return };
-        assert_eq!(number, self.heard[sender], "regular {} hears {whisper:?}", self.number);
-        self.heard[sender] += 1;
+        assert_eq!(number, self.whispers_read[sender], "regular client {}: out of order: {whisper:?}", self.number);
+        self.whispers_read[sender] += 1;
     }
 
     fn send(&mut self, line: &str, reply: String, own_event: Option<String>) {
-        let line = format!("{line}{}", self.habits.ending());
+        let line = format!("{line}{}", self.dialect.ending());
         self.due.push_back(Due { since: Instant::now(), reply, own_event });
-        // It is within its rate: there is always room for a line.
-        self.stream.write_all(line.as_bytes()).unwrap_or_else(|error| panic!("regular {}: {error}", self.number));
+        // A client within its rate limit always has room for a line in the socket's buffer.
+        self.stream
+            .write_all(line.as_bytes())
+            .unwrap_or_else(|error| panic!("regular client {}: {error}", self.number));
     }
 }
 
@@ -289,15 +294,15 @@ fn name(number: usize) -> String {
     format!("regular{number}")
 }
 
-/// How one of them talks to the server. Among them are all combinations, so all dialects are spoken.
+/// The dialect of a regular client. Together they use all combinations.
 #[derive(Clone, Copy)]
-struct Habits {
+struct Dialect {
     crlf: bool,
     tags: bool,
     echo: bool,
 }
 
-impl Habits {
+impl Dialect {
     fn of(number: usize) -> Self {
         Self { crlf: number & 1 > 0, tags: number & 2 > 0, echo: number & 4 > 0 }
     }
@@ -322,10 +327,10 @@ impl Habits {
         if !self.crlf {
             return line;
         }
-        line.strip_suffix('\r').unwrap_or_else(|| panic!("no CR at the end of {line:?}"))
+        line.strip_suffix('\r').unwrap_or_else(|| panic!("the line ends without CR: {line:?}"))
     }
 
-    /// An event without its tag. A message has the id after `last_id`; other events have none.
+    /// Removes and checks the tag of an event. A message must have the id after `last_id`; other events have none.
     fn strip_tag(self, line: &str, last_id: u64) -> &str {
         if !self.tags {
             return line;

@@ -1,28 +1,28 @@
-//! What the server holds, seen from outside: through `/proc`, and through what it logs.
+//! The server's resources, seen from outside: through `/proc` and through its log.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 
-/// What must be the same again when all who misbehaved are gone.
+/// Resources that must return to their first level when all hostile clients are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Holdings {
+pub(crate) struct Resources {
     pub(crate) descriptors: usize,
     pub(crate) threads: usize,
 }
 
-impl Holdings {
+impl Resources {
     pub(crate) fn of(pid: u32) -> Self {
         let count = |what| fs::read_dir(format!("/proc/{pid}/{what}")).expect("/proc").count();
         Self { descriptors: count("fd"), threads: count("task") }
     }
 }
 
-/// The server's log, read as it grows. It goes to a file: nobody has to read it for the server to write it.
+/// The server's log, read as it grows. It goes to a file, so the server never waits for a reader.
 ///
-/// Each connection's task writes `connected` as its first line and `disconnected` as its last, so those that have only the
-/// first are the tasks there are. The server drops lines when 4,096 of them wait to be written; then a `connected` is
-/// missing too, most likely, and [`Log::lost`] tells.
+/// Each connection's task logs `connected` first and `disconnected` last, so a session with only the first line is a task that still
+/// runs. The server drops lines while 4,096 of them wait to be written. Then some `connected` lines are missing, too; [`Log::lost`]
+/// counts them.
 pub(crate) struct Log {
     input: BufReader<File>,
     part: String,
@@ -36,17 +36,17 @@ impl Log {
         Self { input: BufReader::new(file), part: String::new(), connected: 0, last_session: 0, open: BTreeSet::new() }
     }
 
-    /// Takes note of what was logged since.
+    /// Reads the lines that were logged since the last call.
     pub(crate) fn read(&mut self) {
         while self.input.read_line(&mut self.part).expect("a log in UTF-8") > 0 && self.part.ends_with('\n') {
             let line = std::mem::take(&mut self.part);
-            self.take(line.trim_end());
+            self.record(line.trim_end());
         }
     }
 
-    fn take(&mut self, line: &str) {
+    fn record(&mut self, line: &str) {
         let level = line.split_whitespace().nth(1);
-        assert!(matches!(level, Some("INFO" | "DEBUG")), "the server complains: {line}");
+        assert!(matches!(level, Some("INFO" | "DEBUG")), "unexpected warning: {line}");
         if let Some(session) = session(line, " connected id=") {
             self.connected += 1;
             self.last_session = self.last_session.max(session);
@@ -60,7 +60,7 @@ impl Log {
         self.connected
     }
 
-    /// How many connections were not logged. Sessions are numbered from 1, with no gaps.
+    /// Number of connections whose line is missing. Sessions are numbered from 1, without gaps.
     pub(crate) fn lost(&self) -> u64 {
         self.last_session - self.connected
     }

@@ -1,4 +1,4 @@
-//! Carries out the attacks: several hundred hostile clients on one thread, each of which gets its turn every few milliseconds.
+//! Carries out the attacks: several hundred hostile clients on one thread. Each gets a turn every few milliseconds.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -15,29 +15,31 @@ use crate::common::DEADLINE;
 /// Hostile clients at any moment.
 pub(crate) const HOSTILE: usize = 400;
 
-/// How often each of them gets a turn.
+/// Time between two turns of a hostile client.
 pub(crate) const TURN: Duration = Duration::from_millis(20);
 
-/// A bell rings every so many turns. At the bell many take the same name, and many more connect and vanish.
-const BELL_TURNS: usize = 25;
-const VANISH_AT_BELL: usize = 150;
+/// Turns between two signals. At a signal, all contenders take the same nickname.
+const SIGNAL_TURNS: usize = 25;
 
-/// Turns that the server may take to close a connection that it is to close.
+/// Clients that connect and disconnect at once at each signal.
+const VANISH_AT_SIGNAL: usize = 150;
+
+/// Turns within which the server must close a connection that waits for it.
 const CLOSE_TURNS_MAX: usize = (DEADLINE.as_millis() / TURN.as_millis()) as usize;
 
-/// What was done.
+/// Counts over all hostile clients.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Connections, by kind.
     pub(crate) connections: BTreeMap<&'static str, usize>,
-    /// How often the server said what it had to before it closed.
+    /// Expected lines that the server sent before it closed a connection, by their start.
     pub(crate) answered: BTreeMap<&'static str, usize>,
     pub(crate) bytes_written: u64,
     pub(crate) bytes_read: u64,
 }
 
-/// Lets them do their worst until `stop` is closed. Then all are gone at once.
-pub(crate) fn rage(server: SocketAddr, random: Rng, stop: &Receiver<()>) -> Tally {
+/// Attacks the server until the sender of `stop` is dropped. Then all hostile clients disconnect at once.
+pub(crate) fn attack(server: SocketAddr, random: Rng, stop: &Receiver<()>) -> Tally {
     let mut planner = Planner::new(random);
     let mut tally = Tally::default();
     let mut hostile: Vec<Hostile> = Vec::new();
@@ -48,26 +50,26 @@ pub(crate) fn rage(server: SocketAddr, random: Rng, stop: &Receiver<()>) -> Tall
         while hostile.len() < HOSTILE {
             hostile.push(Hostile::connect(server, planner.any(), &mut tally));
         }
-        if turn % BELL_TURNS == 0 {
-            hostile.extend((0..VANISH_AT_BELL).map(|_| Hostile::connect(server, planner.vanish(), &mut tally)));
+        if turn % SIGNAL_TURNS == 0 {
+            hostile.extend((0..VANISH_AT_SIGNAL).map(|_| Hostile::connect(server, planner.vanish(), &mut tally)));
             for hostile in &mut hostile {
-                hostile.hear_bell(turn / BELL_TURNS);
+                hostile.contend(turn / SIGNAL_TURNS);
             }
         }
-        hostile.retain_mut(|hostile| hostile.turn(&mut tally));
+        hostile.retain_mut(|hostile| hostile.take_turn(&mut tally));
     }
     tally
 }
 
-/// One of them.
+/// A hostile client.
 struct Hostile {
     plan: Plan,
     stream: TcpStream,
     written: usize,
     turns: usize,
     input_ended: bool,
-    /// What the server said, if something must be among it.
-    heard: Vec<u8>,
+    /// The bytes from the server, if the plan expects a line.
+    received: Vec<u8>,
 }
 
 impl Hostile {
@@ -78,19 +80,19 @@ impl Hostile {
             SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("linger");
         }
         *tally.connections.entry(plan.kind).or_default() += 1;
-        Self { plan, stream, written: 0, turns: 0, input_ended: false, heard: Vec::new() }
+        Self { plan, stream, written: 0, turns: 0, input_ended: false, received: Vec::new() }
     }
 
-    /// All who hear it take the same name now, in one spelling or another.
-    fn hear_bell(&mut self, bell: usize) {
+    /// A contender takes the nickname of this signal, in one of three spellings.
+    fn contend(&mut self, signal: usize) {
         if std::mem::take(&mut self.plan.contends) {
             let spelling = ["duke", "Duke", "DUKE"][self.turns % 3];
-            self.plan.opening.extend(format!("NICK {spelling}{bell}\nMSG I am the one\n").into_bytes());
+            self.plan.opening.extend(format!("NICK {spelling}{signal}\nMSG I am the one\n").into_bytes());
         }
     }
 
-    /// Does what the plan says for this turn. Returns whether there is more to it.
-    fn turn(&mut self, tally: &mut Tally) -> bool {
+    /// Carries out one turn of the plan. Returns false at its end.
+    fn take_turn(&mut self, tally: &mut Tally) -> bool {
         let open = self.write(tally) && self.read(tally);
         self.turns += 1;
         if !open || self.turns <= self.plan.turns {
@@ -102,7 +104,7 @@ impl Hostile {
         if self.plan.end == End::HalfClose && self.written >= self.plan.opening.len() && !self.input_ended {
             self.input_ended = self.stream.shutdown(Shutdown::Write).is_ok();
         }
-        assert!(self.turns < CLOSE_TURNS_MAX, "{:?} is not closed, and read {}", self.plan.kind, self.heard());
+        assert!(self.turns < CLOSE_TURNS_MAX, "{:?} was not closed; it read {}", self.plan.kind, self.received());
         true
     }
 
@@ -121,13 +123,13 @@ impl Hostile {
                     left -= count;
                     tally.bytes_written += count as u64;
                 }
-                Err(error) => return error.kind() == ErrorKind::WouldBlock || self.must_not_end_like_that(&error),
+                Err(error) => return error.kind() == ErrorKind::WouldBlock || self.check_error(&error),
             }
         }
         true
     }
 
-    /// What is to be written next.
+    /// The bytes to write next.
     fn rest(&self) -> &[u8] {
         let Plan { opening, flood, flood_bytes, .. } = &self.plan;
         if let Some(rest) = opening.get(self.written..).filter(|rest| !rest.is_empty()) {
@@ -152,32 +154,32 @@ impl Hostile {
                     left -= count;
                     tally.bytes_read += count as u64;
                     if self.plan.expects.is_some() {
-                        self.heard.extend_from_slice(&scratch[..count]);
+                        self.received.extend_from_slice(&scratch[..count]);
                     }
                 }
-                Err(error) => return error.kind() == ErrorKind::WouldBlock || self.must_not_end_like_that(&error),
+                Err(error) => return error.kind() == ErrorKind::WouldBlock || self.check_error(&error),
             }
         }
         true
     }
 
-    /// Who is closed must have been told why, unless time was up before the line was its turn: the machine is busy.
+    /// Checks that the server sent the expected line before it closed. On a busy machine, the name timeout may come first.
     fn check_end(&self, tally: &mut Tally) {
         let Some(expected) = self.plan.expects else { return };
-        let heard = self.heard();
-        let told =
-            [expected, "ERR - name-timeout "].into_iter().find(|what| heard.lines().any(|l| l.starts_with(what)));
-        let told = told.unwrap_or_else(|| panic!("{:?} was closed without {expected:?}: {heard}", self.plan.kind));
-        *tally.answered.entry(told).or_default() += 1;
+        let received = self.received();
+        let sent =
+            [expected, "ERR - name-timeout "].into_iter().find(|start| received.lines().any(|l| l.starts_with(start)));
+        let sent = sent.unwrap_or_else(|| panic!("{:?} was closed without {expected:?}: {received}", self.plan.kind));
+        *tally.answered.entry(sent).or_default() += 1;
     }
 
-    /// Whoever is to be told something is not to lose it to a reset. Returns false: the connection is gone.
-    fn must_not_end_like_that(&self, error: &std::io::Error) -> bool {
-        assert!(self.plan.expects.is_none(), "{:?} is lost: {error}, after {}", self.plan.kind, self.heard());
+    /// A reset may destroy an expected line, so it fails the test then. Returns false: the connection is gone.
+    fn check_error(&self, error: &std::io::Error) -> bool {
+        assert!(self.plan.expects.is_none(), "{:?}: {error}, after {}", self.plan.kind, self.received());
         false
     }
 
-    fn heard(&self) -> String {
-        String::from_utf8_lossy(&self.heard).into_owned()
+    fn received(&self) -> String {
+        String::from_utf8_lossy(&self.received).into_owned()
     }
 }
