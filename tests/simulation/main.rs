@@ -1,5 +1,5 @@
-//! Many peers against one hub: room, feed, mailboxes and cursors, without sockets or clocks. What a run is made of and what
-//! it checks is in `sessions`; here are the runs: made up from seeds, and kept from `scripts/fuzz`.
+//! Simulates many clients of one hub, with its room, feed, mailboxes and cursors, without sockets or clocks. `sessions` describes a run
+//! and its checks. The runs come from seeds, and from the corpus of `scripts/fuzz`.
 //!
 //! `CHINWAG_SEED=n cargo test --test simulation` runs one seed again; a failure prints its seed.
 
@@ -7,11 +7,11 @@
 mod corpus;
 mod sessions;
 
-use sessions::Seen;
+use sessions::Coverage;
 
 const SEEDS: u64 = 80;
 
-/// Three or four bytes make a step.
+/// Length of a script, in bytes. A step takes three or four.
 const SCRIPT_BYTES: usize = 6000;
 
 #[test]
@@ -19,46 +19,47 @@ fn streams_equal_those_of_the_model() {
     match std::env::var("CHINWAG_SEED") {
         Ok(seed) => println!("{:?}", simulate(seed.parse().expect("CHINWAG_SEED is a number"))),
         Err(_) => {
-            let seen: Vec<_> = (0..SEEDS).map(simulate).collect();
-            let total = |what: fn(&Seen) -> u32| seen.iter().map(what).sum::<u32>();
-            let what: [fn(&Seen) -> u32; 10] = [
-                |seen| seen.slow,
-                |seen| seen.flushed,
-                |seen| seen.blocked,
-                |seen| seen.handovers,
-                |seen| seen.taken_over,
-                |seen| seen.came_back,
-                |seen| seen.given_up,
-                |seen| seen.shown,
-                |seen| seen.canvases,
-                |seen| seen.lone_cr,
+            let runs: Vec<_> = (0..SEEDS).map(simulate).collect();
+            let total = |count: fn(&Coverage) -> u32| runs.iter().map(count).sum::<u32>();
+            let counts: [fn(&Coverage) -> u32; 10] = [
+                |coverage| coverage.slow,
+                |coverage| coverage.flushed,
+                |coverage| coverage.blocked,
+                |coverage| coverage.handovers,
+                |coverage| coverage.taken_over,
+                |coverage| coverage.came_back,
+                |coverage| coverage.given_up,
+                |coverage| coverage.shown,
+                |coverage| coverage.canvases,
+                |coverage| coverage.lone_cr,
             ];
-            let totals = what.map(total);
-            assert!(totals.iter().all(|&times| times > 50), "the simulation misses what it is for: {totals:?}");
+            let totals = counts.map(total);
+            assert!(totals.iter().all(|&times| times > 50), "some rare events are too rare in these runs: {totals:?}");
         }
     }
 }
 
-/// What `scripts/fuzz` once found worth keeping.
+/// The corpus has one script for each behaviour that `scripts/fuzz` found.
 #[test]
-fn fuzz_seeds_equal_the_model() {
+fn streams_of_corpus_equal_those_of_the_model() {
     corpus::each("sessions", |script| {
         sessions::run(script);
     });
 }
 
-fn simulate(seed: u64) -> Seen {
-    let told = TellSeed(seed);
+fn simulate(seed: u64) -> Coverage {
+    let guard = PrintSeed(seed);
     let mut random = fastrand::Rng::with_seed(seed);
     let script: Vec<_> = std::iter::repeat_with(|| random.u8(..)).take(SCRIPT_BYTES).collect();
-    let happened = sessions::run(&script);
-    drop(told);
-    happened
+    let coverage = sessions::run(&script);
+    drop(guard);
+    coverage
 }
 
-struct TellSeed(u64);
+/// Prints the seed if the run panics.
+struct PrintSeed(u64);
 
-impl Drop for TellSeed {
+impl Drop for PrintSeed {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("the simulation failed with CHINWAG_SEED={}", self.0);

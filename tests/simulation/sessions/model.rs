@@ -1,5 +1,5 @@
-//! The obvious server: a room of its own, and a queue of bytes for each peer. Beside it stand the rules that the room's
-//! outputs keep whatever the room is made of.
+//! The model of the server: its own room, and one queue of bytes for each client, without a feed. It also checks the outputs of the room
+//! against rules that do not depend on the room's implementation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use chinwag::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, Name, Tag, T
 use chinwag::room::{RecentMessages, RecentStrokes, Room, SessionId};
 use chinwag::session::{Input, InputKind, Output, Sessions, Timeouts};
 
-use super::claims::Claims;
-use super::history::History;
+use super::members::Members;
+use super::message_log::{self, MessageLog};
+use super::resume_tokens::ResumeTokens;
 use super::rules;
-use super::said::{self, Said};
-use super::times::Times;
+use super::timers::Timers;
 
 #[path = "../../common/server_line.rs"]
 mod server_line;
@@ -21,25 +21,25 @@ mod server_line;
 pub(super) struct Model {
     pub(super) room: Sessions,
     streams: BTreeMap<SessionId, Stream>,
-    pub(super) history: History,
-    pub(super) said: Said,
-    pub(super) claims: Claims,
-    times: Times,
+    pub(super) members: Members,
+    pub(super) message_log: MessageLog,
+    pub(super) resume_tokens: ResumeTokens,
+    timers: Timers,
     last_id: MessageId,
     /// Number of actions.
     applied: u32,
-    /// How often somebody was told of a stroke of another's.
+    /// Number of strokes that a client received from another client.
     pub(super) shown: u32,
 }
 
-/// A room that keeps little.
+/// A room with small limits, so that messages and strokes are evicted.
 pub(super) fn room(timeouts: Timeouts, resume_seconds: u64) -> Sessions {
-    let canvas = RecentStrokes::new(said::STROKES_KEPT, CANVAS_BYTES_MAX);
-    let room = Room::new(resume_seconds).with_history(RecentMessages::new(said::KEPT)).with_canvas(canvas);
+    let canvas = RecentStrokes::new(message_log::STROKES_KEPT, CANVAS_BYTES_MAX);
+    let room = Room::new(resume_seconds).with_history(RecentMessages::new(message_log::KEPT)).with_canvas(canvas);
     Sessions::new(room, timeouts)
 }
 
-/// What a peer is to read.
+/// The bytes that a client must receive, and the state that determines them.
 #[derive(Default)]
 struct Stream {
     bytes: Vec<u8>,
@@ -54,12 +54,12 @@ struct Stream {
 enum End {
     #[default]
     Open,
-    /// Nothing more is said.
+    /// The session gets no more output.
     Closed,
-    /// The same, and there is no connection: its name is held.
-    Held,
-    /// The room has forgotten the peer.
-    Released,
+    /// The member is detached; its session has ended.
+    Detached,
+    /// The session is removed.
+    Removed,
 }
 
 impl Model {
@@ -67,10 +67,10 @@ impl Model {
         Self {
             room: room(timeouts, resume_seconds),
             streams: BTreeMap::new(),
-            history: History::default(),
-            said: Said::default(),
-            claims: Claims::new(resume_seconds),
-            times: Times::new(timeouts),
+            members: Members::default(),
+            message_log: MessageLog::default(),
+            resume_tokens: ResumeTokens::new(resume_seconds),
+            timers: Timers::new(timeouts),
             last_id: MessageId::default(),
             applied: 0,
             shown: 0,
@@ -82,56 +82,59 @@ impl Model {
         let refusal = self.refusal(session, action);
         let is_connected = session == SessionId::SERVER || self.is_connected(session);
         let mut outputs = Vec::new();
-        self.times.take(session, action);
-        self.restore_now_and_then();
+        self.timers.record(session, action);
+        self.restore_sometimes();
         self.room.apply(Input { at, session, kind: action.clone() }, &mut outputs);
         check_answered(session, action, &outputs);
         self.check_private(session, action, &outputs);
         if let Some(command) = command_of(action) {
-            assert_eq!(rules::refused(session, &outputs), refusal, "{command:?} of {session:?}");
+            assert_eq!(rules::actual(session, &outputs), refusal, "{command:?} of {session:?}");
             self.set(session, &command);
         }
         if let InputKind::Disconnected(_) = action {
-            let outlives = named.contains(&session) && is_connected && self.claims.outlives(session, action);
+            let outlives = named.contains(&session) && is_connected && self.resume_tokens.must_detach(session, action);
             assert_eq!(outputs.contains(&Output::Detach(session)), outlives, "{action:?} of {session:?}");
         }
         if refusal.is_none() && is_connected {
-            self.claims.take(session, action);
+            self.resume_tokens.record(session, action);
         }
         let is_tick = matches!(action, InputKind::Tick(_));
         for output in outputs {
             match output {
-                Output::Remove(session) if self.claims.forget(session, named.contains(&session), is_tick) => {}
-                Output::Remove(session) => self.times.forget(session, named.contains(&session), is_tick),
+                Output::Remove(session) if self.resume_tokens.remove(session, named.contains(&session), is_tick) => {}
+                Output::Remove(session) => self.timers.remove(session, named.contains(&session), is_tick),
                 Output::Detach(session) => {
-                    assert!(matches!(action, InputKind::Disconnected(_) | InputKind::Tick(_)), "held after {action:?}");
-                    self.times.forget(session, true, is_tick);
-                    self.claims.hold(session);
+                    assert!(
+                        matches!(action, InputKind::Disconnected(_) | InputKind::Tick(_)),
+                        "detached after {action:?}"
+                    );
+                    self.timers.remove(session, true, is_tick);
+                    self.resume_tokens.detach(session);
                 }
                 _ => {}
             }
             if let (Output::SendMessages(_, numbers), InputKind::Command(command)) = (&output, action) {
-                self.said
+                self.message_log
                     .check(command, &self.room.room().history().messages().range(numbers.clone()).collect::<Vec<_>>());
             }
             if let Output::SendStrokes(_, numbers) = &output {
-                self.said.check_canvas(&self.room.room().canvas().range(numbers.clone()).collect::<Vec<_>>());
+                self.message_log.check_canvas(&self.room.room().canvas().range(numbers.clone()).collect::<Vec<_>>());
             }
             self.deliver(output);
         }
         if matches!(action, InputKind::Shutdown) {
-            self.history.end();
+            self.members.end();
         }
-        self.history.check(&self.room);
+        self.members.check(&self.room);
         if is_tick {
-            self.times.check(|session| self.is_named(session));
-            self.claims.check();
+            self.timers.check(|session| self.is_named(session));
+            self.resume_tokens.check();
         }
     }
 
     /// Replaces the room by one restored from its snapshot. The hub's room is never replaced, so the comparison with it shows whether
     /// both behave alike.
-    fn restore_now_and_then(&mut self) {
+    fn restore_sometimes(&mut self) {
         self.applied = self.applied.wrapping_add(1);
         // Pseudo-random (Knuth's multiplicative hash).
         if self.applied.wrapping_mul(2_654_435_761) < u32::MAX / 8 {
@@ -140,13 +143,13 @@ impl Model {
         }
     }
 
-    /// Why the action is to be refused, if it is a command and there is somebody to refuse it to.
+    /// The error that the action must cause. `None` if it must succeed, is no command, or its session is not connected.
     fn refusal(&self, session: SessionId, action: &InputKind) -> Option<ErrorCode> {
         let command = command_of(action)?;
-        let deaf = self.streams.iter().filter(|(_, stream)| matches!(stream.end, End::Closed | End::Held));
-        let deaf: Vec<_> = deaf.filter_map(|(&session, _)| self.room.name(session)).collect();
+        let closing = self.streams.iter().filter(|(_, stream)| matches!(stream.end, End::Closed | End::Detached));
+        let closing: Vec<_> = closing.filter_map(|(&session, _)| self.room.name(session)).collect();
         self.is_connected(session)
-            .then(|| rules::refusal(&self.room, &self.said, &deaf, &self.claims, session, &command))?
+            .then(|| rules::expected(&self.room, &self.message_log, &closing, &self.resume_tokens, session, &command))?
     }
 
     fn set(&mut self, session: SessionId, command: &Command) {
@@ -161,21 +164,21 @@ impl Model {
         self.room.name(session).is_some()
     }
 
-    /// All that the peer is to read.
+    /// All bytes that the client must receive.
     pub(super) fn stream(&self, session: SessionId) -> &[u8] {
         self.streams.get(&session).map_or(&[], |stream| &stream.bytes)
     }
 
-    /// Whether the peer is connected as far as the room knows.
+    /// Whether the room still has a connection for this session.
     pub(super) fn is_connected(&self, session: SessionId) -> bool {
         self.streams.get(&session).is_some_and(|stream| matches!(stream.end, End::Open | End::Closed))
     }
 
-    /// Nobody reads this stream any more.
-    pub(super) fn bury(&mut self, session: SessionId) {
+    /// Removes the stream of a client that has ended.
+    pub(super) fn remove_ended(&mut self, session: SessionId) {
         let end = self.streams.get(&session).map(|stream| stream.end);
-        assert!(matches!(end, Some(End::Held | End::Released)), "the room forgets whoever is gone, but for a name");
-        if end == Some(End::Released) {
+        assert!(matches!(end, Some(End::Detached | End::Removed)), "the room still has {session:?}");
+        if end == Some(End::Removed) {
             self.streams.remove(&session);
         }
     }
@@ -184,18 +187,18 @@ impl Model {
         match output {
             Output::Send(session, line) => {
                 match line {
-                    ServerLine::Ok(Reply::Set(SetReply::Resumable(token))) => self.claims.give(session, token),
+                    ServerLine::Ok(Reply::Set(SetReply::Resumable(token))) => self.resume_tokens.issue(session, token),
                     ServerLine::Ok(Reply::History(replayed) | Reply::Since(replayed)) => {
                         assert_eq!(replayed.last, self.last_id, "the baseline is the newest message");
                     }
                     _ => {}
                 }
-                self.tell(session, &line);
+                self.send(session, &line);
             }
             Output::SendUsers(session, users) => {
-                assert!(users.iter().map(|user| &user.name).eq(self.room.names()), "{users:?} is not who is here");
+                assert!(users.iter().map(|user| &user.name).eq(self.room.names()), "{users:?} are not the members");
                 assert!(users.iter().skip(1).all(|user| !user.coordinator) && users[0].coordinator);
-                users.iter().for_each(|user| self.tell(session, &ServerLine::User(user.clone())));
+                users.iter().for_each(|user| self.send(session, &ServerLine::User(user.clone())));
             }
             Output::SendMessages(session, numbers) => {
                 let lines: Vec<_> = self
@@ -208,23 +211,23 @@ impl Model {
                     .map(ServerLine::PastMessage)
                     .collect();
                 for line in &lines {
-                    self.tell(session, line);
+                    self.send(session, line);
                 }
             }
             Output::SendStrokes(session, numbers) => {
                 let lines: Vec<_> =
                     self.room.room().canvas().range(numbers).cloned().map(ServerLine::DrawnStroke).collect();
                 for line in &lines {
-                    self.tell(session, line);
+                    self.send(session, line);
                 }
             }
             Output::SetDialect(session, dialect) => self.stream_mut(session).dialect = dialect,
             Output::Follow(session) => self.stream_mut(session).follows = true,
             Output::Close(session, _) => self.stream_mut(session).end = End::Closed,
-            Output::Detach(session) => self.stream_mut(session).end = End::Held,
+            Output::Detach(session) => self.stream_mut(session).end = End::Detached,
             Output::Remove(session) => {
-                let before = std::mem::replace(&mut self.stream_mut(session).end, End::Released);
-                assert!(before == End::Closed, "closed first, and released once");
+                let before = std::mem::replace(&mut self.stream_mut(session).end, End::Removed);
+                assert!(before == End::Closed, "a session must be closed before it is removed");
             }
             Output::SetMode(session, mode) => self.stream_mut(session).mode = mode,
             Output::Answered(_) => {}
@@ -233,8 +236,8 @@ impl Model {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "only messages have ids");
                 assert!(id.is_none_or(|id| id == self.last_id.next()), "ids have no gaps");
                 self.last_id = id.unwrap_or(self.last_id);
-                self.history.take(&event);
-                self.said.take(id, at, &event);
+                self.members.record(&event);
+                self.message_log.record(id, at, &event);
                 self.publish(session, Tag { id, at }, &event, own.as_ref());
             }
         }
@@ -246,35 +249,35 @@ impl Model {
             assert_eq!(
                 own.is_none(),
                 self.streams[&author].echo,
-                "one's own event, or the answer in its place: {event}"
+                "the author must get either the event or the reply: {event}"
             );
         }
-        let [plain, tagged] = [None, Some(tag)].map(|tag| rendered(&ServerLine::Event(tag, event.clone())));
-        let own = own.map(|reply| rendered(&ServerLine::Ok(reply.clone())));
+        let [plain, tagged] = [None, Some(tag)].map(|tag| render(&ServerLine::Event(tag, event.clone())));
+        let own = own.map(|reply| render(&ServerLine::Ok(reply.clone())));
         for (&reader, stream) in &mut self.streams {
             match &own {
-                Some(reply) if author == reader => stream.say(reply),
+                Some(reply) if author == reader => stream.append(reply),
                 _ if !stream.follows || is_drawn && !stream.dialect.draw => {}
                 _ => {
                     self.shown += u32::from(is_drawn);
-                    stream.say(if stream.dialect.tags { &tagged } else { &plain });
+                    stream.append(if stream.dialect.tags { &tagged } else { &plain });
                 }
             }
         }
     }
 
-    fn tell(&mut self, session: SessionId, line: &ServerLine) {
+    fn send(&mut self, session: SessionId, line: &ServerLine) {
         server_line::check(line);
         let stream = self.stream_mut(session);
-        stream.say(&line.in_mode(stream.mode).to_string());
+        stream.append(&line.in_mode(stream.mode).to_string());
     }
 
-    /// What is for one alone is for whoever asked. Only a whisper is for others, and then for those named; and the last
-    /// word to a connection whose name is taken back.
+    /// Checks that private lines go only to the sender of the command. There are two exceptions: a whisper goes to its targets, and a
+    /// session whose nickname another one resumes gets a last error.
     fn check_private(&self, from: SessionId, action: &InputKind, outputs: &[Output]) {
         let taken_back = match action {
             InputKind::Command(Command::Resume(Resume(token))) => {
-                self.claims.holder(*token).filter(|&holder| holder != from)
+                self.resume_tokens.holder(*token).filter(|&holder| holder != from)
             }
             _ => None,
         };
@@ -286,21 +289,24 @@ impl Model {
             Output::Send(session, line) if *session != from && from != SessionId::SERVER => Some((*session, line)),
             _ => None,
         });
-        let told: Vec<&Name> = others
+        let receivers: Vec<&Name> = others
             .map(|(session, line)| match (line, action) {
                 (
                     ServerLine::Event(_, Event::Whisper(name, text)),
                     InputKind::Command(Command::Whisper(Whisper { text: said, .. })),
                 ) => {
-                    assert_eq!((Some(name), text), (self.room.name(from), said), "told as it was whispered");
-                    self.room.name(session).expect("a name that was whispered to")
+                    assert_eq!((Some(name), text), (self.room.name(from), said), "a changed whisper");
+                    self.room.name(session).expect("the target is a member")
                 }
-                _ => panic!("{from:?} did {action:?}, and {session:?} alone was told {line}"),
+                _ => panic!("{action:?} of {from:?} sent a private line to {session:?}: {line}"),
             })
             .collect();
         if let InputKind::Command(Command::Whisper(Whisper { to, .. })) = action {
             let meant = to.iter().map(Name::key);
-            assert!(told.is_empty() || told.iter().map(|name| name.key()).eq(meant), "{to:?}, but {told:?} were told");
+            assert!(
+                receivers.is_empty() || receivers.iter().map(|name| name.key()).eq(meant),
+                "whispered to {to:?}, delivered to {receivers:?}"
+            );
         }
     }
 
@@ -309,7 +315,7 @@ impl Model {
     }
 }
 
-/// The command that an action carries, if it does.
+/// The command that an action carries, if any.
 fn command_of(action: &InputKind) -> Option<Command> {
     match action {
         InputKind::Command(command) => Some(command.clone()),
@@ -319,7 +325,7 @@ fn command_of(action: &InputKind) -> Option<Command> {
 }
 
 impl Stream {
-    fn say(&mut self, line: &str) {
+    fn append(&mut self, line: &str) {
         if self.end == End::Open {
             self.bytes.extend_from_slice(line.as_bytes());
             self.bytes.extend_from_slice(self.dialect.ending.as_bytes());
@@ -327,13 +333,13 @@ impl Stream {
     }
 }
 
-/// The line as it is written, checked on the way: whoever reads it reads these bytes.
-fn rendered(line: &ServerLine) -> String {
+/// Checks and renders a line.
+fn render(line: &ServerLine) -> String {
     server_line::check(line);
     line.to_string()
 }
 
-/// Checks that each line is answered once, after all its outputs, and nothing else is answered.
+/// Checks that each line of a client counts as answered once, after all its outputs, and that no other input does.
 fn check_answered(session: SessionId, action: &InputKind, outputs: &[Output]) {
     let is_line = matches!(
         action,

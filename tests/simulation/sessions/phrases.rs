@@ -1,20 +1,20 @@
-//! What peers say: lines that make sense more often than not, for a few bytes of the script each.
+//! The lines that clients send. Each takes a few bytes of the script; most are valid commands.
 
 use chinwag::limits::LINE_BYTES_MAX;
 use chinwag::protocol::ResumeToken;
 
 use super::script::Script;
 
-/// Names that collide in every way there is, and some that do not.
+/// Nicknames that collide in all possible ways, and some that do not.
 const NAMES: [&str; 12] =
     ["alice", "ALICE", "Ａlice", "аlice", "mia", "rnia", "bob", "Bob", "b0b", "carol", "Δέλτα", "dave"];
 
 const SWITCHES: [&str; 4] = ["echo on", "echo off", "tags on", "tags off"];
 
-/// Most bytes that are sent as the script has them.
+/// Most bytes of the script that are sent unchanged.
 const RAW_BYTES_MAX: usize = 32;
 
-/// A line without its ending. These tokens have been given so far.
+/// Returns a line without its ending. `tokens` are all tokens that the server has issued.
 pub(super) fn line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
     let verb = match script.below(29) {
         0..4 => return join("NICK ", script.one_of(&NAMES)),
@@ -39,16 +39,17 @@ pub(super) fn line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
         _ => "",
     };
     let mut line = verb.as_bytes().to_vec();
-    // Those that take no argument get one now and then.
+    // Commands without arguments get one sometimes.
     if verb.is_empty() || verb.ends_with(' ') || script.below(8) == 7 {
         line.extend(text(script));
     }
     line
 }
 
-/// What some say as soon as they are connected, so that there are names to be taken back, some who do, and some who draw.
-pub(super) fn first_line(session: u64, held: Option<ResumeToken>, last: Option<ResumeToken>) -> Vec<u8> {
-    match (session % 8, held.or(last), last) {
+/// Returns the first line of a session. It makes resumes and drawings frequent. `detached` is the token of a detached member, `last` is the
+/// newest token.
+pub(super) fn first_line(session: u64, detached: Option<ResumeToken>, last: Option<ResumeToken>) -> Vec<u8> {
+    match (session % 8, detached.or(last), last) {
         (1 | 3, ..) => b"SET resume on\n".to_vec(),
         (4, ..) => b"SET resume on\r\n".to_vec(),
         (0, ..) => b"SET draw on\n".to_vec(),
@@ -60,7 +61,7 @@ pub(super) fn first_line(session: u64, held: Option<ResumeToken>, last: Option<R
     }
 }
 
-/// Something to do with tokens: one of the last, mostly.
+/// Returns a line about resume tokens. Most use one of the newest tokens.
 fn resume(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
     match script.below(8) {
         0..3 => b"SET resume on".to_vec(),
@@ -73,7 +74,7 @@ fn resume(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
     }
 }
 
-/// Something to do with the canvas: a stroke, mostly.
+/// Returns a line about the canvas. Most draw or request it.
 fn draw(script: &mut Script<'_>) -> Vec<u8> {
     match script.below(16) {
         0 => b"DRAW clear".to_vec(),

@@ -1,7 +1,7 @@
-//! What a run is made of: bytes, taken as one choice after another. So a fuzzer can change a choice by changing a byte, a
-//! seeded generator makes runs of any length, and a file is a run to be tried again.
+//! A script: bytes that determine the choices of a run, one after the other. A fuzzer changes a choice by changing a byte; a seeded
+//! generator makes runs of any length; a file repeats a run.
 
-/// The choices still to be made.
+/// The bytes that are left of a script.
 pub(super) struct Script<'a>(&'a [u8]);
 
 impl<'a> Script<'a> {
@@ -9,12 +9,12 @@ impl<'a> Script<'a> {
         Self(bytes)
     }
 
-    /// At the end, every further choice is the first there is.
+    /// At the end, every choice is the first one.
     pub(super) fn is_at_end(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The next bytes as they are: so many, or what is left.
+    /// The next `count` bytes, or fewer at the end.
     pub(super) fn bytes(&mut self, count: usize) -> &'a [u8] {
         let bytes;
         (bytes, self.0) = self.0.split_at(count.min(self.0.len()));

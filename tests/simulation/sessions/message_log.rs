@@ -1,24 +1,26 @@
-//! All that was said and drawn, and what of it the room still has to know.
+//! All messages and strokes, and which of them the room must still have.
 
 use chinwag::command::{Command, History, Since};
 use chinwag::protocol::{Drawing, DrawnStroke, ErrorCode, Event, MessageId, Name, PastMessage, Text, Timestamp};
 
-/// So few that they are soon too few.
+/// Messages that the room keeps: so few that some are soon evicted.
 pub(super) const KEPT: usize = 20;
+
+/// Strokes that the canvas keeps.
 pub(super) const STROKES_KEPT: usize = 3;
 
 #[derive(Default)]
-pub(super) struct Said {
+pub(super) struct MessageLog {
     messages: Vec<(MessageId, Timestamp, Name, Text)>,
     last: MessageId,
-    /// Since the canvas was cleared.
+    /// Strokes since the canvas was last cleared.
     drawn: Vec<DrawnStroke>,
-    /// How often somebody asked for the canvas, and something was on it.
+    /// Number of `CANVAS` replies with strokes.
     pub(super) canvases: u32,
 }
 
-impl Said {
-    pub(super) fn take(&mut self, id: Option<MessageId>, at: Timestamp, event: &Event) {
+impl MessageLog {
+    pub(super) fn record(&mut self, id: Option<MessageId>, at: Timestamp, event: &Event) {
         match event {
             Event::Draw(_, Drawing::Clear) => self.drawn.clear(),
             Event::Draw(name, Drawing::Stroke(stroke)) => {
@@ -33,7 +35,7 @@ impl Said {
         }
     }
 
-    /// Why `SINCE` this has to be refused.
+    /// The code with which the room must refuse `SINCE` with this id.
     pub(super) fn refusal(&self, id: MessageId) -> Option<ErrorCode> {
         let missed = self.messages.iter().filter(|(said, ..)| *said > id).count();
         match () {
@@ -43,14 +45,14 @@ impl Said {
         }
     }
 
-    /// What is on the canvas is this.
-    pub(super) fn check_canvas(&mut self, told: &[&DrawnStroke]) {
+    /// Checks a reply to `CANVAS`.
+    pub(super) fn check_canvas(&mut self, strokes: &[&DrawnStroke]) {
         let kept = &self.drawn[self.drawn.len().saturating_sub(STROKES_KEPT)..];
-        assert!(kept.iter().eq(told.iter().copied()), "{told:?} is not on the canvas");
-        self.canvases += u32::from(!told.is_empty());
+        assert!(kept.iter().eq(strokes.iter().copied()), "{strokes:?} is not the canvas");
+        self.canvases += u32::from(!strokes.is_empty());
     }
 
-    /// The lines that the command asks for are these, and no others.
+    /// Checks the past messages in the reply to a command.
     pub(super) fn check(&self, command: &Command, replayed: &[&PastMessage]) {
         let kept = &self.messages[self.messages.len().saturating_sub(KEPT)..];
         let asked = match command {
@@ -58,9 +60,9 @@ impl Said {
                 &kept[kept.len() - kept.len().min(usize::try_from(*count).expect("few"))..]
             }
             Command::Since(Since { after: id, .. }) => &kept[kept.iter().take_while(|(said, ..)| said <= id).count()..],
-            _ => panic!("{command:?} asks for nothing of it"),
+            _ => panic!("{command:?} must not return past messages"),
         };
         let replayed = replayed.iter().map(|PastMessage { id, at, name, text }| (*id, *at, name.clone(), text.clone()));
-        assert!(asked.iter().cloned().eq(replayed), "{command:?} is answered with something else");
+        assert!(asked.iter().cloned().eq(replayed), "{command:?} returned other messages");
     }
 }

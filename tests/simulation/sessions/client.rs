@@ -1,5 +1,5 @@
-//! Somebody at the other end of a connection that takes a few bytes at a time, and the connection's two halves: what it
-//! reads when, and what it writes when it was woken.
+//! A simulated client, whose socket accepts a few bytes at a time, and both halves of its connection: the reader, and the writer, which
+//! runs only after a wake-up.
 
 use std::io;
 use std::sync::Arc;
@@ -12,57 +12,57 @@ use chinwag::protocol::{DecoderOutput, Ending, LineDecoder, LineError, OtherProt
 
 use super::reader::Reader;
 
-pub(super) struct Peer {
+pub(super) struct Client {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) reader: Reader,
     pub(super) state: State,
     cursor: Cursor,
     woken: Arc<Woken>,
-    /// Takes so many bytes more, ever.
+    /// Number of bytes that the client will still read.
     patience: usize,
     decoder: LineDecoder,
-    /// What it sent, and how much of it the connection has read. `heard_bytes <= sent.len()`.
+    /// Bytes from the client. The connection has read the first `received_bytes`.
     sent: Vec<u8>,
-    heard_bytes: usize,
+    received_bytes: usize,
     input: Input,
     ending_told: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
-    /// Waits to be woken.
+    /// Waits for a wake-up.
     Waiting,
-    /// Has taken what was new, and not yet written it: other things can happen between.
-    Taken,
-    /// Its socket takes no more.
+    /// Has fetched new output, and not yet written it. Other steps can happen in between.
+    Fetched,
+    /// Its socket is full.
     Blocked,
-    /// Got all it was to get.
+    /// Received everything, and was closed.
     Done,
-    /// Closed for not reading.
+    /// Was disconnected as a slow consumer.
     Slow,
 }
 
-/// How far the peer's input is.
+/// State of the client's input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Input {
     Open,
-    /// The peer sends no more; what it sent is still to be read.
+    /// The client has ended its input; the connection has not read all of it.
     HalfClosed,
-    /// All lines were read.
+    /// The connection has read all lines.
     Finished,
-    /// The connection reads no more.
+    /// The connection no longer reads.
     Ended,
 }
 
-/// What the connection reads.
-pub(super) enum Heard {
-    /// A line; with the first, how the peer ends its lines.
+/// Something that the connection read.
+pub(super) enum Received {
+    /// A line; the first one with the client's line ending.
     Line(Result<String, LineError>, Option<Ending>),
-    /// A telnet option was asked for; this is the answer.
+    /// A telnet option request, with its refusal.
     Telnet([u8; 3]),
     /// Telnet's AYT.
     AreYouThere,
-    /// The peer speaks another protocol, and is not read on.
+    /// Input of another protocol. The connection reads no more.
     OtherProtocol(OtherProtocol),
     EndOfInput,
 }
@@ -76,7 +76,7 @@ impl Wake for Woken {
     }
 }
 
-impl Peer {
+impl Client {
     pub(super) fn new(patience: usize, feed: &Feed) -> Self {
         Self {
             mailbox: Arc::new(Mailbox::new(feed.backlog())),
@@ -87,17 +87,17 @@ impl Peer {
             patience,
             decoder: LineDecoder::new(),
             sent: Vec::new(),
-            heard_bytes: 0,
+            received_bytes: 0,
             input: Input::Open,
             ending_told: false,
         }
     }
 
-    /// Sends bytes, unless the peer has said that it sends no more.
+    /// Sends bytes, unless the client has ended its input.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         if self.input == Input::Open {
-            self.sent.drain(..self.heard_bytes);
-            self.heard_bytes = 0;
+            self.sent.drain(..self.received_bytes);
+            self.received_bytes = 0;
             self.sent.extend_from_slice(bytes);
         }
     }
@@ -108,77 +108,77 @@ impl Peer {
         }
     }
 
-    /// Nothing has arrived for a while. Returns whether that shows that lines end with CR alone.
+    /// Nothing has arrived for a while. Returns whether the decoder concludes that lines end with CR alone.
     pub(super) fn fall_silent(&mut self) -> bool {
-        let is_lone = self.heard_bytes == self.sent.len() && self.decoder.may_end_lines_at_cr();
+        let is_lone = self.received_bytes == self.sent.len() && self.decoder.may_end_lines_at_cr();
         if is_lone {
             self.decoder.end_lines_at_cr();
         }
         is_lone
     }
 
-    /// The connection broke.
-    pub(super) fn vanish(&mut self) {
+    /// Breaks the connection.
+    pub(super) fn lose_connection(&mut self) {
         self.input = Input::Ended;
     }
 
-    /// The next thing that the connection reads; nothing while too much of what the peer asked for waits to be written.
-    pub(super) fn hear(&mut self) -> Option<Heard> {
+    /// What the connection reads next. `None` if there is nothing, or if backpressure stops the reader.
+    pub(super) fn receive(&mut self) -> Option<Received> {
         if self.mailbox.waiting_bytes() > PRIVATE_BYTES_PAUSE {
             return None;
         }
         match self.input {
-            Input::Open => self.hear_line(),
-            Input::HalfClosed => self.hear_line().or_else(|| {
+            Input::Open => self.receive_line(),
+            Input::HalfClosed => self.receive_line().or_else(|| {
                 let last = self.decoder.finish();
-                last.map(|last| self.heard(last)).or_else(|| {
+                last.map(|last| self.received(last)).or_else(|| {
                     self.input = Input::Finished;
-                    self.hear()
+                    self.receive()
                 })
             }),
             Input::Finished => {
                 self.input = Input::Ended;
-                Some(Heard::EndOfInput)
+                Some(Received::EndOfInput)
             }
             Input::Ended => None,
         }
     }
 
-    fn hear_line(&mut self) -> Option<Heard> {
-        let mut rest = &self.sent[self.heard_bytes..];
+    fn receive_line(&mut self) -> Option<Received> {
+        let mut rest = &self.sent[self.received_bytes..];
         let decoded = self.decoder.next(&mut rest);
-        self.heard_bytes = self.sent.len() - rest.len();
-        decoded.map(|decoded| self.heard(decoded))
+        self.received_bytes = self.sent.len() - rest.len();
+        decoded.map(|decoded| self.received(decoded))
     }
 
-    fn heard(&mut self, decoded: DecoderOutput) -> Heard {
+    fn received(&mut self, decoded: DecoderOutput) -> Received {
         match decoded {
-            DecoderOutput::Telnet(answer) => Heard::Telnet(answer),
-            DecoderOutput::AreYouThere => Heard::AreYouThere,
+            DecoderOutput::Telnet(answer) => Received::Telnet(answer),
+            DecoderOutput::AreYouThere => Received::AreYouThere,
             DecoderOutput::Line(line) => {
                 let is_first = !std::mem::replace(&mut self.ending_told, true);
-                Heard::Line(line, self.decoder.ending().filter(|_| is_first))
+                Received::Line(line, self.decoder.ending().filter(|_| is_first))
             }
             DecoderOutput::OtherProtocol(foreign) => {
                 self.input = Input::Ended;
-                Heard::OtherProtocol(foreign)
+                Received::OtherProtocol(foreign)
             }
         }
     }
 
-    /// The socket takes some bytes.
+    /// Runs a part of the writer. The socket accepts this many bytes.
     pub(super) fn read(&mut self, feed: &Feed, bytes: usize) {
-        // It may be found full and at once be ready again.
-        if self.state == State::Taken || self.state == State::Blocked && bytes.is_multiple_of(2) {
+        // A full socket may be ready again at once.
+        if self.state == State::Fetched || self.state == State::Blocked && bytes.is_multiple_of(2) {
             self.write(feed, bytes);
         } else if self.take_wake() || self.state == State::Blocked {
             self.fetch_new(feed);
         }
     }
 
-    /// The socket takes everything.
+    /// Runs the writer to its end. The socket accepts everything.
     pub(super) fn read_all(&mut self, feed: &Feed) {
-        if self.state == State::Taken {
+        if self.state == State::Fetched {
             self.write(feed, usize::MAX);
         }
         while self.take_wake() || self.state == State::Blocked && self.patience > 0 {
@@ -187,7 +187,7 @@ impl Peer {
         }
     }
 
-    /// Has read all there was, and was not told of more.
+    /// Whether the client has read everything and has no wake-up pending.
     pub(super) fn is_up_to_date(&self) -> bool {
         self.state == State::Waiting && !self.woken.0.load(Ordering::Relaxed)
     }
@@ -196,25 +196,25 @@ impl Peer {
         self.woken.0.swap(false, Ordering::Relaxed)
     }
 
-    /// The first thing a connection does when it was woken.
+    /// Fetches new output: the first part of the writer's turn.
     fn fetch_new(&mut self, feed: &Feed) {
         self.cursor.fetch_new(feed, &self.mailbox, &Waker::from(Arc::clone(&self.woken)));
-        self.state = if self.mailbox.lifecycle().is_slow() { State::Slow } else { State::Taken };
+        self.state = if self.mailbox.lifecycle().is_slow() { State::Slow } else { State::Fetched };
     }
 
-    /// The second, with a socket that takes `bytes` more.
+    /// Writes to a socket that accepts `bytes` bytes: the second part of the writer's turn.
     fn write(&mut self, feed: &Feed, bytes: usize) {
         let bytes = bytes.min(self.patience);
         let mut room = bytes;
         while !matches!(self.state, State::Done | State::Slow) {
             let reader = &mut self.reader;
-            let progress = self.cursor.write(feed, &self.mailbox, |source| take(&source, &mut room, reader));
+            let progress = self.cursor.write(feed, &self.mailbox, |source| accept(&source, &mut room, reader));
             self.state = match progress {
                 Ok(Progress::Wrote(_)) => continue,
                 Ok(Progress::Idle) => State::Waiting,
                 Ok(Progress::Done) => State::Done,
                 Ok(Progress::Evicted) => State::Slow,
-                Ok(Progress::CaughtUp | Progress::Unreadable) => panic!("there is no store to catch up from"),
+                Ok(Progress::CaughtUp | Progress::Unreadable) => panic!("a catch-up without a store"),
                 Err(_) => State::Blocked,
             };
             break;
@@ -223,13 +223,13 @@ impl Peer {
     }
 }
 
-fn take(source: &Source<'_>, room: &mut usize, reader: &mut Reader) -> io::Result<usize> {
+fn accept(source: &Source<'_>, room: &mut usize, reader: &mut Reader) -> io::Result<usize> {
     let mut bytes = source.to_vec()?;
     bytes.truncate(*room);
     if bytes.is_empty() {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    reader.take(&bytes);
+    reader.read(&bytes);
     *room -= bytes.len();
     Ok(bytes.len())
 }
