@@ -1,7 +1,7 @@
-//! What must hold of any bytes a peer sends: how they become lines, what the lines ask for, and all that others may get to
-//! read of it. Tried on random bytes and the kept seeds here, and by `scripts/fuzz lines`.
+//! Rules for any bytes from a client: how they are split into lines, how lines are parsed, and what other clients may receive because of
+//! them. The tests check random bytes and the corpus; `scripts/fuzz lines` looks for more.
 //!
-//! The first byte of a script says at how many places the rest is split, the next ones where; see [`pieces`].
+//! The first bytes of a script determine where the rest is split; see [`pieces`].
 
 use std::sync::LazyLock;
 
@@ -21,10 +21,10 @@ const IAC: u8 = 0xff;
 
 const SPLITS_MAX: usize = 8;
 
-/// Lines of a script that are looked at one by one: each stands for itself, and more only take time.
+/// Lines of a script that are checked one by one. More lines only take time.
 const LINES_MAX: usize = 16;
 
-/// Reads the script in one piece, in its own pieces and byte by byte, and then looks at every line.
+/// Decodes the script in one piece, in its own pieces and byte by byte, then checks each line.
 pub(crate) fn check(script: &[u8]) {
     let pieces = pieces(script);
     let input = pieces.concat();
@@ -33,7 +33,7 @@ pub(crate) fn check(script: &[u8]) {
     assert_eq!(decode(input.chunks(1)), whole, "byte by byte: {:?}", input.escape_ascii().to_string());
     check_first(&whole.0);
     if !input.iter().any(|&byte| matches!(byte, BS | DEL | IAC)) {
-        check_lines(&obvious_lines(&input), &whole.0);
+        check_lines(&model_lines(&input), &whole.0);
     }
     for decoded in whole.0.into_iter().take(LINES_MAX) {
         match decoded {
@@ -46,8 +46,8 @@ pub(crate) fn check(script: &[u8]) {
     }
 }
 
-/// The input, split where the script wants it: after the number of splits stand the lengths of the pieces, two bytes
-/// each; the last piece is the rest.
+/// Splits the input of a script. The first byte is the number of splits; then follow the lengths of the pieces, two bytes each, and the
+/// input. The last piece is the rest.
 fn pieces(script: &[u8]) -> Vec<&[u8]> {
     let Some((&splits, mut rest)) = script.split_first() else { return Vec::new() };
     let lengths;
@@ -63,7 +63,7 @@ fn pieces(script: &[u8]) -> Vec<&[u8]> {
     pieces
 }
 
-/// All that comes of the pieces, the unfinished line at the end too, and the ending of the first line.
+/// Decodes the pieces, including an unfinished last line. Also returns the ending of the first line.
 fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<DecoderOutput>, Option<Ending>) {
     let mut decoder = LineDecoder::new();
     let mut all = Vec::new();
@@ -71,15 +71,15 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<DecoderOutput>
         while let Some(decoded) = decoder.next(&mut piece) {
             all.push(decoded);
         }
-        assert!(decoder.held_bytes() < 2 * LINE_BYTES_MAX, "{} bytes are held", decoder.held_bytes());
+        assert!(decoder.held_bytes() < 2 * LINE_BYTES_MAX, "the decoder holds {} bytes", decoder.held_bytes());
     }
     all.extend(std::iter::from_fn(|| decoder.finish()));
     (all, decoder.ending())
 }
 
-/// The lines of an input without editing or negotiation. LF, CR LF and CR NUL end a line; if none of these occurs, CR does. A
-/// byte order mark at the start and any other NUL are not part of a line.
-fn obvious_lines(input: &[u8]) -> Vec<Vec<u8>> {
+/// A simple model of the decoder, for an input without editing or telnet. LF, CR LF and CR NUL end a line; if none of these occurs, CR
+/// does. A byte order mark at the start and any other NUL are not part of a line.
+fn model_lines(input: &[u8]) -> Vec<Vec<u8>> {
     const MARK: &[u8] = "\u{feff}".as_bytes();
     let mut text: Vec<u8> = Vec::new();
     let mut before = 0;
@@ -96,13 +96,13 @@ fn obvious_lines(input: &[u8]) -> Vec<Vec<u8>> {
     let ending = if text.contains(&b'\n') || !is_short { b'\n' } else { b'\r' };
     let mut lines: Vec<_> = text.split(|&byte| byte == ending).map(Vec::from).collect();
     if let Some(last) = lines.last_mut() {
-        // The input ended before the meaning of this CR was known.
+        // The input ended before the decoder could tell what this CR means.
         last.pop_if(|byte| *byte == b'\r');
     }
     lines
 }
 
-/// They are what was decoded; at the end an empty one is none.
+/// Checks the decoded lines against those of the model. The decoder ignores an empty last line.
 fn check_lines(lines: &[Vec<u8>], all: &[DecoderOutput]) {
     for (at, decoded) in all.iter().enumerate() {
         match decoded {
@@ -112,23 +112,23 @@ fn check_lines(lines: &[Vec<u8>], all: &[DecoderOutput]) {
                 assert!(at == 0 && lines[at].len() > LINE_BYTES_MAX && lines[at].contains(&b'\r'));
             }
             DecoderOutput::Line(Err(LineError::NotUtf8(_))) => assert!(str::from_utf8(&lines[at]).is_err()),
-            DecoderOutput::Line(Err(LineError::Utf16)) => panic!("its mark has an IAC in it"),
-            DecoderOutput::Telnet(_) | DecoderOutput::AreYouThere => panic!("nothing was asked for"),
+            DecoderOutput::Line(Err(LineError::Utf16)) => panic!("UTF-16 without its mark, which contains an IAC"),
+            DecoderOutput::Telnet(_) | DecoderOutput::AreYouThere => panic!("telnet without an IAC"),
             DecoderOutput::OtherProtocol(_) => return,
         }
     }
     assert!(lines[all.len()..].iter().all(Vec::is_empty) && lines.len() - all.len() <= 2, "{lines:?}");
 }
 
-/// Another protocol shows before anything was said, and then nothing else is.
+/// Checks that another protocol is detected only before the first line, and that the decoder then ends.
 fn check_first(all: &[DecoderOutput]) {
-    let is_said = |decoded: &DecoderOutput| match decoded {
+    let has_content = |decoded: &DecoderOutput| match decoded {
         DecoderOutput::Line(line) => line.as_ref().map_or(true, |line| !line.trim().is_empty()),
         DecoderOutput::Telnet(_) | DecoderOutput::AreYouThere => false,
         DecoderOutput::OtherProtocol(_) => true,
     };
     if let Some(at) = all.iter().position(|decoded| matches!(decoded, DecoderOutput::OtherProtocol(_))) {
-        assert_eq!(all.iter().position(is_said), Some(at), "{all:?}");
+        assert_eq!(all.iter().position(has_content), Some(at), "{all:?}");
         assert_eq!(at, all.len() - 1, "{all:?}");
     }
 }
@@ -151,7 +151,7 @@ fn check_line(line: &str) {
     }
 }
 
-/// What was typed and taken back makes no difference: a character by each of the keys there are, or all of a line.
+/// Checks that erased characters and lines leave no trace, for each way to erase them.
 fn check_editing(line: &str) {
     const SLIPS: [(&[u8], &[u8]); 4] =
         [(b"", b"\xc3\xa9\x08"), (b"", b"\xf0\x9f\x98\x80\x7f"), (b"", b"x\xff\xf7"), (b"oops\xff\xf8", b"")];
@@ -165,7 +165,7 @@ fn check_editing(line: &str) {
     }
 }
 
-/// All that somebody may get to read because of a command.
+/// Checks all lines that clients may receive because of a command.
 fn check_command(command: &Command) {
     let longest = LONGEST_NAME.clone();
     let events = match command.clone() {
@@ -202,16 +202,16 @@ fn check_command(command: &Command) {
     events.iter().for_each(check_event);
 }
 
-/// Of thirty-two characters of four bytes: no line can be longer than with this.
+/// A nickname of 32 characters of four bytes. It makes the longest lines.
 static LONGEST_NAME: LazyLock<Name> = LazyLock::new(|| Name::new(&"\u{20000}".repeat(32)).expect("a name"));
 
-/// As shown, a name is the same name.
+/// Checks that a nickname reads back as written.
 fn check_name(name: &Name) {
-    let again = Name::new(name.as_str()).expect("a name as shown is a name");
+    let again = Name::new(name.as_str()).expect("a written nickname is valid");
     assert_eq!((&again, again.key(), again.skeletons()), (name, name.key(), name.skeletons()));
 }
 
-/// With and without a tag the event is one line that says the same, and ends as the dialect has it.
+/// Checks that an event is one line in each dialect, with the dialect's tag and ending.
 fn check_event(event: &Event) {
     let tag = Tag { id: Some(MessageId(u64::MAX)), at: Timestamp(253_402_300_799_999) };
     for (tags, ending) in [(true, Ending::CrLf), (false, Ending::Lf)] {

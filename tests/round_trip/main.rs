@@ -1,5 +1,5 @@
-//! Parsing and formatting are each other's inverse, for every command and every line the server can send; and whatever
-//! bytes come in, they are read without a panic and answered once a line.
+//! Checks that parsing is the inverse of formatting, for all commands and server lines, and that any bytes from a client keep the rules:
+//! no panic, one reply to each line.
 
 #[path = "../common/corpus.rs"]
 mod corpus;
@@ -48,7 +48,7 @@ fn server_line_reads_back_as_written() {
     });
 }
 
-/// What a dialect writes, read by the decoder a peer could have, is the same line.
+/// A client that reads events with the same decoder as the server gets the same lines.
 #[test]
 fn event_reads_back_in_every_dialect() {
     arbtest(|u| {
@@ -58,7 +58,7 @@ fn event_reads_back_in_every_dialect() {
             dialect.write_event(&mut bytes, tag, &event);
             let mut decoder = LineDecoder::new();
             let Some(DecoderOutput::Line(Ok(line))) = decoder.next(&mut &bytes[..]) else {
-                panic!("no line: {bytes:?}")
+                panic!("not a line: {bytes:?}")
             };
             let expected = ServerLine::Event(dialect.tags.then_some(tag), event.clone());
             assert_eq!(ServerLine::parse(&line), Some(expected), "{line:?}");
@@ -68,7 +68,7 @@ fn event_reads_back_in_every_dialect() {
     });
 }
 
-/// Any line that begins with a verb, and any bytes at all: the check is the one that `scripts/fuzz lines` runs.
+/// Checks lines that begin with a verb. `scripts/fuzz lines` uses the same checks.
 #[test]
 fn any_line_keeps_the_rules() {
     arbtest(|u| {
@@ -97,15 +97,15 @@ fn any_frames_keep_the_rules() {
     });
 }
 
-/// Inputs that `scripts/fuzz` found.
+/// The corpus of `scripts/fuzz`.
 #[test]
-fn fuzz_seeds_of_lines_keep_the_rules() {
+fn corpus_of_lines_keeps_the_rules() {
     corpus::each("lines", lines::check);
 }
 
 #[test]
 #[cfg(feature = "web")]
-fn fuzz_seeds_of_frames_keep_the_rules() {
+fn corpus_of_frames_keeps_the_rules() {
     corpus::each("web", web::check);
 }
 
@@ -151,11 +151,11 @@ fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
 
 fn refusal(u: &mut Unstructured<'_>) -> Result<Refusal> {
     Ok(match *u.choose(&ErrorCode::ALL)? {
-        // The texts of these codes have a field.
+        // The text of these codes begins with a field.
         ErrorCode::TooOld => Refusal::too_old(verb(u)?, MessageId(u.arbitrary()?)),
         ErrorCode::IdAhead => Refusal::id_ahead(MessageId(u.arbitrary()?)),
         code => {
-            // The parser takes words that look like a hint for one.
+            // The parser reads a text that looks like a hint as a hint.
             let what = text(u)?;
             let refusal = Refusal::new(option(u, verb)?, code, Hint::split(what.as_str()).0);
             if u.arbitrary()? { refusal.with_hint(hint(u)?) } else { refusal }
@@ -166,7 +166,7 @@ fn refusal(u: &mut Unstructured<'_>) -> Result<Refusal> {
 fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
     let plain: Vec<_> = Hint::plain().collect();
     let words = |u: &mut Unstructured<'_>| {
-        // Users' words; some look like a hint.
+        // Text from users; some looks like a hint.
         let looks = ["; try again later", "; write: NICK name", "x", "//", "; for all from there on, write: SINCE 5"];
         Ok(Text::new(&format!("{}{}", u.choose(&looks)?, name(u)?)).expect("a text"))
     };
@@ -246,7 +246,7 @@ fn tag(u: &mut Unstructured<'_>) -> Result<Tag> {
     Ok(Tag { id: option(u, |u| u.arbitrary().map(MessageId))?, at })
 }
 
-/// From 1970 to 9999: what RFC 3339 has.
+/// A time from 1970 to 9999, the range of RFC 3339.
 fn time(u: &mut Unstructured<'_>) -> Result<Timestamp> {
     u.int_in_range(0..=253_402_300_799_999).map(Timestamp)
 }
@@ -279,7 +279,7 @@ fn text(u: &mut Unstructured<'_>) -> Result<Text> {
     Ok(Text::new(&raw).or_else(|_| Text::new("fallback")).expect("a text"))
 }
 
-/// A text as it is where white space round it does not count.
+/// A text without white space at its ends.
 fn trimmed(u: &mut Unstructured<'_>) -> Result<Text> {
     Ok(Text::new(text(u)?.as_str().trim()).expect("a text is not blank"))
 }

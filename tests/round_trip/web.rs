@@ -1,10 +1,10 @@
-//! What must hold of any bytes a browser sends, as the head of a request or as frames. Tried on random bytes and the kept seeds here,
-//! and by `scripts/fuzz web`.
+//! Rules for any bytes from a browser, as the header of a request or as frames. The tests check random bytes and the corpus;
+//! `scripts/fuzz web` looks for more.
 
 use chinwag::limits::{CONTROL_BYTES_MAX, HEAD_BYTES_MAX, MESSAGE_BYTES_MAX};
 use chinwag::web::{AllowedOrigins, FrameDecoder, FrameEvent, HttpRequest, RequestKind};
 
-/// Looks at both.
+/// Checks the bytes as a header and as frames.
 pub(crate) fn check(bytes: &[u8]) {
     check_head(bytes);
     let whole = messages([bytes]);
@@ -12,7 +12,8 @@ pub(crate) fn check(bytes: &[u8]) {
     assert_eq!(messages(bytes.chunks(5)), whole, "in fives: {}", bytes.escape_ascii());
 }
 
-/// A head is whole at some byte, and what comes after it changes nothing, but that nobody joins who did not wait.
+/// Checks that bytes after a complete header do not change the answer, except that they refuse a WebSocket: its client must wait for the
+/// answer.
 fn check_head(bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
     let origins = AllowedOrigins::new(vec!["https://chat.example.org".parse().expect("an origin")]);
@@ -26,7 +27,7 @@ fn check_head(bytes: &[u8]) {
             Some(HttpRequest { asked: RequestKind::Join(_), .. }) => {
                 assert!(
                     matches!(request, Some(HttpRequest { asked: RequestKind::Other(_), .. })),
-                    "who did not wait joins"
+                    "a client that did not wait was accepted"
                 );
             }
             Some(_) => assert_eq!(request, answered, "{}", bytes[..end].escape_ascii()),
@@ -38,7 +39,7 @@ fn check_head(bytes: &[u8]) {
     }
 }
 
-/// It has the length that it says, and one field a line.
+/// Checks the length and the field lines of an answer.
 fn check_answer(answer: &[u8]) {
     let at = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("the end of the head");
     let head = str::from_utf8(&answer[..at]).expect("text");
@@ -48,14 +49,14 @@ fn check_answer(answer: &[u8]) {
     assert_eq!(length.parse(), Ok(answer.len() - at - 4));
 }
 
-/// Whole messages, pings, and the end, after which there is nothing.
+/// Decodes the pieces into complete messages, pings and an end, after which nothing may follow.
 fn messages<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
     let (mut frames, mut all, mut text, mut is_over) = (FrameDecoder::default(), Vec::new(), Vec::new(), false);
     for piece in pieces {
         let mut piece = piece.to_vec();
         let mut rest = piece.as_mut_slice();
         while let Some(incoming) = frames.next(&mut rest) {
-            assert!(!is_over, "{incoming:?} after the end");
+            assert!(!is_over, "{incoming:?} after the end of the stream");
             is_over = matches!(incoming, FrameEvent::Close | FrameEvent::Failed(_));
             match incoming {
                 FrameEvent::Text(more) => text.extend_from_slice(more),
