@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use common::exit_status;
 
-/// Limit for every wait. What is waited for should take almost no time.
+/// Limit for every wait. Without a fault, a wait takes almost no time.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A server that follows `script`: it expects `< line` from the client (`< ` alone: the end of its input); at `(cut)` it breaks the
@@ -250,7 +250,7 @@ fn truncated_message_is_not_printed() {
     assert_eq!((out.lines().count(), out.contains("one and")), (1, true), "{out}");
 }
 
-/// The client looks for its unacknowledged messages in the replay: it reports those that are missing, and repeats none.
+/// The client looks for its unacknowledged messages in the replay. It reports each missing message, and sends none again.
 #[test]
 fn replay_tells_which_messages_were_lost() {
     let before = ["< MSG one", "< MSG two", "(cut)", "HELLO chinwag/1 epoch=a hi"];

@@ -1,5 +1,5 @@
-//! Runs the transcripts in protocol.md and the sessions in README.md against the real server, each as a test of its own.
-//! How they are to be read is said in protocol.md.
+//! Runs the transcripts in protocol.md and the sessions in README.md against the real server, each as a test of its own. The section
+//! "Transcripts" of protocol.md defines their notation.
 
 mod common;
 
@@ -29,7 +29,7 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
-/// The transcripts that use nc need one that has -N. Where nothing may be skipped they run, and fail, without.
+/// Whether `nc` has the option -N, which the transcripts need. With CI=true they run without it, too, and fail.
 fn has_netcat() -> bool {
     let help = Command::new("nc").arg("-h").output();
     std::env::var("CI").is_ok_and(|ci| ci == "true")

@@ -1,5 +1,5 @@
-//! Runs scripts, each as a test of its own. A script that exits with 77 is ignored for the reason it prints last; whether it
-//! may be is for the script to say.
+//! Runs scripts, each as a test of its own. A script that exits with 77 is reported as ignored, with the last line that it printed as the
+//! reason. The scripts themselves refuse this with `CI=true`.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -9,19 +9,19 @@ use std::process::{Command, Stdio};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-/// How long a script may take, in seconds. Its own waits are shorter, and tell more.
+/// Longest run of a script, in seconds. The waits inside a script have shorter limits and better messages.
 const DEADLINE: &str = "240";
 
-/// How long it may take after that to say where it was and to end its programs.
+/// Time that a script has after that to print where it was and to end its programs, in seconds.
 const GRACE: &str = "5";
 
-/// A script's status for: something that I need is not here. Automake's.
+/// Exit status of a script that needs a missing program, as in Automake.
 const SKIPPED: i32 = 77;
 
-/// The status that timeout has when it had to end the script.
+/// Exit status of `timeout` when it ended the script.
 const TIMED_OUT: i32 = 124;
 
-/// Runs the scripts that have this extension, by what `interpreter` names before them, and exits.
+/// Runs the scripts with this extension by the command `interpreter`, and exits.
 pub(crate) fn run_all(directory: &str, extension: &str, interpreter: &'static [&'static str]) -> ! {
     let scripts = find(directory, extension).unwrap_or_else(|error| panic!("{directory} cannot be read: {error}"));
     assert!(!scripts.is_empty(), "{directory} has lost its scripts");
@@ -42,9 +42,9 @@ fn find(directory: &str, extension: &str) -> io::Result<Vec<PathBuf>> {
 }
 
 fn run(interpreter: &[&str], script: &Path) -> Result<Completion, Failed> {
-    // A file, not a pipe: a program left behind by a script cannot keep the test waiting for its end.
+    // A file, not a pipe: a program that outlives its script would keep the pipe open, and the test waiting.
     let mut output = tempfile::tempfile()?;
-    // timeout ends the script with all the programs it started: its process group.
+    // `timeout` ends the script's process group, with all programs that it started.
     let status = Command::new("timeout")
         .args(["--kill-after", GRACE, DEADLINE])
         .args(interpreter)

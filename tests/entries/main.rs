@@ -23,7 +23,7 @@ fn entries_never_panic_and_snapshots_behave_alike() {
 }
 
 #[test]
-fn kept_seeds() {
+fn corpus_keeps_the_rules() {
     corpus::each("entries", |script| {
         script::run(script);
     });

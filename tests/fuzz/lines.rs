@@ -1,4 +1,4 @@
-//! Any bytes: what they say, and all that may come of it. See `tests/round_trip/lines.rs`.
+//! Any bytes from a client, as lines. See `tests/round_trip/lines.rs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Several peers in one room. See `tests/simulation/sessions/mod.rs`.
+//! Several clients in one room. See `tests/simulation/sessions/mod.rs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any bytes of a browser, as a request and as frames. See `tests/round_trip/web.rs`.
+//! Any bytes from a browser, as a request and as frames. See `tests/round_trip/web.rs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

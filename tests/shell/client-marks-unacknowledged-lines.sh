@@ -46,7 +46,7 @@ serve --listen "$host:$port"
 # The new server has no history.
 screen $'*\n\\* you are alice; *! perhaps not sent: half a line\n*>'
 
-# The server does not answer: the lines beyond those that may be unanswered at once wait, and are not sent when the user leaves.
+# The server is stopped. The client holds back the lines beyond its limit of unacknowledged ones, and drops them when the user leaves.
 kill -s STOP "${pid[server]}"
 "${tmux[@]}" set-buffer "$(seq -f 'line %g' 80)"
 "${tmux[@]}" paste-buffer -p

@@ -50,7 +50,8 @@ fn in_namespace(script: &str, directory: &Path) -> Option<Command> {
     Some(command)
 }
 
-/// What the script is told through its input, a line each, are options of mount's. The server's standard output is the script's.
+/// Runs the server on a small file system of its own. Each line of standard input is a list of mount options, which the script applies to
+/// it. Standard output has the server's lines.
 const REMOUNTED: &str = "
     mount -t tmpfs -o size=1m chinwag \"$1\"
     \"$2\" --listen 127.0.0.1:0 --log warn --line-rate 0 --epoch k7qd --data \"$1/chat.db\" &

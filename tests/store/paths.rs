@@ -1,5 +1,4 @@
-//! The value of `--data` is always a path, and the file that it leads to is the one that is locked, used and found at the next
-//! start.
+//! The value of `--data` is always a path. The server locks and uses the file at that path, and finds it again at the next start.
 
 use std::fs;
 use std::io::Read as _;

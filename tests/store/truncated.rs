@@ -99,7 +99,7 @@ fn emptied_database_refuses_messages_and_is_left_empty() {
 }
 
 #[test]
-fn checkpoint_by_another_program_is_no_truncation() {
+fn checkpoint_by_another_program_is_harmless() {
     let directory = tempfile::tempdir().expect("a directory");
     let (directory, server) = (directory.path(), Server::spawn(&mut serve(directory.path(), "chat.db")));
     let mut said = Vec::new();

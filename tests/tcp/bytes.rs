@@ -27,7 +27,7 @@ fn nul_within_a_character_or_after_cr_is_ignored() {
 
 /// A MUD client sends a NUL every minute. NULs are not lines: they neither end a run of bad lines nor count as one.
 #[test]
-fn keepalive_nul_is_no_line() {
+fn keepalive_nul_is_ignored() {
     let server = Server::start();
     let mut alice = server.connect();
     for _ in 0..49 {

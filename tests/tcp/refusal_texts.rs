@@ -188,7 +188,7 @@ fn check(client: &mut Client, line: &str, expected: &str) {
     client.send(line);
     let read = client.next().expect("a reply");
     assert_eq!(read, format!("ERR {}", expected.replace('¦', "")), "{line:?}");
-    let Some(ServerLine::Err(refusal)) = ServerLine::parse(&read) else { panic!("{read:?} is no refusal") };
+    let Some(ServerLine::Err(refusal)) = ServerLine::parse(&read) else { panic!("not a refusal: {read:?}") };
     let what = expected.split('¦').next().expect("a text").splitn(3, ' ').last();
     assert_eq!(Some(refusal.problem.as_str()), what, "{line:?}");
     let field = match refusal.code {
