@@ -100,6 +100,10 @@ impl Transcript {
         let mut clients: BTreeMap<&str, Option<Client>> = BTreeMap::new();
         let mut token = None;
         for line in &self.lines {
+            if let Some(name) = line.strip_suffix(" (joins)") {
+                clients.insert(name, Some(server.join(name)));
+                continue;
+            }
             let at = line.find(['<', '>']).ok_or("a line of a transcript has < or >")?;
             let (name, rest) = line.split_at(at);
             let client = clients.entry(name).or_insert_with(|| Some(server.connect_raw()));

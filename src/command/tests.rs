@@ -265,7 +265,7 @@ fn longest_list_is_accepted() {
 #[test]
 fn protocol_lists_commands_that_need_no_nickname() {
     let norm = include_str!("../../protocol.md");
-    let (_, section) = norm.split_once("\n**Before it has a name** ").unwrap();
+    let (_, section) = norm.split_once("\n### Before a nickname\n").unwrap();
     let (_, list) = section.split_once("\nOnly ").unwrap();
     let (list, _) = list.split_once(" work.").unwrap();
     let mut listed: Vec<_> = list.split('`').skip(1).step_by(2).collect();
@@ -301,4 +301,18 @@ fn protocol_lists_commands() {
     let mut verbs: Vec<_> = Verb::ALL.iter().map(|verb| verb.as_str()).collect();
     verbs.sort_unstable();
     assert_eq!(listed, verbs);
+}
+
+/// protocol.md has a section for each command, with its syntax, reply, events and errors.
+#[test]
+fn protocol_has_section_for_each_command() {
+    let norm = include_str!("../../protocol.md");
+    for verb in Verb::ALL {
+        let (_, section) = norm.split_once(&format!("\n### {verb}\n")).unwrap_or_else(|| panic!("no section {verb}"));
+        let (section, _) = section.split_once("\n#").unwrap();
+        for part in ["Syntax", "Reply", "Events for others", "Errors"] {
+            assert!(section.contains(&format!("\n- **{part}**: ")), "{verb} has no {part}");
+        }
+        assert!(section.contains("\n```transcript"), "{verb} has no transcript");
+    }
 }

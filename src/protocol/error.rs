@@ -247,7 +247,7 @@ mod tests {
         let norm = include_str!("../../protocol.md");
         let (_, section) = norm.split_once("\n## Error codes\n").unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
-        let (_, codes) = section.split_once("\n| code | the line was refused because |\n").unwrap();
+        let (_, codes) = section.split_once("\n| code | reply to | reason |\n").unwrap();
         let mut listed: Vec<_> = codes.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
         listed.sort_unstable();
         assert_eq!(listed, ErrorCode::ALL.map(ErrorCode::as_str));
