@@ -12,7 +12,7 @@ const ELSEWHERE: [ErrorCode; 10] = [
     ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // transports::timeouts
     ErrorCode::NotStored,     // store::faults, store::waiting
-    ErrorCode::Resumed,       // transcripts: Taking a name back
+    ErrorCode::Resumed,       // transcripts: RESUME
     ErrorCode::SearchTimeout, // server::store_pages::tests
     ErrorCode::ServerFull,    // tcp::admission
     ErrorCode::Slow,          // transports::slow_consumers
