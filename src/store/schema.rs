@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-/// The SQL that migrates a file from each version (`PRAGMA user_version`) to the next. `README.md` documents the result.
+/// The SQL that migrates a file from each version (`PRAGMA user_version`) to the next. `docs/operating.md` documents the result.
 pub(super) const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE messages (

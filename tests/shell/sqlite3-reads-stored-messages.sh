@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Other programs can read the stored messages, while the server runs and afterwards, as the README says.
+# Other programs can read the stored messages, while the server runs and afterwards, as docs/operating.md says.
 source "${BASH_SOURCE[0]%/*}/../../scripts/peers.sh"
 needs nc.openbsd sqlite3
 
