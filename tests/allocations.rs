@@ -7,7 +7,7 @@ use std::task::{Wake, Waker};
 
 use chinwag::command::Command;
 use chinwag::feed::{Cursor, Feed, Mailbox, Progress, Source};
-use chinwag::limits::FEED_BYTES_DEFAULT;
+use chinwag::limits::BACKLOG_BYTES_DEFAULT;
 use chinwag::protocol::{Dialect, Mode, Timestamp};
 use chinwag::room::SessionId;
 use chinwag::server::hub::{Hub, HubRequest};
@@ -15,7 +15,7 @@ use chinwag::session::{InputKind, Sessions};
 
 /// Allocations to publish a hundred messages, one after the other, and to deliver each of them to this many readers.
 fn allocations(readers: u64) -> u64 {
-    let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
+    let feed = Arc::new(Feed::new(BACKLOG_BYTES_DEFAULT));
     let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
     let mut at_work: Vec<_> = (1..=readers).map(|number| join(&mut hub, SessionId(number))).collect();
     let message = |text: &str| Command::parse(text, Mode::Commands).expect("a command").expect("not blank");
@@ -64,7 +64,7 @@ impl Wake for Wakes {
 /// Other clients are not woken for it, and have nothing to read.
 #[test]
 fn stroke_wakes_only_drawing_clients() {
-    let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
+    let feed = Arc::new(Feed::new(BACKLOG_BYTES_DEFAULT));
     let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
     let mut at_work: Vec<_> = (1..=3).map(|number| join(&mut hub, SessionId(number))).collect();
     let mut say = |session, line: &str| {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use chinwag::limits::FEED_BYTES_DEFAULT;
+use chinwag::limits::BACKLOG_BYTES_DEFAULT;
 use chinwag::server::{self, Listener, Rate, ServerOptions};
 use chinwag::session::Timeouts;
 use common::{Client, DEADLINE};
@@ -17,7 +17,7 @@ fn start(port_file: &Path) -> u16 {
     let options = ServerOptions {
         listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
         port_file: Some(port_file.to_owned()),
-        feed_bytes: FEED_BYTES_DEFAULT,
+        backlog_bytes: BACKLOG_BYTES_DEFAULT,
         max_clients: None,
         max_per_address: 0,
         history: 0,
@@ -25,8 +25,8 @@ fn start(port_file: &Path) -> u16 {
         store: None,
         line_rate: Rate { per_second: 0, burst: 1 },
         connect_rate: Rate { per_second: 0, burst: 1 },
-        write_timeout: Some(Duration::MAX),
-        lost_timeout: None,
+        send_timeout: Some(Duration::MAX),
+        dead_peer_timeout: None,
         timeouts: Timeouts::default(),
         resume_seconds: 0,
     };

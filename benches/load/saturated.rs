@@ -89,7 +89,7 @@ impl Saturated {
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
         let start = if self.both { Server::start_on_both } else { Server::start };
-        let web: &[_] = if self.web { &["--web", "127.0.0.1:0"] } else { &[] };
+        let web: &[_] = if self.web { &["--listen", "http://127.0.0.1:0"] } else { &[] };
         let server = start(binary, &[&["--line-rate", "0", "--connect-rate", "0"], web].concat());
         let checking = if self.discard && !self.web { Checking::Sample } else { Checking::All };
         let mut load = Load::new(server.address(), checking, self.senders).over_web(server.web_address());

@@ -14,7 +14,7 @@ impl Server {
         Self::start_on(&[SERVER_PROCESSOR, LOAD_PROCESSOR], program, arguments)
     }
 
-    /// The address for browsers, if it was started with `--web`.
+    /// The address for browsers, if it was started with `--listen http://…`.
     pub(crate) fn web_address(&self) -> Option<SocketAddr> {
         self.addresses.get(1).copied()
     }

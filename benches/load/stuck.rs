@@ -25,7 +25,7 @@ pub(crate) struct Stuck {
 
     /// bytes that the server keeps for readers that are behind (default: 8388608)
     #[argh(option, default = "8 * 1024 * 1024")]
-    feed_bytes: u64,
+    backlog_bytes: u64,
 
     /// how many times that is said (default: 6)
     #[argh(option, default = "6")]
@@ -34,7 +34,7 @@ pub(crate) struct Stuck {
 
 impl Default for Stuck {
     fn default() -> Self {
-        Self { readers: 200, feed_bytes: 8 * 1024 * 1024, times: 6 }
+        Self { readers: 200, backlog_bytes: 8 * 1024 * 1024, times: 6 }
     }
 }
 
@@ -61,7 +61,7 @@ impl Stuck {
     pub(crate) fn measure(&self, binary: &Path, runs: usize) -> Report {
         let description = format!(
             "{} readers that do not read, {} x {} bytes said in messages of {LINE_BYTES}; \"alone\" is without the stuck",
-            self.readers, self.times, self.feed_bytes
+            self.readers, self.times, self.backlog_bytes
         );
         let runs = Runs((0..runs).map(|_| self.run(binary)).collect());
         Report { scenario: "stuck".into(), description, runs }
@@ -74,7 +74,7 @@ impl Stuck {
         run.faults.add(alone.faults);
         run.faults.add(beside.faults);
         let growth = |flood: &Flood| flood.resident_bytes_max.saturating_sub(flood.idle_bytes) as f64;
-        let beyond_retention = (growth(&beside) - self.feed_bytes as f64).max(0.0);
+        let beyond_retention = (growth(&beside) - self.backlog_bytes as f64).max(0.0);
         let stuck = self.readers.max(1) as f64;
         run.add("closed_as_slow", beside.slow_peers as f64);
         run.add("resident_growth_bytes_alone", growth(&alone));
@@ -90,15 +90,15 @@ impl Stuck {
     }
 
     fn flood(&self, binary: &Path, stuck: usize) -> Flood {
-        let feed_bytes = self.feed_bytes.to_string();
-        let server = Server::start(binary, &["--line-rate", "0", "--connect-rate", "0", "--feed-bytes", &feed_bytes]);
+        let backlog_bytes = self.backlog_bytes.to_string();
+        let server = Server::start(binary, &["--line-rate", "0", "--connect-rate", "0", "--backlog", &backlog_bytes]);
         let mut load = Load::new(server.address(), Checking::All, SENDERS);
         load.join(stuck, SENDERS);
         load.stop_reading();
         load.senders()[HEALTHY].latencies = Some(Vec::new());
         let (idle_bytes, kernel_before) = (server.resident_bytes(), kernel_tcp_bytes());
         let start = Instant::now();
-        let messages = self.feed_bytes * self.times / LINE_BYTES as u64;
+        let messages = self.backlog_bytes * self.times / LINE_BYTES as u64;
         load.senders()[FLOOD].window = FLOOD_WINDOW;
         let mut kernel_bytes_max = 0;
         while load.senders()[FLOOD].sent() < messages {

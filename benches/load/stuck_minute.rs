@@ -46,7 +46,7 @@ pub(crate) struct StuckMinute {
 
     /// bytes that the server keeps for readers that are behind (default: 8388608)
     #[argh(option, default = "8 * 1024 * 1024")]
-    feed_bytes: u64,
+    backlog_bytes: u64,
 
     /// bytes that each stuck reader reads each second, and so makes some progress (default: 0)
     #[argh(option, default = "0")]
@@ -59,14 +59,14 @@ pub(crate) struct StuckMinute {
 
 impl Default for StuckMinute {
     fn default() -> Self {
-        let feed_bytes = 8 * 1024 * 1024;
+        let backlog_bytes = 8 * 1024 * 1024;
         Self {
             readers: 1000,
             talkers: 100,
             rate: 1000,
             fill_seconds: 90,
             seconds: 60,
-            feed_bytes,
+            backlog_bytes,
             sip_bytes: 0,
             hold: false,
         }
@@ -103,7 +103,7 @@ impl StuckMinute {
 
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
-        let server = Server::start(binary, &["--feed-bytes", &self.feed_bytes.to_string()]);
+        let server = Server::start(binary, &["--backlog", &self.backlog_bytes.to_string()]);
         let mut crowd = Crowd::new(server.address(), self.hold);
         let mut load = Load::new(server.address(), Checking::All, self.talkers);
         load.join(0, self.talkers);

@@ -36,7 +36,7 @@ use self::arguments::{Arguments, ClientOptions, Subcommand};
 use self::output::CommandOutput;
 use self::stop::end_by;
 use crate::command::{self, Command};
-use crate::command_line;
+use crate::command_line::{self, Program};
 use crate::limits::SEARCH_FOUND_MAX;
 use crate::protocol::Mode;
 
@@ -45,7 +45,7 @@ const PROGRAM: &str = "chinwag";
 
 /// Runs the client with the arguments of the process. Returns the exit code.
 pub fn main() -> process::ExitCode {
-    let arguments: Arguments = match command_line::parse(PROGRAM, &[]) {
+    let arguments: Arguments = match command_line::parse(&Program { name: PROGRAM, features: &[], renamed: &[] }) {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };

@@ -21,6 +21,26 @@ use crate::process::{error_text, write_line};
 /// The exit code after an error in the command line, as in most programs.
 pub const EXIT_USAGE: u8 = 2;
 
+/// A program, as its errors describe it.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// The features that add options to it.
+    pub features: &'static [Feature],
+    /// The options that have another name now.
+    pub renamed: &'static [RenamedOption],
+}
+
+/// An option that an earlier version called by another name.
+#[derive(Clone, Copy, Debug)]
+pub struct RenamedOption {
+    /// The name that is refused.
+    pub old: &'static str,
+    /// What to write instead, with a value if that has another form.
+    pub new: &'static str,
+}
+
 /// A Cargo feature of a program, and the options that it adds.
 #[derive(Clone, Copy, Debug)]
 pub struct Feature {
@@ -32,31 +52,28 @@ pub struct Feature {
     pub options: &'static [&'static str],
 }
 
-/// Parses the command line of `program`, whose options depend on these features. Prints the help or the error, if any.
+/// Parses the command line of this program. Prints the help or the error, if any.
 ///
 /// # Errors
 ///
 /// The exit code of the program: 0 after `--help`, 1 if standard output does not accept the help, 2 after an error.
-pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(
-    program: &str,
-    features: &[Feature],
-) -> Result<Arguments, ExitCode> {
-    let absent = |name: &str| explain_absent(name, program, features);
+pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(program: &Program) -> Result<Arguments, ExitCode> {
+    let name = program.name;
     let mut words = SortedArguments::default();
     let info = Arguments::get_args_info();
-    let sorted = words.sort(env::args_os().skip(1), &info, absent);
+    let sorted = words.sort(env::args_os().skip(1), &info, |option| program.explain_absent(option));
     let command = words.command.unwrap_or_default();
     if words.is_help {
         if let Some(what) = words.unknown_topic(&info) {
-            return Err(print_usage_error(program, command, &what));
+            return Err(print_usage_error(name, command, &what));
         }
         let asked = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>();
-        let help = Arguments::from_args(&[program], &asked).err().map(|exit| exit.output);
-        return Err(print_output(program, help.unwrap_or_default().trim_end()));
+        let help = Arguments::from_args(&[name], &asked).err().map(|exit| exit.output);
+        return Err(print_output(name, help.unwrap_or_default().trim_end()));
     }
-    sorted.map_err(|what| print_usage_error(program, command, &what))?;
-    let parsed = Arguments::from_args(&[program], &words.in_argh_order());
-    parsed.map_err(|exit| print_usage_error(program, command, &words.explain_argh_error(&exit.output)))
+    sorted.map_err(|what| print_usage_error(name, command, &what))?;
+    let parsed = Arguments::from_args(&[name], &words.in_argh_order());
+    parsed.map_err(|exit| print_usage_error(name, command, &words.explain_argh_error(&exit.output)))
 }
 
 /// Prints a text to standard output. Returns the exit code: 0 on success, and also if the reader has closed the pipe.
@@ -101,13 +118,24 @@ fn escaped(chars: impl Iterator<Item = char>) -> String {
     chars.map(escape).collect()
 }
 
-/// Explains an option of a feature that this program was built without. `None` if it is not such an option.
-fn explain_absent(name: &str, program: &str, features: &[Feature]) -> Option<String> {
-    let feature = features.iter().find(|feature| !feature.is_built && feature.options.contains(&name))?.name;
-    Some(format!(
-        "{name} needs the feature {feature}, and this {program} was built without it; build one that has it: \
-         cargo build --release --bin {program} --features {feature}"
-    ))
+impl Program {
+    /// Explains an option that this program has under another name, or would have with another feature. `None`: neither.
+    fn explain_absent(&self, option: &str) -> Option<String> {
+        if let Some(renamed) = self.renamed.iter().find(|renamed| renamed.old == option) {
+            return Some(format!("unknown option {}; use {}", quoted(option), renamed.new));
+        }
+        let feature = self.features.iter().find(|feature| !feature.is_built && feature.options.contains(&option))?;
+        Some(format!("{option} {}", self.needs_feature(feature.name)))
+    }
+
+    /// Says of an option or a value that it needs this feature, which the program was built without.
+    pub fn needs_feature(&self, feature: &str) -> String {
+        let name = self.name;
+        format!(
+            "needs the feature {feature}, and this {name} was built without it; build one that has it: \
+             cargo build --release --bin {name} --features {feature}"
+        )
+    }
 }
 
 /// The candidate nearest to this word: it begins with the word, or differs in few letters.

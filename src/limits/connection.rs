@@ -14,35 +14,35 @@ pub const WRITE_SLICES_MAX: usize = 128;
 pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Size of the send buffer for the last lines to a slow consumer, whose buffer is full, in bytes. After the close, the kernel keeps them
-/// until the client reads them or TCP gives up, after half of the `--lost-timeout`.
+/// until the client reads them or TCP gives up, after half of the `--dead-peer-timeout`.
 pub const LAST_SEND_BUFFER_BYTES: usize = SEND_BUFFER_BYTES + 64 * 1024;
 
 /// Size of the kernel's receive buffer for each connection, in bytes; Linux doubles it, too. A client that the server does not read,
 /// because of its rate or its unread replies, holds at most that.
 pub const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// Default of `--write-timeout`, in seconds: how long a client may read nothing while output waits for it. A user who scrolls back or
+/// Default of `--send-timeout`, in seconds: how long a client may read nothing while output waits for it. A user who scrolls back or
 /// suspends the client for longer has to connect again. TCP gives up a connection with a closed window after half of the
-/// `--lost-timeout`, whether the host is alive or not; this is at most half of that, so that a live client is told first.
-pub const WRITE_TIMEOUT_SECONDS_DEFAULT: u64 = 30;
+/// `--dead-peer-timeout`, whether the host is alive or not; this is at most half of that, so that a live client is told first.
+pub const SEND_TIMEOUT_SECONDS_DEFAULT: u64 = 30;
 
-/// Default of `--lost-timeout`, in seconds: the time within which a dead host is detected. TCP alone takes two hours, or detects it
+/// Default of `--dead-peer-timeout`, in seconds: the time within which a dead host is detected. TCP alone takes two hours, or detects it
 /// never.
-pub const LOST_TIMEOUT_SECONDS_DEFAULT: u64 = 120;
+pub const DEAD_PEER_TIMEOUT_SECONDS_DEFAULT: u64 = 120;
 
-/// Smallest `--lost-timeout`, in seconds. TCP counts whole seconds, and each of the parts below must be at least one.
-pub const LOST_TIMEOUT_SECONDS_MIN: u64 = 8;
+/// Smallest `--dead-peer-timeout`, in seconds. TCP counts whole seconds, and each of the parts below must be at least one.
+pub const DEAD_PEER_TIMEOUT_SECONDS_MIN: u64 = 8;
 
-/// Largest `--lost-timeout`, in seconds: a day.
-pub const LOST_TIMEOUT_SECONDS_MAX: u64 = 24 * 3600;
+/// Largest `--dead-peer-timeout`, in seconds: a day.
+pub const DEAD_PEER_TIMEOUT_SECONDS_MAX: u64 = 24 * 3600;
 
-/// Eighths of the `--lost-timeout` after which TCP probes a silent host (RFC 9293, 3.8.4).
+/// Eighths of the `--dead-peer-timeout` after which TCP probes a silent host (RFC 9293, 3.8.4).
 pub const KEEPALIVE_IDLE_EIGHTHS: u64 = 3;
 
-/// Eighths of the `--lost-timeout` between two probes.
+/// Eighths of the `--dead-peer-timeout` between two probes.
 pub const KEEPALIVE_INTERVAL_EIGHTHS: u64 = 1;
 
-/// Eighths of the `--lost-timeout` for which sent data or probes may go unacknowledged (RFC 5482).
+/// Eighths of the `--dead-peer-timeout` for which sent data or probes may go unacknowledged (RFC 5482).
 pub const USER_TIMEOUT_EIGHTHS: u64 = 4;
 
 /// Bytes of one connection's lines that wait for the hub, above which the server stops reading the connection until the hub has processed

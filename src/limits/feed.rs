@@ -1,12 +1,12 @@
 //! Limits of the feed, and of all output that clients have not read.
 
-/// Default of `--feed-bytes`: retention of the feed for slow consumers, in all dialects together.
-pub const FEED_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
+/// Default of `--backlog`: retention of the feed for slow consumers, in all dialects together.
+pub const BACKLOG_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 
-/// Smallest `--feed-bytes`: several times a send buffer, because the feed must not evict what a reader that keeps up has not read yet.
-pub const FEED_BYTES_MIN: usize = 1024 * 1024;
+/// Smallest `--backlog`: several times a send buffer, because the feed must not evict what a reader that keeps up has not read yet.
+pub const BACKLOG_BYTES_MIN: usize = 1024 * 1024;
 
-/// Limit on the memory for all output that clients have not read, as a multiple of `--feed-bytes`. The feed takes at most one of these
+/// Limit on the memory for all output that clients have not read, as a multiple of `--backlog`. The feed takes at most one of these
 /// parts, so as much again is left for mailboxes.
 pub const BACKLOG_FEEDS: usize = 2;
 

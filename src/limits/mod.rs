@@ -42,25 +42,25 @@ const _: () = {
     // The longest list of names in a reply.
     assert!("OK WHISPER ".len() + WHISPER_NAMES_MAX * (NAME_BYTES_MAX + 1) + 2 <= SERVER_LINE_BYTES_MAX);
     // A turn may exceed a segment by one line in each of eight dialects, and even the smallest feed retains the segment.
-    assert!(FEED_BYTES_MIN / SEGMENT_SHARE + 8 * SERVER_LINE_BYTES_MAX <= FEED_BYTES_MIN / 2);
-    assert!(FEED_BYTES_MIN <= FEED_BYTES_DEFAULT);
+    assert!(BACKLOG_BYTES_MIN / SEGMENT_SHARE + 8 * SERVER_LINE_BYTES_MAX <= BACKLOG_BYTES_MIN / 2);
+    assert!(BACKLOG_BYTES_MIN <= BACKLOG_BYTES_DEFAULT);
     // A turn in which members expire may exceed it by a LEAVE and a COORDINATOR for each.
-    assert!(EXPIRED_PER_TURN_MAX * 8 * 2 * (tag + NAME_BYTES_MAX + 32) <= FEED_BYTES_MIN / 4);
-    assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= FEED_BYTES_MIN);
+    assert!(EXPIRED_PER_TURN_MAX * 8 * 2 * (tag + NAME_BYTES_MAX + 32) <= BACKLOG_BYTES_MIN / 4);
+    assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= BACKLOG_BYTES_MIN);
     assert!(TURN_PRIVATE_BYTES_MAX <= SEND_BUFFER_BYTES && 2 * TURN_PRIVATE_BYTES_MAX <= WHISPER_BYTES_MAX);
     assert!(TURN_LINES_OF_ONE_MAX <= LINES_IN_FLIGHT_MAX && LINES_IN_FLIGHT_MAX * 16 <= TURN_INPUTS_MAX);
     // The last turn gets most of a search's time: the earlier turns take less than half as much.
     assert!(4 * SEARCH_TURNS_MS[SEARCH_TURNS_MS.len() - 1] < SEARCH_CPU_MS_MAX);
     // One client alone does not fill the queue for the disk.
-    assert!(LINES_IN_FLIGHT_MAX * LINE_BYTES_MAX + MESSAGES_IN_FLIGHT_BYTES <= FEED_BYTES_MIN / 2);
+    assert!(LINES_IN_FLIGHT_MAX * LINE_BYTES_MAX + MESSAGES_IN_FLIGHT_BYTES <= BACKLOG_BYTES_MIN / 2);
     assert!(TOKEN_BYTES_MAX < LINE_BYTES_MAX && NAME_BYTES_MAX < LINE_BYTES_MAX);
     // A host may vanish just before a probe is due, and data may be sent to it just then.
     assert!(KEEPALIVE_IDLE_EIGHTHS + KEEPALIVE_INTERVAL_EIGHTHS + USER_TIMEOUT_EIGHTHS <= 8);
     assert!(KEEPALIVE_IDLE_EIGHTHS + KEEPALIVE_INTERVAL_EIGHTHS <= USER_TIMEOUT_EIGHTHS);
     // Linux accepts no larger keepalive time.
-    assert!(LOST_TIMEOUT_SECONDS_MAX * KEEPALIVE_IDLE_EIGHTHS / 8 <= 32_767);
+    assert!(DEAD_PEER_TIMEOUT_SECONDS_MAX * KEEPALIVE_IDLE_EIGHTHS / 8 <= 32_767);
     // A live slow consumer is told the reason before TCP gives the connection up.
-    assert!(WRITE_TIMEOUT_SECONDS_DEFAULT <= LOST_TIMEOUT_SECONDS_DEFAULT * USER_TIMEOUT_EIGHTHS / 16);
+    assert!(SEND_TIMEOUT_SECONDS_DEFAULT <= DEAD_PEER_TIMEOUT_SECONDS_DEFAULT * USER_TIMEOUT_EIGHTHS / 16);
     // The client ends within a second of a signal, and has time to close the connection properly.
     // At a terminal, it waits for the server, and then for the terminal.
     assert!(2 * FAREWELL_AT_SIGNAL_MS_MAX <= SIGNAL_GRACE_MS_MAX && SIGNAL_GRACE_MS_MAX < 1000);
@@ -79,7 +79,7 @@ const _: () = {
     assert!(2 * PRINT_AT_ONCE_BYTES <= PRINT_BYTES_MAX);
     assert!(SERVER_LINE_BYTES_MAX < CLIENT_LINE_BYTES_MAX && RECONNECT_MS[0] <= RECONNECT_MS[1]);
     // The ping comes before proxies close a silent connection.
-    assert!(2 * WEB_PING_SECONDS_DEFAULT < 55);
+    assert!(2 * HTTP_PING_INTERVAL_SECONDS_DEFAULT < 55);
     // Every frame has room for a whole line, and the last send buffer for a partly sent frame and the reason for the close.
     assert!(SERVER_LINE_BYTES_MAX < TEXT_FRAME_BYTES_MAX);
     assert!(TEXT_FRAME_BYTES_MAX < 2 * (LAST_SEND_BUFFER_BYTES - SEND_BUFFER_BYTES));

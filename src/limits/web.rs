@@ -6,8 +6,8 @@ pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Most fields in the head of an HTTP request; browsers send about twenty.
 pub const HEAD_FIELDS_MAX: usize = 64;
 
-/// Default of `--web-head-timeout`, in seconds: time for the head of a request to arrive.
-pub const HEAD_TIMEOUT_SECONDS_DEFAULT: u64 = 10;
+/// Default of `--http-header-timeout`, in seconds: time for the head of a request to arrive.
+pub const HTTP_HEADER_TIMEOUT_SECONDS_DEFAULT: u64 = 10;
 
 /// Longest time in which the hub must answer a health check, in milliseconds: a thousand times what it takes.
 pub const HEALTH_MS_MAX: u64 = 2_000;
@@ -18,9 +18,9 @@ pub const UNAVAILABLE_RETRY_SECONDS: u64 = 1;
 /// Longest WebSocket message of a client, in bytes. Only its unfinished line is in memory; the limit ends a message without end.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Default of `--web-ping`, in seconds: a WebSocket connection is pinged after nothing was sent to it for this time, and at the latest
+/// Default of `--http-ping-interval`, in seconds: a WebSocket connection is pinged after nothing was sent to it for this time, and at the latest
 /// after twice this time. Common proxies close a connection that is silent for 60 s (nginx, AWS) or 55 s (Heroku).
-pub const WEB_PING_SECONDS_DEFAULT: u64 = 20;
+pub const HTTP_PING_INTERVAL_SECONDS_DEFAULT: u64 = 20;
 
 /// Longest header of a frame (RFC 6455, section 5.2).
 pub const FRAME_HEADER_BYTES_MAX: usize = 14;

@@ -153,7 +153,7 @@ pub(super) fn log_refused(address: SocketAddr, limit: AdmissionLimit, times: u64
 
 #[cfg(feature = "web")]
 pub(super) fn log_tls_on_plain_port(address: SocketAddr) {
-    info!(%address, "refused a TLS handshake: the --web port speaks plain HTTP");
+    info!(%address, "refused a TLS handshake: the http:// port speaks plain HTTP");
 }
 
 pub(super) fn log_few_descriptors(clients_max: usize, room: usize) {

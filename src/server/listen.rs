@@ -80,8 +80,8 @@ impl Listeners {
     ///
     /// # Errors
     /// The first address that the server cannot listen on. It then listens on none.
-    pub(super) fn bind(listeners: &[Listener], lost_timeout: Option<Duration>) -> Result<Self, StartError> {
-        let bind = |Listener { address, protocol }: &Listener| match bind(*address, lost_timeout) {
+    pub(super) fn bind(listeners: &[Listener], dead_peer_timeout: Option<Duration>) -> Result<Self, StartError> {
+        let bind = |Listener { address, protocol }: &Listener| match bind(*address, dead_peer_timeout) {
             Ok(listener) => Ok((listener, Arc::clone(protocol))),
             Err(error) => Err(StartError::Listen(*address, error)),
         };
@@ -219,7 +219,7 @@ impl LogLimiter {
 }
 
 /// Creates a listening socket. Accepted sockets inherit its options.
-fn bind(address: SocketAddr, lost_timeout: Option<Duration>) -> io::Result<Async<TcpListener>> {
+fn bind(address: SocketAddr, dead_peer_timeout: Option<Duration>) -> io::Result<Async<TcpListener>> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         // So that the server can listen on both 0.0.0.0 and [::].
@@ -232,7 +232,7 @@ fn bind(address: SocketAddr, lost_timeout: Option<Duration>) -> io::Result<Async
     socket.set_out_of_band_inline(true)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
-    if let Some(timeout) = lost_timeout {
+    if let Some(timeout) = dead_peer_timeout {
         detect_lost_hosts(&socket, timeout)?;
     }
     socket.bind(&address.into())?;
@@ -250,8 +250,8 @@ fn detect_lost_hosts(socket: &Socket, timeout: Duration) -> io::Result<()> {
 }
 
 /// The time after which TCP ends a connection whose data is not acknowledged (`TCP_USER_TIMEOUT`, tcp(7)).
-pub(super) fn user_timeout(lost_timeout: Duration) -> Duration {
-    eighths(lost_timeout, USER_TIMEOUT_EIGHTHS)
+pub(super) fn user_timeout(dead_peer_timeout: Duration) -> Duration {
+    eighths(dead_peer_timeout, USER_TIMEOUT_EIGHTHS)
 }
 
 /// A number of eighths of a timeout, in whole seconds: TCP has no shorter unit for keepalive.

@@ -64,7 +64,7 @@ pub use self::web::WebOptions;
 use crate::command_line::quoted;
 use crate::feed::Feed;
 #[cfg(doc)]
-use crate::limits::LOST_TIMEOUT_SECONDS_MIN;
+use crate::limits::DEAD_PEER_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
 use crate::process::error_text;
 use crate::protocol::Token;
@@ -79,7 +79,7 @@ pub struct ServerOptions {
     /// The file to write the listening ports to, one per line.
     pub port_file: Option<PathBuf>,
     /// The size of the feed in bytes: the backlog of events that is kept for slow clients.
-    pub feed_bytes: usize,
+    pub backlog_bytes: usize,
     /// The maximum number of connections. `None`: as many as the limit of open files allows.
     pub max_clients: Option<usize>,
     /// The maximum number of connections from one address. An IPv6 /64 network counts as one address. 0: no limit.
@@ -95,10 +95,10 @@ pub struct ServerOptions {
     /// The rate at which connections from one address are admitted. Further connections are refused.
     pub connect_rate: Rate,
     /// A client that accepts no bytes of its backlog for this time is disconnected. `None`: after half of TCP's user timeout, if there is a
-    /// `lost_timeout`; otherwise never.
-    pub write_timeout: Option<Duration>,
-    /// A host that has vanished is detected within this time, at least [`LOST_TIMEOUT_SECONDS_MIN`]. `None`: the kernel decides.
-    pub lost_timeout: Option<Duration>,
+    /// `dead_peer_timeout`; otherwise never.
+    pub send_timeout: Option<Duration>,
+    /// A host that has vanished is detected within this time, at least [`DEAD_PEER_TIMEOUT_SECONDS_MIN`]. `None`: the kernel decides.
+    pub dead_peer_timeout: Option<Duration>,
     /// How long a session may be silent, or without a nickname.
     pub timeouts: Timeouts,
     /// Seconds for which a detached member can be resumed before it leaves. 0: no member can be resumed.
@@ -108,10 +108,10 @@ pub struct ServerOptions {
 impl ServerOptions {
     /// The write timeout in effect: at most half of TCP's user timeout. So a slow consumer is disconnected, with an error, before the
     /// kernel reports its connection as lost.
-    fn write_timeout(&self) -> Option<Duration> {
-        let Some(lost_timeout) = self.lost_timeout else { return self.write_timeout };
-        let longest = listen::user_timeout(lost_timeout) / 2;
-        Some(self.write_timeout.map_or(longest, |timeout| timeout.min(longest)))
+    fn send_timeout(&self) -> Option<Duration> {
+        let Some(dead_peer_timeout) = self.dead_peer_timeout else { return self.send_timeout };
+        let longest = listen::user_timeout(dead_peer_timeout) / 2;
+        Some(self.send_timeout.map_or(longest, |timeout| timeout.min(longest)))
     }
 }
 
@@ -163,7 +163,7 @@ pub fn run(options: &ServerOptions) -> Result<(), StartError> {
         // Checks before it opens the store, so that a server that cannot start creates no store.
         PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
     }
-    let listeners = Listeners::bind(&options.listen, options.lost_timeout)?;
+    let listeners = Listeners::bind(&options.listen, options.dead_peer_timeout)?;
     let executor = Arc::new(Executor::new());
     spawn_threads(&executor).map_err(StartError::System)?;
     let sockets = Sockets::new().map_err(StartError::System)?;
@@ -179,14 +179,14 @@ async fn serve(
     sockets: Arc<Sockets>,
 ) -> Result<(), StartError> {
     let (to_hub, requests) = request_queue::channel();
-    let feed = Arc::new(Feed::new(options.feed_bytes));
+    let feed = Arc::new(Feed::new(options.backlog_bytes));
     let Some(hub) = future::or(open_hub(&options, &feed), wait_for_stop(&mut signals)).await else { return Ok(()) };
     let hub = hub?;
-    let (line_rate, write_timeout) = (options.line_rate, options.write_timeout());
+    let (line_rate, send_timeout) = (options.line_rate, options.send_timeout());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (store_reader, context_clock) = (hub.store_reader().cloned(), Arc::clone(&clock));
     let context =
-        Arc::new(ConnectionContext { feed, store_reader, to_hub, line_rate, write_timeout, clock: context_clock });
+        Arc::new(ConnectionContext { feed, store_reader, to_hub, line_rate, send_timeout, clock: context_clock });
     let mut hub = executor.spawn(hub::run(hub, requests, Arc::clone(&clock)));
     let write = |path: &PathBuf| {
         let written = PortFile::write(path, listeners.ports());
@@ -323,7 +323,7 @@ mod tests {
         let options = ServerOptions {
             listen: vec![Listener::lines(([127, 0, 0, 1], 0).into())],
             port_file: Some(port_file.clone()),
-            feed_bytes: crate::limits::FEED_BYTES_DEFAULT,
+            backlog_bytes: crate::limits::BACKLOG_BYTES_DEFAULT,
             max_clients: None,
             max_per_address: 0,
             history: 0,
@@ -331,8 +331,8 @@ mod tests {
             store: Some(Arc::new(FaultyStore)),
             line_rate: Rate { per_second: 0, burst: 1 },
             connect_rate: Rate { per_second: 0, burst: 1 },
-            write_timeout: None,
-            lost_timeout: None,
+            send_timeout: None,
+            dead_peer_timeout: None,
             timeouts: Timeouts::default(),
             resume_seconds: 0,
         };

@@ -46,7 +46,7 @@ impl WebOrigin {
     }
 }
 
-/// Parses the value of `--web-origin`, which may end with a slash, like a URL from a browser's address bar.
+/// Parses the value of `--http-origin`, which may end with a slash, like a URL from a browser's address bar.
 impl FromStr for WebOrigin {
     type Err = String;
 

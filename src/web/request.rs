@@ -107,7 +107,7 @@ fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &AllowedO
         && !resource.is_some_and(Resource::has_any_host)
         && !origins.accepts_host(&authority.host)
     {
-        let why = "this server was not told that it goes by this name (its operator would say: --web-origin https://NAME); \
+        let why = "this server was not told that it goes by this name (its operator would say: --http-origin https://NAME); \
                    use its address";
         return Err(Answer::text(HttpStatus::MisdirectedRequest, why));
     }
@@ -171,7 +171,7 @@ fn answer_handshake(
     if let Some(origin) = single_value(fields, "Origin")?
         && !WebOrigin::parse(origin).is_some_and(|origin| origins.allows(&origin, host))
     {
-        let why = "pages from elsewhere may not join here (the operator would say: --web-origin ORIGIN)";
+        let why = "pages from elsewhere may not join here (the operator would say: --http-origin ORIGIN)";
         return Err(Answer::text(HttpStatus::Forbidden, why));
     }
     // The server would read a body as frames, while a proxy takes it for the body.

@@ -47,7 +47,7 @@ function needs(file, remedy) {
 
 /** Starts a server: `{ line, web }` are its ports. `stop()` ends it; another one can use its ports. */
 export async function serve({ line = 0, web = 0, options = [] } = {}) {
-  const listen = ['--listen', `127.0.0.1:${line}`, '--web', `127.0.0.1:${web}`];
+  const listen = ['--listen', `127.0.0.1:${line}`, '--listen', `http://127.0.0.1:${web}`];
   const child = spawn(process.env.CHINWAGD, [...listen, '--log', 'error', ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = read(child.stdout);
   const port = async () => Number(/127\.0\.0\.1:(\d+)/.exec(await lines.next())[1]);

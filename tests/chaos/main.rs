@@ -23,7 +23,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chinwag::limits::FEED_BYTES_DEFAULT;
+use chinwag::limits::BACKLOG_BYTES_DEFAULT;
 use fastrand::Rng;
 
 use crate::common::{DEADLINE, Server, command};
@@ -146,7 +146,7 @@ fn fill_feed(server: &Server, regulars: &mut Regulars) {
     const LINES: usize = 30;
     const LINE_BYTES: usize = 4000;
     let lines = format!("MSG {}\n", "x".repeat(LINE_BYTES)).repeat(LINES);
-    for number in 0..FEED_BYTES_DEFAULT.div_ceil(LINES * LINE_BYTES) {
+    for number in 0..BACKLOG_BYTES_DEFAULT.div_ceil(LINES * LINE_BYTES) {
         let mut client = server.connect();
         client.send_bytes(format!("NICK filler{number}\n{lines}QUIT\n").as_bytes());
         client.until("OK QUIT");

@@ -21,7 +21,7 @@ pub struct WebSocket {
 }
 
 impl Transport for WebSocket {
-    const LISTENER: &'static [&'static str] = &["--web", "127.0.0.1:0"];
+    const LISTENER: &'static [&'static str] = &["--listen", "http://127.0.0.1:0"];
     const HAS_FILLERS: bool = true;
 
     fn open(stream: TcpStream) -> Self {

@@ -19,7 +19,7 @@ ip link set cable up
 "${in_there[@]}" ip address add 192.0.2.2/24 dev cable
 "${in_there[@]}" ip link set cable up
 
-serve --listen 192.0.2.1:0 --lost-timeout 8
+serve --listen 192.0.2.1:0 --dead-peer-timeout 8
 host=192.0.2.1
 join alice nc.openbsd -N "$host" "$port"
 join bob "${in_there[@]}" nc.openbsd -N "$host" "$port"

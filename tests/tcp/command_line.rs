@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::Read as _;
+#[cfg(feature = "web")]
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::Stdio;
 
@@ -23,11 +25,18 @@ fn check_refused(arguments: &[&str], expected: &str) {
     assert_eq!(err, format!("chinwagd: {expected}; see chinwagd --help\n"));
 }
 
+/// The forms of `--listen` that the server supports.
+const SCHEMES: &str = if cfg!(feature = "web") {
+    "tcp://HOST:PORT, http://HOST:PORT or HOST:PORT"
+} else {
+    "tcp://HOST:PORT or HOST:PORT"
+};
+
 /// Every error names the option, the value and what is expected, in the project's own words.
 #[test]
 fn invalid_option_is_one_line_and_exit_code_2() {
     let check = check_refused;
-    let form = "expected host:port, such as 127.0.0.1:9999 or [::1]:9999";
+    let form = "expected HOST:PORT, such as 127.0.0.1:9999 or [::1]:9999";
     check(&["--frobnicate"], "unknown option \"--frobnicate\"");
     check(&["--lsten=127.0.0.1:0"], "unknown option \"--lsten\"; did you mean --listen?");
     check(
@@ -51,17 +60,42 @@ fn invalid_option_is_one_line_and_exit_code_2() {
         &["--listen", ":80"],
         "invalid --listen \":80\": expected 0.0.0.0:80 (and [::]:80) for every address of this machine",
     );
-    check(&["--listen", "--log"], "missing value for --listen: expected --listen <addr>");
+    for (uri, scheme) in [
+        ("tls://127.0.0.1:0", "tls"),
+        ("https://127.0.0.1:0", "https"),
+        ("ws://127.0.0.1:0", "ws"),
+        ("unix:/run/chat", "unix"),
+        ("unix:///run/chat", "unix"),
+        ("://127.0.0.1:0", ""),
+    ] {
+        check(
+            &["--listen", uri],
+            &format!("invalid --listen \"{uri}\": unknown scheme \"{scheme}\"; expected {SCHEMES}"),
+        );
+    }
+    check(&["--listen", "tcp:/127.0.0.1:0"], &format!("invalid --listen \"tcp:/127.0.0.1:0\": {form}"));
+    check(
+        &["--listen", "tcp://127.0.0.1:0/x"],
+        &format!("invalid --listen \"tcp://127.0.0.1:0/x\": {form}, with a port from 0 to 65535"),
+    );
+    check(
+        &["--listen", "127.0.0.1:+1"],
+        &format!("invalid --listen \"127.0.0.1:+1\": {form}, with a port from 0 to 65535"),
+    );
+    check(&["--listen", "--log"], "missing value for --listen: expected --listen <uri>");
     check(&["--log=loud"], "invalid --log \"loud\": expected off, error, warn, info or debug");
     check(&["--log="], "invalid --log \"\": expected off, error, warn, info or debug");
     check(&["--log", "off", "--log=off"], "--log is given twice: expected once");
     let bytes = "expected a number of bytes, 1048576 or more";
-    check(&["--feed-bytes", "12"], &format!("invalid --feed-bytes \"12\": {bytes}"));
-    check(&["--feed-bytes", "many"], &format!("invalid --feed-bytes \"many\": {bytes}"));
+    check(&["--backlog", "12"], &format!("invalid --backlog \"12\": {bytes}"));
+    check(&["--backlog", "many"], &format!("invalid --backlog \"many\": {bytes}"));
     let seconds = "expected a number of seconds from 0 to 31622400";
     check(&["--resume-timeout", "soon"], &format!("invalid --resume-timeout \"soon\": {seconds}"));
     check(&["--idle-timeout", "-1"], &format!("invalid --idle-timeout \"-1\": {seconds}"));
-    check(&["--lost-timeout", "7"], "invalid --lost-timeout \"7\": expected 0 or a number of seconds from 8 to 86400");
+    check(
+        &["--dead-peer-timeout", "7"],
+        "invalid --dead-peer-timeout \"7\": expected 0 or a number of seconds from 8 to 86400",
+    );
     check(&["--port-file="], "invalid --port-file \"\": expected a path");
     check(&["--version=1"], "unexpected value \"1\" for --version: it takes none");
     check(&["surplus"], "unexpected argument \"surplus\": expected options only");
@@ -86,16 +120,43 @@ fn invalid_store_option_is_refused() {
 #[test]
 #[cfg(feature = "web")]
 fn invalid_web_option_is_refused() {
-    let web = "expected --web ADDR, where browsers connect, such as --web 127.0.0.1:8080";
-    for option in ["--web-origin=https://x.example", "--web-head-timeout=5", "--web-ping=5"] {
+    let web = "expected one, such as --listen http://127.0.0.1:8080";
+    for option in ["--http-origin=https://x.example", "--http-header-timeout=5", "--http-ping-interval=5"] {
         let (name, _) = option.split_once('=').expect("a value");
-        check_refused(&[option], &format!("{name} without --web: {web}"));
+        check_refused(&[option], &format!("{name} without an http:// listener: {web}"));
     }
     check_refused(
-        &["--web-head-timeout=0"],
-        "invalid --web-head-timeout \"0\": expected a number of seconds from 1 to 31622400",
+        &["--http-header-timeout=0"],
+        "invalid --http-header-timeout \"0\": expected a number of seconds from 1 to 31622400",
     );
-    check_refused(&["--listen", "--web"], "missing value for --listen: expected --listen <addr>");
+    check_refused(&["--listen", "--http-origin"], "missing value for --listen: expected --listen <uri>");
+}
+
+#[test]
+#[cfg(not(feature = "web"))]
+fn http_listener_needs_feature_web() {
+    check_refused(
+        &["--listen", "http://127.0.0.1:0"],
+        "invalid --listen \"http://127.0.0.1:0\": http:// needs the feature web, and this chinwagd was built without it; \
+         build one that has it: cargo build --release --bin chinwagd --features web",
+    );
+}
+
+#[test]
+fn old_option_name_is_refused_with_the_new_one() {
+    for (old, new) in [
+        ("--web", "--listen http://HOST:PORT"),
+        ("--web-origin", "--http-origin"),
+        ("--web-head-timeout", "--http-header-timeout"),
+        ("--web-ping", "--http-ping-interval"),
+        ("--feed-bytes", "--backlog"),
+        ("--write-timeout", "--send-timeout"),
+        ("--lost-timeout", "--dead-peer-timeout"),
+    ] {
+        let expected = format!("unknown option \"{old}\"; use {new}");
+        check_refused(&[old, "1"], &expected);
+        check_refused(&[&format!("{old}=1")], &expected);
+    }
 }
 
 /// The options of each feature, each with a value that it accepts.
@@ -104,7 +165,7 @@ const FEATURE_OPTIONS: [(&str, bool, &[&str]); 2] = [
     (
         "web",
         cfg!(feature = "web"),
-        &["--web=127.0.0.1:0", "--web-origin=https://x.example", "--web-head-timeout=5", "--web-ping=5"],
+        &["--http-origin=https://x.example", "--http-header-timeout=5", "--http-ping-interval=5"],
     ),
 ];
 
@@ -164,7 +225,7 @@ fn help_and_version_go_to_stdout() {
     for asked in [&["--help"][..], &["-h"], &["help"], &["--log=off", "--help"]] {
         let (code, out, err) = run(asked);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{asked:?}");
-        for said in ["--listen", "--port-file", "--log", "--feed-bytes", "127.0.0.1:9999", "Error codes:"] {
+        for said in ["--listen", "--port-file", "--log", "--backlog", "127.0.0.1:9999", "Error codes:"] {
             assert!(out.contains(said), "{said} is missing in {out}");
         }
     }
@@ -195,6 +256,41 @@ fn each_listener_gets_a_line_after_the_port_file() {
     assert_eq!(server.wait().0.code(), Some(0));
     assert_eq!(server.stdout_line(), "", "standard output has one line for each listener and no more");
     assert!(!port_file.exists(), "the port file goes with the server");
+}
+
+/// The default address counts only without `--listen`.
+#[test]
+#[cfg(feature = "web")]
+fn http_listener_may_be_the_only_one() {
+    let mut server = Server::spawn(&mut command(&["--listen", "http://127.0.0.1:0"]));
+    assert_ne!(server.address.port(), 9999);
+    server.signal("-TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
+    assert_eq!(server.stdout_line(), "");
+}
+
+/// Standard output and the port file have the listeners in the order of the options, whatever their schemes.
+#[test]
+#[cfg(feature = "web")]
+fn listeners_are_announced_in_order() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let port_file = directory.path().join("port");
+    let path = port_file.to_str().expect("UTF-8");
+    let uris = ["HTTP://127.0.0.1:0/", "127.0.0.1:0", "http://[::1]:0", "tcp://[::1]:0"];
+    let listen = uris.iter().flat_map(|uri| ["--listen", uri]);
+    let arguments: Vec<_> = listen.chain(["--port-file", path]).collect();
+    let mut child = command(&arguments).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut ports = String::new();
+    for (uri, invitation) in uris.iter().zip(["http://127", "nc 127", "http://[::1]", "nc ::1"]) {
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("a line");
+        assert!(line.contains(invitation), "{uri}: {line}");
+        ports.push_str(&format!("{}\n", address_in(&line).port()));
+    }
+    assert_eq!(fs::read_to_string(&port_file).expect("the port file"), ports);
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
 }
 
 #[test]

@@ -15,7 +15,7 @@ const TEXT: usize = 200;
 
 fn start<T: Transport>(directory: &tempfile::TempDir, arguments: &[&str]) -> Site<T> {
     let data = directory.path().join("chat.db");
-    let patient = ["--lost-timeout", "0", "--feed-bytes", "1048576"];
+    let patient = ["--dead-peer-timeout", "0", "--backlog", "1048576"];
     Site::<T>::with(&[&["--data", data.to_str().expect("a path")], &patient[..], arguments].concat())
 }
 
@@ -157,7 +157,7 @@ fn same(reader: &Reader, reference: &Reader) {
 /// rename meanwhile.
 fn evicted_reader_gets_every_message_from_the_store<T: Transport>() {
     let directory = tempfile::tempdir().expect("a directory");
-    let site = start::<T>(&directory, &["--write-timeout", "0"]);
+    let site = start::<T>(&directory, &["--send-timeout", "0"]);
     let mut boss = site.join("boss");
     let mut talker = site.join("talker");
     let names = ["plain", "tagged", "echoed"];
@@ -209,7 +209,7 @@ fn evicted_reader_gets_every_message_from_the_store<T: Transport>() {
 /// The notice says which messages are missing.
 fn evicted_reader_is_told_of_deleted_messages<T: Transport>() {
     let directory = tempfile::tempdir().expect("a directory");
-    let site = start::<T>(&directory, &["--write-timeout", "0", "--keep", "1000"]);
+    let site = start::<T>(&directory, &["--send-timeout", "0", "--keep", "1000"]);
     let mut talker = site.join("talker");
     let mut stuck = site.join_narrow("stuck");
     let mut reader = Reader::new(&mut stuck, "stuck");
@@ -230,7 +230,7 @@ fn evicted_reader_is_told_of_deleted_messages<T: Transport>() {
 /// Nothing is missing silently.
 fn evicted_reader_without_store_is_disconnected<T: Transport>() {
     let directory = tempfile::tempdir().expect("a directory");
-    let site = start::<T>(&directory, &["--write-timeout", "0"]);
+    let site = start::<T>(&directory, &["--send-timeout", "0"]);
     let mut talker = site.join("talker");
     let mut stuck = site.join_narrow("stuck");
     talk(&mut talker, 0, MESSAGES, |_| String::new());
@@ -242,9 +242,9 @@ fn evicted_reader_without_store_is_disconnected<T: Transport>() {
 }
 
 /// A reader that reads nothing at all is disconnected, with a store as without one.
-fn write_timeout_applies_with_a_store<T: Transport>() {
+fn send_timeout_applies_with_a_store<T: Transport>() {
     let directory = tempfile::tempdir().expect("a directory");
-    let site = start::<T>(&directory, &["--write-timeout", "1"]);
+    let site = start::<T>(&directory, &["--send-timeout", "1"]);
     let mut talker = site.join("talker");
     let _stuck = site.join_narrow("stuck");
     let heard = talk(&mut talker, 0, MESSAGES, |_| String::new());
@@ -255,5 +255,5 @@ test_each_transport!(
     evicted_reader_gets_every_message_from_the_store,
     evicted_reader_is_told_of_deleted_messages,
     evicted_reader_without_store_is_disconnected,
-    write_timeout_applies_with_a_store,
+    send_timeout_applies_with_a_store,
 );

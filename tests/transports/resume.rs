@@ -110,7 +110,7 @@ fn flood<T: Transport>(mut client: Client<T>) -> usize {
 
 /// In a busy room, a host that vanished is found slow before it is found lost.
 fn slow_consumer_can_resume<T: Transport>() {
-    let site = Site::<T>::with(&["--feed-bytes", "1048576"]);
+    let site = Site::<T>::with(&["--backlog", "1048576"]);
     let (mut alice, mut talker) = (site.join("alice"), site.join("talker"));
     let token = token(&mut alice);
     let burst = format!("MSG {}\n", "x".repeat(1000)).repeat(100);

@@ -34,7 +34,7 @@ fn expect_slow<T: Transport>(stuck: &mut Client<T>, reason: &str) {
 }
 
 fn eviction_disconnects_slow_consumer<T: Transport>() {
-    let site = Site::<T>::with(&["--feed-bytes", "1048576"]);
+    let site = Site::<T>::with(&["--backlog", "1048576"]);
     let mut talker = site.join("talker");
     let mut stuck = site.join_narrow("stuck");
     let mut reader = site.join("reader");
@@ -54,8 +54,8 @@ fn eviction_disconnects_slow_consumer<T: Transport>() {
 }
 
 /// Even if the feed still has everything that it did not read.
-fn write_timeout_disconnects_slow_consumer<T: Transport>() {
-    let site = Site::<T>::with(&["--write-timeout", "1"]);
+fn send_timeout_disconnects_slow_consumer<T: Transport>() {
+    let site = Site::<T>::with(&["--send-timeout", "1"]);
     let mut talker = site.join("talker");
     let descriptors = site.descriptors();
     let mut stuck = site.join_narrow("stuck");
@@ -68,7 +68,7 @@ fn write_timeout_disconnects_slow_consumer<T: Transport>() {
 
 /// TCP gives up on a full socket as on a vanished host. The server does so first, and says why.
 fn full_socket_leaves_as_slow_and_not_as_lost<T: Transport>() {
-    let site = Site::<T>::with(&["--write-timeout", "0", "--lost-timeout", "20"]);
+    let site = Site::<T>::with(&["--send-timeout", "0", "--dead-peer-timeout", "20"]);
     let mut talker = site.join("talker");
     let _stuck = site.join_narrow("stuck");
     talker.expect("JOIN stuck");
@@ -78,7 +78,7 @@ fn full_socket_leaves_as_slow_and_not_as_lost<T: Transport>() {
 /// Its reading takes longer than the write timeout.
 fn slow_reader_that_goes_on_reading_stays<T: Transport>() {
     const STEPS: usize = 80;
-    let site = Site::<T>::rate_limited(&["--write-timeout", "6", "--line-burst", "5000"]);
+    let site = Site::<T>::rate_limited(&["--send-timeout", "6", "--line-burst", "5000"]);
     let mut talker = site.join("talker");
     let mut reader = site.join_narrow("reader");
     talker.expect("JOIN reader");
@@ -166,7 +166,7 @@ fn backlog_of_whispers_disconnects_slow_consumer<T: Transport>() {
 
 test_each_transport!(
     eviction_disconnects_slow_consumer,
-    write_timeout_disconnects_slow_consumer,
+    send_timeout_disconnects_slow_consumer,
     full_socket_leaves_as_slow_and_not_as_lost,
     slow_reader_that_goes_on_reading_stays,
     late_reader_misses_nothing,

@@ -68,7 +68,7 @@ fn fragments_with_pings_between_them_are_one_message() {
 
 #[test]
 fn silent_connection_is_pinged() {
-    let site = Site::<WebSocket>::with(&["--web-ping", "1"]);
+    let site = Site::<WebSocket>::with(&["--http-ping-interval", "1"]);
     let mut client = site.connect();
     // The second ping comes although only the first was sent.
     for _ in 0..2 {
@@ -81,7 +81,7 @@ fn silent_connection_is_pinged() {
 /// The answer does not wait for the next line, or for a ping of the server's own.
 #[test]
 fn ping_alone_is_answered() {
-    let site = Site::<WebSocket>::with(&["--web-ping", "0"]);
+    let site = Site::<WebSocket>::with(&["--http-ping-interval", "0"]);
     let mut client = site.connect();
     ping(&mut client, "a");
     assert_eq!(client.transport.socket.read().expect("a pong"), Message::Pong("a".into()));

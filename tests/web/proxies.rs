@@ -112,9 +112,9 @@ fn upgrade_over_http_1_0_is_refused() {
 
 /// A proxy may or may not pass the port on, and an operator may or may not write it.
 #[test]
-fn web_origin_ignores_default_port() {
+fn http_origin_ignores_default_port() {
     for option in ["https://chat.example.org", "https://chat.example.org:443", "HTTPS://Chat.Example.org:443/"] {
-        let site = Site::<WebSocket>::with(&["--web-origin", option]);
+        let site = Site::<WebSocket>::with(&["--http-origin", option]);
         let joins = |host: &str, origin: &str| {
             let mut stream = site.open();
             let head = [&["GET /ws HTTP/1.1", &format!("Host: {host}"), &format!("Origin: {origin}")], &HANDSHAKE[..]];
@@ -134,7 +134,7 @@ fn web_origin_ignores_default_port() {
 }
 
 #[test]
-fn invalid_web_origin_says_what_is_expected() {
+fn invalid_http_origin_says_what_is_expected() {
     for (value, expected) in [
         ("chat.example.org", "expected http:// or https:// and a host"),
         ("wss://chat.example.org", "expected http:// or https:// and a host"),
@@ -143,7 +143,7 @@ fn invalid_web_origin_says_what_is_expected() {
         ("https://example.org/chat/", "expected an origin, which has no path"),
         ("https://b\u{fc}cher.example", "expected the host name in its ASCII form"),
     ] {
-        let output = command(&["--web", "127.0.0.1:0", "--web-origin", value]).output().expect("it runs");
+        let output = command(&["--listen", "http://127.0.0.1:0", "--http-origin", value]).output().expect("it runs");
         let error = String::from_utf8(output.stderr).expect("UTF-8");
         assert_eq!(output.status.code(), Some(2), "{value}: {error}");
         assert!(error.contains(value) && error.contains(expected) && error.lines().count() == 1, "{value}: {error}");
@@ -152,7 +152,7 @@ fn invalid_web_origin_says_what_is_expected() {
 
 #[test]
 fn tls_handshake_on_web_port_is_logged() {
-    let mut command = command(&["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0"]);
+    let mut command = command(&["--listen", "127.0.0.1:0", "--listen", "http://127.0.0.1:0"]);
     let mut server = Server::spawn(command.stderr(Stdio::piped()));
     let mut stderr = server.take_stderr();
     let mut site = Site::<WebSocket>::adopt(server);

@@ -79,7 +79,7 @@ fn unknown_path_or_method_gets_its_status() {
 /// A page of another site, open in a user's browser, cannot join in the user's place.
 #[test]
 fn foreign_origin_is_refused() {
-    let site = Site::<WebSocket>::with(&["--web-origin", "https://chat.example.org"]);
+    let site = Site::<WebSocket>::with(&["--http-origin", "https://chat.example.org"]);
     let joins = |host: &str, origin: &str| {
         let head = ["GET /ws HTTP/1.1", &format!("Host: {host}"), &format!("Origin: {origin}")];
         let mut stream = site.open();
@@ -120,7 +120,7 @@ fn too_long_head_gets_431() {
 
 #[test]
 fn late_head_gets_408() {
-    let site = Site::<WebSocket>::with(&["--web-head-timeout", "1"]);
+    let site = Site::<WebSocket>::with(&["--http-header-timeout", "1"]);
     let mut half = site.open();
     half.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").expect("it reads");
     let mut silent = site.open();

@@ -42,7 +42,7 @@ pub(crate) enum BacklogLimit {
 /// The feed of chinwag with [`BacklogLimit::Highest`]: as much as [`Log`](crate::common::log::Log) can compare, less the sockets'
 /// buffers. The default, 8 MiB, is what chinwag delivers to 100 readers in a quarter of a second. A load generator that shares
 /// its processor may be suspended for longer.
-const CHINWAG_FEED_BYTES: &str = "50331648";
+const CHINWAG_BACKLOG_BYTES: &str = "50331648";
 
 /// All servers. The bare relay is the limit that they are compared with.
 pub(crate) const ALL: [Contender; 8] = [
@@ -99,7 +99,7 @@ impl Contender {
         if self.program == Program::Chinwag {
             let mut arguments = vec!["--line-rate", "0", "--connect-rate", "0"];
             if limit == BacklogLimit::Highest {
-                arguments.extend(["--feed-bytes", CHINWAG_FEED_BYTES]);
+                arguments.extend(["--backlog", CHINWAG_BACKLOG_BYTES]);
             }
             return Server::start(program, &arguments);
         }

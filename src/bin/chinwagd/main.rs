@@ -1,26 +1,25 @@
 //! The server's command line.
 
+mod listen;
 #[cfg(feature = "store")]
 mod store;
 #[cfg(feature = "web")]
 mod web;
 
-use std::collections::BTreeSet;
-use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
-use chinwag::command_line::{self, Feature, parse_number};
+use chinwag::command_line::{self, Feature, Program, RenamedOption, parse_number};
 use chinwag::limits::{
-    CONNECT_BURST, CONNECT_RATE_DEFAULT, EPOCH_CHARS_MAX, FEED_BYTES_DEFAULT, FEED_BYTES_MIN, HISTORY_MESSAGES_DEFAULT,
-    HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, LOST_TIMEOUT_SECONDS_DEFAULT,
-    LOST_TIMEOUT_SECONDS_MAX, LOST_TIMEOUT_SECONDS_MIN, NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX,
-    RESUME_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX, WRITE_TIMEOUT_SECONDS_DEFAULT,
+    BACKLOG_BYTES_DEFAULT, BACKLOG_BYTES_MIN, CONNECT_BURST, CONNECT_RATE_DEFAULT, DEAD_PEER_TIMEOUT_SECONDS_DEFAULT,
+    DEAD_PEER_TIMEOUT_SECONDS_MAX, DEAD_PEER_TIMEOUT_SECONDS_MIN, EPOCH_CHARS_MAX, HISTORY_MESSAGES_DEFAULT,
+    HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX,
+    RESUME_TIMEOUT_SECONDS_DEFAULT, SEND_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX,
 };
 use chinwag::protocol::Token;
-use chinwag::server::{self, Listener, Rate, ServerOptions, console};
+use chinwag::server::{self, Rate, ServerOptions, console};
 use chinwag::session::Timeouts;
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Retention};
@@ -28,8 +27,29 @@ use chinwag::store::{Durability, Retention};
 use chinwag::web::WebOrigin;
 use tracing::level_filters::LevelFilter;
 
-/// The name in errors and in `--version`.
-const PROGRAM: &str = "chinwagd";
+use self::listen::ListenUri;
+
+/// This program, as errors and `--help` describe it.
+const PROGRAM: Program = Program {
+    name: "chinwagd",
+    features: &[
+        Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
+        Feature {
+            name: "web",
+            is_built: cfg!(feature = "web"),
+            options: &["--http-origin", "--http-header-timeout", "--http-ping-interval"],
+        },
+    ],
+    renamed: &[
+        RenamedOption { old: "--web", new: "--listen http://HOST:PORT" },
+        RenamedOption { old: "--web-origin", new: "--http-origin" },
+        RenamedOption { old: "--web-head-timeout", new: "--http-header-timeout" },
+        RenamedOption { old: "--web-ping", new: "--http-ping-interval" },
+        RenamedOption { old: "--feed-bytes", new: "--backlog" },
+        RenamedOption { old: "--write-timeout", new: "--send-timeout" },
+        RenamedOption { old: "--lost-timeout", new: "--dead-peer-timeout" },
+    ],
+};
 
 /// A chat server that any program able to open a TCP socket can join: nc, telnet, a script.
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -48,38 +68,34 @@ const PROGRAM: &str = "chinwagd";
 )]
 #[cfg_attr(
     feature = "web",
-    argh(example = "{command_name} --web 127.0.0.1:8080 --web-origin https://chat.example.org")
+    argh(example = "{command_name} --listen http://127.0.0.1:8080 --http-origin https://chat.example.org")
 )]
 struct Arguments {
-    /// listen on this address, as host:port (an IPv6 address in brackets); port 0: any free port; may be repeated (default:
-    /// 127.0.0.1:9999, which only this machine can reach)
-    #[argh(option, arg_name = "addr", from_str_fn(parse_address))]
-    listen: Vec<Vec<SocketAddr>>,
-
-    /// serve browsers on this address: the chat page, and WebSocket connections to the same room; may be repeated (default: none)
-    #[cfg(feature = "web")]
-    #[argh(option, arg_name = "addr", from_str_fn(parse_address))]
-    web: Vec<Vec<SocketAddr>>,
+    /// listen on this address: tcp://HOST:PORT or HOST:PORT for nc, telnet and scripts, http://HOST:PORT for browsers (the chat
+    /// page, and WebSocket connections to the same room). Put an IPv6 address in brackets; port 0: any free port; may be
+    /// repeated (default: 127.0.0.1:9999, which only this machine can reach)
+    #[argh(option, arg_name = "uri", from_str_fn(listen::parse_uri))]
+    listen: Vec<ListenUri>,
 
     /// let pages of this origin join (scheme, host, port if it is not the default), and accept requests for its host name; may be
     /// repeated (default: only the server's own page, under an IP address or localhost)
     #[cfg(feature = "web")]
     #[argh(option, arg_name = "origin", from_str_fn(web::parse_origin))]
-    web_origin: Vec<WebOrigin>,
+    http_origin: Vec<WebOrigin>,
 
     /// close a browser's connection whose request is not complete within this time, in seconds (default: 10)
     #[cfg(feature = "web")]
-    #[argh(option, arg_name = "s", from_str_fn(web::parse_head_timeout))]
-    web_head_timeout: Option<u64>,
+    #[argh(option, arg_name = "s", from_str_fn(web::parse_header_timeout))]
+    http_header_timeout: Option<u64>,
 
     /// ping a WebSocket connection to which nothing was sent for this time, in seconds (at the latest after twice this time), so
     /// that no proxy closes it; 0: never (default: 20)
     #[cfg(feature = "web")]
     #[argh(option, arg_name = "s", from_str_fn(parse_timeout))]
-    web_ping: Option<u64>,
+    http_ping_interval: Option<u64>,
 
-    /// write the ports to this file before the first client is served, one per line, those of --listen first; remove it at the
-    /// end. An older port file or an empty file is replaced; any other file is an error
+    /// write the ports to this file before the first client is served, one per line, in the order of the --listen options;
+    /// remove it at the end. An older port file or an empty file is replaced; any other file is an error
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     port_file: Option<PathBuf>,
 
@@ -96,8 +112,8 @@ struct Arguments {
         not(feature = "store"),
         doc = "backlog kept for slow clients, in bytes; clients that fall further behind are disconnected (default: 8388608)"
     )]
-    #[argh(option, arg_name = "bytes", default = "FEED_BYTES_DEFAULT", from_str_fn(parse_feed_bytes))]
-    feed_bytes: usize,
+    #[argh(option, arg_name = "bytes", default = "BACKLOG_BYTES_DEFAULT", from_str_fn(parse_backlog))]
+    backlog: usize,
 
     /// messages kept in memory for HISTORY and SINCE, within 4 MiB (default: 1000)
     #[argh(option, arg_name = "n", default = "HISTORY_MESSAGES_DEFAULT", from_str_fn(parse_history))]
@@ -160,61 +176,48 @@ struct Arguments {
     resume_timeout: u64,
 
     /// disconnect a client that accepts no bytes of its backlog within this time, in seconds, at most a quarter of
-    /// --lost-timeout; 0: that maximum (default: 30)
-    #[argh(option, arg_name = "s", default = "WRITE_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
-    write_timeout: u64,
+    /// --dead-peer-timeout; 0: that maximum (default: 30)
+    #[argh(option, arg_name = "s", default = "SEND_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
+    send_timeout: u64,
 
     /// detect hosts that vanished within this time, in seconds, at least 8; 0: leave it to the kernel, about 2 hours (default: 120)
-    #[argh(option, arg_name = "s", default = "LOST_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_lost_timeout))]
-    lost_timeout: u64,
+    #[argh(
+        option,
+        arg_name = "s",
+        default = "DEAD_PEER_TIMEOUT_SECONDS_DEFAULT",
+        from_str_fn(parse_dead_peer_timeout)
+    )]
+    dead_peer_timeout: u64,
 
     /// print the version and exit
     #[argh(switch, short = 'V')]
     version: bool,
 }
 
-/// The features that add options.
-const FEATURES: &[Feature] = &[
-    Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
-    Feature {
-        name: "web",
-        is_built: cfg!(feature = "web"),
-        options: &["--web", "--web-origin", "--web-head-timeout", "--web-ping"],
-    },
-];
-
-/// The options of a feature.
-struct OptionGroup {
-    /// Returns an error if another option is missing that an option of this group needs.
-    find_missing: fn(&Arguments) -> Option<String>,
-    /// Applies the options to the configuration of the server.
-    apply: fn(&mut Arguments, &mut ServerOptions),
-}
-
-/// The option groups of the features that this program is built with.
-const OPTION_GROUPS: &[OptionGroup] = &[
+/// Each explains an option of its feature that has no effect without another one, if that is missing.
+const FIND_MISSING: &[fn(&Arguments) -> Option<String>] = &[
     #[cfg(feature = "store")]
-    store::OPTION_GROUP,
+    store::find_missing,
     #[cfg(feature = "web")]
-    web::OPTION_GROUP,
+    web::find_missing,
 ];
 
 fn main() -> ExitCode {
-    let arguments: Arguments = match command_line::parse(PROGRAM, FEATURES) {
+    let arguments: Arguments = match command_line::parse(&PROGRAM) {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
     if arguments.version {
-        return command_line::print_output(PROGRAM, &version());
+        return command_line::print_output(PROGRAM.name, &version());
     }
-    if let Some(what) = OPTION_GROUPS.iter().find_map(|group| (group.find_missing)(&arguments)) {
-        return command_line::print_usage_error(PROGRAM, "", &what);
+    if let Some(what) = FIND_MISSING.iter().find_map(|find_missing| find_missing(&arguments)) {
+        return command_line::print_usage_error(PROGRAM.name, "", &what);
     }
     let _log = console::start(arguments.log);
     match server::run(&server_options(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            command_line::print_error(PROGRAM, &error.to_string());
+            command_line::print_error(PROGRAM.name, &error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -222,54 +225,36 @@ fn main() -> ExitCode {
 
 /// The text of `--version`: the version, then the features.
 fn version() -> String {
-    let features: Vec<_> = FEATURES.iter().filter(|feature| feature.is_built).map(|feature| feature.name).collect();
+    let features: Vec<_> =
+        PROGRAM.features.iter().filter(|feature| feature.is_built).map(|feature| feature.name).collect();
     let features = if features.is_empty() { "none".to_owned() } else { features.join(" ") };
     format!("chinwagd {}\nfeatures: {features}", env!("CARGO_PKG_VERSION"))
 }
 
 /// The configuration of the server.
 fn server_options(mut arguments: Arguments) -> ServerOptions {
-    let default = || vec![SocketAddr::from(([127, 0, 0, 1], 9999))];
-    let listen: Vec<_> = std::mem::take(&mut arguments.listen).into_iter().flatten().collect();
-    let listen = if listen.is_empty() { default() } else { listen };
-    let mut options = ServerOptions {
-        listen: listen.into_iter().map(Listener::lines).collect(),
+    ServerOptions {
+        listen: listen::listeners(&mut arguments),
         port_file: arguments.port_file.take(),
-        feed_bytes: arguments.feed_bytes,
+        backlog_bytes: arguments.backlog,
         history: arguments.history,
         epoch: arguments.epoch.take(),
+        #[cfg(feature = "store")]
+        store: store::opener(&mut arguments),
+        #[cfg(not(feature = "store"))]
         store: None,
         max_clients: arguments.max_clients,
         max_per_address: arguments.max_per_address,
         line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
         connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
-        write_timeout: seconds(arguments.write_timeout),
-        lost_timeout: seconds(arguments.lost_timeout),
+        send_timeout: seconds(arguments.send_timeout),
+        dead_peer_timeout: seconds(arguments.dead_peer_timeout),
         timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
         resume_seconds: arguments.resume_timeout,
-    };
-    for group in OPTION_GROUPS {
-        (group.apply)(&mut arguments, &mut options);
     }
-    options
 }
 
 // These errors say only what is expected; `command_line` adds the option and its value.
-
-fn parse_address(raw: &str) -> Result<Vec<SocketAddr>, String> {
-    let form = "expected host:port, such as 127.0.0.1:9999 or [::1]:9999";
-    let (host, port) = raw.rsplit_once(':').ok_or(form)?;
-    if host.contains(':') && !host.starts_with('[') {
-        return Err("expected an IPv6 address in brackets, such as [::1]:9999".to_owned());
-    }
-    port.parse::<u16>().map_err(|_| format!("{form}, with a port from 0 to 65535"))?;
-    if host.is_empty() || host == "*" {
-        return Err(format!("expected 0.0.0.0:{port} (and [::]:{port}) for every address of this machine"));
-    }
-    let addresses = raw.to_socket_addrs().map_err(|_| format!("this host has no known address; {form}"))?;
-    // A host name may have an IPv4 and an IPv6 address (localhost); the resolver may return one of them twice.
-    Ok(addresses.collect::<BTreeSet<_>>().into_iter().collect())
-}
 
 fn parse_path(raw: &str) -> Result<PathBuf, String> {
     if raw.is_empty() { Err("expected a path".to_owned()) } else { Ok(raw.into()) }
@@ -281,8 +266,8 @@ fn parse_level(raw: &str) -> Result<LevelFilter, String> {
     level.ok_or_else(|| "expected off, error, warn, info or debug".to_owned())
 }
 
-fn parse_feed_bytes(raw: &str) -> Result<usize, String> {
-    parse_number(raw, FEED_BYTES_MIN.., "a number of bytes")
+fn parse_backlog(raw: &str) -> Result<usize, String> {
+    parse_number(raw, BACKLOG_BYTES_MIN.., "a number of bytes")
 }
 
 fn parse_history(raw: &str) -> Result<usize, String> {
@@ -311,8 +296,8 @@ fn parse_line_burst(raw: &str) -> Result<u32, String> {
     parse_number(raw, 1..=RATE_MAX, "a number of lines")
 }
 
-fn parse_lost_timeout(raw: &str) -> Result<u64, String> {
-    let seconds = LOST_TIMEOUT_SECONDS_MIN..=LOST_TIMEOUT_SECONDS_MAX;
+fn parse_dead_peer_timeout(raw: &str) -> Result<u64, String> {
+    let seconds = DEAD_PEER_TIMEOUT_SECONDS_MIN..=DEAD_PEER_TIMEOUT_SECONDS_MAX;
     if raw == "0" { Ok(0) } else { parse_number(raw, seconds, "0 or a number of seconds") }
 }
 

@@ -2,24 +2,23 @@
 
 use std::sync::Arc;
 
-use chinwag::server::ServerOptions;
+use chinwag::server::StoreOpener;
 use chinwag::store::{self, Durability, Retention};
 
-use super::{Arguments, OptionGroup};
+use super::Arguments;
 
-pub(super) const OPTION_GROUP: OptionGroup = OptionGroup { find_missing, apply };
-
-fn find_missing(arguments: &Arguments) -> Option<String> {
+/// Explains an option that needs `--data`, if that is missing.
+pub(super) fn find_missing(arguments: &Arguments) -> Option<String> {
     let given = [(arguments.durability.is_some(), "--durability"), (arguments.keep.is_some(), "--keep")];
     let (_, option) = given.into_iter().find(|(is_given, _)| *is_given && arguments.data.is_none())?;
     Some(format!("{option} without --data: expected --data PATH, the file to store messages in"))
 }
 
-/// Configures the server to store its messages.
-fn apply(arguments: &mut Arguments, options: &mut ServerOptions) {
-    let Some(path) = arguments.data.take() else { return };
+/// The store, if the server has one.
+pub(super) fn opener(arguments: &mut Arguments) -> Option<Arc<dyn StoreOpener>> {
+    let path = arguments.data.take()?;
     let (durability, keep) = (arguments.durability.unwrap_or_default(), arguments.keep.unwrap_or_default());
-    options.store = Some(Arc::new(store::Options { path, durability, keep }));
+    Some(Arc::new(store::Options { path, durability, keep }))
 }
 
 pub(super) fn parse_durability(raw: &str) -> Result<Durability, String> {

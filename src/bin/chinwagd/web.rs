@@ -4,38 +4,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chinwag::command_line::parse_number;
-use chinwag::limits::{HEAD_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX, WEB_PING_SECONDS_DEFAULT};
-use chinwag::server::{Listener, ServerOptions, WebOptions};
+use chinwag::limits::{HTTP_HEADER_TIMEOUT_SECONDS_DEFAULT, HTTP_PING_INTERVAL_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX};
+use chinwag::server::WebOptions;
 use chinwag::web::{AllowedOrigins, WebOrigin};
 
-use super::{Arguments, OptionGroup, seconds};
+use super::listen::ListenUri;
+use super::{Arguments, seconds};
 
-pub(super) const OPTION_GROUP: OptionGroup = OptionGroup { find_missing, apply };
-
-fn find_missing(arguments: &Arguments) -> Option<String> {
+/// Explains an option that needs a listener for browsers, if there is none.
+pub(super) fn find_missing(arguments: &Arguments) -> Option<String> {
     let given = [
-        (!arguments.web_origin.is_empty(), "--web-origin"),
-        (arguments.web_head_timeout.is_some(), "--web-head-timeout"),
-        (arguments.web_ping.is_some(), "--web-ping"),
+        (!arguments.http_origin.is_empty(), "--http-origin"),
+        (arguments.http_header_timeout.is_some(), "--http-header-timeout"),
+        (arguments.http_ping_interval.is_some(), "--http-ping-interval"),
     ];
-    let (_, option) = given.into_iter().find(|(is_given, _)| *is_given && arguments.web.is_empty())?;
-    Some(format!("{option} without --web: expected --web ADDR, where browsers connect, such as --web 127.0.0.1:8080"))
+    let (_, option) =
+        given.into_iter().find(|(is_given, _)| *is_given && !arguments.listen.iter().any(ListenUri::is_http))?;
+    Some(format!("{option} without an http:// listener: expected one, such as --listen http://127.0.0.1:8080"))
 }
 
-/// Adds the listeners for browsers.
-fn apply(arguments: &mut Arguments, options: &mut ServerOptions) {
-    let web_options = Arc::new(WebOptions {
-        origins: AllowedOrigins::new(std::mem::take(&mut arguments.web_origin)),
-        head_timeout: Duration::from_secs(arguments.web_head_timeout.unwrap_or(HEAD_TIMEOUT_SECONDS_DEFAULT)),
-        ping_interval: seconds(arguments.web_ping.unwrap_or(WEB_PING_SECONDS_DEFAULT)),
-    });
-    options.listen.extend(arguments.web.iter().flatten().map(|&address| Listener::web(address, &web_options)));
+/// The configuration of the listeners for browsers.
+pub(super) fn options(arguments: &mut Arguments) -> Arc<WebOptions> {
+    Arc::new(WebOptions {
+        origins: AllowedOrigins::new(std::mem::take(&mut arguments.http_origin)),
+        header_timeout: Duration::from_secs(
+            arguments.http_header_timeout.unwrap_or(HTTP_HEADER_TIMEOUT_SECONDS_DEFAULT),
+        ),
+        ping_interval: seconds(arguments.http_ping_interval.unwrap_or(HTTP_PING_INTERVAL_SECONDS_DEFAULT)),
+    })
 }
 
 pub(super) fn parse_origin(raw: &str) -> Result<WebOrigin, String> {
     raw.parse()
 }
 
-pub(super) fn parse_head_timeout(raw: &str) -> Result<u64, String> {
+pub(super) fn parse_header_timeout(raw: &str) -> Result<u64, String> {
     parse_number(raw, 1..=TIMEOUT_SECONDS_MAX, "a number of seconds")
 }

@@ -38,7 +38,7 @@ pub(super) struct ConnectionContext {
     /// Reads stored messages. With a store, `MSG` is acknowledged only after the message is stored.
     pub(super) store_reader: Option<Arc<dyn StoreReader>>,
     pub(super) line_rate: Rate,
-    pub(super) write_timeout: Option<Duration>,
+    pub(super) send_timeout: Option<Duration>,
     pub(super) clock: Arc<dyn Clock>,
 }
 

@@ -76,7 +76,7 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if let Some(timeout) = context.write_timeout
+                    if let Some(timeout) = context.send_timeout
                         && self.stall.poll(cx, timeout, context.clock.steady()).is_ready()
                     {
                         return Poll::Ready(ConnectionEnd::Slow(self.stalled_text()));
@@ -97,7 +97,7 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
     }
 
     fn stalled_text(&self) -> String {
-        let seconds = self.connection.context.write_timeout.unwrap_or_default().as_secs();
+        let seconds = self.connection.context.send_timeout.unwrap_or_default().as_secs();
         format!("you read nothing of what was waiting for you for {seconds} s")
     }
 

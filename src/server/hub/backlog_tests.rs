@@ -6,7 +6,8 @@ use super::tests::{connect, read, say};
 use super::*;
 use crate::feed::Cursor;
 use crate::limits::{
-    BACKLOG_FEEDS, BACKLOG_GROWTH_SHARE, FEED_BYTES_MIN, SEGMENT_BYTES_MAX, TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX,
+    BACKLOG_BYTES_MIN, BACKLOG_FEEDS, BACKLOG_GROWTH_SHARE, SEGMENT_BYTES_MAX, TURN_PRIVATE_BYTES_MAX,
+    WHISPER_BYTES_MAX,
 };
 use crate::room::{RecentMessages, Room};
 use crate::session::{Lifecycle, Timeouts};
@@ -40,7 +41,7 @@ impl BacklogKind {
 /// Sends these kinds of output, in turns, to clients that read nothing. Returns the number of clients that are disconnected. Checks the
 /// backlog after each turn, and that the client that reads stays connected.
 fn fill(kinds: &[BacklogKind], rounds: u64) -> usize {
-    let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
+    let feed = Arc::new(Feed::new(BACKLOG_BYTES_MIN));
     let room = Room::default().with_history(RecentMessages::new(50));
     let mut hub = Hub::new(Sessions::new(room, Timeouts::default()), Arc::clone(&feed));
     let reader = connect(&mut hub, 1);
@@ -50,7 +51,7 @@ fn fill(kinds: &[BacklogKind], rounds: u64) -> usize {
         say(&mut hub, session, &format!("NICK n{session:0>31}"));
     }
     let mut cursor = Cursor::new();
-    let bytes_max = BACKLOG_FEEDS * FEED_BYTES_MIN;
+    let bytes_max = BACKLOG_FEEDS * BACKLOG_BYTES_MIN;
     let turn = 2 * (TURN_PRIVATE_BYTES_MAX + SEGMENT_BYTES_MAX);
     for round in 0..rounds {
         let session = 2 + round % CLIENTS;

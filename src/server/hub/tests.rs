@@ -11,7 +11,7 @@ use async_channel::Receiver;
 use super::*;
 use crate::command::Command;
 use crate::feed::{Cursor, Mailbox, Progress, Source};
-use crate::limits::FEED_BYTES_MIN;
+use crate::limits::BACKLOG_BYTES_MIN;
 use crate::protocol::Mode;
 use crate::room::{Room, Uptime};
 use crate::session::{Lifecycle, Timeouts};
@@ -233,7 +233,7 @@ fn ids(lines: &str, which: impl Fn(&str) -> bool) -> impl Iterator<Item = u64> {
 #[test]
 fn expired_sessions_all_leave_at_one_tick() {
     for are_named in [true, false] {
-        let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
+        let feed = Arc::new(Feed::new(BACKLOG_BYTES_MIN));
         let timeouts = Timeouts { idle_seconds: 20, ..Timeouts::default() };
         let mut hub = Hub::new(Sessions::new(Room::default(), timeouts), Arc::clone(&feed));
         let reader = connect(&mut hub, 1);
@@ -304,7 +304,7 @@ fn rename_during_commit_takes_no_id_and_keeps_batch() {
 fn ids_have_no_gap_after_failed_commit() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
-    let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
+    let feed = Arc::new(Feed::new(BACKLOG_BYTES_MIN));
     let (mut hub, reports) = hub_with_store(path.clone(), &feed);
     let file = rusqlite::Connection::open(&path).unwrap();
     let author = connect(&mut hub, 1);
@@ -346,7 +346,7 @@ fn abandon(hub: &mut Hub, feed: &Feed, author: &Mailbox) -> Vec<String> {
 #[cfg(feature = "store")]
 fn message_stored_before_abandon_is_published() {
     let directory = tempfile::tempdir().unwrap();
-    let feed = Arc::new(Feed::new(FEED_BYTES_MIN));
+    let feed = Arc::new(Feed::new(BACKLOG_BYTES_MIN));
     let (mut hub, reports) = hub_with_store(directory.path().join("chat.db"), &feed);
     let author = connect(&mut hub, 1);
     say(&mut hub, 1, "NICK a");

@@ -27,7 +27,7 @@ pub struct WebOptions {
     /// The origins whose pages may join, beside the server's own.
     pub origins: AllowedOrigins,
     /// A connection whose request head is not complete after this time is closed.
-    pub head_timeout: Duration,
+    pub header_timeout: Duration,
     /// A ping is sent on a WebSocket connection after this time without output. `None`: never.
     pub ping_interval: Option<Duration>,
 }
@@ -90,8 +90,8 @@ async fn answer_request(
     context: &ConnectionContext,
 ) -> io::Result<bool> {
     let late = async {
-        Timer::after(options.head_timeout).await;
-        let text = format!("the head of the request did not come within {} s", options.head_timeout.as_secs());
+        Timer::after(options.header_timeout).await;
+        let text = format!("the head of the request did not come within {} s", options.header_timeout.as_secs());
         Ok(HttpRequest { is_head: false, asked: RequestKind::Other(Answer::text(HttpStatus::RequestTimeout, text)) })
     };
     let HttpRequest { is_head, asked } = future::or(read_request(transport, &options.origins), late).await?;
@@ -147,7 +147,7 @@ async fn check_health(context: &ConnectionContext, ok: Answer) -> Answer {
 mod tests {
     use super::*;
     use crate::feed::Feed;
-    use crate::limits::FEED_BYTES_DEFAULT;
+    use crate::limits::BACKLOG_BYTES_DEFAULT;
     use crate::server::clock::SystemClock;
     use crate::server::hub::Hub;
     use crate::server::{Rate, request_queue};
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn check_health_fails_only_if_hub_hangs() {
-        let feed = Arc::new(Feed::new(FEED_BYTES_DEFAULT));
+        let feed = Arc::new(Feed::new(BACKLOG_BYTES_DEFAULT));
         let mut hub = Hub::new(Sessions::default(), Arc::clone(&feed));
         let (to_hub, mut requests) = request_queue::channel();
         let line_rate = Rate { per_second: 0, burst: 1 };
@@ -175,7 +175,7 @@ mod tests {
             to_hub,
             store_reader: None,
             line_rate,
-            write_timeout: None,
+            send_timeout: None,
             clock: Arc::new(SystemClock),
         };
         assert_eq!(future::block_on(check(&context)).status(), HttpStatus::ServiceUnavailable);
