@@ -8,7 +8,7 @@ use argh::{ArgsInfo, FromArgs, SubCommand};
 use regex_lite::Regex;
 
 use super::render::LineFormat;
-use crate::command_line::{is_colored, nearest, parse_color, parse_number, parse_seconds, parse_server, quoted};
+use crate::command_line::{is_colored, nearest, parse_color, parse_duration, parse_number, parse_server, quoted};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::{MessageId, Name, Token, is_blank};
 
@@ -67,9 +67,9 @@ pub(super) struct Arguments {
     #[argh(switch)]
     bell: bool,
 
-    /// after a lost connection, try to reconnect for this many seconds; 0: do not reconnect (default: 60; at a terminal, without
+    /// after a lost connection, try to reconnect for this time (30s, 5m); 0: do not reconnect (default: 60s; at a terminal, without
     /// limit)
-    #[argh(option, arg_name = "seconds", from_str_fn(parse_seconds))]
+    #[argh(option, arg_name = "duration", from_str_fn(parse_duration))]
     pub(super) retry: Option<Duration>,
 
     /// print the version and exit
@@ -158,8 +158,8 @@ macro_rules! watch_command {
                 #[argh(option, arg_name = "name")]
                 from: Option<Name>,
 
-                /// exit after this many seconds, with exit code 5
-                #[argh(option, arg_name = "seconds", from_str_fn(parse_seconds))]
+                /// exit after this time (500ms, 30s, 5m), with exit code 5
+                #[argh(option, arg_name = "duration", from_str_fn(parse_duration))]
                 timeout: Option<Duration>,
 
                 /// begin with the messages after this id (--json prints ids); if the server no longer keeps some of them,
@@ -172,8 +172,8 @@ macro_rules! watch_command {
                 #[argh(option, arg_name = "epoch", from_str_fn(parse_epoch))]
                 epoch: Option<Token>,
 
-                /// after a lost connection, try to reconnect for this many seconds; 0: do not reconnect (default: 60)
-                #[argh(option, arg_name = "seconds", from_str_fn(parse_seconds))]
+                /// after a lost connection, try to reconnect for this time (30s, 5m); 0: do not reconnect (default: 60s)
+                #[argh(option, arg_name = "duration", from_str_fn(parse_duration))]
                 retry: Option<Duration>,
             }
         }

@@ -2,6 +2,7 @@
 
 mod server_address;
 mod sorted_arguments;
+mod units;
 
 use std::env;
 use std::fmt::Display;
@@ -15,6 +16,10 @@ use argh::{ArgsInfo, TopLevelCommand};
 
 pub use self::server_address::parse_server;
 use self::sorted_arguments::SortedArguments;
+pub use self::units::{
+    count_with_unit, duration_with_unit, format_duration, format_size, parse_duration, parse_seconds, parse_size,
+    size_with_unit,
+};
 use crate::limits::{ERROR_WRITE_MS_MAX, SHOWN_VALUE_CHARS_MAX};
 use crate::process::{error_text, write_line};
 
@@ -189,16 +194,6 @@ pub fn parse_number<N: FromStr + PartialOrd + Display>(
         (Bound::Included(first), _) => format!("expected {what}, {first} or more"),
         _ => format!("expected {what}"),
     })
-}
-
-/// Parses a number of seconds, with or without decimals.
-///
-/// # Errors
-///
-/// Not a number of seconds.
-pub fn parse_seconds(raw: &str) -> Result<Duration, String> {
-    let seconds = raw.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| "expected a number of seconds".to_owned())
 }
 
 #[cfg(test)]

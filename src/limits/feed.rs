@@ -6,6 +6,9 @@ pub const BACKLOG_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 /// Smallest `--backlog`: several times a send buffer, because the feed must not evict what a reader that keeps up has not read yet.
 pub const BACKLOG_BYTES_MIN: usize = 1024 * 1024;
 
+/// Largest `--backlog`: a terabyte. More is a typing error.
+pub const BACKLOG_BYTES_MAX: u64 = 1 << 40;
+
 /// Limit on the memory for all output that clients have not read, as a multiple of `--backlog`. The feed takes at most one of these
 /// parts, so as much again is left for mailboxes.
 pub const BACKLOG_FEEDS: usize = 2;

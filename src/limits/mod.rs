@@ -43,7 +43,7 @@ const _: () = {
     assert!("OK WHISPER ".len() + WHISPER_NAMES_MAX * (NAME_BYTES_MAX + 1) + 2 <= SERVER_LINE_BYTES_MAX);
     // A turn may exceed a segment by one line in each of eight dialects, and even the smallest feed retains the segment.
     assert!(BACKLOG_BYTES_MIN / SEGMENT_SHARE + 8 * SERVER_LINE_BYTES_MAX <= BACKLOG_BYTES_MIN / 2);
-    assert!(BACKLOG_BYTES_MIN <= BACKLOG_BYTES_DEFAULT);
+    assert!(BACKLOG_BYTES_MIN <= BACKLOG_BYTES_DEFAULT && BACKLOG_BYTES_DEFAULT as u64 <= BACKLOG_BYTES_MAX);
     // A turn in which members expire may exceed it by a LEAVE and a COORDINATOR for each.
     assert!(EXPIRED_PER_TURN_MAX * 8 * 2 * (tag + NAME_BYTES_MAX + 32) <= BACKLOG_BYTES_MIN / 4);
     assert!(SEGMENT_BYTES_MAX <= SEND_BUFFER_BYTES && 4 * SEND_BUFFER_BYTES <= BACKLOG_BYTES_MIN);

@@ -83,6 +83,12 @@ pub const STORE_PAGES_FREED_AT_ONCE_MAX: u32 = 1_024;
 /// Interval at which an idle store looks for messages that are too old, and tries again what failed, in milliseconds.
 pub const STORE_PRUNE_MS: u64 = 1_000;
 
+/// Largest age of `--keep`, in seconds: sums of ages and times in milliseconds cannot overflow.
+pub const KEEP_AGE_SECONDS_MAX: u64 = 1 << 50;
+
+/// Largest size of `--keep`, in bytes: more than a file can have.
+pub const KEEP_BYTES_MAX: u64 = 1 << 50;
+
 /// Largest difference between the wall clock and the expected time, in seconds, that counts as a correction or as time during which the
 /// server was off: messages are still deleted by age. Beyond it the clock is doubted. A day is more than any time zone error, and
 /// shortens the life of a message that is kept for a month only a little.

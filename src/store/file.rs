@@ -3,7 +3,6 @@
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
@@ -36,33 +35,6 @@ pub enum Retention {
     Bytes(u64),
     /// This number of messages.
     Count(u64),
-}
-
-impl FromStr for Retention {
-    type Err = String;
-
-    /// Parses `30d`, `1gb`, `100000` or `all`.
-    fn from_str(raw: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{raw} is no bound; write an age (12h, 30d), a size (500mb, 1gb), a number of messages, or all");
-        if raw == "all" {
-            return Ok(Self::All);
-        }
-        let (digits, unit) = raw.split_at(raw.find(|c: char| !c.is_ascii_digit()).unwrap_or(raw.len()));
-        let number: u64 = digits.parse().ok().filter(|&number| number > 0).ok_or_else(wrong)?;
-        let times = |factor: u64| number.checked_mul(factor).filter(|&value| value < 1 << 50).ok_or_else(wrong);
-        Ok(match unit.to_ascii_lowercase().as_str() {
-            "" => Self::Count(number),
-            "s" => Self::Age(Duration::from_secs(times(1)?)),
-            "m" => Self::Age(Duration::from_secs(times(60)?)),
-            "h" => Self::Age(Duration::from_secs(times(3600)?)),
-            "d" => Self::Age(Duration::from_secs(times(24 * 3600)?)),
-            "kb" => Self::Bytes(times(1 << 10)?),
-            "mb" => Self::Bytes(times(1 << 20)?),
-            "gb" => Self::Bytes(times(1 << 30)?),
-            _ => return Err(wrong()),
-        })
-    }
 }
 
 /// A file that this process has locked, and its writing connection.

@@ -45,8 +45,8 @@ ends 2 'unknown command "later": expected one of *' localhost 9999 later
 ends 2 'missing <regex>: expected wait <regex>*; see chinwag wait --help' wait
 ends 2 'unexpected argument "words" after wait: put a <regex> with spaces in quotes*' wait two words
 ends 2 'invalid argument "(" after wait: expected a regular expression: *' wait '('
-ends 2 'invalid --timeout "soon": expected a number of seconds*' wait x --timeout soon
-ends 2 'invalid --timeout "-1": expected a number of seconds*' wait x --timeout=-1
+ends 2 'invalid --timeout "soon": expected a duration, such as 500ms, 30s or 5m*' wait x --timeout soon
+ends 2 'invalid --timeout "-1": expected a duration, such as 500ms, 30s or 5m*' wait x --timeout=-1
 ends 2 'invalid --from "a,b": a name cannot contain a comma*' wait x --from a,b
 ends 2 'invalid --count "0": expected a number of lines, 1 or more*' tail --count 0
 ends 2 'invalid --count "-1": expected a number of lines, 1 or more*' tail --count -1

@@ -28,7 +28,7 @@ fn ask_until(client: &mut Client, question: &str, last: &str) -> Vec<String> {
 fn since_after_restart_reports_deleted_messages() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("chat.db");
-    let mut server = serve(&path, "10");
+    let mut server = serve(&path, "10 messages");
     let mut ann = server.join("ann");
     for number in 1..=40 {
         ann.send(&format!("MSG {number}"));
@@ -38,7 +38,7 @@ fn since_after_restart_reports_deleted_messages() {
     for signal in ["-TERM", "-KILL"] {
         server.signal(signal);
         server.wait();
-        server = serve(&path, "10");
+        server = serve(&path, "10 messages");
         let mut ann = server.join("ann");
         ann.send("SINCE 0");
         ann.expect_start("ERR SINCE too-old 31 ");

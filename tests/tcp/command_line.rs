@@ -86,16 +86,19 @@ fn invalid_option_is_one_line_and_exit_code_2() {
     check(&["--log=loud"], "invalid --log \"loud\": expected off, error, warn, info or debug");
     check(&["--log="], "invalid --log \"\": expected off, error, warn, info or debug");
     check(&["--log", "off", "--log=off"], "--log is given twice: expected once");
-    let bytes = "expected a number of bytes, 1048576 or more";
+    let bytes = "expected a size from 1MiB to 1TiB, such as 64KiB, 8MiB or 1GiB";
     check(&["--backlog", "12"], &format!("invalid --backlog \"12\": {bytes}"));
     check(&["--backlog", "many"], &format!("invalid --backlog \"many\": {bytes}"));
-    let seconds = "expected a number of seconds from 0 to 31622400";
+    let seconds = "expected a duration in whole seconds from 0 to 366d, such as 30s, 5m or 12h";
     check(&["--resume-timeout", "soon"], &format!("invalid --resume-timeout \"soon\": {seconds}"));
     check(&["--idle-timeout", "-1"], &format!("invalid --idle-timeout \"-1\": {seconds}"));
     check(
         &["--dead-peer-timeout", "7"],
-        "invalid --dead-peer-timeout \"7\": expected 0 or a number of seconds from 8 to 86400",
+        "invalid --dead-peer-timeout \"7\": expected 0 or a duration in whole seconds from 8s to 1d, such as 30s, 5m or 12h",
     );
+    check(&["--name-timeout", "1500ms"], &format!("invalid --name-timeout \"1500ms\": {seconds}"));
+    check(&["--send-timeout", "367d"], &format!("invalid --send-timeout \"367d\": {seconds}"));
+    check(&["--backlog", "1.1TiB"], &format!("invalid --backlog \"1.1TiB\": {bytes}"));
     check(&["--port-file="], "invalid --port-file \"\": expected a path");
     check(&["--version=1"], "unexpected value \"1\" for --version: it takes none");
     check(&["surplus"], "unexpected argument \"surplus\": expected options only");
@@ -112,7 +115,7 @@ fn invalid_store_option_is_refused() {
     check(&["--keep=30d"], "--keep without --data: expected --data PATH, the file to store messages in");
     check(
         &["--keep=9x", "--data=x"],
-        "invalid --keep \"9x\": expected an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all",
+        "invalid --keep \"9x\": expected an age (30d), a size (1GiB), a number of messages (\"100000 messages\") or all",
     );
     check(&["--data="], "invalid --data \"\": expected a path");
 }
@@ -127,7 +130,7 @@ fn invalid_web_option_is_refused() {
     }
     check_refused(
         &["--http-header-timeout=0"],
-        "invalid --http-header-timeout \"0\": expected a number of seconds from 1 to 31622400",
+        "invalid --http-header-timeout \"0\": expected a duration in whole seconds from 1s to 366d, such as 30s, 5m or 12h",
     );
     check_refused(&["--listen", "--http-origin"], "missing value for --listen: expected --listen <uri>");
 }

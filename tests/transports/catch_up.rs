@@ -209,7 +209,7 @@ fn evicted_reader_gets_every_message_from_the_store<T: Transport>() {
 /// The notice says which messages are missing.
 fn evicted_reader_is_told_of_deleted_messages<T: Transport>() {
     let directory = tempfile::tempdir().expect("a directory");
-    let site = start::<T>(&directory, &["--send-timeout", "0", "--keep", "1000"]);
+    let site = start::<T>(&directory, &["--send-timeout", "0", "--keep", "1000 messages"]);
     let mut talker = site.join("talker");
     let mut stuck = site.join_narrow("stuck");
     let mut reader = Reader::new(&mut stuck, "stuck");

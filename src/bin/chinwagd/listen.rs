@@ -97,3 +97,69 @@ fn resolve(address: &str) -> Result<Vec<SocketAddr>, String> {
     // The resolver may return an address twice.
     Ok(addresses.collect::<BTreeSet<_>>().into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &str, scheme: Scheme, address: &str) {
+        let addresses = vec![address.parse().unwrap()];
+        assert_eq!(parse_uri(raw), Ok(ListenUri { scheme, addresses }), "{raw:?}");
+    }
+
+    #[test]
+    fn address_without_scheme_is_tcp() {
+        for raw in ["127.0.0.1:9999", "tcp://127.0.0.1:9999", "TCP://127.0.0.1:9999", "tcp://127.0.0.1:9999/"] {
+            check(raw, Scheme::Tcp, "127.0.0.1:9999");
+        }
+        check("0.0.0.0:0", Scheme::Tcp, "0.0.0.0:0");
+    }
+
+    #[test]
+    fn ipv6_address_has_brackets() {
+        check("[::1]:9999", Scheme::Tcp, "[::1]:9999");
+        check("tcp://[::]:9999", Scheme::Tcp, "[::]:9999");
+        check("tcp://[fe80::1%2]:9999", Scheme::Tcp, "[fe80::1%2]:9999");
+        for raw in ["::1:9999", "tcp://::1:9999"] {
+            assert_eq!(parse_uri(raw).unwrap_err(), "expected an IPv6 address in brackets, such as [::1]:9999");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "web")]
+    fn http_is_a_scheme() {
+        for raw in ["http://127.0.0.1:8080", "HTTP://127.0.0.1:8080", "http://127.0.0.1:8080/"] {
+            check(raw, Scheme::Http, "127.0.0.1:8080");
+        }
+        check("http://[::1]:8080", Scheme::Http, "[::1]:8080");
+    }
+
+    #[test]
+    fn address_needs_host_and_port_and_nothing_else() {
+        let form = "expected HOST:PORT, such as 127.0.0.1:9999 or [::1]:9999";
+        for raw in
+            ["", "9999", "tcp://", "tcp:/127.0.0.1:9999", "tcp://127.0.0.1", "127.0.0.1:9999/", "127.0.0.1:9999//"]
+        {
+            assert!(parse_uri(raw).unwrap_err().starts_with(form), "{raw:?}: {:?}", parse_uri(raw));
+        }
+        for raw in
+            ["tcp://127.0.0.1:9999/chat", "tcp://127.0.0.1:9999//", "127.0.0.1:", "127.0.0.1:-1", "127.0.0.1:65536"]
+        {
+            assert_eq!(parse_uri(raw).unwrap_err(), format!("{form}, with a port from 0 to 65535"), "{raw:?}");
+        }
+        for raw in [":80", "*:80", "tcp://:80"] {
+            let every = "expected 0.0.0.0:80 (and [::]:80) for every address of this machine";
+            assert_eq!(parse_uri(raw).unwrap_err(), every, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_scheme_lists_the_known_ones() {
+        for (raw, scheme) in
+            [("tls://x:1", "tls"), ("https://x:1", "https"), ("unix:/run/x", "unix"), ("ws://x:1/", "ws")]
+        {
+            assert_eq!(parse_uri(raw).unwrap_err(), format!("unknown scheme \"{scheme}\"; expected {SCHEMES}"));
+        }
+    }
+}

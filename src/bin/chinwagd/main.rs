@@ -11,12 +11,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
-use chinwag::command_line::{self, Feature, Program, RenamedOption, parse_number};
+use chinwag::command_line::{
+    self, Feature, Program, RenamedOption, format_size, parse_number, parse_seconds, parse_size,
+};
 use chinwag::limits::{
-    BACKLOG_BYTES_DEFAULT, BACKLOG_BYTES_MIN, CONNECT_BURST, CONNECT_RATE_DEFAULT, DEAD_PEER_TIMEOUT_SECONDS_DEFAULT,
-    DEAD_PEER_TIMEOUT_SECONDS_MAX, DEAD_PEER_TIMEOUT_SECONDS_MIN, EPOCH_CHARS_MAX, HISTORY_MESSAGES_DEFAULT,
-    HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT, NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX,
-    RESUME_TIMEOUT_SECONDS_DEFAULT, SEND_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX,
+    BACKLOG_BYTES_DEFAULT, BACKLOG_BYTES_MAX, BACKLOG_BYTES_MIN, CONNECT_BURST, CONNECT_RATE_DEFAULT,
+    DEAD_PEER_TIMEOUT_SECONDS_DEFAULT, DEAD_PEER_TIMEOUT_SECONDS_MAX, DEAD_PEER_TIMEOUT_SECONDS_MIN, EPOCH_CHARS_MAX,
+    HISTORY_MESSAGES_DEFAULT, HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT,
+    NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX, RESUME_TIMEOUT_SECONDS_DEFAULT, SEND_TIMEOUT_SECONDS_DEFAULT,
+    TIMEOUT_SECONDS_MAX,
 };
 use chinwag::protocol::Token;
 use chinwag::server::{self, Rate, ServerOptions, console};
@@ -267,7 +270,8 @@ fn parse_level(raw: &str) -> Result<LevelFilter, String> {
 }
 
 fn parse_backlog(raw: &str) -> Result<usize, String> {
-    parse_number(raw, BACKLOG_BYTES_MIN.., "a number of bytes")
+    let bytes = parse_size(raw, BACKLOG_BYTES_MIN as u64..=BACKLOG_BYTES_MAX)?;
+    usize::try_from(bytes).map_err(|_| format!("expected at most {}", format_size(usize::MAX as u64)))
 }
 
 fn parse_history(raw: &str) -> Result<usize, String> {
@@ -297,14 +301,32 @@ fn parse_line_burst(raw: &str) -> Result<u32, String> {
 }
 
 fn parse_dead_peer_timeout(raw: &str) -> Result<u64, String> {
-    let seconds = DEAD_PEER_TIMEOUT_SECONDS_MIN..=DEAD_PEER_TIMEOUT_SECONDS_MAX;
-    if raw == "0" { Ok(0) } else { parse_number(raw, seconds, "0 or a number of seconds") }
+    match parse_seconds(raw, DEAD_PEER_TIMEOUT_SECONDS_MIN..=DEAD_PEER_TIMEOUT_SECONDS_MAX) {
+        Err(_) if parse_seconds(raw, 0..=0).is_ok() => Ok(0),
+        Err(what) => Err(what.replacen("expected", "expected 0 or", 1)),
+        Ok(seconds) => Ok(seconds),
+    }
 }
 
 fn parse_timeout(raw: &str) -> Result<u64, String> {
-    parse_number(raw, 0..=TIMEOUT_SECONDS_MAX, "a number of seconds")
+    parse_seconds(raw, 0..=TIMEOUT_SECONDS_MAX)
 }
 
 fn seconds(seconds: u64) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_peer_timeout_is_0_or_in_range() {
+        for (raw, expected) in [("0", 0), ("0s", 0), ("8", 8), ("2m", 120), ("1d", 86_400)] {
+            assert_eq!(parse_dead_peer_timeout(raw), Ok(expected), "{raw:?}");
+        }
+        for raw in ["7", "1ms", "7999ms", "25h", "-0", ""] {
+            assert!(parse_dead_peer_timeout(raw).is_err(), "{raw:?}");
+        }
+    }
 }

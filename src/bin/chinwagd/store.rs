@@ -1,7 +1,10 @@
 //! The options of the feature `store`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chinwag::command_line::{count_with_unit, duration_with_unit, size_with_unit};
+use chinwag::limits::{KEEP_AGE_SECONDS_MAX, KEEP_BYTES_MAX};
 use chinwag::server::StoreOpener;
 use chinwag::store::{self, Durability, Retention};
 
@@ -29,6 +32,60 @@ pub(super) fn parse_durability(raw: &str) -> Result<Durability, String> {
     }
 }
 
+/// Parses an age, a size or a number of messages, which must have a unit, or `all`.
 pub(super) fn parse_keep(raw: &str) -> Result<Retention, String> {
-    raw.parse().map_err(|_| "expected an age (30d, 12h), a size (1gb, 500mb), a number of messages, or all".to_owned())
+    if raw == "all" {
+        return Ok(Retention::All);
+    }
+    let age_max = Duration::from_secs(KEEP_AGE_SECONDS_MAX);
+    let age = || duration_with_unit(raw).filter(|age| !age.is_zero() && *age <= age_max).map(Retention::Age);
+    let bytes = || size_with_unit(raw).filter(|bytes| (1..=KEEP_BYTES_MAX).contains(bytes)).map(Retention::Bytes);
+    let count = || count_with_unit(raw, "message", "messages").filter(|&count| count > 0).map(Retention::Count);
+    age().or_else(bytes).or_else(count).ok_or_else(|| {
+        "expected an age (30d), a size (1GiB), a number of messages (\"100000 messages\") or all".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keep_is_an_age_a_size_or_a_count() {
+        let seconds = |seconds| Some(Retention::Age(Duration::from_secs(seconds)));
+        for (raw, expected) in [
+            ("all", Some(Retention::All)),
+            ("30d", seconds(30 * 24 * 3600)),
+            ("12H", seconds(12 * 3600)),
+            ("1.5d", seconds(36 * 3600)),
+            ("5m", seconds(300)),
+            ("9s", seconds(9)),
+            ("1GiB", Some(Retention::Bytes(1 << 30))),
+            ("1gb", Some(Retention::Bytes(1 << 30))),
+            ("500MB", Some(Retention::Bytes(500 << 20))),
+            ("64kb", Some(Retention::Bytes(64 << 10))),
+            ("100000 messages", Some(Retention::Count(100_000))),
+            ("100000messages", Some(Retention::Count(100_000))),
+            ("1 message", Some(Retention::Count(1))),
+            ("100000", None),
+            ("0", None),
+            ("0d", None),
+            ("0GiB", None),
+            ("0 messages", None),
+            ("", None),
+            ("d", None),
+            ("messages", None),
+            ("-1", None),
+            ("-1d", None),
+            ("9x", None),
+            ("3 weeks", None),
+            ("ALL", None),
+            ("99999999999999999999d", None),
+            ("13031248922d", None),
+            ("1025TiB", None),
+            ("18446744073709551615gb", None),
+        ] {
+            assert_eq!(parse_keep(raw).ok(), expected, "{raw:?}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chinwag::command_line::parse_number;
+use chinwag::command_line::parse_seconds;
 use chinwag::limits::{HTTP_HEADER_TIMEOUT_SECONDS_DEFAULT, HTTP_PING_INTERVAL_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX};
 use chinwag::server::WebOptions;
 use chinwag::web::{AllowedOrigins, WebOrigin};
@@ -39,5 +39,5 @@ pub(super) fn parse_origin(raw: &str) -> Result<WebOrigin, String> {
 }
 
 pub(super) fn parse_header_timeout(raw: &str) -> Result<u64, String> {
-    parse_number(raw, 1..=TIMEOUT_SECONDS_MAX, "a number of seconds")
+    parse_seconds(raw, 1..=TIMEOUT_SECONDS_MAX)
 }
