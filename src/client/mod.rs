@@ -36,7 +36,7 @@ use self::arguments::{Arguments, ClientOptions, Subcommand};
 use self::output::CommandOutput;
 use self::stop::end_by;
 use crate::command::{self, Command};
-use crate::command_line::{self, Program};
+use crate::command_line::{self, CommandLine};
 use crate::limits::SEARCH_FOUND_MAX;
 use crate::protocol::Mode;
 
@@ -45,10 +45,11 @@ const PROGRAM: &str = "chinwag";
 
 /// Runs the client with the arguments of the process. Returns the exit code.
 pub fn main() -> process::ExitCode {
-    let arguments: Arguments = match command_line::parse(&Program { name: PROGRAM, features: &[], renamed: &[] }) {
-        Ok(arguments) => arguments,
-        Err(code) => return code,
-    };
+    let arguments: Arguments =
+        match command_line::parse(&CommandLine { program: PROGRAM, features: &[], renamed: &[], groups: &[] }) {
+            Ok(arguments) => arguments,
+            Err(code) => return code,
+        };
     if arguments.version {
         return command_line::print_output(PROGRAM, concat!("chinwag ", env!("CARGO_PKG_VERSION")));
     }

@@ -1,5 +1,6 @@
 //! Parses the command lines of both programs, and reports errors in them.
 
+mod help;
 mod server_address;
 mod sorted_arguments;
 mod units;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, TopLevelCommand};
 
+pub use self::help::OptionGroup;
 pub use self::server_address::parse_server;
 use self::sorted_arguments::SortedArguments;
 pub use self::units::{
@@ -26,15 +28,17 @@ use crate::process::{error_text, write_line};
 /// The exit code after an error in the command line, as in most programs.
 pub const EXIT_USAGE: u8 = 2;
 
-/// A program, as its errors describe it.
+/// What errors and `--help` say about the command line of a program, beside the descriptions of its options.
 #[derive(Clone, Copy, Debug)]
-pub struct Program {
-    /// Its name.
-    pub name: &'static str,
-    /// The features that add options to it.
+pub struct CommandLine {
+    /// The name of the program.
+    pub program: &'static str,
+    /// The features that add options.
     pub features: &'static [Feature],
     /// The options that have another name now.
     pub renamed: &'static [RenamedOption],
+    /// The headings of the help. Empty: argh's own help, with one list of options.
+    pub groups: &'static [OptionGroup],
 }
 
 /// An option that an earlier version called by another name.
@@ -57,28 +61,31 @@ pub struct Feature {
     pub options: &'static [&'static str],
 }
 
-/// Parses the command line of this program. Prints the help or the error, if any.
+/// Parses the arguments of the process. Prints the help or the error, if any.
 ///
 /// # Errors
 ///
 /// The exit code of the program: 0 after `--help`, 1 if standard output does not accept the help, 2 after an error.
-pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(program: &Program) -> Result<Arguments, ExitCode> {
-    let name = program.name;
+pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(command_line: &CommandLine) -> Result<Arguments, ExitCode> {
+    let program = command_line.program;
     let mut words = SortedArguments::default();
     let info = Arguments::get_args_info();
-    let sorted = words.sort(env::args_os().skip(1), &info, |option| program.explain_absent(option));
+    let sorted = words.sort(env::args_os().skip(1), &info, |option| command_line.explain_absent(option));
     let command = words.command.unwrap_or_default();
     if words.is_help {
         if let Some(what) = words.unknown_topic(&info) {
-            return Err(print_usage_error(name, command, &what));
+            return Err(print_usage_error(program, command, &what));
+        }
+        if !command_line.groups.is_empty() {
+            return Err(print_output(program, command_line.render_help(&info).trim_end()));
         }
         let asked = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>();
-        let help = Arguments::from_args(&[name], &asked).err().map(|exit| exit.output);
-        return Err(print_output(name, help.unwrap_or_default().trim_end()));
+        let help = Arguments::from_args(&[program], &asked).err().map(|exit| exit.output);
+        return Err(print_output(program, help.unwrap_or_default().trim_end()));
     }
-    sorted.map_err(|what| print_usage_error(name, command, &what))?;
-    let parsed = Arguments::from_args(&[name], &words.in_argh_order());
-    parsed.map_err(|exit| print_usage_error(name, command, &words.explain_argh_error(&exit.output)))
+    sorted.map_err(|what| print_usage_error(program, command, &what))?;
+    let parsed = Arguments::from_args(&[program], &words.in_argh_order());
+    parsed.map_err(|exit| print_usage_error(program, command, &words.explain_argh_error(&exit.output)))
 }
 
 /// Prints a text to standard output. Returns the exit code: 0 on success, and also if the reader has closed the pipe.
@@ -123,7 +130,7 @@ fn escaped(chars: impl Iterator<Item = char>) -> String {
     chars.map(escape).collect()
 }
 
-impl Program {
+impl CommandLine {
     /// Explains an option that this program has under another name, or would have with another feature. `None`: neither.
     fn explain_absent(&self, option: &str) -> Option<String> {
         if let Some(renamed) = self.renamed.iter().find(|renamed| renamed.old == option) {
@@ -135,10 +142,10 @@ impl Program {
 
     /// Says of an option or a value that it needs this feature, which the program was built without.
     pub fn needs_feature(&self, feature: &str) -> String {
-        let name = self.name;
+        let program = self.program;
         format!(
-            "needs the feature {feature}, and this {name} was built without it; build one that has it: \
-             cargo build --release --bin {name} --features {feature}"
+            "needs the feature {feature}, and this {program} was built without it; build one that has it: \
+             cargo build --release --bin {program} --features {feature}"
         )
     }
 }

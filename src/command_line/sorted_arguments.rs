@@ -231,7 +231,7 @@ fn not_utf8(what: &str, bytes: &OsStr) -> String {
 mod tests {
     use argh::{ArgsInfo, FromArgs};
 
-    use super::super::{Feature, Program, RenamedOption};
+    use super::super::{CommandLine, Feature, RenamedOption};
     use super::*;
 
     /// Options for a trial.
@@ -262,7 +262,7 @@ mod tests {
     /// Options of a program with commands.
     #[derive(FromArgs, ArgsInfo, Debug)]
     #[expect(dead_code, reason = "only the names of its options are used")]
-    struct Commanded {
+    struct Program {
         /// the server
         #[argh(positional)]
         server: Vec<String>,
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn options_follow_their_command() {
         let check = |raw: &[&str], expected: &[&str]| {
-            assert_eq!(sort_for::<Commanded>(raw).unwrap().in_argh_order(), expected, "{raw:?}");
+            assert_eq!(sort_for::<Program>(raw).unwrap().in_argh_order(), expected, "{raw:?}");
         };
         check(&["--nick", "al", "host"], &["--nick", "al", "--", "host"]);
         check(
@@ -365,13 +365,13 @@ mod tests {
         check(&["send", "--", "--json"], &["--", "send", "--", "--json"]);
         check(&["wait", "--nick", "al", "x"], &["--", "wait", "--nick", "al", "--", "x"]);
         check(&["send", "hi", "-V"], &["--version", "--"]);
-        assert!(Commanded::from_args(&["x"], &["--", "host", "7", "send", "--json", "--", "--nick"]).is_ok());
+        assert!(Program::from_args(&["x"], &["--", "host", "7", "send", "--json", "--", "--nick"]).is_ok());
     }
 
     #[test]
     fn option_of_another_command_is_refused_with_the_known_ones() {
         let check = |raw: &[&str], expected: &str| {
-            assert_eq!(sort_for::<Commanded>(raw).unwrap_err(), expected, "{raw:?}");
+            assert_eq!(sort_for::<Program>(raw).unwrap_err(), expected, "{raw:?}");
         };
         check(
             &["send", "--count", "3", "x"],
@@ -397,17 +397,17 @@ mod tests {
             (&["help", "send"], Some("send")),
             (&["host", "help"], None),
         ] {
-            let words = sort_for::<Commanded>(raw).unwrap();
+            let words = sort_for::<Program>(raw).unwrap();
             assert_eq!((words.is_help, words.command), (true, command), "{raw:?}");
         }
-        assert!(!sort_for::<Commanded>(&["send", "help"]).unwrap().is_help);
+        assert!(!sort_for::<Program>(&["send", "help"]).unwrap().is_help);
     }
 
     #[test]
     fn help_for_unknown_command_is_refused() {
         let check = |raw: &[&str], expected: Option<&str>| {
-            let words = sort_for::<Commanded>(raw).unwrap();
-            assert_eq!(words.unknown_topic(&Commanded::get_args_info()).as_deref(), expected, "{raw:?}");
+            let words = sort_for::<Program>(raw).unwrap();
+            assert_eq!(words.unknown_topic(&Program::get_args_info()).as_deref(), expected, "{raw:?}");
         };
         check(&["help", "sned"], Some("unknown command \"sned\" after help: expected one of send, wait"));
         for raw in [&["help"][..], &["help", "send", "sned"], &["host", "help"], &["--help", "host"]] {
@@ -426,15 +426,15 @@ mod tests {
         check(&["--listen", "--json"], "missing value for --listen: expected --listen <addr>");
         check(&["--listen", "-h"], "missing value for --listen: expected --listen <addr>");
         check(&["--count"], "missing value for --count: expected --count <count>");
-        assert_eq!(sort_for::<Commanded>(&["-n", "al"]).unwrap_err(), "unknown option \"-n\"");
+        assert_eq!(sort_for::<Program>(&["-n", "al"]).unwrap_err(), "unknown option \"-n\"");
         check(&["--json=true"], "unexpected value \"true\" for --json: it takes none");
     }
 
     #[test]
     fn option_of_absent_feature_is_explained() {
-        let program = |features| Program { name: "chinwagd", features, renamed: &[] };
-        let with = program(&[Feature { name: "store", is_built: true, options: &["--data"] }]);
-        let without = program(&[Feature { name: "store", is_built: false, options: &["--data"] }]);
+        let command_line = |features| CommandLine { program: "chinwagd", features, renamed: &[], groups: &[] };
+        let with = command_line(&[Feature { name: "store", is_built: true, options: &["--data"] }]);
+        let without = command_line(&[Feature { name: "store", is_built: false, options: &["--data"] }]);
         assert_eq!(with.explain_absent("--data"), None);
         assert_eq!(without.explain_absent("--date"), None);
         let error = without.explain_absent("--data").unwrap();
@@ -454,9 +454,9 @@ mod tests {
     #[test]
     fn renamed_option_names_the_new_one() {
         let renamed = &[RenamedOption { old: "--list", new: "--listen URI" }];
-        let program = Program { name: "chinwagd", features: &[], renamed };
+        let command_line = CommandLine { program: "chinwagd", features: &[], renamed, groups: &[] };
         let sort = |raw: &str| {
-            let explain = |option: &str| program.explain_absent(option);
+            let explain = |option: &str| command_line.explain_absent(option);
             SortedArguments::default().sort([OsString::from(raw)].into_iter(), &Trial::get_args_info(), explain)
         };
         let error = "unknown option \"--list\"; use --listen URI";

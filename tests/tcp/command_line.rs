@@ -228,8 +228,11 @@ fn help_and_version_go_to_stdout() {
     for asked in [&["--help"][..], &["-h"], &["help"], &["--log=off", "--help"]] {
         let (code, out, err) = run(asked);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{asked:?}");
-        for said in ["--listen", "--port-file", "--log", "--backlog", "127.0.0.1:9999", "Error codes:"] {
+        for said in ["--listen", "--port-file", "--log", "--backlog", "127.0.0.1:9999", "Exit codes:"] {
             assert!(out.contains(said), "{said} is missing in {out}");
+        }
+        for line in out.lines() {
+            assert!(line.chars().count() <= 80 && !line.ends_with(' '), "{line:?}");
         }
     }
     for asked in ["--version", "-V"] {

@@ -8,7 +8,7 @@ use chinwag::server::Listener;
 
 use super::Arguments;
 #[cfg(not(feature = "web"))]
-use super::PROGRAM;
+use super::COMMAND_LINE;
 
 /// The schemes that this program supports, as an error lists them.
 const SCHEMES: &str = if cfg!(feature = "web") {
@@ -77,7 +77,7 @@ fn parse_scheme(scheme: &str) -> Result<Scheme, String> {
         #[cfg(feature = "web")]
         "http" => Ok(Scheme::Http),
         #[cfg(not(feature = "web"))]
-        "http" => Err(format!("http:// {}", PROGRAM.needs_feature("web"))),
+        "http" => Err(format!("http:// {}", COMMAND_LINE.needs_feature("web"))),
         _ => Err(format!("unknown scheme {}; expected {SCHEMES}", quoted(scheme))),
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 use chinwag::command_line::{
-    self, Feature, Program, RenamedOption, format_size, parse_number, parse_seconds, parse_size,
+    self, CommandLine, Feature, OptionGroup, RenamedOption, format_size, parse_number, parse_seconds, parse_size,
 };
 use chinwag::limits::{
     BACKLOG_BYTES_DEFAULT, BACKLOG_BYTES_MAX, BACKLOG_BYTES_MIN, CONNECT_BURST, CONNECT_RATE_DEFAULT,
@@ -32,9 +32,12 @@ use tracing::level_filters::LevelFilter;
 
 use self::listen::ListenUri;
 
-/// This program, as errors and `--help` describe it.
-const PROGRAM: Program = Program {
-    name: "chinwagd",
+/// The name in errors and in `--version`.
+const PROGRAM: &str = "chinwagd";
+
+/// What errors and `--help` say about the options beside their descriptions.
+const COMMAND_LINE: CommandLine = CommandLine {
+    program: PROGRAM,
     features: &[
         Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
         Feature {
@@ -52,145 +55,187 @@ const PROGRAM: Program = Program {
         RenamedOption { old: "--write-timeout", new: "--send-timeout" },
         RenamedOption { old: "--lost-timeout", new: "--dead-peer-timeout" },
     ],
+    groups: &[
+        OptionGroup { heading: "Listeners", options: &["--listen", "--port-file"] },
+        OptionGroup { heading: "HTTP", options: &["--http-origin", "--http-header-timeout", "--http-ping-interval"] },
+        OptionGroup {
+            heading: "Limits",
+            options: &[
+                "--max-clients",
+                "--max-per-address",
+                "--connect-rate",
+                "--line-rate",
+                "--line-burst",
+                "--backlog",
+            ],
+        },
+        OptionGroup { heading: "Messages", options: &["--history", "--data", "--durability", "--keep", "--epoch"] },
+        OptionGroup {
+            heading: "Timeouts",
+            options: &["--name-timeout", "--idle-timeout", "--resume-timeout", "--send-timeout", "--dead-peer-timeout"],
+        },
+        OptionGroup { heading: "Logging", options: &["--log"] },
+        OptionGroup { heading: "Other", options: &["--version", "--help"] },
+    ],
 };
 
-/// A chat server that any program able to open a TCP socket can join: nc, telnet, a script.
+/// A chat server that any program able to open a TCP socket can join: nc, telnet, a script. Without options, it listens on
+/// 127.0.0.1:9999 and keeps messages in memory.
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(
     help_triggers("-h", "--help", "help"),
     example = "{command_name}\n{command_name} --listen 0.0.0.0:9999 --listen [::]:9999\n{command_name} --listen 127.0.0.1:0 --port-file /tmp/chat.port",
-    note = "A value is given as --option value or --option=value.",
-    note = "Standard output has one line for each listener, once it accepts; the log is on standard error.",
-    note = "SIGTERM, SIGINT or SIGHUP stops the server within a second, with exit code 0: every client first gets\n  what was acknowledged, and a NOTICE. A second SIGTERM or SIGINT ends it at once, with exit code 143\n  or 130. A signal that is already ignored at the start (nohup, & in a script) stays ignored.",
+    note = "An option is given as --option value or --option=value.",
+    note = "A duration has a unit: 500ms, 30s, 5m, 12h, 30d. Without a unit it is in seconds. Options take whole seconds.",
+    note = "A size has a unit: 64KiB, 8MiB, 1GiB. Without a unit it is in bytes. KB, MB and GB mean KiB, MiB and GiB.",
+    note = "Standard output has one line for each listener, once it accepts connections. The log is on standard error.",
+    note = "SIGTERM, SIGINT or SIGHUP stops the server within a second: it stores what it has accepted, sends each client a NOTICE and \
+            closes its connection. A second SIGTERM or SIGINT ends it at once. A signal that is ignored at the start (nohup, & in a \
+            script) stays ignored.",
+    error_code(0, "stopped by a signal"),
     error_code(
         1,
-        "it could not start: an address is in use, the port file cannot be written, the store cannot be used; or the\n    help could not be written"
+        "cannot start: for example, an address is in use, the port file cannot be written, or the store cannot be used"
     ),
-    error_code(2, "the command line was wrong"),
-    error_code(101, "a fault in the program itself ended it; the log says where")
+    error_code(2, "invalid command line"),
+    error_code(101, "stopped by a fault in the program; the log says where"),
+    error_code(130, "ended at once by a second SIGINT"),
+    error_code(143, "ended at once by a second SIGTERM")
 )]
 #[cfg_attr(
     feature = "web",
-    argh(example = "{command_name} --listen http://127.0.0.1:8080 --http-origin https://chat.example.org")
+    argh(
+        example = "{command_name} --listen 127.0.0.1:9999 --listen http://127.0.0.1:8080",
+        example = "{command_name} --listen http://127.0.0.1:8080 --http-origin https://chat.example.org"
+    )
 )]
+#[cfg_attr(feature = "store", argh(example = "{command_name} --data chat.db --keep 30d"))]
 struct Arguments {
-    /// listen on this address: tcp://HOST:PORT or HOST:PORT for nc, telnet and scripts, http://HOST:PORT for browsers (the chat
-    /// page, and WebSocket connections to the same room). Put an IPv6 address in brackets; port 0: any free port; may be
-    /// repeated (default: 127.0.0.1:9999, which only this machine can reach)
+    #[cfg_attr(
+        feature = "web",
+        doc = "listen on this address; may be repeated. tcp://HOST:PORT or HOST:PORT is for nc, telnet and scripts; http://HOST:PORT \
+               is for browsers (the chat page, and WebSocket). An IPv6 address is in brackets; port 0 takes a free port (default: \
+               tcp://127.0.0.1:9999, which only this machine can reach)"
+    )]
+    #[cfg_attr(
+        not(feature = "web"),
+        doc = "listen on this address, as tcp://HOST:PORT or HOST:PORT; may be repeated. An IPv6 address is in brackets; port 0 takes \
+               a free port (default: tcp://127.0.0.1:9999, which only this machine can reach)"
+    )]
     #[argh(option, arg_name = "uri", from_str_fn(listen::parse_uri))]
     listen: Vec<ListenUri>,
 
-    /// let pages of this origin join (scheme, host, port if it is not the default), and accept requests for its host name; may be
-    /// repeated (default: only the server's own page, under an IP address or localhost)
+    /// write the port of each listener to this file, one per line in the order of --listen, before the first client is served;
+    /// remove the file at the end. An empty file or an older port file is replaced; any other file is an error (default: none)
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    port_file: Option<PathBuf>,
+
+    /// let pages of this origin join (`https://chat.example.org`), and accept requests for its host name; may be repeated (default:
+    /// only the server's own page, under an IP address or localhost)
     #[cfg(feature = "web")]
     #[argh(option, arg_name = "origin", from_str_fn(web::parse_origin))]
     http_origin: Vec<WebOrigin>,
 
-    /// close a browser's connection whose request is not complete within this time, in seconds (default: 10)
+    /// close a connection whose request header is not complete within this time (default: 10s)
     #[cfg(feature = "web")]
-    #[argh(option, arg_name = "s", from_str_fn(web::parse_header_timeout))]
+    #[argh(option, arg_name = "duration", from_str_fn(web::parse_header_timeout))]
     http_header_timeout: Option<u64>,
 
-    /// ping a WebSocket connection to which nothing was sent for this time, in seconds (at the latest after twice this time), so
-    /// that no proxy closes it; 0: never (default: 20)
+    /// ping a WebSocket client after this time without output, and at the latest after twice this time, so that no proxy closes the
+    /// connection; 0: never (default: 20s)
     #[cfg(feature = "web")]
-    #[argh(option, arg_name = "s", from_str_fn(parse_timeout))]
+    #[argh(option, arg_name = "duration", from_str_fn(parse_timeout))]
     http_ping_interval: Option<u64>,
-
-    /// write the ports to this file before the first client is served, one per line, in the order of the --listen options;
-    /// remove it at the end. An older port file or an empty file is replaced; any other file is an error
-    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
-    port_file: Option<PathBuf>,
-
-    /// what to log: off, error, warn, info or debug (default: info)
-    #[argh(option, arg_name = "level", default = "LevelFilter::INFO", from_str_fn(parse_level))]
-    log: LevelFilter,
-
-    #[cfg_attr(
-        feature = "store",
-        doc = "backlog kept for slow clients, in bytes; clients that fall further behind are disconnected or, with --data, read on \
-               from the store (default: 8388608)"
-    )]
-    #[cfg_attr(
-        not(feature = "store"),
-        doc = "backlog kept for slow clients, in bytes; clients that fall further behind are disconnected (default: 8388608)"
-    )]
-    #[argh(option, arg_name = "bytes", default = "BACKLOG_BYTES_DEFAULT", from_str_fn(parse_backlog))]
-    backlog: usize,
-
-    /// messages kept in memory for HISTORY and SINCE, within 4 MiB (default: 1000)
-    #[argh(option, arg_name = "n", default = "HISTORY_MESSAGES_DEFAULT", from_str_fn(parse_history))]
-    history: usize,
-
-    /// store messages in this SQLite file, which is created if it does not exist; a message is delivered only after it is safely
-    /// stored, and outlives the server (default: messages are kept in memory)
-    #[cfg(feature = "store")]
-    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
-    data: Option<PathBuf>,
-
-    /// when a message counts as stored: full, when the disk has it, or relaxed, when the operating system has it, so that the
-    /// last messages may be lost if the machine fails (default: full)
-    #[cfg(feature = "store")]
-    #[argh(option, arg_name = "how", from_str_fn(store::parse_durability))]
-    durability: Option<Durability>,
-
-    /// delete the oldest stored messages beyond an age (30d, 12h), a size (1gb, 500mb) or a number of messages; all keeps
-    /// everything. By age nothing is deleted while the system clock is implausible; the log says so (default: all)
-    #[cfg(feature = "store")]
-    #[argh(option, arg_name = "limit", from_str_fn(store::parse_keep))]
-    keep: Option<Retention>,
-
-    /// the epoch: the word in HELLO that tells which numbering message ids belong to; set it for tests with fixed output, or after
-    /// restoring an older copy of the store (default: random at each start, or as stored)
-    #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
-    epoch: Option<Token>,
 
     /// maximum number of connections (default: as many as the limit of open files allows; see ulimit -n)
     #[argh(option, arg_name = "n", from_str_fn(parse_clients))]
     max_clients: Option<usize>,
 
-    /// maximum number of connections from one address; an IPv6 /64 network counts as one; 0: no limit (default: 0)
+    /// maximum number of connections from one address; an IPv6 /64 network counts as one address; 0: no limit (default: 0)
     #[argh(option, arg_name = "n", default = "0", from_str_fn(parse_per_address))]
     max_per_address: usize,
 
-    /// accept this many connections a second from one address, after a burst of 1000; refuse the others; 0: no limit (default: 500)
+    /// new connections per second from one address, after a burst of 1000; further ones are refused; 0: no limit (default: 500)
     #[argh(option, arg_name = "n", default = "CONNECT_RATE_DEFAULT", from_str_fn(parse_rate))]
     connect_rate: u32,
 
-    /// read this many lines a second from each client; faster input waits and is not lost; 0: no limit (default: 10)
+    /// lines per second that are read from each client; faster input waits and is not lost; 0: no limit (default: 10)
     #[argh(option, arg_name = "n", default = "LINE_RATE_DEFAULT", from_str_fn(parse_rate))]
     line_rate: u32,
 
-    /// lines that a client may send at once after a silence, before --line-rate applies (default: 40)
+    /// lines that a client may send at once before --line-rate applies (default: 40)
     #[argh(option, arg_name = "n", default = "LINE_BURST_DEFAULT", from_str_fn(parse_line_burst))]
     line_burst: u32,
 
-    /// disconnect a client that takes no nickname within this time, in seconds; 0: never (default: 60)
-    #[argh(option, arg_name = "s", default = "NAME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
+    #[cfg_attr(
+        feature = "store",
+        doc = "size of the backlog of events that is kept in memory for slow clients; a client that falls further behind is \
+               disconnected or, with --data, reads on from the store (default: 8MiB)"
+    )]
+    #[cfg_attr(
+        not(feature = "store"),
+        doc = "size of the backlog of events that is kept in memory for slow clients; a client that falls further behind is \
+               disconnected (default: 8MiB)"
+    )]
+    #[argh(option, arg_name = "size", default = "BACKLOG_BYTES_DEFAULT", from_str_fn(parse_backlog))]
+    backlog: usize,
+
+    /// messages kept in memory for HISTORY and SINCE, within 4MiB (default: 1000)
+    #[argh(option, arg_name = "n", default = "HISTORY_MESSAGES_DEFAULT", from_str_fn(parse_history))]
+    history: usize,
+
+    /// store messages in this SQLite file, which is created if it does not exist. A message is delivered only after it is stored
+    /// (default: messages are kept in memory and end with the server)
+    #[cfg(feature = "store")]
+    #[argh(option, arg_name = "path", from_str_fn(parse_path))]
+    data: Option<PathBuf>,
+
+    /// when a message counts as stored: full, when the disk has it; or relaxed, when the operating system has it, so that a crash
+    /// of the machine may lose the last messages (default: full)
+    #[cfg(feature = "store")]
+    #[argh(option, arg_name = "mode", from_str_fn(store::parse_durability))]
+    durability: Option<Durability>,
+
+    /// delete the oldest stored messages beyond an age (30d), a size (1GiB) or a number ("100000 messages"); all keeps everything.
+    /// While the system clock is implausible, no message is deleted by age, and the log says so (default: all)
+    #[cfg(feature = "store")]
+    #[argh(option, arg_name = "limit", from_str_fn(store::parse_keep))]
+    keep: Option<Retention>,
+
+    /// the epoch in HELLO, which says what numbering message ids belong to. Set it for tests with fixed output, or to a new word
+    /// after you restore an older copy of the store (default: as stored; otherwise random at each start)
+    #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
+    epoch: Option<Token>,
+
+    /// disconnect a client that takes no nickname within this time; 0: never (default: 60s)
+    #[argh(option, arg_name = "duration", default = "NAME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     name_timeout: u64,
 
-    /// disconnect a client that sends no line within this time, in seconds; it gets a PING at half of it; 0: never (default: 0)
-    #[argh(option, arg_name = "s", default = "0", from_str_fn(parse_timeout))]
+    /// disconnect a client that sends no line for this time; it gets a PING after half of it; 0: never (default: 0)
+    #[argh(option, arg_name = "duration", default = "0", from_str_fn(parse_timeout))]
     idle_timeout: u64,
 
-    /// after a lost connection, keep the nickname of a client with a resume token (SET resume on) for this time, in seconds;
-    /// until then it counts as connected; 0: do not keep it (default: 60)
-    #[argh(option, arg_name = "s", default = "RESUME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
+    /// after a lost connection, keep a member with a resume token (SET resume on) for this time; 0: do not keep it (default: 60s)
+    #[argh(option, arg_name = "duration", default = "RESUME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     resume_timeout: u64,
 
-    /// disconnect a client that accepts no bytes of its backlog within this time, in seconds, at most a quarter of
-    /// --dead-peer-timeout; 0: that maximum (default: 30)
-    #[argh(option, arg_name = "s", default = "SEND_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
+    /// disconnect a client that accepts no output for this time, at most a quarter of --dead-peer-timeout; 0: that maximum
+    /// (default: 30s)
+    #[argh(option, arg_name = "duration", default = "SEND_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     send_timeout: u64,
 
-    /// detect hosts that vanished within this time, in seconds, at least 8; 0: leave it to the kernel, about 2 hours (default: 120)
+    /// detect a host that has vanished within this time, at least 8s; 0: leave it to the kernel, about 2 hours (default: 120s)
     #[argh(
         option,
-        arg_name = "s",
+        arg_name = "duration",
         default = "DEAD_PEER_TIMEOUT_SECONDS_DEFAULT",
         from_str_fn(parse_dead_peer_timeout)
     )]
     dead_peer_timeout: u64,
+
+    /// what to log: off, error, warn, info or debug (default: info)
+    #[argh(option, arg_name = "level", default = "LevelFilter::INFO", from_str_fn(parse_level))]
+    log: LevelFilter,
 
     /// print the version and exit
     #[argh(switch, short = 'V')]
@@ -206,21 +251,21 @@ const FIND_MISSING: &[fn(&Arguments) -> Option<String>] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments: Arguments = match command_line::parse(&PROGRAM) {
+    let arguments: Arguments = match command_line::parse(&COMMAND_LINE) {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
     if arguments.version {
-        return command_line::print_output(PROGRAM.name, &version());
+        return command_line::print_output(PROGRAM, &version());
     }
     if let Some(what) = FIND_MISSING.iter().find_map(|find_missing| find_missing(&arguments)) {
-        return command_line::print_usage_error(PROGRAM.name, "", &what);
+        return command_line::print_usage_error(PROGRAM, "", &what);
     }
     let _log = console::start(arguments.log);
     match server::run(&server_options(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            command_line::print_error(PROGRAM.name, &error.to_string());
+            command_line::print_error(PROGRAM, &error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -229,7 +274,7 @@ fn main() -> ExitCode {
 /// The text of `--version`: the version, then the features.
 fn version() -> String {
     let features: Vec<_> =
-        PROGRAM.features.iter().filter(|feature| feature.is_built).map(|feature| feature.name).collect();
+        COMMAND_LINE.features.iter().filter(|feature| feature.is_built).map(|feature| feature.name).collect();
     let features = if features.is_empty() { "none".to_owned() } else { features.join(" ") };
     format!("chinwagd {}\nfeatures: {features}", env!("CARGO_PKG_VERSION"))
 }
@@ -318,7 +363,89 @@ fn seconds(seconds: u64) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use chinwag::limits::HISTORY_BYTES_MAX;
+
     use super::*;
+
+    /// The descriptions, by option.
+    fn descriptions() -> BTreeMap<&'static str, &'static str> {
+        let options = Arguments::get_args_info().flags.iter();
+        options.filter(|option| !option.hidden).map(|option| (option.long, option.description)).collect()
+    }
+
+    #[test]
+    fn help_shows_every_option_once() {
+        let mut grouped: Vec<_> = COMMAND_LINE.groups.iter().flat_map(|group| group.options).copied().collect();
+        // Options of features that this build does not have.
+        let absent = COMMAND_LINE.features.iter().filter(|feature| !feature.is_built);
+        let absent: Vec<_> = absent.flat_map(|feature| feature.options).collect();
+        grouped.retain(|option| !absent.contains(&option));
+        grouped.sort_unstable();
+        assert_eq!(grouped, descriptions().into_keys().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn features_have_known_options() {
+        let built = COMMAND_LINE.features.iter().filter(|feature| feature.is_built);
+        for option in built.flat_map(|feature| feature.options) {
+            assert!(descriptions().contains_key(option), "{option}");
+        }
+    }
+
+    #[test]
+    fn old_names_are_no_options() {
+        for renamed in COMMAND_LINE.renamed {
+            assert!(!descriptions().contains_key(renamed.old), "{renamed:?}");
+            let new = renamed.new.split(' ').next().unwrap();
+            assert!(COMMAND_LINE.groups.iter().any(|group| group.options.contains(&new)), "{renamed:?}");
+        }
+    }
+
+    /// Every value has a default in the help, and the numbers are those of the code.
+    #[test]
+    fn help_states_the_defaults() {
+        let descriptions = descriptions();
+        let default = |option: &str| {
+            let (_, default) = descriptions[option].rsplit_once("(default: ")?;
+            default.strip_suffix(')')
+        };
+        for option in descriptions.keys().filter(|option| !["--version", "--help"].contains(option)) {
+            assert!(default(option).is_some(), "{option}");
+        }
+        let arguments = Arguments::from_args(&[PROGRAM], &[]).unwrap();
+        for (option, seconds) in [
+            ("--name-timeout", arguments.name_timeout),
+            ("--idle-timeout", arguments.idle_timeout),
+            ("--resume-timeout", arguments.resume_timeout),
+            ("--send-timeout", arguments.send_timeout),
+            ("--dead-peer-timeout", arguments.dead_peer_timeout),
+            #[cfg(feature = "web")]
+            ("--http-header-timeout", chinwag::limits::HTTP_HEADER_TIMEOUT_SECONDS_DEFAULT),
+            #[cfg(feature = "web")]
+            ("--http-ping-interval", chinwag::limits::HTTP_PING_INTERVAL_SECONDS_DEFAULT),
+        ] {
+            let shown = default(option).unwrap();
+            assert_eq!(parse_timeout(shown), Ok(seconds), "{option}");
+            assert!(seconds == 0 || shown.ends_with('s'), "{option} has no unit: {shown}");
+        }
+        for (option, number) in [
+            ("--max-per-address", arguments.max_per_address),
+            ("--connect-rate", arguments.connect_rate as usize),
+            ("--line-rate", arguments.line_rate as usize),
+            ("--line-burst", arguments.line_burst as usize),
+            ("--history", arguments.history),
+        ] {
+            assert_eq!(default(option), Some(number.to_string().as_str()), "{option}");
+        }
+        assert_eq!(default("--backlog"), Some(format_size(arguments.backlog as u64).as_str()));
+        assert_eq!(default("--log"), Some(arguments.log.to_string().as_str()));
+        let within = format!("within {} ", format_size(HISTORY_BYTES_MAX as u64));
+        assert!(descriptions["--history"].contains(&within));
+        assert!(descriptions["--connect-rate"].contains(&format!("a burst of {CONNECT_BURST};")));
+        assert!(descriptions["--dead-peer-timeout"].contains(&format!("at least {DEAD_PEER_TIMEOUT_SECONDS_MIN}s;")));
+    }
 
     #[test]
     fn dead_peer_timeout_is_0_or_in_range() {

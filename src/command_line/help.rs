@@ -1,0 +1,197 @@
+//! Renders the help of a program whose options are in groups, at most 80 columns wide.
+//!
+//! argh lists all options of a program under one heading, without the names of their values. So this module renders argh's descriptions
+//! itself. [`CommandLine::groups`] says which options stand under which heading.
+
+use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
+
+use super::CommandLine;
+
+/// Width of the help, in columns: that of a common terminal.
+const WIDTH: usize = 80;
+
+/// Column at which descriptions of options begin.
+const DESCRIPTION_COLUMN: usize = 24;
+
+/// argh leaves out the short form.
+const HELP: FlagInfo<'_> = FlagInfo {
+    kind: FlagInfoKind::Switch,
+    optionality: Optionality::Optional,
+    long: "--help",
+    short: Some('h'),
+    description: "print this help and exit",
+    hidden: false,
+};
+
+/// Options that stand under one heading in the help.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionGroup {
+    /// The heading, without a colon.
+    pub heading: &'static str,
+    /// The options, with the hyphens, in the order of the help. It leaves out those that this build does not have.
+    pub options: &'static [&'static str],
+}
+
+impl CommandLine {
+    /// Renders the help from argh's descriptions.
+    pub(super) fn render_help(&self, info: &CommandInfoWithArgs) -> String {
+        let mut help = Help::default();
+        help.paragraph("", info.description);
+        help.text.push_str(&format!("\nUsage: {} [options]\n", self.program));
+        for group in self.groups {
+            let known = || [&HELP].into_iter().chain(info.flags);
+            let find = |name: &&str| known().find(|option| option.long == *name && !option.hidden);
+            let mut options = group.options.iter().filter_map(find).peekable();
+            if options.peek().is_some() {
+                help.heading(group.heading);
+                options.for_each(|option| help.item(&signature(option), option.description, DESCRIPTION_COLUMN));
+            }
+        }
+        help.heading("Examples");
+        for line in info.examples.iter().flat_map(|example| example.lines()) {
+            help.text.push_str(&format!("  {}\n", line.replace("{command_name}", self.program)));
+        }
+        help.heading("Notes");
+        info.notes.iter().for_each(|note| help.paragraph("  - ", note));
+        help.heading("Exit codes");
+        info.error_codes.iter().for_each(|exit| help.item(&exit.code.to_string(), exit.description, 7));
+        help.text
+    }
+}
+
+/// An option with its short form and the name of its value: `-V, --version` or `--listen <uri>`.
+fn signature(option: &FlagInfo<'_>) -> String {
+    let short = option.short.map(|short| format!("-{short}, ")).unwrap_or_default();
+    let value = match option.kind {
+        FlagInfoKind::Switch => String::new(),
+        FlagInfoKind::Option { arg_name } => format!(" <{arg_name}>"),
+    };
+    format!("{short}{}{value}", option.long)
+}
+
+#[derive(Default)]
+struct Help {
+    text: String,
+}
+
+impl Help {
+    fn heading(&mut self, heading: &str) {
+        self.text.push_str(&format!("\n{heading}:\n"));
+    }
+
+    /// A term, and its description from this column on. A long term has a line of its own.
+    fn item(&mut self, term: &str, description: &str, column: usize) {
+        let first = format!("  {term}");
+        if first.len() + 2 <= column {
+            self.paragraph(&format!("{first:column$}"), description);
+        } else {
+            self.text.push_str(&format!("{first}\n"));
+            self.paragraph(&" ".repeat(column), description);
+        }
+    }
+
+    /// Words in lines of at most [`WIDTH`] columns, after `first` in the first line and as many spaces in the others.
+    fn paragraph(&mut self, first: &str, words: &str) {
+        let (mut line, mut is_empty) = (first.to_owned(), true);
+        for word in words.split_whitespace() {
+            if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+                self.text.push_str(&line);
+                self.text.push('\n');
+                (line, is_empty) = (" ".repeat(first.len()), true);
+            }
+            if !is_empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            is_empty = false;
+        }
+        self.text.push_str(&line);
+        self.text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use argh::{ArgsInfo, FromArgs};
+
+    use super::*;
+
+    /// A trial.
+    #[derive(FromArgs, ArgsInfo, Debug)]
+    #[argh(
+        example = "{command_name} --size 1",
+        note = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen",
+        error_code(2, "wrong"),
+        error_code(101, "a fault")
+    )]
+    #[expect(dead_code, reason = "only its description is used")]
+    struct Trial {
+        /// the size; it is described in more words than one line of eighty columns has room for
+        #[argh(option, arg_name = "size")]
+        size: Option<u8>,
+
+        /// a name that leaves no room
+        #[argh(option, arg_name = "duration")]
+        long_name_of_timeout: Option<u8>,
+
+        /// a switch
+        #[argh(switch, short = 'v')]
+        verbose: bool,
+
+        /// not shown
+        #[argh(switch, hidden_help)]
+        secret: bool,
+    }
+
+    #[test]
+    fn help_has_groups_and_80_columns() {
+        let groups = &[
+            OptionGroup { heading: "Other", options: &["--verbose", "--secret", "--size"] },
+            OptionGroup { heading: "Of another build", options: &["--absent"] },
+            OptionGroup { heading: "Timeouts", options: &["--long-name-of-timeout", "--help"] },
+        ];
+        let command_line = CommandLine { program: "trial", features: &[], renamed: &[], groups };
+        let expected = "\
+A trial.
+
+Usage: trial [options]
+
+Other:
+  -v, --verbose         a switch
+  --size <size>         the size; it is described in more words than one line of
+                        eighty columns has room for
+
+Timeouts:
+  --long-name-of-timeout <duration>
+                        a name that leaves no room
+  -h, --help            print this help and exit
+
+Examples:
+  trial --size 1
+
+Notes:
+  - one two three four five six seven eight nine ten eleven twelve thirteen
+    fourteen fifteen
+
+Exit codes:
+  2    wrong
+  101  a fault
+";
+        assert_eq!(command_line.render_help(&Trial::get_args_info()), expected);
+    }
+
+    #[test]
+    fn paragraph_fills_lines_up_to_the_last_column() {
+        let render = |words: &str| {
+            let mut help = Help::default();
+            help.paragraph("- ", words);
+            help.text
+        };
+        let word = "x".repeat(38);
+        assert_eq!(render(&format!("{word} {word}y")), format!("- {word} {word}y\n"));
+        assert_eq!(render(&format!("{word} {word}yz")), format!("- {word}\n  {word}yz\n"));
+        let long = "x".repeat(100);
+        assert_eq!(render(&format!("{long} a")), format!("- {long}\n  a\n"));
+        assert_eq!(render("  a \n b"), "- a b\n");
+    }
+}
