@@ -1,4 +1,5 @@
-//! The client's command line: the options of the chat and of each command.
+//! The client's command line: the options of the chat and of each command, and their help. [`crate::command_line`] parses it; this module
+//! checks what argh cannot, and finds the server.
 
 use std::env;
 use std::io;
@@ -12,7 +13,7 @@ use crate::command_line::{is_colored, nearest, parse_color, parse_duration, pars
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::{MessageId, Name, Token, is_blank};
 
-/// The environment variable with the server.
+/// The environment variable that names the server.
 const SERVER_VARIABLE: &str = "CHINWAG_SERVER";
 
 /// The options that every command has.
@@ -27,48 +28,50 @@ pub(super) struct ClientOptions {
     pub(super) format: LineFormat,
 }
 
-/// A client for a chinwag chat server. Without a command, it chats: at a terminal interactively (Ctrl-D leaves), otherwise with the
-/// lines of standard input as typed lines.
+/// Chat client for chinwag servers. Without a command, it joins the room and chats: interactively at a terminal (/help lists the commands,
+/// Ctrl-D leaves), otherwise it handles each line of standard input as if it were typed.
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(
     help_triggers("-h", "--help"),
-    usage = "[host [port]] [options] [command]",
     example = "{command_name}\n{command_name} chat.example.org --nick alice\n{command_name} 10.0.0.9 7000 who\n{command_name} 10.0.0.9:7000 send build 41 is green\n{command_name} tail --json --server 10.0.0.9:7000\n{command_name} send --help",
-    note = "The server: --server, or host and port before the command, or the environment variable CHINWAG_SERVER, or 127.0.0.1:9999. The first of these counts; --server and a host before the command cannot be combined.",
-    note = "Options may stand anywhere, as --option value or --option=value. Everything after -- is text: {command_name} send -- -5 degrees",
-    error_code(0, "success, or the reader of the output closed it"),
+    note = "{command_name} <command> --help describes a command.",
+    note = "Options may stand anywhere, as --option value or --option=value. Words after -- are text: {command_name} send -- -5 degrees",
+    error_code(0, "success, or the reader of standard output closed it"),
     error_code(1, "the server refused a command, or standard input or output failed"),
     error_code(2, "invalid command line"),
     error_code(3, "could not connect"),
     error_code(4, "the connection was lost"),
-    error_code(5, "timed out: the server did not answer"),
+    error_code(5, "timed out: the server did not reply, or --timeout expired"),
     error_code(6, "another connection resumed this session"),
-    error_code(129, "ended by SIGHUP; 130: by SIGINT (Ctrl-C); 131: by SIGQUIT; 143: by SIGTERM")
+    error_code(129, "ended by SIGHUP"),
+    error_code(130, "ended by SIGINT (Ctrl-C)"),
+    error_code(131, "ended by SIGQUIT"),
+    error_code(143, "ended by SIGTERM")
 )]
 pub(super) struct Arguments {
-    /// the server, as host, host:port or host port. Put an IPv6 address with a port in brackets; it may have a zone:
-    /// `[fe80::1%eth0]:9999`
+    /// the server: host, host:port or host port (default port: 9999); an IPv6 address before a port needs brackets, and may have a
+    /// zone: `[fe80::1%eth0]:9999`
     #[argh(positional, arg_name = "host port")]
     host: Vec<String>,
 
-    /// the server (default: the environment variable `CHINWAG_SERVER`, otherwise 127.0.0.1:9999)
+    /// the server, instead of a host before the command (default: $`CHINWAG_SERVER`, or 127.0.0.1:9999 if that is not set)
     #[argh(option, arg_name = "host[:port]")]
     server: Option<String>,
 
-    /// the nickname to take (default: ask at a terminal; otherwise your login name, with a number if that is taken)
+    /// your nickname (default: ask at a terminal, otherwise your login name, with a number if that is taken)
     #[argh(option, arg_name = "name", from_str_fn(parse_nick))]
     nick: Option<String>,
 
-    /// print in colour: auto, always or never (default: auto: at a terminal, unless `NO_COLOR` is set or TERM is dumb)
+    /// colour: always, never, or auto for colour at a terminal unless `NO_COLOR` is set or TERM is dumb (default: auto)
     #[argh(option, arg_name = "when", default = "is_colored(&io::stdout())", from_str_fn(parse_color))]
     color: bool,
 
-    /// ring the terminal's bell for whispers to you and messages that mention your nickname
+    /// ring the terminal's bell for a whisper to you or a message that mentions your nickname
     #[argh(switch)]
     bell: bool,
 
-    /// after a lost connection, try to reconnect for this time (30s, 5m); 0: do not reconnect (default: 60s; at a terminal, without
-    /// limit)
+    /// how long to try to reconnect after the connection is lost, such as 90s or 10m; 0: do not reconnect (default: without limit at a
+    /// terminal, otherwise 60s)
     #[argh(option, arg_name = "duration", from_str_fn(parse_duration))]
     pub(super) retry: Option<Duration>,
 
@@ -80,8 +83,8 @@ pub(super) struct Arguments {
     pub(super) command: Option<Subcommand>,
 }
 
-/// Defines the struct of a command, with the options and exit codes that all commands have, and those of its own. `hidden_help` after
-/// an option accepts it without an effect: an alias such as `chinwag --color never` works with every command.
+/// Defines the struct of a command: its own options and exit codes, and those that all commands have. An option with `hidden_help` is
+/// accepted and has no effect, so that an alias such as `chinwag --color never` works with every command.
 macro_rules! command {
     (
         $(#[$about:meta])*
@@ -91,31 +94,34 @@ macro_rules! command {
         $(#[$about])*
         #[argh(
             help_triggers("-h", "--help"),
-            note = "The server may also stand before the command, as host, host:port or host port. Everything after -- is text.",
-            error_code(0, "success, or the reader of the output closed it"),
+            note = "The server may also stand before the command, as host, host:port or host port.",
+            error_code(0, "success, or the reader of standard output closed it"),
             error_code(1, "the server refused a command, or standard input or output failed"),
             error_code(2, "invalid command line"),
             error_code(3, "could not connect"),
             error_code(4, "the connection was lost"),
             $($code($number, $meaning),)+
-            error_code(129, "ended by SIGHUP; 130: by SIGINT (Ctrl-C); 131: by SIGQUIT; 143: by SIGTERM")
+            error_code(129, "ended by SIGHUP"),
+            error_code(130, "ended by SIGINT (Ctrl-C)"),
+            error_code(131, "ended by SIGQUIT"),
+            error_code(143, "ended by SIGTERM")
         )]
         pub(super) struct $name {
             $($own)*
 
-            /// print one JSON object per line
+            /// print each line as a JSON object
             #[argh(switch)]
             json: bool,
 
-            /// the server (default: the environment variable `CHINWAG_SERVER`, otherwise 127.0.0.1:9999)
+            /// the server (default: $`CHINWAG_SERVER`, or 127.0.0.1:9999 if that is not set)
             #[argh(option, arg_name = "host[:port]")]
             server: Option<String>,
 
-            /// the nickname to take (default: your login name, with a number if that is taken)
+            /// your nickname (default: your login name, with a number if that is taken)
             #[argh(option, arg_name = "name", from_str_fn(parse_nick), $($nick)?)]
             nick: Option<String>,
 
-            /// print in colour: auto, always or never (default: auto: at a terminal, unless `NO_COLOR` is set or TERM is dumb)
+            /// colour: always, never, or auto for colour at a terminal unless `NO_COLOR` is set or TERM is dumb (default: auto)
             #[argh(option, arg_name = "when", default = "is_colored(&io::stdout())", from_str_fn(parse_color), $($color)?)]
             color: bool,
 
@@ -149,30 +155,31 @@ macro_rules! watch_command {
             $name(
                 nick,
                 color,
-                error_code(5, "timed out: --timeout expired, or the server did not answer"),
+                error_code(5, "timed out: the server did not reply, or --timeout expired"),
                 error_code(6, "another connection resumed this session")
             ) {
                 $($own)*
 
-                /// print only messages and whispers from this member
+                /// print only messages and whispers of this member
                 #[argh(option, arg_name = "name")]
                 from: Option<Name>,
 
-                /// exit after this time (500ms, 30s, 5m), with exit code 5
+                /// exit with code 5 after this time, such as 30s or 10m (default: without limit)
                 #[argh(option, arg_name = "duration", from_str_fn(parse_duration))]
                 timeout: Option<Duration>,
 
-                /// begin with the messages after this id (--json prints ids); if the server no longer keeps some of them,
-                /// standard error says so
+                /// begin with the messages after this id, which --json prints; a warning on standard error reports messages that
+                /// the server no longer keeps (default: new messages only)
                 #[argh(option, arg_name = "id", from_str_fn(parse_id))]
                 since: Option<MessageId>,
 
-                /// with --since: the epoch of the id (epoch= in the server's greeting); if the server has another one, exit
-                /// with code 1
+                /// the epoch of the id of --since (epoch= in the server's greeting); exit with code 1 if the server has another
+                /// epoch
                 #[argh(option, arg_name = "epoch", from_str_fn(parse_epoch))]
                 epoch: Option<Token>,
 
-                /// after a lost connection, try to reconnect for this time (30s, 5m); 0: do not reconnect (default: 60s)
+                /// how long to try to reconnect after the connection is lost, such as 90s or 10m; 0: do not reconnect
+                /// (default: 60s)
                 #[argh(option, arg_name = "duration", from_str_fn(parse_duration))]
                 retry: Option<Duration>,
             }
@@ -198,7 +205,7 @@ pub(super) struct WatchFilter<'a> {
     pub(super) retry: Option<Duration>,
 }
 
-/// The commands. Any other first word is the server.
+/// The commands. A first word that is not a command is the server.
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand)]
 pub(super) enum Subcommand {
@@ -212,19 +219,19 @@ pub(super) enum Subcommand {
 }
 
 command! {
-    /// send a text, or each line of standard input
+    /// send a message, or each line of standard input as one
     #[argh(
         subcommand,
         name = "send",
         example = "{command_name} build 41 is green\n{command_name} --to bob,carol psst\nmake 2>&1 | {command_name}\n{command_name} -- -5 degrees",
-        note = "It prints nothing or, with --json, each reply."
+        note = "It prints nothing; with --json, it prints each reply. Words after -- are text."
     )]
-    SendOptions(nick, color hidden_help, error_code(5, "timed out: the server did not answer")) {
-        /// the text (default: each line of standard input is one)
+    SendOptions(nick, color hidden_help, error_code(5, "timed out: the server did not reply")) {
+        /// the message (default: each line of standard input is a message)
         #[argh(positional)]
         pub(super) text: Vec<String>,
 
-        /// whisper to these members (separated by commas)
+        /// whisper to these members only: names separated by commas
         #[argh(option, arg_name = "names", from_str_fn(parse_names))]
         pub(super) to: Option<String>,
     }
@@ -232,29 +239,29 @@ command! {
 
 command! {
     /// list the other members
-    #[argh(subcommand, name = "who", example = "{command_name}", note = "Each line is: name coordinator|member")]
-    WhoOptions(nick, color hidden_help, error_code(5, "timed out: the server did not answer")) {}
+    #[argh(subcommand, name = "who", example = "{command_name}", note = "It prints a line for each: bob coordinator, or bob member.")]
+    WhoOptions(nick, color hidden_help, error_code(5, "timed out: the server did not reply")) {}
 }
 
 watch_command! {
     /// print messages and events as they arrive
     #[argh(subcommand, name = "tail", example = "{command_name} --json | grep -m1 alice\n{command_name} --since 1204 --epoch k7qd")]
     TailOptions {
-        /// exit after this many lines (default: without limit)
+        /// exit after this number of lines (default: without limit)
         #[argh(option, arg_name = "number", from_str_fn(parse_count))]
         count: Option<u64>,
     }
 }
 
 watch_command! {
-    /// print the next message that matches a regular expression
+    /// wait for a message that matches a regular expression, and print it
     #[argh(subcommand, name = "wait", example = "{command_name} 'build 41 is (green|red)' --from ci --timeout 600")]
     WaitOptions {
-        /// the regular expression, in quotes if it has spaces
+        /// the regular expression; put it in quotes if it contains spaces
         #[argh(positional, from_str_fn(parse_regex))]
         pub(super) regex: Regex,
 
-        /// exit after this many messages (default: 1)
+        /// exit after this number of messages (default: 1)
         #[argh(option, arg_name = "number", from_str_fn(parse_count))]
         count: Option<u64>,
     }
@@ -263,37 +270,37 @@ watch_command! {
 command! {
     /// print the last messages
     #[argh(subcommand, name = "history", example = "{command_name} 50")]
-    HistoryOptions(nick, color, error_code(5, "timed out: the server did not answer")) {
-        /// how many messages (default: 20)
+    HistoryOptions(nick, color, error_code(5, "timed out: the server did not reply")) {
+        /// the number of messages (default: 20)
         #[argh(positional, arg_name = "number", default = "HISTORY_REPLAYED_DEFAULT", from_str_fn(parse_messages))]
         pub(super) count: u64,
     }
 }
 
 command! {
-    /// print the messages with these words, newest first
+    /// search for messages that contain all of these words; print the newest first
     #[argh(
         subcommand,
         name = "search",
         example = "{command_name} green build",
-        note = "It needs a server that stores messages (chinwagd --data)."
+        note = "The server must store messages (chinwagd --data)."
     )]
-    SearchOptions(nick, color, error_code(5, "timed out: the server did not answer")) {
-        /// the words
+    SearchOptions(nick, color, error_code(5, "timed out: the server did not reply")) {
+        /// the words to search for
         #[argh(positional)]
         pub(super) words: Vec<String>,
     }
 }
 
 command! {
-    /// send protocol lines, and print every line received
+    /// send protocol lines, and print every line from the server
     #[argh(
         subcommand,
         name = "raw",
         example = "printf 'NICK bot\\nMSG hi\\n' | {command_name}",
-        note = "It reads the lines from standard input (protocol.md describes them), and sends each after the reply to the one before."
+        note = "It reads lines from standard input (protocol.md describes them), and sends each line after the reply to the previous one."
     )]
-    RawOptions(nick hidden_help, color hidden_help, error_code(5, "timed out: the server did not answer")) {}
+    RawOptions(nick hidden_help, color hidden_help, error_code(5, "timed out: the server did not reply")) {}
 }
 
 /// The options that all commands have in common.
@@ -317,14 +324,14 @@ impl Subcommand {
         }
     }
 
-    /// Reports what argh cannot check.
-    fn wrong(&self) -> Option<&'static str> {
+    /// Explains the first error that argh cannot find.
+    fn error(&self) -> Option<&'static str> {
         match self {
             Self::Send(SendOptions { text, .. }) if !text.is_empty() && is_blank(&text.concat()) => {
-                Some("missing text: the message is blank, expected send TEXT")
+                Some("blank message: expected send TEXT")
             }
             Self::Search(SearchOptions { words, .. }) if is_blank(&words.concat()) => {
-                Some("missing words to search for: expected search WORDS")
+                Some("missing words: expected search WORDS")
             }
             Self::Tail(TailOptions { epoch: Some(_), since: None, .. })
             | Self::Wait(WaitOptions { epoch: Some(_), since: None, .. }) => {
@@ -347,26 +354,26 @@ impl Arguments {
     /// The options of the command or of the chat.
     ///
     /// # Errors
-    /// Explains a wrong server, and what argh cannot check.
+    /// The text explains an invalid server, or an error that argh cannot find.
     pub(super) fn options(&self) -> Result<ClientOptions, String> {
         if let Some(command) = &self.command {
             let options = command.common().options(&self.host)?;
-            return command.wrong().map_or(Ok(options), |what| Err(what.to_owned()));
+            return command.error().map_or(Ok(options), |what| Err(what.to_owned()));
         }
         let address = address(self.server.as_deref(), &self.host)?;
         let format = LineFormat { color: self.color, bell: self.bell };
         Ok(ClientOptions { address, nick: self.nick.clone(), json: false, format })
     }
 
-    /// Reports the only word as an unknown command if it is nearly one. It may be a host, which the caller must have looked up.
+    /// Reports a single word that resembles a command, such as `taill`. It may also be a host: the caller must look it up first.
     pub(super) fn unknown_command(&self) -> Option<String> {
         let [word] = self.host.as_slice() else { return None };
         let near = nearest(word, command_names().into_iter()).filter(|_| self.command.is_none())?;
-        Some(format!("unknown command {}, did you mean {near}? No host of that name was found, either", quoted(word)))
+        Some(format!("unknown command {}: did you mean {near}? No host has this name, either", quoted(word)))
     }
 }
 
-/// The server as `host:port`: of `--server`, of the words before the command, or of the environment variable.
+/// The server as `host:port`: from `--server`, from the words before the command, or from the environment variable.
 fn address(server: Option<&str>, words: &[String]) -> Result<String, String> {
     let is_number = |word: &&String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     let (host, rest) = match words.split_first() {
@@ -395,23 +402,23 @@ fn command_names() -> Vec<&'static str> {
     Arguments::get_args_info().commands.iter().map(|command| command.name).collect()
 }
 
-/// Reports a word in the place of the command. A mistyped command before it was parsed as the host.
+/// Reports a word in the place of the command. The word before it, perhaps a mistyped command, was parsed as the host.
 fn unknown_command(word: &str, host: Option<&str>) -> String {
     let names = command_names();
     let hint = |host: &str| {
-        let near = nearest(host, names.iter().copied()).map(|near| format!(", did you mean {near}?"));
-        format!(" ({} was parsed as the server{})", quoted(host), near.unwrap_or_default())
+        let near = nearest(host, names.iter().copied()).map(|near| format!(": did you mean {near}?"));
+        format!("{} was parsed as the server{}", quoted(host), near.unwrap_or_default())
     };
-    let hint = host.map_or(" (--server has the server)".to_owned(), hint);
-    format!("unknown command {}: expected one of {}, help{hint}", quoted(word), names.join(", "))
+    let hint = host.map_or("--server names the server already".to_owned(), hint);
+    format!("unknown command {}: expected one of {}, help; {hint}", quoted(word), names.join(", "))
 }
 
-/// Accepts any nickname: the server checks it, and at a terminal the user is asked for another one.
+/// Accepts any nickname: the server checks it, and at a terminal the client asks for another one.
 fn parse_nick(raw: &str) -> Result<String, String> {
     if raw.is_empty() { Err("expected a nickname".to_owned()) } else { Ok(raw.to_owned()) }
 }
 
-/// Refuses blanks and empty names: with them, the server would read the first word of the text as a name.
+/// Refuses blanks and empty names: with them, the server would parse the first word of the text as a name.
 fn parse_names(raw: &str) -> Result<String, String> {
     let are_names = raw.split(',').all(|name| Name::new(name).is_ok());
     if are_names { Ok(raw.to_owned()) } else { Err("expected nicknames separated by commas".to_owned()) }

@@ -269,7 +269,7 @@ impl Membership {
                 self.events.push_back(MembershipEvent::Reconnected(named));
                 Ok(())
             }
-            Err(end) if end.0.is_wanted() => Err(end),
+            Err(end) if end.0.is_requested() => Err(end),
             Err(Exit(_, why)) if self.retry_until.is_some_and(|end| end <= Instant::now()) => {
                 Err(Exit(ExitCode::Lost, format!("could not reconnect in time: {why}")))
             }

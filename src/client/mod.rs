@@ -1,11 +1,22 @@
-//! The bundled client, `chinwag`, for users at a terminal and for scripts. It does nothing that a user could not do by hand with nc.
+//! The bundled client, `chinwag`, for users at a terminal and for scripts. It sends only what a user could type with nc.
 //!
-//! These modules are pure, except for the history file and the environment in `editor`: `typed` parses typed lines, `chat_state`
-//! turns them and the server's lines into actions, `read_progress` tracks
-//! which messages have been read, `render` formats lines for the output, `json` formats them as objects, `refusal` words the server's
-//! refusals for users, `editor` is the line editor. The others do I/O: `arguments` is the command line, `dial` connects, `connection` is one
-//! connection, `membership` keeps a nickname across connections, `shared_chat` runs a chat over a membership, `stop` receives signals, `input`
-//! reads standard input, `output` prints, `terminal` runs the editor and the chat on two threads, `script` has the subcommands.
+//! `main` parses the command line and starts either the chat at a terminal or a command for scripts.
+//!
+//! | modules | task |
+//! |---|---|
+//! | pure | |
+//! | `typed`, `offered_commands` | parse typed lines; the commands of `/help` |
+//! | `chat_state` | turns typed lines and the server's lines into actions |
+//! | `read_progress` | tracks which messages have been read, across connections |
+//! | `refusal`, `render`, `json` | word refusals for users; format lines for users and for scripts |
+//! | `editor` | the line editor; only its history file and its look at the environment are not pure |
+//! | I/O | |
+//! | `arguments` | the command line |
+//! | `dial`, `line_reader`, `connection` | connect; read lines; one connection with requests and replies |
+//! | `membership` | keeps a nickname across connections: reconnects and catches up |
+//! | `shared_chat` | runs a chat over a membership |
+//! | `script`, `terminal` | the commands for scripts; the chat at a terminal, on two threads |
+//! | `input`, `output`, `stop` | standard input; standard output and error; signals |
 
 mod arguments;
 mod chat_state;
@@ -36,20 +47,33 @@ use self::arguments::{Arguments, ClientOptions, Subcommand};
 use self::output::CommandOutput;
 use self::stop::end_by;
 use crate::command::{self, Command};
-use crate::command_line::{self, CommandLine};
+use crate::command_line::{self, CommandLine, OptionGroup};
 use crate::limits::SEARCH_FOUND_MAX;
 use crate::protocol::Mode;
 
 /// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwag";
 
+/// What errors and `--help` say about the options beside their descriptions.
+const COMMAND_LINE: CommandLine = CommandLine {
+    program: PROGRAM,
+    usage: "[host [port]] [options] [command]",
+    features: &[],
+    renamed: &[],
+    groups: &[
+        OptionGroup { heading: "Messages", options: &["--to", "--from", "--since", "--epoch", "--count", "--timeout"] },
+        OptionGroup { heading: "Connection", options: &["--server", "--nick", "--retry"] },
+        OptionGroup { heading: "Output", options: &["--json", "--color", "--bell"] },
+        OptionGroup { heading: "Other", options: &["--version", "--help"] },
+    ],
+};
+
 /// Runs the client with the arguments of the process. Returns the exit code.
 pub fn main() -> process::ExitCode {
-    let arguments: Arguments =
-        match command_line::parse(&CommandLine { program: PROGRAM, features: &[], renamed: &[], groups: &[] }) {
-            Ok(arguments) => arguments,
-            Err(code) => return code,
-        };
+    let arguments: Arguments = match command_line::parse(&COMMAND_LINE) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     if arguments.version {
         return command_line::print_output(PROGRAM, concat!("chinwag ", env!("CARGO_PKG_VERSION")));
     }
@@ -97,7 +121,7 @@ fn run(arguments: &Arguments, options: &ClientOptions) -> Result<(), Exit> {
     }
 }
 
-/// The exit codes; `--help` explains them.
+/// The exit codes, as in `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ExitCode {
     /// Success, or the reader of the output closed it.
@@ -114,7 +138,7 @@ enum ExitCode {
     TimedOut,
     /// Another connection resumed the session.
     TakenOver,
-    /// Ended by a signal.
+    /// A signal ended the client.
     Signal(Signal),
 }
 
@@ -133,17 +157,18 @@ impl ExitCode {
         }
     }
 
-    /// The signal that ended the client, if any. It must end the process, too.
+    /// The signal that ended the client, if any. The process must end by the same signal.
     fn signal(self) -> Option<Signal> {
         if let Self::Signal(signal) = self { Some(signal) } else { None }
     }
 
-    /// Whether the client ends on request, and not because of a failure.
-    fn is_wanted(self) -> bool {
+    /// Whether the user ended the client. Otherwise, it failed.
+    fn is_requested(self) -> bool {
         matches!(self, Self::Success | Self::Signal(_))
     }
 }
 
-/// Why the client ends early: the exit code, and the error to print (empty if there is none, or it is printed already).
+/// The reason why the client ends: the exit code, and the error to print. The error is empty if there is none, or if it is printed
+/// already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Exit(ExitCode, String);

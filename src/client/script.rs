@@ -255,7 +255,7 @@ async fn join_resumable(
     };
     let entered = or(enter, connection::time_out(deadline)).await;
     if let Err(Exit(code, _)) = &entered
-        && code.is_wanted()
+        && code.is_requested()
     {
         // The server may have given the nickname already, and would keep it reserved.
         connection.quit().await;

@@ -1,9 +1,9 @@
-//! Renders the help of a program whose options are in groups, at most 80 columns wide.
+//! Renders the help of a program or of one of its commands, with options in groups, at most 80 columns wide.
 //!
-//! argh lists all options of a program under one heading, without the names of their values. So this module renders argh's descriptions
-//! itself. [`CommandLine::groups`] says which options stand under which heading.
+//! argh lists all options under one heading, without the names of their values. So this module renders argh's descriptions itself.
+//! [`CommandLine::groups`] says which options stand under which heading.
 
-use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
+use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality, PositionalInfo};
 
 use super::CommandLine;
 
@@ -33,30 +33,57 @@ pub struct OptionGroup {
 }
 
 impl CommandLine {
-    /// Renders the help from argh's descriptions.
-    pub(super) fn render_help(&self, info: &CommandInfoWithArgs) -> String {
+    /// Renders the help of the program or of this command from argh's descriptions.
+    pub(super) fn render_help(&self, info: &CommandInfoWithArgs, command: Option<&str>) -> String {
+        let (name, usage, info) = match info.commands.iter().find(|known| Some(known.name) == command) {
+            Some(known) => (format!("{} {}", self.program, known.name), usage(&known.command), &known.command),
+            None => (self.program.to_owned(), self.usage.to_owned(), info),
+        };
         let mut help = Help::default();
-        help.paragraph("", info.description);
-        help.text.push_str(&format!("\nUsage: {} [options]\n", self.program));
+        help.paragraph("", &as_sentence(info.description));
+        help.text.push_str(&format!("\nUsage: {name} {usage}\n"));
+        help.section("Commands", &info.commands, |help, known| {
+            help.item(known.name, known.command.description, DESCRIPTION_COLUMN);
+        });
+        help.section("Arguments", info.positionals, |help, argument| {
+            help.item(&format!("<{}>", argument.name), argument.description, DESCRIPTION_COLUMN);
+        });
         for group in self.groups {
             let known = || [&HELP].into_iter().chain(info.flags);
             let find = |name: &&str| known().find(|option| option.long == *name && !option.hidden);
-            let mut options = group.options.iter().filter_map(find).peekable();
-            if options.peek().is_some() {
-                help.heading(group.heading);
-                options.for_each(|option| help.item(&signature(option), option.description, DESCRIPTION_COLUMN));
-            }
+            let options: Vec<_> = group.options.iter().filter_map(find).collect();
+            help.section(group.heading, &options, |help, option| {
+                help.item(&signature(option), option.description, DESCRIPTION_COLUMN);
+            });
         }
-        help.heading("Examples");
-        for line in info.examples.iter().flat_map(|example| example.lines()) {
-            help.text.push_str(&format!("  {}\n", line.replace("{command_name}", self.program)));
-        }
-        help.heading("Notes");
-        info.notes.iter().for_each(|note| help.paragraph("  - ", note));
-        help.heading("Exit codes");
-        info.error_codes.iter().for_each(|exit| help.item(&exit.code.to_string(), exit.description, 7));
+        let examples: Vec<_> = info.examples.iter().flat_map(|example| example.lines()).collect();
+        help.section("Examples", &examples, |help, line| {
+            help.text.push_str(&format!("  {}\n", line.replace("{command_name}", &name)));
+        });
+        help.section("Notes", info.notes, |help, note| help.paragraph("  - ", &note.replace("{command_name}", &name)));
+        help.section("Exit codes", info.error_codes, |help, exit| {
+            help.item(&exit.code.to_string(), exit.description, 7);
+        });
         help.text
     }
+}
+
+/// The arguments in the usage line of a command.
+fn usage(command: &CommandInfoWithArgs) -> String {
+    let argument = |argument: &PositionalInfo<'_>| match argument.optionality {
+        Optionality::Required => format!(" <{}>", argument.name),
+        Optionality::Optional => format!(" [<{}>]", argument.name),
+        Optionality::Repeating | Optionality::Greedy => format!(" [<{}>...]", argument.name),
+    };
+    format!("[options]{}", command.positionals.iter().map(argument).collect::<String>())
+}
+
+/// A description as a sentence. In the list of commands, it begins in lower case and has no full stop.
+fn as_sentence(description: &str) -> String {
+    let text = description.trim().trim_end_matches('.');
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
 }
 
 /// An option with its short form and the name of its value: `-V, --version` or `--listen <uri>`.
@@ -75,8 +102,13 @@ struct Help {
 }
 
 impl Help {
-    fn heading(&mut self, heading: &str) {
+    /// A heading with these entries, unless there are none.
+    fn section<T>(&mut self, heading: &str, entries: &[T], push: impl Fn(&mut Self, &T)) {
+        if entries.is_empty() {
+            return;
+        }
         self.text.push_str(&format!("\n{heading}:\n"));
+        entries.iter().for_each(|entry| push(self, entry));
     }
 
     /// A term, and its description from this column on. A long term has a line of its own.
@@ -90,10 +122,11 @@ impl Help {
         }
     }
 
-    /// Words in lines of at most [`WIDTH`] columns, after `first` in the first line and as many spaces in the others.
+    /// Words in lines of at most [`WIDTH`] columns, after `first` in the first line and as many spaces in the others. Doc comments mark
+    /// code by backticks, which a terminal does not need.
     fn paragraph(&mut self, first: &str, words: &str) {
         let (mut line, mut is_empty) = (first.to_owned(), true);
-        for word in words.split_whitespace() {
+        for word in words.replace('`', "").split_whitespace() {
             if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
                 self.text.push_str(&line);
                 self.text.push('\n');
@@ -150,7 +183,7 @@ mod tests {
             OptionGroup { heading: "Of another build", options: &["--absent"] },
             OptionGroup { heading: "Timeouts", options: &["--long-name-of-timeout", "--help"] },
         ];
-        let command_line = CommandLine { program: "trial", features: &[], renamed: &[], groups };
+        let command_line = CommandLine { program: "trial", usage: "[options]", features: &[], renamed: &[], groups };
         let expected = "\
 A trial.
 
@@ -177,7 +210,63 @@ Exit codes:
   2    wrong
   101  a fault
 ";
-        assert_eq!(command_line.render_help(&Trial::get_args_info()), expected);
+        assert_eq!(command_line.render_help(&Trial::get_args_info(), None), expected);
+    }
+
+    /// A program with a command.
+    #[derive(FromArgs, ArgsInfo, Debug)]
+    #[expect(dead_code, reason = "only its description is used")]
+    struct Program {
+        #[argh(subcommand)]
+        command: Send,
+    }
+
+    /// send a text
+    #[derive(FromArgs, ArgsInfo, Debug)]
+    #[argh(subcommand, name = "send", example = "{command_name} hi")]
+    #[expect(dead_code, reason = "only its description is used")]
+    struct Send {
+        /// the recipient
+        #[argh(positional)]
+        recipient: String,
+
+        /// the `text`
+        #[argh(positional)]
+        text: Vec<String>,
+    }
+
+    #[test]
+    fn help_of_command_has_its_arguments() {
+        let groups = &[OptionGroup { heading: "Other", options: &["--help"] }];
+        let command_line =
+            CommandLine { program: "trial", usage: "[host] [command]", features: &[], renamed: &[], groups };
+        let info = Program::get_args_info();
+        let help = command_line.render_help(&info, None);
+        let expected = "\
+A program with a command.
+
+Usage: trial [host] [command]
+
+Commands:
+  send                  send a text
+";
+        assert!(help.starts_with(expected), "{help}");
+        let expected = "\
+Send a text.
+
+Usage: trial send [options] <recipient> [<text>...]
+
+Arguments:
+  <recipient>           the recipient
+  <text>                the text
+
+Other:
+  -h, --help            print this help and exit
+
+Examples:
+  trial send hi
+";
+        assert_eq!(command_line.render_help(&info, Some("send")), expected);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Parses the command lines of both programs, and reports errors in them.
+//! The command lines of both programs: [`parse`] sorts the words, has argh parse them, and prints `--help` and errors. The other
+//! functions parse and format values. The programs define their options.
 
 mod help;
 mod server_address;
@@ -33,11 +34,13 @@ pub const EXIT_USAGE: u8 = 2;
 pub struct CommandLine {
     /// The name of the program.
     pub program: &'static str,
+    /// The arguments in the usage line of the program without a command.
+    pub usage: &'static str,
     /// The features that add options.
     pub features: &'static [Feature],
     /// The options that have another name now.
     pub renamed: &'static [RenamedOption],
-    /// The headings of the help. Empty: argh's own help, with one list of options.
+    /// The headings of the help.
     pub groups: &'static [OptionGroup],
 }
 
@@ -76,12 +79,7 @@ pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(command_line: &CommandLine) 
         if let Some(what) = words.unknown_topic(&info) {
             return Err(print_usage_error(program, command, &what));
         }
-        if !command_line.groups.is_empty() {
-            return Err(print_output(program, command_line.render_help(&info).trim_end()));
-        }
-        let asked = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>();
-        let help = Arguments::from_args(&[program], &asked).err().map(|exit| exit.output);
-        return Err(print_output(program, help.unwrap_or_default().trim_end()));
+        return Err(print_output(program, command_line.render_help(&info, words.command).trim_end()));
     }
     sorted.map_err(|what| print_usage_error(program, command, &what))?;
     let parsed = Arguments::from_args(&[program], &words.in_argh_order());

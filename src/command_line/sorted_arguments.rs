@@ -432,7 +432,8 @@ mod tests {
 
     #[test]
     fn option_of_absent_feature_is_explained() {
-        let command_line = |features| CommandLine { program: "chinwagd", features, renamed: &[], groups: &[] };
+        let command_line =
+            |features| CommandLine { program: "chinwagd", features, renamed: &[], usage: "", groups: &[] };
         let with = command_line(&[Feature { name: "store", is_built: true, options: &["--data"] }]);
         let without = command_line(&[Feature { name: "store", is_built: false, options: &["--data"] }]);
         assert_eq!(with.explain_absent("--data"), None);
@@ -454,7 +455,7 @@ mod tests {
     #[test]
     fn renamed_option_names_the_new_one() {
         let renamed = &[RenamedOption { old: "--list", new: "--listen URI" }];
-        let command_line = CommandLine { program: "chinwagd", features: &[], renamed, groups: &[] };
+        let command_line = CommandLine { program: "chinwagd", features: &[], renamed, usage: "", groups: &[] };
         let sort = |raw: &str| {
             let explain = |option: &str| command_line.explain_absent(option);
             SortedArguments::default().sort([OsString::from(raw)].into_iter(), &Trial::get_args_info(), explain)

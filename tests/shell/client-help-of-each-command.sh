@@ -22,7 +22,7 @@ for command in "${commands[@]}"; do
     [[ $help == *$'\n  '"$command "* ]] || fail "chinwag --help does not list $command"
     chinwag "$command" --help >"$command.help"
     same "$(<"$command.help")" "$(chinwag help "$command")"
-    [[ $(<"$command.help") == "Usage: chinwag $command "*'--server'*'Error codes:'*'  5 timed out'* ]] || fail "$(<"$command.help")"
+    [[ $(<"$command.help") == *$'\n'"Usage: chinwag $command "*'--server'*'Exit codes:'*'  5    timed out'* ]] || fail "$(<"$command.help")"
     for option in "${options[@]}"; do
         # Without a value, a known option is an error of another kind.
         said=$(chinwag "$command" "$option=" x y 2>&1 </dev/null) || true

@@ -38,6 +38,7 @@ const PROGRAM: &str = "chinwagd";
 /// What errors and `--help` say about the options beside their descriptions.
 const COMMAND_LINE: CommandLine = CommandLine {
     program: PROGRAM,
+    usage: "[options]",
     features: &[
         Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
         Feature {
