@@ -1,11 +1,14 @@
-//! The state of a chat: the members, and the lines that were sent and have no reply yet. Turns typed lines and the server's lines
-//! into actions. Pure: [`super::shared_chat`] carries the actions out, and [`super::render`] formats what is shown.
+//! The state of a chat: the members, the lines waiting to be sent, and the lines without a reply. Pure.
+//!
+//! The caller passes in typed lines, the server's lines, and changes of the connection; each call returns actions, to be carried out in
+//! order. [`super::shared_chat`] is the caller. [`super::render`] formats the items to show.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::offered_commands::help;
 use super::refusal::explain_at_terminal;
+use super::render::member_count;
 use super::typed::UserInput;
 use crate::command::{
     Command, HistoryReply, Msg, ReceivedLine, ReceivedRefusal, Reply, ServerLine, Set, Setting, Whisper, Who,
@@ -16,24 +19,24 @@ use crate::protocol::{Event, Mode, Name, PastMessage, Text, Timestamp};
 /// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ChatAction {
-    /// Send this line.
+    /// Send this line to the server.
     Send(String),
-    /// Show this.
+    /// Show this item to the user.
     Show(DisplayItem),
 }
 
-/// Something to show.
+/// An item to show to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum DisplayItem {
-    /// An event, its time if known, and whether it is for the user in particular: a whisper or a mention.
+    /// An event, its time if known, and whether it addresses the user: a whisper or a mention.
     Event(Option<Timestamp>, Event, bool),
-    /// A message from before.
+    /// A message from before the user joined.
     PastMessage(PastMessage),
-    /// An own whisper, with its author and targets, once the server has acknowledged it.
+    /// The user's own whisper, acknowledged by the server: author, recipients, text.
     Whispered(Name, Vec<Name>, Text),
-    /// A text of the client, or a line of the server that is not an event.
+    /// A note of the client, or a line from the server that is not an event.
     Note(String),
-    /// A problem, in the client's words.
+    /// A problem.
     Warning(String),
 }
 
@@ -43,10 +46,10 @@ enum ConnectionPhase {
     /// Not connected yet.
     #[default]
     New,
-    /// Earlier messages are being read. A command with the same reply must not be sent meanwhile.
+    /// The client reads earlier messages. It must not send another command with the same reply meanwhile.
     CatchingUp,
-    /// The server refused the nickname. Only one line may wait for its reply: it may be a `NICK`, after which earlier messages are
-    /// requested, and the reply to a line sent in between could be mistaken for the reply to that request.
+    /// The server refused the nickname. Only one line may await its reply: it may be a `NICK`, and then the client requests earlier
+    /// messages. The reply to a line sent in between could be mistaken for the reply to that request.
     Nameless,
     Ready,
     /// The connection is lost, and the client is reconnecting.
@@ -59,20 +62,20 @@ pub(super) struct ChatState {
     /// The nickname on this connection or, until it has one, on the previous connection.
     name: Option<Name>,
     phase: ConnectionPhase,
-    /// Whether to send `QUIT` after the waiting lines.
+    /// Whether the input has ended: `QUIT` follows the waiting lines.
     ends_input: bool,
     /// Whether `QUIT` was sent.
     is_leaving: bool,
     /// Typed lines that are not sent yet.
     waiting: VecDeque<String>,
-    /// Whether the server was asked, on this connection, to send own messages as events.
+    /// Whether `SET echo on` was sent on this connection: own messages then arrive as events.
     has_echo: bool,
-    /// Lines that were sent and have no final reply yet, in order; `None` for requests of the client itself. Empty while there is no
-    /// connection.
+    /// Lines without a final reply, in the order in which they were sent; `None` for requests of the client itself. Empty while
+    /// disconnected.
     unanswered: VecDeque<Option<SentLine>>,
-    /// Messages without a reply when the connection broke, as typed and as sent. The replay shows whether they were published.
+    /// Messages, as typed and as sent, that had no reply when the connection was lost. The replay shows whether they were published.
     unconfirmed: Vec<(String, Text)>,
-    /// The members, by the key of their nickname. In a very large room, only a part of them.
+    /// The members, by the key of their nickname; at most [`MEMBERS_NOTED_MAX`].
     members: BTreeMap<String, Name>,
     /// The last member who whispered to the user.
     whisperer: Option<Name>,
@@ -83,30 +86,30 @@ pub(super) struct ChatState {
 struct SentLine {
     line: String,
     command: Command,
-    /// Whether the message has already come back as an event.
+    /// Whether the message has arrived as an event, and is shown.
     is_shown: bool,
 }
 
 impl ChatState {
-    /// Why a typed line cannot be sent now, if it cannot.
+    /// The reason why a typed line cannot be sent now; `None` if it can.
     pub(super) fn refusal(&self, line: &str) -> Option<String> {
         match UserInput::parse(line, self.whisperer.as_ref()) {
             UserInput::Invalid(why) => Some(why),
             UserInput::Command(command)
                 if self.phase == ConnectionPhase::Lost && !matches!(command, Command::Quit(_)) =>
             {
-                Some(format!("not sent, there is no connection: {line}"))
+                Some(not_connected(line))
             }
             _ => None,
         }
     }
 
-    /// Queues a typed line to be sent, unless it cannot be sent: returns the reason.
+    /// Queues a typed line to be sent. If it cannot be sent, returns the reason instead.
     pub(super) fn queue(&mut self, line: &str) -> Option<String> {
         let refusal = if self.waiting.len() < LINES_WAITING_MAX {
             self.refusal(line)
         } else {
-            Some(format!("not sent, {LINES_WAITING_MAX} lines are already waiting to be sent: {line}"))
+            Some(format!("not sent ({LINES_WAITING_MAX} lines are waiting to be sent already): {line}"))
         };
         if refusal.is_none() {
             self.waiting.push_back(line.to_owned());
@@ -121,7 +124,7 @@ impl ChatState {
 
     /// Handles the next waiting line, if one can be handled now.
     pub(super) fn handle_waiting(&mut self) -> Option<Vec<ChatAction>> {
-        // Without a connection, handling a line tells the user that it is not sent.
+        // While disconnected, handling a line only reports that it is not sent.
         if self.is_leaving || !(self.phase == ConnectionPhase::Lost || self.takes_input()) {
             return None;
         }
@@ -129,7 +132,7 @@ impl ChatState {
         Some(self.handle_input(&line))
     }
 
-    /// The lines that wait to be sent.
+    /// The typed lines that wait to be sent.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &str> {
         self.waiting.iter().map(String::as_str)
     }
@@ -145,7 +148,7 @@ impl ChatState {
         self.members.values().filter(|name| self.name.as_ref() != Some(name)).map(Name::as_str)
     }
 
-    /// How many lines were sent and have no final reply yet.
+    /// The number of lines without a final reply.
     pub(super) fn unanswered(&self) -> usize {
         self.unanswered.len()
     }
@@ -169,17 +172,16 @@ impl ChatState {
         !matches!(self.phase, ConnectionPhase::New | ConnectionPhase::Lost)
     }
 
-    /// Handles a new connection, with the nickname or the reason why it was refused.
+    /// Handles a new connection. `named`: the nickname, or its refusal.
     pub(super) fn handle_connect(&mut self, named: Result<Name, ReceivedRefusal>) -> Vec<ChatAction> {
         self.phase = if named.is_ok() { ConnectionPhase::CatchingUp } else { ConnectionPhase::Nameless };
         match named {
             Ok(name) => self.handle_name(name),
-            Err(why) => vec![warn(format!("you have no name now: {}", explain_at_terminal(&why)))],
+            Err(why) => vec![warn(format!("you have no nickname now: {}", explain_at_terminal(&why)))],
         }
     }
 
-    /// Handles the end of a replay, in which messages may be missing unless it `is_complete`. The first replay also begins the
-    /// chat.
+    /// Handles the end of a replay; messages may be missing in it unless it `is_complete`. The first replay also begins the chat.
     pub(super) fn handle_replay_end(&mut self, name: &Name, is_complete: bool) -> Vec<ChatAction> {
         let mut actions = if self.is_connected() { Vec::new() } else { self.handle_connect(Ok(name.clone())) };
         self.phase = ConnectionPhase::Ready;
@@ -188,7 +190,8 @@ impl ChatState {
         actions
     }
 
-    /// Handles the loss of the connection. Lines without a reply may have been lost; for messages, the replay will tell.
+    /// Handles the loss of the connection. Reports lines without a reply, except messages: the next replay shows whether they were
+    /// published.
     pub(super) fn handle_disconnect(&mut self) -> Vec<ChatAction> {
         (self.phase, self.has_echo) = (ConnectionPhase::Lost, false);
         self.members.clear();
@@ -202,7 +205,7 @@ impl ChatState {
         actions
     }
 
-    /// Handles the loss of the connection for good; `left`: because the user has left.
+    /// Handles the final loss of the connection. `left`: the user ended it.
     pub(super) fn handle_end(&mut self, left: bool) -> Vec<ChatAction> {
         let mut actions = if self.is_connected() && !left { self.handle_disconnect() } else { Vec::new() };
         actions.extend(self.unconfirmed.drain(..).map(|(line, _)| warn(format!("perhaps not sent: {line}"))));
@@ -220,7 +223,7 @@ impl ChatState {
                 vec![ChatAction::Send(command.to_line(Mode::Commands))]
             }
             UserInput::Command(_) if !self.is_connected() => {
-                vec![warn(format!("not sent, there is no connection: {line}"))]
+                vec![warn(not_connected(line))]
             }
             UserInput::Command(command) => {
                 let sent = command.to_line(Mode::Commands);
@@ -231,28 +234,28 @@ impl ChatState {
     }
 
     /// Handles a line from the server.
-    pub(super) fn handle_line(&mut self, heard: ReceivedLine) -> Vec<ChatAction> {
+    pub(super) fn handle_line(&mut self, received: ReceivedLine) -> Vec<ChatAction> {
         let is_internal = matches!(self.unanswered.front(), Some(None));
-        let request = if heard.is_reply() { self.unanswered.pop_front().flatten() } else { None };
-        if let Some(refusal) = heard.refusal() {
+        let request = if received.is_reply() { self.unanswered.pop_front().flatten() } else { None };
+        if let Some(refusal) = received.refusal() {
             let why = explain_at_terminal(&refusal);
             return match request {
-                // If SET echo is refused, own messages are shown when they are acknowledged.
-                None if is_internal && heard.is_reply() => Vec::new(),
+                // If the server refuses SET echo, own messages are shown when it acknowledges them.
+                None if is_internal && received.is_reply() => Vec::new(),
                 Some(request) if request.is_message() => vec![warn(format!("{why}; not sent: {}", request.line))],
                 _ => vec![warn(why)],
             };
         }
-        match heard.known {
+        match received.known {
             Some(ServerLine::Ok(reply)) if !is_internal => self.handle_reply(reply, request),
             Some(ServerLine::User(user)) => {
                 self.add_member(user.name);
-                if is_internal { Vec::new() } else { vec![note(heard.line.replacen("USER ", "", 1))] }
+                if is_internal { Vec::new() } else { vec![note(received.line.replacen("USER ", "", 1))] }
             }
             Some(ServerLine::PastMessage(past)) => vec![ChatAction::Show(DisplayItem::PastMessage(past))],
             Some(ServerLine::Event(tag, event)) => self.handle_event(tag.map(|tag| tag.at), event),
             Some(_) => Vec::new(),
-            None => vec![note(heard.line)],
+            None => vec![note(received.line)],
         }
     }
 
@@ -271,7 +274,7 @@ impl ChatState {
         }
         let text = match reply {
             Reply::Nick(name) | Reply::Resume(name) => return self.handle_name(name),
-            Reply::Who(count) | Reply::Status(count) => format!("{count} here"),
+            Reply::Who(count) | Reply::Status(count) => member_count(count),
             Reply::Ping(_) => "the server answered".to_owned(),
             Reply::History(HistoryReply { count, .. })
             | Reply::Since(HistoryReply { count, .. })
@@ -300,7 +303,7 @@ impl ChatState {
         vec![note(text)]
     }
 
-    /// Sets the nickname, and requests the members and, once a connection, own messages as events.
+    /// Sets the nickname. Requests the member list and, once per connection, own messages as events.
     fn handle_name(&mut self, name: Name) -> Vec<ChatAction> {
         let mut actions = vec![note(format!("you are {name}; /help lists the commands"))];
         self.name = Some(name);
@@ -308,7 +311,7 @@ impl ChatState {
         if self.phase == ConnectionPhase::Nameless {
             self.phase = ConnectionPhase::CatchingUp;
         }
-        // With echo, own messages arrive as events, with their time and in the order of the room.
+        // With echo, own messages arrive as events, with their time and in the room's order.
         let echo = (!self.has_echo).then_some(Command::from(Set { setting: Setting::Echo, on: true }));
         self.has_echo = true;
         for command in echo.into_iter().chain([Who.into()]) {
@@ -318,7 +321,7 @@ impl ChatState {
         actions
     }
 
-    /// Records that an own message has come back as an event: it is acknowledged.
+    /// Records that an own message has arrived as an event, which acknowledges it.
     fn acknowledge(&mut self, published: &Text) {
         let is_match = |request: &&mut SentLine| {
             !request.is_shown && matches!(&request.command, Command::Msg(Msg(text)) if text == published)
@@ -341,7 +344,7 @@ impl ChatState {
                 self.add_member(to.clone());
                 self.whisperer = self.whisperer.take().map(|name| if name == *from { to.clone() } else { name });
                 if self.name.as_ref() == Some(from) {
-                    // The reply that follows reports it.
+                    // The reply follows, and reports the new name.
                     return Vec::new();
                 }
             }
@@ -359,7 +362,7 @@ impl ChatState {
         vec![ChatAction::Show(DisplayItem::Event(at, event, for_user))]
     }
 
-    /// Adds a member, up to a limit, so that a hostile server cannot fill the memory.
+    /// Adds a member, up to a limit that protects the memory from a hostile server.
     fn add_member(&mut self, name: Name) {
         if self.members.len() < MEMBERS_NOTED_MAX {
             self.members.insert(name.key().to_owned(), name);
@@ -372,6 +375,10 @@ impl SentLine {
     fn is_message(&self) -> bool {
         matches!(self.command, Command::Msg(_) | Command::Whisper(..))
     }
+}
+
+fn not_connected(line: &str) -> String {
+    format!("not sent (no connection): {line}")
 }
 
 fn note(text: impl Into<String>) -> ChatAction {

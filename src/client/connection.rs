@@ -1,4 +1,5 @@
-//! One connection to a server, and what the client waits for beside it: input, signals, a deadline. Answers the server's `PING`.
+//! One connection to a server: requests and their replies, time limits, and the automatic reply to `PING`. A wait for the server also
+//! ends by input, a signal, a deadline, or when standard output has no reader. [`super::membership`] reconnects.
 
 use std::io;
 use std::sync::Arc;
@@ -14,13 +15,14 @@ use smol::{Task, Timer};
 
 use super::dial::{NewConnection, dial};
 use super::input::InputLines;
-use super::line_reader::{read_line, safe_text};
+use super::line_reader::{decode_lossy, read_line};
 use super::refusal::explain;
 use super::stop::StopSignal;
 use super::{Exit, ExitCode, output};
 use crate::command::{
     Command, Nick, Pong, ReceivedLine, ReceivedRefusal, Refusal, Reply, Resume, ServerLine, Set, SetReply, Setting,
 };
+use crate::command_line::quoted;
 use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX, REPLY_TOTAL_MS_MAX};
 use crate::process::error_text;
 use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, Text, Token, sanitize};
@@ -33,7 +35,7 @@ pub(super) enum ConnectionEvent {
     Input(Option<Vec<u8>>),
 }
 
-/// The sending side of a connection. Clones share it: what one sends is not mixed with what another sends.
+/// The sending side of a connection. Clones share it; the bytes of one call are not mixed with those of another.
 #[derive(Clone)]
 pub(super) struct ConnectionWriter {
     stream: Arc<Mutex<TcpStream>>,
@@ -42,8 +44,8 @@ pub(super) struct ConnectionWriter {
 }
 
 impl ConnectionWriter {
-    /// Sends the bytes that `bytes` returns once it is the turn of this clone. If this fails, or the server does not read in time, or
-    /// a signal arrives, closes the connection, which [`ServerConnection::next`] finds.
+    /// Calls `bytes` when earlier calls have ended, and sends the result. If this fails, the server does not read in time, or a signal
+    /// arrives, closes the connection; [`ServerConnection::next`] then fails.
     pub(super) async fn send(&self, bytes: impl FnOnce() -> Vec<u8>) {
         let mut stream = self.stream.lock().await;
         let bytes = bytes();
@@ -59,21 +61,21 @@ impl ConnectionWriter {
         }
     }
 
-    /// Whether both are the same connection.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    /// Whether both belong to one connection.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.stream, &other.stream)
     }
 }
 
-/// A connection to a server, if there is one, with the client's input and output.
+/// A connection to a server or none, with the client's input and output.
 pub(super) struct ServerConnection {
-    /// `None` while there is no connection.
+    /// `None` while disconnected.
     server: Option<BufReader<TcpStream>>,
-    /// The same connection, to send on.
+    /// The sending side of `server`.
     writer: Option<Arc<Mutex<TcpStream>>>,
-    /// The bytes received of the server's next line.
+    /// The beginning of the server's next line.
     line: Vec<u8>,
-    /// The reason that the server gave for closing the connection.
+    /// The reason that the server sent before it closes the connection.
     close_reason: Option<Exit>,
     /// The epoch of the ids on this connection.
     pub(super) epoch: Option<Token>,
@@ -82,13 +84,13 @@ pub(super) struct ServerConnection {
     input: InputLines,
     /// The error that ended the input.
     input_error: Option<io::Error>,
-    /// Ends when standard output has no reader any more.
+    /// Ends when standard output has no reader.
     output_closed: Option<Task<Exit>>,
     /// `None` if signals have their default action.
     pub(super) stop: Option<StopSignal>,
-    /// The mode in which the server reads lines.
+    /// The mode in which the server parses lines.
     pub(super) mode: Mode,
-    /// When [`ServerConnection::next`] stops waiting.
+    /// When [`ServerConnection::next`] fails.
     pub(super) deadline: Option<Instant>,
 }
 
@@ -118,12 +120,12 @@ impl ServerConnection {
         }
     }
 
-    /// From now on, [`ServerConnection::next`] fails when standard output has no reader any more.
+    /// From now on, [`ServerConnection::next`] fails when standard output has no reader.
     pub(super) fn watch_output(&mut self) {
         self.output_closed = Some(smol::unblock(output::wait_until_closed));
     }
 
-    /// Connects to the first address of the host that sends a greeting.
+    /// Connects to `host:port`. Returns the greeting.
     pub(super) async fn connect(&mut self, address: &str) -> Result<ReceivedLine, Exit> {
         let dialed = async {
             let unreachable =
@@ -138,18 +140,18 @@ impl ServerConnection {
         Ok(greeting)
     }
 
-    /// Connects, and requests ids and times for events.
+    /// Connects, and enables tags: events then have ids and times.
     pub(super) async fn open(&mut self, address: &str) -> Result<(), Exit> {
         self.connect(address).await?;
         self.request_reply(&Set { setting: Setting::Tags, on: true }.into()).await.map(drop)
     }
 
-    /// Closes the connection. Until the deadline, [`ServerConnection::next`] waits for the input only.
+    /// Closes the connection. [`ServerConnection::next`] then waits for the input, until this deadline.
     pub(super) fn wait_until(&mut self, deadline: Instant) {
         (self.server, self.writer, self.deadline) = (None, None, Some(deadline));
     }
 
-    /// Sends a line. If this fails, or the server does not read, [`ServerConnection::next`] finds the connection closed.
+    /// Sends a line. If this fails, the connection is closed, and [`ServerConnection::next`] fails.
     pub(super) async fn send(&mut self, line: &[u8]) {
         if let Some(outgoing) = self.outgoing() {
             outgoing.send(|| [line, b"\n"].concat()).await;
@@ -167,7 +169,7 @@ impl ServerConnection {
         let _ = self.server.as_ref().map(|server| server.get_ref().shutdown(Shutdown::Write));
     }
 
-    /// Sends a line and waits for its reply. Passes lines that arrive before it to `other`.
+    /// Sends a line and waits for its reply. Passes the lines before the reply to `other`.
     pub(super) async fn request(
         &mut self,
         line: &[u8],
@@ -176,7 +178,7 @@ impl ServerConnection {
         self.request_messages(line, 0, other).await
     }
 
-    /// Like [`ServerConnection::request`], for a reply of up to `messages` past messages.
+    /// Like [`ServerConnection::request`], for a reply with up to `messages` past messages, which extend the time limit.
     pub(super) async fn request_messages(
         &mut self,
         line: &[u8],
@@ -200,7 +202,7 @@ impl ServerConnection {
         }
     }
 
-    /// Passes on the lines that arrive until the server closes the connection, but for no longer than a reply may take.
+    /// Passes lines to `other` until the server closes the connection, or for as long as a reply may take.
     pub(super) async fn read_rest(
         &mut self,
         mut other: impl FnMut(ReceivedLine) -> Result<(), Exit>,
@@ -218,7 +220,7 @@ impl ServerConnection {
         }
     }
 
-    /// Sends a command and waits for its reply. Ignores lines that arrive before it.
+    /// Sends a command and waits for its reply. Ignores the lines before the reply.
     pub(super) async fn request_reply(&mut self, command: &Command) -> Result<ReceivedLine, Exit> {
         self.request(command.to_line(self.mode).as_bytes(), |_| Ok(())).await
     }
@@ -236,10 +238,10 @@ impl ServerConnection {
         Ok(if let Some(ServerLine::Ok(Reply::Resume(name))) = answer.known { Some(name) } else { None })
     }
 
-    /// Requests a resume token. Must run before a nickname is taken: otherwise, if the reply got lost, the nickname would stay
-    /// reserved for a token that nobody knows.
+    /// Requests a resume token. Call it before taking a nickname: otherwise, if the reply is lost, the server reserves the nickname for a
+    /// token that the client does not know.
     pub(super) async fn request_token(&mut self) -> Result<(), Exit> {
-        // A server that does not keep nicknames for a resume refuses this; the client works without a token, too.
+        // A server without resume refuses this. The client works without a token, too.
         self.request_reply(&Set { setting: Setting::Resume, on: true }.into()).await.map(drop)
     }
 
@@ -259,7 +261,7 @@ impl ServerConnection {
         Err(Exit(ExitCode::Refused, format!("cannot read standard input: {}", error_text(&error))))
     }
 
-    /// Takes a nickname. Returns the refusal if the protocol or the server refuses it.
+    /// Takes a nickname. Returns its refusal, by the client's own check or by the server.
     pub(super) async fn take_name(&mut self, raw: &str) -> Result<Result<Name, ReceivedRefusal>, Exit> {
         let name = match Name::new(raw) {
             Ok(name) => name,
@@ -269,15 +271,18 @@ impl ServerConnection {
         match answer.known {
             Some(ServerLine::Ok(Reply::Nick(name))) => Ok(Ok(name)),
             _ => answer.refusal().map(Err).ok_or_else(|| {
-                Exit(ExitCode::Lost, format!("it is not a chinwag/1 server; it replied: {}", answer.line))
+                Exit(
+                    ExitCode::Lost,
+                    format!("not a chinwag/1 server: expected OK NICK, received {}", quoted(&answer.line)),
+                )
             }),
         }
     }
 
-    /// Waits for a line from the server or, if `input` is set, from the input. Fails when the server has closed the connection,
-    /// standard output has no reader any more, a signal arrives, or the deadline passes.
+    /// Waits for a line from the server or, if `input` is set, from the input. Fails when the server has closed the connection, standard
+    /// output has no reader, a signal arrives, or the deadline passes.
     pub(super) async fn next(&mut self, input: bool) -> Result<ConnectionEvent, Exit> {
-        // Checked first: a fast stream of lines must not delay the end.
+        // Checked first, so that a fast stream of lines does not delay the end.
         if let Some(code) = self.stop.as_ref().and_then(StopSignal::code) {
             return Err(Exit(code, String::new()));
         }
@@ -289,7 +294,7 @@ impl ServerConnection {
             let Some(server) = server else { return pending().await };
             let line = read_line(server, line).await;
             let end = |why| close_reason.take().unwrap_or(Exit(ExitCode::Lost, why));
-            Ok(ConnectionEvent::Line(ReceivedLine::new(&safe_text(&line.map_err(end)?))))
+            Ok(ConnectionEvent::Line(ReceivedLine::new(&decode_lossy(&line.map_err(end)?))))
         };
         let typed = async {
             if !input {
@@ -309,7 +314,7 @@ impl ServerConnection {
             let Some(output_closed) = output_closed else { return pending().await };
             Err(output_closed.await)
         };
-        // Alternates between the two, so that a fast server does not hold up the input.
+        // `race` polls them in random order, so that a fast server does not delay the input.
         let next =
             or(race(heard, typed), or(output_closed, or(fail_on_signal(stop.as_ref()), time_out(*deadline)))).await;
         if let Ok(ConnectionEvent::Line(heard)) = &next {
@@ -333,11 +338,11 @@ impl ServerConnection {
     }
 }
 
-/// The time limits of a reply: one for each line, and one for the whole reply.
+/// The time limits of a reply: one for each of its lines, and one for all of them.
 pub(super) struct ReplyTimeout {
     /// The time left for the whole reply.
     left: Duration,
-    /// Past messages that may still arrive. Each extends the time.
+    /// The number of past messages that may still arrive. Each extends the time.
     messages: u64,
 }
 
@@ -360,7 +365,7 @@ impl ReplyTimeout {
         }
         self.left = self.left.saturating_sub(time);
         if self.left.is_zero() && !heard.is_reply() {
-            return Err(Exit(ExitCode::TimedOut, "timed out: the server did not end its reply".to_owned()));
+            return Err(Exit(ExitCode::TimedOut, "timed out: the server did not complete its reply".to_owned()));
         }
         Ok(())
     }
@@ -372,7 +377,7 @@ async fn fail_on_signal<T>(stop: Option<&StopSignal>) -> Result<T, Exit> {
     Err(Exit(stop.wait().await, String::new()))
 }
 
-/// The end of the connection that the server announces by an `ERR -`.
+/// The end of a connection for which the server gives a reason, by an `ERR -` line.
 fn close_reason(refusal: &ReceivedRefusal) -> Exit {
     if refusal.code == ErrorCode::Resumed.as_str() {
         return Exit(ExitCode::TakenOver, "another connection resumed this session".to_owned());
@@ -380,7 +385,7 @@ fn close_reason(refusal: &ReceivedRefusal) -> Exit {
     Exit(ExitCode::Lost, format!("the server closed the connection: {}", explain(refusal)))
 }
 
-/// Fails when the deadline passes.
+/// Fails when the deadline passes; without one, never.
 pub(super) async fn time_out<T>(deadline: Option<Instant>) -> Result<T, Exit> {
     let Some(deadline) = deadline else { return pending().await };
     Timer::at(deadline).await;
@@ -399,7 +404,7 @@ mod tests {
     }
 
     /// A connection with this input, and its server, which has sent `text`.
-    async fn wire_with(
+    async fn connection_with(
         text: &str,
         input: impl Stream<Item = Vec<u8>> + Send + 'static,
     ) -> (ServerConnection, TcpStream) {
@@ -414,10 +419,10 @@ mod tests {
     }
 
     #[test]
-    fn next_takes_input_beside_a_fast_server() {
+    fn fast_server_does_not_delay_input() {
         smol::block_on(async {
             let (mut connection, _server) =
-                wire_with(&"MSG bob hi\n".repeat(1000), stream::repeat(b"hi".to_vec())).await;
+                connection_with(&"MSG bob hi\n".repeat(1000), stream::repeat(b"hi".to_vec())).await;
             let mut typed = 0;
             for _ in 0..200 {
                 typed += usize::from(matches!(connection.next(true).await, Ok(ConnectionEvent::Input(Some(_)))));

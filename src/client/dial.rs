@@ -1,5 +1,5 @@
-//! Connects to a server by host name: tries all addresses of the name, each a moment after the one before, and uses the first one
-//! that sends a greeting (RFC 8305, "happy eyeballs"). An address that does not answer delays the others only by that moment.
+//! Connects to a server by host name: tries all addresses of the name, each shortly after the previous one, and uses the first that sends a
+//! greeting (RFC 8305, "happy eyeballs"). So an address that does not respond causes only a short delay.
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,7 +13,7 @@ use smol::Timer;
 use smol::net::{TcpStream, resolve};
 use socket2::{SockRef, TcpKeepalive};
 
-use super::line_reader::{read_line, safe_text};
+use super::line_reader::{decode_lossy, read_line};
 use super::refusal::explain;
 use crate::command::{ReceivedLine, ServerLine};
 use crate::command_line::quoted;
@@ -22,14 +22,14 @@ use crate::limits::{
 };
 use crate::process::error_text;
 
-/// A connection, and the greeting that was read from it.
+/// A connection, and the greeting that the server has sent.
 #[derive(Debug)]
 pub(super) struct NewConnection {
     pub(super) server: BufReader<TcpStream>,
     pub(super) greeting: ReceivedLine,
 }
 
-/// The state of the attempt with one address.
+/// The progress of the attempt to connect to one address.
 enum AttemptProgress {
     /// Connected; the greeting has not arrived yet.
     Connected,
@@ -37,12 +37,12 @@ enum AttemptProgress {
     Failed(SocketAddr, String),
 }
 
-/// Connects to `host:port`; the error says why each address failed.
+/// Connects to `host:port`. The error has the reason for each address.
 pub(super) async fn dial(address: &str) -> Result<NewConnection, String> {
     race(addresses(address).await?).await
 }
 
-/// Resolves `host:port`. IPv6 and IPv4 addresses alternate.
+/// Resolves `host:port` to at most [`ADDRESSES_MAX`] addresses. IPv6 and IPv4 alternate.
 pub(super) async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     let port = port.parse().map_err(|_| format!("invalid port {}", quoted(port)))?;
@@ -52,7 +52,7 @@ pub(super) async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> 
             Some((address, zone)) if address.parse::<Ipv6Addr>().is_ok() => {
                 format!("unknown zone {}: expected a network interface, as in fe80::1%eth0", quoted(zone))
             }
-            _ => format!("{}; expected the name or the address of a host, found {}", error_text(&error), quoted(host)),
+            _ => format!("{}: expected the name or address of a host, found {}", error_text(&error), quoted(host)),
         })?;
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
     let (mut first, mut second): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_ipv6() == first_is_v6);
@@ -70,7 +70,7 @@ pub(super) async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> 
     }
 }
 
-/// Tries the addresses, and drops the other attempts once one of them has sent a greeting.
+/// Tries the addresses. Drops the other attempts once a server has sent a greeting.
 async fn race(addresses: Vec<SocketAddr>) -> Result<NewConnection, String> {
     let (report, reports) = async_channel::unbounded();
     let (mut next, mut attempts, mut failures) = (addresses.into_iter().peekable(), Vec::new(), Vec::new());
@@ -100,7 +100,7 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<NewConnection, String> {
     Err(describe(&failures))
 }
 
-/// The failures in one sentence; without addresses if all have the same reason.
+/// Joins the failures to one error; without addresses if all have the same reason.
 fn describe(failures: &[(SocketAddr, String)]) -> String {
     let Some((_, first)) = failures.first() else { return "the host has no address".to_owned() };
     if failures.iter().all(|(_, why)| why == first) {
@@ -117,7 +117,7 @@ fn describe(failures: &[(SocketAddr, String)]) -> String {
 async fn try_address(address: SocketAddr, report: Sender<AttemptProgress>) {
     let greeted = await_greeting(address, &report).await;
     let progress = greeted.map_or_else(|why| AttemptProgress::Failed(address, why), AttemptProgress::Greeted);
-    // If this fails, another address was faster.
+    // If this fails, another attempt has succeeded already.
     let _ = report.send(progress).await;
 }
 
@@ -130,7 +130,7 @@ async fn await_greeting(address: SocketAddr, report: &Sender<AttemptProgress>) -
         _ if error.raw_os_error().is_some() => error.kind().to_string(),
         _ => error.to_string(),
     })?;
-    // The connection works without these two options, too.
+    // The connection also works without these two options.
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(KEEPALIVE_SECONDS));
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
@@ -139,16 +139,16 @@ async fn await_greeting(address: SocketAddr, report: &Sender<AttemptProgress>) -
     let mut line = Vec::new();
     let line =
         with_timeout(REPLY_MS_MAX, async { read_line(&mut server, &mut line).await.map_err(io::Error::other) }).await;
-    let silent = |_| "it did not send HELLO; is it a chinwag server?".to_owned();
-    let greeting = ReceivedLine::new(&safe_text(&line.map_err(silent)?));
+    let silent = |_| "the server sent no HELLO; is it a chinwag server?".to_owned();
+    let greeting = ReceivedLine::new(&decode_lossy(&line.map_err(silent)?));
     match (&greeting.known, greeting.refusal()) {
         (Some(ServerLine::Hello(..)), _) => Ok(NewConnection { server, greeting }),
         (_, Some(refusal)) => Err(explain(&refusal)),
-        (_, None) => Err(format!("it is not a chinwag/1 server; it sent: {}", greeting.line)),
+        (_, None) => Err(format!("not a chinwag/1 server: expected HELLO, received {}", quoted(&greeting.line))),
     }
 }
 
-/// Fails with `TimedOut` if it takes longer.
+/// Runs a future. Fails with `TimedOut` if it takes longer than `ms` milliseconds.
 async fn with_timeout<T>(ms: u64, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let late = async {
         Timer::after(Duration::from_millis(ms)).await;
@@ -170,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    /// A listener whose queue is full: further connections get no answer.
+    /// A listener with a full queue: further attempts to connect get no response.
     fn black_hole() -> (Socket, Vec<Socket>, SocketAddr) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
@@ -202,7 +202,7 @@ mod tests {
     const HELLO: &str = "HELLO chinwag/1 hi\n";
 
     #[test]
-    fn silent_address_delays_the_next_one_by_a_moment() {
+    fn silent_address_delays_next_one_briefly() {
         let (_listener, _full, dead) = black_hole();
         let mute = server("");
         for (first, pause) in [(dead, NEXT_ADDRESS_MS), (mute, NEXT_ADDRESS_GREETING_MS)] {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_address_does_not_delay_the_next_one() {
+    fn refused_address_does_not_delay_next_one() {
         let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         for first in [gone, server("SSH-2.0-OpenSSH\n"), server("ERR - server-full x; later\n")] {
             let begun = Instant::now();

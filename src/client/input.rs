@@ -1,4 +1,5 @@
-//! Reads standard input: splits it into lines by the server's rules, and refuses what is not text.
+//! Reads standard input: splits it into lines by the server's rules, and refuses input that is not UTF-8. The caller sends or parses the
+//! lines. The keys of a terminal are read by [`super::terminal`].
 
 use std::io::{self, Read as _};
 use std::iter;
@@ -18,26 +19,24 @@ pub(super) type InputLines = stream::Boxed<io::Result<Vec<u8>>>;
 /// Telnet's escape byte (RFC 854), which never occurs in UTF-8.
 const IAC: u8 = 255;
 
-/// The byte order marks of other encodings. That of UTF-32 in little-endian order begins with that of UTF-16.
+/// The byte order marks of other encodings. UTF-32 comes first: its little-endian mark begins with that of UTF-16.
 const OTHER_MARKS: [(&[u8], &str); 4] =
     [(b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")];
 
 /// The lines of standard input, until its end or an error.
 pub(super) fn stdin() -> InputLines {
-    // At a terminal, Ctrl-D ends one read only: once the input has ended, nothing more is read.
+    // At a terminal, Ctrl-D ends only one read. `chain` makes this end final.
     let stdin = process::Stream::new(io::stdin(), None).chain(io::empty());
     lines_of(BufReader::new(Unblock::new(stdin)))
 }
 
-/// A line as text without the CR of CR LF.
+/// Decodes a line, and removes the CR of CR LF.
 ///
 /// # Errors
-/// If it is not UTF-8, the server's refusal of such a line. If only its beginning was kept, a refusal of its length.
+/// The line is not UTF-8, or so long that [`InputLines`] has only its beginning. The refusals have the server's codes.
 pub(super) fn decode_line(mut line: Vec<u8>) -> Result<String, Refusal> {
     if line.len() >= INPUT_LINE_BYTES_MAX {
-        let what = format!(
-            "not sent: the line is {INPUT_LINE_BYTES_MAX} bytes long or longer, the limit is {LINE_BYTES_MAX} bytes"
-        );
+        let what = format!("the line has {INPUT_LINE_BYTES_MAX} bytes or more; the limit is {LINE_BYTES_MAX} bytes");
         return Err(Refusal::new(None, ErrorCode::LineTooLong, what));
     }
     if line.ends_with(b"\r") {
@@ -46,14 +45,13 @@ pub(super) fn decode_line(mut line: Vec<u8>) -> Result<String, Refusal> {
     String::from_utf8(line).map_err(|error| LineError::NotUtf8(error.utf8_error().valid_up_to() + 1).into())
 }
 
-/// The line for a server that also speaks telnet: twice IAC is one byte of data, so that the server refuses it as not UTF-8. IAC
-/// alone would hide the bytes after it, such as LF.
+/// Doubles each IAC, as telnet requires for data. A single IAC would make the server skip the bytes after it, such as LF. A doubled one
+/// arrives as a byte that is not UTF-8, and the server refuses the line.
 pub(super) fn with_doubled_iac(line: &[u8]) -> Vec<u8> {
     line.iter().flat_map(|&byte| iter::repeat_n(byte, if byte == IAC { 2 } else { 1 })).collect()
 }
 
-/// The lines of `input`, without a byte order mark at its start. CR alone ends the lines of an input that has no LF. UTF-16 and
-/// UTF-32 are errors.
+/// The lines of `input`, without a byte order mark. If the input has no LF, CR ends its lines. UTF-16 and UTF-32 are errors.
 fn lines_of(input: impl AsyncBufRead + Unpin + Send + 'static) -> InputLines {
     let lines = stream::unfold(Some((input, true)), |state| async move {
         let (mut input, is_first) = state?;
@@ -67,7 +65,7 @@ fn lines_of(input: impl AsyncBufRead + Unpin + Send + 'static) -> InputLines {
     lines.flat_map(stream::iter).boxed()
 }
 
-/// The first line or, if CR alone ends the lines, all of them.
+/// Reads the first line or, if CR ends the lines, all lines.
 async fn read_first_lines(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec<Vec<u8>>> {
     let Some(RawLine { mut bytes, ending }) = read_line(input, INPUT_FIRST_LINE_BYTES_MAX).await? else {
         return Ok(Vec::new());
@@ -92,7 +90,7 @@ async fn read_first_lines(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result
     Ok(lines)
 }
 
-/// The next line, none at the end of the input.
+/// Reads the next line; returns none at the end of the input.
 async fn read_next_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Vec<Vec<u8>>> {
     Ok(read_line(input, INPUT_LINE_BYTES_MAX).await?.map(|line| line.bytes).into_iter().collect())
 }
@@ -103,16 +101,16 @@ struct RawLine {
     ending: LineEnding,
 }
 
-/// Where a line ended.
+/// How a line ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LineEnding {
     LineFeed,
     EndOfInput,
-    /// The line is too long; the rest of it was skipped.
+    /// The line was too long: its rest was skipped.
     Cut,
 }
 
-/// Reads the next line. Keeps only the beginning of a line that is longer than `bytes_max`.
+/// Reads the next line. Keeps the first `bytes_max` bytes of a longer line.
 async fn read_line(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) -> io::Result<Option<RawLine>> {
     let mut bytes = Vec::new();
     input.take(bytes_max as u64).read_until(b'\n', &mut bytes).await?;
@@ -140,7 +138,7 @@ async fn read_line(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) ->
 mod tests {
     use super::*;
 
-    /// The lines of this input, up to an error.
+    /// The lines of this input up to an error, and the error.
     fn lines(input: &[u8]) -> (Vec<Vec<u8>>, Option<String>) {
         let all: Vec<_> = smol::block_on(lines_of(futures_lite::io::Cursor::new(input.to_vec())).collect());
         let (mut lines, mut error) = (Vec::new(), None);
@@ -180,7 +178,7 @@ mod tests {
         check(b"one\ntwo\rthree\r", &[b"one", b"two\rthree\r"]);
         let many = b"MSG hello\r".repeat(2000);
         check(&many, &vec![&b"MSG hello"[..]; 2000]);
-        // The limit is reached before the end of the input, which may have an LF.
+        // The input may have an LF after the limit, so its CRs do not end lines.
         let endless = b"MSG hello\r".repeat(INPUT_FIRST_LINE_BYTES_MAX / 10 + 1);
         check(&endless, &[&endless[..INPUT_LINE_BYTES_MAX]]);
     }
@@ -212,7 +210,7 @@ mod tests {
             decode_line(cut)
                 .unwrap_err()
                 .to_string()
-                .starts_with("ERR - line-too-long not sent: the line is 8192 bytes")
+                .starts_with("ERR - line-too-long the line has 8192 bytes or more")
         );
     }
 }

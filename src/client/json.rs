@@ -1,4 +1,4 @@
-//! A line from a server as an object for scripts; `README.md` documents it. Pure.
+//! Formats a line from the server as a JSON object for scripts, with the keys that `docs/client.md` documents. Pure.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use serde_json::{Map, Value, json};
@@ -37,7 +37,7 @@ impl ReceivedLine {
 /// The keys whose values are numbers.
 const NUMBERS: [&str; 7] = ["id", "count", "last", "width", "session", "idle", "online"];
 
-/// The keys for the words after the first one; none if the first is unknown.
+/// The keys for the words after `word`; none if `word` is unknown.
 fn keys(word: &str, rest: &str) -> Vec<&'static str> {
     let keys: &[_] = match word {
         "OK" => return reply_keys(rest.split(' ').next().unwrap_or_default()),
@@ -62,7 +62,7 @@ fn keys(word: &str, rest: &str) -> Vec<&'static str> {
     keys.to_vec()
 }
 
-/// The keys for the words of a reply. Servers of later versions may have other commands.
+/// The keys for the words of a reply. A later version of the server may have other commands.
 fn reply_keys(verb: &str) -> Vec<&'static str> {
     let keys = Verb::from_word(verb).map_or(&["text"][..], |verb| verb.specification().reply_keys);
     [&["verb"], keys].concat()

@@ -1,4 +1,4 @@
-//! Reads lines from the server.
+//! Reads the server's lines from a connection, bounded in length. [`crate::command::ReceivedLine`] parses them.
 
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt as _, AsyncReadExt as _};
@@ -6,7 +6,7 @@ use smol::net::TcpStream;
 
 use crate::limits::CLIENT_LINE_BYTES_MAX;
 
-/// Reads the next line; its beginning may be in `line` already. If the future is dropped, `line` keeps the bytes read so far.
+/// Reads the next line, with its ending; `line` may hold its beginning. If the future is dropped, `line` keeps the bytes read so far.
 pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<u8>) -> Result<Vec<u8>, String> {
     loop {
         let left = CLIENT_LINE_BYTES_MAX.saturating_sub(line.len());
@@ -20,15 +20,15 @@ pub(super) async fn read_line(server: &mut BufReader<TcpStream>, line: &mut Vec<
                 format!("the server sent a line of more than {CLIENT_LINE_BYTES_MAX} bytes; is it a chinwag server?")
             });
         }
-        // A server that disconnects a slow consumer in the middle of a line ends that line with CR LF. It counts as not read.
+        // If the server disconnects a slow consumer within a line, it ends that incomplete line with CR LF. Skip it.
         if !(line.ends_with(b"\r\n") && (line.starts_with(b"@") || line.starts_with(b"PAST "))) {
             return Ok(line);
         }
     }
 }
 
-/// A line as text without its ending. Bytes that are not UTF-8 become U+FFFD.
-pub(super) fn safe_text(line: &[u8]) -> String {
+/// Decodes a line, without its ending. Bytes that are not UTF-8 become U+FFFD.
+pub(super) fn decode_lossy(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
 }

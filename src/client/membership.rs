@@ -1,5 +1,8 @@
-//! A membership that outlives its connections: when one breaks, the client reconnects, takes its nickname back and reads the messages
-//! that it missed.
+//! A membership that outlives its connections. When a connection is lost, it reconnects, resumes the session or takes the nickname again,
+//! and reads the missed messages.
+//!
+//! The caller calls [`Membership::next`] in a loop; reconnecting happens within it. [`super::connection`] does the I/O,
+//! [`super::read_progress`] decides which messages to pass on.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -17,21 +20,21 @@ use crate::protocol::{Mode, Name};
 /// The result of [`Membership::next`].
 #[derive(Debug)]
 pub(super) enum MembershipEvent {
-    /// A line from the server. A missed message comes as the event that it was.
+    /// A line from the server. A missed message comes as an event.
     Line(ReceivedLine),
     /// A line of the input without its ending; `None` at the end of the input.
     Input(Option<Vec<u8>>),
-    /// Messages are missing here; the text says which.
+    /// Messages are missing at this place; the text says which.
     Gap(String),
-    /// All earlier messages have been read; `false` if some may be missing.
+    /// The replay of earlier messages has ended; `false` if messages may be missing in it.
     CaughtUp(bool),
     /// The connection is lost; the reason.
     Lost(String),
     /// An attempt to reconnect failed; the reason.
     AttemptFailed(String),
-    /// The pause before the next attempt to reconnect.
+    /// The next attempt to reconnect follows after this time.
     RetryIn(Duration),
-    /// Connected again, with the nickname or the reason why it was refused.
+    /// Connected again, with the nickname or its refusal.
     Reconnected(Result<Name, ReceivedRefusal>),
 }
 
@@ -42,23 +45,24 @@ pub(super) struct Membership {
     /// The nickname to keep.
     name: Name,
     progress: ReadProgress,
-    /// How long to try to reconnect; `None`: without limit.
+    /// Longest time to try to reconnect; `None`: without limit.
     retry: Option<Duration>,
-    /// When to stop in any case.
+    /// When [`Membership::next`] fails in any case.
     deadline: Option<Instant>,
     /// Events that [`Membership::next`] has not returned yet.
     events: VecDeque<MembershipEvent>,
     backoff: ExponentialBackoff,
-    /// Whether there is no connection.
+    /// Whether the connection is lost, and not replaced yet.
     is_disconnected: bool,
-    /// When to give up reconnecting, while it is away.
+    /// When to stop reconnecting, while disconnected.
     retry_until: Option<Instant>,
-    /// The time limits of the reply with earlier messages, and the bytes of events held back until it ends.
+    /// The time limits of the replay.
     reply_timeout: ReplyTimeout,
+    /// The memory of the events that are deferred until the replay ends.
     deferred_bytes: usize,
-    /// Whether there is a connection without a nickname: missed messages are requested once there is one.
+    /// Whether the connection has no nickname. The replay begins once it has one.
     is_nameless: bool,
-    /// The time left to wait for the next reply.
+    /// The time left for the server's next reply.
     reply_time_left: Duration,
 }
 
@@ -127,9 +131,9 @@ impl Membership {
         self.connection.quit().await;
     }
 
-    /// Waits for an event or, if `input` is set, for a line of the input. Fails when the connection is lost for good, standard output
-    /// has no reader any more, a signal arrives, or the deadline passes. `is_reply_due`: the server has a reply to send, and is
-    /// disconnected if it does not send it in time.
+    /// Waits for an event or, if `input` is set, for a line of the input. Fails when the connection is lost for good, standard output has
+    /// no reader, a signal arrives, or the deadline passes. `is_reply_due`: the server owes a reply; if it does not send the reply in time,
+    /// the connection counts as lost.
     pub(super) async fn next(&mut self, input: bool, is_reply_due: bool) -> Result<MembershipEvent, Exit> {
         if !is_reply_due {
             self.reply_time_left = REPLY_TIME;
@@ -152,7 +156,7 @@ impl Membership {
             }
             let begun = Instant::now();
             let next = self.connection.next(input).await;
-            // Only the wait for the server counts, not the time that the output takes.
+            // Counts the wait for the server, not the time that printing takes.
             self.reply_time_left = match &next {
                 Ok(ConnectionEvent::Line(heard)) if heard.is_reply() => REPLY_TIME,
                 _ => self.reply_time_left.saturating_sub(begun.elapsed()),
@@ -178,16 +182,16 @@ impl Membership {
         }
     }
 
-    /// Handles a line during a replay. Gives up a connection whose replay does not end.
+    /// Handles a line during a replay. Closes the connection if the replay exceeds its time or memory.
     async fn receive_in_replay(&mut self, time: Duration, heard: ReceivedLine) -> Result<(), Exit> {
         if matches!(heard.known, Some(ServerLine::Event(..))) {
-            // The line, and about as much again for the parsed form.
+            // The line, and about the same size for its parsed form.
             self.deferred_bytes += 2 * heard.line.len() + size_of::<ReceivedLine>();
         }
         match self.reply_timeout.spend(time, &heard) {
             Err(Exit(_, why)) => self.handle_loss(why),
             Ok(()) if self.deferred_bytes > HELD_BYTES_MAX => {
-                self.handle_loss("the server sent events but did not end its reply".to_owned())
+                self.handle_loss("the server did not complete its reply".to_owned())
             }
             Ok(()) => {
                 self.receive(heard).await;
@@ -212,7 +216,7 @@ impl Membership {
         self.events.push_back(match action {
             ReadAction::Line(heard) => MembershipEvent::Line(heard),
             ReadAction::Gap(what) => MembershipEvent::Gap(what),
-            ReadAction::CaughtUp(whole) => MembershipEvent::CaughtUp(whole),
+            ReadAction::CaughtUp(is_complete) => MembershipEvent::CaughtUp(is_complete),
             ReadAction::Send(command) => return self.request(&command).await,
         });
     }
@@ -221,7 +225,7 @@ impl Membership {
         self.connection.send(command.to_line(Mode::Commands).as_bytes()).await;
     }
 
-    /// Requests the earlier messages.
+    /// Begins a replay of earlier messages.
     async fn catch_up(&mut self) {
         let command = self.progress.begin(self.connection.epoch.clone());
         (self.reply_timeout, self.deferred_bytes) = (ReplyTimeout::new(u64::MAX), 0);
@@ -253,7 +257,7 @@ impl Membership {
     }
 
     async fn reconnect(&mut self) -> Result<(), Exit> {
-        // With a time limit, a refused nickname fails this attempt, and the next one tries it again: a script cannot choose another one.
+        // A script cannot choose another nickname: with a time limit, a refused nickname fails this attempt only.
         let deadline = self.deadline;
         let named = match or(self.rejoin(), time_out(deadline)).await {
             Ok(Err(refusal)) if self.retry.is_some() => Err(Exit(ExitCode::Refused, refusal.problem)),
@@ -270,9 +274,10 @@ impl Membership {
                 Ok(())
             }
             Err(end) if end.0.is_requested() => Err(end),
-            Err(Exit(_, why)) if self.retry_until.is_some_and(|end| end <= Instant::now()) => {
-                Err(Exit(ExitCode::Lost, format!("could not reconnect in time: {why}")))
-            }
+            Err(Exit(_, why)) if self.retry_until.is_some_and(|end| end <= Instant::now()) => Err(Exit(
+                ExitCode::Lost,
+                format!("could not reconnect within {:?}: {why}", self.retry.unwrap_or_default()),
+            )),
             Err(Exit(_, why)) => {
                 self.events.push_back(MembershipEvent::AttemptFailed(why));
                 self.schedule_attempt();
@@ -291,7 +296,7 @@ impl Membership {
     }
 }
 
-/// Longest wait for a reply.
+/// Longest wait for a reply of the server.
 const REPLY_TIME: Duration = Duration::from_millis(REPLY_TOTAL_MS_MAX);
 
 /// The pauses before the attempts to reconnect.
@@ -308,7 +313,7 @@ mod tests {
 
     use super::*;
 
-    /// A membership after its first replay, and its server, which then sends `lines`.
+    /// A membership after its first replay, and its server, which has sent `lines` after it.
     async fn membership(lines: &str) -> (Membership, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

@@ -1,4 +1,5 @@
-//! Standard output and standard error of the client's commands. Both wait for a slow reader; a signal or the deadline ends the wait.
+//! Standard output and standard error of the commands for scripts. A write waits for a slow reader until a signal or the deadline ends the
+//! wait. The chat at a terminal writes through [`super::terminal`] instead.
 
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
@@ -12,16 +13,16 @@ use super::stop::StopSignal;
 use super::{Exit, ExitCode, PROGRAM};
 use crate::process::{Stream, error_text, was_closed};
 
-/// Standard output and standard error, and what ends a wait for their reader.
+/// Standard output and standard error, with the events that end a wait for a reader.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CommandOutput {
-    /// None where signals have their default action.
+    /// `None` if signals have their default action.
     pub(super) stop: Option<StopSignal>,
     pub(super) deadline: Option<Instant>,
 }
 
 impl CommandOutput {
-    /// Fails if standard output is closed, before anything is done whose result could not be printed.
+    /// Fails if standard output is closed. Commands call it first, so that they do nothing whose result they cannot print.
     pub(super) fn check() -> Result<(), Exit> {
         if was_closed(io::stdout()) { Err(cannot_write(&Errno::BADF.into())) } else { Ok(()) }
     }
@@ -53,10 +54,10 @@ impl CommandOutput {
     }
 }
 
-/// Waits until standard output has no reader any more. A closed pipe ends the client with success; a terminal that is gone, or a
-/// descriptor that cannot be written, is an error.
+/// Waits until standard output has no reader. A closed pipe ends the client with success. A lost terminal or an invalid descriptor is an
+/// error.
 pub(super) fn wait_until_closed() -> Exit {
-    // No event is requested, but `poll` always reports an error.
+    // Without requested events, `poll` returns only on an error or a hang-up.
     while poll(&mut [PollFd::new(&io::stdout(), PollFlags::empty())], None) != Ok(1) {}
     match tcgetattr(io::stdout()) {
         Err(error @ (Errno::IO | Errno::BADF)) => cannot_write(&error.into()),

@@ -1,23 +1,26 @@
-//! Tracks which messages have been read, across reconnects. Passes each message on once, in order, and missed messages as the events
-//! that they were. Pure; `protocol.md` (History) says why this leaves no gap.
+//! Tracks which messages have been read, across reconnects: passes each message on once and in order, and turns missed messages back into
+//! events. Pure; `protocol.md` (History) explains why no message is missed.
+//!
+//! After each connect, the caller sends the command that [`ReadProgress::begin`] returns, passes every line to [`ReadProgress::receive`],
+//! and carries out the actions. When the connection is lost, it calls [`ReadProgress::end`].
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use crate::command::{Command, History, HistoryReply, ReceivedLine, Reply, ServerLine, Since};
 use crate::protocol::{ErrorCode, ErrorField, Event, MessageId, PastMessage, Tag, Token};
 
-/// The requested id belongs to another numbering of messages.
+/// The codes of a server that numbers its messages anew.
 const OTHER_EPOCH: [&str; 2] = [ErrorCode::EpochChanged.as_str(), ErrorCode::IdAhead.as_str()];
 
-/// An action for the caller. Several are carried out in order.
+/// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ReadAction {
-    /// Pass this line on.
+    /// Pass this line to the user.
     Line(ReceivedLine),
-    /// Report that messages are missing here.
+    /// Report missing messages to the user, at this place.
     Gap(String),
     /// Send this command.
     Send(Command),
-    /// All earlier messages have been passed on; `false` if some may be missing.
+    /// The replay has ended; `false` if messages may be missing in it.
     CaughtUp(bool),
 }
 
@@ -28,9 +31,9 @@ pub(super) struct ReadProgress {
     last: Option<MessageId>,
     /// The epoch of `last`.
     epoch: Option<Token>,
-    /// How many messages from before the first connection to pass on, as `PAST`.
+    /// The number of messages from before the first connection to pass on, as `PAST`.
     past_count: u64,
-    /// Whether the user chose `last`: then a refusal of it is passed on.
+    /// Whether the user chose `last`. If so, its refusal is passed on.
     is_user_chosen: bool,
     /// The replay in progress.
     replay: Option<Replay>,
@@ -41,48 +44,48 @@ pub(super) struct ReadProgress {
 struct Replay {
     /// The epoch of the connection.
     epoch: Option<Token>,
-    /// Events that arrived before the end of the reply. The messages among them are in the reply, too.
+    /// Events that arrived before the end of the reply. The reply repeats the messages among them.
     deferred: Vec<ReceivedLine>,
-    /// Whether it has the missed messages; otherwise, those from before the first connection.
+    /// Whether the reply has missed messages; otherwise, it has messages from before the first connection.
     has_missed: bool,
-    /// Whether no message is missing in it.
+    /// Whether no message is missing in the reply.
     is_complete: bool,
 }
 
 impl ReadProgress {
-    /// Reads from now on, after the last `past_count` messages.
+    /// Reads the last `past_count` messages, and then new ones.
     pub(super) fn from_now(past_count: u64) -> Self {
         Self { past_count, ..Self::default() }
     }
 
-    /// Reads from after this id on.
+    /// Reads the messages after this id, and then new ones.
     pub(super) fn since(id: MessageId, epoch: Option<Token>) -> Self {
         Self { last: Some(id), epoch, is_user_chosen: true, ..Self::default() }
     }
 
-    /// Whether a replay is in progress. No command with the same reply may be sent meanwhile.
+    /// Whether a replay is in progress. The caller must not send a command with the same reply meanwhile.
     pub(super) fn is_catching_up(&self) -> bool {
         self.replay.is_some()
     }
 
-    /// Begins a replay on a connection with this epoch and a nickname. Returns the command to send before any other.
+    /// Begins a replay on a new connection with this epoch, after taking the nickname. Returns the command to send before any other.
     pub(super) fn begin(&mut self, epoch: Option<Token>) -> Command {
         let has_missed = self.last.is_some();
         self.replay = Some(Replay { epoch, deferred: Vec::new(), has_missed, is_complete: has_missed });
         match self.last {
             Some(last) => Since { after: last, epoch: self.epoch.clone() }.into(),
-            // Requested even if no messages are wanted: the reply has the id of the last one, the start of `SINCE` after a reconnect.
+            // Sent even if the count is 0: the reply has the id of the last message, from which `SINCE` reads on after a reconnect.
             None => History(self.past_count).into(),
         }
     }
 
-    /// Ends the replay because the connection is lost. Returns the events that no later replay repeats.
+    /// Ends the replay because the connection is lost. Returns the deferred events that no later replay repeats.
     pub(super) fn end(&mut self) -> impl Iterator<Item = ReceivedLine> {
         let mut deferred = Vec::new();
         if let Some(replay) = self.replay.take() {
             deferred = replay.deferred;
             if !replay.has_missed {
-                // These messages follow the taking of the nickname: from the first one on, the next replay repeats them.
+                // The next replay must repeat the deferred messages: read on from before the first of them.
                 let first = deferred.iter().find_map(id_of);
                 self.last = self.last.or(first.map(|id| MessageId(id.0.saturating_sub(1))));
                 self.epoch = replay.epoch;
@@ -119,7 +122,7 @@ impl ReadProgress {
         }
     }
 
-    /// Passes a line on, unless it was passed on before.
+    /// Passes a line on, unless it is a message that was passed on before.
     fn pass_on(&mut self, heard: ReceivedLine) -> Option<ReadAction> {
         let is_known = id_of(&heard).is_some_and(|id| self.last.is_some_and(|last| id <= last));
         let said = if let Some(ServerLine::Ok(Reply::Msg(id))) = heard.known { Some(id) } else { id_of(&heard) };
@@ -130,7 +133,8 @@ impl ReadProgress {
     fn receive_past(&mut self, past: PastMessage, heard: ReceivedLine) -> Vec<ReadAction> {
         let Some(mut replay) = self.replay.take() else { return Vec::new() };
         let (id, is_unread) = (Some(past.id), self.last.is_none_or(|last| past.id > last));
-        // A message in the reply can follow an event of this connection only if it was sent on the previous one and stored late.
+        // Usually, all messages of the reply precede the events. A message sent on the previous connection may have been stored only after
+        // some of them.
         let earlier =
             replay.deferred.iter().rposition(|deferred| id_of(deferred).is_some_and(|deferred| Some(deferred) < id));
         let earlier = replay.deferred.drain(..earlier.map_or(0, |at| at + 1));
@@ -157,10 +161,7 @@ impl ReadProgress {
         let (missing, next) = match before {
             Some(before) if replay.has_missed && Some(before) > self.last => {
                 self.last = Some(before);
-                let missing = format!(
-                    "messages are missing here: the server no longer keeps those before id {}",
-                    before.next().0
-                );
+                let missing = format!("messages are missing here: the server keeps none before id {}", before.next().0);
                 (missing, Since { after: before, epoch: replay.epoch.clone() }.into())
             }
             _ if self.is_user_chosen => return [vec![ReadAction::Line(heard)], self.end_replay(false)].concat(),
@@ -176,7 +177,7 @@ impl ReadProgress {
         vec![ReadAction::Gap(missing), ReadAction::Send(next)]
     }
 
-    /// Ends the replay, and passes on the events that arrived during it.
+    /// Ends the replay, and passes on the deferred events.
     fn end_replay(&mut self, is_complete: bool) -> Vec<ReadAction> {
         let deferred = self.replay.take().map(|replay| replay.deferred).unwrap_or_default();
         let mut all = vec![ReadAction::CaughtUp(is_complete)];
@@ -185,7 +186,7 @@ impl ReadProgress {
     }
 }
 
-/// The id of an event, if it is a message.
+/// The id of a message that arrived as an event.
 fn id_of(heard: &ReceivedLine) -> Option<MessageId> {
     if let Some(ServerLine::Event(Some(tag), _)) = &heard.known { tag.id } else { None }
 }
@@ -220,7 +221,7 @@ mod tests {
         }
     }
 
-    /// The progress up to id 5 in epoch a that begins a replay on another connection.
+    /// Progress up to id 5 in epoch `a`, with a replay begun on another connection in the epoch `now`.
     fn back(now: &str) -> ReadProgress {
         let mut progress = ReadProgress::default();
         assert_eq!(progress.begin(epoch("a")), History(0).into());
@@ -249,7 +250,7 @@ mod tests {
             ],
             &["@6 T MSG bob a", "caught up: true", "@8 T MSG bob c", "@- T JOIN eve", "@- T WHISPER bob w"],
         );
-        // An own message that was stored only after the nickname was taken back.
+        // An own message that was stored only after the client had taken its nickname again.
         check(
             &["@8 T MSG bob c", "PAST 8 T bob c", "PAST 9 T al d", "OK SINCE 2 last=9"],
             &["@8 T MSG bob c", "@9 T MSG al d", "caught up: true"],
@@ -270,7 +271,7 @@ mod tests {
             read(&mut progress, &["PAST 8 T bob c", "OK SINCE 1 last=8"]),
             ["@8 T MSG bob c", "caught up: true"]
         );
-        // A message that was passed on before the end of the reply is not passed on again.
+        // A message passed on before the connection was lost is not passed on again.
         let mut progress = back("a");
         let lines = ["@6 T MSG bob a", "@7 T MSG bob b", "PAST 6 T bob a", "PAST 7 T bob b"];
         assert_eq!(read(&mut progress, &lines), ["@6 T MSG bob a"]);
@@ -293,18 +294,18 @@ mod tests {
 
     #[test]
     fn missing_messages_are_reported() {
-        let anew = "missing: messages sent while you were disconnected may be missing here: the server was restarted without them";
+        let restarted = "missing: messages sent while you were disconnected may be missing here: the server was restarted without them";
         let mut progress = back("b");
         let lines = ["@2 T MSG bob q", "ERR SINCE epoch-changed the epoch is b", "OK HISTORY 0 last=2"];
-        assert_eq!(read(&mut progress, &lines), [anew, "ask: HISTORY 0", "caught up: false", "@2 T MSG bob q"]);
+        assert_eq!(read(&mut progress, &lines), [restarted, "ask: HISTORY 0", "caught up: false", "@2 T MSG bob q"]);
         assert_eq!(progress.begin(epoch("b")), since(MessageId(2), epoch("b")));
 
         let mut progress = back("a");
-        let old = "missing: messages are missing here: the server no longer keeps those before id 9";
+        let old = "missing: messages are missing here: the server keeps none before id 9";
         let lines = ["ERR SINCE too-old 9 is the oldest", "PAST 9 T bob z", "OK SINCE 1 last=9"];
         assert_eq!(read(&mut progress, &lines), [old, "ask: SINCE 8 a", "@9 T MSG bob z", "caught up: false"]);
 
-        // A server that repeats the refusal gets no endless requests.
+        // If the server repeats the refusal, the requests stop.
         let lines = ["ERR SINCE too-old 9 is the oldest", "ERR SINCE too-old 9 is the oldest", "ERR HISTORY x y"];
         let again = "missing: messages sent while you were disconnected may be missing here: 9 is the oldest";
         assert_eq!(read(&mut back("a"), &lines), [old, "ask: SINCE 8 a", again, "ask: HISTORY 0", "caught up: false"]);

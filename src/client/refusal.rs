@@ -1,11 +1,12 @@
-//! Words refusals for users: hints name options and subcommands at a command line, and slash commands at a terminal.
+//! Rewrites the hints of refusals for users: the server's hints name commands of the protocol; these name options and commands of
+//! `chinwag` at a command line, and slash commands at a terminal. The problem keeps the server's words. Pure.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use super::offered_commands::usage_of;
 use crate::command::{Hint, ReceivedRefusal, Verb};
 use crate::protocol::{ErrorCode, MessageId};
 
-/// What is wrong, and what to do at a command line.
+/// The problem, and a hint for the command line.
 pub(super) fn explain(refusal: &ReceivedRefusal) -> String {
     let hint = match ErrorCode::from_word(&refusal.code) {
         Some(ErrorCode::VerbUnknown) => return OLD_SERVER.to_owned(),
@@ -15,7 +16,7 @@ pub(super) fn explain(refusal: &ReceivedRefusal) -> String {
     format!("{}{hint}", refusal.problem)
 }
 
-/// What is wrong, and what to type at a terminal.
+/// The problem, and a hint for the terminal.
 pub(super) fn explain_at_terminal(refusal: &ReceivedRefusal) -> String {
     if ErrorCode::from_word(&refusal.code) == Some(ErrorCode::VerbUnknown) {
         return OLD_SERVER.to_owned();
@@ -23,18 +24,18 @@ pub(super) fn explain_at_terminal(refusal: &ReceivedRefusal) -> String {
     format!("{}{}", refusal.problem, refusal.hint.as_ref().map(at_terminal).unwrap_or_default())
 }
 
-const OLD_SERVER: &str = "the server does not know this command: it is older than this client";
+const OLD_SERVER: &str = "the server does not support this command: it is older than this client";
 
 fn at_command_line(hint: &Hint) -> String {
     match hint {
         Hint::Write(Verb::Nick) | Hint::ChooseNickname => "; choose another with --nick".to_owned(),
         Hint::RetryNickname => "; try again later, or choose another with --nick".to_owned(),
         Hint::TakeNickname => "; take one with --nick".to_owned(),
-        Hint::JoinNamesByCommas => "; write the names with commas and without spaces".to_owned(),
+        Hint::JoinNamesByCommas => "; separate the names by commas, without spaces".to_owned(),
         Hint::ListMembers => "; chinwag who lists the members".to_owned(),
-        Hint::Since(MessageId(id)) => format!("; for all from there on, use --since {id}"),
-        Hint::CheckEpoch => "; expected an id from this server, see chinwag history --json".to_owned(),
-        Hint::CheckHistory => ", so look with chinwag history first; try again later".to_owned(),
+        Hint::Since(MessageId(id)) => format!("; to get all from there on, use --since {id}"),
+        Hint::CheckEpoch => "; expected an id of this server: chinwag history --json prints some".to_owned(),
+        Hint::CheckHistory => "; check with chinwag history before you send it again".to_owned(),
         hint => without_commands(hint).to_owned(),
     }
 }
@@ -49,19 +50,19 @@ fn at_terminal(hint: &Hint) -> String {
         Hint::TakeNickname => write("take one first: ", Verb::Nick),
         Hint::ListMembers => "; /who lists names".to_owned(),
         Hint::ListCommands => "; /help lists the commands".to_owned(),
-        Hint::Since(MessageId(id)) => format!("; for all from there on, type: /since {id}"),
-        Hint::CheckEpoch => write("from another epoch? type: ", Verb::History),
-        Hint::CheckHistory => ", so look with /history first; try again later".to_owned(),
+        Hint::Since(MessageId(id)) => format!("; to get all from there on, type: /since {id}"),
+        Hint::CheckEpoch => write("is the id from another epoch? type: ", Verb::History),
+        Hint::CheckHistory => "; check with /history before you send it again".to_owned(),
         hint => without_commands(hint).to_owned(),
     }
 }
 
-/// The text of a hint that names no command. Empty for what the client does by itself, such as reconnecting.
+/// The text of a hint that names no command. Empty if the client follows the hint itself, such as reconnecting.
 fn without_commands(hint: &Hint) -> &'static str {
     match hint {
-        Hint::EnableStore => " (its operator would say: --data PATH)",
+        Hint::EnableStore => "; its operator can enable it with chinwagd --data PATH",
         Hint::AddRarerWord => "; add a rarer word",
-        Hint::SplitLine => ", send it in parts",
+        Hint::SplitLine => "; send it in parts",
         Hint::EndLinesWithLf => "; end each line with LF",
         Hint::SendUtf8 => "; send it as UTF-8",
         Hint::ConvertToUtf8 => "; convert it first: iconv -f UTF-16 -t UTF-8",
@@ -121,7 +122,7 @@ mod tests {
         );
         check(
             "ERR WHISPER target-missing a name is missing; write: WHISPER name[,name...] text, with no space in the list",
-            "a name is missing; write the names with commas and without spaces",
+            "a name is missing; separate the names by commas, without spaces",
         );
         check(
             "ERR SINCE epoch-changed the epoch is k7qd: ids from another one mean nothing now; write: HISTORY [count]",
@@ -129,11 +130,11 @@ mod tests {
         );
         check(
             "ERR SINCE id-ahead the last id is 5; from another epoch? that is in HELLO; write: HISTORY [count]",
-            "the last id is 5; expected an id from this server, see chinwag history --json",
+            "the last id is 5; expected an id of this server: chinwag history --json prints some",
         );
         check(
             "ERR SINCE too-old 9 is the oldest that is kept; for all from there on, write: SINCE 8",
-            "9 is the oldest that is kept; for all from there on, use --since 8",
+            "9 is the oldest that is kept; to get all from there on, use --since 8",
         );
         check("ERR - slow you read too slowly; connect again", "you read too slowly");
         check("ERR - idle-timeout too quiet; connect again, and answer PING", "too quiet");
@@ -153,7 +154,7 @@ mod tests {
         check("ERR MSG no-name no name yet; take one first: NICK name", "no name yet; take one first: /nick name");
         check(
             "ERR SINCE too-old 9 is the oldest that is kept; for all from there on, write: SINCE 8",
-            "9 is the oldest that is kept; for all from there on, type: /since 8",
+            "9 is the oldest that is kept; to get all from there on, type: /since 8",
         );
         check("ERR SET option-unknown it is no option; write: SET echo|tags|draw|resume on|off", "it is no option");
         check(
@@ -171,9 +172,9 @@ mod tests {
         assert_eq!([explain(&refusal), explain_at_terminal(&refusal)], ["no; try again later"; 2]);
     }
 
-    /// No hint, of any code, tells the user to write a line of the protocol.
+    /// No hint, of any code, shows a line of the protocol.
     #[test]
-    fn words_have_no_protocol_syntax() {
+    fn hints_have_no_protocol_syntax() {
         let open =
             [Hint::Say(Text::truncated("x")), Hint::DoubleSlash(Text::truncated("x")), Hint::Since(MessageId(8))];
         for hint in Hint::plain().chain(open) {

@@ -1,4 +1,5 @@
-//! Formats what is shown, one line each. Control characters have been replaced before.
+//! Formats messages, events and notes for users, one line each. Pure. The parsers of the protocol have replaced control characters
+//! before; [`super::json`] formats lines for scripts.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::fmt::Display;
@@ -7,9 +8,9 @@ use chrono::{DateTime, TimeZone};
 use nu_ansi_term::{Color, Style};
 
 use super::chat_state::DisplayItem;
-use crate::protocol::{Event, Name, Text};
+use crate::protocol::{Event, LeaveReason, Name, Text};
 
-/// The options of the format.
+/// How lines are formatted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LineFormat {
     /// Print colours.
@@ -18,12 +19,11 @@ pub(super) struct LineFormat {
     pub(super) bell: bool,
 }
 
-/// The colours of nicknames: those of the terminal's 16 that are legible on black and on white.
+/// The colours of nicknames: the ones of the terminal's 16 that are legible on black and on white.
 const NAME_COLORS: [u8; 10] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 13];
 
 impl LineFormat {
-    /// The line to print for `shown`, without an ending. Times are in the zone of `now`, with the date if it is not the date of
-    /// `now`.
+    /// The line to print for `shown`, without a line ending. Times are in the zone of `now`, with the date unless it is today's.
     pub(super) fn format_line<Z: TimeZone<Offset: Display>>(self, shown: &DisplayItem, now: &DateTime<Z>) -> String {
         let (at, event, for_user) = match shown {
             DisplayItem::Event(at, event, for_user) => (at, event, *for_user),
@@ -59,17 +59,19 @@ impl LineFormat {
             }
             Event::Draw(name, drawing) => self.dim(&format!("{name} draws: {drawing}")),
             Event::Join(name) => self.dim(&format!("{name} joined")),
-            Event::Leave(name, why, None) => self.dim(&format!("{name} left ({})", why.as_str())),
-            Event::Leave(name, why, Some(text)) => self.dim(&format!("{name} left ({}: {text})", why.as_str())),
-            Event::Rename { from, to } => self.dim(&format!("{from} is {to} now")),
+            Event::Leave(name, reason, text) => {
+                let text = text.as_ref().map_or(String::new(), |text| format!(": {text}"));
+                self.dim(&format!("{name} {}{text}", departure(*reason)))
+            }
+            Event::Rename { from, to } => self.dim(&format!("{from} is now {to}")),
             Event::Coordinator(name) => self.dim(&format!("{name} is the coordinator")),
-            Event::Roster(count) => self.dim(&format!("{count} here:")),
+            Event::Roster(count) => self.dim(&format!("{}:", member_count(u64::try_from(*count).unwrap_or(u64::MAX)))),
             Event::Notice(text) => self.paint(Color::Yellow.into(), &format!("the server says: {text}")),
             Event::Ping(token) => self.dim(&format!("the server checks the connection: PING {token}")),
         }
     }
 
-    /// A nickname in its colour, which never changes.
+    /// A nickname in its colour, which depends on the name alone.
     fn name(self, name: &Name) -> String {
         // FNV-1a gives the same colour on every machine and in every version.
         let hash =
@@ -84,6 +86,22 @@ impl LineFormat {
     fn paint(self, style: Style, text: &str) -> String {
         if self.color { style.paint(text).to_string() } else { text.to_owned() }
     }
+}
+
+/// What happened to a member who left.
+fn departure(reason: LeaveReason) -> &'static str {
+    match reason {
+        LeaveReason::Quit | LeaveReason::Eof => "left",
+        LeaveReason::Lost => "lost the connection",
+        LeaveReason::Slow => "was disconnected (too slow)",
+        LeaveReason::Timeout => "was disconnected (silent for too long)",
+        LeaveReason::Errors => "was disconnected (too many errors)",
+    }
+}
+
+/// A number of members in words.
+pub(super) fn member_count(count: u64) -> String {
+    if count == 1 { "1 member".to_owned() } else { format!("{count} members") }
 }
 
 #[cfg(test)]
@@ -108,10 +126,11 @@ mod tests {
         check("MSG bob hi", "bob: hi");
         check("@- 2026-11-20T12:44:29.138Z WHISPER bob psst", "2026-11-20 14:44 bob whispers: psst");
         check("JOIN bob", "bob joined");
-        check("LEAVE bob eof", "bob left (eof)");
-        check("LEAVE bob lost", "bob left (lost)");
-        check("LEAVE bob quit tea", "bob left (quit: tea)");
-        check("RENAME bob rob", "bob is rob now");
+        check("LEAVE bob eof", "bob left");
+        check("LEAVE bob lost", "bob lost the connection");
+        check("LEAVE bob slow", "bob was disconnected (too slow)");
+        check("LEAVE bob quit tea", "bob left: tea");
+        check("RENAME bob rob", "bob is now rob");
         check("COORDINATOR bob", "bob is the coordinator");
         check("NOTICE the server stops", "the server says: the server stops");
         check("PING idle", "the server checks the connection: PING idle");

@@ -1,4 +1,5 @@
-//! The subcommands for scripts, and the chat without a terminal.
+//! The commands for scripts, and the chat without a terminal. Each function is one command: it connects, takes a nickname, prints, and
+//! returns the reason of its end. `send`, `who`, `history` and `search` use one connection; `tail`, `wait` and the chat reconnect.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ use crate::limits::{NAMES_TRIED_MAX, RETRY_SECONDS_DEFAULT};
 use crate::process::error_text;
 use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage};
 
-/// Sends `text`, or each line of standard input if it is empty, to the room or as whispers to the members of `--to`.
+/// Sends a message or, without a text, each line of standard input; with `--to`, as whispers.
 pub(super) async fn send(options: &ClientOptions, send: &SendOptions) -> Result<(), Exit> {
     let is_input = send.text.is_empty();
     let lines: Vec<_> = send.text.join(" ").lines().map(|line| Ok(line.into())).collect();
@@ -58,7 +59,7 @@ pub(super) async fn send(options: &ClientOptions, send: &SendOptions) -> Result<
     }
 }
 
-/// Parses a message or a whisper; `verb` is the command before the text.
+/// Parses a message or a whisper; `verb` is the part of the command before the text.
 fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
     // The server ignores NUL, too.
     let text = text.replace('\0', "");
@@ -85,7 +86,7 @@ pub(super) async fn who(options: &ClientOptions) -> Result<(), Exit> {
     leave(connection, report_refusal(&output, "", &answer)).await
 }
 
-/// Prints past messages: the reply to `HISTORY` or `SEARCH`, which has at most `messages` of them.
+/// Prints past messages: the reply to `HISTORY` or `SEARCH`, with at most `messages` messages.
 pub(super) async fn print_past(options: &ClientOptions, command: &Command, messages: u64) -> Result<(), Exit> {
     let (output, (mut connection, _)) = (CommandOutput::default(), join(options, stream::pending().boxed()).await?);
     let line = command.to_line(Mode::Commands);
@@ -135,11 +136,11 @@ async fn print_watched(
     regex: Option<&Regex>,
 ) -> Result<(), Exit> {
     let mut left = filter.count.or(regex.map(|_| 1));
-    // Members to come that belong to the roster printed last.
+    // The number of lines that still belong to the last ROSTER.
     let mut users = 0;
     while left != Some(0) || users > 0 {
         let heard = match membership.next(false, false).await? {
-            // The only request without a reply is that of --since.
+            // The only reply that the membership passes on is the refusal of --since.
             MembershipEvent::Line(heard) if heard.is_reply() => {
                 return Err(Exit(ExitCode::Refused, heard.refusal().map_or(heard.line, |refusal| explain(&refusal))));
             }
@@ -177,7 +178,7 @@ async fn print_watched(
     Ok(())
 }
 
-/// Whether to print an event: a message or whisper of `from` that matches `regex`; without both, every event except `PING`.
+/// Whether to print an event: a message or whisper of `from` that matches `regex`, or without both filters every event except `PING`.
 fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool {
     match event {
         Event::Msg(name, text) | Event::Whisper(name, text) => {
@@ -235,7 +236,8 @@ pub(super) async fn chat(options: &ClientOptions, retry: Option<Duration>) -> Re
     talked.and(read).and_then(|()| done(refused))
 }
 
-/// Joins, and reconnects when the connection breaks. At a signal it sends `QUIT`: otherwise the server would keep the nickname.
+/// Joins with a membership, which reconnects. If a signal arrives meanwhile, sends `QUIT`: otherwise the server would keep the nickname
+/// reserved.
 async fn join_resumable(
     options: &ClientOptions,
     input: InputLines,
@@ -257,7 +259,7 @@ async fn join_resumable(
     if let Err(Exit(code, _)) = &entered
         && code.is_requested()
     {
-        // The server may have given the nickname already, and would keep it reserved.
+        // The server may have granted the nickname already.
         connection.quit().await;
     }
     let name = entered?;
@@ -274,7 +276,7 @@ async fn join(options: &ClientOptions, input: InputLines) -> Result<(ServerConne
     Ok((connection, name))
 }
 
-/// Takes the nickname of `--nick` or else the user's login name, with a number if that is taken.
+/// Takes the nickname of `--nick` or, without it, the login name, with a number if that is taken.
 async fn take_name(
     options: &ClientOptions,
     output: &CommandOutput,
@@ -294,7 +296,7 @@ async fn take_name(
             }
             Err(_) => attempt += 1,
         }
-        // The first number is 2. The range then grows with each attempt, so that 100 clients started at once all find a name.
+        // The first number is 2. The range then grows with each attempt, so that 100 clients that start together all find a name.
         raw = Name::with_number(&user, fastrand::u32(attempt..=attempt.pow(4) / 8));
     }
 }
@@ -305,7 +307,7 @@ fn user_name() -> String {
     names.into_iter().find(|name| Name::new(name).is_ok()).unwrap_or_else(|| "guest".to_owned())
 }
 
-/// Sends `QUIT`. Every command has its reply already.
+/// Sends `QUIT`, after the replies to all commands.
 async fn leave(mut connection: ServerConnection, refused: bool) -> Result<(), Exit> {
     connection.quit().await;
     connection.check_input()?;
@@ -316,7 +318,7 @@ fn done(refused: bool) -> Result<(), Exit> {
     if refused { Err(Exit(ExitCode::Refused, String::new())) } else { Ok(()) }
 }
 
-/// Reports a refusal on standard error, after `place`. Returns whether `answer` is a refusal.
+/// Reports a refusal on standard error, with `place` before it. Returns whether `answer` is a refusal.
 fn report_refusal(output: &CommandOutput, place: &str, answer: &ReceivedLine) -> bool {
     let refused = answer.refusal();
     refused.inspect(|refusal| output.report(&format!("{place}{}", explain(refusal)))).is_some()

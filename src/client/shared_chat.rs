@@ -1,4 +1,5 @@
-//! Runs a chat over a membership, for the terminal and for scripts. [`ChatState`] decides which lines to send and to show.
+//! Runs a chat over a membership, at a terminal and for scripts: passes lines and events to [`ChatState`], sends the lines and shows the
+//! items that it returns.
 
 use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,8 +14,8 @@ use super::membership::{Membership, MembershipEvent};
 use super::refusal::explain;
 use super::{Exit, ExitCode};
 
-/// A chat with the writing side of its connection. At a terminal, two threads share it: `receive` calls [`SharedChat::run`], `send` calls
-/// [`SharedChat::send_waiting`].
+/// A chat, and the sending side of its connection. At a terminal, two threads share it: `receive` calls [`SharedChat::run`], `send` calls
+/// [`SharedChat::send_waiting`]. Without a terminal, one task calls [`SharedChat::run`].
 pub(super) struct SharedChat {
     inner: Mutex<ChatInner>,
     /// Wakes [`SharedChat::send_waiting`].
@@ -46,13 +47,13 @@ impl SharedChat {
         result
     }
 
-    /// The input of a membership at a terminal: no lines, and its end when the user has left.
+    /// The input of a membership at a terminal: it has no lines, and ends when the user leaves.
     pub(super) fn leaving(&self) -> Receiver<Vec<u8>> {
         self.leaving.1.clone()
     }
 
-    /// Runs until the input of the membership ends or has `/quit`, or the connection is lost for good. `has_lines`: the input of the
-    /// membership has the typed lines.
+    /// Runs until the membership's input ends or contains `/quit`, or the connection is lost for good. `has_lines`: the membership's
+    /// input has the typed lines.
     pub(super) async fn run(
         &self,
         membership: &mut Membership,
@@ -61,7 +62,7 @@ impl SharedChat {
     ) -> Result<(), Exit> {
         let (mut leaving, mut number) = (false, 0_u64);
         loop {
-            // Gives the printing its turn, however fast lines arrive.
+            // Lets other tasks print, however fast lines arrive.
             yield_now().await;
             let (takes_input, unanswered) = self.with_state(|state| (state.takes_input(), state.unanswered()));
             let event = membership.next(!leaving && (takes_input || !has_lines), unanswered > 0).await;
@@ -90,7 +91,7 @@ impl SharedChat {
         }
     }
 
-    /// Sends the lines that were typed at a terminal, each as soon as it can be sent.
+    /// Sends the lines typed at a terminal, each as soon as possible.
     pub(super) async fn send_waiting(&self, show: impl Fn(&DisplayItem)) -> Infallible {
         loop {
             let mut is_idle = false;
@@ -170,9 +171,9 @@ impl ChatInner {
         }
     }
 
-    /// Removes the lines to send on this connection. Those of the next one are not sent on it.
+    /// Takes the lines to send on the connection of `writer`; none if it is not the current one.
     fn take_unsent(&mut self, writer: &ConnectionWriter) -> Vec<u8> {
-        let is_current = self.writer.as_ref().is_some_and(|current| current.is(writer));
+        let is_current = self.writer.as_ref().is_some_and(|current| current.is_same(writer));
         if is_current { std::mem::take(&mut self.unsent) } else { Vec::new() }
     }
 }
@@ -191,7 +192,7 @@ mod tests {
     use crate::client::read_progress::ReadProgress;
     use crate::protocol::Name;
 
-    /// Accepts a connection and sends these lines on it.
+    /// Accepts a connection, and sends these lines to it.
     async fn accept(listener: &TcpListener, lines: &str) -> TcpStream {
         let (mut peer, _) = listener.accept().await.unwrap();
         peer.write_all(lines.as_bytes()).await.unwrap();
@@ -216,7 +217,7 @@ mod tests {
         });
     }
 
-    /// A typed `/history` was sent before the request for missed messages, and its reply was mistaken for theirs.
+    /// Regression: a typed `/history` was sent before the request for missed messages, and the client took its reply for the replay.
     #[test]
     fn typed_command_waits_for_replay_after_rename() {
         let hello = "HELLO chinwag/1 epoch=a hi\nOK SET tags on\n";
@@ -224,7 +225,7 @@ mod tests {
         smol::block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap().to_string();
-            // The typed lines are available from the start, and are read when there is a connection.
+            // The typed lines are available from the start; the client reads them once it is connected.
             let typed = ["/nick bo", "/history 7"].map(|line| line.as_bytes().to_vec());
             let mut connection = ServerConnection::new(stream::iter(typed).chain(stream::pending()));
             let (opened, before) = zip(connection.open(&address), accept(&listener, hello)).await;
@@ -235,7 +236,7 @@ mod tests {
             let server = async {
                 let mut peer = accept(&listener, &taken).await;
                 let mut lines = BufReader::new(peer.clone()).lines();
-                // The reply to a PING is a barrier: only the expected lines were sent before it.
+                // PONG is a barrier: the client has sent only the expected lines before it.
                 for (expected, answer) in [
                     (&["SET tags on", "SET resume on", "NICK al", "NICK bo"][..], "PING x"),
                     (&["PONG x"], "OK NICK bo"),

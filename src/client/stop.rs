@@ -1,6 +1,5 @@
-//! The signals that end the client without the line editor: SIGHUP, SIGINT and SIGTERM. A signal ends every wait, in tasks and in
-//! threads. If the client has not ended after a grace time, whatever blocks it, the signal's default action ends it. With the line
-//! editor, [`super::terminal`] catches the signals.
+//! Catches the signals that end the commands for scripts: SIGHUP, SIGINT and SIGTERM. A signal ends every wait, in tasks and in threads. If
+//! the client is still blocked after a grace time, the signal's default action ends it. [`super::terminal`] catches signals itself.
 
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,7 +18,7 @@ use super::ExitCode;
 use crate::limits::SIGNAL_GRACE_MS_MAX;
 use crate::process::catch_signals;
 
-/// Tells whether a signal has arrived. Clones share the state.
+/// Reports whether a signal has arrived. Clones share the state.
 #[derive(Clone, Debug)]
 pub(super) struct StopSignal(Arc<Inner>);
 
@@ -33,7 +32,7 @@ struct Inner {
 }
 
 impl StopSignal {
-    /// Catches the signals, except those that were ignored at the start.
+    /// Catches the signals, except signals that were ignored when the process started.
     pub(super) fn new() -> io::Result<Self> {
         let (open, closed) = async_channel::bounded(1);
         let (hung_up, writer) = io::pipe()?;
@@ -72,8 +71,8 @@ impl StopSignal {
     }
 }
 
-/// Ends the process by a signal that was caught, with the signal's default action. A shell that runs a loop then stops the loop, which
-/// it would not do after an exit code.
+/// Ends the process by the default action of a signal that was caught. A shell stops a loop if a signal ends a command in it, but not if
+/// the command exits with a code.
 pub(super) fn end_by(signal: Signal) {
     // This returns only if the default action of the signal does not end the process.
     let _ = signal_hook::low_level::emulate_default_handler(signal as i32);

@@ -1,5 +1,5 @@
-//! Parses typed lines, chooses the part of a line that the history keeps, and completes words for Tab. [`super::chat_state`] decides
-//! whether a line can be sent now.
+//! Parses typed lines, selects the part of a line that the history file keeps, and completes words for Tab. Pure. [`super::chat_state`]
+//! decides whether a line can be sent now.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use unicode_normalization::UnicodeNormalization as _;
@@ -15,7 +15,7 @@ use crate::protocol::{ErrorCode, Mode, Name, fold_case, sanitize, split_word};
 pub(super) enum UserInput {
     /// A blank line.
     Blank,
-    /// A command to send. A message is one, too.
+    /// A command to send; a message is the command `MSG`.
     Command(Command),
     /// A request for the list of commands.
     Help,
@@ -28,8 +28,8 @@ const COMPLETED: [&str; 12] =
     ["/help", "/history", "/msg", "/nick", "/ping", "/quit", "/reply", "/search", "/status", "/w", "/whisper", "/who"];
 
 impl UserInput {
-    /// Parses a line by the grammar of chat mode in `protocol.md`, with a few more commands. `whisperer` is the last member who
-    /// whispered to the user.
+    /// Parses a line by the grammar of chat mode (`protocol.md`), with the additional commands of the client. `whisperer` is the last
+    /// member who whispered to the user.
     pub(super) fn parse(line: &str, whisperer: Option<&Name>) -> Self {
         let (word, rest) = split_word(split_indent(line).1);
         let rest = rest.unwrap_or_default();
@@ -49,11 +49,11 @@ impl UserInput {
         match parsed {
             Ok(None) => Self::Blank,
             Ok(Some(command)) if !is_offered(command.verb()) => {
-                Self::Invalid(format!("{} cannot be used here; /help lists the commands", shortened(word)))
+                Self::Invalid(format!("{} is not available in this client; /help lists the commands", shortened(word)))
             }
             Ok(Some(command)) => Self::Command(command),
             Err(Refusal { code: ErrorCode::VerbUnknown, .. }) => Self::Invalid(format!(
-                "unknown command {word}; /help lists the commands; to begin a message with a slash, type two: /{word}",
+                "unknown command {word}; /help lists the commands; to send it as a message, type /{word}",
                 word = shortened(word)
             )),
             Err(refusal) => Self::Invalid(explain_at_terminal(&refusal.into())),
@@ -61,21 +61,21 @@ impl UserInput {
     }
 }
 
-/// Reports a command that does not fit into a line of the protocol, with the length of its text and the limit. `text` is the text as
-/// the user wrote it.
+/// Reports a command that does not fit into a line of the protocol, with the length of its text and the limit. `text` is the text as the
+/// user wrote it.
 pub(super) fn too_long(parsed: &Result<Option<Command>, Refusal>, text: &str) -> Option<String> {
     let (length, limit) = match parsed {
         Ok(Some(command)) => {
             let length = text_part(command).len();
             (length, LINE_BYTES_MAX - (command.to_line(Mode::Commands).len() - length))
         }
-        // The limit for the whole line. The limit for the text is lower by the length of the command, which is unknown here.
+        // The limit of the whole line. The text has less room, but how much depends on the command, which could not be parsed.
         Err(Refusal { code: ErrorCode::TextTooLong, .. }) => (sanitize(text).len(), LINE_BYTES_MAX),
         _ => return None,
     };
     (length > limit).then(|| {
         format!(
-            "not sent: the text is {length} bytes long, the limit is {limit} bytes; shorten it, or send it in parts"
+            "not sent: the text has {length} bytes, more than the limit of {limit}; shorten it, or send it in parts"
         )
     })
 }
@@ -87,12 +87,12 @@ pub(super) fn is_message(line: &str) -> bool {
         || matches!(Command::parse(line, Mode::Chat), Ok(Some(Command::Msg(_) | Command::Whisper(..))))
 }
 
-/// Whether the client offers this command. It sends the others itself, or they have no use at a terminal.
+/// Whether users can type this command. The client sends the other commands itself, or they have no use at a terminal.
 fn is_offered(verb: Verb) -> bool {
     usage_of(verb).is_some()
 }
 
-/// The text that a command carries.
+/// The text in a command.
 fn text_part(command: &Command) -> String {
     match command {
         Command::Msg(Msg(text))
@@ -119,20 +119,21 @@ fn shortened(word: &str) -> String {
     if short.len() < word.len() { short + "…" } else { short }
 }
 
-/// The commands whose text is not private.
+/// The commands that the history file keeps with their arguments.
 const PUBLIC: [&str; 8] = ["/help", "/history", "/nick", "/ping", "/quit", "/search", "/status", "/who"];
 
-/// The part of a typed line that the history keeps: no whispers, and no text after a mistyped command.
+/// The part of a typed line that the history file keeps. Whispered text is private; so is the text after an unknown command, which may be
+/// a mistyped whisper.
 pub(super) fn history_entry(line: &str) -> String {
     let (word, _) = split_word(split_indent(line).1);
     let is_command = strip_slash(word).is_some_and(|command| strip_slash(command).is_none());
     if is_command && !PUBLIC.contains(&word) { format!("{word} ") } else { line.trim_end().to_owned() }
 }
 
-/// Characters after which a name is completed even before its first letter is typed.
+/// Characters after which Tab completes a name before its first letter is typed.
 const OPENING: &str = "@([{<\"'`«‹“„‘‚「『（【¿¡*_~#+-=:/|";
 
-/// The completions of the word before the cursor: the index where the word begins, and the whole words.
+/// The completions of the word before the cursor: the byte index where it begins, and its possible replacements.
 pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a str>) -> (usize, Vec<String>) {
     let start = before
         .rfind(|c: char| c.is_whitespace() || c == ',')
@@ -146,7 +147,7 @@ pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a 
         }
     }
     let names: Vec<_> = names.into_iter().map(|name| (folded(name), name)).collect();
-    // A name can contain punctuation but does not begin with it: complete the longest part that begins a name.
+    // A name can contain punctuation but not begin with it. Complete the longest end of the word with which a name begins.
     let starts = word.char_indices().filter(|(_, c)| !c.is_alphanumeric()).map(|(at, c)| at + c.len_utf8());
     for at in [0].into_iter().chain(starts) {
         let (opening, part) = word.split_at(at);
@@ -164,7 +165,7 @@ pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a 
     (start, Vec::new())
 }
 
-/// A text in a form that ignores case, width and composition: `ß` equals `SS`, and the two small sigmas are equal.
+/// Folds case, width and composition, so that names can be compared: `ß` equals `SS`, and the two small sigmas are equal.
 fn folded(text: &str) -> String {
     fold_case(&text.nfkc().collect::<String>())
 }
@@ -225,13 +226,12 @@ mod tests {
             UserInput::Invalid(why) => assert!(why.contains(expected), "{line:?}: {why}"),
             other => panic!("{line:?}: {other:?}"),
         };
-        let unknown =
-            "unknown command /shrug; /help lists the commands; to begin a message with a slash, type two: //shrug";
+        let unknown = "unknown command /shrug; /help lists the commands; to send it as a message, type //shrug";
         check("/shrug", unknown);
         check(" /shrug bob", unknown);
-        check("/chat", "/chat cannot be used here; /help lists the commands");
-        check("/set tags off", "/set cannot be used here");
-        check("/pong x", "/pong cannot be used here");
+        check("/chat", "/chat is not available in this client; /help lists the commands");
+        check("/set tags off", "/set is not available in this client");
+        check("/pong x", "/pong is not available in this client");
         check("/w", "type: /msg name[,name] text");
         check("/w bob", "there is no text; type: /msg name[,name] text");
         check("/MSG bob, psst", "a name is missing; type: /msg name[,name] text, with no space");
@@ -254,18 +254,18 @@ mod tests {
         };
         // In a line of the protocol, `MSG ` stands before the text.
         check(&"x".repeat(4092), None);
-        check(&"x".repeat(4093), Some("not sent: the text is 4093 bytes long, the limit is 4092 bytes"));
+        check(&"x".repeat(4093), Some("not sent: the text has 4093 bytes, more than the limit of 4092"));
         check(&format!("//{}", "x".repeat(4091)), None);
-        check(&"é".repeat(3000), Some("not sent: the text is 6000 bytes long, the limit is 4096"));
+        check(&"é".repeat(3000), Some("not sent: the text has 6000 bytes, more than the limit of 4096"));
         check(&format!("/w bob {}", "x".repeat(4084)), None);
         check(
             &format!("/w bob {}", "x".repeat(4085)),
-            Some("not sent: the text is 4085 bytes long, the limit is 4084"),
+            Some("not sent: the text has 4085 bytes, more than the limit of 4084"),
         );
-        check(&format!(" /MSG bob {}", "x".repeat(5000)), Some("not sent: the text is 5000 bytes"));
-        check(&format!("/r {}", "x".repeat(5000)), Some("not sent: the text is 5000 bytes"));
+        check(&format!(" /MSG bob {}", "x".repeat(5000)), Some("not sent: the text has 5000 bytes"));
+        check(&format!("/r {}", "x".repeat(5000)), Some("not sent: the text has 5000 bytes"));
         // A control character becomes U+FFFD, which takes three bytes.
-        check(&"\x01".repeat(2000), Some("not sent: the text is 6000 bytes"));
+        check(&"\x01".repeat(2000), Some("not sent: the text has 6000 bytes"));
     }
 
     #[test]
@@ -325,7 +325,7 @@ mod tests {
                 assert!(whole.is_empty() || start == opening.len(), "{opening}{typed}");
             }
         }
-        // After other punctuation, only a name of which a letter is typed.
+        // After other punctuation, a name is completed only once a letter is typed.
         assert_eq!(completions("hello!", ["alice", "bob"]).1, [""; 0]);
         // A name with punctuation in it.
         assert_eq!(completions("(al-b", ["al-bob", "bert"]), (1, vec!["al-bob ".to_owned()]));

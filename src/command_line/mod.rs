@@ -97,8 +97,8 @@ pub fn print_output(program: &str, text: &str) -> ExitCode {
     }
 }
 
-/// Prints an error in the command line, in one line, with a reference to the `--help` of the command (empty: of the program). Returns the
-/// exit code.
+/// Prints an error in the command line, in one line, with a reference to the `--help` of `command` or, if that is empty, of the program.
+/// Returns the exit code.
 pub fn print_usage_error(program: &str, command: &str, what: &str) -> ExitCode {
     let separator = if command.is_empty() { "" } else { " " };
     print_error(program, &format!("{what}; see {program}{separator}{command} --help"));
@@ -148,7 +148,7 @@ impl CommandLine {
     }
 }
 
-/// The candidate nearest to this word: it begins with the word, or differs in few letters.
+/// The candidate most similar to this word: it begins with the word, or differs from it by at most a third of the letters.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.trim_start_matches('-').to_lowercase().replace('_', "-");
     let word = plain(word);

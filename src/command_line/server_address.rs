@@ -1,4 +1,4 @@
-//! The address of a server, as users write it.
+//! Parses the address of a server as users write it. Resolving the name is left to the caller.
 
 use std::net::Ipv6Addr;
 
@@ -34,7 +34,7 @@ fn with_port(raw: &str) -> String {
     }
 }
 
-/// Whether this can be the host of a `host:port`: a name, an IPv4 address, or an IPv6 address in brackets.
+/// Whether this is the form of the host in `host:port`: a name, an IPv4 address, or an IPv6 address in brackets.
 fn is_host(host: &str) -> bool {
     if host.starts_with('[') {
         let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));

@@ -1,5 +1,5 @@
-//! Sorts the words of a command line for argh: users may write options and the command in any order, and options as `--option value` or
-//! `--option=value`. Explains errors in them.
+//! Sorts the words of a command line for argh, which expects a fixed order: users may write options and the command in any order, and
+//! options as `--option value` or `--option=value`. Explains invalid words, for argh's errors do not suggest a correction.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -19,15 +19,15 @@ pub(super) struct SortedArguments {
     pub(super) command: Option<&'static str>,
     /// The words after the command.
     arguments: Vec<String>,
-    /// The user asks for help.
+    /// Whether the user asked for help.
     pub(super) is_help: bool,
 }
 
 impl SortedArguments {
-    /// Sorts the words. `absent` explains an option that this program could have but does not.
+    /// Sorts the words. `absent` explains an option of a feature that this program was built without.
     ///
     /// # Errors
-    /// Explains the first wrong word.
+    /// The text explains the first invalid word.
     pub(super) fn sort(
         &mut self,
         raw: impl Iterator<Item = OsString>,
@@ -100,7 +100,7 @@ impl SortedArguments {
         Some(format!("unknown command {} after help: expected one of {}", quoted(topic), names.join(", ")))
     }
 
-    /// Explains an option that this command does not have, and lists the options that it has.
+    /// Explains an option of another command, and lists the options of this command.
     fn wrong_option(&self, info: &CommandInfoWithArgs) -> Option<String> {
         let has = |info: &CommandInfoWithArgs, name: &str| info.flags.iter().any(|flag| flag.long == name);
         let shows =
@@ -177,7 +177,7 @@ impl SortedArguments {
         }
     }
 
-    /// Converts argh's error about a value that cannot be parsed to our form.
+    /// Rewrites argh's error about an invalid value in the form of the other errors.
     pub(super) fn explain_argh_error(&self, output: &str) -> String {
         let option = |(name, value): &(&str, Option<String>)| {
             let value = value.as_deref()?;
@@ -200,8 +200,8 @@ fn is_option(word: &str) -> bool {
     word.len() > 1 && word.starts_with('-')
 }
 
-/// Whether a word can be the value of the option before it. A word that looks like an option cannot: the user forgot the value. After `=`,
-/// any value is possible.
+/// Whether a word can be the value of the option before it. A known option or a word that begins with `--` cannot: the user forgot the
+/// value. `--option=value` accepts any value.
 fn is_value(word: &str, info: &CommandInfoWithArgs) -> bool {
     !word.starts_with("--") && word != "-h" && find_option(word, info).is_none()
 }

@@ -1,4 +1,4 @@
-//! The client's state, fed with lines of a server.
+//! Drives the state of a chat with typed lines and lines from a server.
 
 use super::*;
 
@@ -10,29 +10,29 @@ fn send(line: &str) -> ChatAction {
     ChatAction::Send(line.to_owned())
 }
 
-/// The state of alice, who has received the member list: alice and bob.
+/// The state of alice, who is in the room with bob and has received the member list.
 fn alice() -> ChatState {
     let mut state = ChatState::default();
     let first = state.handle_connect(Ok(name("alice")));
     assert_eq!(first, named("alice"));
     for line in ["OK SET echo on", "USER alice coordinator", "USER bob member", "OK WHO 2"] {
-        assert_eq!(hear(&mut state, line), [], "{line}");
+        assert_eq!(receive(&mut state, line), [], "{line}");
     }
     state
 }
 
-/// The actions once this name is taken on a connection.
+/// The actions after taking this nickname on a new connection.
 fn named(name: &str) -> [ChatAction; 3] {
     [note(format!("you are {name}; /help lists the commands")), send("SET echo on"), send("WHO")]
 }
 
-fn hear(state: &mut ChatState, line: &str) -> Vec<ChatAction> {
+fn receive(state: &mut ChatState, line: &str) -> Vec<ChatAction> {
     state.handle_line(ReceivedLine::new(line))
 }
 
-/// The event shown for a line, as a line; after `!` if it is for the user in particular.
+/// The event shown for a line, as a line; after `!` if it addresses the user.
 fn shown(state: &mut ChatState, line: &str) -> String {
-    match hear(state, line).as_slice() {
+    match receive(state, line).as_slice() {
         [ChatAction::Show(DisplayItem::Event(None, event, for_user))] => {
             format!("{}{event}", if *for_user { "!" } else { "" })
         }
@@ -63,7 +63,7 @@ fn reply_without_information_is_not_shown() {
     let mut state = alice();
     let mut check = |typed: &str, answer: &[&str], expected: &[ChatAction]| {
         state.handle_input(typed);
-        let shown: Vec<_> = answer.iter().flat_map(|line| hear(&mut state, line)).collect();
+        let shown: Vec<_> = answer.iter().flat_map(|line| receive(&mut state, line)).collect();
         assert_eq!(shown, expected, "{typed:?}");
     };
     let said = |text| Event::Msg(name("alice"), Text::new(text).unwrap());
@@ -82,7 +82,7 @@ fn reply_without_information_is_not_shown() {
     let named = [note("you are al; /help lists the commands"), send("WHO")];
     let lines = ["RENAME alice al", "OK NICK al", "USER bob coordinator", "USER al member", "OK WHO 2"];
     check("/nick al", &lines, &named);
-    check("/who", &["USER bob member", "OK WHO 1"], &[note("bob member"), note("1 here")]);
+    check("/who", &["USER bob member", "OK WHO 1"], &[note("bob member"), note("1 member")]);
     assert_eq!(state.name, Some(name("al")));
     assert_eq!(other_members(&state), ["bob"]);
 }
@@ -103,18 +103,18 @@ fn members_follow_events() {
 }
 
 #[test]
-fn members_are_noted_up_to_a_limit() {
+fn member_list_is_bounded() {
     let mut state = alice();
     for number in 0..2 * MEMBERS_NOTED_MAX {
-        hear(&mut state, &format!("JOIN u{number}"));
+        receive(&mut state, &format!("JOIN u{number}"));
     }
     assert_eq!(state.members.len(), MEMBERS_NOTED_MAX);
-    hear(&mut state, "RENAME bob rob");
+    receive(&mut state, "RENAME bob rob");
     assert!(other_members(&state).contains(&"rob"));
 }
 
 #[test]
-fn whispers_and_mentions_are_for_the_user() {
+fn whisper_or_mention_addresses_the_user() {
     let mut state = alice();
     assert_eq!(shown(&mut state, "MSG bob hi all"), "MSG bob hi all");
     assert_eq!(shown(&mut state, "MSG bob hi Alice!"), "!MSG bob hi Alice!");
@@ -122,7 +122,7 @@ fn whispers_and_mentions_are_for_the_user() {
     assert_eq!(state.handle_input("/reply hm"), [send("WHISPER bob hm")]);
     shown(&mut state, "RENAME bob rob");
     assert_eq!(state.handle_input("/r hm"), [send("WHISPER rob hm")]);
-    assert_eq!(hear(&mut state, "PING idle"), [], "the connection answers it");
+    assert_eq!(receive(&mut state, "PING idle"), [], "the connection answers it");
 }
 
 #[test]
@@ -133,13 +133,13 @@ fn unsent_lines_are_reported() {
     assert_eq!(state.sending().collect::<Vec<_>>(), ["one", "two"]);
     assert_eq!(shown(&mut state, "MSG alice one"), "MSG alice one");
     assert_eq!(state.sending().collect::<Vec<_>>(), ["two"]);
-    assert_eq!(hear(&mut state, "OK MSG 4"), []);
+    assert_eq!(receive(&mut state, "OK MSG 4"), []);
     assert_eq!(state.handle_input("/w bob three"), [send("WHISPER bob three")]);
     let lost = [warn("Server disconnected."), warn("perhaps not sent: /w bob three")];
     assert_eq!(state.handle_disconnect(), lost);
     assert_eq!(state.sending().collect::<Vec<_>>(), ["two"]);
-    assert_eq!(state.handle_input("three"), [warn("not sent, there is no connection: three")]);
-    assert_eq!(state.refusal("three"), Some("not sent, there is no connection: three".to_owned()));
+    assert_eq!(state.handle_input("three"), [warn("not sent (no connection): three")]);
+    assert_eq!(state.refusal("three"), Some("not sent (no connection): three".to_owned()));
     assert_eq!(state.refusal("/quit"), None);
     assert_eq!(state.handle_input("/help"), help().map(note).collect::<Vec<_>>());
     assert_eq!(other_members(&state), [""; 0]);
@@ -153,7 +153,7 @@ fn unsent_lines_are_reported() {
 }
 
 #[test]
-fn replay_tells_which_messages_were_sent() {
+fn replay_confirms_published_messages() {
     let check = |is_complete, expected: &[ChatAction]| {
         let mut state = alice();
         for line in ["one", "two", "two", "three"] {
@@ -190,7 +190,7 @@ fn waiting_lines_are_sent_in_order_after_the_replay() {
 fn line_beyond_the_limit_is_refused() {
     let mut state = alice();
     assert!((0..LINES_WAITING_MAX).all(|_| state.queue("hi").is_none()));
-    let refusal = format!("not sent, {LINES_WAITING_MAX} lines are already waiting to be sent: hi");
+    let refusal = format!("not sent ({LINES_WAITING_MAX} lines are waiting to be sent already): hi");
     assert_eq!(state.queue("hi"), Some(refusal));
     assert_eq!(state.waiting().count(), LINES_WAITING_MAX);
 }
@@ -200,15 +200,15 @@ fn name_taken_while_disconnected_can_be_replaced() {
     let mut state = alice();
     state.handle_disconnect();
     let taken = ReceivedLine::new("ERR NICK name-taken alice is taken; choose another and write: NICK name").refusal();
-    let expected = warn("you have no name now: alice is taken; choose another and type: /nick name");
+    let expected = warn("you have no nickname now: alice is taken; choose another and type: /nick name");
     assert_eq!(state.handle_connect(Err(taken.unwrap())), [expected]);
     assert_eq!(state.handle_input("/nick al"), [send("NICK al")]);
-    assert_eq!(hear(&mut state, "OK NICK al"), named("al"));
+    assert_eq!(receive(&mut state, "OK NICK al"), named("al"));
 }
 
-/// The event arrives before the reply, which may get lost.
+/// The event arrives before the reply, and the reply may be lost.
 #[test]
-fn own_message_that_came_back_is_not_reported_as_lost() {
+fn own_message_seen_as_event_is_not_reported_as_unsent() {
     let mut state = alice();
     state.handle_input("one");
     shown(&mut state, "MSG alice one");
@@ -219,9 +219,9 @@ fn own_message_that_came_back_is_not_reported_as_lost() {
 #[test]
 fn control_characters_are_replaced() {
     let mut state = alice();
-    assert_eq!(hear(&mut state, "\x1b[2J"), [note("\u{fffd}[2J")]);
+    assert_eq!(receive(&mut state, "\x1b[2J"), [note("\u{fffd}[2J")]);
     let text = Text::new("\x1b]0;x\x07").unwrap();
     let expected = ChatAction::Show(DisplayItem::Event(None, Event::Msg(name("bob"), text), false));
-    assert_eq!(hear(&mut state, "MSG bob \x1b]0;x\x07"), [expected]);
-    assert_eq!(hear(&mut state, "ERR - slow \x1b[1m"), [warn("\u{fffd}[1m")]);
+    assert_eq!(receive(&mut state, "MSG bob \x1b]0;x\x07"), [expected]);
+    assert_eq!(receive(&mut state, "ERR - slow \x1b[1m"), [warn("\u{fffd}[1m")]);
 }

@@ -1,4 +1,4 @@
-//! The history of typed lines, and the file that keeps it from one run to the next.
+//! The history of typed lines, and the file that keeps it between runs. The file is bounded; the caller leaves private text out.
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the history file")]
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use crate::limits::{EDITED_BYTES_MAX, HISTORY_FILE_BYTES_MAX, HISTORY_LINES_MAX}
 use crate::process::error_text;
 use crate::protocol::sanitize;
 
-/// The lines typed before, oldest first.
+/// The entries of the history, oldest first.
 #[derive(Debug, Default)]
 pub(in crate::client) struct InputHistory(VecDeque<String>);
 
@@ -55,7 +55,7 @@ const HEADER: &str = "#V2";
 #[derive(Clone, Debug)]
 pub(in crate::client) struct HistoryFile {
     path: PathBuf,
-    /// The last line has no ending: a write was cut short.
+    /// Whether the last line has no ending, because a write was cut short.
     is_torn: bool,
 }
 
@@ -87,7 +87,7 @@ impl HistoryFile {
         let lines = lines.filter(|line| *line != HEADER && line.len() <= EDITED_BYTES_MAX);
         let added = lines.filter(|line| history.add(&unescaped(line))).count();
         if !is_whole || added > 2 * HISTORY_LINES_MAX {
-            // If this fails, the file stays too long, which costs time at the next start and no entry.
+            // If this fails, the file stays long and the next start slower, but no entry is lost.
             let _ = self.rewrite(&history);
         }
         Ok(history)
@@ -126,7 +126,7 @@ impl HistoryFile {
             _ if self.is_torn => "\n".to_owned(),
             _ => String::new(),
         };
-        // One write: entries of several clients do not mix.
+        // A single write, so that entries of several clients are not mixed.
         let entry = [&before, &escaped(line), "\n"].concat();
         self.is_torn = true;
         file.write_all(entry.as_bytes())?;
@@ -134,9 +134,9 @@ impl HistoryFile {
         Ok(())
     }
 
-    /// Replaces the file by one with these entries.
+    /// Replaces the file with these entries.
     fn rewrite(&mut self, history: &InputHistory) -> io::Result<()> {
-        // Replaces the target of a symbolic link, and keeps the link.
+        // Replaces the target of a symbolic link, not the link.
         let path = fs::canonicalize(&self.path)?;
         let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
         let entries = history.0.iter().map(|entry| escaped(entry) + "\n").collect::<String>();
@@ -149,7 +149,9 @@ impl HistoryFile {
     fn explained(&self, what: &str, error: &io::Error) -> io::Error {
         let path = self.path.display().to_string();
         let (path, why) = (sanitize(&path), error_text(error));
-        io::Error::other(format!("cannot {what} the history {path}: {why}; lines are remembered until you leave"))
+        io::Error::other(format!(
+            "cannot {what} the history file {path}: {why}; typed lines are kept only until you leave"
+        ))
     }
 }
 
@@ -216,7 +218,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut file = HistoryFile::new(directory.path().to_owned());
         let error = file.load().unwrap_err().to_string();
-        assert!(error.starts_with("cannot read the history /") && error.contains("not a regular file"), "{error}");
+        assert!(error.starts_with("cannot read the history file /") && error.contains("not a regular file"), "{error}");
         assert!(file.append("one").is_err());
     }
 

@@ -1,4 +1,5 @@
-//! Decodes a terminal's bytes into keys. Incremental: a key may arrive in pieces, and the decoder never waits for the rest.
+//! Decodes a terminal's bytes into keys. The decoder is incremental: a key may arrive in pieces. It has no clock; the caller ends an
+//! incomplete sequence with [`KeyDecoder::end_sequence`].
 
 use std::mem::take;
 
@@ -27,11 +28,11 @@ pub(in crate::client) enum Key {
     End,
     WordLeft,
     WordRight,
-    /// A key without a meaning here.
+    /// A key that the editor does not use.
     Other,
 }
 
-/// Where in a key sequence the input is.
+/// The position within a key sequence.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum DecoderState {
     #[default]
@@ -40,7 +41,7 @@ enum DecoderState {
     Escape,
     /// After Esc and `[`: the parameters so far.
     Control(Vec<u8>),
-    /// After Esc and `O`.
+    /// After Esc and `O` (single shift 3).
     Shift3,
 }
 
@@ -48,10 +49,10 @@ enum DecoderState {
 #[derive(Debug, Default)]
 pub(in crate::client) struct KeyDecoder {
     state: DecoderState,
-    /// The beginning of a character of several bytes.
+    /// The first bytes of an incomplete character.
     partial: Vec<u8>,
     is_pasting: bool,
-    /// The last pasted character was a CR: an LF belongs to it.
+    /// Whether the last pasted character was a CR, so that a following LF belongs to it.
     after_return: bool,
 }
 
@@ -65,7 +66,7 @@ impl KeyDecoder {
         keys
     }
 
-    /// Whether a key sequence has begun, or Esc was pressed alone, which looks the same.
+    /// Whether a key sequence is incomplete. Esc alone looks like the beginning of one.
     pub(in crate::client) fn is_in_sequence(&self) -> bool {
         self.state != DecoderState::Ground
     }
@@ -108,7 +109,7 @@ impl KeyDecoder {
 
     fn decode_ascii(&mut self, byte: u8) -> Option<Key> {
         match take(&mut self.state) {
-            // Esc starts a new sequence, also within another one.
+            // Esc begins a new sequence, even within another one.
             _ if byte == 0x1b => {
                 self.state = DecoderState::Escape;
                 None
@@ -122,7 +123,7 @@ impl KeyDecoder {
                 None
             }
             DecoderState::Control(mut parameters) => match byte {
-                // The function keys of the Linux console have a second bracket.
+                // Function keys of the Linux console have a second bracket.
                 b' '..=b'?' | b'[' if byte != b'[' || parameters.is_empty() => {
                     if parameters.len() < KEY_PARAMETER_BYTES_MAX {
                         parameters.push(byte);
@@ -141,7 +142,7 @@ impl KeyDecoder {
         }
     }
 
-    /// The key of a complete sequence. Within a paste, all sequences except the end of the paste are dropped.
+    /// The key of a complete sequence. Within a paste, only the sequence that ends the paste counts.
     fn decode_control_sequence(&mut self, parameters: &[u8], last: u8) -> Option<Key> {
         let mut numbers =
             parameters.split(|byte| *byte == b';').map(|number| str::from_utf8(number).unwrap_or_default());
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn key_decoder_forgets_a_sequence_that_was_not_completed() {
+    fn key_decoder_drops_incomplete_sequence() {
         let mut decoder = KeyDecoder::default();
         assert_eq!(decoder.decode(b"\x1b"), []);
         assert!(decoder.is_in_sequence());

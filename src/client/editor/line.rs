@@ -1,4 +1,4 @@
-//! The line being edited: text and a cursor, in grapheme clusters.
+//! The text being edited, its cursor, undo and yank. Movements and deletions work on grapheme clusters and words.
 
 use std::mem::take;
 
@@ -31,7 +31,7 @@ pub(super) struct LineBuffer {
     /// The last deletion of more than a character, for Ctrl-Y.
     killed: String,
     undo: Vec<(String, usize)>,
-    /// Whether the last change inserted text: more text is undone with it.
+    /// Whether the last change inserted text. Further insertions are undone together with it.
     is_inserting: bool,
 }
 
@@ -48,7 +48,7 @@ impl LineBuffer {
         &self.text[..self.cursor]
     }
 
-    /// Replaces everything; the cursor is at the end.
+    /// Replaces the whole text, and moves the cursor to its end.
     pub(super) fn set(&mut self, text: &str) {
         self.remember(false);
         self.text.clear();
@@ -57,7 +57,7 @@ impl LineBuffer {
         self.is_inserting = false;
     }
 
-    /// Returns the text and empties the line.
+    /// Returns the text, and clears the line.
     pub(super) fn take(&mut self) -> String {
         self.undo.clear();
         self.is_inserting = false;
@@ -65,7 +65,7 @@ impl LineBuffer {
         take(&mut self.text)
     }
 
-    /// Inserts text, with characters replaced that a message cannot contain. Returns whether all of it fitted.
+    /// Inserts text; replaces characters that a message cannot contain. Returns whether all of the text fitted.
     pub(super) fn insert(&mut self, text: &str) -> bool {
         self.remember(true);
         let safe = text.split('\n').map(sanitize).collect::<Vec<_>>().join("\n");
@@ -112,7 +112,7 @@ impl LineBuffer {
         self.insert(&killed)
     }
 
-    /// Exchanges the two characters before the cursor, or around it.
+    /// Exchanges the characters around the cursor or, at the end, the two before it.
     pub(super) fn transpose(&mut self) {
         let cursor = self.cursor;
         if cursor == self.text.len() {
@@ -128,7 +128,7 @@ impl LineBuffer {
         }
     }
 
-    /// Changes the word after the cursor.
+    /// Replaces the text up to the end of the next word by the result of `change`.
     pub(super) fn change_word(&mut self, change: impl FnOnce(&str) -> String) {
         self.remember(false);
         let end = self.find(Motion::WordRight);

@@ -1,10 +1,11 @@
-//! The line editor: a state machine from keys to [`KeyOutcome`]s. It has no thread, clock or terminal and never waits, so messages can be
-//! printed above it at any time: during a search, a paste, or a key sequence that is not complete. Pure, except that `history` also has
-//! the history file, and that `screen` reads from the environment which terminal it is.
+//! The line editor: a state machine from keys to [`KeyOutcome`]s. The caller passes bytes through [`KeyDecoder`] and each key to
+//! [`Editor::press`], and draws [`Editor::input`] with [`Screen`]. The editor has no thread, clock or terminal and never waits, so
+//! messages can be printed above it at any time: during a search, a paste, or an incomplete key sequence. It is pure, except for the
+//! history file (`history`) and a look at the environment (`screen`).
 //!
-//! We wrote our own because no library does that. rustyline (19) reads only keys during a search, after Ctrl-V and at a question; it
-//! fails at a byte that is not UTF-8 and loses the text typed around it; and it draws a wrapped line twice when the terminal becomes
-//! narrower. reedline asks the terminal for the cursor position, and fails without an answer.
+//! No library does this. rustyline (19) blocks during a search, after Ctrl-V and at a question; it fails at a byte that is not UTF-8 and
+//! loses the text typed around it; and it draws a wrapped line twice when the terminal becomes narrower. reedline asks the terminal for
+//! the cursor position, and fails if the terminal does not reply.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod history;
@@ -23,21 +24,21 @@ use crate::limits::{EDITED_BYTES_MAX, REPEAT_MAX};
 /// The effect of a key beyond a change of the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum KeyOutcome {
-    /// The line is complete. A paste can have put line breaks in it.
+    /// The input is complete. After a paste, it can have several lines.
     Line(String),
-    /// Leave.
+    /// Leave the chat.
     Leave,
-    /// Leave, and end by the signal that a terminal sends for this key by default.
+    /// End the client by the signal that a terminal sends for this key by default.
     Signal(Signal),
     /// Stop the program until the shell continues it.
     Suspend,
     /// Clear the screen.
     Clear,
-    /// Tell the user that a key could not be carried out.
+    /// Warn the user that a key could not be carried out.
     Warning(String),
 }
 
-/// Completions of the text before the cursor: the start of the completed word, and its possible replacements.
+/// Completions of the word before the cursor: the byte index where it begins, and its possible replacements.
 pub(super) type Completions = (usize, Vec<String>);
 
 /// The meaning of the next key.
@@ -47,7 +48,7 @@ enum KeyMode {
     Edit,
     /// Inserts the key literally.
     Quote,
-    /// A search through the history for `text`: the entry found, and the line from before the search.
+    /// A search of the history for `text`: the index of the entry found, and the line before the search.
     Search { text: String, found: Option<usize>, before: String },
 }
 
@@ -57,15 +58,15 @@ pub(super) struct Editor {
     line: LineBuffer,
     pub(super) history: InputHistory,
     mode: KeyMode,
-    /// The history entry being shown, and the line that was being typed.
+    /// The index of the history entry on the line, and the unfinished line that it replaced.
     browsed: Option<(usize, String)>,
-    /// The last line, if it was refused: it counts as the newest entry.
+    /// The last line, if it was refused and is not in the history. It counts as the newest entry.
     refused: Option<String>,
-    /// Repetitions of the next key.
+    /// The number of times to repeat the next key.
     repeat: Option<usize>,
     /// The possible completions, until the next key.
     choices: Vec<String>,
-    /// The line is full, and the user has been warned. The rest of a paste is dropped.
+    /// Whether the line is full and the user has been warned: the rest of a paste is dropped.
     is_full: bool,
 }
 
@@ -81,7 +82,7 @@ impl Editor {
         InputLine { prompt, text: self.line.text(), cursor: self.line.cursor(), choices: &self.choices }
     }
 
-    /// Keeps a line that could not be used and is not in the history: Up brings it back, until another line is complete.
+    /// Keeps a refused line that is not in the history. Up recalls it until another line is complete.
     pub(super) fn keep_refused(&mut self, line: &str) {
         self.refused = Some(line.to_owned());
     }
@@ -96,7 +97,7 @@ impl Editor {
                 Key::Char(c) | Key::Pasted(c) | Key::Alt(c) => c,
                 Key::Tab => '\t',
                 Key::Enter => '\n',
-                // A message cannot have control characters. The server would replace them the same way.
+                // A message cannot have control characters. The server would also replace them.
                 _ => char::REPLACEMENT_CHARACTER,
             }),
             KeyMode::Search { text, found, before } => self.search(key, text, found, before, complete),
@@ -194,7 +195,8 @@ impl Editor {
         self.line.take()
     }
 
-    /// Shows the history entry that `next` chooses from the one being shown and how many there are, or the line that was being typed.
+    /// Shows another history entry, or the unfinished line. `next` returns the index of the entry, given the current index and the number
+    /// of entries.
     fn browse(&mut self, next: impl FnOnce(Option<usize>, usize) -> Option<usize>) {
         let (at, typed) = match self.browsed.take() {
             Some((at, typed)) => (Some(at), typed),
@@ -221,7 +223,7 @@ impl Editor {
         if fitted { None } else { Some(full()) }
     }
 
-    /// Carries out a key of a search through the history.
+    /// Carries out a key during a search of the history.
     fn search(
         &mut self,
         key: Key,
@@ -246,7 +248,7 @@ impl Editor {
                 self.line.set(&before);
                 return None;
             }
-            // Any other key ends the search and is carried out on what it found.
+            // Any other key ends the search, and is carried out on the entry found.
             _ => return self.edit(key, complete),
         };
         match next.and_then(|next| self.history.get(next)) {
@@ -259,7 +261,7 @@ impl Editor {
 }
 
 fn full() -> KeyOutcome {
-    KeyOutcome::Warning(format!("the input line is full ({EDITED_BYTES_MAX} bytes): the rest was dropped"))
+    KeyOutcome::Warning(format!("the input line is full ({EDITED_BYTES_MAX} bytes): the rest is dropped"))
 }
 
 /// A word with its first letter in upper case and the others in lower case.
@@ -363,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn editor_tells_once_that_the_line_is_full() {
+    fn editor_warns_once_that_line_is_full() {
         let mut editor = editor(&[]);
         let paste = "日".repeat(EDITED_BYTES_MAX / 3 + 9) + "x\ny";
         let pasted = [b"\x1b[200~", paste.as_bytes(), b"\x1b[201~"].concat();
@@ -400,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn editor_says_that_the_line_is_full() {
+    fn editor_refuses_key_beyond_the_limit() {
         let mut editor = editor(&[]);
         let long = vec![b'x'; EDITED_BYTES_MAX];
         assert_eq!(press(&mut editor, &long), []);

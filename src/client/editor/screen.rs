@@ -1,5 +1,5 @@
-//! The rows at the bottom of the terminal: the messages that are being sent, the input line, what Tab offers. They are erased and
-//! drawn again whenever something is printed above them or changes. This computes what to write; it writes nothing.
+//! The rows at the bottom of the terminal: pending messages, completions, the input line. After each change, and before a line is printed
+//! above them, the caller erases the rows with [`Screen::erase`] and draws them again with [`Screen::draw`]. Both return the text to write.
 
 use std::env;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ pub(in crate::client) struct TerminalSize {
     pub(in crate::client) rows: usize,
 }
 
-/// The state of the line editor to show.
+/// The input line to draw.
 #[derive(Debug)]
 pub(in crate::client) struct InputLine<'a> {
     pub(in crate::client) prompt: String,
@@ -28,14 +28,14 @@ pub(in crate::client) struct InputLine<'a> {
     pub(in crate::client) choices: &'a [String],
 }
 
-/// A cell on the screen, counted from the first row that is drawn.
+/// A cell on the screen, relative to the first drawn row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct CellPosition {
     row: usize,
     column: usize,
 }
 
-/// The rows on the screen now.
+/// The rows that were drawn last.
 #[derive(Debug)]
 struct DrawnRows {
     rows: Vec<String>,
@@ -43,16 +43,16 @@ struct DrawnRows {
     columns: usize,
 }
 
-/// How a terminal behaves.
+/// Differences between terminals.
 #[derive(Clone, Copy, Debug, Default)]
 struct Traits {
-    /// It shows a cluster of several characters (an emoji with joiners) in the cells of one character.
+    /// Whether it shows a cluster of several characters (an emoji with joiners) in the cells of one character.
     joins: bool,
-    /// When it becomes narrower, it moves the end of a row that is too long to the next one; otherwise, it cuts it off.
+    /// Whether, when it becomes narrower, it wraps rows that are too long. Otherwise, it cuts them off.
     reflows: bool,
 }
 
-/// Draws the rows.
+/// Computes the text that draws and erases the rows.
 #[derive(Debug)]
 pub(in crate::client) struct Screen {
     size: TerminalSize,
@@ -66,12 +66,12 @@ impl Screen {
         Self { size, format, traits: Traits::of_terminal(), drawn: None }
     }
 
-    /// The terminal has this size now.
+    /// Sets the size of the terminal.
     pub(in crate::client) fn resize(&mut self, size: TerminalSize) {
         self.size = size;
     }
 
-    /// The rows that were drawn are somewhere else now, or gone.
+    /// Forgets the drawn rows: another program has used the screen.
     pub(in crate::client) fn forget(&mut self) {
         self.drawn = None;
     }
@@ -81,7 +81,7 @@ impl Screen {
         let Some(drawn) = self.drawn.take() else { return String::new() };
         let above = self.rows_above_cursor(&drawn);
         let up = if above > 0 { format!("\x1b[{above}A") } else { String::new() };
-        // The first row is erased separately: tmux copies the screen to its scrollback when it is erased from the first cell on.
+        // Erases the first row separately: tmux copies the screen to its scrollback if it is erased from the first cell on.
         format!("\r{up}\x1b[K\x1b[C\x1b[J\r")
     }
 
@@ -93,7 +93,7 @@ impl Screen {
         let dimmed = rows.len();
         cursor.row += dimmed;
         rows.extend(input_rows);
-        // Rows that do not fit are left out, but never the row with the cursor.
+        // Leaves out rows that do not fit, but never the row with the cursor.
         let height = self.size.rows.max(1);
         let first = cursor.row.saturating_sub(height - 1).max(rows.len().saturating_sub(height).min(cursor.row));
         rows = rows.into_iter().skip(first).take(height).collect();
@@ -116,7 +116,7 @@ impl Screen {
         written
     }
 
-    /// The rows of a prompt and a text, and where the cursor is.
+    /// The rows of a prompt and a text, and the position of the cursor.
     fn wrap(&self, prompt: &str, text: &str, cursor: usize) -> (Vec<String>, CellPosition) {
         let columns = self.size.columns.max(1);
         let (mut rows, mut column, mut place) = (vec![String::new()], 0, None);
@@ -166,14 +166,14 @@ impl Screen {
         before + self.wrap("", cursor_row, cursor.unwrap_or(cursor_row.len())).1.row
     }
 
-    /// The messages without a reply: one row for each of the first [`SENDING_ROWS_MAX`].
+    /// The rows of pending messages: one for each of the first [`SENDING_ROWS_MAX`].
     fn sending_rows(&self, sending: &[String]) -> Vec<String> {
         let shown = sending.iter().take(SENDING_ROWS_MAX).map(|line| self.cut(&format!("sending: {line}")));
         let more = sending.len().saturating_sub(SENDING_ROWS_MAX);
         shown.chain((more > 0).then(|| self.cut(&format!("sending: {more} more")))).collect()
     }
 
-    /// Possible completions, in columns.
+    /// The rows of completions, in columns.
     fn choice_rows(&self, choices: &[String]) -> Vec<String> {
         let widest = choices.iter().map(|choice| self.width(choice.trim_end())).max().unwrap_or(0);
         let per_row = (self.size.columns / (widest + 2)).max(1);
@@ -193,7 +193,7 @@ impl Screen {
         rows
     }
 
-    /// As much of a text as fits into a row.
+    /// Shortens a text to one row.
     fn cut(&self, text: &str) -> String {
         let text = text.replace('\n', " ");
         let columns = self.size.columns.max(1);
@@ -255,12 +255,12 @@ mod tests {
         };
         check("", 0, "> \r\x1b[2C");
         check("abc", 1, "> abc\r\x1b[3C");
-        // A row that is full has the cursor in the next one.
+        // After a full row, the cursor is in the next one.
         check("abcd", 4, "> abcd\r\n\r");
         check("abcd", 3, "> abcd\r\x1b[5C");
         check("abcdef", 4, "> abcd\r\nef\r");
         check("abcdef", 2, "> abcd\r\nef\x1b[1A\r\x1b[4C");
-        // A wide character that does not fit goes to the next row as a whole.
+        // A wide character that does not fit moves to the next row.
         check("abc日本", 3, "> abc\r\n日本\r");
         check("日👩‍👩‍👧日", 21, "> 日👩‍👩‍👧\r\n日\r");
         check("a\nb", 2, "> a\r\nb\r");
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn screen_shows_the_rows_round_the_cursor_of_a_long_line() {
+    fn screen_shows_rows_around_cursor_of_long_line() {
         let mut screen = screen(4, 2);
         assert_eq!(draw(&mut screen, "abcdefghij", 10), "cdef\r\nghij\r\n\r".replacen("cdef\r\n", "", 1));
         assert_eq!(screen.erase(), erased(1));

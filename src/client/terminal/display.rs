@@ -1,5 +1,6 @@
-//! The contents of the terminal: printed lines and, below them, the messages that are being sent and the input line. The thread `send`
-//! edits the input line. The thread `receive` prints, and draws the rows below again.
+//! The contents of the terminal: printed lines and, below them, pending messages and the input line. The thread `send` edits the input
+//! line. The thread `receive` runs [`Display::run`], which prints lines and redraws the rows below them. [`Screen`] computes the escape
+//! sequences.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,26 +16,26 @@ use crate::client::render::LineFormat;
 use crate::client::shared_chat::SharedChat;
 use crate::client::typed::is_message;
 
-/// Turn bracketed paste on and off.
+/// The sequences that turn bracketed paste on and off.
 const PASTE_ON: &str = "\x1b[?2004h";
 const PASTE_OFF: &str = "\x1b[?2004l";
 
-/// Clear the screen.
+/// The sequence that clears the screen.
 const CLEAR: &str = "\x1b[H\x1b[J";
 
 /// The screen, shared by the two threads.
 pub(super) struct Display {
     pub(super) printer: Printer,
-    /// Locked while a key is carried out: nothing is printed meanwhile, and nobody else waits for it.
+    /// Locked while `send` carries out a key. Only printing waits for it.
     pub(super) editor: Mutex<Editor>,
     prompt: SyncMutex<&'static str>,
-    /// Locked while the terminal accepts output, which may be never.
+    /// Locked during a write, which may never end.
     output: Mutex<ScreenOutput>,
-    /// Whether the shell has the terminal, or has not been asked for it yet.
+    /// Whether the shell has the terminal: initially, and while the client is stopped or in the background.
     is_suspended: AtomicBool,
-    /// Whether something else may be on the screen: the rows that were drawn are somewhere else, or gone.
+    /// Whether another program may have changed the screen, so that the rows drawn last cannot be erased.
     is_reset: AtomicBool,
-    /// Whether to clear the screen first.
+    /// Whether to clear the screen before the next drawing.
     is_cleared: AtomicBool,
 }
 
@@ -62,7 +63,7 @@ impl Display {
         self.printer.wake();
     }
 
-    /// Clears the screen.
+    /// Clears the screen at the next drawing.
     pub(super) fn clear(&self) {
         self.is_cleared.store(true, Ordering::Relaxed);
         self.printer.wake();
@@ -72,14 +73,14 @@ impl Display {
         self.is_suspended.load(Ordering::Relaxed)
     }
 
-    /// Begins to draw, on a screen with other text on it, unless the shell has the terminal.
+    /// Begins to draw below other text on the screen, unless the shell has the terminal.
     pub(super) fn resume(&self, is_foreground: bool) {
         self.is_reset.store(true, Ordering::Relaxed);
         self.is_suspended.store(!is_foreground, Ordering::Relaxed);
         self.printer.wake();
     }
 
-    /// Erases the rows, and draws nothing more.
+    /// Erases the rows, and stops drawing.
     pub(super) async fn suspend(&self) {
         self.is_suspended.store(true, Ordering::Relaxed);
         let mut output = self.output.lock().await;
@@ -88,7 +89,7 @@ impl Display {
         output.write(text).await;
     }
 
-    /// Prints the remaining lines, erases the rows, and draws nothing more.
+    /// Prints the remaining lines, erases the rows, and stops drawing.
     pub(super) async fn close(&self) {
         let was_suspended = self.is_suspended.swap(true, Ordering::Relaxed);
         let mut output = self.output.lock().await;
@@ -103,13 +104,13 @@ impl Display {
         output.write(text + PASTE_OFF).await;
     }
 
-    /// Prints lines, and draws the rows below them again, whenever something has changed.
+    /// After each change, prints new lines and redraws the rows below them.
     pub(super) async fn run(&self, chat: &SharedChat) -> Infallible {
         loop {
             self.printer.wait().await;
             let mut output = self.output.lock().await;
             output.finish_writing().await;
-            // The thread `send` may not know yet that the shell has taken the terminal.
+            // Checked again: the thread `send` may not have noticed yet that the shell has the terminal.
             if !self.is_suspended() && tty::is_foreground() {
                 let text = self.next_text(&mut output.screen, chat).await;
                 output.write(text).await;
@@ -140,7 +141,7 @@ impl Display {
 }
 
 impl ScreenOutput {
-    /// Writes the text. If this is dropped before it is done, the text is written all the same.
+    /// Writes the text. If the future is dropped, the write still completes.
     async fn write(&mut self, text: String) {
         if !text.is_empty() {
             self.writing = Some(write(text));

@@ -1,7 +1,9 @@
-//! The client at a terminal. Two threads share a [`SharedChat`] and a [`Display`]: `send` reads keys, runs the line editor and sends what the
-//! user typed; `receive` reads the connection and prints. Neither waits for the other: while the line editor is busy, `receive`
-//! reads and answers the server, and prints later. Calls that can block (writing to the terminal, the history file) run on threads
-//! of their own.
+//! The client at a terminal. Two threads share a [`SharedChat`] and a [`Display`]: `send` reads keys, runs the line editor and sends
+//! typed lines;
+//! `receive` reads the connection and prints. Neither waits for the other: while the line editor is busy, `receive` still reads lines and
+//! replies to the server, and prints later. Calls that can block (writing to the terminal, the history file) run on other threads.
+//!
+//! [`run`] starts the threads, and ends when the user leaves or the connection is lost for good.
 
 mod display;
 mod printer;
@@ -28,8 +30,8 @@ use super::shared_chat::SharedChat;
 use super::{Exit, ExitCode};
 use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX};
 
-/// The signals that end the client: all that end a program by default and are known to [`Signal`], except faults. None may leave the
-/// terminal with the editor's settings.
+/// The signals that end the client: all signals of [`Signal`] that end a program by default, except faults. The client catches them to
+/// restore the terminal's settings.
 const ENDING_SIGNALS: [Signal; 14] = [
     Signal::Hup,
     Signal::Int,
@@ -47,11 +49,11 @@ const ENDING_SIGNALS: [Signal; 14] = [
     Signal::Sys,
 ];
 
-/// The signals that are caught and do not end the client. At a limit of file sizes, SIGXFSZ comes when the history is written, and
-/// the write fails.
+/// The signals that the client catches without ending. SIGXFSZ arrives when the history file reaches a limit of file sizes; the write also
+/// fails, and the user is warned.
 const OTHER_SIGNALS: [Signal; 4] = [Signal::Tstp, Signal::Cont, Signal::Winch, Signal::Xfsz];
 
-/// Whether standard input and output are a terminal on which a line can be edited.
+/// Whether standard input and output are a terminal that supports line editing.
 pub(super) fn is_available() -> bool {
     let edits = env::var("TERM").is_ok_and(|term| !["", "dumb", "cons25", "emacs"].contains(&term.as_str()));
     edits && io::stdin().is_terminal() && io::stdout().is_terminal()
@@ -73,7 +75,7 @@ impl Shared {
         Self { chat: SharedChat::default(), display: Display::new(format), answers, started }
     }
 
-    /// Asks for one line.
+    /// Shows a prompt, and waits for one line.
     async fn ask(&self, prompt: &'static str) -> String {
         self.display.set_prompt(prompt);
         // This cannot fail: the sender is held here.
@@ -114,28 +116,28 @@ pub(super) fn run(options: ClientOptions, retry: Option<Duration>) -> Result<(),
     let send = thread::Builder::new().name("send".to_owned()).spawn(move || block_on(keyboard.run(received)));
     let (left, key_signal) = send.map_err(failed)?.join().unwrap_or_else(|panic| resume_unwind(panic));
     if let Some(signal) = key_signal {
-        // Like the terminal, signals the whole process group: a shell script stops only if it gets the signal, too.
+        // Signals the whole process group, as the terminal would: a shell script stops only if it also gets the signal.
         let _ = kill_current_process_group(signal);
     }
     match left {
         Some(code) if code != ExitCode::Success => Err(Exit(code, String::new())),
         _ if over.is_closed() => receive.join().unwrap_or_else(|panic| resume_unwind(panic)),
-        // It still waits for the server.
+        // `receive` still waits for the server.
         _ => Ok(()),
     }
 }
 
-/// How long to wait for the server, and for the terminal, at the end.
+/// Longest wait for the server, and then for the terminal, at the end.
 fn farewell_ms(left: ExitCode) -> u64 {
     if left.signal().is_some() { FAREWELL_AT_SIGNAL_MS_MAX } else { FAREWELL_MS_MAX }
 }
 
-/// Whether something can continue this process group after it was stopped: the parent of its first process, in the same session.
+/// Whether a shell can continue this process group after it is stopped: whether the parent of its first process is in the same session.
 /// Otherwise the group is orphaned, and SIGTSTP must not stop it (POSIX).
 fn has_shell() -> bool {
     let parent_and_session = |pid: &str| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name before the last bracket may have blanks; then state, parent, group and session follow.
+        // The name in brackets may have blanks. After it come state, parent, group and session.
         let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
         Some((fields.get(1)?.clone(), fields.get(3)?.clone()))
     };

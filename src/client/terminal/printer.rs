@@ -1,5 +1,5 @@
-//! The queue of lines to print above the input line. It is bounded and never waits, so a terminal that accepts no output does not
-//! stop the conversation.
+//! The queue of lines to print above the input line. It is bounded and never blocks: if the terminal accepts no output, the oldest lines
+//! are dropped and the chat goes on.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use crate::client::chat_state::DisplayItem;
 use crate::client::render::LineFormat;
 use crate::limits::{PRINT_AT_ONCE_BYTES, PRINT_BYTES_MAX};
 
-/// Lines on their way to the terminal.
+/// The queue of formatted lines.
 pub(super) struct Printer {
     format: LineFormat,
     queue: Mutex<PrintQueue>,
@@ -36,7 +36,7 @@ impl Printer {
         self.wake();
     }
 
-    /// Ends [`Printer::wait`].
+    /// Ends the wait of [`Printer::wait`], so that the screen is redrawn.
     pub(super) fn wake(&self) {
         // If this fails, a wake-up is already pending.
         let _ = self.wake.0.try_send(());
@@ -50,7 +50,7 @@ impl Printer {
         self.print(&DisplayItem::Warning(text.into()));
     }
 
-    /// Waits for something to print or to draw.
+    /// Waits for a line to print, or for a change to draw.
     pub(super) async fn wait(&self) {
         // This cannot fail: the sender is held here.
         let _ = self.wake.1.recv().await;
@@ -60,13 +60,13 @@ impl Printer {
         !self.queue().lines.is_empty()
     }
 
-    /// Moves the next lines to `text`, as many as are printed at once.
+    /// Moves the next lines to `text`, up to about [`PRINT_AT_ONCE_BYTES`].
     pub(super) fn take_batch(&self, text: &mut String) {
         let mut queue = self.queue();
         let dropped = std::mem::take(&mut queue.dropped);
         if dropped > 0 {
             let warning = format!(
-                "{dropped} lines are missing here: the terminal accepted no output for too long; /history shows messages again"
+                "{dropped} lines are missing here: the terminal accepted no output for too long; /history shows the last messages"
             );
             *text += &(self.format.format_line(&DisplayItem::Warning(warning), &Local::now()) + "\r\n");
         }

@@ -1,4 +1,4 @@
-//! The thread `receive`: connects, asks for an address and a nickname if they are missing, reads the connection, and prints.
+//! The thread `receive`: connects, asks for another address or a nickname where needed, reads the connection, and prints.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::command_line::{parse_server, quoted};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::Name;
 
-/// Chats until the connection is lost for good or the user has left. Prints meanwhile.
+/// Joins and chats until the connection is lost for good or the user leaves; prints meanwhile.
 pub(super) async fn run(shared: &Shared, options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
     let printing = async { match shared.display.run(&shared.chat).await {} };
     or(chat(shared, options, retry), printing).await
@@ -29,7 +29,7 @@ async fn chat(shared: &Shared, options: &ClientOptions, retry: Option<Duration>)
         None
     };
     let Some((address, name)) = or(left, async { Some(enter(shared, &mut connection, options).await) }).await else {
-        // The server may already have given a nickname, and would keep it reserved.
+        // The server may have granted a nickname already, and would keep it reserved.
         connection.quit().await;
         return Ok(());
     };
@@ -62,19 +62,19 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
         let raw = match nick.take() {
             Some(raw) => raw,
             None => {
-                // While the nickname is typed, the server's PINGs are answered.
+                // While the user types a nickname, the connection replies to PING.
                 let heard = async {
                     let Exit(_, why) = loop {
                         if let Err(end) = connection.next(false).await {
                             break end;
                         }
                     };
-                    printer.warn(format!("{why}; the name you type is used on a new connection"));
+                    printer.warn(format!("{why}; your nickname will be used on a new connection"));
                     is_connected = false;
                     pending().await
                 };
                 is_second_try = false;
-                shared.ask("your name: ").or(heard).await
+                shared.ask("your nickname: ").or(heard).await
             }
         };
         if !is_connected && !is_second_try {
@@ -83,12 +83,12 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
         }
         match connection.take_name(&raw).await {
             Ok(Ok(name)) => return (address, name),
-            // The hint suggests a command, which this prompt does not accept.
+            // Without the hint, which suggests a command: this prompt accepts only a nickname.
             Ok(Err(refusal)) => printer.warn(refusal.problem),
             Err(Exit(_, why)) => {
                 printer.warn(why);
                 is_connected = false;
-                // The nickname is tried once more, on a new connection.
+                // Tries the nickname once more, on a new connection.
                 nick = (!is_second_try).then_some(raw);
                 is_second_try = true;
             }
@@ -96,7 +96,7 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
     }
 }
 
-/// Asks for another address until a valid one is typed; Enter alone keeps the last one.
+/// Asks for another address until the user types a valid one; Enter alone keeps the last one.
 async fn ask_address(shared: &Shared, last: String) -> String {
     loop {
         let raw = shared.ask("another address, or Enter to try again: ").await;

@@ -1,4 +1,5 @@
-//! The thread `send`: reads keys, runs the line editor, and sends the lines that the user typed.
+//! The thread `send`: reads keys and signals, runs the line editor, and sends typed lines. It owns the terminal's settings, and decides
+//! when the client ends.
 
 use std::collections::VecDeque;
 use std::io::{self, Stdin};
@@ -24,34 +25,34 @@ use crate::process::catch_signals;
 
 /// An event that the thread waits for.
 enum Wakeup {
-    /// Bytes were typed; `None`: the terminal is gone.
+    /// The user typed these bytes; `None`: the terminal is gone.
     Typed(Option<Vec<u8>>),
     Signal(Signal),
-    /// The chat has started: from now on, typed lines are messages and commands.
+    /// The chat has started. From now on, typed lines are messages and commands, not answers to a prompt.
     ChatStarted,
     HistoryLoaded(HistoryFile, io::Result<InputHistory>),
     /// A key sequence was not completed in time.
     SequenceEnd,
-    /// The client is in the background, and no signal came.
+    /// The client has been in the background for a while without a signal.
     Background,
 }
 
-/// The keyboard.
+/// The state of the thread `send`.
 pub(super) struct Keyboard {
     shared: Arc<Shared>,
     settings: TerminalSettings,
     stdin: Async<Stdin>,
     signals: Signals,
     decoder: KeyDecoder,
-    /// When something was typed last.
+    /// When the user typed the last key.
     typed_at: Instant,
-    /// Keys that were pressed and not carried out yet.
+    /// Typed keys that are not carried out yet.
     keys: VecDeque<Key>,
     /// `None` if the file cannot be used.
     history: Option<HistoryFile>,
     loading: Option<Task<(HistoryFile, io::Result<InputHistory>)>>,
     is_chatting: bool,
-    /// The signal of the key by which the user left.
+    /// The signal to send to the process group, if the user left by its key.
     key_signal: Option<rustix::process::Signal>,
 }
 
@@ -66,7 +67,7 @@ impl Keyboard {
         Ok(Self {
             shared,
             settings: TerminalSettings::default(),
-            // Blocking mode is a property of the terminal, which other programs share.
+            // Leaves the terminal in blocking mode, which other programs share.
             stdin: Async::new_nonblocking(io::stdin())?,
             signals: catch_signals(&[&ENDING_SIGNALS[..], &OTHER_SIGNALS].concat())?,
             decoder: KeyDecoder::default(),
@@ -122,12 +123,12 @@ impl Keyboard {
                 Wakeup::Typed(None) => return ExitCode::Signal(Signal::Hup),
                 Wakeup::Signal(Signal::Winch | Signal::Xfsz) => {}
                 Wakeup::Signal(Signal::Tstp) => self.suspend().await,
-                // The client was stopped, and the shell has used the terminal since.
+                // The client was stopped; the shell has used the terminal meanwhile.
                 Wakeup::Signal(Signal::Cont) => self.resume(),
                 Wakeup::Signal(signal) => return ExitCode::Signal(signal),
                 Wakeup::ChatStarted => {
                     self.is_chatting = true;
-                    // Lines that were typed before the chat began, and answered no question.
+                    // Sends lines that were typed ahead of the chat, and were no answers to a prompt.
                     while let Ok(line) = self.shared.answers.1.try_recv() {
                         self.submit(&line).await;
                     }
@@ -138,7 +139,7 @@ impl Keyboard {
                 }
                 Wakeup::HistoryLoaded(_, Err(error)) => self.shared.display.printer.warn(error.to_string()),
                 Wakeup::SequenceEnd => self.decoder.end_sequence(),
-                // In the foreground again without SIGCONT: the parent process has set it to be ignored.
+                // In the foreground again without SIGCONT, which was ignored at the start.
                 Wakeup::Background if tty::is_foreground() => self.resume(),
                 Wakeup::Background if has_shell() => end_by(Signal::Tstp),
                 Wakeup::Background => return ExitCode::Signal(Signal::Hup),
@@ -146,11 +147,11 @@ impl Keyboard {
         }
     }
 
-    /// Carries out a key. Returns how the user leaves by it, if so.
+    /// Carries out a key. Returns the exit code if the user leaves by this key.
     async fn press(&mut self, key: Key) -> Option<ExitCode> {
         let display = &self.shared.display;
         let complete = |before: &str| {
-            // Copied, so that a long list delays nobody else.
+            // Copied, so that a long list does not lock the chat.
             let names =
                 self.shared.chat.with_state(|state| state.other_members().map(str::to_owned).collect::<Vec<_>>());
             completions(before, names.iter().map(String::as_str))
@@ -163,7 +164,7 @@ impl Keyboard {
                 self.key_signal = rustix::process::Signal::from_named_raw(signal as i32);
                 return Some(ExitCode::Signal(signal));
             }
-            // Stops the whole process group, as a shell's job control expects. Only a shell can continue it.
+            // Stops the whole process group, as job control expects. Only a shell can continue it.
             KeyOutcome::Suspend if has_shell() => {
                 let _ = kill_current_process_group(rustix::process::Signal::TSTP);
             }
@@ -174,7 +175,7 @@ impl Keyboard {
         None
     }
 
-    /// Handles a complete line, which can have line breaks. Before the chat, it has answers.
+    /// Handles a complete input, which can have several lines: messages and commands or, before the chat, answers to prompts.
     async fn accept(&mut self, typed: &str) {
         if self.is_chatting {
             for line in typed.lines() {
@@ -182,7 +183,7 @@ impl Keyboard {
             }
             return;
         }
-        // Enter alone is an answer, too.
+        // An empty line is an answer, too.
         let lines = typed.lines().chain(typed.is_empty().then_some(""));
         for line in lines {
             // This cannot fail: the channel is unbounded, and its receiver is held here.
@@ -205,11 +206,11 @@ impl Keyboard {
         }
     }
 
-    /// Adds a line to the history, without whispered text; returns whether the history has all of it.
+    /// Adds a line to the history, without private text. Returns whether the history has the whole line.
     async fn remember(&mut self, line: &str) -> bool {
         let kept = history_entry(line);
         let is_whole = kept == line.trim_end();
-        // The editor is not locked while the disk is written.
+        // The lock of the editor ends before the write to the file.
         let is_new = self.shared.display.editor.lock().await.history.add(&kept);
         if is_new && let Some(mut file) = self.history.take() {
             match smol::unblock(move || (file.append(&kept), file)).await {
@@ -263,15 +264,15 @@ impl Keyboard {
     /// Gives the terminal to the shell until the shell continues the client.
     async fn suspend(&mut self) {
         if !self.shared.display.is_suspended() {
-            // Does not wait for a terminal that accepts no output: no signals are handled during the wait.
+            // With a time limit: the terminal may accept no output, and no signals are handled during the wait.
             or(self.shared.display.suspend(), after(FAREWELL_AT_SIGNAL_MS_MAX)).await;
             self.settings.restore();
         }
-        // This stops the process until SIGCONT continues it. That signal is caught, too, and resumes the client.
+        // Stops the process. SIGCONT continues it; it is caught, too, and resumes the display.
         end_by(Signal::Tstp);
     }
 
-    /// Takes the terminal, unless the shell has it.
+    /// Changes the terminal's settings and begins to draw, unless the shell has the terminal.
     fn resume(&mut self) {
         let is_foreground = tty::is_foreground();
         if is_foreground {
@@ -290,11 +291,11 @@ impl Keyboard {
         for line in unanswered {
             display.printer.warn(format!("perhaps not sent: {line}"));
         }
-        let half = display.editor.lock().await.input("").text.to_owned();
-        for line in waiting.into_iter().chain([half]).filter(|line| !line.trim().is_empty()) {
+        let unfinished = display.editor.lock().await.input("").text.to_owned();
+        for line in waiting.into_iter().chain([unfinished]).filter(|line| !line.trim().is_empty()) {
             display.printer.warn(format!("not sent: {}", line.replace('\n', " ")));
         }
-        // Does not wait for a terminal that accepts no output.
+        // With a time limit: the terminal may accept no output.
         or(display.close(), after(wait_ms)).await;
         self.settings.restore();
     }

@@ -1,4 +1,4 @@
-//! A terminal's settings, size, input and output.
+//! Access to the terminal: its settings, size, input and output, and whether this process group is in its foreground.
 
 use std::io::{self, Read as _, Stdin, Write as _};
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::process::Stream;
 /// Assumed size of a terminal that does not report one.
 const SIZE_UNKNOWN: TerminalSize = TerminalSize { columns: 80, rows: 24 };
 
-/// The terminal's settings from before the client changed them, while they are changed; restored on drop.
+/// The terminal's original settings, while the client has changed them. Restores them on drop.
 #[derive(Default)]
 pub(super) struct TerminalSettings(Option<Termios>);
 
 impl TerminalSettings {
-    /// Makes the terminal pass on every key as it is pressed, unchanged and without an echo.
+    /// Makes the terminal pass on each key at once, unchanged and without echo.
     pub(super) fn change(&mut self) {
         // If this fails, the terminal is gone, and reading from it reports that.
         let Some(before) = self.0.take().or_else(|| tcgetattr(io::stdin()).ok()) else { return };
@@ -38,12 +38,12 @@ impl TerminalSettings {
         changed.control_modes |= ControlModes::CS8;
         changed.special_codes[SpecialCodeIndex::VMIN] = 1;
         changed.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // See above.
+        // As above.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &changed);
         self.0 = Some(before);
     }
 
-    /// Restores the settings, unless the shell has taken the terminal back and set its own.
+    /// Restores the settings, unless the shell has the terminal and has set its own.
     pub(super) fn restore(&mut self) {
         if let Some(before) = self.0.take()
             && is_foreground()
@@ -70,14 +70,14 @@ pub(super) fn size() -> TerminalSize {
     }
 }
 
-/// Whether this process group is in the foreground of the terminal. Otherwise (after Ctrl-Z and `bg`), the system stops the process
-/// when it reads from the terminal or changes its settings, and the client could not even exit.
+/// Whether this process group is in the foreground of the terminal. Otherwise (after Ctrl-Z and `bg`), the system stops the process when it
+/// reads from the terminal or changes its settings: the client could not even exit.
 pub(super) fn is_foreground() -> bool {
     // Without job control, or when the terminal is gone, the system does not stop the process.
     tcgetpgrp(io::stdin()).map_or(true, |group| group == getpgrp())
 }
 
-/// Reads what is typed. `None`: the terminal is gone.
+/// Reads typed bytes. `None`: the terminal is gone.
 pub(super) async fn read(stdin: &Async<Stdin>) -> Option<Vec<u8>> {
     stdin.readable().await.ok()?;
     while !is_foreground() {
@@ -88,7 +88,7 @@ pub(super) async fn read(stdin: &Async<Stdin>) -> Option<Vec<u8>> {
     (length > 0).then(|| buffer[..length].to_vec())
 }
 
-/// Writes to the terminal, on a thread that may block. If the terminal is gone, reading from it reports that.
+/// Writes to the terminal, on another thread, since it may block. If the terminal is gone, reading from it reports that.
 pub(super) fn write(text: String) -> Task<()> {
     smol::unblock(move || {
         let _ = Stream::new(io::stdout(), None).write_all(text.as_bytes());
