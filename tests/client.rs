@@ -1,6 +1,6 @@
-//! The client against scripted servers, for behaviour that a chinwag server rarely or never shows: each server is a list of lines to
-//! send and to expect. `tests/shell` tests the client against the real server, and `client/cut.rs` with connections that keep
-//! breaking.
+//! The client against scripted servers, for behaviour that a chinwag server shows rarely or never. A script is a list of lines to send and
+//! to expect. `tests/shell` tests the client with the real server, `client/cut.rs` with connections that are lost again and again,
+//! `client/streams.rs` with unusual standard streams.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -18,11 +18,11 @@ use std::time::Duration;
 
 use common::exit_status;
 
-/// Limit for every wait. Without a fault, a wait takes almost no time.
+/// Limit for every wait. Usually, a wait takes almost no time.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A server that follows `script`: it expects `< line` from the client (`< ` alone: the end of its input); at `(cut)` it breaks the
-/// connection and accepts the next one; it sends every other line.
+/// A server that follows `script`. `< line` is a line to expect from the client, `< ` alone the end of its input. `(cut)` closes the
+/// connection and accepts the next one. Every other line is sent.
 fn serve(script: &'static [&str]) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -36,7 +36,7 @@ fn serve(script: &'static [&str]) -> (SocketAddr, JoinHandle<()>) {
                 follow(&mut peer, step);
             }
         }
-        // Reads the rest of the client's lines: otherwise a reset could overtake the lines sent.
+        // Reads the rest of the client's lines: otherwise a reset could overtake the lines on their way to it.
         peer.get_ref().shutdown(std::net::Shutdown::Write).expect("a connection");
         peer.read_to_end(&mut Vec::new()).expect("an end");
     });
@@ -62,7 +62,7 @@ fn read_line(peer: &mut BufReader<TcpStream>) -> String {
     line.trim_end_matches('\n').to_owned()
 }
 
-/// The client with these arguments, and pipes to the test as its standard streams.
+/// The client with these arguments, with pipes as its standard streams.
 fn client(address: SocketAddr, words: &[&str]) -> Command {
     let mut client = Command::new(env!("CARGO_BIN_EXE_chinwag"));
     client.arg(address.to_string()).args(words);
@@ -76,17 +76,17 @@ fn run(script: &'static [&str], words: &[&str], input: &str) -> (Option<i32>, St
     let mut client = client(address, words).spawn().expect("the client starts");
     client.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the client reads");
     let Output { status, stdout, stderr } = client.wait_with_output().expect("the client ends");
-    // A server that waits for another connection gets one, and then its end: the test fails instead of hanging.
+    // If the server still waits for a connection, it gets one that ends at once: the test fails instead of hanging.
     drop(TcpStream::connect(address));
     server.join().expect("the script is followed");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8").replace(&address.to_string(), "<address>");
     (status.code(), text(stdout), text(stderr))
 }
 
-/// The line by which the client resumes its session on a new connection.
-const TAKE_BACK: &str = "< RESUME 1-0123456789abcdef0123456789abcdef";
+/// The line that resumes the session on a new connection.
+const RESUME: &str = "< RESUME 1-0123456789abcdef0123456789abcdef";
 
-/// The beginning of every command that reconnects: it requests a resume token and the last message.
+/// The beginning of every command that reconnects: the client requests a resume token, a nickname, and the id of the last message.
 const JOIN: [&str; 9] = [
     "HELLO chinwag/1 epoch=a hi",
     "< SET tags on",
@@ -99,25 +99,28 @@ const JOIN: [&str; 9] = [
     "OK HISTORY 0 last=0",
 ];
 
-/// The commands of a chat once it has its nickname: it requests its own messages as events, and the members.
-const CONVERSE: [&str; 4] = ["< SET echo on", "OK SET echo on", "< WHO", "OK WHO 0"];
+/// The beginning of a chat, after [`JOIN`]: the client requests own messages as events, and the member list.
+const START_CHAT: [&str; 4] = ["< SET echo on", "OK SET echo on", "< WHO", "OK WHO 0"];
 
 #[test]
-fn other_kind_of_server_is_reported_with_exit_code_3() {
+fn other_kind_of_server_exits_with_3() {
     let check = |script: &'static [&str], expected: &str| {
         let (code, out, err) = run(script, &["who"], "");
         assert_eq!((code, out.as_str()), (Some(3), ""), "{err}");
         assert_eq!(err, format!("chinwag: could not connect to <address>: {expected}\n"));
     };
-    check(&["SSH-2.0-OpenSSH \x1b[1m"], "it is not a chinwag/1 server; it sent: SSH-2.0-OpenSSH \u{fffd}[1m");
-    check(&["HELLO chinwag/2 hi"], "it is not a chinwag/1 server; it sent: HELLO chinwag/2 hi");
+    check(
+        &["SSH-2.0-OpenSSH \x1b[1m"],
+        "not a chinwag/1 server: expected HELLO, received \"SSH-2.0-OpenSSH \u{fffd}[1m\"",
+    );
+    check(&["HELLO chinwag/2 hi"], "not a chinwag/1 server: expected HELLO, received \"HELLO chinwag/2 hi\"");
     check(&["ERR - server-full there is no room; try later"], "there is no room; try later");
-    check(&[], "it did not send HELLO; is it a chinwag server?");
+    check(&[], "the server sent no HELLO; is it a chinwag server?");
 }
 
-/// `--timeout` did not apply before the greeting, and the exit code was 3.
+/// Regression: `--timeout` did not apply before the greeting, and the exit code was 3.
 #[test]
-fn timeout_applies_to_a_silent_server() {
+fn timeout_applies_to_silent_server() {
     for script in [&["< "][..], &["HELLO chinwag/1 hi", "< SET tags on", "< "]] {
         let (code, _, err) = run(script, &["wait", "--timeout", "4", "x"], "");
         assert_eq!((code, err.as_str()), (Some(5), "chinwag: timed out\n"));
@@ -125,7 +128,7 @@ fn timeout_applies_to_a_silent_server() {
 }
 
 #[test]
-fn close_reason_is_printed_with_exit_code_4() {
+fn close_reason_is_printed() {
     let check = |last: &'static [&str], expected: &str| {
         let script: Vec<&str> = JOIN.iter().chain(last).copied().collect();
         let (code, _, err) = run(script.leak(), &["tail", "--nick", "al", "--retry", "0"], "");
@@ -152,7 +155,7 @@ fn every_command_answers_ping() {
 /// A message without a reply is reported when the connection is lost.
 #[test]
 fn unacknowledged_message_is_reported_without_a_terminal() {
-    let script: Vec<&str> = JOIN.into_iter().chain(CONVERSE).chain(["< MSG one", "< MSG two", "OK MSG 1"]).collect();
+    let script: Vec<&str> = JOIN.into_iter().chain(START_CHAT).chain(["< MSG one", "< MSG two", "OK MSG 1"]).collect();
     let (code, out, _) = run(script.leak(), &["--nick", "al", "--retry", "0"], "one\ntwo\n");
     assert_eq!(code, Some(4));
     assert!(out.ends_with("al: one\n! Server disconnected.\n! perhaps not sent: two\n"), "{out}");
@@ -179,7 +182,7 @@ fn send_reports_refused_and_unconfirmed_lines() {
     assert_eq!(err, format!("chinwag: line 3: later\nchinwag: {lost}\n"));
 }
 
-/// Otherwise the server, if it has given the nickname already, would keep it reserved.
+/// Without `QUIT`, the server would keep a nickname reserved that it has granted already.
 #[test]
 fn signal_while_joining_sends_quit() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -198,7 +201,7 @@ fn signal_while_joining_sends_quit() {
 
 /// The server sends every reply and keeps the connection open.
 #[test]
-fn raw_ends_although_the_server_does_not_close() {
+fn raw_ends_if_server_keeps_connection_open() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let mut raw = client(listener.local_addr().expect("an address"), &["raw"]).spawn().expect("the client starts");
     let mut peer = accept(&listener);
@@ -210,7 +213,7 @@ fn raw_ends_although_the_server_does_not_close() {
     assert_eq!(exit_status(&mut raw, DEADLINE).code(), Some(0));
 }
 
-/// The client prints lines of a later protocol version that it cannot parse.
+/// Lines of a later protocol version that the client cannot parse.
 #[test]
 fn unknown_lines_are_printed() {
     let last = ["SING la", "LEAVE bob bored", "< QUIT", "OK QUIT bye"];
@@ -232,14 +235,14 @@ fn roster_counts_as_one_line() {
         assert_eq!(run(script.leak(), &words, ""), (Some(0), expected.to_owned(), String::new()));
     };
     let roster = &["ROSTER 2", "USER bob coordinator", "USER al member"];
-    check(&[], roster, "2 here:\n* bob coordinator\n* al member\n");
+    check(&[], roster, "2 members:\n* bob coordinator\n* al member\n");
     let bob = "{\"name\":\"bob\",\"role\":\"coordinator\",\"type\":\"user\"}\n";
     let al = "{\"name\":\"al\",\"role\":\"member\",\"type\":\"user\"}\n";
     check(&["--json"], roster, &format!("{{\"count\":2,\"type\":\"roster\"}}\n{bob}{al}"));
     check(&["--from", "bob"], &["ROSTER 1", "USER bob coordinator", "MSG bob hi"], "bob: hi\n");
 }
 
-/// A message that the server cut short with CR LF, or that has no line ending, is not printed.
+/// A message is incomplete if the server ends it with CR LF, or if it has no line ending.
 #[test]
 fn truncated_message_is_not_printed() {
     let cut =
@@ -250,20 +253,20 @@ fn truncated_message_is_not_printed() {
     assert_eq!((out.lines().count(), out.contains("one and")), (1, true), "{out}");
 }
 
-/// The client looks for its unacknowledged messages in the replay. It reports each missing message, and sends none again.
+/// The client searches the replay for its unacknowledged messages, reports the missing ones, and sends none again.
 #[test]
-fn replay_tells_which_messages_were_lost() {
+fn message_missing_in_replay_is_reported() {
     let before = ["< MSG one", "< MSG two", "(cut)", "HELLO chinwag/1 epoch=a hi"];
-    let back = ["< SET tags on", "OK SET tags on", TAKE_BACK, "OK RESUME al", "< SINCE 0 a"];
+    let back = ["< SET tags on", "OK SET tags on", RESUME, "OK RESUME al", "< SINCE 0 a"];
     let missed =
         ["PAST 7 2026-11-20T12:44:29.138Z al one", "PAST 8 2026-11-20T12:44:29.138Z bob hi", "OK SINCE 2 last=8"];
     let script: Vec<&str> = JOIN
         .into_iter()
-        .chain(CONVERSE)
+        .chain(START_CHAT)
         .chain(before)
         .chain(back)
         .chain(missed)
-        .chain(CONVERSE)
+        .chain(START_CHAT)
         .chain(["< QUIT", "OK QUIT"])
         .collect();
     let (address, server) = serve(script.leak());
@@ -279,21 +282,21 @@ fn replay_tells_which_messages_were_lost() {
     assert_eq!((lines.next(), client.wait().expect("it ends").code()), (None, Some(1)), "a message was not sent");
 }
 
-/// The input has more lines than may wait for a reply: the rest is sent on the next connection.
+/// The input has more lines than may await a reply; the rest is sent on the next connection.
 #[test]
 fn piped_input_waits_for_the_next_connection() {
     let lines: Vec<_> = (0..70).map(|number| number.to_string()).collect();
-    // 64 lines may wait for a reply, two of which are SET and WHO.
+    // 64 lines may await a reply; two of them are SET and WHO.
     let (sent, rest) = lines.split_at(62);
     let said = |lines: &[String]| lines.iter().map(|line| &*format!("< MSG {line}").leak()).collect::<Vec<_>>();
-    let back = ["(cut)", "HELLO chinwag/1 epoch=a hi", "< SET tags on", "OK SET tags on", TAKE_BACK, "OK RESUME al"];
+    let back = ["(cut)", "HELLO chinwag/1 epoch=a hi", "< SET tags on", "OK SET tags on", RESUME, "OK RESUME al"];
     let script: Vec<&str> = JOIN
         .into_iter()
         .chain(["< SET echo on", "< WHO"])
         .chain(said(sent))
         .chain(back)
         .chain(["< SINCE 0 a", "OK SINCE 0 last=0"])
-        .chain(CONVERSE)
+        .chain(START_CHAT)
         .chain(said(rest))
         .chain(["< QUIT"])
         .chain(rest.iter().map(|_| "OK MSG 1"))
@@ -304,14 +307,14 @@ fn piped_input_waits_for_the_next_connection() {
     assert_eq!((code, unsaid), (Some(1), sent.iter().map(String::as_str).collect()), "{out}");
 }
 
-/// Otherwise two clients would take the session from each other endlessly.
+/// If the client resumed its session again, two clients would take it from each other endlessly.
 #[test]
 fn session_resumed_elsewhere_exits_with_6() {
     let script: Vec<&str> = JOIN.into_iter().chain(["ERR - resumed another connection showed your token"]).collect();
     let script: &[&str] = script.leak();
     let (code, _, err) = run(script, &["tail", "--nick", "al"], "");
     assert_eq!((code, err.as_str()), (Some(6), "chinwag: another connection resumed this session\n"));
-    let script: Vec<&str> = JOIN.into_iter().chain(CONVERSE).chain(["ERR - resumed x"]).collect();
+    let script: Vec<&str> = JOIN.into_iter().chain(START_CHAT).chain(["ERR - resumed x"]).collect();
     let (address, server) = serve(script.leak());
     let mut client = client(address, &["--nick", "al"]).spawn().expect("the client starts");
     assert_eq!(client.wait().expect("it ends").code(), Some(6));

@@ -52,7 +52,10 @@ pub(super) async fn addresses(address: &str) -> Result<Vec<SocketAddr>, String> 
             Some((address, zone)) if address.parse::<Ipv6Addr>().is_ok() => {
                 format!("unknown zone {}: expected a network interface, as in fe80::1%eth0", quoted(zone))
             }
-            _ => format!("{}: expected the name or address of a host, found {}", error_text(&error), quoted(host)),
+            _ => {
+                let reason = error_text(&error).replace("failed to lookup address information: ", "");
+                format!("cannot resolve {}: {reason}; expected the name or address of a host", quoted(host))
+            }
         })?;
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
     let (mut first, mut second): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_ipv6() == first_is_v6);

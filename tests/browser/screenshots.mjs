@@ -1,4 +1,5 @@
-// Takes the README's screenshots: a room in light, in dark, on a phone, and with its canvas. `scripts/screenshots` runs this.
+// Takes the screenshots for the README: a room in light mode, in dark mode, on a phone, and with its canvas. `scripts/screenshots` runs
+// this.
 
 import { fileURLToPath } from 'node:url';
 import { expect, expectHere, hear, join, nc, play, say, serve } from './stage.mjs';
@@ -52,7 +53,7 @@ await play(async () => {
   await expect(alice, () => {
     const [red, green] = document.getElementById('canvas').getContext('2d').getImageData(948, 432, 1, 1).data;
     return red < 60 && green > 100;
-  }, null, 'the last stroke has come');
+  }, null, 'the last stroke is painted');
   await take(alice, 'canvas');
 });
 

@@ -1,5 +1,5 @@
-// The test kit of the scenarios: a server, a wire that can be cut, pages in Chromium, and nc. Nothing here sleeps: every wait fails
-// at its deadline. A scenario fails if a page has had an error.
+// The test kit of the scenarios: a server, a wire that can be cut, pages in Chromium, and nc. `play` runs a scenario, and ends all programs
+// after it. Nothing sleeps: every wait is for an event, and fails at its deadline. A scenario fails if a page reports an error.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-/** Where scripts/test installs what package.json lists. */
+/** The directory in which scripts/test installs the packages of package.json. */
 const PACKAGES = path.join(ROOT, 'target/browser');
 
 /** Limit for every wait, in milliseconds. Waits take 20 s and more on a machine that runs other tests at the same time. */
@@ -45,7 +45,7 @@ function needs(file, remedy) {
   process.exit(process.env.CI === 'true' ? 1 : 77);
 }
 
-/** Starts a server: `{ line, web }` are its ports. `stop()` ends it; another one can use its ports. */
+/** Starts a server; `{ line, web }` are its ports. After `stop()`, another server can use the ports. */
 export async function serve({ line = 0, web = 0, options = [] } = {}) {
   const listen = ['--listen', `127.0.0.1:${line}`, '--listen', `http://127.0.0.1:${web}`];
   const child = spawn(process.env.CHINWAGD, [...listen, '--log', 'error', ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -61,8 +61,8 @@ export async function serve({ line = 0, web = 0, options = [] } = {}) {
 }
 
 /**
- * A wire to a server, with a port of its own: `cut()` breaks its connections, and new ones until `mend()`. After `hold()` the wire
- * passes nothing on any more. After `swallow()` it accepts new connections and answers nothing on them, until `mend()`.
+ * A wire to a server, with its own port. `cut()` closes its connections, and refuses new ones until `mend()`. After `hold()`, its
+ * connections pass on nothing more. After `swallow()`, new connections are accepted but get no data, until `mend()`.
  */
 export async function wire(port) {
   const sockets = new Set();
@@ -95,7 +95,7 @@ export async function wire(port) {
 
 /**
  * A reverse proxy that serves each server under a path, which it removes: `proxy({ '/a/': server })`. Like nginx, it redirects
- * `/a` to `/a/`. `cut()` breaks its connections; it accepts new ones.
+ * `/a` to `/a/`. `cut()` closes its connections; it accepts new ones.
  */
 export async function proxy(servers) {
   const sockets = new Set();
@@ -136,7 +136,7 @@ export async function proxy(servers) {
   return { web: listener.address().port, cut };
 }
 
-/** A client that is nc. `hear(…lines)` expects exactly these lines; a regular expression stands for a line that it matches. */
+/** Starts nc as a client. `hear(…lines)` expects exactly these lines; a regular expression stands for a line that it matches. */
 export function nc(server, name) {
   const child = spawn('nc', ['127.0.0.1', String(server.line)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = read(child.stdout);
@@ -153,7 +153,7 @@ export function nc(server, name) {
   return { say, hear };
 }
 
-/** `count` connections that read and drop all lines; `say(…lines)` sends. */
+/** Opens `count` connections that read and drop all lines; `say(…lines)` sends. */
 export async function crowd(server, count) {
   const connect = () => new Promise((resolve, reject) => {
     const socket = net.connect(server.line, '127.0.0.1', () => resolve(socket)).resume().on('error', reject);
@@ -170,7 +170,7 @@ function read(stream) {
   return {
     next: async () => {
       const deadline = new Promise((_, reject) => {
-        setTimeout(reject, DEADLINE_MS, new Error('no line came in time')).unref();
+        setTimeout(reject, DEADLINE_MS, new Error('no line arrived in time')).unref();
       });
       return (await Promise.race([lines.next(), deadline])).value;
     },
@@ -179,7 +179,7 @@ function read(stream) {
 
 let browser = null;
 
-/** Opens the server's page in a new browser. It has not joined yet. */
+/** Opens the server's page in a new browser, without joining. */
 export async function open(server, options = {}) {
   const context = await (await launch()).newContext({ viewport: { width: 1280, height: 760 }, locale: 'en-GB', ...options });
   return openIn(context, server);
@@ -197,8 +197,8 @@ export async function openIn(context, server) {
 }
 
 /**
- * Controls the WebSockets of a page, which is reloaded for it. `sent` has the lines of the last WebSocket; lines for which
- * `drop(line)` is true do not reach the server. `inject(…lines)` sends lines to the page, `cut()` closes the WebSocket.
+ * Intercepts the WebSockets of a page, which is reloaded. `sent` has the lines of the last WebSocket. Lines for which `drop(line)` is
+ * true do not reach the server. `inject(…lines)` sends lines to the page, `cut()` closes the WebSocket.
  */
 export async function intercept(page, drop = () => false) {
   const sockets = { sent: [] };
@@ -281,7 +281,7 @@ export async function longestTask(page, action) {
   const categories = ['devtools.timeline', 'toplevel'];
   await devtools.send('Tracing.start', { traceConfig: { includedCategories: categories }, transferMode: 'ReportEvents' });
   await action();
-  // Work in the frames after the action counts, too.
+  // The work in the frames after the action also counts.
   await page.evaluate(async () => {
     for (let frames = 0; frames < 30; frames += 1) await new Promise(requestAnimationFrame);
   });
@@ -295,7 +295,7 @@ export async function longestTask(page, action) {
   return Math.max(...tasks.map(({ tdur = 0 }) => tdur / 1000));
 }
 
-/** Drops errors that the scenario expects: the server is unreachable. */
+/** Drops the errors of an unreachable server, which the scenario expects. */
 export function forgiveLostConnections() {
   const others = errors.filter((error) => !/WebSocket connection to .* failed/.test(error));
   errors.splice(0, errors.length, ...others);
@@ -313,7 +313,7 @@ export async function seriousFlaws(page) {
 
 async function launch() {
   if (browser) return browser;
-  // root cannot use the sandbox. The browser loads only our own pages.
+  // root cannot use the sandbox. The browser loads only pages of the test.
   browser = await packages()('playwright-core').chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
   ended.push(() => browser.close());
   return browser;

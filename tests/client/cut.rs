@@ -1,4 +1,4 @@
-//! The client behind a proxy that cuts its connections.
+//! The client behind a proxy that closes its connections at random places.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,13 +13,13 @@ use crate::common::Server;
 const MESSAGES: usize = 10_000;
 const CUTS: usize = 100;
 
-/// Most messages that the client may be behind: few enough that it reads some live and others after a reconnect.
+/// Largest backlog of the client, in messages: small enough that it reads some messages live and others after a reconnect.
 const BEHIND_MAX: usize = 300;
 
-/// Most bytes that reach the client between two cuts. The 10,000 messages have more than 100 times as many.
+/// Largest number of bytes that the client gets between two cuts; less than a hundredth of all bytes.
 const BYTES_MAX: usize = 6_000;
 
-/// A proxy that cuts the first [`CUTS`] connections, each after a random number of bytes to the client; the first one after enough
+/// A proxy that closes the first [`CUTS`] connections, each after a random number of bytes to the client. The first connection gets enough
 /// bytes to join.
 fn proxy(server: SocketAddr, mut random: Rng) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -58,9 +58,9 @@ fn pass_on(from: &mut TcpStream, to: &mut TcpStream, mut left: usize) {
     }
 }
 
-/// `CHINWAG_SEED=n cargo test --test client` repeats a run with its cuts.
+/// `CHINWAG_SEED=n cargo test --test client` repeats the cuts of a run.
 #[test]
-fn client_cut_off_100_times_prints_each_message_once() {
+fn client_prints_each_message_once_over_100_reconnects() {
     let seed = std::env::var("CHINWAG_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("CHINWAG_SEED={seed}");
     let server = Server::with(&["--history", "20000"]);
@@ -91,7 +91,7 @@ fn client_cut_off_100_times_prints_each_message_once() {
     assert!(lines.next().is_none(), "no further line");
     assert!(client.wait().expect("it ends").success());
     assert_eq!(cuts.load(Ordering::Relaxed), CUTS);
-    // Others saw no LEAVE or JOIN in between.
+    // Other members saw no LEAVE or JOIN in between.
     for number in 0..MESSAGES {
         watcher.expect(&format!("MSG sender number {number}"));
     }

@@ -1,4 +1,4 @@
-//! Standard streams in any state, and signals: a stream that cannot be read or written is an error, and nothing delays a signal.
+//! Standard streams in any state, and signals: an unreadable or unwritable stream is an error, and a signal ends the client at once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -19,7 +19,7 @@ use crate::{DEADLINE, client};
 /// The commands that read standard input.
 const READERS: [&[&str]; 3] = [&["send"], &["raw"], &[]];
 
-/// The commands that print something while alice is here.
+/// The commands that print something while alice is a member.
 const PRINTERS: [&[&str]; 7] = [
     &["who"],
     &["tail", "--since", "0"],
@@ -46,8 +46,8 @@ fn after_shell(server: &Server, words: &[&str], shell: &str) -> Command {
     command
 }
 
-/// Waits for the client. Returns its exit code and what it wrote to standard error. Skips the note about a nickname that is taken: the
-/// client of the step before may have ended without QUIT, and is a member until the server notices.
+/// Waits for the client. Returns its exit code and standard error, without the note about a taken nickname: the client of the previous step
+/// may have ended without QUIT, and stays a member until the server notices.
 #[track_caller]
 fn end(mut child: Child) -> (Option<i32>, String) {
     let mut output = child.stdout.take();
@@ -80,7 +80,7 @@ fn nonblocking_stdin_is_read_to_its_end() {
     assert_eq!(end(child), (Some(0), String::new()));
 }
 
-/// Runs the client with this standard input; returns its exit code and what it wrote to standard error.
+/// Runs the client with this standard input. Returns its exit code and standard error.
 fn with_input(server: &Server, words: &[&str], input: &[u8]) -> (Option<i32>, String) {
     let (reader, mut writer) = io::pipe().expect("a pipe");
     writer.write_all(input).expect("it fits into the pipe");
@@ -89,7 +89,7 @@ fn with_input(server: &Server, words: &[&str], input: &[u8]) -> (Option<i32>, St
 }
 
 #[test]
-fn utf16_stdin_is_an_error_and_nothing_is_sent() {
+fn utf16_stdin_is_refused_and_nothing_is_sent() {
     let server = Server::start();
     let mut alice = server.join("alice");
     let encode =
@@ -105,7 +105,7 @@ fn utf16_stdin_is_an_error_and_nothing_is_sent() {
 }
 
 #[test]
-fn stdin_line_that_is_not_utf8_is_refused_and_the_others_are_sent() {
+fn line_of_stdin_that_is_not_utf8_is_refused_alone() {
     let server = Server::start();
     let mut alice = server.join("alice");
     let input = b"one\ncaf\xe9\n\xff\ntwo\n\xc3";
@@ -190,7 +190,7 @@ fn unwritable_stdout_is_an_error() {
     assert_eq!(end(child), (Some(0), String::new()));
 }
 
-/// Rust opens /dev/null in place of a closed stream, which is an error; /dev/null from the parent process is not.
+/// At the start, Rust opens /dev/null in place of a closed stream. The client must not take a /dev/null of its parent process for one.
 #[test]
 fn null_device_and_closed_reader_are_not_errors() {
     let server = Server::start();
@@ -212,7 +212,7 @@ fn kill(child: &Child, signal: &str) {
 }
 
 #[test]
-fn signal_ends_the_client_though_stdout_is_stuck() {
+fn signal_ends_client_with_blocked_stdout() {
     let server = Server::start();
     let mut alice = server.join("alice");
     for (number, (name, signal)) in [("HUP", 1), ("INT", 2), ("TERM", 15)].into_iter().enumerate() {
@@ -238,7 +238,7 @@ fn signal_ends_the_client_though_stdout_is_stuck() {
 
 /// The server sends nothing, so the client gets no reply to `QUIT`.
 #[test]
-fn signal_ends_the_client_though_the_server_is_silent() {
+fn signal_ends_client_of_silent_server() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let mut child = client(address, &["tail"]).spawn().expect("it starts");
@@ -268,8 +268,8 @@ fn ignored_signals_stay_ignored() {
     assert_eq!(end(child), (Some(0), String::new()));
 }
 
-/// Runs the client against a server that sends its first `setup` replies and then repeats `flood` without end.
-fn against_a_flood(setup: usize, flood: &str, words: &[&str]) -> (Option<i32>, String) {
+/// Runs the client with a server that sends its first `setup` replies, and then repeats `flood` until the client ends.
+fn run_flooded(setup: usize, flood: &str, words: &[&str]) -> (Option<i32>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let child = client(address, words).spawn().expect("it starts");
@@ -284,19 +284,19 @@ fn against_a_flood(setup: usize, flood: &str, words: &[&str]) -> (Option<i32>, S
 }
 
 #[test]
-fn endless_line_ends_the_client() {
+fn endless_line_ends_client() {
     let long = "chinwag: the server sent a line of more than 65536 bytes; is it a chinwag server?\n";
     for words in [&["who", "--nick", "al"][..], &["history", "--nick", "al"]] {
-        assert_eq!(against_a_flood(3, "x", words), (Some(4), long.to_owned()));
+        assert_eq!(run_flooded(3, "x", words), (Some(4), long.to_owned()));
     }
-    let (code, errors) = against_a_flood(0, "x", &["who"]);
+    let (code, errors) = run_flooded(0, "x", &["who"]);
     assert_eq!((code, errors.contains("could not connect to <address>")), (Some(3), true), "{errors}");
 }
 
 #[test]
-fn surplus_messages_end_the_client() {
+fn surplus_messages_end_client() {
     let past = "PAST 7 2026-11-20T12:44:29.138Z bob hi\n";
-    let (code, errors) = against_a_flood(3, past, &["history", "50", "--nick", "al"]);
+    let (code, errors) = run_flooded(3, past, &["history", "50", "--nick", "al"]);
     let told = "chinwag: the server sent more than the 50 messages that were requested\n";
     assert_eq!((code, errors.as_str()), (Some(4), told));
 }

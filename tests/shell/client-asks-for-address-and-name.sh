@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# At a terminal, the client asks for another address if it cannot connect, and for another nickname if one is taken or invalid. It says
-# why.
+# At a terminal, the client asks for another address if it cannot connect, and for another nickname if one is taken or invalid. It
+# prints the reason.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -17,16 +17,16 @@ for wrong in '[::1' "$host:0" "tcp://$host:$port" 'a b c'; do
     screen $'*\n! invalid server "'"${wrong/\[/\\[}"$'": expected host, *\nanother address, or Enter to try again:'
 done
 keys "$host:$port" Enter
-screen $'*\nyour name:'
+screen $'*\nyour nickname:'
 keys bob Enter
-screen $'*\n! bob is taken\nyour name:'
+screen $'*\n! bob is taken\nyour nickname:'
 keys BOB Enter
-screen $'*\n! BOB is the same name as bob, which is taken\nyour name:'
+screen $'*\n! BOB is the same name as bob, which is taken\nyour nickname:'
 keys 'a b' Enter
-screen $'*\n! a name cannot contain a space\nyour name:'
+screen $'*\n! a name cannot contain a space\nyour nickname:'
 keys Enter
-screen $'*\n! there is no name\nyour name:'
-# A line that is typed before the chat begins, and answers no question, is a message.
+screen $'*\n! there is no name\nyour nickname:'
+# A line typed before the chat begins is a message, unless it answers a prompt.
 "${tmux[@]}" set-buffer $'alice\nhello early'
 "${tmux[@]}" paste-buffer -p
 keys Enter

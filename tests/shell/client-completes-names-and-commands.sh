@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tab completes commands, and the nicknames of the present members.
+# Tab completes commands, and the nicknames of members.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -30,7 +30,7 @@ hear bob 'JOIN bert'
 keys '/w be' Tab 'psst' Enter
 hear bert 'WHISPER alice psst'
 finish bob
-screen '*bob left (eof)*'
+screen '*bob left*'
 hear bert 'LEAVE bob eof'
 keys 'b' Tab Enter
 hear bert 'COORDINATOR alice' 'MSG alice bert: '

@@ -13,18 +13,18 @@ ends() {
     same "$expected $*" "$status $*"
     same '' "$(<"$work/out")"
     same 1 "$(wc -l <"$work/err")"
-    [[ $(<"$work/err") == "chinwag: "$words ]] || fail "does not say $words: $(<"$work/err")"
+    [[ $(<"$work/err") == "chinwag: "$words ]] || fail "expected $words, found $(<"$work/err")"
 }
 
 ends 2 'unknown option "--frobnicate"; see chinwag --help' --frobnicate
 ends 2 'unknown option "--cuont"; did you mean --count*' tail --cuont=3
 ends 2 'unknown option "-5"; put -- before text that begins with -*' send -5 degrees
-ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw, help ("localhost" was parsed as the server)*' localhost later
-ends 2 'unknown command "taill", did you mean tail? No host of that name was found, either; see chinwag --help' taill
+ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw, help; "localhost" was parsed as the server*' localhost later
+ends 2 'unknown command "taill": did you mean tail? No host has this name, either; see chinwag --help' taill
 ends 2 'unknown command "foo" after help: expected one of send, who, tail, *' help foo
 ends 2 'unknown option "-n"; see chinwag tail --help' tail -n 3
 ends 2 'unknown option "-n"; see chinwag --help' -n bob
-ends 2 'unknown command "tea": *("serach" was parsed as the server, did you mean search?)*' serach tea
+ends 2 'unknown command "tea": *; "serach" was parsed as the server: did you mean search?*' serach tea
 ends 2 'invalid server "localhost:65536": expected host, host:port or host port, with a port from 1 to 65535*' localhost:65536 who
 ends 2 'invalid server "localhost:http": expected host, host:port or host port*' localhost:http
 ends 2 'invalid server "": expected host, host:port or host port*' '' who
@@ -57,8 +57,8 @@ ends 2 'unexpected value "true" for --json*' --json=true who
 ends 2 'unexpected argument "localhost" after tail*' tail localhost
 ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --nick; see chinwag send --help' send --count 3 x
 ends 2 'invalid --since "yesterday": expected an id, 0 or more*' tail --since yesterday
-ends 2 'missing text: the message is blank*' send ''
-ends 2 'missing text: the message is blank*' send ' ' $'\n'
+ends 2 'blank message: expected send TEXT*' send ''
+ends 2 'blank message: expected send TEXT*' send ' ' $'\n'
 ends 2 '--epoch without --since: *' tail --epoch k7qd
 ends 2 'unexpected --retry: expected it with tail or wait, or without a command*' who --retry 3
 ends 2 'unexpected --to: expected it with send; the options of tail are --count, *' --to bob tail
@@ -69,12 +69,12 @@ ends 2 'invalid --color "pink": expected auto, always or never*' who --color pin
 ends 2 'unexpected --nick: raw reads the nickname from its input*' raw --nick bob
 ends 2 'invalid argument "ten" after history: expected a number of messages*' history ten
 ends 2 'unexpected argument "20" after history*' history 10 20
-ends 2 'missing words to search for: expected search WORDS*' search
-ends 2 'missing words to search for: *' search ''
-ends 2 'missing words to search for: *' search ' ' $'\u200b'
-# The server: an option or the words before the command, then the environment. An invalid one is named with its source.
+ends 2 'missing words: expected search WORDS*' search
+ends 2 'missing words: *' search ''
+ends 2 'missing words: *' search ' ' $'\u200b'
+# The server comes from an option or the words before the command, otherwise from the environment. Errors name the source.
 ends 2 'invalid --server "localhost:0": expected host, host:port or host port, with a port *; see chinwag who --help' who --server localhost:0
-ends 2 'unknown command "localhost": expected one of *(--server has the server)*' --server a localhost
+ends 2 'unknown command "localhost": expected one of *; --server names the server already*' --server a localhost
 ends 2 'two servers: "localhost" and --server "a", expected one; see chinwag who --help' --server a localhost who
 ends 3 'could not connect to 127.0.0.1:1: connection refused' who --server 127.0.0.1:1
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1 who
@@ -90,17 +90,17 @@ unset CHINWAG_SERVER
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1:1
 ends 3 'could not connect to 127.0.0.1:1: connection refused' 127.0.0.1 1 who
 ends 3 'could not connect to \[fe80::1%nowhere0\]:9999: unknown zone "nowhere0": expected a network interface*' fe80::1%nowhere0 who
-ends 3 'could not connect to nowhere.invalid:9999: *; expected the name or the address of a host, found "nowhere.invalid"' nowhere.invalid who
+ends 3 'could not connect to nowhere.invalid:9999: cannot resolve "nowhere.invalid": *; expected the name or address of a host' nowhere.invalid who
 
 serve
 join alice nc.openbsd -N "$host" "$port"
 ends 1 'alice is taken; choose another with --nick' "$host:$port" who --nick alice
 ends 1 'a name cannot contain a space; choose another with --nick' "$host:$port" send --nick 'al ice' hi
 ends 1 'this server keeps no messages that could be searched*' "$host:$port" search tea
-ends 1 'the last id is [0-9]; expected an id from this server, see chinwag history --json' "$host:$port" tail --since 99999
+ends 1 'the last id is [0-9]; expected an id of this server: chinwag history --json prints some' "$host:$port" tail --since 99999
 ends 5 'timed out' "$host:$port" wait x --timeout 0
 
-# Options of the chat are accepted with every command, so that an alias can have them.
+# Every command accepts the options of the chat, so that an alias can contain them.
 for command in 'send x' who history 'search x' raw 'tail --timeout 0' 'wait x --timeout 0'; do
     # shellcheck disable=SC2086 # words of their own
     timeout "$deadline" "$(client_program)" --color never --bell --server "$host:$port" $command >/dev/null 2>&1 </dev/null || [[ $? =~ ^[15]$ ]]

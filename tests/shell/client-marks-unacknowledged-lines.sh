@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Own messages and whispers are marked until the server has acknowledged them; then they look like everybody else's. A message
-# that is refused or lost is reported with its text.
+# Own messages and whispers are marked until the server has acknowledged them; then they look like other messages. The client
+# reports a refused or lost message with its text.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The server is killed and started again. The client reports it, refuses lines typed meanwhile, reconnects under its nickname, and
-# leaves at once if told to.
+# The server is killed and started again. The client reports the loss, refuses lines typed meanwhile, reconnects under its nickname, and
+# leaves at once if the user quits.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -16,7 +16,7 @@ hear_end server || status=$?
 same 137 "$status"
 screen $'*\n! Server disconnected.\n\\* reconnecting to '"$host:$port"$' in 0.? s\n*> half a li'
 keys ne Enter
-screen $'*\n! not sent, there is no connection: half a line\n*>'
+screen $'*\n! not sent (no connection): half a line\n*>'
 screen $'*\n! could not connect to '"$host:$port"$': connection refused\n*>'
 
 mv "$work/server.err" "$work/killed.err"

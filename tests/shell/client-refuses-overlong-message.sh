@@ -15,7 +15,7 @@ long=$(printf 'x%.0s' {1..4095})
 for start in '' '/msg bob '; do
     keys -l "$start$long"
     keys Enter
-    screen $'*\n! not sent: the text is 4095 bytes long, the limit is 40?? bytes; *\n>'
+    screen $'*\n! not sent: the text has 4095 bytes, more than the limit of 40??; *\n>'
     keys Up
     screen $'*\n'"> $start"'xxx*'
     for _ in {1..12}; do keys BSpace; done

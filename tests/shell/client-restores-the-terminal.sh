@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# However and whenever the client ends, it restores the terminal's settings.
+# The client restores the terminal's settings, for every way and every moment of its end.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -41,8 +41,8 @@ leaves 131 "$here" $'*\n>' signal QUIT
 for ending in USR1:138 USR2:140 ALRM:142 VTALRM:154 PROF:155 XCPU:152 ABRT:134 TRAP:133 SYS:159 IO:157; do
     leaves "${ending#*:}" "$here" $'*\n>' signal "${ending%:*}"
 done
-leaves 143 "$host:$port" $'*\nyour name:' signal TERM
-leaves 0 "$host:$port" $'*\nyour name:' keys C-d
+leaves 143 "$host:$port" $'*\nyour nickname:' signal TERM
+leaves 0 "$host:$port" $'*\nyour nickname:' keys C-d
 leaves 0 "$host:1" $'*try again:' keys C-d
 leaves 2 '--color pink' '*' true
 
@@ -63,7 +63,7 @@ for ending in 'signal INT' 'keys C-c'; do
     # shellcheck disable=SC2086 # a command and its argument
     {
         interrupts "$here" $'*\n>' $ending
-        interrupts "$host:$port" $'*\nyour name:' $ending
+        interrupts "$host:$port" $'*\nyour nickname:' $ending
         interrupts "$host:1" $'*try again:' $ending
     }
 done

@@ -41,7 +41,7 @@ hear alice 'JOIN ci' 'MSG ci ab' 'MSG ci c' 'LEAVE ci quit'
 run send --json < <(printf 'one\n%5000s\ntwo\n' x)
 same 1 "$status"
 hear alice 'JOIN ci' 'MSG ci one' 'MSG ci two' 'LEAVE ci quit'
-same 'chinwag: line 2: not sent: the text is 5000 bytes long, the limit is 4096 bytes; shorten it, or send it in parts' "$(<"$work/err")"
+same 'chinwag: line 2: not sent: the text has 5000 bytes, more than the limit of 4096; shorten it, or send it in parts' "$(<"$work/err")"
 mapfile -t replies <"$work/out"
 same 3 "${#replies[@]}"
 [[ ${replies[0]} == '{"id":'*',"type":"ok","verb":"MSG"}' ]]
@@ -53,8 +53,8 @@ run send --to alice < <(printf '%s\n' "${long:0:1360}" "${long:0:1361}" "$long" 
 same 1 "$status"
 hear alice 'JOIN ci' 'WHISPER ci *' 'WHISPER ci two' 'LEAVE ci quit'
 mapfile -t errors <"$work/err"
-same 'chinwag: line 2: not sent: the text is 4083 bytes long, the limit is 4082 bytes; shorten it, or send it in parts' "${errors[0]}"
-same 'chinwag: line 3: not sent: the line is 8192 bytes long or longer, the limit is 4096 bytes' "${errors[1]}"
+same 'chinwag: line 2: not sent: the text has 4083 bytes, more than the limit of 4082; shorten it, or send it in parts' "${errors[0]}"
+same 'chinwag: line 3: the line has 8192 bytes or more; the limit is 4096 bytes' "${errors[1]}"
 same 2 "${#errors[@]}"
 
 run send --to alice,nobody psst

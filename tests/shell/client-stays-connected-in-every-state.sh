@@ -15,8 +15,8 @@ hear bob 'JOIN alice'
 keys 'tea for two' Enter
 hear bob 'MSG alice tea for two'
 
-# Waits until bob gets a PING; by then, alice has got one, too, and would be disconnected if she had not answered the one before. Then
-# checks how bob's message is shown: passes TEXT ROWS
+# Waits for a PING to bob. By then, alice's client has also got one, and has replied to the one before: otherwise, it would be disconnected.
+# Then checks how the terminal shows bob's message: passes TEXT ROWS
 passes() {
     hear bob 'PING *'
     say bob "PONG"
@@ -34,7 +34,7 @@ passes three '(repeat 5) x'
 keys x Escape
 passes four '> xxxxxx'
 keys C-u
-# A paste whose end has not come yet.
+# A paste without its end.
 keys Escape '[200~half a paste'
 passes five '> half a paste'
 keys -H 1b 5b 32 30 31 7e

@@ -29,7 +29,7 @@ fill_terminal() {
     sync bob
 }
 
-# Waits for two PINGs to bob: if alice is still here by then, she has answered hers, too.
+# Waits for two PINGs to bob. If alice is still a member then, her client has replied to its own.
 outlast() {
     for _ in 1 2; do
         hear_to bob 'PING *'
@@ -44,7 +44,7 @@ fill_terminal 1500
 outlast
 send alice 'still here\r'
 hear bob 'MSG alice still here'
-# Reads everything that is queued. bash alone would be so slow that bob would get a PING meanwhile.
+# Reads everything that is queued, with sed: bash is so slow that bob would get a PING meanwhile.
 shown=$(timeout "$deadline" sed -n '/! [0-9]* lines are missing here: /p; /bob.*: 1500 /p; /alice.*: still here/{p;q}' <&"${_from[alice]}")
 [[ $shown == *'lines are missing here: the terminal accepted no output'*': 1500 0'*'still here'* ]] || fail "${shown@Q}"
 send alice '/quit\r'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The client starts with any kind of file in place of its history file, reports what it cannot read or write, and remembers lines.
+# The client starts with any kind of file in place of its history file, reports a file that it cannot read or write, and still remembers lines until it ends.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
@@ -32,7 +32,7 @@ remembers $'\ufffd\ufffd\ufffd[2J'
 rm "$history"
 mkdir "$history"
 remembers 'new line'
-screen $'*! cannot read the history *: it is not a regular file; lines are remembered until you leave\n*'
+screen $'*! cannot read the history file *: it is not a regular file; typed lines are kept only until you leave\n*'
 rmdir "$history"
 mkfifo "$history"
 remembers 'new line'
@@ -49,6 +49,6 @@ screen $'*\n>'
 hear bob 'JOIN alice'
 keys 'another line' Enter
 hear bob 'MSG alice another line'
-screen $'*! cannot write the history *: File too large; lines are remembered until you leave\n*'
+screen $'*! cannot write the history file *: File too large; typed lines are kept only until you leave\n*'
 keys C-c
 hear bob 'LEAVE alice quit'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Invalid UTF-8, an incomplete character, and control characters in a paste do not end the client, and do not swallow the keys after
-# them.
+# Invalid UTF-8, an incomplete character, and control characters in a paste do not end the client, and the keys after them still
+# count.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd

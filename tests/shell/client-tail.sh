@@ -14,7 +14,7 @@ hear tail '??:?? bob joined'
 say bob $'MSG hi \e[2J'
 hear tail $'??:?? bob: hi \ufffd[2J'
 finish bob 'OK MSG *'
-hear tail '??:?? bob left (eof)'
+hear tail '??:?? bob left'
 hear_end tail
 hear_to alice 'LEAVE tail quit'
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # At a terminal, the client has a thread `send`, which reads the keys and sends, and a thread `receive`, which reads the connection and
-# prints. While `send` cannot run, `receive` goes on.
+# prints. While `send` is stopped, `receive` continues.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd strace
@@ -23,7 +23,7 @@ done
 [[ -v thread[send] && -v thread[receive] ]] || fail "the threads are ${!thread[*]}"
 same 2 "$(ps -T -p "$program" -o comm= | grep -cx 'send\|receive')"
 
-# Which of them reads and sends on what.
+# Check which thread reads and sends on which descriptor.
 strace -q -y -f -p "$program" -e trace=read,write,sendto,recvfrom -e signal=none -s 999 -o "$work/calls" 2>"$work/strace.err" &
 tracer=$!
 until [[ $(grep TracerPid "/proc/$program/task/${thread[send]}/status") != *$'\t'0 ]]; do
@@ -36,7 +36,7 @@ hear bob 'OK MSG *'
 screen $'*bob: hello alice\n>'
 kill -s INT "$tracer"
 wait "$tracer" || true
-# The threads with such a call.
+# Lists the threads with a matching call.
 callers() { sed -n "/$1/s/ .*//p" "$work/calls" | sort -u; }
 same "${thread[send]}" "$(callers 'read(0<[^>]*>, "')"
 same "${thread[send]}" "$(callers 'sendto(.*, "MSG hello bob')"
@@ -49,7 +49,7 @@ tracer=$!
 disown "$tracer"
 until [[ $(grep TracerPid "/proc/$program/task/${thread[send]}/status") != *$'\t'0 ]]; do :; done
 keys x
-# The server disconnects a client that is silent for four seconds and does not answer its PING.
+# The server disconnects a client that is silent for four seconds and does not reply to PING.
 for number in one two three; do
     hear bob 'PING *'
     say bob PONG

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# At the name prompt the client answers the server's PINGs. If the server closes the connection meanwhile, or is restarted, the
+# At the prompt for a nickname, the client replies to PING. If the server closes the connection meanwhile, or is restarted, the
 # client uses the typed name on a new connection.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
@@ -8,18 +8,18 @@ needs tmux nc.openbsd
 serve --name-timeout 1
 terminal 200 20
 keys "clear; chinwag $host:$port" Enter
-screen $'*\nyour name:'
-screen $'*\n! the server closed the connection: you took no name within 1 s; *new connection\nyour name:'
+screen $'*\nyour nickname:'
+screen $'*\n! the server closed the connection: you took no name within 1 s; *new connection\nyour nickname:'
 keys alice Enter
 screen $'*\n\\* you are alice; *\n>'
 keys /quit Enter
 screen $'*\n$'
 
 keys "clear; chinwag $host:$port" Enter
-screen $'*\nyour name:'
+screen $'*\nyour nickname:'
 kill -s KILL "${pid[server]}"
 hear_end server || true
-screen $'*\n! the server closed the connection; *new connection\nyour name:'
+screen $'*\n! the server closed the connection; *new connection\nyour nickname:'
 keys bob Enter
 screen $'*\n! could not connect *\nanother address, or Enter to try again:'
 mv "$work/server.err" "$work/killed.err"

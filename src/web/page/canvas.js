@@ -1,18 +1,19 @@
-// The shared canvas. The user's strokes are sent in pieces while they are drawn; the order of the server decides.
+// The shared canvas. It sends the user's strokes in pieces while they are drawn, and paints all strokes in the order of the server.
+// `Paper` has the bitmap.
 
 import { COORDINATE_MAX, PAPER_COLOUR, Paper } from './paper.js';
 import { element } from './text.js';
 
-/** How often a piece of a stroke is sent, in milliseconds: 8 a second leave room for messages within the default rate limit. */
+/** Time between two pieces of a stroke, in milliseconds: 8 pieces a second leave room for messages within the default rate limit of 10. */
 const PIECE_MS = 125;
 
-/** Most points in one piece; a line has room for 400. */
+/** Most points in one piece; the protocol allows 400. */
 const POINTS_MAX = 300;
 
-/** Smallest distance between two points. */
+/** Smallest distance between two points, in canvas units (0 to 9999). */
 const STEP_MIN = 20;
 
-/** Distance that an arrow key moves the pen: `near` with Shift. */
+/** Distance by which an arrow key moves the pen, in canvas units; `near` with Shift. */
 const KEY_STEP = { far: 250, near: 50 };
 
 const COLOURS = {
@@ -28,7 +29,7 @@ export class Canvas {
   #pen = byId('pen');
   #draw;
   #replayed = [];
-  /** The points to be sent with the next piece. After the first piece, they begin with the last point of the piece before. */
+  /** The points of the next piece. After the first piece, they begin with the last point of the previous piece. */
   #points = [];
   #isFirstPiece = true;
   #timer = null;
@@ -39,7 +40,7 @@ export class Canvas {
   #at = { x: 5000, y: 5000 };
   #isDown = false;
 
-  /** `draw(stroke, answered)` sends a piece, `clear()` clears the canvas for all. */
+  /** `draw(stroke, answered)` sends a piece; `clear()` clears the canvas for all members. */
   constructor({ draw, clear }) {
     this.#draw = draw;
     this.#addChoices('colours', 'colour', COLOURS, (input, colour) => input.style.setProperty('--colour', colour));
@@ -61,7 +62,7 @@ export class Canvas {
     this.isConnected = false;
   }
 
-  /** Without a connection the canvas cannot be drawn on. */
+  /** Enables drawing only while connected. */
   set isConnected(isConnected) {
     this.#isConnected = isConnected;
     if (!isConnected) this.stop();
@@ -87,18 +88,18 @@ export class Canvas {
     this.#showPen();
   }
 
-  /** Takes a stroke of the reply to CANVAS. */
+  /** Collects a stroke of the reply to CANVAS. */
   replay(stroke) {
     this.#replayed.push(stroke);
   }
 
-  /** The reply to CANVAS is complete: shows its strokes instead of the present ones. */
+  /** Ends the reply to CANVAS: replaces the current strokes by the collected ones. */
   replayed() {
     this.wipe();
     this.#paper.add(this.#replayed.splice(0));
   }
 
-  /** Drops a reply to CANVAS that will not be completed. */
+  /** Drops an incomplete reply to CANVAS. */
   forgetReplayed() {
     this.#replayed = [];
   }
@@ -119,22 +120,22 @@ export class Canvas {
     if (this.#isDrawing || event.button !== 0 || !this.#isConnected) return;
     this.#pointer = event.pointerId;
     this.#canvas.setPointerCapture(event.pointerId);
-    this.#begin(this.#place(event));
+    this.#begin(this.#pointOf(event));
   }
 
   #drag(event) {
     if (event.pointerId !== this.#pointer) return;
-    // The release of the button was lost.
+    // The page has missed the release of the button.
     if (event.buttons === 0) return this.stop();
     const events = event.getCoalescedEvents?.() ?? [];
-    for (const each of events.length ? events : [event]) this.#move(this.#place(each));
+    for (const each of events.length ? events : [event]) this.#move(this.#pointOf(each));
   }
 
   #key(event) {
     const [x, y] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
     if (event.key === ' ') {
       if (this.#isDown) this.stop();
-      else if (this.#isConnected && !this.#isDrawing) this.#lower();
+      else if (this.#isConnected && !this.#isDrawing) this.#lowerPen();
     } else if (x || y) {
       const step = event.shiftKey ? KEY_STEP.near : KEY_STEP.far;
       this.#at = { x: bounded(this.#at.x + x * step), y: bounded(this.#at.y + y * step) };
@@ -146,7 +147,7 @@ export class Canvas {
     this.#showPen();
   }
 
-  #lower() {
+  #lowerPen() {
     this.#isDown = true;
     this.#begin(this.#at);
   }
@@ -162,7 +163,7 @@ export class Canvas {
     const last = this.#points.at(-1);
     if (Math.hypot(point.x - last.x, point.y - last.y) < STEP_MIN) return;
     this.#points.push(point);
-    // Painted at once, and again in its place among the strokes of others when the server sends it back.
+    // Painted now, and again in the order of the room when the server sends it back.
     this.#paper.paint({ ...this.#stroke(), points: [last, point] });
     if (this.#points.length >= POINTS_MAX) this.#send();
   }
@@ -174,7 +175,7 @@ export class Canvas {
     this.#points = [];
   }
 
-  /** Sends a piece. The next one begins where this one ends. */
+  /** Sends a piece. The next piece begins where this one ends. */
   #send() {
     if (this.#points.length < (this.#isFirstPiece ? 1 : 2)) return;
     this.#isAnswered = false;
@@ -188,7 +189,7 @@ export class Canvas {
     return { colour: tools.get('colour'), width: Number(tools.get('width')), points: this.#points };
   }
 
-  #place({ clientX, clientY }) {
+  #pointOf({ clientX, clientY }) {
     const { left, top, width, height } = this.#canvas.getBoundingClientRect();
     return {
       x: bounded(((clientX - left) / width) * COORDINATE_MAX),
@@ -203,7 +204,7 @@ export class Canvas {
     this.#pen.style.top = `${this.#at.y / 100}%`;
   }
 
-  /** Radio buttons for a choice of tools; the first is chosen. */
+  /** Adds radio buttons for a choice of tools; the first is checked. */
   #addChoices(id, name, choices, show) {
     for (const [label, value] of Object.entries(choices)) {
       const input = element('input', { type: 'radio', name, value });

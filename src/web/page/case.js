@@ -1,16 +1,16 @@
-// Compares texts as the server compares names: without regard to case, width and composition. Pure: no document.
+// Compares texts as the server compares names: ignores case, width and composition. Pure: no document.
 
-/** The folded form of a text. It is equal for names that are equal to the server. */
+/** The folded form of a text. Names that the server treats as equal have equal folded forms. */
 export function foldCase(text) {
   // Some letters are equal only in upper case: ß and SS, and both forms of the small sigma.
   return text.normalize('NFKD').toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ').normalize('NFC');
 }
 
-/** The places where a name is a word of a text, `{ start, end }` each. */
+/** The places where a name is a word of a text, as `{ start, end }`. */
 export function namesIn(text, name) {
   const wanted = foldCase(name);
   const found = [];
-  // Most texts contain no name, and need no table.
+  // Most texts do not contain the name: skip the table for them.
   if (!wanted || !foldCase(text).includes(wanted)) return found;
   const { folded, places } = foldLetters(text);
   for (let at = folded.indexOf(wanted); at >= 0; at = folded.indexOf(wanted, at + 1)) {
@@ -20,11 +20,11 @@ export function namesIn(text, name) {
   return found;
 }
 
-/** The folded text, and for each of its code units the index of the letter that it comes from. */
+/** The folded text and, for each of its code units, the index of its letter in the original text. */
 function foldLetters(text) {
   let folded = '';
   const places = [];
-  // Most letters occur several times in a text.
+  // Folds each letter once: most occur several times.
   const forms = new Map();
   for (const { 0: letter, index } of text.matchAll(/\P{M}\p{M}*|\p{M}+/gu)) {
     if (!forms.has(letter)) forms.set(letter, foldCase(letter));
@@ -36,7 +36,7 @@ function foldLetters(text) {
   return { folded, places };
 }
 
-/** Whether there is no letter or digit next to this part of the text. */
+/** Whether this part of the text has no letter or digit next to it. */
 function isWord(text, start, end) {
   return !/[\p{L}\p{N}_]\p{M}*$/u.test(text.slice(Math.max(start - 8, 0), start)) && !/^[\p{L}\p{N}_]/u.test(text.slice(end, end + 2));
 }

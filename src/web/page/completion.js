@@ -1,11 +1,9 @@
-// Completes the word before the cursor: names anywhere, commands at the start of a line.
+// Completes the word before the cursor: names anywhere, commands at the start of a line. Pure: no document.
 
 import { foldCase } from './case.js';
 import { USAGES } from './typed.js';
 
-/**
- * Returns `{ from, words }`: the index in `before` at which the word to be replaced begins, and its completions.
- */
+/** Returns `{ from, words }`: the index in `before` at which the word begins, and its possible replacements. */
 export function completions(before, names) {
   const line = before.slice(before.lastIndexOf('\n') + 1);
   const offset = before.length - line.length;

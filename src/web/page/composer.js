@@ -1,11 +1,11 @@
-// The box for messages. Enter sends, Tab completes names, and text that cannot be sent stays in the box.
+// The box for messages. Enter sends, Tab completes names. Text that cannot be sent stays in the box, and refused text returns to it.
 
 import { completions } from './completion.js';
 import { element, nameNode } from './text.js';
 import { readLine } from './typed.js';
-import { NOT_CONNECTED } from './wording.js';
+import { NOT_SENT_DISCONNECTED } from './wording.js';
 
-/** The length of a message is shown from this share of the limit on. */
+/** The share of the limit from which on the length of a message is shown. */
 const LENGTH_SHOWN_FROM = 0.8;
 
 /** Largest height of the box, in lines. */
@@ -24,12 +24,14 @@ export class Composer {
   #recipients = [];
   #isConnected = false;
   #isComposing = false;
-  /** Text that was given back. The box begins with it until the user edits it. */
+  /** Refused text at the beginning of the box, until the user edits it. */
   #givenBack = '';
 
   /**
-   * `send(lines)` sends, or returns the reason why it does not. `names()` returns the names that Tab completes.
-   * `measure(lines)` returns `{ bytes, max }` of the longest message. `changed()` is called when the text changes.
+   * - `send(lines)` sends the lines, or returns the reason why it does not.
+   * - `names()` returns the names that Tab completes.
+   * - `measure(lines)` returns `{ bytes, max }` of the longest message.
+   * - `changed()` is called when the text changes.
    */
   constructor({ send, names, measure, changed }) {
     this.#send = send;
@@ -63,7 +65,7 @@ export class Composer {
     this.#box.focus();
   }
 
-  /** Shows the recipients of the next message, `{ name, isHere }` each. An empty list means everybody. */
+  /** Shows the recipients of the next message, as `{ name, isHere }`. An empty list means everybody. */
   address(recipients) {
     this.#recipients = recipients;
     this.#showRecipients();
@@ -71,15 +73,15 @@ export class Composer {
 
   /** Shows whether messages can be sent now. */
   set isConnected(isConnected) {
-    if (isConnected && this.#error.textContent === NOT_CONNECTED) this.#fail('');
+    if (isConnected && this.#error.textContent === NOT_SENT_DISCONNECTED) this.#fail('');
     this.#isConnected = isConnected;
     byId('send').setAttribute('aria-disabled', !isConnected);
     this.#showRecipients();
   }
 
-  /** Puts text that was not sent back into the box, after earlier such text and before what the user has written since. */
+  /** Puts refused text back into the box: after earlier refused text, and before text that the user has written since. */
   giveBack(text, reason) {
-    // A change of the text would abort the composition, or duplicate its text.
+    // Waits for the end of a composition: a change of the box would abort it, or duplicate its text.
     if (this.#isComposing) {
       this.#box.addEventListener('compositionend', () => this.giveBack(text, reason), { once: true });
       return;
@@ -93,7 +95,7 @@ export class Composer {
     this.#fail(reason);
   }
 
-  /** Shows a message in place of an error. */
+  /** Shows a text in the place of errors. */
   explain(text) {
     this.#fail(text);
   }
@@ -110,7 +112,7 @@ export class Composer {
   }
 
   #key(event) {
-    // Safari fires compositionend before the keydown that caused it. Only keyCode 229 marks that keydown.
+    // Safari fires compositionend before the keydown that caused it. Only keyCode 229 marks this keydown.
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault();
@@ -120,10 +122,10 @@ export class Composer {
     }
   }
 
-  /** Completes the word before the cursor; when repeated, by the next name. Returns false if Tab should move the focus. */
+  /** Completes the word before the cursor; if repeated, with the next name. Returns false if Tab should move the focus. */
   #complete() {
     const { selectionStart: at, value } = this.#box;
-    // The text or the cursor has changed since: complete another word.
+    // If the text or the cursor has changed since, completes another word.
     if (this.#completion?.value !== value || this.#completion.at !== at) {
       this.#completion = { ...completions(value.slice(0, at), this.#names()), turn: 0 };
     }
@@ -150,7 +152,7 @@ export class Composer {
     this.#changed();
   }
 
-  /** Shows the recipients that the text names or, if it names none, those chosen in the list. */
+  /** Shows the recipients that the text names or, if it names none, the members chosen in the list. */
   #showRecipients() {
     const [line = ''] = linesOf(this.#box.value);
     const typed = readLine(line);
@@ -162,7 +164,7 @@ export class Composer {
     byId('to-all').hidden = named !== null;
     replaceIfChanged(byId('whispered-to'), recipients.flatMap(recipientNodes).slice(1));
     byId('send').textContent = this.#isConnected ? (isWhisper ? 'Whisper' : 'Send') : 'Waiting…';
-    this.#box.placeholder = isWhisper ? 'Only they will read this' : 'Message to everybody';
+    this.#box.placeholder = isWhisper ? 'Only these members will read this' : 'Message to everybody';
   }
 
   #showLength() {
@@ -179,7 +181,7 @@ export class Composer {
   }
 }
 
-/** The lines of the box, each of which is sent by itself. Blank lines are skipped. */
+/** The lines of the box without blank ones. Each is sent by itself. */
 function linesOf(text) {
   return text.split('\n').filter((line) => line.trim());
 }
@@ -188,7 +190,7 @@ function recipientNodes({ name, isHere }) {
   return [', ', nameNode(name), ...(isHere ? [] : [element('span', { className: 'absent' }, ' (not here)')])];
 }
 
-/** Leaves equal content alone, so that screen readers announce changes only. */
+/** Replaces content only if its text differs, so that screen readers announce only changes. */
 function replaceIfChanged(parent, nodes) {
   const made = element('span', {}, ...nodes);
   if (made.textContent !== parent.textContent) parent.replaceChildren(...made.childNodes);

@@ -1,17 +1,17 @@
-// A WebSocket to the server that reconnects by itself, and matches replies to requests.
+// A WebSocket to the server. It reconnects automatically, detects dead connections, and matches replies to requests.
 
 import { parse } from './protocol.js';
 
-/** Shortest and longest pause before reconnecting, in milliseconds. The server keeps a name for more than twice the longest. */
+/** Shortest and longest delay before reconnecting, in milliseconds. The server keeps a name for longer: 60 s by default. */
 const RETRY_MS = [500, 15_000];
 
-/** Longest wait for the server's reply, in milliseconds, after this machine slept or changed its network. */
+/** Longest wait for a sign of life, in milliseconds, after this machine slept or changed its network. */
 const PROBE_MS = 5_000;
 
-/** Limit for the greeting on a new connection, in milliseconds. If the network drops packets, a browser alone would wait for minutes. */
+/** Longest wait for the greeting on a new connection, in milliseconds. A browser would wait for minutes if the network drops packets. */
 const CONNECT_MS = 10_000;
 
-/** Close codes after which it does not reconnect: another window has the name now, or the user chose none in time. */
+/** Close codes after which the page does not reconnect: another window has the session, or the user chose no name in time. */
 const FINAL_CODES = new Set(['resumed', 'name-timeout']);
 
 export class Connection {
@@ -23,12 +23,15 @@ export class Connection {
   #retry = null;
   #isStopped = true;
   #closeReason = null;
-  /** The timer that ends a silent connection: while it connects, and during a probe. Null if nothing is awaited. */
+  /** The timer that closes a silent connection, while it connects and during a probe; otherwise null. */
   #deadline = null;
 
   /**
-   * `on.greeted(hello)`: connected. `on.line(line)`: a parsed line arrived. `on.closed({ retryMs, closeReason })`: not connected; the
-   * next attempt follows after `retryMs`, or never if that is null. `closeReason` is the server's reason, if it gave one.
+   * Callbacks:
+   * - `on.greeted(hello)`: connected.
+   * - `on.line(line)`: a parsed line arrived.
+   * - `on.closed({ retryMs, closeReason })`: disconnected. The next attempt follows after `retryMs`; null: none follows.
+   *   `closeReason` is the server's reason, or null.
    */
   constructor(address, on) {
     this.#address = address;
@@ -41,33 +44,33 @@ export class Connection {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Connects at once, and reconnects from now on whenever the connection breaks. */
+  /** Connects now, and from now on reconnects whenever the connection is lost. */
   start() {
     this.#isStopped = false;
-    this.#stopWaiting();
+    this.#cancelRetry();
     if (this.#socket) return;
     const socket = new WebSocket(this.#address);
     this.#socket = socket;
     this.#closeReason = null;
-    this.#await(CONNECT_MS);
+    this.#setDeadline(CONNECT_MS);
     socket.onmessage = ({ data }) => {
-      // The replies to earlier lines come first: each arrival extends the wait.
-      if (this.#deadline !== null) this.#await(PROBE_MS);
-      data.split('\n').filter(Boolean).forEach((line) => this.#read(line));
+      // Replies to earlier lines may come first: each arrival is a sign of life.
+      if (this.#deadline !== null) this.#setDeadline(PROBE_MS);
+      data.split('\n').filter(Boolean).forEach((line) => this.#receive(line));
     };
     socket.onclose = () => this.#closed();
   }
 
-  /** Stops reconnecting. An open connection stays until the server closes it. */
+  /** Stops reconnecting. An open connection stays open until the server closes it. */
   stop() {
-    const isWaiting = this.#retry !== null;
+    const isRetrying = this.#retry !== null;
     this.#isStopped = true;
-    this.#stopWaiting();
+    this.#cancelRetry();
     if (this.#socket?.readyState === WebSocket.CONNECTING) this.#socket.close();
-    if (isWaiting) this.#on.closed({ retryMs: null, closeReason: null });
+    if (isRetrying) this.#on.closed({ retryMs: null, closeReason: null });
   }
 
-  /** Sends a line. `answered` gets its final reply, or null if the connection broke before it came. */
+  /** Sends a line. `answered` gets its final reply, or null if the connection is lost before the reply arrives. */
   request(line, answered = () => {}) {
     if (!this.isOpen) return answered(null);
     this.#answers.push(answered);
@@ -79,17 +82,17 @@ export class Connection {
     if (this.isOpen) this.#socket.send(line);
   }
 
-  #read(text) {
+  #receive(text) {
     const line = parse(text);
     if (!line) return;
     if (line.kind === 'hello') {
       this.#tries = 0;
-      this.#stopAwaiting();
+      this.#clearDeadline();
       this.#on.greeted(line);
     } else if (line.isCloseReason) {
       this.#closeReason = line;
     } else {
-      // The session applies the reply first, so that the callback sees the changed room.
+      // The session applies the reply first, so that the callback sees the updated room.
       this.#on.line(line);
       if (line.kind === 'ok' || line.kind === 'err') this.#answers.shift()?.(line);
     }
@@ -99,34 +102,34 @@ export class Connection {
     const [closeReason, answers] = [this.#closeReason, this.#answers];
     this.#socket = null;
     this.#answers = [];
-    this.#stopAwaiting();
+    this.#clearDeadline();
     if (FINAL_CODES.has(closeReason?.code)) this.#isStopped = true;
-    const retryMs = this.#isStopped ? null : this.#pause();
+    const retryMs = this.#isStopped ? null : this.#nextDelay();
     if (retryMs !== null) this.#retry = setTimeout(() => this.start(), retryMs);
     this.#on.closed({ retryMs, closeReason });
     answers.forEach((answered) => answered(null));
   }
 
-  #stopWaiting() {
+  #cancelRetry() {
     clearTimeout(this.#retry);
     this.#retry = null;
   }
 
-  /** The pause before the next attempt. It doubles each time, and is random in part, so that clients do not all reconnect at once. */
-  #pause() {
+  /** The delay before the next attempt. It doubles each time, and is partly random, so that clients do not all reconnect at once. */
+  #nextDelay() {
     const [shortest, longest] = RETRY_MS;
     return Math.min(shortest * 2 ** this.#tries++, longest) * (0.5 + Math.random() / 2);
   }
 
-  /** Checks whether the connection still works. Otherwise the browser may notice its loss only after minutes. */
+  /** Checks whether the connection still works: the browser alone may notice its loss only after minutes. */
   #probe() {
     if (this.#retry !== null) return this.start();
     if (!this.isOpen) return;
-    this.#await(PROBE_MS);
-    this.request('PING', () => this.#stopAwaiting());
+    this.#setDeadline(PROBE_MS);
+    this.request('PING', () => this.#clearDeadline());
   }
 
-  #await(ms) {
+  #setDeadline(ms) {
     const socket = this.#socket;
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => {
@@ -136,7 +139,7 @@ export class Connection {
     }, ms);
   }
 
-  #stopAwaiting() {
+  #clearDeadline() {
     clearTimeout(this.#deadline);
     this.#deadline = null;
   }

@@ -1,7 +1,7 @@
-// Copies a selection of several entries as one line of text each: `19:34 bob: text`. A selection within one message is copied
-// as it is.
+// Copies a selection of several entries as one line of text for each: `19:34 bob: text`. A selection within one message is copied
+// unchanged.
 
-/** `lineOf(node, said)` returns the line for a child of the panel of which the text `said` is selected, or null to skip it. */
+/** `lineOf(node, said)` returns the line for a child of the panel, or null to skip it; `said` is the selected part of its text. */
 export function copyAsLines(panel, lineOf) {
   document.addEventListener('copy', (event) => {
     const selection = getSelection();

@@ -1,4 +1,4 @@
-// Days, times of day and durations in words. Pure: the present time is an argument.
+// Formats days, times of day and durations. Pure: the current time is an argument.
 
 const DATE_AND_TIME = new Intl.DateTimeFormat([], { dateStyle: 'full', timeStyle: 'medium' });
 const DAY = new Intl.DateTimeFormat([], { weekday: 'long', day: 'numeric', month: 'long' });
@@ -16,7 +16,7 @@ export function isSameDay(one, other) {
   return one.toDateString() === other.toDateString();
 }
 
-/** The day of `date`, after `Today` or `Yesterday` where that fits. */
+/** The day of `date`, with `Today` or `Yesterday` before it if that applies. */
 export function dayName(date, now) {
   if (isSameDay(date, now)) return `Today, ${DAY.format(date)}`;
   const yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);
@@ -29,7 +29,7 @@ export function untilTomorrow(now) {
   return new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1) - now;
 }
 
-/** A number of seconds in its two largest units. */
+/** A duration in words, in its two largest units. */
 export function duration(seconds) {
   const [minutes, hours, days] = [Math.floor(seconds / 60), Math.floor(seconds / 3600), Math.floor(seconds / 86_400)];
   if (days) return joined([days, days === 1 ? 'day' : 'days'], [hours % 24, 'h']);

@@ -1,5 +1,5 @@
-// Keeps unsent text and its recipients over a reload. The session storage belongs to one tab: two tabs do not overwrite each
-// other's draft, and a whisper does not stay in the browser for the next user of the machine.
+// Keeps unsent text and its recipients over a reload, in the session storage, which belongs to one tab: tabs do not overwrite each other's
+// drafts, and a whisper does not stay in the browser for the next user of the machine.
 
 import { load, store } from './storage.js';
 

@@ -1,4 +1,4 @@
-// The entries of the log: made from lines of the server, shown as elements, copied as plain text.
+// The entries of the log: creates them from lines of the server, their elements, and their plain text for copying.
 
 import { dateAndTime, timeOfDay } from './dates.js';
 import { element, mentions, nameNode, nameNodes, textNodes } from './text.js';
@@ -33,7 +33,7 @@ const EVENTS = {
   leave: ({ name, reason, text }) =>
     [nameNode(name), ` ${departure(reason)}`, ...(text ? [': ', element('bdi', {}, text)] : [])],
   rename: ({ name, to }, me) => [...(to === me ? ['You are'] : [nameNode(name), ' is']), ' now ', nameNode(to)],
-  coordinator: ({ name }, me) => [...(name === me ? ['You are'] : [nameNode(name), ' is']), ' coordinator now'],
+  coordinator: ({ name }, me) => [...(name === me ? ['You are'] : [nameNode(name), ' is']), ' now the coordinator'],
   clear: ({ name }, me) => [...(name === me ? ['You'] : [nameNode(name)]), ' cleared the canvas'],
   notice: ({ text }) => [element('bdi', {}, notice(text))],
 };
@@ -68,7 +68,7 @@ function clock(at) {
   return element('time', { dateTime: at.toISOString(), title: dateAndTime(at) }, timeOfDay(at));
 }
 
-/** The entry as one line of plain text, with the text `said`. */
+/** The entry as one line of plain text; `said` is the selected part of its text. */
 export function plainLine(entry, said) {
   const whispered = entry.to ? ` (whisper to ${entry.to.join(', ')})` : '';
   if (entry.kind === 'note') return said;

@@ -1,9 +1,9 @@
-// Runs work once a frame, however often it is requested, in slices that keep the page responsive.
+// Runs work at most once a frame, however often it is requested, and in slices that keep the page responsive.
 
-/** Longest slice of work in one frame, in milliseconds. With the layout that it causes, the frame stays below 50 ms. */
+/** Longest slice of work in one frame, in milliseconds. Together with the layout after it, the frame stays below 50 ms. */
 const SLICE_MS = 4;
 
-/** Longest wait for a frame, in milliseconds: a hidden tab gets none. */
+/** Longest wait for a frame, in milliseconds: a hidden tab gets no frames. */
 const FRAME_MS_MAX = 250;
 
 /** Returns a function that requests `job` for the next frame. If `job` returns true, it runs again in the frame after that. */
@@ -24,7 +24,7 @@ export function oncePerFrame(job) {
   return ask;
 }
 
-/** Begins a slice of work. Returns a function that says whether its time is up; in a hidden tab it never is. */
+/** Begins a slice of work. Returns a function that reports whether its time is over; in a hidden tab, it never is. */
 export function slice() {
   const end = performance.now() + SLICE_MS;
   return () => !document.hidden && performance.now() >= end;

@@ -1,4 +1,4 @@
-// Finds the links in a text. Pure: no document.
+// Finds links in a text. Pure: no document.
 
 /** The beginning of a link: a scheme, or `www.` at the beginning of a word. */
 const START = String.raw`https?:\/\/|(?<![\p{L}\p{N}.\/@\-])www\.(?=[^.\/\s]+\.[\p{L}\p{N}])`;
@@ -8,12 +8,12 @@ const END = String.raw`[\s<>"＂＇＜＞\u200b—…。、，．！？；：｡
 
 const LINK = String.raw`(?:${START})(?:(?!${END}).)+`;
 
-/** A character that can be part of a link, but belongs to the sentence if it comes last. */
+/** A character that can be part of a link, but belongs to the sentence around it if it comes last. */
 const AFTER_LINK = /[.,;:!?'*_~\|\\`‘’]|\p{Cf}|[\p{P}--\p{ASCII}]/v;
 
 const OPENING = { ')': '(', ']': '[', '}': '{' };
 
-/** The links of a text in order, `{ start, end, address }` each. The text from `start` to `end` is displayed. */
+/** The links in a text, in order, as `{ start, end, address }`. The text from `start` to `end` is displayed. */
 export function linksIn(text) {
   const links = [];
   const pattern = new RegExp(LINK, 'giv');
@@ -28,7 +28,7 @@ export function linksIn(text) {
   return links;
 }
 
-/** The part before the first closing bracket that has no opening one. */
+/** The part before the first closing bracket without an opening one. */
 function balanced(address) {
   const open = { '(': 0, '[': 0, '{': 0 };
   for (let at = 0; at < address.length; at += 1) {

@@ -1,4 +1,4 @@
-// A list that is updated by difference: an element lives as long as its item, and keeps the focus and a press that has begun. Long
+// A list of elements that is updated in place: an element lives as long as its item, so it keeps the focus and a press in progress. Long
 // lists are updated over several frames.
 
 import { oncePerFrame, slice } from './frames.js';
@@ -11,7 +11,7 @@ export class KeyedList {
   /** `{ element, item }` by the item's key. */
   #rows = new Map();
   #items = [];
-  #ask = oncePerFrame(() => this.#work());
+  #request = oncePerFrame(() => this.#work());
 
   /**
    * Items have a `key` and are immutable. `make(item)` returns an element, `update(element, item)` changes it,
@@ -24,11 +24,11 @@ export class KeyedList {
     this.#removing = removing;
   }
 
-  /** Shows these items in this order, in the next frames. */
+  /** Shows these items, in this order, within the next frames. */
   show(items) {
     if (items === this.#items) return;
     this.#items = items;
-    this.#ask();
+    this.#request();
   }
 
   /** The element of the item with this key, if it is shown. */
@@ -36,7 +36,7 @@ export class KeyedList {
     return this.#rows.get(key)?.element;
   }
 
-  /** Does a slice of the work. Returns whether work is left. */
+  /** Does a slice of the update. Returns whether work is left. */
   #work() {
     const isOver = slice();
     if (this.#remove(isOver)) return true;
@@ -62,7 +62,7 @@ export class KeyedList {
     return false;
   }
 
-  /** Makes or updates the element of an item, and moves it before `next` if it is elsewhere. */
+  /** Creates or updates the element of an item, and moves it before `next` if it is elsewhere. */
   #place(item, next) {
     const row = this.#rows.get(item.key) ?? { element: this.#make(item), item };
     this.#rows.set(item.key, row);

@@ -1,4 +1,4 @@
-// The panel of messages. It keeps the scroll position while the user reads, marks where reading stopped, and counts unread messages.
+// The panel of messages. Keeps the scroll position while the user reads, marks where the user stopped reading, and counts unread messages.
 
 import { copyAsLines } from './copying.js';
 import { untilTomorrow } from './dates.js';
@@ -11,7 +11,7 @@ import { TranscriptView } from './transcript-view.js';
 /** Most entries in the transcript; the oldest are dropped. */
 const ENTRIES_MAX = 2000;
 
-/** Most entries while the user reads further up, so that the entries being read are not dropped. */
+/** Most entries while the user reads further up: more, so that the entries being read are not dropped. */
 const ENTRIES_WHILE_READING_MAX = 4000;
 
 /** Longest time between two checks of the date, in milliseconds. */
@@ -22,11 +22,11 @@ export class Log {
   #button = document.getElementById('new-messages');
   #transcript = new Transcript();
   #view = new TranscriptView(this.#panel, this.#transcript);
-  #scroller = new Scroller(this.#panel, { isComplete: () => this.#view.isComplete, moved: () => this.#look() });
+  #scroller = new Scroller(this.#panel, { isComplete: () => this.#view.isComplete, moved: () => this.#updateSeen() });
   #draw = oncePerFrame(() => this.#scroller.around(() => this.#work(this.#scroller.isFollowing)));
   #read;
   #unread = 0;
-  /** Whether the next missed message is the first one, which gets the mark. */
+  /** Whether the next missed message is the first, which gets the mark. */
   #isFirstMissed = true;
   /** The last id received. */
   #lastId = 0;
@@ -34,7 +34,7 @@ export class Log {
   #readUpTo = Infinity;
   /** The last id seen before the replay began. */
   #missedAfter = Infinity;
-  /** Entries without an id from before or during the current replay; null otherwise. Replayed messages go before them. */
+  /** Entries without an id that arrived before or during the current replay; otherwise null. Replayed messages are inserted before them. */
   #unplaced = [];
 
   /** `read(id)` is called when the user has seen everything up to this id. */
@@ -46,29 +46,29 @@ export class Log {
     });
     document.addEventListener('visibilitychange', () => {
       this.#view.updateDates(new Date());
-      this.#look();
+      this.#updateSeen();
     });
-    addEventListener('focus', () => this.#look());
+    addEventListener('focus', () => this.#updateSeen());
     this.#panel.addEventListener('pointerdown', ({ button }) => button === 0 && this.#scroller.hold());
     for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#release());
-    // The page may not see the end of a press: it may be in a menu or outside the window.
+    // The page may miss the end of a press, in a menu or outside the window.
     addEventListener('pointermove', ({ buttons }) => buttons === 0 && this.#release());
     copyAsLines(this.#panel, (node, said) => this.#lineOf(node, said));
     this.#scheduleMidnight();
   }
 
-  /** Begins an epoch. The user saw its messages up to `readUpTo` at an earlier visit. */
+  /** Begins an epoch. At an earlier visit, the user has read its messages up to `readUpTo`. */
   begin(readUpTo) {
     this.#lastId = 0;
     this.#readUpTo = readUpTo;
   }
 
-  /** Past or missed messages follow. */
+  /** Prepares for a replay of past or missed messages. */
   beginReplay() {
     this.#unplaced ??= [];
     this.#missedAfter = this.#readUpTo;
     this.#isFirstMissed = true;
-    // Screen readers do not announce them one by one.
+    // Keeps screen readers from announcing them one by one.
     this.#panel.setAttribute('aria-busy', true);
   }
 
@@ -78,15 +78,15 @@ export class Log {
     this.#panel.setAttribute('aria-busy', false);
   }
 
-  /** Shows a line of the server. Calls `called(line)` for an unseen whisper or mention. */
-  show(line, room, called) {
+  /** Shows a line of the server. Calls `notify(line)` for an unseen whisper or mention. */
+  show(line, room, notify) {
     const entry = entryOf(line, room, this.#order);
     if (line.kind === 'past') this.#transcript.insert(entry);
     else this.#add(entry);
     this.#lastId = Math.max(this.#lastId, line.id ?? 0);
     if (this.#isNew(entry)) this.#count(entry);
     const isForMe = line.kind === 'whisper' || (line.kind === 'msg' && entry.isMention);
-    if (isForMe && !this.isSeen) called(line);
+    if (isForMe && !this.isSeen) notify(line);
     this.#draw();
   }
 
@@ -95,7 +95,7 @@ export class Log {
     this.#add(ownEntry({ to, text, me, order: this.#order }));
   }
 
-  /** Shows a note of the page, at the end or after an id. Missed messages never go before a boundary. */
+  /** Shows a note of the page, at the end or after an id. Missed messages are never inserted before a boundary. */
   note(text, { after, isBoundary = false } = {}) {
     const entry = noteEntry(text, after ?? this.#lastId, isBoundary);
     if (after === undefined) this.#transcript.add(entry);
@@ -103,7 +103,7 @@ export class Log {
     this.#draw();
   }
 
-  /** Shows a pending message. Returns a function that removes it, in one frame with what takes its place. */
+  /** Shows a pending message. Returns a function that removes it, in the frame that shows its replacement. */
   addPending(to, text, me) {
     const entry = ownEntry({ to, text, me, order: this.#lastId });
     this.#view.addPending(entry);
@@ -141,7 +141,7 @@ export class Log {
     return this.#view.work(removed, isAtEnd, new Date());
   }
 
-  /** Whether an entry is a message of another member that the user has not seen: live and out of sight, or missed. */
+  /** Whether an entry is an unseen message of another member: missed, or live and out of sight. */
   #isNew({ kind, author, isOwn, order }) {
     if (!author || isOwn) return false;
     return kind === 'past' ? order > this.#missedAfter : !this.isSeen;
@@ -159,7 +159,7 @@ export class Log {
     return this.#scroller.isAtEnd && !document.hidden && document.hasFocus();
   }
 
-  #look() {
+  #updateSeen() {
     if (this.#scroller.isNearStart && this.#view.extendBefore()) this.#draw();
     if (this.#scroller.isNearEnd && this.#view.extendAfter()) this.#draw();
     if (!this.isSeen) return this.#showUnread(this.#unread);
@@ -183,7 +183,7 @@ export class Log {
     return node.classList.contains('day') ? said : null;
   }
 
-  /** Uses short timers: a timer stops while the machine sleeps, and the clock or the time zone may change. */
+  /** Uses short timers: timers stop while the machine sleeps, and the clock or the time zone may change. */
   #scheduleMidnight() {
     setTimeout(() => {
       this.#view.updateDates(new Date());

@@ -1,5 +1,5 @@
-// The dialog that asks for a name, explains why one is refused, and remembers it. Before joining, nobody can use the room, so the
-// dialog is modal. To change the name it is a popover, and the room stays usable beside it.
+// The dialog for the user's name. It asks for a name, shows why a name is refused, and remembers the last one. For joining it is modal,
+// since the room cannot be used before. For a change of the name it is a popover, and the room stays usable beside it.
 
 /** The key in the local storage. One origin may serve several chats, each under its own path. */
 const NAME_KEY = `chinwag.name ${new URL('.', location.href).pathname}`;
@@ -23,7 +23,7 @@ export class NameDialog {
       take(name);
     });
     this.#input.addEventListener('input', () => this.#explain(''));
-    // Enter and Escape end a composition first; see the composer.
+    // Enter and Escape end a composition first; composer.js explains keyCode 229.
     this.#input.addEventListener('keydown', (event) => {
       if (['Enter', 'Escape'].includes(event.key) && (event.isComposing || event.keyCode === 229)) event.preventDefault();
     });
@@ -38,7 +38,7 @@ export class NameDialog {
     return this.#isJoining;
   }
 
-  /** Asks for a name to join with. `reason` says why the user is no longer in the room. */
+  /** Asks for a name to join with. `reason` explains why the user is not in the room any more. */
   askToJoin(reason = '') {
     this.#isJoining = true;
     this.#show(`Join the chat at ${location.host}`, 'Join', reason, this.#remembered);
@@ -48,7 +48,7 @@ export class NameDialog {
     this.#show('Change your name', 'Change', '', me);
   }
 
-  /** Says why there is no reply yet, and lets the user try another name. */
+  /** Explains why there is no reply yet, and lets the user try another name. */
   wait(text) {
     this.#explain(text);
     byId('take-name').disabled = false;
@@ -64,7 +64,7 @@ export class NameDialog {
     try {
       localStorage.setItem(NAME_KEY, name);
     } catch {
-      // The browser may refuse to store anything. Then the dialog asks each time.
+      // If the browser refuses to store it, the dialog asks each time.
     }
     this.#remembered = name;
   }

@@ -1,4 +1,4 @@
-// Desktop notifications of whispers and mentions while the page is out of sight. They are off until the user turns them on.
+// Desktop notifications for whispers and mentions while the page is out of sight. They are off until the user turns them on.
 
 import { load, store } from './storage.js';
 
@@ -9,7 +9,7 @@ export class Notifications {
   #button = document.getElementById('notify');
   #isOn = false;
 
-  /** `explain(text)` shows why they cannot be turned on. */
+  /** `explain(text)` shows the reason why they cannot be turned on. */
   constructor(explain) {
     // Without TLS, browsers allow them on localhost only.
     this.#button.hidden = !('Notification' in globalThis) || !isSecureContext;
@@ -18,13 +18,13 @@ export class Notifications {
     this.#button.addEventListener('click', async () => {
       const isWanted = !this.#isOn;
       const isAllowed = !isWanted || (await Notification.requestPermission()) === 'granted';
-      if (!isAllowed) explain('The browser blocks notifications of this page. Allow them in its settings, and try again.');
+      if (!isAllowed) explain('Your browser blocks notifications from this page. Allow them in its settings, and try again.');
       this.#show(isWanted && isAllowed);
       store('localStorage', 'notify', this.#isOn);
     });
   }
 
-  /** Shows a notification of a whisper or mention, if they are on. */
+  /** Shows a notification for a whisper or mention, if notifications are on. */
   notify({ kind, name, text }) {
     if (!this.#isOn) return;
     const title = kind === 'whisper' ? `${name} whispers to you` : `${name} mentions you`;

@@ -1,4 +1,4 @@
-// Connects the parts of the page: passes events of the session to the views, and actions of the user to the session.
+// The entry point. Creates the parts of the page, passes events of the session to the views, and passes actions of the user to the session.
 
 import { Canvas } from './canvas.js';
 import { Composer } from './composer.js';
@@ -73,7 +73,7 @@ function joined(isBack) {
   hasQuit = false;
   showConnection('Connected');
   showRoom();
-  // Leaves the focus alone after a reconnect: the user may be reading, drawing or changing the name.
+  // Does not move the focus after a reconnect: the user may be reading, drawing or changing the name.
   if (!names.isJoining) return;
   names.close();
   composer.focus();
@@ -92,7 +92,7 @@ function beginReplay() {
 
 function refused(reply, name) {
   room.me = '';
-  if (!names.isJoining) names.askToJoin('The connection broke, and your name is no longer free.');
+  if (!names.isJoining) names.askToJoin('The connection was lost, and your name is no longer available.');
   names.refuse(refusal(reply, name));
 }
 
@@ -108,11 +108,11 @@ function line(line, isNew) {
 
 function closed({ retryMs, closeReason: line }) {
   canvas.forgetReplayed();
-  const wasThere = byId('where').classList.contains('connected');
+  const wasConnected = byId('where').classList.contains('connected');
   if (retryMs !== null) {
-    if (names.isJoining) names.wait('The server cannot be reached. Trying again…');
-    if (wasThere) log.note(closeText(line) || 'The connection broke.');
-    return showConnection('Not connected, trying again…');
+    if (names.isJoining) names.wait('Server unreachable. Retrying…');
+    if (wasConnected) log.note(closeText(line) || 'The connection was lost.');
+    return showConnection('Not connected. Retrying…', true);
   }
   room.me = '';
   room.replaceMembers([]);
@@ -122,7 +122,7 @@ function closed({ retryMs, closeReason: line }) {
 
 function rename(name) {
   session.rename(name, (reply) => {
-    if (!reply?.isOk) return names.refuse(reply ? refusal(reply, name) : 'There is no connection now. Try again later.');
+    if (!reply?.isOk) return names.refuse(reply ? refusal(reply, name) : 'Not connected. Try again later.');
     names.remember(reply.value);
     names.close();
     showRoom();
@@ -134,7 +134,7 @@ function rename(name) {
 function nick({ name, raw }) {
   session.rename(name, (reply) => {
     if (reply?.isOk) names.remember(reply.value);
-    else composer.giveBack(raw, reply ? refusal(reply, name) : 'There is no connection now. Try again later.');
+    else composer.giveBack(raw, reply ? refusal(reply, name) : 'Not connected. Try again later.');
     showRoom();
   });
 }
@@ -149,11 +149,11 @@ function who() {
     const roles = [name === room.me && 'you', isCoordinator && 'coordinator'].filter(Boolean);
     return roles.length ? `${name} (${roles.join(', ')})` : name;
   });
-  log.note(shown.length === 1 ? 'Only you are here.' : `${shown.length} are here: ${listed(shown)}.`);
+  log.note(shown.length === 1 ? 'Only you are here.' : `${shown.length} members: ${listed(shown)}.`);
 }
 
 function checkStatus() {
-  if (!room.isCoordinator) return 'Only the coordinator can see addresses and times: the member who has been here longest.';
+  if (!room.isCoordinator) return 'Only the coordinator, the member who has been in the room longest, can see addresses and times.';
   status.open();
   return '';
 }
@@ -163,9 +163,9 @@ function toggleCanvas() {
 }
 
 function ping() {
-  if (!session.isConnected) return 'There is no connection now.';
+  if (!session.isConnected) return 'Not connected.';
   const start = performance.now();
-  session.ping((reply) => reply && log.note(`The server answered in ${Math.round(performance.now() - start)} ms.`));
+  session.ping((reply) => reply && log.note(`The server replied in ${Math.round(performance.now() - start)} ms.`));
   return '';
 }
 
@@ -191,10 +191,10 @@ function recipientsChanged() {
   saveDraft();
 }
 
-function showConnection(text) {
+function showConnection(text, isRetrying = false) {
   byId('connection').textContent = text;
   byId('where').classList.toggle('connected', session.isConnected);
-  byId('retry').hidden = !text.includes('trying again');
+  byId('retry').hidden = !isRetrying;
   composer.isConnected = session.isConnected;
   canvas.isConnected = session.isConnected;
   showRoom();

@@ -1,22 +1,22 @@
-// The bitmap of the canvas. Strokes are painted in the order of arrival, some in each frame.
+// The bitmap of the canvas. Paints strokes in the order of arrival, a limited number in each frame.
 
 import { oncePerFrame } from './frames.js';
 
-/** Largest coordinate of a `DRAW`. */
+/** Largest coordinate in a `DRAW`. */
 export const COORDINATE_MAX = 9999;
 
-/** The colour of the paper and of the eraser. In dark mode the style sheet inverts the whole bitmap. */
+/** The colour of the paper and of the eraser. In dark mode, the style sheet inverts the whole bitmap. */
 export const PAPER_COLOUR = '#ffffff';
 
-/** Most strokes painted in one frame. The browser records them first and rasters them at the end of the frame. */
+/** Most strokes painted in one frame. The browser records them first, and rasterizes them at the end of the frame. */
 const STROKES_A_FRAME_MAX = 128;
 
 export class Paper {
   #context;
   #scale;
-  /** Strokes to be painted in the next frames. */
+  /** Strokes to paint in the next frames. */
   #waiting = [];
-  #ask = oncePerFrame(() => this.#work());
+  #request = oncePerFrame(() => this.#paintWaiting());
 
   constructor(canvas) {
     this.#context = canvas.getContext('2d');
@@ -31,11 +31,11 @@ export class Paper {
     this.#context.fillRect(0, 0, canvas.width, canvas.height);
   }
 
-  /** Paints strokes after those that wait. */
+  /** Queues strokes behind the waiting ones. */
   add(strokes) {
     // One by one: `push(...strokes)` has a limit on arguments.
     for (const stroke of strokes) this.#waiting.push(stroke);
-    this.#ask();
+    this.#request();
   }
 
   /** Paints a stroke at once. */
@@ -43,12 +43,12 @@ export class Paper {
     const context = this.#context;
     Object.assign(context, { strokeStyle: colour, lineWidth: width * this.#scale, lineCap: 'round', lineJoin: 'round' });
     context.beginPath();
-    // The first point twice, so that a single point makes a dot.
+    // Starts with the first point twice, so that a single point becomes a dot.
     for (const { x, y } of [points[0], ...points]) context.lineTo(x * this.#scale, y * this.#scale);
     context.stroke();
   }
 
-  #work() {
+  #paintWaiting() {
     const count = document.hidden ? this.#waiting.length : STROKES_A_FRAME_MAX;
     this.#waiting.splice(0, count).forEach((stroke) => this.paint(stroke));
     return this.#waiting.length > 0;

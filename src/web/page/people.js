@@ -1,14 +1,15 @@
-// The list of members, in which the recipients of the next message are chosen.
+// The list of members. The user chooses the recipients of the next message in it, with pointer or keyboard. The list is updated while it is
+// used; a press never chooses another member than the one it began on.
 
 import { KeyedList } from './lists.js';
 import { element, nameNode } from './text.js';
 
-/** Largest movement of a press that still chooses, in CSS pixels. */
+/** Largest movement of a press that chooses a member, in CSS pixels. */
 const PRESS_PX = 12;
 
 /**
- * Time after a forced move of the focus in which keys choose nobody, in milliseconds: a key press meant for a member who has just
- * left must not choose the next one.
+ * Time in which keys choose nobody after the focus was moved automatically, in milliseconds: a key press meant for a member who has
+ * just left must not choose the next member.
  */
 const UNWANTED_KEY_MS = 500;
 
@@ -32,7 +33,7 @@ export class People {
   #wasPressed = false;
   #focusMovedAt = -Infinity;
 
-  /** `chosen(pointerType)` is called when the user has changed the choice, with null if by a key. */
+  /** `chosen(pointerType)` is called when the user has changed the choice; null stands for a key. */
   constructor(room, recipients, chosen) {
     this.#room = room;
     this.#recipients = recipients;
@@ -47,7 +48,7 @@ export class People {
   /** Shows the members, and whether the list is up to date. */
   show(isConnected) {
     const { people, me } = this.#room;
-    if (people !== this.#members || me !== this.#me || isConnected !== this.#isConnected) this.#describe(isConnected);
+    if (people !== this.#members || me !== this.#me || isConnected !== this.#isConnected) this.#showSummary(isConnected);
     if (people !== this.#members || me !== this.#me) {
       this.#list.show(people.map((member) => (member.name === me || member.name === this.#me ? { ...member } : member)));
     }
@@ -62,10 +63,10 @@ export class People {
     }
   }
 
-  #describe(isConnected) {
+  #showSummary(isConnected) {
     const count = this.#room.people.length;
     byId('people').classList.toggle('stale', !isConnected && count > 0);
-    byId('people-title').firstChild.data = isConnected || !count ? 'Here ' : 'Last seen here ';
+    byId('people-title').firstChild.data = isConnected || !count ? 'Members ' : 'Last known members ';
     byId('count').textContent = count || '';
     byId('people-help').textContent = help(count, isConnected);
   }
@@ -94,7 +95,7 @@ export class People {
     this.#press = { member: this.#room.member(keyOf(button)), id: event.pointerId, x: event.clientX, y: event.clientY };
   }
 
-  /** Chooses the member that the press began on, even if the list has moved or the member has left since. */
+  /** Chooses the member on which the press began, even if the list has moved or the member has left since. */
   #end(event) {
     const press = this.#press;
     if (!press || event.pointerId !== press.id) return;
@@ -107,7 +108,7 @@ export class People {
     this.#chosen(event.pointerType);
   }
 
-  /** Handles clicks by keys and assistive technology. The click after a press has been handled already. */
+  /** Handles clicks by keys and assistive technology. `#end` has handled the click of a press already. */
   #click(event) {
     const hasChosen = this.#wasPressed && event.detail > 0;
     this.#wasPressed = false;
@@ -154,5 +155,5 @@ function neighbour(item, direction) {
 function help(count, isConnected) {
   if (!count) return '';
   if (!isConnected) return 'Not connected: this list may be out of date.';
-  return count > 1 ? 'Choose names to whisper to.' : 'Nobody else is here yet.';
+  return count > 1 ? 'Click names to whisper to them.' : 'Nobody else is here yet.';
 }

@@ -1,8 +1,8 @@
-// Parses and formats lines of chinwag/1; protocol.md is the norm. Pure: no document.
+// Parses and formats lines of chinwag/1, which protocol.md defines. Pure: no document.
 
 import { isHelp, splitText } from './hints.js';
 
-/** Longest line that the server reads, in bytes. */
+/** Longest line that the server accepts, in bytes. */
 export const LINE_BYTES_MAX = 4096;
 
 /** The codes of the `ERR -` that a server sends before it closes the connection. They are not replies. */
@@ -11,8 +11,8 @@ const CLOSE_CODES = new Set([
 ]);
 
 /**
- * Parses a line from the server to `{ kind, … }`; null for an unknown line, which the caller ignores. An event with a tag has its
- * `id` (null if it is no message) and its `time` (RFC 3339).
+ * Parses a line from the server to `{ kind, … }`; null for an unknown line, which the caller ignores. A tagged event also has its `id`
+ * (null unless it is a message) and its `time` (RFC 3339).
  */
 export function parse(line) {
   const tag = /^@(\d+|-) (\S+) /.exec(line);
@@ -23,10 +23,10 @@ export function parse(line) {
 
 function parseBare(line) {
   const [word, rest] = splitWord(line);
-  return FORMS[word]?.(rest) ?? null;
+  return PARSERS[word]?.(rest) ?? null;
 }
 
-const FORMS = {
+const PARSERS = {
   HELLO: (rest) => ({ kind: 'hello', epoch: / epoch=(\S+)/.exec(rest)?.[1] ?? null }),
   OK: (rest) => {
     const [verb, value] = splitWord(rest);
@@ -59,7 +59,7 @@ const FORMS = {
   WHISPER: (rest) => said('whisper', rest),
   ROSTER: (count) => ({ kind: 'roster', count: Number(count) }),
   COORDINATOR: (name) => ({ kind: 'coordinator', name }),
-  // The page has a help of its own.
+  // Ignores the lines of HELP: the page has its own help.
   NOTICE: (text) => (isHelp(text) ? null : { kind: 'notice', text }),
   PING: (token) => ({ kind: 'ping', token }),
 };
@@ -109,8 +109,8 @@ export function byteLength(line) {
 }
 
 /**
- * Replaces control and direction characters by U+FFFD, as the server does. They must not be sent: the server reads a backspace as a
- * terminal does, so that pasted text could delete the command before it and become another command.
+ * Replaces control and direction characters by U+FFFD. They must not be sent: the server handles backspace like a terminal, so pasted
+ * text could delete the command before it and become another command.
  */
 function safe(text) {
   return text.replaceAll('\t', ' ').replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');
@@ -121,12 +121,12 @@ export function formatStroke({ colour, width, points }) {
   return `DRAW ${colour} ${width} ${points.map(({ x, y }) => `${Math.round(x)},${Math.round(y)}`).join(' ')}`;
 }
 
-/** `id=1 address=… idle=0 online=0`, or null. */
+/** Parses `id=1 address=… idle=0 online=0`; null if empty. */
 function parseDetails(words) {
   return words ? Object.fromEntries(words.split(' ').map((word) => splitAt(word, '='))) : null;
 }
 
-/** The first `count` words, and what follows them. */
+/** The first `count` words, and the rest of the text. */
 function splitWords(text, count) {
   const words = [];
   for (let rest = text; ; ) {

@@ -1,8 +1,8 @@
-// The recipients of the next message. Members are chosen by identity: a rename keeps a member chosen, and another member who takes
-// the name after a leave is not chosen. Pure: no document.
+// The recipients of the next message. A choice refers to the member, not to the name: after a rename the member is still chosen, and
+// another member who takes the name later is not. Pure: no document.
 
 export class Recipients {
-  /** Names by member key. The key is the name itself for a name that no member has had yet. */
+  /** Names by member key. For a name that no member has had yet, the key is the name itself. */
   #chosen = new Map();
   #here = new Set();
   #changed;
@@ -12,7 +12,7 @@ export class Recipients {
     this.#changed = changed;
   }
 
-  /** `{ name, isHere }` each. An empty list means everybody. */
+  /** The recipients as `{ name, isHere }`. An empty list means everybody. */
   get list() {
     return [...this.#chosen].map(([key, name]) => ({ name, isHere: this.#here.has(key) }));
   }
@@ -21,7 +21,7 @@ export class Recipients {
     return [...this.#chosen.values()];
   }
 
-  /** `{ key, name }` each, to choose the same members again. */
+  /** The recipients as `{ key, name }`, to be passed to `choose` later. */
   get chosen() {
     return [...this.#chosen].map(([key, name]) => ({ key, name }));
   }
@@ -42,7 +42,7 @@ export class Recipients {
     return isChosen;
   }
 
-  /** Adds members, present or not. One without a key stands for the first member found by its name. */
+  /** Adds members, present or not. A member without a key stands for the first member found under its name. */
   choose(members, room) {
     for (const { key, name } of members) this.#chosen.set(key ?? name, name);
     this.follow(room);
@@ -55,7 +55,7 @@ export class Recipients {
     this.#changed();
   }
 
-  /** Updates the names, and who is here, from the room. */
+  /** Updates names and presence from the room. */
   follow(room) {
     const before = JSON.stringify(this.list);
     const chosen = [...this.#chosen];
@@ -69,7 +69,7 @@ export class Recipients {
     if (JSON.stringify(this.list) !== before) this.#changed();
   }
 
-  /** Removes a member who left, when another one of the same name is chosen. */
+  /** Removes a member who has left and has this name, since another member of this name is chosen. */
   #forgetAbsent(name) {
     for (const [key, chosen] of this.#chosen) {
       if (chosen === name) this.#chosen.delete(key);

@@ -1,6 +1,7 @@
-// The state of the room, built from the server's lines. Pure: no clock, no document.
+// The state of the room: the members, the epoch and the ids received. `Session` passes in each line of the server. Pure: no clock, no
+// document.
 
-/** Most ids of live messages that are remembered, to show none twice: many more than arrive during a replay. */
+/** Most ids of live messages that are remembered, so that none is shown twice: many more than arrive during a replay. */
 const LIVE_IDS_MAX = 4000;
 
 export class Room {
@@ -10,7 +11,7 @@ export class Room {
   status = [];
   /** The epoch of the ids. */
   epoch = null;
-  /** The newest id received, or reported by the server as the newest; null before. */
+  /** The newest id: of a message received, or reported by the server. Null before the first. */
   lastId = null;
 
   /** The members by key, in the order in which they joined. A rename keeps the key. */
@@ -24,12 +25,12 @@ export class Room {
   #listed = [];
   /** Length of the ROSTER that is being received; 0 if there is none. */
   #rosterCount = 0;
-  /** The id of the last message before the user took the current name; Infinity until known. Others may have had the name before. */
+  /** The id of the last message before the user took the current name; Infinity until known. Other members may have had it before. */
   #namedAfter = Infinity;
-  /** Whether this connection has replayed everything up to the newest message. */
+  /** Whether the replay on this connection is complete. */
   #isCaughtUp = false;
   #liveIds = new Set();
-  /** The last id that was replayed. Replays are in order: everything up to it has arrived. */
+  /** The last replayed id. Replays are in order: everything up to it has arrived. */
   #replayedUpTo = 0;
 
   /** The members, `{ key, name, isCoordinator }`, in the order in which they joined. Replaced, never changed. */
@@ -55,7 +56,7 @@ export class Room {
     return this.#members.get(this.#keys.get(name));
   }
 
-  /** Notes that the user has the current name from this event on. */
+  /** Records that the user has the current name from this event on. */
   beginName() {
     this.#namedAfter = this.#isCaughtUp ? this.lastId : Infinity;
   }
@@ -65,7 +66,7 @@ export class Room {
     this.#isCaughtUp = false;
   }
 
-  /** Begins another epoch. */
+  /** Begins another epoch, with other ids. */
   begin(epoch) {
     this.epoch = epoch;
     this.lastId = null;
@@ -85,7 +86,7 @@ export class Room {
     return true;
   }
 
-  /** Ends the replay: everything up to this id has arrived, or was not requested. */
+  /** Ends the replay: every requested message up to this id has arrived. */
   hasReadUpTo(id) {
     this.lastId = Math.max(this.lastId, id);
     this.#isCaughtUp = true;
@@ -98,7 +99,7 @@ export class Room {
     return isFirst;
   }
 
-  /** Returns the members listed since the last list, and forgets them. */
+  /** Removes and returns the users listed so far. */
   takeListed() {
     return this.#listed.splice(0);
   }
@@ -110,12 +111,12 @@ export class Room {
     this.#rosterCount = 0;
   }
 
-  /** Drops a list that will not be completed. */
+  /** Drops an incomplete list. */
   forgetListed() {
     this.beginRoster(0);
   }
 
-  /** A ROSTER of this many lines follows. */
+  /** Prepares for a ROSTER with this number of USER lines. */
   beginRoster(count) {
     this.#listed = [];
     this.#rosterCount = count;
@@ -174,7 +175,7 @@ const CHANGES = {
     if (verb === 'STATUS') room.status = room.takeListed().map((user) => ({ ...user, key: user.details.id }));
   },
   join: (room, { name }) => {
-    // Before it has a name, a client gets no JOIN of others: the first one is the user's own.
+    // A client without a name gets no JOIN of others: the first JOIN is the user's own.
     room.me ||= name;
     if (name === room.me) room.beginName();
     room.join(name);

@@ -1,4 +1,4 @@
-// Keeps the scroll position of a panel: at its end, or else at the entry that is at the top, whatever changes above that entry.
+// Keeps the scroll position of a panel while its content changes: at its end if the user is there, otherwise at the topmost visible entry.
 
 /** Largest distance from the end that counts as being at the end, in CSS pixels. */
 const AT_END_PX = 48;
@@ -8,14 +8,14 @@ export class Scroller {
   #isComplete;
   #moved;
   #isAtEnd = true;
-  /** The topmost visible entries with their distance from the panel's top. There are several, for one may be removed. */
+  /** The topmost visible entries, with their distances from the panel's top. Several, because one may be removed. */
   #anchors = [];
   #width = 0;
   #height = 0;
-  /** Whether a mouse button or finger is down in the panel, and whether the view would have moved to the end since. */
+  /** Whether a press is in progress in the panel, and whether the view must move to the end after it. */
   #isHeld = false;
   #isBehind = false;
-  /** The scroll position that was set last. It is rounded: measuring the entries again after each change would add up. */
+  /** The scroll position that was set last. The browser rounds it, so measuring the anchors after each change would add up errors. */
   #placed = null;
 
   /** `isComplete()` says whether the panel shows the newest entry. `moved()` is called when the view may have changed. */
@@ -24,7 +24,7 @@ export class Scroller {
     this.#isComplete = isComplete;
     this.#moved = moved;
     panel.addEventListener('scroll', () => this.#scrolled());
-    // The window, the canvas, the box below and a phone's keyboard change the size.
+    // The window, the canvas, the composer and a phone's keyboard change the size.
     new ResizeObserver(() => this.#restore()).observe(panel);
   }
 
@@ -37,7 +37,7 @@ export class Scroller {
     return this.#isAtEnd && !this.#isHeld;
   }
 
-  /** Keeps the view still during a press, so that the pressed link or the text being selected does not move away from the pointer. */
+  /** Keeps the view still during a press, so that the pressed link or the selected text does not move under the pointer. */
   hold() {
     this.#isHeld = true;
     this.#anchors = this.#topmost();
@@ -69,13 +69,13 @@ export class Scroller {
 
   toEnd() {
     this.#panel.scrollTop = this.#panel.scrollHeight;
-    this.#look();
+    this.#readPosition();
   }
 
   #scrolled() {
     // If the size has changed, the browser has scrolled, not the user.
     if (this.#hasNewSize()) this.#restore();
-    else if (this.#panel.scrollTop !== this.#placed) this.#look();
+    else if (this.#panel.scrollTop !== this.#placed) this.#readPosition();
     else this.#moved();
   }
 
@@ -84,11 +84,11 @@ export class Scroller {
     return clientWidth !== this.#width || clientHeight !== this.#height;
   }
 
-  #look() {
+  #readPosition() {
     const { clientWidth, clientHeight } = this.#panel;
     [this.#width, this.#height] = [clientWidth, clientHeight];
     this.#placed = null;
-    // At the end, newer entries that are not shown yet follow in the next frames.
+    // At the end, the next frames show newer entries.
     this.#isAtEnd = this.#belowPx() < AT_END_PX && (this.#isAtEnd || this.#isComplete());
     this.#anchors = this.#isAtEnd ? [] : this.#topmost();
     this.#moved();

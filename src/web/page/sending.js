@@ -1,12 +1,12 @@
-// Carries out typed lines: sends messages and whispers, shows them as pending until the server acknowledges them, and gives refused
-// text back. Either all lines are sent or none.
+// Carries out typed lines: sends messages and whispers, shows them as pending until the server acknowledges them, and puts refused text
+// back into the box. It sends either all lines or none.
 
 import { LINE_BYTES_MAX, byteLength, formatMessage, formatWhisper } from './protocol.js';
 import { readLine } from './typed.js';
-import { NOT_CONNECTED, listed, refusal } from './wording.js';
+import { NOT_SENT_DISCONNECTED, listed, refusal } from './wording.js';
 
-const UNCONFIRMED = 'The connection broke before the server confirmed this. Check whether it arrived before you send it again.';
-const ONE_AT_A_TIME = 'Send a command on a line of its own, with nothing else.';
+const UNCONFIRMED = 'The connection was lost before the server confirmed this. Check whether it was sent before you send it again.';
+const ONE_AT_A_TIME = 'Not sent: a command must be the only line.';
 
 export class Sending {
   #session;
@@ -16,8 +16,7 @@ export class Sending {
   #commands;
 
   /**
-   * `commands` are functions by the kind of command. They get the result of `readLine`, and may return the reason why they refuse
-   * it.
+   * `commands` has a function for each kind of command. It gets the result of `readLine`, and may return the reason why it refuses it.
    */
   constructor({ session, log, recipients, composer, commands }) {
     this.#session = session;
@@ -27,23 +26,23 @@ export class Sending {
     this.#commands = commands;
   }
 
-  /** Sends lines. Returns why they cannot be sent, or an empty string. */
+  /** Sends lines. Returns the reason why they cannot be sent, or an empty string. */
   send(lines) {
-    // The views follow the room once a frame. Another member may have taken a chosen name since.
+    // The views are updated once a frame: another member may have taken a chosen name since.
     this.#recipients.follow(this.#session.room);
     const typed = lines.map((line) => ({ ...readLine(line), raw: line }));
     const isCommand = ({ kind }) => kind in this.#commands;
-    const reason = this.#objection(typed, isCommand);
+    const reason = this.#problem(typed, isCommand);
     if (reason) return reason;
     if (isCommand(typed[0])) return this.#commands[typed[0].kind](typed[0]) ?? '';
     const { chosen } = this.#recipients;
     typed.forEach((line) => this.#deliver(line, chosen));
-    // Lines that name their recipients do not use up the choice.
+    // The choice stays if all lines name their recipients.
     if (typed.some(({ kind }) => kind === 'message')) this.#recipients.clear();
     return '';
   }
 
-  /** `{ bytes, max }` of the line that is closest to its limit, or furthest beyond it. */
+  /** `{ bytes, max }`: the length and the limit of the line that has the least room left. */
   measure(lines) {
     const lengths = lines.map((line) => this.#length(readLine(line)));
     return lengths.reduce((longest, each) => (each.max - each.bytes < longest.max - longest.bytes ? each : longest), {
@@ -51,18 +50,18 @@ export class Sending {
     });
   }
 
-  #objection(typed, isCommand) {
+  #problem(typed, isCommand) {
     const wrong = typed.find(({ kind }) => kind === 'wrong');
     if (wrong) return wrong.hint;
     if (typed.length > 1 && typed.some(isCommand)) return ONE_AT_A_TIME;
     if (isCommand(typed[0])) return '';
     const long = typed.find((line) => this.#isTooLong(line));
     if (long) return this.#tooLong(long, typed);
-    if (!this.#session.isConnected) return NOT_CONNECTED;
+    if (!this.#session.isConnected) return NOT_SENT_DISCONNECTED;
     const absent = this.#recipients.list.filter(({ isHere }) => !isHere).map(({ name }) => name);
     const needsChosen = typed.some(({ kind }) => kind === 'message');
     if (!needsChosen || !absent.length) return '';
-    return `Not sent: ${listed(absent)} ${absent.length > 1 ? 'are' : 'is'} not here. Choose somebody else, or everybody.`;
+    return `Not sent: ${listed(absent)} ${absent.length > 1 ? 'are' : 'is'} not here. Choose other recipients, or everybody.`;
   }
 
   #isTooLong(line) {
@@ -74,10 +73,10 @@ export class Sending {
     const { bytes, max } = this.#length(line);
     const which = typed.length > 1 ? `line ${typed.indexOf(line) + 1}` : 'the message';
     const limit = `${max.toLocaleString()} bytes`;
-    return `Not sent: ${which} is ${bytes.toLocaleString()} bytes long; the limit is ${limit}. Shorten it, or send it in parts.`;
+    return `Not sent: ${which} has ${bytes.toLocaleString()} bytes; the limit is ${limit}. Shorten it, or send it in parts.`;
   }
 
-  /** The bytes of a message, and the most that fit into a line with its command and recipients. */
+  /** The length of a message, and its limit: the room in a line beside the command and the recipients. */
   #length({ kind, names, text = '' }) {
     if (kind !== 'message' && kind !== 'whisper') return { bytes: 0, max: LINE_BYTES_MAX };
     const to = names ?? this.#recipients.names;
@@ -102,7 +101,7 @@ export class Sending {
 
   #giveBack(raw, reply, chosen) {
     this.#composer.giveBack(raw, reply ? `Not sent: ${refusal(reply)}` : UNCONFIRMED);
-    // The recipients are chosen for later text, too: a whisper never becomes public.
+    // Chooses the recipients again, so that a whisper never becomes public.
     if (chosen.length) this.#recipients.choose(chosen, this.#session.room);
   }
 }

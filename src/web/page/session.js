@@ -1,4 +1,5 @@
-// The session with the server: joins, reconnects, sends and draws. It has no document.
+// The session with the server: joins, resumes after a reconnect, catches up on missed messages, and sends. `Connection` reconnects; `Room`
+// keeps the state. No document.
 
 import { Connection } from './connection.js';
 import { formatMessage, formatNick, formatQuit, formatStroke, formatWhisper } from './protocol.js';
@@ -8,9 +9,9 @@ import { refusal } from './wording.js';
 /** Past messages requested on joining. */
 const PAST_MESSAGES = 20;
 
-/** Notes about missed messages that cannot be shown. */
-const RESTARTED = 'The server has restarted and no longer knows the messages above.';
-const TOO_OLD = 'You missed more messages than the server keeps. Some are missing here.';
+/** Notes about missed messages that the page cannot show. */
+const RESTARTED = 'The server was restarted and has lost the messages above.';
+const TOO_OLD = 'Some messages are missing here: the server no longer keeps them.';
 
 export class Session {
   room = new Room();
@@ -20,16 +21,19 @@ export class Session {
   #token = null;
   #isGreeted = false;
   #isJoined = false;
-  /** The last id read before the connection broke; null if none is known, or after a change of the epoch. */
+  /** The last id received before the connection was lost; null if none is known, or after a change of the epoch. */
   #missedAfter = null;
-  /** Whether all messages after it have been replayed. */
+  /** Whether the replay of the messages after it is complete. */
   #isCaughtUp = false;
   #isNewEpoch = false;
 
   /**
-   * `on.joined(isBack)`, `on.refused(reply, name)`: the result of taking a name. `on.line(line, isNew)`: the room applied a line.
-   * `on.note(text, after)`: a note to show, after this id if there is one. `on.caughtUp()`: the replay is complete.
-   * `on.closed({ retryMs, closeReason })`: as `Connection` reports it.
+   * Callbacks:
+   * - `on.joined(isBack)`, `on.refused(reply, name)`: the result of taking a name; `isBack` after a reconnect.
+   * - `on.line(line, isNew)`: the room has applied a line; it should be shown if `isNew`.
+   * - `on.note(text, after)`: a note to show, after this id if there is one.
+   * - `on.caughtUp()`: the replay is complete.
+   * - `on.closed({ retryMs, closeReason })`: as `Connection` reports it.
    */
   constructor(address, on) {
     this.#on = on;
@@ -44,7 +48,7 @@ export class Session {
     return this.#connection.isOpen && this.#isJoined;
   }
 
-  /** Joins under this name, or tries again under another one. */
+  /** Joins under this name, after a refusal under another one. */
   join(name) {
     this.#name = name;
     if (this.#isGreeted) this.#nick();
@@ -57,7 +61,7 @@ export class Session {
 
   rename(name, answered) {
     this.#connection.request(formatNick(name), (reply) => {
-      // A client that has fallen behind does not get its own RENAME.
+      // A slow client may not get its own RENAME: the server skips events that it cannot keep for it.
       if (reply?.isOk) this.room.me = this.#name = reply.value;
       answered(reply);
     });
@@ -99,13 +103,13 @@ export class Session {
     this.#isNewEpoch = room.epoch !== null && room.epoch !== epoch;
     room.forgetListed();
     room.beginReplay();
-    // An interrupted replay is repeated from its beginning, whatever live messages have arrived since.
+    // If the last replay was interrupted, repeats it from its beginning, even if later messages have arrived since.
     if (room.epoch !== epoch || this.#isCaughtUp || this.#missedAfter === null) {
       if (room.epoch !== epoch) room.begin(epoch);
       this.#missedAfter = room.lastId;
     }
     this.#isCaughtUp = false;
-    // Tags carry ids and times. With echo, own messages and strokes arrive as events, in the common order.
+    // With tags, events have ids and times. With echo, own messages and strokes arrive as events, in the order of the room.
     for (const option of ['tags', 'echo', 'draw']) this.#connection.request(`SET ${option} on`);
     if (!this.#token) return this.#nick();
     this.#connection.request(`RESUME ${this.#token}`, (reply) => {
@@ -117,8 +121,8 @@ export class Session {
   }
 
   #nick() {
-    // Requests the resume token before the name; it stays valid after use. If the connection breaks at any moment from here on, the
-    // page can take its name back. Without a token the server would reserve the name and refuse it to the page, too.
+    // Requests the resume token before the name, so that the page can take its name back whenever the connection is lost from here on. The
+    // token stays valid after use. Without it, the server would reserve the name and refuse it even to this page.
     if (!this.#token) this.#askToken();
     this.#connection.request(formatNick(this.#name), (reply) => {
       if (reply?.isOk) this.#joined(reply.value);
@@ -166,7 +170,7 @@ export class Session {
 
   #line(line) {
     if (line.kind === 'ping') this.#connection.send(`PONG ${line.token}`);
-    // A client that fell behind missed strokes, too.
+    // The server sends ROSTER after it has skipped events, and it has skipped strokes, too.
     if (line.kind === 'roster') this.#connection.request('CANVAS');
     const isNew = this.room.apply(line);
     this.#on.line(line, isNew);

@@ -1,11 +1,11 @@
-// The coordinator's table of all members. It is refreshed while it is open.
+// The coordinator's table of all members, with addresses and times. It is refreshed while it is open.
 
 import { duration } from './dates.js';
 import { KeyedList } from './lists.js';
 import { element, nameNode } from './text.js';
 
 /** Time between two requests, in milliseconds. */
-const FRESH_MS = 2000;
+const REFRESH_MS = 2000;
 
 const byId = (id) => document.getElementById(id);
 
@@ -15,14 +15,14 @@ export class Status {
   #timer = null;
   #list = new KeyedList(byId('status-rows'), { make: (user) => update(row(), user), update });
 
-  /** `ask()` requests the status; `show` gets it later. */
+  /** `ask()` requests the status; the caller passes it to `show` later. */
   constructor(ask) {
     this.#ask = ask;
     byId('check-status').addEventListener('click', () => this.open());
     this.#dialog.addEventListener('toggle', ({ newState }) => {
       clearInterval(this.#timer);
-      if (newState === 'open') this.#timer = setInterval(ask, FRESH_MS);
-      // An old table of 1,000 rows would slow down the next opening.
+      if (newState === 'open') this.#timer = setInterval(ask, REFRESH_MS);
+      // Keeping 1,000 old rows would slow down the next opening.
       else this.#list.show([]);
     });
   }
@@ -31,7 +31,7 @@ export class Status {
     return this.#dialog.matches(':popover-open');
   }
 
-  /** Opens the table. A modal dialog would make the page inert, which takes the browser 50 ms and more with 1,000 members. */
+  /** Opens the table as a popover: with 1,000 members, a modal dialog takes the browser 50 ms and more. */
   open() {
     if (this.isOpen) return;
     this.#dialog.showPopover();
@@ -65,7 +65,7 @@ function update(row, { name, isCoordinator, details }) {
   return row;
 }
 
-/** Leaves equal text alone, which saves the layout. */
+/** Sets a text if it differs, which avoids a layout. */
 function setText(cell, text) {
   if (cell.textContent !== text) cell.textContent = text;
 }

@@ -1,5 +1,5 @@
-// Values kept in the browser, by the path of the page: one origin may serve several chats. If the browser refuses, nothing is
-// kept and everything else works.
+// Stores values in the browser, by the path of the page: one origin may serve several chats. If the browser refuses to store, everything
+// else still works.
 
 const PATH = new URL('.', location.href).pathname;
 
@@ -8,11 +8,11 @@ export function store(area, name, value) {
   try {
     globalThis[area].setItem(`chinwag.${name} ${PATH}`, JSON.stringify(value));
   } catch {
-    // Refused, or full.
+    // The browser refuses, or its storage is full.
   }
 }
 
-/** The value kept under this name, or null. */
+/** The value stored under this name, or null. */
 export function load(area, name) {
   try {
     return JSON.parse(globalThis[area].getItem(`chinwag.${name} ${PATH}`));

@@ -1,13 +1,13 @@
-// Makes nodes of other members' text, never HTML. Links can be clicked, and the user's name is marked.
+// Creates nodes from the text of other members, never HTML. Turns links into anchors, and marks the user's name.
 
 import { namesIn } from './case.js';
 import { linksIn } from './links.js';
 
-/** Most links in a text, and most highlighted names between two links. Each one costs the browser time for layout. */
+/** Most links in a text, and most marked names between two links. Each costs the browser time for layout. */
 const LINKS_MAX = 40;
 const MARKS_MAX = 4;
 
-/** The text as nodes. */
+/** The nodes for a text. */
 export function textNodes(text, me) {
   const nodes = [];
   let at = 0;
@@ -30,14 +30,14 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** A name, isolated from the direction of the text around it, in the colour that it always has. */
+/** The node for a name: isolated from the direction of the text around it, in a colour that depends on the name alone. */
 export function nameNode(name) {
   const node = element('bdi', { className: 'name' }, name);
   node.style.setProperty('--hue', hue(name));
   return node;
 }
 
-/** Names, separated by commas. */
+/** The nodes for names, separated by commas. */
 export function nameNodes(names) {
   return names.flatMap((name) => [', ', nameNode(name)]).slice(1);
 }

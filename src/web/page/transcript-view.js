@@ -1,5 +1,5 @@
-// Shows a part of the transcript in a panel: an element for each entry, a line with the date where a day begins, and a mark where
-// reading stopped. Elements are made in slices, the newest first.
+// Shows a part of the transcript, the range, in a panel: an element for each entry, a line with the date where a day begins, and a mark
+// where the user stopped reading. Elements are created in slices, the newest first. `Log` decides when to work, and which part to show.
 
 import { dayName } from './dates.js';
 import { nodeOf } from './entries.js';
@@ -7,13 +7,13 @@ import { slice } from './frames.js';
 import { element } from './text.js';
 import { continues } from './transcript.js';
 
-/** Entries shown at the end. Every element costs time whenever the browser updates styles or layout. */
+/** Most entries shown at the end. Every element costs time when the browser updates styles or layout. */
 const SHOWN_MAX = 200;
 
 /** Most entries shown while the user reads further up. */
 const SHOWN_WHILE_READING_MAX = 600;
 
-/** Entries added when the user scrolls near the first or the last one shown. */
+/** The number of entries added when the user scrolls near the first or last shown entry. */
 const MORE_COUNT = 150;
 
 export class TranscriptView {
@@ -22,7 +22,7 @@ export class TranscriptView {
   /** `{ node, day }` for each entry shown; `day` is the line with the date, or null. */
   #shown = new Map();
   #entries = new WeakMap();
-  /** The first and the last entry of the part to be shown, and whether the part begins with the transcript. */
+  /** The first and the last entry of the range, and whether the range begins with the transcript. */
   #first = null;
   #last = null;
   #isFromStart = true;
@@ -42,7 +42,7 @@ export class TranscriptView {
     return this.#entries.get(node);
   }
 
-  /** Puts the mark before an entry that will be shown, or removes it. */
+  /** Places the mark before an entry when that is shown; null removes the mark. */
   mark(entry) {
     this.#marked = entry;
     this.#mark.remove();
@@ -59,25 +59,25 @@ export class TranscriptView {
     this.#panel.append(node);
   }
 
-  /** Removes a pending entry with the next slice of work. */
+  /** Removes a pending entry in the next slice of work. */
   removePending(entry) {
     this.#pending = this.#pending.filter((each) => each !== entry);
     this.#dropped.push(entry);
   }
 
-  /** Whether the part ends with the newest entry. */
+  /** Whether the range ends with the newest entry. */
   get isComplete() {
     return this.#last === (this.#transcript.entries.at(-1) ?? null);
   }
 
-  /** Extends the part to earlier entries. Returns whether there are any. */
+  /** Extends the range to earlier entries. Returns whether there are any. */
   extendBefore() {
     const [first, last] = this.#range();
     if (first > 0) this.#setRange(first - MORE_COUNT, Math.min(last, first - MORE_COUNT + SHOWN_WHILE_READING_MAX));
     return first > 0;
   }
 
-  /** Extends the part to later entries. Returns whether there are any. */
+  /** Extends the range to later entries. Returns whether there are any. */
   extendAfter() {
     const [first, last] = this.#range();
     const isComplete = last === this.#transcript.entries.length;
@@ -86,8 +86,8 @@ export class TranscriptView {
   }
 
   /**
-   * Does a slice of the update after changes of the transcript, from which `removed` were dropped. At the end, the part moves on
-   * with the newest entries; elsewhere it stays. Returns whether work is left.
+   * Does a slice of the update after the transcript has changed; `removed` are the entries dropped from it. At the end, the range moves
+   * on with the newest entries; elsewhere, it stays. Returns whether work is left.
    */
   work(removed, isAtEnd, now) {
     [...removed, ...this.#dropped.splice(0)].forEach((entry) => this.#remove(entry));
@@ -100,11 +100,11 @@ export class TranscriptView {
     return isLeft;
   }
 
-  /** The part as indices: of its first entry, and of the entry after its last one. */
+  /** The range as indices: of its first entry, and of the entry after its last one. */
   #range() {
     const { entries } = this.#transcript;
     const [first, last] = [Math.max(entries.indexOf(this.#first), 0), entries.indexOf(this.#last) + 1];
-    // A part that begins with the transcript includes entries that were inserted before it.
+    // A range that begins with the transcript includes entries inserted before it.
     return [this.#isFromStart ? Math.max(Math.min(first, last - SHOWN_WHILE_READING_MAX), 0) : first, last];
   }
 
@@ -126,7 +126,7 @@ export class TranscriptView {
     return isLeft;
   }
 
-  /** Shows a slice of the missing entries of this range, the newest first. Returns whether some are left. */
+  /** Shows a slice of the missing entries of this range, the newest first. Returns whether any are left. */
   #showMissing(first, last, now) {
     const { entries } = this.#transcript;
     const isOver = slice();
@@ -173,7 +173,7 @@ export class TranscriptView {
     if (entry === this.#marked) this.mark(null);
   }
 
-  /** Updates what depends on the entry before: the line with the date, and the place in a group. */
+  /** Updates the line with the date and the place in a group, which depend on the previous entry. */
   #decorate(index, now) {
     const entry = this.#transcript.entries[index];
     const shown = this.#shown.get(entry);
@@ -193,7 +193,7 @@ export class TranscriptView {
     this.#shown.get(entry)?.node.classList.toggle('continued', isContinued);
   }
 
-  /** The topmost element of an entry: the mark, its line with the date, or its own; null for the end of the panel. */
+  /** The topmost element of an entry: the mark, the line with the date, or its own element; null for the end of the panel. */
   #top(entry) {
     const shown = this.#shown.get(entry);
     if (!shown) return null;

@@ -1,7 +1,7 @@
-// The entries of the log in order. Pure: no document.
+// The entries of the log, in order. Pure: no document.
 //
-// An entry is `{ kind, order, at, author, to, isOwn, … }`. `order` is its id, or the last id before it if it has none. Messages
-// of one author that follow one another are a group, which shows the name once.
+// An entry is `{ kind, order, at, author, to, isOwn, … }`. `order` is its id or, without one, the last id before it. Consecutive messages
+// of one author form a group, which shows the name once.
 
 import { isSameDay } from './dates.js';
 
@@ -27,7 +27,7 @@ export class Transcript {
     return this.entries.splice(0, Math.max(this.entries.length - count, 0));
   }
 
-  /** Whether the entry is the first of its day. Notes do not count: a note may be among messages of another day. */
+  /** Whether the entry is the first of its day. Notes do not count: a note may stand among messages of another day. */
   startsDay(index) {
     const { entries } = this;
     if (isNote(entries[index])) return false;

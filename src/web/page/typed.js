@@ -1,14 +1,15 @@
-// Parses a typed line by the grammar of chat mode in protocol.md: a line that begins with a slash is never sent to everybody.
+// Parses a typed line by the grammar of chat mode (protocol.md), with a few other commands. A line that begins with a slash is never sent
+// to everybody, unless it begins with two. Pure: no document.
 
 /** The usage and the effect of each command, for /help and for hints. */
 export const USAGES = {
   w: ['/w name text', 'whisper; to several: /w bob,carol text'],
-  msg: ['/msg name text', 'the same as /w'],
+  msg: ['/msg name text', 'whisper, like /w'],
   who: ['/who', 'list the members'],
   nick: ['/nick name', 'change your name'],
-  status: ['/status', 'show addresses and times, if you are the coordinator'],
+  status: ['/status', 'show addresses and times (coordinator only)'],
   canvas: ['/canvas', 'open or close the canvas'],
-  ping: ['/ping', 'measure how fast the server answers'],
+  ping: ['/ping', 'measure the response time of the server'],
   quit: ['/quit [reason]', 'leave the room'],
   help: ['/help', 'list these commands'],
 };
@@ -17,10 +18,10 @@ export const USAGES = {
 const INDENT = /^((?:\p{White_Space}|\p{Default_Ignorable_Code_Point}|\p{Mark}|\p{Control}|[\u2800\ufff9-\ufffd])*)(.*)$/su;
 
 /** Commands of the protocol that the page does not offer. */
-const ELSEWHERE = new Set(['resume', 'history', 'since', 'search', 'draw', 'pong', 'set', 'chat']);
+const NOT_OFFERED = new Set(['resume', 'history', 'since', 'search', 'draw', 'pong', 'set', 'chat']);
 
 /**
- * `{ kind: 'message', text }`, `{ kind: 'whisper', names, text }`, `{ kind: 'wrong', hint }`, or a command:
+ * The meaning of a line: `{ kind: 'message', text }`, `{ kind: 'whisper', names, text }`, `{ kind: 'wrong', hint }`, or a command:
  * `{ kind: 'nick', name }`, `{ kind: 'quit', reason }`, or `{ kind }` alone for `who`, `status`, `canvas`, `ping` and `help`.
  */
 export function readLine(line) {
@@ -63,8 +64,8 @@ function wrong(verb) {
 }
 
 function hintFor(verb, typed) {
-  if (ELSEWHERE.has(verb)) return `/${verb} does not work on this page. Type /help for a list of commands.`;
+  if (NOT_OFFERED.has(verb)) return `/${verb} is not available on this page. Type /help for a list of commands.`;
   const shown = typed.length > 24 ? `${typed.slice(0, 24)}…` : typed;
-  const unknown = `There is no command /${verb.slice(0, 24)}. Type /help for a list of commands.`;
-  return `${unknown} To begin a message with a slash, type two: /${shown}`;
+  const unknown = `Unknown command /${verb.slice(0, 24)}. Type /help for a list of commands.`;
+  return `${unknown} To send it as a message, type /${shown}`;
 }

@@ -1,10 +1,10 @@
-// Fits the page into its visible part: on iOS the keyboard covers the page instead of making it smaller.
+// Fits the page into the visible viewport: on iOS, the keyboard covers the page instead of making it smaller.
 
 export function followViewport(root = document.documentElement) {
   const viewport = globalThis.visualViewport;
   if (!viewport) return;
   const fit = () => {
-    // Multiplied by the scale, so that zooming in does not make the page smaller.
+    // Zooming in makes the viewport smaller, but should not make the page smaller.
     const height = viewport.height * viewport.scale;
     const isCovered = height < innerHeight - 1;
     root.style.setProperty('--viewport-height', isCovered ? `${Math.round(height)}px` : '100dvh');

@@ -1,26 +1,26 @@
-// The page's texts for refusals and reasons of the server, by their code and the kind of their hint. For others, the page shows the
-// server's text without the hint, which is for a terminal.
+// The page's texts for refusals and reasons of the server, chosen by their code and the kind of their hint. For other codes, the page shows
+// the server's text without the hint, which is for a terminal. Pure: no document.
 
-export const NOT_CONNECTED = 'Not sent: there is no connection now. What you wrote is kept.';
+export const NOT_SENT_DISCONNECTED = 'Not sent: no connection. Your text is kept.';
 
 const REFUSALS = {
-  'epoch-changed': 'The server has restarted and no longer knows the messages above.',
-  'id-ahead': 'The server has restarted and no longer knows the messages above.',
-  'line-too-long': 'That is too long.',
+  'epoch-changed': 'The server was restarted and has lost the messages above.',
+  'id-ahead': 'The server was restarted and has lost the messages above.',
+  'line-too-long': 'Your text is too long.',
   'name-missing': 'Type a name first.',
-  'not-coordinator': 'Only the coordinator can do that: the member who has been here longest.',
-  'not-stored': 'The server could not store it.',
+  'not-coordinator': 'Only the coordinator, the member who has been in the room longest, can do that.',
+  'not-stored': 'The server could not store the message.',
   'target-self': 'You cannot whisper to yourself.',
   'targets-too-many': 'A whisper can go to at most 32 members.',
   'verb-unknown': 'The server did not understand this page. Reload the page.',
 };
 
-/** The codes with a text that begins with a nickname, which keeps its case. */
+/** The codes whose texts begin with a nickname. Its first letter keeps its case. */
 const NICKNAME_FIRST = new Set(['name-alike', 'name-taken', 'target-absent']);
 
-/** What to do next, by the kind of the hint. Hints that the page follows by itself have no text. */
+/** What to do next, by the kind of the hint. A hint without a text here is one that the page follows itself. */
 const HINTS = {
-  'check-history': 'It may be published nevertheless: look for it before you send it again.',
+  'check-history': 'It may still have been published. Look for it before you send it again.',
   'choose-nickname': 'Choose another name.',
   'close-connection': 'Close another window first.',
   'retry-in-a-second': 'Try again in a second.',
@@ -31,9 +31,9 @@ const HINTS = {
 const CLOSE_TEXTS = {
   'idle-timeout': 'The server closed the connection because this page sent nothing for too long.',
   'name-timeout': 'You did not choose a name in time. Join again.',
-  resumed: 'You are in the room in another window now. Join again to use this one.',
-  'server-full': 'The server accepts no more connections now. Try again later.',
-  slow: 'The server disconnected this page because it was too slow.',
+  resumed: 'Another window has taken over your session. Join again to use this one.',
+  'server-full': 'The server is full. Try again later.',
+  slow: 'The server disconnected this page because it read too slowly.',
   'too-many-errors': 'The server did not understand this page, and closed the connection.',
   'wrong-protocol': 'The server did not understand this page, and closed the connection.',
 };
@@ -42,19 +42,19 @@ const LEAVE_REASONS = {
   eof: 'left',
   quit: 'left',
   lost: 'lost the connection',
-  slow: 'was disconnected: too slow',
-  timeout: 'was disconnected: silent for too long',
-  errors: 'was disconnected: too many errors',
+  slow: 'was disconnected (too slow)',
+  timeout: 'was disconnected (silent for too long)',
+  errors: 'was disconnected (too many errors)',
 };
 
-/** Why a command was refused, as a sentence. `name` is the nickname that was requested, if any. */
+/** The reason why a command was refused, in sentences. `name` is the nickname that was requested, if any. */
 export function refusal({ code, what, hint }, name = '') {
   const quoted = name && what.startsWith(`${name} `) ? `“${name}”${what.slice(name.length)}` : what;
   const said = NICKNAME_FIRST.has(code) ? `${quoted}.` : sentence(quoted);
   return [REFUSALS[code] ?? said, HINTS[hint]].filter(Boolean).join(' ');
 }
 
-/** Why the server closed the connection, as a sentence; empty if it did not say. */
+/** The reason why the server closed the connection, as a sentence; empty if the server gave none. */
 export function closeText(line) {
   return line ? CLOSE_TEXTS[line.code] ?? sentence(line.what) : '';
 }
@@ -64,7 +64,7 @@ export function notice(text) {
   return `Server: ${text}`;
 }
 
-/** The text for a LEAVE, by its reason: `bob left`, `bob lost the connection`. */
+/** The verb for a LEAVE by its reason, as in `bob left` or `bob lost the connection`. */
 export function departure(reason) {
   return LEAVE_REASONS[reason] ?? 'left';
 }

@@ -1,4 +1,4 @@
-// The connection breaks again right after each reconnect. The page takes its name back every time, whichever requests were lost.
+// The connection is lost again right after each reconnect. The page takes its name back every time, whichever requests are lost.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, forgiveLostConnections, intercept, nc, open, play, serve, takeName } from '../stage.mjs';
@@ -19,7 +19,7 @@ await play(async () => {
   await expectHere(alice, 'nora*', 'alice');
   await nora.hear('JOIN alice');
 
-  // The lines that the page sends after it has its name back do not reach the server.
+  // Drops the lines that the page sends after it has its name again.
   isHeldBack = true;
   for (let count = 1; count <= 3; count += 1) {
     isBack = false;

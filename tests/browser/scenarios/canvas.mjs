@@ -1,8 +1,8 @@
-// A stroke appears on another page while it is drawn, and on a page that joins later. nc, which did not ask for strokes, gets none.
+// A stroke appears on another page while it is drawn, and on a page that joins later. nc, without SET draw on, gets none.
 
 import { expect, hear, join, nc, play, serve } from '../stage.mjs';
 
-/** Waits until a point of the canvas, in its own coordinates, has this colour. */
+/** Waits until a point of the canvas, in canvas units, has this colour. */
 const colourAt = (page, x, y, colour) =>
   expect(page, ([x, y, colour]) => {
     const canvas = document.getElementById('canvas');

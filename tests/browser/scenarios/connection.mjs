@@ -1,4 +1,4 @@
-// After a lost connection, the page reconnects under its name, others see no LEAVE, and missed messages are shown.
+// After a lost connection, the page reconnects under its name and shows missed messages. Other members see no LEAVE.
 
 import assert from 'node:assert/strict';
 import { expectHere, expectText, forgiveLostConnections, hear, join, nc, play, serve, wire } from '../stage.mjs';
@@ -15,10 +15,10 @@ await play(async () => {
   await hear(alice, 'before');
 
   line.cut();
-  await hear(alice, 'The connection broke.');
+  await hear(alice, 'The connection was lost.');
   await alice.fill('#text', 'am I heard?');
   await alice.press('#text', 'Enter');
-  await expectText(alice, '#not-sent', 'Not sent: there is no connection now. What you wrote is kept.');
+  await expectText(alice, '#not-sent', 'Not sent: no connection. Your text is kept.');
   nora.say('MSG meanwhile', 'MSG and more');
   await nora.hear(/^OK MSG/, /^OK MSG/);
   line.mend();

@@ -36,10 +36,10 @@ await play(async () => {
       '19:34 nora: https://example.org/x and more', '19:34 alice: my own',
     ].join('\n'),
   );
-  // Of the first and the last message, only the selected part is copied.
+  // For the first and the last message, only the selected part is copied.
   assert.equal(await copy(['first', 6], ['second', 3]), '19:34 nora: words\n19:34 nora: sec');
   assert.equal(await copy(['second', 3], ['first', 6]), '19:34 nora: words\n19:34 nora: sec', 'backwards');
-  // A selection within one message is copied as it is.
+  // A selection within one message is copied unchanged.
   assert.equal(await copy(['first', 6], ['first', 11]), 'words');
   // A whole message with its time and name is copied as a line; a message that the selection only touches is not.
   assert.equal(await copy(['first', 0, 'time'], ['first', 11]), '19:34 nora: first words');

@@ -1,4 +1,4 @@
-// Without a connection, the header, the member list and the composer say so.
+// While disconnected, the header, the member list and the composer show it.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, forgiveLostConnections, hear, join, nc, play, serve, wire } from '../stage.mjs';
@@ -10,26 +10,26 @@ await play(async () => {
   const line = await wire(server.web);
   const alice = await join(line, 'alice');
   await expectHere(alice, 'nora*', 'alice');
-  await expectText(alice, '#people-title', 'Here 2');
+  await expectText(alice, '#people-title', 'Members 2');
   await expectText(alice, '#send', 'Send');
 
   for (const width of [1280, 390]) {
     await alice.setViewportSize({ width, height: 760 });
     line.cut();
-    await expectText(alice, '#connection', 'Not connected, trying again…');
-    await expectText(alice, '#people-title', 'Last seen here 2');
+    await expectText(alice, '#connection', 'Not connected. Retrying…');
+    await expectText(alice, '#people-title', 'Last known members 2');
     await expectText(alice, '#send', 'Waiting…');
     assert.equal(await alice.locator('#send').getAttribute('aria-disabled'), 'true');
     assert.equal(await alice.locator('#retry').isVisible(), true);
     await alice.fill('#text', 'wait for it');
     await alice.press('#text', 'Enter');
-    await expectText(alice, '#not-sent', 'Not sent: there is no connection now. What you wrote is kept.');
+    await expectText(alice, '#not-sent', 'Not sent: no connection. Your text is kept.');
     assert.equal(await alice.inputValue('#text'), 'wait for it');
     if (width === 1280) await expectText(alice, '#people-help', 'Not connected: this list may be out of date.');
     line.mend();
     await alice.click('#retry');
     await expect(alice, () => document.getElementById('connection').textContent === 'Connected', null, 'connected again');
-    await expectText(alice, '#people-title', 'Here 2');
+    await expectText(alice, '#people-title', 'Members 2');
     await expectText(alice, '#send', 'Send');
     assert.equal(await alice.locator('#not-sent').isVisible(), false);
   }

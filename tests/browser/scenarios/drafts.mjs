@@ -31,7 +31,7 @@ await play(async () => {
   await nora.hear('JOIN alice', 'LEAVE alice quit', 'JOIN alice', 'LEAVE alice quit', 'JOIN alice', 'WHISPER alice a secret');
   await hear(alice, 'whispers to nora', 'a secret');
 
-  // A recipient who is not here after the reload gets nothing, and the whisper goes to nobody else.
+  // If a recipient has left before the reload, the whisper goes to nobody.
   await alice.getByRole('button', { name: 'nora' }).click();
   await alice.fill('#text', 'another secret');
   await alice.reload();
@@ -40,7 +40,7 @@ await play(async () => {
   await expectHere(alice, 'alice*');
   await expectText(alice, '#whispered-to', 'nora (not here)');
   await alice.press('#text', 'Enter');
-  await expectText(alice, '#not-sent', 'Not sent: nora is not here. Choose somebody else, or everybody.');
+  await expectText(alice, '#not-sent', 'Not sent: nora is not here. Choose other recipients, or everybody.');
   await alice.click('#to-all');
   await alice.fill('#text', '');
   await alice.reload();

@@ -1,4 +1,4 @@
-// If the server no longer keeps all missed messages, a note marks the gap: above the messages that it still has.
+// If the server no longer keeps all missed messages, a note marks the gap, above the messages that it still keeps.
 
 import assert from 'node:assert/strict';
 import { expectText, forgiveLostConnections, hear, intercept, nc, open, play, serve, takeName } from '../stage.mjs';
@@ -28,7 +28,7 @@ await play(async () => {
   await hear(alice, 'missed 8');
   const shown = await alice.locator('#log > .note, #log .said').allInnerTexts();
   assert.deepEqual(shown.slice(shown.indexOf('before')), [
-    'before', 'The connection broke.', 'Connected again.', 'You missed more messages than the server keeps. Some are missing here.',
+    'before', 'The connection was lost.', 'Connected again.', 'Some messages are missing here: the server no longer keeps them.',
     'missed 7', 'missed 8', 'meanwhile', 'psst',
   ]);
   forgiveLostConnections();

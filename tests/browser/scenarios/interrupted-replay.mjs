@@ -1,4 +1,4 @@
-// The connection breaks during a replay: the next replay shows all missed messages, and nothing of the first one remains.
+// The connection is lost during a replay: the next replay shows all missed messages, each once.
 
 import assert from 'node:assert/strict';
 import { expectHere, expectText, forgiveLostConnections, hear, intercept, nc, open, play, serve, takeName } from '../stage.mjs';
@@ -19,7 +19,7 @@ await play(async () => {
 
   isHeldBack = true;
   await sockets.cut();
-  await hear(alice, 'The connection broke.');
+  await hear(alice, 'The connection was lost.');
   nora.say('MSG meanwhile');
   await nora.hear(/^OK MSG/);
   await expectText(alice, '#connection', 'Connected');

@@ -1,4 +1,4 @@
-// Everything can be done with the keyboard.
+// The keyboard alone is enough for everything.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, hear, join, nc, open, play, serve } from '../stage.mjs';

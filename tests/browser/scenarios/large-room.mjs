@@ -54,7 +54,7 @@ await play(async () => {
   });
 
   await page.close({ runBeforeUnload: true });
-  // A new page runs code that is not compiled yet, which takes longer when caches are cold: the best of several counts.
+  // A new page runs code that is not compiled yet, and longer with cold caches: counts the best of several runs.
   const tasks = [];
   for (let number = 0; number < 3 && !(Math.min(...tasks) <= TASK_MS_MAX); number += 1) {
     const late = await open(server);

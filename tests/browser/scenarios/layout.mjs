@@ -1,4 +1,4 @@
-// The layout: columns line up, messages have room, the canvas is dark in dark mode, and texts are plain words.
+// The layout: columns line up, messages have room, the canvas is dark in dark mode, and the join dialog explains the room.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, hear, join, nc, open, play, say, serve } from '../stage.mjs';
@@ -72,7 +72,7 @@ await play(async () => {
   assert.ok((await alice.locator('#log').boundingBox()).width > 1440 * 0.8, 'a wide window is used');
   assert.equal(await alice.locator('#drawing').isVisible(), false, 'the canvas is closed');
 
-  // With forced colours, states that are only colours elsewhere are distinguishable, and so are the pens.
+  // With forced colours, states that usually differ only in colour can still be told apart, and so can the pens.
   await alice.emulateMedia({ forcedColors: 'active' });
   await alice.getByRole('button', { name: longName }).click();
   const colours = await alice.evaluate(() => {
@@ -132,7 +132,7 @@ await play(async () => {
   await alice.click('#check-status');
   await expect(alice, () => document.querySelectorAll('#status-rows tr').length === 2, null, 'two rows');
   const table = (await alice.locator('#status-dialog').innerText()).replace(/\s+/g, ' ');
-  assert.match(table, /^Status Name Address Last active Here for alice coordinator 127\.0\.0\.1:\d+ less than 1 min less than 1 min /);
+  assert.match(table, /^Status Name Address Idle for In the room for alice coordinator 127\.0\.0\.1:\d+ less than 1 min less than 1 min /);
   const durations = await alice.evaluate(async () => {
     const { duration } = await import('./dates.js');
     return [59, 60, 185, 3600, 3900, 86_399, 86_400, 180_000].map(duration);

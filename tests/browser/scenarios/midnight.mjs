@@ -18,7 +18,7 @@ await play(async () => {
 
   const evening = await say('2026-11-20T22:59:00.000Z', 'good evening');
   assert.equal(await evening.locator('time').innerText(), '23:59');
-  // Lines of the server have the real time, and are left out.
+  // Leaves out lines of the server, which have the real time.
   assert.deepEqual((await days()).slice(-1), ['Today, Friday 20 November']);
 
   await page.clock.runFor('02:00');
@@ -34,9 +34,9 @@ await play(async () => {
   await page.clock.setSystemTime(new Date('2026-11-23T09:00:00Z'));
   await page.clock.runFor('01:00');
   assert.deepEqual((await days()).slice(-2), ['Friday 20 November', 'Saturday 21 November']);
-  // A note from then comes before messages of the night, and does not begin a day.
+  // A note from the evening stands before messages of the night, and does not begin a day.
   await sockets.cut();
-  await hear(page, 'The connection broke.');
+  await hear(page, 'The connection was lost.');
   await page.clock.runFor('00:01');
   await hear(page, 'Connected again.');
   await say('2026-11-21T12:00:00.000Z', 'the same day');

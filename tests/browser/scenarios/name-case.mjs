@@ -1,4 +1,4 @@
-// Mentions and Tab compare names as the server does, without regard to case and composition.
+// Mentions and Tab compare names as the server does, ignoring case and composition.
 
 import assert from 'node:assert/strict';
 import { expectHere, hear, join, nc, play, serve } from '../stage.mjs';

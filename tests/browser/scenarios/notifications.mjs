@@ -1,10 +1,10 @@
-// Desktop notifications are off until the user turns them on. Then the page shows them for whispers and mentions that are out of
-// sight, and for nothing else.
+// Desktop notifications are off until the user turns them on. Then the page shows them only for whispers and mentions that are
+// out of sight.
 
 import assert from 'node:assert/strict';
 import { expect, expectHere, expectText, hear, nc, open, play, serve, takeName } from '../stage.mjs';
 
-/** Replaces the browser's notifications: records requests, and answers them. */
+/** Replaces the notifications of the browser: records requests, and answers them. */
 function record(permission) {
   globalThis.asked = 0;
   globalThis.shown = [];

@@ -19,7 +19,7 @@ await play(async () => {
 
   // The server reserves the name for one second. Then another member takes it.
   line.cut();
-  await hear(alice, 'The connection broke.');
+  await hear(alice, 'The connection was lost.');
   await nora.hear('LEAVE alice lost');
   const other = nc(server, 'alice');
   await nora.hear('JOIN alice');
@@ -31,13 +31,13 @@ await play(async () => {
   assert.equal(await alice.locator('#log .mark + *').innerText().then((text) => text.includes('not alice at all')), true, 'it is new');
   assert.equal(await isOwn('mine'), true);
 
-  // While another member has the name, the page shows nobody as the user, and asks for a name.
+  // While another member has the name, the page marks no member as the user, and asks for a name.
   line.cut();
   await nora.hear('JOIN alice', 'LEAVE alice lost');
   const third = nc(server, 'alice');
   await nora.hear('JOIN alice');
   line.mend();
-  await expectText(alice, '#name-reason', 'The connection broke, and your name is no longer free.');
+  await expectText(alice, '#name-reason', 'The connection was lost, and your name is no longer available.');
   await expectText(alice, '#name-error', '“alice” is taken. Choose another name.');
   await expect(alice, () => {
     const isShown = (node) => node.checkVisibility();

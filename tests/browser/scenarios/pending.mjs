@@ -1,4 +1,4 @@
-// A message is pending until the server has acknowledged it; then it looks like those of others. A message that is too long is refused
+// A message is pending until the server has acknowledged it; then it looks like other messages. A message that is too long is refused
 // with its length, before it is sent.
 
 import assert from 'node:assert/strict';
@@ -38,14 +38,14 @@ await play(async () => {
     const [text, name] = ['.said', '.who'].map((part) => getComputedStyle(shown.querySelector(part)));
     return [text.color, text.fontStyle, text.fontSize, name.fontWeight, shown.querySelector('.who').getBoundingClientRect().right];
   });
-  assert.deepEqual(await look(said), await look(await hear(alice, 'meanwhile')), 'it looks like that of others');
+  assert.deepEqual(await look(said), await look(await hear(alice, 'meanwhile')), 'it looks like another message');
   await hear(alice, 'alice', 'whispers to nora', 'psst');
 
   // A refused message is not shown as sent, and goes back into the box.
   await say(alice, 'one more');
   await hearPending(alice, 'one more');
   sockets.inject('ERR MSG not-stored nobody got the message: the disk is full; try again later');
-  await expectText(alice, '#not-sent', 'Not sent: The server could not store it. Try again later.');
+  await expectText(alice, '#not-sent', 'Not sent: The server could not store the message. Try again later.');
   assert.equal(await alice.inputValue('#text'), 'one more');
   await expect(alice, () => !document.querySelector('#log .pending'), null, 'no message is pending');
   assert.equal((await alice.getByText('one more').count()), 0);
@@ -59,13 +59,13 @@ await play(async () => {
     assert.equal(await alice.inputValue('#text'), text);
   };
   const shorten = 'Shorten it, or send it in parts.';
-  await refuse('x'.repeat(4093), `Not sent: the message is 4,093 bytes long; the limit is 4,092 bytes. ${shorten}`);
+  await refuse('x'.repeat(4093), `Not sent: the message has 4,093 bytes; the limit is 4,092 bytes. ${shorten}`);
   await expectText(alice, '#length', '4,093 of 4,092 bytes');
-  await refuse('ё'.repeat(2047), `Not sent: the message is 4,094 bytes long; the limit is 4,092 bytes. ${shorten}`);
-  await refuse(`short\n${'x'.repeat(4093)}`, `Not sent: line 2 is 4,093 bytes long; the limit is 4,092 bytes. ${shorten}`);
-  await refuse(`/w nora ${'x'.repeat(4084)}`, `Not sent: the message is 4,084 bytes long; the limit is 4,083 bytes. ${shorten}`);
+  await refuse('ё'.repeat(2047), `Not sent: the message has 4,094 bytes; the limit is 4,092 bytes. ${shorten}`);
+  await refuse(`short\n${'x'.repeat(4093)}`, `Not sent: line 2 has 4,093 bytes; the limit is 4,092 bytes. ${shorten}`);
+  await refuse(`/w nora ${'x'.repeat(4084)}`, `Not sent: the message has 4,084 bytes; the limit is 4,083 bytes. ${shorten}`);
   await alice.getByRole('button', { name: 'nora' }).click();
-  await refuse('x'.repeat(4084), `Not sent: the message is 4,084 bytes long; the limit is 4,083 bytes. ${shorten}`);
+  await refuse('x'.repeat(4084), `Not sent: the message has 4,084 bytes; the limit is 4,083 bytes. ${shorten}`);
   assert.equal(sockets.sent.length, before, 'nothing was sent');
   await alice.fill('#text', 'x'.repeat(4083));
   await alice.press('#text', 'Enter');

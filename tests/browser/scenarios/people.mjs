@@ -25,7 +25,7 @@ await play(async () => {
   await expect(alice, () => document.querySelectorAll('#status-rows tr').length === 3, null, 'three rows');
   const row = await alice.locator('#status-rows tr').nth(1).innerText();
   assert.match(row, /^robert\s+127\.0\.0\.1:\d+\s+less than 1 min\s+less than 1 min$/);
-  // The open table is refreshed by itself.
+  // The open table is refreshed automatically.
   nora.say('QUIT tea');
   await expect(alice, () => document.querySelectorAll('#status-rows tr').length === 2, null, 'two rows');
   await alice.getByRole('button', { name: 'Close' }).click();
@@ -34,7 +34,7 @@ await play(async () => {
   await alice.click('#quit');
   await expectText(alice, '#name-reason', 'You have left the room.');
   await expectHere(bob, 'robert*');
-  await hear(bob, 'You are coordinator now');
+  await hear(bob, 'You are now the coordinator');
   await bob.click('#check-status');
   await expect(bob, () => document.querySelectorAll('#status-rows tr').length === 1, null, 'one row');
   await bob.getByRole('button', { name: 'Close' }).click();

@@ -25,7 +25,7 @@ await play(async () => {
     await alice.press('#text', 'Enter');
   };
 
-  // Somebody joins, and somebody above leaves: the list moves under the pointer.
+  // A member joins, and another one above leaves: the list moves under the pointer.
   await press('bob');
   const carol = nc(server, 'carol');
   await nora.hear('JOIN alice', 'JOIN carol');
@@ -52,14 +52,14 @@ await play(async () => {
   await alice.mouse.up();
   await expectText(alice, '#whispered-to', 'carol (not here)');
   await send('three');
-  await expectText(alice, '#not-sent', 'Not sent: carol is not here. Choose somebody else, or everybody.');
+  await expectText(alice, '#not-sent', 'Not sent: carol is not here. Choose other recipients, or everybody.');
 
-  // Another member who takes the name does not get it either, unless chosen.
+  // Another member who takes the name does not get the whisper either, unless chosen.
   {
     bob.say('NICK carol');
     await expectHere(alice, 'nora*', 'carol', 'alice');
     await alice.press('#text', 'Enter');
-    await expectText(alice, '#not-sent', 'Not sent: carol is not here. Choose somebody else, or everybody.');
+    await expectText(alice, '#not-sent', 'Not sent: carol is not here. Choose other recipients, or everybody.');
     await button('carol').click();
     await expectText(alice, '#whispered-to', 'carol');
     await alice.press('#text', 'Enter');

@@ -12,10 +12,10 @@ await play(async () => {
   await alice.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
   await hear(alice, 'line 35');
   await expectText(alice, '#connection', 'Connected');
-  assert.equal(await alice.getByText('The connection broke.').count(), 0);
+  assert.equal(await alice.getByText('The connection was lost.').count(), 0);
 
   line.hold();
   await alice.evaluate(() => dispatchEvent(new Event('online')));
-  await hear(alice, 'The connection broke.');
+  await hear(alice, 'The connection was lost.');
   forgiveLostConnections();
 });

@@ -6,7 +6,7 @@ await play(async () => {
   const line = await wire((await serve()).web);
   const alice = await join(line, 'alice');
   line.cut();
-  await hear(alice, 'The connection broke.');
+  await hear(alice, 'The connection was lost.');
   await alice.click('#quit');
   await expectText(alice, '#name-reason', 'You have left the room.');
   await expectText(alice, '#connection', 'Not connected');

@@ -1,5 +1,5 @@
-// While the user reads further up, the view stays: when messages come, when missed ones are inserted, when old ones are dropped and
-// when the width changes. A mark shows where reading stopped.
+// While the user reads further up, the view stays in place: when messages arrive, missed ones are inserted, old ones are dropped, or the
+// width changes. A mark shows where the user stopped reading.
 
 import assert from 'node:assert/strict';
 import {
@@ -58,7 +58,7 @@ await play(async () => {
   await expectStays(alice, read, 'the canvas is opened');
   await alice.click('#show-canvas');
 
-  // More messages than the page keeps: the ones being read stay.
+  // More messages arrive than the page keeps: the messages being read stay.
   nora.say(...Array.from({ length: 2500 }, (_, number) => `MSG flood ${number}`));
   await expectText(alice, '#new-messages', '2502 new messages ↓');
   await expectStays(alice, read, 'a flood');
@@ -78,8 +78,8 @@ await play(async () => {
 
   // Missed messages are inserted before later ones.
   line.cut();
-  await hear(alice, 'The connection broke.');
-  await expectStays(alice, 'flood 2300', 'the connection broke');
+  await hear(alice, 'The connection was lost.');
+  await expectStays(alice, 'flood 2300', 'the connection was lost');
   nora.say('MSG missed one', 'MSG missed two');
   await nora.hear('JOIN alice', ...Array.from({ length: 2624 }, () => /^OK MSG/));
   line.mend();
@@ -112,7 +112,7 @@ await play(async () => {
   const texts = await bob.locator('#log .said').allInnerTexts();
   assert.deepEqual(texts.slice(0, 3), ['past 0', 'past 1', 'past 2']);
 
-  // After a reload the mark shows where reading stopped.
+  // After a reload, the mark shows where the user stopped reading.
   const carol = await join(server, 'carol');
   await hear(carol, 'back again');
   await carol.reload();

@@ -23,7 +23,7 @@ const REFUSED = [
   'hello', '/who', '/tell nora psst', '\u200b',
 ];
 
-/** Protocol syntax: a word in capitals, a hint what to write, an argument in brackets. */
+/** Protocol syntax: a word in capitals, a hint to write a command, an argument in brackets. */
 const SYNTAX = /\b[A-Z]{3,}\b|\bwrite\b|[[\]]/;
 
 await play(async () => {
@@ -63,10 +63,10 @@ await play(async () => {
     assert.equal(await alice.inputValue('#text'), 'hi');
   };
   const notStored = 'ERR MSG not-stored nobody got the message: the server is shutting down';
-  await refuse(`${notStored}; try again later`, 'Not sent: The server could not store it. Try again later.');
+  await refuse(`${notStored}; try again later`, 'Not sent: The server could not store the message. Try again later.');
   await refuse(
     `${notStored}; the disk may have stored it, so look in HISTORY first; try again later`,
-    'Not sent: The server could not store it. It may be published nevertheless: look for it before you send it again.',
+    'Not sent: The server could not store the message. It may still have been published. Look for it before you send it again.',
   );
   // A refusal of a later server version.
   await refuse('ERR MSG off-key it is off key; try again later', 'Not sent: It is off key. Try again later.');

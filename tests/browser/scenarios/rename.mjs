@@ -56,7 +56,7 @@ await play(async () => {
   const other = nc(server, 'alice');
   await other.hear(/^HELLO/, 'OK NICK alice');
   line.mend();
-  await expectText(alice, '#name-reason', 'The connection broke, and your name is no longer free.');
+  await expectText(alice, '#name-reason', 'The connection was lost, and your name is no longer available.');
   assert.equal(await alice.locator('#name-dialog').evaluate((dialog) => dialog.matches(':modal')), true);
   await alice.keyboard.press('Escape');
   await takeName(alice, 'al');

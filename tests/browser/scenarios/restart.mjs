@@ -1,4 +1,4 @@
-// The server is replaced by a new one: the pages reconnect by themselves, and the member list is correct.
+// A new server replaces the old one: the pages reconnect automatically, and the member list is correct.
 
 import { expectHere, expectText, forgiveLostConnections, hear, join, nc, play, say, serve } from '../stage.mjs';
 
@@ -12,8 +12,8 @@ await play(async () => {
   await hear(bob, 'said on the first one');
 
   await server.stop();
-  await hear(alice, 'The connection broke.');
-  await hear(bob, 'The connection broke.');
+  await hear(alice, 'The connection was lost.');
+  await hear(bob, 'The connection was lost.');
   const next = await serve(server);
   await expectText(alice, '#connection', 'Connected');
   await expectText(bob, '#connection', 'Connected');

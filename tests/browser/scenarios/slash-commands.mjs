@@ -30,13 +30,13 @@ await play(async () => {
   await bob.hear('WHISPER alice to both');
   await hear(alice, 'alice', 'whispers to bob, nora', 'to both');
 
-  await refuse('/shrug', 'There is no command /shrug. Type /help for a list of commands.');
-  await refuse('/shrug', 'To begin a message with a slash, type two: //shrug');
-  await refuse('/', 'There is no command /');
-  await refuse('/ w bob psst', 'There is no command /');
-  await refuse('/wbob psst', 'There is no command /wbob');
-  await refuse('/constructor x', 'There is no command /constructor');
-  await refuse('/set tags off', '/set does not work on this page.');
+  await refuse('/shrug', 'Unknown command /shrug. Type /help for a list of commands.');
+  await refuse('/shrug', 'To send it as a message, type //shrug');
+  await refuse('/', 'Unknown command /');
+  await refuse('/ w bob psst', 'Unknown command /');
+  await refuse('/wbob psst', 'Unknown command /wbob');
+  await refuse('/constructor x', 'Unknown command /constructor');
+  await refuse('/set tags off', '/set is not available on this page.');
   await refuse('/w bob', 'Type /w name text to whisper');
   await refuse('/w bob, nora psst', 'Type /w name text to whisper');
   await refuse('/w zed psst', 'Not sent: zed is not here.');
@@ -44,10 +44,10 @@ await play(async () => {
   await refuse('/nick a,b', 'A name cannot contain a comma.');
   await refuse('/who else', 'Type /who to list the members.');
   await refuse('/status', 'Only the coordinator');
-  await refuse('one\n/shrug\nthree', 'There is no command /shrug');
-  await refuse('one\n/quit', 'Send a command on a line of its own');
+  await refuse('one\n/shrug\nthree', 'Unknown command /shrug');
+  await refuse('one\n/quit', 'Not sent: a command must be the only line.');
 
-  // Pasted control characters cannot take back the command that the page puts before the text.
+  // Pasted control characters cannot delete the command that the page puts before the text.
   await alice.evaluate(() => (document.getElementById('text').value = `${'\b'.repeat(9)}QUIT`));
   await alice.press('#text', 'Enter');
   await type('//etc/motd');
@@ -56,16 +56,16 @@ await play(async () => {
   await nora.hear('WHISPER alice to both', /^MSG alice \ufffd+QUIT$/, 'MSG alice /etc/motd', 'MSG alice   /indented', 'MSG alice  just a message');
 
   await type('/who');
-  await hear(alice, '3 are here: nora (coordinator), alice (you) and bob.');
+  await hear(alice, '3 members: nora (coordinator), alice (you) and bob.');
   await type('/ping');
-  await hear(alice, /The server answered in \d+ ms\./);
+  await hear(alice, /The server replied in \d+ ms\./);
   await type('/help');
   await hear(alice, '/w name text: whisper');
   await type('/canvas');
   assert.equal(await alice.locator('#drawing').isVisible(), true);
   await type('/canvas');
 
-  // A line that names its recipient does not use up the choice: the next line is not public.
+  // A line that names its recipient leaves the chosen recipients unchanged: the next line is still a whisper.
   await alice.getByRole('button', { name: 'bob', exact: true }).click();
   await type('/w nora aside');
   await nora.hear('WHISPER alice aside');

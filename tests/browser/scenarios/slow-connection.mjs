@@ -1,4 +1,4 @@
-// If a server accepts a connection and does not answer, the page gives up after ten seconds and tries again.
+// If a server accepts a connection and sends nothing, the page closes it after ten seconds and tries again.
 
 import { expectText, forgiveLostConnections, hear, join, play, serve, wire } from '../stage.mjs';
 
@@ -8,10 +8,10 @@ await play(async () => {
   const alice = await join(line, 'alice');
   await alice.clock.install();
   line.cut();
-  await hear(alice, 'The connection broke.');
+  await hear(alice, 'The connection was lost.');
   line.mend();
   line.swallow();
-  await expectText(alice, '#connection', 'Not connected, trying again…');
+  await expectText(alice, '#connection', 'Not connected. Retrying…');
   const asked = alice.waitForEvent('websocket');
   await alice.clock.runFor(1000);
   await asked;

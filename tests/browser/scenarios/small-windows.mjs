@@ -43,7 +43,7 @@ await play(async () => {
   await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
   nora.say(...Array.from({ length: 30 }, (_, number) => `MSG line ${number} that is longer than a small window is wide`));
 
-  // The join dialog fits, too.
+  // The join dialog also fits.
   const alice = await open(server, { viewport: { width: 320, height: 256 } });
   const join256 = await seen(alice, '#take-name');
   assert.ok(join256.isWhole && join256.isOnTop, 'Join can be reached');
@@ -59,7 +59,7 @@ await play(async () => {
     await expectUsable(alice, share, `at ${width}×${height}`);
   }
 
-  // Also with a long draft, a refused whisper, or the canvas.
+  // They stay visible with a long draft, a refused whisper, or the canvas.
   const draft = Array.from({ length: 30 }, (_, number) => `draft ${number}`).join('\n');
   const toggleCanvas = () => alice.evaluate(() => document.getElementById('show-canvas').click());
   const more = [[320, 180], [320, 256], [256, 600], [800, 200], [200, 400], [360, 300], [640, 360], [390, 844], [844, 390]];

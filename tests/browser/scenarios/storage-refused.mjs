@@ -1,4 +1,4 @@
-// The page works in a browser that refuses to store anything.
+// The page works in a browser that refuses to store data.
 
 import { expectHere, open, play, serve, takeName } from '../stage.mjs';
 

@@ -1,5 +1,5 @@
-// A stroke ends when the canvas is closed, the pointer is lost, the window loses the focus or the connection breaks. Nothing is
-// drawn by what the pointer or a key does afterwards.
+// A stroke ends when the canvas is closed, the pointer is lost, the window loses the focus or the connection breaks. Later
+// movements and keys draw nothing.
 
 import assert from 'node:assert/strict';
 import { expect, expectText, forgiveLostConnections, hear, join, nc, play, serve, wire } from '../stage.mjs';
@@ -37,7 +37,7 @@ await play(async () => {
   await alice.click('#show-canvas');
 
   await begin(0.3, 0.3);
-  // In one step: with several, the page may send a piece between them, and the rest of the stroke when it ends.
+  // In one step: with several, the page may send a piece between them, and then the rest of the stroke.
   await alice.mouse.move(x + width * 0.31, y + height * 0.3);
   await nora.hear(/^DRAW alice #1c1917 40 3000,3000 /);
   await alice.evaluate(() => {
@@ -61,10 +61,10 @@ await play(async () => {
   await alice.keyboard.press('ArrowRight');
   await expectNothing('lifted');
 
-  // A broken connection ends the stroke, and without a connection the canvas cannot be drawn on.
+  // The loss of the connection ends the stroke. While disconnected, the canvas cannot be drawn on.
   await begin(0.5, 0.5);
   line.cut();
-  await hear(alice, 'The connection broke.');
+  await hear(alice, 'The connection was lost.');
   await alice.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   const before = await alice.locator('#canvas').evaluate((canvas) => canvas.toDataURL());
   await move(0.8, 0.5);

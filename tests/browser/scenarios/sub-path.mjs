@@ -28,9 +28,9 @@ await play(async () => {
   await say(bob, 'under a path');
   await nick.hear('MSG bob under a path');
 
-  // A proxy closes the connection after its timeout: the page reconnects, and others see no LEAVE.
+  // A proxy closes the connection after its timeout: the page reconnects, and other members see no LEAVE.
   cut();
-  await hear(bob, 'The connection broke.');
+  await hear(bob, 'The connection was lost.');
   await hear(bob, 'Connected again.');
   await expectText(bob, '#connection', 'Connected');
   await say(bob, 'still here');

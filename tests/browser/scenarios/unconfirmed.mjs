@@ -1,4 +1,4 @@
-// When the connection breaks, unconfirmed lines go back into the box in order, and a whisper keeps its recipients.
+// When the connection is lost, unconfirmed lines go back into the box in order, and a whisper keeps its recipients.
 
 import assert from 'node:assert/strict';
 import { expectHere, expectText, forgiveLostConnections, hear, join, nc, play, serve, wire } from '../stage.mjs';
@@ -17,7 +17,7 @@ await play(async () => {
   await alice.press('#text', 'Enter');
   await expectText(alice, '#send', 'Send');
   line.cut();
-  await hear(alice, 'The connection broke.');
+  await hear(alice, 'The connection was lost.');
   assert.equal(await alice.inputValue('#text'), 'secret one\nsecret two');
   await expectText(alice, '#whispered-to', 'nora');
 

@@ -1,4 +1,4 @@
-// The next line goes only to the two members chosen of three; the line after it goes to everybody.
+// The next line goes only to the two chosen members of three. The line after it goes to everybody.
 
 import assert from 'node:assert/strict';
 import { expectHere, expectText, hear, join, nc, play, say, serve } from '../stage.mjs';
@@ -40,7 +40,7 @@ await play(async () => {
   await bob.click('#quit');
   await expectHere(alice, 'nora*', 'alice', 'carol');
   await alice.press('#text', 'Enter');
-  await expectText(alice, '#not-sent', 'Not sent: bob is not here. Choose somebody else, or everybody.');
+  await expectText(alice, '#not-sent', 'Not sent: bob is not here. Choose other recipients, or everybody.');
   assert.equal(await alice.inputValue('#text'), 'a secret for bob');
   await alice.click('#to-all');
   await alice.fill('#text', 'and now for all');
