@@ -17,7 +17,7 @@ cd "$work"
 
 help=$(chinwag --help)
 # Each command has one line in it.
-same "${#commands[@]}" "$(sed -n '/^Commands:/,/^$/{/^ /p}' <<<"$help" | wc -l)"
+same "${#commands[@]}" "$(sed -n '/^Commands:/,/^$/{/^  [a-z]/p}' <<<"$help" | wc -l)"
 for command in "${commands[@]}"; do
     [[ $help == *$'\n  '"$command "* ]] || fail "chinwag --help does not list $command"
     chinwag "$command" --help >"$command.help"

@@ -32,7 +32,7 @@ remembers $'\ufffd\ufffd\ufffd[2J'
 rm "$history"
 mkdir "$history"
 remembers 'new line'
-screen $'*! cannot read the history file *: it is not a regular file; typed lines are kept only until you leave\n*'
+screen $'*! cannot read the history file *: it is not a regular file; lines are kept until you leave\n*'
 rmdir "$history"
 mkfifo "$history"
 remembers 'new line'
@@ -49,6 +49,6 @@ screen $'*\n>'
 hear bob 'JOIN alice'
 keys 'another line' Enter
 hear bob 'MSG alice another line'
-screen $'*! cannot write the history file *: File too large; typed lines are kept only until you leave\n*'
+screen $'*! cannot write the history file *: File too large; lines are kept until you leave\n*'
 keys C-c
 hear bob 'LEAVE alice quit'

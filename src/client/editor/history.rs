@@ -150,7 +150,7 @@ impl HistoryFile {
         let path = self.path.display().to_string();
         let (path, why) = (sanitize(&path), error_text(error));
         io::Error::other(format!(
-            "cannot {what} the history file {path}: {why}; typed lines are kept only until you leave"
+            "cannot {what} the history file {path}: {why}; lines are kept until you leave"
         ))
     }
 }
