@@ -288,23 +288,23 @@ fn piped_input_waits_for_the_next_connection() {
     let lines: Vec<_> = (0..70).map(|number| number.to_string()).collect();
     // 64 lines may await a reply; two of them are SET and WHO.
     let (sent, rest) = lines.split_at(62);
-    let said = |lines: &[String]| lines.iter().map(|line| &*format!("< MSG {line}").leak()).collect::<Vec<_>>();
+    let messages = |lines: &[String]| lines.iter().map(|line| &*format!("< MSG {line}").leak()).collect::<Vec<_>>();
     let back = ["(cut)", "HELLO chinwag/1 epoch=a hi", "< SET tags on", "OK SET tags on", RESUME, "OK RESUME al"];
     let script: Vec<&str> = JOIN
         .into_iter()
         .chain(["< SET echo on", "< WHO"])
-        .chain(said(sent))
+        .chain(messages(sent))
         .chain(back)
         .chain(["< SINCE 0 a", "OK SINCE 0 last=0"])
         .chain(START_CHAT)
-        .chain(said(rest))
+        .chain(messages(rest))
         .chain(["< QUIT"])
         .chain(rest.iter().map(|_| "OK MSG 1"))
         .chain(["OK QUIT"])
         .collect();
     let (code, out, _) = run(script.leak(), &["--nick", "al"], &lines.join("\n"));
-    let unsaid: Vec<_> = out.lines().filter_map(|line| line.strip_prefix("! not sent: ")).collect();
-    assert_eq!((code, unsaid), (Some(1), sent.iter().map(String::as_str).collect()), "{out}");
+    let unsent: Vec<_> = out.lines().filter_map(|line| line.strip_prefix("! not sent: ")).collect();
+    assert_eq!((code, unsent), (Some(1), sent.iter().map(String::as_str).collect()), "{out}");
 }
 
 /// If the client resumed its session again, two clients would take it from each other endlessly.

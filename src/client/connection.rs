@@ -192,13 +192,13 @@ impl ServerConnection {
             let begun = Instant::now();
             self.deadline = reply_timeout.deadline();
             let next = self.next(false).await?;
-            let ConnectionEvent::Line(heard) = next else { continue };
-            reply_timeout.spend(begun.elapsed(), &heard)?;
-            if heard.is_reply() {
+            let ConnectionEvent::Line(received) = next else { continue };
+            reply_timeout.spend(begun.elapsed(), &received)?;
+            if received.is_reply() {
                 self.deadline = deadline;
-                return Ok(heard);
+                return Ok(received);
             }
-            other(heard)?;
+            other(received)?;
         }
     }
 
@@ -211,9 +211,9 @@ impl ServerConnection {
         loop {
             let begun = Instant::now();
             self.deadline = reply_timeout.deadline();
-            let Ok(ConnectionEvent::Line(heard)) = self.next(false).await else { return Ok(()) };
-            let spent = reply_timeout.spend(begun.elapsed(), &heard);
-            other(heard)?;
+            let Ok(ConnectionEvent::Line(received)) = self.next(false).await else { return Ok(()) };
+            let spent = reply_timeout.spend(begun.elapsed(), &received);
+            other(received)?;
             if spent.is_err() {
                 return Ok(());
             }
@@ -290,7 +290,7 @@ impl ServerConnection {
             return time_out(self.deadline).await;
         }
         let Self { server, line, close_reason, input: typed, input_error, output_closed, stop, deadline, .. } = self;
-        let heard = async {
+        let received = async {
             let Some(server) = server else { return pending().await };
             let line = read_line(server, line).await;
             let end = |why| close_reason.take().unwrap_or(Exit(ExitCode::Lost, why));
@@ -316,15 +316,15 @@ impl ServerConnection {
         };
         // `race` polls them in random order, so that a fast server does not delay the input.
         let next =
-            or(race(heard, typed), or(output_closed, or(fail_on_signal(stop.as_ref()), time_out(*deadline)))).await;
-        if let Ok(ConnectionEvent::Line(heard)) = &next {
-            self.handle_line(heard).await;
+            or(race(received, typed), or(output_closed, or(fail_on_signal(stop.as_ref()), time_out(*deadline)))).await;
+        if let Ok(ConnectionEvent::Line(received)) = &next {
+            self.handle_line(received).await;
         }
         next
     }
 
-    async fn handle_line(&mut self, heard: &ReceivedLine) {
-        match &heard.known {
+    async fn handle_line(&mut self, received: &ReceivedLine) {
+        match &received.known {
             Some(ServerLine::Event(_, Event::Ping(token))) => {
                 let pong = Command::from(Pong(Text::new(&token.to_string()).ok())).to_line(self.mode);
                 self.send(pong.as_bytes()).await;
@@ -332,7 +332,7 @@ impl ServerConnection {
             Some(ServerLine::Hello(epoch, _)) => self.epoch.clone_from(epoch),
             Some(ServerLine::Ok(Reply::Set(SetReply::Resumable(token)))) => self.token = Some(*token),
             Some(ServerLine::Ok(Reply::Chat(on))) => self.mode = if *on { Mode::Chat } else { Mode::Commands },
-            _ if !heard.is_reply() => self.close_reason = heard.refusal().map(|refusal| close_reason(&refusal)),
+            _ if !received.is_reply() => self.close_reason = received.refusal().map(|refusal| close_reason(&refusal)),
             _ => {}
         }
     }
@@ -358,13 +358,13 @@ impl ReplyTimeout {
     }
 
     /// Subtracts the time that this line took.
-    pub(super) fn spend(&mut self, time: Duration, heard: &ReceivedLine) -> Result<(), Exit> {
-        if matches!(heard.known, Some(ServerLine::PastMessage(_))) && self.messages > 0 {
+    pub(super) fn spend(&mut self, time: Duration, received: &ReceivedLine) -> Result<(), Exit> {
+        if matches!(received.known, Some(ServerLine::PastMessage(_))) && self.messages > 0 {
             self.messages -= 1;
             self.left += Duration::from_millis(REPLY_MESSAGE_MS);
         }
         self.left = self.left.saturating_sub(time);
-        if self.left.is_zero() && !heard.is_reply() {
+        if self.left.is_zero() && !received.is_reply() {
             return Err(Exit(ExitCode::TimedOut, "timed out: the server did not complete its reply".to_owned()));
         }
         Ok(())

@@ -158,15 +158,15 @@ impl Membership {
             let next = self.connection.next(input).await;
             // Counts the wait for the server, not the time that printing takes.
             self.reply_time_left = match &next {
-                Ok(ConnectionEvent::Line(heard)) if heard.is_reply() => REPLY_TIME,
+                Ok(ConnectionEvent::Line(received)) if received.is_reply() => REPLY_TIME,
                 _ => self.reply_time_left.saturating_sub(begun.elapsed()),
             };
             match next {
                 Ok(ConnectionEvent::Input(line)) => return Ok(MembershipEvent::Input(line)),
-                Ok(ConnectionEvent::Line(heard)) if is_catching_up => {
-                    self.receive_in_replay(begun.elapsed(), heard).await?;
+                Ok(ConnectionEvent::Line(received)) if is_catching_up => {
+                    self.receive_in_replay(begun.elapsed(), received).await?;
                 }
-                Ok(ConnectionEvent::Line(heard)) => self.receive(heard).await,
+                Ok(ConnectionEvent::Line(received)) => self.receive(received).await,
                 Err(Exit(ExitCode::Lost, why)) => self.handle_loss(why)?,
                 Err(Exit(ExitCode::TimedOut, why))
                     if self.deadline.is_none_or(|deadline| Instant::now() < deadline) =>
@@ -183,38 +183,38 @@ impl Membership {
     }
 
     /// Handles a line during a replay. Closes the connection if the replay exceeds its time or memory.
-    async fn receive_in_replay(&mut self, time: Duration, heard: ReceivedLine) -> Result<(), Exit> {
-        if matches!(heard.known, Some(ServerLine::Event(..))) {
+    async fn receive_in_replay(&mut self, time: Duration, received: ReceivedLine) -> Result<(), Exit> {
+        if matches!(received.known, Some(ServerLine::Event(..))) {
             // The line, and about the same size for its parsed form.
-            self.deferred_bytes += 2 * heard.line.len() + size_of::<ReceivedLine>();
+            self.deferred_bytes += 2 * received.line.len() + size_of::<ReceivedLine>();
         }
-        match self.reply_timeout.spend(time, &heard) {
+        match self.reply_timeout.spend(time, &received) {
             Err(Exit(_, why)) => self.handle_loss(why),
             Ok(()) if self.deferred_bytes > HELD_BYTES_MAX => {
                 self.handle_loss("the server did not complete its reply".to_owned())
             }
             Ok(()) => {
-                self.receive(heard).await;
+                self.receive(received).await;
                 Ok(())
             }
         }
     }
 
-    async fn receive(&mut self, heard: ReceivedLine) {
-        if let Some(ServerLine::Ok(Reply::Nick(name))) = &heard.known {
+    async fn receive(&mut self, received: ReceivedLine) {
+        if let Some(ServerLine::Ok(Reply::Nick(name))) = &received.known {
             self.name = name.clone();
             if std::mem::take(&mut self.is_nameless) {
                 self.catch_up().await;
             }
         }
-        for action in self.progress.receive(heard) {
+        for action in self.progress.receive(received) {
             self.handle(action).await;
         }
     }
 
     async fn handle(&mut self, action: ReadAction) {
         self.events.push_back(match action {
-            ReadAction::Line(heard) => MembershipEvent::Line(heard),
+            ReadAction::Line(received) => MembershipEvent::Line(received),
             ReadAction::Gap(what) => MembershipEvent::Gap(what),
             ReadAction::CaughtUp(is_complete) => MembershipEvent::CaughtUp(is_complete),
             ReadAction::Send(command) => return self.request(&command).await,

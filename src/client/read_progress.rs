@@ -91,20 +91,20 @@ impl ReadProgress {
                 self.epoch = replay.epoch;
             }
         }
-        deferred.into_iter().filter(|heard| id_of(heard).is_none())
+        deferred.into_iter().filter(|received| id_of(received).is_none())
     }
 
     /// Handles a line from the server.
-    pub(super) fn receive(&mut self, heard: ReceivedLine) -> Vec<ReadAction> {
-        let Some(replay) = &mut self.replay else { return self.pass_on(heard).into_iter().collect() };
-        match &heard.known {
+    pub(super) fn receive(&mut self, received: ReceivedLine) -> Vec<ReadAction> {
+        let Some(replay) = &mut self.replay else { return self.pass_on(received).into_iter().collect() };
+        match &received.known {
             Some(ServerLine::Event(..)) => {
-                replay.deferred.push(heard);
+                replay.deferred.push(received);
                 Vec::new()
             }
             Some(ServerLine::PastMessage(past)) => {
                 let past = past.clone();
-                self.receive_past(past, heard)
+                self.receive_past(past, received)
             }
             Some(ServerLine::Ok(
                 Reply::History(HistoryReply { last, .. }) | Reply::Since(HistoryReply { last, .. }),
@@ -115,22 +115,22 @@ impl ReadProgress {
                 self.last = self.last.max(Some(last));
                 all
             }
-            _ if ["ERR SINCE", "ERR HISTORY", "ERR - verb-"].iter().any(|start| heard.line.starts_with(start)) => {
-                self.receive_refusal(heard)
+            _ if ["ERR SINCE", "ERR HISTORY", "ERR - verb-"].iter().any(|start| received.line.starts_with(start)) => {
+                self.receive_refusal(received)
             }
-            _ => vec![ReadAction::Line(heard)],
+            _ => vec![ReadAction::Line(received)],
         }
     }
 
     /// Passes a line on, unless it is a message that was passed on before.
-    fn pass_on(&mut self, heard: ReceivedLine) -> Option<ReadAction> {
-        let is_known = id_of(&heard).is_some_and(|id| self.last.is_some_and(|last| id <= last));
-        let said = if let Some(ServerLine::Ok(Reply::Msg(id))) = heard.known { Some(id) } else { id_of(&heard) };
-        self.last = self.last.max(said);
-        (!is_known).then_some(ReadAction::Line(heard))
+    fn pass_on(&mut self, received: ReceivedLine) -> Option<ReadAction> {
+        let is_known = id_of(&received).is_some_and(|id| self.last.is_some_and(|last| id <= last));
+        let id = if let Some(ServerLine::Ok(Reply::Msg(id))) = received.known { Some(id) } else { id_of(&received) };
+        self.last = self.last.max(id);
+        (!is_known).then_some(ReadAction::Line(received))
     }
 
-    fn receive_past(&mut self, past: PastMessage, heard: ReceivedLine) -> Vec<ReadAction> {
+    fn receive_past(&mut self, past: PastMessage, received: ReceivedLine) -> Vec<ReadAction> {
         let Some(mut replay) = self.replay.take() else { return Vec::new() };
         let (id, is_unread) = (Some(past.id), self.last.is_none_or(|last| past.id > last));
         // Usually, all messages of the reply precede the events. A message sent on the previous connection may have been stored only after
@@ -144,7 +144,7 @@ impl ReadProgress {
                 let line = ServerLine::Event(Some(Tag { id, at: past.at }), Event::Msg(past.name, past.text));
                 all.push(ReadAction::Line(ReceivedLine { line: line.to_string(), known: Some(line) }));
             } else {
-                all.push(ReadAction::Line(heard));
+                all.push(ReadAction::Line(received));
             }
             self.last = id;
         }
@@ -152,9 +152,9 @@ impl ReadProgress {
         all
     }
 
-    fn receive_refusal(&mut self, heard: ReceivedLine) -> Vec<ReadAction> {
+    fn receive_refusal(&mut self, received: ReceivedLine) -> Vec<ReadAction> {
         let Some(replay) = &mut self.replay else { return Vec::new() };
-        let refusal = heard.refusal().unwrap_or_default();
+        let refusal = received.refusal().unwrap_or_default();
         let oldest = if let Some(ErrorField::Oldest(oldest)) = refusal.field { Some(oldest) } else { None };
         let before = oldest.and_then(|oldest| oldest.0.checked_sub(1)).map(MessageId);
         replay.is_complete = false;
@@ -164,7 +164,7 @@ impl ReadProgress {
                 let missing = format!("messages are missing here: the server keeps none before id {}", before.next().0);
                 (missing, Since { after: before, epoch: replay.epoch.clone() }.into())
             }
-            _ if self.is_user_chosen => return [vec![ReadAction::Line(heard)], self.end_replay(false)].concat(),
+            _ if self.is_user_chosen => return [vec![ReadAction::Line(received)], self.end_replay(false)].concat(),
             _ if replay.has_missed => {
                 (replay.has_missed, self.last, self.past_count) = (false, None, 0);
                 let is_other_epoch = OTHER_EPOCH.contains(&refusal.code.as_str());
@@ -181,14 +181,14 @@ impl ReadProgress {
     fn end_replay(&mut self, is_complete: bool) -> Vec<ReadAction> {
         let deferred = self.replay.take().map(|replay| replay.deferred).unwrap_or_default();
         let mut all = vec![ReadAction::CaughtUp(is_complete)];
-        all.extend(deferred.into_iter().filter_map(|heard| self.pass_on(heard)));
+        all.extend(deferred.into_iter().filter_map(|received| self.pass_on(received)));
         all
     }
 }
 
 /// The id of a message that arrived as an event.
-fn id_of(heard: &ReceivedLine) -> Option<MessageId> {
-    if let Some(ServerLine::Event(Some(tag), _)) = &heard.known { tag.id } else { None }
+fn id_of(received: &ReceivedLine) -> Option<MessageId> {
+    if let Some(ServerLine::Event(Some(tag), _)) = &received.known { tag.id } else { None }
 }
 
 #[cfg(test)]
@@ -207,14 +207,14 @@ mod tests {
 
     /// The actions for these lines (`T` stands for the time), one string each.
     fn read(progress: &mut ReadProgress, lines: &[&str]) -> Vec<String> {
-        let heard = lines.iter().map(|line| ReceivedLine::new(&line.replace(" T ", &format!(" {TIME} "))));
-        let read: Vec<_> = heard.flat_map(|heard| progress.receive(heard)).collect();
+        let received = lines.iter().map(|line| ReceivedLine::new(&line.replace(" T ", &format!(" {TIME} "))));
+        let read: Vec<_> = received.flat_map(|received| progress.receive(received)).collect();
         read.into_iter().map(written).collect()
     }
 
     fn written(read: ReadAction) -> String {
         match read {
-            ReadAction::Line(heard) => heard.line.replace(TIME, "T"),
+            ReadAction::Line(received) => received.line.replace(TIME, "T"),
             ReadAction::Gap(what) => format!("missing: {what}"),
             ReadAction::Send(command) => format!("ask: {}", command.to_line(crate::protocol::Mode::Commands)),
             ReadAction::CaughtUp(is_complete) => format!("caught up: {is_complete}"),

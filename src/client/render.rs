@@ -50,12 +50,12 @@ impl LineFormat {
     }
 
     fn event(self, event: &Event, for_user: bool) -> String {
-        let said =
+        let text_of =
             |text: &Text| if for_user { self.paint(Style::new().bold(), text.as_str()) } else { text.to_string() };
         match event {
-            Event::Msg(from, text) => format!("{}: {}", self.name(from), said(text)),
+            Event::Msg(from, text) => format!("{}: {}", self.name(from), text_of(text)),
             Event::Whisper(from, text) => {
-                format!("{} {} {}", self.name(from), self.paint(Color::Purple.bold(), "whispers:"), said(text))
+                format!("{} {} {}", self.name(from), self.paint(Color::Purple.bold(), "whispers:"), text_of(text))
             }
             Event::Draw(name, drawing) => self.dim(&format!("{name} draws: {drawing}")),
             Event::Join(name) => self.dim(&format!("{name} joined")),
@@ -110,8 +110,8 @@ mod tests {
     use crate::command::{ReceivedLine, ServerLine};
 
     fn draw(format: LineFormat, line: &str, for_user: bool) -> String {
-        let heard = ReceivedLine::new(line);
-        let shown = match heard.known {
+        let received = ReceivedLine::new(line);
+        let shown = match received.known {
             Some(ServerLine::Event(tag, event)) => DisplayItem::Event(tag.map(|tag| tag.at), event, for_user),
             other => panic!("{line:?}: {other:?}"),
         };

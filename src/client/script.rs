@@ -76,9 +76,9 @@ fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
 /// Lists the other members.
 pub(super) async fn who(options: &ClientOptions) -> Result<(), Exit> {
     let (output, (mut connection, own)) = (CommandOutput::default(), join(options, stream::pending().boxed()).await?);
-    let answer = connection.request(b"WHO", |heard| match &heard.known {
+    let answer = connection.request(b"WHO", |received| match &received.known {
         Some(ServerLine::User(user)) if user.name != own => {
-            output.print(&if options.json { heard.to_json() } else { heard.line.replacen("USER ", "", 1) })
+            output.print(&if options.json { received.to_json() } else { received.line.replacen("USER ", "", 1) })
         }
         _ => Ok(()),
     });
@@ -91,13 +91,13 @@ pub(super) async fn print_past(options: &ClientOptions, command: &Command, messa
     let (output, (mut connection, _)) = (CommandOutput::default(), join(options, stream::pending().boxed()).await?);
     let line = command.to_line(Mode::Commands);
     let mut left = messages;
-    let answer = connection.request_messages(line.as_bytes(), messages, |heard| match heard.known {
+    let answer = connection.request_messages(line.as_bytes(), messages, |received| match received.known {
         Some(ServerLine::PastMessage(_)) if left == 0 => {
             Err(Exit(ExitCode::Lost, format!("the server sent more than the {messages} messages that were requested")))
         }
         Some(ServerLine::PastMessage(_)) if options.json => {
             left -= 1;
-            output.print(&heard.to_json())
+            output.print(&received.to_json())
         }
         Some(ServerLine::PastMessage(PastMessage { at, name, text, .. })) => {
             left -= 1;
@@ -139,12 +139,15 @@ async fn print_watched(
     // The number of lines that still belong to the last ROSTER.
     let mut users = 0;
     while left != Some(0) || users > 0 {
-        let heard = match membership.next(false, false).await? {
+        let received = match membership.next(false, false).await? {
             // The only reply that the membership passes on is the refusal of --since.
-            MembershipEvent::Line(heard) if heard.is_reply() => {
-                return Err(Exit(ExitCode::Refused, heard.refusal().map_or(heard.line, |refusal| explain(&refusal))));
+            MembershipEvent::Line(received) if received.is_reply() => {
+                return Err(Exit(
+                    ExitCode::Refused,
+                    received.refusal().map_or(received.line, |refusal| explain(&refusal)),
+                ));
             }
-            MembershipEvent::Line(heard) => heard,
+            MembershipEvent::Line(received) => received,
             MembershipEvent::Lost(why) => {
                 users = 0;
                 output.report(&format!("{why}; reconnecting to {}", membership.address()));
@@ -156,19 +159,23 @@ async fn print_watched(
             }
             _ => continue,
         };
-        let is_user = users > 0 && matches!(heard.known, Some(ServerLine::User(_)));
-        let item = match &heard.known {
+        let is_user = users > 0 && matches!(received.known, Some(ServerLine::User(_)));
+        let item = match &received.known {
             Some(ServerLine::Event(tag, event)) if is_watched(event, regex, filter.from) => {
                 users = if let Event::Roster(count) = event { *count } else { users };
                 DisplayItem::Event(tag.map(|tag| tag.at), event.clone(), false)
             }
-            _ if is_user => DisplayItem::Note(heard.line.replacen("USER ", "", 1)),
-            None if regex.is_none() && filter.from.is_none() && !heard.is_refusal() => {
-                DisplayItem::Note(heard.line.clone())
+            _ if is_user => DisplayItem::Note(received.line.replacen("USER ", "", 1)),
+            None if regex.is_none() && filter.from.is_none() && !received.is_refusal() => {
+                DisplayItem::Note(received.line.clone())
             }
             _ => continue,
         };
-        output.print(&if options.json { heard.to_json() } else { options.format.format_line(&item, &Local::now()) })?;
+        output.print(&if options.json {
+            received.to_json()
+        } else {
+            options.format.format_line(&item, &Local::now())
+        })?;
         if is_user {
             users -= 1;
         } else {
@@ -192,15 +199,15 @@ fn is_watched(event: &Event, regex: Option<&Regex>, from: Option<&Name>) -> bool
 pub(super) async fn raw(options: &ClientOptions) -> Result<(), Exit> {
     let input = input::stdin().map(|line| line.map(|line| input::with_doubled_iac(&line))).boxed();
     let (output, mut connection, mut refused) = (CommandOutput::default(), ServerConnection::with_input(input), false);
-    let mut show = |heard: ReceivedLine| {
-        refused |= heard.is_refusal();
-        output.print(&if options.json { heard.to_json() } else { heard.line })
+    let mut show = |received: ReceivedLine| {
+        refused |= received.is_refusal();
+        output.print(&if options.json { received.to_json() } else { received.line })
     };
     show(connection.connect(&options.address).await?)?;
     connection.watch_output();
     loop {
         match connection.next(true).await? {
-            ConnectionEvent::Line(heard) => show(heard)?,
+            ConnectionEvent::Line(received) => show(received)?,
             ConnectionEvent::Input(None) => break,
             ConnectionEvent::Input(Some(line)) if !Command::has_reply(&line, connection.mode) => {
                 connection.send(&line).await;

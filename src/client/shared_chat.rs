@@ -139,7 +139,7 @@ impl ChatInner {
     fn handle(&mut self, event: MembershipEvent, membership: &Membership, number: u64) -> Vec<ChatAction> {
         let state = &mut self.state;
         match event {
-            MembershipEvent::Line(heard) => state.handle_line(heard),
+            MembershipEvent::Line(received) => state.handle_line(received),
             // At a terminal, the user has left.
             MembershipEvent::Input(_) if state.is_leaving() => Vec::new(),
             MembershipEvent::Input(typed) => match input::decode_line(typed.unwrap_or(b"/quit".into())) {

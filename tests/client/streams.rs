@@ -96,8 +96,8 @@ fn utf16_stdin_is_refused_and_nothing_is_sent() {
         |to_bytes: fn(u16) -> [u8; 2]| "\u{feff}hi\ncaf\u{e9}\n".encode_utf16().flat_map(to_bytes).collect::<Vec<_>>();
     for input in [encode(u16::to_le_bytes), encode(u16::to_be_bytes)] {
         for words in READERS {
-            let told = "chinwag: cannot read standard input: line 1 is UTF-16, expected UTF-8; convert it first: iconv -f UTF-16 -t UTF-8\n";
-            assert_eq!(with_input(&server, words, &input), (Some(1), told.to_owned()), "{words:?}");
+            let expected = "chinwag: cannot read standard input: line 1 is UTF-16, expected UTF-8; convert it first: iconv -f UTF-16 -t UTF-8\n";
+            assert_eq!(with_input(&server, words, &input), (Some(1), expected.to_owned()), "{words:?}");
         }
     }
     alice.send("HISTORY 10");
@@ -110,10 +110,10 @@ fn line_of_stdin_that_is_not_utf8_is_refused_alone() {
     let mut alice = server.join("alice");
     let input = b"one\ncaf\xe9\n\xff\ntwo\n\xc3";
     let (code, errors) = with_input(&server, &["send", "--nick", "ci"], input);
-    let told: String = [(2, 4), (3, 1), (5, 1)]
+    let expected: String = [(2, 4), (3, 1), (5, 1)]
         .map(|(line, byte)| format!("chinwag: line {line}: byte {byte} of this line is not UTF-8; send it as UTF-8\n"))
         .concat();
-    assert_eq!((code, errors), (Some(1), told));
+    assert_eq!((code, errors), (Some(1), expected));
     assert_eq!(with_input(&server, &["--nick", "ci"], input).0, Some(1));
     let raw = b"NICK ci\nMSG one\nMSG caf\xe9\nMSG \xff\nMSG a\xff\xf1b\nMSG two\nMSG \xc3";
     assert_eq!(with_input(&server, &["raw"], raw).0, Some(1));
@@ -149,8 +149,8 @@ fn cr_alone_ends_lines_of_stdin() {
 fn unreadable_stdin_is_an_error() {
     let server = Server::start();
     let check = |child: &mut Command, reason: &str| {
-        let told = format!("chinwag: cannot read standard input: {reason}\n");
-        assert_eq!(end(child.spawn().expect("it starts")), (Some(1), told));
+        let expected = format!("chinwag: cannot read standard input: {reason}\n");
+        assert_eq!(end(child.spawn().expect("it starts")), (Some(1), expected));
     };
     for words in READERS {
         let directory = File::open("/").expect("a directory");
@@ -170,16 +170,16 @@ fn unwritable_stdout_is_an_error() {
     alice.send("MSG x");
     alice.sync();
     for words in PRINTERS {
-        let told = |reason: &str| (Some(1), format!("chinwag: cannot write to standard output: {reason}\n"));
+        let expected = |reason: &str| (Some(1), format!("chinwag: cannot write to standard output: {reason}\n"));
         let full = OpenOptions::new().write(true).open("/dev/full").expect("a device");
         let child = with_words(&server, words).stdout(full).spawn().expect("it starts");
-        assert_eq!(end(child), told("No space left on device"), "{words:?}");
+        assert_eq!(end(child), expected("No space left on device"), "{words:?}");
         let child = after_shell(&server, words, ">&-").spawn().expect("it starts");
-        assert_eq!(end(child), told("Bad file descriptor"), "{words:?}");
+        assert_eq!(end(child), expected("Bad file descriptor"), "{words:?}");
         let mut path = OpenOptions::new();
         path.read(true).custom_flags(OFlags::PATH.bits().cast_signed());
         let child = with_words(&server, words).stdout(path.open("/").expect("a path")).spawn().expect("it starts");
-        assert_eq!(end(child), told("Bad file descriptor"), "{words:?}");
+        assert_eq!(end(child), expected("Bad file descriptor"), "{words:?}");
     }
     alice.send("QUIT");
     alice.until("OK QUIT");
@@ -244,8 +244,8 @@ fn signal_ends_client_of_silent_server() {
     let mut child = client(address, &["tail"]).spawn().expect("it starts");
     let (mut silent, _) = listener.accept().expect("it connects");
     silent.write_all(b"HELLO chinwag/1 hi\n").expect("it reads");
-    let mut asked = [0; 12];
-    silent.read_exact(&mut asked).expect("it asks");
+    let mut request = [0; 12];
+    silent.read_exact(&mut request).expect("it sends a request");
     let begun = Instant::now();
     kill(&child, "TERM");
     assert_eq!(exit_status(&mut child, DEADLINE).signal(), Some(15));
@@ -297,6 +297,6 @@ fn endless_line_ends_client() {
 fn surplus_messages_end_client() {
     let past = "PAST 7 2026-11-20T12:44:29.138Z bob hi\n";
     let (code, errors) = run_flooded(3, past, &["history", "50", "--nick", "al"]);
-    let told = "chinwag: the server sent more than the 50 messages that were requested\n";
-    assert_eq!((code, errors.as_str()), (Some(4), told));
+    let expected = "chinwag: the server sent more than the 50 messages that were requested\n";
+    assert_eq!((code, errors.as_str()), (Some(4), expected));
 }

@@ -66,11 +66,11 @@ fn reply_without_information_is_not_shown() {
         let shown: Vec<_> = answer.iter().flat_map(|line| receive(&mut state, line)).collect();
         assert_eq!(shown, expected, "{typed:?}");
     };
-    let said = |text| Event::Msg(name("alice"), Text::new(text).unwrap());
+    let message = |text| Event::Msg(name("alice"), Text::new(text).unwrap());
     let own = |event| ChatAction::Show(DisplayItem::Event(None, event, false));
-    check("hi", &["MSG alice hi", "OK MSG 4"], &[own(said("hi"))]);
+    check("hi", &["MSG alice hi", "OK MSG 4"], &[own(message("hi"))]);
     // A server that does not send own messages back.
-    check("hi alice", &["OK MSG 5"], &[own(said("hi alice"))]);
+    check("hi alice", &["OK MSG 5"], &[own(message("hi alice"))]);
     let whispered = DisplayItem::Whispered(name("alice"), vec![name("bob")], Text::new("psst").unwrap());
     check("/w bob psst", &["OK WHISPER bob"], &[ChatAction::Show(whispered)]);
     check(

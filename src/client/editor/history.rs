@@ -149,9 +149,7 @@ impl HistoryFile {
     fn explained(&self, what: &str, error: &io::Error) -> io::Error {
         let path = self.path.display().to_string();
         let (path, why) = (sanitize(&path), error_text(error));
-        io::Error::other(format!(
-            "cannot {what} the history file {path}: {why}; lines are kept until you leave"
-        ))
+        io::Error::other(format!("cannot {what} the history file {path}: {why}; lines are kept until you leave"))
     }
 }
 

@@ -63,7 +63,7 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
             Some(raw) => raw,
             None => {
                 // While the user types a nickname, the connection replies to PING.
-                let heard = async {
+                let lost = async {
                     let Exit(_, why) = loop {
                         if let Err(end) = connection.next(false).await {
                             break end;
@@ -74,7 +74,7 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
                     pending().await
                 };
                 is_second_try = false;
-                shared.ask("your nickname: ").or(heard).await
+                shared.ask("your nickname: ").or(lost).await
             }
         };
         if !is_connected && !is_second_try {

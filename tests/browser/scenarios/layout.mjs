@@ -11,7 +11,7 @@ await play(async () => {
   // The join dialog explains the chat room.
   const door = await open(server);
   assert.equal(await door.locator('#name-title').innerText(), `Join the chat at 127.0.0.1:${server.web}`);
-  assert.match(await door.locator('#name-place').innerText(), /^This is a chat room\. Everybody in it reads your messages/);
+  assert.match(await door.locator('#name-place').innerText(), /^This is a chat room\. Everybody in it can read your messages/);
   await door.close();
 
   const alice = await join(server, 'alice', { viewport: { width: 1440, height: 900 } });
