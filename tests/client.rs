@@ -76,7 +76,7 @@ fn run(script: &'static [&str], words: &[&str], input: &str) -> (Option<i32>, St
     let mut client = client(address, words).spawn().expect("the client starts");
     client.stdin.take().expect("piped").write_all(input.as_bytes()).expect("the client reads");
     let Output { status, stdout, stderr } = client.wait_with_output().expect("the client ends");
-    // If the server still waits for a connection, it gets one that ends at once: the test fails instead of hanging.
+    // If the server still waits for a connection, this connection ends the wait: the test fails instead of hanging.
     drop(TcpStream::connect(address));
     server.join().expect("the script is followed");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8").replace(&address.to_string(), "<address>");
@@ -114,7 +114,7 @@ fn other_kind_of_server_exits_with_3() {
         "not a chinwag/1 server: expected HELLO, received \"SSH-2.0-OpenSSH \u{fffd}[1m\"",
     );
     check(&["HELLO chinwag/2 hi"], "not a chinwag/1 server: expected HELLO, received \"HELLO chinwag/2 hi\"");
-    check(&["ERR - server-full there is no room; try later"], "there is no room; try later");
+    check(&["ERR - server-full the server is full; try later"], "the server is full; try later");
     check(&[], "the server sent no HELLO; is it a chinwag server?");
 }
 

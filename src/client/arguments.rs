@@ -83,7 +83,7 @@ pub(super) struct Arguments {
     pub(super) command: Option<Subcommand>,
 }
 
-/// Defines the struct of a command: its own options and exit codes, and those that all commands have. An option with `hidden_help` is
+/// Defines the struct of a command: its own options and exit codes, and the common ones. An option with `hidden_help` is
 /// accepted and has no effect, so that an alias such as `chinwag --color never` works with every command.
 macro_rules! command {
     (

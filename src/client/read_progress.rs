@@ -8,7 +8,7 @@
 use crate::command::{Command, History, HistoryReply, ReceivedLine, Reply, ServerLine, Since};
 use crate::protocol::{ErrorCode, ErrorField, Event, MessageId, PastMessage, Tag, Token};
 
-/// The codes of a server that numbers its messages anew.
+/// The codes of a server with another numbering of messages.
 const OTHER_EPOCH: [&str; 2] = [ErrorCode::EpochChanged.as_str(), ErrorCode::IdAhead.as_str()];
 
 /// An action for the caller.

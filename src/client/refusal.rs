@@ -149,14 +149,17 @@ mod tests {
             "ERR NICK name-taken al is taken; choose another and write: NICK name",
             "al is taken; choose another and type: /nick name",
         );
-        check("ERR MSG text-missing there is no text; write: MSG text", "there is no text; type: text");
+        check("ERR MSG text-missing the text is missing; write: MSG text", "the text is missing; type: text");
         check("ERR WHO argument-unexpected x is too many; write: WHO", "x is too many; type: /who");
         check("ERR MSG no-name no name yet; take one first: NICK name", "no name yet; take one first: /nick name");
         check(
             "ERR SINCE too-old 9 is the oldest that is kept; for all from there on, write: SINCE 8",
             "9 is the oldest that is kept; to get all from there on, type: /since 8",
         );
-        check("ERR SET option-unknown it is no option; write: SET echo|tags|draw|resume on|off", "it is no option");
+        check(
+            "ERR SET option-unknown unknown option 'x'; write: SET echo|tags|draw|resume on|off",
+            "unknown option 'x'",
+        );
         check(
             "ERR - verb-unknown unknown command 'SEARCH' (HELP lists the commands); to say it, write: MSG x",
             OLD_SERVER,

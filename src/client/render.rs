@@ -88,7 +88,7 @@ impl LineFormat {
     }
 }
 
-/// What happened to a member who left.
+/// The words for the reason of a LEAVE.
 fn departure(reason: LeaveReason) -> &'static str {
     match reason {
         LeaveReason::Quit | LeaveReason::Eof => "left",
