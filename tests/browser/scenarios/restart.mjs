@@ -17,7 +17,7 @@ await play(async () => {
   const next = await serve(server);
   await expectText(alice, '#connection', 'Connected');
   await expectText(bob, '#connection', 'Connected');
-  await hear(alice, 'The server has restarted');
+  await hear(alice, 'The server was restarted');
   const nora = nc(next, 'nora');
   await nora.hear(/^HELLO/, 'OK NICK nora');
   nora.say('WHO');
