@@ -255,7 +255,7 @@ watch_command! {
 
 watch_command! {
     /// wait for a message that matches a regular expression, and print it
-    #[argh(subcommand, name = "wait", example = "{command_name} 'build 41 is (green|red)' --from ci --timeout 600")]
+    #[argh(subcommand, name = "wait", example = "{command_name} 'build 41 is (green|red)' --from ci --timeout 10m")]
     WaitOptions {
         /// the regular expression; put it in quotes if it contains spaces
         #[argh(positional, from_str_fn(parse_regex))]

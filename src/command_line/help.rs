@@ -218,7 +218,14 @@ Exit codes:
     #[expect(dead_code, reason = "only its description is used")]
     struct Program {
         #[argh(subcommand)]
-        command: Send,
+        command: Command,
+    }
+
+    #[derive(FromArgs, ArgsInfo, Debug)]
+    #[argh(subcommand)]
+    #[expect(dead_code, reason = "only its description is used")]
+    enum Command {
+        Send(Send),
     }
 
     /// send a text
