@@ -28,7 +28,7 @@ const HELP: FlagInfo<'_> = FlagInfo {
 pub struct OptionGroup {
     /// The heading, without a colon.
     pub heading: &'static str,
-    /// The options, with the hyphens, in the order of the help. It leaves out those that this build does not have.
+    /// The options, with the hyphens, in the order of the help. Options that this build does not have are left out.
     pub options: &'static [&'static str],
 }
 
@@ -122,11 +122,12 @@ impl Help {
         }
     }
 
-    /// Words in lines of at most [`WIDTH`] columns, after `first` in the first line and as many spaces in the others. Doc comments mark
-    /// code by backticks, which a terminal does not need.
+    /// Words in lines of at most [`WIDTH`] columns, after `first` in the first line and as many spaces in the others. A default stays in
+    /// one line with its label. Doc comments mark code by backticks, which a terminal does not need.
     fn paragraph(&mut self, first: &str, words: &str) {
         let (mut line, mut is_empty) = (first.to_owned(), true);
-        for word in words.replace('`', "").split_whitespace() {
+        let words = words.replace('`', "").replace("(default: ", "(default:\u{a0}");
+        for word in words.split_ascii_whitespace() {
             if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
                 self.text.push_str(&line);
                 self.text.push('\n');
@@ -135,7 +136,7 @@ impl Help {
             if !is_empty {
                 line.push(' ');
             }
-            line.push_str(word);
+            line.push_str(&word.replace('\u{a0}', " "));
             is_empty = false;
         }
         self.text.push_str(&line);
@@ -288,6 +289,10 @@ Examples:
         assert_eq!(render(&format!("{word} {word}yz")), format!("- {word}\n  {word}yz\n"));
         let long = "x".repeat(100);
         assert_eq!(render(&format!("{long} a")), format!("- {long}\n  a\n"));
-        assert_eq!(render("  a \n b"), "- a b\n");
+        assert_eq!(render("  a \n `b`"), "- a b\n");
+        assert_eq!(
+            render(&format!("{word} {} (default: 5)", "y".repeat(27))),
+            format!("- {word} {}\n  (default: 5)\n", "y".repeat(27))
+        );
     }
 }

@@ -29,7 +29,7 @@ use crate::process::{error_text, write_line};
 /// The exit code after an error in the command line, as in most programs.
 pub const EXIT_USAGE: u8 = 2;
 
-/// What errors and `--help` say about the command line of a program, beside the descriptions of its options.
+/// The command line of a program, as errors and `--help` describe it in addition to the descriptions of its options.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandLine {
     /// The name of the program.
@@ -49,7 +49,7 @@ pub struct CommandLine {
 pub struct RenamedOption {
     /// The name that is refused.
     pub old: &'static str,
-    /// What to write instead, with a value if that has another form.
+    /// The option to use instead, with the form of its value if that is new.
     pub new: &'static str,
 }
 
@@ -129,7 +129,7 @@ fn escaped(chars: impl Iterator<Item = char>) -> String {
 }
 
 impl CommandLine {
-    /// Explains an option that this program has under another name, or would have with another feature. `None`: neither.
+    /// Explains an unknown option that was renamed, or that belongs to a feature which is not built. `None` for other options.
     fn explain_absent(&self, option: &str) -> Option<String> {
         if let Some(renamed) = self.renamed.iter().find(|renamed| renamed.old == option) {
             return Some(format!("unknown option {}; use {}", quoted(option), renamed.new));
@@ -138,7 +138,7 @@ impl CommandLine {
         Some(format!("{option} {}", self.needs_feature(feature.name)))
     }
 
-    /// Says of an option or a value that it needs this feature, which the program was built without.
+    /// The rest of an error about an option or a value that needs this feature, which is not built.
     pub fn needs_feature(&self, feature: &str) -> String {
         let program = self.program;
         format!(

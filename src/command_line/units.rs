@@ -1,8 +1,8 @@
 //! Parses and formats values with a unit: durations (`500ms`, `30s`, `12h`, `30d`) and sizes (`64KiB`, `8MiB`, `1GiB`).
 //!
 //! All options share one grammar: a decimal number, optional blanks, a unit in upper or lower case. `KB`, `MB`, `GB` and `TB` mean the same
-//! as `KiB`, `MiB`, `GiB` and `TiB`, because `--keep 1gb` always meant 2³⁰ bytes. What no whole milliseconds or bytes express is rounded up,
-//! so that no small value becomes 0, which switches many limits off.
+//! as `KiB`, `MiB`, `GiB` and `TiB`, because `--keep 1gb` always meant 2³⁰ bytes. A finer fraction is rounded up to whole milliseconds or
+//! bytes, so that a small value never becomes 0, which switches many limits off.
 //!
 //! No crate is used, because none has this grammar for both: `humantime` takes no bare number and no fraction, and reads `1M` as a month;
 //! `parse-size` also takes exponents and reads `5m` as megabytes, which are minutes in `--keep`; `fundu` parses durations only.
@@ -63,17 +63,17 @@ pub fn parse_size(raw: &str, range: RangeInclusive<u64>) -> Result<u64, String> 
     })
 }
 
-/// Parses a duration, which must have a unit. `None` if it is no duration.
+/// Parses a duration with a unit. `None` for other values, and for a bare number.
 pub fn duration_with_unit(raw: &str) -> Option<Duration> {
     parse_value(raw, TIME_UNITS.iter()).map(Duration::from_millis)
 }
 
-/// Parses a size, which must have a unit, to bytes. `None` if it is no size.
+/// Parses a size with a unit to bytes. `None` for other values, and for a bare number.
 pub fn size_with_unit(raw: &str) -> Option<u64> {
     parse_value(raw, SIZE_UNITS.iter().chain(&SIZE_ALIASES))
 }
 
-/// Parses a whole number of things, whose name must follow: `100000 messages`. `None` if it is no such number.
+/// Parses a whole number of things with their name, such as `100000 messages`. `None` for other values, and for a bare number.
 pub fn count_with_unit(raw: &str, singular: &str, plural: &str) -> Option<u64> {
     parse_value(raw, [&(singular, 1), &(plural, 1)].into_iter()).filter(|_| !raw.contains('.'))
 }

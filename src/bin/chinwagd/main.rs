@@ -35,7 +35,7 @@ use self::listen::ListenUri;
 /// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwagd";
 
-/// What errors and `--help` say about the options beside their descriptions.
+/// The features, old names and groups of the options.
 const COMMAND_LINE: CommandLine = CommandLine {
     program: PROGRAM,
     usage: "[options]",
@@ -87,16 +87,18 @@ const COMMAND_LINE: CommandLine = CommandLine {
     help_triggers("-h", "--help", "help"),
     example = "{command_name}\n{command_name} --listen 0.0.0.0:9999 --listen [::]:9999\n{command_name} --listen 127.0.0.1:0 --port-file /tmp/chat.port",
     note = "An option is given as --option value or --option=value.",
-    note = "A duration has a unit: 500ms, 30s, 5m, 12h, 30d. Without a unit it is in seconds. Options take whole seconds.",
-    note = "A size has a unit: 64KiB, 8MiB, 1GiB. Without a unit it is in bytes. KB, MB and GB mean KiB, MiB and GiB.",
+    note = "A <duration> is a number with a unit: 30s, 5m, 12h, 30d. Without a unit it is in seconds. It must be a whole number of \
+            seconds.",
+    note = "A <size> is a number with a unit: 64KiB, 8MiB, 1GiB. Without a unit it is in bytes. KB, MB and GB mean KiB, MiB and GiB.",
     note = "Standard output has one line for each listener, once it accepts connections. The log is on standard error.",
-    note = "SIGTERM, SIGINT or SIGHUP stops the server within a second: it stores what it has accepted, sends each client a NOTICE and \
-            closes its connection. A second SIGTERM or SIGINT ends it at once. A signal that is ignored at the start (nohup, & in a \
+    note = "SIGTERM, SIGINT or SIGHUP stops the server within a second. Each client first gets all acknowledged messages and a \
+            NOTICE. A second SIGTERM or SIGINT ends the server at once. A signal that is ignored at the start (nohup, & in a \
             script) stays ignored.",
     error_code(0, "stopped by a signal"),
     error_code(
         1,
-        "cannot start: for example, an address is in use, the port file cannot be written, or the store cannot be used"
+        "cannot start: for example, an address is in use, the port file cannot be written, or the store cannot be used; or \
+         --help or --version could not be printed"
     ),
     error_code(2, "invalid command line"),
     error_code(101, "stopped by a fault in the program; the log says where"),
@@ -115,12 +117,12 @@ struct Arguments {
     #[cfg_attr(
         feature = "web",
         doc = "listen on this address; may be repeated. tcp://HOST:PORT or HOST:PORT is for nc, telnet and scripts; http://HOST:PORT \
-               is for browsers (the chat page, and WebSocket). An IPv6 address is in brackets; port 0 takes a free port (default: \
+               is for browsers (the chat page, and WebSocket). Put an IPv6 address in brackets; port 0 takes a free port (default: \
                tcp://127.0.0.1:9999, which only this machine can reach)"
     )]
     #[cfg_attr(
         not(feature = "web"),
-        doc = "listen on this address, as tcp://HOST:PORT or HOST:PORT; may be repeated. An IPv6 address is in brackets; port 0 takes \
+        doc = "listen on this address, as tcp://HOST:PORT or HOST:PORT; may be repeated. Put an IPv6 address in brackets; port 0 takes \
                a free port (default: tcp://127.0.0.1:9999, which only this machine can reach)"
     )]
     #[argh(option, arg_name = "uri", from_str_fn(listen::parse_uri))]
@@ -132,7 +134,7 @@ struct Arguments {
     port_file: Option<PathBuf>,
 
     /// let pages of this origin join (`https://chat.example.org`), and accept requests for its host name; may be repeated (default:
-    /// only the server's own page, under an IP address or localhost)
+    /// only the server's own page, at an IP address or localhost)
     #[cfg(feature = "web")]
     #[argh(option, arg_name = "origin", from_str_fn(web::parse_origin))]
     http_origin: Vec<WebOrigin>,
@@ -203,7 +205,7 @@ struct Arguments {
     #[argh(option, arg_name = "limit", from_str_fn(store::parse_keep))]
     keep: Option<Retention>,
 
-    /// the epoch in HELLO, which says what numbering message ids belong to. Set it for tests with fixed output, or to a new word
+    /// the epoch in HELLO: the word that names this numbering of message ids. Set it for tests with fixed output, or to a new word
     /// after you restore an older copy of the store (default: as stored; otherwise random at each start)
     #[argh(option, arg_name = "word", from_str_fn(parse_epoch))]
     epoch: Option<Token>,
@@ -225,7 +227,7 @@ struct Arguments {
     #[argh(option, arg_name = "duration", default = "SEND_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     send_timeout: u64,
 
-    /// detect a host that has vanished within this time, at least 8s; 0: leave it to the kernel, about 2 hours (default: 120s)
+    /// detect a host that has vanished within this time, from 8s to 1d; 0: leave it to the kernel, about 2 hours (default: 120s)
     #[argh(
         option,
         arg_name = "duration",
@@ -366,6 +368,7 @@ fn seconds(seconds: u64) -> Option<Duration> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use chinwag::command_line::format_duration;
     use chinwag::limits::HISTORY_BYTES_MAX;
 
     use super::*;
@@ -445,7 +448,9 @@ mod tests {
         let within = format!("within {} ", format_size(HISTORY_BYTES_MAX as u64));
         assert!(descriptions["--history"].contains(&within));
         assert!(descriptions["--connect-rate"].contains(&format!("a burst of {CONNECT_BURST};")));
-        assert!(descriptions["--dead-peer-timeout"].contains(&format!("at least {DEAD_PEER_TIMEOUT_SECONDS_MIN}s;")));
+        let [first, last] = [DEAD_PEER_TIMEOUT_SECONDS_MIN, DEAD_PEER_TIMEOUT_SECONDS_MAX].map(Duration::from_secs);
+        let range = format!("from {} to {};", format_duration(first), format_duration(last));
+        assert!(descriptions["--dead-peer-timeout"].contains(&range));
     }
 
     #[test]
