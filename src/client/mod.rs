@@ -172,3 +172,24 @@ impl ExitCode {
 /// already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Exit(ExitCode, String);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use argh::ArgsInfo as _;
+
+    use super::*;
+
+    /// Otherwise the help would leave the option out.
+    #[test]
+    fn every_option_is_in_one_group() {
+        let info = Arguments::get_args_info();
+        let commands = info.commands.iter().map(|known| known.command.flags);
+        let options = [info.flags].into_iter().chain(commands).flatten().filter(|option| !option.hidden);
+        let options: BTreeSet<_> = options.map(|option| option.long).collect();
+        let mut grouped: Vec<_> = COMMAND_LINE.groups.iter().flat_map(|group| group.options).copied().collect();
+        grouped.sort_unstable();
+        assert_eq!(grouped, options.into_iter().collect::<Vec<_>>());
+    }
+}

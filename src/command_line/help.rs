@@ -108,7 +108,9 @@ impl Help {
             return;
         }
         self.text.push_str(&format!("\n{heading}:\n"));
-        entries.iter().for_each(|entry| push(self, entry));
+        for entry in entries {
+            push(self, entry);
+        }
     }
 
     /// A term, and its description from this column on. A long term has a line of its own.
