@@ -4,8 +4,8 @@
 //! as `KiB`, `MiB`, `GiB` and `TiB`, because `--keep 1gb` always meant 2³⁰ bytes. A finer fraction is rounded up to whole milliseconds or
 //! bytes, so that a small value never becomes 0, which switches many limits off.
 //!
-//! No crate is used, because none has this grammar for both: `humantime` takes no bare number and no fraction, and reads `1M` as a month;
-//! `parse-size` also takes exponents and reads `5m` as megabytes, which are minutes in `--keep`; `fundu` parses durations only.
+//! No crate is used, because none has this grammar for both: `humantime` takes no bare number, and reads `1M` as a month; `parse-size`
+//! also takes exponents, and reads `5m` as megabytes, which are minutes in `--keep`; `bytesize` reads `1gb` as 10⁹ bytes.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::ops::RangeInclusive;

@@ -144,7 +144,7 @@ struct Arguments {
     #[argh(option, arg_name = "duration", from_str_fn(web::parse_header_timeout))]
     http_header_timeout: Option<u64>,
 
-    /// ping a WebSocket client after this time without output, and at the latest after twice this time, so that no proxy closes the
+    /// ping a WebSocket client to which nothing was sent for this time (at most twice this time), so that no proxy closes the
     /// connection; 0: never (default: 20s)
     #[cfg(feature = "web")]
     #[argh(option, arg_name = "duration", from_str_fn(parse_timeout))]
