@@ -70,6 +70,6 @@ await play(async () => {
   await takeName(bob, 'bob');
   await expectText(bob, '#connection', 'Connected');
   await bob.click('#notify');
-  await expectText(bob, '#not-sent', 'The browser blocks notifications of this page. Allow them in its settings, and try again.');
+  await expectText(bob, '#not-sent', 'Your browser blocks notifications from this page. Allow them in its settings, and try again.');
   assert.equal(await bob.locator('#notify').getAttribute('aria-pressed'), 'false');
 });
