@@ -66,7 +66,7 @@ export class People {
   #showSummary(isConnected) {
     const count = this.#room.people.length;
     byId('people').classList.toggle('stale', !isConnected && count > 0);
-    byId('people-title').firstChild.data = isConnected || !count ? 'Members ' : 'Last known members ';
+    byId('people-title').firstChild.data = isConnected || !count ? 'Members ' : 'Last seen ';
     byId('count').textContent = count || '';
     byId('people-help').textContent = help(count, isConnected);
   }

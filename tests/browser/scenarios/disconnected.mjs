@@ -17,7 +17,7 @@ await play(async () => {
     await alice.setViewportSize({ width, height: 760 });
     line.cut();
     await expectText(alice, '#connection', 'Not connected. Retrying…');
-    await expectText(alice, '#people-title', 'Last known members 2');
+    await expectText(alice, '#people-title', 'Last seen 2');
     await expectText(alice, '#send', 'Waiting…');
     assert.equal(await alice.locator('#send').getAttribute('aria-disabled'), 'true');
     assert.equal(await alice.locator('#retry').isVisible(), true);
