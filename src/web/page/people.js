@@ -155,5 +155,5 @@ function neighbour(item, direction) {
 function help(count, isConnected) {
   if (!count) return '';
   if (!isConnected) return 'Not connected: this list may be out of date.';
-  return count > 1 ? 'Click names to whisper to them.' : 'Nobody else is here yet.';
+  return count > 1 ? 'Click names to whisper.' : 'Nobody else is here yet.';
 }
