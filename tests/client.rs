@@ -310,7 +310,7 @@ fn piped_input_waits_for_the_next_connection() {
 /// If the client resumed its session again, two clients would take it from each other endlessly.
 #[test]
 fn session_resumed_elsewhere_exits_with_6() {
-    let script: Vec<&str> = JOIN.into_iter().chain(["ERR - resumed another connection showed your token"]).collect();
+    let script: Vec<&str> = JOIN.into_iter().chain(["ERR - resumed another connection resumed this session"]).collect();
     let script: &[&str] = script.leak();
     let (code, _, err) = run(script, &["tail", "--nick", "al"], "");
     assert_eq!((code, err.as_str()), (Some(6), "chinwag: another connection resumed this session\n"));

@@ -111,12 +111,12 @@ mod tests {
         check("OK QUIT", r#"{"type":"ok","verb":"QUIT"}"#);
         check("ERR MSG no-name take one", r#"{"code":"no-name","text":"take one","type":"err","verb":"MSG"}"#);
         check(
-            "ERR SINCE too-old 31 is the oldest that is kept; for all from there on, write: SINCE 30",
-            r#"{"code":"too-old","oldest":31,"text":"31 is the oldest that is kept; for all from there on, write: SINCE 30","type":"err","verb":"SINCE"}"#,
+            "ERR SINCE too-old the oldest message that is kept has id 31; to get all messages from there on, write: SINCE 30",
+            r#"{"code":"too-old","oldest":31,"text":"the oldest message that is kept has id 31; to get all messages from there on, write: SINCE 30","type":"err","verb":"SINCE"}"#,
         );
         check(
-            "ERR SINCE id-ahead the last id is 5; from another epoch?",
-            r#"{"code":"id-ahead","last":5,"text":"the last id is 5; from another epoch?","type":"err","verb":"SINCE"}"#,
+            "ERR SINCE id-ahead the last id is 5; if your id is from another epoch",
+            r#"{"code":"id-ahead","last":5,"text":"the last id is 5; if your id is from another epoch","type":"err","verb":"SINCE"}"#,
         );
         check("ERR SINCE too-old gone", r#"{"code":"too-old","text":"gone","type":"err","verb":"SINCE"}"#);
         check("USER bob member", r#"{"name":"bob","role":"member","type":"user"}"#);

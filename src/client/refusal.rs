@@ -125,19 +125,19 @@ mod tests {
             "a name is missing; separate the names by commas, without spaces",
         );
         check(
-            "ERR SINCE epoch-changed the epoch is k7qd: ids from another one mean nothing now; write: HISTORY [count]",
-            "the epoch is k7qd: ids from another one mean nothing now; chinwag history prints the last messages",
+            "ERR SINCE epoch-changed the epoch is k7qd, not zzzz: ids of another epoch are not valid; write: HISTORY [count]",
+            "the epoch is k7qd, not zzzz: ids of another epoch are not valid; chinwag history prints the last messages",
         );
         check(
-            "ERR SINCE id-ahead the last id is 5; from another epoch? that is in HELLO; write: HISTORY [count]",
+            "ERR SINCE id-ahead the last id is 5; if your id is from another epoch (HELLO has the current one), write: HISTORY [count]",
             "the last id is 5; expected an id of this server: chinwag history --json prints some",
         );
         check(
-            "ERR SINCE too-old 9 is the oldest that is kept; for all from there on, write: SINCE 8",
-            "9 is the oldest that is kept; to get all from there on, use --since 8",
+            "ERR SINCE too-old the oldest message that is kept has id 9; to get all messages from there on, write: SINCE 8",
+            "the oldest message that is kept has id 9; to get all from there on, use --since 8",
         );
         check("ERR - slow you read too slowly; connect again", "you read too slowly");
-        check("ERR - idle-timeout too quiet; connect again, and answer PING", "too quiet");
+        check("ERR - idle-timeout too quiet; connect again and answer PING", "too quiet");
         check("ERR MSG not-stored the disk is full; try again later", "the disk is full; try again later");
         check("ERR SEARCH verb-unknown unknown command", OLD_SERVER);
     }
@@ -153,8 +153,8 @@ mod tests {
         check("ERR WHO argument-unexpected x is too many; write: WHO", "x is too many; type: /who");
         check("ERR MSG no-name no name yet; take one first: NICK name", "no name yet; take one first: /nick name");
         check(
-            "ERR SINCE too-old 9 is the oldest that is kept; for all from there on, write: SINCE 8",
-            "9 is the oldest that is kept; to get all from there on, type: /since 8",
+            "ERR SINCE too-old the oldest message that is kept has id 9; to get all messages from there on, write: SINCE 8",
+            "the oldest message that is kept has id 9; to get all from there on, type: /since 8",
         );
         check(
             "ERR SET option-unknown unknown option 'x'; write: SET echo|tags|draw|resume on|off",

@@ -233,14 +233,14 @@ mod tests {
         check("/set tags off", "/set is not available in this client");
         check("/pong x", "/pong is not available in this client");
         check("/w", "type: /msg name[,name] text");
-        check("/w bob", "there is no text; type: /msg name[,name] text");
+        check("/w bob", "the text is missing; type: /msg name[,name] text");
         check("/MSG bob, psst", "a name is missing; type: /msg name[,name] text, with no space");
         check("/w @ psst", "; /who lists names");
         check("/history x", "type: /history [number]");
         check("/nick", "type: /nick name");
         check("/reply hi", "nobody has whispered");
         check("/nick a,b", "cannot contain a comma");
-        check("/who else", "one argument too many");
+        check("/who else", "unexpected argument 'else'");
     }
 
     #[test]

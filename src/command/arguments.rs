@@ -8,7 +8,7 @@ use crate::protocol::{ErrorCode, Text, TextError, Token};
 pub(super) fn parse_text(verb: Verb, arguments: &str) -> Result<Text, Refusal> {
     Text::new(arguments).map_err(|error| match error {
         TextError::TooLong => text_too_long(verb),
-        _ => Refusal::new(verb, ErrorCode::TextMissing, "there is no text").with_hint(Hint::Write(verb)),
+        _ => Refusal::new(verb, ErrorCode::TextMissing, "the text is missing").with_hint(Hint::Write(verb)),
     })
 }
 
@@ -22,7 +22,8 @@ pub(super) fn parse_optional_text(verb: Verb, arguments: &str) -> Result<Option<
 }
 
 fn text_too_long(verb: Verb) -> Refusal {
-    let text = format!("the text has more than {TEXT_BYTES_MAX} bytes once its control characters are replaced");
+    let text =
+        format!("the text is too long: expected at most {TEXT_BYTES_MAX} bytes, after control characters are replaced");
     Refusal::new(verb, ErrorCode::TextTooLong, text)
 }
 
@@ -30,8 +31,11 @@ fn text_too_long(verb: Verb) -> Refusal {
 pub(super) fn parse_number(verb: Verb, word: &str) -> Result<u64, Refusal> {
     let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| word.parse().ok()).flatten().ok_or_else(|| {
-        let what =
-            if word.is_empty() { "a number is missing".to_owned() } else { format!("{} is no number", shorten(word)) };
+        let what = match word {
+            "" => "the number is missing".to_owned(),
+            _ if digits => format!("the number {} is too large: expected at most {}", shorten(word), u64::MAX),
+            _ => format!("invalid number '{}'", shorten(word)),
+        };
         Refusal::new(verb, ErrorCode::NumberInvalid, what).with_hint(Hint::Write(verb))
     })
 }
@@ -44,9 +48,11 @@ pub(super) fn parse_optional_token(verb: Verb, arguments: &str) -> Result<Option
         Err(TextError::SeveralWords) => {
             Err(unexpected_argument(verb, arguments.split_whitespace().nth(1).unwrap_or_default()))
         }
-        Err(TextError::TooLong) => {
-            Err(Refusal::new(verb, ErrorCode::TokenTooLong, format!("a token has at most {TOKEN_BYTES_MAX} bytes")))
-        }
+        Err(TextError::TooLong) => Err(Refusal::new(
+            verb,
+            ErrorCode::TokenTooLong,
+            format!("the token is too long: expected at most {TOKEN_BYTES_MAX} bytes"),
+        )),
     }
 }
 
@@ -60,7 +66,7 @@ pub(super) fn expect_none(verb: Verb, arguments: &str) -> Result<(), Refusal> {
 
 /// The refusal of a surplus argument.
 pub(super) fn unexpected_argument(verb: Verb, surplus: &str) -> Refusal {
-    let what = format!("{} is one argument too many", shorten(surplus));
+    let what = format!("unexpected argument '{}'", shorten(surplus));
     Refusal::new(verb, ErrorCode::ArgumentUnexpected, what).with_hint(Hint::Write(verb))
 }
 

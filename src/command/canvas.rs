@@ -14,7 +14,7 @@ impl Definition for Canvas {
     const SPECIFICATION: Specification = Specification {
         verb: "CANVAS",
         usage: "CANVAS",
-        summary: "get all that was drawn since the last DRAW clear, as far as it is kept",
+        summary: "get the strokes since the last DRAW clear",
         pipelining: Pipelining::Off,
         reply_keys: &["count"],
         ..Specification::DEFAULT

@@ -14,7 +14,7 @@ impl Definition for Chat {
     const SPECIFICATION: Specification = Specification {
         verb: "CHAT",
         usage: "CHAT",
-        summary: "switch to chat mode: a line is a message, /verb a command, /msg name text whispers; /chat ends it",
+        summary: "turn chat mode on: a line is a message, /verb is a command, /msg name text whispers; /chat turns it off",
         pipelining: Pipelining::Off,
         reply_keys: &["value"],
         ..Specification::DEFAULT

@@ -17,7 +17,7 @@ impl Definition for Draw {
         verb: "DRAW",
         usage: "DRAW #rrggbb width x,y..., or DRAW clear",
         chat_usage: Some("/DRAW #rrggbb width x,y..., or /DRAW clear"),
-        summary: "draw a line through these points, for those who SET draw on; x and y go from 0 to 9999",
+        summary: "draw a line through these points, for members with SET draw on; x and y are 0 to 9999",
         ..Specification::DEFAULT
     };
 
@@ -38,19 +38,20 @@ impl Definition for Draw {
 }
 
 fn refusal_of(why: StrokeError<'_>) -> Refusal {
-    let (code, what, is) = match why {
-        StrokeError::Colour(word) => (ErrorCode::ColourInvalid, word, "no colour like #1e90ff".to_owned()),
-        StrokeError::Width(word) => (ErrorCode::WidthInvalid, word, format!("no width from 1 to {STROKE_WIDTH_MAX}")),
+    let (code, part, word, expected) = match why {
+        StrokeError::Colour(word) => (ErrorCode::ColourInvalid, "colour", word, "#rrggbb, such as #1e90ff".to_owned()),
+        StrokeError::Width(word) => (ErrorCode::WidthInvalid, "width", word, format!("1 to {STROKE_WIDTH_MAX}")),
         StrokeError::Point(word) => {
-            (ErrorCode::PointInvalid, word, format!("no point x,y with both from 0 to {COORDINATE_MAX}"))
+            (ErrorCode::PointInvalid, "point", word, format!("x,y, both from 0 to {COORDINATE_MAX}"))
         }
         StrokeError::TooMany(count) => {
-            let what = format!("{count} points, at most {STROKE_POINTS_MAX} at once");
+            let what = format!("{count} points: expected at most {STROKE_POINTS_MAX}");
             return Refusal::new(Verb::Draw, ErrorCode::PointsTooMany, what).with_hint(Hint::SplitStroke);
         }
     };
-    let what = if what.is_empty() { "there".to_owned() } else { shorten(what) };
-    Refusal::new(Verb::Draw, code, format!("{what} is {is}")).with_hint(Hint::Write(Verb::Draw))
+    let what =
+        if word.is_empty() { format!("the {part} is missing") } else { format!("invalid {part} '{}'", shorten(word)) };
+    Refusal::new(Verb::Draw, code, format!("{what}: expected {expected}")).with_hint(Hint::Write(Verb::Draw))
 }
 
 impl fmt::Display for Draw {

@@ -86,7 +86,7 @@ const DOUBLE_SLASH: &str = " (/help lists the commands); to whisper: /msg name[,
                             to begin a message with a slash, type two: //";
 
 /// The first part of a written [`Hint::Since`]; the command and the id follow.
-const SINCE: &str = "; for all from there on, write: ";
+const SINCE: &str = "; to get all messages from there on, write: ";
 
 impl Hint {
     /// All hints that have no text and no id.
@@ -197,12 +197,16 @@ impl fmt::Display for HintInMode<'_> {
             Hint::DoubleSlash(word) => write!(f, "{DOUBLE_SLASH}{word}"),
             Hint::Since(MessageId(id)) => write!(f, "{SINCE}{prefix}SINCE {id}"),
             Hint::CheckEpoch => {
-                write!(f, "; from another epoch? that is in HELLO; write: {}", Verb::History.usage_in(mode))
+                write!(
+                    f,
+                    "; if your id is from another epoch (HELLO has the current one), write: {}",
+                    Verb::History.usage_in(mode)
+                )
             }
-            Hint::EnableStore => f.write_str(" (its operator would say: --data PATH)"),
+            Hint::EnableStore => f.write_str(" (to enable it, start chinwagd with --data PATH)"),
             Hint::AddRarerWord => f.write_str("; add a rarer word"),
             Hint::SplitStroke => f.write_str("; send the rest in another DRAW"),
-            Hint::SplitLine => f.write_str(", send it in parts"),
+            Hint::SplitLine => f.write_str("; send it in parts"),
             Hint::EndLinesWithLf => {
                 f.write_str("; end each line with LF, or send the first line alone and wait for its reply")
             }
@@ -210,18 +214,22 @@ impl fmt::Display for HintInMode<'_> {
             Hint::ConvertToUtf8 => f.write_str("; convert it first: iconv -f UTF-16 -t UTF-8"),
             Hint::RetryLater => f.write_str("; try again later"),
             Hint::RetryInASecond => f.write_str("; try again in a second"),
-            Hint::CheckHistory => f.write_str(", so look in HISTORY first; try again later"),
+            Hint::CheckHistory => f.write_str("; look for it in HISTORY before you try again"),
             Hint::CloseConnection => f.write_str("; close one first"),
             // These hints are about a new connection, which begins outside of chat mode.
             Hint::JoinAgainLater => f.write_str("; if your connection breaks, join again with NICK"),
-            Hint::ResumeOnNewConnection => f.write_str("; RESUME comes instead of NICK, on a new connection"),
-            Hint::ReplaceToken => f.write_str("; if that is not you: RESUME it, then SET resume on for another token"),
+            Hint::ResumeOnNewConnection => {
+                f.write_str("; to resume a session, send RESUME on a new connection, instead of NICK")
+            }
+            Hint::ReplaceToken => {
+                f.write_str("; if it was not yours, RESUME the session and SET resume on to replace the token")
+            }
             Hint::Reconnect => f.write_str("; connect again"),
             Hint::ReconnectAndJoin => f.write_str("; connect again and write: NICK name"),
-            Hint::ReconnectAndPong => f.write_str("; connect again, and answer PING"),
-            Hint::ReconnectAndHelp => f.write_str("; connect again, and write: HELP"),
-            Hint::UseNetcat => f.write_str("; join with nc or telnet, and write: NICK name"),
-            Hint::ConnectWithoutTls => f.write_str("; connect without TLS, and write: NICK name"),
+            Hint::ReconnectAndPong => f.write_str("; connect again and answer PING"),
+            Hint::ReconnectAndHelp => f.write_str("; connect again and write: HELP"),
+            Hint::UseNetcat => f.write_str("; connect with nc or telnet and write: NICK name"),
+            Hint::ConnectWithoutTls => f.write_str("; connect without TLS and write: NICK name"),
         }
     }
 }
@@ -238,10 +246,14 @@ mod tests {
         check("no text; write: text", "no text", Some(Hint::Write(Verb::Msg)));
         check("no text; write: MSG text", "no text", Some(Hint::Write(Verb::Msg)));
         check("the disk is full; try again later", "the disk is full", Some(Hint::RetryLater));
-        check("it is gone, so look in HISTORY first; try again later", "it is gone", Some(Hint::CheckHistory));
-        check("5; from another epoch? that is in HELLO; write: HISTORY [count]", "5", Some(Hint::CheckEpoch));
-        check("9; for all from there on, write: SINCE 8", "9", Some(Hint::Since(MessageId(8))));
-        check("9; for all from there on, write: /SINCE 8", "9", Some(Hint::Since(MessageId(8))));
+        check("it is gone; look for it in HISTORY before you try again", "it is gone", Some(Hint::CheckHistory));
+        check(
+            "5; if your id is from another epoch (HELLO has the current one), write: HISTORY [count]",
+            "5",
+            Some(Hint::CheckEpoch),
+        );
+        check("9; to get all messages from there on, write: SINCE 8", "9", Some(Hint::Since(MessageId(8))));
+        check("9; to get all messages from there on, write: /SINCE 8", "9", Some(Hint::Since(MessageId(8))));
     }
 
     /// Servers of later versions may have other hints.
@@ -252,8 +264,8 @@ mod tests {
             "",
             "no; write: SING la",
             "no; write: NICK name, now",
-            "9; for all from there on, write: SINCE x",
-            "9; for all from there on, write: SINCE 99999999999999999999",
+            "9; to get all messages from there on, write: SINCE x",
+            "9; to get all messages from there on, write: SINCE 99999999999999999999",
         ] {
             assert_eq!(Hint::split(text), (text, None));
         }

@@ -15,7 +15,7 @@ impl Definition for History {
     const SPECIFICATION: Specification = Specification {
         verb: "HISTORY",
         usage: "HISTORY [count]",
-        summary: "get the last messages again (20, if you do not say how many)",
+        summary: "get the last messages (20 without a count)",
         pipelining: Pipelining::Off,
         reply_keys: &["count", "last"],
         ..Specification::DEFAULT

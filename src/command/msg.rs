@@ -16,7 +16,7 @@ impl Definition for Msg {
         verb: "MSG",
         usage: "MSG text",
         chat_usage: Some("text"),
-        summary: "say something to everybody",
+        summary: "send a message to everybody",
         pipelining: Pipelining::SameVerb,
         reply_keys: &["id"],
         ..Specification::DEFAULT

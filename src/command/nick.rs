@@ -14,7 +14,7 @@ impl Definition for Nick {
     const SPECIFICATION: Specification = Specification {
         verb: "NICK",
         usage: "NICK name",
-        summary: "take a name and join, or change it",
+        summary: "take a name and join, or change your name",
         needs_nickname: false,
         reply_keys: &["name"],
         ..Specification::DEFAULT

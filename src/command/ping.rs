@@ -14,7 +14,7 @@ impl Definition for Ping {
     const SPECIFICATION: Specification = Specification {
         verb: "PING",
         usage: "PING [token]",
-        summary: "get OK PING back, after all that came before it",
+        summary: "get OK PING, after the replies to all lines before it",
         needs_nickname: false,
         reply_keys: &["token"],
         ..Specification::DEFAULT

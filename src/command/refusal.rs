@@ -39,7 +39,7 @@ impl Refusal {
     /// Requested messages were evicted. `oldest` is the id of the oldest retained message, or the next id if none is retained.
     pub fn too_old(verb: Verb, oldest: MessageId) -> Self {
         let MessageId(id) = oldest;
-        let refusal = Self::new(verb, ErrorCode::TooOld, format!("{id} is the oldest that is kept"));
+        let refusal = Self::new(verb, ErrorCode::TooOld, format!("the oldest message that is kept has id {id}"));
         let hint = Hint::Since(MessageId(id.saturating_sub(1)));
         Self { field: Some(ErrorField::Oldest(oldest)), ..refusal.with_hint(hint) }
     }
@@ -52,7 +52,7 @@ impl Refusal {
 
     /// `RESUME` failed. Does not reveal whether the token is malformed or unknown.
     pub(crate) fn token_unknown() -> Self {
-        let problem = "nobody's name is kept for this token (any more)";
+        let problem = "the token is invalid or has expired";
         Self::new(Verb::Resume, ErrorCode::TokenUnknown, problem).with_hint(Hint::Write(Verb::Nick))
     }
 
@@ -94,7 +94,7 @@ impl From<LineError> for Refusal {
         let (code, problem, hint) = match error {
             LineError::TooLong => (
                 ErrorCode::LineTooLong,
-                format!("a line has at most {LINE_BYTES_MAX} bytes; this one was discarded"),
+                format!("the line is too long and was discarded: expected at most {LINE_BYTES_MAX} bytes"),
                 Hint::SplitLine,
             ),
             LineError::TooLongWithCr => (
@@ -105,11 +105,9 @@ impl From<LineError> for Refusal {
             LineError::NotUtf8(byte) => {
                 (ErrorCode::LineNotUtf8, format!("byte {byte} of this line is not UTF-8"), Hint::SendUtf8)
             }
-            LineError::Utf16 => (
-                ErrorCode::LineNotUtf8,
-                "your input is UTF-16, this server reads UTF-8".to_owned(),
-                Hint::ConvertToUtf8,
-            ),
+            LineError::Utf16 => {
+                (ErrorCode::LineNotUtf8, "your input is UTF-16: expected UTF-8".to_owned(), Hint::ConvertToUtf8)
+            }
         };
         Self::new(None, code, problem).with_hint(hint)
     }
@@ -118,8 +116,10 @@ impl From<LineError> for Refusal {
 impl From<OtherProtocol> for Refusal {
     fn from(protocol: OtherProtocol) -> Self {
         let (problem, hint) = match protocol {
-            OtherProtocol::Http => ("that was an HTTP request, and this is a chat server", Hint::UseNetcat),
-            OtherProtocol::Tls => ("that was TLS, and this server speaks plain text", Hint::ConnectWithoutTls),
+            OtherProtocol::Http => ("you sent an HTTP request, but this is a chat server", Hint::UseNetcat),
+            OtherProtocol::Tls => {
+                ("you sent a TLS handshake, but this server speaks plain text", Hint::ConnectWithoutTls)
+            }
         };
         Self::new(None, ErrorCode::WrongProtocol, problem).with_hint(hint)
     }
@@ -135,7 +135,7 @@ mod tests {
         let check = |line: &str, field| assert_eq!(Refusal::parse(line).unwrap().field, field, "{line:?}");
         check("SINCE too-old 31 is the oldest", Some(ErrorField::Oldest(MessageId(31))));
         check("SINCE too-old the oldest is 31; write: SINCE 30", Some(ErrorField::Oldest(MessageId(31))));
-        check("SINCE id-ahead the last id is 5; from another epoch?", Some(ErrorField::Last(MessageId(5))));
+        check("SINCE id-ahead the last id is 5; if your id is 4", Some(ErrorField::Last(MessageId(5))));
         check("SINCE too-old no number", None);
         check("SINCE too-old 99999999999999999999", None);
         check("SINCE epoch-changed the epoch is 22", None);

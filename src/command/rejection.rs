@@ -14,24 +14,25 @@ impl From<Rejection> for Refusal {
                 nick_refusal(ErrorCode::NameAlike, &name, "looks too much like", &holder)
             }
             Rejection::NickReserved(name) => {
-                let what =
-                    format!("{name} is reserved until a message sent under it, or under a look-alike, is stored");
+                let what = format!(
+                    "{name} is reserved while a message sent under it, or under a similar name, waits to be stored"
+                );
                 Self::new(Verb::Nick, ErrorCode::NameTaken, what).with_hint(Hint::RetryNickname)
             }
             Rejection::TokenUnknown => Self::token_unknown(),
-            Rejection::TargetSelf(name) => whisper_refusal(ErrorCode::TargetSelf, &format!("{name} is you")),
+            Rejection::TargetSelf(name) => whisper_refusal(ErrorCode::TargetSelf, &format!("{name} is your own name")),
             Rejection::TargetAbsent(name) => {
                 whisper_refusal(ErrorCode::TargetAbsent, &format!("{name} is not here")).with_hint(Hint::ListMembers)
             }
             Rejection::TargetDetached(name) => {
-                whisper_refusal(ErrorCode::TargetAbsent, &format!("{name} has no connection now and may come back"))
+                whisper_refusal(ErrorCode::TargetAbsent, &format!("{name} is disconnected and may come back"))
             }
             Rejection::TargetLeaving(name) => {
-                whisper_refusal(ErrorCode::TargetAbsent, &format!("{name} is leaving and hears no more"))
+                whisper_refusal(ErrorCode::TargetAbsent, &format!("{name} is leaving and receives no more messages"))
             }
             Rejection::NotStored(StoreFailure::NotStored(why)) => not_stored_refusal(&why).with_hint(Hint::RetryLater),
             Rejection::NotStored(StoreFailure::Unconfirmed(why)) => {
-                not_stored_refusal(&format!("{why}; the disk may have stored it")).with_hint(Hint::CheckHistory)
+                not_stored_refusal(&format!("{why}; it may have been stored")).with_hint(Hint::CheckHistory)
             }
         }
     }
@@ -48,7 +49,7 @@ fn whisper_refusal(code: ErrorCode, why: &str) -> Refusal {
 }
 
 fn not_stored_refusal(why: &str) -> Refusal {
-    Refusal::new(Verb::Msg, ErrorCode::NotStored, format!("nobody got the message: {why}"))
+    Refusal::new(Verb::Msg, ErrorCode::NotStored, format!("the message was not sent: {why}"))
 }
 
 #[cfg(test)]
@@ -70,25 +71,25 @@ mod tests {
         );
         check(
             Rejection::NickReserved(name("al")),
-            "NICK name-taken al is reserved until a message sent under it, or under a look-alike, is stored; \
+            "NICK name-taken al is reserved while a message sent under it, or under a similar name, waits to be stored; \
              try again later, or choose another and write: ~NICK name",
         );
         check(
             Rejection::TargetDetached(name("al")),
-            "WHISPER target-absent al has no connection now and may come back; nothing was delivered",
+            "WHISPER target-absent al is disconnected and may come back; nothing was delivered",
         );
         check(
             Rejection::TargetLeaving(name("al")),
-            "WHISPER target-absent al is leaving and hears no more; nothing was delivered",
+            "WHISPER target-absent al is leaving and receives no more messages; nothing was delivered",
         );
         check(
             Rejection::NotStored(StoreFailure::NotStored("the disk is full".into())),
-            "MSG not-stored nobody got the message: the disk is full; try again later",
+            "MSG not-stored the message was not sent: the disk is full; try again later",
         );
         check(
             Rejection::NotStored(StoreFailure::Unconfirmed("the server is shutting down".into())),
-            "MSG not-stored nobody got the message: the server is shutting down; the disk may have stored it, \
-             so look in HISTORY first; try again later",
+            "MSG not-stored the message was not sent: the server is shutting down; it may have been stored; \
+             look for it in HISTORY before you try again",
         );
     }
 }

@@ -15,7 +15,7 @@ impl Definition for Resume {
     const SPECIFICATION: Specification = Specification {
         verb: "RESUME",
         usage: "RESUME token",
-        summary: "take your name back, instead of NICK, with the token of SET resume on",
+        summary: "take your name back with a token from SET resume on, instead of NICK",
         needs_nickname: false,
         reply_keys: &["name"],
         ..Specification::DEFAULT
@@ -27,7 +27,7 @@ impl Definition for Resume {
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
         let mut words = arguments.split_whitespace();
         let Some(token) = words.next() else {
-            let refusal = Refusal::new(Verb::Resume, ErrorCode::TokenMissing, "there is no token");
+            let refusal = Refusal::new(Verb::Resume, ErrorCode::TokenMissing, "the token is missing");
             return Err(refusal.with_hint(Hint::Write(Verb::Resume)));
         };
         match words.next() {
@@ -39,7 +39,7 @@ impl Definition for Resume {
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let Self(ResumeToken { id, secret }) = self;
         if let Some(name) = context.nickname() {
-            let refusal = Refusal::new(Verb::Resume, ErrorCode::AlreadyNamed, format!("you are {name} already"));
+            let refusal = Refusal::new(Verb::Resume, ErrorCode::AlreadyNamed, format!("you are already {name}"));
             return Err(refusal.with_hint(Hint::ResumeOnNewConnection));
         }
         context.submit(Action::Resume(MemberId(id), Verifier::new(&secret)));

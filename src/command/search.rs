@@ -16,7 +16,7 @@ impl Definition for Search {
     const SPECIFICATION: Specification = Specification {
         verb: "SEARCH",
         usage: "SEARCH words",
-        summary: "find messages that have these words, the newest first",
+        summary: "find messages with all these words, newest first",
         reply_keys: &["count"],
         ..Specification::DEFAULT
     };
@@ -28,7 +28,7 @@ impl Definition for Search {
         let words = parse_text(Verb::Search, arguments)?;
         let count = count_words(words.as_str());
         if count > SEARCH_WORDS_MAX {
-            let text = format!("{count} words are too many: expected at most {SEARCH_WORDS_MAX}");
+            let text = format!("{count} words: expected at most {SEARCH_WORDS_MAX}");
             return Err(Refusal::new(Verb::Search, ErrorCode::WordsTooMany, text));
         }
         Ok(Self(words))
@@ -39,7 +39,7 @@ impl Definition for Search {
             context.query_store(HistoryQuery::Words(self.0));
             return Ok(());
         }
-        let what = "this server keeps no messages that could be searched";
+        let what = "search is disabled on this server";
         Err(Refusal::new(Verb::Search, ErrorCode::NoStore, what).with_hint(Hint::EnableStore))
     }
 }

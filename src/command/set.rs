@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::arguments::unexpected_argument;
+use super::arguments::{shorten, unexpected_argument};
 use super::reply::{on_off, on_off_from_word};
 use super::{Context, Definition, Hint, Refusal, Reply, ReplyWords, Specification, Verb};
 use crate::protocol::{Dialect, ErrorCode, Mode, ResumeToken};
@@ -54,8 +54,8 @@ impl Definition for Set {
     const SPECIFICATION: Specification = Specification {
         verb: "SET",
         usage: "SET echo|tags|draw|resume on|off",
-        summary: "echo: get your own messages too; tags: events begin with @id time; draw: get what is drawn; \
-                  resume: get a token for RESUME",
+        summary: "echo: also get the events of your own commands; tags: events begin with @id time; \
+                  draw: get DRAW events; resume: get a token for RESUME",
         needs_nickname: false,
         reply_keys: &["option", "value", "token"],
         ..Specification::DEFAULT
@@ -66,11 +66,19 @@ impl Definition for Set {
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
         let refuse = |code, what: &str| Refusal::new(Verb::Set, code, what).with_hint(Hint::Write(Verb::Set));
         let mut words = arguments.split_whitespace();
-        let Some(setting) = words.next().and_then(Setting::from_word) else {
-            return Err(refuse(ErrorCode::OptionUnknown, "there are echo, tags, draw and resume"));
+        let Some(option) = words.next() else {
+            return Err(refuse(ErrorCode::OptionUnknown, "the option is missing: expected echo, tags, draw or resume"));
         };
-        let Some(on) = words.next().and_then(on_off_from_word) else {
-            return Err(refuse(ErrorCode::ValueInvalid, "it is on or off"));
+        let Some(setting) = Setting::from_word(option) else {
+            let what = format!("unknown option '{}': expected echo, tags, draw or resume", shorten(option));
+            return Err(refuse(ErrorCode::OptionUnknown, &what));
+        };
+        let Some(value) = words.next() else {
+            return Err(refuse(ErrorCode::ValueInvalid, "the value is missing: expected on or off"));
+        };
+        let Some(on) = on_off_from_word(value) else {
+            let what = format!("invalid value '{}': expected on or off", shorten(value));
+            return Err(refuse(ErrorCode::ValueInvalid, &what));
         };
         match words.next() {
             None => Ok(Self { setting, on }),
@@ -102,7 +110,7 @@ impl Definition for Set {
 
 fn give_token(context: &mut dyn Context) -> Result<(), Refusal> {
     let Some(secret) = context.secret().filter(|_| context.room().has_resume()) else {
-        let refusal = Refusal::new(Verb::Set, ErrorCode::ResumeOff, "this server holds nobody's name");
+        let refusal = Refusal::new(Verb::Set, ErrorCode::ResumeOff, "this server does not resume sessions");
         return Err(refusal.with_hint(Hint::JoinAgainLater));
     };
     context.set_verifier(Some(Verifier::new(&secret)));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::arguments::{parse_number, parse_optional_token};
+use super::arguments::{parse_number, parse_optional_token, shorten};
 use super::{Context, Definition, Hint, HistoryQuery, HistoryReply, Pipelining, Refusal, Reply, Specification, Verb};
 use crate::protocol::{ErrorCode, MessageId, Mode, Token, split_word};
 
@@ -19,7 +19,7 @@ impl Definition for Since {
     const SPECIFICATION: Specification = Specification {
         verb: "SINCE",
         usage: "SINCE id [epoch]",
-        summary: "get the messages after the one with this id; the epoch is in HELLO",
+        summary: "get all messages after this id; HELLO has the epoch",
         pipelining: Pipelining::Off,
         reply_keys: &["count", "last"],
         ..Specification::DEFAULT
@@ -39,7 +39,7 @@ impl Definition for Since {
         if let (Some(theirs), Some(ours)) = (&epoch, room.epoch())
             && theirs != ours
         {
-            let what = format!("the epoch is {ours}: ids from another one mean nothing now");
+            let what = format!("the epoch is {ours}, not {}: ids of another epoch are not valid", shorten(&theirs.to_string()));
             let refusal = Refusal::new(Verb::Since, ErrorCode::EpochChanged, what);
             return Err(refusal.with_hint(Hint::Write(Verb::History)));
         }

@@ -15,7 +15,7 @@ impl Definition for Status {
     const SPECIFICATION: Specification = Specification {
         verb: "STATUS",
         usage: "STATUS",
-        summary: "list addresses and times (for the coordinator)",
+        summary: "list the members with addresses and times (coordinator only)",
         pipelining: Pipelining::Off,
         reply_keys: &["count"],
         ..Specification::DEFAULT
@@ -33,7 +33,7 @@ impl Definition for Status {
         let coordinator = room.coordinator();
         if coordinator != Some(context.member()) {
             let name = coordinator.and_then(|member| room.name(member)).map_or("nobody", Name::as_str);
-            let text = format!("it shows addresses; only the coordinator may, and that is {name}");
+            let text = format!("only the coordinator ({name}) may see addresses");
             return Err(Refusal::new(Verb::Status, ErrorCode::NotCoordinator, text));
         }
         let details = |id: MemberId| {

@@ -238,9 +238,9 @@ fn error_of_unknown_verb_says_what_to_write() {
         "ERR - verb-unknown unknown command '/tell' (HELP lists the commands, without a slash); \
          to whisper, write: WHISPER name[,name...] text; to say it to everybody: MSG text",
     );
-    check("/w bob", Mode::Chat, "ERR WHISPER text-missing there is no text; write: /msg name[,name...] text");
-    check("/nick", Mode::Chat, "ERR NICK name-missing there is no name; write: /NICK name");
-    check("/who else", Mode::Chat, "ERR WHO argument-unexpected else is one argument too many; write: /WHO");
+    check("/w bob", Mode::Chat, "ERR WHISPER text-missing the text is missing; write: /msg name[,name...] text");
+    check("/nick", Mode::Chat, "ERR NICK name-missing the name is missing; write: /NICK name");
+    check("/who else", Mode::Chat, "ERR WHO argument-unexpected unexpected argument 'else'; write: /WHO");
     check("/help me", Mode::Chat, "ERR HELP verb-unknown unknown command 'me'; /HELP lists the commands");
     check(
         "/shrug",

@@ -23,7 +23,7 @@ impl Definition for Whisper {
         usage: "WHISPER name[,name...] text",
         chat_usage: Some("/msg name[,name...] text"),
         chat_aliases: &["msg", "w"],
-        summary: "say something to those named only",
+        summary: "send a message to the named members only",
         reply_keys: &["names"],
         ..Specification::DEFAULT
     };
@@ -39,7 +39,7 @@ impl Definition for Whisper {
             return Err(refuse(ErrorCode::TargetMissing, "a name is missing").with_hint(Hint::JoinNamesByCommas));
         }
         if words.len() > WHISPER_NAMES_MAX {
-            let what = format!("{} names, at most {WHISPER_NAMES_MAX} at once; nothing was delivered", words.len());
+            let what = format!("{} names: expected at most {WHISPER_NAMES_MAX}; nothing was delivered", words.len());
             return Err(refuse(ErrorCode::TargetsTooMany, &what));
         }
         let mut to: Vec<Name> = Vec::with_capacity(words.len());

@@ -16,7 +16,7 @@ impl Definition for Who {
     const SPECIFICATION: Specification = Specification {
         verb: "WHO",
         usage: "WHO",
-        summary: "list who is here",
+        summary: "list the members",
         pipelining: Pipelining::Off,
         reply_keys: &["count"],
         ..Specification::DEFAULT

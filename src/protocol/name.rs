@@ -192,15 +192,15 @@ impl NameError {
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("there is no name"),
-            Self::TooLong(chars) => write!(f, "a name has at most {NAME_CHARS_MAX} characters, this has {chars}"),
+            Self::Missing => f.write_str("the name is missing"),
+            Self::TooLong(chars) => write!(f, "the name has {chars} characters: expected at most {NAME_CHARS_MAX}"),
             Self::Space => f.write_str("a name cannot contain a space"),
             Self::Control => f.write_str("a name cannot contain control or direction characters"),
             Self::Comma => f.write_str("a name cannot contain a comma"),
-            Self::Start(c) => write!(f, "a name begins with a letter or a digit, not with {}", describe_char(*c)),
+            Self::Start(c) => write!(f, "a name must begin with a letter or a digit, not with {}", describe_char(*c)),
             Self::Character(c) => write!(f, "a name cannot contain {}", describe_char(*c)),
-            Self::Marks => write!(f, "a name has at most {NAME_MARKS_IN_A_ROW_MAX} combining marks in a row"),
-            Self::Shape => f.write_str("these letters cannot stand together in a name"),
+            Self::Marks => write!(f, "a name cannot have more than {NAME_MARKS_IN_A_ROW_MAX} combining marks in a row"),
+            Self::Shape => f.write_str("a name cannot combine these characters"),
         }
     }
 }

@@ -134,13 +134,13 @@ impl From<AdmissionLimit> for Refusal {
     fn from(limit: AdmissionLimit) -> Self {
         let (what, hint) = match limit {
             AdmissionLimit::Clients(max) => {
-                (format!("{max} are connected, and that is all there is room for"), Hint::RetryLater)
+                (format!("the server has its maximum of {max} connections"), Hint::RetryLater)
             }
             AdmissionLimit::Address(max) => {
-                (format!("{max} are connected from your address, and no more may be"), Hint::CloseConnection)
+                (format!("your address has its maximum of {max} connections"), Hint::CloseConnection)
             }
             AdmissionLimit::Rate(max) => {
-                (format!("more than {max} a second connect from your address"), Hint::RetryInASecond)
+                (format!("more than {max} connections a second from your address"), Hint::RetryInASecond)
             }
         };
         Self::new(None, ErrorCode::ServerFull, what).with_hint(hint)

@@ -112,8 +112,10 @@ impl CatchUp {
     fn render(&self, page: &Page) -> Vec<u8> {
         let mut text = Vec::with_capacity(page.bytes());
         if let Some(EvictedRange { after, up_to, .. }) = page.evicted {
-            let notice =
-                format!("what was said after {}, up to {}, is no longer kept, and is missing here", after.0, up_to.0);
+            let notice = format!(
+                "the messages after id {}, up to id {}, are missing: they are no longer kept",
+                after.0, up_to.0
+            );
             let tag = Tag { id: None, at: (self.now)() };
             self.dialect.write_event(&mut text, tag, &Event::Notice(Text::truncated(&notice)));
         }
@@ -158,14 +160,14 @@ impl QueryPages {
 }
 
 fn search_timeout(found: u64) -> Refusal {
-    let what = format!("the search used more than {SEARCH_CPU_MS_MAX} ms of CPU time and found {found} so far");
+    let what = format!("the search was stopped after {SEARCH_CPU_MS_MAX} ms of CPU time, with {found} messages found");
     Refusal::new(Verb::Search, ErrorCode::SearchTimeout, what).with_hint(Hint::AddRarerWord)
 }
 
 fn store_failed(verb: Verb, error: &QueryError) -> Refusal {
     let text = match error {
-        QueryError::Read(why) => format!("the store cannot be read now: {why}"),
-        QueryError::Index(why) => format!("the words of what was stored last cannot be looked for now: {why}"),
+        QueryError::Read(why) => format!("cannot read the store: {why}"),
+        QueryError::Index(why) => format!("cannot search the latest messages: {why}"),
     };
     Refusal::new(verb, ErrorCode::StoreFailed, text)
 }

@@ -388,7 +388,7 @@ impl Sessions {
     fn resume_member(&mut self, session: SessionId, member: MemberId, name: Name, out: &mut Vec<Output>) {
         if let Some(before) = self.session_of(member) {
             if self.all.get(before).is_some_and(|state| !state.is_closed()) {
-                let what = "another connection showed your token and has your name now";
+                let what = "another connection resumed this session with its token";
                 let why = Refusal::new(None, ErrorCode::Resumed, what).with_hint(Hint::ReplaceToken);
                 out.push(Output::Send(before, ServerLine::Err(why)));
             }
@@ -466,7 +466,7 @@ impl Sessions {
         let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
         out.push(Output::Send(session, ServerLine::Err(refusal)));
         if too_many {
-            let what = format!("{ERRORS_IN_A_ROW_MAX} lines in a row were of no use");
+            let what = format!("{ERRORS_IN_A_ROW_MAX} invalid lines in a row");
             let why = Refusal::new(None, ErrorCode::TooManyErrors, what).with_hint(Hint::ReconnectAndHelp);
             self.disconnect_with_error(at, session, LeaveReason::Errors, why, out);
         }

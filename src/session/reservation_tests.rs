@@ -90,7 +90,7 @@ fn not_stored(room: &mut (Sessions, Arc<Mutex<StalledStore>>), name: &str) -> Ve
 fn assert_reserved(room: &mut Sessions, session: u64, nick: &str) {
     let refused = send_line(room, session, &format!("NICK {nick}"));
     let expected = format!(
-        "{session}< ERR NICK name-taken {nick} is reserved until a message sent under it, or under a look-alike, is stored"
+        "{session}< ERR NICK name-taken {nick} is reserved while a message sent under it, or under a similar name, waits to be stored"
     );
     assert!(refused.len() == 1 && refused[0].starts_with(&expected), "{refused:?}");
 }

@@ -41,7 +41,7 @@ fn resume_moves_member_without_events() {
     send_line(&mut room, 1, "SET tags on");
     tick(&mut room, 40);
     connect(&mut room, 3);
-    let why = "1< ERR - resumed another connection showed your token and has your name now; if that is not you: RESUME it, then SET resume on for another token";
+    let why = "1< ERR - resumed another connection resumed this session with its token; if it was not yours, RESUME the session and SET resume on to replace the token";
     let expected = [why, "1 closed", "1 removed", "3< OK RESUME alice", "3 follows"];
     assert_eq!(send_line(&mut room, 3, &format!("RESUME {}", token(1, 1))), expected);
     assert_eq!(send_line(&mut room, 1, "MSG from beyond"), Vec::<String>::new());
@@ -68,7 +68,7 @@ fn token_works_until_replaced_or_member_left() {
     assert_eq!(apply(&mut room, 5, resumable(secret(9))), [format!("5< OK SET resume on {}", token(1, 9))]);
     connect(&mut room, 6);
     let mut refused = |line: &str| {
-        let unknown = "ERR RESUME token-unknown nobody's name is kept for this token (any more); write: NICK name";
+        let unknown = "ERR RESUME token-unknown the token is invalid or has expired; write: NICK name";
         assert_eq!(send_line(&mut room, 6, line), [format!("6< {unknown}")], "{line}");
     };
     refused(&format!("RESUME {}", token(1, 1)));
@@ -92,7 +92,7 @@ fn detached_member_remains_until_timeout() {
     assert_eq!(room.connected_count(), 1);
     assert_eq!([1, 2, 3].map(|session| room.is_detached(SessionId(session))), [true, false, false]);
     assert_eq!(send_line(&mut room, 2, "WHO"), ["2< USER alice coordinator/USER bob member", "2< OK WHO 2"]);
-    let refusal = "ERR WHISPER target-absent alice has no connection now and may come back; nothing was delivered";
+    let refusal = "ERR WHISPER target-absent alice is disconnected and may come back; nothing was delivered";
     assert_eq!(send_line(&mut room, 2, "WHISPER alice hi"), [format!("2< {refusal}")]);
     assert!(send_line(&mut room, 2, "NICK ALICE")[0].contains("name-taken"));
     assert_eq!(tick(&mut room, 7 + RESUME_SECONDS), Vec::<String>::new());
@@ -156,7 +156,7 @@ fn quit_or_errors_leave_at_once_despite_token() {
 #[test]
 fn token_can_be_requested_with_or_without_name() {
     let mut room = resumable_room(&["alice"]);
-    let own = "ERR RESUME already-named you are alice already; RESUME comes instead of NICK, on a new connection";
+    let own = "ERR RESUME already-named you are already alice; to resume a session, send RESUME on a new connection, instead of NICK";
     assert_eq!(send_line(&mut room, 1, &format!("RESUME {}", token(1, 1))), [format!("1< {own}")]);
     connect(&mut room, 2);
     apply(&mut room, 2, resumable(secret(2)));
@@ -174,7 +174,7 @@ fn token_can_be_requested_with_or_without_name() {
 fn member_detaches_only_with_timeout_and_token() {
     let mut room = room(&["alice"]);
     let refusal =
-        "1< ERR SET resume-off this server holds nobody's name; if your connection breaks, join again with NICK";
+        "1< ERR SET resume-off this server does not resume sessions; if your connection breaks, join again with NICK";
     assert_eq!(apply(&mut room, 1, resumable(secret(1))), [refusal]);
     assert_eq!(send_line(&mut room, 1, "SET resume on"), [refusal]);
     assert_eq!(send_line(&mut room, 1, "SET resume off"), ["1< OK SET resume off"]);
@@ -194,6 +194,6 @@ fn guessing_tokens_ends_the_session() {
         let line = if guess % 2 == 0 { "RESUME me".to_owned() } else { format!("RESUME {}", token(1, 2)) };
         assert_eq!(send_line(&mut room, 2, &line).len(), 1);
     }
-    let why = "2< ERR - too-many-errors 50 lines in a row were of no use; connect again, and write: HELP";
+    let why = "2< ERR - too-many-errors 50 invalid lines in a row; connect again and write: HELP";
     assert_eq!(send_line(&mut room, 2, &format!("RESUME {}", token(1, 3)))[1..], [why, "2 closed", "2 removed"]);
 }

@@ -103,11 +103,11 @@ fn help_in_chat_mode_shows_what_to_type() {
         let command = Command::parse(line, mode).expect("valid").expect("not blank");
         apply(&mut room, 1, InputKind::Command(command))
     };
-    assert_eq!(help("HELP /who", Mode::Commands), ["1< NOTICE WHO: list who is here", "1< OK HELP"]);
+    assert_eq!(help("HELP /who", Mode::Commands), ["1< NOTICE WHO: list the members", "1< OK HELP"]);
     help("CHAT", Mode::Commands);
-    let whisper = "1< NOTICE /msg name[,name...] text: say something to those named only";
-    let message = "1< NOTICE text: say something to everybody";
-    assert_eq!(help("/help /who", Mode::Chat), ["1< NOTICE /WHO: list who is here", "1< OK HELP"]);
+    let whisper = "1< NOTICE /msg name[,name...] text: send a message to the named members only";
+    let message = "1< NOTICE text: send a message to everybody";
+    assert_eq!(help("/help /who", Mode::Chat), ["1< NOTICE /WHO: list the members", "1< OK HELP"]);
     assert_eq!(help("/help w", Mode::Chat), [whisper, "1< OK HELP"]);
     assert_eq!(help("/help msg", Mode::Chat), [whisper, message, "1< OK HELP"]);
     assert!(help("/help draw", Mode::Chat)[0].starts_with("1< NOTICE /DRAW #rrggbb width x,y..., or /DRAW clear: "));
@@ -173,12 +173,11 @@ fn history_is_replayed_on_request() {
     check(1, "MSG three", &["*3 MSG alice three, for 1 OK MSG 3"]);
     check(1, "SINCE 1", &[&format!("{two}/{}", &three[3..]), "1< OK SINCE 2 last=3"]);
     check(1, "SINCE 2", &[&three, "1< OK SINCE 1 last=3"]);
-    let old = "1< ERR SINCE too-old 2 is the oldest that is kept; for all from there on, write: SINCE 1";
+    let old = "1< ERR SINCE too-old the oldest message that is kept has id 2; to get all messages from there on, write: SINCE 1";
     check(1, "SINCE 0", &[old]);
-    let ahead = "1< ERR SINCE id-ahead the last id is 3; from another epoch? that is in HELLO; write: HISTORY [count]";
+    let ahead = "1< ERR SINCE id-ahead the last id is 3; if your id is from another epoch (HELLO has the current one), write: HISTORY [count]";
     check(1, "SINCE 9", &[ahead]);
-    let changed =
-        "1< ERR SINCE epoch-changed the epoch is k7qd: ids from another one mean nothing now; write: HISTORY [count]";
+    let changed = "1< ERR SINCE epoch-changed the epoch is k7qd, not older: ids of another epoch are not valid; write: HISTORY [count]";
     check(1, "SINCE 9 older", &[changed]);
 }
 
@@ -198,7 +197,7 @@ fn history_beyond_memory_is_read_from_store() {
     check("HISTORY", &["1 queries Last(20) up to 3"]);
     check("SINCE 1", &[&both, "1< OK SINCE 2 last=3"]);
     check("SINCE 0", &["1 queries Since(MessageId(0)) up to 3"]);
-    let ahead = "1< ERR SINCE id-ahead the last id is 3; from another epoch? that is in HELLO; write: HISTORY [count]";
+    let ahead = "1< ERR SINCE id-ahead the last id is 3; if your id is from another epoch (HELLO has the current one), write: HISTORY [count]";
     check("SINCE 4", &[ahead]);
     check("SEARCH one", &["1 queries Words(Text(\"one\")) up to 3"]);
 }
@@ -224,7 +223,9 @@ fn strokes_have_no_id_and_are_evicted_or_cleared() {
     check(
         1,
         "DRAW #000000 0 1,1",
-        &["1< ERR DRAW width-invalid 0 is no width from 1 to 999; write: DRAW #rrggbb width x,y..., or DRAW clear"],
+        &[
+            "1< ERR DRAW width-invalid invalid width '0': expected 1 to 999; write: DRAW #rrggbb width x,y..., or DRAW clear",
+        ],
     );
     check(1, "HISTORY", &["1< PAST 1 1970-01-01T00:00:05.000Z alice like this", "1< OK HISTORY 1 last=1"]);
 }
@@ -243,7 +244,7 @@ fn fifty_invalid_lines_in_a_row_end_the_session() {
             apply(&mut room, 1, InputKind::Blank);
         }
     }
-    let why = "1< ERR - too-many-errors 50 lines in a row were of no use; connect again, and write: HELP";
+    let why = "1< ERR - too-many-errors 50 invalid lines in a row; connect again and write: HELP";
     assert_eq!(send_line(&mut room, 1, "nonsense")[1..], [why, "1 closed", "1 removed", "*- LEAVE alice errors"]);
 }
 
@@ -252,7 +253,7 @@ fn fifty_invalid_lines_in_a_row_end_the_session() {
 fn whisper_to_leaving_member_is_refused() {
     let mut room = room(&["alice", "bob"]);
     apply(&mut room, 2, InputKind::EndOfInput);
-    let refusal = "ERR WHISPER target-absent bob is leaving and hears no more; nothing was delivered";
+    let refusal = "ERR WHISPER target-absent bob is leaving and receives no more messages; nothing was delivered";
     assert_eq!(send_line(&mut room, 1, "WHISPER bob hi"), [format!("1< {refusal}")]);
 }
 
@@ -339,7 +340,7 @@ fn name_timeout_ends_session_despite_lines() {
     assert_eq!(tick(&mut room, 60), Vec::<String>::new());
     send_line(&mut room, 2, "PING still typing");
     apply(&mut room, 3, InputKind::EndOfInput);
-    let why = "ERR - name-timeout you took no name within 60 s; connect again and write: NICK name";
+    let why = "ERR - name-timeout you did not take a name within 60 s; connect again and write: NICK name";
     assert_eq!(tick(&mut room, 61), [&format!("2< {why}"), "2 closed", "2 removed"]);
     assert_eq!(tick(&mut room, 1000), Vec::<String>::new());
 }
@@ -360,7 +361,7 @@ fn silent_session_gets_ping_then_leaves() {
     send_line(&mut room, 3, "nonsense is a sign of life, too");
     assert_eq!(tick(&mut room, 23), ["1< PING idle", "2< PING idle", "3< @- 1970-01-01T00:00:05.000Z PING idle"]);
     send_line(&mut room, 3, "PONG idle");
-    let why = "ERR - idle-timeout nothing came from you for 20 s; connect again, and answer PING";
+    let why = "ERR - idle-timeout you sent no line for 20 s; connect again and answer PING";
     let left = ["*- LEAVE alice timeout", "*- COORDINATOR bob", "*- LEAVE bob timeout", "*- COORDINATOR carol"];
     let expected = |session| [format!("{session}< {why}"), format!("{session} closed"), format!("{session} removed")];
     let mut out = expected(1).to_vec();

@@ -89,12 +89,12 @@ impl Session {
 
 impl Timeouts {
     fn registration_error(self) -> Refusal {
-        let what = format!("you took no name within {} s", self.name_seconds);
+        let what = format!("you did not take a name within {} s", self.name_seconds);
         Refusal::new(None, ErrorCode::NameTimeout, what).with_hint(Hint::ReconnectAndJoin)
     }
 
     fn idle_error(self) -> Refusal {
-        let what = format!("nothing came from you for {} s", self.idle_seconds);
+        let what = format!("you sent no line for {} s", self.idle_seconds);
         Refusal::new(None, ErrorCode::IdleTimeout, what).with_hint(Hint::ReconnectAndPong)
     }
 }

@@ -51,8 +51,8 @@ impl FrameError {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Protocol => "the frames violate RFC 6455",
-            Self::Binary => "a message is text, one or more lines",
-            Self::NotUtf8 => "a message is UTF-8",
+            Self::Binary => "binary messages are not supported; send text",
+            Self::NotUtf8 => "the message is not valid UTF-8",
             Self::TooLong => "the message is too long; send it in parts",
         }
     }

@@ -54,7 +54,9 @@ impl HttpRequest {
             Ok(Parsed::Partial) if bytes.len() < HEAD_BYTES_MAX => return None,
             Ok(Parsed::Partial) | Err(Error::TooManyHeaders) => RequestKind::Other(Answer::text(
                 HttpStatus::RequestHeaderFieldsTooLarge,
-                format!("the head of a request has at most {HEAD_BYTES_MAX} bytes and {HEAD_FIELDS_MAX} fields here"),
+                format!(
+                    "the request header is too large: expected at most {HEAD_BYTES_MAX} bytes and {HEAD_FIELDS_MAX} fields"
+                ),
             )),
             Err(error) => answer_malformed(bytes, &head, error),
         };
@@ -90,7 +92,7 @@ impl Resource {
 fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &AllowedOrigins) -> Result<RequestKind, Answer> {
     let (method, target) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());
     if !METHODS.contains(&method) {
-        let text = "the method is unknown (methods are case-sensitive); this server answers GET, HEAD and OPTIONS";
+        let text = "unknown method: expected GET, HEAD or OPTIONS, in capitals";
         return Err(Answer::text(HttpStatus::NotImplemented, text));
     }
     if method == "CONNECT" {
@@ -99,7 +101,7 @@ fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &AllowedO
     let in_field = read_host(head)?;
     let target =
         RequestTarget::parse(target).ok().filter(|target| target.path != "*" || method == "OPTIONS").ok_or_else(
-            || bad_request("the target is invalid: expected a path, such as /, or a URL such as http://host/"),
+            || bad_request("invalid request target: expected a path, such as /, or a URL such as http://host/"),
         )?;
     let host = target.authority.or(in_field);
     let resource = Resource::find(&target.path);
@@ -107,8 +109,8 @@ fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &AllowedO
         && !resource.is_some_and(Resource::has_any_host)
         && !origins.accepts_host(&authority.host)
     {
-        let why = "this server was not told that it goes by this name (its operator would say: --http-origin https://NAME); \
-                   use its address";
+        let why = "unknown host name: use the server's IP address (to allow the name, start chinwagd with \
+                   --http-origin https://NAME)";
         return Err(Answer::text(HttpStatus::MisdirectedRequest, why));
     }
     let Some(resource) = resource else {
@@ -117,7 +119,7 @@ fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &AllowedO
     };
     let methods = resource.methods();
     if !methods.split(", ").any(|allowed| allowed == method) {
-        return Err(not_allowed(methods, &format!("the method is not allowed here: expected one of {methods}")));
+        return Err(not_allowed(methods, &format!("method not allowed: expected one of {methods}")));
     }
     Ok(match resource {
         Resource::Health if method == "OPTIONS" => RequestKind::Health(options(methods)),
@@ -137,7 +139,9 @@ fn read_host(head: &httparse::Request<'_, '_>) -> Result<Option<Authority>, Answ
         None => Err(bad_request("the Host field is missing")),
         Some("") => Ok(None),
         Some(raw) => match Authority::parse(raw) {
-            None => Err(bad_request("the Host field is invalid: expected a name or an address, and a port if needed")),
+            None => {
+                Err(bad_request("invalid Host field: expected a host name or an IP address, with a port if needed"))
+            }
             host => Ok(host),
         },
     }
@@ -152,33 +156,36 @@ fn answer_handshake(
 ) -> Result<Answer, Answer> {
     let fields = &*head.headers;
     if head.version == Some(0) {
-        let text = "WebSocket takes HTTP/1.1; behind nginx, set: proxy_http_version 1.1";
+        let text = "WebSocket needs HTTP/1.1; behind nginx, set: proxy_http_version 1.1";
         return Err(Answer::text(HttpStatus::UpgradeRequired, text));
     }
     if !has_word(fields, "Upgrade", "websocket") || !has_word(fields, "Connection", "upgrade") {
-        let text = "this is for WebSocket, with Upgrade: websocket and Connection: Upgrade, which a proxy has to pass on; the \
-                    page is at /";
+        let text = "expected a WebSocket handshake, with Upgrade: websocket and Connection: Upgrade (a proxy must pass these on); \
+                    the page is at /";
         return Err(Answer::text(HttpStatus::UpgradeRequired, text));
     }
     if single_value(fields, "Sec-WebSocket-Version")? != Some("13") {
-        let answer = Answer::text(HttpStatus::UpgradeRequired, "the version of WebSocket has to be 13");
+        let answer = Answer::text(
+            HttpStatus::UpgradeRequired,
+            "unsupported WebSocket version: expected Sec-WebSocket-Version: 13",
+        );
         return Err(answer.with_header("Sec-WebSocket-Version", "13"));
     }
     let key = single_value(fields, "Sec-WebSocket-Key")?.filter(|key| is_key(key));
-    let key = key.ok_or_else(|| bad_request("Sec-WebSocket-Key has to be 16 bytes in base64"))?;
+    let key = key.ok_or_else(|| bad_request("invalid Sec-WebSocket-Key: expected 16 bytes in base64"))?;
     let host = host.ok_or_else(|| bad_request("the Host field is empty"))?;
     // Browsers always send an origin; other clients could send any.
     if let Some(origin) = single_value(fields, "Origin")?
         && !WebOrigin::parse(origin).is_some_and(|origin| origins.allows(&origin, host))
     {
-        let why = "pages from elsewhere may not join here (the operator would say: --http-origin ORIGIN)";
+        let why = "pages of this origin may not join (to allow them, start chinwagd with --http-origin ORIGIN)";
         return Err(Answer::text(HttpStatus::Forbidden, why));
     }
     // The server would read a body as frames, while a proxy takes it for the body.
     if single_value(fields, "Content-Length")?.is_some_and(|length| length != "0")
         || values(fields, "Transfer-Encoding").next().is_some()
     {
-        return Err(bad_request("a WebSocket handshake has no body"));
+        return Err(bad_request("a WebSocket handshake must not have a body"));
     }
     // A client waits for the answer before it sends frames (RFC 6455, section 4.1).
     if !rest.is_empty() {
@@ -194,16 +201,15 @@ fn answer_malformed(bytes: &[u8], head: &httparse::Request<'_, '_>, error: Error
     // The type of a handshake record (RFC 8446, section 5.1). No HTTP request begins with this byte, and the answer must not depend on how
     // many bytes arrived with it.
     if bytes.first() == Some(&22) {
-        let text = "this port speaks plain HTTP, not TLS; use http://, or put a proxy that speaks TLS in front of it";
+        let text = "this port speaks plain HTTP, not TLS; use http://, or a TLS proxy in front of chinwagd";
         RequestKind::Tls(bad_request(text))
     } else if error == Error::Version && version.starts_with(b"HTTP/") {
-        let text = "the version of HTTP is not supported: expected HTTP/1.1 or HTTP/1.0";
+        let text = "unsupported HTTP version: expected HTTP/1.1 or HTTP/1.0";
         RequestKind::Other(Answer::text(HttpStatus::VersionNotSupported, text))
     } else if head.version.is_some() {
-        RequestKind::Other(bad_request("a header field is malformed: expected lines of the form Name: value"))
+        RequestKind::Other(bad_request("malformed header field: expected lines of the form Name: value"))
     } else {
-        let text =
-            "this is not an HTTP request, and this port is for browsers; with nc or telnet, use the --listen port";
+        let text = "not an HTTP request: this port is for browsers; with nc or telnet, connect to the TCP port";
         RequestKind::Other(bad_request(text))
     }
 }
@@ -223,10 +229,10 @@ fn single_value<'a>(fields: &[Header<'a>], name: &str) -> Result<Option<&'a str>
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => {
-            let value = str::from_utf8(value).map_err(|_| bad_request(&format!("{name} is not UTF-8")))?;
+            let value = str::from_utf8(value).map_err(|_| bad_request(&format!("the {name} field is not UTF-8")))?;
             Ok(Some(value.trim()))
         }
-        (Some(_), Some(_)) => Err(bad_request(&format!("there is more than one {name}"))),
+        (Some(_), Some(_)) => Err(bad_request(&format!("the {name} field occurs more than once"))),
     }
 }
 
@@ -350,13 +356,13 @@ mod tests {
         for path in ["/", "/healthz", "/ws"] {
             refused(&format!("GET {path} HTTP/1.1\r\n\r\n"), HttpStatus::BadRequest, "the Host field is missing");
             let twice = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n\r\n");
-            refused(&twice, HttpStatus::BadRequest, "more than one Host");
+            refused(&twice, HttpStatus::BadRequest, "the Host field occurs more than once");
             for invalid in
                 ["a b", "user@localhost", "localhost:x", "localhost:65536", "localhost, localhost", "[::1", "a/b"]
             {
                 for target in [path.to_owned(), format!("http://localhost{path}")] {
                     let head = format!("GET {target} HTTP/1.1\r\nHost: {invalid}\r\n\r\n");
-                    refused(&head, HttpStatus::BadRequest, "the Host field is invalid");
+                    refused(&head, HttpStatus::BadRequest, "invalid Host field");
                 }
             }
         }
@@ -464,7 +470,7 @@ mod tests {
         for part in ["", "GET / HTTP/1.1\r\nHost: a\r\n", "\r\n\r\n", "\n", "G"] {
             assert_eq!(read(part), None, "{part:?}");
         }
-        let text = "has at most";
+        let text = "expected at most";
         refused(&format!("GET /{}", "x".repeat(HEAD_BYTES_MAX)), HttpStatus::RequestHeaderFieldsTooLarge, text);
         refused(&"\r\n".repeat(HEAD_BYTES_MAX / 2), HttpStatus::RequestHeaderFieldsTooLarge, text);
         let fields = "A: b\r\n".repeat(HEAD_FIELDS_MAX + 1);
@@ -546,13 +552,13 @@ mod tests {
             "GET /a b HTTP/1.1\r\n\r\n",
             "GET  / HTTP/1.1\r\n\r\n",
         ] {
-            refused(noise, HttpStatus::BadRequest, "this is not an HTTP request");
+            refused(noise, HttpStatus::BadRequest, "not an HTTP request: ");
         }
         for fields in
             [" folded", "Host: localhost\r\n folded", "Host : localhost", "no colon", ": x", "A\u{1}: b", "A: b\u{1}"]
         {
             let head = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
-            refused(&head, HttpStatus::BadRequest, "a header field is malformed");
+            refused(&head, HttpStatus::BadRequest, "malformed header field: ");
         }
         for version in ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "GET / HTTP/0.9\r\n\r\n"] {
             refused(version, HttpStatus::VersionNotSupported, "expected HTTP/1.1");

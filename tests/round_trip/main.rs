@@ -167,7 +167,13 @@ fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
     let plain: Vec<_> = Hint::plain().collect();
     let words = |u: &mut Unstructured<'_>| {
         // Text from users; some looks like a hint.
-        let looks = ["; try again later", "; write: NICK name", "x", "//", "; for all from there on, write: SINCE 5"];
+        let looks = [
+            "; try again later",
+            "; write: NICK name",
+            "x",
+            "//",
+            "; to get all messages from there on, write: SINCE 5",
+        ];
         Ok(Text::new(&format!("{}{}", u.choose(&looks)?, name(u)?)).expect("a text"))
     };
     Ok(match u.int_in_range(0..=5)? {

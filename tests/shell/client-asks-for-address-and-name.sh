@@ -25,7 +25,7 @@ screen $'*\n! BOB is the same name as bob, which is taken\nyour nickname:'
 keys 'a b' Enter
 screen $'*\n! a name cannot contain a space\nyour nickname:'
 keys Enter
-screen $'*\n! there is no name\nyour nickname:'
+screen $'*\n! the name is missing\nyour nickname:'
 # A line typed before the chat begins is a message, unless it answers a prompt.
 "${tmux[@]}" set-buffer $'alice\nhello early'
 "${tmux[@]}" paste-buffer -p

@@ -41,4 +41,4 @@ hear alice 'OK MSG *' 'LEAVE tail quit'
 status=0
 "${client[@]}" tail --since 1 --epoch other 2>"$work/err" || status=$?
 same 1 "$status"
-grep -q '^chinwag: the epoch is .*: ids from another one mean nothing now' "$work/err"
+grep -q '^chinwag: the epoch is .*: ids of another epoch are not valid' "$work/err"

@@ -22,7 +22,7 @@ screen $'*\n! eve is not here; nothing was delivered; /who lists names;*not sent
 keys '/shrug bob' Enter
 screen $'*\n! unknown command /shrug; /help lists the commands; *//shrug\n>'
 keys '/w bob' Enter
-screen $'*\n! there is no text; type: /msg name\\[,name] text\n>'
+screen $'*\n! the text is missing; type: /msg name\\[,name] text\n>'
 
 # The server does not answer: it is stopped before the lines are sent.
 kill -s STOP "${pid[server]}"

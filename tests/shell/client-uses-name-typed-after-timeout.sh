@@ -9,7 +9,7 @@ serve --name-timeout 1
 terminal 200 20
 keys "clear; chinwag $host:$port" Enter
 screen $'*\nyour nickname:'
-screen $'*\n! the server closed the connection: you took no name within 1 s; *new connection\nyour nickname:'
+screen $'*\n! the server closed the connection: you did not take a name within 1 s; *new connection\nyour nickname:'
 keys alice Enter
 screen $'*\n\\* you are alice; *\n>'
 keys /quit Enter

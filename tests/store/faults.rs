@@ -108,7 +108,7 @@ fn full_disk_refuses_messages_only() {
         assert!(stored < 1000, "a disk of a megabyte takes everything");
     };
     assert!(stored > 10, "{stored} messages fit");
-    let expected = "ERR MSG not-stored nobody got the message: database or disk is full; try again later";
+    let expected = "ERR MSG not-stored the message was not sent: database or disk is full; try again later";
     assert_eq!(refusal, expected);
     // All else goes on, and nobody was told of what was refused.
     ann.send("WHISPER bob is it full?");

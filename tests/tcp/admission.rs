@@ -20,7 +20,7 @@ fn connection_beyond_max_clients_is_refused() {
         let mut third = server.connect_raw();
         // Unread input must not turn the close into a reset, which destroys the refusal.
         third.send_bytes(b"NICK carol\nMSG hi\n");
-        third.expect("ERR - server-full 2 are connected, and that is all there is room for; try again later");
+        third.expect("ERR - server-full the server has its maximum of 2 connections; try again later");
         third.expect_end();
     }
     alice.expect_nothing();
@@ -47,7 +47,7 @@ fn connection_beyond_max_per_address_is_refused() {
     let first = server.connect();
     let _second = server.connect();
     let mut third = server.connect_raw();
-    third.expect("ERR - server-full 2 are connected from your address, and no more may be; close one first");
+    third.expect("ERR - server-full your address has its maximum of 2 connections; close one first");
     third.expect_end();
     from(&server, Ipv4Addr::new(127, 0, 0, 2)).expect(HELLO);
     drop(first);
@@ -70,7 +70,7 @@ fn connect_rate_applies_to_each_address() {
         let first = from(&server, Ipv4Addr::new(127, 0, 0, 2)).next();
         first.filter(|line| line != HELLO)
     });
-    let why = "ERR - server-full more than 1 a second connect from your address; try again in a second";
+    let why = "ERR - server-full more than 1 connections a second from your address; try again in a second";
     assert_eq!(refused.as_deref(), Some(why));
     server.join("bob");
     alice.until("JOIN bob");

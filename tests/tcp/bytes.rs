@@ -102,7 +102,7 @@ fn http_request_after_byte_order_mark_is_refused() {
     let server = Server::start();
     let mut client = server.connect();
     client.send_bytes(b"\xef\xbb\xbfGET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    client.expect_start("ERR - wrong-protocol that was an HTTP request");
+    client.expect_start("ERR - wrong-protocol you sent an HTTP request");
     client.expect_end();
 }
 
@@ -113,7 +113,8 @@ fn utf16_line_is_refused_by_its_name() {
     for input in
         [u16::to_le_bytes, u16::to_be_bytes].map(|order| text.encode_utf16().flat_map(order).collect::<Vec<_>>())
     {
-        let why = "ERR - line-not-utf8 your input is UTF-16, this server reads UTF-8; convert it first: iconv -f UTF-16 -t UTF-8\r\n";
+        let why =
+            "ERR - line-not-utf8 your input is UTF-16: expected UTF-8; convert it first: iconv -f UTF-16 -t UTF-8\r\n";
         check_at_every_split(&server, &input, &why.repeat(2));
     }
 }

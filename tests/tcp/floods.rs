@@ -27,7 +27,8 @@ fn blank_lines_and_telnet_bytes_count_for_the_rate() {
         scope.spawn(|| check(&[255, 241].repeat(bytes / 2), &[]));
         let mut endless = vec![b'x'; bytes];
         endless.push(b'\n');
-        let too_long = "ERR - line-too-long a line has at most 4096 bytes; this one was discarded, send it in parts";
+        let too_long =
+            "ERR - line-too-long the line is too long and was discarded: expected at most 4096 bytes; send it in parts";
         check(&endless, &[too_long]);
     });
 }

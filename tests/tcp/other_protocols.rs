@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use crate::common::{Client, HELLO, Server};
 
-const HTTP: &str = "ERR - wrong-protocol that was an HTTP request, and this is a chat server; join with nc or telnet, and write: NICK name";
+const HTTP: &str = "ERR - wrong-protocol you sent an HTTP request, but this is a chat server; connect with nc or telnet and write: NICK name";
 
 /// The request is answered by this refusal, and the connection is closed. The members do not notice.
 #[track_caller]
@@ -52,7 +52,7 @@ fn http_text_after_a_command_is_text() {
 #[test]
 fn tls_handshake_is_refused_at_once() {
     let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 3];
-    let why = "ERR - wrong-protocol that was TLS, and this server speaks plain text; connect without TLS, and write: NICK name";
+    let why = "ERR - wrong-protocol you sent a TLS handshake, but this server speaks plain text; connect without TLS and write: NICK name";
     refused(&hello, "", why);
 }
 

@@ -12,7 +12,7 @@ fn refused(client: &mut Client, line: &[u8], refusal: &str) {
 
 /// Lines of a client without a nickname, in a room with Alice.
 const UNNAMED: [(&str, &str); 9] = [
-    ("NICK", "ERR NICK name-missing there is no name; write: NICK name"),
+    ("NICK", "ERR NICK name-missing the name is missing; write: NICK name"),
     ("NICK alice", "ERR NICK name-taken alice is taken; choose another and write: NICK name"),
     (
         "NICK ALICE",
@@ -24,13 +24,13 @@ const UNNAMED: [(&str, &str); 9] = [
     ),
     (
         "NICK abcdefghijklmnopqrstuvwxyz0123456",
-        "ERR NICK name-too-long a name has at most 32 characters, this has 33; write: NICK name",
+        "ERR NICK name-too-long the name has 33 characters: expected at most 32; write: NICK name",
     ),
     ("NICK dave the rave", "ERR NICK name-invalid a name cannot contain a space; write: NICK name"),
     ("NICK da\x1bve", "ERR NICK name-invalid a name cannot contain control or direction characters; write: NICK name"),
     (
         "NICK \u{345}",
-        "ERR NICK name-invalid a name begins with a letter or a digit, not with an invisible character (U+0345); write: NICK name",
+        "ERR NICK name-invalid a name must begin with a letter or a digit, not with an invisible character (U+0345); write: NICK name",
     ),
     ("MSG hello", "ERR MSG no-name you have no name yet; take one first: NICK name"),
 ];
@@ -54,12 +54,12 @@ fn refused_line_of_unnamed_client_has_no_effect() {
 
 /// Lines of Carol, in a room with Alice and Bob.
 const NAMED: [(&[u8], &str); 9] = [
-    (b"MSG ", "ERR MSG text-missing there is no text; write: MSG text"),
+    (b"MSG ", "ERR MSG text-missing the text is missing; write: MSG text"),
     (
         b"WHISPER",
         "ERR WHISPER target-missing a name is missing; write: WHISPER name[,name...] text, with no space in the list",
     ),
-    (b"WHISPER carol psst", "ERR WHISPER target-self carol is you; nothing was delivered"),
+    (b"WHISPER carol psst", "ERR WHISPER target-self carol is your own name; nothing was delivered"),
     (
         b"WHISPER alice,nobody,bob psst",
         "ERR WHISPER target-absent nobody is not here; nothing was delivered; WHO lists names",
@@ -125,8 +125,12 @@ fn invisible_text_is_refused() {
         "\u{202e}",
         "\u{301}",
     ] {
-        refused(&mut carol, format!("MSG {text}").as_bytes(), "ERR MSG text-missing there is no text; write: MSG text");
-        let usage = "ERR WHISPER text-missing there is no text; write: WHISPER name[,name...] text";
+        refused(
+            &mut carol,
+            format!("MSG {text}").as_bytes(),
+            "ERR MSG text-missing the text is missing; write: MSG text",
+        );
+        let usage = "ERR WHISPER text-missing the text is missing; write: WHISPER name[,name...] text";
         refused(&mut carol, format!("WHISPER alice {text}").as_bytes(), usage);
         carol.send("CHAT");
         carol.expect("OK CHAT on");

@@ -42,7 +42,7 @@ fn too_long_line_is_refused_alone<T: Transport>() {
     bob.send(&format!("MSG {}", "x".repeat(100_000)));
     assert_eq!(
         bob.sync(),
-        ["ERR - line-too-long a line has at most 4096 bytes; this one was discarded, send it in parts"]
+        ["ERR - line-too-long the line is too long and was discarded: expected at most 4096 bytes; send it in parts"]
     );
     alice.expect_nothing();
     let longest = "x".repeat(4092);

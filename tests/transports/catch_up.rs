@@ -203,7 +203,7 @@ fn evicted_reader_gets_every_message_from_the_store<T: Transport>() {
         drop(late);
     }
     assert_eq!((all.rosters, all.said.len()), (0, 2 * MESSAGES + 42), "a reader that keeps up gets no roster");
-    assert!(readers.iter().all(|reader| reader.notices.iter().all(|text| text.contains("you read too slowly"))));
+    assert!(readers.iter().all(|reader| reader.notices.iter().all(|text| text.contains("you fell behind"))));
 }
 
 /// The notice says which messages are missing.

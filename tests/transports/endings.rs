@@ -69,7 +69,7 @@ fn fifty_useless_lines_in_a_row_disconnect<T: Transport>() {
     for _ in 0..50 {
         bob.expect_start("ERR - verb-unknown unknown command '😀' ");
     }
-    bob.expect("ERR - too-many-errors 50 lines in a row were of no use; connect again, and write: HELP");
+    bob.expect("ERR - too-many-errors 50 invalid lines in a row; connect again and write: HELP");
     bob.expect_closed(1008);
     assert_eq!(alice.sync(), ["LEAVE bob errors"]);
 }

@@ -49,7 +49,8 @@ fn eviction_disconnects_slow_consumer<T: Transport>() {
     assert!(has_left, "it never left");
     expect_slow(
         &mut stuck,
-        "you read too slowly: more was waiting for you than is kept (1048576 bytes, 262144 of whispers)",
+        "you read too slowly: the server keeps at most 1048576 bytes of events, 262144 bytes of whispers to you, \
+         and 2097152 bytes of unread output of all clients",
     );
 }
 
@@ -63,7 +64,7 @@ fn send_timeout_disconnects_slow_consumer<T: Transport>() {
     fill_until_stuck_leaves(&mut talker);
     // It reads on after the server has closed the connection.
     site.wait_for_descriptors(descriptors, &mut talker);
-    expect_slow(&mut stuck, "you read nothing of what was waiting for you for 1 s");
+    expect_slow(&mut stuck, "you read nothing for 1 s");
 }
 
 /// TCP gives up on a full socket as on a vanished host. The server does so first, and says why.

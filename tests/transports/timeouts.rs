@@ -20,7 +20,7 @@ fn name_timeout_disconnects_unnamed_client<T: Transport>() {
             line => break line,
         }
     };
-    let reason = "ERR - name-timeout you took no name within 3 s; connect again and write: NICK name";
+    let reason = "ERR - name-timeout you did not take a name within 3 s; connect again and write: NICK name";
     assert_eq!(last, reason);
     unnamed.expect_closed(1008);
     half.expect(reason);
@@ -40,7 +40,7 @@ fn idle_timeout_disconnects_silent_member<T: Transport>() {
         stay(alice, "PONG idle\n");
     });
     bob.expect("PING idle");
-    bob.expect("ERR - idle-timeout nothing came from you for 12 s; connect again, and answer PING");
+    bob.expect("ERR - idle-timeout you sent no line for 12 s; connect again and answer PING");
     bob.expect_closed(1008);
 }
 

@@ -9,7 +9,7 @@ use smol::Timer;
 
 use super::{Connection, ConnectionEnd};
 use crate::feed::{Cursor, Progress};
-use crate::limits::{FLUSH_MS_MAX, WHISPER_BYTES_MAX, WRITE_BYTES_MAX};
+use crate::limits::{BACKLOG_FEEDS, FLUSH_MS_MAX, WHISPER_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::protocol::{Dialect, Event, Tag, Text};
 use crate::server::console;
 use crate::server::transport::Transport;
@@ -90,15 +90,17 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
     }
 
     fn fell_behind_text(&self) -> String {
-        let kept = self.connection.context.feed.bytes_max();
+        let feed = self.connection.context.feed.bytes_max();
+        let all = BACKLOG_FEEDS * feed;
         format!(
-            "you read too slowly: more was waiting for you than is kept ({kept} bytes, {WHISPER_BYTES_MAX} of whispers)"
+            "you read too slowly: the server keeps at most {feed} bytes of events, {WHISPER_BYTES_MAX} bytes of whispers to you, \
+             and {all} bytes of unread output of all clients"
         )
     }
 
     fn stalled_text(&self) -> String {
         let seconds = self.connection.context.send_timeout.unwrap_or_default().as_secs();
-        format!("you read nothing of what was waiting for you for {seconds} s")
+        format!("you read nothing for {seconds} s while output was waiting")
     }
 
     /// Makes the cursor catch up from the store. Returns false without a store.
@@ -120,7 +122,8 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
 }
 
 /// The notice to a client that catches up from the store.
-const FELL_BEHIND: &str = "you read too slowly: joins, leaves and the like are left out here, messages are not; the list of members follows them";
+const FELL_BEHIND: &str =
+    "you fell behind: joins, leaves and other events are skipped; the missed messages follow, then ROSTER";
 
 /// Measures for how long the socket has accepted nothing. `None` until the socket is first full: most never are.
 #[derive(Debug, Default)]

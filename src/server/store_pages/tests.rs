@@ -127,11 +127,11 @@ fn reply_ends_as_too_old_after_eviction() {
     assert!(first.starts_with("PAST 1 ") && first.ends_with(" hi\r\n"));
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
     await_eviction(&store, 600);
-    let last = "ERR HISTORY too-old 601 is the oldest that is kept; for all from there on, write: /SINCE 600\r\n";
+    let last = "ERR HISTORY too-old the oldest message that is kept has id 601; to get all messages from there on, write: /SINCE 600\r\n";
     assert_eq!(next(&mailbox, &mut history).unwrap(), last);
     assert_eq!(next(&mailbox, &mut history), Err(true));
     let since = |id| reply(&store, PLAIN, Mode::Commands, HistoryQuery::Since(MessageId(id)), 1600);
-    let too_old = "ERR SINCE too-old 601 is the oldest that is kept; for all from there on, write: SINCE 600\n";
+    let too_old = "ERR SINCE too-old the oldest message that is kept has id 601; to get all messages from there on, write: SINCE 600\n";
     assert_eq!([since(0), since(599)], [too_old; 2]);
     assert!(since(600).starts_with("PAST 601 ") && since(600).ends_with("OK SINCE 1000 last=1600\n"));
     close(store);
@@ -145,7 +145,7 @@ fn reply_of_failed_store_has_reason() {
     // So many messages are indexed only after their commit.
     commit(&store, (1..=1000).map(|id| past(id, "tea")).collect());
     sql(&path, "ALTER TABLE words RENAME TO hidden");
-    let expected = "ERR SEARCH store-failed the words of what was stored last cannot be looked for now: no such table";
+    let expected = "ERR SEARCH store-failed cannot search the latest messages: no such table";
     assert!(reply(&store, PLAIN, Mode::Commands, words("tea"), 1000).starts_with(expected));
     let mailbox = mailbox();
     let mut since = QueryReply::new(
@@ -159,16 +159,16 @@ fn reply_of_failed_store_has_reason() {
     assert!(next(&mailbox, &mut since).unwrap().starts_with("PAST 1 "));
     sql(&path, "ALTER TABLE messages RENAME TO elsewhere");
     let (rest, is_complete) = read(&mailbox, since);
-    assert!(rest.starts_with("ERR SINCE store-failed the store cannot be read now: no such table: "), "{rest}");
+    assert!(rest.starts_with("ERR SINCE store-failed cannot read the store: no such table: "), "{rest}");
     assert!(rest.lines().count() == 1 && is_complete, "{rest}");
     let history = reply(&store, PLAIN, Mode::Commands, HistoryQuery::Last(1), 1000);
-    assert!(history.starts_with("ERR HISTORY store-failed the store cannot be read now: no such table: "), "{history}");
+    assert!(history.starts_with("ERR HISTORY store-failed cannot read the store: no such table: "), "{history}");
 }
 
 #[test]
 fn search_timeout_has_count() {
     let expected = "ERR SEARCH search-timeout \
-                    the search used more than 200 ms of CPU time and found 7 so far; add a rarer word";
+                    the search was stopped after 200 ms of CPU time, with 7 messages found; add a rarer word";
     assert_eq!(search_timeout(7).to_string(), expected);
 }
 
@@ -207,7 +207,7 @@ fn catch_up_has_missed_events_and_notice_of_eviction() {
     let missed = MissedMessages { dialect: PLAIN, after: MessageId(3000), until: MessageId(3000) };
     let mut nothing = CatchUp::new(missed, || NOW, &mailbox(), store.queries());
     assert!(matches!(nothing.next(), NextPage::End), "there is no page to wait for");
-    let gone = "NOTICE what was said after 7, up to 1002, is no longer kept, and is missing here\n";
+    let gone = "NOTICE the messages after id 7, up to id 1002, are missing: they are no longer kept\n";
     check(PLAIN, 7, 1006, &format!("{gone}MSG ann message 502\nMSG ann message 503\n"));
     check(TAGGED, 7, 900, &format!("@- {NOW} {}", gone.replace("1002", "900")));
     close(store);
@@ -226,7 +226,7 @@ fn catch_up_continues_after_eviction() {
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
     await_eviction(&store, 600);
     let live: String = (601..=1000).map(|id| format!("MSG ann {id}\n")).collect();
-    let notice = format!("NOTICE what was said after {last}, up to 600, is no longer kept, and is missing here\n");
+    let notice = format!("NOTICE the messages after id {last}, up to id 600, are missing: they are no longer kept\n");
     assert_eq!(read(&mailbox, catch_up), (notice + &live, true));
     close(store);
 }

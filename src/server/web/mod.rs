@@ -91,7 +91,7 @@ async fn answer_request(
 ) -> io::Result<bool> {
     let late = async {
         Timer::after(options.header_timeout).await;
-        let text = format!("the head of the request did not come within {} s", options.header_timeout.as_secs());
+        let text = format!("the request header was not complete within {} s", options.header_timeout.as_secs());
         Ok(HttpRequest { is_head: false, asked: RequestKind::Other(Answer::text(HttpStatus::RequestTimeout, text)) })
     };
     let HttpRequest { is_head, asked } = future::or(read_request(transport, &options.origins), late).await?;

@@ -10,27 +10,27 @@ const HINTS = [
   ['list-members', '; WHO lists names'],
   ['list-commands', '; HELP lists the commands'],
   ['whisper-or-say', ' (HELP lists the commands, without a slash); to whisper, write: WHISPER name[,name...] text; to say it to everybody: MSG text'],
-  ['check-epoch', '; from another epoch? that is in HELLO; write: HISTORY [count]'],
-  ['enable-store', ' (its operator would say: --data PATH)'],
+  ['check-epoch', '; if your id is from another epoch (HELLO has the current one), write: HISTORY [count]'],
+  ['enable-store', ' (to enable it, start chinwagd with --data PATH)'],
   ['add-rarer-word', '; add a rarer word'],
   ['split-stroke', '; send the rest in another DRAW'],
-  ['split-line', ', send it in parts'],
+  ['split-line', '; send it in parts'],
   ['end-lines-with-lf', '; end each line with LF, or send the first line alone and wait for its reply'],
   ['send-utf8', '; send it as UTF-8'],
   ['convert-to-utf8', '; convert it first: iconv -f UTF-16 -t UTF-8'],
   ['retry-later', '; try again later'],
   ['retry-in-a-second', '; try again in a second'],
-  ['check-history', ', so look in HISTORY first; try again later'],
+  ['check-history', '; look for it in HISTORY before you try again'],
   ['close-connection', '; close one first'],
   ['join-again-later', '; if your connection breaks, join again with NICK'],
-  ['resume-on-new-connection', '; RESUME comes instead of NICK, on a new connection'],
-  ['replace-token', '; if that is not you: RESUME it, then SET resume on for another token'],
+  ['resume-on-new-connection', '; to resume a session, send RESUME on a new connection, instead of NICK'],
+  ['replace-token', '; if it was not yours, RESUME the session and SET resume on to replace the token'],
   ['reconnect', '; connect again'],
   ['reconnect-and-join', '; connect again and write: NICK name'],
-  ['reconnect-and-pong', '; connect again, and answer PING'],
-  ['reconnect-and-help', '; connect again, and write: HELP'],
-  ['use-netcat', '; join with nc or telnet, and write: NICK name'],
-  ['connect-without-tls', '; connect without TLS, and write: NICK name'],
+  ['reconnect-and-pong', '; connect again and answer PING'],
+  ['reconnect-and-help', '; connect again and write: HELP'],
+  ['use-netcat', '; connect with nc or telnet and write: NICK name'],
+  ['connect-without-tls', '; connect without TLS and write: NICK name'],
 ];
 
 /** The longest ones first: some hints end with another hint. */
@@ -45,7 +45,7 @@ const HELP = /^[A-Z]+(?: [^;:]+)?: /;
 /** The beginnings of hints that end with the user's text or an id. */
 const OPEN_HINTS = [
   ['say', ' (HELP lists the commands); to say it, write: MSG '],
-  ['since', '; for all from there on, write: SINCE '],
+  ['since', '; to get all messages from there on, write: SINCE '],
 ];
 
 /** The end of the text of a refused WHISPER, before the hint. The page itself shows that nothing was sent. */

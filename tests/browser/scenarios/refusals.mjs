@@ -46,12 +46,12 @@ await play(async () => {
   const words = (line) => worded[lines.findIndex((each) => each.startsWith(line))];
   assert.equal(words('ERR NICK name-taken nora'), 'nora is taken. Choose another name.');
   assert.equal(words('ERR WHISPER target-absent'), 'zed is not here.');
-  assert.equal(words('ERR SEARCH no-store'), 'This server keeps no messages that could be searched.');
+  assert.equal(words('ERR SEARCH no-store'), 'Search is disabled on this server.');
 
   let isHeld = true;
   const sockets = await intercept(alice, (line) => isHeld && line.startsWith('MSG '));
   await takeName(alice, '\u0345');
-  const why = 'A name begins with a letter or a digit, not with an invisible character (U+0345).';
+  const why = 'A name must begin with a letter or a digit, not with an invisible character (U+0345).';
   await expectText(alice, '#name-error', why);
   await takeName(alice, 'alice');
   await expectText(alice, '#connection', 'Connected');
@@ -62,17 +62,17 @@ await play(async () => {
     await expectText(alice, '#not-sent', shown);
     assert.equal(await alice.inputValue('#text'), 'hi');
   };
-  const notStored = 'ERR MSG not-stored nobody got the message: the server is shutting down';
+  const notStored = 'ERR MSG not-stored the message was not sent: the server is shutting down';
   await refuse(`${notStored}; try again later`, 'Not sent: The server could not store the message. Try again later.');
   await refuse(
-    `${notStored}; the disk may have stored it, so look in HISTORY first; try again later`,
+    `${notStored}; it may have been stored; look for it in HISTORY before you try again`,
     'Not sent: The server could not store the message. It may still have been published. Look for it before you send it again.',
   );
   // A refusal of a later server version.
   await refuse('ERR MSG off-key it is off key; try again later', 'Not sent: It is off key. Try again later.');
 
-  sockets.inject('NOTICE MSG text: say something to everybody', 'NOTICE the server is shutting down');
+  sockets.inject('NOTICE MSG text: send a message to everybody', 'NOTICE the server is shutting down');
   await hear(alice, 'Server: the server is shutting down');
-  assert.equal(await alice.getByText('say something').count(), 0);
+  assert.equal(await alice.getByText('send a message to').count(), 0);
   isHeld = false;
 });
