@@ -34,14 +34,14 @@ fn since_after_restart_reports_deleted_messages() {
         ann.send(&format!("MSG {number}"));
         ann.expect_start("OK MSG ");
     }
-    ask_until(&mut ann, "SINCE 0", "ERR SINCE too-old 31 ");
+    ask_until(&mut ann, "SINCE 0", "ERR SINCE too-old the oldest message that is kept has id 31;");
     for signal in ["-TERM", "-KILL"] {
         server.signal(signal);
         server.wait();
         server = serve(&path, "10 messages");
         let mut ann = server.join("ann");
         ann.send("SINCE 0");
-        ann.expect_start("ERR SINCE too-old 31 ");
+        ann.expect_start("ERR SINCE too-old the oldest message that is kept has id 31;");
         assert_eq!(ask_until(&mut ann, "SINCE 30", "OK SINCE 10 last=40").len(), 10);
         assert_eq!(ask_until(&mut ann, "HISTORY 50", "OK HISTORY 10 last=40").len(), 10);
     }

@@ -217,7 +217,9 @@ fn evicted_reader_is_told_of_deleted_messages<T: Transport>() {
     reader.read(&mut stuck);
     let [_, missing] = &*reader.notices else { panic!("{:?}", reader.notices) };
     let words: Vec<_> = missing.split([' ', ',']).collect();
-    let ["what", "was", "said", "after", after, "", "up", "to", until, ..] = &*words else { panic!("{missing}") };
+    let ["the", "messages", "after", "id", after, "", "up", "to", "id", until, ..] = &*words else {
+        panic!("{missing}")
+    };
     let gone = until.parse::<usize>().expect("an id") - after.parse::<usize>().expect("an id");
     // Only messages have ids.
     assert_eq!(reader.said.len() + gone, MESSAGES);

@@ -64,7 +64,7 @@ fn send_timeout_disconnects_slow_consumer<T: Transport>() {
     fill_until_stuck_leaves(&mut talker);
     // It reads on after the server has closed the connection.
     site.wait_for_descriptors(descriptors, &mut talker);
-    expect_slow(&mut stuck, "you read nothing for 1 s");
+    expect_slow(&mut stuck, "you read nothing for 1 s while output was waiting");
 }
 
 /// TCP gives up on a full socket as on a vanished host. The server does so first, and says why.
