@@ -25,7 +25,7 @@ const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] 
 
 /// Lines, and the text after `ERR`. `~` stands for the slash of chat mode, `{whisper}` for the usage of `WHISPER`. In chat mode, the text
 /// of `MSG` is sent without the verb.
-const REFUSALS: [(&str, &str); 50] = [
+const REFUSALS: [(&str, &str); 53] = [
     ("NICK", "NICK name-missing the name is missing¦; write: ~NICK name"),
     ("NICK a,b", "NICK name-invalid a name cannot contain a comma¦; write: ~NICK name"),
     (
@@ -112,6 +112,19 @@ const REFUSALS: [(&str, &str); 50] = [
     (
         "SET echo",
         "SET value-invalid the value is missing: expected on or off¦; write: ~SET echo|tags|draw|resume on|off",
+    ),
+    (
+        "SET sound on",
+        "SET option-unknown unknown option 'sound': expected echo, tags, draw or resume¦; write: ~SET echo|tags|draw|resume on|off",
+    ),
+    (
+        "SET echo maybe",
+        "SET value-invalid invalid value 'maybe': expected on or off¦; write: ~SET echo|tags|draw|resume on|off",
+    ),
+    (
+        "HISTORY 99999999999999999999",
+        "HISTORY number-invalid the number 99999999999999999999 is too large: expected at most 18446744073709551615¦; \
+         write: ~HISTORY [count]",
     ),
     ("SET echo on now", "SET argument-unexpected unexpected argument 'now'¦; write: ~SET echo|tags|draw|resume on|off"),
     ("CHAT on", "CHAT argument-unexpected unexpected argument 'on'¦; write: ~CHAT"),
