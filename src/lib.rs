@@ -4,19 +4,19 @@
 //!
 //! | module | what it does | what it leaves to others |
 //! |---|---|---|
-//! | [`limits`] | every bound, with its reason | |
+//! | [`limits`] | every limit, with its reason | |
 //! | [`protocol`] | lines, names, texts, ids, events: the elements of the wire | what a line means |
 //! | [`room`] | members, messages, canvas: a deterministic state machine | sessions, time, order of arrival |
 //! | [`sequencer`] | the one order of all changes; whether a change must be durable first | what a change does |
 //! | [`command`] | one module for each command: grammar, permission, effect, reply and help | session state |
 //! | [`session`] | each connection's command state | delivery |
-//! | [`feed`] | the shared log, and each reader's way through it | sockets |
-//! | [`web`] | what a browser needs to join: the page, HTTP's heads, WebSocket's frames | sockets |
+//! | [`feed`] | the shared log of events, and each connection's cursor in it | sockets |
+//! | [`web`] | for browsers: the page, HTTP requests and answers, WebSocket frames | sockets |
 //! | [`store`] | messages on disk, and the three threads that write, read and search them | who gets them |
 //! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
 //! | [`command_line`] | what both programs' command lines have in common | what the arguments mean |
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
-//! | [`client`] | the bundled client: for people at a terminal and for scripts | the room |
+//! | [`client`] | the bundled client: for users at a terminal and for scripts | the room |
 //!
 //! `docs/architecture.md` describes how they work together, and where to look for what.
 //!
@@ -26,8 +26,8 @@
 //! `feed`, except for locks and for a memory file that the kernel sends from. Clippy checks this, by the lists in `.clippy.toml`.
 //! `protocol.md` specifies what goes over the wire.
 
-// Beside the lints of Cargo.toml, which hold for the tests too: no bytes of a client may end the process, and
-// standard output is an interface with one line a listener.
+// These lints do not apply to tests, unlike those in Cargo.toml. No input of a client may cause a panic, and standard output has
+// exactly one line for each listener.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(feature = "client")]

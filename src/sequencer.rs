@@ -1,8 +1,9 @@
 //! The sequencer: puts all changes of the room into one order. It alone numbers entries.
 //!
 //! The caller submits a change, and the sequencer returns it as an entry for [`Room::apply`](crate::room::Room::apply): a message once
-//! it is durable, any other change at once. Only the sequencer knows whether a message must be stored first. [`MemorySequencer`] is the sequencer
-//! of a server without a store; the one with a store is in `server`. A log that several servers share could be a third one.
+//! it is durable, any other change at once. Only the sequencer knows whether a message must be stored first. [`MemorySequencer`] is the
+//! sequencer of a server without a store. The sequencer of a server with a store is in `server`. A log that several servers share could be
+//! a third sequencer.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::collections::VecDeque;
@@ -63,7 +64,7 @@ pub trait Sequencer: Debug + Send {
         Poll::Pending
     }
 
-    /// Refuses each message whose commit is not confirmed. Used at shutdown, when there is no time left to wait.
+    /// Refuses each message whose commit is not confirmed. Used at shutdown, when the time to wait is over.
     fn refuse_unconfirmed(&mut self) {}
 
     /// Closes the store in good order; blocks until then. The caller submits nothing afterwards.

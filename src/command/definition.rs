@@ -1,4 +1,5 @@
-//! What a command's module must define, and the macro that generates [`Command`](super::Command) and other types from all definitions.
+//! [`Definition`], which the module of each command implements, and the macro that generates [`Command`](super::Command) and other types
+//! from all definitions.
 
 use std::fmt;
 
@@ -42,7 +43,7 @@ pub struct Specification {
     pub chat_usage: Option<&'static str>,
     /// Aliases of the verb in chat mode, in lower case.
     pub chat_aliases: &'static [&'static str],
-    /// What the command does, for `HELP`.
+    /// The effect of the command in one line, for `HELP`.
     pub summary: &'static str,
     /// Whether the command gets a reply.
     pub has_reply: bool,

@@ -1,5 +1,5 @@
-//! Hints: what a user can do after a refusal, as data. An `ERR` line ends with the hint in protocol syntax; the client and the page
-//! word hints themselves.
+//! Hints: what a user can do after a refusal, as data. An `ERR` line ends with the hint in protocol syntax. The bundled client and the
+//! page parse the hint and word it in their own terms.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use super::Verb;
 use crate::protocol::{MessageId, Mode, Text};
 
-/// What a user can do next.
+/// A hint: what to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// Write this command.

@@ -94,8 +94,8 @@ fn unknown_command(word: &str, line: &str, mode: Mode) -> Refusal {
     Refusal::new(None, ErrorCode::VerbUnknown, what).with_hint(hint)
 }
 
-/// Splits a line of chat mode before its first visible character. An invisible character, or one that a terminal sent by mistake
-/// (escape, for instance), must not turn a command into a message. U+FFFD counts as invisible, because it replaces such characters in
+/// Splits a line of chat mode before its first visible character. Neither an invisible character nor a stray control character of a
+/// terminal (such as escape) may turn a command into a message. U+FFFD counts as invisible, because it replaces such characters in
 /// messages.
 pub fn split_indent(line: &str) -> (&str, &str) {
     let is_indent = |c: char| shows_nothing(c) || c.is_control() || c == char::REPLACEMENT_CHARACTER;

@@ -17,9 +17,9 @@ pub struct ReceivedLine {
 pub struct ReceivedRefusal {
     /// The code, for scripts.
     pub code: String,
-    /// What is wrong, for users. An unknown hint remains a part of it.
+    /// The problem, for users. An unknown hint remains a part of it.
     pub problem: String,
-    /// What to do next.
+    /// The hint, if this version knows it.
     pub hint: Option<Hint>,
     /// The value for programs, if the code has one.
     pub field: Option<ErrorField>,
@@ -79,7 +79,7 @@ mod tests {
             assert_eq!((heard.code_and_text(), heard.is_reply()), (Some((code, text)), answers), "{line:?}");
         };
         check("ERR NICK name-taken bob is taken", "name-taken", "bob is taken", true);
-        check("ERR - verb-unknown hi is no command", "verb-unknown", "hi is no command", true);
+        check("ERR - verb-unknown unknown command 'hi'", "verb-unknown", "unknown command 'hi'", true);
         check("ERR - line-not-utf8 byte 1", "line-not-utf8", "byte 1", true);
         check("ERR - slow you did not read", "slow", "you did not read", false);
         check("ERR - idle-timeout too quiet", "idle-timeout", "too quiet", false);

@@ -13,9 +13,9 @@ pub struct Refusal {
     pub verb: Option<Verb>,
     /// The code, for scripts.
     pub code: ErrorCode,
-    /// What is wrong, for users. Unsafe characters in words of the client are replaced.
+    /// The problem, for users. Unsafe characters in words of the client are replaced.
     pub problem: Text,
-    /// What to do next.
+    /// The hint, if there is one.
     pub hint: Option<Hint>,
     /// The value for programs, if the code has one.
     pub field: Option<ErrorField>,

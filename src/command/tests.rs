@@ -130,7 +130,7 @@ fn slash_never_publishes_in_chat_mode() {
     assert_eq!(Command::parse("msg psst", Mode::Commands), Ok(Some(Msg(text("psst")).into())));
 }
 
-/// Chat mode can send any text, also one that begins with slashes.
+/// Chat mode can send any text, also text that begins with slashes.
 #[test]
 fn message_in_chat_mode_round_trips() {
     arbtest::arbtest(|u| {
@@ -276,7 +276,7 @@ fn protocol_lists_commands_that_need_no_nickname() {
     assert_eq!(listed, verbs);
 }
 
-/// Replies of many lines are sent one at a time, which bounds the memory for each client. After `CHAT`, the next line is parsed in the
+/// Replies of many lines are sent one at a time, which limits the memory for each client. After `CHAT`, the next line is parsed in the
 /// new mode. While messages are being stored, only messages may follow, because replies keep their order.
 #[test]
 fn line_waits_for_replies_before_it() {

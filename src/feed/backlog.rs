@@ -8,8 +8,8 @@ use crate::limits::SEGMENT_OVERHEAD_BYTES;
 
 /// Memory for output that clients have not read, in bytes: the feed's segments, and the lines in all mailboxes.
 ///
-/// Not counted is what each connection has at most once, which `--max-clients` bounds: the kernel's send buffer, one page of a store
-/// query, and the rest of a partly sent line.
+/// Not counted: the kernel's send buffer, one page of a store query, and the rest of a partly sent line. Each connection has at most one
+/// of each, so `--max-clients` limits them.
 #[derive(Debug, Default)]
 pub struct Backlog(AtomicUsize);
 

@@ -12,7 +12,7 @@ use crate::limits::{INSERTION_OVERHEAD_BYTES, QUERY_PAGE_BYTES};
 use crate::protocol::{CloseReason, DIALECTS, Dialect, Mode};
 use crate::session::Lifecycle;
 
-/// The lines for one connection only (replies, whispers), and what the hub and the connection tell each other. Neither waits for the
+/// The lines for one connection only (replies, whispers), and the state that the hub and the connection exchange. Neither waits for the
 /// other.
 #[derive(Debug)]
 pub struct Mailbox {
@@ -24,7 +24,7 @@ pub struct Mailbox {
     own_bytes: AtomicUsize,
     /// The part of `waiting_bytes` that the client did not ask for: whispers.
     whisper_bytes: AtomicUsize,
-    /// Number of the client's lines that were carried out or refused.
+    /// Number of the client's lines that were answered: run or refused.
     answered: AtomicU64,
     /// Position of the connection's cursor, packed by [`pack`]: the hub finds slow consumers by it.
     cursor_offset: AtomicU64,
@@ -120,7 +120,7 @@ impl Deref for InsertionText {
 }
 
 impl Insertion {
-    /// Whether more pages follow the one that is loaded.
+    /// Whether more pages follow the loaded page.
     pub(super) fn has_more_pages(&self) -> bool {
         matches!(self.text, InsertionText::Pages { state: PagesState::Open | PagesState::Failed, .. })
     }
@@ -289,7 +289,7 @@ impl Mailbox {
         lock(&self.state).mode = mode;
     }
 
-    /// Counts one more of the client's lines as carried out or refused.
+    /// Counts one more of the client's lines as answered: run or refused.
     pub fn count_answered(&self) {
         self.answered.fetch_add(1, Ordering::Release);
     }
@@ -351,7 +351,7 @@ impl Mailbox {
         self.waiting_bytes.load(Ordering::Relaxed)
     }
 
-    /// Number of the client's lines that were carried out or refused.
+    /// Number of the client's lines that were answered: run or refused.
     pub fn answered(&self) -> u64 {
         self.answered.load(Ordering::Acquire)
     }

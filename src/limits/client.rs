@@ -19,13 +19,14 @@ pub const REPLY_TOTAL_MS_MAX: u64 = 30_000;
 /// Time that each message of a reply adds to [`REPLY_TOTAL_MS_MAX`], in milliseconds.
 pub const REPLY_MESSAGE_MS: u64 = 10;
 
-/// Most members whose names the client stores for completion. Completion is useless among thousands more.
+/// Most members whose names the client stores for completion. With more members, completion is of little use.
 pub const MEMBERS_NOTED_MAX: usize = 16_384;
 
 /// Most bytes of memory for events that the client holds back until it has read the earlier messages.
 pub const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Pause before the client tries the server's next address beside those that have not answered, in milliseconds (RFC 8305, section 5).
+/// Pause before the client also tries the server's next address, while the earlier addresses have not answered, in milliseconds
+/// (RFC 8305, section 5).
 pub const NEXT_ADDRESS_MS: u64 = 250;
 
 /// The pause before the next address if only the greeting is missing, in milliseconds: longer, so that a server far away does not get two

@@ -28,7 +28,7 @@ const _: () = {
     // A refusal and its hint are at most one text.
     assert!(HINT_BYTES_MAX < TEXT_BYTES_MAX && 4 * (ECHO_CHARS_MAX + 1) < HINT_BYTES_MAX / 2);
     assert!("PAST ".len() + tag + NAME_BYTES_MAX + 1 + TEXT_BYTES_MAX + 2 <= SERVER_LINE_BYTES_MAX);
-    // The rest of a stored message's line beside time, name and text: as a reply, or as an event with a tag.
+    // A stored message's line without time, name and text: as a reply, or as an event with a tag.
     assert!("PAST ".len() + "18446744073709551615".len() + 3 + 2 <= QUERY_ROW_OVERHEAD_BYTES);
     assert!("@".len() + "18446744073709551615".len() + " ".len() + " MSG ".len() + 1 + 2 <= QUERY_ROW_OVERHEAD_BYTES);
     // A stroke with the most points fits into a line of a client and, with its author, into a line of the server.

@@ -41,7 +41,7 @@ pub const STROKE_WIDTH_MAX: u16 = 999;
 /// Most points of one stroke: they fit into a line, however long their coordinates are.
 pub const STROKE_POINTS_MAX: usize = 400;
 
-/// Characters of an epoch that the server generates: enough that no client meets the same epoch again.
+/// Characters of an epoch that the server generates: enough that a new epoch is almost certainly different from all earlier ones.
 pub const EPOCH_CHARS: usize = 6;
 
 /// Longest `--epoch`, in characters.

@@ -16,7 +16,7 @@ pub const PAST_OVERHEAD_BYTES: usize = 96;
 pub const HISTORY_REPLAYED_DEFAULT: u64 = 20;
 
 /// Messages that are rendered in one page, which all clients share. Few, so that a new message does not cause many to be rendered again;
-/// enough that a page costs little beside its text.
+/// enough that the overhead of a page is small compared with its text.
 pub const PAGE_MESSAGES: u64 = 16;
 
 /// Most strokes on the canvas: a quarter of an hour of one user who draws without a pause, in strokes of an eighth of a second.

@@ -13,7 +13,7 @@ pub const EPOLL_EVENTS_AT_ONCE_MAX: usize = 1024;
 /// clients join at a time in a large room, where a turn takes long.
 pub const ACCEPTS_AT_ONCE_MAX: u32 = 256;
 
-/// Interval at which the room is told the time, in milliseconds. The room counts whole seconds.
+/// Interval at which the room gets the time, in milliseconds. The room counts whole seconds.
 pub const TICK_MS: u64 = 1000;
 
 /// Members that time out in one turn of the hub; the others leave in the next turns. Few enough that their `LEAVE`s are one segment of
@@ -57,5 +57,5 @@ pub const REFUSED_MAX: usize = 32;
 /// Shortest interval between two log lines about connections that were not accepted or were turned away, in seconds.
 pub const REFUSED_LOG_SECONDS: u64 = 60;
 
-/// Pause after an accept failed for want of a resource (descriptors, memory), in milliseconds, so that the loop does not spin.
+/// Pause after an accept failed because descriptors or memory ran out, in milliseconds, so that the loop does not spin.
 pub const ACCEPT_RETRY_MS: u64 = 100;

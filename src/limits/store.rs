@@ -8,7 +8,7 @@ use super::protocol::TEXT_BYTES_MAX;
 pub const QUERY_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
 
 /// Bytes that each row of a page counts in addition to its strings: at least the memory of the row, and at least the rest of the row's
-/// rendered line. So a page of text is no larger than the page of rows.
+/// rendered line. So a page of text is at most as large as the page of rows.
 pub const QUERY_ROW_OVERHEAD_BYTES: usize = 32;
 
 /// Most words of a `SEARCH`. A run of text in a script without spaces counts as one word. Each word costs a pass over the messages that
@@ -69,7 +69,7 @@ pub const STORE_INDEX_BEHIND_MAX: u64 = 1 << 20;
 /// Most messages that are indexed in one step, while commits wait. More than one commit has, so that a search does not wait forever.
 pub const STORE_INDEXED_AT_ONCE_MAX: u64 = 2 * STORE_BATCH_MAX as u64;
 
-/// Bytes of text after which a step of indexing ends, for the same reason.
+/// Bytes of text after which a step of indexing ends, because commits wait for it.
 pub const STORE_INDEXED_AT_ONCE_BYTES: u64 = 4 * STORE_BATCH_INDEXED_BYTES as u64;
 
 /// Most messages that the store evicts in one step, or twice the number just committed, if that is more: no commit waits long, and
@@ -108,8 +108,8 @@ pub const CLOCK_TRIAL_SECONDS_MAX: u64 = 24 * 3600;
 /// is at half time.
 pub const CLOCK_TRIAL_WARNING_SECONDS: u64 = 3600;
 
-/// Size of the store's write-ahead log (`-wal`), in bytes, beyond which the server writes it into the file and empties it; that waits for
-/// readers of the store. SQLite itself writes it into the file at 4 MiB, but restarts it only when there is no reader.
+/// Size of the store's write-ahead log (`-wal`), in bytes, beyond which the server writes it into the file and empties it, and waits for
+/// readers of the store. SQLite itself writes it into the file at 4 MiB, but restarts it only while nothing reads the store.
 pub const STORE_WAL_CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Size of the write-ahead log, in bytes, beyond which emptying it waits up to [`STORE_CHECKPOINT_LONG_MS_MAX`] for readers.
@@ -129,9 +129,10 @@ pub const STORE_CHECKPOINT_MS_MAX: u64 = 500;
 /// a busy machine.
 pub const STORE_CHECKPOINT_LONG_MS_MAX: u64 = 4_000;
 
-/// Pause after a short or a long wait without success until the next of its kind, as a multiple of its longest time. Growth of the log
-/// ends the pause: by [`STORE_WAL_CHECKPOINT_BYTES`], or to twice the size after a long wait beyond [`STORE_WAL_BYTES_MAX`]. Without
-/// growth, commits wait at most a fifth of the time for a program that keeps reading.
+/// Pause after a checkpoint whose wait for readers failed, as a multiple of the longest time of that wait (short or long). The next wait
+/// of that kind comes after the pause, or earlier if the log has grown: by [`STORE_WAL_CHECKPOINT_BYTES`], or to twice its size after a
+/// long wait beyond [`STORE_WAL_BYTES_MAX`]. If the log does not grow, commits wait at most a fifth of the time for a program that keeps
+/// reading.
 pub const STORE_CHECKPOINT_PAUSE_FACTOR: u64 = 10;
 
 /// Longest time that the store waits for another program that reads or writes the file, in milliseconds.

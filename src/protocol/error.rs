@@ -81,7 +81,7 @@ pub enum ErrorCode {
     TokenUnknown,
     /// Too many lines in a row had no known verb or an unknown token. Sent last, before the connection is closed.
     TooManyErrors,
-    /// `SINCE` with an id whose following messages are not all retained.
+    /// `SINCE` with an id after which some messages were evicted.
     TooOld,
     /// `SET` with a value that is neither on nor off.
     ValueInvalid,
@@ -144,7 +144,7 @@ impl ErrorCode {
         Self::WrongProtocol,
     ];
 
-    /// The code as it stands on the wire.
+    /// The code as sent on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AlreadyNamed => "already-named",
@@ -194,13 +194,13 @@ impl ErrorCode {
         }
     }
 
-    /// The code that `word` is.
+    /// The code with this name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.as_str() == word)
     }
 }
 
-/// A value in the text of a refusal, for programs.
+/// A value in the text of a refusal, for programs: the first number in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorField {
     /// Of `too-old`: the oldest id that is kept, or the next one if no message is kept.

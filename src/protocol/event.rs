@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn timestamp_parse_clamps_what_its_offset_moves_out_of_range() {
+    fn timestamp_parse_clamps_times_outside_rfc_3339() {
         assert_eq!(Timestamp::parse("0000-01-01T00:00:00+23:59"), Some(Timestamp::MIN));
         assert_eq!(Timestamp::parse("9999-12-31T23:59:59-23:59"), Some(Timestamp::MAX));
         assert_eq!(Timestamp::parse("+10000-01-01T00:00:00.000Z"), None);

@@ -330,7 +330,7 @@ impl LineDecoder {
         DecoderOutput::Line(line)
     }
 
-    /// Refuses an option, once: if both sides answered every request, they could go on without end (RFC 1143). The timing mark (RFC 860)
+    /// Refuses an option, once: if both sides answered every request, they could do so forever (RFC 1143). The timing mark (RFC 860)
     /// is refused each time, because telnet sends it at each interrupt and waits for the answer.
     fn refuse_option(&mut self, request: u8, option: u8) -> Option<DecoderOutput> {
         let (side, answer) = match request {
@@ -411,7 +411,8 @@ enum TelnetState {
     SubnegotiationCommand(usize),
 }
 
-/// One bit for each option: first of the options that the client offers, then of those that it requests.
+/// The options that were refused, one bit each. The first array has the options that the client offered, the second the options that it
+/// requested.
 #[derive(Debug, Default)]
 struct RefusedOptions([[u64; 4]; 2]);
 

@@ -32,7 +32,7 @@ pub enum NameError {
     TooLong(usize),
     /// It contains white space.
     Space,
-    /// It contains a control character, or one that changes the reading order.
+    /// It contains a control character or a bidirectional formatting character.
     Control,
     /// It contains a comma, which separates names in `WHISPER`.
     Comma,
@@ -113,7 +113,7 @@ fn describe_char(c: char) -> String {
     }
 }
 
-/// Checks our own limits, beside those of PRECIS: before its mappings, so that a hostile name costs little, and after them.
+/// Checks the rules that PRECIS does not have. Called before its mappings, so that a hostile name costs little, and again after them.
 fn check_characters(raw: &str) -> Result<(), NameError> {
     let first = raw.chars().next().ok_or(NameError::Missing)?;
     if raw.contains(char::is_whitespace) {

@@ -35,7 +35,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Identifies a session, and proves that it is one's own. On the wire: `number-secret`, the secret as 32 hexadecimal digits.
+/// Identifies a session, and proves that the client owns it. On the wire: `number-secret`, the secret as 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResumeToken {
     /// The number of the session that requested the token. It is not secret: `STATUS` shows it.

@@ -6,7 +6,8 @@ use super::recent::{MemoryCost, Recent};
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_MESSAGES_DEFAULT, PAST_OVERHEAD_BYTES};
 use crate::protocol::{MessageId, PastMessage};
 
-/// The newest messages. Each has a number: how many messages precede it. Numbers differ from ids, which may have gaps.
+/// The newest messages. Each has a number: how many messages precede it. Numbers are not ids: in a store of an older version, ids
+/// have gaps.
 #[derive(Debug)]
 pub struct RecentMessages {
     messages: Recent<PastMessage>,

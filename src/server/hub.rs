@@ -211,7 +211,7 @@ fn log_output(sessions: &Sessions, output: &Output) {
 
 /// Runs the turns of a hub until no request can come any more.
 ///
-/// Each turn processes the requests that wait, up to a bound, and publishes the result once. Then the writers that it woke run before the
+/// Each turn processes the requests that wait, up to a limit, and publishes the result once. Then the writers that it woke run before the
 /// next turn. So under heavy load, each write carries more.
 ///
 /// # Panics

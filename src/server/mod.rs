@@ -4,8 +4,8 @@
 //! the room. A `ListenerProtocol` serves clients up to their first line (`listen`, `web`). Connections send requests to the hub through
 //! `request_queue`, which has one bounded queue for each connection. The hub never waits for a client.
 //!
-//! A connection reaches its client through a `transport`. The hub reaches the store through two interfaces: `store_interface` opens and reads
-//! it, [`Sequencer`](crate::sequencer::Sequencer) commits messages. `store_adapter` and `store_sequencer` implement them for SQLite;
+//! A connection reaches its client through a `transport`. The hub reaches the store through two interfaces: `store_interface` opens and
+//! reads it, [`Sequencer`](crate::sequencer::Sequencer) commits messages. `store_adapter` and `store_sequencer` implement them for SQLite;
 //! `store_pages` renders what is read. `clock` is the server's time.
 
 pub mod console;

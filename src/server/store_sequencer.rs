@@ -257,7 +257,7 @@ mod tests {
         assert!(sequencer.committing.is_some(), "nothing is committed");
         let deadline = Instant::now() + WAIT_MAX;
         while !sequencer.process_report() {
-            assert!(Instant::now() < deadline, "there is no report");
+            assert!(Instant::now() < deadline, "no report of the store");
             std::thread::yield_now();
         }
     }

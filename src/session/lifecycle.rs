@@ -23,9 +23,9 @@
 //! | Closing | writes what is in the mailbox, then reports `Disconnected` | its member is still in the room |
 //! | Closed | writes what is in the mailbox, unless the reason is `slow`; closes the socket; ends | exists only for a detached member |
 //!
-//! A connection that breaks, or that reads too slowly, reports `Disconnected`, and waits until it is Closed before it closes the socket: a client that
-//! sees the end of its connection can rely on it that all others have seen it leave. When the task ends, it hands its admission ticket to
-//! the hub, which keeps it while the member is detached.
+//! When a connection breaks, or the client is a slow consumer, the task reports `Disconnected`, and waits for Closed before it closes the
+//! socket. So when a client sees its connection closed, its member has left or is detached, and all other clients have been sent the
+//! `LEAVE`, if there is one. When the task ends, it passes its admission ticket to the hub, which keeps it while the member is detached.
 
 use crate::protocol::{CloseReason, LeaveReason};
 

@@ -190,7 +190,7 @@ impl Sessions {
         std::mem::replace(&mut self.sequencer, Box::new(MemorySequencer::default()))
     }
 
-    /// The member of a session, also after its connection is gone.
+    /// The member of a session, also after its connection has ended.
     pub fn member(&self, session: SessionId) -> Option<MemberId> {
         self.all.get(session)?.member
     }

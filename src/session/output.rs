@@ -7,7 +7,7 @@ use crate::command::{HistoryQuery, Reply, ServerLine};
 use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, Timestamp, User};
 use crate::room::SessionId;
 
-/// An instruction for the hub. The hub carries out outputs in order.
+/// An instruction for the hub. The hub delivers outputs in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Sends a line to one session, at this place in the order.

@@ -152,8 +152,8 @@ pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
 
 fn configure(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     if is_new {
-        // One transaction, so that a non-empty file is always ours, even after an interruption. It must be the first one that writes:
-        // only then does SQLite shrink the file after deletions.
+        // One transaction, so that a non-empty file is always ours, even after an interruption. It must be the first transaction that
+        // writes: only then does SQLite shrink the file after deletions.
         let transaction = connection.unchecked_transaction()?;
         transaction.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -50,7 +50,7 @@ pub struct Options {
     pub keep: Retention,
 }
 
-/// Reads the wall clock, which tells the age of messages.
+/// Reads the wall clock, by which the age of messages is judged.
 pub type Now = fn() -> Timestamp;
 
 /// When a message counts as stored.
@@ -95,7 +95,7 @@ pub struct Store {
     gate: Arc<CommitGate>,
 }
 
-/// What happens to a batch for which the hub no longer waits.
+/// The fate of a batch for which the hub no longer waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitFate {
     /// The batch is not stored, and will not be.
@@ -164,7 +164,7 @@ impl Store {
         &self.reports
     }
 
-    /// Prevents all further commits, when there is no time left to wait for them.
+    /// Prevents all further commits. Called at shutdown, when the time to wait for them is over.
     pub fn stop_commits(&self) -> CommitFate {
         self.gate.close()
     }

@@ -46,7 +46,7 @@ impl fmt::Display for OpenError {
             Self::File(path, error) => write!(f, "cannot open the store {}: {error}", path.display()),
             Self::NotRegular(path, kind) => write!(
                 f,
-                "cannot use {} as a store: it is {kind}; --data expects the path of a regular file, or of one to create",
+                "cannot use {} as a store: it is {kind}; --data expects the path of a regular file, or of a file to create",
                 path.display()
             ),
             Self::CompanionNotRegular(path, kind) => write!(
@@ -61,18 +61,18 @@ impl fmt::Display for OpenError {
             ),
             Self::Busy(path) => write!(
                 f,
-                "another program is writing to the store {}, or has locked it, for more than {} s; end that program and start again",
+                "another program has kept the store {} locked for more than {} s; end that program and start again",
                 path.display(),
                 STORE_BUSY_MS_MAX / 1000
             ),
             Self::OtherProgram(path) => write!(
                 f,
-                "{} is not a store of chinwagd's, and is left as it is; choose another file with --data",
+                "{} is not a store of chinwagd, and was not changed; choose another file with --data",
                 path.display()
             ),
             Self::Newer(path, version) => write!(
                 f,
-                "the store {} has version {version}, and this chinwagd knows up to {}; use a newer chinwagd",
+                "the store {} has version {version}, but this chinwagd supports versions up to {}; use a newer chinwagd",
                 path.display(),
                 MIGRATIONS.len()
             ),
@@ -99,7 +99,7 @@ impl fmt::Display for OpenError {
             ),
             Self::Sqlite(path, error) if error.sqlite_error_code() == Some(SqliteCode::DatabaseCorrupt) => write!(
                 f,
-                "the store {} is damaged ({error}); put a copy in its place, or move it away to begin anew",
+                "the store {} is damaged ({error}); restore a copy, or move it away to start with an empty store",
                 path.display()
             ),
             Self::Sqlite(path, error) => write!(f, "cannot use the store {}: {error}", path.display()),

@@ -1,5 +1,5 @@
-//! The path of the database. A value of `--data` is always a path, and the locked file is the file that SQLite uses and that the next
-//! start finds.
+//! The path of the database. Ensures that the value of `--data` is always taken as a path, and that the locked file is the file that
+//! SQLite uses and that the next start finds.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -34,7 +34,7 @@ struct WatchedFile {
     id: FileId,
 }
 
-/// The lengths by which a truncation by another program is noticed. SQLite does not notice it: it goes on writing at the old offsets.
+/// The lengths by which a truncation by another program is noticed. SQLite does not notice it, and writes on at the old offsets.
 #[derive(Debug)]
 struct KnownLengths {
     /// Fewest bytes of the database. It shrinks only when SQLite vacuums it.
@@ -262,7 +262,7 @@ impl KnownLengths {
     fn lacks_frames(&self, connection: &Connection) -> io::Result<bool> {
         // In this order, so that a checkpoint by another program between the two steps is harmless.
         let (bytes, has_header) = (self.wal.metadata()?.len(), self.has_wal_header());
-        // If this fails, so does the commit, whose sender is told.
+        // If this fails, so does the commit, and the messages' authors get an error.
         let Ok(frames) = wal_frames(connection) else { return Ok(false) };
         let bytes_min = WAL_HEADER_BYTES + frames * (WAL_FRAME_HEADER_BYTES + self.page_bytes);
         Ok(frames > 0 && (bytes < bytes_min || !has_header))
@@ -289,7 +289,7 @@ impl KnownLengths {
     }
 }
 
-/// Number of pages of the database, with those that are still in the write-ahead log.
+/// Number of pages of the database, including pages that are only in the write-ahead log.
 fn page_count(connection: &Connection) -> rusqlite::Result<u64> {
     pragma(connection, "PRAGMA page_count")
 }

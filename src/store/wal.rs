@@ -1,8 +1,8 @@
 //! Limits the write-ahead log, even while others read the store without a pause.
 //!
-//! SQLite restarts the log only when there is no reader. Short readers that follow one another without a pause would let it
-//! grow without limit. A checkpoint that waits for readers prevents that: it holds off writers, and a reader that starts
-//! meanwhile finds everything in the file and does not need the log.
+//! SQLite restarts the log only while nothing reads it. Short reads that follow one another without a pause would let it grow without
+//! limit. A checkpoint that waits for readers prevents that: it holds off writers, and a reader that starts meanwhile finds everything in
+//! the file and does not need the log.
 
 use std::time::{Duration, Instant};
 

@@ -192,7 +192,7 @@ impl StoreWriter {
             let evicted = self.evict_surplus(2 * committed as u64, to_hub);
             let indexed = self.index(committed <= STORE_BATCH_INDEXED_MAX);
             left = evicted.unwrap_or(PendingWork::Nothing).min(indexed.unwrap_or(PendingWork::Nothing));
-            // A failure here also fails the next commit, whose authors are told.
+            // A failure here also fails the next commit, and the authors of its messages get an error.
             let _ = self.note_clock_in_time();
             let _ = self.wal.limit_size(&self.file);
         }
@@ -361,7 +361,7 @@ impl StoreWriter {
                 log::displaced(displaced);
             }
             if displaced.is_truncated() {
-                // A checkpoint would add to the damage, also the one that SQLite makes when it closes.
+                // A checkpoint would add to the damage, so SQLite must not make one when it closes either.
                 let _ = self.file.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
                 return checked;
             }

@@ -21,7 +21,7 @@ enum Body {
 
 /// The status codes in use (RFC 9110, section 15; RFC 6585).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are those of the standard")]
+#[expect(missing_docs, reason = "the standard defines them")]
 pub enum HttpStatus {
     SwitchingProtocols = 101,
     Ok = 200,

@@ -85,7 +85,7 @@ struct Frame {
     left: usize,
 }
 
-#[expect(clippy::mut_mut, reason = "the input is moved on, and unmasked where it is")]
+#[expect(clippy::mut_mut, reason = "advances the input, and unmasks it in place")]
 impl FrameDecoder {
     /// Decodes the next item of `input`, unmasks it in place, and advances `input` past it. `None` once all of `input` is consumed.
     pub fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<FrameEvent<'a>> {

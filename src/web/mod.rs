@@ -1,4 +1,4 @@
-//! What a browser needs to join: the page, HTTP request heads and answers (RFC 9110, RFC 9112), and WebSocket frames in both directions
+//! Support for browsers: the page, HTTP request heads and answers (RFC 9110, RFC 9112), and WebSocket frames in both directions
 //! (RFC 6455). The frames carry the same protocol as a TCP connection.
 //!
 //! Pure: bytes in, bytes out. [`crate::server`] has the sockets and the timeouts.

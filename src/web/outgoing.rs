@@ -34,8 +34,8 @@ pub struct FrameEncoder {
 impl FrameEncoder {
     /// Begins a frame with the whole lines at the start of `source`, unless a frame is partly sent.
     ///
-    /// In that case `source` begins with the rest of the cut line. What follows may differ from the announced text if the feed has
-    /// evicted that: if the next line does not fit, blank lines fill the frame.
+    /// In that case `source` begins with the rest of the cut line. If the feed has evicted the text that the frame announced, other lines
+    /// follow; if the next of them does not fit, blank lines fill the frame.
     pub fn begin(&mut self, source: &Source<'_>) {
         let (lines, all) = whole_lines(source, self.left);
         self.next = if all < self.left { all } else { lines };

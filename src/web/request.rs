@@ -82,7 +82,7 @@ impl Resource {
         }
     }
 
-    /// Whether the resource is served under any host name: its answer is the same for every client.
+    /// Whether the resource is served under any host name, because its answer does not depend on the client.
     fn has_any_host(self) -> bool {
         matches!(self, Self::Server | Self::Health)
     }

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn path_keeps_what_is_not_equivalent() {
+    fn path_with_another_meaning_is_unchanged() {
         for other in
             ["/healthz/", "/./healthz", "/x/../healthz", "/HEALTHZ", "/%2Fhealthz", "/%3fhealthz", "/%25", "/%", "/%2"]
         {

@@ -23,7 +23,7 @@ fn unusable_file_fails_the_start() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
     fs::write(path("letter"), "dear diary, ".repeat(1000)).expect("a file");
-    fails(&path("letter"), "is not a store of chinwagd's, and is left as it is; choose another file with --data");
+    fails(&path("letter"), "is not a store of chinwagd, and was not changed; choose another file with --data");
     fails(&path("no/directory"), "No such file or directory");
     fails(directory.path(), "directory");
     let used = path("used.db");
@@ -216,7 +216,7 @@ fn start_beside_a_writer_fails_after_the_busy_timeout() {
     let file = rusqlite::Connection::open(&path).expect("it opens");
     file.execute_batch("BEGIN IMMEDIATE").expect("it is ours now");
     let start = Instant::now();
-    fails(&path, "another program is writing to the store");
+    fails(&path, "another program has kept the store");
     assert!(start.elapsed() >= Duration::from_millis(STORE_BUSY_MS_MAX), "it waits for a while");
     file.execute_batch("ROLLBACK").expect("it was ours");
     drop(Server::with(&["--data", path.to_str().expect("a path")]));

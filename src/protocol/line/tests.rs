@@ -127,7 +127,7 @@ fn cr_alone_ends_lines_before_silence() {
     check(b"caf\xc3\rb\r", b"", &[DecoderOutput::Line(Err(LineError::NotUtf8(4))), line("b")], &[]);
     let long = [&[b'x'; LINE_BYTES_MAX + 1][..], b"\r"].concat();
     check(&long, b"a\r", &[DecoderOutput::Line(Err(LineError::TooLong))], &[line("a")]);
-    // A telnet client whose CR LF arrived in two packets, far apart; and one that sends LF now and then.
+    // A telnet client whose CR LF arrived in two packets, far apart; and a client that sends LF now and then.
     check(b"a\r", b"\nb\rc\r\nd\r", &[line("a")], &[line("b\rc")]);
     check(b"a\r", b"\0b\rc\r\0", &[line("a")], &[line("b\rc")]);
     check(b"a\r", b"b\nc\r", &[line("a")], &[line("b"), line("c")]);

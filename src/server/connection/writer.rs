@@ -99,7 +99,7 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
     }
 
     fn stalled_text(&self) -> String {
-        let seconds = self.connection.context.send_timeout.unwrap_or_default().as_secs();
+        let seconds = self.connection.context.send_timeout.unwrap_or_default().as_secs_f64();
         format!("you read nothing for {seconds} s while output was waiting")
     }
 

@@ -1,7 +1,7 @@
 //! Limits the memory for output that clients have not read, and selects the slow consumers to disconnect.
 //!
-//! This is one of three ways to become a slow consumer. In [`super::Delivery`], the other two are: a client is sent a whisper while too many
-//! wait for it, and, without a store, the next event for a client was evicted from the feed.
+//! A client also becomes a slow consumer in [`super::Delivery`], when it is sent a whisper while too many wait for it or, without a store,
+//! when the feed evicts its next event; and in `connection`, when its socket accepts nothing for the `--send-timeout`.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

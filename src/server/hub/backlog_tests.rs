@@ -1,4 +1,4 @@
-//! The memory for unread output of every kind is bounded, and only slow consumers are disconnected for it.
+//! Tests: the memory for unread output of every kind is limited, and only slow consumers are disconnected for it.
 
 use std::ops::Range;
 

@@ -59,7 +59,7 @@ fn hub_with_store(path: PathBuf, feed: &Arc<Feed>) -> (Hub, Receiver<Report>) {
 fn await_report(reports: &Receiver<Report>) {
     let deadline = Instant::now() + WAIT_MAX;
     while reports.is_empty() {
-        assert!(Instant::now() < deadline, "there is no report");
+        assert!(Instant::now() < deadline, "no report of the store");
         std::thread::yield_now();
     }
 }
@@ -86,8 +86,8 @@ fn client_blocked_since_before_joining_is_disconnected() {
     }
 }
 
-/// Many slow consumers fall off the feed at once. Their `LEAVE` events alone exceed the feed's limit. A client that reads after every
-/// second turn misses none of them.
+/// The feed evicts the positions of many slow consumers at once. Their `LEAVE` events alone exceed the feed's limit. A client that reads
+/// after every second turn misses none of them.
 #[test]
 fn readers_stay_when_many_slow_consumers_are_disconnected() {
     let feed = Arc::new(Feed::new(64 * 1024));
@@ -106,7 +106,7 @@ fn readers_stay_when_many_slow_consumers_are_disconnected() {
             read(&feed, &mut cursor, &reader);
         }
     };
-    // They stop reading at the same event, so that all of them fall off the feed at once.
+    // They stop reading at the same event, so that the feed evicts all of their positions at once.
     let mut stuck = Vec::new();
     for session in 2..2000 {
         stuck.push((join(&mut hub, session), Cursor::new()));
@@ -149,7 +149,7 @@ fn stored_but_unpublished_message_is_not_found() {
         let mut output = String::new();
         let deadline = Instant::now() + WAIT_MAX;
         while !output.contains("OK SEARCH ") {
-            assert!(Instant::now() < deadline, "there is no answer: {output}");
+            assert!(Instant::now() < deadline, "no answer: {output}");
             output += &read(&feed, &mut cursor, &mailboxes[0]);
             std::thread::yield_now();
         }

@@ -206,7 +206,7 @@ fn catch_up_has_missed_events_and_notice_of_eviction() {
     check(CR_LF, 2999, 3000, "MSG ann message 1500\r\n");
     let missed = MissedMessages { dialect: PLAIN, after: MessageId(3000), until: MessageId(3000) };
     let mut nothing = CatchUp::new(missed, || NOW, &mailbox(), store.queries());
-    assert!(matches!(nothing.next(), NextPage::End), "there is no page to wait for");
+    assert!(matches!(nothing.next(), NextPage::End), "no page is pending");
     let gone = "NOTICE the messages after id 7, up to id 1002, are missing: they are no longer kept\n";
     check(PLAIN, 7, 1006, &format!("{gone}MSG ann message 502\nMSG ann message 503\n"));
     check(TAGGED, 7, 900, &format!("@- {NOW} {}", gone.replace("1002", "900")));

@@ -21,9 +21,9 @@ use crate::protocol::{CloseReason, LineDecoder};
 /// The byte stream between one connection and its client.
 ///
 /// One task reads and writes, so every method takes `&self`, and a lock inside is never contended. Both [`Transport::poll_read`] and
-/// [`Transport::write`] may read and write the transport below: TLS must, and WebSocket answers pings. The transport sends its own output
-/// (control frames, the rest of a TLS record) in [`Transport::write`], and in [`Transport::poll_control`] while there are no lines to send.
-/// If such output becomes due at another time, the transport wakes the task.
+/// [`Transport::write`] may read and write the transport below: WebSocket answers pings, and TLS would have handshakes. The transport sends
+/// its own output (such as control frames) in [`Transport::write`], and in [`Transport::poll_control`] while no line waits to be sent. If
+/// such output becomes due at another time, the transport wakes the task.
 ///
 /// A connection is generic over its transport, not `dyn`. With `Box<dyn Transport>`, a message to ten readers took 2 % more instructions
 /// (6,744, not 6,591; callgrind, 2026-11-29).
@@ -56,8 +56,8 @@ pub(super) trait Transport: Send + Sync {
     /// After `WouldBlock`: ready once the caller should try again.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Sends the transport's own output, and returns the number of bytes. Pending while there is none. Called while there are no lines to
-    /// send.
+    /// Sends the transport's own output, and returns the number of bytes. Pending while there is none. Called while no line waits
+    /// to be sent.
     fn poll_control(&self, _cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         Poll::Pending
     }

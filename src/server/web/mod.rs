@@ -24,7 +24,7 @@ use crate::web::{AllowedOrigins, Answer, HttpRequest, HttpStatus, RequestKind};
 /// The configuration for browsers.
 #[derive(Clone, Debug, Default)]
 pub struct WebOptions {
-    /// The origins whose pages may join, beside the server's own.
+    /// The origins whose pages may join, in addition to the server's own.
     pub origins: AllowedOrigins,
     /// A connection whose request head is not complete after this time is closed.
     pub header_timeout: Duration,
@@ -91,7 +91,7 @@ async fn answer_request(
 ) -> io::Result<bool> {
     let late = async {
         Timer::after(options.header_timeout).await;
-        let text = format!("the request header was not complete within {} s", options.header_timeout.as_secs());
+        let text = format!("the request header was not complete within {} s", options.header_timeout.as_secs_f64());
         Ok(HttpRequest { is_head: false, asked: RequestKind::Other(Answer::text(HttpStatus::RequestTimeout, text)) })
     };
     let HttpRequest { is_head, asked } = future::or(read_request(transport, &options.origins), late).await?;

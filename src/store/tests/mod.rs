@@ -65,7 +65,7 @@ pub(super) fn try_commit(store: &Store, messages: Vec<PastMessage>) -> Result<()
 pub(crate) fn next_report(reports: &Receiver<Report>) -> Report {
     let late = async {
         Timer::after(WAIT_MAX).await;
-        panic!("there is no report");
+        panic!("no report of the store");
     };
     block_on(or(async { reports.recv().await.unwrap() }, late))
 }
@@ -83,7 +83,7 @@ fn ids(found: &StoredState) -> Vec<u64> {
     found.messages.iter().map(|past| past.id.0).collect()
 }
 
-/// The result of a query: all its pages, put together.
+/// The result of a query: the rows of all its pages.
 #[derive(Debug, Default)]
 pub(super) struct QueryResult {
     rows: Vec<(u64, String, String, String)>,
@@ -367,12 +367,12 @@ fn unusable_file_is_refused_and_unchanged() {
         close(open(path, Retention::All).unwrap().0);
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("newer.db", &newer, "has version 99, and this chinwagd knows up to 4");
+    check("newer.db", &newer, "has version 99, but this chinwagd supports versions up to 4");
     let other_tables = |path: &Path| {
         newer(path);
         sqlite(path, "DROP TABLE state; CREATE TABLE state (other); PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("tables.db", &other_tables, "has version 99, and this chinwagd knows up to 4");
+    check("tables.db", &other_tables, "has version 99, but this chinwagd supports versions up to 4");
     let damaged = |path: &Path| {
         close(open(path, Retention::All).unwrap().0);
         let mut bytes = fs::read(path).unwrap();

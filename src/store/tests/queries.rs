@@ -87,7 +87,7 @@ fn query_reports_eviction_before_it() {
     check(7, 1006, Some(1002), &[1004, 1006]);
     check(7, 900, Some(900), &[]);
     check(900, 900, None, &[]);
-    assert!(query(&store, Query::Last(u64::MAX), 3001).is_complete(), "the last messages are those that are left");
+    assert!(query(&store, Query::Last(u64::MAX), 3001).is_complete(), "all retained messages");
     close(store);
 }
 

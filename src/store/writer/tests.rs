@@ -87,7 +87,7 @@ fn messages_stored_under_wrong_clock_are_deleted_with_successors() {
         close(store);
     }
     assert_eq!(ids(&path), [1, 2, 3, 4, 5]);
-    // A month later, only the first message with a right time tells the age of those before it.
+    // A month later, only the first message with a right time shows the age of the messages before it.
     Connection::open(&path)
         .unwrap()
         .execute("UPDATE state SET value = ? WHERE key = 'clock_trusted'", [later().0])
@@ -323,7 +323,7 @@ fn stop_after_unread_commit_is_unknown() {
     store.commit(vec![past(2, "stored")]);
     let deadline = Instant::now() + WAIT_MAX;
     while store.reports().is_empty() {
-        assert!(Instant::now() < deadline, "there is no report");
+        assert!(Instant::now() < deadline, "no report of the store");
         std::thread::yield_now();
     }
     assert_eq!(store.stop_commits(), CommitFate::Unknown);
