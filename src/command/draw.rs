@@ -17,7 +17,7 @@ impl Definition for Draw {
         verb: "DRAW",
         usage: "DRAW #rrggbb width x,y..., or DRAW clear",
         chat_usage: Some("/DRAW #rrggbb width x,y..., or /DRAW clear"),
-        summary: "draw a line through these points, for members with SET draw on; x and y are 0 to 9999",
+        summary: "draw a line through these points, or clear the canvas; x and y are 0 to 9999; members with SET draw on see it",
         ..Specification::DEFAULT
     };
 
