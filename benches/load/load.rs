@@ -1,5 +1,5 @@
-//! The load: readers and senders on one thread and one epoll, and the check that every reader gets everything in order.
-//! What is sent when, and what is measured, is for the scenarios to say.
+//! The well-behaved clients of one server: readers and senders on one thread and one epoll, and the check that every reader receives
+//! everything in order. The scenarios decide when messages are sent and what is measured.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,55 +9,55 @@ use rustix::net::{RecvFlags, recv};
 
 use crate::common::event_loop::{EventLoop, Poller};
 use crate::common::log::{Faults, Log};
-use crate::peer::{Peer, Sender};
+use crate::connection::{Connection, Sender};
 use crate::wire::{LINE_BYTES, Order, sender_name};
 
-/// Most bytes read from a peer before it is another's turn.
+/// Most bytes read from one connection before the next one is read.
 const READ_BYTES_MAX: usize = 256 * 1024;
 
-/// Peers that join at the same time.
+/// Clients that join at the same time.
 const JOINING_MAX: usize = 500;
 
-/// What is done with what readers get.
+/// How the bytes that readers receive are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checking {
     /// Every byte of every reader is compared.
     All,
-    /// So it is for the first ten; for the others the kernel discards the input unread (`MSG_TRUNC`), and only the number
-    /// of bytes is compared. For when reading would be what limits.
+    /// Every byte of the first ten readers is compared. For the others, the kernel discards the bytes (`MSG_TRUNC`), and only their number is
+    /// compared. For loads in which reading would be the bottleneck.
     Sample,
 }
 
 const SAMPLE_READERS: usize = 10;
 
-/// Whose arrivals are timed.
+/// The clients at which arrivals are timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timed {
-    /// They look at nothing but the number of bytes: all that comes must be messages of the first sender.
+    /// Readers only count bytes, so every line must be a message of the first sender.
     Readers,
     Senders,
 }
 
-/// Somebody who only listens.
+/// A client that only reads.
 struct Reader {
-    peer: Peer,
-    /// Bytes of the common stream that came, once the peer follows it.
+    connection: Connection,
+    /// Bytes of the common stream that were received. `None` until the reader has joined it.
     position: Option<u64>,
-    /// They were not the bytes that others got.
+    /// Its bytes differ from those of the other readers.
     differs: bool,
 }
 
 impl Reader {
-    /// Whether it got so much, or will never.
-    fn is_at(&self, end: u64) -> bool {
-        !self.peer.open || self.differs || self.position.is_some_and(|position| position >= end)
+    /// Whether the reader has received everything up to this offset, or never will.
+    fn has_received(&self, end: u64) -> bool {
+        !self.connection.open || self.differs || self.position.is_some_and(|position| position >= end)
     }
 }
 
-/// All peers of one server.
+/// All well-behaved clients of one server.
 pub(crate) struct Load {
     address: SocketAddr,
-    /// Where the readers connect, if it is over WebSocket.
+    /// The address for readers over WebSocket. `None`: readers use TCP.
     web: Option<SocketAddr>,
     poller: Poller,
     buffer: Vec<u8>,
@@ -65,12 +65,12 @@ pub(crate) struct Load {
     log: Log<Order>,
     readers: Vec<Reader>,
     senders: Vec<Sender>,
-    /// Messages that came: at the readers, in bytes, and at the senders.
+    /// Bytes that the readers received, and messages that the senders received.
     reader_bytes: u64,
     sender_lines: u64,
-    /// Kept between calls for its capacity.
+    /// A buffer, kept for its capacity.
     seen: Vec<(usize, u64)>,
-    /// While there is one, every message that comes to one of these is timed.
+    /// While it is `Some`: the delay of every message that arrives at the clients of `timed`.
     arrivals: Option<Vec<Duration>>,
     timed: Timed,
 }
@@ -94,69 +94,74 @@ impl Load {
         }
     }
 
-    /// The same load, whose readers come over WebSocket.
-    pub(crate) fn over_web(self, web: Option<SocketAddr>) -> Self {
+    /// Connects the readers over WebSocket, if there is an address.
+    pub(crate) fn over_websocket(self, web: Option<SocketAddr>) -> Self {
         Self { web, ..self }
     }
 
-    /// Lets everybody join, and waits until everybody follows, with nothing left to read.
+    /// Connects all clients, and waits until each has joined and has nothing left to read.
     pub(crate) fn join(&mut self, readers: usize, senders: usize) {
         for number in 0..readers {
-            let peer = self.web.map_or_else(|| Peer::connect(self.address), Peer::connect_over_web);
-            let peer = self.admit(peer, number, &format!("r{number:06}"));
-            self.readers.push(Reader { peer, position: None, differs: false });
+            let connection =
+                self.web.map_or_else(|| Connection::connect(self.address), Connection::connect_over_websocket);
+            let connection = self.join_one(connection, number, &format!("r{number:06}"));
+            self.readers.push(Reader { connection, position: None, differs: false });
             if number % JOINING_MAX == JOINING_MAX - 1 {
                 self.wait_for_lines();
             }
         }
         for number in 0..senders {
-            let peer = self.admit(Peer::connect(self.address), readers + number, &sender_name(number));
-            self.senders.push(Sender::new(peer, number, senders));
+            let connection = self.join_one(Connection::connect(self.address), readers + number, &sender_name(number));
+            self.senders.push(Sender::new(connection, number, senders));
         }
         self.wait_for_lines();
-        self.meet();
+        self.synchronize();
     }
 
-    /// The barrier before the load: one line that all have seen, with nothing after it.
-    fn meet(&mut self) {
+    /// The barrier before the load: every client has received one message and nothing after it.
+    fn synchronize(&mut self) {
         for (number, sender) in self.senders.iter_mut().enumerate() {
-            sender.peer.await_line(if number == 0 { "OK MSG" } else { "MSG s000 now" });
+            sender.connection.await_line(if number == 0 { "OK MSG" } else { "MSG s000 now" });
         }
         for reader in &mut self.readers {
-            reader.peer.await_line("MSG s000 now");
+            reader.connection.await_line("MSG s000 now");
         }
-        self.senders[0].peer.send(b"MSG now\n");
+        self.senders[0].connection.send(b"MSG now\n");
         self.wait_for_lines();
         for reader in &mut self.readers {
-            reader.peer.expect_no_part_of_a_line();
+            reader.connection.assert_between_lines();
             reader.position = Some(0);
         }
         for sender in &mut self.senders {
-            sender.starts = true;
+            sender.is_checked = true;
         }
     }
 
-    fn admit(&self, mut peer: Peer, number: usize, name: &str) -> Peer {
-        self.poller.add(&peer.stream, number);
-        peer.await_line("OK NICK");
-        peer.send(format!("NICK {name}\n").as_bytes());
-        peer
+    fn join_one(&self, mut connection: Connection, number: usize, name: &str) -> Connection {
+        self.poller.add(&connection.stream, number);
+        connection.await_line("OK NICK");
+        connection.send(format!("NICK {name}\n").as_bytes());
+        connection
     }
 
     fn wait_for_lines(&mut self) {
-        let done = |load: &Self| load.peers().all(|peer| !peer.awaits());
-        assert!(self.turn_until(done), "the server does not answer {}", self.peers().filter(|p| p.awaits()).count());
+        let done = |load: &Self| load.connections().all(|connection| !connection.is_waiting());
+        assert!(
+            self.turn_until(done),
+            "the server does not answer {} clients",
+            self.connections().filter(|p| p.is_waiting()).count()
+        );
     }
 
-    fn peers(&self) -> impl Iterator<Item = &Peer> {
-        self.readers.iter().map(|reader| &reader.peer).chain(self.senders.iter().map(|sender| &sender.peer))
+    fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.readers.iter().map(|reader| &reader.connection).chain(self.senders.iter().map(|sender| &sender.connection))
     }
 
     pub(crate) fn senders(&mut self) -> &mut [Sender] {
         &mut self.senders
     }
 
-    /// From here on every sender keeps so many messages on their way.
+    /// From here on, every sender keeps this many messages unacknowledged.
     pub(crate) fn keep_sending(&mut self, window: u64) {
         for sender in &mut self.senders {
             sender.window = window;
@@ -164,14 +169,14 @@ impl Load {
         }
     }
 
-    /// From here on the readers do not read.
+    /// From here on, the readers do not read.
     pub(crate) fn stop_reading(&mut self) {
         for reader in &self.readers {
-            self.poller.remove(&reader.peer.stream);
+            self.poller.remove(&reader.connection.stream);
         }
     }
 
-    /// Lets the senders say so many messages a second, evenly spaced, each in its turn; calls `beside` after each.
+    /// Sends `rate` messages per second at equal intervals, the senders taking turns. Calls `beside` after each message.
     pub(crate) fn pace(&mut self, rate: u32, duration: Duration, mut beside: impl FnMut(&mut Self)) {
         let start = Instant::now();
         for number in 0.. {
@@ -186,48 +191,48 @@ impl Load {
         }
     }
 
-    /// Times every acknowledgement, and every arrival at another sender, from here on.
+    /// From here on, times every acknowledgement, and every arrival at another sender.
     pub(crate) fn start_timing(&mut self) {
         self.arrivals = Some(Vec::new());
         self.timed = Timed::Senders;
         self.senders.iter_mut().for_each(|sender| sender.latencies = Some(Vec::new()));
     }
 
-    /// How long acknowledgements took since [`Load::start_timing`].
+    /// The delays of acknowledgements since [`Load::start_timing`].
     pub(crate) fn take_latencies(&mut self) -> Vec<Duration> {
         self.senders.iter_mut().filter_map(|sender| sender.latencies.take()).flatten().collect()
     }
 
-    /// Messages that arrived at anybody but their own sender.
+    /// Messages that arrived at clients other than their sender.
     pub(crate) fn deliveries(&self) -> u64 {
         self.reader_bytes / LINE_BYTES as u64 + self.sender_lines
     }
 
-    /// Times the arrivals at the readers from here on. Nobody but the first sender says anything.
+    /// From here on, times the arrivals at the readers. Only the first sender may send.
     pub(crate) fn start_timing_arrivals(&mut self) {
         self.arrivals = Some(Vec::new());
         self.timed = Timed::Readers;
     }
 
-    /// How long the messages took that arrived since timing began.
+    /// The delays of the messages that arrived since timing began.
     pub(crate) fn take_arrivals(&mut self) -> Vec<Duration> {
         self.arrivals.take().unwrap_or_default()
     }
 
     fn read_reader(&mut self, number: usize) {
         let reader = &mut self.readers[number];
-        let Some(position) = reader.position.filter(|_| !reader.peer.awaits()) else {
-            let count = reader.peer.read(&mut self.buffer);
-            reader.peer.take_lines(&self.buffer[..count], |_| {});
+        let Some(position) = reader.position.filter(|_| !reader.connection.is_waiting()) else {
+            let count = reader.connection.read(&mut self.buffer);
+            reader.connection.split_lines(&self.buffer[..count], |_| {});
             return;
         };
         let discard = self.checking == Checking::Sample && number >= SAMPLE_READERS;
         let flags = if discard { RecvFlags::TRUNC } else { RecvFlags::empty() };
-        let count = match recv(&reader.peer.stream, &mut self.buffer[..], flags) {
-            Ok((_, count)) if count > 0 && !discard => reader.peer.strip(&mut self.buffer[..count]),
+        let count = match recv(&reader.connection.stream, &mut self.buffer[..], flags) {
+            Ok((_, count)) if count > 0 && !discard => reader.connection.strip(&mut self.buffer[..count]),
             Ok((_, count)) if count > 0 => count,
             Err(Errno::AGAIN | Errno::INTR) => return,
-            Ok(_) | Err(_) => return reader.peer.close(),
+            Ok(_) | Err(_) => return reader.connection.close(),
         };
         if !discard && !reader.differs {
             reader.differs = !self.log.agrees(position, &self.buffer[..count]);
@@ -244,9 +249,9 @@ impl Load {
 
     fn read_sender(&mut self, number: usize) {
         let sender = &mut self.senders[number];
-        let count = sender.peer.read(&mut self.buffer);
+        let count = sender.connection.read(&mut self.buffer);
         let seen = &mut self.seen;
-        sender.take(&self.buffer[..count], |of, sequence| seen.push((of, sequence)));
+        sender.receive(&self.buffer[..count], |of, sequence| seen.push((of, sequence)));
         sender.refill();
         self.sender_lines += self.seen.len() as u64;
         if let Some(arrivals) = self.arrivals.as_mut().filter(|_| self.timed == Timed::Senders) {
@@ -258,22 +263,23 @@ impl Load {
         self.seen.clear();
     }
 
-    /// Sends no more, waits until everything that was sent has arrived everywhere, and says what did not.
+    /// Stops sending, waits until everything has arrived, and returns the faults.
     pub(crate) fn finish(&mut self) -> Faults {
-        self.settle();
+        self.wait_for_acknowledgements();
         let sent = self.sent();
         self.turn_until(|load| {
-            // What the readers got is the log; without any there is none.
+            // The log is the readers' stream; without readers it is empty.
             let log_has_all = (0..sent.len()).all(|sender| load.log.order.seen(sender) >= sent[sender]);
-            load.readers.is_empty() || log_has_all && load.readers.iter().all(|reader| reader.is_at(load.log.end))
+            load.readers.is_empty()
+                || log_has_all && load.readers.iter().all(|reader| reader.has_received(load.log.end))
         });
-        self.readers.iter_mut().for_each(|reader| reader.peer.ask_for_the_end());
+        self.readers.iter_mut().for_each(|reader| reader.connection.send_last_ping());
         let mut faults = self.finish_senders();
         for reader in &self.readers {
-            if reader.peer.open {
+            if reader.connection.open {
                 let got = reader.position.unwrap_or(0);
                 faults.lost += self.log.end.saturating_sub(got).div_ceil(LINE_BYTES as u64);
-                faults.out_of_order += reader.peer.skipped + u64::from(reader.differs);
+                faults.out_of_order += reader.connection.skipped + u64::from(reader.differs);
             } else {
                 faults.closed += 1;
             }
@@ -282,14 +288,14 @@ impl Load {
         faults
     }
 
-    /// The same for the senders alone.
+    /// Waits until everything has arrived at the senders, and returns their faults.
     pub(crate) fn finish_senders(&mut self) -> Faults {
-        self.senders.iter_mut().for_each(|sender| sender.peer.ask_for_the_end());
+        self.senders.iter_mut().for_each(|sender| sender.connection.send_last_ping());
         self.wait_for_lines();
         let sent = self.sent();
         let mut faults = Faults::default();
         for sender in &mut self.senders {
-            faults.add(sender.end(&sent));
+            faults.add(sender.final_faults(&sent));
         }
         faults
     }
@@ -298,13 +304,14 @@ impl Load {
         self.senders.iter().map(Sender::sent).collect()
     }
 
-    /// Sends no more and waits until everything that was sent is acknowledged.
-    pub(crate) fn settle(&mut self) {
+    /// Stops sending, and waits until every message is acknowledged.
+    pub(crate) fn wait_for_acknowledgements(&mut self) {
         for sender in &mut self.senders {
             sender.window = 0;
         }
-        let settled = |load: &Self| load.senders.iter().all(|sender| !sender.peer.open || sender.unacknowledged() == 0);
-        assert!(self.turn_until(settled), "the server does not acknowledge everything");
+        let is_acknowledged =
+            |load: &Self| load.senders.iter().all(|sender| !sender.connection.open || sender.unacknowledged() == 0);
+        assert!(self.turn_until(is_acknowledged), "the server does not acknowledge everything");
     }
 }
 
@@ -314,15 +321,15 @@ impl EventLoop for Load {
     }
 
     fn read(&mut self, number: usize) {
-        let peer = if let Some(sender) = number.checked_sub(self.readers.len()) {
+        let connection = if let Some(sender) = number.checked_sub(self.readers.len()) {
             self.read_sender(sender);
-            &self.senders[sender].peer
+            &self.senders[sender].connection
         } else {
             self.read_reader(number);
-            &self.readers[number].peer
+            &self.readers[number].connection
         };
-        if !peer.open {
-            self.poller.remove(&peer.stream);
+        if !connection.open {
+            self.poller.remove(&connection.stream);
         }
     }
 }

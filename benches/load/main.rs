@@ -1,21 +1,21 @@
-//! The load generator: measures what a delivery costs chinwagd, and what an attack costs it. It starts the server on one
-//! processor and sends from the other. `benches/compare` is the package that measures other servers beside it.
+//! The load generator: measures chinwagd under load and under attack. The server has one processor, the load generator the other. The
+//! comparison with other servers is a separate package, `benches/compare`.
 //!
-//! A delivery is one message that arrives at one reader other than its sender. Every well-behaved reader checks that
-//! everything arrives, in order; if it does not, the exit status is 1. `cargo bench --bench load -- --help` lists the
-//! options; above the figures of each scenario stands the command that measures them again.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool that prints its findings")]
+//! A delivery is one message that arrives at one reader other than its sender. Every well-behaved reader checks that everything arrives, in
+//! order; if it does not, the exit status is 1. `cargo bench --bench load -- --help` lists the options. The output gives, above the figures
+//! of each scenario, the command that repeats it.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool that prints its results")]
 #![expect(clippy::expect_used, reason = "a measurement that meets an error is void, and says so")]
-#![expect(clippy::cast_precision_loss, reason = "no figure here has more than fifty bits that mean something")]
+#![expect(clippy::cast_precision_loss, reason = "figures have fewer than fifty significant bits")]
 
+mod attackers;
 mod attacks;
 #[path = "../common/mod.rs"]
 mod common;
+mod connection;
 mod flood;
 mod load;
-mod mob;
 mod paced;
-mod peer;
 mod report;
 mod saturated;
 mod server;
@@ -40,11 +40,11 @@ use self::stuck_minute::StuckMinute;
 /// Measures chinwagd under load and under attack: all scenarios with their defaults, or one.
 #[derive(FromArgs)]
 struct Arguments {
-    /// how often each scenario is run; the median counts (default: 3, 1 of attacks and stuck-minute)
+    /// runs of each scenario; the output has their medians (default: 3; attacks and stuck-minute: 1)
     #[argh(option)]
     runs: Option<usize>,
 
-    /// another server to measure, to compare two builds (default: the one built with this)
+    /// chinwagd to measure (default: built by Cargo together with this program)
     #[argh(option, arg_name = "path", default = "PathBuf::from(env!(\"CARGO_BIN_EXE_chinwagd\"))")]
     server: PathBuf,
 
@@ -64,7 +64,7 @@ enum Scenario {
 }
 
 impl Scenario {
-    /// All of them, with their defaults, and what each is called on the command line.
+    /// All scenarios with their defaults, each with its name on the command line.
     fn all() -> Vec<(String, Self)> {
         let all = [
             ("saturated", Self::Saturated(Saturated::default())),
@@ -101,7 +101,7 @@ impl Scenario {
 }
 
 fn main() -> ExitCode {
-    // Cargo adds an argument of its own.
+    // Cargo adds the argument `--bench`.
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let arguments = match Arguments::from_args(&["load"], &words) {

@@ -1,4 +1,4 @@
-//! A busy room rather than a flood: one sender, evenly spaced messages; what a reader waits for each.
+//! One sender at a fixed rate: the delay of each message at each reader.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,19 +13,19 @@ use crate::load::{Checking, Load};
 use crate::report::Report;
 use crate::saturated::add_cpu;
 
-/// Evenly spaced messages: how long each takes to reach each reader.
+/// Paced messages: how long each takes to reach each reader.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "paced")]
 pub(crate) struct Paced {
-    /// how many only listen (default: 100)
+    /// readers (default: 100)
     #[argh(option, default = "100")]
     readers: usize,
 
-    /// messages a second (default: 500)
+    /// messages per second (default: 500)
     #[argh(option, default = "500")]
     rate: u32,
 
-    /// seconds measured (default: 4)
+    /// seconds of the measurement (default: 4)
     #[argh(option, default = "4")]
     seconds: u32,
 }
@@ -60,7 +60,7 @@ impl Paced {
             load.turn_for(due.saturating_duration_since(Instant::now()));
             load.senders()[0].send(1);
         }
-        load.settle();
+        load.wait_for_acknowledgements();
         let (server_cpu, own_cpu) = (server.cpu().since(server_before), own_cpu().since(own_before));
         let seconds = start.elapsed().as_secs_f64();
         run.faults = load.finish();

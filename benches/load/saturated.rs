@@ -1,4 +1,4 @@
-//! As much as the server takes: every sender keeps a window of messages on their way, every reader reads.
+//! Throughput: every sender keeps a window of unacknowledged messages, and every reader reads.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,39 +13,39 @@ use crate::load::{Checking, Load};
 use crate::report::Report;
 use crate::wire::{LINE_BYTES, parse_senders};
 
-/// As many messages as the server takes: deliveries a second, processor time a delivery, memory a connection.
+/// Throughput: deliveries per second, CPU time per delivery, memory per connection.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "saturated")]
 pub(crate) struct Saturated {
-    /// how many only listen (default: 1000)
+    /// readers (default: 1000)
     #[argh(option, default = "1000")]
     readers: usize,
 
-    /// how many send (default: 10)
+    /// senders (default: 10)
     #[argh(option, default = "10", from_str_fn(parse_senders))]
     senders: usize,
 
-    /// messages each sender keeps on their way (default: 512)
+    /// messages that each sender keeps unacknowledged (default: 512)
     #[argh(option, default = "512")]
     window: u64,
 
-    /// seconds measured (default: 4)
+    /// seconds of the measurement (default: 4)
     #[argh(option, default = "4")]
     seconds: u64,
 
-    /// seconds before that (default: 1)
+    /// seconds of load before the measurement (default: 1)
     #[argh(option, default = "1")]
     warm_up_seconds: u64,
 
-    /// let the kernel discard what all but ten readers get, and compare the number of bytes only
+    /// compare the bytes of ten readers only; for the others, the kernel discards the bytes, and their number is compared
     #[argh(switch)]
     discard: bool,
 
-    /// let the readers come over WebSocket; none is discarded then
+    /// connect the readers over WebSocket; all bytes are compared then
     #[argh(switch)]
     web: bool,
 
-    /// let the server have both processors; the load shares one of them
+    /// run the server on both processors; the load generator shares one of them
     #[argh(switch)]
     both: bool,
 }
@@ -68,12 +68,12 @@ impl Default for Saturated {
 impl Saturated {
     pub(crate) fn measure(&self, binary: &Path, runs: usize) -> Report {
         let checked = if self.discard && !self.web {
-            "bytes of 10 compared, of the others counted"
+            "bytes of 10 compared, those of the others counted"
         } else {
             "every byte compared"
         };
         let description = format!(
-            "{} readers{} ({checked}), {} senders with {} messages on their way each, texts of {TEXT_BYTES} bytes in lines \
+            "{} readers{} ({checked}), {} senders with {} unacknowledged messages each, texts of {TEXT_BYTES} bytes in lines \
              of {LINE_BYTES}, {} s{}",
             self.readers,
             if self.web { " over WebSocket" } else { "" },
@@ -92,7 +92,7 @@ impl Saturated {
         let web: &[_] = if self.web { &["--listen", "http://127.0.0.1:0"] } else { &[] };
         let server = start(binary, &[&["--line-rate", "0", "--connect-rate", "0"], web].concat());
         let checking = if self.discard && !self.web { Checking::Sample } else { Checking::All };
-        let mut load = Load::new(server.address(), checking, self.senders).over_web(server.web_address());
+        let mut load = Load::new(server.address(), checking, self.senders).over_websocket(server.web_address());
         let empty_bytes = server.resident_bytes();
         let start = Instant::now();
         load.join(self.readers, self.senders);
@@ -126,7 +126,7 @@ impl Saturated {
         run.add("deliveries_per_second", deliveries / seconds);
         run.add("messages_per_second", deliveries / (self.readers + self.senders - 1) as f64 / seconds);
         add_cpu(run, server_cpu, deliveries);
-        // 1 if every sender was served alike.
+        // The share of the sender with the fewest messages: 1 if all senders got equal service.
         run.add("least_sender_share", least as f64 / latencies.len().max(1) as f64);
         run.add("server_busy_percent", server_cpu.total().as_secs_f64() / seconds * 100.0);
         run.add("load_busy_percent", own_cpu.total().as_secs_f64() / seconds * 100.0);
@@ -134,7 +134,7 @@ impl Saturated {
     }
 }
 
-/// Adds what the server used up for each delivery.
+/// Adds the server's CPU time per delivery.
 pub(crate) fn add_cpu(run: &mut Run, cpu: Cpu, deliveries: f64) {
     run.add("server_cpu_us_a_delivery", cpu.total().as_secs_f64() * 1e6 / deliveries);
     run.add("server_user_us_a_delivery", cpu.user.as_secs_f64() * 1e6 / deliveries);

@@ -1,4 +1,4 @@
-//! What only the load generator asks of a server: both processors, WebSocket, descriptors, and memory in the kernel.
+//! Functions of a server process that only this load generator needs: both processors, WebSocket, descriptors, memory in the kernel.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -35,13 +35,13 @@ impl Server {
         self.child.try_wait().expect("a child").is_none()
     }
 
-    /// Makes [`Server::resident_bytes_max`] count from now on.
+    /// Restarts [`Server::resident_bytes_max`] at the present value.
     pub(crate) fn reset_resident_bytes_max(&self) {
         fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("a process of the same user");
     }
 }
 
-/// Bytes that all TCP sockets of this machine hold in the kernel, both ends.
+/// Memory of all TCP sockets of this machine in the kernel, both ends of each connection.
 pub(crate) fn kernel_tcp_bytes() -> u64 {
     let page_bytes = rustix::param::page_size() as u64;
     let stat = fs::read_to_string("/proc/net/sockstat").expect("/proc");

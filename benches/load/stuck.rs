@@ -1,5 +1,5 @@
-//! Readers that never read, while much more is said than is kept: what they cost the server, and whom they delay.
-//! Each run is done twice, without and with them, because the flood alone has its cost, too.
+//! Stuck readers, which never read, while several times the backlog is published: their memory, and the delay of others. Each run measures
+//! without and with them, because publishing alone has its cost, too.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,19 +15,19 @@ use crate::report::Report;
 use crate::server::kernel_tcp_bytes;
 use crate::wire::LINE_BYTES;
 
-/// Readers that do not read, beside a flood of several times what is kept: memory, and the delay for others.
+/// Stuck readers, which never read, while several times the backlog is published: memory, and the delay of others.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "stuck")]
 pub(crate) struct Stuck {
-    /// how many do not read (default: 200)
+    /// stuck readers (default: 200)
     #[argh(option, default = "200")]
     readers: usize,
 
-    /// bytes that the server keeps for readers that are behind (default: 8388608)
+    /// the server's --backlog, in bytes (default: 8388608)
     #[argh(option, default = "8 * 1024 * 1024")]
     backlog_bytes: u64,
 
-    /// how many times that is said (default: 6)
+    /// published bytes, as a multiple of the backlog (default: 6)
     #[argh(option, default = "6")]
     times: u64,
 }
@@ -38,7 +38,7 @@ impl Default for Stuck {
     }
 }
 
-/// One sends as much as it can, one sends now and then, one only listens.
+/// The senders: one sends as fast as it can, one sends at intervals, one only reads.
 const FLOOD: usize = 0;
 const HEALTHY: usize = 1;
 const SENDERS: usize = 3;
@@ -46,21 +46,21 @@ const SENDERS: usize = 3;
 const FLOOD_WINDOW: u64 = 512;
 const HEALTHY_EVERY: Duration = Duration::from_millis(2);
 
-/// What one flood came to.
+/// The measurements of one flood.
 struct Flood {
     idle_bytes: u64,
     resident_bytes_max: u64,
     kernel_bytes_max: u64,
     seconds: f64,
     latencies: Vec<Duration>,
-    slow_peers: u64,
+    slow_consumers: u64,
     faults: Faults,
 }
 
 impl Stuck {
     pub(crate) fn measure(&self, binary: &Path, runs: usize) -> Report {
         let description = format!(
-            "{} readers that do not read, {} x {} bytes said in messages of {LINE_BYTES}; \"alone\" is without the stuck",
+            "{} stuck readers, {} x {} bytes published in messages of {LINE_BYTES}; \"alone\": without stuck readers",
             self.readers, self.times, self.backlog_bytes
         );
         let runs = Runs((0..runs).map(|_| self.run(binary)).collect());
@@ -74,14 +74,14 @@ impl Stuck {
         run.faults.add(alone.faults);
         run.faults.add(beside.faults);
         let growth = |flood: &Flood| flood.resident_bytes_max.saturating_sub(flood.idle_bytes) as f64;
-        let beyond_retention = (growth(&beside) - self.backlog_bytes as f64).max(0.0);
+        let beyond_backlog = (growth(&beside) - self.backlog_bytes as f64).max(0.0);
         let stuck = self.readers.max(1) as f64;
-        run.add("closed_as_slow", beside.slow_peers as f64);
+        run.add("disconnected_as_slow", beside.slow_consumers as f64);
         run.add("resident_growth_bytes_alone", growth(&alone));
         run.add("resident_growth_bytes", growth(&beside));
-        run.add("beyond_retention_bytes_a_stuck", beyond_retention / stuck);
-        run.add("beyond_alone_bytes_a_stuck", (growth(&beside) - growth(&alone)) / stuck);
-        run.add("kernel_both_ends_bytes_a_stuck", beside.kernel_bytes_max as f64 / stuck);
+        run.add("beyond_backlog_bytes_per_stuck_reader", beyond_backlog / stuck);
+        run.add("beyond_alone_bytes_per_stuck_reader", (growth(&beside) - growth(&alone)) / stuck);
+        run.add("kernel_both_ends_bytes_per_stuck_reader", beside.kernel_bytes_max as f64 / stuck);
         run.add("flood_seconds_alone", alone.seconds);
         run.add("flood_seconds", beside.seconds);
         run.add_latencies(["acknowledged_alone_ms_p50", "acknowledged_alone_ms_p99"], alone.latencies);
@@ -107,7 +107,7 @@ impl Stuck {
             load.turn_for(HEALTHY_EVERY);
             kernel_bytes_max = kernel_bytes_max.max(kernel_tcp_bytes().saturating_sub(kernel_before));
         }
-        load.settle();
+        load.wait_for_acknowledgements();
         let seconds = start.elapsed().as_secs_f64();
         let faults = load.finish_senders();
         let healthy = &mut load.senders()[HEALTHY];
@@ -117,7 +117,7 @@ impl Stuck {
             kernel_bytes_max,
             seconds,
             latencies: healthy.latencies.take().unwrap_or_default(),
-            slow_peers: healthy.slow_peers(),
+            slow_consumers: healthy.slow_consumers(),
             faults,
         }
     }

@@ -1,12 +1,12 @@
-//! A reader over WebSocket: as little of it as it takes, so that what is measured is the server.
+//! The client side of WebSocket, as little as the load needs, so that the load generator costs little.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use tungstenite::protocol::frame::FrameHeader;
 
-/// Makes a peer's connection one over WebSocket, before anything else is sent.
-pub(crate) fn shake_hands(stream: &mut TcpStream) {
+/// Upgrades a new connection to WebSocket.
+pub(crate) fn upgrade(stream: &mut TcpStream) {
     let request = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(request.as_bytes()).expect("the server reads");
@@ -18,23 +18,23 @@ pub(crate) fn shake_hands(stream: &mut TcpStream) {
     assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
 }
 
-/// A short line as a frame. A mask of zeros masks nothing.
+/// Encodes a short line as a frame. A mask of zeros leaves the bytes unchanged.
 pub(crate) fn frame(line: &[u8]) -> Vec<u8> {
     let length = u8::try_from(line.len()).ok().filter(|&length| length < 126).expect("a short line");
     [&[0x81, 0x80 | length, 0, 0, 0, 0], line].concat()
 }
 
-/// Where in its frames a reader is.
+/// Decodes the frames that a reader receives.
 #[derive(Default)]
 pub(crate) struct Frames {
-    /// The begin of a header.
+    /// The beginning of a header that is not complete yet.
     header: Vec<u8>,
-    /// Bytes of the frame that are still to come.
+    /// Bytes of the current frame that have not arrived yet.
     left: usize,
 }
 
 impl Frames {
-    /// Leaves of the bytes what is in the frames, at the begin; returns how many bytes that is.
+    /// Removes the frame headers, and moves the contents to the beginning of the slice. Returns the length of the contents.
     pub(crate) fn strip(&mut self, bytes: &mut [u8]) -> usize {
         let (mut kept, mut at) = (0, 0);
         while at < bytes.len() {

@@ -1,11 +1,11 @@
-//! The messages that the load consists of, and their check: every message of every sender arrives once and in order.
+//! The messages of the load, and the check that every message of every sender arrives once and in order.
 
 use crate::common::log::{CheckLine, Faults, TEXT_BYTES};
 
-/// Bytes of the line that a reader gets: `MSG s000 `, the text, LF.
+/// Bytes of the line that a reader receives: `MSG s000 `, the text, LF.
 pub(crate) const LINE_BYTES: usize = PREFIX.len() + SENDER_DIGITS + 1 + TEXT_BYTES + 1;
 
-/// What the name of one who is up to no good begins with.
+/// The beginning of an attacker's nickname.
 pub(crate) const ATTACKER: &str = "x";
 
 const PREFIX: &str = "MSG s";
@@ -14,23 +14,23 @@ const SEQUENCE_DIGITS: usize = 16;
 const FILLER: &str = " the quick brown fox jumps over the lazy dog 123";
 const _: () = assert!(SEQUENCE_DIGITS + FILLER.len() == TEXT_BYTES);
 
-/// How many senders, from the command line: at least one, and no more than can be told apart.
+/// Parses the number of senders: at least one, and no more than three digits can name.
 pub(crate) fn parse_senders(raw: &str) -> Result<usize, String> {
     let most = 1000;
-    raw.parse().ok().filter(|senders| (1..=most).contains(senders)).ok_or_else(|| format!("not from 1 to {most}"))
+    raw.parse().ok().filter(|senders| (1..=most).contains(senders)).ok_or_else(|| format!("expected 1 to {most}"))
 }
 
-/// The name of a sender.
+/// The nickname of a sender.
 pub(crate) fn sender_name(sender: usize) -> String {
     format!("s{sender:0SENDER_DIGITS$}")
 }
 
-/// Adds the command that says the how-manieth message of a sender.
+/// Appends the command that sends the message with this sequence number.
 pub(crate) fn write_command(out: &mut Vec<u8>, sequence: u64) {
     out.extend_from_slice(format!("MSG {sequence:0SEQUENCE_DIGITS$}{FILLER}\n").as_bytes());
 }
 
-/// The sender and the sequence number of a message, without its LF, if it is whole and its text is untouched.
+/// The sender and the sequence number of a message line, without its LF. `None` if the line is not a message, or its text was changed.
 fn parse(line: &[u8]) -> Option<(usize, u64)> {
     let rest = std::str::from_utf8(line).ok()?.strip_prefix(PREFIX)?;
     let (sender, text) = rest.split_once(' ')?;
@@ -38,7 +38,7 @@ fn parse(line: &[u8]) -> Option<(usize, u64)> {
     Some((sender.parse().ok()?, sequence.parse().ok()?))
 }
 
-/// Whether it is a line that nobody is at fault for.
+/// Whether this line, which is not a message of a sender, may come between messages.
 fn is_expected(line: &[u8]) -> bool {
     let Some((verb, rest)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(' ')) else { return false };
     match verb {
@@ -48,7 +48,7 @@ fn is_expected(line: &[u8]) -> bool {
     }
 }
 
-/// How far each sender is, as seen in one stream.
+/// The messages of each sender that were seen in one stream.
 #[derive(Debug)]
 pub(crate) struct Order {
     next: Vec<u64>,
@@ -60,8 +60,8 @@ impl Order {
         Self { next: vec![0; senders], faults: Faults::default() }
     }
 
-    /// Takes note of a line of others, without its LF; returns whose how-manieth message it is, if it is one.
-    pub(crate) fn take_event(&mut self, line: &[u8]) -> Option<(usize, u64)> {
+    /// Checks a line, without its LF. If it is a message, returns its sender and its sequence number.
+    pub(crate) fn check_event(&mut self, line: &[u8]) -> Option<(usize, u64)> {
         let message = parse(line);
         match message {
             Some((sender, sequence)) => self.faults.check_sequence(self.next.get_mut(sender), sequence),
@@ -70,7 +70,7 @@ impl Order {
         message
     }
 
-    /// Up to which message a sender is seen.
+    /// The number of messages of a sender that were seen.
     pub(crate) fn seen(&self, sender: usize) -> u64 {
         self.next[sender]
     }
@@ -78,6 +78,6 @@ impl Order {
 
 impl CheckLine for Order {
     fn check_line(&mut self, line: &[u8]) {
-        self.take_event(line);
+        self.check_event(line);
     }
 }

@@ -1,6 +1,5 @@
-//! What each attack costs: the server's memory, processor time and descriptors while it goes on, and what a well-behaved
-//! group waits beside it. Each is done to a server of its own. Whatever the attack, the group loses nothing, the server
-//! lives, and in the end its descriptors are back where they were.
+//! Measures what each attack costs: the server's memory, CPU time and descriptors during the attack, and the delay of well-behaved members.
+//! Each attack runs against a new server. It is a fault if a member loses a message, if the server exits, or if descriptors stay open.
 
 mod list;
 
@@ -13,61 +12,61 @@ use std::time::{Duration, Instant};
 use argh::FromArgs;
 
 use self::list::{Attack, MEMBERS};
+use crate::attackers::{AttackCounts, AttackPlan, Attackers};
 use crate::common::event_loop::EventLoop as _;
 use crate::common::figures::{Run, Runs, format_figure};
 use crate::common::server::{Server, machine};
 use crate::load::{Checking, Load};
-use crate::mob::{Mob, Plan, Tally};
 use crate::report::Report;
 use crate::server::kernel_tcp_bytes;
 
-/// What each attack costs the server and those who are well-behaved.
+/// Attacks: what each costs the server, and how long it delays well-behaved members.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "attacks")]
 pub(crate) struct Attacks {
-    /// how many attack where it takes many (default: 1000)
+    /// number of attackers, for attacks that need many (default: 1000)
     #[argh(option, default = "1000")]
-    many: usize,
+    attackers: usize,
 
-    /// how many in the room only listen (default: 0)
+    /// further members, which only read (default: 0)
     #[argh(option, default = "0")]
     listeners: usize,
 
-    /// seconds that each attack is measured (default: 3)
+    /// seconds of each attack (default: 3)
     #[argh(option, default = "3")]
     seconds: u64,
 
-    /// one attack only, by its name; may be repeated (default: all)
+    /// run only the attack of this name; may be repeated (default: all attacks)
     #[argh(option, arg_name = "name")]
     only: Vec<String>,
 }
 
 impl Default for Attacks {
     fn default() -> Self {
-        Self { many: 1000, listeners: 0, seconds: 3, only: Vec::new() }
+        Self { attackers: 1000, listeners: 0, seconds: 3, only: Vec::new() }
     }
 }
 
-/// Messages a second in the room beside an attack, of all members together: within the rate limit.
+/// Messages per second of all members together, within the rate limit.
 const RATE: u32 = 80;
 
-/// How long the server may take to be as it was.
+/// Time for the server to recover after an attack.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What an attack came to that is no figure.
-struct Account {
-    tally: Tally,
-    /// Why those who left had to, as the members saw it, and how many.
+/// Observations during an attack that are not figures.
+struct Observations {
+    counts: AttackCounts,
+    /// `LEAVE` lines that the members received, by reason.
     leaves: BTreeMap<String, u64>,
 }
 
 impl Attacks {
-    /// Prints each row of the table as soon as it is there.
+    /// Prints each row of the table when its attack is measured.
     pub(crate) fn measure_and_print(&self, binary: &Path, runs: usize) -> Vec<Report> {
         let attacks: Vec<_> = list::all().into_iter().filter(|attack| self.includes(attack)).collect();
-        assert!(!attacks.is_empty(), "no attack is called {}", self.only.join(", "));
+        assert!(!attacks.is_empty(), "unknown attack: {}", self.only.join(", "));
         println!(
-            "\nattacks: {} s each, beside {MEMBERS} members who say {RATE} messages a second and {} who listen; {}",
+            "\nattacks: {} s each, beside {MEMBERS} members that send {RATE} messages a second and {} that only read; {}",
             self.seconds,
             self.listeners,
             machine()
@@ -81,17 +80,17 @@ impl Attacks {
     }
 
     fn measure(&self, binary: &Path, attack: &Attack, runs: usize) -> Report {
-        let (runs, accounts): (Vec<_>, Vec<_>) = (0..runs).map(|_| self.run(binary, attack)).unzip();
+        let (runs, observations): (Vec<_>, Vec<_>) = (0..runs).map(|_| self.run(binary, attack)).unzip();
         let report = Report {
             scenario: format!("attacks {}", attack.name).into(),
-            description: attack.what.to_owned(),
+            description: attack.description.to_owned(),
             runs: Runs(runs),
         };
-        print_row(attack, &report, &accounts[0]);
+        print_row(attack, &report, &observations[0]);
         report
     }
 
-    fn run(&self, binary: &Path, attack: &Attack) -> (Run, Account) {
+    fn run(&self, binary: &Path, attack: &Attack) -> (Run, Observations) {
         let mut run = Run::default();
         let mut server = Server::start(binary, attack.arguments);
         let mut load = Load::new(server.address(), Checking::All, MEMBERS);
@@ -101,54 +100,54 @@ impl Attacks {
         if let Some(further) = attack.descriptors {
             server.limit_descriptors((descriptors + further) as u64);
         }
-        let plans: Vec<_> = (0..attack.attackers.unwrap_or(self.many)).map(attack.plan).collect();
-        let account = self.measure_attack(&server, &mut load, plans, &mut run);
+        let plans: Vec<_> = (0..attack.attackers.unwrap_or(self.attackers)).map(attack.plan).collect();
+        let observed = self.measure_attack(&server, &mut load, plans, &mut run);
         run.faults.other += u64::from(!recovers(&mut server, &mut load, descriptors));
         run.add_bytes("resident_growth_bytes_left", server.resident_bytes().saturating_sub(resident));
-        // After all that the attackers left behind comes one more line that everybody is to see.
+        // One more message, which all members must receive after the last lines about the attackers.
         load.senders()[0].send(1);
         run.faults.add(load.finish());
-        (run, account)
+        (run, observed)
     }
 
-    fn measure_attack(&self, server: &Server, load: &mut Load, plans: Vec<Plan>, run: &mut Run) -> Account {
-        let attackers = plans.len() as f64;
+    fn measure_attack(&self, server: &Server, load: &mut Load, plans: Vec<AttackPlan>, run: &mut Run) -> Observations {
+        let count = plans.len() as f64;
         let duration = Duration::from_secs(self.seconds);
-        let mut watch = Watch::start(server);
+        let mut meter = ResourceMeter::start(server);
         load.start_timing();
-        let mob = Mob::start(server.address(), plans);
-        load.pace(RATE, duration / 2, |_| watch.look());
-        watch.halfway();
-        load.pace(RATE, duration / 2, |_| watch.look());
-        watch.end(run);
-        run.add("gathered", mob.gathered() as f64);
-        load.settle();
+        let attackers = Attackers::start(server.address(), plans);
+        load.pace(RATE, duration / 2, |_| meter.sample());
+        meter.halfway();
+        load.pace(RATE, duration / 2, |_| meter.sample());
+        meter.end(run);
+        run.add("attackers_connected", attackers.connected_once() as f64);
+        load.wait_for_acknowledgements();
         run.add_latencies_to_max("acknowledged", load.take_latencies());
         run.add_latencies_to_max("arrived", load.take_arrivals());
-        // Later they leave because they are stopped.
+        // Before `stop`, which causes more `LEAVE` lines.
         let mut leaves = BTreeMap::new();
         load.senders()[0].left.iter().for_each(|(_, reason)| *leaves.entry(reason.clone()).or_default() += 1);
-        let tally = mob.stop();
-        run.add("attackers", attackers);
-        run.add("connections", tally.connections as f64);
-        run.add("sent_bytes", tally.sent_bytes as f64);
-        Account { tally, leaves }
+        let counts = attackers.stop();
+        run.add("attackers", count);
+        run.add("connections", counts.connections as f64);
+        run.add("sent_bytes", counts.sent_bytes as f64);
+        Observations { counts, leaves }
     }
 }
 
-/// What a server uses up while an attack goes on.
-struct Watch<'a> {
+/// Measures the resources that a server uses during an attack.
+struct ResourceMeter<'a> {
     server: &'a Server,
     resident_before: u64,
     kernel_before: u64,
     kernel_max: u64,
     descriptors_max: usize,
-    /// Processor time used up by then: when it began, and when half of it was over.
+    /// CPU time and time at the start of the attack, and after half of it.
     start: (Duration, Instant),
     half: (Duration, Instant),
 }
 
-impl<'a> Watch<'a> {
+impl<'a> ResourceMeter<'a> {
     fn start(server: &'a Server) -> Self {
         server.reset_resident_bytes_max();
         let start = (server.cpu_precise(), Instant::now());
@@ -164,12 +163,12 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn look(&mut self) {
+    fn sample(&mut self) {
         self.descriptors_max = self.descriptors_max.max(self.server.descriptors());
         self.kernel_max = self.kernel_max.max(kernel_tcp_bytes());
     }
 
-    /// Whoever was to come is there by now: what is used up from here on, the attack itself takes.
+    /// Called when all attackers are connected: the CPU time after this is that of the attack itself.
     fn halfway(&mut self) {
         self.half = (self.server.cpu_precise(), Instant::now());
     }
@@ -185,18 +184,18 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Whether the server lives, has no more descriptors open than before, and takes somebody new. The members stay.
+/// Whether the server still runs, has no more descriptors open than before, and admits a new client. The members stay connected.
 fn recovers(server: &mut Server, load: &mut Load, descriptors: usize) -> bool {
     let deadline = Instant::now() + PATIENCE;
     while server.is_alive() && server.descriptors() > descriptors && Instant::now() < deadline {
         load.turn_for(Duration::from_millis(10));
     }
     let problem = if !server.is_alive() {
-        "it exited"
+        "it has exited"
     } else if server.descriptors() > descriptors {
         "it keeps descriptors open"
     } else if greeting(server).is_none_or(|line| !line.starts_with("HELLO ")) {
-        "it greets nobody new"
+        "it does not greet a new client"
     } else {
         return true;
     };
@@ -204,7 +203,7 @@ fn recovers(server: &mut Server, load: &mut Load, descriptors: usize) -> bool {
     false
 }
 
-/// What somebody new reads first.
+/// The first line that a new client receives.
 fn greeting(server: &Server) -> Option<String> {
     let stream = TcpStream::connect_timeout(&server.address(), PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -216,17 +215,17 @@ fn greeting(server: &Server) -> Option<String> {
 fn print_head() {
     let columns = [
         "attack",
-        "the server's memory grows by",
-        "its CPU",
+        "growth of the server's memory",
+        "server CPU",
         "descriptors",
-        "others' acknowledgement, median and longest",
-        "the attackers read",
-        "others see",
+        "acknowledgement to members, median and longest",
+        "attackers read",
+        "members see",
     ];
     println!("\n| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
 }
 
-fn print_row(attack: &Attack, report: &Report, account: &Account) {
+fn print_row(attack: &Attack, report: &Report, observed: &Observations) {
     let figure = |name| format_figure(report.median(name));
     let columns = [
         described(attack, report),
@@ -234,8 +233,8 @@ fn print_row(attack: &Attack, report: &Report, account: &Account) {
         processor_time(report),
         figure("descriptors_max"),
         format!("{} ms, {} ms", figure("acknowledged_ms_p50"), figure("acknowledged_ms_max")),
-        read_by_attackers(&account.tally),
-        listed(account.leaves.iter().map(|(reason, count)| (format!("LEAVE {reason}"), *count))),
+        read_by_attackers(&observed.counts),
+        listed(observed.leaves.iter().map(|(reason, count)| (format!("LEAVE {reason}"), *count))),
     ];
     println!("| {} |", columns.join(" | "));
     if report.faults().any() {
@@ -245,9 +244,9 @@ fn print_row(attack: &Attack, report: &Report, account: &Account) {
 
 fn described(attack: &Attack, report: &Report) -> String {
     let attackers = report.median("attackers");
-    let who = if attackers > 0.0 { whole(attackers) + " " } else { String::new() };
+    let number = if attackers > 0.0 { whole(attackers) + " " } else { String::new() };
     let server = if attack.arguments.is_empty() { String::new() } else { format!(" `{}`", attack.arguments.join(" ")) };
-    format!("`{}`{server}: {who}{}", attack.name, attack.what)
+    format!("`{}`{server}: {number}{}", attack.name, attack.description)
 }
 
 fn memory(report: &Report) -> String {
@@ -273,14 +272,14 @@ fn whole(value: f64) -> String {
     if value < 100.0 { format!("{value:.0}") } else { format_figure(value) }
 }
 
-fn read_by_attackers(tally: &Tally) -> String {
-    let ok = (tally.ok_lines > 0).then(|| ("OK".to_owned(), tally.ok_lines));
-    let errors = tally.errors.iter().map(|(code, count)| (format!("ERR {code}"), *count));
-    let ends = [("end".to_owned(), tally.closed), ("no connection".to_owned(), tally.refused)];
+fn read_by_attackers(counts: &AttackCounts) -> String {
+    let ok = (counts.ok_lines > 0).then(|| ("OK".to_owned(), counts.ok_lines));
+    let errors = counts.errors.iter().map(|(code, count)| (format!("ERR {code}"), *count));
+    let ends = [("end".to_owned(), counts.closed), ("no connection".to_owned(), counts.refused)];
     listed(ok.into_iter().chain(errors).chain(ends).filter(|(_, count)| *count > 0))
 }
 
-/// What, and how often.
+/// Each item with its count.
 fn listed(counts: impl Iterator<Item = (String, u64)>) -> String {
     counts.map(|(what, count)| format!("{what} ×{}", whole(count as f64))).collect::<Vec<_>>().join(", ")
 }

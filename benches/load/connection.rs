@@ -1,44 +1,44 @@
-//! One connection of the load, and what a sender does with it: keep messages on their way and see them acknowledged.
+//! One connection of the load, and the sender: it keeps a number of messages unacknowledged and checks the acknowledgements.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::common::log::Faults;
-use crate::web::{Frames, frame, shake_hands};
+use crate::web::{Frames, frame, upgrade};
 use crate::wire::{Order, write_command};
 
-/// A connection that is read line by line.
-pub(crate) struct Peer {
+/// A connection, read line by line.
+pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
-    /// What its bytes come in, if that is WebSocket.
+    /// The decoder of its frames, if it is a WebSocket connection.
     frames: Option<Frames>,
     pub(crate) open: bool,
-    /// The begin of a line that is to come.
+    /// The beginning of the line that the connection waits for.
     awaited: Option<&'static str>,
-    /// Other lines that came since that is awaited.
+    /// Other lines received since the wait began.
     pub(crate) skipped: u64,
-    /// A line's begin, of which the rest has not come yet.
-    part: Vec<u8>,
+    /// The beginning of a line that is not complete yet.
+    partial_line: Vec<u8>,
 }
 
-impl Peer {
+impl Connection {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server accepts");
         stream.set_nodelay(true).expect("a socket");
         stream.set_nonblocking(true).expect("a socket");
-        Self { stream, frames: None, open: true, awaited: None, skipped: 0, part: Vec::new() }
+        Self { stream, frames: None, open: true, awaited: None, skipped: 0, partial_line: Vec::new() }
     }
 
-    pub(crate) fn connect_over_web(address: SocketAddr) -> Self {
-        let mut peer = Self::connect(address);
-        peer.stream.set_nonblocking(false).expect("a socket");
-        shake_hands(&mut peer.stream);
-        peer.stream.set_nonblocking(true).expect("a socket");
-        Self { frames: Some(Frames::default()), ..peer }
+    pub(crate) fn connect_over_websocket(address: SocketAddr) -> Self {
+        let mut connection = Self::connect(address);
+        connection.stream.set_nonblocking(false).expect("a socket");
+        upgrade(&mut connection.stream);
+        connection.stream.set_nonblocking(true).expect("a socket");
+        Self { frames: Some(Frames::default()), ..connection }
     }
 
-    /// Sends a short line at a time when there is room for it.
+    /// Sends a short line while the socket's buffer has room for it.
     pub(crate) fn send(&mut self, line: &[u8]) {
         let bytes = if self.frames.is_some() { &*frame(line) } else { line };
         let sent = self.stream.write(bytes).expect("the server reads");
@@ -50,20 +50,20 @@ impl Peer {
         self.skipped = 0;
     }
 
-    /// The barrier after the load: what a reader gets next must be the answer to its question.
-    pub(crate) fn ask_for_the_end(&mut self) {
+    /// The barrier after the load: the next line that a reader receives must be the reply to this `PING`.
+    pub(crate) fn send_last_ping(&mut self) {
         if self.open {
             self.await_line("OK PING end");
             self.send(b"PING end\n");
         }
     }
 
-    pub(crate) fn awaits(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.awaited.is_some()
     }
 
-    pub(crate) fn expect_no_part_of_a_line(&self) {
-        assert!(self.part.is_empty(), "something comes after the last line: {}", self.part.escape_ascii());
+    pub(crate) fn assert_between_lines(&self) {
+        assert!(self.partial_line.is_empty(), "bytes follow the last line: {}", self.partial_line.escape_ascii());
     }
 
     pub(crate) fn close(&mut self) {
@@ -71,7 +71,7 @@ impl Peer {
         self.awaited = None;
     }
 
-    /// How many bytes came.
+    /// Reads once. Returns the number of bytes received, without frame headers.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
         match self.stream.read(buffer) {
             Ok(0) => self.close(),
@@ -82,7 +82,7 @@ impl Peer {
         0
     }
 
-    /// Leaves of the bytes what is not for the transport; returns how many these are.
+    /// Removes frame headers from the bytes. Returns the number of remaining bytes.
     pub(crate) fn strip(&mut self, bytes: &mut [u8]) -> usize {
         match &mut self.frames {
             Some(frames) => frames.strip(bytes),
@@ -90,25 +90,25 @@ impl Peer {
         }
     }
 
-    /// Takes bytes that came; hands on every line complete by now, without its LF.
-    pub(crate) fn take_lines(&mut self, mut bytes: &[u8], mut take: impl FnMut(&[u8])) {
+    /// Splits received bytes into lines. Calls `on_line` with each complete line, without its LF.
+    pub(crate) fn split_lines(&mut self, mut bytes: &[u8], mut on_line: impl FnMut(&[u8])) {
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
             bytes = rest;
-            if self.part.is_empty() {
-                self.note(line);
-                take(line);
+            if self.partial_line.is_empty() {
+                self.check_awaited(line);
+                on_line(line);
             } else {
-                let mut whole = std::mem::take(&mut self.part);
+                let mut whole = std::mem::take(&mut self.partial_line);
                 whole.extend_from_slice(line);
-                self.note(&whole);
-                take(&whole);
+                self.check_awaited(&whole);
+                on_line(&whole);
             }
         }
-        self.part.extend_from_slice(bytes);
+        self.partial_line.extend_from_slice(bytes);
     }
 
-    fn note(&mut self, line: &[u8]) {
+    fn check_awaited(&mut self, line: &[u8]) {
         if self.awaited.is_some_and(|start| line.starts_with(start.as_bytes())) {
             self.awaited = None;
         } else {
@@ -117,36 +117,36 @@ impl Peer {
     }
 }
 
-/// Somebody who sends, and reads along.
+/// A client that sends messages and reads those of others.
 pub(crate) struct Sender {
-    pub(crate) peer: Peer,
+    pub(crate) connection: Connection,
     number: usize,
-    /// Messages kept on their way.
+    /// Messages to keep unacknowledged.
     pub(crate) window: u64,
-    /// When each message was handed to the kernel, or was to be.
+    /// When each message was given to the kernel, or queued because the kernel did not accept it.
     pub(crate) sent_at: Vec<Instant>,
     acknowledged: u64,
-    /// Commands that the kernel did not take yet.
+    /// Commands that the kernel has not accepted yet.
     unsent: Vec<u8>,
-    /// What comes from here on is checked.
-    pub(crate) starts: bool,
+    /// Received lines are checked.
+    pub(crate) is_checked: bool,
     order: Order,
-    /// While there is one, the time to every acknowledgement.
+    /// While it is `Some`: the delay of every acknowledgement.
     pub(crate) latencies: Option<Vec<Duration>>,
-    /// Others who left: their names and why.
+    /// Members that left, each with the reason.
     pub(crate) left: Vec<(String, String)>,
 }
 
 impl Sender {
-    pub(crate) fn new(peer: Peer, number: usize, senders: usize) -> Self {
+    pub(crate) fn new(connection: Connection, number: usize, senders: usize) -> Self {
         Self {
-            peer,
+            connection,
             number,
             window: 0,
             sent_at: Vec::new(),
             acknowledged: 0,
             unsent: Vec::new(),
-            starts: false,
+            is_checked: false,
             order: Order::new(senders),
             latencies: None,
             left: Vec::new(),
@@ -161,7 +161,7 @@ impl Sender {
         self.sent() - self.acknowledged
     }
 
-    /// Sends as many messages as the window has room for, once that is worth a system call.
+    /// Fills the window once a quarter of it is free: fewer messages are not worth a system call.
     pub(crate) fn refill(&mut self) {
         let room = self.window.saturating_sub(self.unacknowledged());
         if room > 0 && room >= self.window / 4 {
@@ -178,23 +178,23 @@ impl Sender {
         self.flush();
     }
 
-    /// What does not go now goes when the next acknowledgement comes: there is one under way.
+    /// Sends as much as the kernel accepts. The rest is sent at the next acknowledgement, which is due.
     fn flush(&mut self) {
         while !self.unsent.is_empty() {
-            match self.peer.stream.write(&self.unsent) {
+            match self.connection.stream.write(&self.unsent) {
                 Ok(count) => drop(self.unsent.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(_) => return self.peer.close(),
+                Err(_) => return self.connection.close(),
             }
         }
     }
 
-    /// Takes bytes that came; hands on every message of others among them, as its sender and number.
-    pub(crate) fn take(&mut self, bytes: &[u8], mut on_message: impl FnMut(usize, u64)) {
+    /// Processes received bytes. Calls `on_message` with the sender and the sequence number of each message of another sender.
+    pub(crate) fn receive(&mut self, bytes: &[u8], mut on_message: impl FnMut(usize, u64)) {
         let now = Instant::now();
-        let Self { peer, starts, order, sent_at, acknowledged, latencies, left, .. } = self;
-        peer.take_lines(bytes, |line| {
-            if !*starts {
+        let Self { connection, is_checked, order, sent_at, acknowledged, latencies, left, .. } = self;
+        connection.split_lines(bytes, |line| {
+            if !*is_checked {
                 return;
             }
             if line.starts_with(b"OK MSG ") {
@@ -206,7 +206,7 @@ impl Sender {
                 }
                 *acknowledged += 1;
             } else if !line.starts_with(b"OK PING ") {
-                match order.take_event(line) {
+                match order.check_event(line) {
                     Some((sender, sequence)) => on_message(sender, sequence),
                     None => left.extend(leave(line)),
                 }
@@ -214,23 +214,23 @@ impl Sender {
         });
     }
 
-    /// Others who were closed because they did not read.
-    pub(crate) fn slow_peers(&self) -> u64 {
+    /// Members that were disconnected as slow consumers.
+    pub(crate) fn slow_consumers(&self) -> u64 {
         self.left.iter().filter(|(_, reason)| reason == "slow").count() as u64
     }
 
-    /// Takes note how many messages each sender sent, this one, too; says what went wrong on the way.
-    pub(crate) fn end(&mut self, counts: &[u64]) -> Faults {
+    /// The faults, given the number of messages that each sender has sent, this one included.
+    pub(crate) fn final_faults(&mut self, counts: &[u64]) -> Faults {
         for (number, &count) in counts.iter().enumerate() {
             let seen = if number == self.number { self.acknowledged } else { self.order.seen(number) };
             self.order.faults.lost += count.saturating_sub(seen);
         }
-        self.order.faults.closed += u64::from(!self.peer.open);
+        self.order.faults.closed += u64::from(!self.connection.open);
         self.order.faults
     }
 }
 
-/// The name and the reason, if the line says that somebody left.
+/// The nickname and the reason in a `LEAVE` line.
 fn leave(line: &[u8]) -> Option<(String, String)> {
     let mut words = std::str::from_utf8(line).ok()?.strip_prefix("LEAVE ")?.split(' ');
     Some((words.next()?.to_owned(), words.next()?.to_owned()))
