@@ -71,7 +71,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
 }
 
-/// The latency that so many of a thousand do not exceed, in milliseconds; 0 if there are none. The latencies are sorted.
+/// A percentile of sorted latencies, in milliseconds: `permille` thousandths of them are at most this. 0 if there are none.
 pub(crate) fn percentile_ms(sorted: &[Duration], permille: usize) -> f64 {
     let index = (sorted.len() * permille / 1000).min(sorted.len().saturating_sub(1));
     sorted.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3

@@ -1,19 +1,19 @@
-//! The check of a stream of lines that every reader gets alike. Line by line it is done once, for the reader that is
-//! furthest ahead. The bytes of the other readers are compared with those, which costs little.
+//! Checks a stream of lines that all readers receive. The stream is checked line by line once, for the reader that is furthest ahead. The
+//! bytes of the other readers are compared with it, which costs little.
 
 use std::fmt;
 
 /// Bytes of a message's text.
 pub(crate) const TEXT_BYTES: usize = 64;
 
-/// What went wrong in a run. All are zero if the server works.
+/// Faults of a run. All are zero if the server works.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
     /// Messages that did not arrive.
     pub(crate) lost: u64,
-    /// Lines that came twice, too late or changed. A reader whose bytes are only compared counts once.
+    /// Lines that arrived twice, too late or changed. A reader whose bytes are only compared counts once.
     pub(crate) out_of_order: u64,
-    /// Connections that the server closed and should not have, most likely because the load generator read too slowly.
+    /// Connections that the server closed by mistake; the usual cause is a load generator that read too slowly.
     pub(crate) closed: u64,
     /// Anything else: descriptors that stay open, a server that exits.
     pub(crate) other: u64,
@@ -27,7 +27,7 @@ impl Faults {
         self.other += other.other;
     }
 
-    /// Checks the sequence number of a message. `next`: the one that its sender's next message has; `None` if there is no such
+    /// Checks the sequence number of a message. `next` is the number that is expected from its sender; `None` if there is no such
     /// sender.
     pub(crate) fn check_sequence(&mut self, next: Option<&mut u64>, sequence: u64) {
         match next {
@@ -47,7 +47,7 @@ impl Faults {
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { lost, out_of_order, closed, other } = self;
-        write!(f, "lost {lost}, out of order {out_of_order}, closed on {closed}, other faults {other}")
+        write!(f, "lost {lost}, out of order {out_of_order}, closed by the server {closed}, other faults {other}")
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Log<C> {
 }
 
 impl<C: CheckLine> Log<C> {
-    /// How far one reader may be behind another. Feed, send buffer and receive buffer together are much less.
+    /// How far one reader may be behind another, in bytes. Backlog, send buffer and receive buffer together are less.
     const BYTES: u64 = 64 * 1024 * 1024;
 
     pub(crate) fn new(order: C) -> Self {
@@ -78,7 +78,7 @@ impl<C: CheckLine> Log<C> {
         Self { ring, end: 0, line_start: 0, order }
     }
 
-    /// Whether a reader at offset `position` that now gets `bytes` gets the same as the others.
+    /// Whether `bytes`, received by a reader at offset `position`, equal the stream of the other readers.
     pub(crate) fn agrees(&mut self, position: u64, bytes: &[u8]) -> bool {
         assert!(position + Self::BYTES >= self.end, "a reader is {} bytes behind", self.end - position);
         let known = usize::try_from(self.end - position).map_or(bytes.len(), |known| known.min(bytes.len()));

@@ -1,4 +1,4 @@
-//! A server under load: a process on a processor of its own, and the processor time and memory that it uses.
+//! A server under load: a process on its own processor, and the CPU time and memory that it uses.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -25,13 +25,13 @@ const START_DEADLINE: Duration = Duration::from_secs(10);
 /// A running server, killed when it is dropped.
 pub(crate) struct Server {
     pub(crate) child: Child,
-    /// The addresses that it listens at, in the order of its options.
+    /// The addresses on which it listens, in the order of its options.
     pub(crate) addresses: Vec<SocketAddr>,
     /// Holds its port file or its configuration; removed with it.
     _directory: TempDir,
 }
 
-/// Processor time used.
+/// CPU time of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cpu {
     pub(crate) user: Duration,
@@ -54,7 +54,7 @@ impl Server {
         Self::start_on(&[SERVER_PROCESSOR], program, arguments)
     }
 
-    /// Starts chinwagd on these processors. This thread stays on its own.
+    /// Starts chinwagd on these processors. The load generator stays on its processor.
     pub(crate) fn start_on(processors: &[usize], program: &Path, arguments: &[&str]) -> Self {
         let arguments = known(program, arguments);
         let directory = tempfile::tempdir().expect("a directory for the port file");
@@ -80,7 +80,7 @@ impl Server {
         Self { child, addresses: Vec::new(), _directory: directory }
     }
 
-    /// Tries until the server listens, as `find` finds out. Returns `None` if it exits or takes too long.
+    /// Calls `find` until it returns something: the server listens then. Returns `None` if the server exits or takes too long.
     pub(crate) fn await_start<T>(&mut self, find: impl Fn() -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + START_DEADLINE;
         loop {
@@ -101,7 +101,7 @@ impl Server {
         cpu_of(&self.child.id().to_string())
     }
 
-    /// Processor time used by all its threads, in nanoseconds; that of a running thread may be a tick behind.
+    /// CPU time of all its threads, in nanoseconds. The time of a running thread may be a tick behind.
     pub(crate) fn cpu_precise(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("/proc");
         let nanoseconds = tasks.filter_map(|task| {
@@ -117,7 +117,7 @@ impl Server {
         self.status_bytes("VmRSS:")
     }
 
-    /// The most resident memory so far, in bytes.
+    /// The maximum of the resident memory so far, in bytes.
     pub(crate) fn resident_bytes_max(&self) -> u64 {
         self.status_bytes("VmHWM:")
     }
@@ -137,19 +137,19 @@ impl Drop for Server {
     }
 }
 
-/// Those of the options, each with its value, that this build of chinwagd has. So an older build can be measured too.
+/// Removes the options, with their values, that this build of chinwagd does not have. So an older build can be measured, too.
 fn known<'a>(program: &Path, options: &[&'a str]) -> Vec<&'a str> {
     let help = Command::new(program).arg("--help").output();
     let help = help.unwrap_or_else(|error| panic!("{}: {error}", program.display())).stdout;
     let help = String::from_utf8_lossy(&help);
     let (known, unknown): (Vec<_>, Vec<_>) = options.chunks(2).partition(|option| help.contains(option[0]));
     for option in unknown {
-        eprintln!("this build of chinwagd has no {}; it is measured without", option[0]);
+        eprintln!("this build of chinwagd does not have {}; it is measured without it", option[0]);
     }
     known.concat()
 }
 
-/// Processor time that the load generator used.
+/// CPU time of the load generator.
 pub(crate) fn own_cpu() -> Cpu {
     cpu_of("self")
 }
@@ -166,7 +166,7 @@ pub(crate) fn machine() -> String {
 
 fn cpu_of(pid: &str) -> Cpu {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("/proc");
-    // The process's name, in parentheses, may contain anything. Counted from its end, user time is the twelfth field.
+    // The process name, in parentheses, may contain any character. User time is the twelfth field after it.
     let (_, fields) = stat.rsplit_once(')').expect("a name");
     let mut times = fields.split_whitespace().skip(11).map(|ticks| TICK * ticks.parse().expect("ticks"));
     Cpu { user: times.next().expect("user time"), system: times.next().expect("system time") }

@@ -59,7 +59,7 @@ pub(crate) struct Clients {
     log: Log<Order>,
     readers: Vec<Reader>,
     pub(crate) senders: Vec<Sender>,
-    /// What all readers received since they started: bytes if those are compared, otherwise messages.
+    /// The sum of what all readers received since they started: bytes if these are compared, otherwise messages.
     received: u64,
     /// The senders pause while they have sent more than this many messages that the average reader has not received.
     behind_max: Option<u64>,
@@ -150,7 +150,7 @@ impl Clients {
         self.senders.iter().map(Sender::sent).sum()
     }
 
-    /// The deliveries of so many messages: each message counts for each client that receives it, except its sender.
+    /// The deliveries of `sent` messages: each message counts for each client that receives it, except its sender.
     pub(crate) fn deliveries(&self, sent: u64) -> u64 {
         match self.plan.route {
             Route::All => {
@@ -185,7 +185,7 @@ impl Clients {
         self.behind_max.is_some_and(|most| u128::from(self.sent()) > u128::from(most) + messages / readers as u128)
     }
 
-    /// Makes every sender send so many messages, and waits until all have arrived.
+    /// Makes every sender send `count` messages, and waits until all have arrived.
     pub(crate) fn send_and_drain(&mut self, count: u64) {
         self.senders.iter_mut().for_each(|sender| sender.send(count));
         self.drain();

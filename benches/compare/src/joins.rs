@@ -42,7 +42,7 @@ impl MemberSet {
 
 struct Member {
     connection: Connection,
-    /// The members whose joining this one was told.
+    /// The members that were announced to this one.
     announced: MemberSet,
     /// The members in the list that it requested.
     listed: Option<MemberSet>,
@@ -64,7 +64,7 @@ pub(crate) struct Members {
     pub(crate) join_seconds: f64,
 }
 
-/// Connects so many clients and does not check presence.
+/// Connects `count` clients and does not check presence.
 pub(crate) fn join_idle(contender: &Contender, address: SocketAddr, count: usize) -> Members {
     let mut members = Members::new(None);
     members.join(contender, address, count, Role::Idle);
@@ -90,11 +90,11 @@ pub(crate) fn run(contender: &Contender, program: &Path, count: usize) -> Run {
     run.add("members", count as f64);
     run.add("join_seconds", seconds);
     run.add("joins_per_second", count as f64 / seconds);
-    run.add("told_per_second", announcements as f64 / seconds);
-    run.add("server_cpu_us_told", cpu * 1e6 / announcements as f64);
+    run.add("announcements_per_second", announcements as f64 / seconds);
+    run.add("server_cpu_us_per_announcement", cpu * 1e6 / announcements as f64);
     run.add("server_cpu_seconds", cpu);
     run.add("resident_bytes_a_connection", bytes / count as f64);
-    run.add("rosters_seconds", lists_start.elapsed().as_secs_f64());
+    run.add("member_lists_seconds", lists_start.elapsed().as_secs_f64());
     run
 }
 

@@ -46,11 +46,11 @@ struct Arguments {
     #[argh(option, arg_name = "path", default = "PathBuf::from(CHINWAGD)")]
     chinwagd: PathBuf,
 
-    /// run this workload only; may be repeated (default: all; --list names them)
+    /// run this workload only; may be repeated (default: all; see --list)
     #[argh(option, arg_name = "name")]
     workload: Vec<String>,
 
-    /// measure this server only; may be repeated (default: all that are installed; --list names them)
+    /// measure this server only; may be repeated (default: all that are installed; see --list)
     #[argh(option, arg_name = "server")]
     only: Vec<String>,
 
@@ -111,7 +111,7 @@ fn main() -> ExitCode {
 }
 
 impl Arguments {
-    /// Says whether everything arrived everywhere.
+    /// Runs the workloads. Returns whether every message arrived at every client.
     fn compare(&self) -> Result<bool, String> {
         raise_descriptor_limit();
         let workloads = self.workloads()?;
@@ -138,16 +138,16 @@ impl Arguments {
     fn workloads(&self) -> Result<Vec<Workload>, String> {
         let mut all = workloads(self.quick);
         if let Some(name) = self.workload.iter().find(|name| all.iter().all(|workload| workload.name != **name)) {
-            return Err(format!("there is no workload {name:?}; --list names them"));
+            return Err(format!("unknown workload {name:?}; see --list"));
         }
         all.retain(|workload| self.workload.is_empty() || self.workload.iter().any(|name| *name == workload.name));
         Ok(all)
     }
 
-    /// The servers to measure; reports those that are missing.
+    /// The servers to measure. Reports the missing ones.
     fn installed(&self) -> Result<Vec<Installed>, String> {
         if let Some(name) = self.only.iter().find(|name| ALL.iter().all(|contender| contender.name != **name)) {
-            return Err(format!("there is no server {name:?}; --list names them"));
+            return Err(format!("unknown server {name:?}; see --list"));
         }
         let mut installed = Vec::new();
         for contender in ALL {
@@ -160,9 +160,9 @@ impl Arguments {
                     installed.push(Installed { contender, program, version });
                 }
                 Some(program) => {
-                    return Err(format!("there is no {}; build it with: cargo build --release", program.display()));
+                    return Err(format!("{} not found; build it with: cargo build --release", program.display()));
                 }
-                None => eprintln!("compare: {} is not installed and is left out", contender.name),
+                None => eprintln!("compare: {} is not installed, so it is not measured", contender.name),
             }
         }
         Ok(installed)

@@ -1,4 +1,4 @@
-//! The picture of the comparison: for each number of readers, the deliveries a second of each server, and their cost. Its
+//! The picture of the comparison: for each number of readers, the deliveries per second of each server, and their cost. Its
 //! colours follow the colour scheme of the page that shows it, light or dark.
 
 use std::fmt::Write as _;
@@ -34,14 +34,14 @@ pub(crate) fn draw(tables: &[Table]) -> Option<String> {
     let mut top = 0;
     for (title, rates, costs) in shown {
         draw_panel(&mut body, top, 0, &format!("{title}: million deliveries/s"), "more is better", &in_millions(rates));
-        draw_panel(&mut body, top, 1, "server CPU a delivery, µs", "less is better", &costs);
+        draw_panel(&mut body, top, 1, "server CPU per delivery, µs", "less is better", &costs);
         top += HEAD_HEIGHT + costs.len() * ROW_HEIGHT;
     }
     (top > 0).then(|| {
         let height = top + 10;
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-             role=\"img\" aria-label=\"Deliveries a second and processor time a delivery, by server\">\n\
+             role=\"img\" aria-label=\"Deliveries per second and CPU time per delivery, by server\">\n\
              <style>{STYLE}</style>\n{body}</svg>\n"
         )
     })

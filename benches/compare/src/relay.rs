@@ -1,6 +1,6 @@
 //! The bare relay: forwards each batch of whole lines from one client to all clients, unchanged. It has no names, no limits and
-//! no other order than that of arrival. With one `send` for each reader, delivering cannot cost less; so it is the limit that
-//! servers are compared with, and no server to use.
+//! no other order than that of arrival. With one `send` for each reader, a delivery cannot cost less, so servers are compared with it. It is
+//! not a server for real use.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use crate::protocol::GREETING;
 #[derive(FromArgs)]
 #[argh(subcommand, name = "relay")]
 pub(crate) struct Relay {
-    /// address to listen at
+    /// address to listen on
     #[argh(option)]
     address: SocketAddr,
 }
@@ -66,7 +66,7 @@ fn accept(listener: &TcpListener, epoll: &impl AsFd, clients: &mut Vec<Option<Cl
     while let Ok((stream, _)) = listener.accept() {
         stream.set_nonblocking(true).expect("a socket");
         stream.set_nodelay(true).expect("a socket");
-        // Edge-triggered: each event is followed by reading until there is no input and writing until there is no room.
+        // Edge-triggered: after each event, read until the input is empty, and write until the socket is full.
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
         epoll::add(epoll, &stream, EventData::new_u64(clients.len() as u64), flags).expect("epoll takes a socket");
         let mut client = Client { stream, partial: Vec::new(), unsent: Vec::new() };

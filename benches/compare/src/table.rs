@@ -12,7 +12,7 @@ const HEADS: [(&str, &str); 14] = [
     ("deliveries_per_second", "deliveries/s"),
     ("deliveries_per_second_alone", "deliveries/s alone"),
     ("deliveries_per_second_beside_stuck", "beside stuck"),
-    ("lost_to_the_stuck_percent", "% lost to them"),
+    ("throughput_lost_percent", "% lost"),
     ("server_cpu_us_a_delivery", "CPU µs each"),
     ("server_user_us_a_delivery", "user"),
     ("server_system_us_a_delivery", "system"),

@@ -212,7 +212,7 @@ impl Setup<'_> {
         let rate = |run: &Run| run.figures.iter().find(|figure| figure.name == RATE).map_or(0.0, |figure| figure.value);
         run.add("deliveries_per_second_alone", rate(&alone));
         run.add("deliveries_per_second_beside_stuck", rate(&beside));
-        run.add("lost_to_the_stuck_percent", (1.0 - rate(&beside) / rate(&alone)) * 100.0);
+        run.add("throughput_lost_percent", (1.0 - rate(&beside) / rate(&alone)) * 100.0);
         run.figures.extend(beside.figures.into_iter().filter(|figure| figure.name != RATE));
         run
     }

@@ -27,9 +27,9 @@ fn quick_comparison_loses_nothing_and_writes_its_results() {
 #[test]
 fn unknown_names_are_refused() {
     for (arguments, error) in [
-        (["--workload", "nothing"], "there is no workload \"nothing\"; --list names them"),
-        (["--only", "nothing"], "there is no server \"nothing\"; --list names them"),
-        (["--chinwagd", "/nowhere/chinwagd"], "there is no /nowhere/chinwagd; build it with: cargo build --release"),
+        (["--workload", "nothing"], "unknown workload \"nothing\"; see --list"),
+        (["--only", "nothing"], "unknown server \"nothing\"; see --list"),
+        (["--chinwagd", "/nowhere/chinwagd"], "/nowhere/chinwagd not found; build it with: cargo build --release"),
     ] {
         let output = compare(&arguments).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();

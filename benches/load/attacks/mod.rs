@@ -168,7 +168,7 @@ impl<'a> ResourceMeter<'a> {
         self.kernel_max = self.kernel_max.max(kernel_tcp_bytes());
     }
 
-    /// Called when all attackers are connected: the CPU time after this is that of the attack itself.
+    /// The attackers have had time to connect: CPU time from here on is that of the attack itself.
     fn halfway(&mut self) {
         self.half = (self.server.cpu_precise(), Instant::now());
     }

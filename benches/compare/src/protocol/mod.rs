@@ -22,14 +22,14 @@ pub(crate) enum Route {
     Pairs,
 }
 
-/// What a client does.
+/// The part that a client plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Reads.
     Reader(Route, usize),
     /// Sends, and reads only what the protocol delivers to senders.
     Sender(Route, usize),
-    /// Has a name or a subscription and does nothing. If the protocol allows it, the others are not told.
+    /// Has a name or a subscription and does nothing. If the protocol allows it, other clients are not notified.
     Idle(usize),
 }
 
@@ -45,7 +45,7 @@ impl Step {
     }
 }
 
-/// What a line from the server acknowledges.
+/// The messages that a line from the server acknowledges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acknowledged {
     Nothing,
@@ -56,7 +56,7 @@ pub(crate) enum Acknowledged {
 }
 
 pub(crate) trait Protocol: Sync {
-    /// What a client does before it takes part.
+    /// The requests of a client before it can send or receive messages.
     fn handshake(&self, role: Role) -> Vec<Step>;
 
     /// Appends the command that sends a text to all readers, or to the reader with this number.
@@ -66,8 +66,8 @@ pub(crate) trait Protocol: Sync {
     /// acknowledges each message.
     fn write_acknowledgement_request(&self, _out: &mut Vec<u8>) {}
 
-    /// What a line, without its ending, acknowledges to a sender. Where messages come back to their sender, they acknowledge
-    /// themselves.
+    /// The messages that a line, without its ending, acknowledges to a sender. If a server returns messages to their sender, they are
+    /// their own acknowledgement.
     fn acknowledged(&self, line: &[u8]) -> Acknowledged;
 
     /// Whether senders receive the messages of other senders.
@@ -79,7 +79,7 @@ pub(crate) trait Protocol: Sync {
     /// Whether a line in which these bytes precede the text is a message of this sender.
     fn precedes_text(&self, before: &[u8], sender: usize) -> bool;
 
-    /// Whether this line, which is no message, may come between messages.
+    /// Whether this line, which is not a message, may come between messages.
     fn allows(&self, line: &[u8]) -> bool;
 
     /// The protocol's presence, if it has any.
