@@ -1,70 +1,79 @@
 # shellcheck shell=bash
-# Shell functions for a script that starts a chinwag server, talks to it through real programs, several at once, and checks
-# what each of them reads. The scripts in tests/shell are written with them, and yours can be. What a line means is in
-# protocol.md; this only says and hears lines. It takes bash 4.4 and coreutils.
+# Functions for shell scripts that start a chinwag server, connect several real programs to it, and check what each of them
+# reads. The scripts in tests/shell use them; other scripts can, too. The functions know nothing of the protocol but what
+# `join` and `sync` need: protocol.md specifies it. They need bash 4.4 and coreutils.
 #
 #     #!/usr/bin/env bash
 #     source /path/to/chinwag/scripts/peers.sh
 #
-#     needs nc.openbsd socat                     # without these, the script ends here with status 77: skipped
-#     serve                                      # a server of its own, on a free port of 127.0.0.1
-#     join alice nc.openbsd -N "$host" "$port"   # alice is this program; she has taken her name
+#     needs nc.openbsd socat                     # if one of these is missing, the script ends with status 77: skipped
+#     serve                                      # starts a server on a free port of 127.0.0.1
+#     join alice nc.openbsd -N "$host" "$port"   # starts this program as the peer alice, and takes the nickname alice
 #     join bob socat -t 20 - "TCP:$host:$port"
 #     hear alice 'JOIN bob'
 #     say bob 'MSG hello'
-#     hear bob 'OK MSG *'                        # a pattern, as in case
+#     hear bob 'OK MSG *'                        # a pattern, as in `case`
 #     hear alice 'MSG bob hello'
-#     finish bob                                 # the end of bob's input; he hears nothing more
+#     finish bob                                 # ends bob's input; bob must receive nothing more
 #     hear alice 'LEAVE bob eof'
 #
-# Sourcing it turns on `set -eEu -o pipefail`. The first thing that is not as expected ends the script with status 1 and its
-# line number, followed by all that everybody said and heard and what their programs wrote to standard error. However the
-# script ends, its programs end with it, and so does the server, which must then exit with 0. Nothing sleeps: what waits,
-# waits for a line, for at most $deadline seconds (20 if not set).
+# A *peer* is a program whose input and output the script holds. Its name is chosen by the script.
 #
-#   needs WORD...            skips the script unless these programs are installed (with CI=true: fails); the word ipv6
-#                            stands for the address ::1, which nobody can install, and skips there too
-#   serve [ARGUMENT...]      starts $CHINWAGD, or chinwagd on PATH, or the one built beside this file. Without --listen in
-#                            the arguments: on $host, which is 127.0.0.1, and a free port. Sets port; of several
-#                            listeners, array ports has them all, in the order of the lines that the server printed
-#                            and that are heard here: its standard output is that of a peer named server
-#   server_program           prints which program that is
-#   client_program           the same of $CHINWAG, the client. serve sets array client: that program, and where the server is:
-#                            connect bob "${client[@]}" tail
-#   stop                     ends the server by SIGTERM; it must print nothing more, and its exit status is that of stop
+# Sourcing this file sets `set -eEu -o pipefail`. At the first mismatch the script ends with status 1. It prints its line
+# number, everything that the peers sent and received, and their standard error. When the script ends, all its peers are
+# killed, and the server is stopped; the server must exit with 0. No function sleeps: each waits for a line, at most
+# $deadline seconds (default: 20).
 #
-#   connect PEER COMMAND...  starts the program that is to be PEER, with its input and output held by the script
-#   join PEER COMMAND...     the same, then takes the name PEER, hears HELLO and OK, and all that comes up to a sync
+# Server
+#   needs WORD...            skips the script unless these programs are installed; with CI=true, fails instead. The word
+#                            ipv6 stands for the address ::1; without it, the script is skipped also with CI=true
+#   serve [ARGUMENT...]      starts $CHINWAGD, or chinwagd on PATH, or the one in target, as the peer `server`. Without
+#                            --listen in the arguments, it listens on $host (127.0.0.1) and a free port. Sets $port, the
+#                            array ports (of all listeners, in order), and the array client: the client with the server's
+#                            address, as in: connect bob "${client[@]}" tail
+#   stop                     stops the server by SIGTERM; it must print nothing more. Returns its exit status
+#   server_program           prints the path of chinwagd
+#   client_program           prints the path of chinwag: $CHINWAG, or chinwag on PATH, or the one in target
+#
+# Peers
+#   connect PEER COMMAND...  starts a program as PEER
+#   join PEER COMMAND...     starts a program as PEER and takes the nickname PEER: reads HELLO and OK, then calls sync
 #   say PEER LINE            sends a line
-#   send PEER FORMAT...      sends what printf makes of it: send alice 'MSG hi\r\n'
-#   hear PEER PATTERN...     the next lines are these; the last one is left in $line
-#   hear_to PEER PATTERN     hears up to such a line; array skipped has what came before it
-#   sync PEER                the barrier: all that PEER sent has happened, all that comes of it has come; sets skipped
-#   quiet PEER               the same, and nothing came that was not heard yet
-#   hear_end PEER            nothing more comes and the program ends; its exit status is that of hear_end. A program that
-#                            waits for the end of its own input, as nc.openbsd does, takes finish instead
-#   finish PEER [PATTERN...] ends PEER's input, hears these lines, and then the end, as hear_end
+#   send PEER FORMAT...      sends the output of printf: send alice 'MSG hi\r\n'
+#   hear PEER PATTERN...     the next lines must match these patterns; $line is the last of them
+#   hear_to PEER PATTERN     reads up to a line that matches; the array skipped has the lines before it
+#   sync PEER                the barrier: sends PING and reads up to its reply. Then everything that PEER sent has happened,
+#                            and it has received everything that follows from it. Sets skipped
+#   quiet PEER               calls sync; fails if PEER received any line before the reply
+#   finish PEER [PATTERN...] ends PEER's input, reads lines that must match, then calls hear_end
+#   hear_end PEER            PEER must receive nothing more, and its program must end. Returns its exit status. For a program
+#                            that waits for the end of its own input, such as nc.openbsd, use finish
 #
-#   terminal WIDTH HEIGHT    opens a terminal (tmux's) with a shell in it, for which the client is `chinwag`; array tmux is
-#                            the command that speaks to it
-#   keys KEY...              types there, as tmux send-keys does: keys 'half a li' Left Enter
-#   screen PATTERN...        waits until what it shows is like this: a newline, then its lines but for the blank ones at the end
+# Terminal (tmux)
+#   terminal WIDTH HEIGHT    opens a terminal with a shell, in which `chinwag` is the client. The array tmux is the command
+#                            that controls it
+#   start_chat WIDTH HEIGHT [ARGUMENT...]
+#                            starts a server with these arguments, bob with nc.openbsd, and a terminal with the client as
+#                            alice; waits for its prompt
+#   keys KEY...              types, as tmux send-keys does: keys 'half a li' Left Enter
+#   screen PATTERN...        waits until the screen matches: a newline, then its lines without blank ones at the end
 #
-#   same EXPECTED GOT        fails unless the two are the same, and shows both
-#   fail WORDS, skip WORDS   ends the script with status 1 or 77, and says why
+# Results
+#   same EXPECTED GOT        fails unless both texts are equal, and prints both
+#   fail WORDS, skip WORDS   ends the script with status 1 or 77, and prints the words
 #
-# Further: ${pid[PEER]} is the program's process, $work a directory for the script's files, removed at the end, and
-# $work/PEER.err what the program wrote to standard error: of the server, the operator's log.
+# ${pid[PEER]} is the process id of PEER. $work is a directory for the script's files, removed at the end. $work/PEER.err is
+# the standard error of PEER; that of `server` is the operator's log.
 
 set -eEu -o pipefail
 
 deadline=${deadline:-20}
 work=$(mktemp -d -t chinwag.XXXXXX)
-# shellcheck disable=SC2034 # port is for the script
+# shellcheck disable=SC2034 # for the script that sources this
 host=127.0.0.1 port='' ports=() client=() line='' skipped=()
 declare -A pid=() _to=() _from=()
 _syncs=0 tmux=() _changes=''
-# A program that is answered in CR LF may pass the CR on.
+# A program that sends CR LF gets replies with CR LF, and may pass the CR on.
 _cr='?('$'\r'')'
 
 needs() {
@@ -73,8 +82,8 @@ needs() {
         if [[ $need == ipv6 ]]; then
             grep -qs '^0\{31\}1 ' /proc/net/if_inet6 || skip 'this machine has no IPv6'
         elif ! type -P "$need" >/dev/null; then
-            [[ ${CI-} != true ]] || fail "needs $need, which is not installed; with CI=true nothing is skipped for that"
-            skip "needs $need, which is not installed"
+            [[ ${CI-} != true ]] || fail "$need is not installed; with CI=true, nothing is skipped"
+            skip "$need is not installed"
         fi
     done
 }
@@ -85,7 +94,7 @@ serve() {
     [[ " $* " == *' --listen '* ]] || set -- --listen "$host:0" "$@"
     connect server "$program" --port-file "$work/server.ports" "$@"
     hear server 'chinwagd: listening on *'
-    # They are there, all of them, before the first line is printed.
+    # The server writes the whole file before it prints the first line.
     mapfile -t ports <"$work/server.ports"
     for _ in "${ports[@]:1}"; do hear server 'chinwagd: listening on *'; done
     # shellcheck disable=SC2034
@@ -102,7 +111,7 @@ client_program() {
     _program CHINWAG chinwag
 }
 
-# The program that the variable names, or one of this name: on PATH, or built.
+# Prints the path of a program: the value of the variable $1, or the program $2 on PATH or in target.
 _program() {
     local built=${BASH_SOURCE[0]%/*}/../target candidates candidate
     if [[ -v $1 ]]; then
@@ -113,7 +122,7 @@ _program() {
     for candidate in "${candidates[@]}"; do
         type -P "$candidate" && return
     done
-    fail "there is no ${candidates[*]}; build it (cargo build) or say where it is ($1=...)"
+    fail "not found: ${candidates[*]}; build it (cargo build) or set $1 to its path"
 }
 
 stop() {
@@ -126,7 +135,7 @@ connect() {
     shift
     mkfifo "$work/$peer.in" "$work/$peer.out"
     (
-        _keep_none
+        _close_all
         exec "$@"
     ) <"$work/$peer.in" >"$work/$peer.out" 2>"$work/$peer.err" &
     pid[$peer]=$!
@@ -135,8 +144,8 @@ connect() {
     rm "$work/$peer.in" "$work/$peer.out"
 }
 
-# Or the input of those before would stay open for as long as the program that follows runs.
-_keep_none() {
+# Closes the streams of all peers. Otherwise a new program would inherit them, and keep the inputs of earlier peers open.
+_close_all() {
     local fd
     for fd in "${_to[@]}" "${_from[@]}"; do exec {fd}>&-; done
 }
@@ -165,15 +174,15 @@ hear() {
     local peer=$1 pattern
     shift
     for pattern; do
-        _next "$peer" || fail "$peer is at the end"$'\n'"instead of: $pattern"
+        _next "$peer" || fail "$peer has ended"$'\n'"instead of: $pattern"
         # shellcheck disable=SC2053 # it is meant as a pattern
-        [[ $line == $pattern ]] || fail "$peer heard:  $line"$'\n'"instead of: $pattern"
+        [[ $line == $pattern ]] || fail "$peer received: $line"$'\n'"instead of:     $pattern"
     done
 }
 
 hear_to() {
     skipped=()
-    while _next "$1" || fail "$1 is at the end"$'\n'"instead of: $2"; do
+    while _next "$1" || fail "$1 has ended"$'\n'"instead of: $2"; do
         # shellcheck disable=SC2053 # it is meant as a pattern
         [[ $line != $2 ]] || return 0
         skipped+=("$line")
@@ -188,12 +197,12 @@ sync() {
 
 quiet() {
     sync "$1"
-    [[ ${#skipped[@]} == 0 ]] || fail "$1 heard what nobody waited for: ${skipped[*]@Q}"
+    [[ ${#skipped[@]} == 0 ]] || fail "$1 received unexpected lines: ${skipped[*]@Q}"
 }
 
 hear_end() {
     local peer=$1 status=0
-    ! _next "$peer" || fail "$peer heard:  $line"$'\n''instead of the end'
+    ! _next "$peer" || fail "$peer received: $line"$'\n''instead of the end'
     _close _to "$peer"
     _close _from "$peer"
     wait "${pid[$peer]}" || status=$?
@@ -210,16 +219,26 @@ finish() {
 terminal() {
     tmux=(env -u TMUX LC_ALL=C.UTF-8 XDG_STATE_HOME="$work/state" tmux -f /dev/null -S "$work/tmux")
     mkdir "$work/bin"
-    ln -s "$(client_program)" "$work/bin/chinwag"
+    ln -s "$(realpath "$(client_program)")" "$work/bin/chinwag"
     (
-        _keep_none
+        _close_all
         exec "${tmux[@]}" new-session -d -x "$1" -y "$2" "PS1='$ ' PATH='$work/bin:$PATH' exec bash --norc --noprofile"
     )
-    # Whatever the shell prints tells that the screen has to be looked at again.
+    # Any output of the terminal means that the screen may have changed.
     mkfifo "$work/changes"
     exec {_changes}<>"$work/changes"
     "${tmux[@]}" pipe-pane "exec cat >'$work/changes'"
     screen $'\n$'
+}
+
+start_chat() {
+    local width=$1 height=$2
+    shift 2
+    serve "$@"
+    join bob nc.openbsd -N "$host" "$port"
+    terminal "$width" "$height"
+    keys "clear; chinwag $host:$port --nick alice" Enter
+    screen $'*\n>'
 }
 
 keys() {
@@ -234,7 +253,7 @@ screen() {
         until shown=$("${tmux[@]}" capture-pane -p) && _note 'screen<' "$shown" && [[ $'\n'$shown == $pattern ]]; do
             # shellcheck disable=SC2034
             IFS= read -r -N 1 -t "$deadline" -u "$_changes" _ || fail "the screen shows:"$'\n'"$shown"$'\n'"instead of: $pattern"
-            # What else has come by now, if it comes at once.
+            # Reads the rest of a burst of output, so that the screen is not compared after each byte.
             IFS= read -r -N 65536 -t 0.02 -u "$_changes" _ || true
         done
     done
@@ -254,19 +273,19 @@ skip() {
     exit 77
 }
 
-# The next line that the peer hears, in $line; false at the end.
+# Reads the next line from a peer into $line. Returns 1 at the end.
 _next() {
     local status=0
     IFS= read -r -t "$deadline" line <&"${_from[$1]}" || status=$?
-    ((status <= 128)) || fail "$1 hears nothing for $deadline s, after: ${line@Q}"
+    ((status <= 128)) || fail "$1 received nothing for $deadline s, after: ${line@Q}"
     if ((status > 0)); then
-        [[ -z $line ]] || fail "$1 is at the end, in the middle of a line: ${line@Q}"
+        [[ -z $line ]] || fail "$1 has ended in the middle of a line: ${line@Q}"
         return 1
     fi
     _note "$1<" "$line"
 }
 
-# What everybody said and heard, for when it goes wrong.
+# Records a line that a peer sent or received, for the report after a failure.
 _note() {
     local text=${2:0:200}
     [[ $text != *[[:cntrl:]]* ]] || text=${text@Q}
@@ -288,14 +307,14 @@ _at_exit() {
     trap - ERR
     trap "" PIPE
     set +e
-    # Of what was killed, bash tells; what has ended already cannot be. Neither is news.
+    # Hides bash's messages about killed programs, and those of kill about programs that have ended.
     exec 3>&2 2>/dev/null
     unset 'pid[server]'
     [[ ! -S $work/tmux ]] || "${tmux[@]}" kill-server
     kill -s KILL "${pid[@]}"
     if [[ -n $server ]]; then
         kill -s TERM "$server"
-        # Reads to the end of what it prints: for as long as it runs.
+        # Reads its output to the end, which comes when the server exits.
         IFS= read -r -d '' -t "$deadline" <&"${_from[server]}"
         kill -s KILL "$server"
         wait "$server"
@@ -303,7 +322,7 @@ _at_exit() {
     fi
     if [[ $status == 0 && $ended != 0 ]]; then
         status=1
-        echo "$0: at its end the server exited with $ended" >&3
+        echo "$0: the server exited with $ended" >&3
     fi
     if [[ $status != 0 && $status != 77 ]]; then
         for file in "$work"/transcript "$work"/*.err; do
@@ -316,5 +335,5 @@ _at_exit() {
 
 trap '_at_exit $?' EXIT
 trap 'fail "status $? of: $BASH_COMMAND"' ERR
-trap 'fail "what it was said to does not read any more"' PIPE
-trap 'fail "ended from outside"' INT TERM HUP
+trap 'fail "the peer has closed its input"' PIPE
+trap 'fail "ended by a signal"' INT TERM HUP

@@ -4,11 +4,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
 
-serve
-join bob nc.openbsd -N "$host" "$port"
-terminal 60 20
-keys "clear; chinwag $host:$port --nick alice" Enter
-screen $'*\n>'
+start_chat 60 20
 keys 'hello all' Enter
 keys '/w bob secret one' Enter
 hear bob 'JOIN alice' 'MSG alice hello all' 'WHISPER alice secret one'

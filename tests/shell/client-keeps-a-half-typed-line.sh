@@ -5,11 +5,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
 
-serve
-join bob nc.openbsd -N "$host" "$port"
-terminal 40 20
-keys "clear; chinwag $host:$port --nick alice" Enter
-screen $'*\n\\* you are alice; *\n>'
+start_chat 40 20
 hear bob 'JOIN alice'
 
 keys 'half a line'

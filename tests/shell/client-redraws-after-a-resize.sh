@@ -5,11 +5,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
 
-serve
-join bob nc.openbsd -N "$host" "$port"
-terminal 40 24
-keys "clear; chinwag $host:$port --nick alice" Enter
-screen $'*\n>'
+start_chat 40 24
 hear bob 'JOIN alice'
 say bob 'MSG one'
 say bob 'MSG two'

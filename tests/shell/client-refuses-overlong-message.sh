@@ -5,11 +5,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
 
-serve
-join bob nc.openbsd -N "$host" "$port"
-terminal 100 60
-keys "clear; chinwag $host:$port --nick alice" Enter
-screen $'*\n>'
+start_chat 100 60
 hear bob 'JOIN alice'
 long=$(printf 'x%.0s' {1..4095})
 for start in '' '/msg bob '; do

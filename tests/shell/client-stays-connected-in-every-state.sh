@@ -6,11 +6,7 @@ source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
 
 # The server sends PING after two seconds of silence, and disconnects after four: long enough for a busy machine.
-serve --idle-timeout 4
-join bob nc.openbsd -N "$host" "$port"
-terminal 60 20
-keys "clear; chinwag $host:$port --nick alice" Enter
-screen $'*\n>'
+start_chat 60 20 --idle-timeout 4
 hear bob 'JOIN alice'
 keys 'tea for two' Enter
 hear bob 'MSG alice tea for two'

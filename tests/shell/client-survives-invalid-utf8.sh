@@ -5,11 +5,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
 
-serve
-join bob nc.openbsd -N "$host" "$port"
-terminal 60 20
-keys "clear; chinwag $host:$port --nick alice" Enter
-screen $'*\n>'
+start_chat 60 20
 hear bob 'JOIN alice'
 
 # "café au lait" typed in Latin-1; then an incomplete character.

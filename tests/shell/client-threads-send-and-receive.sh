@@ -5,11 +5,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd strace
 
-serve --idle-timeout 4
-join bob nc.openbsd -N "$host" "$port"
-terminal 60 20
-keys "clear; chinwag $host:$port --nick alice" Enter
-screen $'*\n>'
+start_chat 60 20 --idle-timeout 4
 hear bob 'JOIN alice'
 shell=$("${tmux[@]}" display-message -p '#{pane_pid}')
 program=$(<"/proc/$shell/task/$shell/children")
