@@ -1,5 +1,6 @@
-//! Runs the transcripts in protocol.md and the sessions in README.md against the real server, each as a test of its own. The section
-//! "Transcripts" of protocol.md defines their notation.
+//! Runs the transcripts in the documents against the real server, each as a test of its own. The section "Transcripts" of protocol.md
+//! defines the notation of the blocks `transcript` and `console`. A block `terminals`, in README.md, has two terminals side by side: see
+//! [`side_by_side`].
 
 mod common;
 
@@ -9,8 +10,11 @@ use std::process::Command;
 use common::{Client, Server};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-const DOCUMENTS: [(&str, &str); 2] =
-    [("protocol.md", include_str!("../protocol.md")), ("README.md", include_str!("../README.md"))];
+const DOCUMENTS: [(&str, &str); 3] = [
+    ("protocol.md", include_str!("../protocol.md")),
+    ("README.md", include_str!("../README.md")),
+    ("docs/scripting.md", include_str!("../docs/scripting.md")),
+];
 
 fn main() {
     let mut trials = Vec::new();
@@ -40,6 +44,7 @@ struct Transcript {
     title: String,
     is_console: bool,
     is_stored: bool,
+    is_side_by_side: bool,
     lines: Vec<String>,
 }
 
@@ -50,16 +55,22 @@ fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
     // Whether it is within a block of another kind.
     let mut in_other = false;
     document.lines().filter_map(move |line| match (&mut open, line) {
-        (Some(_), "```") => open.take(),
+        (Some(transcript), "```") => {
+            if transcript.is_side_by_side {
+                transcript.lines = side_by_side(&transcript.lines);
+            }
+            open.take()
+        }
         (Some(transcript), line) => {
             transcript.lines.push(line.to_owned());
             None
         }
-        (None, "```transcript" | "```transcript stored" | "```console") => {
+        (None, "```transcript" | "```transcript stored" | "```console" | "```terminals") => {
             let is_console = line.ends_with("console");
             let is_stored = line.ends_with("stored");
+            let is_side_by_side = line.ends_with("terminals");
             assert!(!in_other, "the block before {line} under {title} has no end");
-            open = Some(Transcript { title: title.clone(), is_console, is_stored, lines: Vec::new() });
+            open = Some(Transcript { title: title.clone(), is_console, is_stored, is_side_by_side, lines: Vec::new() });
             None
         }
         (None, fence) if fence.starts_with("```") => {
@@ -73,6 +84,32 @@ fn transcripts(document: &str) -> impl Iterator<Item = Transcript> {
             None
         }
     })
+}
+
+/// The column where the right terminal begins.
+const RIGHT_COLUMN: usize = 40;
+
+/// Two terminals side by side, as the lines of a block `transcript`. A line that begins with `> ` is typed, and `$ ` starts nc. A line
+/// of the left terminal that is longer than its half has nothing beside it.
+fn side_by_side(rows: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for row in rows {
+        let halves = match row.split_at_checked(RIGHT_COLUMN) {
+            Some((left, right)) if left.ends_with("  ") => [("left", left.trim_end()), ("right", right)],
+            _ => [("left", row.as_str()), ("right", "")],
+        };
+        for (name, shown) in halves {
+            match shown.strip_prefix("> ") {
+                Some(typed) => lines.push(format!("{name}> {typed}")),
+                None if shown.is_empty() || shown.starts_with("$ ") => {}
+                None => lines.push(format!("{name}< {shown}")),
+            }
+            if shown == "OK QUIT" {
+                lines.push(format!("{name}< (closed)"));
+            }
+        }
+    }
+    lines
 }
 
 impl Transcript {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 const PATCH: &str = include_str!("echo.patch");
 
 /// The files that `cargo` needs to build the server and its tests.
-const SOURCES: [&str; 7] = ["Cargo.toml", "Cargo.lock", "README.md", "protocol.md", "src", "tests", "benches"];
+const SOURCES: [&str; 8] = ["Cargo.toml", "Cargo.lock", "README.md", "protocol.md", "docs", "src", "tests", "benches"];
 
 #[test]
 fn new_command_touches_one_source_file() {

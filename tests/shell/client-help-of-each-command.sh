@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Each command has its own `--help`, which lists exactly the options that the command accepts. Every example in it, and in README.md,
-# runs as printed.
+# Each command has its own `--help`, which lists exactly the options that the command accepts. Every example in it, and in
+# docs/client.md, runs as printed.
 # shellcheck source=scripts/peers.sh
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
@@ -10,7 +10,7 @@ options=(--to --count --from --timeout --since --epoch --retry --json --nick --c
 mkdir "$work/bin"
 ln -s "$(readlink -f "$(client_program)")" "$work/bin/chinwag"
 PATH=$work/bin:$PATH
-readme=$(<"${0%/*}/../../README.md")
+manual=$(<"${0%/*}/../../docs/client.md")
 CHINWAGD=$(readlink -f "$(server_program)")
 export CHINWAGD
 cd "$work"
@@ -72,6 +72,6 @@ while IFS= read -r example; do
 done < <(
     sed -n '/^Examples:/,/^$/s/^  //p' <<<"$help"
     sed -n '/^Examples:/,/^$/s/^  //p' ./*.help
-    sed -n '/^In a script:/,/^.``$/{/^[a-z]/{s/  #.*//;p}}' <<<"$readme"
+    sed -n '/^## In scripts$/,/^.``$/{/^[a-z]/{s/  #.*//;p}}' <<<"$manual"
 )
 ((number > 20)) || fail "$number examples"
