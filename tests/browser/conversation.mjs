@@ -26,6 +26,7 @@ await play(async () => {
 
   const shell = terminal(server);
   try {
+    await shell.shows(/^\$/);
     shell.type('chinwag --nick alice');
     await shell.shows(/ci: build 40 is red[^]*you are alice/);
     await ci.hear('JOIN alice');
