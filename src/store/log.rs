@@ -14,7 +14,7 @@ pub(super) fn clock_doubted(clock: Timestamp, expected: Timestamp, trial_left: D
         %clock,
         %expected,
         trial_seconds = trial_left.as_secs(),
-        "the system clock is not trusted, so no messages are deleted by age (--keep): if it is wrong, set it; if it is right (the server was off for long), wait: it is trusted after it has run steadily for trial_seconds"
+        "the system clock is not trusted, so --keep deletes no messages by age: if the clock is wrong, set it; if it is right (the server was off for a long time), wait until it has run steadily for trial_seconds"
     );
 }
 
@@ -23,12 +23,12 @@ pub(super) fn clock_trial_ends(clock: Timestamp, left: Duration) {
     warn!(
         %clock,
         trial_seconds = left.as_secs(),
-        "the system clock is still not trusted, and will be in trial_seconds: if it is wrong, set it before then; if it is right, do nothing"
+        "the system clock is still not trusted, but will be in trial_seconds: if it is wrong, set it before then; if it is right, do nothing"
     );
 }
 
 pub(super) fn clock_trusted(clock: Timestamp) {
-    info!(%clock, "the system clock is trusted again: messages are deleted by age (--keep)");
+    info!(%clock, "the system clock is trusted again: --keep deletes messages by age");
 }
 
 pub(super) fn displaced(displaced: &Displaced) {
@@ -36,14 +36,14 @@ pub(super) fn displaced(displaced: &Displaced) {
         warn!(
             path = %displaced.path().display(),
             error = %displaced,
-            "cannot store messages; refusing them until chinwagd is restarted: stop it; if the next start fails or messages are missing, restore the store from a copy, without its old -wal and -shm"
+            "cannot store messages; refusing MSG until chinwagd is restarted: stop it; if the next start fails or messages are missing, restore the store from a backup, without its old -wal and -shm files"
         );
         return;
     }
     warn!(
         path = %displaced.path().display(),
         error = %displaced,
-        "cannot store messages; refusing them until the file is back at its path or chinwagd is restarted"
+        "cannot store messages; refusing MSG until the file is back at its path or chinwagd is restarted"
     );
 }
 
@@ -51,23 +51,23 @@ pub(super) fn hard_links(path: &Path, links: u64) {
     warn!(
         path = %path.display(),
         links,
-        "the store has several hard links: always open it by this path, because the latest messages are in the -wal beside it"
+        "the store has several hard links: always open it by this path, because the newest messages are in the -wal file beside it"
     );
 }
 
 pub(super) fn epoch_may_repeat_ids() {
     warn!(
-        "the last server had --durability relaxed and was not stopped in good order: messages may be lost, and their ids given again in the same --epoch; start with another --epoch to tell clients"
+        "the last server ran with --durability relaxed and did not stop cleanly: its newest messages may be lost, and new messages may get their ids, with the same --epoch; start with another --epoch to tell clients"
     );
 }
 
 pub(super) fn wal_grows(bytes: u64) {
     warn!(
         bytes,
-        "the -wal of the store grows because another program keeps a read transaction open: end that program to let it shrink"
+        "the -wal file of the store grows because another program keeps a read transaction open: end that program to let the file shrink"
     );
 }
 
 pub(super) fn wal_shrank() {
-    info!("the -wal of the store has shrunk");
+    info!("the -wal file of the store has shrunk");
 }

@@ -58,7 +58,7 @@ fn session(path: &Path, clock: Option<&str>, texts: &[&str]) -> Option<(Vec<Stri
     Some((told, log))
 }
 
-const DOUBTED: &str = "the system clock is not trusted, so no messages are deleted by age";
+const DOUBTED: &str = "the system clock is not trusted, so --keep deletes no messages by age";
 
 #[test]
 fn keep_age_ignores_a_clock_two_years_behind() {
