@@ -47,6 +47,9 @@ pub const SHOWN_VALUE_CHARS_MAX: usize = 60;
 /// Lines of the operator's log that wait for standard error; more are dropped. A slow reader of the log does not delay the room.
 pub const LOG_LINES_MAX: usize = 4096;
 
+/// Most bytes of a request line that a log line about a refused HTTP request shows.
+pub const LOGGED_REQUEST_BYTES_MAX: usize = 100;
+
 /// File descriptors that connections cannot use: for standard streams, listeners, the reactor, the log, and connections that are being
 /// turned away.
 pub const DESCRIPTORS_RESERVED: usize = 64;
@@ -54,7 +57,8 @@ pub const DESCRIPTORS_RESERVED: usize = 64;
 /// Connections above the limit that stay open for a moment, so that they can read the reason; further ones are closed at once.
 pub const REFUSED_MAX: usize = 32;
 
-/// Shortest interval between two log lines about connections that were not accepted or were turned away, in seconds.
+/// Shortest interval between two log lines about connections that could not be accepted, about refused connections, and about HTTP
+/// requests refused for one reason, in seconds. Each line counts the events since the last one.
 pub const REFUSED_LOG_SECONDS: u64 = 60;
 
 /// Pause after an accept failed because descriptors or memory ran out, in milliseconds, so that the loop does not spin.

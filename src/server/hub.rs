@@ -25,8 +25,8 @@ use futures_lite::future;
 use smol::Timer;
 
 use super::clock::Clock;
-use super::console;
 use super::delivery::Delivery;
+use super::log;
 use super::request_queue::HubReceiver;
 pub use super::request_queue::HubRequest;
 use super::store_reader::StoreReader;
@@ -194,15 +194,15 @@ impl Hub {
 /// Logs an output that concerns the operator.
 fn log_output(sessions: &Sessions, output: &Output) {
     match output {
-        Output::Publish { session, event, .. } => console::log_event(*session, event),
+        Output::Publish { session, event, .. } => log::room_event(*session, event),
         Output::Follow(session) => match (sessions.name(*session), sessions.resumed_session(*session)) {
-            (Some(name), Some(first)) => console::log_resumed(*session, first, name),
-            (Some(name), None) => console::log_joined(*session, name),
+            (Some(name), Some(first)) => log::resumed(*session, first, name),
+            (Some(name), None) => log::joined(*session, name),
             (None, _) => {}
         },
         Output::Detach(session) => {
             if let Some(name) = sessions.name(*session) {
-                console::log_detached(*session, name);
+                log::detached(*session, name);
             }
         }
         _ => {}

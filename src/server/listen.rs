@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::future;
 use smol::{Async, Executor, Task, Timer};
@@ -13,13 +13,14 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use super::admission::{Admission, AdmissionLimit, Ticket};
 use super::connection::{Connection, ConnectionContext, send_refusal};
+use super::log::LogLimiter;
 use super::sockets::Sockets;
 use super::transport::{Tcp, Transport};
-use super::{StartError, console};
+use super::{StartError, log};
 use crate::command::{Refusal, ServerLine};
 use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
-    RECEIVE_BUFFER_BYTES, REFUSED_LOG_SECONDS, SEND_BUFFER_BYTES, USER_TIMEOUT_EIGHTHS,
+    RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, USER_TIMEOUT_EIGHTHS,
 };
 use crate::protocol::Timestamp;
 use crate::room::SessionId;
@@ -40,6 +41,10 @@ impl Listener {
     pub(super) fn new(address: SocketAddr, protocol: Arc<dyn ListenerProtocol>) -> Self {
         Self { address, protocol }
     }
+
+    pub(super) fn http_timeouts(&self) -> Option<HttpTimeouts> {
+        self.protocol.http_timeouts()
+    }
 }
 
 /// The protocol of a listener's clients, before their first line.
@@ -47,11 +52,27 @@ pub(super) trait ListenerProtocol: Debug + Send + Sync {
     /// Explains to a user on the same machine how to join at this address.
     fn invitation(&self, address: SocketAddr) -> String;
 
+    /// The scheme of the listener's URI.
+    fn scheme(&self) -> &'static str;
+
+    /// The timeouts of an HTTP listener.
+    fn http_timeouts(&self) -> Option<HttpTimeouts> {
+        None
+    }
+
     /// Serves an admitted client.
     fn serve(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket);
 
     /// The bytes to send to a client that is not admitted. `at` is the current time.
     fn render_refusal(&self, refusal: Refusal, at: Timestamp) -> Vec<u8>;
+}
+
+/// The timeouts of an HTTP listener, for the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HttpTimeouts {
+    pub(super) header: Duration,
+    /// `None`: no pings.
+    pub(super) ping_interval: Option<Duration>,
 }
 
 /// Clients send lines from the start.
@@ -61,6 +82,10 @@ struct LinesProtocol;
 impl ListenerProtocol for LinesProtocol {
     fn invitation(&self, address: SocketAddr) -> String {
         format!("join with: nc {} {}", address.ip(), address.port())
+    }
+
+    fn scheme(&self) -> &'static str {
+        "tcp"
     }
 
     fn serve(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket) {
@@ -99,6 +124,13 @@ impl Listeners {
             format!("chinwagd: listening on {address} - {}", protocol.invitation(reachable_address(address)))
         };
         self.addresses().map(line).collect()
+    }
+
+    /// Logs each listener.
+    pub(super) fn log(&self) {
+        for (address, protocol) in self.addresses() {
+            log::listening(protocol.scheme(), address);
+        }
     }
 
     fn addresses(&self) -> impl Iterator<Item = (SocketAddr, &dyn ListenerProtocol)> {
@@ -162,10 +194,10 @@ impl Acceptor {
     /// Starts a task that serves a connection. The client's next bytes on this transport are lines.
     pub(super) fn spawn_connection<T: Transport + 'static>(&self, transport: T, address: SocketAddr, ticket: Ticket) {
         let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
-        let connection = Connection::new(transport, session, Arc::clone(&self.context), ticket);
-        console::log_connected(session, address);
+        let connection = Connection::new(transport, session, address, Arc::clone(&self.context), ticket);
+        log::connected(session, T::NAME, address);
         // Fails only if the hub has ended, and the server with it.
-        if connection.announce(address).is_ok() {
+        if connection.announce().is_ok() {
             self.executor.spawn(connection.serve()).detach();
         }
     }
@@ -180,7 +212,8 @@ async fn accept(listener: Async<TcpListener>, protocol: Arc<dyn ListenerProtocol
         match accepted {
             Ok((tcp, address)) => {
                 if let Err(limit) = acceptor.admit_or_refuse(tcp, address, protocol.as_ref()) {
-                    refused.log(acceptor.context.clock.steady(), |times| console::log_refused(address, limit, times));
+                    refused
+                        .log(acceptor.context.clock.steady(), |count| log::connection_refused(address, limit, count));
                 }
                 count = count.wrapping_add(1);
                 if count.is_multiple_of(ACCEPTS_AT_ONCE_MAX) {
@@ -192,28 +225,9 @@ async fn accept(listener: Async<TcpListener>, protocol: Arc<dyn ListenerProtocol
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             // Out of descriptors or memory: other connections must end first.
             Err(error) => {
-                failures.log(acceptor.context.clock.steady(), |_| console::log_accept_failed(&error));
+                failures.log(acceptor.context.clock.steady(), |count| log::accept_failed(&error, count));
                 Timer::after(Duration::from_millis(ACCEPT_RETRY_MS)).await;
             }
-        }
-    }
-}
-
-/// Limits a frequent log line to one every [`REFUSED_LOG_SECONDS`].
-#[derive(Default)]
-struct LogLimiter {
-    logged_at: Option<Instant>,
-    /// Events since then.
-    count: u64,
-}
-
-impl LogLimiter {
-    /// Counts an event. Calls `log` with the number of events since the last call, unless that was too recent.
-    fn log(&mut self, now: Instant, log: impl FnOnce(u64)) {
-        self.count += 1;
-        if self.logged_at.is_none_or(|at| (now - at).as_secs() >= REFUSED_LOG_SECONDS) {
-            log(std::mem::take(&mut self.count));
-            self.logged_at = Some(now);
         }
     }
 }

@@ -8,10 +8,11 @@
 //! reads it, [`Sequencer`](crate::sequencer::Sequencer) commits messages. `store_adapter` and `store_sequencer` implement them for SQLite;
 //! `store_pages` renders what is read. `clock` is the server's time.
 
-pub mod console;
 pub mod hub;
+pub mod log;
 
 mod admission;
+mod announce;
 mod clock;
 mod connection;
 mod delivery;
@@ -42,7 +43,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::{FutureExt as _, StreamExt as _, future};
 use smol::{Executor, Task, Timer};
@@ -164,24 +165,47 @@ pub fn run(options: &ServerOptions) -> Result<(), StartError> {
         PortFile::check(path).map_err(|error| StartError::PortFile(path.clone(), error))?;
     }
     let listeners = Listeners::bind(&options.listen, options.dead_peer_timeout)?;
+    log::starting();
+    let run = Run { started_at: Instant::now() };
     let executor = Arc::new(Executor::new());
     spawn_threads(&executor).map_err(StartError::System)?;
     let sockets = Sockets::new().map_err(StartError::System)?;
-    let serving = serve(Arc::clone(&executor), listeners, options.clone(), signals, Arc::clone(&sockets));
-    driver::block_on(&sockets, &executor, executor.spawn(serving)).map_err(StartError::System)?
+    let serving =
+        serve(Arc::clone(&executor), listeners, options.clone(), signals, Arc::clone(&sockets), run.started_at);
+    let reason = driver::block_on(&sockets, &executor, executor.spawn(serving)).map_err(StartError::System)??;
+    log::stopped(reason, run.started_at.elapsed());
+    Ok(())
 }
 
+/// A run of the server. Logs the stop if a panic ends it.
+struct Run {
+    started_at: Instant,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            log::stopped(log::FAULT, self.started_at.elapsed());
+        }
+    }
+}
+
+/// Serves clients until the server stops. Returns the reason of the stop.
 async fn serve(
     executor: Arc<Executor<'static>>,
     listeners: Listeners,
     options: ServerOptions,
     mut signals: Signals,
     sockets: Arc<Sockets>,
-) -> Result<(), StartError> {
+    started_at: Instant,
+) -> Result<&'static str, StartError> {
     let (to_hub, requests) = request_queue::channel();
     let feed = Arc::new(Feed::new(options.backlog_bytes));
-    let Some(hub) = future::or(open_hub(&options, &feed), wait_for_stop(&mut signals)).await else { return Ok(()) };
-    let hub = hub?;
+    let stop = async { Err(signals.wait_first().await) };
+    let hub = match future::or(open_hub(&options, &feed), stop).await {
+        Ok(hub) => hub?,
+        Err(signal) => return Ok(signal),
+    };
     let (line_rate, send_timeout) = (options.line_rate, options.send_timeout());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (store_reader, context_clock) = (hub.store_reader().cloned(), Arc::clone(&clock));
@@ -193,27 +217,24 @@ async fn serve(
         written.map(Arc::new).map_err(|error| StartError::PortFile(path.clone(), error))
     };
     let port_file = options.port_file.as_ref().map(write).transpose()?;
-    console::announce(listeners.announcement()).await;
-    let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &create_admission(&options));
+    let admission = create_admission(&options);
+    listeners.log();
+    announce::announce(listeners.announcement()).await;
+    let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission);
     critical_tasks.push(executor.spawn(send_ticks(context.to_hub.clone(), clock)));
     let weak_port_file = port_file.as_ref().map(Arc::downgrade).unwrap_or_default();
-    signals.run_until_stop(future::or(&mut hub, wait_for_any(&mut critical_tasks)), weak_port_file).await;
+    let tasks_end = future::or(&mut hub, wait_for_any(&mut critical_tasks));
+    let reason = signals.run_until_stop(tasks_end, weak_port_file, started_at).await;
     drop(critical_tasks);
     shutdown::close_connections(context, hub).await;
     drop(port_file);
-    Ok(())
+    Ok(reason)
 }
 
 /// Creates the hub in another thread: opening a store takes long if the file is locked or large.
-async fn open_hub(options: &ServerOptions, feed: &Arc<Feed>) -> Option<Result<Hub, StartError>> {
+async fn open_hub<E>(options: &ServerOptions, feed: &Arc<Feed>) -> Result<Result<Hub, StartError>, E> {
     let (options, feed) = (options.clone(), Arc::clone(feed));
-    Some(smol::unblock(move || create_hub(&options, &feed)).await)
-}
-
-/// Waits for a signal that stops the server. Returns `None`.
-async fn wait_for_stop<T>(signals: &mut Signals) -> Option<T> {
-    signals.wait_first().await;
-    None
+    Ok(smol::unblock(move || create_hub(&options, &feed)).await)
 }
 
 /// Creates the hub. With a store, its room has the newest stored messages.
@@ -222,6 +243,7 @@ fn create_hub(options: &ServerOptions, feed: &Arc<Feed>) -> Result<Hub, StartErr
         return store.open(options, Arc::clone(feed)).map_err(StartError::Store);
     }
     let epoch = options.epoch.clone().unwrap_or_else(random_epoch);
+    log::no_store(&epoch, options.history);
     let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(RecentMessages::new(options.history));
     Ok(Hub::new(Sessions::new(room, options.timeouts), Arc::clone(feed)))
 }
@@ -242,11 +264,13 @@ async fn wait_for_any(tasks: &mut [Task<()>]) {
     .await;
 }
 
+/// Creates the admission of connections, and logs the limits in force.
 fn create_admission(options: &ServerOptions) -> Arc<Admission> {
-    let room = admission::raise_descriptor_limit();
-    let max_clients = options.max_clients.unwrap_or(room);
-    if max_clients > room {
-        console::log_few_descriptors(max_clients, room);
+    let available = admission::raise_descriptor_limit();
+    let max_clients = options.max_clients.unwrap_or(available);
+    log::limits(options, max_clients);
+    if max_clients > available {
+        log::few_descriptors(max_clients, available);
     }
     Admission::new(max_clients, options.max_per_address, options.connect_rate)
 }
@@ -281,7 +305,10 @@ mod tests {
     use std::fs;
     use std::io::Write as _;
     use std::net::TcpStream;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use super::log::LogFormat;
+    use super::log::tests::logged;
     use super::*;
     use crate::room::{Action, Entry};
     use crate::sequencer::{Change, MemorySequencer, Sequencer};
@@ -336,7 +363,11 @@ mod tests {
             timeouts: Timeouts::default(),
             resume_seconds: 0,
         };
-        let server = thread::spawn(move || run(&options));
+        let server = thread::spawn(move || {
+            let mut has_panicked = false;
+            let run = || has_panicked = catch_unwind(AssertUnwindSafe(|| run(&options))).is_err();
+            (logged(LogFormat::Text, run), has_panicked)
+        });
         let port = loop {
             assert!(!server.is_finished(), "the server did not start");
             if let Ok(port) = fs::read_to_string(&port_file) {
@@ -345,7 +376,9 @@ mod tests {
         };
         let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
         writeln!(client, "NICK ann\nMSG hi").unwrap();
-        assert!(server.join().is_err(), "the server ended without a panic");
+        let (log, has_panicked) = server.join().unwrap();
+        assert!(has_panicked, "the server ended without a panic");
+        assert!(log.last().is_some_and(|line| line.starts_with("INFO stopped reason=fault ")), "{log:?}");
         assert!(!port_file.exists(), "the port file was not removed");
     }
 }

@@ -12,8 +12,8 @@ use futures_lite::{StreamExt as _, future};
 use smol::{Task, Timer};
 
 use super::connection::ConnectionContext;
-use super::console;
 use super::hub::HubRequest;
+use super::log;
 use super::port_file::PortFile;
 use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
 use crate::process::catch_signals;
@@ -34,29 +34,44 @@ impl Signals {
         Ok(Self { stop, _file_size: catch_signals(&[Signal::Xfsz])? })
     }
 
-    /// Waits for the first signal, and logs it.
-    pub(super) async fn wait_first(&mut self) {
+    /// Waits for the first signal, and logs it. Returns its name.
+    pub(super) async fn wait_first(&mut self) -> &'static str {
         match self.stop.next().await {
-            Some(Ok(signal)) => console::log_stopping(name_of(signal)),
+            Some(Ok(signal)) => {
+                log::stopping(name_of(signal));
+                name_of(signal)
+            }
             // The stream of signals has failed: only SIGKILL stops the server.
             _ => future::pending().await,
         }
     }
 
-    /// Waits for the first signal, or until `critical_tasks` completes. From then on, a second signal removes the port file and ends the
-    /// process at once, with the status 128 + signal number, as after a death by that signal.
-    pub(super) async fn run_until_stop(mut self, critical_tasks: impl Future<Output = ()>, port_file: Weak<PortFile>) {
-        future::or(self.wait_first(), critical_tasks).await;
+    /// Waits for the first signal, or until `critical_tasks` completes. Returns the reason to stop. From then on, a second signal removes the
+    /// port file and ends the process at once, with the status 128 + signal number, as after a death by that signal.
+    pub(super) async fn run_until_stop(
+        mut self,
+        critical_tasks: impl Future<Output = ()>,
+        port_file: Weak<PortFile>,
+        started_at: Instant,
+    ) -> &'static str {
+        let tasks_ended = async {
+            critical_tasks.await;
+            log::FAULT
+        };
+        let reason = future::or(self.wait_first(), tasks_ended).await;
         let first_at = Instant::now();
         let exit_at_second = move || {
             let Some(second) = smol::block_on(self.wait_second(first_at)) else { return };
             if let Some(file) = port_file.upgrade() {
                 file.remove();
             }
+            log::stopped(&format!("second {}", name_of(second)), started_at.elapsed());
+            log::end();
             process::exit(128 + second as i32);
         };
         // Without the thread, a second signal has no effect; the server still stops after the first one.
         let _ = thread::Builder::new().name("second-signal".to_owned()).spawn(exit_at_second);
+        reason
     }
 
     /// Waits for a signal that ends the process at once. Ignores SIGHUP: the kernel and the shell each send one when a terminal closes, and

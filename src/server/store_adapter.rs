@@ -9,26 +9,25 @@ use super::store_interface::StoreOpener;
 use super::store_pages::{CatchUp, QueryReply};
 use super::store_reader::StoreReader;
 use super::store_sequencer::StoreSequencer;
-use super::{ServerOptions, console, random_epoch};
+use super::{ServerOptions, log, random_epoch};
 use crate::command::HistoryQuery;
 use crate::feed::{Feed, Mailbox, MissedMessages, PageSource};
 use crate::protocol::{Dialect, MessageId, Mode};
 use crate::room::{RecentMessages, Room};
 use crate::session::Sessions;
-use crate::store::{self, Durability, QueryQueues, Store, StoredState};
+use crate::store::{self, QueryQueues, Store, StoredState};
 
 impl StoreOpener for store::Options {
     fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
         let mut history = RecentMessages::new(options.history);
         let opened = Store::open(self, options.epoch.clone(), random_epoch(), options.history, wall_time);
-        let (opened, StoredState { epoch, last_id, before, messages }) = opened?;
+        let (opened, state) = opened?;
+        log::store_opened(self, &state);
+        let StoredState { epoch, last_id, before, messages, .. } = state;
         for past in messages {
             history.push(past);
         }
         history.evict_up_to(before);
-        if self.durability == Durability::Relaxed {
-            console::log_relaxed_durability();
-        }
         let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(history).with_last_id(last_id);
         Ok(create_hub(Sessions::new(room, options.timeouts), feed, opened))
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_channel::Receiver;
 use futures_lite::{Stream as _, ready};
 
-use super::console;
+use super::log;
 use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{MessageId, Name, PastMessage, Timestamp};
 use crate::room::{Action, Entry, Message, Origin, StoreFailure, Uptime};
@@ -98,12 +98,12 @@ impl StoreSequencer {
     fn finish_batch(&mut self, messages: Vec<PastMessage>, result: Result<(), String>) {
         let failure = result.err().map(|why| {
             if !std::mem::replace(&mut self.has_commit_failed, true) {
-                console::log_store_failed(&why);
+                log::commit_failed(&why);
             }
             StoreFailure::NotStored(why.into())
         });
         if failure.is_none() && std::mem::take(&mut self.has_commit_failed) {
-            console::log_store_recovered();
+            log::commits_recovered();
         }
         let mut messages = messages.into_iter();
         for Author { origin, name, is_refused } in self.committing.take().unwrap_or_default() {

@@ -218,7 +218,10 @@ fn load_state(
         connection.pragma_update(None, "synchronous", "NORMAL")?;
     }
     let (messages, before) = newest_messages(connection, count + 1)?;
-    Ok(StoredState { epoch, last_id: MessageId(last_id), before: before.max(MessageId(evicted)), messages })
+    let oldest_id: Option<u64> =
+        connection.query_row("SELECT min(id) FROM messages WHERE room = ?", [LOBBY], |row| row.get(0))?;
+    let (last_id, before) = (MessageId(last_id), before.max(MessageId(evicted)));
+    Ok(StoredState { epoch, last_id, oldest_id: oldest_id.map(MessageId), before, messages })
 }
 
 /// Removes the note `RELAXED`: the server shuts down cleanly, and all messages are on the disk.

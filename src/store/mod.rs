@@ -70,6 +70,8 @@ pub struct StoredState {
     pub epoch: Token,
     /// The id of the newest message, also if it was deleted: no greater id was ever given in this epoch.
     pub last_id: MessageId,
+    /// The id of the oldest message in the file. `None`: the file has no messages.
+    pub oldest_id: Option<MessageId>,
     /// `messages` has no message up to this id: these are evicted, or only in the file.
     pub before: MessageId,
     /// The newest messages, in order and without a gap; one more than the caller asked for, if there are more.

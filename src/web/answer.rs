@@ -74,13 +74,21 @@ impl Answer {
         self.status
     }
 
+    /// The text for the client, which says why its request is refused. Empty if the answer is a file.
+    pub fn reason(&self) -> &str {
+        match &self.body {
+            Body::Text(text) => text.trim_end(),
+            Body::File(_) => "",
+        }
+    }
+
     /// Renders the answer, with `date` (an IMF-fixdate, RFC 9110, section 5.6.7). Omits the body if `is_head`.
     pub fn to_bytes(&self, date: &str, is_head: bool) -> Vec<u8> {
         let body = match &self.body {
             Body::Text(text) => text.as_bytes(),
             Body::File(bytes) => bytes,
         };
-        let mut head = format!("HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status as u16, self.status.reason());
+        let mut head = format!("HTTP/1.1 {} {}\r\nDate: {date}\r\n", self.status as u16, self.status.phrase());
         if let Some((name, value)) = &self.header {
             head += &format!("{name}: {value}\r\n");
         }
@@ -107,7 +115,12 @@ impl From<&'static Asset> for Answer {
 }
 
 impl HttpStatus {
-    fn reason(self) -> &'static str {
+    /// Whether the request is refused.
+    pub fn is_error(self) -> bool {
+        self as u16 >= 400
+    }
+
+    fn phrase(self) -> &'static str {
         match self {
             Self::SwitchingProtocols => "Switching Protocols",
             Self::Ok => "OK",

@@ -11,7 +11,7 @@ use chinwag::limits::STORE_BUSY_MS_MAX;
 use crate::common::{Server, command, needs};
 
 fn fails(data: &Path, why: &str) {
-    let arguments = ["--listen", "127.0.0.1:0", "--data", data.to_str().expect("a path")];
+    let arguments = ["--listen", "127.0.0.1:0", "--log", "error", "--data", data.to_str().expect("a path")];
     let output = command(&arguments).output().expect("it runs");
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{told}");
@@ -129,7 +129,7 @@ fn full_disk_refuses_messages_only() {
     let told = carol.until(&format!("OK SINCE {0} last={0}", stored + 1));
     assert_eq!(told.len(), stored + 1);
     let log = disk.stop();
-    assert_eq!(log.matches("cannot store what is said").count(), 1, "{log}");
+    assert_eq!(log.matches("cannot store messages; refusing MSG until writes succeed").count(), 1, "{log}");
 }
 
 /// At the start.
@@ -137,7 +137,7 @@ fn full_disk_refuses_messages_only() {
 fn full_or_read_only_disk_fails_the_start() {
     let check = |mount: &str, why: &str| {
         let directory = tempfile::tempdir().expect("a directory");
-        let script = format!("{mount}\n exec \"$2\" --listen 127.0.0.1:0 --data \"$1/chat.db\"");
+        let script = format!("{mount}\n exec \"$2\" --listen 127.0.0.1:0 --log error --data \"$1/chat.db\"");
         let Some(mut command) = in_namespace(&script, directory.path()) else { return };
         let output = command.output().expect("unshare runs");
         let told = String::from_utf8_lossy(&output.stderr);

@@ -84,6 +84,7 @@ fn invalid_option_is_one_line_and_exit_code_2() {
     );
     check(&["--listen", "--log"], "missing value for --listen: expected --listen <uri>");
     check(&["--log=loud"], "invalid --log \"loud\": expected off, error, warn, info or debug");
+    check(&["--log-format=xml"], "invalid --log-format \"xml\": expected text or json");
     check(&["--log="], "invalid --log \"\": expected off, error, warn, info or debug");
     check(&["--log", "off", "--log=off"], "--log is given twice: expected once");
     let bytes = "expected a size from 1MiB to 1TiB, such as 64KiB, 8MiB or 1GiB";
@@ -228,7 +229,7 @@ fn help_and_version_go_to_stdout() {
     for asked in [&["--help"][..], &["-h"], &["help"], &["--log=off", "--help"]] {
         let (code, out, err) = run(asked);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{asked:?}");
-        for said in ["--listen", "--port-file", "--log", "--backlog", "127.0.0.1:9999", "Exit codes:"] {
+        for said in ["--listen", "--port-file", "--log", "--log-format", "--backlog", "127.0.0.1:9999", "Exit codes:"] {
             assert!(out.contains(said), "{said} is missing in {out}");
         }
         for line in out.lines() {
@@ -324,11 +325,12 @@ fn log_has_nicks_but_no_text_and_no_token() {
     let mut log = String::new();
     stderr.read_to_string(&mut log).expect("UTF-8");
     for logged in [
-        &format!("INFO connected id=1 address={from}"),
-        "INFO joined id=1 name=alice",
+        &format!("INFO connected id=1 transport=tcp address={from}"),
+        "INFO joined id=1 nick=alice",
         "INFO renamed id=1 from=alice to=Alice",
-        "INFO resumed id=2 first=1 name=Alice",
-        "INFO left id=2 name=Alice reason=quit",
+        &format!("INFO disconnected id=1 transport=tcp address={from} reason="),
+        "INFO resumed id=2 first_id=1 nick=Alice",
+        "INFO left id=2 nick=Alice reason=quit",
         "INFO stopping",
     ] {
         assert!(log.contains(logged), "{logged:?} is missing in\n{log}");

@@ -12,6 +12,7 @@ mod control_characters;
 mod endings;
 mod floods;
 mod history;
+mod log;
 mod order;
 mod other_protocols;
 mod port_file;

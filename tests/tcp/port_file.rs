@@ -27,7 +27,7 @@ fn make_fifo(path: &Path) {
 
 /// The exit code and standard error of a server that must not start, and that prints nothing else.
 fn refused(path: &str) -> (Option<i32>, String) {
-    let mut command = command(&["--listen", "127.0.0.1:0", "--port-file", path]);
+    let mut command = command(&["--listen", "127.0.0.1:0", "--log", "error", "--port-file", path]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let code = exit_code(&mut child, DEADLINE);
     assert_eq!(io::read_to_string(child.stdout.take().expect("piped")).expect("UTF-8"), "");

@@ -1,6 +1,7 @@
 //! Signals: which ones stop the server, how, and which ones stay ignored.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -13,27 +14,24 @@ use crate::common::{Client, DEADLINE, EPOCH, STOP_DEADLINE, Server};
 /// in the background, where some are ignored.
 fn with_signals(option: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("env");
-    command.args([
-        option,
-        env!("CARGO_BIN_EXE_chinwagd"),
-        "--epoch",
-        EPOCH,
-        "--listen",
-        "127.0.0.1:0",
-        "--log",
-        "error",
-    ]);
+    command.args([option, env!("CARGO_BIN_EXE_chinwagd"), "--epoch", EPOCH, "--listen", "127.0.0.1:0"]);
     command.args(["--line-rate", "0"]).args(arguments).stdin(Stdio::null());
     command
 }
 
 fn server(arguments: &[&str]) -> Server {
-    Server::spawn(&mut with_signals("--default-signal=HUP,INT,TERM", arguments))
+    let mut command = with_signals("--default-signal=HUP,INT,TERM", arguments);
+    Server::spawn(command.args(["--log", "error"]))
 }
 
 /// A server with clients that do not read, which delays its stop. The first of these clients reads.
-fn server_with_stuck_readers(arguments: &[&str]) -> (Server, Vec<Client>) {
-    let server = server(arguments);
+fn server_with_stuck_readers() -> (Server, Vec<Client>) {
+    let server = server(&[]);
+    let clients = add_stuck_readers(&server);
+    (server, clients)
+}
+
+fn add_stuck_readers(server: &Server) -> Vec<Client> {
     let mut talker = server.join("talker");
     let mut clients: Vec<_> = (0..3).map(|number| server.join(&format!("stuck{number}"))).collect();
     for _ in 0..2000 {
@@ -41,7 +39,7 @@ fn server_with_stuck_readers(arguments: &[&str]) -> (Server, Vec<Client>) {
     }
     talker.sync();
     clients.insert(0, talker);
-    (server, clients)
+    clients
 }
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -84,7 +82,7 @@ fn first_signal_stops_in_order() {
 #[test]
 fn slow_consumers_do_not_delay_stop() {
     for signal in ["-TERM", "-INT", "-HUP"] {
-        let (mut server, _peers) = server_with_stuck_readers(&[]);
+        let (mut server, _peers) = server_with_stuck_readers();
         server.signal(signal);
         let (status, took) = server.wait();
         assert_eq!(status.code(), Some(0), "{signal}");
@@ -104,7 +102,9 @@ fn second_signal_ends_at_once() {
 fn status_after(first: &str, second: &str) -> Option<i32> {
     let directory = tempfile::tempdir().expect("a directory");
     let ports = directory.path().join("port");
-    let (mut server, mut clients) = server_with_stuck_readers(&["--port-file", text(&ports)]);
+    let mut command = with_signals("--default-signal=HUP,INT,TERM", &["--port-file", text(&ports)]);
+    let mut server = Server::spawn(command.stderr(Stdio::piped()));
+    let mut clients = add_stuck_readers(&server);
     server.signal(first);
     clients[0].until("NOTICE the server is shutting down");
     // Those that come right after the first one are taken for copies of it.
@@ -113,6 +113,11 @@ fn status_after(first: &str, second: &str) -> Option<i32> {
     }
     let status = server.wait().0.code();
     assert!(!ports.exists(), "{first} {second}: the port file is left");
+    let log = io::read_to_string(server.take_stderr()).expect("UTF-8");
+    let reason =
+        if status == Some(0) { format!("SIG{}", &first[1..]) } else { format!("\"second SIG{}\"", &second[1..]) };
+    let last = log.lines().last().expect("a line");
+    assert!(last.contains(&format!(" stopped reason={reason} uptime_seconds=")), "{first} {second}: {last}");
     status
 }
 
@@ -120,7 +125,7 @@ fn status_after(first: &str, second: &str) -> Option<i32> {
 #[test]
 fn copy_of_first_signal_is_ignored() {
     for signal in ["-TERM", "-INT"] {
-        let (mut server, mut clients) = server_with_stuck_readers(&[]);
+        let (mut server, mut clients) = server_with_stuck_readers();
         // All at once: by a shell, which needs no process for each.
         let all = format!("for copy in 1 2 3 4 5; do kill {signal} {}; done", server.pid());
         assert!(Command::new("sh").args(["-c", &all]).status().expect("sh runs").success());
@@ -133,7 +138,7 @@ fn copy_of_first_signal_is_ignored() {
 #[test]
 fn second_hangup_is_ignored() {
     for first in ["-HUP", "-TERM"] {
-        let (mut server, mut clients) = server_with_stuck_readers(&[]);
+        let (mut server, mut clients) = server_with_stuck_readers();
         server.signal(first);
         clients[0].until("NOTICE the server is shutting down");
         server.signal("-HUP");
@@ -144,7 +149,7 @@ fn second_hangup_is_ignored() {
 /// Otherwise `nohup` would have no effect, and Ctrl-C would end programs that a script started with `&`.
 #[test]
 fn signal_ignored_at_start_stays_ignored() {
-    let mut server = Server::spawn(&mut with_signals("--ignore-signal=HUP,INT", &[]));
+    let mut server = Server::spawn(&mut with_signals("--ignore-signal=HUP,INT", &["--log", "error"]));
     let mut alice = server.join("alice");
     alice.sync();
     server.signal("-HUP");
@@ -166,7 +171,7 @@ fn signal_during_start_stops() {
     first.wait();
     let lock = rusqlite::Connection::open(&data).expect("a database");
     lock.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").expect("a lock");
-    let mut command = with_signals("--default-signal=HUP,INT,TERM", &["--data", text(&data)]);
+    let mut command = with_signals("--default-signal=HUP,INT,TERM", &["--log", "error", "--data", text(&data)]);
     let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
     let descriptors = format!("/proc/{}/fd", child.id());
     wait_for("the store is not opened", || {
@@ -178,7 +183,7 @@ fn signal_during_start_stops() {
     let output = child.stdout.take().expect("piped");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
     assert!(start.elapsed() < STOP_DEADLINE, "it took {:?}", start.elapsed());
-    assert_eq!(std::io::read_to_string(output).expect("UTF-8"), "", "it does not say that it listens");
+    assert_eq!(io::read_to_string(output).expect("UTF-8"), "", "it does not say that it listens");
 }
 
 /// By default SIGXFSZ would kill the server.

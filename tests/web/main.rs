@@ -6,5 +6,6 @@ mod common;
 mod close_frames;
 mod frames;
 mod http;
+mod log;
 mod proxies;
 mod requests;

@@ -1,9 +1,8 @@
 //! Requests as proxies, load balancers and their health checks send them.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::Stdio;
 
-use crate::common::{Server, Site, WebSocket, command};
+use crate::common::{Site, WebSocket, command};
 use crate::http::{HANDSHAKE, rest, status};
 
 /// The whole answer to these bytes, up to the end of the connection, as head and body.
@@ -148,21 +147,4 @@ fn invalid_http_origin_says_what_is_expected() {
         assert_eq!(output.status.code(), Some(2), "{value}: {error}");
         assert!(error.contains(value) && error.contains(expected) && error.lines().count() == 1, "{value}: {error}");
     }
-}
-
-#[test]
-fn tls_handshake_on_web_port_is_logged() {
-    let mut command = command(&["--listen", "127.0.0.1:0", "--listen", "http://127.0.0.1:0"]);
-    let mut server = Server::spawn(command.stderr(Stdio::piped()));
-    let mut stderr = server.take_stderr();
-    let mut site = Site::<WebSocket>::adopt(server);
-    // How a ClientHello begins (RFC 8446, section 5.1).
-    let (head, body) = exchange(&site, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
-    assert!(status(&head) == 400 && body.contains("plain HTTP, not TLS"), "{head}\n{body}");
-    site.server.signal("-TERM");
-    site.server.wait();
-    let mut log = String::new();
-    stderr.read_to_string(&mut log).expect("a log, and its end");
-    let line = log.lines().find(|line| line.contains("refused a TLS handshake")).unwrap_or_else(|| panic!("{log}"));
-    assert!(line.contains("INFO") && line.contains("address=127.0.0.1:"), "{line}");
 }

@@ -22,7 +22,8 @@ use chinwag::limits::{
     TIMEOUT_SECONDS_MAX,
 };
 use chinwag::protocol::Token;
-use chinwag::server::{self, Rate, ServerOptions, console};
+use chinwag::server::log::{self, LogFormat};
+use chinwag::server::{self, Rate, ServerOptions};
 use chinwag::session::Timeouts;
 #[cfg(feature = "store")]
 use chinwag::store::{Durability, Retention};
@@ -75,7 +76,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
             heading: "Timeouts",
             options: &["--name-timeout", "--idle-timeout", "--resume-timeout", "--send-timeout", "--dead-peer-timeout"],
         },
-        OptionGroup { heading: "Logging", options: &["--log"] },
+        OptionGroup { heading: "Logging", options: &["--log", "--log-format"] },
         OptionGroup { heading: "Other", options: &["--version", "--help"] },
     ],
 };
@@ -240,6 +241,11 @@ struct Arguments {
     #[argh(option, arg_name = "level", default = "LevelFilter::INFO", from_str_fn(parse_level))]
     log: LevelFilter,
 
+    /// format of the log: text, in lines that begin with the local time; or json, one object per line, with the time in UTC (default:
+    /// text)
+    #[argh(option, arg_name = "format", default = "LogFormat::Text", from_str_fn(parse_log_format))]
+    log_format: LogFormat,
+
     /// print the version and exit
     #[argh(switch, short = 'V')]
     version: bool,
@@ -264,11 +270,11 @@ fn main() -> ExitCode {
     if let Some(what) = FIND_MISSING.iter().find_map(|find_missing| find_missing(&arguments)) {
         return command_line::print_usage_error(PROGRAM, "", &what);
     }
-    let _log = console::start(arguments.log);
+    let log = log::start(arguments.log, arguments.log_format);
     match server::run(&server_options(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            command_line::print_error(PROGRAM, &error.to_string());
+            log.report_start_error(PROGRAM, &error);
             ExitCode::FAILURE
         }
     }
@@ -315,6 +321,14 @@ fn parse_level(raw: &str) -> Result<LevelFilter, String> {
     let levels = [LevelFilter::OFF, LevelFilter::ERROR, LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG];
     let level = levels.into_iter().find(|level| level.to_string() == raw);
     level.ok_or_else(|| "expected off, error, warn, info or debug".to_owned())
+}
+
+fn parse_log_format(raw: &str) -> Result<LogFormat, String> {
+    match raw {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("expected text or json".to_owned()),
+    }
 }
 
 fn parse_backlog(raw: &str) -> Result<usize, String> {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
@@ -18,8 +18,8 @@ use self::reader::InputReader;
 use self::writer::OutputWriter;
 use super::admission::{Admission, Ticket};
 use super::clock::Clock;
-use super::console;
 use super::hub::HubRequest;
+use super::log;
 use super::request_queue::{HubSender, RequestQueue};
 use super::store_reader::StoreReader;
 use super::token_bucket::Rate;
@@ -83,6 +83,7 @@ pub(super) async fn with_drain_timeout(closing: impl Future<Output = io::Result<
 pub(super) struct Connection<T> {
     transport: T,
     session: SessionId,
+    origin: Box<ConnectionOrigin>,
     context: Arc<ConnectionContext>,
     /// Requests that the hub has not processed yet.
     queue: Arc<RequestQueue>,
@@ -91,19 +92,32 @@ pub(super) struct Connection<T> {
     ticket: Ticket,
 }
 
+/// Where and when a connection began, for the log. Boxed: this keeps the future of the connection small, which has it twice.
+struct ConnectionOrigin {
+    address: SocketAddr,
+    at: Instant,
+}
+
 impl<T: Transport> Connection<T> {
     /// Creates a connection. The caller calls [`Connection::announce`], then [`Connection::serve`].
-    pub(super) fn new(transport: T, session: SessionId, context: Arc<ConnectionContext>, ticket: Ticket) -> Self {
+    pub(super) fn new(
+        transport: T,
+        session: SessionId,
+        address: SocketAddr,
+        context: Arc<ConnectionContext>,
+        ticket: Ticket,
+    ) -> Self {
         let mailbox = Arc::new(Mailbox::new(context.feed.backlog()));
-        Self { transport, session, context, queue: Arc::default(), mailbox, ticket }
+        let origin = Box::new(ConnectionOrigin { address, at: context.clock.steady() });
+        Self { transport, session, origin, context, queue: Arc::default(), mailbox, ticket }
     }
 
     /// Announces the connection to the hub.
     ///
     /// # Errors
     /// The hub has ended.
-    pub(super) fn announce(&self, address: SocketAddr) -> io::Result<()> {
-        let connect = HubRequest::Connect(self.session, address, Arc::clone(&self.mailbox));
+    pub(super) fn announce(&self) -> io::Result<()> {
+        let connect = HubRequest::Connect(self.session, self.origin.address, Arc::clone(&self.mailbox));
         self.context.to_hub.send(&self.queue, connect, 0)
     }
 
@@ -116,7 +130,8 @@ impl<T: Transport> Connection<T> {
         self.mailbox.discard();
         let finishing = AssertUnwindSafe(self.finish(end)).catch_unwind();
         let _ = Box::pin(finishing).await;
-        console::log_disconnected(self.session);
+        let duration = self.context.clock.steady().saturating_duration_since(self.origin.at);
+        log::disconnected(self.session, T::NAME, self.origin.address, self.close_reason(), duration);
         let Self { transport, context, queue, session, ticket, .. } = self;
         // The ticket counts the connection until its descriptor is closed.
         drop(transport);
@@ -162,8 +177,7 @@ impl<T: Transport> Connection<T> {
             match end {
                 ConnectionEnd::Closed { is_sent: false } | ConnectionEnd::Lost => return Ok(()),
                 ConnectionEnd::Closed { is_sent: true } => {
-                    let reason = self.mailbox.lifecycle().reason().unwrap_or(CloseReason::Left(LeaveReason::Lost));
-                    self.transport.send_end(reason, None).await?;
+                    self.transport.send_end(self.close_reason(), None).await?;
                 }
                 ConnectionEnd::Slow(why) => self.send_slow_error(&why).await?,
             }
@@ -171,6 +185,11 @@ impl<T: Transport> Connection<T> {
         };
         // The socket is closed even after an error.
         let _ = with_drain_timeout(closing).await;
+    }
+
+    /// Why the connection was closed. Without a reason in the mailbox, the hub has ended or this task has panicked.
+    fn close_reason(&self) -> CloseReason {
+        self.mailbox.lifecycle().reason().unwrap_or(CloseReason::Left(LeaveReason::Lost))
     }
 
     /// Sends an error to a slow consumer before it is disconnected. Its socket is full, so this raises the size of the send buffer; a

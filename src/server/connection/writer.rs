@@ -11,7 +11,7 @@ use super::{Connection, ConnectionEnd};
 use crate::feed::{Cursor, Progress};
 use crate::limits::{BACKLOG_FEEDS, FLUSH_MS_MAX, WHISPER_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::protocol::{Dialect, Event, Tag, Text};
-use crate::server::console;
+use crate::server::log;
 use crate::server::transport::Transport;
 use crate::session::InputKind;
 
@@ -108,7 +108,7 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
         let Connection { context, mailbox, session, .. } = self.connection;
         let Some(reader) = &context.store_reader else { return false };
         let notice = |dialect: Dialect, text: &mut Vec<u8>| {
-            console::log_fell_behind(*session);
+            log::fell_behind(*session);
             dialect.write_event(
                 text,
                 Tag { id: None, at: context.clock.wall() },

@@ -28,6 +28,9 @@ use crate::protocol::{CloseReason, LineDecoder};
 /// A connection is generic over its transport, not `dyn`. With `Box<dyn Transport>`, a message to ten readers took 2 % more instructions
 /// (6,744, not 6,591; callgrind, 2026-11-29).
 pub(super) trait Transport: Send + Sync {
+    /// The name in the log.
+    const NAME: &'static str;
+
     /// The decoder of the bytes that [`Transport::poll_read`] returns.
     fn decoder(&self) -> LineDecoder;
 

@@ -41,6 +41,8 @@ impl Tcp {
 }
 
 impl Transport for Tcp {
+    const NAME: &'static str = "tcp";
+
     fn decoder(&self) -> LineDecoder {
         LineDecoder::new()
     }

@@ -34,6 +34,8 @@ impl Pipe {
 }
 
 impl Transport for Pipe {
+    const NAME: &'static str = "pipe";
+
     fn decoder(&self) -> LineDecoder {
         LineDecoder::new()
     }

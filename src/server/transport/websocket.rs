@@ -116,6 +116,8 @@ impl WebSocketState {
 }
 
 impl<T: Transport> Transport for WebSocket<T> {
+    const NAME: &'static str = "websocket";
+
     fn decoder(&self) -> LineDecoder {
         LineDecoder::for_messages()
     }

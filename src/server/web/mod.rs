@@ -1,23 +1,24 @@
 //! The listener for browsers: answers HTTP requests. After a WebSocket handshake, serves the client like any other.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
 
 use super::admission::Ticket;
 use super::connection::{ConnectionContext, wait_for_mailbox, with_drain_timeout};
-use super::console;
 use super::hub::HubRequest;
-use super::listen::{Acceptor, Listener, ListenerProtocol};
+use super::listen::{Acceptor, HttpTimeouts, Listener, ListenerProtocol};
+use super::log::{self, LogLimiter};
 use super::transport::{Tcp, Transport, WebSocket, read_input, write_all};
 use crate::command::Refusal;
 use crate::feed::Mailbox;
-use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX};
+use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX, LOGGED_REQUEST_BYTES_MAX};
 use crate::protocol::{Mode, Timestamp};
 use crate::web::{AllowedOrigins, Answer, HttpRequest, HttpStatus, RequestKind};
 
@@ -35,23 +36,39 @@ pub struct WebOptions {
 impl Listener {
     /// Creates a listener for browsers: HTTP, and lines over WebSocket.
     pub fn web(address: SocketAddr, options: &Arc<WebOptions>) -> Self {
-        Self::new(address, Arc::new(WebProtocol(Arc::clone(options))))
+        Self::new(address, Arc::new(WebProtocol { options: Arc::clone(options), refusals: Arc::default() }))
     }
 }
 
 /// Clients send an HTTP request, then lines over WebSocket.
-#[derive(Debug)]
-struct WebProtocol(Arc<WebOptions>);
+#[derive(Debug, Default)]
+struct WebProtocol {
+    options: Arc<WebOptions>,
+    refusals: Arc<RefusalLog>,
+}
+
+/// Limits the log lines about refused requests, for each reason. There are few: no reason has bytes of a request.
+#[derive(Debug, Default)]
+struct RefusalLog(Mutex<BTreeMap<String, LogLimiter>>);
 
 impl ListenerProtocol for WebProtocol {
     fn invitation(&self, address: SocketAddr) -> String {
         format!("open in a browser: http://{address}/")
     }
 
+    fn scheme(&self) -> &'static str {
+        "http"
+    }
+
+    fn http_timeouts(&self) -> Option<HttpTimeouts> {
+        Some(HttpTimeouts { header: self.options.header_timeout, ping_interval: self.options.ping_interval })
+    }
+
     fn serve(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket) {
-        let (executor, acceptor, options) = (&acceptor.executor, acceptor.clone(), Arc::clone(&self.0));
+        let (executor, acceptor) = (&acceptor.executor, acceptor.clone());
+        let (options, refusals) = (Arc::clone(&self.options), Arc::clone(&self.refusals));
         let receiving = async move {
-            if let Some(tcp) = serve_request(tcp, address, &options, &acceptor.context).await {
+            if let Some(tcp) = serve_request(tcp, address, &options, &refusals, &acceptor.context).await {
                 acceptor.spawn_connection(WebSocket::new(tcp, options.ping_interval), address, ticket);
             }
         };
@@ -68,11 +85,12 @@ async fn serve_request<T: Transport>(
     transport: T,
     address: SocketAddr,
     options: &WebOptions,
+    refusals: &RefusalLog,
     context: &ConnectionContext,
 ) -> Option<T> {
+    let answering = answer_request(&transport, address, options, refusals, context);
     // A panic in one request ends only this connection. The panic hook has logged it.
-    let answered =
-        AssertUnwindSafe(Box::pin(answer_request(&transport, address, options, context))).catch_unwind().await;
+    let answered = AssertUnwindSafe(Box::pin(answering)).catch_unwind().await;
     let joins = answered.ok()?.ok()?;
     if joins {
         return Some(transport);
@@ -87,35 +105,59 @@ async fn answer_request(
     transport: &impl Transport,
     address: SocketAddr,
     options: &WebOptions,
+    refusals: &RefusalLog,
     context: &ConnectionContext,
 ) -> io::Result<bool> {
+    let mut head = Vec::new();
     let late = async {
         Timer::after(options.header_timeout).await;
         let text = format!("the request header was not complete within {} s", options.header_timeout.as_secs_f64());
         Ok(HttpRequest { is_head: false, asked: RequestKind::Other(Answer::text(HttpStatus::RequestTimeout, text)) })
     };
-    let HttpRequest { is_head, asked } = future::or(read_request(transport, &options.origins), late).await?;
+    let HttpRequest { is_head, asked } = future::or(read_request(transport, &mut head, &options.origins), late).await?;
     let joins = matches!(asked, RequestKind::Join(_));
     let answer = match asked {
         RequestKind::Join(answer) | RequestKind::Other(answer) => answer,
         RequestKind::Health(answer) => check_health(context, answer).await,
-        RequestKind::Tls(answer) => {
-            console::log_tls_on_plain_port(address);
-            answer
-        }
     };
+    if answer.status().is_error() {
+        refusals.log(address, &answer, &head, context.clock.steady());
+    }
     with_drain_timeout(write_all(transport, &to_bytes(&answer, is_head, context.clock.wall()))).await?;
     Ok(joins)
 }
 
-async fn read_request(transport: &impl Transport, origins: &AllowedOrigins) -> io::Result<HttpRequest> {
-    let mut head = Vec::new();
+/// Reads a request, and collects its bytes in `head`.
+async fn read_request(
+    transport: &impl Transport,
+    head: &mut Vec<u8>,
+    origins: &AllowedOrigins,
+) -> io::Result<HttpRequest> {
     loop {
         let more = read_input(transport, HEAD_BYTES_MAX - head.len()).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         head.extend(more.bytes);
-        if let Some(request) = HttpRequest::read(&head, origins) {
+        if let Some(request) = HttpRequest::read(head, origins) {
             return Ok(request);
         }
+    }
+}
+
+impl RefusalLog {
+    fn log(&self, address: SocketAddr, answer: &Answer, head: &[u8], now: Instant) {
+        let (status, reason) = (answer.status() as u16, answer.reason());
+        let mut limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        limiters.entry(reason.to_owned()).or_default().log(now, |count| {
+            log::request_refused(address, status, reason, &request_line(head), count);
+        });
+    }
+}
+
+/// The request line as far as it was read, at most [`LOGGED_REQUEST_BYTES_MAX`] of it.
+fn request_line(head: &[u8]) -> String {
+    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    match line.get(..LOGGED_REQUEST_BYTES_MAX) {
+        Some(start) => String::from_utf8_lossy(start).into_owned() + "…",
+        None => String::from_utf8_lossy(line).into_owned(),
     }
 }
 
@@ -155,7 +197,7 @@ mod tests {
 
     #[test]
     fn invitation_is_a_url_that_works_here() {
-        let invitation = |address: &str| WebProtocol(Arc::default()).invitation(address.parse().unwrap());
+        let invitation = |address: &str| WebProtocol::default().invitation(address.parse().unwrap());
         assert_eq!(invitation("127.0.0.1:8080"), "open in a browser: http://127.0.0.1:8080/");
         assert_eq!(invitation("[::1]:8080"), "open in a browser: http://[::1]:8080/");
     }

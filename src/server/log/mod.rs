@@ -1,0 +1,388 @@
+//! The operator's log on standard error: the start, connections, nicknames, refusals, the stop. It has no messages, no whispers and no
+//! resume tokens.
+//!
+//! Each function here logs one event, through `tracing`; `store::log` has the store's. A message is constant, and all that varies is a field.
+//! `line` renders an event as text or JSON, `writer` writes it, and [`LogLimiter`] limits lines about frequent events.
+
+mod limiter;
+mod line;
+mod writer;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{self, PanicHookInfo};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Event as LogEvent, Level, Subscriber, debug, error, info, warn};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+pub(super) use self::limiter::LogLimiter;
+use self::line::LogLine;
+use self::writer::LogWriter;
+use super::admission::AdmissionLimit;
+use super::clock::wall_time;
+use super::{ServerOptions, StartError};
+use crate::command_line::{format_duration, format_size, is_colored, print_error};
+use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
+use crate::process::{Stream, error_text, write_line};
+use crate::protocol::{CloseReason, Event, Name, Token};
+use crate::room::SessionId;
+
+/// How lines of the log are rendered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: the local time, the level, the message, then `key=value` fields. In color if [`is_colored`] allows it.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line, with the time in UTC.
+    Json,
+}
+
+/// The running log. Dropping it writes the waiting lines, for at most [`LOG_FLUSH_MS_MAX`], and ends the log.
+#[derive(Debug)]
+pub struct Log {
+    format: LogFormat,
+}
+
+/// The reason of a stop that is due to a panic.
+pub(super) const FAULT: &str = "fault";
+
+/// The thread that writes the log; `None` before the start and after the end.
+static WRITER: Mutex<Option<LogWriter>> = Mutex::new(None);
+
+/// Starts the log: lines of this level and above go to standard error. Panics are logged, too.
+///
+/// A thread of its own writes the lines, so that no other thread waits for standard error. Call this once.
+pub fn start(level: LevelFilter, format: LogFormat) -> Log {
+    let writer = LogWriter::new(Stream::new(io::stderr(), None), Duration::from_millis(LOG_FLUSH_MS_MAX));
+    let queue = writer.queue();
+    let format_line = LineFormat { format, is_colored: is_colored(&io::stderr()) };
+    subscriber(level, format_line, move || queue.clone()).init();
+    panic::set_hook(Box::new(fault));
+    *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
+    Log { format }
+}
+
+/// Renders the events of this level and above, and writes each line to a writer from `output`.
+fn subscriber<W: io::Write + 'static>(
+    level: LevelFilter,
+    format_line: LineFormat,
+    output: impl Fn() -> W + Send + Sync + 'static,
+) -> impl Subscriber + Send + Sync {
+    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(output);
+    subscriber.log_internal_errors(false).event_format(format_line).finish()
+}
+
+/// Writes the waiting lines, for at most [`LOG_FLUSH_MS_MAX`], and ends the log.
+pub(super) fn end() {
+    let writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner).take();
+    drop(writer);
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        end();
+    }
+}
+
+impl Log {
+    /// Ends the log, then reports why `program` could not start, in the format of the log. The report does not depend on the log's level.
+    pub fn report_start_error(self, program: &str, error: &StartError) {
+        let format = self.format;
+        drop(self);
+        match format {
+            LogFormat::Text => print_error(program, &error.to_string()),
+            LogFormat::Json => {
+                let line = LogLine::with_field(wall_time(), Level::ERROR, "cannot start", "error", &error.to_string());
+                let timeout = Duration::from_millis(ERROR_WRITE_MS_MAX);
+                // If this fails, the exit code still reports the error.
+                let _ = write_line(io::stderr(), &line.render(format, false), Some(timeout));
+            }
+        }
+    }
+}
+
+/// Renders events for the log's thread.
+struct LineFormat {
+    format: LogFormat,
+    is_colored: bool,
+}
+
+impl<S, F> FormatEvent<S, F> for LineFormat
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    F: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, F>,
+        mut to: Writer<'_>,
+        event: &LogEvent<'_>,
+    ) -> Result<(), fmt::Error> {
+        writeln!(to, "{}", LogLine::new(wall_time(), event).render(self.format, self.is_colored))
+    }
+}
+
+/// Logs a panic in one line.
+fn fault(info: &PanicHookInfo<'_>) {
+    let location = info.location().map(ToString::to_string).unwrap_or_default();
+    error!(location, panic = info.payload_as_str().unwrap_or_default(), "a fault in the server; please report it");
+}
+
+pub(super) fn starting() {
+    info!(version = env!("CARGO_PKG_VERSION"), "starting");
+}
+
+/// The server has no store.
+pub(super) fn no_store(epoch: &Token, history: usize) {
+    info!(%epoch, history, "no store: the newest messages are kept in memory");
+}
+
+#[cfg(feature = "store")]
+pub(super) fn store_opened(options: &crate::store::Options, state: &crate::store::StoredState) {
+    use crate::store::{Durability, Retention};
+
+    let durability = match options.durability {
+        Durability::Full => "full",
+        Durability::Relaxed => "relaxed",
+    };
+    let keep = match options.keep {
+        Retention::All => "all".to_owned(),
+        Retention::Age(age) => format_duration(age),
+        Retention::Bytes(bytes) => format_size(bytes),
+        Retention::Count(count) => format!("{count} messages"),
+    };
+    let oldest_id = state.oldest_id.map(|id| id.0);
+    info!(
+        path = %std::path::absolute(&options.path).as_ref().unwrap_or(&options.path).display(),
+        oldest_id,
+        newest_id = state.last_id.0,
+        epoch = %state.epoch,
+        durability,
+        keep,
+        "opened the store"
+    );
+    if options.durability == Durability::Relaxed {
+        warn!(
+            "--durability relaxed: messages are acknowledged before they are on the disk; if the machine crashes, the newest ones are lost"
+        );
+    }
+}
+
+/// Logs the limits in force, each under the name of its option. `max_clients` is the effective number.
+pub(super) fn limits(options: &ServerOptions, max_clients: usize) {
+    let none_if_zero =
+        |number: u64, unit: &str| if number == 0 { "none".to_owned() } else { format!("{number}{unit}") };
+    let seconds = |seconds: u64| limit_text((seconds > 0).then(|| Duration::from_secs(seconds)));
+    let http = options.listen.iter().find_map(super::Listener::http_timeouts);
+    info!(
+        max_clients = %max_clients,
+        max_per_address = none_if_zero(options.max_per_address as u64, ""),
+        connect_rate = none_if_zero(options.connect_rate.per_second.into(), "/s"),
+        line_rate = none_if_zero(options.line_rate.per_second.into(), "/s"),
+        line_burst = %options.line_rate.burst,
+        name_timeout = seconds(options.timeouts.name_seconds),
+        idle_timeout = seconds(options.timeouts.idle_seconds),
+        resume_timeout = seconds(options.resume_seconds),
+        send_timeout = limit_text(options.send_timeout()),
+        dead_peer_timeout = limit_text(options.dead_peer_timeout),
+        http_header_timeout = http.map(|http| limit_text(Some(http.header))),
+        http_ping_interval = http.map(|http| limit_text(http.ping_interval)),
+        backlog = format_size(options.backlog_bytes as u64),
+        history = %options.history,
+        "limits"
+    );
+}
+
+/// Logs a listener, and warns if other machines can reach it: no listener is encrypted.
+pub(super) fn listening(scheme: &str, address: SocketAddr) {
+    let listener = format!("{scheme}://{address}");
+    info!(listener, "listening");
+    if !address.ip().to_canonical().is_loopback() {
+        warn!(
+            listener,
+            "other machines can reach this listener, and it is not encrypted: anyone on the network path can read and change messages; listen on 127.0.0.1 behind a TLS proxy, or restrict the port with a firewall"
+        );
+    }
+}
+
+pub(super) fn announce_failed(error: &io::Error) {
+    warn!(error = error_text(error), "cannot write to standard output");
+}
+
+pub(super) fn few_descriptors(max_clients: usize, available: usize) {
+    warn!(
+        max_clients,
+        available, "the limit of open files allows fewer connections than --max-clients; raise it with: ulimit -n"
+    );
+}
+
+/// Logs a new session on a connection. `id` is the number of the session, as in `STATUS`.
+pub(super) fn connected(session: SessionId, transport: &str, address: SocketAddr) {
+    info!(id = session.0, transport, %address, "connected");
+}
+
+/// Logs the end of a connection after `duration`.
+pub(super) fn disconnected(
+    session: SessionId,
+    transport: &str,
+    address: SocketAddr,
+    reason: CloseReason,
+    duration: Duration,
+) {
+    let reason = match reason {
+        CloseReason::Left(reason) => reason.as_str(),
+        CloseReason::Resumed => "resumed",
+        CloseReason::Stopping => "shutdown",
+    };
+    let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    info!(id = session.0, transport, %address, reason, duration_ms, "disconnected");
+}
+
+pub(super) fn joined(session: SessionId, nick: &Name) {
+    info!(id = session.0, %nick, "joined");
+}
+
+/// Logs that a session resumed the member that the session `first` had created.
+pub(super) fn resumed(session: SessionId, first: SessionId, nick: &Name) {
+    info!(id = session.0, first_id = first.0, %nick, "resumed");
+}
+
+/// Logs that a member lost its connection and can be resumed.
+pub(super) fn detached(session: SessionId, nick: &Name) {
+    info!(id = session.0, %nick, "detached");
+}
+
+/// Logs an event of the room that concerns the operator.
+pub(super) fn room_event(session: SessionId, event: &Event) {
+    match event {
+        Event::Rename { from, to } => info!(id = session.0, %from, %to, "renamed"),
+        Event::Leave(nick, reason, _) => info!(id = session.0, %nick, reason = reason.as_str(), "left"),
+        Event::Coordinator(nick) => debug!(%nick, "new coordinator"),
+        _ => {}
+    }
+}
+
+/// Logs that the feed evicted a client's position, and that the client catches up from the store.
+pub(super) fn fell_behind(session: SessionId) {
+    debug!(id = session.0, "reads too slowly; catching up from the store");
+}
+
+/// Logs a connection that was not admitted. `count` connections were refused since the last such line.
+pub(super) fn connection_refused(address: SocketAddr, limit: AdmissionLimit, count: u64) {
+    let (reason, limit) = match limit {
+        AdmissionLimit::Clients(max) => ("--max-clients", max as u64),
+        AdmissionLimit::Address(max) => ("--max-per-address", max as u64),
+        AdmissionLimit::Rate(max) => ("--connect-rate", max.into()),
+    };
+    info!(%address, reason, limit, count, "refused a connection");
+}
+
+/// Logs a request that was answered with an error. `count` requests were refused for this reason since the
+/// last such line.
+#[cfg(feature = "web")]
+pub(super) fn request_refused(address: SocketAddr, status: u16, reason: &str, request: &str, count: u64) {
+    info!(%address, status, reason, request, count, "refused an HTTP request");
+}
+
+/// Logs that connections cannot be accepted. `count` attempts failed since the last such line.
+pub(super) fn accept_failed(error: &io::Error, count: u64) {
+    warn!(error = error_text(error), count, "cannot accept connections; retrying");
+}
+
+#[cfg(feature = "store")]
+pub(super) fn commit_failed(error: &str) {
+    warn!(error, "cannot store messages; refusing MSG until writes succeed");
+}
+
+#[cfg(feature = "store")]
+pub(super) fn commits_recovered() {
+    info!("messages are stored again");
+}
+
+pub(super) fn stopping(signal: &str) {
+    info!(signal, "stopping; a second SIGTERM or SIGINT ends the server at once");
+}
+
+pub(super) fn stopped(reason: &str, uptime: Duration) {
+    info!(reason, uptime_seconds = uptime.as_secs(), "stopped");
+}
+
+/// A duration as an option takes it; `none` if there is no limit.
+fn limit_text(duration: Option<Duration>) -> String {
+    duration.map_or_else(|| "none".to_owned(), format_duration)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Collects the lines of a log.
+    #[derive(Clone, Debug, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines that `run` logs in this thread, in this format, without the time.
+    pub(in crate::server) fn logged(format: LogFormat, run: impl FnOnce()) -> Vec<String> {
+        let buffer = Buffer::default();
+        let output = buffer.clone();
+        let line_format = LineFormat { format, is_colored: false };
+        let subscriber = subscriber(LevelFilter::DEBUG, line_format, move || output.clone());
+        tracing::subscriber::with_default(subscriber, run);
+        let log = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        let separator = if format == LogFormat::Json { ',' } else { ' ' };
+        log.lines().map(|line| line.split_once(separator).unwrap().1.trim_start().to_owned()).collect()
+    }
+
+    #[test]
+    fn plain_listener_beyond_loopback_is_warned_about() {
+        let levels = |address: &str| {
+            let lines = logged(LogFormat::Text, || listening("tcp", address.parse().unwrap()));
+            assert!(lines.iter().all(|line| line.ends_with(&format!(" listener=tcp://{address}"))), "{lines:?}");
+            lines.iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        for address in ["127.0.0.1:9999", "127.1.2.3:1", "[::1]:9999", "[::ffff:127.0.0.1]:9999"] {
+            assert_eq!(levels(address), ["INFO"], "{address}");
+        }
+        for address in ["0.0.0.0:9999", "[::]:9999", "192.0.2.1:9999", "[fe80::1]:9999", "[::ffff:192.0.2.1]:1"] {
+            assert_eq!(levels(address), ["INFO", "WARN"], "{address}");
+        }
+    }
+
+    #[test]
+    fn fields_keep_their_types() {
+        let log = || {
+            warn!(
+                id = 7_u64,
+                less = -1,
+                half = 0.5,
+                none = f64::NAN,
+                yes = true,
+                text = "7",
+                absent = None::<u8>,
+                "types"
+            );
+        };
+        assert_eq!(logged(LogFormat::Text, log), ["WARN types id=7 less=-1 half=0.5 none=NaN yes=true text=7"]);
+        let json =
+            r#""level":"warn","message":"types","id":7,"less":-1,"half":0.5,"none":"NaN","yes":true,"text":"7"}"#;
+        assert_eq!(logged(LogFormat::Json, log), [json]);
+    }
+}
