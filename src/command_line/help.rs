@@ -280,6 +280,17 @@ Examples:
     }
 
     #[test]
+    fn two_spaces_separate_term_and_description() {
+        let render = |term: &str| {
+            let mut help = Help::default();
+            help.item(term, "text", 8);
+            help.text
+        };
+        assert_eq!(render("term"), "  term  text\n");
+        assert_eq!(render("terms"), "  terms\n        text\n");
+    }
+
+    #[test]
     fn paragraph_fills_lines_up_to_the_last_column() {
         let render = |words: &str| {
             let mut help = Help::default();

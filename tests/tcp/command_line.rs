@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::io::Read as _;
-#[cfg(feature = "web")]
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::Stdio;
 
@@ -286,18 +284,15 @@ fn listeners_are_announced_in_order() {
     let uris = ["HTTP://127.0.0.1:0/", "127.0.0.1:0", "http://[::1]:0", "tcp://[::1]:0"];
     let listen = uris.iter().flat_map(|uri| ["--listen", uri]);
     let arguments: Vec<_> = listen.chain(["--port-file", path]).collect();
-    let mut child = command(&arguments).stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-    let mut ports = String::new();
-    for (uri, invitation) in uris.iter().zip(["http://127", "nc 127", "http://[::1]", "nc ::1"]) {
-        let mut line = String::new();
-        stdout.read_line(&mut line).expect("a line");
+    let mut server = Server::spawn(&mut command(&arguments));
+    // `spawn` has read the first line.
+    let mut ports = format!("{}\n", server.address.port());
+    for (uri, invitation) in uris.iter().zip(["http://127", "nc 127", "http://[::1]", "nc ::1"]).skip(1) {
+        let line = server.stdout_line();
         assert!(line.contains(invitation), "{uri}: {line}");
         ports.push_str(&format!("{}\n", address_in(&line).port()));
     }
     assert_eq!(fs::read_to_string(&port_file).expect("the port file"), ports);
-    child.kill().expect("it can be killed");
-    child.wait().expect("it ends");
 }
 
 #[test]

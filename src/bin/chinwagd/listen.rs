@@ -143,9 +143,14 @@ mod tests {
         {
             assert!(parse_uri(raw).unwrap_err().starts_with(form), "{raw:?}: {:?}", parse_uri(raw));
         }
-        for raw in
-            ["tcp://127.0.0.1:9999/chat", "tcp://127.0.0.1:9999//", "127.0.0.1:", "127.0.0.1:-1", "127.0.0.1:65536"]
-        {
+        for raw in [
+            "tcp://127.0.0.1:9999/chat",
+            "tcp://127.0.0.1:9999//",
+            "127.0.0.1:",
+            "127.0.0.1:-1",
+            "127.0.0.1:+1",
+            "127.0.0.1:65536",
+        ] {
             assert_eq!(parse_uri(raw).unwrap_err(), format!("{form}, with a port from 0 to 65535"), "{raw:?}");
         }
         for raw in [":80", "*:80", "tcp://:80"] {
