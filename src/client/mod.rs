@@ -54,7 +54,7 @@ use crate::protocol::Mode;
 /// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwag";
 
-/// What errors and `--help` say about the options beside their descriptions.
+/// The layout of `--help`. argh has the descriptions of the options.
 const COMMAND_LINE: CommandLine = CommandLine {
     program: PROGRAM,
     usage: "[host [port]] [options] [command]",
