@@ -235,7 +235,7 @@ fn help_waits_for_a_slow_reader() {
         let (reader, writer) = full_pipe(flags);
         let mut child = Command::new(PROGRAMS[0]).arg("--help").stdout(writer).spawn().expect("it starts");
         let output = io::read_to_string(reader).expect("UTF-8");
-        assert!(output.contains("--port-file") && output.contains("Error codes:"), "{output}");
+        assert!(output.contains("--port-file") && output.contains("Exit codes:"), "{output}");
         assert_eq!(child.wait().expect("it ends").code(), Some(0));
     }
 }
