@@ -36,14 +36,14 @@ pub(super) fn displaced(displaced: &Displaced) {
         warn!(
             path = %displaced.path().display(),
             error = %displaced,
-            "cannot store messages; refusing MSG until chinwagd is restarted: stop it; if the next start fails or messages are missing, restore the store from a backup, without its old -wal and -shm files"
+            "cannot store messages; refusing new ones until chinwagd is restarted: stop it; if the next start fails or messages are missing, restore the store from a backup, without its old -wal and -shm files"
         );
         return;
     }
     warn!(
         path = %displaced.path().display(),
         error = %displaced,
-        "cannot store messages; refusing MSG until the file is back at its path or chinwagd is restarted"
+        "cannot store messages; refusing new ones until the file is back at its path or chinwagd is restarted"
     );
 }
 

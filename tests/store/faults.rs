@@ -129,7 +129,7 @@ fn full_disk_refuses_messages_only() {
     let told = carol.until(&format!("OK SINCE {0} last={0}", stored + 1));
     assert_eq!(told.len(), stored + 1);
     let log = disk.stop();
-    assert_eq!(log.matches("cannot store messages; refusing MSG until writes succeed").count(), 1, "{log}");
+    assert_eq!(log.matches("cannot store messages; refusing new ones until writes succeed").count(), 1, "{log}");
 }
 
 /// At the start.

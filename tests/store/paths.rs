@@ -139,7 +139,7 @@ fn displaced(directory: &Path, accident: Accident) -> (Server, Client) {
     (server, ann)
 }
 
-const WARNED: &str = "refusing MSG until the file is back at its path";
+const WARNED: &str = "refusing new ones until the file is back at its path";
 
 #[test]
 fn displaced_file_refuses_messages() {

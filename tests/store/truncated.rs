@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::common::{Client, Server};
 use crate::paths::{history, refused, serve, stop, store};
 
-const WARNED: &str = "refusing MSG until chinwagd is restarted";
+const WARNED: &str = "refusing new ones until chinwagd is restarted";
 
 fn resize(path: &Path, change: impl Fn(u64) -> u64) {
     let file = File::options().write(true).open(path).expect("it is there");

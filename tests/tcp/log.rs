@@ -57,6 +57,7 @@ fn life(arguments: &[&str]) -> (Vec<String>, [String; 3]) {
     alice.expect(&format!("OK NICK {HOSTILE}"));
     let mut bob = logged.server.connect_raw();
     bob.expect_start("ERR - server-full ");
+    logged.wait_for("refused a connection");
     alice.send("QUIT");
     alice.rest();
     let addresses = [logged.server.address.to_string(), address(&alice), address(&bob)];

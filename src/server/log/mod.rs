@@ -298,7 +298,7 @@ pub(super) fn accept_failed(error: &io::Error, count: u64) {
 
 #[cfg(feature = "store")]
 pub(super) fn commit_failed(error: &str) {
-    warn!(error, "cannot store messages; refusing MSG until writes succeed");
+    warn!(error, "cannot store messages; refusing new ones until writes succeed");
 }
 
 #[cfg(feature = "store")]
