@@ -238,7 +238,7 @@ mod tests {
     #[derive(FromArgs, ArgsInfo, Debug)]
     #[expect(dead_code, reason = "only the names of its options are used")]
     struct Trial {
-        /// what is said
+        /// the message
         #[argh(positional)]
         words: Vec<String>,
 

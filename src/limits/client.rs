@@ -102,7 +102,7 @@ pub const CHOICE_ROWS_MAX: usize = 5;
 pub const LINES_WAITING_MAX: usize = 1_000;
 
 /// Bytes of lines that wait to be printed while the terminal accepts no output (it is stopped, or slow). Beyond that the oldest lines are
-/// dropped, and the user is told.
+/// dropped, and a line reports how many.
 pub const PRINT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes of one write to the terminal: few enough that typing stays visible between two writes.

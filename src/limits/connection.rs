@@ -23,7 +23,7 @@ pub const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Default of `--send-timeout`, in seconds: how long a client may read nothing while output waits for it. A user who scrolls back or
 /// suspends the client for longer has to connect again. TCP gives up a connection with a closed window after half of the
-/// `--dead-peer-timeout`, whether the host is alive or not; this is at most half of that, so that a live client is told first.
+/// `--dead-peer-timeout`, whether the host is alive or not; this is at most half of that, so that a live client gets the reason first.
 pub const SEND_TIMEOUT_SECONDS_DEFAULT: u64 = 30;
 
 /// Default of `--dead-peer-timeout`, in seconds: the time within which a dead host is detected. TCP alone takes two hours, or detects it

@@ -59,7 +59,7 @@ const _: () = {
     assert!(KEEPALIVE_IDLE_EIGHTHS + KEEPALIVE_INTERVAL_EIGHTHS <= USER_TIMEOUT_EIGHTHS);
     // Linux accepts no larger keepalive time.
     assert!(DEAD_PEER_TIMEOUT_SECONDS_MAX * KEEPALIVE_IDLE_EIGHTHS / 8 <= 32_767);
-    // A live slow consumer is told the reason before TCP gives the connection up.
+    // A live slow consumer gets the reason before TCP gives the connection up.
     assert!(SEND_TIMEOUT_SECONDS_DEFAULT <= DEAD_PEER_TIMEOUT_SECONDS_DEFAULT * USER_TIMEOUT_EIGHTHS / 16);
     // The client ends within a second of a signal, and has time to close the connection properly.
     // At a terminal, it waits for the server, and then for the terminal.

@@ -19,7 +19,7 @@ pub struct User {
     pub details: Option<Details>,
 }
 
-/// What `STATUS` adds to a [`User`].
+/// The fields that `STATUS` adds to a [`User`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Details {
     /// The member's number, unique for as long as the server runs.

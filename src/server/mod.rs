@@ -6,7 +6,7 @@
 //!
 //! A connection reaches its client through a `transport`. The hub reaches the store through two interfaces: `store_interface` opens and
 //! reads it, [`Sequencer`](crate::sequencer::Sequencer) commits messages. `store_adapter` and `store_sequencer` implement them for SQLite;
-//! `store_pages` renders what is read. `clock` is the server's time.
+//! `store_pages` renders the rows that it reads. `clock` is the server's time.
 
 pub mod hub;
 pub mod log;

@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(
             server.restart(HOUR, START.plus(2 * YEAR)),
             Some(ClockChange::Doubted(START)),
-            "it is said at each start"
+            "each start must report the doubt"
         );
         assert_eq!(server.restart(HOUR, START.minus(2 * YEAR)), Some(ClockChange::Doubted(START)));
         assert_eq!(server.restart(HOUR, START.plus(4 * HOUR)), None);

@@ -1,4 +1,4 @@
-//! The full-text index: which messages contain which terms. It may lag behind what is stored.
+//! The full-text index: which messages contain which terms. It may lag behind the messages.
 //!
 //! The terms are made here and not by SQLite, so that a search finds what `protocol.md` promises; SQLite only splits them at
 //! their spaces. The index holds no texts: to remove a message, its terms are computed again. If a new version computes other

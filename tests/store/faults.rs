@@ -110,7 +110,7 @@ fn full_disk_refuses_messages_only() {
     assert!(stored > 10, "{stored} messages fit");
     let expected = "ERR MSG not-stored the message was not sent: database or disk is full; try again later";
     assert_eq!(refusal, expected);
-    // All else goes on, and nobody was told of what was refused.
+    // Everything else works, and no other client got the refused messages.
     ann.send("WHISPER bob is it full?");
     ann.expect("OK WHISPER bob");
     bob.expect("WHISPER ann is it full?");

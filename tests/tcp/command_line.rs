@@ -337,7 +337,7 @@ fn log_has_nicks_but_no_text_and_no_token() {
     assert!(chrono::DateTime::parse_from_rfc3339(time).is_ok(), "{time}");
 }
 
-/// Nobody reads the log, or nobody can: the room goes on, and ends when it is told to.
+/// The server runs on if nobody reads its log, or if it cannot be written, and it stops by a signal as usual.
 #[test]
 fn unread_log_delays_no_client() {
     let (unread, pipe) = std::io::pipe().expect("a pipe");

@@ -142,7 +142,7 @@ fn reply_of_failed_store_has_reason() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Retention::All).unwrap();
-    // So many messages are indexed only after their commit.
+    // In a batch of this size, messages are indexed only after their commit.
     commit(&store, (1..=1000).map(|id| past(id, "tea")).collect());
     sql(&path, "ALTER TABLE words RENAME TO hidden");
     let expected = "ERR SEARCH store-failed cannot search the latest messages: no such table";

@@ -8,12 +8,12 @@ await play(async () => {
   const sockets = await intercept(page);
   await takeName(page, 'alice');
   await expectText(page, '#connection', 'Connected');
-  sockets.inject('@6000 2026-11-20T12:44:30.138Z MSG nora said while that is told');
-  const told = Array.from({ length: 4500 }, (_, at) => `PAST ${at + 10} 2026-11-20T12:44:29.138Z nora said ${at + 10}`);
-  sockets.inject(...told, 'PAST 6000 2026-11-20T12:44:30.138Z nora said while that is told', 'NOTICE that was all');
+  sockets.inject('@6000 2026-11-20T12:44:30.138Z MSG nora a message during the replay');
+  const replay = Array.from({ length: 4500 }, (_, at) => `PAST ${at + 10} 2026-11-20T12:44:29.138Z nora said ${at + 10}`);
+  sockets.inject(...replay, 'PAST 6000 2026-11-20T12:44:30.138Z nora a message during the replay', 'NOTICE that was all');
   await hear(page, 'said 4509');
   await hear(page, 'that was all');
-  assert.equal(await page.getByText('said while that is told').count(), 1);
+  assert.equal(await page.getByText('a message during the replay').count(), 1);
   const count = await page.locator('#log > *').count();
   assert.ok(count > 100 && count < 300, `${count} entries`);
 });

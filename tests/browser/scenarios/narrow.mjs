@@ -20,6 +20,6 @@ await play(async () => {
     assert.ok(box && box.x >= 0 && box.x + box.width <= 320 && box.y + box.height <= 640, `${id} is at ${JSON.stringify(box)}`);
   }
   const log = await page.locator('#log').boundingBox();
-  assert.ok(log.height >= 60, `what was said has ${log.height} px`);
+  assert.ok(log.height >= 60, `the list of messages has only ${log.height} px`);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
 });

@@ -122,7 +122,7 @@ impl Client {
         self.input = Input::Ended;
     }
 
-    /// What the connection reads next. `None` if there is nothing, or if backpressure stops the reader.
+    /// Returns the next input of the connection. `None` if there is nothing, or if backpressure stops the reader.
     pub(super) fn receive(&mut self) -> Option<Received> {
         if self.mailbox.waiting_bytes() > PRIVATE_BYTES_PAUSE {
             return None;

@@ -143,7 +143,7 @@ impl Model {
         }
     }
 
-    /// The error that the action must cause. `None` if it must succeed, is no command, or its session is not connected.
+    /// The error that the action must cause. `None` if it must succeed, is not a command, or its session is not connected.
     fn refusal(&self, session: SessionId, action: &InputKind) -> Option<ErrorCode> {
         let command = command_of(action)?;
         let closing = self.streams.iter().filter(|(_, stream)| matches!(stream.end, End::Closed | End::Detached));
