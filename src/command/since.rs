@@ -39,7 +39,10 @@ impl Definition for Since {
         if let (Some(theirs), Some(ours)) = (&epoch, room.epoch())
             && theirs != ours
         {
-            let what = format!("the epoch is {ours}, not {}: ids of another epoch are not valid", shorten(&theirs.to_string()));
+            let what = format!(
+                "the epoch is {ours}, not {}: ids of another epoch are not valid",
+                shorten(&theirs.to_string())
+            );
             let refusal = Refusal::new(Verb::Since, ErrorCode::EpochChanged, what);
             return Err(refusal.with_hint(Hint::Write(Verb::History)));
         }
