@@ -92,7 +92,7 @@ impl LineFormat {
 fn departure(reason: LeaveReason) -> &'static str {
     match reason {
         LeaveReason::Quit | LeaveReason::Eof => "left",
-        LeaveReason::Lost => "lost the connection",
+        LeaveReason::Lost => "left (connection lost)",
         LeaveReason::Slow => "was disconnected (too slow)",
         LeaveReason::Timeout => "was disconnected (silent for too long)",
         LeaveReason::Errors => "was disconnected (too many errors)",
@@ -127,7 +127,7 @@ mod tests {
         check("@- 2026-11-20T12:44:29.138Z WHISPER bob psst", "2026-11-20 14:44 bob whispers: psst");
         check("JOIN bob", "bob joined");
         check("LEAVE bob eof", "bob left");
-        check("LEAVE bob lost", "bob lost the connection");
+        check("LEAVE bob lost", "bob left (connection lost)");
         check("LEAVE bob slow", "bob was disconnected (too slow)");
         check("LEAVE bob quit tea", "bob left: tea");
         check("RENAME bob rob", "bob is now rob");

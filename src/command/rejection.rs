@@ -49,7 +49,7 @@ fn whisper_refusal(code: ErrorCode, why: &str) -> Refusal {
 }
 
 fn not_stored_refusal(why: &str) -> Refusal {
-    Refusal::new(Verb::Msg, ErrorCode::NotStored, format!("the message was not sent: {why}"))
+    Refusal::new(Verb::Msg, ErrorCode::NotStored, format!("the message was not delivered: {why}"))
 }
 
 #[cfg(test)]
@@ -84,11 +84,11 @@ mod tests {
         );
         check(
             Rejection::NotStored(StoreFailure::NotStored("the disk is full".into())),
-            "MSG not-stored the message was not sent: the disk is full; try again later",
+            "MSG not-stored the message was not delivered: the disk is full; try again later",
         );
         check(
             Rejection::NotStored(StoreFailure::Unconfirmed("the server is shutting down".into())),
-            "MSG not-stored the message was not sent: the server is shutting down; it may have been stored; \
+            "MSG not-stored the message was not delivered: the server is shutting down; it may have been stored; \
              look for it in HISTORY before you try again",
         );
     }

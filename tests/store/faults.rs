@@ -108,7 +108,7 @@ fn full_disk_refuses_messages_only() {
         assert!(stored < 1000, "a disk of a megabyte takes everything");
     };
     assert!(stored > 10, "{stored} messages fit");
-    let expected = "ERR MSG not-stored the message was not sent: database or disk is full; try again later";
+    let expected = "ERR MSG not-stored the message was not delivered: database or disk is full; try again later";
     assert_eq!(refusal, expected);
     // Everything else works, and no other client got the refused messages.
     ann.send("WHISPER bob is it full?");

@@ -133,7 +133,7 @@ fn displaced(directory: &Path, accident: Accident) -> (Server, Client) {
     accident(directory);
     for text in ["after", "again"] {
         ann.send(&format!("MSG {text}"));
-        ann.expect_start("ERR MSG not-stored the message was not sent: the store's file ");
+        ann.expect_start("ERR MSG not-stored the message was not delivered: the store's file ");
     }
     ann.expect_nothing();
     (server, ann)

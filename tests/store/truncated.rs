@@ -45,7 +45,7 @@ fn refuses_after_truncation(directory: &Path, name: &str, change: Change) -> Str
     resize(&directory.join(name), change);
     let expect_refused = |ann: &mut Client| {
         ann.send("MSG refused");
-        ann.expect_start("ERR MSG not-stored the message was not sent: the store's file was truncated ");
+        ann.expect_start("ERR MSG not-stored the message was not delivered: the store's file was truncated ");
     };
     expect_refused(&mut ann);
     if name.ends_with("-shm") {
@@ -91,7 +91,7 @@ fn emptied_database_refuses_messages_and_is_left_empty() {
     let (server, mut ann) = server_with_messages(directory.path());
     resize(&directory.path().join("chat.db"), |_| 0);
     ann.send("MSG refused");
-    ann.expect_start("ERR MSG not-stored the message was not sent: the store's file was truncated ");
+    ann.expect_start("ERR MSG not-stored the message was not delivered: the store's file was truncated ");
     drop(ann);
     assert_eq!(stop(server).matches(WARNED).count(), 1);
     assert_eq!(directory.path().join("chat.db").metadata().expect("a length").len(), 0);

@@ -71,10 +71,13 @@ fn invalid_option_is_one_line_and_exit_code_2() {
             &format!("invalid --listen \"{uri}\": unknown scheme \"{scheme}\"; expected {SCHEMES}"),
         );
     }
-    check(&["--listen", "tcp:/127.0.0.1:0"], &format!("invalid --listen \"tcp:/127.0.0.1:0\": {form}"));
+    check(
+        &["--listen", "tcp:/127.0.0.1:0"],
+        "invalid --listen \"tcp:/127.0.0.1:0\": expected // after the scheme, as in tcp://127.0.0.1:9999",
+    );
     check(
         &["--listen", "tcp://127.0.0.1:0/x"],
-        &format!("invalid --listen \"tcp://127.0.0.1:0/x\": {form}, with a port from 0 to 65535"),
+        &format!("invalid --listen \"tcp://127.0.0.1:0/x\": {form}, and nothing after the port"),
     );
     check(
         &["--listen", "127.0.0.1:+1"],
@@ -85,7 +88,7 @@ fn invalid_option_is_one_line_and_exit_code_2() {
     check(&["--log-format=xml"], "invalid --log-format \"xml\": expected text or json");
     check(&["--log="], "invalid --log \"\": expected off, error, warn, info or debug");
     check(&["--log", "off", "--log=off"], "--log is given twice: expected once");
-    let bytes = "expected a size from 1MiB to 1TiB, such as 64KiB, 8MiB or 1GiB";
+    let bytes = "expected a size from 1MiB to 1TiB";
     check(&["--backlog", "12"], &format!("invalid --backlog \"12\": {bytes}"));
     check(&["--backlog", "many"], &format!("invalid --backlog \"many\": {bytes}"));
     let seconds = "expected a duration in whole seconds from 0 to 366d, such as 30s, 5m or 12h";
@@ -110,6 +113,10 @@ fn invalid_option_is_one_line_and_exit_code_2() {
 fn invalid_store_option_is_refused() {
     let check = check_refused;
     check(&["--durability", "x"], "invalid --durability \"x\": expected full or relaxed");
+    check(
+        &["--listen", "127.0.0.1:9", "--listen=tcp://127.0.0.1:9"],
+        "two --listen options have the address 127.0.0.1:9: expected another port for one of them",
+    );
     check(&["--durability=full"], "--durability without --data: expected --data PATH, the file to store messages in");
     check(&["--keep=30d"], "--keep without --data: expected --data PATH, the file to store messages in");
     check(
@@ -147,7 +154,7 @@ fn http_listener_needs_feature_web() {
 #[test]
 fn old_option_name_is_refused_with_the_new_one() {
     for (old, new) in [
-        ("--web", "--listen http://HOST:PORT"),
+        ("--web", "--listen http://HOST:PORT (with --listen 127.0.0.1:9999 to keep that one)"),
         ("--web-origin", "--http-origin"),
         ("--web-head-timeout", "--http-header-timeout"),
         ("--web-ping", "--http-ping-interval"),

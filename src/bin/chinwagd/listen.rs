@@ -57,8 +57,22 @@ pub(super) fn listeners(arguments: &mut Arguments) -> Vec<Listener> {
     uris.iter().flat_map(|uri| uri.addresses.iter().map(|&address| listener(uri.scheme, address))).collect()
 }
 
+/// An address that two `--listen` options have.
+pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let mut addresses = arguments.listen.iter().flat_map(|uri| &uri.addresses).filter(|address| address.port() > 0);
+    let duplicate = addresses.find(|&address| !seen.insert(address))?;
+    Some(format!("two --listen options have the address {duplicate}: expected another port for one of them"))
+}
+
 /// Parses `tcp://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`, and looks up the host.
 pub(super) fn parse_uri(raw: &str) -> Result<ListenUri, String> {
+    for scheme in ["tcp:", "http:"] {
+        let is_scheme = raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        if is_scheme && !raw[scheme.len()..].starts_with("//") {
+            return Err(format!("expected // after the scheme, as in {scheme}//127.0.0.1:9999"));
+        }
+    }
     // `unix:/path` is a URI, too.
     let (scheme, address) = match raw.split_once(":/") {
         Some((scheme, rest)) => {
@@ -85,15 +99,24 @@ fn parse_scheme(scheme: &str) -> Result<Scheme, String> {
 /// The addresses of `HOST:PORT`.
 fn resolve(address: &str) -> Result<Vec<SocketAddr>, String> {
     let form = "expected HOST:PORT, such as 127.0.0.1:9999 or [::1]:9999";
+    if address.contains('@') {
+        return Err(format!("{form}, without a user"));
+    }
+    if address.contains(['/', '?', '#']) {
+        return Err(format!("{form}, and nothing after the port"));
+    }
     let (host, port) = address.rsplit_once(':').ok_or(form)?;
     if host.contains(':') && !host.starts_with('[') {
         return Err("expected an IPv6 address in brackets, such as [::1]:9999".to_owned());
     }
-    parse_number(port, 0..=u16::MAX, "").map_err(|_| format!("{form}, with a port from 0 to 65535"))?;
+    let port = parse_number(port, 0..=u16::MAX, "").map_err(|_| format!("{form}, with a port from 0 to 65535"))?;
     if host.is_empty() || host == "*" {
         return Err(format!("expected 0.0.0.0:{port} (and [::]:{port}) for every address of this machine"));
     }
-    let addresses = address.to_socket_addrs().map_err(|_| format!("this host has no known address; {form}"))?;
+    // The system's resolver knows the names of zones (`fe80::1%eth0`).
+    let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).filter(|host| host.contains(':'));
+    let addresses = (ipv6.unwrap_or(host), port).to_socket_addrs();
+    let addresses = addresses.map_err(|_| format!("this host has no known address; {form}"))?;
     // The resolver may return an address twice.
     Ok(addresses.collect::<BTreeSet<_>>().into_iter().collect())
 }
@@ -121,6 +144,8 @@ mod tests {
         check("[::1]:9999", Scheme::Tcp, "[::1]:9999");
         check("tcp://[::]:9999", Scheme::Tcp, "[::]:9999");
         check("tcp://[fe80::1%2]:9999", Scheme::Tcp, "[fe80::1%2]:9999");
+        // The loopback interface is the first one.
+        check("[fe80::1%lo]:9999", Scheme::Tcp, "[fe80::1%1]:9999");
         for raw in ["::1:9999", "tcp://::1:9999"] {
             assert_eq!(parse_uri(raw).unwrap_err(), "expected an IPv6 address in brackets, such as [::1]:9999");
         }
@@ -138,20 +163,25 @@ mod tests {
     #[test]
     fn address_needs_host_and_port_and_nothing_else() {
         let form = "expected HOST:PORT, such as 127.0.0.1:9999 or [::1]:9999";
-        for raw in
-            ["", "9999", "tcp://", "tcp:/127.0.0.1:9999", "tcp://127.0.0.1", "127.0.0.1:9999/", "127.0.0.1:9999//"]
-        {
-            assert!(parse_uri(raw).unwrap_err().starts_with(form), "{raw:?}: {:?}", parse_uri(raw));
+        for raw in ["", "9999", "tcp://", "tcp://127.0.0.1", "[127.0.0.1]:9999", "[::1:9999"] {
+            assert!(parse_uri(raw).unwrap_err().ends_with(form), "{raw:?}: {:?}", parse_uri(raw));
         }
         for raw in [
             "tcp://127.0.0.1:9999/chat",
             "tcp://127.0.0.1:9999//",
-            "127.0.0.1:",
-            "127.0.0.1:-1",
-            "127.0.0.1:+1",
-            "127.0.0.1:65536",
+            "tcp://127.0.0.1:9999?x=1",
+            "127.0.0.1:9999#x",
+            "127.0.0.1:9999/",
         ] {
+            assert_eq!(parse_uri(raw).unwrap_err(), format!("{form}, and nothing after the port"), "{raw:?}");
+        }
+        for raw in ["127.0.0.1:", "127.0.0.1:-1", "127.0.0.1:+1", "127.0.0.1:65536"] {
             assert_eq!(parse_uri(raw).unwrap_err(), format!("{form}, with a port from 0 to 65535"), "{raw:?}");
+        }
+        assert_eq!(parse_uri("tcp://user:secret@127.0.0.1:9999").unwrap_err(), format!("{form}, without a user"));
+        for (raw, scheme) in [("tcp:127.0.0.1:9999", "tcp"), ("TCP:/127.0.0.1:9999", "tcp"), ("http:x:1", "http")] {
+            let slashes = format!("expected // after the scheme, as in {scheme}://127.0.0.1:9999");
+            assert_eq!(parse_uri(raw).unwrap_err(), slashes, "{raw:?}");
         }
         for raw in [":80", "*:80", "tcp://:80"] {
             let every = "expected 0.0.0.0:80 (and [::]:80) for every address of this machine";

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 use chinwag::command_line::{
-    self, CommandLine, Feature, OptionGroup, RenamedOption, format_size, parse_number, parse_seconds, parse_size,
+    self, CommandLine, Feature, OptionGroup, RenamedOption, parse_number, parse_seconds, parse_size,
 };
 use chinwag::limits::{
     BACKLOG_BYTES_DEFAULT, BACKLOG_BYTES_MAX, BACKLOG_BYTES_MIN, CONNECT_BURST, CONNECT_RATE_DEFAULT,
@@ -49,7 +49,10 @@ const COMMAND_LINE: CommandLine = CommandLine {
         },
     ],
     renamed: &[
-        RenamedOption { old: "--web", new: "--listen http://HOST:PORT" },
+        RenamedOption {
+            old: "--web",
+            new: "--listen http://HOST:PORT (with --listen 127.0.0.1:9999 to keep that one)",
+        },
         RenamedOption { old: "--web-origin", new: "--http-origin" },
         RenamedOption { old: "--web-head-timeout", new: "--http-header-timeout" },
         RenamedOption { old: "--web-ping", new: "--http-ping-interval" },
@@ -223,12 +226,13 @@ struct Arguments {
     #[argh(option, arg_name = "duration", default = "RESUME_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     resume_timeout: u64,
 
-    /// disconnect a client that accepts no output for this time, at most a quarter of --dead-peer-timeout; 0: that maximum
-    /// (default: 30s)
+    /// disconnect a client that accepts no output for this time, at most a quarter of --dead-peer-timeout; 0: that maximum, or no
+    /// limit with --dead-peer-timeout 0 (default: 30s)
     #[argh(option, arg_name = "duration", default = "SEND_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
     send_timeout: u64,
 
-    /// detect a host that has vanished within this time, from 8s to 1d; 0: leave it to the kernel, about 2 hours (default: 120s)
+    /// detect a host that has vanished within this time, from 8s to 1d; 0: the kernel detects it only while output waits, after about
+    /// 15 minutes (default: 120s)
     #[argh(
         option,
         arg_name = "duration",
@@ -251,8 +255,9 @@ struct Arguments {
     version: bool,
 }
 
-/// Each explains an option of its feature that has no effect without another one, if that is missing.
-const FIND_MISSING: &[fn(&Arguments) -> Option<String>] = &[
+/// Checks of options that depend on each other. Each returns an error text.
+const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
+    listen::find_duplicate,
     #[cfg(feature = "store")]
     store::find_missing,
     #[cfg(feature = "web")]
@@ -267,7 +272,7 @@ fn main() -> ExitCode {
     if arguments.version {
         return command_line::print_output(PROGRAM, &version());
     }
-    if let Some(what) = FIND_MISSING.iter().find_map(|find_missing| find_missing(&arguments)) {
+    if let Some(what) = CHECKS.iter().find_map(|check| check(&arguments)) {
         return command_line::print_usage_error(PROGRAM, "", &what);
     }
     let log = log::start(arguments.log, arguments.log_format);
@@ -332,8 +337,9 @@ fn parse_log_format(raw: &str) -> Result<LogFormat, String> {
 }
 
 fn parse_backlog(raw: &str) -> Result<usize, String> {
-    let bytes = parse_size(raw, BACKLOG_BYTES_MIN as u64..=BACKLOG_BYTES_MAX)?;
-    usize::try_from(bytes).map_err(|_| format!("expected at most {}", format_size(usize::MAX as u64)))
+    let max = BACKLOG_BYTES_MAX.min(usize::MAX as u64);
+    let bytes = parse_size(raw, BACKLOG_BYTES_MIN as u64..=max)?;
+    Ok(usize::try_from(bytes).expect("within the range"))
 }
 
 fn parse_history(raw: &str) -> Result<usize, String> {
@@ -382,7 +388,7 @@ fn seconds(seconds: u64) -> Option<Duration> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use chinwag::command_line::format_duration;
+    use chinwag::command_line::{format_duration, format_size};
     use chinwag::limits::HISTORY_BYTES_MAX;
 
     use super::*;

@@ -32,13 +32,16 @@ pub(super) fn parse_durability(raw: &str) -> Result<Durability, String> {
     }
 }
 
+/// The smallest age. A smaller one is a typing error, which would delete everything.
+const AGE_MIN: Duration = Duration::from_secs(1);
+
 /// Parses an age, a size or a number of messages, which must have a unit, or `all`.
 pub(super) fn parse_keep(raw: &str) -> Result<Retention, String> {
     if raw == "all" {
         return Ok(Retention::All);
     }
     let age_max = Duration::from_secs(KEEP_AGE_SECONDS_MAX);
-    let age = || duration_with_unit(raw).filter(|age| !age.is_zero() && *age <= age_max).map(Retention::Age);
+    let age = || duration_with_unit(raw).filter(|age| (AGE_MIN..=age_max).contains(age)).map(Retention::Age);
     let bytes = || size_with_unit(raw).filter(|bytes| (1..=KEEP_BYTES_MAX).contains(bytes)).map(Retention::Bytes);
     let count = || count_with_unit(raw, "message", "messages").filter(|&count| count > 0).map(Retention::Count);
     age().or_else(bytes).or_else(count).ok_or_else(|| {
@@ -56,7 +59,11 @@ mod tests {
         for (raw, expected) in [
             ("all", Some(Retention::All)),
             ("30d", seconds(30 * 24 * 3600)),
-            ("12H", seconds(12 * 3600)),
+            ("12h", seconds(12 * 3600)),
+            // Not minutes: who writes this means megabytes.
+            ("500M", None),
+            ("500ms", None),
+            ("0.0000001s", None),
             ("1.5d", seconds(36 * 3600)),
             ("5m", seconds(300)),
             ("9s", seconds(9)),

@@ -2,7 +2,7 @@
 //! resume tokens.
 //!
 //! Each function here logs one event, through `tracing`; `store::log` has the store's. A message is constant, and all that varies is a field.
-//! `line` renders an event as text or JSON, `writer` writes it, and [`LogLimiter`] limits lines about frequent events.
+//! `line` renders an event as text or JSON, `writer` writes it, and `LogLimiter` limits lines about frequent events.
 
 mod limiter;
 mod line;

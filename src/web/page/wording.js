@@ -41,7 +41,7 @@ const CLOSE_TEXTS = {
 const LEAVE_REASONS = {
   eof: 'left',
   quit: 'left',
-  lost: 'lost the connection',
+  lost: 'left (connection lost)',
   slow: 'was disconnected (too slow)',
   timeout: 'was disconnected (silent for too long)',
   errors: 'was disconnected (too many errors)',
@@ -64,7 +64,7 @@ export function notice(text) {
   return `Server: ${text}`;
 }
 
-/** The verb for a LEAVE by its reason, as in `bob left` or `bob lost the connection`. */
+/** The verb for a LEAVE by its reason, as in `bob left` or `bob left (connection lost)`. */
 export function departure(reason) {
   return LEAVE_REASONS[reason] ?? 'left';
 }

@@ -44,7 +44,7 @@ await play(async () => {
   // A refused message is not shown as sent, and goes back into the box.
   await say(alice, 'one more');
   await hearPending(alice, 'one more');
-  sockets.inject('ERR MSG not-stored the message was not sent: the disk is full; try again later');
+  sockets.inject('ERR MSG not-stored the message was not delivered: the disk is full; try again later');
   await expectText(alice, '#not-sent', 'Not sent: The server could not store the message. Try again later.');
   assert.equal(await alice.inputValue('#text'), 'one more');
   await expect(alice, () => !document.querySelector('#log .pending'), null, 'no message is pending');

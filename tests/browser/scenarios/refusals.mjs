@@ -62,7 +62,7 @@ await play(async () => {
     await expectText(alice, '#not-sent', shown);
     assert.equal(await alice.inputValue('#text'), 'hi');
   };
-  const notStored = 'ERR MSG not-stored the message was not sent: the server is shutting down';
+  const notStored = 'ERR MSG not-stored the message was not delivered: the server is shutting down';
   await refuse(`${notStored}; try again later`, 'Not sent: The server could not store the message. Try again later.');
   await refuse(
     `${notStored}; it may have been stored; look for it in HISTORY before you try again`,
