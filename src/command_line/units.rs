@@ -92,7 +92,7 @@ pub fn format_size(bytes: u64) -> String {
 /// Parses a number and a unit to the number of smallest units, rounded up. `None` if it has another form, or if it is too large.
 fn parse_value<'a>(raw: &str, mut units: impl Iterator<Item = &'a (&'a str, u64)>) -> Option<u64> {
     let (number, unit) = raw.split_at(raw.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(raw.len()));
-    // Blanks without a unit after them stay, and are no unit.
+    // Blanks at the end stay, so they fail as an unknown unit.
     let unit = Some(unit.trim_start_matches(' ')).filter(|unit| !unit.is_empty()).unwrap_or(unit);
     // The units of sizes end in B.
     let is_unit = |name: &str| name == unit || name.ends_with('B') && name.eq_ignore_ascii_case(unit);
