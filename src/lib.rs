@@ -1,12 +1,12 @@
 //! chinwag: a chat server that any program able to open a TCP socket can join.
 //!
-//! Code map, from the inside out. Each module uses those above it and none below:
+//! Code map, from the inside out. Each module uses only modules above it:
 //!
 //! | module | what it does | what it leaves to others |
 //! |---|---|---|
 //! | [`limits`] | every limit, with its reason | |
 //! | [`protocol`] | lines, names, texts, ids, events: the elements of the wire | what a line means |
-//! | [`room`] | members, messages, canvas: a deterministic state machine | sessions, time, order of arrival |
+//! | [`room`] | members, messages and their ids, canvas: a deterministic state machine | sessions, time, order of arrival |
 //! | [`sequencer`] | the one order of all changes; whether a change must be durable first | what a change does |
 //! | [`command`] | one module for each command: grammar, permission, effect, reply and help | session state |
 //! | [`session`] | each connection's command state | delivery |
@@ -18,12 +18,27 @@
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
 //! | [`client`] | the bundled client: for users at a terminal and for scripts | the room |
 //!
-//! `docs/architecture.md` describes how they work together, and where to look for what.
+//! How a `MSG` travels through them: `docs/architecture.md`. The heads of these files answer:
 //!
-//! `web`, `store` and `client` are Cargo features, on by default. The server uses the first two through traits that it defines.
+//! | question | file in `src` |
+//! |---|---|
+//! | What does `QUIT` do? Where does `HISTORY` read from? | `command/quit.rs`, `command/history.rs` |
+//! | What gives a message its id? | `sequencer.rs` |
+//! | When is a slow consumer disconnected? | `server/delivery/slow_consumers.rs` |
+//! | How are nicknames compared? | `protocol/name.rs` |
+//! | What happens to an unfinished line at the end of the input? | `protocol/line.rs` |
+//! | How is a resume token checked? | `command/resume.rs` |
+//! | What is sent when the server stops? | `server/shutdown.rs` |
+//! | Where is the rate limit? Where are connections refused? | `server/token_bucket.rs`, `server/admission.rs` |
+//! | What does the operator's log say? | `server/log/mod.rs` |
 //!
-//! `limits`, `protocol`, `room`, `sequencer`, `command`, `session` and `web` are pure: no clock, no I/O, no task, no randomness. So is
-//! `feed`, except for locks and for a memory file that the kernel sends from. Clippy checks this, by the lists in `.clippy.toml`.
+//! `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of the first two:
+//! [`sequencer::Sequencer`], and those in [`server`].
+//!
+//! `limits`, `protocol`, `room`, `sequencer`, `command`, `session` and `web` are pure: no clock, no I/O, no task, no
+//! randomness. So is `feed`, except for locks and for a memory file that the kernel sends from. Parts of `store` and
+//! `client` are pure, too (`grep -r disallowed_methods src`). Clippy checks this, by the lists in `.clippy.toml`.
+//!
 //! `protocol.md` specifies what goes over the wire.
 
 // These lints do not apply to tests, unlike those in Cargo.toml. No input of a client may cause a panic, and standard output has

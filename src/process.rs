@@ -32,7 +32,8 @@ fn ignored_in(status: &str) -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
-/// Writes a line to a standard stream. Waits while the stream is full, also if another program has made it non-blocking.
+/// Writes a line to a standard stream. Waits while the stream is full, even if another program has made it
+/// non-blocking.
 ///
 /// # Errors
 /// Errors of the stream. `TimedOut` if it accepts nothing within `timeout` (`None`: no limit).

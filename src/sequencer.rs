@@ -1,9 +1,12 @@
-//! The sequencer: puts all changes of the room into one order. It alone numbers entries.
+//! The sequencer: puts all changes of the room into one order.
 //!
-//! The caller submits a change, and the sequencer returns it as an entry for [`Room::apply`](crate::room::Room::apply): a message once
-//! it is durable, any other change at once. Only the sequencer knows whether a message must be stored first. [`MemorySequencer`] is the
-//! sequencer of a server without a store. The sequencer of a server with a store is in `server`. A log that several servers share could be
-//! a third sequencer.
+//! It numbers entries, not messages: the room gives message ids (`Transition::say` in `room/mod.rs`). With a store,
+//! `server::store_sequencer` commits a message under the id that the room will give it.
+//!
+//! The caller submits a change, and the sequencer returns it as an entry for [`Room::apply`](crate::room::Room::apply):
+//! a message once it is durable, any other change at once. Only the sequencer knows whether a message must be stored
+//! first. [`MemorySequencer`] is the sequencer of a server without a store. A log that several servers share could be a
+//! third one.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 use std::collections::VecDeque;
@@ -67,7 +70,7 @@ pub trait Sequencer: Debug + Send {
     /// Refuses each message whose commit is not confirmed. Used at shutdown, when the time to wait is over.
     fn refuse_unconfirmed(&mut self) {}
 
-    /// Closes the store in good order; blocks until then. The caller submits nothing afterwards.
+    /// Closes the store cleanly; blocks until then. The caller submits nothing afterwards.
     fn close(&mut self) {}
 }
 

@@ -1,5 +1,6 @@
-//! Misbehaving clients. An [`AttackPlan`] says what one attacker sends, whether it reads, and whether it reconnects. [`Attackers`] runs many
-//! plans, on a separate thread with a low priority, so that the well-behaved clients are not slowed.
+//! Misbehaving clients. An [`AttackPlan`] says what one attacker sends, whether it reads, and whether it reconnects.
+//! [`Attackers`] runs many plans, on a separate thread with a low priority, so that the well-behaved clients are not
+//! slowed.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};

@@ -23,8 +23,8 @@ const JOINING_MAX: usize = 500;
 pub(crate) enum Checking {
     /// Every byte of every reader is compared.
     All,
-    /// Every byte of the first ten readers is compared. For the others, the kernel discards the bytes (`MSG_TRUNC`), and only their number is
-    /// compared. For loads in which reading would be the bottleneck.
+    /// Every byte of the first ten readers is compared. For the others, the kernel discards the bytes (`MSG_TRUNC`),
+    /// and only their number is compared. For loads in which reading would be the bottleneck.
     Sample,
 }
 

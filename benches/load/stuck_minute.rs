@@ -1,5 +1,5 @@
-//! Stuck readers, which never read, while members chat for a minute at a steady rate: the server's resident memory, second by second. A stuck
-//! reader that is disconnected is replaced at once, so their number stays constant.
+//! Stuck readers, which never read, while members chat for a minute at a steady rate: the server's resident memory,
+//! second by second. A stuck reader that is disconnected is replaced at once, so their number stays constant.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};

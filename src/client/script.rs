@@ -1,5 +1,6 @@
-//! The commands for scripts, and the chat without a terminal. Each function is one command: it connects, takes a nickname, prints, and
-//! returns the reason of its end. `send`, `who`, `history` and `search` use one connection; `tail`, `wait` and the chat reconnect.
+//! The commands for scripts, and the chat without a terminal. Each function is one command: it connects, takes a
+//! nickname, prints, and returns the reason for its end. `send`, `who`, `history` and `search` use one connection;
+//! `tail`, `wait` and the chat reconnect.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `HISTORY`: sends the last messages again.
+//! `HISTORY`: sends the last messages again, from memory, or from the store if memory does not hold them all.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! `RESUME`: continues a member on another connection.
+//! `RESUME`: continues a member on another connection. The room compares the hash of the token's secret
+//! (`room::Verifier`, in constant time) with the member's.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! `SINCE`: sends all messages after an id, or refuses.
+//! `SINCE`: sends all messages after an id, from memory or from the store, or refuses.
 
 use std::fmt;
 

@@ -86,7 +86,7 @@ pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(command_line: &CommandLine) 
     parsed.map_err(|exit| print_usage_error(program, command, &words.explain_argh_error(&exit.output)))
 }
 
-/// Prints a text to standard output. Returns the exit code: 0 on success, and also if the reader has closed the pipe.
+/// Prints a text to standard output. Returns the exit code: 0 on success, and even if the reader has closed the pipe.
 pub fn print_output(program: &str, text: &str) -> ExitCode {
     match write_line(io::stdout(), text, None) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

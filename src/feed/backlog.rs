@@ -1,4 +1,4 @@
-//! Counts the memory of all output that clients have not read yet.
+//! Counts the memory for unread output: all output that clients have not read yet.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::limits::SEGMENT_OVERHEAD_BYTES;
 
-/// Memory for output that clients have not read, in bytes: the feed's segments, and the lines in all mailboxes.
+/// Memory kept for output, in bytes: the feed's segments, the lines in all mailboxes, and replies that the cache has
+/// dropped and a mailbox still holds ([`SharedLines`]).
 ///
 /// Not counted: the kernel's send buffer, one page of a store query, and the rest of a partly sent line. Each connection has at most one
 /// of each, so `--max-clients` limits them.
@@ -28,14 +29,12 @@ impl Backlog {
     }
 }
 
-/// Lines that several mailboxes share: one copy in memory.
-///
-/// While the server retains them for clients that will ask, they are not backlog. After [`SharedLines::retire`] they are, until the last
-/// mailbox drops them.
+/// A cached reply, of which all mailboxes share one copy. It counts as unread output once the cache has dropped it
+/// ([`SharedLines::retire`]) and a mailbox still holds it.
 #[derive(Debug)]
 pub struct SharedLines {
     bytes: Box<[u8]>,
-    /// The backlog that counts them, once they are retired.
+    /// The counter that they are part of, once they are retired.
     backlog: OnceLock<Arc<Backlog>>,
 }
 
@@ -45,14 +44,14 @@ impl SharedLines {
         Self { bytes: bytes.into(), backlog: OnceLock::new() }
     }
 
-    /// Counts the lines as backlog. Call it when no further mailbox will get them.
+    /// Counts the lines as unread output. Call it when no further mailbox will get them.
     pub fn retire(&self, backlog: &Arc<Backlog>) {
         if self.backlog.set(Arc::clone(backlog)).is_ok() {
             backlog.add(self.cost());
         }
     }
 
-    /// Whether the lines count as backlog.
+    /// Whether the lines count as unread output.
     pub fn is_retired(&self) -> bool {
         self.backlog.get().is_some()
     }

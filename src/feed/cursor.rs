@@ -112,8 +112,8 @@ impl Cursor {
         Self::default()
     }
 
-    /// Loads new output from the feed and the mailbox. Output that arrives later wakes `waker` once; while the socket is full, output
-    /// in the feed does not. Returns the state of the connection.
+    /// Loads new output from the feed and the mailbox. Later output wakes `waker` once. While the socket is full, only
+    /// the mailbox wakes it, not the feed. Returns the state of the connection.
     pub fn fetch_new(&mut self, feed: &Feed, mailbox: &Mailbox, waker: &Waker) -> Lifecycle {
         mailbox.with_state(|state| {
             state.register(waker);
@@ -249,9 +249,9 @@ impl Cursor {
         self.is_catching_up && self.position.is_some_and(|position| feed.retains(position))
     }
 
-    /// After [`Progress::Evicted`]: reads the missed messages, up to the next private line or the present end of the feed, from
-    /// `source`. Before them, the cursor writes the rest of a partly written line and the lines that `lead` adds; `lead` is called only
-    /// when catching up begins.
+    /// After [`Progress::Evicted`]: reads the missed messages, up to the next private line or the current end of the
+    /// feed, from `source`. Before them, the cursor writes the rest of a partly written line and the lines that `lead`
+    /// adds; `lead` is called only when catching up begins.
     pub fn catch_up(
         &mut self,
         feed: &Feed,

@@ -14,7 +14,8 @@ use crate::limits::{
 };
 use crate::protocol::{DIALECTS, Dialect, Event, MessageId, Tag};
 
-/// The log of all published events, within the retention, in each dialect that was in use when they were published.
+/// The log of the newest published events, up to the feed size, in each dialect that was in use when they were
+/// published.
 #[derive(Debug)]
 pub struct Feed {
     state: Mutex<FeedState>,
@@ -87,12 +88,12 @@ impl Feed {
         Self { state: Mutex::new(state), ends: Default::default(), backlog: Arc::default(), bytes_max }
     }
 
-    /// The backlog in which the segments count.
+    /// The counter of unread output, of which the segments are part.
     pub fn backlog(&self) -> &Arc<Backlog> {
         &self.backlog
     }
 
-    /// Publishes the events in the builder, if any, and empties it. Evicts the oldest segments beyond the retention.
+    /// Publishes the events in the builder, if any, and empties it. Evicts the oldest segments beyond the feed size.
     pub fn append(&self, builder: &mut SegmentBuilder) -> AppendOutcome {
         if builder.is_empty() {
             return AppendOutcome { grew: [false; DIALECTS], evicted: false };
@@ -153,7 +154,7 @@ impl Feed {
         lock(&self.state).total_bytes()
     }
 
-    /// The retention, in bytes.
+    /// The feed size: the most bytes that the feed keeps.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max
     }

@@ -34,7 +34,7 @@ pub struct Mailbox {
 pub(super) struct MailboxState {
     /// In the order of their positions.
     pub(super) insertions: VecDeque<Insertion>,
-    /// The lines of each insertion with shared lines that is not yet written, also after the cursor took the insertion.
+    /// The lines of each insertion with shared lines that is not yet written, even after the cursor took the insertion.
     #[expect(
         clippy::box_collection,
         reason = "most mailboxes hold none: a pointer takes a quarter of the memory of an empty queue"
@@ -170,7 +170,7 @@ impl Insertion {
 }
 
 impl Default for Mailbox {
-    /// Creates an empty mailbox with a backlog of its own.
+    /// Creates an empty mailbox with a [`Backlog`] of its own.
     fn default() -> Self {
         Self::new(&Arc::default())
     }

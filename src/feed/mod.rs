@@ -1,4 +1,4 @@
-//! The room is a log, a connection is a cursor.
+//! The room is a log, and a connection is a cursor.
 //!
 //! Every event is appended to one shared log, the [`Feed`], rendered once for each dialect in use. A connection keeps no copy of what it
 //! will receive, only a [`Cursor`]. Lines for one connection (replies, whispers) wait in its [`Mailbox`], inserted at the [`Position`] in
@@ -25,7 +25,7 @@ pub use mailbox::{Mailbox, NextPage, PageSource};
 
 use crate::protocol::{Dialect, MessageId};
 
-/// A position in the feed, between two lines of its rendering in one dialect.
+/// A position in the feed's rendering in one dialect. The hub uses positions between lines; a cursor can be within one.
 #[derive(Clone, Copy, Debug)]
 pub struct Position {
     /// The dialect of the rendering.
@@ -45,7 +45,8 @@ impl PartialEq for Position {
 
 impl Eq for Position {}
 
-/// Locks a mutex, also if a thread panicked while it held the lock: every critical section here leaves consistent state.
+/// Locks a mutex, even if a thread panicked while it held the lock: every critical section here leaves consistent
+/// state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

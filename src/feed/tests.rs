@@ -331,7 +331,7 @@ fn large_segment_with_many_readers_is_sent_from_file_unchanged() {
     assert!(rest < SENDFILE_BYTES_MIN, "{rest} bytes were copied");
 }
 
-/// The copies in the memory file count against the retention, and the oldest are evicted.
+/// The copies in the memory file count against the feed size, and the oldest are evicted.
 #[test]
 fn memory_file_is_bounded_and_counts_against_retention() {
     let bytes_max = 64 * SENDFILE_BYTES_MIN;
@@ -437,8 +437,8 @@ impl Bench {
     }
 }
 
-/// At each byte at which a reader can stop, also in the middle of a line: no line is missing or repeated, and private lines and replies
-/// are at their positions.
+/// At each byte at which a reader can stop, even in the middle of a line: no line is missing or repeated, and private
+/// lines and replies are at their positions.
 #[test]
 fn evicted_reader_catches_up_without_gap_or_repeat() {
     let lines = "welcome\nMSG a one\nMSG a two\npsst\nOK MSG 3\n";

@@ -10,7 +10,7 @@ pub const WRITE_BYTES_MAX: usize = 256 * 1024;
 pub const WRITE_SLICES_MAX: usize = 128;
 
 /// Size of the kernel's send buffer for each connection, in bytes. Linux doubles the figure for its own bookkeeping and then no longer
-/// adjusts it, so a stalled reader holds at most twice this in the kernel.
+/// adjusts it, so a slow consumer holds at most twice this in the kernel.
 pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Size of the send buffer for the last lines to a slow consumer, whose buffer is full, in bytes. After the close, the kernel keeps them

@@ -1,6 +1,6 @@
 //! Limits of the feed, and of all output that clients have not read.
 
-/// Default of `--backlog`: retention of the feed for slow consumers, in all dialects together.
+/// Default of `--backlog`, the feed size: bytes of events that the feed keeps, in all dialects together.
 pub const BACKLOG_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 
 /// Smallest `--backlog`: several times a send buffer, because the feed must not evict what a reader that keeps up has not read yet.
@@ -13,8 +13,8 @@ pub const BACKLOG_BYTES_MAX: u64 = 1 << 40;
 /// parts, so as much again is left for mailboxes.
 pub const BACKLOG_FEEDS: usize = 2;
 
-/// Growth of the backlog after which slow consumers are searched for again, as a share of its limit: one of this many parts. A search
-/// looks at every client.
+/// Growth of the unread output after which slow consumers are searched for again, as a share of its limit: one of this
+/// many parts. A search looks at every client.
 pub const BACKLOG_GROWTH_SHARE: usize = 16;
 
 /// Memory of a segment in addition to its text, in bytes: its entry in the log, and the headers of its allocations.
@@ -24,11 +24,12 @@ pub const SEGMENT_OVERHEAD_BYTES: usize = 256;
 /// between two marks are counted quickly.
 pub const MARKED_BYTES: usize = 1024;
 
-/// Share of the retention that the output of one turn of the hub may fill before it is published: one of this many parts.
+/// Share of the feed size that the output of one turn of the hub may fill before it is published: one of this many
+/// parts.
 pub const SEGMENT_SHARE: usize = 8;
 
-/// Largest segment, in bytes, however large the retention: a reader with an empty send buffer takes the output of a whole turn at once,
-/// so it does not fall behind while it keeps up.
+/// Largest segment, in bytes, however large the feed: a reader with an empty send buffer takes the output of a whole
+/// turn at once, so it does not fall behind while it keeps up.
 pub const SEGMENT_BYTES_MAX: usize = 128 * 1024;
 
 /// Size of a memory page, in bytes. On systems with larger pages, the memory file takes a little more than is counted.
@@ -40,7 +41,8 @@ pub const SENDFILE_BYTES_MIN: usize = 16 * 1024;
 /// Number of readers from which a copy in the memory file is worth its cost.
 pub const SENDFILE_READERS_MIN: usize = 16;
 
-/// Share of the retention that the memory file may take: one of this many parts. Most readers are near the end of the feed.
+/// Share of the feed size that the memory file may take: one of this many parts. Most readers are near the end of the
+/// feed.
 pub const SENDFILE_SHARE: usize = 8;
 
 /// Bytes of private lines waiting for a connection above which the server stops reading its commands: a script that does not read its

@@ -35,7 +35,7 @@ const _: () = {
     let stroke = "#rrggbb 999".len() + STROKE_POINTS_MAX * " 9999,9999".len();
     assert!(COORDINATE_MAX == 9999 && STROKE_WIDTH_MAX == 999 && "/DRAW ".len() + stroke <= LINE_BYTES_MAX);
     assert!(tag + "STROKE ".len() + NAME_BYTES_MAX + 1 + stroke + 2 <= SERVER_LINE_BYTES_MAX);
-    // A client that asks for all strokes gets at most the backlog that pauses it.
+    // A client that asks for all strokes gets at most the unread output that pauses it.
     let insertions = CANVAS_STROKES_MAX as u64 / PAGE_STROKES + 2;
     assert!(insertions * INSERTION_OVERHEAD_BYTES as u64 <= PRIVATE_BYTES_PAUSE as u64);
     assert!(EPOCH_CHARS <= EPOCH_CHARS_MAX && EPOCH_CHARS_MAX <= TOKEN_BYTES_MAX);

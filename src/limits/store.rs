@@ -4,7 +4,7 @@ use super::feed::PRIVATE_BYTES_PAUSE;
 use super::protocol::TEXT_BYTES_MAX;
 
 /// Size at which a page of messages from the store is full, in bytes. A connection has at most one page, as rows or as text, which counts
-/// as part of its backlog from the command on, like other replies.
+/// as part of its unread output from the command on, like other replies.
 pub const QUERY_PAGE_BYTES: usize = PRIVATE_BYTES_PAUSE;
 
 /// Bytes that each row of a page counts in addition to its strings: at least the memory of the row, and at least the rest of the row's

@@ -18,8 +18,9 @@ pub const UNAVAILABLE_RETRY_SECONDS: u64 = 1;
 /// Longest WebSocket message of a client, in bytes. Only its unfinished line is in memory; the limit ends a message without end.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Default of `--http-ping-interval`, in seconds: a WebSocket connection is pinged after nothing was sent to it for this time, and at the latest
-/// after twice this time. Common proxies close a connection that is silent for 60 s (nginx, AWS) or 55 s (Heroku).
+/// Default of `--http-ping-interval`, in seconds: a WebSocket connection is pinged after nothing was sent to it for
+/// this time, and at the latest after twice this time. Common proxies close a connection that is silent for 60 s
+/// (nginx, AWS) or 55 s (Heroku).
 pub const HTTP_PING_INTERVAL_SECONDS_DEFAULT: u64 = 20;
 
 /// Longest header of a frame (RFC 6455, section 5.2).

@@ -1,5 +1,6 @@
-//! Decodes bytes into lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8. The result does not
-//! depend on how the network splits the input. [`crate::command`] parses the lines.
+//! Decodes bytes into lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8. The
+//! result does not depend on how the network splits the input. At the end of the input, an unfinished line counts as a
+//! line; in an unfinished WebSocket message it is discarded. [`crate::command`] parses the lines.
 
 use super::OtherProtocol;
 use super::other_protocol::ProtocolDetector;
@@ -168,7 +169,7 @@ impl LineDecoder {
         self.lone_cr == LoneCr::Unknown && self.carriage_return && self.telnet == TelnetState::Data
     }
 
-    /// Makes CR alone end a line, also in the input so far; [`LineDecoder::next`] returns those lines first.
+    /// Makes CR alone end a line, even in the input so far; [`LineDecoder::next`] returns those lines first.
     pub fn end_lines_at_cr(&mut self) {
         self.lone_cr = LoneCr::Splitting;
         self.ending = Some(Ending::CrLf);

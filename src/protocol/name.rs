@@ -1,5 +1,6 @@
-//! Names: RFC 8265 usernames. Decides what a valid name is, and which names are the same or look alike; the room decides which member
-//! holds which name.
+//! Names: RFC 8265 usernames. Decides what a valid name is, and which names are the same or look alike: two names
+//! collide if their [`Name::key`] (case folded) or one of their [`Name::skeletons`] (UTS #39) is equal. `room::names`
+//! looks names up by these forms; the room decides which member holds which name.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Resume tokens: `SET resume on` returns one, `RESUME` takes a session back with it.
+//! Resume tokens: `SET resume on` returns one, `RESUME` takes a member back with it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -35,10 +35,11 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Identifies a session, and proves that the client owns it. On the wire: `number-secret`, the secret as 32 hexadecimal digits.
+/// Identifies a member, and proves that the client owns it. On the wire: `number-secret`, the secret as 32 hexadecimal
+/// digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResumeToken {
-    /// The number of the session that requested the token. It is not secret: `STATUS` shows it.
+    /// The member's number: that of the session that registered it. It is not secret: `STATUS` shows it.
     pub id: u64,
     /// The proof.
     pub secret: Secret,

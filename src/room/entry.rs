@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::protocol::{Drawing, LeaveReason, MessageId, Name, Secret, Text, Timestamp};
 
-/// A connection's number, unique for as long as the server runs.
+/// A session's number, that of its connection: unique for as long as the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
 
@@ -51,7 +51,7 @@ impl Origin {
 pub struct Entry {
     /// Number of the entry, from 1. The sequencer assigns it.
     pub seq: u64,
-    /// Wall time. It goes backwards when the clock is set back: nothing in the room compares it.
+    /// Wall time. It can go back, so nothing in the room compares it.
     pub at: Timestamp,
     /// Steady time, for timeouts.
     pub uptime: Uptime,

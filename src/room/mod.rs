@@ -1,8 +1,9 @@
 //! The shared state: nicknames, members, messages, canvas. A deterministic state machine: after it is set up, only
 //! [`Room::apply`] changes it.
 //!
-//! Pure: no clock, no I/O, no randomness, and no panic on any entry. The same entries in the same order give the same outputs on any
-//! machine. The room has members, not sessions: [`crate::session`] handles the clients' commands, and [`crate::server`] delivers outputs.
+//! Pure: no clock, no I/O, no randomness, and no panic on any entry. The same entries in the same order give the same
+//! outputs on any machine. The room keeps no state of sessions; it only passes back the session that caused an entry.
+//! [`crate::session`] handles the clients' commands, and [`crate::server`] delivers outputs.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod canvas;
@@ -39,11 +40,11 @@ pub struct Room {
     /// The members in the order in which they registered; the first is the coordinator.
     by_seniority: BTreeMap<Seniority, MemberId>,
     names: Names,
-    /// More detached members have expired than may leave in one entry.
+    /// More detached members have expired than one entry may remove.
     has_expired: bool,
     /// The epoch of the message ids; `None` if clients do not learn it.
     epoch: Option<Token>,
-    /// The id of the newest message, also if it was deleted.
+    /// The id of the newest message, even if it was deleted.
     last_id: MessageId,
     history: RecentMessages,
     canvas: RecentStrokes,
@@ -186,7 +187,7 @@ impl Room {
         self.epoch.as_ref()
     }
 
-    /// The id of the newest message, also if it was deleted; 0 before the first one.
+    /// The id of the newest message, even if it was deleted; 0 before the first one.
     pub fn last_id(&self) -> MessageId {
         self.last_id
     }
@@ -211,7 +212,8 @@ impl Room {
         self.resume_seconds > 0
     }
 
-    /// Whether more detached members have expired. The next [`Action::Tick`], with the same time or a later one, lets them leave.
+    /// Whether more detached members have expired than one entry may remove. The next [`Action::Tick`], with the same
+    /// time or a later one, lets them leave.
     pub fn has_expired(&self) -> bool {
         self.has_expired
     }

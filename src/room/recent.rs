@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// An item whose memory is limited.
+/// An item that knows its memory cost.
 pub trait MemoryCost {
     /// Memory of the item, in bytes.
     fn cost(&self) -> usize;

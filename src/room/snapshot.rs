@@ -1,7 +1,7 @@
 //! Snapshots: the room's complete state as bytes.
 //!
-//! The bytes are canonical: two rooms with the same further behaviour have the same snapshot. They are CBOR (RFC 8949) in its deterministic
-//! encoding (section 4.2): arrays of a fixed length, shortest integers, sorted members.
+//! The bytes are canonical: two rooms that will behave alike have the same snapshot. They are CBOR (RFC 8949) in its
+//! deterministic encoding (section 4.2): arrays of a fixed length, shortest integers, sorted members.
 
 use std::collections::VecDeque;
 use std::fmt;

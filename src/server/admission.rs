@@ -1,4 +1,4 @@
-//! Admission of connections: limits their number, their number from one address, and their rate from one address.
+//! Admission: limits connections in all, per address, and per second and address. Refuses connections beyond a limit.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};

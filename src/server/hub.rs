@@ -1,10 +1,10 @@
 //! The hub: the loop that owns the sessions and their room.
 //!
-//! Connections send it requests through `request_queue`; it never waits for a client. It owns the sessions, with the room and the sequencer
-//! (the commit pipeline), and the delivery, with the feed and the mailboxes. Each turn calls them in this order:
+//! Connections send it requests through `request_queue`; it never waits for a client. It owns the sessions, with the
+//! room and the sequencer, and the delivery, with the feed and the mailboxes. Each turn calls them in this order:
 //!
 //! ```text
-//! process_report  the store's result of a batch: its messages become ready entries
+//! process_report  applies the messages of a committed batch; this turn publishes them
 //! process         for each request: Sessions::apply, then Delivery::deliver for each output, in order
 //! publish         Delivery::publish     appends the events to the feed, then wakes the connections
 //!                 apply_ready           Sessions::advance applies ready entries, then Sessions::end_turn passes new messages to the store
@@ -12,9 +12,10 @@
 //!                 expire_members        removes the rest of the members that timed out
 //! ```
 //!
-//! The next turn publishes the output of `apply_ready` and the calls after it. While entries are ready, or the feed's next segment is full,
-//! no request is processed. [`Hub`] is driven by its caller: requests and the time are arguments. The task `run` drives it: it receives the
-//! requests, reads the clock, and is the only part that waits, for requests and for reports of the store.
+//! The next turn publishes what `publish` applies after `Delivery::publish`. While entries are ready, or the feed's
+//! next segment is full, no request is processed. [`Hub`] is driven by its caller: requests and the time are arguments.
+//! The task `run` drives it: it receives the requests, reads the clock, and is the only part that waits, for requests
+//! and for reports of the store.
 
 use std::any::Any;
 use std::ops::ControlFlow;
@@ -136,8 +137,8 @@ impl Hub {
         smol::unblock(move || sequencer.close()).await;
     }
 
-    /// Publishes the events of the turn. Then applies ready entries, disconnects slow consumers and removes expired members; the next turn
-    /// publishes those events.
+    /// Publishes the events of the turn. Then applies ready entries, disconnects slow consumers and removes expired
+    /// members; the next turn publishes those events.
     pub fn publish(&mut self, at: Timestamp) {
         self.delivery.publish();
         self.apply_ready();

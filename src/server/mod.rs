@@ -1,12 +1,17 @@
 //! The shell around the pure core: sockets, tasks, signals and the operator's log, on smol.
 //!
-//! One task accepts on each listener. One task serves each connection: its reader and its writer (`connection`). One task, the `hub`, owns
-//! the room. A `ListenerProtocol` serves clients up to their first line (`listen`, `web`). Connections send requests to the hub through
-//! `request_queue`, which has one bounded queue for each connection. The hub never waits for a client.
+//! One task accepts on each listener. One task serves each connection: its reader and its writer (`connection`). One
+//! task, the `hub`, owns the room. A `ListenerProtocol` serves clients up to their first line (`listen`, `web`).
+//! Connections send requests to the hub through `request_queue`, which has one queue for each connection; the reader
+//! bounds it. The hub never waits for a client.
 //!
-//! A connection reaches its client through a `transport`. The hub reaches the store through two interfaces: `store_interface` opens and
-//! reads it, [`Sequencer`](crate::sequencer::Sequencer) commits messages. `store_adapter` and `store_sequencer` implement them for SQLite;
-//! `store_pages` renders the rows that it reads. `clock` is the server's time.
+//! `delivery` renders output and finds slow consumers; `delivery::slow_consumers` lists all reasons. `token_bucket` is
+//! the rate limit, `admission` refuses connections, `shutdown` ends them. `clock` is the server's time. A connection
+//! reaches its client through a `transport`.
+//!
+//! The server reaches the store through three traits: [`StoreOpener`] opens it, `StoreReader` reads it,
+//! [`Sequencer`](crate::sequencer::Sequencer) commits. `store_adapter` and `store_sequencer` implement them for SQLite;
+//! `store_pages` renders the rows.
 
 pub mod hub;
 pub mod log;
@@ -79,7 +84,7 @@ pub struct ServerOptions {
     pub listen: Vec<Listener>,
     /// The file to write the listening ports to, one per line.
     pub port_file: Option<PathBuf>,
-    /// The size of the feed in bytes: the backlog of events that is kept for slow clients.
+    /// The most bytes that the feed keeps.
     pub backlog_bytes: usize,
     /// The maximum number of connections. `None`: as many as the limit of open files allows.
     pub max_clients: Option<usize>,
@@ -95,8 +100,8 @@ pub struct ServerOptions {
     pub line_rate: Rate,
     /// The rate at which connections from one address are admitted. Further connections are refused.
     pub connect_rate: Rate,
-    /// A client that accepts no bytes of its backlog for this time is disconnected. `None`: after half of TCP's user timeout, if there is a
-    /// `dead_peer_timeout`; otherwise never.
+    /// A client that accepts no bytes of its output for this time is disconnected. `None`: after half of TCP's user
+    /// timeout, if there is a `dead_peer_timeout`; otherwise never.
     pub send_timeout: Option<Duration>,
     /// A host that has vanished is detected within this time, at least [`DEAD_PEER_TIMEOUT_SECONDS_MIN`]. `None`: the kernel decides.
     pub dead_peer_timeout: Option<Duration>,
@@ -107,8 +112,8 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// The write timeout in effect: at most half of TCP's user timeout. So a slow consumer is disconnected, with an error, before the
-    /// kernel reports its connection as lost.
+    /// The send timeout in effect: at most half of TCP's user timeout. So a slow consumer is disconnected, with an
+    /// error, before the kernel reports its connection as lost.
     fn send_timeout(&self) -> Option<Duration> {
         let Some(dead_peer_timeout) = self.dead_peer_timeout else { return self.send_timeout };
         let longest = listen::user_timeout(dead_peer_timeout) / 2;
@@ -190,7 +195,7 @@ impl Drop for Run {
     }
 }
 
-/// Serves clients until the server stops. Returns the reason of the stop.
+/// Serves clients until the server stops. Returns the reason for the stop.
 async fn serve(
     executor: Arc<Executor<'static>>,
     listeners: Listeners,

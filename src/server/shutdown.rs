@@ -1,5 +1,7 @@
 //! Shutdown: the signals that start it, and the end of all connections in bounded time.
-//! `Sessions::shutdown` decides what clients are sent.
+//!
+//! First the hub answers every message it has (`finish_commits` in `hub.rs`). Then `Sessions::shutdown` sends each
+//! client the notice that the server is shutting down, and closes its connection.
 
 use std::io;
 use std::process;
@@ -46,8 +48,9 @@ impl Signals {
         }
     }
 
-    /// Waits for the first signal, or until `critical_tasks` completes. Returns the reason to stop. From then on, a second signal removes the
-    /// port file and ends the process at once, with the status 128 + signal number, as after a death by that signal.
+    /// Waits for the first signal, or until `critical_tasks` completes. Returns the reason to stop. From then on, a
+    /// second signal removes the port file and ends the process at once, with the status 128 + signal number, as after
+    /// a death by that signal.
     pub(super) async fn run_until_stop(
         mut self,
         critical_tasks: impl Future<Output = ()>,

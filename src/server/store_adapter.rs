@@ -1,4 +1,4 @@
-//! Implements the interface to a store for the SQLite store.
+//! SQLite behind the traits [`StoreOpener`] and [`StoreReader`].
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The server's interface to a store that is not open yet. `store_reader` reads stored messages; commits go through the sequencer. With the
-//! feature `store`, `store_adapter` implements both for SQLite. A server without a store keeps its messages in memory.
+//! Opens a store ([`StoreOpener`]). `store_reader` reads from an open one; `store_adapter` implements both traits for
+//! SQLite (feature `store`). Commits go through the sequencer. A server without a store keeps its messages in memory.
 
 use std::error::Error;
 use std::fmt::Debug;

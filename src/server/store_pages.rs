@@ -1,4 +1,5 @@
-//! Renders pages of messages from the store for one connection: the reply to a command, or the messages that a slow client missed.
+//! Renders pages of messages from the store for one connection: the reply to a command, or the messages that a slow
+//! consumer missed.
 //!
 //! The connection's task renders a page once it has written everything before it, and then drops the rows. So a connection has at most one
 //! page in memory, as rows or as text.
@@ -24,7 +25,7 @@ pub(super) struct QueryReply {
     pages: QueryPages,
 }
 
-/// The messages that a slow client missed, rendered as events.
+/// The messages that a slow consumer missed, rendered as events.
 #[derive(Debug)]
 pub(super) struct CatchUp {
     dialect: Dialect,

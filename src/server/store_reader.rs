@@ -1,4 +1,4 @@
-//! The server's interface to stored messages: reads them for connections.
+//! Reads stored messages for connections ([`StoreReader`]).
 
 use std::fmt::Debug;
 use std::sync::Arc;

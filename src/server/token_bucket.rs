@@ -1,5 +1,5 @@
-//! The rate limit: a token bucket. It limits the lines of each client and the connections from each address. Lines beyond the rate wait;
-//! they do not end the connection. `connection::reader` applies it to lines, `admission` to connections.
+//! The rate limit: a token bucket. It limits the lines of each client (`spend_token` in `connection::reader`) and the
+//! connections from each address (`admission`). Lines beyond the rate wait; connections beyond it are refused.
 //!
 //! The implementation is the generic cell rate algorithm (ITU-T I.371, annex A), whose only state is one point in time.
 

@@ -42,7 +42,7 @@ pub enum InputKind {
     CaughtUp,
     /// The client has ended its input. It still gets its replies; [`InputKind::Disconnected`] follows when it has them.
     EndOfInput,
-    /// The connection is closed or broken.
+    /// The connection has ended or must end, for this reason.
     Disconnected(LeaveReason),
     /// Time since the server started; comes from [`SessionId::SERVER`] about once a second, and is repeated with the same time while
     /// [`Sessions::has_expired`] is true.

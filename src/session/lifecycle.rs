@@ -35,15 +35,15 @@ pub enum Lifecycle {
     /// The client can send and receive.
     #[default]
     Open,
-    /// The client has ended its input and gets no further output than what is in its mailbox.
+    /// Output has ended: the client ended its input, or the session is about to be Closed.
     Closing(CloseReason),
     /// The session has no connection any more.
     Closed(CloseReason),
 }
 
 impl Lifecycle {
-    /// Nothing is added to the output after this, for this reason. The first reason counts, unless this one is `slow`: then the rest of
-    /// the output is not sent.
+    /// Ends the output, for this reason. A later reason is ignored, except `slow`, which replaces it and drops the
+    /// unsent rest.
     pub fn close(&mut self, reason: CloseReason) {
         *self = match *self {
             Self::Open => Self::Closing(reason),

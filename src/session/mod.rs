@@ -1,7 +1,9 @@
-//! Sessions: a state machine for each connection, which turns the connection's lines into changes of the [`Room`].
+//! One state machine for all sessions ([`Sessions`]), which turns the lines of connections into changes of the
+//! [`Room`].
 //!
-//! Pure. The caller passes each [`Input`] to [`Sessions::apply`], which runs the command and appends [`Output`]s. The caller delivers them
-//! in order, before the next input. When a session ends, its member may remain in the room.
+//! Pure. The caller passes each [`Input`] to [`Sessions::apply`], which runs the command and appends [`Output`]s. The
+//! caller delivers them in order, before the next input. When a connection ends, its member may remain; the session
+//! then stays, Closed, until the member leaves or is resumed.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod command_run;
@@ -190,7 +192,7 @@ impl Sessions {
         std::mem::replace(&mut self.sequencer, Box::new(MemorySequencer::default()))
     }
 
-    /// The member of a session, also after its connection has ended.
+    /// The member of a session, even after its connection has ended.
     pub fn member(&self, session: SessionId) -> Option<MemberId> {
         self.all.get(session)?.member
     }

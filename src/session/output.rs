@@ -32,7 +32,8 @@ pub enum Output {
         session: SessionId,
         /// The event.
         event: Event,
-        /// The reply that this session receives in place of the event; `None`: it receives the event.
+        /// The reply that this session receives in place of the event. `None`: it receives the event if it reads the
+        /// feed.
         own: Option<Reply>,
     },
     /// Sets the session's dialect, from here on.
@@ -46,6 +47,6 @@ pub enum Output {
     /// The session has lost its connection, but its member remains. The connection counts as connected, for `--max-clients` and
     /// `--max-per-address`, until [`Output::Remove`].
     Detach(SessionId),
-    /// Removes the session; always its last output.
+    /// Removes the session: nothing is sent to it after this.
     Remove(SessionId),
 }

@@ -33,8 +33,9 @@ enum Timeout {
 const IDLE: &str = "idle";
 
 impl Sessions {
-    /// Sets the time and handles the timeouts that are due. At most [`EXPIRED_PER_TURN_MAX`] sessions end, and as many members leave;
-    /// if more are due, [`Sessions::has_expired`] is true and this must be called again.
+    /// Sets the time and handles the timeouts that are due. At most [`EXPIRED_PER_TURN_MAX`] idle sessions end, and as
+    /// many detached members leave; if more are due, [`Sessions::has_expired`] is true and this must be called again.
+    /// All sessions without a nickname that are due end at once: their end causes no `LEAVE`.
     pub(super) fn tick(&mut self, at: Timestamp, now: Uptime, out: &mut Vec<Output>) {
         self.submit_at(now, at, Origin::SERVER, room::Action::Tick, out);
         let now = self.now();

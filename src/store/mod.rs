@@ -68,7 +68,7 @@ pub enum Durability {
 pub struct StoredState {
     /// The epoch of the ids.
     pub epoch: Token,
-    /// The id of the newest message, also if it was deleted: no greater id was ever given in this epoch.
+    /// The id of the newest message, even if it was deleted: no greater id was ever given in this epoch.
     pub last_id: MessageId,
     /// The id of the oldest message in the file. `None`: the file has no messages.
     pub oldest_id: Option<MessageId>,

@@ -196,7 +196,7 @@ impl StoreQuery {
     }
 }
 
-/// Locks a mutex, also if a thread panicked while it held the lock: such a fault ends the server anyway.
+/// Locks a mutex, even if a thread panicked while it held the lock: such a fault ends the server anyway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
-//! The bare relay: forwards each batch of whole lines from one client to all clients, unchanged. It has no names, no limits and
-//! no other order than that of arrival. With one `send` for each reader, a delivery cannot cost less, so servers are compared with it. It is
-//! not a server for real use.
+//! The bare relay: forwards each batch of whole lines from one client to all clients, unchanged. It has no names, no
+//! limits and no other order than that of arrival. With one `send` for each reader, a delivery cannot cost less, so
+//! servers are compared with it. It is not a server for real use.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! The texts of messages, equal for all servers: each names its sender and its sequence number. Checks that each arrives once, in order, and
-//! only in lines that the protocol has for messages.
+//! The texts of messages, equal for all servers: each names its sender and its sequence number. Checks that each
+//! arrives once, in order, and only in lines that the protocol has for messages.
 
 use crate::common::log::{CheckLine, Faults, TEXT_BYTES};
 use crate::protocol::Protocol;

@@ -176,12 +176,12 @@ struct Arguments {
 
     #[cfg_attr(
         feature = "store",
-        doc = "size of the backlog of events that is kept in memory for slow clients; a client that falls further behind is \
+        doc = "size of the events that are kept in memory for slow consumers; a client that falls further behind is \
                disconnected or, with --data, reads on from the store (default: 8MiB)"
     )]
     #[cfg_attr(
         not(feature = "store"),
-        doc = "size of the backlog of events that is kept in memory for slow clients; a client that falls further behind is \
+        doc = "size of the events that are kept in memory for slow consumers; a client that falls further behind is \
                disconnected (default: 8MiB)"
     )]
     #[argh(option, arg_name = "size", default = "BACKLOG_BYTES_DEFAULT", from_str_fn(parse_backlog))]

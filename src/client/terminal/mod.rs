@@ -1,7 +1,7 @@
-//! The client at a terminal. Two threads share a [`SharedChat`] and a [`Display`]: `send` reads keys, runs the line editor and sends
-//! typed lines;
-//! `receive` reads the connection and prints. Neither waits for the other: while the line editor is busy, `receive` still reads lines and
-//! replies to the server, and prints later. Calls that can block (writing to the terminal, the history file) run on other threads.
+//! The client at a terminal. Two threads share a [`SharedChat`] and a [`Display`]: `send` reads keys, runs the line
+//! editor and sends typed lines; `receive` reads the connection and prints. Neither waits for the other: while the line
+//! editor is busy, `receive` still reads lines and replies to the server, and prints later. Calls that can block
+//! (writing to the terminal, the history file) run on other threads.
 //!
 //! [`run`] starts the threads, and ends when the user leaves or the connection is lost for good.
 

@@ -1,5 +1,6 @@
-//! One connection, in one task: its reader turns bytes into requests for the hub; its writer sends the feed and the mailbox. This module
-//! starts and ends the task. Its parts do not know what a command does.
+//! One connection, in one task: its reader turns bytes into requests for the hub; its writer sends the feed and the
+//! mailbox. This module starts and ends the task. Its parts know of a command only its verb, its pipelining and
+//! whether it needs a secret.
 
 mod reader;
 mod writer;
@@ -170,8 +171,8 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// Sends the reason of the end, and closes the transport, if the client can still receive. Output that was sent still arrives after
-    /// that: the kernel keeps it until TCP gives up.
+    /// Sends the reason for the end, and closes the transport, if the client can still receive. Output that was sent
+    /// still arrives after that: the kernel keeps it until TCP gives up.
     async fn close_transport(&self, end: ConnectionEnd) {
         let closing = async {
             match end {

@@ -1,7 +1,8 @@
 //! Delivers outputs: events to the feed, all other lines to the mailboxes of clients.
 //!
-//! The hub calls [`Delivery::deliver`] for each output, in order, and [`Delivery::publish`] at the end of its turn. Nothing is sent before
-//! that, so each connection sends the output of a turn in one write.
+//! The hub calls [`Delivery::deliver`] for each output, in order, and [`Delivery::publish`] at the end of its turn. No
+//! connection is woken before that, so it normally sends the output of a turn in one write. [`slow_consumers`] lists
+//! the reasons for which a client is disconnected as slow.
 
 mod pages;
 mod slow_consumers;
@@ -63,7 +64,7 @@ impl Client {
 
     /// Whether the next event for the client was evicted from the feed.
     fn is_evicted(&self, oldest: &[u64; DIALECTS]) -> bool {
-        // The cursor of a blocked client may not have reached `follows_from` yet.
+        // The cursor of a slow consumer may not have reached `follows_from` yet.
         let reached = self.mailbox.cursor_offset().filter(|(dialect, _)| *dialect == self.dialect);
         let offset = reached.map(|(_, offset)| offset).or(self.follows_from.map(|position| position.offset));
         offset.is_some_and(|offset| offset < oldest[self.dialect.index()])

@@ -1,7 +1,11 @@
-//! Limits the memory for output that clients have not read, and selects the slow consumers to disconnect.
+//! Limits the memory for unread output, and selects the slow consumers to disconnect. A client is a slow consumer if
 //!
-//! A client also becomes a slow consumer in [`super::Delivery`], when it is sent a whisper while too many wait for it or, without a store,
-//! when the feed evicts its next event; and in `connection`, when its socket accepts nothing for the `--send-timeout`.
+//! - the unread output of all clients exceeds its limit, and this client has one of the largest parts (this module);
+//! - it is sent a whisper while more than [`WHISPER_BYTES_MAX`](crate::limits::WHISPER_BYTES_MAX) of whispers wait for
+//!   it ([`super::Delivery`]);
+//! - without a store, the feed evicts its next event ([`super::Delivery`], `connection::writer`);
+//! - with a store, the messages that it missed cannot be read (`Progress::Unreadable` in `connection::writer`);
+//! - its socket accepts nothing for the `--send-timeout` (`connection::writer`).
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -11,12 +15,12 @@ use crate::feed::{Feed, Mailbox};
 use crate::limits::{BACKLOG_FEEDS, BACKLOG_GROWTH_SHARE};
 use crate::room::SessionId;
 
-/// The limit on the backlog of all clients, feed included.
+/// The limit on all unread output, feed included.
 #[derive(Debug)]
 pub(super) struct BacklogLimit {
     bytes_max: usize,
-    /// The backlog after the last search for slow consumers, or less. Memory of clients that were disconnected then may still be part of
-    /// it.
+    /// The unread output after the last search for slow consumers, or less. Memory of clients that were disconnected
+    /// then may still be part of it.
     searched_bytes: usize,
 }
 
@@ -28,7 +32,7 @@ struct Holders {
     count: usize,
 }
 
-/// A client's part of the backlog.
+/// A client's part of the unread output.
 struct ClientBacklog {
     session: SessionId,
     own_bytes: usize,
@@ -41,8 +45,8 @@ impl BacklogLimit {
         Self { bytes_max: BACKLOG_FEEDS * feed.bytes_max(), searched_bytes: 0 }
     }
 
-    /// The clients to disconnect so that the backlog falls below the limit: the client with the largest part of the backlog, then the next.
-    /// Lines that several clients hold are divided among them.
+    /// The clients to disconnect so that the unread output falls below the limit: the client with the largest part of
+    /// it, then the next. Lines that several clients hold are divided among them.
     pub(super) fn find_slow<'a>(
         &mut self,
         feed: &Feed,
@@ -50,7 +54,7 @@ impl BacklogLimit {
     ) -> Vec<SessionId> {
         let backlog = feed.backlog().bytes();
         self.searched_bytes = self.searched_bytes.min(backlog);
-        // A search visits all clients, so it is repeated only after the backlog has grown.
+        // A search visits all clients, so it is repeated only after the unread output has grown.
         if backlog <= self.bytes_max.max(self.searched_bytes + self.bytes_max / BACKLOG_GROWTH_SHARE) {
             return Vec::new();
         }
@@ -59,7 +63,7 @@ impl BacklogLimit {
     }
 }
 
-/// Selects the clients with the largest parts of the backlog, as few as leave a backlog of at most `bytes_max`.
+/// Selects the clients with the largest parts of the unread output, as few as leave at most `bytes_max` of it.
 fn select_largest<'a>(
     clients: impl Iterator<Item = (SessionId, &'a Arc<Mailbox>)>,
     bytes_max: usize,
@@ -90,7 +94,7 @@ fn select_largest<'a>(
     slow
 }
 
-/// Measures a client's part of the backlog. Adds the client to the holders of its lines.
+/// Measures a client's part of the unread output. Adds the client to the holders of its lines.
 fn measure_backlog(session: SessionId, mailbox: &Mailbox, lines: &mut BTreeMap<usize, Holders>) -> ClientBacklog {
     let mut shared = Vec::new();
     let own_bytes = mailbox.measure_memory(|held| {

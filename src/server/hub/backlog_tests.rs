@@ -14,7 +14,7 @@ use crate::session::{Lifecycle, Timeouts};
 
 const CLIENTS: u64 = 500;
 
-/// A kind of output that fills the backlog.
+/// A kind of output that clients leave unread.
 #[derive(Clone, Copy, Debug)]
 enum BacklogKind {
     Feed,
@@ -39,7 +39,7 @@ impl BacklogKind {
 }
 
 /// Sends these kinds of output, in turns, to clients that read nothing. Returns the number of clients that are disconnected. Checks the
-/// backlog after each turn, and that the client that reads stays connected.
+/// unread output after each turn, and that the client that reads stays connected.
 fn fill(kinds: &[BacklogKind], rounds: u64) -> usize {
     let feed = Arc::new(Feed::new(BACKLOG_BYTES_MIN));
     let room = Room::default().with_history(RecentMessages::new(50));
@@ -83,7 +83,7 @@ fn fill(kinds: &[BacklogKind], rounds: u64) -> usize {
     usize::try_from(CLIENTS).unwrap() + 1 - hub.sessions().connected_count()
 }
 
-/// Some of the clients that do not read are disconnected, the others keep their backlog.
+/// Some of the clients that do not read are disconnected, the others keep their unread output.
 fn assert_disconnected(kind: BacklogKind, rounds: u64, expected: Range<usize>) {
     let disconnected = fill(&[kind], rounds);
     assert!(expected.contains(&disconnected), "{disconnected}");

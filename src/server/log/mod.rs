@@ -1,8 +1,9 @@
 //! The operator's log on standard error: the start, connections, nicknames, refusals, the stop. It has no messages, no whispers and no
 //! resume tokens.
 //!
-//! Each function here logs one event, through `tracing`; `store::log` has the store's. A message is constant, and all that varies is a field.
-//! `line` renders an event as text or JSON, `writer` writes it, and `LogLimiter` limits lines about frequent events.
+//! Each function here logs one event, through `tracing`; `store::log` has the store's. A message is constant; every
+//! value that varies is a field. `line` renders an event as text or JSON, `writer` writes it, and `LogLimiter` limits
+//! lines about frequent events.
 
 mod limiter;
 mod line;
@@ -50,7 +51,7 @@ pub struct Log {
     format: LogFormat,
 }
 
-/// The reason of a stop that is due to a panic.
+/// The reason for a stop that is due to a panic.
 pub(super) const FAULT: &str = "fault";
 
 /// The thread that writes the log; `None` before the start and after the end.
