@@ -208,7 +208,8 @@ fn is_full(pipe: impl AsFd) -> bool {
 }
 
 fn kill(child: &Child, signal: &str) {
-    Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("kill runs");
+    let status = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("kill runs");
+    assert!(status.success(), "kill failed: {status}");
 }
 
 #[test]
