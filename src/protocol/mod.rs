@@ -32,7 +32,7 @@ pub use other_protocol::OtherProtocol;
 pub use past_message::PastMessage;
 pub use resume::{InvalidToken, ResumeToken, Secret};
 pub use text::{Text, TextError, Token, sanitize};
-pub(crate) use text::{is_blank, shows_nothing};
+pub(crate) use text::{is_blank, is_invisible, shows_nothing};
 pub use user::{Details, User};
 
 /// The protocol's name and version, as in `HELLO`.

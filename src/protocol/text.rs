@@ -129,10 +129,15 @@ pub(crate) fn is_blank(text: &str) -> bool {
     !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.chars().all(shows_nothing)
 }
 
-/// Whether a character is invisible by itself: white space, a character that Unicode lets a display ignore, a combining mark
-/// without a base character, or one of a few with an empty glyph.
+/// Whether a character is invisible by itself: an invisible one, or a combining mark without a base character.
 pub(crate) fn shows_nothing(c: char) -> bool {
-    c.is_whitespace() || is_default_ignorable(c) || is_combining_mark(c) || is_empty_glyph(c)
+    is_invisible(c) || is_combining_mark(c)
+}
+
+/// Whether a character is invisible anywhere: white space, a character that Unicode lets a display ignore, or one of a few with an
+/// empty glyph.
+pub(crate) fn is_invisible(c: char) -> bool {
+    c.is_whitespace() || is_default_ignorable(c) || is_empty_glyph(c)
 }
 
 /// `Default_Ignorable_Code_Point` (`DerivedCoreProperties.txt` of Unicode 18): soft hyphen, joiners, Hangul fillers, direction

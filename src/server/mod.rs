@@ -273,7 +273,7 @@ async fn wait_for_any(tasks: &mut [Task<()>]) {
 fn create_admission(options: &ServerOptions) -> Arc<Admission> {
     let available = admission::raise_descriptor_limit();
     let max_clients = options.max_clients.unwrap_or(available);
-    log::limits(options, max_clients);
+    log::limits(options, max_clients.min(available));
     if max_clients > available {
         log::few_descriptors(max_clients, available);
     }

@@ -1,7 +1,7 @@
 //! The operator's log: the life of a server, as text and as JSON.
 
 use std::io::{self, BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
@@ -85,7 +85,7 @@ fn text_log_tells_the_life_of_a_server() {
     let expected = [
         format!(" INFO starting version={}", env!("CARGO_PKG_VERSION")),
         format!(" INFO no store: the newest messages are kept in memory epoch={EPOCH} history=1000"),
-        " INFO limits max_clients=1 max_per_address=none connect_rate=500/s line_rate=10/s line_burst=40 name_timeout=1m \
+        " INFO limits max_clients=1 max_per_address=none connect_rate=500 line_rate=10 line_burst=40 name_timeout=1m \
          idle_timeout=none resume_timeout=1m send_timeout=30s dead_peer_timeout=2m backlog=8MiB history=1000"
             .to_owned(),
         format!(" INFO listening listener=tcp://{server}"),
@@ -128,9 +128,9 @@ fn json_log_tells_the_life_of_a_server() {
         info(
             "limits",
             json!({
-                "max_clients": "1", "max_per_address": "none", "connect_rate": "500/s", "line_rate": "10/s", "line_burst": "40",
-                "name_timeout": "1m", "idle_timeout": "none", "resume_timeout": "1m", "send_timeout": "30s",
-                "dead_peer_timeout": "2m", "backlog": "8MiB", "history": "1000",
+                "max_clients": 1, "max_per_address": null, "connect_rate": 500, "line_rate": 10, "line_burst": 40,
+                "name_timeout": "1m", "idle_timeout": null, "resume_timeout": "1m", "send_timeout": "30s",
+                "dead_peer_timeout": "2m", "backlog": "8MiB", "history": 1000,
             }),
         ),
         info("listening", json!({ "listener": format!("tcp://{server}") })),
@@ -146,6 +146,26 @@ fn json_log_tells_the_life_of_a_server() {
         info("stopped", json!({ "reason": "SIGTERM", "uptime_seconds": null })),
     ];
     assert_eq!(lines.collect::<Vec<_>>(), expected);
+}
+
+/// The limit of open files is lower than `--max-clients`.
+#[test]
+fn limits_show_the_effective_number_of_clients() {
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "ulimit -n 256 && exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_chinwagd"),
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    let mut server = Server::spawn(shell.args(["--max-clients", "100000"]).stderr(Stdio::piped()));
+    let stderr = server.take_stderr();
+    server.signal("-TERM");
+    server.wait();
+    let log = io::read_to_string(stderr).expect("UTF-8");
+    assert!(log.contains(" limits max_clients=192 max_per_address="), "{log}");
+    assert!(log.contains(" max_clients=100000 available=192\n"), "{log}");
 }
 
 #[test]

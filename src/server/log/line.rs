@@ -3,7 +3,7 @@
 //! The message is constant; the fields hold everything that varies, including bytes from clients. With any bytes, a line stays one line, no
 //! value looks like another field, and no character controls a terminal.
 
-use std::fmt::{Debug, Write as _};
+use std::fmt::{self, Debug, Write as _};
 
 use chrono::{Local, SecondsFormat};
 use nu_ansi_term::{Color, Style};
@@ -11,118 +11,161 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
 use super::LogFormat;
-use crate::protocol::Timestamp;
+use crate::protocol::{Timestamp, is_invisible};
 
-/// A line of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How lines are rendered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LineStyle {
+    pub(super) format: LogFormat,
+    /// Only text is ever colored.
+    pub(super) is_colored: bool,
+}
+
+/// A line of the log, without its line ending. The message comes first; then come the fields, in their order.
+#[derive(Debug)]
 pub(super) struct LogLine {
-    at: Timestamp,
-    level: Level,
-    message: String,
-    fields: Vec<(&'static str, FieldValue)>,
+    style: LineStyle,
+    rendered: String,
+    /// Kept between fields for its capacity.
+    value: String,
 }
 
-/// The value of a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum FieldValue {
-    /// A number, `true` or `false`: the same in both formats.
-    Literal(String),
-    Text(String),
-}
+/// The name under which `tracing` records the message. In JSON, the message is a field like any other.
+const MESSAGE: &str = "message";
 
 impl LogLine {
-    /// Collects the message and the fields of an event.
-    pub(super) fn new(at: Timestamp, event: &Event<'_>) -> Self {
-        let mut line = Self { at, level: *event.metadata().level(), message: String::new(), fields: Vec::new() };
+    /// Renders an event.
+    pub(super) fn new(style: LineStyle, at: Timestamp, event: &Event<'_>) -> Self {
+        let mut line = Self::start(style, at, *event.metadata().level());
+        // The macros of `tracing` record the message before the fields.
         event.record(&mut line);
         line
     }
 
-    /// A line with one field, without an event.
-    pub(super) fn with_field(at: Timestamp, level: Level, message: &str, key: &'static str, value: &str) -> Self {
-        let fields = vec![(key, FieldValue::Text(value.to_owned()))];
-        Self { at, level, message: message.to_owned(), fields }
+    /// Renders a line without fields.
+    pub(super) fn with_message(style: LineStyle, at: Timestamp, level: Level, message: &str) -> Self {
+        let mut line = Self::start(style, at, level);
+        line.push_text(MESSAGE, message);
+        line
     }
 
-    /// Renders the line, without a line ending. Only text is ever colored.
-    pub(super) fn render(&self, format: LogFormat, is_colored: bool) -> String {
-        let mut rendered = String::new();
-        match format {
-            LogFormat::Text => self.render_text(&mut rendered, is_colored),
-            LogFormat::Json => self.render_json(&mut rendered),
+    /// Appends a field with a text.
+    pub(super) fn with_text(mut self, key: &str, value: &str) -> Self {
+        self.push_text(key, value);
+        self
+    }
+
+    /// Appends a field with a number.
+    pub(super) fn with_number(mut self, key: &str, value: u64) -> Self {
+        self.push_literal(key, value);
+        self
+    }
+
+    /// The rendered line, with a line ending.
+    pub(super) fn finish(mut self) -> String {
+        if self.style.format == LogFormat::Json {
+            self.rendered.push('}');
         }
-        rendered
+        self.rendered.push('\n');
+        self.rendered
     }
 
-    /// Renders `TIME LEVEL message key=value key="other value"`, with the local time.
-    fn render_text(&self, to: &mut String, is_colored: bool) {
-        let style = |style: Style| if is_colored { style } else { Style::new() };
-        let time = self.at.utc().with_timezone(&Local).to_rfc3339_opts(SecondsFormat::Millis, false);
-        *to += &style(Style::new().dimmed()).paint(time).to_string();
-        let level = format!("{:>5}", self.level.as_str());
-        *to += &format!(" {} ", style(color(self.level).normal()).paint(level));
-        push_shown(to, &self.message);
-        for (key, value) in &self.fields {
-            *to += &format!(" {}", style(Style::new().dimmed()).paint(format!("{key}=")));
-            match value {
-                FieldValue::Literal(value) => *to += value,
-                FieldValue::Text(value) => push_text_value(to, value),
+    /// Begins a line: `TIME LEVEL` with the local time, or the start of a JSON object (RFC 8259) with the time in UTC.
+    fn start(style: LineStyle, at: Timestamp, level: Level) -> Self {
+        let mut line = Self { style, rendered: String::with_capacity(LINE_BYTES), value: String::new() };
+        match style.format {
+            LogFormat::Text => {
+                let time = at.utc().with_timezone(&Local).to_rfc3339_opts(SecondsFormat::Millis, false);
+                line.push_painted(Style::new().dimmed(), format_args!("{time}"));
+                line.rendered.push(' ');
+                line.push_painted(color(level).normal(), format_args!("{:>5}", level.as_str()));
+            }
+            LogFormat::Json => {
+                let level = lower_case(level);
+                push_formatted(&mut line.rendered, format_args!(r#"{{"time":"{at}","level":"{level}""#));
+            }
+        }
+        line
+    }
+
+    /// Appends a number, `true`, `false` or `null`.
+    fn push_literal(&mut self, key: &str, value: impl fmt::Display) {
+        self.push_key(key);
+        push_formatted(&mut self.rendered, format_args!("{value}"));
+    }
+
+    fn push_text(&mut self, key: &str, value: &str) {
+        self.push_key(key);
+        match self.style.format {
+            LogFormat::Text if key == MESSAGE => push_shown(&mut self.rendered, value),
+            LogFormat::Text => push_text_value(&mut self.rendered, value),
+            LogFormat::Json => push_json_string(&mut self.rendered, value),
+        }
+    }
+
+    fn push_key(&mut self, key: &str) {
+        match self.style.format {
+            LogFormat::Text => {
+                self.rendered.push(' ');
+                if key != MESSAGE {
+                    self.push_painted(Style::new().dimmed(), format_args!("{key}="));
+                }
+            }
+            LogFormat::Json => {
+                self.rendered.push(',');
+                push_json_string(&mut self.rendered, key);
+                self.rendered.push(':');
             }
         }
     }
 
-    /// Renders a JSON object (RFC 8259), with the time in UTC.
-    fn render_json(&self, to: &mut String) {
-        let (time, level) = (self.at, self.level.as_str().to_ascii_lowercase());
-        *to += &format!(r#"{{"time":"{time}","level":"{level}","message":"#);
-        push_json_string(to, &self.message);
-        for (key, value) in &self.fields {
-            to.push(',');
-            push_json_string(to, key);
-            to.push(':');
-            match value {
-                FieldValue::Literal(value) => *to += value,
-                FieldValue::Text(value) => push_json_string(to, value),
-            }
+    fn push_painted(&mut self, style: Style, text: fmt::Arguments<'_>) {
+        if self.style.is_colored {
+            let (prefix, suffix) = (style.prefix(), style.suffix());
+            push_formatted(&mut self.rendered, format_args!("{prefix}{text}{suffix}"));
+        } else {
+            push_formatted(&mut self.rendered, text);
         }
-        to.push('}');
-    }
-
-    fn push_literal(&mut self, field: &Field, value: &impl ToString) {
-        self.fields.push((field.name(), FieldValue::Literal(value.to_string())));
     }
 }
 
 impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.record_str(field, &format!("{value:?}"));
+        let mut text = std::mem::take(&mut self.value);
+        text.clear();
+        push_formatted(&mut text, format_args!("{value:?}"));
+        self.push_text(field.name(), &text);
+        self.value = text;
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
-            value.clone_into(&mut self.message);
-        } else {
-            self.fields.push((field.name(), FieldValue::Text(value.to_owned())));
-        }
+        self.push_text(field.name(), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.push_literal(field, &value);
+        self.push_literal(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.push_literal(field, &value);
+        self.push_literal(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.push_literal(field, &value);
+        self.push_literal(field.name(), value);
     }
 
+    /// Infinity stands for "no limit". JSON has neither infinity nor NaN; `JSON.stringify` writes `null` for them, too.
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON has no infinity and no NaN.
-        if value.is_finite() { self.push_literal(field, &value) } else { self.record_debug(field, &value) }
+        match self.style.format {
+            _ if value.is_finite() => self.push_literal(field.name(), value),
+            LogFormat::Text => self.push_literal(field.name(), "none"),
+            LogFormat::Json => self.push_literal(field.name(), "null"),
+        }
     }
 }
+
+/// The capacity with which a line starts; most lines fit.
+const LINE_BYTES: usize = 256;
 
 fn color(level: Level) -> Color {
     match level {
@@ -133,14 +176,35 @@ fn color(level: Level) -> Color {
     }
 }
 
-/// Whether a terminal shows this character as itself. False for control characters, line separators, direction marks and the like.
+fn lower_case(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+/// Whether a reader sees this character. False for control characters, combining marks and all that [`is_invisible`], such as direction
+/// marks.
 fn is_shown(c: char) -> bool {
-    c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.escape_debug().len() == 1)
+    c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.escape_debug().len() == 1 && !is_invisible(c))
+}
+
+fn push_formatted(to: &mut String, text: fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = to.write_fmt(text);
+}
+
+/// Appends an escaped character, as in Rust.
+fn push_escaped(to: &mut String, c: char) {
+    if c.is_ascii() { to.extend(c.escape_debug()) } else { to.extend(c.escape_unicode()) }
 }
 
 fn push_shown(to: &mut String, text: &str) {
     for c in text.chars() {
-        if is_shown(c) { to.push(c) } else { to.extend(c.escape_debug()) }
+        if is_shown(c) { to.push(c) } else { push_escaped(to, c) }
     }
 }
 
@@ -153,7 +217,7 @@ fn push_text_value(to: &mut String, value: &str) {
     }
     to.push('"');
     for c in value.chars() {
-        if is_shown(c) && c != '"' && c != '\\' { to.push(c) } else { to.extend(c.escape_debug()) }
+        if is_shown(c) && c != '"' && c != '\\' { to.push(c) } else { push_escaped(to, c) }
     }
     to.push('"');
 }
@@ -168,8 +232,7 @@ fn push_json_string(to: &mut String, text: &str) {
             to.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string cannot fail.
-                let _ = write!(to, "\\u{unit:04x}");
+                push_formatted(to, format_args!("\\u{unit:04x}"));
             }
         }
     }
@@ -182,9 +245,11 @@ mod tests {
 
     use super::*;
 
-    fn line(fields: &[(&'static str, &str)]) -> LogLine {
-        let fields = fields.iter().map(|&(key, value)| (key, FieldValue::Text(value.to_owned()))).collect();
-        LogLine { at: Timestamp(0), level: Level::INFO, message: "joined".to_owned(), fields }
+    /// A line with these fields, without its line ending.
+    fn render(format: LogFormat, is_colored: bool, fields: &[(&str, &str)]) -> String {
+        let line = LogLine::with_message(LineStyle { format, is_colored }, Timestamp(0), Level::INFO, "joined");
+        let line = fields.iter().fold(line, |line, (key, value)| line.with_text(key, value)).finish();
+        line.strip_suffix('\n').expect("a line ending").to_owned()
     }
 
     /// The fields of a text line, read by its rules alone.
@@ -225,16 +290,17 @@ mod tests {
         fields
     }
 
-    /// Whether a terminal acts on the character instead of showing it. On purpose not the log's own rule.
+    /// Whether a terminal or a viewer acts on the character instead of showing it. On purpose not the log's own rule.
     fn is_obeyed(c: char) -> bool {
-        matches!(c, '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        matches!(c, '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}')
+            || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     }
 
     #[track_caller]
     fn check(value: &str) {
-        let line = line(&[("nick", value), ("reason", "quit")]);
-        let text = line.render(LogFormat::Text, false);
-        let json = line.render(LogFormat::Json, false);
+        let fields = [("nick", value), ("reason", "quit")];
+        let text = render(LogFormat::Text, false, &fields);
+        let json = render(LogFormat::Json, false, &fields);
         assert!(!text.contains(is_obeyed) && !json.contains(is_obeyed), "{text:?} {json:?}");
         let (_, fields) = text.split_once(" joined ").unwrap();
         let expected = [("nick", value), ("reason", "quit")].map(|(key, value)| (key.to_owned(), value.to_owned()));
@@ -271,16 +337,28 @@ mod tests {
 
     #[test]
     fn plain_words_are_not_quoted() {
-        let text =
-            line(&[("nick", "zoë"), ("address", "[::1]:9999"), ("reason", "it's quit")]).render(LogFormat::Text, false);
+        let fields = [("nick", "zoë"), ("address", "[::1]:9999"), ("reason", "it's quit")];
+        let text = render(LogFormat::Text, false, &fields);
         assert!(text.ends_with("  INFO joined nick=zoë address=[::1]:9999 reason=\"it's quit\""), "{text}");
     }
 
     #[test]
     fn only_text_is_colored() {
-        let line = line(&[("nick", "ann")]);
-        assert!(line.render(LogFormat::Text, true).contains("\x1b[32m INFO\x1b[0m joined \x1b[2mnick=\x1b[0mann"));
+        let text = render(LogFormat::Text, true, &[("nick", "ann")]);
+        assert!(text.contains("\x1b[32m INFO\x1b[0m joined \x1b[2mnick=\x1b[0mann"), "{text:?}");
         let json = r#"{"time":"1970-01-01T00:00:00.000Z","level":"info","message":"joined","nick":"ann"}"#;
-        assert_eq!(line.render(LogFormat::Json, true), json);
+        assert_eq!(render(LogFormat::Json, true, &[("nick", "ann")]), json);
+    }
+
+    #[test]
+    fn invisible_characters_are_escaped() {
+        // Soft hyphen, Mongolian vowel separator, joiner, blank of Braille, Hangul filler, byte order mark, tag.
+        for c in ['\u{ad}', '\u{180e}', '\u{200d}', '\u{2800}', '\u{3164}', '\u{feff}', '\u{e0020}'] {
+            let value = format!("a{c}b");
+            let text = render(LogFormat::Text, false, &[("nick", &value)]);
+            assert!(text.ends_with(&format!(" nick=\"a{}b\"", c.escape_unicode())), "{text:?}");
+            let json = render(LogFormat::Json, false, &[("nick", &value)]);
+            assert!(json.is_ascii(), "{json:?}");
+        }
     }
 }

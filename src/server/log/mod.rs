@@ -10,12 +10,13 @@ mod line;
 mod writer;
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tracing::field::Value;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event as LogEvent, Level, Subscriber, debug, error, info, warn};
 use tracing_subscriber::fmt::format::Writer;
@@ -24,14 +25,14 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub(super) use self::limiter::LogLimiter;
-use self::line::LogLine;
+use self::line::{LineStyle, LogLine};
 use self::writer::LogWriter;
 use super::admission::AdmissionLimit;
 use super::clock::wall_time;
 use super::{ServerOptions, StartError};
 use crate::command_line::{format_duration, format_size, is_colored, print_error};
 use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
-use crate::process::{Stream, error_text, write_line};
+use crate::process::{Stream, error_text};
 use crate::protocol::{CloseReason, Event, Name, Token};
 use crate::room::SessionId;
 
@@ -61,10 +62,14 @@ static WRITER: Mutex<Option<LogWriter>> = Mutex::new(None);
 ///
 /// A thread of its own writes the lines, so that no other thread waits for standard error. Call this once.
 pub fn start(level: LevelFilter, format: LogFormat) -> Log {
-    let writer = LogWriter::new(Stream::new(io::stderr(), None), Duration::from_millis(LOG_FLUSH_MS_MAX));
+    let style = LineStyle { format, is_colored: is_colored(&io::stderr()) };
+    let dropped = move |count| {
+        LogLine::with_message(style, wall_time(), Level::WARN, "dropped log lines").with_number("count", count).finish()
+    };
+    let stderr = Stream::new(io::stderr(), None);
+    let writer = LogWriter::new(stderr, Duration::from_millis(LOG_FLUSH_MS_MAX), dropped);
     let queue = writer.queue();
-    let format_line = LineFormat { format, is_colored: is_colored(&io::stderr()) };
-    subscriber(level, format_line, move || queue.clone()).init();
+    subscriber(level, style, move || queue.clone()).init();
     panic::set_hook(Box::new(fault));
     *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
     Log { format }
@@ -73,11 +78,11 @@ pub fn start(level: LevelFilter, format: LogFormat) -> Log {
 /// Renders the events of this level and above, and writes each line to a writer from `output`.
 fn subscriber<W: io::Write + 'static>(
     level: LevelFilter,
-    format_line: LineFormat,
+    style: LineStyle,
     output: impl Fn() -> W + Send + Sync + 'static,
 ) -> impl Subscriber + Send + Sync {
     let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(output);
-    subscriber.log_internal_errors(false).event_format(format_line).finish()
+    subscriber.log_internal_errors(false).event_format(LineFormat(style)).finish()
 }
 
 /// Writes the waiting lines, for at most [`LOG_FLUSH_MS_MAX`], and ends the log.
@@ -100,20 +105,19 @@ impl Log {
         match format {
             LogFormat::Text => print_error(program, &error.to_string()),
             LogFormat::Json => {
-                let line = LogLine::with_field(wall_time(), Level::ERROR, "cannot start", "error", &error.to_string());
-                let timeout = Duration::from_millis(ERROR_WRITE_MS_MAX);
+                let style = LineStyle { format, is_colored: false };
+                let line = LogLine::with_message(style, wall_time(), Level::ERROR, "cannot start");
+                let line = line.with_text("error", &error.to_string()).finish();
+                let mut stderr = Stream::new(io::stderr(), Some(Duration::from_millis(ERROR_WRITE_MS_MAX)));
                 // If this fails, the exit code still reports the error.
-                let _ = write_line(io::stderr(), &line.render(format, false), Some(timeout));
+                let _ = stderr.write_all(line.as_bytes());
             }
         }
     }
 }
 
 /// Renders events for the log's thread.
-struct LineFormat {
-    format: LogFormat,
-    is_colored: bool,
-}
+struct LineFormat(LineStyle);
 
 impl<S, F> FormatEvent<S, F> for LineFormat
 where
@@ -126,7 +130,7 @@ where
         mut to: Writer<'_>,
         event: &LogEvent<'_>,
     ) -> Result<(), fmt::Error> {
-        writeln!(to, "{}", LogLine::new(wall_time(), event).render(self.format, self.is_colored))
+        to.write_str(&LogLine::new(self.0, wall_time(), event).finish())
     }
 }
 
@@ -178,25 +182,24 @@ pub(super) fn store_opened(options: &crate::store::Options, state: &crate::store
 
 /// Logs the limits in force, each under the name of its option. `max_clients` is the effective number.
 pub(super) fn limits(options: &ServerOptions, max_clients: usize) {
-    let none_if_zero =
-        |number: u64, unit: &str| if number == 0 { "none".to_owned() } else { format!("{number}{unit}") };
-    let seconds = |seconds: u64| limit_text((seconds > 0).then(|| Duration::from_secs(seconds)));
+    let number = |number: u64| -> Box<dyn Value> { if number == 0 { Box::new(NO_LIMIT) } else { Box::new(number) } };
+    let seconds = |seconds: u64| limit_value((seconds > 0).then(|| Duration::from_secs(seconds)));
     let http = options.listen.iter().find_map(super::Listener::http_timeouts);
     info!(
-        max_clients = %max_clients,
-        max_per_address = none_if_zero(options.max_per_address as u64, ""),
-        connect_rate = none_if_zero(options.connect_rate.per_second.into(), "/s"),
-        line_rate = none_if_zero(options.line_rate.per_second.into(), "/s"),
-        line_burst = %options.line_rate.burst,
+        max_clients,
+        max_per_address = number(options.max_per_address as u64),
+        connect_rate = number(options.connect_rate.per_second.into()),
+        line_rate = number(options.line_rate.per_second.into()),
+        line_burst = options.line_rate.burst,
         name_timeout = seconds(options.timeouts.name_seconds),
         idle_timeout = seconds(options.timeouts.idle_seconds),
         resume_timeout = seconds(options.resume_seconds),
-        send_timeout = limit_text(options.send_timeout()),
-        dead_peer_timeout = limit_text(options.dead_peer_timeout),
-        http_header_timeout = http.map(|http| limit_text(Some(http.header))),
-        http_ping_interval = http.map(|http| limit_text(http.ping_interval)),
+        send_timeout = limit_value(options.send_timeout()),
+        dead_peer_timeout = limit_value(options.dead_peer_timeout),
+        http_header_timeout = http.map(|http| limit_value(Some(http.header))),
+        http_ping_interval = http.map(|http| limit_value(http.ping_interval)),
         backlog = format_size(options.backlog_bytes as u64),
-        history = %options.history,
+        history = options.history,
         "limits"
     );
 }
@@ -315,9 +318,15 @@ pub(super) fn stopped(reason: &str, uptime: Duration) {
     info!(reason, uptime_seconds = uptime.as_secs(), "stopped");
 }
 
-/// A duration as an option takes it; `none` if there is no limit.
-fn limit_text(duration: Option<Duration>) -> String {
-    duration.map_or_else(|| "none".to_owned(), format_duration)
+/// The value of a limit that is switched off: `none` in text, `null` in JSON.
+const NO_LIMIT: f64 = f64::INFINITY;
+
+/// A duration as an option takes it, or [`NO_LIMIT`].
+fn limit_value(duration: Option<Duration>) -> Box<dyn Value> {
+    match duration {
+        Some(duration) => Box::new(format_duration(duration)),
+        None => Box::new(NO_LIMIT),
+    }
 }
 
 #[cfg(test)]
@@ -344,8 +353,8 @@ pub(super) mod tests {
     pub(in crate::server) fn logged(format: LogFormat, run: impl FnOnce()) -> Vec<String> {
         let buffer = Buffer::default();
         let output = buffer.clone();
-        let line_format = LineFormat { format, is_colored: false };
-        let subscriber = subscriber(LevelFilter::DEBUG, line_format, move || output.clone());
+        let style = LineStyle { format, is_colored: false };
+        let subscriber = subscriber(LevelFilter::DEBUG, style, move || output.clone());
         tracing::subscriber::with_default(subscriber, run);
         let log = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         let separator = if format == LogFormat::Json { ',' } else { ' ' };
@@ -374,16 +383,15 @@ pub(super) mod tests {
                 id = 7_u64,
                 less = -1,
                 half = 0.5,
-                none = f64::NAN,
+                none = f64::INFINITY,
                 yes = true,
                 text = "7",
                 absent = None::<u8>,
                 "types"
             );
         };
-        assert_eq!(logged(LogFormat::Text, log), ["WARN types id=7 less=-1 half=0.5 none=NaN yes=true text=7"]);
-        let json =
-            r#""level":"warn","message":"types","id":7,"less":-1,"half":0.5,"none":"NaN","yes":true,"text":"7"}"#;
+        assert_eq!(logged(LogFormat::Text, log), ["WARN types id=7 less=-1 half=0.5 none=none yes=true text=7"]);
+        let json = r#""level":"warn","message":"types","id":7,"less":-1,"half":0.5,"none":null,"yes":true,"text":"7"}"#;
         assert_eq!(logged(LogFormat::Json, log), [json]);
     }
 }
