@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 
 use super::admission::{Admission, AdmissionLimit, Ticket};
 use super::connection::{Connection, ConnectionContext, send_refusal};
-use super::log::LogLimiter;
+use super::log::FrequentEvent;
 use super::sockets::Sockets;
 use super::transport::{Tcp, Transport};
 use super::{StartError, log};
@@ -22,6 +22,7 @@ use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX, KEEPALIVE_IDLE_EIGHTHS, KEEPALIVE_INTERVAL_EIGHTHS,
     RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, USER_TIMEOUT_EIGHTHS,
 };
+use crate::process::error_text;
 use crate::protocol::Timestamp;
 use crate::room::SessionId;
 
@@ -153,13 +154,16 @@ impl Listeners {
             sockets: Arc::clone(sockets),
             admission: Arc::clone(admission),
             last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
+            listener: 0,
         };
-        let accept = |(listener, protocol)| executor.spawn(accept(listener, protocol, acceptor.clone()));
-        self.0.into_iter().map(accept).collect()
+        let accept = |(number, (listener, protocol))| {
+            executor.spawn(accept(listener, protocol, Acceptor { listener: number, ..acceptor.clone() }))
+        };
+        self.0.into_iter().enumerate().map(accept).collect()
     }
 }
 
-/// Admits and serves the clients of all listeners.
+/// Admits and serves the clients of one listener. Most of its state is shared by all listeners.
 #[derive(Clone)]
 pub(super) struct Acceptor {
     pub(super) executor: Arc<Executor<'static>>,
@@ -167,6 +171,8 @@ pub(super) struct Acceptor {
     sockets: Arc<Sockets>,
     admission: Arc<Admission>,
     last_session: Arc<AtomicU64>,
+    /// The number of the listener.
+    listener: usize,
 }
 
 impl Acceptor {
@@ -194,17 +200,20 @@ impl Acceptor {
     /// Starts a task that serves a connection. The client's next bytes on this transport are lines.
     pub(super) fn spawn_connection<T: Transport + 'static>(&self, transport: T, address: SocketAddr, ticket: Ticket) {
         let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
-        let connection = Connection::new(transport, session, address, Arc::clone(&self.context), ticket);
-        log::connected(session, T::NAME, address);
+        let connection = Connection::new(transport, session, Arc::clone(&self.context), ticket);
         // Fails only if the hub has ended, and the server with it.
-        if connection.announce().is_ok() {
+        if connection.announce(address).is_ok() {
             self.executor.spawn(connection.serve()).detach();
         }
+    }
+
+    /// Logs an event on this listener, at most once a minute.
+    pub(super) fn log_frequent(&self, event: FrequentEvent) {
+        self.context.log.count(self.listener, event);
     }
 }
 
 async fn accept(listener: Async<TcpListener>, protocol: Arc<dyn ListenerProtocol>, acceptor: Acceptor) {
-    let (mut failures, mut refused) = (LogLimiter::default(), LogLimiter::default());
     let mut count: u32 = 0;
     loop {
         let accepted = listener.read_with(TcpListener::accept).await;
@@ -212,8 +221,7 @@ async fn accept(listener: Async<TcpListener>, protocol: Arc<dyn ListenerProtocol
         match accepted {
             Ok((tcp, address)) => {
                 if let Err(limit) = acceptor.admit_or_refuse(tcp, address, protocol.as_ref()) {
-                    refused
-                        .log(acceptor.context.clock.steady(), |count| log::connection_refused(address, limit, count));
+                    acceptor.log_frequent(FrequentEvent::ConnectionRefused(address, limit));
                 }
                 count = count.wrapping_add(1);
                 if count.is_multiple_of(ACCEPTS_AT_ONCE_MAX) {
@@ -225,7 +233,7 @@ async fn accept(listener: Async<TcpListener>, protocol: Arc<dyn ListenerProtocol
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             // Out of descriptors or memory: other connections must end first.
             Err(error) => {
-                failures.log(acceptor.context.clock.steady(), |count| log::accept_failed(&error, count));
+                acceptor.log_frequent(FrequentEvent::AcceptFailed(error_text(&error)));
                 Timer::after(Duration::from_millis(ACCEPT_RETRY_MS)).await;
             }
         }

@@ -48,7 +48,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::{FutureExt as _, StreamExt as _, future};
 use smol::{Executor, Task, Timer};
@@ -59,8 +59,8 @@ use self::connection::ConnectionContext;
 use self::hub::{Hub, HubRequest};
 pub use self::listen::Listener;
 use self::listen::Listeners;
+use self::log::RunLog;
 use self::port_file::PortFile;
-use self::request_queue::HubSender;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
 pub use self::store_interface::StoreOpener;
@@ -171,26 +171,27 @@ pub fn run(options: &ServerOptions) -> Result<(), StartError> {
     }
     let listeners = Listeners::bind(&options.listen, options.dead_peer_timeout)?;
     log::starting();
-    let run = Run { started_at: Instant::now() };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let run = Run { log: Arc::new(RunLog::new(Arc::clone(&clock))) };
     let executor = Arc::new(Executor::new());
     spawn_threads(&executor).map_err(StartError::System)?;
     let sockets = Sockets::new().map_err(StartError::System)?;
-    let serving =
-        serve(Arc::clone(&executor), listeners, options.clone(), signals, Arc::clone(&sockets), run.started_at);
+    let log = Arc::clone(&run.log);
+    let serving = serve(Arc::clone(&executor), listeners, options.clone(), signals, Arc::clone(&sockets), clock, log);
     let reason = driver::block_on(&sockets, &executor, executor.spawn(serving)).map_err(StartError::System)??;
-    log::stopped(reason, run.started_at.elapsed());
+    run.log.stopped(reason);
     Ok(())
 }
 
 /// A run of the server. Logs the stop if a panic ends it.
 struct Run {
-    started_at: Instant,
+    log: Arc<RunLog>,
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
         if thread::panicking() {
-            log::stopped(log::FAULT, self.started_at.elapsed());
+            self.log.stopped(log::FAULT);
         }
     }
 }
@@ -202,7 +203,8 @@ async fn serve(
     options: ServerOptions,
     mut signals: Signals,
     sockets: Arc<Sockets>,
-    started_at: Instant,
+    clock: Arc<dyn Clock>,
+    log: Arc<RunLog>,
 ) -> Result<&'static str, StartError> {
     let (to_hub, requests) = request_queue::channel();
     let feed = Arc::new(Feed::new(options.backlog_bytes));
@@ -212,11 +214,11 @@ async fn serve(
         Err(signal) => return Ok(signal),
     };
     let (line_rate, send_timeout) = (options.line_rate, options.send_timeout());
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (store_reader, context_clock) = (hub.store_reader().cloned(), Arc::clone(&clock));
-    let context =
-        Arc::new(ConnectionContext { feed, store_reader, to_hub, line_rate, send_timeout, clock: context_clock });
+    let store_reader = hub.store_reader().cloned();
     let mut hub = executor.spawn(hub::run(hub, requests, Arc::clone(&clock)));
+    let context =
+        ConnectionContext { feed, store_reader, to_hub, line_rate, send_timeout, clock, log: Arc::clone(&log) };
+    let context = Arc::new(context);
     let write = |path: &PathBuf| {
         let written = PortFile::write(path, listeners.ports());
         written.map(Arc::new).map_err(|error| StartError::PortFile(path.clone(), error))
@@ -226,10 +228,10 @@ async fn serve(
     listeners.log();
     announce::announce(listeners.announcement()).await;
     let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission);
-    critical_tasks.push(executor.spawn(send_ticks(context.to_hub.clone(), clock)));
+    critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
     let weak_port_file = port_file.as_ref().map(Arc::downgrade).unwrap_or_default();
     let tasks_end = future::or(&mut hub, wait_for_any(&mut critical_tasks));
-    let reason = signals.run_until_stop(tasks_end, weak_port_file, started_at).await;
+    let reason = signals.run_until_stop(tasks_end, weak_port_file, log).await;
     drop(critical_tasks);
     shutdown::close_connections(context, hub).await;
     drop(port_file);
@@ -280,15 +282,16 @@ fn create_admission(options: &ServerOptions) -> Arc<Admission> {
     Admission::new(max_clients, options.max_per_address, options.connect_rate)
 }
 
-/// Sends a tick with the uptime to the hub every [`TICK_MS`], until the hub ends.
-async fn send_ticks(to_hub: HubSender, clock: Arc<dyn Clock>) {
-    let queue = Arc::default();
+/// Sends a tick with the uptime to the hub every [`TICK_MS`], until the hub ends. The log gets a tick, too.
+async fn send_ticks(context: Arc<ConnectionContext>) {
+    let (queue, clock) = (Arc::default(), &context.clock);
     let mut meter = UptimeMeter::new(clock.steady());
     let mut ticks = Timer::interval(Duration::from_millis(TICK_MS));
     loop {
         ticks.next().await;
         let now = meter.read(clock.steady());
-        if to_hub.send(&queue, HubRequest::Input(SessionId::SERVER, InputKind::Tick(now)), 0).is_err() {
+        context.log.flush();
+        if context.to_hub.send(&queue, HubRequest::Input(SessionId::SERVER, InputKind::Tick(now)), 0).is_err() {
             return;
         }
     }

@@ -15,7 +15,7 @@ use smol::{Task, Timer};
 
 use super::connection::ConnectionContext;
 use super::hub::HubRequest;
-use super::log;
+use super::log::{self, RunLog};
 use super::port_file::PortFile;
 use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
 use crate::process::catch_signals;
@@ -55,7 +55,7 @@ impl Signals {
         mut self,
         critical_tasks: impl Future<Output = ()>,
         port_file: Weak<PortFile>,
-        started_at: Instant,
+        log: Arc<RunLog>,
     ) -> &'static str {
         let tasks_ended = async {
             critical_tasks.await;
@@ -68,7 +68,7 @@ impl Signals {
             if let Some(file) = port_file.upgrade() {
                 file.remove();
             }
-            log::stopped(&format!("second {}", name_of(second)), started_at.elapsed());
+            log.stopped(&format!("second {}", name_of(second)));
             log::end();
             process::exit(128 + second as i32);
         };

@@ -17,4 +17,4 @@ pub use self::answer::{Answer, HttpStatus};
 pub use self::incoming::{FrameDecoder, FrameError, FrameEvent};
 pub use self::origins::{AllowedOrigins, WebOrigin};
 pub use self::outgoing::{CloseMessage, FrameEncoder};
-pub use self::request::{HttpRequest, RequestKind};
+pub use self::request::{HttpRequest, RequestKind, loggable_request};

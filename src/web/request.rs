@@ -86,6 +86,19 @@ impl Resource {
     }
 }
 
+/// The method and the path of a request, for a log; `None` if the bytes do not begin with the request line of a server's client, so that no
+/// other text gets into the log. No user name, password, query or fragment is shown, because they can be secret.
+pub fn loggable_request(bytes: &[u8]) -> Option<String> {
+    let mut fields = [EMPTY_HEADER; HEAD_FIELDS_MAX];
+    let mut head = httparse::Request::new(&mut fields);
+    // The head may be malformed or incomplete after the request line.
+    let _ = head.parse(bytes);
+    let (Some(method), Some(target), Some(_version)) = (head.method, head.path, head.version) else { return None };
+    let method = METHODS.into_iter().find(|known| *known == method)?;
+    let target = RequestTarget::parse(target.split('#').next()?).ok()?;
+    Some(format!("{method} {}", target.path))
+}
+
 /// Answers a complete head, which `rest` follows. The error is a refusal.
 fn answer_head(head: &httparse::Request<'_, '_>, rest: &[u8], origins: &AllowedOrigins) -> Result<RequestKind, Answer> {
     let (method, target) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());

@@ -21,7 +21,7 @@ struct Logged {
 
 impl Logged {
     fn start(arguments: &[&str]) -> Self {
-        let mut command = command(&["--listen", "127.0.0.1:0", "--max-clients", "1"]);
+        let mut command = command(&["--listen", "127.0.0.1:0"]);
         let mut server = Server::spawn(command.args(arguments).stderr(Stdio::piped()));
         let (stderr, (to_test, log)) = (server.take_stderr(), mpsc::channel());
         thread::spawn(move || BufReader::new(stderr).lines().try_for_each(|line| to_test.send(line.expect("UTF-8"))));
@@ -51,7 +51,7 @@ fn address(client: &Client) -> String {
 /// A server that one client joins and leaves, and that refuses another one meanwhile. Returns the log, and the addresses of the
 /// server and of both clients.
 fn life(arguments: &[&str]) -> (Vec<String>, [String; 3]) {
-    let mut logged = Logged::start(arguments);
+    let mut logged = Logged::start(&[&["--max-clients", "1"], arguments].concat());
     let mut alice = logged.server.connect();
     alice.send(&format!("NICK {HOSTILE}"));
     alice.expect(&format!("OK NICK {HOSTILE}"));
@@ -166,6 +166,28 @@ fn limits_show_the_effective_number_of_clients() {
     let log = io::read_to_string(stderr).expect("UTF-8");
     assert!(log.contains(" limits max_clients=192 max_per_address="), "{log}");
     assert!(log.contains(" max_clients=100000 available=192\n"), "{log}");
+}
+
+/// Some clients keep their sockets open, and one does not read: the server stops before they have closed their connections.
+#[test]
+fn every_connection_ends_in_the_log_before_the_stop() {
+    let mut logged = Logged::start(&["--line-rate", "0"]);
+    let members: Vec<_> = (0..20).map(|number| logged.server.join(&format!("member{number}"))).collect();
+    let mut stuck = logged.server.join_narrow("stuck");
+    stuck.send_bytes("HELP\n".repeat(1000).as_bytes());
+    let watcher = logged.server.connect();
+    logged.wait_for("connected id=22 ");
+    let lines = logged.stop();
+    drop((members, stuck, watcher));
+    for id in 1..=22 {
+        for message in ["connected", "disconnected"] {
+            let start = format!(" INFO {message} id={id} ");
+            assert_eq!(lines.iter().filter(|line| line.contains(&start)).count(), 1, "{start} in {lines:#?}");
+        }
+    }
+    let reasons = lines.iter().filter(|line| line.contains(" disconnected ") && line.contains(" reason=shutdown "));
+    assert_eq!(reasons.count(), 22, "{lines:#?}");
+    assert!(lines.last().is_some_and(|line| line.contains(" stopped reason=SIGTERM ")), "{lines:#?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
@@ -20,7 +20,7 @@ use self::writer::OutputWriter;
 use super::admission::{Admission, Ticket};
 use super::clock::Clock;
 use super::hub::HubRequest;
-use super::log;
+use super::log::RunLog;
 use super::request_queue::{HubSender, RequestQueue};
 use super::store_reader::StoreReader;
 use super::token_bucket::Rate;
@@ -41,6 +41,7 @@ pub(super) struct ConnectionContext {
     pub(super) line_rate: Rate,
     pub(super) send_timeout: Option<Duration>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) log: Arc<RunLog>,
 }
 
 /// How the exchange with a client ended.
@@ -84,7 +85,6 @@ pub(super) async fn with_drain_timeout(closing: impl Future<Output = io::Result<
 pub(super) struct Connection<T> {
     transport: T,
     session: SessionId,
-    origin: Box<ConnectionOrigin>,
     context: Arc<ConnectionContext>,
     /// Requests that the hub has not processed yet.
     queue: Arc<RequestQueue>,
@@ -93,32 +93,20 @@ pub(super) struct Connection<T> {
     ticket: Ticket,
 }
 
-/// Where and when a connection began, for the log. Boxed: this keeps the future of the connection small, which has it twice.
-struct ConnectionOrigin {
-    address: SocketAddr,
-    at: Instant,
-}
-
 impl<T: Transport> Connection<T> {
     /// Creates a connection. The caller calls [`Connection::announce`], then [`Connection::serve`].
-    pub(super) fn new(
-        transport: T,
-        session: SessionId,
-        address: SocketAddr,
-        context: Arc<ConnectionContext>,
-        ticket: Ticket,
-    ) -> Self {
+    pub(super) fn new(transport: T, session: SessionId, context: Arc<ConnectionContext>, ticket: Ticket) -> Self {
         let mailbox = Arc::new(Mailbox::new(context.feed.backlog()));
-        let origin = Box::new(ConnectionOrigin { address, at: context.clock.steady() });
-        Self { transport, session, origin, context, queue: Arc::default(), mailbox, ticket }
+        Self { transport, session, context, queue: Arc::default(), mailbox, ticket }
     }
 
-    /// Announces the connection to the hub.
+    /// Announces the connection to the log and to the hub.
     ///
     /// # Errors
     /// The hub has ended.
-    pub(super) fn announce(&self) -> io::Result<()> {
-        let connect = HubRequest::Connect(self.session, self.origin.address, Arc::clone(&self.mailbox));
+    pub(super) fn announce(&self, address: SocketAddr) -> io::Result<()> {
+        self.context.log.connected(self.session, T::NAME, address);
+        let connect = HubRequest::Connect(self.session, address, Arc::clone(&self.mailbox));
         self.context.to_hub.send(&self.queue, connect, 0)
     }
 
@@ -129,19 +117,16 @@ impl<T: Transport> Connection<T> {
         // A panic in one connection ends only this connection. The panic hook has logged it.
         let end = AssertUnwindSafe(self.run_exchange()).catch_unwind().await.unwrap_or(ConnectionEnd::Lost);
         self.mailbox.discard();
-        let finishing = AssertUnwindSafe(self.finish(end)).catch_unwind();
-        let _ = Box::pin(finishing).await;
-        let duration = self.context.clock.steady().saturating_duration_since(self.origin.at);
-        log::disconnected(self.session, T::NAME, self.origin.address, self.close_reason(), duration);
+        let reporting = AssertUnwindSafe(self.report_end(&end)).catch_unwind();
+        let _ = Box::pin(reporting).await;
+        // Before the client has read the rest, which may take longer than the shutdown of the server.
+        self.context.log.disconnected(self.session, self.close_reason());
+        let closing = AssertUnwindSafe(self.close_transport(end)).catch_unwind();
+        let _ = Box::pin(closing).await;
         let Self { transport, context, queue, session, ticket, .. } = self;
         // The ticket counts the connection until its descriptor is closed.
         drop(transport);
         let _ = context.to_hub.send(&queue, HubRequest::KeepTicket(session, Box::new(ticket)), 0);
-    }
-
-    async fn finish(&self, end: ConnectionEnd) {
-        self.report_end(&end).await;
-        self.close_transport(end).await;
     }
 
     /// Reads and writes until the connection ends. Polls the writer first: its progress may allow the reader to continue.

@@ -2,13 +2,15 @@
 //! resume tokens.
 //!
 //! Each function here logs one event, through `tracing`; `store::log` has the store's. A message is constant; every
-//! value that varies is a field. `line` renders an event as text or JSON, `writer` writes it, and `LogLimiter` limits
-//! lines about frequent events.
+//! value that varies is a field. `line` renders an event as text or JSON, and `writer` writes it. [`RunLog`] logs the
+//! events that depend on earlier ones: the ends of connections, and frequent events.
 
 mod limiter;
 mod line;
+mod run_log;
 mod writer;
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -24,8 +26,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-pub(super) use self::limiter::LogLimiter;
 use self::line::{LineStyle, LogLine};
+pub(super) use self::run_log::{FrequentEvent, RunLog};
 use self::writer::LogWriter;
 use super::admission::AdmissionLimit;
 use super::clock::wall_time;
@@ -137,7 +139,12 @@ where
 /// Logs a panic in one line.
 fn fault(info: &PanicHookInfo<'_>) {
     let location = info.location().map(ToString::to_string).unwrap_or_default();
-    error!(location, panic = info.payload_as_str().unwrap_or_default(), "a fault in the server; please report it");
+    error!(location, panic = constant_text(info.payload()), "a fault in the server; please report it");
+}
+
+/// The text of a panic, if it is constant. A formatted text may have a client's text, as the panic of a slice that splits a character has.
+fn constant_text(payload: &dyn Any) -> Option<&'static str> {
+    payload.downcast_ref().copied()
 }
 
 pub(super) fn starting() {
@@ -228,18 +235,12 @@ pub(super) fn few_descriptors(max_clients: usize, available: usize) {
 }
 
 /// Logs a new session on a connection. `id` is the number of the session, as in `STATUS`.
-pub(super) fn connected(session: SessionId, transport: &str, address: SocketAddr) {
+fn connected(session: SessionId, transport: &str, address: SocketAddr) {
     info!(id = session.0, transport, %address, "connected");
 }
 
 /// Logs the end of a connection after `duration`.
-pub(super) fn disconnected(
-    session: SessionId,
-    transport: &str,
-    address: SocketAddr,
-    reason: CloseReason,
-    duration: Duration,
-) {
+fn disconnected(session: SessionId, transport: &str, address: SocketAddr, reason: CloseReason, duration: Duration) {
     let reason = match reason {
         CloseReason::Left(reason) => reason.as_str(),
         CloseReason::Resumed => "resumed",
@@ -279,7 +280,7 @@ pub(super) fn fell_behind(session: SessionId) {
 }
 
 /// Logs a connection that was not admitted. `count` connections were refused since the last such line.
-pub(super) fn connection_refused(address: SocketAddr, limit: AdmissionLimit, count: u64) {
+fn connection_refused(address: SocketAddr, limit: AdmissionLimit, count: u64) {
     let (reason, limit) = match limit {
         AdmissionLimit::Clients(max) => ("--max-clients", max as u64),
         AdmissionLimit::Address(max) => ("--max-per-address", max as u64),
@@ -288,16 +289,15 @@ pub(super) fn connection_refused(address: SocketAddr, limit: AdmissionLimit, cou
     info!(%address, reason, limit, count, "refused a connection");
 }
 
-/// Logs a request that was answered with an error. `count` requests were refused for this reason since the
-/// last such line.
+/// Logs a request that was answered with an error. `count` requests were refused for this reason since the last such line.
 #[cfg(feature = "web")]
-pub(super) fn request_refused(address: SocketAddr, status: u16, reason: &str, request: &str, count: u64) {
+fn request_refused(address: SocketAddr, status: u16, reason: &str, request: Option<&str>, count: u64) {
     info!(%address, status, reason, request, count, "refused an HTTP request");
 }
 
 /// Logs that connections cannot be accepted. `count` attempts failed since the last such line.
-pub(super) fn accept_failed(error: &io::Error, count: u64) {
-    warn!(error = error_text(error), count, "cannot accept connections; retrying");
+fn accept_failed(error: &str, count: u64) {
+    warn!(error, count, "cannot accept connections; retrying");
 }
 
 #[cfg(feature = "store")]
@@ -314,7 +314,7 @@ pub(super) fn stopping(signal: &str) {
     info!(signal, "stopping; a second SIGTERM or SIGINT ends the server at once");
 }
 
-pub(super) fn stopped(reason: &str, uptime: Duration) {
+fn stopped(reason: &str, uptime: Duration) {
     info!(reason, uptime_seconds = uptime.as_secs(), "stopped");
 }
 
@@ -374,6 +374,17 @@ pub(super) mod tests {
         for address in ["0.0.0.0:9999", "[::]:9999", "192.0.2.1:9999", "[fe80::1]:9999", "[::ffff:192.0.2.1]:1"] {
             assert_eq!(levels(address), ["INFO", "WARN"], "{address}");
         }
+    }
+
+    #[test]
+    fn panic_text_from_a_client_is_not_logged() {
+        let text_of = |run: fn(&str)| {
+            let secret = String::from("sécret");
+            constant_text(&*panic::catch_unwind(|| run(&secret)).unwrap_err())
+        };
+        assert_eq!(text_of(|_| panic!("a constant text")), Some("a constant text"));
+        assert_eq!(text_of(|secret| drop(secret[..2].to_owned())), None);
+        assert_eq!(text_of(|secret| panic!("{secret}")), None);
     }
 
     #[test]

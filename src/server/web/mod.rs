@@ -1,11 +1,10 @@
 //! The listener for browsers: answers HTTP requests. After a WebSocket handshake, serves the client like any other.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_lite::{FutureExt as _, future};
 use smol::Timer;
@@ -14,13 +13,13 @@ use super::admission::Ticket;
 use super::connection::{ConnectionContext, wait_for_mailbox, with_drain_timeout};
 use super::hub::HubRequest;
 use super::listen::{Acceptor, HttpTimeouts, Listener, ListenerProtocol};
-use super::log::{self, LogLimiter};
+use super::log::FrequentEvent;
 use super::transport::{Tcp, Transport, WebSocket, read_input, write_all};
 use crate::command::Refusal;
 use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX, LOGGED_REQUEST_BYTES_MAX};
 use crate::protocol::{Mode, Timestamp};
-use crate::web::{AllowedOrigins, Answer, HttpRequest, HttpStatus, RequestKind};
+use crate::web::{AllowedOrigins, Answer, HttpRequest, HttpStatus, RequestKind, loggable_request};
 
 /// The configuration for browsers.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +35,7 @@ pub struct WebOptions {
 impl Listener {
     /// Creates a listener for browsers: HTTP, and lines over WebSocket.
     pub fn web(address: SocketAddr, options: &Arc<WebOptions>) -> Self {
-        Self::new(address, Arc::new(WebProtocol { options: Arc::clone(options), refusals: Arc::default() }))
+        Self::new(address, Arc::new(WebProtocol { options: Arc::clone(options) }))
     }
 }
 
@@ -44,12 +43,7 @@ impl Listener {
 #[derive(Debug, Default)]
 struct WebProtocol {
     options: Arc<WebOptions>,
-    refusals: Arc<RefusalLog>,
 }
-
-/// Limits the log lines about refused requests, for each reason. There are few: no reason has bytes of a request.
-#[derive(Debug, Default)]
-struct RefusalLog(Mutex<BTreeMap<String, LogLimiter>>);
 
 impl ListenerProtocol for WebProtocol {
     fn invitation(&self, address: SocketAddr) -> String {
@@ -66,9 +60,9 @@ impl ListenerProtocol for WebProtocol {
 
     fn serve(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket) {
         let (executor, acceptor) = (&acceptor.executor, acceptor.clone());
-        let (options, refusals) = (Arc::clone(&self.options), Arc::clone(&self.refusals));
+        let options = Arc::clone(&self.options);
         let receiving = async move {
-            if let Some(tcp) = serve_request(tcp, address, &options, &refusals, &acceptor.context).await {
+            if let Some(tcp) = serve_request(tcp, address, &options, &acceptor).await {
                 acceptor.spawn_connection(WebSocket::new(tcp, options.ping_interval), address, ticket);
             }
         };
@@ -85,10 +79,9 @@ async fn serve_request<T: Transport>(
     transport: T,
     address: SocketAddr,
     options: &WebOptions,
-    refusals: &RefusalLog,
-    context: &ConnectionContext,
+    acceptor: &Acceptor,
 ) -> Option<T> {
-    let answering = answer_request(&transport, address, options, refusals, context);
+    let answering = answer_request(&transport, address, options, acceptor);
     // A panic in one request ends only this connection. The panic hook has logged it.
     let answered = AssertUnwindSafe(Box::pin(answering)).catch_unwind().await;
     let joins = answered.ok()?.ok()?;
@@ -105,9 +98,9 @@ async fn answer_request(
     transport: &impl Transport,
     address: SocketAddr,
     options: &WebOptions,
-    refusals: &RefusalLog,
-    context: &ConnectionContext,
+    acceptor: &Acceptor,
 ) -> io::Result<bool> {
+    let context = &acceptor.context;
     let mut head = Vec::new();
     let late = async {
         Timer::after(options.header_timeout).await;
@@ -121,7 +114,12 @@ async fn answer_request(
         RequestKind::Health(answer) => check_health(context, answer).await,
     };
     if answer.status().is_error() {
-        refusals.log(address, &answer, &head, context.clock.steady());
+        acceptor.log_frequent(FrequentEvent::RequestRefused {
+            address,
+            status: answer.status() as u16,
+            reason: answer.reason().to_owned(),
+            request: loggable_request(&head).map(shorten),
+        });
     }
     with_drain_timeout(write_all(transport, &to_bytes(&answer, is_head, context.clock.wall()))).await?;
     Ok(joins)
@@ -142,23 +140,13 @@ async fn read_request(
     }
 }
 
-impl RefusalLog {
-    fn log(&self, address: SocketAddr, answer: &Answer, head: &[u8], now: Instant) {
-        let (status, reason) = (answer.status() as u16, answer.reason());
-        let mut limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        limiters.entry(reason.to_owned()).or_default().log(now, |count| {
-            log::request_refused(address, status, reason, &request_line(head), count);
-        });
+/// Cuts a request line to at most [`LOGGED_REQUEST_BYTES_MAX`].
+fn shorten(mut line: String) -> String {
+    if line.len() > LOGGED_REQUEST_BYTES_MAX {
+        line.truncate(line.floor_char_boundary(LOGGED_REQUEST_BYTES_MAX));
+        line.push('…');
     }
-}
-
-/// The request line as far as it was read, at most [`LOGGED_REQUEST_BYTES_MAX`] of it.
-fn request_line(head: &[u8]) -> String {
-    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    match line.get(..LOGGED_REQUEST_BYTES_MAX) {
-        Some(start) => String::from_utf8_lossy(start).into_owned() + "…",
-        None => String::from_utf8_lossy(line).into_owned(),
-    }
+    line
 }
 
 /// Renders an answer, with the current time `at` as its date.
@@ -192,6 +180,7 @@ mod tests {
     use crate::limits::BACKLOG_BYTES_DEFAULT;
     use crate::server::clock::SystemClock;
     use crate::server::hub::Hub;
+    use crate::server::log::RunLog;
     use crate::server::{Rate, request_queue};
     use crate::session::Sessions;
 
@@ -219,6 +208,7 @@ mod tests {
             line_rate,
             send_timeout: None,
             clock: Arc::new(SystemClock),
+            log: Arc::new(RunLog::new(Arc::new(SystemClock))),
         };
         assert_eq!(future::block_on(check(&context)).status(), HttpStatus::ServiceUnavailable);
         let at_work = async {
