@@ -125,7 +125,7 @@ impl World {
         let descriptors = start.elapsed();
         let ended = regulars.chat_until(DEADLINE, |_| {
             self.log.read();
-            self.log.open.len() == REGULARS || self.log.lost() > 0
+            self.log.open.len() == REGULARS || self.log.dropped() > 0
         });
         assert!(ended, "sessions that did not end: {:?}", self.log.open);
         print(format_args!("gone from the room after {in_room:.1?}, closed after {descriptors:.1?}"));
@@ -177,7 +177,7 @@ fn report(regulars: &Regulars, tally: &Tally, log: &Log) {
     let (kinds, count) = (connections.len(), connections.values().sum::<usize>());
     print(format_args!("hostile: {count} connections, {kinds} kinds, {bytes_written} bytes sent, {bytes_read} read"));
     print(format_args!("hostile clients read {answered:?}; members left with the reasons {:?}", regulars.history.left));
-    print(format_args!("connections in the log: {}, missing: {}", log.connected(), log.lost()));
+    print(format_args!("connections in the log: {}, dropped lines: {}", log.connected(), log.dropped()));
 }
 
 fn variable(name: &str) -> Option<u64> {

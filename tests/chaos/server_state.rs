@@ -20,20 +20,20 @@ impl Resources {
 
 /// The server's log, read as it grows. It goes to a file, so the server never waits for a reader.
 ///
-/// Each connection's task logs `connected` first and `disconnected` last, so a session with only the first line is a task that still
-/// runs. The server drops lines while 4,096 of them wait to be written. Then some `connected` lines are missing, too; [`Log::lost`]
-/// counts them.
+/// Each connection's task logs `disconnected` before it waits until the client has read the rest, so a session with only `connected` is a
+/// task that still runs. A task with both lines holds its descriptor until it ends; [`Resources`] counts those. The server drops lines
+/// while 4,096 of them wait to be written, and logs their number.
 pub(crate) struct Log {
     input: BufReader<File>,
     part: String,
     connected: u64,
-    last_session: u64,
+    dropped: u64,
     pub(crate) open: BTreeSet<u64>,
 }
 
 impl Log {
     pub(crate) fn new(file: File) -> Self {
-        Self { input: BufReader::new(file), part: String::new(), connected: 0, last_session: 0, open: BTreeSet::new() }
+        Self { input: BufReader::new(file), part: String::new(), connected: 0, dropped: 0, open: BTreeSet::new() }
     }
 
     /// Reads the lines that were logged since the last call.
@@ -45,13 +45,16 @@ impl Log {
     }
 
     fn record(&mut self, line: &str) {
+        if let Some(count) = number(line, " WARN dropped log lines count=") {
+            self.dropped += count;
+            return;
+        }
         let level = line.split_whitespace().nth(1);
         assert!(matches!(level, Some("INFO" | "DEBUG")), "unexpected warning: {line}");
-        if let Some(session) = session(line, " connected id=") {
+        if let Some(session) = number(line, " connected id=") {
             self.connected += 1;
-            self.last_session = self.last_session.max(session);
             assert!(self.open.insert(session), "{session} connects twice");
-        } else if let Some(session) = session(line, " disconnected id=") {
+        } else if let Some(session) = number(line, " disconnected id=") {
             self.open.remove(&session);
         }
     }
@@ -60,13 +63,14 @@ impl Log {
         self.connected
     }
 
-    /// Number of connections whose line is missing. Sessions are numbered from 1, without gaps.
-    pub(crate) fn lost(&self) -> u64 {
-        self.last_session - self.connected
+    /// Number of lines that the server has dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
     }
 }
 
-fn session(line: &str, before: &str) -> Option<u64> {
+/// The number in a line after `before`.
+fn number(line: &str, before: &str) -> Option<u64> {
     let (_, rest) = line.split_once(before)?;
     rest.split(' ').next()?.parse().ok()
 }

@@ -1,5 +1,5 @@
 //! The operator's log on standard error: the start, connections, nicknames, refusals, the stop. It has no messages, no whispers and no
-//! resume tokens.
+//! resume tokens: no function here takes a client's text, except a nickname, and the method and the path of an HTTP request.
 //!
 //! Each function here logs one event, through `tracing`; `store::log` has the store's. A message is constant; every
 //! value that varies is a field. `line` renders an event as text or JSON, and `writer` writes it. [`RunLog`] logs the
