@@ -14,7 +14,7 @@ use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
 use crate::protocol::{MessageId, Name, PastMessage, Timestamp};
 use crate::room::{Action, Entry, Message, Origin, StoreFailure, Uptime};
 use crate::sequencer::{Change, Numbering, Sequencer};
-use crate::store::{CommitFate, Report, Store};
+use crate::store::{CommitFailure, CommitFate, Report, Store};
 
 /// The store, the messages that wait for a commit, and the entries that are ready.
 #[derive(Debug)]
@@ -35,8 +35,9 @@ pub(super) struct StoreSequencer {
     /// The authors of the batch that is being committed, in order. Includes those of refused messages.
     committing: Option<Vec<Author>>,
     ready: VecDeque<Entry>,
-    /// The last commit has failed. Only changes of this are logged.
-    has_commit_failed: bool,
+    has_last_commit_failed: bool,
+    /// The log has a failure of a commit, and no commit has succeeded since.
+    is_failure_logged: bool,
 }
 
 #[derive(Debug)]
@@ -70,7 +71,8 @@ impl StoreSequencer {
             is_batch_open: false,
             committing: None,
             ready: VecDeque::new(),
-            has_commit_failed: false,
+            has_last_commit_failed: false,
+            is_failure_logged: false,
         }
     }
 
@@ -95,14 +97,16 @@ impl StoreSequencer {
     }
 
     /// Makes entries of a batch. The next batch reuses the ids of a failed one, because no client has seen them.
-    fn finish_batch(&mut self, messages: Vec<PastMessage>, result: Result<(), String>) {
-        let failure = result.err().map(|why| {
-            if !std::mem::replace(&mut self.has_commit_failed, true) {
-                log::commit_failed(&why);
+    fn finish_batch(&mut self, messages: Vec<PastMessage>, result: Result<(), CommitFailure>) {
+        let failure = result.err().map(|CommitFailure { reason, should_log }| {
+            self.has_last_commit_failed = true;
+            if should_log && !std::mem::replace(&mut self.is_failure_logged, true) {
+                log::commit_failed(&reason);
             }
-            StoreFailure::NotStored(why.into())
+            StoreFailure::NotStored(reason.into())
         });
-        if failure.is_none() && std::mem::take(&mut self.has_commit_failed) {
+        if failure.is_none() && std::mem::take(&mut self.has_last_commit_failed) {
+            self.is_failure_logged = false;
             log::commits_recovered();
         }
         let mut messages = messages.into_iter();

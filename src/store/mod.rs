@@ -82,9 +82,18 @@ pub struct StoredState {
 #[derive(Debug)]
 pub enum Report {
     /// The thread has stored all of these messages, or none of them, for this reason.
-    Committed(Vec<PastMessage>, Result<(), String>),
+    Committed(Vec<PastMessage>, Result<(), CommitFailure>),
     /// The thread has evicted all messages up to this id.
     Evicted(MessageId),
+}
+
+/// Why a batch was not committed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CommitFailure {
+    /// The authors of the messages read it.
+    pub reason: String,
+    /// False if the store has logged the cause itself, or if the server is shutting down.
+    pub should_log: bool,
 }
 
 /// An open file, with the threads that write, read and search it.

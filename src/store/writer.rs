@@ -21,7 +21,7 @@ use super::file::{StoreFile, checkpoint, evicted, free_pages, last_seq, note_cle
 use super::schema::{LOBBY, Seq};
 use super::store_path::Displaced;
 use super::wal::{WalBound, checkpoint_within};
-use super::{CommitFate, Job, Now, PendingSearch, Report, Retention, log, words};
+use super::{CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, log, words};
 use crate::limits::{
     CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS,
     STORE_PAGES_FREED_AT_ONCE_MAX, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX,
@@ -96,9 +96,16 @@ impl CommitGate {
 /// Why a batch was not committed. Its authors read the text.
 #[derive(Debug)]
 enum CommitError {
+    /// Is logged by `check_path`.
     Displaced(Displaced),
     Stopped,
     Sqlite(rusqlite::Error),
+}
+
+impl CommitError {
+    fn into_failure(self) -> CommitFailure {
+        CommitFailure { reason: self.to_string(), should_log: matches!(self, Self::Sqlite(_)) }
+    }
 }
 
 impl From<rusqlite::Error> for CommitError {
@@ -172,7 +179,7 @@ impl StoreWriter {
             let mut committed = 0;
             match jobs.recv_timeout(Duration::from_millis(pause_ms)) {
                 Ok(Job::Commit(messages)) => {
-                    let result = self.commit(&messages).map_err(|error| error.to_string());
+                    let result = self.commit(&messages).map_err(|error| error.into_failure());
                     committed = messages.len();
                     if to_hub.send_blocking(Report::Committed(messages, result)).is_err() {
                         return;

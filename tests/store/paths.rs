@@ -167,6 +167,7 @@ fn displaced_file_refuses_messages() {
         drop(ann);
         let log = stop(server);
         assert_eq!(log.matches(WARNED).count(), 1, "{name}: {log}");
+        assert_eq!(log.matches("refusing new ones").count(), 1, "{name}: the log has contradictory advice: {log}");
         let wal = directory.path().join("chat.db-wal");
         assert!(wal.metadata().map_or(0, |wal| wal.len()) == 0, "{name}: it would be taken for that of another file");
         // The next server starts with what is there, and the file, wherever it is, has every acknowledged message.

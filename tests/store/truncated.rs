@@ -75,6 +75,7 @@ fn truncated_file_refuses_messages_until_the_restart() {
         let directory = tempfile::tempdir().expect("a directory");
         let log = refuses_after_truncation(directory.path(), name, change);
         assert_eq!(log.matches(WARNED).count(), 1, "{name}: {log}");
+        assert_eq!(log.matches("refusing new ones").count(), 1, "the log has contradictory advice: {log}");
         assert!(log.contains(name), "{log}");
         // The lost messages cannot be restored, but the server does no further damage.
         if !kept.is_empty() {

@@ -56,7 +56,7 @@ pub(super) fn try_commit(store: &Store, messages: Vec<PastMessage>) -> Result<()
     store.commit(messages);
     loop {
         if let Report::Committed(_, result) = next_report(store.reports()) {
-            return result;
+            return result.map_err(|failure| failure.reason);
         }
     }
 }

@@ -308,7 +308,8 @@ fn commit_after_stop_is_refused() {
     assert_eq!(store.stop_commits(), CommitFate::NotStored, "it waits for the file");
     file.execute_batch("ROLLBACK").unwrap();
     let Report::Committed(_, result) = next_report(store.reports()) else { panic!("nothing is deleted") };
-    assert_eq!(result, Err("the server is shutting down".to_owned()));
+    let failure = CommitFailure { reason: "the server is shutting down".to_owned(), should_log: false };
+    assert_eq!(result, Err(failure));
     close(store);
     assert_eq!(ids(&path), [0; 0]);
 }
