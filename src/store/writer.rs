@@ -179,7 +179,7 @@ impl StoreWriter {
             let mut committed = 0;
             match jobs.recv_timeout(Duration::from_millis(pause_ms)) {
                 Ok(Job::Commit(messages)) => {
-                    let result = self.commit(&messages).map_err(|error| error.into_failure());
+                    let result = self.commit(&messages).map_err(CommitError::into_failure);
                     committed = messages.len();
                     if to_hub.send_blocking(Report::Committed(messages, result)).is_err() {
                         return;
