@@ -35,9 +35,9 @@ pub(super) struct ClientOptions {
     help_triggers("-h", "--help"),
     example = "{command_name}\n{command_name} chat.example.org --nick alice\n{command_name} 10.0.0.9 7000 who\n{command_name} 10.0.0.9:7000 send build 41 is green\n{command_name} tail --json --server 10.0.0.9:7000\n{command_name} send --help",
     note = "{command_name} <command> --help describes a command.",
-    note = "Options may stand anywhere, as --option value or --option=value. Words after -- are text: {command_name} send -- -5 degrees",
+    note = "Options can be given anywhere, as --option value or --option=value. Words after -- are text: {command_name} send -- -5 degrees",
     error_code(0, "success, or the reader of standard output closed it"),
-    error_code(1, "the server refused a command, or standard input or output failed"),
+    error_code(1, "a command or a line was refused, or standard input or output failed"),
     error_code(2, "invalid command line"),
     error_code(3, "could not connect"),
     error_code(4, "the connection was lost"),
@@ -58,7 +58,7 @@ pub(super) struct Arguments {
     #[argh(option, arg_name = "host[:port]")]
     server: Option<String>,
 
-    /// your nickname (default: ask at a terminal, otherwise your login name, with a number if that is taken)
+    /// your nickname (default: the interactive client asks; otherwise your login name or guest, with a number if that is taken)
     #[argh(option, arg_name = "name", from_str_fn(parse_nick))]
     nick: Option<String>,
 
@@ -70,8 +70,8 @@ pub(super) struct Arguments {
     #[argh(switch)]
     bell: bool,
 
-    /// how long to try to reconnect after the connection is lost, such as 90s or 10m; 0: do not reconnect (default: without limit at a
-    /// terminal, otherwise 60s)
+    /// how long to try to reconnect after the connection is lost, such as 90s or 10m; 0: do not reconnect (default: without limit in
+    /// the interactive client, otherwise 60s)
     #[argh(option, arg_name = "duration", from_str_fn(parse_duration))]
     pub(super) retry: Option<Duration>,
 
@@ -94,9 +94,9 @@ macro_rules! command {
         $(#[$about])*
         #[argh(
             help_triggers("-h", "--help"),
-            note = "The server may also stand before the command, as host, host:port or host port.",
+            note = "The server can also be given before the command, as host, host:port or host port.",
             error_code(0, "success, or the reader of standard output closed it"),
-            error_code(1, "the server refused a command, or standard input or output failed"),
+            error_code(1, "a command or a line was refused, or standard input or output failed"),
             error_code(2, "invalid command line"),
             error_code(3, "could not connect"),
             error_code(4, "the connection was lost"),
@@ -117,7 +117,7 @@ macro_rules! command {
             #[argh(option, arg_name = "host[:port]")]
             server: Option<String>,
 
-            /// your nickname (default: your login name, with a number if that is taken)
+            /// your nickname (default: your login name or guest, with a number if that is taken)
             #[argh(option, arg_name = "name", from_str_fn(parse_nick), $($nick)?)]
             nick: Option<String>,
 
@@ -161,10 +161,10 @@ macro_rules! watch_command {
                 $($own)*
 
                 /// print only messages and whispers of this member
-                #[argh(option, arg_name = "name")]
+                #[argh(option, arg_name = "name", from_str_fn(parse_member))]
                 from: Option<Name>,
 
-                /// exit with code 5 after this time, such as 30s or 10m (default: without limit)
+                /// exit with code 5 after this time, such as 30s or 10m; 0: at once (default: without limit)
                 #[argh(option, arg_name = "duration", from_str_fn(parse_duration))]
                 timeout: Option<Duration>,
 
@@ -255,14 +255,20 @@ watch_command! {
 
 watch_command! {
     /// wait for a message that matches a regular expression, and print it
-    #[argh(subcommand, name = "wait", example = "{command_name} 'build 41 is (green|red)' --from ci --timeout 10m")]
+    #[argh(
+        subcommand,
+        name = "wait",
+        example = "{command_name} 'build 41 is (green|red)' --from ci --timeout 10m",
+        note = "(?i) at the start of the regular expression ignores upper and lower case.",
+        note = "Without --since, only messages that arrive after the start count."
+    )]
     WaitOptions {
-        /// the regular expression; put it in quotes if it contains spaces
+        /// the regular expression, in Rust's syntax; it matches anywhere in the text. Put it in quotes if it contains spaces
         #[argh(positional, from_str_fn(parse_regex))]
         pub(super) regex: Regex,
 
         /// exit after this number of messages (default: 1)
-        #[argh(option, arg_name = "number", from_str_fn(parse_count))]
+        #[argh(option, arg_name = "number", from_str_fn(parse_awaited))]
         count: Option<u64>,
     }
 }
@@ -402,20 +408,31 @@ fn command_names() -> Vec<&'static str> {
     Arguments::get_args_info().commands.iter().map(|command| command.name).collect()
 }
 
-/// Reports a word in the place of the command. The word before it, perhaps a mistyped command, was parsed as the host.
+/// Reports a word in the place of the command. The word before it was parsed as the host, but may be a mistyped command.
 fn unknown_command(word: &str, host: Option<&str>) -> String {
     let names = command_names();
-    let hint = |host: &str| {
-        let near = nearest(host, names.iter().copied()).map(|near| format!(": did you mean {near}?"));
-        format!("{} was parsed as the server{}", quoted(host), near.unwrap_or_default())
+    let hint = match host {
+        None => "--server names the server already".to_owned(),
+        Some(host) => {
+            if let Some(near) = nearest(host, names.iter().copied()) {
+                let (host, word) = (quoted(host), quoted(word));
+                return format!(
+                    "unknown command {host}: did you mean {near}? If it is the server, {word} is not a command"
+                );
+            }
+            format!("{} was parsed as the server", quoted(host))
+        }
     };
-    let hint = host.map_or("--server names the server already".to_owned(), hint);
-    format!("unknown command {}: expected one of {}, help; {hint}", quoted(word), names.join(", "))
+    format!("unknown command {}: expected one of {}; {hint}", quoted(word), names.join(", "))
 }
 
 /// Accepts any nickname: the server checks it, and at a terminal the client asks for another one.
 fn parse_nick(raw: &str) -> Result<String, String> {
     if raw.is_empty() { Err("expected a nickname".to_owned()) } else { Ok(raw.to_owned()) }
+}
+
+fn parse_member(raw: &str) -> Result<Name, String> {
+    if raw.is_empty() { Err("expected a nickname".to_owned()) } else { Name::new(raw).map_err(|why| why.to_string()) }
 }
 
 /// Refuses blanks and empty names: with them, the server would parse the first word of the text as a name.
@@ -430,6 +447,10 @@ fn parse_regex(raw: &str) -> Result<Regex, String> {
 
 fn parse_messages(raw: &str) -> Result<u64, String> {
     parse_number(raw, 0.., "a number of messages")
+}
+
+fn parse_awaited(raw: &str) -> Result<u64, String> {
+    parse_number(raw, 1.., "a number of messages")
 }
 
 fn parse_count(raw: &str) -> Result<u64, String> {

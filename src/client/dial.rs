@@ -126,9 +126,10 @@ async fn try_address(address: SocketAddr, report: Sender<AttemptProgress>) {
 
 async fn await_greeting(address: SocketAddr, report: &Sender<AttemptProgress>) -> Result<NewConnection, String> {
     let stream = with_timeout(CONNECT_MS_MAX, TcpStream::connect(address)).await.map_err(|error| match address {
+        // A fixed example: in `fe80::1:9999`, the port may be a part of the address, because the brackets are missing.
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
-            let ip = v6.ip();
-            format!("a link-local address needs its network interface, such as [{ip}%eth0]:{}", address.port())
+            "a link-local address needs its network interface, and brackets before a port: [fe80::1%eth0]:9999"
+                .to_owned()
         }
         _ if error.raw_os_error().is_some() => error.kind().to_string(),
         _ => error.to_string(),
@@ -248,7 +249,9 @@ mod tests {
         let scope = found("[fe80::1%lo]:7").unwrap();
         assert!(matches!(scope[..], [SocketAddr::V6(v6)] if v6.scope_id() > 0), "{scope:?}");
         assert!(found("[fe80::1%nowhere0]:7").unwrap_err().starts_with("unknown zone \"nowhere0\""));
-        let linked = smol::block_on(dial("[fe80::1]:7")).unwrap_err();
-        assert!(linked.starts_with("a link-local address needs its network interface"), "{linked}");
+        for raw in ["[fe80::1]:7", "[fe80::1:7]:9999"] {
+            let linked = smol::block_on(dial(raw)).unwrap_err();
+            assert!(linked.ends_with("and brackets before a port: [fe80::1%eth0]:9999"), "{raw}: {linked}");
+        }
     }
 }

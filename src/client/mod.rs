@@ -58,6 +58,7 @@ const PROGRAM: &str = "chinwag";
 const COMMAND_LINE: CommandLine = CommandLine {
     program: PROGRAM,
     usage: "[host [port]] [options] [command]",
+    example: "--nick alice",
     features: &[],
     renamed: &[],
     groups: &[

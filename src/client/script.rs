@@ -22,6 +22,7 @@ use super::stop::StopSignal;
 use super::typed::too_long;
 use super::{Exit, ExitCode};
 use crate::command::{Command, EmptyReply, ReceivedLine, Refusal, Reply, ServerLine, Verb};
+use crate::command_line::quoted;
 use crate::limits::{NAMES_TRIED_MAX, RETRY_SECONDS_DEFAULT};
 use crate::process::error_text;
 use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage};
@@ -64,8 +65,9 @@ pub(super) async fn send(options: &ClientOptions, send: &SendOptions) -> Result<
 fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
     // The server ignores NUL, too.
     let text = text.replace('\0', "");
-    let parsed = Command::parse(&format!("{verb} {text}"), Mode::Commands);
-    match too_long(&parsed, &text) {
+    let line = format!("{verb} {text}");
+    let parsed = Command::parse(&line, Mode::Commands);
+    match too_long(&parsed, &line, &text, Mode::Commands) {
         Some(why) => {
             let verb = if verb == "MSG" { Verb::Msg } else { Verb::Whisper };
             Err(Refusal::new(verb, ErrorCode::TextTooLong, why))
@@ -284,7 +286,7 @@ async fn join(options: &ClientOptions, input: InputLines) -> Result<(ServerConne
     Ok((connection, name))
 }
 
-/// Takes the nickname of `--nick` or, without it, the login name, with a number if that is taken.
+/// Takes the nickname of `--nick` or, without it, the login name or `guest`, with a number if that is taken.
 async fn take_name(
     options: &ClientOptions,
     output: &CommandOutput,
@@ -300,7 +302,10 @@ async fn take_name(
                 return Ok(name);
             }
             Err(why) if options.nick.is_some() || attempt == NAMES_TRIED_MAX => {
-                return Err(Exit(ExitCode::Refused, explain(&why)));
+                // The server's texts about invalid nicknames do not repeat them.
+                let is_invalid = ErrorCode::from_word(&why.code) == Some(ErrorCode::NameInvalid);
+                let what = if is_invalid { format!("invalid nickname {}: ", quoted(&raw)) } else { String::new() };
+                return Err(Exit(ExitCode::Refused, what + &explain(&why)));
             }
             Err(_) => attempt += 1,
         }

@@ -43,7 +43,7 @@ impl UserInput {
             _ => line.to_owned(),
         };
         let parsed = Command::parse(&command, Mode::Chat);
-        if let Some(why) = too_long(&parsed, typed_text(&command)) {
+        if let Some(why) = too_long(&parsed, &command, typed_text(&command), Mode::Chat) {
             return Self::Invalid(why);
         }
         match parsed {
@@ -61,16 +61,21 @@ impl UserInput {
     }
 }
 
-/// Reports a command that does not fit into a line of the protocol, with the length of its text and the limit. `text` is the text as the
-/// user wrote it.
-pub(super) fn too_long(parsed: &Result<Option<Command>, Refusal>, text: &str) -> Option<String> {
+/// Reports a command that does not fit into a line of the protocol, with the length of its text and the limit. `line` is what was parsed,
+/// and `text` is the text at its end.
+pub(super) fn too_long(
+    parsed: &Result<Option<Command>, Refusal>,
+    line: &str,
+    text: &str,
+    mode: Mode,
+) -> Option<String> {
     let (length, limit) = match parsed {
-        Ok(Some(command)) => {
-            let length = text_part(command).len();
-            (length, LINE_BYTES_MAX - (command.to_line(Mode::Commands).len() - length))
+        Ok(Some(command)) => (text_part(command).len(), text_bytes_max(command)),
+        // The limit depends on the rest of the command: parse it with a short text.
+        Err(Refusal { code: ErrorCode::TextTooLong, .. }) => {
+            let command = Command::parse(&format!("{}x", line.strip_suffix(text)?), mode).ok()??;
+            (sanitize(text).len(), text_bytes_max(&command))
         }
-        // The limit of the whole line. The text has less room, but how much depends on the command, which could not be parsed.
-        Err(Refusal { code: ErrorCode::TextTooLong, .. }) => (sanitize(text).len(), LINE_BYTES_MAX),
         _ => return None,
     };
     (length > limit).then(|| {
@@ -78,6 +83,11 @@ pub(super) fn too_long(parsed: &Result<Option<Command>, Refusal>, text: &str) ->
             "not sent: the text has {length} bytes, more than the limit of {limit}; shorten it, or send it in parts"
         )
     })
+}
+
+/// The length of the longest text for which this command fits into a line of the protocol.
+fn text_bytes_max(command: &Command) -> usize {
+    LINE_BYTES_MAX - (command.to_line(Mode::Commands).len() - text_part(command).len())
 }
 
 /// Whether a typed line is a message or a whisper.
@@ -256,14 +266,18 @@ mod tests {
         check(&"x".repeat(4092), None);
         check(&"x".repeat(4093), Some("not sent: the text has 4093 bytes, more than the limit of 4092"));
         check(&format!("//{}", "x".repeat(4091)), None);
-        check(&"é".repeat(3000), Some("not sent: the text has 6000 bytes, more than the limit of 4096"));
+        check(&"é".repeat(3000), Some("not sent: the text has 6000 bytes, more than the limit of 4092"));
         check(&format!("/w bob {}", "x".repeat(4084)), None);
         check(
             &format!("/w bob {}", "x".repeat(4085)),
             Some("not sent: the text has 4085 bytes, more than the limit of 4084"),
         );
-        check(&format!(" /MSG bob {}", "x".repeat(5000)), Some("not sent: the text has 5000 bytes"));
-        check(&format!("/r {}", "x".repeat(5000)), Some("not sent: the text has 5000 bytes"));
+        for start in [" /MSG bob ", "/r "] {
+            check(
+                &format!("{start}{}", "x".repeat(5000)),
+                Some("not sent: the text has 5000 bytes, more than the limit of 4084"),
+            );
+        }
         // A control character becomes U+FFFD, which takes three bytes.
         check(&"\x01".repeat(2000), Some("not sent: the text has 6000 bytes"));
     }

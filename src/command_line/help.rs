@@ -73,6 +73,10 @@ fn usage(command: &CommandInfoWithArgs) -> String {
     let argument = |argument: &PositionalInfo<'_>| match argument.optionality {
         Optionality::Required => format!(" <{}>", argument.name),
         Optionality::Optional => format!(" [<{}>]", argument.name),
+        // argh has no repeated argument that is required.
+        Optionality::Repeating | Optionality::Greedy if !argument.description.contains("(default: ") => {
+            format!(" <{}>...", argument.name)
+        }
         Optionality::Repeating | Optionality::Greedy => format!(" [<{}>...]", argument.name),
     };
     format!("[options]{}", command.positionals.iter().map(argument).collect::<String>())
@@ -186,7 +190,8 @@ mod tests {
             OptionGroup { heading: "Of another build", options: &["--absent"] },
             OptionGroup { heading: "Timeouts", options: &["--long-name-of-timeout", "--help"] },
         ];
-        let command_line = CommandLine { program: "trial", usage: "[options]", features: &[], renamed: &[], groups };
+        let command_line =
+            CommandLine { program: "trial", usage: "[options]", example: "", features: &[], renamed: &[], groups };
         let expected = "\
 A trial.
 
@@ -248,8 +253,14 @@ Exit codes:
     #[test]
     fn help_of_command_has_its_arguments() {
         let groups = &[OptionGroup { heading: "Other", options: &["--help"] }];
-        let command_line =
-            CommandLine { program: "trial", usage: "[host] [command]", features: &[], renamed: &[], groups };
+        let command_line = CommandLine {
+            program: "trial",
+            usage: "[host] [command]",
+            example: "",
+            features: &[],
+            renamed: &[],
+            groups,
+        };
         let info = Program::get_args_info();
         let help = command_line.render_help(&info, None);
         let expected = "\
@@ -264,7 +275,7 @@ Commands:
         let expected = "\
 Send a text.
 
-Usage: trial send [options] <recipient> [<text>...]
+Usage: trial send [options] <recipient> <text>...
 
 Arguments:
   <recipient>           the recipient

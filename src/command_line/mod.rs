@@ -36,15 +36,17 @@ pub struct CommandLine {
     pub program: &'static str,
     /// The arguments in the usage line of the program without a command.
     pub usage: &'static str,
+    /// An option, as an error shows it about a word that is not one.
+    pub example: &'static str,
     /// The features that add options.
     pub features: &'static [Feature],
-    /// The options that have another name now.
+    /// The options that have another name now, or that users expect under another name.
     pub renamed: &'static [RenamedOption],
     /// The headings of the help.
     pub groups: &'static [OptionGroup],
 }
 
-/// An option that an earlier version called by another name.
+/// An option that an earlier version or another program calls by another name.
 #[derive(Clone, Copy, Debug)]
 pub struct RenamedOption {
     /// The name that is refused.
@@ -73,7 +75,7 @@ pub fn parse<Arguments: TopLevelCommand + ArgsInfo>(command_line: &CommandLine) 
     let program = command_line.program;
     let mut words = SortedArguments::default();
     let info = Arguments::get_args_info();
-    let sorted = words.sort(env::args_os().skip(1), &info, |option| command_line.explain_absent(option));
+    let sorted = words.sort(env::args_os().skip(1), &info, command_line);
     let command = words.command.unwrap_or_default();
     if words.is_help {
         if let Some(what) = words.unknown_topic(&info) {

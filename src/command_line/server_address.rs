@@ -11,6 +11,10 @@ use super::parse_number;
 ///
 /// The host is missing, or the port is not from 1 to 65535. The error has the expected forms.
 pub fn parse_server(raw: &str) -> Result<String, String> {
+    // A number would also be a valid IPv4 address.
+    if parse_number(raw, 1..=u16::MAX, "").is_ok() {
+        return Err(format!("a port needs a host, such as 127.0.0.1:{raw}"));
+    }
     let address = with_port(raw);
     let is_port = |port: &str| parse_number(port, 1..=u16::MAX, "").is_ok();
     if address.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && is_port(port)) {
@@ -105,10 +109,11 @@ mod tests {
     }
 
     #[test]
-    fn invalid_server_explains_missing_brackets() {
+    fn invalid_server_is_explained() {
         for raw in ["localhost", "localhost:7", "localhost 7", "::1", "[::1]:7", "fe80::1%eth0", "fe80::1%eth0 7"] {
             assert!(parse_server(raw).is_ok(), "{raw}");
         }
+        assert_eq!(parse_server("7").unwrap_err(), "a port needs a host, such as 127.0.0.1:7");
         for (raw, is_ipv6) in [
             ("", false),
             (" localhost:7", false),

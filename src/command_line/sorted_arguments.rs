@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality, PositionalInfo};
 
-use super::{nearest, quoted};
+use super::{CommandLine, nearest, quoted};
 
 /// A sorted command line.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) struct SortedArguments {
 }
 
 impl SortedArguments {
-    /// Sorts the words. `absent` explains an option of a feature that this program was built without.
+    /// Sorts the words.
     ///
     /// # Errors
     /// The text explains the first invalid word.
@@ -32,7 +32,7 @@ impl SortedArguments {
         &mut self,
         raw: impl Iterator<Item = OsString>,
         info: &CommandInfoWithArgs,
-        absent: impl Fn(&str) -> Option<String>,
+        command_line: &CommandLine,
     ) -> Result<(), String> {
         let mut given = BTreeSet::new();
         let mut raw = raw.map(OsString::into_string).peekable();
@@ -54,7 +54,7 @@ impl SortedArguments {
                 continue;
             }
             let option = find_option(name, info)
-                .ok_or_else(|| absent(name).unwrap_or_else(|| self.explain_unknown(name, info)))?;
+                .ok_or_else(|| command_line.explain_absent(name).unwrap_or_else(|| self.explain_unknown(name, info)))?;
             if option.optionality != Optionality::Repeating
                 && option.kind != FlagInfoKind::Switch
                 && !given.insert(option.long)
@@ -79,7 +79,7 @@ impl SortedArguments {
             // `--version` is an option of the program, but may follow a command.
             (self.command, self.arguments) = (None, Vec::new());
         }
-        self.wrong_option(info).or_else(|| self.wrong_argument(info)).map_or(Ok(()), Err)
+        self.wrong_option(info).or_else(|| self.wrong_argument(info, command_line.example)).map_or(Ok(()), Err)
     }
 
     fn add_word(&mut self, word: String, info: &CommandInfoWithArgs) {
@@ -123,13 +123,13 @@ impl SortedArguments {
         Some(format!("unexpected {option}: expected it {}; {whose} {known}", places.join(", or ")))
     }
 
-    /// Explains a missing or surplus word.
-    fn wrong_argument(&self, info: &CommandInfoWithArgs) -> Option<String> {
+    /// Explains a missing or surplus word. `example` is an option of the program.
+    fn wrong_argument(&self, info: &CommandInfoWithArgs, example: &str) -> Option<String> {
         let known = self.called_command(info).positionals;
         let is_required = |known: &&PositionalInfo<'_>| known.optionality == Optionality::Required;
         match (self.command, self.leading.first()) {
             (None, Some(word)) if known.is_empty() => {
-                Some(format!("unexpected argument {}: expected options only", quoted(word)))
+                Some(format!("unexpected argument {}: expected options only, such as {example}", quoted(word)))
             }
             (Some(command), _) => {
                 if let Some(missing) = known.iter().skip(self.arguments.len()).find(is_required) {
@@ -137,9 +137,12 @@ impl SortedArguments {
                 }
                 let is_open = known.iter().any(|known| known.optionality == Optionality::Repeating);
                 let surplus = self.arguments.get(known.len()).filter(|_| !is_open)?;
-                let last = known.last().filter(is_required);
-                let hint = last.map(|last| format!(": put a <{}> with spaces in quotes", last.name));
-                Some(format!("unexpected argument {} after {command}{}", quoted(surplus), hint.unwrap_or_default()))
+                let hint = match known.last() {
+                    None => "expected options only".to_owned(),
+                    Some(last) if is_required(&last) => format!("put a <{}> with spaces in quotes", last.name),
+                    Some(last) => format!("expected one <{}> at most", last.name),
+                };
+                Some(format!("unexpected argument {} after {command}: {hint}", quoted(surplus)))
             }
             _ => None,
         }
@@ -231,7 +234,7 @@ fn not_utf8(what: &str, bytes: &OsStr) -> String {
 mod tests {
     use argh::{ArgsInfo, FromArgs};
 
-    use super::super::{CommandLine, Feature, RenamedOption};
+    use super::super::{Feature, RenamedOption};
     use super::*;
 
     /// Options for a trial.
@@ -327,9 +330,12 @@ mod tests {
         nick: Option<String>,
     }
 
+    const COMMAND_LINE: CommandLine =
+        CommandLine { program: "chinwagd", usage: "", example: "--listen a", features: &[], renamed: &[], groups: &[] };
+
     fn sort_for<A: ArgsInfo>(raw: &[&str]) -> Result<SortedArguments, String> {
         let mut words = SortedArguments::default();
-        let sorted = words.sort(raw.iter().map(OsString::from), &A::get_args_info(), |_| None);
+        let sorted = words.sort(raw.iter().map(OsString::from), &A::get_args_info(), &COMMAND_LINE);
         if words.is_help { Ok(words) } else { sorted.map(|()| words) }
     }
 
@@ -432,10 +438,14 @@ mod tests {
 
     #[test]
     fn option_of_absent_feature_is_explained() {
-        let command_line =
-            |features| CommandLine { program: "chinwagd", features, renamed: &[], usage: "", groups: &[] };
-        let with = command_line(&[Feature { name: "store", is_built: true, options: &["--data"] }]);
-        let without = command_line(&[Feature { name: "store", is_built: false, options: &["--data"] }]);
+        let with = CommandLine {
+            features: &[Feature { name: "store", is_built: true, options: &["--data"] }],
+            ..COMMAND_LINE
+        };
+        let without = CommandLine {
+            features: &[Feature { name: "store", is_built: false, options: &["--data"] }],
+            ..COMMAND_LINE
+        };
         assert_eq!(with.explain_absent("--data"), None);
         assert_eq!(without.explain_absent("--date"), None);
         let error = without.explain_absent("--data").unwrap();
@@ -445,9 +455,8 @@ mod tests {
              cargo build --release --bin chinwagd --features store"
         );
         let raw = ["--date=x", "--data=x"].map(OsString::from);
-        let explain = |option: &str| without.explain_absent(option);
         let info = Trial::get_args_info();
-        let sort = |raw: &[OsString]| SortedArguments::default().sort(raw.iter().cloned(), &info, explain);
+        let sort = |raw: &[OsString]| SortedArguments::default().sort(raw.iter().cloned(), &info, &without);
         assert!(sort(&raw).unwrap_err().starts_with("unknown option"));
         assert_eq!(sort(&raw[1..]), Err(error));
     }
@@ -455,10 +464,9 @@ mod tests {
     #[test]
     fn renamed_option_names_the_new_one() {
         let renamed = &[RenamedOption { old: "--list", new: "--listen URI" }];
-        let command_line = CommandLine { program: "chinwagd", features: &[], renamed, usage: "", groups: &[] };
+        let command_line = CommandLine { renamed, ..COMMAND_LINE };
         let sort = |raw: &str| {
-            let explain = |option: &str| command_line.explain_absent(option);
-            SortedArguments::default().sort([OsString::from(raw)].into_iter(), &Trial::get_args_info(), explain)
+            SortedArguments::default().sort([OsString::from(raw)].into_iter(), &Trial::get_args_info(), &command_line)
         };
         let error = "unknown option \"--list\"; use --listen URI";
         assert_eq!(sort("--list"), Err(error.to_owned()));
@@ -478,7 +486,7 @@ mod tests {
     fn word_that_is_not_utf8_is_shown_escaped() {
         let latin1 = std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec());
         let words = [OsString::from("--listen"), latin1].into_iter();
-        let error = SortedArguments::default().sort(words, &Trial::get_args_info(), |_| None).unwrap_err();
+        let error = SortedArguments::default().sort(words, &Trial::get_args_info(), &COMMAND_LINE).unwrap_err();
         assert_eq!(error, r#"invalid --listen "caf\xe9": expected UTF-8"#);
     }
 }

@@ -67,7 +67,6 @@ pub use self::store_interface::StoreOpener;
 pub use self::token_bucket::Rate;
 #[cfg(feature = "web")]
 pub use self::web::WebOptions;
-use crate::command_line::quoted;
 use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::DEAD_PEER_TIMEOUT_SECONDS_MIN;
@@ -112,13 +111,18 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// The send timeout in effect: at most half of TCP's user timeout. So a slow consumer is disconnected, with an
-    /// error, before the kernel reports its connection as lost.
+    /// The send timeout in effect, at most [`send_timeout_max`].
     fn send_timeout(&self) -> Option<Duration> {
         let Some(dead_peer_timeout) = self.dead_peer_timeout else { return self.send_timeout };
-        let longest = listen::user_timeout(dead_peer_timeout) / 2;
+        let longest = send_timeout_max(dead_peer_timeout);
         Some(self.send_timeout.map_or(longest, |timeout| timeout.min(longest)))
     }
+}
+
+/// The longest `send_timeout` beside this `dead_peer_timeout`: half of TCP's user timeout. So a slow consumer is disconnected, with an error,
+/// before the kernel reports its connection as lost.
+pub fn send_timeout_max(dead_peer_timeout: Duration) -> Duration {
+    listen::user_timeout(dead_peer_timeout) / 2
 }
 
 /// Why a server could not start.
@@ -143,10 +147,17 @@ impl std::fmt::Display for StartError {
                     "cannot listen on {address}: the address is in use; stop what listens there or choose another port"
                 )
             }
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                let every = if address.is_ipv4() { "0.0.0.0" } else { "[::]" };
+                write!(
+                    f,
+                    "cannot listen on {address}: this machine has no such address; use one of its own, or {every} for all of them"
+                )
+            }
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {}", error_text(error)),
             Self::Store(error) => error.fmt(f),
             Self::PortFile(path, error) => {
-                write!(f, "cannot write the port file {}: {}", quoted(&path.to_string_lossy()), error_text(error))
+                write!(f, "cannot write the port file {path:?}: {}", error_text(error))
             }
             Self::System(error) => write!(f, "cannot start: {}", error_text(error)),
         }

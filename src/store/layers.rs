@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Modules of the crate that the store may use.
-const MODULES: [&str; 3] = ["limits", "protocol", "store"];
+const MODULES: [&str; 4] = ["limits", "process", "protocol", "store"];
 
 /// Items of `protocol` that it may use: values, and the words of a search.
 const VALUES: [&str; 8] = ["MessageId", "Name", "PastMessage", "Text", "Timestamp", "Token", "fold_case", "words"];

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{ErrorCode as SqliteCode, ffi};
 
 use super::schema::MIGRATIONS;
+use super::store_path::companion;
 use crate::limits::STORE_BUSY_MS_MAX;
+use crate::process::error_text;
 
 /// Why a file cannot be used.
 #[derive(Debug)]
@@ -43,67 +45,62 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path, error) => write!(f, "cannot open the store {}: {error}", path.display()),
+            Self::File(path, error) => write!(f, "cannot open the store {path:?}: {}", error_text(error)),
             Self::NotRegular(path, kind) => write!(
                 f,
-                "cannot use {} as a store: it is {kind}; --data expects the path of a regular file, or of a file to create",
-                path.display()
+                "cannot use {path:?} as a store: it is {kind}; --data expects the path of a regular file, or of a file to create"
             ),
             Self::CompanionNotRegular(path, kind) => write!(
                 f,
-                "cannot use {}: it is {kind}, and SQLite keeps a file of this name beside the store; move it away",
-                path.display()
+                "cannot use {path:?}: it is {kind}, and SQLite keeps a file of this name beside the store; move it away"
             ),
             Self::Locked(path) => write!(
                 f,
-                "the store {} is in use by another chinwagd; stop that one or choose another file with --data",
-                path.display()
+                "the store {path:?} is in use by another chinwagd; stop that one or choose another file with --data"
             ),
             Self::Busy(path) => write!(
                 f,
-                "another program has kept the store {} locked for more than {} s; end that program and start again",
-                path.display(),
+                "another program has kept the store {path:?} locked for more than {} s; end that program and start again",
                 STORE_BUSY_MS_MAX / 1000
             ),
-            Self::OtherProgram(path) => write!(
-                f,
-                "{} is not a store of chinwagd, and was not changed; choose another file with --data",
-                path.display()
-            ),
+            Self::OtherProgram(path) => {
+                write!(f, "{path:?} is not a store of chinwagd, and was not changed; choose another file with --data")
+            }
             Self::Newer(path, version) => write!(
                 f,
-                "the store {} has version {version}, but this chinwagd supports versions up to {}; use a newer chinwagd",
-                path.display(),
+                "the store {path:?} has version {version}, but this chinwagd supports versions up to {}; use a newer chinwagd",
                 MIGRATIONS.len()
             ),
-            Self::Orphaned(path) => write!(
-                f,
-                "the store {0} is empty, but {0}-wal holds messages of the file that was there; put that file back, or move {0}-wal away to start with an empty store",
-                path.display()
-            ),
-            Self::Moved(path, before) => write!(
-                f,
-                "the store {0} was last used as {1}, and its latest messages are still in {1}-wal; if it was moved, move {1}-wal to {0}-wal; if it is another name of the same file, use --data {1}; if it is a copy, move {1}-wal away",
-                path.display(),
-                before.display()
-            ),
-            Self::Full(path) => write!(
-                f,
-                "cannot use the store {}: database or disk is full; free some space and start again",
-                path.display()
-            ),
-            Self::Companions(path, error) => write!(
-                f,
-                "cannot use the store {0}: SQLite cannot open or create {0}-wal and {0}-shm ({error}); check that the directory and these files can be written, and that the path has at most 500 bytes",
-                path.display()
-            ),
+            Self::Orphaned(path) => {
+                let wal = companion(path, "-wal");
+                write!(
+                    f,
+                    "the store {path:?} is empty, but {wal:?} holds messages of the file that was there; put that file back, or move {wal:?} away to start with an empty store"
+                )
+            }
+            Self::Moved(path, before) => {
+                let [wal, wal_before] = [path, before].map(|path| companion(path, "-wal"));
+                write!(
+                    f,
+                    "the store {path:?} was last used as {before:?}, and its latest messages are still in {wal_before:?}; if it was moved, move {wal_before:?} to {wal:?}; if it is another name of the same file, use --data {before:?}; if it is a copy, move {wal_before:?} away"
+                )
+            }
+            Self::Full(path) => {
+                write!(f, "cannot use the store {path:?}: database or disk is full; free some space and start again")
+            }
+            Self::Companions(path, error) => {
+                let [wal, shm] = ["-wal", "-shm"].map(|suffix| companion(path, suffix));
+                write!(
+                    f,
+                    "cannot use the store {path:?}: SQLite cannot open or create {wal:?} and {shm:?} ({error}); check that the directory and these files can be written, and that the path has at most 500 bytes"
+                )
+            }
             Self::Sqlite(path, error) if error.sqlite_error_code() == Some(SqliteCode::DatabaseCorrupt) => write!(
                 f,
-                "the store {} is damaged ({error}); restore a copy, or move it away to start with an empty store",
-                path.display()
+                "the store {path:?} is damaged ({error}); restore a copy, or move it away to start with an empty store"
             ),
-            Self::Sqlite(path, error) => write!(f, "cannot use the store {}: {error}", path.display()),
-            Self::System(error) => write!(f, "cannot start: {error}"),
+            Self::Sqlite(path, error) => write!(f, "cannot use the store {path:?}: {error}"),
+            Self::System(error) => write!(f, "cannot start: {}", error_text(error)),
         }
     }
 }

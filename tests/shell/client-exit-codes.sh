@@ -19,14 +19,15 @@ ends() {
 ends 2 'unknown option "--frobnicate"; see chinwag --help' --frobnicate
 ends 2 'unknown option "--cuont"; did you mean --count*' tail --cuont=3
 ends 2 'unknown option "-5"; put -- before text that begins with -*' send -5 degrees
-ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw, help; "localhost" was parsed as the server*' localhost later
+ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw; "localhost" was parsed as the server*' localhost later
 ends 2 'unknown command "taill": did you mean tail? No host has this name, either; see chinwag --help' taill
 ends 2 'unknown command "foo" after help: expected one of send, who, tail, *' help foo
 ends 2 'unknown option "-n"; see chinwag tail --help' tail -n 3
 ends 2 'unknown option "-n"; see chinwag --help' -n bob
-ends 2 'unknown command "tea": *; "serach" was parsed as the server: did you mean search?*' serach tea
+ends 2 'unknown command "serach": did you mean search? If it is the server, "tea" is not a command; see chinwag --help' serach tea
 ends 2 'invalid server "localhost:65536": expected host, host:port or host port, with a port from 1 to 65535*' localhost:65536 who
 ends 2 'invalid server "localhost:http": expected host, host:port or host port*' localhost:http
+ends 2 'invalid server "9999": a port needs a host, such as 127.0.0.1:9999; see chinwag who --help' 9999 who
 ends 2 'invalid server "": expected host, host:port or host port*' '' who
 ends 2 'invalid server "\[::1": expected host, host:port or host port*' '[::1' who
 ends 2 'invalid server "::1\]": expected host, *' '::1]' who
@@ -48,13 +49,15 @@ ends 2 'invalid argument "(" after wait: expected a regular expression: *' wait 
 ends 2 'invalid --timeout "soon": expected a duration, such as 500ms, 30s or 5m*' wait x --timeout soon
 ends 2 'invalid --timeout "-1": expected a duration, such as 500ms, 30s or 5m*' wait x --timeout=-1
 ends 2 'invalid --from "a,b": a name cannot contain a comma*' wait x --from a,b
+ends 2 'invalid --from "": expected a nickname*' tail --from ''
+ends 2 'invalid --count "1.5": expected a number of messages, 1 or more*' wait x --count 1.5
 ends 2 'invalid --count "0": expected a number of lines, 1 or more*' tail --count 0
 ends 2 'invalid --count "-1": expected a number of lines, 1 or more*' tail --count -1
 ends 2 'missing value for --count: expected --count <number>*' tail --count
 ends 2 'missing value for --nick: expected --nick <name>*' --nick --json who
 ends 2 '--nick is given twice*' --nick a --nick=b
 ends 2 'unexpected value "true" for --json*' --json=true who
-ends 2 'unexpected argument "localhost" after tail*' tail localhost
+ends 2 'unexpected argument "localhost" after tail: expected options only; *' tail localhost
 ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --nick; see chinwag send --help' send --count 3 x
 ends 2 'invalid --since "yesterday": expected an id, 0 or more*' tail --since yesterday
 ends 2 'blank message: expected send TEXT*' send ''
@@ -68,7 +71,8 @@ ends 2 'unexpected --json: expected it with a command; without a command, the op
 ends 2 'invalid --color "pink": expected auto, always or never*' who --color pink
 ends 2 'unexpected --nick: raw reads the nickname from its input*' raw --nick bob
 ends 2 'invalid argument "ten" after history: expected a number of messages*' history ten
-ends 2 'unexpected argument "20" after history*' history 10 20
+ends 2 'unexpected argument "20" after history: expected one <number> at most; *' history 10 20
+ends 2 'unexpected argument "hi" after raw: expected options only; *' raw hi
 ends 2 'missing words: expected search WORDS*' search
 ends 2 'missing words: *' search ''
 ends 2 'missing words: *' search ' ' $'\u200b'
@@ -95,7 +99,7 @@ ends 3 'could not connect to nowhere.invalid:9999: cannot resolve "nowhere.inval
 serve
 join alice nc.openbsd -N "$host" "$port"
 ends 1 'alice is taken; choose another with --nick' "$host:$port" who --nick alice
-ends 1 'a name cannot contain a space; choose another with --nick' "$host:$port" send --nick 'al ice' hi
+ends 1 'invalid nickname "al ice": a name cannot contain a space; choose another with --nick' "$host:$port" send --nick 'al ice' hi
 ends 1 'search is disabled on this server*' "$host:$port" search tea
 ends 1 'the last id is [0-9]; expected an id of this server: chinwag history --json prints some' "$host:$port" tail --since 99999
 ends 5 'timed out' "$host:$port" wait x --timeout 0

@@ -41,7 +41,7 @@ hear alice 'JOIN ci' 'MSG ci ab' 'MSG ci c' 'LEAVE ci quit'
 run send --json < <(printf 'one\n%5000s\ntwo\n' x)
 same 1 "$status"
 hear alice 'JOIN ci' 'MSG ci one' 'MSG ci two' 'LEAVE ci quit'
-same 'chinwag: line 2: not sent: the text has 5000 bytes, more than the limit of 4096; shorten it, or send it in parts' "$(<"$work/err")"
+same 'chinwag: line 2: not sent: the text has 5000 bytes, more than the limit of 4092; shorten it, or send it in parts' "$(<"$work/err")"
 mapfile -t replies <"$work/out"
 same 3 "${#replies[@]}"
 [[ ${replies[0]} == '{"id":'*',"type":"ok","verb":"MSG"}' ]]

@@ -24,7 +24,8 @@ fn unusable_file_fails_the_start() {
     let path = |name: &str| directory.path().join(name);
     fs::write(path("letter"), "dear diary, ".repeat(1000)).expect("a file");
     fails(&path("letter"), "is not a store of chinwagd, and was not changed; choose another file with --data");
-    fails(&path("no/directory"), "No such file or directory");
+    let absent = path("no/directory");
+    fails(&absent, &format!("cannot open the store {absent:?}: No such file or directory\n"));
     fails(directory.path(), "directory");
     let used = path("used.db");
     let _server = Server::with(&["--data", used.to_str().expect("a path")]);

@@ -58,17 +58,18 @@ fn invalid_option_is_one_line_and_exit_code_2() {
         &["--listen", ":80"],
         "invalid --listen \":80\": expected 0.0.0.0:80 (and [::]:80) for every address of this machine",
     );
-    for (uri, scheme) in [
-        ("tls://127.0.0.1:0", "tls"),
-        ("https://127.0.0.1:0", "https"),
-        ("ws://127.0.0.1:0", "ws"),
-        ("unix:/run/chat", "unix"),
-        ("unix:///run/chat", "unix"),
-        ("://127.0.0.1:0", ""),
+    let tls = "; for TLS, put a proxy in front";
+    for (uri, scheme, hint) in [
+        ("tls://127.0.0.1:0", "tls", tls),
+        ("https://127.0.0.1:0", "https", tls),
+        ("ws://127.0.0.1:0", "ws", ""),
+        ("unix:/run/chat", "unix", ""),
+        ("unix:///run/chat", "unix", ""),
+        ("://127.0.0.1:0", "", ""),
     ] {
         check(
             &["--listen", uri],
-            &format!("invalid --listen \"{uri}\": unknown scheme \"{scheme}\"; expected {SCHEMES}"),
+            &format!("invalid --listen \"{uri}\": unknown scheme \"{scheme}\"; expected {SCHEMES}{hint}"),
         );
     }
     check(
@@ -103,8 +104,21 @@ fn invalid_option_is_one_line_and_exit_code_2() {
     check(&["--backlog", "1.1TiB"], &format!("invalid --backlog \"1.1TiB\": {bytes}"));
     check(&["--port-file="], "invalid --port-file \"\": expected a path");
     check(&["--version=1"], "unexpected value \"1\" for --version: it takes none");
-    check(&["surplus"], "unexpected argument \"surplus\": expected options only");
-    check(&["--", "--help"], "unexpected argument \"--help\": expected options only");
+    check(&["surplus"], "unexpected argument \"surplus\": expected options only, such as --listen 127.0.0.1:9999");
+    check(&["--", "--help"], "unexpected argument \"--help\": expected options only, such as --listen 127.0.0.1:9999");
+    check(
+        &["--send-timeout", "31", "--log=off"],
+        "invalid --send-timeout 31s: expected at most 30s, a quarter of --dead-peer-timeout (2m)",
+    );
+    check(
+        &["--dead-peer-timeout=8s", "--send-timeout=3s"],
+        "invalid --send-timeout 3s: expected at most 2s, a quarter of --dead-peer-timeout (8s)",
+    );
+    check(&["--line-rate=-1"], "invalid --line-rate \"-1\": expected a number of lines per second from 0 to 1000000");
+    check(
+        &["--connect-rate=-1"],
+        "invalid --connect-rate \"-1\": expected a number of connections per second from 0 to 1000000",
+    );
     check(&["--log=\x1b[2J\n"], "invalid --log \"\\u{1b}[2J\\n\": expected off, error, warn, info or debug");
 }
 
@@ -152,8 +166,9 @@ fn http_listener_needs_feature_web() {
 }
 
 #[test]
-fn old_option_name_is_refused_with_the_new_one() {
+fn other_option_name_is_refused_with_the_known_one() {
     for (old, new) in [
+        ("--port", "--listen HOST:PORT, such as --listen 127.0.0.1:9999"),
         ("--web", "--listen http://HOST:PORT (with --listen 127.0.0.1:9999 to keep that one)"),
         ("--web-origin", "--http-origin"),
         ("--web-head-timeout", "--http-header-timeout"),
@@ -227,6 +242,22 @@ fn address_in_use_is_one_line_and_exit_code_1() {
             "chinwagd: cannot listen on {address}: the address is in use; stop what listens there or choose another port\n"
         )
     );
+}
+
+#[test]
+fn address_of_another_machine_is_refused() {
+    // An address of RFC 5737, which is never that of a machine.
+    let (code, _, err) = run(&["--listen", "192.0.2.1:0"]);
+    assert_eq!(code, Some(1));
+    let expected = "this machine has no such address; use one of its own, or 0.0.0.0 for all of them";
+    assert_eq!(err, format!("chinwagd: cannot listen on 192.0.2.1:0: {expected}\n"));
+}
+
+#[test]
+fn default_send_timeout_fits_any_dead_peer_timeout() {
+    let mut server = Server::spawn(&mut command(&["--listen=127.0.0.1:0", "--log=error", "--dead-peer-timeout=8s"]));
+    server.signal("-TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
 }
 
 #[test]

@@ -92,7 +92,11 @@ fn parse_scheme(scheme: &str) -> Result<Scheme, String> {
         "http" => Ok(Scheme::Http),
         #[cfg(not(feature = "web"))]
         "http" => Err(format!("http:// {}", COMMAND_LINE.needs_feature("web"))),
-        _ => Err(format!("unknown scheme {}; expected {SCHEMES}", quoted(scheme))),
+        unknown => {
+            let is_tls = ["tls", "ssl", "https", "wss"].contains(&unknown);
+            let hint = if is_tls { "; for TLS, put a proxy in front" } else { "" };
+            Err(format!("unknown scheme {}; expected {SCHEMES}{hint}", quoted(scheme)))
+        }
     }
 }
 
@@ -191,10 +195,14 @@ mod tests {
 
     #[test]
     fn unknown_scheme_lists_the_known_ones() {
-        for (raw, scheme) in
-            [("tls://x:1", "tls"), ("https://x:1", "https"), ("unix:/run/x", "unix"), ("ws://x:1/", "ws")]
-        {
-            assert_eq!(parse_uri(raw).unwrap_err(), format!("unknown scheme \"{scheme}\"; expected {SCHEMES}"));
+        let tls = "; for TLS, put a proxy in front";
+        for (raw, scheme, hint) in [
+            ("tls://x:1", "tls", tls),
+            ("HTTPS://x:1", "HTTPS", tls),
+            ("unix:/run/x", "unix", ""),
+            ("ws://x:1/", "ws", ""),
+        ] {
+            assert_eq!(parse_uri(raw).unwrap_err(), format!("unknown scheme \"{scheme}\"; expected {SCHEMES}{hint}"));
         }
     }
 }

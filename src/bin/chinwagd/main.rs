@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 use chinwag::command_line::{
-    self, CommandLine, Feature, OptionGroup, RenamedOption, parse_number, parse_seconds, parse_size,
+    self, CommandLine, Feature, OptionGroup, RenamedOption, format_duration, parse_number, parse_seconds, parse_size,
 };
 use chinwag::limits::{
     BACKLOG_BYTES_DEFAULT, BACKLOG_BYTES_MAX, BACKLOG_BYTES_MIN, CONNECT_BURST, CONNECT_RATE_DEFAULT,
@@ -36,10 +36,11 @@ use self::listen::ListenUri;
 /// The name in errors and in `--version`.
 const PROGRAM: &str = "chinwagd";
 
-/// The features, old names and groups of the options.
+/// The features, other names and groups of the options.
 const COMMAND_LINE: CommandLine = CommandLine {
     program: PROGRAM,
     usage: "[options]",
+    example: "--listen 127.0.0.1:9999",
     features: &[
         Feature { name: "store", is_built: cfg!(feature = "store"), options: &["--data", "--durability", "--keep"] },
         Feature {
@@ -59,6 +60,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
         RenamedOption { old: "--feed-bytes", new: "--backlog" },
         RenamedOption { old: "--write-timeout", new: "--send-timeout" },
         RenamedOption { old: "--lost-timeout", new: "--dead-peer-timeout" },
+        RenamedOption { old: "--port", new: "--listen HOST:PORT, such as --listen 127.0.0.1:9999" },
     ],
     groups: &[
         OptionGroup { heading: "Listeners", options: &["--listen", "--port-file"] },
@@ -148,8 +150,8 @@ struct Arguments {
     #[argh(option, arg_name = "duration", from_str_fn(web::parse_header_timeout))]
     http_header_timeout: Option<u64>,
 
-    /// ping a WebSocket client to which nothing was sent for this time (at most twice this time), so that no proxy closes the
-    /// connection; 0: never (default: 20s)
+    /// ping an idle WebSocket client after this time, at the latest after twice this time, so that no proxy closes the connection;
+    /// 0: never (default: 20s)
     #[cfg(feature = "web")]
     #[argh(option, arg_name = "duration", from_str_fn(parse_timeout))]
     http_ping_interval: Option<u64>,
@@ -163,11 +165,11 @@ struct Arguments {
     max_per_address: usize,
 
     /// new connections per second from one address, after a burst of 1000; further ones are refused; 0: no limit (default: 500)
-    #[argh(option, arg_name = "n", default = "CONNECT_RATE_DEFAULT", from_str_fn(parse_rate))]
+    #[argh(option, arg_name = "n", default = "CONNECT_RATE_DEFAULT", from_str_fn(parse_connect_rate))]
     connect_rate: u32,
 
     /// lines per second that are read from each client; faster input waits and is not lost; 0: no limit (default: 10)
-    #[argh(option, arg_name = "n", default = "LINE_RATE_DEFAULT", from_str_fn(parse_rate))]
+    #[argh(option, arg_name = "n", default = "LINE_RATE_DEFAULT", from_str_fn(parse_line_rate))]
     line_rate: u32,
 
     /// lines that a client may send at once before --line-rate applies (default: 40)
@@ -192,7 +194,7 @@ struct Arguments {
     history: usize,
 
     /// store messages in this SQLite file, which is created if it does not exist. A message is delivered only after it is stored
-    /// (default: messages are kept in memory and end with the server)
+    /// (default: messages are kept in memory, and are lost when the server stops)
     #[cfg(feature = "store")]
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     data: Option<PathBuf>,
@@ -228,8 +230,8 @@ struct Arguments {
 
     /// disconnect a client that accepts no output for this time, at most a quarter of --dead-peer-timeout; 0: that maximum, or no
     /// limit with --dead-peer-timeout 0 (default: 30s)
-    #[argh(option, arg_name = "duration", default = "SEND_TIMEOUT_SECONDS_DEFAULT", from_str_fn(parse_timeout))]
-    send_timeout: u64,
+    #[argh(option, arg_name = "duration", from_str_fn(parse_timeout))]
+    send_timeout: Option<u64>,
 
     /// detect a host that has vanished within this time, from 8s to 1d; 0: the kernel detects it only while output waits, after about
     /// 15 minutes (default: 120s)
@@ -258,11 +260,25 @@ struct Arguments {
 /// Checks of options that depend on each other. Each returns an error text.
 const CHECKS: &[fn(&Arguments) -> Option<String>] = &[
     listen::find_duplicate,
+    find_long_send_timeout,
     #[cfg(feature = "store")]
     store::find_missing,
     #[cfg(feature = "web")]
     web::find_missing,
 ];
+
+/// A `--send-timeout` that the server would shorten. It shortens its default without an error.
+fn find_long_send_timeout(arguments: &Arguments) -> Option<String> {
+    let given = seconds(arguments.send_timeout?)?;
+    let dead_peer = seconds(arguments.dead_peer_timeout)?;
+    let longest = server::send_timeout_max(dead_peer);
+    (given > longest).then(|| {
+        let [given, longest, dead_peer] = [given, longest, dead_peer].map(format_duration);
+        format!(
+            "invalid --send-timeout {given}: expected at most {longest}, a quarter of --dead-peer-timeout ({dead_peer})"
+        )
+    })
+}
 
 fn main() -> ExitCode {
     let arguments: Arguments = match command_line::parse(&COMMAND_LINE) {
@@ -309,7 +325,7 @@ fn server_options(mut arguments: Arguments) -> ServerOptions {
         max_per_address: arguments.max_per_address,
         line_rate: Rate { per_second: arguments.line_rate, burst: arguments.line_burst },
         connect_rate: Rate { per_second: arguments.connect_rate, burst: CONNECT_BURST },
-        send_timeout: seconds(arguments.send_timeout),
+        send_timeout: seconds(arguments.send_timeout.unwrap_or(SEND_TIMEOUT_SECONDS_DEFAULT)),
         dead_peer_timeout: seconds(arguments.dead_peer_timeout),
         timeouts: Timeouts { name_seconds: arguments.name_timeout, idle_seconds: arguments.idle_timeout },
         resume_seconds: arguments.resume_timeout,
@@ -360,8 +376,12 @@ fn parse_per_address(raw: &str) -> Result<usize, String> {
     parse_number(raw, 0.., "a number of connections")
 }
 
-fn parse_rate(raw: &str) -> Result<u32, String> {
-    parse_number(raw, 0..=RATE_MAX, "a number a second")
+fn parse_connect_rate(raw: &str) -> Result<u32, String> {
+    parse_number(raw, 0..=RATE_MAX, "a number of connections per second")
+}
+
+fn parse_line_rate(raw: &str) -> Result<u32, String> {
+    parse_number(raw, 0..=RATE_MAX, "a number of lines per second")
 }
 
 fn parse_line_burst(raw: &str) -> Result<u32, String> {
@@ -388,7 +408,7 @@ fn seconds(seconds: u64) -> Option<Duration> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use chinwag::command_line::{format_duration, format_size};
+    use chinwag::command_line::format_size;
     use chinwag::limits::HISTORY_BYTES_MAX;
 
     use super::*;
@@ -443,7 +463,7 @@ mod tests {
             ("--name-timeout", arguments.name_timeout),
             ("--idle-timeout", arguments.idle_timeout),
             ("--resume-timeout", arguments.resume_timeout),
-            ("--send-timeout", arguments.send_timeout),
+            ("--send-timeout", SEND_TIMEOUT_SECONDS_DEFAULT),
             ("--dead-peer-timeout", arguments.dead_peer_timeout),
             #[cfg(feature = "web")]
             ("--http-header-timeout", chinwag::limits::HTTP_HEADER_TIMEOUT_SECONDS_DEFAULT),
