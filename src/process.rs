@@ -5,6 +5,7 @@ mod closed;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use async_signal::{Signal, Signals};
@@ -148,6 +149,11 @@ pub fn error_text(error: &io::Error) -> String {
         Some((words, _)) if error.raw_os_error().is_some() => words.to_owned(),
         _ => text,
     }
+}
+
+/// A path in an error, in quotes.
+pub fn quoted_path(path: &Path) -> String {
+    format!("\"{}\"", path.display())
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::DEAD_PEER_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
-use crate::process::error_text;
+use crate::process::{error_text, quoted_path};
 use crate::protocol::Token;
 use crate::room::{RecentMessages, Room, SessionId};
 use crate::session::{InputKind, Sessions, Timeouts};
@@ -157,7 +157,7 @@ impl std::fmt::Display for StartError {
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {}", error_text(error)),
             Self::Store(error) => error.fmt(f),
             Self::PortFile(path, error) => {
-                write!(f, "cannot write the port file {path:?}: {}", error_text(error))
+                write!(f, "cannot write the port file {}: {}", quoted_path(path), error_text(error))
             }
             Self::System(error) => write!(f, "cannot start: {}", error_text(error)),
         }

@@ -9,7 +9,7 @@ use rusqlite::{ErrorCode as SqliteCode, ffi};
 use super::schema::MIGRATIONS;
 use super::store_path::companion;
 use crate::limits::STORE_BUSY_MS_MAX;
-use crate::process::error_text;
+use crate::process::{error_text, quoted_path};
 
 /// Why a file cannot be used.
 #[derive(Debug)]
@@ -44,62 +44,64 @@ pub enum OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.path().map(quoted_path).unwrap_or_default();
+        let beside = |path: &Path, suffix: &str| quoted_path(&companion(path, suffix));
         match self {
-            Self::File(path, error) => write!(f, "cannot open the store {path:?}: {}", error_text(error)),
-            Self::NotRegular(path, kind) => write!(
+            Self::File(_, error) => write!(f, "cannot open the store {shown}: {}", error_text(error)),
+            Self::NotRegular(_, kind) => write!(
                 f,
-                "cannot use {path:?} as a store: it is {kind}; --data expects the path of a regular file, or of a file to create"
+                "cannot use {shown} as a store: it is {kind}; --data expects the path of a regular file, or of a file to create"
             ),
-            Self::CompanionNotRegular(path, kind) => write!(
+            Self::CompanionNotRegular(_, kind) => write!(
                 f,
-                "cannot use {path:?}: it is {kind}, and SQLite keeps a file of this name beside the store; move it away"
+                "cannot use {shown}: it is {kind}, and SQLite keeps a file of this name beside the store; move it away"
             ),
-            Self::Locked(path) => write!(
+            Self::Locked(_) => write!(
                 f,
-                "the store {path:?} is in use by another chinwagd; stop that one or choose another file with --data"
+                "the store {shown} is in use by another chinwagd; stop that one or choose another file with --data"
             ),
-            Self::Busy(path) => write!(
+            Self::Busy(_) => write!(
                 f,
-                "another program has kept the store {path:?} locked for more than {} s; end that program and start again",
+                "another program has kept the store {shown} locked for more than {} s; end that program and start again",
                 STORE_BUSY_MS_MAX / 1000
             ),
-            Self::OtherProgram(path) => {
-                write!(f, "{path:?} is not a store of chinwagd, and was not changed; choose another file with --data")
+            Self::OtherProgram(_) => {
+                write!(f, "{shown} is not a store of chinwagd, and was not changed; choose another file with --data")
             }
-            Self::Newer(path, version) => write!(
+            Self::Newer(_, version) => write!(
                 f,
-                "the store {path:?} has version {version}, but this chinwagd supports versions up to {}; use a newer chinwagd",
+                "the store {shown} has version {version}, but this chinwagd supports versions up to {}; use a newer chinwagd",
                 MIGRATIONS.len()
             ),
             Self::Orphaned(path) => {
-                let wal = companion(path, "-wal");
+                let wal = beside(path, "-wal");
                 write!(
                     f,
-                    "the store {path:?} is empty, but {wal:?} holds messages of the file that was there; put that file back, or move {wal:?} away to start with an empty store"
+                    "the store {shown} is empty, but {wal} holds messages of the file that was there; put that file back, or move {wal} away to start with an empty store"
                 )
             }
             Self::Moved(path, before) => {
-                let [wal, wal_before] = [path, before].map(|path| companion(path, "-wal"));
+                let (wal, wal_before, before) = (beside(path, "-wal"), beside(before, "-wal"), quoted_path(before));
                 write!(
                     f,
-                    "the store {path:?} was last used as {before:?}, and its latest messages are still in {wal_before:?}; if it was moved, move {wal_before:?} to {wal:?}; if it is another name of the same file, use --data {before:?}; if it is a copy, move {wal_before:?} away"
+                    "the store {shown} was last used as {before}, and its latest messages are still in {wal_before}; if it was moved, move {wal_before} to {wal}; if it is another name of the same file, use --data {before}; if it is a copy, move {wal_before} away"
                 )
             }
-            Self::Full(path) => {
-                write!(f, "cannot use the store {path:?}: database or disk is full; free some space and start again")
+            Self::Full(_) => {
+                write!(f, "cannot use the store {shown}: database or disk is full; free some space and start again")
             }
             Self::Companions(path, error) => {
-                let [wal, shm] = ["-wal", "-shm"].map(|suffix| companion(path, suffix));
+                let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
                 write!(
                     f,
-                    "cannot use the store {path:?}: SQLite cannot open or create {wal:?} and {shm:?} ({error}); check that the directory and these files can be written, and that the path has at most 500 bytes"
+                    "cannot use the store {shown}: SQLite cannot open or create {wal} and {shm} ({error}); check that the directory and these files can be written, and that the path has at most 500 bytes"
                 )
             }
-            Self::Sqlite(path, error) if error.sqlite_error_code() == Some(SqliteCode::DatabaseCorrupt) => write!(
+            Self::Sqlite(_, error) if error.sqlite_error_code() == Some(SqliteCode::DatabaseCorrupt) => write!(
                 f,
-                "the store {path:?} is damaged ({error}); restore a copy, or move it away to start with an empty store"
+                "the store {shown} is damaged ({error}); restore a copy, or move it away to start with an empty store"
             ),
-            Self::Sqlite(path, error) => write!(f, "cannot use the store {path:?}: {error}"),
+            Self::Sqlite(_, error) => write!(f, "cannot use the store {shown}: {error}"),
             Self::System(error) => write!(f, "cannot start: {}", error_text(error)),
         }
     }
@@ -108,6 +110,25 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 impl OpenError {
+    /// The path that the error is about.
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path, _)
+            | Self::NotRegular(path, _)
+            | Self::CompanionNotRegular(path, _)
+            | Self::Locked(path)
+            | Self::Busy(path)
+            | Self::OtherProgram(path)
+            | Self::Newer(path, _)
+            | Self::Orphaned(path)
+            | Self::Moved(path, _)
+            | Self::Full(path)
+            | Self::Companions(path, _)
+            | Self::Sqlite(path, _) => Some(path),
+            Self::System(_) => None,
+        }
+    }
+
     /// Classifies an SQLite error at the start.
     pub(super) fn from_sqlite(path: &Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();

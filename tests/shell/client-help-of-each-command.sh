@@ -50,6 +50,8 @@ while IFS= read -r example; do
     example=${example//10.0.0.9:7000/$host:$port}
     example=${example//10.0.0.9 7000/$host $port}
     example=${example//chat.example.org/$host:$port}
+    example=${example/--nick ci/--nick bot} # ci is the talker
+    example=${example/\"bob\"/\"dave\"}     # bob is in the room already
     USER=user$number setsid bash -c "${example/make 2>&1/echo built}" >"out" 2>"err" </dev/null &
     running=$!
     if [[ $example != *'--help'* ]]; then
@@ -57,6 +59,7 @@ while IFS= read -r example; do
         line=''
         say ci 'MSG build 41 is green, alice: bob joined'
         hear_to ci 'OK MSG *'
+        [[ $example != *dave* ]] || join dave nc.openbsd -N "$host" "$port"
         [[ $example != *tail* || $example == *grep* || $example == *--since* ]] || kill -s TERM -- "-$running"
     fi
     status=0

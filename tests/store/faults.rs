@@ -25,7 +25,7 @@ fn unusable_file_fails_the_start() {
     fs::write(path("letter"), "dear diary, ".repeat(1000)).expect("a file");
     fails(&path("letter"), "is not a store of chinwagd, and was not changed; choose another file with --data");
     let absent = path("no/directory");
-    fails(&absent, &format!("cannot open the store {absent:?}: No such file or directory\n"));
+    fails(&absent, &format!("cannot open the store \"{}\": No such file or directory\n", absent.display()));
     fails(directory.path(), "directory");
     let used = path("used.db");
     let _server = Server::with(&["--data", used.to_str().expect("a path")]);
