@@ -2,7 +2,7 @@
 //! resume tokens: no function here takes a client's text, except a nickname, and the method and the path of an HTTP request.
 //!
 //! Each function here logs one event, through `tracing`; `store::log` has the store's. A message is constant; every
-//! value that varies is a field. `line` renders an event as text or JSON, and `writer` writes it. [`RunLog`] logs the
+//! value that varies is a field. `line` renders an event as text or JSON, and `writer` writes it. `RunLog` logs the
 //! events that depend on earlier ones: the ends of connections, and frequent events.
 
 mod limiter;
