@@ -131,4 +131,15 @@ mod tests {
         let recent = history.messages.range(history.messages.all()).count();
         assert_eq!(recent, HISTORY_BYTES_MAX / (TEXT_BYTES_MAX + "ann".len() + PAST_OVERHEAD_BYTES));
     }
+    #[test]
+    fn evict_up_to_evicts_this_message_and_older_ones() {
+        let mut history = RecentMessages::new(9);
+        (1..=4).for_each(|id| history.push(past(id, "hi")));
+        history.evict_up_to(MessageId(2));
+        assert_eq!((history.oldest(), history.evicted_id()), (Some(MessageId(3)), MessageId(2)));
+        history.evict_up_to(MessageId(1));
+        assert_eq!((history.oldest(), history.evicted_id()), (Some(MessageId(3)), MessageId(2)));
+        history.evict_up_to(MessageId(9));
+        assert_eq!((history.oldest(), history.evicted_id()), (None, MessageId(9)));
+    }
 }

@@ -114,4 +114,17 @@ mod tests {
         recent.push(80);
         assert_eq!((recent.all(), recent.range(0..9).collect::<Vec<_>>()), (7..8, vec![&80]));
     }
+    #[test]
+    fn exact_limits_evict_nothing() {
+        let mut recent = Recent::new(2, 100);
+        assert_eq!((recent.push(60), recent.push(40), recent.all()), (None, None, 0..2));
+    }
+
+    #[test]
+    fn restore_refuses_items_beyond_either_limit() {
+        let restore = |items: &[usize]| Recent::restore(2, 100, 7, items.iter().copied().collect());
+        assert_eq!(restore(&[60, 40]).map(|recent| recent.all()), Some(7..9));
+        assert!(restore(&[1, 1, 1]).is_none());
+        assert!(restore(&[60, 41]).is_none());
+    }
 }
