@@ -220,7 +220,11 @@ fn signal_ends_client_with_blocked_stdout() {
         let nick = format!("tail{number}");
         let (unread, writer) = io::pipe().expect("a pipe");
         let stdout = writer.try_clone().expect("a pipe");
-        let mut child = with_words(&server, &["tail", "--nick", &nick]).stdout(stdout).spawn().expect("it starts");
+        // The test may run in the background of a script, where SIGINT is ignored.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_chinwag"), &server.address.to_string()]);
+        command.args(["tail", "--nick", &nick]).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
         alice.expect(&format!("JOIN {nick}"));
         let begun = Instant::now();
         while !is_full(&writer) {
