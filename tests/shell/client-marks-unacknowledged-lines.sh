@@ -5,7 +5,7 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs tmux nc.openbsd
 
-start_chat 60 20
+start_chat 60 24
 hear bob 'JOIN alice'
 keys 'hello all' Enter
 screen $'*\n??:?? alice: hello all\n>'

@@ -8,10 +8,10 @@ needs script nc.openbsd
 serve_on_a_terminal() {
     connect terminal env "$@" script --quiet --return --flush \
         --command "exec '$(server_program)' --listen 127.0.0.1:0" /dev/null
-    hear terminal 'chinwagd: listening on 127.0.0.1:*'
+    hear_to terminal 'chinwagd: listening on 127.0.0.1:*'
     port=${line#*127.0.0.1:}
     join alice nc.openbsd -N "$host" "${port%% *}"
-    hear terminal '*connected*'
+    hear_to terminal '*connected*'
     connected=$line
     finish alice
 }
@@ -20,7 +20,7 @@ serve_on_a_terminal -u NO_COLOR TERM=xterm
 [[ $connected == *$'\e['*m*connected* ]]
 hear_to terminal '*left*'
 send terminal '\003'
-hear terminal '*stopping*'
+hear_to terminal '*stopped*'
 hear_end terminal
 
 for plain in NO_COLOR=1 TERM=dumb TERM=; do
@@ -29,6 +29,6 @@ for plain in NO_COLOR=1 TERM=dumb TERM=; do
     hear_to terminal '*left*'
     [[ ${skipped[*]} != *$'\e'* ]]
     send terminal '\003'
-    hear terminal '*stopping*'
+    hear_to terminal '*stopped*'
     hear_end terminal
 done
