@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use tracing::Level;
+
 use super::limiter::LogLimiter;
 use crate::protocol::CloseReason;
 use crate::room::SessionId;
@@ -94,6 +96,10 @@ impl RunLog {
 
     /// Logs a new session on a connection.
     pub(in crate::server) fn connected(&self, session: SessionId, transport: &'static str, address: SocketAddr) {
+        // Without these lines, a connection needs no memory for its end.
+        if !tracing::enabled!(Level::INFO) {
+            return;
+        }
         let mut state = self.state();
         if !state.has_stopped {
             state.open.insert(session, OpenConnection { transport, address, at: self.clock.steady() });
