@@ -128,8 +128,8 @@ impl Help {
         }
     }
 
-    /// Words in lines of at most [`WIDTH`] columns, after `first` in the first line and as many spaces in the others. A default stays in
-    /// one line with its label. Doc comments mark code by backticks, which a terminal does not need.
+    /// Words in lines of at most [`WIDTH`] columns, after `first` in the first line and as many spaces in the others. The first
+    /// word of a default stays in one line with its label. Doc comments mark code by backticks, which a terminal does not need.
     fn paragraph(&mut self, first: &str, words: &str) {
         let (mut line, mut is_empty) = (first.to_owned(), true);
         let words = words.replace('`', "").replace("(default: ", "(default:\u{a0}");

@@ -40,8 +40,9 @@ impl Signals {
     pub(super) async fn wait_first(&mut self) -> &'static str {
         match self.stop.next().await {
             Some(Ok(signal)) => {
-                log::stopping(name_of(signal));
-                name_of(signal)
+                let name = name_of(signal);
+                log::stopping(name);
+                name
             }
             // The stream of signals has failed: only SIGKILL stops the server.
             _ => future::pending().await,

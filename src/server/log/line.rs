@@ -8,6 +8,7 @@ use std::fmt::{self, Debug, Write as _};
 use chrono::{Local, SecondsFormat};
 use nu_ansi_term::{Color, Style};
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level};
 
 use super::LogFormat;
@@ -81,7 +82,7 @@ impl LogLine {
                 line.push_painted(color(level).normal(), format_args!("{:>5}", level.as_str()));
             }
             LogFormat::Json => {
-                let level = lower_case(level);
+                let level = LevelFilter::from_level(level);
                 push_formatted(&mut line.rendered, format_args!(r#"{{"time":"{at}","level":"{level}""#));
             }
         }
@@ -173,16 +174,6 @@ fn color(level: Level) -> Color {
         Level::WARN => Color::Yellow,
         Level::INFO => Color::Green,
         _ => Color::Blue,
-    }
-}
-
-fn lower_case(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "error",
-        Level::WARN => "warn",
-        Level::INFO => "info",
-        Level::DEBUG => "debug",
-        Level::TRACE => "trace",
     }
 }
 
