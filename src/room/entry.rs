@@ -21,6 +21,15 @@ impl SessionId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemberId(pub u64);
 
+/// A room's number, unique for as long as the server runs: a room that vanished and was created again has another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoomId(pub u32);
+
+impl RoomId {
+    /// The first room, which never vanishes.
+    pub const LOBBY: Self = Self(0);
+}
+
 /// Whole seconds since the server started, by a clock that only goes forward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Uptime(pub u64);

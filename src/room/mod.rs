@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 pub use self::canvas::RecentStrokes;
 pub use self::dense_map::DenseMap;
-pub use self::entry::{Action, Entry, MemberId, Message, Origin, SessionId, StoreFailure, Uptime, Verifier};
+pub use self::entry::{Action, Entry, MemberId, Message, Origin, RoomId, SessionId, StoreFailure, Uptime, Verifier};
 pub use self::history::RecentMessages;
 use self::names::Collision;
 pub use self::names::Names;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Output, Session, SessionId, Sessions, private_tag};
 use crate::command::{Command, ConnectionInfo, Context, HistoryQuery, ServerLine, list_members};
 use crate::protocol::{Dialect, Event, LeaveReason, Mode, Name, Secret, Text, Timestamp, User};
-use crate::room::{Action, MemberId, Origin, Room, Verifier};
+use crate::room::{Action, MemberId, Origin, Room, RoomId, Verifier};
 
 /// A command that is being run.
 struct CommandRun<'a> {
@@ -46,8 +46,8 @@ impl Sessions {
         let Some(state) = self.all.get(session).filter(|state| state.member.is_some()) else { return };
         let tag = private_tag(state, at);
         let members = self.list_members();
-        out.push(Output::Send(session, ServerLine::Event(tag, Event::Roster(members.len()))));
-        out.push(Output::SendUsers(session, members));
+        out.push(Output::Send(session, None, ServerLine::Event(tag, Event::Roster(members.len()))));
+        out.push(Output::SendUsers(session, RoomId::LOBBY, members));
     }
 
     /// The member list. Until the members change, all replies share it.
@@ -159,22 +159,22 @@ impl Context for CommandRun<'_> {
     }
 
     fn send(&mut self, line: ServerLine) {
-        self.out.push(Output::Send(self.session, line));
+        self.out.push(Output::Send(self.session, None, line));
     }
 
     fn send_users(&mut self, users: Arc<[User]>) {
-        self.out.push(Output::SendUsers(self.session, users));
+        self.out.push(Output::SendUsers(self.session, RoomId::LOBBY, users));
     }
 
     fn send_messages(&mut self, numbers: Range<u64>) {
-        self.out.push(Output::SendMessages(self.session, numbers));
+        self.out.push(Output::SendMessages(self.session, RoomId::LOBBY, numbers));
     }
 
     fn send_strokes(&mut self, numbers: Range<u64>) {
-        self.out.push(Output::SendStrokes(self.session, numbers));
+        self.out.push(Output::SendStrokes(self.session, RoomId::LOBBY, numbers));
     }
 
     fn query_store(&mut self, query: HistoryQuery) {
-        self.out.push(Output::QueryStore(self.session, query, self.sessions.room.last_id()));
+        self.out.push(Output::QueryStore(self.session, RoomId::LOBBY, query, self.sessions.room.last_id()));
     }
 }

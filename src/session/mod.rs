@@ -25,7 +25,7 @@ use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
     CloseReason, Dialect, ErrorCode, Event, LeaveReason, MessageId, Mode, Name, Tag, Text, Timestamp, User,
 };
-use crate::room::{self, DenseMap, MemberId, Origin, Room, RoomOutput, SessionId, Uptime, Verifier};
+use crate::room::{self, DenseMap, MemberId, Origin, Room, RoomId, RoomOutput, SessionId, Uptime, Verifier};
 use crate::sequencer::{Change, MemorySequencer, Sequencer};
 
 /// A value for each session.
@@ -314,7 +314,7 @@ impl Sessions {
                     self.remove_session(session, CloseReason::Left(reason), out);
                 }
                 let (session, event) = (session.unwrap_or(SessionId::SERVER), Event::Leave(name, reason, text));
-                out.push(Output::Publish { id: None, at, session, event, own: None });
+                out.push(Output::Publish { room: RoomId::LOBBY, id: None, at, session, event, own: None });
             }
             RoomOutput::Rejected(origin, rejection) => {
                 if self.all.get(origin.session).is_some_and(|state| !state.is_closed()) {
@@ -335,10 +335,17 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         let Some(session) = origin.map(|origin| origin.session) else {
-            return out.push(Output::Publish { id, at, session: SessionId::SERVER, event, own: None });
+            return out.push(Output::Publish {
+                room: RoomId::LOBBY,
+                id,
+                at,
+                session: SessionId::SERVER,
+                event,
+                own: None,
+            });
         };
         let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) else {
-            return out.push(Output::Publish { id, at, session, event, own: None });
+            return out.push(Output::Publish { room: RoomId::LOBBY, id, at, session, event, own: None });
         };
         let echo = state.echo;
         let reply = match &event {
@@ -352,15 +359,15 @@ impl Sessions {
         }
         if matches!(event, Event::Join(_)) {
             state.member = Some(MemberId(session.0));
-            out.extend(echo.then_some(Output::Follow(session)));
-            out.push(Output::Publish { id, at, session, event, own: None });
-            out.extend(reply.map(|reply| Output::Send(session, ServerLine::Ok(reply))));
-            out.extend((!echo).then_some(Output::Follow(session)));
+            out.extend(echo.then_some(Output::Follow(session, RoomId::LOBBY)));
+            out.push(Output::Publish { room: RoomId::LOBBY, id, at, session, event, own: None });
+            out.extend(reply.map(|reply| Output::Send(session, None, ServerLine::Ok(reply))));
+            out.extend((!echo).then_some(Output::Follow(session, RoomId::LOBBY)));
             return;
         }
         let own = reply.clone().filter(|_| !echo);
-        out.push(Output::Publish { id, at, session, event, own });
-        out.extend(reply.filter(|_| echo).map(|reply| Output::Send(session, ServerLine::Ok(reply))));
+        out.push(Output::Publish { room: RoomId::LOBBY, id, at, session, event, own });
+        out.extend(reply.filter(|_| echo).map(|reply| Output::Send(session, None, ServerLine::Ok(reply))));
     }
 
     fn deliver_whisper(
@@ -378,11 +385,11 @@ impl Sessions {
             let Some(session) = self.session_of(member) else { continue };
             let Some(state) = self.all.get(session) else { continue };
             let event = Event::Whisper(from.clone(), text.clone());
-            out.push(Output::Send(session, ServerLine::Event(private_tag(state, at), event)));
+            out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), event)));
         }
         if let Some(state) = self.all.get_mut(origin.session).filter(|state| !state.is_closed()) {
             state.errors = 0;
-            out.push(Output::Send(origin.session, ServerLine::Ok(Reply::Whisper(names))));
+            out.push(Output::Send(origin.session, None, ServerLine::Ok(Reply::Whisper(names))));
         }
     }
 
@@ -392,14 +399,17 @@ impl Sessions {
             if self.all.get(before).is_some_and(|state| !state.is_closed()) {
                 let what = "another connection resumed this session with its token";
                 let why = Refusal::new(None, ErrorCode::Resumed, what).with_hint(Hint::ReplaceToken);
-                out.push(Output::Send(before, ServerLine::Err(why)));
+                out.push(Output::Send(before, None, ServerLine::Err(why)));
             }
             self.remove_session(before, CloseReason::Resumed, out);
         }
         let Some(state) = self.all.get_mut(session) else { return };
         (state.member, state.verifier, state.errors) = (Some(member), None, 0);
         self.resumed.insert(member, session);
-        out.extend([Output::Send(session, ServerLine::Ok(Reply::Resume(name))), Output::Follow(session)]);
+        out.extend([
+            Output::Send(session, None, ServerLine::Ok(Reply::Resume(name))),
+            Output::Follow(session, RoomId::LOBBY),
+        ]);
     }
 
     /// Ends and removes a session.
@@ -414,7 +424,7 @@ impl Sessions {
         if self.stopped {
             let farewell = ServerLine::Event(None, shutdown_notice());
             let close = Output::Close(session, CloseReason::Stopping);
-            out.extend([Output::Send(session, farewell), close, Output::Remove(session)]);
+            out.extend([Output::Send(session, None, farewell), close, Output::Remove(session)]);
             return;
         }
         let now = self.room.now();
@@ -433,18 +443,25 @@ impl Sessions {
         };
         let before = self.all.insert(session, state);
         assert!(before.is_none(), "session numbers are given once");
-        out.push(Output::Send(session, ServerLine::Hello(self.room.epoch().cloned(), Text::truncated(GREETING))));
+        out.push(Output::Send(session, None, ServerLine::Hello(self.room.epoch().cloned(), Text::truncated(GREETING))));
     }
 
     fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
         self.stopped = true;
         if self.room.coordinator().is_some() {
-            out.push(Output::Publish { id: None, at, session: SessionId::SERVER, event: shutdown_notice(), own: None });
+            out.push(Output::Publish {
+                room: RoomId::LOBBY,
+                id: None,
+                at,
+                session: SessionId::SERVER,
+                event: shutdown_notice(),
+                own: None,
+            });
         }
         self.submit(at, Origin::SERVER, room::Action::Stop, out);
         for (session, state) in std::mem::take(&mut self.all).iter() {
             if state.member.is_none() {
-                out.push(Output::Send(session, ServerLine::Event(private_tag(state, at), shutdown_notice())));
+                out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), shutdown_notice())));
             }
             out.extend([Output::Close(session, CloseReason::Stopping), Output::Remove(session)]);
         }
@@ -455,7 +472,7 @@ impl Sessions {
         self.record_activity(session);
         let Some(state) = self.all.get(session) else { return };
         let notice = Event::Notice(Text::truncated(PRESENCE));
-        out.push(Output::Send(session, ServerLine::Event(private_tag(state, at), notice)));
+        out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), notice)));
     }
 
     /// Refuses a line. Ends the session after too many lines in a row that had no known verb or an unknown token, because clients must
@@ -466,7 +483,7 @@ impl Sessions {
         let is_error = refusal.verb.is_none() || refusal.code == ErrorCode::TokenUnknown;
         state.errors = if is_error { state.errors + 1 } else { 0 };
         let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
-        out.push(Output::Send(session, ServerLine::Err(refusal)));
+        out.push(Output::Send(session, None, ServerLine::Err(refusal)));
         if too_many {
             let what = format!("{ERRORS_IN_A_ROW_MAX} invalid lines in a row");
             let why = Refusal::new(None, ErrorCode::TooManyErrors, what).with_hint(Hint::ReconnectAndHelp);
@@ -483,7 +500,7 @@ impl Sessions {
         why: Refusal,
         out: &mut Vec<Output>,
     ) {
-        out.push(Output::Send(session, ServerLine::Err(why)));
+        out.push(Output::Send(session, None, ServerLine::Err(why)));
         self.leave(at, session, reason, None, out);
     }
 

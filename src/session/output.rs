@@ -5,25 +5,27 @@ use std::sync::Arc;
 
 use crate::command::{HistoryQuery, Reply, ServerLine};
 use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, Timestamp, User};
-use crate::room::SessionId;
+use crate::room::{RoomId, SessionId};
 
 /// An instruction for the hub. The hub delivers outputs in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Sends a line to one session, at this place in the order.
-    Send(SessionId, ServerLine),
-    /// Sends a `USER` line for each member. Until the members change, all replies to `WHO` share one list.
-    SendUsers(SessionId, Arc<[User]>),
+    /// Sends a line to one session, at this place in the order of the room. `None`: the line is not about a room.
+    Send(SessionId, Option<RoomId>, ServerLine),
+    /// Sends a `USER` line for each member of the room. Until the members change, all replies to `WHO` share one list.
+    SendUsers(SessionId, RoomId, Arc<[User]>),
     /// Sends the messages with these numbers in the room's history.
-    SendMessages(SessionId, Range<u64>),
+    SendMessages(SessionId, RoomId, Range<u64>),
     /// Sends the strokes with these numbers on the room's canvas.
-    SendStrokes(SessionId, Range<u64>),
+    SendStrokes(SessionId, RoomId, Range<u64>),
     /// One more of the session's lines is answered: all of its outputs precede this one.
     Answered(SessionId),
-    /// Queries the store for the session's command, with messages up to this id.
-    QueryStore(SessionId, HistoryQuery, MessageId),
-    /// Publishes an event to all sessions that read the feed.
+    /// Queries the store for the session's command, with messages of the room up to this id.
+    QueryStore(SessionId, RoomId, HistoryQuery, MessageId),
+    /// Publishes an event to all sessions that follow the room.
     Publish {
+        /// The room.
+        room: RoomId,
         /// The id, if it is a message.
         id: Option<MessageId>,
         /// When it happened.
@@ -32,14 +34,14 @@ pub enum Output {
         session: SessionId,
         /// The event.
         event: Event,
-        /// The reply that this session receives in place of the event. `None`: it receives the event if it reads the
-        /// feed.
+        /// The reply that this session receives in place of the event. `None`: it receives the event if it follows
+        /// the room.
         own: Option<Reply>,
     },
     /// Sets the session's dialect, from here on.
     SetDialect(SessionId, Dialect),
-    /// Makes the session read the feed: it receives all events published from here on.
-    Follow(SessionId),
+    /// Makes the session follow the room: it receives all events published in it from here on.
+    Follow(SessionId, RoomId),
     /// Sets the mode of the session's lines, from here on.
     SetMode(SessionId, Mode),
     /// Closes the session's connection after the outputs so far, for this reason.

@@ -44,13 +44,13 @@ pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
     };
     match output {
         Output::Answered(SessionId(session)) => format!("{session} answered"),
-        Output::QueryStore(SessionId(session), query, MessageId(until)) => {
+        Output::QueryStore(SessionId(session), _, query, MessageId(until)) => {
             format!("{session} queries {query:?} up to {until}")
         }
-        Output::SendStrokes(SessionId(session), numbers) => format!("{session}< {}", drawn(numbers.clone())),
-        Output::SendMessages(SessionId(session), numbers) => format!("{session}< {}", past(numbers.clone())),
-        Output::Send(SessionId(session), line) => format!("{session}< {line}"),
-        Output::SendUsers(SessionId(session), users) => {
+        Output::SendStrokes(SessionId(session), _, numbers) => format!("{session}< {}", drawn(numbers.clone())),
+        Output::SendMessages(SessionId(session), _, numbers) => format!("{session}< {}", past(numbers.clone())),
+        Output::Send(SessionId(session), _, line) => format!("{session}< {line}"),
+        Output::SendUsers(SessionId(session), _, users) => {
             let users: Vec<_> = users.iter().map(User::to_string).collect();
             format!("{session}< {}", users.join("/"))
         }
@@ -60,7 +60,7 @@ pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
             format!("*{id} {event}{own}")
         }
         Output::SetDialect(SessionId(session), dialect) => format!("{session} dialect {}", dialect.index()),
-        Output::Follow(SessionId(session)) => format!("{session} follows"),
+        Output::Follow(SessionId(session), _) => format!("{session} follows"),
         Output::SetMode(SessionId(session), mode) => format!("{session} mode {mode:?}"),
         Output::Close(SessionId(session), _) => format!("{session} closed"),
         Output::Detach(SessionId(session)) => format!("{session} detached"),

@@ -66,7 +66,7 @@ impl Sessions {
         let Some(state) = self.all.get_mut(session) else { return };
         let Ok(token) = Token::new(IDLE) else { return };
         state.is_pinged = true;
-        out.push(Output::Send(session, ServerLine::Event(private_tag(state, at), Event::Ping(token))));
+        out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), Event::Ping(token))));
     }
 }
 

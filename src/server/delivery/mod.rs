@@ -127,16 +127,18 @@ impl Delivery {
     /// Delivers an output. `cause` is the session whose input caused it.
     pub(super) fn deliver(&mut self, room: &Room, cause: SessionId, output: Output) {
         match output {
-            Output::Publish { id, at, session, event, own } => self.add_event(session, Tag { id, at }, &event, own),
-            Output::Send(session, line) => self.send(cause, session, &line),
-            Output::SendUsers(session, users) => self.send_users(session, users),
-            Output::SendMessages(session, numbers) => self.send_pages(session, numbers, room.history().messages()),
-            Output::SendStrokes(session, numbers) => self.send_pages(session, numbers, room.canvas()),
-            Output::QueryStore(session, query, until) => self.query_store(session, query, until),
+            Output::Publish { room: _, id, at, session, event, own } => {
+                self.add_event(session, Tag { id, at }, &event, own)
+            }
+            Output::Send(session, _, line) => self.send(cause, session, &line),
+            Output::SendUsers(session, _, users) => self.send_users(session, users),
+            Output::SendMessages(session, _, numbers) => self.send_pages(session, numbers, room.history().messages()),
+            Output::SendStrokes(session, _, numbers) => self.send_pages(session, numbers, room.canvas()),
+            Output::QueryStore(session, _, query, until) => self.query_store(session, query, until),
             Output::Answered(session) => self.count_answered(session),
             Output::SetDialect(session, dialect) => self.set_dialect(session, dialect),
             Output::SetMode(session, mode) => self.set_mode(session, mode),
-            Output::Follow(session) => self.follow(session),
+            Output::Follow(session, _) => self.follow(session),
             Output::Close(session, reason) => self.close(session, reason),
             Output::Detach(session) | Output::Remove(session) => self.disconnect(session),
         }

@@ -113,11 +113,11 @@ impl Model {
                 }
                 _ => {}
             }
-            if let (Output::SendMessages(_, numbers), InputKind::Command(command)) = (&output, action) {
+            if let (Output::SendMessages(.., numbers), InputKind::Command(command)) = (&output, action) {
                 self.message_log
                     .check(command, &self.room.room().history().messages().range(numbers.clone()).collect::<Vec<_>>());
             }
-            if let Output::SendStrokes(_, numbers) = &output {
+            if let Output::SendStrokes(.., numbers) = &output {
                 self.message_log.check_canvas(&self.room.room().canvas().range(numbers.clone()).collect::<Vec<_>>());
             }
             self.deliver(output);
@@ -185,7 +185,7 @@ impl Model {
 
     fn deliver(&mut self, output: Output) {
         match output {
-            Output::Send(session, line) => {
+            Output::Send(session, _, line) => {
                 match line {
                     ServerLine::Ok(Reply::Set(SetReply::Resumable(token))) => self.resume_tokens.issue(session, token),
                     ServerLine::Ok(Reply::History(replayed) | Reply::Since(replayed)) => {
@@ -195,12 +195,12 @@ impl Model {
                 }
                 self.send(session, &line);
             }
-            Output::SendUsers(session, users) => {
+            Output::SendUsers(session, _, users) => {
                 assert!(users.iter().map(|user| &user.name).eq(self.room.names()), "{users:?} are not the members");
                 assert!(users.iter().skip(1).all(|user| !user.coordinator) && users[0].coordinator);
                 users.iter().for_each(|user| self.send(session, &ServerLine::User(user.clone())));
             }
-            Output::SendMessages(session, numbers) => {
+            Output::SendMessages(session, _, numbers) => {
                 let lines: Vec<_> = self
                     .room
                     .room()
@@ -214,7 +214,7 @@ impl Model {
                     self.send(session, line);
                 }
             }
-            Output::SendStrokes(session, numbers) => {
+            Output::SendStrokes(session, _, numbers) => {
                 let lines: Vec<_> =
                     self.room.room().canvas().range(numbers).cloned().map(ServerLine::DrawnStroke).collect();
                 for line in &lines {
@@ -222,7 +222,7 @@ impl Model {
                 }
             }
             Output::SetDialect(session, dialect) => self.stream_mut(session).dialect = dialect,
-            Output::Follow(session) => self.stream_mut(session).follows = true,
+            Output::Follow(session, _) => self.stream_mut(session).follows = true,
             Output::Close(session, _) => self.stream_mut(session).end = End::Closed,
             Output::Detach(session) => self.stream_mut(session).end = End::Detached,
             Output::Remove(session) => {
@@ -232,7 +232,7 @@ impl Model {
             Output::SetMode(session, mode) => self.stream_mut(session).mode = mode,
             Output::Answered(_) => {}
             Output::QueryStore(..) => panic!("{output:?} without a store"),
-            Output::Publish { id, at, session, event, own } => {
+            Output::Publish { room: _, id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "only messages have ids");
                 assert!(id.is_none_or(|id| id == self.last_id.next()), "ids have no gaps");
                 self.last_id = id.unwrap_or(self.last_id);
@@ -282,11 +282,11 @@ impl Model {
             _ => None,
         };
         let others = outputs.iter().filter_map(|output| match output {
-            Output::Send(session, ServerLine::Err(why)) if Some(*session) == taken_back => {
+            Output::Send(session, _, ServerLine::Err(why)) if Some(*session) == taken_back => {
                 assert_eq!(why.code, ErrorCode::Resumed);
                 None
             }
-            Output::Send(session, line) if *session != from && from != SessionId::SERVER => Some((*session, line)),
+            Output::Send(session, _, line) if *session != from && from != SessionId::SERVER => Some((*session, line)),
             _ => None,
         });
         let receivers: Vec<&Name> = others

@@ -42,7 +42,7 @@ pub(super) fn expected(
 /// The code with which the room did refuse the command.
 pub(super) fn actual(session: SessionId, outputs: &[Output]) -> Option<ErrorCode> {
     outputs.iter().find_map(|output| match output {
-        Output::Send(to, ServerLine::Err(refusal)) if *to == session => Some(refusal.code),
+        Output::Send(to, _, ServerLine::Err(refusal)) if *to == session => Some(refusal.code),
         _ => None,
     })
 }
