@@ -18,12 +18,12 @@
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
 //! | [`client`] | the bundled client: for users at a terminal and for scripts | the room |
 //!
-//! How a `MSG` travels through them: `docs/architecture.md`. The heads of these files answer:
+//! How a `MSG` becomes bytes on other sockets: `docs/architecture.md`, step by step with the files. The heads of these files answer:
 //!
 //! | question | file in `src` |
 //! |---|---|
 //! | What does `QUIT` do? Where does `HISTORY` read from? | `command/quit.rs`, `command/history.rs` |
-//! | What gives a message its id? | `sequencer.rs` |
+//! | What gives a message its id? | `room/mod.rs` (`Transition::say`); `sequencer.rs` orders all changes |
 //! | When is a slow consumer disconnected? | `server/delivery/slow_consumers.rs` |
 //! | How are nicknames compared? | `protocol/name.rs` |
 //! | What happens to an unfinished line at the end of the input? | `protocol/line.rs` |

@@ -31,9 +31,9 @@ pub struct Change {
 
 /// Turns changes into entries.
 ///
-/// In each turn, the hub calls [`Sequencer::submit`] and [`Sequencer::next`] for each command; at the end of the turn, it calls
-/// [`Sequencer::next`] for the messages that have become durable, then [`Sequencer::end_turn`]. Between turns, it waits with
-/// [`Sequencer::poll_report`]. When the server stops, it calls [`Sequencer::refuse_unconfirmed`] and [`Sequencer::close`].
+/// In each turn, `Sessions` calls [`Sequencer::submit`] and [`Sequencer::next`] for each command that changes the room; at the end of the
+/// turn, it calls [`Sequencer::next`] for the messages that have become durable, then [`Sequencer::end_turn`]. Between turns, the hub
+/// waits with [`Sequencer::poll_report`]. When the server stops, it calls [`Sequencer::refuse_unconfirmed`] and [`Sequencer::close`].
 pub trait Sequencer: Debug + Send {
     /// Accepts a change.
     fn submit(&mut self, change: Change);

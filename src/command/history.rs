@@ -1,4 +1,4 @@
-//! `HISTORY`: sends the last messages again, from memory, or from the store if memory does not hold them all.
+//! `HISTORY`: sends the last messages, from memory; on a server with a store, from there if memory does not hold them all.
 
 use std::fmt;
 

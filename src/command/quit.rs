@@ -1,5 +1,5 @@
-//! `QUIT`: the member leaves, even if it could be resumed; all others get a `LEAVE` with the reason. Then the
-//! connection is closed ([`CloseReason::Left`](crate::protocol::CloseReason::Left)).
+//! `QUIT`: replies, and closes the connection ([`CloseReason::Left`](crate::protocol::CloseReason::Left)). The member, if
+//! there is one, leaves, even if it could be resumed: all others get a `LEAVE` with the reason.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! `RESUME`: continues a member on another connection. The room compares the hash of the token's secret
-//! (`room::Verifier`, in constant time) with the member's.
+//! `RESUME`: continues a member on another connection. `Transition::resume` (`room/mod.rs`) compares the hash of the
+//! token's secret with the member's, in constant time (`Verifier` in `room/entry.rs`).
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
 //! Decodes bytes into lines: line endings, telnet's control sequences, editing keys, the length limit and UTF-8. The
-//! result does not depend on how the network splits the input. At the end of the input, an unfinished line counts as a
+//! result does not depend on how the network splits the input, except that a pause after a lone CR shows that CR ends
+//! lines. At the end of the input, an unfinished line counts as a
 //! line; in an unfinished WebSocket message it is discarded. [`crate::command`] parses the lines.
 
 use super::OtherProtocol;
@@ -143,7 +144,7 @@ impl LineDecoder {
         None
     }
 
-    /// At the end of the input: returns the next line that lacks its ending. Call it until it returns `None`.
+    /// At the end of the input: returns the next of the remaining lines; the last one lacks its ending. Call it until it returns `None`.
     pub fn finish(&mut self) -> Option<DecoderOutput> {
         if self.client == ClientKind::OtherProtocol || self.structure == Structure::Messages {
             return None;

@@ -1,6 +1,6 @@
 //! Names: RFC 8265 usernames. Decides what a valid name is, and which names are the same or look alike: two names
-//! collide if their [`Name::key`] (case folded) or one of their [`Name::skeletons`] (UTS #39) is equal. `room::names`
-//! looks names up by these forms; the room decides which member holds which name.
+//! collide if their [`Name::key`] (case folded) or the first or the second of their [`Name::skeletons`] (UTS #39) are
+//! equal. `room::names` looks names up by these forms; the room decides which member holds which name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,12 +15,12 @@ use super::fold_case;
 use super::text::{is_safe, shows_nothing};
 use crate::limits::{NAME_CHARS_MAX, NAME_MARKS_IN_A_ROW_MAX};
 
-/// A nickname as its owner wrote it (RFC 8265, 3.4: case preserved, width mapped, NFC), with the forms by which it is compared.
+/// A nickname in its final form (RFC 8265, 3.4: case preserved, width mapped, NFC), with the forms by which it is compared.
 ///
 /// Two names are equal (`==`) if the same characters are displayed; [`Name::key`] and [`Name::skeletons`] decide which names collide.
 ///
 /// One string holds all forms, to save memory: the displayed name, the key and the two skeletons, separated by line feeds. A form that is
-/// equal to the previous one is left empty, as most are.
+/// equal to the previous one, as most are, is stored as an empty string.
 #[derive(Clone)]
 pub struct Name(Arc<str>);
 
@@ -81,8 +81,8 @@ impl Name {
         self.form(1)
     }
 
-    /// The forms by which names look alike, if one of them is equal: the UTS #39 skeletons of the key and, case-folded, of the displayed
-    /// name. Both are needed: only the first finds that `rnia` looks like `Mia`, only the second that `AIice` looks like `Alice`.
+    /// Two forms; names look alike if their first forms are equal, or their second ones: the UTS #39 skeleton of the key, and the
+    /// case-folded skeleton of the displayed name. Both are needed: only the first finds that `rnia` looks like `Mia`, only the second that `AIice` looks like `Alice`.
     pub fn skeletons(&self) -> [&str; 2] {
         [self.form(2), self.form(3)]
     }
@@ -157,8 +157,8 @@ fn compute_forms(raw: &str) -> Result<[String; 4], NameError> {
 /// An i with a dot above, the case folding of İ. It looks like i.
 const DOTTED_TWICE: &str = "i\u{307}";
 
-/// Like [`compute_forms`], for printable ASCII, which the class allows (RFC 8264, 9.11) and which only the mapping of case changes. Most
-/// names are ASCII, and names are looked up more often than taken.
+/// Like [`compute_forms`], for printable ASCII. The class allows all of it (RFC 8264, 9.11), and no mapping but that of case changes it.
+/// Most names are ASCII, and names are looked up more often than taken.
 fn ascii_forms(raw: &str) -> [String; 4] {
     static SKELETONS: LazyLock<Vec<String>> =
         LazyLock::new(|| ('\0'..='\x7f').map(|c| skeleton(c.encode_utf8(&mut [0; 4])).collect()).collect());

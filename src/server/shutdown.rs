@@ -1,7 +1,7 @@
 //! Shutdown: the signals that start it, and the end of all connections in bounded time.
 //!
-//! First the hub answers every message it has (`finish_commits` in `hub.rs`). Then `Sessions::shutdown` sends each
-//! client the notice that the server is shutting down, and closes its connection.
+//! First the hub answers every message it has (`finish_commits` in `hub.rs`). Then `Sessions::shutdown`
+//! (`session/mod.rs`) sends each client `NOTICE the server is shutting down`, and closes its connection.
 
 use std::io;
 use std::process;
@@ -50,8 +50,8 @@ impl Signals {
     }
 
     /// Waits for the first signal, or until `critical_tasks` completes. Returns the reason to stop. From then on, a
-    /// second signal removes the port file and ends the process at once, with the status 128 + signal number, as after
-    /// a death by that signal.
+    /// further signal removes the port file and ends the process at once, with the status 128 + signal number, as after
+    /// a death by that signal. [`Signals::wait_second`] lists the signals that do not count.
     pub(super) async fn run_until_stop(
         mut self,
         critical_tasks: impl Future<Output = ()>,
@@ -79,7 +79,8 @@ impl Signals {
     }
 
     /// Waits for a signal that ends the process at once. Ignores SIGHUP: the kernel and the shell each send one when a terminal closes, and
-    /// systemd may send one right after SIGTERM (`SendSIGHUP=`). Ignores copies of the first signal, too.
+    /// systemd may send one right after SIGTERM (`SendSIGHUP=`). Ignores all signals
+    /// directly after the first one, which may be copies of it.
     async fn wait_second(&mut self, first_at: Instant) -> Option<Signal> {
         loop {
             match self.stop.next().await? {

@@ -134,7 +134,7 @@ impl<'a, T: Transport> InputReader<'a, T> {
         self.connection.send_to_hub(kind)
     }
 
-    /// Processes the last line, which may lack a line ending. Then reports the end of the input.
+    /// Processes the remaining lines, of which the last may lack its ending. Then reports the end of the input.
     async fn finish(&mut self) -> io::Result<()> {
         while let Some(DecoderOutput::Line(line)) = self.decoder.finish() {
             self.process_line(line).await?;
