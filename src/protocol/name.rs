@@ -54,7 +54,15 @@ impl Name {
     /// The first rule that `raw` breaks.
     pub fn new(raw: &str) -> Result<Self, NameError> {
         check_characters(raw)?;
-        let [shown, rest @ ..] = if raw.is_ascii() { ascii_forms(raw) } else { compute_forms(raw)? };
+        Ok(if raw.is_ascii() { Self::from_ascii(raw) } else { Self::from_forms(compute_forms(raw)?) })
+    }
+
+    /// A name of printable ASCII that breaks no rule.
+    pub(super) fn from_ascii(raw: &str) -> Self {
+        Self::from_forms(ascii_forms(raw))
+    }
+
+    fn from_forms([shown, rest @ ..]: [String; 4]) -> Self {
         let mut forms = shown.clone();
         let mut before = &shown;
         for form in &rest {
@@ -62,7 +70,7 @@ impl Name {
             forms.push_str(if form == before { "" } else { form });
             before = form;
         }
-        Ok(Self(forms.into()))
+        Self(forms.into())
     }
 
     /// An alternative to a name that is taken: `raw-2`, truncated to the maximum length.
