@@ -1,40 +1,59 @@
-//! Reads the feed and the private lines of one connection as one stream.
+//! Reads the logs of the rooms that a connection follows, and its private lines, as one stream.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::task::Waker;
 
 use smallvec::SmallVec;
 
-use super::log::{PositionEvicted, SegmentSlice};
-use super::mailbox::{Insertion, InsertionText, MailboxState, PagesState};
-use super::{Feed, Mailbox, PageSource, Position};
-use crate::limits::{WRITE_BYTES_MAX, WRITE_SLICES_MAX};
-use crate::protocol::{Dialect, MessageId};
+use super::log::{Log, SegmentSlice};
+use super::mailbox::{CursorMove, Insertion, InsertionText, MailboxState, PagesState};
+use super::plan::{CHUNKS_INLINE, Chunk, Part, Plan, find_evicted};
+use super::{Feed, LogEntry, LogId, Mailbox, PageSource, Position, Source, Turn};
+use crate::protocol::{Dialect, MessageId, RoomName};
+use crate::room::RoomId;
 use crate::session::Lifecycle;
 
-/// The read position of one connection, in the feed and in its mailbox.
-#[derive(Debug, Default)]
+/// The read position of one connection, in the logs of its rooms and in its mailbox.
+#[derive(Debug)]
 pub struct Cursor {
-    /// Position in the feed. `None` until the connection reads the feed. In the middle of a line, `last_message` includes that line.
-    position: Option<Position>,
-    /// The unsent rest of the line in which the cursor stopped: the feed may evict it before it is sent.
-    rest_of_line: Option<Box<[u8]>>,
-    /// The cursor lost its position in the feed and reads the missed messages from elsewhere.
-    is_catching_up: bool,
-    /// End of the feed, in the cursor's dialect, when the mailbox was last drained. All insertions up to this offset are in
-    /// `insertions`; further ones may still be in the mailbox.
-    feed_end: u64,
-    /// Insertions that are not yet sent, in the order of their positions.
-    insertions: VecDeque<Insertion>,
+    /// The logs that the connection follows, each in its slot, in the order in which it entered their rooms.
+    pub(super) logs: SmallVec<[LogCursor; 1]>,
+    /// The last turn that was published when the mailbox was last emptied. All insertions of the turns up to this one are in
+    /// `insertions`; later ones may still be in the mailbox.
+    pub(super) published: Turn,
+    /// Insertions that are not yet sent, in order.
+    pub(super) insertions: VecDeque<Insertion>,
     /// Bytes of the first insertion's text that are sent. `written <= insertions[0].text.len()`, 0 without insertions.
-    written: usize,
-    urgent: Box<[u8]>,
+    pub(super) written: usize,
+    pub(super) urgent: Box<[u8]>,
+    /// State of a slow consumer on a server with a store.
+    catch_up: Option<Box<CatchUpState>>,
+    /// The slot of the log in whose line the cursor stopped.
+    pub(super) torn: Option<u16>,
     closed: bool,
-    /// The hub wakes this connection when it appends to the feed. The hub resets `MailboxState::awaits_feed` when it wakes the
-    /// connection, but not this copy.
+    /// The hub wakes this connection when it publishes. The hub resets `MailboxState::awaits_feed` when it wakes the connection, but not
+    /// this copy.
     awaits_feed: bool,
+}
+
+/// The read position in one log.
+#[derive(Debug)]
+pub(super) struct LogCursor {
+    pub(super) log: Arc<Log>,
+    pub(super) offset: u64,
+    /// The last message before the offset. In the middle of a line, that line is included.
+    last_message: MessageId,
+}
+
+/// State of a cursor whose position may be evicted. Most cursors need none.
+#[derive(Debug, Default)]
+struct CatchUpState {
+    /// The unsent rest of the line in which the cursor stopped: the log may evict it before it is sent.
+    rest_of_line: Vec<u8>,
+    /// The logs whose missed messages the cursor reads from elsewhere.
+    logs: Vec<LogId>,
 }
 
 /// Result of [`Cursor::write`].
@@ -46,18 +65,22 @@ pub enum Progress {
     Idle,
     /// Everything was written, and the mailbox is closed.
     Done,
-    /// The feed evicted the bytes at the cursor's position: call [`Cursor::catch_up`].
+    /// A log evicted the bytes at the cursor's position: call [`Cursor::catch_up`].
     Evicted,
-    /// All missed messages were written; the cursor reads the feed again.
-    CaughtUp,
+    /// All missed messages of this room were written; the cursor reads its log again.
+    CaughtUp(RoomId),
     /// The missed messages cannot be read.
     Unreadable,
 }
 
-/// A range of messages that the feed evicted before the connection read them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A range of messages that a log evicted before the connection read them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissedMessages {
-    /// The connection's dialect at that position.
+    /// The room.
+    pub room: RoomId,
+    /// The room's name.
+    pub room_name: RoomName,
+    /// The dialect in which the connection reads the room.
     pub dialect: Dialect,
     /// The last message before the range.
     pub after: MessageId,
@@ -65,51 +88,26 @@ pub struct MissedMessages {
     pub until: MessageId,
 }
 
-/// A part of one write.
-enum Chunk {
-    Urgent,
-    /// Index of the insertion, and the first byte of its text to write.
-    Insertion(usize, usize),
-    Feed(SegmentSlice),
-}
-
-/// The bytes of one write.
-#[derive(Clone, Copy, Debug)]
-pub enum Source<'a> {
-    /// Bytes in memory, for `writev(2)`.
-    Memory(&'a [IoSlice<'a>]),
-    /// A file and an offset in it, for `sendfile(2)`, and the same bytes in memory.
-    File(BorrowedFd<'a>, u64, &'a [u8]),
-}
-
-impl Source<'_> {
-    /// Copies the bytes, for a caller that has no socket.
-    ///
-    /// # Errors
-    /// The feed's memory file cannot be read.
-    #[expect(clippy::disallowed_methods, reason = "reads the memory file of the feed")]
-    pub fn to_vec(&self) -> io::Result<Vec<u8>> {
-        match *self {
-            Self::Memory(slices) => Ok(slices.iter().flat_map(|slice| slice.iter().copied()).collect()),
-            Self::File(file, offset, bytes) => {
-                let mut copy = vec![0; bytes.len()];
-                let read = rustix::io::pread(file, copy.as_mut_slice(), offset)?;
-                copy.truncate(read);
-                Ok(copy)
-            }
-        }
+impl Default for Cursor {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
-/// The parts of one write: mostly one, so that nothing is allocated.
-type Chunks = SmallVec<[Chunk; CHUNKS_INLINE]>;
-
-const CHUNKS_INLINE: usize = 4;
-
 impl Cursor {
-    /// Creates a cursor without a position in the feed.
+    /// Creates a cursor that follows no log.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            logs: SmallVec::new(),
+            published: Turn::ZERO,
+            insertions: VecDeque::new(),
+            written: 0,
+            urgent: Box::default(),
+            catch_up: None,
+            torn: None,
+            closed: false,
+            awaits_feed: false,
+        }
     }
 
     /// Loads new output from the feed and the mailbox. Later output wakes `waker` once. While the socket is full, only
@@ -123,17 +121,17 @@ impl Cursor {
         })
     }
 
-    /// Asks the hub to wake the connection when it appends to the feed, or no longer to. No wake-up is lost: the caller holds the
-    /// mailbox's lock while it sets the flag and reads the feed's end, and the hub appends before it wakes.
+    /// Asks the hub to wake the connection when it publishes, or no longer to. No wake-up is lost: the caller holds the mailbox's lock
+    /// while it sets the flag and reads the published turn, and the hub publishes before it wakes.
     fn set_awaits_feed(&mut self, on: bool, state: &mut MailboxState) {
         state.awaits_feed = on;
         self.awaits_feed = on;
     }
 
-    /// Loads the end of the feed and all new insertions. The caller holds the mailbox's lock. The hub inserts private lines before it
-    /// appends their segment to the feed, so all insertions up to the end that is read here are in the mailbox.
+    /// Loads the published turn and all new insertions. The caller holds the mailbox's lock. The hub inserts the private lines of a turn
+    /// before it publishes the turn, so all insertions up to the turn that is read here are in the mailbox.
     fn drain_mailbox(&mut self, feed: &Feed, state: &mut MailboxState) {
-        self.feed_end = self.position.map_or(0, |position| feed.end_offset(position.dialect));
+        self.published = feed.published();
         if self.insertions.is_empty() {
             // Moves the queue: an idle connection holds no empty queue of its own.
             self.insertions = std::mem::take(&mut state.insertions);
@@ -146,23 +144,27 @@ impl Cursor {
         self.closed = state.lifecycle != Lifecycle::Open;
     }
 
-    /// Loads new output if the cursor did not ask for wake-ups, because the socket was full or the dialect changed. Returns whether
-    /// there is any.
+    /// Loads new output if the cursor did not ask for wake-ups, because the socket was full. Returns whether there is any.
     fn fetch_more(&mut self, feed: &Feed, mailbox: &Mailbox) -> bool {
         if self.awaits_feed {
             return false;
         }
         mailbox.with_state(|state| {
-            let before = (self.feed_end, self.insertions.len(), self.urgent.len(), self.closed);
+            let before = (self.published, self.insertions.len(), self.urgent.len(), self.closed);
             self.set_awaits_feed(true, state);
             self.drain_mailbox(feed, state);
-            before != (self.feed_end, self.insertions.len(), self.urgent.len(), self.closed)
+            before != (self.published, self.insertions.len(), self.urgent.len(), self.closed)
         })
     }
 
     /// Whether the mailbox was closed when new output was last loaded: nothing comes after it.
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// The turn if it may be read, [`Turn::NEVER`] otherwise.
+    pub(super) fn up_to_published(&self, turn: Turn) -> Turn {
+        if turn <= self.published { turn } else { Turn::NEVER }
     }
 
     /// Calls `write` with the next bytes and advances by the number of bytes that it returns.
@@ -175,37 +177,38 @@ impl Cursor {
         mailbox: &Mailbox,
         write: impl FnOnce(Source<'_>) -> io::Result<usize>,
     ) -> io::Result<Progress> {
-        let chunks = loop {
-            if self.has_caught_up(feed) {
-                self.is_catching_up = false;
-                return Ok(Progress::CaughtUp);
+        let plan = loop {
+            if let Some(room) = self.end_catch_up() {
+                return Ok(Progress::CaughtUp(room));
             }
-            if let Some(insertion) = self.insertions.front_mut().filter(|insertion| insertion.at == self.position) {
-                insertion.fetch_page();
+            let plan = Plan::new(self);
+            if !plan.chunks.is_empty() {
+                break plan;
+            }
+            self.advance(&plan, 0, mailbox);
+            if plan.passed > 0 {
+                continue;
+            }
+            if plan.is_evicted {
+                return Ok(Progress::Evicted);
+            }
+            if let Some(insertion) = self.insertions.front_mut().filter(|_| plan.awaits_page) {
                 if insertion.has_failed() {
                     return Ok(Progress::Unreadable);
                 }
-            }
-            let Ok(chunks) = self.next_chunks(feed) else {
-                if self.insertions.front().is_none_or(|insertion| insertion.at != self.position) {
-                    return Ok(Progress::Evicted);
+                if insertion.fetch_page() {
+                    continue;
                 }
-                // The feed is evicted behind this insertion, and all of the insertion is written: catch up from its end.
-                self.mark_written(0, mailbox);
-                continue;
-            };
-            if !chunks.is_empty() {
-                break chunks;
             }
-            self.mark_written(0, mailbox);
             if self.closed && self.insertions.is_empty() {
                 return Ok(Progress::Done);
             }
-            if !self.has_page() && !self.fetch_more(feed, mailbox) && !self.has_caught_up(feed) {
+            if !self.fetch_more(feed, mailbox) {
                 return Ok(Progress::Idle);
             }
         };
-        let written = self.write_chunks(&chunks, write);
+        mailbox.record_unread_turn(first_turn(&plan.chunks).unwrap_or(plan.unread_turn));
+        let written = self.write_chunks(&plan.chunks, write);
         if self.awaits_feed && written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             // Readiness of the socket wakes a blocked writer; new data does not.
             mailbox.with_state(|state| self.set_awaits_feed(false, state));
@@ -214,216 +217,239 @@ impl Cursor {
         if bytes == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        let last_written_chunk = self.last_written_chunk(&chunks, bytes);
-        self.mark_written(bytes, mailbox);
-        match last_written_chunk {
-            Some((Chunk::Urgent, _)) | None => {}
-            Some((Chunk::Insertion(..), _)) => self.rest_of_line = None,
-            Some((Chunk::Feed(slice), bytes)) => self.note_last_message(slice, bytes),
-        }
+        self.advance(&plan, bytes, mailbox);
         Ok(Progress::Wrote(bytes))
-    }
-
-    /// The chunk in which the first `bytes` bytes end, and how many of them are in that chunk.
-    fn last_written_chunk<'a>(&self, chunks: &'a [Chunk], mut bytes: usize) -> Option<(&'a Chunk, usize)> {
-        chunks.iter().find_map(|chunk| {
-            let length = self.bytes(chunk).len();
-            let is_last = bytes <= length;
-            let found = is_last.then_some((chunk, bytes));
-            bytes -= bytes.min(length);
-            found
-        })
-    }
-
-    /// Records the last message that was read, at least in part: `bytes` bytes of `slice` are written.
-    fn note_last_message(&mut self, slice: &SegmentSlice, bytes: usize) {
-        let last_message = slice.last_message(bytes);
-        self.rest_of_line = last_message.filter(|(_, rest)| !rest.is_empty()).map(|(_, rest)| rest.into());
-        if let (Some((after, _)), Some(position)) = (last_message, &mut self.position) {
-            position.last_message = after;
-        }
-    }
-
-    /// Whether the cursor has read all missed messages and is back at a position that the feed retains.
-    fn has_caught_up(&self, feed: &Feed) -> bool {
-        self.is_catching_up && self.position.is_some_and(|position| feed.retains(position))
-    }
-
-    /// After [`Progress::Evicted`]: reads the missed messages, up to the next private line or the current end of the
-    /// feed, from `source`. Before them, the cursor writes the rest of a partly written line and the lines that `lead`
-    /// adds; `lead` is called only when catching up begins.
-    pub fn catch_up(
-        &mut self,
-        feed: &Feed,
-        mailbox: &Mailbox,
-        lead: impl FnOnce(Dialect, &mut Vec<u8>),
-        source: impl FnOnce(MissedMessages) -> Box<dyn PageSource>,
-    ) {
-        let Some(position) = self.position else { return };
-        // As in `drain_mailbox`: all insertions before this end are loaded.
-        let end = mailbox.with_state(|state| {
-            let end = feed.end(position.dialect);
-            self.drain_mailbox(feed, state);
-            end
-        });
-        let resume_at = self.insertions.front().map_or(Some(end), |insertion| insertion.at);
-        let until = resume_at.map_or(end.last_message, |resume_at| resume_at.last_message);
-        let source = source(MissedMessages { dialect: position.dialect, after: position.last_message, until });
-        // Costs 0 bytes: the client did not ask for these lines, so they must not delay its commands.
-        let text = InsertionText::Pages { source, page: None, state: PagesState::Open, bytes: 0 };
-        self.push_front(Insertion { at: self.position, text, resume_at, whisper_bytes: 0 }, mailbox);
-        let mut text = self.rest_of_line.take().map_or_else(Vec::new, Vec::from);
-        if !std::mem::replace(&mut self.is_catching_up, true) {
-            lead(position.dialect, &mut text);
-        }
-        if !text.is_empty() {
-            self.push_front(
-                Insertion {
-                    at: self.position,
-                    text: InsertionText::Own(text),
-                    resume_at: self.position,
-                    whisper_bytes: 0,
-                },
-                mailbox,
-            );
-        }
-    }
-
-    fn push_front(&mut self, insertion: Insertion, mailbox: &Mailbox) {
-        mailbox.count_insertion(&insertion);
-        self.insertions.push_front(insertion);
     }
 
     /// Writes one slice from the memory file, or all chunks before the first slice that is in the memory file.
     fn write_chunks(&self, chunks: &[Chunk], write: impl FnOnce(Source<'_>) -> io::Result<usize>) -> io::Result<usize> {
-        if let [Chunk::Feed(slice), ..] = chunks
+        let location = |chunk: &Chunk| match &chunk.part {
+            Part::Lines(_, slice) => slice.file_location().is_some(),
+            Part::Urgent | Part::Insertion(_) => false,
+        };
+        if let [Chunk { part: Part::Lines(_, slice), .. }, ..] = chunks
             && let Some((file, offset)) = slice.file_location()
         {
             return write(Source::File(file, offset, slice.bytes()));
         }
-        let in_memory =
-            chunks.iter().take_while(|chunk| !matches!(chunk, Chunk::Feed(slice) if slice.file_location().is_some()));
+        let in_memory = chunks.iter().take_while(|chunk| !location(chunk));
         let slices: SmallVec<[_; CHUNKS_INLINE]> = in_memory.map(|chunk| IoSlice::new(self.bytes(chunk))).collect();
         write(Source::Memory(&slices))
     }
 
-    /// Whether a page of the first insertion is ready to be written.
-    fn has_page(&self) -> bool {
-        self.insertions.front().is_some_and(|insertion| insertion.at == self.position && !insertion.text.is_empty())
-    }
-
     fn bytes<'a>(&'a self, chunk: &'a Chunk) -> &'a [u8] {
-        match chunk {
-            Chunk::Urgent => &self.urgent,
-            Chunk::Insertion(index, written) => &self.insertions[*index].text[*written..],
-            Chunk::Feed(slice) => slice.bytes(),
+        match &chunk.part {
+            Part::Urgent => &self.urgent,
+            Part::Insertion(written) => &self.insertions[chunk.passed].text[*written..],
+            Part::Lines(_, slice) => slice.bytes(),
         }
     }
 
-    /// The next chunks, within the limits of one write.
-    fn next_chunks(&self, feed: &Feed) -> Result<Chunks, PositionEvicted> {
-        let mut chunks = Chunks::new();
-        if !self.urgent.is_empty() {
-            chunks.push(Chunk::Urgent);
-        }
-        let mut bytes = 0;
-        let mut position = self.position;
-        let mut insertions = self.insertions.iter().enumerate().peekable();
-        while bytes < WRITE_BYTES_MAX && chunks.len() < WRITE_SLICES_MAX {
-            if let Some((index, insertion)) = insertions.next_if(|(_, insertion)| insertion.at == position) {
-                let written = if index == 0 { self.written } else { 0 };
-                if written < insertion.text.len() {
-                    bytes += insertion.text.len() - written;
-                    chunks.push(Chunk::Insertion(index, written));
-                }
-                if insertion.has_more_pages() {
-                    break;
-                }
-                position = insertion.resume_at;
-                continue;
-            }
-            let next_insertion = insertions.peek().map(|(_, insertion)| *insertion);
-            let Some((from, until)) = self.events_before(position, next_insertion) else { break };
-            let before = bytes;
-            let read = feed.read(from, until, WRITE_BYTES_MAX - bytes, WRITE_SLICES_MAX - chunks.len(), |slice| {
-                bytes += slice.bytes().len();
-                chunks.push(Chunk::Feed(slice));
-            });
-            match read {
-                // Write the chunks before the evicted position first.
-                Err(PositionEvicted) if !chunks.is_empty() => break,
-                read => read?,
-            }
-            position = Some(Position { offset: from.offset + (bytes - before) as u64, ..from });
-        }
-        Ok(chunks)
-    }
-
-    /// The published part of the feed between `position` and the next insertion: its start, and its end offset.
-    fn events_before(&self, position: Option<Position>, next_insertion: Option<&Insertion>) -> Option<(Position, u64)> {
-        // The end of the feed in another dialect is not loaded yet.
-        let from = position.filter(|position| self.dialect() == Some(position.dialect))?;
-        let until = match next_insertion {
-            Some(insertion) => insertion.at?.offset.min(self.feed_end),
-            None if self.closed => return None,
-            None => self.feed_end,
-        };
-        (from.offset < until).then_some((from, until))
-    }
-
-    /// Moves the cursor to a position. After a change of dialect the end of the feed has to be loaded again.
-    fn jump_to(&mut self, resume_at: Option<Position>) {
-        if self.dialect() != resume_at.map(|resume_at| resume_at.dialect) {
-            self.feed_end = resume_at.map_or(0, |resume_at| resume_at.offset);
-            self.awaits_feed = false;
-        }
-        self.position = resume_at;
-    }
-
-    fn dialect(&self) -> Option<Dialect> {
-        self.position.map(|position| position.dialect)
-    }
-
-    /// Advances by `bytes`, and past insertions that are empty.
-    fn mark_written(&mut self, mut bytes: usize, mailbox: &Mailbox) {
-        let urgent = bytes.min(self.urgent.len());
-        if urgent > 0 {
-            self.urgent = self.urgent[urgent..].into();
-        }
-        mailbox.uncount_urgent(urgent);
-        bytes -= urgent;
-        loop {
-            if let Some(insertion) = self.insertions.front_mut().filter(|insertion| insertion.at == self.position) {
-                let rest = insertion.text.len() - self.written;
-                if bytes < rest {
-                    self.written += bytes;
-                    break;
-                }
-                bytes -= rest;
-                self.written = 0;
-                insertion.fetch_next_page();
-                if insertion.has_more_pages() {
-                    break;
-                }
-                let resume_at = insertion.resume_at;
-                mailbox.uncount_insertion(insertion);
-                self.insertions.pop_front();
-                self.jump_to(resume_at);
-                continue;
-            }
+    /// Advances by `bytes` bytes of the plan, and past insertions that are empty.
+    fn advance(&mut self, plan: &Plan, mut bytes: usize, mailbox: &Mailbox) {
+        let mut passed = 0;
+        for (index, chunk) in plan.chunks.iter().enumerate() {
             if bytes == 0 {
-                break;
+                return mailbox.record_unread_turn(first_turn(&plan.chunks[index..]).unwrap_or(plan.unread_turn));
             }
-            let Some(position) = &mut self.position else { break };
-            let to_insertion = self
-                .insertions
-                .front()
-                .and_then(|insertion| insertion.at)
-                .map_or(u64::MAX, |at| at.offset - position.offset);
-            let step = to_insertion.min(bytes as u64);
-            position.offset += step;
-            bytes -= usize::try_from(step).unwrap_or(bytes);
+            self.pass_insertions(&mut passed, chunk.passed, mailbox);
+            let length = self.bytes_of_front(chunk);
+            let written = bytes.min(length);
+            bytes -= written;
+            match &chunk.part {
+                Part::Urgent => {
+                    self.urgent = self.urgent[written..].into();
+                    mailbox.uncount_urgent(written);
+                }
+                Part::Insertion(_) => passed += usize::from(self.advance_in_insertion(written, length, mailbox)),
+                Part::Lines(slot, slice) => self.advance_in_log(*slot, slice, written, bytes == 0),
+            }
+            if written < length {
+                return mailbox.record_unread_turn(first_turn(&plan.chunks[index..]).unwrap_or(plan.unread_turn));
+            }
         }
-        mailbox.record_cursor(self.position);
+        self.pass_insertions(&mut passed, plan.passed, mailbox);
+        mailbox.record_unread_turn(plan.unread_turn);
     }
+
+    /// Length of a chunk, after all insertions before it are passed.
+    fn bytes_of_front(&self, chunk: &Chunk) -> usize {
+        match &chunk.part {
+            Part::Urgent => self.urgent.len(),
+            Part::Insertion(written) => self.insertions.front().map_or(0, |insertion| insertion.text.len() - written),
+            Part::Lines(_, slice) => slice.bytes().len(),
+        }
+    }
+
+    /// Advances by `written` of the first insertion's `length` unsent bytes. Returns whether it is passed.
+    fn advance_in_insertion(&mut self, written: usize, length: usize, mailbox: &Mailbox) -> bool {
+        self.set_rest_of_line(&[]);
+        if written < length {
+            self.written += written;
+            return false;
+        }
+        self.written = 0;
+        let Some(insertion) = self.insertions.front_mut() else { return false };
+        insertion.fetch_next_page();
+        let is_done = !insertion.has_more_pages();
+        if is_done {
+            self.pass_insertion(mailbox);
+        }
+        is_done
+    }
+
+    /// Advances in a log by `written` bytes of a slice. `is_last`: the write ends there.
+    fn advance_in_log(&mut self, slot: usize, slice: &SegmentSlice, written: usize, is_last: bool) {
+        let log = &mut self.logs[slot];
+        log.offset += written as u64;
+        self.torn = None;
+        if !is_last && !slice.ends_segment() {
+            // An insertion follows, which has the last message.
+            return;
+        }
+        let last_message = slice.last_message(written);
+        if let Some((id, _)) = last_message {
+            log.last_message = id;
+        }
+        self.set_rest_of_line(last_message.map_or(&[], |(_, rest)| rest));
+        if !slice.bytes()[..written].ends_with(b"\n") {
+            self.torn = u16::try_from(slot).ok();
+        }
+    }
+
+    fn pass_insertions(&mut self, passed: &mut usize, until: usize, mailbox: &Mailbox) {
+        while *passed < until {
+            self.pass_insertion(mailbox);
+            *passed += 1;
+        }
+    }
+
+    /// Removes the first insertion, whose text is written, and makes its move.
+    fn pass_insertion(&mut self, mailbox: &Mailbox) {
+        let Some(insertion) = self.insertions.pop_front() else { return };
+        mailbox.uncount_insertion(&insertion);
+        let slot = insertion.at.and_then(|at| self.logs.iter().position(|log| log.log.id == at.log));
+        match (insertion.next, slot) {
+            (CursorMove::Stay, Some(slot)) => {
+                self.logs[slot].last_message = insertion.at.map_or_else(MessageId::default, |at| at.last_message);
+            }
+            (CursorMove::SkipTo(position), Some(slot)) => self.logs[slot].skip_to(position),
+            (CursorMove::Enter(entry), _) => self.logs.push(LogCursor::new(*entry)),
+            (CursorMove::Switch(entry), Some(slot)) => {
+                let entered = LogCursor::new(*entry);
+                self.replace_catching_up(self.logs[slot].log.id, Some(entered.log.id));
+                self.logs[slot] = entered;
+            }
+            (CursorMove::Leave, Some(slot)) => {
+                self.replace_catching_up(self.logs[slot].log.id, None);
+                self.logs.remove(slot);
+            }
+            _ => {}
+        }
+    }
+
+    /// After [`Progress::Evicted`]: reads the missed messages of a room, up to its next private line or the current end of its log, from
+    /// `source`. Before them, the cursor writes the rest of a partly written line and the lines that `lead` adds; `lead` is called only
+    /// when catching up begins in this room.
+    pub fn catch_up(
+        &mut self,
+        feed: &Feed,
+        mailbox: &Mailbox,
+        lead: impl FnOnce(&MissedMessages, &mut Vec<u8>),
+        source: impl FnOnce(MissedMessages) -> Box<dyn PageSource>,
+    ) {
+        let Some(slot) = find_evicted(self) else { return };
+        let log = Arc::clone(&self.logs[slot].log);
+        // As in `drain_mailbox`: all insertions before this end are loaded.
+        let end = mailbox.with_state(|state| {
+            let end = log.end_position();
+            self.drain_mailbox(feed, state);
+            end
+        });
+        let position = self.logs[slot].position();
+        let mut pinned = self.insertions.iter().filter_map(|insertion| insertion.at);
+        let resume_at = pinned.find(|at| at.log == log.id).unwrap_or(end);
+        let missed = MissedMessages {
+            room: log.room,
+            room_name: log.room_name.clone(),
+            dialect: log.dialect,
+            after: position.last_message,
+            until: resume_at.last_message,
+        };
+        self.torn = None;
+        let state = self.catch_up.get_or_insert_default();
+        let mut text = std::mem::take(&mut state.rest_of_line);
+        if !state.logs.contains(&log.id) {
+            state.logs.push(log.id);
+            lead(&missed, &mut text);
+        }
+        // Costs 0 bytes: the client did not ask for these lines, so they must not delay its commands.
+        let pages = InsertionText::Pages { source: source(missed), page: None, state: PagesState::Open, bytes: 0 };
+        self.push_front(position, pages, CursorMove::SkipTo(resume_at), mailbox);
+        if !text.is_empty() {
+            self.push_front(position, InsertionText::Own(text), CursorMove::Stay, mailbox);
+        }
+    }
+
+    /// Inserts text before everything else. `at` is the current position in a log.
+    fn push_front(&mut self, at: Position, text: InsertionText, next: CursorMove, mailbox: &Mailbox) {
+        let insertion = Insertion { turn: Turn::ZERO, at: Some(at), text, next, whisper_bytes: 0 };
+        mailbox.count_insertion(&insertion);
+        self.insertions.push_front(insertion);
+    }
+
+    /// The room of a log of which the cursor has read all missed messages, and whose position is retained again.
+    fn end_catch_up(&mut self) -> Option<RoomId> {
+        let state = self.catch_up.as_mut()?;
+        let is_back = |log: &&LogCursor| state.logs.contains(&log.log.id) && log.log.retains(log.offset);
+        let log = self.logs.iter().find(is_back)?;
+        let room = log.log.room;
+        state.logs.retain(|id| *id != log.log.id);
+        self.drop_unused_catch_up();
+        Some(room)
+    }
+
+    /// The cursor leaves a log. If it was catching up there, it goes on in the log that replaces it.
+    fn replace_catching_up(&mut self, left: LogId, replacement: Option<LogId>) {
+        let Some(state) = &mut self.catch_up else { return };
+        if let Some(index) = state.logs.iter().position(|log| *log == left) {
+            state.logs.splice(index..=index, replacement);
+        }
+        self.drop_unused_catch_up();
+    }
+
+    fn set_rest_of_line(&mut self, rest: &[u8]) {
+        if !rest.is_empty() {
+            self.catch_up.get_or_insert_default().rest_of_line = rest.into();
+        } else if let Some(state) = &mut self.catch_up {
+            state.rest_of_line = Vec::new();
+            self.drop_unused_catch_up();
+        }
+    }
+
+    fn drop_unused_catch_up(&mut self) {
+        self.catch_up.take_if(|state| state.rest_of_line.is_empty() && state.logs.is_empty());
+    }
+}
+
+impl LogCursor {
+    fn new(LogEntry { log, position }: LogEntry) -> Self {
+        Self { log, offset: position.offset, last_message: position.last_message }
+    }
+
+    fn position(&self) -> Position {
+        Position { log: self.log.id, offset: self.offset, last_message: self.last_message }
+    }
+
+    fn skip_to(&mut self, Position { offset, last_message, .. }: Position) {
+        (self.offset, self.last_message) = (offset, last_message);
+    }
+}
+
+/// The turn of the first lines of a log in these chunks.
+fn first_turn(chunks: &[Chunk]) -> Option<Turn> {
+    chunks.iter().find_map(|chunk| match &chunk.part {
+        Part::Lines(_, slice) => Some(slice.turn()),
+        Part::Urgent | Part::Insertion(_) => None,
+    })
 }

@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::mem;
 use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use super::{Backlog, Position, SharedLines, lock};
+use super::{Backlog, LogEntry, Position, SharedLines, Turn, lock};
 use crate::limits::{INSERTION_OVERHEAD_BYTES, QUERY_PAGE_BYTES};
-use crate::protocol::{CloseReason, DIALECTS, Dialect, Mode};
+use crate::protocol::{CloseReason, Mode};
 use crate::session::Lifecycle;
 
 /// The lines for one connection only (replies, whispers), and the state that the hub and the connection exchange. Neither waits for the
@@ -26,13 +27,13 @@ pub struct Mailbox {
     whisper_bytes: AtomicUsize,
     /// Number of the client's lines that were answered: run or refused.
     answered: AtomicU64,
-    /// Position of the connection's cursor, packed by [`pack`]: the hub finds slow consumers by it.
-    cursor_offset: AtomicU64,
+    /// [`Mailbox::unread_turn`].
+    unread_turn: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct MailboxState {
-    /// In the order of their positions.
+    /// In the order in which the hub inserted them.
     pub(super) insertions: VecDeque<Insertion>,
     /// The lines of each insertion with shared lines that is not yet written, even after the cursor took the insertion.
     #[expect(
@@ -50,17 +51,44 @@ pub(super) struct MailboxState {
     mode: Mode,
 }
 
-/// Private text at a position in the feed: a cursor at `at` writes `text`, then continues at `resume_at`.
-///
-/// `resume_at` is further on if the text replaces the client's own event. It is in another dialect if the dialect changes. It is the
-/// first position of all (and `at` is `None`) if the connection begins to read the feed.
+/// Private text at a place in the order: a cursor that has reached it writes `text`, then makes a move.
 #[derive(Debug)]
 pub(super) struct Insertion {
+    /// The segments of earlier turns come first, those of this turn in other logs do not.
+    pub(super) turn: Turn,
+    /// The position at which it is pinned. `None` if the client follows no log.
     pub(super) at: Option<Position>,
     pub(super) text: InsertionText,
-    pub(super) resume_at: Option<Position>,
+    pub(super) next: CursorMove,
     /// The part of the cost that whispers cause. `whisper_bytes <= cost()`.
     pub(super) whisper_bytes: usize,
+}
+
+/// What a cursor does after the text of an insertion.
+#[derive(Debug)]
+pub enum CursorMove {
+    /// It continues where it is.
+    Stay,
+    /// It continues further on in the same log: the text replaces the client's own event.
+    SkipTo(Position),
+    /// It follows one more log.
+    Enter(Box<LogEntry>),
+    /// It follows another log in place of the log at which the text is pinned: the dialect changes.
+    Switch(Box<LogEntry>),
+    /// It leaves the log at which the text is pinned.
+    Leave,
+}
+
+/// A place in the order of one client's output.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The current turn of the publisher.
+    pub turn: Turn,
+    /// The current position in the log of the room that the line is about, or of another room that the client follows. `None`: it
+    /// follows none.
+    pub at: Option<Position>,
+    /// The client follows at most one log, so its turns make no difference.
+    pub is_alone: bool,
 }
 
 #[derive(Debug)]
@@ -119,7 +147,53 @@ impl Deref for InsertionText {
     }
 }
 
+impl CursorMove {
+    /// This move and a later one in one, if that is possible. The later one is of an insertion at the place to which this one leads.
+    fn then(self, later: Self) -> Result<Self, (Self, Self)> {
+        match (self, later) {
+            (this, Self::Stay) => Ok(this),
+            (Self::Stay, later) => Ok(later),
+            (Self::SkipTo(_), later @ (Self::SkipTo(_) | Self::Switch(_) | Self::Leave)) => Ok(later),
+            (Self::Switch(_), later @ (Self::Switch(_) | Self::Leave)) => Ok(later),
+            (Self::Enter(_), Self::Switch(entry)) => Ok(Self::Enter(entry)),
+            (Self::Enter(mut entry), Self::SkipTo(position)) => {
+                entry.position = position;
+                Ok(Self::Enter(entry))
+            }
+            (Self::Switch(mut entry), Self::SkipTo(position)) => {
+                entry.position = position;
+                Ok(Self::Switch(entry))
+            }
+            both => Err(both),
+        }
+    }
+}
+
 impl Insertion {
+    /// Adds a move at the given place, if the insertion has own text and ends there. Otherwise returns the move.
+    fn extend(&mut self, place: &Place, later: CursorMove) -> Result<(), CursorMove> {
+        let end = match &self.next {
+            CursorMove::Stay => self.at,
+            CursorMove::SkipTo(position) => Some(*position),
+            CursorMove::Enter(entry) | CursorMove::Switch(entry) => Some(entry.position),
+            CursorMove::Leave => return Err(later),
+        };
+        let is_near = self.turn == place.turn || place.is_alone;
+        if end != place.at || !is_near || !matches!(self.text, InsertionText::Own(_)) {
+            return Err(later);
+        }
+        match mem::replace(&mut self.next, CursorMove::Stay).then(later) {
+            Ok(both) => {
+                self.next = both;
+                Ok(())
+            }
+            Err((this, later)) => {
+                self.next = this;
+                Err(later)
+            }
+        }
+    }
+
     /// Whether more pages follow the loaded page.
     pub(super) fn has_more_pages(&self) -> bool {
         matches!(self.text, InsertionText::Pages { state: PagesState::Open | PagesState::Failed, .. })
@@ -130,17 +204,19 @@ impl Insertion {
         matches!(self.text, InsertionText::Pages { page: None, state: PagesState::Failed, .. })
     }
 
-    /// Fetches the next page, if none is loaded.
-    pub(super) fn fetch_page(&mut self) {
-        if let InsertionText::Pages { source, page: page @ None, state: state @ PagesState::Open, .. } = &mut self.text
-        {
-            match source.next() {
-                NextPage::Text(text) => *page = Some(text),
-                NextPage::NotYet => {}
-                NextPage::End => *state = PagesState::Ended,
-                NextPage::Failed => *state = PagesState::Failed,
-            }
+    /// Fetches the next page, if none is loaded. Returns whether anything has changed.
+    pub(super) fn fetch_page(&mut self) -> bool {
+        let InsertionText::Pages { source, page: page @ None, state: state @ PagesState::Open, .. } = &mut self.text
+        else {
+            return false;
+        };
+        match source.next() {
+            NextPage::Text(text) => *page = Some(text),
+            NextPage::NotYet => return false,
+            NextPage::End => *state = PagesState::Ended,
+            NextPage::Failed => *state = PagesState::Failed,
         }
+        true
     }
 
     /// Drops the loaded page, which is written, and fetches the next one.
@@ -193,36 +269,37 @@ impl Mailbox {
             own_bytes: AtomicUsize::new(0),
             whisper_bytes: AtomicUsize::new(0),
             answered: AtomicU64::new(0),
-            cursor_offset: AtomicU64::new(pack(None)),
+            unread_turn: AtomicU64::new(Turn::ZERO.0),
         }
     }
 
-    /// Inserts lines, written by `write`, at the position `at`; the cursor continues at `resume_at`. Does nothing after
-    /// [`Mailbox::close`]. Returns the number of bytes written.
-    pub fn insert(&self, at: Option<Position>, resume_at: Option<Position>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
-        self.push_own_text(at, resume_at, false, write)
+    /// Inserts lines, written by `write`, at a place; the cursor then makes a move. Does nothing after [`Mailbox::close`]. Returns the
+    /// number of bytes written.
+    pub fn insert(&self, place: Place, next: CursorMove, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.push_own_text(place, next, false, write)
     }
 
-    /// Inserts a whisper, or another line that the client did not ask for, at the position `at`. Returns the number of bytes written.
-    pub fn insert_whisper(&self, at: Option<Position>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
-        self.push_own_text(at, at, true, write)
+    /// Inserts a whisper, or another line that the client did not ask for. Returns the number of bytes written.
+    pub fn insert_whisper(&self, place: Place, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.push_own_text(place, CursorMove::Stay, true, write)
     }
 
-    /// Inserts a range of lines that several mailboxes share, at the position `at`.
-    pub fn insert_shared(&self, at: Option<Position>, text: Arc<SharedLines>, range: Range<u32>) {
-        self.insert_text(at, InsertionText::Shared(text, range));
+    /// Inserts a range of lines that several mailboxes share.
+    pub fn insert_shared(&self, place: Place, text: Arc<SharedLines>, range: Range<u32>) {
+        self.insert_text(place, InsertionText::Shared(text, range));
     }
 
-    /// Inserts text that is rendered in pages when the cursor reaches the position `at`.
-    pub fn insert_pages(&self, at: Option<Position>, source: Box<dyn PageSource>) {
+    /// Inserts text that is rendered in pages when the cursor reaches the place.
+    pub fn insert_pages(&self, place: Place, source: Box<dyn PageSource>) {
         let text = InsertionText::Pages { source, page: None, state: PagesState::Open, bytes: QUERY_PAGE_BYTES };
-        self.insert_text(at, text);
+        self.insert_text(place, text);
     }
 
-    fn insert_text(&self, at: Option<Position>, text: InsertionText) {
+    fn insert_text(&self, place: Place, text: InsertionText) {
         let mut state = lock(&self.state);
         if state.lifecycle == Lifecycle::Open {
-            let insertion = Insertion { at, text, resume_at: at, whisper_bytes: 0 };
+            let insertion =
+                Insertion { turn: place.turn, at: place.at, text, next: CursorMove::Stay, whisper_bytes: 0 };
             self.count_insertion(&insertion);
             if let InsertionText::Shared(lines, _) = &insertion.text {
                 state.shared.get_or_insert_default().push_back(Arc::clone(lines));
@@ -233,8 +310,8 @@ impl Mailbox {
 
     fn push_own_text(
         &self,
-        at: Option<Position>,
-        resume_at: Option<Position>,
+        place: Place,
+        next: CursorMove,
         is_whisper: bool,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
@@ -242,40 +319,34 @@ impl Mailbox {
         if state.lifecycle != Lifecycle::Open {
             return 0;
         }
-        let (bytes, cost) = match state.insertions.back_mut() {
-            // The last insertion ends where this one begins: append to it.
-            Some(Insertion { text: InsertionText::Own(text), resume_at: last_resume_at, whisper_bytes, .. })
-                if *last_resume_at == at =>
-            {
-                let before = text.len();
-                write(text);
-                *last_resume_at = resume_at;
-                let bytes = text.len() - before;
-                *whisper_bytes += if is_whisper { bytes } else { 0 };
-                (bytes, bytes)
-            }
-            _ => {
-                let mut text = Vec::new();
-                write(&mut text);
-                let bytes = text.len();
-                let mut insertion = Insertion { at, text: InsertionText::Own(text), resume_at, whisper_bytes: 0 };
-                insertion.whisper_bytes = if is_whisper { insertion.cost() } else { 0 };
-                let cost = insertion.cost();
-                state.insertions.push_back(insertion);
-                (bytes, cost)
-            }
+        let separate = match state.insertions.back_mut() {
+            Some(last) => last.extend(&place, next).err(),
+            None => Some(next),
         };
-        self.waiting_bytes.fetch_add(cost, Ordering::Relaxed);
-        self.add_own_bytes(cost);
+        let is_new = separate.is_some();
+        if let Some(next) = separate {
+            let text = InsertionText::Own(Vec::new());
+            state.insertions.push_back(Insertion { turn: place.turn, at: place.at, text, next, whisper_bytes: 0 });
+        }
+        let Some(Insertion { text: InsertionText::Own(text), whisper_bytes, .. }) = state.insertions.back_mut() else {
+            return 0;
+        };
+        let before = text.len();
+        write(text);
+        let bytes = text.len() - before;
+        let cost = bytes + if is_new { INSERTION_OVERHEAD_BYTES } else { 0 };
         if is_whisper {
+            *whisper_bytes += cost;
             self.whisper_bytes.fetch_add(cost, Ordering::Relaxed);
         }
+        self.waiting_bytes.fetch_add(cost, Ordering::Relaxed);
+        self.add_own_bytes(cost);
         bytes
     }
 
-    /// Closes the mailbox: nothing comes after the position `at`.
-    pub fn close(&self, at: Option<Position>, reason: CloseReason) {
-        self.insert(at, at, |_| {});
+    /// Closes the mailbox: nothing comes after this place.
+    pub fn close(&self, place: Place, reason: CloseReason) {
+        self.insert(place, CursorMove::Stay, |_| {});
         lock(&self.state).lifecycle.close(reason);
     }
 
@@ -306,7 +377,7 @@ impl Mailbox {
     pub fn wake_if_awaiting_feed(&self) {
         let waker = {
             let mut state = lock(&self.state);
-            if std::mem::take(&mut state.awaits_feed) { state.waker.take() } else { None }
+            if mem::take(&mut state.awaits_feed) { state.waker.take() } else { None }
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -325,9 +396,10 @@ impl Mailbox {
         self.own_bytes.load(Ordering::Relaxed)
     }
 
-    /// Position of the connection's cursor: dialect and offset. `None` if it does not read the feed.
-    pub fn cursor_offset(&self) -> Option<(Dialect, u64)> {
-        unpack(self.cursor_offset.load(Ordering::Relaxed))
+    /// The connection's cursor has read all segments of earlier turns, in the logs that it has entered. Late by one write at most: while
+    /// the cursor writes, this is the first turn of the write.
+    pub fn unread_turn(&self) -> Turn {
+        Turn(self.unread_turn.load(Ordering::Relaxed))
     }
 }
 
@@ -417,8 +489,8 @@ impl Mailbox {
         self.backlog.subtract(bytes);
     }
 
-    pub(super) fn record_cursor(&self, position: Option<Position>) {
-        self.cursor_offset.store(pack(position), Ordering::Relaxed);
+    pub(super) fn record_unread_turn(&self, turn: Turn) {
+        self.unread_turn.store(turn.0, Ordering::Relaxed);
     }
 }
 
@@ -429,16 +501,4 @@ impl MailboxState {
             None => self.waker = Some(waker.clone()),
         }
     }
-}
-
-const NOWHERE: u64 = u64::MAX;
-
-/// Packs a position into one number: offset and dialect. No server publishes the 2^62 bytes that would not fit.
-fn pack(position: Option<Position>) -> u64 {
-    position.map_or(NOWHERE, |Position { dialect, offset, .. }| offset * DIALECTS as u64 + dialect.index() as u64)
-}
-
-fn unpack(packed: u64) -> Option<(Dialect, u64)> {
-    let index = usize::try_from(packed % DIALECTS as u64).ok()?;
-    (packed != NOWHERE).then(|| (Dialect::ALL[index], packed / DIALECTS as u64))
 }

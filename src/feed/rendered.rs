@@ -1,9 +1,9 @@
 //! Rendered lines, and an index that finds the last message at each byte of them.
 
 use crate::limits::MARKED_BYTES;
-use crate::protocol::{Dialect, Event, MessageId, Tag};
+use crate::protocol::{Dialect, Event, MessageId, RoomName, Tag};
 
-/// Lines in one dialect for the next segment.
+/// Lines of one log for the next segment.
 #[derive(Debug, Default)]
 pub(super) struct RenderBuffer {
     bytes: Vec<u8>,
@@ -12,7 +12,7 @@ pub(super) struct RenderBuffer {
     last: MessageId,
 }
 
-/// The lines of a published segment in one dialect.
+/// The lines of a published segment.
 #[derive(Debug)]
 pub(super) struct RenderedLines {
     pub(super) bytes: Box<[u8]>,
@@ -39,11 +39,18 @@ enum Run {
 
 impl RenderBuffer {
     /// Appends a line. In a feed with marks, `before` is the id of the last message before it.
-    pub(super) fn push(&mut self, dialect: Dialect, tag: Tag, event: &Event, before: Option<MessageId>) {
+    pub(super) fn push(
+        &mut self,
+        dialect: Dialect,
+        tag: Tag,
+        room: &RoomName,
+        event: &Event,
+        before: Option<MessageId>,
+    ) {
         if let Some(before) = before {
             self.mark(tag.id.map_or(Run::Others(before), Run::Messages));
         }
-        dialect.write_event(&mut self.bytes, tag, event);
+        dialect.write_room_event(&mut self.bytes, tag, room, event);
     }
 
     /// Marks the start of a run of lines, and adds a mark at least every [`MARKED_BYTES`]: so there are few marks, and few lines to count
@@ -66,6 +73,11 @@ impl RenderBuffer {
 
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Memory of the buffer, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        size_of::<Self>() + self.bytes.capacity() + self.marks.capacity() * size_of::<Mark>()
     }
 
     /// Returns the lines and empties the buffer.
@@ -124,7 +136,8 @@ mod tests {
             let tag = Tag { id: is_message.then_some(MessageId(id)), at: Timestamp(0) };
             let text = Text::new(&"x".repeat(1 + usize::try_from(number * 7 % 400).unwrap())).unwrap();
             let start = buffer.len();
-            buffer.push(Dialect::default(), tag, &Event::Msg(Name::new("a").unwrap(), text), Some(before));
+            let event = Event::Msg(Name::new("a").unwrap(), text);
+            buffer.push(Dialect::default(), tag, &RoomName::lobby(), &event, Some(before));
             expected.push((start, buffer.len(), MessageId(id)));
         }
         let lines = buffer.finish();

@@ -1,6 +1,6 @@
 //! Limits of the feed, and of all output that clients have not read.
 
-/// Default of `--backlog`, the feed size: bytes of events that the feed keeps, in all dialects together.
+/// Default of `--backlog`, the feed size: bytes of events that the feed keeps, over all rooms and dialects.
 pub const BACKLOG_BYTES_DEFAULT: usize = 8 * 1024 * 1024;
 
 /// Smallest `--backlog`: several times a send buffer, because the feed must not evict what a reader that keeps up has not read yet.
@@ -17,7 +17,8 @@ pub const BACKLOG_FEEDS: usize = 2;
 /// many parts. A search looks at every client.
 pub const BACKLOG_GROWTH_SHARE: usize = 16;
 
-/// Memory of a segment in addition to its text, in bytes: its entry in the log, and the headers of its allocations.
+/// Memory of a segment in addition to its text, in bytes: its entries in the log and in the queue of the publisher, and the headers of its
+/// allocations.
 pub const SEGMENT_OVERHEAD_BYTES: usize = 256;
 
 /// Bytes of the feed for each mark, by which the last message at a position is found. A mark is small beside that text, and the lines
@@ -31,6 +32,10 @@ pub const SEGMENT_SHARE: usize = 8;
 /// Largest segment, in bytes, however large the feed: a reader with an empty send buffer takes the output of a whole
 /// turn at once, so it does not fall behind while it keeps up.
 pub const SEGMENT_BYTES_MAX: usize = 128 * 1024;
+
+/// Memory of empty buffers that the hub keeps, to render the next turn without new allocations, in bytes: a turn of a busy room, and the
+/// turns of many rooms with a line each, fit in.
+pub const RENDER_BYTES_KEPT: usize = 8 * SEGMENT_BYTES_MAX;
 
 /// Size of a memory page, in bytes. On systems with larger pages, the memory file takes a little more than is counted.
 pub const PAGE_BYTES: usize = 4096;

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-use super::{Ending, Event, Tag};
+use super::{Ending, Event, RoomName, Tag};
 
-/// How lines are rendered for a connection. The feed keeps one rendering of its events for each dialect in use.
+/// How the lines about a room are rendered for a connection. The feed keeps one rendering of a room's events for each dialect in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dialect {
     /// The line ending.
@@ -14,19 +14,21 @@ pub struct Dialect {
     pub tags: bool,
     /// Whether `DRAW` events are included.
     pub draw: bool,
+    /// Whether lines about the room name it.
+    pub room_names: bool,
 }
 
 /// Number of dialects.
-pub const DIALECTS: usize = 8;
+pub const DIALECTS: usize = 16;
 
 impl Dialect {
     /// All dialects, each at its index.
     pub const ALL: [Self; DIALECTS] = {
-        let mut all = [Self { ending: Ending::Lf, tags: false, draw: false }; DIALECTS];
+        let mut all = [Self { ending: Ending::Lf, tags: false, draw: false, room_names: false }; DIALECTS];
         let mut index = 0;
         while index < DIALECTS {
             let ending = if index & 1 == 0 { Ending::Lf } else { Ending::CrLf };
-            all[index] = Self { ending, tags: index & 2 != 0, draw: index & 4 != 0 };
+            all[index] = Self { ending, tags: index & 2 != 0, draw: index & 4 != 0, room_names: index & 8 != 0 };
             index += 1;
         }
         all
@@ -34,7 +36,8 @@ impl Dialect {
 
     /// Number of the dialect, below [`DIALECTS`].
     pub fn index(self) -> usize {
-        self.ending.index() + 2 * usize::from(self.tags) + 4 * usize::from(self.draw)
+        let flags = [self.tags, self.draw, self.room_names];
+        flags.iter().rev().fold(0, |index, &flag| 2 * (index + usize::from(flag))) + self.ending.index()
     }
 
     /// Whether clients with this dialect receive the event.
@@ -42,7 +45,7 @@ impl Dialect {
         self.draw || !matches!(event, Event::Draw(..))
     }
 
-    /// Appends an event to `out`, rendered in this dialect.
+    /// Appends an event that is not about a room to `out`, rendered in this dialect.
     pub fn write_event(self, out: &mut Vec<u8>, tag: Tag, event: &Event) {
         if self.tags {
             append(out, tag);
@@ -50,7 +53,24 @@ impl Dialect {
         self.write_line(out, event);
     }
 
-    /// Appends a line without a tag.
+    /// Appends an event in a room: the tag, then the room, then the event.
+    pub fn write_room_event(self, out: &mut Vec<u8>, tag: Tag, room: &RoomName, event: &Event) {
+        if self.tags {
+            append(out, tag);
+        }
+        self.write_room_line(out, room, event);
+    }
+
+    /// Appends a line about a room, without a tag.
+    pub fn write_room_line(self, out: &mut Vec<u8>, room: &RoomName, line: impl Display) {
+        if self.room_names {
+            append(out, room);
+            out.push(b' ');
+        }
+        self.write_line(out, line);
+    }
+
+    /// Appends a line that is not about a room, without a tag.
     pub fn write_line(self, out: &mut Vec<u8>, line: impl Display) {
         append(out, line);
         out.extend_from_slice(self.ending.as_bytes());

@@ -196,7 +196,7 @@ impl Hub {
 fn log_output(sessions: &Sessions, output: &Output) {
     match output {
         Output::Publish { session, event, .. } => log::room_event(*session, event),
-        Output::Follow(session, _) => match (sessions.name(*session), sessions.resumed_session(*session)) {
+        Output::Follow(session, _, true) => match (sessions.name(*session), sessions.resumed_session(*session)) {
             (Some(name), Some(first)) => log::resumed(*session, first, name),
             (Some(name), None) => log::joined(*session, name),
             (None, _) => {}

@@ -12,7 +12,7 @@ use super::store_sequencer::StoreSequencer;
 use super::{ServerOptions, log, random_epoch};
 use crate::command::HistoryQuery;
 use crate::feed::{Feed, Mailbox, MissedMessages, PageSource};
-use crate::protocol::{Dialect, MessageId, Mode};
+use crate::protocol::{Dialect, MessageId, Mode, RoomName};
 use crate::room::{RecentMessages, Room};
 use crate::session::Sessions;
 use crate::store::{self, QueryQueues, Store, StoredState};
@@ -43,13 +43,14 @@ pub(super) fn create_hub(sessions: Sessions, feed: Arc<Feed>, store: Store) -> H
 impl StoreReader for QueryQueues {
     fn start_query(
         &self,
+        room: &RoomName,
         query: HistoryQuery,
         until: MessageId,
         dialect: Dialect,
         mode: Mode,
         mailbox: &Arc<Mailbox>,
     ) -> Box<dyn PageSource> {
-        Box::new(QueryReply::new(query, until, dialect, mode, mailbox, self))
+        Box::new(QueryReply::new(room, query, until, dialect, mode, mailbox, self))
     }
 
     fn start_catch_up(&self, missed: MissedMessages, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource> {

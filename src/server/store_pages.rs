@@ -4,6 +4,8 @@
 //! The connection's task renders a page once it has written everything before it, and then drops the rows. So a connection has at most one
 //! page in memory, as rows or as text.
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker, ready};
 
@@ -11,12 +13,13 @@ use crate::command::HistoryQuery;
 use crate::command::{Hint, HistoryReply, Refusal, ServerLine, Verb};
 use crate::feed::{Mailbox, MissedMessages, NextPage, PageSource};
 use crate::limits::SEARCH_CPU_MS_MAX;
-use crate::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, Tag, Text, Timestamp, sanitize};
+use crate::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, RoomName, Tag, Text, Timestamp, sanitize};
 use crate::store::{EvictedRange, Page, Query, QueryEnd, QueryError, QueryQueues, Row, StoreQuery};
 
 /// The reply to `HISTORY`, `SINCE` or `SEARCH`: `PAST` lines and a final line.
 #[derive(Debug)]
 pub(super) struct QueryReply {
+    room: RoomName,
     query: HistoryQuery,
     /// The id of the newest message before the reply.
     last: MessageId,
@@ -28,6 +31,7 @@ pub(super) struct QueryReply {
 /// The messages that a slow consumer missed, rendered as events.
 #[derive(Debug)]
 pub(super) struct CatchUp {
+    room: RoomName,
     dialect: Dialect,
     /// The clock for notices among the messages.
     now: fn() -> Timestamp,
@@ -41,8 +45,9 @@ pub(super) struct CatchUp {
 struct QueryPages(Option<Arc<StoreQuery>>);
 
 impl QueryReply {
-    /// Starts the reply to a command on the connection of `mailbox`, with messages up to the id `until`.
+    /// Starts the reply to a command about a room on the connection of `mailbox`, with messages up to the id `until`.
     pub(super) fn new(
+        room: &RoomName,
         query: HistoryQuery,
         until: MessageId,
         dialect: Dialect,
@@ -56,7 +61,7 @@ impl QueryReply {
             HistoryQuery::Words(words) => Query::Words(words.clone()),
         };
         let pages = QueryPages(Some(queries.query(of_store, until, mailbox_waker(mailbox))));
-        Self { query, last: until, dialect, mode, pages }
+        Self { room: room.clone(), query, last: until, dialect, mode, pages }
     }
 
     fn render(&mut self, page: &Page) -> Vec<u8> {
@@ -69,12 +74,12 @@ impl QueryReply {
         }
         for Row { id: MessageId(id), time, name, text: said } in page.rows() {
             let (time, name, said) = (sanitize(time), sanitize(name), sanitize(said));
-            self.dialect.write_line(&mut text, format_args!("PAST {id} {time} {name} {said}"));
+            self.write_line(&mut text, format_args!("PAST {id} {time} {name} {said}"));
         }
         match &page.end {
             None => {}
             Some(QueryEnd::Complete(count)) => {
-                self.dialect.write_line(&mut text, self.query.reply(HistoryReply { count: *count, last: self.last }));
+                self.write_line(&mut text, self.query.reply(HistoryReply { count: *count, last: self.last }));
             }
             Some(QueryEnd::OutOfTime(count)) => self.refuse(&mut text, search_timeout(*count)),
             Some(QueryEnd::Failed(error)) => self.refuse(&mut text, store_failed(self.query.verb(), error)),
@@ -83,7 +88,11 @@ impl QueryReply {
     }
 
     fn refuse(&self, text: &mut Vec<u8>, refusal: Refusal) {
-        self.dialect.write_line(text, ServerLine::Err(refusal).in_mode(self.mode));
+        self.write_line(text, ServerLine::Err(refusal).in_mode(self.mode));
+    }
+
+    fn write_line(&self, text: &mut Vec<u8>, line: impl Display) {
+        self.dialect.write_room_line(text, &self.room, line);
     }
 }
 
@@ -105,9 +114,9 @@ impl CatchUp {
         mailbox: &Arc<Mailbox>,
         queries: &QueryQueues,
     ) -> Self {
-        let MissedMessages { dialect, after, until } = missed;
+        let MissedMessages { room_name: room, dialect, after, until, .. } = missed;
         let query = || queries.query(Query::After(after), until, mailbox_waker(mailbox));
-        Self { dialect, now, pages: QueryPages((until > after).then(query)), has_failed: false }
+        Self { room, dialect, now, pages: QueryPages((until > after).then(query)), has_failed: false }
     }
 
     fn render(&self, page: &Page) -> Vec<u8> {
@@ -118,16 +127,15 @@ impl CatchUp {
                 after.0, up_to.0
             );
             let tag = Tag { id: None, at: (self.now)() };
-            self.dialect.write_event(&mut text, tag, &Event::Notice(Text::truncated(&notice)));
+            self.dialect.write_room_event(&mut text, tag, &self.room, &Event::Notice(Text::truncated(&notice)));
         }
         for Row { id: MessageId(id), time, name, text: said } in page.rows() {
             let (name, said) = (sanitize(name), sanitize(said));
             if self.dialect.tags {
-                let time = sanitize(time);
-                self.dialect.write_line(&mut text, format_args!("@{id} {time} MSG {name} {said}"));
-            } else {
-                self.dialect.write_line(&mut text, format_args!("MSG {name} {said}"));
+                // Writing to memory does not fail.
+                let _ = write!(text, "@{id} {} ", sanitize(time));
             }
+            self.dialect.write_room_line(&mut text, &self.room, format_args!("MSG {name} {said}"));
         }
         text
     }

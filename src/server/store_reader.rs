@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use crate::command::HistoryQuery;
 use crate::feed::{Mailbox, MissedMessages, PageSource};
-use crate::protocol::{Dialect, MessageId, Mode};
+use crate::protocol::{Dialect, MessageId, Mode, RoomName};
 
 /// Reads stored messages for connections, page by page, no faster than each client reads.
 pub(super) trait StoreReader: Debug + Send + Sync {
-    /// Starts the reply to a command on the connection of `mailbox`, with messages up to the id `until`. `mode` is that of the hints in a
-    /// refusal.
+    /// Starts the reply to a command about a room on the connection of `mailbox`, with messages up to the id `until`. `mode` is that of the
+    /// hints in a refusal.
     fn start_query(
         &self,
+        room: &RoomName,
         query: HistoryQuery,
         until: MessageId,
         dialect: Dialect,

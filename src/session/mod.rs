@@ -359,10 +359,10 @@ impl Sessions {
         }
         if matches!(event, Event::Join(_)) {
             state.member = Some(MemberId(session.0));
-            out.extend(echo.then_some(Output::Follow(session, RoomId::LOBBY)));
+            out.extend(echo.then_some(Output::Follow(session, RoomId::LOBBY, true)));
             out.push(Output::Publish { room: RoomId::LOBBY, id, at, session, event, own: None });
             out.extend(reply.map(|reply| Output::Send(session, None, ServerLine::Ok(reply))));
-            out.extend((!echo).then_some(Output::Follow(session, RoomId::LOBBY)));
+            out.extend((!echo).then_some(Output::Follow(session, RoomId::LOBBY, true)));
             return;
         }
         let own = reply.clone().filter(|_| !echo);
@@ -408,7 +408,7 @@ impl Sessions {
         self.resumed.insert(member, session);
         out.extend([
             Output::Send(session, None, ServerLine::Ok(Reply::Resume(name))),
-            Output::Follow(session, RoomId::LOBBY),
+            Output::Follow(session, RoomId::LOBBY, true),
         ]);
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::command::{HistoryQuery, Reply, ServerLine};
-use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, Timestamp, User};
+use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, RoomName, Timestamp, User};
 use crate::room::{RoomId, SessionId};
 
 /// An instruction for the hub. The hub delivers outputs in order.
@@ -12,6 +12,8 @@ use crate::room::{RoomId, SessionId};
 pub enum Output {
     /// Sends a line to one session, at this place in the order of the room. `None`: the line is not about a room.
     Send(SessionId, Option<RoomId>, ServerLine),
+    /// Sends a line to one session, after all events so far in all rooms that it follows.
+    SendAfterAll(SessionId, ServerLine),
     /// Sends a `USER` line for each member of the room. Until the members change, all replies to `WHO` share one list.
     SendUsers(SessionId, RoomId, Arc<[User]>),
     /// Sends the messages with these numbers in the room's history.
@@ -40,8 +42,15 @@ pub enum Output {
     },
     /// Sets the session's dialect, from here on.
     SetDialect(SessionId, Dialect),
-    /// Makes the session follow the room: it receives all events published in it from here on.
-    Follow(SessionId, RoomId),
+    /// A room with this name exists from here on. [`RoomId::LOBBY`] always exists.
+    OpenRoom(RoomId, RoomName),
+    /// The room no longer exists. No session follows it.
+    CloseRoom(RoomId),
+    /// Makes the session follow the room: it receives all events published in it from here on. The flag says whether the room is the
+    /// session's home; lines about other rooms begin with the room's name.
+    Follow(SessionId, RoomId, bool),
+    /// The session no longer follows the room: it receives the events so far.
+    Unfollow(SessionId, RoomId),
     /// Sets the mode of the session's lines, from here on.
     SetMode(SessionId, Mode),
     /// Closes the session's connection after the outputs so far, for this reason.

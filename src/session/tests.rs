@@ -60,7 +60,10 @@ pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
             format!("*{id} {event}{own}")
         }
         Output::SetDialect(SessionId(session), dialect) => format!("{session} dialect {}", dialect.index()),
-        Output::Follow(SessionId(session), _) => format!("{session} follows"),
+        Output::Follow(SessionId(session), ..) => format!("{session} follows"),
+        Output::SendAfterAll(..) | Output::OpenRoom(..) | Output::CloseRoom(_) | Output::Unfollow(..) => {
+            panic!("{output:?} with one room")
+        }
         Output::SetMode(SessionId(session), mode) => format!("{session} mode {mode:?}"),
         Output::Close(SessionId(session), _) => format!("{session} closed"),
         Output::Detach(SessionId(session)) => format!("{session} detached"),

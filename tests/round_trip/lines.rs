@@ -218,7 +218,7 @@ fn check_event(event: &Event) {
         let line = ServerLine::Event(tags.then_some(tag), event.clone());
         server_line::check(&line);
         let mut bytes = Vec::new();
-        Dialect { tags, ending, draw: true }.write_event(&mut bytes, tag, event);
+        Dialect { tags, ending, draw: true, room_names: false }.write_event(&mut bytes, tag, event);
         assert_eq!(bytes.strip_suffix(ending.as_bytes()), Some(line.to_string().as_bytes()));
     }
 }

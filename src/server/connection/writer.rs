@@ -8,9 +8,9 @@ use futures_lite::{FutureExt as _, ready};
 use smol::Timer;
 
 use super::{Connection, ConnectionEnd};
-use crate::feed::{Cursor, Progress};
+use crate::feed::{Cursor, MissedMessages, Progress};
 use crate::limits::{BACKLOG_FEEDS, FLUSH_MS_MAX, WHISPER_BYTES_MAX, WRITE_BYTES_MAX};
-use crate::protocol::{Dialect, Event, Tag, Text};
+use crate::protocol::{Event, Tag, Text};
 use crate::server::log;
 use crate::server::transport::Transport;
 use crate::session::InputKind;
@@ -65,7 +65,7 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
                     return Poll::Ready(ConnectionEnd::Slow(self.fell_behind_text()));
                 }
                 // Fails only if the hub has ended, and the server with it.
-                Ok(Progress::CaughtUp) => drop(self.connection.send_to_hub(InputKind::CaughtUp)),
+                Ok(Progress::CaughtUp(_)) => drop(self.connection.send_to_hub(InputKind::CaughtUp)),
                 Ok(Progress::Wrote(bytes)) => {
                     self.stall.note_progress();
                     written += bytes;
@@ -107,13 +107,10 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
     fn catch_up(&mut self) -> bool {
         let Connection { context, mailbox, session, .. } = self.connection;
         let Some(reader) = &context.store_reader else { return false };
-        let notice = |dialect: Dialect, text: &mut Vec<u8>| {
+        let notice = |missed: &MissedMessages, text: &mut Vec<u8>| {
             log::fell_behind(*session);
-            dialect.write_event(
-                text,
-                Tag { id: None, at: context.clock.wall() },
-                &Event::Notice(Text::truncated(FELL_BEHIND)),
-            );
+            let tag = Tag { id: None, at: context.clock.wall() };
+            missed.dialect.write_room_event(text, tag, &missed.room_name, &Event::Notice(Text::truncated(FELL_BEHIND)));
         };
         let messages = |missed| reader.start_catch_up(missed, mailbox);
         self.cursor.catch_up(&context.feed, mailbox, notice, messages);

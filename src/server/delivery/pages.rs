@@ -1,24 +1,27 @@
-//! The replies to `HISTORY`, `SINCE` and `CANVAS`: rendered once, in pages, for all clients that ask.
+//! The replies to `HISTORY`, `SINCE` and `CANVAS` in a room: rendered once, in pages, for all clients that ask.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::replies::{REPLY_STYLES, ReplyStyle};
 use crate::feed::{Backlog, SharedLines};
 use crate::limits::{PAGE_MESSAGES, PAGE_STROKES};
-use crate::protocol::{Dialect, DrawnStroke, PastMessage};
+use crate::protocol::{DrawnStroke, PastMessage};
 use crate::room::{MemoryCost, Recent};
 
-/// The rendered pages of the room's history and canvas.
+/// The rendered pages of a room's history and canvas.
 #[derive(Debug, Default)]
 pub(super) struct PageCache {
     messages: RenderedPages,
     strokes: RenderedPages,
+    /// Memory of the pages, in bytes.
+    bytes: usize,
 }
 
-/// The rendered pages for each line ending, by page number.
-pub(super) type RenderedPages = [BTreeMap<u64, RenderedPage>; 2];
+/// The rendered pages in each style, by page number.
+pub(super) type RenderedPages = [BTreeMap<u64, RenderedPage>; REPLY_STYLES];
 
 /// An item that is sent in pages. Page `n` has the items with the numbers from `n * ITEMS` on.
 pub(super) trait PagedItem: MemoryCost + Display {
@@ -62,27 +65,29 @@ impl PageCache {
         &mut self,
         items: &Recent<T>,
         numbers: Range<u64>,
-        dialect: Dialect,
+        style: ReplyStyle<'_>,
         backlog: &Arc<Backlog>,
         mut send: impl FnMut(Arc<SharedLines>, Range<u32>),
     ) -> usize {
         let all = T::pages(self);
+        let (mut retired, mut added) = (0, 0);
         for pages in &mut *all {
             while let Some(oldest) = pages.first_entry().filter(|page| *page.key() < items.all().start / T::ITEMS) {
-                oldest.remove().lines.retire(backlog);
+                retired += oldest.remove().retire(backlog);
             }
         }
-        let pages = &mut all[dialect.ending.index()];
+        let pages = &mut all[style.index()];
         let mut rendered = 0;
         let mut from = numbers.start;
         while from < numbers.end {
             let number = from / T::ITEMS;
             let until = numbers.end.min((number + 1) * T::ITEMS);
             if pages.get(&number).is_none_or(|page| page.range(from..until).is_none()) {
-                let page = RenderedPage::new(items, number, dialect);
+                let page = RenderedPage::new(items, number, style);
                 rendered += page.lines.len();
+                added += page.cost();
                 if let Some(before) = pages.insert(number, page) {
-                    before.lines.retire(backlog);
+                    retired += before.retire(backlog);
                 }
             }
             if let Some(page) = pages.get(&number)
@@ -92,21 +97,44 @@ impl PageCache {
             }
             from = until;
         }
+        self.bytes = self.bytes + added - retired;
         rendered
+    }
+
+    /// Retires all pages.
+    pub(super) fn retire(&self, backlog: &Arc<Backlog>) {
+        let all = self.messages.iter().chain(&self.strokes);
+        all.flat_map(BTreeMap::values).for_each(|page| page.lines.retire(backlog));
+    }
+
+    /// Memory of the pages, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
 impl RenderedPage {
-    fn new<T: PagedItem>(items: &Recent<T>, number: u64, dialect: Dialect) -> Self {
+    fn new<T: PagedItem>(items: &Recent<T>, number: u64, style: ReplyStyle<'_>) -> Self {
         let numbers = number * T::ITEMS..(number + 1) * T::ITEMS;
         let first = numbers.start.max(items.all().start);
         let (mut text, mut ends) = (Vec::new(), Vec::new());
         for item in items.range(numbers) {
-            dialect.write_line(&mut text, item);
+            style.write_line(&mut text, item);
             // The conversion cannot fail: a page has few lines, each of a few thousand bytes.
             ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
         }
         Self { first, lines: Arc::new(SharedLines::new(text)), ends }
+    }
+
+    /// Memory of the page, in bytes.
+    fn cost(&self) -> usize {
+        self.lines.cost() + self.ends.capacity() * size_of::<u32>()
+    }
+
+    /// Retires the lines. Returns the memory of the page, in bytes.
+    fn retire(self, backlog: &Arc<Backlog>) -> usize {
+        self.lines.retire(backlog);
+        self.cost()
     }
 
     /// The bytes of the items with these numbers. `None` if the page lacks one of them.
@@ -122,8 +150,8 @@ impl RenderedPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{MessageId, Name, Text, Timestamp};
-    use crate::room::RecentMessages;
+    use crate::protocol::{Dialect, MessageId, Name, RoomName, Text, Timestamp};
+    use crate::room::{RecentMessages, RoomId};
 
     fn history(published: u64, count_max: usize) -> RecentMessages {
         let mut history = RecentMessages::new(count_max);
@@ -140,7 +168,10 @@ mod tests {
         let send = |lines: Arc<SharedLines>, range: Range<u32>| {
             text.extend_from_slice(&lines[range.start as usize..range.end as usize]);
         };
-        let rendered = cache.render(history.messages(), numbers, Dialect::default(), &Arc::default(), send);
+        let style = ReplyStyle { room: RoomId::LOBBY, name: &RoomName::lobby(), dialect: Dialect::default() };
+        let rendered = cache.render(history.messages(), numbers, style, &Arc::default(), send);
+        let pages = cache.messages.iter().flat_map(BTreeMap::values);
+        assert_eq!(cache.bytes(), pages.map(RenderedPage::cost).sum::<usize>());
         (String::from_utf8(text).unwrap(), rendered)
     }
 

@@ -113,13 +113,19 @@ fn measure_backlog(session: SessionId, mailbox: &Mailbox, lines: &mut BTreeMap<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{Backlog, SharedLines};
+    use crate::feed::{Backlog, CursorMove, Place, Publisher, SharedLines};
+
+    /// Of a client that follows no room.
+    fn place() -> Place {
+        let turn = Publisher::new(Arc::new(Feed::new(1))).turn();
+        Place { turn, at: None, is_alone: true }
+    }
 
     fn mailbox(backlog: &Arc<Backlog>, own_bytes: usize, shared: &[&Arc<SharedLines>]) -> Arc<Mailbox> {
         let mailbox = Mailbox::new(backlog);
-        mailbox.insert(None, None, |text| text.resize(own_bytes, b'x'));
+        mailbox.insert(place(), CursorMove::Stay, |text| text.resize(own_bytes, b'x'));
         for lines in shared {
-            mailbox.insert_shared(None, Arc::clone(lines), 0..1);
+            mailbox.insert_shared(place(), Arc::clone(lines), 0..1);
         }
         Arc::new(mailbox)
     }
@@ -169,7 +175,7 @@ mod tests {
         drop(lines);
         assert!(backlog.bytes() > 1_500);
         mailbox.discard();
-        mailbox.insert(None, None, |text| text.push(b'x'));
+        mailbox.insert(place(), CursorMove::Stay, |text| text.push(b'x'));
         drop(mailbox);
         assert_eq!(backlog.bytes(), 0);
     }

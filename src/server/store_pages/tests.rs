@@ -6,13 +6,14 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::*;
-use crate::feed::{Cursor, Feed};
+use crate::feed::{Cursor, Feed, Place, Publisher};
 use crate::limits::{QUERY_PAGE_BYTES, SERVER_LINE_BYTES_MAX};
 use crate::protocol::{Ending, PastMessage};
+use crate::room::RoomId;
 use crate::store::tests::{NOW, await_eviction, close, commit, open, past, thread_waker, wait_for};
 use crate::store::{Retention, Store};
 
-const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false, draw: false };
+const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false, draw: false, room_names: false };
 const CR_LF: Dialect = Dialect { ending: Ending::CrLf, ..PLAIN };
 const TAGGED: Dialect = Dialect { tags: true, ..PLAIN };
 
@@ -57,7 +58,7 @@ fn read(mailbox: &Mailbox, mut pieces: impl PageSource) -> (String, bool) {
 
 fn reply(store: &Store, dialect: Dialect, mode: Mode, query: HistoryQuery, until: u64) -> String {
     let mailbox = mailbox();
-    let reply = QueryReply::new(query, MessageId(until), dialect, mode, &mailbox, store.queries());
+    let reply = QueryReply::new(&RoomName::lobby(), query, MessageId(until), dialect, mode, &mailbox, store.queries());
     let (text, is_complete) = read(&mailbox, reply);
     assert!(is_complete, "the reply has no final line");
     text
@@ -65,8 +66,12 @@ fn reply(store: &Store, dialect: Dialect, mode: Mode, query: HistoryQuery, until
 
 fn catch_up(store: &Store, dialect: Dialect, after: u64, until: u64) -> (String, bool) {
     let mailbox = mailbox();
-    let missed = MissedMessages { dialect, after: MessageId(after), until: MessageId(until) };
-    read(&mailbox, CatchUp::new(missed, || NOW, &mailbox, store.queries()))
+    read(&mailbox, CatchUp::new(missed(dialect, after, until), || NOW, &mailbox, store.queries()))
+}
+
+fn missed(dialect: Dialect, after: u64, until: u64) -> MissedMessages {
+    let (room, room_name) = (RoomId::LOBBY, RoomName::lobby());
+    MissedMessages { room, room_name, dialect, after: MessageId(after), until: MessageId(until) }
 }
 
 fn words(words: &str) -> HistoryQuery {
@@ -108,8 +113,15 @@ fn reply_of_one_page_is_one_piece() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, vec![past(1, "one"), past(2, "two")]);
     let mailbox = mailbox();
-    let mut reply =
-        QueryReply::new(HistoryQuery::Last(2), MessageId(2), PLAIN, Mode::Commands, &mailbox, store.queries());
+    let mut reply = QueryReply::new(
+        &RoomName::lobby(),
+        HistoryQuery::Last(2),
+        MessageId(2),
+        PLAIN,
+        Mode::Commands,
+        &mailbox,
+        store.queries(),
+    );
     assert_eq!(next(&mailbox, &mut reply).unwrap().lines().count(), 3);
     assert_eq!(next(&mailbox, &mut reply), Err(true));
     close(store);
@@ -121,8 +133,15 @@ fn reply_ends_as_too_old_after_eviction() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, "hi")).collect());
     let mailbox = mailbox();
-    let mut history =
-        QueryReply::new(HistoryQuery::Last(1000), MessageId(1000), CR_LF, Mode::Chat, &mailbox, store.queries());
+    let mut history = QueryReply::new(
+        &RoomName::lobby(),
+        HistoryQuery::Last(1000),
+        MessageId(1000),
+        CR_LF,
+        Mode::Chat,
+        &mailbox,
+        store.queries(),
+    );
     let first = next(&mailbox, &mut history).unwrap();
     assert!(first.starts_with("PAST 1 ") && first.ends_with(" hi\r\n"));
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
@@ -149,6 +168,7 @@ fn reply_of_failed_store_has_reason() {
     assert!(reply(&store, PLAIN, Mode::Commands, words("tea"), 1000).starts_with(expected));
     let mailbox = mailbox();
     let mut since = QueryReply::new(
+        &RoomName::lobby(),
         HistoryQuery::Since(MessageId(0)),
         MessageId(1000),
         PLAIN,
@@ -204,8 +224,7 @@ fn catch_up_has_missed_events_and_notice_of_eviction() {
     check(PLAIN, 1002, 3000, &live(&said[501..]));
     check(Dialect { tags: true, ..CR_LF }, 1002, 3000, &said[501..].iter().map(tagged).collect::<String>());
     check(CR_LF, 2999, 3000, "MSG ann message 1500\r\n");
-    let missed = MissedMessages { dialect: PLAIN, after: MessageId(3000), until: MessageId(3000) };
-    let mut nothing = CatchUp::new(missed, || NOW, &mailbox(), store.queries());
+    let mut nothing = CatchUp::new(missed(PLAIN, 3000, 3000), || NOW, &mailbox(), store.queries());
     assert!(matches!(nothing.next(), NextPage::End), "no page is pending");
     let gone = "NOTICE the messages after id 7, up to id 1002, are missing: they are no longer kept\n";
     check(PLAIN, 7, 1006, &format!("{gone}MSG ann message 502\nMSG ann message 503\n"));
@@ -219,8 +238,7 @@ fn catch_up_continues_after_eviction() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, &id.to_string())).collect());
     let mailbox = mailbox();
-    let missed = MissedMessages { dialect: PLAIN, after: MessageId(0), until: MessageId(1000) };
-    let mut catch_up = CatchUp::new(missed, || NOW, &mailbox, store.queries());
+    let mut catch_up = CatchUp::new(missed(PLAIN, 0, 1000), || NOW, &mailbox, store.queries());
     let first = next(&mailbox, &mut catch_up).unwrap();
     let last = first.lines().last().unwrap().strip_prefix("MSG ann ").unwrap();
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
@@ -252,13 +270,22 @@ fn mailbox_with_unread_reply_is_freed() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, vec![past(1, "hi")]);
     let history = |mailbox: &Arc<Mailbox>| {
-        QueryReply::new(HistoryQuery::Last(1), MessageId(1), PLAIN, Mode::Commands, mailbox, store.queries())
+        QueryReply::new(
+            &RoomName::lobby(),
+            HistoryQuery::Last(1),
+            MessageId(1),
+            PLAIN,
+            Mode::Commands,
+            mailbox,
+            store.queries(),
+        )
     };
     let (unread, requested) = (mailbox(), mailbox());
+    let feed = Arc::new(Feed::new(1 << 20));
     for mailbox in [&unread, &requested] {
-        mailbox.insert_pages(None, Box::new(history(mailbox)));
+        let turn = Publisher::new(Arc::clone(&feed)).turn();
+        mailbox.insert_pages(Place { turn, at: None, is_alone: true }, Box::new(history(mailbox)));
     }
-    let feed = Feed::new(1 << 20);
     let mut cursor = Cursor::new();
     cursor.fetch_new(&feed, &requested, Waker::noop());
     // Requests the page, which may be ready already.

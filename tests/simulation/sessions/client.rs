@@ -214,7 +214,7 @@ impl Client {
                 Ok(Progress::Idle) => State::Waiting,
                 Ok(Progress::Done) => State::Done,
                 Ok(Progress::Evicted) => State::Slow,
-                Ok(Progress::CaughtUp | Progress::Unreadable) => panic!("a catch-up without a store"),
+                Ok(Progress::CaughtUp(_) | Progress::Unreadable) => panic!("a catch-up without a store"),
                 Err(_) => State::Blocked,
             };
             break;

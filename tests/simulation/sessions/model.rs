@@ -222,7 +222,7 @@ impl Model {
                 }
             }
             Output::SetDialect(session, dialect) => self.stream_mut(session).dialect = dialect,
-            Output::Follow(session, _) => self.stream_mut(session).follows = true,
+            Output::Follow(session, ..) => self.stream_mut(session).follows = true,
             Output::Close(session, _) => self.stream_mut(session).end = End::Closed,
             Output::Detach(session) => self.stream_mut(session).end = End::Detached,
             Output::Remove(session) => {
@@ -232,6 +232,9 @@ impl Model {
             Output::SetMode(session, mode) => self.stream_mut(session).mode = mode,
             Output::Answered(_) => {}
             Output::QueryStore(..) => panic!("{output:?} without a store"),
+            Output::SendAfterAll(..) | Output::OpenRoom(..) | Output::CloseRoom(_) | Output::Unfollow(..) => {
+                panic!("{output:?} with one room")
+            }
             Output::Publish { room: _, id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "only messages have ids");
                 assert!(id.is_none_or(|id| id == self.last_id.next()), "ids have no gaps");
