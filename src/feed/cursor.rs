@@ -133,7 +133,7 @@ impl Cursor {
     fn drain_mailbox(&mut self, feed: &Feed, state: &mut MailboxState) {
         self.published = feed.published();
         if self.insertions.is_empty() {
-            // Moves the queue: an idle connection holds no empty queue of its own.
+            // Moves the queue, which copies nothing.
             self.insertions = std::mem::take(&mut state.insertions);
         } else {
             self.insertions.extend(std::mem::take(&mut state.insertions));
@@ -193,6 +193,7 @@ impl Cursor {
                 return Ok(Progress::Evicted);
             }
             if let Some(insertion) = self.insertions.front_mut().filter(|_| plan.awaits_page) {
+                insertion.turn = Turn::ZERO;
                 if insertion.has_failed() {
                     return Ok(Progress::Unreadable);
                 }
@@ -284,12 +285,13 @@ impl Cursor {
     /// Advances by `written` of the first insertion's `length` unsent bytes. Returns whether it is passed.
     fn advance_in_insertion(&mut self, written: usize, length: usize, mailbox: &Mailbox) -> bool {
         self.set_rest_of_line(&[]);
+        let Some(insertion) = self.insertions.front_mut() else { return false };
+        insertion.turn = Turn::ZERO;
         if written < length {
             self.written += written;
             return false;
         }
         self.written = 0;
-        let Some(insertion) = self.insertions.front_mut() else { return false };
         insertion.fetch_next_page();
         let is_done = !insertion.has_more_pages();
         if is_done {
@@ -328,11 +330,18 @@ impl Cursor {
     fn pass_insertion(&mut self, mailbox: &Mailbox) {
         let Some(insertion) = self.insertions.pop_front() else { return };
         mailbox.uncount_insertion(&insertion);
-        let slot = insertion.at.and_then(|at| self.logs.iter().position(|log| log.log.id == at.log));
-        match (insertion.next, slot) {
-            (CursorMove::Stay, Some(slot)) => {
-                self.logs[slot].last_message = insertion.at.map_or_else(MessageId::default, |at| at.last_message);
+        if self.insertions.is_empty() {
+            // Frees the queue's memory: most connections are idle.
+            self.insertions = VecDeque::new();
+        }
+        let mut slot = None;
+        if let Some(at) = insertion.at {
+            slot = self.logs.iter().position(|log| log.log.id == at.log);
+            if let Some(slot) = slot {
+                self.logs[slot].last_message = at.last_message;
             }
+        }
+        match (insertion.next, slot) {
             (CursorMove::SkipTo(position), Some(slot)) => self.logs[slot].skip_to(position),
             (CursorMove::Enter(entry), _) => self.logs.push(LogCursor::new(*entry)),
             (CursorMove::Switch(entry), Some(slot)) => {

@@ -54,7 +54,8 @@ pub(super) struct MailboxState {
 /// Private text at a place in the order: a cursor that has reached it writes `text`, then makes a move.
 #[derive(Debug)]
 pub(super) struct Insertion {
-    /// The segments of earlier turns come first, those of this turn in other logs do not.
+    /// The segments of earlier turns come first, those of this turn in other logs do not. [`Turn::ZERO`] once the cursor has reached it:
+    /// then nothing comes before the rest of the text.
     pub(super) turn: Turn,
     /// The position at which it is pinned. `None` if the client follows no log.
     pub(super) at: Option<Position>,

@@ -139,6 +139,9 @@ impl<'a> Planner<'a> {
                 _ => Step::Read(0, only.offset_before(next), published),
             };
         }
+        if let Some(next) = next.filter(|next| next.turn == Turn::ZERO) {
+            return Step::Insert(next);
+        }
         if let Some(slot) = self.torn {
             let turn = self.unread_turn(slot);
             return self.read_or_catch_up(slot, next, turn);
@@ -251,8 +254,8 @@ impl<'a> Planner<'a> {
         let PlannedLog { log, offset, .. } = self.logs[slot];
         let turn = match log.turn_after(offset) {
             Ok(turn) => self.cursor.up_to_published(turn),
-            // An insertion comes before what is evicted.
-            Err(_) if self.is_at_insertion(slot) => Turn::NEVER,
+            // The insertion comes before what is evicted. Not noted, because this holds only up to the insertion.
+            Err(_) if self.is_at_insertion(slot) => return Turn::NEVER,
             Err(_) => EVICTED,
         };
         self.logs[slot].unread_turn = Some(turn);

@@ -273,3 +273,6 @@ fn wake_later(pending_wakes: &mut Vec<(SessionId, Arc<Mailbox>)>, session: Sessi
         pending_wakes.push((session, Arc::clone(&client.mailbox)));
     }
 }
+
+#[cfg(test)]
+mod tests;
