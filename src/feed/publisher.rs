@@ -33,6 +33,7 @@ pub struct Publisher {
     /// Bytes of these lines.
     pending_bytes: usize,
     /// Empty buffers, kept for their capacity: a log has one only while it has lines of this turn.
+    #[expect(clippy::vec_box, reason = "a log holds a pointer, because most logs have no buffer")]
     spare_buffers: Vec<Box<RenderBuffer>>,
     /// Memory of the spare buffers, in bytes. `spare_bytes <= RENDER_BYTES_KEPT`
     spare_bytes: usize,

@@ -204,7 +204,12 @@ impl Reader {
     }
 
     /// Writes at most `bytes` bytes, in one write.
-    fn write(&mut self, feed: &Feed, bytes: usize, missed: impl FnOnce(MissedMessages) -> Option<Box<dyn PageSource>>) {
+    fn write(
+        &mut self,
+        feed: &Feed,
+        bytes: usize,
+        missed: impl FnOnce(&MissedMessages) -> Option<Box<dyn PageSource>>,
+    ) {
         if self.end.is_some() {
             return;
         }
@@ -225,7 +230,7 @@ impl Reader {
                 };
                 let mut missed = Some(missed);
                 self.cursor.catch_up(feed, &self.mailbox, lead, |range| {
-                    let pages = missed.take().and_then(|missed| missed(range));
+                    let pages = missed.take().and_then(|missed| missed(&range));
                     is_caught = pages.is_some();
                     pages.unwrap_or_else(|| Box::new(NoPages))
                 });

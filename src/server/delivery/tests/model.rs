@@ -112,7 +112,7 @@ impl Model {
     }
 
     /// The missed messages of a session, as the store has them. `None` without a store.
-    pub(super) fn missed(&self, session: SessionId, missed: MissedMessages) -> Option<Box<dyn PageSource>> {
+    pub(super) fn missed(&self, session: SessionId, missed: &MissedMessages) -> Option<Box<dyn PageSource>> {
         let session = self.session(session).filter(|_| self.has_store)?;
         assert_eq!(missed.room_name, room_name(missed.room));
         let ids = missed.after.next()..=missed.until;
