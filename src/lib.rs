@@ -10,7 +10,7 @@
 //! | [`sequencer`] | the one order of all changes; whether a change must be durable first | what a change does |
 //! | [`command`] | one module for each command: grammar, permission, effect, reply and help | session state |
 //! | [`session`] | each connection's command state | delivery |
-//! | [`feed`] | the shared log of events, and each connection's cursor in it | sockets |
+//! | [`feed`] | the shared logs of events of all rooms, and each connection's cursor in them | sockets |
 //! | [`web`] | for browsers: the page, HTTP requests and answers, WebSocket frames | sockets |
 //! | [`store`] | messages on disk, and the three threads that write, read and search them | who gets them |
 //! | [`process`] | inherited signals and standard streams, for both programs | what to do about them |
@@ -18,12 +18,13 @@
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
 //! | [`client`] | the bundled client: for users at a terminal and for scripts | the room |
 //!
-//! How a `MSG` becomes bytes on other sockets: `docs/architecture.md`, step by step with the files. The heads of these files answer:
+//! How a `MSG` travels through them: `docs/architecture.md`. The heads of these files answer:
 //!
 //! | question | file in `src` |
 //! |---|---|
 //! | What does `QUIT` do? Where does `HISTORY` read from? | `command/quit.rs`, `command/history.rs` |
-//! | What gives a message its id? | `room/mod.rs` (`Transition::say`); `sequencer.rs` orders all changes |
+//! | What gives a message its id? | `sequencer.rs` |
+//! | In which order does a client read the events of several rooms? | `feed/mod.rs` |
 //! | When is a slow consumer disconnected? | `server/delivery/slow_consumers.rs` |
 //! | How are nicknames compared? | `protocol/name.rs` |
 //! | What happens to an unfinished line at the end of the input? | `protocol/line.rs` |
