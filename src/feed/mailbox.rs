@@ -51,7 +51,7 @@ pub(super) struct MailboxState {
     mode: Mode,
 }
 
-/// Private text at a place in the order: a cursor that has reached it writes `text`, then makes a move.
+/// Private text at its insertion point: a cursor that has reached it writes `text`, then makes a move.
 #[derive(Debug)]
 pub(super) struct Insertion {
     /// The segments of earlier turns come first, those of this turn in other logs do not. [`Turn::ZERO`] once the cursor has reached it:
@@ -80,9 +80,9 @@ pub enum CursorMove {
     Leave,
 }
 
-/// A place in the order of one client's output.
+/// Where a line belongs in the order of one client's output.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct InsertionPoint {
     /// The current turn of the publisher.
     pub turn: Turn,
     /// The current position in the log of the room that the line is about, or of another room that the client follows. `None`: it
@@ -149,7 +149,7 @@ impl Deref for InsertionText {
 }
 
 impl CursorMove {
-    /// This move and a later one in one, if that is possible. The later one is of an insertion at the place to which this one leads.
+    /// This move and a later one in one, if that is possible. The later one is of an insertion at the position to which this one leads.
     fn then(self, later: Self) -> Result<Self, (Self, Self)> {
         match (self, later) {
             (this, Self::Stay) => Ok(this),
@@ -171,16 +171,16 @@ impl CursorMove {
 }
 
 impl Insertion {
-    /// Adds a move at the given place, if the insertion has own text and ends there. Otherwise returns the move.
-    fn extend(&mut self, place: &Place, later: CursorMove) -> Result<(), CursorMove> {
+    /// Adds a move at the insertion point, if the insertion has own text and ends there. Otherwise returns the move.
+    fn extend(&mut self, point: &InsertionPoint, later: CursorMove) -> Result<(), CursorMove> {
         let end = match &self.next {
             CursorMove::Stay => self.at,
             CursorMove::SkipTo(position) => Some(*position),
             CursorMove::Enter(entry) | CursorMove::Switch(entry) => Some(entry.position),
             CursorMove::Leave => return Err(later),
         };
-        let is_near = self.turn == place.turn || place.is_alone;
-        if end != place.at || !is_near || !matches!(self.text, InsertionText::Own(_)) {
+        let is_near = self.turn == point.turn || point.is_alone;
+        if end != point.at || !is_near || !matches!(self.text, InsertionText::Own(_)) {
             return Err(later);
         }
         match mem::replace(&mut self.next, CursorMove::Stay).then(later) {
@@ -274,33 +274,33 @@ impl Mailbox {
         }
     }
 
-    /// Inserts lines, written by `write`, at a place; the cursor then makes a move. Does nothing after [`Mailbox::close`]. Returns the
+    /// Inserts lines, written by `write`; the cursor then makes a move. Does nothing after [`Mailbox::close`]. Returns the
     /// number of bytes written.
-    pub fn insert(&self, place: Place, next: CursorMove, write: impl FnOnce(&mut Vec<u8>)) -> usize {
-        self.push_own_text(place, next, false, write)
+    pub fn insert(&self, point: InsertionPoint, next: CursorMove, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.push_own_text(point, next, false, write)
     }
 
     /// Inserts a whisper, or another line that the client did not ask for. Returns the number of bytes written.
-    pub fn insert_whisper(&self, place: Place, write: impl FnOnce(&mut Vec<u8>)) -> usize {
-        self.push_own_text(place, CursorMove::Stay, true, write)
+    pub fn insert_whisper(&self, point: InsertionPoint, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.push_own_text(point, CursorMove::Stay, true, write)
     }
 
     /// Inserts a range of lines that several mailboxes share.
-    pub fn insert_shared(&self, place: Place, text: Arc<SharedLines>, range: Range<u32>) {
-        self.insert_text(place, InsertionText::Shared(text, range));
+    pub fn insert_shared(&self, point: InsertionPoint, text: Arc<SharedLines>, range: Range<u32>) {
+        self.insert_text(point, InsertionText::Shared(text, range));
     }
 
-    /// Inserts text that is rendered in pages when the cursor reaches the place.
-    pub fn insert_pages(&self, place: Place, source: Box<dyn PageSource>) {
+    /// Inserts text that is rendered in pages when the cursor reaches it.
+    pub fn insert_pages(&self, point: InsertionPoint, source: Box<dyn PageSource>) {
         let text = InsertionText::Pages { source, page: None, state: PagesState::Open, bytes: QUERY_PAGE_BYTES };
-        self.insert_text(place, text);
+        self.insert_text(point, text);
     }
 
-    fn insert_text(&self, place: Place, text: InsertionText) {
+    fn insert_text(&self, point: InsertionPoint, text: InsertionText) {
         let mut state = lock(&self.state);
         if state.lifecycle == Lifecycle::Open {
             let insertion =
-                Insertion { turn: place.turn, at: place.at, text, next: CursorMove::Stay, whisper_bytes: 0 };
+                Insertion { turn: point.turn, at: point.at, text, next: CursorMove::Stay, whisper_bytes: 0 };
             self.count_insertion(&insertion);
             if let InsertionText::Shared(lines, _) = &insertion.text {
                 state.shared.get_or_insert_default().push_back(Arc::clone(lines));
@@ -311,7 +311,7 @@ impl Mailbox {
 
     fn push_own_text(
         &self,
-        place: Place,
+        point: InsertionPoint,
         next: CursorMove,
         is_whisper: bool,
         write: impl FnOnce(&mut Vec<u8>),
@@ -321,13 +321,13 @@ impl Mailbox {
             return 0;
         }
         let separate = match state.insertions.back_mut() {
-            Some(last) => last.extend(&place, next).err(),
+            Some(last) => last.extend(&point, next).err(),
             None => Some(next),
         };
         let is_new = separate.is_some();
         if let Some(next) = separate {
             let text = InsertionText::Own(Vec::new());
-            state.insertions.push_back(Insertion { turn: place.turn, at: place.at, text, next, whisper_bytes: 0 });
+            state.insertions.push_back(Insertion { turn: point.turn, at: point.at, text, next, whisper_bytes: 0 });
         }
         let Some(Insertion { text: InsertionText::Own(text), whisper_bytes, .. }) = state.insertions.back_mut() else {
             return 0;
@@ -345,9 +345,9 @@ impl Mailbox {
         bytes
     }
 
-    /// Closes the mailbox: nothing comes after this place.
-    pub fn close(&self, place: Place, reason: CloseReason) {
-        self.insert(place, CursorMove::Stay, |_| {});
+    /// Closes the mailbox: nothing comes after this point.
+    pub fn close(&self, point: InsertionPoint, reason: CloseReason) {
+        self.insert(point, CursorMove::Stay, |_| {});
         lock(&self.state).lifecycle.close(reason);
     }
 

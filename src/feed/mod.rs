@@ -45,7 +45,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use backlog::{Backlog, SharedLines};
 pub use cursor::{Cursor, MissedMessages, Progress};
 pub use log::LogEntry;
-pub use mailbox::{CursorMove, Mailbox, NextPage, PageSource, Place};
+pub use mailbox::{CursorMove, InsertionPoint, Mailbox, NextPage, PageSource};
 pub use publisher::Publisher;
 pub use source::Source;
 

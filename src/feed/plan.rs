@@ -44,6 +44,9 @@ pub(super) type Chunks = SmallVec<[Chunk; CHUNKS_INLINE]>;
 
 pub(super) const CHUNKS_INLINE: usize = 4;
 
+/// Most connections follow few rooms: planning allocates nothing for them.
+const PLANNED_LOGS_INLINE: usize = 8;
+
 /// Stands for the turn of a segment that is evicted: before all others.
 const EVICTED: Turn = Turn::ZERO;
 
@@ -51,7 +54,7 @@ const EVICTED: Turn = Turn::ZERO;
 struct Planner<'a> {
     cursor: &'a Cursor,
     /// The logs of the cursor, as they are after the insertions that are passed.
-    logs: SmallVec<[PlannedLog<'a>; 2]>,
+    logs: SmallVec<[PlannedLog<'a>; PLANNED_LOGS_INLINE]>,
     /// The slot of the log in whose line the cursor stopped.
     torn: Option<usize>,
     plan: Plan,

@@ -59,7 +59,7 @@ impl Bench {
             last_id: Vec::new(),
         };
         let begin = bench.follow(READER, PLAIN);
-        let nowhere = Place { at: None, ..bench.place(PLAIN) };
+        let nowhere = InsertionPoint { at: None, ..bench.insertion_point(PLAIN) };
         bench.mailbox.insert(nowhere, CursorMove::Enter(Box::new(begin)), |text| text.extend(b"welcome\n"));
         bench
     }
@@ -76,9 +76,9 @@ impl Bench {
         }
     }
 
-    fn place(&self, dialect: Dialect) -> Place {
+    fn insertion_point(&self, dialect: Dialect) -> InsertionPoint {
         let at = self.publisher.position(RoomId::LOBBY, dialect);
-        Place { turn: self.publisher.turn(), at, is_alone: true }
+        InsertionPoint { turn: self.publisher.turn(), at, is_alone: true }
     }
 
     fn position(&self, dialect: Dialect) -> Position {
@@ -87,10 +87,10 @@ impl Bench {
 
     /// Changes the reader's dialect from [`PLAIN`].
     fn switch(&mut self, dialect: Dialect) {
-        let place = self.place(PLAIN);
+        let point = self.insertion_point(PLAIN);
         let entry = self.follow(READER, dialect);
         self.publisher.unfollow(RoomId::LOBBY, PLAIN, READER);
-        self.mailbox.insert(place, CursorMove::Switch(Box::new(entry)), |_| {});
+        self.mailbox.insert(point, CursorMove::Switch(Box::new(entry)), |_| {});
     }
 
     /// Bytes of the room's log in this dialect since its start. `None`: there is no such log.
@@ -124,13 +124,13 @@ impl Bench {
 
     /// Adds an event that the reader caused itself.
     fn own_event(&mut self, text: &str, reply: &str) {
-        let place = self.place(PLAIN);
+        let point = self.insertion_point(PLAIN);
         self.event(text);
-        self.mailbox.insert(place, CursorMove::SkipTo(self.position(PLAIN)), |line| line.extend(reply.bytes()));
+        self.mailbox.insert(point, CursorMove::SkipTo(self.position(PLAIN)), |line| line.extend(reply.bytes()));
     }
 
     fn private(&self, dialect: Dialect, text: &str) {
-        self.mailbox.insert(self.place(dialect), CursorMove::Stay, |line| line.extend(text.bytes()));
+        self.mailbox.insert(self.insertion_point(dialect), CursorMove::Stay, |line| line.extend(text.bytes()));
     }
 
     /// Ends the turn, and wakes the reader. Returns whether it is slow.
@@ -203,11 +203,11 @@ fn shared_lines_are_read_at_their_position_and_stored_once() {
     let mut bench = Bench::new(1 << 20);
     let list = Arc::new(SharedLines::new(b"USER a\nUSER b\n".to_vec()));
     bench.event("one");
-    bench.mailbox.insert_shared(bench.place(PLAIN), Arc::clone(&list), 0..u32::try_from(list.len()).unwrap());
+    bench.mailbox.insert_shared(bench.insertion_point(PLAIN), Arc::clone(&list), 0..u32::try_from(list.len()).unwrap());
     bench.private(PLAIN, "OK WHO 2\n");
     bench.event("two");
     bench.publish();
-    bench.mailbox.insert_whisper(bench.place(PLAIN), |text| text.extend(b"psst\n"));
+    bench.mailbox.insert_whisper(bench.insertion_point(PLAIN), |text| text.extend(b"psst\n"));
     assert!(Arc::strong_count(&list) > 1);
     assert!(bench.mailbox.whisper_bytes() > 5 && bench.mailbox.whisper_bytes() < bench.mailbox.waiting_bytes());
     assert_eq!(bench.read(3).0, "welcome\nMSG a one\nUSER a\nUSER b\nOK WHO 2\nMSG a two\npsst\n");
@@ -250,7 +250,7 @@ fn drawing_is_rendered_only_in_dialects_with_draw() {
 fn closed_mailbox_ends_the_stream() {
     let mut bench = Bench::new(1 << 20);
     bench.event("one");
-    bench.mailbox.close(bench.place(PLAIN), CloseReason::Stopping);
+    bench.mailbox.close(bench.insertion_point(PLAIN), CloseReason::Stopping);
     bench.private(PLAIN, "too late\n");
     bench.event("two");
     bench.publish();

@@ -31,7 +31,7 @@ fn paged_text_is_read_at_its_position_and_awaited() {
         let ready = [vec!["PAST 1\n", "OK 1\n"], vec!["OK 2\n"], vec![]].map(|texts| {
             let ready = Arc::<AtomicU32>::default();
             let pages = TestPages { texts: texts.into(), ready: Arc::clone(&ready) };
-            bench.mailbox.insert_pages(bench.place(PLAIN), Box::new(pages));
+            bench.mailbox.insert_pages(bench.insertion_point(PLAIN), Box::new(pages));
             ready
         });
         bench.private(PLAIN, "psst\n");

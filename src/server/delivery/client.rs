@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::feed::{CursorMove, Mailbox, Place, Publisher};
+use crate::feed::{CursorMove, InsertionPoint, Mailbox, Publisher};
 use crate::protocol::{Dialect, Mode};
 use crate::room::{RoomId, SessionId};
 
@@ -56,11 +56,11 @@ impl Client {
         self.followed(room).map_or(self.dialect, |followed| followed.dialect(self.dialect))
     }
 
-    /// The place of the next line for this client alone. It is pinned to the room that it is about, or else to the room that the client
+    /// Where the next line for this client alone belongs. It is pinned to the room that it is about, or else to the room that the client
     /// has followed for longest.
-    pub(super) fn place(&self, publisher: &Publisher, room: Option<RoomId>) -> Place {
+    pub(super) fn insertion_point(&self, publisher: &Publisher, room: Option<RoomId>) -> InsertionPoint {
         let followed = room.and_then(|room| self.followed(room)).or(self.follows.first());
-        Place {
+        InsertionPoint {
             turn: publisher.turn(),
             at: followed.and_then(|followed| publisher.position(followed.room, followed.dialect(self.dialect))),
             is_alone: self.follows.len() <= 1,
@@ -80,19 +80,19 @@ impl Client {
         if self.follows(room) {
             return;
         }
-        let place = self.place(publisher, None);
+        let point = self.insertion_point(publisher, None);
         let followed = FollowedRoom { room, is_home };
         let entry = publisher.follow(room, followed.dialect(self.dialect), session, &self.mailbox);
         if let Some(entry) = entry {
             self.follows.push(followed);
-            self.mailbox.insert(place, CursorMove::Enter(Box::new(entry)), |_| {});
+            self.mailbox.insert(point, CursorMove::Enter(Box::new(entry)), |_| {});
         }
     }
 
     /// The client no longer follows the room, after its output so far.
     pub(super) fn unfollow(&mut self, publisher: &mut Publisher, session: SessionId, room: RoomId) {
         let Some(index) = self.follows.iter().position(|followed| followed.room == room) else { return };
-        self.mailbox.insert(self.place(publisher, Some(room)), CursorMove::Leave, |_| {});
+        self.mailbox.insert(self.insertion_point(publisher, Some(room)), CursorMove::Leave, |_| {});
         let followed = self.follows.remove(index);
         publisher.unfollow(room, followed.dialect(self.dialect), session);
     }
@@ -111,23 +111,23 @@ impl Client {
             if before == after {
                 continue;
             }
-            let place = self.place(publisher, Some(followed.room));
+            let point = self.insertion_point(publisher, Some(followed.room));
             if let Some(entry) = publisher.follow(followed.room, after, session, &self.mailbox) {
-                self.mailbox.insert(place, CursorMove::Switch(Box::new(entry)), |_| {});
+                self.mailbox.insert(point, CursorMove::Switch(Box::new(entry)), |_| {});
                 publisher.unfollow(followed.room, before, session);
             }
         }
         self.dialect = dialect;
     }
 
-    /// The place after all events so far in all of the client's rooms. Inserts nothing that the client could read.
-    pub(super) fn place_after_all(&self, publisher: &Publisher) -> Place {
+    /// The insertion point after all events so far in all of the client's rooms. Inserts nothing that the client could read.
+    pub(super) fn point_after_all(&self, publisher: &Publisher) -> InsertionPoint {
         // The turns before this one come first anyway.
         for followed in self.follows.iter().skip(1) {
             if publisher.has_pending(followed.room, followed.dialect(self.dialect)) {
-                self.mailbox.insert(self.place(publisher, Some(followed.room)), CursorMove::Stay, |_| {});
+                self.mailbox.insert(self.insertion_point(publisher, Some(followed.room)), CursorMove::Stay, |_| {});
             }
         }
-        self.place(publisher, None)
+        self.insertion_point(publisher, None)
     }
 }

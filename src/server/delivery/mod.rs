@@ -5,7 +5,7 @@
 //! with events, and the clients that got lines of their own, are visited.
 //!
 //! Each line has a room whose order it keeps: the room that it is about or, without one, the first room that the client
-//! follows. `PING` and the end of the output keep the order of all rooms ([`Client::place_after_all`]). The replies of
+//! follows. `PING` and the end of the output keep the order of all rooms ([`Client::point_after_all`]). The replies of
 //! `WHO`, `HISTORY` and so on are rendered once for all clients of a room (`replies`). [`slow_consumers`] lists the
 //! reasons for which a client is disconnected as slow.
 
@@ -152,12 +152,12 @@ impl Delivery {
     fn add_event(&mut self, room: RoomId, session: SessionId, tag: Tag, event: &Event, own: Option<Reply>) {
         let own = own.and_then(|reply| Some((self.clients.get_mut(session)?, reply)));
         let Some((client, reply)) = own else { return self.publisher.push(room, tag, event) };
-        let place = client.place(&self.publisher, Some(room));
+        let point = client.insertion_point(&self.publisher, Some(room));
         self.publisher.push(room, tag, event);
-        let after = client.place(&self.publisher, Some(room)).at;
-        let next = after.filter(|after| place.at != Some(*after)).map_or(CursorMove::Stay, CursorMove::SkipTo);
+        let after = client.insertion_point(&self.publisher, Some(room)).at;
+        let next = after.filter(|after| point.at != Some(*after)).map_or(CursorMove::Stay, CursorMove::SkipTo);
         let name = self.publisher.room_name(room);
-        self.private_bytes += client.mailbox.insert(place, next, |text| match name {
+        self.private_bytes += client.mailbox.insert(point, next, |text| match name {
             Some(name) => client.dialect_in(room).write_room_line(text, name, reply),
             None => client.dialect().write_line(text, reply),
         });
@@ -168,12 +168,12 @@ impl Delivery {
     /// messages that were stored.
     fn send(&mut self, cause: SessionId, session: SessionId, room: Option<RoomId>, line: &ServerLine) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        let place = client.place(&self.publisher, room);
+        let point = client.insertion_point(&self.publisher, room);
         let write = |text: &mut Vec<u8>| client.dialect().write_line(text, line.in_mode(client.mode));
         self.private_bytes += if cause == session || cause == SessionId::SERVER {
-            client.mailbox.insert(place, CursorMove::Stay, write)
+            client.mailbox.insert(point, CursorMove::Stay, write)
         } else if client.mailbox.whisper_bytes() <= WHISPER_BYTES_MAX {
-            client.mailbox.insert_whisper(place, write)
+            client.mailbox.insert_whisper(point, write)
         } else {
             self.slow.insert(session);
             return;
@@ -183,9 +183,9 @@ impl Delivery {
 
     fn send_after_all(&mut self, session: SessionId, line: &ServerLine) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        let place = client.place_after_all(&self.publisher);
+        let point = client.point_after_all(&self.publisher);
         let write = |text: &mut Vec<u8>| client.dialect().write_line(text, line.in_mode(client.mode));
-        self.private_bytes += client.mailbox.insert(place, CursorMove::Stay, write);
+        self.private_bytes += client.mailbox.insert(point, CursorMove::Stay, write);
         wake_later(&mut self.pending_wakes, session, client);
     }
 
@@ -196,16 +196,16 @@ impl Delivery {
         let (lines, rendered) = self.replies.render_users(style, users);
         self.private_bytes += rendered;
         let all = 0..u32::try_from(lines.len()).unwrap_or(u32::MAX);
-        client.mailbox.insert_shared(client.place(&self.publisher, Some(room)), lines, all);
+        client.mailbox.insert_shared(client.insertion_point(&self.publisher, Some(room)), lines, all);
         wake_later(&mut self.pending_wakes, session, client);
     }
 
     fn send_pages<T: PagedItem>(&mut self, session: SessionId, room: RoomId, numbers: Range<u64>, items: &Recent<T>) {
         let Some(client) = self.clients.get_mut(session) else { return };
         let Some(name) = self.publisher.room_name(room) else { return };
-        let place = client.place(&self.publisher, Some(room));
+        let point = client.insertion_point(&self.publisher, Some(room));
         let style = ReplyStyle { room, name, dialect: client.dialect_in(room) };
-        let send = |lines, range| client.mailbox.insert_shared(place, lines, range);
+        let send = |lines, range| client.mailbox.insert_shared(point, lines, range);
         self.private_bytes += self.replies.render_pages(style, items, numbers, send);
         wake_later(&mut self.pending_wakes, session, client);
     }
@@ -214,7 +214,7 @@ impl Delivery {
         let Some(client) = self.clients.get_mut(session) else { return };
         let (Some(reader), Some(name)) = (&self.store_reader, self.publisher.room_name(room)) else { return };
         let answer = reader.start_query(name, query, until, client.dialect_in(room), client.mode, &client.mailbox);
-        client.mailbox.insert_pages(client.place(&self.publisher, Some(room)), answer);
+        client.mailbox.insert_pages(client.insertion_point(&self.publisher, Some(room)), answer);
         wake_later(&mut self.pending_wakes, session, client);
     }
 
@@ -253,7 +253,7 @@ impl Delivery {
     /// Ends the client's output after the lines and the events so far.
     fn close(&mut self, session: SessionId, reason: CloseReason) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        client.mailbox.close(client.place_after_all(&self.publisher), reason);
+        client.mailbox.close(client.point_after_all(&self.publisher), reason);
         client.unfollow_all(&mut self.publisher, session);
         wake_later(&mut self.pending_wakes, session, client);
     }

@@ -115,3 +115,52 @@ impl RoomReplies {
         self.user_lists.bytes() + self.pages.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Name;
+
+    fn render(caches: &mut ReplyCaches, room: u32, users: &Arc<[User]>) -> (Arc<SharedLines>, usize) {
+        let style = ReplyStyle { room: RoomId(room), name: &RoomName::lobby(), dialect: Dialect::default() };
+        caches.render_users(style, Arc::clone(users))
+    }
+
+    fn users(count: usize) -> Arc<[User]> {
+        let name = |number| Name::new(&format!("n{number:0>30}")).unwrap();
+        (0..count).map(|number| User { name: name(number), coordinator: false, details: None }).collect()
+    }
+
+    #[test]
+    fn caches_of_many_rooms_are_bounded() {
+        let feed = Feed::new(100_000);
+        let mut caches = ReplyCaches::new(&feed);
+        let users = users(100);
+        let (held, bytes) = render(&mut caches, 0, &users);
+        let fitting = u32::try_from(feed.bytes_max() / held.cost()).unwrap();
+        for room in 1..fitting {
+            assert_eq!(render(&mut caches, room, &users).1, bytes);
+        }
+        assert_eq!(render(&mut caches, 0, &users).1, 0, "room 0 is still cached");
+        for room in fitting..10 * fitting {
+            assert_eq!(render(&mut caches, room, &users).1, bytes);
+            assert!(caches.bytes <= feed.bytes_max());
+        }
+        assert_eq!(caches.bytes, caches.rooms.values().map(RoomReplies::bytes).sum::<usize>());
+        assert_eq!((caches.rooms.len(), caches.by_use.len()), (fitting as usize, fitting as usize));
+        // A client still reads the list of room 0, which is not cached any more.
+        assert_eq!(feed.backlog().bytes(), held.cost());
+        drop(held);
+        assert_eq!(feed.backlog().bytes(), 0);
+    }
+
+    #[test]
+    fn cache_of_room_in_use_is_kept() {
+        let mut caches = ReplyCaches::new(&Feed::new(1));
+        let users = users(10);
+        assert!(render(&mut caches, 1, &users).1 > 0);
+        assert_eq!(render(&mut caches, 1, &users).1, 0);
+        caches.remove(RoomId(1));
+        assert!(render(&mut caches, 1, &users).1 > 0);
+    }
+}

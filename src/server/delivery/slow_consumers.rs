@@ -113,19 +113,19 @@ fn measure_backlog(session: SessionId, mailbox: &Mailbox, lines: &mut BTreeMap<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{Backlog, CursorMove, Place, Publisher, SharedLines};
+    use crate::feed::{Backlog, CursorMove, InsertionPoint, Publisher, SharedLines};
 
     /// Of a client that follows no room.
-    fn place() -> Place {
+    fn insertion_point() -> InsertionPoint {
         let turn = Publisher::new(Arc::new(Feed::new(1))).turn();
-        Place { turn, at: None, is_alone: true }
+        InsertionPoint { turn, at: None, is_alone: true }
     }
 
     fn mailbox(backlog: &Arc<Backlog>, own_bytes: usize, shared: &[&Arc<SharedLines>]) -> Arc<Mailbox> {
         let mailbox = Mailbox::new(backlog);
-        mailbox.insert(place(), CursorMove::Stay, |text| text.resize(own_bytes, b'x'));
+        mailbox.insert(insertion_point(), CursorMove::Stay, |text| text.resize(own_bytes, b'x'));
         for lines in shared {
-            mailbox.insert_shared(place(), Arc::clone(lines), 0..1);
+            mailbox.insert_shared(insertion_point(), Arc::clone(lines), 0..1);
         }
         Arc::new(mailbox)
     }
@@ -175,7 +175,7 @@ mod tests {
         drop(lines);
         assert!(backlog.bytes() > 1_500);
         mailbox.discard();
-        mailbox.insert(place(), CursorMove::Stay, |text| text.push(b'x'));
+        mailbox.insert(insertion_point(), CursorMove::Stay, |text| text.push(b'x'));
         drop(mailbox);
         assert_eq!(backlog.bytes(), 0);
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::*;
-use crate::feed::{Cursor, Feed, Place, Publisher};
+use crate::feed::{Cursor, Feed, InsertionPoint, Publisher};
 use crate::limits::{QUERY_PAGE_BYTES, SERVER_LINE_BYTES_MAX};
 use crate::protocol::{Ending, PastMessage};
 use crate::room::RoomId;
@@ -284,7 +284,7 @@ fn mailbox_with_unread_reply_is_freed() {
     let feed = Arc::new(Feed::new(1 << 20));
     for mailbox in [&unread, &requested] {
         let turn = Publisher::new(Arc::clone(&feed)).turn();
-        mailbox.insert_pages(Place { turn, at: None, is_alone: true }, Box::new(history(mailbox)));
+        mailbox.insert_pages(InsertionPoint { turn, at: None, is_alone: true }, Box::new(history(mailbox)));
     }
     let mut cursor = Cursor::new();
     cursor.fetch_new(&feed, &requested, Waker::noop());
