@@ -302,16 +302,15 @@ impl Cursor {
 
     /// Advances in a log by `written` bytes of a slice. `is_last`: the write ends there.
     fn advance_in_log(&mut self, slot: usize, slice: &SegmentSlice, written: usize, is_last: bool) {
-        let log = &mut self.logs[slot];
-        log.offset += written as u64;
+        self.logs[slot].offset += written as u64;
         self.torn = None;
-        if !is_last && !slice.ends_segment() {
-            // An insertion follows, which has the last message.
+        if !is_last && (self.logs.len() == 1 || !slice.ends_segment()) {
+            // What follows in this log has the last message: more lines, or an insertion.
             return;
         }
         let last_message = slice.last_message(written);
         if let Some((id, _)) = last_message {
-            log.last_message = id;
+            self.logs[slot].last_message = id;
         }
         self.set_rest_of_line(last_message.map_or(&[], |(_, rest)| rest));
         if !slice.bytes()[..written].ends_with(b"\n") {

@@ -149,24 +149,18 @@ impl Deref for InsertionText {
 }
 
 impl CursorMove {
-    /// This move and a later one in one, if that is possible. The later one is of an insertion at the position to which this one leads.
-    fn then(self, later: Self) -> Result<Self, (Self, Self)> {
-        match (self, later) {
-            (this, Self::Stay) => Ok(this),
-            (Self::Stay, later) => Ok(later),
-            (Self::SkipTo(_), later @ (Self::SkipTo(_) | Self::Switch(_) | Self::Leave)) => Ok(later),
-            (Self::Switch(_), later @ (Self::Switch(_) | Self::Leave)) => Ok(later),
-            (Self::Enter(_), Self::Switch(entry)) => Ok(Self::Enter(entry)),
-            (Self::Enter(mut entry), Self::SkipTo(position)) => {
-                entry.position = position;
-                Ok(Self::Enter(entry))
-            }
-            (Self::Switch(mut entry), Self::SkipTo(position)) => {
-                entry.position = position;
-                Ok(Self::Switch(entry))
-            }
-            both => Err(both),
+    /// Adds a later move, of an insertion at the position to which this move leads. Returns it if the two cannot be one move.
+    fn append(&mut self, later: Self) -> Result<(), Self> {
+        match (&mut *self, later) {
+            (_, Self::Stay) => {}
+            (Self::Enter(entry) | Self::Switch(entry), Self::SkipTo(position)) => entry.position = position,
+            (Self::Enter(entry), Self::Switch(other)) => *entry = other,
+            (Self::Stay, later)
+            | (Self::SkipTo(_), later @ (Self::SkipTo(_) | Self::Switch(_) | Self::Leave))
+            | (Self::Switch(_), later @ (Self::Switch(_) | Self::Leave)) => *self = later,
+            (_, later) => return Err(later),
         }
+        Ok(())
     }
 }
 
@@ -183,16 +177,7 @@ impl Insertion {
         if end != point.at || !is_near || !matches!(self.text, InsertionText::Own(_)) {
             return Err(later);
         }
-        match mem::replace(&mut self.next, CursorMove::Stay).then(later) {
-            Ok(both) => {
-                self.next = both;
-                Ok(())
-            }
-            Err((this, later)) => {
-                self.next = this;
-                Err(later)
-            }
-        }
+        self.next.append(later)
     }
 
     /// Whether more pages follow the loaded page.

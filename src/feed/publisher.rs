@@ -178,6 +178,21 @@ impl Publisher {
         logs.remove_unused();
     }
 
+    /// Adds an event to the room, rendered for its followers. Returns the positions before and after it in this dialect, and the room's
+    /// name. `None`: no session follows the room in this dialect.
+    pub fn push_between(
+        &mut self,
+        room: RoomId,
+        dialect: Dialect,
+        tag: Tag,
+        event: &Event,
+    ) -> Option<([Position; 2], &RoomName)> {
+        let before = self.position(room, dialect);
+        self.push(room, tag, event);
+        let logs = self.rooms.get(room)?;
+        Some(([before?, logs.position(dialect)?], &logs.name))
+    }
+
     /// Adds an event to the room, rendered for its followers.
     pub fn push(&mut self, room: RoomId, tag: Tag, event: &Event) {
         let Some(logs) = self.rooms.get_mut(room) else { return };

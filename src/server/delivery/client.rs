@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::feed::{CursorMove, InsertionPoint, Mailbox, Publisher};
+use crate::feed::{CursorMove, InsertionPoint, Mailbox, Position, Publisher};
 use crate::protocol::{Dialect, Mode};
 use crate::room::{RoomId, SessionId};
 
@@ -53,22 +53,25 @@ impl Client {
 
     /// The dialect of lines about this room.
     pub(super) fn dialect_in(&self, room: RoomId) -> Dialect {
-        self.followed(room).map_or(self.dialect, |followed| followed.dialect(self.dialect))
+        self.followed_dialect(room).unwrap_or(self.dialect)
+    }
+
+    /// The dialect in which the client follows this room, if it does.
+    pub(super) fn followed_dialect(&self, room: RoomId) -> Option<Dialect> {
+        Some(self.followed(room)?.dialect(self.dialect))
     }
 
     /// Where the next line for this client alone belongs. It is pinned to the room that it is about, or else to the room that the client
     /// has followed for longest.
     pub(super) fn insertion_point(&self, publisher: &Publisher, room: Option<RoomId>) -> InsertionPoint {
         let followed = room.and_then(|room| self.followed(room)).or(self.follows.first());
-        InsertionPoint {
-            turn: publisher.turn(),
-            at: followed.and_then(|followed| publisher.position(followed.room, followed.dialect(self.dialect))),
-            is_alone: self.follows.len() <= 1,
-        }
+        let at = followed.and_then(|followed| publisher.position(followed.room, followed.dialect(self.dialect)));
+        self.insertion_point_at(publisher, at)
     }
 
-    pub(super) fn follows(&self, room: RoomId) -> bool {
-        self.followed(room).is_some()
+    /// The insertion point at this position.
+    pub(super) fn insertion_point_at(&self, publisher: &Publisher, at: Option<Position>) -> InsertionPoint {
+        InsertionPoint { turn: publisher.turn(), at, is_alone: self.follows.len() <= 1 }
     }
 
     fn followed(&self, room: RoomId) -> Option<&FollowedRoom> {
@@ -77,7 +80,7 @@ impl Client {
 
     /// Makes the client follow a room, after its output so far.
     pub(super) fn follow(&mut self, publisher: &mut Publisher, session: SessionId, room: RoomId, is_home: bool) {
-        if self.follows(room) {
+        if self.followed(room).is_some() {
             return;
         }
         let point = self.insertion_point(publisher, None);

@@ -25,7 +25,7 @@ use self::replies::{ReplyCaches, ReplyStyle};
 use self::slow_consumers::BacklogLimit;
 use super::store_reader::StoreReader;
 use crate::command::{HistoryQuery, Reply, ServerLine};
-use crate::feed::{CursorMove, Feed, Mailbox, Publisher};
+use crate::feed::{CursorMove, Feed, InsertionPoint, Mailbox, Publisher};
 use crate::limits::{TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
 use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, Tag, User};
 use crate::room::{Recent, Room, RoomId, SessionId};
@@ -152,15 +152,18 @@ impl Delivery {
     fn add_event(&mut self, room: RoomId, session: SessionId, tag: Tag, event: &Event, own: Option<Reply>) {
         let own = own.and_then(|reply| Some((self.clients.get_mut(session)?, reply)));
         let Some((client, reply)) = own else { return self.publisher.push(room, tag, event) };
-        let point = client.insertion_point(&self.publisher, Some(room));
-        self.publisher.push(room, tag, event);
-        let after = client.insertion_point(&self.publisher, Some(room)).at;
-        let next = after.filter(|after| point.at != Some(*after)).map_or(CursorMove::Stay, CursorMove::SkipTo);
-        let name = self.publisher.room_name(room);
-        self.private_bytes += client.mailbox.insert(point, next, |text| match name {
-            Some(name) => client.dialect_in(room).write_room_line(text, name, reply),
-            None => client.dialect().write_line(text, reply),
-        });
+        let point = client.insertion_point_at(&self.publisher, None);
+        self.private_bytes += if let Some(dialect) = client.followed_dialect(room) {
+            let pushed = self.publisher.push_between(room, dialect, tag, event);
+            let Some(([before, after], name)) = pushed else { return };
+            let point = InsertionPoint { at: Some(before), ..point };
+            let next = if before == after { CursorMove::Stay } else { CursorMove::SkipTo(after) };
+            client.mailbox.insert(point, next, |text| dialect.write_room_line(text, name, reply))
+        } else {
+            self.publisher.push(room, tag, event);
+            let point = client.insertion_point(&self.publisher, None);
+            client.mailbox.insert(point, CursorMove::Stay, |text| client.dialect().write_line(text, reply))
+        };
         wake_later(&mut self.pending_wakes, session, client);
     }
 
