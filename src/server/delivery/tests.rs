@@ -306,6 +306,31 @@ fn merged_rooms_with_evictions_disconnect_only_slow_consumers() {
     assert!(slow > 0 && 4 * slow > 3 * evicted, "{slow} slow consumers, {evicted} evicted");
 }
 
+/// The events of another room are evicted while a private line is sent in parts. They must not be caught up within the line.
+#[test]
+fn partly_read_line_is_completed_before_catch_up() {
+    for bytes in 1.."NOTICE private 1\n".len() {
+        let mut script = Script::new(1, true);
+        script.model.has_store = true;
+        let feed = Arc::clone(&script.delivery.feed);
+        let [reader, other] = [1, 2].map(SessionId);
+        let [lobby, ops] = [0, 1].map(RoomId);
+        script.follow(reader, lobby, true);
+        script.follow(reader, ops, false);
+        script.line(reader, None);
+        script.publish();
+        script.reader(reader).fetch(&feed);
+        script.write(reader, &feed, bytes);
+        for room in [ops, lobby, ops] {
+            script.event(room, other, false);
+            script.publish();
+        }
+        script.finish(false);
+        assert_eq!(script.model.check(reader, &script.readers[0].output, true), 4);
+        assert!(script.readers[0].caught_up > 0);
+    }
+}
+
 /// With a store, a slow consumer reads every message of each of its rooms once, in its place.
 #[test]
 fn merged_rooms_with_evictions_catch_up_per_room() {
