@@ -44,7 +44,7 @@ pub(super) type Chunks = SmallVec<[Chunk; CHUNKS_INLINE]>;
 
 pub(super) const CHUNKS_INLINE: usize = 4;
 
-/// Most connections follow one room. More would make every plan larger: eight cost 4 % more instructions for each delivery.
+/// Most connections follow one room. More would make every plan larger: eight cost 3 % more instructions for each delivery.
 const PLANNED_LOGS_INLINE: usize = 2;
 
 /// Stands for the turn of a segment that is evicted: before all others.
