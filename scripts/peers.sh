@@ -45,6 +45,7 @@
 #   sync PEER                the barrier: sends PING and reads up to its reply. Then everything that PEER sent has happened,
 #                            and it has received everything that follows from it. Sets skipped
 #   quiet PEER               calls sync; fails if PEER received any line before the reply
+#   watched PEER COUNT       sends WHO until COUNT clients watch the room of PEER without a nickname. Sets skipped
 #   finish PEER [PATTERN...] ends PEER's input, reads lines that must match, then calls hear_end
 #   hear_end PEER            PEER must receive nothing more, and its program must end. Returns its exit status. For a program
 #                            that waits for the end of its own input, such as nc.openbsd, use finish
@@ -193,6 +194,15 @@ sync() {
     : $((_syncs += 1))
     say "$1" "PING sync-$_syncs"
     hear_to "$1" "OK PING sync-$_syncs$_cr"
+}
+
+watched() {
+    local watching=''
+    until [[ $watching == "$2" ]]; do
+        say "$1" WHO
+        hear_to "$1" 'OK WHO *'
+        [[ $line == *' watching='* ]] && watching=${line##*=} || watching=0
+    done
 }
 
 quiet() {

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`limits`] | every limit, with its reason | |
 //! | [`protocol`] | lines, names, texts, ids, events: the elements of the wire | what a line means |
-//! | [`room`] | members, messages and their ids, canvas: a deterministic state machine | sessions, time, order of arrival |
+//! | [`state`] | members, rooms, messages and their ids, canvas: a deterministic state machine | sessions, time, order of arrival |
 //! | [`sequencer`] | the one order of all changes; whether a change must be durable first | what a change does |
 //! | [`command`] | one module for each command: grammar, permission, effect, reply and help | session state |
 //! | [`session`] | each connection's command state | delivery |
@@ -18,12 +18,12 @@
 //! | [`server`] | smol: listeners, one task for each connection, the hub, the operator's log | what commands mean |
 //! | [`client`] | the bundled client: for users at a terminal and for scripts | the room |
 //!
-//! How a `MSG` travels through them: `docs/architecture.md`. The heads of these files answer:
+//! How a `MSG` becomes bytes on other sockets: `docs/architecture.md`, step by step with the files. The heads of these files answer:
 //!
 //! | question | file in `src` |
 //! |---|---|
 //! | What does `QUIT` do? Where does `HISTORY` read from? | `command/quit.rs`, `command/history.rs` |
-//! | What gives a message its id? | `sequencer.rs` |
+//! | What gives a message its id? | `state/room_transition.rs` (`Transition::say`); `sequencer.rs` orders all changes |
 //! | In which order does a client read the events of several rooms? | `feed/mod.rs` |
 //! | When is a slow consumer disconnected? | `server/delivery/slow_consumers.rs` |
 //! | How are nicknames compared? | `protocol/name.rs` |
@@ -36,7 +36,7 @@
 //! `web`, `store` and `client` are Cargo features, on by default. Traits keep the server independent of the first two:
 //! [`sequencer::Sequencer`], and those in [`server`].
 //!
-//! `limits`, `protocol`, `room`, `sequencer`, `command`, `session` and `web` are pure: no clock, no I/O, no task, no
+//! `limits`, `protocol`, `state`, `sequencer`, `command`, `session` and `web` are pure: no clock, no I/O, no task, no
 //! randomness. So is `feed`, except for locks and for a memory file that the kernel sends from. Parts of `store` and
 //! `client` are pure, too (`grep -r disallowed_methods src`). Clippy checks this, by the lists in `.clippy.toml`.
 //!
@@ -54,10 +54,10 @@ pub mod feed;
 pub mod limits;
 pub mod process;
 pub mod protocol;
-pub mod room;
 pub mod sequencer;
 pub mod server;
 pub mod session;
+pub mod state;
 #[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "web")]

@@ -1,9 +1,9 @@
-//! The sequencer: puts all changes of the room into one order.
+//! The sequencer: puts all changes of the shared state into one order.
 //!
-//! It numbers entries, not messages: the room gives message ids (`Transition::say` in `room/mod.rs`). With a store,
-//! `server::store_sequencer` commits a message under the id that the room will give it.
+//! It numbers entries, not messages: the state gives message ids (`Transition::say` in
+//! `state/room_transition.rs`). With a store, `server::store_sequencer` commits a message under the id that the state will give it.
 //!
-//! The caller submits a change, and the sequencer returns it as an entry for [`Room::apply`](crate::room::Room::apply):
+//! The caller submits a change, and the sequencer returns it as an entry for [`SharedState::apply`](crate::state::SharedState::apply):
 //! a message once it is durable, any other change at once. Only the sequencer knows whether a message must be stored
 //! first. [`MemorySequencer`] is the sequencer of a server without a store. A log that several servers share could be a
 //! third one.
@@ -13,10 +13,10 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::task::{Context, Poll};
 
-use crate::protocol::{MessageId, Timestamp};
-use crate::room::{Action, Entry, Origin, Uptime};
+use crate::protocol::Timestamp;
+use crate::state::{Action, Entry, Origin, SharedState, Uptime};
 
-/// A change of the room that is not in the order yet.
+/// A change of the shared state that is not in the order yet.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Wall time.
@@ -38,7 +38,7 @@ pub trait Sequencer: Debug + Send {
     /// Accepts a change.
     fn submit(&mut self, change: Change);
 
-    /// Returns the next entry for the room.
+    /// Returns the next entry for the state.
     fn next(&mut self) -> Option<Entry>;
 
     /// Whether [`Sequencer::next`] has an entry.
@@ -49,8 +49,8 @@ pub trait Sequencer: Debug + Send {
         self.has_next()
     }
 
-    /// Passes the submitted changes to the store. `last_id` is the id of the room's newest message.
-    fn end_turn(&mut self, _last_id: MessageId) {}
+    /// Passes the submitted changes to the store. The rooms have the ids of their newest messages.
+    fn end_turn(&mut self, _state: &SharedState) {}
 
     /// Whether the hub must run another turn, even without input, so that [`Sequencer::end_turn`] passes changes to the store.
     fn needs_turn(&self) -> bool {
@@ -134,7 +134,7 @@ mod tests {
     fn memory_sequencer_needs_no_turn_and_has_no_reports() {
         let mut sequencer = MemorySequencer::default();
         submit(&mut sequencer);
-        sequencer.end_turn(MessageId(0));
+        sequencer.end_turn(&SharedState::default());
         assert!(!sequencer.needs_turn() && !sequencer.process_report());
         assert!(sequencer.poll_report(&mut Context::from_waker(Waker::noop())).is_pending());
     }

@@ -9,9 +9,9 @@ use chinwag::command::Command;
 use chinwag::feed::{Cursor, Feed, Mailbox, Progress, Source};
 use chinwag::limits::BACKLOG_BYTES_DEFAULT;
 use chinwag::protocol::{Mode, Timestamp};
-use chinwag::room::SessionId;
 use chinwag::server::hub::{Hub, HubRequest};
 use chinwag::session::{InputKind, Sessions};
+use chinwag::state::SessionId;
 
 /// Allocations to publish a hundred messages, one after the other, and to deliver each of them to this many readers.
 fn allocations(readers: u64) -> u64 {

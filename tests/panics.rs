@@ -21,6 +21,8 @@ fn start(port_file: &Path) -> u16 {
         max_clients: None,
         max_per_address: 0,
         history: 0,
+        max_rooms: 10,
+        has_watch: true,
         epoch: None,
         store: None,
         line_rate: Rate { per_second: 0, burst: 1 },

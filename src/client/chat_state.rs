@@ -11,7 +11,8 @@ use super::refusal::explain_at_terminal;
 use super::render::member_count;
 use super::typed::UserInput;
 use crate::command::{
-    Command, HistoryReply, Msg, ReceivedLine, ReceivedRefusal, Reply, ServerLine, Set, Setting, Whisper, Who,
+    Command, HistoryReply, Msg, NickReply, ReceivedLine, ReceivedRefusal, Reply, ServerLine, Set, Setting, Whisper,
+    Who, WhoReply,
 };
 use crate::limits::{LINES_IN_FLIGHT_MAX, LINES_WAITING_MAX, MEMBERS_NOTED_MAX};
 use crate::protocol::{Event, Mode, Name, PastMessage, Text, Timestamp};
@@ -259,7 +260,6 @@ impl ChatState {
         }
     }
 
-    #[expect(clippy::match_wildcard_for_single_variants, reason = "a new command needs no words of its own here")]
     fn handle_reply(&mut self, reply: Reply, request: Option<SentLine>) -> Vec<ChatAction> {
         if let (Some(SentLine { command, is_shown, .. }), Some(own)) = (request, self.name.clone()) {
             match (&reply, command) {
@@ -273,8 +273,8 @@ impl ChatState {
             }
         }
         let text = match reply {
-            Reply::Nick(name) | Reply::Resume(name) => return self.handle_name(name),
-            Reply::Who(count) | Reply::Status(count) => member_count(count),
+            Reply::Nick(NickReply { name, .. }) | Reply::Resume(name) => return self.handle_name(name),
+            Reply::Who(WhoReply { count, .. }) | Reply::Status(count) => member_count(count),
             Reply::Ping(_) => "the server answered".to_owned(),
             Reply::History(HistoryReply { count, .. })
             | Reply::Since(HistoryReply { count, .. })
@@ -294,10 +294,7 @@ impl ChatState {
             | Reply::Set(_)
             | Reply::Chat(_)
             | Reply::Quit(_) => return Vec::new(),
-            #[allow(
-                clippy::match_wildcard_for_single_variants,
-                reason = "a new command needs no words of its own here"
-            )]
+            // A new command needs no words of its own here.
             other => other.to_string(),
         };
         vec![note(text)]
@@ -357,7 +354,7 @@ impl ChatState {
                 for_user = self.name.as_ref().is_some_and(|name| text.mentions(name));
             }
             Event::Roster(_) => self.members.clear(),
-            Event::Coordinator(_) | Event::Notice(_) | Event::Draw(..) => {}
+            Event::Coordinator(_) | Event::Notice(_) | Event::Draw(..) | Event::Topic(..) => {}
         }
         vec![ChatAction::Show(DisplayItem::Event(at, event, for_user))]
     }

@@ -20,7 +20,8 @@ use super::refusal::explain;
 use super::stop::StopSignal;
 use super::{Exit, ExitCode, output};
 use crate::command::{
-    Command, Nick, Pong, ReceivedLine, ReceivedRefusal, Refusal, Reply, Resume, ServerLine, Set, SetReply, Setting,
+    ChatReply, Command, Nick, Pong, ReceivedLine, ReceivedRefusal, Refusal, Reply, Resume, ServerLine, Set, SetReply,
+    Setting,
 };
 use crate::command_line::quoted;
 use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX, REPLY_TOTAL_MS_MAX};
@@ -267,9 +268,9 @@ impl ServerConnection {
             Ok(name) => name,
             Err(error) => return Ok(Err(Refusal::from(error).into())),
         };
-        let answer = self.request_reply(&Nick(name).into()).await?;
+        let answer = self.request_reply(&Nick { name, room: None }.into()).await?;
         match answer.known {
-            Some(ServerLine::Ok(Reply::Nick(name))) => Ok(Ok(name)),
+            Some(ServerLine::Ok(Reply::Nick(reply))) => Ok(Ok(reply.name)),
             _ => answer.refusal().map(Err).ok_or_else(|| {
                 Exit(
                     ExitCode::Lost,
@@ -329,9 +330,10 @@ impl ServerConnection {
                 let pong = Command::from(Pong(Text::new(&token.to_string()).ok())).to_line(self.mode);
                 self.send(pong.as_bytes()).await;
             }
-            Some(ServerLine::Hello(epoch, _)) => self.epoch.clone_from(epoch),
+            Some(ServerLine::Hello(epoch, ..)) => self.epoch.clone_from(epoch),
             Some(ServerLine::Ok(Reply::Set(SetReply::Resumable(token)))) => self.token = Some(*token),
-            Some(ServerLine::Ok(Reply::Chat(on))) => self.mode = if *on { Mode::Chat } else { Mode::Commands },
+            Some(ServerLine::Ok(Reply::Chat(ChatReply::On(_)))) => self.mode = Mode::Chat,
+            Some(ServerLine::Ok(Reply::Chat(ChatReply::Off))) => self.mode = Mode::Commands,
             _ if !received.is_reply() => self.close_reason = received.refusal().map(|refusal| close_reason(&refusal)),
             _ => {}
         }

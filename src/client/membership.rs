@@ -13,7 +13,7 @@ use futures_lite::future::or;
 use super::connection::{ConnectionEvent, ConnectionWriter, ReplyTimeout, ServerConnection, time_out};
 use super::read_progress::{ReadAction, ReadProgress};
 use super::{Exit, ExitCode};
-use crate::command::{Command, ReceivedLine, ReceivedRefusal, Reply, ServerLine};
+use crate::command::{Command, NickReply, ReceivedLine, ReceivedRefusal, Reply, ServerLine};
 use crate::limits::{HELD_BYTES_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
 use crate::protocol::{Mode, Name};
 
@@ -201,7 +201,7 @@ impl Membership {
     }
 
     async fn receive(&mut self, received: ReceivedLine) {
-        if let Some(ServerLine::Ok(Reply::Nick(name))) = &received.known {
+        if let Some(ServerLine::Ok(Reply::Nick(NickReply { name, .. }))) = &received.known {
             self.name = name.clone();
             if std::mem::take(&mut self.is_nameless) {
                 self.catch_up().await;

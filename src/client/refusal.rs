@@ -33,6 +33,7 @@ fn at_command_line(hint: &Hint) -> String {
         Hint::TakeNickname => "; take one with --nick".to_owned(),
         Hint::JoinNamesByCommas => "; separate the names by commas, without spaces".to_owned(),
         Hint::ListMembers => "; chinwag who lists the members".to_owned(),
+        Hint::Join(room) => format!("; to enter it, type: /join {room}"),
         Hint::Since(MessageId(id)) => format!("; to get all from there on, use --since {id}"),
         Hint::CheckEpoch => "; expected an id of this server: chinwag history --json prints some".to_owned(),
         Hint::CheckHistory => "; check with chinwag history before you send it again".to_owned(),
@@ -49,7 +50,9 @@ fn at_terminal(hint: &Hint) -> String {
         Hint::RetryNickname => write("try again later, or choose another and type: ", Verb::Nick),
         Hint::TakeNickname => write("take one first: ", Verb::Nick),
         Hint::ListMembers => "; /who lists names".to_owned(),
+        Hint::ListRooms => "; /rooms lists rooms".to_owned(),
         Hint::ListCommands => "; /help lists the commands".to_owned(),
+        Hint::Join(room) => format!("; to enter it, type: /join {room}"),
         Hint::Since(MessageId(id)) => format!("; to get all from there on, type: /since {id}"),
         Hint::CheckEpoch => write("is the id from another epoch? type: ", Verb::History),
         Hint::CheckHistory => "; check with /history before you send it again".to_owned(),
@@ -69,16 +72,19 @@ fn without_commands(hint: &Hint) -> &'static str {
         Hint::RetryLater => "; try again later",
         Hint::RetryInASecond => "; try again in a second",
         Hint::CloseConnection => "; close one first",
+        Hint::SlashOrBlank => "; to send it there, put a slash before it; to send it here, a blank",
         Hint::Write(_)
         | Hint::JoinNamesByCommas
         | Hint::ChooseNickname
         | Hint::RetryNickname
         | Hint::TakeNickname
         | Hint::ListMembers
+        | Hint::ListRooms
         | Hint::ListCommands
         | Hint::Say(_)
         | Hint::WhisperOrSay
         | Hint::DoubleSlash(_)
+        | Hint::Join(_)
         | Hint::Since(_)
         | Hint::CheckEpoch
         | Hint::CheckHistory

@@ -58,6 +58,8 @@ impl LineFormat {
                 format!("{} {} {}", self.name(from), self.paint(Color::Purple.bold(), "whispers:"), text_of(text))
             }
             Event::Draw(name, drawing) => self.dim(&format!("{name} draws: {drawing}")),
+            Event::Topic(name, None) => self.dim(&format!("{name} cleared the topic")),
+            Event::Topic(name, Some(text)) => self.dim(&format!("{name} set the topic: {text}")),
             Event::Join(name) => self.dim(&format!("{name} joined")),
             Event::Leave(name, reason, text) => {
                 let text = text.as_ref().map_or(String::new(), |text| format!(": {text}"));
@@ -91,6 +93,7 @@ impl LineFormat {
 /// The words for the reason of a LEAVE.
 fn departure(reason: LeaveReason) -> &'static str {
     match reason {
+        LeaveReason::Part => "left the room",
         LeaveReason::Quit | LeaveReason::Eof => "left",
         LeaveReason::Lost => "left (connection lost)",
         LeaveReason::Slow => "was disconnected (too slow)",

@@ -218,7 +218,7 @@ mod tests {
         check("/reply  me too", command(Whisper { to: vec![name("eve")], text: text(" me too") }));
         check("/r ok", command(Whisper { to: vec![name("eve")], text: text("ok") }));
         check("/who", command(Who));
-        check("/nick al", command(Nick(name("al"))));
+        check("/nick al", command(Nick { name: name("al"), room: None }));
         check("/status", command(Status));
         check("/ping", command(Ping(None)));
         check("/help", UserInput::Help);

@@ -1,8 +1,8 @@
 //! Parsers of arguments that several commands have, and the refusals of invalid ones.
 
 use super::{Hint, Refusal, Verb};
-use crate::limits::{ECHO_CHARS_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
-use crate::protocol::{ErrorCode, Text, TextError, Token};
+use crate::limits::{ECHO_CHARS_MAX, ROOMS_PER_COMMAND_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
+use crate::protocol::{ErrorCode, NameError, RoomName, RoomNameError, Text, TextError, Token};
 
 /// Parses a text, verbatim.
 pub(super) fn parse_text(verb: Verb, arguments: &str) -> Result<Text, Refusal> {
@@ -25,6 +25,41 @@ fn text_too_long(verb: Verb) -> Refusal {
     let text =
         format!("the text is too long: expected at most {TEXT_BYTES_MAX} bytes, after control characters are replaced");
     Refusal::new(verb, ErrorCode::TextTooLong, text)
+}
+
+/// Parses the name of a room.
+pub(super) fn parse_room(verb: Verb, word: &str) -> Result<RoomName, Refusal> {
+    RoomName::new(word).map_err(|error| room_invalid(Some(verb), word, &error).with_hint(Hint::Write(verb)))
+}
+
+/// The refusal of a word that is not the name of a room.
+pub(super) fn room_invalid(verb: Option<Verb>, word: &str, error: &RoomNameError) -> Refusal {
+    let what = match error {
+        RoomNameError::Name(NameError::Missing) | RoomNameError::Mark => error.to_string(),
+        RoomNameError::Name(_) => format!("invalid room '{}': {error}", shorten(word)),
+    };
+    Refusal::new(verb, ErrorCode::RoomInvalid, what)
+}
+
+/// Parses a list of rooms, separated by commas, and drops those that it has already.
+pub(super) fn parse_rooms(verb: Verb, list: &str) -> Result<Vec<RoomName>, Refusal> {
+    let words: Vec<_> = list.split(',').collect();
+    if list.is_empty() || words.contains(&"") {
+        let refusal = Refusal::new(verb, ErrorCode::RoomMissing, "the name of a room is missing");
+        return Err(refusal.with_hint(Hint::Write(verb)));
+    }
+    if words.len() > ROOMS_PER_COMMAND_MAX {
+        let what = format!("{} rooms: expected at most {ROOMS_PER_COMMAND_MAX} in one {verb}", words.len());
+        return Err(Refusal::new(verb, ErrorCode::RoomsTooMany, what));
+    }
+    let mut rooms: Vec<RoomName> = Vec::with_capacity(words.len());
+    for word in words {
+        let room = parse_room(verb, word)?;
+        if rooms.iter().all(|other| other.key() != room.key()) {
+            rooms.push(room);
+        }
+    }
+    Ok(rooms)
 }
 
 /// Parses a number of decimal digits only.

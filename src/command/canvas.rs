@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::arguments::expect_none;
-use super::{Context, Definition, Pipelining, Refusal, Reply, Specification, Verb};
+use super::context::room_of;
+use super::{Context, Definition, Pipelining, Refusal, Reply, RoomUse, Specification, Verb};
 use crate::protocol::Mode;
 
 /// Send all strokes on the canvas.
@@ -17,6 +18,8 @@ impl Definition for Canvas {
         summary: "get the strokes since the last DRAW clear",
         pipelining: Pipelining::Off,
         reply_keys: &["count"],
+        allows_watchers: true,
+        room: RoomUse::Prefix,
         ..Specification::DEFAULT
     };
 
@@ -28,7 +31,8 @@ impl Definition for Canvas {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        let numbers = context.room().canvas().all();
+        let (_, room) = room_of(context, Verb::Canvas)?;
+        let numbers = room.canvas().all();
         let count = numbers.end - numbers.start;
         context.send_strokes(numbers);
         context.reply(Reply::Canvas(count));

@@ -1,20 +1,52 @@
-//! The interface through which a command reads and changes its session and the room.
+//! The interface through which a command reads and changes its session and the shared state.
 
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{HistoryReply, Reply, ServerLine, Verb};
-use crate::protocol::{Dialect, MessageId, Mode, Name, Secret, Text, Timestamp, User};
-use crate::room::{Action, MemberId, Room, Uptime, Verifier};
+use super::{Hint, HistoryReply, Refusal, Reply, ServerLine, Verb};
+use crate::protocol::{Dialect, ErrorCode, MessageId, Mode, Name, RoomName, Secret, Text, Timestamp, User};
+use crate::state::{Action, MemberId, Room, RoomId, SharedState, Uptime, Verifier};
 
-/// The session that sent the command, and the room. The session gets lines in the order in which the command sends them.
+/// The session that sent the command, and the shared state. The session gets lines in the order in which the command sends them.
 pub trait Context {
     /// When the server received the command.
     fn time(&self) -> Timestamp;
 
-    /// The room.
-    fn room(&self) -> &Room;
+    /// The members and the rooms.
+    fn state(&self) -> &SharedState;
+
+    /// The room that the command is about, if the session is in it or watches it. For a command that is not about a
+    /// room, the home.
+    fn room(&self) -> Option<RoomId>;
+
+    /// The name of the room that the command is about, also if the session is not in it. `None`: the line names no room,
+    /// and the session has no home.
+    fn room_name(&self) -> Option<RoomName>;
+
+    /// Whether the line itself names the room.
+    fn names_room(&self) -> bool;
+
+    /// Whether this is the name of the session's home.
+    fn is_home(&self, room: &RoomName) -> bool;
+
+    /// The room with this name, if the session is in it or watches it.
+    fn find_own_room(&self, room: &RoomName) -> Option<RoomId>;
+
+    /// The rooms that the session is in, or watches.
+    fn own_rooms(&self) -> Vec<RoomId>;
+
+    /// Whether the session is in the room with this name, or has left it.
+    fn was_in(&self, room: &RoomName) -> bool;
+
+    /// Whether the session watches a room.
+    fn is_watching(&self) -> bool;
+
+    /// Whether sessions without a nickname may watch rooms.
+    fn has_watch(&self) -> bool;
+
+    /// Counts rooms that the session is about to create. Returns false if its address has created too many.
+    fn spend_room_creations(&mut self, rooms: usize) -> bool;
 
     /// Whether messages that are not in memory can be read from a store.
     fn has_store(&self) -> bool;
@@ -25,8 +57,8 @@ pub trait Context {
     /// The session's nickname, if it has one.
     fn nickname(&self) -> Option<&Name>;
 
-    /// The members, in the order in which they registered.
-    fn members(&mut self) -> Arc<[User]>;
+    /// The members of a room, in the order in which they entered it.
+    fn members(&mut self, room: RoomId) -> Arc<[User]>;
 
     /// The member's connection, or its last one if it is detached; `None` if there is no such member.
     fn connection_of(&self, member: MemberId) -> Option<ConnectionInfo>;
@@ -40,6 +72,9 @@ pub trait Context {
 
     /// Sets the mode, from the session's next line on.
     fn set_mode(&mut self, mode: Mode);
+
+    /// Sets the room that lines of chat mode go to; `None`: the home.
+    fn set_chat_room(&mut self, room: Option<RoomName>);
 
     /// How lines are rendered for the session.
     fn dialect(&self) -> Dialect;
@@ -56,7 +91,7 @@ pub trait Context {
     /// Sets the verifier of the resume token of the session's member. Without a nickname, it applies once the session takes one.
     fn set_verifier(&mut self, verifier: Option<Verifier>);
 
-    /// Submits a change to the room. Its result is the reply to the command.
+    /// Submits a change of the shared state. Its result is the reply to the command.
     fn submit(&mut self, action: Action);
 
     /// Ends the session; its member leaves for this reason.
@@ -70,6 +105,9 @@ pub trait Context {
         self.send(ServerLine::Ok(reply));
     }
 
+    /// Sends the final reply after everything that has happened in the session's rooms.
+    fn reply_after_all(&mut self, reply: Reply);
+
     /// Sends a `USER` line for each member in the list.
     fn send_users(&mut self, users: Arc<[User]>);
 
@@ -81,6 +119,24 @@ pub trait Context {
 
     /// Passes the command to the store, which replies to it.
     fn query_store(&mut self, query: HistoryQuery);
+}
+
+/// The room that a command is about.
+///
+/// # Errors
+/// The refusal if the session is not in it, which does not tell whether it exists.
+pub(super) fn room_of(context: &dyn Context, verb: Verb) -> Result<(RoomId, &Room), Refusal> {
+    let room = context.room().and_then(|id| Some((id, context.state().room(id)?)));
+    room.ok_or_else(|| not_in_room(verb, context.room_name().as_ref()))
+}
+
+/// The refusal of a command about a room in which the session is not.
+pub(super) fn not_in_room(verb: Verb, room: Option<&RoomName>) -> Refusal {
+    let (what, hint) = match room {
+        Some(room) => (format!("you are not in {room}"), Hint::Join(room.clone())),
+        None => ("you are not in this room".to_owned(), Hint::Write(Verb::Join)),
+    };
+    Refusal::new(verb, ErrorCode::NotInRoom, what).with_hint(hint)
 }
 
 /// The address of a connection, and its last sign of life.

@@ -49,6 +49,10 @@ pub struct Specification {
     pub has_reply: bool,
     /// Whether only a session with a nickname may use the command.
     pub needs_nickname: bool,
+    /// Whether a session that watches a room may use the command, too.
+    pub allows_watchers: bool,
+    /// Whether the command is about a room, which the line may name in front of the verb.
+    pub room: RoomUse,
     /// Which of the connection's next lines may be sent to the hub before the reply.
     pub pipelining: Pipelining,
     /// JSON keys (`chinwag --json`) of the words after `OK` and the verb. The last key gets the rest of the line.
@@ -65,9 +69,20 @@ impl Specification {
         summary: "",
         has_reply: true,
         needs_nickname: true,
+        allows_watchers: false,
+        room: RoomUse::None,
         pipelining: Pipelining::Any,
         reply_keys: &[],
     };
+}
+
+/// Whether a command is about a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomUse {
+    /// It is about one room: the one that the line names in front of the verb, or else the home.
+    Prefix,
+    /// It is not about one room. A line that names a room in front of the verb is refused.
+    None,
 }
 
 /// Which of a connection's next lines may be sent to the hub before a command is answered.

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::arguments::{expect_none, shorten};
-use super::{Context, Definition, EmptyReply, Hint, Refusal, Specification, Verb};
+use super::context::room_of;
+use super::{Context, Definition, EmptyReply, Hint, Refusal, RoomUse, Specification, Verb};
 use crate::limits::{COORDINATE_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
 use crate::protocol::{CLEAR, Drawing, ErrorCode, Mode, Stroke, StrokeError, split_word};
-use crate::room::Action;
+use crate::state::Action;
 
 /// Change the canvas.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,7 @@ impl Definition for Draw {
         usage: "DRAW #rrggbb width x,y..., or DRAW clear",
         chat_usage: Some("/DRAW #rrggbb width x,y..., or /DRAW clear"),
         summary: "draw a line through these points, or clear the canvas; x and y are 0 to 9999; members with SET draw on see it",
+        room: RoomUse::Prefix,
         ..Specification::DEFAULT
     };
 
@@ -32,7 +34,8 @@ impl Definition for Draw {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        context.submit(Action::Draw(self.0));
+        let (room, _) = room_of(context, Verb::Draw)?;
+        context.submit(Action::Draw(room, self.0));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use super::Verb;
-use crate::protocol::{MessageId, Mode, Text};
+use crate::protocol::{MessageId, Mode, RoomName, Text};
 
 /// A hint: what to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub enum Hint {
     TakeNickname,
     /// List the members.
     ListMembers,
+    /// List the rooms.
+    ListRooms,
+    /// Put a slash before the line to send it to the room that it begins with, or a blank to send it here.
+    SlashOrBlank,
     /// List the commands.
     ListCommands,
     /// The line is not a command: send it as a message. Holds the beginning of the line.
@@ -32,6 +36,8 @@ pub enum Hint {
     /// The command is unknown in chat mode: whisper, or begin a message with two slashes. Holds the line's first word, without the
     /// slash.
     DoubleSlash(Text),
+    /// Enter this room.
+    Join(RoomName),
     /// Ask for all messages after this id.
     Since(MessageId),
     /// Ask for the last messages; the id may be from another epoch.
@@ -85,6 +91,9 @@ const SAY: &str = " (HELP lists the commands); to say it, write: MSG ";
 const DOUBLE_SLASH: &str = " (/help lists the commands); to whisper: /msg name[,name...] text; \
                             to begin a message with a slash, type two: //";
 
+/// The first part of a written [`Hint::Join`]; the command and the room follow.
+const WRITE: &str = "; write: ";
+
 /// The first part of a written [`Hint::Since`]; the command and the id follow.
 const SINCE: &str = "; to get all messages from there on, write: ";
 
@@ -97,6 +106,8 @@ impl Hint {
             Self::RetryNickname,
             Self::TakeNickname,
             Self::ListMembers,
+            Self::ListRooms,
+            Self::SlashOrBlank,
             Self::ListCommands,
             Self::WhisperOrSay,
             Self::CheckEpoch,
@@ -132,6 +143,12 @@ impl Hint {
         }
         if let Some((what, word)) = text.split_once(DOUBLE_SLASH) {
             return (what, Some(Self::DoubleSlash(Text::truncated(word))));
+        }
+        if let Some((what, command)) = text.rsplit_once(WRITE)
+            && let Some(room) = command.strip_prefix('/').unwrap_or(command).strip_prefix("JOIN ")
+            && let Ok(room) = RoomName::new(room)
+        {
+            return (what, Some(Self::Join(room)));
         }
         if let Some((what, command)) = text.split_once(SINCE)
             && let Some(id) = since_id(command)
@@ -186,6 +203,8 @@ impl fmt::Display for HintInMode<'_> {
             }
             Hint::TakeNickname => write!(f, "; take one first: {}", Verb::Nick.usage_in(mode)),
             Hint::ListMembers => write!(f, "; {prefix}WHO lists names"),
+            Hint::ListRooms => write!(f, "; {prefix}ROOMS lists rooms"),
+            Hint::SlashOrBlank => f.write_str("; to send it there, put a slash before it; to send it here, a blank"),
             Hint::ListCommands => write!(f, "; {prefix}HELP lists the commands"),
             Hint::Say(message) => write!(f, "{SAY}{message}"),
             Hint::WhisperOrSay => write!(
@@ -195,6 +214,7 @@ impl fmt::Display for HintInMode<'_> {
                 Verb::Msg.usage()
             ),
             Hint::DoubleSlash(word) => write!(f, "{DOUBLE_SLASH}{word}"),
+            Hint::Join(room) => write!(f, "{WRITE}{prefix}JOIN {room}"),
             Hint::Since(MessageId(id)) => write!(f, "{SINCE}{prefix}SINCE {id}"),
             Hint::CheckEpoch => {
                 write!(

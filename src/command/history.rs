@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::arguments::{parse_number, unexpected_argument};
-use super::{Context, Definition, HistoryQuery, HistoryReply, Pipelining, Refusal, Reply, Specification, Verb};
+use super::context::room_of;
+use super::{
+    Context, Definition, HistoryQuery, HistoryReply, Pipelining, Refusal, Reply, RoomUse, Specification, Verb,
+};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
 use crate::protocol::Mode;
 
@@ -18,6 +21,8 @@ impl Definition for History {
         summary: "get the last messages (20 without a count)",
         pipelining: Pipelining::Off,
         reply_keys: &["count", "last"],
+        allows_watchers: true,
+        room: RoomUse::Prefix,
         ..Specification::DEFAULT
     };
 
@@ -34,12 +39,13 @@ impl Definition for History {
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let Self(count) = self;
-        let history = context.room().history();
+        let (_, room) = room_of(context, Verb::History)?;
+        let (history, last) = (room.history(), room.last_id());
         if context.has_store() && !history.retains_last(count) {
             context.query_store(HistoryQuery::Last(count));
             return Ok(());
         }
-        let (numbers, last) = (history.last(count), context.room().last_id());
+        let numbers = history.last(count);
         let count = numbers.end - numbers.start;
         context.send_messages(numbers);
         context.reply(Reply::History(HistoryReply { count, last }));

@@ -1,13 +1,100 @@
 //! Parses a client's line into a command, and writes a command as a line, in both modes.
 
-use super::arguments::{parse_text, shorten};
-use super::{Command, Context, Hint, Msg, Refusal, Verb};
+use super::arguments::{parse_text, room_invalid, shorten};
+use super::{Command, Context, Hint, Msg, Refusal, RoomUse, Verb};
 use crate::protocol::{
-    DecoderOutput, ErrorCode, LineDecoder, Mode, Text, is_blank, is_space, shows_nothing, split_word,
+    DecoderOutput, ErrorCode, LineDecoder, Mode, ROOM_MARK, RoomName, Text, is_blank, is_space, shows_nothing,
+    split_word,
 };
 
+/// A client's line: what it says, and the room that it names in front of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientLine {
+    /// The room, if the line names one.
+    pub room: Option<RoomName>,
+    /// The command; `None` if the line is blank. Or the refusal to send.
+    pub content: Result<Option<Command>, Refusal>,
+}
+
+impl ClientLine {
+    /// Parses a line, which may name a room: `#room command` or, in chat mode, `/#room text`, `/#room /command` and
+    /// `/msg #room text`.
+    pub fn parse(line: &str, mode: Mode) -> Self {
+        let typed = match mode {
+            Mode::Commands => Some(line.trim_start_matches(is_space)),
+            Mode::Chat => strip_slash(split_indent(line).1),
+        };
+        if let Some(typed) = typed {
+            if typed.starts_with(ROOM_MARK) {
+                let (word, rest) = split_word(typed);
+                return Self::with_room(word, parse_after_room(rest.unwrap_or_default(), mode));
+            }
+            let (word, rest) = split_word(typed);
+            let rest = rest.unwrap_or_default().trim_start_matches(is_space);
+            if mode == Mode::Chat
+                && rest.starts_with(ROOM_MARK)
+                && Verb::from_word_in(word, mode) == Some(Verb::Whisper)
+            {
+                let (room, text) = split_word(rest);
+                let message = parse_text(Verb::Msg, text.unwrap_or_default()).map(|text| Some(Msg(text).into()));
+                return Self::with_room(room, message);
+            }
+        }
+        Self { room: None, content: Command::parse(line, mode) }
+    }
+
+    /// The line that names this room, if the word is the name of one.
+    fn with_room(word: &str, content: Result<Option<Command>, Refusal>) -> Self {
+        let verb = content.as_ref().map_or_else(|refusal| refusal.verb, |command| command.as_ref().map(Command::verb));
+        match RoomName::new(word) {
+            Err(error) => Self { room: None, content: Err(room_invalid(verb, word, &error)) },
+            Ok(room) => Self { content: check_room_use(&room, verb, content), room: Some(room) },
+        }
+    }
+
+    /// The line, without its ending, that [`ClientLine::parse`] reads as this command about this room.
+    pub fn write(room: Option<&RoomName>, command: &Command, mode: Mode) -> String {
+        match room {
+            None => command.to_line(mode),
+            Some(room) => format!("{}{room} {}", mode.prefix(), command.to_line(mode)),
+        }
+    }
+}
+
+/// Parses the rest of a line after a room.
+fn parse_after_room(rest: &str, mode: Mode) -> Result<Option<Command>, Refusal> {
+    let command = Command::parse(rest, mode).map_err(|refusal| match refusal.hint {
+        // To say it, the room would have to be named again.
+        Some(Hint::Say(_)) => Refusal { hint: Some(Hint::ListCommands), ..refusal },
+        _ => refusal,
+    });
+    match command? {
+        Some(command) => Ok(Some(command)),
+        None => {
+            let what = "nothing follows the name of the room";
+            Err(Refusal::new(None, ErrorCode::VerbMissing, what).with_hint(Hint::ListCommands))
+        }
+    }
+}
+
+/// Refuses a command that is not about a room.
+fn check_room_use(
+    room: &RoomName,
+    verb: Option<Verb>,
+    content: Result<Option<Command>, Refusal>,
+) -> Result<Option<Command>, Refusal> {
+    match verb {
+        Some(verb) if verb.specification().room == RoomUse::None => {
+            let what = format!("{verb} is not about a room: expected no {room} before it");
+            let refusal = Refusal::new(verb, ErrorCode::RoomUnexpected, what);
+            Err(refusal.with_hint(Hint::Write(if verb == Verb::Nick { Verb::Join } else { verb })))
+        }
+        _ => content,
+    }
+}
+
 impl Command {
-    /// Parses a line. Returns `None` if it is blank.
+    /// Parses a line that names no room. Returns `None` if it is blank.
     ///
     /// # Errors
     /// The refusal to send if the line is not a command or its arguments are invalid.
@@ -53,7 +140,7 @@ impl Command {
             _ => None,
         });
         match lines.nth(1) {
-            Some(Ok(line)) => match Self::parse(&line, mode) {
+            Some(Ok(line)) => match ClientLine::parse(&line, mode).content {
                 Ok(command) => command.is_some_and(|command| command.verb().specification().has_reply),
                 Err(_) => true,
             },
@@ -68,7 +155,9 @@ impl Command {
     /// The refusal to send. A refused command changes nothing.
     pub fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let verb = self.verb();
-        if verb.specification().needs_nickname && context.nickname().is_none() {
+        let specification = verb.specification();
+        let may_watch = specification.allows_watchers && context.is_watching();
+        if specification.needs_nickname && context.nickname().is_none() && !may_watch {
             let refusal = Refusal::new(verb, ErrorCode::NoName, "you have no name yet");
             return Err(refusal.with_hint(Hint::TakeNickname));
         }

@@ -3,7 +3,7 @@
 //!
 //! To add a command, write its module, add its line to the list below, and document it in `protocol.md`.
 //!
-//! The connection's task parses a line with [`Command::parse`]. Then the hub runs the command with [`Command::run`], which gets the
+//! The connection's task parses a line with [`ClientLine::parse`]. Then the hub runs the command with [`Command::run`], which gets the
 //! [`Context`] of the session. Pure, like [`crate::protocol`].
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
@@ -20,16 +20,20 @@ mod reply;
 mod server_line;
 mod verb;
 
+pub use self::chat::ChatReply;
 pub use self::context::{ConnectionInfo, Context, HistoryQuery};
-pub use self::definition::{Definition, Pipelining, Specification};
+pub use self::definition::{Definition, Pipelining, RoomUse, Specification};
 pub use self::hint::Hint;
-pub use self::line::{split_indent, strip_slash};
+pub use self::join::RoomPosition;
+pub use self::line::{ClientLine, split_indent, strip_slash};
+pub use self::nick::NickReply;
 pub use self::received_line::{ReceivedLine, ReceivedRefusal};
 pub use self::refusal::Refusal;
 pub use self::reply::{EmptyReply, HistoryReply, NoReply, ReplyWords};
-pub use self::server_line::{LineInMode, ServerLine};
+pub use self::rooms::{RoomListing, RoomsReply};
+pub use self::server_line::{Features, LineInMode, RoomLine, ServerLine};
 pub use self::set::{SetReply, Setting};
-pub use self::who::list_members;
+pub use self::who::{WhoReply, list_members};
 
 // `HELP` lists the commands in this order. `cargo fmt` does not see modules that a macro declares: `scripts/test` checks this folder.
 commands! {
@@ -40,6 +44,10 @@ commands! {
     history: History,
     since: Since,
     search: Search,
+    join: Join,
+    part: Part,
+    rooms: Rooms,
+    topic: Topic,
     chat: Chat,
     quit: Quit,
     set: Set,
@@ -49,6 +57,7 @@ commands! {
     draw: Draw,
     canvas: Canvas,
     status: Status,
+    watch: Watch,
     help: Help,
 }
 

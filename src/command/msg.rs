@@ -1,11 +1,12 @@
-//! `MSG`: sends a message to everybody in the room.
+//! `MSG`: sends a message to everybody in a room.
 
 use std::fmt;
 
 use super::arguments::parse_text;
-use super::{Context, Definition, Pipelining, Refusal, Specification, Verb};
-use crate::protocol::{MessageId, Mode, Text};
-use crate::room::{Action, Message};
+use super::context::room_of;
+use super::{Context, Definition, Hint, Pipelining, Refusal, RoomUse, Specification, Verb};
+use crate::protocol::{ErrorCode, MessageId, Mode, RoomName, Text, split_word};
+use crate::state::{Action, Message};
 
 /// Say this to everybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,7 @@ impl Definition for Msg {
         summary: "send a message to everybody",
         pipelining: Pipelining::SameVerb,
         reply_keys: &["id"],
+        room: RoomUse::Prefix,
         ..Specification::DEFAULT
     };
 
@@ -29,10 +31,26 @@ impl Definition for Msg {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        if context.mode() == Mode::Chat && !context.names_room() {
+            check_first_word(context, &self.0)?;
+        }
+        let (room, _) = room_of(context, Verb::Msg)?;
         if let Some(name) = context.nickname().cloned() {
-            context.submit(Action::Say(Message { name, at: context.time(), text: self.0 }));
+            context.submit(Action::Say(room, Message { name, at: context.time(), text: self.0 }));
         }
         Ok(())
+    }
+}
+
+/// Refuses a line of chat mode that begins with the name of a room of the session: it may be meant for that room only.
+fn check_first_word(context: &dyn Context, text: &Text) -> Result<(), Refusal> {
+    let (word, _) = split_word(text.as_str());
+    match RoomName::new(word) {
+        Ok(room) if context.was_in(&room) => {
+            let what = format!("it is not clear whether this is for {room}; nothing was sent");
+            Err(Refusal::new(Verb::Msg, ErrorCode::RoomAmbiguous, what).with_hint(Hint::SlashOrBlank))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,36 +2,56 @@
 
 use std::fmt;
 
-use super::{Context, Definition, Hint, Refusal, Reply, Specification, Verb};
-use crate::protocol::{ErrorCode, Mode, Name, NameError};
-use crate::room::Action;
+use super::arguments::parse_room;
+use super::join::{RoomPosition, check_entrance};
+use super::{Context, Definition, Hint, Refusal, Reply, ReplyWords, Specification, Verb};
+use crate::protocol::{ErrorCode, Mode, Name, NameError, ROOM_MARK, RoomName, is_space, split_word};
+use crate::state::Action;
 
 /// Take this nickname.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nick(pub Name);
+pub struct Nick {
+    /// The nickname.
+    pub name: Name,
+    /// The room to enter first. `None`: the lobby.
+    pub room: Option<RoomName>,
+}
 
 impl Definition for Nick {
     const SPECIFICATION: Specification = Specification {
         verb: "NICK",
         usage: "NICK name",
-        summary: "take a name and join, or change your name",
+        summary: "take a name and join, or change your name; NICK name #room joins in that room",
         needs_nickname: false,
-        reply_keys: &["name"],
+        reply_keys: &["name", "room", "epoch", "last"],
         ..Specification::DEFAULT
     };
 
-    type Reply = Name;
+    type Reply = NickReply;
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
-        Ok(Self(Name::new(arguments.trim())?))
+        let arguments = arguments.trim();
+        let (name, room) = match arguments.rsplit_once(is_space) {
+            Some((name, room)) if room.starts_with(ROOM_MARK) => (name.trim_end(), Some(room)),
+            _ => (arguments, None),
+        };
+        let name = Name::new(name)?;
+        Ok(Self { name, room: room.map(|room| parse_room(Verb::Nick, room)).transpose()? })
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        let Self(name) = self;
+        let Self { name, room } = self;
+        if let (Some(own), Some(room)) = (context.nickname(), &room) {
+            let what = format!("you are already {own}: {room} is not part of your name");
+            return Err(Refusal::new(Verb::Nick, ErrorCode::RoomUnexpected, what).with_hint(Hint::Write(Verb::Join)));
+        }
         match context.nickname() {
-            Some(own) if *own == name => context.reply(Reply::Nick(name)),
+            Some(own) if *own == name => context.reply(Reply::Nick(NickReply { name, room: None })),
             Some(_) => context.submit(Action::Rename(name)),
-            None => context.submit(Action::Register(name, context.verifier())),
+            None => {
+                check_entrance(context, Verb::Nick, room.as_slice())?;
+                context.submit(Action::Register { name, verifier: context.verifier(), room });
+            }
         }
         Ok(())
     }
@@ -39,7 +59,32 @@ impl Definition for Nick {
 
 impl fmt::Display for Nick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.name.fmt(f)?;
+        self.room.iter().try_for_each(|room| write!(f, " {room}"))
+    }
+}
+
+/// The reply to `NICK`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NickReply {
+    /// The nickname.
+    pub name: Name,
+    /// The room, if the command named one.
+    pub room: Option<RoomPosition>,
+}
+
+impl ReplyWords for NickReply {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.write(f)?;
+        self.room.iter().try_for_each(|room| write!(f, " {room}"))
+    }
+
+    fn parse(words: Option<&str>) -> Option<Self> {
+        let (name, room) = split_word(words?);
+        Some(Self {
+            name: Name::new(name).ok()?,
+            room: room.map_or(Some(None), |room| RoomPosition::parse_one(room).map(Some))?,
+        })
     }
 }
 

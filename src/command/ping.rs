@@ -27,7 +27,7 @@ impl Definition for Ping {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        context.reply(Reply::Ping(self.0));
+        context.reply_after_all(Reply::Ping(self.0));
         Ok(())
     }
 }

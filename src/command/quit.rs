@@ -27,7 +27,8 @@ impl Definition for Quit {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        context.reply(Reply::Quit(EmptyReply));
+        // Nothing follows it on the connection.
+        context.reply_after_all(Reply::Quit(EmptyReply));
         context.quit(self.0);
         Ok(())
     }

@@ -1,8 +1,10 @@
-//! The room's rejections as refusals of commands.
+//! The rejections of the shared state as refusals of commands.
 
+use super::context::not_in_room;
+use super::join::room_refusal;
 use super::{Hint, Refusal, Verb};
 use crate::protocol::{ErrorCode, Name};
-use crate::room::{Rejection, StoreFailure};
+use crate::state::{MemberCommand, Rejection, StoreFailure};
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
@@ -18,6 +20,18 @@ impl From<Rejection> for Refusal {
                     "{name} is reserved while a message sent under it, or under a similar name, waits to be stored"
                 );
                 Self::new(Verb::Nick, ErrorCode::NameTaken, what).with_hint(Hint::RetryNickname)
+            }
+            Rejection::RegisterRoom(why) => room_refusal(Verb::Nick, why),
+            Rejection::JoinRoom(why) => room_refusal(Verb::Join, why),
+            Rejection::WatchRoom(room) => not_in_room(Verb::Watch, Some(&room)),
+            Rejection::NotInRoom(command) => {
+                let verb = match command {
+                    MemberCommand::Say => Verb::Msg,
+                    MemberCommand::Draw => Verb::Draw,
+                    MemberCommand::SetTopic => Verb::Topic,
+                    MemberCommand::Part => Verb::Part,
+                };
+                not_in_room(verb, None)
             }
             Rejection::TokenUnknown => Self::token_unknown(),
             Rejection::TargetSelf(name) => whisper_refusal(ErrorCode::TargetSelf, &format!("{name} is your own name")),

@@ -1,12 +1,12 @@
-//! `RESUME`: continues a member on another connection. `Transition::resume` (`room/mod.rs`) compares the hash of the
-//! token's secret with the member's, in constant time (`Verifier` in `room/entry.rs`).
+//! `RESUME`: continues a member on another connection. `Transition::resume` (`state/member_transition.rs`) compares the hash of the
+//! token's secret with the member's, in constant time (`Verifier` in `state/entry.rs`).
 
 use std::fmt;
 
 use super::arguments::unexpected_argument;
 use super::{Context, Definition, Hint, Refusal, Specification, Verb};
 use crate::protocol::{ErrorCode, InvalidToken, Mode, Name, ResumeToken};
-use crate::room::{Action, MemberId, Verifier};
+use crate::state::{Action, MemberId, Verifier};
 
 /// Continue the member that this token was given for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::arguments::parse_text;
-use super::{Context, Definition, Hint, HistoryQuery, Refusal, Specification, Verb};
+use super::context::room_of;
+use super::{Context, Definition, Hint, HistoryQuery, Refusal, RoomUse, Specification, Verb};
 use crate::limits::SEARCH_WORDS_MAX;
 use crate::protocol::words::count_words;
 use crate::protocol::{ErrorCode, Mode, Text};
@@ -18,6 +19,8 @@ impl Definition for Search {
         usage: "SEARCH words",
         summary: "find messages with all these words, newest first",
         reply_keys: &["count"],
+        allows_watchers: true,
+        room: RoomUse::Prefix,
         ..Specification::DEFAULT
     };
 
@@ -35,6 +38,7 @@ impl Definition for Search {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
+        room_of(context, Verb::Search)?;
         if context.has_store() {
             context.query_store(HistoryQuery::Words(self.0));
             return Ok(());

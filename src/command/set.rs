@@ -6,7 +6,7 @@ use super::arguments::{shorten, unexpected_argument};
 use super::reply::{on_off, on_off_from_word};
 use super::{Context, Definition, Hint, Refusal, Reply, ReplyWords, Specification, Verb};
 use crate::protocol::{Dialect, ErrorCode, Mode, ResumeToken};
-use crate::room::Verifier;
+use crate::state::Verifier;
 
 /// Turn this option on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +28,13 @@ pub enum Setting {
     Draw,
     /// The session can be resumed on another connection.
     Resume,
+    /// Every line about a room names it, also about the home.
+    Rooms,
 }
 
 impl Setting {
     /// All options.
-    pub const ALL: [Self; 4] = [Self::Echo, Self::Tags, Self::Draw, Self::Resume];
+    pub const ALL: [Self; 5] = [Self::Echo, Self::Tags, Self::Draw, Self::Resume, Self::Rooms];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Setting {
             Self::Tags => "tags",
             Self::Draw => "draw",
             Self::Resume => "resume",
+            Self::Rooms => "rooms",
         }
     }
 
@@ -55,7 +58,7 @@ impl Definition for Set {
         verb: "SET",
         usage: "SET echo|tags|draw|resume on|off",
         summary: "echo: also get the events of your own commands; tags: events begin with @id time; \
-                  draw: get DRAW events; resume: get a token for RESUME",
+                  draw: get DRAW events; resume: get a token for RESUME; SET rooms on: all lines about a room name it",
         needs_nickname: false,
         reply_keys: &["option", "value", "token"],
         ..Specification::DEFAULT
@@ -101,6 +104,7 @@ impl Definition for Set {
         match setting {
             Setting::Resume => context.set_verifier(None),
             Setting::Tags => context.set_dialect(Dialect { tags: on, ..dialect }),
+            Setting::Rooms => context.set_dialect(Dialect { room_names: on, ..dialect }),
             Setting::Draw => context.set_dialect(Dialect { draw: on, ..dialect }),
             Setting::Echo => context.set_echo(on),
         }
@@ -109,7 +113,7 @@ impl Definition for Set {
 }
 
 fn give_token(context: &mut dyn Context) -> Result<(), Refusal> {
-    let Some(secret) = context.secret().filter(|_| context.room().has_resume()) else {
+    let Some(secret) = context.secret().filter(|_| context.state().has_resume()) else {
         let refusal = Refusal::new(Verb::Set, ErrorCode::ResumeOff, "this server does not resume sessions");
         return Err(refusal.with_hint(Hint::JoinAgainLater));
     };

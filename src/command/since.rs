@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::arguments::{parse_number, parse_optional_token, shorten};
-use super::{Context, Definition, Hint, HistoryQuery, HistoryReply, Pipelining, Refusal, Reply, Specification, Verb};
+use super::context::room_of;
+use super::{
+    Context, Definition, Hint, HistoryQuery, HistoryReply, Pipelining, Refusal, Reply, RoomUse, Specification, Verb,
+};
 use crate::protocol::{ErrorCode, MessageId, Mode, Token, split_word};
 
 /// Send all messages after this one.
@@ -22,6 +25,8 @@ impl Definition for Since {
         summary: "get all messages after this id; HELLO has the epoch",
         pipelining: Pipelining::Off,
         reply_keys: &["count", "last"],
+        allows_watchers: true,
+        room: RoomUse::Prefix,
         ..Specification::DEFAULT
     };
 
@@ -35,7 +40,7 @@ impl Definition for Since {
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let Self { after, epoch } = self;
-        let room = context.room();
+        let (_, room) = room_of(context, Verb::Since)?;
         if let (Some(theirs), Some(ours)) = (&epoch, room.epoch())
             && theirs != ours
         {

@@ -1,11 +1,14 @@
-//! `STATUS`: lists the members with their addresses and times, for the coordinator alone.
+//! `STATUS`: lists the members of a room with their times, for its coordinator alone. In the lobby, also with their addresses.
 
 use std::fmt;
 
 use super::arguments::expect_none;
-use super::{ConnectionInfo, Context, Definition, Pipelining, Refusal, Reply, Specification, Verb, list_members};
+use super::context::room_of;
+use super::{
+    ConnectionInfo, Context, Definition, Pipelining, Refusal, Reply, RoomUse, Specification, Verb, list_members,
+};
 use crate::protocol::{Details, ErrorCode, Mode, Name};
-use crate::room::MemberId;
+use crate::state::{MemberId, RoomId};
 
 /// List the members with addresses and times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,7 @@ impl Definition for Status {
         summary: "list the members with addresses and times (coordinator only)",
         pipelining: Pipelining::Off,
         reply_keys: &["count"],
+        room: RoomUse::Prefix,
         ..Specification::DEFAULT
     };
 
@@ -29,23 +33,26 @@ impl Definition for Status {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        let room = context.room();
+        let (id, room) = room_of(context, Verb::Status)?;
+        let state = context.state();
         let coordinator = room.coordinator();
+        let is_lobby = id == RoomId::LOBBY;
         if coordinator != Some(context.member()) {
-            let name = coordinator.and_then(|member| room.name(member)).map_or("nobody", Name::as_str);
-            let text = format!("only the coordinator ({name}) may see addresses");
+            let name = coordinator.and_then(|member| state.name(member)).map_or("nobody", Name::as_str);
+            let what = if is_lobby { "addresses" } else { "this" };
+            let text = format!("only the coordinator ({name}) may see {what}");
             return Err(Refusal::new(Verb::Status, ErrorCode::NotCoordinator, text));
         }
         let details = |id: MemberId| {
             let ConnectionInfo { address, last_line_at } = context.connection_of(id)?;
             Some(Details {
                 id: id.0,
-                address,
-                idle_seconds: room.now().seconds_since(last_line_at),
-                online_seconds: room.now().seconds_since(room.member(id)?.registered_at()),
+                address: is_lobby.then_some(address),
+                idle_seconds: state.now().seconds_since(last_line_at),
+                online_seconds: state.now().seconds_since(state.member(id)?.registered_at()),
             })
         };
-        let users = list_members(room, details);
+        let users = list_members(state, id, details);
         let count = users.len() as u64;
         context.send_users(users);
         context.reply(Reply::Status(count));

@@ -40,8 +40,8 @@ fn line_is_parsed_as_its_command() {
     fn check(line: &str, expected: impl Into<Command>) {
         assert_eq!(Command::parse(line, Mode::Commands), Ok(Some(expected.into())), "{line:?}");
     }
-    check("NICK alice", Nick(name("alice")));
-    check("nick  alice ", Nick(name("alice")));
+    check("NICK alice", Nick { name: name("alice"), room: None });
+    check("nick  alice ", Nick { name: name("alice"), room: None });
     check("  Msg hi there", Msg(text("hi there")));
     check("MSG  indented ", Msg(text(" indented ")));
     check("MSG\thi", Msg(text("hi")));
@@ -69,7 +69,7 @@ fn line_is_parsed_as_its_command() {
     check("SET Resume on", Set { setting: Setting::Resume, on: true });
     let token = format!("17-{}", "0a".repeat(16));
     check(&format!("resume {token} "), Resume(token.parse().unwrap()));
-    check("CHAT", Chat);
+    check("CHAT", Chat(None));
     check("QUIT", Quit(None));
     check("QUIT \u{200b}", Quit(None));
     check("QUIT see you", Quit(Some(text("see you"))));
@@ -89,7 +89,7 @@ fn line_without_slash_is_a_message_in_chat_mode() {
     check(" \t\u{3000}/who", Who);
     check("/help msg", Help(Some(Verb::Msg)));
     check("/help w", Help(Some(Verb::Whisper)));
-    check("/chat", Chat);
+    check("/chat", Chat(None));
 }
 
 #[test]
@@ -284,9 +284,9 @@ fn line_waits_for_replies_before_it() {
         let verbs = Verb::ALL.iter().copied().filter(move |verb| verb.specification().pipelining == pipelining);
         verbs.collect::<Vec<_>>()
     };
-    let long = [Verb::Who, Verb::History, Verb::Since, Verb::Chat, Verb::Canvas, Verb::Status, Verb::Help];
+    let long = [Verb::Who, Verb::History, Verb::Since, Verb::Rooms, Verb::Chat, Verb::Canvas, Verb::Status, Verb::Help];
     assert_eq!(with(Pipelining::Off), long);
-    assert_eq!(with(Pipelining::SameVerb), [Verb::Msg]);
+    assert_eq!(with(Pipelining::SameVerb), [Verb::Msg, Verb::Topic]);
 }
 
 /// The table in protocol.md lists exactly the commands that exist.

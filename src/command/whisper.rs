@@ -6,7 +6,7 @@ use super::arguments::{parse_text, shorten};
 use super::{Context, Definition, Hint, Refusal, ReplyWords, Specification, Verb};
 use crate::limits::WHISPER_NAMES_MAX;
 use crate::protocol::{ErrorCode, Mode, Name, Text, is_space, split_word};
-use crate::room::Action;
+use crate::state::Action;
 
 /// Say this to all of these members, or to none.
 #[derive(Clone, Debug, PartialEq, Eq)]

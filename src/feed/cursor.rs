@@ -12,8 +12,8 @@ use super::mailbox::{CursorMove, Insertion, InsertionText, MailboxState, PagesSt
 use super::plan::{CHUNKS_INLINE, Chunk, Part, Plan, find_evicted};
 use super::{Feed, LogEntry, LogId, Mailbox, PageSource, Position, Source, Turn};
 use crate::protocol::{Dialect, MessageId, RoomName};
-use crate::room::RoomId;
 use crate::session::Lifecycle;
+use crate::state::RoomId;
 
 /// The read position of one connection, in the logs of its rooms and in its mailbox.
 #[derive(Debug)]
@@ -305,7 +305,7 @@ impl Cursor {
         self.logs[slot].offset += written as u64;
         self.torn = None;
         if !is_last && (self.logs.len() == 1 || !slice.ends_segment()) {
-            // What follows in this log has the last message: more lines, or an insertion.
+            // More lines of this log follow, or an insertion: these set the last message.
             return;
         }
         let last_message = slice.last_message(written);

@@ -11,7 +11,7 @@ use super::rendered::RenderedLines;
 use super::{LogId, Position, Turn, lock};
 use crate::limits::{SEGMENT_OVERHEAD_BYTES, SENDFILE_BYTES_MIN};
 use crate::protocol::{Dialect, MessageId, RoomName};
-use crate::room::RoomId;
+use crate::state::RoomId;
 
 /// The newest events of a room, rendered in one dialect. The publisher appends and evicts; cursors read.
 #[derive(Debug)]

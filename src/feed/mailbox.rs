@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::mem;
 use std::ops::{Deref, Range};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
@@ -27,6 +27,8 @@ pub struct Mailbox {
     whisper_bytes: AtomicUsize,
     /// Number of the client's lines that were answered: run or refused.
     answered: AtomicU64,
+    /// Number of rooms that the client follows.
+    rooms: AtomicU32,
     /// [`Mailbox::unread_turn`].
     unread_turn: AtomicU64,
 }
@@ -65,7 +67,7 @@ pub(super) struct Insertion {
     pub(super) whisper_bytes: usize,
 }
 
-/// What a cursor does after the text of an insertion.
+/// The move of a cursor after the text of an insertion.
 #[derive(Debug)]
 pub enum CursorMove {
     /// It continues where it is.
@@ -255,6 +257,7 @@ impl Mailbox {
             own_bytes: AtomicUsize::new(0),
             whisper_bytes: AtomicUsize::new(0),
             answered: AtomicU64::new(0),
+            rooms: AtomicU32::new(0),
             unread_turn: AtomicU64::new(Turn::ZERO.0),
         }
     }
@@ -346,6 +349,11 @@ impl Mailbox {
         lock(&self.state).mode = mode;
     }
 
+    /// Sets the number of rooms that the client follows.
+    pub fn set_rooms(&self, rooms: usize) {
+        self.rooms.store(u32::try_from(rooms).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
     /// Counts one more of the client's lines as answered: run or refused.
     pub fn count_answered(&self) {
         self.answered.fetch_add(1, Ordering::Release);
@@ -407,6 +415,11 @@ impl Mailbox {
     /// Bytes not yet written that are for this connection only, with their overhead.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Number of rooms that the client follows.
+    pub fn rooms(&self) -> u32 {
+        self.rooms.load(Ordering::Relaxed)
     }
 
     /// Number of the client's lines that were answered: run or refused.

@@ -1,13 +1,13 @@
 //! A room is a set of logs, and a connection is a cursor.
 //!
-//! A [`Log`](log::Log) holds the events of one room, rendered once in one dialect. Only the dialects that a room's followers use have one.
+//! A log holds the events of one room, rendered once in one dialect. Only the dialects that a room's followers use have one.
 //! A connection keeps no copy of what it will receive, only a [`Cursor`]: a position in the log of each room that it follows. Lines for
 //! one connection (replies, whispers) wait in its [`Mailbox`], inserted at the [`Position`] at which they happened. So private lines keep
 //! their place in the order, a client reads the acknowledgement of its own event in place of the event, and joining, leaving and changes
 //! of the dialect happen at an exact position.
 //!
 //! **One order over all rooms.** The hub works in turns. The [`Publisher`] appends at most one segment to each log in a turn, stamped with
-//! the [`Turn`]; then it stores the turn in [`Feed::published`]; then it wakes the followers. A cursor reads no later turn than the one
+//! the [`Turn`]; then it stores the turn in `Feed::published`; then it wakes the followers. A cursor reads no later turn than the one
 //! that was published when it last emptied its mailbox, so it has all insertions of the turns that it reads. It merges its logs by these
 //! rules (`plan`), where the first insertion has turn `t` and is pinned to log `l` at offset `o`:
 //!
@@ -51,7 +51,7 @@ pub use source::Source;
 
 use crate::protocol::MessageId;
 
-/// What the publisher and the connections share, apart from the logs.
+/// The state that the publisher and the connections share, apart from the logs.
 #[derive(Debug)]
 pub struct Feed {
     /// The last turn of which all segments are appended.

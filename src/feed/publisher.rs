@@ -15,7 +15,7 @@ use crate::limits::{
     RENDER_BYTES_KEPT, SEGMENT_BYTES_MAX, SEGMENT_SHARE, SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE,
 };
 use crate::protocol::{Dialect, Event, MessageId, RoomName, Tag};
-use crate::room::{DenseMap, RoomId, SessionId};
+use crate::state::{DenseMap, RoomId, SessionId};
 
 /// Publishes the events of all rooms, turn by turn. Only the hub has it.
 #[derive(Debug)]
@@ -135,6 +135,16 @@ impl Publisher {
         }
     }
 
+    /// Adds a room from the store, whose newest message has the id `last_message`, unless the publisher has it.
+    pub fn open_stored_room(&mut self, room: RoomId, name: &RoomName, last_message: MessageId) {
+        if self.rooms.get(room).is_none() {
+            self.open_room(room, name.clone());
+            if let Some(logs) = self.rooms.get_mut(room) {
+                logs.last_message = last_message;
+            }
+        }
+    }
+
     /// Removes a room without followers, after the events so far.
     pub fn close_room(&mut self, room: RoomId) {
         if let Some(logs) = self.rooms.get_mut(room) {
@@ -178,19 +188,12 @@ impl Publisher {
         logs.remove_unused();
     }
 
-    /// Adds an event to the room, rendered for its followers. Returns the positions before and after it in this dialect, and the room's
-    /// name. `None`: no session follows the room in this dialect.
-    pub fn push_between(
-        &mut self,
-        room: RoomId,
-        dialect: Dialect,
-        tag: Tag,
-        event: &Event,
-    ) -> Option<([Position; 2], &RoomName)> {
+    /// Adds an event to the room, rendered for its followers. Returns the positions before and after it in this dialect. `None`: no session
+    /// follows the room in this dialect.
+    pub fn push_between(&mut self, room: RoomId, dialect: Dialect, tag: Tag, event: &Event) -> Option<[Position; 2]> {
         let before = self.position(room, dialect);
         self.push(room, tag, event);
-        let logs = self.rooms.get(room)?;
-        Some(([before?, logs.position(dialect)?], &logs.name))
+        Some([before?, self.position(room, dialect)?])
     }
 
     /// Adds an event to the room, rendered for its followers.
@@ -355,7 +358,8 @@ impl RoomLogs {
         Some(Position { log: writer.log.id, offset: writer.log.end() + pending, last_message: self.last_message })
     }
 
-    /// Removes logs that nobody follows. One with lines of this turn stays until these are published, for those who have just left it.
+    /// Removes logs without followers. A log with lines of this turn stays until these are published, for the clients that have just left
+    /// it.
     fn remove_unused(&mut self) {
         self.logs.retain(|writer| writer.buffer.is_some() || !writer.followers.is_empty());
     }

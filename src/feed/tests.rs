@@ -8,7 +8,7 @@ use std::task::{Wake, Waker};
 use super::*;
 use crate::limits::{SENDFILE_BYTES_MIN, SENDFILE_READERS_MIN, SENDFILE_SHARE};
 use crate::protocol::{CloseReason, Dialect, Drawing, Ending, Event, MessageId, Name, RoomName, Tag, Text, Timestamp};
-use crate::room::{RoomId, SessionId};
+use crate::state::{RoomId, SessionId};
 
 const PLAIN: Dialect = Dialect { ending: Ending::Lf, tags: false, draw: false, room_names: false };
 const CRLF: Dialect = Dialect { ending: Ending::CrLf, ..PLAIN };
@@ -69,7 +69,7 @@ impl Bench {
         self.publisher.follow(RoomId::LOBBY, dialect, session, &self.mailbox).unwrap()
     }
 
-    /// Adds so many readers that large segments go into the memory file.
+    /// Adds enough readers that large segments go into the memory file.
     fn add_readers(&mut self) {
         for session in (2..).take(SENDFILE_READERS_MIN - 1) {
             self.follow(SessionId(session), PLAIN);

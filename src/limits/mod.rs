@@ -24,7 +24,7 @@ const _: () = {
     // The longest line: a tagged LEAVE with a reason, ended by CR LF.
     let tag = "@18446744073709551615 2026-01-01T00:00:00.000Z ".len();
     let leave = "LEAVE ".len() + NAME_BYTES_MAX + " timeout ".len() + TEXT_BYTES_MAX;
-    assert!(tag + leave + 2 <= SERVER_LINE_BYTES_MAX);
+    assert!(tag + ROOM_PREFIX_BYTES_MAX + leave + 2 <= SERVER_LINE_BYTES_MAX);
     // A refusal and its hint are at most one text.
     assert!(HINT_BYTES_MAX < TEXT_BYTES_MAX && 4 * (ECHO_CHARS_MAX + 1) < HINT_BYTES_MAX / 2);
     assert!("PAST ".len() + tag + NAME_BYTES_MAX + 1 + TEXT_BYTES_MAX + 2 <= SERVER_LINE_BYTES_MAX);
@@ -39,7 +39,13 @@ const _: () = {
     let insertions = CANVAS_STROKES_MAX as u64 / PAGE_STROKES + 2;
     assert!(insertions * INSERTION_OVERHEAD_BYTES as u64 <= PRIVATE_BYTES_PAUSE as u64);
     assert!(EPOCH_CHARS <= EPOCH_CHARS_MAX && EPOCH_CHARS_MAX <= TOKEN_BYTES_MAX);
-    // The longest list of names in a reply.
+    assert!(ROOM_CREATION_BURST as usize >= ROOMS_PER_MEMBER_MAX);
+    // The longest lists of names in replies. The epoch of a room is a word of the server's start, a dot and a number; only that of the
+    // lobby may be longer.
+    let entered = ROOM_PREFIX_BYTES_MAX + " epoch=.4294967295 last=18446744073709551615".len() + EPOCH_CHARS;
+    assert!("OK JOIN".len() + ROOMS_PER_COMMAND_MAX * entered + 4 * EPOCH_CHARS_MAX + 2 <= SERVER_LINE_BYTES_MAX);
+    // All listed rooms fit into what one turn may render, and one more.
+    assert!(ROOMS_LISTED_MAX * (ROOM_PREFIX_BYTES_MAX + TOPIC_BYTES_MAX + 64) <= TURN_PRIVATE_BYTES_MAX);
     assert!("OK WHISPER ".len() + WHISPER_NAMES_MAX * (NAME_BYTES_MAX + 1) + 2 <= SERVER_LINE_BYTES_MAX);
     // A turn may exceed a segment by one line in each of eight dialects, and even the smallest feed retains the segment.
     assert!(BACKLOG_BYTES_MIN / SEGMENT_SHARE + 8 * SERVER_LINE_BYTES_MAX <= BACKLOG_BYTES_MIN / 2);
@@ -68,7 +74,7 @@ const _: () = {
     assert!(
         CONNECT_MS_MAX < REPLY_MS_MAX
             && REPLY_MS_MAX < REPLY_TOTAL_MS_MAX
-            && LINE_BYTES_MAX < INPUT_LINE_BYTES_MAX
+            && LINE_BYTES_MAX + ROOM_PREFIX_BYTES_MAX < INPUT_LINE_BYTES_MAX
             && INPUT_LINE_BYTES_MAX <= INPUT_FIRST_LINE_BYTES_MAX
     );
     // Even after the longest pause, a client tries to connect before its member expires.

@@ -13,6 +13,9 @@ pub const NAME_CHARS_MAX: usize = 32;
 /// Longest name, in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = NAME_CHARS_MAX * 4;
 
+/// Longest room in front of a line, in bytes: in chat mode a slash, then `#`, a name and a space.
+pub const ROOM_PREFIX_BYTES_MAX: usize = "/#".len() + NAME_BYTES_MAX + " ".len();
+
 /// Most combining marks in a row in a name. More of them would draw over the neighbouring lines.
 pub const NAME_MARKS_IN_A_ROW_MAX: usize = 3;
 

@@ -36,8 +36,7 @@ impl Dialect {
 
     /// Number of the dialect, below [`DIALECTS`].
     pub fn index(self) -> usize {
-        let flags = [self.tags, self.draw, self.room_names];
-        flags.iter().rev().fold(0, |index, &flag| 2 * (index + usize::from(flag))) + self.ending.index()
+        self.ending.index() + 2 * usize::from(self.tags) + 4 * usize::from(self.draw) + 8 * usize::from(self.room_names)
     }
 
     /// Whether clients with this dialect receive the event.

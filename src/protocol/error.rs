@@ -17,10 +17,10 @@ pub enum ErrorCode {
     IdAhead,
     /// The client was silent for too long. Sent last, before the connection is closed.
     IdleTimeout,
-    /// The line has too many bytes.
-    LineTooLong,
     /// The line is not UTF-8.
     LineNotUtf8,
+    /// The line has too many bytes.
+    LineTooLong,
     /// The nickname looks like another member's nickname.
     NameAlike,
     /// The nickname contains something that is not allowed.
@@ -39,6 +39,8 @@ pub enum ErrorCode {
     NoStore,
     /// Only the coordinator may send this command.
     NotCoordinator,
+    /// The session is not in the room, or the room does not exist.
+    NotInRoom,
     /// The message could not be stored, and was not published.
     NotStored,
     /// An argument is not a number.
@@ -53,6 +55,22 @@ pub enum ErrorCode {
     ResumeOff,
     /// Another connection resumed the session. Sent last, before the connection is closed.
     Resumed,
+    /// The name of a new room looks like that of another room.
+    RoomAlike,
+    /// A line of chat mode begins with the name of a room, and may be meant for it.
+    RoomAmbiguous,
+    /// The name of a room contains something that is not allowed.
+    RoomInvalid,
+    /// The command has no name of a room.
+    RoomMissing,
+    /// The command is not about a room, and names one.
+    RoomUnexpected,
+    /// The server has too many rooms.
+    RoomsFull,
+    /// Clients of this address have created too many rooms in a short time.
+    RoomsTooFast,
+    /// The command names too many rooms, or the member is in too many.
+    RoomsTooMany,
     /// The `SEARCH` took too long.
     SearchTimeout,
     /// The server has too many connections. Sent instead of the greeting.
@@ -85,8 +103,12 @@ pub enum ErrorCode {
     TooOld,
     /// `SET` with a value that is neither on nor off.
     ValueInvalid,
+    /// The line names a room, and nothing else.
+    VerbMissing,
     /// The first word of the line is not a command.
     VerbUnknown,
+    /// The server does not let clients read without a nickname.
+    WatchOff,
     /// `DRAW` without a valid width.
     WidthInvalid,
     /// `SEARCH` with too many words.
@@ -97,7 +119,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them, in alphabetical order.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 55] = [
         Self::AlreadyNamed,
         Self::ArgumentUnexpected,
         Self::ColourInvalid,
@@ -115,6 +137,7 @@ impl ErrorCode {
         Self::NoName,
         Self::NoStore,
         Self::NotCoordinator,
+        Self::NotInRoom,
         Self::NotStored,
         Self::NumberInvalid,
         Self::OptionUnknown,
@@ -122,6 +145,14 @@ impl ErrorCode {
         Self::PointsTooMany,
         Self::ResumeOff,
         Self::Resumed,
+        Self::RoomAlike,
+        Self::RoomAmbiguous,
+        Self::RoomInvalid,
+        Self::RoomMissing,
+        Self::RoomUnexpected,
+        Self::RoomsFull,
+        Self::RoomsTooFast,
+        Self::RoomsTooMany,
         Self::SearchTimeout,
         Self::ServerFull,
         Self::Slow,
@@ -138,7 +169,9 @@ impl ErrorCode {
         Self::TooManyErrors,
         Self::TooOld,
         Self::ValueInvalid,
+        Self::VerbMissing,
         Self::VerbUnknown,
+        Self::WatchOff,
         Self::WidthInvalid,
         Self::WordsTooMany,
         Self::WrongProtocol,
@@ -153,8 +186,8 @@ impl ErrorCode {
             Self::EpochChanged => "epoch-changed",
             Self::IdAhead => "id-ahead",
             Self::IdleTimeout => "idle-timeout",
-            Self::LineTooLong => "line-too-long",
             Self::LineNotUtf8 => "line-not-utf8",
+            Self::LineTooLong => "line-too-long",
             Self::NameAlike => "name-alike",
             Self::NameInvalid => "name-invalid",
             Self::NameMissing => "name-missing",
@@ -164,6 +197,7 @@ impl ErrorCode {
             Self::NoName => "no-name",
             Self::NoStore => "no-store",
             Self::NotCoordinator => "not-coordinator",
+            Self::NotInRoom => "not-in-room",
             Self::NotStored => "not-stored",
             Self::NumberInvalid => "number-invalid",
             Self::OptionUnknown => "option-unknown",
@@ -171,6 +205,14 @@ impl ErrorCode {
             Self::PointsTooMany => "points-too-many",
             Self::ResumeOff => "resume-off",
             Self::Resumed => "resumed",
+            Self::RoomAlike => "room-alike",
+            Self::RoomAmbiguous => "room-ambiguous",
+            Self::RoomInvalid => "room-invalid",
+            Self::RoomMissing => "room-missing",
+            Self::RoomUnexpected => "room-unexpected",
+            Self::RoomsFull => "rooms-full",
+            Self::RoomsTooFast => "rooms-too-fast",
+            Self::RoomsTooMany => "rooms-too-many",
             Self::SearchTimeout => "search-timeout",
             Self::ServerFull => "server-full",
             Self::Slow => "slow",
@@ -187,7 +229,9 @@ impl ErrorCode {
             Self::TooManyErrors => "too-many-errors",
             Self::TooOld => "too-old",
             Self::ValueInvalid => "value-invalid",
+            Self::VerbMissing => "verb-missing",
             Self::VerbUnknown => "verb-unknown",
+            Self::WatchOff => "watch-off",
             Self::WidthInvalid => "width-invalid",
             Self::WordsTooMany => "words-too-many",
             Self::WrongProtocol => "wrong-protocol",

@@ -84,6 +84,8 @@ pub enum Event {
     Msg(Name, Text),
     /// A member drew a stroke, or cleared the canvas.
     Draw(Name, Drawing),
+    /// A member set the room's topic, or cleared it.
+    Topic(Name, Option<Text>),
     /// A message to chosen members.
     Whisper(Name, Text),
     /// This member is coordinator from here on.
@@ -111,11 +113,13 @@ pub enum LeaveReason {
     Timeout,
     /// The client sent too many invalid lines, or speaks another protocol.
     Errors,
+    /// The client sent `PART`: the member left the room only.
+    Part,
 }
 
 impl LeaveReason {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Quit, Self::Eof, Self::Lost, Self::Slow, Self::Timeout, Self::Errors];
+    pub const ALL: [Self; 7] = [Self::Quit, Self::Eof, Self::Lost, Self::Slow, Self::Timeout, Self::Errors, Self::Part];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -126,6 +130,7 @@ impl LeaveReason {
             Self::Slow => "slow",
             Self::Timeout => "timeout",
             Self::Errors => "errors",
+            Self::Part => "part",
         }
     }
 }
@@ -150,6 +155,8 @@ impl fmt::Display for Event {
             Self::Rename { from, to } => write!(f, "RENAME {from} {to}"),
             Self::Msg(name, text) => write!(f, "MSG {name} {text}"),
             Self::Draw(name, drawing) => write!(f, "DRAW {name} {drawing}"),
+            Self::Topic(name, None) => write!(f, "TOPIC {name}"),
+            Self::Topic(name, Some(text)) => write!(f, "TOPIC {name} {text}"),
             Self::Whisper(name, text) => write!(f, "WHISPER {name} {text}"),
             Self::Coordinator(name) => write!(f, "COORDINATOR {name}"),
             Self::Roster(count) => write!(f, "ROSTER {count}"),
@@ -184,6 +191,10 @@ impl Event {
             "DRAW" => {
                 let (name, drawing) = rest.split_once(' ')?;
                 Self::Draw(Name::new(name).ok()?, Drawing::parse(drawing)?)
+            }
+            "TOPIC" => {
+                let (name, text) = split_word(rest);
+                Self::Topic(Name::new(name).ok()?, text.map(Text::new).transpose().ok()?)
             }
             "WHISPER" => named(rest).map(|(name, text)| Self::Whisper(name, text))?,
             "COORDINATOR" => Self::Coordinator(Name::new(rest).ok()?),

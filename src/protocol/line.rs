@@ -5,7 +5,7 @@
 
 use super::OtherProtocol;
 use super::other_protocol::ProtocolDetector;
-use crate::limits::{LINE_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
+use crate::limits::{LINE_BYTES_MAX, ROOM_PREFIX_BYTES_MAX, SUBNEGOTIATION_BYTES_MAX};
 
 /// The ending of a client's first line, which decides how the server ends its lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +48,7 @@ pub enum DecoderOutput {
 /// Why bytes are not a valid line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineError {
-    /// More than [`LINE_BYTES_MAX`] bytes. All of the line is discarded.
+    /// More than [`LINE_BYTES_MAX`] bytes, without a room in front of it. All of the line is discarded.
     TooLong,
     /// Like `TooLong`, before any line has ended, and with a CR in the line: CR alone probably ends this client's lines.
     TooLongWithCr,
@@ -61,7 +61,7 @@ pub enum LineError {
 /// Decodes the bytes of one client into lines.
 #[derive(Debug, Default)]
 pub struct LineDecoder {
-    /// The line so far. `line.len() <= LINE_BYTES_MAX`; empty while `overlong`.
+    /// The line so far. `line.len() <= LINE_BYTES_MAX + ROOM_PREFIX_BYTES_MAX`; empty while `overlong`.
     line: Vec<u8>,
     /// The line is too long: the rest of it is discarded as it arrives.
     overlong: bool,
@@ -251,7 +251,7 @@ impl LineDecoder {
     }
 
     fn extend(&mut self, bytes: &[u8]) {
-        if self.overlong || self.line.len() + bytes.len() > LINE_BYTES_MAX {
+        if self.overlong || self.line.len() + bytes.len() > LINE_BYTES_MAX && !self.fits_with_room(bytes) {
             // Discards all of it, even if it has CRs: LF may follow, which would make it one line, possibly with text of another user.
             let has_cr = self.line.contains(&b'\r') || bytes.contains(&b'\r');
             self.overlong_with_cr |= has_cr && self.lone_cr == LoneCr::Unknown;
@@ -263,6 +263,13 @@ impl LineDecoder {
                 self.drop_byte_order_mark();
             }
         }
+    }
+
+    /// Whether the line fits with these bytes because it begins with a room, which does not count.
+    fn fits_with_room(&self, bytes: &[u8]) -> bool {
+        let mut start = self.line.iter().chain(bytes).take(2);
+        let names_room = matches!((start.next(), start.next()), (Some(b'#'), _) | (Some(b'/'), Some(b'#')));
+        names_room && self.line.len() + bytes.len() <= LINE_BYTES_MAX + ROOM_PREFIX_BYTES_MAX
     }
 
     fn drop_byte_order_mark(&mut self) {

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use super::{Name, NameError};
 
 /// The first character of a room's name. No nickname begins with it.
-const ROOM_MARK: char = '#';
+pub(crate) const ROOM_MARK: char = '#';
 
 /// The name of a room, as it was written when the room was created. Clones share it.
 ///
@@ -59,7 +59,7 @@ impl RoomName {
 impl fmt::Display for RoomNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mark => write!(f, "the name of a room begins with {ROOM_MARK}"),
+            Self::Mark => write!(f, "a room's name begins with '{ROOM_MARK}'"),
             Self::Name(error) => error.fmt(f),
         }
     }

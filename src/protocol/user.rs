@@ -24,8 +24,8 @@ pub struct User {
 pub struct Details {
     /// The member's number, unique for as long as the server runs.
     pub id: u64,
-    /// The address of the client.
-    pub address: SocketAddr,
+    /// The address of the client, which only the lobby's coordinator sees.
+    pub address: Option<SocketAddr>,
     /// Seconds since the client's last line.
     pub idle_seconds: u64,
     /// Seconds since the member joined.
@@ -37,7 +37,9 @@ impl fmt::Display for User {
         let role = if self.coordinator { COORDINATOR } else { MEMBER };
         write!(f, "USER {} {role}", self.name)?;
         if let Some(Details { id, address, idle_seconds, online_seconds }) = self.details {
-            write!(f, " id={id} address={address} idle={idle_seconds} online={online_seconds}")?;
+            write!(f, " id={id}")?;
+            address.iter().try_for_each(|address| write!(f, " address={address}"))?;
+            write!(f, " idle={idle_seconds} online={online_seconds}")?;
         }
         Ok(())
     }
@@ -52,15 +54,23 @@ impl User {
             MEMBER => false,
             _ => return None,
         };
-        let mut value = |key: &str| words.next()?.strip_prefix(key)?.strip_prefix('=');
-        let details = match value("id") {
+        let mut words = words.peekable();
+        let value = |word: &str, key: &str| word.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
+        let details = match words.next() {
             None => None,
-            Some(id) => Some(Details {
-                id: id.parse().ok()?,
-                address: value("address")?.parse().ok()?,
-                idle_seconds: value("idle")?.parse().ok()?,
-                online_seconds: value("online")?.parse().ok()?,
-            }),
+            Some(id) => {
+                let address = words.next_if(|word| word.starts_with("address="));
+                let address = address.map(|word| value(word, "address")?.parse().ok());
+                Some(Details {
+                    id: value(id, "id")?.parse().ok()?,
+                    address: match address {
+                        Some(address) => Some(address?),
+                        None => None,
+                    },
+                    idle_seconds: value(words.next()?, "idle")?.parse().ok()?,
+                    online_seconds: value(words.next()?, "online")?.parse().ok()?,
+                })
+            }
         };
         Some(Self { name, coordinator, details })
     }

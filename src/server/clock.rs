@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::limits::TICK_MS;
 use crate::protocol::Timestamp;
-use crate::room::Uptime;
+use crate::state::Uptime;
 
 /// A source of the current time. It has no timers.
 pub(super) trait Clock: Debug + Send + Sync {

@@ -33,9 +33,9 @@ pub use super::request_queue::HubRequest;
 use super::store_reader::StoreReader;
 use crate::feed::Feed;
 use crate::limits::{STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX};
-use crate::protocol::{LeaveReason, Timestamp};
-use crate::room::SessionId;
+use crate::protocol::{Event, LeaveReason, Timestamp};
 use crate::session::{BySession, Input, InputKind, Output, Sessions};
+use crate::state::SessionId;
 
 /// The sessions with their room, and the delivery of their outputs.
 #[derive(Debug)]
@@ -57,7 +57,8 @@ impl Hub {
     /// Lets the hub read stored messages.
     #[cfg(feature = "store")]
     pub(super) fn with_store_reader(self, reader: Arc<dyn StoreReader>) -> Self {
-        let last_id = self.sessions.room().last_id();
+        let lobby = self.sessions.state().room(crate::protocol::RoomId::LOBBY);
+        let last_id = lobby.map(crate::state::Room::last_id).unwrap_or_default();
         Self { delivery: self.delivery.with_store_reader(reader, last_id), ..self }
     }
 
@@ -182,20 +183,25 @@ impl Hub {
 
     /// Delivers outputs, in order, and empties the list.
     fn deliver(&mut self, cause: SessionId, outputs: &mut Vec<Output>) {
+        let mut logged = None;
         for output in outputs.drain(..) {
-            log_output(&self.sessions, &output);
+            log_output(&self.sessions, &mut logged, &output);
             if let Output::Remove(session) = output {
                 self.tickets.remove(session);
             }
-            self.delivery.deliver(self.sessions.room(), cause, output);
+            self.delivery.deliver(self.sessions.state(), cause, output);
         }
     }
 }
 
-/// Logs an output that concerns the operator.
-fn log_output(sessions: &Sessions, output: &Output) {
+/// Logs an output that concerns the operator. `logged` is the last event: a `LEAVE` or `RENAME` in several rooms is logged once.
+fn log_output(sessions: &Sessions, logged: &mut Option<Event>, output: &Output) {
     match output {
-        Output::Publish { session, event, .. } => log::room_event(*session, event),
+        Output::Publish { event, .. } if logged.as_ref() == Some(event) => {}
+        Output::Publish { session, event, .. } => {
+            log::room_event(*session, event);
+            *logged = matches!(event, Event::Leave(..) | Event::Rename { .. }).then(|| event.clone());
+        }
         Output::Follow(session, _, true) => match (sessions.name(*session), sessions.resumed_session(*session)) {
             (Some(name), Some(first)) => log::resumed(*session, first, name),
             (Some(name), None) => log::joined(*session, name),

@@ -24,7 +24,7 @@ use crate::limits::{
 };
 use crate::process::error_text;
 use crate::protocol::Timestamp;
-use crate::room::SessionId;
+use crate::state::SessionId;
 
 /// An address to listen on, and the protocol of its clients.
 #[derive(Clone, Debug)]

@@ -73,8 +73,8 @@ use crate::limits::DEAD_PEER_TIMEOUT_SECONDS_MIN;
 use crate::limits::{EPOCH_CHARS, TICK_MS};
 use crate::process::{error_text, quoted_path};
 use crate::protocol::Token;
-use crate::room::{RecentMessages, Room, SessionId};
 use crate::session::{InputKind, Sessions, Timeouts};
+use crate::state::{SessionId, SharedState, StateLimits};
 
 /// The configuration of a server.
 #[derive(Clone, Debug)]
@@ -89,8 +89,12 @@ pub struct ServerOptions {
     pub max_clients: Option<usize>,
     /// The maximum number of connections from one address. An IPv6 /64 network counts as one address. 0: no limit.
     pub max_per_address: usize,
-    /// The number of messages kept in memory for `HISTORY` and `SINCE`. There is a limit in bytes, too.
+    /// The number of messages of each room kept in memory for `HISTORY` and `SINCE`. There is a limit in bytes, too, over all rooms.
     pub history: usize,
+    /// The maximum number of rooms with members, besides the lobby.
+    pub max_rooms: usize,
+    /// Clients without a nickname may read rooms.
+    pub has_watch: bool,
     /// The epoch of the message ids. `None`: the store's or, without a store, a random one.
     pub epoch: Option<Token>,
     /// The store for messages. `None`: messages are kept in memory.
@@ -111,6 +115,22 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
+    /// The limits of the shared state.
+    fn state_limits(&self) -> StateLimits {
+        StateLimits {
+            resume_seconds: self.resume_seconds,
+            history_messages: self.history,
+            rooms: self.max_rooms,
+            ..StateLimits::default()
+        }
+    }
+
+    /// Creates the sessions of this state.
+    fn create_sessions(&self, state: SharedState) -> Sessions {
+        let sessions = Sessions::new(state, self.timeouts);
+        if self.has_watch { sessions } else { sessions.without_watch() }
+    }
+
     /// The send timeout in effect, at most [`send_timeout_max`].
     fn send_timeout(&self) -> Option<Duration> {
         let Some(dead_peer_timeout) = self.dead_peer_timeout else { return self.send_timeout };
@@ -262,8 +282,8 @@ fn create_hub(options: &ServerOptions, feed: &Arc<Feed>) -> Result<Hub, StartErr
     }
     let epoch = options.epoch.clone().unwrap_or_else(random_epoch);
     log::no_store(&epoch, options.history);
-    let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(RecentMessages::new(options.history));
-    Ok(Hub::new(Sessions::new(room, options.timeouts), Arc::clone(feed)))
+    let state = SharedState::new(options.state_limits()).with_epoch(epoch).with_start(random_epoch());
+    Ok(Hub::new(options.create_sessions(state), Arc::clone(feed)))
 }
 
 /// A random epoch of characters that look different from each other. It has no vowels, so that it does not spell a word.
@@ -329,8 +349,8 @@ mod tests {
     use super::log::LogFormat;
     use super::log::tests::logged;
     use super::*;
-    use crate::room::{Action, Entry};
     use crate::sequencer::{Change, MemorySequencer, Sequencer};
+    use crate::state::{Action, Entry};
 
     /// Opens a store whose sequencer panics at the first message, in the task of the hub.
     #[derive(Debug)]
@@ -338,7 +358,7 @@ mod tests {
 
     impl StoreOpener for FaultyStore {
         fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
-            let sessions = Sessions::new(Room::new(options.resume_seconds), options.timeouts);
+            let sessions = Sessions::new(SharedState::default(), options.timeouts);
             Ok(Hub::new(sessions.with_store(Box::new(FaultySequencer::default())), feed))
         }
     }
@@ -348,7 +368,7 @@ mod tests {
 
     impl Sequencer for FaultySequencer {
         fn submit(&mut self, change: Change) {
-            assert!(!matches!(change.action, Action::Say(_)), "a fault in the hub, on purpose");
+            assert!(!matches!(change.action, Action::Say(..)), "a fault in the hub, on purpose");
             self.0.submit(change);
         }
 
@@ -373,6 +393,8 @@ mod tests {
             max_clients: None,
             max_per_address: 0,
             history: 0,
+            max_rooms: 10,
+            has_watch: true,
             epoch: None,
             store: Some(Arc::new(FaultyStore)),
             line_rate: Rate { per_second: 0, burst: 1 },

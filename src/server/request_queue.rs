@@ -14,8 +14,8 @@ use async_channel::{Receiver, Sender};
 
 use crate::feed::Mailbox;
 use crate::limits::TURN_LINES_OF_ONE_MAX;
-use crate::room::SessionId;
 use crate::session::InputKind;
+use crate::state::SessionId;
 
 /// A request of a connection to the hub.
 #[derive(Debug)]
@@ -137,8 +137,8 @@ mod tests {
     use futures_lite::future;
 
     use super::*;
-    use crate::room::SessionId;
     use crate::session::InputKind;
+    use crate::state::SessionId;
 
     /// Sends this number of lines from each of the sessions 0, 1, and so on.
     fn send_lines(to_hub: &HubSender, sessions: u64, lines: usize) -> Vec<Arc<RequestQueue>> {

@@ -19,8 +19,8 @@ use super::log::{self, RunLog};
 use super::port_file::PortFile;
 use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
 use crate::process::catch_signals;
-use crate::room::SessionId;
 use crate::session::InputKind;
+use crate::state::SessionId;
 
 /// The signals that the server handles. They stay caught until the process ends.
 pub(super) struct Signals {

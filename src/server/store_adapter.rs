@@ -7,29 +7,30 @@ use super::clock::wall_time;
 use super::hub::Hub;
 use super::store_interface::StoreOpener;
 use super::store_pages::{CatchUp, QueryReply};
-use super::store_reader::StoreReader;
+use super::store_reader::{RoomQuery, StoreReader};
 use super::store_sequencer::StoreSequencer;
 use super::{ServerOptions, log, random_epoch};
-use crate::command::HistoryQuery;
 use crate::feed::{Feed, Mailbox, MissedMessages, PageSource};
-use crate::protocol::{Dialect, MessageId, Mode, RoomName};
-use crate::room::{RecentMessages, Room};
+use crate::protocol::{RoomId, RoomName};
 use crate::session::Sessions;
-use crate::store::{self, QueryQueues, Store, StoredState};
+use crate::state::{SharedState, StoredRoom};
+use crate::store::{self, QueryQueues, RoomRecord, Store, StoredState};
 
 impl StoreOpener for store::Options {
     fn open(&self, options: &ServerOptions, feed: Arc<Feed>) -> Result<Hub, Box<dyn Error + Send + Sync>> {
-        let mut history = RecentMessages::new(options.history);
         let opened = Store::open(self, options.epoch.clone(), random_epoch(), options.history, wall_time);
         let (opened, state) = opened?;
         log::store_opened(self, &state);
-        let StoredState { epoch, last_id, before, messages, .. } = state;
-        for past in messages {
-            history.push(past);
+        let StoredState { epoch, last_id, before, messages, topic, rooms, last_room, .. } = state;
+        let lobby = StoredRoom { epoch: Some(epoch), last_id, evicted: before, topic };
+        let state = SharedState::new(options.state_limits()).with_start(random_epoch()).with_store(last_room);
+        let mut state = state.with_stored_room(RoomId::LOBBY, RoomName::lobby(), lobby, messages);
+        for RoomRecord { room, name, epoch, last_id, topic, .. } in rooms {
+            // Its messages are not loaded: the store answers the first queries.
+            let stored = StoredRoom { epoch: Some(epoch), last_id, evicted: last_id, topic };
+            state = state.with_stored_room(room, name, stored, Vec::new());
         }
-        history.evict_up_to(before);
-        let room = Room::new(options.resume_seconds).with_epoch(epoch).with_history(history).with_last_id(last_id);
-        Ok(create_hub(Sessions::new(room, options.timeouts), feed, opened))
+        Ok(create_hub(options.create_sessions(state), feed, opened))
     }
 }
 
@@ -41,16 +42,8 @@ pub(super) fn create_hub(sessions: Sessions, feed: Arc<Feed>, store: Store) -> H
 }
 
 impl StoreReader for QueryQueues {
-    fn start_query(
-        &self,
-        room: &RoomName,
-        query: HistoryQuery,
-        until: MessageId,
-        dialect: Dialect,
-        mode: Mode,
-        mailbox: &Arc<Mailbox>,
-    ) -> Box<dyn PageSource> {
-        Box::new(QueryReply::new(room, query, until, dialect, mode, mailbox, self))
+    fn start_query(&self, query: RoomQuery, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource> {
+        Box::new(QueryReply::new(query, mailbox, self))
     }
 
     fn start_catch_up(&self, missed: MissedMessages, mailbox: &Arc<Mailbox>) -> Box<dyn PageSource> {

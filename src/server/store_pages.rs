@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker, ready};
 
+use super::store_reader::RoomQuery;
 use crate::command::HistoryQuery;
 use crate::command::{Hint, HistoryReply, Refusal, ServerLine, Verb};
 use crate::feed::{Mailbox, MissedMessages, NextPage, PageSource};
@@ -45,23 +46,16 @@ pub(super) struct CatchUp {
 struct QueryPages(Option<Arc<StoreQuery>>);
 
 impl QueryReply {
-    /// Starts the reply to a command about a room on the connection of `mailbox`, with messages up to the id `until`.
-    pub(super) fn new(
-        room: &RoomName,
-        query: HistoryQuery,
-        until: MessageId,
-        dialect: Dialect,
-        mode: Mode,
-        mailbox: &Arc<Mailbox>,
-        queries: &QueryQueues,
-    ) -> Self {
+    /// Starts the reply to a command on the connection of `mailbox`.
+    pub(super) fn new(query: RoomQuery, mailbox: &Arc<Mailbox>, queries: &QueryQueues) -> Self {
+        let RoomQuery { room, room_name, query, until, dialect, mode } = query;
         let of_store = match &query {
             HistoryQuery::Last(count) => Query::Last(*count),
             HistoryQuery::Since(id) => Query::After(*id),
             HistoryQuery::Words(words) => Query::Words(words.clone()),
         };
-        let pages = QueryPages(Some(queries.query(of_store, until, mailbox_waker(mailbox))));
-        Self { room: room.clone(), query, last: until, dialect, mode, pages }
+        let pages = QueryPages(Some(queries.query(room, of_store, until, mailbox_waker(mailbox))));
+        Self { room: room_name, query, last: until, dialect, mode, pages }
     }
 
     fn render(&mut self, page: &Page) -> Vec<u8> {
@@ -114,8 +108,8 @@ impl CatchUp {
         mailbox: &Arc<Mailbox>,
         queries: &QueryQueues,
     ) -> Self {
-        let MissedMessages { room_name: room, dialect, after, until, .. } = missed;
-        let query = || queries.query(Query::After(after), until, mailbox_waker(mailbox));
+        let MissedMessages { room: room_id, room_name: room, dialect, after, until } = missed;
+        let query = || queries.query(room_id, Query::After(after), until, mailbox_waker(mailbox));
         Self { room, dialect, now, pages: QueryPages((until > after).then(query)), has_failed: false }
     }
 

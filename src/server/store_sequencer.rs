@@ -1,7 +1,7 @@
-//! The sequencer of a server with a store: commits a message before it becomes an entry. While one batch is being committed, it gathers
+//! The sequencer of a server with a store: commits a message or a topic before it becomes an entry. While one batch is being committed, it gathers
 //! the next one. All other changes become entries at once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use futures_lite::{Stream as _, ready};
 
 use super::log;
 use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
-use crate::protocol::{MessageId, Name, PastMessage, Timestamp};
-use crate::room::{Action, Entry, Message, Origin, StoreFailure, Uptime};
+use crate::protocol::{MessageId, Name, PastMessage, Text, Timestamp};
 use crate::sequencer::{Change, Numbering, Sequencer};
-use crate::store::{CommitFailure, CommitFate, Report, Store};
+use crate::state::{Action, Entry, Message, Origin, Room, RoomId, SharedState, StoreFailure, TopicChange, Uptime};
+use crate::store::{Batch, CommitFailure, CommitFate, NewRoom, Report, Store};
 
-/// The store, the messages that wait for a commit, and the entries that are ready.
+/// The store, the messages and topics that wait for a commit, and the entries that are ready.
 #[derive(Debug)]
 pub(super) struct StoreSequencer {
     /// `None` once it is closed.
@@ -26,14 +26,14 @@ pub(super) struct StoreSequencer {
     /// The times of the last change.
     at: Timestamp,
     uptime: Uptime,
-    waiting: VecDeque<WaitingMessage>,
-    /// Bytes of the messages that wait or are being committed: at most `bytes_max`.
+    waiting: VecDeque<WaitingChange>,
+    /// Bytes of the changes that wait or are being committed: at most `bytes_max`.
     bytes: usize,
     bytes_max: usize,
-    /// The end of the next turn commits the waiting messages.
+    /// The end of the next turn commits the waiting changes.
     is_batch_open: bool,
-    /// The authors of the batch that is being committed, in order. Includes those of refused messages.
-    committing: Option<Vec<Author>>,
+    /// The origins of the changes in the batch that is being committed, in order. Includes those of refused changes.
+    committing: Option<Vec<ChangeOrigin>>,
     ready: VecDeque<Entry>,
     has_last_commit_failed: bool,
     /// The log has a failure of a commit, and no commit has succeeded since.
@@ -41,22 +41,38 @@ pub(super) struct StoreSequencer {
 }
 
 #[derive(Debug)]
-struct WaitingMessage {
-    author: Author,
-    /// `None` if the message is refused. The refusal waits, too, so that the author gets its replies in order.
-    message: Option<Message>,
+struct WaitingChange {
+    origin: ChangeOrigin,
+    /// `None` if the change is refused. The refusal waits, too, so that the author gets its replies in order.
+    content: Option<Content>,
 }
 
-/// The session that sent a message, and its nickname at that time.
+/// The part of a change that the store commits.
 #[derive(Debug)]
-struct Author {
+enum Content {
+    Message(Message),
+    Topic(TopicChange),
+}
+
+/// The session that sent a message or a topic, and its nickname at that time.
+#[derive(Debug)]
+struct ChangeOrigin {
     origin: Origin,
+    room: RoomId,
     name: Name,
-    is_refused: bool,
+    at: Timestamp,
+    kind: ChangeKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ChangeKind {
+    Message,
+    Topic,
+    Refused,
 }
 
 impl StoreSequencer {
-    /// Creates a sequencer that commits messages to `store`. It refuses a message if more than `bytes_max` bytes would wait or be
+    /// Creates a sequencer that commits to `store`. It refuses a message or a topic if more than `bytes_max` bytes would wait or be
     /// committed.
     pub(super) fn new(store: Store, bytes_max: usize) -> Self {
         Self {
@@ -81,23 +97,33 @@ impl StoreSequencer {
         self.ready.push_back(self.numbering.next_entry(change));
     }
 
-    fn enqueue(&mut self, origin: Origin, message: Message) {
-        let bytes = memory_cost(&message.name, message.text.as_str());
+    fn enqueue(&mut self, origin: Origin, room: RoomId, content: Content) {
+        self.push_entry(origin, Action::SayPending(room));
+        let (kind, name, at, text) = match &content {
+            Content::Message(Message { name, at, text }) => (ChangeKind::Message, name, *at, Some(text)),
+            Content::Topic(TopicChange { name, at, topic }) => (ChangeKind::Topic, name, *at, topic.as_ref()),
+        };
+        let bytes = memory_cost(name, text);
         let is_refused = self.bytes + bytes > self.bytes_max;
         self.bytes += if is_refused { 0 } else { bytes };
-        let author = Author { origin, name: message.name.clone(), is_refused };
-        self.waiting.push_back(WaitingMessage { author, message: (!is_refused).then_some(message) });
+        let kind = if is_refused { ChangeKind::Refused } else { kind };
+        let origin = ChangeOrigin { origin, room, name: name.clone(), at, kind };
+        self.waiting.push_back(WaitingChange { origin, content: (!is_refused).then_some(content) });
     }
 
     fn process(&mut self, report: Report) {
         match report {
-            Report::Committed(messages, result) => self.finish_batch(messages, result),
-            Report::Evicted(id) => self.push_entry(Origin::SERVER, Action::Evict(id)),
+            Report::Committed(batch, result) => self.finish_batch(batch, result),
+            Report::Evicted(rooms) => {
+                for (room, id) in rooms {
+                    self.push_entry(Origin::SERVER, Action::Evict(room, id));
+                }
+            }
         }
     }
 
     /// Makes entries of a batch. The next batch reuses the ids of a failed one, because no client has seen them.
-    fn finish_batch(&mut self, messages: Vec<PastMessage>, result: Result<(), CommitFailure>) {
+    fn finish_batch(&mut self, batch: Batch, result: Result<(), CommitFailure>) {
         let failure = result.err().map(|CommitFailure { reason, should_log }| {
             self.has_last_commit_failed = true;
             if should_log && !std::mem::replace(&mut self.is_failure_logged, true) {
@@ -109,18 +135,23 @@ impl StoreSequencer {
             self.is_failure_logged = false;
             log::commits_recovered();
         }
-        let mut messages = messages.into_iter();
-        for Author { origin, name, is_refused } in self.committing.take().unwrap_or_default() {
-            if is_refused {
-                let failure = StoreFailure::NotStored("too many messages already wait for the disk".into());
-                self.push_entry(origin, Action::SayFailed(name, failure));
-                continue;
-            }
-            let Some(PastMessage { at, name, text, .. }) = messages.next() else { continue };
-            self.bytes -= memory_cost(&name, text.as_str());
-            let action = match &failure {
-                Some(failure) => Action::SayFailed(name, failure.clone()),
-                None => Action::Say(Message { name, at, text }),
+        let mut messages = batch.messages.into_iter().map(|(_, past)| past.text);
+        let mut topics = batch.topics.into_iter().map(|(_, topic)| topic);
+        for ChangeOrigin { origin, room, name, at, kind } in self.committing.take().unwrap_or_default() {
+            let text = match kind {
+                ChangeKind::Message => messages.next(),
+                ChangeKind::Topic => topics.next().flatten(),
+                ChangeKind::Refused => {
+                    let failure = StoreFailure::NotStored("too many messages already wait for the disk".into());
+                    self.push_entry(origin, Action::SayFailed(room, name, failure));
+                    continue;
+                }
+            };
+            self.bytes -= memory_cost(&name, text.as_ref());
+            let action = match (&failure, kind, text) {
+                (Some(failure), ..) => Action::SayFailed(room, name, failure.clone()),
+                (None, ChangeKind::Message, Some(text)) => Action::Say(room, Message { name, at, text }),
+                (None, _, topic) => Action::SetTopic(room, TopicChange { name, at, topic }),
             };
             self.push_entry(origin, action);
         }
@@ -131,10 +162,8 @@ impl Sequencer for StoreSequencer {
     fn submit(&mut self, change: Change) {
         (self.at, self.uptime) = (change.at, change.uptime);
         match change.action {
-            Action::Say(message) => {
-                self.push_entry(change.origin, Action::SayPending);
-                self.enqueue(change.origin, message);
-            }
+            Action::Say(room, message) => self.enqueue(change.origin, room, Content::Message(message)),
+            Action::SetTopic(room, topic) => self.enqueue(change.origin, room, Content::Topic(topic)),
             action => self.push_entry(change.origin, action),
         }
     }
@@ -151,14 +180,14 @@ impl Sequencer for StoreSequencer {
         self.committing.is_some() || !self.waiting.is_empty() || !self.ready.is_empty()
     }
 
-    /// Commits the waiting messages, unless a batch is being committed. They get the ids after `last_id`: no other batch is being
-    /// committed, and only messages have ids.
+    /// Commits the waiting messages and topics, unless a batch is being committed. Messages get the ids after the last one of their room:
+    /// no other batch is being committed, and only messages have ids.
     ///
     /// A batch stays open for one more turn, in which busy clients send more messages. All of them are committed in one batch, and sent to
     /// each reader at once. Without that turn, small and large batches alternated, and each reader needed twice as many writes.
-    fn end_turn(&mut self, last_id: MessageId) {
+    fn end_turn(&mut self, state: &SharedState) {
         let Some(store) = &self.store else { return };
-        // While entries are ready, `last_id` may be lower than the last committed id.
+        // While entries are ready, the last id of a room may be lower than its last committed id.
         if self.committing.is_some() || !self.ready.is_empty() || self.waiting.is_empty() {
             return;
         }
@@ -167,18 +196,27 @@ impl Sequencer for StoreSequencer {
             return;
         }
         let count = self.waiting.len().min(STORE_BATCH_MAX);
-        let mut ids = last_id.0 + 1..;
-        let mut messages = Vec::with_capacity(count);
-        let mut authors = Vec::with_capacity(count);
-        for WaitingMessage { author, message } in self.waiting.drain(..count) {
-            authors.push(author);
-            messages.extend(message.and_then(|Message { name, at, text }| {
-                let id = MessageId(ids.next()?);
-                Some(PastMessage { id, at, name, text })
-            }));
+        let mut last_ids = BTreeMap::new();
+        let mut batch = Batch { messages: Vec::with_capacity(count), ..Batch::default() };
+        let mut origins = Vec::with_capacity(count);
+        for WaitingChange { origin, content } in self.waiting.drain(..count) {
+            let room = origin.room;
+            origins.push(origin);
+            let Some(content) = content else { continue };
+            let last_id = last_ids.entry(room).or_insert_with(|| {
+                batch.rooms.extend(new_room(state, room));
+                state.room(room).map_or(MessageId(0), Room::last_id)
+            });
+            match content {
+                Content::Message(Message { name, at, text }) => {
+                    *last_id = last_id.next();
+                    batch.messages.push((room, PastMessage { id: *last_id, at, name, text }));
+                }
+                Content::Topic(TopicChange { topic, .. }) => batch.topics.push((room, topic)),
+            }
         }
-        self.committing = Some(authors);
-        store.commit(messages);
+        self.committing = Some(origins);
+        store.commit(batch);
     }
 
     fn needs_turn(&self) -> bool {
@@ -204,12 +242,13 @@ impl Sequencer for StoreSequencer {
         };
         // The store may have committed the batch before it was abandoned.
         while self.process_report() {}
-        for Author { origin, name, is_refused } in self.committing.take().unwrap_or_default() {
-            let failure = if is_refused { &not_stored } else { &failure };
-            self.push_entry(origin, Action::SayFailed(name, failure.clone()));
+        for ChangeOrigin { origin, room, name, kind, .. } in self.committing.take().unwrap_or_default() {
+            let failure = if kind == ChangeKind::Refused { &not_stored } else { &failure };
+            self.push_entry(origin, Action::SayFailed(room, name, failure.clone()));
         }
-        for WaitingMessage { author: Author { origin, name, .. }, .. } in std::mem::take(&mut self.waiting) {
-            self.push_entry(origin, Action::SayFailed(name, not_stored.clone()));
+        for WaitingChange { origin, .. } in std::mem::take(&mut self.waiting) {
+            let ChangeOrigin { origin, room, name, .. } = origin;
+            self.push_entry(origin, Action::SayFailed(room, name, not_stored.clone()));
         }
         (self.is_batch_open, self.bytes) = (false, 0);
     }
@@ -221,9 +260,15 @@ impl Sequencer for StoreSequencer {
     }
 }
 
-/// The memory that a message needs, in bytes.
-fn memory_cost(name: &Name, text: &str) -> usize {
-    name.as_str().len() + text.len() + PAST_OVERHEAD_BYTES
+/// The room, if the file does not have it yet.
+fn new_room(state: &SharedState, id: RoomId) -> Option<NewRoom> {
+    let room = state.room(id).filter(|room| !room.is_stored())?;
+    Some(NewRoom { room: id, name: room.name().clone(), epoch: room.epoch()?.clone() })
+}
+
+/// The memory that a message or a topic needs, in bytes.
+fn memory_cost(name: &Name, text: Option<&Text>) -> usize {
+    name.as_str().len() + text.map_or(0, |text| text.as_str().len()) + PAST_OVERHEAD_BYTES
 }
 
 #[cfg(test)]
@@ -232,7 +277,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::protocol::{Text, Token};
+    use crate::protocol::{RoomName, Text, Token};
+    use crate::state::StoredRoom;
     use crate::store::tests::WAIT_MAX;
     use crate::store::{Durability, Options, Retention};
 
@@ -245,19 +291,25 @@ mod tests {
 
     fn submit(sequencer: &mut StoreSequencer, text: &str) {
         let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
-        let action = Action::Say(Message { name, at: Timestamp(0), text });
+        let action = Action::Say(RoomId::LOBBY, Message { name, at: Timestamp(0), text });
         sequencer.submit(Change { at: Timestamp(0), uptime: Uptime(0), origin: Origin::SERVER, action });
     }
 
     fn say(sequencer: &mut StoreSequencer, text: &str) {
         submit(sequencer, text);
-        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::SayPending)));
+        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::SayPending(_))));
+    }
+
+    /// A state in which the newest message of the lobby has this id.
+    fn state(last_id: u64) -> SharedState {
+        let stored = StoredRoom { last_id: MessageId(last_id), ..StoredRoom::default() };
+        SharedState::default().with_stored_room(RoomId::LOBBY, RoomName::lobby(), stored, Vec::new())
     }
 
     /// Ends turns until a batch is passed to the store, and waits for its result.
-    fn commit(sequencer: &mut StoreSequencer, last_id: MessageId) {
-        sequencer.end_turn(last_id);
-        sequencer.end_turn(last_id);
+    fn commit(sequencer: &mut StoreSequencer, last_id: u64) {
+        sequencer.end_turn(&state(last_id));
+        sequencer.end_turn(&state(last_id));
         assert!(sequencer.committing.is_some(), "nothing is committed");
         let deadline = Instant::now() + WAIT_MAX;
         while !sequencer.process_report() {
@@ -269,7 +321,7 @@ mod tests {
     /// Takes all entries. Returns the number of stored messages, and the number of refused ones.
     fn results(sequencer: &mut StoreSequencer) -> (usize, usize) {
         let actions: Vec<_> = std::iter::from_fn(|| sequencer.next()).map(|entry| entry.action).collect();
-        let stored = actions.iter().filter(|action| matches!(action, Action::Say(_))).count();
+        let stored = actions.iter().filter(|action| matches!(action, Action::Say(..))).count();
         (stored, actions.len() - stored)
     }
 
@@ -280,27 +332,28 @@ mod tests {
         let mut sequencer = sequencer(directory.path(), usize::MAX);
         say(&mut sequencer, "one");
         say(&mut sequencer, "two");
-        commit(&mut sequencer, MessageId(0));
-        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::Say(_))), "the room applies one");
+        commit(&mut sequencer, 0);
+        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::Say(..))), "the room applies one");
         submit(&mut sequencer, "three");
         for _ in 0..3 {
-            sequencer.end_turn(MessageId(1));
+            sequencer.end_turn(&state(1));
         }
         assert!(sequencer.committing.is_none(), "a batch has the id of a stored message");
         results(&mut sequencer);
-        commit(&mut sequencer, MessageId(2));
+        commit(&mut sequencer, 2);
         assert_eq!(results(&mut sequencer), (1, 0));
     }
 
     #[test]
     fn refused_message_takes_no_space_of_later_ones() {
         let directory = tempfile::tempdir().unwrap();
-        let mut sequencer = sequencer(directory.path(), 2 * memory_cost(&Name::new("ann").unwrap(), "text"));
+        let mut sequencer =
+            sequencer(directory.path(), 2 * memory_cost(&Name::new("ann").unwrap(), Text::new("text").ok().as_ref()));
         for last_id in [0, 2, 4] {
             for _ in 0..5 {
                 say(&mut sequencer, "text");
             }
-            commit(&mut sequencer, MessageId(last_id));
+            commit(&mut sequencer, last_id);
             assert_eq!((results(&mut sequencer), sequencer.bytes), ((2, 3), 0));
         }
     }

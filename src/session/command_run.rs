@@ -3,10 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::line_room::LineRoom;
 use super::{Output, Session, SessionId, Sessions, private_tag};
-use crate::command::{Command, ConnectionInfo, Context, HistoryQuery, ServerLine, list_members};
-use crate::protocol::{Dialect, Event, LeaveReason, Mode, Name, Secret, Text, Timestamp, User};
-use crate::room::{Action, MemberId, Origin, Room, RoomId, Verifier};
+use crate::command::{Command, ConnectionInfo, Context, HistoryQuery, Reply, RoomLine, ServerLine, list_members};
+use crate::limits::ROSTERS_KEPT_MAX;
+use crate::protocol::{Dialect, Event, LeaveReason, Mode, Name, RoomName, Secret, Text, Timestamp, User};
+use crate::state::{Action, MemberId, Origin, Room, RoomId, SharedState, Verifier};
 
 /// A command that is being run.
 struct CommandRun<'a> {
@@ -14,8 +16,11 @@ struct CommandRun<'a> {
     at: Timestamp,
     session: SessionId,
     secret: Option<Secret>,
+    room: LineRoom,
+    /// The line itself names a room.
+    names_room: bool,
     out: &'a mut Vec<Output>,
-    /// The command has submitted a change to the room, whose result is the reply.
+    /// The command has submitted a change of the state, whose result is the reply.
     has_submitted: bool,
 }
 
@@ -24,14 +29,20 @@ impl Sessions {
         &mut self,
         at: Timestamp,
         session: SessionId,
+        named: Option<RoomName>,
         command: Command,
         secret: Option<Secret>,
         out: &mut Vec<Output>,
     ) {
         self.record_activity(session);
-        let mut run = CommandRun { sessions: self, at, session, secret, out, has_submitted: false };
+        let names_room = named.is_some();
+        let room = self.room_of_line(session, named, command.verb());
+        let mut run = CommandRun { sessions: self, at, session, secret, room, names_room, out, has_submitted: false };
         match command.run(&mut run) {
-            Err(refusal) => self.refuse(at, session, refusal, out),
+            Err(refusal) => {
+                let LineRoom { id, prefix, .. } = run.room;
+                self.refuse(at, session, id, prefix, refusal, out);
+            }
             Ok(()) if run.has_submitted => {}
             Ok(()) => {
                 if let Some(state) = self.all.get_mut(session) {
@@ -41,31 +52,43 @@ impl Sessions {
         }
     }
 
-    /// Sends the member list to a session that missed joins and leaves.
-    pub(super) fn send_roster(&mut self, at: Timestamp, session: SessionId, out: &mut Vec<Output>) {
-        let Some(state) = self.all.get(session).filter(|state| state.member.is_some()) else { return };
-        let tag = private_tag(state, at);
-        let members = self.list_members();
-        out.push(Output::Send(session, None, ServerLine::Event(tag, Event::Roster(members.len()))));
-        out.push(Output::SendUsers(session, RoomId::LOBBY, members));
+    /// Sends the member list of a room to a session that missed joins and leaves in it.
+    pub(super) fn send_roster(&mut self, at: Timestamp, session: SessionId, room: RoomId, out: &mut Vec<Output>) {
+        let Some(name) = self.state.room(room).map(|room| room.name().clone()) else { return };
+        let Some(state) = self.all.get(session).filter(|_| self.own_rooms(session).contains(&room)) else { return };
+        let (tag, prefix) = (private_tag(state, at), self.prefix(session, room, &name));
+        let members = self.list_members(room);
+        let line = ServerLine::Event(tag, Event::Roster(members.len()));
+        out.push(Output::Send(session, Some(room), RoomLine { room: prefix, line }));
+        out.push(Output::SendUsers(session, room, members));
     }
 
-    /// The member list. Until the members change, all replies share it.
-    fn list_members(&mut self) -> Arc<[User]> {
-        let version = self.room.roster_version();
-        let kept = self.roster.take().filter(|(of, _)| *of == version);
-        let (_, roster) = kept.unwrap_or_else(|| (version, list_members(&self.room, |_| None)));
-        self.roster = Some((version, Arc::clone(&roster)));
+    /// The member list of a room. Until the members change, all replies share it.
+    fn list_members(&mut self, room: RoomId) -> Arc<[User]> {
+        let version = self.state.room(room).map_or(0, Room::roster_version);
+        if let Some(index) = self.rosters.iter().position(|(of, ..)| *of == room) {
+            let kept = self.rosters.remove(index);
+            if kept.1 == version {
+                let roster = Arc::clone(&kept.2);
+                self.rosters.push(kept);
+                return roster;
+            }
+        }
+        let roster = list_members(&self.state, room, |_| None);
+        if self.rosters.len() == ROSTERS_KEPT_MAX {
+            self.rosters.remove(0);
+        }
+        self.rosters.push((room, version, Arc::clone(&roster)));
         roster
     }
 }
 
 impl CommandRun<'_> {
-    fn state(&self) -> Option<&Session> {
+    fn session(&self) -> Option<&Session> {
         self.sessions.all.get(self.session)
     }
 
-    fn state_mut(&mut self) -> Option<&mut Session> {
+    fn session_mut(&mut self) -> Option<&mut Session> {
         self.sessions.all.get_mut(self.session)
     }
 
@@ -79,12 +102,56 @@ impl Context for CommandRun<'_> {
         self.at
     }
 
-    fn room(&self) -> &Room {
-        &self.sessions.room
+    fn state(&self) -> &SharedState {
+        &self.sessions.state
+    }
+
+    fn room(&self) -> Option<RoomId> {
+        self.room.id
+    }
+
+    fn room_name(&self) -> Option<RoomName> {
+        self.room.named.clone().or_else(|| self.sessions.home_name(self.session))
+    }
+
+    fn names_room(&self) -> bool {
+        self.names_room
+    }
+
+    fn is_home(&self, room: &RoomName) -> bool {
+        self.sessions.is_home(self.session, room)
+    }
+
+    fn find_own_room(&self, room: &RoomName) -> Option<RoomId> {
+        self.sessions.find_own_room(self.session, room)
+    }
+
+    fn own_rooms(&self) -> Vec<RoomId> {
+        self.sessions.own_rooms(self.session)
+    }
+
+    fn was_in(&self, room: &RoomName) -> bool {
+        let former = self.session().and_then(|state| state.rare.as_ref()).map(|rare| &rare.former_rooms);
+        let has_left = former.is_some_and(|former| former.iter().any(|other| other.key() == room.key()));
+        has_left || self.find_own_room(room).is_some()
+    }
+
+    fn is_watching(&self) -> bool {
+        self.sessions.state.watched_room(self.session).is_some()
+    }
+
+    fn has_watch(&self) -> bool {
+        self.sessions.features.watch
+    }
+
+    fn spend_room_creations(&mut self, rooms: usize) -> bool {
+        let Some(address) = self.session().map(|state| state.address.ip()) else { return false };
+        let now = self.sessions.now();
+        self.sessions.room_creations.try_spend(address, rooms, now)
     }
 
     fn has_store(&self) -> bool {
-        self.sessions.has_store
+        self.sessions.features.search
     }
 
     fn member(&self) -> MemberId {
@@ -95,8 +162,8 @@ impl Context for CommandRun<'_> {
         self.sessions.name(self.session)
     }
 
-    fn members(&mut self) -> Arc<[User]> {
-        self.sessions.list_members()
+    fn members(&mut self, room: RoomId) -> Arc<[User]> {
+        self.sessions.list_members(room)
     }
 
     fn connection_of(&self, member: MemberId) -> Option<ConnectionInfo> {
@@ -109,18 +176,26 @@ impl Context for CommandRun<'_> {
     }
 
     fn mode(&self) -> Mode {
-        self.state().map_or(Mode::default(), |state| state.mode)
+        self.session().map_or(Mode::default(), |state| state.mode)
     }
 
     fn set_mode(&mut self, mode: Mode) {
-        if let Some(state) = self.state_mut() {
+        if let Some(state) = self.session_mut() {
             state.mode = mode;
         }
         self.out.push(Output::SetMode(self.session, mode));
     }
 
+    fn set_chat_room(&mut self, room: Option<RoomName>) {
+        if let Some(state) = self.session_mut()
+            && (room.is_some() || state.rare.is_some())
+        {
+            state.rare.get_or_insert_default().chat_room = room;
+        }
+    }
+
     fn dialect(&self) -> Dialect {
-        self.state().map_or(Dialect::default(), |state| state.dialect)
+        self.session().map_or(Dialect::default(), |state| state.dialect)
     }
 
     fn set_dialect(&mut self, dialect: Dialect) {
@@ -128,21 +203,21 @@ impl Context for CommandRun<'_> {
     }
 
     fn set_echo(&mut self, echo: bool) {
-        if let Some(state) = self.state_mut() {
+        if let Some(state) = self.session_mut() {
             state.echo = echo;
         }
     }
 
     fn verifier(&self) -> Option<Verifier> {
-        self.state()?.verifier.as_deref().copied()
+        self.session()?.rare.as_ref()?.verifier
     }
 
     fn set_verifier(&mut self, verifier: Option<Verifier>) {
         if self.sessions.member(self.session).is_some() {
             // Unlike `Context::submit`: the command itself replies, and the room does not.
             self.sessions.submit(self.at, self.origin(), Action::SetVerifier(verifier), self.out);
-        } else if let Some(state) = self.state_mut() {
-            state.verifier = verifier.map(Box::new);
+        } else if let Some(state) = self.session_mut() {
+            state.rare.get_or_insert_default().verifier = verifier;
         }
     }
 
@@ -159,22 +234,28 @@ impl Context for CommandRun<'_> {
     }
 
     fn send(&mut self, line: ServerLine) {
-        self.out.push(Output::Send(self.session, None, line));
+        let LineRoom { id, prefix, .. } = &self.room;
+        self.out.push(Output::Send(self.session, *id, RoomLine { room: prefix.clone(), line }));
+    }
+
+    fn reply_after_all(&mut self, reply: Reply) {
+        self.out.push(Output::SendAfterAll(self.session, ServerLine::Ok(reply)));
     }
 
     fn send_users(&mut self, users: Arc<[User]>) {
-        self.out.push(Output::SendUsers(self.session, RoomId::LOBBY, users));
+        self.out.extend(self.room.id.map(|room| Output::SendUsers(self.session, room, users)));
     }
 
     fn send_messages(&mut self, numbers: Range<u64>) {
-        self.out.push(Output::SendMessages(self.session, RoomId::LOBBY, numbers));
+        self.out.extend(self.room.id.map(|room| Output::SendMessages(self.session, room, numbers)));
     }
 
     fn send_strokes(&mut self, numbers: Range<u64>) {
-        self.out.push(Output::SendStrokes(self.session, RoomId::LOBBY, numbers));
+        self.out.extend(self.room.id.map(|room| Output::SendStrokes(self.session, room, numbers)));
     }
 
     fn query_store(&mut self, query: HistoryQuery) {
-        self.out.push(Output::QueryStore(self.session, RoomId::LOBBY, query, self.sessions.room.last_id()));
+        let room = self.room.id.and_then(|id| Some((id, self.sessions.state.room(id)?.last_id())));
+        self.out.extend(room.map(|(id, last_id)| Output::QueryStore(self.session, id, query, last_id)));
     }
 }

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 #[cfg(doc)]
 use super::Sessions;
-use crate::command::{Command, Refusal};
-use crate::protocol::{Ending, LeaveReason, OtherProtocol, Secret, Timestamp};
-use crate::room::{SessionId, Uptime};
+use crate::command::{ClientLine, Command, Refusal};
+use crate::protocol::{Ending, LeaveReason, OtherProtocol, RoomName, Secret, Timestamp};
+use crate::state::{RoomId, SessionId, Uptime};
 
-/// An event outside of the room, such as a client's line.
+/// An event outside of the shared state, such as a client's line.
 #[derive(Clone, Debug)]
 pub struct Input {
     /// When it happened.
@@ -17,6 +17,34 @@ pub struct Input {
     pub session: SessionId,
     /// The event.
     pub kind: InputKind,
+}
+
+impl From<ClientLine> for InputKind {
+    fn from(ClientLine { room, content }: ClientLine) -> Self {
+        match (room, content) {
+            (_, Ok(None)) => Self::Blank,
+            (None, Ok(Some(command))) => Self::Command(command),
+            (None, Err(refusal)) => Self::Refuse(refusal),
+            (Some(room), Ok(Some(command))) => Self::CommandIn(room, command),
+            (Some(room), Err(refusal)) => Self::RefuseIn(room, refusal),
+        }
+    }
+}
+
+impl InputKind {
+    /// Whether the client sent a line, or telnet's AYT. The sessions report each as answered.
+    pub fn is_line(&self) -> bool {
+        matches!(
+            self,
+            Self::Blank
+                | Self::AreYouThere
+                | Self::Command(_)
+                | Self::CommandIn(..)
+                | Self::CommandWithSecret(..)
+                | Self::Refuse(_)
+                | Self::RefuseIn(..)
+        )
+    }
 }
 
 /// The event of an [`Input`].
@@ -36,10 +64,14 @@ pub enum InputKind {
     CommandWithSecret(Command, Secret),
     /// The client sent an invalid line; this refusal is the reply.
     Refuse(Refusal),
+    /// Like [`InputKind::Command`], for the room that the line names.
+    CommandIn(RoomName, Command),
+    /// Like [`InputKind::Refuse`], for a line that names a room.
+    RefuseIn(RoomName, Refusal),
     /// The client speaks another protocol.
     OtherProtocol(OtherProtocol),
-    /// The client had fallen behind and missed events. It has caught up, and receives all events from here on.
-    CaughtUp,
+    /// The client had fallen behind in this room, and missed events. It has caught up, and receives all events of the room from here on.
+    CaughtUp(RoomId),
     /// The client has ended its input. It still gets its replies; [`InputKind::Disconnected`] follows when it has them.
     EndOfInput,
     /// The connection has ended or must end, for this reason.

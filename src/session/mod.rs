@@ -1,5 +1,5 @@
 //! One state machine for all sessions ([`Sessions`]), which turns the lines of connections into changes of the
-//! [`Room`].
+//! [`SharedState`].
 //!
 //! Pure. The caller passes each [`Input`] to [`Sessions::apply`], which runs the command and appends [`Output`]s. The
 //! caller delivers them in order, before the next input. When a connection ends, its member may remain; the session
@@ -9,7 +9,10 @@
 mod command_run;
 mod input;
 mod lifecycle;
+mod line_room;
 mod output;
+mod room_creation;
+mod state_outputs;
 mod timeouts;
 
 use std::collections::BTreeMap;
@@ -18,47 +21,50 @@ use std::sync::Arc;
 
 pub use self::input::{Input, InputKind};
 pub use self::lifecycle::Lifecycle;
-pub use self::output::Output;
+use self::line_room::RareState;
+pub use self::output::{Output, OwnLine};
+use self::room_creation::RoomCreations;
 pub use self::timeouts::Timeouts;
-use crate::command::{EmptyReply, Hint, Refusal, Reply, ServerLine};
+use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    CloseReason, Dialect, ErrorCode, Event, LeaveReason, MessageId, Mode, Name, Tag, Text, Timestamp, User,
+    CloseReason, Dialect, ErrorCode, Event, LeaveReason, Mode, Name, RoomName, Tag, Text, Timestamp, User,
 };
-use crate::room::{self, DenseMap, MemberId, Origin, Room, RoomId, RoomOutput, SessionId, Uptime, Verifier};
 use crate::sequencer::{Change, MemorySequencer, Sequencer};
+use crate::state::{self, DenseMap, MemberId, Origin, RoomId, SessionId, SharedState, StateOutput, Uptime};
 
 /// A value for each session.
 pub type BySession<T> = DenseMap<SessionId, T>;
 
-/// All sessions, and the room that they share.
+/// All sessions, and the state that they share.
 #[derive(Debug)]
 pub struct Sessions {
-    room: Room,
+    state: SharedState,
     timeouts: Timeouts,
     all: BySession<Session>,
     /// The sessions of members that were resumed. For any other member, the session has the member's number.
     resumed: BTreeMap<MemberId, SessionId>,
-    /// The last reply to `WHO`, with the version of the roster.
-    roster: Option<(u64, Arc<[User]>)>,
+    /// The last replies to `WHO`, each with its room and the version of its roster; the newest is the last.
+    rosters: Vec<(RoomId, u64, Arc<[User]>)>,
     /// More sessions have timed out than may end in one turn.
     has_more_idle: bool,
-    /// Messages that are not in memory can be read from a store.
-    has_store: bool,
+    /// The optional parts of the protocol. With a store, `search` is on, and messages that are not in memory can be read from it.
+    features: Features,
+    room_creations: RoomCreations,
     sequencer: Box<dyn Sequencer>,
     /// The line in progress.
     line: Option<PendingLine>,
     /// The server is shutting down and refuses new connections.
     stopped: bool,
     /// An empty buffer, kept for its capacity.
-    outputs: Vec<RoomOutput>,
+    outputs: Vec<StateOutput>,
 }
 
 /// A line in progress.
 #[derive(Debug)]
 struct PendingLine {
     session: SessionId,
-    /// Whether the line has its final reply. False until the room has applied the change that the command submitted.
+    /// Whether the line has its final reply. False until the state has applied the change that the command submitted.
     is_answered: bool,
 }
 
@@ -78,8 +84,8 @@ struct Session {
     is_pinged: bool,
     /// The member of the session, once it has a nickname.
     member: Option<MemberId>,
-    /// The verifier of the resume token that was requested before the session took a nickname.
-    verifier: Option<Box<Verifier>>,
+    /// Boxed, because most sessions have none of it.
+    rare: Option<Box<RareState>>,
 }
 
 impl Session {
@@ -99,21 +105,22 @@ const SHUTDOWN_NOTICE: &str = "the server is shutting down";
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self::new(Room::default(), Timeouts::default())
+        Self::new(SharedState::default(), Timeouts::default())
     }
 }
 
 impl Sessions {
-    /// Creates the state without sessions, with this room.
-    pub fn new(room: Room, timeouts: Timeouts) -> Self {
+    /// Creates the sessions of this state: there are none yet.
+    pub fn new(state: SharedState, timeouts: Timeouts) -> Self {
         Self {
-            room,
+            state,
             timeouts,
             all: BySession::default(),
             resumed: BTreeMap::new(),
-            roster: None,
+            rosters: Vec::new(),
             has_more_idle: false,
-            has_store: false,
+            features: Features { rooms: true, watch: true, search: false },
+            room_creations: RoomCreations::default(),
             sequencer: Box::new(MemorySequencer::default()),
             line: None,
             stopped: false,
@@ -124,20 +131,27 @@ impl Sessions {
     /// Sets the store's sequencer.
     #[must_use]
     pub fn with_store(self, sequencer: Box<dyn Sequencer>) -> Self {
-        Self { has_store: true, sequencer, ..self }
+        let features = Features { search: true, ..self.features };
+        Self { features, sequencer, ..self }
+    }
+
+    /// Lets only sessions with a nickname read.
+    #[must_use]
+    pub fn without_watch(self) -> Self {
+        let features = Features { watch: false, ..self.features };
+        Self { features, ..self }
+    }
+
+    /// Lets clients create rooms as fast as they want.
+    #[must_use]
+    pub fn with_unlimited_creation(self) -> Self {
+        Self { room_creations: RoomCreations::unlimited(), ..self }
     }
 
     /// Processes an input, and appends the outputs to `out`, in order.
     pub fn apply(&mut self, input: Input, out: &mut Vec<Output>) {
         let session = input.session;
-        let is_line = matches!(
-            input.kind,
-            InputKind::Blank
-                | InputKind::AreYouThere
-                | InputKind::Command(_)
-                | InputKind::CommandWithSecret(..)
-                | InputKind::Refuse(_)
-        );
+        let is_line = input.kind.is_line();
         self.line = is_line.then_some(PendingLine { session, is_answered: true });
         self.process(input, out);
         if self.line.take().is_some_and(|line| line.is_answered) {
@@ -155,29 +169,33 @@ impl Sessions {
             InputKind::Ending(ending) => self.set_dialect(session, out, |dialect| dialect.ending = ending),
             InputKind::Blank => self.record_activity(session),
             InputKind::AreYouThere => self.show_presence(at, session, out),
-            InputKind::Command(command) => self.run_command(at, session, command, None, out),
-            InputKind::CommandWithSecret(command, secret) => self.run_command(at, session, command, Some(secret), out),
-            InputKind::Refuse(refusal) => self.refuse(at, session, refusal, out),
+            InputKind::Command(command) => self.run_command(at, session, None, command, None, out),
+            InputKind::CommandIn(room, command) => self.run_command(at, session, Some(room), command, None, out),
+            InputKind::CommandWithSecret(command, secret) => {
+                self.run_command(at, session, None, command, Some(secret), out);
+            }
+            InputKind::Refuse(refusal) => self.refuse_line(at, session, None, refusal, out),
+            InputKind::RefuseIn(room, refusal) => self.refuse_line(at, session, Some(room), refusal, out),
             InputKind::OtherProtocol(protocol) => {
                 self.disconnect_with_error(at, session, LeaveReason::Errors, protocol.into(), out);
             }
-            InputKind::CaughtUp => self.send_roster(at, session, out),
+            InputKind::CaughtUp(room) => self.send_roster(at, session, room, out),
             InputKind::EndOfInput => self.end_input(at, session, out),
             InputKind::Disconnected(reason) => self.leave(at, session, reason, None, out),
         }
     }
 
-    /// The room.
-    pub fn room(&self) -> &Room {
-        &self.room
+    /// The members and the rooms.
+    pub fn state(&self) -> &SharedState {
+        &self.state
     }
 
-    /// Replaces the room with another one in the same state: for tests of snapshots.
-    pub fn replace_room(&mut self, room: Room) {
-        (self.room, self.roster) = (room, None);
+    /// Replaces the state with an equal one: for tests of snapshots.
+    pub fn replace_state(&mut self, state: SharedState) {
+        (self.state, self.rosters) = (state, Vec::new());
     }
 
-    /// The sequencer of the room's changes.
+    /// The sequencer of the changes.
     pub fn sequencer(&self) -> &dyn Sequencer {
         &*self.sequencer
     }
@@ -199,12 +217,12 @@ impl Sessions {
 
     /// The nickname of a session's member.
     pub fn name(&self, session: SessionId) -> Option<&Name> {
-        self.room.name(self.member(session)?)
+        self.state.name(self.member(session)?)
     }
 
-    /// The nicknames of all members, in the order in which they registered.
+    /// The nicknames of all members, by the members' numbers.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
-        self.room.members().map(|(_, member)| member.name())
+        self.state.names()
     }
 
     /// The first session of this session's member, if it is another one: this session has resumed the member.
@@ -220,13 +238,13 @@ impl Sessions {
 
     /// Steady time as of the last [`InputKind::Tick`].
     pub fn now(&self) -> Uptime {
-        self.room.now()
+        self.state.now()
     }
 
     /// Whether sessions or members that timed out have not ended yet. The next [`InputKind::Tick`], with the same time or a later one,
     /// continues.
     pub fn has_expired(&self) -> bool {
-        self.has_more_idle || self.room.has_expired()
+        self.has_more_idle || self.state.has_expired()
     }
 
     /// Whether the session waits, without a connection, until its member is resumed or leaves.
@@ -241,8 +259,8 @@ impl Sessions {
     }
 
     /// Submits a change, and applies the entries that are ready.
-    fn submit(&mut self, at: Timestamp, origin: Origin, action: room::Action, out: &mut Vec<Output>) {
-        self.submit_at(self.room.now(), at, origin, action, out);
+    fn submit(&mut self, at: Timestamp, origin: Origin, action: state::Action, out: &mut Vec<Output>) {
+        self.submit_at(self.state.now(), at, origin, action, out);
     }
 
     fn submit_at(
@@ -250,7 +268,7 @@ impl Sessions {
         uptime: Uptime,
         at: Timestamp,
         origin: Origin,
-        action: room::Action,
+        action: state::Action,
         out: &mut Vec<Output>,
     ) {
         self.sequencer.submit(Change { at, uptime, origin, action });
@@ -262,7 +280,7 @@ impl Sessions {
         let Some(entry) = self.sequencer.next() else { return false };
         let at = entry.at;
         let mut outputs = std::mem::take(&mut self.outputs);
-        self.room.apply(entry, &mut outputs);
+        self.state.apply(entry, &mut outputs);
         for output in outputs.drain(..) {
             self.translate_output(at, output, out);
         }
@@ -272,144 +290,15 @@ impl Sessions {
 
     /// Ends a turn: the sequencer passes the submitted changes to the store.
     pub fn end_turn(&mut self) {
-        self.sequencer.end_turn(self.room.last_id());
+        self.sequencer.end_turn(&self.state);
     }
 
-    /// Records that the room has answered a line of the origin.
+    /// Records that the state has answered a line of the origin.
     fn record_answer(&mut self, origin: Origin, out: &mut Vec<Output>) {
         match &mut self.line {
             Some(line) if line.session == origin.session => line.is_answered = true,
             _ => out.push(Output::Answered(origin.session)),
         }
-    }
-
-    /// Translates an output of the room into outputs for sessions.
-    fn translate_output(&mut self, at: Timestamp, output: RoomOutput, out: &mut Vec<Output>) {
-        match output {
-            RoomOutput::Event { id, at, origin, event } => {
-                self.publish(id, at, origin, event, out);
-                if let Some(origin) = origin {
-                    self.record_answer(origin, out);
-                }
-            }
-            RoomOutput::Whispered { origin, from, to, text } => {
-                self.deliver_whisper(at, origin, &from, to, &text, out);
-                self.record_answer(origin, out);
-            }
-            RoomOutput::Resumed { origin, member, name } => {
-                self.resume_member(origin.session, member, name, out);
-                self.record_answer(origin, out);
-            }
-            RoomOutput::Detached(member, reason) => {
-                let Some(session) = self.session_of(member) else { return };
-                if let Some(state) = self.all.get_mut(session) {
-                    state.lifecycle.close(CloseReason::Left(reason));
-                    state.lifecycle.end();
-                }
-                out.extend([Output::Close(session, CloseReason::Left(reason)), Output::Detach(session)]);
-            }
-            RoomOutput::Left { member, name, reason, text, at } => {
-                let session = self.session_of(member);
-                if let Some(session) = session {
-                    self.remove_session(session, CloseReason::Left(reason), out);
-                }
-                let (session, event) = (session.unwrap_or(SessionId::SERVER), Event::Leave(name, reason, text));
-                out.push(Output::Publish { room: RoomId::LOBBY, id: None, at, session, event, own: None });
-            }
-            RoomOutput::Rejected(origin, rejection) => {
-                if self.all.get(origin.session).is_some_and(|state| !state.is_closed()) {
-                    self.refuse(at, origin.session, rejection.into(), out);
-                }
-                self.record_answer(origin, out);
-            }
-        }
-    }
-
-    /// Publishes an event. The session whose command caused it gets the reply in place of the event or, with `SET echo on`, after it.
-    fn publish(
-        &mut self,
-        id: Option<MessageId>,
-        at: Timestamp,
-        origin: Option<Origin>,
-        event: Event,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(session) = origin.map(|origin| origin.session) else {
-            return out.push(Output::Publish {
-                room: RoomId::LOBBY,
-                id,
-                at,
-                session: SessionId::SERVER,
-                event,
-                own: None,
-            });
-        };
-        let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) else {
-            return out.push(Output::Publish { room: RoomId::LOBBY, id, at, session, event, own: None });
-        };
-        let echo = state.echo;
-        let reply = match &event {
-            Event::Join(name) | Event::Rename { to: name, .. } => Some(Reply::Nick(name.clone())),
-            Event::Msg(..) => id.map(Reply::Msg),
-            Event::Draw(..) => Some(Reply::Draw(EmptyReply)),
-            _ => None,
-        };
-        if reply.is_some() {
-            state.errors = 0;
-        }
-        if matches!(event, Event::Join(_)) {
-            state.member = Some(MemberId(session.0));
-            out.extend(echo.then_some(Output::Follow(session, RoomId::LOBBY, true)));
-            out.push(Output::Publish { room: RoomId::LOBBY, id, at, session, event, own: None });
-            out.extend(reply.map(|reply| Output::Send(session, None, ServerLine::Ok(reply))));
-            out.extend((!echo).then_some(Output::Follow(session, RoomId::LOBBY, true)));
-            return;
-        }
-        let own = reply.clone().filter(|_| !echo);
-        out.push(Output::Publish { room: RoomId::LOBBY, id, at, session, event, own });
-        out.extend(reply.filter(|_| echo).map(|reply| Output::Send(session, None, ServerLine::Ok(reply))));
-    }
-
-    fn deliver_whisper(
-        &mut self,
-        at: Timestamp,
-        origin: Origin,
-        from: &Name,
-        to: Vec<(MemberId, Name)>,
-        text: &Text,
-        out: &mut Vec<Output>,
-    ) {
-        let mut names = Vec::with_capacity(to.len());
-        for (member, name) in to {
-            names.push(name);
-            let Some(session) = self.session_of(member) else { continue };
-            let Some(state) = self.all.get(session) else { continue };
-            let event = Event::Whisper(from.clone(), text.clone());
-            out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), event)));
-        }
-        if let Some(state) = self.all.get_mut(origin.session).filter(|state| !state.is_closed()) {
-            state.errors = 0;
-            out.push(Output::Send(origin.session, None, ServerLine::Ok(Reply::Whisper(names))));
-        }
-    }
-
-    /// Resumes a member on this session. The member's previous session ends.
-    fn resume_member(&mut self, session: SessionId, member: MemberId, name: Name, out: &mut Vec<Output>) {
-        if let Some(before) = self.session_of(member) {
-            if self.all.get(before).is_some_and(|state| !state.is_closed()) {
-                let what = "another connection resumed this session with its token";
-                let why = Refusal::new(None, ErrorCode::Resumed, what).with_hint(Hint::ReplaceToken);
-                out.push(Output::Send(before, None, ServerLine::Err(why)));
-            }
-            self.remove_session(before, CloseReason::Resumed, out);
-        }
-        let Some(state) = self.all.get_mut(session) else { return };
-        (state.member, state.verifier, state.errors) = (Some(member), None, 0);
-        self.resumed.insert(member, session);
-        out.extend([
-            Output::Send(session, None, ServerLine::Ok(Reply::Resume(name))),
-            Output::Follow(session, RoomId::LOBBY, true),
-        ]);
     }
 
     /// Ends and removes a session.
@@ -424,10 +313,10 @@ impl Sessions {
         if self.stopped {
             let farewell = ServerLine::Event(None, shutdown_notice());
             let close = Output::Close(session, CloseReason::Stopping);
-            out.extend([Output::Send(session, None, farewell), close, Output::Remove(session)]);
+            out.extend([Output::Send(session, None, farewell.into()), close, Output::Remove(session)]);
             return;
         }
-        let now = self.room.now();
+        let now = self.state.now();
         let state = Session {
             address,
             dialect: Dialect::default(),
@@ -439,32 +328,35 @@ impl Sessions {
             errors: 0,
             is_pinged: false,
             member: None,
-            verifier: None,
+            rare: None,
         };
         let before = self.all.insert(session, state);
         assert!(before.is_none(), "session numbers are given once");
-        out.push(Output::Send(session, None, ServerLine::Hello(self.room.epoch().cloned(), Text::truncated(GREETING))));
+        let epoch = self.state.room(RoomId::LOBBY).and_then(state::Room::epoch).cloned();
+        let hello = ServerLine::Hello(epoch, self.features, Text::truncated(GREETING));
+        out.push(Output::Send(session, None, hello.into()));
     }
 
     fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
         self.stopped = true;
-        if self.room.coordinator().is_some() {
-            out.push(Output::Publish {
-                room: RoomId::LOBBY,
-                id: None,
-                at,
-                session: SessionId::SERVER,
-                event: shutdown_notice(),
-                own: None,
-            });
+        let lobby = self.state.room(RoomId::LOBBY);
+        if lobby.is_some_and(|lobby| lobby.member_count() > 0 || lobby.watcher_count() > 0) {
+            let (session, event, own) = (SessionId::SERVER, shutdown_notice(), OwnLine::Event);
+            out.push(Output::Publish { room: RoomId::LOBBY, id: None, at, session, event, own });
         }
-        self.submit(at, Origin::SERVER, room::Action::Stop, out);
-        for (session, state) in std::mem::take(&mut self.all).iter() {
-            if state.member.is_none() {
-                out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), shutdown_notice())));
+        let all = std::mem::take(&mut self.all);
+        let in_lobby = |session, state: &Session| match state.member.and_then(|member| self.state.member(member)) {
+            Some(member) => member.is_in(RoomId::LOBBY),
+            None => self.state.watched_room(session) == Some(RoomId::LOBBY),
+        };
+        // Each session gets the notice once.
+        for (session, state) in all.iter() {
+            if !in_lobby(session, state) {
+                out.push(Output::SendAfterAll(session, ServerLine::Event(private_tag(state, at), shutdown_notice())));
             }
             out.extend([Output::Close(session, CloseReason::Stopping), Output::Remove(session)]);
         }
+        self.submit(at, Origin::SERVER, state::Action::Stop, out);
         self.resumed.clear();
     }
 
@@ -472,18 +364,39 @@ impl Sessions {
         self.record_activity(session);
         let Some(state) = self.all.get(session) else { return };
         let notice = Event::Notice(Text::truncated(PRESENCE));
-        out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), notice)));
+        out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), notice).into()));
     }
 
-    /// Refuses a line. Ends the session after too many lines in a row that had no known verb or an unknown token, because clients must
-    /// not guess tokens.
-    fn refuse(&mut self, at: Timestamp, session: SessionId, refusal: Refusal, out: &mut Vec<Output>) {
+    /// Refuses a line that no command was parsed from.
+    fn refuse_line(
+        &mut self,
+        at: Timestamp,
+        session: SessionId,
+        named: Option<RoomName>,
+        refusal: Refusal,
+        out: &mut Vec<Output>,
+    ) {
+        let room = self.room_of_refusal(session, named, &refusal);
+        self.refuse(at, session, room.id, room.prefix, refusal, out);
+    }
+
+    /// Refuses a line about this room. Ends the session after too many lines in a row that had no known verb or an unknown token,
+    /// because clients must not guess tokens.
+    fn refuse(
+        &mut self,
+        at: Timestamp,
+        session: SessionId,
+        room: Option<RoomId>,
+        prefix: Option<RoomName>,
+        refusal: Refusal,
+        out: &mut Vec<Output>,
+    ) {
         self.record_activity(session);
         let Some(state) = self.all.get_mut(session) else { return };
         let is_error = refusal.verb.is_none() || refusal.code == ErrorCode::TokenUnknown;
         state.errors = if is_error { state.errors + 1 } else { 0 };
         let too_many = state.errors == ERRORS_IN_A_ROW_MAX;
-        out.push(Output::Send(session, None, ServerLine::Err(refusal)));
+        out.push(Output::Send(session, room, RoomLine { room: prefix, line: ServerLine::Err(refusal) }));
         if too_many {
             let what = format!("{ERRORS_IN_A_ROW_MAX} invalid lines in a row");
             let why = Refusal::new(None, ErrorCode::TooManyErrors, what).with_hint(Hint::ReconnectAndHelp);
@@ -491,7 +404,7 @@ impl Sessions {
         }
     }
 
-    /// Sends a session the reason why it ends, and ends it.
+    /// Sends a session the reason why it ends, as its last line, and ends it.
     fn disconnect_with_error(
         &mut self,
         at: Timestamp,
@@ -500,7 +413,7 @@ impl Sessions {
         why: Refusal,
         out: &mut Vec<Output>,
     ) {
-        out.push(Output::Send(session, None, ServerLine::Err(why)));
+        out.push(Output::SendAfterAll(session, ServerLine::Err(why)));
         self.leave(at, session, reason, None, out);
     }
 
@@ -509,7 +422,7 @@ impl Sessions {
             state.lifecycle.close(CloseReason::Left(LeaveReason::Eof));
         }
         if let Some(origin) = self.origin(session) {
-            self.submit(at, origin, room::Action::EndOfInput, out);
+            self.submit(at, origin, state::Action::EndOfInput, out);
         }
         out.push(Output::Close(session, CloseReason::Left(LeaveReason::Eof)));
     }
@@ -523,12 +436,16 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         let Some(origin) = self.origin(session) else {
+            if self.state.watched_room(session).is_some() {
+                let origin = Origin { session, member: MemberId(session.0) };
+                self.submit(at, origin, state::Action::Unwatch, out);
+            }
             return self.remove_session(session, CloseReason::Left(reason), out);
         };
         // After `QUIT`, and after too many invalid lines, the client does not come back. Any other end may be a broken connection.
         let action = match reason {
-            LeaveReason::Quit | LeaveReason::Errors => room::Action::Leave(reason, text),
-            _ => room::Action::Detach(reason),
+            LeaveReason::Quit | LeaveReason::Errors => state::Action::Leave(reason, text),
+            _ => state::Action::Detach(reason),
         };
         self.submit(at, origin, action, out);
     }
@@ -546,7 +463,7 @@ impl Sessions {
 
     /// Records that the session's client is alive.
     fn record_activity(&mut self, session: SessionId) {
-        let now = self.room.now();
+        let now = self.state.now();
         if let Some(state) = self.all.get_mut(session) {
             state.last_line_at = now;
             state.is_pinged = false;
@@ -567,5 +484,7 @@ fn private_tag(state: &Session, at: Timestamp) -> Option<Tag> {
 mod reservation_tests;
 #[cfg(test)]
 mod resume_tests;
+#[cfg(test)]
+mod room_tests;
 #[cfg(test)]
 mod tests;

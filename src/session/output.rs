@@ -3,15 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::command::{HistoryQuery, Reply, ServerLine};
+use crate::command::{HistoryQuery, Reply, RoomLine, ServerLine};
 use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, RoomName, Timestamp, User};
-use crate::room::{RoomId, SessionId};
+use crate::state::{RoomId, SessionId};
 
 /// An instruction for the hub. The hub delivers outputs in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Sends a line to one session, at this place in the order of the room. `None`: the line is not about a room.
-    Send(SessionId, Option<RoomId>, ServerLine),
+    Send(SessionId, Option<RoomId>, RoomLine),
     /// Sends a line to one session, after all events so far in all rooms that it follows.
     SendAfterAll(SessionId, ServerLine),
     /// Sends a `USER` line for each member of the room. Until the members change, all replies to `WHO` share one list.
@@ -36,20 +36,19 @@ pub enum Output {
         session: SessionId,
         /// The event.
         event: Event,
-        /// The reply that this session receives in place of the event. `None`: it receives the event if it follows
-        /// the room.
-        own: Option<Reply>,
+        /// The line for this session in place of the event.
+        own: OwnLine,
     },
-    /// Sets the session's dialect, from here on.
-    SetDialect(SessionId, Dialect),
-    /// A room with this name exists from here on. [`RoomId::LOBBY`] always exists.
+    /// A room was created. The outputs about it follow. There is none for the lobby.
     OpenRoom(RoomId, RoomName),
-    /// The room no longer exists. No session follows it.
+    /// A room has vanished. No output about it follows, and no session follows it.
     CloseRoom(RoomId),
-    /// Makes the session follow the room: it receives all events published in it from here on. The flag says whether the room is the
-    /// session's home; lines about other rooms begin with the room's name.
+    /// Sets the session's dialect, from here on. In rooms other than its home, lines always name the room.
+    SetDialect(SessionId, Dialect),
+    /// Makes the session follow the room: it receives all events published in it from here on. `true`: the room is the
+    /// session's home.
     Follow(SessionId, RoomId, bool),
-    /// The session no longer follows the room: it receives the events so far.
+    /// The session follows the room no more, from here on.
     Unfollow(SessionId, RoomId),
     /// Sets the mode of the session's lines, from here on.
     SetMode(SessionId, Mode),
@@ -60,4 +59,15 @@ pub enum Output {
     Detach(SessionId),
     /// Removes the session: nothing is sent to it after this.
     Remove(SessionId),
+}
+
+/// The line in place of an event, for the session whose command caused the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnLine {
+    /// The event, if it follows the room.
+    Event,
+    /// The reply, with this prefix.
+    Reply(Option<RoomName>, Reply),
+    /// Nothing: its reply is in another room.
+    Nothing,
 }

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use super::resume_tests::resumable_state;
 use super::tests::{apply, format_output, resumable, send_line};
 use super::{InputKind, Sessions, Timeouts};
 use crate::protocol::{LeaveReason, MessageId, Name, ResumeToken, Secret};
-use crate::room::{Action, Entry, Message, Room, SessionId, StoreFailure};
 use crate::sequencer::{Change, Numbering, Sequencer};
+use crate::state::{Action, Entry, Message, Room, RoomId, SessionId, SharedState, StoreFailure};
 
 /// A sequencer whose store confirms or refuses messages when the test says so, in the order in which they were sent.
 #[derive(Debug, Default)]
@@ -26,8 +27,8 @@ impl Sequencer for StalledSequencer {
     fn submit(&mut self, change: Change) {
         let StalledStore { numbering, waiting, ready, .. } = &mut *self.0.lock().unwrap();
         match change.action.clone() {
-            Action::Say(message) => {
-                ready.push_back(numbering.next_entry(Change { action: Action::SayPending, ..change.clone() }));
+            Action::Say(room, message) => {
+                ready.push_back(numbering.next_entry(Change { action: Action::SayPending(room), ..change.clone() }));
                 waiting.push_back((change, message));
             }
             _ => ready.push_back(numbering.next_entry(change)),
@@ -42,7 +43,8 @@ impl Sequencer for StalledSequencer {
         !self.0.lock().unwrap().ready.is_empty()
     }
 
-    fn end_turn(&mut self, last_id: MessageId) {
+    fn end_turn(&mut self, state: &SharedState) {
+        let last_id = state.room(RoomId::LOBBY).map_or(MessageId(0), Room::last_id);
         self.0.lock().unwrap().last_ids.push(last_id);
     }
 }
@@ -50,7 +52,7 @@ impl Sequencer for StalledSequencer {
 /// A room with a store and alice, who is member 1 and whose message is being stored.
 fn room_with_message_of_alice() -> (Sessions, Arc<Mutex<StalledStore>>) {
     let state = Arc::default();
-    let room = Sessions::new(Room::new(60), Timeouts::default());
+    let room = Sessions::new(resumable_state(60), Timeouts::default());
     let mut room = room.with_store(Box::new(StalledSequencer(Arc::clone(&state))));
     for session in 1..=3 {
         apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
@@ -74,7 +76,7 @@ fn make_oldest_ready(state: &Mutex<StalledStore>, name: &str, is_stored: bool) {
     let (change, message) = waiting.pop_front().unwrap();
     assert_eq!(message.name.as_str(), name);
     let failure = StoreFailure::NotStored(Arc::from("disk full"));
-    let action = if is_stored { change.action } else { Action::SayFailed(message.name, failure) };
+    let action = if is_stored { change.action } else { Action::SayFailed(RoomId::LOBBY, message.name, failure) };
     ready.push_back(numbering.next_entry(Change { action, ..change }));
 }
 

@@ -5,7 +5,7 @@ use super::{InputKind, Sessions, Timeouts};
 use crate::command::Quit;
 use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
 use crate::protocol::{LeaveReason, OtherProtocol, ResumeToken, Secret};
-use crate::room::{Room, SessionId};
+use crate::state::{SessionId, SharedState, StateLimits};
 
 /// The secret with this number. `token` makes the token of a session with that secret.
 fn secret(number: u8) -> Secret {
@@ -18,9 +18,13 @@ fn token(session: u64, number: u8) -> String {
 
 const RESUME_SECONDS: u64 = 60;
 
+pub(super) fn resumable_state(resume_seconds: u64) -> SharedState {
+    SharedState::new(StateLimits { resume_seconds, ..StateLimits::default() })
+}
+
 /// A room where members can be resumed, with these members; the first one has session 1 and a token with secret 1, and so on.
 fn resumable_room(names: &[&str]) -> Sessions {
-    let mut room = Sessions::new(Room::new(RESUME_SECONDS), Timeouts::default());
+    let mut room = Sessions::new(resumable_state(RESUME_SECONDS), Timeouts::default());
     for (session, name) in (1..).zip(names) {
         connect(&mut room, session);
         let given = apply(&mut room, session.into(), resumable(secret(session)));
@@ -113,7 +117,7 @@ fn detached_member_remains_until_timeout() {
 #[test]
 fn expired_detached_members_leave_in_turns_at_the_same_tick() {
     let turns = |count: usize| {
-        let mut room = Sessions::new(Room::new(RESUME_SECONDS), Timeouts::default());
+        let mut room = Sessions::new(resumable_state(RESUME_SECONDS), Timeouts::default());
         for session in 1..=count as u64 {
             apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
             apply(&mut room, session, resumable(secret(1)));
@@ -144,7 +148,7 @@ fn quit_or_errors_leave_at_once_despite_token() {
     check(|| InputKind::Command(Quit(None).into()), false);
     check(|| InputKind::OtherProtocol(OtherProtocol::Http), false);
 
-    let mut room = Sessions::new(Room::new(60), Timeouts { idle_seconds: 20, ..Timeouts::default() });
+    let mut room = Sessions::new(resumable_state(60), Timeouts { idle_seconds: 20, ..Timeouts::default() });
     connect(&mut room, 1);
     apply(&mut room, 1, resumable(secret(1)));
     send_line(&mut room, 1, "NICK alice");

@@ -1,19 +1,19 @@
-//! Tests of sessions and their room: the outputs of each line. The simulation and the transcripts in `protocol.md` test what several
+//! Tests of sessions and their shared state: the outputs of each line. The simulation and the transcripts in `protocol.md` test what several
 //! members see, and in which order.
 
 use super::*;
-use crate::command::{Command, Set, Setting, Verb};
+use crate::command::{ClientLine, Command, Set, Setting, Verb};
 use crate::limits::{ERRORS_IN_A_ROW_MAX, EXPIRED_PER_TURN_MAX};
-use crate::protocol::{DrawnStroke, Ending, PastMessage, Secret, Token};
-use crate::room::{RecentMessages, RecentStrokes};
+use crate::protocol::{DrawnStroke, Ending, MessageId, PastMessage, Secret, Token};
+use crate::state::{StateLimits, StoredRoom};
 
 /// A room with these members; the first one has session 1.
 pub(super) fn room(names: &[&str]) -> Sessions {
-    room_of(Room::default(), names)
+    room_of(SharedState::default(), names)
 }
 
-fn room_of(room: Room, names: &[&str]) -> Sessions {
-    let mut room = Sessions::new(room, Timeouts::default());
+fn room_of(state: SharedState, names: &[&str]) -> Sessions {
+    let mut room = Sessions::new(state, Timeouts::default());
     for (session, name) in (1..).zip(names) {
         apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
         send_line(&mut room, session, &format!("NICK {name}"));
@@ -38,31 +38,50 @@ pub(super) fn apply(room: &mut Sessions, session: u64, action: InputKind) -> Vec
 
 /// An output as `apply` returns it.
 pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
-    let drawn = |numbers| room.room().canvas().range(numbers).map(DrawnStroke::to_string).collect::<Vec<_>>().join("/");
-    let past = |numbers| {
-        room.room().history().messages().range(numbers).map(PastMessage::to_string).collect::<Vec<_>>().join("/")
+    let state = room.state();
+    let drawn = |id: RoomId, numbers| {
+        let room = state.room(id).unwrap();
+        room.canvas().range(numbers).map(DrawnStroke::to_string).collect::<Vec<_>>().join("/")
     };
+    let past = |id: RoomId, numbers| {
+        let room = state.room(id).unwrap();
+        room.history().messages().range(numbers).map(PastMessage::to_string).collect::<Vec<_>>().join("/")
+    };
+    // The lobby is not shown.
+    let at = |RoomId(room): RoomId| if room == 0 { String::new() } else { format!(" in {room}") };
     match output {
         Output::Answered(SessionId(session)) => format!("{session} answered"),
-        Output::QueryStore(SessionId(session), _, query, MessageId(until)) => {
-            format!("{session} queries {query:?} up to {until}")
+        Output::QueryStore(SessionId(session), room, query, MessageId(until)) => {
+            format!("{session} queries {query:?}{} up to {until}", at(*room))
         }
-        Output::SendStrokes(SessionId(session), _, numbers) => format!("{session}< {}", drawn(numbers.clone())),
-        Output::SendMessages(SessionId(session), _, numbers) => format!("{session}< {}", past(numbers.clone())),
+        Output::SendStrokes(SessionId(session), room, numbers) => {
+            format!("{session}<{} {}", at(*room), drawn(*room, numbers.clone()))
+        }
+        Output::SendMessages(SessionId(session), room, numbers) => {
+            format!("{session}<{} {}", at(*room), past(*room, numbers.clone()))
+        }
         Output::Send(SessionId(session), _, line) => format!("{session}< {line}"),
-        Output::SendUsers(SessionId(session), _, users) => {
+        Output::SendAfterAll(SessionId(session), line) => format!("{session}< {line}"),
+        Output::SendUsers(SessionId(session), room, users) => {
             let users: Vec<_> = users.iter().map(User::to_string).collect();
-            format!("{session}< {}", users.join("/"))
+            format!("{session}<{} {}", at(*room), users.join("/"))
         }
-        Output::Publish { id, session: SessionId(session), event, own, .. } => {
+        Output::Publish { room, id, session: SessionId(session), event, own, .. } => {
             let id = id.map_or_else(|| "-".to_owned(), |id| id.0.to_string());
-            let own = own.as_ref().map(|reply| format!(", for {session} {reply}")).unwrap_or_default();
-            format!("*{id} {event}{own}")
+            let own = match own {
+                OwnLine::Event => String::new(),
+                OwnLine::Nothing => format!(", not for {session}"),
+                OwnLine::Reply(None, reply) => format!(", for {session} {reply}"),
+                OwnLine::Reply(Some(room), reply) => format!(", for {session} {room} {reply}"),
+            };
+            format!("*{id} {event}{}{own}", at(*room))
         }
+        Output::OpenRoom(RoomId(room), name) => format!("{name} is {room}"),
+        Output::CloseRoom(RoomId(room)) => format!("{room} vanishes"),
+        Output::Unfollow(SessionId(session), room) => format!("{session} follows no more{}", at(*room)),
         Output::SetDialect(SessionId(session), dialect) => format!("{session} dialect {}", dialect.index()),
-        Output::Follow(SessionId(session), ..) => format!("{session} follows"),
-        Output::SendAfterAll(..) | Output::OpenRoom(..) | Output::CloseRoom(_) | Output::Unfollow(..) => {
-            panic!("{output:?} with one room")
+        Output::Follow(SessionId(session), room, is_home) => {
+            format!("{session} follows{}{}", at(*room), if *is_home { "" } else { ", not home" })
         }
         Output::SetMode(SessionId(session), mode) => format!("{session} mode {mode:?}"),
         Output::Close(SessionId(session), _) => format!("{session} closed"),
@@ -72,11 +91,11 @@ pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
 }
 
 pub(super) fn send_line(room: &mut Sessions, session: u64, line: &str) -> Vec<String> {
-    let action = match Command::parse(line, Mode::Commands) {
-        Ok(command) => InputKind::Command(command.expect("not blank")),
-        Err(refusal) => InputKind::Refuse(refusal),
-    };
-    apply(room, session, action)
+    send_line_in(room, session, line, Mode::Commands)
+}
+
+pub(super) fn send_line_in(room: &mut Sessions, session: u64, line: &str, mode: Mode) -> Vec<String> {
+    apply(room, session, ClientLine::parse(line, mode).into())
 }
 
 #[test]
@@ -154,10 +173,8 @@ fn who_list_follows_every_change() {
 
 #[test]
 fn history_is_replayed_on_request() {
-    let mut room = room_of(
-        Room::new(0).with_epoch(Token::truncated("k7qd")).with_history(RecentMessages::new(2)),
-        &["alice", "bob"],
-    );
+    let limits = StateLimits { history_messages: 2, ..StateLimits::default() };
+    let mut room = room_of(SharedState::new(limits).with_epoch(Token::truncated("k7qd")), &["alice", "bob"]);
     let mut check =
         |session, line: &str, expected: &[&str]| assert_eq!(send_line(&mut room, session, line), expected, "{line}");
     let time = "1970-01-01T00:00:05.000Z";
@@ -186,8 +203,8 @@ fn history_is_replayed_on_request() {
 
 #[test]
 fn history_beyond_memory_is_read_from_store() {
-    let history = Room::new(0).with_history(RecentMessages::new(2));
-    let mut room = Sessions::new(history, Timeouts::default()).with_store(Box::new(MemorySequencer::default()));
+    let state = SharedState::new(StateLimits { history_messages: 2, ..StateLimits::default() });
+    let mut room = Sessions::new(state, Timeouts::default()).with_store(Box::new(MemorySequencer::default()));
     apply(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     for line in ["NICK alice", "MSG one", "MSG two", "MSG three"] {
         send_line(&mut room, 1, line);
@@ -207,8 +224,8 @@ fn history_beyond_memory_is_read_from_store() {
 
 #[test]
 fn strokes_have_no_id_and_are_evicted_or_cleared() {
-    let canvas = RecentStrokes::new(2, crate::limits::CANVAS_BYTES_MAX);
-    let mut room = room_of(Room::new(0).with_canvas(canvas), &["alice", "bob"]);
+    let limits = StateLimits { canvas_strokes: 2, ..StateLimits::default() };
+    let mut room = room_of(SharedState::new(limits), &["alice", "bob"]);
     let mut check =
         |session, line: &str, expected: &[&str]| assert_eq!(send_line(&mut room, session, line), expected, "{line}");
     check(2, "SET draw on", &["2< OK SET draw on", "2 dialect 4"]);
@@ -325,7 +342,11 @@ fn status_has_idle_and_online_seconds() {
 
 #[test]
 fn ids_continue_after_last_id_of_room() {
-    let mut room = room_of(Room::default().with_last_id(MessageId(5)), &["alice"]);
+    let stored = StoredRoom { last_id: MessageId(5), ..StoredRoom::default() };
+    let mut room = room_of(
+        SharedState::default().with_stored_room(RoomId::LOBBY, RoomName::lobby(), stored, Vec::new()),
+        &["alice"],
+    );
     assert_eq!(send_line(&mut room, 1, "MSG hi"), ["*6 MSG alice hi, for 1 OK MSG 6"]);
 }
 
@@ -335,7 +356,7 @@ pub(super) fn tick(room: &mut Sessions, seconds: u64) -> Vec<String> {
 
 #[test]
 fn name_timeout_ends_session_despite_lines() {
-    let mut room = Sessions::new(Room::default(), Timeouts { name_seconds: 60, ..Timeouts::default() });
+    let mut room = Sessions::new(SharedState::default(), Timeouts { name_seconds: 60, ..Timeouts::default() });
     for session in 1..=3 {
         apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     }
@@ -350,7 +371,7 @@ fn name_timeout_ends_session_despite_lines() {
 
 #[test]
 fn silent_session_gets_ping_then_leaves() {
-    let mut room = Sessions::new(Room::default(), Timeouts { name_seconds: 60, idle_seconds: 20 });
+    let mut room = Sessions::new(SharedState::default(), Timeouts { name_seconds: 60, idle_seconds: 20 });
     for (session, name) in [(1, "alice"), (2, "bob"), (3, "carol")] {
         apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
         send_line(&mut room, session, &format!("NICK {name}"));
@@ -380,16 +401,19 @@ fn caught_up_session_gets_member_list() {
     let mut room = room(&["alice", "bob"]);
     send_line(&mut room, 2, "SET tags on");
     let users = "USER alice coordinator/USER bob member";
-    assert_eq!(apply(&mut room, 1, InputKind::CaughtUp), ["1< ROSTER 2".to_owned(), format!("1< {users}")]);
+    assert_eq!(
+        apply(&mut room, 1, InputKind::CaughtUp(RoomId::LOBBY)),
+        ["1< ROSTER 2".to_owned(), format!("1< {users}")]
+    );
     let tagged = "2< @- 1970-01-01T00:00:05.000Z ROSTER 2";
-    assert_eq!(apply(&mut room, 2, InputKind::CaughtUp), [tagged.to_owned(), format!("2< {users}")]);
+    assert_eq!(apply(&mut room, 2, InputKind::CaughtUp(RoomId::LOBBY)), [tagged.to_owned(), format!("2< {users}")]);
     send_line(&mut room, 2, "QUIT");
-    assert_eq!(apply(&mut room, 2, InputKind::CaughtUp), [""; 0]);
+    assert_eq!(apply(&mut room, 2, InputKind::CaughtUp(RoomId::LOBBY)), [""; 0]);
 }
 
 #[test]
 fn expired_members_leave_in_turns_at_the_same_tick() {
-    let mut room = Sessions::new(Room::default(), Timeouts { idle_seconds: 20, ..Timeouts::default() });
+    let mut room = Sessions::new(SharedState::default(), Timeouts { idle_seconds: 20, ..Timeouts::default() });
     for session in 1..=EXPIRED_PER_TURN_MAX as u64 * 2 + 1 {
         apply(&mut room, session, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
         send_line(&mut room, session, &format!("NICK {session:0>32}"));
@@ -402,7 +426,7 @@ fn expired_members_leave_in_turns_at_the_same_tick() {
 /// Telnet's AYT is a sign of life, like a line.
 #[test]
 fn are_you_there_gets_a_notice_and_postpones_the_idle_timeout() {
-    let mut room = Sessions::new(Room::default(), Timeouts { idle_seconds: 20, ..Timeouts::default() });
+    let mut room = Sessions::new(SharedState::default(), Timeouts { idle_seconds: 20, ..Timeouts::default() });
     apply(&mut room, 1, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     tick(&mut room, 10);
     assert_eq!(apply(&mut room, 1, InputKind::AreYouThere), ["1< NOTICE yes, the server is here"]);

@@ -7,7 +7,7 @@ use super::{Lifecycle, Output, Session, SessionId, Sessions, Uptime, private_tag
 use crate::command::{Hint, Refusal, ServerLine};
 use crate::limits::EXPIRED_PER_TURN_MAX;
 use crate::protocol::{ErrorCode, Event, LeaveReason, Timestamp, Token};
-use crate::room::{self, Origin};
+use crate::state::{self, Origin};
 
 /// Time that a session may be in a state, in seconds; 0: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,10 +37,14 @@ impl Sessions {
     /// many detached members leave; if more are due, [`Sessions::has_expired`] is true and this must be called again.
     /// All sessions without a nickname that are due end at once: their end causes no `LEAVE`.
     pub(super) fn tick(&mut self, at: Timestamp, now: Uptime, out: &mut Vec<Output>) {
-        self.submit_at(now, at, Origin::SERVER, room::Action::Tick, out);
+        self.submit_at(now, at, Origin::SERVER, state::Action::Tick, out);
         let now = self.now();
-        let due = |state: &Session| state.due_timeout(now, self.timeouts);
-        let due: Vec<_> = self.all.iter().filter_map(|(session, state)| Some((session, due(state)?))).collect();
+        let due = |session, state: &Session| {
+            let is_named = state.member.is_some() || self.state.watched_room(session).is_some();
+            state.due_timeout(now, self.timeouts, is_named)
+        };
+        let due: Vec<_> =
+            self.all.iter().filter_map(|(session, state)| Some((session, due(session, state)?))).collect();
         let mut ended = 0;
         self.has_more_idle = false;
         for (session, timeout) in due {
@@ -66,19 +70,20 @@ impl Sessions {
         let Some(state) = self.all.get_mut(session) else { return };
         let Ok(token) = Token::new(IDLE) else { return };
         state.is_pinged = true;
-        out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), Event::Ping(token))));
+        out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), Event::Ping(token)).into()));
     }
 }
 
 impl Session {
-    /// Compares with `>` because times are whole seconds: so no timeout is due too early.
-    fn due_timeout(&self, now: Uptime, timeouts: Timeouts) -> Option<Timeout> {
+    /// Compares with `>` because times are whole seconds: so no timeout is due too early. A session that watches a room needs no
+    /// nickname.
+    fn due_timeout(&self, now: Uptime, timeouts: Timeouts, is_named: bool) -> Option<Timeout> {
         let Timeouts { name_seconds, idle_seconds } = timeouts;
         if self.lifecycle != Lifecycle::Open {
             return None;
         }
         let silent = now.seconds_since(self.last_line_at);
-        if name_seconds > 0 && self.member.is_none() && now.seconds_since(self.connected_at) > name_seconds {
+        if name_seconds > 0 && !is_named && now.seconds_since(self.connected_at) > name_seconds {
             return Some(Timeout::Registration);
         }
         if idle_seconds > 0 && silent > idle_seconds {

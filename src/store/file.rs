@@ -5,20 +5,20 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 use super::open_error::OpenError;
-use super::schema::{LOBBY, MIGRATIONS, Seq, read_state, set_state};
+use super::schema::{MIGRATIONS, Seq, key_of, read_state};
 use super::store_path::{StorePath, companion};
-use super::{Durability, Options, StoredState, log, words};
+use super::{Durability, Options, StoredState, log, rooms, words};
 use crate::limits::{STORE_BUSY_MS_MAX, STORE_WAL_CHECKPOINT_BYTES};
-use crate::protocol::{MessageId, Name, PastMessage, Text, Timestamp, Token};
+use crate::protocol::{MessageId, Name, PastMessage, RoomId, Text, Timestamp, Token};
 
 /// `PRAGMA application_id` of a store: "chwg".
 const APPLICATION_ID: i32 = 0x6368_7767;
 
 /// State key: the highest `seq` that a message ever had.
-const LAST_SEQ: &str = "last_seq";
+pub(super) const LAST_SEQ: &str = "last_seq";
 
 /// State key: a server with `--durability relaxed` has the file open, or crashed while it had.
 const RELAXED: &str = "relaxed";
@@ -184,9 +184,10 @@ fn migrate(connection: &mut Connection, version: usize, migrations: &[&str]) -> 
     Ok(())
 }
 
-/// Loads the state that the last server left, and determines the epoch.
+/// Loads the state that the last server left, and determines the epochs.
 ///
-/// If a server with relaxed durability crashed, its last messages may be lost, and their ids would be given again: a new epoch begins.
+/// If a server with relaxed durability crashed, its last messages may be lost, and their ids would be given again: a new epoch begins in
+/// every room. With another epoch for the first room, the operator says that ids may be given again, as after a restored backup.
 fn load_state(
     connection: &mut Connection,
     durability: Durability,
@@ -197,17 +198,17 @@ fn load_state(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let may_lack_messages: bool =
         transaction.query_row("SELECT EXISTS (SELECT 1 FROM state WHERE key = ?)", [RELAXED], |row| row.get(0))?;
-    let kept: String = transaction.query_row("SELECT epoch FROM rooms WHERE room = ?", [LOBBY], |row| row.get(0))?;
-    let kept = Token::new(&kept).ok();
+    let kept = rooms::lobby_epoch(&transaction)?;
     if may_lack_messages && epoch.is_some() && epoch == kept {
         log::epoch_may_repeat_ids();
     }
+    let continues = !may_lack_messages && (epoch.is_none() || epoch == kept);
+    let other_rooms = new_epoch.clone();
     let epoch = epoch.or(kept.filter(|_| !may_lack_messages)).unwrap_or(new_epoch);
-    // Other programs may have written messages, too.
-    let sql = "UPDATE rooms SET epoch = ?2, last_id = max(last_id, ifnull((SELECT max(id) FROM messages WHERE room = ?1), 0)) \
-               WHERE room = ?1 RETURNING last_id, evicted";
-    let (last_id, evicted) =
-        transaction.query_row(sql, params![LOBBY, epoch.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rooms::update_to_messages(&transaction)?;
+    rooms::set_epochs(&transaction, &epoch, (!continues).then_some(&other_rooms))?;
+    let (last_id, evicted, topic) = rooms::load_lobby(&transaction)?;
+    let (rooms, last_room) = (rooms::load_others(&transaction, &other_rooms)?, rooms::last_room(&transaction)?);
     match durability {
         Durability::Relaxed => transaction.execute("INSERT OR REPLACE INTO state VALUES (?, 1)", [RELAXED])?,
         Durability::Full => transaction.execute("DELETE FROM state WHERE key = ?", [RELAXED])?,
@@ -218,10 +219,10 @@ fn load_state(
         connection.pragma_update(None, "synchronous", "NORMAL")?;
     }
     let (messages, before) = newest_messages(connection, count + 1)?;
-    let oldest_id: Option<u64> =
-        connection.query_row("SELECT min(id) FROM messages WHERE room = ?", [LOBBY], |row| row.get(0))?;
-    let (last_id, before) = (MessageId(last_id), before.max(MessageId(evicted)));
-    Ok(StoredState { epoch, last_id, oldest_id: oldest_id.map(MessageId), before, messages })
+    let sql = "SELECT min(id) FROM messages WHERE room = ?";
+    let oldest_id: Option<u64> = connection.query_row(sql, [key_of(RoomId::LOBBY)], |row| row.get(0))?;
+    let before = before.max(evicted);
+    Ok(StoredState { epoch, last_id, oldest_id: oldest_id.map(MessageId), before, messages, topic, rooms, last_room })
 }
 
 /// Removes the note `RELAXED`: the server shuts down cleanly, and all messages are on the disk.
@@ -232,12 +233,6 @@ pub(super) fn note_clean_shutdown(connection: &Connection) -> rusqlite::Result<(
     connection.execute("DELETE FROM state WHERE key = ?", [RELAXED]).map(drop)
 }
 
-/// The highest evicted id; 0 if no message was evicted.
-pub(super) fn evicted(connection: &Connection) -> rusqlite::Result<MessageId> {
-    let sql = "SELECT evicted FROM rooms WHERE room = ?";
-    connection.prepare_cached(sql)?.query_row([LOBBY], |row| row.get(0)).map(MessageId)
-}
-
 /// The `seq` of the newest message ever stored.
 pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<Seq> {
     // Other programs may have written messages, too.
@@ -246,12 +241,12 @@ pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<Seq> {
     Ok(read_state(connection, LAST_SEQ)?.max(Seq(newest)))
 }
 
-/// The newest messages, at most `count`, in order, back to the first invalid row, which another program or another version may have
+/// The newest messages of the first room, at most `count`, in order, back to the first invalid row, which another program or another version may have
 /// written. Also returns the id of that row, because history in memory must have no gap.
 fn newest_messages(connection: &Connection, count: usize) -> rusqlite::Result<(Vec<PastMessage>, MessageId)> {
     let mut rows =
         connection.prepare("SELECT id, time, name, text FROM messages WHERE room = ? ORDER BY id DESC LIMIT ?")?;
-    let mut rows = rows.query(params![LOBBY, count as u64])?;
+    let mut rows = rows.query(params![key_of(RoomId::LOBBY), count as u64])?;
     let mut messages = Vec::new();
     let mut before = MessageId::default();
     while let Some(row) = rows.next()? {
@@ -265,24 +260,8 @@ fn newest_messages(connection: &Connection, count: usize) -> rusqlite::Result<(V
     Ok((messages, before))
 }
 
-/// Records the highest `seq` and id ever given. Call it in the transaction that gives them.
-pub(super) fn set_last(transaction: &Transaction<'_>, seq: Seq, id: MessageId) -> rusqlite::Result<()> {
-    set_state(transaction, LAST_SEQ, seq)?;
-    let sql = "UPDATE rooms SET last_id = ? WHERE room = ?";
-    transaction.prepare_cached(sql)?.execute(params![id.0, LOBBY]).map(drop)
-}
-
-/// Records that the messages up to this one are evicted. Call it before they are deleted.
-pub(super) fn set_evicted(transaction: &Transaction<'_>, up_to: Seq) -> rusqlite::Result<()> {
-    // Within a room, the order of ids is that of `seq`.
-    let sql = "UPDATE rooms SET evicted = gone.last \
-               FROM (SELECT room, max(id) AS last FROM messages WHERE seq <= ? GROUP BY room) AS gone \
-               WHERE rooms.room = gone.room AND evicted < gone.last";
-    transaction.prepare_cached(sql)?.execute([up_to.0]).map(drop)
-}
-
 /// Reads a row as a message; `None` if another program wrote an invalid one.
-pub(super) fn read_message(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<PastMessage>> {
+fn read_message(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<PastMessage>> {
     let (id, time, name, text): (u64, String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
     let parsed = || {
         Some(PastMessage {

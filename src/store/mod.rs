@@ -1,10 +1,10 @@
 //! Messages on disk, in one SQLite file. One thread writes the file, one reads it and one searches it, so that the hub never waits for
 //! the disk.
 //!
-//! Messages go in as batches and come out as [`Page`]s of rows. The store knows no wire format and no connection: it imports nothing
+//! Messages of all rooms go in as batches, and come out as [`Page`]s of rows, each of one room. The store knows no wire format and no connection: it imports nothing
 //! from `feed`, `room` and `server`, and only values from `protocol` (a test checks that).
 //!
-//! `file` opens and migrates the file; `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
+//! `file` opens and migrates the file; `rooms` is the directory of the rooms; `writer` commits, evicts and indexes; `query` and `page` read; `words` is the search index, with
 //! terms from `terms`; `clock` and `clock_notes` decide whether messages may be deleted by age.
 
 mod clock;
@@ -17,6 +17,7 @@ mod open_error;
 mod page;
 mod query;
 mod queue;
+mod rooms;
 mod schema;
 mod store_path;
 mod terms;
@@ -36,8 +37,9 @@ pub use self::open_error::OpenError;
 pub use self::page::{EvictedRange, Page, QueryEnd, QueryError, Row};
 use self::query::PendingSearch;
 pub use self::query::{Query, QueryQueues, StoreQuery};
+pub use self::rooms::{NewRoom, RoomRecord};
 use self::writer::{CommitGate, StoreWriter};
-use crate::protocol::{MessageId, PastMessage, Timestamp, Token};
+use crate::protocol::{MessageId, PastMessage, RoomId, Text, Timestamp, Token};
 
 /// Where and how to store messages.
 #[derive(Clone, Debug)]
@@ -63,28 +65,45 @@ pub enum Durability {
     Relaxed,
 }
 
-/// The contents of a file when it was opened.
+/// The contents of a file when it was opened: the first room, and the directory of the others.
 #[derive(Debug)]
 pub struct StoredState {
-    /// The epoch of the ids.
+    /// The epoch of the first room's ids.
     pub epoch: Token,
-    /// The id of the newest message, even if it was deleted: no greater id was ever given in this epoch.
+    /// The id of its newest message, even if it was deleted: no greater id was ever given in this epoch.
     pub last_id: MessageId,
-    /// The id of the oldest message in the file. `None`: the file has no messages.
+    /// The id of its oldest message in the file. `None`: the file has none.
     pub oldest_id: Option<MessageId>,
     /// `messages` has no message up to this id: these are evicted, or only in the file.
     pub before: MessageId,
-    /// The newest messages, in order and without a gap; one more than the caller asked for, if there are more.
+    /// Its newest messages, in order and without a gap; one more than the caller asked for, if there are more.
     pub messages: Vec<PastMessage>,
+    /// Its topic.
+    pub topic: Option<Text>,
+    /// The other rooms, in the order of their numbers.
+    pub rooms: Vec<RoomRecord>,
+    /// The room with the highest number in the file: new rooms get higher ones.
+    pub last_room: RoomId,
+}
+
+/// Changes that are stored in one transaction: all of them, or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The rooms of these messages and topics that are not in the file yet.
+    pub rooms: Vec<NewRoom>,
+    /// Messages. Within each room, in the order of their ids, which follow that of the room's newest stored message.
+    pub messages: Vec<(RoomId, PastMessage)>,
+    /// Topics, in the order in which they were set. `None`: the topic was cleared.
+    pub topics: Vec<(RoomId, Option<Text>)>,
 }
 
 /// A report of the writing thread.
 #[derive(Debug)]
 pub enum Report {
-    /// The thread has stored all of these messages, or none of them, for this reason.
-    Committed(Vec<PastMessage>, Result<(), CommitFailure>),
-    /// The thread has evicted all messages up to this id.
-    Evicted(MessageId),
+    /// The thread has stored this batch, or nothing of it, for this reason.
+    Committed(Batch, Result<(), CommitFailure>),
+    /// The thread has evicted the messages of these rooms up to these ids.
+    Evicted(Vec<(RoomId, MessageId)>),
 }
 
 /// Why a batch was not committed.
@@ -117,15 +136,15 @@ pub enum CommitFate {
 
 #[derive(Debug)]
 enum Job {
-    Commit(Vec<PastMessage>),
+    Commit(Batch),
     /// A search needs words that are not in the index yet.
     Index(PendingSearch),
     Close,
 }
 
 impl Store {
-    /// Opens the file, or creates it. The epoch is `epoch` or, if that is `None`, the file's own; a new file gets `new_epoch`. Loads the
-    /// last `count` messages.
+    /// Opens the file, or creates it. The epoch of the first room is `epoch` or, if that is `None`, the file's own; a new file gets
+    /// `new_epoch`. Loads the last `count` messages of the first room. All rooms whose ids may be given again get `new_epoch`.
     ///
     /// # Errors
     /// The reason why the file cannot be used.
@@ -162,12 +181,12 @@ impl Store {
         Ok((Self { jobs, reports, queries, closed, gate }, state))
     }
 
-    /// Stores messages in one transaction; [`Store::reports`] gets the result. Their ids follow that of the newest message, so the
-    /// caller must await the result before the next call.
-    pub fn commit(&self, messages: Vec<PastMessage>) {
+    /// Stores a batch in one transaction; [`Store::reports`] gets the result. The caller must await it before the next call: the next
+    /// ids, and whether a room is new, follow from it.
+    pub fn commit(&self, batch: Batch) {
         self.gate.reopen();
         // Fails only if the thread is gone, which ends the server: see `reports`.
-        let _ = self.jobs.send(Job::Commit(messages));
+        let _ = self.jobs.send(Job::Commit(batch));
     }
 
     /// The reports of the writing thread. Closed after a fault in that thread.

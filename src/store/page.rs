@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, params};
 
-use super::schema::LOBBY;
+use super::schema::key_of;
 use crate::limits::{QUERY_PAGE_BYTES, QUERY_ROW_OVERHEAD_BYTES};
-use crate::protocol::MessageId;
+use crate::protocol::{MessageId, RoomId};
 
 /// A part of the result of a query: rows in the order of the query.
 #[derive(Debug, Default)]
@@ -116,16 +116,17 @@ impl Page {
         self.rows.shrink_to_fit();
     }
 
-    /// Appends messages after one id and up to another, in order. If the page is full before the end, returns the id of the last message.
+    /// Appends messages of a room after one id and up to another, in order. If the page is full before the end, returns the id of the last message.
     pub(super) fn fill(
         &mut self,
         connection: &Connection,
+        room: RoomId,
         after: MessageId,
         until: MessageId,
     ) -> rusqlite::Result<Option<MessageId>> {
         let sql = "SELECT id, time, name, text FROM messages WHERE room = ? AND id > ? AND id <= ? ORDER BY id";
         let mut rows = connection.prepare_cached(sql)?;
-        let mut rows = rows.query(params![LOBBY, after.0, until.0])?;
+        let mut rows = rows.query(params![key_of(room), after.0, until.0])?;
         while let Some(row) = rows.next()? {
             self.push(row)?;
             if self.is_full() {

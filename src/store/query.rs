@@ -9,16 +9,16 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode as SqliteCode, OptionalExtension as _, params};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::file::evicted;
 use super::page::{self, EvictedRange, Page, QueryEnd, QueryError};
 use super::queue::QueryQueue;
-use super::schema::LOBBY;
+use super::rooms::evicted;
+use super::schema::{Seq, key_of};
 use super::terms::WordQuery;
 use super::{Job, words};
 use crate::limits::{HISTORY_SLICE_ROWS, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, SEARCH_STEPS_PER_CHECK, SEARCH_TURNS_MS};
-use crate::protocol::{MessageId, Text};
+use crate::protocol::{MessageId, RoomId, Text};
 
-/// Which messages to read.
+/// Which messages of a room to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
     /// The last messages, at most this many, in order.
@@ -37,9 +37,9 @@ pub struct QueryQueues {
 }
 
 impl QueryQueues {
-    /// Creates a query for messages with ids up to `until`. The store works on it from the first [`StoreQuery::poll_page`] on, until the
+    /// Creates a query for messages of `room` with ids up to `until`. The store works on it from the first [`StoreQuery::poll_page`] on, until the
     /// caller drops it. After a poll that was pending, the store wakes `waker` when the page is ready.
-    pub fn query(&self, query: Query, until: MessageId, waker: Waker) -> Arc<StoreQuery> {
+    pub fn query(&self, room: RoomId, query: Query, until: MessageId, waker: Waker) -> Arc<StoreQuery> {
         let (position, queue) = match query {
             Query::Last(rows) => {
                 (QueryPosition::InOrder(OrderPosition::BeforeStart { at: until, rows }), &self.to_read)
@@ -48,7 +48,7 @@ impl QueryQueues {
             Query::Words(words) => (QueryPosition::Search(SearchPosition::new(&words, until)), &self.to_search),
         };
         let progress = Mutex::new(QueryProgress { position, page: Page::default(), rows_before: 0 });
-        Arc::new(StoreQuery { until, waker, queue: queue.clone(), progress, next: Mutex::default() })
+        Arc::new(StoreQuery { room, until, waker, queue: queue.clone(), progress, next: Mutex::default() })
     }
 }
 
@@ -56,6 +56,7 @@ impl QueryQueues {
 /// reference: the query is freed when the consumer drops it.
 #[derive(Debug)]
 pub struct StoreQuery {
+    room: RoomId,
     /// The last id that the query covers.
     until: MessageId,
     /// Wakes the consumer.
@@ -147,8 +148,8 @@ impl StoreQuery {
         let mut progress = lock(&self.progress);
         let QueryProgress { position, page, rows_before } = &mut *progress;
         let turn = match position {
-            QueryPosition::InOrder(position) => position.run_turn(connection, self.until, page, *rows_before),
-            QueryPosition::Search(search) => search.run_turn(connection, page, *rows_before),
+            QueryPosition::InOrder(position) => position.run_turn(connection, self, page, *rows_before),
+            QueryPosition::Search(search) => search.run_turn(connection, self.room, page, *rows_before),
         };
         page.end = match turn {
             Ok(TurnResult::Unfinished) => return true,
@@ -206,25 +207,26 @@ impl OrderPosition {
     fn run_turn(
         &mut self,
         connection: &Connection,
-        until: MessageId,
+        query: &StoreQuery,
         page: &mut Page,
         rows_before: u64,
     ) -> rusqlite::Result<TurnResult> {
+        let StoreQuery { room, until, .. } = *query;
         // In one transaction: a message that is evicted meanwhile is either still in the snapshot, or reported as evicted.
         let snapshot = connection.unchecked_transaction()?;
-        let evicted = evicted(&snapshot)?;
+        let evicted = evicted(&snapshot, room)?;
         if let Self::BeforeStart { at, rows } = *self {
-            *self = find_start(&snapshot, at, rows, evicted)?;
+            *self = find_start(&snapshot, room, at, rows, evicted)?;
         }
         let Self::After(after) = *self else { return Ok(TurnResult::Unfinished) };
         let up_to = evicted.min(until);
         if up_to > after {
             let oldest: Option<u64> =
-                snapshot.query_row("SELECT min(id) FROM messages WHERE room = ?", [LOBBY], |row| row.get(0))?;
+                snapshot.query_row("SELECT min(id) FROM messages WHERE room = ?", [key_of(room)], |row| row.get(0))?;
             let oldest = oldest.map_or(evicted.next(), MessageId);
             page.evicted = Some(EvictedRange { after, up_to, oldest });
         }
-        Ok(match page.fill(&snapshot, after.max(up_to), until)? {
+        Ok(match page.fill(&snapshot, room, after.max(up_to), until)? {
             None => TurnResult::End(QueryEnd::Complete(rows_before + page.len())),
             Some(last) => {
                 *self = Self::After(last);
@@ -234,8 +236,14 @@ impl OrderPosition {
     }
 }
 
-/// Looks for the message that is `rows` before `at`, within one slice. Messages up to `evicted` are no longer in the store.
-fn find_start(snapshot: &Connection, at: MessageId, rows: u64, evicted: MessageId) -> rusqlite::Result<OrderPosition> {
+/// Looks for the message of the room that is `rows` before `at`, within one slice. Messages up to `evicted` are no longer in the store.
+fn find_start(
+    snapshot: &Connection,
+    room: RoomId,
+    at: MessageId,
+    rows: u64,
+    evicted: MessageId,
+) -> rusqlite::Result<OrderPosition> {
     // There cannot be more messages than ids, so these are all.
     if rows >= at.0.saturating_sub(evicted.0) {
         return Ok(OrderPosition::After(evicted));
@@ -244,7 +252,7 @@ fn find_start(snapshot: &Connection, at: MessageId, rows: u64, evicted: MessageI
     let sql = "SELECT id FROM messages WHERE room = ? AND id <= ? ORDER BY id DESC LIMIT 1 OFFSET ?";
     let before = snapshot
         .prepare_cached(sql)?
-        .query_row(params![LOBBY, at.0, slice], |row| row.get(0).map(MessageId))
+        .query_row(params![key_of(room), at.0, slice], |row| row.get(0).map(MessageId))
         .optional()?;
     Ok(match before {
         Some(at) if slice < rows => OrderPosition::BeforeStart { at, rows: rows - slice },
@@ -264,13 +272,19 @@ impl SearchPosition {
     }
 
     /// Searches for at most one turn, the newest messages first.
-    fn run_turn(&mut self, connection: &Connection, page: &mut Page, rows_before: u64) -> rusqlite::Result<TurnResult> {
+    fn run_turn(
+        &mut self,
+        connection: &Connection,
+        room: RoomId,
+        page: &mut Page,
+        rows_before: u64,
+    ) -> rusqlite::Result<TurnResult> {
         if self.words.terms().next().is_none() {
             return Ok(TurnResult::End(QueryEnd::Complete(0)));
         }
         let (start, turn) = (thread_cpu(), self.turn_time());
         let mut is_interrupted = false;
-        let found = words::find(connection, &self.words, self.until, |mut rows| {
+        let found = words::find(connection, room, &self.words, self.until, |mut rows| {
             while let Some(row) = rows.next()? {
                 let id: u64 = row.get(0)?;
                 self.until = MessageId(id.saturating_sub(1));
@@ -321,9 +335,9 @@ impl PendingSearch {
         self.0.strong_count() > 0
     }
 
-    /// The last message whose words must be in the index.
-    pub(super) fn until(&self) -> MessageId {
-        self.0.upgrade().map(|query| query.until).unwrap_or_default()
+    /// The `seq` of the last message whose words must be in the index.
+    pub(super) fn until(&self, connection: &Connection) -> rusqlite::Result<Seq> {
+        self.0.upgrade().map_or(Ok(Seq(0)), |query| words::seq_of(connection, query.room, query.until))
     }
 
     /// Continues the search: the words are in the index.
@@ -367,7 +381,7 @@ pub(super) fn search(
     writer: &mpsc::Sender<Job>,
 ) {
     let mut queue = QueryQueue::new(requests);
-    while queue.give_turn(|query| match index_lags_up_to(&connection, query.until) {
+    while queue.give_turn(|query| match index_lags_behind(&connection, query) {
         Ok(false) => {
             stop_when(&mut connection, Some(query.stop_check()));
             let is_unfinished = query.run_turn(&connection);
@@ -385,9 +399,9 @@ pub(super) fn search(
     }) {}
 }
 
-/// Whether the index lacks words of messages up to this id.
-fn index_lags_up_to(connection: &Connection, until: MessageId) -> rusqlite::Result<bool> {
-    words::index_lags(connection, words::seq_of(connection, until)?)
+/// Whether the index lacks words of messages that the query covers.
+fn index_lags_behind(connection: &Connection, query: &StoreQuery) -> rusqlite::Result<bool> {
+    words::index_lags(connection, words::seq_of(connection, query.room, query.until)?)
 }
 
 /// Interrupts statements once `check` returns true.
@@ -402,7 +416,7 @@ mod tests {
 
     fn search_for_tea() -> Arc<StoreQuery> {
         let queues = QueryQueues { to_search: mpsc::channel().0, to_read: mpsc::channel().0 };
-        queues.query(Query::Words(Text::truncated("tea")), MessageId(1), Waker::noop().clone())
+        queues.query(RoomId::LOBBY, Query::Words(Text::truncated("tea")), MessageId(1), Waker::noop().clone())
     }
 
     #[test]
@@ -436,7 +450,7 @@ mod tests {
             let (mut at, mut rows, mut slices) = (MessageId(3 * rows), count, 0);
             loop {
                 slices += 1;
-                match find_start(&file, at, rows, MessageId(evicted)).unwrap() {
+                match find_start(&file, RoomId::LOBBY, at, rows, MessageId(evicted)).unwrap() {
                     OrderPosition::BeforeStart { at: next, rows: left } => (at, rows) = (next, left),
                     OrderPosition::After(id) => return (id.0, slices),
                 }

@@ -2,8 +2,10 @@
 
 use rusqlite::{Connection, params};
 
+use crate::protocol::RoomId;
+
 /// The SQL that migrates a file from each version (`PRAGMA user_version`) to the next. `docs/operating.md` documents the result.
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE messages (
         id   INTEGER PRIMARY KEY,
@@ -56,10 +58,20 @@ pub(super) const MIGRATIONS: [&str; 4] = [
     INSERT INTO state VALUES ('last_seq', ifnull((SELECT max(seq) FROM messages), 0));
     DELETE FROM state WHERE key IN ('epoch', 'ids_up_to', 'dropped');
 ",
+    "
+    ALTER TABLE rooms ADD COLUMN topic TEXT;
+",
 ];
 
-/// The `room` of all messages: there is one room.
-pub(super) const LOBBY: i64 = 1;
+/// The `room` of a room's rows. The number itself, plus 1, so that no other table is needed to find it.
+pub(super) fn key_of(room: RoomId) -> i64 {
+    i64::from(room.0) + 1
+}
+
+/// The room of rows with this `room`; `None` if another program wrote an invalid one.
+pub(super) fn room_of(key: i64) -> Option<RoomId> {
+    u32::try_from(key.checked_sub(1)?).ok().map(RoomId)
+}
 
 /// The number of a message in the order of all rooms. Never reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

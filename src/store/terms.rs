@@ -1,8 +1,11 @@
 //! The terms by which `SEARCH` finds messages in the index.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use super::schema::key_of;
 use crate::limits::SEARCH_RUN_TERMS_MAX;
+use crate::protocol::RoomId;
 use crate::protocol::words::{fold, is_unspaced};
 
 /// The version of the rules for terms and folding, and of the Unicode tables that they use. Another version may produce other terms.
@@ -29,6 +32,40 @@ pub(super) fn index_terms(text: &str) -> String {
         }
     }
     Vec::from_iter(terms).join(" ")
+}
+
+/// The terms under which a message of a room is indexed: those of its text, each with the room's prefix.
+pub(super) fn message_terms(room: &RoomPrefix, text: &str) -> String {
+    let terms = index_terms(text);
+    if room.0.is_empty() || terms.is_empty() {
+        return terms;
+    }
+    let count = 1 + terms.bytes().filter(|byte| *byte == b' ').count();
+    let mut prefixed = String::with_capacity(terms.len() + count * room.0.len());
+    for term in terms.split(' ') {
+        prefixed.push_str(if prefixed.is_empty() { "" } else { " " });
+        prefixed.push_str(&room.0);
+        prefixed.push_str(term);
+    }
+    prefixed
+}
+
+/// The beginning of all terms of a room in the index. So each room has terms of its own, and a search does not read the matches of other
+/// rooms: in FTS5, a further term that all messages of a room have would make most searches several times slower.
+#[derive(Debug)]
+pub(super) struct RoomPrefix(String);
+
+impl RoomPrefix {
+    /// The prefix of the room with this key: none for the first room. No term of a text has a degree sign.
+    pub(super) fn new(key: i64) -> Self {
+        Self(if key == key_of(RoomId::LOBBY) { String::new() } else { format!("{key}°") })
+    }
+}
+
+impl fmt::Display for RoomPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// The words of a `SEARCH`, as conditions on a text.

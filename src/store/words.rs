@@ -1,5 +1,7 @@
 //! The full-text index: which messages contain which terms. It may lag behind the messages.
 //!
+//! Each room has terms of its own (`RoomPrefix`), so that a search does not read the matches of other rooms.
+//!
 //! The terms are made here and not by SQLite, so that a search finds what `protocol.md` promises; SQLite only splits them at
 //! their spaces. The index holds no texts: to remove a message, its terms are computed again. If a new version computes other
 //! terms, the index is emptied and filled again.
@@ -7,10 +9,10 @@
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Rows, Transaction, params};
 
-use super::schema::{LOBBY, Seq, read_state, set_state};
-use super::terms::{WordQuery, index_terms, rules_version};
+use super::schema::{Seq, key_of, read_state, set_state};
+use super::terms::{RoomPrefix, WordQuery, message_terms, rules_version};
 use crate::limits::{STORE_INDEX_BEHIND_MAX, STORE_INDEXED_AT_ONCE_BYTES, STORE_INDEXED_AT_ONCE_MAX};
-use crate::protocol::MessageId;
+use crate::protocol::{MessageId, RoomId};
 
 /// State key: the terms of all messages up to this `seq` are in the index.
 const INDEXED: &str = "indexed";
@@ -21,8 +23,9 @@ const RULES: &str = "word_rules";
 /// Prepares the writing connection: defines `index_terms` in SQL, and empties the index if its terms follow other rules.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("index_terms", 1, flags, |arguments| {
-        Ok(index_terms(arguments.get_raw(0).as_str().unwrap_or_default()))
+    connection.create_scalar_function("index_terms", 2, flags, |arguments| {
+        let (room, text) = (RoomPrefix::new(arguments.get(0)?), arguments.get_raw(1).as_str().unwrap_or_default());
+        Ok(message_terms(&room, text))
     })?;
     let sql = "SELECT value FROM state WHERE key = ?";
     let rules: Option<String> = connection.query_row(sql, [RULES], |row| row.get(0)).optional()?;
@@ -36,10 +39,11 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// The `seq` of the message with this id or, if it is deleted, of the last one before it.
-pub(super) fn seq_of(connection: &Connection, id: MessageId) -> rusqlite::Result<Seq> {
+/// The `seq` of the message with this id in the room or, if it is deleted, of the room's last one before it.
+pub(super) fn seq_of(connection: &Connection, room: RoomId, id: MessageId) -> rusqlite::Result<Seq> {
     let sql = "SELECT seq FROM messages WHERE room = ? AND id <= ? ORDER BY id DESC LIMIT 1";
-    let seq = connection.prepare_cached(sql)?.query_row(params![LOBBY, id.0], |row| row.get(0).map(Seq)).optional()?;
+    let mut row = connection.prepare_cached(sql)?;
+    let seq = row.query_row(params![key_of(room), id.0], |row| row.get(0).map(Seq)).optional()?;
     Ok(seq.unwrap_or_default())
 }
 
@@ -61,7 +65,8 @@ pub(super) fn index_lags_far(connection: &Connection, last: Seq) -> rusqlite::Re
 pub(super) fn index_messages(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<()> {
     let after = read_state(transaction, INDEXED)?;
     let up_to = next_step_end(transaction, after, last)?;
-    let sql = "INSERT INTO words(rowid, terms) SELECT seq, index_terms(text) FROM messages WHERE seq > ? AND seq <= ?";
+    let sql =
+        "INSERT INTO words(rowid, terms) SELECT seq, index_terms(room, text) FROM messages WHERE seq > ? AND seq <= ?";
     transaction.prepare_cached(sql)?.execute([after.0, up_to.0])?;
     set_state(transaction, INDEXED, up_to)
 }
@@ -86,23 +91,25 @@ fn next_step_end(transaction: &Transaction<'_>, after: Seq, last: Seq) -> rusqli
 pub(super) fn remove(transaction: &Transaction<'_>, last: Seq) -> rusqlite::Result<()> {
     let indexed = read_state(transaction, INDEXED)?;
     let sql = "INSERT INTO words(words, rowid, terms) \
-               SELECT 'delete', seq, index_terms(text) FROM messages WHERE seq <= ?";
+               SELECT 'delete', seq, index_terms(room, text) FROM messages WHERE seq <= ?";
     transaction.prepare_cached(sql)?.execute([last.min(indexed).0])?;
     Ok(())
 }
 
-/// Passes the messages up to the id `until` that have all terms of the query, the newest first, to `visit`. They are candidates:
+/// Passes the messages of the room up to the id `until` that have all terms of the query, the newest first, to `visit`. They are candidates:
 /// [`WordQuery::accepts`] decides.
 pub(super) fn find<T>(
     connection: &Connection,
+    room: RoomId,
     query: &WordQuery,
     until: MessageId,
     visit: impl FnOnce(Rows<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     let sql = "SELECT m.id, m.time, m.name, m.text FROM words JOIN messages m ON m.seq = words.rowid \
                WHERE words MATCH ? AND words.rowid <= ? AND m.room = ? ORDER BY words.rowid DESC";
-    // Terms hold letters, digits and marks only: quoted, none of them is an operator of FTS5's
+    // Terms hold letters, digits, marks and the degree sign of the prefix only: quoted, none of them is an operator of FTS5's
     // (<https://sqlite.org/fts5.html>, 3.1).
-    let terms: String = query.terms().map(|term| format!("\"{term}\" ")).collect();
-    visit(connection.prepare_cached(sql)?.query(params![terms, seq_of(connection, until)?.0, LOBBY])?)
+    let prefix = RoomPrefix::new(key_of(room));
+    let terms: String = query.terms().map(|term| format!("\"{prefix}{term}\" ")).collect();
+    visit(connection.prepare_cached(sql)?.query(params![terms, seq_of(connection, room, until)?.0, key_of(room)])?)
 }

@@ -17,16 +17,16 @@ use super::clock_notes::{
     TimeShift, clock_notes, doubted_messages, note_clock, note_doubted, note_time_shift, remove_clock_notes,
     time_shifts,
 };
-use super::file::{StoreFile, checkpoint, evicted, free_pages, last_seq, note_clean_shutdown, set_evicted, set_last};
-use super::schema::{LOBBY, Seq};
+use super::file::{LAST_SEQ, StoreFile, checkpoint, free_pages, last_seq, note_clean_shutdown};
+use super::schema::{Seq, key_of, set_state};
 use super::store_path::Displaced;
 use super::wal::{WalBound, checkpoint_within};
-use super::{CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, log, words};
+use super::{Batch, CommitFailure, CommitFate, Job, Now, PendingSearch, Report, Retention, log, rooms, words};
 use crate::limits::{
     CLOCK_STEP_SECONDS_MAX, STORE_BATCH_INDEXED_BYTES, STORE_BATCH_INDEXED_MAX, STORE_INDEX_MS,
     STORE_PAGES_FREED_AT_ONCE_MAX, STORE_PRUNE_MS, STORE_PRUNED_AT_ONCE_MAX,
 };
-use crate::protocol::{PastMessage, Timestamp};
+use crate::protocol::{PastMessage, RoomId, Timestamp};
 
 /// State of the writing thread.
 pub(super) struct StoreWriter {
@@ -99,12 +99,14 @@ enum CommitError {
     /// Is logged by `check_path`.
     Displaced(Displaced),
     Stopped,
+    /// The file lacks a room of the batch.
+    NoRoom,
     Sqlite(rusqlite::Error),
 }
 
 impl CommitError {
     fn into_failure(self) -> CommitFailure {
-        CommitFailure { reason: self.to_string(), should_log: matches!(self, Self::Sqlite(_)) }
+        CommitFailure { reason: self.to_string(), should_log: matches!(self, Self::NoRoom | Self::Sqlite(_)) }
     }
 }
 
@@ -119,6 +121,7 @@ impl fmt::Display for CommitError {
         match self {
             Self::Displaced(displaced) => displaced.fmt(f),
             Self::Stopped => f.write_str("the server is shutting down"),
+            Self::NoRoom => f.write_str("the store's file lacks a room that has messages"),
             Self::Sqlite(error) => error.fmt(f),
         }
     }
@@ -178,10 +181,10 @@ impl StoreWriter {
             };
             let mut committed = 0;
             match jobs.recv_timeout(Duration::from_millis(pause_ms)) {
-                Ok(Job::Commit(messages)) => {
-                    let result = self.commit(&messages).map_err(CommitError::into_failure);
-                    committed = messages.len();
-                    if to_hub.send_blocking(Report::Committed(messages, result)).is_err() {
+                Ok(Job::Commit(batch)) => {
+                    let result = self.commit(&batch).map_err(CommitError::into_failure);
+                    committed = batch.messages.len();
+                    if to_hub.send_blocking(Report::Committed(batch, result)).is_err() {
                         return;
                     }
                 }
@@ -205,14 +208,15 @@ impl StoreWriter {
         }
     }
 
-    fn commit(&mut self, messages: &[PastMessage]) -> Result<(), CommitError> {
+    fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        let messages = &batch.messages;
         self.check_path().map_err(CommitError::Displaced)?;
         let now = self.observe_clock();
         let before = last_seq(&self.file.connection)?;
         let stored = Seq(before.0 + messages.len() as u64);
         let is_doubted = !self.clock.is_trusted() && !messages.is_empty();
         let doubted = is_doubted.then(|| self.doubted_range(Seq(before.0 + 1)..=stored));
-        let bytes: usize = messages.iter().map(|past| past.text.as_str().len()).sum();
+        let bytes: usize = messages.iter().map(|(_, past)| past.text.as_str().len()).sum();
         let with_words = messages.len() <= STORE_BATCH_INDEXED_MAX
             && bytes <= STORE_BATCH_INDEXED_BYTES
             && !words::index_lags(&self.file.connection, self.stored).unwrap_or_default();
@@ -221,8 +225,9 @@ impl StoreWriter {
         if with_words {
             words::index_messages(&transaction, stored)?;
         }
-        if let Some(last) = messages.last() {
-            set_last(&transaction, stored, last.id)?;
+        set_state(&transaction, LAST_SEQ, stored)?;
+        if !rooms::apply(&transaction, batch)? {
+            return Err(CommitError::NoRoom);
         }
         note_clock(&transaction, self.clock.notes(now))?;
         note_new_shift(&transaction, &self.ages, self.is_shift_new)?;
@@ -258,7 +263,7 @@ impl StoreWriter {
         // Other programs that write to the file may have added messages.
         let mut last = self.stored;
         for search in &self.searches {
-            last = last.max(words::seq_of(connection, search.until())?);
+            last = last.max(search.until(connection)?);
         }
         if !words::index_lags(connection, last)? {
             return Ok(PendingWork::Nothing);
@@ -293,13 +298,12 @@ impl StoreWriter {
             keep => last_surplus(&transaction, keep, self.count, at_once)?,
         };
         let Some(last) = last else { return Ok(PendingWork::Nothing) };
-        set_evicted(&transaction, last)?;
+        let evicted = rooms::set_evicted(&transaction, last)?;
         let count = delete_up_to(&transaction, last)?;
         if count == 0 {
             return Ok(PendingWork::Nothing);
         }
         remove_clock_notes(&transaction, last)?;
-        let evicted = evicted(&transaction)?;
         transaction.commit()?;
         self.ages.doubted.retain(|messages| *messages.end() > last);
         self.ages.time_shifts.retain(|shift| shift.last > last);
@@ -406,16 +410,20 @@ fn read_clocks(now: Now) -> ClockReading {
 }
 
 /// Inserts messages after the one with the `seq` `before`.
-fn insert_messages(transaction: &Transaction<'_>, before: Seq, messages: &[PastMessage]) -> rusqlite::Result<()> {
-    let Some(first) = messages.first() else { return Ok(()) };
+fn insert_messages(
+    transaction: &Transaction<'_>,
+    before: Seq,
+    messages: &[(RoomId, PastMessage)],
+) -> rusqlite::Result<()> {
+    let Some((_, first)) = messages.first() else { return Ok(()) };
     let mut row = transaction.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)")?;
     // Most of the messages of a batch have the same time.
     let (mut at, mut time) = (first.at, first.at.to_string());
-    for (seq, past) in (before.0 + 1..).zip(messages) {
+    for (seq, (room, past)) in (before.0 + 1..).zip(messages) {
         if past.at != at {
             (at, time) = (past.at, past.at.to_string());
         }
-        row.execute(params![seq, LOBBY, past.id.0, time, past.name.as_str(), past.text.as_str()])?;
+        row.execute(params![seq, key_of(*room), past.id.0, time, past.name.as_str(), past.text.as_str()])?;
     }
     Ok(())
 }

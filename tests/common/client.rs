@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::{DEADLINE, HELLO, Server, address_in};
+use super::{DEADLINE, HELLO, HELLO_WITH_STORE, Server, address_in};
 
 /// The client's end of one transport.
 pub trait Transport: Sized + Send + 'static {
@@ -172,7 +172,11 @@ impl<T: Transport> Client<T> {
     }
 
     fn greeted(mut self) -> Self {
-        self.expect(HELLO);
+        let hello = self.next();
+        assert!(
+            hello.as_deref().is_some_and(|line| [HELLO, HELLO_WITH_STORE].contains(&line)),
+            "not a greeting: {hello:?}"
+        );
         self
     }
 

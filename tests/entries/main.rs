@@ -1,25 +1,28 @@
-//! Tests of the room alone: random entries, and snapshots at random points.
+//! Tests of the shared state alone: random entries, and snapshots at random points.
 
 #[path = "../common/corpus.rs"]
 mod corpus;
 mod script;
 
-use chinwag::room::Room;
+use chinwag::state::SharedState;
 
 #[test]
 fn entries_never_panic_and_snapshots_behave_alike() {
-    let (mut events, mut rejections) = (0, 0);
+    let (mut events, mut rejections, mut opened, mut closed) = (0, 0, 0, 0);
     arbtest::arbtest(|u| {
         let bytes = u.bytes(u.len())?;
         let seen = script::run(bytes);
         events += seen.events;
         rejections += seen.rejections;
+        opened += seen.opened;
+        closed += seen.closed;
         Ok(())
     })
     .size_min(2_000)
     .size_max(8_000)
     .budget_ms(5_000);
     assert!(events > 1_000 && rejections > 200, "too few effects: {events} events, {rejections} rejections");
+    assert!(opened > 50 && closed > 50, "too few effects: {opened} rooms opened, {closed} closed");
 }
 
 #[test]
@@ -31,20 +34,20 @@ fn corpus_keeps_the_rules() {
 
 #[test]
 fn invalid_snapshot_is_refused() {
-    let snapshot = script::some_room().snapshot();
-    assert!(Room::restore(&snapshot).is_ok());
-    assert!(Room::restore(&[]).is_err());
+    let snapshot = script::some_state().snapshot();
+    assert!(SharedState::restore(&snapshot).is_ok());
+    assert!(SharedState::restore(&[]).is_err());
     for length in 0..snapshot.len() {
-        assert!(Room::restore(&snapshot[..length]).is_err(), "cut at {length}");
+        assert!(SharedState::restore(&snapshot[..length]).is_err(), "cut at {length}");
     }
-    assert!(Room::restore(&[&snapshot[..], &[0]].concat()).is_err(), "something follows");
-    // With a changed bit, the snapshot is refused, or is the valid snapshot of another room.
+    assert!(SharedState::restore(&[&snapshot[..], &[0]].concat()).is_err(), "something follows");
+    // With a changed bit, the snapshot is refused, or is the valid snapshot of another state.
     for at in 0..snapshot.len() {
         for bit in 0..8 {
             let mut changed = snapshot.clone();
             changed[at] ^= 1 << bit;
-            if let Ok(room) = Room::restore(&changed) {
-                assert_eq!(room.snapshot(), changed, "byte {at}, bit {bit}");
+            if let Ok(state) = SharedState::restore(&changed) {
+                assert_eq!(state.snapshot(), changed, "byte {at}, bit {bit}");
             }
         }
     }

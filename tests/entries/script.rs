@@ -1,24 +1,42 @@
-//! Drives a room with bytes, which choose valid and invalid entries. A second room, restored from a snapshot at random points, must give
-//! the same outputs.
+//! Drives the shared state with bytes, which choose valid and invalid entries. A second state, restored from a snapshot at random points,
+//! must give the same outputs. A third one, which knows only the outputs, must have the same rooms and members.
 
 use std::sync::Arc;
 
-use chinwag::protocol::{Drawing, LeaveReason, MessageId, Name, Secret, Stroke, Text, Timestamp, Token};
-use chinwag::room::{
-    Action, Entry, MemberId, Message, Origin, RecentMessages, RecentStrokes, Room, RoomOutput, SessionId, StoreFailure,
-    Uptime, Verifier,
+use chinwag::protocol::{Drawing, LeaveReason, MessageId, Name, RoomName, Secret, Stroke, Text, Timestamp, Token};
+use chinwag::state::{
+    Action, Entry, MemberId, Message, Origin, RoomId, SessionId, SharedState, StateLimits, StateOutput, StoreFailure,
+    TopicChange, Uptime, Verifier,
 };
+
+use self::observer::Observer;
+
+#[path = "observer.rs"]
+mod observer;
 
 /// Only a few nicknames, so that they collide: some differ only in case, or look alike.
 const NAMES: [&str; 8] = ["ann", "Ann", "bob", "b0b", "аnn", "carol", "dave", "Dave"];
+/// Only a few rooms, for the same reason.
+const ROOMS: [&str; 7] = ["#lobby", "#ops", "#Ops", "#0ps", "#dev", "#team", "#1obby"];
 const MEMBERS: u64 = 6;
 const STROKE: &str = "#1e90ff 40 0,0 9,9";
+const LIMITS: StateLimits = StateLimits {
+    resume_seconds: 3,
+    history_messages: 5,
+    history_bytes: 1_500,
+    canvas_strokes: 3,
+    canvas_bytes: 600,
+    rooms: 2,
+    rooms_per_member: 3,
+};
 
 /// Counts of outputs, so that a test can check that the entries had effects.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) events: u32,
     pub(crate) rejections: u32,
+    pub(crate) opened: u32,
+    pub(crate) closed: u32,
 }
 
 /// The remaining bytes.
@@ -38,6 +56,19 @@ impl Script<'_> {
         Name::new(self.one_of(&NAMES)?).ok()
     }
 
+    fn room_name(&mut self) -> Option<RoomName> {
+        RoomName::new(self.one_of(&ROOMS)?).ok()
+    }
+
+    /// The lobby, one of the newest rooms, or a room that may not exist.
+    fn room(&mut self, newest: RoomId) -> Option<RoomId> {
+        Some(match self.below(8)? {
+            0..=2 => RoomId::LOBBY,
+            3..=6 => RoomId(newest.0.saturating_sub(u32::try_from(self.below(3)?).ok()?)),
+            _ => RoomId(u32::MAX),
+        })
+    }
+
     fn text(&mut self) -> Option<Text> {
         Text::new(&"x".repeat(1 + usize::try_from(self.below(40)?).ok()?)).ok()
     }
@@ -50,101 +81,130 @@ impl Script<'_> {
         Some(Verifier::new(&Secret::new([u8::try_from(self.below(3)?).ok()?; 16])))
     }
 
-    fn action(&mut self) -> Option<Action> {
-        Some(match self.below(20)? {
-            0..=2 => Action::Register(self.name()?, self.verifier().filter(|_| self.0.len().is_multiple_of(2))),
+    fn is_chosen(&self) -> bool {
+        self.0.len().is_multiple_of(2)
+    }
+
+    fn action(&mut self, newest: RoomId) -> Option<Action> {
+        Some(match self.below(32)? {
+            0..=2 => {
+                let (name, verifier) = (self.name()?, self.verifier().filter(|_| self.is_chosen()));
+                Action::Register { name, verifier, room: self.room_name().filter(|_| self.is_chosen()) }
+            }
             3 | 4 => Action::Rename(self.name()?),
-            5..=7 => Action::Say(Message { name: self.name()?, at: Timestamp(7), text: self.text()? }),
-            8 => Action::SayPending,
-            9 => Action::SayFailed(self.name()?, StoreFailure::NotStored(Arc::from("the disk is full"))),
+            5..=8 => {
+                Action::Say(self.room(newest)?, Message { name: self.name()?, at: Timestamp(7), text: self.text()? })
+            }
+            9 => Action::SayPending(self.room(newest)?),
             10 => {
+                let why = StoreFailure::NotStored(Arc::from("the disk is full"));
+                Action::SayFailed(self.room(newest)?, self.name()?, why)
+            }
+            11 => {
                 let names = (0..self.below(3)?).map(|_| self.name()).collect::<Option<_>>()?;
                 Action::Whisper(names, self.text()?)
             }
-            11 => Action::Draw(Drawing::Stroke(Stroke::new(STROKE).ok()?)),
-            12 => Action::Draw(Drawing::Clear),
-            13 => Action::SetVerifier(self.verifier().filter(|_| self.0.len().is_multiple_of(2))),
-            14 => Action::Resume(MemberId(self.below(MEMBERS)?), self.verifier()?),
-            15 => Action::EndOfInput,
-            16 => Action::Detach(self.reason()?),
-            17 => Action::Leave(self.reason()?, Some(self.text()?)),
-            18 => Action::Evict(MessageId(self.one_of(&[0, 1, 3, 9, 30, u64::MAX])?)),
+            12 => Action::Draw(self.room(newest)?, Drawing::Stroke(Stroke::new(STROKE).ok()?)),
+            13 => Action::Draw(self.room(newest)?, Drawing::Clear),
+            14 => Action::SetVerifier(self.verifier().filter(|_| self.is_chosen())),
+            15 => Action::Resume(MemberId(self.below(MEMBERS)?), self.verifier()?),
+            16 => Action::EndOfInput,
+            17 => Action::Detach(self.reason()?),
+            18 => Action::Leave(self.reason()?, Some(self.text()?)),
+            19 => Action::Evict(self.room(newest)?, MessageId(self.one_of(&[0, 1, 3, 9, 30, u64::MAX])?)),
+            20..=23 => Action::Join((0..=self.below(3)?).map(|_| self.room_name()).collect::<Option<_>>()?),
+            24..=26 => Action::Part(self.room(newest)?, self.text().filter(|_| self.is_chosen())),
+            27 => {
+                let topic = self.text().filter(|_| self.is_chosen());
+                Action::SetTopic(self.room(newest)?, TopicChange { name: self.name()?, at: Timestamp(7), topic })
+            }
+            28 | 29 => Action::Watch(self.room_name()?),
+            30 => Action::Unwatch,
             _ if self.below(40)? == 0 => Action::Stop,
             _ => Action::Tick,
         })
     }
 
-    fn entry(&mut self, seq: u64, uptime: &mut Uptime) -> Option<Entry> {
+    fn entry(&mut self, seq: u64, uptime: &mut Uptime, newest: RoomId) -> Option<Entry> {
         uptime.0 += self.below(4)?;
         let (session, member) = (SessionId(self.below(9)?), MemberId(self.below(MEMBERS)?));
         let at = Timestamp(i64::try_from(seq).ok()?);
-        Some(Entry { seq, at, uptime: *uptime, origin: Origin { session, member }, action: self.action()? })
+        Some(Entry { seq, at, uptime: *uptime, origin: Origin { session, member }, action: self.action(newest)? })
     }
 }
 
-fn empty_room() -> Room {
-    let room = Room::new(3).with_epoch(Token::new("k7qd").expect("a token"));
-    room.with_history(RecentMessages::new(5)).with_canvas(RecentStrokes::new(3, 10_000))
+fn empty_state() -> SharedState {
+    SharedState::new(LIMITS).with_epoch(Token::new("k7qd").expect("a token"))
 }
 
-/// A room with members, messages, strokes, reservations and detached members.
+/// A state with several rooms, members, messages, strokes, reservations, watchers and detached members.
 #[allow(dead_code, reason = "the fuzz target runs scripts only")]
-pub(crate) fn some_room() -> Room {
-    let mut room = empty_room();
+pub(crate) fn some_state() -> SharedState {
+    let mut state = empty_state();
     let name = |name| Name::new(name).expect("a name");
+    let room = |name| RoomName::new(name).expect("a room");
     let text = || Text::new("hello").expect("a text");
     let verifier = Verifier::new(&Secret::new([7; 16]));
     let message = |author| Message { name: name(author), at: Timestamp(5), text: text() };
+    let (lobby, ops) = (RoomId::LOBBY, RoomId(1));
     for (seq, (member, action)) in (1..).zip([
-        (1, Action::Register(name("ann"), Some(verifier))),
-        (2, Action::Register(name("bob"), None)),
-        (2, Action::SayPending),
+        (1, Action::Register { name: name("ann"), verifier: Some(verifier), room: None }),
+        (2, Action::Register { name: name("bob"), verifier: None, room: Some(room("#ops")) }),
+        (1, Action::Join(vec![room("#ops"), room("#dev")])),
+        (2, Action::Join(vec![room("#lobby")])),
+        (2, Action::SayPending(ops)),
         (2, Action::Rename(name("rob"))),
-        (1, Action::Say(message("ann"))),
-        (1, Action::Draw(Drawing::Stroke(Stroke::new(STROKE).expect("a stroke")))),
+        (1, Action::Say(lobby, message("ann"))),
+        (1, Action::Say(ops, message("ann"))),
+        (1, Action::SetTopic(ops, TopicChange { name: name("ann"), at: Timestamp(5), topic: Some(text()) })),
+        (1, Action::Draw(lobby, Drawing::Stroke(Stroke::new(STROKE).expect("a stroke")))),
+        (1, Action::Part(lobby, None)),
+        (3, Action::Watch(room("#ops"))),
         (2, Action::EndOfInput),
         (1, Action::Detach(LeaveReason::Lost)),
     ]) {
         let origin = Origin { session: SessionId(member), member: MemberId(member) };
-        room.apply(Entry { seq, at: Timestamp(5), uptime: Uptime(3), origin, action }, &mut Vec::new());
+        state.apply(Entry { seq, at: Timestamp(5), uptime: Uptime(3), origin, action }, &mut Vec::new());
     }
-    room
+    state
 }
 
 /// Applies the entries that the bytes choose.
 pub(crate) fn run(bytes: &[u8]) -> Seen {
-    let (mut room, mut restored) = (empty_room(), empty_room());
+    let (mut state, mut restored, mut observer) = (empty_state(), empty_state(), Observer::default());
     let (mut script, mut uptime, mut seen) = (Script(bytes.iter()), Uptime(0), Seen::default());
     for seq in 1.. {
-        let Some(entry) = script.entry(seq, &mut uptime) else { break };
+        let newest = state.rooms().last().map_or(RoomId::LOBBY, |(id, _)| id);
+        let Some(entry) = script.entry(seq, &mut uptime, newest) else { break };
         let (mut outputs, mut again) = (Vec::new(), Vec::new());
-        room.apply(entry.clone(), &mut outputs);
+        let stops = matches!(entry.action, Action::Stop);
+        state.apply(entry.clone(), &mut outputs);
         restored.apply(entry, &mut again);
-        assert_eq!(outputs, again, "a restored room has the same outputs");
+        assert_eq!(outputs, again, "a restored state has the same outputs");
         if script.below(8) == Some(0) {
-            let snapshot = room.snapshot();
+            let snapshot = state.snapshot();
             assert_eq!(snapshot, restored.snapshot(), "equal states have equal bytes");
-            restored = Room::restore(&snapshot).expect("a snapshot can be read");
+            restored = SharedState::restore(&snapshot).expect("a snapshot can be read");
         }
         for output in &outputs {
-            seen.events += u32::from(matches!(output, RoomOutput::Event { .. }));
-            seen.rejections += u32::from(matches!(output, RoomOutput::Rejected(..)));
+            match output {
+                StateOutput::Event { .. } | StateOutput::Registered { .. } | StateOutput::Joined { .. } => {
+                    seen.events += 1;
+                }
+                StateOutput::Rejected(..) => seen.rejections += 1,
+                StateOutput::RoomOpened(..) => seen.opened += 1,
+                StateOutput::RoomClosed(..) => seen.closed += 1,
+                _ => {}
+            }
         }
-        check(&room);
+        if stops {
+            observer.stop(&state);
+        } else {
+            for output in &outputs {
+                observer.record(output);
+            }
+        }
+        observer.check(&state, &LIMITS);
     }
     seen
-}
-
-/// Checks that all nicknames differ, and that the coordinator is the first member.
-fn check(room: &Room) {
-    let members: Vec<_> = room.members().collect();
-    assert_eq!(room.coordinator(), members.first().map(|(id, _)| *id));
-    for (at, (_, member)) in members.iter().enumerate() {
-        for (_, other) in &members[..at] {
-            assert_ne!(member.name().key(), other.name().key());
-        }
-    }
-    let history = room.history();
-    assert!(history.messages().all().end - history.messages().all().start <= 5);
-    assert!(history.oldest().is_none_or(|oldest| oldest <= room.last_id()));
 }

@@ -5,7 +5,9 @@
 
 use std::sync::LazyLock;
 
-use chinwag::command::{Command, Draw, Msg, Nick, Ping, Quit, Refusal, Reply, Resume, ServerLine, SetReply, Whisper};
+use chinwag::command::{
+    Command, Draw, Msg, Nick, NickReply, Ping, Quit, Refusal, Reply, Resume, ServerLine, SetReply, Whisper,
+};
 use chinwag::limits::{LINE_BYTES_MAX, WHISPER_NAMES_MAX};
 use chinwag::protocol::{
     DecoderOutput, Dialect, Drawing, DrawnStroke, Ending, Event, LeaveReason, LineDecoder, LineError, MessageId, Mode,
@@ -169,9 +171,9 @@ fn check_editing(line: &str) {
 fn check_command(command: &Command) {
     let longest = LONGEST_NAME.clone();
     let events = match command.clone() {
-        Command::Nick(Nick(name)) => {
+        Command::Nick(Nick { name, .. }) => {
             check_name(&name);
-            server_line::check(&ServerLine::Ok(Reply::Nick(name.clone())));
+            server_line::check(&ServerLine::Ok(Reply::Nick(NickReply { name: name.clone(), room: None })));
             server_line::check(&ServerLine::User(User { name: name.clone(), coordinator: true, details: None }));
             vec![Event::Join(name.clone()), Event::Rename { from: longest, to: name }]
         }

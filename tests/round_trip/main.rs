@@ -12,13 +12,17 @@ use std::net::IpAddr;
 use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 use chinwag::command::{
-    Canvas, Chat, Command, Draw, EmptyReply, Help, Hint, History, HistoryReply, Msg, Nick, Ping, Pong, Quit, Refusal,
-    Reply, Resume, Search, ServerLine, Set, SetReply, Setting, Since, Status, Verb, Whisper, Who,
+    Canvas, Chat, ChatReply, ClientLine, Command, Draw, EmptyReply, Features, Help, Hint, History, HistoryReply, Join,
+    Msg, Nick, NickReply, Part, Ping, Pong, Quit, Refusal, Reply, Resume, RoomLine, RoomListing, RoomPosition, RoomUse,
+    Rooms, RoomsReply, Search, ServerLine, Set, SetReply, Setting, Since, Status, Topic, Verb, Watch, Whisper, Who,
+    WhoReply,
 };
-use chinwag::limits::{COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX};
+use chinwag::limits::{
+    COORDINATE_MAX, LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX, STROKE_POINTS_MAX, STROKE_WIDTH_MAX, TOPIC_BYTES_MAX,
+};
 use chinwag::protocol::{
     DecoderOutput, Details, Dialect, Drawing, DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode,
-    Name, PastMessage, ResumeToken, Secret, Stroke, Tag, Text, Timestamp, Token, User,
+    Name, PastMessage, ResumeToken, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, User,
 };
 
 #[test]
@@ -29,6 +33,10 @@ fn command_reads_back_as_written() {
             let line = command.to_line(mode);
             if line.len() <= LINE_BYTES_MAX {
                 assert_eq!(Command::parse(&line, mode), Ok(Some(command.clone())), "{line:?}");
+                let room = option(u, room_name)?.filter(|_| command.verb().specification().room == RoomUse::Prefix);
+                let line = ClientLine::write(room.as_ref(), &command, mode);
+                let expected = ClientLine { room, content: Ok(Some(command.clone())) };
+                assert_eq!(ClientLine::parse(&line, mode), expected, "{line:?}");
             }
         }
         Ok(())
@@ -42,6 +50,9 @@ fn server_line_reads_back_as_written() {
         for mode in [Mode::Commands, Mode::Chat] {
             let written = line.in_mode(mode).to_string();
             assert_eq!(ServerLine::parse(&written).as_ref(), Some(&line), "{written:?}");
+            let named = RoomLine { room: option(u, room_name)?, line: line.clone() };
+            let in_room = named.in_mode(mode).to_string();
+            assert_eq!(RoomLine::parse(&in_room).as_ref(), Some(&named), "{in_room:?}");
             assert!(written.len() + 2 <= SERVER_LINE_BYTES_MAX);
         }
         Ok(())
@@ -110,8 +121,8 @@ fn corpus_of_frames_keeps_the_rules() {
 }
 
 fn command(u: &mut Unstructured<'_>) -> Result<Command> {
-    Ok(match u.int_in_range(0..=16)? {
-        0 => Nick(name(u)?).into(),
+    Ok(match u.int_in_range(0..=21)? {
+        0 => Nick { name: name(u)?, room: option(u, room_name)? }.into(),
         1 => Msg(text(u)?).into(),
         2 => Whisper { to: distinct(names(u)?), text: text(u)? }.into(),
         3 => Who.into(),
@@ -120,20 +131,32 @@ fn command(u: &mut Unstructured<'_>) -> Result<Command> {
         6 => Pong(option(u, trimmed)?).into(),
         7 => Help(option(u, verb)?).into(),
         8 => Set { setting: setting(u)?, on: u.arbitrary()? }.into(),
-        9 => Chat.into(),
+        9 => Chat(option(u, room_name)?).into(),
         10 => History(u.arbitrary()?).into(),
         11 => Since { after: MessageId(u.arbitrary()?), epoch: option(u, token)? }.into(),
         12 => Search(text(u)?).into(),
         13 => Resume(resume_token(u)?).into(),
         14 => Draw(drawing(u)?).into(),
         15 => Canvas.into(),
+        16 => Join(distinct_rooms(u)?).into(),
+        17 => Part { room: room_name(u)?, reason: option(u, trimmed)? }.into(),
+        18 if u.arbitrary()? => Rooms::Own.into(),
+        18 => Rooms::All { prefix: room_prefix(u)?, after: option(u, room_name)? }.into(),
+        19 => topic(u)?.into(),
+        20 => Watch(option(u, room_name)?).into(),
         _ => Quit(option(u, trimmed)?).into(),
     })
 }
 
 fn server_line(u: &mut Unstructured<'_>) -> Result<ServerLine> {
-    Ok(match u.int_in_range(0..=7)? {
-        0 => ServerLine::Hello(Some(token(u)?), text(u)?),
+    Ok(match u.int_in_range(0..=8)? {
+        0 => ServerLine::Hello(Some(token(u)?), features(u)?, text(u)?),
+        8 => ServerLine::Room(RoomListing {
+            name: room_name(u)?,
+            members: u.arbitrary()?,
+            is_in: u.arbitrary()?,
+            topic: option(u, topic_text)?,
+        }),
         1 => ServerLine::Ok(reply(u)?),
         2 => ServerLine::Err(refusal(u)?),
         5 => ServerLine::PastMessage(PastMessage {
@@ -176,20 +199,26 @@ fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
         ];
         Ok(Text::new(&format!("{}{}", u.choose(&looks)?, name(u)?)).expect("a text"))
     };
-    Ok(match u.int_in_range(0..=5)? {
+    Ok(match u.int_in_range(0..=6)? {
         0 => Hint::Say(words(u)?),
         1 => Hint::DoubleSlash(words(u)?),
         2 => Hint::Since(MessageId(u.arbitrary()?)),
+        3 => Hint::Join(room_name(u)?),
         _ => u.choose(&plain)?.clone(),
     })
 }
 
 fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
-    Ok(match u.int_in_range(0..=16)? {
-        0 => Reply::Nick(name(u)?),
+    Ok(match u.int_in_range(0..=21)? {
+        0 => Reply::Nick(NickReply { name: name(u)?, room: option(u, position)? }),
+        16 => Reply::Join((0..u.int_in_range(1..=3)?).map(|_| position(u)).collect::<Result<_>>()?),
+        17 => Reply::Part(room_name(u)?),
+        18 => Reply::Rooms(RoomsReply { count: u.arbitrary()?, next: option(u, room_name)? }),
+        19 => Reply::Topic(option(u, topic_text)?),
+        20 => Reply::Watch(position(u)?),
         1 => Reply::Msg(MessageId(u.arbitrary()?)),
         2 => Reply::Whisper(names(u)?),
-        3 => Reply::Who(u.arbitrary()?),
+        3 => Reply::Who(WhoReply { count: u.arbitrary()?, watching: u.arbitrary()? }),
         4 => Reply::Status(u.arbitrary()?),
         5 => Reply::Ping(option(u, token)?),
         6 => Reply::Help(EmptyReply),
@@ -197,7 +226,8 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
         9 => Reply::History(HistoryReply { count: u.arbitrary()?, last: MessageId(u.arbitrary()?) }),
         10 => Reply::Since(HistoryReply { count: u.arbitrary()?, last: MessageId(u.arbitrary()?) }),
         11 => Reply::Search(u.arbitrary()?),
-        8 => Reply::Chat(u.arbitrary()?),
+        8 if u.arbitrary()? => Reply::Chat(ChatReply::Off),
+        8 => Reply::Chat(ChatReply::On(option(u, room_name)?)),
         12 => Reply::Resume(name(u)?),
         13 => Reply::Set(SetReply::Resumable(resume_token(u)?)),
         14 => Reply::Draw(EmptyReply),
@@ -207,7 +237,8 @@ fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {
 }
 
 fn event(u: &mut Unstructured<'_>) -> Result<Event> {
-    Ok(match u.int_in_range(0..=8)? {
+    Ok(match u.int_in_range(0..=10)? {
+        9 => Event::Topic(name(u)?, option(u, topic_text)?),
         0 => Event::Join(name(u)?),
         1 => Event::Leave(name(u)?, *u.choose(&LeaveReason::ALL)?, option(u, text)?),
         2 => Event::Rename { from: name(u)?, to: name(u)? },
@@ -239,7 +270,7 @@ fn user(u: &mut Unstructured<'_>) -> Result<User> {
     let details = |u: &mut Unstructured<'_>| {
         Ok(Details {
             id: u.arbitrary()?,
-            address: (u.arbitrary::<IpAddr>()?, u.arbitrary()?).into(),
+            address: option(u, |u| Ok((u.arbitrary::<IpAddr>()?, u.arbitrary()?).into()))?,
             idle_seconds: u.arbitrary()?,
             online_seconds: u.arbitrary()?,
         })
@@ -268,6 +299,44 @@ fn name(u: &mut Unstructured<'_>) -> Result<Name> {
 
 fn names(u: &mut Unstructured<'_>) -> Result<Vec<Name>> {
     (0..u.int_in_range(1..=4)?).map(|_| name(u)).collect()
+}
+
+fn room_name(u: &mut Unstructured<'_>) -> Result<RoomName> {
+    Ok(RoomName::new(&format!("#{}", name(u)?)).expect("a room"))
+}
+
+fn distinct_rooms(u: &mut Unstructured<'_>) -> Result<Vec<RoomName>> {
+    let names = distinct(names(u)?);
+    Ok(names.iter().map(|name| RoomName::new(&format!("#{name}")).expect("a room")).collect())
+}
+
+/// The beginning of a room's name, without `#`.
+fn room_prefix(u: &mut Unstructured<'_>) -> Result<String> {
+    Ok(name(u)?.as_str().chars().take(u.int_in_range(0..=3)?).collect())
+}
+
+fn position(u: &mut Unstructured<'_>) -> Result<RoomPosition> {
+    Ok(RoomPosition { room: room_name(u)?, epoch: option(u, token)?, last: MessageId(u.arbitrary()?) })
+}
+
+fn features(u: &mut Unstructured<'_>) -> Result<Features> {
+    Ok(Features { rooms: u.arbitrary()?, watch: u.arbitrary()?, search: u.arbitrary()? })
+}
+
+fn topic(u: &mut Unstructured<'_>) -> Result<Topic> {
+    let text = topic_text(u)?;
+    Ok(match u.int_in_range(0..=2)? {
+        0 => Topic::Show,
+        1 => Topic::Clear,
+        _ if text.as_str() == "-" => Topic::Clear,
+        _ => Topic::Set(text),
+    })
+}
+
+fn topic_text(u: &mut Unstructured<'_>) -> Result<Text> {
+    let text = trimmed(u)?;
+    let short = &text.as_str()[..text.as_str().floor_char_boundary(TOPIC_BYTES_MAX)];
+    Ok(Text::new(short.trim()).or_else(|_| Text::new("fallback")).expect("a text"))
 }
 
 fn distinct(names: Vec<Name>) -> Vec<Name> {

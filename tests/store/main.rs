@@ -8,6 +8,7 @@ mod faults;
 mod killed;
 mod paths;
 mod retention;
+mod rooms;
 mod synced;
 mod truncated;
 mod waiting;

@@ -129,7 +129,7 @@ impl Reader {
                 (self.users_left, self.rosters) = (count, self.rosters + 1);
             }
             Event::Notice(text) => self.notices.push(text.to_string()),
-            Event::Draw(..) | Event::Ping(_) => {}
+            Event::Draw(..) | Event::Ping(_) | Event::Topic(..) => {}
         }
     }
 

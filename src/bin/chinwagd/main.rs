@@ -18,8 +18,8 @@ use chinwag::limits::{
     BACKLOG_BYTES_DEFAULT, BACKLOG_BYTES_MAX, BACKLOG_BYTES_MIN, CONNECT_BURST, CONNECT_RATE_DEFAULT,
     DEAD_PEER_TIMEOUT_SECONDS_DEFAULT, DEAD_PEER_TIMEOUT_SECONDS_MAX, DEAD_PEER_TIMEOUT_SECONDS_MIN, EPOCH_CHARS_MAX,
     HISTORY_MESSAGES_DEFAULT, HISTORY_MESSAGES_MAX, LINE_BURST_DEFAULT, LINE_RATE_DEFAULT,
-    NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX, RESUME_TIMEOUT_SECONDS_DEFAULT, SEND_TIMEOUT_SECONDS_DEFAULT,
-    TIMEOUT_SECONDS_MAX,
+    NAME_TIMEOUT_SECONDS_DEFAULT, RATE_MAX, RESUME_TIMEOUT_SECONDS_DEFAULT, ROOMS_MAX, ROOMS_MAX_DEFAULT,
+    SEND_TIMEOUT_SECONDS_DEFAULT, TIMEOUT_SECONDS_MAX,
 };
 use chinwag::protocol::Token;
 use chinwag::server::log::{self, LogFormat};
@@ -74,6 +74,8 @@ const COMMAND_LINE: CommandLine = CommandLine {
                 "--line-rate",
                 "--line-burst",
                 "--backlog",
+                "--max-rooms",
+                "--no-watch",
             ],
         },
         OptionGroup { heading: "Messages", options: &["--history", "--data", "--durability", "--keep", "--epoch"] },
@@ -189,7 +191,15 @@ struct Arguments {
     #[argh(option, arg_name = "size", default = "BACKLOG_BYTES_DEFAULT", from_str_fn(parse_backlog))]
     backlog: usize,
 
-    /// messages kept in memory for HISTORY and SINCE, within 4MiB (default: 1000)
+    /// maximum number of rooms with members, besides #lobby (default: 10000)
+    #[argh(option, arg_name = "n", default = "ROOMS_MAX_DEFAULT", from_str_fn(parse_rooms))]
+    max_rooms: usize,
+
+    /// refuse WATCH: only clients with a nickname read rooms (default: a client without a nickname may read every room)
+    #[argh(switch)]
+    no_watch: bool,
+
+    /// messages of each room kept in memory for HISTORY and SINCE, within 4MiB for all rooms (default: 1000)
     #[argh(option, arg_name = "n", default = "HISTORY_MESSAGES_DEFAULT", from_str_fn(parse_history))]
     history: usize,
 
@@ -316,6 +326,8 @@ fn server_options(mut arguments: Arguments) -> ServerOptions {
         port_file: arguments.port_file.take(),
         backlog_bytes: arguments.backlog,
         history: arguments.history,
+        max_rooms: arguments.max_rooms,
+        has_watch: !arguments.no_watch,
         epoch: arguments.epoch.take(),
         #[cfg(feature = "store")]
         store: store::opener(&mut arguments),
@@ -360,6 +372,10 @@ fn parse_backlog(raw: &str) -> Result<usize, String> {
 
 fn parse_history(raw: &str) -> Result<usize, String> {
     parse_number(raw, 0..=HISTORY_MESSAGES_MAX, "a number of messages")
+}
+
+fn parse_rooms(raw: &str) -> Result<usize, String> {
+    parse_number(raw, 1..=ROOMS_MAX, "a number of rooms")
 }
 
 fn parse_epoch(raw: &str) -> Result<Token, String> {
@@ -480,6 +496,7 @@ mod tests {
             ("--line-rate", arguments.line_rate as usize),
             ("--line-burst", arguments.line_burst as usize),
             ("--history", arguments.history),
+            ("--max-rooms", arguments.max_rooms),
         ] {
             assert_eq!(default(option), Some(number.to_string().as_str()), "{option}");
         }

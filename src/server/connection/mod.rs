@@ -29,8 +29,8 @@ use crate::command::{Hint, Refusal, ServerLine};
 use crate::feed::{Feed, Mailbox, Source};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES};
 use crate::protocol::{CloseReason, ErrorCode, LeaveReason};
-use crate::room::SessionId;
 use crate::session::InputKind;
+use crate::state::SessionId;
 
 /// State that all connections share.
 pub(super) struct ConnectionContext {

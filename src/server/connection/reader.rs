@@ -9,7 +9,7 @@ use futures_lite::future;
 use smol::Timer;
 
 use super::Connection;
-use crate::command::{Command, Pipelining, Refusal, Verb};
+use crate::command::{ClientLine, Pipelining, Refusal, Verb};
 use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
     PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, QUEUE_BYTES_MAX, READ_BYTES_MAX, READ_COST_BYTES_MIN,
@@ -148,14 +148,13 @@ impl<'a, T: Transport> InputReader<'a, T> {
         if !std::mem::replace(&mut self.is_ending_sent, true) && self.decoder.ending() == Some(Ending::CrLf) {
             connection.send_to_hub(InputKind::Ending(Ending::CrLf))?;
         }
-        // The conversion cannot fail: a line has at most `LINE_BYTES_MAX` bytes.
+        // The conversion cannot fail: the length of a line is limited.
         let bytes = line.as_ref().map_or(0, |line| u32::try_from(line.len()).unwrap_or(u32::MAX));
         let mode = connection.mailbox.mode();
-        let kind = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
-            Ok(None) => InputKind::Blank,
-            Ok(Some(command)) => add_secret(command),
-            Err(refusal) => InputKind::Refuse(refusal),
-        };
+        let kind = line.map_or_else(
+            |error| InputKind::Refuse(Refusal::from(error)),
+            |line| add_secret(InputKind::from(ClientLine::parse(&line, mode))),
+        );
         self.send_line(kind, bytes).await
     }
 
@@ -163,9 +162,15 @@ impl<'a, T: Transport> InputReader<'a, T> {
     async fn send_line(&mut self, kind: InputKind, bytes: u32) -> io::Result<()> {
         let connection = self.connection;
         let verb = match &kind {
-            InputKind::Command(command) => Some(command.verb()),
+            InputKind::Command(command) | InputKind::CommandIn(_, command) => Some(command.verb()),
             _ => None,
         };
+        if verb == Some(Verb::Nick) {
+            // Other clients read a rename once for each room.
+            for _ in 1..connection.mailbox.rooms() {
+                self.spend_token().await?;
+            }
+        }
         let pipelining = verb.map_or(Pipelining::Any, |verb| verb.specification().pipelining);
         if self.unstored_verb != verb {
             self.wait_until_stored().await;
@@ -221,12 +226,13 @@ fn messages_in_flight_max(bytes: usize) -> usize {
 
 /// Adds a random secret to a command that needs one. If the system has no randomness, the command gets no secret, and `SET resume on` is
 /// refused.
-fn add_secret(command: Command) -> InputKind {
+fn add_secret(kind: InputKind) -> InputKind {
     let mut random = [0; 16];
-    if command.needs_secret() && getrandom::fill(&mut random).is_ok() {
-        InputKind::CommandWithSecret(command, Secret::new(random))
-    } else {
-        InputKind::Command(command)
+    match kind {
+        InputKind::Command(command) if command.needs_secret() && getrandom::fill(&mut random).is_ok() => {
+            InputKind::CommandWithSecret(command, Secret::new(random))
+        }
+        kind => kind,
     }
 }
 

@@ -65,7 +65,7 @@ impl<'a, T: Transport> OutputWriter<'a, T> {
                     return Poll::Ready(ConnectionEnd::Slow(self.fell_behind_text()));
                 }
                 // Fails only if the hub has ended, and the server with it.
-                Ok(Progress::CaughtUp(_)) => drop(self.connection.send_to_hub(InputKind::CaughtUp)),
+                Ok(Progress::CaughtUp(room)) => drop(self.connection.send_to_hub(InputKind::CaughtUp(room))),
                 Ok(Progress::Wrote(bytes)) => {
                     self.stall.note_progress();
                     written += bytes;

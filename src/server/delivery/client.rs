@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::feed::{CursorMove, InsertionPoint, Mailbox, Position, Publisher};
 use crate::protocol::{Dialect, Mode};
-use crate::room::{RoomId, SessionId};
+use crate::state::{RoomId, SessionId};
 
 /// A client that gets output.
 #[derive(Debug)]
@@ -88,6 +88,7 @@ impl Client {
         let entry = publisher.follow(room, followed.dialect(self.dialect), session, &self.mailbox);
         if let Some(entry) = entry {
             self.follows.push(followed);
+            self.mailbox.set_rooms(self.follows.len());
             self.mailbox.insert(point, CursorMove::Enter(Box::new(entry)), |_| {});
         }
     }
@@ -97,10 +98,11 @@ impl Client {
         let Some(index) = self.follows.iter().position(|followed| followed.room == room) else { return };
         self.mailbox.insert(self.insertion_point(publisher, Some(room)), CursorMove::Leave, |_| {});
         let followed = self.follows.remove(index);
+        self.mailbox.set_rooms(self.follows.len());
         publisher.unfollow(room, followed.dialect(self.dialect), session);
     }
 
-    /// The client follows no room any more. What comes next for it is its end.
+    /// The client follows no room any more. Its output ends after this.
     pub(super) fn unfollow_all(&mut self, publisher: &mut Publisher, session: SessionId) {
         for followed in std::mem::take(&mut self.follows) {
             publisher.unfollow(followed.room, followed.dialect(self.dialect), session);

@@ -23,13 +23,13 @@ use self::client::Client;
 use self::pages::PagedItem;
 use self::replies::{ReplyCaches, ReplyStyle};
 use self::slow_consumers::BacklogLimit;
-use super::store_reader::StoreReader;
-use crate::command::{HistoryQuery, Reply, ServerLine};
+use super::store_reader::{RoomQuery, StoreReader};
+use crate::command::{HistoryQuery, RoomLine, ServerLine};
 use crate::feed::{CursorMove, Feed, InsertionPoint, Mailbox, Publisher};
 use crate::limits::{TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
 use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, Tag, User};
-use crate::room::{Recent, Room, RoomId, SessionId};
-use crate::session::{BySession, Output};
+use crate::session::{BySession, Output, OwnLine};
+use crate::state::{Recent, RoomId, SessionId, SharedState};
 
 /// The feed, and a mailbox for each client.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl Delivery {
     }
 
     /// Delivers an output. `cause` is the session whose input caused it.
-    pub(super) fn deliver(&mut self, state: &Room, cause: SessionId, output: Output) {
+    pub(super) fn deliver(&mut self, state: &SharedState, cause: SessionId, output: Output) {
         match output {
             Output::Publish { room, id, at, session, event, own } => {
                 self.add_event(room, session, Tag { id, at }, &event, own);
@@ -103,17 +103,21 @@ impl Delivery {
             Output::Send(session, room, line) => self.send(cause, session, room, &line),
             Output::SendAfterAll(session, line) => self.send_after_all(session, &line),
             Output::SendUsers(session, room, users) => self.send_users(session, room, users),
-            Output::SendMessages(session, room, numbers) => {
-                self.send_pages(session, room, numbers, state.history().messages());
+            Output::SendMessages(session, id, numbers) => {
+                let Some(room) = state.room(id) else { return };
+                self.send_pages(session, id, numbers, room.history().messages());
             }
-            Output::SendStrokes(session, room, numbers) => self.send_pages(session, room, numbers, state.canvas()),
+            Output::SendStrokes(session, id, numbers) => {
+                let Some(room) = state.room(id) else { return };
+                self.send_pages(session, id, numbers, room.canvas());
+            }
             Output::QueryStore(session, room, query, until) => self.query_store(session, room, query, until),
             Output::Answered(session) => self.count_answered(session),
             Output::SetDialect(session, dialect) => self.set_dialect(session, dialect),
             Output::SetMode(session, mode) => self.set_mode(session, mode),
             Output::OpenRoom(room, name) => self.publisher.open_room(room, name),
             Output::CloseRoom(room) => self.close_room(room),
-            Output::Follow(session, room, is_home) => self.follow(session, room, is_home),
+            Output::Follow(session, room, is_home) => self.follow(state, session, room, is_home),
             Output::Unfollow(session, room) => self.unfollow(session, room),
             Output::Close(session, reason) => self.close(session, reason),
             Output::Detach(session) | Output::Remove(session) => self.disconnect(session),
@@ -149,27 +153,32 @@ impl Delivery {
     }
 
     /// Adds an event to a room. The session that caused it gets `own` in its position.
-    fn add_event(&mut self, room: RoomId, session: SessionId, tag: Tag, event: &Event, own: Option<Reply>) {
-        let own = own.and_then(|reply| Some((self.clients.get_mut(session)?, reply)));
-        let Some((client, reply)) = own else { return self.publisher.push(room, tag, event) };
+    fn add_event(&mut self, room: RoomId, session: SessionId, tag: Tag, event: &Event, own: OwnLine) {
+        let client = self.clients.get_mut(session).filter(|_| own != OwnLine::Event);
+        let Some(client) = client else { return self.publisher.push(room, tag, event) };
+        let of_client = client.dialect();
+        let write = |text: &mut Vec<u8>| {
+            if let OwnLine::Reply(room, reply) = own {
+                of_client.write_line(text, RoomLine { room, line: ServerLine::Ok(reply) });
+            }
+        };
         let point = client.insertion_point_at(&self.publisher, None);
         self.private_bytes += if let Some(dialect) = client.followed_dialect(room) {
-            let pushed = self.publisher.push_between(room, dialect, tag, event);
-            let Some(([before, after], name)) = pushed else { return };
+            let Some([before, after]) = self.publisher.push_between(room, dialect, tag, event) else { return };
             let point = InsertionPoint { at: Some(before), ..point };
             let next = if before == after { CursorMove::Stay } else { CursorMove::SkipTo(after) };
-            client.mailbox.insert(point, next, |text| dialect.write_room_line(text, name, reply))
+            client.mailbox.insert(point, next, write)
         } else {
             self.publisher.push(room, tag, event);
             let point = client.insertion_point(&self.publisher, None);
-            client.mailbox.insert(point, CursorMove::Stay, |text| client.dialect().write_line(text, reply))
+            client.mailbox.insert(point, CursorMove::Stay, write)
         };
         wake_later(&mut self.pending_wakes, session, client);
     }
 
     /// Sends a line to one session. A line that another session caused is limited as a whisper is; the server itself causes replies to
     /// messages that were stored.
-    fn send(&mut self, cause: SessionId, session: SessionId, room: Option<RoomId>, line: &ServerLine) {
+    fn send(&mut self, cause: SessionId, session: SessionId, room: Option<RoomId>, line: &RoomLine) {
         let Some(client) = self.clients.get_mut(session) else { return };
         let point = client.insertion_point(&self.publisher, room);
         let write = |text: &mut Vec<u8>| client.dialect().write_line(text, line.in_mode(client.mode));
@@ -216,7 +225,8 @@ impl Delivery {
     fn query_store(&mut self, session: SessionId, room: RoomId, query: HistoryQuery, until: MessageId) {
         let Some(client) = self.clients.get_mut(session) else { return };
         let (Some(reader), Some(name)) = (&self.store_reader, self.publisher.room_name(room)) else { return };
-        let answer = reader.start_query(name, query, until, client.dialect_in(room), client.mode, &client.mailbox);
+        let (room_name, dialect, mode) = (name.clone(), client.dialect_in(room), client.mode);
+        let answer = reader.start_query(RoomQuery { room, room_name, query, until, dialect, mode }, &client.mailbox);
         client.mailbox.insert_pages(client.insertion_point(&self.publisher, Some(room)), answer);
         wake_later(&mut self.pending_wakes, session, client);
     }
@@ -238,8 +248,11 @@ impl Delivery {
         client.mailbox.set_mode(mode);
     }
 
-    fn follow(&mut self, session: SessionId, room: RoomId, is_home: bool) {
+    fn follow(&mut self, state: &SharedState, session: SessionId, room: RoomId, is_home: bool) {
         let Some(client) = self.clients.get_mut(session) else { return };
+        if let Some(stored) = state.room(room).filter(|stored| stored.is_stored()) {
+            self.publisher.open_stored_room(room, stored.name(), stored.last_id());
+        }
         client.follow(&mut self.publisher, session, room, is_home);
     }
 

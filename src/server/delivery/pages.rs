@@ -9,7 +9,7 @@ use super::replies::{REPLY_STYLES, ReplyStyle};
 use crate::feed::{Backlog, SharedLines};
 use crate::limits::{PAGE_MESSAGES, PAGE_STROKES};
 use crate::protocol::{DrawnStroke, PastMessage};
-use crate::room::{MemoryCost, Recent};
+use crate::state::{MemoryCost, Recent};
 
 /// The rendered pages of a room's history and canvas.
 #[derive(Debug, Default)]
@@ -151,13 +151,13 @@ impl RenderedPage {
 mod tests {
     use super::*;
     use crate::protocol::{Dialect, MessageId, Name, RoomName, Text, Timestamp};
-    use crate::room::{RecentMessages, RoomId};
+    use crate::state::{Budget, RecentMessages, RoomId};
 
     fn history(published: u64, count_max: usize) -> RecentMessages {
-        let mut history = RecentMessages::new(count_max);
+        let (mut history, mut budget) = (RecentMessages::default(), Budget::new(count_max, usize::MAX));
         for id in 0..published {
             let (name, text) = (Name::new("ann").unwrap(), Text::new(&format!("message {id}")).unwrap());
-            history.push(PastMessage { id: MessageId(id), at: Timestamp(0), name, text });
+            history.push(&mut budget, RoomId::LOBBY, PastMessage { id: MessageId(id), at: Timestamp(0), name, text });
         }
         history
     }

@@ -9,7 +9,7 @@ use super::pages::{PageCache, PagedItem};
 use super::user_lists::UserLists;
 use crate::feed::{Backlog, Feed, SharedLines};
 use crate::protocol::{Dialect, RoomName, User};
-use crate::room::{Recent, RoomId};
+use crate::state::{Recent, RoomId};
 
 /// Rendered replies to `WHO`, `STATUS`, `HISTORY`, `SINCE` and `CANVAS`. They take at most as much memory as the feed: the replies of the
 /// rooms that were asked for least recently are dropped.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::feed::{Feed, Mailbox};
 use crate::limits::{BACKLOG_FEEDS, BACKLOG_GROWTH_SHARE};
-use crate::room::SessionId;
+use crate::state::SessionId;
 
 /// The limit on all unread output, feed included.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use crate::limits::{
     BACKLOG_BYTES_MIN, BACKLOG_FEEDS, BACKLOG_GROWTH_SHARE, SEGMENT_BYTES_MAX, TURN_PRIVATE_BYTES_MAX,
     WHISPER_BYTES_MAX,
 };
-use crate::room::{RecentMessages, Room};
 use crate::session::{Lifecycle, Timeouts};
+use crate::state::{SharedState, StateLimits};
 
 const CLIENTS: u64 = 500;
 
@@ -42,8 +42,8 @@ impl BacklogKind {
 /// unread output after each turn, and that the client that reads stays connected.
 fn fill(kinds: &[BacklogKind], rounds: u64) -> usize {
     let feed = Arc::new(Feed::new(BACKLOG_BYTES_MIN));
-    let room = Room::default().with_history(RecentMessages::new(50));
-    let mut hub = Hub::new(Sessions::new(room, Timeouts::default()), Arc::clone(&feed));
+    let state = SharedState::new(StateLimits { history_messages: 50, ..StateLimits::default() });
+    let mut hub = Hub::new(Sessions::new(state, Timeouts::default()), Arc::clone(&feed));
     let reader = connect(&mut hub, 1);
     say(&mut hub, 1, "NICK reader");
     let mut slow: Vec<_> = (2..CLIENTS + 2).map(|session| Some(connect(&mut hub, session))).collect();

@@ -13,8 +13,8 @@ use crate::command::Command;
 use crate::feed::{Cursor, Mailbox, Progress, Source};
 use crate::limits::BACKLOG_BYTES_MIN;
 use crate::protocol::Mode;
-use crate::room::{Room, Uptime};
 use crate::session::{Lifecycle, Timeouts};
+use crate::state::{SharedState, Uptime};
 #[cfg(feature = "store")]
 use crate::store::{Durability, Options, Report, Retention, Store, tests::WAIT_MAX};
 
@@ -235,7 +235,7 @@ fn expired_sessions_all_leave_at_one_tick() {
     for are_named in [true, false] {
         let feed = Arc::new(Feed::new(BACKLOG_BYTES_MIN));
         let timeouts = Timeouts { idle_seconds: 20, ..Timeouts::default() };
-        let mut hub = Hub::new(Sessions::new(Room::default(), timeouts), Arc::clone(&feed));
+        let mut hub = Hub::new(Sessions::new(SharedState::default(), timeouts), Arc::clone(&feed));
         let reader = connect(&mut hub, 1);
         say(&mut hub, 1, "NICK reader");
         for session in 2..=2_000 {

@@ -35,8 +35,8 @@ use super::{ServerOptions, StartError};
 use crate::command_line::{format_duration, format_size, is_colored, print_error};
 use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
 use crate::process::{Stream, error_text};
-use crate::protocol::{CloseReason, Event, Name, Token};
-use crate::room::SessionId;
+use crate::protocol::{CloseReason, Event, LeaveReason, Name, Token};
+use crate::state::SessionId;
 
 /// How lines of the log are rendered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -268,6 +268,8 @@ pub(super) fn detached(session: SessionId, nick: &Name) {
 pub(super) fn room_event(session: SessionId, event: &Event) {
     match event {
         Event::Rename { from, to } => info!(id = session.0, %from, %to, "renamed"),
+        // The member remains on the server.
+        Event::Leave(_, LeaveReason::Part, _) => {}
         Event::Leave(nick, reason, _) => info!(id = session.0, %nick, reason = reason.as_str(), "left"),
         Event::Coordinator(nick) => debug!(%nick, "new coordinator"),
         _ => {}

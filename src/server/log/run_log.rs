@@ -9,10 +9,10 @@ use tracing::Level;
 
 use super::limiter::LogLimiter;
 use crate::protocol::CloseReason;
-use crate::room::SessionId;
 use crate::server::admission::AdmissionLimit;
 use crate::server::clock::Clock;
 use crate::session::BySession;
+use crate::state::SessionId;
 
 /// The log of one run of the server.
 #[derive(Debug)]

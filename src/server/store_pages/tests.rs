@@ -9,7 +9,7 @@ use super::*;
 use crate::feed::{Cursor, Feed, InsertionPoint, Publisher};
 use crate::limits::{QUERY_PAGE_BYTES, SERVER_LINE_BYTES_MAX};
 use crate::protocol::{Ending, PastMessage};
-use crate::room::RoomId;
+use crate::state::RoomId;
 use crate::store::tests::{NOW, await_eviction, close, commit, open, past, thread_waker, wait_for};
 use crate::store::{Retention, Store};
 
@@ -56,9 +56,13 @@ fn read(mailbox: &Mailbox, mut pieces: impl PageSource) -> (String, bool) {
     }
 }
 
+fn lobby_query(query: HistoryQuery, until: u64, dialect: Dialect, mode: Mode) -> RoomQuery {
+    RoomQuery { room: RoomId::LOBBY, room_name: RoomName::lobby(), query, until: MessageId(until), dialect, mode }
+}
+
 fn reply(store: &Store, dialect: Dialect, mode: Mode, query: HistoryQuery, until: u64) -> String {
     let mailbox = mailbox();
-    let reply = QueryReply::new(&RoomName::lobby(), query, MessageId(until), dialect, mode, &mailbox, store.queries());
+    let reply = QueryReply::new(lobby_query(query, until, dialect, mode), &mailbox, store.queries());
     let (text, is_complete) = read(&mailbox, reply);
     assert!(is_complete, "the reply has no final line");
     text
@@ -113,15 +117,8 @@ fn reply_of_one_page_is_one_piece() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, vec![past(1, "one"), past(2, "two")]);
     let mailbox = mailbox();
-    let mut reply = QueryReply::new(
-        &RoomName::lobby(),
-        HistoryQuery::Last(2),
-        MessageId(2),
-        PLAIN,
-        Mode::Commands,
-        &mailbox,
-        store.queries(),
-    );
+    let mut reply =
+        QueryReply::new(lobby_query(HistoryQuery::Last(2), 2, PLAIN, Mode::Commands), &mailbox, store.queries());
     assert_eq!(next(&mailbox, &mut reply).unwrap().lines().count(), 3);
     assert_eq!(next(&mailbox, &mut reply), Err(true));
     close(store);
@@ -133,15 +130,8 @@ fn reply_ends_as_too_old_after_eviction() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::Count(1000)).unwrap();
     commit(&store, (1..=1000).map(|id| past(id, "hi")).collect());
     let mailbox = mailbox();
-    let mut history = QueryReply::new(
-        &RoomName::lobby(),
-        HistoryQuery::Last(1000),
-        MessageId(1000),
-        CR_LF,
-        Mode::Chat,
-        &mailbox,
-        store.queries(),
-    );
+    let mut history =
+        QueryReply::new(lobby_query(HistoryQuery::Last(1000), 1000, CR_LF, Mode::Chat), &mailbox, store.queries());
     let first = next(&mailbox, &mut history).unwrap();
     assert!(first.starts_with("PAST 1 ") && first.ends_with(" hi\r\n"));
     commit(&store, (1001..=1600).map(|id| past(id, "new")).collect());
@@ -168,11 +158,7 @@ fn reply_of_failed_store_has_reason() {
     assert!(reply(&store, PLAIN, Mode::Commands, words("tea"), 1000).starts_with(expected));
     let mailbox = mailbox();
     let mut since = QueryReply::new(
-        &RoomName::lobby(),
-        HistoryQuery::Since(MessageId(0)),
-        MessageId(1000),
-        PLAIN,
-        Mode::Commands,
+        lobby_query(HistoryQuery::Since(MessageId(0)), 1000, PLAIN, Mode::Commands),
         &mailbox,
         store.queries(),
     );
@@ -270,15 +256,7 @@ fn mailbox_with_unread_reply_is_freed() {
     let (store, _) = open(&directory.path().join("chat.db"), Retention::All).unwrap();
     commit(&store, vec![past(1, "hi")]);
     let history = |mailbox: &Arc<Mailbox>| {
-        QueryReply::new(
-            &RoomName::lobby(),
-            HistoryQuery::Last(1),
-            MessageId(1),
-            PLAIN,
-            Mode::Commands,
-            mailbox,
-            store.queries(),
-        )
+        QueryReply::new(lobby_query(HistoryQuery::Last(1), 1, PLAIN, Mode::Commands), mailbox, store.queries())
     };
     let (unread, requested) = (mailbox(), mailbox());
     let feed = Arc::new(Feed::new(1 << 20));

@@ -2,8 +2,10 @@
 //! server.
 
 mod migration;
+mod model;
 mod queries;
 mod retention;
+mod rooms;
 mod search;
 
 use std::collections::BTreeSet;
@@ -20,13 +22,13 @@ use smol::future::{block_on, or};
 use unicode_normalization::char::is_combining_mark;
 
 use super::schema::MIGRATIONS;
-use super::terms::index_terms;
+use super::terms::{RoomPrefix, message_terms};
 use super::*;
 use crate::limits::{
     QUERY_PAGE_BYTES, SEARCH_CPU_MS_MAX, SEARCH_FOUND_MAX, STORE_INDEXED_AT_ONCE_MAX, STORE_PRUNED_AT_ONCE_MAX,
     TEXT_BYTES_MAX,
 };
-use crate::protocol::{Name, Text, Timestamp};
+use crate::protocol::{Name, RoomName, Text, Timestamp};
 
 /// Some day in 2027.
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -47,13 +49,19 @@ pub(crate) fn past(id: u64, text: &str) -> PastMessage {
     PastMessage { id: MessageId(id), at: Timestamp(NOW.0 - 1000 * (10_000 - i64::try_from(id).unwrap())), name, text }
 }
 
-/// Commits messages, and waits until they are stored.
-pub(crate) fn commit(store: &Store, messages: Vec<PastMessage>) {
-    assert_eq!(try_commit(store, messages), Ok(()));
+/// A batch of messages of the first room.
+pub(crate) fn lobby_batch(messages: Vec<PastMessage>) -> Batch {
+    let messages = messages.into_iter().map(|past| (RoomId::LOBBY, past)).collect();
+    Batch { messages, ..Batch::default() }
 }
 
-pub(super) fn try_commit(store: &Store, messages: Vec<PastMessage>) -> Result<(), String> {
-    store.commit(messages);
+/// Commits messages of the first room, and waits until they are stored.
+pub(crate) fn commit(store: &Store, messages: Vec<PastMessage>) {
+    assert_eq!(try_commit(store, lobby_batch(messages)), Ok(()));
+}
+
+pub(super) fn try_commit(store: &Store, batch: Batch) -> Result<(), String> {
+    store.commit(batch);
     loop {
         if let Report::Committed(_, result) = next_report(store.reports()) {
             return result.map_err(|failure| failure.reason);
@@ -70,9 +78,11 @@ pub(crate) fn next_report(reports: &Receiver<Report>) -> Report {
     block_on(or(async { reports.recv().await.unwrap() }, late))
 }
 
-/// Waits until the messages up to this id are evicted, some time after a commit.
+/// Waits until the messages of the first room up to this id are evicted, some time after a commit.
 pub(crate) fn await_eviction(store: &Store, last: u64) {
-    while !matches!(next_report(store.reports()), Report::Evicted(id) if id == MessageId(last)) {}
+    while !matches!(next_report(store.reports()), Report::Evicted(rooms) if rooms == [(RoomId::LOBBY, MessageId(last))])
+    {
+    }
 }
 
 pub(crate) fn close(store: Store) {
@@ -108,12 +118,17 @@ impl QueryResult {
     }
 }
 
+/// The messages of the first room.
 pub(super) fn query(store: &Store, query: Query, until: u64) -> QueryResult {
-    read_all(&start(store, query, until))
+    query_in(store, RoomId::LOBBY, query, until)
+}
+
+fn query_in(store: &Store, room: RoomId, query: Query, until: u64) -> QueryResult {
+    read_all(&store.queries().query(room, query, MessageId(until), thread_waker()))
 }
 
 fn start(store: &Store, query: Query, until: u64) -> Arc<StoreQuery> {
-    store.queries().query(query, MessageId(until), thread_waker())
+    store.queries().query(RoomId::LOBBY, query, MessageId(until), thread_waker())
 }
 
 /// Wakes the thread that calls this.
@@ -315,7 +330,7 @@ fn failed_commit_stores_nothing() {
     let path = directory.path().join("chat.db");
     let (store, _) = open(&path, Retention::All).unwrap();
     commit(&store, vec![past(5, "five")]);
-    let failed = try_commit(&store, vec![past(4, "four"), past(5, "five again")]);
+    let failed = try_commit(&store, lobby_batch(vec![past(4, "four"), past(5, "five again")]));
     assert!(failed.unwrap_err().contains("UNIQUE"));
     commit(&store, vec![past(6, "six")]);
     assert_eq!(query(&store, Query::After(MessageId(0)), 100).ids(), [5, 6]);
@@ -336,11 +351,12 @@ pub(super) fn integrity(path: &Path) -> String {
     let mut rows = file.prepare(sql).unwrap();
     let tokens = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let tokens = tokens.collect::<rusqlite::Result<BTreeSet<(String, u64)>>>().unwrap();
-    let mut rows = file.prepare("SELECT seq, text FROM messages").unwrap();
-    let messages = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    let messages = messages.collect::<rusqlite::Result<Vec<(u64, String)>>>().unwrap();
-    let terms = |(id, text): &(u64, String)| {
-        index_terms(text).split(' ').map(|term| (term.to_owned(), *id)).collect::<Vec<_>>()
+    let mut rows = file.prepare("SELECT seq, room, text FROM messages").unwrap();
+    let messages = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    let messages = messages.collect::<rusqlite::Result<Vec<(u64, i64, String)>>>().unwrap();
+    let terms = |(seq, room, text): &(u64, i64, String)| {
+        let terms = message_terms(&RoomPrefix::new(*room), text);
+        terms.split_terminator(' ').map(|term| (term.to_owned(), *seq)).collect::<Vec<_>>()
     };
     assert!(tokens == messages.iter().flat_map(terms).collect(), "the index is not that of the messages");
     file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
@@ -367,12 +383,12 @@ fn unusable_file_is_refused_and_unchanged() {
         close(open(path, Retention::All).unwrap().0);
         sqlite(path, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("newer.db", &newer, "has version 99, but this chinwagd supports versions up to 4");
+    check("newer.db", &newer, "has version 99, but this chinwagd supports versions up to 5");
     let other_tables = |path: &Path| {
         newer(path);
         sqlite(path, "DROP TABLE state; CREATE TABLE state (other); PRAGMA wal_checkpoint(TRUNCATE)");
     };
-    check("tables.db", &other_tables, "has version 99, but this chinwagd supports versions up to 4");
+    check("tables.db", &other_tables, "has version 99, but this chinwagd supports versions up to 5");
     let damaged = |path: &Path| {
         close(open(path, Retention::All).unwrap().0);
         let mut bytes = fs::read(path).unwrap();

@@ -59,9 +59,10 @@ fn term_is_one_token() {
     let file = Connection::open(&path).unwrap();
     file.execute_batch("CREATE VIRTUAL TABLE temp.tokens USING fts5vocab(main, words, row); BEGIN").unwrap();
     let chars: Vec<char> = ('\0'..=char::MAX).filter(|c| c.is_alphanumeric() || is_combining_mark(*c)).collect();
-    for chars in chars.chunks(256) {
-        let words: Vec<String> = chars.iter().map(|c| format!("a{c}b{c}")).collect();
-        let terms = index_terms(&words.join(" "));
+    for (chars, room) in chars.chunks(256).flat_map(|chars| [(chars, 1), (chars, 57)]) {
+        // Each also begins a word, after the prefix of the room.
+        let words: Vec<String> = chars.iter().map(|c| format!("a{c}b{c} {c}a")).collect();
+        let terms = message_terms(&RoomPrefix::new(room), &words.join(" "));
         let terms: BTreeSet<_> = terms.split(' ').collect();
         let terms = Vec::from_iter(terms).join(" ");
         file.execute("INSERT INTO words(words) VALUES ('delete-all')", []).unwrap();

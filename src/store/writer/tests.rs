@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::protocol::{MessageId, Token};
-use crate::store::tests::{NOW, WAIT_MAX, close, commit, next_report, past};
+use crate::store::tests::{NOW, WAIT_MAX, close, commit, lobby_batch, next_report, past};
 use crate::store::{Durability, Options, Store};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -291,7 +291,7 @@ fn keep_age_continues_after_many_unreadable_times() {
     transaction.commit().unwrap();
     drop(file);
     let store = open(&path, || NOW);
-    let expected = Report::Evicted(MessageId(unreadable + 1));
+    let expected = Report::Evicted(vec![(RoomId::LOBBY, MessageId(unreadable + 1))]);
     assert_eq!(format!("{:?}", next_report(store.reports())), format!("{expected:?}"));
     close(store);
     assert_eq!(ids(&path), [unreadable + 2]);
@@ -304,7 +304,7 @@ fn commit_after_stop_is_refused() {
     let store = open(&path, || NOW);
     let file = Connection::open(&path).unwrap();
     file.execute_batch("BEGIN IMMEDIATE").unwrap();
-    store.commit(vec![past(1, "late")]);
+    store.commit(lobby_batch(vec![past(1, "late")]));
     assert_eq!(store.stop_commits(), CommitFate::NotStored, "it waits for the file");
     file.execute_batch("ROLLBACK").unwrap();
     let Report::Committed(_, result) = next_report(store.reports()) else { panic!("nothing is deleted") };
@@ -321,7 +321,7 @@ fn stop_after_unread_commit_is_unknown() {
     let path = directory.path().join("chat.db");
     let store = open(&path, || NOW);
     commit_at(&store, 1, NOW);
-    store.commit(vec![past(2, "stored")]);
+    store.commit(lobby_batch(vec![past(2, "stored")]));
     let deadline = Instant::now() + WAIT_MAX;
     while store.reports().is_empty() {
         assert!(Instant::now() < deadline, "no report of the store");
@@ -340,7 +340,7 @@ fn stop_before_next_commit_is_not_stored() {
     commit_at(&store, 1, NOW);
     let file = Connection::open(&path).unwrap();
     file.execute_batch("BEGIN IMMEDIATE").unwrap();
-    store.commit(vec![past(2, "late")]);
+    store.commit(lobby_batch(vec![past(2, "late")]));
     assert_eq!(store.stop_commits(), CommitFate::NotStored, "it waits for the file");
     file.execute_batch("ROLLBACK").unwrap();
     close(store);

@@ -8,6 +8,8 @@ const HINTS = [
   ['retry-nickname', '; try again later, or choose another and write: NICK name'],
   ['take-nickname', '; take one first: NICK name'],
   ['list-members', '; WHO lists names'],
+  ['list-rooms', '; ROOMS lists rooms'],
+  ['slash-or-blank', '; to send it there, put a slash before it; to send it here, a blank'],
   ['list-commands', '; HELP lists the commands'],
   ['whisper-or-say', ' (HELP lists the commands, without a slash); to whisper, write: WHISPER name[,name...] text; to say it to everybody: MSG text'],
   ['check-epoch', '; if your id is from another epoch (HELLO has the current one), write: HISTORY [count]'],

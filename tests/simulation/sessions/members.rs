@@ -1,7 +1,10 @@
-//! The members of the room as a client computes them from the events, and the consistency of these events.
+//! The members of a room as a client computes them from the events, and the consistency of these events.
 
 use chinwag::protocol::{Event, Name};
 use chinwag::session::Sessions;
+use chinwag::state::RoomId;
+
+use super::model;
 
 #[derive(Default)]
 pub(super) struct Members {
@@ -10,11 +13,14 @@ pub(super) struct Members {
     coordinator: Option<Name>,
     /// How often the coordinator changed.
     pub(super) handovers: u32,
+    /// Number of events.
+    pub(super) events: u32,
 }
 
 impl Members {
     /// Records an event, and checks that only members act and that no member joins twice.
     pub(super) fn record(&mut self, event: &Event) {
+        self.events += 1;
         match event {
             Event::Join(name) => {
                 assert!(!self.present.contains(name), "{name} joins twice");
@@ -37,7 +43,9 @@ impl Members {
                 assert_eq!(self.coordinator.replace(name.clone()), None, "a second coordinator");
                 self.handovers += 1;
             }
-            Event::Msg(name, _) | Event::Draw(name, _) => assert!(self.index(name) < self.present.len()),
+            Event::Msg(name, _) | Event::Draw(name, _) | Event::Topic(name, _) => {
+                assert!(self.index(name) < self.present.len());
+            }
             Event::Notice(_) => {}
             Event::Whisper(..) | Event::Ping(_) | Event::Roster(_) => panic!("{event:?} is a private line"),
         }
@@ -50,8 +58,8 @@ impl Members {
     }
 
     /// Checks after an input that the events match the room's members, and that the oldest member is coordinator.
-    pub(super) fn check(&self, room: &Sessions) {
-        assert!(self.present.iter().eq(room.names()), "{:?} are not the members", self.present);
+    pub(super) fn check(&self, sessions: &Sessions, room: RoomId) {
+        assert!(self.present.iter().eq(model::names_in(sessions, room)), "{:?} are not the members", self.present);
         assert_eq!(self.coordinator.as_ref(), self.present.first(), "the oldest member must be coordinator");
     }
 

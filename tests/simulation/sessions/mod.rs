@@ -5,12 +5,14 @@
 //! The tests generate scripts from seeds and run those of the corpus; `scripts/fuzz sessions` looks for more.
 
 mod client;
+mod expected_lines;
 mod members;
 mod message_log;
 mod model;
 mod phrases;
 mod reader;
 mod resume_tokens;
+mod rooms;
 mod rules;
 mod script;
 mod timers;
@@ -19,13 +21,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use chinwag::command::{Command, Refusal, Verb};
+use chinwag::command::{ClientLine, Refusal, Verb};
 use chinwag::feed::Feed;
 use chinwag::limits::{LONE_CR_SILENCE_MS, PRIVATE_BYTES_PAUSE, SERVER_LINE_BYTES_MAX, WHISPER_BYTES_MAX};
 use chinwag::protocol::{Ending, LeaveReason, LineError, Mode, Secret, Timestamp};
-use chinwag::room::{SessionId, Uptime};
 use chinwag::server::hub::{Hub, HubRequest};
 use chinwag::session::{InputKind, Timeouts};
+use chinwag::state::{SessionId, Uptime};
 
 use self::client::{Client, Received, State};
 use self::model::Model;
@@ -79,6 +81,12 @@ pub(crate) struct Coverage {
     pub(crate) canvases: u32,
     /// A client's lines turned out to end with CR alone.
     pub(crate) lone_cr: u32,
+    /// A room was created.
+    pub(crate) opened: u32,
+    /// A room vanished.
+    pub(crate) closed: u32,
+    /// An event happened in a room other than the lobby.
+    pub(crate) room_events: u32,
 }
 
 /// Runs the script, then lets all clients read to the end. Checks everything after each step.
@@ -256,23 +264,26 @@ impl<'a> Run<'a> {
         self.publish_if_due();
         let Some(client) = self.clients.get_mut(&session) else { return };
         let mode = client.mailbox.mode();
-        let action = match line.map_err(Refusal::from).and_then(|line| Command::parse(&line, mode)) {
-            Ok(None) => InputKind::Blank,
-            Ok(Some(command)) if command.needs_secret() => {
+        let action = match line.map_or_else(
+            |error| InputKind::Refuse(Refusal::from(error)),
+            |line| InputKind::from(ClientLine::parse(&line, mode)),
+        ) {
+            InputKind::Command(command) if command.needs_secret() => {
                 self.last_secret += 1;
                 InputKind::CommandWithSecret(command, Secret::new(self.last_secret.to_be_bytes()))
             }
-            Ok(Some(command)) => InputKind::Command(command),
-            Err(refusal) => InputKind::Refuse(refusal),
+            action => action,
         };
         let is_known = !client.mailbox.lifecycle().is_closed();
         match &action {
             // A removed session gets no reply.
             _ if !is_known => {}
             InputKind::Command(command) if command.verb() == Verb::Pong => {}
-            InputKind::Command(command) => client.reader.expect(Some(command.verb())),
+            InputKind::Command(command) | InputKind::CommandIn(_, command) => {
+                client.reader.expect(Some(command.verb()));
+            }
             InputKind::CommandWithSecret(..) => client.reader.expect(Some(Verb::Set)),
-            InputKind::Refuse(refusal) => client.reader.expect(refusal.verb),
+            InputKind::Refuse(refusal) | InputKind::RefuseIn(_, refusal) => client.reader.expect(refusal.verb),
             _ => {}
         }
         self.count_answered(session, &action);
@@ -304,8 +315,9 @@ impl<'a> Run<'a> {
 
     fn publish(&mut self) {
         self.hub.publish(self.now);
+        self.model.end_turn();
         for (&session, client) in self.clients.iter().filter(|(_, client)| client.is_up_to_date()) {
-            assert_eq!(client.reader.text.len(), self.model.stream(session).len(), "{session:?} was not woken");
+            assert_eq!(client.reader.text.len(), self.model.stream_bytes(session), "{session:?} was not woken");
         }
         // The hub has disconnected slow consumers, the newest session first.
         let slow = self.clients.iter().rev().filter(|(_, client)| client.mailbox.lifecycle().is_slow());
@@ -367,24 +379,21 @@ impl Run<'_> {
         }
     }
 
-    /// Checks that the client's bytes are a prefix of the model's.
+    /// Checks the lines that the client has received since the last call.
     fn check_stream(&mut self, session: SessionId) {
         let Some(Client { reader, .. }) = self.clients.get_mut(&session) else { return };
-        let (actual, expected) = (&reader.text[reader.compared..], &self.model.stream(session)[reader.compared..]);
-        assert!(
-            expected.starts_with(actual),
-            "{session:?} received\n{}\ninstead of\n{}",
-            String::from_utf8_lossy(actual),
-            String::from_utf8_lossy(expected)
-        );
-        self.progress += actual.len();
-        reader.compared = reader.text.len();
+        while let Some(end) = reader.text[reader.compared..].iter().position(|&byte| byte == b'\n') {
+            let line = &reader.text[reader.compared..=reader.compared + end];
+            self.model.receive(session, line);
+            self.progress += line.len();
+            reader.compared += line.len();
+        }
     }
 
     /// Checks that the client received all of its stream.
     fn check_end(&self, session: SessionId) {
         let reader = &self.clients[&session].reader;
-        assert_eq!(reader.text.len(), self.model.stream(session).len(), "{session:?} did not receive everything");
+        assert_eq!(reader.text.len(), self.model.stream_bytes(session), "{session:?} did not receive everything");
         reader.check_answered();
     }
 
@@ -418,11 +427,15 @@ impl Run<'_> {
         self.clients.clear();
         assert_eq!(self.feed.backlog().bytes(), self.feed.bytes(), "only the feed is left of the backlog");
         let resume_tokens = &self.model.resume_tokens;
-        self.coverage.handovers = self.model.members.handovers;
+        let rooms = self.model.rooms.total();
+        assert_eq!(self.hub.sessions().state().rooms().count(), 1, "only the lobby is left");
+        self.coverage.handovers = rooms.handovers;
+        [self.coverage.opened, self.coverage.closed, self.coverage.room_events] =
+            [rooms.opened, rooms.closed, rooms.events];
         [self.coverage.taken_over, self.coverage.came_back] = resume_tokens.resumed;
         self.coverage.given_up = resume_tokens.expired;
         self.coverage.shown = self.model.shown;
-        self.coverage.canvases = self.model.message_log.canvases;
+        self.coverage.canvases = rooms.canvases;
     }
 
     /// Lets all clients read until nothing more arrives.

@@ -1,17 +1,17 @@
-//! The model of the server: its own room, and one queue of bytes for each client, without a feed. It also checks the outputs of the room
-//! against rules that do not depend on the room's implementation.
+//! The model of the server: its own state, and one queue of bytes for each client, without a feed. It also checks the outputs of the
+//! sessions against rules that do not depend on their implementation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chinwag::command::{Command, Reply, Resume, ServerLine, Set, SetReply, Setting, Whisper};
-use chinwag::limits::CANVAS_BYTES_MAX;
-use chinwag::protocol::{Dialect, ErrorCode, Event, MessageId, Mode, Name, Tag, Timestamp};
-use chinwag::room::{RecentMessages, RecentStrokes, Room, SessionId};
-use chinwag::session::{Input, InputKind, Output, Sessions, Timeouts};
+use chinwag::command::{ChatReply, Command, Reply, Resume, RoomLine, ServerLine, Set, SetReply, Setting, Whisper};
+use chinwag::protocol::{Dialect, ErrorCode, Event, Mode, Name, RoomName, Tag, Timestamp, Token};
+use chinwag::session::{Input, InputKind, Output, OwnLine, Sessions, Timeouts};
+use chinwag::state::{RoomId, SessionId, SharedState, StateLimits};
 
-use super::members::Members;
-use super::message_log::{self, MessageLog};
+use super::expected_lines::{ExpectedLines, LineKind};
+use super::message_log;
 use super::resume_tokens::ResumeTokens;
+use super::rooms::Rooms;
 use super::rules;
 use super::timers::Timers;
 
@@ -21,11 +21,11 @@ mod server_line;
 pub(super) struct Model {
     pub(super) room: Sessions,
     streams: BTreeMap<SessionId, Stream>,
-    pub(super) members: Members,
-    pub(super) message_log: MessageLog,
+    pub(super) rooms: Rooms,
     pub(super) resume_tokens: ResumeTokens,
     timers: Timers,
-    last_id: MessageId,
+    /// Number of the hub's turns.
+    turn: u64,
     /// Number of actions.
     applied: u32,
     /// Number of strokes that a client received from another client.
@@ -34,18 +34,33 @@ pub(super) struct Model {
 
 /// A room with small limits, so that messages and strokes are evicted.
 pub(super) fn room(timeouts: Timeouts, resume_seconds: u64) -> Sessions {
-    let canvas = RecentStrokes::new(message_log::STROKES_KEPT, CANVAS_BYTES_MAX);
-    let room = Room::new(resume_seconds).with_history(RecentMessages::new(message_log::KEPT)).with_canvas(canvas);
-    Sessions::new(room, timeouts)
+    let limits = StateLimits {
+        resume_seconds,
+        history_messages: message_log::KEPT,
+        canvas_strokes: message_log::STROKES_KEPT,
+        ..StateLimits::default()
+    };
+    let start = Token::new("k7qd").expect("a token");
+    Sessions::new(SharedState::new(limits).with_start(start), timeouts).with_unlimited_creation()
+}
+
+/// The members of a room, in the order in which they entered it.
+pub(super) fn names_in(sessions: &Sessions, room: RoomId) -> impl Iterator<Item = &Name> {
+    sessions.state().members_of(room).map(|(_, member)| member.name())
 }
 
 /// The bytes that a client must receive, and the state that determines them.
 #[derive(Default)]
 struct Stream {
-    bytes: Vec<u8>,
+    lines: ExpectedLines,
     dialect: Dialect,
     mode: Mode,
-    follows: bool,
+    /// The rooms that the session follows; true: its home.
+    follows: BTreeMap<RoomId, bool>,
+    /// The room of chat mode.
+    chat_room: Option<RoomName>,
+    /// The keys of the rooms that the session's member has left.
+    former: BTreeSet<String>,
     echo: bool,
     end: End,
 }
@@ -67,11 +82,10 @@ impl Model {
         Self {
             room: room(timeouts, resume_seconds),
             streams: BTreeMap::new(),
-            members: Members::default(),
-            message_log: MessageLog::default(),
+            rooms: Rooms::default(),
             resume_tokens: ResumeTokens::new(resume_seconds),
             timers: Timers::new(timeouts),
-            last_id: MessageId::default(),
+            turn: 0,
             applied: 0,
             shown: 0,
         }
@@ -95,6 +109,15 @@ impl Model {
             let outlives = named.contains(&session) && is_connected && self.resume_tokens.must_detach(session, action);
             assert_eq!(outputs.contains(&Output::Detach(session)), outlives, "{action:?} of {session:?}");
         }
+        if let InputKind::Command(Command::Resume(Resume(token))) = action
+            && refusal.is_none()
+            && is_connected
+        {
+            let holder = self.resume_tokens.holder(*token).expect("the token was accepted");
+            let former = std::mem::take(&mut self.stream_mut(holder).former);
+            self.stream_mut(session).former = former;
+            self.stream_mut(session).chat_room = None;
+        }
         if refusal.is_none() && is_connected {
             self.resume_tokens.record(session, action);
         }
@@ -113,21 +136,16 @@ impl Model {
                 }
                 _ => {}
             }
-            if let (Output::SendMessages(.., numbers), InputKind::Command(command)) = (&output, action) {
-                self.message_log
-                    .check(command, &self.room.room().history().messages().range(numbers.clone()).collect::<Vec<_>>());
-            }
-            if let Output::SendStrokes(.., numbers) = &output {
-                self.message_log.check_canvas(&self.room.room().canvas().range(numbers.clone()).collect::<Vec<_>>());
-            }
+            self.check_replayed(&output, action);
             self.deliver(output);
         }
         if matches!(action, InputKind::Shutdown) {
-            self.members.end();
+            self.rooms.end();
         }
-        self.members.check(&self.room);
+        self.rooms.check(&self.room);
         if is_tick {
-            self.timers.check(|session| self.is_named(session));
+            let is_watching = |session| self.room.state().watched_room(session).is_some();
+            self.timers.check(|session| self.is_named(session) || is_watching(session));
             self.resume_tokens.check();
         }
     }
@@ -138,8 +156,8 @@ impl Model {
         self.applied = self.applied.wrapping_add(1);
         // Pseudo-random (Knuth's multiplicative hash).
         if self.applied.wrapping_mul(2_654_435_761) < u32::MAX / 8 {
-            let restored = Room::restore(&self.room.room().snapshot()).expect("a snapshot can be read");
-            self.room.replace_room(restored);
+            let restored = SharedState::restore(&self.room.state().snapshot()).expect("a snapshot can be read");
+            self.room.replace_state(restored);
         }
     }
 
@@ -148,8 +166,46 @@ impl Model {
         let command = command_of(action)?;
         let closing = self.streams.iter().filter(|(_, stream)| matches!(stream.end, End::Closed | End::Detached));
         let closing: Vec<_> = closing.filter_map(|(&session, _)| self.room.name(session)).collect();
-        self.is_connected(session)
-            .then(|| rules::expected(&self.room, &self.message_log, &closing, &self.resume_tokens, session, &command))?
+        let stream = self.streams.get(&session)?;
+        let line = rules::Line {
+            sessions: &self.room,
+            rooms: &self.rooms,
+            closing: &closing,
+            resume_tokens: &self.resume_tokens,
+            session,
+            named: named_room(action),
+            mode: stream.mode,
+            chat_room: stream.chat_room.as_ref(),
+            follows: &stream.follows,
+            former: &stream.former,
+        };
+        self.is_connected(session).then(|| line.expected_refusal(&command))?
+    }
+
+    /// Checks the messages and strokes in a reply, and that the session follows their room.
+    fn check_replayed(&mut self, output: &Output, action: &InputKind) {
+        let (Output::SendUsers(session, id, _)
+        | Output::SendMessages(session, id, _)
+        | Output::SendStrokes(session, id, _)) = output
+        else {
+            return;
+        };
+        assert!(
+            self.stream_mut(*session).follows.contains_key(id),
+            "{session:?} gets lines of a room that it does not follow"
+        );
+        let room = self.room.state().room(*id).expect("the room of a reply exists");
+        match output {
+            Output::SendMessages(.., numbers) => {
+                let command = command_of(action).expect("a command asks for messages");
+                let replayed: Vec<_> = room.history().messages().range(numbers.clone()).collect();
+                self.rooms.get(*id).message_log.check(&command, &replayed);
+            }
+            Output::SendStrokes(.., numbers) => {
+                self.rooms.get(*id).message_log.check_canvas(&room.canvas().range(numbers.clone()).collect::<Vec<_>>());
+            }
+            _ => {}
+        }
     }
 
     fn set(&mut self, session: SessionId, command: &Command) {
@@ -164,9 +220,19 @@ impl Model {
         self.room.name(session).is_some()
     }
 
-    /// All bytes that the client must receive.
-    pub(super) fn stream(&self, session: SessionId) -> &[u8] {
-        self.streams.get(&session).map_or(&[], |stream| &stream.bytes)
+    /// Number of bytes that the client must receive in all.
+    pub(super) fn stream_bytes(&self, session: SessionId) -> usize {
+        self.streams.get(&session).map_or(0, |stream| stream.lines.bytes())
+    }
+
+    /// Checks a line that the client received.
+    pub(super) fn receive(&mut self, session: SessionId, line: &[u8]) {
+        self.stream_mut(session).lines.receive(line).unwrap_or_else(|why| panic!("{session:?}: {why}"));
+    }
+
+    /// The hub has published the events of a turn.
+    pub(super) fn end_turn(&mut self) {
+        self.turn += 1;
     }
 
     /// Whether the room still has a connection for this session.
@@ -185,44 +251,71 @@ impl Model {
 
     fn deliver(&mut self, output: Output) {
         match output {
-            Output::Send(session, _, line) => {
-                match line {
-                    ServerLine::Ok(Reply::Set(SetReply::Resumable(token))) => self.resume_tokens.issue(session, token),
+            Output::Send(session, room, line) => {
+                match &line.line {
+                    ServerLine::Ok(Reply::Set(SetReply::Resumable(token))) => self.resume_tokens.issue(session, *token),
                     ServerLine::Ok(Reply::History(replayed) | Reply::Since(replayed)) => {
-                        assert_eq!(replayed.last, self.last_id, "the baseline is the newest message");
+                        let room = room.expect("the reply is about a room");
+                        assert_eq!(replayed.last, self.rooms.get(room).last_id, "the baseline is the newest message");
+                    }
+                    ServerLine::Ok(Reply::Chat(reply)) => {
+                        let chat_room = if let ChatReply::On(room) = reply { room.clone() } else { None };
+                        self.stream_mut(session).chat_room = chat_room;
                     }
                     _ => {}
                 }
-                self.send(session, &line);
+                let is_reply = matches!(line.line, ServerLine::Ok(_) | ServerLine::Err(_));
+                let room = room.filter(|room| self.stream_mut(session).follows.contains_key(room));
+                self.send(session, room, if is_reply { LineKind::Reply } else { LineKind::Other }, &line);
             }
-            Output::SendUsers(session, _, users) => {
-                assert!(users.iter().map(|user| &user.name).eq(self.room.names()), "{users:?} are not the members");
-                assert!(users.iter().skip(1).all(|user| !user.coordinator) && users[0].coordinator);
-                users.iter().for_each(|user| self.send(session, &ServerLine::User(user.clone())));
+            Output::SendAfterAll(session, line) => self.send(session, None, LineKind::AfterAll, &line.into()),
+            Output::SendUsers(session, room, users) => {
+                assert!(
+                    users.iter().map(|user| &user.name).eq(names_in(&self.room, room)),
+                    "{users:?} are not the members"
+                );
+                assert!(users.iter().skip(1).all(|user| !user.coordinator));
+                assert!(users.first().is_none_or(|user| user.coordinator));
+                let lines: Vec<_> = users.iter().cloned().map(ServerLine::User).collect();
+                self.send_all(session, room, lines);
             }
-            Output::SendMessages(session, _, numbers) => {
-                let lines: Vec<_> = self
-                    .room
-                    .room()
-                    .history()
-                    .messages()
-                    .range(numbers)
-                    .cloned()
-                    .map(ServerLine::PastMessage)
-                    .collect();
-                for line in &lines {
-                    self.send(session, line);
-                }
+            Output::SendMessages(session, id, numbers) => {
+                let room = self.room.state().room(id).expect("the room of a reply exists");
+                let lines = room.history().messages().range(numbers).cloned().map(ServerLine::PastMessage).collect();
+                self.send_all(session, id, lines);
             }
-            Output::SendStrokes(session, _, numbers) => {
-                let lines: Vec<_> =
-                    self.room.room().canvas().range(numbers).cloned().map(ServerLine::DrawnStroke).collect();
-                for line in &lines {
-                    self.send(session, line);
-                }
+            Output::SendStrokes(session, id, numbers) => {
+                let room = self.room.state().room(id).expect("the room of a reply exists");
+                let lines = room.canvas().range(numbers).cloned().map(ServerLine::DrawnStroke).collect();
+                self.send_all(session, id, lines);
             }
             Output::SetDialect(session, dialect) => self.stream_mut(session).dialect = dialect,
-            Output::Follow(session, ..) => self.stream_mut(session).follows = true,
+            Output::OpenRoom(room, name) => self.rooms.open(room, name),
+            Output::CloseRoom(room) => {
+                self.rooms.close(room);
+                assert!(self.streams.values().all(|stream| !stream.receives(room)), "somebody follows {room:?}");
+            }
+            Output::Follow(session, room, is_home) => {
+                let is_member = self.room.member(session).and_then(|member| self.room.state().member(member));
+                let may_follow = is_member.is_some_and(|member| member.is_in(room));
+                assert!(
+                    may_follow || self.room.state().watched_room(session) == Some(room),
+                    "{session:?} is not in {room:?}"
+                );
+                let before = self.stream_mut(session).follows.insert(room, is_home);
+                assert_eq!(before, None, "{session:?} follows {room:?} twice");
+                self.stream_mut(session).lines.follow(room);
+            }
+            Output::Unfollow(session, room) => {
+                let key = self.rooms.name(room).key().to_owned();
+                let is_named = self.is_named(session);
+                let stream = self.stream_mut(session);
+                stream.follows.remove(&room).expect("the session follows the room");
+                if is_named {
+                    stream.chat_room.take_if(|chat_room| chat_room.key() == key);
+                    stream.former.insert(key);
+                }
+            }
             Output::Close(session, _) => self.stream_mut(session).end = End::Closed,
             Output::Detach(session) => self.stream_mut(session).end = End::Detached,
             Output::Remove(session) => {
@@ -232,47 +325,57 @@ impl Model {
             Output::SetMode(session, mode) => self.stream_mut(session).mode = mode,
             Output::Answered(_) => {}
             Output::QueryStore(..) => panic!("{output:?} without a store"),
-            Output::SendAfterAll(..) | Output::OpenRoom(..) | Output::CloseRoom(_) | Output::Unfollow(..) => {
-                panic!("{output:?} with one room")
-            }
-            Output::Publish { room: _, id, at, session, event, own } => {
+            Output::Publish { room, id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "only messages have ids");
-                assert!(id.is_none_or(|id| id == self.last_id.next()), "ids have no gaps");
-                self.last_id = id.unwrap_or(self.last_id);
-                self.members.record(&event);
-                self.message_log.record(id, at, &event);
-                self.publish(session, Tag { id, at }, &event, own.as_ref());
+                self.rooms.get(room).record(id, at, &event);
+                self.publish(room, session, Tag { id, at }, &event, &own);
             }
         }
     }
 
-    fn publish(&mut self, author: SessionId, tag: Tag, event: &Event, own: Option<&Reply>) {
+    fn publish(&mut self, room: RoomId, author: SessionId, tag: Tag, event: &Event, own: &OwnLine) {
         let is_drawn = matches!(event, Event::Draw(..));
-        if is_drawn || matches!(event, Event::Msg(..) | Event::Rename { .. }) {
-            assert_eq!(
-                own.is_none(),
-                self.streams[&author].echo,
-                "the author must get either the event or the reply: {event}"
-            );
+        if is_drawn || matches!(event, Event::Msg(..) | Event::Rename { .. } | Event::Topic(..)) {
+            let echo = self.streams[&author].echo;
+            assert_eq!(*own == OwnLine::Event, echo, "the author must get either the event or the reply: {event}");
         }
-        let [plain, tagged] = [None, Some(tag)].map(|tag| render(&ServerLine::Event(tag, event.clone())));
-        let own = own.map(|reply| render(&ServerLine::Ok(reply.clone())));
+        let (name, turn) = (self.rooms.name(room), self.turn);
         for (&reader, stream) in &mut self.streams {
-            match &own {
-                Some(reply) if author == reader => stream.append(reply),
-                _ if !stream.follows || is_drawn && !stream.dialect.draw => {}
+            let is_own = author == reader;
+            match own {
+                OwnLine::Nothing if is_own => {}
+                OwnLine::Reply(prefix, reply) if is_own => {
+                    let line = RoomLine { room: prefix.clone(), line: ServerLine::Ok(reply.clone()) };
+                    stream.append(turn, Some(room), LineKind::Reply, &render(&line));
+                }
                 _ => {
+                    let Some(&is_home) = stream.follows.get(&room).filter(|_| !is_drawn || stream.dialect.draw) else {
+                        continue;
+                    };
                     self.shown += u32::from(is_drawn);
-                    stream.append(if stream.dialect.tags { &tagged } else { &plain });
+                    let line = ServerLine::Event(stream.dialect.tags.then_some(tag), event.clone());
+                    let line = RoomLine { room: stream.prefix(is_home, &name), line };
+                    stream.append(turn, Some(room), LineKind::Other, &render(&line));
                 }
             }
         }
     }
 
-    fn send(&mut self, session: SessionId, line: &ServerLine) {
-        server_line::check(line);
+    fn send(&mut self, session: SessionId, room: Option<RoomId>, kind: LineKind, line: &RoomLine) {
+        server_line::check(&line.line);
+        let turn = self.turn;
         let stream = self.stream_mut(session);
-        stream.append(&line.in_mode(stream.mode).to_string());
+        stream.append(turn, room, kind, &line.in_mode(stream.mode).to_string());
+    }
+
+    /// Sends lines about a room that the session follows.
+    fn send_all(&mut self, session: SessionId, room: RoomId, lines: Vec<ServerLine>) {
+        let name = self.rooms.name(room);
+        let stream = self.stream_mut(session);
+        let prefix = stream.prefix(stream.follows[&room], &name);
+        for line in lines {
+            self.send(session, Some(room), LineKind::Other, &RoomLine { room: prefix.clone(), line });
+        }
     }
 
     /// Checks that private lines go only to the sender of the command. There are two exceptions: a whisper goes to its targets, and a
@@ -285,11 +388,13 @@ impl Model {
             _ => None,
         };
         let others = outputs.iter().filter_map(|output| match output {
-            Output::Send(session, _, ServerLine::Err(why)) if Some(*session) == taken_back => {
+            Output::Send(session, _, RoomLine { line: ServerLine::Err(why), .. }) if Some(*session) == taken_back => {
                 assert_eq!(why.code, ErrorCode::Resumed);
                 None
             }
-            Output::Send(session, _, line) if *session != from && from != SessionId::SERVER => Some((*session, line)),
+            Output::Send(session, _, line) if *session != from && from != SessionId::SERVER => {
+                Some((*session, &line.line))
+            }
             _ => None,
         });
         let receivers: Vec<&Name> = others
@@ -321,37 +426,43 @@ impl Model {
 /// The command that an action carries, if any.
 fn command_of(action: &InputKind) -> Option<Command> {
     match action {
-        InputKind::Command(command) => Some(command.clone()),
+        InputKind::Command(command) | InputKind::CommandIn(_, command) => Some(command.clone()),
         InputKind::CommandWithSecret(command, _) => Some(command.clone()),
         _ => None,
     }
 }
 
+/// The room that a line names in front of its command.
+fn named_room(action: &InputKind) -> Option<&RoomName> {
+    if let InputKind::CommandIn(room, _) = action { Some(room) } else { None }
+}
+
 impl Stream {
-    fn append(&mut self, line: &str) {
+    /// The name of a room as it stands in front of lines about it.
+    fn prefix(&self, is_home: bool, name: &RoomName) -> Option<RoomName> {
+        (!is_home || self.dialect.room_names).then(|| name.clone())
+    }
+
+    fn receives(&self, room: RoomId) -> bool {
+        self.end == End::Open && self.follows.contains_key(&room)
+    }
+
+    fn append(&mut self, turn: u64, room: Option<RoomId>, kind: LineKind, line: &str) {
         if self.end == End::Open {
-            self.bytes.extend_from_slice(line.as_bytes());
-            self.bytes.extend_from_slice(self.dialect.ending.as_bytes());
+            self.lines.push(turn, room, kind, [line.as_bytes(), self.dialect.ending.as_bytes()].concat());
         }
     }
 }
 
 /// Checks and renders a line.
-fn render(line: &ServerLine) -> String {
-    server_line::check(line);
+fn render(line: &RoomLine) -> String {
+    server_line::check(&line.line);
     line.to_string()
 }
 
 /// Checks that each line of a client counts as answered once, after all its outputs, and that no other input does.
 fn check_answered(session: SessionId, action: &InputKind, outputs: &[Output]) {
-    let is_line = matches!(
-        action,
-        InputKind::Blank
-            | InputKind::AreYouThere
-            | InputKind::Command(_)
-            | InputKind::CommandWithSecret(..)
-            | InputKind::Refuse(_)
-    );
+    let is_line = action.is_line();
     let answered = outputs.iter().filter(|output| matches!(output, Output::Answered(_))).count();
     assert_eq!(answered, usize::from(is_line), "{action:?}: {outputs:?}");
     assert!(!is_line || outputs.last() == Some(&Output::Answered(session)));

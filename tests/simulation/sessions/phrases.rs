@@ -9,13 +9,53 @@ use super::script::Script;
 const NAMES: [&str; 12] =
     ["alice", "ALICE", "Ａlice", "аlice", "mia", "rnia", "bob", "Bob", "b0b", "carol", "Δέλτα", "dave"];
 
-const SWITCHES: [&str; 4] = ["echo on", "echo off", "tags on", "tags off"];
+const SWITCHES: [&str; 6] = ["echo on", "echo off", "tags on", "tags off", "rooms on", "rooms off"];
+
+/// Rooms that collide in the same ways. The last one breaks the rules.
+const ROOMS: [&str; 8] = ["#lobby", "#ops", "#Ops", "#0ps", "#dev", "#team", "#t3am", "##"];
 
 /// Most bytes of the script that are sent unchanged.
 const RAW_BYTES_MAX: usize = 32;
 
 /// Returns a line without its ending. `tokens` are all tokens that the server has issued.
 pub(super) fn line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
+    match script.below(20) {
+        0..2 => return room(script),
+        // In chat mode, too.
+        2..5 => {
+            let slash = if script.below(4) == 3 { "/" } else { "" };
+            let mut line = join(slash, script.one_of(&ROOMS));
+            line.push(b' ');
+            line.extend(one_line(script, tokens));
+            return line;
+        }
+        _ => {}
+    }
+    one_line(script, tokens)
+}
+
+/// Returns a line about rooms.
+fn room(script: &mut Script<'_>) -> Vec<u8> {
+    let slash = if script.below(4) == 3 { "/" } else { "" };
+    let name = script.one_of(&ROOMS);
+    let line = match script.below(16) {
+        0..5 => format!("JOIN {name}"),
+        5 => format!("JOIN {name},{}", script.one_of(&ROOMS)),
+        6 | 7 => format!("PART {name} for now"),
+        8 => format!("NICK {} {name}", script.one_of(&NAMES)),
+        9 => "ROOMS own".to_owned(),
+        10 => format!("ROOMS #{}", script.one_of(&["", "o", "t"])),
+        11 => format!("WATCH {name}"),
+        12 => format!("CHAT {name}"),
+        13 => "TOPIC -".to_owned(),
+        14 => "TOPIC".to_owned(),
+        _ => "TOPIC be kind".to_owned(),
+    };
+    join(slash, &line)
+}
+
+/// Returns a line that names no room in front.
+fn one_line(script: &mut Script<'_>, tokens: &[ResumeToken]) -> Vec<u8> {
     let verb = match script.below(29) {
         0..4 => return join("NICK ", script.one_of(&NAMES)),
         4..8 => "MSG ",

@@ -76,9 +76,12 @@ impl Reader {
 
     fn check_line(&mut self) {
         let line = std::str::from_utf8(&self.text[self.line_start..]).expect("a line is UTF-8");
-        let mut words = line.trim_end_matches(['\r', '\n']).splitn(4, ' ');
+        let mut words = line.trim_end_matches(['\r', '\n']).splitn(5, ' ');
         let mut word = || words.next().unwrap_or_default();
-        let (first, second, third) = (word(), word(), word());
+        let (mut first, mut second, mut third) = (word(), word(), word());
+        if first.starts_with('#') {
+            (first, second, third) = (second, third, word());
+        }
         assert!(!self.is_closed, "a line after the closing error: {line}");
         assert!(self.line_start > 0 || matches!(first, "HELLO" | "NOTICE"), "unexpected first line: {line}");
         assert!(self.line_start == 0 || first != "HELLO", "a second greeting");

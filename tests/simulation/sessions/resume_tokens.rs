@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chinwag::command::{Command, Resume, Set, Setting};
 use chinwag::protocol::{LeaveReason, ResumeToken};
-use chinwag::room::{SessionId, Uptime};
 use chinwag::session::InputKind;
+use chinwag::state::{SessionId, Uptime};
 
 pub(super) struct ResumeTokens {
     resume_seconds: u64,

@@ -1,48 +1,131 @@
 //! The rules of `protocol.md` about which commands are refused, and with which code. The room's replies must match them.
 
-use chinwag::command::{Command, Nick, Resume, ServerLine, Set, Setting, Since, Whisper};
-use chinwag::protocol::{ErrorCode, Name};
-use chinwag::room::SessionId;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chinwag::command::{
+    Chat, Command, Join, Msg, Nick, Part, Resume, RoomLine, RoomUse, ServerLine, Set, Setting, Since, Topic, Watch,
+    Whisper,
+};
+use chinwag::protocol::{ErrorCode, Mode, Name, RoomName, Text};
 use chinwag::session::{Output, Sessions};
+use chinwag::state::{RoomId, SessionId};
 
-use super::message_log::MessageLog;
+use super::model;
 use super::resume_tokens::ResumeTokens;
+use super::rooms::Rooms;
 
-/// The code with which the room must refuse this command, or `None` if it must carry it out. Members whose nickname is in `closing` receive
-/// no more lines.
-pub(super) fn expected(
-    room: &Sessions,
-    log: &MessageLog,
-    closing: &[&Name],
-    resume_tokens: &ResumeTokens,
-    session: SessionId,
-    command: &Command,
-) -> Option<ErrorCode> {
-    let own = room.name(session);
-    match command {
-        Command::Nick(Nick(name)) => refused_name(room, own, name),
-        Command::Resume(_) if own.is_some() => Some(ErrorCode::AlreadyNamed),
-        Command::Resume(Resume(token)) => {
-            let is_good = resume_tokens.holder(*token).is_some_and(|holder| room.name(holder).is_some());
-            (!is_good).then_some(ErrorCode::TokenUnknown)
+/// A command of a session, and what its reply depends on.
+pub(super) struct Line<'a> {
+    pub(super) sessions: &'a Sessions,
+    pub(super) rooms: &'a Rooms,
+    /// The nicknames of members that receive no more lines.
+    pub(super) closing: &'a [&'a Name],
+    pub(super) resume_tokens: &'a ResumeTokens,
+    pub(super) session: SessionId,
+    /// The room in front of the command.
+    pub(super) named: Option<&'a RoomName>,
+    pub(super) mode: Mode,
+    pub(super) chat_room: Option<&'a RoomName>,
+    /// The rooms that the session follows.
+    pub(super) follows: &'a BTreeMap<RoomId, bool>,
+    /// The keys of the rooms that the session has left.
+    pub(super) former: &'a BTreeSet<String>,
+}
+
+impl Line<'_> {
+    /// The code with which the command must be refused, or `None` if it must be carried out.
+    pub(super) fn expected_refusal(&self, command: &Command) -> Option<ErrorCode> {
+        let own = self.sessions.name(self.session);
+        let specification = command.verb().specification();
+        let is_watching = own.is_none() && !self.follows.is_empty();
+        match command {
+            Command::Nick(Nick { room: Some(_), .. }) if own.is_some() => return Some(ErrorCode::RoomUnexpected),
+            Command::Nick(Nick { name, room }) => {
+                return self.alike_room(room.as_slice()).or_else(|| refused_name(self.sessions, own, name));
+            }
+            Command::Resume(_) | Command::Watch(_) if own.is_some() => return Some(ErrorCode::AlreadyNamed),
+            Command::Resume(Resume(token)) => {
+                let holder = self.resume_tokens.holder(*token);
+                let is_good = holder.is_some_and(|holder| self.sessions.name(holder).is_some());
+                return (!is_good).then_some(ErrorCode::TokenUnknown);
+            }
+            Command::Watch(Watch(room)) => {
+                let is_missing = room.as_ref().is_some_and(|room| self.rooms.find(room).is_none());
+                return is_missing.then_some(ErrorCode::NotInRoom);
+            }
+            Command::Set(Set { setting: Setting::Resume, on: true }) => {
+                return (!self.resume_tokens.are_on()).then_some(ErrorCode::ResumeOff);
+            }
+            _ if !specification.needs_nickname => return None,
+            _ if own.is_none() && !(specification.allows_watchers && is_watching) => return Some(ErrorCode::NoName),
+            _ => {}
         }
-        Command::Set(Set { setting: Setting::Resume, on: true }) => {
-            (!resume_tokens.are_on()).then_some(ErrorCode::ResumeOff)
+        if let Command::Msg(Msg(text)) = command
+            && self.is_ambiguous(text)
+        {
+            return Some(ErrorCode::RoomAmbiguous);
         }
-        Command::Ping(_) | Command::Pong(_) | Command::Help(_) | Command::Set(..) | Command::Quit(_) => None,
-        _ if own.is_none() => Some(ErrorCode::NoName),
-        Command::Status(_) => (room.names().next() != own).then_some(ErrorCode::NotCoordinator),
-        Command::Whisper(Whisper { to, .. }) => refused_target(room, closing, own, to),
-        Command::Since(Since { after: id, .. }) => log.refusal(*id),
-        Command::Search(_) => Some(ErrorCode::NoStore),
-        _ => None,
+        let chat_room = self.chat_room.filter(|_| self.mode == Mode::Chat);
+        let room = self.find(self.named.or(chat_room));
+        if specification.room == RoomUse::Prefix && room.is_none() {
+            return Some(ErrorCode::NotInRoom);
+        }
+        match command {
+            Command::Status(_) => {
+                (model::names_in(self.sessions, room?).next() != own).then_some(ErrorCode::NotCoordinator)
+            }
+            Command::Whisper(Whisper { to, .. }) => refused_target(self.sessions, self.closing, own, to),
+            Command::Since(Since { after: id, .. }) => match self.rooms.message_log(room?) {
+                Some(log) => log.refusal(*id),
+                None => (id.0 > 0).then_some(ErrorCode::IdAhead),
+            },
+            Command::Search(_) => Some(ErrorCode::NoStore),
+            Command::Topic(Topic::Set(_) | Topic::Clear) => own.is_none().then_some(ErrorCode::NoName),
+            Command::Join(Join(rooms)) => self.alike_room(rooms),
+            Command::Part(Part { room, .. }) => self.find(Some(room)).is_none().then_some(ErrorCode::NotInRoom),
+            Command::Chat(Chat(None)) if self.mode == Mode::Chat => None,
+            Command::Chat(Chat(room)) => self.find(room.as_ref()).is_none().then_some(ErrorCode::NotInRoom),
+            _ => None,
+        }
+    }
+
+    /// The room with this name, or the home, if the session follows it.
+    fn find(&self, name: Option<&RoomName>) -> Option<RoomId> {
+        match name {
+            Some(name) => self.rooms.find(name).filter(|room| self.follows.contains_key(room)),
+            None => self.follows.iter().find(|(_, is_home)| **is_home).map(|(room, _)| *room),
+        }
+    }
+
+    /// Whether a line of chat mode may be meant for a room of the session.
+    fn is_ambiguous(&self, text: &Text) -> bool {
+        let word = text.as_str().split(' ').next().unwrap_or_default();
+        let Ok(room) = RoomName::new(word) else { return false };
+        let was_in = self.former.contains(room.key()) || self.find(Some(&room)).is_some();
+        self.mode == Mode::Chat && self.named.is_none() && was_in
+    }
+
+    /// The refusal of rooms of which one would be created, and looks like another one.
+    fn alike_room(&self, rooms: &[RoomName]) -> Option<ErrorCode> {
+        let mut names: Vec<_> = self.rooms.names().into_values().collect();
+        let alike = |a: &RoomName, b: &RoomName| a.skeletons().into_iter().zip(b.skeletons()).any(|(a, b)| a == b);
+        for room in rooms {
+            if names.iter().any(|other| other.key() == room.key()) {
+                continue;
+            }
+            if names.iter().any(|other| alike(room, other)) {
+                return Some(ErrorCode::RoomAlike);
+            }
+            names.push(room.clone());
+        }
+        None
     }
 }
 
 /// The code with which the room did refuse the command.
 pub(super) fn actual(session: SessionId, outputs: &[Output]) -> Option<ErrorCode> {
     outputs.iter().find_map(|output| match output {
-        Output::Send(to, _, ServerLine::Err(refusal)) if *to == session => Some(refusal.code),
+        Output::Send(to, _, RoomLine { line: ServerLine::Err(refusal), .. }) if *to == session => Some(refusal.code),
         _ => None,
     })
 }

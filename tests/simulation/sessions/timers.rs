@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chinwag::room::{SessionId, Uptime};
 use chinwag::session::{InputKind, Timeouts};
+use chinwag::state::{SessionId, Uptime};
 
 /// Tolerance: the room's clock is the last tick, which is up to a second old.
 const SLACK_SECONDS: u64 = 1;
@@ -27,11 +27,7 @@ impl Timers {
             InputKind::Connect(_) => {
                 self.clients.insert(session, (self.now, self.now));
             }
-            InputKind::Blank
-            | InputKind::AreYouThere
-            | InputKind::Command(_)
-            | InputKind::CommandWithSecret(..)
-            | InputKind::Refuse(_) => {
+            action if action.is_line() => {
                 self.clients.entry(session).and_modify(|(_, last_line_at)| *last_line_at = self.now);
             }
             // After the end of its input, a session has no timeouts.

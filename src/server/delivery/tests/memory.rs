@@ -13,7 +13,7 @@ const MEMBERSHIP_BYTES_MAX: u64 = 100;
 fn memory(rooms: u32, sessions: u64, followed: impl Fn(u64) -> Range<u32>) -> u64 {
     let feed = Arc::new(Feed::new(1 << 20));
     let mut delivery = Delivery::new(Arc::clone(&feed));
-    let state = Room::default();
+    let state = SharedState::default();
     let names: Vec<_> = (0..rooms).map(|room| RoomName::new(&format!("#room-{room}")).unwrap()).collect();
     let mut readers: Vec<_> = (0..sessions).map(|session| Reader::new(SessionId(session))).collect();
     for reader in &mut readers {

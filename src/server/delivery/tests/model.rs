@@ -1,4 +1,4 @@
-//! What each session should receive, in any order that keeps the rules of the feed.
+//! The lines that each session should receive, in any order that keeps the rules of the feed.
 
 use std::collections::BTreeMap;
 

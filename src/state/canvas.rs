@@ -1,17 +1,11 @@
-//! The strokes on the canvas, which clients read with `CANVAS`.
+//! The strokes on the canvas of a room, which clients read with `CANVAS`.
 
 use super::recent::{MemoryCost, Recent};
-use crate::limits::{CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, PAST_OVERHEAD_BYTES};
+use crate::limits::PAST_OVERHEAD_BYTES;
 use crate::protocol::DrawnStroke;
 
 /// The newest strokes since the canvas was cleared.
 pub type RecentStrokes = Recent<DrawnStroke>;
-
-impl Default for RecentStrokes {
-    fn default() -> Self {
-        Self::new(CANVAS_STROKES_MAX, CANVAS_BYTES_MAX)
-    }
-}
 
 impl MemoryCost for DrawnStroke {
     fn cost(&self) -> usize {
@@ -22,7 +16,10 @@ impl MemoryCost for DrawnStroke {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{CANVAS_BYTES_MAX, CANVAS_STROKES_MAX};
     use crate::protocol::{Name, Stroke};
+    use crate::state::RoomId;
+    use crate::state::recent::Budget;
 
     #[test]
     fn canvas_is_bounded_in_bytes() {
@@ -33,9 +30,13 @@ mod tests {
         };
         let stroke_bytes = "#000000 999".len() + points.len() + PAST_OVERHEAD_BYTES;
         for name in ["a".to_owned(), "a".repeat(32)] {
-            let mut canvas = RecentStrokes::default();
+            let (mut canvas, mut budget) =
+                (RecentStrokes::default(), Budget::new(CANVAS_STROKES_MAX, CANVAS_BYTES_MAX));
             for _ in 0..2 * CANVAS_BYTES_MAX / stroke_bytes {
-                canvas.push(drawn(&name));
+                budget.push(RoomId::LOBBY, &mut canvas, drawn(&name));
+                while budget.overdrawn().is_some() {
+                    budget.evict_oldest(&mut canvas);
+                }
             }
             assert_eq!(canvas.range(canvas.all()).count(), CANVAS_BYTES_MAX / (name.len() + stroke_bytes));
         }

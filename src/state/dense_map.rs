@@ -8,11 +8,13 @@ pub struct DenseMap<K, T> {
     entries: Vec<(K, Option<T>)>,
     /// Number of entries that are not gaps. `2 * count >= entries.len()`
     count: usize,
+    /// Number of gaps before the first entry, so that it is found at once however many entries before it were removed.
+    gaps: usize,
 }
 
 impl<K, T> Default for DenseMap<K, T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), count: 0 }
+        Self { entries: Vec::new(), count: 0, gaps: 0 }
     }
 }
 
@@ -43,10 +45,17 @@ impl<K: Copy + Ord, T> DenseMap<K, T> {
         let before = match self.index_of(key) {
             Ok(index) => self.entries[index].1.replace(value),
             Err(index) => {
+                if self.entries.is_empty() {
+                    // Most rooms are small.
+                    self.entries.reserve_exact(1);
+                }
                 self.entries.insert(index, (key, Some(value)));
                 None
             }
         };
+        if before.is_none() {
+            self.gaps = self.gaps.min(self.index_of(key).unwrap_or(0));
+        }
         self.count += usize::from(before.is_none());
         before
     }
@@ -59,13 +68,22 @@ impl<K: Copy + Ord, T> DenseMap<K, T> {
         if 2 * self.count < self.entries.len() {
             self.entries.retain(|(_, value)| value.is_some());
             self.entries.shrink_to(2 * self.count);
+            self.gaps = 0;
+        }
+        while self.entries.get(self.gaps).is_some_and(|(_, value)| value.is_none()) {
+            self.gaps += 1;
         }
         Some(before)
     }
 
+    /// The entry with the smallest key.
+    pub fn first(&self) -> Option<(K, &T)> {
+        self.iter().next()
+    }
+
     /// All entries, in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (K, &T)> {
-        self.entries.iter().filter_map(|(key, value)| Some((*key, value.as_ref()?)))
+        self.entries.iter().skip(self.gaps).filter_map(|(key, value)| Some((*key, value.as_ref()?)))
     }
 
     fn index_of(&self, key: K) -> Result<usize, usize> {
@@ -99,7 +117,9 @@ mod tests {
                 assert_eq!(ours.get_mut(key), model.get_mut(&key));
                 assert_eq!((ours.len(), ours.is_empty()), (model.len(), model.is_empty()));
                 assert!(ours.iter().eq(model.iter().map(|(&key, value)| (key, value))));
+                assert_eq!(ours.first(), model.first_key_value().map(|(&key, value)| (key, value)));
                 assert!(ours.entries.len() <= 2 * ours.count);
+                assert!(ours.entries.get(ours.gaps).is_none_or(|(_, value)| value.is_some()));
             }
             Ok(())
         });

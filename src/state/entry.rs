@@ -1,11 +1,12 @@
-//! Entries: the room's input. An entry is one change to the room, numbered in the order of all changes.
+//! Entries: the input of the shared state. An entry is one change, numbered in the order of all changes.
 
 use std::fmt;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
 
-use crate::protocol::{Drawing, LeaveReason, MessageId, Name, Secret, Text, Timestamp};
+pub use crate::protocol::RoomId;
+use crate::protocol::{Drawing, LeaveReason, MessageId, Name, RoomName, Secret, Text, Timestamp};
 
 /// A session's number, that of its connection: unique for as long as the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,15 +21,6 @@ impl SessionId {
 /// it is detached, and after it was resumed on another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemberId(pub u64);
-
-/// A room's number, unique for as long as the server runs: a room that vanished and was created again has another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RoomId(pub u32);
-
-impl RoomId {
-    /// The first room, which never vanishes.
-    pub const LOBBY: Self = Self(0);
-}
 
 /// Whole seconds since the server started, by a clock that only goes forward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,12 +47,12 @@ impl Origin {
     pub const SERVER: Self = Self { session: SessionId::SERVER, member: MemberId(0) };
 }
 
-/// One change to the room, numbered in the order of all changes.
+/// One change of the shared state, numbered in the order of all changes.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Number of the entry, from 1. The sequencer assigns it.
     pub seq: u64,
-    /// Wall time. It can go back, so nothing in the room compares it.
+    /// Wall time. It can go back, so nothing in the state compares it.
     pub at: Timestamp,
     /// Steady time, for timeouts.
     pub uptime: Uptime,
@@ -73,20 +65,38 @@ pub struct Entry {
 /// The change of an [`Entry`].
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// The origin becomes a member under this nickname. The verifier, if there is one, lets it resume.
-    Register(Name, Option<Verifier>),
+    /// The origin becomes a member under this nickname, and enters the room. The verifier, if there is one, lets it resume.
+    Register {
+        /// The nickname.
+        name: Name,
+        /// The hash of the secret in the resume token that the session requested before.
+        verifier: Option<Verifier>,
+        /// The member's home. `None`: the room that the session watches, or else the lobby.
+        room: Option<RoomName>,
+    },
     /// The member takes another nickname.
     Rename(Name),
-    /// Publishes a message of the origin. With a store, the sequencer returns this entry once the message is durable.
-    Say(Message),
-    /// The origin's message is being stored. Its nickname is reserved until [`Action::Say`] or [`Action::SayFailed`] follows.
-    SayPending,
+    /// The member enters all of these rooms, or none. Rooms that do not exist are created.
+    Join(Vec<RoomName>),
+    /// The member leaves the room, for this reason.
+    Part(RoomId, Option<Text>),
+    /// Publishes a message of the origin in the room. With a store, the sequencer returns this entry once the message is durable.
+    Say(RoomId, Message),
+    /// Sets or clears the room's topic, like [`Action::Say`].
+    SetTopic(RoomId, TopicChange),
+    /// A message of the origin for the room is being stored. Its nickname is reserved, and the room exists, until [`Action::Say`] or
+    /// [`Action::SayFailed`] follows.
+    SayPending(RoomId),
     /// The origin's message under this nickname could not be stored.
-    SayFailed(Name, StoreFailure),
+    SayFailed(RoomId, Name, StoreFailure),
     /// The member whispers to all of these members, or to none if one of them cannot receive it.
     Whisper(Vec<Name>, Text),
-    /// The member changes the canvas.
-    Draw(Drawing),
+    /// The member changes the room's canvas.
+    Draw(RoomId, Drawing),
+    /// The origin's session, which has no nickname, watches this room, and no other one.
+    Watch(RoomName),
+    /// The origin's session watches no room any more.
+    Unwatch,
     /// Replaces the verifier of the member's resume token; `None`: the member cannot be resumed.
     SetVerifier(Option<Verifier>),
     /// The origin's session takes over this member, if the member has this verifier.
@@ -95,10 +105,10 @@ pub enum Action {
     EndOfInput,
     /// The member has lost its connection. It remains if it can be resumed, and leaves otherwise.
     Detach(LeaveReason),
-    /// The member leaves.
+    /// The member leaves all of its rooms.
     Leave(LeaveReason, Option<Text>),
-    /// The store has deleted all messages up to this id.
-    Evict(MessageId),
+    /// The store has deleted all messages of the room up to this id.
+    Evict(RoomId, MessageId),
     /// Advances the time. Members that were detached for too long leave.
     Tick,
     /// The server stops: removes all members, without events.
@@ -123,6 +133,17 @@ pub struct Message {
     pub at: Timestamp,
     /// The text.
     pub text: Text,
+}
+
+/// A change of a topic, as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicChange {
+    /// The author's nickname when it was sent.
+    pub name: Name,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// The topic; `None` clears it.
+    pub topic: Option<Text>,
 }
 
 /// A hash of the secret in a resume token: it verifies the secret without revealing it.

@@ -1,0 +1,97 @@
+//! Limits how fast clients of one address create rooms: a token bucket for each address.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::limits::{ROOM_CREATION_BURST, ROOM_CREATION_SECONDS, ROOM_CREATORS_MAX};
+use crate::state::Uptime;
+
+/// The token buckets of addresses that have created rooms recently.
+#[derive(Debug)]
+pub(super) struct RoomCreations {
+    /// When the bucket of each address will be full: it holds [`ROOM_CREATION_BURST`] tokens, and gets one in every `seconds`.
+    full_at: BTreeMap<IpAddr, Uptime>,
+    /// 0: no limit.
+    seconds: u64,
+}
+
+impl Default for RoomCreations {
+    fn default() -> Self {
+        Self { full_at: BTreeMap::new(), seconds: ROOM_CREATION_SECONDS }
+    }
+}
+
+impl RoomCreations {
+    /// Limits nothing.
+    pub(super) fn unlimited() -> Self {
+        Self { seconds: 0, ..Self::default() }
+    }
+
+    /// Spends a token of the address for each of these rooms, if it has as many. Returns whether it had.
+    pub(super) fn try_spend(&mut self, address: IpAddr, rooms: usize, now: Uptime) -> bool {
+        if rooms == 0 || self.seconds == 0 {
+            return true;
+        }
+        let address = counted_address(address);
+        if self.full_at.len() >= ROOM_CREATORS_MAX && !self.full_at.contains_key(&address) {
+            self.full_at.retain(|_, full_at| *full_at > now);
+            if self.full_at.len() >= ROOM_CREATORS_MAX {
+                return false;
+            }
+        }
+        let full_at = self.full_at.get(&address).copied().unwrap_or(now).max(now);
+        let spent = Uptime(full_at.0.saturating_add(self.seconds.saturating_mul(rooms as u64)));
+        let is_available = spent.seconds_since(now) <= self.seconds * u64::from(ROOM_CREATION_BURST);
+        if is_available {
+            self.full_at.insert(address, spent);
+        }
+        is_available
+    }
+}
+
+/// The address whose rooms are counted together: a client usually has all IPv6 addresses of a /64.
+fn counted_address(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let prefix = address.to_bits() >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from_bits(prefix))
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_creates_rooms_at_once_and_then_one_a_minute() {
+        let mut creations = RoomCreations::default();
+        let mut spend = |address: &str, rooms, now| creations.try_spend(address.parse().unwrap(), rooms, Uptime(now));
+        assert!(spend("::1", 16, 5) && !spend("::1", 5, 5) && spend("::1", 4, 5) && !spend("::1", 1, 64));
+        assert!(spend("::1", 0, 5) && spend("10.0.0.1", 20, 5));
+        assert!(spend("::1", 1, 65) && !spend("::1", 1, 65));
+        assert!(spend("::1", 20, 100_000) && !spend("::1", 21, 200_000));
+    }
+
+    #[test]
+    fn addresses_of_a_prefix_share_their_rooms() {
+        let mut creations = RoomCreations::default();
+        let mut spend = |address: &str| creations.try_spend(address.parse().unwrap(), 20, Uptime(0));
+        assert!(spend("2001:db8::1") && !spend("2001:db8::2") && spend("2001:db8:0:1::1"));
+        assert!(spend("10.0.0.1") && !spend("::ffff:10.0.0.1") && spend("10.0.0.2"));
+    }
+
+    #[test]
+    fn full_buckets_are_forgotten() {
+        let mut creations = RoomCreations::default();
+        let address = |number: usize| IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
+        for number in 0..ROOM_CREATORS_MAX {
+            assert!(creations.try_spend(address(number), 1, Uptime(0)));
+        }
+        assert!(!creations.try_spend(address(ROOM_CREATORS_MAX), 1, Uptime(59)));
+        assert!(creations.try_spend(address(0), 1, Uptime(59)));
+        assert!(creations.try_spend(address(ROOM_CREATORS_MAX), 1, Uptime(60)));
+        assert_eq!(creations.full_at.len(), 2);
+    }
+}

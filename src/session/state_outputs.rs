@@ -1,0 +1,280 @@
+//! Translates the outputs of the shared state into outputs for sessions.
+
+use super::{Output, OwnLine, SessionId, Sessions, private_tag};
+use crate::command::{EmptyReply, Hint, NickReply, Refusal, Reply, RoomLine, RoomPosition, ServerLine};
+use crate::protocol::{CloseReason, ErrorCode, Event, LeaveReason, MessageId, Name, RoomName, Text, Timestamp};
+use crate::state::{Cause, EnteredRoom, MemberId, Origin, RoomId, StateOutput};
+
+impl Sessions {
+    pub(super) fn translate_output(&mut self, at: Timestamp, output: StateOutput, out: &mut Vec<Output>) {
+        match output {
+            StateOutput::RoomOpened(room, name) => out.push(Output::OpenRoom(room, name)),
+            StateOutput::RoomClosed(room) => out.push(Output::CloseRoom(room)),
+            StateOutput::Event { room, room_name, id, at, cause, event } => {
+                self.publish(room, &room_name, id, at, cause, event, out);
+            }
+            StateOutput::Registered { origin, name, at, home, is_named, was_watching } => {
+                self.register(origin, name, at, home, is_named, was_watching, out);
+            }
+            StateOutput::Joined { origin, name, at, rooms } => self.join(origin, &name, at, rooms, out),
+            StateOutput::Parted { origin, name, at, room, room_name, text } => {
+                self.part(origin, name, at, (room, room_name), text, out);
+            }
+            StateOutput::Renamed(origin, name) => {
+                self.reply(origin, Reply::Nick(NickReply { name, room: None }), out);
+            }
+            StateOutput::Watching(origin, room) => {
+                let (id, is_new) = (room.id, room.is_new);
+                self.reply(origin, Reply::Watch(room.into()), out);
+                out.extend(is_new.then_some(Output::Follow(origin.session, id, true)));
+            }
+            StateOutput::Unwatched(session, room) => out.push(Output::Unfollow(session, room)),
+            StateOutput::Whispered { origin, from, to, text } => {
+                self.deliver_whisper(at, origin, &from, to, &text, out);
+            }
+            StateOutput::Resumed { origin, member, name, rooms } => {
+                self.resume_member(origin, member, name, &rooms, out);
+            }
+            StateOutput::Detached(member, reason) => {
+                let Some(session) = self.session_of(member) else { return };
+                if let Some(state) = self.all.get_mut(session) {
+                    state.lifecycle.close(CloseReason::Left(reason));
+                    state.lifecycle.end();
+                }
+                out.extend([Output::Close(session, CloseReason::Left(reason)), Output::Detach(session)]);
+            }
+            StateOutput::Left { member, name, reason, text, at, rooms } => {
+                let session = self.session_of(member);
+                if let Some(session) = session {
+                    self.remove_session(session, CloseReason::Left(reason), out);
+                }
+                let session = session.unwrap_or(SessionId::SERVER);
+                for room in rooms {
+                    let event = Event::Leave(name.clone(), reason, text.clone());
+                    out.push(Output::Publish { room, id: None, at, session, event, own: OwnLine::Event });
+                }
+            }
+            StateOutput::Rejected(origin, room, rejection) => {
+                if self.is_open(origin.session) {
+                    let refusal = Refusal::from(rejection);
+                    match room {
+                        Some((id, name)) => {
+                            let prefix = self.prefix(origin.session, id, &name);
+                            self.refuse(at, origin.session, Some(id), prefix, refusal, out);
+                        }
+                        None => {
+                            let room = self.room_of_refusal(origin.session, None, &refusal);
+                            self.refuse(at, origin.session, room.id, room.prefix, refusal, out);
+                        }
+                    }
+                }
+                self.record_answer(origin, out);
+            }
+        }
+    }
+
+    fn is_open(&self, session: SessionId) -> bool {
+        self.all.get(session).is_some_and(|state| !state.is_closed())
+    }
+
+    /// Sends the reply to a command that is not about one room.
+    fn reply(&mut self, origin: Origin, reply: Reply, out: &mut Vec<Output>) {
+        if let Some(state) = self.all.get_mut(origin.session).filter(|state| !state.is_closed()) {
+            state.errors = 0;
+            out.push(Output::Send(origin.session, None, ServerLine::Ok(reply).into()));
+        }
+        self.record_answer(origin, out);
+    }
+
+    /// Publishes an event. The session whose command caused it gets the reply in place of the event or, with `SET echo on`, after it.
+    #[expect(clippy::too_many_arguments, reason = "the fields of an output")]
+    fn publish(
+        &mut self,
+        room: RoomId,
+        room_name: &RoomName,
+        id: Option<MessageId>,
+        at: Timestamp,
+        cause: Cause,
+        event: Event,
+        out: &mut Vec<Output>,
+    ) {
+        let (origin, is_repeated) = match cause {
+            Cause::Server => (Origin::SERVER, false),
+            Cause::Command(origin) => (origin, false),
+            Cause::Repeated(origin) => (origin, true),
+        };
+        let session = origin.session;
+        let state = self.all.get_mut(session).filter(|state| !state.is_closed() && cause != Cause::Server);
+        let echo = state.as_ref().is_some_and(|state| state.echo);
+        let reply = match &event {
+            _ if is_repeated => None,
+            Event::Rename { to: name, .. } => Some(Reply::Nick(NickReply { name: name.clone(), room: None })),
+            Event::Msg(..) => id.map(Reply::Msg),
+            Event::Topic(_, topic) => Some(Reply::Topic(topic.clone())),
+            Event::Draw(..) => Some(Reply::Draw(EmptyReply)),
+            _ => None,
+        };
+        let reply = state.and_then(|state| {
+            state.errors = 0;
+            reply
+        });
+        let prefix = match &reply {
+            Some(Reply::Nick(_)) | None => None,
+            Some(_) => self.prefix(session, room, room_name),
+        };
+        let own = match (echo, reply) {
+            (false, Some(reply)) => OwnLine::Reply(prefix, reply),
+            (false, None) if is_repeated => OwnLine::Nothing,
+            (true, Some(reply)) => {
+                out.push(Output::Publish { room, id, at, session, event, own: OwnLine::Event });
+                let line = RoomLine { room: prefix, line: ServerLine::Ok(reply) };
+                out.push(Output::Send(session, Some(room), line));
+                return self.record_publication(cause, out);
+            }
+            _ => OwnLine::Event,
+        };
+        out.push(Output::Publish { room, id, at, session, event, own });
+        self.record_publication(cause, out);
+    }
+
+    /// The origin's line is answered by its event.
+    fn record_publication(&mut self, cause: Cause, out: &mut Vec<Output>) {
+        if let Cause::Command(origin) = cause {
+            self.record_answer(origin, out);
+        }
+    }
+
+    /// A session has taken a nickname. It follows the home from its reply on or, with `SET echo on`, from its `JOIN` on.
+    #[expect(clippy::too_many_arguments, reason = "the fields of an output")]
+    fn register(
+        &mut self,
+        origin: Origin,
+        name: Name,
+        at: Timestamp,
+        home: EnteredRoom,
+        is_named: bool,
+        was_watching: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let (session, room) = (origin.session, home.id);
+        let event = Event::Join(name.clone());
+        let reply = Reply::Nick(NickReply { name, room: is_named.then(|| RoomPosition::from(home)) });
+        let publish = |own| Output::Publish { room, id: None, at, session, event, own };
+        let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) else {
+            out.push(publish(OwnLine::Event));
+            return self.record_answer(origin, out);
+        };
+        (state.member, state.errors) = (Some(origin.member), 0);
+        let follow = (!was_watching).then_some(Output::Follow(session, room, true));
+        match (state.echo, was_watching) {
+            (false, true) => out.push(publish(OwnLine::Reply(None, reply))),
+            (true, _) => {
+                out.extend(follow);
+                out.push(publish(OwnLine::Event));
+                out.push(Output::Send(session, None, ServerLine::Ok(reply).into()));
+            }
+            (false, false) => {
+                out.push(publish(OwnLine::Event));
+                out.push(Output::Send(session, None, ServerLine::Ok(reply).into()));
+                out.extend(follow);
+            }
+        }
+        self.record_answer(origin, out);
+    }
+
+    fn join(&mut self, origin: Origin, name: &Name, at: Timestamp, rooms: Vec<EnteredRoom>, out: &mut Vec<Output>) {
+        let session = origin.session;
+        let (is_open, echo) = (self.is_open(session), self.all.get(session).is_some_and(|state| state.echo));
+        let new = || rooms.iter().filter(|room| room.is_new);
+        let follow = || new().filter(|_| is_open).map(|room| Output::Follow(session, room.id, room.is_home));
+        if echo {
+            out.extend(follow());
+        }
+        out.extend(new().map(|room| {
+            let event = Event::Join(name.clone());
+            Output::Publish { room: room.id, id: None, at, session, event, own: OwnLine::Event }
+        }));
+        let follows: Vec<_> = if echo { Vec::new() } else { follow().collect() };
+        self.reply(origin, Reply::Join(rooms.into_iter().map(RoomPosition::from).collect()), out);
+        out.extend(follows);
+    }
+
+    fn part(
+        &mut self,
+        origin: Origin,
+        name: Name,
+        at: Timestamp,
+        (room, room_name): (RoomId, RoomName),
+        text: Option<Text>,
+        out: &mut Vec<Output>,
+    ) {
+        let (session, event) = (origin.session, Event::Leave(name, LeaveReason::Part, text));
+        let reply = Reply::Part(room_name.clone());
+        let publish = |own| Output::Publish { room, id: None, at, session, event, own };
+        if let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) {
+            state.errors = 0;
+            out.push(publish(OwnLine::Reply(None, reply)));
+            state.leave_room(room_name);
+        } else {
+            out.push(publish(OwnLine::Event));
+        }
+        out.push(Output::Unfollow(session, room));
+        self.record_answer(origin, out);
+    }
+
+    fn deliver_whisper(
+        &mut self,
+        at: Timestamp,
+        origin: Origin,
+        from: &Name,
+        to: Vec<(MemberId, Name)>,
+        text: &Text,
+        out: &mut Vec<Output>,
+    ) {
+        let mut names = Vec::with_capacity(to.len());
+        for (member, name) in to {
+            names.push(name);
+            let Some(session) = self.session_of(member) else { continue };
+            let Some(state) = self.all.get(session) else { continue };
+            let event = Event::Whisper(from.clone(), text.clone());
+            out.push(Output::Send(session, None, ServerLine::Event(private_tag(state, at), event).into()));
+        }
+        self.reply(origin, Reply::Whisper(names), out);
+    }
+
+    /// Resumes a member on this session. The member's previous session ends.
+    fn resume_member(
+        &mut self,
+        origin: Origin,
+        member: MemberId,
+        name: Name,
+        rooms: &[(RoomId, bool)],
+        out: &mut Vec<Output>,
+    ) {
+        let session = origin.session;
+        let mut former_rooms = Vec::new();
+        if let Some(before) = self.session_of(member) {
+            if let Some(state) = self.all.get_mut(before) {
+                former_rooms =
+                    state.rare.as_mut().map(|rare| std::mem::take(&mut rare.former_rooms)).unwrap_or_default();
+                if !state.is_closed() {
+                    let what = "another connection resumed this session with its token";
+                    let why = Refusal::new(None, ErrorCode::Resumed, what).with_hint(Hint::ReplaceToken);
+                    out.push(Output::SendAfterAll(before, ServerLine::Err(why)));
+                }
+            }
+            self.remove_session(before, CloseReason::Resumed, out);
+        }
+        if let Some(state) = self.all.get_mut(session) {
+            (state.member, state.errors) = (Some(member), 0);
+            state.rare = None;
+            for room in former_rooms {
+                state.remember_room(room);
+            }
+            self.resumed.insert(member, session);
+            out.push(Output::Send(session, None, ServerLine::Ok(Reply::Resume(name)).into()));
+            out.extend(rooms.iter().map(|(room, is_home)| Output::Follow(session, *room, *is_home)));
+        }
+        self.record_answer(origin, out);
+    }
+}

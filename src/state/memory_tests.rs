@@ -1,0 +1,71 @@
+//! Memory of rooms and memberships in the state, counted by the allocator.
+
+use super::tests::{apply, join, register};
+use super::*;
+
+/// Memory of a room with one member, its membership included, in bytes. Ten thousand empty rooms with their sessions, in the whole
+/// server, must take at most 1.5 KiB each.
+const ROOM_BYTES_MAX: u64 = 700;
+
+/// Memory of a membership in a room with other members, in bytes.
+const MEMBERSHIP_BYTES_MAX: u64 = 60;
+
+const MEMBERS: u64 = 100;
+const ROOMS: u64 = 100;
+
+/// A state with members in the lobby, and the memory that `fill` adds to it, in bytes.
+fn added(fill: impl FnOnce(&mut SharedState)) -> u64 {
+    let mut state = SharedState::default().with_epoch(Token::truncated("k7qdbc"));
+    for member in 1..=MEMBERS {
+        register(&mut state, member, None);
+    }
+    let counted = allocation_counter::measure(|| fill(&mut state));
+    u64::try_from(counted.bytes_current).unwrap()
+}
+
+fn rooms(count: u64) -> Vec<String> {
+    (0..count).map(|number| format!("#room-{number:0>4}")).collect()
+}
+
+#[test]
+fn empty_room_takes_little_memory() {
+    let names = rooms(MEMBERS * (ROOMS - 1));
+    let added = added(|state| {
+        for (name, member) in names.iter().zip((1..=MEMBERS).cycle()) {
+            join(state, member, &[name]);
+        }
+    });
+    let bytes = added / names.len() as u64;
+    println!("{bytes} bytes a room");
+    assert!(bytes <= ROOM_BYTES_MAX, "{bytes} bytes");
+}
+
+#[test]
+fn membership_takes_little_memory() {
+    let names = rooms(ROOMS - 1);
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let of = |members: u64| {
+        added(|state| {
+            for (member, names) in (1..=members).flat_map(|member| names.chunks(16).map(move |names| (member, names))) {
+                join(state, member, names);
+            }
+        })
+    };
+    let bytes = (of(MEMBERS) - of(1)) / ((MEMBERS - 1) * (ROOMS - 1));
+    println!("{bytes} bytes a membership");
+    assert!(bytes <= MEMBERSHIP_BYTES_MAX, "{bytes} bytes");
+}
+
+/// Otherwise a server on which rooms come and go would grow.
+#[test]
+fn vanished_rooms_leave_no_memory() {
+    let names = rooms(2_000);
+    let added = added(|state| {
+        for name in &names {
+            join(state, 1, &[name]);
+            let id = state.find_room(&RoomName::new(name).unwrap()).unwrap();
+            apply(state, 1, Action::Part(id, None));
+        }
+    });
+    assert!(added <= 4_096, "{added} bytes");
+}

@@ -1,0 +1,391 @@
+//! The shared state: nicknames, members, rooms, messages, canvases. A deterministic state machine: after it is set up, only
+//! [`SharedState::apply`] changes it.
+//!
+//! Pure: no clock, no I/O, no randomness, and no panic on any entry. The same entries in the same order give the same
+//! outputs on any machine. The state knows sessions only by the numbers of those that watch a room; it passes back the
+//! session that caused an entry. [`crate::session`] handles the clients' commands, and [`crate::server`] delivers outputs.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `entry`, `output` | what goes in and comes out |
+//! | `member_transition` | how an entry changes members |
+//! | `room_transition` | how an entry changes rooms |
+//! | `member`, `memberships`, `room` | the parts of the state |
+//! | `names`, `name_index` | which names collide |
+//! | `recent`, `history`, `canvas` | messages and strokes in memory |
+//! | `snapshot` | the whole state as bytes |
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod canvas;
+mod dense_map;
+mod entry;
+mod history;
+mod member;
+mod member_transition;
+mod memberships;
+mod name_index;
+mod names;
+mod output;
+mod recent;
+mod room;
+mod room_transition;
+mod snapshot;
+
+pub use self::canvas::RecentStrokes;
+pub use self::dense_map::DenseMap;
+pub use self::entry::{
+    Action, Entry, MemberId, Message, Origin, RoomId, SessionId, StoreFailure, TopicChange, Uptime, Verifier,
+};
+pub use self::history::RecentMessages;
+pub use self::member::Member;
+use self::member::Resumption;
+use self::memberships::{Memberships, Seniority};
+use self::name_index::NameIndex;
+pub use self::names::Names;
+pub use self::output::{Cause, EnteredRoom, MemberCommand, Rejection, RoomRejection, StateOutput};
+pub use self::recent::{Budget, MemoryCost, Recent};
+pub use self::room::{Room, StoredRoom};
+pub use self::snapshot::SnapshotError;
+use crate::limits::{
+    CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, HISTORY_BYTES_MAX, HISTORY_MESSAGES_DEFAULT, ROOMS_MAX_DEFAULT,
+    ROOMS_PER_MEMBER_MAX,
+};
+use crate::protocol::{Name, PastMessage, RoomName, Timestamp, Token};
+
+/// The members, and all rooms.
+#[derive(Debug)]
+pub struct SharedState {
+    limits: StateLimits,
+    /// Steady time as of the last entry.
+    now: Uptime,
+    members: DenseMap<MemberId, Member>,
+    names: Names,
+    /// More detached members have expired than one entry may remove.
+    has_expired: bool,
+    /// Number of entrances into rooms.
+    entrances: u64,
+    /// The rooms. Boxed, so that gaps cost little.
+    rooms: DenseMap<RoomId, Box<Room>>,
+    rooms_by_name: NameIndex<RoomId>,
+    /// The number of the next room.
+    next_room: u32,
+    /// Messages and topics are stored before they are published. A room that has one exists from then on.
+    has_store: bool,
+    /// The first part of the epochs of new rooms.
+    start: Option<Token>,
+    /// The room that each session without a nickname watches.
+    watchers: DenseMap<SessionId, RoomId>,
+    messages: Budget,
+    strokes: Budget,
+    /// Number of rooms with members, besides the lobby.
+    occupied: usize,
+}
+
+/// The limits of the shared state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateLimits {
+    /// Seconds for which a detached member remains; 0: no member can be resumed.
+    pub resume_seconds: u64,
+    /// Most messages in memory in each room.
+    pub history_messages: usize,
+    /// Most bytes of messages in memory, over all rooms.
+    pub history_bytes: usize,
+    /// Most strokes on the canvas of each room.
+    pub canvas_strokes: usize,
+    /// Most bytes of strokes, over all rooms.
+    pub canvas_bytes: usize,
+    /// Most rooms with members, besides the lobby.
+    pub rooms: usize,
+    /// Most rooms of a member.
+    pub rooms_per_member: usize,
+}
+
+impl Default for StateLimits {
+    /// Members cannot be resumed.
+    fn default() -> Self {
+        Self {
+            resume_seconds: 0,
+            history_messages: HISTORY_MESSAGES_DEFAULT,
+            history_bytes: HISTORY_BYTES_MAX,
+            canvas_strokes: CANVAS_STROKES_MAX,
+            canvas_bytes: CANVAS_BYTES_MAX,
+            rooms: ROOMS_MAX_DEFAULT,
+            rooms_per_member: ROOMS_PER_MEMBER_MAX,
+        }
+    }
+}
+
+impl Default for SharedState {
+    fn default() -> Self {
+        Self::new(StateLimits::default())
+    }
+}
+
+impl SharedState {
+    /// Creates a state without members, whose only room is the lobby.
+    pub fn new(limits: StateLimits) -> Self {
+        let mut state = Self::without_rooms(limits);
+        state.insert_room(RoomId::LOBBY, Room::new(RoomName::lobby(), None));
+        state.next_room = 1;
+        state
+    }
+
+    fn without_rooms(limits: StateLimits) -> Self {
+        Self {
+            limits,
+            now: Uptime::default(),
+            members: DenseMap::default(),
+            names: Names::default(),
+            has_expired: false,
+            entrances: 0,
+            rooms: DenseMap::default(),
+            rooms_by_name: NameIndex::default(),
+            next_room: 0,
+            has_store: false,
+            start: None,
+            watchers: DenseMap::default(),
+            messages: Budget::new(limits.history_messages, limits.history_bytes),
+            strokes: Budget::new(limits.canvas_strokes, limits.canvas_bytes),
+            occupied: 0,
+        }
+    }
+
+    /// Sets the lobby's epoch, which is also the first part of the epochs of new rooms, unless
+    /// [`SharedState::with_start`] sets that.
+    #[must_use]
+    pub fn with_epoch(mut self, epoch: Token) -> Self {
+        self.start.get_or_insert_with(|| epoch.clone());
+        if let Some(lobby) = self.rooms.get_mut(RoomId::LOBBY) {
+            lobby.epoch = Some(epoch);
+        }
+        self
+    }
+
+    /// Sets the first part of the epochs of new rooms: a word that no earlier run of the server used.
+    #[must_use]
+    pub fn with_start(self, start: Token) -> Self {
+        Self { start: Some(start), ..self }
+    }
+
+    /// For a server with a store, in whose file `last_room` has the highest number.
+    #[must_use]
+    pub fn with_store(self, last_room: RoomId) -> Self {
+        Self { has_store: true, next_room: self.next_room.max(last_room.0.saturating_add(1)), ..self }
+    }
+
+    /// Adds a room from the store, with its newest messages, or gives the lobby the contents from the store. The name must not collide.
+    #[must_use]
+    pub fn with_stored_room(
+        mut self,
+        id: RoomId,
+        name: RoomName,
+        stored: StoredRoom,
+        messages: Vec<PastMessage>,
+    ) -> Self {
+        if self.rooms.get(id).is_none() {
+            self.insert_room(id, Room::new(name, None));
+        }
+        let Some(room) = self.rooms.get_mut(id) else { return self };
+        let StoredRoom { epoch, last_id, evicted, topic } = stored;
+        (room.is_stored, room.last_id, room.topic) = (true, last_id, topic);
+        room.epoch = epoch.or(room.epoch.take());
+        for past in messages {
+            self.retain_message(id, past);
+        }
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.history.evict_up_to(&mut self.messages, evicted);
+        }
+        self
+    }
+
+    /// Applies an entry, and appends its consequences to `out`.
+    pub fn apply(&mut self, entry: Entry, out: &mut Vec<StateOutput>) {
+        let Entry { seq: _, at, uptime, origin, action } = entry;
+        self.now = self.now.max(uptime);
+        let mut transition = Transition { state: self, at, origin, out };
+        match action {
+            Action::Register { name, verifier, room } => transition.register(name, verifier, room),
+            Action::Rename(name) => transition.rename(&name),
+            Action::Join(rooms) => transition.join(&rooms),
+            Action::Part(room, text) => transition.part(room, text),
+            Action::Say(room, message) => transition.say(room, message),
+            Action::SetTopic(room, change) => transition.set_topic(room, change),
+            Action::SayPending(room) => transition.count_unpublished(room),
+            Action::SayFailed(room, name, why) => transition.reject_message(room, &name, why),
+            Action::Whisper(to, text) => transition.whisper(&to, text),
+            Action::Draw(room, drawing) => transition.draw(room, drawing),
+            Action::Watch(room) => transition.watch(&room),
+            Action::Unwatch => transition.unwatch(),
+            Action::SetVerifier(verifier) => transition.set_verifier(verifier),
+            Action::Resume(member, verifier) => transition.resume(member, verifier),
+            Action::EndOfInput => transition.end_input(),
+            Action::Detach(reason) => transition.detach(reason),
+            Action::Leave(reason, text) => transition.leave(origin.member, reason, text),
+            Action::Evict(room, id) => transition.evict(room, id),
+            Action::Tick => transition.remove_expired(),
+            Action::Stop => self.stop(),
+        }
+    }
+
+    /// The members, by number.
+    pub fn members(&self) -> impl Iterator<Item = (MemberId, &Member)> {
+        self.members.iter()
+    }
+
+    /// A member.
+    pub fn member(&self, id: MemberId) -> Option<&Member> {
+        self.members.get(id)
+    }
+
+    /// The nickname of a member.
+    pub fn name(&self, id: MemberId) -> Option<&Name> {
+        Some(&self.members.get(id)?.name)
+    }
+
+    /// The nicknames of all members, by the members' numbers.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.members.iter().map(|(_, member)| &member.name)
+    }
+
+    /// The rooms, by number.
+    pub fn rooms(&self) -> impl Iterator<Item = (RoomId, &Room)> {
+        self.rooms.iter().map(|(id, room)| (id, &**room))
+    }
+
+    /// A room.
+    pub fn room(&self, id: RoomId) -> Option<&Room> {
+        self.rooms.get(id).map(|room| &**room)
+    }
+
+    /// The room with this name, in any spelling with the same key.
+    pub fn find_room(&self, name: &RoomName) -> Option<RoomId> {
+        self.rooms_by_name.same(name.name())
+    }
+
+    /// The rooms whose keys begin with `prefix` and are greater than `after`, in the order of their keys.
+    pub fn rooms_by_key(&self, prefix: &str, after: Option<&str>) -> impl Iterator<Item = (RoomId, &Room)> {
+        let named = self.rooms_by_name.range(prefix, after).take_while(move |(key, _)| key.starts_with(prefix));
+        named.filter_map(|(_, id)| Some((id, self.room(id)?)))
+    }
+
+    /// The members of a room with their numbers, in the order in which they entered it.
+    pub fn members_of(&self, room: RoomId) -> impl Iterator<Item = (MemberId, &Member)> {
+        let ids = self.room(room).into_iter().flat_map(Room::members);
+        ids.filter_map(|id| Some((id, self.members.get(id)?)))
+    }
+
+    /// The room that a session without a nickname watches.
+    pub fn watched_room(&self, session: SessionId) -> Option<RoomId> {
+        self.watchers.get(session).copied()
+    }
+
+    /// How many of these rooms the member would create. `None` as member: a new one.
+    ///
+    /// # Errors
+    /// The member cannot enter all of them.
+    pub fn count_new_rooms(&self, member: Option<MemberId>, names: &[RoomName]) -> Result<usize, RoomRejection> {
+        let member = member.and_then(|id| self.members.get(id));
+        let (mut created, mut entered, mut occupied) = (NameIndex::default(), 0, 0);
+        for name in names {
+            if created.same(name.name()).is_some() {
+                continue;
+            }
+            let id = self.find_room(name);
+            if id.is_none() {
+                let [mapped, shown] = self.rooms_by_name.alike(name.name());
+                let existing = mapped.or(shown).and_then(|id| self.room(id)).map(|room| &room.name);
+                let new = created.alike(name.name()).into_iter().flatten().next();
+                if let Some(other) = existing.or(new) {
+                    return Err(RoomRejection::Alike(name.clone(), other.clone()));
+                }
+                created.insert(name.name(), name);
+            }
+            entered += usize::from(id.is_none_or(|id| member.is_none_or(|member| !member.is_in(id))));
+            let is_empty = id.and_then(|id| self.room(id)).is_none_or(|room| room.members.is_empty());
+            occupied += usize::from(is_empty && id != Some(RoomId::LOBBY));
+        }
+        let limits = &self.limits;
+        if member.map_or(0, Member::room_count) + entered > limits.rooms_per_member {
+            return Err(RoomRejection::TooMany(limits.rooms_per_member));
+        }
+        if occupied > 0 && self.occupied + occupied > limits.rooms {
+            return Err(RoomRejection::Full(limits.rooms));
+        }
+        Ok(created.len())
+    }
+
+    /// Steady time as of the last entry.
+    pub fn now(&self) -> Uptime {
+        self.now
+    }
+
+    /// Whether members can be resumed.
+    pub fn has_resume(&self) -> bool {
+        self.limits.resume_seconds > 0
+    }
+
+    /// Whether more detached members have expired than one entry may remove. The next [`Action::Tick`], with the same
+    /// time or a later one, lets them leave.
+    pub fn has_expired(&self) -> bool {
+        self.has_expired
+    }
+
+    fn insert_room(&mut self, id: RoomId, room: Room) {
+        self.rooms_by_name.insert(room.name.name(), id);
+        self.rooms.insert(id, Box::new(room));
+    }
+
+    /// Creates a room, whose name must not collide. `None`: all numbers were given.
+    fn create_room(&mut self, name: &RoomName) -> Option<RoomId> {
+        let id = RoomId(self.next_room);
+        self.next_room = self.next_room.checked_add(1)?;
+        let epoch = self.start.as_ref().map(|start| Token::truncated(&format!("{start}.{}", id.0)));
+        self.insert_room(id, Room::new(name.clone(), epoch));
+        Some(id)
+    }
+
+    /// Adds a message to the room's history, and evicts the oldest messages of all rooms beyond the limits.
+    fn retain_message(&mut self, room: RoomId, past: PastMessage) {
+        let Some(entered) = self.rooms.get_mut(room) else { return };
+        entered.history.push(&mut self.messages, room, past);
+        while let Some(room) = self.messages.overdrawn().and_then(|room| self.rooms.get_mut(room)) {
+            room.history.evict_oldest(&mut self.messages);
+        }
+    }
+
+    fn stop(&mut self) {
+        let ids: Vec<_> = self.rooms.iter().map(|(id, _)| id).collect();
+        (self.members, self.watchers) = (DenseMap::default(), DenseMap::default());
+        (self.names, self.has_expired, self.occupied) = (Names::default(), false, 0);
+        for id in ids {
+            let Some(room) = self.rooms.get_mut(id) else { continue };
+            (room.members, room.watchers, room.unpublished) = (DenseMap::default(), 0, 0);
+            room.roster_version += 1;
+            self.remove_unused_room(id);
+        }
+    }
+
+    /// Removes the room if nothing keeps it. Returns whether it did.
+    fn remove_unused_room(&mut self, id: RoomId) -> bool {
+        let Some(room) = self.rooms.get_mut(id).filter(|room| room.is_unused(id)) else { return false };
+        room.history.clear(&mut self.messages);
+        self.strokes.clear(&mut room.canvas);
+        let name = room.name.clone();
+        self.rooms_by_name.remove(name.name());
+        self.rooms.remove(id);
+        true
+    }
+}
+
+/// Application of one entry.
+struct Transition<'a> {
+    state: &'a mut SharedState,
+    at: Timestamp,
+    origin: Origin,
+    out: &'a mut Vec<StateOutput>,
+}
+
+#[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! The outputs of the shared state. Each is self-contained: none refers to state that later entries change.
+
+use super::{MemberId, Origin, RoomId, SessionId, StoreFailure};
+use crate::protocol::{Event, LeaveReason, MessageId, Name, RoomName, Text, Timestamp, Token};
+
+/// An effect of an entry. Outputs must be delivered in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateOutput {
+    /// A room was created.
+    RoomOpened(RoomId, RoomName),
+    /// A room has vanished: nothing refers to its number any more.
+    RoomClosed(RoomId),
+    /// An event for all members and watchers of a room.
+    Event {
+        /// The room.
+        room: RoomId,
+        /// Its name: the room may have vanished since.
+        room_name: RoomName,
+        /// The id, if it is a message.
+        id: Option<MessageId>,
+        /// When it happened.
+        at: Timestamp,
+        /// The cause.
+        cause: Cause,
+        /// The event.
+        event: Event,
+    },
+    /// The origin has become a member, and enters its home: an event for the others there.
+    Registered {
+        /// The session and its new member.
+        origin: Origin,
+        /// The nickname.
+        name: Name,
+        /// When.
+        at: Timestamp,
+        /// The home.
+        home: EnteredRoom,
+        /// The session's command named the room.
+        is_named: bool,
+        /// The session has watched this room, and follows it already.
+        was_watching: bool,
+    },
+    /// The member has entered rooms: an event for the others in those where it was not before.
+    Joined {
+        /// The session and the member.
+        origin: Origin,
+        /// The nickname.
+        name: Name,
+        /// When.
+        at: Timestamp,
+        /// The rooms.
+        rooms: Vec<EnteredRoom>,
+    },
+    /// The member has left a room: an event for the others there.
+    Parted {
+        /// The session and the member.
+        origin: Origin,
+        /// The nickname.
+        name: Name,
+        /// When.
+        at: Timestamp,
+        /// The room.
+        room: RoomId,
+        /// Its name.
+        room_name: RoomName,
+        /// The reason that the user gave.
+        text: Option<Text>,
+    },
+    /// The member has changed its nickname, and is not in its home: the events in other rooms give no reply.
+    Renamed(Origin, Name),
+    /// The origin's session watches this room.
+    Watching(Origin, EnteredRoom),
+    /// The session watches this room no more.
+    Unwatched(SessionId, RoomId),
+    /// The origin's whisper goes to these members.
+    Whispered {
+        /// The author.
+        origin: Origin,
+        /// The author's nickname.
+        from: Name,
+        /// The recipients, with their nicknames.
+        to: Vec<(MemberId, Name)>,
+        /// The text.
+        text: Text,
+    },
+    /// The origin's session takes over the member from its previous session.
+    Resumed {
+        /// The session that resumed the member.
+        origin: Origin,
+        /// The member.
+        member: MemberId,
+        /// The member's nickname.
+        name: Name,
+        /// The rooms that the session follows from here on; `true`: the member's home.
+        rooms: Vec<(RoomId, bool)>,
+    },
+    /// The member is detached, for this reason: it has lost its connection, and can be resumed.
+    Detached(MemberId, LeaveReason),
+    /// The member has left the server, for this reason. The other members of its rooms receive a `LEAVE`.
+    Left {
+        /// The member.
+        member: MemberId,
+        /// Its nickname.
+        name: Name,
+        /// Why.
+        reason: LeaveReason,
+        /// The reason that the user gave.
+        text: Option<Text>,
+        /// When.
+        at: Timestamp,
+        /// Its rooms: the home first.
+        rooms: Vec<RoomId>,
+    },
+    /// The origin's command is refused. If it was about a room, it names that.
+    Rejected(Origin, Option<(RoomId, RoomName)>, Rejection),
+}
+
+/// The cause of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No command of a session.
+    Server,
+    /// A command of the origin, whose session gets the reply in place of the event.
+    Command(Origin),
+    /// A command of the origin, whose session gets its reply in another room.
+    Repeated(Origin),
+}
+
+/// A room that a session enters, and where its messages are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnteredRoom {
+    /// The room.
+    pub id: RoomId,
+    /// Its name.
+    pub name: RoomName,
+    /// The epoch of its message ids.
+    pub epoch: Option<Token>,
+    /// The id of its newest message.
+    pub last_id: MessageId,
+    /// Lines about the room need no prefix.
+    pub is_home: bool,
+    /// The session was not in the room before.
+    pub is_new: bool,
+}
+
+/// Why a command is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The first nickname is the same as the second one, which another member has.
+    NickTaken(Name, Name),
+    /// The first nickname looks like the second one, which another member has.
+    NickAlike(Name, Name),
+    /// A message under this nickname, or under a similar one, is being stored.
+    NickReserved(Name),
+    /// The origin cannot become a member in this room.
+    RegisterRoom(RoomRejection),
+    /// The member cannot enter one of the rooms.
+    JoinRoom(RoomRejection),
+    /// The session cannot watch this room: it does not exist.
+    WatchRoom(RoomName),
+    /// The member is not in the room.
+    NotInRoom(MemberCommand),
+    /// The token resumes no member.
+    TokenUnknown,
+    /// The recipient is not a member.
+    TargetAbsent(Name),
+    /// The recipient has ended its input, and is about to leave.
+    TargetLeaving(Name),
+    /// The recipient is detached, and may come back.
+    TargetDetached(Name),
+    /// The recipient is the author.
+    TargetSelf(Name),
+    /// The message could not be stored.
+    NotStored(StoreFailure),
+}
+
+/// Why a member cannot enter rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomRejection {
+    /// The first name, of a room that would be created, looks like the second one, of another room.
+    Alike(RoomName, RoomName),
+    /// The member would be in more rooms than this number.
+    TooMany(usize),
+    /// More rooms than this number would have members.
+    Full(usize),
+}
+
+/// A command that only a member of the room may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberCommand {
+    /// `MSG`.
+    Say,
+    /// `DRAW`.
+    Draw,
+    /// `TOPIC`.
+    SetTopic,
+    /// `PART`.
+    Part,
+}

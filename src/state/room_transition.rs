@@ -1,0 +1,236 @@
+//! How entries change rooms: entering and leaving them, messages, topics, strokes, watchers.
+
+use super::{
+    Cause, EnteredRoom, MemberCommand, MemberId, Message, Rejection, Room, RoomId, Seniority, StateOutput,
+    StoreFailure, TopicChange, Transition,
+};
+use crate::protocol::{Drawing, DrawnStroke, Event, MessageId, Name, PastMessage, RoomName, Text};
+
+impl Transition<'_> {
+    pub(super) fn join(&mut self, names: &[RoomName]) {
+        let (origin, at, id) = (self.origin, self.at, self.origin.member);
+        let Some(member) = self.state.members.get(id) else { return };
+        let name = member.name.clone();
+        if let Err(why) = self.state.count_new_rooms(Some(id), names) {
+            return self.reject(Rejection::JoinRoom(why));
+        }
+        let mut rooms = Vec::with_capacity(names.len());
+        for room_name in names {
+            let Some(room) = self.open_room(room_name) else { continue };
+            let is_new = self.state.member(id).is_some_and(|member| !member.is_in(room));
+            if is_new && let Some(seniority) = self.next_seniority() {
+                self.add_to_room(room, id, seniority);
+                if let Some(member) = self.state.members.get_mut(id) {
+                    member.rooms.insert(room, room_name, seniority);
+                }
+            }
+            let is_home = self.state.member(id).is_some_and(|member| member.home() == room);
+            rooms.extend(self.describe(room, is_home, is_new));
+        }
+        let entered: Vec<_> = rooms.iter().filter(|room| room.is_new).map(|room| room.id).collect();
+        self.out.push(StateOutput::Joined { origin, name, at, rooms });
+        for room in entered {
+            self.announce_first(room, id);
+        }
+    }
+
+    pub(super) fn part(&mut self, room: RoomId, text: Option<Text>) {
+        let (origin, at, id) = (self.origin, self.at, self.origin.member);
+        let Some(room_name) = self.state.room(room).map(|room| room.name.clone()) else {
+            return self.reject(Rejection::NotInRoom(MemberCommand::Part));
+        };
+        let Some(member) = self.state.members.get_mut(id) else { return };
+        let name = member.name.clone();
+        let Some(seniority) = member.rooms.remove(room, &room_name) else {
+            return self.reject(Rejection::NotInRoom(MemberCommand::Part));
+        };
+        let was_coordinator = self.remove_from_room(room, seniority);
+        self.out.push(StateOutput::Parted { origin, name, at, room, room_name, text });
+        if was_coordinator {
+            self.announce_coordinator(room);
+        }
+        self.close_unused_room(room);
+    }
+
+    pub(super) fn say(&mut self, room: RoomId, Message { name, at, text }: Message) {
+        self.release_unpublished(room, &name);
+        let Some(entered) = self.state.rooms.get_mut(room) else {
+            return self.reject(Rejection::NotInRoom(MemberCommand::Say));
+        };
+        let (id, room_name) = (entered.last_id.next(), entered.name.clone());
+        (entered.last_id, entered.is_stored) = (id, self.state.has_store);
+        self.state.retain_message(room, PastMessage { id, at, name: name.clone(), text: text.clone() });
+        let (cause, event) = (Cause::Command(self.origin), Event::Msg(name, text));
+        self.out.push(StateOutput::Event { room, room_name, id: Some(id), at, cause, event });
+        self.close_unused_room(room);
+    }
+
+    pub(super) fn set_topic(&mut self, room: RoomId, TopicChange { name, at, topic }: TopicChange) {
+        self.release_unpublished(room, &name);
+        let Some(entered) = self.state.rooms.get_mut(room) else {
+            return self.reject(Rejection::NotInRoom(MemberCommand::SetTopic));
+        };
+        entered.topic.clone_from(&topic);
+        entered.is_stored = self.state.has_store;
+        let room_name = entered.name.clone();
+        let (cause, event) = (Cause::Command(self.origin), Event::Topic(name, topic));
+        self.out.push(StateOutput::Event { room, room_name, id: None, at, cause, event });
+        self.close_unused_room(room);
+    }
+
+    pub(super) fn count_unpublished(&mut self, room: RoomId) {
+        if let Some(member) = self.state.members.get_mut(self.origin.member)
+            && let Some(room) = self.state.rooms.get_mut(room)
+        {
+            member.unpublished = member.unpublished.saturating_add(1);
+            room.unpublished = room.unpublished.saturating_add(1);
+        }
+    }
+
+    pub(super) fn reject_message(&mut self, room: RoomId, name: &Name, why: StoreFailure) {
+        self.release_unpublished(room, name);
+        let named = self.state.room(room).map(|entered| (room, entered.name.clone()));
+        self.out.push(StateOutput::Rejected(self.origin, named, Rejection::NotStored(why)));
+        self.close_unused_room(room);
+    }
+
+    /// Records that a message for the room under this nickname was published or refused.
+    fn release_unpublished(&mut self, room: RoomId, name: &Name) {
+        self.release_reservation(name);
+        if let Some(room) = self.state.rooms.get_mut(room) {
+            room.unpublished = room.unpublished.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn draw(&mut self, room: RoomId, drawing: Drawing) {
+        let Some(member) = self.state.members.get(self.origin.member) else { return };
+        let name = member.name.clone();
+        let is_in = member.is_in(room);
+        let Some(entered) = self.state.rooms.get_mut(room).filter(|_| is_in) else {
+            return self.reject(Rejection::NotInRoom(MemberCommand::Draw));
+        };
+        let (room_name, strokes) = (entered.name.clone(), &mut self.state.strokes);
+        match &drawing {
+            Drawing::Clear => strokes.clear(&mut entered.canvas),
+            Drawing::Stroke(stroke) => {
+                strokes.push(room, &mut entered.canvas, DrawnStroke { name: name.clone(), stroke: stroke.clone() });
+                while let Some(oldest) = strokes.overdrawn().and_then(|room| self.state.rooms.get_mut(room)) {
+                    strokes.evict_oldest(&mut oldest.canvas);
+                }
+            }
+        }
+        let (at, cause, event) = (self.at, Cause::Command(self.origin), Event::Draw(name, drawing));
+        self.out.push(StateOutput::Event { room, room_name, id: None, at, cause, event });
+    }
+
+    /// The origin's session watches this room. A session with a nickname watches none.
+    pub(super) fn watch(&mut self, name: &RoomName) {
+        let session = self.origin.session;
+        if self.state.members.get(self.origin.member).is_some() {
+            return;
+        }
+        let Some(id) = self.state.find_room(name) else { return self.reject(Rejection::WatchRoom(name.clone())) };
+        let is_new = self.state.watched_room(session) != Some(id);
+        if is_new {
+            // First the new room, so that the old one is closed last.
+            if let Some(room) = self.state.rooms.get_mut(id) {
+                room.watchers = room.watchers.saturating_add(1);
+            }
+            self.unwatch();
+            self.state.watchers.insert(session, id);
+        }
+        if let Some(room) = self.describe(id, true, is_new) {
+            self.out.push(StateOutput::Watching(self.origin, room));
+        }
+    }
+
+    /// The origin's session watches no room any more.
+    pub(super) fn unwatch(&mut self) {
+        if let Some(room) = self.forget_watch() {
+            self.out.push(StateOutput::Unwatched(self.origin.session, room));
+            self.close_unused_room(room);
+        }
+    }
+
+    /// Like [`Transition::unwatch`], but the session still follows the room.
+    pub(super) fn forget_watch(&mut self) -> Option<RoomId> {
+        let room = self.state.watchers.remove(self.origin.session)?;
+        if let Some(room) = self.state.rooms.get_mut(room) {
+            room.watchers = room.watchers.saturating_sub(1);
+        }
+        Some(room)
+    }
+
+    pub(super) fn evict(&mut self, room: RoomId, id: MessageId) {
+        if let Some(room) = self.state.rooms.get_mut(room) {
+            room.history.evict_up_to(&mut self.state.messages, id.min(room.last_id));
+        }
+    }
+
+    /// The room with this name; creates it if it is missing. `None`: no more rooms can be created.
+    pub(super) fn open_room(&mut self, name: &RoomName) -> Option<RoomId> {
+        if let Some(id) = self.state.find_room(name) {
+            return Some(id);
+        }
+        let id = self.state.create_room(name)?;
+        self.out.push(StateOutput::RoomOpened(id, name.clone()));
+        Some(id)
+    }
+
+    pub(super) fn close_unused_room(&mut self, id: RoomId) {
+        if self.state.remove_unused_room(id) {
+            self.out.push(StateOutput::RoomClosed(id));
+        }
+    }
+
+    /// The rank of the next member that enters a room.
+    pub(super) fn next_seniority(&mut self) -> Option<Seniority> {
+        self.state.entrances = self.state.entrances.checked_add(1)?;
+        Seniority::new(self.state.entrances)
+    }
+
+    pub(super) fn add_to_room(&mut self, id: RoomId, member: MemberId, seniority: Seniority) {
+        let Some(room) = self.state.rooms.get_mut(id) else { return };
+        self.state.occupied += usize::from(room.members.is_empty() && id != RoomId::LOBBY);
+        room.members.insert(seniority, member);
+        room.roster_version += 1;
+    }
+
+    /// Removes a member from a room. Returns whether it was the coordinator.
+    pub(super) fn remove_from_room(&mut self, id: RoomId, seniority: Seniority) -> bool {
+        let Some(room) = self.state.rooms.get_mut(id) else { return false };
+        let was_coordinator = room.members.first().is_some_and(|(first, _)| first == seniority);
+        room.members.remove(seniority);
+        room.roster_version += 1;
+        self.state.occupied -= usize::from(room.members.is_empty() && id != RoomId::LOBBY);
+        was_coordinator
+    }
+
+    pub(super) fn describe(&self, id: RoomId, is_home: bool, is_new: bool) -> Option<EnteredRoom> {
+        let room = self.state.room(id)?;
+        let (name, epoch, last_id) = (room.name.clone(), room.epoch.clone(), room.last_id);
+        Some(EnteredRoom { id, name, epoch, last_id, is_home, is_new })
+    }
+
+    /// Announces the member as coordinator if it is the room's first member.
+    pub(super) fn announce_first(&mut self, room: RoomId, member: MemberId) {
+        if self.state.room(room).and_then(Room::coordinator) == Some(member) {
+            self.announce_coordinator(room);
+        }
+    }
+
+    pub(super) fn announce_coordinator(&mut self, id: RoomId) {
+        let coordinator = self.state.room(id).and_then(Room::coordinator);
+        if let Some(name) = coordinator.and_then(|member| self.state.name(member)).cloned() {
+            self.publish_roster(id, Cause::Server, Event::Coordinator(name));
+        }
+    }
+
+    /// Publishes a change of the members of a room.
+    pub(super) fn publish_roster(&mut self, room: RoomId, cause: Cause, event: Event) {
+        let Some(entered) = self.state.rooms.get_mut(room) else { return };
+        entered.roster_version += 1;
+        let room_name = entered.name.clone();
+        self.out.push(StateOutput::Event { room, room_name, id: None, at: self.at, cause, event });
+    }
+}

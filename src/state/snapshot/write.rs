@@ -1,0 +1,133 @@
+//! Writes the state.
+
+use minicbor::encode::{Encoder, Write};
+
+use super::{VERSION, WriteResult};
+use crate::protocol::{DrawnStroke, PastMessage, Text};
+use crate::state::{Member, MemberId, MemoryCost, Recent, Room, RoomId, SharedState, StateLimits};
+
+pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
+    e: &mut Encoder<W>,
+    state: &SharedState,
+) -> WriteResult {
+    let SharedState {
+        limits,
+        now,
+        members,
+        names,
+        has_expired,
+        entrances,
+        rooms,
+        rooms_by_name: _,
+        next_room,
+        has_store,
+        start,
+        watchers,
+        messages,
+        strokes,
+        occupied: _,
+    } = state;
+    e.array(14)?.u64(VERSION)?;
+    write_limits(e, limits)?;
+    e.u64(now.0)?.u64(*entrances)?.u32(*next_room)?.bool(*has_store)?.bool(*has_expired)?;
+    write_optional_str(e, start.as_ref().map(ToString::to_string).as_deref())?;
+    e.u64(messages.next_age())?.u64(strokes.next_age())?;
+    e.array(rooms.len() as u64)?;
+    for (id, room) in rooms.iter() {
+        write_room(e, id, room)?;
+    }
+    e.array(members.len() as u64)?;
+    for (id, member) in members.iter() {
+        write_member(e, id, member)?;
+    }
+    e.array(names.reservations().count() as u64)?;
+    for (member, name, messages) in names.reservations() {
+        e.array(3)?.u64(member.0)?.str(name)?.u32(messages)?;
+    }
+    e.array(watchers.len() as u64)?;
+    for (session, room) in watchers.iter() {
+        e.array(2)?.u64(session.0)?.u32(room.0)?;
+    }
+    Ok(())
+}
+
+fn write_limits<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, limits: &StateLimits) -> WriteResult {
+    let StateLimits { resume_seconds, history_messages, history_bytes, .. } = *limits;
+    let StateLimits { canvas_strokes, canvas_bytes, rooms, rooms_per_member, .. } = *limits;
+    e.array(7)?.u64(resume_seconds)?;
+    for limit in [history_messages, history_bytes, canvas_strokes, canvas_bytes, rooms, rooms_per_member] {
+        e.u64(limit as u64)?;
+    }
+    Ok(())
+}
+
+/// The room's members follow from the members, its watchers from the watchers.
+fn write_room<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, id: RoomId, room: &Room) -> WriteResult {
+    let Room { name, members: _, watchers: _, unpublished, is_stored, epoch, last_id, history, canvas, .. } = room;
+    e.array(9)?.u32(id.0)?.str(&name.to_string())?.u32(*unpublished)?.bool(*is_stored)?;
+    write_optional_str(e, epoch.as_ref().map(ToString::to_string).as_deref())?;
+    write_optional_str(e, room.topic.as_ref().map(Text::as_str))?;
+    e.u64(last_id.0)?;
+    e.array(2)?.u64(history.evicted_id().0)?;
+    write_recent(e, history.messages(), |e, age, PastMessage { id, at, name, text }| {
+        e.array(5)?.u64(age)?.u64(id.0)?.i64(at.0)?.str(name.as_str())?.str(text.as_str())?;
+        Ok(())
+    })?;
+    write_recent(e, canvas, |e, age, DrawnStroke { name, stroke }| {
+        e.array(3)?.u64(age)?.str(name.as_str())?.str(&stroke.to_string())?;
+        Ok(())
+    })
+}
+
+fn write_member<W: Write<Error = std::convert::Infallible>>(
+    e: &mut Encoder<W>,
+    id: MemberId,
+    member: &Member,
+) -> WriteResult {
+    let Member { name, rooms, registered_at, resumption: _, unpublished, has_ended_input } = member;
+    let (verifier, detached) = (member.verifier(), member.detached());
+    e.array(9)?.u64(id.0)?.str(name.as_str())?.u64(registered_at.0)?;
+    match verifier {
+        Some(verifier) => e.bytes(verifier.as_bytes())?,
+        None => e.null()?,
+    };
+    e.bool(*has_ended_input)?;
+    match detached {
+        Some((since, reason)) => e.array(2)?.u64(since.0)?.str(reason.as_str())?,
+        None => e.null()?,
+    };
+    e.u32(*unpublished)?;
+    let home = rooms.home();
+    e.array(2)?.u32(home.0)?;
+    match (rooms.seniority(home), rooms.parted_home()) {
+        (Some(seniority), _) => e.u64(seniority.get())?,
+        (None, Some(name)) => e.str(&name.to_string())?,
+        (None, None) => e.null()?,
+    };
+    let others: Vec<_> = rooms.iter().filter(|(room, _)| *room != home).collect();
+    e.array(others.len() as u64)?;
+    for (room, seniority) in others {
+        e.array(2)?.u32(room.0)?.u64(seniority.get())?;
+    }
+    Ok(())
+}
+
+fn write_recent<W: Write<Error = std::convert::Infallible>, T: MemoryCost>(
+    e: &mut Encoder<W>,
+    recent: &Recent<T>,
+    write: impl Fn(&mut Encoder<W>, u64, &T) -> WriteResult,
+) -> WriteResult {
+    e.array(2)?.u64(recent.all().start)?.array(recent.with_ages().len() as u64)?;
+    recent.with_ages().try_for_each(|(age, item)| write(e, age, item))
+}
+
+fn write_optional_str<W: Write<Error = std::convert::Infallible>>(
+    e: &mut Encoder<W>,
+    text: Option<&str>,
+) -> WriteResult {
+    match text {
+        Some(text) => e.str(text)?,
+        None => e.null()?,
+    };
+    Ok(())
+}
