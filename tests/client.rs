@@ -1,11 +1,14 @@
 //! The client against scripted servers, for behaviour that a chinwag server shows rarely or never. A script is a list of lines to send and
 //! to expect. `tests/shell` tests the client with the real server, `client/cut.rs` with connections that are lost again and again,
-//! `client/streams.rs` with unusual standard streams.
+//! `client/rooms.rs` with a server that has rooms, `client/streams.rs` with unusual
+//! standard streams.
 
 #[path = "common/mod.rs"]
 mod common;
 #[path = "client/cut.rs"]
 mod cut;
+#[path = "client/rooms.rs"]
+mod rooms;
 #[path = "client/streams.rs"]
 mod streams;
 

@@ -11,7 +11,7 @@ use regex_lite::Regex;
 use super::render::LineFormat;
 use crate::command_line::{is_colored, nearest, parse_color, parse_duration, parse_number, parse_server, quoted};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
-use crate::protocol::{MessageId, Name, Token, is_blank};
+use crate::protocol::{MessageId, Name, RoomName, Token, is_blank};
 
 /// The environment variable that names the server.
 const SERVER_VARIABLE: &str = "CHINWAG_SERVER";
@@ -23,6 +23,8 @@ pub(super) struct ClientOptions {
     pub(super) address: String,
     /// The nickname that the user chose.
     pub(super) nick: Option<String>,
+    /// The room: the session's home, or the room that it watches.
+    pub(super) room: RoomName,
     /// Whether to print JSON.
     pub(super) json: bool,
     pub(super) format: LineFormat,
@@ -88,7 +90,7 @@ pub(super) struct Arguments {
 macro_rules! command {
     (
         $(#[$about:meta])*
-        $name:ident(nick $($nick:ident)?, color $($color:ident)?, $($code:ident($number:tt, $meaning:tt)),+) { $($own:tt)* }
+        $name:ident(nick $($nick:ident)?, room $($room:ident)?, color $($color:ident)?, $($code:ident($number:tt, $meaning:tt)),+) { $($own:tt)* }
     ) => {
         #[derive(FromArgs, ArgsInfo, Debug)]
         $(#[$about])*
@@ -117,9 +119,14 @@ macro_rules! command {
             #[argh(option, arg_name = "host[:port]")]
             server: Option<String>,
 
-            /// your nickname (default: your login name or guest, with a number if that is taken)
+            /// your nickname, with which to enter the room (default: commands that only read take none; send takes your login name or
+            /// guest, with a number if that is taken)
             #[argh(option, arg_name = "name", from_str_fn(parse_nick), $($nick)?)]
             nick: Option<String>,
+
+            /// the room (default: #lobby)
+            #[argh(option, arg_name = "#room", from_str_fn(parse_room), $($room)?)]
+            room: Option<RoomName>,
 
             /// colour: always, never, or auto for colour at a terminal unless `NO_COLOR` is set or TERM is dumb (default: auto)
             #[argh(option, arg_name = "when", default = "is_colored(&io::stdout())", from_str_fn(parse_color), $($color)?)]
@@ -141,7 +148,8 @@ macro_rules! command {
                 }
                 let address = address(self.server.as_deref(), host)?;
                 let (nick, format) = (self.nick.clone(), LineFormat { color: self.color, bell: self.bell });
-                Ok(ClientOptions { address, nick, json: self.json, format })
+                let room = self.room.clone().unwrap_or_else(RoomName::lobby);
+                Ok(ClientOptions { address, nick, room, json: self.json, format })
             }
         }
     };
@@ -154,6 +162,7 @@ macro_rules! watch_command {
             $(#[$about])*
             $name(
                 nick,
+                room,
                 color,
                 error_code(5, "timed out: the server did not reply, or --timeout expired"),
                 error_code(6, "another connection resumed this session")
@@ -215,6 +224,7 @@ pub(super) enum Subcommand {
     Wait(WaitOptions),
     History(HistoryOptions),
     Search(SearchOptions),
+    Rooms(RoomsOptions),
     Raw(RawOptions),
 }
 
@@ -226,7 +236,7 @@ command! {
         example = "{command_name} build 41 is green\n{command_name} --to bob,carol psst\nmake 2>&1 | {command_name}\n{command_name} -- -5 degrees",
         note = "It prints nothing; with --json, it prints each reply. Words after -- are text."
     )]
-    SendOptions(nick, color hidden_help, error_code(5, "timed out: the server did not reply")) {
+    SendOptions(nick, room, color hidden_help, error_code(5, "timed out: the server did not reply")) {
         /// the message (default: each line of standard input is a message)
         #[argh(positional)]
         pub(super) text: Vec<String>,
@@ -238,9 +248,9 @@ command! {
 }
 
 command! {
-    /// list the other members
+    /// list the members of a room
     #[argh(subcommand, name = "who", example = "{command_name}", note = "It prints a line for each: bob coordinator, or bob member.")]
-    WhoOptions(nick, color hidden_help, error_code(5, "timed out: the server did not reply")) {}
+    WhoOptions(nick, room, color hidden_help, error_code(5, "timed out: the server did not reply")) {}
 }
 
 watch_command! {
@@ -276,7 +286,7 @@ watch_command! {
 command! {
     /// print the last messages
     #[argh(subcommand, name = "history", example = "{command_name} 50")]
-    HistoryOptions(nick, color, error_code(5, "timed out: the server did not reply")) {
+    HistoryOptions(nick, room, color, error_code(5, "timed out: the server did not reply")) {
         /// the number of messages (default: 20)
         #[argh(positional, arg_name = "number", default = "HISTORY_REPLAYED_DEFAULT", from_str_fn(parse_messages))]
         pub(super) count: u64,
@@ -291,10 +301,25 @@ command! {
         example = "{command_name} green build",
         note = "The server must store messages (chinwagd --data)."
     )]
-    SearchOptions(nick, color, error_code(5, "timed out: the server did not reply")) {
+    SearchOptions(nick, room, color, error_code(5, "timed out: the server did not reply")) {
         /// the words to search for
         #[argh(positional)]
         pub(super) words: Vec<String>,
+    }
+}
+
+command! {
+    /// list the rooms
+    #[argh(
+        subcommand,
+        name = "rooms",
+        example = "{command_name}\n{command_name} '#build'",
+        note = "It prints a line for each room: its name, the number of members, and the topic."
+    )]
+    RoomsOptions(nick hidden_help, room hidden_help, color hidden_help, error_code(5, "timed out: the server did not reply")) {
+        /// list only the rooms whose names begin like this, such as #build (default: all rooms)
+        #[argh(positional, arg_name = "prefix", from_str_fn(parse_room))]
+        pub(super) prefix: Option<RoomName>,
     }
 }
 
@@ -306,7 +331,7 @@ command! {
         example = "printf 'NICK bot\\nMSG hi\\n' | {command_name}",
         note = "It reads lines from standard input (protocol.md describes them), and sends each line after the reply to the previous one."
     )]
-    RawOptions(nick hidden_help, color hidden_help, error_code(5, "timed out: the server did not reply")) {}
+    RawOptions(nick hidden_help, room hidden_help, color hidden_help, error_code(5, "timed out: the server did not reply")) {}
 }
 
 /// The options that all commands have in common.
@@ -326,6 +351,7 @@ impl Subcommand {
             Self::Wait(wait) => wait,
             Self::History(history) => history,
             Self::Search(search) => search,
+            Self::Rooms(rooms) => rooms,
             Self::Raw(raw) => raw,
         }
     }
@@ -345,6 +371,9 @@ impl Subcommand {
             }
             Self::Raw(RawOptions { nick: Some(_), .. }) => {
                 Some("unexpected --nick: raw reads the nickname from its input, as NICK name")
+            }
+            Self::Raw(RawOptions { room: Some(_), .. }) => {
+                Some("unexpected --room: raw reads the room from its input, as NICK name #room")
             }
             _ => None,
         }
@@ -368,7 +397,8 @@ impl Arguments {
         }
         let address = address(self.server.as_deref(), &self.host)?;
         let format = LineFormat { color: self.color, bell: self.bell };
-        Ok(ClientOptions { address, nick: self.nick.clone(), json: false, format })
+        let (nick, room) = (self.nick.clone(), RoomName::lobby());
+        Ok(ClientOptions { address, nick, room, json: false, format })
     }
 
     /// Reports a single word that resembles a command, such as `taill`. It may also be a host: the caller must look it up first.
@@ -429,6 +459,10 @@ fn unknown_command(word: &str, host: Option<&str>) -> String {
 /// Accepts any nickname: the server checks it, and at a terminal the client asks for another one.
 fn parse_nick(raw: &str) -> Result<String, String> {
     if raw.is_empty() { Err("expected a nickname".to_owned()) } else { Ok(raw.to_owned()) }
+}
+
+fn parse_room(raw: &str) -> Result<RoomName, String> {
+    RoomName::new(raw).map_err(|why| why.to_string())
 }
 
 fn parse_member(raw: &str) -> Result<Name, String> {

@@ -4,18 +4,22 @@
 //! order. [`super::shared_chat`] is the caller. [`super::render`] formats the items to show.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod rooms;
+
 use std::collections::{BTreeMap, VecDeque};
 
+use self::rooms::ChatRoom;
 use super::offered_commands::help;
+use super::own_rooms::OwnRooms;
 use super::refusal::explain_at_terminal;
-use super::render::member_count;
+use super::render::{listed_room, member_count};
 use super::typed::UserInput;
 use crate::command::{
-    Command, HistoryReply, Msg, NickReply, ReceivedLine, ReceivedRefusal, Reply, ServerLine, Set, Setting, Whisper,
-    Who, WhoReply,
+    ClientLine, Command, HistoryReply, Join, Msg, NickReply, ReceivedLine, ReceivedRefusal, Reply, RoomUse, RoomsReply,
+    ServerLine, Set, Setting, Topic, Whisper, Who, WhoReply,
 };
-use crate::limits::{LINES_IN_FLIGHT_MAX, LINES_WAITING_MAX, MEMBERS_NOTED_MAX};
-use crate::protocol::{Event, Mode, Name, PastMessage, Text, Timestamp};
+use crate::limits::{LINES_IN_FLIGHT_MAX, LINES_WAITING_MAX};
+use crate::protocol::{Event, Mode, Name, PastMessage, RoomName, Text, Timestamp};
 
 /// An action for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub(super) enum DisplayItem {
     Note(String),
     /// A problem.
     Warning(String),
+    /// An item about another room than the current one.
+    InRoom(RoomName, Box<DisplayItem>),
 }
 
 /// The state of the connection.
@@ -58,8 +64,13 @@ enum ConnectionPhase {
 }
 
 /// One chat, across reconnects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ChatState {
+    rooms: OwnRooms<ChatRoom>,
+    /// The room to which lines without a room go.
+    current: RoomName,
+    /// The names of rooms that the user was in or listed, by their keys; at most [`ROOMS_NOTED_MAX`](crate::limits::ROOMS_NOTED_MAX).
+    noted: BTreeMap<String, RoomName>,
     /// The nickname on this connection or, until it has one, on the previous connection.
     name: Option<Name>,
     phase: ConnectionPhase,
@@ -74,10 +85,6 @@ pub(super) struct ChatState {
     /// Lines without a final reply, in the order in which they were sent; `None` for requests of the client itself. Empty while
     /// disconnected.
     unanswered: VecDeque<Option<SentLine>>,
-    /// Messages, as typed and as sent, that had no reply when the connection was lost. The replay shows whether they were published.
-    unconfirmed: Vec<(String, Text)>,
-    /// The members, by the key of their nickname; at most [`MEMBERS_NOTED_MAX`].
-    members: BTreeMap<String, Name>,
     /// The last member who whispered to the user.
     whisperer: Option<Name>,
 }
@@ -86,17 +93,37 @@ pub(super) struct ChatState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct SentLine {
     line: String,
+    room: RoomName,
     command: Command,
     /// Whether the message has arrived as an event, and is shown.
     is_shown: bool,
 }
 
+impl Default for ChatState {
+    fn default() -> Self {
+        let home = RoomName::lobby();
+        Self {
+            rooms: OwnRooms::new(home.clone(), ChatRoom::default()),
+            current: home,
+            noted: BTreeMap::new(),
+            name: None,
+            phase: ConnectionPhase::default(),
+            ends_input: false,
+            is_leaving: false,
+            waiting: VecDeque::new(),
+            has_echo: false,
+            unanswered: VecDeque::new(),
+            whisperer: None,
+        }
+    }
+}
+
 impl ChatState {
     /// The reason why a typed line cannot be sent now; `None` if it can.
     pub(super) fn refusal(&self, line: &str) -> Option<String> {
-        match UserInput::parse(line, self.whisperer.as_ref()) {
+        match self.parse(line) {
             UserInput::Invalid(why) => Some(why),
-            UserInput::Command(command)
+            UserInput::Command(_, command)
                 if self.phase == ConnectionPhase::Lost && !matches!(command, Command::Quit(_)) =>
             {
                 Some(not_connected(line))
@@ -141,12 +168,19 @@ impl ChatState {
     /// The messages and whispers that the server has not acknowledged yet.
     pub(super) fn sending(&self) -> impl Iterator<Item = &str> {
         let request = self.unanswered.iter().flatten().filter(|request| request.is_message() && !request.is_shown);
-        self.unconfirmed.iter().map(|(line, _)| line.as_str()).chain(request.map(|request| request.line.as_str()))
+        let unconfirmed = self.rooms.iter().flat_map(|(_, room)| &room.unconfirmed);
+        unconfirmed.map(|(line, _)| line.as_str()).chain(request.map(|request| request.line.as_str()))
     }
 
-    /// The nicknames of the other members.
+    /// The nicknames of the other members of the current room.
     pub(super) fn other_members(&self) -> impl Iterator<Item = &str> {
-        self.members.values().filter(|name| self.name.as_ref() != Some(name)).map(Name::as_str)
+        let members = self.rooms.get(&self.current).into_iter().flat_map(ChatRoom::members);
+        members.filter(|name| self.name.as_ref() != Some(name)).map(Name::as_str)
+    }
+
+    /// The current room, unless it is the home.
+    pub(super) fn current_elsewhere(&self) -> Option<&RoomName> {
+        self.rooms.prefix_of(&self.current)
     }
 
     /// The number of lines without a final reply.
@@ -162,6 +196,8 @@ impl ChatState {
     /// Whether a line can be sent now.
     pub(super) fn takes_input(&self) -> bool {
         let unanswered_max = match self.phase {
+            // The next line is for the room that the reply makes the current one.
+            ConnectionPhase::Ready if self.unanswered.iter().flatten().any(SentLine::changes_room) => 0,
             ConnectionPhase::Ready => LINES_IN_FLIGHT_MAX,
             ConnectionPhase::Nameless => 1,
             ConnectionPhase::New | ConnectionPhase::CatchingUp | ConnectionPhase::Lost => 0,
@@ -183,23 +219,39 @@ impl ChatState {
     }
 
     /// Handles the end of a replay; messages may be missing in it unless it `is_complete`. The first replay also begins the chat.
-    pub(super) fn handle_replay_end(&mut self, name: &Name, is_complete: bool) -> Vec<ChatAction> {
-        let mut actions = if self.is_connected() { Vec::new() } else { self.handle_connect(Ok(name.clone())) };
-        self.phase = ConnectionPhase::Ready;
+    pub(super) fn handle_replay_end(
+        &mut self,
+        room: &RoomName,
+        name: Option<&Name>,
+        is_complete: bool,
+    ) -> Vec<ChatAction> {
+        let name = name.filter(|_| !self.is_connected()).cloned();
+        let mut actions = name.map_or_else(Vec::new, |name| self.handle_connect(Ok(name)));
+        if !self.rooms.contains(room) {
+            // The user had left its home, and has entered it again with its nickname on a new connection.
+            actions.extend(self.enter_room(room.clone()));
+        }
         let verdict = if is_complete { "not sent" } else { "perhaps not sent" };
-        actions.extend(self.unconfirmed.drain(..).map(|(line, _)| warn(format!("{verdict}: {line}"))));
+        let unconfirmed = self.rooms.get_mut(room).map(|room| std::mem::take(&mut room.unconfirmed));
+        actions.extend(unconfirmed.into_iter().flatten().map(|(line, _)| warn(format!("{verdict}: {line}"))));
         actions
+    }
+
+    /// Handles the end of all replays: typed lines can be sent.
+    pub(super) fn handle_ready(&mut self) {
+        self.phase = ConnectionPhase::Ready;
     }
 
     /// Handles the loss of the connection. Reports lines without a reply, except messages: the next replay shows whether they were
     /// published.
     pub(super) fn handle_disconnect(&mut self) -> Vec<ChatAction> {
         (self.phase, self.has_echo) = (ConnectionPhase::Lost, false);
-        self.members.clear();
+        self.rooms.iter_mut().for_each(|(_, room)| room.forget_members());
         let mut actions = vec![warn("Server disconnected.")];
-        for SentLine { line, command, .. } in self.unanswered.drain(..).flatten().filter(|request| !request.is_shown) {
-            match command {
-                Command::Msg(Msg(text)) => self.unconfirmed.push((line, text)),
+        let lost = self.unanswered.drain(..).flatten().filter(|request| !request.is_shown);
+        for SentLine { line, room, command, .. } in lost {
+            match (command, self.rooms.get_mut(&room)) {
+                (Command::Msg(Msg(text)), Some(room)) => room.unconfirmed.push((line, text)),
                 _ => actions.push(warn(format!("perhaps not sent: {line}"))),
             }
         }
@@ -209,26 +261,36 @@ impl ChatState {
     /// Handles the final loss of the connection. `left`: the user ended it.
     pub(super) fn handle_end(&mut self, left: bool) -> Vec<ChatAction> {
         let mut actions = if self.is_connected() && !left { self.handle_disconnect() } else { Vec::new() };
-        actions.extend(self.unconfirmed.drain(..).map(|(line, _)| warn(format!("perhaps not sent: {line}"))));
+        let unconfirmed = self.rooms.iter_mut().flat_map(|(_, room)| std::mem::take(&mut room.unconfirmed));
+        actions.extend(unconfirmed.map(|(line, _)| warn(format!("perhaps not sent: {line}"))));
         actions
     }
 
     /// Handles a typed line.
     pub(super) fn handle_input(&mut self, line: &str) -> Vec<ChatAction> {
-        match UserInput::parse(line, self.whisperer.as_ref()) {
+        match self.parse(line) {
             UserInput::Blank => Vec::new(),
             UserInput::Help => help().map(note).collect(),
             UserInput::Invalid(why) => vec![warn(why)],
-            UserInput::Command(command @ Command::Quit(_)) => {
+            UserInput::Command(_, command @ Command::Quit(_)) => {
                 self.is_leaving = true;
                 vec![ChatAction::Send(command.to_line(Mode::Commands))]
             }
-            UserInput::Command(_) if !self.is_connected() => {
+            UserInput::Command(..) if !self.is_connected() => {
                 vec![warn(not_connected(line))]
             }
-            UserInput::Command(command) => {
-                let sent = command.to_line(Mode::Commands);
-                self.unanswered.push_back(Some(SentLine { line: line.to_owned(), command, is_shown: false }));
+            UserInput::Command(_, Command::Join(Join(rooms))) if rooms.iter().all(|room| self.rooms.contains(room)) => {
+                let last = rooms.last().map(|room| self.rooms.spelling_of(room).clone());
+                last.map_or_else(Vec::new, |room| self.switch_to(room, ""))
+            }
+            UserInput::Command(room, command) => {
+                let room = match &room {
+                    _ if command.verb().specification().room == RoomUse::None => self.rooms.home().clone(),
+                    Some(room) => self.rooms.spelling_of(room).clone(),
+                    None => self.current.clone(),
+                };
+                let sent = ClientLine::write(self.rooms.prefix_of(&room), &command, Mode::Commands);
+                self.unanswered.push_back(Some(SentLine { line: line.to_owned(), room, command, is_shown: false }));
                 vec![ChatAction::Send(sent)]
             }
         }
@@ -237,6 +299,7 @@ impl ChatState {
     /// Handles a line from the server.
     pub(super) fn handle_line(&mut self, received: ReceivedLine) -> Vec<ChatAction> {
         let is_internal = matches!(self.unanswered.front(), Some(None));
+        let room = self.rooms.of_line(received.room.as_ref()).clone();
         let request = if received.is_reply() { self.unanswered.pop_front().flatten() } else { None };
         if let Some(refusal) = received.refusal() {
             let why = explain_at_terminal(&refusal);
@@ -248,34 +311,56 @@ impl ChatState {
             };
         }
         match received.known {
-            Some(ServerLine::Ok(reply)) if !is_internal => self.handle_reply(reply, request),
-            Some(ServerLine::User(user)) => {
-                self.add_member(user.name);
-                if is_internal { Vec::new() } else { vec![note(received.line.replacen("USER ", "", 1))] }
+            Some(ServerLine::Ok(reply)) if !is_internal => self.handle_reply(&room, reply, request),
+            Some(ServerLine::User(ref user)) => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.add_member(user.name.clone());
+                }
+                let shown = DisplayItem::Note(received.words().replacen("USER ", "", 1));
+                if is_internal { Vec::new() } else { vec![self.show_in(&room, shown)] }
             }
-            Some(ServerLine::PastMessage(past)) => vec![ChatAction::Show(DisplayItem::PastMessage(past))],
-            Some(ServerLine::Event(tag, event)) => self.handle_event(tag.map(|tag| tag.at), event),
+            Some(ServerLine::PastMessage(past)) => vec![self.show_in(&room, DisplayItem::PastMessage(past))],
+            Some(ServerLine::Room(listed)) => {
+                self.note_room(&listed.name);
+                vec![note(listed_room(&listed))]
+            }
+            Some(ServerLine::Event(tag, event)) => self.handle_event(&room, tag.map(|tag| tag.at), event),
             Some(_) => Vec::new(),
             None => vec![note(received.line)],
         }
     }
 
-    fn handle_reply(&mut self, reply: Reply, request: Option<SentLine>) -> Vec<ChatAction> {
+    #[expect(clippy::match_wildcard_for_single_variants, reason = "a new command needs no words of its own here")]
+    fn handle_reply(&mut self, room: &RoomName, reply: Reply, request: Option<SentLine>) -> Vec<ChatAction> {
         if let (Some(SentLine { command, is_shown, .. }), Some(own)) = (request, self.name.clone()) {
             match (&reply, command) {
                 (Reply::Whisper(names), Command::Whisper(Whisper { text, .. })) => {
                     return vec![ChatAction::Show(DisplayItem::Whispered(own, names.clone(), text))];
                 }
                 (Reply::Msg(_), Command::Msg(Msg(text))) if !is_shown => {
-                    return vec![ChatAction::Show(DisplayItem::Event(None, Event::Msg(own, text), false))];
+                    return vec![self.show_in(room, DisplayItem::Event(None, Event::Msg(own, text), false))];
                 }
+                // The event shows the change.
+                (Reply::Topic(_), Command::Topic(Topic::Set(_) | Topic::Clear)) if self.has_echo => return Vec::new(),
                 _ => {}
             }
         }
         let text = match reply {
             Reply::Nick(NickReply { name, .. }) | Reply::Resume(name) => return self.handle_name(name),
-            Reply::Who(WhoReply { count, .. }) | Reply::Status(count) => member_count(count),
+            Reply::Join(entered) => return self.enter_rooms(entered),
+            Reply::Part(room) => return self.leave_room(&room),
+            Reply::Rooms(RoomsReply { next: Some(_), .. }) => {
+                "there are more rooms; /rooms #prefix lists the ones with this prefix".to_owned()
+            }
+            Reply::Rooms(RoomsReply { count: 0, .. }) => "no rooms found".to_owned(),
             Reply::Ping(_) => "the server answered".to_owned(),
+            Reply::Who(WhoReply { count, .. }) | Reply::Status(count) => {
+                return vec![self.show_in(room, DisplayItem::Note(member_count(count)))];
+            }
+            Reply::Topic(topic) => {
+                let text = topic.map_or("no topic".to_owned(), |topic| format!("topic: {topic}"));
+                return vec![self.show_in(room, DisplayItem::Note(text))];
+            }
             Reply::History(HistoryReply { count, .. })
             | Reply::Since(HistoryReply { count, .. })
             | Reply::Search(count)
@@ -284,6 +369,8 @@ impl ChatState {
                 "no messages found".to_owned()
             }
             Reply::Msg(_)
+            | Reply::Rooms(_)
+            | Reply::Watch(_)
             | Reply::Whisper(_)
             | Reply::History(_)
             | Reply::Since(_)
@@ -304,44 +391,52 @@ impl ChatState {
     fn handle_name(&mut self, name: Name) -> Vec<ChatAction> {
         let mut actions = vec![note(format!("you are {name}; /help lists the commands"))];
         self.name = Some(name);
-        self.members.clear();
+        self.rooms.iter_mut().for_each(|(_, room)| room.forget_members());
         if self.phase == ConnectionPhase::Nameless {
             self.phase = ConnectionPhase::CatchingUp;
         }
         // With echo, own messages arrive as events, with their time and in the room's order.
-        let echo = (!self.has_echo).then_some(Command::from(Set { setting: Setting::Echo, on: true }));
+        let echo =
+            (!self.has_echo).then(|| Command::from(Set { setting: Setting::Echo, on: true }).to_line(Mode::Commands));
         self.has_echo = true;
-        for command in echo.into_iter().chain([Who.into()]) {
+        let who = self
+            .rooms
+            .iter()
+            .map(|(room, _)| ClientLine::write(self.rooms.prefix_of(room), &Who.into(), Mode::Commands));
+        for line in echo.into_iter().chain(who) {
             self.unanswered.push_back(None);
-            actions.push(ChatAction::Send(command.to_line(Mode::Commands)));
+            actions.push(ChatAction::Send(line));
         }
         actions
     }
 
     /// Records that an own message has arrived as an event, which acknowledges it.
-    fn acknowledge(&mut self, published: &Text) {
+    fn acknowledge(&mut self, room: &RoomName, published: &Text) {
         let is_match = |request: &&mut SentLine| {
-            !request.is_shown && matches!(&request.command, Command::Msg(Msg(text)) if text == published)
+            !request.is_shown
+                && request.room.key() == room.key()
+                && matches!(&request.command, Command::Msg(Msg(text)) if text == published)
         };
         if let Some(request) = self.unanswered.iter_mut().flatten().find(is_match) {
             request.is_shown = true;
-        } else if let Some(at) = self.unconfirmed.iter().position(|(_, text)| text == published) {
-            self.unconfirmed.remove(at);
+        } else if let Some(room) = self.rooms.get_mut(room) {
+            room.confirm(published);
         }
     }
 
-    fn handle_event(&mut self, at: Option<Timestamp>, event: Event) -> Vec<ChatAction> {
+    fn handle_event(&mut self, room: &RoomName, at: Option<Timestamp>, event: Event) -> Vec<ChatAction> {
         let mut for_user = false;
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.follow(&event);
+        }
         match &event {
             Event::Ping(_) => return Vec::new(),
-            Event::Join(name) => self.add_member(name.clone()),
-            Event::Leave(name, ..) => drop(self.members.remove(name.key())),
+            // The reply to the own JOIN is shown.
+            Event::Join(name) if self.name.as_ref() == Some(name) => return Vec::new(),
             Event::Rename { from, to } => {
-                self.members.remove(from.key());
-                self.add_member(to.clone());
                 self.whisperer = self.whisperer.take().map(|name| if name == *from { to.clone() } else { name });
-                if self.name.as_ref() == Some(from) {
-                    // The reply follows, and reports the new name.
+                if self.name.as_ref().is_some_and(|name| [from, to].contains(&name)) {
+                    // The reply reports the new name, once for all rooms.
                     return Vec::new();
                 }
             }
@@ -349,21 +444,18 @@ impl ChatState {
                 self.whisperer = Some(from.clone());
                 for_user = true;
             }
-            Event::Msg(from, text) if self.name.as_ref() == Some(from) => self.acknowledge(text),
+            Event::Msg(from, text) if self.name.as_ref() == Some(from) => self.acknowledge(room, text),
             Event::Msg(_, text) => {
                 for_user = self.name.as_ref().is_some_and(|name| text.mentions(name));
+                if let Some(state) = self.rooms.get_mut(room).filter(|_| room.key() != self.current.key()) {
+                    state.count_unread(for_user);
+                }
             }
-            Event::Roster(_) => self.members.clear(),
-            Event::Coordinator(_) | Event::Notice(_) | Event::Draw(..) | Event::Topic(..) => {}
+            _ => {}
         }
-        vec![ChatAction::Show(DisplayItem::Event(at, event, for_user))]
-    }
-
-    /// Adds a member, up to a limit that protects the memory from a hostile server.
-    fn add_member(&mut self, name: Name) {
-        if self.members.len() < MEMBERS_NOTED_MAX {
-            self.members.insert(name.key().to_owned(), name);
-        }
+        let is_of_room = !matches!(event, Event::Whisper(..) | Event::Notice(_));
+        let item = DisplayItem::Event(at, event, for_user);
+        vec![if is_of_room { self.show_in(room, item) } else { ChatAction::Show(item) }]
     }
 }
 
@@ -371,6 +463,11 @@ impl SentLine {
     /// Whether the line is a message or a whisper.
     fn is_message(&self) -> bool {
         matches!(self.command, Command::Msg(_) | Command::Whisper(..))
+    }
+
+    /// Whether the reply can make another room the current one.
+    fn changes_room(&self) -> bool {
+        matches!(self.command, Command::Join(_) | Command::Part(_))
     }
 }
 

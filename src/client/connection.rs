@@ -20,13 +20,13 @@ use super::refusal::explain;
 use super::stop::StopSignal;
 use super::{Exit, ExitCode, output};
 use crate::command::{
-    ChatReply, Command, Nick, Pong, ReceivedLine, ReceivedRefusal, Refusal, Reply, Resume, ServerLine, Set, SetReply,
-    Setting,
+    ChatReply, Command, Features, Nick, NickReply, Pong, ReceivedLine, ReceivedRefusal, Refusal, Reply, Resume,
+    ServerLine, Set, SetReply, Setting, Watch,
 };
 use crate::command_line::quoted;
 use crate::limits::{FAREWELL_AT_SIGNAL_MS_MAX, FAREWELL_MS_MAX, REPLY_MESSAGE_MS, REPLY_MS_MAX, REPLY_TOTAL_MS_MAX};
 use crate::process::error_text;
-use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, Text, Token, sanitize};
+use crate::protocol::{ErrorCode, Event, Mode, Name, ResumeToken, RoomName, Text, Token, sanitize};
 
 /// The result of [`ServerConnection::next`].
 pub(super) enum ConnectionEvent {
@@ -78,8 +78,10 @@ pub(super) struct ServerConnection {
     line: Vec<u8>,
     /// The reason that the server sent before it closes the connection.
     close_reason: Option<Exit>,
-    /// The epoch of the ids on this connection.
+    /// The epoch of the ids in the session's home.
     pub(super) epoch: Option<Token>,
+    /// The server's features.
+    pub(super) features: Features,
     /// The resume token, if one was requested.
     pub(super) token: Option<ResumeToken>,
     input: InputLines,
@@ -111,6 +113,7 @@ impl ServerConnection {
             line,
             close_reason,
             epoch,
+            features: Features::default(),
             token,
             input,
             input_error,
@@ -262,22 +265,45 @@ impl ServerConnection {
         Err(Exit(ExitCode::Refused, format!("cannot read standard input: {}", error_text(&error))))
     }
 
-    /// Takes a nickname. Returns its refusal, by the client's own check or by the server.
-    pub(super) async fn take_name(&mut self, raw: &str) -> Result<Result<Name, ReceivedRefusal>, Exit> {
+    /// Takes a nickname, and enters this room as the home. Returns the refusal, by the client's own check or by the server.
+    pub(super) async fn take_name(
+        &mut self,
+        raw: &str,
+        room: &RoomName,
+    ) -> Result<Result<Name, ReceivedRefusal>, Exit> {
         let name = match Name::new(raw) {
             Ok(name) => name,
             Err(error) => return Ok(Err(Refusal::from(error).into())),
         };
-        let answer = self.request_reply(&Nick { name, room: None }.into()).await?;
-        match answer.known {
-            Some(ServerLine::Ok(Reply::Nick(reply))) => Ok(Ok(reply.name)),
-            _ => answer.refusal().map(Err).ok_or_else(|| {
-                Exit(
-                    ExitCode::Lost,
-                    format!("not a chinwag/1 server: expected OK NICK, received {}", quoted(&answer.line)),
-                )
-            }),
+        self.check_room(room)?;
+        // A server without rooms would parse the room as a part of the name.
+        let room = Some(room).filter(|room| room.key() != RoomName::lobby().key()).cloned();
+        let answer = self.request_reply(&Nick { name, room }.into()).await?;
+        if let Some(ServerLine::Ok(Reply::Nick(NickReply { name, room }))) = answer.known {
+            if let Some(entered) = room {
+                self.epoch = entered.epoch;
+            }
+            return Ok(Ok(name));
         }
+        expect_refusal(&answer, "OK NICK")
+    }
+
+    /// Reads this room without a nickname. Returns the server's refusal.
+    pub(super) async fn watch(&mut self, room: &RoomName) -> Result<Result<(), ReceivedRefusal>, Exit> {
+        let answer = self.request_reply(&Watch(Some(room.clone())).into()).await?;
+        if let Some(ServerLine::Ok(Reply::Watch(entered))) = answer.known {
+            self.epoch = entered.epoch;
+            return Ok(Ok(()));
+        }
+        expect_refusal(&answer, "OK WATCH")
+    }
+
+    /// Fails if the server does not have this room because it has no rooms.
+    fn check_room(&self, room: &RoomName) -> Result<(), Exit> {
+        if self.features.rooms || room.key() == RoomName::lobby().key() {
+            return Ok(());
+        }
+        Err(Exit(ExitCode::Refused, format!("cannot enter {room}: the server has only {}", RoomName::lobby())))
     }
 
     /// Waits for a line from the server or, if `input` is set, from the input. Fails when the server has closed the connection, standard
@@ -330,7 +356,9 @@ impl ServerConnection {
                 let pong = Command::from(Pong(Text::new(&token.to_string()).ok())).to_line(self.mode);
                 self.send(pong.as_bytes()).await;
             }
-            Some(ServerLine::Hello(epoch, ..)) => self.epoch.clone_from(epoch),
+            Some(ServerLine::Hello(epoch, features, _)) => {
+                (self.epoch, self.features) = (epoch.clone(), *features);
+            }
             Some(ServerLine::Ok(Reply::Set(SetReply::Resumable(token)))) => self.token = Some(*token),
             Some(ServerLine::Ok(Reply::Chat(ChatReply::On(_)))) => self.mode = Mode::Chat,
             Some(ServerLine::Ok(Reply::Chat(ChatReply::Off))) => self.mode = Mode::Commands,
@@ -338,6 +366,12 @@ impl ServerConnection {
             _ => {}
         }
     }
+}
+
+/// The refusal, if the answer is one; otherwise, this is not a chinwag server.
+fn expect_refusal<T>(answer: &ReceivedLine, expected: &str) -> Result<Result<T, ReceivedRefusal>, Exit> {
+    let what = || format!("not a chinwag/1 server: expected {expected}, received {}", quoted(&answer.line));
+    answer.refusal().map(Err).ok_or_else(|| Exit(ExitCode::Lost, what()))
 }
 
 /// The time limits of a reply: one for each of its lines, and one for all of them.

@@ -33,7 +33,7 @@ pub(super) struct NewConnection {
 enum AttemptProgress {
     /// Connected; the greeting has not arrived yet.
     Connected,
-    Greeted(NewConnection),
+    Greeted(Box<NewConnection>),
     Failed(SocketAddr, String),
 }
 
@@ -93,7 +93,7 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<NewConnection, String> {
                 next_at = after_ms(NEXT_ADDRESS_MS);
             }
             Some(AttemptProgress::Connected) => next_at = after_ms(NEXT_ADDRESS_GREETING_MS),
-            Some(AttemptProgress::Greeted(greeted)) => return Ok(greeted),
+            Some(AttemptProgress::Greeted(greeted)) => return Ok(*greeted),
             Some(AttemptProgress::Failed(address, why)) => {
                 failures.push((address, why));
                 next_at = Instant::now();
@@ -119,7 +119,10 @@ fn describe(failures: &[(SocketAddr, String)]) -> String {
 
 async fn try_address(address: SocketAddr, report: Sender<AttemptProgress>) {
     let greeted = await_greeting(address, &report).await;
-    let progress = greeted.map_or_else(|why| AttemptProgress::Failed(address, why), AttemptProgress::Greeted);
+    let progress = match greeted {
+        Ok(connection) => AttemptProgress::Greeted(Box::new(connection)),
+        Err(why) => AttemptProgress::Failed(address, why),
+    };
     // If this fails, another attempt has succeeded already.
     let _ = report.send(progress).await;
 }

@@ -3,27 +3,39 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::command::{ReceivedLine, Verb};
+use crate::command::{ReceivedLine, Reply, RoomPosition, ServerLine, Verb};
 use crate::protocol::Tag;
 
 impl ReceivedLine {
     /// The line as a JSON object, in one line.
     pub(super) fn to_json(&self) -> String {
-        let (tag, line) = Tag::parse(&self.line).map_or((None, self.line.as_str()), |(tag, rest)| (Some(tag), rest));
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (word, rest) = self.words().split_once(' ').unwrap_or((self.words(), ""));
         let keys = keys(word, rest);
         if keys.is_empty() {
             return json!({"type": "unknown", "line": self.line}).to_string();
         }
         let mut object = Map::from_iter([("type".to_owned(), json!(word.to_lowercase()))]);
-        if let Some(Tag { id, at }) = tag {
+        if let Some((Tag { id, at }, _)) = Tag::parse(&self.line) {
             object.extend([("id".to_owned(), json!(id.map(|id| id.0))), ("time".to_owned(), json!(at.to_string()))]);
         }
+        if let Some(room) = &self.room {
+            object.insert("room".to_owned(), json!(room.to_string()));
+        }
+        if let Some(ServerLine::Ok(Reply::Join(entered))) = &self.known {
+            // A list: one command can enter several rooms.
+            let rooms = entered.iter().map(|RoomPosition { room, epoch, last }| {
+                json!({"room": room.to_string(), "epoch": epoch.as_ref().map(ToString::to_string), "last": last.0})
+            });
+            object.extend([("verb".to_owned(), json!("JOIN")), ("rooms".to_owned(), rooms.collect())]);
+            return Value::Object(object).to_string();
+        }
         for (&key, value) in keys.iter().zip(rest.splitn(keys.len(), ' ').filter(|value| !value.is_empty())) {
-            let value = value
-                .split_once('=')
-                .filter(|_| matches!((word, key), ("USER", _) | ("HELLO", "epoch") | ("OK", "last")))
-                .map_or(value, |(_, value)| value);
+            let is_pair = ["OK", "HELLO", "ROOM", "USER"].contains(&word) && PAIRS.contains(&key);
+            let value = value.split_once('=').filter(|_| is_pair).map_or(value, |(_, value)| value);
+            if (word, key) == ("ROOM", "in") {
+                object.insert(key.to_owned(), json!(value == "in"));
+                continue;
+            }
             let number = if NUMBERS.contains(&key) { value.parse::<u64>().ok() } else { None };
             object.insert(key.to_owned(), number.map_or_else(|| json!(value), |number| json!(number)));
         }
@@ -35,22 +47,29 @@ impl ReceivedLine {
 }
 
 /// The keys whose values are numbers.
-const NUMBERS: [&str; 7] = ["id", "count", "last", "width", "session", "idle", "online"];
+const NUMBERS: [&str; 9] = ["watching", "id", "count", "members", "last", "width", "session", "idle", "online"];
+
+/// The keys whose words are written as `key=value`.
+const PAIRS: [&str; 10] =
+    ["epoch", "features", "last", "next", "members", "watching", "session", "address", "idle", "online"];
 
 /// The keys for the words after `word`; none if `word` is unknown.
 fn keys(word: &str, rest: &str) -> Vec<&'static str> {
     let keys: &[_] = match word {
         "OK" => return reply_keys(rest.split(' ').next().unwrap_or_default()),
-        "HELLO" if rest.split(' ').nth(1).is_some_and(|word| word.starts_with("epoch=")) => {
-            &["version", "epoch", "text"]
+        "HELLO" => {
+            // A server of an earlier version has no features, or no epoch.
+            let known = ["epoch", "features"].into_iter().filter(|key| rest.contains(&format!(" {key}=")));
+            return ["version"].into_iter().chain(known).chain(["text"]).collect();
         }
-        "HELLO" => &["version", "text"],
         "ERR" => &["verb", "code", "text"],
         "USER" => &["name", "role", "session", "address", "idle", "online"],
         "JOIN" | "COORDINATOR" => &["name"],
         "LEAVE" => &["name", "reason", "text"],
         "RENAME" => &["from", "to"],
         "MSG" | "WHISPER" => &["from", "text"],
+        "ROOM" => &["room", "members", "in", "topic"],
+        "TOPIC" => &["from", "topic"],
         "PAST" => &["id", "time", "from", "text"],
         "ROSTER" => &["count"],
         "DRAW" if rest.ends_with(" clear") => &["from", "action"],
@@ -72,26 +91,31 @@ fn reply_keys(verb: &str) -> Vec<&'static str> {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(line: &str, expected: &str) {
+        assert_eq!(ReceivedLine::new(line).to_json(), expected, "{line:?}");
+    }
+
     #[test]
-    fn server_line_becomes_json_object() {
-        let check = |line: &str, expected: &str| {
-            assert_eq!(ReceivedLine::new(line).to_json(), expected, "{line:?}");
-        };
-        check("HELLO chinwag/1 hi", r#"{"text":"hi","type":"hello","version":"chinwag/1"}"#);
-        check("HELLO chinwag/1 epoch=k7qd hi", r#"{"epoch":"k7qd","text":"hi","type":"hello","version":"chinwag/1"}"#);
+    fn reply_becomes_json_object() {
         check("OK HISTORY 2 last=57", r#"{"count":2,"last":57,"type":"ok","verb":"HISTORY"}"#);
         check("OK SINCE 0 last=0", r#"{"count":0,"last":0,"type":"ok","verb":"SINCE"}"#);
         check(
-            "PAST 12 2026-11-20T12:44:29.138Z bob hi there",
-            r#"{"from":"bob","id":12,"text":"hi there","time":"2026-11-20T12:44:29.138Z","type":"past"}"#,
+            "OK NICK al #ops epoch=b.1 last=7",
+            r##"{"epoch":"b.1","last":7,"name":"al","room":"#ops","type":"ok","verb":"NICK"}"##,
         );
         check(
-            "DRAW bob #1e90ff 40 0,0 9,9",
-            r##"{"colour":"#1e90ff","from":"bob","points":"0,0 9,9","type":"draw","width":40}"##,
+            "OK JOIN #ops epoch=b.1 last=7 #dev epoch=b.2 last=0",
+            r##"{"rooms":[{"epoch":"b.1","last":7,"room":"#ops"},{"epoch":"b.2","last":0,"room":"#dev"}],"type":"ok","verb":"JOIN"}"##,
         );
+        check("OK PART #ops", r##"{"room":"#ops","type":"ok","verb":"PART"}"##);
+        check("OK ROOMS 100 next=#x", r##"{"count":100,"next":"#x","type":"ok","verb":"ROOMS"}"##);
+        check("OK WHO 2 watching=1", r#"{"count":2,"type":"ok","verb":"WHO","watching":1}"#);
+        check("#ops OK TOPIC be kind", r##"{"room":"#ops","topic":"be kind","type":"ok","verb":"TOPIC"}"##);
+        check("OK CHAT on #ops", r##"{"room":"#ops","type":"ok","value":"on","verb":"CHAT"}"##);
         check(
-            "@- 2026-11-20T12:44:29.138Z DRAW bob clear",
-            r#"{"action":"clear","from":"bob","id":null,"time":"2026-11-20T12:44:29.138Z","type":"draw"}"#,
+            "OK WATCH #ops epoch=b.1 last=7",
+            r##"{"epoch":"b.1","last":7,"room":"#ops","type":"ok","verb":"WATCH"}"##,
         );
         check("OK MSG 12", r#"{"id":12,"type":"ok","verb":"MSG"}"#);
         check("OK NICK bob", r#"{"name":"bob","type":"ok","verb":"NICK"}"#);
@@ -119,6 +143,43 @@ mod tests {
             r#"{"code":"id-ahead","last":5,"text":"the last id is 5; if your id is from another epoch","type":"err","verb":"SINCE"}"#,
         );
         check("ERR SINCE too-old gone", r#"{"code":"too-old","text":"gone","type":"err","verb":"SINCE"}"#);
+        check("#ops OK MSG 12", r##"{"id":12,"room":"#ops","type":"ok","verb":"MSG"}"##);
+        check(
+            "#ops ERR SINCE id-ahead the last id is 5",
+            r##"{"code":"id-ahead","last":5,"room":"#ops","text":"the last id is 5","type":"err","verb":"SINCE"}"##,
+        );
+        check("OK NICK 42", r#"{"name":"42","type":"ok","verb":"NICK"}"#);
+        check("OK SING 3 la", r#"{"text":"3 la","type":"ok","verb":"SING"}"#);
+    }
+
+    #[test]
+    fn other_line_becomes_json_object() {
+        check("HELLO chinwag/1 hi", r#"{"text":"hi","type":"hello","version":"chinwag/1"}"#);
+        check("HELLO chinwag/1 epoch=k7qd hi", r#"{"epoch":"k7qd","text":"hi","type":"hello","version":"chinwag/1"}"#);
+        check(
+            "HELLO chinwag/1 epoch=k7qd features=rooms,watch hi",
+            r#"{"epoch":"k7qd","features":"rooms,watch","text":"hi","type":"hello","version":"chinwag/1"}"#,
+        );
+        check(
+            "ROOM #ops members=12 in on = call",
+            r##"{"in":true,"members":12,"room":"#ops","topic":"on = call","type":"room"}"##,
+        );
+        check("ROOM #dev members=1 out", r##"{"in":false,"members":1,"room":"#dev","type":"room"}"##);
+        check("#ops TOPIC bob be kind", r##"{"from":"bob","room":"#ops","topic":"be kind","type":"topic"}"##);
+        check("TOPIC bob", r#"{"from":"bob","type":"topic"}"#);
+        check(
+            "PAST 12 2026-11-20T12:44:29.138Z bob hi there",
+            r#"{"from":"bob","id":12,"text":"hi there","time":"2026-11-20T12:44:29.138Z","type":"past"}"#,
+        );
+        check(
+            "DRAW bob #1e90ff 40 0,0 9,9",
+            r##"{"colour":"#1e90ff","from":"bob","points":"0,0 9,9","type":"draw","width":40}"##,
+        );
+        check(
+            "@- 2026-11-20T12:44:29.138Z DRAW bob clear",
+            r#"{"action":"clear","from":"bob","id":null,"time":"2026-11-20T12:44:29.138Z","type":"draw"}"#,
+        );
+        check("USER a=b member", r#"{"name":"a=b","role":"member","type":"user"}"#);
         check("USER bob member", r#"{"name":"bob","role":"member","type":"user"}"#);
         check(
             "USER bob coordinator id=1 address=127.0.0.1:5 idle=2 online=3",
@@ -144,10 +205,14 @@ mod tests {
         );
         check("COORDINATOR bob", r#"{"name":"bob","type":"coordinator"}"#);
         check("ROSTER 2", r#"{"count":2,"type":"roster"}"#);
+        check(
+            "@12 2026-11-20T12:44:29.138Z #ops MSG bob hi",
+            r##"{"from":"bob","id":12,"room":"#ops","text":"hi","time":"2026-11-20T12:44:29.138Z","type":"msg"}"##,
+        );
+        check("#ops USER bob member", r##"{"name":"bob","role":"member","room":"#ops","type":"user"}"##);
+        check("#ops SING la", r##"{"line":"#ops SING la","type":"unknown"}"##);
         check("NOTICE bye", r#"{"text":"bye","type":"notice"}"#);
         check("PING idle", r#"{"token":"idle","type":"ping"}"#);
-        check("OK NICK 42", r#"{"name":"42","type":"ok","verb":"NICK"}"#);
-        check("OK SING 3 la", r#"{"text":"3 la","type":"ok","verb":"SING"}"#);
         check("SING la", r#"{"line":"SING la","type":"unknown"}"#);
     }
 }

@@ -1,8 +1,8 @@
-//! A membership that outlives its connections. When a connection is lost, it reconnects, resumes the session or takes the nickname again,
-//! and reads the missed messages.
+//! A membership that outlives its connections. When a connection is lost, it reconnects, resumes the session or takes the nickname and
+//! enters its rooms again, and reads the missed messages. A watcher, which has no nickname, watches its room again.
 //!
 //! The caller calls [`Membership::next`] in a loop; reconnecting happens within it. [`super::connection`] does the I/O,
-//! [`super::read_progress`] decides which messages to pass on.
+//! [`super::rooms_progress`] decides which messages to pass on.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,11 +11,12 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures_lite::future::or;
 
 use super::connection::{ConnectionEvent, ConnectionWriter, ReplyTimeout, ServerConnection, time_out};
-use super::read_progress::{ReadAction, ReadProgress};
+use super::read_progress::ReadAction;
+use super::rooms_progress::{Entry, RoomsAction, RoomsProgress};
 use super::{Exit, ExitCode};
-use crate::command::{Command, NickReply, ReceivedLine, ReceivedRefusal, Reply, ServerLine};
+use crate::command::{ClientLine, Command, NickReply, ReceivedLine, ReceivedRefusal, Reply, ServerLine};
 use crate::limits::{HELD_BYTES_MAX, RECONNECT_MS, REPLY_TOTAL_MS_MAX};
-use crate::protocol::{Mode, Name};
+use crate::protocol::{Mode, Name, RoomName};
 
 /// The result of [`Membership::next`].
 #[derive(Debug)]
@@ -24,10 +25,14 @@ pub(super) enum MembershipEvent {
     Line(ReceivedLine),
     /// A line of the input without its ending; `None` at the end of the input.
     Input(Option<Vec<u8>>),
-    /// Messages are missing at this place; the text says which.
-    Gap(String),
-    /// The replay of earlier messages has ended; `false` if messages may be missing in it.
-    CaughtUp(bool),
+    /// Messages are missing in this room at this place; the text says which.
+    Gap(RoomName, String),
+    /// The replay of earlier messages of this room has ended; `false` if messages may be missing in it.
+    CaughtUp(RoomName, bool),
+    /// The replays of all rooms have ended.
+    Ready,
+    /// The session is no longer in this room; the reason.
+    RoomLost(RoomName, String),
     /// The connection is lost; the reason.
     Lost(String),
     /// An attempt to reconnect failed; the reason.
@@ -38,13 +43,13 @@ pub(super) enum MembershipEvent {
     Reconnected(Result<Name, ReceivedRefusal>),
 }
 
-/// A nickname on a server, connected or reconnecting.
+/// A nickname or a watcher on a server, connected or reconnecting.
 pub(super) struct Membership {
     connection: ServerConnection,
     address: String,
-    /// The nickname to keep.
-    name: Name,
-    progress: ReadProgress,
+    /// The nickname to keep; `None` for a watcher.
+    name: Option<Name>,
+    rooms: RoomsProgress,
     /// Longest time to try to reconnect; `None`: without limit.
     retry: Option<Duration>,
     /// When [`Membership::next`] fails in any case.
@@ -67,12 +72,12 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    /// A membership over a connection that has its nickname. `progress` decides which earlier messages it reads.
+    /// A membership over a connection that has entered its home. `rooms` decides which earlier messages it reads.
     pub(super) async fn new(
         connection: ServerConnection,
         address: String,
-        name: Name,
-        progress: ReadProgress,
+        name: Option<Name>,
+        rooms: RoomsProgress,
         retry: Option<Duration>,
     ) -> Self {
         let (events, backoff, deadline) = (VecDeque::new(), backoff(), connection.deadline);
@@ -83,7 +88,7 @@ impl Membership {
             connection,
             address,
             name,
-            progress,
+            rooms,
             retry,
             deadline,
             events,
@@ -95,13 +100,13 @@ impl Membership {
             is_nameless,
             reply_time_left,
         };
-        membership.catch_up().await;
+        membership.enter_home().await;
         membership
     }
 
-    /// The nickname to keep.
-    pub(super) fn name(&self) -> &Name {
-        &self.name
+    /// The nickname to keep; `None` for a watcher.
+    pub(super) fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
     }
 
     /// The server as `host:port`.
@@ -145,7 +150,7 @@ impl Membership {
             if self.is_disconnected && self.retry == Some(Duration::ZERO) {
                 return Err(Exit(ExitCode::Lost, String::new()));
             }
-            let is_catching_up = !self.is_disconnected && self.progress.is_catching_up();
+            let is_catching_up = !self.is_disconnected && self.rooms.is_catching_up();
             if !self.is_disconnected {
                 let until = match (is_catching_up, is_reply_due) {
                     (true, _) => self.reply_timeout.deadline(),
@@ -202,38 +207,53 @@ impl Membership {
 
     async fn receive(&mut self, received: ReceivedLine) {
         if let Some(ServerLine::Ok(Reply::Nick(NickReply { name, .. }))) = &received.known {
-            self.name = name.clone();
+            self.name = Some(name.clone());
             if std::mem::take(&mut self.is_nameless) {
-                self.catch_up().await;
+                self.enter_home().await;
             }
         }
-        for action in self.progress.receive(received) {
+        for action in self.rooms.receive(received) {
             self.handle(action).await;
         }
     }
 
-    async fn handle(&mut self, action: ReadAction) {
+    async fn handle(&mut self, action: RoomsAction) {
         self.events.push_back(match action {
-            ReadAction::Line(received) => MembershipEvent::Line(received),
-            ReadAction::Gap(what) => MembershipEvent::Gap(what),
-            ReadAction::CaughtUp(is_complete) => MembershipEvent::CaughtUp(is_complete),
-            ReadAction::Send(command) => return self.request(&command).await,
+            RoomsAction::InRoom(_, ReadAction::Line(received)) => MembershipEvent::Line(received),
+            RoomsAction::InRoom(room, ReadAction::Gap(what)) => MembershipEvent::Gap(room, what),
+            RoomsAction::InRoom(room, ReadAction::CaughtUp(is_complete)) => {
+                // The next reply has its own time.
+                self.reply_timeout = ReplyTimeout::new(u64::MAX);
+                MembershipEvent::CaughtUp(room, is_complete)
+            }
+            RoomsAction::InRoom(room, ReadAction::Send(command)) => return self.request(&room, &command).await,
+            RoomsAction::Lost(room, why) => MembershipEvent::RoomLost(room, why),
+            RoomsAction::Ready => MembershipEvent::Ready,
         });
     }
 
-    async fn request(&mut self, command: &Command) {
-        self.connection.send(command.to_line(Mode::Commands).as_bytes()).await;
+    /// Sends a command about a room.
+    async fn request(&mut self, room: &RoomName, command: &Command) {
+        let line = ClientLine::write(self.rooms.prefix_of(room), command, Mode::Commands);
+        self.connection.send(line.as_bytes()).await;
     }
 
-    /// Begins a replay of earlier messages.
-    async fn catch_up(&mut self) {
-        let command = self.progress.begin(self.connection.epoch.clone());
+    /// Begins the replay in the home, and enters the other rooms.
+    async fn enter_home(&mut self) {
+        let (epoch, has_rooms) = (self.connection.epoch.clone(), self.connection.features.rooms);
+        self.catch_up(&Entry::Home { epoch, has_rooms }).await;
+    }
+
+    /// Begins the replays of earlier messages.
+    async fn catch_up(&mut self, entry: &Entry) {
         (self.reply_timeout, self.deferred_bytes) = (ReplyTimeout::new(u64::MAX), 0);
-        self.request(&command).await;
+        for action in self.rooms.begin(entry) {
+            self.handle(action).await;
+        }
     }
 
     fn handle_loss(&mut self, why: String) -> Result<(), Exit> {
-        self.events.extend(self.progress.end().map(MembershipEvent::Line));
+        self.events.extend(self.rooms.end().into_iter().map(MembershipEvent::Line));
         let for_good = self.retry == Some(Duration::ZERO);
         if for_good && self.events.is_empty() {
             return Err(Exit(ExitCode::Lost, why));
@@ -264,13 +284,16 @@ impl Membership {
             named => named,
         };
         match named {
-            Ok(named) => {
+            Ok(entered) => {
                 (self.is_disconnected, self.backoff, self.connection.deadline) = (false, backoff(), self.deadline);
-                self.is_nameless = named.is_err();
-                if !self.is_nameless {
-                    self.catch_up().await;
+                self.is_nameless = entered.is_err();
+                match &entered {
+                    Ok(Rejoined::Resumed(_)) => self.catch_up(&Entry::Resumed).await,
+                    Ok(Rejoined::Entered(_)) => self.enter_home().await,
+                    Err(_) => {}
                 }
-                self.events.push_back(MembershipEvent::Reconnected(named));
+                let named = entered.map(|(Rejoined::Resumed(name) | Rejoined::Entered(name))| name).transpose();
+                self.events.extend(named.map(MembershipEvent::Reconnected));
                 Ok(())
             }
             Err(end) if end.0.is_requested() => Err(end),
@@ -286,14 +309,26 @@ impl Membership {
         }
     }
 
-    async fn rejoin(&mut self) -> Result<Result<Name, ReceivedRefusal>, Exit> {
+    async fn rejoin(&mut self) -> Result<Result<Rejoined, ReceivedRefusal>, Exit> {
         self.connection.open(&self.address).await?;
+        let Some(name) = &self.name else {
+            return Ok(self.connection.watch(self.rooms.home()).await?.map(|()| Rejoined::Entered(None)));
+        };
         if let Some(name) = self.connection.resume().await? {
-            return Ok(Ok(name));
+            return Ok(Ok(Rejoined::Resumed(Some(name))));
         }
         self.connection.request_token().await?;
-        self.connection.take_name(self.name.as_str()).await
+        let named = self.connection.take_name(name.as_str(), self.rooms.home()).await?;
+        Ok(named.map(|name| Rejoined::Entered(Some(name))))
     }
+}
+
+/// How a session came back, and its nickname if it has one.
+enum Rejoined {
+    /// It was resumed.
+    Resumed(Option<Name>),
+    /// It has entered its home.
+    Entered(Option<Name>),
 }
 
 /// Longest wait for a reply of the server.
@@ -326,11 +361,12 @@ mod tests {
         let connect = async {
             let mut connection = ServerConnection::new(stream::pending());
             connection.open(&address).await.unwrap();
-            Membership::new(connection, address.clone(), Name::new("al").unwrap(), ReadProgress::from_now(0), None)
-                .await
+            let rooms = RoomsProgress::from_now(RoomName::lobby(), 0);
+            Membership::new(connection, address.clone(), Name::new("al").ok(), rooms, None).await
         };
         let (mut membership, server) = futures_lite::future::zip(connect, serve).await;
-        assert!(matches!(membership.next(false, false).await, Ok(MembershipEvent::CaughtUp(_))));
+        assert!(matches!(membership.next(false, false).await, Ok(MembershipEvent::CaughtUp(..))));
+        assert!(matches!(membership.next(false, false).await, Ok(MembershipEvent::Ready)));
         (membership, server)
     }
 
@@ -356,7 +392,7 @@ mod tests {
     fn deferred_bytes_include_parsed_events() {
         smol::block_on(async {
             let (mut membership, _server) = membership("").await;
-            membership.catch_up().await;
+            membership.enter_home().await;
             let mut held = 0;
             while !membership.is_disconnected {
                 membership.receive_in_replay(Duration::ZERO, ReceivedLine::new("JOIN bob")).await.unwrap();

@@ -7,7 +7,8 @@
 //! | pure | |
 //! | `typed`, `offered_commands` | parse typed lines; the commands of `/help` |
 //! | `chat_state` | turns typed lines and the server's lines into actions |
-//! | `read_progress` | tracks which messages have been read, across connections |
+//! | `own_rooms` | the rooms of a session, each with a value |
+//! | `read_progress`, `rooms_progress` | track which messages have been read, in one room and in all, across connections |
 //! | `refusal`, `render`, `json` | word refusals for users; format lines for users and for scripts |
 //! | `editor` | the line editor; only its history file and its look at the environment are not pure |
 //! | I/O | |
@@ -29,9 +30,11 @@ mod line_reader;
 mod membership;
 mod offered_commands;
 mod output;
+mod own_rooms;
 mod read_progress;
 mod refusal;
 mod render;
+mod rooms_progress;
 mod script;
 mod shared_chat;
 mod stop;
@@ -62,7 +65,10 @@ const COMMAND_LINE: CommandLine = CommandLine {
     features: &[],
     renamed: &[],
     groups: &[
-        OptionGroup { heading: "Messages", options: &["--to", "--from", "--since", "--epoch", "--count", "--timeout"] },
+        OptionGroup {
+            heading: "Messages",
+            options: &["--room", "--to", "--from", "--since", "--epoch", "--count", "--timeout"],
+        },
         OptionGroup { heading: "Connection", options: &["--server", "--nick", "--retry"] },
         OptionGroup { heading: "Output", options: &["--json", "--color", "--bell"] },
         OptionGroup { heading: "Other", options: &["--version", "--help"] },
@@ -118,6 +124,7 @@ fn run(arguments: &Arguments, options: &ClientOptions) -> Result<(), Exit> {
                 None => Ok(()),
             }
         }
+        Some(Subcommand::Rooms(rooms)) => block_on(script::rooms(options, rooms.prefix.as_ref())),
         Some(Subcommand::Raw(_)) => block_on(script::raw(options)),
     }
 }

@@ -3,17 +3,23 @@
 use crate::command::Verb;
 
 /// The commands that `/help` lists: the verb (`None`: a command of the client alone), the usage, the effect.
-const COMMANDS: [(Option<Verb>, &str, &str); 10] = [
-    (Some(Verb::Msg), "text", "send a message to everybody; type //text to begin it with a slash"),
+const COMMANDS: [(Option<Verb>, &str, &str); 16] = [
+    (Some(Verb::Msg), "text", "send a message to the room; type //text to begin it with a slash"),
     (Some(Verb::Whisper), "/msg name[,name] text", "whisper to these members only; short form: /w"),
     (None, "/reply text", "whisper to the member who whispered to you last; short form: /r"),
+    (Some(Verb::Join), "/join #room", "enter a room, or go to a room that you are in: your lines then go there"),
+    (None, "/home", "go back to the room in which you started"),
+    (Some(Verb::Part), "/part [#room] [reason]", "leave this room, or another one"),
+    (Some(Verb::Rooms), "/rooms [#prefix]", "list all rooms, or only the ones with this prefix"),
+    (Some(Verb::Topic), "/topic [text]", "show or set the topic of the room; /topic - removes it"),
+    (None, "/#room text", "send a message to another room; /#room /who: a command about it"),
     (Some(Verb::Who), "/who", "list the members"),
     (Some(Verb::History), "/history [number]", "show the last messages"),
     (Some(Verb::Search), "/search words", "find stored messages that contain all of these words, newest first"),
     (Some(Verb::Nick), "/nick name", "change your nickname"),
     (Some(Verb::Status), "/status", "list members with addresses and times (coordinator only)"),
     (Some(Verb::Ping), "/ping", "check the connection to the server"),
-    (Some(Verb::Quit), "/quit [reason]", "leave the room; also .exit, QUIT, Ctrl-D (Ctrl-C ends chinwag with SIGINT)"),
+    (Some(Verb::Quit), "/quit [reason]", "leave; also .exit, QUIT, Ctrl-D (Ctrl-C ends chinwag with SIGINT)"),
 ];
 
 /// The lines that `/help` shows.

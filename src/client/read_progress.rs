@@ -31,6 +31,8 @@ pub(super) struct ReadProgress {
     last: Option<MessageId>,
     /// The epoch of `last`.
     epoch: Option<Token>,
+    /// The epoch of the room on the last connection.
+    current_epoch: Option<Token>,
     /// The number of messages from before the first connection to pass on, as `PAST`.
     past_count: u64,
     /// Whether the user chose `last`. If so, its refusal is passed on.
@@ -42,8 +44,6 @@ pub(super) struct ReadProgress {
 /// A reply to `HISTORY` or `SINCE` that is not complete yet.
 #[derive(Debug)]
 struct Replay {
-    /// The epoch of the connection.
-    epoch: Option<Token>,
     /// Events that arrived before the end of the reply. The reply repeats the messages among them.
     deferred: Vec<ReceivedLine>,
     /// Whether the reply has missed messages; otherwise, it has messages from before the first connection.
@@ -68,10 +68,16 @@ impl ReadProgress {
         self.replay.is_some()
     }
 
-    /// Begins a replay on a new connection with this epoch, after taking the nickname. Returns the command to send before any other.
+    /// Begins a replay after entering the room, which has this epoch. Returns the command to send before any other about the room.
     pub(super) fn begin(&mut self, epoch: Option<Token>) -> Command {
+        self.current_epoch = epoch;
+        self.begin_again()
+    }
+
+    /// Begins a replay in the epoch of the previous one.
+    pub(super) fn begin_again(&mut self) -> Command {
         let has_missed = self.last.is_some();
-        self.replay = Some(Replay { epoch, deferred: Vec::new(), has_missed, is_complete: has_missed });
+        self.replay = Some(Replay { deferred: Vec::new(), has_missed, is_complete: has_missed });
         match self.last {
             Some(last) => Since { after: last, epoch: self.epoch.clone() }.into(),
             // Sent even if the count is 0: the reply has the id of the last message, from which `SINCE` reads on after a reconnect.
@@ -88,7 +94,7 @@ impl ReadProgress {
                 // The next replay must repeat the deferred messages: read on from before the first of them.
                 let first = deferred.iter().find_map(id_of);
                 self.last = self.last.or(first.map(|id| MessageId(id.0.saturating_sub(1))));
-                self.epoch = replay.epoch;
+                self.epoch = self.current_epoch.clone();
             }
         }
         deferred.into_iter().filter(|received| id_of(received).is_none())
@@ -109,13 +115,16 @@ impl ReadProgress {
             Some(ServerLine::Ok(
                 Reply::History(HistoryReply { last, .. }) | Reply::Since(HistoryReply { last, .. }),
             )) => {
-                let (last, epoch, is_complete) = (*last, replay.epoch.take(), replay.is_complete);
-                (self.epoch, self.is_user_chosen) = (epoch, false);
+                let (last, is_complete) = (*last, replay.is_complete);
+                (self.epoch, self.is_user_chosen) = (self.current_epoch.clone(), false);
                 let all = self.end_replay(is_complete);
                 self.last = self.last.max(Some(last));
                 all
             }
-            _ if ["ERR SINCE", "ERR HISTORY", "ERR - verb-"].iter().any(|start| received.line.starts_with(start)) => {
+            _ if ["ERR SINCE", "ERR HISTORY", "ERR - verb-"]
+                .iter()
+                .any(|start| received.words().starts_with(start)) =>
+            {
                 self.receive_refusal(received)
             }
             _ => vec![ReadAction::Line(received)],
@@ -141,8 +150,8 @@ impl ReadProgress {
         let mut all: Vec<_> = earlier.filter_map(|deferred| self.pass_on(deferred)).collect();
         if is_unread && !replay.deferred.iter().any(|deferred| id_of(deferred) == id) {
             if replay.has_missed {
-                let line = ServerLine::Event(Some(Tag { id, at: past.at }), Event::Msg(past.name, past.text));
-                all.push(ReadAction::Line(ReceivedLine { line: line.to_string(), known: Some(line) }));
+                let (tag, event) = (Tag { id, at: past.at }, Event::Msg(past.name, past.text));
+                all.push(ReadAction::Line(ReceivedLine::of_event(received.room, tag, event)));
             } else {
                 all.push(ReadAction::Line(received));
             }
@@ -162,13 +171,13 @@ impl ReadProgress {
             Some(before) if replay.has_missed && Some(before) > self.last => {
                 self.last = Some(before);
                 let missing = format!("messages are missing here: the server keeps none before id {}", before.next().0);
-                (missing, Since { after: before, epoch: replay.epoch.clone() }.into())
+                (missing, Since { after: before, epoch: self.current_epoch.clone() }.into())
             }
             _ if self.is_user_chosen => return [vec![ReadAction::Line(received)], self.end_replay(false)].concat(),
             _ if replay.has_missed => {
                 (replay.has_missed, self.last, self.past_count) = (false, None, 0);
                 let is_other_epoch = OTHER_EPOCH.contains(&refusal.code.as_str());
-                let why = if is_other_epoch { "the server was restarted without them" } else { &refusal.problem };
+                let why = if is_other_epoch { "the server no longer has them" } else { &refusal.problem };
                 let missing = format!("messages sent while you were disconnected may be missing here: {why}");
                 (missing, History(0).into())
             }
@@ -294,7 +303,8 @@ mod tests {
 
     #[test]
     fn missing_messages_are_reported() {
-        let restarted = "missing: messages sent while you were disconnected may be missing here: the server was restarted without them";
+        let restarted =
+            "missing: messages sent while you were disconnected may be missing here: the server no longer has them";
         let mut progress = back("b");
         let lines = ["@2 T MSG bob q", "ERR SINCE epoch-changed the epoch is b", "OK HISTORY 0 last=2"];
         assert_eq!(read(&mut progress, &lines), [restarted, "ask: HISTORY 0", "caught up: false", "@2 T MSG bob q"]);

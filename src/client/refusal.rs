@@ -33,7 +33,7 @@ fn at_command_line(hint: &Hint) -> String {
         Hint::TakeNickname => "; take one with --nick".to_owned(),
         Hint::JoinNamesByCommas => "; separate the names by commas, without spaces".to_owned(),
         Hint::ListMembers => "; chinwag who lists the members".to_owned(),
-        Hint::Join(room) => format!("; to enter it, type: /join {room}"),
+        Hint::ListRooms => "; chinwag rooms lists the rooms".to_owned(),
         Hint::Since(MessageId(id)) => format!("; to get all from there on, use --since {id}"),
         Hint::CheckEpoch => "; expected an id of this server: chinwag history --json prints some".to_owned(),
         Hint::CheckHistory => "; check with chinwag history before you send it again".to_owned(),
@@ -141,6 +141,10 @@ mod tests {
         check(
             "ERR SINCE too-old the oldest message that is kept has id 9; to get all messages from there on, write: SINCE 8",
             "the oldest message that is kept has id 9; to get all from there on, use --since 8",
+        );
+        check(
+            "ERR WATCH not-in-room #ops does not exist; ROOMS lists rooms",
+            "#ops does not exist; chinwag rooms lists the rooms",
         );
         check("ERR - slow you read too slowly; connect again", "you read too slowly");
         check("ERR - idle-timeout too quiet; connect again and answer PING", "too quiet");

@@ -8,7 +8,8 @@ use chrono::{DateTime, TimeZone};
 use nu_ansi_term::{Color, Style};
 
 use super::chat_state::DisplayItem;
-use crate::protocol::{Event, LeaveReason, Name, Text};
+use crate::command::RoomListing;
+use crate::protocol::{Event, LeaveReason, Name, RoomName, Text};
 
 /// How lines are formatted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,11 +26,23 @@ const NAME_COLORS: [u8; 10] = [1, 2, 3, 4, 5, 6, 9, 10, 12, 13];
 impl LineFormat {
     /// The line to print for `shown`, without a line ending. Times are in the zone of `now`, with the date unless it is today's.
     pub(super) fn format_line<Z: TimeZone<Offset: Display>>(self, shown: &DisplayItem, now: &DateTime<Z>) -> String {
+        self.format_in(None, shown, now)
+    }
+
+    /// The line with the name of its room, if it is another one than the user's current room.
+    fn format_in<Z: TimeZone<Offset: Display>>(
+        self,
+        room: Option<&RoomName>,
+        shown: &DisplayItem,
+        now: &DateTime<Z>,
+    ) -> String {
+        let label = room.map_or_else(String::new, |room| format!("{room} "));
         let (at, event, for_user) = match shown {
+            DisplayItem::InRoom(room, shown) => return self.format_in(Some(room), shown, now),
             DisplayItem::Event(at, event, for_user) => (at, event, *for_user),
             DisplayItem::PastMessage(past) => {
                 let (at, event) = (Some(past.at), Event::Msg(past.name.clone(), past.text.clone()));
-                return self.dim(&Self::default().format_line(&DisplayItem::Event(at, event, false), now));
+                return self.dim(&Self::default().format_in(room, &DisplayItem::Event(at, event, false), now));
             }
             DisplayItem::Whispered(name, to, text) => {
                 let to: Vec<_> = to.iter().map(|name| self.name(name)).collect();
@@ -37,8 +50,10 @@ impl LineFormat {
                 let time = self.dim(&now.format("%H:%M").to_string());
                 return format!("{time} {} {whispers} {}: {text}", self.name(name), to.join(", "));
             }
-            DisplayItem::Note(text) => return self.dim(&format!("* {text}")),
-            DisplayItem::Warning(text) => return self.paint(Color::Red.into(), &format!("! {text}")),
+            DisplayItem::Note(text) => return self.dim(&format!("* {label}{text}")),
+            DisplayItem::Warning(text) => {
+                return self.paint(Color::Red.into(), &format!("! {label}{text}"));
+            }
         };
         let bell = if for_user && self.bell { "\x07" } else { "" };
         let time = at.and_then(|at| DateTime::from_timestamp_millis(at.0)).map(|at| at.with_timezone(&now.timezone()));
@@ -46,7 +61,8 @@ impl LineFormat {
             let format = if time.date_naive() == now.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
             self.dim(&time.format(format).to_string()) + " "
         });
-        format!("{bell}{time}{}", self.event(event, for_user))
+        let label = if label.is_empty() { label } else { self.paint(Style::new().bold(), &label) };
+        format!("{bell}{time}{label}{}", self.event(event, for_user))
     }
 
     fn event(self, event: &Event, for_user: bool) -> String {
@@ -105,6 +121,14 @@ fn departure(reason: LeaveReason) -> &'static str {
 /// A number of members in words.
 pub(super) fn member_count(count: u64) -> String {
     if count == 1 { "1 member".to_owned() } else { format!("{count} members") }
+}
+
+/// A room in words, as in the list of rooms.
+pub(super) fn listed_room(listed: &RoomListing) -> String {
+    let RoomListing { name, members, is_in, topic } = listed;
+    let own = if *is_in { ", you are in it" } else { "" };
+    let topic = topic.as_ref().map_or_else(String::new, |topic| format!(": {topic}"));
+    format!("{name}, {}{own}{topic}", member_count(*members))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! The commands for scripts, and the chat without a terminal. Each function is one command: it connects, takes a
-//! nickname, prints, and returns the reason for its end. `send`, `who`, `history` and `search` use one connection;
-//! `tail`, `wait` and the chat reconnect.
+//! The commands for scripts, and the chat without a terminal. Each function is one command: it connects, enters a room, prints, and returns
+//! the reason for its end. `send` and the chat take a nickname; the commands that only read watch the room, unless the user chose a
+//! nickname or the server has no `WATCH`. `send`, `who`, `history`, `search` and `rooms` use one connection; `tail`, `wait` and the chat
+//! reconnect.
 
 use std::time::{Duration, Instant};
 
@@ -17,22 +18,27 @@ use super::membership::{Membership, MembershipEvent};
 use super::output::CommandOutput;
 use super::read_progress::ReadProgress;
 use super::refusal::explain;
+use super::rooms_progress::RoomsProgress;
 use super::shared_chat::SharedChat;
 use super::stop::StopSignal;
 use super::typed::too_long;
 use super::{Exit, ExitCode};
-use crate::command::{Command, EmptyReply, ReceivedLine, Refusal, Reply, ServerLine, Verb};
+use crate::command::{
+    Command, EmptyReply, ReceivedLine, Refusal, Reply, RoomListing, Rooms, RoomsReply, ServerLine, Verb,
+};
 use crate::command_line::quoted;
 use crate::limits::{NAMES_TRIED_MAX, RETRY_SECONDS_DEFAULT};
 use crate::process::error_text;
-use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage};
+use crate::protocol::{ErrorCode, Event, Mode, Name, PastMessage, RoomName};
 
 /// Sends a message or, without a text, each line of standard input; with `--to`, as whispers.
 pub(super) async fn send(options: &ClientOptions, send: &SendOptions) -> Result<(), Exit> {
     let is_input = send.text.is_empty();
     let lines: Vec<_> = send.text.join(" ").lines().map(|line| Ok(line.into())).collect();
     let input = if is_input { input::stdin() } else { stream::iter(lines).boxed() };
-    let (output, (mut connection, _)) = (CommandOutput::default(), join(options, input).await?);
+    let (output, mut connection) = (CommandOutput::default(), ServerConnection::with_input(input));
+    connection.open(&options.address).await?;
+    take_name(options, &output, &mut connection).await?;
     let verb = send.to.as_ref().map_or("MSG".to_owned(), |names| format!("WHISPER {names}"));
     let (mut refused, mut number) = (false, 1_u64);
     loop {
@@ -78,10 +84,10 @@ fn parse_message(verb: &str, text: &str) -> Result<Option<Command>, Refusal> {
 
 /// Lists the other members.
 pub(super) async fn who(options: &ClientOptions) -> Result<(), Exit> {
-    let (output, (mut connection, own)) = (CommandOutput::default(), join(options, stream::pending().boxed()).await?);
+    let (output, (mut connection, own)) = (CommandOutput::default(), read(options).await?);
     let answer = connection.request(b"WHO", |received| match &received.known {
-        Some(ServerLine::User(user)) if user.name != own => {
-            output.print(&if options.json { received.to_json() } else { received.line.replacen("USER ", "", 1) })
+        Some(ServerLine::User(user)) if Some(&user.name) != own.as_ref() => {
+            output.print(&if options.json { received.to_json() } else { received.words().replacen("USER ", "", 1) })
         }
         _ => Ok(()),
     });
@@ -89,9 +95,33 @@ pub(super) async fn who(options: &ClientOptions) -> Result<(), Exit> {
     leave(connection, report_refusal(&output, "", &answer)).await
 }
 
+/// Lists the rooms whose names begin with `prefix`.
+pub(super) async fn rooms(options: &ClientOptions, prefix: Option<&RoomName>) -> Result<(), Exit> {
+    let (output, mut connection) = (CommandOutput::default(), ServerConnection::new(stream::pending()));
+    connection.connect(&options.address).await?;
+    let mut after = None;
+    loop {
+        let prefix = prefix.map_or_else(String::new, |prefix| prefix.name().to_string());
+        let command: Command = Rooms::All { prefix, after }.into();
+        let line = command.to_line(Mode::Commands);
+        let answer = connection.request(line.as_bytes(), |received| match &received.known {
+            Some(ServerLine::Room(RoomListing { name, members, topic, .. })) => {
+                let topic = topic.as_ref().map_or_else(String::new, |topic| format!(" {topic}"));
+                output.print(&if options.json { received.to_json() } else { format!("{name} {members}{topic}") })
+            }
+            _ => Ok(()),
+        });
+        let answer = answer.await?;
+        match answer.known {
+            Some(ServerLine::Ok(Reply::Rooms(RoomsReply { next: Some(next), .. }))) => after = Some(next),
+            _ => return leave(connection, report_refusal(&output, "", &answer)).await,
+        }
+    }
+}
+
 /// Prints past messages: the reply to `HISTORY` or `SEARCH`, with at most `messages` messages.
 pub(super) async fn print_past(options: &ClientOptions, command: &Command, messages: u64) -> Result<(), Exit> {
-    let (output, (mut connection, _)) = (CommandOutput::default(), join(options, stream::pending().boxed()).await?);
+    let (output, (mut connection, _)) = (CommandOutput::default(), read(options).await?);
     let line = command.to_line(Mode::Commands);
     let mut left = messages;
     let answer = connection.request_messages(line.as_bytes(), messages, |received| match received.known {
@@ -124,8 +154,9 @@ pub(super) async fn watch(
 ) -> Result<(), Exit> {
     let deadline = filter.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let progress = filter.since.map_or_else(ReadProgress::default, |id| ReadProgress::since(id, filter.epoch.cloned()));
+    let rooms = RoomsProgress::of_one(options.room.clone(), progress);
     let (mut membership, output) =
-        join_resumable(options, stream::pending().boxed(), deadline, progress, filter.retry).await?;
+        enter(options, stream::pending().boxed(), deadline, rooms, (filter.retry, Intent::Read)).await?;
     let watched = print_watched(&mut membership, &output, options, filter, regex).await;
     membership.quit().await;
     watched
@@ -156,9 +187,12 @@ async fn print_watched(
                 output.report(&format!("{why}; reconnecting to {}", membership.address()));
                 continue;
             }
-            MembershipEvent::Gap(what) => {
+            MembershipEvent::Gap(_, what) => {
                 output.report(&what);
                 continue;
+            }
+            MembershipEvent::RoomLost(room, why) => {
+                return Err(Exit(ExitCode::Refused, format!("you are no longer in {room}: {why}")));
             }
             _ => continue,
         };
@@ -168,7 +202,7 @@ async fn print_watched(
                 users = if let Event::Roster(count) = event { *count } else { users };
                 DisplayItem::Event(tag.map(|tag| tag.at), event.clone(), false)
             }
-            _ if is_user => DisplayItem::Note(received.line.replacen("USER ", "", 1)),
+            _ if is_user => DisplayItem::Note(received.words().replacen("USER ", "", 1)),
             None if regex.is_none() && filter.from.is_none() && !received.is_refusal() => {
                 DisplayItem::Note(received.line.clone())
             }
@@ -233,8 +267,8 @@ pub(super) async fn raw(options: &ClientOptions) -> Result<(), Exit> {
 
 /// Chats without a terminal: standard input has the typed lines.
 pub(super) async fn chat(options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
-    let (mut membership, output) =
-        join_resumable(options, input::stdin(), None, ReadProgress::default(), retry).await?;
+    let rooms = RoomsProgress::from_now(options.room.clone(), 0);
+    let (mut membership, output) = enter(options, input::stdin(), None, rooms, (retry, Intent::Chat)).await?;
     let mut refused = false;
     let show = |item: &DisplayItem| {
         refused |= matches!(item, DisplayItem::Warning(_));
@@ -246,14 +280,21 @@ pub(super) async fn chat(options: &ClientOptions, retry: Option<Duration>) -> Re
     talked.and(read).and_then(|()| done(refused))
 }
 
-/// Joins with a membership, which reconnects. If a signal arrives meanwhile, sends `QUIT`: otherwise the server would keep the nickname
-/// reserved.
-async fn join_resumable(
+/// Whether a command only reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intent {
+    Read,
+    Chat,
+}
+
+/// Enters the room with a membership, which reconnects. If a signal arrives meanwhile, sends `QUIT`: otherwise the server would keep the
+/// nickname reserved.
+async fn enter(
     options: &ClientOptions,
     input: InputLines,
     deadline: Option<Instant>,
-    progress: ReadProgress,
-    retry: Option<Duration>,
+    rooms: RoomsProgress,
+    (retry, intent): (Option<Duration>, Intent),
 ) -> Result<(Membership, CommandOutput), Exit> {
     let stop = StopSignal::new()
         .map_err(|error| Exit(ExitCode::Refused, format!("cannot catch signals: {}", error_text(&error))))?;
@@ -262,8 +303,12 @@ async fn join_resumable(
     connection.stop = Some(stop);
     connection.watch_output();
     let enter = async {
-        connection.open_resumable(&options.address).await?;
-        take_name(options, &output, &mut connection).await
+        connection.open(&options.address).await?;
+        if intent == Intent::Read && can_watch(options, &connection) {
+            return watch_room(options, &mut connection).await.map(|()| None);
+        }
+        connection.request_token().await?;
+        take_name(options, &output, &mut connection).await.map(Some)
     };
     let entered = or(enter, connection::time_out(deadline)).await;
     if let Err(Exit(code, _)) = &entered
@@ -275,18 +320,31 @@ async fn join_resumable(
     let name = entered?;
     connection.deadline = deadline;
     let retry = retry.unwrap_or(Duration::from_secs(RETRY_SECONDS_DEFAULT));
-    Ok((Membership::new(connection, options.address.clone(), name, progress, Some(retry)).await, output))
+    Ok((Membership::new(connection, options.address.clone(), name, rooms, Some(retry)).await, output))
 }
 
-/// Connects and takes a nickname.
-async fn join(options: &ClientOptions, input: InputLines) -> Result<(ServerConnection, Name), Exit> {
-    let mut connection = ServerConnection::with_input(input);
+/// Connects to read the room: as a watcher or, if that is not possible, under the returned nickname.
+async fn read(options: &ClientOptions) -> Result<(ServerConnection, Option<Name>), Exit> {
+    let mut connection = ServerConnection::new(stream::pending());
     connection.open(&options.address).await?;
+    if can_watch(options, &connection) {
+        watch_room(options, &mut connection).await?;
+        return Ok((connection, None));
+    }
     let name = take_name(options, &CommandOutput::default(), &mut connection).await?;
-    Ok((connection, name))
+    Ok((connection, Some(name)))
 }
 
-/// Takes the nickname of `--nick` or, without it, the login name or `guest`, with a number if that is taken.
+/// Whether to read the room without a nickname.
+fn can_watch(options: &ClientOptions, connection: &ServerConnection) -> bool {
+    options.nick.is_none() && connection.features.watch
+}
+
+async fn watch_room(options: &ClientOptions, connection: &mut ServerConnection) -> Result<(), Exit> {
+    connection.watch(&options.room).await?.map_err(|refusal| Exit(ExitCode::Refused, explain(&refusal)))
+}
+
+/// Enters the room under the nickname of `--nick` or, without it, the login name or `guest`, with a number if that is taken.
 async fn take_name(
     options: &ClientOptions,
     output: &CommandOutput,
@@ -295,7 +353,7 @@ async fn take_name(
     let user = options.nick.clone().unwrap_or_else(user_name);
     let (mut raw, mut attempt) = (user.clone(), 1);
     loop {
-        match connection.take_name(&raw).await? {
+        match connection.take_name(&raw, &options.room).await? {
             Ok(name) if raw == user => return Ok(name),
             Ok(name) => {
                 output.report(&format!("nickname {user} is taken: using {name}"));

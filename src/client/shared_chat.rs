@@ -149,12 +149,16 @@ impl ChatInner {
                     vec![ChatAction::Show(DisplayItem::Warning(text))]
                 }
             },
-            MembershipEvent::Gap(what) | MembershipEvent::AttemptFailed(what) => {
-                vec![ChatAction::Show(DisplayItem::Warning(what))]
-            }
-            MembershipEvent::CaughtUp(is_complete) => {
+            MembershipEvent::Gap(room, what) => state.handle_gap(&room, what),
+            MembershipEvent::AttemptFailed(what) => vec![ChatAction::Show(DisplayItem::Warning(what))],
+            MembershipEvent::CaughtUp(room, is_complete) => {
                 self.writer = membership.outgoing();
-                state.handle_replay_end(membership.name(), is_complete)
+                state.handle_replay_end(&room, membership.name(), is_complete)
+            }
+            MembershipEvent::RoomLost(room, why) => state.handle_room_lost(&room, &why),
+            MembershipEvent::Ready => {
+                state.handle_ready();
+                Vec::new()
             }
             MembershipEvent::Lost(_) => {
                 (self.writer, self.unsent) = (None, Vec::new());
@@ -189,8 +193,8 @@ mod tests {
 
     use super::*;
     use crate::client::connection::{ServerConnection, time_out};
-    use crate::client::read_progress::ReadProgress;
-    use crate::protocol::Name;
+    use crate::client::rooms_progress::RoomsProgress;
+    use crate::protocol::{Name, RoomName};
 
     /// Accepts a connection, and sends these lines to it.
     async fn accept(listener: &TcpListener, lines: &str) -> TcpStream {
@@ -230,8 +234,8 @@ mod tests {
             let mut connection = ServerConnection::new(stream::iter(typed).chain(stream::pending()));
             let (opened, before) = zip(connection.open(&address), accept(&listener, hello)).await;
             assert!(opened.is_ok());
-            let mut membership =
-                Membership::new(connection, address, Name::new("al").unwrap(), ReadProgress::from_now(0), None).await;
+            let (name, rooms) = (Name::new("al").ok(), RoomsProgress::from_now(RoomName::lobby(), 0));
+            let mut membership = Membership::new(connection, address, name, rooms, None).await;
             drop(before);
             let server = async {
                 let mut peer = accept(&listener, &taken).await;

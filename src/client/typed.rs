@@ -6,17 +6,19 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::offered_commands::usage_of;
 use super::refusal::explain_at_terminal;
-use crate::command::{Command, Msg, Quit, Refusal, Search, Verb, Whisper, split_indent, strip_slash};
+use crate::command::{
+    ClientLine, Command, Msg, Part, Quit, Refusal, Search, Topic, Verb, Whisper, split_indent, strip_slash,
+};
 use crate::limits::{ECHO_CHARS_MAX, LINE_BYTES_MAX};
-use crate::protocol::{ErrorCode, Mode, Name, fold_case, sanitize, split_word};
+use crate::protocol::{ErrorCode, Mode, Name, ROOM_MARK, RoomName, fold_case, sanitize, split_word};
 
 /// The meaning of a typed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum UserInput {
     /// A blank line.
     Blank,
-    /// A command to send; a message is the command `MSG`.
-    Command(Command),
+    /// A command to send, and the room that the line names; a message is the command `MSG`.
+    Command(Option<RoomName>, Command),
     /// A request for the list of commands.
     Help,
     /// An invalid line: the reason, and what to type instead.
@@ -24,25 +26,29 @@ pub(super) enum UserInput {
 }
 
 /// The commands that Tab completes.
-const COMPLETED: [&str; 12] =
-    ["/help", "/history", "/msg", "/nick", "/ping", "/quit", "/reply", "/search", "/status", "/w", "/whisper", "/who"];
+const COMPLETED: [&str; 17] = [
+    "/help", "/history", "/home", "/join", "/msg", "/nick", "/part", "/ping", "/quit", "/reply", "/rooms", "/search",
+    "/status", "/topic", "/w", "/whisper", "/who",
+];
 
 impl UserInput {
-    /// Parses a line by the grammar of chat mode (`protocol.md`), with the additional commands of the client. `whisperer` is the last
-    /// member who whispered to the user.
-    pub(super) fn parse(line: &str, whisperer: Option<&Name>) -> Self {
+    /// Parses a line by the grammar of chat mode (`protocol.md`), with the additional commands of the client. `current` and `home`
+    /// are rooms of the user, and `whisperer` is the last member who whispered to the user.
+    pub(super) fn parse(line: &str, [current, home]: [&RoomName; 2], whisperer: Option<&Name>) -> Self {
         let (word, rest) = split_word(split_indent(line).1);
         let rest = rest.unwrap_or_default();
         let command = match word.replacen('／', "/", 1).to_ascii_lowercase().as_str() {
             _ if ["QUIT", ".exit"].contains(&line.trim()) => "/quit".to_owned(),
             "/help" => return Self::Help,
+            "/home" => format!("/join {home} {rest}"),
+            "/part" if !rest.trim_start().starts_with(ROOM_MARK) => format!("/part {current} {rest}"),
             "/reply" | "/r" => match whisperer {
                 Some(name) => format!("/whisper {name} {rest}"),
                 None => return Self::Invalid("nobody has whispered to you; type: /msg name text".to_owned()),
             },
             _ => line.to_owned(),
         };
-        let parsed = Command::parse(&command, Mode::Chat);
+        let ClientLine { room, content: parsed } = ClientLine::parse(&command, Mode::Chat);
         if let Some(why) = too_long(&parsed, &command, typed_text(&command), Mode::Chat) {
             return Self::Invalid(why);
         }
@@ -51,14 +57,27 @@ impl UserInput {
             Ok(Some(command)) if !is_offered(command.verb()) => {
                 Self::Invalid(format!("{} is not available in this client; /help lists the commands", shortened(word)))
             }
-            Ok(Some(command)) => Self::Command(command),
+            Ok(Some(command)) => Self::Command(room, command),
             Err(Refusal { code: ErrorCode::VerbUnknown, .. }) => Self::Invalid(format!(
                 "unknown command {word}; /help lists the commands; to send it as a message, type /{word}",
-                word = shortened(word)
+                word = shortened(split_word(split_indent(after_room(line)).1).0)
             )),
             Err(refusal) => Self::Invalid(explain_at_terminal(&refusal.into())),
         }
     }
+}
+
+/// The part of a typed line after `/#room`; the line, if it does not begin so.
+fn after_room(line: &str) -> &str {
+    match split_word(split_indent(line).1) {
+        (word, rest) if strip_slash(word).is_some_and(|room| room.starts_with(ROOM_MARK)) => rest.unwrap_or_default(),
+        _ => line,
+    }
+}
+
+/// Whether a word after a slash is the command for whispers.
+fn is_whisper(word: &str) -> bool {
+    ["msg", "w", "whisper"].iter().any(|whisper| whisper.eq_ignore_ascii_case(word))
 }
 
 /// Reports a command that does not fit into a line of the protocol, with the length of its text and the limit. `line` is what was parsed,
@@ -73,7 +92,7 @@ pub(super) fn too_long(
         Ok(Some(command)) => (text_part(command).len(), text_bytes_max(command)),
         // The limit depends on the rest of the command: parse it with a short text.
         Err(Refusal { code: ErrorCode::TextTooLong, .. }) => {
-            let command = Command::parse(&format!("{}x", line.strip_suffix(text)?), mode).ok()??;
+            let command = ClientLine::parse(&format!("{}x", line.strip_suffix(text)?), mode).content.ok()??;
             (sanitize(text).len(), text_bytes_max(&command))
         }
         _ => return None,
@@ -92,9 +111,9 @@ fn text_bytes_max(command: &Command) -> usize {
 
 /// Whether a typed line is a message or a whisper.
 pub(super) fn is_message(line: &str) -> bool {
-    let word = split_word(line.trim_start()).0.to_ascii_lowercase();
+    let word = split_word(after_room(line).trim_start()).0.to_ascii_lowercase();
     ["/reply", "/r"].contains(&word.as_str())
-        || matches!(Command::parse(line, Mode::Chat), Ok(Some(Command::Msg(_) | Command::Whisper(..))))
+        || matches!(ClientLine::parse(line, Mode::Chat).content, Ok(Some(Command::Msg(_) | Command::Whisper(..))))
 }
 
 /// Whether users can type this command. The client sends the other commands itself, or they have no use at a terminal.
@@ -108,6 +127,8 @@ fn text_part(command: &Command) -> String {
         Command::Msg(Msg(text))
         | Command::Whisper(Whisper { text, .. })
         | Command::Search(Search(text))
+        | Command::Topic(Topic::Set(text))
+        | Command::Part(Part { reason: Some(text), .. })
         | Command::Quit(Quit(Some(text))) => text.to_string(),
         _ => String::new(),
     }
@@ -115,13 +136,17 @@ fn text_part(command: &Command) -> String {
 
 /// The text in a typed line that cannot be parsed as a [`Command`].
 fn typed_text(line: &str) -> &str {
-    let Some(command) = strip_slash(split_indent(line).1).filter(|command| strip_slash(command).is_none()) else {
+    let Some(command) = strip_slash(split_indent(after_room(line)).1).filter(|command| strip_slash(command).is_none())
+    else {
         return line;
     };
     let (word, rest) = split_word(command);
     let rest = rest.unwrap_or_default();
-    let is_whisper = ["msg", "w", "whisper"].iter().any(|whisper| whisper.eq_ignore_ascii_case(word));
-    if is_whisper { split_word(rest.trim_start()).1.unwrap_or_default() } else { rest }
+    if is_whisper(word) || word.eq_ignore_ascii_case("part") {
+        split_word(rest.trim_start()).1.unwrap_or_default()
+    } else {
+        rest
+    }
 }
 
 fn shortened(word: &str) -> String {
@@ -130,12 +155,18 @@ fn shortened(word: &str) -> String {
 }
 
 /// The commands that the history file keeps with their arguments.
-const PUBLIC: [&str; 8] = ["/help", "/history", "/nick", "/ping", "/quit", "/search", "/status", "/who"];
+const PUBLIC: [&str; 13] = [
+    "/help", "/history", "/home", "/join", "/nick", "/part", "/ping", "/quit", "/rooms", "/search", "/status",
+    "/topic", "/who",
+];
 
 /// The part of a typed line that the history file keeps. Whispered text is private; so is the text after an unknown command, which may be
 /// a mistyped whisper.
 pub(super) fn history_entry(line: &str) -> String {
-    let (word, _) = split_word(split_indent(line).1);
+    let (word, rest) = split_word(split_indent(line).1);
+    if strip_slash(word).is_some_and(|room| room.starts_with(ROOM_MARK)) {
+        return format!("{word} {}", history_entry(rest.unwrap_or_default())).trim_end().to_owned();
+    }
     let is_command = strip_slash(word).is_some_and(|command| strip_slash(command).is_none());
     if is_command && !PUBLIC.contains(&word) { format!("{word} ") } else { line.trim_end().to_owned() }
 }
@@ -144,7 +175,11 @@ pub(super) fn history_entry(line: &str) -> String {
 const OPENING: &str = "@([{<\"'`«‹“„‘‚「『（【¿¡*_~#+-=:/|";
 
 /// The completions of the word before the cursor: the byte index where it begins, and its possible replacements.
-pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a str>) -> (usize, Vec<String>) {
+pub(super) fn completions<'a>(
+    before: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    rooms: impl IntoIterator<Item = &'a str>,
+) -> (usize, Vec<String>) {
     let start = before
         .rfind(|c: char| c.is_whitespace() || c == ',')
         .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
@@ -154,6 +189,16 @@ pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a 
         let commands: Vec<_> = fitting.map(|command| format!("{command} ")).collect();
         if !commands.is_empty() {
             return (start, commands);
+        }
+    }
+    // At the start of the line, a room may follow a slash.
+    let is_first = before.trim_start().len() == word.len();
+    let at = start + if is_first { slash_len(word) } else { 0 };
+    if before[at..].starts_with(ROOM_MARK) {
+        let typed = folded(&before[at..]);
+        let rooms: Vec<_> = rooms.into_iter().filter(|room| folded(room).starts_with(&typed)).collect();
+        if !rooms.is_empty() {
+            return (at, rooms.into_iter().map(|room| format!("{room} ")).collect());
         }
     }
     let names: Vec<_> = names.into_iter().map(|name| (folded(name), name)).collect();
@@ -175,6 +220,11 @@ pub(super) fn completions<'a>(before: &str, names: impl IntoIterator<Item = &'a 
     (start, Vec::new())
 }
 
+/// The length of a slash at the start of a word, in bytes.
+fn slash_len(word: &str) -> usize {
+    strip_slash(word).map_or(0, |rest| word.len() - rest.len())
+}
+
 /// Folds case, width and composition, so that names can be compared: `ß` equals `SS`, and the two small sigmas are equal.
 fn folded(text: &str) -> String {
     fold_case(&text.nfkc().collect::<String>())
@@ -183,7 +233,7 @@ fn folded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Nick, Ping, Status, Who};
+    use crate::command::{Join, Nick, Ping, Rooms, Status, Who};
     use crate::protocol::Text;
 
     fn text(raw: &str) -> Text {
@@ -194,13 +244,23 @@ mod tests {
         Name::new(raw).unwrap()
     }
 
+    fn room(raw: &str) -> RoomName {
+        RoomName::new(raw).unwrap()
+    }
+
     fn command(command: impl Into<Command>) -> UserInput {
-        UserInput::Command(command.into())
+        UserInput::Command(None, command.into())
     }
 
     #[test]
     fn typed_lines_are_parsed() {
-        let check = |line: &str, expected| assert_eq!(UserInput::parse(line, Some(&name("eve"))), expected, "{line:?}");
+        let check = |line: &str, expected| {
+            assert_eq!(
+                UserInput::parse(line, [&room("#ops"), &room("#lobby")], Some(&name("eve"))),
+                expected,
+                "{line:?}"
+            );
+        };
         check("", UserInput::Blank);
         check("  ", UserInput::Blank);
         check("hello there", command(Msg(text("hello there"))));
@@ -223,6 +283,14 @@ mod tests {
         check("/ping", command(Ping(None)));
         check("/help", UserInput::Help);
         check("/help w", UserInput::Help);
+        check("/join #a,#b", command(Join(vec![room("#a"), room("#b")])));
+        check("/home", command(Join(vec![room("#lobby")])));
+        check("/part", command(Part { room: room("#ops"), reason: None }));
+        check("/part off duty", command(Part { room: room("#ops"), reason: Some(text("off duty")) }));
+        check("/part #dev off duty", command(Part { room: room("#dev"), reason: Some(text("off duty")) }));
+        check("/rooms", command(Rooms::All { prefix: String::new(), after: None }));
+        check("/topic", command(Topic::Show));
+        check("/topic be kind", command(Topic::Set(text("be kind"))));
         check("/quit", command(Quit(None)));
         check("/quit tea", command(Quit(Some(text("tea")))));
         check(".exit", command(Quit(None)));
@@ -231,8 +299,26 @@ mod tests {
     }
 
     #[test]
+    fn line_names_its_room() {
+        let check = |line: &str, expected: Command| {
+            let parsed = UserInput::parse(line, [&room("#ops"), &room("#lobby")], Some(&name("eve")));
+            assert_eq!(parsed, UserInput::Command(Some(room("#dev")), expected), "{line:?}");
+        };
+        check("/#dev hi there", Msg(text("hi there")).into());
+        check("／#dev hi", Msg(text("hi")).into());
+        check("/#dev //x", Msg(text("/x")).into());
+        check("/#dev QUIT", Msg(text("QUIT")).into());
+        check("/#dev /who", Who.into());
+        check("/#dev /topic -", Topic::Clear.into());
+        check("/msg #dev hi", Msg(text("hi")).into());
+        check("/w #dev hi", Msg(text("hi")).into());
+        let message = UserInput::parse("#dev hi", [&room("#ops"), &room("#lobby")], None);
+        assert_eq!(message, command(Msg(text("#dev hi"))), "the state of the chat refuses it");
+    }
+
+    #[test]
     fn invalid_line_says_what_to_type() {
-        let check = |line: &str, expected: &str| match UserInput::parse(line, None) {
+        let check = |line: &str, expected: &str| match UserInput::parse(line, [&room("#ops"), &room("#lobby")], None) {
             UserInput::Invalid(why) => assert!(why.contains(expected), "{line:?}: {why}"),
             other => panic!("{line:?}: {other:?}"),
         };
@@ -250,14 +336,26 @@ mod tests {
         check("/nick", "type: /nick name");
         check("/reply hi", "nobody has whispered");
         check("/nick a,b", "cannot contain a comma");
+        check("/#dev", "nothing follows the name of the room; /help lists the commands");
+        check("/msg #dev ", "the text is missing");
+        check("/#a,b hi", "invalid room '#a,b': a name cannot contain a comma");
+        check("/#dev /nick al", "NICK is not about a room");
+        check("/#dev /shrug", unknown);
+        check("/join", "the name of a room is missing; type: /join #room");
+        check("/join ops", "a room's name begins with '#'; type: /join #room");
+        check("/rooms dev", "unexpected argument 'dev'; type: /rooms [#prefix]");
+        check("/watch", "/watch is not available in this client");
         check("/who else", "unexpected argument 'else'");
     }
 
     #[test]
     fn overlong_message_is_refused_with_its_length() {
-        let check = |line: &str, expected: Option<&str>| match (UserInput::parse(line, Some(&name("eve"))), expected) {
+        let check = |line: &str, expected: Option<&str>| match (
+            UserInput::parse(line, [&room("#ops"), &room("#lobby")], Some(&name("eve"))),
+            expected,
+        ) {
             (UserInput::Invalid(why), Some(expected)) => assert!(why.starts_with(expected), "{why}"),
-            (UserInput::Command(command), None) => {
+            (UserInput::Command(_, command), None) => {
                 assert!(command.to_line(Mode::Commands).len() <= LINE_BYTES_MAX, "{command:?}");
             }
             (other, _) => panic!("{other:?}"),
@@ -302,6 +400,10 @@ mod tests {
         check(" /MSG bob the secret", "/MSG ");
         check("\u{a0}/msg bob the secret", "/msg ");
         check("/ msg bob the secret", "/ ");
+        check("/#ops hello ", "/#ops hello");
+        check("/#ops /w bob the secret", "/#ops /w");
+        check("/join #ops", "/join #ops");
+        check("/topic be kind", "/topic be kind");
     }
 
     #[test]
@@ -309,7 +411,7 @@ mod tests {
         let check = |before: &str, start: usize, expected: &[&str]| {
             let expected = expected.iter().map(ToString::to_string).collect();
             let names = ["alice", "Älva", "bob", "Straße", "Νίκος"];
-            assert_eq!(completions(before, names), (start, expected), "{before:?}");
+            assert_eq!(completions(before, names, ["#lobby", "#Ops"]), (start, expected), "{before:?}");
         };
         check("/wh", 0, &["/whisper ", "/who "]);
         check("/st", 0, &["/status "]);
@@ -327,6 +429,13 @@ mod tests {
         check(" /ms", 1, &["/msg "]);
         check("/w a,", 5, &["alice ", "Älva ", "bob ", "Straße ", "Νίκος "]);
         check("/msg\u{3000}b", 7, &["bob "]);
+        check("#o", 0, &["#Ops "]);
+        check("/#", 1, &["#lobby ", "#Ops "]);
+        check("/msg #L", 5, &["#lobby "]);
+        check("/join #lobby,#o", 13, &["#Ops "]);
+        check("see #o", 4, &["#Ops "]);
+        check("#al", 1, &["alice "]);
+        check("/j", 0, &["/join "]);
     }
 
     #[test]
@@ -334,21 +443,21 @@ mod tests {
         for opening in ["@", "(", "[", "\"", "'", "«", "“", "„", "「", "（", "(@", "hi (", "x=", "**", "see alice/"]
         {
             for (typed, expected) in [("b", &["bob "][..]), ("", &["alice ", "bob "]), ("x", &[])] {
-                let (start, whole) = completions(&format!("{opening}{typed}"), ["alice", "bob"]);
+                let (start, whole) = completions(&format!("{opening}{typed}"), ["alice", "bob"], []);
                 assert_eq!(whole, expected, "{opening}{typed}");
                 assert!(whole.is_empty() || start == opening.len(), "{opening}{typed}");
             }
         }
         // After other punctuation, a name is completed only once a letter is typed.
-        assert_eq!(completions("hello!", ["alice", "bob"]).1, [""; 0]);
+        assert_eq!(completions("hello!", ["alice", "bob"], []).1, [""; 0]);
         // A name with punctuation in it.
-        assert_eq!(completions("(al-b", ["al-bob", "bert"]), (1, vec!["al-bob ".to_owned()]));
+        assert_eq!(completions("(al-b", ["al-bob", "bert"], []), (1, vec!["al-bob ".to_owned()]));
     }
 
     #[test]
     fn tab_completes_names_in_any_script_and_case() {
         let check = |typed: &str, name: &str| {
-            assert_eq!(completions(typed, [name, "zoe"]), (0, vec![format!("{name}: ")]), "{typed}");
+            assert_eq!(completions(typed, [name, "zoe"], []), (0, vec![format!("{name}: ")]), "{typed}");
         };
         check("ἀθΗ", "Ἀθηνᾶ");
         check("ΣΊΣΥΦΟς", "Σίσυφος");

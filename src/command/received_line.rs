@@ -1,15 +1,19 @@
 //! A server's line as a client parses it, also a line of a later protocol version. All strings are safe to print to a terminal.
 
 use super::{Hint, Refusal, ServerLine};
-use crate::protocol::{ErrorCode, ErrorField, sanitize};
+use crate::protocol::{ErrorCode, ErrorField, Event, RoomName, Tag, sanitize, split_word};
 
 /// A line from a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedLine {
     /// The line without its ending. Characters that are unsafe to print are replaced.
     pub line: String,
-    /// The parsed line, if this version knows it.
+    /// The room that the line names; `None` if it is about the session's home, or about no room.
+    pub room: Option<RoomName>,
+    /// The parsed line without the room, if this version knows it.
     pub known: Option<ServerLine>,
+    /// Where the words after the tag and the room begin.
+    words: usize,
 }
 
 /// The parts of an `ERR` line. It may have a code or a hint of a later version.
@@ -35,7 +39,28 @@ impl ReceivedLine {
     /// Parses `line`, without its ending.
     pub fn new(line: &str) -> Self {
         let line = sanitize(line).into_owned();
-        Self { known: ServerLine::parse(&line), line }
+        let (tag, rest) = Tag::parse(&line).map_or((None, line.as_str()), |(tag, rest)| (Some(tag), rest));
+        let (room, words) = match split_word(rest) {
+            (word, Some(words)) => RoomName::new(word).map_or((None, rest), |room| (Some(room), words)),
+            (_, None) => (None, rest),
+        };
+        let known = match tag {
+            Some(tag) => Event::parse(words).map(|event| ServerLine::Event(Some(tag), event)),
+            None => ServerLine::parse(words),
+        };
+        Self { room, known, words: line.len() - words.len(), line }
+    }
+
+    /// An event with its tag, as a line about this room.
+    pub fn of_event(room: Option<RoomName>, tag: Tag, event: Event) -> Self {
+        let name = room.as_ref().map_or_else(String::new, |room| format!("{room} "));
+        let words = tag.to_string().len() + name.len();
+        Self { line: format!("{tag}{name}{event}"), room, known: Some(ServerLine::Event(Some(tag), event)), words }
+    }
+
+    /// The line without its tag and its room.
+    pub fn words(&self) -> &str {
+        self.line.get(self.words..).unwrap_or_default()
     }
 
     /// The refusal, if the line is an `ERR`.
@@ -52,7 +77,7 @@ impl ReceivedLine {
     }
 
     fn code_and_text(&self) -> Option<(&str, &str)> {
-        let mut words = self.line.strip_prefix("ERR ")?.splitn(3, ' ').skip(1);
+        let mut words = self.words().strip_prefix("ERR ")?.splitn(3, ' ').skip(1);
         let code = words.next()?;
         Some((code, words.next().unwrap_or(code)))
     }
@@ -61,9 +86,10 @@ impl ReceivedLine {
     pub fn is_reply(&self) -> bool {
         // Some `ERR - …` lines answer no line: the server sends `slow` and the like before it closes the connection.
         let of_a_line = [ErrorCode::LineNotUtf8, ErrorCode::LineTooLong, ErrorCode::VerbUnknown].map(ErrorCode::as_str);
-        let refused =
-            self.code_and_text().is_some_and(|(code, _)| !self.line.starts_with("ERR - ") || of_a_line.contains(&code));
-        refused || self.line.starts_with("OK ")
+        let refused = self
+            .code_and_text()
+            .is_some_and(|(code, _)| !self.words().starts_with("ERR - ") || of_a_line.contains(&code));
+        refused || self.words().starts_with("OK ")
     }
 }
 
@@ -96,6 +122,32 @@ mod tests {
         check("\x1b[2Jboo", "\u{fffd}[2Jboo", false);
         check("MSG", "MSG", false);
         assert_eq!(ReceivedLine::new("MSG bob \x1b[2J").line, "MSG bob \u{fffd}[2J");
+    }
+
+    #[test]
+    fn room_is_split_off() {
+        let check = |line: &str, room: Option<&str>, words: &str, is_known| {
+            let received = ReceivedLine::new(line);
+            let room = room.map(|room| RoomName::new(room).unwrap());
+            assert_eq!(
+                (&received.room, received.words(), received.known.is_some()),
+                (&room, words, is_known),
+                "{line:?}"
+            );
+        };
+        check("#ops MSG bob hi", Some("#ops"), "MSG bob hi", true);
+        check("@57 2026-11-20T12:44:29.138Z #ops MSG bob hi", Some("#ops"), "MSG bob hi", true);
+        check("@57 2026-11-20T12:44:29.138Z MSG bob #ops hi", None, "MSG bob #ops hi", true);
+        check("#ops OK MSG 57", Some("#ops"), "OK MSG 57", true);
+        check("#ops SING la", Some("#ops"), "SING la", false);
+        check("#ops", None, "#ops", false);
+        check("#a,b MSG bob hi", None, "#a,b MSG bob hi", false);
+        check("# MSG bob hi", None, "# MSG bob hi", false);
+        assert!(ReceivedLine::new("#ops ERR MSG not-in-room x").is_reply());
+        let line = "@57 2026-11-20T12:44:29.138Z #ops MSG bob hi";
+        let received = ReceivedLine::new(line);
+        let Some(ServerLine::Event(Some(tag), event)) = received.known.clone() else { panic!("{received:?}") };
+        assert_eq!(ReceivedLine::of_event(received.room.clone(), tag, event), received);
     }
 
     #[test]

@@ -22,6 +22,12 @@ pub const REPLY_MESSAGE_MS: u64 = 10;
 /// Most members whose names the client stores for completion. With more members, completion is of little use.
 pub const MEMBERS_NOTED_MAX: usize = 16_384;
 
+/// Most rooms in which the client follows its user. Servers have a lower limit.
+pub const CLIENT_ROOMS_MAX: usize = 256;
+
+/// Most rooms whose names the client stores for completion.
+pub const ROOMS_NOTED_MAX: usize = 1_024;
+
 /// Most bytes of memory for events that the client holds back until it has read the earlier messages.
 pub const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 

@@ -19,9 +19,9 @@ const BEHIND_MAX: usize = 300;
 /// Largest number of bytes that the client gets between two cuts; less than a hundredth of all bytes.
 const BYTES_MAX: usize = 6_000;
 
-/// A proxy that closes the first [`CUTS`] connections, each after a random number of bytes to the client. The first connection gets enough
+/// A proxy that closes the first `cuts_max` connections, each after a random number of bytes to the client. The first connection gets enough
 /// bytes to join.
-fn proxy(server: SocketAddr, mut random: Rng) -> (SocketAddr, Arc<AtomicUsize>) {
+fn proxy(server: SocketAddr, cuts_max: usize, mut random: Rng) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let (address, cuts) = (listener.local_addr().expect("an address"), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&cuts);
@@ -29,11 +29,11 @@ fn proxy(server: SocketAddr, mut random: Rng) -> (SocketAddr, Arc<AtomicUsize>) 
         for (number, client) in listener.incoming().enumerate() {
             let (Ok(mut client), Ok(mut there)) = (client, TcpStream::connect(server)) else { return };
             let least = if number == 0 { 1_000 } else { 0 };
-            let limit = if number < CUTS { random.usize(least..BYTES_MAX) } else { usize::MAX };
+            let limit = if number < cuts_max { random.usize(least..BYTES_MAX) } else { usize::MAX };
             let (mut from, mut to) = (client.try_clone().expect("a clone"), there.try_clone().expect("a clone"));
             let up = thread::spawn(move || drop(std::io::copy(&mut from, &mut to)));
             pass_on(&mut there, &mut client, limit);
-            if number < CUTS {
+            if number < cuts_max {
                 counted.fetch_add(1, Ordering::Relaxed);
             }
             for end in [client, there] {
@@ -58,16 +58,21 @@ fn pass_on(from: &mut TcpStream, to: &mut TcpStream, mut left: usize) {
     }
 }
 
+/// A generator of random numbers, whose seed is printed.
+fn random() -> Rng {
+    let seed = std::env::var("CHINWAG_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
+    println!("CHINWAG_SEED={seed}");
+    Rng::with_seed(seed)
+}
+
 /// `CHINWAG_SEED=n cargo test --test client` repeats the cuts of a run.
 #[test]
 fn client_prints_each_message_once_over_100_reconnects() {
-    let seed = std::env::var("CHINWAG_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("a number"));
-    println!("CHINWAG_SEED={seed}");
     let server = Server::with(&["--history", "20000"]);
     let mut watcher = server.join("watcher");
     let mut sender = server.join("sender");
     watcher.expect("JOIN sender");
-    let (address, cuts) = proxy(server.address, Rng::with_seed(seed));
+    let (address, cuts) = proxy(server.address, CUTS, random());
     let mut client = super::client(address, &["tail", "--nick", "tail", "--from", "sender", "--json"])
         .args(["--count", &MESSAGES.to_string()])
         .stderr(std::process::Stdio::null())
@@ -96,4 +101,50 @@ fn client_prints_each_message_once_over_100_reconnects() {
         watcher.expect(&format!("MSG sender number {number}"));
     }
     watcher.expect("LEAVE tail quit");
+}
+
+/// The messages and cuts of a chat in two rooms.
+const CHAT_MESSAGES: usize = 2_000;
+const CHAT_CUTS: usize = 30;
+
+/// Messages go to both rooms in turn. Within a room, they arrive in order.
+#[test]
+fn chat_shows_each_message_of_its_rooms_once_over_reconnects() {
+    let server = Server::with(&["--history", "20000"]);
+    let [mut watcher, mut sender] = ["watcher", "sender"].map(|nick| {
+        let mut client = server.join(nick);
+        client.send("JOIN #ops");
+        client.sync();
+        client
+    });
+    let (address, cuts) = proxy(server.address, CHAT_CUTS, random());
+    let mut client = super::client(address, &["--nick", "chat"]).spawn().expect("the client starts");
+    let mut typed = client.stdin.take().expect("piped");
+    typed.write_all(b"/join #ops\n").expect("the client reads");
+    watcher.until("#ops JOIN chat");
+    let mut lines = BufReader::new(client.stdout.take().expect("piped")).lines().map(|line| line.expect("a line"));
+    // The next number of each room.
+    let (mut in_home, mut in_ops) = (0, 1);
+    let mut read_up_to = |sent: usize| {
+        while in_home + in_ops < 2 * sent {
+            let line = lines.next().expect("a line");
+            let Some((time, number)) = line.split_once("sender: number ") else { continue };
+            let next = if time.ends_with("#lobby ") { &mut in_home } else { &mut in_ops };
+            assert_eq!(number, next.to_string(), "{line}");
+            *next += 2;
+        }
+    };
+    for sent in 0..CHAT_MESSAGES {
+        let room = if sent % 2 == 0 { "" } else { "#ops " };
+        sender.send(&format!("{room}MSG number {sent}"));
+        read_up_to(sent.saturating_sub(BEHIND_MAX));
+    }
+    read_up_to(CHAT_MESSAGES);
+    drop(typed);
+    assert_eq!(client.wait().expect("it ends").code(), Some(1), "it was disconnected");
+    assert_eq!(cuts.load(Ordering::Relaxed), CHAT_CUTS);
+    // Other members saw no LEAVE or JOIN in between.
+    let seen = watcher.until("#ops LEAVE chat quit");
+    let other = seen.iter().filter(|line| !line.contains("MSG sender number") && !line.contains("LEAVE chat quit"));
+    assert_eq!(other.collect::<Vec<_>>(), [""; 0]);
 }

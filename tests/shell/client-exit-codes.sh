@@ -19,7 +19,7 @@ ends() {
 ends 2 'unknown option "--frobnicate"; see chinwag --help' --frobnicate
 ends 2 'unknown option "--cuont"; did you mean --count*' tail --cuont=3
 ends 2 'unknown option "-5"; put -- before text that begins with -*' send -5 degrees
-ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, raw; "localhost" was parsed as the server*' localhost later
+ends 2 'unknown command "later": expected one of send, who, tail, wait, history, search, rooms, raw; "localhost" was parsed as the server*' localhost later
 ends 2 'unknown command "taill": did you mean tail? No host has this name, either; see chinwag --help' taill
 ends 2 'unknown command "foo" after help: expected one of send, who, tail, *' help foo
 ends 2 'unknown option "-n"; see chinwag tail --help' tail -n 3
@@ -58,7 +58,7 @@ ends 2 'missing value for --nick: expected --nick <name>*' --nick --json who
 ends 2 '--nick is given twice*' --nick a --nick=b
 ends 2 'unexpected value "true" for --json*' --json=true who
 ends 2 'unexpected argument "localhost" after tail: expected options only; *' tail localhost
-ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --nick; see chinwag send --help' send --count 3 x
+ends 2 'unexpected --count: expected it with tail or wait; the options of send are --to, --json, --server, --nick, --room; see chinwag send --help' send --count 3 x
 ends 2 'invalid --since "yesterday": expected an id, 0 or more*' tail --since yesterday
 ends 2 'blank message: expected send TEXT*' send ''
 ends 2 'blank message: expected send TEXT*' send ' ' $'\n'
@@ -70,6 +70,11 @@ ends 2 'invalid --to "bob carol": expected nicknames*' send --to 'bob carol' pss
 ends 2 'unexpected --json: expected it with a command; without a command, the options are --server, --nick, --color, --bell, --retry, --version; see chinwag --help' --json
 ends 2 'invalid --color "pink": expected auto, always or never*' who --color pink
 ends 2 'unexpected --nick: raw reads the nickname from its input*' raw --nick bob
+ends 2 'unexpected --room: raw reads the room from its input*' raw --room '#ops'
+ends 2 'unexpected --room: expected it with send or who or tail or wait or history or search; without a command, *' --room '#ops'
+ends 2 "invalid --room \"ops\": a room's name begins with '#'*" tail --room ops
+ends 2 'invalid --room "#a,#b": a name cannot contain a comma*' send --room '#a,#b' hi
+ends 2 "invalid argument \"dev\" after rooms: a room's name begins with '#'*" rooms dev
 ends 2 'invalid argument "ten" after history: expected a number of messages*' history ten
 ends 2 'unexpected argument "20" after history: expected one <number> at most; *' history 10 20
 ends 2 'unexpected argument "hi" after raw: expected options only; *' raw hi
@@ -102,6 +107,7 @@ ends 1 'alice is taken; choose another with --nick' "$host:$port" who --nick ali
 ends 1 'invalid nickname "al ice": a name cannot contain a space; choose another with --nick' "$host:$port" send --nick 'al ice' hi
 ends 1 'search is disabled on this server*' "$host:$port" search tea
 ends 1 'the last id is [0-9]; expected an id of this server: chinwag history --json prints some' "$host:$port" tail --since 99999
+ends 1 '#nowhere does not exist; chinwag rooms lists the rooms' "$host:$port" history --room '#nowhere'
 ends 5 'timed out' "$host:$port" wait x --timeout 0
 
 # Every command accepts the options of the chat, so that an alias can contain them.

@@ -5,8 +5,8 @@
 source "${0%/*}/../../scripts/peers.sh"
 needs nc.openbsd
 
-commands=(send who tail wait history search raw)
-options=(--to --count --from --timeout --since --epoch --retry --json --nick --color --bell --server)
+commands=(send who tail wait history search rooms raw)
+options=(--room --to --count --from --timeout --since --epoch --retry --json --nick --color --bell --server)
 mkdir "$work/bin"
 ln -s "$(readlink -f "$(client_program)")" "$work/bin/chinwag"
 PATH=$work/bin:$PATH
@@ -28,7 +28,7 @@ for command in "${commands[@]}"; do
         said=$(chinwag "$command" "$option=" x y 2>&1 </dev/null) || true
         case $command$option in
             # Accepted without an effect, or refused with another explanation.
-            *--bell | send--color | who--color | raw--color | raw--nick) known=0 ;;
+            *--bell | send--color | who--color | rooms--color | raw--color | rooms--nick | raw--nick | rooms--room | raw--room) known=0 ;;
             *) [[ $said == *"unexpected $option: expected it with"* ]] && known=0 || known=1 ;;
         esac
         same "$command $option $known" "$command $option $(grep -c -- "^  $option " "$command.help" || true)"
@@ -54,16 +54,27 @@ while IFS= read -r example; do
     example=${example/\"bob\"/\"dave\"}     # bob is in the room already
     USER=user$number setsid bash -c "${example/make 2>&1/echo built}" >"out" 2>"err" </dev/null &
     running=$!
-    if [[ $example != *'--help'* ]]; then
-        until [[ $line =~ ^JOIN\ (user|bot|alice) ]]; do hear ci '*'; done
+    case $example in
+        # They end by themselves, or are in another room.
+        *--help* | *' who'* | *history* | *search* | *rooms* | *--room* | *--since*) began='' ;;
+        *tail* | *wait*) began=watching ;;
+        *) began=joined ;;
+    esac
+    if [[ $began ]]; then
+        if [[ $began == watching ]]; then
+            watched ci 1
+        else
+            until [[ $line =~ ^JOIN\ (user|bot|alice) ]]; do hear ci '*'; done
+        fi
         line=''
         say ci 'MSG build 41 is green, alice: bob joined'
         hear_to ci 'OK MSG *'
         [[ $example != *dave* ]] || join dave nc.openbsd -N "$host" "$port"
-        [[ $example != *tail* || $example == *grep* || $example == *--since* ]] || kill -s TERM -- "-$running"
+        [[ $example != *tail* || $example == *grep* ]] || kill -s TERM -- "-$running"
     fi
     status=0
     wait "$running" || status=$?
+    watched ci 0
     case $example in
         *--since*) expected='1 chinwag: the *' ;; # this server has no such id
         *tail*grep*) expected='0 *' ;;

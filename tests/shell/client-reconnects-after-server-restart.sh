@@ -21,7 +21,7 @@ screen $'*\n! could not connect to '"$host:$port"$': connection refused\n*>'
 
 mv "$work/server.err" "$work/killed.err"
 serve --listen "$host:$port"
-screen $'*! Server disconnected.*\n\\* you are alice; *\n! messages sent while *restarted without them\n??:?? alice is the coordinator\n>'
+screen $'*! Server disconnected.*\n\\* you are alice; *\n! messages sent while *has them\n??:?? alice is the coordinator\n>'
 join bob nc.openbsd -N "$host" "$port"
 keys 'here again' Enter
 hear bob 'MSG alice here again'

@@ -8,7 +8,7 @@ needs tmux nc.openbsd
 serve
 join alice nc.openbsd -N "$host" "$port"
 terminal 60 20
-for command in tail 'wait x' send raw; do
+for command in 'tail --nick bob' 'wait x --nick bob' send raw; do
     keys "clear; for i in one two; do echo \$i; chinwag $host:$port $command --color never; done" Enter
     if [[ $command == raw ]]; then
         screen $'*\none\nHELLO *'

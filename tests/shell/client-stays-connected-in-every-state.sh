@@ -35,7 +35,7 @@ keys Escape '[200~half a paste'
 passes five '> half a paste'
 keys -H 1b 5b 32 30 31 7e
 keys C-u /h Tab
-passes six $'/help     /history\n> /h'
+passes six $'/help     /history  /home\n> /h'
 # The list stays until the next key.
 keys C-c
 hear bob 'LEAVE alice quit'

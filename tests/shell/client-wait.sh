@@ -10,7 +10,7 @@ join ci nc.openbsd -N "$host" "$port"
 hear alice 'JOIN ci'
 
 connect wait "${client[@]}" wait 'build [0-9]+ is (green|red)' --from CI --timeout 60
-hear alice 'JOIN *'
+watched alice 1
 sync ci
 say alice 'MSG build 40 is green'
 hear alice 'OK MSG *'
@@ -19,6 +19,7 @@ say ci 'MSG build 41 is red'
 hear wait '??:?? ci: build 41 is red'
 hear_end wait
 
+# With a nickname, it enters the room, and reads whispers, too.
 connect wait "${client[@]}" --nick wait wait --json psst
 hear_to alice 'JOIN wait'
 say alice 'WHISPER wait psst!'

@@ -1,6 +1,7 @@
 //! Drives the state of a chat with typed lines and lines from a server.
 
 use super::*;
+use crate::limits::MEMBERS_NOTED_MAX;
 
 fn name(raw: &str) -> Name {
     Name::new(raw).unwrap()
@@ -108,7 +109,7 @@ fn member_list_is_bounded() {
     for number in 0..2 * MEMBERS_NOTED_MAX {
         receive(&mut state, &format!("JOIN u{number}"));
     }
-    assert_eq!(state.members.len(), MEMBERS_NOTED_MAX);
+    assert_eq!(state.rooms.get(&RoomName::lobby()).unwrap().members().count(), MEMBERS_NOTED_MAX);
     receive(&mut state, "RENAME bob rob");
     assert!(other_members(&state).contains(&"rob"));
 }
@@ -166,7 +167,7 @@ fn replay_confirms_published_messages() {
         }
         assert_eq!(state.sending().collect::<Vec<_>>(), ["two", "three"]);
         assert_eq!(shown(&mut state, "MSG bob three"), "MSG bob three");
-        assert_eq!(state.handle_replay_end(&name("alice"), is_complete), expected);
+        assert_eq!(state.handle_replay_end(&RoomName::lobby(), Some(&name("alice")), is_complete), expected);
         assert_eq!(shown(&mut state, "MSG alice two"), "MSG alice two", "sent by another client");
     };
     check(true, &[warn("not sent: two"), warn("not sent: three")]);
@@ -179,7 +180,8 @@ fn waiting_lines_are_sent_in_order_after_the_replay() {
     assert_eq!([state.queue("one"), state.queue("two")], [None, None]);
     state.leave();
     assert_eq!(state.handle_waiting(), None, "the replay has not ended");
-    state.handle_replay_end(&name("alice"), true);
+    state.handle_replay_end(&RoomName::lobby(), Some(&name("alice")), true);
+    state.handle_ready();
     for line in ["MSG one", "MSG two", "QUIT"] {
         assert_eq!(state.handle_waiting(), Some(vec![send(line)]));
     }
@@ -224,4 +226,171 @@ fn control_characters_are_replaced() {
     let expected = ChatAction::Show(DisplayItem::Event(None, Event::Msg(name("bob"), text), false));
     assert_eq!(receive(&mut state, "MSG bob \x1b]0;x\x07"), [expected]);
     assert_eq!(receive(&mut state, "ERR - slow \x1b[1m"), [warn("\u{fffd}[1m")]);
+}
+
+fn room(raw: &str) -> RoomName {
+    RoomName::new(raw).unwrap()
+}
+
+/// The item shown for a line, as a line: with the name of its room, if it is another one than the current room.
+fn shown_with_room(state: &mut ChatState, line: &str) -> String {
+    let written = |item: &DisplayItem| match item {
+        DisplayItem::Event(_, event, _) => event.to_string(),
+        DisplayItem::Note(text) => format!("* {text}"),
+        other => panic!("{line:?}: {other:?}"),
+    };
+    match receive(state, line).as_slice() {
+        [ChatAction::Show(DisplayItem::InRoom(room, item))] => format!("[{room}] {}", written(item)),
+        [ChatAction::Show(item)] => written(item),
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+/// Alice after she has entered these rooms one after the other, and read their messages.
+fn alice_in(rooms: &[&str]) -> ChatState {
+    let mut state = alice();
+    state.handle_replay_end(&RoomName::lobby(), Some(&name("alice")), true);
+    state.handle_ready();
+    for entered in rooms {
+        assert_eq!(state.handle_input(&format!("/join {entered}")), [send(&format!("JOIN {entered}"))]);
+        assert!(!state.takes_input(), "the next line is for the new room");
+        let expected = [note(format!("you are in {entered}")), send(&format!("{entered} WHO"))];
+        assert_eq!(receive(&mut state, &format!("OK JOIN {entered} epoch=e last=0")), expected);
+        assert!(!state.takes_input(), "the replay has not ended");
+        for line in ["USER alice coordinator", "USER eve member", "OK WHO 2"] {
+            assert_eq!(receive(&mut state, &format!("{entered} {line}")), []);
+        }
+        assert_eq!(state.handle_replay_end(&room(entered), Some(&name("alice")), true), []);
+        state.handle_ready();
+        assert!(state.takes_input());
+    }
+    state
+}
+
+#[test]
+fn lines_go_to_the_joined_room() {
+    let mut state = alice_in(&["#ops"]);
+    assert_eq!(state.current_elsewhere(), Some(&room("#ops")));
+    assert_eq!(other_members(&state), ["eve"]);
+    assert_eq!(receive(&mut state, "#ops JOIN alice"), [], "the reply is shown");
+    for (typed, sent) in [
+        ("hi", "#ops MSG hi"),
+        ("/who", "#ops WHO"),
+        ("/topic be kind", "#ops TOPIC be kind"),
+        ("/#lobby hi", "MSG hi"),
+        ("/#Ops hi", "#ops MSG hi"),
+        ("/msg #lobby hi", "MSG hi"),
+        ("/msg bob psst", "WHISPER bob psst"),
+        ("/rooms", "ROOMS"),
+        ("/nick al", "NICK al"),
+        (" #ops hi", "#ops MSG  #ops hi"),
+        ("/part", "PART #ops"),
+    ] {
+        assert_eq!(state.handle_input(typed), [send(sent)], "{typed}");
+    }
+    let why = "not sent: is it for #lobby? Then type: /#lobby text (to send it here, begin it with a space)";
+    assert_eq!(state.handle_input("#lobby hi"), [warn(why)]);
+}
+
+#[test]
+fn lines_of_other_rooms_are_named_and_counted() {
+    let mut state = alice_in(&["#ops", "#dev"]);
+    for (line, expected) in [
+        ("#dev MSG eve hi", "MSG eve hi"),
+        ("#ops MSG eve hi", "[#ops] MSG eve hi"),
+        ("#ops MSG eve hi alice", "[#ops] MSG eve hi alice"),
+        ("#ops JOIN bob", "[#ops] JOIN bob"),
+        ("MSG bob hi", "[#lobby] MSG bob hi"),
+        ("MSG bob hi again", "[#lobby] MSG bob hi again"),
+        ("WHISPER bob psst", "WHISPER bob psst"),
+        ("NOTICE bye", "NOTICE bye"),
+    ] {
+        assert_eq!(shown_with_room(&mut state, line), expected, "{line}");
+    }
+    assert_eq!(state.handle_input("/home"), [note("you are in #lobby; unread: #ops 2 (1 mentions you)")]);
+    assert_eq!(state.current_elsewhere(), None);
+    assert_eq!(other_members(&state), ["bob"]);
+    assert_eq!(state.handle_input("hi"), [send("MSG hi")]);
+    shown_with_room(&mut state, "#dev MSG eve hi");
+    assert_eq!(state.handle_input("/join #OPS"), [note("you are in #ops; unread: #dev 1")]);
+    assert_eq!(state.handle_input("/home"), [note("you are in #lobby; unread: #dev 1")]);
+}
+
+#[test]
+fn own_rename_is_shown_once() {
+    let mut state = alice_in(&["#ops"]);
+    state.handle_input("/nick al");
+    assert_eq!(receive(&mut state, "RENAME alice al"), []);
+    assert_eq!(receive(&mut state, "OK NICK al")[0], note("you are al; /help lists the commands"));
+    assert_eq!(receive(&mut state, "#ops RENAME alice al"), []);
+}
+
+#[test]
+fn parted_room_is_left() {
+    let mut state = alice_in(&["#ops", "#dev"]);
+    assert_eq!(state.handle_input("/part #ops tea"), [send("PART #ops tea")]);
+    assert!(!state.takes_input());
+    assert_eq!(receive(&mut state, "OK PART #ops"), [note("you left #ops")]);
+    assert_eq!(state.current_elsewhere(), Some(&room("#dev")));
+    assert_eq!(state.handle_input("/part"), [send("PART #dev")]);
+    assert_eq!(receive(&mut state, "OK PART #dev"), [note("you left #dev; you are in #lobby")]);
+    // Its home, too; and it comes back.
+    assert_eq!(state.handle_input("/part"), [send("PART #lobby")]);
+    assert_eq!(receive(&mut state, "OK PART #lobby"), [note("you left #lobby; you are in no room")]);
+    assert_eq!(state.handle_input("/home"), [send("JOIN #lobby")]);
+    let expected = [note("you are in #lobby"), send("WHO")];
+    assert_eq!(receive(&mut state, "OK JOIN #lobby epoch=e last=0"), expected);
+}
+
+#[test]
+fn message_is_acknowledged_in_its_room() {
+    let mut state = alice_in(&["#ops"]);
+    state.handle_input("one");
+    state.handle_input("/#lobby one");
+    assert_eq!(shown_with_room(&mut state, "MSG alice one"), "[#lobby] MSG alice one");
+    assert_eq!(state.sending().collect::<Vec<_>>(), ["one"]);
+    assert_eq!(state.handle_disconnect(), [warn("Server disconnected.")]);
+    let connected = ["you are alice; /help lists the commands"].map(note);
+    let sent = ["SET echo on", "WHO", "#ops WHO"].map(send);
+    assert_eq!(state.handle_connect(Ok(name("alice"))), [&connected[..], &sent].concat());
+    assert_eq!(shown_with_room(&mut state, "MSG alice one"), "[#lobby] MSG alice one", "by another client");
+    assert_eq!(state.handle_replay_end(&RoomName::lobby(), Some(&name("alice")), true), []);
+    assert_eq!(state.handle_replay_end(&room("#ops"), Some(&name("alice")), true), [warn("not sent: one")]);
+}
+
+#[test]
+fn room_that_cannot_be_entered_again_is_left() {
+    let mut state = alice_in(&["#ops"]);
+    state.handle_input("one");
+    state.handle_disconnect();
+    state.handle_connect(Ok(name("alice")));
+    let problems = ["perhaps not sent: one", "you are no longer in #ops: the server is full"].map(warn);
+    let expected = [&problems[..], &[note("you are in #lobby")]].concat();
+    assert_eq!(state.handle_room_lost(&room("#ops"), "the server is full"), expected);
+    assert_eq!(state.current_elsewhere(), None);
+}
+
+#[test]
+fn replies_about_rooms_are_shown() {
+    let mut state = alice_in(&["#ops"]);
+    let mut check = |typed: &str, answer: &[&str], expected: &[&str]| {
+        state.handle_input(typed);
+        let shown: Vec<_> = answer.iter().flat_map(|line| receive(&mut state, line)).collect();
+        assert_eq!(shown, expected.iter().map(|text| note(*text)).collect::<Vec<_>>(), "{typed:?}");
+    };
+    check(
+        "/rooms",
+        &["ROOM #dev members=1 out", "ROOM #ops members=12 in on call: eve", "OK ROOMS 2"],
+        &["#dev, 1 member", "#ops, 12 members, you are in it: on call: eve"],
+    );
+    check("/rooms #x", &["OK ROOMS 0"], &["no rooms found"]);
+    let more = "there are more rooms; /rooms #prefix lists the ones with this prefix";
+    check("/rooms #d", &["ROOM #dev members=1 out", "OK ROOMS 1 next=#dev"], &["#dev, 1 member", more]);
+    check("/topic", &["#ops OK TOPIC"], &["no topic"]);
+    check("/topic", &["#ops OK TOPIC be kind"], &["topic: be kind"]);
+    check("/who", &["#ops USER eve member", "#ops OK WHO 1"], &["eve member", "1 member"]);
+    assert_eq!(state.room_names().collect::<Vec<_>>(), ["#dev", "#lobby", "#ops"]);
+    assert_eq!(state.handle_input("/topic be kind"), [send("#ops TOPIC be kind")]);
+    assert_eq!(shown_with_room(&mut state, "#ops TOPIC alice be kind"), "TOPIC alice be kind");
+    assert_eq!(receive(&mut state, "#ops OK TOPIC be kind"), [], "the event shows it");
 }

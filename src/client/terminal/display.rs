@@ -28,7 +28,7 @@ pub(super) struct Display {
     pub(super) printer: Printer,
     /// Locked while `send` carries out a key. Only printing waits for it.
     pub(super) editor: Mutex<Editor>,
-    prompt: SyncMutex<&'static str>,
+    prompt: SyncMutex<Prompt>,
     /// Locked during a write, which may never end.
     output: Mutex<ScreenOutput>,
     /// Whether the shell has the terminal: initially, and while the client is stopped or in the background.
@@ -37,6 +37,15 @@ pub(super) struct Display {
     is_reset: AtomicBool,
     /// Whether to clear the screen before the next drawing.
     is_cleared: AtomicBool,
+}
+
+/// The text before the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prompt {
+    /// A question of the client.
+    Question(&'static str),
+    /// `>` in the home, or `#room>`.
+    Chat,
 }
 
 struct ScreenOutput {
@@ -50,7 +59,7 @@ impl Display {
         Self {
             printer: Printer::new(format),
             editor: Mutex::default(),
-            prompt: SyncMutex::new(""),
+            prompt: SyncMutex::new(Prompt::Question("")),
             output: Mutex::new(ScreenOutput { screen, writing: None }),
             is_suspended: AtomicBool::new(true),
             is_reset: AtomicBool::new(true),
@@ -58,7 +67,7 @@ impl Display {
         }
     }
 
-    pub(super) fn set_prompt(&self, prompt: &'static str) {
+    pub(super) fn set_prompt(&self, prompt: Prompt) {
         *self.prompt.lock().unwrap_or_else(PoisonError::into_inner) = prompt;
         self.printer.wake();
     }
@@ -131,12 +140,17 @@ impl Display {
         let erased = screen.erase();
         text += if self.is_cleared.swap(false, Ordering::Relaxed) { CLEAR } else { &erased };
         self.printer.take_batch(&mut text);
-        let sending = chat.with_state(|state| {
+        let (sending, room) = chat.with_state(|state| {
             let waiting = state.waiting().filter(|line| is_message(line));
-            state.sending().chain(waiting).map(str::to_owned).collect::<Vec<_>>()
+            let sending = state.sending().chain(waiting).map(str::to_owned).collect::<Vec<_>>();
+            (sending, state.current_elsewhere().cloned())
         });
-        let prompt = *self.prompt.lock().unwrap_or_else(PoisonError::into_inner);
-        text + &screen.draw(&sending, &editor.input(prompt))
+        let prompt = match (*self.prompt.lock().unwrap_or_else(PoisonError::into_inner), room) {
+            (Prompt::Question(question), _) => question.to_owned(),
+            (Prompt::Chat, None) => "> ".to_owned(),
+            (Prompt::Chat, Some(room)) => format!("{room}> "),
+        };
+        text + &screen.draw(&sending, &editor.input(&prompt))
     }
 }
 

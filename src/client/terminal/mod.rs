@@ -22,7 +22,7 @@ use async_signal::Signal;
 use rustix::process::{getpgrp, kill_current_process_group};
 use smol::{Timer, block_on};
 
-use self::display::Display;
+use self::display::{Display, Prompt};
 use self::send::Keyboard;
 use super::arguments::ClientOptions;
 use super::render::LineFormat;
@@ -77,10 +77,10 @@ impl Shared {
 
     /// Shows a prompt, and waits for one line.
     async fn ask(&self, prompt: &'static str) -> String {
-        self.display.set_prompt(prompt);
+        self.display.set_prompt(Prompt::Question(prompt));
         // This cannot fail: the sender is held here.
         let line = self.answers.1.recv().await.unwrap_or_default();
-        self.display.set_prompt("");
+        self.display.set_prompt(Prompt::Question(""));
         let answer = line.trim().to_owned();
         self.display.printer.note(format!("{prompt}{answer}"));
         answer
@@ -89,7 +89,7 @@ impl Shared {
     /// Begins the chat.
     fn start_chat(&self) {
         self.started.1.close();
-        self.display.set_prompt("> ");
+        self.display.set_prompt(Prompt::Chat);
     }
 
     /// Ends the chat or, before it has started, the attempt to join.

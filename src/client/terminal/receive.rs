@@ -10,10 +10,10 @@ use crate::client::Exit;
 use crate::client::arguments::ClientOptions;
 use crate::client::connection::ServerConnection;
 use crate::client::membership::Membership;
-use crate::client::read_progress::ReadProgress;
+use crate::client::rooms_progress::RoomsProgress;
 use crate::command_line::{parse_server, quoted};
 use crate::limits::HISTORY_REPLAYED_DEFAULT;
-use crate::protocol::Name;
+use crate::protocol::{Name, RoomName};
 
 /// Joins and chats until the connection is lost for good or the user leaves; prints meanwhile.
 pub(super) async fn run(shared: &Shared, options: &ClientOptions, retry: Option<Duration>) -> Result<(), Exit> {
@@ -34,8 +34,8 @@ async fn chat(shared: &Shared, options: &ClientOptions, retry: Option<Duration>)
         return Ok(());
     };
     shared.start_chat();
-    let mut membership =
-        Membership::new(connection, address, name, ReadProgress::from_now(HISTORY_REPLAYED_DEFAULT), retry).await;
+    let rooms = RoomsProgress::from_now(RoomName::lobby(), HISTORY_REPLAYED_DEFAULT);
+    let mut membership = Membership::new(connection, address, Some(name), rooms, retry).await;
     let print = |item: &_| {
         shared.display.printer.print(item);
         Ok(())
@@ -81,7 +81,7 @@ async fn enter(shared: &Shared, connection: &mut ServerConnection, options: &Cli
             (nick, is_second_try) = (Some(raw), true);
             continue;
         }
-        match connection.take_name(&raw).await {
+        match connection.take_name(&raw, &RoomName::lobby()).await {
             Ok(Ok(name)) => return (address, name),
             // Without the hint, which suggests a command: this prompt accepts only a nickname.
             Ok(Err(refusal)) => printer.warn(refusal.problem),
@@ -130,7 +130,8 @@ mod tests {
     fn busy_editor_delays_printing_only() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, format) = (listener.local_addr().unwrap().to_string(), LineFormat::default());
-        let options = ClientOptions { address, nick: Some("al".to_owned()), json: false, format };
+        let (nick, room) = (Some("al".to_owned()), RoomName::lobby());
+        let options = ClientOptions { address, nick, room, json: false, format };
         let shared = Arc::new(Shared::new(format));
         let busy = shared.display.editor.lock_blocking();
         let (print, printed) = mpsc::channel();

@@ -152,9 +152,11 @@ impl Keyboard {
         let display = &self.shared.display;
         let complete = |before: &str| {
             // Copied, so that a long list does not lock the chat.
-            let names =
-                self.shared.chat.with_state(|state| state.other_members().map(str::to_owned).collect::<Vec<_>>());
-            completions(before, names.iter().map(String::as_str))
+            let (names, rooms) = self.shared.chat.with_state(|state| {
+                let names: Vec<_> = state.other_members().map(str::to_owned).collect();
+                (names, state.room_names().collect::<Vec<_>>())
+            });
+            completions(before, names.iter().map(String::as_str), rooms.iter().map(String::as_str))
         };
         let outcome = display.editor.lock().await.press(key, complete);
         match outcome? {
