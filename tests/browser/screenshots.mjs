@@ -1,8 +1,8 @@
-// Takes the screenshots for the README: a room in light mode, in dark mode, on a phone, and with its canvas. `scripts/screenshots` runs
-// this.
+// Takes the screenshots for the documents: rooms in light mode, in dark mode, on a phone without and with the drawer, and with the canvas.
+// `scripts/screenshots` runs this.
 
 import { fileURLToPath } from 'node:url';
-import { expect, expectHere, hear, join, nc, play, say, serve } from './stage.mjs';
+import { expect, expectHere, expectRooms, expectText, hear, join, nc, openRoom, play, say, serve } from './stage.mjs';
 
 const DIRECTORY = fileURLToPath(new URL('screenshots/', import.meta.url));
 
@@ -10,13 +10,19 @@ await play(async () => {
   const server = await serve({ options: ['--line-rate', '0'] });
   const ci = nc(server, 'ci');
   await ci.hear(/^HELLO/, 'OK NICK ci', 'COORDINATOR ci');
-  ci.say('MSG build 40 is red: https://ci.example.org/build/40', 'MSG build 41 is green: https://ci.example.org/build/41');
-  await ci.hear(/^OK MSG/, /^OK MSG/);
+  ci.say('JOIN #builds,#design,#kitchen', '#builds TOPIC main: https://ci.example.org/main', '#design TOPIC the new layout');
+  ci.say('#builds MSG build 40 is red: https://ci.example.org/build/40');
+  ci.say('#builds MSG build 41 is green: https://ci.example.org/build/41', '#design MSG build 41 has the new layout');
 
   const small = { viewport: { width: 1120, height: 640 } };
   const alice = await join(server, 'alice', small);
   const bob = await join(server, 'bob', { ...small, colorScheme: 'dark' });
   const zoe = await join(server, 'zoë', { viewport: { width: 390, height: 640 } });
+  await expectHere(alice, 'ci*', 'alice', 'bob', 'zoë');
+  for (const page of [alice, bob, zoe]) {
+    await say(page, '/join #builds,#kitchen,#design');
+    await expectText(page, '#room-name', '#design');
+  }
   await expectHere(alice, 'ci*', 'alice', 'bob', 'zoë');
   const lines = [
     [zoe, 'good morning 🙂'],
@@ -34,6 +40,9 @@ await play(async () => {
   await hear(alice, 'there is cake');
   await hear(bob, 'there is cake');
   await hear(zoe, 'yes, open the canvas');
+  ci.say('MSG good morning', '#kitchen MSG alice, bob and zoë: the coffee is ready', '#builds MSG build 42 is red', '#builds MSG build 43 is green');
+  const rooms = ['#builds 2', '#design*', '#kitchen @1', '#lobby 1'];
+  for (const page of [alice, bob]) await expectRooms(page, ...rooms);
 
   const take = async (page, name) => {
     await page.mouse.move(0, 0);
@@ -43,6 +52,11 @@ await play(async () => {
   await take(alice, 'light');
   await take(bob, 'dark');
   await take(zoe, 'narrow');
+  await zoe.click('#show-rooms');
+  await expectRooms(zoe, ...rooms);
+  await take(zoe, 'drawer');
+  await openRoom(alice, '#builds');
+  await openRoom(alice, '#design');
 
   await alice.setViewportSize({ width: 1280, height: 640 });
   await alice.click('#show-canvas');

@@ -136,9 +136,12 @@ export async function proxy(servers) {
   return { web: listener.address().port, cut };
 }
 
-/** Starts nc as a client. `hear(…lines)` expects exactly these lines; a regular expression stands for a line that it matches. */
-export function nc(server, name) {
-  const child = spawn('nc', ['127.0.0.1', String(server.line)], { stdio: ['pipe', 'pipe', 'inherit'] });
+/**
+ * Starts nc as a client, from this address. `hear(…lines)` expects exactly these lines; a regular expression stands for a line that it
+ * matches. `next()` returns the next line.
+ */
+export function nc(server, name, address = '127.0.0.1') {
+  const child = spawn('nc', ['-s', address, '127.0.0.1', String(server.line)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = read(child.stdout);
   ended.push(() => child.kill());
   const say = (...said) => child.stdin.write(said.map((line) => `${line}\n`).join(''));
@@ -150,18 +153,37 @@ export function nc(server, name) {
     }
   };
   if (name) say(`NICK ${name}`);
-  return { say, hear };
+  return { say, hear, next: lines.next };
 }
 
-/** Opens `count` connections that read and drop all lines; `say(…lines)` sends. */
-export async function crowd(server, count) {
-  const connect = () => new Promise((resolve, reject) => {
-    const socket = net.connect(server.line, '127.0.0.1', () => resolve(socket)).resume().on('error', reject);
+/**
+ * Opens `count` connections, from these addresses in turn, that read and drop all lines. `say(…lines)` sends; `sync()` returns when the
+ * server has carried out everything before it.
+ */
+export async function crowd(server, count, addresses = ['127.0.0.1']) {
+  const connect = (localAddress) => new Promise((resolve, reject) => {
+    const to = { port: server.line, host: '127.0.0.1', localAddress };
+    const socket = net.connect(to, () => resolve(socket)).resume().on('error', reject);
   });
   const sockets = [];
-  while (sockets.length < count) sockets.push(await connect());
+  while (sockets.length < count) sockets.push(await connect(addresses[sockets.length % addresses.length]));
   ended.push(() => sockets.forEach((socket) => socket.destroy()));
-  return sockets.map((socket) => ({ say: (...lines) => socket.write(lines.map((line) => `${line}\n`).join('')) }));
+  return sockets.map((socket) => {
+    const say = (...lines) => socket.write(lines.map((line) => `${line}\n`).join(''));
+    const sync = () => new Promise((resolve) => {
+      let before = '';
+      const read = (bytes) => {
+        const text = before + bytes.toString('latin1');
+        before = text.slice(-'OK PING sync'.length);
+        if (!text.includes('OK PING sync')) return;
+        socket.off('data', read);
+        resolve();
+      };
+      socket.on('data', read);
+      say('PING sync');
+    });
+    return { say, sync };
+  });
 }
 
 /** The lines of a stream, one at a time; `next()` fails if none arrives in time. */
@@ -266,6 +288,27 @@ export async function expectHere(page, ...names) {
     const shown = people.map((item) => item.querySelector('bdi').textContent + (item.querySelector('.role') ? '*' : ''));
     return shown.join() === wanted.join();
   }, names, `here should be ${names}`);
+}
+
+/** Shows one of the user's rooms, with its link in the column. */
+export async function openRoom(page, name) {
+  await page.locator(`.room[data-name="${name}"]`).click();
+  await expectText(page, '#room-name', name);
+}
+
+/**
+ * Waits until the column has exactly these rooms: as `#ops`, `#ops 2` with unread messages, or `#ops @2` with a mention. `*` marks the
+ * room that is open.
+ */
+export async function expectRooms(page, ...rooms) {
+  await expect(page, (wanted) => {
+    const shown = [...document.querySelectorAll('#room-list a')].map((link) => {
+      const badge = link.querySelector('.badge');
+      const unread = badge.hidden ? '' : ` ${badge.classList.contains('mentioned') ? '@' : ''}${badge.textContent}`;
+      return `${link.querySelector('bdi').textContent}${link.ariaCurrent ? '*' : ''}${unread}`;
+    });
+    return shown.join() === wanted.join();
+  }, rooms, `the rooms should be ${rooms}`);
 }
 
 /** Waits until a function that runs in the page returns true. */

@@ -28,6 +28,9 @@ export class Canvas {
   #paper = new Paper(this.#canvas);
   #pen = byId('pen');
   #draw;
+  #request;
+  /** Whether the bitmap has what was drawn in the room, or will have it with the reply to a request. */
+  #isLoaded = false;
   #replayed = [];
   /** The points of the next piece. After the first piece, they begin with the last point of the previous piece. */
   #points = [];
@@ -40,9 +43,10 @@ export class Canvas {
   #at = { x: 5000, y: 5000 };
   #isDown = false;
 
-  /** `draw(stroke, answered)` sends a piece; `clear()` clears the canvas for all members. */
-  constructor({ draw, clear }) {
+  /** `draw(stroke, answered)` sends a piece; `clear()` clears the canvas for all members; `request()` requests all strokes. */
+  constructor({ draw, clear, request }) {
     this.#draw = draw;
+    this.#request = request;
     this.#addChoices('colours', 'colour', COLOURS, (input, colour) => input.style.setProperty('--colour', colour));
     this.#addChoices('widths', 'width', WIDTHS, (input, width) => input.style.setProperty('--width', width));
     byId('clear').addEventListener('click', clear);
@@ -68,6 +72,7 @@ export class Canvas {
     if (!isConnected) this.stop();
     byId('drawing').classList.toggle('stale', !isConnected);
     byId('clear').disabled = !isConnected;
+    this.#load();
   }
 
   get isShown() {
@@ -78,6 +83,21 @@ export class Canvas {
     if (!isShown) this.stop();
     byId('drawing').hidden = !isShown;
     byId('show-canvas').setAttribute('aria-expanded', isShown);
+    this.#load();
+  }
+
+  /** Shows the canvas of another room, or of the same room on another connection. */
+  open() {
+    this.stop();
+    this.wipe();
+    this.reload();
+  }
+
+  /** Requests all strokes again: now, or when the canvas is shown. */
+  reload() {
+    this.forgetReplayed();
+    this.#isLoaded = false;
+    this.#load();
   }
 
   /** Ends the stroke that is being drawn, if any. */
@@ -108,8 +128,15 @@ export class Canvas {
     this.#paper.clear();
   }
 
+  /** Paints a stroke of a member. Before all strokes are requested, none is needed. */
   paint(stroke) {
-    this.#paper.add([stroke]);
+    if (this.#isLoaded) this.#paper.add([stroke]);
+  }
+
+  #load() {
+    if (this.#isLoaded || !this.isShown || !this.#isConnected) return;
+    this.#isLoaded = true;
+    this.#request();
   }
 
   get #isDrawing() {

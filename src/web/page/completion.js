@@ -1,18 +1,22 @@
-// Completes the word before the cursor: names anywhere, commands at the start of a line. Pure: no document.
+// Completes the word before the cursor: names of members and rooms anywhere, commands at the start of a line. Pure: no document.
 
 import { foldCase } from './case.js';
-import { USAGES } from './typed.js';
 
 /** Returns `{ from, words }`: the index in `before` at which the word begins, and its possible replacements. */
-export function completions(before, names) {
+export function completions(before, { names, rooms, commands }) {
   const line = before.slice(before.lastIndexOf('\n') + 1);
   const offset = before.length - line.length;
   const command = /^\p{White_Space}*(\/\p{L}+)$/u.exec(line)?.[1].toLowerCase();
   if (command) {
-    const words = Object.keys(USAGES).map((verb) => `/${verb} `).filter((word) => word.startsWith(command));
+    const words = commands.map((verb) => `/${verb} `).filter((word) => word.startsWith(command));
     return { from: before.length - command.length, words };
   }
   const token = /\S*$/.exec(line)[0];
+  const [room] = /#[^,]*$/.exec(token) ?? [];
+  if (room) {
+    const words = rooms.filter((name) => foldCase(name).startsWith(foldCase(room))).map((name) => `${name} `);
+    if (words.length) return { from: before.length - room.length, words };
+  }
   for (const start of startsOf(token)) {
     const begun = foldCase(token.slice(start));
     const fitting = names.filter((name) => foldCase(name).startsWith(begun));

@@ -17,25 +17,24 @@ export class Composer {
   #box = byId('text');
   #error = byId('not-sent');
   #send;
-  #names;
+  #words;
   #measure;
   #changed;
   #completion = null;
-  #recipients = [];
+  #draft = null;
+  #audience = 'everybody';
   #isConnected = false;
   #isComposing = false;
-  /** Refused text at the beginning of the box, until the user edits it. */
-  #givenBack = '';
 
   /**
    * - `send(lines)` sends the lines, or returns the reason why it does not.
-   * - `names()` returns the names that Tab completes.
+   * - `words()` returns what Tab completes: `{ names, rooms, commands }`.
    * - `measure(lines)` returns `{ bytes, max }` of the longest message.
-   * - `changed()` is called when the text changes.
+   * - `changed(draft)` is called when the text changes.
    */
-  constructor({ send, names, measure, changed }) {
+  constructor({ send, words, measure, changed }) {
     this.#send = send;
-    this.#names = names;
+    this.#words = words;
     this.#measure = measure;
     this.#changed = changed;
     byId('composer').addEventListener('submit', (event) => {
@@ -52,23 +51,26 @@ export class Composer {
     byId('emoji').addEventListener('click', ({ target }) => target.value && this.#insert(target.value));
   }
 
-  get text() {
-    return this.#box.value;
-  }
-
-  set text(text) {
-    this.#box.value = text;
-    this.#textChanged();
+  /** Shows a draft, to be edited and sent. */
+  open(draft) {
+    this.#draft = draft;
+    this.#show();
   }
 
   focus() {
     this.#box.focus();
   }
 
-  /** Shows the recipients of the next message, as `{ name, isHere }`. An empty list means everybody. */
-  address(recipients) {
-    this.#recipients = recipients;
+  /** Names the recipients of a message that is not a whisper: everybody, or a room. */
+  set audience(audience) {
+    if (audience === this.#audience) return;
+    this.#audience = audience;
     this.#showRecipients();
+  }
+
+  /** Shows the recipients of the draft, which have changed. */
+  address(draft) {
+    if (draft === this.#draft) this.#showRecipients();
   }
 
   /** Shows whether messages can be sent now. */
@@ -79,20 +81,16 @@ export class Composer {
     this.#showRecipients();
   }
 
-  /** Puts refused text back into the box: after earlier refused text, and before text that the user has written since. */
-  giveBack(text, reason) {
+  /** Puts refused text back into its draft. */
+  giveBack(draft, text, reason) {
     // Waits for the end of a composition: a change of the box would abort it, or duplicate its text.
-    if (this.#isComposing) {
-      this.#box.addEventListener('compositionend', () => this.giveBack(text, reason), { once: true });
+    if (this.#isComposing && draft === this.#draft) {
+      this.#box.addEventListener('compositionend', () => this.giveBack(draft, text, reason), { once: true });
       return;
     }
-    const { value } = this.#box;
-    const isThere = this.#givenBack && `${value}\n`.startsWith(`${this.#givenBack}\n`);
-    const before = isThere ? this.#givenBack : '';
-    const written = isThere ? value.slice(before.length + 1) : value;
-    this.#givenBack = before ? `${before}\n${text}` : text;
-    this.text = written ? `${this.#givenBack}\n${written}` : this.#givenBack;
-    this.#fail(reason);
+    draft.giveBack(text, reason);
+    if (draft === this.#draft) this.#show();
+    else this.#changed(draft);
   }
 
   /** Shows a text in the place of errors. */
@@ -101,14 +99,27 @@ export class Composer {
   }
 
   #submit() {
+    const draft = this.#draft;
+    draft.text = this.#box.value;
     const lines = linesOf(this.#box.value);
     const reason = lines.length ? this.#send(lines) : '';
     if (!reason) {
-      this.text = '';
-      this.#givenBack = '';
+      draft.sent();
+      draft.reason = '';
     }
+    // The lines may have opened another room.
+    if (draft !== this.#draft) return this.#changed(draft);
+    this.#box.value = draft.text;
+    this.#textChanged();
     this.#fail(reason);
     this.focus();
+  }
+
+  #show() {
+    this.#box.value = this.#draft.text;
+    this.#textChanged();
+    const isOutdated = this.#isConnected && this.#draft.reason === NOT_SENT_DISCONNECTED;
+    this.#fail(isOutdated ? '' : this.#draft.reason);
   }
 
   #key(event) {
@@ -127,7 +138,7 @@ export class Composer {
     const { selectionStart: at, value } = this.#box;
     // If the text or the cursor has changed since, completes another word.
     if (this.#completion?.value !== value || this.#completion.at !== at) {
-      this.#completion = { ...completions(value.slice(0, at), this.#names()), turn: 0 };
+      this.#completion = { ...completions(value.slice(0, at), this.#words()), turn: 0 };
     }
     const { from, words, turn } = this.#completion;
     if (!words.length) return false;
@@ -147,9 +158,10 @@ export class Composer {
   #textChanged() {
     // For browsers without `field-sizing`.
     this.#box.rows = Math.min(this.#box.value.split('\n').length, ROWS_MAX);
+    this.#draft.text = this.#box.value;
     this.#showRecipients();
     this.#showLength();
-    this.#changed();
+    this.#changed(this.#draft);
   }
 
   /** Shows the recipients that the text names or, if it names none, the members chosen in the list. */
@@ -157,14 +169,14 @@ export class Composer {
     const [line = ''] = linesOf(this.#box.value);
     const typed = readLine(line);
     const named = typed.kind === 'whisper' ? typed.names.map((name) => ({ name, isHere: true })) : null;
-    const recipients = named ?? this.#recipients;
+    const recipients = named ?? this.#draft.recipients.list;
     const isWhisper = recipients.length > 0;
     byId('composer').classList.toggle('private', isWhisper);
     byId('whispering').hidden = !isWhisper;
     byId('to-all').hidden = named !== null;
     replaceIfChanged(byId('whispered-to'), recipients.flatMap(recipientNodes).slice(1));
     byId('send').textContent = this.#isConnected ? (isWhisper ? 'Whisper' : 'Send') : 'Waiting…';
-    this.#box.placeholder = isWhisper ? 'Only these members will read this' : 'Message to everybody';
+    this.#box.placeholder = isWhisper ? 'Only these members will read this' : `Message to ${this.#audience}`;
   }
 
   #showLength() {
@@ -176,6 +188,7 @@ export class Composer {
   }
 
   #fail(reason) {
+    this.#draft.reason = reason;
     this.#error.textContent = reason;
     this.#error.hidden = !reason;
   }

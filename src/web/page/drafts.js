@@ -1,14 +1,50 @@
-// Keeps unsent text and its recipients over a reload, in the session storage, which belongs to one tab: tabs do not overwrite each other's
-// drafts, and a whisper does not stay in the browser for the next user of the machine.
+// The unsent text of a room with its recipients. It survives a reload in the session storage, which belongs to one tab: tabs do not
+// overwrite each other's drafts, and a whisper does not stay in the browser for the next user of the machine.
 
+import { Recipients } from './recipients.js';
 import { load, store } from './storage.js';
 
-export function storeDraft(text, names) {
-  store('sessionStorage', 'draft', text || names.length ? { text, names } : null);
-}
+export class Draft {
+  text = '';
+  /** The reason why the text, or a part of it, was not sent; or another text for the user. */
+  reason = '';
+  recipients;
+  #key;
+  /** Refused text at the beginning, until the user edits it. */
+  #givenBack = '';
 
-/** Returns `{ text, names }`, both empty if there is no draft. */
-export function loadDraft() {
-  const { text = '', names = [] } = load('sessionStorage', 'draft') ?? {};
-  return { text, names };
+  /** `changed(draft)` is called when the recipients change. */
+  constructor(name, changed) {
+    this.#key = `draft ${name}`;
+    this.recipients = new Recipients(() => changed(this));
+  }
+
+  /** Puts refused text back: after earlier refused text, and before text that the user has written since. */
+  giveBack(text, reason) {
+    const { text: value } = this;
+    const isThere = this.#givenBack && `${value}\n`.startsWith(`${this.#givenBack}\n`);
+    const before = isThere ? this.#givenBack : '';
+    const written = isThere ? value.slice(before.length + 1) : value;
+    this.#givenBack = before ? `${before}\n${text}` : text;
+    this.text = written ? `${this.#givenBack}\n${written}` : this.#givenBack;
+    this.reason = reason;
+  }
+
+  /** Empties the text, which was sent. */
+  sent() {
+    this.text = '';
+    this.#givenBack = '';
+  }
+
+  store() {
+    const { text, recipients: { names } } = this;
+    store('sessionStorage', this.#key, text || names.length ? { text, names } : null);
+  }
+
+  /** Loads the text and the recipients, members of this room. */
+  restore(room) {
+    const { text = '', names = [] } = load('sessionStorage', this.#key) ?? {};
+    this.text = text;
+    this.recipients.choose(names.map((name) => ({ name })), room);
+  }
 }

@@ -10,7 +10,8 @@ export function entryOf(line, room, order) {
   const entry = { kind: line.kind, order: line.id ?? order, at };
   if (line.kind === 'whisper') return { ...entry, ...spoken(line, room), to: ['you'] };
   if (line.kind === 'msg' || line.kind === 'past') return { ...entry, ...spoken(line, room) };
-  return { ...entry, what: EVENTS[line.kind](line, room.me) };
+  const { me } = room;
+  return { ...entry, what: () => EVENTS[line.kind](line, me) };
 }
 
 /** The entry for a whisper that the user sent, or for a pending message. */
@@ -19,7 +20,7 @@ export function ownEntry({ to, text, me, order }) {
 }
 
 export function noteEntry(text, order, isBoundary) {
-  return { kind: 'note', order, at: new Date(), what: [text], isBoundary };
+  return { kind: 'note', order, at: new Date(), what: () => [text], isBoundary };
 }
 
 function spoken(line, room) {
@@ -34,15 +35,19 @@ const EVENTS = {
     [nameNode(name), ` ${departure(reason)}`, ...(text ? [': ', element('bdi', {}, text)] : [])],
   rename: ({ name, to }, me) => [...(to === me ? ['You are'] : [nameNode(name), ' is']), ' now ', nameNode(to)],
   coordinator: ({ name }, me) => [...(name === me ? ['You are'] : [nameNode(name), ' is']), ' now the coordinator'],
+  topic: ({ name, text }, me) => [
+    ...(name === me ? ['You'] : [nameNode(name)]),
+    ...(text ? [' set the topic: ', element('bdi', {}, text)] : [' cleared the topic']),
+  ],
   clear: ({ name }, me) => [...(name === me ? ['You'] : [nameNode(name)]), ' cleared the canvas'],
   notice: ({ text }) => [element('bdi', {}, notice(text))],
 };
 
 /** The element that shows an entry. */
 export function nodeOf(entry) {
-  if (entry.kind === 'note') return element('p', { className: 'note' }, ...entry.what);
+  if (entry.kind === 'note') return element('p', { className: 'note' }, ...entry.what());
   if (!entry.author) {
-    return element('p', { className: 'event' }, clock(entry.at), element('span', { className: 'said' }, ...entry.what));
+    return element('p', { className: 'event' }, clock(entry.at), element('span', { className: 'said' }, ...entry.what()));
   }
   const said = element('span', { className: 'said', dir: 'auto' }, ...textNodes(entry.text, entry.me));
   const to = entry.to ? [element('span', { className: 'to' }, ' whispers to ', ...recipients(entry))] : [];

@@ -31,6 +31,13 @@ export class KeyedList {
     this.#request();
   }
 
+  /** Removes all elements at once. */
+  clear() {
+    this.#items = [];
+    this.#rows.clear();
+    this.#parent.replaceChildren();
+  }
+
   /** The element of the item with this key, if it is shown. */
   element(key) {
     return this.#rows.get(key)?.element;

@@ -24,15 +24,16 @@ export class Notifications {
     });
   }
 
-  /** Shows a notification for a whisper or mention, if notifications are on. */
-  notify({ kind, name, text }) {
+  /** Shows a notification for a whisper or mention, if notifications are on. `place` names the room; `open()` shows it. */
+  notify({ kind, name, text }, place, open) {
     if (!this.#isOn) return;
-    const title = kind === 'whisper' ? `${name} whispers to you` : `${name} mentions you`;
+    const title = kind === 'whisper' ? `${name} whispers to you` : `${name} mentions you${place && ` in ${place}`}`;
     try {
       const options = { body: text.slice(0, TEXT_MAX), tag: `chinwag ${location.href}`, renotify: true };
       const notification = new Notification(title, options);
       notification.onclick = () => {
         focus();
+        open();
         notification.close();
       };
     } catch {

@@ -1,62 +1,64 @@
 // The entry point. Creates the parts of the page, passes events of the session to the views, and passes actions of the user to the session.
 
+import { roomInAddress } from './address.js';
 import { Canvas } from './canvas.js';
+import { commandsOf, usages } from './commands.js';
 import { Composer } from './composer.js';
-import { storeDraft, loadDraft } from './drafts.js';
+import { Conversations } from './conversations.js';
 import { oncePerFrame } from './frames.js';
 import { Log } from './log.js';
 import { NameDialog } from './names.js';
+import { Navigation } from './navigation.js';
 import { Notifications } from './notifications.js';
 import { People } from './people.js';
-import { Recipients } from './recipients.js';
 import { Sending } from './sending.js';
-import { Session } from './session.js';
+import { LOBBY, Session } from './session.js';
 import { Status } from './status.js';
 import { load, store } from './storage.js';
-import { USAGES } from './typed.js';
 import { followViewport } from './viewport.js';
-import { closeText, listed, refusal } from './wording.js';
+import { closeText, refusal } from './wording.js';
 
 const byId = (id) => document.getElementById(id);
 
-const session = new Session(webSocketUrl(), {
-  joined, refused, line, closed, note: (text, after) => log.note(text, { after }), caughtUp: () => log.endReplay(),
-});
-const { room } = session;
-const log = new Log((id) => store('localStorage', 'read', { epoch: room.epoch, id }));
-const recipients = new Recipients(recipientsChanged);
-const people = new People(room, recipients, (pointer) => pointer === 'mouse' && composer.focus());
+const on = { joined, refused, entered, left, line, note, caughtUp, topics: () => showRoom(), closed };
+const session = new Session(webSocketUrl(), on, [roomInAddress() ?? LOBBY, ...storedRooms()]);
+const log = new Log({ read, counted: () => showRoom() });
+const conversations = new Conversations(log, draftChanged);
+const people = new People((pointer) => pointer === 'mouse' && composer.focus());
 const composer = new Composer({
   send: (lines) => sending.send(lines),
-  names: () => room.people.map(({ name }) => name).filter((name) => name !== room.me),
+  words,
   measure: (lines) => sending.measure(lines),
-  changed: saveDraft,
+  changed: (draft) => draft.store(),
 });
-const commands = { nick, quit, who, status: checkStatus, canvas: toggleCanvas, ping, help };
-const sending = new Sending({ session, log, recipients, composer, commands });
-const canvas = new Canvas({ draw: (stroke, answered) => session.draw(stroke, answered), clear: () => session.clear() });
+const canvas = new Canvas({
+  draw: (stroke, answered) => session.draw(stroke, answered), clear: () => session.clear(), request: () => session.canvas(),
+});
 const status = new Status(() => session.status());
-const names = new NameDialog((name) => (room.me ? rename(name) : session.join(name)));
+const names = new NameDialog((name) => (session.me ? rename(name) : session.takeName(name)));
 const notifications = new Notifications((text) => composer.explain(text));
+const navigation = new Navigation({ session, composer, opened: open });
+const commands = commandsOf({
+  session, canvas, status, names, rooms: navigation, quit, changed: () => showRoom(), giveBack,
+});
+const sending = new Sending({ session, conversations, composer, commands });
 const showRoom = oncePerFrame(() => drawRoom());
-/** The epoch of the ids in the log. */
-let epoch = null;
 let hasQuit = false;
 
 byId('address').textContent = location.host;
-byId('rename').addEventListener('click', () => names.askToRename(room.me));
+byId('rename').addEventListener('click', () => names.askToRename(session.me));
 byId('quit').addEventListener('click', () => quit({ reason: '' }));
 byId('retry').addEventListener('click', () => session.retryNow());
 byId('to-all').addEventListener('click', () => {
-  recipients.clear();
+  conversations.current.draft.recipients.clear();
   composer.focus();
 });
-byId('show-canvas').addEventListener('click', toggleCanvas);
+byId('show-canvas').addEventListener('click', commands.canvas);
 // Closing the page leaves the room at once.
 addEventListener('pagehide', () => session.quit());
 addEventListener('pageshow', ({ persisted }) => persisted && location.reload());
 followViewport();
-restoreDraft();
+open(session.current);
 names.askToJoin();
 
 /** The address of the WebSocket, beside the page: a proxy may serve both under a path. */
@@ -66,44 +68,105 @@ function webSocketUrl() {
   return url.href;
 }
 
-function joined(isBack) {
-  beginReplay();
-  if (isBack) log.note('Connected again.', { isBoundary: true });
-  names.remember(room.me);
+/** The rooms that the user was in: before a reload of this tab, or at the last visit. */
+function storedRooms() {
+  const rooms = load('sessionStorage', 'rooms') ?? load('localStorage', 'rooms');
+  return Array.isArray(rooms) ? rooms.map(String) : [];
+}
+
+function storeRooms() {
+  const rooms = session.rooms.map(({ name }) => name);
+  for (const area of ['sessionStorage', 'localStorage']) store(area, 'rooms', rooms);
+}
+
+/** Shows a room. */
+function open(room) {
+  canvas.stop();
+  status.close();
+  session.open(room);
+  const conversation = conversations.open(room);
+  people.open(room, conversation.draft.recipients);
+  composer.open(conversation.draft);
+  canvas.open();
+  showRoom();
+}
+
+function joined() {
+  names.remember(session.me);
   hasQuit = false;
   showConnection('Connected');
-  showRoom();
+  navigation.show();
   // Does not move the focus after a reconnect: the user may be reading, drawing or changing the name.
   if (!names.isJoining) return;
   names.close();
   composer.focus();
 }
 
-/** Prepares the log for past messages, some of which the user may have read at an earlier visit. */
-function beginReplay() {
-  if (room.epoch !== epoch) {
-    const read = load('localStorage', 'read');
-    const earlier = read?.epoch === room.epoch ? read.id : Infinity;
-    log.begin(epoch === null ? earlier : 0);
-    epoch = room.epoch;
+function entered(room, isBack) {
+  const conversation = conversations.of(room);
+  const { epoch } = room;
+  if (epoch !== conversation.epoch) {
+    // The user may have read some of its messages at an earlier visit.
+    const read = load('localStorage', `read ${room.name}`);
+    const earlier = read?.epoch === epoch ? read.id : Infinity;
+    conversation.begin(epoch, conversation.epoch === null ? earlier : 0);
   }
-  log.beginReplay();
+  conversation.beginReplay();
+  if (isBack) conversation.note('Connected again.', { isBoundary: true });
+  if (room === session.current) canvas.reload();
+  storeRooms();
+  showRoom();
+}
+
+/** Remembers, for the next visit, up to which message the user has read a room. */
+function read({ room }, id) {
+  store('localStorage', `read ${room.name}`, { epoch: room.epoch, id });
+}
+
+function left(room, reply) {
+  conversations.remove(room);
+  if (room === conversations.current?.room) open(session.current);
+  navigation.show();
+  if (reply) conversations.current.note(`You could not enter ${room.name}. ${refusal(reply)}`);
+  storeRooms();
+  showRoom();
+}
+
+function note(room, text, after) {
+  conversations.of(room).note(text, { after });
+}
+
+function caughtUp(room) {
+  conversations.of(room).endReplay();
 }
 
 function refused(reply, name) {
-  room.me = '';
+  session.forgetName();
   if (!names.isJoining) names.askToJoin('The connection was lost, and your name is no longer available.');
   names.refuse(refusal(reply, name));
 }
 
-function line(line, isNew) {
+function line(room, line, isNew) {
+  if (room === session.current) show(room, line);
+  if (isNew) conversations.of(room).show(line, (entry) => notify(entry, room));
+  showRoom();
+}
+
+/** Shows a line about the room that the page shows, in other places than the log. */
+function show(room, line) {
   if (line.kind === 'stroke') canvas.replay(line.stroke);
   if (line.kind === 'draw') canvas.paint(line.stroke);
   if (line.kind === 'clear') canvas.wipe();
+  // The server sends ROSTER after it has skipped events, and it has skipped strokes, too.
+  if (line.kind === 'roster') canvas.reload();
   if (line.kind === 'ok' && line.verb === 'CANVAS') canvas.replayed();
   if (line.kind === 'ok' && line.verb === 'STATUS') status.show(room.status);
-  if (isNew) log.show(line, room, (entry) => notifications.notify(entry));
-  showRoom();
+}
+
+function notify(entry, room) {
+  const place = session.rooms.length > 1 && entry.kind !== 'whisper' ? room.name : '';
+  notifications.notify(entry, place, () => navigation.go(room.name));
+  if (room !== session.current) navigation.announce(`${entry.name} mentions you in ${room.name}.`);
 }
 
 function closed({ retryMs, closeReason: line }) {
@@ -111,15 +174,20 @@ function closed({ retryMs, closeReason: line }) {
   const wasConnected = byId('where').classList.contains('connected');
   if (retryMs !== null) {
     if (names.isJoining) names.wait('Server unreachable. Retrying…');
-    if (wasConnected) log.note(closeText(line) || 'The connection was lost.');
+    if (wasConnected) conversations.note(closeText(line) || 'The connection was lost.');
     return showConnection('Not connected. Retrying…', true);
   }
-  room.me = '';
-  room.replaceMembers([]);
+  session.forgetName();
+  for (const room of session.rooms) room.replaceMembers([]);
   showConnection('Not connected');
-  names.askToJoin(hasQuit ? 'You have left the room.' : closeText(line));
+  names.askToJoin(hasQuit ? farewell() : closeText(line));
 }
 
+function farewell() {
+  return session.rooms.length > 1 ? 'You have left all rooms.' : 'You have left the room.';
+}
+
+/** Changes the name from the dialog. */
 function rename(name) {
   session.rename(name, (reply) => {
     if (!reply?.isOk) return names.refuse(reply ? refusal(reply, name) : 'Not connected. Try again later.');
@@ -129,66 +197,48 @@ function rename(name) {
   });
 }
 
-/* Commands */
-
-function nick({ name, raw }) {
-  session.rename(name, (reply) => {
-    if (reply?.isOk) names.remember(reply.value);
-    else composer.giveBack(raw, reply ? refusal(reply, name) : 'Not connected. Try again later.');
-    showRoom();
-  });
-}
-
 function quit({ reason }) {
   hasQuit = true;
   session.quit(reason);
 }
 
-function who() {
-  const shown = room.people.map(({ name, isCoordinator }) => {
-    const roles = [name === room.me && 'you', isCoordinator && 'coordinator'].filter(Boolean);
-    return roles.length ? `${name} (${roles.join(', ')})` : name;
-  });
-  log.note(shown.length === 1 ? 'Only you are here.' : `${shown.length} members: ${listed(shown)}.`);
+/** Returns a refused command to the draft of its conversation. */
+function giveBack({ from, raw }, reason) {
+  composer.giveBack(from.draft, raw, reason);
 }
 
-function checkStatus() {
-  if (!room.isCoordinator) return 'Only the coordinator, the member who has been in the room longest, can see addresses and times.';
-  status.open();
-  return '';
-}
-
-function toggleCanvas() {
-  canvas.isShown = !canvas.isShown;
-}
-
-function ping() {
-  if (!session.isConnected) return 'Not connected.';
-  const start = performance.now();
-  session.ping((reply) => reply && log.note(`The server replied in ${Math.round(performance.now() - start)} ms.`));
-  return '';
-}
-
-function help() {
-  const commands = Object.values(USAGES).map(([usage, effect]) => `${usage}: ${effect}`);
-  log.note(['Commands:', ...commands, '//text: send a message that begins with a slash'].join('\n'));
+/** The words that Tab completes. */
+function words() {
+  const { current, me } = session;
+  const names = current.people.map(({ name }) => name).filter((name) => name !== me);
+  return { names, rooms: session.rooms.map(({ name }) => name), commands: Object.keys(usages(session.hasRooms)) };
 }
 
 /* Views */
 
 function drawRoom() {
-  recipients.follow(room);
+  const { current: room, me } = session;
+  conversations.current.draft.recipients.follow(room);
   people.show(session.isConnected);
-  byId('me').textContent = room.me;
-  for (const id of ['you', 'rename', 'quit']) byId(id).hidden = !room.me;
+  byId('me').textContent = me;
+  for (const id of ['you', 'rename', 'quit']) byId(id).hidden = !me;
   byId('check-status').hidden = !room.isCoordinator;
   if (status.isOpen && !room.isCoordinator) status.close();
+  navigation.draw(conversations);
+  showTitle();
 }
 
-function recipientsChanged() {
-  composer.address(recipients.list);
-  people.showChosen();
-  saveDraft();
+function showTitle() {
+  const { unread } = conversations;
+  const parts = [unread && `(${unread})`, session.rooms.length > 1 && `${session.current.name} ·`, 'chinwag'];
+  const title = parts.filter(Boolean).join(' ');
+  if (document.title !== title) document.title = title;
+}
+
+function draftChanged(draft) {
+  composer.address(draft);
+  if (draft === conversations.current?.draft) people.showChosen();
+  draft.store();
 }
 
 function showConnection(text, isRetrying = false) {
@@ -198,14 +248,4 @@ function showConnection(text, isRetrying = false) {
   composer.isConnected = session.isConnected;
   canvas.isConnected = session.isConnected;
   showRoom();
-}
-
-function saveDraft() {
-  storeDraft(composer.text, recipients.names);
-}
-
-function restoreDraft() {
-  const draft = loadDraft();
-  recipients.choose(draft.names.map((name) => ({ name })), room);
-  composer.text = draft.text;
 }

@@ -43,8 +43,9 @@ export class Paper {
     const context = this.#context;
     Object.assign(context, { strokeStyle: colour, lineWidth: width * this.#scale, lineCap: 'round', lineJoin: 'round' });
     context.beginPath();
-    // Starts with the first point twice, so that a single point becomes a dot.
-    for (const { x, y } of [points[0], ...points]) context.lineTo(x * this.#scale, y * this.#scale);
+    // Starts beside the first point: browsers do not paint a line without length, and a single point is a dot.
+    context.moveTo(points[0].x * this.#scale + 0.01, points[0].y * this.#scale);
+    for (const { x, y } of points) context.lineTo(x * this.#scale, y * this.#scale);
     context.stroke();
   }
 

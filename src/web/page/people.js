@@ -22,8 +22,8 @@ export class People {
     update: (item, member) => this.#update(item, member),
     removing: (item) => this.#keepFocus(item),
   });
-  #room;
-  #recipients;
+  #room = null;
+  #recipients = null;
   #chosen;
   #me = '';
   #isConnected = true;
@@ -34,15 +34,21 @@ export class People {
   #focusMovedAt = -Infinity;
 
   /** `chosen(pointerType)` is called when the user has changed the choice; null stands for a key. */
-  constructor(room, recipients, chosen) {
-    this.#room = room;
-    this.#recipients = recipients;
+  constructor(chosen) {
     this.#chosen = chosen;
     this.#names.addEventListener('pointerdown', (event) => this.#begin(event));
     addEventListener('pointerup', (event) => this.#end(event));
     addEventListener('pointercancel', () => (this.#press = null));
     this.#names.addEventListener('click', (event) => this.#click(event));
     this.#names.addEventListener('keydown', (event) => this.#key(event));
+  }
+
+  /** Shows another room from now on, and lets the user choose these recipients. */
+  open(room, recipients) {
+    this.#room = room;
+    this.#recipients = recipients;
+    this.#press = null;
+    this.#list.clear();
   }
 
   /** Shows the members, and whether the list is up to date. */

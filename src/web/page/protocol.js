@@ -11,23 +11,26 @@ const CLOSE_CODES = new Set([
 ]);
 
 /**
- * Parses a line from the server to `{ kind, … }`; null for an unknown line, which the caller ignores. A tagged event also has its `id`
- * (null unless it is a message) and its `time` (RFC 3339).
+ * Parses a line from the server to `{ kind, room, … }`; null for an unknown line, which the caller ignores. `room` is the name of the room
+ * that the line begins with; null for a line without one. A tagged event also has its `id` (null unless it is a message) and its `time`
+ * (RFC 3339).
  */
 export function parse(line) {
   const tag = /^@(\d+|-) (\S+) /.exec(line);
-  if (!tag) return parseBare(line);
-  const event = parseBare(line.slice(tag[0].length));
-  return event && { ...event, id: tag[1] === '-' ? null : Number(tag[1]), time: tag[2] };
-}
-
-function parseBare(line) {
-  const [word, rest] = splitWord(line);
-  return PARSERS[word]?.(rest) ?? null;
+  const named = tag ? line.slice(tag[0].length) : line;
+  const [room, bare] = named.startsWith('#') ? splitWord(named) : [null, named];
+  const [word, rest] = splitWord(bare);
+  const parsed = PARSERS[word]?.(rest) ?? null;
+  if (!parsed) return null;
+  parsed.room = room;
+  return tag ? Object.assign(parsed, { id: tag[1] === '-' ? null : Number(tag[1]), time: tag[2] }) : parsed;
 }
 
 const PARSERS = {
-  HELLO: (rest) => ({ kind: 'hello', epoch: / epoch=(\S+)/.exec(rest)?.[1] ?? null }),
+  HELLO: (rest) => {
+    const features = / features=(\S+)/.exec(rest)?.[1].split(',') ?? [];
+    return { kind: 'hello', epoch: / epoch=(\S+)/.exec(rest)?.[1] ?? null, hasRooms: features.includes('rooms') };
+  },
   OK: (rest) => {
     const [verb, value] = splitWord(rest);
     return { kind: 'ok', isOk: true, verb, value, last: lastId(value) };
@@ -39,6 +42,10 @@ const PARSERS = {
   USER: (rest) => {
     const [name, role, details] = splitWords(rest, 2);
     return { kind: 'user', name, isCoordinator: role === 'coordinator', details: parseDetails(details) };
+  },
+  ROOM: (rest) => {
+    const [name, count, mark, topic] = splitWords(rest, 3);
+    return { kind: 'room', name, count: Number(splitAt(count, '=')[1]), isIn: mark === 'in', topic };
   },
   PAST: (rest) => {
     const [id, time, name, text] = splitWords(rest, 3);
@@ -57,6 +64,7 @@ const PARSERS = {
   },
   MSG: (rest) => said('msg', rest),
   WHISPER: (rest) => said('whisper', rest),
+  TOPIC: (rest) => said('topic', rest),
   ROSTER: (count) => ({ kind: 'roster', count: Number(count) }),
   COORDINATOR: (name) => ({ kind: 'coordinator', name }),
   // Ignores the lines of HELP: the page has its own help.
@@ -68,6 +76,16 @@ const PARSERS = {
 function lastId(value) {
   const last = /^\d+ last=(\d+)/.exec(value);
   return last ? Number(last[1]) : null;
+}
+
+/** The rooms in a reply to NICK or JOIN, as `{ name, epoch }`. A reply to NICK begins with the nickname, and may name no room. */
+export function enteredRooms(value) {
+  return [...value.matchAll(/(?<!\S)(#\S+) epoch=(\S+) last=\d+/g)].map(([, name, epoch]) => ({ name, epoch }));
+}
+
+/** The room after which a list of rooms goes on, in a reply to ROOMS; null at its end. */
+export function nextRoom(value) {
+  return /^\d+ next=(\S+)/.exec(value)?.[1] ?? null;
 }
 
 function said(kind, rest) {
@@ -87,8 +105,32 @@ function parsePoint(word) {
   return { x: Number(x), y: Number(y) };
 }
 
-export function formatNick(name) {
-  return `NICK ${safe(name)}`;
+/** Takes or changes a name. A client without a name may name the room that it enters; otherwise it enters the lobby. */
+export function formatNick(name, room = null) {
+  return room === null ? `NICK ${safe(name)}` : `NICK ${safe(name)} ${word(room)}`;
+}
+
+/** Makes a command one about this room. */
+export function inRoom(room, command) {
+  return `${word(room)} ${command}`;
+}
+
+export function formatJoin(rooms) {
+  return `JOIN ${rooms.map(word).join(',')}`;
+}
+
+export function formatPart(room, reason) {
+  return reason ? `PART ${word(room)} ${safe(reason)}` : `PART ${word(room)}`;
+}
+
+/** Lists the rooms that begin with a prefix, those after another one if that is given. */
+export function formatRooms(prefix, after) {
+  return ['ROOMS', ...(prefix === '#' ? [] : [word(prefix)]), ...(after === null ? [] : [`after=${word(after)}`])].join(' ');
+}
+
+/** Sets a topic; an empty one clears it. */
+export function formatTopic(text) {
+  return `TOPIC ${text ? safe(text) : '-'}`;
 }
 
 export function formatMessage(text) {
@@ -114,6 +156,11 @@ export function byteLength(line) {
  */
 function safe(text) {
   return text.replaceAll('\t', ' ').replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');
+}
+
+/** A name as one word: a space would begin another argument. */
+function word(name) {
+  return safe(name).replace(/\p{White_Space}|,/gu, '\ufffd');
 }
 
 /** Formats a stroke. Points are rounded to whole numbers. */

@@ -1,10 +1,14 @@
-// The state of the room: the members, the epoch and the ids received. `Session` passes in each line of the server. Pure: no clock, no
+// The state of one room: the members, the epoch and the ids received. `Session` passes in each line of the server. Pure: no clock, no
 // document.
+
+/** The key of the next member. Keys are unique over all rooms, so that a press in one list never chooses a member of another. */
+let nextKey = 1;
 
 /** Most ids of live messages that are remembered, so that none is shown twice: many more than arrive during a replay. */
 const LIVE_IDS_MAX = 4000;
 
 export class Room {
+  name;
   /** The user's name; empty before joining. */
   me = '';
   /** The members in the last reply to STATUS, `{ key, name, isCoordinator, details }`. Replaced, never changed. */
@@ -13,11 +17,19 @@ export class Room {
   epoch = null;
   /** The newest id: of a message received, or reported by the server. Null before the first. */
   lastId = null;
+  /** The last id received before the connection was lost; null if none is known, or after a change of the epoch. */
+  missedAfter = null;
+  /** Whether the epoch has changed since the last connection. */
+  isNewEpoch = false;
+  /** Whether the user has entered the room on this connection. */
+  isEntered = false;
+  /** What the page has not requested on this connection yet: `members`, `messages`, `topic`. */
+  needs = new Set();
+  topic = '';
 
   /** The members by key, in the order in which they joined. A rename keeps the key. */
   #members = new Map();
   #keys = new Map();
-  #nextKey = 1;
   #coordinator = null;
   /** The members as a list, or null after a change. */
   #people = [];
@@ -32,6 +44,10 @@ export class Room {
   #liveIds = new Set();
   /** The last replayed id. Replays are in order: everything up to it has arrived. */
   #replayedUpTo = 0;
+
+  constructor(name = '#lobby') {
+    this.name = name;
+  }
 
   /** The members, `{ key, name, isCoordinator }`, in the order in which they joined. Replaced, never changed. */
   get people() {
@@ -58,18 +74,32 @@ export class Room {
 
   /** Records that the user has the current name from this event on. */
   beginName() {
-    this.#namedAfter = this.#isCaughtUp ? this.lastId : Infinity;
+    this.#namedAfter = this.#isCaughtUp ? this.lastId ?? Infinity : Infinity;
   }
 
-  /** Prepares for a new connection, which replays past or missed messages. */
-  beginReplay() {
+  /** Prepares for a new connection, on which the user has not entered the room yet. */
+  beginConnection() {
+    this.forgetListed();
+    this.isEntered = false;
+    // If the last replay was interrupted, the next one repeats it from its beginning, even if later messages have arrived since.
+    if (this.#isCaughtUp || this.missedAfter === null) this.missedAfter = this.lastId;
     this.#isCaughtUp = false;
+  }
+
+  /** Records that the user has entered the room, under this name, in this epoch. */
+  enter(me, epoch) {
+    this.me = me;
+    this.isEntered = true;
+    this.needs = new Set(['members', 'messages', 'topic']);
+    this.isNewEpoch = this.epoch !== null && this.epoch !== epoch;
+    if (this.epoch !== epoch) this.begin(epoch);
   }
 
   /** Begins another epoch, with other ids. */
   begin(epoch) {
     this.epoch = epoch;
     this.lastId = null;
+    this.missedAfter = null;
     this.#namedAfter = Infinity;
     this.#liveIds.clear();
     this.#replayedUpTo = 0;
@@ -86,10 +116,11 @@ export class Room {
     return true;
   }
 
-  /** Ends the replay: every requested message up to this id has arrived. */
+  /** Ends the replay: every requested message up to this id has arrived; null if the server refused to send them. */
   hasReadUpTo(id) {
-    this.lastId = Math.max(this.lastId, id);
     this.#isCaughtUp = true;
+    if (id === null) return;
+    this.lastId = Math.max(this.lastId, id);
     if (this.#namedAfter === Infinity) this.#namedAfter = id;
   }
 
@@ -129,13 +160,13 @@ export class Room {
     this.#keys = new Map();
     this.#coordinator = null;
     for (const { name, isCoordinator } of users) {
-      this.#put({ key: keys.get(name) ?? this.#nextKey++, name, isCoordinator });
+      this.#put({ key: keys.get(name) ?? nextKey++, name, isCoordinator });
     }
     this.#people = null;
   }
 
   join(name) {
-    this.#put({ key: this.#nextKey++, name, isCoordinator: false });
+    this.#put({ key: nextKey++, name, isCoordinator: false });
   }
 
   leave(name) {
@@ -165,12 +196,14 @@ export class Room {
   }
 }
 
-const SHOWN = new Set(['join', 'leave', 'rename', 'coordinator', 'whisper', 'notice', 'clear']);
+const SHOWN = new Set(['join', 'leave', 'rename', 'coordinator', 'topic', 'whisper', 'notice', 'clear']);
 
 const CHANGES = {
   roster: (room, { count }) => room.beginRoster(count),
   user: (room, { name, isCoordinator, details }) => room.list({ name, isCoordinator, details }),
-  ok: (room, { verb }) => {
+  topic: (room, { text }) => (room.topic = text),
+  ok: (room, { verb, value }) => {
+    if (verb === 'TOPIC') room.topic = value;
     if (verb === 'WHO') room.replaceMembers(room.takeListed());
     if (verb === 'STATUS') room.status = room.takeListed().map((user) => ({ ...user, key: user.details.id }));
   },
@@ -182,7 +215,8 @@ const CHANGES = {
   },
   leave: (room, { name }) => room.leave(name),
   rename: (room, { name, to }) => {
-    if (name === room.me) {
+    // The session may know the new name already, from a reply or another room.
+    if (name === room.me || to === room.me) {
       room.me = to;
       room.beginName();
     }

@@ -37,6 +37,20 @@ export class Scroller {
     return this.#isAtEnd && !this.#isHeld;
   }
 
+  /** The scroll position as `{ entry, offset }` of the topmost entries; null at the end. `entryOf(node)` is the entry of an element. */
+  save(entryOf) {
+    if (this.#isAtEnd) return null;
+    return this.#anchors.map(({ node, offset }) => ({ entry: entryOf(node), offset })).filter(({ entry }) => entry);
+  }
+
+  /** Restores the position in other content, from `{ node, offset }` of the topmost entries; none means the end. */
+  load(anchors) {
+    this.#anchors = anchors;
+    this.#isAtEnd = !anchors.length;
+    [this.#isHeld, this.#isBehind] = [false, false];
+    this.#restore();
+  }
+
   /** Keeps the view still during a press, so that the pressed link or the selected text does not move under the pointer. */
   hold() {
     this.#isHeld = true;

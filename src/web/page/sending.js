@@ -10,35 +10,36 @@ const ONE_AT_A_TIME = 'Not sent: a command must be the only line.';
 
 export class Sending {
   #session;
-  #log;
-  #recipients;
+  #conversations;
   #composer;
   #commands;
 
   /**
-   * `commands` has a function for each kind of command. It gets the result of `readLine`, and may return the reason why it refuses it.
+   * `conversations.current` is the conversation that the page shows, `conversations.of(room)` that of a room. `commands` has a function for
+   * each kind of command. It gets the result of `readLine`, and may return the reason why it refuses it.
    */
-  constructor({ session, log, recipients, composer, commands }) {
+  constructor({ session, conversations, composer, commands }) {
     this.#session = session;
-    this.#log = log;
-    this.#recipients = recipients;
+    this.#conversations = conversations;
     this.#composer = composer;
     this.#commands = commands;
   }
 
   /** Sends lines. Returns the reason why they cannot be sent, or an empty string. */
   send(lines) {
+    const conversation = this.#conversations.current;
+    const { recipients } = conversation.draft;
     // The views are updated once a frame: another member may have taken a chosen name since.
-    this.#recipients.follow(this.#session.room);
+    recipients.follow(conversation.room);
     const typed = lines.map((line) => ({ ...readLine(line), raw: line }));
     const isCommand = ({ kind }) => kind in this.#commands;
     const reason = this.#problem(typed, isCommand);
     if (reason) return reason;
-    if (isCommand(typed[0])) return this.#commands[typed[0].kind](typed[0]) ?? '';
-    const { chosen } = this.#recipients;
-    typed.forEach((line) => this.#deliver(line, chosen));
+    if (isCommand(typed[0])) return this.#commands[typed[0].kind]({ ...typed[0], from: conversation }) ?? '';
+    const { chosen } = recipients;
+    typed.forEach((line) => this.#deliver(line, chosen, conversation));
     // The choice stays if all lines name their recipients.
-    if (typed.some(({ kind }) => kind === 'message')) this.#recipients.clear();
+    if (typed.some(isForChosen)) recipients.clear();
     return '';
   }
 
@@ -58,10 +59,23 @@ export class Sending {
     const long = typed.find((line) => this.#isTooLong(line));
     if (long) return this.#tooLong(long, typed);
     if (!this.#session.isConnected) return NOT_SENT_DISCONNECTED;
-    const absent = this.#recipients.list.filter(({ isHere }) => !isHere).map(({ name }) => name);
-    const needsChosen = typed.some(({ kind }) => kind === 'message');
+    const misplaced = typed.map((line) => this.#misplaced(line)).find((reason) => reason);
+    if (misplaced) return misplaced;
+    const absent = this.#conversations.current.draft.recipients.list.filter(({ isHere }) => !isHere).map(({ name }) => name);
+    const needsChosen = typed.some(isForChosen);
     if (!needsChosen || !absent.length) return '';
     return `Not sent: ${listed(absent)} ${absent.length > 1 ? 'are' : 'is'} not here. Choose other recipients, or everybody.`;
+  }
+
+  /** Why a message cannot go to its room, or may be meant for another one; otherwise empty. */
+  #misplaced({ kind, room, text }) {
+    if (kind !== 'message') return '';
+    if (room && !this.#session.hasRooms) return 'Not sent: this server has only one room.';
+    if (room) return this.#session.roomNamed(room)?.isEntered ? '' : `Not sent: you are not in ${room}. To enter it, type /join ${room}`;
+    const named = /^[#＃](\S+)\s/u.exec(text);
+    const name = named && `#${named[1]}`;
+    if (!this.#session.hasRooms || !name || !(this.#session.roomNamed(name) || this.#session.hasLeft(name))) return '';
+    return `Not sent: ${name} is a room. To send it there, type /${name} and the text. To send it here, begin with a space.`;
   }
 
   #isTooLong(line) {
@@ -77,31 +91,38 @@ export class Sending {
   }
 
   /** The length of a message, and its limit: the room in a line beside the command and the recipients. */
-  #length({ kind, names, text = '' }) {
+  #length({ kind, names, room, text = '' }) {
     if (kind !== 'message' && kind !== 'whisper') return { bytes: 0, max: LINE_BYTES_MAX };
-    const to = names ?? this.#recipients.names;
+    const to = names ?? (room ? [] : this.#conversations.current.draft.recipients.names);
     const format = to.length ? (words) => formatWhisper(to, words) : formatMessage;
     const overhead = byteLength(format(''));
     return { bytes: byteLength(format(text)) - overhead, max: LINE_BYTES_MAX - overhead };
   }
 
-  #deliver({ kind, names, text, raw }, chosen) {
-    const { room } = this.#session;
-    const isChosen = kind === 'message';
-    const to = isChosen ? chosen.map(({ name }) => name) : names;
-    const drop = this.#log.addPending(to.length ? to : undefined, text, room.me);
+  #deliver({ kind, names, room: elsewhere, text, raw }, chosen, from) {
+    const conversation = elsewhere ? this.#conversations.of(this.#session.roomNamed(elsewhere)) : from;
+    const { room } = conversation;
+    const isChosen = kind === 'message' && !elsewhere;
+    const to = isChosen ? chosen.map(({ name }) => name) : names ?? [];
+    const drop = conversation.addPending(to.length ? to : undefined, text, room.me);
     const answered = (reply) => {
       drop();
-      if (!reply?.isOk) return this.#giveBack(raw, reply, isChosen ? chosen : []);
-      if (to.length) this.#log.whispered(reply.value.split(','), text, room.me);
+      if (!reply?.isOk) return this.#giveBack(raw, reply, isChosen ? chosen : [], from);
+      if (to.length) conversation.whispered(reply.value.split(','), text, room.me);
+      if (conversation !== from) from.note(`Sent to ${room.name}.`);
     };
     if (to.length) this.#session.whisper(to, text, answered);
-    else this.#session.say(text, answered);
+    else this.#session.say(room, text, answered);
   }
 
-  #giveBack(raw, reply, chosen) {
-    this.#composer.giveBack(raw, reply ? `Not sent: ${refusal(reply)}` : UNCONFIRMED);
+  #giveBack(raw, reply, chosen, { draft, room }) {
+    this.#composer.giveBack(draft, raw, reply ? `Not sent: ${refusal(reply)}` : UNCONFIRMED);
     // Chooses the recipients again, so that a whisper never becomes public.
-    if (chosen.length) this.#recipients.choose(chosen, this.#session.room);
+    if (chosen.length) draft.recipients.choose(chosen, room);
   }
+}
+
+/** Whether a line is for the chosen recipients: it names neither recipients nor a room. */
+function isForChosen({ kind, room }) {
+  return kind === 'message' && !room;
 }

@@ -1,42 +1,67 @@
-// The session with the server: joins, resumes after a reconnect, catches up on missed messages, and sends. `Connection` reconnects; `Room`
-// keeps the state. No document.
+// The session with the server: takes the name, enters the rooms, resumes after a reconnect, catches up on missed messages, and sends.
+// `Connection` reconnects; each `Room` keeps the state of one room. No document.
 
+import { foldCase } from './case.js';
 import { Connection } from './connection.js';
-import { formatMessage, formatNick, formatQuit, formatStroke, formatWhisper } from './protocol.js';
+import {
+  enteredRooms, formatJoin, formatMessage, formatNick, formatPart, formatQuit, formatRooms, formatStroke, formatTopic, formatWhisper,
+  inRoom, nextRoom,
+} from './protocol.js';
 import { Room } from './room.js';
 import { refusal } from './wording.js';
 
-/** Past messages requested on joining. */
+/** The room that exists on every server. A server without rooms has no other one. */
+export const LOBBY = '#lobby';
+
+/** Past messages requested on entering a room. */
 const PAST_MESSAGES = 20;
+
+/** Most rooms in one JOIN. */
+const ROOMS_A_JOIN_MAX = 16;
 
 /** Notes about missed messages that the page cannot show. */
 const RESTARTED = 'The server was restarted and has lost the messages above.';
+const MADE_ANEW = 'The server no longer has the messages above.';
 const TOO_OLD = 'Some messages are missing here: the server no longer keeps them.';
 
 export class Session {
-  room = new Room();
+  /** Whether the server has more than one room. */
+  hasRooms = false;
+  /** The room that the page shows. */
+  current;
+  /** The room whose lines name no room. */
+  home;
   #connection;
   #on;
   #name = '';
   #token = null;
   #isGreeted = false;
   #isJoined = false;
-  /** The last id received before the connection was lost; null if none is known, or after a change of the epoch. */
-  #missedAfter = null;
-  /** Whether the replay of the messages after it is complete. */
-  #isCaughtUp = false;
-  #isNewEpoch = false;
+  #lobbyEpoch = null;
+  /** The rooms that the user is in, or enters on the next connection, by the folded form of their names. */
+  #rooms = new Map();
+  /** The folded names of rooms that the user has left. */
+  #left = new Set();
+  /** The rooms of the list that is being received. */
+  #listed = [];
+  /** Whether missed messages of a room in the background are being received. */
+  #isFetching = false;
 
   /**
-   * Callbacks:
-   * - `on.joined(isBack)`, `on.refused(reply, name)`: the result of taking a name; `isBack` after a reconnect.
-   * - `on.line(line, isNew)`: the room has applied a line; it should be shown if `isNew`.
-   * - `on.note(text, after)`: a note to show, after this id if there is one.
-   * - `on.caughtUp()`: the replay is complete.
+   * The session begins with these rooms, and enters the first one with the name. Callbacks:
+   * - `on.joined()`, `on.refused(reply, name)`: the result of taking a name.
+   * - `on.entered(room, isBack)`: the user has entered a room; `isBack` after a reconnect.
+   * - `on.left(room, reply)`: the user is not in the room any more; `reply` is the refusal if the page could not enter it.
+   * - `on.line(room, line, isNew)`: the room has applied a line; it should be shown if `isNew`.
+   * - `on.note(room, text, after)`: a note to show, after this id if there is one.
+   * - `on.caughtUp(room)`: the replay is complete.
+   * - `on.topics()`: the topics of all rooms are known.
    * - `on.closed({ retryMs, closeReason })`: as `Connection` reports it.
    */
-  constructor(address, on) {
+  constructor(address, on, [first, ...others]) {
     this.#on = on;
+    this.current = this.home = this.want(first);
+    others.forEach((name) => this.want(name));
     this.#connection = new Connection(address, {
       greeted: (hello) => this.#greeted(hello),
       line: (line) => this.#line(line),
@@ -48,11 +73,41 @@ export class Session {
     return this.#connection.isOpen && this.#isJoined;
   }
 
-  /** Joins under this name, after a refusal under another one. */
-  join(name) {
+  /** The user's name; empty before joining. */
+  get me() {
+    return this.current.me;
+  }
+
+  get rooms() {
+    return [...this.#rooms.values()];
+  }
+
+  /** The room of this name that the user is in, or enters on the next connection. */
+  roomNamed(name) {
+    return this.#rooms.get(foldCase(name));
+  }
+
+  /** Whether the user has left a room of this name. */
+  hasLeft(name) {
+    return this.#left.has(foldCase(name));
+  }
+
+  /** Adds a room that the session enters on the next connection. */
+  want(name) {
+    if (!this.roomNamed(name)) this.#rooms.set(foldCase(name), new Room(name));
+    return this.roomNamed(name);
+  }
+
+  /** Takes a name, after a refusal of another one. */
+  takeName(name) {
     this.#name = name;
     if (this.#isGreeted) this.#nick();
     else this.#connection.start();
+  }
+
+  /** Forgets the name: the user is in no room any more. */
+  forgetName() {
+    for (const room of this.#rooms.values()) room.me = '';
   }
 
   retryNow() {
@@ -61,14 +116,47 @@ export class Session {
 
   rename(name, answered) {
     this.#connection.request(formatNick(name), (reply) => {
-      // A slow client may not get its own RENAME: the server skips events that it cannot keep for it.
-      if (reply?.isOk) this.room.me = this.#name = reply.value;
+      if (reply?.isOk) {
+        this.#name = reply.value;
+        // A slow client may not get its own RENAME: the server skips events that it cannot keep for it.
+        for (const room of this.#rooms.values()) room.me = reply.value;
+      }
       answered(reply);
     });
   }
 
-  say(text, answered) {
-    this.#connection.request(formatMessage(text), answered);
+  /** Enters rooms. `answered` gets the reply, and these rooms. */
+  join(names, answered) {
+    this.#connection.request(formatJoin(names), (reply) => {
+      answered(reply, reply?.isOk ? enteredRooms(reply.value).map((entered) => this.#entered(entered)) : []);
+      this.#fetchMissed();
+    });
+  }
+
+  part(room, reason, answered) {
+    this.#connection.request(formatPart(room.name, reason), (reply) => {
+      if (reply?.isOk) this.#drop(room);
+      answered(reply);
+    });
+  }
+
+  /** Lists rooms. `answered` gets `{ isOk, rooms, next }`, or null without a connection. */
+  list(prefix, after, answered) {
+    this.#askRooms(formatRooms(prefix, after), answered);
+  }
+
+  /** Shows another room. */
+  open(room) {
+    this.current = room;
+    this.#load(room);
+  }
+
+  say(room, text, answered) {
+    this.#request(room, formatMessage(text), answered);
+  }
+
+  setTopic(room, text, answered) {
+    this.#request(room, formatTopic(text), answered);
   }
 
   whisper(names, text, answered) {
@@ -76,15 +164,19 @@ export class Session {
   }
 
   draw(stroke, answered) {
-    this.#connection.request(formatStroke(stroke), answered);
+    this.#request(this.current, formatStroke(stroke), answered);
   }
 
   clear() {
-    this.#connection.request('DRAW clear');
+    this.#request(this.current, 'DRAW clear');
   }
 
-  status(answered) {
-    this.#connection.request('STATUS', answered);
+  canvas() {
+    this.#request(this.current, 'CANVAS');
+  }
+
+  status() {
+    this.#request(this.current, 'STATUS');
   }
 
   ping(answered) {
@@ -97,23 +189,24 @@ export class Session {
     this.#connection.request(formatQuit(reason));
   }
 
-  #greeted({ epoch }) {
-    const { room } = this;
+  /** Sends a command about a room. */
+  #request(room, command, answered) {
+    this.#connection.request(room === this.home ? command : inRoom(room.name, command), answered);
+  }
+
+  #greeted({ epoch, hasRooms }) {
     this.#isGreeted = true;
-    this.#isNewEpoch = room.epoch !== null && room.epoch !== epoch;
-    room.forgetListed();
-    room.beginReplay();
-    // If the last replay was interrupted, repeats it from its beginning, even if later messages have arrived since.
-    if (room.epoch !== epoch || this.#isCaughtUp || this.#missedAfter === null) {
-      if (room.epoch !== epoch) room.begin(epoch);
-      this.#missedAfter = room.lastId;
-    }
-    this.#isCaughtUp = false;
+    this.#lobbyEpoch = epoch;
+    this.hasRooms = hasRooms;
+    this.#listed = [];
+    this.#isFetching = false;
+    if (!hasRooms) this.#dropAllBut(this.home);
+    for (const room of this.#rooms.values()) room.beginConnection();
     // With tags, events have ids and times. With echo, own messages and strokes arrive as events, in the order of the room.
     for (const option of ['tags', 'echo', 'draw']) this.#connection.request(`SET ${option} on`);
     if (!this.#token) return this.#nick();
     this.#connection.request(`RESUME ${this.#token}`, (reply) => {
-      if (reply?.isOk) return this.#joined(reply.value);
+      if (reply?.isOk) return this.#resumed(reply.value);
       if (!reply) return;
       this.#token = null;
       this.#nick();
@@ -124,9 +217,16 @@ export class Session {
     // Requests the resume token before the name, so that the page can take its name back whenever the connection is lost from here on. The
     // token stays valid after use. Without it, the server would reserve the name and refuse it even to this page.
     if (!this.#token) this.#askToken();
-    this.#connection.request(formatNick(this.#name), (reply) => {
-      if (reply?.isOk) this.#joined(reply.value);
-      else if (reply) this.#on.refused(reply, this.#name);
+    if (this.roomNamed(this.home.name) !== this.home) this.home = this.current;
+    const { home } = this;
+    const isElsewhere = this.hasRooms && !isLobby(home);
+    this.#connection.request(formatNick(this.#name, isElsewhere ? home.name : null), (reply) => {
+      if (reply?.isOk) return this.#joined(reply.value);
+      if (!reply) return;
+      if (!isElsewhere || !/^rooms?-/.test(reply.code)) return this.#on.refused(reply, this.#name);
+      this.home = this.want(LOBBY);
+      this.#drop(home, reply);
+      this.#nick();
     });
   }
 
@@ -136,44 +236,156 @@ export class Session {
     });
   }
 
-  #joined(name) {
-    const isBack = this.#isNewEpoch || this.#missedAfter !== null;
+  #joined(value) {
+    const [name] = value.split(' ');
     this.#isJoined = true;
     this.#name = name;
-    this.room.me = name;
-    this.#on.joined(isBack);
-    this.#connection.request('WHO');
-    if (this.#isNewEpoch) this.#on.note(RESTARTED);
-    if (this.#missedAfter !== null) this.#askSince();
-    else this.#askHistory();
-    this.#connection.request('CANVAS');
+    const [entered = { name: this.home.name, epoch: this.#lobbyEpoch }] = enteredRooms(value);
+    this.#entered(entered);
+    this.#on.joined();
+    const others = this.rooms.filter((room) => room !== this.home);
+    this.#enterAll(others);
+    if (others.length) this.#askOwn();
   }
 
-  #askSince() {
-    this.#connection.request(`SINCE ${this.#missedAfter} ${this.room.epoch}`, (reply) => {
-      if (reply?.isOk) return this.#caughtUp(reply);
-      if (!reply) return;
-      this.#on.note(reply.code === 'too-old' ? TOO_OLD : refusal(reply), this.#missedAfter);
-      this.#askHistory();
+  #enterAll(rooms) {
+    const names = rooms.map(({ name }) => name);
+    for (let at = 0; at < names.length; at += ROOMS_A_JOIN_MAX) this.#enterTogether(names.slice(at, at + ROOMS_A_JOIN_MAX));
+  }
+
+  /** Enters rooms of an earlier connection: together or, if the server refuses one of them, each by itself. */
+  #enterTogether(names) {
+    this.join(names, (reply) => {
+      if (!reply || reply.isOk) return;
+      if (names.length > 1) return names.forEach((name) => this.#enterTogether([name]));
+      const room = this.roomNamed(names[0]);
+      if (room) this.#drop(room, reply);
     });
   }
 
-  #askHistory() {
-    this.#connection.request(`HISTORY ${PAST_MESSAGES}`, (reply) => reply && this.#caughtUp(reply));
+  #resumed(name) {
+    this.#isJoined = true;
+    this.#name = name;
+    if (this.hasRooms) this.#askOwn();
+    // The epoch of a room cannot have changed while the user was in it. Without an epoch, the reply to its JOIN was lost.
+    for (const room of this.rooms) {
+      const epoch = room.epoch ?? (isLobby(room) || !this.hasRooms ? this.#lobbyEpoch : null);
+      if (epoch !== null) this.#enter(room, epoch);
+    }
+    this.#on.joined();
   }
 
-  #caughtUp({ last }) {
-    this.#isCaughtUp = true;
-    if (last !== null) this.room.hasReadUpTo(last);
-    this.#on.caughtUp();
+  /** Requests the user's rooms with their topics, and corrects those that the page knows. */
+  #askOwn() {
+    this.#askRooms('ROOMS own', (reply) => {
+      if (!reply?.isOk) return;
+      const own = new Set(reply.rooms.map(({ name }) => foldCase(name)));
+      for (const { name, topic } of reply.rooms) {
+        const room = this.want(name);
+        room.topic = topic;
+        room.needs.delete('topic');
+      }
+      // The reply to its PART was lost.
+      for (const room of this.rooms) if (room.isEntered && !own.has(foldCase(room.name))) this.#drop(room);
+      this.#enterAll(this.rooms.filter((room) => !room.isEntered));
+      this.#on.topics();
+      this.#fetchMissed();
+    });
+  }
+
+  #askRooms(line, answered) {
+    this.#connection.request(line, (reply) => {
+      const rooms = this.#listed.splice(0);
+      answered(reply && { isOk: reply.isOk, rooms, next: reply.isOk ? nextRoom(reply.value) : null });
+    });
+  }
+
+  /** Records that the user has entered a room. Returns it. */
+  #entered({ name, epoch }) {
+    const room = this.want(name);
+    room.name = name;
+    this.#left.delete(foldCase(name));
+    // The home stays the home, also after the user has left and entered it again.
+    if (foldCase(name) === foldCase(this.home.name)) this.home = room;
+    if (!room.isEntered) this.#enter(room, epoch);
+    return room;
+  }
+
+  #enter(room, epoch) {
+    room.enter(this.#name, epoch);
+    const isBack = room.isNewEpoch || room.missedAfter !== null;
+    this.#on.entered(room, isBack);
+    if (room.isNewEpoch) this.#on.note(room, isLobby(room) ? RESTARTED : MADE_ANEW);
+    if (room === this.current) this.#load(room);
+  }
+
+  /** Requests what the page needs to show the room. */
+  #load(room) {
+    if (!room.isEntered) return;
+    if (room.needs.delete('members')) this.#request(room, 'WHO');
+    if (room.needs.delete('topic') && this.hasRooms) this.#request(room, 'TOPIC');
+    if (room.needs.delete('messages')) this.#catchUp(room);
+  }
+
+  /** Requests missed messages of the other rooms, one room at a time: lines of the user must not wait behind many requests. */
+  #fetchMissed() {
+    const room = this.#isFetching ? null : this.rooms.find((room) => room.isEntered && room.needs.has('messages'));
+    if (!room) return;
+    this.#isFetching = true;
+    room.needs.delete('messages');
+    this.#catchUp(room, () => {
+      this.#isFetching = false;
+      this.#fetchMissed();
+    });
+  }
+
+  /** Requests past or missed messages. `done()` is called when they have arrived. */
+  #catchUp(room, done = () => {}) {
+    if (room.missedAfter === null) return this.#askHistory(room, done);
+    this.#request(room, `SINCE ${room.missedAfter} ${room.epoch}`, (reply) => {
+      if (reply?.isOk) return this.#caughtUp(room, reply, done);
+      if (!reply) return;
+      this.#on.note(room, reply.code === 'too-old' ? TOO_OLD : refusal(reply), room.missedAfter);
+      this.#askHistory(room, done);
+    });
+  }
+
+  #askHistory(room, done) {
+    this.#request(room, `HISTORY ${PAST_MESSAGES}`, (reply) => reply && this.#caughtUp(room, reply, done));
+  }
+
+  #caughtUp(room, { last = null }, done) {
+    room.hasReadUpTo(last);
+    this.#on.caughtUp(room);
+    done();
+  }
+
+  /** Forgets a room that the user is not in any more. */
+  #drop(room, refusal = null) {
+    this.#rooms.delete(foldCase(room.name));
+    if (!refusal) this.#left.add(foldCase(room.name));
+    if (room === this.current) this.current = this.roomNamed(this.home.name) ?? this.rooms[0] ?? this.want(LOBBY);
+    this.#on.left(room, refusal);
+  }
+
+  #dropAllBut(kept) {
+    for (const room of this.rooms) if (room !== kept) this.#drop(room);
   }
 
   #line(line) {
     if (line.kind === 'ping') this.#connection.send(`PONG ${line.token}`);
-    // The server sends ROSTER after it has skipped events, and it has skipped strokes, too.
-    if (line.kind === 'roster') this.#connection.request('CANVAS');
-    const isNew = this.room.apply(line);
-    this.#on.line(line, isNew);
+    if (line.kind === 'room') return void this.#listed.push(line);
+    const room = this.#roomOf(line);
+    if (!room) return;
+    const isNew = room.apply(line);
+    this.#on.line(room, line, isNew);
+  }
+
+  /** The room that a line is about. A whisper is about no room, and neither is a notice: the room that the page shows shows it. */
+  #roomOf({ kind, room: name }) {
+    if (name === null) return kind === 'whisper' || kind === 'notice' ? this.current : this.home;
+    // With echo, the user's own JOIN comes before the reply.
+    return this.roomNamed(name) ?? (kind === 'join' ? this.want(name) : null);
   }
 
   #closed(how) {
@@ -181,4 +393,8 @@ export class Session {
     this.#isJoined = false;
     this.#on.closed(how);
   }
+}
+
+function isLobby(room) {
+  return foldCase(room.name) === LOBBY;
 }

@@ -43,7 +43,10 @@ export class Status {
   }
 
   show(status) {
-    if (this.isOpen) this.#list.show(status);
+    if (!this.isOpen) return;
+    // Only the coordinator of the lobby gets addresses.
+    this.#dialog.classList.toggle('without-addresses', !status[0]?.details.address);
+    this.#list.show(status);
   }
 }
 
@@ -59,7 +62,7 @@ function update(row, { name, isCoordinator, details }) {
   const role = isCoordinator ? [' ', element('span', { className: 'role' }, 'coordinator')] : [];
   if (row.dataset.who !== `${name} ${isCoordinator}`) who.replaceChildren(nameNode(name), ...role);
   row.dataset.who = `${name} ${isCoordinator}`;
-  setText(address, details.address);
+  setText(address, details.address ?? '');
   setText(idle, duration(details.idle));
   setText(online, duration(details.online));
   return row;

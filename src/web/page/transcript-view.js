@@ -16,6 +16,9 @@ const SHOWN_WHILE_READING_MAX = 600;
 /** The number of entries added when the user scrolls near the first or last shown entry. */
 const MORE_COUNT = 150;
 
+/** The number of entries shown at once around the entry at which the user stopped reading: more than a screen has. */
+const AROUND_COUNT = { before: 20, after: 60 };
+
 export class TranscriptView {
   #panel;
   #transcript;
@@ -48,21 +51,31 @@ export class TranscriptView {
     this.#mark.remove();
   }
 
-  /** Shows an entry below all others until it is dropped. */
+  /** Shows an entry below all others, from the next slice of work on, until it is dropped. */
   addPending(entry) {
     this.#pending.push(entry);
-    const node = this.#make({ ...entry, isPending: true });
-    // Screen readers announce it when it is acknowledged.
-    node.setAttribute('aria-live', 'off');
-    node.querySelector('time').textContent = 'sending…';
-    this.#shown.set(entry, { node, day: null });
-    this.#panel.append(node);
   }
 
   /** Removes a pending entry in the next slice of work. */
   removePending(entry) {
     this.#pending = this.#pending.filter((each) => each !== entry);
     this.#dropped.push(entry);
+  }
+
+  /** Removes all elements from the panel, so that another view can use it. */
+  hide() {
+    this.#panel.replaceChildren();
+    this.#shown.clear();
+  }
+
+  /** Shows the entries around a position, `{ entry, offset }` of some entries. Returns it with their elements: `{ node, offset }`. */
+  showAround(position, now) {
+    const { entries } = this.#transcript;
+    const at = Math.max(...position.map(({ entry }) => entries.indexOf(entry)));
+    if (at < 0) return [];
+    this.#setRange(at - AROUND_COUNT.before, at + AROUND_COUNT.after);
+    this.#showRange(now, () => false);
+    return position.map(({ entry, offset }) => ({ node: this.#shown.get(entry)?.node, offset })).filter(({ node }) => node);
   }
 
   /** Whether the range ends with the newest entry. */
@@ -95,7 +108,8 @@ export class TranscriptView {
     const [first, last] = this.#range();
     if (isAtEnd) this.#setRange(entries.length - SHOWN_MAX, entries.length);
     else this.#setRange(first, Math.max(last, first + SHOWN_WHILE_READING_MAX));
-    const isLeft = this.#showRange(now);
+    const isLeft = this.#showRange(now, slice());
+    this.#pending.filter((entry) => !this.#shown.has(entry)).forEach((entry) => this.#showPending(entry));
     this.#pending.forEach((entry, at) => this.#group(entry, continues(entry, this.#pending[at - 1] ?? entries.at(-1))));
     return isLeft;
   }
@@ -115,21 +129,20 @@ export class TranscriptView {
     this.#last = entries[Math.min(last, entries.length) - 1] ?? null;
   }
 
-  #showRange(now) {
+  #showRange(now, isOver) {
     const { entries } = this.#transcript;
     const [first, last] = this.#range();
     entries.forEach((entry, index) => {
       if ((index < first || index >= last) && this.#shown.has(entry)) this.#remove(entry);
     });
-    const isLeft = this.#showMissing(first, last, now);
+    const isLeft = this.#showMissing(first, last, now, isOver);
     if (this.#shown.has(entries[first])) this.#decorate(first, now);
     return isLeft;
   }
 
   /** Shows a slice of the missing entries of this range, the newest first. Returns whether any are left. */
-  #showMissing(first, last, now) {
+  #showMissing(first, last, now, isOver) {
     const { entries } = this.#transcript;
-    const isOver = slice();
     let next = this.#pending[0];
     for (let index = last - 1; index >= first; index -= 1) {
       const entry = entries[index];
@@ -157,6 +170,15 @@ export class TranscriptView {
     this.#shown.set(entry, { node, day: null });
     this.#panel.insertBefore(node, this.#top(next));
     if (entry === this.#marked) this.#panel.insertBefore(this.#mark, node);
+  }
+
+  #showPending(entry) {
+    const node = this.#make({ ...entry, isPending: true });
+    // Screen readers announce it when it is acknowledged.
+    node.setAttribute('aria-live', 'off');
+    node.querySelector('time').textContent = 'sending…';
+    this.#shown.set(entry, { node, day: null });
+    this.#panel.append(node);
   }
 
   #make(entry) {

@@ -14,20 +14,36 @@ export const USAGES = {
   help: ['/help', 'list these commands'],
 };
 
+/** Those of the commands about rooms. */
+export const ROOM_USAGES = {
+  join: ['/join #room', 'open a room; it is made if there is none of this name'],
+  part: ['/part [#room] [reason]', 'leave a room'],
+  topic: ['/topic text', 'set the topic of the room; /topic - clears it'],
+  rooms: ['/rooms', 'find or make a room'],
+  home: ['/home', 'go back to your first room'],
+};
+
 /** The invisible characters at the start of a line, and the rest of the line. */
 const INDENT = /^((?:\p{White_Space}|\p{Default_Ignorable_Code_Point}|\p{Mark}|\p{Control}|[\u2800\ufff9-\ufffd])*)(.*)$/su;
 
+/** The beginning of a line for another room: the name of the room, and the rest. */
+const ELSEWHERE = /^[/／]([#＃][^ \t]+)(?:[ \t](.*))?$/su;
+
 /** Commands of the protocol that the page does not offer. */
-const NOT_OFFERED = new Set(['resume', 'history', 'since', 'search', 'draw', 'pong', 'set', 'chat']);
+const NOT_OFFERED = new Set(['resume', 'history', 'since', 'search', 'draw', 'pong', 'set', 'chat', 'watch']);
 
 /**
- * The meaning of a line: `{ kind: 'message', text }`, `{ kind: 'whisper', names, text }`, `{ kind: 'wrong', hint }`, or a command:
- * `{ kind: 'nick', name }`, `{ kind: 'quit', reason }`, or `{ kind }` alone for `who`, `status`, `canvas`, `ping` and `help`.
+ * The meaning of a line: `{ kind: 'message', text }`, also with `room` for another room than the one that is shown;
+ * `{ kind: 'whisper', names, text }`, `{ kind: 'wrong', hint }`, or a command: `{ kind: 'nick', name }`, `{ kind: 'quit', reason }`,
+ * `{ kind: 'join', rooms }`, `{ kind: 'part', room, reason }` (room: null for the one that is shown), `{ kind: 'topic', text }` (null to
+ * show it), or `{ kind }` alone for `who`, `status`, `canvas`, `ping`, `rooms`, `home` and `help`.
  */
 export function readLine(line) {
   const [, indent, typed] = INDENT.exec(line);
   if (!/^[/／]/u.test(typed)) return { kind: 'message', text: line };
   if (/^[/／]{2}/u.test(typed)) return { kind: 'message', text: indent + typed.slice(1) };
+  const elsewhere = ELSEWHERE.exec(typed);
+  if (elsewhere) return messageIn(elsewhere[1], elsewhere[2] ?? '');
   const [, word, rest = ''] = /^[/／]([^ \t]*)(?:[ \t](.*))?$/su.exec(typed);
   const verb = word.toLowerCase();
   const command = Object.hasOwn(COMMANDS, verb) ? COMMANDS[verb] : null;
@@ -45,10 +61,32 @@ const COMMANDS = {
   status: bare,
   canvas: bare,
   ping: bare,
+  join: (rest) => (rest.trim() ? { kind: 'join', rooms: rest.trim().split(/[\s,]+/u).filter(Boolean).map(roomName) } : wrong('join')),
+  part: (rest) => {
+    const [, room, reason] = /^\s*([#＃]\S+)?\s*(.*)$/su.exec(rest);
+    return { kind: 'part', room: room ? roomName(room) : null, reason: reason.trim() };
+  },
+  topic: (rest) => ({ kind: 'topic', text: rest.trim() || null }),
+  rooms: bare,
+  home: bare,
 };
+
+/** The name of a room as the protocol has it, with `#`. */
+export function roomName(typed) {
+  return `#${typed.replace(/^[#＃]/u, '')}`;
+}
+
+function messageIn(room, text) {
+  if (/^\s*[/／](?![/／])/u.test(text)) {
+    return { kind: 'wrong', hint: `Open ${roomName(room)} first: a command is for the room that you see.` };
+  }
+  if (!/\P{White_Space}/u.test(text)) return { kind: 'wrong', hint: 'Type /#room text to send a message to another of your rooms.' };
+  return { kind: 'message', room: roomName(room), text: text.replace(/^(\s*)[/／]/u, '$1') };
+}
 
 function whisper(rest) {
   const [, list, text] = /^[ \t]*([^ \t]*)[ \t]?(.*)$/su.exec(rest);
+  if (/^[#＃]./u.test(list)) return messageIn(list, text);
   const names = list.split(',');
   if (names.includes('') || !/\P{White_Space}/u.test(text)) return wrong('w');
   return { kind: 'whisper', names, text };
@@ -59,7 +97,7 @@ function bare(rest, verb) {
 }
 
 function wrong(verb) {
-  const [usage, effect] = USAGES[verb];
+  const [usage, effect] = USAGES[verb] ?? ROOM_USAGES[verb];
   return { kind: 'wrong', hint: `Type ${usage} to ${effect}.` };
 }
 

@@ -10,13 +10,18 @@ const REFUSALS = {
   'name-missing': 'Type a name first.',
   'not-coordinator': 'Only the coordinator, the member who has been in the room longest, can do that.',
   'not-stored': 'The server could not store the message.',
+  'not-in-room': 'You are not in this room any more.',
+  'room-invalid': 'The name of a room is one word of at most 32 characters. It begins with a letter or a digit.',
+  'rooms-full': 'The server has no space for another room.',
+  'rooms-too-fast': 'Too many rooms were made from your network just now.',
+  'rooms-too-many': 'You can enter at most 16 rooms at once, and be in at most 100.',
   'target-self': 'You cannot whisper to yourself.',
   'targets-too-many': 'A whisper can go to at most 32 members.',
   'verb-unknown': 'The server did not understand this page. Reload the page.',
 };
 
-/** The codes whose texts begin with a nickname. Its first letter keeps its case. */
-const NICKNAME_FIRST = new Set(['name-alike', 'name-taken', 'target-absent']);
+/** The codes whose texts begin with a name. Its first letter keeps its case. */
+const NICKNAME_FIRST = new Set(['name-alike', 'name-taken', 'room-alike', 'target-absent']);
 
 /** What to do next, by the kind of the hint. A hint without a text here is one that the page follows itself. */
 const HINTS = {
@@ -40,6 +45,7 @@ const CLOSE_TEXTS = {
 
 const LEAVE_REASONS = {
   eof: 'left',
+  part: 'left',
   quit: 'left',
   lost: 'left (connection lost)',
   slow: 'was disconnected (too slow)',

@@ -39,6 +39,12 @@ await play(async () => {
   await bob.keyboard.press('Space');
   await colourAt(alice, 6500, 5000, '#1c1917');
 
+  // A single point is a dot.
+  await move(0.8, 0.8);
+  await alice.mouse.down();
+  await alice.mouse.up();
+  await colourAt(bob, 8000, 8000, '#dc2626');
+
   const carol = await join(server, 'carol');
   await nora.hear('JOIN carol');
   await carol.click('#show-canvas');

@@ -9,7 +9,7 @@ await play(async () => {
   await nora.hear(/^HELLO/, 'OK NICK nora', 'COORDINATOR nora');
   const alice = await open(server);
   let isHeld = false;
-  const sockets = await intercept(alice, (line) => isHeld && /^(SINCE|CANVAS)/.test(line));
+  const sockets = await intercept(alice, (line) => isHeld && /^SINCE/.test(line));
   await takeName(alice, 'alice');
   await expectText(alice, '#connection', 'Connected');
   nora.say('MSG before');
@@ -24,7 +24,7 @@ await play(async () => {
   nora.say('MSG meanwhile', 'WHISPER alice psst');
   await hear(alice, 'psst');
   isHeld = false;
-  sockets.inject('ERR SINCE too-old the oldest is 12', 'OK CANVAS 0');
+  sockets.inject('ERR SINCE too-old the oldest is 12');
   await hear(alice, 'missed 8');
   const shown = await alice.locator('#log > .note, #log .said').allInnerTexts();
   assert.deepEqual(shown.slice(shown.indexOf('before')), [

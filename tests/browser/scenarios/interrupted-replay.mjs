@@ -13,6 +13,7 @@ await play(async () => {
   await takeName(alice, 'alice');
   await expectText(alice, '#connection', 'Connected');
   await nora.hear('JOIN alice');
+  await alice.click('#show-canvas');
   nora.say('MSG before');
   await nora.hear(/^OK MSG/);
   await hear(alice, 'before');

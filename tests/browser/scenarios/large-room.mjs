@@ -36,11 +36,13 @@ await play(async () => {
     members[0].say(...Array.from({ length: 10_000 }, (_, number) => message(number)));
     await shows(page, '#log', 'message 9999 ');
   });
+  await page.click('#show-canvas');
   await measure(page, '8,192 strokes', async () => {
     const stroke = (number) => `DRAW #1e90ff 40 ${number},0 500,${number} ${number},700 5,5 20,30`;
     members[1].say(...Array.from({ length: 8192 }, (_, number) => stroke(number)), 'MSG that is a drawing');
     await shows(page, '#log', 'that is a drawing');
   });
+  await page.click('#show-canvas');
   await measure(page, 'the table of everybody, and a fresh one', async () => {
     await page.click('#check-status');
     await expectCount(page, '#status-rows tr', COUNT + 1);

@@ -99,14 +99,14 @@ await play(async () => {
 
   // History is inserted above the messages being read.
   const bob = await open(server);
-  const sockets = await intercept(bob, (sent) => /^(HISTORY|CANVAS)/.test(sent));
+  const sockets = await intercept(bob, (sent) => /^HISTORY/.test(sent));
   await takeName(bob, 'bob');
   await hear(bob, 'You joined');
   const time = new Date().toISOString();
   sockets.inject(...Array.from({ length: 90 }, (_, number) => `@${9000 + number} ${time} MSG nora live ${number}`));
   await hear(bob, 'live 89');
   await readAt(bob, 'live 40');
-  sockets.inject(...Array.from({ length: 50 }, (_, number) => `PAST ${10 + number} ${time} nora past ${number}`), 'OK HISTORY 50 last=59', 'OK CANVAS 0');
+  sockets.inject(...Array.from({ length: 50 }, (_, number) => `PAST ${10 + number} ${time} nora past ${number}`), 'OK HISTORY 50 last=59');
   await hear(bob, 'past 49');
   await expectStays(bob, 'live 40', 'history was inserted');
   const texts = await bob.locator('#log .said').allInnerTexts();

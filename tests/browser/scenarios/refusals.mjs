@@ -19,6 +19,8 @@ const REFUSED = [
   'WHISPER', 'WHISPER nora', 'WHISPER nora, psst', 'WHISPER zed psst', 'WHISPER probe psst', `WHISPER ${'a,'.repeat(33)}a psst`,
   'WHO else', 'HISTORY x', 'HISTORY 1 2', 'SINCE', 'SINCE 1 zzzz', 'SINCE 99', 'SEARCH', 'SEARCH tea',
   'DRAW', 'DRAW #1e90ff', 'DRAW #1e90ff 4', `DRAW #1e90ff 4${' 0,0'.repeat(401)}`, 'CANVAS 5', 'STATUS', 'PING a b',
+  'JOIN', 'JOIN ops', 'JOIN #', 'JOIN #a b', 'JOIN #l0bby', `JOIN #${'x'.repeat(33)}`, `JOIN ${'#a,'.repeat(17)}#b`,
+  'PART', 'PART ops', 'PART #ghost', 'ROOMS x', `TOPIC ${'x'.repeat(600)}`, 'TOPIC \u200b', 'NICK a #b',
   'HELP me', 'SET', 'SET echo', 'SET resume on', 'CHAT on', 'MSG', `MSG ${'x'.repeat(5000)}`,
   'hello', '/who', '/tell nora psst', '\u200b',
 ];
@@ -39,13 +41,14 @@ await play(async () => {
     return lines.map((line) => refusal(parse(line)));
   }, lines);
   worded.forEach((words, at) => {
-    assert.match(words, /^([A-Z\d]|(nora|NORA|nоra|zed) ).*\.$/u, lines[at]);
+    assert.match(words, /^([A-Z\d]|(nora|NORA|nоra|zed|#l0bby) ).*\.$/u, lines[at]);
     const own = words.replaceAll('NORA', '');
     assert.doesNotMatch(own, SYNTAX, lines[at]);
   });
   const words = (line) => worded[lines.findIndex((each) => each.startsWith(line))];
   assert.equal(words('ERR NICK name-taken nora'), 'nora is taken. Choose another name.');
   assert.equal(words('ERR WHISPER target-absent'), 'zed is not here.');
+  assert.equal(words('ERR JOIN room-alike'), '#l0bby looks too much like #lobby, which exists.');
   assert.equal(words('ERR SEARCH no-store'), 'Search is disabled on this server.');
 
   let isHeld = true;

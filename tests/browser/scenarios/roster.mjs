@@ -9,6 +9,7 @@ await play(async () => {
   const sockets = await intercept(page);
   await takeName(page, 'alice');
   await expectText(page, '#connection', 'Connected');
+  await page.click('#show-canvas');
   // By then the replies to all requests of joining have arrived.
   await say(page, 'first');
   await hear(page, 'first');

@@ -1,0 +1,102 @@
+// The commands of the composer, such as /nick. `typed.js` parses them.
+
+import { ROOM_USAGES, USAGES } from './typed.js';
+import { listed, refusal } from './wording.js';
+
+const NOT_CONNECTED = 'Not connected. Try again later.';
+const ONE_ROOM = 'This server has only one room.';
+const LAST_ROOM = 'This is your only room. Open another one first, or use Quit to leave the chat.';
+
+/**
+ * The functions of the commands by their kinds. Each gets the result of `readLine` and the conversation `from` which the line was sent,
+ * and may return the reason why it refuses it. `giveBack(line, reason)` returns a refused line to its conversation.
+ */
+export function commandsOf({ session, canvas, status, names, rooms, quit, changed, giveBack }) {
+  return {
+    ...roomCommandsOf({ session, rooms, giveBack }),
+
+    nick(line) {
+      session.rename(line.name, (reply) => {
+        if (reply?.isOk) names.remember(reply.value);
+        else giveBack(line, reply ? refusal(reply, line.name) : NOT_CONNECTED);
+        changed();
+      });
+    },
+
+    quit,
+
+    who({ from }) {
+      const { current: room } = session;
+      const shown = room.people.map(({ name, isCoordinator }) => {
+        const roles = [name === room.me && 'you', isCoordinator && 'coordinator'].filter(Boolean);
+        return roles.length ? `${name} (${roles.join(', ')})` : name;
+      });
+      from.note(shown.length === 1 ? 'Only you are here.' : `${shown.length} members: ${listed(shown)}.`);
+    },
+
+    status() {
+      if (!session.current.isCoordinator) {
+        return 'Only the coordinator, the member who has been in the room longest, can see addresses and times.';
+      }
+      status.open();
+      return '';
+    },
+
+    canvas() {
+      canvas.isShown = !canvas.isShown;
+    },
+
+    ping({ from }) {
+      if (!session.isConnected) return 'Not connected.';
+      const start = performance.now();
+      session.ping((reply) => reply && from.note(`The server replied in ${Math.round(performance.now() - start)} ms.`));
+      return '';
+    },
+
+    help({ from }) {
+      const commands = Object.values(usages(session.hasRooms)).map(([usage, effect]) => `${usage}: ${effect}`);
+      from.note(['Commands:', ...commands, '//text: send a message that begins with a slash'].join('\n'));
+    },
+  };
+}
+
+/** The usages of the commands that the server supports. */
+export function usages(hasRooms) {
+  return hasRooms ? { ...USAGES, ...ROOM_USAGES } : USAGES;
+}
+
+/** Why the user cannot leave a room now; empty if that is possible. */
+export function problemOfLeaving(session) {
+  if (!session.isConnected) return NOT_CONNECTED;
+  return session.rooms.length < 2 ? LAST_ROOM : '';
+}
+
+/** The commands about rooms. `rooms.go(name)`, `rooms.join(names, refused)` and `rooms.find()` show a room or the dialog. */
+function roomCommandsOf({ session, rooms, giveBack }) {
+  const answer = (line) => (reply) => reply?.isOk || giveBack(line, reply ? refusal(reply) : NOT_CONNECTED);
+  const commands = {
+    join(line) {
+      rooms.join(line.rooms, answer(line));
+    },
+
+    part(line) {
+      const { room: name, reason } = line;
+      const room = name === null ? session.current : session.roomNamed(name);
+      if (!room) return `You are not in ${name}.`;
+      const problem = problemOfLeaving(session);
+      if (!problem) session.part(room, reason, answer(line));
+      return problem;
+    },
+
+    topic(line) {
+      const { text, from } = line;
+      const { room } = from;
+      if (text !== null) session.setTopic(room, text === '-' ? '' : text, answer(line));
+      else from.note(room.topic ? `The topic is: ${room.topic}` : 'The room has no topic. To set one, type /topic text');
+    },
+
+    rooms: () => rooms.find(),
+    home: () => rooms.go(session.home.name),
+  };
+  return Object.fromEntries(Object.entries(commands).map(([kind, run]) => [kind, (typed) => (session.hasRooms ? run(typed) : ONE_ROOM)]));
+}
