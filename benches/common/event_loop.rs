@@ -77,6 +77,12 @@ pub(crate) trait EventLoop {
         }
     }
 
+    /// Takes turns until this moment, at least one: input is read also by a sender that is late.
+    fn turn_until_due(&mut self, due: Instant) {
+        self.turn(Duration::ZERO);
+        self.turn_for(due.saturating_duration_since(Instant::now()));
+    }
+
     /// Takes turns until `holds` is true. Returns false if no input comes for [`PATIENCE`].
     fn turn_until(&mut self, holds: impl Fn(&Self) -> bool) -> bool {
         let mut quiet_since = Instant::now();

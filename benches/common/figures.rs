@@ -24,6 +24,10 @@ impl Run {
         self.figures.push(Figure { name: name.into(), value });
     }
 
+    pub(crate) fn find(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|figure| figure.name == name).map(|figure| figure.value)
+    }
+
     pub(crate) fn add_bytes(&mut self, name: impl Into<Cow<'static, str>>, bytes: u64) {
         self.add(name, bytes as f64);
     }

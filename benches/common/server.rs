@@ -46,6 +46,13 @@ impl Cpu {
     pub(crate) fn total(self) -> Duration {
         self.user + self.system
     }
+
+    /// The same shares of another total: the kernel counts the sum in nanoseconds, but user and system time in ticks.
+    pub(crate) fn scaled_to(self, total: Duration) -> Self {
+        let share = self.user.as_secs_f64() / self.total().as_secs_f64().max(f64::MIN_POSITIVE);
+        let user = total.mul_f64(share);
+        Self { user, system: total.saturating_sub(user) }
+    }
 }
 
 impl Server {

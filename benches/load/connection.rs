@@ -1,10 +1,11 @@
 //! One connection of the load, and the sender: it keeps a number of messages unacknowledged and checks the acknowledgements.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::common::log::Faults;
+use crate::common::socket::connect_from;
 use crate::web::{Frames, frame, upgrade};
 use crate::wire::{Order, write_command};
 
@@ -24,7 +25,15 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server accepts");
+        Self::new(TcpStream::connect(address).expect("the server accepts"))
+    }
+
+    /// Connects from another source address than 127.0.0.1.
+    pub(crate) fn connect_from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        Self::new(connect_from(source, address))
+    }
+
+    fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a socket");
         stream.set_nonblocking(true).expect("a socket");
         Self { stream, frames: None, open: true, awaited: None, skipped: 0, partial_line: Vec::new() }
@@ -41,8 +50,12 @@ impl Connection {
     /// Sends a short line while the socket's buffer has room for it.
     pub(crate) fn send(&mut self, line: &[u8]) {
         let bytes = if self.frames.is_some() { &*frame(line) } else { line };
-        let sent = self.stream.write(bytes).expect("the server reads");
-        assert_eq!(sent, bytes.len(), "a short line is sent at once");
+        match self.stream.write(bytes) {
+            Ok(sent) => assert_eq!(sent, bytes.len(), "a short line is sent at once"),
+            // The server has closed the connection. That is a fault, and this may be noticed before the end of the input.
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => self.close(),
+            Err(error) => panic!("the server does not read: {error}"),
+        }
     }
 
     pub(crate) fn await_line(&mut self, start: &'static str) {

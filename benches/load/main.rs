@@ -17,6 +17,7 @@ mod flood;
 mod load;
 mod paced;
 mod report;
+mod rooms;
 mod saturated;
 mod server;
 mod stuck;
@@ -30,9 +31,12 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use self::attacks::Attacks;
+use self::common::socket::raise_descriptor_limit;
 use self::flood::Flood;
 use self::paced::Paced;
 use self::report::Report;
+use self::rooms::ManyRooms;
+use self::rooms::memory::RoomsMemory;
 use self::saturated::Saturated;
 use self::stuck::Stuck;
 use self::stuck_minute::StuckMinute;
@@ -61,6 +65,8 @@ enum Scenario {
     Flood(Flood),
     Attacks(Attacks),
     StuckMinute(StuckMinute),
+    Rooms(ManyRooms),
+    RoomsMemory(RoomsMemory),
 }
 
 impl Scenario {
@@ -73,6 +79,9 @@ impl Scenario {
             ("flood", Self::Flood(Flood::default())),
             ("attacks", Self::Attacks(Attacks::default())),
             ("stuck-minute", Self::StuckMinute(StuckMinute::default())),
+            ("rooms", Self::Rooms(ManyRooms::default())),
+            ("rooms --each 100", Self::Rooms(ManyRooms::each(100))),
+            ("rooms-memory", Self::RoomsMemory(RoomsMemory::default())),
         ];
         all.into_iter().map(|(name, scenario)| (name.to_owned(), scenario)).collect()
     }
@@ -80,6 +89,7 @@ impl Scenario {
     fn runs_default(&self) -> usize {
         match self {
             Self::Saturated(_) | Self::Paced(_) | Self::Stuck(_) | Self::Flood(_) => 3,
+            Self::Rooms(_) | Self::RoomsMemory(_) => 3,
             Self::Attacks(_) | Self::StuckMinute(_) => 1,
         }
     }
@@ -94,6 +104,8 @@ impl Scenario {
             Self::Flood(flood) => flood.measure(server, runs),
             Self::Attacks(attacks) => return attacks.measure_and_print(server, runs),
             Self::StuckMinute(stuck_minute) => vec![stuck_minute.measure(server, runs)],
+            Self::Rooms(rooms) => rooms.measure(server, runs),
+            Self::RoomsMemory(memory) => vec![memory.measure(server, runs)],
         };
         reports.iter().for_each(Report::print);
         reports
@@ -111,6 +123,7 @@ fn main() -> ExitCode {
             return if exit.status.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(2) };
         }
     };
+    raise_descriptor_limit();
     let one = arguments.scenario.map(|scenario| vec![(words.join(" "), scenario)]);
     let all = || Scenario::all().into_iter().map(|(name, scenario)| ([&*words.join(" "), &name].join(" "), scenario));
     let mut faultless = true;

@@ -32,10 +32,21 @@ pub(crate) fn write_command(out: &mut Vec<u8>, sequence: u64) {
 
 /// The sender and the sequence number of a message line, without its LF. `None` if the line is not a message, or its text was changed.
 fn parse(line: &[u8]) -> Option<(usize, u64)> {
-    let rest = std::str::from_utf8(line).ok()?.strip_prefix(PREFIX)?;
-    let (sender, text) = rest.split_once(' ')?;
-    let sequence = text.strip_suffix(FILLER)?;
-    Some((sender.parse().ok()?, sequence.parse().ok()?))
+    let (sender, text) = line.strip_prefix(PREFIX.as_bytes())?.split_at_checked(SENDER_DIGITS)?;
+    let sequence = parse_text(text.strip_prefix(b" ")?)?;
+    Some((usize::try_from(parse_digits(sender)?).ok()?, sequence))
+}
+
+/// The sequence number in the text of a message. `None` if any byte of the text is not as it was sent.
+pub(crate) fn parse_text(text: &[u8]) -> Option<u64> {
+    let digits = text.strip_suffix(FILLER.as_bytes())?;
+    if digits.len() == SEQUENCE_DIGITS { parse_digits(digits) } else { None }
+}
+
+/// The number that these digits are. `None` if one is not a digit, or the number is too large.
+pub(crate) fn parse_digits(digits: &[u8]) -> Option<u64> {
+    let add = |number: u64, &digit: &u8| number.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+    digits.iter().try_fold(0, |number, digit| if digit.is_ascii_digit() { add(number, digit) } else { None })
 }
 
 /// Whether this line, which is not a message of a sender, may come between messages.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::event_loop::{EventLoop, Poller};
 use crate::common::log::{Faults, Log};
+use crate::common::socket::source;
 use crate::connection::{Connection, READ_BYTES_MAX};
 use crate::protocol::{Protocol, Role, Route};
 use crate::sender::Sender;
@@ -77,7 +78,7 @@ impl Clients {
             poller: Poller::new(),
             buffer: vec![0; READ_BYTES_MAX],
             compares_bytes,
-            log: Log::new(Order::new(protocol, plan.senders, None)),
+            log: Log::new(Order::new(protocol, 0..plan.senders)),
             readers: Vec::new(),
             senders: Vec::new(),
             received: 0,
@@ -105,7 +106,7 @@ impl Clients {
         self.wait_for_handshakes();
         for number in 0..readers {
             let connection = self.connect(number, Role::Reader(route, number));
-            let order = Order::new(self.protocol, senders, (route == Route::Pairs).then_some(number));
+            let order = Order::new(self.protocol, route.senders_of(number, senders));
             self.readers.push(Reader { connection, has_started: false, position: 0, differs: false, order });
             if number % handshakes_max == handshakes_max - 1 {
                 self.wait_for_handshakes();
@@ -115,7 +116,8 @@ impl Clients {
     }
 
     fn connect(&self, number: usize, role: Role) -> Connection {
-        let connection = Connection::new(self.address, self.protocol.handshake(role));
+        let (Role::Reader(route, client) | Role::Sender(route, client)) = role else { unreachable!("not idle") };
+        let connection = Connection::new(route.room(client).map(source), self.address, self.protocol.handshake(role));
         self.poller.add(&connection, number);
         connection
     }
@@ -139,9 +141,9 @@ impl Clients {
         assert!(between_lines, "something follows the first message");
     }
 
-    /// Sends one message to each reader: the first sender to all, or each sender to its reader.
+    /// Sends one message to each reader: the first sender to all, or each sender to its readers.
     fn send_one(&mut self) {
-        let senders = if self.plan.route == Route::Pairs { self.senders.len() } else { 1 };
+        let senders = if self.plan.route == Route::All { 1 } else { self.senders.len() };
         self.senders[..senders].iter_mut().for_each(|sender| sender.send(1));
     }
 
@@ -158,6 +160,8 @@ impl Clients {
                 sent * (self.plan.readers - self.plan.stuck + senders) as u64
             }
             Route::Pairs => sent,
+            // The senders take turns, so each has sent about as many.
+            Route::Rooms(rooms) => sent * self.plan.readers as u64 / rooms as u64,
         }
     }
 
@@ -181,6 +185,7 @@ impl Clients {
         let readers = match self.plan.route {
             Route::All => self.plan.readers - self.plan.stuck,
             Route::Pairs => 1,
+            Route::Rooms(rooms) => self.plan.readers / rooms,
         };
         self.behind_max.is_some_and(|most| u128::from(self.sent()) > u128::from(most) + messages / readers as u128)
     }

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use crate::common::socket::connect_from;
 use crate::protocol::Step;
 
 /// Most bytes read from a connection in one turn.
@@ -51,9 +52,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects and sends the first step of the handshake.
-    pub(crate) fn new(address: SocketAddr, steps: Vec<Step>) -> Self {
-        let stream = TcpStream::connect(address).expect("the server accepts");
+    /// Connects, from this source address if there is one, and sends the first step of the handshake.
+    pub(crate) fn new(source: Option<Ipv4Addr>, address: SocketAddr, steps: Vec<Step>) -> Self {
+        let stream = match source {
+            Some(source) => connect_from(source, address),
+            None => TcpStream::connect(address).expect("the server accepts"),
+        };
         stream.set_nodelay(true).expect("a socket");
         stream.set_nonblocking(true).expect("a socket");
         let unsent = Vec::new();

@@ -114,7 +114,7 @@ impl Members {
     fn join(&mut self, contender: &Contender, address: SocketAddr, count: usize, role: fn(usize) -> Role) {
         self.start = Instant::now();
         for number in 0..count {
-            let connection = Connection::new(address, contender.protocol.handshake(role(number)));
+            let connection = Connection::new(None, address, contender.protocol.handshake(role(number)));
             self.poller.add(&connection, number);
             let announced = MemberSet::new(if self.presence.is_some() { count } else { 0 });
             self.all.push(Member { connection, announced, listed: None, repeated: 0 });

@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use self::common::socket::raise_descriptor_limit;
 use self::contender::{ALL, Contender};
 use self::relay::Relay;
 use self::table::Table;
@@ -190,13 +190,6 @@ fn list() {
     for contender in ALL {
         println!("--only {}", contender.name);
     }
-}
-
-/// Raises the limit of open descriptors for 10,000 connections, here and in the servers, which inherit it.
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    // If it cannot be raised, the first connection beyond the limit fails with an error that says so.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 fn write(path: &Path, contents: &str) -> Result<(), String> {

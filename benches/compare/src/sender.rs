@@ -44,7 +44,7 @@ impl Sender {
             acknowledged: 0,
             batch_ends: VecDeque::new(),
             has_started: false,
-            order: Order::new(protocol, senders, None),
+            order: Order::new(protocol, 0..senders),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The texts of messages, equal for all servers: each names its sender and its sequence number. Checks that each
 //! arrives once, in order, and only in lines that the protocol has for messages.
 
+use std::ops::Range;
+
 use crate::common::log::{CheckLine, Faults, TEXT_BYTES};
 use crate::protocol::Protocol;
 
@@ -37,18 +39,18 @@ fn digits(digits: &[u8]) -> Option<u64> {
 /// The messages seen in one stream.
 pub(crate) struct Order {
     protocol: &'static dyn Protocol,
-    /// The sequence number of each sender's next message.
+    /// The senders whose messages may arrive.
+    senders: Range<usize>,
+    /// The sequence number of the next message of each of them.
     next: Vec<u64>,
-    /// The only sender whose messages may arrive; `None`: all.
-    only: Option<usize>,
     /// Messages that arrived.
     pub(crate) messages: u64,
     pub(crate) faults: Faults,
 }
 
 impl Order {
-    pub(crate) fn new(protocol: &'static dyn Protocol, senders: usize, only: Option<usize>) -> Self {
-        Self { protocol, next: vec![0; senders], only, messages: 0, faults: Faults::default() }
+    pub(crate) fn new(protocol: &'static dyn Protocol, senders: Range<usize>) -> Self {
+        Self { protocol, next: vec![0; senders.len()], senders, messages: 0, faults: Faults::default() }
     }
 
     /// Checks a line, without its LF. If it is a message, returns its sender and its sequence number.
@@ -68,30 +70,27 @@ impl Order {
 
     fn check_message(&mut self, sender: usize, sequence: u64) {
         self.messages += 1;
-        let is_allowed = self.only.is_none_or(|only| only == sender);
-        self.faults.check_sequence(self.next.get_mut(sender).filter(|_| is_allowed), sequence);
+        let index = sender.checked_sub(self.senders.start);
+        self.faults.check_sequence(index.and_then(|index| self.next.get_mut(index)), sequence);
     }
 
     /// Expects this sender's messages from the second on.
     pub(crate) fn skip_first(&mut self, sender: usize) {
-        self.next[sender] = 1;
+        self.next[sender - self.senders.start] = 1;
     }
 
     /// Messages that have not arrived, when each sender has sent as many as `sent` says.
     pub(crate) fn missing(&self, sent: &[u64]) -> u64 {
-        (0..sent.len())
-            .filter(|&sender| self.only.is_none_or(|only| only == sender))
-            .map(|sender| self.missing_of(sender, sent))
-            .sum()
+        self.senders.clone().map(|sender| self.missing_of(sender, sent)).sum()
     }
 
     /// Messages that have not arrived, apart from those of one sender.
     pub(crate) fn missing_except(&self, except: usize, sent: &[u64]) -> u64 {
-        (0..sent.len()).filter(|&sender| sender != except).map(|sender| self.missing_of(sender, sent)).sum()
+        self.senders.clone().filter(|&sender| sender != except).map(|sender| self.missing_of(sender, sent)).sum()
     }
 
     fn missing_of(&self, sender: usize, sent: &[u64]) -> u64 {
-        sent[sender].saturating_sub(self.next[sender])
+        sent[sender].saturating_sub(self.next[sender - self.senders.start])
     }
 }
 
@@ -111,7 +110,7 @@ mod tests {
     }
 
     fn checked(lines: &[Vec<u8>]) -> Order {
-        let mut order = Order::new(&PLAIN, 2, None);
+        let mut order = Order::new(&PLAIN, 0..2);
         for line in lines {
             order.check_line(line);
         }
@@ -140,10 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn order_of_a_pair_counts_messages_of_other_senders() {
-        let mut order = Order::new(&PLAIN, 2, Some(0));
-        order.check(&line(0, 0));
+    fn order_of_a_pair_or_room_counts_messages_of_other_senders() {
+        let mut order = Order::new(&PLAIN, 1..2);
         order.check(&line(1, 0));
-        assert_eq!((order.faults.out_of_order, order.missing(&[1, 1])), (1, 0));
+        order.check(&line(0, 0));
+        order.check(&line(2, 0));
+        assert_eq!((order.faults.out_of_order, order.missing(&[1, 2, 1])), (2, 1));
     }
 }

@@ -30,13 +30,15 @@ enum Kind {
     /// Sends as fast as the server takes it.
     Saturated { readers: usize, window: u64 },
     /// Sends `rate` messages a second.
-    Paced { readers: usize, rate: u32 },
+    Paced { readers: usize, rate: usize },
     /// All clients join one room; each is announced to the others.
     Joins { members: usize },
     /// Sends as fast as the server takes it, each message to one reader.
     Whispers { pairs: usize, window: u64 },
     /// All clients connect and send nothing more.
     Idle { clients: usize },
+    /// Sends `rate` messages a second to rooms of `members` clients each. In each room, one of them sends and the others read.
+    Rooms { rooms: usize, members: usize, rate: usize },
     /// Sends as fast as the server takes it, first without and then with readers that do not read.
     Stuck { readers: usize, stuck: usize, window: u64 },
 }
@@ -52,6 +54,8 @@ pub(crate) fn workloads(quick: bool) -> Vec<Workload> {
         ("saturated-10000", saturated(of(10_000, 100), 128)),
         ("paced-100", Kind::Paced { readers: of(100, 10), rate: 500 }),
         ("paced-1000", Kind::Paced { readers: of(1000, 30), rate: 100 }),
+        ("rooms-100", Kind::Rooms { rooms: of(100, 5), members: of(10, 4), rate: of(5000, 500) }),
+        ("rooms-1000", Kind::Rooms { rooms: of(1000, 10), members: of(10, 4), rate: of(5000, 500) }),
         ("joins", Kind::Joins { members: of(10_000, 50) }),
         ("whispers", Kind::Whispers { pairs: of(1000, 20), window: 16 }),
         ("idle", Kind::Idle { clients: of(10_000, 100) }),
@@ -82,6 +86,11 @@ impl Workload {
                     "{clients} idle clients (IRC: at most {IRC_MEMBERS_MAX}), each with a nickname or a subscription"
                 )
             }
+            Kind::Rooms { rooms, members, rate } => format!(
+                "{rooms} rooms (channels, subjects) of one sender and {} readers, {rate} messages a second in all rooms \
+                 together, {text}",
+                members - 1
+            ),
             Kind::Stuck { readers, stuck, window } => format!(
                 "{} readers, without and with {stuck} more that do not read; {SENDERS} senders with {window} unacknowledged \
                  messages each, {text}; the servers' default limits for slow consumers",
@@ -98,7 +107,11 @@ impl Workload {
             && match self.kind {
                 Kind::Saturated { readers, .. } => !contender.admits_slowly() || readers <= IRC_MEMBERS_MAX,
                 Kind::Joins { .. } => contender.protocol.presence().is_some(),
-                Kind::Whispers { .. } => contender.has_whispers(),
+                Kind::Rooms { rooms, members, .. } => {
+                    let is_slow = contender.slows_with_clients() && rooms * members > IRC_MEMBERS_MAX;
+                    contender.has_routes() && (by_name || !is_slow)
+                }
+                Kind::Whispers { .. } => contender.has_routes(),
                 Kind::Stuck { .. } => contender.has_backlog_limit(),
                 Kind::Paced { .. } | Kind::Idle { .. } => true,
             }
@@ -110,7 +123,10 @@ impl Workload {
         match self.kind {
             Kind::Saturated { readers, window } => setup.saturated(Route::All, readers, SENDERS, window),
             Kind::Whispers { pairs, window } => setup.saturated(Route::Pairs, pairs, pairs.min(SENDERS_MAX), window),
-            Kind::Paced { readers, rate } => setup.paced(readers, rate),
+            Kind::Paced { readers, rate } => setup.paced(Route::All, readers, 1, rate),
+            Kind::Rooms { rooms, members, rate } => {
+                setup.paced(Route::Rooms(rooms), rooms * (members - 1), rooms, rate)
+            }
             Kind::Joins { members } => joins::run(contender, program, fewer(members)),
             Kind::Idle { clients } => setup.idle(fewer(clients)),
             Kind::Stuck { readers, stuck, window } => setup.stuck(readers, stuck, window),
@@ -167,20 +183,21 @@ impl Setup<'_> {
         interval.end(deliveries, run);
     }
 
-    fn paced(&self, readers: usize, rate: u32) -> Run {
+    /// The senders take turns.
+    fn paced(&self, route: Route, readers: usize, senders: usize, rate: usize) -> Run {
         let mut run = Run::default();
         let server = self.start(BacklogLimit::Highest);
-        let mut clients = self.connect(&server, self.plan(Route::All, readers, 1, Checking::Lines));
+        let mut clients = self.connect(&server, self.plan(route, readers, senders, Checking::Lines));
         clients.start_timing();
         let (interval, sent_before) = (Interval::begin(&server), clients.sent());
         let start = Instant::now();
         for number in 0.. {
-            let due = Duration::from_secs(1) * number / rate;
+            let due = Duration::from_secs_f64(number as f64 / rate as f64);
             if due >= self.duration {
                 break;
             }
-            clients.turn_for((start + due).saturating_duration_since(Instant::now()));
-            clients.senders[0].send(1);
+            clients.turn_until_due(start + due);
+            clients.senders[number % senders].send(1);
         }
         clients.drain();
         let deliveries = clients.deliveries(clients.sent() - sent_before);
@@ -209,7 +226,7 @@ impl Setup<'_> {
         let mut run = Run::default();
         let alone = self.saturated_beside(0, readers - stuck, window, &mut run);
         let beside = self.saturated_beside(stuck, readers, window, &mut run);
-        let rate = |run: &Run| run.figures.iter().find(|figure| figure.name == RATE).map_or(0.0, |figure| figure.value);
+        let rate = |run: &Run| run.find(RATE).unwrap_or(0.0);
         run.add("deliveries_per_second_alone", rate(&alone));
         run.add("deliveries_per_second_beside_stuck", rate(&beside));
         run.add("throughput_lost_percent", (1.0 - rate(&beside) / rate(&alone)) * 100.0);
@@ -254,17 +271,15 @@ impl<'a> Interval<'a> {
     /// Adds the figures of the time since then.
     fn end(self, deliveries: u64, run: &mut Run) {
         let seconds = self.start.elapsed().as_secs_f64();
-        let cpu = self.server.cpu().since(self.server_cpu);
-        let precise = self.server.cpu_precise().saturating_sub(self.server_precise).as_secs_f64();
+        let precise = self.server.cpu_precise().saturating_sub(self.server_precise);
+        let cpu = self.server.cpu().since(self.server_cpu).scaled_to(precise);
         let own = own_cpu().since(self.own_cpu).total().as_secs_f64();
         let deliveries = deliveries as f64;
-        // The kernel counts the sum in nanoseconds, but user and system time in hundredths of a second.
-        let user = cpu.user.as_secs_f64() / cpu.total().as_secs_f64().max(f64::MIN_POSITIVE);
         run.add(RATE, deliveries / seconds);
-        run.add(COST, precise * 1e6 / deliveries);
-        run.add("server_user_us_a_delivery", precise * user * 1e6 / deliveries);
-        run.add("server_system_us_a_delivery", precise * (1.0 - user) * 1e6 / deliveries);
-        run.add("server_busy_percent", precise / seconds * 100.0);
+        run.add(COST, precise.as_secs_f64() * 1e6 / deliveries);
+        run.add("server_user_us_a_delivery", cpu.user.as_secs_f64() * 1e6 / deliveries);
+        run.add("server_system_us_a_delivery", cpu.system.as_secs_f64() * 1e6 / deliveries);
+        run.add("server_busy_percent", precise.as_secs_f64() / seconds * 100.0);
         run.add("load_busy_percent", own / seconds * 100.0);
     }
 }

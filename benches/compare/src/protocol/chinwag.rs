@@ -1,6 +1,8 @@
 //! chinwag, in the dialects that a connection may choose.
 
-use super::{Acknowledged, Presence, Protocol, Role, Route, Step, name, reader_name, reader_number, sender_name};
+use super::{
+    Acknowledged, Presence, Protocol, Role, Route, Step, name, reader_name, reader_number, sender_name, topic,
+};
 
 /// The dialect of a connection.
 pub(crate) struct Chinwag {
@@ -21,12 +23,19 @@ impl Protocol for Chinwag {
     fn handshake(&self, role: Role) -> Vec<Step> {
         let ending = self.ending;
         let tags = if self.tags { format!("SET tags on{ending}") } else { String::new() };
-        vec![Step::new(format!("{tags}NICK {}{ending}PING in{ending}", name(role)), "OK PING in")]
+        let room = match role {
+            Role::Reader(route @ Route::Rooms(_), number) | Role::Sender(route @ Route::Rooms(_), number) => {
+                format!(" #{}", topic(route, number))
+            }
+            _ => String::new(),
+        };
+        vec![Step::new(format!("{tags}NICK {}{room}{ending}PING in{ending}", name(role)), "OK PING in")]
     }
 
     fn write_message(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
         match route {
-            Route::All => out.extend_from_slice(b"MSG "),
+            // The room of a client is its home, which commands do not name.
+            Route::All | Route::Rooms(_) => out.extend_from_slice(b"MSG "),
             Route::Pairs => out.extend_from_slice(format!("WHISPER {} ", reader_name(number)).as_bytes()),
         }
         out.extend_from_slice(text);

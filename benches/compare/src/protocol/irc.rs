@@ -1,7 +1,7 @@
-//! IRC: readers and senders are members of one channel, or send to nicknames.
+//! IRC: readers and senders are members of one channel, or of one each of many, or send to nicknames.
 
 use super::{
-    Acknowledged, Presence, Protocol, Role, Route, Step, TOPIC, name, reader_name, reader_number, sender_name,
+    Acknowledged, Presence, Protocol, Role, Route, Step, TOPIC, name, reader_name, reader_number, sender_name, topic,
 };
 
 pub(crate) struct Irc;
@@ -13,15 +13,15 @@ impl Protocol for Irc {
         let name = name(role);
         let register = Step::new(format!("NICK {name}\r\nUSER {name} 0 * :{name}\r\n"), " 001 ");
         let join = match role {
-            Role::Reader(Route::All, _) | Role::Sender(Route::All, _) => format!("JOIN #{TOPIC}\r\n"),
-            _ => String::new(),
+            Role::Reader(Route::Pairs, _) | Role::Sender(Route::Pairs, _) | Role::Idle(_) => String::new(),
+            Role::Reader(route, number) | Role::Sender(route, number) => format!("JOIN #{}\r\n", topic(route, number)),
         };
         vec![register, Step::new(format!("{join}PING :in\r\n"), " PONG ")]
     }
 
     fn write_message(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]) {
         let target = match route {
-            Route::All => format!("#{TOPIC}"),
+            Route::All | Route::Rooms(_) => format!("#{}", topic(route, number)),
             Route::Pairs => reader_name(number),
         };
         out.extend_from_slice(format!("PRIVMSG {target} :").as_bytes());

@@ -7,6 +7,8 @@ mod nats;
 mod redis;
 mod relay;
 
+use std::ops::Range;
+
 pub(crate) use self::chinwag::{PLAIN, TAGGED, WITH_CR};
 pub(crate) use self::irc::IRC;
 pub(crate) use self::nats::NATS;
@@ -20,6 +22,27 @@ pub(crate) enum Route {
     All,
     /// A message is for the reader with the number of its sender.
     Pairs,
+    /// As many rooms with one sender each. A message is for the readers in the room of its sender.
+    Rooms(usize),
+}
+
+impl Route {
+    /// The room of a client. It is the number of the room's sender.
+    pub(crate) fn room(self, client: usize) -> Option<usize> {
+        match self {
+            Self::All | Self::Pairs => None,
+            Self::Rooms(rooms) => Some(client % rooms),
+        }
+    }
+
+    /// The senders, of this many, whose messages a reader receives.
+    pub(crate) fn senders_of(self, reader: usize, senders: usize) -> Range<usize> {
+        match self {
+            Self::All => 0..senders,
+            Self::Pairs => reader..reader + 1,
+            Self::Rooms(rooms) => reader % rooms..reader % rooms + 1,
+        }
+    }
 }
 
 /// The part that a client plays.
@@ -59,7 +82,7 @@ pub(crate) trait Protocol: Sync {
     /// The requests of a client before it can send or receive messages.
     fn handshake(&self, role: Role) -> Vec<Step>;
 
-    /// Appends the command that sends a text to all readers, or to the reader with this number.
+    /// Appends the command with which the sender with this number sends a text.
     fn write_message(&self, out: &mut Vec<u8>, route: Route, number: usize, text: &[u8]);
 
     /// Appends a request that the server answers after it has taken all messages before it; nothing, if the server
@@ -118,11 +141,12 @@ fn name(role: Role) -> String {
     }
 }
 
-/// The channel or subject of a route: the shared one, or that of a pair.
+/// The channel or subject of a client: the shared one, that of its pair, or that of its room.
 fn topic(route: Route, number: usize) -> String {
     match route {
         Route::All => TOPIC.into(),
         Route::Pairs => reader_name(number),
+        Route::Rooms(rooms) => format!("c{:04}", number % rooms),
     }
 }
 
@@ -160,7 +184,7 @@ mod tests {
     fn each_protocol_accepts_a_message_and_its_acknowledgement() {
         let text = String::from_utf8(write_text(1, 0)).unwrap();
         for (number, (protocol, stream, acknowledgement)) in SAMPLES.into_iter().enumerate() {
-            let mut order = Order::new(protocol, 2, None);
+            let mut order = Order::new(protocol, 0..2);
             for line in stream.replace("TEXT", &text).split('|') {
                 order.check(line.as_bytes());
                 assert_eq!(protocol.acknowledged(line.as_bytes()), Acknowledged::Nothing, "{line}");
@@ -176,7 +200,7 @@ mod tests {
     #[test]
     fn each_protocol_reports_a_line_that_is_no_message() {
         for (protocol, ..) in SAMPLES {
-            let mut order = Order::new(protocol, 1, None);
+            let mut order = Order::new(protocol, 0..1);
             order.check(b"MSG s000 the quick brown fox");
             order.check(b"ERR MSG too-long");
             assert_eq!(order.faults.out_of_order, 2);

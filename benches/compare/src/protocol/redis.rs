@@ -44,7 +44,7 @@ impl Protocol for Redis {
     fn allows(&self, line: &[u8]) -> bool {
         match line {
             [b'*' | b'$', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
-            _ => line == b"message" || line == b"bench" || line.starts_with(b"r"),
+            _ => line == b"message" || line == b"bench" || line.starts_with(b"r") || line.starts_with(b"c"),
         }
     }
 }
