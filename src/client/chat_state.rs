@@ -307,6 +307,7 @@ impl ChatState {
                 // If the server refuses SET echo, own messages are shown when it acknowledges them.
                 None if is_internal && received.is_reply() => Vec::new(),
                 Some(request) if request.is_message() => vec![warn(format!("{why}; not sent: {}", request.line))],
+                Some(SentLine { command: Command::Join(_), .. }) => [vec![warn(why)], self.drop_waiting()].concat(),
                 _ => vec![warn(why)],
             };
         }

@@ -34,7 +34,7 @@ impl Definition for Join {
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
-        check_entrance(context, Verb::Join, &self.0)?;
+        check_entrance(context, Verb::Join, &self.0, true)?;
         context.submit(Action::Join(self.0));
         Ok(())
     }
@@ -46,11 +46,16 @@ impl fmt::Display for Join {
     }
 }
 
-/// Checks whether the session may enter these rooms, and counts those that it creates.
-pub(super) fn check_entrance(context: &mut dyn Context, verb: Verb, rooms: &[RoomName]) -> Result<(), Refusal> {
+/// Checks whether the session may enter these rooms. With `is_counted`, counts the rooms that the command creates.
+pub(super) fn check_entrance(
+    context: &mut dyn Context,
+    verb: Verb,
+    rooms: &[RoomName],
+    is_counted: bool,
+) -> Result<(), Refusal> {
     let member = context.nickname().is_some().then(|| context.member());
     let created = context.state().count_new_rooms(member, rooms).map_err(|why| room_refusal(verb, why))?;
-    if context.spend_room_creations(created) {
+    if !is_counted || context.spend_room_creations(created) {
         return Ok(());
     }
     let what = format!(

@@ -49,7 +49,9 @@ impl Definition for Nick {
             Some(own) if *own == name => context.reply(Reply::Nick(NickReply { name, room: None })),
             Some(_) => context.submit(Action::Rename(name)),
             None => {
-                check_entrance(context, Verb::Nick, room.as_slice())?;
+                // A nickname that cannot be taken creates no room.
+                let is_counted = context.state().can_take(&name, context.member());
+                check_entrance(context, Verb::Nick, room.as_slice(), is_counted)?;
                 context.submit(Action::Register { name, verifier: context.verifier(), room });
             }
         }

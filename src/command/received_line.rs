@@ -85,7 +85,14 @@ impl ReceivedLine {
     /// Whether the line is the final reply to a line of the client.
     pub fn is_reply(&self) -> bool {
         // Some `ERR - …` lines answer no line: the server sends `slow` and the like before it closes the connection.
-        let of_a_line = [ErrorCode::LineNotUtf8, ErrorCode::LineTooLong, ErrorCode::VerbUnknown].map(ErrorCode::as_str);
+        let of_a_line = [
+            ErrorCode::LineNotUtf8,
+            ErrorCode::LineTooLong,
+            ErrorCode::RoomInvalid,
+            ErrorCode::VerbMissing,
+            ErrorCode::VerbUnknown,
+        ]
+        .map(ErrorCode::as_str);
         let refused = self
             .code_and_text()
             .is_some_and(|(code, _)| !self.words().starts_with("ERR - ") || of_a_line.contains(&code));

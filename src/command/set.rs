@@ -98,8 +98,8 @@ impl Definition for Set {
         if self.needs_secret() {
             return give_token(context);
         }
-        // The reply comes first: the change applies to the lines after it.
-        context.reply(Reply::Set(SetReply::Set(setting, on)));
+        // The reply comes first: the change applies to the lines after it, in all rooms.
+        context.reply_after_all(Reply::Set(SetReply::Set(setting, on)));
         let dialect = context.dialect();
         match setting {
             Setting::Resume => context.set_verifier(None),

@@ -68,16 +68,16 @@ mod tests {
     fn address_creates_rooms_at_once_and_then_one_a_minute() {
         let mut creations = RoomCreations::default();
         let mut spend = |address: &str, rooms, now| creations.try_spend(address.parse().unwrap(), rooms, Uptime(now));
-        assert!(spend("::1", 16, 5) && !spend("::1", 5, 5) && spend("::1", 4, 5) && !spend("::1", 1, 64));
-        assert!(spend("::1", 0, 5) && spend("10.0.0.1", 20, 5));
+        assert!(spend("::1", 96, 5) && !spend("::1", 5, 5) && spend("::1", 4, 5) && !spend("::1", 1, 64));
+        assert!(spend("::1", 0, 5) && spend("10.0.0.1", 100, 5));
         assert!(spend("::1", 1, 65) && !spend("::1", 1, 65));
-        assert!(spend("::1", 20, 100_000) && !spend("::1", 21, 200_000));
+        assert!(spend("::1", 100, 100_000) && !spend("::1", 101, 200_000));
     }
 
     #[test]
     fn addresses_of_a_prefix_share_their_rooms() {
         let mut creations = RoomCreations::default();
-        let mut spend = |address: &str| creations.try_spend(address.parse().unwrap(), 20, Uptime(0));
+        let mut spend = |address: &str| creations.try_spend(address.parse().unwrap(), 100, Uptime(0));
         assert!(spend("2001:db8::1") && !spend("2001:db8::2") && spend("2001:db8:0:1::1"));
         assert!(spend("10.0.0.1") && !spend("::ffff:10.0.0.1") && spend("10.0.0.2"));
     }

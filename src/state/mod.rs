@@ -242,6 +242,11 @@ impl SharedState {
         Some(&self.members.get(id)?.name)
     }
 
+    /// Whether the member, or a new one with this number, may take this nickname.
+    pub fn can_take(&self, name: &Name, member: MemberId) -> bool {
+        self.names.find_collision(name, member).is_none()
+    }
+
     /// The nicknames of all members, by the members' numbers.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         self.members.iter().map(|(_, member)| &member.name)

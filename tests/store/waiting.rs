@@ -48,6 +48,40 @@ fn replies_to_stored_and_other_lines_keep_order() {
     assert_eq!(heard.iter().filter(|line| line.starts_with("MSG ann")).count(), 301);
 }
 
+/// Some lines with the verb of a waiting one are answered at once: they must wait, too.
+#[test]
+fn replies_about_several_rooms_keep_order() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("chat.db");
+    let server = Server::with(&["--data", data.to_str().expect("a path")]);
+    let mut client = server.join("ann");
+    client.send("JOIN #ops");
+    client.expect_start("OK JOIN #ops ");
+    client.expect("#ops COORDINATOR ann");
+    let mut lines = String::new();
+    for round in 0..20 {
+        lines += "MSG one\n#nope MSG two\n#ops MSG three\nMSG four\n";
+        lines += &format!("TOPIC new {round}\nTOPIC\n#ops TOPIC x\nTOPIC\n");
+        lines += "CHAT\nfive\n#ops six\nseven\n/chat\n";
+    }
+    client.send_bytes(lines.as_bytes());
+    for round in 0..20 {
+        client.expect_start("OK MSG ");
+        client.expect_start("#nope ERR MSG not-in-room ");
+        client.expect_start("#ops OK MSG ");
+        client.expect_start("OK MSG ");
+        client.expect(&format!("OK TOPIC new {round}"));
+        client.expect(&format!("OK TOPIC new {round}"));
+        client.expect("#ops OK TOPIC x");
+        client.expect(&format!("OK TOPIC new {round}"));
+        client.expect("OK CHAT on");
+        client.expect_start("OK MSG ");
+        client.expect_start("ERR MSG room-ambiguous ");
+        client.expect_start("OK MSG ");
+        client.expect("OK CHAT off");
+    }
+}
+
 /// Another program locks the file, like a hanging disk. Afterwards, every message has its place.
 #[test]
 fn locked_store_delays_messages_only() {

@@ -8,7 +8,7 @@ use chinwag::protocol::{ErrorCode, ErrorField, MessageId};
 use crate::common::{Client, EPOCH, Server};
 
 /// Codes that a member cannot cause by a line on a server without a store, and the tests that check their bytes.
-const ELSEWHERE: [ErrorCode; 10] = [
+const ELSEWHERE: [ErrorCode; 19] = [
     ErrorCode::IdleTimeout,   // session::tests
     ErrorCode::NameTimeout,   // transports::timeouts
     ErrorCode::NotStored,     // store::faults, store::waiting
@@ -19,13 +19,23 @@ const ELSEWHERE: [ErrorCode; 10] = [
     ErrorCode::StoreFailed,   // store::faults
     ErrorCode::TooManyErrors, // transports::endings
     ErrorCode::WrongProtocol, // tcp::other_protocols
+    // session::room_tests
+    ErrorCode::NotInRoom,
+    ErrorCode::RoomAlike,
+    ErrorCode::RoomAmbiguous,
+    ErrorCode::RoomUnexpected,
+    ErrorCode::RoomsFull,
+    ErrorCode::RoomsTooFast,
+    ErrorCode::RoomsTooMany,
+    ErrorCode::VerbMissing,
+    ErrorCode::WatchOff,
 ];
 
 const WHISPER: [&str; 2] = ["WHISPER name[,name...] text", "/msg name[,name...] text"];
 
 /// Lines, and the text after `ERR`. `~` stands for the slash of chat mode, `{whisper}` for the usage of `WHISPER`. In chat mode, the text
 /// of `MSG` is sent without the verb.
-const REFUSALS: [(&str, &str); 53] = [
+const REFUSALS: [(&str, &str); 56] = [
     ("NICK", "NICK name-missing the name is missing¦; write: ~NICK name"),
     ("NICK a,b", "NICK name-invalid a name cannot contain a comma¦; write: ~NICK name"),
     (
@@ -47,6 +57,12 @@ const REFUSALS: [(&str, &str); 53] = [
     (
         "RESUME 1-00000000000000000000000000000000",
         "RESUME already-named you are already carol¦; to resume a session, send RESUME on a new connection, instead of NICK",
+    ),
+    ("JOIN", "JOIN room-missing the name of a room is missing¦; write: ~JOIN #room[,#room...]"),
+    ("PART ops", "PART room-invalid a room's name begins with '#'¦; write: ~PART #room [reason]"),
+    (
+        "WATCH",
+        "WATCH already-named you are already carol: WATCH is for clients without a name¦; write: ~JOIN #room[,#room...]",
     ),
     ("WHISPER", "WHISPER target-missing a name is missing¦; write: {whisper}, with no space in the list"),
     ("WHISPER alice, psst", "WHISPER target-missing a name is missing¦; write: {whisper}, with no space in the list"),

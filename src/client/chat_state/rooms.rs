@@ -135,9 +135,15 @@ impl ChatState {
             unconfirmed.into_iter().map(|(line, _)| warn(format!("perhaps not sent: {line}"))).collect();
         actions.push(warn(format!("you are no longer in {room}: {why}")));
         if room.key() == self.current.key() {
+            actions.extend(self.drop_waiting());
             actions.extend(self.switch_to(self.next_room(), ""));
         }
         actions
+    }
+
+    /// Drops the waiting lines: they may be meant for a room that the user is not in.
+    pub(super) fn drop_waiting(&mut self) -> Vec<ChatAction> {
+        self.waiting.drain(..).map(|line| warn(format!("not sent: {line}"))).collect()
     }
 
     /// The room to go to after leaving the current one: the home, if the user is in it.

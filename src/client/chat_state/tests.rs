@@ -371,6 +371,31 @@ fn room_that_cannot_be_entered_again_is_left() {
 }
 
 #[test]
+fn lines_typed_after_a_refused_join_are_not_sent() {
+    let mut state = alice_in(&[]);
+    assert_eq!(state.queue("/join #0ps"), None);
+    assert_eq!(state.queue("a secret for #0ps"), None);
+    assert_eq!(state.handle_waiting(), Some(vec![send("JOIN #0ps")]));
+    assert_eq!(state.handle_waiting(), None);
+    let refused = receive(&mut state, "ERR JOIN room-alike #0ps looks too much like #ops, which exists");
+    assert_eq!(refused.last(), Some(&warn("not sent: a secret for #0ps")));
+    assert_eq!(state.handle_waiting(), None);
+    assert!(state.takes_input());
+}
+
+#[test]
+fn lines_typed_for_a_lost_room_are_not_sent() {
+    let mut state = alice_in(&["#ops"]);
+    state.handle_disconnect();
+    state.handle_connect(Ok(name("alice")));
+    assert_eq!(state.queue("for #ops"), None);
+    let lost = state.handle_room_lost(&room("#ops"), "the server is full");
+    assert!(lost.contains(&warn("not sent: for #ops")), "{lost:?}");
+    state.handle_ready();
+    assert_eq!(state.handle_waiting(), None);
+}
+
+#[test]
 fn replies_about_rooms_are_shown() {
     let mut state = alice_in(&["#ops"]);
     let mut check = |typed: &str, answer: &[&str], expected: &[&str]| {

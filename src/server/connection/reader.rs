@@ -9,12 +9,12 @@ use futures_lite::future;
 use smol::Timer;
 
 use super::Connection;
-use crate::command::{ClientLine, Pipelining, Refusal, Verb};
+use crate::command::{ClientLine, Command, Msg, Pipelining, Refusal, Topic, Verb};
 use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
     PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, QUEUE_BYTES_MAX, READ_BYTES_MAX, READ_COST_BYTES_MIN,
 };
-use crate::protocol::{DecoderOutput, Ending, LeaveReason, LineDecoder, LineError, Secret};
+use crate::protocol::{DecoderOutput, Ending, LeaveReason, LineDecoder, LineError, ROOM_MARK, RoomName, Secret};
 use crate::server::token_bucket::TokenBucket;
 use crate::server::transport::{ReceivedBytes, Transport, read_input};
 use crate::session::InputKind;
@@ -29,8 +29,11 @@ pub(super) struct InputReader<'a, T: Transport> {
     /// Lines sent to the hub, answered or not.
     lines_sent: u64,
     is_ending_sent: bool,
-    /// The verb of the last lines, if their replies wait for the store. A line with another verb is sent only after these replies.
+    /// The verb of the last lines, if their replies wait for the store. A line with another verb, or about another room, is sent only after
+    /// these replies: it may be answered at once.
     unstored_verb: Option<Verb>,
+    /// The room that these lines name. Boxed, because most lines name none.
+    unstored_room: Option<Box<RoomName>>,
 }
 
 impl<'a, T: Transport> InputReader<'a, T> {
@@ -43,6 +46,7 @@ impl<'a, T: Transport> InputReader<'a, T> {
             lines_sent: 0,
             is_ending_sent: false,
             unstored_verb: None,
+            unstored_room: None,
         }
     }
 
@@ -166,16 +170,19 @@ impl<'a, T: Transport> InputReader<'a, T> {
             _ => None,
         };
         if verb == Some(Verb::Nick) {
-            // Other clients read a rename once for each room.
+            // Other clients read a rename once for each room. Earlier lines may enter rooms.
+            connection.wait_for_mailbox(|mailbox| mailbox.answered() == self.lines_sent).await;
             for _ in 1..connection.mailbox.rooms() {
                 self.spend_token().await?;
             }
         }
         let pipelining = verb.map_or(Pipelining::Any, |verb| verb.specification().pipelining);
-        if self.unstored_verb != verb {
+        let room = if let InputKind::CommandIn(room, _) = &kind { Some(room) } else { None };
+        let is_stored = connection.context.store_reader.is_some() && waits_for_store(&kind);
+        if !is_stored || self.unstored_verb != verb || self.unstored_room.as_deref() != room {
             self.wait_until_stored().await;
+            self.unstored_room = room.filter(|_| is_stored).cloned().map(Box::new);
         }
-        let is_stored = pipelining == Pipelining::SameVerb && connection.context.store_reader.is_some();
         self.unstored_verb = verb.filter(|_| is_stored);
         connection.send_line_to_hub(kind, bytes)?;
         self.lines_sent += 1;
@@ -216,6 +223,17 @@ impl<'a, T: Transport> InputReader<'a, T> {
         Timer::after(wait).await;
         transport.watch_input(true)?;
         transport.take_error()
+    }
+}
+
+/// Whether the reply to a line waits for the store, on a server that has one. A message that begins with the name of a room may be refused at
+/// once.
+fn waits_for_store(kind: &InputKind) -> bool {
+    let (InputKind::Command(command) | InputKind::CommandIn(_, command)) = kind else { return false };
+    match command {
+        Command::Topic(topic) => *topic != Topic::Show,
+        Command::Msg(Msg(text)) => !text.as_str().starts_with(ROOM_MARK),
+        command => command.verb().specification().pipelining == Pipelining::SameVerb,
     }
 }
 

@@ -61,10 +61,12 @@ impl Client {
         Some(self.followed(room)?.dialect(self.dialect))
     }
 
-    /// Where the next line for this client alone belongs. It is pinned to the room that it is about, or else to the room that the client
-    /// has followed for longest.
+    /// Where the next line for this client alone belongs. It is pinned to the room that it is about, or else to the home, or else to
+    /// the room that the client has followed for longest.
     pub(super) fn insertion_point(&self, publisher: &Publisher, room: Option<RoomId>) -> InsertionPoint {
-        let followed = room.and_then(|room| self.followed(room)).or(self.follows.first());
+        let followed = room.and_then(|room| self.followed(room));
+        let home = || self.follows.iter().find(|followed| followed.is_home);
+        let followed = followed.or_else(home).or(self.follows.first());
         let at = followed.and_then(|followed| publisher.position(followed.room, followed.dialect(self.dialect)));
         self.insertion_point_at(publisher, at)
     }
@@ -128,7 +130,8 @@ impl Client {
     /// The insertion point after all events so far in all of the client's rooms. Inserts nothing that the client could read.
     pub(super) fn point_after_all(&self, publisher: &Publisher) -> InsertionPoint {
         // The turns before this one come first anyway.
-        for followed in self.follows.iter().skip(1) {
+        let others = if self.follows.len() > 1 { &self.follows[..] } else { &[] };
+        for followed in others {
             if publisher.has_pending(followed.room, followed.dialect(self.dialect)) {
                 self.mailbox.insert(self.insertion_point(publisher, Some(followed.room)), CursorMove::Stay, |_| {});
             }

@@ -100,7 +100,9 @@ impl Model {
     pub(super) fn add(&mut self, session: SessionId, kind: AtomKind, room: Option<RoomId>, line: Vec<u8>) {
         let turn = self.turn;
         let session = self.sessions.entry(session.0).or_default();
-        let followed = session.rooms.iter().find(|(followed, _)| Some(*followed) == room).or(session.rooms.first());
+        let followed = session.rooms.iter().find(|(followed, _)| Some(*followed) == room);
+        let home = || session.rooms.iter().find(|(_, is_home)| *is_home);
+        let followed = followed.or_else(home).or(session.rooms.first());
         let room = followed.map(|(room, _)| *room);
         session.atoms.push(Atom { kind, turn, room, id: None, line });
     }
