@@ -80,6 +80,8 @@ pub(super) struct ChatState {
     is_leaving: bool,
     /// Typed lines that are not sent yet.
     waiting: VecDeque<String>,
+    /// Typed `/join` lines that had no reply when the connection was lost. They are sent again: entering a room twice changes nothing.
+    interrupted_joins: Vec<String>,
     /// Whether `SET echo on` was sent on this connection: own messages then arrive as events.
     has_echo: bool,
     /// Lines without a final reply, in the order in which they were sent; `None` for requests of the client itself. Empty while
@@ -111,6 +113,7 @@ impl Default for ChatState {
             ends_input: false,
             is_leaving: false,
             waiting: VecDeque::new(),
+            interrupted_joins: Vec::new(),
             has_echo: false,
             unanswered: VecDeque::new(),
             whisperer: None,
@@ -212,6 +215,7 @@ impl ChatState {
     /// Handles a new connection. `named`: the nickname, or its refusal.
     pub(super) fn handle_connect(&mut self, named: Result<Name, ReceivedRefusal>) -> Vec<ChatAction> {
         self.phase = if named.is_ok() { ConnectionPhase::CatchingUp } else { ConnectionPhase::Nameless };
+        self.interrupted_joins.drain(..).rev().for_each(|line| self.waiting.push_front(line));
         match named {
             Ok(name) => self.handle_name(name),
             Err(why) => vec![warn(format!("you have no nickname now: {}", explain_at_terminal(&why)))],
@@ -252,6 +256,7 @@ impl ChatState {
         for SentLine { line, room, command, .. } in lost {
             match (command, self.rooms.get_mut(&room)) {
                 (Command::Msg(Msg(text)), Some(room)) => room.unconfirmed.push((line, text)),
+                (Command::Join(_), _) => self.interrupted_joins.push(line),
                 _ => actions.push(warn(format!("perhaps not sent: {line}"))),
             }
         }
@@ -261,6 +266,8 @@ impl ChatState {
     /// Handles the final loss of the connection. `left`: the user ended it.
     pub(super) fn handle_end(&mut self, left: bool) -> Vec<ChatAction> {
         let mut actions = if self.is_connected() && !left { self.handle_disconnect() } else { Vec::new() };
+        let joins = self.interrupted_joins.drain(..);
+        actions.extend(joins.map(|line| warn(format!("perhaps not sent: {line}"))));
         let unconfirmed = self.rooms.iter_mut().flat_map(|(_, room)| std::mem::take(&mut room.unconfirmed));
         actions.extend(unconfirmed.map(|(line, _)| warn(format!("perhaps not sent: {line}"))));
         actions

@@ -371,6 +371,21 @@ fn room_that_cannot_be_entered_again_is_left() {
 }
 
 #[test]
+fn join_without_a_reply_is_sent_again() {
+    let mut state = alice_in(&[]);
+    state.handle_input("/join #ops");
+    assert_eq!(state.handle_disconnect(), [warn("Server disconnected.")]);
+    state.handle_connect(Ok(name("alice")));
+    state.handle_replay_end(&RoomName::lobby(), Some(&name("alice")), true);
+    state.handle_ready();
+    // The request of the member list and SET echo have their replies.
+    for line in ["USER alice coordinator", "OK WHO 1", "OK SET echo on"] {
+        receive(&mut state, line);
+    }
+    assert_eq!(state.handle_waiting(), Some(vec![send("JOIN #ops")]));
+}
+
+#[test]
 fn lines_typed_after_a_refused_join_are_not_sent() {
     let mut state = alice_in(&[]);
     assert_eq!(state.queue("/join #0ps"), None);
