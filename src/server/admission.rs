@@ -1,7 +1,7 @@
 //! Admission: limits connections in all, per address, and per second and address. Refuses connections beyond a limit.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use super::token_bucket::{Rate, TokenBucket};
 use crate::command::{Hint, Refusal};
 use crate::limits::{ADDRESSES_KEPT_MIN, DESCRIPTORS_RESERVED, REFUSED_MAX};
 use crate::protocol::ErrorCode;
+use crate::session::counted_address;
 
 /// The limits, and the counters of connections.
 #[derive(Debug)]
@@ -144,14 +145,6 @@ impl From<AdmissionLimit> for Refusal {
             }
         };
         Self::new(None, ErrorCode::ServerFull, what).with_hint(hint)
-    }
-}
-
-/// The address under which connections are counted: for IPv6 the /64 network, because one host may have all of it (RFC 6177).
-fn counted_address(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        IpAddr::V4(address) => address.into(),
     }
 }
 

@@ -24,6 +24,7 @@ pub use self::lifecycle::Lifecycle;
 use self::line_room::RareState;
 pub use self::output::{Output, OwnLine};
 use self::room_creation::RoomCreations;
+pub(crate) use self::room_creation::counted_address;
 pub use self::timeouts::Timeouts;
 use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine};
 use crate::limits::ERRORS_IN_A_ROW_MAX;

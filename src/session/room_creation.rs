@@ -49,14 +49,11 @@ impl RoomCreations {
     }
 }
 
-/// The address whose rooms are counted together: a client usually has all IPv6 addresses of a /64.
-fn counted_address(address: IpAddr) -> IpAddr {
+/// The address under which connections and rooms are counted: for IPv6 the /64 network, because one host may have all of it (RFC 6177).
+pub(crate) fn counted_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let prefix = address.to_bits() >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from_bits(prefix))
-        }
-        address @ IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        IpAddr::V4(address) => address.into(),
     }
 }
 
