@@ -25,6 +25,11 @@ pub trait Definition: fmt::Display + Sized {
         false
     }
 
+    /// Whether the reply waits for the store, on a server that has one. Otherwise the command may be answered at once.
+    fn waits_for_store(&self) -> bool {
+        Self::SPECIFICATION.pipelining == Pipelining::SameVerb
+    }
+
     /// Runs the command. It either replies at once, or submits a change to the room, whose result is the reply.
     ///
     /// # Errors
@@ -90,7 +95,7 @@ pub enum RoomUse {
 pub enum Pipelining {
     /// All lines.
     Any,
-    /// More commands with the same verb. Without a store, all.
+    /// More commands with the same verb about the same room, if they wait for the store, too. Without a store, all lines.
     SameVerb,
     /// None: the reply is long, or the command changes how the next line is parsed.
     Off,
@@ -151,6 +156,13 @@ macro_rules! commands {
             pub fn needs_secret(&self) -> bool {
                 match self {
                     $(Self::$Command(command) => command.needs_secret(),)+
+                }
+            }
+
+            /// Whether the reply waits for the store, on a server that has one.
+            pub fn waits_for_store(&self) -> bool {
+                match self {
+                    $(Self::$Command(command) => command.waits_for_store(),)+
                 }
             }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::arguments::parse_text;
 use super::context::room_of;
 use super::{Context, Definition, Hint, Pipelining, Refusal, RoomUse, Specification, Verb};
-use crate::protocol::{ErrorCode, MessageId, Mode, RoomName, Text, split_word};
+use crate::protocol::{ErrorCode, MessageId, Mode, ROOM_MARK, RoomName, Text, split_word};
 use crate::state::{Action, Message};
 
 /// Say this to everybody.
@@ -28,6 +28,11 @@ impl Definition for Msg {
 
     fn parse(arguments: &str, _: Mode) -> Result<Self, Refusal> {
         parse_text(Verb::Msg, arguments).map(Self)
+    }
+
+    /// A message that begins with the name of a room may be refused at once.
+    fn waits_for_store(&self) -> bool {
+        !self.0.as_str().starts_with(ROOM_MARK)
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {

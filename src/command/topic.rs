@@ -52,6 +52,10 @@ impl Definition for Topic {
         }
     }
 
+    fn waits_for_store(&self) -> bool {
+        *self != Self::Show
+    }
+
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let (id, room) = room_of(context, Verb::Topic)?;
         let topic = match self {

@@ -9,12 +9,12 @@ use futures_lite::future;
 use smol::Timer;
 
 use super::Connection;
-use crate::command::{ClientLine, Command, Msg, Pipelining, Refusal, Topic, Verb};
+use crate::command::{ClientLine, Command, Pipelining, Refusal, Verb};
 use crate::limits::{
     LINE_BYTES_MAX, LINES_IN_FLIGHT_MAX, LONE_CR_SILENCE_MS, MESSAGES_IN_FLIGHT_BYTES, MESSAGES_IN_FLIGHT_MAX,
     PAST_OVERHEAD_BYTES, PRIVATE_BYTES_PAUSE, QUEUE_BYTES_MAX, READ_BYTES_MAX, READ_COST_BYTES_MIN,
 };
-use crate::protocol::{DecoderOutput, Ending, LeaveReason, LineDecoder, LineError, ROOM_MARK, RoomName, Secret};
+use crate::protocol::{DecoderOutput, Ending, LeaveReason, LineDecoder, LineError, RoomName, Secret};
 use crate::server::token_bucket::TokenBucket;
 use crate::server::transport::{ReceivedBytes, Transport, read_input};
 use crate::session::InputKind;
@@ -165,10 +165,11 @@ impl<'a, T: Transport> InputReader<'a, T> {
     /// Sends a line of `bytes` bytes, or telnet's AYT, to the hub. Then waits until the next line may be sent.
     async fn send_line(&mut self, kind: InputKind, bytes: u32) -> io::Result<()> {
         let connection = self.connection;
-        let verb = match &kind {
-            InputKind::Command(command) | InputKind::CommandIn(_, command) => Some(command.verb()),
+        let command = match &kind {
+            InputKind::Command(command) | InputKind::CommandIn(_, command) => Some(command),
             _ => None,
         };
+        let verb = command.map(Command::verb);
         if verb == Some(Verb::Nick) {
             // Other clients read a rename once for each room. Earlier lines may enter rooms.
             connection.wait_for_mailbox(|mailbox| mailbox.answered() == self.lines_sent).await;
@@ -178,7 +179,7 @@ impl<'a, T: Transport> InputReader<'a, T> {
         }
         let pipelining = verb.map_or(Pipelining::Any, |verb| verb.specification().pipelining);
         let room = if let InputKind::CommandIn(room, _) = &kind { Some(room) } else { None };
-        let is_stored = connection.context.store_reader.is_some() && waits_for_store(&kind);
+        let is_stored = connection.context.store_reader.is_some() && command.is_some_and(Command::waits_for_store);
         if !is_stored || self.unstored_verb != verb || self.unstored_room.as_deref() != room {
             self.wait_until_stored().await;
             self.unstored_room = room.filter(|_| is_stored).cloned().map(Box::new);
@@ -223,17 +224,6 @@ impl<'a, T: Transport> InputReader<'a, T> {
         Timer::after(wait).await;
         transport.watch_input(true)?;
         transport.take_error()
-    }
-}
-
-/// Whether the reply to a line waits for the store, on a server that has one. A message that begins with the name of a room may be refused at
-/// once.
-fn waits_for_store(kind: &InputKind) -> bool {
-    let (InputKind::Command(command) | InputKind::CommandIn(_, command)) = kind else { return false };
-    match command {
-        Command::Topic(topic) => *topic != Topic::Show,
-        Command::Msg(Msg(text)) => !text.as_str().starts_with(ROOM_MARK),
-        command => command.verb().specification().pipelining == Pipelining::SameVerb,
     }
 }
 
