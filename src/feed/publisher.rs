@@ -91,10 +91,10 @@ struct Follower {
 }
 
 impl Publisher {
-    /// Creates a publisher with the room [`RoomId::LOBBY`]. Without a store, a follower that has not read what is evicted is slow.
+    /// Creates a publisher without rooms. Without a store, a follower that has not read what is evicted is slow.
     pub fn new(feed: Arc<Feed>) -> Self {
         let file = MemoryFile::new(feed.bytes_max() / SENDFILE_SHARE);
-        let mut publisher = Self {
+        Self {
             feed,
             turn: Turn::ZERO.next(),
             has_store: false,
@@ -108,40 +108,21 @@ impl Publisher {
             bytes: 0,
             file,
             evicted: Vec::new(),
-        };
-        publisher.open_room(RoomId::LOBBY, RoomName::lobby());
-        publisher
+        }
     }
 
-    /// For a server with a store, from which slow consumers catch up. The newest stored message of the lobby has the id `last_message`.
+    /// For a server with a store, from which slow consumers catch up.
     #[must_use]
-    pub fn with_store(mut self, last_message: MessageId) -> Self {
-        self.has_store = true;
-        if let Some(lobby) = self.rooms.get_mut(RoomId::LOBBY) {
-            lobby.last_message = last_message;
-        }
-        self
+    pub fn with_store(self) -> Self {
+        Self { has_store: true, ..self }
     }
 
-    /// Adds a room. A room needs no memory for logs until a session follows it.
-    pub fn open_room(&mut self, room: RoomId, name: RoomName) {
-        match self.rooms.get_mut(room) {
-            Some(logs) => logs.is_closed = false,
-            None => {
-                let logs =
-                    RoomLogs { name, last_message: MessageId::default(), is_closed: false, logs: SmallVec::new() };
-                self.rooms.insert(room, Box::new(logs));
-            }
-        }
-    }
-
-    /// Adds a room from the store, whose newest message has the id `last_message`, unless the publisher has it.
-    pub fn open_stored_room(&mut self, room: RoomId, name: &RoomName, last_message: MessageId) {
+    /// Adds a room whose newest message has the id `last_message`, unless the publisher has it. A room needs no memory for logs until a
+    /// session follows it.
+    pub fn open_room(&mut self, room: RoomId, name: &RoomName, last_message: MessageId) {
         if self.rooms.get(room).is_none() {
-            self.open_room(room, name.clone());
-            if let Some(logs) = self.rooms.get_mut(room) {
-                logs.last_message = last_message;
-            }
+            let logs = RoomLogs { name: name.clone(), last_message, is_closed: false, logs: SmallVec::new() };
+            self.rooms.insert(room, Box::new(logs));
         }
     }
 
@@ -263,8 +244,8 @@ impl Publisher {
         self.turn = self.turn.next();
     }
 
-    /// After [`Publisher::publish`]: wakes the followers that wait for an event. Calls `find_slow` with each follower whose next event
-    /// was evicted, if there is no store.
+    /// After [`Publisher::publish`]: wakes the followers that wait for an event. Without a store, calls `find_slow` with each follower
+    /// whose next event was evicted.
     pub fn wake_followers(&mut self, mut find_slow: impl FnMut(SessionId)) {
         let mut published = mem::take(&mut self.pending);
         let mut evicted = mem::take(&mut self.evicted);

@@ -40,7 +40,7 @@ impl Wake for Wakes {
 impl Bench {
     /// The reader reads the feed from its beginning.
     fn new(bytes_max: usize) -> Self {
-        Self::with_publisher(bytes_max, |publisher| publisher.with_store(MessageId(0)))
+        Self::with_publisher(bytes_max, Publisher::with_store)
     }
 
     /// The reader is slow if it has not read what is evicted.
@@ -50,8 +50,10 @@ impl Bench {
 
     fn with_publisher(bytes_max: usize, adapt: impl FnOnce(Publisher) -> Publisher) -> Self {
         let feed = Arc::new(Feed::new(bytes_max));
+        let mut publisher = adapt(Publisher::new(Arc::clone(&feed)));
+        publisher.open_room(RoomId::LOBBY, &RoomName::lobby(), MessageId(0));
         let mut bench = Self {
-            publisher: adapt(Publisher::new(Arc::clone(&feed))),
+            publisher,
             feed,
             mailbox: Arc::default(),
             cursor: Cursor::new(),
@@ -337,7 +339,7 @@ fn reader_that_has_read_what_is_evicted_is_not_slow() {
     bench.event("one");
     bench.switch(CRLF);
     assert!(!bench.publish());
-    bench.publisher.open_room(RoomId(1), RoomName::new("#ops").unwrap());
+    bench.publisher.open_room(RoomId(1), &RoomName::new("#ops").unwrap(), MessageId(0));
     let other = Arc::default();
     bench.publisher.follow(RoomId(1), PLAIN, SessionId(3), &other);
     bench.publisher.push(RoomId(1), Tag { id: None, at: Timestamp(0) }, &Event::Join(Name::new("a").unwrap()));

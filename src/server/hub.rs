@@ -57,9 +57,7 @@ impl Hub {
     /// Lets the hub read stored messages.
     #[cfg(feature = "store")]
     pub(super) fn with_store_reader(self, reader: Arc<dyn StoreReader>) -> Self {
-        let lobby = self.sessions.state().room(crate::protocol::RoomId::LOBBY);
-        let last_id = lobby.map(crate::state::Room::last_id).unwrap_or_default();
-        Self { delivery: self.delivery.with_store_reader(reader, last_id), ..self }
+        Self { delivery: self.delivery.with_store_reader(reader), ..self }
     }
 
     /// The reader of stored messages. `None` without a store.

@@ -64,10 +64,10 @@ impl Delivery {
         }
     }
 
-    /// Reads older messages from this store. The newest stored message has the id `last_id`.
+    /// Reads older messages from this store.
     #[cfg(feature = "store")]
-    pub(super) fn with_store_reader(self, reader: Arc<dyn StoreReader>, last_id: MessageId) -> Self {
-        Self { store_reader: Some(reader), publisher: self.publisher.with_store(last_id), ..self }
+    pub(super) fn with_store_reader(self, reader: Arc<dyn StoreReader>) -> Self {
+        Self { store_reader: Some(reader), publisher: self.publisher.with_store(), ..self }
     }
 
     #[cfg(test)]
@@ -115,7 +115,7 @@ impl Delivery {
             Output::Answered(session) => self.count_answered(session),
             Output::SetDialect(session, dialect) => self.set_dialect(session, dialect),
             Output::SetMode(session, mode) => self.set_mode(session, mode),
-            Output::OpenRoom(room, name) => self.publisher.open_room(room, name),
+            Output::OpenRoom(room, name) => self.publisher.open_room(room, &name, MessageId::default()),
             Output::CloseRoom(room) => self.close_room(room),
             Output::Follow(session, room, is_home) => self.follow(state, session, room, is_home),
             Output::Unfollow(session, room) => self.unfollow(session, room),
@@ -250,8 +250,9 @@ impl Delivery {
 
     fn follow(&mut self, state: &SharedState, session: SessionId, room: RoomId, is_home: bool) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        if let Some(stored) = state.room(room).filter(|stored| stored.is_stored()) {
-            self.publisher.open_stored_room(room, stored.name(), stored.last_id());
+        // The lobby and stored rooms have no `Output::OpenRoom`.
+        if let Some(entered) = state.room(room) {
+            self.publisher.open_room(room, entered.name(), entered.last_id());
         }
         client.follow(&mut self.publisher, session, room, is_home);
     }

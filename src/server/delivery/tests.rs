@@ -48,7 +48,7 @@ impl Script {
     fn new(bytes_max: usize, has_store: bool) -> Self {
         let mut delivery = Delivery::new(Arc::new(Feed::new(bytes_max)));
         if has_store {
-            let publisher = Publisher::new(Arc::clone(&delivery.feed)).with_store(MessageId(0));
+            let publisher = Publisher::new(Arc::clone(&delivery.feed)).with_store();
             delivery.publisher = publisher;
         }
         // Only evictions make a session slow.
@@ -57,8 +57,8 @@ impl Script {
         for reader in &readers {
             delivery.connect(reader.session, Arc::clone(&reader.mailbox));
         }
-        for room in (1..ROOMS).map(RoomId) {
-            delivery.publisher.open_room(room, room_name(room));
+        for room in (0..ROOMS).map(RoomId) {
+            delivery.publisher.open_room(room, &room_name(room), MessageId(0));
         }
         let rooms = (0..ROOMS).map(RoomId).collect();
         Self { delivery, state: SharedState::default(), readers, rooms, model: Model::default() }
