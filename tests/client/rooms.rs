@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 
-use super::{RESUME, client, run, serve};
+use super::{JOIN, RESUME, START_CHAT, client, run, serve};
 
 /// The greeting of a server with rooms and watchers.
 const HELLO: &str = "HELLO chinwag/1 epoch=a features=rooms,watch hi";
@@ -105,21 +105,8 @@ fn rooms_command_reads_all_pages() {
     assert_eq!(run(all, &["rooms", "#d", "--json"], ""), (Some(0), format!("{dev}{docs}"), String::new()));
 }
 
-/// The beginning of a chat of al, who enters #ops and says `one` there.
-const CHAT: [&str; 22] = [
-    HELLO,
-    "< SET tags on",
-    "OK SET tags on",
-    "< SET resume on",
-    "OK SET resume on 1-0123456789abcdef0123456789abcdef",
-    "< NICK al",
-    "OK NICK al",
-    "< HISTORY 0",
-    "OK HISTORY 0 last=0",
-    "< SET echo on",
-    "OK SET echo on",
-    "< WHO",
-    "OK WHO 0",
+/// The lines of a chat, after its beginning: al enters #ops and says `one` there.
+const ENTER_OPS: [&str; 9] = [
     "< JOIN #ops",
     "OK JOIN #ops epoch=b last=7",
     "< #ops HISTORY 0",
@@ -130,6 +117,28 @@ const CHAT: [&str; 22] = [
     "#ops MSG al one",
     "#ops OK MSG 8",
 ];
+
+/// A cut, after which the server no longer has the session; al takes the nickname and enters #ops again.
+const CUT_AND_JOIN: [&str; 13] = [
+    "(cut)",
+    HELLO,
+    "< SET tags on",
+    "OK SET tags on",
+    RESUME,
+    "ERR RESUME token-unknown x",
+    "< SET resume on",
+    "OK SET resume on 2-0123456789abcdef0123456789abcdef",
+    "< NICK al",
+    "OK NICK al",
+    "< SINCE 0 a",
+    "< JOIN #ops",
+    "OK SINCE 0 last=0",
+];
+
+/// A chat of al in #ops, which goes on with these lines.
+fn ops_script(parts: &[&[&'static str]]) -> &'static [&'static str] {
+    script(&[&[&[HELLO], &JOIN[1..], &START_CHAT, &ENTER_OPS], parts].concat())
+}
 
 /// Runs a chat whose typed lines end when it has printed `last`. Returns all that it printed, and its exit code.
 fn chat(script: &'static [&str], typed: &str, last: &str) -> (String, Option<i32>) {
@@ -169,7 +178,7 @@ fn resumed_chat_reads_on_in_each_room() {
         "#ops OK WHO 0",
         "#ops MSG bob end",
     ];
-    let (shown, code) = chat(script(&[&CHAT, &cut, &back, &QUIT]), "/join #ops\none\ntwo\n", "end");
+    let (shown, code) = chat(ops_script(&[&cut, &back, &QUIT]), "/join #ops\none\ntwo\n", "end");
     let mut lines = shown.lines().skip_while(|line| *line != "* you are in #ops").skip(1);
     assert_eq!([lines.next(), lines.next()], [Some("al: one"), Some("! Server disconnected.")]);
     assert!(lines.next().is_some_and(|line| line.starts_with("* reconnecting")), "{shown}");
@@ -181,15 +190,7 @@ fn resumed_chat_reads_on_in_each_room() {
 
 #[test]
 fn chat_enters_its_rooms_again_with_its_nickname() {
-    let cut = ["(cut)", HELLO, "< SET tags on", "OK SET tags on", RESUME, "ERR RESUME token-unknown x"];
     let back = [
-        "< SET resume on",
-        "OK SET resume on 2-0123456789abcdef0123456789abcdef",
-        "< NICK al",
-        "OK NICK al",
-        "< SINCE 0 a",
-        "< JOIN #ops",
-        "OK SINCE 0 last=0",
         "OK JOIN #ops epoch=c last=1",
         "< SET echo on",
         "< WHO",
@@ -203,7 +204,7 @@ fn chat_enters_its_rooms_again_with_its_nickname() {
         "#ops OK HISTORY 0 last=1",
         "#ops MSG bob end",
     ];
-    let (shown, code) = chat(script(&[&CHAT, &cut, &back, &QUIT]), "/join #ops\none\n", "end");
+    let (shown, code) = chat(ops_script(&[&CUT_AND_JOIN, &back, &QUIT]), "/join #ops\none\n", "end");
     let missing = "! messages sent while you were disconnected may be missing here: the server no longer has them";
     assert!(shown.ends_with(&format!("{missing}\nbob: end")), "{shown}");
     assert_eq!(code, Some(1), "messages are missing");
@@ -211,15 +212,7 @@ fn chat_enters_its_rooms_again_with_its_nickname() {
 
 #[test]
 fn room_that_is_refused_after_a_reconnect_is_left() {
-    let cut = ["(cut)", HELLO, "< SET tags on", "OK SET tags on", RESUME, "ERR RESUME token-unknown x"];
     let back = [
-        "< SET resume on",
-        "OK SET resume on 2-0123456789abcdef0123456789abcdef",
-        "< NICK al",
-        "OK NICK al",
-        "< SINCE 0 a",
-        "< JOIN #ops",
-        "OK SINCE 0 last=0",
         "< SET echo on",
         "< WHO",
         "< #ops WHO",
@@ -229,7 +222,7 @@ fn room_that_is_refused_after_a_reconnect_is_left() {
         "#ops ERR WHO not-in-room you are not in #ops; write: JOIN #ops",
         "MSG bob end",
     ];
-    let (shown, _) = chat(script(&[&CHAT, &cut, &back, &QUIT]), "/join #ops\none\n", "end");
+    let (shown, _) = chat(ops_script(&[&CUT_AND_JOIN, &back, &QUIT]), "/join #ops\none\n", "end");
     let lost = "! you are no longer in #ops: the server has too many rooms\n* you are in #lobby";
     assert!(shown.ends_with(&format!("{lost}\nbob: end")), "{shown}");
 }
