@@ -99,7 +99,7 @@ struct Clients {
     connections: Vec<Connection>,
     /// Members of each room.
     sizes: Vec<u64>,
-    /// Events of rooms that all clients must have received, and those that they received.
+    /// The events of rooms that all clients must receive, and the events that they have received.
     due: u64,
     received: u64,
 }

@@ -81,7 +81,7 @@ impl ChatRoom {
 }
 
 impl ChatState {
-    /// The names of the user's rooms, and of those that it listed.
+    /// The names of the user's rooms, and of the rooms that it has listed.
     pub(in crate::client) fn room_names(&self) -> impl Iterator<Item = String> {
         let own = self.rooms.iter().map(|(room, _)| (room.key(), room));
         let all: BTreeMap<_, _> = self.noted.iter().map(|(key, room)| (key.as_str(), room)).chain(own).collect();

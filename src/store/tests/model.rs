@@ -118,7 +118,7 @@ impl Model {
         Ok(batch)
     }
 
-    /// A room of the model, or one that the batch creates.
+    /// A room of the model, or a room that the batch creates.
     fn choose_room(&mut self, batch: &mut Batch, u: &mut Unstructured<'_>) -> Result<RoomId> {
         if u.ratio(1, 5)? {
             return Ok(RoomId::LOBBY);
