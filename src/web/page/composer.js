@@ -51,10 +51,14 @@ export class Composer {
     byId('emoji').addEventListener('click', ({ target }) => target.value && this.#insert(target.value));
   }
 
-  /** Shows a draft, to be edited and sent. */
-  open(draft) {
+  /** Shows a draft, to be edited and sent. With `isMoving`, it takes over what was typed since the last line was sent. */
+  open(draft, isMoving = false) {
+    const before = this.#draft;
+    if (isMoving) draft.takeOver(before);
+    else draft.isNew = false;
     this.#draft = draft;
     this.#show();
+    if (isMoving) this.#changed(before);
   }
 
   focus() {

@@ -30,7 +30,7 @@ export class Navigation {
   );
   #head = new RoomHead({ setTopic: (text) => this.#setTopic(text), leave: () => this.#leave() });
 
-  /** `opened(room)` is called to show a room. */
+  /** `opened(room, isTyped)` is called to show a room; `isTyped` says that the user has entered it by a line of the composer. */
   constructor({ session, composer, opened }) {
     this.#session = session;
     this.#composer = composer;
@@ -50,10 +50,10 @@ export class Navigation {
   }
 
   /** Enters rooms, and shows the last of them. `answered` gets the reply, or null without a connection. */
-  join(names, answered) {
+  join(names, answered, isTyped = false) {
     if (!names.every(isRoomName)) return answered(INVALID);
     this.#session.join(names, (reply, rooms) => {
-      if (rooms.length) this.#open(rooms.at(-1), true);
+      if (rooms.length) this.#open(rooms.at(-1), true, isTyped);
       answered(reply);
     });
   }
@@ -84,10 +84,10 @@ export class Navigation {
     this.#composer.audience = isOnly ? 'everybody' : current.name;
   }
 
-  #open(room, isNewEntry) {
+  #open(room, isNewEntry, isTyped = false) {
     const { current } = this.#session;
     if (room !== current) {
-      this.#opened(room);
+      this.#opened(room, isTyped);
       this.announce(`${room.name} is open.`);
     }
     showInAddress(room.name, isNewEntry);

@@ -97,6 +97,38 @@ await play(async () => {
   assert.equal(await alice.inputValue('#text'), '/w zed psst');
   await alice.fill('#text', '');
 
+  // Text that is typed while /join waits for its reply moves into the room. A whisper, and text of a room that was opened by a click, stay.
+  const typeAfterJoin = (room, text, click = '') => alice.evaluate(([room, text, click]) => {
+    const box = document.getElementById('text');
+    box.value = `/join ${room}`;
+    document.getElementById('composer').requestSubmit();
+    if (click) document.querySelector(click).click();
+    box.value = text;
+    box.dispatchEvent(new Event('input'));
+  }, [room, text, click]);
+  await typeAfterJoin('#one', 'for room one');
+  await expectText(alice, '#room-name', '#one');
+  assert.equal(await alice.inputValue('#text'), 'for room one');
+  await openRoom(alice, '#ops');
+  assert.equal(await alice.inputValue('#text'), '');
+  await openRoom(alice, '#lobby');
+  await typeAfterJoin('#two', 'for bob', '#names li:nth-child(2) button');
+  await expectText(alice, '#room-name', '#two');
+  assert.equal(await alice.inputValue('#text'), '');
+  await openRoom(alice, '#lobby');
+  await expectText(alice, '#whispered-to', 'bob');
+  assert.equal(await alice.inputValue('#text'), 'for bob');
+  await alice.fill('#text', '');
+  await alice.click('#to-all');
+  await typeAfterJoin('#three', 'for ops', '.room[data-name="#ops"]');
+  await expectText(alice, '#room-name', '#three');
+  assert.equal(await alice.inputValue('#text'), '');
+  await openRoom(alice, '#ops');
+  assert.equal(await alice.inputValue('#text'), 'for ops');
+  await alice.fill('#text', '');
+  for (const room of ['#one', '#two', '#three']) await say(alice, `/part ${room}`);
+  await expectRooms(alice, '#lobby', '#ops*');
+
   // The canvas.
   const colourAt = (x, y) => alice.locator('#canvas').evaluate((canvas, [x, y]) => {
     return [...canvas.getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3).join();
