@@ -14,7 +14,7 @@ use std::fmt::Debug;
 use std::task::{Context, Poll};
 
 use crate::protocol::Timestamp;
-use crate::state::{Action, Entry, Origin, SharedState, Uptime};
+use crate::state::{Action, Entry, Origin, RoomId, SharedState, Uptime};
 
 /// A change of the shared state that is not in the order yet.
 #[derive(Clone, Debug)]
@@ -37,6 +37,9 @@ pub struct Change {
 pub trait Sequencer: Debug + Send {
     /// Accepts a change.
     fn submit(&mut self, change: Change);
+
+    /// A stored room has vanished: the store need not keep it any more.
+    fn remove_room(&mut self, _room: RoomId) {}
 
     /// Returns the next entry for the state.
     fn next(&mut self) -> Option<Entry>;

@@ -80,6 +80,10 @@ pub(super) fn room_refusal(verb: Verb, why: RoomRejection) -> Refusal {
             let what = format!("the server has its maximum of {max} rooms");
             Refusal::new(verb, ErrorCode::RoomsFull, what).with_hint(Hint::ListRooms)
         }
+        RoomRejection::StoreFull(max) => {
+            let what = format!("no room can be created: the server keeps its maximum of {max} rooms without members");
+            Refusal::new(verb, ErrorCode::RoomsFull, what).with_hint(Hint::ListRooms)
+        }
     }
 }
 

@@ -41,6 +41,10 @@ pub const ROOMS_MAX_DEFAULT: usize = 10_000;
 /// Largest `--max-rooms`. More is a typing error.
 pub const ROOMS_MAX: usize = 10_000_000;
 
+/// Rooms without members that a store keeps, for each room of `--max-rooms`. Beyond that, no room is created: a client could otherwise fill
+/// the memory with rooms of one message each. One takes about 400 bytes and its topic.
+pub const STORED_ROOMS_PER_ROOM: usize = 10;
+
 /// Most rooms that `ROOMS` lists in one reply: with the longest topics, they fit into the output of one turn.
 pub const ROOMS_LISTED_MAX: usize = 100;
 

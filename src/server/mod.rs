@@ -70,7 +70,7 @@ pub use self::web::WebOptions;
 use crate::feed::Feed;
 #[cfg(doc)]
 use crate::limits::DEAD_PEER_TIMEOUT_SECONDS_MIN;
-use crate::limits::{EPOCH_CHARS, TICK_MS};
+use crate::limits::{EPOCH_CHARS, STORED_ROOMS_PER_ROOM, TICK_MS};
 use crate::process::{error_text, quoted_path};
 use crate::protocol::Token;
 use crate::session::{InputKind, Sessions, Timeouts};
@@ -121,6 +121,7 @@ impl ServerOptions {
             resume_seconds: self.resume_seconds,
             history_messages: self.history,
             rooms: self.max_rooms,
+            empty_rooms: self.max_rooms.saturating_mul(STORED_ROOMS_PER_ROOM),
             ..StateLimits::default()
         }
     }

@@ -22,12 +22,12 @@ impl StoreOpener for store::Options {
         let (opened, state) = opened?;
         log::store_opened(self, &state);
         let StoredState { epoch, last_id, before, messages, topic, rooms, last_room, .. } = state;
-        let lobby = StoredRoom { epoch: Some(epoch), last_id, evicted: before, topic };
+        let lobby = StoredRoom { epoch: Some(epoch), last_id, evicted: before, topic, ..StoredRoom::default() };
         let state = SharedState::new(options.state_limits()).with_start(random_epoch()).with_store(last_room);
         let mut state = state.with_stored_room(RoomId::LOBBY, RoomName::lobby(), lobby, messages);
-        for RoomRecord { room, name, epoch, last_id, topic, .. } in rooms {
+        for RoomRecord { room, name, epoch, last_id, evicted: deleted, topic } in rooms {
             // Its messages are not loaded: the store answers the first queries.
-            let stored = StoredRoom { epoch: Some(epoch), last_id, evicted: last_id, topic };
+            let stored = StoredRoom { epoch: Some(epoch), last_id, deleted, evicted: last_id, topic };
             state = state.with_stored_room(room, name, stored, Vec::new());
         }
         Ok(create_hub(options.create_sessions(state), feed, opened))

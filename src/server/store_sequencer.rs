@@ -32,6 +32,8 @@ pub(super) struct StoreSequencer {
     bytes_max: usize,
     /// The end of the next turn commits the waiting changes.
     is_batch_open: bool,
+    /// The rooms that have vanished. The next batch removes them; if that fails, the next start does.
+    removed_rooms: Vec<RoomId>,
     /// The origins of the changes in the batch that is being committed, in order. Includes those of refused changes.
     committing: Option<Vec<ChangeOrigin>>,
     ready: VecDeque<Entry>,
@@ -85,6 +87,7 @@ impl StoreSequencer {
             bytes: 0,
             bytes_max,
             is_batch_open: false,
+            removed_rooms: Vec::new(),
             committing: None,
             ready: VecDeque::new(),
             has_last_commit_failed: false,
@@ -168,6 +171,10 @@ impl Sequencer for StoreSequencer {
         }
     }
 
+    fn remove_room(&mut self, room: RoomId) {
+        self.removed_rooms.push(room);
+    }
+
     fn next(&mut self) -> Option<Entry> {
         self.ready.pop_front()
     }
@@ -197,7 +204,8 @@ impl Sequencer for StoreSequencer {
         }
         let count = self.waiting.len().min(STORE_BATCH_MAX);
         let mut last_ids = BTreeMap::new();
-        let mut batch = Batch { messages: Vec::with_capacity(count), ..Batch::default() };
+        let removed_rooms = std::mem::take(&mut self.removed_rooms);
+        let mut batch = Batch { removed_rooms, messages: Vec::with_capacity(count), ..Batch::default() };
         let mut origins = Vec::with_capacity(count);
         for WaitingChange { origin, content } in self.waiting.drain(..count) {
             let room = origin.room;

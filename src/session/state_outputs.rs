@@ -9,7 +9,12 @@ impl Sessions {
     pub(super) fn translate_output(&mut self, at: Timestamp, output: StateOutput, out: &mut Vec<Output>) {
         match output {
             StateOutput::RoomOpened(room, name) => out.push(Output::OpenRoom(room, name)),
-            StateOutput::RoomClosed(room) => out.push(Output::CloseRoom(room)),
+            StateOutput::RoomClosed { id, is_stored } => {
+                if is_stored {
+                    self.sequencer_mut().remove_room(id);
+                }
+                out.push(Output::CloseRoom(id));
+            }
             StateOutput::Event { room, room_name, id, at, cause, event } => {
                 self.publish(room, &room_name, id, at, cause, event, out);
             }

@@ -2,10 +2,14 @@
 
 use super::tests::{apply, join, register};
 use super::*;
+use crate::protocol::MessageId;
 
 /// Memory of a room with one member, its membership included, in bytes. Ten thousand empty rooms with their sessions, in the whole
 /// server, must take at most 1.5 KiB each.
 const ROOM_BYTES_MAX: u64 = 700;
+
+/// Memory of a stored room without members, its topic excluded, in bytes.
+const STORED_ROOM_BYTES_MAX: u64 = 512;
 
 /// Memory of a membership in a room with other members, in bytes.
 const MEMBERSHIP_BYTES_MAX: u64 = 60;
@@ -38,6 +42,22 @@ fn empty_room_takes_little_memory() {
     let bytes = added / names.len() as u64;
     println!("{bytes} bytes a room");
     assert!(bytes <= ROOM_BYTES_MAX, "{bytes} bytes");
+}
+
+#[test]
+fn stored_room_without_members_takes_little_memory() {
+    let names: Vec<_> = rooms(10_000).iter().map(|name| RoomName::new(name).unwrap()).collect();
+    let mut state = SharedState::default();
+    let counted = allocation_counter::measure(|| {
+        for (number, name) in (1..).zip(&names) {
+            let epoch = Some(Token::truncated(&format!("k7qdbc.{number}")));
+            let stored = StoredRoom { epoch, last_id: MessageId(7), evicted: MessageId(7), ..StoredRoom::default() };
+            state = std::mem::take(&mut state).with_stored_room(RoomId(number), name.clone(), stored, Vec::new());
+        }
+    });
+    let bytes = u64::try_from(counted.bytes_current).unwrap() / names.len() as u64;
+    println!("{bytes} bytes a stored room");
+    assert!(bytes <= STORED_ROOM_BYTES_MAX, "{bytes} bytes");
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub use self::room::{Room, StoredRoom};
 pub use self::snapshot::SnapshotError;
 use crate::limits::{
     CANVAS_BYTES_MAX, CANVAS_STROKES_MAX, HISTORY_BYTES_MAX, HISTORY_MESSAGES_DEFAULT, ROOMS_MAX_DEFAULT,
-    ROOMS_PER_MEMBER_MAX,
+    ROOMS_PER_MEMBER_MAX, STORED_ROOMS_PER_ROOM,
 };
 use crate::protocol::{Name, PastMessage, RoomName, Timestamp, Token};
 
@@ -96,6 +96,8 @@ pub struct StateLimits {
     pub canvas_bytes: usize,
     /// Most rooms with members, besides the lobby.
     pub rooms: usize,
+    /// While there are this many rooms without members, besides the lobby, no room can be created.
+    pub empty_rooms: usize,
     /// Most rooms of a member.
     pub rooms_per_member: usize,
 }
@@ -110,6 +112,7 @@ impl Default for StateLimits {
             canvas_strokes: CANVAS_STROKES_MAX,
             canvas_bytes: CANVAS_BYTES_MAX,
             rooms: ROOMS_MAX_DEFAULT,
+            empty_rooms: ROOMS_MAX_DEFAULT * STORED_ROOMS_PER_ROOM,
             rooms_per_member: ROOMS_PER_MEMBER_MAX,
         }
     }
@@ -186,8 +189,8 @@ impl SharedState {
             self.insert_room(id, Room::new(name, None));
         }
         let Some(room) = self.rooms.get_mut(id) else { return self };
-        let StoredRoom { epoch, last_id, evicted, topic } = stored;
-        (room.is_stored, room.last_id, room.topic) = (true, last_id, topic);
+        let StoredRoom { epoch, last_id, deleted, evicted, topic } = stored;
+        (room.is_stored, room.last_id, room.deleted, room.topic) = (true, last_id, deleted, topic);
         room.epoch = epoch.or(room.epoch.take());
         for past in messages {
             self.retain_message(id, past);
@@ -316,7 +319,15 @@ impl SharedState {
         if occupied > 0 && self.occupied + occupied > limits.rooms {
             return Err(RoomRejection::Full(limits.rooms));
         }
+        if created.len() > 0 && self.empty_room_count() >= limits.empty_rooms {
+            return Err(RoomRejection::StoreFull(limits.empty_rooms));
+        }
         Ok(created.len())
+    }
+
+    /// Number of rooms without members, besides the lobby.
+    fn empty_room_count(&self) -> usize {
+        self.rooms.len().saturating_sub(self.occupied + 1)
     }
 
     /// Steady time as of the last entry.
@@ -370,15 +381,14 @@ impl SharedState {
         }
     }
 
-    /// Removes the room if nothing keeps it. Returns whether it did.
-    fn remove_unused_room(&mut self, id: RoomId) -> bool {
-        let Some(room) = self.rooms.get_mut(id).filter(|room| room.is_unused(id)) else { return false };
+    /// Removes the room if nothing keeps it. Returns it.
+    fn remove_unused_room(&mut self, id: RoomId) -> Option<Box<Room>> {
+        let room = self.rooms.get_mut(id).filter(|room| room.is_unused(id))?;
         room.history.clear(&mut self.messages);
         self.strokes.clear(&mut room.canvas);
-        let name = room.name.clone();
-        self.rooms_by_name.remove(name.name());
-        self.rooms.remove(id);
-        true
+        let room = self.rooms.remove(id)?;
+        self.rooms_by_name.remove(room.name.name());
+        Some(room)
     }
 }
 

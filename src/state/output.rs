@@ -9,7 +9,12 @@ pub enum StateOutput {
     /// A room was created.
     RoomOpened(RoomId, RoomName),
     /// A room has vanished: nothing refers to its number any more.
-    RoomClosed(RoomId),
+    RoomClosed {
+        /// The room.
+        id: RoomId,
+        /// The store has it, without contents.
+        is_stored: bool,
+    },
     /// An event for all members and watchers of a room.
     Event {
         /// The room.
@@ -183,6 +188,8 @@ pub enum RoomRejection {
     TooMany(usize),
     /// More rooms than this number would have members.
     Full(usize),
+    /// A room would be created, while the store has this number of rooms without members.
+    StoreFull(usize),
 }
 
 /// A command that only a member of the room may use.

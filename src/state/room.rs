@@ -7,7 +7,7 @@ use crate::protocol::{MessageId, RoomName, Text, Token};
 
 /// A room: a set of members, and one order of events.
 ///
-/// It exists while it has members, watchers or messages that wait for the store, or is stored. The lobby always exists.
+/// It exists while it has members, watchers, messages that wait for the store, or contents in the store. The lobby always exists.
 #[derive(Debug)]
 pub struct Room {
     pub(super) name: RoomName,
@@ -17,12 +17,14 @@ pub struct Room {
     pub(super) watchers: u32,
     /// Number of the room's messages that wait for the store.
     pub(super) unpublished: u32,
-    /// The store has the room: it exists without members, too.
+    /// The store has the room.
     pub(super) is_stored: bool,
     /// The epoch of the message ids; `None` if clients do not learn it.
     pub(super) epoch: Option<Token>,
     /// The id of the newest message, even if it was deleted.
     pub(super) last_id: MessageId,
+    /// The store has no messages up to this id any more.
+    pub(super) deleted: MessageId,
     pub(super) history: RecentMessages,
     pub(super) canvas: RecentStrokes,
     pub(super) topic: Option<Text>,
@@ -37,6 +39,8 @@ pub struct StoredRoom {
     pub epoch: Option<Token>,
     /// The id of the newest message, even if it was deleted.
     pub last_id: MessageId,
+    /// The store has no messages up to this id any more.
+    pub deleted: MessageId,
     /// The id up to which messages are not in memory: those that were deleted or not loaded.
     pub evicted: MessageId,
     /// The topic.
@@ -53,6 +57,7 @@ impl Room {
             is_stored: false,
             epoch,
             last_id: MessageId::default(),
+            deleted: MessageId::default(),
             history: RecentMessages::default(),
             canvas: RecentStrokes::default(),
             topic: None,
@@ -62,16 +67,21 @@ impl Room {
 
     /// Whether nothing keeps the room.
     pub(super) fn is_unused(&self, id: RoomId) -> bool {
-        let is_kept = id == RoomId::LOBBY || self.is_stored || self.unpublished > 0;
+        let is_kept = id == RoomId::LOBBY || self.has_stored_contents() || self.unpublished > 0;
         !is_kept && self.members.is_empty() && self.watchers == 0
     }
 
     /// Whether `ROOMS` lists the room: a room with watchers alone is not listed.
     pub fn is_listed(&self) -> bool {
-        !self.members.is_empty() || self.is_stored
+        !self.members.is_empty() || self.has_stored_contents()
     }
 
-    /// Whether the store has the room: it exists without members, too.
+    /// Whether the store has a message or a topic of the room: it exists without members, too.
+    fn has_stored_contents(&self) -> bool {
+        self.is_stored && (self.deleted < self.last_id || self.topic.is_some())
+    }
+
+    /// Whether the store has the room.
     pub fn is_stored(&self) -> bool {
         self.is_stored
     }

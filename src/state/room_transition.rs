@@ -162,9 +162,11 @@ impl Transition<'_> {
     }
 
     pub(super) fn evict(&mut self, room: RoomId, id: MessageId) {
-        if let Some(room) = self.state.rooms.get_mut(room) {
-            room.history.evict_up_to(&mut self.state.messages, id.min(room.last_id));
-        }
+        let Some(evicted) = self.state.rooms.get_mut(room) else { return };
+        let id = id.min(evicted.last_id);
+        evicted.deleted = evicted.deleted.max(id);
+        evicted.history.evict_up_to(&mut self.state.messages, id);
+        self.close_unused_room(room);
     }
 
     /// The room with this name; creates it if it is missing. `None`: no more rooms can be created.
@@ -178,8 +180,8 @@ impl Transition<'_> {
     }
 
     pub(super) fn close_unused_room(&mut self, id: RoomId) {
-        if self.state.remove_unused_room(id) {
-            self.out.push(StateOutput::RoomClosed(id));
+        if let Some(room) = self.state.remove_unused_room(id) {
+            self.out.push(StateOutput::RoomClosed { id, is_stored: room.is_stored });
         }
     }
 

@@ -33,6 +33,10 @@ fn say(state: &mut SharedState, member: u64, room: RoomId) {
     apply(state, member, Action::Say(room, message));
 }
 
+fn closed(id: u32) -> StateOutput {
+    StateOutput::RoomClosed { id: RoomId(id), is_stored: false }
+}
+
 fn names(state: &SharedState) -> Vec<String> {
     state.rooms().map(|(_, room)| room.name().to_string()).collect()
 }
@@ -46,7 +50,7 @@ fn room_vanishes_with_last_member_and_has_another_epoch_next_time() {
         let id = state.find_room(&room("#OPS")).unwrap();
         let epoch = state.room(id).unwrap().epoch().cloned();
         let out = apply(&mut state, 1, Action::Part(id, None));
-        assert_eq!(out.last(), Some(&StateOutput::RoomClosed(id)));
+        assert_eq!(out.last(), Some(&StateOutput::RoomClosed { id, is_stored: false }));
         assert_eq!(names(&state), ["#lobby"]);
         epoch.map(|epoch| epoch.to_string())
     });
@@ -105,7 +109,7 @@ fn rename_and_leave_appear_in_each_room() {
     assert_eq!(causes(&out), [(1, false), (2, false)]);
     let out = apply(&mut state, 1, Action::Leave(LeaveReason::Quit, None));
     assert!(matches!(&out[0], StateOutput::Left { rooms, .. } if rooms == &[RoomId(1), RoomId(2)]), "{out:?}");
-    assert_eq!(out[1..], [StateOutput::RoomClosed(RoomId(1)), StateOutput::RoomClosed(RoomId(2))]);
+    assert_eq!(out[1..], [closed(1), closed(2)]);
 }
 
 /// The home has no prefix again, although the room that comes back has another number.
@@ -151,13 +155,78 @@ fn room_exists_while_message_waits_for_store() {
     register(&mut state, 1, None);
     join(&mut state, 1, &["#ops"]);
     apply(&mut state, 1, Action::SayPending(RoomId(1)));
-    assert!(!apply(&mut state, 1, Action::Part(RoomId(1), None)).contains(&StateOutput::RoomClosed(RoomId(1))));
+    assert!(!apply(&mut state, 1, Action::Part(RoomId(1), None)).contains(&closed(1)));
     let message = Message { name: name("m1"), at: Timestamp(5), text: Text::new("hi").unwrap() };
     let out = apply(&mut state, 1, Action::Say(RoomId(1), message));
-    assert!(matches!(
-        &out[..],
-        [StateOutput::Event { id: Some(MessageId(1)), .. }, StateOutput::RoomClosed(RoomId(1))]
-    ));
+    assert!(matches!(&out[0], StateOutput::Event { id: Some(MessageId(1)), .. }), "{out:?}");
+    assert_eq!(out[1..], [closed(1)]);
+}
+
+/// Otherwise memory and file would keep each room for which a client has ever sent a message.
+#[test]
+fn stored_room_vanishes_without_members_messages_and_topic() {
+    let mut state = SharedState::default().with_store(RoomId::LOBBY);
+    register(&mut state, 1, Some("#ops"));
+    let id = RoomId(1);
+    say(&mut state, 1, id);
+    say(&mut state, 1, id);
+    let evict = |state: &mut SharedState, up_to| apply(state, 1, Action::Evict(id, MessageId(up_to)));
+    let gone = [StateOutput::RoomClosed { id, is_stored: true }];
+    assert_eq!(evict(&mut state, 2), [], "it has a member");
+    say(&mut state, 1, id);
+    apply(&mut state, 1, Action::Leave(LeaveReason::Quit, None));
+    assert!(state.room(id).unwrap().is_listed());
+    assert_eq!(evict(&mut state, 2), [], "the store has message 3");
+    assert_eq!(evict(&mut state, 3), gone);
+
+    register(&mut state, 1, Some("#ops"));
+    let id = RoomId(2);
+    say(&mut state, 1, id);
+    let set_topic = |state: &mut SharedState, topic: Option<&str>| {
+        let topic = topic.map(|topic| Text::new(topic).unwrap());
+        apply(state, 1, Action::SetTopic(id, TopicChange { name: name("m1"), at: Timestamp(5), topic }))
+    };
+    set_topic(&mut state, Some("a topic"));
+    apply(&mut state, 1, Action::Leave(LeaveReason::Quit, None));
+    assert_eq!(apply(&mut state, 1, Action::Evict(id, MessageId(9))), [], "the store has the topic");
+    let out = set_topic(&mut state, None);
+    assert_eq!(out[1..], [StateOutput::RoomClosed { id, is_stored: true }]);
+}
+
+/// Messages that only memory has lost keep the room.
+#[test]
+fn eviction_from_memory_keeps_stored_room() {
+    let limits = StateLimits { history_messages: 1, ..StateLimits::default() };
+    let mut state = SharedState::new(limits).with_store(RoomId::LOBBY);
+    let stored = StoredRoom { last_id: MessageId(3), evicted: MessageId(3), ..StoredRoom::default() };
+    state = state.with_stored_room(RoomId(1), room("#ops"), stored, Vec::new());
+    register(&mut state, 1, Some("#ops"));
+    apply(&mut state, 1, Action::Leave(LeaveReason::Quit, None));
+    assert_eq!(names(&state), ["#lobby", "#ops"]);
+}
+
+#[test]
+fn too_many_stored_rooms_refuse_creation_only() {
+    let limits = StateLimits { empty_rooms: 2, ..StateLimits::default() };
+    let mut state = SharedState::new(limits).with_store(RoomId::LOBBY);
+    let store = |state: &mut SharedState, name| {
+        let out = register(state, 1, Some(name));
+        let [StateOutput::RoomOpened(id, _), ..] = out[..] else { panic!("{out:?}") };
+        say(state, 1, id);
+        apply(state, 1, Action::Leave(LeaveReason::Quit, None));
+        id
+    };
+    let one = store(&mut state, "#one");
+    store(&mut state, "#two");
+    let refused = Rejection::RegisterRoom(RoomRejection::StoreFull(2));
+    let out = register(&mut state, 1, Some("#three"));
+    assert!(matches!(&out[..], [StateOutput::Rejected(_, None, why)] if *why == refused), "{out:?}");
+    register(&mut state, 1, Some("#one"));
+    let out = join(&mut state, 1, &["#two", "#three"]);
+    assert!(matches!(&out[0], StateOutput::RoomOpened(..)), "the member's rooms are not empty: {out:?}");
+    apply(&mut state, 1, Action::Leave(LeaveReason::Quit, None));
+    apply(&mut state, 1, Action::Evict(one, MessageId(1)));
+    store(&mut state, "#four");
 }
 
 #[test]

@@ -91,6 +91,8 @@ pub struct StoredState {
 pub struct Batch {
     /// The rooms of these messages and topics that are not in the file yet.
     pub rooms: Vec<NewRoom>,
+    /// Rooms that no longer exist. The file keeps those that have a message or a topic.
+    pub removed_rooms: Vec<RoomId>,
     /// Messages. Within each room, in the order of their ids, which follow that of the room's newest stored message.
     pub messages: Vec<(RoomId, PastMessage)>,
     /// Topics, in the order in which they were set. `None`: the topic was cleared.

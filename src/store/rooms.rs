@@ -111,8 +111,13 @@ pub(super) fn last_room(connection: &Connection) -> rusqlite::Result<RoomId> {
     Ok(room_of(key).unwrap_or(RoomId::LOBBY))
 }
 
-/// Adds the new rooms of a batch; sets the last ids and topics of the rooms that it names. Returns false if the file lacks one of these.
+/// Removes and adds the rooms of a batch; sets the last ids and topics of the rooms that it names. Returns false if the file lacks one of these.
 pub(super) fn apply(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<bool> {
+    for room in &batch.removed_rooms {
+        let sql = "DELETE FROM rooms WHERE room = ? AND topic IS NULL \
+                   AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.room = rooms.room)";
+        transaction.prepare_cached(sql)?.execute([key_of(*room)])?;
+    }
     // A row with this name could not be loaded, because another program wrote it.
     let sql = "INSERT INTO rooms (room, name, epoch, last_id, evicted) VALUES (?, ?, ?, 0, 0) \
                ON CONFLICT (name) DO UPDATE SET room = excluded.room, epoch = excluded.epoch, last_id = 0, evicted = 0, topic = NULL";

@@ -24,7 +24,7 @@ impl Observer {
             StateOutput::RoomOpened(id, name) => {
                 assert!(self.open.insert(*id, name.clone()).is_none() && !self.epochs.contains_key(id), "{id:?} again");
             }
-            StateOutput::RoomClosed(id) => {
+            StateOutput::RoomClosed { id, .. } => {
                 self.open.remove(id).expect("only an open room vanishes");
                 assert!(self.members.remove(id).unwrap_or_default().is_empty(), "members vanish with {id:?}");
                 self.coordinators.remove(id);

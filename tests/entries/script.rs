@@ -27,6 +27,7 @@ const LIMITS: StateLimits = StateLimits {
     canvas_strokes: 3,
     canvas_bytes: 600,
     rooms: 2,
+    empty_rooms: 2,
     rooms_per_member: 3,
 };
 
@@ -193,7 +194,7 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
                 }
                 StateOutput::Rejected(..) => seen.rejections += 1,
                 StateOutput::RoomOpened(..) => seen.opened += 1,
-                StateOutput::RoomClosed(..) => seen.closed += 1,
+                StateOutput::RoomClosed { .. } => seen.closed += 1,
                 _ => {}
             }
         }

@@ -47,7 +47,35 @@ fn since_after_restart_reports_deleted_messages() {
     }
 }
 
-/// It was told for as long as nobody said anything more.
+/// Otherwise rooms in which somebody has sent one message would remain in memory and in the file.
+#[test]
+fn room_vanishes_after_its_last_message_is_deleted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("chat.db");
+    let server = serve(&path, "2 messages");
+    let mut ann = server.join("ann");
+    ann.send("JOIN #old,#used\n#used MSG one\n#old MSG two\nPART #old");
+    ann.until("OK PART #old");
+    ann.send("ROOMS #old");
+    assert_eq!(ann.sync().last().map(String::as_str), Some("OK ROOMS 1"));
+    ann.send("MSG three\nMSG four");
+    assert_eq!(ask_until(&mut ann, "ROOMS #old", "OK ROOMS 0"), [""; 0]);
+    let rooms = || -> Vec<String> {
+        let file = rusqlite::Connection::open(&path).expect("the file opens");
+        let mut rows = file.prepare("SELECT name FROM rooms ORDER BY room").expect("the table exists");
+        rows.query_map([], |row| row.get(0)).expect("rows").collect::<rusqlite::Result<_>>().expect("names")
+    };
+    // The row of a room with members stays: its next message has the next id.
+    ann.send("#used MSG five");
+    ann.until("#used OK MSG 2");
+    assert_eq!(rooms(), ["#lobby", "#used"]);
+    ann.send("JOIN #old\n#old MSG again");
+    assert!(ann.until_start("OK JOIN #old epoch=").ends_with(" last=0"));
+    ann.until("#old OK MSG 1");
+    assert_eq!(rooms(), ["#lobby", "#used", "#old"]);
+}
+
+/// Regression: they were sent until the next message was stored.
 #[test]
 fn keep_age_hides_old_messages_in_a_quiet_room() {
     let directory = tempfile::tempdir().expect("a directory");

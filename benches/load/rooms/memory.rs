@@ -1,4 +1,5 @@
-//! The memory of rooms and of memberships: growth of the resident memory while clients that are connected already enter rooms.
+//! The memory of rooms and of memberships: growth of the resident memory while clients that are connected already enter rooms. The feed is
+//! full before that, so that the growth has none of its events.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -46,11 +47,17 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// Most bytes read from one connection before the next one is read.
 const READ_BYTES_MAX: usize = 64 * 1024;
 
+/// The least size of the feed.
+const BACKLOG: &str = "1MiB";
+
+/// Messages that fill the feed, sent in bursts of this many, with texts of this many bytes.
+const FILLING: [usize; 3] = [4000, 100, 400];
+
 impl RoomsMemory {
     pub(crate) fn measure(&self, binary: &Path, runs: usize) -> Report {
         let description = format!(
-            "growth of the resident memory while connected clients create {} rooms, {} each; then others enter {} each: each \
-             room a second member; then others all the same {} rooms",
+            "growth of the resident memory, with a full feed, while connected clients create {} rooms, {} each; then others enter \
+             {} each: each room a second member; then others all the same {} rooms",
             self.rooms, self.created_each, self.entered_each, self.entered_each
         );
         let runs = Runs((0..runs).map(|_| self.run(binary)).collect());
@@ -59,12 +66,14 @@ impl RoomsMemory {
 
     fn run(&self, binary: &Path) -> Run {
         let mut run = Run::default();
-        let server = Server::start(binary, &["--line-rate", "0", "--connect-rate", "0", "--max-rooms", "20000"]);
+        let options = ["--line-rate", "0", "--connect-rate", "0", "--max-rooms", "20000", "--backlog", BACKLOG];
+        let server = Server::start(binary, &options);
         let (creators, others) = (self.rooms.div_ceil(self.created_each), self.rooms.div_ceil(self.entered_each));
         let mut clients = Clients::connect(server.address(), creators + 2 * others, self.rooms);
         let created = |client: usize| slice(client, self.created_each, self.rooms);
         let entered = |client: usize| slice(client, self.entered_each, self.rooms);
         let few = |_| 0..self.entered_each.min(self.rooms);
+        clients.fill_feed();
         let mut resident = settled_bytes(&server, &mut clients);
         run.add_bytes("resident_bytes_before", resident);
         let mut step = |name: &'static str, first: usize, count: usize, rooms: &dyn Fn(usize) -> Range<usize>| {
@@ -123,6 +132,15 @@ impl Clients {
         }
         clients.synchronize();
         clients
+    }
+
+    fn fill_feed(&mut self) {
+        let [count, burst, bytes] = FILLING;
+        let message = format!("MSG {}\n", "x".repeat(bytes));
+        for _ in 0..count / burst {
+            self.send(0, &message.repeat(burst));
+            self.synchronize();
+        }
     }
 
     /// Makes `count` clients enter rooms, one client after the other. Returns the number of memberships.

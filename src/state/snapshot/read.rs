@@ -55,7 +55,7 @@ pub(super) fn read_state(d: &mut Decoder<'_>) -> ReadResult<SharedState> {
 }
 
 fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
-    expect_array(d, 7)?;
+    expect_array(d, 8)?;
     let resume_seconds = d.u64()?;
     let mut limit = || Ok::<_, Error>(usize::try_from(d.u64()?).unwrap_or(usize::MAX));
     Ok(StateLimits {
@@ -65,6 +65,7 @@ fn read_limits(d: &mut Decoder<'_>) -> ReadResult<StateLimits> {
         canvas_strokes: limit()?,
         canvas_bytes: limit()?,
         rooms: limit()?,
+        empty_rooms: limit()?,
         rooms_per_member: limit()?,
     })
 }
@@ -102,13 +103,16 @@ fn add_member(state: &mut SharedState, id: MemberId, member: Member) -> ReadResu
 }
 
 fn read_room(d: &mut Decoder<'_>) -> ReadResult<(RoomId, Room)> {
-    expect_array(d, 9)?;
+    expect_array(d, 10)?;
     let (id, name) = (RoomId(d.u32()?), read_room_name(d)?);
     let mut room = Room::new(name, None);
     (room.unpublished, room.is_stored) = (d.u32()?, d.bool()?);
     room.epoch = read_optional(d, read_token)?;
     room.topic = read_optional(d, |d| parse_with(d.str()?, |text| Text::new(text).ok()))?;
-    room.last_id = MessageId(read_counter(d)?);
+    (room.last_id, room.deleted) = (MessageId(read_counter(d)?), MessageId(read_counter(d)?));
+    if room.deleted > room.last_id {
+        return Err(Error::message("messages are deleted that do not exist"));
+    }
     room.history = read_history(d, room.last_id)?;
     room.canvas = read_recent(d, |d| {
         expect_array(d, 3)?;

@@ -53,9 +53,9 @@ pub(super) fn write_state<W: Write<Error = std::convert::Infallible>>(
 
 fn write_limits<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, limits: &StateLimits) -> WriteResult {
     let StateLimits { resume_seconds, history_messages, history_bytes, .. } = *limits;
-    let StateLimits { canvas_strokes, canvas_bytes, rooms, rooms_per_member, .. } = *limits;
-    e.array(7)?.u64(resume_seconds)?;
-    for limit in [history_messages, history_bytes, canvas_strokes, canvas_bytes, rooms, rooms_per_member] {
+    let StateLimits { canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member, .. } = *limits;
+    e.array(8)?.u64(resume_seconds)?;
+    for limit in [history_messages, history_bytes, canvas_strokes, canvas_bytes, rooms, empty_rooms, rooms_per_member] {
         e.u64(limit as u64)?;
     }
     Ok(())
@@ -64,10 +64,10 @@ fn write_limits<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, 
 /// The room's members follow from the members, its watchers from the watchers.
 fn write_room<W: Write<Error = std::convert::Infallible>>(e: &mut Encoder<W>, id: RoomId, room: &Room) -> WriteResult {
     let Room { name, members: _, watchers: _, unpublished, is_stored, epoch, last_id, history, canvas, .. } = room;
-    e.array(9)?.u32(id.0)?.str(&name.to_string())?.u32(*unpublished)?.bool(*is_stored)?;
+    e.array(10)?.u32(id.0)?.str(&name.to_string())?.u32(*unpublished)?.bool(*is_stored)?;
     write_optional_str(e, epoch.as_ref().map(ToString::to_string).as_deref())?;
     write_optional_str(e, room.topic.as_ref().map(Text::as_str))?;
-    e.u64(last_id.0)?;
+    e.u64(last_id.0)?.u64(room.deleted.0)?;
     e.array(2)?.u64(history.evicted_id().0)?;
     write_recent(e, history.messages(), |e, age, PastMessage { id, at, name, text }| {
         e.array(5)?.u64(age)?.u64(id.0)?.i64(at.0)?.str(name.as_str())?.str(text.as_str())?;

@@ -60,7 +60,7 @@ fn file_of_version_4_is_migrated() {
     assert_eq!(find_ids(&store, "会議", 9), [9]);
     let rooms = vec![rooms::new_room(RoomId(1), "#ops", "ops1")];
     let messages = vec![(RoomId(1), past(1, "tea")), (RoomId::LOBBY, past(10, "tea"))];
-    rooms::commit_batch(&store, Batch { rooms, messages, topics: vec![] });
+    rooms::commit_batch(&store, Batch { rooms, messages, ..Batch::default() });
     assert_eq!(find_ids(&store, "tea", 10), [10, 7, 6, 5]);
     close(store);
     assert_eq!(integrity(&path), "ok");

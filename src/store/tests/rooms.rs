@@ -21,6 +21,7 @@ fn first_batch() -> Batch {
             .map(|(room, id, text)| (room, past(id, text)))
             .into(),
         topics: vec![(OPS, Some(text("on call: ann"))), (OPS, Some(text("on call: bob")))],
+        ..Batch::default()
     }
 }
 
@@ -174,6 +175,7 @@ fn empty_rooms_are_removed_at_start() {
             rooms: rooms.into(),
             messages: [(0, 1), (1, 1), (1, 2), (2, 1), (4, 1)].map(|(room, id)| (RoomId(room), past(id, "hi"))).into(),
             topics: topics.map(|(room, topic)| (RoomId(room), topic.map(text))).into(),
+            ..Batch::default()
         },
     );
     let Report::Evicted(evicted) = next_report(store.reports()) else { panic!("nothing is evicted") };
@@ -188,6 +190,32 @@ fn empty_rooms_are_removed_at_start() {
     close(store);
     let found = open_in_turn(&path).1;
     assert_eq!(shown(&found.rooms)[2], row("#evicted", "new", 1, 0, None));
+}
+
+#[test]
+fn removed_room_leaves_file_unless_it_has_contents() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.db");
+    let (store, _) = open(&path, Retention::Count(1)).unwrap();
+    let rooms = [(1, "#message"), (2, "#topic"), (3, "#empty")].map(|(room, name)| new_room(RoomId(room), name, "old"));
+    commit_batch(
+        &store,
+        Batch {
+            rooms: rooms.into(),
+            messages: [(3, 1), (2, 1), (1, 1)].map(|(room, id)| (RoomId(room), past(id, "hi"))).into(),
+            topics: vec![(RoomId(2), Some(text("tea")))],
+            ..Batch::default()
+        },
+    );
+    let Report::Evicted(_) = next_report(store.reports()) else { panic!("nothing is evicted") };
+    let names = || -> Vec<String> {
+        let file = Connection::open(&path).unwrap();
+        let mut rows = file.prepare("SELECT name FROM rooms ORDER BY room").unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+    };
+    assert_eq!(names(), ["#lobby", "#message", "#topic", "#empty"]);
+    commit_batch(&store, Batch { removed_rooms: [1, 2, 3].map(RoomId).into(), ..Batch::default() });
+    assert_eq!(names(), ["#lobby", "#message", "#topic"]);
 }
 
 #[test]
