@@ -4,7 +4,7 @@ use super::context::not_in_room;
 use super::join::room_refusal;
 use super::{Hint, Refusal, Verb};
 use crate::protocol::{ErrorCode, Name};
-use crate::state::{MemberCommand, Rejection, StoreFailure};
+use crate::state::{ContentKind, MemberCommand, Rejection, StoreFailure};
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
@@ -44,9 +44,15 @@ impl From<Rejection> for Refusal {
             Rejection::TargetLeaving(name) => {
                 whisper_refusal(ErrorCode::TargetAbsent, &format!("{name} is leaving and receives no more messages"))
             }
-            Rejection::NotStored(StoreFailure::NotStored(why)) => not_stored_refusal(&why).with_hint(Hint::RetryLater),
-            Rejection::NotStored(StoreFailure::Unconfirmed(why)) => {
-                not_stored_refusal(&format!("{why}; it may have been stored")).with_hint(Hint::CheckHistory)
+            Rejection::NotStored(kind, StoreFailure::NotStored(why)) => {
+                not_stored_refusal(kind, &why).with_hint(Hint::RetryLater)
+            }
+            Rejection::NotStored(kind, StoreFailure::Unconfirmed(why)) => {
+                let hint = match kind {
+                    ContentKind::Message => Hint::CheckHistory,
+                    ContentKind::Topic => Hint::RetryLater,
+                };
+                not_stored_refusal(kind, &format!("{why}; it may have been stored")).with_hint(hint)
             }
         }
     }
@@ -62,8 +68,12 @@ fn whisper_refusal(code: ErrorCode, why: &str) -> Refusal {
     Refusal::new(Verb::Whisper, code, format!("{why}; nothing was delivered"))
 }
 
-fn not_stored_refusal(why: &str) -> Refusal {
-    Refusal::new(Verb::Msg, ErrorCode::NotStored, format!("the message was not delivered: {why}"))
+fn not_stored_refusal(kind: ContentKind, why: &str) -> Refusal {
+    let (verb, what) = match kind {
+        ContentKind::Message => (Verb::Msg, "the message was not delivered"),
+        ContentKind::Topic => (Verb::Topic, "the topic was not changed"),
+    };
+    Refusal::new(verb, ErrorCode::NotStored, format!("{what}: {why}"))
 }
 
 #[cfg(test)]
@@ -96,14 +106,25 @@ mod tests {
             Rejection::TargetLeaving(name("al")),
             "WHISPER target-absent al is leaving and receives no more messages; nothing was delivered",
         );
+        let not_stored = StoreFailure::NotStored("the disk is full".into());
+        let unconfirmed = StoreFailure::Unconfirmed("the server is shutting down".into());
         check(
-            Rejection::NotStored(StoreFailure::NotStored("the disk is full".into())),
+            Rejection::NotStored(ContentKind::Message, not_stored.clone()),
             "MSG not-stored the message was not delivered: the disk is full; try again later",
         );
         check(
-            Rejection::NotStored(StoreFailure::Unconfirmed("the server is shutting down".into())),
+            Rejection::NotStored(ContentKind::Message, unconfirmed.clone()),
             "MSG not-stored the message was not delivered: the server is shutting down; it may have been stored; \
              look for it in HISTORY before you try again",
+        );
+        check(
+            Rejection::NotStored(ContentKind::Topic, not_stored),
+            "TOPIC not-stored the topic was not changed: the disk is full; try again later",
+        );
+        check(
+            Rejection::NotStored(ContentKind::Topic, unconfirmed),
+            "TOPIC not-stored the topic was not changed: the server is shutting down; it may have been stored; \
+             try again later",
         );
     }
 }

@@ -11,9 +11,11 @@ use futures_lite::{Stream as _, ready};
 
 use super::log;
 use crate::limits::{PAST_OVERHEAD_BYTES, STORE_BATCH_MAX, STORE_CLOSE_MS_MAX};
-use crate::protocol::{MessageId, Name, PastMessage, Text, Timestamp};
+use crate::protocol::{MessageId, Name, PastMessage, Timestamp};
 use crate::sequencer::{Change, Numbering, Sequencer};
-use crate::state::{Action, Entry, Message, Origin, Room, RoomId, SharedState, StoreFailure, TopicChange, Uptime};
+use crate::state::{
+    Action, ContentKind, Entry, Message, Origin, Room, RoomId, SharedState, StoreFailure, TopicChange, Uptime,
+};
 use crate::store::{Batch, CommitFailure, CommitFate, NewRoom, Report, Store};
 
 /// The store, the messages and topics that wait for a commit, and the entries that are ready.
@@ -26,7 +28,7 @@ pub(super) struct StoreSequencer {
     /// The times of the last change.
     at: Timestamp,
     uptime: Uptime,
-    waiting: VecDeque<WaitingChange>,
+    waiting: VecDeque<PendingChange>,
     /// Bytes of the changes that wait or are being committed: at most `bytes_max`.
     bytes: usize,
     bytes_max: usize,
@@ -34,43 +36,61 @@ pub(super) struct StoreSequencer {
     is_batch_open: bool,
     /// The rooms that have vanished. The next batch removes them; if that fails, the next start does.
     removed_rooms: Vec<RoomId>,
-    /// The origins of the changes in the batch that is being committed, in order. Includes those of refused changes.
-    committing: Option<Vec<ChangeOrigin>>,
+    /// The changes in the batch that is being committed, in order, and those that were refused among them.
+    committing: Option<Vec<PendingChange>>,
     ready: VecDeque<Entry>,
     has_last_commit_failed: bool,
     /// The log has a failure of a commit, and no commit has succeeded since.
     is_failure_logged: bool,
 }
 
+/// A message or a topic that waits, or is being committed.
 #[derive(Debug)]
-struct WaitingChange {
-    origin: ChangeOrigin,
-    /// `None` if the change is refused. The refusal waits, too, so that the author gets its replies in order.
-    content: Option<Content>,
+struct PendingChange {
+    origin: Origin,
+    room: RoomId,
+    /// The refusal waits, too, so that the author gets its replies in order.
+    content: Result<Content, RefusedContent>,
 }
 
-/// The part of a change that the store commits.
+/// Content that the store commits and the room then publishes.
 #[derive(Debug)]
 enum Content {
     Message(Message),
     Topic(TopicChange),
 }
 
-/// The session that sent a message or a topic, and its nickname at that time.
+/// A message or a topic of this member that is not published.
 #[derive(Debug)]
-struct ChangeOrigin {
-    origin: Origin,
-    room: RoomId,
+struct RefusedContent {
     name: Name,
-    at: Timestamp,
-    kind: ChangeKind,
+    kind: ContentKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ChangeKind {
-    Message,
-    Topic,
-    Refused,
+impl Content {
+    /// The memory that it needs, in bytes.
+    fn memory_cost(&self) -> usize {
+        let (name, text) = match self {
+            Self::Message(Message { name, text, .. }) => (name, Some(text)),
+            Self::Topic(TopicChange { name, topic, .. }) => (name, topic.as_ref()),
+        };
+        name.as_str().len() + text.map_or(0, |text| text.as_str().len()) + PAST_OVERHEAD_BYTES
+    }
+}
+
+impl From<Content> for RefusedContent {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Message(Message { name, .. }) => Self { name, kind: ContentKind::Message },
+            Content::Topic(TopicChange { name, .. }) => Self { name, kind: ContentKind::Topic },
+        }
+    }
+}
+
+impl RefusedContent {
+    fn into_action(self, room: RoomId, why: StoreFailure) -> Action {
+        Action::SayFailed(room, self.name, self.kind, why)
+    }
 }
 
 impl StoreSequencer {
@@ -102,21 +122,17 @@ impl StoreSequencer {
 
     fn enqueue(&mut self, origin: Origin, room: RoomId, content: Content) {
         self.push_entry(origin, Action::SayPending(room));
-        let (kind, name, at, text) = match &content {
-            Content::Message(Message { name, at, text }) => (ChangeKind::Message, name, *at, Some(text)),
-            Content::Topic(TopicChange { name, at, topic }) => (ChangeKind::Topic, name, *at, topic.as_ref()),
-        };
-        let bytes = memory_cost(name, text);
+        let bytes = content.memory_cost();
         let is_refused = self.bytes + bytes > self.bytes_max;
         self.bytes += if is_refused { 0 } else { bytes };
-        let kind = if is_refused { ChangeKind::Refused } else { kind };
-        let origin = ChangeOrigin { origin, room, name: name.clone(), at, kind };
-        self.waiting.push_back(WaitingChange { origin, content: (!is_refused).then_some(content) });
+        let content = if is_refused { Err(content.into()) } else { Ok(content) };
+        self.waiting.push_back(PendingChange { origin, room, content });
     }
 
     fn process(&mut self, report: Report) {
         match report {
-            Report::Committed(batch, result) => self.finish_batch(batch, result),
+            // The batch, which shares its texts with the changes, is freed by this thread, too: their counts stay in one cache.
+            Report::Committed(_, result) => self.finish_batch(result),
             Report::Evicted(rooms) => {
                 for (room, id) in rooms {
                     self.push_entry(Origin::SERVER, Action::Evict(room, id));
@@ -126,7 +142,7 @@ impl StoreSequencer {
     }
 
     /// Makes entries of a batch. The next batch reuses the ids of a failed one, because no client has seen them.
-    fn finish_batch(&mut self, batch: Batch, result: Result<(), CommitFailure>) {
+    fn finish_batch(&mut self, result: Result<(), CommitFailure>) {
         let failure = result.err().map(|CommitFailure { reason, should_log }| {
             self.has_last_commit_failed = true;
             if should_log && !std::mem::replace(&mut self.is_failure_logged, true) {
@@ -138,23 +154,16 @@ impl StoreSequencer {
             self.is_failure_logged = false;
             log::commits_recovered();
         }
-        let mut messages = batch.messages.into_iter().map(|(_, past)| past.text);
-        let mut topics = batch.topics.into_iter().map(|(_, topic)| topic);
-        for ChangeOrigin { origin, room, name, at, kind } in self.committing.take().unwrap_or_default() {
-            let text = match kind {
-                ChangeKind::Message => messages.next(),
-                ChangeKind::Topic => topics.next().flatten(),
-                ChangeKind::Refused => {
-                    let failure = StoreFailure::NotStored("too many messages already wait for the disk".into());
-                    self.push_entry(origin, Action::SayFailed(room, name, failure));
-                    continue;
+        for PendingChange { origin, room, content } in self.committing.take().unwrap_or_default() {
+            self.bytes -= content.as_ref().map_or(0, Content::memory_cost);
+            let action = match (content, &failure) {
+                (Ok(Content::Message(message)), None) => Action::Say(room, message),
+                (Ok(Content::Topic(topic)), None) => Action::SetTopic(room, topic),
+                (Ok(content), Some(failure)) => RefusedContent::from(content).into_action(room, failure.clone()),
+                (Err(refused), _) => {
+                    let why = StoreFailure::NotStored("too many messages already wait for the disk".into());
+                    refused.into_action(room, why)
                 }
-            };
-            self.bytes -= memory_cost(&name, text.as_ref());
-            let action = match (&failure, kind, text) {
-                (Some(failure), ..) => Action::SayFailed(room, name, failure.clone()),
-                (None, ChangeKind::Message, Some(text)) => Action::Say(room, Message { name, at, text }),
-                (None, _, topic) => Action::SetTopic(room, TopicChange { name, at, topic }),
             };
             self.push_entry(origin, action);
         }
@@ -206,11 +215,9 @@ impl Sequencer for StoreSequencer {
         let mut last_ids = BTreeMap::new();
         let removed_rooms = std::mem::take(&mut self.removed_rooms);
         let mut batch = Batch { removed_rooms, messages: Vec::with_capacity(count), ..Batch::default() };
-        let mut origins = Vec::with_capacity(count);
-        for WaitingChange { origin, content } in self.waiting.drain(..count) {
-            let room = origin.room;
-            origins.push(origin);
-            let Some(content) = content else { continue };
+        let changes: Vec<_> = self.waiting.drain(..count).collect();
+        for PendingChange { room, content, .. } in &changes {
+            let (room, Ok(content)) = (*room, content) else { continue };
             let last_id = last_ids.entry(room).or_insert_with(|| {
                 batch.rooms.extend(new_room(state, room));
                 state.room(room).map_or(MessageId(0), Room::last_id)
@@ -218,12 +225,13 @@ impl Sequencer for StoreSequencer {
             match content {
                 Content::Message(Message { name, at, text }) => {
                     *last_id = last_id.next();
-                    batch.messages.push((room, PastMessage { id: *last_id, at, name, text }));
+                    let past = PastMessage { id: *last_id, at: *at, name: name.clone(), text: text.clone() };
+                    batch.messages.push((room, past));
                 }
-                Content::Topic(TopicChange { topic, .. }) => batch.topics.push((room, topic)),
+                Content::Topic(TopicChange { topic, .. }) => batch.topics.push((room, topic.clone())),
             }
         }
-        self.committing = Some(origins);
+        self.committing = Some(changes);
         store.commit(batch);
     }
 
@@ -250,13 +258,14 @@ impl Sequencer for StoreSequencer {
         };
         // The store may have committed the batch before it was abandoned.
         while self.process_report() {}
-        for ChangeOrigin { origin, room, name, kind, .. } in self.committing.take().unwrap_or_default() {
-            let failure = if kind == ChangeKind::Refused { &not_stored } else { &failure };
-            self.push_entry(origin, Action::SayFailed(room, name, failure.clone()));
-        }
-        for WaitingChange { origin, .. } in std::mem::take(&mut self.waiting) {
-            let ChangeOrigin { origin, room, name, .. } = origin;
-            self.push_entry(origin, Action::SayFailed(room, name, not_stored.clone()));
+        let committing = self.committing.take().unwrap_or_default().into_iter().map(|change| (change, &failure));
+        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|change| (change, &not_stored));
+        for (PendingChange { origin, room, content }, failure) in committing.chain(waiting) {
+            let action = match content {
+                Ok(content) => RefusedContent::from(content).into_action(room, failure.clone()),
+                Err(refused) => refused.into_action(room, not_stored.clone()),
+            };
+            self.push_entry(origin, action);
         }
         (self.is_batch_open, self.bytes) = (false, 0);
     }
@@ -272,11 +281,6 @@ impl Sequencer for StoreSequencer {
 fn new_room(state: &SharedState, id: RoomId) -> Option<NewRoom> {
     let room = state.room(id).filter(|room| !room.is_stored())?;
     Some(NewRoom { room: id, name: room.name().clone(), epoch: room.epoch()?.clone() })
-}
-
-/// The memory that a message or a topic needs, in bytes.
-fn memory_cost(name: &Name, text: Option<&Text>) -> usize {
-    name.as_str().len() + text.map_or(0, |text| text.as_str().len()) + PAST_OVERHEAD_BYTES
 }
 
 #[cfg(test)]
@@ -297,14 +301,16 @@ mod tests {
         StoreSequencer::new(store, bytes_max)
     }
 
-    fn submit(sequencer: &mut StoreSequencer, text: &str) {
-        let (name, text) = (Name::new("ann").unwrap(), Text::new(text).unwrap());
-        let action = Action::Say(RoomId::LOBBY, Message { name, at: Timestamp(0), text });
+    fn message(text: &str) -> Message {
+        Message { name: Name::new("ann").unwrap(), at: Timestamp(0), text: Text::new(text).unwrap() }
+    }
+
+    fn submit(sequencer: &mut StoreSequencer, action: Action) {
         sequencer.submit(Change { at: Timestamp(0), uptime: Uptime(0), origin: Origin::SERVER, action });
     }
 
     fn say(sequencer: &mut StoreSequencer, text: &str) {
-        submit(sequencer, text);
+        submit(sequencer, Action::Say(RoomId::LOBBY, message(text)));
         assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::SayPending(_))));
     }
 
@@ -342,7 +348,7 @@ mod tests {
         say(&mut sequencer, "two");
         commit(&mut sequencer, 0);
         assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::Say(..))), "the room applies one");
-        submit(&mut sequencer, "three");
+        submit(&mut sequencer, Action::Say(RoomId::LOBBY, message("three")));
         for _ in 0..3 {
             sequencer.end_turn(&state(1));
         }
@@ -355,8 +361,7 @@ mod tests {
     #[test]
     fn refused_message_takes_no_space_of_later_ones() {
         let directory = tempfile::tempdir().unwrap();
-        let mut sequencer =
-            sequencer(directory.path(), 2 * memory_cost(&Name::new("ann").unwrap(), Text::new("text").ok().as_ref()));
+        let mut sequencer = sequencer(directory.path(), 2 * Content::Message(message("text")).memory_cost());
         for last_id in [0, 2, 4] {
             for _ in 0..5 {
                 say(&mut sequencer, "text");
@@ -364,5 +369,22 @@ mod tests {
             commit(&mut sequencer, last_id);
             assert_eq!((results(&mut sequencer), sequencer.bytes), ((2, 3), 0));
         }
+    }
+
+    /// Its author reads whether the message or the topic was refused.
+    #[test]
+    fn refused_change_keeps_its_kind() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut sequencer = sequencer(directory.path(), 0);
+        let topic = TopicChange { name: Name::new("ann").unwrap(), at: Timestamp(0), topic: None };
+        submit(&mut sequencer, Action::SetTopic(RoomId::LOBBY, topic));
+        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::SayPending(_))));
+        say(&mut sequencer, "text");
+        commit(&mut sequencer, 0);
+        let kinds = std::iter::from_fn(|| sequencer.next()).filter_map(|entry| match entry.action {
+            Action::SayFailed(_, _, kind, _) => Some(kind),
+            _ => None,
+        });
+        assert_eq!(kinds.collect::<Vec<_>>(), [ContentKind::Topic, ContentKind::Message]);
     }
 }

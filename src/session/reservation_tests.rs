@@ -8,7 +8,7 @@ use super::tests::{apply, format_output, resumable, send_line};
 use super::{InputKind, Sessions, Timeouts};
 use crate::protocol::{LeaveReason, MessageId, Name, ResumeToken, Secret};
 use crate::sequencer::{Change, Numbering, Sequencer};
-use crate::state::{Action, Entry, Message, Room, RoomId, SessionId, SharedState, StoreFailure};
+use crate::state::{Action, ContentKind, Entry, Message, Room, RoomId, SessionId, SharedState, StoreFailure};
 
 /// A sequencer whose store confirms or refuses messages when the test says so, in the order in which they were sent.
 #[derive(Debug, Default)]
@@ -76,7 +76,8 @@ fn make_oldest_ready(state: &Mutex<StalledStore>, name: &str, is_stored: bool) {
     let (change, message) = waiting.pop_front().unwrap();
     assert_eq!(message.name.as_str(), name);
     let failure = StoreFailure::NotStored(Arc::from("disk full"));
-    let action = if is_stored { change.action } else { Action::SayFailed(RoomId::LOBBY, message.name, failure) };
+    let refused = || Action::SayFailed(RoomId::LOBBY, message.name, ContentKind::Message, failure);
+    let action = if is_stored { change.action } else { refused() };
     ready.push_back(numbering.next_entry(Change { action, ..change }));
 }
 

@@ -84,11 +84,11 @@ pub enum Action {
     Say(RoomId, Message),
     /// Sets or clears the room's topic, like [`Action::Say`].
     SetTopic(RoomId, TopicChange),
-    /// A message of the origin for the room is being stored. Its nickname is reserved, and the room exists, until [`Action::Say`] or
-    /// [`Action::SayFailed`] follows.
+    /// A message or a topic of the origin for the room is being stored. Its nickname is reserved, and the room exists, until
+    /// [`Action::Say`], [`Action::SetTopic`] or [`Action::SayFailed`] follows.
     SayPending(RoomId),
-    /// The origin's message under this nickname could not be stored.
-    SayFailed(RoomId, Name, StoreFailure),
+    /// The origin's message or topic under this nickname could not be stored.
+    SayFailed(RoomId, Name, ContentKind, StoreFailure),
     /// The member whispers to all of these members, or to none if one of them cannot receive it.
     Whisper(Vec<Name>, Text),
     /// The member changes the room's canvas.
@@ -115,7 +115,16 @@ pub enum Action {
     Stop,
 }
 
-/// Why a message is not published.
+/// The kind of content that the store keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentKind {
+    /// A message.
+    Message,
+    /// A topic.
+    Topic,
+}
+
+/// Why a message or a topic is not published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreFailure {
     /// It is not stored, for this reason.

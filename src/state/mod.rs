@@ -34,7 +34,8 @@ mod snapshot;
 pub use self::canvas::RecentStrokes;
 pub use self::dense_map::DenseMap;
 pub use self::entry::{
-    Action, Entry, MemberId, Message, Origin, RoomId, SessionId, StoreFailure, TopicChange, Uptime, Verifier,
+    Action, ContentKind, Entry, MemberId, Message, Origin, RoomId, SessionId, StoreFailure, TopicChange, Uptime,
+    Verifier,
 };
 pub use self::history::RecentMessages;
 pub use self::member::Member;
@@ -214,7 +215,7 @@ impl SharedState {
             Action::Say(room, message) => transition.say(room, message),
             Action::SetTopic(room, change) => transition.set_topic(room, change),
             Action::SayPending(room) => transition.count_unpublished(room),
-            Action::SayFailed(room, name, why) => transition.reject_message(room, &name, why),
+            Action::SayFailed(room, name, kind, why) => transition.reject_content(room, &name, kind, why),
             Action::Whisper(to, text) => transition.whisper(&to, text),
             Action::Draw(room, drawing) => transition.draw(room, drawing),
             Action::Watch(room) => transition.watch(&room),

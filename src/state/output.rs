@@ -1,6 +1,6 @@
 //! The outputs of the shared state. Each is self-contained: none refers to state that later entries change.
 
-use super::{MemberId, Origin, RoomId, SessionId, StoreFailure};
+use super::{ContentKind, MemberId, Origin, RoomId, SessionId, StoreFailure};
 use crate::protocol::{Event, LeaveReason, MessageId, Name, RoomName, Text, Timestamp, Token};
 
 /// An effect of an entry. Outputs must be delivered in order.
@@ -175,8 +175,8 @@ pub enum Rejection {
     TargetDetached(Name),
     /// The recipient is the author.
     TargetSelf(Name),
-    /// The message could not be stored.
-    NotStored(StoreFailure),
+    /// The message or topic could not be stored.
+    NotStored(ContentKind, StoreFailure),
 }
 
 /// Why a member cannot enter rooms.

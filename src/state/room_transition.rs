@@ -1,7 +1,7 @@
 //! How entries change rooms: entering and leaving them, messages, topics, strokes, watchers.
 
 use super::{
-    Cause, EnteredRoom, MemberCommand, MemberId, Message, Rejection, Room, RoomId, Seniority, StateOutput,
+    Cause, ContentKind, EnteredRoom, MemberCommand, MemberId, Message, Rejection, Room, RoomId, Seniority, StateOutput,
     StoreFailure, TopicChange, Transition,
 };
 use crate::protocol::{Drawing, DrawnStroke, Event, MessageId, Name, PastMessage, RoomName, Text};
@@ -87,14 +87,14 @@ impl Transition<'_> {
         }
     }
 
-    pub(super) fn reject_message(&mut self, room: RoomId, name: &Name, why: StoreFailure) {
+    pub(super) fn reject_content(&mut self, room: RoomId, name: &Name, kind: ContentKind, why: StoreFailure) {
         self.release_unpublished(room, name);
         let named = self.state.room(room).map(|entered| (room, entered.name.clone()));
-        self.out.push(StateOutput::Rejected(self.origin, named, Rejection::NotStored(why)));
+        self.out.push(StateOutput::Rejected(self.origin, named, Rejection::NotStored(kind, why)));
         self.close_unused_room(room);
     }
 
-    /// Records that a message for the room under this nickname was published or refused.
+    /// Records that a message or a topic for the room under this nickname was published or refused.
     fn release_unpublished(&mut self, room: RoomId, name: &Name) {
         self.release_reservation(name);
         if let Some(room) = self.state.rooms.get_mut(room) {

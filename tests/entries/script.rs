@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chinwag::protocol::{Drawing, LeaveReason, MessageId, Name, RoomName, Secret, Stroke, Text, Timestamp, Token};
 use chinwag::state::{
-    Action, Entry, MemberId, Message, Origin, RoomId, SessionId, SharedState, StateLimits, StateOutput, StoreFailure,
-    TopicChange, Uptime, Verifier,
+    Action, ContentKind, Entry, MemberId, Message, Origin, RoomId, SessionId, SharedState, StateLimits, StateOutput,
+    StoreFailure, TopicChange, Uptime, Verifier,
 };
 
 use self::observer::Observer;
@@ -98,8 +98,9 @@ impl Script<'_> {
             }
             9 => Action::SayPending(self.room(newest)?),
             10 => {
+                let kind = if self.is_chosen() { ContentKind::Message } else { ContentKind::Topic };
                 let why = StoreFailure::NotStored(Arc::from("the disk is full"));
-                Action::SayFailed(self.room(newest)?, self.name()?, why)
+                Action::SayFailed(self.room(newest)?, self.name()?, kind, why)
             }
             11 => {
                 let names = (0..self.below(3)?).map(|_| self.name()).collect::<Option<_>>()?;
