@@ -187,21 +187,23 @@ impl Sessions {
         self.record_answer(origin, out);
     }
 
+    /// A member has entered rooms. Its session follows them from its reply on: with `SET echo on`, its `JOIN` is the first event.
     fn join(&mut self, origin: Origin, name: &Name, at: Timestamp, rooms: Vec<EnteredRoom>, out: &mut Vec<Output>) {
         let session = origin.session;
         let (is_open, echo) = (self.is_open(session), self.all.get(session).is_some_and(|state| state.echo));
-        let new = || rooms.iter().filter(|room| room.is_new);
-        let follow = || new().filter(|_| is_open).map(|room| Output::Follow(session, room.id, room.is_home));
-        if echo {
-            out.extend(follow());
-        }
-        out.extend(new().map(|room| {
-            let event = Event::Join(name.clone());
-            Output::Publish { room: room.id, id: None, at, session, event, own: OwnLine::Event }
-        }));
-        let follows: Vec<_> = if echo { Vec::new() } else { follow().collect() };
+        let entered: Vec<_> = rooms.iter().filter(|room| room.is_new).map(|room| (room.id, room.is_home)).collect();
+        // First, because a member that has parted from its home reads the reply in one of the other rooms.
         self.reply(origin, Reply::Join(rooms.into_iter().map(RoomPosition::from).collect()), out);
-        out.extend(follows);
+        for (room, is_home) in entered {
+            let event = Event::Join(name.clone());
+            let publish = Output::Publish { room, id: None, at, session, event, own: OwnLine::Event };
+            let follow = is_open.then_some(Output::Follow(session, room, is_home));
+            if echo {
+                out.extend(follow.into_iter().chain([publish]));
+            } else {
+                out.extend([publish].into_iter().chain(follow));
+            }
+        }
     }
 
     fn part(
