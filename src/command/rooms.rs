@@ -5,7 +5,7 @@ use std::fmt;
 use super::arguments::{parse_room, unexpected_argument};
 use super::{Context, Definition, Pipelining, Refusal, Reply, ReplyWords, ServerLine, Specification, Verb};
 use crate::limits::ROOMS_LISTED_MAX;
-use crate::protocol::{Mode, ROOM_MARK, RoomName, Text, fold_case, split_word};
+use crate::protocol::{Mode, Name, ROOM_MARK, RoomName, Text, split_word};
 use crate::state::{Room, RoomId};
 
 /// List rooms.
@@ -69,7 +69,7 @@ impl Definition for Rooms {
                 rooms.into_iter().map(listing).collect()
             }
             Self::All { prefix, after } => {
-                let prefix = fold_case(&prefix);
+                let prefix = Name::key_of_prefix(&prefix);
                 let rooms = state.rooms_by_key(&prefix, after.as_ref().map(RoomName::key));
                 let listed = rooms.filter(|(id, room)| *id == RoomId::LOBBY || room.is_listed());
                 listed.take(ROOMS_LISTED_MAX + 1).map(listing).collect()

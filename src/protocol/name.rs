@@ -7,7 +7,8 @@ use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 use precis_profiles::UsernameCasePreserved;
-use precis_profiles::precis_core::{Error, profile::PrecisFastInvocation};
+use precis_profiles::precis_core::Error;
+use precis_profiles::precis_core::profile::{PrecisFastInvocation, Rules as _};
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
@@ -93,6 +94,12 @@ impl Name {
     /// case-folded skeleton of the displayed name. Both are needed: only the first finds that `rnia` looks like `Mia`, only the second that `AIice` looks like `Alice`.
     pub fn skeletons(&self) -> [&str; 2] {
         [self.form(2), self.form(3)]
+    }
+
+    /// The beginning of the keys of all names that begin with `raw`, which need not be a name itself.
+    pub(crate) fn key_of_prefix(raw: &str) -> String {
+        let mapped = UsernameCasePreserved::new().width_mapping_rule(raw);
+        fold_case(mapped.as_deref().unwrap_or(raw))
     }
 
     fn form(&self, index: usize) -> &str {
@@ -332,6 +339,20 @@ mod tests {
         check("ΑΙ", "ᾳ");
         check("İzmir", "i\u{307}zmir");
         check("Ｓｔｒａßｅ", "STRASSE");
+    }
+
+    /// Checks every code point that is mapped.
+    #[test]
+    fn key_of_prefix_maps_width_and_case_as_key_does() {
+        let is_mapped = |c: &char| !c.nfkc().eq([*c]) || fold_case(&c.to_string()) != c.to_string();
+        for c in ('\0'..=char::MAX).filter(is_mapped) {
+            for raw in [c.to_string(), format!("Ａ{c}"), format!("e{c}\u{301}")] {
+                if let Ok(name) = Name::new(&raw) {
+                    assert_eq!(Name::key_of_prefix(&raw), name.key(), "{raw:?}");
+                }
+            }
+        }
+        assert_eq!([".", "", "－Ｘ", "a,B"].map(Name::key_of_prefix), [".", "", "-x", "a,b"]);
     }
 
     /// Checks every code point that has another case, alone and between others: all cases give the same name.

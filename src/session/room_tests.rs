@@ -245,7 +245,9 @@ fn rooms_lists_in_pages() {
     assert_eq!((rest.len(), rest[0].as_str(), rest[7].as_str()), (8, "1< ROOM #r099 members=1 out", "1< OK ROOMS 7"));
     check(&mut room, 2, "ROOMS #R00 after=#r008", &["2< ROOM #r009 members=1 out", "2< OK ROOMS 1"]);
     check(&mut room, 2, "ROOMS OWN", &["2< ROOM #r000 members=1 in numbers", "2< OK ROOMS 1"]);
+    check(&mut room, 2, "ROOMS #Ｒ１０５", &["2< ROOM #r105 members=1 out", "2< OK ROOMS 1"]);
     check(&mut room, 2, "ROOMS #nope", &["2< OK ROOMS 0"]);
+    check(&mut room, 2, "ROOMS #,", &["2< OK ROOMS 0"]);
     connect(&mut room, 200);
     check(&mut room, 200, "ROOMS #l", &["200< ROOM #lobby members=1 out", "200< OK ROOMS 1"]);
     assert!(send_line(&mut room, 1, "ROOMS own #ops")[0].contains("argument-unexpected"));
