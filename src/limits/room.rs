@@ -58,8 +58,8 @@ pub const ROOM_CREATION_BURST: u32 = 100;
 /// Seconds after which clients of one address may create another room.
 pub const ROOM_CREATION_SECONDS: u64 = 60;
 
-/// Addresses for which the creation of rooms is counted. Each address is forgotten once it may create [`ROOM_CREATION_BURST`] rooms again;
-/// while this many are counted, no other address may create a room.
+/// Most addresses for which the creation of rooms is counted. Each is forgotten once it may create [`ROOM_CREATION_BURST`] rooms again, or
+/// earlier if there are more: first the one that has created fewest.
 pub const ROOM_CREATORS_MAX: usize = 16 * 1024;
 
 /// Member lists that are kept for the next `WHO`: those of the rooms that were asked for last.

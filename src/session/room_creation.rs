@@ -1,23 +1,32 @@
 //! Limits how fast clients of one address create rooms: a token bucket for each address.
+//!
+//! It counts at most [`ROOM_CREATORS_MAX`] addresses. For a new one, it forgets the address that has spent least. An attacker with more
+//! addresses (a /48 network has 65,536 of them) can use this to create rooms at any rate. It gains little: its addresses may create
+//! [`ROOM_CREATION_BURST`] rooms each at once anyway, together far more than `--max-rooms`. Refusing new addresses instead would let
+//! this attacker lock out all other clients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::limits::{ROOM_CREATION_BURST, ROOM_CREATION_SECONDS, ROOM_CREATORS_MAX};
 use crate::state::Uptime;
 
 /// The token buckets of addresses that have created rooms recently.
+///
+/// Unlike `server::token_bucket`, it has the steady time of the state, in whole seconds, and spends several tokens or none.
 #[derive(Debug)]
 pub(super) struct RoomCreations {
     /// When the bucket of each address will be full: it holds [`ROOM_CREATION_BURST`] tokens, and gets one in every `seconds`.
     full_at: BTreeMap<IpAddr, Uptime>,
+    /// The same addresses, by that time.
+    by_full_at: BTreeSet<(Uptime, IpAddr)>,
     /// 0: no limit.
     seconds: u64,
 }
 
 impl Default for RoomCreations {
     fn default() -> Self {
-        Self { full_at: BTreeMap::new(), seconds: ROOM_CREATION_SECONDS }
+        Self { full_at: BTreeMap::new(), by_full_at: BTreeSet::new(), seconds: ROOM_CREATION_SECONDS }
     }
 }
 
@@ -33,19 +42,27 @@ impl RoomCreations {
             return true;
         }
         let address = counted_address(address);
-        if self.full_at.len() >= ROOM_CREATORS_MAX && !self.full_at.contains_key(&address) {
-            self.full_at.retain(|_, full_at| *full_at > now);
-            if self.full_at.len() >= ROOM_CREATORS_MAX {
-                return false;
-            }
-        }
         let full_at = self.full_at.get(&address).copied().unwrap_or(now).max(now);
         let spent = Uptime(full_at.0.saturating_add(self.seconds.saturating_mul(rooms as u64)));
         let is_available = spent.seconds_since(now) <= self.seconds * u64::from(ROOM_CREATION_BURST);
         if is_available {
-            self.full_at.insert(address, spent);
+            self.insert(address, spent, now);
         }
         is_available
+    }
+
+    /// Records when the bucket of the address will be full. Forgets full buckets and, if there are still too many, the fullest one.
+    fn insert(&mut self, address: IpAddr, full_at: Uptime, now: Uptime) {
+        if let Some(before) = self.full_at.insert(address, full_at) {
+            self.by_full_at.remove(&(before, address));
+        }
+        while let Some(&(fullest_at, fullest)) = self.by_full_at.first()
+            && (fullest_at <= now || self.by_full_at.len() >= ROOM_CREATORS_MAX)
+        {
+            self.by_full_at.pop_first();
+            self.full_at.remove(&fullest);
+        }
+        self.by_full_at.insert((full_at, address));
     }
 }
 
@@ -79,16 +96,33 @@ mod tests {
         assert!(spend("10.0.0.1") && !spend("::ffff:10.0.0.1") && spend("10.0.0.2"));
     }
 
+    fn address(number: usize) -> IpAddr {
+        IpAddr::from(u32::try_from(number).unwrap().to_be_bytes())
+    }
+
     #[test]
     fn full_buckets_are_forgotten() {
         let mut creations = RoomCreations::default();
-        let address = |number: usize| IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
-        for number in 0..ROOM_CREATORS_MAX {
+        for number in 0..9 {
             assert!(creations.try_spend(address(number), 1, Uptime(0)));
         }
-        assert!(!creations.try_spend(address(ROOM_CREATORS_MAX), 1, Uptime(59)));
         assert!(creations.try_spend(address(0), 1, Uptime(59)));
-        assert!(creations.try_spend(address(ROOM_CREATORS_MAX), 1, Uptime(60)));
-        assert_eq!(creations.full_at.len(), 2);
+        assert_eq!(creations.full_at.len(), 9);
+        assert!(creations.try_spend(address(9), 1, Uptime(60)));
+        assert_eq!(creations.full_at.keys().copied().collect::<Vec<_>>(), [address(0), address(9)]);
+    }
+
+    /// No address is refused because of others.
+    #[test]
+    fn address_that_has_spent_least_is_forgotten_for_another_one() {
+        let mut creations = RoomCreations::default();
+        let mut spend = |number, rooms| creations.try_spend(address(number), rooms, Uptime(0));
+        for number in 0..ROOM_CREATORS_MAX {
+            assert!(spend(number, if number == 7 { 98 } else { 99 }));
+        }
+        assert!(spend(ROOM_CREATORS_MAX, 100), "a new address has all its rooms");
+        assert!(!spend(ROOM_CREATORS_MAX, 1) && !spend(6, 2) && spend(6, 1), "the others are still counted");
+        assert!(spend(7, 100), "this address was forgotten");
+        assert_eq!((creations.full_at.len(), creations.by_full_at.len()), (ROOM_CREATORS_MAX, ROOM_CREATORS_MAX));
     }
 }
