@@ -103,20 +103,13 @@ impl Sessions {
 pub(super) struct RareState {
     /// The verifier of the resume token that was requested before the session took a nickname.
     pub(super) verifier: Option<crate::state::Verifier>,
-    /// The room that lines of chat mode go to; `None`: the home.
+    /// The room that lines of chat mode go to, even if the member has left it: these lines are refused. `None`: the home.
     pub(super) chat_room: Option<RoomName>,
     /// The rooms from which the member has parted, the oldest first.
     pub(super) former_rooms: Vec<RoomName>,
 }
 
 impl Session {
-    /// The session's member has parted from a room. Lines of chat mode for it go to the home again.
-    pub(super) fn leave_room(&mut self, room: RoomName) {
-        let rare = self.rare.get_or_insert_default();
-        rare.chat_room.take_if(|chat_room| chat_room.key() == room.key());
-        self.remember_room(room);
-    }
-
     /// Records that the session's member was in a room.
     pub(super) fn remember_room(&mut self, room: RoomName) {
         let former = &mut self.rare.get_or_insert_default().former_rooms;

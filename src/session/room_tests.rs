@@ -329,10 +329,25 @@ fn chat_mode_sends_to_its_room() {
     check_chat(&mut room, 1, "/chat #lobby", &["1 mode Chat", "1< OK CHAT on"]);
     check_chat(&mut room, 1, "hi", &["*4 MSG alice hi, for 1 OK MSG 4"]);
     check_chat(&mut room, 1, "/chat #ops", &["1 mode Chat", "1< OK CHAT on #ops"]);
-    send_line_in(&mut room, 1, "/part #ops", Mode::Chat);
-    check_chat(&mut room, 1, "hi", &["*5 MSG alice hi, for 1 OK MSG 5"]);
     check_chat(&mut room, 1, "/chat", &["1 mode Commands", "1< OK CHAT off"]);
-    check(&mut room, 1, "MSG hi", &["*6 MSG alice hi, for 1 OK MSG 6"]);
+    check(&mut room, 1, "MSG hi", &["*5 MSG alice hi, for 1 OK MSG 5"]);
+}
+
+/// Nothing meant for one room may be said in another.
+#[test]
+fn lines_for_left_chat_room_are_refused() {
+    let mut room = ops();
+    send_line(&mut room, 1, "CHAT #ops");
+    send_line_in(&mut room, 1, "/part #ops", Mode::Chat);
+    check_chat(&mut room, 1, "hi", &["1< #ops ERR MSG not-in-room you are not in #ops; write: JOIN #ops"]);
+    check_chat(&mut room, 1, "/who", &["1< #ops ERR WHO not-in-room you are not in #ops; write: JOIN #ops"]);
+    check_chat(&mut room, 1, "/#lobby hi", &["*1 MSG alice hi, for 1 OK MSG 1"]);
+    send_line_in(&mut room, 1, "/join #ops", Mode::Chat);
+    check_chat(&mut room, 1, "hi", &["*1 MSG alice hi in 1, for 1 #ops OK MSG 1"]);
+    send_line_in(&mut room, 1, "/part #ops", Mode::Chat);
+    check_chat(&mut room, 1, "/chat", &["1 mode Commands", "1< OK CHAT off"]);
+    check(&mut room, 1, "CHAT", &["1 mode Chat", "1< OK CHAT on"]);
+    check_chat(&mut room, 1, "hi", &["*2 MSG alice hi, for 1 OK MSG 2"]);
 }
 
 /// Nothing meant for one room may be said in another.

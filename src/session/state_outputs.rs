@@ -221,7 +221,7 @@ impl Sessions {
         if let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) {
             state.errors = 0;
             out.push(publish(OwnLine::Reply(None, reply)));
-            state.leave_room(room_name);
+            state.remember_room(room_name);
         } else {
             out.push(publish(OwnLine::Event));
         }

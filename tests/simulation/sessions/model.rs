@@ -312,7 +312,6 @@ impl Model {
                 let stream = self.stream_mut(session);
                 stream.follows.remove(&room).expect("the session follows the room");
                 if is_named {
-                    stream.chat_room.take_if(|chat_room| chat_room.key() == key);
                     stream.former.insert(key);
                 }
             }
