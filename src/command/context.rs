@@ -36,8 +36,8 @@ pub trait Context {
     /// The rooms that the session is in, or watches.
     fn own_rooms(&self) -> Vec<RoomId>;
 
-    /// Whether the session is in the room with this name, or has left it.
-    fn was_in(&self, room: &RoomName) -> bool;
+    /// Whether the session is in the room with this name or watches it, or may have done so earlier.
+    fn may_have_read(&self, room: &RoomName) -> bool;
 
     /// Whether the session watches a room.
     fn is_watching(&self) -> bool;

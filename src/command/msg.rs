@@ -47,11 +47,11 @@ impl Definition for Msg {
     }
 }
 
-/// Refuses a line of chat mode that begins with the name of a room of the session: it may be meant for that room only.
+/// Refuses a line of chat mode that begins with the name of an own or former room: it may be meant for that room only.
 fn check_first_word(context: &dyn Context, text: &Text) -> Result<(), Refusal> {
     let (word, _) = split_word(text.as_str());
     match RoomName::new(word) {
-        Ok(room) if context.was_in(&room) => {
+        Ok(room) if context.may_have_read(&room) => {
             let what = format!("it is not clear whether this is for {room}; nothing was sent");
             Err(Refusal::new(Verb::Msg, ErrorCode::RoomAmbiguous, what).with_hint(Hint::SlashOrBlank))
         }

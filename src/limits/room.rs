@@ -62,5 +62,9 @@ pub const ROOM_CREATION_SECONDS: u64 = 60;
 /// earlier if there are more: first the one that has created fewest.
 pub const ROOM_CREATORS_MAX: usize = 16 * 1024;
 
+/// Former rooms that a session remembers. In chat mode, a line that begins with the name of one of them is refused; after more former
+/// rooms, one that begins with the name of any room.
+pub const FORMER_ROOMS_MAX: usize = 100;
+
 /// Member lists that are kept for the next `WHO`: those of the rooms that were asked for last.
 pub const ROSTERS_KEPT_MAX: usize = 8;

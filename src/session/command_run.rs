@@ -130,10 +130,9 @@ impl Context for CommandRun<'_> {
         self.sessions.own_rooms(self.session)
     }
 
-    fn was_in(&self, room: &RoomName) -> bool {
-        let former = self.session().and_then(|state| state.rare.as_ref()).map(|rare| &rare.former_rooms);
-        let has_left = former.is_some_and(|former| former.iter().any(|other| other.key() == room.key()));
-        has_left || self.find_own_room(room).is_some()
+    fn may_have_read(&self, room: &RoomName) -> bool {
+        let rare = self.session().and_then(|state| state.rare.as_ref());
+        rare.is_some_and(|rare| rare.former_rooms.may_contain(room)) || self.find_own_room(room).is_some()
     }
 
     fn is_watching(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Which room a line is about, and whether its reply names the room.
 
+use super::former_rooms::FormerRooms;
 use super::{Session, SessionId, Sessions};
 use crate::command::{Refusal, RoomUse, Verb};
 use crate::protocol::{ErrorCode, Mode, RoomName};
@@ -105,18 +106,21 @@ pub(super) struct RareState {
     pub(super) verifier: Option<crate::state::Verifier>,
     /// The room that lines of chat mode go to, even if the member has left it: these lines are refused. `None`: the home.
     pub(super) chat_room: Option<RoomName>,
-    /// The rooms from which the member has parted, the oldest first.
-    pub(super) former_rooms: Vec<RoomName>,
+    pub(super) former_rooms: FormerRooms,
 }
 
 impl Session {
-    /// Records that the session's member was in a room.
+    /// Records that the session's member was in a room, or that the session watched it.
     pub(super) fn remember_room(&mut self, room: RoomName) {
-        let former = &mut self.rare.get_or_insert_default().former_rooms;
-        former.retain(|other| other.key() != room.key());
-        if former.len() == crate::limits::ROOMS_PER_MEMBER_MAX {
-            former.remove(0);
+        self.rare.get_or_insert_default().former_rooms.add(room);
+    }
+
+    /// The session takes over a member whose former session has left these rooms. A token that it requested before does not count.
+    pub(super) fn take_former_rooms(&mut self, others: FormerRooms) {
+        let mut former_rooms = self.rare.take().map(|rare| rare.former_rooms).unwrap_or_default();
+        former_rooms.add_all(others);
+        if !former_rooms.is_empty() {
+            self.rare = Some(Box::new(RareState { former_rooms, ..RareState::default() }));
         }
-        former.push(room);
     }
 }

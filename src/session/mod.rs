@@ -7,6 +7,7 @@
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod command_run;
+mod former_rooms;
 mod input;
 mod lifecycle;
 mod line_room;

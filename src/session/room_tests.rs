@@ -3,7 +3,7 @@
 use super::resume_tests::resumable_state;
 use super::tests::{apply, resumable, send_line, send_line_in, tick};
 use super::{InputKind, Sessions, Timeouts};
-use crate::limits::{ROOM_CREATION_BURST, ROOM_CREATION_SECONDS};
+use crate::limits::{FORMER_ROOMS_MAX, ROOM_CREATION_BURST, ROOM_CREATION_SECONDS};
 use crate::protocol::{LeaveReason, Mode, ResumeToken, Secret, Token};
 use crate::sequencer::MemorySequencer;
 use crate::state::{RoomId, SharedState, StateLimits};
@@ -370,6 +370,50 @@ fn line_that_begins_with_own_room_is_ambiguous_in_chat_mode() {
     check_chat(&mut room, 1, "#ops db is slow", &[&ambiguous("#ops")]);
     send_line_in(&mut room, 1, "/chat", Mode::Chat);
     check(&mut room, 1, "MSG #ops db is slow", &["*4 MSG alice #ops db is slow, for 1 OK MSG 4"]);
+}
+
+/// Also after `RESUME` on a session that has watched another room.
+#[test]
+fn watched_rooms_are_former_rooms() {
+    let mut room = Sessions::new(resumable_state(60), Timeouts::default());
+    for session in 1..=3 {
+        connect(&mut room, session);
+    }
+    let secret = Secret::new([1; 16]);
+    apply(&mut room, 1, resumable(secret));
+    send_line(&mut room, 3, "NICK bob #ops");
+    send_line(&mut room, 3, "JOIN #dev");
+    for line in ["WATCH #ops", "WATCH", "NICK alice", "CHAT"] {
+        send_line(&mut room, 1, line);
+    }
+    let is_ambiguous = |room: &mut Sessions, session, name: &str| {
+        let replies = send_line_in(room, session, &format!("#{name} db is slow"), Mode::Chat);
+        replies[0].contains("ERR MSG room-ambiguous")
+    };
+    assert_eq!(["ops", "lobby", "dev"].map(|name| is_ambiguous(&mut room, 1, name)), [true, true, false]);
+    send_line(&mut room, 2, "WATCH #dev");
+    send_line(&mut room, 2, &format!("RESUME {}", ResumeToken { id: 1, secret }));
+    send_line(&mut room, 2, "CHAT");
+    assert_eq!(["ops", "dev", "x"].map(|name| is_ambiguous(&mut room, 2, name)), [true, true, false]);
+}
+
+/// A session that does not remember all of its former rooms takes every room for one of them.
+#[test]
+fn any_room_is_ambiguous_after_too_many_former_rooms() {
+    let mut room = lobby(&["alice"]).with_unlimited_creation();
+    let leave = |room: &mut Sessions, number: usize| {
+        send_line(room, 1, &format!("JOIN #r{number}"));
+        send_line(room, 1, &format!("PART #r{number}"));
+    };
+    send_line(&mut room, 1, "CHAT");
+    (0..FORMER_ROOMS_MAX).for_each(|number| leave(&mut room, number));
+    check_chat(&mut room, 1, "#x hi", &["*1 MSG alice #x hi, for 1 OK MSG 1"]);
+    leave(&mut room, FORMER_ROOMS_MAX);
+    for name in ["#r0", "#r100", "#x"] {
+        assert!(send_line_in(&mut room, 1, name, Mode::Chat)[0].contains("room-ambiguous"), "{name}");
+    }
+    check_chat(&mut room, 1, "#, hi", &["*2 MSG alice #, hi, for 1 OK MSG 2"]);
+    check_chat(&mut room, 1, " #x hi", &["*3 MSG alice  #x hi, for 1 OK MSG 3"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Translates the outputs of the shared state into outputs for sessions.
 
+use super::former_rooms::FormerRooms;
 use super::{Output, OwnLine, SessionId, Sessions, private_tag};
 use crate::command::{EmptyReply, Hint, NickReply, Refusal, Reply, RoomLine, RoomPosition, ServerLine};
 use crate::protocol::{CloseReason, ErrorCode, Event, LeaveReason, MessageId, Name, RoomName, Text, Timestamp};
@@ -33,7 +34,12 @@ impl Sessions {
                 self.reply(origin, Reply::Watch(room.into()), out);
                 out.extend(is_new.then_some(Output::Follow(origin.session, id, true)));
             }
-            StateOutput::Unwatched(session, room) => out.push(Output::Unfollow(session, room)),
+            StateOutput::Unwatched(session, room, name) => {
+                if let Some(state) = self.all.get_mut(session) {
+                    state.remember_room(name);
+                }
+                out.push(Output::Unfollow(session, room));
+            }
             StateOutput::Whispered { origin, from, to, text } => {
                 self.deliver_whisper(at, origin, &from, to, &text, out);
             }
@@ -259,11 +265,10 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         let session = origin.session;
-        let mut former_rooms = Vec::new();
+        let mut former_rooms = FormerRooms::default();
         if let Some(before) = self.session_of(member) {
             if let Some(state) = self.all.get_mut(before) {
-                former_rooms =
-                    state.rare.as_mut().map(|rare| std::mem::take(&mut rare.former_rooms)).unwrap_or_default();
+                former_rooms = state.rare.take().map(|rare| rare.former_rooms).unwrap_or_default();
                 if !state.is_closed() {
                     let what = "another connection resumed this session with its token";
                     let why = Refusal::new(None, ErrorCode::Resumed, what).with_hint(Hint::ReplaceToken);
@@ -274,10 +279,7 @@ impl Sessions {
         }
         if let Some(state) = self.all.get_mut(session) {
             (state.member, state.errors) = (Some(member), 0);
-            state.rare = None;
-            for room in former_rooms {
-                state.remember_room(room);
-            }
+            state.take_former_rooms(former_rooms);
             self.resumed.insert(member, session);
             out.push(Output::Send(session, None, ServerLine::Ok(Reply::Resume(name)).into()));
             out.extend(rooms.iter().map(|(room, is_home)| Output::Follow(session, *room, *is_home)));

@@ -75,8 +75,8 @@ pub enum StateOutput {
     Renamed(Origin, Name),
     /// The origin's session watches this room.
     Watching(Origin, EnteredRoom),
-    /// The session watches this room no more.
-    Unwatched(SessionId, RoomId),
+    /// The session watches this room, with this name, no more.
+    Unwatched(SessionId, RoomId, RoomName),
     /// The origin's whisper goes to these members.
     Whispered {
         /// The author.

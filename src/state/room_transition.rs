@@ -146,8 +146,10 @@ impl Transition<'_> {
 
     /// The origin's session watches no room any more.
     pub(super) fn unwatch(&mut self) {
-        if let Some(room) = self.forget_watch() {
-            self.out.push(StateOutput::Unwatched(self.origin.session, room));
+        if let Some(room) = self.forget_watch()
+            && let Some(name) = self.state.room(room).map(|room| room.name.clone())
+        {
+            self.out.push(StateOutput::Unwatched(self.origin.session, room, name));
             self.close_unused_room(room);
         }
     }

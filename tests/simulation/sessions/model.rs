@@ -59,7 +59,7 @@ struct Stream {
     follows: BTreeMap<RoomId, bool>,
     /// The room of chat mode.
     chat_room: Option<RoomName>,
-    /// The keys of the rooms that the session's member has left.
+    /// The keys of the rooms that the session has followed.
     former: BTreeSet<String>,
     echo: bool,
     end: End,
@@ -115,7 +115,7 @@ impl Model {
         {
             let holder = self.resume_tokens.holder(*token).expect("the token was accepted");
             let former = std::mem::take(&mut self.stream_mut(holder).former);
-            self.stream_mut(session).former = former;
+            self.stream_mut(session).former.extend(former);
             self.stream_mut(session).chat_room = None;
         }
         if refusal.is_none() && is_connected {
@@ -308,12 +308,9 @@ impl Model {
             }
             Output::Unfollow(session, room) => {
                 let key = self.rooms.name(room).key().to_owned();
-                let is_named = self.is_named(session);
                 let stream = self.stream_mut(session);
                 stream.follows.remove(&room).expect("the session follows the room");
-                if is_named {
-                    stream.former.insert(key);
-                }
+                stream.former.insert(key);
             }
             Output::Close(session, _) => self.stream_mut(session).end = End::Closed,
             Output::Detach(session) => self.stream_mut(session).end = End::Detached,

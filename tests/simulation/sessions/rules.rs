@@ -28,7 +28,7 @@ pub(super) struct Line<'a> {
     pub(super) chat_room: Option<&'a RoomName>,
     /// The rooms that the session follows.
     pub(super) follows: &'a BTreeMap<RoomId, bool>,
-    /// The keys of the rooms that the session has left.
+    /// The keys of the rooms that the session has followed.
     pub(super) former: &'a BTreeSet<String>,
 }
 
