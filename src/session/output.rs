@@ -39,8 +39,6 @@ pub enum Output {
         /// The line for this session in place of the event.
         own: OwnLine,
     },
-    /// A room was created. The outputs about it follow. There is none for the lobby and for rooms from the store.
-    OpenRoom(RoomId, RoomName),
     /// A room has vanished. No output about it follows, and no session follows it.
     CloseRoom(RoomId),
     /// Sets the session's dialect, from here on. In rooms other than its home, lines always name the room.

@@ -54,19 +54,12 @@ fn hello_has_features() {
 #[test]
 fn join_tells_others_and_follows_after_its_reply() {
     let mut room = lobby(&["alice", "bob"]);
-    let out = [
-        "#ops is 1",
-        "1< OK JOIN #ops last=0",
-        "*- JOIN alice in 1",
-        "1 follows in 1, not home",
-        "*- COORDINATOR alice in 1",
-    ];
+    let out = ["1< OK JOIN #ops last=0", "*- JOIN alice in 1", "1 follows in 1, not home", "*- COORDINATOR alice in 1"];
     check(&mut room, 1, "JOIN #ops", &out);
     check(&mut room, 1, "JOIN #OPS", &["1< OK JOIN #ops last=0"]);
     send_line(&mut room, 1, "#ops MSG hi");
     send_line(&mut room, 2, "SET echo on");
     let out = [
-        "#dev is 2",
         "2< OK JOIN #ops last=1 #dev last=0 #lobby last=0",
         "2 follows in 1, not home",
         "*- JOIN bob in 1",
@@ -177,8 +170,7 @@ fn part_leaves_one_room() {
 fn parted_home_stays_home() {
     let mut room = lobby(&["alice"]);
     connect(&mut room, 2);
-    let out =
-        ["#team is 1", "*- JOIN bob in 1", "2< OK NICK bob #team last=0", "2 follows in 1", "*- COORDINATOR bob in 1"];
+    let out = ["*- JOIN bob in 1", "2< OK NICK bob #team last=0", "2 follows in 1", "*- COORDINATOR bob in 1"];
     check(&mut room, 2, "NICK bob #team", &out);
     check(&mut room, 2, "MSG hi", &["*1 MSG bob hi in 1, for 2 OK MSG 1"]);
     send_line(&mut room, 2, "JOIN #lobby");
@@ -189,8 +181,7 @@ fn parted_home_stays_home() {
     check(&mut room, 2, "CHAT", &["2< ERR CHAT not-in-room you are not in #team; write: JOIN #team"]);
     check(&mut room, 2, "#lobby MSG hi", &["*1 MSG bob hi, for 2 #lobby OK MSG 1"]);
     check(&mut room, 2, "NICK rob", &["2< OK NICK rob", "*- RENAME bob rob, not for 2"]);
-    let out =
-        ["#TEAM is 2", "2< OK JOIN #TEAM last=0", "*- JOIN rob in 2", "2 follows in 2", "*- COORDINATOR rob in 2"];
+    let out = ["2< OK JOIN #TEAM last=0", "*- JOIN rob in 2", "2 follows in 2", "*- COORDINATOR rob in 2"];
     check(&mut room, 2, "JOIN #TEAM", &out);
     check(&mut room, 2, "MSG hi", &["*1 MSG rob hi in 2, for 2 OK MSG 1"]);
 }
@@ -302,7 +293,7 @@ fn address_cannot_create_rooms_too_fast() {
     let create =
         |room: &mut Sessions, number: u32| send_line(room, 1 + u64::from(number % 2), &format!("JOIN #r{number}"));
     for number in 0..ROOM_CREATION_BURST {
-        assert!(create(&mut room, number)[0].contains("is"), "{number}");
+        assert!(create(&mut room, number)[0].contains("OK JOIN"), "{number}");
     }
     let fast =
         "your address creates rooms too fast: expected at most 100 at once, and then one in 60 s; try again later";
@@ -310,7 +301,7 @@ fn address_cannot_create_rooms_too_fast() {
     assert_eq!(send_line(&mut room, 2, "JOIN #r0")[0], "2< OK JOIN #r0 last=0", "this room exists");
     assert!(send_line(&mut room, 2, "JOIN #1obby")[0].contains("room-alike"), "a refused command costs nothing");
     tick(&mut room, ROOM_CREATION_SECONDS);
-    assert!(create(&mut room, 100)[0].contains("is"));
+    assert!(create(&mut room, 100)[0].contains("OK JOIN"));
 }
 
 #[test]

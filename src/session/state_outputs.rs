@@ -9,7 +9,6 @@ use crate::state::{Cause, EnteredRoom, MemberId, Origin, RoomId, StateOutput};
 impl Sessions {
     pub(super) fn translate_output(&mut self, at: Timestamp, output: StateOutput, out: &mut Vec<Output>) {
         match output {
-            StateOutput::RoomOpened(room, name) => out.push(Output::OpenRoom(room, name)),
             StateOutput::RoomClosed { id, is_stored } => {
                 if is_stored {
                     self.sequencer_mut().remove_room(id);

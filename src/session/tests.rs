@@ -76,7 +76,6 @@ pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
             };
             format!("*{id} {event}{}{own}", at(*room))
         }
-        Output::OpenRoom(RoomId(room), name) => format!("{name} is {room}"),
         Output::CloseRoom(RoomId(room)) => format!("{room} vanishes"),
         Output::Unfollow(SessionId(session), room) => format!("{session} follows no more{}", at(*room)),
         Output::SetDialect(SessionId(session), dialect) => format!("{session} dialect {}", dialect.index()),

@@ -6,8 +6,6 @@ use crate::protocol::{Event, LeaveReason, MessageId, Name, RoomName, Text, Times
 /// An effect of an entry. Outputs must be delivered in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateOutput {
-    /// A room was created.
-    RoomOpened(RoomId, RoomName),
     /// A room has vanished: nothing refers to its number any more.
     RoomClosed {
         /// The room.

@@ -176,9 +176,7 @@ impl Transition<'_> {
         if let Some(id) = self.state.find_room(name) {
             return Some(id);
         }
-        let id = self.state.create_room(name)?;
-        self.out.push(StateOutput::RoomOpened(id, name.clone()));
-        Some(id)
+        self.state.create_room(name)
     }
 
     pub(super) fn close_unused_room(&mut self, id: RoomId) {

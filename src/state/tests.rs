@@ -138,7 +138,7 @@ fn watched_room_exists_until_last_watcher_leaves_it() {
     let watched = state.room(RoomId(1)).unwrap();
     assert!(!watched.is_listed() && watched.watcher_count() == 1);
     let out = register(&mut state, 3, Some("#dev"));
-    assert!(matches!(&out[0], StateOutput::RoomOpened(..)), "a room without members does not count: {out:?}");
+    assert!(matches!(&out[0], StateOutput::Registered { .. }), "a room without members does not count: {out:?}");
     apply(&mut state, 3, Action::Leave(LeaveReason::Quit, None));
     let out = register(&mut state, 2, None);
     assert!(
@@ -211,7 +211,7 @@ fn too_many_stored_rooms_refuse_creation_only() {
     let mut state = SharedState::new(limits).with_store(RoomId::LOBBY);
     let store = |state: &mut SharedState, name| {
         let out = register(state, 1, Some(name));
-        let [StateOutput::RoomOpened(id, _), ..] = out[..] else { panic!("{out:?}") };
+        let [StateOutput::Registered { home: EnteredRoom { id, .. }, .. }, ..] = out[..] else { panic!("{out:?}") };
         say(state, 1, id);
         apply(state, 1, Action::Leave(LeaveReason::Quit, None));
         id
@@ -223,7 +223,7 @@ fn too_many_stored_rooms_refuse_creation_only() {
     assert!(matches!(&out[..], [StateOutput::Rejected(_, None, why)] if *why == refused), "{out:?}");
     register(&mut state, 1, Some("#one"));
     let out = join(&mut state, 1, &["#two", "#three"]);
-    assert!(matches!(&out[0], StateOutput::RoomOpened(..)), "the member's rooms are not empty: {out:?}");
+    assert!(matches!(&out[0], StateOutput::Joined { .. }), "the member's rooms are not empty: {out:?}");
     apply(&mut state, 1, Action::Leave(LeaveReason::Quit, None));
     apply(&mut state, 1, Action::Evict(one, MessageId(1)));
     store(&mut state, "#four");

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chinwag::protocol::{Event, MessageId, Name, RoomName};
-use chinwag::state::{MemoryCost, Rejection, RoomId, RoomRejection, SharedState, StateLimits, StateOutput};
+use chinwag::state::{
+    EnteredRoom, MemoryCost, Rejection, RoomId, RoomRejection, SharedState, StateLimits, StateOutput,
+};
 
 /// A reader of all outputs.
 #[derive(Default)]
@@ -16,16 +18,17 @@ pub(super) struct Observer {
     members: BTreeMap<RoomId, Vec<Name>>,
     coordinators: BTreeMap<RoomId, Name>,
     last_ids: BTreeMap<RoomId, MessageId>,
+    /// Number of rooms that were opened, and that vanished.
+    pub(super) opened: u32,
+    pub(super) closed: u32,
 }
 
 impl Observer {
     pub(super) fn record(&mut self, output: &StateOutput) {
         match output {
-            StateOutput::RoomOpened(id, name) => {
-                assert!(self.open.insert(*id, name.clone()).is_none() && !self.epochs.contains_key(id), "{id:?} again");
-            }
             StateOutput::RoomClosed { id, .. } => {
                 self.open.remove(id).expect("only an open room vanishes");
+                self.closed += 1;
                 assert!(self.members.remove(id).unwrap_or_default().is_empty(), "members vanish with {id:?}");
                 self.coordinators.remove(id);
                 self.last_ids.remove(id);
@@ -42,9 +45,9 @@ impl Observer {
                 }
                 self.record_event(*room, event);
             }
-            StateOutput::Registered { name, home, .. } => self.enter(home.id, name),
+            StateOutput::Registered { name, home, .. } => self.enter(home, name),
             StateOutput::Joined { name, rooms, .. } => {
-                rooms.iter().filter(|room| room.is_new).for_each(|room| self.enter(room.id, name));
+                rooms.iter().filter(|room| room.is_new).for_each(|room| self.enter(room, name));
             }
             StateOutput::Parted { name, room, .. } => self.leave(*room, name),
             StateOutput::Left { name, rooms, .. } => rooms.iter().for_each(|room| self.leave(*room, name)),
@@ -74,9 +77,16 @@ impl Observer {
         }
     }
 
-    fn enter(&mut self, room: RoomId, name: &Name) {
-        let members = self.members.entry(room).or_default();
-        assert!(!members.contains(name), "{name} enters {room:?} twice");
+    /// A member enters a room, which may be new.
+    fn enter(&mut self, room: &EnteredRoom, name: &Name) {
+        let id = room.id;
+        if id != RoomId::LOBBY && !self.open.contains_key(&id) {
+            assert!(!self.epochs.contains_key(&id), "{id:?} again");
+            self.open.insert(id, room.name.clone());
+            self.opened += 1;
+        }
+        let members = self.members.entry(id).or_default();
+        assert!(!members.contains(name), "{name} enters {id:?} twice");
         members.push(name.clone());
     }
 

@@ -194,8 +194,6 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
                     seen.events += 1;
                 }
                 StateOutput::Rejected(..) => seen.rejections += 1,
-                StateOutput::RoomOpened(..) => seen.opened += 1,
-                StateOutput::RoomClosed { .. } => seen.closed += 1,
                 _ => {}
             }
         }
@@ -208,5 +206,6 @@ pub(crate) fn run(bytes: &[u8]) -> Seen {
         }
         observer.check(&state, &LIMITS);
     }
+    (seen.opened, seen.closed) = (observer.opened, observer.closed);
     seen
 }

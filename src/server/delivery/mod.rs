@@ -115,7 +115,6 @@ impl Delivery {
             Output::Answered(session) => self.count_answered(session),
             Output::SetDialect(session, dialect) => self.set_dialect(session, dialect),
             Output::SetMode(session, mode) => self.set_mode(session, mode),
-            Output::OpenRoom(room, name) => self.publisher.open_room(room, &name, MessageId::default()),
             Output::CloseRoom(room) => self.close_room(room),
             Output::Follow(session, room, is_home) => self.follow(state, session, room, is_home),
             Output::Unfollow(session, room) => self.unfollow(session, room),
@@ -250,7 +249,7 @@ impl Delivery {
 
     fn follow(&mut self, state: &SharedState, session: SessionId, room: RoomId, is_home: bool) {
         let Some(client) = self.clients.get_mut(session) else { return };
-        // The lobby and stored rooms have no `Output::OpenRoom`.
+        // The publisher needs a room from its first follower on. The state has no later message than the outputs before this one.
         if let Some(entered) = state.room(room) {
             self.publisher.open_room(room, entered.name(), entered.last_id());
         }

@@ -13,6 +13,7 @@ use super::*;
 use crate::command::Reply;
 use crate::feed::{Cursor, MissedMessages, NextPage, PageSource, Progress, Source};
 use crate::protocol::{Name, RoomName, Text, Timestamp};
+use crate::state::StoredRoom;
 
 const ROOMS: u32 = 4;
 const SESSIONS: u64 = 3;
@@ -168,7 +169,7 @@ impl Script {
         if room != RoomId::LOBBY && (1..=SESSIONS).all(|session| !self.model.follows(SessionId(session), room)) {
             self.deliver(SessionId::SERVER, Output::CloseRoom(room));
             let new = RoomId(room.0 + ROOMS);
-            self.deliver(SessionId::SERVER, Output::OpenRoom(new, room_name(new)));
+            self.delivery.publisher.open_room(new, &room_name(new), MessageId(0));
             self.rooms[(new.0 % ROOMS) as usize] = new;
         }
     }
@@ -354,4 +355,21 @@ fn partly_read_line_is_completed_before_catch_up() {
         assert_eq!(script.model.check(reader, &script.readers[0].output, true), 4);
         assert!(script.readers[0].caught_up > 0);
     }
+}
+
+/// Events before that are not rendered. The id of its newest message is the mark by which followers catch up.
+#[test]
+fn first_follower_opens_room_with_its_newest_message() {
+    let mut script = Script::new(1, true);
+    let (reader, room) = (SessionId(1), RoomId(9));
+    let stored = StoredRoom { last_id: MessageId(5), ..StoredRoom::default() };
+    script.state = SharedState::default().with_stored_room(room, room_name(room), stored, Vec::new());
+    let event = Event::Join(Name::new("a").unwrap());
+    let own = OwnLine::Event;
+    script.deliver(reader, Output::Publish { room, id: None, at: Timestamp(0), session: reader, event, own });
+    assert!(!script.delivery.has_events());
+    script.deliver(reader, Output::Follow(reader, room, false));
+    let dialect = Dialect { room_names: true, ..Dialect::default() };
+    let position = script.delivery.publisher.position(room, dialect).expect("the room is open");
+    assert_eq!(position.last_message, MessageId(5));
 }

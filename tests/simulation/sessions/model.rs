@@ -122,6 +122,7 @@ impl Model {
             self.resume_tokens.record(session, action);
         }
         let is_tick = matches!(action, InputKind::Tick(_));
+        self.rooms.open_new(&self.room);
         for output in outputs {
             match output {
                 Output::Remove(session) if self.resume_tokens.remove(session, named.contains(&session), is_tick) => {}
@@ -290,7 +291,6 @@ impl Model {
                 self.send_all(session, id, lines);
             }
             Output::SetDialect(session, dialect) => self.stream_mut(session).dialect = dialect,
-            Output::OpenRoom(room, name) => self.rooms.open(room, name),
             Output::CloseRoom(room) => {
                 self.rooms.close(room);
                 assert!(self.streams.values().all(|stream| !stream.receives(room)), "somebody follows {room:?}");

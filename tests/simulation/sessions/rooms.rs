@@ -64,10 +64,15 @@ impl Rooms {
         self.open.get(&room).map(|room| &room.message_log)
     }
 
-    pub(super) fn open(&mut self, room: RoomId, name: RoomName) {
-        let before = self.open.insert(room, RoomModel { name: Some(name), ..RoomModel::default() });
-        assert!(before.is_none() && !self.epochs.contains_key(&room), "{room:?} was there before");
-        self.coverage.opened += 1;
+    /// Opens the rooms that are new after an input.
+    pub(super) fn open_new(&mut self, sessions: &Sessions) {
+        for (id, room) in sessions.state().rooms() {
+            if id != RoomId::LOBBY && !self.open.contains_key(&id) {
+                assert!(!self.epochs.contains_key(&id), "{id:?} was there before");
+                self.open.insert(id, RoomModel { name: Some(room.name().clone()), ..RoomModel::default() });
+                self.coverage.opened += 1;
+            }
+        }
     }
 
     pub(super) fn close(&mut self, room: RoomId) {

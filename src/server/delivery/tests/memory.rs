@@ -26,7 +26,7 @@ fn memory(rooms: u32, sessions: u64, followed: impl Fn(u64) -> Range<u32>) -> u6
     let mut kept = None;
     let measured = allocation_counter::measure(|| {
         for (room, name) in (1..).map(RoomId).zip(&names) {
-            delivery.deliver(&state, SessionId::SERVER, Output::OpenRoom(room, name.clone()));
+            delivery.publisher.open_room(room, name, MessageId(0));
         }
         for reader in &mut readers {
             for room in followed(reader.session.0).map(RoomId) {
