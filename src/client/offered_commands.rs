@@ -17,7 +17,7 @@ const COMMANDS: [(Option<Verb>, &str, &str); 16] = [
     (Some(Verb::History), "/history [number]", "show the last messages"),
     (Some(Verb::Search), "/search words", "find stored messages that contain all of these words, newest first"),
     (Some(Verb::Nick), "/nick name", "change your nickname"),
-    (Some(Verb::Status), "/status", "list members with addresses and times (coordinator only)"),
+    (Some(Verb::Status), "/status", "list members with times and, in #lobby, addresses (coordinator only)"),
     (Some(Verb::Ping), "/ping", "check the connection to the server"),
     (Some(Verb::Quit), "/quit [reason]", "leave; also .exit, QUIT, Ctrl-D (Ctrl-C ends chinwag with SIGINT)"),
 ];

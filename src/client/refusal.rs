@@ -35,8 +35,11 @@ fn at_command_line(hint: &Hint) -> String {
         Hint::ListMembers => "; chinwag who lists the members".to_owned(),
         Hint::ListRooms => "; chinwag rooms lists the rooms".to_owned(),
         Hint::Since(MessageId(id)) => format!("; to get all from there on, use --since {id}"),
-        Hint::CheckEpoch => "; expected an id of this server: chinwag history --json prints some".to_owned(),
+        Hint::CheckEpoch | Hint::CheckRoomEpoch => {
+            "; expected an id of this server: chinwag history --json prints some".to_owned()
+        }
         Hint::CheckHistory => "; check with chinwag history before you send it again".to_owned(),
+        Hint::InRoom(_, hint) => at_command_line(hint),
         hint => without_commands(hint).to_owned(),
     }
 }
@@ -54,8 +57,10 @@ fn at_terminal(hint: &Hint) -> String {
         Hint::ListCommands => "; /help lists the commands".to_owned(),
         Hint::Join(room) => format!("; to enter it, type: /join {room}"),
         Hint::Since(MessageId(id)) => format!("; to get all from there on, type: /since {id}"),
-        Hint::CheckEpoch => write("is the id from another epoch? type: ", Verb::History),
+        Hint::CheckEpoch | Hint::CheckRoomEpoch => write("is the id from another epoch? type: ", Verb::History),
         Hint::CheckHistory => "; check with /history before you send it again".to_owned(),
+        // The client names the room that the prompt shows in every line: the user need not.
+        Hint::InRoom(_, hint) => at_terminal(hint),
         hint => without_commands(hint).to_owned(),
     }
 }
@@ -87,6 +92,7 @@ fn without_commands(hint: &Hint) -> &'static str {
         | Hint::Join(_)
         | Hint::Since(_)
         | Hint::CheckEpoch
+        | Hint::CheckRoomEpoch
         | Hint::CheckHistory
         | Hint::SplitStroke
         | Hint::JoinAgainLater
@@ -97,7 +103,8 @@ fn without_commands(hint: &Hint) -> &'static str {
         | Hint::ReconnectAndPong
         | Hint::ReconnectAndHelp
         | Hint::UseNetcat
-        | Hint::ConnectWithoutTls => "",
+        | Hint::ConnectWithoutTls
+        | Hint::InRoom(..) => "",
     }
 }
 
@@ -105,7 +112,7 @@ fn without_commands(hint: &Hint) -> &'static str {
 mod tests {
     use super::*;
     use crate::command::{Command, ReceivedLine, Refusal};
-    use crate::protocol::{Mode, Text};
+    use crate::protocol::{Mode, RoomName, Text};
 
     fn refused(line: &str) -> ReceivedRefusal {
         ReceivedLine::new(line).refusal().unwrap()
@@ -146,6 +153,11 @@ mod tests {
             "ERR WATCH not-in-room #ops does not exist; ROOMS lists rooms",
             "#ops does not exist; chinwag rooms lists the rooms",
         );
+        check(
+            "#ops ERR SINCE id-ahead the last id is 5; if your id is from another epoch (the reply to JOIN or WATCH has the \
+             current one), write: #ops HISTORY [count]",
+            "the last id is 5; expected an id of this server: chinwag history --json prints some",
+        );
         check("ERR - slow you read too slowly; connect again", "you read too slowly");
         check("ERR - idle-timeout too quiet; connect again and answer PING", "too quiet");
         check("ERR MSG not-stored the disk is full; try again later", "the disk is full; try again later");
@@ -161,13 +173,14 @@ mod tests {
         );
         check("ERR MSG text-missing the text is missing; write: MSG text", "the text is missing; type: text");
         check("ERR WHO argument-unexpected x is too many; write: WHO", "x is too many; type: /who");
+        check("#ops ERR WHO argument-unexpected x is too many; write: #ops WHO", "x is too many; type: /who");
         check("ERR MSG no-name no name yet; take one first: NICK name", "no name yet; take one first: /nick name");
         check(
             "ERR SINCE too-old the oldest message that is kept has id 9; to get all messages from there on, write: SINCE 8",
             "the oldest message that is kept has id 9; to get all from there on, type: /since 8",
         );
         check(
-            "ERR SET option-unknown unknown option 'x'; write: SET echo|tags|draw|resume on|off",
+            "ERR SET option-unknown unknown option 'x'; write: SET echo|tags|draw|resume|rooms on|off",
             "unknown option 'x'",
         );
         check(
@@ -190,7 +203,8 @@ mod tests {
     fn hints_have_no_protocol_syntax() {
         let open =
             [Hint::Say(Text::truncated("x")), Hint::DoubleSlash(Text::truncated("x")), Hint::Since(MessageId(8))];
-        for hint in Hint::plain().chain(open) {
+        let in_room = |hint: Hint| [hint.clone(), hint.in_room(RoomName::lobby())];
+        for hint in Hint::plain().chain(open).flat_map(in_room) {
             for code in ErrorCode::ALL {
                 let refusal = Refusal::new(None, code, "it is wrong").with_hint(hint.clone()).into();
                 for words in [explain(&refusal), explain_at_terminal(&refusal)] {

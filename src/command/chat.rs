@@ -15,9 +15,9 @@ pub struct Chat(pub Option<RoomName>);
 impl Definition for Chat {
     const SPECIFICATION: Specification = Specification {
         verb: "CHAT",
-        usage: "CHAT",
+        usage: "CHAT [#room]",
         summary: "turn chat mode on: a line is a message, /verb is a command, /msg name text whispers; /chat turns it off; \
-                  CHAT #room: lines go to that room",
+                  with #room, lines go to that room",
         pipelining: Pipelining::Off,
         reply_keys: &["value", "room"],
         ..Specification::DEFAULT

@@ -42,8 +42,10 @@ pub trait Definition: fmt::Display + Sized {
 pub struct Specification {
     /// The first word, in capitals.
     pub verb: &'static str,
-    /// The verb and its arguments; optional ones are in brackets.
+    /// The verb and its arguments; optional ones are in brackets. `, or ` separates alternatives.
     pub usage: &'static str,
+    /// The usage in hints, if it has fewer arguments.
+    pub hint_usage: Option<&'static str>,
     /// The usage in chat mode, if it is not a slash followed by `usage`.
     pub chat_usage: Option<&'static str>,
     /// Aliases of the verb in chat mode, in lower case.
@@ -69,6 +71,7 @@ impl Specification {
     pub const DEFAULT: Self = Self {
         verb: "",
         usage: "",
+        hint_usage: None,
         chat_usage: None,
         chat_aliases: &[],
         summary: "",

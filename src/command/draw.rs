@@ -17,7 +17,6 @@ impl Definition for Draw {
     const SPECIFICATION: Specification = Specification {
         verb: "DRAW",
         usage: "DRAW #rrggbb width x,y..., or DRAW clear",
-        chat_usage: Some("/DRAW #rrggbb width x,y..., or /DRAW clear"),
         summary: "draw a line through these points, or clear the canvas; x and y are 0 to 9999; members with SET draw on see it",
         room: RoomUse::Prefix,
         ..Specification::DEFAULT

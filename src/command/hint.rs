@@ -1,12 +1,14 @@
 //! Hints: what a user can do after a refusal, as data. An `ERR` line ends with the hint in protocol syntax. The bundled client and the
 //! page parse the hint and word it in their own terms.
+//!
+//! A hint about a room that the refused line named is wrapped in [`Hint::InRoom`]: its commands name the room, too.
 
 use std::cmp::Reverse;
 use std::fmt;
 use std::sync::LazyLock;
 
-use super::Verb;
-use crate::protocol::{MessageId, Mode, RoomName, Text};
+use super::{RoomUse, Verb};
+use crate::protocol::{MessageId, Mode, RoomName, Text, split_word};
 
 /// A hint: what to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +42,10 @@ pub enum Hint {
     Join(RoomName),
     /// Ask for all messages after this id.
     Since(MessageId),
-    /// Ask for the last messages; the id may be from another epoch.
+    /// Ask for the last messages; the id may be from another epoch of the lobby.
     CheckEpoch,
+    /// Ask for the last messages; the id may be from another epoch of a room that is not the lobby.
+    CheckRoomEpoch,
     /// Ask the operator to store messages.
     EnableStore,
     /// Search for a rarer word.
@@ -82,14 +86,16 @@ pub enum Hint {
     UseNetcat,
     /// Connect without TLS.
     ConnectWithoutTls,
+    /// This hint, whose commands name the room. [`Hint::in_room`] creates it.
+    InRoom(RoomName, Box<Self>),
 }
 
-/// The first part of a written [`Hint::Say`]; the message follows.
-const SAY: &str = " (HELP lists the commands); to say it, write: MSG ";
+/// The first part of a written [`Hint::Say`]; the command follows.
+const SAY: &str = " (HELP lists the commands); to say it, write: ";
 
-/// The first part of a written [`Hint::DoubleSlash`]; the word follows.
+/// The first part of a written [`Hint::DoubleSlash`]; two slashes and the word follow.
 const DOUBLE_SLASH: &str = " (/help lists the commands); to whisper: /msg name[,name...] text; \
-                            to begin a message with a slash, type two: //";
+                            to begin a message with a slash, type two: ";
 
 /// The first part of a written [`Hint::Join`]; the command and the room follow.
 const WRITE: &str = "; write: ";
@@ -111,6 +117,7 @@ impl Hint {
             Self::ListCommands,
             Self::WhisperOrSay,
             Self::CheckEpoch,
+            Self::CheckRoomEpoch,
             Self::EnableStore,
             Self::AddRarerWord,
             Self::SplitStroke,
@@ -135,34 +142,44 @@ impl Hint {
         Verb::ALL.iter().copied().map(Self::Write).chain(others)
     }
 
+    /// The hint for a line about this room, whose commands name the room. A hint without a command about a room stays as it is.
+    #[must_use]
+    pub fn in_room(self, room: RoomName) -> Self {
+        if self.names_room() { Self::InRoom(room, Box::new(self)) } else { self }
+    }
+
+    /// Whether the hint has a command that a room may precede.
+    fn names_room(&self) -> bool {
+        match self {
+            Self::Write(verb) => verb.specification().room == RoomUse::Prefix,
+            Self::Say(_)
+            | Self::WhisperOrSay
+            | Self::DoubleSlash(_)
+            | Self::Since(_)
+            | Self::CheckEpoch
+            | Self::CheckRoomEpoch
+            | Self::CheckHistory => true,
+            _ => false,
+        }
+    }
+
     /// Splits the text of an `ERR` line into what is wrong and the hint. An unknown hint stays in the text.
     pub fn split(text: &str) -> (&str, Option<Self>) {
-        // Hints that end with a user's words come first: these words may look like another hint.
-        if let Some((what, message)) = text.split_once(SAY) {
-            return (what, Some(Self::Say(Text::truncated(message))));
-        }
-        if let Some((what, word)) = text.split_once(DOUBLE_SLASH) {
-            return (what, Some(Self::DoubleSlash(Text::truncated(word))));
-        }
-        if let Some((what, command)) = text.rsplit_once(WRITE)
-            && let Some(room) = command.strip_prefix('/').unwrap_or(command).strip_prefix("JOIN ")
-            && let Ok(room) = RoomName::new(room)
-        {
-            return (what, Some(Self::Join(room)));
-        }
-        if let Some((what, command)) = text.split_once(SINCE)
-            && let Some(id) = since_id(command)
-        {
-            return (what, Some(Self::Since(id)));
-        }
-        let written =
-            WRITTEN_HINTS.iter().find_map(|(written, hint)| Some((text.strip_suffix(written.as_str())?, hint)));
-        written.map_or((text, None), |(what, hint)| (what, Some(hint.clone())))
+        let split_written =
+            |(written, hint): &(String, Self)| Some((text.strip_suffix(written.as_str())?, hint.clone()));
+        let split = split_open_hint(text)
+            .or_else(|| WRITTEN_HINTS.iter().find_map(split_written))
+            .or_else(|| split_hint_in_room(text));
+        split.map_or((text, None), |(what, hint)| (what, Some(hint)))
     }
 
     /// The hint as written at the end of an `ERR` line, for a session in this mode.
     pub(super) fn in_mode(&self, mode: Mode) -> HintInMode<'_> {
-        HintInMode { hint: self, mode }
+        let (hint, room) = match self {
+            Self::InRoom(room, hint) => (&**hint, Some(room)),
+            hint => (hint, None),
+        };
+        HintInMode { hint, room, mode }
     }
 }
 
@@ -174,9 +191,64 @@ static WRITTEN_HINTS: LazyLock<Vec<(String, Hint)>> = LazyLock::new(|| {
     written
 });
 
+/// Splits off a hint that ends with a user's words, a room or an id.
+fn split_open_hint(text: &str) -> Option<(&str, Hint)> {
+    // Hints that end with a user's words come first: these words may look like another hint.
+    if let Some((what, command)) = text.split_once(SAY) {
+        let (room, command) = split_room(command);
+        return Some((what, about(room, Hint::Say(Text::truncated(command.strip_prefix("MSG ")?)))));
+    }
+    if let Some((what, line)) = text.split_once(DOUBLE_SLASH) {
+        let (room, message) = split_room(line);
+        return Some((what, about(room, Hint::DoubleSlash(Text::truncated(message.strip_prefix("//")?)))));
+    }
+    if let Some((what, command)) = text.rsplit_once(WRITE)
+        && let Some(room) = without_slash(command).strip_prefix("JOIN ")
+        && let Ok(room) = RoomName::new(room)
+    {
+        return Some((what, Hint::Join(room)));
+    }
+    let (what, command) = text.split_once(SINCE)?;
+    let (room, command) = split_room(command);
+    Some((what, about(room, Hint::Since(since_id(command)?))))
+}
+
+/// Splits off a hint about a room, which its last word with a `#` names.
+fn split_hint_in_room(text: &str) -> Option<(&str, Hint)> {
+    let room = text.rsplit(' ').find_map(|word| RoomName::new(without_slash(word)).ok())?;
+    Hint::plain().filter(Hint::names_room).find_map(|hint| {
+        let hint = hint.in_room(room.clone());
+        let what = [Mode::Commands, Mode::Chat]
+            .into_iter()
+            .find_map(|mode| text.strip_suffix(hint.in_mode(mode).to_string().as_str()))?;
+        Some((what, hint))
+    })
+}
+
+fn about(room: Option<RoomName>, hint: Hint) -> Hint {
+    match room {
+        Some(room) => hint.in_room(room),
+        None => hint,
+    }
+}
+
+/// Splits a written command after the room in front of it, if it names one.
+fn split_room(command: &str) -> (Option<RoomName>, &str) {
+    let (word, rest) = split_word(command);
+    match (RoomName::new(without_slash(word)), rest) {
+        (Ok(room), Some(rest)) => (Some(room), rest),
+        _ => (None, command),
+    }
+}
+
+/// A command without the slash of chat mode.
+fn without_slash(command: &str) -> &str {
+    command.strip_prefix('/').unwrap_or(command)
+}
+
 /// The id in `SINCE id` or `/SINCE id`.
 fn since_id(command: &str) -> Option<MessageId> {
-    let id = command.strip_prefix('/').unwrap_or(command).strip_prefix("SINCE ")?;
+    let id = without_slash(command).strip_prefix("SINCE ")?;
     let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| id.parse().ok().map(MessageId)).flatten()
 }
@@ -185,44 +257,62 @@ fn since_id(command: &str) -> Option<MessageId> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HintInMode<'a> {
     hint: &'a Hint,
+    /// The room that the commands name.
+    room: Option<&'a RoomName>,
     mode: Mode,
+}
+
+impl HintInMode<'_> {
+    /// The room before a command, with the slash of chat mode and a space; empty without a room.
+    fn room(&self) -> String {
+        self.room.map_or_else(String::new, |room| format!("{}{room} ", self.mode.prefix()))
+    }
+
+    /// The usage of a command, after the room if the command is about one.
+    fn usage(&self, verb: Verb) -> String {
+        match verb.specification().room {
+            RoomUse::None => verb.usage_in_hint("", self.mode),
+            RoomUse::Prefix => verb.usage_in_hint(&self.room(), self.mode),
+        }
+    }
 }
 
 impl fmt::Display for HintInMode<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hint, mode } = *self;
-        let prefix = mode.prefix();
-        match hint {
-            Hint::Write(verb) => write!(f, "; write: {}", verb.usage_in(mode)),
-            Hint::JoinNamesByCommas => {
-                write!(f, "; write: {}, with no space in the list", Verb::Whisper.usage_in(mode))
-            }
-            Hint::ChooseNickname => write!(f, "; choose another and write: {}", Verb::Nick.usage_in(mode)),
+        let (prefix, room) = (self.mode.prefix(), self.room());
+        match self.hint {
+            Hint::Write(verb) => write!(f, "{WRITE}{}", self.usage(*verb)),
+            Hint::JoinNamesByCommas => write!(f, "{WRITE}{}, with no space in the list", self.usage(Verb::Whisper)),
+            Hint::ChooseNickname => write!(f, "; choose another and write: {}", self.usage(Verb::Nick)),
             Hint::RetryNickname => {
-                write!(f, "; try again later, or choose another and write: {}", Verb::Nick.usage_in(mode))
+                write!(f, "; try again later, or choose another and write: {}", self.usage(Verb::Nick))
             }
-            Hint::TakeNickname => write!(f, "; take one first: {}", Verb::Nick.usage_in(mode)),
+            Hint::TakeNickname => write!(f, "; take one first: {}", self.usage(Verb::Nick)),
             Hint::ListMembers => write!(f, "; {prefix}WHO lists names"),
             Hint::ListRooms => write!(f, "; {prefix}ROOMS lists rooms"),
             Hint::SlashOrBlank => f.write_str("; to send it there, put a slash before it; to send it here, a blank"),
             Hint::ListCommands => write!(f, "; {prefix}HELP lists the commands"),
-            Hint::Say(message) => write!(f, "{SAY}{message}"),
+            // The server writes these two outside of chat mode only.
+            Hint::Say(message) => write!(f, "{SAY}{room}MSG {message}"),
             Hint::WhisperOrSay => write!(
                 f,
-                " (HELP lists the commands, without a slash); to whisper, write: {}; to say it to everybody: {}",
+                " (HELP lists the commands, without a slash); to whisper, write: {}; to say it to everybody: {room}{}",
                 Verb::Whisper.usage(),
                 Verb::Msg.usage()
             ),
-            Hint::DoubleSlash(word) => write!(f, "{DOUBLE_SLASH}{word}"),
+            Hint::DoubleSlash(word) => write!(f, "{DOUBLE_SLASH}{room}//{word}"),
             Hint::Join(room) => write!(f, "{WRITE}{prefix}JOIN {room}"),
-            Hint::Since(MessageId(id)) => write!(f, "{SINCE}{prefix}SINCE {id}"),
-            Hint::CheckEpoch => {
-                write!(
-                    f,
-                    "; if your id is from another epoch (HELLO has the current one), write: {}",
-                    Verb::History.usage_in(mode)
-                )
-            }
+            Hint::Since(MessageId(id)) => write!(f, "{SINCE}{room}{prefix}SINCE {id}"),
+            Hint::CheckEpoch => write!(
+                f,
+                "; if your id is from another epoch (HELLO has the current one), write: {}",
+                self.usage(Verb::History)
+            ),
+            Hint::CheckRoomEpoch => write!(
+                f,
+                "; if your id is from another epoch (the reply to JOIN or WATCH has the current one), write: {}",
+                self.usage(Verb::History)
+            ),
             Hint::EnableStore => f.write_str(" (to enable it, start chinwagd with --data PATH)"),
             Hint::AddRarerWord => f.write_str("; add a rarer word"),
             Hint::SplitStroke => f.write_str("; send the rest in another DRAW"),
@@ -234,6 +324,9 @@ impl fmt::Display for HintInMode<'_> {
             Hint::ConvertToUtf8 => f.write_str("; convert it first: iconv -f UTF-16 -t UTF-8"),
             Hint::RetryLater => f.write_str("; try again later"),
             Hint::RetryInASecond => f.write_str("; try again in a second"),
+            Hint::CheckHistory if self.room.is_some() => {
+                write!(f, "; look for it in {room}{prefix}HISTORY before you try again")
+            }
             Hint::CheckHistory => f.write_str("; look for it in HISTORY before you try again"),
             Hint::CloseConnection => f.write_str("; close one first"),
             // These hints are about a new connection, which begins outside of chat mode.
@@ -250,6 +343,8 @@ impl fmt::Display for HintInMode<'_> {
             Hint::ReconnectAndHelp => f.write_str("; connect again and write: HELP"),
             Hint::UseNetcat => f.write_str("; connect with nc or telnet and write: NICK name"),
             Hint::ConnectWithoutTls => f.write_str("; connect without TLS and write: NICK name"),
+            // `Hint::in_mode` has taken it apart.
+            Hint::InRoom(..) => Ok(()),
         }
     }
 }
@@ -274,6 +369,12 @@ mod tests {
         );
         check("9; to get all messages from there on, write: SINCE 8", "9", Some(Hint::Since(MessageId(8))));
         check("9; to get all messages from there on, write: /SINCE 8", "9", Some(Hint::Since(MessageId(8))));
+        let in_ops = |hint: Hint| Some(hint.in_room(RoomName::new("#ops").unwrap()));
+        check("no #x; write: #ops MSG text", "no #x", in_ops(Hint::Write(Verb::Msg)));
+        check("no; write: /#ops text", "no", in_ops(Hint::Write(Verb::Msg)));
+        check("9; to get all messages from there on, write: #ops SINCE 8", "9", in_ops(Hint::Since(MessageId(8))));
+        check("it is gone; look for it in #ops HISTORY before you try again", "it is gone", in_ops(Hint::CheckHistory));
+        check("no; write: #ops NICK name", "no; write: #ops NICK name", None);
     }
 
     /// Servers of later versions may have other hints.
@@ -295,7 +396,7 @@ mod tests {
     #[test]
     fn words_in_hint_are_not_split() {
         let said = "x; write: NICK name";
-        let text = format!("unknown command 'x;'{SAY}{said}");
+        let text = format!("unknown command 'x;'{SAY}MSG {said}");
         assert_eq!(Hint::split(&text), ("unknown command 'x;'", Some(Hint::Say(Text::truncated(said)))));
     }
 }

@@ -16,7 +16,8 @@ impl Definition for Join {
     const SPECIFICATION: Specification = Specification {
         verb: "JOIN",
         usage: "JOIN #room[,#room...]",
-        summary: "enter rooms, and create those that do not exist",
+        summary: "enter rooms, and create those that do not exist; then write #room before a command about one of them: \
+                  #room MSG text (in chat mode: /#room text)",
         reply_keys: &["room", "epoch", "last"],
         ..Specification::DEFAULT
     };

@@ -63,12 +63,7 @@ impl ClientLine {
 
 /// Parses the rest of a line after a room.
 fn parse_after_room(rest: &str, mode: Mode) -> Result<Option<Command>, Refusal> {
-    let command = Command::parse(rest, mode).map_err(|refusal| match refusal.hint {
-        // To say it, the room would have to be named again.
-        Some(Hint::Say(_)) => Refusal { hint: Some(Hint::ListCommands), ..refusal },
-        _ => refusal,
-    });
-    match command? {
+    match Command::parse(rest, mode)? {
         Some(command) => Ok(Some(command)),
         None => {
             let what = "nothing follows the name of the room";

@@ -17,7 +17,7 @@ impl Definition for Msg {
         verb: "MSG",
         usage: "MSG text",
         chat_usage: Some("text"),
-        summary: "send a message to everybody",
+        summary: "send a message to everybody in the room",
         pipelining: Pipelining::SameVerb,
         reply_keys: &["id"],
         room: RoomUse::Prefix,

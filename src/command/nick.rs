@@ -20,8 +20,9 @@ pub struct Nick {
 impl Definition for Nick {
     const SPECIFICATION: Specification = Specification {
         verb: "NICK",
-        usage: "NICK name",
-        summary: "take a name and join, or change your name; NICK name #room joins in that room",
+        usage: "NICK name [#room]",
+        hint_usage: Some("NICK name"),
+        summary: "take a name and join, in this room if you name one; or change your name",
         needs_nickname: false,
         reply_keys: &["name", "room", "epoch", "last"],
         ..Specification::DEFAULT

@@ -15,7 +15,7 @@ impl Definition for Quit {
     const SPECIFICATION: Specification = Specification {
         verb: "QUIT",
         usage: "QUIT [reason]",
-        summary: "leave and disconnect",
+        summary: "leave all rooms and disconnect",
         needs_nickname: false,
         ..Specification::DEFAULT
     };

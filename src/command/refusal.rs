@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::{Hint, Verb};
 use crate::limits::{HINT_BYTES_MAX, LINE_BYTES_MAX, TEXT_BYTES_MAX};
-use crate::protocol::{ErrorCode, ErrorField, LineError, MessageId, Mode, OtherProtocol, Text, sanitize};
+use crate::protocol::{
+    ErrorCode, ErrorField, LineError, MessageId, Mode, OtherProtocol, RoomId, RoomName, Text, sanitize,
+};
 
 /// The final reply to a line that was refused: `ERR verb code text`. The text says what is wrong, and ends with the hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,15 @@ impl Refusal {
         Self { hint: Some(hint), ..self }
     }
 
+    /// Makes the commands in the hint name this room.
+    #[must_use]
+    pub fn with_hint_in(self, room: Option<RoomName>) -> Self {
+        match (room, self.hint) {
+            (Some(room), Some(hint)) => Self { hint: Some(hint.in_room(room)), ..self },
+            (_, hint) => Self { hint, ..self },
+        }
+    }
+
     /// Requested messages were evicted. `oldest` is the id of the oldest retained message, or the next id if none is retained.
     pub fn too_old(verb: Verb, oldest: MessageId) -> Self {
         let MessageId(id) = oldest;
@@ -44,10 +55,11 @@ impl Refusal {
         Self { field: Some(ErrorField::Oldest(oldest)), ..refusal.with_hint(hint) }
     }
 
-    /// No message has the requested id yet. `last` is the id of the newest one.
-    pub fn id_ahead(last: MessageId) -> Self {
+    /// No message in the room has the requested id yet. `last` is the id of the newest one.
+    pub fn id_ahead(room: RoomId, last: MessageId) -> Self {
         let refusal = Self::new(Verb::Since, ErrorCode::IdAhead, format!("the last id is {}", last.0));
-        Self { field: Some(ErrorField::Last(last)), ..refusal.with_hint(Hint::CheckEpoch) }
+        let hint = if room == RoomId::LOBBY { Hint::CheckEpoch } else { Hint::CheckRoomEpoch };
+        Self { field: Some(ErrorField::Last(last)), ..refusal.with_hint(hint) }
     }
 
     /// `RESUME` failed. Does not reveal whether the token is malformed or unknown.
@@ -128,7 +140,7 @@ impl From<OtherProtocol> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::ECHO_CHARS_MAX;
+    use crate::limits::{ECHO_CHARS_MAX, NAME_CHARS_MAX};
 
     #[test]
     fn field_is_first_number_of_text() {
@@ -144,7 +156,8 @@ mod tests {
     /// A client reads the field from the text.
     #[test]
     fn refusal_with_field_round_trips() {
-        for refusal in [Refusal::too_old(Verb::Since, MessageId(31)), Refusal::id_ahead(MessageId(5))] {
+        let refusals = [Refusal::too_old(Verb::Since, MessageId(31)), Refusal::id_ahead(RoomId::LOBBY, MessageId(5))];
+        for refusal in refusals {
             assert!(refusal.field.is_some());
             let line = refusal.to_string();
             assert_eq!(Refusal::parse(line.strip_prefix("ERR ").unwrap()), Some(refusal));
@@ -157,7 +170,9 @@ mod tests {
         let long = "\u{1f3f4}".repeat(TEXT_BYTES_MAX);
         let longest = Text::truncated(&"\u{1f3f4}".repeat(ECHO_CHARS_MAX + 1));
         let open = [Hint::Say(longest.clone()), Hint::DoubleSlash(longest), Hint::Since(MessageId(u64::MAX))];
-        for hint in Hint::plain().chain(open) {
+        let room = RoomName::new(&format!("#{}", "\u{20000}".repeat(NAME_CHARS_MAX))).unwrap();
+        let in_room = |hint: Hint| [hint.clone(), hint.in_room(room.clone())];
+        for hint in Hint::plain().chain(open).flat_map(in_room) {
             let refusal = Refusal::new(None, ErrorCode::VerbUnknown, format!("\x01{long}")).with_hint(hint);
             for mode in [Mode::Commands, Mode::Chat] {
                 let text = refusal.text(mode);

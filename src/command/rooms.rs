@@ -32,7 +32,6 @@ impl Definition for Rooms {
     const SPECIFICATION: Specification = Specification {
         verb: "ROOMS",
         usage: "ROOMS [#prefix] [after=#room], or ROOMS own",
-        chat_usage: Some("/ROOMS [#prefix] [after=#room], or /ROOMS own"),
         summary: "list rooms, 100 at a time; own: those that you are in",
         needs_nickname: false,
         pipelining: Pipelining::Off,

@@ -56,9 +56,9 @@ impl Setting {
 impl Definition for Set {
     const SPECIFICATION: Specification = Specification {
         verb: "SET",
-        usage: "SET echo|tags|draw|resume on|off",
+        usage: "SET echo|tags|draw|resume|rooms on|off",
         summary: "echo: also get the events of your own commands; tags: events begin with @id time; \
-                  draw: get DRAW events; resume: get a token for RESUME; SET rooms on: all lines about a room name it",
+                  draw: get DRAW events; resume: get a token for RESUME; rooms: all lines about a room name it",
         needs_nickname: false,
         reply_keys: &["option", "value", "token"],
         ..Specification::DEFAULT
@@ -70,10 +70,11 @@ impl Definition for Set {
         let refuse = |code, what: &str| Refusal::new(Verb::Set, code, what).with_hint(Hint::Write(Verb::Set));
         let mut words = arguments.split_whitespace();
         let Some(option) = words.next() else {
-            return Err(refuse(ErrorCode::OptionUnknown, "the option is missing: expected echo, tags, draw or resume"));
+            let what = "the option is missing: expected echo, tags, draw, resume or rooms";
+            return Err(refuse(ErrorCode::OptionUnknown, what));
         };
         let Some(setting) = Setting::from_word(option) else {
-            let what = format!("unknown option '{}': expected echo, tags, draw or resume", shorten(option));
+            let what = format!("unknown option '{}': expected echo, tags, draw, resume or rooms", shorten(option));
             return Err(refuse(ErrorCode::OptionUnknown, &what));
         };
         let Some(value) = words.next() else {

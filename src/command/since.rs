@@ -22,7 +22,8 @@ impl Definition for Since {
     const SPECIFICATION: Specification = Specification {
         verb: "SINCE",
         usage: "SINCE id [epoch]",
-        summary: "get all messages after this id; HELLO has the epoch",
+        summary: "get all messages after this id; HELLO has the epoch of #lobby, \
+                  the reply to JOIN or WATCH that of another room",
         pipelining: Pipelining::Off,
         reply_keys: &["count", "last"],
         allows_watchers: true,
@@ -40,7 +41,7 @@ impl Definition for Since {
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         let Self { after, epoch } = self;
-        let (_, room) = room_of(context, Verb::Since)?;
+        let (id, room) = room_of(context, Verb::Since)?;
         if let (Some(theirs), Some(ours)) = (&epoch, room.epoch())
             && theirs != ours
         {
@@ -53,7 +54,7 @@ impl Definition for Since {
         }
         let last = room.last_id();
         if after > last {
-            return Err(Refusal::id_ahead(last));
+            return Err(Refusal::id_ahead(id, last));
         }
         let Some(numbers) = room.history().since(after) else {
             if context.has_store() {

@@ -10,7 +10,7 @@ use super::{
 use crate::protocol::{Details, ErrorCode, Mode, Name};
 use crate::state::{MemberId, RoomId};
 
-/// List the members with addresses and times.
+/// List the members with times and, in the lobby, addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status;
 
@@ -18,7 +18,7 @@ impl Definition for Status {
     const SPECIFICATION: Specification = Specification {
         verb: "STATUS",
         usage: "STATUS",
-        summary: "list the members with addresses and times (coordinator only)",
+        summary: "list the members with times and, in #lobby, addresses (coordinator only)",
         pipelining: Pipelining::Off,
         reply_keys: &["count"],
         room: RoomUse::Prefix,

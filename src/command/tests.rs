@@ -250,6 +250,48 @@ fn error_of_unknown_verb_says_what_to_write() {
     );
 }
 
+/// In both modes, the user can type what the hint says.
+#[test]
+fn hint_about_room_names_it() {
+    let check = |line: &str, mode, expected: &str| {
+        let ClientLine { room, content } = ClientLine::parse(line, mode);
+        assert_eq!(content.unwrap_err().with_hint_in(room).text(mode), expected, "{line:?}");
+    };
+    let missing = "the text is missing; write: ";
+    check("#ops MSG", Mode::Commands, &format!("{missing}#ops MSG text"));
+    check("/#ops \u{200b}", Mode::Chat, &format!("{missing}/#ops text"));
+    check("/msg #ops", Mode::Chat, &format!("{missing}/#ops text"));
+    check("/#ops /search", Mode::Chat, &format!("{missing}/#ops /SEARCH words"));
+    check("#ops HISTORY x", Mode::Commands, "invalid number 'x'; write: #ops HISTORY [count]");
+    let surplus = "unexpected argument 'x'; write: ";
+    check("#ops DRAW clear x", Mode::Commands, &format!("{surplus}#ops DRAW #rrggbb width x,y..., or #ops DRAW clear"));
+    check(
+        "/#ops /draw clear x",
+        Mode::Chat,
+        &format!("{surplus}/#ops /DRAW #rrggbb width x,y..., or /#ops /DRAW clear"),
+    );
+    check("#ops /who", Mode::Commands, "commands have no slash outside of chat mode; write: #ops WHO");
+    check(
+        "#ops /w bob psst",
+        Mode::Commands,
+        "commands have no slash outside of chat mode; write: WHISPER name[,name...] text",
+    );
+    check(
+        "#ops hello #x",
+        Mode::Commands,
+        "unknown command 'hello' (HELP lists the commands); to say it, write: #ops MSG hello #x",
+    );
+    check(
+        "/#ops /shrug",
+        Mode::Chat,
+        "unknown command '/shrug' (/help lists the commands); to whisper: /msg name[,name...] text; \
+         to begin a message with a slash, type two: /#ops //shrug",
+    );
+    let ping = "PING is not about a room: expected no #ops before it; write: PING [token]";
+    check("#ops PING", Mode::Commands, ping);
+    check("#ops", Mode::Commands, "nothing follows the name of the room; HELP lists the commands");
+}
+
 /// The other refusals of `SEARCH` and `WHISPER` are in [`invalid_line_is_refused_with_its_code`].
 #[test]
 fn longest_list_is_accepted() {

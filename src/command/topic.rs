@@ -26,8 +26,8 @@ const CLEAR: &str = "-";
 impl Definition for Topic {
     const SPECIFICATION: Specification = Specification {
         verb: "TOPIC",
-        usage: "TOPIC [text]",
-        summary: "show the topic, or set it; TOPIC - clears it",
+        usage: "TOPIC [text|-]",
+        summary: "show the topic, or set it; - clears it",
         allows_watchers: true,
         room: RoomUse::Prefix,
         pipelining: Pipelining::SameVerb,

@@ -30,14 +30,29 @@ impl Verb {
         self.specification().usage
     }
 
-    /// The usage as written in this mode, so that a user can type what an error suggests.
+    /// The usage as written in this mode.
     pub fn usage_in(self, mode: Mode) -> String {
+        self.write_usage(self.usage(), "", mode)
+    }
+
+    /// The usage as a hint writes it in this mode, so that a user can type what an error suggests. `room` precedes each alternative.
+    pub(super) fn usage_in_hint(self, room: &str, mode: Mode) -> String {
+        self.write_usage(self.specification().hint_usage.unwrap_or(self.usage()), room, mode)
+    }
+
+    fn write_usage(self, usage: &str, room: &str, mode: Mode) -> String {
         match self.specification().chat_usage {
-            Some(usage) if mode == Mode::Chat => usage.to_owned(),
-            _ => format!("{}{}", mode.prefix(), self.usage()),
+            Some(usage) if mode == Mode::Chat => format!("{room}{usage}"),
+            _ => {
+                let alternatives = usage.split(OR).map(|usage| format!("{room}{}{usage}", mode.prefix()));
+                alternatives.collect::<Vec<_>>().join(OR)
+            }
         }
     }
 }
+
+/// Separates the alternatives of a usage.
+const OR: &str = ", or ";
 
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,7 +16,7 @@ impl Definition for Watch {
     const SPECIFICATION: Specification = Specification {
         verb: "WATCH",
         usage: "WATCH [#room]",
-        summary: "read a room without a name",
+        summary: "read a room without a name (default: #lobby)",
         needs_nickname: false,
         reply_keys: &["room", "epoch", "last"],
         ..Specification::DEFAULT

@@ -26,6 +26,8 @@ pub(super) struct QueryReply {
     last: MessageId,
     dialect: Dialect,
     mode: Mode,
+    /// The room that the hint of a refusal names.
+    hint_room: Option<RoomName>,
     pages: QueryPages,
 }
 
@@ -48,14 +50,14 @@ struct QueryPages(Option<Arc<StoreQuery>>);
 impl QueryReply {
     /// Starts the reply to a command on the connection of `mailbox`.
     pub(super) fn new(query: RoomQuery, mailbox: &Arc<Mailbox>, queries: &QueryQueues) -> Self {
-        let RoomQuery { room, room_name, query, until, dialect, mode } = query;
+        let RoomQuery { room, room_name, query, until, dialect, mode, hint_room } = query;
         let of_store = match &query {
             HistoryQuery::Last(count) => Query::Last(*count),
             HistoryQuery::Since(id) => Query::After(*id),
             HistoryQuery::Words(words) => Query::Words(words.clone()),
         };
         let pages = QueryPages(Some(queries.query(room, of_store, until, mailbox_waker(mailbox))));
-        Self { room: room_name, query, last: until, dialect, mode, pages }
+        Self { room: room_name, query, last: until, dialect, mode, hint_room, pages }
     }
 
     fn render(&mut self, page: &Page) -> Vec<u8> {
@@ -82,6 +84,7 @@ impl QueryReply {
     }
 
     fn refuse(&self, text: &mut Vec<u8>, refusal: Refusal) {
+        let refusal = refusal.with_hint_in(self.hint_room.clone());
         self.write_line(text, ServerLine::Err(refusal).in_mode(self.mode));
     }
 

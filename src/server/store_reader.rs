@@ -23,6 +23,8 @@ pub(super) struct RoomQuery {
     pub(super) dialect: Dialect,
     /// The mode of the hints in a refusal.
     pub(super) mode: Mode,
+    /// The room that these hints name.
+    pub(super) hint_room: Option<RoomName>,
 }
 
 /// Reads stored messages for connections, page by page, no faster than each client reads.

@@ -40,6 +40,7 @@ impl Sessions {
         let mut run = CommandRun { sessions: self, at, session, secret, room, names_room, out, has_submitted: false };
         match command.run(&mut run) {
             Err(refusal) => {
+                let refusal = refusal.with_hint_in(run.hint_room());
                 let LineRoom { id, prefix, .. } = run.room;
                 self.refuse(at, session, id, prefix, refusal, out);
             }
@@ -90,6 +91,10 @@ impl CommandRun<'_> {
 
     fn session_mut(&mut self) -> Option<&mut Session> {
         self.sessions.all.get_mut(self.session)
+    }
+
+    fn hint_room(&self) -> Option<RoomName> {
+        self.names_room.then(|| self.sessions.room_of_hint(self.session, &self.room)).flatten()
     }
 
     fn origin(&self) -> Origin {
@@ -254,7 +259,9 @@ impl Context for CommandRun<'_> {
     }
 
     fn query_store(&mut self, query: HistoryQuery) {
-        let room = self.room.id.and_then(|id| Some((id, self.sessions.state.room(id)?.last_id())));
-        self.out.extend(room.map(|(id, last_id)| Output::QueryStore(self.session, id, query, last_id)));
+        let Some(room) = self.room.id else { return };
+        let Some(until) = self.sessions.state.room(room).map(Room::last_id) else { return };
+        let hint_room = self.hint_room();
+        self.out.push(Output::QueryStore { session: self.session, room, query, until, hint_room });
     }
 }

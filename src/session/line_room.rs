@@ -23,9 +23,24 @@ impl Sessions {
         if verb.specification().room == RoomUse::None {
             return LineRoom { id: self.home(session), prefix: None, named: None };
         }
-        let chat_room =
-            || self.all.get(session).filter(|state| state.mode == Mode::Chat)?.rare.as_ref()?.chat_room.clone();
-        self.resolve(session, named.or_else(chat_room))
+        self.resolve(session, named.or_else(|| self.chat_room(session)))
+    }
+
+    /// The room that lines of chat mode go to, if it is not the home.
+    fn chat_room(&self, session: SessionId) -> Option<RoomName> {
+        self.all.get(session).filter(|state| state.mode == Mode::Chat)?.rare.as_ref()?.chat_room.clone()
+    }
+
+    /// The room that the commands in a hint must name, after a line that itself named a room.
+    pub(super) fn room_of_hint(&self, session: SessionId, room: &LineRoom) -> Option<RoomName> {
+        let named = if room.named.is_some() { room.prefix.clone() } else { self.home_name(session) };
+        named.filter(|named| !self.is_implied(session, named))
+    }
+
+    /// Whether lines that name no room are about this one.
+    pub(super) fn is_implied(&self, session: SessionId, room: &RoomName) -> bool {
+        let implied = self.chat_room(session).or_else(|| self.home_name(session));
+        implied.is_some_and(|implied| implied.key() == room.key())
     }
 
     /// The room whose name the refusal of a line has as its prefix.

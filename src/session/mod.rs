@@ -341,22 +341,11 @@ impl Sessions {
 
     fn shutdown(&mut self, at: Timestamp, out: &mut Vec<Output>) {
         self.stopped = true;
-        let lobby = self.state.room(RoomId::LOBBY);
-        if lobby.is_some_and(|lobby| lobby.member_count() > 0 || lobby.watcher_count() > 0) {
-            let (session, event, own) = (SessionId::SERVER, shutdown_notice(), OwnLine::Event);
-            out.push(Output::Publish { room: RoomId::LOBBY, id: None, at, session, event, own });
-        }
-        let all = std::mem::take(&mut self.all);
-        let in_lobby = |session, state: &Session| match state.member.and_then(|member| self.state.member(member)) {
-            Some(member) => member.is_in(RoomId::LOBBY),
-            None => self.state.watched_room(session) == Some(RoomId::LOBBY),
-        };
-        // Each session gets the notice once.
-        for (session, state) in all.iter() {
-            if !in_lobby(session, state) {
-                out.push(Output::SendAfterAll(session, ServerLine::Event(private_tag(state, at), shutdown_notice())));
-            }
-            out.extend([Output::Close(session, CloseReason::Stopping), Output::Remove(session)]);
+        // The notice is about no room, so each session gets it as a line of its own.
+        for (session, state) in std::mem::take(&mut self.all).iter() {
+            let notice = ServerLine::Event(private_tag(state, at), shutdown_notice());
+            let close = Output::Close(session, CloseReason::Stopping);
+            out.extend([Output::SendAfterAll(session, notice), close, Output::Remove(session)]);
         }
         self.submit(at, Origin::SERVER, state::Action::Stop, out);
         self.resumed.clear();
@@ -378,7 +367,9 @@ impl Sessions {
         refusal: Refusal,
         out: &mut Vec<Output>,
     ) {
+        let names_room = named.is_some();
         let room = self.room_of_refusal(session, named, &refusal);
+        let refusal = refusal.with_hint_in(names_room.then(|| self.room_of_hint(session, &room)).flatten());
         self.refuse(at, session, room.id, room.prefix, refusal, out);
     }
 

@@ -22,8 +22,19 @@ pub enum Output {
     SendStrokes(SessionId, RoomId, Range<u64>),
     /// One more of the session's lines is answered: all of its outputs precede this one.
     Answered(SessionId),
-    /// Queries the store for the session's command, with messages of the room up to this id.
-    QueryStore(SessionId, RoomId, HistoryQuery, MessageId),
+    /// Queries the store for the session's command.
+    QueryStore {
+        /// The session.
+        session: SessionId,
+        /// The room.
+        room: RoomId,
+        /// The messages that the command asks for.
+        query: HistoryQuery,
+        /// The reply has messages up to this id.
+        until: MessageId,
+        /// The room that the hint of a refusal names.
+        hint_room: Option<RoomName>,
+    },
     /// Publishes an event to all sessions that follow the room.
     Publish {
         /// The room.

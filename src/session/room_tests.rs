@@ -77,7 +77,7 @@ fn reply_has_prefix_unless_room_is_home() {
     check(&mut room, 1, "#OPS MSG hi", &["*2 MSG alice hi in 1, for 1 #ops OK MSG 2"]);
     check(&mut room, 1, "MSG hi", &["*1 MSG alice hi, for 1 OK MSG 1"]);
     check(&mut room, 1, "#Lobby MSG hi", &["*2 MSG alice hi, for 1 OK MSG 2"]);
-    check(&mut room, 1, "#ops MSG", &["1< #ops ERR MSG text-missing the text is missing; write: MSG text"]);
+    check(&mut room, 1, "#ops MSG", &["1< #ops ERR MSG text-missing the text is missing; write: #ops MSG text"]);
     check(&mut room, 1, "#lobby MSG", &["1< ERR MSG text-missing the text is missing; write: MSG text"]);
     check(&mut room, 1, "#ops WHO", &["1< in 1 USER alice coordinator/USER bob member", "1< #ops OK WHO 2"]);
     check(&mut room, 3, "#OPS MSG hi", &["3< #OPS ERR MSG not-in-room you are not in #OPS; write: JOIN #OPS"]);
@@ -105,7 +105,14 @@ fn prefix_is_refused_before_other_commands() {
     );
     let ping = "PING is not about a room: expected no #lobby before it; write: PING [token]";
     check(&mut room, 1, "#lobby PING", &[&format!("1< ERR PING room-unexpected {ping}")]);
-    check(&mut room, 1, "#ops SING", &["1< #ops ERR - verb-unknown unknown command 'SING'; HELP lists the commands"]);
+    check(
+        &mut room,
+        1,
+        "#ops SING",
+        &[
+            "1< #ops ERR - verb-unknown unknown command 'SING' (HELP lists the commands); to say it, write: #ops MSG SING",
+        ],
+    );
     let missing = "ERR - verb-missing nothing follows the name of the room; HELP lists the commands";
     check(&mut room, 1, "#ops", &[&format!("1< #ops {missing}")]);
     check(&mut room, 1, "#ops  ", &[&format!("1< #ops {missing}")]);
@@ -523,24 +530,90 @@ fn status_of_room_has_no_addresses() {
     );
 }
 
+/// Also with `SET rooms on`, and in a session that is in the lobby and has another home.
 #[test]
-fn shutdown_notice_reaches_each_session_once() {
+fn shutdown_notice_reaches_each_session_once_without_a_room() {
     let mut room = lobby(&["alice"]);
     send_line(&mut room, 1, "JOIN #ops");
+    send_line(&mut room, 1, "SET rooms on");
     connect(&mut room, 2);
     send_line(&mut room, 2, "NICK bob #ops");
+    send_line(&mut room, 2, "JOIN #lobby");
     connect(&mut room, 3);
-    send_line(&mut room, 3, "WATCH");
+    send_line(&mut room, 3, "WATCH #ops");
+    connect(&mut room, 4);
+    send_line(&mut room, 4, "SET tags on");
     let notice = "NOTICE the server is shutting down";
     let expected = [
-        format!("*- {notice}"),
+        format!("1< {notice}"),
         "1 closed".into(),
         "1 removed".into(),
         format!("2< {notice}"),
         "2 closed".into(),
         "2 removed".into(),
+        format!("3< {notice}"),
         "3 closed".into(),
         "3 removed".into(),
+        format!("4< @- 1970-01-01T00:00:05.000Z {notice}"),
+        "4 closed".into(),
+        "4 removed".into(),
     ];
     assert_eq!(apply(&mut room, 0, InputKind::Shutdown), expected);
+}
+
+/// A hint names the room, unless a line without a room is about it, too.
+#[test]
+fn hint_names_the_room_that_the_line_names() {
+    let mut room = ops();
+    let missing = "ERR MSG text-missing the text is missing; write: ";
+    check(&mut room, 1, "#OPS MSG", &[&format!("1< #ops {missing}#ops MSG text")]);
+    check(&mut room, 3, "#nope MSG", &[&format!("3< #nope {missing}#nope MSG text")]);
+    check(
+        &mut room,
+        1,
+        "#ops FOO bar",
+        &[
+            "1< #ops ERR - verb-unknown unknown command 'FOO' (HELP lists the commands); to say it, write: #ops MSG FOO bar",
+        ],
+    );
+    check(
+        &mut room,
+        1,
+        "#ops DRAW",
+        &["1< #ops ERR DRAW colour-invalid the colour is missing: expected #rrggbb, such as #1e90ff; \
+           write: #ops DRAW #rrggbb width x,y..., or #ops DRAW clear"],
+    );
+    check(
+        &mut room,
+        1,
+        "#ops /tell bob psst",
+        &["1< #ops ERR - verb-unknown unknown command '/tell' (HELP lists the commands, without a slash); \
+           to whisper, write: WHISPER name[,name...] text; to say it to everybody: #ops MSG text"],
+    );
+    let ahead = "ERR SINCE id-ahead the last id is 0; if your id is from another epoch";
+    check(
+        &mut room,
+        1,
+        "#ops SINCE 9",
+        &[&format!("1< #ops {ahead} (the reply to JOIN or WATCH has the current one), write: #ops HISTORY [count]")],
+    );
+    let in_lobby = format!("1< {ahead} (HELLO has the current one), write: HISTORY [count]");
+    check(&mut room, 1, "SINCE 9", &[&in_lobby]);
+    check(&mut room, 1, "#lobby SINCE 9", &[&in_lobby]);
+}
+
+/// The outputs are shown as outside of chat mode.
+#[test]
+fn hint_in_chat_mode_names_the_room_unless_lines_go_there() {
+    let mut room = ops();
+    send_line(&mut room, 1, "CHAT");
+    let missing = "ERR MSG text-missing the text is missing; write: #ops MSG text";
+    check_chat(&mut room, 1, "/#ops \u{200b}", &[&format!("1< #ops {missing}")]);
+    check_chat(&mut room, 1, "/msg #ops", &[&format!("1< #ops {missing}")]);
+    let surplus = "ERR WHO argument-unexpected unexpected argument 'x'; write: ";
+    check_chat(&mut room, 1, "/#ops /who x", &[&format!("1< #ops {surplus}#ops WHO")]);
+    send_line_in(&mut room, 1, "/chat #ops", Mode::Chat);
+    check_chat(&mut room, 1, "/#ops /who x", &[&format!("1< #ops {surplus}WHO")]);
+    check_chat(&mut room, 1, "/who x", &[&format!("1< #ops {surplus}WHO")]);
+    check_chat(&mut room, 1, "/#lobby /who x", &[&format!("1< {surplus}#lobby WHO")]);
 }

@@ -70,6 +70,8 @@ impl Sessions {
                     match room {
                         Some((id, name)) => {
                             let prefix = self.prefix(origin.session, id, &name);
+                            let hint_room = Some(name).filter(|name| !self.is_implied(origin.session, name));
+                            let refusal = refusal.with_hint_in(hint_room);
                             self.refuse(at, origin.session, Some(id), prefix, refusal, out);
                         }
                         None => {

@@ -51,7 +51,7 @@ pub(super) fn format_output(room: &Sessions, output: &Output) -> String {
     let at = |RoomId(room): RoomId| if room == 0 { String::new() } else { format!(" in {room}") };
     match output {
         Output::Answered(SessionId(session)) => format!("{session} answered"),
-        Output::QueryStore(SessionId(session), room, query, MessageId(until)) => {
+        Output::QueryStore { session: SessionId(session), room, query, until: MessageId(until), .. } => {
             format!("{session} queries {query:?}{} up to {until}", at(*room))
         }
         Output::SendStrokes(SessionId(session), room, numbers) => {
@@ -127,7 +127,7 @@ fn help_in_chat_mode_shows_what_to_type() {
     assert_eq!(help("HELP /who", Mode::Commands), ["1< NOTICE WHO: list the members", "1< OK HELP"]);
     help("CHAT", Mode::Commands);
     let whisper = "1< NOTICE /msg name[,name...] text: send a message to the named members only";
-    let message = "1< NOTICE text: send a message to everybody";
+    let message = "1< NOTICE text: send a message to everybody in the room";
     assert_eq!(help("/help /who", Mode::Chat), ["1< NOTICE /WHO: list the members", "1< OK HELP"]);
     assert_eq!(help("/help w", Mode::Chat), [whisper, "1< OK HELP"]);
     assert_eq!(help("/help msg", Mode::Chat), [whisper, message, "1< OK HELP"]);
@@ -317,7 +317,7 @@ fn end_of_input_is_not_a_leave() {
 fn connection_during_shutdown_is_refused() {
     let mut room = room(&["alice"]);
     let farewell = "NOTICE the server is shutting down";
-    assert_eq!(apply(&mut room, 0, InputKind::Shutdown), [&format!("*- {farewell}"), "1 closed", "1 removed"]);
+    assert_eq!(apply(&mut room, 0, InputKind::Shutdown), [&format!("1< {farewell}"), "1 closed", "1 removed"]);
     let late = apply(&mut room, 2, InputKind::Connect(([127, 0, 0, 1], 1024).into()));
     assert_eq!(late, [&format!("2< {farewell}"), "2 closed", "2 removed"]);
     assert_eq!((room.connected_count(), room.names().count()), (0, 0));

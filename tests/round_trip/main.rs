@@ -22,7 +22,7 @@ use chinwag::limits::{
 };
 use chinwag::protocol::{
     DecoderOutput, Details, Dialect, Drawing, DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode,
-    Name, PastMessage, ResumeToken, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, User,
+    Name, PastMessage, ResumeToken, RoomId, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, User,
 };
 
 #[test]
@@ -176,7 +176,7 @@ fn refusal(u: &mut Unstructured<'_>) -> Result<Refusal> {
     Ok(match *u.choose(&ErrorCode::ALL)? {
         // The text of these codes begins with a field.
         ErrorCode::TooOld => Refusal::too_old(verb(u)?, MessageId(u.arbitrary()?)),
-        ErrorCode::IdAhead => Refusal::id_ahead(MessageId(u.arbitrary()?)),
+        ErrorCode::IdAhead => Refusal::id_ahead(RoomId(u.int_in_range(0..=1)?), MessageId(u.arbitrary()?)),
         code => {
             // The parser reads a text that looks like a hint as a hint.
             let what = text(u)?;
@@ -199,13 +199,14 @@ fn hint(u: &mut Unstructured<'_>) -> Result<Hint> {
         ];
         Ok(Text::new(&format!("{}{}", u.choose(&looks)?, name(u)?)).expect("a text"))
     };
-    Ok(match u.int_in_range(0..=6)? {
+    let hint = match u.int_in_range(0..=6)? {
         0 => Hint::Say(words(u)?),
         1 => Hint::DoubleSlash(words(u)?),
         2 => Hint::Since(MessageId(u.arbitrary()?)),
         3 => Hint::Join(room_name(u)?),
         _ => u.choose(&plain)?.clone(),
-    })
+    };
+    Ok(if u.arbitrary()? { hint.in_room(room_name(u)?) } else { hint })
 }
 
 fn reply(u: &mut Unstructured<'_>) -> Result<Reply> {

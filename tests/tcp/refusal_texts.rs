@@ -123,27 +123,30 @@ const REFUSALS: [(&str, &str); 56] = [
     ("HELP me", "HELP verb-unknown unknown command 'me'¦; ~HELP lists the commands"),
     (
         "SET",
-        "SET option-unknown the option is missing: expected echo, tags, draw or resume¦; write: ~SET echo|tags|draw|resume on|off",
+        "SET option-unknown the option is missing: expected echo, tags, draw, resume or rooms¦; write: ~SET echo|tags|draw|resume|rooms on|off",
     ),
     (
         "SET echo",
-        "SET value-invalid the value is missing: expected on or off¦; write: ~SET echo|tags|draw|resume on|off",
+        "SET value-invalid the value is missing: expected on or off¦; write: ~SET echo|tags|draw|resume|rooms on|off",
     ),
     (
         "SET sound on",
-        "SET option-unknown unknown option 'sound': expected echo, tags, draw or resume¦; write: ~SET echo|tags|draw|resume on|off",
+        "SET option-unknown unknown option 'sound': expected echo, tags, draw, resume or rooms¦; write: ~SET echo|tags|draw|resume|rooms on|off",
     ),
     (
         "SET echo maybe",
-        "SET value-invalid invalid value 'maybe': expected on or off¦; write: ~SET echo|tags|draw|resume on|off",
+        "SET value-invalid invalid value 'maybe': expected on or off¦; write: ~SET echo|tags|draw|resume|rooms on|off",
     ),
     (
         "HISTORY 99999999999999999999",
         "HISTORY number-invalid the number 99999999999999999999 is too large: expected at most 18446744073709551615¦; \
          write: ~HISTORY [count]",
     ),
-    ("SET echo on now", "SET argument-unexpected unexpected argument 'now'¦; write: ~SET echo|tags|draw|resume on|off"),
-    ("CHAT on", "CHAT argument-unexpected unexpected argument 'on'¦; write: ~CHAT"),
+    (
+        "SET echo on now",
+        "SET argument-unexpected unexpected argument 'now'¦; write: ~SET echo|tags|draw|resume|rooms on|off",
+    ),
+    ("CHAT on", "CHAT argument-unexpected unexpected argument 'on'¦; write: ~CHAT [#room]"),
     ("MSG \u{200b}", "MSG text-missing the text is missing¦; write: {message}"),
     (
         "QUIT {long}",

@@ -12,6 +12,8 @@ const MESSAGES: usize = 12_000;
 /// Messages in one packet, with as many whispers.
 const AT_ONCE: usize = 50;
 const TEXT: usize = 200;
+const FELL_BEHIND: &str =
+    "you fell behind: joins, leaves and other events are skipped; the missed messages follow, then ROSTER";
 
 fn start<T: Transport>(directory: &tempfile::TempDir, arguments: &[&str]) -> Site<T> {
     let data = directory.path().join("chat.db");
@@ -206,6 +208,27 @@ fn evicted_reader_gets_every_message_from_the_store<T: Transport>() {
     assert!(readers.iter().all(|reader| reader.notices.iter().all(|text| text.contains("you fell behind"))));
 }
 
+/// It catches up in each room. In a room that is not its home, each line names the room.
+fn evicted_reader_catches_up_in_each_room<T: Transport>() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let site = start::<T>(&directory, &["--send-timeout", "0"]);
+    let (mut talker, mut stuck) = (site.join("talker"), site.join_narrow("stuck"));
+    for client in [&mut talker, &mut stuck] {
+        client.send("JOIN #ops");
+        client.until_start("OK JOIN #ops ");
+    }
+    talk(&mut talker, 0, MESSAGES / 2, |number| format!("#ops MSG {number} {}\n", "x".repeat(TEXT)));
+    let mut lines = stuck.sync();
+    // Now it reads from the feed again, and gets the rest of the member lists.
+    lines.extend(stuck.sync());
+    let first = format!("NOTICE {FELL_BEHIND}");
+    for room in ["", "#ops "] {
+        let of_room = lines.iter().filter_map(|line| line.strip_prefix(room)).filter(|line| !line.starts_with('#'));
+        let others: Vec<_> = of_room.filter(|line| !line.is_empty() && !line.starts_with("MSG ")).collect();
+        assert_eq!(others, [first.as_str(), "ROSTER 2", "USER talker coordinator", "USER stuck member"], "{room:?}");
+    }
+}
+
 /// The notice says which messages are missing.
 fn evicted_reader_is_told_of_deleted_messages<T: Transport>() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -255,6 +278,7 @@ fn send_timeout_applies_with_a_store<T: Transport>() {
 
 test_each_transport!(
     evicted_reader_gets_every_message_from_the_store,
+    evicted_reader_catches_up_in_each_room,
     evicted_reader_is_told_of_deleted_messages,
     evicted_reader_without_store_is_disconnected,
     send_timeout_applies_with_a_store,

@@ -27,7 +27,7 @@ use super::store_reader::{RoomQuery, StoreReader};
 use crate::command::{HistoryQuery, RoomLine, ServerLine};
 use crate::feed::{CursorMove, Feed, InsertionPoint, Mailbox, Publisher};
 use crate::limits::{TURN_PRIVATE_BYTES_MAX, WHISPER_BYTES_MAX};
-use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, Tag, User};
+use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, RoomName, Tag, User};
 use crate::session::{BySession, Output, OwnLine};
 use crate::state::{Recent, RoomId, SessionId, SharedState};
 
@@ -111,7 +111,9 @@ impl Delivery {
                 let Some(room) = state.room(id) else { return };
                 self.send_pages(session, id, numbers, room.canvas());
             }
-            Output::QueryStore(session, room, query, until) => self.query_store(session, room, query, until),
+            Output::QueryStore { session, room, query, until, hint_room } => {
+                self.query_store(session, room, query, until, hint_room);
+            }
             Output::Answered(session) => self.count_answered(session),
             Output::SetDialect(session, dialect) => self.set_dialect(session, dialect),
             Output::SetMode(session, mode) => self.set_mode(session, mode),
@@ -221,11 +223,19 @@ impl Delivery {
         wake_later(&mut self.pending_wakes, session, client);
     }
 
-    fn query_store(&mut self, session: SessionId, room: RoomId, query: HistoryQuery, until: MessageId) {
+    fn query_store(
+        &mut self,
+        session: SessionId,
+        room: RoomId,
+        query: HistoryQuery,
+        until: MessageId,
+        hint_room: Option<RoomName>,
+    ) {
         let Some(client) = self.clients.get_mut(session) else { return };
         let (Some(reader), Some(name)) = (&self.store_reader, self.publisher.room_name(room)) else { return };
         let (room_name, dialect, mode) = (name.clone(), client.dialect_in(room), client.mode);
-        let answer = reader.start_query(RoomQuery { room, room_name, query, until, dialect, mode }, &client.mailbox);
+        let answer =
+            reader.start_query(RoomQuery { room, room_name, query, until, dialect, mode, hint_room }, &client.mailbox);
         client.mailbox.insert_pages(client.insertion_point(&self.publisher, Some(room)), answer);
         wake_later(&mut self.pending_wakes, session, client);
     }

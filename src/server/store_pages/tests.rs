@@ -57,7 +57,8 @@ fn read(mailbox: &Mailbox, mut pieces: impl PageSource) -> (String, bool) {
 }
 
 fn lobby_query(query: HistoryQuery, until: u64, dialect: Dialect, mode: Mode) -> RoomQuery {
-    RoomQuery { room: RoomId::LOBBY, room_name: RoomName::lobby(), query, until: MessageId(until), dialect, mode }
+    let (room, room_name, until) = (RoomId::LOBBY, RoomName::lobby(), MessageId(until));
+    RoomQuery { room, room_name, query, until, dialect, mode, hint_room: None }
 }
 
 fn reply(store: &Store, dialect: Dialect, mode: Mode, query: HistoryQuery, until: u64) -> String {
@@ -142,6 +143,10 @@ fn reply_ends_as_too_old_after_eviction() {
     let since = |id| reply(&store, PLAIN, Mode::Commands, HistoryQuery::Since(MessageId(id)), 1600);
     let too_old = "ERR SINCE too-old the oldest message that is kept has id 601; to get all messages from there on, write: SINCE 600\n";
     assert_eq!([since(0), since(599)], [too_old; 2]);
+    let query = lobby_query(HistoryQuery::Since(MessageId(0)), 1600, PLAIN, Mode::Chat);
+    let named = RoomQuery { hint_room: Some(RoomName::lobby()), ..query };
+    let (refused, _) = read(&mailbox, QueryReply::new(named, &mailbox, store.queries()));
+    assert!(refused.ends_with("; to get all messages from there on, write: /#lobby /SINCE 600\n"), "{refused}");
     assert!(since(600).starts_with("PAST 601 ") && since(600).ends_with("OK SINCE 1000 last=1600\n"));
     close(store);
 }

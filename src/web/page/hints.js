@@ -13,6 +13,7 @@ const HINTS = [
   ['list-commands', '; HELP lists the commands'],
   ['whisper-or-say', ' (HELP lists the commands, without a slash); to whisper, write: WHISPER name[,name...] text; to say it to everybody: MSG text'],
   ['check-epoch', '; if your id is from another epoch (HELLO has the current one), write: HISTORY [count]'],
+  ['check-room-epoch', '; if your id is from another epoch (the reply to JOIN or WATCH has the current one), write: HISTORY [count]'],
   ['enable-store', ' (to enable it, start chinwagd with --data PATH)'],
   ['add-rarer-word', '; add a rarer word'],
   ['split-stroke', '; send the rest in another DRAW'],
@@ -38,6 +39,9 @@ const HINTS = [
 /** The longest ones first: some hints end with another hint. */
 const LONGEST_FIRST = HINTS.toSorted(([, one], [, other]) => other.length - one.length);
 
+/** The room before a command in a hint, after a line that named the room. */
+const ROOM = /(write: |, or |everybody: |look for it in )#\S+ (?=[A-Z])/g;
+
 /** The hint to write a command, whichever it is: the verb and its arguments. */
 const WRITE = /; write: [A-Z]+(?: [^;:]+)?$/;
 
@@ -54,13 +58,14 @@ const OPEN_HINTS = [
 const NOTHING_DELIVERED = '; nothing was delivered';
 
 /** `{ what, hint }`: what is wrong, and the kind of the hint; null without one. An unknown hint is a part of `what`. */
-export function splitText(text) {
+export function splitText(written) {
+  const text = written.replace(ROOM, '$1');
   for (const [hint, begin] of OPEN_HINTS) {
     const at = text.indexOf(begin);
     if (at >= 0) return { what: text.slice(0, at), hint };
   }
   const [hint, end] = LONGEST_FIRST.find(([, end]) => text.endsWith(end)) ?? ['write', WRITE.exec(text)?.[0]];
-  if (end === undefined) return { what: without(text, NOTHING_DELIVERED), hint: null };
+  if (end === undefined) return { what: without(written, NOTHING_DELIVERED), hint: null };
   return { what: without(without(text, end), NOTHING_DELIVERED), hint };
 }
 

@@ -320,7 +320,7 @@ impl Model {
             }
             Output::SetMode(session, mode) => self.stream_mut(session).mode = mode,
             Output::Answered(_) => {}
-            Output::QueryStore(..) => panic!("{output:?} without a store"),
+            Output::QueryStore { .. } => panic!("{output:?} without a store"),
             Output::Publish { room, id, at, session, event, own } => {
                 assert_eq!(id.is_some(), matches!(event, Event::Msg(..)), "only messages have ids");
                 self.rooms.get(room).record(id, at, &event);
