@@ -33,7 +33,7 @@ pub use super::request_queue::HubRequest;
 use super::store_reader::StoreReader;
 use crate::feed::Feed;
 use crate::limits::{STORE_CLOSE_MS_MAX, TURN_INPUTS_MAX};
-use crate::protocol::{Event, LeaveReason, Timestamp};
+use crate::protocol::{LeaveReason, Timestamp};
 use crate::session::{BySession, Input, InputKind, Output, Sessions};
 use crate::state::SessionId;
 
@@ -181,36 +181,15 @@ impl Hub {
 
     /// Delivers outputs, in order, and empties the list.
     fn deliver(&mut self, cause: SessionId, outputs: &mut Vec<Output>) {
-        let mut logged = None;
         for output in outputs.drain(..) {
-            log_output(&self.sessions, &mut logged, &output);
+            if let Output::Log(change) = &output {
+                log::membership_change(change);
+            }
             if let Output::Remove(session) = output {
                 self.tickets.remove(session);
             }
             self.delivery.deliver(self.sessions.state(), cause, output);
         }
-    }
-}
-
-/// Logs an output that concerns the operator. `logged` is the last event: a `LEAVE` or `RENAME` in several rooms is logged once.
-fn log_output(sessions: &Sessions, logged: &mut Option<Event>, output: &Output) {
-    match output {
-        Output::Publish { event, .. } if logged.as_ref() == Some(event) => {}
-        Output::Publish { session, event, .. } => {
-            log::room_event(*session, event);
-            *logged = matches!(event, Event::Leave(..) | Event::Rename { .. }).then(|| event.clone());
-        }
-        Output::Follow(session, _, true) => match (sessions.name(*session), sessions.resumed_session(*session)) {
-            (Some(name), Some(first)) => log::resumed(*session, first, name),
-            (Some(name), None) => log::joined(*session, name),
-            (None, _) => {}
-        },
-        Output::Detach(session) => {
-            if let Some(name) = sessions.name(*session) {
-                log::detached(*session, name);
-            }
-        }
-        _ => {}
     }
 }
 

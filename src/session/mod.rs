@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub use self::input::{Input, InputKind};
 pub use self::lifecycle::Lifecycle;
 use self::line_room::RareState;
-pub use self::output::{Output, OwnLine};
+pub use self::output::{MembershipChange, Output, OwnLine};
 use self::room_creation::RoomCreations;
 pub(crate) use self::room_creation::counted_address;
 pub use self::timeouts::Timeouts;
@@ -225,12 +225,6 @@ impl Sessions {
     /// The nicknames of all members, by the members' numbers.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         self.state.names()
-    }
-
-    /// The first session of this session's member, if it is another one: this session has resumed the member.
-    pub fn resumed_session(&self, session: SessionId) -> Option<SessionId> {
-        let first = SessionId(self.member(session)?.0);
-        (first != session).then_some(first)
     }
 
     /// Number of connected sessions, with or without a nickname.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::command::{HistoryQuery, Reply, RoomLine, ServerLine};
-use crate::protocol::{CloseReason, Dialect, Event, MessageId, Mode, RoomName, Timestamp, User};
+use crate::protocol::{CloseReason, Dialect, Event, LeaveReason, MessageId, Mode, Name, RoomName, Timestamp, User};
 use crate::state::{RoomId, SessionId};
 
 /// An instruction for the hub. The hub delivers outputs in order.
@@ -68,6 +68,43 @@ pub enum Output {
     Detach(SessionId),
     /// Removes the session: nothing is sent to it after this.
     Remove(SessionId),
+    /// A change of membership, for the operator's log.
+    Log(MembershipChange),
+}
+
+/// A change of membership that the operator's log has. A member that is in several rooms leaves, or changes its nickname, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MembershipChange {
+    /// The session has taken a nickname.
+    Joined(SessionId, Name),
+    /// The session has resumed the member that the session `first` created.
+    Resumed {
+        /// The session.
+        session: SessionId,
+        /// The first session of the member.
+        first: SessionId,
+        /// The nickname.
+        name: Name,
+    },
+    /// The session's member has changed its nickname.
+    Renamed {
+        /// The session.
+        session: SessionId,
+        /// The nickname before.
+        from: Name,
+        /// The nickname from here on.
+        to: Name,
+    },
+    /// The session's member has entered rooms with one `JOIN`.
+    Entered(SessionId, Name, Vec<RoomName>),
+    /// The session's member has left a room with `PART`.
+    Parted(SessionId, Name, RoomName),
+    /// The session's member has lost its connection, and can be resumed.
+    Detached(SessionId, Name),
+    /// The session's member has left the server.
+    Left(SessionId, Name, LeaveReason),
+    /// The member is the room's coordinator from here on.
+    Coordinator(Name, RoomName),
 }
 
 /// The line in place of an event, for the session whose command caused the event.

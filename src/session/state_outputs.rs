@@ -1,7 +1,7 @@
 //! Translates the outputs of the shared state into outputs for sessions.
 
 use super::former_rooms::FormerRooms;
-use super::{Output, OwnLine, SessionId, Sessions, private_tag};
+use super::{MembershipChange, Output, OwnLine, SessionId, Sessions, private_tag};
 use crate::command::{EmptyReply, Hint, NickReply, Refusal, Reply, RoomLine, RoomPosition, ServerLine};
 use crate::protocol::{CloseReason, ErrorCode, Event, LeaveReason, MessageId, Name, RoomName, Text, Timestamp};
 use crate::state::{Cause, EnteredRoom, MemberId, Origin, RoomId, StateOutput};
@@ -25,8 +25,10 @@ impl Sessions {
             StateOutput::Parted { origin, name, at, room, room_name, text } => {
                 self.part(origin, name, at, (room, room_name), text, out);
             }
-            StateOutput::Renamed(origin, name) => {
-                self.reply(origin, Reply::Nick(NickReply { name, room: None }), out);
+            StateOutput::Renamed { origin, from, to } => {
+                let session = origin.session;
+                out.push(Output::Log(MembershipChange::Renamed { session, from, to: to.clone() }));
+                self.reply(origin, Reply::Nick(NickReply { name: to, room: None }), out);
             }
             StateOutput::Watching(origin, room) => {
                 let (id, is_new) = (room.id, room.is_new);
@@ -47,6 +49,8 @@ impl Sessions {
             }
             StateOutput::Detached(member, reason) => {
                 let Some(session) = self.session_of(member) else { return };
+                let name = self.name(session).cloned();
+                out.extend(name.map(|name| Output::Log(MembershipChange::Detached(session, name))));
                 if let Some(state) = self.all.get_mut(session) {
                     state.lifecycle.close(CloseReason::Left(reason));
                     state.lifecycle.end();
@@ -59,6 +63,7 @@ impl Sessions {
                     self.remove_session(session, CloseReason::Left(reason), out);
                 }
                 let session = session.unwrap_or(SessionId::SERVER);
+                out.push(Output::Log(MembershipChange::Left(session, name.clone(), reason)));
                 for room in rooms {
                     let event = Event::Leave(name.clone(), reason, text.clone());
                     out.push(Output::Publish { room, id: None, at, session, event, own: OwnLine::Event });
@@ -116,6 +121,16 @@ impl Sessions {
             Cause::Repeated(origin) => (origin, true),
         };
         let session = origin.session;
+        match &event {
+            Event::Rename { from, to } if !is_repeated => {
+                let (from, to) = (from.clone(), to.clone());
+                out.push(Output::Log(MembershipChange::Renamed { session, from, to }));
+            }
+            Event::Coordinator(name) => {
+                out.push(Output::Log(MembershipChange::Coordinator(name.clone(), room_name.clone())));
+            }
+            _ => {}
+        }
         let state = self.all.get_mut(session).filter(|state| !state.is_closed() && cause != Cause::Server);
         let echo = state.as_ref().is_some_and(|state| state.echo);
         let reply = match &event {
@@ -169,6 +184,7 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         let (session, room) = (origin.session, home.id);
+        out.push(Output::Log(MembershipChange::Joined(session, name.clone())));
         let event = Event::Join(name.clone());
         let reply = Reply::Nick(NickReply { name, room: is_named.then(|| RoomPosition::from(home)) });
         let publish = |own| Output::Publish { room, id: None, at, session, event, own };
@@ -198,7 +214,12 @@ impl Sessions {
     fn join(&mut self, origin: Origin, name: &Name, at: Timestamp, rooms: Vec<EnteredRoom>, out: &mut Vec<Output>) {
         let session = origin.session;
         let (is_open, echo) = (self.is_open(session), self.all.get(session).is_some_and(|state| state.echo));
-        let entered: Vec<_> = rooms.iter().filter(|room| room.is_new).map(|room| (room.id, room.is_home)).collect();
+        let new = || rooms.iter().filter(|room| room.is_new);
+        let names: Vec<_> = new().map(|room| room.name.clone()).collect();
+        if !names.is_empty() {
+            out.push(Output::Log(MembershipChange::Entered(session, name.clone(), names)));
+        }
+        let entered: Vec<_> = new().map(|room| (room.id, room.is_home)).collect();
         // First, because a member that has parted from its home reads the reply in one of the other rooms.
         self.reply(origin, Reply::Join(rooms.into_iter().map(RoomPosition::from).collect()), out);
         for (room, is_home) in entered {
@@ -222,7 +243,9 @@ impl Sessions {
         text: Option<Text>,
         out: &mut Vec<Output>,
     ) {
-        let (session, event) = (origin.session, Event::Leave(name, LeaveReason::Part, text));
+        let session = origin.session;
+        out.push(Output::Log(MembershipChange::Parted(session, name.clone(), room_name.clone())));
+        let event = Event::Leave(name, LeaveReason::Part, text);
         let reply = Reply::Part(room_name.clone());
         let publish = |own| Output::Publish { room, id: None, at, session, event, own };
         if let Some(state) = self.all.get_mut(session).filter(|state| !state.is_closed()) {
@@ -266,6 +289,8 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         let session = origin.session;
+        let first = SessionId(member.0);
+        out.push(Output::Log(MembershipChange::Resumed { session, first, name: name.clone() }));
         let mut former_rooms = FormerRooms::default();
         if let Some(before) = self.session_of(member) {
             if let Some(state) = self.all.get_mut(before) {

@@ -59,7 +59,7 @@ impl Transition<'_> {
             let event = Event::Rename { from: from.clone(), to: to.clone() };
             self.publish_roster(home, Cause::Command(self.origin), event);
         } else {
-            self.out.push(StateOutput::Renamed(self.origin, to.clone()));
+            self.out.push(StateOutput::Renamed { origin: self.origin, from: from.clone(), to: to.clone() });
         }
         for room in rooms {
             let event = Event::Rename { from: from.clone(), to: to.clone() };

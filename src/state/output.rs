@@ -70,7 +70,14 @@ pub enum StateOutput {
         text: Option<Text>,
     },
     /// The member has changed its nickname, and is not in its home: the events in other rooms give no reply.
-    Renamed(Origin, Name),
+    Renamed {
+        /// The session and the member.
+        origin: Origin,
+        /// The nickname before.
+        from: Name,
+        /// The nickname from here on.
+        to: Name,
+    },
     /// The origin's session watches this room.
     Watching(Origin, EnteredRoom),
     /// The session watches this room, with this name, no more.

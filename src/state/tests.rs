@@ -105,7 +105,7 @@ fn rename_and_leave_appear_in_each_room() {
     assert_eq!(causes(&out), [(0, true), (1, false), (2, false)]);
     apply(&mut state, 1, Action::Part(RoomId::LOBBY, None));
     let out = apply(&mut state, 1, Action::Rename(name("bo")));
-    assert!(matches!(&out[0], StateOutput::Renamed(_, own) if *own == name("bo")), "the reply has no room: {out:?}");
+    assert!(matches!(&out[0], StateOutput::Renamed { to, .. } if *to == name("bo")), "the reply has no room: {out:?}");
     assert_eq!(causes(&out), [(1, false), (2, false)]);
     let out = apply(&mut state, 1, Action::Leave(LeaveReason::Quit, None));
     assert!(matches!(&out[0], StateOutput::Left { rooms, .. } if rooms == &[RoomId(1), RoomId(2)]), "{out:?}");

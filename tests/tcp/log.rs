@@ -148,6 +148,51 @@ fn json_log_tells_the_life_of_a_server() {
     assert_eq!(lines.collect::<Vec<_>>(), expected);
 }
 
+/// Also of a watcher that takes a nickname, of a member that has left its home, and of one that has left all its rooms.
+#[test]
+fn log_has_each_change_of_membership_once() {
+    let mut logged = Logged::start(&["--log", "debug"]);
+    let mut first = logged.server.connect();
+    first.send("SET resume on");
+    let reply = first.next().expect("a token");
+    for line in ["WATCH", "NICK alice", "JOIN #lobby,#ops,#dev", "NICK al", "PART #lobby bye", "PART #dev"] {
+        first.send(line);
+    }
+    first.sync();
+    drop(first);
+    logged.wait_for(" detached ");
+    let mut second = logged.server.connect();
+    second.send(&reply.replace("OK SET resume on", "RESUME"));
+    for line in ["JOIN #lobby", "PART #lobby", "PART #ops", "NICK alice", "QUIT"] {
+        second.send(line);
+    }
+    second.rest();
+    logged.wait_for(" left ");
+    let lines = logged.stop();
+    let of_level = |level: &str| {
+        let lines = lines.iter().filter_map(|line| Some(line.split_once(level)?.1.to_owned()));
+        lines.filter(|line| line.contains("nick=") || line.contains("to=")).collect::<Vec<_>>()
+    };
+    let expected = [
+        "joined id=1 nick=alice",
+        "entered id=1 nick=alice rooms=#ops,#dev",
+        "renamed id=1 from=alice to=al",
+        "parted id=1 nick=al room=#lobby",
+        "parted id=1 nick=al room=#dev",
+        "detached id=1 nick=al",
+        "resumed id=2 first_id=1 nick=al",
+        "entered id=2 nick=al rooms=#lobby",
+        "parted id=2 nick=al room=#lobby",
+        "parted id=2 nick=al room=#ops",
+        "renamed id=2 from=al to=alice",
+        "left id=2 nick=alice reason=quit",
+    ];
+    assert_eq!(of_level(" INFO "), expected);
+    let coordinators = [("alice", "#lobby"), ("alice", "#ops"), ("alice", "#dev"), ("al", "#lobby")];
+    let expected = coordinators.map(|(nick, room)| format!("new coordinator nick={nick} room={room}"));
+    assert_eq!(of_level(" DEBUG "), expected);
+}
+
 /// The limit of open files is lower than `--max-clients`.
 #[test]
 fn limits_show_the_effective_number_of_clients() {

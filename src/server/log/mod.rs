@@ -1,5 +1,6 @@
-//! The operator's log on standard error: the start, connections, nicknames, refusals, the stop. It has no messages, no whispers and no
-//! resume tokens: no function here takes a client's text, except a nickname, and the method and the path of an HTTP request.
+//! The operator's log on standard error: the start, connections, nicknames, rooms, refusals, the stop. It has no messages, no whispers
+//! and no resume tokens: no function here takes a client's text, except the name of a member or a room, and the method and the path of
+//! an HTTP request.
 //!
 //! Each function here logs one event, through `tracing`; `store::log` has the store's. A message is constant; every
 //! value that varies is a field. `line` renders an event as text or JSON, and `writer` writes it. `RunLog` logs the
@@ -35,7 +36,8 @@ use super::{ServerOptions, StartError};
 use crate::command_line::{format_duration, format_size, is_colored, print_error};
 use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
 use crate::process::{Stream, error_text};
-use crate::protocol::{CloseReason, Event, LeaveReason, Name, Token};
+use crate::protocol::{CloseReason, Token};
+use crate::session::MembershipChange;
 use crate::state::SessionId;
 
 /// How lines of the log are rendered.
@@ -250,29 +252,21 @@ fn disconnected(session: SessionId, transport: &str, address: SocketAddr, reason
     info!(id = session.0, transport, %address, reason, duration_ms, "disconnected");
 }
 
-pub(super) fn joined(session: SessionId, nick: &Name) {
-    info!(id = session.0, %nick, "joined");
-}
-
-/// Logs that a session resumed the member that the session `first` had created.
-pub(super) fn resumed(session: SessionId, first: SessionId, nick: &Name) {
-    info!(id = session.0, first_id = first.0, %nick, "resumed");
-}
-
-/// Logs that a member lost its connection and can be resumed.
-pub(super) fn detached(session: SessionId, nick: &Name) {
-    info!(id = session.0, %nick, "detached");
-}
-
-/// Logs an event of the room that concerns the operator.
-pub(super) fn room_event(session: SessionId, event: &Event) {
-    match event {
-        Event::Rename { from, to } => info!(id = session.0, %from, %to, "renamed"),
-        // The member remains on the server.
-        Event::Leave(_, LeaveReason::Part, _) => {}
-        Event::Leave(nick, reason, _) => info!(id = session.0, %nick, reason = reason.as_str(), "left"),
-        Event::Coordinator(nick) => debug!(%nick, "new coordinator"),
-        _ => {}
+pub(super) fn membership_change(change: &MembershipChange) {
+    match change {
+        MembershipChange::Joined(SessionId(id), nick) => info!(id, %nick, "joined"),
+        MembershipChange::Resumed { session: SessionId(id), first: SessionId(first_id), name: nick } => {
+            info!(id, first_id, %nick, "resumed");
+        }
+        MembershipChange::Renamed { session: SessionId(id), from, to } => info!(id, %from, %to, "renamed"),
+        MembershipChange::Entered(SessionId(id), nick, rooms) => {
+            let rooms = rooms.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+            info!(id, %nick, rooms, "entered");
+        }
+        MembershipChange::Parted(SessionId(id), nick, room) => info!(id, %nick, %room, "parted"),
+        MembershipChange::Detached(SessionId(id), nick) => info!(id, %nick, "detached"),
+        MembershipChange::Left(SessionId(id), nick, reason) => info!(id, %nick, reason = reason.as_str(), "left"),
+        MembershipChange::Coordinator(nick, room) => debug!(%nick, %room, "new coordinator"),
     }
 }
 
