@@ -36,7 +36,7 @@ export function commandsOf({ session, canvas, status, names, rooms, quit, change
 
     status() {
       if (!session.current.isCoordinator) {
-        return 'Only the coordinator, the member who has been in the room longest, can see addresses and times.';
+        return 'Only the coordinator, the member who has been in the room longest, can see times and addresses.';
       }
       status.open();
       return '';

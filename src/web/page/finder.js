@@ -106,7 +106,7 @@ export class RoomFinder {
 }
 
 function summary(count, isMore) {
-  if (count === 0) return 'No room begins like this. You can make it.';
+  if (count === 0) return 'No name of a room begins like this. You can make this room.';
   const rooms = count === 1 ? '1 room' : `${count} rooms`;
   return isMore ? `${rooms}; there are more` : rooms;
 }

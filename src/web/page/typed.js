@@ -7,10 +7,10 @@ export const USAGES = {
   msg: ['/msg name text', 'whisper, like /w'],
   who: ['/who', 'list the members'],
   nick: ['/nick name', 'change your name'],
-  status: ['/status', 'show addresses and times (coordinator only)'],
+  status: ['/status', 'show times and, in #lobby, addresses (coordinator only)'],
   canvas: ['/canvas', 'open or close the canvas'],
   ping: ['/ping', 'measure the response time of the server'],
-  quit: ['/quit [reason]', 'leave the room'],
+  quit: ['/quit [reason]', 'leave the chat'],
   help: ['/help', 'list these commands'],
 };
 

@@ -132,7 +132,7 @@ await play(async () => {
   await alice.click('#check-status');
   await expect(alice, () => document.querySelectorAll('#status-rows tr').length === 2, null, 'two rows');
   const table = (await alice.locator('#status-dialog').innerText()).replace(/\s+/g, ' ');
-  assert.match(table, /^Status Name Address Idle for In the room for alice coordinator 127\.0\.0\.1:\d+ less than 1 min less than 1 min /);
+  assert.match(table, /^Status Name Address Idle for Online for alice coordinator 127\.0\.0\.1:\d+ less than 1 min less than 1 min /);
   const durations = await alice.evaluate(async () => {
     const { duration } = await import('./dates.js');
     return [59, 60, 185, 3600, 3900, 86_399, 86_400, 180_000].map(duration);

@@ -49,7 +49,7 @@ await play(async () => {
   // A new room.
   await alice.click('#find-room');
   await alice.fill('#room-wanted', 'cake');
-  await expectText(alice, '#finder-status', 'No room begins like this. You can make it.');
+  await expectText(alice, '#finder-status', 'No name of a room begins like this. You can make this room.');
   await expectText(alice, '#enter-room', 'Make room');
   await alice.press('#room-wanted', 'Enter');
   await expectRooms(alice, '#cake*', '#lobby', '#team014');
