@@ -154,7 +154,7 @@ mod tests {
             "#ops does not exist; chinwag rooms lists the rooms",
         );
         check(
-            "#ops ERR SINCE id-ahead the last id is 5; if your id is from another epoch (the reply to JOIN or WATCH has the \
+            "#ops ERR SINCE id-ahead the last id is 5; if your id is from another epoch (the reply to NICK, JOIN or WATCH has the \
              current one), write: #ops HISTORY [count]",
             "the last id is 5; expected an id of this server: chinwag history --json prints some",
         );

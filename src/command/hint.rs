@@ -310,7 +310,7 @@ impl fmt::Display for HintInMode<'_> {
             ),
             Hint::CheckRoomEpoch => write!(
                 f,
-                "; if your id is from another epoch (the reply to JOIN or WATCH has the current one), write: {}",
+                "; if your id is from another epoch (the reply to NICK, JOIN or WATCH has the current one), write: {}",
                 self.usage(Verb::History)
             ),
             Hint::EnableStore => f.write_str(" (to enable it, start chinwagd with --data PATH)"),

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::arguments::parse_text;
 use super::context::room_of;
-use super::{Context, Definition, Hint, Pipelining, Refusal, RoomUse, Specification, Verb};
-use crate::protocol::{ErrorCode, MessageId, Mode, ROOM_MARK, RoomName, Text, split_word};
+use super::{Context, Definition, Hint, Pipelining, Refusal, RoomUse, Specification, Verb, split_indent};
+use crate::protocol::{ErrorCode, MessageId, Mode, ROOM_MARK, RoomName, Text};
 use crate::state::{Action, Message};
 
 /// Say this to everybody.
@@ -32,12 +32,12 @@ impl Definition for Msg {
 
     /// A message that begins with the name of a room may be refused at once.
     fn waits_for_store(&self) -> bool {
-        !self.0.as_str().starts_with(ROOM_MARK)
+        first_room(self.0.as_str()).is_none()
     }
 
     fn run(self, context: &mut dyn Context) -> Result<(), Refusal> {
         if context.mode() == Mode::Chat && !context.names_room() {
-            check_first_word(context, &self.0)?;
+            check_first_room(context, &self.0)?;
         }
         let (room, _) = room_of(context, Verb::Msg)?;
         if let Some(name) = context.nickname().cloned() {
@@ -48,10 +48,9 @@ impl Definition for Msg {
 }
 
 /// Refuses a line of chat mode that begins with the name of an own or former room: it may be meant for that room only.
-fn check_first_word(context: &dyn Context, text: &Text) -> Result<(), Refusal> {
-    let (word, _) = split_word(text.as_str());
-    match RoomName::new(word) {
-        Ok(room) if context.may_have_read(&room) => {
+fn check_first_room(context: &dyn Context, text: &Text) -> Result<(), Refusal> {
+    match first_room(text.as_str()) {
+        Some(room) if context.may_have_read(&room) => {
             let what = format!("it is not clear whether this is for {room}; nothing was sent");
             Err(Refusal::new(Verb::Msg, ErrorCode::RoomAmbiguous, what).with_hint(Hint::SlashOrBlank))
         }
@@ -59,8 +58,39 @@ fn check_first_word(context: &dyn Context, text: &Text) -> Result<(), Refusal> {
     }
 }
 
+/// The room with whose name the text begins. Input methods for Chinese, Japanese and Korean type a full-width mark and space. Before the
+/// name, characters other than white space that show nothing are ignored.
+fn first_room(text: &str) -> Option<RoomName> {
+    let (indent, rest) = split_indent(text);
+    let word = rest.strip_prefix([ROOM_MARK, '＃'])?.split(char::is_whitespace).next()?;
+    let is_escaped = indent.contains(char::is_whitespace);
+    if is_escaped { None } else { RoomName::new(&format!("{ROOM_MARK}{word}")).ok() }
+}
+
 impl fmt::Display for Msg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: such lines were said in the home.
+    #[test]
+    fn first_room_is_found_behind_invisible_characters_and_in_full_width() {
+        let check = |text: &str, room: Option<&str>| {
+            assert_eq!(first_room(text).map(|room| room.to_string()).as_deref(), room, "{text:?}");
+        };
+        for text in ["#ops hi", "#ops", "#ops\thi", "#ops\u{3000}hi", "#ops\u{a0}hi", "＃ops hi", "＃ｏｐｓ hi"] {
+            check(text, Some("#ops"));
+        }
+        for text in ["\u{200b}#ops hi", "\u{ad}#ops hi", "\u{fffd}#ops hi"] {
+            check(text, Some("#ops"));
+        }
+        for text in [" #ops hi", "\u{3000}#ops hi", "\u{200b} #ops hi", "#,ops hi", "# ops", "hi #ops", ""] {
+            check(text, None);
+        }
     }
 }

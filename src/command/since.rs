@@ -23,7 +23,7 @@ impl Definition for Since {
         verb: "SINCE",
         usage: "SINCE id [epoch]",
         summary: "get all messages after this id; HELLO has the epoch of #lobby, \
-                  the reply to JOIN or WATCH that of another room",
+                  the reply to NICK, JOIN or WATCH that of another room",
         pipelining: Pipelining::Off,
         reply_keys: &["count", "last"],
         allows_watchers: true,

@@ -67,8 +67,6 @@ struct RoomLogs {
     name: RoomName,
     /// The last message so far.
     last_message: MessageId,
-    /// The room ends with this turn: its followers still read the turn's lines.
-    is_closed: bool,
     logs: SmallVec<[LogWriter; 1]>,
 }
 
@@ -117,21 +115,13 @@ impl Publisher {
         Self { has_store: true, ..self }
     }
 
-    /// Adds a room whose newest message has the id `last_message`, unless the publisher has it. A room needs no memory for logs until a
-    /// session follows it.
+    /// Adds a room whose newest message has the id `last_message`, unless the publisher has it. The caller then lets a session follow it: a
+    /// room that has lost its last follower is removed, after its lines of this turn.
     pub fn open_room(&mut self, room: RoomId, name: &RoomName, last_message: MessageId) {
         if self.rooms.get(room).is_none() {
-            let logs = RoomLogs { name: name.clone(), last_message, is_closed: false, logs: SmallVec::new() };
+            let logs = RoomLogs { name: name.clone(), last_message, logs: SmallVec::new() };
             self.rooms.insert(room, Box::new(logs));
         }
-    }
-
-    /// Removes a room without followers, after the events so far.
-    pub fn close_room(&mut self, room: RoomId) {
-        if let Some(logs) = self.rooms.get_mut(room) {
-            logs.is_closed = true;
-        }
-        self.remove_if_closed(room);
     }
 
     /// The room's name.
@@ -167,6 +157,7 @@ impl Publisher {
             writer.followers.remove(session);
         }
         logs.remove_unused();
+        self.remove_if_unused(room);
     }
 
     /// Adds an event to the room, rendered for its followers. Returns the positions before and after it in this dialect. `None`: no session
@@ -255,7 +246,7 @@ impl Publisher {
                 writer.find_slow(true, &mut find_slow);
                 logs.remove_unused();
             }
-            self.remove_if_closed(key.room);
+            self.remove_if_unused(key.room);
         }
         for key in evicted.drain(..) {
             let writer = self.rooms.get_mut(key.room).and_then(|logs| logs.writer_of(key.log));
@@ -299,8 +290,8 @@ impl Publisher {
         }
     }
 
-    fn remove_if_closed(&mut self, room: RoomId) {
-        if self.rooms.get(room).is_some_and(|logs| logs.is_closed && logs.logs.is_empty()) {
+    fn remove_if_unused(&mut self, room: RoomId) {
+        if self.rooms.get(room).is_some_and(|logs| logs.logs.is_empty()) {
             self.rooms.remove(room);
         }
     }

@@ -1,5 +1,5 @@
-//! The sequencer of a server with a store: commits a message or a topic before it becomes an entry. While one batch is being committed, it gathers
-//! the next one. All other changes become entries at once.
+//! The sequencer of a server with a store: commits a message or a topic before it becomes an entry. While one batch is being committed, it
+//! gathers the next one. All other changes become entries at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -89,7 +89,7 @@ impl From<Content> for RefusedContent {
 
 impl RefusedContent {
     fn into_action(self, room: RoomId, why: StoreFailure) -> Action {
-        Action::SayFailed(room, self.name, self.kind, why)
+        Action::ContentFailed(room, self.name, self.kind, why)
     }
 }
 
@@ -121,7 +121,7 @@ impl StoreSequencer {
     }
 
     fn enqueue(&mut self, origin: Origin, room: RoomId, content: Content) {
-        self.push_entry(origin, Action::SayPending(room));
+        self.push_entry(origin, Action::ContentPending(room));
         let bytes = content.memory_cost();
         let is_refused = self.bytes + bytes > self.bytes_max;
         self.bytes += if is_refused { 0 } else { bytes };
@@ -311,7 +311,7 @@ mod tests {
 
     fn say(sequencer: &mut StoreSequencer, text: &str) {
         submit(sequencer, Action::Say(RoomId::LOBBY, message(text)));
-        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::SayPending(_))));
+        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::ContentPending(_))));
     }
 
     /// A state in which the newest message of the lobby has this id.
@@ -378,11 +378,11 @@ mod tests {
         let mut sequencer = sequencer(directory.path(), 0);
         let topic = TopicChange { name: Name::new("ann").unwrap(), at: Timestamp(0), topic: None };
         submit(&mut sequencer, Action::SetTopic(RoomId::LOBBY, topic));
-        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::SayPending(_))));
+        assert!(matches!(sequencer.next().map(|entry| entry.action), Some(Action::ContentPending(_))));
         say(&mut sequencer, "text");
         commit(&mut sequencer, 0);
         let kinds = std::iter::from_fn(|| sequencer.next()).filter_map(|entry| match entry.action {
-            Action::SayFailed(_, _, kind, _) => Some(kind),
+            Action::ContentFailed(_, _, kind, _) => Some(kind),
             _ => None,
         });
         assert_eq!(kinds.collect::<Vec<_>>(), [ContentKind::Topic, ContentKind::Message]);

@@ -75,8 +75,8 @@ pub enum Output {
 /// A change of membership that the operator's log has. A member that is in several rooms leaves, or changes its nickname, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MembershipChange {
-    /// The session has taken a nickname.
-    Joined(SessionId, Name),
+    /// The session has taken a nickname, and entered this room.
+    Joined(SessionId, Name, RoomName),
     /// The session has resumed the member that the session `first` created.
     Resumed {
         /// The session.

@@ -28,7 +28,8 @@ impl Sequencer for StalledSequencer {
         let StalledStore { numbering, waiting, ready, .. } = &mut *self.0.lock().unwrap();
         match change.action.clone() {
             Action::Say(room, message) => {
-                ready.push_back(numbering.next_entry(Change { action: Action::SayPending(room), ..change.clone() }));
+                ready
+                    .push_back(numbering.next_entry(Change { action: Action::ContentPending(room), ..change.clone() }));
                 waiting.push_back((change, message));
             }
             _ => ready.push_back(numbering.next_entry(change)),
@@ -76,7 +77,7 @@ fn make_oldest_ready(state: &Mutex<StalledStore>, name: &str, is_stored: bool) {
     let (change, message) = waiting.pop_front().unwrap();
     assert_eq!(message.name.as_str(), name);
     let failure = StoreFailure::NotStored(Arc::from("disk full"));
-    let refused = || Action::SayFailed(RoomId::LOBBY, message.name, ContentKind::Message, failure);
+    let refused = || Action::ContentFailed(RoomId::LOBBY, message.name, ContentKind::Message, failure);
     let action = if is_stored { change.action } else { refused() };
     ready.push_back(numbering.next_entry(Change { action, ..change }));
 }

@@ -1,6 +1,7 @@
 //! Limits how fast clients of one address create rooms: a token bucket for each address.
 //!
-//! It counts at most [`ROOM_CREATORS_MAX`] addresses. For a new one, it forgets the address that has spent least. An attacker with more
+//! It counts at most [`ROOM_CREATORS_MAX`] addresses. For a new one, it forgets the address that may soonest create as
+//! many rooms again. An attacker with more
 //! addresses (a /48 network has 65,536 of them) can use this to create rooms at any rate. It gains little: its addresses may create
 //! [`ROOM_CREATION_BURST`] rooms each at once anyway, together far more than `--max-rooms`. Refusing new addresses instead would let
 //! this attacker lock out all other clients.

@@ -595,7 +595,9 @@ fn hint_names_the_room_that_the_line_names() {
         &mut room,
         1,
         "#ops SINCE 9",
-        &[&format!("1< #ops {ahead} (the reply to JOIN or WATCH has the current one), write: #ops HISTORY [count]")],
+        &[&format!(
+            "1< #ops {ahead} (the reply to NICK, JOIN or WATCH has the current one), write: #ops HISTORY [count]"
+        )],
     );
     let in_lobby = format!("1< {ahead} (HELLO has the current one), write: HISTORY [count]");
     check(&mut room, 1, "SINCE 9", &[&in_lobby]);

@@ -184,7 +184,7 @@ impl Sessions {
         out: &mut Vec<Output>,
     ) {
         let (session, room) = (origin.session, home.id);
-        out.push(Output::Log(MembershipChange::Joined(session, name.clone())));
+        out.push(Output::Log(MembershipChange::Joined(session, name.clone(), home.name.clone())));
         let event = Event::Join(name.clone());
         let reply = Reply::Nick(NickReply { name, room: is_named.then(|| RoomPosition::from(home)) });
         let publish = |own| Output::Publish { room, id: None, at, session, event, own };

@@ -85,10 +85,10 @@ pub enum Action {
     /// Sets or clears the room's topic, like [`Action::Say`].
     SetTopic(RoomId, TopicChange),
     /// A message or a topic of the origin for the room is being stored. Its nickname is reserved, and the room exists, until
-    /// [`Action::Say`], [`Action::SetTopic`] or [`Action::SayFailed`] follows.
-    SayPending(RoomId),
+    /// [`Action::Say`], [`Action::SetTopic`] or [`Action::ContentFailed`] follows.
+    ContentPending(RoomId),
     /// The origin's message or topic under this nickname could not be stored.
-    SayFailed(RoomId, Name, ContentKind, StoreFailure),
+    ContentFailed(RoomId, Name, ContentKind, StoreFailure),
     /// The member whispers to all of these members, or to none if one of them cannot receive it.
     Whisper(Vec<Name>, Text),
     /// The member changes the room's canvas.

@@ -97,7 +97,7 @@ pub struct StateLimits {
     pub canvas_bytes: usize,
     /// Most rooms with members, besides the lobby.
     pub rooms: usize,
-    /// While there are this many rooms without members, besides the lobby, no room can be created.
+    /// With a store: while there are this many rooms without members, besides the lobby, no room can be created.
     pub empty_rooms: usize,
     /// Most rooms of a member.
     pub rooms_per_member: usize,
@@ -214,8 +214,8 @@ impl SharedState {
             Action::Part(room, text) => transition.part(room, text),
             Action::Say(room, message) => transition.say(room, message),
             Action::SetTopic(room, change) => transition.set_topic(room, change),
-            Action::SayPending(room) => transition.count_unpublished(room),
-            Action::SayFailed(room, name, kind, why) => transition.reject_content(room, &name, kind, why),
+            Action::ContentPending(room) => transition.count_unpublished(room),
+            Action::ContentFailed(room, name, kind, why) => transition.reject_content(room, &name, kind, why),
             Action::Whisper(to, text) => transition.whisper(&to, text),
             Action::Draw(room, drawing) => transition.draw(room, drawing),
             Action::Watch(room) => transition.watch(&room),
@@ -320,7 +320,7 @@ impl SharedState {
         if occupied > 0 && self.occupied + occupied > limits.rooms {
             return Err(RoomRejection::Full(limits.rooms));
         }
-        if created.len() > 0 && self.empty_room_count() >= limits.empty_rooms {
+        if self.has_store && created.len() > 0 && self.empty_room_count() >= limits.empty_rooms {
             return Err(RoomRejection::StoreFull(limits.empty_rooms));
         }
         Ok(created.len())

@@ -154,7 +154,7 @@ fn room_exists_while_message_waits_for_store() {
     let mut state = SharedState::default();
     register(&mut state, 1, None);
     join(&mut state, 1, &["#ops"]);
-    apply(&mut state, 1, Action::SayPending(RoomId(1)));
+    apply(&mut state, 1, Action::ContentPending(RoomId(1)));
     assert!(!apply(&mut state, 1, Action::Part(RoomId(1), None)).contains(&closed(1)));
     let message = Message { name: name("m1"), at: Timestamp(5), text: Text::new("hi").unwrap() };
     let out = apply(&mut state, 1, Action::Say(RoomId(1), message));

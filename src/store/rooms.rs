@@ -111,7 +111,8 @@ pub(super) fn last_room(connection: &Connection) -> rusqlite::Result<RoomId> {
     Ok(room_of(key).unwrap_or(RoomId::LOBBY))
 }
 
-/// Removes and adds the rooms of a batch; sets the last ids and topics of the rooms that it names. Returns false if the file lacks one of these.
+/// Removes and adds the rooms of a batch; sets the last ids and topics of the rooms that it names. Returns false if the file lacks one of
+/// these.
 pub(super) fn apply(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<bool> {
     for room in &batch.removed_rooms {
         let sql = "DELETE FROM rooms WHERE room = ? AND topic IS NULL \

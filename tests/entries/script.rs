@@ -96,11 +96,11 @@ impl Script<'_> {
             5..=8 => {
                 Action::Say(self.room(newest)?, Message { name: self.name()?, at: Timestamp(7), text: self.text()? })
             }
-            9 => Action::SayPending(self.room(newest)?),
+            9 => Action::ContentPending(self.room(newest)?),
             10 => {
                 let kind = if self.is_chosen() { ContentKind::Message } else { ContentKind::Topic };
                 let why = StoreFailure::NotStored(Arc::from("the disk is full"));
-                Action::SayFailed(self.room(newest)?, self.name()?, kind, why)
+                Action::ContentFailed(self.room(newest)?, self.name()?, kind, why)
             }
             11 => {
                 let names = (0..self.below(3)?).map(|_| self.name()).collect::<Option<_>>()?;
@@ -154,7 +154,7 @@ pub(crate) fn some_state() -> SharedState {
         (2, Action::Register { name: name("bob"), verifier: None, room: Some(room("#ops")) }),
         (1, Action::Join(vec![room("#ops"), room("#dev")])),
         (2, Action::Join(vec![room("#lobby")])),
-        (2, Action::SayPending(ops)),
+        (2, Action::ContentPending(ops)),
         (2, Action::Rename(name("rob"))),
         (1, Action::Say(lobby, message("ann"))),
         (1, Action::Say(ops, message("ann"))),

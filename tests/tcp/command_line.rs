@@ -359,7 +359,7 @@ fn log_has_nicks_but_no_text_and_no_token() {
     stderr.read_to_string(&mut log).expect("UTF-8");
     for logged in [
         &format!("INFO connected id=1 transport=tcp address={from}"),
-        "INFO joined id=1 nick=alice",
+        "INFO joined id=1 nick=alice room=#lobby",
         "INFO renamed id=1 from=alice to=Alice",
         &format!("INFO disconnected id=1 transport=tcp address={from} reason="),
         "INFO resumed id=2 first_id=1 nick=Alice",

@@ -90,7 +90,7 @@ fn text_log_tells_the_life_of_a_server() {
             .to_owned(),
         format!(" INFO listening listener=tcp://{server}"),
         format!(" INFO connected id=1 transport=tcp address={alice}"),
-        r#" INFO joined id=1 nick="a=\"b\\""#.to_owned(),
+        r#" INFO joined id=1 nick="a=\"b\\" room=#lobby"#.to_owned(),
         format!(" INFO refused a connection address={bob} reason=--max-clients limit=1 count=1"),
         r#" INFO left id=1 nick="a=\"b\\" reason=quit"#.to_owned(),
         format!(" INFO disconnected id=1 transport=tcp address={alice} reason=quit duration_ms=N"),
@@ -135,7 +135,7 @@ fn json_log_tells_the_life_of_a_server() {
         ),
         info("listening", json!({ "listener": format!("tcp://{server}") })),
         info("connected", json!({ "id": 1, "transport": "tcp", "address": alice })),
-        info("joined", json!({ "id": 1, "nick": HOSTILE })),
+        info("joined", json!({ "id": 1, "nick": HOSTILE, "room": "#lobby" })),
         info("refused a connection", json!({ "address": bob, "reason": "--max-clients", "limit": 1, "count": 1 })),
         info("left", json!({ "id": 1, "nick": HOSTILE, "reason": "quit" })),
         info(
@@ -174,7 +174,7 @@ fn log_has_each_change_of_membership_once() {
         lines.filter(|line| line.contains("nick=") || line.contains("to=")).collect::<Vec<_>>()
     };
     let expected = [
-        "joined id=1 nick=alice",
+        "joined id=1 nick=alice room=#lobby",
         "entered id=1 nick=alice rooms=#ops,#dev",
         "renamed id=1 from=alice to=al",
         "parted id=1 nick=al room=#lobby",

@@ -117,7 +117,7 @@ impl Delivery {
             Output::Answered(session) => self.count_answered(session),
             Output::SetDialect(session, dialect) => self.set_dialect(session, dialect),
             Output::SetMode(session, mode) => self.set_mode(session, mode),
-            Output::CloseRoom(room) => self.close_room(room),
+            Output::CloseRoom(room) => self.replies.remove(room),
             Output::Follow(session, room, is_home) => self.follow(state, session, room, is_home),
             Output::Unfollow(session, room) => self.unfollow(session, room),
             Output::Close(session, reason) => self.close(session, reason),
@@ -270,11 +270,6 @@ impl Delivery {
     fn unfollow(&mut self, session: SessionId, room: RoomId) {
         let Some(client) = self.clients.get_mut(session) else { return };
         client.unfollow(&mut self.publisher, session, room);
-    }
-
-    fn close_room(&mut self, room: RoomId) {
-        self.publisher.close_room(room);
-        self.replies.remove(room);
     }
 
     /// Ends the client's output after the lines and the events so far.

@@ -58,9 +58,6 @@ impl Script {
         for reader in &readers {
             delivery.connect(reader.session, Arc::clone(&reader.mailbox));
         }
-        for room in (0..ROOMS).map(RoomId) {
-            delivery.publisher.open_room(room, &room_name(room), MessageId(0));
-        }
         let rooms = (0..ROOMS).map(RoomId).collect();
         Self { delivery, state: SharedState::default(), readers, rooms, model: Model::default() }
     }
@@ -151,6 +148,8 @@ impl Script {
 
     fn follow(&mut self, session: SessionId, room: RoomId, is_home: bool) {
         self.model.follow(session, room, is_home);
+        // Without a state, `Delivery::follow` does not do it.
+        self.delivery.publisher.open_room(room, &room_name(room), self.model.last_message(room));
         self.deliver(session, Output::Follow(session, room, is_home));
     }
 
@@ -169,7 +168,6 @@ impl Script {
         if room != RoomId::LOBBY && (1..=SESSIONS).all(|session| !self.model.follows(SessionId(session), room)) {
             self.deliver(SessionId::SERVER, Output::CloseRoom(room));
             let new = RoomId(room.0 + ROOMS);
-            self.delivery.publisher.open_room(new, &room_name(new), MessageId(0));
             self.rooms[(new.0 % ROOMS) as usize] = new;
         }
     }

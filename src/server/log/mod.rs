@@ -254,7 +254,7 @@ fn disconnected(session: SessionId, transport: &str, address: SocketAddr, reason
 
 pub(super) fn membership_change(change: &MembershipChange) {
     match change {
-        MembershipChange::Joined(SessionId(id), nick) => info!(id, %nick, "joined"),
+        MembershipChange::Joined(SessionId(id), nick, room) => info!(id, %nick, %room, "joined"),
         MembershipChange::Resumed { session: SessionId(id), first: SessionId(first_id), name: nick } => {
             info!(id, first_id, %nick, "resumed");
         }

@@ -71,12 +71,12 @@ export function problemOfLeaving(session) {
   return session.rooms.length < 2 ? LAST_ROOM : '';
 }
 
-/** The commands about rooms. `rooms.go(name)`, `rooms.join(names, refused, isTyped)` and `rooms.find()` show a room or the dialog. */
+/** The commands about rooms. `rooms.go(name)`, `rooms.join(names, refused, from)` and `rooms.find()` show a room or the dialog. */
 function roomCommandsOf({ session, rooms, giveBack }) {
   const answer = (line) => (reply) => reply?.isOk || giveBack(line, reply ? refusal(reply) : NOT_CONNECTED);
   const commands = {
     join(line) {
-      rooms.join(line.rooms, answer(line), true);
+      rooms.join(line.rooms, answer(line), line.from);
     },
 
     part(line) {

@@ -22,6 +22,8 @@ export class Composer {
   #changed;
   #completion = null;
   #draft = null;
+  /** The draft, and those from which `/join` has led to it, one after the other. */
+  #sources = new Set();
   #audience = 'everybody';
   #isConnected = false;
   #isComposing = false;
@@ -51,14 +53,25 @@ export class Composer {
     byId('emoji').addEventListener('click', ({ target }) => target.value && this.#insert(target.value));
   }
 
-  /** Shows a draft, to be edited and sent. With `isMoving`, it takes over what was typed since the last line was sent. */
-  open(draft, isMoving = false) {
+  /**
+   * Shows a draft, to be edited and sent. `from` is the draft in which the user has typed `/join` for this one, if that is so. Text typed
+   * since then moves, unless the user has opened another room meanwhile.
+   */
+  open(draft, from = null) {
     const before = this.#draft;
-    if (isMoving) draft.takeOver(before);
-    else draft.isNew = false;
+    const isMoving = this.#sources.has(from);
+    if (!isMoving) this.#sources.clear();
+    this.#sources.add(draft);
     this.#draft = draft;
+    draft.takeOver(isMoving ? before : null);
     this.#show();
     if (isMoving) this.#changed(before);
+  }
+
+  /** Calls `job` once the user composes no text. A change of the box would abort the composition, or duplicate its text. */
+  afterComposition(job) {
+    if (this.#isComposing) this.#box.addEventListener('compositionend', job, { once: true });
+    else job();
   }
 
   focus() {
@@ -87,11 +100,7 @@ export class Composer {
 
   /** Puts refused text back into its draft. */
   giveBack(draft, text, reason) {
-    // Waits for the end of a composition: a change of the box would abort it, or duplicate its text.
-    if (this.#isComposing && draft === this.#draft) {
-      this.#box.addEventListener('compositionend', () => this.giveBack(draft, text, reason), { once: true });
-      return;
-    }
+    if (this.#isComposing && draft === this.#draft) return this.afterComposition(() => this.giveBack(draft, text, reason));
     draft.giveBack(text, reason);
     if (draft === this.#draft) this.#show();
     else this.#changed(draft);

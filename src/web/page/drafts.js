@@ -9,8 +9,8 @@ export class Draft {
   /** The reason why the text, or a part of it, was not sent; or another text for the user. */
   reason = '';
   recipients;
-  /** Whether the text was typed since a line was sent, without another room being opened in between. */
-  isNew = false;
+  /** Whether the text was typed since a line was sent, and since the room was opened. */
+  #isNew = false;
   #key;
   /** Refused text at the beginning, until the user edits it. */
   #givenBack = '';
@@ -35,16 +35,16 @@ export class Draft {
   /** Empties the text, which was sent. */
   sent() {
     this.text = '';
-    this.isNew = true;
+    this.#isNew = true;
     this.#givenBack = '';
   }
 
-  /** Takes the new text of another draft, if that is not a whisper and this draft is empty. */
+  /** The draft is opened. Takes the new text of another one, if that is not a whisper and this draft is empty. */
   takeOver(other) {
     const isFree = this.text === '' && !this.recipients.names.length;
-    if (!isFree || !other.isNew || other.#givenBack || other.recipients.names.length) return;
+    this.#isNew = isFree && other?.#isNew && !other.#givenBack && !other.recipients.names.length;
+    if (!this.#isNew) return;
     this.text = other.text;
-    this.isNew = true;
     other.text = '';
   }
 

@@ -13,7 +13,7 @@ const HINTS = [
   ['list-commands', '; HELP lists the commands'],
   ['whisper-or-say', ' (HELP lists the commands, without a slash); to whisper, write: WHISPER name[,name...] text; to say it to everybody: MSG text'],
   ['check-epoch', '; if your id is from another epoch (HELLO has the current one), write: HISTORY [count]'],
-  ['check-room-epoch', '; if your id is from another epoch (the reply to JOIN or WATCH has the current one), write: HISTORY [count]'],
+  ['check-room-epoch', '; if your id is from another epoch (the reply to NICK, JOIN or WATCH has the current one), write: HISTORY [count]'],
   ['enable-store', ' (to enable it, start chinwagd with --data PATH)'],
   ['add-rarer-word', '; add a rarer word'],
   ['split-stroke', '; send the rest in another DRAW'],

@@ -30,7 +30,7 @@ export class Navigation {
   );
   #head = new RoomHead({ setTopic: (text) => this.#setTopic(text), leave: () => this.#leave() });
 
-  /** `opened(room, isTyped)` is called to show a room; `isTyped` says that the user has entered it by a line of the composer. */
+  /** `opened(room, from)` is called to show a room; `from` is the conversation in which the user has typed `/join`, otherwise null. */
   constructor({ session, composer, opened }) {
     this.#session = session;
     this.#composer = composer;
@@ -49,12 +49,18 @@ export class Navigation {
     else this.join([name], (reply) => reply?.isOk || this.#composer.explain(reply ? refusal(reply) : NOT_CONNECTED));
   }
 
-  /** Enters rooms, and shows the last of them. `answered` gets the reply, or null without a connection. */
-  join(names, answered, isTyped = false) {
+  /**
+   * Enters rooms, and shows the last of them. `answered` gets the reply, or null without a connection. `from` is the conversation in which
+   * the command was typed.
+   */
+  join(names, answered, from = null) {
     if (!names.every(isRoomName)) return answered(INVALID);
     this.#session.join(names, (reply, rooms) => {
-      if (rooms.length) this.#open(rooms.at(-1), true, isTyped);
       answered(reply);
+      this.#composer.afterComposition(() => {
+        const room = rooms.findLast(({ name }) => this.#session.roomNamed(name));
+        if (room) this.#open(room, true, from);
+      });
     });
   }
 
@@ -84,10 +90,10 @@ export class Navigation {
     this.#composer.audience = isOnly ? 'everybody' : current.name;
   }
 
-  #open(room, isNewEntry, isTyped = false) {
+  #open(room, isNewEntry, from = null) {
     const { current } = this.#session;
     if (room !== current) {
-      this.#opened(room, isTyped);
+      this.#opened(room, from);
       this.announce(`${room.name} is open.`);
     }
     showInAddress(room.name, isNewEntry);

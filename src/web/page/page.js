@@ -79,14 +79,14 @@ function storeRooms() {
   for (const area of ['sessionStorage', 'localStorage']) store(area, 'rooms', rooms);
 }
 
-/** Shows a room. If the user has entered it by a typed line, the text typed since then moves into it. */
-function open(room, isTyped = false) {
+/** Shows a room. If the user has typed `/join` in the conversation `from`, the text typed there since then moves into the room. */
+function open(room, from = null) {
   canvas.stop();
   status.close();
   session.open(room);
   const conversation = conversations.open(room);
   people.open(room, conversation.draft.recipients);
-  composer.open(conversation.draft, isTyped);
+  composer.open(conversation.draft, from?.draft);
   canvas.open();
   showRoom();
 }

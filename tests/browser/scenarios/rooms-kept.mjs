@@ -126,7 +126,53 @@ await play(async () => {
   await openRoom(alice, '#ops');
   assert.equal(await alice.inputValue('#text'), 'for ops');
   await alice.fill('#text', '');
-  for (const room of ['#one', '#two', '#three']) await say(alice, `/part ${room}`);
+  // Another room was opened meanwhile, and text was sent there.
+  await alice.evaluate(() => {
+    const box = document.getElementById('text');
+    const submit = (text) => {
+      box.value = text;
+      document.getElementById('composer').requestSubmit();
+    };
+    submit('/join #four');
+    document.querySelector('.room[data-name="#lobby"]').click();
+    submit('sent to the lobby');
+    box.value = 'for the lobby';
+    box.dispatchEvent(new Event('input'));
+  });
+  await expectText(alice, '#room-name', '#four');
+  assert.equal(await alice.inputValue('#text'), '');
+  await openRoom(alice, '#lobby');
+  assert.equal(await alice.inputValue('#text'), 'for the lobby');
+  // Several commands, before the reply to the first one; a draft of the room stays.
+  await alice.evaluate(() => {
+    const box = document.getElementById('text');
+    for (const text of ['/join #five', '/join #six', 'moved']) {
+      box.value = text;
+      if (text.startsWith('/')) document.getElementById('composer').requestSubmit();
+      else box.dispatchEvent(new Event('input'));
+    }
+  });
+  await expectText(alice, '#room-name', '#six');
+  assert.equal(await alice.inputValue('#text'), 'moved');
+  await typeAfterJoin('#three', 'more');
+  await expectText(alice, '#room-name', '#three');
+  await alice.fill('#text', 'old text');
+  await openRoom(alice, '#six');
+  await alice.fill('#text', '');
+  await alice.evaluate(() => {
+    const box = document.getElementById('text');
+    for (const text of ['/join #three', '/join #four']) {
+      box.value = text;
+      document.getElementById('composer').requestSubmit();
+    }
+  });
+  await expectText(alice, '#room-name', '#four');
+  assert.equal(await alice.inputValue('#text'), '');
+  await openRoom(alice, '#three');
+  assert.equal(await alice.inputValue('#text'), 'old text');
+  await alice.fill('#text', '');
+  await openRoom(alice, '#ops');
+  for (const room of ['#one', '#two', '#three', '#four', '#five', '#six']) await say(alice, `/part ${room}`);
   await expectRooms(alice, '#lobby', '#ops*');
 
   // The canvas.

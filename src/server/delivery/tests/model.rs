@@ -58,6 +58,11 @@ impl Model {
         MessageId(*last)
     }
 
+    /// The room's newest message.
+    pub(super) fn last_message(&self, room: RoomId) -> MessageId {
+        MessageId(self.last_ids.get(&room.0).copied().unwrap_or(0))
+    }
+
     fn session(&self, session: SessionId) -> Option<&SessionModel> {
         self.sessions.get(&session.0)
     }
