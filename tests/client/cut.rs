@@ -19,9 +19,9 @@ const BEHIND_MAX: usize = 300;
 /// Largest number of bytes that the client gets between two cuts; less than a hundredth of all bytes.
 const BYTES_MAX: usize = 6_000;
 
-/// A proxy that closes the first `cuts_max` connections, each after a random number of bytes to the client. The first connection gets enough
-/// bytes to join.
-fn proxy(server: SocketAddr, cuts_max: usize, mut random: Rng) -> (SocketAddr, Arc<AtomicUsize>) {
+/// A proxy that closes the first `cuts_max` connections, each after a random number of bytes to the client, less than `bytes_max`. The first
+/// connection gets enough bytes to join.
+fn proxy(server: SocketAddr, cuts_max: usize, bytes_max: usize, mut random: Rng) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let (address, cuts) = (listener.local_addr().expect("an address"), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&cuts);
@@ -29,7 +29,7 @@ fn proxy(server: SocketAddr, cuts_max: usize, mut random: Rng) -> (SocketAddr, A
         for (number, client) in listener.incoming().enumerate() {
             let (Ok(mut client), Ok(mut there)) = (client, TcpStream::connect(server)) else { return };
             let least = if number == 0 { 1_000 } else { 0 };
-            let limit = if number < cuts_max { random.usize(least..BYTES_MAX) } else { usize::MAX };
+            let limit = if number < cuts_max { random.usize(least..bytes_max) } else { usize::MAX };
             let (mut from, mut to) = (client.try_clone().expect("a clone"), there.try_clone().expect("a clone"));
             let up = thread::spawn(move || drop(std::io::copy(&mut from, &mut to)));
             pass_on(&mut there, &mut client, limit);
@@ -72,7 +72,7 @@ fn client_prints_each_message_once_over_100_reconnects() {
     let mut watcher = server.join("watcher");
     let mut sender = server.join("sender");
     watcher.expect("JOIN sender");
-    let (address, cuts) = proxy(server.address, CUTS, random());
+    let (address, cuts) = proxy(server.address, CUTS, BYTES_MAX, random());
     let mut client = super::client(address, &["tail", "--nick", "tail", "--from", "sender", "--json"])
         .args(["--count", &MESSAGES.to_string()])
         .stderr(std::process::Stdio::null())
@@ -107,6 +107,9 @@ fn client_prints_each_message_once_over_100_reconnects() {
 const CHAT_MESSAGES: usize = 2_000;
 const CHAT_CUTS: usize = 30;
 
+/// Less than a thirtieth of the bytes of all messages, so that all cuts happen.
+const CHAT_BYTES_MAX: usize = 2_000;
+
 /// Messages go to both rooms in turn. Within a room, they arrive in order.
 #[test]
 fn chat_shows_each_message_of_its_rooms_once_over_reconnects() {
@@ -117,7 +120,7 @@ fn chat_shows_each_message_of_its_rooms_once_over_reconnects() {
         client.sync();
         client
     });
-    let (address, cuts) = proxy(server.address, CHAT_CUTS, random());
+    let (address, cuts) = proxy(server.address, CHAT_CUTS, CHAT_BYTES_MAX, random());
     let mut client = super::client(address, &["--nick", "chat"]).spawn().expect("the client starts");
     let mut typed = client.stdin.take().expect("piped");
     typed.write_all(b"/join #ops\n").expect("the client reads");
