@@ -1,11 +1,12 @@
 //! The interface through which a command reads and changes its session and the shared state.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Hint, HistoryReply, Refusal, Reply, ServerLine, Verb};
-use crate::protocol::{Dialect, ErrorCode, MessageId, Mode, Name, RoomName, Secret, Text, Timestamp, User};
+use crate::protocol::{
+    Dialect, ErrorCode, MessageId, Mode, Name, PeerAddress, RoomName, Secret, Text, Timestamp, User,
+};
 use crate::state::{Action, MemberId, Room, RoomId, SharedState, Uptime, Verifier};
 
 /// The session that sent the command, and the shared state. The session gets lines in the order in which the command sends them.
@@ -143,7 +144,7 @@ pub(super) fn not_in_room(verb: Verb, room: Option<&RoomName>) -> Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionInfo {
     /// The address of the client.
-    pub address: SocketAddr,
+    pub address: PeerAddress,
     /// When the last line arrived.
     pub last_line_at: Uptime,
 }

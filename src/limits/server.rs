@@ -3,6 +3,12 @@
 /// Connections that the kernel queues while the server is busy; the kernel lowers it to its own limit.
 pub const ACCEPT_BACKLOG: i32 = 4096;
 
+/// Longest path of a Unix socket, in bytes: what its address has room for, before a NUL (unix(7)).
+pub const UNIX_PATH_BYTES_MAX: usize = 107;
+
+/// Default permissions of a Unix socket: its owner and its group may connect.
+pub const UNIX_MODE_DEFAULT: u32 = 0o660;
+
 /// Tasks that run before the sockets are polled again: a writer takes about ten microseconds, and new input waits for all of them.
 pub const TASKS_AT_ONCE_MAX: usize = 16;
 

@@ -1,9 +1,8 @@
 //! The `USER` line: a member in the lists of `WHO` and `STATUS`.
 
 use std::fmt;
-use std::net::SocketAddr;
 
-use super::Name;
+use super::{Name, PeerAddress};
 
 const COORDINATOR: &str = "coordinator";
 const MEMBER: &str = "member";
@@ -25,7 +24,7 @@ pub struct Details {
     /// The member's number, unique for as long as the server runs.
     pub id: u64,
     /// The address of the client, which only the lobby's coordinator sees.
-    pub address: Option<SocketAddr>,
+    pub address: Option<PeerAddress>,
     /// Seconds since the client's last line.
     pub idle_seconds: u64,
     /// Seconds since the member joined.

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::token_bucket::{Rate, TokenBucket};
 use crate::command::{Hint, Refusal};
 use crate::limits::{ADDRESSES_KEPT_MIN, DESCRIPTORS_RESERVED, REFUSED_MAX};
-use crate::protocol::ErrorCode;
+use crate::protocol::{ErrorCode, PeerAddress};
 use crate::session::counted_address;
 
 /// The limits, and the counters of connections.
@@ -51,8 +51,8 @@ pub(super) struct Ticket {
 
 #[derive(Debug)]
 enum TicketKind {
-    /// An admitted client from this address.
-    Client(IpAddr),
+    /// An admitted client from this address. `None`: on a Unix socket, where only the connections in all are limited.
+    Client(Option<IpAddr>),
     /// A refused connection that stays open until the client has read the reason.
     Refused,
 }
@@ -74,22 +74,24 @@ impl Admission {
     }
 
     /// Admits a client from this address, or returns the limit that it exceeds.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Ticket, AdmissionLimit> {
-        let kind = TicketKind::Client(counted_address(address));
+    pub(super) fn admit(self: &Arc<Self>, address: PeerAddress, now: Instant) -> Result<Ticket, AdmissionLimit> {
+        let address = counted_address(address);
         let mut counts = self.counts();
         if counts.clients >= self.clients_max {
             return Err(AdmissionLimit::Clients(self.clients_max));
         }
-        let usage = counts.usage(counted_address(address), now);
-        if self.per_address_max > 0 && usage.clients >= self.per_address_max {
-            return Err(AdmissionLimit::Address(self.per_address_max));
+        if let Some(address) = address {
+            let usage = counts.usage(address, now);
+            if self.per_address_max > 0 && usage.clients >= self.per_address_max {
+                return Err(AdmissionLimit::Address(self.per_address_max));
+            }
+            if !usage.bucket.try_spend(self.per_address_rate, now) {
+                return Err(AdmissionLimit::Rate(self.per_address_rate.per_second));
+            }
+            usage.clients += 1;
         }
-        if !usage.bucket.try_spend(self.per_address_rate, now) {
-            return Err(AdmissionLimit::Rate(self.per_address_rate.per_second));
-        }
-        usage.clients += 1;
         counts.clients += 1;
-        Ok(Ticket { admission: Arc::clone(self), kind })
+        Ok(Ticket { admission: Arc::clone(self), kind: TicketKind::Client(address) })
     }
 
     /// Counts a refused connection, so that its socket may stay open until the client has read the reason. `None` if there are too many.
@@ -123,7 +125,7 @@ impl Drop for Ticket {
             TicketKind::Refused => counts.refused -= 1,
             TicketKind::Client(address) => {
                 counts.clients -= 1;
-                if let Some(usage) = counts.by_address.get_mut(&address) {
+                if let Some(usage) = address.and_then(|address| counts.by_address.get_mut(&address)) {
                     usage.clients -= 1;
                 }
             }
@@ -166,10 +168,15 @@ mod tests {
 
     const UNLIMITED: Rate = Rate { per_second: 0, burst: 1 };
 
+    /// A client at this IP address.
+    fn at(address: &str) -> PeerAddress {
+        (address.parse::<IpAddr>().unwrap(), 1024).into()
+    }
+
     #[test]
     fn admit_limits_all_clients_and_those_of_one_address() {
         let admission = Admission::new(3, 2, UNLIMITED);
-        let admit = |address: &str| admission.admit(address.parse().unwrap(), Instant::now());
+        let admit = |address: &str| admission.admit(at(address), Instant::now());
         let first = admit("192.0.2.1").unwrap();
         let _second = admit("::ffff:192.0.2.1").unwrap();
         assert_eq!(admit("192.0.2.1").unwrap_err(), AdmissionLimit::Address(2));
@@ -182,11 +189,21 @@ mod tests {
     #[test]
     fn admit_counts_ipv6_network_as_one_address() {
         let admission = Admission::new(10, 1, UNLIMITED);
-        let admit = |address: &str| admission.admit(address.parse().unwrap(), Instant::now());
+        let admit = |address: &str| admission.admit(at(address), Instant::now());
         let one = admit("2001:db8::1").unwrap();
         assert_eq!(admit("2001:db8::ffff:0:0:2").unwrap_err(), AdmissionLimit::Address(1));
         let other = admit("2001:db8:0:1::1").unwrap();
         drop((one, other));
+    }
+
+    #[test]
+    fn admit_counts_unix_clients_in_all_only() {
+        let admission = Admission::new(3, 1, Rate { per_second: 1, burst: 1 });
+        let admit = || admission.admit(PeerAddress::Unix, Instant::now());
+        let [first, _second, _third] = [admit(), admit(), admit()].map(Result::unwrap);
+        assert_eq!(admit().unwrap_err(), AdmissionLimit::Clients(3));
+        drop(first);
+        assert!(admit().is_ok());
     }
 
     /// Clients at other addresses are admitted meanwhile.
@@ -194,7 +211,7 @@ mod tests {
     fn admit_limits_rate_of_one_address() {
         let admission = Admission::new(10, 0, Rate { per_second: 10, burst: 2 });
         let start = Instant::now();
-        let admit = |address: &str, ms| admission.admit(address.parse().unwrap(), start + Duration::from_millis(ms));
+        let admit = |address: &str, ms| admission.admit(at(address), start + Duration::from_millis(ms));
         let connect = |address, ms| admit(address, ms).map(drop);
         assert_eq!([0, 0, 0, 50].map(|ms| connect("192.0.2.1", ms).is_ok()), [true, true, false, false]);
         assert_eq!(connect("192.0.2.1", 0), Err(AdmissionLimit::Rate(10)));
@@ -208,7 +225,7 @@ mod tests {
         let start = Instant::now();
         for number in 0..100_000_u32 {
             let now = start + Duration::from_millis(number.into());
-            drop(admission.admit(std::net::Ipv4Addr::from_bits(number).into(), now));
+            drop(admission.admit((number.to_be_bytes(), 1024).into(), now));
             assert!(admission.counts().by_address.len() <= 2 * ADDRESSES_KEPT_MIN);
         }
     }

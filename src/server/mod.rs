@@ -37,12 +37,12 @@ mod store_reader;
 mod store_sequencer;
 mod token_bucket;
 mod transport;
+mod unix_socket;
 #[cfg(feature = "web")]
 mod web;
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,14 +57,16 @@ use self::admission::Admission;
 use self::clock::{Clock, SystemClock, UptimeMeter};
 use self::connection::ConnectionContext;
 use self::hub::{Hub, HubRequest};
-pub use self::listen::Listener;
 use self::listen::Listeners;
+pub use self::listen::{ListenAddress, Listener, Scheme};
 use self::log::RunLog;
 use self::port_file::PortFile;
 use self::shutdown::Signals;
 use self::sockets::Sockets;
 pub use self::store_interface::StoreOpener;
 pub use self::token_bucket::Rate;
+use self::unix_socket::SocketFile;
+pub use self::unix_socket::UnixSocket;
 #[cfg(feature = "web")]
 pub use self::web::WebOptions;
 use crate::feed::Feed;
@@ -81,7 +83,7 @@ use crate::state::{SessionId, SharedState, StateLimits};
 pub struct ServerOptions {
     /// The addresses to listen on, each with its protocol. Port 0: any free port.
     pub listen: Vec<Listener>,
-    /// The file to write the listening ports to, one per line.
+    /// The file to write the listening ports to, one per line; `-` for a Unix socket.
     pub port_file: Option<PathBuf>,
     /// The most bytes that the feed keeps.
     pub backlog_bytes: usize,
@@ -150,7 +152,7 @@ pub fn send_timeout_max(dead_peer_timeout: Duration) -> Duration {
 #[derive(Debug)]
 pub enum StartError {
     /// The server cannot listen on this address.
-    Listen(SocketAddr, io::Error),
+    Listen(ListenAddress, io::Error),
     /// The store cannot be opened.
     Store(Box<dyn Error + Send + Sync>),
     /// The port file cannot be written.
@@ -162,13 +164,16 @@ pub enum StartError {
 impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Listen(address @ ListenAddress::Unix(_), error) if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "cannot listen on {address}: a server listens there already; stop it or choose another path")
+            }
             Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
                 write!(
                     f,
                     "cannot listen on {address}: the address is in use; stop what listens there or choose another port"
                 )
             }
-            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+            Self::Listen(ListenAddress::Ip(address), error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
                 let every = if address.is_ipv4() { "0.0.0.0" } else { "[::]" };
                 write!(
                     f,
@@ -228,10 +233,24 @@ impl Drop for Run {
     }
 }
 
+/// The files that exist while the server runs. Dropping this removes them.
+struct RunFiles {
+    port_file: Option<PortFile>,
+    sockets: Vec<SocketFile>,
+}
+
+impl RunFiles {
+    /// Removes the files, unless other files have replaced them.
+    fn remove(&self) {
+        self.port_file.iter().for_each(PortFile::remove);
+        self.sockets.iter().for_each(SocketFile::remove);
+    }
+}
+
 /// Serves clients until the server stops. Returns the reason for the stop.
 async fn serve(
     executor: Arc<Executor<'static>>,
-    listeners: Listeners,
+    mut listeners: Listeners,
     options: ServerOptions,
     mut signals: Signals,
     sockets: Arc<Sockets>,
@@ -252,21 +271,20 @@ async fn serve(
         ConnectionContext { feed, store_reader, to_hub, line_rate, send_timeout, clock, log: Arc::clone(&log) };
     let context = Arc::new(context);
     let write = |path: &PathBuf| {
-        let written = PortFile::write(path, listeners.ports());
-        written.map(Arc::new).map_err(|error| StartError::PortFile(path.clone(), error))
+        PortFile::write(path, listeners.ports()).map_err(|error| StartError::PortFile(path.clone(), error))
     };
     let port_file = options.port_file.as_ref().map(write).transpose()?;
+    let files = Arc::new(RunFiles { port_file, sockets: listeners.take_socket_files() });
     let admission = create_admission(&options);
     listeners.log();
     announce::announce(listeners.announcement()).await;
     let mut critical_tasks = listeners.accept(&executor, &context, &sockets, &admission);
     critical_tasks.push(executor.spawn(send_ticks(Arc::clone(&context))));
-    let weak_port_file = port_file.as_ref().map(Arc::downgrade).unwrap_or_default();
     let tasks_end = future::or(&mut hub, wait_for_any(&mut critical_tasks));
-    let reason = signals.run_until_stop(tasks_end, weak_port_file, log).await;
+    let reason = signals.run_until_stop(tasks_end, Arc::downgrade(&files), log).await;
     drop(critical_tasks);
     shutdown::close_connections(context, hub).await;
-    drop(port_file);
+    drop(files);
     Ok(reason)
 }
 

@@ -1,4 +1,4 @@
-//! The port file, from which scripts read the server's ports while it runs.
+//! The port file, from which scripts read the server's ports while it runs. A Unix socket has no port: `-` is in its line.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -11,6 +11,9 @@ use crate::limits::PORT_FILE_BYTES_MAX;
 
 /// Readable by all users, unless the umask forbids it; writable by the owner.
 const PORT_FILE_MODE: u32 = 0o644;
+
+/// The line of a listener without a port.
+const NO_PORT: &str = "-";
 
 /// A port file that is in place. Dropping it removes it.
 pub(super) struct PortFile {
@@ -39,7 +42,9 @@ impl PortFile {
         let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
         let mut content = Vec::new();
         file.take(PORT_FILE_BYTES_MAX).read_to_end(&mut content)?;
-        let is_port = |line: &[u8]| (1..=5).contains(&line.len()) && line.iter().all(u8::is_ascii_digit);
+        let is_port = |line: &[u8]| {
+            line == NO_PORT.as_bytes() || (1..=5).contains(&line.len()) && line.iter().all(u8::is_ascii_digit)
+        };
         let lines = content.strip_suffix(b"\n").unwrap_or(&content);
         let is_short = (content.len() as u64) < PORT_FILE_BYTES_MAX;
         if lines.is_empty() || is_short && lines.split(|&byte| byte == b'\n').all(is_port) {
@@ -49,13 +54,14 @@ impl PortFile {
         }
     }
 
-    /// Writes the ports, one per line, to a temporary file in the same directory, then renames it: no reader sees a partial file.
+    /// Writes the ports, one per line (`None`: a Unix socket), to a temporary file in the same directory, then renames it: no reader sees a partial file.
     ///
     /// # Errors
     /// Those of [`PortFile::check`], and of writing.
-    pub(super) fn write(path: &Path, ports: impl Iterator<Item = u16>) -> io::Result<Self> {
+    pub(super) fn write(path: &Path, ports: impl Iterator<Item = Option<u16>>) -> io::Result<Self> {
         Self::check(path)?;
-        let ports: String = ports.map(|port| format!("{port}\n")).collect();
+        let line = |port: Option<u16>| port.map_or(NO_PORT.to_owned(), |port| port.to_string()) + "\n";
+        let ports: String = ports.map(line).collect();
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Created here to get the system's own error: tempfile would add the name that it tried.
         let readable_by_all =
@@ -94,8 +100,9 @@ fn unexpected(found: &str) -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, format!("{expected}; found {found}"))
 }
 
-fn kind_of(found: FileType) -> &'static str {
+pub(super) fn kind_of(found: FileType) -> &'static str {
     match found {
+        _ if found.is_file() => "a file",
         _ if found.is_dir() => "a directory",
         _ if found.is_symlink() => "a symbolic link",
         _ if found.is_fifo() => "a FIFO",

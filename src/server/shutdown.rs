@@ -13,10 +13,10 @@ use async_signal::Signal;
 use futures_lite::{StreamExt as _, future};
 use smol::{Task, Timer};
 
+use super::RunFiles;
 use super::connection::ConnectionContext;
 use super::hub::HubRequest;
 use super::log::{self, RunLog};
-use super::port_file::PortFile;
 use crate::limits::{SHUTDOWN_MS_MAX, SIGNAL_COPY_MS_MAX};
 use crate::process::catch_signals;
 use crate::session::InputKind;
@@ -50,12 +50,12 @@ impl Signals {
     }
 
     /// Waits for the first signal, or until `critical_tasks` completes. Returns the reason to stop. From then on, a
-    /// further signal removes the port file and ends the process at once, with the status 128 + signal number, as after
+    /// further signal removes the files of the run and ends the process at once, with the status 128 + signal number, as after
     /// a death by that signal. [`Signals::wait_second`] lists the signals that do not count.
     pub(super) async fn run_until_stop(
         mut self,
         critical_tasks: impl Future<Output = ()>,
-        port_file: Weak<PortFile>,
+        files: Weak<RunFiles>,
         log: Arc<RunLog>,
     ) -> &'static str {
         let tasks_ended = async {
@@ -66,8 +66,8 @@ impl Signals {
         let first_at = Instant::now();
         let exit_at_second = move || {
             let Some(second) = smol::block_on(self.wait_second(first_at)) else { return };
-            if let Some(file) = port_file.upgrade() {
-                file.remove();
+            if let Some(files) = files.upgrade() {
+                files.remove();
             }
             log.stopped(&format!("second {}", name_of(second)));
             log::end();

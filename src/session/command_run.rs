@@ -149,7 +149,7 @@ impl Context for CommandRun<'_> {
     }
 
     fn spend_room_creations(&mut self, rooms: usize) -> bool {
-        let Some(address) = self.session().map(|state| state.address.ip()) else { return false };
+        let Some(address) = self.session().map(|state| state.address) else { return false };
         let now = self.sessions.now();
         self.sessions.room_creations.try_spend(address, rooms, now)
     }

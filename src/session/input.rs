@@ -1,11 +1,9 @@
 //! Inputs: what the hub passes to the sessions.
 
-use std::net::SocketAddr;
-
 #[cfg(doc)]
 use super::Sessions;
 use crate::command::{ClientLine, Command, Refusal};
-use crate::protocol::{Ending, LeaveReason, OtherProtocol, RoomName, Secret, Timestamp};
+use crate::protocol::{Ending, LeaveReason, OtherProtocol, PeerAddress, RoomName, Secret, Timestamp};
 use crate::state::{RoomId, SessionId, Uptime};
 
 /// An event outside of the shared state, such as a client's line.
@@ -51,7 +49,7 @@ impl InputKind {
 #[derive(Clone, Debug)]
 pub enum InputKind {
     /// A client connected, from this address.
-    Connect(SocketAddr),
+    Connect(PeerAddress),
     /// How the client ends its lines.
     Ending(Ending),
     /// The client sent a blank line, which only shows that it is alive.

@@ -17,7 +17,6 @@ mod state_outputs;
 mod timeouts;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use self::input::{Input, InputKind};
@@ -30,7 +29,7 @@ pub use self::timeouts::Timeouts;
 use crate::command::{Features, Hint, Refusal, RoomLine, ServerLine};
 use crate::limits::ERRORS_IN_A_ROW_MAX;
 use crate::protocol::{
-    CloseReason, Dialect, ErrorCode, Event, LeaveReason, Mode, Name, RoomName, Tag, Text, Timestamp, User,
+    CloseReason, Dialect, ErrorCode, Event, LeaveReason, Mode, Name, PeerAddress, RoomName, Tag, Text, Timestamp, User,
 };
 use crate::sequencer::{Change, MemorySequencer, Sequencer};
 use crate::state::{self, DenseMap, MemberId, Origin, RoomId, SessionId, SharedState, StateOutput, Uptime};
@@ -73,7 +72,7 @@ struct PendingLine {
 /// State of one connection.
 #[derive(Debug)]
 struct Session {
-    address: SocketAddr,
+    address: PeerAddress,
     dialect: Dialect,
     echo: bool,
     mode: Mode,
@@ -305,7 +304,7 @@ impl Sessions {
         out.extend([Output::Close(session, closing), Output::Remove(session)]);
     }
 
-    fn connect(&mut self, session: SessionId, address: SocketAddr, out: &mut Vec<Output>) {
+    fn connect(&mut self, session: SessionId, address: PeerAddress, out: &mut Vec<Output>) {
         if self.stopped {
             let farewell = ServerLine::Event(None, shutdown_notice());
             let close = Output::Close(session, CloseReason::Stopping);

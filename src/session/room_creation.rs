@@ -1,15 +1,15 @@
 //! Limits how fast clients of one address create rooms: a token bucket for each address.
 //!
-//! It counts at most [`ROOM_CREATORS_MAX`] addresses. For a new one, it forgets the address that may soonest create as
-//! many rooms again. An attacker with more
-//! addresses (a /48 network has 65,536 of them) can use this to create rooms at any rate. It gains little: its addresses may create
-//! [`ROOM_CREATION_BURST`] rooms each at once anyway, together far more than `--max-rooms`. Refusing new addresses instead would let
-//! this attacker lock out all other clients.
+//! It counts at most [`ROOM_CREATORS_MAX`] addresses. For a new one, it forgets the address that may soonest create as many rooms again. An
+//! attacker with more addresses (a /48 network has 65,536 of them) can use this to create rooms at any rate. It gains little: its addresses
+//! may create [`ROOM_CREATION_BURST`] rooms each at once anyway, together far more than `--max-rooms`. Refusing new addresses instead would
+//! let this attacker lock out all other clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::limits::{ROOM_CREATION_BURST, ROOM_CREATION_SECONDS, ROOM_CREATORS_MAX};
+use crate::protocol::PeerAddress;
 use crate::state::Uptime;
 
 /// The token buckets of addresses that have created rooms recently.
@@ -17,10 +17,10 @@ use crate::state::Uptime;
 /// Unlike `server::token_bucket`, it has the steady time of the state, in whole seconds, and spends several tokens or none.
 #[derive(Debug)]
 pub(super) struct RoomCreations {
-    /// When the bucket of each address will be full: it holds [`ROOM_CREATION_BURST`] tokens, and gets one in every `seconds`.
-    full_at: BTreeMap<IpAddr, Uptime>,
+    /// When the bucket of each counted address will be full: it holds [`ROOM_CREATION_BURST`] tokens, and gets one in every `seconds`.
+    full_at: BTreeMap<Option<IpAddr>, Uptime>,
     /// The same addresses, by that time.
-    by_full_at: BTreeSet<(Uptime, IpAddr)>,
+    by_full_at: BTreeSet<(Uptime, Option<IpAddr>)>,
     /// 0: no limit.
     seconds: u64,
 }
@@ -38,7 +38,7 @@ impl RoomCreations {
     }
 
     /// Spends a token of the address for each of these rooms, if it has as many. Returns whether it had.
-    pub(super) fn try_spend(&mut self, address: IpAddr, rooms: usize, now: Uptime) -> bool {
+    pub(super) fn try_spend(&mut self, address: PeerAddress, rooms: usize, now: Uptime) -> bool {
         if rooms == 0 || self.seconds == 0 {
             return true;
         }
@@ -53,7 +53,7 @@ impl RoomCreations {
     }
 
     /// Records when the bucket of the address will be full. Forgets full buckets and, if there are still too many, the fullest one.
-    fn insert(&mut self, address: IpAddr, full_at: Uptime, now: Uptime) {
+    fn insert(&mut self, address: Option<IpAddr>, full_at: Uptime, now: Uptime) {
         if let Some(before) = self.full_at.insert(address, full_at) {
             self.by_full_at.remove(&(before, address));
         }
@@ -68,21 +68,28 @@ impl RoomCreations {
 }
 
 /// The address under which connections and rooms are counted: for IPv6 the /64 network, because one host may have all of it (RFC 6177).
-pub(crate) fn counted_address(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
+/// `None` for all clients on Unix sockets.
+pub(crate) fn counted_address(address: PeerAddress) -> Option<IpAddr> {
+    let PeerAddress::Ip(address) = address else { return None };
+    Some(match address.ip().to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         IpAddr::V4(address) => address.into(),
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A client at this IP address, or on a Unix socket.
+    fn at(address: &str) -> PeerAddress {
+        address.parse::<IpAddr>().map_or_else(|_| address.parse().unwrap(), |ip| (ip, 1024).into())
+    }
+
     #[test]
     fn address_creates_rooms_at_once_and_then_one_a_minute() {
         let mut creations = RoomCreations::default();
-        let mut spend = |address: &str, rooms, now| creations.try_spend(address.parse().unwrap(), rooms, Uptime(now));
+        let mut spend = |address: &str, rooms, now| creations.try_spend(at(address), rooms, Uptime(now));
         assert!(spend("::1", 96, 5) && !spend("::1", 5, 5) && spend("::1", 4, 5) && !spend("::1", 1, 64));
         assert!(spend("::1", 0, 5) && spend("10.0.0.1", 100, 5));
         assert!(spend("::1", 1, 65) && !spend("::1", 1, 65));
@@ -92,13 +99,14 @@ mod tests {
     #[test]
     fn addresses_of_a_prefix_share_their_rooms() {
         let mut creations = RoomCreations::default();
-        let mut spend = |address: &str| creations.try_spend(address.parse().unwrap(), 100, Uptime(0));
+        let mut spend = |address: &str| creations.try_spend(at(address), 100, Uptime(0));
         assert!(spend("2001:db8::1") && !spend("2001:db8::2") && spend("2001:db8:0:1::1"));
         assert!(spend("10.0.0.1") && !spend("::ffff:10.0.0.1") && spend("10.0.0.2"));
+        assert!(spend("unix") && !spend("unix"));
     }
 
-    fn address(number: usize) -> IpAddr {
-        IpAddr::from(u32::try_from(number).unwrap().to_be_bytes())
+    fn address(number: usize) -> PeerAddress {
+        PeerAddress::from((u32::try_from(number).unwrap().to_be_bytes(), 1024))
     }
 
     #[test]
@@ -110,7 +118,10 @@ mod tests {
         assert!(creations.try_spend(address(0), 1, Uptime(59)));
         assert_eq!(creations.full_at.len(), 9);
         assert!(creations.try_spend(address(9), 1, Uptime(60)));
-        assert_eq!(creations.full_at.keys().copied().collect::<Vec<_>>(), [address(0), address(9)]);
+        assert_eq!(
+            creations.full_at.keys().copied().collect::<Vec<_>>(),
+            [0, 9].map(|number| counted_address(address(number)))
+        );
     }
 
     /// No address is refused because of others.

@@ -6,14 +6,16 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use socket2::{Domain, SockRef, Socket, Type};
-
-use super::{DEADLINE, HELLO, HELLO_WITH_STORE, Server, address_in};
+use super::route::{Direct, Endpoint, Listener, Route, ThroughUnix};
+use super::{DEADLINE, HELLO, HELLO_WITH_STORE, Server};
 
 /// The client's end of one transport.
 pub trait Transport: Sized + Send + 'static {
-    /// The server's option for a listener, besides `--listen` for plain TCP.
-    const LISTENER: &'static [&'static str];
+    /// How the bytes reach the server.
+    type Route: Route;
+
+    /// The scheme of the listener, without encryption.
+    const SCHEME: &'static str;
 
     /// Whether the server may fill up a frame that it cannot complete, with blank lines.
     const HAS_FILLERS: bool = false;
@@ -49,14 +51,21 @@ pub trait Transport: Sized + Send + 'static {
     fn read_end(&mut self) -> Option<u16>;
 }
 
-/// Lines over plain TCP.
-pub struct Tcp(BufReader<TcpStream>);
+/// Lines, as they are.
+pub struct Lines<R>(BufReader<TcpStream>, PhantomData<fn() -> R>);
 
-impl Transport for Tcp {
-    const LISTENER: &'static [&'static str] = &[];
+/// Lines over plain TCP.
+pub type Tcp = Lines<Direct>;
+
+/// Lines over a Unix socket.
+pub type Unix = Lines<ThroughUnix>;
+
+impl<R: Route> Transport for Lines<R> {
+    type Route = R;
+    const SCHEME: &'static str = "tcp";
 
     fn open(stream: TcpStream) -> Self {
-        Self(BufReader::new(stream))
+        Self(BufReader::new(stream), PhantomData)
     }
 
     fn stream(&self) -> &TcpStream {
@@ -104,21 +113,16 @@ pub struct Client<T = Tcp> {
 }
 
 /// Connects. The client has read nothing yet.
-pub(super) fn connect_raw<T: Transport>(address: SocketAddr, receive_buffer: Option<usize>) -> Client<T> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
-    if let Some(bytes) = receive_buffer {
-        socket.set_recv_buffer_size(bytes).expect("a socket");
-    }
-    socket.connect(&address.into()).expect("the server accepts");
-    Client::over(socket.into())
+pub(super) fn connect_raw<T: Transport>(endpoint: &Endpoint, receive_buffer: Option<usize>) -> Client<T> {
+    Client::over(T::Route::connect(endpoint, receive_buffer))
 }
 
-pub(super) fn connect<T: Transport>(address: SocketAddr) -> Client<T> {
-    connect_raw(address, None).greeted()
+pub(super) fn connect<T: Transport>(endpoint: &Endpoint) -> Client<T> {
+    connect_raw(endpoint, None).greeted()
 }
 
-pub(super) fn connect_narrow<T: Transport>(address: SocketAddr) -> Client<T> {
-    connect_raw(address, Some(64 * 1024)).greeted()
+pub(super) fn connect_narrow<T: Transport>(endpoint: &Endpoint) -> Client<T> {
+    connect_raw(endpoint, Some(64 * 1024)).greeted()
 }
 
 impl Client {
@@ -167,7 +171,9 @@ impl<T: Transport> Client<T> {
     fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
-        stream.set_nodelay(true).expect("no delay");
+        if T::Route::IS_TCP {
+            stream.set_nodelay(true).expect("no delay");
+        }
         Self { transport: T::open(stream), syncs: 0 }
     }
 
@@ -300,14 +306,15 @@ impl<T: Transport> Client<T> {
 
     /// Breaks the connection, like a host that has forgotten it.
     pub fn reset(self) {
-        SockRef::from(self.stream()).set_linger(Some(Duration::ZERO)).expect("a socket");
+        T::Route::reset(self.stream());
     }
 }
 
 /// A server with a listener for the transport `T`. It listens for plain TCP as well.
 pub struct Site<T> {
     pub server: Server,
-    pub address: SocketAddr,
+    endpoint: Endpoint,
+    listener: Option<Listener>,
     transport: PhantomData<fn() -> T>,
 }
 
@@ -318,28 +325,43 @@ impl<T: Transport> Site<T> {
 
     /// Starts a server with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
-        Self::adopt(Server::with(&[T::LISTENER, arguments].concat()))
+        Self::start_by(Server::with, arguments)
     }
 
     /// Starts a server with a rate limit for lines.
     pub fn rate_limited(arguments: &[&str]) -> Self {
-        Self::adopt(Server::rate_limited(&[T::LISTENER, arguments].concat()))
+        Self::start_by(Server::rate_limited, arguments)
     }
 
-    /// A server that was started with the listener's option.
+    fn start_by(start: impl FnOnce(&[&str]) -> Server, arguments: &[&str]) -> Self {
+        let listener = T::Route::listener(T::SCHEME);
+        let own = listener.iter().flat_map(|listener| &listener.arguments).map(String::as_str);
+        let server = start(&own.chain(arguments.iter().copied()).collect::<Vec<_>>());
+        if listener.is_some() {
+            return Self { listener, ..Self::adopt(server) };
+        }
+        Self { endpoint: Endpoint::Ip(server.address), server, listener, transport: PhantomData }
+    }
+
+    /// A server that was started with the listener as its second one.
     pub fn adopt(mut server: Server) -> Self {
-        let address = if T::LISTENER.is_empty() { server.address } else { address_in(&server.stdout_line()) };
-        Self { server, address, transport: PhantomData }
+        let endpoint = Endpoint::in_line(&server.stdout_line());
+        Self { server, endpoint, listener: None, transport: PhantomData }
+    }
+
+    /// The address of the listener, if it has an IP address.
+    pub fn ip_address(&self) -> Option<SocketAddr> {
+        self.endpoint.ip()
     }
 
     /// A client that has read nothing.
     pub fn connect_raw(&self) -> Client<T> {
-        connect_raw(self.address, None)
+        connect_raw(&self.endpoint, None)
     }
 
     /// A client that has read its greeting.
     pub fn connect(&self) -> Client<T> {
-        connect(self.address)
+        connect(&self.endpoint)
     }
 
     /// A member that has read everything up to its own join, which every other member has seen.
@@ -349,7 +371,7 @@ impl<T: Transport> Site<T> {
 
     /// A member with a small receive buffer, so that the server soon notices if it does not read.
     pub fn join_narrow(&self, nick: &str) -> Client<T> {
-        connect_narrow(self.address).joined(nick)
+        connect_narrow(&self.endpoint).joined(nick)
     }
 }
 

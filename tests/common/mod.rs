@@ -8,11 +8,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-pub use self::client::{Client, Site, Tcp, Transport};
+pub use self::client::{Client, Site, Tcp, Transport, Unix};
+use self::route::Endpoint;
 #[cfg(feature = "web")]
 pub use self::websocket::WebSocket;
 
 mod client;
+mod route;
 #[cfg(feature = "web")]
 mod websocket;
 
@@ -70,12 +72,12 @@ impl Server {
 
     /// A client that has read its greeting.
     pub fn connect(&self) -> Client {
-        client::connect(self.address)
+        client::connect(&Endpoint::Ip(self.address))
     }
 
     /// A client that has read nothing.
     pub fn connect_raw(&self) -> Client {
-        client::connect_raw(self.address, None)
+        client::connect_raw(&Endpoint::Ip(self.address), None)
     }
 
     /// A member that has read everything up to its own join, which every other member has seen.
@@ -85,7 +87,7 @@ impl Server {
 
     /// A member with a small receive buffer, so that the server soon notices if it does not read.
     pub fn join_narrow(&self, nick: &str) -> Client {
-        client::connect_narrow(self.address).joined(nick)
+        client::connect_narrow(&Endpoint::Ip(self.address)).joined(nick)
     }
 
     /// Standard error, if it is piped.
@@ -228,10 +230,9 @@ pub fn sends_from(address: SocketAddr) -> Option<u64> {
     Some(sum("data_segs_out:") - sum("retrans:"))
 }
 
-/// The address in a line like `chinwagd: listening on 127.0.0.1:9999 - join with: …`.
+/// The IP address in a line like `chinwagd: listening on 127.0.0.1:9999 - join with: …`.
 pub fn address_in(line: &str) -> SocketAddr {
-    let rest = line.strip_prefix("chinwagd: listening on ").unwrap_or_else(|| panic!("no listening line: {line:?}"));
-    rest.split(' ').next().expect("an address").parse().expect("an address")
+    Endpoint::in_line(line).ip().unwrap_or_else(|| panic!("no IP address: {line:?}"))
 }
 
 fn read_line(from: &mut impl BufRead) -> String {

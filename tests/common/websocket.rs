@@ -9,6 +9,7 @@ use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame};
 use tungstenite::{Bytes, Error, Message};
 
+use super::route::Direct;
 use super::{Client, DEADLINE, Transport};
 
 /// Lines in the messages of a WebSocket. Each message from the server must be whole lines.
@@ -21,7 +22,8 @@ pub struct WebSocket {
 }
 
 impl Transport for WebSocket {
-    const LISTENER: &'static [&'static str] = &["--listen", "http://127.0.0.1:0"];
+    type Route = Direct;
+    const SCHEME: &'static str = "http";
     const HAS_FILLERS: bool = true;
 
     fn open(stream: TcpStream) -> Self {

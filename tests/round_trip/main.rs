@@ -22,7 +22,7 @@ use chinwag::limits::{
 };
 use chinwag::protocol::{
     DecoderOutput, Details, Dialect, Drawing, DrawnStroke, ErrorCode, Event, LeaveReason, LineDecoder, MessageId, Mode,
-    Name, PastMessage, ResumeToken, RoomId, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, User,
+    Name, PastMessage, PeerAddress, ResumeToken, RoomId, RoomName, Secret, Stroke, Tag, Text, Timestamp, Token, User,
 };
 
 #[test]
@@ -271,12 +271,16 @@ fn user(u: &mut Unstructured<'_>) -> Result<User> {
     let details = |u: &mut Unstructured<'_>| {
         Ok(Details {
             id: u.arbitrary()?,
-            address: option(u, |u| Ok((u.arbitrary::<IpAddr>()?, u.arbitrary()?).into()))?,
+            address: option(u, peer_address)?,
             idle_seconds: u.arbitrary()?,
             online_seconds: u.arbitrary()?,
         })
     };
     Ok(User { name: name(u)?, coordinator: u.arbitrary()?, details: option(u, details)? })
+}
+
+fn peer_address(u: &mut Unstructured<'_>) -> Result<PeerAddress> {
+    if u.ratio(1, 4)? { Ok(PeerAddress::Unix) } else { Ok((u.arbitrary::<IpAddr>()?, u.arbitrary()?).into()) }
 }
 
 fn tag(u: &mut Unstructured<'_>) -> Result<Tag> {

@@ -25,9 +25,9 @@ fn check_refused(arguments: &[&str], expected: &str) {
 
 /// The forms of `--listen` that the server supports.
 const SCHEMES: &str = if cfg!(feature = "web") {
-    "tcp://HOST:PORT, http://HOST:PORT or HOST:PORT"
+    "tcp://HOST:PORT, http://HOST:PORT, unix:///PATH or HOST:PORT"
 } else {
-    "tcp://HOST:PORT or HOST:PORT"
+    "tcp://HOST:PORT, unix:///PATH or HOST:PORT"
 };
 
 /// Every error names the option, the value and what is expected, in the project's own words.
@@ -51,6 +51,10 @@ fn invalid_option_is_one_line_and_exit_code_2() {
         &format!("invalid --listen \"x.invalid:1\": this host has no known address; {form}"),
     );
     check(
+        &["--listen", "unix:/run/chat"],
+        "invalid --listen \"unix:/run/chat\": expected unix:///PATH, such as unix:///run/chinwag/chat.sock",
+    );
+    check(
         &["--listen", "::1:9999"],
         "invalid --listen \"::1:9999\": expected an IPv6 address in brackets, such as [::1]:9999",
     );
@@ -63,8 +67,7 @@ fn invalid_option_is_one_line_and_exit_code_2() {
         ("tls://127.0.0.1:0", "tls", tls),
         ("https://127.0.0.1:0", "https", tls),
         ("ws://127.0.0.1:0", "ws", ""),
-        ("unix:/run/chat", "unix", ""),
-        ("unix:///run/chat", "unix", ""),
+        ("local:///run/chat", "local", ""),
         ("://127.0.0.1:0", "", ""),
     ] {
         check(

@@ -50,8 +50,10 @@ fn delivery_is_one_send_and_less_in_a_burst<T: Transport>() {
         }
     };
     deliver("MSG first", "first");
-    let Some(before) = sends_from(site.address) else { return };
-    let sends = || sends_from(site.address).expect("it worked a moment ago");
+    // Sends on Unix sockets are not counted.
+    let Some(address) = site.ip_address() else { return };
+    let Some(before) = sends_from(address) else { return };
+    let sends = || sends_from(address).expect("it worked a moment ago");
     for number in 0..MESSAGES {
         deliver(&format!("MSG {number}"), &number.to_string());
     }

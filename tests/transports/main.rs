@@ -10,6 +10,22 @@ macro_rules! test_each_transport {
         mod tcp {
             $(#[test] fn $test() { super::$test::<crate::common::Tcp>(); })*
         }
+        mod unix {
+            $(#[test] fn $test() { super::$test::<crate::common::Unix>(); })*
+        }
+        #[cfg(feature = "web")]
+        mod websocket {
+            $(#[test] fn $test() { super::$test::<crate::common::WebSocket>(); })*
+        }
+    };
+}
+
+/// Makes each of these functions a test for each transport whose bytes TCP carries as they are.
+macro_rules! test_each_plain_tcp_transport {
+    ($($test:ident),* $(,)?) => {
+        mod tcp {
+            $(#[test] fn $test() { super::$test::<crate::common::Tcp>(); })*
+        }
         #[cfg(feature = "web")]
         mod websocket {
             $(#[test] fn $test() { super::$test::<crate::common::WebSocket>(); })*

@@ -21,4 +21,4 @@ fn urgent_byte_keeps_its_place<T: Transport>() {
     }
 }
 
-test_each_transport!(urgent_byte_keeps_its_place);
+test_each_plain_tcp_transport!(urgent_byte_keeps_its_place);

@@ -17,7 +17,7 @@ pub const HANDSHAKE: [&str; 4] = [
 impl Site<WebSocket> {
     /// A connection on which nothing was sent.
     pub fn open(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("the server accepts");
+        let stream = TcpStream::connect(self.ip_address().expect("TCP")).expect("the server accepts");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
@@ -33,7 +33,7 @@ impl Site<WebSocket> {
 
     /// The status of the answer to a request with these fields, and with `Host`.
     pub fn status(&self, request_line: &str, fields: &[&str]) -> u16 {
-        let host = format!("Host: {}", self.address);
+        let host = format!("Host: {}", self.ip_address().expect("TCP"));
         status(&self.ask(&[&[request_line, &host], fields].concat()))
     }
 }

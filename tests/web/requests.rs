@@ -88,7 +88,7 @@ fn foreign_origin_is_refused() {
         let answer = client.next().expect("an answer");
         status(&answer)
     };
-    let own = site.address.to_string();
+    let own = site.ip_address().expect("TCP").to_string();
     assert_eq!(joins(&own, &format!("http://{own}")), 101);
     assert_eq!(joins("localhost:8080", "http://localhost:8080"), 101);
     assert_eq!(joins(&own, "https://chat.example.org"), 101);

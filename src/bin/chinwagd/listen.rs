@@ -4,40 +4,33 @@ use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use chinwag::command_line::{parse_number, quoted};
-use chinwag::server::Listener;
+use chinwag::server::{Listener, Scheme, UnixSocket};
 
-use super::Arguments;
 #[cfg(not(feature = "web"))]
 use super::COMMAND_LINE;
+use super::{Arguments, unix_socket};
 
 /// The schemes that this program supports, as an error lists them.
 const SCHEMES: &str = if cfg!(feature = "web") {
-    "tcp://HOST:PORT, http://HOST:PORT or HOST:PORT"
+    "tcp://HOST:PORT, http://HOST:PORT, unix:///PATH or HOST:PORT"
 } else {
-    "tcp://HOST:PORT or HOST:PORT"
+    "tcp://HOST:PORT, unix:///PATH or HOST:PORT"
 };
 
-/// One `--listen` option: the addresses of its host, and what clients speak there.
+/// One `--listen` option.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ListenUri {
-    scheme: Scheme,
-    /// One or more: a host name may have an IPv4 and an IPv6 address (`localhost`).
-    addresses: Vec<SocketAddr>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    /// `tcp`: lines.
-    Tcp,
-    /// `http`: the chat page, and lines over WebSocket.
-    #[cfg(feature = "web")]
-    Http,
+pub(super) enum ListenUri {
+    /// The addresses of a host, one or more, and what clients speak there: a host name may have an IPv4 and an IPv6 address
+    /// (`localhost`).
+    Ip(Scheme, Vec<SocketAddr>),
+    /// A Unix socket.
+    Unix(UnixSocket),
 }
 
 impl ListenUri {
     #[cfg(feature = "web")]
     pub(super) fn is_http(&self) -> bool {
-        self.scheme == Scheme::Http
+        matches!(self, Self::Ip(Scheme::Http, _))
     }
 }
 
@@ -45,27 +38,39 @@ impl ListenUri {
 pub(super) fn listeners(arguments: &mut Arguments) -> Vec<Listener> {
     let mut uris = std::mem::take(&mut arguments.listen);
     if uris.is_empty() {
-        uris.push(ListenUri { scheme: Scheme::Tcp, addresses: vec![SocketAddr::from(([127, 0, 0, 1], 9999))] });
+        uris.push(ListenUri::Ip(Scheme::Tcp, vec![SocketAddr::from(([127, 0, 0, 1], 9999))]));
     }
     #[cfg(feature = "web")]
     let web_options = super::web::options(arguments);
-    let listener = |scheme, address| match scheme {
-        Scheme::Tcp => Listener::lines(address),
+    let over_ip = |scheme, address| match scheme {
         #[cfg(feature = "web")]
         Scheme::Http => Listener::web(address, &web_options),
+        _ => Listener::lines(address),
     };
-    uris.iter().flat_map(|uri| uri.addresses.iter().map(|&address| listener(uri.scheme, address))).collect()
+    let listeners = |uri| match uri {
+        ListenUri::Ip(scheme, addresses) => addresses.into_iter().map(|address| over_ip(scheme, address)).collect(),
+        ListenUri::Unix(socket) => vec![Listener::unix(socket)],
+    };
+    uris.into_iter().flat_map(listeners).collect()
 }
 
 /// An address that two `--listen` options have.
 pub(super) fn find_duplicate(arguments: &Arguments) -> Option<String> {
-    let mut seen = BTreeSet::new();
-    let mut addresses = arguments.listen.iter().flat_map(|uri| &uri.addresses).filter(|address| address.port() > 0);
-    let duplicate = addresses.find(|&address| !seen.insert(address))?;
-    Some(format!("two --listen options have the address {duplicate}: expected another port for one of them"))
+    let mut addresses = BTreeSet::new();
+    let mut paths = BTreeSet::new();
+    arguments.listen.iter().find_map(|uri| match uri {
+        ListenUri::Ip(_, all) => {
+            let duplicate =
+                all.iter().filter(|address| address.port() > 0).find(|&address| !addresses.insert(address))?;
+            Some(format!("two --listen options have the address {duplicate}: expected another port for one of them"))
+        }
+        ListenUri::Unix(UnixSocket { path, .. }) => (!paths.insert(path)).then(|| {
+            format!("two --listen options have the path {}: expected another one for one of them", path.display())
+        }),
+    })
 }
 
-/// Parses `tcp://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`, and looks up the host.
+/// Parses `tcp://HOST:PORT`, `http://HOST:PORT` or `HOST:PORT`, and looks up the host; or `unix:///PATH`.
 pub(super) fn parse_uri(raw: &str) -> Result<ListenUri, String> {
     for scheme in ["tcp:", "http:"] {
         let is_scheme = raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
@@ -75,19 +80,20 @@ pub(super) fn parse_uri(raw: &str) -> Result<ListenUri, String> {
     }
     // `unix:/path` is a URI, too.
     let (scheme, address) = match raw.split_once(":/") {
-        Some((scheme, rest)) => {
-            let address = rest.strip_prefix('/').unwrap_or_default();
-            // A browser shows the address with a slash at the end, and so does the line on standard output.
-            (parse_scheme(scheme)?, address.strip_suffix('/').unwrap_or(address))
-        }
-        None => (Scheme::Tcp, raw),
+        Some((scheme, rest)) => (parse_scheme(scheme)?, rest.strip_prefix('/').unwrap_or_default()),
+        None => return Ok(ListenUri::Ip(Scheme::Tcp, resolve(raw)?)),
     };
-    Ok(ListenUri { scheme, addresses: resolve(address)? })
+    if scheme == Scheme::Unix {
+        return Ok(ListenUri::Unix(unix_socket::parse(address)?));
+    }
+    // A browser shows the address with a slash at the end, and so does the line on standard output.
+    Ok(ListenUri::Ip(scheme, resolve(address.strip_suffix('/').unwrap_or(address))?))
 }
 
 fn parse_scheme(scheme: &str) -> Result<Scheme, String> {
     match scheme.to_ascii_lowercase().as_str() {
         "tcp" => Ok(Scheme::Tcp),
+        "unix" => Ok(Scheme::Unix),
         #[cfg(feature = "web")]
         "http" => Ok(Scheme::Http),
         #[cfg(not(feature = "web"))]
@@ -132,7 +138,7 @@ mod tests {
     #[track_caller]
     fn check(raw: &str, scheme: Scheme, address: &str) {
         let addresses = vec![address.parse().unwrap()];
-        assert_eq!(parse_uri(raw), Ok(ListenUri { scheme, addresses }), "{raw:?}");
+        assert_eq!(parse_uri(raw), Ok(ListenUri::Ip(scheme, addresses)), "{raw:?}");
     }
 
     #[test]
@@ -194,14 +200,20 @@ mod tests {
     }
 
     #[test]
+    fn unix_is_a_scheme_with_an_absolute_path() {
+        let socket = UnixSocket { path: "/run/x".into(), mode: 0o660, user: None, group: None };
+        assert_eq!(parse_uri("unix:///run/x"), Ok(ListenUri::Unix(socket.clone())));
+        assert_eq!(parse_uri("UNIX:///run/x?mode=600"), Ok(ListenUri::Unix(UnixSocket { mode: 0o600, ..socket })));
+        for raw in ["unix:/run/x", "unix://run/x", "unix://"] {
+            let form = "expected unix:///PATH, such as unix:///run/chinwag/chat.sock";
+            assert_eq!(parse_uri(raw).unwrap_err(), form, "{raw:?}");
+        }
+    }
+
+    #[test]
     fn unknown_scheme_lists_the_known_ones() {
         let tls = "; for TLS, put a proxy in front";
-        for (raw, scheme, hint) in [
-            ("tls://x:1", "tls", tls),
-            ("HTTPS://x:1", "HTTPS", tls),
-            ("unix:/run/x", "unix", ""),
-            ("ws://x:1/", "ws", ""),
-        ] {
+        for (raw, scheme, hint) in [("tls://x:1", "tls", tls), ("HTTPS://x:1", "HTTPS", tls), ("ws://x:1/", "ws", "")] {
             assert_eq!(parse_uri(raw).unwrap_err(), format!("unknown scheme \"{scheme}\"; expected {SCHEMES}{hint}"));
         }
     }

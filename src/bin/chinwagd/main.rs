@@ -3,6 +3,7 @@
 mod listen;
 #[cfg(feature = "store")]
 mod store;
+mod unix_socket;
 #[cfg(feature = "web")]
 mod web;
 
@@ -122,21 +123,14 @@ const COMMAND_LINE: CommandLine = CommandLine {
 )]
 #[cfg_attr(feature = "store", argh(example = "{command_name} --data chat.db --keep 30d"))]
 struct Arguments {
-    #[cfg_attr(
-        feature = "web",
-        doc = "listen on this address; may be repeated. tcp://HOST:PORT or HOST:PORT is for nc, telnet and scripts; http://HOST:PORT \
-               is for browsers (the chat page, and WebSocket). Put an IPv6 address in brackets; port 0 takes a free port (default: \
-               tcp://127.0.0.1:9999, which only this machine can reach)"
-    )]
-    #[cfg_attr(
-        not(feature = "web"),
-        doc = "listen on this address, as tcp://HOST:PORT or HOST:PORT; may be repeated. Put an IPv6 address in brackets; port 0 takes \
-               a free port (default: tcp://127.0.0.1:9999, which only this machine can reach)"
-    )]
+    #[doc = "listen on this address; may be repeated. tcp://HOST:PORT or HOST:PORT is for nc, telnet and scripts;"]
+    #[cfg_attr(feature = "web", doc = "http://HOST:PORT is for browsers (the chat page, and WebSocket);")]
+    #[doc = "unix:///PATH?mode=660&owner=USER:GROUP is for programs on this machine (nc -U). Put an IPv6 address in brackets; port 0 takes \
+             a free port (default: tcp://127.0.0.1:9999, which only this machine can reach)"]
     #[argh(option, arg_name = "uri", from_str_fn(listen::parse_uri))]
     listen: Vec<ListenUri>,
 
-    /// write the port of each listener to this file, one per line in the order of --listen, before the first client is served;
+    /// write the port of each listener (- for a Unix socket) to this file, one per line in the order of --listen, before the first client is served;
     /// remove the file at the end. An empty file or an older port file is replaced; any other file is an error (default: none)
     #[argh(option, arg_name = "path", from_str_fn(parse_path))]
     port_file: Option<PathBuf>,

@@ -6,7 +6,6 @@ mod reader;
 mod writer;
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
@@ -28,7 +27,7 @@ use super::transport::Transport;
 use crate::command::{Hint, Refusal, ServerLine};
 use crate::feed::{Feed, Mailbox, Source};
 use crate::limits::{DRAIN_MS_MAX, LAST_SEND_BUFFER_BYTES};
-use crate::protocol::{CloseReason, ErrorCode, LeaveReason};
+use crate::protocol::{CloseReason, ErrorCode, LeaveReason, PeerAddress};
 use crate::session::InputKind;
 use crate::state::SessionId;
 
@@ -104,7 +103,7 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     /// The hub has ended.
-    pub(super) fn announce(&self, address: SocketAddr) -> io::Result<()> {
+    pub(super) fn announce(&self, address: PeerAddress) -> io::Result<()> {
         self.context.log.connected(self.session, T::NAME, address);
         let connect = HubRequest::Connect(self.session, address, Arc::clone(&self.mailbox));
         self.context.to_hub.send(&self.queue, connect, 0)

@@ -14,7 +14,6 @@ mod writer;
 use std::any::Any;
 use std::fmt;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -32,11 +31,12 @@ pub(super) use self::run_log::{FrequentEvent, RunLog};
 use self::writer::LogWriter;
 use super::admission::AdmissionLimit;
 use super::clock::wall_time;
+use super::listen::{ListenAddress, Scheme};
 use super::{ServerOptions, StartError};
 use crate::command_line::{format_duration, format_size, is_colored, print_error};
 use crate::limits::{ERROR_WRITE_MS_MAX, LOG_FLUSH_MS_MAX};
 use crate::process::{Stream, error_text};
-use crate::protocol::{CloseReason, Token};
+use crate::protocol::{CloseReason, PeerAddress, Token};
 use crate::session::MembershipChange;
 use crate::state::SessionId;
 
@@ -213,11 +213,11 @@ pub(super) fn limits(options: &ServerOptions, max_clients: usize) {
     );
 }
 
-/// Logs a listener, and warns if other machines can reach it: no listener is encrypted.
-pub(super) fn listening(scheme: &str, address: SocketAddr) {
+/// Logs a listener, and warns if other machines can reach it and it is not encrypted.
+pub(super) fn listening(scheme: Scheme, address: &ListenAddress) {
     let listener = format!("{scheme}://{address}");
     info!(listener, "listening");
-    if !address.ip().to_canonical().is_loopback() {
+    if scheme.is_exposed(address) {
         warn!(
             listener,
             "other machines can reach this listener, and it is not encrypted: anyone on the network path can read and change messages; listen on 127.0.0.1 behind a TLS proxy, or restrict the port with a firewall"
@@ -237,12 +237,12 @@ pub(super) fn few_descriptors(max_clients: usize, available: usize) {
 }
 
 /// Logs a new session on a connection. `id` is the number of the session, as in `STATUS`.
-fn connected(session: SessionId, transport: &str, address: SocketAddr) {
+fn connected(session: SessionId, transport: &str, address: PeerAddress) {
     info!(id = session.0, transport, %address, "connected");
 }
 
 /// Logs the end of a connection after `duration`.
-fn disconnected(session: SessionId, transport: &str, address: SocketAddr, reason: CloseReason, duration: Duration) {
+fn disconnected(session: SessionId, transport: &str, address: PeerAddress, reason: CloseReason, duration: Duration) {
     let reason = match reason {
         CloseReason::Left(reason) => reason.as_str(),
         CloseReason::Resumed => "resumed",
@@ -276,7 +276,7 @@ pub(super) fn fell_behind(session: SessionId) {
 }
 
 /// Logs a connection that was not admitted. `count` connections were refused since the last such line.
-fn connection_refused(address: SocketAddr, limit: AdmissionLimit, count: u64) {
+fn connection_refused(address: PeerAddress, limit: AdmissionLimit, count: u64) {
     let (reason, limit) = match limit {
         AdmissionLimit::Clients(max) => ("--max-clients", max as u64),
         AdmissionLimit::Address(max) => ("--max-per-address", max as u64),
@@ -287,7 +287,7 @@ fn connection_refused(address: SocketAddr, limit: AdmissionLimit, count: u64) {
 
 /// Logs a request that was answered with an error. `count` requests were refused for this reason since the last such line.
 #[cfg(feature = "web")]
-fn request_refused(address: SocketAddr, status: u16, reason: &str, request: Option<&str>, count: u64) {
+fn request_refused(address: PeerAddress, status: u16, reason: &str, request: Option<&str>, count: u64) {
     info!(%address, status, reason, request, count, "refused an HTTP request");
 }
 
@@ -359,11 +359,16 @@ pub(super) mod tests {
 
     #[test]
     fn plain_listener_beyond_loopback_is_warned_about() {
-        let levels = |address: &str| {
-            let lines = logged(LogFormat::Text, || listening("tcp", address.parse().unwrap()));
-            assert!(lines.iter().all(|line| line.ends_with(&format!(" listener=tcp://{address}"))), "{lines:?}");
+        let levels_of = |scheme: Scheme, address: &str| {
+            let ip = address.parse().map(ListenAddress::Ip);
+            let listening = || listening(scheme, &ip.unwrap_or_else(|_| ListenAddress::Unix(address.into())));
+            let lines = logged(LogFormat::Text, listening);
+            assert!(lines.iter().all(|line| line.ends_with(&format!(" listener={scheme}://{address}"))), "{lines:?}");
             lines.iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
         };
+        let levels = |address| levels_of(Scheme::Tcp, address);
+        assert_eq!(levels_of(Scheme::Http, "192.0.2.1:80"), ["INFO", "WARN"]);
+        assert_eq!(levels_of(Scheme::Unix, "/run/chat"), ["INFO"]);
         for address in ["127.0.0.1:9999", "127.1.2.3:1", "[::1]:9999", "[::ffff:127.0.0.1]:9999"] {
             assert_eq!(levels(address), ["INFO"], "{address}");
         }

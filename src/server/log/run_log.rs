@@ -1,14 +1,13 @@
 //! The lines of the log that depend on earlier ones: each connection that began also ends, and frequent events are counted.
 
 use std::mem;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tracing::Level;
 
 use super::limiter::LogLimiter;
-use crate::protocol::CloseReason;
+use crate::protocol::{CloseReason, PeerAddress};
 use crate::server::admission::AdmissionLimit;
 use crate::server::clock::Clock;
 use crate::session::BySession;
@@ -35,7 +34,7 @@ struct RunState {
 #[derive(Debug)]
 struct OpenConnection {
     transport: &'static str,
-    address: SocketAddr,
+    address: PeerAddress,
     at: Instant,
 }
 
@@ -51,13 +50,13 @@ struct FrequentEvents {
 #[derive(Debug)]
 pub(in crate::server) enum FrequentEvent {
     /// A connection was not admitted.
-    ConnectionRefused(SocketAddr, AdmissionLimit),
+    ConnectionRefused(PeerAddress, AdmissionLimit),
     /// A connection cannot be accepted, with the error.
     AcceptFailed(String),
     /// A request was answered with an error.
     #[cfg(feature = "web")]
     RequestRefused {
-        address: SocketAddr,
+        address: PeerAddress,
         status: u16,
         reason: String,
         /// The method and the path, if the request is HTTP.
@@ -95,7 +94,7 @@ impl RunLog {
     }
 
     /// Logs a new session on a connection.
-    pub(in crate::server) fn connected(&self, session: SessionId, transport: &'static str, address: SocketAddr) {
+    pub(in crate::server) fn connected(&self, session: SessionId, transport: &'static str, address: PeerAddress) {
         // Without these lines, a connection needs no memory for its end.
         if !tracing::enabled!(Level::INFO) {
             return;
@@ -188,7 +187,7 @@ mod tests {
         (Arc::clone(&clock), RunLog::new(clock))
     }
 
-    fn address(port: u16) -> SocketAddr {
+    fn address(port: u16) -> PeerAddress {
         ([192, 0, 2, 1], port).into()
     }
 

@@ -1,9 +1,9 @@
 //! Transports carry the bytes of one connection to the client and back.
 //!
-//! A connection reads, writes and waits for readiness only through [`Transport`]. [`Tcp`] is plain TCP; [`WebSocket`] puts frames around
-//! the bytes of another transport.
+//! A connection reads, writes and waits for readiness only through [`Transport`]. [`Tcp`] is plain TCP, [`Unix`] a Unix socket;
+//! [`WebSocket`] puts frames around the bytes of another transport.
 
-mod tcp;
+mod stream;
 #[cfg(feature = "web")]
 mod websocket;
 
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use futures_lite::future;
 
-pub(super) use self::tcp::Tcp;
+pub(super) use self::stream::{Tcp, Unix};
 #[cfg(feature = "web")]
 pub(super) use self::websocket::WebSocket;
 use crate::feed::Source;

@@ -12,13 +12,13 @@ use smol::Timer;
 use super::admission::Ticket;
 use super::connection::{ConnectionContext, wait_for_mailbox, with_drain_timeout};
 use super::hub::HubRequest;
-use super::listen::{Acceptor, HttpTimeouts, Listener, ListenerProtocol};
+use super::listen::{Acceptor, HttpTimeouts, Listener, ListenerProtocol, Scheme};
 use super::log::FrequentEvent;
-use super::transport::{Tcp, Transport, WebSocket, read_input, write_all};
+use super::transport::{Transport, WebSocket, read_input, write_all};
 use crate::command::Refusal;
 use crate::feed::Mailbox;
 use crate::limits::{HEAD_BYTES_MAX, HEALTH_MS_MAX, LOGGED_REQUEST_BYTES_MAX};
-use crate::protocol::{Mode, Timestamp};
+use crate::protocol::{Mode, PeerAddress, Timestamp};
 use crate::web::{AllowedOrigins, Answer, HttpRequest, HttpStatus, RequestKind, loggable_request};
 
 /// The configuration for browsers.
@@ -35,7 +35,7 @@ pub struct WebOptions {
 impl Listener {
     /// Creates a listener for browsers: HTTP, and lines over WebSocket.
     pub fn web(address: SocketAddr, options: &Arc<WebOptions>) -> Self {
-        Self::new(address, Arc::new(WebProtocol { options: Arc::clone(options) }))
+        Self::over_tcp(Scheme::Http, address, Arc::new(WebProtocol { options: Arc::clone(options) }))
     }
 }
 
@@ -45,25 +45,17 @@ struct WebProtocol {
     options: Arc<WebOptions>,
 }
 
-impl ListenerProtocol for WebProtocol {
-    fn invitation(&self, address: SocketAddr) -> String {
-        format!("open in a browser: http://{address}/")
-    }
-
-    fn scheme(&self) -> &'static str {
-        "http"
-    }
-
+impl<T: Transport + 'static> ListenerProtocol<T> for WebProtocol {
     fn http_timeouts(&self) -> Option<HttpTimeouts> {
         Some(HttpTimeouts { header: self.options.header_timeout, ping_interval: self.options.ping_interval })
     }
 
-    fn serve(&self, acceptor: &Acceptor, tcp: Tcp, address: SocketAddr, ticket: Ticket) {
+    fn serve(&self, acceptor: &Acceptor, transport: T, address: PeerAddress, ticket: Ticket) {
         let (executor, acceptor) = (&acceptor.executor, acceptor.clone());
         let options = Arc::clone(&self.options);
         let receiving = async move {
-            if let Some(tcp) = serve_request(tcp, address, &options, &acceptor).await {
-                acceptor.spawn_connection(WebSocket::new(tcp, options.ping_interval), address, ticket);
+            if let Some(transport) = serve_request(transport, address, &options, &acceptor).await {
+                acceptor.spawn_connection(WebSocket::new(transport, options.ping_interval), address, ticket);
             }
         };
         executor.spawn(receiving).detach();
@@ -77,7 +69,7 @@ impl ListenerProtocol for WebProtocol {
 /// Answers one request. Returns the transport if lines over WebSocket follow; otherwise it is closed.
 async fn serve_request<T: Transport>(
     transport: T,
-    address: SocketAddr,
+    address: PeerAddress,
     options: &WebOptions,
     acceptor: &Acceptor,
 ) -> Option<T> {
@@ -96,7 +88,7 @@ async fn serve_request<T: Transport>(
 /// Reads and answers one request. Returns whether it is a WebSocket handshake.
 async fn answer_request(
     transport: &impl Transport,
-    address: SocketAddr,
+    address: PeerAddress,
     options: &WebOptions,
     acceptor: &Acceptor,
 ) -> io::Result<bool> {
@@ -183,13 +175,6 @@ mod tests {
     use crate::server::log::RunLog;
     use crate::server::{Rate, request_queue};
     use crate::session::Sessions;
-
-    #[test]
-    fn invitation_is_a_url_that_works_here() {
-        let invitation = |address: &str| WebProtocol::default().invitation(address.parse().unwrap());
-        assert_eq!(invitation("127.0.0.1:8080"), "open in a browser: http://127.0.0.1:8080/");
-        assert_eq!(invitation("[::1]:8080"), "open in a browser: http://[::1]:8080/");
-    }
 
     async fn check(context: &ConnectionContext) -> Answer {
         check_health(context, Answer::text(HttpStatus::Ok, "ok")).await

@@ -1,15 +1,17 @@
-//! Plain TCP: the client's bytes are lines from the first byte on.
+//! Stream sockets: plain TCP, and Unix sockets. The client's bytes are lines from the first byte on.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice, Read as _};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, IoSlice};
+use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_lite::ready;
 use rustix::fs::sendfile;
-use rustix::net::{SendFlags, send};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use smallvec::SmallVec;
 use smol::Timer;
 use socket2::SockRef;
@@ -25,23 +27,43 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into());
 }
 
-/// A TCP socket.
-pub(in crate::server) struct Tcp(WatchedSocket<TcpStream>);
+/// A kind of stream sockets.
+pub(in crate::server) trait StreamSocket: AsFd + Send + Sync + 'static {
+    /// See [`Transport::NAME`].
+    const NAME: &'static str;
+}
 
-impl Tcp {
+impl StreamSocket for TcpStream {
+    const NAME: &'static str = "tcp";
+}
+
+impl StreamSocket for UnixStream {
+    const NAME: &'static str = "unix";
+}
+
+/// A connected stream socket.
+pub(in crate::server) struct Stream<S: StreamSocket>(WatchedSocket<S>);
+
+/// A TCP socket.
+pub(in crate::server) type Tcp = Stream<TcpStream>;
+
+/// A Unix socket.
+pub(in crate::server) type Unix = Stream<UnixStream>;
+
+impl<S: StreamSocket> Stream<S> {
     /// The transport of an accepted connection.
-    pub(in crate::server) fn new(stream: TcpStream, sockets: &Arc<Sockets>) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
+    pub(in crate::server) fn new(stream: S, sockets: &Arc<Sockets>) -> io::Result<Self> {
+        SockRef::from(&stream).set_nonblocking(true)?;
         Ok(Self(sockets.watch(stream)?))
     }
 
-    fn stream(&self) -> &TcpStream {
+    fn stream(&self) -> &S {
         self.0.get_ref()
     }
 }
 
-impl Transport for Tcp {
-    const NAME: &'static str = "tcp";
+impl<S: StreamSocket> Transport for Stream<S> {
+    const NAME: &'static str = S::NAME;
 
     fn decoder(&self) -> LineDecoder {
         LineDecoder::new()
@@ -53,7 +75,7 @@ impl Transport for Tcp {
         loop {
             ready!(self.0.poll_readable(cx));
             let read: io::Result<_> = SCRATCH.with_borrow_mut(|scratch| {
-                let count = self.stream().read(&mut scratch[..bytes_max])?;
+                let (count, _) = recv(self.stream(), &mut scratch[..bytes_max], RecvFlags::empty())?;
                 Ok((count > 0).then(|| ReceivedBytes { bytes: scratch[..count].to_vec(), wire_bytes: count }))
             });
             match read {
@@ -72,7 +94,7 @@ impl Transport for Tcp {
     }
 
     fn take_error(&self) -> io::Result<()> {
-        self.stream().take_error()?.map_or(Ok(()), Err)
+        SockRef::from(self.stream()).take_error()?.map_or(Ok(()), Err)
     }
 
     fn write(&self, header: &[u8], source: Source<'_>) -> io::Result<usize> {
@@ -117,7 +139,7 @@ impl Transport for Tcp {
     }
 
     async fn close(&self) -> io::Result<()> {
-        self.stream().shutdown(Shutdown::Write)?;
+        shutdown(self.stream(), Shutdown::Write)?;
         while read_input(self, READ_BYTES_MAX).await?.is_some() {
             // Limits the CPU time for a client that does not stop sending.
             Timer::after(Duration::from_millis(DRAIN_PAUSE_MS)).await;

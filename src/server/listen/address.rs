@@ -1,0 +1,117 @@
+//! The addresses of listeners, and what clients speak there.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// The scheme of a listener's URI: the transport of its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Lines over TCP.
+    Tcp,
+    /// Lines over a Unix socket.
+    Unix,
+    /// The chat page, and lines over WebSocket.
+    Http,
+}
+
+/// The address of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An IP address and a port.
+    Ip(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl Scheme {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Unix => "unix",
+            Self::Http => "http",
+        }
+    }
+
+    /// Whether other machines may read what clients of this address send.
+    pub(in crate::server) fn is_exposed(self, address: &ListenAddress) -> bool {
+        match (self, address) {
+            (Self::Tcp | Self::Http, ListenAddress::Ip(address)) => !address.ip().to_canonical().is_loopback(),
+            _ => false,
+        }
+    }
+
+    /// Explains to a user on the same machine how to join at this address.
+    pub(super) fn invitation(self, address: &ListenAddress) -> String {
+        let address = address.reachable();
+        match (self, &address) {
+            (Self::Http, _) => format!("open in a browser: {self}://{address}/"),
+            (_, ListenAddress::Ip(address)) => format!("join with: nc {} {}", address.ip(), address.port()),
+            (_, ListenAddress::Unix(path)) => format!("join with: nc -U {}", shell_word(&path.to_string_lossy())),
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl ListenAddress {
+    /// The port; `None` for a Unix socket.
+    pub(super) fn port(&self) -> Option<u16> {
+        match self {
+            Self::Ip(address) => Some(address.port()),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// An address at which programs on the same machine reach a listener with this address.
+    fn reachable(&self) -> Self {
+        let Self::Ip(address) = self else { return self.clone() };
+        let ip = match address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            _ => return self.clone(),
+        };
+        Self::Ip(SocketAddr::new(ip, address.port()))
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Quotes a word for a shell, if it needs quotes.
+fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%".contains(c);
+    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invitation_is_a_command_that_works_here() {
+        let check = |scheme: Scheme, address: &str, expected: &str| {
+            let ip = address.parse().map(ListenAddress::Ip);
+            let address = ip.unwrap_or_else(|_| ListenAddress::Unix(address.into()));
+            assert_eq!(scheme.invitation(&address), expected);
+        };
+        check(Scheme::Tcp, "127.0.0.1:9999", "join with: nc 127.0.0.1 9999");
+        check(Scheme::Tcp, "0.0.0.0:9999", "join with: nc 127.0.0.1 9999");
+        check(Scheme::Tcp, "[::]:1", "join with: nc ::1 1");
+        check(Scheme::Tcp, "[fe80::1]:9999", "join with: nc fe80::1 9999");
+        check(Scheme::Unix, "/run/chat.sock", "join with: nc -U /run/chat.sock");
+        check(Scheme::Unix, "/tmp/it's", r"join with: nc -U '/tmp/it'\''s'");
+        check(Scheme::Http, "127.0.0.1:8080", "open in a browser: http://127.0.0.1:8080/");
+        check(Scheme::Http, "[::]:8080", "open in a browser: http://[::1]:8080/");
+    }
+}

@@ -1,0 +1,284 @@
+//! Listeners: binds sockets, announces their addresses, accepts connections.
+
+mod address;
+mod socket;
+
+use std::fmt::Debug;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_lite::future;
+use smol::{Async, Executor, Task, Timer};
+
+pub use self::address::{ListenAddress, Scheme};
+pub(super) use self::socket::user_timeout;
+use self::socket::{ListeningSocket, bind_tcp};
+use super::admission::{Admission, AdmissionLimit, Ticket};
+use super::connection::{Connection, ConnectionContext, send_refusal};
+use super::log::FrequentEvent;
+use super::sockets::Sockets;
+use super::transport::{Tcp, Transport, Unix};
+use super::unix_socket::{SocketFile, UnixSocket};
+use super::{StartError, log};
+use crate::command::{Refusal, ServerLine};
+use crate::limits::{ACCEPT_RETRY_MS, ACCEPTS_AT_ONCE_MAX};
+use crate::process::error_text;
+use crate::protocol::{PeerAddress, Timestamp};
+use crate::state::SessionId;
+
+/// An address to listen on, and the protocol of its clients.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    scheme: Scheme,
+    endpoint: Endpoint,
+}
+
+#[derive(Clone, Debug)]
+enum Endpoint {
+    Tcp(SocketAddr, Arc<dyn ListenerProtocol<Tcp>>),
+    Unix(UnixSocket, Arc<dyn ListenerProtocol<Unix>>),
+}
+
+impl Listener {
+    /// Creates a listener for clients that speak plain lines: nc, telnet, scripts.
+    pub fn lines(address: SocketAddr) -> Self {
+        Self::over_tcp(Scheme::Tcp, address, Arc::new(LinesProtocol))
+    }
+
+    /// Creates a listener for clients on the same machine that speak plain lines.
+    pub fn unix(socket: UnixSocket) -> Self {
+        Self { scheme: Scheme::Unix, endpoint: Endpoint::Unix(socket, Arc::new(LinesProtocol)) }
+    }
+
+    pub(super) fn over_tcp(scheme: Scheme, address: SocketAddr, protocol: Arc<dyn ListenerProtocol<Tcp>>) -> Self {
+        Self { scheme, endpoint: Endpoint::Tcp(address, protocol) }
+    }
+
+    pub(super) fn http_timeouts(&self) -> Option<HttpTimeouts> {
+        match &self.endpoint {
+            Endpoint::Tcp(_, protocol) => protocol.http_timeouts(),
+            Endpoint::Unix(_, protocol) => protocol.http_timeouts(),
+        }
+    }
+
+    fn address(&self) -> ListenAddress {
+        match &self.endpoint {
+            Endpoint::Tcp(address, _) => ListenAddress::Ip(*address),
+            Endpoint::Unix(socket, _) => ListenAddress::Unix(socket.path.clone()),
+        }
+    }
+}
+
+/// The protocol of a listener's clients, before their first line. The transport of their connections is `T`.
+pub(super) trait ListenerProtocol<T>: Debug + Send + Sync {
+    /// The timeouts of an HTTP listener.
+    fn http_timeouts(&self) -> Option<HttpTimeouts> {
+        None
+    }
+
+    /// Serves an admitted client.
+    fn serve(&self, acceptor: &Acceptor, transport: T, address: PeerAddress, ticket: Ticket);
+
+    /// The bytes to send to a client that is not admitted. `at` is the current time.
+    fn render_refusal(&self, refusal: Refusal, at: Timestamp) -> Vec<u8>;
+}
+
+/// The timeouts of an HTTP listener, for the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HttpTimeouts {
+    pub(super) header: Duration,
+    /// `None`: no pings.
+    pub(super) ping_interval: Option<Duration>,
+}
+
+/// Clients send lines from the start.
+#[derive(Debug)]
+pub(super) struct LinesProtocol;
+
+impl<T: Transport + 'static> ListenerProtocol<T> for LinesProtocol {
+    fn serve(&self, acceptor: &Acceptor, transport: T, address: PeerAddress, ticket: Ticket) {
+        acceptor.spawn_connection(transport, address, ticket);
+    }
+
+    fn render_refusal(&self, refusal: Refusal, _: Timestamp) -> Vec<u8> {
+        format!("{}\n", ServerLine::Err(refusal)).into_bytes()
+    }
+}
+
+/// The listening sockets, each with its protocol.
+pub(super) struct Listeners {
+    all: Vec<BoundListener>,
+    socket_files: Vec<SocketFile>,
+}
+
+struct BoundListener {
+    scheme: Scheme,
+    address: ListenAddress,
+    endpoint: BoundEndpoint,
+}
+
+enum BoundEndpoint {
+    Tcp(Async<TcpListener>, Arc<dyn ListenerProtocol<Tcp>>),
+    Unix(Async<UnixListener>, Arc<dyn ListenerProtocol<Unix>>),
+}
+
+impl Listeners {
+    /// Listens on all addresses.
+    ///
+    /// # Errors
+    /// The first address that the server cannot listen on. It then listens on none.
+    pub(super) fn bind(listeners: &[Listener], dead_peer_timeout: Option<Duration>) -> Result<Self, StartError> {
+        let mut bound = Self { all: Vec::new(), socket_files: Vec::new() };
+        for listener in listeners {
+            bound.add(listener, dead_peer_timeout).map_err(|error| StartError::Listen(listener.address(), error))?;
+        }
+        Ok(bound)
+    }
+
+    fn add(&mut self, listener: &Listener, dead_peer_timeout: Option<Duration>) -> io::Result<()> {
+        let (address, endpoint) = match &listener.endpoint {
+            Endpoint::Tcp(address, protocol) => {
+                let socket = bind_tcp(*address, dead_peer_timeout)?;
+                let address = ListenAddress::Ip(socket.get_ref().local_addr()?);
+                (address, BoundEndpoint::Tcp(socket, Arc::clone(protocol)))
+            }
+            Endpoint::Unix(socket, protocol) => {
+                let (socket, file) = socket.bind()?;
+                self.socket_files.push(file);
+                (listener.address(), BoundEndpoint::Unix(Async::new(socket)?, Arc::clone(protocol)))
+            }
+        };
+        self.all.push(BoundListener { scheme: listener.scheme, address, endpoint });
+        Ok(())
+    }
+
+    /// The ports, in the order of the listeners; `None` for a Unix socket.
+    pub(super) fn ports(&self) -> impl Iterator<Item = Option<u16>> {
+        self.all.iter().map(|listener| listener.address.port())
+    }
+
+    /// One line for each listener, for standard output.
+    pub(super) fn announcement(&self) -> Vec<String> {
+        let line = |BoundListener { scheme, address, .. }: &BoundListener| {
+            format!("chinwagd: listening on {address} - {}", scheme.invitation(address))
+        };
+        self.all.iter().map(line).collect()
+    }
+
+    /// Logs each listener.
+    pub(super) fn log(&self) {
+        for BoundListener { scheme, address, .. } in &self.all {
+            log::listening(*scheme, address);
+        }
+    }
+
+    /// Takes the files of the Unix sockets, which the caller keeps until the server stops.
+    pub(super) fn take_socket_files(&mut self) -> Vec<SocketFile> {
+        std::mem::take(&mut self.socket_files)
+    }
+
+    /// Starts a task for each listener that accepts clients. The caller stops the tasks by dropping them.
+    pub(super) fn accept(
+        self,
+        executor: &Arc<Executor<'static>>,
+        context: &Arc<ConnectionContext>,
+        sockets: &Arc<Sockets>,
+        admission: &Arc<Admission>,
+    ) -> Vec<Task<()>> {
+        let acceptor = Acceptor {
+            executor: Arc::clone(executor),
+            context: Arc::clone(context),
+            sockets: Arc::clone(sockets),
+            admission: Arc::clone(admission),
+            last_session: Arc::new(AtomicU64::new(SessionId::SERVER.0)),
+            listener: 0,
+        };
+        let accept = |(number, listener): (_, BoundListener)| {
+            let acceptor = Acceptor { listener: number, ..acceptor.clone() };
+            match listener.endpoint {
+                BoundEndpoint::Tcp(socket, protocol) => executor.spawn(accept(socket, protocol, acceptor)),
+                BoundEndpoint::Unix(socket, protocol) => executor.spawn(accept(socket, protocol, acceptor)),
+            }
+        };
+        self.all.into_iter().enumerate().map(accept).collect()
+    }
+}
+
+/// Admits and serves the clients of one listener. Most of its state is shared by all listeners.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    pub(super) executor: Arc<Executor<'static>>,
+    pub(super) context: Arc<ConnectionContext>,
+    sockets: Arc<Sockets>,
+    admission: Arc<Admission>,
+    last_session: Arc<AtomicU64>,
+    /// The number of the listener.
+    listener: usize,
+}
+
+impl Acceptor {
+    fn admit_or_refuse<T: Transport + 'static>(
+        &self,
+        transport: T,
+        address: PeerAddress,
+        protocol: &dyn ListenerProtocol<T>,
+    ) -> Result<(), AdmissionLimit> {
+        match self.admission.admit(address, self.context.clock.steady()) {
+            Ok(ticket) => {
+                protocol.serve(self, transport, address, ticket);
+                Ok(())
+            }
+            Err(limit) => {
+                let refusal = protocol.render_refusal(limit.into(), self.context.clock.wall());
+                if let Some(draining) = send_refusal(transport, &refusal, &self.admission) {
+                    self.executor.spawn(draining).detach();
+                }
+                Err(limit)
+            }
+        }
+    }
+
+    /// Starts a task that serves a connection. The client's next bytes on this transport are lines.
+    pub(super) fn spawn_connection<T: Transport + 'static>(&self, transport: T, address: PeerAddress, ticket: Ticket) {
+        let session = SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1);
+        let connection = Connection::new(transport, session, Arc::clone(&self.context), ticket);
+        // Fails only if the hub has ended, and the server with it.
+        if connection.announce(address).is_ok() {
+            self.executor.spawn(connection.serve()).detach();
+        }
+    }
+
+    /// Logs an event on this listener, at most once a minute.
+    pub(super) fn log_frequent(&self, event: FrequentEvent) {
+        self.context.log.count(self.listener, event);
+    }
+}
+
+async fn accept<L: ListeningSocket>(socket: L, protocol: Arc<dyn ListenerProtocol<L::Transport>>, acceptor: Acceptor) {
+    let mut count: u32 = 0;
+    loop {
+        match socket.accept(&acceptor.sockets).await {
+            Ok((transport, address)) => {
+                if let Err(limit) = acceptor.admit_or_refuse(transport, address, protocol.as_ref()) {
+                    acceptor.log_frequent(FrequentEvent::ConnectionRefused(address, limit));
+                }
+                count = count.wrapping_add(1);
+                if count.is_multiple_of(ACCEPTS_AT_ONCE_MAX) {
+                    // During a burst of connections, this loop would never wait, so other tasks would not run.
+                    future::yield_now().await;
+                }
+            }
+            // The client closed the connection before it was accepted.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // Out of descriptors or memory: other connections must end first.
+            Err(error) => {
+                acceptor.log_frequent(FrequentEvent::AcceptFailed(error_text(&error)));
+                Timer::after(Duration::from_millis(ACCEPT_RETRY_MS)).await;
+            }
+        }
+    }
+}
